@@ -1,0 +1,1 @@
+"""The bot: front ends for the channels, dialogs and cards."""

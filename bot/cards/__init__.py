@@ -1,0 +1,1 @@
+"""What a person sees: Adaptive Cards for Teams and the local page."""

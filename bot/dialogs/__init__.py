@@ -1,0 +1,1 @@
+"""What the bot does with what people say: plain async functions that take the parts they use."""

@@ -1,0 +1,172 @@
+"""A question arrives, is kept, is acknowledged, and is answered afterwards, whatever happens in between.
+
+`Asking.receive` returns once the question is on disk: from then on it is answered, or its asker is told why not,
+even when the process is killed. The work itself runs in a task of its own, so the channel's few seconds for an
+acknowledgement never depend on the model.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Protocol
+
+from feedback.store import FeedbackStore, StoreUnavailable
+from model.onnx_infer import EngineBusy
+from pages.fetch import PageRefused
+from records import Answer, Question
+
+log = logging.getLogger(__name__)
+
+WENT_WRONG = "Sorry, something went wrong while I was answering. Your question is not lost: please ask it again."
+
+
+class Undeliverable(Exception):
+    """The channel will never take this message (the bot was removed, the conversation is gone)."""
+
+
+class Answerer(Protocol):
+    """What turns a question into an answer (`model/answering.py`, wired to the pages in `bot/app.py`)."""
+
+    def stream(self, question: Question, history: Sequence[Answer]) -> AsyncIterator[str | Answer]:
+        """Yield what is written so far (cumulative drafts), then the Answer, once, as the last item.
+
+        `history` is the conversation's last answers, oldest first. Raises EngineBusy and PageRefused.
+        """
+        ...
+
+
+class Reply(Protocol):
+    """How words reach the person who asked; every front end has one per question.
+
+    Methods raise `Undeliverable` when trying again is pointless, and OSError when it may help.
+    """
+
+    async def typing(self) -> None:
+        """Show that the bot is at work."""
+        ...
+
+    async def draft(self, text: str) -> None:
+        """Show what is written so far. May drop calls to keep the channel's pace; never waits for it."""
+        ...
+
+    async def answer(self, answer: Answer) -> str:
+        """Send the final answer; return the channel's id of the message."""
+        ...
+
+    async def say(self, text: str) -> str:
+        """Send a plain sentence in place of an answer; return the channel's id of the message."""
+        ...
+
+
+class Asking:
+    """The questions under way. One per process."""
+
+    def __init__(self, store: FeedbackStore, answerer: Answerer, *, history: int = 3) -> None:
+        self._store = store
+        self._answerer = answerer
+        self._history = history
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def receive(self, question: Question, reply: Reply) -> bool:
+        """Keep the question and begin to answer it; False when it was here already (a redelivery).
+
+        Raises StoreUnavailable: then nothing was acknowledged.
+        """
+        if not await self._store.add_question(question):
+            return False
+        self._begin(question, reply, None)
+        return True
+
+    async def forget(self, question_id: str) -> str | None:
+        """The asker deleted the question: stop answering, forget it; return the message that answered it."""
+        task = self._tasks.get(question_id)
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+        message_id = await self._store.message_of(question_id)
+        await self._store.forget_question(question_id)
+        return message_id
+
+    async def resume(self, reply_for: Callable[[Question], Reply | None]) -> int:
+        """Answer what a crash left open; return how many questions that was.
+
+        `reply_for` returns None for a question whose channel is not served now: it stays for a later start.
+        """
+        resumed = 0
+        for open_question in await self._store.undelivered():
+            question = open_question.question
+            reply = reply_for(question)
+            if reply is not None and question.id not in self._tasks:
+                self._begin(question, reply, open_question.answer)
+                resumed += 1
+        return resumed
+
+    async def drain(self, timeout_s: float) -> int:
+        """Wait for the questions under way; leave what is not done in time to the next start, and count it."""
+        if not self._tasks:
+            return 0
+        _, late = await asyncio.wait(self._tasks.values(), timeout=timeout_s)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late)
+        return len(late)
+
+    @property
+    def under_way(self) -> int:
+        """How many questions are being answered now."""
+        return len(self._tasks)
+
+    def _begin(self, question: Question, reply: Reply, answer: Answer | None) -> None:
+        task = asyncio.create_task(self._run(question, reply, answer), name=f"ask {question.id}")
+        self._tasks[question.id] = task
+        task.add_done_callback(lambda _: self._tasks.pop(question.id, None))
+
+    async def _run(self, question: Question, reply: Reply, answer: Answer | None) -> None:
+        try:
+            message_id = await self._respond(question, reply, answer)
+        except Undeliverable as gone:
+            log.warning("answer not deliverable, question closed: %s", gone)
+            message_id = ""
+        except OSError:
+            log.exception("answer not delivered; it is kept and tried again at the next start")
+            return
+        except Exception:  # noqa: BLE001 - the task's last resort: the asker must be told, the process must live
+            log.exception("a question failed")
+            message_id = await _try_to_say(reply, WENT_WRONG)
+        try:
+            await self._store.mark_delivered(question.id, message_id)
+        except StoreUnavailable:
+            log.exception("delivered, but not marked so: the asker may see the answer twice")
+
+    async def _respond(self, question: Question, reply: Reply, answer: Answer | None) -> str:
+        if answer is None:
+            try:
+                answer = await self._answer(question, reply)
+            except EngineBusy as busy:
+                return await reply.say(
+                    f"I am busy with other questions. Please ask again in about {busy.retry_after_s:.0f} seconds."
+                )
+            except PageRefused as refused:
+                return await reply.say(str(refused))
+            await self._store.add_answer(answer)
+        return await reply.answer(answer)
+
+    async def _answer(self, question: Question, reply: Reply) -> Answer:
+        await reply.typing()
+        history = await self._store.recent_answers(question.conversation, self._history)
+        async for item in self._answerer.stream(question, history):
+            if isinstance(item, Answer):
+                return item
+            await reply.draft(item)
+        raise RuntimeError(f"the answerer ended without an answer to {question.id}")
+
+
+async def _try_to_say(reply: Reply, text: str) -> str:
+    try:
+        return await reply.say(text)
+    except Exception:  # noqa: BLE001 - already reporting a failure; a second one has nobody left to tell
+        log.exception("the asker could not be told")
+        return ""

@@ -1,0 +1,1 @@
+"""Pages: fetched safely, reduced to their main text, cut into passages and searched."""

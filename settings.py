@@ -1,0 +1,115 @@
+"""Every setting, with its default, its unit and a sentence. Read only where the parts are wired (`cli.py`, `bot/app.py`).
+
+A setting `answer_timeout_s` is the option `--answer-timeout-s`, the environment variable
+`ASKPAGE_ANSWER_TIMEOUT_S`, and a line of the same name in a file `.env`; an option wins over the environment, which
+wins over the file. `docs/settings.md` has the same table for people, and a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import field_validator
+
+Words = Annotated[list[str], NoDecode]
+"""A list that is written as words with commas between them."""
+
+
+class Settings(BaseSettings):
+    """The whole configuration of one instance."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ASKPAGE_", env_file=".env", extra="ignore", frozen=True, validate_default=True
+    )
+
+    # Where things are
+    data_dir: Path = Field(Path("data"), description="Folder for all state: models, page index, store, keys.")
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(3978, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    public_url: str = Field(
+        "", description="Address at which people reach the bot, for links to its pages. Empty: the local one."
+    )
+
+    # Pages
+    pages: Words = Field(
+        default=["docs"],
+        description="Sources, comma-separated: a folder, a file, a URL, a sitemap; FOLDER=URL when it is published.",
+    )
+    allowed_sites: Words = Field(
+        default=["*"],
+        description="Hosts that may be fetched, comma-separated; .example.com includes subdomains; * is any public.",
+    )
+    fetch_timeout_s: float = Field(10.0, gt=0, description="Longest time for one page to arrive, seconds.")
+    fetch_max_bytes: int = Field(5_000_000, gt=0, description="Largest page that is read, bytes.")
+    fetch_max_redirects: int = Field(5, ge=0, description="Most redirects that are followed.")
+    passages: int = Field(2, ge=1, le=8, description="Passages that the model sees for one question.")
+    passage_tokens: int = Field(180, ge=40, description="Longest passage, in words of the embedding model.")
+
+    # Model
+    base_model: str = Field(
+        "smollm2-135m-instruct",
+        description="smollm2-135m-instruct, a Hugging Face directory or hub id, or a .gguf file; "
+        "canned answers without a model, for tests.",
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the model runs.")
+    model_threads: int = Field(0, ge=0, description="Threads of one forward pass; 0 takes the cores there are.")
+    concurrent_answers: int = Field(2, ge=1, description="Answers that are generated at the same time.")
+    queue_limit: int = Field(16, ge=0, description="Questions that may wait for the model; one more hears «busy».")
+    prompt_tokens: int = Field(1600, ge=256, description="Longest prompt, tokens; older passages are cut first.")
+    answer_tokens: int = Field(96, ge=8, description="Longest answer, tokens.")
+    answer_timeout_s: float = Field(60.0, gt=0, description="Longest time for one answer, seconds.")
+    cuda_device_id: int = Field(0, ge=0, description="CUDA: which GPU.")
+    cuda_gpu_mem_limit: int = Field(0, ge=0, description="CUDA: memory for the arena, bytes; 0 is no limit.")
+    cuda_arena_extend_strategy: Literal["kNextPowerOfTwo", "kSameAsRequested"] = Field(
+        "kNextPowerOfTwo", description="CUDA: how the memory arena grows."
+    )
+    cuda_cudnn_conv_algo_search: Literal["EXHAUSTIVE", "HEURISTIC", "DEFAULT"] = Field(
+        "HEURISTIC", description="CUDA: how convolution algorithms are chosen."
+    )
+    cuda_do_copy_in_default_stream: bool = Field(True, description="CUDA: copy in the default stream.")
+
+    # Bot Framework
+    app_id: str = Field("", description="Microsoft app id of the bot. Empty: no authentication, loopback only.")
+    app_password: SecretStr = Field(SecretStr(""), description="Client secret of the app.")
+    app_type: Literal["MultiTenant", "SingleTenant", "UserAssignedMSI"] = Field(
+        "SingleTenant", description="How the app is registered."
+    )
+    app_tenant_id: str = Field("", description="Entra tenant of the app.")
+    openid_metadata_url: str = Field("", description="Where the channel's signing keys are; empty: Microsoft's.")
+    token_issuer: str = Field("", description="Who signs the channel's tokens; empty: Microsoft.")
+    login_url: str = Field("", description="Where the bot gets its own tokens; empty: Microsoft Entra.")
+    oauth_scope: str = Field("", description="Scope of the bot's own tokens; empty: Microsoft's.")
+    dangerously_allow_unauthenticated: bool = Field(
+        False, description="Let anyone who reaches the port speak as anyone, on addresses beyond loopback too."
+    )
+    local_page: bool = Field(True, description="Serve the chat page at / to browsers on this machine.")
+
+    # People
+    pseudonym_key: SecretStr = Field(
+        SecretStr(""), description="Key of the user pseudonyms (HMAC). Empty: one is made in data_dir."
+    )
+    drain_timeout_s: float = Field(20.0, ge=0, description="Time for answers under way at a stop, seconds.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
+
+    @field_validator("pages", "allowed_sites", mode="before")
+    @classmethod
+    def _split_words(cls, value: object) -> object:
+        return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+
+    @property
+    def models_dir(self) -> Path:
+        """Where imported and trained model versions lie."""
+        return self.data_dir / "models"
+
+    @property
+    def index_dir(self) -> Path:
+        """Where the page index lies."""
+        return self.data_dir / "pages"
+
+    @property
+    def store_path(self) -> Path:
+        """The SQLite file with questions, answers and feedback."""
+        return self.data_dir / "askpage.sqlite3"
