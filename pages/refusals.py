@@ -1,0 +1,27 @@
+"""Why a page is not read. The message of every one of these is a sentence for the person who asked.
+
+    PageRefused
+    ├── AddressRefused    the address itself: misspelt, a site or a network that this bot may not open
+    ├── PageUnreachable   the site did not give the page: no such name, no answer, too slow, an error; may pass
+    └── PageUnreadable    the page arrived, and cannot be read: too large, of another kind, broken, without text
+
+Each says what is wrong and what to do. Nothing else leaves `pages.fetch` and `pages.extract`, whatever arrives.
+"""
+
+from __future__ import annotations
+
+
+class PageRefused(Exception):
+    """A page cannot be read; the message is a sentence for the asker."""
+
+
+class AddressRefused(PageRefused):
+    """An address that this bot does not open."""
+
+
+class PageUnreachable(PageRefused):
+    """The site did not give the page; trying again later may help."""
+
+
+class PageUnreadable(PageRefused):
+    """The page arrived, but it is nothing that can be answered from."""
