@@ -1,0 +1,165 @@
+"""The pages that the bot knows, as web pages: what a citation of a page without an address of its own opens.
+
+`/site/` lists them, `/site/PATH` shows one with an id at every section, and `?quote=WORDS` marks the words in it.
+The text of a page was written by others: all of it is escaped, and the pages run no script. Unlike the chat page
+these may be read from other machines, since Teams links to them; they tell nothing but the indexed pages.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from aiohttp import web
+
+from bot.local import STATIC
+from records import Page, Section
+
+QUOTE_LIMIT = 2000
+"""Longest quote that is looked for, characters."""
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+_FILES = {"site.css": "text/css", "logo.svg": "image/svg+xml"}
+_ITEM = re.compile(r"\s*(?:(?P<bullet>[-*•])|(?P<number>\d{1,3})[.)])\s+")
+
+PageOf = Callable[[str], Page | None]
+PageList = Callable[[], Sequence[tuple[str, str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A paragraph, or one item of a list, as the span [start, end) of its section's text."""
+
+    tag: str
+    start: int
+    end: int
+
+
+def site_routes(page: PageOf, pages: PageList) -> list[web.RouteDef]:
+    """Return the routes of the viewer.
+
+    `page` finds a page by its root-relative URL ("/site/docs/asking"), `pages` lists (url, title) of those there are.
+    """
+
+    async def show_list(request: web.Request) -> web.StreamResponse:
+        rows = "".join(
+            f'<li><a href="{escape(url)}">{escape(title or url)}</a></li>' for url, title in pages() if url
+        )
+        body = f'<ul class="pages">{rows}</ul>' if rows else "<p>No page is indexed yet.</p>"
+        return _response(request, "Pages", f"<h1>Pages</h1>{body}")
+
+    async def show_page(request: web.Request) -> web.StreamResponse:
+        found = page(request.path) or page(request.rel_url.raw_path)
+        if found is None:
+            sentence = "<h1>Not here</h1><p>There is no such page, or it was removed since it was cited.</p>"
+            return _response(request, "Not here", sentence, status=404)
+        quote = request.query.get("quote", "")[:QUOTE_LIMIT]
+        return _response(request, found.title, article(found, quote))
+
+    async def show_file(request: web.Request) -> web.StreamResponse:
+        name = request.match_info["name"]
+        return web.FileResponse(STATIC / name, headers={**HEADERS, "Content-Type": _FILES[name]})
+
+    return [
+        web.get("/site", show_list),
+        web.get("/site/", show_list),
+        web.get("/site-files/{name:" + "|".join(map(re.escape, _FILES)) + "}", show_file),
+        web.get("/site/{path:.+}", show_page),
+    ]
+
+
+def article(page: Page, quote: str = "") -> str:
+    """Return a page as HTML, with every section's anchor as an id, and `quote` marked where it stands."""
+    parts = [f"<h1>{escape(page.title)}</h1>"]
+    if page.url.startswith(("http://", "https://")):
+        link = f'<a href="{escape(page.url)}" rel="noopener noreferrer">{escape(page.url)}</a>'
+        parts.append(f'<p class="origin">Read from {link}</p>')
+    used: set[str] = set()
+    marked = False
+    for section in page.sections:
+        span = None if marked else find_quote(section.text, quote)
+        marked = marked or span is not None
+        identity = "" if section.anchor in used or not section.anchor else f' id="{escape(section.anchor)}"'
+        used.add(section.anchor)
+        parts.append(
+            f"<section{identity}>{_heading(section, page)}{''.join(_body(section.text, span))}</section>"
+        )
+    return "<article>" + "".join(parts) + "</article>"
+
+
+def find_quote(text: str, quote: str) -> tuple[int, int] | None:
+    """Return where the words of a quote stand in a text, whatever white space is between them."""
+    words = quote.rstrip("….").split() if quote.endswith(("…", "...")) else quote.split()
+    if not words:
+        return None
+    found = re.search(r"\s+".join(map(re.escape, words)), text)
+    return found.span() if found else None
+
+
+def blocks(text: str) -> Iterator[Block]:
+    """Cut a section's text into paragraphs and list items."""
+    start = end = None
+    for line in re.finditer(r"[^\n]*\n?", text):
+        item = _ITEM.match(line[0])
+        if start is not None and end is not None and (item or not line[0].strip()):
+            yield Block("p", start, end)
+            start = None
+        if item and line[0].strip():
+            yield Block("ul" if item["bullet"] else "ol", line.start() + item.end(), _end(line))
+        elif line[0].strip():
+            start = line.start() if start is None else start
+            end = _end(line)
+    if start is not None and end is not None:
+        yield Block("p", start, end)
+
+
+def _end(line: re.Match[str]) -> int:
+    return line.start() + len(line[0].rstrip())
+
+
+def _heading(section: Section, page: Page) -> str:
+    heading = section.heading.strip()
+    return f"<h2>{escape(heading)}</h2>" if heading and heading != page.title.strip() else ""
+
+
+def _body(text: str, span: tuple[int, int] | None) -> Iterator[str]:
+    around = "p"
+    for block in blocks(text):
+        if block.tag != around:
+            yield (f"</{around}>" if around != "p" else "") + (f"<{block.tag}>" if block.tag != "p" else "")
+            around = block.tag
+        inner = "p" if block.tag == "p" else "li"
+        yield f"<{inner}>{_marked(text, block, span)}</{inner}>"
+    if around != "p":
+        yield f"</{around}>"
+
+
+def _marked(text: str, block: Block, span: tuple[int, int] | None) -> str:
+    start, end = block.start, block.end
+    low, high = (max(start, span[0]), min(end, span[1])) if span else (start, start)
+    if low >= high:
+        return escape(text[start:end])
+    return f"{escape(text[start:low])}<mark>{escape(text[low:high])}</mark>{escape(text[high:end])}"
+
+
+def _response(request: web.Request, title: str, body: str, *, status: int = 200) -> web.Response:
+    theme = request.cookies.get("askpage-theme", "")
+    theme = theme if theme in ("light", "dark") else "system"
+    html = (
+        f'<!doctype html><html lang="en" data-theme="{theme}"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{escape(title)} · askpage</title>'
+        '<link rel="icon" href="/site-files/logo.svg" type="image/svg+xml">'
+        '<link rel="stylesheet" href="/site-files/site.css"></head><body>'
+        '<header><a href="/site/"><img src="/site-files/logo.svg" alt="" width="24" height="24">All pages</a></header>'
+        f"<main>{body}</main></body></html>"
+    )
+    return web.Response(text=html, status=status, content_type="text/html", headers=HEADERS)
