@@ -1,15 +1,50 @@
-"""placeholder: being written; the signature is final."""
+"""Bytes of a page → `Page`: its title, and its main text in sections with headings and anchors.
+
+Where HTML's main text lies is found in `pages.mainpart`. Markdown and PDF are their own main text. Only text that a
+reader sees comes out: no scripts, no comments, nothing hidden. Whatever arrives gives a Page or a PageRefused, in
+bounded time.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
 from collections.abc import Iterable
 from datetime import datetime
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
 
+from pages.blocks import mark_anchors, sections_of
+from pages.mainpart import main_part
+from pages.markdown import to_html
+from pages.pdf import read_pdf
+from pages.refusals import PageUnreadable
+from pages.tree import Element, drop_hidden, one_line, parse_html, visible
 from records import Page, Section
+
+MOST_TEXT = 3_000_000
+"""Most text of one page, characters."""
+
+_HTML = frozenset({"text/html", "application/xhtml+xml"})
+_MARKDOWN = frozenset({"text/markdown", "text/x-markdown"})
+_LONGEST_TITLE = 300
+_CHARSET_IN_HTML = re.compile(
+    rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]{1,40})", re.IGNORECASE
+)
+_CHARSETS = re.compile(  # codecs that only decode: Python also has some that unpack, escape or are quadratic
+    r"utf-?8|utf-?16(-?[lb]e)?|us-ascii|ascii|iso-?8859-?\d{1,2}|latin-?1|(windows|cp)-?125\d|shift[_-]?jis|sjis"
+    r"|euc-(jp|kr)|iso-2022-jp|gbk|gb2312|gb18030|big5|koi8-[ru]|macintosh|mac-?roman|tis-620",
+    re.IGNORECASE,
+)
+_BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
+_NO_TEXT = "There is no text on that page that I could read; it may be drawn by a program in the browser."
 
 
 def page_hash(title: str, sections: Iterable[Section]) -> str:
-    raise NotImplementedError
+    """Return the SHA-256, in hex, of a page's title and sections."""
+    everything = [title, [[section.heading, section.anchor, section.text] for section in sections]]
+    return hashlib.sha256(json.dumps(everything, ensure_ascii=True).encode()).hexdigest()
 
 
 def extract(
@@ -21,4 +56,101 @@ def extract(
     etag: str | None = None,
     fetched_at: datetime,
 ) -> Page:
-    raise NotImplementedError
+    """Return the page that `body` is; `url` gives a title where the page has none.
+
+    Raises PageUnreadable (a PageRefused) for anything that has no readable text. Takes the time of the caller's
+    thread: seconds for the largest pages.
+    """
+    if content_type == "application/pdf":
+        title, sections = read_pdf(body)
+    else:
+        title, sections = _extract_text(_decode(body, charset, content_type), content_type)
+    if not sections:
+        raise PageUnreadable(_NO_TEXT)
+    if sum(len(section.text) for section in sections) > MOST_TEXT:
+        raise PageUnreadable(
+            f"That page has more than {MOST_TEXT:,} characters of text; please send a part of it."
+        )
+    title = one_line(title)[:_LONGEST_TITLE].strip() or _title_of_url(url)
+    return Page(url, title, sections, page_hash(title, sections), fetched_at, etag)
+
+
+def _extract_text(text: str, content_type: str) -> tuple[str, tuple[Section, ...]]:
+    if content_type in _HTML:
+        return _from_html(text)
+    if content_type in _MARKDOWN:
+        return _from_markdown(text)
+    if content_type == "text/plain":
+        return _from_plain(text)
+    raise PageUnreadable(
+        f"I cannot read pages of the kind {content_type}; I can read HTML, Markdown, text and PDF."
+    )
+
+
+def _from_markdown(text: str) -> tuple[str, tuple[Section, ...]]:
+    title, html = to_html(text)
+    root = parse_html(f"<html><body>{html}</body></html>")
+    if root is None:
+        return title, ()
+    drop_hidden(root)
+    title = title or _first_heading(root)
+    mark_anchors(root)
+    return title, sections_of(root)
+
+
+def _from_plain(text: str) -> tuple[str, tuple[Section, ...]]:
+    text = "\n".join(line.rstrip() for line in visible(text).splitlines()).strip()
+    return "", (Section("", "", text),) if text else ()
+
+
+def _from_html(text: str) -> tuple[str, tuple[Section, ...]]:
+    root = parse_html(text)
+    if root is None:
+        return "", ()
+    title = _html_title(root)
+    drop_hidden(root)
+    title = title or _first_heading(root)
+    mark_anchors(root)
+    return title, sections_of(main_part(root))
+
+
+def _html_title(root: Element) -> str:
+    title = root.find(".//title")
+    written = "".join(title.itertext()) if title is not None else ""
+    if written.strip():
+        return written
+    named = root.find(".//meta[@property='og:title']")
+    return (named.get("content") or "") if named is not None else ""
+
+
+def _first_heading(root: Element) -> str:
+    heading = next(root.iter("h1"), None)
+    return "" if heading is None else "".join(str(text) for text in heading.itertext())
+
+
+def _title_of_url(url: str) -> str:
+    parts = urlsplit(url)
+    name = PurePosixPath(unquote(parts.path)).name
+    stem = re.sub(r"\.(html?|md|markdown|txt|pdf)$", "", name, flags=re.IGNORECASE)
+    return one_line(re.sub(r"[-_]+", " ", stem))[:_LONGEST_TITLE] or parts.netloc or "Untitled"
+
+
+def _decode(body: bytes, charset: str | None, content_type: str) -> str:
+    """Decode as browsers do: byte order mark, then the server's word, then the page's own, then UTF-8, then cp1252."""
+    for mark, encoding in _BYTE_ORDER_MARKS:
+        if body.startswith(mark):
+            return body[len(mark) :].decode(encoding, errors="replace")
+    declared = charset or ""
+    if not declared and content_type in _HTML:
+        found = _CHARSET_IN_HTML.search(body[:4096])
+        declared = found[1].decode("ascii") if found else ""
+    if _CHARSETS.fullmatch(declared) and not (declared.lower().startswith("utf") and charset is None):
+        try:
+            return body.decode(declared, errors="replace")
+        except LookupError:
+            pass
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        text = body.decode("cp1252", errors="replace")
+    return text

@@ -1,0 +1,217 @@
+"""A tree of HTML → sections: headings with the anchors that they really have, and plain text.
+
+Two passes, each once from the first element to the last, so that a hostile page costs time in proportion to its size
+and no recursion: `mark_anchors` looks around every heading, and `sections_of` turns a part of the tree into text.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from pages.tree import Element, one_line, visible, walk
+from records import Section
+
+HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
+_PARAGRAPHS = frozenset(
+    [
+        "address",
+        "article",
+        "aside",
+        "blockquote",
+        "body",
+        "dd",
+        "details",
+        "div",
+        "dl",
+        "dt",
+        "fieldset",
+        "figcaption",
+        "figure",
+        "footer",
+        "form",
+        "header",
+        "hr",
+        "main",
+        "nav",
+        "p",
+        "pre",
+        "section",
+        "summary",
+        "table",
+        "ul",
+        "ol",
+        "list",
+        "quote",
+        "tbody",
+        "thead",
+        "tfoot",
+        "caption",
+        "center",
+    ]
+)
+_CELLS = frozenset({"td", "th"})
+_LISTS = frozenset({"ul", "ol"})
+_SPACES = re.compile(r"\s+")
+_PERMALINK_SIGN = re.compile(r"\s*[¶#§🔗]\s*$")
+_ANCESTORS = 4
+_ANCHOR = "data-askpage-anchor"
+
+
+def mark_anchors(root: Element) -> None:
+    """Write on every heading the fragment that opens the page there: its own id, one inside, or one around it.
+
+    An element around a heading counts when the heading is the first in it: otherwise its id opens another section.
+    """
+    around: list[tuple[str, bool]] = []  # (id, already has a heading) of the open elements
+    for event, element in walk(root):
+        if event == "end":
+            around.pop()
+            continue
+        if element.tag in HEADINGS:
+            near = (name for name, has_heading in reversed(around[-_ANCESTORS:]) if name and not has_heading)
+            element.set(_ANCHOR, _own_anchor(element) or next(near, ""))
+            around = [(name, True) for name, _ in around]
+        around.append(("" if element.tag in {"html", "body"} else _id(element), False))
+
+
+def _id(element: Element) -> str:
+    name = element.get("id") or (element.get("name") if element.tag == "a" else "") or ""
+    return "" if any(character.isspace() for character in name) else visible(name)
+
+
+def _own_anchor(heading: Element) -> str:
+    inside = (_id(element) for element in heading.iterdescendants("*"))
+    before = heading.getprevious()
+    just_before = (
+        _id(before) if before is not None and before.tag == "a" and not (before.tail or "").strip() else ""
+    )
+    return _id(heading) or next(filter(None, inside), "") or just_before
+
+
+@dataclass
+class _Text:
+    """Plain text being written: spaces collapse, breaks are at most one empty line."""
+
+    parts: list[str] = field(default_factory=list[str])
+    breaks: int = 0
+    at_space: bool = True
+
+    def add(self, text: str, *, raw: bool = False) -> None:
+        text = text if raw else _SPACES.sub(" ", text)
+        if self.at_space or self.breaks:
+            text = text.lstrip("\n") if raw else text.lstrip(" ")
+        if not text:
+            return
+        if self.breaks and self.parts:
+            self.parts.append("\n" * self.breaks)
+        self.breaks = 0
+        self.parts.append(text)
+        self.at_space = text[-1].isspace()
+
+    def break_line(self, lines: int) -> None:
+        self.breaks = max(self.breaks, lines)
+
+    def take(self) -> str:
+        text = "".join(self.parts)
+        self.parts, self.breaks, self.at_space = [], 0, True
+        return "\n".join(line.rstrip() for line in text.split("\n")).strip("\n")
+
+
+class _Writer:
+    """Turns the events of a walk into sections."""
+
+    def __init__(self) -> None:
+        self._text = _Text()
+        self._heading: tuple[str, str] = ("", "")
+        self._in_heading: Element | None = None
+        self._pre = 0
+        self._lists: list[int] = []  # of every open list the next number, 0 for bullets
+        self._cells = 0
+        self.done: list[Section] = []
+
+    def start(self, element: Element) -> None:
+        tag = str(element.tag)
+        if tag in HEADINGS and self._in_heading is None:
+            self._close_section()
+            self._in_heading = element
+        elif self._in_heading is None:
+            self._open_block(element, tag)
+        if tag == "img":
+            self._text.add(one_line(element.get("alt") or ""))
+        self._add(element.text)
+
+    def end(self, element: Element, *, followed: bool) -> None:
+        tag = str(element.tag)
+        if element is self._in_heading:
+            heading = _PERMALINK_SIGN.sub("", one_line(self._text.take()))
+            self._heading = (heading, element.get(_ANCHOR) or "")
+            self._in_heading = None
+        elif self._in_heading is None:
+            self._close_block(tag)
+        if followed:
+            self._add(element.tail)
+
+    def finish(self) -> list[Section]:
+        self._close_section()
+        return self.done
+
+    def _open_block(self, element: Element, tag: str) -> None:
+        if tag in _PARAGRAPHS:
+            self._text.break_line(1 if self._lists else 2)
+            self._pre += tag == "pre"
+        if tag in _LISTS:
+            self._lists.append(_first_number(element))
+        elif tag == "li":
+            self._text.break_line(1)
+            self._text.add("  " * (len(self._lists) - 1) + self._bullet(), raw=True)
+        elif tag == "tr":
+            self._text.break_line(1)
+            self._cells = 0
+        elif tag in _CELLS:
+            if self._cells:
+                self._text.add(" | ", raw=True)
+            self._cells += 1
+        elif tag == "br":
+            self._text.break_line(1)
+
+    def _close_block(self, tag: str) -> None:
+        if tag in _LISTS and self._lists:
+            self._lists.pop()
+        if tag in _PARAGRAPHS:
+            self._text.break_line(1 if self._lists else 2)
+            self._pre -= tag == "pre"
+
+    def _bullet(self) -> str:
+        if not self._lists or not self._lists[-1]:
+            return "- "
+        self._lists[-1] += 1
+        return f"{self._lists[-1] - 1}. "
+
+    def _add(self, text: str | None) -> None:
+        if text:
+            self._text.add(visible(text), raw=self._pre > 0)
+
+    def _close_section(self) -> None:
+        text = self._text.take()
+        if text:
+            self.done.append(Section(*self._heading, text))
+
+
+def _first_number(element: Element) -> int:
+    """Return the number of a list's first item; 0 for a list with bullets."""
+    if element.tag != "ol":
+        return 0
+    start = element.get("start") or "1"
+    return int(start) if start.isascii() and start.isdigit() and len(start) < 6 else 1  # noqa: PLR2004 - a sane number
+
+
+def sections_of(root: Element) -> tuple[Section, ...]:
+    """Return the sections that have text, in order; what stands before the first heading comes with heading ""."""
+    writer = _Writer()
+    for event, element in walk(root):
+        if event == "start":
+            writer.start(element)
+        else:
+            writer.end(element, followed=element is not root)
+    return tuple(writer.finish())

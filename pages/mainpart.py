@@ -1,0 +1,122 @@
+"""Where on an HTML page its main text lies.
+
+trafilatura knows which words are the page's own, and gives them back as paragraphs that have often lost their
+headings, anchors and code lines. So it is asked *where* only: the smallest element that holds nearly all the words it
+keeps is the main part, and that part is then read with the structure it really has.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+
+import trafilatura
+
+from pages.blocks import HEADINGS
+from pages.tree import Element, one_line, parse_html, remove, walk
+
+log = logging.getLogger(__name__)
+
+_FURNITURE = frozenset({"nav", "footer", "button", "input", "dialog", "menu"})
+_FURNITURE_ROLES = frozenset({"navigation", "banner", "contentinfo", "search", "dialog", "alertdialog"})
+_MOST_ELEMENTS = 30_000
+"""Beyond this trafilatura's heuristics take longer than anybody waits."""
+
+_CONTAINERS = frozenset(
+    {"article", "body", "center", "div", "form", "main", "section", "table", "tbody", "td", "tr"}
+)
+_NEARLY_ALL = 0.9
+_TOO_LITTLE = 0.2
+
+
+def main_part(root: Element) -> Element:
+    """Return the element with the main text, freed of menus, footers and controls. Changes the tree."""
+    part = _own_word(root)
+    kept = _words_kept(part)
+    part = _smallest_with(part, kept)
+    for element in list(part.iter("*")):
+        if element is not part and _is_furniture(element):
+            remove(element)
+    return part
+
+
+def _own_word(root: Element) -> Element:
+    """Return what the page itself marks as its main part, when there is exactly one; else its body."""
+    for path in (".//main", ".//*[@role='main']", ".//article"):
+        found = root.findall(path)
+        if len(found) == 1:
+            return found[0]
+    body = root.find(".//body")
+    return root if body is None else body
+
+
+def _is_furniture(element: Element) -> bool:
+    if element.tag == "aside":  # a menu, or a note that belongs to the text
+        linked = sum(len("".join(link.itertext())) for link in element.iter("a"))
+        return 2 * linked > len("".join(element.itertext()).strip())
+    return element.tag in _FURNITURE or element.get("role") in _FURNITURE_ROLES
+
+
+def _words_kept(part: Element) -> frozenset[str]:
+    """Return the pieces of text that trafilatura finds worth keeping; none where it gives up."""
+    page = parse_html("<html><body></body></html>")
+    if page is None or sum(1 for _ in part.iter()) > _MOST_ELEMENTS:
+        return frozenset()
+    inner = copy.deepcopy(part)
+    inner.tag, inner.tail = ("div" if part.tag in {"body", "html"} else "article"), None
+    next(page.iter("body")).append(inner)
+    try:
+        document = trafilatura.bare_extraction(
+            page,  # pyright: ignore[reportArgumentType] # it is lxml's, behind our protocol
+            fast=True,
+            favor_recall=True,
+            include_comments=False,
+            include_tables=True,
+            with_metadata=False,
+        )
+    except Exception:
+        log.warning("trafilatura gave up on a page", exc_info=True)
+        return frozenset()
+    body: Element | None = getattr(document, "body", None)
+    return frozenset() if body is None else frozenset(one_line(text) for text in body.itertext())
+
+
+def _smallest_with(part: Element, kept: frozenset[str]) -> Element:
+    """Return the smallest element of `part` that holds nearly all of its kept text, `part` when there is little."""
+    if not kept:
+        return part
+    weights: list[list[int]] = [[0, 0]]  # of every open element: characters kept, characters in all
+    done: dict[Element, list[int]] = {}
+    for event, element in walk(part):
+        if event == "start":
+            weights.append([0, 0])
+            _weigh(weights[-1], element.text, kept)
+        else:
+            done[element] = weights.pop()
+            weights[-1][0] += done[element][0]
+            weights[-1][1] += done[element][1]
+            _weigh(weights[-1], element.tail if element is not part else None, kept)
+    whole, everything = done[part]
+    if whole < _TOO_LITTLE * everything or not whole:
+        return part
+    while True:
+        inner = next((child for child in part.iterchildren() if done[child][0] >= _NEARLY_ALL * whole), None)
+        if inner is None or inner.tag not in _CONTAINERS or _has_heading_before(inner):
+            return part
+        part = inner
+
+
+def _has_heading_before(element: Element) -> bool:
+    """Say whether a heading stands beside this element, above it: then it is this element's, and must not be lost."""
+    before = element.getprevious()
+    while before is not None:
+        if before.tag in HEADINGS or (before.tag in {"header", "hgroup"} and before.find(".//nav") is None):
+            return True
+        before = before.getprevious()
+    return False
+
+
+def _weigh(weight: list[int], text: str | None, kept: frozenset[str]) -> None:
+    words = one_line(text or "")
+    weight[0] += len(words) if words in kept else 0
+    weight[1] += len(words)

@@ -1,0 +1,139 @@
+"""Trees of HTML and XML: parsed with every dangerous door shut, and freed of what a reader does not see.
+
+lxml has no types of its own; `Element` names the little of it that we use, so that the rest of the code is checked.
+"""
+
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportAttributeAccessIssue=false, reportUnknownArgumentType=false
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Literal, Protocol, cast
+
+from lxml import etree, html
+
+
+class Element(Protocol):
+    """An element of a tree. Comments are elements too: their tag is no text."""
+
+    tag: Any
+    text: str | None
+    tail: str | None
+
+    def get(self, key: str) -> str | None: ...
+    def set(self, key: str, value: str) -> None: ...
+    def iter(self, *tags: str) -> Iterator[Element]: ...
+    def iterchildren(self) -> Iterator[Element]: ...
+    def iterdescendants(self, *tags: str) -> Iterator[Element]: ...
+    def itertext(self) -> Iterator[str]: ...
+    def find(self, path: str) -> Element | None: ...
+    def findall(self, path: str) -> list[Element]: ...
+    def getparent(self) -> Element | None: ...
+    def getprevious(self) -> Element | None: ...
+    def append(self, element: Element) -> None: ...
+    def remove(self, element: Element) -> None: ...
+
+
+_NEVER_READ = frozenset(
+    [
+        "script",
+        "style",
+        "template",
+        "noscript",
+        "svg",
+        "math",
+        "iframe",
+        "object",
+        "embed",
+        "canvas",
+        "audio",
+        "video",
+        "select",
+        "textarea",
+        "datalist",
+    ]
+)
+_INVISIBLE_STYLE = re.compile(
+    r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|opacity\s*:\s*0(?:\.0*)?\s*(?:;|!|$)"
+    r"|font-size\s*:\s*0(?:[a-z%]*)\s*(?:;|!|$)",
+    re.IGNORECASE,
+)
+# Invisible characters carry instructions that no reader sees (tag characters) or reverse what is read (bidi).
+_INVISIBLE = re.compile("[\u00ad\u200b\u2060-\u2064\u202a-\u202e\u2066-\u2069\ufeff\U000e0000-\U000e007f]")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff\ud800-\udfff]")
+_SPACES = re.compile(r"\s+")
+
+
+def parse_html(text: str) -> Element | None:
+    """Parse HTML of any quality; None when there is no element in it. Nothing is loaded, no entity expanded."""
+    parser = html.HTMLParser(encoding="utf-8", no_network=True, huge_tree=False)
+    try:
+        return cast("Element", html.document_fromstring(visible(text).encode(), parser=parser))
+    except (etree.ParserError, ValueError):
+        return None
+
+
+def parse_xml(body: bytes) -> Element | None:
+    """Parse XML without entities, network or DTD; None when it is not well-formed."""
+    parser = etree.XMLParser(
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
+    try:
+        return cast("Element | None", etree.fromstring(body, parser=parser))
+    except (etree.XMLSyntaxError, ValueError):
+        return None
+
+
+def walk(root: Element) -> Iterator[tuple[Literal["start", "end"], Element]]:
+    """Yield every element when it opens and when it closes, in document order, without recursion."""
+    yield from cast(
+        "Iterator[tuple[Literal['start', 'end'], Element]]", etree.iterwalk(root, events=("start", "end"))
+    )
+
+
+def visible(text: str) -> str:
+    """Return text without control characters and without characters that a reader cannot see."""
+    return _INVISIBLE.sub("", _CONTROL.sub("", text))
+
+
+def one_line(text: str) -> str:
+    """Return text as it reads in one line."""
+    return _SPACES.sub(" ", visible(text)).strip()
+
+
+def drop_hidden(root: Element) -> None:
+    """Take comments, scripts, templates and everything marked as hidden out of the tree, keeping what follows it."""
+    hidden = [element for element in root.iter() if element is not root and _is_hidden(element)]
+    for element in hidden:
+        remove(element)
+
+
+def remove(element: Element) -> None:
+    """Take an element with its content out of its tree; the text behind it stays."""
+    parent = element.getparent()
+    if parent is None:
+        return
+    if element.tail:
+        before = element.getprevious()
+        if before is None:
+            parent.text = (parent.text or "") + element.tail
+        else:
+            before.tail = (before.tail or "") + element.tail
+    parent.remove(element)
+
+
+def _is_hidden(element: Element) -> bool:
+    if not isinstance(element.tag, str):  # a comment or a processing instruction
+        return True
+    return (
+        element.tag in _NEVER_READ
+        or element.get("hidden") is not None
+        or (element.get("aria-hidden") or "").strip().lower() == "true"
+        or _INVISIBLE_STYLE.search(element.get("style") or "") is not None
+    )
