@@ -1,0 +1,101 @@
+"""Between messages, text and tokens: the chat template, control tokens kept out of content, stop strings, UTF-8.
+
+The tokenizer is the `tokenizers` library's on the version's own `tokenizer.json`, which training uses too.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import onnxruntime_genai as og
+from tokenizers import Tokenizer
+
+# pyright: reportUnknownMemberType=false, reportAttributeAccessIssue=false, reportMissingTypeStubs=false
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+# (onnxruntime_genai has no type stubs)
+
+_BROKEN = "\ufffd"  # what a decoder writes for a character of which bytes are missing
+_TEMPLATE_WORDS = ("[INST]", "[/INST]", "<<SYS>>", "<</SYS>>")  # control words that are no tokens, in Llama 2
+
+
+class ChatText:
+    """The text side of one model version."""
+
+    def __init__(self, folder: Path) -> None:
+        self._template = og.Tokenizer(str(folder))
+        self._tokenizer: Tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        added = self._tokenizer.get_added_tokens_decoder().values()
+        words = [token.content for token in added if len(token.content.strip()) > 1]
+        self._control = re.compile(
+            "|".join(re.escape(word) for word in sorted({*words, *_TEMPLATE_WORDS}, key=len, reverse=True))
+        )
+
+    def render(self, messages: Sequence[Mapping[str, str]]) -> str:
+        """Return the prompt for messages {"role", "content"}, up to where the assistant begins to speak."""
+        safe = [
+            {"role": message["role"], "content": self.neutralise(message["content"])} for message in messages
+        ]
+        return str(self._template.apply_chat_template(json.dumps(safe), add_generation_prompt=True))
+
+    def neutralise(self, content: str) -> str:
+        """Break every control word in a text with a space after its first character: `< |im_end|>` is just text."""
+        while (
+            broken := self._control.sub(lambda found: f"{found[0][0]} {found[0][1:]}", content)
+        ) != content:
+            content = broken
+        return content
+
+    def encode(self, text: str) -> list[int]:
+        """Return the tokens of a prompt; control words in it become control tokens."""
+        return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the text of tokens, control tokens left out."""
+        return self._tokenizer.decode(list(ids), skip_special_tokens=True)
+
+    @property
+    def control_ids(self) -> frozenset[int]:
+        """The ids that mean more than their text."""
+        return frozenset(self._tokenizer.get_added_tokens_decoder())
+
+
+class Decoder:
+    """Tokens → pieces of text. A piece never ends within a character, nor within a stop string."""
+
+    def __init__(self, text: ChatText, stop: Sequence[str]) -> None:
+        self._text = text
+        self._stop = [word for word in stop if word]
+        self._ids: list[int] = []
+        self._given = 0
+        self.reason: str | None = None
+
+    def feed(self, token: int) -> str:
+        """Return the text that is certain now, often "". `reason` becomes "stop" at a stop string."""
+        self._ids.append(token)
+        return self._piece(final=False)
+
+    def end(self, reason: str) -> str:
+        """Return what was held back, as no more tokens come."""
+        self.reason = reason
+        return self._piece(final=True)
+
+    def _piece(self, *, final: bool) -> str:
+        whole = self._text.decode(self._ids)
+        until = len(whole)
+        if found := [at for word in self._stop if (at := whole.find(word, self._given)) >= 0]:
+            self.reason, until = "stop", min(found)
+        elif not final:
+            until = len(whole.rstrip(_BROKEN)) if whole.endswith(_BROKEN) else until
+            until = min([until, *(_held_back(whole[:until], word) for word in self._stop)])
+        piece = whole[self._given : until]
+        self._given = max(self._given, until)
+        return piece
+
+
+def _held_back(text: str, word: str) -> int:
+    """Where the longest beginning of `word` starts that `text` ends with; len(text) where there is none."""
+    sizes = range(min(len(word) - 1, len(text)), 0, -1)
+    return next((len(text) - size for size in sizes if text.endswith(word[:size])), len(text))
