@@ -1,0 +1,379 @@
+"""The page index: pages cut into passages, kept in one SQLite file with their embeddings, searched from memory.
+
+    PageIndex.open(folder, embedder) ─ add(page) ─ search(question, limit=2) → [Hit, ...]
+
+The file is the truth; every process keeps what searching needs (vectors and words) in memory and takes over what
+another process wrote before its next search. All methods may be called from several threads. They block: an
+asynchronous caller goes through `asyncio.to_thread`.
+
+    IndexUnavailable   the file is damaged, locked, newer than this program, or the disk is full; the message says which
+
+A page without a source was pasted by somebody: it answers questions about itself, and no others.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from pages.embed import Embeds, Vectors
+from pages.memory import Changed, Memory
+from pages.passages import cut, searched_text
+from pages.ranking import Ranking, terms
+from records import Hit, Page, Passage, Section
+
+log = logging.getLogger(__name__)
+
+SCHEMA = 1
+"""Version of the file, in its `user_version`."""
+_RECIPE = 1
+"""Version of how pages are cut and searched; another one, or another embedder, re-reads every page at opening."""
+_MOST_PASSAGES = 2000
+"""Passages of one page that are searched, a book of 500 pages; a larger page is cut off there."""
+
+_TABLES = """
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE pages (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, url TEXT NOT NULL UNIQUE, title TEXT NOT NULL, sections TEXT NOT NULL,
+    page_hash TEXT NOT NULL, fetched_at TEXT NOT NULL, etag TEXT, source TEXT);
+CREATE TABLE passages (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, page_id INTEGER NOT NULL REFERENCES pages (id) ON DELETE CASCADE,
+    url TEXT NOT NULL, heading TEXT NOT NULL, text TEXT NOT NULL, searched TEXT NOT NULL, vector BLOB NOT NULL);
+CREATE INDEX passages_page ON passages (page_id);
+"""
+
+
+class IndexUnavailable(Exception):  # noqa: N818 - says what happened, as every error here does
+    """The index file cannot be used now."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageEntry:
+    """One line of the list of pages. `source` is what named the page; None for one that somebody pasted."""
+
+    url: str
+    title: str
+    page_hash: str
+    fetched_at: datetime
+    passages: int
+    source: str | None
+
+
+class PageIndex:
+    """See the module. `open` it, `close` it."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, embedder: Embeds, passage_tokens: int, ranking: Ranking
+    ) -> None:
+        self._connection = connection
+        self._embedder = embedder
+        self._passage_tokens = passage_tokens
+        self._ranking = ranking
+        self._lock = threading.RLock()  # around the connection
+        self._loading = threading.Lock()  # around the replacement of the memory; never taken inside _lock
+        self._memory = Memory.empty()
+
+    @classmethod
+    def open(
+        cls, folder: Path, embedder: Embeds, *, passage_tokens: int = 180, ranking: Ranking | None = None
+    ) -> PageIndex:
+        """Open the index in a folder, or begin one. Raises IndexUnavailable.
+
+        `passage_tokens` is the longest passage, in word pieces of the embedder. An index that was made with another
+        embedder or another length is made anew from the pages it holds, which takes a while.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "index.sqlite3"
+        connection = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
+        try:
+            _prepare(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+        index = cls(connection, embedder, passage_tokens, ranking or Ranking())
+        index._follow_recipe()
+        return index
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            self._connection.close()
+
+    def add(self, page: Page, *, source: str | None) -> bool:
+        """Keep a page in place of what was known under its URL; True when its text is new or changed.
+
+        Unchanged text costs nothing; of a changed page, only changed passages are embedded. A page that a source
+        named does not become a pasted one when somebody pastes its address.
+        """
+        known = self._row_of(page.url)
+        if known is not None and known["page_hash"] == page.page_hash:
+            with self._transaction():
+                self._connection.execute(
+                    "UPDATE pages SET fetched_at = ?, etag = ?, source = coalesce(?, source) WHERE url = ?",
+                    (page.fetched_at.isoformat(), page.etag, source, page.url),
+                )
+                if known["source"] is None and source is not None:
+                    self._count_change()
+            return False
+        self._write(page, source)
+        return True
+
+    def touch(self, url: str, *, source: str | None, fetched_at: datetime) -> None:
+        """Note that a known page was found unchanged, by this source or (None) by somebody who pasted it."""
+        page = self.page(url)
+        if page is not None:
+            self.add(
+                Page(page.url, page.title, page.sections, page.page_hash, fetched_at, page.etag),
+                source=source,
+            )
+
+    def remove(self, url: str) -> bool:
+        """Forget a page; False when it was not known."""
+        with self._transaction():
+            removed = self._connection.execute("DELETE FROM pages WHERE url = ?", (url,)).rowcount > 0
+            if removed:
+                self._count_change()
+        return removed
+
+    def page(self, url: str) -> Page | None:
+        """Return the page with this URL (without a fragment), or None."""
+        row = self._row_of(url)
+        return None if row is None else _page_from(row)
+
+    def source_of(self, url: str) -> str | None:
+        """Return what named a page; None when it was pasted, or is not known."""
+        row = self._row_of(url)
+        return None if row is None else row["source"]
+
+    def pages(self) -> list[PageEntry]:
+        """Return the pages, by URL."""
+        rows = self._all(
+            "SELECT p.url, p.title, p.page_hash, p.fetched_at, p.source,"
+            " (SELECT count(*) FROM passages WHERE page_id = p.id) AS passages FROM pages p ORDER BY p.url"
+        )
+        return [
+            PageEntry(
+                url=row["url"],
+                title=row["title"],
+                page_hash=row["page_hash"],
+                fetched_at=datetime.fromisoformat(row["fetched_at"]),
+                passages=row["passages"],
+                source=row["source"],
+            )
+            for row in rows
+        ]
+
+    def search(self, question: str, *, limit: int, page_url: str | None = None) -> list[Hit]:
+        """Return the passages nearest to a question, nearest first, of one page or of all that a source named.
+
+        The same text is returned once, however many pages have it.
+        """
+        memory = self._current()
+        scope = memory.scope(page_url)
+        if not scope.rows.size or limit < 1:
+            return []
+        meaning = memory.vectors[scope.rows] @ self._embedder.embed([question])[0]
+        scores = self._ranking.fuse(scope.words.scores(terms(question))[scope.places], meaning)
+        hits: list[Hit] = []
+        seen: set[int] = set()
+        for place in np.argsort(-scores, kind="stable").tolist():
+            row = int(scope.rows[place])
+            if memory.texts[row] in seen:
+                continue
+            passage = self._passage(int(memory.ids[row]))
+            if passage is not None:  # else another thread removed its page just now
+                seen.add(memory.texts[row])
+                hits.append(Hit(passage, float(scores[place]), float(meaning[place])))
+            if len(hits) == limit:
+                break
+        return hits
+
+    def _write(self, page: Page, source: str | None) -> None:
+        passages = list(cut(page, self._embedder.count_tokens, self._passage_tokens))
+        if len(passages) > _MOST_PASSAGES:
+            log.warning(
+                "%s has %d passages; only the first %d are searched", page.url, len(passages), _MOST_PASSAGES
+            )
+            del passages[_MOST_PASSAGES:]
+        searched = [searched_text(passage.title, passage.heading, passage.text) for passage in passages]
+        vectors = self._vectors_for(page.url, searched)
+        sections = json.dumps([[section.heading, section.anchor, section.text] for section in page.sections])
+        with self._transaction() as connection:
+            known = self._row_of(page.url)
+            connection.execute("DELETE FROM pages WHERE url = ?", (page.url,))
+            page_id = connection.execute(
+                "INSERT INTO pages (url, title, sections, page_hash, fetched_at, etag, source)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    page.url,
+                    page.title,
+                    sections,
+                    page.page_hash,
+                    page.fetched_at.isoformat(),
+                    page.etag,
+                    source if known is None or source is not None else known["source"],
+                ),
+            ).lastrowid
+            connection.executemany(
+                "INSERT INTO passages (page_id, url, heading, text, searched, vector) VALUES (?, ?, ?, ?, ?, ?)",
+                [
+                    (
+                        page_id,
+                        passage.url,
+                        passage.heading,
+                        passage.text,
+                        text,
+                        vector.astype("<f2").tobytes(),
+                    )
+                    for passage, text, vector in zip(passages, searched, vectors, strict=True)
+                ],
+            )
+            self._count_change()
+
+    def _vectors_for(self, url: str, searched: list[str]) -> list[Vectors]:
+        """Embed what the page did not say before."""
+        rows = self._all(
+            "SELECT searched, vector FROM passages WHERE page_id = (SELECT id FROM pages WHERE url = ?)",
+            (url,),
+        )
+        known: dict[str, Vectors] = {
+            row["searched"]: np.frombuffer(row["vector"], "<f2").astype(np.float32) for row in rows
+        }
+        new = [text for text in dict.fromkeys(searched) if text not in known]
+        if new:
+            known.update(zip(new, self._embedder.embed(new), strict=True))
+        return [known[text] for text in searched]
+
+    def _follow_recipe(self) -> None:
+        """Cut and embed everything again when the file was made in another way."""
+        recipe = f"{_RECIPE}: {self._embedder.name}, {self._passage_tokens}"
+        rows = self._all("SELECT value FROM facts WHERE name = 'recipe'")
+        if not rows or rows[0]["value"] != recipe:
+            urls = [entry.url for entry in self.pages()]
+            if urls:
+                log.warning("the page index was made in another way: reading its %d pages again", len(urls))
+            with self._transaction() as connection:
+                connection.execute("DELETE FROM passages")
+            for url in urls:
+                row = self._row_of(url)
+                if row is not None:
+                    self._write(_page_from(row), row["source"])
+            with self._transaction() as connection:
+                connection.execute("INSERT OR REPLACE INTO facts VALUES ('recipe', ?)", (recipe,))
+
+    def _current(self) -> Memory:
+        """Return what is searched, brought up to date with what this and other processes wrote."""
+        with self._loading:
+            changed = self._changed_since(self._memory)
+            if changed is not None:
+                self._memory = self._memory.updated(changed)
+            return self._memory
+
+    def _changed_since(self, memory: Memory) -> Changed | None:
+        with self._transaction("BEGIN"):
+            rows = self._all("SELECT value FROM facts WHERE name = 'changes'")
+            changes = rows[0]["value"] if rows else ""
+            if changes == memory.changes:
+                return None
+            return Changed(
+                changes,
+                pages=self._all("SELECT id, url, source FROM pages"),
+                passages=self._all("SELECT id, page_id FROM passages ORDER BY id"),
+                new=self._all(
+                    "SELECT searched, text, vector FROM passages WHERE id > ? ORDER BY id", (memory.newest,)
+                ),
+            )
+
+    def _passage(self, passage_id: int) -> Passage | None:
+        rows = self._all(
+            "SELECT s.url, p.title, s.heading, s.text, p.page_hash, p.fetched_at"
+            " FROM passages s JOIN pages p ON p.id = s.page_id WHERE s.id = ?",
+            (passage_id,),
+        )
+        for row in rows:
+            return Passage(
+                url=row["url"],
+                title=row["title"],
+                heading=row["heading"],
+                text=row["text"],
+                page_hash=row["page_hash"],
+                fetched_at=datetime.fromisoformat(row["fetched_at"]),
+            )
+        return None
+
+    def _row_of(self, url: str) -> sqlite3.Row | None:
+        rows = self._all("SELECT * FROM pages WHERE url = ?", (url,))
+        return rows[0] if rows else None
+
+    def _all(self, sql: str, values: tuple[object, ...] = ()) -> list[sqlite3.Row]:
+        with self._lock, _explained():
+            return self._connection.execute(sql, values).fetchall()
+
+    @contextmanager
+    def _transaction(self, begin: str = "BEGIN IMMEDIATE") -> Generator[sqlite3.Connection]:
+        with self._lock, _explained():
+            self._connection.execute(begin)
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+
+    def _count_change(self) -> None:
+        self._connection.execute(
+            "INSERT INTO facts VALUES ('changes', '1') ON CONFLICT DO UPDATE SET value = CAST(value AS INTEGER) + 1"
+        )
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    connection.row_factory = sqlite3.Row
+    with _explained():
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(
+            "PRAGMA synchronous = NORMAL"
+        )  # a power cut may cost the last pages, never the file
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("BEGIN IMMEDIATE")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0:
+            for statement in _TABLES.split(";"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {SCHEMA}")
+        connection.execute("COMMIT")
+    if version > SCHEMA:
+        raise IndexUnavailable(
+            f"The page index {path} was written by a newer askpage. Use that one, or delete the file: the pages are"
+            " read again then."
+        )
+
+
+@contextmanager
+def _explained() -> Generator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise IndexUnavailable(
+            f"The page index cannot be used ({error}). If its disk is not full and no other program holds it, delete"
+            " its folder: the pages are read again then."
+        ) from error
+
+
+def _page_from(row: sqlite3.Row) -> Page:
+    return Page(
+        url=row["url"],
+        title=row["title"],
+        sections=tuple(Section(*section) for section in json.loads(row["sections"])),
+        page_hash=row["page_hash"],
+        fetched_at=datetime.fromisoformat(row["fetched_at"]),
+        etag=row["etag"],
+    )

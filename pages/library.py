@@ -1,0 +1,246 @@
+"""The pages that the bot can answer from: found by a question, opened by an address, kept fresh from their sources.
+
+    library.refresh(sources)       read folders, sites and sitemaps into the index; forget what vanished there
+    library.search(question, 2)    the nearest passages of all pages that a source named
+    library.ensure(url)            the page behind an address that somebody pasted, fetched now if need be
+
+A pasted page answers questions about itself only: `search` finds its passages with its `page_url`, never without.
+It is forgotten a week after it was last asked about. Nothing here blocks the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from pages import addresses
+from pages.extract import extract
+from pages.fetch import Fetcher
+from pages.index import PageEntry, PageIndex
+from pages.refusals import PageRefused, PageUnreachable
+from pages.sources import Problem, Unchanged, read_source
+from records import Hit, Page
+
+log = logging.getLogger(__name__)
+
+_PASTED_FOR = timedelta(days=7)
+_MOST_PASTED = 500
+_MOST_MOVED = 1000
+
+
+class Progress(Protocol):
+    """Told of every page that a refresh has dealt with; `outcome` is a field of RefreshReport."""
+
+    def __call__(self, url: str, outcome: str) -> None: ...
+
+
+@dataclass(slots=True)
+class RefreshReport:
+    """What a refresh did: counts of pages, and what could not be read."""
+
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    problems: list[Problem] = field(default_factory=list[Problem])
+
+
+class Library:
+    """One per process."""
+
+    def __init__(
+        self,
+        index: PageIndex,
+        fetcher: Fetcher,
+        *,
+        public_url: str = "",
+        max_age_s: float = 300.0,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """`public_url` is where people reach the bot's own pages; a fetched page is fresh for `max_age_s`."""
+        self._index = index
+        self._fetcher = fetcher
+        self._public_url = public_url.rstrip("/")
+        self._max_age = timedelta(seconds=max_age_s)
+        self._now = now
+        self._fetching: dict[str, asyncio.Task[Page]] = {}
+        self._moved: dict[str, str] = {}  # where redirects ended, by the address that was asked for
+        self._refreshing = asyncio.Lock()
+
+    async def search(self, question: str, limit: int, page_url: str | None = None) -> list[Hit]:
+        """Return the nearest passages of one known page, or of all that a source named. Raises IndexUnavailable."""
+        url = None if page_url is None else self._known_as(page_url)
+        return await asyncio.to_thread(self._index.search, question, limit=limit, page_url=url)
+
+    async def ensure(self, url: str) -> Page:
+        """Return the page behind an address, read now unless it is known and fresh. Raises PageRefused.
+
+        Its `url` is what `search` takes: redirects may have led elsewhere. A page that is read from a folder is never
+        fetched; of another page that a source named and that cannot be reached now, the last known text is returned.
+        """
+        known_as = self._known_as(url)
+        known, source = await asyncio.to_thread(self._find, known_as)
+        if known is not None and (_is_local(source) or self._now() - known.fetched_at < self._max_age):
+            return known
+        task = self._fetching.get(known_as)
+        if task is None:  # askers of the same page share one fetch, and one who leaves does not end it
+            task = asyncio.create_task(self._fetch(known_as, known), name=f"fetch {known_as}")
+            self._fetching[known_as] = task
+            task.add_done_callback(lambda done: self._fetched(known_as, done))
+        return await asyncio.shield(task)
+
+    async def refresh(self, sources: Sequence[str], progress: Progress | None = None) -> RefreshReport:
+        """Read the sources, one after the other; pages that a source no longer has are forgotten.
+
+        A source that fails as a whole leaves its pages as they were. Raises IndexUnavailable.
+        """
+        tell = progress or _nobody
+        report = RefreshReport()
+        async with self._refreshing:
+            for source in sources:
+                await self._refresh_one(source, report, tell)
+            await self._forget_pasted()
+        return report
+
+    async def forget(self, url: str) -> bool:
+        """Forget a page; False when it was not known."""
+        return await asyncio.to_thread(self._index.remove, self._known_as(url))
+
+    async def forget_source(self, source: str) -> int:
+        """Forget the pages that only this source named; return how many they were."""
+        return await self._remove([entry for entry in await self.pages() if entry.source == source], _nobody)
+
+    async def pages(self) -> list[PageEntry]:
+        """Return all pages, by URL, pasted ones (source None) included."""
+        return await asyncio.to_thread(self._index.pages)
+
+    async def close(self) -> None:
+        """Stop fetching. The index and the fetcher are their owner's to close."""
+        under_way = list(self._fetching.values())
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+
+    def _known_as(self, url: str) -> str:
+        """Return the identity of the page behind an address: no fragment, no redirects, our own ones root-relative."""
+        bare = _without_fragment(url.strip())
+        if self._public_url and bare.startswith(f"{self._public_url}/site/"):
+            bare = bare.removeprefix(self._public_url)
+        if bare.startswith("/") and not bare.startswith("//"):
+            return bare
+        bare = addresses.parse(bare).url
+        return self._moved.get(bare, bare)
+
+    def _find(self, url: str) -> tuple[Page | None, str | None]:
+        """Return the page and its source, whether or not its address is written with a slash at the end."""
+        for spelling in (url, url.removesuffix("/") if url.endswith("/") else f"{url}/"):
+            page = self._index.page(spelling)
+            if page is not None:
+                return page, self._index.source_of(spelling)
+        return None, None
+
+    async def _fetch(self, url: str, known: Page | None) -> Page:
+        if url.startswith("/"):
+            raise PageUnreachable(
+                f"I have no page {url}. Please send the full address of a page, with https://."
+            )
+        try:
+            fetched = await self._fetcher.fetch(url, etag=known.etag if known else None)
+        except PageUnreachable:
+            if known is not None and await asyncio.to_thread(self._index.source_of, known.url) is not None:
+                log.warning("%s cannot be reached; its last known text is used", url)
+                return known
+            raise
+        if fetched is None:
+            if known is None:
+                raise PageUnreachable(f"{url} sent no page. Please try again later.")
+            page = replace(known, fetched_at=self._now())
+        else:
+            page = await asyncio.to_thread(
+                extract,
+                fetched.body,
+                url=_without_fragment(fetched.url),
+                content_type=fetched.content_type,
+                charset=fetched.charset,
+                etag=fetched.etag,
+                fetched_at=self._now(),
+            )
+        if page.url != url:
+            self._remember_move(url, page.url)
+        await asyncio.to_thread(self._index.add, page, source=None)
+        return page
+
+    def _fetched(self, url: str, task: asyncio.Task[Page]) -> None:
+        self._fetching.pop(url, None)
+        if not task.cancelled() and task.exception() is not None:
+            log.info("%s was not read: %s", url, task.exception())  # its askers may all have left
+
+    def _remember_move(self, url: str, moved_to: str) -> None:
+        self._moved[url] = moved_to
+        if len(self._moved) > _MOST_MOVED:
+            del self._moved[next(iter(self._moved))]
+
+    async def _refresh_one(self, source: str, report: RefreshReport, tell: Progress) -> None:
+        seen: set[str] = set()
+        failed: set[str] = set()
+        try:
+            async for item in read_source(source, fetcher=self._fetcher, known=self._index.page):
+                if isinstance(item, Problem):
+                    report.problems.append(item)
+                    failed.add(item.url)
+                    tell(item.url, "problems")
+                    continue
+                seen.add(item.url)
+                outcome = await asyncio.to_thread(self._take, item, source)
+                setattr(report, outcome, getattr(report, outcome) + 1)
+                tell(item.url, outcome)
+        except (PageRefused, OSError) as error:
+            report.problems.append(Problem(source, str(error)))
+            tell(source, "problems")
+            return
+        if seen:
+            gone = [
+                entry
+                for entry in await self.pages()
+                if entry.source == source and entry.url not in seen | failed
+            ]
+            report.removed += await self._remove(gone, tell)
+
+    def _take(self, item: Page | Unchanged, source: str) -> str:
+        if isinstance(item, Unchanged):
+            self._index.touch(item.url, source=source, fetched_at=self._now())
+            return "unchanged"
+        known = self._index.page(item.url) is not None
+        if self._index.add(item, source=source):
+            return "changed" if known else "added"
+        return "unchanged"
+
+    async def _remove(self, entries: Sequence[PageEntry], tell: Progress) -> int:
+        for entry in entries:
+            await asyncio.to_thread(self._index.remove, entry.url)
+            tell(entry.url, "removed")
+        return len(entries)
+
+    async def _forget_pasted(self) -> None:
+        pasted = [entry for entry in await self.pages() if entry.source is None]
+        pasted.sort(key=lambda entry: entry.fetched_at, reverse=True)
+        oldest = self._now() - _PASTED_FOR
+        await self._remove([entry for entry in pasted[:_MOST_PASTED] if entry.fetched_at < oldest], _nobody)
+        await self._remove(pasted[_MOST_PASTED:], _nobody)
+
+
+def _is_local(source: str | None) -> bool:
+    """Whether a source is a folder or a file, published or not."""
+    return source is not None and not source.lower().startswith(("http://", "https://"))
+
+
+def _without_fragment(url: str) -> str:
+    return url.partition("#")[0]
+
+
+def _nobody(url: str, outcome: str) -> None:
+    """Tell nobody."""

@@ -1,0 +1,110 @@
+"""What searching needs of the page index, in memory: never changed, only replaced by one that is up to date."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pages.embed import DIMENSIONS, Vectors
+from pages.ranking import Words, terms
+
+Rows = NDArray[np.int64]
+"""Numbers of passages in a Memory, ascending."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The passages that one search looks at, and where they stand among those that `words` scores."""
+
+    rows: Rows
+    words: Words
+    places: Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What was read from the file: all pages and passage ids, and the passages that came since."""
+
+    changes: str
+    pages: Sequence[sqlite3.Row]
+    passages: Sequence[sqlite3.Row]
+    new: Sequence[sqlite3.Row]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Passages in the order of their ids; lists and arrays have one entry per passage.
+
+    `changes` is the count of changes up to which it is current, `texts` a hash of each text without its white
+    space, `page_of` the page ids by URL, `pasted` the ids of pages that no source named.
+    """
+
+    changes: str
+    ids: Rows
+    page_ids: Rows
+    vectors: Vectors
+    terms: Sequence[Sequence[str]]
+    texts: Sequence[int]
+    page_of: Mapping[str, int]
+    pasted: frozenset[int]
+
+    @classmethod
+    def empty(cls) -> Memory:
+        """Return a memory of nothing."""
+        none = np.zeros(0, np.int64)
+        return cls("", none, none, np.zeros((0, DIMENSIONS), np.float32), (), (), {}, frozenset())
+
+    @property
+    def newest(self) -> int:
+        """The highest passage id; ids only ever grow."""
+        return int(self.ids[-1]) if self.ids.size else 0
+
+    @cached_property
+    def _public(self) -> Scope:
+        """Every passage of a page that a source named. What somebody pasted does not even weigh the words."""
+        rows = np.flatnonzero(~np.isin(self.page_ids, list(self.pasted))).astype(np.int64)
+        return Scope(rows, Words([self.terms[row] for row in rows.tolist()]), np.arange(len(rows)))
+
+    def scope(self, page_url: str | None) -> Scope:
+        """Return what a search looks at: one page, or all that are not pasted."""
+        if page_url is None:
+            return self._public
+        page_id = self.page_of.get(page_url, -1)
+        rows = np.flatnonzero(self.page_ids == page_id).astype(np.int64)
+        if page_id in self.pasted:
+            return Scope(rows, Words([self.terms[row] for row in rows.tolist()]), np.arange(len(rows)))
+        return Scope(rows, self._public.words, np.searchsorted(self._public.rows, rows))
+
+    def updated(self, read: Changed) -> Memory:
+        """Return the memory after a change; what both have in common is taken over."""
+        stay = np.isin(self.ids, [row["id"] for row in read.passages])
+        kept = np.flatnonzero(stay).tolist()
+        vectors = [np.frombuffer(row["vector"], "<f2").astype(np.float32) for row in read.new]
+        memory = Memory(
+            changes=read.changes,
+            ids=np.array([row["id"] for row in read.passages], np.int64),
+            page_ids=np.array([row["page_id"] for row in read.passages], np.int64),
+            vectors=np.vstack([self.vectors[stay], *vectors]),
+            terms=[*(self.terms[row] for row in kept), *(terms(row["searched"]) for row in read.new)],
+            texts=[
+                *(self.texts[row] for row in kept),
+                *(hash(" ".join(row["text"].split())) for row in read.new),
+            ],
+            page_of={row["url"]: row["id"] for row in read.pages},
+            pasted=frozenset(row["id"] for row in read.pages if row["source"] is None),
+        )
+        memory._take_over(self)
+        return memory
+
+    def _take_over(self, before: Memory) -> None:
+        """Keep the counted words when the public passages are the same: a pasted page must not cost a recount."""
+        if "_public" not in before.__dict__:
+            return
+        rows = np.flatnonzero(~np.isin(self.page_ids, list(self.pasted))).astype(np.int64)
+        if np.array_equal(self.ids[rows], before.ids[before._public.rows]):
+            self.__dict__["_public"] = Scope(rows, before._public.words, np.arange(len(rows)))
