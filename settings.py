@@ -10,9 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-from pydantic import field_validator
 
 Words = Annotated[list[str], NoDecode]
 """A list that is written as words with commas between them."""
@@ -46,6 +45,12 @@ class Settings(BaseSettings):
     fetch_max_bytes: int = Field(5_000_000, gt=0, description="Largest page that is read, bytes.")
     fetch_max_redirects: int = Field(5, ge=0, description="Most redirects that are followed.")
     passages: int = Field(2, ge=1, le=8, description="Passages that the model sees for one question.")
+    least_similarity: float = Field(
+        0.15,
+        ge=-1,
+        le=1,
+        description="Nearness (cosine) of question and page below which the bot declines at once.",
+    )
     passage_tokens: int = Field(180, ge=40, description="Longest passage, in words of the embedding model.")
 
     # Model
@@ -55,10 +60,16 @@ class Settings(BaseSettings):
         "canned answers without a model, for tests.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the model runs.")
-    model_threads: int = Field(0, ge=0, description="Threads of one forward pass; 0 takes the cores there are.")
+    model_threads: int = Field(
+        0, ge=0, description="Threads of one forward pass; 0 takes the cores there are."
+    )
     concurrent_answers: int = Field(2, ge=1, description="Answers that are generated at the same time.")
-    queue_limit: int = Field(16, ge=0, description="Questions that may wait for the model; one more hears «busy».")
-    prompt_tokens: int = Field(1600, ge=256, description="Longest prompt, tokens; older passages are cut first.")
+    queue_limit: int = Field(
+        16, ge=0, description="Questions that may wait for the model; one more hears «busy»."
+    )
+    prompt_tokens: int = Field(
+        1600, ge=256, description="Longest prompt, tokens; older passages are cut first."
+    )
     answer_tokens: int = Field(96, ge=8, description="Longest answer, tokens.")
     answer_timeout_s: float = Field(60.0, gt=0, description="Longest time for one answer, seconds.")
     cuda_device_id: int = Field(0, ge=0, description="CUDA: which GPU.")
@@ -72,18 +83,23 @@ class Settings(BaseSettings):
     cuda_do_copy_in_default_stream: bool = Field(True, description="CUDA: copy in the default stream.")
 
     # Bot Framework
-    app_id: str = Field("", description="Microsoft app id of the bot. Empty: no authentication, loopback only.")
+    app_id: str = Field(
+        "", description="Microsoft app id of the bot. Empty: no authentication, loopback only."
+    )
     app_password: SecretStr = Field(SecretStr(""), description="Client secret of the app.")
     app_type: Literal["MultiTenant", "SingleTenant", "UserAssignedMSI"] = Field(
         "SingleTenant", description="How the app is registered."
     )
     app_tenant_id: str = Field("", description="Entra tenant of the app.")
-    openid_metadata_url: str = Field("", description="Where the channel's signing keys are; empty: Microsoft's.")
+    openid_metadata_url: str = Field(
+        "", description="Where the channel's signing keys are; empty: Microsoft's."
+    )
     token_issuer: str = Field("", description="Who signs the channel's tokens; empty: Microsoft.")
     login_url: str = Field("", description="Where the bot gets its own tokens; empty: Microsoft Entra.")
     oauth_scope: str = Field("", description="Scope of the bot's own tokens; empty: Microsoft's.")
     dangerously_allow_unauthenticated: bool = Field(
-        False, description="Let anyone who reaches the port speak as anyone, on addresses beyond loopback too."
+        False,
+        description="Let anyone who reaches the port speak as anyone, on addresses beyond loopback too.",
     )
     local_page: bool = Field(True, description="Serve the chat page at / to browsers on this machine.")
 
@@ -97,7 +113,9 @@ class Settings(BaseSettings):
     @field_validator("pages", "allowed_sites", mode="before")
     @classmethod
     def _split_words(cls, value: object) -> object:
-        return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+        return (
+            [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+        )
 
     @property
     def models_dir(self) -> Path:

