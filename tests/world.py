@@ -1,0 +1,254 @@
+"""The bot between two real HTTP servers: a channel's issuer of tokens and its connector service. Only the model is scripted."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from bot.botframework import BotFrameworkConfig, BotFrameworkSeam
+from bot.delivery import StreamPace
+from bot.dialogs.ask import Asking
+from bot.pace import Pace
+from bot.signing_keys import KeyTimes
+from bot.teams import TeamsFrontEnd, TeamsStyle
+from feedback.store import StoreUnavailable, Undelivered
+from records import Answer, Citation, Feedback, Passage, Question, Timings
+from tests.connector import ConnectorService
+from tests.tokens import APP_ID, ISSUER, Issuer
+
+Json = dict[str, Any]
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+GOOD = "a good token"
+QUICK = Pace([(1_000, 1.0)])
+BOT = {"id": "28:bot", "name": "Page Bot"}
+PAGE = Passage("/site/leave#parents", "Leave", "Parents", "Parents get 16 weeks of paid leave.", "h1", NOW)
+CITED = Citation(PAGE.url, PAGE.title, PAGE.heading, "16 weeks of paid leave")
+
+
+def an_answer(question: Question, text: str = "You get 16 weeks [1].", **changes: Any) -> Answer:
+    answer = Answer(
+        id=f"answer to {question.id}",
+        question=question,
+        text=text,
+        passages=(PAGE,),
+        citations=(CITED,),
+        model_version="scripted",
+        abstained=False,
+        timings=Timings(),
+        answered_at=NOW,
+    )
+    return replace(answer, **changes)
+
+
+class ScriptedAnswerer:
+    """Drafts first, then the answer with `changes`. It stops before the answer until `go` is set."""
+
+    def __init__(
+        self, drafts: Sequence[str] = (), text: str = "You get 16 weeks [1].", **changes: Any
+    ) -> None:
+        self.drafts = drafts
+        self.text = text
+        self.changes = changes
+        self.asked: list[Question] = []
+        self.raises: Exception | None = None
+        self.step: asyncio.Semaphore | None = None
+        self.go = asyncio.Event()
+        self.go.set()
+
+    async def stream(self, question: Question, history: Sequence[Answer]) -> AsyncIterator[str | Answer]:
+        self.asked.append(question)
+        if self.raises:
+            raise self.raises
+        for draft in self.drafts:
+            if self.step:
+                await self.step.acquire()
+            yield draft
+        await self.go.wait()
+        yield an_answer(question, self.text, **self.changes)
+
+
+class MemoryStore:
+    """A FeedbackStore that lasts as long as its test. `down` makes it unavailable."""
+
+    def __init__(self) -> None:
+        self.questions: dict[str, Question] = {}
+        self.answers: dict[str, Answer] = {}
+        self.delivered: dict[str, str] = {}
+        self.feedback: dict[tuple[str, ...], Feedback] = {}
+        self.down = False
+
+    async def add_question(self, question: Question) -> bool:
+        if self.down:
+            raise StoreUnavailable("the disk is full")
+        if question.id in self.questions:
+            return False
+        self.questions[question.id] = question
+        return True
+
+    async def add_answer(self, answer: Answer) -> None:
+        self.answers[answer.question.id] = answer
+
+    async def mark_delivered(self, question_id: str, message_id: str) -> None:
+        if question_id in self.questions:
+            self.delivered[question_id] = message_id
+
+    async def undelivered(self) -> Sequence[Undelivered]:
+        waiting = [q for q in self.questions.values() if q.id not in self.delivered]
+        return [Undelivered(question, self.answers.get(question.id)) for question in waiting]
+
+    async def answer(self, answer_id: str) -> Answer | None:
+        return next((a for a in self.answers.values() if a.id == answer_id), None)
+
+    async def answer_to_question(self, question_id: str) -> Answer | None:
+        return self.answers.get(question_id)
+
+    async def answer_in_message(self, conversation: str, message_id: str) -> Answer | None:
+        return next(
+            (
+                answer
+                for answer in self.answers.values()
+                if answer.question.conversation == conversation
+                and self.delivered.get(answer.question.id) == message_id
+            ),
+            None,
+        )
+
+    async def message_of(self, question_id: str) -> str | None:
+        return self.delivered.get(question_id)
+
+    async def recent_answers(self, conversation: str, limit: int) -> Sequence[Answer]:
+        return [a for a in self.answers.values() if a.question.conversation == conversation][-limit:]
+
+    async def forget_question(self, question_id: str) -> None:
+        self.questions.pop(question_id, None)
+        self.answers.pop(question_id, None)
+        self.delivered.pop(question_id, None)
+
+    async def put_feedback(self, feedback: Feedback) -> None:
+        if self.down:
+            raise StoreUnavailable("the disk is full")
+        several = feedback.value if feedback.kind == "reaction" else ""
+        self.feedback[feedback.answer_id, feedback.giver, feedback.kind, several] = feedback
+
+    async def feedback_on(self, answer_id: str) -> Sequence[Feedback]:
+        return [feedback for feedback in self.feedback.values() if feedback.answer_id == answer_id]
+
+    async def close(self) -> None: ...
+
+
+def pseudonym(person: str) -> str:
+    return "p-" + hashlib.sha256(person.encode()).hexdigest()[:8]
+
+
+class World:
+    """What a test talks to: `post` is the channel, `connector` is where the bot's words end."""
+
+    def __init__(self) -> None:
+        self.store = MemoryStore()
+        self.answerer = ScriptedAnswerer()
+        self.issuer = Issuer()
+        self.connector = ConnectorService()
+        self.url = ""
+        self.service_url = ""
+        self.asking: Asking
+        self.front: TeamsFrontEnd
+        self.seam: BotFrameworkSeam
+        self.http: aiohttp.ClientSession
+
+    def activity(self, kind: str = "message", **fields: Any) -> Json:
+        """Return what Teams would post from a personal chat, but for the given fields; None leaves one out."""
+        activity: Json = {
+            "type": kind,
+            "id": "1700000000001",
+            "channelId": "msteams",
+            "serviceUrl": self.service_url,
+            "from": {"id": "29:ada", "name": "Ada", "aadObjectId": "aad-ada"},
+            "recipient": BOT,
+            "conversation": {"id": "a:chat", "conversationType": "personal", "tenantId": "t1"},
+        }
+        return {name: value for name, value in (activity | fields).items() if value is not None}
+
+    async def post(self, activity: Any, *, token: str | None = GOOD, **options: Any) -> tuple[int, str]:
+        """Post an activity (or raw bytes) and return the status and the body."""
+        headers = dict(options.pop("headers", {}))
+        if token:
+            good = self.issuer.token(self.service_url) if token == GOOD else token
+            headers["Authorization"] = f"Bearer {good}"
+        body = {"data": activity} if isinstance(activity, bytes) else {"json": activity}
+        async with self.http.post(self.url, headers=headers, **body, **options) as response:
+            return response.status, await response.text()
+
+    async def ask(self, text: str, **fields: Any) -> None:
+        status, _ = await self.post(self.activity(text=text, **fields))
+        assert status == 200
+
+    async def settled(self) -> None:
+        """Wait until every question under way is done."""
+        await self.asking.drain(10)
+        await self.front.close()
+
+
+@asynccontextmanager
+async def a_world(
+    config: BotFrameworkConfig | None = None, *, key_times: KeyTimes | None = None
+) -> AsyncGenerator[World]:
+    """Start the three servers on ports of the system's choice."""
+    world = World()
+    async with served(world.issuer.app) as issuer_url, served(world.connector.app) as connector_url:
+        world.service_url = connector_url
+        config = config or BotFrameworkConfig(app_id=APP_ID)
+        config = replace(config, openid_metadata_url=f"{issuer_url}/metadata", token_issuer=ISSUER)
+        world.asking = Asking(world.store, _Late(world))
+        style = TeamsStyle(examples=("Who am I?",), pace=StreamPace(interval_s=0.0))
+        world.front = TeamsFrontEnd(world.asking, world.store, pseudonym, "https://bot.example", style)
+        world.seam = BotFrameworkSeam(
+            config,
+            world.front,
+            pace=QUICK,
+            key_times=key_times,
+            own_token=_own_token if config.app_id else None,
+        )
+        app = web.Application()
+        app.router.add_post("/api/messages", world.seam.process)
+        async with served(app) as bot_url, aiohttp.ClientSession() as world.http:
+            world.url = f"{bot_url}/api/messages"
+            yield world
+            await world.settled()
+        await world.seam.close()
+
+
+class _Late:
+    """Whatever answerer the world has when it is asked."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def stream(self, question: Question, history: Sequence[Answer]) -> AsyncIterator[str | Answer]:
+        return self._world.answerer.stream(question, history)
+
+
+async def _own_token() -> str:
+    return "the-bots-own"
+
+
+@asynccontextmanager
+async def served(app: web.Application) -> AsyncGenerator[str]:
+    """Serve an application on this machine; yields its address."""
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        host, port = runner.addresses[0][:2]
+        yield f"http://{host}:{port}"
+    finally:
+        await runner.cleanup()
