@@ -24,6 +24,7 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from bot.conversations import Change, Conversation, Conversations
+from bot.dialogs.ask import Undeliverable
 from bot.local_activities import activity_of, checked_person, first_contact, shown_after
 from bot.loopback import HEADERS, Handler, RefusedError, only_from_here, read_object
 from bot.shown import ADAPTIVE_CARD, an_object, shown_of_bot, stream_info
@@ -108,7 +109,7 @@ class LocalChannel:
     # The connector of the front end
 
     async def send(self, conversation: Mapping[str, Any], activity: dict[str, Any]) -> str:
-        """Show what the bot sends; return the message's id. Raises LookupError for an unknown conversation."""
+        """Show what the bot sends; return the message's id. Raises Undeliverable for a conversation that is gone."""
         chat = self._chat(conversation)
         info = stream_info(activity)
         if activity.get("type") == "typing" and not info:
@@ -137,7 +138,7 @@ class LocalChannel:
     def _chat(self, conversation: Mapping[str, Any]) -> Conversation:
         chat = self._conversations.get(str(conversation.get("id", "")))
         if chat is None:
-            raise LookupError("the local page has no such conversation any more")
+            raise Undeliverable("the local page has no such conversation any more")
         return chat
 
     # The browser
@@ -231,12 +232,15 @@ class LocalChannel:
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         """Send a conversation's changes as Server-Sent Events until the browser goes away."""
-        chat = self._known(request.query.get("conversation", ""))
+        chat = self._conversations.get(request.query.get("conversation", ""))
         last = request.headers.get("Last-Event-ID") or request.query.get("after", "")
         response = web.StreamResponse(
             headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", **HEADERS}
         )
         await response.prepare(request)
+        if chat is None:
+            await response.write(b"event: gone\ndata: {}\n\n")
+            return response
         with contextlib.suppress(ConnectionResetError):
             await self._stream(response, chat, self._conversations.number_of(last))
         return response

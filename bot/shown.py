@@ -69,9 +69,10 @@ def openable(url: object) -> str:
 
 
 def with_quote(url: str, words: str) -> str:
-    """Let a link to one of our own pages (/site/...) mark the quoted words there."""
+    """Let a link to one of our own pages (/site/... on this machine) mark the quoted words there."""
     parts = urlsplit(url)
-    if not parts.path.startswith("/site/") or parts.query or not words:
+    here = parts.hostname in (None, "localhost", "127.0.0.1", "::1")
+    if not here or not parts.path.startswith("/site/") or parts.query or not words:
         return url
     return urlunsplit(parts._replace(query="quote=" + quote(words[:QUOTE_LIMIT], safe="")))
 

@@ -1,0 +1,385 @@
+// The chat page: who speaks, which conversation, what is written. Drawing is in message.js, the server in wire.js.
+
+import { element, icon } from "./element.js";
+import { MessageView } from "./message.js";
+import { config, follow, get, post } from "./wire.js";
+
+const $ = (id) => document.getElementById(id);
+const views = new Map();
+let person = null;
+let conversation = null;
+let stop = () => {};
+let editing = null;
+let typingTimer = 0;
+let whole = false;
+
+// People
+
+const slug = (name) => {
+  const plain = name.normalize("NFKD").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 20);
+  const sum = [...name].reduce((all, letter) => (all * 31 + letter.codePointAt(0)) % 2 ** 32, 7);
+  return `guest-${plain ? `${plain}-` : ""}${sum.toString(36)}`;
+};
+
+function people() {
+  const guests = JSON.parse(localStorage.getItem("askpage-guests") ?? "[]");
+  return [...config.people, ...guests];
+}
+
+function fillPeople() {
+  const options = people().map(({ id, name }) => element("option", { value: id }, name));
+  $("person").replaceChildren(...options, element("option", { value: "?" }, "Someone else…"));
+  $("person").value = person.id;
+  $("avatar").textContent = [...person.name][0].toUpperCase();
+}
+
+async function become(next) {
+  person = next;
+  localStorage.setItem("askpage-person", person.id);
+  fillPeople();
+  $("other").hidden = true;
+  const mine = await attempt(() => get(`/local/conversations?${new URLSearchParams({ person: person.id })}`));
+  if (mine?.length) show(mine[0].id);
+  else if (mine) await begin();
+}
+
+$("person").addEventListener("change", () => {
+  if ($("person").value === "?") {
+    $("other").hidden = false;
+    $("other-name").focus();
+  } else become(people().find(({ id }) => id === $("person").value));
+});
+
+$("other").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const name = $("other-name").value.trim();
+  if (!name) return;
+  const guest = { id: slug(name), name };
+  const guests = people().slice(config.people.length).filter(({ id }) => id !== guest.id);
+  localStorage.setItem("askpage-guests", JSON.stringify([...guests, guest].slice(-8)));
+  $("other-name").value = "";
+  become(guest);
+  $("question").focus();
+});
+
+$("other").addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  $("other").hidden = true;
+  $("person").value = person.id;
+  $("person").focus();
+});
+
+// Conversations
+
+async function begin() {
+  const begun = await attempt(() => post("/local/conversations", { person }));
+  if (begun) show(begun.id);
+}
+
+function show(id) {
+  stop();
+  cancelEdit();
+  conversation = id;
+  whole = false;
+  views.clear();
+  $("messages").replaceChildren();
+  $("messages").setAttribute("aria-busy", "true");
+  $("typing").hidden = true;
+  stop = follow(id, events);
+  openSide(false);
+  listConversations();
+}
+
+async function listConversations() {
+  const mine = await get(`/local/conversations?${new URLSearchParams({ person: person.id })}`).catch(() => []);
+  $("chats").replaceChildren(
+    ...mine.map((one) =>
+      element(
+        "li",
+        {},
+        element(
+          "button",
+          { type: "button", "aria-current": one.id === conversation ? "true" : null, onclick: () => show(one.id) },
+          one.title || "New conversation",
+        ),
+      ),
+    ),
+  );
+  const title = mine.find((one) => one.id === conversation)?.title || "New conversation";
+  $("title").textContent = title;
+  document.title = `${title} · askpage`;
+}
+
+$("new").addEventListener("click", async () => {
+  await begin();
+  $("question").focus();
+});
+
+// What the server tells
+
+const events = {
+  conversation({ messages }) {
+    const kept = new Set(messages.map(({ id }) => id));
+    for (const id of [...views.keys()]) if (!kept.has(id)) drop(id);
+    for (const shown of messages) put(shown);
+    whole = true;
+    $("messages").removeAttribute("aria-busy");
+    settle();
+    toBottom(true);
+  },
+  message(shown) {
+    const before = views.get(shown.id)?.shown;
+    put(shown);
+    if (shown.sender === "bot") {
+      $("typing").hidden = true;
+      if (shown.state === "final" && (!before || before.state !== "final" || before.text !== shown.text)) spoken(shown);
+    } else if (!before || shown.edited) listConversations();
+    settle();
+  },
+  deleted({ id }) {
+    drop(id);
+    settle();
+    listConversations();
+  },
+  typing() {
+    $("typing").hidden = false;
+    clearTimeout(typingTimer);
+    typingTimer = setTimeout(() => ($("typing").hidden = true), 20000);
+    toBottom();
+  },
+  status({ loading }) {
+    banner(loading);
+  },
+  state(name) {
+    const words = { connected: "Connected", reconnecting: "Reconnecting…" };
+    $("connection").textContent = words[name];
+    $("connection").dataset.state = name;
+  },
+  gone() {
+    begin();
+  },
+};
+
+function put(shown) {
+  const near = atBottom();
+  const view = views.get(shown.id);
+  if (view) view.update(shown);
+  else {
+    const made = new MessageView(shown, act);
+    const after = [...views].find(([id]) => Number(id) > Number(shown.id));
+    views.set(shown.id, made);
+    $("messages").insertBefore(made.root, after ? after[1].root : null);
+  }
+  if (near || shown.sender === "user") toBottom(true);
+}
+
+function drop(id) {
+  const view = views.get(id);
+  if (!view) return;
+  if (view.root.contains(document.activeElement)) $("question").focus();
+  view.root.remove();
+  views.delete(id);
+  if (editing?.id === id) cancelEdit();
+}
+
+function spoken(shown) {
+  const sources = shown.citations?.length ? ` ${shown.citations.length} sources.` : "";
+  const words = shown.text || shown.cards?.[0]?.fallbackText || "A card.";
+  announce(`askpage: ${words.replace(/\s*\[\d+\]/g, "")}${sources}`);
+}
+
+/** Show what belongs to an empty or a begun conversation. */
+function settle() {
+  const all = [...views.values()].map(({ shown }) => shown);
+  const asked = all.some(({ sender }) => sender === "user");
+  const offered = all.some(({ cards }) => cards?.some((card) => card.actions?.length));
+  $("empty").hidden = !whole || all.length > 0;
+  $("suggestions").hidden = !whole || asked || offered || !config.suggestions.length;
+  toBottom();
+}
+
+function banner(loading) {
+  const words = config.cards ? loading : "Cards cannot be shown: their renderer is not installed. Stop askpage, run “make setup”, and start it again.";
+  $("banner").hidden = !words;
+  $("banner").dataset.kind = config.cards ? "loading" : "problem";
+  if ($("banner").textContent !== (words ?? "")) $("banner").textContent = words ?? "";
+}
+
+// What the person does
+
+const act = {
+  edit(shown) {
+    editing = shown;
+    $("editing").hidden = false;
+    $("composer").classList.add("is-editing");
+    $("question").value = shown.text;
+    fit();
+    $("question").focus();
+  },
+  async erase(shown) {
+    $("confirm").returnValue = "";
+    $("confirm").showModal();
+    await new Promise((done) => $("confirm").addEventListener("close", done, { once: true }));
+    if ($("confirm").returnValue === "delete") await send({ type: "messageDelete", id: shown.id });
+  },
+  again: (shown) => send({ type: "message", id: shown.id, text: shown.text }),
+  async thumb(shown, { reaction, text, reasons }) {
+    const feedback = JSON.stringify({ feedbackText: text, reasons });
+    const value = { actionName: "feedback", actionValue: { reaction, feedback } };
+    const answer = await send({ type: "invoke", name: "message/submitAction", replyToId: shown.id, value });
+    if (answer) announce("Thank you, your feedback is kept.");
+    return Boolean(answer);
+  },
+  async react(shown, name, on) {
+    const reactions = { [on ? "reactionsAdded" : "reactionsRemoved"]: [{ type: name }] };
+    await send({ type: "messageReaction", replyToId: shown.id, ...reactions });
+  },
+  open(url) {
+    const target = new URL(url, location.href);
+    if (["http:", "https:"].includes(target.protocol)) window.open(target.href, "_blank", "noopener,noreferrer");
+  },
+  submit(shown, data) {
+    const own = data?.msteams ?? {};
+    if (own.type === "imBack") return act.say(String(own.value ?? ""));
+    if (own.type === "messageBack") return send({ type: "message", text: String(own.text || own.displayText || ""), value: own.value ?? {}, replyToId: shown.id });
+    return send({ type: "message", value: data ?? {}, replyToId: shown.id });
+  },
+  async execute(shown, { verb, data, id, title }) {
+    const action = { type: "Action.Execute", verb, data: data ?? {}, ...(id && { id }), ...(title && { title }) };
+    const answer = await send({ type: "invoke", name: "adaptiveCard/action", replyToId: shown.id, value: { action, trigger: "manual" } });
+    if (answer?.body?.type === "application/vnd.microsoft.activity.message") toast(String(answer.body.value));
+  },
+  say: (text) => send({ type: "message", text }),
+  grown: () => toBottom(),
+  announce,
+};
+
+const send = (body) => attempt(() => post("/local/activities", { conversation, ...body }));
+
+/** Do something that may fail; tell the person when it did, and return undefined. */
+async function attempt(work) {
+  try {
+    return await work();
+  } catch (failed) {
+    if (!failed.code) throw failed;
+    toast(failed.message);
+    return undefined;
+  }
+}
+
+$("composer").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const text = $("question").value.trim();
+  if (!text) return;
+  const edited = editing;
+  $("question").value = "";
+  cancelEdit();
+  const sent = await send(edited ? { type: "messageUpdate", id: edited.id, text } : { type: "message", text });
+  const kept = [...views.values()].some(({ shown }) => shown.failed && shown.text === text);
+  if (!sent && !kept && !$("question").value) $("question").value = text;
+  fit();
+});
+
+$("question").addEventListener("keydown", (event) => {
+  if (event.isComposing) return;
+  if (event.key === "Enter" && !event.shiftKey) {
+    event.preventDefault();
+    $("composer").requestSubmit();
+  } else if (event.key === "ArrowUp" && !$("question").value) {
+    const mine = [...views.values()].map(({ shown }) => shown).filter(({ sender }) => sender === "user");
+    if (mine.length) {
+      event.preventDefault();
+      act.edit(mine.at(-1));
+    }
+  } else if (event.key === "Escape" && editing) {
+    $("question").value = "";
+    cancelEdit();
+  }
+});
+
+$("question").addEventListener("input", fit);
+$("cancel-edit").addEventListener("click", () => {
+  $("question").value = "";
+  cancelEdit();
+  $("question").focus();
+});
+
+function cancelEdit() {
+  editing = null;
+  $("editing").hidden = true;
+  $("composer").classList.remove("is-editing");
+  fit();
+}
+
+function fit() {
+  const box = $("question");
+  box.style.height = "auto";
+  box.style.height = `${Math.min(box.scrollHeight, 200)}px`;
+  $("send").disabled = !box.value.trim();
+}
+
+// The rest of the page
+
+function announce(words) {
+  $("announce").textContent = words;
+}
+
+let toastTimer = 0;
+function toast(words) {
+  $("toast").textContent = words;
+  $("toast").hidden = false;
+  clearTimeout(toastTimer);
+  toastTimer = setTimeout(() => ($("toast").hidden = true), 8000);
+}
+
+let pinned = true;
+const atBottom = () => pinned;
+function toBottom(anyway = false) {
+  if (anyway) pinned = true;
+  if (pinned) $("scroll").scrollTop = $("scroll").scrollHeight;
+}
+$("scroll").addEventListener("scroll", () => {
+  const box = $("scroll");
+  pinned = box.scrollHeight - box.scrollTop - box.clientHeight < 40;
+  $("latest").hidden = pinned;
+});
+$("latest").addEventListener("click", () => {
+  toBottom(true);
+  $("question").focus();
+});
+new ResizeObserver(() => toBottom()).observe($("scroll"));
+
+function openSide(open) {
+  document.body.classList.toggle("side-open", open);
+  $("shade").hidden = !open;
+  $("menu").setAttribute("aria-expanded", String(open));
+  if (open) $("close-side").focus();
+}
+$("menu").addEventListener("click", () => openSide(true));
+for (const id of ["shade", "close-side"])
+  $(id).addEventListener("click", () => {
+    openSide(false);
+    $("menu").focus();
+  });
+$("side").addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && document.body.classList.contains("side-open")) {
+    openSide(false);
+    $("menu").focus();
+  }
+});
+
+for (const radio of document.querySelectorAll("input[name=theme]")) {
+  radio.checked = radio.value === document.documentElement.dataset.theme;
+  radio.addEventListener("change", () => {
+    document.documentElement.dataset.theme = radio.value;
+    document.cookie = `askpage-theme=${radio.value}; path=/; max-age=31536000; samesite=strict`;
+  });
+}
+
+for (const place of document.querySelectorAll("[data-icon]")) place.prepend(icon(place.dataset.icon));
+$("suggestions").replaceChildren(
+  ...config.suggestions.map((text) => element("li", {}, element("button", { type: "button", class: "chip", onclick: () => act.say(text) }, text))),
+);
+banner(config.loading);
+fit();
+become(people().find(({ id }) => id === localStorage.getItem("askpage-person")) ?? config.people[0]);

@@ -1,0 +1,167 @@
+// What a person thinks of an answer: thumbs with a small form, and reactions.
+
+import { element, face, icon } from "./element.js";
+
+export const REACTIONS = { like: "Like", heart: "Heart", laugh: "Laugh", surprised: "Surprised", sad: "Sad", angry: "Angry" };
+
+const QUESTIONS = {
+  like: {
+    title: "What was good about it?",
+    reasons: { correct: "Correct", clear: "Clear", good_source: "Good source", fast: "Fast" },
+  },
+  dislike: {
+    title: "What went wrong?",
+    reasons: { wrong: "Not correct", incomplete: "Incomplete", wrong_source: "Wrong source", unclear: "Hard to read" },
+  },
+};
+
+export class Feedback {
+  constructor(act) {
+    this.act = act;
+    this.form = element("form", { class: "thumb-form", hidden: true });
+    this.form.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") this.close();
+    });
+  }
+
+  thumbs(shown) {
+    return Object.entries({ like: ["thumbUp", "Good answer"], dislike: ["thumbDown", "Bad answer"] }).map(([name, [picture, label]]) =>
+      element(
+        "button",
+        {
+          class: "icon-button thumb",
+          type: "button",
+          title: label,
+          "aria-label": label,
+          "aria-pressed": String(shown.thumb?.reaction === name),
+          "data-key": name,
+          onclick: (event) => this.ask(shown, name, event.currentTarget.dataset.key),
+        },
+        icon(picture),
+      ),
+    );
+  }
+
+  ask(shown, name, key) {
+    const { title, reasons } = QUESTIONS[name];
+    const before = shown.thumb?.reaction === name ? shown.thumb : {};
+    const heading = `thumb-${shown.id}`;
+    const boxes = Object.entries(reasons).map(([value, words]) =>
+      element(
+        "label",
+        { class: "reason" },
+        element("input", { type: "checkbox", value, checked: before.reasons?.includes(value) }),
+        element("span", {}, words),
+      ),
+    );
+    const text = element("textarea", { rows: 2, maxlength: 2000, "aria-label": "In your words (optional)", placeholder: "In your words (optional)" });
+    text.value = before.text ?? "";
+    this.opener = key;
+    this.form.replaceChildren(
+      element("fieldset", {}, element("legend", { id: heading }, title), element("div", { class: "reasons" }, ...boxes)),
+      text,
+      element(
+        "div",
+        { class: "form-buttons" },
+        element("span", { class: "note" }, "The people who look after askpage read this."),
+        element("button", { type: "button", onclick: () => this.close() }, "Cancel"),
+        element("button", { type: "submit", class: "primary" }, "Send feedback"),
+      ),
+    );
+    this.form.onsubmit = async (event) => {
+      event.preventDefault();
+      const chosen = boxes.map((box) => box.firstChild).filter((box) => box.checked).map((box) => box.value);
+      const sent = await this.act.thumb(shown, { reaction: name, text: text.value.trim(), reasons: chosen });
+      if (sent) this.close();
+    };
+    this.form.hidden = false;
+    this.form.setAttribute("aria-labelledby", heading);
+    boxes[0].firstChild.focus();
+    this.form.scrollIntoView({ block: "nearest" });
+  }
+
+  close() {
+    this.form.hidden = true;
+    this.form.parentElement?.querySelector(`[data-key="${this.opener}"]`)?.focus();
+  }
+
+  /** The reactions given, and the button that offers all of them. */
+  reactions(shown) {
+    const given = (shown.reactions ?? []).map((name) =>
+      element(
+        "button",
+        {
+          class: "reaction-given",
+          type: "button",
+          title: `Take back: ${REACTIONS[name]}`,
+          "aria-label": `You reacted with ${REACTIONS[name]}. Take it back`,
+          "data-key": `given-${name}`,
+          onclick: () => this.act.react(shown, name, false),
+        },
+        face(name),
+        "1",
+      ),
+    );
+    const menu = element("div", { class: "reaction-menu", role: "menu", "aria-label": "Reactions", hidden: true });
+    const opener = element(
+      "button",
+      { class: "icon-button", type: "button", title: "React", "aria-label": "React", "aria-haspopup": "menu", "aria-expanded": "false", "data-key": "react" },
+      icon("smile"),
+    );
+    let pinned = false; // opened by a click or a key, not by passing over it
+    const show = (open) => {
+      pinned = pinned && open;
+      menu.hidden = !open;
+      opener.setAttribute("aria-expanded", String(open));
+    };
+    menu.append(
+      ...Object.entries(REACTIONS).map(([name, label]) =>
+        element(
+          "button",
+          {
+            type: "button",
+            role: "menuitemcheckbox",
+            title: label,
+            "aria-label": label,
+            "aria-checked": String(Boolean(shown.reactions?.includes(name))),
+            tabindex: -1,
+            onclick: () => {
+              show(false);
+              opener.focus();
+              this.act.react(shown, name, !shown.reactions?.includes(name));
+            },
+          },
+          face(name),
+        ),
+      ),
+    );
+    opener.addEventListener("click", () => {
+      show(!pinned);
+      pinned = !menu.hidden;
+      if (pinned) menu.firstChild.focus();
+    });
+    const group = element("span", { class: "react" }, ...given, opener, menu);
+    group.addEventListener("mouseleave", () => {
+      if (!menu.contains(document.activeElement)) show(false);
+    });
+    opener.addEventListener("mouseenter", () => show(true));
+    group.addEventListener("focusout", (event) => {
+      if (!group.contains(event.relatedTarget)) show(false);
+    });
+    menu.addEventListener("keydown", (event) => walk(event, menu, opener, show));
+    return group;
+  }
+}
+
+function walk(event, menu, opener, show) {
+  const items = [...menu.children];
+  const at = items.indexOf(document.activeElement);
+  const to = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1, Home: 0, End: items.length - 1 }[event.key];
+  if (to !== undefined) {
+    event.preventDefault();
+    items[(to + items.length) % items.length].focus();
+  } else if (event.key === "Escape") {
+    show(false);
+    opener.focus();
+  }
+}

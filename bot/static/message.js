@@ -1,0 +1,202 @@
+// One message of the conversation. Only what changed is drawn again, so focus and half-written comments survive.
+
+import { cardElement } from "./cards.js";
+import { element, icon } from "./element.js";
+import { Feedback } from "./feedback.js";
+
+const still = matchMedia("(prefers-reduced-motion: reduce)");
+const MARKER = /\[(\d{1,2})\]/g;
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+
+/**
+ * `act`: edit(shown), erase(shown), again(shown), thumb(shown, thumb), react(shown, name, on), open(url), submit(shown, data),
+ * execute(shown, action), say(text).
+ */
+export class MessageView {
+  constructor(shown, act) {
+    this.act = act;
+    this.body = element("div", { class: "body" });
+    this.cards = element("div", { class: "cards" });
+    this.foot = element("div", { class: "foot" });
+    this.root = element("li", { class: `message from-${shown.sender}`, "data-id": shown.id });
+    const who = element("span", { class: "unseen" }, shown.sender === "bot" ? "askpage says:" : "You asked:");
+    const column = element("div", { class: "content" }, who, this.body, this.cards, this.foot);
+    if (shown.sender === "bot") {
+      this.root.append(element("img", { src: "/static/logo.svg", alt: "", class: "speaker", width: 28, height: 28 }));
+      this.feedback = new Feedback(act);
+      column.append(this.feedback.form);
+    }
+    this.root.append(column);
+    this.drawn = {};
+    this.update(shown);
+  }
+
+  update(shown) {
+    this.shown = shown;
+    const streaming = shown.state !== "final" && shown.sender === "bot";
+    this.root.classList.toggle("streaming", streaming);
+    this.root.classList.toggle("informative", shown.state === "informative");
+    this.root.classList.toggle("failed", Boolean(shown.failed));
+    this.part("body", [shown.text, shown.state, shown.citations], () => this.drawBody(shown, streaming));
+    this.part("cards", shown.cards ?? [], () => this.drawCards(shown));
+    this.part("foot", { ...shown, text: undefined, cards: undefined }, () => this.drawFoot(shown, streaming));
+  }
+
+  part(name, values, draw) {
+    const now = JSON.stringify(values);
+    if (this.drawn[name] === now) return;
+    this.drawn[name] = now;
+    const held = this[name].contains(document.activeElement) ? document.activeElement.dataset.key : null;
+    draw();
+    if (held) this[name].querySelector(`[data-key="${held}"]`)?.focus();
+  }
+
+  drawBody(shown, streaming) {
+    clearInterval(this.growing);
+    if (!streaming) {
+      this.body.replaceChildren(...paragraphs(shown.text, shown.citations ?? [], this.act.open));
+      this.line = null;
+      return;
+    }
+    if (!this.line) {
+      this.line = element("p", { class: "growing" });
+      this.body.replaceChildren(this.line);
+    }
+    this.grow(shown.text);
+  }
+
+  // Updates come about once a second: let the text flow in between instead of jumping.
+  grow(text) {
+    const before = this.line.textContent;
+    if (still.matches || this.shown.state === "informative" || !text.startsWith(before)) {
+      this.line.textContent = text;
+      return;
+    }
+    const step = Math.max(1, Math.ceil((text.length - before.length) / 24));
+    this.growing = setInterval(() => {
+      const length = this.line.textContent.length + step;
+      this.line.textContent = text.slice(0, length);
+      this.act.grown();
+      if (length >= text.length) clearInterval(this.growing);
+    }, 25);
+  }
+
+  drawCards(shown) {
+    const act = {
+      open: (url) => this.act.open(this.quoted(url)),
+      submit: (data) => this.act.submit(this.shown, data),
+      execute: (action) => this.act.execute(this.shown, action),
+    };
+    this.cards.replaceChildren(...(shown.cards ?? []).map((card) => cardElement(card, act)));
+  }
+
+  // The citation to the same place knows the words that stand there; the card's button does not.
+  quoted(url) {
+    const same = (one) => one.url && one.url.replace(/\?[^#]*/, "") === url;
+    return this.shown.citations?.find(same)?.url ?? url;
+  }
+
+  drawFoot(shown, streaming) {
+    this.foot.replaceChildren();
+    if (streaming) return;
+    if (shown.sender === "user") this.foot.append(...this.ownButtons(shown));
+    else this.foot.append(...this.answerButtons(shown));
+  }
+
+  ownButtons(shown) {
+    const time = element("time", { datetime: shown.at }, clock.format(new Date(shown.at)));
+    const parts = [element("span", { class: "meta" }, shown.edited ? "Edited · " : "", time)];
+    if (shown.failed) {
+      const again = element("button", { class: "text-button", type: "button", "data-key": "again", onclick: () => this.act.again(shown) }, "Send again");
+      parts.unshift(element("span", { class: "failure", role: "alert" }, shown.failed, " ", again));
+    }
+    parts.push(
+      small("pencil", "Edit this question", "edit", () => this.act.edit(shown)),
+      small("trash", "Delete this question", "erase", () => this.act.erase(shown)),
+    );
+    return parts;
+  }
+
+  answerButtons(shown) {
+    const parts = [];
+    if (shown.ai) parts.push(element("span", { class: "label" }, icon("spark"), "AI-generated"));
+    if (shown.loop) parts.push(...this.feedback.thumbs(shown));
+    if (shown.text || shown.cards?.length) parts.push(this.feedback.reactions(shown));
+    if (shown.text) parts.push(this.copyButton(shown));
+    parts.push(element("time", { class: "meta", datetime: shown.at }, clock.format(new Date(shown.at))));
+    const choices = (shown.choices ?? []).map((choice) =>
+      element("button", { class: "chip", type: "button", onclick: () => this.act.say(choice.text) }, choice.title),
+    );
+    return choices.length ? [...parts, element("div", { class: "choices" }, ...choices)] : parts;
+  }
+
+  copyButton(shown) {
+    const button = small("copy", "Copy the answer", "copy", async () => {
+      const sources = (shown.citations ?? []).map((one) => `[${one.position}] ${one.name} ${address(one.url)}`.trim());
+      const text = [shown.text, ...sources].join("\n");
+      const done = await navigator.clipboard.writeText(text).then(() => true, () => false);
+      button.replaceChildren(icon(done ? "check" : "close"));
+      this.act.announce(done ? "The answer is copied." : "The browser did not allow copying.");
+      setTimeout(() => button.replaceChildren(icon("copy")), 1600);
+    });
+    return button;
+  }
+}
+
+function small(name, label, key, onclick) {
+  return element("button", { class: "icon-button", type: "button", title: label, "aria-label": label, "data-key": key, onclick }, icon(name));
+}
+
+function address(url) {
+  return url ? new URL(url.replace(/\?quote=[^#]*/, ""), location.href).href : "";
+}
+
+/** Text as paragraphs and lines; [n] becomes a link where there is a citation n. */
+function paragraphs(text, citations, open) {
+  const byPosition = new Map(citations.map((one) => [one.position, one]));
+  return text
+    .split(/\n{2,}/)
+    .filter((part) => part.trim())
+    .map((part) => element("p", {}, ...withMarkers(part, byPosition, open)));
+}
+
+function* withMarkers(text, byPosition, open) {
+  let end = 0;
+  for (const found of text.matchAll(MARKER)) {
+    const citation = byPosition.get(Number(found[1]));
+    if (!citation) continue;
+    yield text.slice(end, found.index);
+    yield marker(citation, open);
+    end = found.index + found[0].length;
+  }
+  yield text.slice(end);
+}
+
+function marker(citation, open) {
+  const label = `Source ${citation.position}: ${citation.name}`;
+  const inside = [
+    element("span", { "aria-hidden": "true" }, String(citation.position)),
+    element("span", { class: "unseen" }, `${label}${citation.url ? ", opens the page" : ""}`),
+    element(
+      "span",
+      { class: "peek", "aria-hidden": "true" },
+      element("strong", {}, citation.name),
+      citation.text ? element("span", {}, `“${citation.text}”`) : null,
+    ),
+  ];
+  if (!citation.url) return element("span", { class: "cite" }, ...inside);
+  const link = element("a", { class: "cite", href: citation.url, target: "_blank", rel: "noopener noreferrer" }, ...inside);
+  link.addEventListener("mouseenter", () => keepInside(link));
+  link.addEventListener("focus", () => keepInside(link));
+  return link;
+}
+
+// The preview hangs below its marker, moved so that it does not leave the column.
+function keepInside(link) {
+  const column = link.closest(".content").getBoundingClientRect();
+  const peek = link.querySelector(".peek");
+  const width = Math.min(320, column.width);
+  const left = Math.max(column.left, Math.min(link.getBoundingClientRect().left - 16, column.right - width));
+  peek.style.width = `${width}px`;
+  peek.style.left = `${left - link.getBoundingClientRect().left}px`;
+}
