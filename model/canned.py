@@ -56,8 +56,8 @@ class CannedChatModel(BaseChatModel):
         with self._lock:
             self.chats.append(list(messages))
             del self.chats[:-_KEPT]
-            lines: Any = self.lines
-            line: Line = lines(messages) if callable(lines) else lines[self._said % len(lines)]
+            lines: Lines = self.lines
+            line = lines[self._said % len(lines)] if isinstance(lines, Sequence) else lines(messages)
             self._said += 1
         if isinstance(line, Exception):
             raise line
