@@ -23,6 +23,9 @@ from pages.refusals import PageUnreadable
 from pages.tree import Element, drop_hidden, one_line, parse_html, visible
 from records import Page, Section
 
+RECIPE = 1
+"""Counts up when the same bytes give other text than before: local pages are then read again."""
+
 MOST_TEXT = 3_000_000
 """Most text of one page, characters."""
 

@@ -1,27 +1,249 @@
-"""placeholder: being written; the signature is final."""
+"""A source word of the settings → the pages that it names, one after the other.
+
+    docs                            a folder of .md, .html, .txt and .pdf files, with its folders
+    docs=https://example.com/help   the same, published below that URL
+    handbook/leave.md               one file
+    https://example.com/leave       one page, HTML, Markdown, text or PDF
+    https://example.com/sitemap.xml every page that the sitemap names on that host
+
+One bad page is a `Problem` and never stops the others. When a part of the source itself cannot be read (no such
+folder, a sitemap that is gone), the rest is still given, and then PageRefused is raised: what did not come is
+not known to be gone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+import asyncio
+import os
+import re
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
 
-from pages.fetch import Fetcher
+from pages.addresses import join, parse
+from pages.extract import extract
+from pages.fetch import Fetched, Fetcher
+from pages.folder import CONTENT_TYPES, Folder, find_files, read_file
+from pages.refusals import PageRefused, PageUnreadable
+from pages.sitemap import Sitemap, is_sitemap, read_sitemap
 from records import Page
+
+AT_ONCE = 4
+"""Most requests to a site at the same time."""
+
+MOST_PAGES = 10_000
+MOST_SITEMAPS = 50
+
+_URL = re.compile(r"https?://", re.IGNORECASE)
+_PUBLISHED = re.compile(r"(?P<folder>.+?)=(?P<base>https?://.+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Unchanged:
+    """A page that is known, and is still as it was."""
+
     url: str
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
+    """A page that could not be read; `sentence` says why, and what to do."""
+
     url: str
     sentence: str
 
 
-async def read_source(
-    source: str, *, fetcher: Fetcher, known: Callable[[str], Page | None]
-) -> AsyncIterator[Page | Unchanged | Problem]:
-    raise NotImplementedError
-    yield
+Item = Page | Unchanged | Problem
+Known = Callable[[str], Page | None]
+"""The page that is known under a URL. Called in threads."""
+
+
+async def read_source(source: str, *, fetcher: Fetcher, known: Known) -> AsyncGenerator[Item, None]:
+    """Yield what a source names. Raises PageRefused for the source itself; see above."""
+    published = None if _URL.match(source) else _PUBLISHED.fullmatch(source)
+    if _URL.match(source):
+        items = _read_url(source, fetcher, known)
+    elif published:
+        base = parse(published["base"]).url
+        items = _read_folder(Path(published["folder"]), base, fetcher.limits.max_bytes, known)
+    else:
+        items = _read_folder(Path(source), None, fetcher.limits.max_bytes, known)
+    async with aclosing(items):
+        async for item in items:
+            yield item
+
+
+async def _read_folder(
+    path: Path, base: str | None, max_bytes: int, known: Known
+) -> AsyncGenerator[Item, None]:
+    path = Path(await asyncio.to_thread(os.path.abspath, path))
+    if await asyncio.to_thread(path.is_file):
+        if path.suffix.lower() not in CONTENT_TYPES:
+            raise PageUnreadable(f"{path} is of no kind that I can read: {', '.join(CONTENT_TYPES)}.")
+        folder = Folder(path.parent, base)
+        yield await asyncio.to_thread(
+            _read_local, folder, path, base or folder.address(path), max_bytes, known
+        )
+        return
+    if not await asyncio.to_thread(path.is_dir):
+        raise PageUnreadable(f"There is no file or folder {path}; please check the name.")
+    folder = Folder(path, base)
+    files, failure = await asyncio.to_thread(_list_files, path)
+    seen: set[str] = set()
+    for file in files[:MOST_PAGES]:
+        item = await asyncio.to_thread(_read_local, folder, file, folder.address(file), max_bytes, known)
+        if item.url in seen:
+            item = Problem(folder.address(file), f"{file} has the same address as another file: {item.url}.")
+        seen.add(item.url)
+        yield item
+    if len(files) > MOST_PAGES:
+        raise PageUnreadable(f"{path} has more than {MOST_PAGES:,} pages; please name a folder inside it.")
+    if failure:
+        raise PageUnreadable(f"A part of {path} cannot be listed: {failure}.")
+
+
+def _list_files(path: Path) -> tuple[list[Path], str]:
+    files: list[Path] = []
+    try:
+        files.extend(islice(find_files(path), MOST_PAGES + 1))
+    except OSError as error:
+        return files, str(error)
+    return files, ""
+
+
+def _read_local(folder: Folder, file: Path, url: str, max_bytes: int, known: Known) -> Item:
+    try:
+        found = read_file(folder, file, url, max_bytes, known)
+    except PageRefused as refused:
+        return Problem(url, _about(str(file), refused))
+    return Unchanged(found) if isinstance(found, str) else found
+
+
+def _about(name: str, refused: PageRefused) -> str:
+    return str(refused) if name in str(refused) else f"{name}: {refused}"
+
+
+async def _read_url(source: str, fetcher: Fetcher, known: Known) -> AsyncGenerator[Item, None]:
+    url = parse(source).url
+    fetched = await _fetch(url, fetcher, known)
+    if fetched is None or not is_sitemap(fetched):
+        yield Unchanged(url) if fetched is None else await _take(url, fetched, known)
+        return
+    named = await _read_sitemaps(fetched, fetcher)
+    for problem in named.problems:
+        yield problem
+    async with aclosing(_several(named.pages, lambda page: _read_page(page, fetcher, known))) as items:
+        async for item in items:
+            yield item
+    if named.failure is not None:
+        raise named.failure
+
+
+async def _fetch(url: str, fetcher: Fetcher, known: Known) -> Fetched | None:
+    before = await asyncio.to_thread(known, url)
+    return await fetcher.fetch(url, etag=before.etag if before else None)
+
+
+async def _read_page(url: str, fetcher: Fetcher, known: Known) -> Item:
+    try:
+        fetched = await _fetch(url, fetcher, known)
+    except PageRefused as refused:
+        return Problem(url, str(refused))
+    return Unchanged(url) if fetched is None else await _take(url, fetched, known)
+
+
+async def _take(url: str, fetched: Fetched, known: Known) -> Item:
+    try:
+        page = await asyncio.to_thread(
+            extract,
+            fetched.body,
+            url=fetched.url,
+            content_type=fetched.content_type,
+            charset=fetched.charset,
+            etag=fetched.etag,
+            fetched_at=datetime.now(UTC),
+        )
+    except PageRefused as refused:
+        return Problem(url, str(refused))
+    before = await asyncio.to_thread(known, page.url)
+    same = before is not None and (before.page_hash, before.etag) == (page.page_hash, page.etag)
+    return Unchanged(page.url) if same else page
+
+
+@dataclass(slots=True)
+class _Named:
+    """What a sitemap and those below it name: pages in order, addresses that will not do, and what did not come."""
+
+    pages: dict[str, None] = field(default_factory=dict[str, None])
+    problems: list[Problem] = field(default_factory=list[Problem])
+    failure: PageRefused | None = None
+
+
+async def _read_sitemaps(first: Fetched, fetcher: Fetcher) -> _Named:
+    """Read a sitemap and the ones it names. Pages on other hosts are left out: a sitemap speaks for its own host."""
+    named = _Named()
+    host = parse(first.url).host
+    waiting: deque[str | Fetched] = deque([first])
+    asked = {first.url}
+    while waiting:
+        following = waiting.popleft()
+        try:
+            fetched = await fetcher.fetch(following) if isinstance(following, str) else following
+            sitemap = read_sitemap(fetched, fetcher.limits.max_bytes) if fetched else Sitemap()
+        except PageRefused as refused:
+            named.failure = refused
+            continue
+        base = fetched.url if fetched else first.url
+        for url in _on_host(host, base, sitemap.sitemaps, named.problems):
+            if url not in asked and len(asked) < MOST_SITEMAPS:
+                asked.add(url)
+                waiting.append(url)
+        named.pages.update(dict.fromkeys(_on_host(host, base, sitemap.pages, named.problems)))
+        if len(named.pages) > MOST_PAGES:
+            named.pages = dict.fromkeys(islice(named.pages, MOST_PAGES))
+            named.failure = PageUnreadable(
+                f"{first.url} names more than {MOST_PAGES:,} pages; the others are left out."
+            )
+            break
+    return named
+
+
+def _on_host(host: str, base: str, links: Iterable[str], problems: list[Problem]) -> Iterator[str]:
+    elsewhere: list[str] = []
+    for link in links:
+        try:
+            address = parse(join(base, link))
+        except PageRefused as refused:
+            problems.append(Problem(link, str(refused)))
+            continue
+        if address.host == host:
+            yield address.url
+        else:
+            elsewhere.append(address.url)
+    if elsewhere:
+        problems.append(
+            Problem(
+                base,
+                f"{len(elsewhere)} addresses in it lie on other hosts and are left out, such as {elsewhere[0]}.",
+            )
+        )
+
+
+async def _several(urls: Iterable[str], read: Callable[[str], Awaitable[Item]]) -> AsyncGenerator[Item, None]:
+    """Read pages, a few at a time, and yield them as they come."""
+    waiting = iter(urls)
+    under_way = {asyncio.ensure_future(read(url)) for url in islice(waiting, AT_ONCE)}
+    try:
+        while under_way:
+            done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+            under_way |= {asyncio.ensure_future(read(url)) for url in islice(waiting, len(done))}
+            for task in done:
+                yield task.result()
+    finally:
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)

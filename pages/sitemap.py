@@ -1,0 +1,50 @@
+"""Sitemaps (sitemaps.org 0.9): XML → the pages and further sitemaps that it names. Plain or gzipped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pages.fetch import Fetched, inflate
+from pages.refusals import PageUnreadable
+from pages.tree import parse_xml
+
+_XML = frozenset({"application/xml", "text/xml", "application/gzip", "application/x-gzip"})
+_GZIP = b"\x1f\x8b"
+
+
+@dataclass(frozen=True, slots=True)
+class Sitemap:
+    """What one sitemap file names, in its order: addresses as they are written there, not yet checked."""
+
+    pages: tuple[str, ...] = ()
+    sitemaps: tuple[str, ...] = ()
+
+
+def is_sitemap(fetched: Fetched) -> bool:
+    """Say whether what arrived is to be read as a sitemap rather than as a page."""
+    path = fetched.url.partition("?")[0].lower()
+    return fetched.content_type in _XML or path.endswith((".xml", ".xml.gz"))
+
+
+def read_sitemap(fetched: Fetched, max_bytes: int) -> Sitemap:
+    """Read a sitemap; raises PageUnreadable when it is something else."""
+    body = fetched.body
+    if body.startswith(_GZIP):
+        body = inflate(body, max_bytes, fetched.url)
+    root = parse_xml(body)
+    if root is None:
+        raise PageUnreadable(
+            f"{fetched.url} is not a sitemap: it is no well-formed XML. Please check the address."
+        )
+    kind = str(root.tag).rpartition("}")[2]
+    if kind not in {"urlset", "sitemapindex"}:
+        raise PageUnreadable(
+            f"{fetched.url} is XML, but no sitemap; please send the address of a page or a sitemap."
+        )
+    named = tuple(
+        (location.text or "").strip()
+        for entry in root.iterchildren()
+        for location in entry.iterchildren()
+        if str(location.tag).rpartition("}")[2] == "loc" and (location.text or "").strip()
+    )
+    return Sitemap(pages=named) if kind == "urlset" else Sitemap(sitemaps=named)
