@@ -13,7 +13,7 @@ import re
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
@@ -56,8 +56,8 @@ class CannedChatModel(BaseChatModel):
         with self._lock:
             self.chats.append(list(messages))
             del self.chats[:-_KEPT]
-            lines: Lines = self.lines
-            line = lines[self._said % len(lines)] if isinstance(lines, Sequence) else lines(messages)
+            lines: Any = self.lines
+            line = cast("Line", lines(messages) if callable(lines) else lines[self._said % len(lines)])
             self._said += 1
         if isinstance(line, Exception):
             raise line
