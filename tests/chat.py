@@ -246,18 +246,21 @@ class Browser:
         _, whole = await self.until(lambda name, _: name == "conversation")
         return whole["messages"]
 
-    async def answered(self, count: int = 1) -> Json:
-        """Wait until so many final answers with thumbs are shown; return the last one."""
-        seen: dict[str, Json] = {}
+    async def shows(self, wanted: Callable[[Json], bool]) -> Json:
+        """Wait until a message is shown that is wanted; return it."""
+        found: list[Json] = []
 
-        def enough(name: str, data: Json) -> bool:
-            for shown in data["messages"] if name == "conversation" else [data] if name == "message" else []:
-                if shown["sender"] == "bot" and shown["loop"] and shown["state"] == "final":
-                    seen[shown["id"]] = shown
-            return len(seen) >= count
+        def look(name: str, data: Json) -> bool:
+            shown = data["messages"] if name == "conversation" else [data] if name == "message" else []
+            found.extend(message for message in shown if wanted(message))
+            return bool(found)
 
-        await self.until(enough)
-        return seen[max(seen, key=int)]
+        await self.until(look)
+        return found[-1]
+
+    async def answered(self) -> Json:
+        """Wait until a final answer with thumbs is shown; return it."""
+        return await self.shows(lambda shown: shown.get("loop", False) and shown["state"] == "final")
 
 
 @asynccontextmanager

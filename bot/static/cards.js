@@ -56,6 +56,9 @@ export function cardElement(card, act) {
     const words = card.fallbackText ? [element("p", {}, card.fallbackText)] : [];
     return element("div", { class: "card card-missing" }, ...words, "This card is not shown: its renderer is not installed.");
   }
+  library.AdaptiveCard.onProcessMarkdown = (_, result) => {
+    result.didProcess = false;
+  };
   const adaptive = new library.AdaptiveCard();
   adaptive.hostConfig = new library.HostConfig(HOST);
   adaptive.onExecuteAction = (action) => {

@@ -47,7 +47,8 @@ $("person").addEventListener("change", () => {
   if ($("person").value === "?") {
     $("other").hidden = false;
     $("other-name").focus();
-  } else become(people().find(({ id }) => id === $("person").value));
+  } else if (matchMedia("(pointer: fine)").matches) $("question").focus();
+become(people().find(({ id }) => id === $("person").value));
 });
 
 $("other").addEventListener("submit", (event) => {
@@ -382,4 +383,5 @@ $("suggestions").replaceChildren(
 );
 banner(config.loading);
 fit();
+if (matchMedia("(pointer: fine)").matches) $("question").focus();
 become(people().find(({ id }) => id === localStorage.getItem("askpage-person")) ?? config.people[0]);

@@ -112,6 +112,7 @@ export class Feedback {
     const show = (open) => {
       pinned = pinned && open;
       menu.hidden = !open;
+      if (open) keepInside(menu, opener);
       opener.setAttribute("aria-expanded", String(open));
     };
     menu.append(
@@ -151,6 +152,15 @@ export class Feedback {
     menu.addEventListener("keydown", (event) => walk(event, menu, opener, show));
     return group;
   }
+}
+
+// The menu stands over its button, moved so that it does not leave the column.
+function keepInside(menu, opener) {
+  const column = menu.closest(".content").getBoundingClientRect();
+  const button = opener.getBoundingClientRect();
+  const wish = button.left + button.width / 2 - menu.offsetWidth / 2;
+  const left = Math.max(column.left, Math.min(wish, column.right - menu.offsetWidth));
+  menu.style.left = `${left - menu.parentElement.getBoundingClientRect().left}px`;
 }
 
 function walk(event, menu, opener, show) {

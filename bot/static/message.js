@@ -105,15 +105,15 @@ export class MessageView {
 
   ownButtons(shown) {
     const time = element("time", { datetime: shown.at }, clock.format(new Date(shown.at)));
-    const parts = [element("span", { class: "meta" }, shown.edited ? "Edited · " : "", time)];
+    const parts = [
+      small("pencil", "Edit this question", "edit", () => this.act.edit(shown)),
+      small("trash", "Delete this question", "erase", () => this.act.erase(shown)),
+      element("span", { class: "meta" }, shown.edited ? "Edited · " : "", time),
+    ];
     if (shown.failed) {
       const again = element("button", { class: "text-button", type: "button", "data-key": "again", onclick: () => this.act.again(shown) }, "Send again");
       parts.unshift(element("span", { class: "failure", role: "alert" }, shown.failed, " ", again));
     }
-    parts.push(
-      small("pencil", "Edit this question", "edit", () => this.act.edit(shown)),
-      small("trash", "Delete this question", "erase", () => this.act.erase(shown)),
-    );
     return parts;
   }
 
@@ -121,8 +121,7 @@ export class MessageView {
     const parts = [];
     if (shown.ai) parts.push(element("span", { class: "label" }, icon("spark"), "AI-generated"));
     if (shown.loop) parts.push(...this.feedback.thumbs(shown));
-    if (shown.text || shown.cards?.length) parts.push(this.feedback.reactions(shown));
-    if (shown.text) parts.push(this.copyButton(shown));
+    if (shown.text) parts.push(this.feedback.reactions(shown), this.copyButton(shown));
     parts.push(element("time", { class: "meta", datetime: shown.at }, clock.format(new Date(shown.at))));
     const choices = (shown.choices ?? []).map((choice) =>
       element("button", { class: "chip", type: "button", onclick: () => this.act.say(choice.text) }, choice.title),
@@ -191,8 +190,10 @@ function marker(citation, open) {
   return link;
 }
 
-// The preview hangs below its marker, moved so that it does not leave the column.
+// The preview hangs below its marker (above it near the lower edge), moved so that it does not leave the column.
 function keepInside(link) {
+  const room = link.closest(".scroll").getBoundingClientRect().bottom - link.getBoundingClientRect().bottom;
+  link.classList.toggle("peek-above", room < 150);
   const column = link.closest(".content").getBoundingClientRect();
   const peek = link.querySelector(".peek");
   const width = Math.min(320, column.width);
