@@ -1,0 +1,210 @@
+"""The bot in a real client: Microsoft's Agents Playground, driven in headless Chromium.
+
+The playground is an npm package (`npm ci`) under a licence for evaluation: installed for tests, never shipped. It
+listens on every interface unless told otherwise, so a line of JavaScript that node loads first keeps it on loopback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from playwright.async_api import Page, async_playwright, expect
+
+from bot.botframework import BotFrameworkConfig, BotFrameworkSeam
+from bot.delivery import StreamPace
+from bot.dialogs.ask import Asking
+from bot.teams import TeamsFrontEnd, TeamsStyle
+from records import Feedback
+from tests.world import MemoryStore, ScriptedAnswerer, pseudonym, served
+
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).resolve().parent.parent
+PLAYGROUND = ROOT / "node_modules" / "@microsoft" / "m365agentsplayground" / "cli.js"
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+PERSON = (
+    "{{id: {0}, name: {1}, userPrincipleName: {0}@example.com, aadObjectId: aad-{0},"
+    " givenName: {1}, surname: Test, email: {0}@example.com}}"
+)
+LOOPBACK_ONLY = """
+const { Server } = require("net");
+const { listen } = Server.prototype;
+Server.prototype.listen = function (first, ...rest) {
+  if (first && typeof first === "object") return listen.call(this, { ...first, host: "127.0.0.1" }, ...rest);
+  return listen.call(this, Number(first), "127.0.0.1", ...rest.filter((argument) => typeof argument === "function"));
+};
+"""
+
+
+def cast() -> str:
+    """Return the playground's configuration file: who is there, and where they talk (it wants exactly five users)."""
+    users = "".join(f"  - {PERSON.format(f'user{number}', f'User{number}')}\n" for number in range(5))
+    return (
+        'version: "0.1.1"\ntenantId: tenant\nbot: {id: the-bot, name: Page Bot}\n'
+        f"currentUser: {PERSON.format('ada', 'Ada')}\nusers:\n{users}"
+        "personalChat: {id: personal-chat}\ngroupChat: {id: group-chat, name: Group Chat}\n"
+        "team: {id: team-id, name: My Team, aadGroupId: team-aad,"
+        " channels: [{id: channel-id, name: Announcements}]}\n"
+    )
+
+
+class WaitingStore(MemoryStore):
+    """Hands feedback on as it comes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given: asyncio.Queue[Feedback] = asyncio.Queue()
+
+    async def put_feedback(self, feedback: Feedback) -> None:
+        await super().put_feedback(feedback)
+        self.given.put_nowait(feedback)
+
+
+@dataclass
+class Stage:
+    """The bot's side of what happens in the browser."""
+
+    store: WaitingStore
+    answerer: ScriptedAnswerer
+    page: Page
+
+    async def open(self, place: str) -> None:
+        await self.page.locator(f'[role=treeitem][aria-label="{place}"]').click()
+
+    async def ask(self, text: str, *, mention: bool) -> None:
+        box = self.page.locator("[role=textbox]").first  # in a channel: a new post
+        await box.click()
+        if mention:
+            await box.press_sequentially("@")
+            await self.page.get_by_role("menuitem", name="Page Bot").click()
+            await box.press_sequentially(" ")
+        await box.press_sequentially(text)
+        await self.page.locator('button[aria-label="Send Message"], button:text-is("Post")').first.click()
+
+    async def sees(self, text: str) -> None:
+        await expect(self.page.get_by_text(text).last).to_be_visible(timeout=20_000)
+
+    async def sees_the_whole_answer(self) -> None:
+        """Look for text, AI label, the citation's mark, and the card with the quote and its button."""
+        await self.sees("You get 16 weeks")
+        await expect(self.page.get_by_text("AI generated").first).to_be_visible()
+        await self.sees("“16 weeks of paid leave”")
+        await expect(self.page.get_by_role("link", name="Open", exact=True).last).to_be_visible()
+
+    async def gives_a_thumb(self, thumb: str, comment: str) -> Feedback:
+        await self.page.locator(f"button[aria-label={thumb}]").last.click()
+        await self.page.locator("[role=dialog] textarea").fill(comment)
+        await self.page.get_by_role("button", name="Submit").click()
+        async with asyncio.timeout(10):
+            return await self.store.given.get()
+
+
+@asynccontextmanager
+async def the_bot() -> AsyncGenerator[tuple[str, WaitingStore, ScriptedAnswerer]]:
+    store, answerer = WaitingStore(), ScriptedAnswerer()
+    asking = Asking(store, answerer)
+    style = TeamsStyle(examples=("How much leave?",), pace=StreamPace(interval_s=0.1))
+    front = TeamsFrontEnd(asking, store, pseudonym, "https://bot.example", style)
+    seam = BotFrameworkSeam(BotFrameworkConfig(allow_unauthenticated=True), front)
+    app = web.Application()
+    app.router.add_post("/api/messages", seam.process)
+    try:
+        async with served(app) as url:
+            yield f"{url}/api/messages", store, answerer
+            await asking.drain(5)
+            await front.close()
+    finally:
+        await seam.close()
+
+
+@asynccontextmanager
+async def the_playground(endpoint: str, folder: Path) -> AsyncGenerator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    (folder / ".m365agentsplayground.yml").write_text(cast())
+    (folder / "loopback.js").write_text(LOOPBACK_ONLY)
+    options = [
+        "-e",
+        endpoint,
+        "-c",
+        "msteams",
+        "-p",
+        str(port),
+        "--su",
+        f"{url}/_connector",
+        "--disable-telemetry",
+    ]
+    command = ["node", "--require", str(folder / "loopback.js"), str(PLAYGROUND), "start", *options]
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(60):
+            while b"Listening" not in (line := await process.stdout.readline()):
+                assert line, "the playground ended before it listened"
+        reading = asyncio.create_task(process.stdout.read())
+        yield url
+    finally:
+        process.terminate()
+        await process.wait()
+    await reading
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    missing = [str(need) for need in (PLAYGROUND, CHROMIUM) if not need.exists()]
+    missing += [] if shutil.which("node") else ["node"]
+    if missing:
+        reason = f"not installed: {', '.join(missing)} (npm ci; apt-get install chromium)"
+        if os.environ.get("CI") == "true":  # noqa: TID251 - not a setting
+            pytest.fail(reason)
+        pytest.skip(reason)
+    async with (
+        the_bot() as (endpoint, store, answerer),
+        the_playground(endpoint, tmp_path) as url,
+        async_playwright() as playwright,
+    ):
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = await browser.new_page(viewport={"width": 1700, "height": 1000})
+        await page.goto(url)
+        await page.locator("[role=textbox]").first.wait_for()
+        yield Stage(store, answerer, page)
+        await page.screenshot(path=tmp_path / "end.png")
+        await browser.close()
+
+
+async def test_a_personal_chat_streams_an_answer_and_takes_a_thumb(stage: Stage) -> None:
+    stage.answerer.drafts = ["You get"]
+    stage.answerer.go.clear()
+    await stage.sees("Hello, I answer questions about your pages")
+    await stage.ask("How much leave?", mention=False)
+    await stage.sees("You get")
+    await expect(stage.page.get_by_text("AI generated")).to_have_count(0)
+    stage.answerer.go.set()
+    await stage.sees_the_whole_answer()
+    feedback = await stage.gives_a_thumb("Like", "just right")
+    assert (feedback.value, feedback.comment) == ("like", "just right")
+
+
+@pytest.mark.parametrize("place", ["Group Chat", "My Team - General"])
+async def test_a_mention_in_a_group_chat_and_a_channel_is_answered(stage: Stage, place: str) -> None:
+    await stage.open(place)
+    await stage.ask("How much leave?", mention=True)
+    await stage.sees_the_whole_answer()
+    assert [question.text for question in stage.answerer.asked] == ["How much leave?"]
+    feedback = await stage.gives_a_thumb("Dislike", "wrong page")
+    assert (feedback.value, feedback.comment) == ("dislike", "wrong page")
