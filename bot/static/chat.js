@@ -47,8 +47,10 @@ $("person").addEventListener("change", () => {
   if ($("person").value === "?") {
     $("other").hidden = false;
     $("other-name").focus();
-  } else if (matchMedia("(pointer: fine)").matches) $("question").focus();
-become(people().find(({ id }) => id === $("person").value));
+    return;
+  }
+  const chosen = people().find(({ id }) => id === $("person").value);
+  if (chosen && chosen.id !== person.id) become(chosen);
 });
 
 $("other").addEventListener("submit", (event) => {
