@@ -92,6 +92,7 @@ class Conversations:
         self.epoch = secrets.token_hex(4)
         """Names this start: change numbers of another start mean nothing."""
         self._number = 0
+        self._closed = False
         self._last_id = 0
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._db.executescript(_SCHEMA)
@@ -187,7 +188,8 @@ class Conversations:
             conversation.followers.discard(news)
 
     async def close(self) -> None:
-        """Write what is under way and let go of the file."""
+        """Write what is under way and let go of the file; what is shown later raises OSError."""
+        self._closed = True
         await asyncio.get_running_loop().run_in_executor(self._writer, self._db.close)
         self._writer.shutdown()
 
@@ -196,6 +198,8 @@ class Conversations:
         conversation.tell(Change(self._number, event, data))
 
     async def _write(self, sql: str, row: tuple[str, ...]) -> None:
+        if self._closed:
+            raise OSError("the local page is closed; this is shown after the next start")
         await asyncio.get_running_loop().run_in_executor(self._writer, self._db.execute, sql, row)
 
     def _read(self) -> Iterator[tuple[str, Conversation]]:

@@ -102,7 +102,7 @@ class LocalChannel:
         self._conversations.wake()
 
     async def close(self) -> None:
-        """Write what is under way and let go of the file. Nothing can be sent afterwards."""
+        """Write what is under way and let go of the file. What is sent afterwards raises OSError."""
         self.hang_up()
         await self._conversations.close()
 

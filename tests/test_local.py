@@ -566,6 +566,14 @@ async def test_typing_is_shown_until_the_bot_speaks(chat: Chat, browser: Browser
 # What is kept
 
 
+async def test_what_comes_after_the_end_is_an_error_that_a_later_start_can_mend(tmp_path: Path) -> None:
+    chat = Chat(tmp_path)
+    async with a_chat(chat), a_browser(chat) as browser:
+        conversation = {"id": await browser.begin()}
+    with pytest.raises(OSError, match="closed"):
+        await chat.channel.send(conversation, {"type": "message", "text": "too late"})
+
+
 async def test_conversations_and_messages_are_bounded(tmp_path: Path) -> None:
     kept = Conversations(tmp_path / "local.sqlite3")
     chats = [await kept.begin({"id": "alex", "name": "Alex"}) for _ in range(CONVERSATIONS_LIMIT + 3)]

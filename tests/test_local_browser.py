@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from bot.local import ADAPTIVE_CARDS
 from feedback.store import StoreUnavailable
@@ -23,7 +24,7 @@ from tests.conftest import ROOT
 playwright = pytest.importorskip("playwright.async_api")
 expect = playwright.expect
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -52,13 +53,21 @@ def lines() -> dict[str, Lines]:
     }
 
 
-@pytest.fixture
-async def chat(tmp_path: Path) -> AsyncIterator[Chat]:
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def browser() -> AsyncIterator[Any]:
     for needed, hint in ((CHROMIUM, "install Chromium"), (ROOT / ADAPTIVE_CARDS, "run “make setup”")):
         if not needed.exists():
             if os.environ.get("CI") == "true":  # noqa: TID251 - not a setting
                 pytest.fail(f"{needed} is missing: {hint}")
             pytest.skip(f"{needed} is missing: {hint}")
+    async with playwright.async_playwright() as driver:
+        started = await driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield started
+        await started.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def chat(tmp_path: Path) -> AsyncIterator[Chat]:
     suggestions = ("How much holiday is there?", "What do parents get?")
     async with a_chat(Chat(tmp_path, actor=Actor(lines()), suggestions=suggestions, interval_s=0)) as running:
         yield running
@@ -105,13 +114,12 @@ class Screen:
         return answers.nth(before)
 
 
-@pytest.fixture
-async def screen(chat: Chat) -> AsyncIterator[Screen]:
-    async with playwright.async_playwright() as driver:
-        browser = await driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        shown = Screen(browser, chat)
-        yield shown
-        await browser.close()
+@pytest_asyncio.fixture(loop_scope="module")
+async def screen(browser: Any, chat: Chat) -> AsyncIterator[Screen]:
+    shown = Screen(browser, chat)
+    yield shown
+    for context in browser.contexts:
+        await context.close()
     assert {url for url in shown.asked if not url.startswith(chat.url + "/")} == set()
     assert shown.wrong == []
 
