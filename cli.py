@@ -37,9 +37,10 @@ from feedback.store import StoreError
 from model.evaluate import DatasetInvalid, Item, Judged, Scores, evaluate, read_squad
 from model.importing import ImportFailed, import_base
 from model.loading import CANNED
+from model.onnx_infer import EngineError
 from model.versions import ModelMissing, VersionError, list_versions, live_version
 from pages.added import add_source, added_sources, drop_source
-from pages.embed import EmbedderMissing
+from pages.embed import EmbeddingModelMissing
 from pages.fetch import Fetcher, FetchLimits, PageRefused
 from pages.index import IndexUnavailable, PageEntry, PageIndex
 from pages.library import Library, RefreshReport
@@ -50,7 +51,8 @@ from settings import Settings
 MISTAKES = (
     CannotServe,
     DatasetInvalid,
-    EmbedderMissing,
+    EngineError,
+    EmbeddingModelMissing,
     ImportFailed,
     IndexUnavailable,
     PageRefused,
@@ -88,7 +90,7 @@ def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
         )
         return command(settings, **options)
 
-    own = list(inspect.signature(command).parameters.values())[1:]
+    own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
     taken = {parameter.name for parameter in own}
     parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
     for name in Settings.model_fields:
@@ -97,6 +99,13 @@ def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
     wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     wrapped.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return wrapped
+
+
+def _log_at(level: str) -> None:
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
+    logging.getLogger().setLevel(max(logging.INFO, getattr(logging, level.upper())))
+    for package in ("bot", "feedback", "model", "pages"):  # others' debug lines drown ours
+        logging.getLogger(package).setLevel(level.upper())
 
 
 def _option(name: str) -> inspect.Parameter:
@@ -249,10 +258,11 @@ async def _ask(settings: Settings, text: str, page: str) -> Answer:
 
 async def _read_page(shelf: Shelf, page: str) -> str:
     """Read a page that the command line names; a file's path is allowed here, and nowhere in chat."""
-    if not Path(page).is_file():
+    path = Path(page)
+    if not await asyncio.to_thread(path.is_file):
         return (await shelf.library.ensure(page)).url
     async with Fetcher(FetchLimits()) as fetcher:
-        async for item in read_source(page, fetcher=fetcher, known=lambda _: None):
+        async for item in read_source(str(path), fetcher=fetcher, known=lambda _: None):
             if isinstance(item, Page):
                 known = shelf.index.page(item.url)
                 if known is None or known.page_hash != item.page_hash:
@@ -464,7 +474,6 @@ def models_import(
 
 def main() -> None:
     """Run the command line; turn what a person can mend into a sentence and exit status 2."""
-    logging.getLogger("asyncio").setLevel(logging.ERROR)
     try:
         app()
     except ValidationError as invalid:

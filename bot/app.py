@@ -23,7 +23,7 @@ from functools import partial
 from aiohttp import web
 
 from bot.botframework import BotFrameworkConfig, BotFrameworkSeam
-from bot.dialogs.ask import Answerer, Asking
+from bot.dialogs.ask import Answerer, Asking, Reply
 from bot.local import LocalChannel
 from bot.site import site_routes
 from bot.teams import TeamsFrontEnd, TeamsStyle
@@ -32,6 +32,7 @@ from feedback.sqlite import SqliteStore
 from feedback.store import FeedbackStore
 from model.answering import Answering, AnswerRules
 from model.loading import ModelChoice, open_model
+from model.onnx_infer import EngineOptions
 from pages.embed import Embedder
 from pages.fetch import Fetcher, FetchLimits
 from pages.index import PageIndex
@@ -123,22 +124,21 @@ async def open_parts(settings: Settings) -> AsyncGenerator[Parts]:
 
 def model_choice(settings: Settings) -> ModelChoice:
     """Say which model runs, and how."""
-    return ModelChoice(
-        models_dir=settings.models_dir,
-        base=settings.base_model,
+    options = EngineOptions(
         device=settings.device,
         threads=settings.model_threads,
         concurrent=settings.concurrent_answers,
         queue_limit=settings.queue_limit,
-        answer_tokens=settings.answer_tokens,
+        context_tokens=settings.prompt_tokens + settings.answer_tokens,
         cuda={
             "device_id": str(settings.cuda_device_id),
-            "gpu_mem_limit": str(settings.cuda_gpu_mem_limit),
             "arena_extend_strategy": settings.cuda_arena_extend_strategy,
             "cudnn_conv_algo_search": settings.cuda_cudnn_conv_algo_search,
             "do_copy_in_default_stream": str(int(settings.cuda_do_copy_in_default_stream)),
+            **({"gpu_mem_limit": str(settings.cuda_gpu_mem_limit)} if settings.cuda_gpu_mem_limit else {}),
         },
     )
+    return ModelChoice(settings.models_dir, settings.base_model, settings.answer_tokens, options)
 
 
 def check_address(settings: Settings) -> None:
@@ -172,7 +172,7 @@ class Bot:
 
     app: web.Application
     asking: Asking
-    reply_for: Callable[[Question], object]
+    reply_for: Callable[[Question], Reply | None]
 
 
 @asynccontextmanager
@@ -196,7 +196,7 @@ async def _wire(
     closing: contextlib.AsyncExitStack,
 ) -> Bot:
     site = site_url(settings, port)
-    asking = Asking(store, answerer)
+    asking = Asking(store, answerer, timeout_s=settings.answer_timeout_s)
     named = partial(pseudonym, _key(settings))
     teams = TeamsFrontEnd(asking, store, named, site, TeamsStyle(examples=EXAMPLES))
     seam = BotFrameworkSeam(_framework(settings), teams)
@@ -221,7 +221,7 @@ async def _wire(
 
         app.on_shutdown.append(hang_up)
 
-    def reply_for(question: Question) -> object:
+    def reply_for(question: Question) -> Reply | None:
         if question.channel is Channel.LOCAL:
             return local_front.reply_for(question, local) if local is not None else None
         return teams.reply_for(question, seam.connector)

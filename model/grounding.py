@@ -19,6 +19,8 @@ _FUNCTION_WORDS = frozenset(
     ["a", "an", "the", "and", "or", "but", "if", "of", "in", "on", "at", "to", "for", "from", "by", "with", "as", "is", "are", "was", "were", "be", "been", "being", "am", "do", "does", "did", "have", "has", "had", "will", "would", "shall", "should", "can", "could", "may", "might", "must", "not", "no", "nor", "so", "than", "that", "this", "these", "those", "it", "its", "he", "she", "they", "them", "their", "his", "her", "we", "us", "our", "you", "your", "i", "my", "me", "who", "whom", "whose", "which", "what", "when", "where", "why", "how", "there", "here", "also", "such", "into", "about", "over", "under", "between", "during", "per", "each", "any", "all", "some", "most", "more", "much", "many", "very", "just", "only", "page", "section", "excerpt", "text", "according", "states", "stated", "says", "said", "mentioned", "question", "answer", "yes"]
 )
 _PLAIN_SUFFIXES = ("ing", "ed", "es", "s", "ly")
+_YES_OR_NO = re.compile(r"\W*(yes|no)\b", re.IGNORECASE)
+_SHORTEST_STEM = 3
 _LONGEST_QUOTE = 320
 
 
@@ -27,7 +29,7 @@ class Support:
     """How well the passages support an answer.
 
     `covered` is the share, 0 to 1, of the answer's own content words (those that the question did not bring along)
-    that stand in the cited span; 1 when there are none. `numbers_stand` says whether every number of the answer
+    that stand in the cited span; 0 when there are none, unless the answer is a yes or a no. `numbers_stand` says whether every number of the answer
     stands in the passages. `citation` is the span, or None when nothing overlaps.
     """
 
@@ -53,7 +55,9 @@ def support(question: str, answer: str, passages: Sequence[Passage]) -> Support:
         return Support(covered=0.0, numbers_stand=False, citation=None)
     _, passage, span = best
     near = content_words(span) | content_words(f"{passage.title} {passage.heading}")
-    covered = len(own & near) / len(own) if own else 1.0
+    # Words that only come back from the question say something when they answer yes or no, and nothing else.
+    judged = own or (said if _YES_OR_NO.match(answer) else set[str]())
+    covered = len(judged & near) / len(judged) if judged else 0.0
     return Support(covered, numbers <= (everything | asked), cite(passage, span))
 
 
@@ -106,6 +110,6 @@ def content_words(text: str) -> set[str]:
 def _stem(word: str) -> str:
     word = word.removesuffix("'s")
     for suffix in _PLAIN_SUFFIXES:
-        if word.endswith(suffix) and len(word) - len(suffix) >= 3:
+        if word.endswith(suffix) and len(word) - len(suffix) >= _SHORTEST_STEM:
             return word.removesuffix(suffix)
     return word

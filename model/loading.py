@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessage
 
+from model import grounding
 from model.canned import CannedChatModel
+from model.chat import OnnxChatModel
 from model.onnx_infer import Engine, EngineOptions
 from model.versions import live_version
 
@@ -23,12 +26,8 @@ class ModelChoice:
 
     models_dir: Path
     base: str
-    device: str
-    threads: int
-    concurrent: int
-    queue_limit: int
     answer_tokens: int
-    cuda: Mapping[str, str]
+    options: EngineOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +46,14 @@ async def open_model(choice: ModelChoice) -> AsyncGenerator[Model]:
         yield Model(CannedChatModel(first_sentence), lambda: CANNED, None)
         return
     version = live_version(choice.models_dir)
-    options = EngineOptions(
-        device=choice.device,
-        threads=choice.threads,
-        concurrent=choice.concurrent,
-        queue_limit=choice.queue_limit,
-        cuda=choice.cuda,
-    )
-    engine = await asyncio.to_thread(Engine.load, version.folder, options)
+    engine = await asyncio.to_thread(Engine.load, version.folder, choice.options)
     try:
         yield Model(OnnxChatModel(engine, max_tokens=choice.answer_tokens), lambda: version.name, engine)
     finally:
         await engine.close()
+
+
+def first_sentence(messages: Sequence[BaseMessage]) -> str:
+    """Say the first sentence of the nearest passage: what the canned model answers."""
+    excerpts = messages[0].text.split("\n\n", 1)[-1].split("\n", 1)[-1]
+    return next(grounding.sentences(excerpts), "")

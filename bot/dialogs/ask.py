@@ -13,12 +13,15 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
 
 from feedback.store import FeedbackStore, StoreUnavailable
-from model.onnx_infer import EngineBusy
+from model.onnx_infer import EngineBusy, PromptTooLong
 from pages.fetch import PageRefused
 from records import Answer, Question
 
 log = logging.getLogger(__name__)
 
+BUSY = "I am busy with other questions. Please ask again in about {seconds} seconds."
+TOO_LONG = "That is more text than I can read at once. Please ask a shorter question."
+TOO_SLOW = "Sorry, this took too long. Please ask again, perhaps a little later."
 WENT_WRONG = (
     "Sorry, something went wrong while I was answering. Your question is not lost: please ask it again."
 )
@@ -65,10 +68,14 @@ class Reply(Protocol):
 class Asking:
     """The questions under way. One per process."""
 
-    def __init__(self, store: FeedbackStore, answerer: Answerer, *, history: int = 3) -> None:
+    def __init__(
+        self, store: FeedbackStore, answerer: Answerer, *, history: int = 3, timeout_s: float = 60.0
+    ) -> None:
+        """`history` answers of the conversation are shown to the answerer, which gets `timeout_s` for one answer."""
         self._store = store
         self._answerer = answerer
         self._history = history
+        self._timeout_s = timeout_s
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def receive(self, question: Question, reply: Reply) -> bool:
@@ -146,11 +153,15 @@ class Asking:
     async def _respond(self, question: Question, reply: Reply, answer: Answer | None) -> str:
         if answer is None:
             try:
-                answer = await self._answer(question, reply)
+                async with asyncio.timeout(self._timeout_s):
+                    answer = await self._answer(question, reply)
             except EngineBusy as busy:
-                return await reply.say(
-                    f"I am busy with other questions. Please ask again in about {busy.retry_after_s:.0f} seconds."
-                )
+                return await reply.say(BUSY.format(seconds=max(1, round(busy.retry_after_s))))
+            except PromptTooLong:
+                return await reply.say(TOO_LONG)
+            except TimeoutError:
+                log.warning("a question took longer than %.0f s", self._timeout_s)
+                return await reply.say(TOO_SLOW)
             except PageRefused as refused:
                 return await reply.say(str(refused))
             await self._store.add_answer(answer)

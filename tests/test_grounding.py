@@ -1,0 +1,64 @@
+"""An answer stands on the page, or it does not."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from model.grounding import nearest, sentences, stands, support
+from records import Passage
+
+PASSAGE = Passage(
+    url="/site/leave#parents",
+    title="Leave",
+    heading="Parental leave",
+    text=(
+        "New parents get 12 weeks of paid leave. It must be taken within one year of the birth.\n"
+        "Part-timers get the same number of weeks, paid at their part-time rate.\n- Ask your supervisor first."
+    ),
+    page_hash="h",
+    fetched_at=datetime(2026, 11, 1, tzinfo=UTC),
+)
+QUESTION = "How much parental leave do I get?"
+
+
+def test_a_supported_answer_cites_the_sentence_word_for_word() -> None:
+    found = support(QUESTION, "You get 12 weeks of paid leave.", [PASSAGE])
+    assert found.citation is not None
+    assert found.citation.quote == "New parents get 12 weeks of paid leave."
+    assert found.citation.url == "/site/leave#parents"
+    assert found.covered == 1.0
+    assert found.numbers_stand
+    assert stands(found.citation, [PASSAGE])
+
+
+def test_a_number_that_the_page_does_not_name_is_not_supported() -> None:
+    assert not support(QUESTION, "You get 16 weeks of paid leave.", [PASSAGE]).numbers_stand
+
+
+def test_an_invented_answer_is_hardly_covered() -> None:
+    assert support(QUESTION, "The Wright brothers flew an aeroplane in Ohio.", [PASSAGE]).covered < 0.5
+
+
+def test_an_answer_that_only_repeats_the_question_says_nothing_of_its_own() -> None:
+    assert support(QUESTION, "Parental leave.", [PASSAGE]).covered == 0.0
+    assert support("Do part-timers get leave?", "Yes, part-timers get leave.", [PASSAGE]).covered > 0.5
+
+
+def test_the_nearest_span_of_a_declined_question_is_shown() -> None:
+    near = nearest("What is the rate for part-timers?", [PASSAGE])
+    assert near is not None
+    assert near.quote.startswith("Part-timers get")
+    assert nearest("What is it?", []) is None
+
+
+def test_a_question_that_shares_nothing_still_gets_a_nearest_section() -> None:
+    near = nearest("Wie viel Urlaub?", [PASSAGE])
+    assert near is not None
+    assert near.heading == "Parental leave"
+
+
+def test_sentences_are_substrings_and_lists_are_cut_at_their_lines() -> None:
+    found = list(sentences(PASSAGE.text))
+    assert found[-1] == "- Ask your supervisor first."
+    assert len(found) == 4
+    assert all(sentence in PASSAGE.text for sentence in found)
