@@ -41,11 +41,6 @@ _PARAGRAPHS = frozenset(
         "table",
         "ul",
         "ol",
-        "list",
-        "quote",
-        "tbody",
-        "thead",
-        "tfoot",
         "caption",
         "center",
     ]
@@ -104,6 +99,7 @@ class _Text:
         if not text:
             return
         if self.breaks and self.parts:
+            self.parts[-1] = self.parts[-1].rstrip()
             self.parts.append("\n" * self.breaks)
         self.breaks = 0
         self.parts.append(text)
@@ -111,6 +107,11 @@ class _Text:
 
     def break_line(self, lines: int) -> None:
         self.breaks = max(self.breaks, lines)
+
+    def separate(self, sign: str) -> None:
+        if self.parts and not self.breaks:
+            self.parts[-1] = self.parts[-1].rstrip(" ")
+        self.add(sign, raw=True)
 
     def take(self) -> str:
         text = "".join(self.parts)
@@ -170,7 +171,7 @@ class _Writer:
             self._cells = 0
         elif tag in _CELLS:
             if self._cells:
-                self._text.add(" | ", raw=True)
+                self._text.separate(" | ")
             self._cells += 1
         elif tag == "br":
             self._text.break_line(1)

@@ -67,7 +67,7 @@ def extract(
     if content_type == "application/pdf":
         title, sections = read_pdf(body)
     else:
-        title, sections = _extract_text(_decode(body, charset, content_type), content_type)
+        title, sections = _extract_text(visible(_decode(body, charset, content_type)), content_type)
     if not sections:
         raise PageUnreadable(_NO_TEXT)
     if sum(len(section.text) for section in sections) > MOST_TEXT:
@@ -102,7 +102,7 @@ def _from_markdown(text: str) -> tuple[str, tuple[Section, ...]]:
 
 
 def _from_plain(text: str) -> tuple[str, tuple[Section, ...]]:
-    text = "\n".join(line.rstrip() for line in visible(text).splitlines()).strip()
+    text = "\n".join(line.rstrip() for line in text.splitlines()).strip()
     return "", (Section("", "", text),) if text else ()
 
 

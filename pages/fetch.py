@@ -78,6 +78,7 @@ _HEADERS = {
 }
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _ETAG = re.compile(r'(W/)?"[\x21\x23-\x7e]{0,200}"')
+_PLAIN_TYPE = re.compile(r"[a-z0-9.+-]{1,30}/[a-z0-9.+-]{1,60}")
 _CHUNK = 64 * 1024
 
 
@@ -301,7 +302,7 @@ def _content_type(address: Address, response: aiohttp.ClientResponse) -> str:
         declared = _TYPE_OF_SUFFIX.get(path.suffix.lower(), declared)
     declared = _ALIASES.get(declared, declared)
     if declared not in CONTENT_TYPES:
-        shown = declared if len(declared) < 60 else "something unknown"  # noqa: PLR2004 - fits the sentence
+        shown = declared if _PLAIN_TYPE.fullmatch(declared) else "something unknown"
         raise PageUnreadable(
             f"What lies there is not a page but {shown}; I can read HTML, Markdown, plain text and PDF."
         )

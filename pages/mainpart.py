@@ -13,7 +13,7 @@ import logging
 import trafilatura
 
 from pages.blocks import HEADINGS
-from pages.tree import Element, one_line, parse_html, remove, walk
+from pages.tree import Element, empty, one_line, parse_html, walk
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ def main_part(root: Element) -> Element:
     part = _smallest_with(part, kept)
     for element in list(part.iter("*")):
         if element is not part and _is_furniture(element):
-            remove(element)
+            empty(element)
     return part
 
 
@@ -110,7 +110,8 @@ def _has_heading_before(element: Element) -> bool:
     """Say whether a heading stands beside this element, above it: then it is this element's, and must not be lost."""
     before = element.getprevious()
     while before is not None:
-        if before.tag in HEADINGS or (before.tag in {"header", "hgroup"} and before.find(".//nav") is None):
+        is_header = before.tag in {"header", "hgroup"} and before.find(".//nav") is None
+        if before.tag in HEADINGS or (is_header and any(True for _ in before.iter(*HEADINGS))):
             return True
         before = before.getprevious()
     return False
