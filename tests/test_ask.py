@@ -1,0 +1,194 @@
+"""A question that was acknowledged is answered, or its asker is told why not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from bot.dialogs.ask import BUSY, TOO_LONG, TOO_SLOW, WENT_WRONG, Asking, Undeliverable
+from feedback.sqlite import SqliteStore
+from model.onnx_infer import EngineBusy, PromptTooLong
+from pages.fetch import PageRefused
+from records import Answer, Channel, Question, Timings
+
+NOW = datetime(2026, 11, 1, 9, tzinfo=UTC)
+
+
+def question(number: int = 1) -> Question:
+    return Question(f"q{number}", "How long?", "someone", "c", Channel.LOCAL, NOW, reply_to='{"id": "c"}')
+
+
+class Scripted:
+    """An answerer that yields its drafts and then an answer, or raises; it can be held until released."""
+
+    def __init__(self, *drafts: str, error: Exception | None = None, held: bool = False) -> None:
+        self.drafts = drafts
+        self.error = error
+        self.began = asyncio.Event()
+        self.released = asyncio.Event()
+        self.answered = 0
+        if not held:
+            self.released.set()
+
+    async def stream(self, question: Question, history: Sequence[Answer]) -> AsyncIterator[str | Answer]:
+        self.began.set()
+        for draft in self.drafts:
+            yield draft
+        await self.released.wait()
+        if self.error is not None:
+            raise self.error
+        self.answered += 1
+        yield Answer(f"a-{question.id}", question, "Ten.", (), (), "v", False, Timings(total_s=0.1), NOW)
+
+
+class Heard:
+    """A Reply that keeps what reached the asker; `errors` are raised by its sends, first one first."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self.said: list[str] = []
+        self.drafts: list[str] = []
+        self.errors = list(errors)
+        self.done = asyncio.Event()
+
+    async def typing(self) -> None: ...
+
+    async def draft(self, text: str) -> None:
+        self.drafts.append(text)
+
+    async def answer(self, answer: Answer) -> str:
+        return await self.say(answer.text)
+
+    async def say(self, text: str) -> str:
+        if self.errors:
+            raise self.errors.pop(0)
+        self.said.append(text)
+        self.done.set()
+        return f"m{len(self.said)}"
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    opened = SqliteStore.open(tmp_path / "store.sqlite3")
+    yield opened
+    await opened.close()
+
+
+async def test_a_question_is_on_disk_before_it_is_acknowledged_and_answered_after(store: SqliteStore) -> None:
+    answerer, reply = Scripted("Te", held=True), Heard()
+    asking = Asking(store, answerer)
+    assert await asking.receive(question(), reply)
+    assert [open_.question.id for open_ in await store.undelivered()] == ["q1"]
+    answerer.released.set()
+    assert await asking.drain(5) == 0
+    assert reply.drafts == ["Te"]
+    assert reply.said == ["Ten."]
+    assert await store.undelivered() == []
+    assert await store.message_of("q1") == "m1"
+
+
+async def test_a_redelivered_question_is_answered_once(store: SqliteStore) -> None:
+    answerer, reply = Scripted(), Heard()
+    asking = Asking(store, answerer)
+    assert [await asking.receive(question(), reply) for _ in range(3)] == [True, False, False]
+    await asking.drain(5)
+    assert not await asking.receive(question(), reply)
+    assert reply.said == ["Ten."]
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (EngineBusy(7.4), BUSY.format(seconds=7)),
+        (PromptTooLong(9000, 96, 2048), TOO_LONG),
+        (PageRefused("This address is not public."), "This address is not public."),
+        (ValueError("a bug"), WENT_WRONG),
+    ],
+)
+async def test_whatever_goes_wrong_the_asker_hears_a_sentence(
+    store: SqliteStore, error: Exception, sentence: str
+) -> None:
+    reply = Heard()
+    asking = Asking(store, Scripted(error=error))
+    await asking.receive(question(), reply)
+    await asking.drain(5)
+    assert reply.said == [sentence]
+    assert await store.undelivered() == []
+
+
+async def test_an_answer_that_takes_too_long_ends_with_a_sentence(store: SqliteStore) -> None:
+    reply = Heard()
+    asking = Asking(store, Scripted(held=True), timeout_s=0.05)
+    await asking.receive(question(), reply)
+    await asking.drain(5)
+    assert reply.said == [TOO_SLOW]
+
+
+async def test_what_a_stop_left_open_is_answered_at_the_next_start(store: SqliteStore) -> None:
+    held = Scripted(held=True)
+    before = Asking(store, held)
+    await before.receive(question(), Heard())
+    await held.began.wait()
+    assert await before.drain(0.01) == 1
+    reply, after = Heard(), Asking(store, Scripted())
+    assert await after.resume(lambda _: reply) == 1
+    await after.drain(5)
+    assert reply.said == ["Ten."]
+    assert await after.resume(lambda _: reply) == 0
+
+
+async def test_an_answer_that_was_written_but_not_delivered_is_sent_again_without_the_model(store: SqliteStore) -> None:
+    first = Scripted()
+    asking = Asking(store, first)
+    await asking.receive(question(), Heard(ConnectionError("the network is away")))
+    await asking.drain(5)
+    assert first.answered == 1
+    reply, second = Heard(), Scripted()
+    after = Asking(store, second)
+    assert await after.resume(lambda _: reply) == 1
+    await after.drain(5)
+    assert reply.said == ["Ten."]
+    assert second.answered == 0
+
+
+async def test_a_question_of_a_channel_that_is_not_served_now_waits_for_a_later_start(store: SqliteStore) -> None:
+    await store.add_question(question())
+    asking = Asking(store, Scripted())
+    assert await asking.resume(lambda _: None) == 0
+    assert len(await store.undelivered()) == 1
+
+
+async def test_an_undeliverable_answer_closes_its_question(store: SqliteStore) -> None:
+    asking = Asking(store, Scripted())
+    await asking.receive(question(), Heard(Undeliverable("the bot was removed")))
+    await asking.drain(5)
+    assert await store.undelivered() == []
+
+
+async def test_a_deleted_question_stops_its_answer_and_is_forgotten(store: SqliteStore) -> None:
+    answerer, reply = Scripted(held=True), Heard()
+    asking = Asking(store, answerer)
+    await asking.receive(question(), reply)
+    await answerer.began.wait()
+    assert await asking.forget("q1") is None
+    assert reply.said == []
+    assert await store.undelivered() == []
+    assert asking.under_way == 0
+
+
+async def test_deleting_an_answered_question_names_the_message_to_take_back(store: SqliteStore) -> None:
+    asking = Asking(store, Scripted())
+    await asking.receive(question(), Heard())
+    await asking.drain(5)
+    assert await asking.forget("q1") == "m1"
+    assert await store.answer("a-q1") is None
+
+
+async def test_twenty_questions_at_once_are_all_answered(store: SqliteStore) -> None:
+    asking, replies = Asking(store, Scripted()), [Heard() for _ in range(20)]
+    await asyncio.gather(*(asking.receive(question(n), reply) for n, reply in enumerate(replies)))
+    await asking.drain(5)
+    assert [reply.said for reply in replies] == [["Ten."]] * 20
