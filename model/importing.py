@@ -114,16 +114,16 @@ def _make_live(models_dir: Path, version: ModelVersion) -> None:
 
 
 def _absolute(base: str) -> str:
-    """A path that exists is handed on in full: the builder's process has another working directory."""
+    """Return a path that exists in full: the export has another working directory."""
     path = Path(base).expanduser()
-    return str(path.resolve()) if path.exists() else base
+    return str(path.resolve()) if base and path.exists() else base
 
 
 def _run_builder(arguments: list[str], on_progress: OnProgress) -> dict[str, Any]:
     """Run the export as a process of its own; it ends with us, because it watches its standard input."""
     info: dict[str, Any] | None = None
     problem = ""
-    with subprocess.Popen(
+    with subprocess.Popen(  # noqa: S603 - our own module
         [sys.executable, "-m", "model.export_onnx", *arguments],
         cwd=_ROOT,
         stdin=subprocess.PIPE,

@@ -35,6 +35,7 @@ from model.engine_process import EngineProcess, Message
 from model.engine_stats import EngineStats, Tally, Usage
 
 # pyright: reportUnknownMemberType=false, reportAttributeAccessIssue=false, reportMissingTypeStubs=false
+# pyright: reportUnknownArgumentType=false
 # (onnxruntime_genai has no type stubs)
 
 _GPUS = ("/dev/nvidia0", "/dev/nvidiactl", "/dev/dxg")
@@ -198,6 +199,11 @@ class Engine:
             self._done(number, decoder.reason, on_done)
         finally:
             self._leave(number)
+
+    @property
+    def pid(self) -> int:
+        """The process that holds the weights."""
+        return self._process.pid
 
     def stats(self) -> EngineStats:
         """Return the figures since the engine was loaded."""
