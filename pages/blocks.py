@@ -138,6 +138,8 @@ class _Writer:
             self._in_heading = element
         elif self._in_heading is None:
             self._open_block(element, tag)
+        elif tag in _PARAGRAPHS or tag == "br":  # a heading is one line, whatever is in it
+            self._text.add(" ")
         if tag == "img":
             self._text.add(one_line(element.get("alt") or ""))
         self._add(element.text)

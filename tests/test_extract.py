@@ -164,6 +164,11 @@ def test_the_letters_are_right_whatever_was_declared(body: bytes, charset: str |
     assert read(body, charset=charset).sections[0].text == "Grüße"
 
 
+def test_a_heading_is_one_line() -> None:
+    page = read("<h2>Release 12<br>Changes<div>and fixes</div></h2><p>Text")
+    assert page.sections == (Section("Release 12 Changes and fixes", "", "Text"),)
+
+
 def test_the_hash_is_of_the_title_and_the_text() -> None:
     page = read("<title>T</title><p>one")
     assert page.page_hash == read("<title>T</title> <p>one</p> <!-- later -->").page_hash
