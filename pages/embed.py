@@ -25,13 +25,13 @@ from tokenizers import Encoding, Tokenizer
 DIMENSIONS = 384
 LONGEST = 256
 """Word pieces that the model was trained to read at once; what follows is not seen."""
-_BATCH_PIECES = 2048
+_BATCH_PIECES = 512
 """Word pieces of one forward pass, padding included: more is slower on a CPU, not faster."""
 
 Vectors = NDArray[np.float32]
 
 
-class EmbeddingModelMissing(Exception):  # noqa: N818 - says what happened, as every error here does
+class EmbeddingModelMissing(Exception):
     """The wheels with the embedding model are not installed; the message says what to run."""
 
 

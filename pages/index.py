@@ -52,7 +52,7 @@ CREATE INDEX passages_page ON passages (page_id);
 """
 
 
-class IndexUnavailable(Exception):  # noqa: N818 - says what happened, as every error here does
+class IndexUnavailable(Exception):
     """The index file cannot be used now."""
 
 
@@ -196,6 +196,10 @@ class PageIndex:
             if len(hits) == limit:
                 break
         return hits
+
+    def warm(self) -> None:
+        """Load what searching needs, so that the next search is not the one that waits for it."""
+        self._current().scope(None)
 
     def _write(self, page: Page, source: str | None) -> None:
         passages = list(cut(page, self._embedder.count_tokens, self._passage_tokens))

@@ -104,6 +104,7 @@ class Library:
             for source in sources:
                 await self._refresh_one(source, report, tell)
             await self._forget_pasted()
+            await asyncio.to_thread(self._index.warm)
         return report
 
     async def forget(self, url: str) -> bool:
