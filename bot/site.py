@@ -29,7 +29,8 @@ HEADERS = {
     "Cache-Control": "no-cache",
 }
 _FILES = {"site.css": "text/css", "logo.svg": "image/svg+xml"}
-_ITEM = re.compile(r"\s*(?:(?P<bullet>[-*•])|(?P<number>\d{1,3})[.)])\s+")
+_LINE = re.compile(r"^.*$", re.MULTILINE)
+_ITEM = re.compile(r"[ \t]*(?:[-*•]|(?P<number>[0-9]{1,3})[.)])(?:[ \t]+|$)")
 
 PageOf = Callable[[str], Page | None]
 PageList = Callable[[], Sequence[tuple[str, str]]]
@@ -37,11 +38,12 @@ PageList = Callable[[], Sequence[tuple[str, str]]]
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A paragraph, or one item of a list, as the span [start, end) of its section's text."""
+    """A paragraph ("p"), or one item of a list ("ul", "ol" with its number), as the span [start, end) of the text."""
 
     tag: str
     start: int
     end: int
+    number: int = 0
 
 
 def site_routes(page: PageOf, pages: PageList) -> list[web.RouteDef]:
@@ -106,24 +108,21 @@ def find_quote(text: str, quote: str) -> tuple[int, int] | None:
 
 
 def blocks(text: str) -> Iterator[Block]:
-    """Cut a section's text into paragraphs and list items."""
-    start = end = None
-    for line in re.finditer(r"[^\n]*\n?", text):
+    """Cut a section's text into paragraphs and list items; a mark alone on its line belongs to the next line."""
+    kind, number, start, end = "p", 0, -1, -1
+    for line in _LINE.finditer(text):
         item = _ITEM.match(line[0])
-        if start is not None and end is not None and (item or not line[0].strip()):
-            yield Block("p", start, end)
-            start = None
-        if item and line[0].strip():
-            yield Block("ul" if item["bullet"] else "ol", line.start() + item.end(), _end(line))
-        elif line[0].strip():
-            start = line.start() if start is None else start
-            end = _end(line)
-    if start is not None and end is not None:
-        yield Block("p", start, end)
-
-
-def _end(line: re.Match[str]) -> int:
-    return line.start() + len(line[0].rstrip())
+        if start >= 0 and (item or not line[0].strip()):
+            yield Block(kind, start, end, number)
+            kind, number, start = "p", 0, -1
+        if item:
+            kind, number = ("ol", int(item["number"])) if item["number"] else ("ul", 0)
+        first = line.start() + (item.end() if item else 0)
+        words = text[first : line.end()].rstrip()
+        if words.strip():
+            start, end = (first if start < 0 else start), first + len(words)
+    if start >= 0:
+        yield Block(kind, start, end, number)
 
 
 def _heading(section: Section, page: Page) -> str:
@@ -135,12 +134,18 @@ def _body(text: str, span: tuple[int, int] | None) -> Iterator[str]:
     around = "p"
     for block in blocks(text):
         if block.tag != around:
-            yield (f"</{around}>" if around != "p" else "") + (f"<{block.tag}>" if block.tag != "p" else "")
+            yield (f"</{around}>" if around != "p" else "") + _opening(block)
             around = block.tag
         inner = "p" if block.tag == "p" else "li"
         yield f"<{inner}>{_marked(text, block, span)}</{inner}>"
     if around != "p":
         yield f"</{around}>"
+
+
+def _opening(block: Block) -> str:
+    if block.tag == "p":
+        return ""
+    return f'<ol start="{block.number}">' if block.tag == "ol" and block.number != 1 else f"<{block.tag}>"
 
 
 def _marked(text: str, block: Block, span: tuple[int, int] | None) -> str:

@@ -82,6 +82,11 @@ async def test_lists_become_lists() -> None:
     )
 
 
+def test_a_numbered_list_goes_on_counting() -> None:
+    page = replace(PAGE, sections=(Section("", "", "1. One\n2. Two\n\n- Between\n\n3. Three"),))
+    assert '<ul><li>Between</li></ul><ol start="3"><li>Three</li></ol>' in article(page)
+
+
 async def test_a_quote_is_marked_where_it_stands_whatever_white_space_is_between_its_words(
     http: aiohttp.ClientSession, site: str
 ) -> None:
@@ -138,15 +143,16 @@ async def test_its_own_files_are_served_and_no_others(http: aiohttp.ClientSessio
 
 
 def test_blocks_cover_the_text_in_order() -> None:
-    text = "\n\n one\n two\n\n\n- three\n  four\n* five\n1999 was a year\n12) six"
+    text = "\n\n one\n two\n\n\n- three\n  four\n* five\n\n1999 was a year\n12) six\n-\nseven"
     assert [(block.tag, text[block.start : block.end].split()) for block in blocks(text)] == [
         ("p", ["one", "two"]),
-        ("ul", ["three"]),
-        ("p", ["four"]),
+        ("ul", ["three", "four"]),
         ("ul", ["five"]),
         ("p", ["1999", "was", "a", "year"]),
         ("ol", ["six"]),
+        ("ul", ["seven"]),
     ]
+    assert list(blocks("")) == list(blocks(" \n\n-\n")) == []
 
 
 def test_a_quote_is_words_and_not_a_pattern() -> None:
