@@ -11,6 +11,7 @@ export class Failed extends Error {
   }
 }
 
+const HIDDEN_MS = 30_000;
 const UNREACHABLE = "askpage cannot be reached. Is it still running?";
 
 async function request(path, options) {
@@ -76,8 +77,17 @@ export function follow(conversation, on) {
     });
   };
 
+  // A browser keeps six connections to one address: a tab that nobody looks at gives its own back.
+  const rest = () => {
+    clearTimeout(timer);
+    if (document.hidden) timer = setTimeout(() => source.close(), HIDDEN_MS);
+    else if (source.readyState === EventSource.CLOSED) open();
+  };
+
   open();
+  document.addEventListener("visibilitychange", rest);
   return () => {
+    document.removeEventListener("visibilitychange", rest);
     clearTimeout(timer);
     source.close();
   };
