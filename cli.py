@@ -429,6 +429,27 @@ async def _index_articles(index: PageIndex, items: list[Item], bar: Progress) ->
     return urls
 
 
+@app.command("settings")
+@with_settings
+def settings_command(settings: Settings) -> None:
+    """Print every setting with the value in force here, as a table in Markdown; secrets stay hidden."""
+    print(settings_table(settings))  # noqa: T201 - the command's output
+
+
+def settings_table(settings: Settings | None = None) -> str:
+    """Return the settings as a table in Markdown: with their defaults, or with the values of `settings`."""
+    lines = [f"| setting | {'value' if settings else 'default'} | what it does |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        value = getattr(settings, name) if settings else field.default
+        lines.append(f"| `{name}` | {_cell(value)} | {field.description} |")
+    return "\n".join(lines)
+
+
+def _cell(value: object) -> str:
+    shown = _shown(value)
+    return "" if shown == "empty" else f"`{shown}`"
+
+
 # Models
 
 

@@ -44,7 +44,12 @@ class Settings(BaseSettings):
     fetch_timeout_s: float = Field(10.0, gt=0, description="Longest time for one page to arrive, seconds.")
     fetch_max_bytes: int = Field(5_000_000, gt=0, description="Largest page that is read, bytes.")
     fetch_max_redirects: int = Field(5, ge=0, description="Most redirects that are followed.")
-    passages: int = Field(2, ge=1, le=8, description="Passages that the model sees for one question.")
+    passages: int = Field(2, ge=1, le=8, description="Passages that are searched for one question.")
+    span_sentences: int = Field(
+        1,
+        ge=0,
+        description="Sentences around the nearest one that the model reads; 0 reads the passages whole.",
+    )
     least_similarity: float = Field(
         0.15,
         ge=-1,

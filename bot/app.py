@@ -110,7 +110,11 @@ async def open_shelf(settings: Settings) -> AsyncGenerator[Shelf]:
 @asynccontextmanager
 async def open_answering(settings: Settings, shelf: Shelf) -> AsyncGenerator[Answering]:
     """Open the model, and answer from these pages with it. Raises ModelMissing with what to run."""
-    rules = AnswerRules(passages=settings.passages, least_similarity=settings.least_similarity)
+    rules = AnswerRules(
+        passages=settings.passages,
+        span_sentences=settings.span_sentences,
+        least_similarity=settings.least_similarity,
+    )
     async with open_model(model_choice(settings)) as model:
         yield Answering(model.chat, shelf.library.search, model.version, rules)
 

@@ -44,12 +44,14 @@ _FOLLOW_UP_WORDS = 4
 class AnswerRules:
     """When to answer and when to decline; the thresholds are measured (LOG.md).
 
-    `passages`: how many the model sees. `least_similarity`: cosine of question and nearest passage below which the
+    `passages`: how many are searched for. `span_sentences`: how many sentences of the nearest one the model sees; 0
+    shows all passages whole, for models that can read them. `least_similarity`: cosine of question and nearest passage below which the
     model is not even asked. `least_covered`: share of the answer's own content words that must stand in the span
     that it cites.
     """
 
     passages: int = 2
+    span_sentences: int = 1
     least_similarity: float = 0.15
     least_covered: float = 0.5
 
@@ -114,9 +116,10 @@ class Answering:
         query = f"{earlier.question.text} {question.text}" if earlier else question.text
         page = question.page_url or (earlier.question.page_url if earlier else None)
         hits = await self._search(query, self._rules.passages, page)
-        passages, turns = tuple(hit.passage for hit in hits), ()
-        if earlier and hits and _same(passages[0], earlier.passages):
-            passages, turns = earlier.passages, (earlier,)
+        passages = grounding.focus(query, [hit.passage for hit in hits], self._rules.span_sentences)
+        turns = (earlier,) if earlier and passages and _same_section(passages[0], earlier.passages) else ()
+        if earlier and turns and not self._rules.span_sentences:
+            passages = earlier.passages  # the prompt goes on where the last one ended: nothing is read twice
         similarity = max((hit.similarity for hit in hits), default=-1.0)
         return _Draft(question, passages, turns, similarity, time.perf_counter() - started, started)
 
@@ -158,8 +161,8 @@ def _recent(question: Question, history: Sequence[Answer]) -> list[Answer]:
     ]
 
 
-def _same(passage: Passage, earlier: Sequence[Passage]) -> bool:
-    return any((passage.url, passage.text) == (other.url, other.text) for other in earlier)
+def _same_section(passage: Passage, earlier: Sequence[Passage]) -> bool:
+    return any(passage.url == other.url for other in earlier)
 
 
 def _answer(

@@ -1,4 +1,4 @@
-"""Does the page say what the model said? Finds the span that supports an answer, or finds that there is none.
+"""Where on the page is it, and does the page say what the model said? Finds spans; finds that there is none.
 
 The check is lexical on purpose: it costs microseconds, it can be explained to the person who doubts it, and a
 paraphrase that shares no word with the page is not something a cautious bot should repeat. A model that obeys an
@@ -7,21 +7,139 @@ instruction planted in a page, or that invents a number, fails here.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from records import Citation, Passage
 
 _WORD = re.compile(r"\w+(?:['’.,]\w+)*")
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"”’)\]]*\s+(?=[\"“‘(\[]?[A-Z0-9])|\n+")
 _FUNCTION_WORDS = frozenset(
-    ["a", "an", "the", "and", "or", "but", "if", "of", "in", "on", "at", "to", "for", "from", "by", "with", "as", "is", "are", "was", "were", "be", "been", "being", "am", "do", "does", "did", "have", "has", "had", "will", "would", "shall", "should", "can", "could", "may", "might", "must", "not", "no", "nor", "so", "than", "that", "this", "these", "those", "it", "its", "he", "she", "they", "them", "their", "his", "her", "we", "us", "our", "you", "your", "i", "my", "me", "who", "whom", "whose", "which", "what", "when", "where", "why", "how", "there", "here", "also", "such", "into", "about", "over", "under", "between", "during", "per", "each", "any", "all", "some", "most", "more", "much", "many", "very", "just", "only", "page", "section", "excerpt", "text", "according", "states", "stated", "says", "said", "mentioned", "question", "answer", "yes"]
+    [
+        "a",
+        "an",
+        "the",
+        "and",
+        "or",
+        "but",
+        "if",
+        "of",
+        "in",
+        "on",
+        "at",
+        "to",
+        "for",
+        "from",
+        "by",
+        "with",
+        "as",
+        "is",
+        "are",
+        "was",
+        "were",
+        "be",
+        "been",
+        "being",
+        "am",
+        "do",
+        "does",
+        "did",
+        "have",
+        "has",
+        "had",
+        "will",
+        "would",
+        "shall",
+        "should",
+        "can",
+        "could",
+        "may",
+        "might",
+        "must",
+        "not",
+        "no",
+        "nor",
+        "so",
+        "than",
+        "that",
+        "this",
+        "these",
+        "those",
+        "it",
+        "its",
+        "he",
+        "she",
+        "they",
+        "them",
+        "their",
+        "his",
+        "her",
+        "we",
+        "us",
+        "our",
+        "you",
+        "your",
+        "i",
+        "my",
+        "me",
+        "who",
+        "whom",
+        "whose",
+        "which",
+        "what",
+        "when",
+        "where",
+        "why",
+        "how",
+        "there",
+        "here",
+        "also",
+        "such",
+        "into",
+        "about",
+        "over",
+        "under",
+        "between",
+        "during",
+        "per",
+        "each",
+        "any",
+        "all",
+        "some",
+        "most",
+        "more",
+        "much",
+        "many",
+        "very",
+        "just",
+        "only",
+        "page",
+        "section",
+        "excerpt",
+        "text",
+        "according",
+        "states",
+        "stated",
+        "says",
+        "said",
+        "mentioned",
+        "question",
+        "answer",
+        "yes",
+    ]
 )
 _PLAIN_SUFFIXES = ("ing", "ed", "es", "s", "ly")
 _YES_OR_NO = re.compile(r"\W*(yes|no)\b", re.IGNORECASE)
 _SHORTEST_STEM = 3
 _LONGEST_QUOTE = 320
+_SHORTEST_EXCERPT = 8
+"""Words; a list's item alone says too little."""
+_LONG_SENTENCE = 50
+"""Words at which a sentence must match twice as well to be as near."""
+_HEADING_WEIGHT = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +177,58 @@ def support(question: str, answer: str, passages: Sequence[Passage]) -> Support:
     judged = own or (said if _YES_OR_NO.match(answer) else set[str]())
     covered = len(judged & near) / len(judged) if judged else 0.0
     return Support(covered, numbers <= (everything | asked), cite(passage, span))
+
+
+def focus(question: str, passages: Sequence[Passage], span_sentences: int) -> tuple[Passage, ...]:
+    """Return the one passage that is nearest to the question, cut to the sentences around its nearest one.
+
+    A small model that reads one sentence answers from it; one that reads a page gets lost (LOG.md has the figures).
+    What comes back still stands in the page word for word. `span_sentences` of 0 keeps the passages whole.
+    """
+    if not span_sentences or not passages:
+        return tuple(passages)
+    every = list(spans(passages))
+    weigh = rarity([content_words(span) for _, span in every])
+    asked = content_words(question)
+
+    def nearness(at: int) -> float:
+        passage, span = every[at]
+        words = content_words(span)
+        above = content_words(f"{passage.title} {passage.heading}") - words
+        found = sum(map(weigh, words & asked)) + _HEADING_WEIGHT * sum(map(weigh, above & asked))
+        return found / (1 + len(span.split()) / _LONG_SENTENCE)
+
+    best = max(range(len(every)), key=nearness)
+    passage = every[best][0]
+    first = last = best
+    while last - first + 1 < span_sentences or len(_between(every, first, last).split()) < _SHORTEST_EXCERPT:
+        if last + 1 < len(every) and every[last + 1][0] is passage:
+            last += 1
+        elif first > 0 and every[first - 1][0] is passage:
+            first -= 1
+        else:
+            break
+    return (replace(passage, text=_between(every, first, last)),)
+
+
+def rarity(spans_words: Sequence[set[str]]) -> Callable[[str], float]:
+    """Return the inverse document frequency of words among some spans: rare words tell more."""
+    seen = Counter(word for words in spans_words for word in words)
+    return lambda word: math.log(1 + len(spans_words) / (seen[word] or 1))
+
+
+def _between(every: Sequence[tuple[Passage, str]], first: int, last: int) -> str:
+    """Return the text of a passage from one of its sentences to another, as it stands there."""
+    text = every[first][0].text
+    before = [span for passage, span in every[:first] if passage is every[first][0]]
+    start = 0
+    for span in before:
+        start = text.index(span, start) + len(span)
+    start = text.index(every[first][1], start)
+    end = start
+    for _, span in every[first : last + 1]:
+        end = text.index(span, end) + len(span)
+    return text[start:end]
 
 
 def nearest(question: str, passages: Sequence[Passage]) -> Citation | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from model.answering import Answering, follows
+from model.answering import Answering, AnswerRules, follows
 from model.canned import CannedChatModel
 from model.onnx_infer import EngineBusy
 from model.prompt import NOT_ON_PAGE
@@ -41,9 +41,11 @@ def question(text: str, *, minutes: int = 0, number: int = 1, page_url: str | No
     return Question(f"q{number}", text, "someone", "conversation", Channel.LOCAL, asked_at, page_url)
 
 
-def answering(said: str | Exception, pages: Pages) -> tuple[Answering, CannedChatModel]:
+def answering(
+    said: str | Exception, pages: Pages, rules: AnswerRules | None = None
+) -> tuple[Answering, CannedChatModel]:
     chat = CannedChatModel([said])
-    return Answering(chat, pages, lambda: "canned-1"), chat
+    return Answering(chat, pages, lambda: "canned-1", rules), chat
 
 
 async def test_a_supported_answer_streams_and_ends_with_its_citation() -> None:
@@ -59,7 +61,7 @@ async def test_a_supported_answer_streams_and_ends_with_its_citation() -> None:
     assert answer.text == "You get 12 weeks of paid leave. [1]"
     assert not answer.abstained
     assert answer.citations[0].quote == "New parents get 12 weeks of paid leave."
-    assert [p.text for p in answer.passages] == [LEAVE, TRAVEL]
+    assert [p.text for p in answer.passages] == ["New parents get 12 weeks of paid leave."]
     assert answer.model_version == "canned-1"
     assert answer.timings.time_to_first_token_s is not None
     assert answer.timings.total_s >= answer.timings.time_to_first_token_s
@@ -102,17 +104,28 @@ async def test_no_page_at_all_is_an_honest_no_without_a_citation() -> None:
     assert answer.citations == ()
 
 
-async def test_a_follow_up_searches_with_its_question_and_keeps_the_prompt_so_far() -> None:
+@pytest.mark.parametrize("span_sentences", [0, 1])
+async def test_a_follow_up_searches_with_its_question_and_continues_the_prompt(span_sentences: int) -> None:
     pages = Pages(LEAVE, TRAVEL)
-    bot, chat = answering("You get 12 weeks of paid leave.", pages)
+    bot, chat = answering(
+        "You get 12 weeks of paid leave.", pages, AnswerRules(span_sentences=span_sentences)
+    )
     first = await bot.answer(question("How much parental leave do I get?", page_url="/site/leave"))
-    pages.hits = list(reversed(pages.hits))
-    second = await bot.answer(question("And within how long?", number=2), [first])
+    await bot.answer(question("And within how long?", number=2), [first])
     assert pages.asked[1] == ("How much parental leave do I get? And within how long?", "/site/leave")
-    assert second.passages == first.passages
     before, after = chat.chats
     assert [m.text for m in after][: len(before)] == [m.text for m in before]
-    assert after[-1].text.endswith("And within how long?")
+    assert after[-1].text.endswith("Question: And within how long?")
+
+
+async def test_a_follow_up_on_whole_passages_does_not_show_them_again() -> None:
+    pages = Pages(LEAVE, TRAVEL)
+    bot, chat = answering("You get 12 weeks of paid leave.", pages, AnswerRules(span_sentences=0))
+    first = await bot.answer(question("How much parental leave do I get?"))
+    pages.hits.reverse()
+    second = await bot.answer(question("And within how long?", number=2), [first])
+    assert second.passages == first.passages
+    assert chat.chats[1][-1].text == "Question: And within how long?"
 
 
 async def test_a_new_subject_or_an_old_conversation_starts_afresh() -> None:
