@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 
 HELP_WORDS = frozenset({"help", "/help", "?", "hilfe"})
 STORE_DOWN = "I cannot keep your question right now, so I did not start on it. Please ask again in a minute."
+THREADS = 50
+"""How many threads of a channel are looked through for the message that somebody means."""
 REMEMBERED = 10_000
 """How many conversations and edited questions are remembered in memory, the latest ones."""
 
@@ -74,6 +76,7 @@ class TeamsFrontEnd:
         self._replies: WeakValueDictionary[str, TeamsReply] = WeakValueDictionary()  # while they work
         self._latest: dict[str, str] = {}
         self._welcomed: dict[str, str] = {}
+        self._threads: dict[str, deque[str]] = {}
         self._errands: set[asyncio.Task[None]] = set()
         self.untied: Counter[str] = Counter()
 
@@ -145,6 +148,15 @@ class TeamsFrontEnd:
             return
         if fresh:
             self._replies[question_id] = reply
+            self._note_thread(incoming.conversation_id)
+
+    def _note_thread(self, conversation_id: str) -> None:
+        """Remember the latest threads of a channel that the bot spoke in."""
+        channel, mark, _ = conversation_id.partition(";messageid=")
+        if mark:
+            threads = self._threads.setdefault(channel, deque(maxlen=THREADS))
+            if conversation_id not in threads:
+                threads.append(conversation_id)
 
     async def _edited(self, incoming: Incoming, connector: Connector) -> None:
         """Answer an edited question anew, and write it over the answer before."""
@@ -238,7 +250,12 @@ class TeamsFrontEnd:
     async def _answer_shown(self, incoming: Incoming) -> Answer | None:
         if not incoming.reply_to_id:
             return None
-        return await self._store.answer_in_message(incoming.conversation_id, incoming.reply_to_id)
+        places = [incoming.conversation_id, *self._threads.get(incoming.conversation_id, ())]
+        for place in places:  # a channel may be named without the thread; its messages' ids are unique in it
+            answer = await self._store.answer_in_message(place, incoming.reply_to_id)
+            if answer is not None:
+                return answer
+        return None
 
     def _count(self, what: str) -> None:
         self.untied[what] += 1

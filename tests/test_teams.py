@@ -408,6 +408,16 @@ async def test_reactions_are_kept_and_taken_back(world: World) -> None:
     assert world.front.untied["reaction"] == 2
 
 
+async def test_a_channel_that_is_named_without_its_thread_is_looked_through(world: World) -> None:
+    await world.ask("How much leave?", conversation=THREAD)
+    await world.settled()
+    channel = THREAD | {"id": THREAD["id"].split(";")[0]}
+    await thumb(world, "like", replyToId="m1", conversation=channel)
+    assert [feedback.value for feedback in world.store.feedback.values()] == ["like"]
+    await thumb(world, "dislike", conversation=channel)
+    assert world.front.untied["thumb"] == 1
+
+
 # Invokes and joining
 
 
