@@ -295,6 +295,28 @@ async def test_thumbs_reactions_and_deletions_need_no_mouse(chat: Chat, screen: 
     await expect(page.locator("#question")).to_be_focused()
 
 
+async def test_what_arrives_meanwhile_takes_neither_focus_nor_words_away(chat: Chat, screen: Screen) -> None:
+    page = await screen.open()
+    answer = await screen.ask("How much holiday is there?")
+    chats, message_id = page.locator("#chats"), await answer.get_attribute("data-id")
+    conversation = {"id": (await chat.heard.came("message"))["conversation"]["id"]}
+    changed = {"type": "message", "text": "Thirty-one.", "channelData": {"feedbackLoop": {"type": "default"}}}
+    await answer.get_by_role("button", name="React", exact=True).click()
+    await page.keyboard.press("ArrowRight")
+    await chat.channel.update(conversation, message_id, changed)
+    await expect(answer.locator(".body")).to_have_text("Thirty-one.")
+    await expect(answer.get_by_role("menuitemcheckbox", name="Heart")).to_be_focused()
+    await page.keyboard.press("Enter")
+    assert (await chat.heard.came("messageReaction"))["reactionsAdded"] == [{"type": "heart"}]
+    await answer.get_by_role("button", name="Good answer").click()
+    await answer.get_by_role("textbox").fill("half a thou")
+    await chat.channel.update(conversation, message_id, changed | {"text": "Thirty-two."})
+    await expect(answer.locator(".body")).to_have_text("Thirty-two.")
+    await page.keyboard.type("ght")
+    await expect(answer.get_by_role("textbox")).to_have_value("half a thought")
+    await expect(chats).to_contain_text("How much holiday")
+
+
 async def test_hostile_words_stay_words(chat: Chat, screen: Screen) -> None:
     page = await screen.open()
     title = "How evil is it? " + HOSTILE

@@ -222,7 +222,8 @@ const act = {
   async erase(shown) {
     $("confirm").returnValue = "";
     $("confirm").showModal();
-    await new Promise((done) => $("confirm").addEventListener("close", done, { once: true }));
+    // The event of an earlier close may come when the dialog is open again.
+    await new Promise((done) => ($("confirm").onclose = () => $("confirm").open || done()));
     if ($("confirm").returnValue === "delete") await send({ type: "messageDelete", id: shown.id });
   },
   again: (shown) => send({ type: "message", id: shown.id, text: shown.text }),

@@ -126,6 +126,7 @@ export class Feedback {
             "aria-label": label,
             "aria-checked": String(Boolean(shown.reactions?.includes(name))),
             tabindex: -1,
+            "data-key": `pick-${name}`,
             onclick: () => {
               show(false);
               opener.focus();
@@ -136,10 +137,14 @@ export class Feedback {
         ),
       ),
     );
+    this.openMenu = () => {
+      show(true);
+      pinned = true;
+    };
     opener.addEventListener("click", () => {
-      show(!pinned);
-      pinned = !menu.hidden;
-      if (pinned) menu.firstChild.focus();
+      if (pinned) return show(false);
+      this.openMenu();
+      menu.firstChild.focus();
     });
     const group = element("span", { class: "react" }, ...given, opener, menu);
     group.addEventListener("mouseleave", () => {

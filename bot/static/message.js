@@ -48,6 +48,7 @@ export class MessageView {
     this.drawn[name] = now;
     const held = this[name].contains(document.activeElement) ? document.activeElement.dataset.key : null;
     draw();
+    if (held?.startsWith("pick-")) this.feedback.openMenu();
     if (held) this[name].querySelector(`[data-key="${held}"]`)?.focus();
   }
 
