@@ -181,7 +181,8 @@ class PageIndex:
         scope = memory.scope(page_url)
         if not scope.rows.size or limit < 1:
             return []
-        meaning = memory.vectors[scope.rows] @ self._embedder.embed([question])[0]
+        # not `@`: BLAS spreads even this over threads that spin, 8 ms on a busy machine where this takes 0.3
+        meaning = np.einsum("ij,j->i", scope.vectors, self._embedder.embed([question])[0])
         scores = self._ranking.fuse(scope.words.scores(terms(question))[scope.places], meaning)
         hits: list[Hit] = []
         seen: set[int] = set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -19,9 +19,10 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The passages that one search looks at, and where they stand among those that `words` scores."""
+    """The passages that one search looks at, their vectors, and their places among those that `words` scores."""
 
     rows: Rows
+    vectors: Vectors
     words: Words
     places: Rows
 
@@ -67,8 +68,16 @@ class Memory:
     @cached_property
     def _public(self) -> Scope:
         """Every passage of a page that a source named. What somebody pasted does not even weigh the words."""
-        rows = np.flatnonzero(~np.isin(self.page_ids, list(self.pasted))).astype(np.int64)
-        return Scope(rows, Words([self.terms[row] for row in rows.tolist()]), np.arange(len(rows)))
+        rows = self._public_rows()
+        return self._scope_of(rows, Words([self.terms[row] for row in rows.tolist()]))
+
+    def _public_rows(self) -> Rows:
+        return np.flatnonzero(~np.isin(self.page_ids, list(self.pasted))).astype(np.int64)
+
+    def _scope_of(self, rows: Rows, words: Words) -> Scope:
+        """Take the vectors out once, not at every search; all of them are not even copied."""
+        vectors = self.vectors if len(rows) == len(self.ids) else self.vectors[rows]
+        return Scope(rows, vectors, words, np.arange(len(rows)))
 
     def scope(self, page_url: str | None) -> Scope:
         """Return what a search looks at: one page, or all that are not pasted."""
@@ -77,8 +86,10 @@ class Memory:
         page_id = self.page_of.get(page_url, -1)
         rows = np.flatnonzero(self.page_ids == page_id).astype(np.int64)
         if page_id in self.pasted:
-            return Scope(rows, Words([self.terms[row] for row in rows.tolist()]), np.arange(len(rows)))
-        return Scope(rows, self._public.words, np.searchsorted(self._public.rows, rows))
+            return self._scope_of(rows, Words([self.terms[row] for row in rows.tolist()]))
+        return replace(
+            self._scope_of(rows, self._public.words), places=np.searchsorted(self._public.rows, rows)
+        )
 
     def updated(self, read: Changed) -> Memory:
         """Return the memory after a change; what both have in common is taken over."""
@@ -105,6 +116,6 @@ class Memory:
         """Keep the counted words when the public passages are the same: a pasted page must not cost a recount."""
         if "_public" not in before.__dict__:
             return
-        rows = np.flatnonzero(~np.isin(self.page_ids, list(self.pasted))).astype(np.int64)
+        rows = self._public_rows()
         if np.array_equal(self.ids[rows], before.ids[before._public.rows]):
-            self.__dict__["_public"] = Scope(rows, before._public.words, np.arange(len(rows)))
+            self.__dict__["_public"] = self._scope_of(rows, before._public.words)
