@@ -54,6 +54,9 @@ async def open_model(choice: ModelChoice) -> AsyncGenerator[Model]:
 
 
 def first_sentence(messages: Sequence[BaseMessage]) -> str:
-    """Say the first sentence of the nearest passage: what the canned model answers."""
-    excerpts = messages[0].text.split("\n\n", 1)[-1].split("\n", 1)[-1]
-    return next(grounding.sentences(excerpts), "")
+    """Say the first sentence of the excerpts that were shown last: what the canned model answers."""
+    for message in reversed(messages):
+        excerpts, asked, _ = message.text.rpartition("\n\nQuestion: ")
+        if asked:
+            return next(grounding.sentences(excerpts.split("\n", 1)[-1]), "")
+    return ""

@@ -1,0 +1,124 @@
+"""The command line as a person meets it: real processes, on a data folder of their own, with the canned model."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+LEAVE = "# Leave\n\n## Parents\n\nNew parents get 12 weeks of paid leave.\n\n## Travel\n\nHotels cost up to 180 dollars.\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "handbook").mkdir()
+    (tmp_path / "handbook" / "leave.md").write_text(LEAVE)
+    return tmp_path
+
+
+def askpage(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a folder, with state and pages there and the canned model."""
+    command = [sys.executable, str(ROOT / "cli.py"), *arguments]
+    options = ["--data-dir", "data", "--base-model", "canned", "--pages", "handbook"]
+    return subprocess.run(
+        command if "--help" in arguments else [*command, *options],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_the_help_names_every_command(folder: Path) -> None:
+    shown = askpage(folder, "--help")
+    assert shown.returncode == 0
+    for command in ("serve", "ask", "pages", "evaluate", "models", "setup", "settings"):
+        assert command in shown.stdout
+
+
+def test_pages_are_added_listed_asked_and_removed(folder: Path) -> None:
+    assert askpage(folder, "setup").returncode == 0
+    listed = json.loads(askpage(folder, "pages", "list", "--json").stdout)
+    assert [page["url"] for page in listed] == ["/site/handbook/leave"]
+    asked = askpage(folder, "ask", "How many weeks of leave do new parents get?", "--json")
+    answer = json.loads(asked.stdout)
+    assert list(answer) == ["answer", "abstained", "citations", "model_version", "seconds", "time_to_first_token_s"]
+    assert answer["answer"] == "New parents get 12 weeks of paid leave. [1]"
+    assert answer["citations"] == [
+        {
+            "url": "/site/handbook/leave#parents",
+            "heading": "Parents",
+            "quote": "New parents get 12 weeks of paid leave.",
+        }
+    ]
+    (folder / "more.md").write_text("# Pets\n\nDogs may come to the office on Fridays.\n")
+    added = askpage(folder, "pages", "add", "more.md")
+    assert "1 added" in added.stdout
+    refreshed = askpage(folder, "pages", "refresh")
+    assert "2 unchanged" in refreshed.stdout
+    assert askpage(folder, "pages", "remove", "more.md").returncode == 0
+    listed = json.loads(askpage(folder, "pages", "list", "--json").stdout)
+    assert [page["url"] for page in listed] == ["/site/handbook/leave"]
+
+
+def test_a_question_about_a_file_is_answered_from_that_file_alone(folder: Path) -> None:
+    (folder / "pets.md").write_text("# Pets\n\nDogs may come to the office on Fridays.\n")
+    asked = askpage(folder, "ask", "When may dogs come to the office?", "--page", "pets.md")
+    assert asked.returncode == 0
+    assert "Dogs may come to the office on Fridays. [1]" in asked.stdout
+    assert "/pets#pets" in asked.stdout
+
+
+def test_an_evaluation_prints_every_measure(folder: Path) -> None:
+    squad = {
+        "data": [
+            {
+                "title": "Leave",
+                "paragraphs": [
+                    {
+                        "context": "New parents get 12 weeks of paid leave.",
+                        "qas": [
+                            {"question": "How many weeks do new parents get?", "answers": [{"text": "12 weeks"}]},
+                            {"question": "How many weeks do new parents get?", "answers": [{"text": "paid dogs"}]},
+                        ],
+                    }
+                ],
+            }
+        ]
+    }
+    (folder / "squad.json").write_text(json.dumps(squad))
+    scores = json.loads(askpage(folder, "evaluate", "squad.json", "--json").stdout)
+    assert scores["count"] == 2
+    assert scores["accuracy"] == 0.5
+    assert scores["contained"] == 0.5
+    assert set(scores) >= {"precision", "exact_match", "f1", "abstained", "false_abstentions", "latency_p95_s"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["ask", ""], "question is empty"),
+        (["ask", "How long?", "--page", "http://127.0.0.1/"], "127.0.0.1"),
+        (["ask", "How long?", "--page", "nowhere.md"], "nowhere.md"),
+        (["serve", "--port", "abc"], "--port"),
+        (["serve", "--host", "0.0.0.0"], "app id"),
+        (["serve", "--no-such-option"], "No such option"),
+        (["evaluate", "nowhere.json"], "nowhere.json"),
+        (["pages", "remove", "/site/nowhere"], "neither a source nor a known page"),
+        (["pages", "add", "nowhere"], "nowhere"),
+        (["models", "import", "no/such/model"], "no/such/model"),
+        (["nonsense"], "No such command"),
+    ],
+)
+def test_a_mistake_gets_a_sentence_and_exit_2_never_a_traceback(
+    folder: Path, arguments: list[str], words: str
+) -> None:
+    done = askpage(folder, *arguments)
+    assert done.returncode == 2, done.stderr
+    assert words in " ".join(done.stderr.split()), done.stderr
+    assert "Traceback" not in done.stderr
