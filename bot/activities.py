@@ -273,8 +273,7 @@ def answer_message(reference: Reference, answer: Answer, site_url: str) -> Json:
         if utf16_bytes(with_card) <= MAX_MESSAGE_BYTES:
             return with_card
     if utf16_bytes(message) > MAX_MESSAGE_BYTES:
-        for claim in message["entities"][0].get("citation", ()):
-            claim["appearance"].pop("url", None)
+        message |= {"entities": [_label(answer, site_url, urls=False)]}
     return message
 
 
@@ -283,7 +282,7 @@ def utf16_bytes(activity: Json) -> int:
     return len(json.dumps(activity, ensure_ascii=False).encode("utf-16-le", "surrogatepass"))
 
 
-def _label(answer: Answer, site_url: str) -> Json:
+def _label(answer: Answer, site_url: str, *, urls: bool = True) -> Json:
     label: Json = {
         "type": "https://schema.org/Message",
         "@type": "Message",
@@ -300,7 +299,7 @@ def _label(answer: Answer, site_url: str) -> Json:
             "abstract": clipped(calm(citation.quote), ABSTRACT_CHARACTERS),
         }
         url = absolute(citation.url, site_url)
-        if url:
+        if url and urls:
             appearance["url"] = url
         claims.append({"@type": "Claim", "position": position, "appearance": appearance})
     if claims and not answer.abstained:

@@ -29,7 +29,8 @@ log = logging.getLogger(__name__)
 TRY_AGAIN = frozenset({412, 429, 502, 504})
 GONE = frozenset({403, 404})
 ATTEMPTS = 4
-TIMEOUT_S = 15.0
+TIMEOUT = aiohttp.ClientTimeout(total=60.0, sock_connect=10.0, sock_read=15.0)
+"""Seconds. Waiting for a free connection counts in the total only: a burst must not look like a dead channel."""
 
 
 class BotConnector:
@@ -41,7 +42,6 @@ class BotConnector:
         self._session = session
         self._token = token
         self._pace = pace or Pace()
-        self._timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
 
     async def send(self, conversation: Mapping[str, Any], activity: Json) -> str:
         return as_text((await self._call("POST", conversation, "", activity)).get("id"))
@@ -73,7 +73,7 @@ class BotConnector:
             headers["Authorization"] = f"Bearer {token}"
         try:
             async with self._session.request(
-                method, url, data=body, headers=headers, timeout=self._timeout, allow_redirects=False
+                method, url, data=body, headers=headers, timeout=TIMEOUT, allow_redirects=False
             ) as response:
                 return response.status, await response.read(), response.headers.get("Retry-After")
         except (aiohttp.ClientError, TimeoutError) as error:

@@ -47,7 +47,7 @@ def calm(text: str, *, keep_urls: Collection[str] | None = None, markers: int = 
 
 
 def _flat(text: str) -> str:
-    return _TAG.sub("‹", text.translate({ord("["): "(", ord("]"): ")"}))  # noqa: RUF001 - the lookalike is meant
+    return _TAG.sub("‹", text.translate({ord("["): "(", ord("]"): ")"}))
 
 
 def _kept(found: str, keep_urls: Collection[str]) -> str:

@@ -15,6 +15,7 @@ import pytest
 from bot.activities import ABOUT_THE_PAGE, split_page, utf16_bytes
 from bot.delivery import StreamPace, TeamsReply
 from bot.dialogs.ask import WENT_WRONG
+from feedback.sqlite import SqliteStore
 from model.onnx_infer import EngineBusy
 from pages.fetch import PageRefused
 from records import Channel, FeedbackKind
@@ -412,10 +413,37 @@ async def test_a_channel_that_is_named_without_its_thread_is_looked_through(worl
     await world.ask("How much leave?", conversation=THREAD)
     await world.settled()
     channel = THREAD | {"id": THREAD["id"].split(";")[0]}
-    await thumb(world, "like", replyToId="m1", conversation=channel)
+    await thumb(world, "like", replyToId="m2", conversation=channel)  # m1 was typing
     assert [feedback.value for feedback in world.store.feedback.values()] == ["like"]
     await thumb(world, "dislike", conversation=channel)
     assert world.front.untied["thumb"] == 1
+
+
+async def test_question_edit_feedback_and_deletion_with_the_embedded_store(tmp_path: Path) -> None:
+    store = SqliteStore.open(tmp_path / "store.sqlite3")
+    async with a_world(store=store) as world:
+        await asyncio.gather(*(world.ask("How much leave?") for _ in range(3)))
+        await world.settled()
+        await world.post(world.activity("messageUpdate", text="How much sick leave?"))
+        await world.settled()
+        assert list(world.connector.shown) == ["m1"]
+        answer = await store.answer_in_message("a:chat", "m1")
+        assert answer is not None
+        assert answer.question.text == "How much sick leave?"
+        await thumb(world, "dislike", {"feedbackText": "wrong page"})
+        await world.post(
+            world.activity("messageReaction", replyToId="m1", reactionsAdded=[{"type": "heart"}])
+        )
+        await world.post(
+            world.activity("messageReaction", replyToId="m1", reactionsRemoved=[{"type": "heart"}])
+        )
+        kept = {(f.value, f.comment, f.withdrawn_at is None) for f in await store.feedback_on(answer.id)}
+        assert kept == {("dislike", "wrong page", True), ("heart", "", False)}
+        await world.post(world.activity("messageDelete"))
+        assert not world.connector.shown
+        assert await store.answer(answer.id) is None
+        assert await store.undelivered() == []
+    await store.close()
 
 
 # Invokes and joining

@@ -19,7 +19,7 @@ from bot.dialogs.ask import Asking
 from bot.pace import Pace
 from bot.signing_keys import KeyTimes
 from bot.teams import TeamsFrontEnd, TeamsStyle
-from feedback.store import StoreUnavailable, Undelivered
+from feedback.store import FeedbackStore, StoreUnavailable, Undelivered
 from records import Answer, Citation, Feedback, Passage, Question, Timings
 from tests.connector import ConnectorService
 from tests.tokens import APP_ID, ISSUER, Issuer
@@ -199,17 +199,22 @@ class World:
 
 @asynccontextmanager
 async def a_world(
-    config: BotFrameworkConfig | None = None, *, key_times: KeyTimes | None = None
+    config: BotFrameworkConfig | None = None,
+    *,
+    key_times: KeyTimes | None = None,
+    store: FeedbackStore | None = None,
 ) -> AsyncGenerator[World]:
-    """Start the three servers on ports of the system's choice."""
+    """Start the three servers on ports of the system's choice; `store` takes the place of the one in memory."""
     world = World()
     async with served(world.issuer.app) as issuer_url, served(world.connector.app) as connector_url:
         world.service_url = connector_url
         config = config or BotFrameworkConfig(app_id=APP_ID)
         config = replace(config, openid_metadata_url=f"{issuer_url}/metadata", token_issuer=ISSUER)
-        world.asking = Asking(world.store, _Late(world))
+        world.asking = Asking(store or world.store, _Late(world))
         style = TeamsStyle(examples=("Who am I?",), pace=StreamPace(interval_s=0.0))
-        world.front = TeamsFrontEnd(world.asking, world.store, pseudonym, "https://bot.example", style)
+        world.front = TeamsFrontEnd(
+            world.asking, store or world.store, pseudonym, "https://bot.example", style
+        )
         world.seam = BotFrameworkSeam(
             config,
             world.front,

@@ -47,7 +47,7 @@ def answer_card(answer: Answer, site_url: str) -> Json | None:
 def _place(citation: Citation) -> str:
     """Name a section by its page and heading, once where they are the same."""
     names = dict.fromkeys(name.strip() for name in (citation.title, citation.heading) if name.strip())
-    return clipped(" › ".join(names) or "Page", 160)  # noqa: RUF001 - the lookalike is meant
+    return clipped(" › ".join(names) or "Page", 160)
 
 
 def _source(citation: Citation, number: str, site_url: str) -> list[Json]:

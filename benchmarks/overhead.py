@@ -1,0 +1,256 @@
+"""What the bot itself costs: messages through the real endpoint, with tokens checked, and a canned answer.
+
+The bot runs in a process of its own: aiohttp, JWT validation, the Teams front end, the dialog, the SQLite store with
+durable writes, replies over HTTP. This process is the channel: it signs the tokens, posts, and takes the replies, so
+both share the machine's cores. Every message comes from a group chat of its own (typing and the answer go back) and
+carries a token of its own, or one token for all as a channel really sends it.
+
+    most     clients that post again as soon as they hear from the bot: how much goes through
+    steady   messages at a fixed rate, whether the bot keeps up or not: how long each waits
+
+Run as: python -m benchmarks.overhead [--messages 3000] [--rate 200] [--clients 16]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+from aiohttp import web
+
+from bot.botframework import BotFrameworkConfig, BotFrameworkSeam
+from bot.dialogs.ask import Asking
+from bot.teams import TeamsFrontEnd
+from feedback.sqlite import SqliteStore
+from records import Answer, Question
+from tests.tokens import APP_ID, ISSUER, Issuer
+from tests.world import an_answer, pseudonym, served
+
+
+class CannedAnswerer:
+    """Answers at once."""
+
+    async def stream(self, question: Question, history: Sequence[Answer]) -> AsyncIterator[str | Answer]:
+        yield "You get"
+        yield an_answer(question)
+
+
+async def run_bot(metadata_url: str, folder: Path) -> None:
+    """Serve until the standard input ends; write the port first and the processor time used last."""
+    store = SqliteStore.open(folder / "overhead.sqlite3")
+    asking = Asking(store, CannedAnswerer())
+    front = TeamsFrontEnd(asking, store, pseudonym, "https://bot.example")
+    config = BotFrameworkConfig(app_id=APP_ID, openid_metadata_url=metadata_url, token_issuer=ISSUER)
+    seam = BotFrameworkSeam(config, front, own_token=_own_token)
+    app = web.Application()
+    app.router.add_post("/api/messages", seam.process)
+
+    async def used(_: web.Request) -> web.Response:
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        return web.json_response(usage.ru_utime + usage.ru_stime)
+
+    app.router.add_get("/used", used)
+    async with served(app) as url:
+        print(url, flush=True)
+        await asyncio.to_thread(sys.stdin.read)
+    await asking.drain(10)
+    await seam.close()
+    await store.close()
+
+
+async def _own_token() -> str:
+    return "the-bots-own"
+
+
+@dataclass
+class Run:
+    """Seconds of every message: until its POST was answered, and until its answer arrived."""
+
+    posted_s: list[float] = field(default_factory=list)
+    answered_s: list[float] = field(default_factory=list)
+    took_s: float = 0.0
+    used_s: float = 0.0
+
+    def line(self, name: str) -> str:
+        count = len(self.answered_s)
+        return (
+            f"{name:<28} {count / self.took_s:>6.0f}/s   POST p50 {_ms(self.posted_s, 50)} p99 {_ms(self.posted_s, 99)}"
+            f"   answer p50 {_ms(self.answered_s, 50)} p99 {_ms(self.answered_s, 99)}"
+            f"   bot {1000 * self.used_s / count:.2f} ms processor time a message"
+        )
+
+
+def _ms(seconds: Sequence[float], percentile: int) -> str:
+    return f"{1000 * statistics.quantiles(seconds, n=100, method='inclusive')[percentile - 1]:>6.1f} ms"
+
+
+class ChannelDouble:
+    """Posts messages, and takes what the bot says back."""
+
+    def __init__(self) -> None:
+        self.issuer = Issuer()
+        self.arrived: dict[str, asyncio.Event] = {}
+        self.app = web.Application()
+        self.app.router.add_post("/v3/conversations/{conversation}/activities", self._take)
+        self.service_url = ""
+
+    async def _take(self, request: web.Request) -> web.Response:
+        if json.loads(await request.read())["type"] == "message":
+            self.arrived[request.match_info["conversation"]].set()
+        return web.json_response({"id": "m"})
+
+    def message(self, number: int, name: str, token: str | None) -> tuple[str, bytes, dict[str, str]]:
+        """Return the conversation, the body and the headers of one message."""
+        conversation = f"{name}-{number}"
+        activity = {
+            "type": "message",
+            "id": str(number),
+            "text": "<at>Page Bot</at> How much leave do parents get?",
+            "channelId": "msteams",
+            "serviceUrl": self.service_url,
+            "from": {"id": f"29:{number}", "aadObjectId": f"aad-{number}", "name": "Ada"},
+            "recipient": {"id": "28:bot", "name": "Page Bot"},
+            "conversation": {"id": conversation, "conversationType": "groupChat", "isGroup": True},
+            "entities": [{"type": "mention", "text": "<at>Page Bot</at>", "mentioned": {"id": "28:bot"}}],
+        }
+        token = token or self.issuer.token(self.service_url, jti=conversation)
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        return conversation, json.dumps(activity).encode(), headers
+
+
+@dataclass
+class Load:
+    """The bot's address, the channel, and how many messages of which kind."""
+
+    http: aiohttp.ClientSession
+    url: str
+    channel: ChannelDouble
+    messages: int
+
+    async def run(
+        self,
+        name: str,
+        spread: Callable[[list[Callable[[], Awaitable[None]]]], Awaitable[None]],
+        *,
+        own_tokens: bool,
+    ) -> Run:
+        """Post all messages the way `spread` calls them, and wait for all answers."""
+        token = None if own_tokens else self.channel.issuer.token(self.channel.service_url)
+        prepared = [self.channel.message(number, name, token) for number in range(self.messages)]
+        run = Run()
+
+        def sender(conversation: str, body: bytes, headers: dict[str, str]) -> Callable[[], Awaitable[None]]:
+            async def send() -> None:
+                arrived = self.channel.arrived[conversation] = asyncio.Event()
+                began = time.perf_counter()
+                async with self.http.post(f"{self.url}/api/messages", data=body, headers=headers) as response:
+                    response.raise_for_status()
+                run.posted_s.append(time.perf_counter() - began)
+                async with asyncio.timeout(60):
+                    await arrived.wait()
+                run.answered_s.append(time.perf_counter() - began)
+
+            return send
+
+        used_s, began = await self._used_s(), time.perf_counter()
+        await spread([sender(*message) for message in prepared])
+        run.took_s = time.perf_counter() - began
+        run.used_s = await self._used_s() - used_s
+        return run
+
+    async def _used_s(self) -> float:
+        async with self.http.get(f"{self.url}/used") as response:
+            return float(await response.json())
+
+
+def by_clients(clients: int) -> Callable[[list[Callable[[], Awaitable[None]]]], Awaitable[None]]:
+    """Send with this many clients, each of which waits for its answer."""
+
+    async def spread(senders: list[Callable[[], Awaitable[None]]]) -> None:
+        waiting = iter(senders)
+
+        async def client() -> None:
+            for send in waiting:
+                await send()
+
+        await asyncio.gather(*(client() for _ in range(clients)))
+
+    return spread
+
+
+def at_rate(rate: float) -> Callable[[list[Callable[[], Awaitable[None]]]], Awaitable[None]]:
+    """Send so many a second, whatever becomes of the earlier ones."""
+
+    async def spread(senders: list[Callable[[], Awaitable[None]]]) -> None:
+        began = time.perf_counter()
+        async with asyncio.TaskGroup() as group:
+            for number, send in enumerate(senders):
+                await asyncio.sleep(max(0.0, began + number / rate - time.perf_counter()))
+                group.create_task(send())
+
+    return spread
+
+
+@asynccontextmanager
+async def the_bot(metadata_url: str) -> AsyncGenerator[str]:
+    """Start the bot in a process of its own; yields its address."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "benchmarks.overhead", "--bot", metadata_url, folder]
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        )
+        assert process.stdin is not None  # noqa: S101 - for the type checker
+        assert process.stdout is not None  # noqa: S101
+        try:
+            yield (await process.stdout.readline()).decode().strip()
+        finally:
+            process.stdin.close()
+            await process.wait()
+
+
+async def measure(messages: int, rate: float, clients: int) -> None:
+    """Print a line for each kind of load and of token."""
+    channel = ChannelDouble()
+    async with (
+        served(channel.issuer.app) as issuer_url,
+        served(channel.app) as channel.service_url,
+        the_bot(f"{issuer_url}/metadata") as url,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http,
+    ):
+        await Load(http, url, channel, 200).run("warm", by_clients(4), own_tokens=True)
+        load = Load(http, url, channel, messages)
+        for own_tokens in (True, False):
+            kind = "own tokens" if own_tokens else "one token"
+            run = await load.run(f"most {kind}", by_clients(clients), own_tokens=own_tokens)
+            print(run.line(f"most, {kind}"))
+            run = await load.run(f"steady {kind}", at_rate(rate), own_tokens=own_tokens)
+            print(run.line(f"steady {rate:.0f}/s, {kind}"))
+
+
+def main() -> None:
+    """Read the options and measure, or be the bot that is measured."""
+    parser = argparse.ArgumentParser(description="What the bot itself costs, with a canned answer.")
+    parser.add_argument("--messages", type=int, default=3000)
+    parser.add_argument("--rate", type=float, default=200)
+    parser.add_argument("--clients", type=int, default=16)
+    parser.add_argument("--bot", nargs=2, metavar=("METADATA_URL", "FOLDER"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.bot:
+        asyncio.run(run_bot(options.bot[0], Path(options.bot[1])))
+    else:
+        asyncio.run(measure(options.messages, options.rate, options.clients))
+
+
+if __name__ == "__main__":
+    main()
