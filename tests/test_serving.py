@@ -1,0 +1,129 @@
+"""The whole bot as a process: it starts, answers, stops in good order, and keeps its word when it is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.chat import Browser, a_browser
+from tests.conftest import ROOT
+from tests.serving import Served, serving
+
+CANNED = ("--base-model", "canned")
+QUESTION = "For how many minutes does the bot use the conversation?"
+
+
+@pytest.fixture
+def with_model(tmp_path: Path) -> Path:
+    """A data folder of its own around the model that the set-up imported."""
+    models = ROOT / "data" / "models"
+    if not (models / "live.json").exists():
+        if os.environ.get("CI") == "true":  # noqa: TID251 - not a setting
+            pytest.fail("no model is imported; run `make setup`")
+        pytest.skip("no model is imported; run `make setup`")
+    (tmp_path / "models").symlink_to(models)
+    return tmp_path
+
+
+async def ask(browser: Browser, text: str) -> None:
+    await browser.begin()
+    status, body = await browser.do("message", text=text)
+    assert status == 200, body
+
+
+async def test_it_serves_the_page_and_its_health_and_stops_in_good_order(tmp_path: Path) -> None:
+    async with serving(tmp_path, *CANNED) as served, aiohttp.ClientSession() as http:
+        async with http.get(f"{served.url}/healthz") as health:
+            assert await health.json() == {"status": "ok"}
+        async with http.get(f"{served.url}/site/docs/asking") as page:
+            assert "Follow-up questions" in await page.text()
+        assert await served.stop() == 0
+
+
+async def test_two_instances_run_side_by_side(tmp_path: Path) -> None:
+    async with serving(tmp_path / "a", *CANNED) as one, serving(tmp_path / "b", *CANNED) as other:
+        assert one.port != other.port
+        async with aiohttp.ClientSession() as http:
+            for served in (one, other):
+                async with http.get(f"{served.url}/healthz") as health:
+                    assert health.status == 200
+
+
+@pytest.mark.model
+async def test_a_question_that_was_acknowledged_is_answered_after_a_kill(with_model: Path) -> None:
+    async with serving(with_model) as served, a_browser(served) as browser:  # type: ignore[arg-type]
+        await ask(browser, QUESTION)
+        await served.kill()  # right after the acknowledgement
+        conversation = browser.conversation
+    async with serving(with_model) as served, a_browser(served) as browser:  # type: ignore[arg-type]
+        browser.conversation = conversation
+        shown = await asyncio.wait_for(browser.answered(), 60)
+        assert shown["text"]
+        answers = [message for message in await browser.messages() if message.get("loop")]
+        assert len(answers) == 1
+        assert await served.stop() == 0
+
+
+@pytest.mark.model
+async def test_a_stop_lets_the_answer_under_way_finish(with_model: Path) -> None:
+    async with serving(with_model) as served, a_browser(served) as browser:  # type: ignore[arg-type]
+        await ask(browser, QUESTION)
+        conversation = browser.conversation
+        assert await served.stop() == 0
+    async with serving(with_model, *CANNED) as served, a_browser(served) as browser:  # type: ignore[arg-type]
+        browser.conversation = conversation
+        shown = await asyncio.wait_for(browser.answered(), 30)
+        assert shown["text"]
+
+
+async def _three_questions(page: Any, served: Served) -> list[str]:
+    texts: list[str] = []
+    for question in (QUESTION, "Which licence does the default model have?", "How large may a page be?"):
+        answers = page.locator(".message.from-bot:has([data-key=like])")
+        before = await answers.count()
+        await page.fill("#question", question)
+        await page.press("#question", "Enter")
+        await answers.nth(before).wait_for(timeout=60_000)
+        texts.append(await answers.nth(before).inner_text())
+    return texts
+
+
+@pytest.mark.model
+@pytest.mark.browser
+async def test_the_real_model_answers_three_questions_on_the_page(with_model: Path) -> None:
+    playwright = pytest.importorskip("playwright.async_api")
+    chromium = Path("/usr/bin/chromium")
+    if not chromium.exists():
+        if os.environ.get("CI") == "true":  # noqa: TID251 - not a setting
+            pytest.fail("Chromium is missing")
+        pytest.skip("Chromium is missing: install the package chromium")
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    async with serving(with_model) as served, playwright.async_playwright() as driver:
+        browser = await driver.chromium.launch(executable_path=str(chromium), args=flags)
+        page = await browser.new_page()
+        grown: list[str] = []
+        await page.expose_function("grew", lambda text: grown.append(text))  # noqa: PLW0108
+        await page.goto(served.url + "/")
+        await page.locator(".message .card").wait_for()
+        await page.evaluate(
+            "new MutationObserver(() => {"
+            "const body = document.querySelector('.message.streaming .body'); if (body) grew(body.innerText)"
+            "}).observe(document.body, {subtree: true, childList: true, characterData: true})"
+        )
+        texts = await _three_questions(page, served)
+        assert len(texts) == 3
+        assert any("[1]" in text or "1" in text for text in texts)
+        assert len(set(grown)) >= 2, "nothing streamed"
+        answered = page.locator(".message.from-bot:has([data-key=like]):has(a.cite)").first
+        async with page.context.expect_page() as opening:
+            await answered.locator("a.cite").first.click()
+        opened = await opening.value
+        await opened.wait_for_load_state()
+        assert "/site/docs/" in opened.url
+        assert await opened.locator(":target").count() == 1
+        await browser.close()
