@@ -69,7 +69,7 @@ class Memory:
     def _public(self) -> Scope:
         """Every passage of a page that a source named. What somebody pasted does not even weigh the words."""
         rows = self._public_rows()
-        return self._scope_of(rows, Words([self.terms[row] for row in rows.tolist()]))
+        return self._scope_of(rows, Words([self.terms[int(row)] for row in rows]))
 
     def _public_rows(self) -> Rows:
         return np.flatnonzero(~np.isin(self.page_ids, list(self.pasted))).astype(np.int64)
@@ -86,7 +86,7 @@ class Memory:
         page_id = self.page_of.get(page_url, -1)
         rows = np.flatnonzero(self.page_ids == page_id).astype(np.int64)
         if page_id in self.pasted:
-            return self._scope_of(rows, Words([self.terms[row] for row in rows.tolist()]))
+            return self._scope_of(rows, Words([self.terms[int(row)] for row in rows]))
         return replace(
             self._scope_of(rows, self._public.words), places=np.searchsorted(self._public.rows, rows)
         )
