@@ -85,9 +85,7 @@ def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(**options: Any) -> Any:
         given = {name: options.pop(name) for name in Settings.model_fields}
         settings = Settings(**{name: value for name, value in given.items() if value is not None})
-        logging.basicConfig(
-            level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-        )
+        _log_at(settings.log_level)
         return command(settings, **options)
 
     own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -54,9 +55,7 @@ async def test_a_supported_answer_streams_and_ends_with_its_citation() -> None:
     *drafts, answer = items
     assert [type(draft) for draft in drafts] == [str] * len(drafts)
     assert len(drafts) >= 3
-    assert all(
-        str(later).startswith(str(earlier)) for earlier, later in zip(drafts, drafts[1:], strict=False)
-    )
+    assert all(str(later).startswith(str(earlier)) for earlier, later in pairwise(drafts))
     assert isinstance(answer, Answer)
     assert answer.text == "You get 12 weeks of paid leave. [1]"
     assert not answer.abstained

@@ -140,7 +140,9 @@ async def test_what_a_stop_left_open_is_answered_at_the_next_start(store: Sqlite
     assert await after.resume(lambda _: reply) == 0
 
 
-async def test_an_answer_that_was_written_but_not_delivered_is_sent_again_without_the_model(store: SqliteStore) -> None:
+async def test_an_answer_that_was_written_but_not_delivered_is_sent_again_without_the_model(
+    store: SqliteStore,
+) -> None:
     first = Scripted()
     asking = Asking(store, first)
     await asking.receive(question(), Heard(ConnectionError("the network is away")))
@@ -154,7 +156,9 @@ async def test_an_answer_that_was_written_but_not_delivered_is_sent_again_withou
     assert second.answered == 0
 
 
-async def test_a_question_of_a_channel_that_is_not_served_now_waits_for_a_later_start(store: SqliteStore) -> None:
+async def test_a_question_of_a_channel_that_is_not_served_now_waits_for_a_later_start(
+    store: SqliteStore,
+) -> None:
     await store.add_question(question())
     asking = Asking(store, Scripted())
     assert await asking.resume(lambda _: None) == 0

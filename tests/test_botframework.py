@@ -8,6 +8,7 @@ import io
 import json
 import time
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -16,8 +17,8 @@ import pytest
 from bot.botframework import BotFrameworkConfig, OwnToken
 from bot.delivery import ChannelError
 from bot.signing_keys import KeyTimes
-from tests.tokens import APP_ID, new_key
-from tests.world import World, a_world
+from tests.tokens import APP_ID, LoginDouble, certificate, new_key
+from tests.world import World, a_world, served
 
 THUMB = {"actionName": "feedback", "actionValue": {"reaction": "like", "feedback": '{"feedbackText":"good"}'}}
 
@@ -261,3 +262,18 @@ async def test_no_token_can_be_had_from_a_login_server_that_is_not_there() -> No
     with pytest.raises(ChannelError):
         await own.get()
     assert await OwnToken(BotFrameworkConfig()).get() == ""
+
+
+async def test_the_bots_own_token_is_fetched_once_and_off_the_event_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tls, login = certificate(tmp_path), LoginDouble()
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "cert.pem"))
+    async with served(login.app, tls) as url:
+        own = OwnToken(
+            BotFrameworkConfig(app_id=APP_ID, app_password="very", login_url=f"{url}/tenant")  # noqa: S106
+        )
+        assert await asyncio.gather(*(own.get() for _ in range(10))) == ["token 1"] * 10
+    (form,) = login.granted
+    assert (form["client_id"], form["client_secret"]) == (APP_ID, "very")
+    assert form["scope"] == "https://api.botframework.com/.default"

@@ -47,7 +47,14 @@ def test_pages_are_added_listed_asked_and_removed(folder: Path) -> None:
     assert [page["url"] for page in listed] == ["/site/handbook/leave"]
     asked = askpage(folder, "ask", "How many weeks of leave do new parents get?", "--json")
     answer = json.loads(asked.stdout)
-    assert list(answer) == ["answer", "abstained", "citations", "model_version", "seconds", "time_to_first_token_s"]
+    assert list(answer) == [
+        "answer",
+        "abstained",
+        "citations",
+        "model_version",
+        "seconds",
+        "time_to_first_token_s",
+    ]
     assert answer["answer"] == "New parents get 12 weeks of paid leave. [1]"
     assert answer["citations"] == [
         {
@@ -83,8 +90,14 @@ def test_an_evaluation_prints_every_measure(folder: Path) -> None:
                     {
                         "context": "New parents get 12 weeks of paid leave.",
                         "qas": [
-                            {"question": "How many weeks do new parents get?", "answers": [{"text": "12 weeks"}]},
-                            {"question": "How many weeks do new parents get?", "answers": [{"text": "paid dogs"}]},
+                            {
+                                "question": "How many weeks do new parents get?",
+                                "answers": [{"text": "12 weeks"}],
+                            },
+                            {
+                                "question": "How many weeks do new parents get?",
+                                "answers": [{"text": "paid dogs"}],
+                            },
                         ],
                     }
                 ],
@@ -96,7 +109,14 @@ def test_an_evaluation_prints_every_measure(folder: Path) -> None:
     assert scores["count"] == 2
     assert scores["accuracy"] == 0.5
     assert scores["contained"] == 0.5
-    assert set(scores) >= {"precision", "exact_match", "f1", "abstained", "false_abstentions", "latency_p95_s"}
+    assert set(scores) >= {
+        "precision",
+        "exact_match",
+        "f1",
+        "abstained",
+        "false_abstentions",
+        "latency_p95_s",
+    }
 
 
 @pytest.mark.parametrize(
@@ -106,7 +126,7 @@ def test_an_evaluation_prints_every_measure(folder: Path) -> None:
         (["ask", "How long?", "--page", "http://127.0.0.1/"], "127.0.0.1"),
         (["ask", "How long?", "--page", "nowhere.md"], "nowhere.md"),
         (["serve", "--port", "abc"], "--port"),
-        (["serve", "--host", "0.0.0.0"], "app id"),
+        (["serve", "--host", "0.0.0.0"], "app id"),  # noqa: S104 - refused
         (["serve", "--no-such-option"], "No such option"),
         (["evaluate", "nowhere.json"], "nowhere.json"),
         (["pages", "remove", "/site/nowhere"], "neither a source nor a known page"),

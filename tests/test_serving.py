@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import aiohttp
 import pytest
 
 from tests.chat import Browser, a_browser
-from tests.conftest import ROOT
+from tests.conftest import ROOT, need
 from tests.serving import Served, serving
 
 CANNED = ("--base-model", "canned")
@@ -22,10 +21,7 @@ QUESTION = "For how many minutes does the bot use the conversation?"
 def with_model(tmp_path: Path) -> Path:
     """A data folder of its own around the model that the set-up imported."""
     models = ROOT / "data" / "models"
-    if not (models / "live.json").exists():
-        if os.environ.get("CI") == "true":  # noqa: TID251 - not a setting
-            pytest.fail("no model is imported; run `make setup`")
-        pytest.skip("no model is imported; run `make setup`")
+    need(models / "live.json", "no model is imported: run `make setup`")
     (tmp_path / "models").symlink_to(models)
     return tmp_path
 
@@ -95,16 +91,11 @@ async def _three_questions(page: Any, served: Served) -> list[str]:
 
 @pytest.mark.model
 @pytest.mark.browser
-async def test_the_real_model_answers_three_questions_on_the_page(with_model: Path) -> None:
+async def test_the_real_model_answers_three_questions_on_the_page(with_model: Path, chromium: str) -> None:
     playwright = pytest.importorskip("playwright.async_api")
-    chromium = Path("/usr/bin/chromium")
-    if not chromium.exists():
-        if os.environ.get("CI") == "true":  # noqa: TID251 - not a setting
-            pytest.fail("Chromium is missing")
-        pytest.skip("Chromium is missing: install the package chromium")
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
     async with serving(with_model) as served, playwright.async_playwright() as driver:
-        browser = await driver.chromium.launch(executable_path=str(chromium), args=flags)
+        browser = await driver.chromium.launch(executable_path=chromium, args=flags)
         page = await browser.new_page()
         grown: list[str] = []
         await page.expose_function("grew", lambda text: grown.append(text))  # noqa: PLW0108

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from cli import settings_table
 from settings import Settings
@@ -35,7 +35,7 @@ def test_an_option_wins_over_the_environment_which_wins_over_the_file(
 
 
 def test_secrets_are_not_shown() -> None:
-    settings = Settings(app_password="very secret")  # pyright: ignore[reportArgumentType] - pydantic wraps it
+    settings = Settings(app_password=SecretStr("very secret"))  # noqa: S106
     assert "very secret" not in repr(settings)
     assert "very secret" not in settings_table(settings)
 

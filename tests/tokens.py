@@ -3,21 +3,73 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
+import ssl
 import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import jwt
 from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from jwt.algorithms import RSAAlgorithm
 
 APP_ID = "11111111-2222-3333-4444-555555555555"
 ISSUER = "https://issuer.example"
 KEY_ID = "key-1"
+LOOPBACK = ipaddress.ip_address("127.0.0.1")
 
 
 def new_key() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def certificate(folder: Path) -> ssl.SSLContext:
+    """Make a certificate for 127.0.0.1 in `folder`/cert.pem, and the server's side of it."""
+    key, name = new_key(), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = (
+        builder.serial_number(1).not_valid_before(now - timedelta(1)).not_valid_after(now + timedelta(1))
+    )
+    builder = builder.add_extension(x509.SubjectAlternativeName([x509.IPAddress(LOOPBACK)]), critical=False)
+    signed = builder.sign(key, hashes.SHA256())
+    (folder / "cert.pem").write_bytes(signed.public_bytes(Encoding.PEM))
+    (folder / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    return context
+
+
+class LoginDouble:
+    """What Entra is to MSAL: a tenant's metadata and its token endpoint. `granted` has the forms that came."""
+
+    def __init__(self) -> None:
+        self.granted: list[dict[str, str]] = []
+        self.app = web.Application()
+        self.app.router.add_get("/tenant/v2.0/.well-known/openid-configuration", self._metadata)
+        self.app.router.add_post("/tenant/oauth2/v2.0/token", self._token)
+
+    async def _metadata(self, request: web.Request) -> web.Response:
+        base = f"https://{request.host}/tenant"
+        return web.json_response(
+            {
+                "issuer": f"{base}/v2.0",
+                "authorization_endpoint": f"{base}/oauth2/v2.0/authorize",
+                "token_endpoint": f"{base}/oauth2/v2.0/token",
+            },
+            headers={"Connection": "close"},  # MSAL keeps connections open that nobody can close
+        )
+
+    async def _token(self, request: web.Request) -> web.Response:
+        self.granted.append({name: str(value) for name, value in (await request.post()).items()})
+        body = {"token_type": "Bearer", "expires_in": 3600, "access_token": f"token {len(self.granted)}"}
+        return web.json_response(body, headers={"Connection": "close"})
 
 
 class Issuer:

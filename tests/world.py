@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -246,14 +247,14 @@ async def _own_token() -> str:
 
 
 @asynccontextmanager
-async def served(app: web.Application) -> AsyncGenerator[str]:
+async def served(app: web.Application, tls: ssl.SSLContext | None = None) -> AsyncGenerator[str]:
     """Serve an application on this machine; yields its address."""
     runner = web.AppRunner(app)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
     await site.start()
     try:
         host, port = runner.addresses[0][:2]
-        yield f"http://{host}:{port}"
+        yield f"{'https' if tls else 'http'}://{host}:{port}"
     finally:
         await runner.cleanup()

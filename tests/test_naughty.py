@@ -1,0 +1,80 @@
+"""Whatever somebody types as a question gets an answer or a clear refusal; nothing is lost, no card is broken."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft7Validator
+
+from bot.app import PageAnswerer
+from feedback.sqlite import SqliteStore
+from model.answering import Answering, AnswerRules
+from model.canned import CannedChatModel
+from model.loading import first_sentence
+from pages.embed import HashedEmbedder
+from pages.extract import extract
+from pages.fetch import Fetcher, FixedResolver
+from pages.index import PageIndex
+from pages.library import Library
+from tests.conftest import ROOT
+from tests.connector import stream_info
+from tests.world import a_world
+
+CARD = "application/vnd.microsoft.card.adaptive"
+
+
+def said(sent: list[Any], conversation: str) -> list[dict[str, Any]]:
+    """Return the messages that reached a conversation, without typing and streamed drafts."""
+    return [
+        call.activity
+        for call in sent
+        if call.conversation == conversation
+        and call.is_message
+        and stream_info(call.activity).get("streamType", "final") == "final"
+    ]
+
+
+async def test_every_naughty_string_as_a_question_is_answered_or_refused(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    strings = json.loads((shared_data / "security" / "blns.json").read_text("utf-8"))
+    assert len(strings) >= 500
+    schema = json.loads((shared_data / "adaptive-card-1.6.0.schema.json").read_text("utf-8-sig"))
+    valid = Draft7Validator(schema)
+    index = PageIndex.open(tmp_path / "pages", HashedEmbedder())
+    page = (ROOT / "docs" / "asking.md").read_bytes()
+    url = "/site/docs/asking"
+    index.add(
+        extract(page, url=url, content_type="text/markdown", fetched_at=datetime.now(UTC)), source="docs"
+    )
+    store = SqliteStore.open(tmp_path / "store.sqlite3")
+    async with Fetcher(resolver=FixedResolver({})) as fetcher, a_world(store=store) as world:
+        library = Library(index, fetcher)
+        rules = AnswerRules(least_similarity=-1.0)
+        answering = Answering(CannedChatModel(first_sentence), library.search, lambda: "canned", rules)
+        world.answerer = PageAnswerer(library, answering)  # type: ignore[assignment]
+        for number, text in enumerate(strings):
+            await world.ask(
+                text, id=f"n{number}", conversation={"id": f"a:{number}", "conversationType": "personal"}
+            )
+        await world.settled()
+        silent = [
+            text for number, text in enumerate(strings) if not said(world.connector.calls, f"a:{number}")
+        ]
+        assert silent == []
+        cards = [
+            attachment["content"]
+            for call in world.connector.calls
+            for attachment in call.activity.get("attachments", [])
+            if attachment["contentType"] == CARD
+        ]
+        assert len(cards) >= 400
+        for card in cards:
+            assert not [error.message for error in valid.iter_errors(card)]
+        assert await store.undelivered() == []
+        await library.close()
+    await store.close()
+    index.close()
