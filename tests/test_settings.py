@@ -35,7 +35,7 @@ def test_an_option_wins_over_the_environment_which_wins_over_the_file(
 
 
 def test_secrets_are_not_shown() -> None:
-    settings = Settings(app_password=SecretStr("very secret"))  # noqa: S106
+    settings = Settings(app_password=SecretStr("very secret"))
     assert "very secret" not in repr(settings)
     assert "very secret" not in settings_table(settings)
 
