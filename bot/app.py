@@ -23,6 +23,7 @@ from functools import partial
 from aiohttp import web
 
 from bot.botframework import BotFrameworkConfig, BotFrameworkSeam
+from bot.delivery import StreamPace
 from bot.dialogs.ask import Answerer, Asking, Reply
 from bot.local import LocalChannel
 from bot.site import site_routes
@@ -210,7 +211,7 @@ async def _wire(
     app.add_routes([web.post("/api/messages", seam.process), web.get("/healthz", _healthy)])
     app.add_routes(site_routes(index.page, lambda: [(e.url, e.title) for e in index.pages() if e.source]))
     local_front = TeamsFrontEnd(
-        asking, store, named, site, TeamsStyle(channel=Channel.LOCAL, examples=EXAMPLES)
+        asking, store, named, site, TeamsStyle(Channel.LOCAL, EXAMPLES, StreamPace(interval_s=0.1))
     )
     closing.push_async_callback(local_front.close)
     local = (

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from bot.activities import Json, as_dict, as_text
 
 MAX_COMMENT_CHARACTERS = 4_000
+MAX_REASON_CHARACTERS = 40
+MAX_REASONS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +23,11 @@ class InvokeReply:
 
 @dataclass(frozen=True, slots=True)
 class Thumb:
-    """A thumb of Teams' feedback loop: "like" or "dislike", and what was written in its form."""
+    """A thumb of Teams' feedback loop: "like" or "dislike", what was written in its form, and the reasons ticked."""
 
     value: str
     comment: str = ""
+    reasons: tuple[str, ...] = ()
 
 
 OK = InvokeReply(200)
@@ -47,25 +50,30 @@ def read_thumb(value: Json) -> Thumb | None:
     """Read the value of `message/submitAction`; None where it is no thumb.
 
     {"actionName": "feedback", "actionValue": {"reaction": "like" | "dislike", "feedback": ...}}, where `feedback` is
-    an object {"feedbackText": ...}, the same object as JSON text, or plain text.
+    an object {"feedbackText": ..., "reasons": [...]}, the same object as JSON text, or plain text.
     """
     action = as_dict(value.get("actionValue"))
     reaction = as_text(action.get("reaction")).lower()
     if value.get("actionName") != "feedback" or reaction not in {"like", "dislike"}:
         return None
-    return Thumb(reaction, _comment(action.get("feedback"))[:MAX_COMMENT_CHARACTERS])
+    form = _form(action.get("feedback"))
+    listed = form.get("reasons")
+    ticked = cast("list[object]", listed)[:MAX_REASONS] if isinstance(listed, list) else []
+    reasons = [as_text(reason)[:MAX_REASON_CHARACTERS] for reason in ticked]
+    comment = as_text(form.get("feedbackText")).strip()[:MAX_COMMENT_CHARACTERS]
+    return Thumb(reaction, comment, tuple(reason for reason in reasons if reason))
 
 
-def _comment(feedback: object) -> str:
+def _form(feedback: object) -> Json:
+    """Return the fields of the form, whichever way they came; plain text is the text of a form."""
     if form := as_dict(feedback):
-        return as_text(form.get("feedbackText")).strip()
+        return form
     text = as_text(feedback).strip()
-    if text.startswith("{"):
-        try:
-            return _comment(as_dict(json.loads(text)))
-        except (ValueError, RecursionError):
-            return text
-    return text
+    try:
+        form = as_dict(json.loads(text)) if text.startswith("{") else {}
+    except (ValueError, RecursionError):
+        form = {}
+    return form or {"feedbackText": text}
 
 
 def read_action_verb(value: Json) -> str:

@@ -245,7 +245,8 @@ class TeamsFrontEnd:
         if answer is None:
             self._count("thumb")
             return
-        await give_thumb(self._store, answer, self._pseudonym(incoming.sender), thumb.value, thumb.comment)
+        giver = self._pseudonym(incoming.sender)
+        await give_thumb(self._store, answer, giver, thumb.value, thumb.comment, thumb.reasons)
 
     async def _answer_shown(self, incoming: Incoming) -> Answer | None:
         if not incoming.reply_to_id:

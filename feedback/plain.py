@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from feedback.store import RecordInvalid
 from records import Answer, Channel, Citation, Feedback, FeedbackKind, Passage, Question, Timings
+
+_KEPT_APART = frozenset({"question", "reply_to"})
 
 
 def to_json(record: Question | Answer | Feedback) -> str:
@@ -16,22 +18,19 @@ def to_json(record: Question | Answer | Feedback) -> str:
 
     Both are kept beside it: the question once, however many answers it has, and `reply_to` until it is erased.
     """
-    if isinstance(record, Answer):
-        record = replace(record, question=_NO_QUESTION)
-    fields = asdict(record)
-    fields.pop("question", None)
-    fields.pop("reply_to", None)
-    return json.dumps(fields, default=_time_text, separators=(",", ":"), sort_keys=True)
+    names = (field.name for field in fields(record) if field.name not in _KEPT_APART)
+    values = {name: getattr(record, name) for name in names}
+    return json.dumps(values, default=_plain_value, separators=(",", ":"), sort_keys=True)
 
 
 def question_from(text: str, reply_to: str) -> Question:
     """Return the question that `to_json` wrote."""
-    fields = json.loads(text)
+    kept = json.loads(text)
     return Question(
-        **fields
+        **kept
         | {
-            "channel": Channel(fields["channel"]),
-            "asked_at": datetime.fromisoformat(fields["asked_at"]),
+            "channel": Channel(kept["channel"]),
+            "asked_at": datetime.fromisoformat(kept["asked_at"]),
             "reply_to": reply_to,
         }
     )
@@ -39,30 +38,30 @@ def question_from(text: str, reply_to: str) -> Question:
 
 def answer_from(text: str, question: Question) -> Answer:
     """Return the answer that `to_json` wrote."""
-    fields = json.loads(text)
+    kept = json.loads(text)
     return Answer(
-        **fields
+        **kept
         | {
             "question": question,
-            "passages": tuple(_passage_from(passage) for passage in fields["passages"]),
-            "citations": tuple(Citation(**citation) for citation in fields["citations"]),
-            "timings": Timings(**fields["timings"]),
-            "answered_at": datetime.fromisoformat(fields["answered_at"]),
+            "passages": tuple(_passage_from(passage) for passage in kept["passages"]),
+            "citations": tuple(Citation(**citation) for citation in kept["citations"]),
+            "timings": Timings(**kept["timings"]),
+            "answered_at": datetime.fromisoformat(kept["answered_at"]),
         }
     )
 
 
 def feedback_from(text: str) -> Feedback:
     """Return the feedback that `to_json` wrote."""
-    fields = json.loads(text)
-    withdrawn_at = fields["withdrawn_at"]
+    kept = json.loads(text)
+    withdrawn_at = kept["withdrawn_at"]
     return Feedback(
-        **fields
+        **kept
         | {
-            "kind": FeedbackKind(fields["kind"]),
-            "given_at": datetime.fromisoformat(fields["given_at"]),
+            "kind": FeedbackKind(kept["kind"]),
+            "given_at": datetime.fromisoformat(kept["given_at"]),
             "withdrawn_at": datetime.fromisoformat(withdrawn_at) if withdrawn_at else None,
-            "reasons": tuple(fields["reasons"]),
+            "reasons": tuple(kept["reasons"]),
         }
     )
 
@@ -74,15 +73,13 @@ def moment(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-_NO_QUESTION = Question("", "", "", "", Channel.LOCAL, datetime.fromtimestamp(0, UTC))
+def _passage_from(kept: dict[str, Any]) -> Passage:
+    return Passage(**kept | {"fetched_at": datetime.fromisoformat(kept["fetched_at"])})
 
 
-def _passage_from(fields: dict[str, Any]) -> Passage:
-    fetched_at = datetime.fromisoformat(fields.pop("fetched_at"))
-    return Passage(**fields, fetched_at=fetched_at)
-
-
-def _time_text(value: object) -> str:
+def _plain_value(value: object) -> object:
     if isinstance(value, datetime):
         return value.isoformat()
+    if is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
     raise RecordInvalid(f"{type(value).__name__} cannot be kept")

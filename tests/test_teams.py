@@ -368,6 +368,15 @@ async def test_thumbs_of_every_shape_are_kept_with_their_comment(world: World) -
     assert [feedback.value for feedback in world.store.feedback.values()] == ["like"]
 
 
+async def test_the_reasons_ticked_beside_a_thumb_are_kept(world: World) -> None:
+    await world.ask("How much leave?")
+    await world.settled()
+    form = '{"feedbackText":"","reasons":["wrong","unclear",7,"' + "x" * 99 + '"]}'
+    assert await thumb(world, "dislike", form, replyToId="m1") == (200, "{}")
+    (feedback,) = world.store.feedback.values()
+    assert feedback.reasons == ("wrong", "unclear", "x" * 40)
+
+
 async def test_a_thumb_that_fits_several_answers_is_counted_and_not_guessed(world: World) -> None:
     for number in range(2):
         await world.ask("How much leave?", id=str(number))

@@ -13,10 +13,16 @@ from records import Answer, Channel, Feedback, FeedbackKind
 
 
 async def give_thumb(
-    store: FeedbackStore, answer: Answer, giver: str, value: str, comment: str = ""
+    store: FeedbackStore,
+    answer: Answer,
+    giver: str,
+    value: str,
+    comment: str = "",
+    reasons: tuple[str, ...] = (),
 ) -> Feedback:
     """Keep a thumb, "like" or "dislike", with what was written beside it; a second one replaces the first."""
-    feedback = replace(_word(answer, giver, FeedbackKind.THUMB, value), comment=comment)
+    thumb = _word(answer, giver, FeedbackKind.THUMB, value)
+    feedback = replace(thumb, comment=comment, reasons=reasons)
     await store.put_feedback(feedback)
     return feedback
 
