@@ -313,7 +313,7 @@ def main() -> None:
     if arguments.contender:
         contend(arguments.contender, arguments.threads, arguments.models_dir)
         return
-    console = Console()
+    console = Console(width=110)
     show(run(arguments, console), console)
 
 
