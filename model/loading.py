@@ -58,5 +58,5 @@ def first_sentence(messages: Sequence[BaseMessage]) -> str:
     for message in reversed(messages):
         excerpts, asked, _ = message.text.rpartition("\n\nQuestion: ")
         if asked:
-            return next(grounding.sentences(excerpts.split("\n", 1)[-1]), "")
+            return next(grounding.sentences(excerpts), "")
     return ""

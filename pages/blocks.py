@@ -91,6 +91,7 @@ class _Text:
     parts: list[str] = field(default_factory=list[str])
     breaks: int = 0
     at_space: bool = True
+    at_bullet: bool = False
 
     def add(self, text: str, *, raw: bool = False) -> None:
         text = text if raw else _SPACES.sub(" ", text)
@@ -103,10 +104,16 @@ class _Text:
             self.parts.append("\n" * self.breaks)
         self.breaks = 0
         self.parts.append(text)
-        self.at_space = text[-1].isspace()
+        self.at_space, self.at_bullet = text[-1].isspace(), False
+
+    def bullet(self, sign: str) -> None:
+        self.break_line(1)
+        self.add(sign, raw=True)
+        self.at_bullet = True
 
     def break_line(self, lines: int) -> None:
-        self.breaks = max(self.breaks, lines)
+        if not self.at_bullet:  # the first paragraph of a list's item stands beside its bullet
+            self.breaks = max(self.breaks, lines)
 
     def separate(self, sign: str) -> None:
         if self.parts and not self.breaks:
@@ -115,7 +122,7 @@ class _Text:
 
     def take(self) -> str:
         text = "".join(self.parts)
-        self.parts, self.breaks, self.at_space = [], 0, True
+        self.parts, self.breaks, self.at_space, self.at_bullet = [], 0, True, False
         return "\n".join(line.rstrip() for line in text.split("\n")).strip("\n")
 
 
@@ -166,8 +173,7 @@ class _Writer:
         if tag in _LISTS:
             self._lists.append(_first_number(element))
         elif tag == "li":
-            self._text.break_line(1)
-            self._text.add("  " * (len(self._lists) - 1) + self._bullet(), raw=True)
+            self._text.bullet("  " * (len(self._lists) - 1) + self._bullet())
         elif tag == "tr":
             self._text.break_line(1)
             self._cells = 0

@@ -23,7 +23,7 @@ from pages.refusals import PageUnreadable
 from pages.tree import Element, drop_hidden, one_line, parse_html, visible
 from records import Page, Section
 
-RECIPE = 1
+RECIPE = 2
 """Counts up when the same bytes give other text than before: local pages are then read again."""
 
 MOST_TEXT = 3_000_000

@@ -422,3 +422,18 @@ def test_hostile_pages_end_in_seconds(body: str, kind: str) -> None:
     with contextlib.suppress(PageRefused):
         assert "root:" not in words(read(body, kind))
     assert time.monotonic() - started < 20
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"# T\n\nIntro\n\n- First\n\n- Second\n\n  more\n", "text/markdown"),
+        (
+            b"<main><h1>T</h1><p>Intro</p><ul><li><p>First</p></li><li><p>Second</p><p>more</p></li></ul></main>",
+            "text/html",
+        ),
+    ],
+)
+def test_the_items_of_a_loose_list_stand_beside_their_bullets(body: bytes, content_type: str) -> None:
+    page = extract(body, url="https://a.test/t", content_type=content_type, fetched_at=NOW)
+    assert page.sections[0].text == "Intro\n\n- First\n- Second\nmore"
