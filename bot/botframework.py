@@ -1,10 +1,10 @@
-"""The Bot Framework seam: the only module that imports its SDK. Authenticate first, then read, then hand over.
+"""The Bot Framework seam: with `bot/turns.py`, all that imports its SDK. Authenticate first, then read, then hand over.
 
 The SDK's own `process` parses before it authenticates, turns bad tokens into 500, and writes invoke bodies twice.
 From the SDK come the validation of tokens (`JwtTokenExtractor`, with our keys in its cache) and the bot's own
 credentials; both are kept off the event loop.
 
-    POST /api/messages ─ authenticated? 401 ─ readable? 400, 413 ─ token fits the body? 401 ─ front end ─ 200 or invoke
+    POST /api/messages ─ authenticated? 401 ─ readable? 400, 413 ─ token fits the body? 401 ─ turn ─ 200 or invoke
 
 Without an app id anyone who reaches the port could speak as anyone, so only this machine may: the peer, the Host
 header (a page under a rebound name has another one), the Origin (a page elsewhere has another one) and the address
@@ -47,6 +47,7 @@ from bot.delivery import ChannelError
 from bot.pace import Pace
 from bot.signing_keys import KeysUnavailableError, KeyTimes, SigningKeys
 from bot.teams import TeamsFrontEnd
+from bot.turns import Turns
 from feedback.store import StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -99,12 +100,12 @@ class BotFrameworkSeam:
     ) -> None:
         """`own_token` returns the bearer token of the bot's own calls; by default MSAL gets it from Entra."""
         self._config = config
-        self._front = front
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=200, ttl_dns_cache=60), cookie_jar=aiohttp.DummyCookieJar()
         )
         self._tokens = _Tokens(config, SigningKeys(_metadata_url(config), self._session, key_times))
         self.connector = BotConnector(self._session, own_token or OwnToken(config).get, pace)
+        self.turns = Turns(front, self.connector)
 
     async def process(self, request: web.Request) -> web.Response:
         """Answer one POST of a channel. Never a redirect, never a trace of why a token was bad."""
@@ -112,7 +113,7 @@ class BotFrameworkSeam:
             identity = await self._authenticate(request)
             activity = await _read_object(request)
             self._check_binding(identity, activity)
-            reply = await self._front.receive(activity, self.connector)
+            reply = await self.turns.run(activity)
         except PermissionError as error:  # an OSError, so before anything that catches those
             log.warning("refused an activity: %s", error)
             return _sentence(401, "Not authorised.")

@@ -7,12 +7,14 @@ import base64
 import io
 import json
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
+from botbuilder.core import Middleware, TurnContext
+from botbuilder.schema import Activity
 
 from bot.botframework import BotFrameworkConfig, OwnToken
 from bot.delivery import ChannelError
@@ -277,3 +279,33 @@ async def test_the_bots_own_token_is_fetched_once_and_off_the_event_loop(
     (form,) = login.granted
     assert (form["client_id"], form["client_secret"]) == (APP_ID, "very")
     assert form["scope"] == "https://api.botframework.com/.default"
+
+
+class Greeting(Middleware):
+    """The SDK's middleware: greets, hides what it must not pass on, and corrects itself."""
+
+    async def on_turn(self, context: TurnContext, logic: Callable[[], Awaitable[None]]) -> None:
+        said = await context.send_activity("One moment.")
+        if context.activity.text == "secret":
+            await context.delete_activity(said.id)
+            return
+        correction = Activity(type="message", id=said.id, text="Here it is.")
+        await logic()
+        await context.update_activity(correction)
+
+
+async def test_middleware_of_the_sdk_runs_around_every_turn() -> None:
+    async with a_world() as world:
+        world.seam.turns.use(Greeting())
+        await world.ask("How much leave?")
+        await world.settled()
+        (greeting, *_, correction) = [call for call in world.connector.calls if call.stream == {}]
+        assert greeting.activity["text"] == "One moment."
+        assert [call.method for call in world.connector.calls if call.message_id == correction.message_id][
+            -1
+        ] == "PUT"
+        assert correction.activity["text"] == "Here it is."
+        asked = len(world.store.questions)
+        await world.ask("secret", id="2")
+        assert len(world.store.questions) == asked
+        assert world.connector.calls[-1].method == "DELETE"
