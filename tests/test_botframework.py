@@ -299,12 +299,13 @@ async def test_middleware_of_the_sdk_runs_around_every_turn() -> None:
         world.seam.turns.use(Greeting())
         await world.ask("How much leave?")
         await world.settled()
-        (greeting, *_, correction) = [call for call in world.connector.calls if call.stream == {}]
-        assert greeting.activity["text"] == "One moment."
-        assert [call.method for call in world.connector.calls if call.message_id == correction.message_id][
-            -1
-        ] == "PUT"
-        assert correction.activity["text"] == "Here it is."
+        greeting = world.connector.calls[0]
+        assert (greeting.method, greeting.activity["text"]) == ("POST", "One moment.")
+        (correction,) = [call for call in world.connector.calls if call.method == "PUT"]
+        assert (correction.message_id, correction.activity["text"]) == ("m1", "Here it is.")
+        assert [
+            call for call in world.connector.calls if call.activity.get("text") == "You get 16 weeks [1]."
+        ]
         asked = len(world.store.questions)
         await world.ask("secret", id="2")
         assert len(world.store.questions) == asked

@@ -12,6 +12,9 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+# pyright: basic
+# (torch and transformers are typed in parts only)
+
 CONTROL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<filename>"]
 TEMPLATE = (
     "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n'}}"
@@ -47,7 +50,10 @@ def main(folder: Path) -> None:
         initializer_range=0.2,
         tie_word_embeddings=False,
     )
-    LlamaForCausalLM(config).save_pretrained(folder)
+    model = LlamaForCausalLM(config)
+    with torch.no_grad():
+        model.lm_head.weight[config.eos_token_id] = 0  # it never stops by itself: tests say when
+    model.save_pretrained(folder)
     fast.save_pretrained(folder)
 
 
