@@ -24,10 +24,11 @@ from records import Answer, Citation, Hit, Passage, Question, Timings
 Search = Callable[[str, int, str | None], Awaitable[Sequence[Hit]]]
 """(question, how many, page URL or None for all pages) → hits, best first."""
 
-_FOLLOWS = re.compile(
-    r"^\W*(and|but|or|also|then|so|what about|how about|what if|why|why not|how come|since when)\b"
-    r"|\b(it|its|they|them|their|this|that|those|these|he|she|him|her|his|there|then|same|one|ones)\b",
-    re.IGNORECASE,
+_CONTINUES = re.compile(
+    r"\W*(and|but|or|also|then|so|what about|how about|what if|why not|how come|since when)\b", re.IGNORECASE
+)
+_POINTS_BACK = re.compile(
+    r"\b(it|its|they|them|their|this|that|those|these|he|she|him|her|his)\b", re.IGNORECASE
 )
 _DECLINES = re.compile(
     r"not on (this|the) page|(does|do|did) not (say|tell|mention|state|specify|provide|contain|answer|include)"
@@ -37,7 +38,7 @@ _DECLINES = re.compile(
     re.IGNORECASE,
 )
 _CONVERSATION_LASTS = timedelta(minutes=30)
-_FOLLOW_UP_WORDS = 4
+_FEW_WORDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +143,13 @@ class Answering:
 
 
 def follows(text: str) -> bool:
-    """Tell whether a question needs the one before it ("and for part-timers?", "why?", "when does it end?")."""
-    return len(text.split()) <= _FOLLOW_UP_WORDS or bool(_FOLLOWS.search(text))
+    """Tell whether a question needs the one before it ("and for part-timers?", "why?", "when does it end?").
+
+    A question that names its subject stands alone, even when it says "it".
+    """
+    named = len(grounding.content_words(text))
+    bare = named <= 1 and len(text.split()) <= _FEW_WORDS
+    return bool(_CONTINUES.match(text)) or bare or (named <= _FEW_WORDS and bool(_POINTS_BACK.search(text)))
 
 
 def _chain(chat: BaseChatModel) -> Runnable[_Draft, str]:

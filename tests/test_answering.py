@@ -138,11 +138,32 @@ async def test_a_new_subject_or_an_old_conversation_starts_afresh() -> None:
     assert len(chat.chats[2]) == 2
 
 
-def test_what_counts_as_a_follow_up() -> None:
-    assert follows("And for part-timers?")
-    assert follows("Why?")
-    assert follows("When does it have to be taken at the latest?")
-    assert not follows("How many weeks of parental leave do new parents get?")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "And for part-timers?",
+        "Why?",
+        "How long?",
+        "For managers?",
+        "When does it have to be taken?",
+        "Is that paid?",
+    ],
+)
+def test_what_needs_the_question_before_it_is_a_follow_up(text: str) -> None:
+    assert follows(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "How many weeks of parental leave do new parents get?",
+        "Who approves overtime?",
+        "Is there a gym?",
+        "Which forms do I need so that my hotel in Berlin is paid?",
+    ],
+)
+def test_what_names_its_subject_is_not_a_follow_up(text: str) -> None:
+    assert not follows(text)
 
 
 async def test_a_busy_engine_is_the_callers_to_tell() -> None:
