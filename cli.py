@@ -7,13 +7,9 @@ error and exit status 2; `--json` prints one JSON object on standard output and 
 from __future__ import annotations
 
 import asyncio
-import functools
-import inspect
 import json
-import logging
 import sys
 import uuid
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -39,6 +35,7 @@ from model.importing import ImportFailed, import_base
 from model.loading import CANNED
 from model.onnx_infer import EngineError
 from model.versions import ModelMissing, VersionError, list_versions, live_version
+from options import settings_table, with_settings
 from pages.added import add_source, added_sources, drop_source
 from pages.embed import EmbeddingModelMissing
 from pages.fetch import Fetcher, FetchLimits, PageRefused
@@ -76,57 +73,6 @@ app.add_typer(models_app, name="models")
 out = Console()
 progress_out = Console(stderr=True)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-
-
-def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command every setting as an option, and hand it the Settings as its first argument."""
-
-    @functools.wraps(command)
-    def wrapped(**options: Any) -> Any:
-        given = {name: options.pop(name) for name in Settings.model_fields}
-        settings = Settings(**{name: value for name, value in given.items() if value is not None})
-        _log_at(settings.log_level)
-        return command(settings, **options)
-
-    own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
-    taken = {parameter.name for parameter in own}
-    parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
-    for name in Settings.model_fields:
-        assert name not in taken, f"{name} is a setting already"  # noqa: S101 - a mistake in this file
-        parameters.append(_option(name))
-    wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    wrapped.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return wrapped
-
-
-def _log_at(level: str) -> None:
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
-    logging.getLogger().setLevel(max(logging.INFO, getattr(logging, level.upper())))
-    for package in ("bot", "feedback", "model", "pages"):  # others' debug lines drown ours
-        logging.getLogger(package).setLevel(level.upper())
-
-
-def _option(name: str) -> inspect.Parameter:
-    field = Settings.model_fields[name]
-    flag = "--" + name.replace("_", "-")
-    is_switch = field.annotation is bool
-    option = typer.Option(
-        f"{flag}/--no-{flag[2:]}" if is_switch else flag,
-        help=f"{field.description} [ASKPAGE_{name.upper()}; default: {_shown(field.default)}]",
-        rich_help_panel="Settings",
-        show_default=False,
-        metavar=None if is_switch else "VALUE",
-    )
-    kind = bool if is_switch else str
-    return inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
-    )
-
-
-def _shown(default: object) -> str:
-    if isinstance(default, list):
-        return ",".join(str(word) for word in default)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    return str(default) or "empty"
 
 
 # Serving
@@ -250,6 +196,8 @@ def ask_command(
 
 async def _ask(settings: Settings, text: str, page: str) -> Answer:
     async with open_parts(settings) as parts:
+        if not page and not parts.shelf.index.pages():
+            await _refresh_with_bar(parts.shelf.library, settings.pages)
         url = await _read_page(parts.shelf, page) if page else None
         return await parts.answering.answer(_question(text, url))
 
@@ -432,20 +380,6 @@ async def _index_articles(index: PageIndex, items: list[Item], bar: Progress) ->
 def settings_command(settings: Settings) -> None:
     """Print every setting with the value in force here, as a table in Markdown; secrets stay hidden."""
     print(settings_table(settings))  # noqa: T201 - the command's output
-
-
-def settings_table(settings: Settings | None = None) -> str:
-    """Return the settings as a table in Markdown: with their defaults, or with the values of `settings`."""
-    lines = [f"| setting | {'value' if settings else 'default'} | what it does |", "|---|---|---|"]
-    for name, field in Settings.model_fields.items():
-        value = getattr(settings, name) if settings else field.default
-        lines.append(f"| `{name}` | {_cell(value)} | {field.description} |")
-    return "\n".join(lines)
-
-
-def _cell(value: object) -> str:
-    shown = _shown(value)
-    return "" if shown == "empty" else f"`{shown}`"
 
 
 # Models

@@ -201,9 +201,11 @@ class Lines:
 
 def make_config(folder: str, options: dict[str, Any]) -> Any:
     """Return the genai configuration: `options` are the fields of EngineOptions, with device cpu or cuda."""
-    session: dict[str, Any] = {"intra_op_num_threads": options["threads"]}
-    if not options["spin"]:
-        session["session.intra_op.allow_spinning"] = "0"
+    session: dict[str, Any] = {
+        "intra_op_num_threads": options["threads"],
+        "session.intra_op.allow_spinning": "1" if options["spin"] else "0",
+        "session.force_spinning_stop": "1",  # nothing spins between two steps
+    }
     config = og.Config(folder)
     config.overlay(json.dumps({"model": {"decoder": {"session_options": session}}}))
     config.clear_providers()

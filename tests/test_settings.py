@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from cli import settings_table
+from options import settings_table
 from settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
