@@ -74,7 +74,8 @@ def moment(time: datetime) -> str:
 
 
 def _passage_from(kept: dict[str, Any]) -> Passage:
-    return Passage(**kept | {"fetched_at": datetime.fromisoformat(kept["fetched_at"])})
+    fetched_at: Any = datetime.fromisoformat(kept["fetched_at"])
+    return Passage(**kept | {"fetched_at": fetched_at})
 
 
 def _plain_value(value: object) -> object:
