@@ -206,6 +206,8 @@ async def _read_page(shelf: Shelf, page: str) -> str:
     """Read a page that the command line names; a file's path is allowed here, and nowhere in chat."""
     path = Path(page)
     if not await asyncio.to_thread(path.is_file):
+        if "://" not in page:
+            raise PageRefused(f"There is no file {page}. Name a file, or a web address with https://.")
         return (await shelf.library.ensure(page)).url
     async with Fetcher(FetchLimits()) as fetcher:
         async for item in read_source(str(path), fetcher=fetcher, known=lambda _: None):

@@ -29,7 +29,6 @@ Json = dict[str, Any]
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 GOOD = "a good token"
-QUICK = Pace([(1_000, 1.0)])
 BOT = {"id": "28:bot", "name": "Page Bot"}
 PAGE = Passage("/site/leave#parents", "Leave", "Parents", "Parents get 16 weeks of paid leave.", "h1", NOW)
 CITED = Citation(PAGE.url, PAGE.title, PAGE.heading, "16 weeks of paid leave")
@@ -219,7 +218,7 @@ async def a_world(
         world.seam = BotFrameworkSeam(
             config,
             world.front,
-            pace=QUICK,
+            pace=Pace([(1_000, 1.0)]),
             key_times=key_times,
             own_token=_own_token if config.app_id else None,
         )
