@@ -203,7 +203,7 @@ def make_config(folder: str, options: dict[str, Any]) -> Any:
     """Return the genai configuration: `options` are the fields of EngineOptions, with device cpu or cuda."""
     session: dict[str, Any] = {
         "intra_op_num_threads": options["threads"],
-        "session.intra_op.allow_spinning": "1" if options["spin"] else "0",
+        "session.intra_op.spin_duration_us": str(options["spin_us"]),
         "session.force_spinning_stop": "1",  # nothing spins between two steps
     }
     config = og.Config(folder)

@@ -74,8 +74,9 @@ class EngineOptions:
     `threads` is of one forward pass, 0 for the cores there are. `concurrent` requests are worked on in turn, and
     `queue_limit` more may wait. `context_tokens` bounds prompt and answer together: a slot's KV cache is allocated
     whole (46 KB a token for the default model). `piece` is how many prompt tokens are computed at one go: the
-    longest that somebody else's answer stands still. `spin` lets threads wait busily within a step: a quarter faster on
-    a quiet machine, no gain on one that is shared. `cuda` holds provider options of ONNX Runtime, as text.
+    longest that somebody else's answer stands still. `spin_us` is how long a thread waits busily for the
+    next piece of work, microseconds: unbounded spinning halves the speed beside another busy process, none costs a
+    tenth on a quiet machine. `cuda` holds provider options of ONNX Runtime, as text.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -84,7 +85,7 @@ class EngineOptions:
     queue_limit: int = 16
     context_tokens: int = 2048
     piece: int = 128
-    spin: bool = True
+    spin_us: int = 30
     cuda: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
