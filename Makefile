@@ -9,10 +9,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run setup test check bench screenshots clean
+.PHONY: run setup test check bench clean
 .DELETE_ON_ERROR:
 
-run: setup
+# `serve` does what `setup` does, where it is not done.
+run: $(VENV)/.run-installed node_modules/.run-installed
 	$(BIN)/askpage serve
 
 # What a start needs, without starting: packages, the chat page's card renderer, the model, the page index.
