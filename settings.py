@@ -108,6 +108,11 @@ class Settings(BaseSettings):
     )
     local_page: bool = Field(True, description="Serve the chat page at / to browsers on this machine.")
 
+    site_for_everyone: bool = Field(
+        False,
+        description="Show the indexed pages under /site/ to everyone who reaches the port, not this machine only.",
+    )
+
     # People
     pseudonym_key: SecretStr = Field(
         SecretStr(""), description="Key of the user pseudonyms (HMAC). Empty: one is made in data_dir."

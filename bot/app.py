@@ -209,7 +209,13 @@ async def _wire(
     closing.push_async_callback(teams.close)
     app = web.Application(client_max_size=1_000_000)
     app.add_routes([web.post("/api/messages", seam.process), web.get("/healthz", _healthy)])
-    app.add_routes(site_routes(index.page, lambda: [(e.url, e.title) for e in index.pages() if e.source]))
+    app.add_routes(
+        site_routes(
+            index.page,
+            lambda: [(entry.url, entry.title) for entry in index.pages() if entry.source],
+            everyone=settings.site_for_everyone,
+        )
+    )
     local_front = TeamsFrontEnd(
         asking, store, named, site, TeamsStyle(Channel.LOCAL, EXAMPLES, StreamPace(interval_s=0.1))
     )

@@ -91,11 +91,11 @@ def check_peer(request: web.Request) -> None:
     peer = transport.get_extra_info("peername") if transport else None
     own = transport.get_extra_info("sockname") if transport else None
     if not peer or not own or not is_loopback(str(peer[0])):
-        raise RefusedError(403, "The chat page is only for browsers on the machine where askpage runs.")
+        raise RefusedError(403, "This page is only for browsers on the machine where askpage runs.")
     if any(name in request.headers for name in _PROXIED):
-        raise RefusedError(403, "The chat page is not served through a proxy or a tunnel.")
+        raise RefusedError(403, "This page is not served through a proxy or a tunnel.")
     if not is_own_host(request.headers.get("Host", ""), int(own[1])):
-        raise RefusedError(403, f"Open the chat page as http://localhost:{own[1]}/ and under no other name.")
+        raise RefusedError(403, f"Open this page as http://localhost:{own[1]}/ and under no other name.")
 
 
 def check_same_origin(request: web.Request) -> None:

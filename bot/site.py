@@ -1,8 +1,7 @@
 """The pages that the bot knows, as web pages: what a citation of a page without an address of its own opens.
 
 `/site/` lists them, `/site/PATH` shows one with an id at every section, and `?quote=WORDS` marks the words in it.
-The text of a page was written by others: all of it is escaped, and the pages run no script. Unlike the chat page
-these may be read from other machines, since Teams links to them; they tell nothing but the indexed pages.
+The text of a page was written by others: all of it is escaped, and the pages run no script.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from html import escape
 from aiohttp import web
 
 from bot.local import STATIC
+from bot.loopback import Handler, RefusedError, check_peer
 from records import Page, Section
 
 QUOTE_LIMIT = 2000
@@ -46,10 +46,12 @@ class Block:
     number: int = 0
 
 
-def site_routes(page: PageOf, pages: PageList) -> list[web.RouteDef]:
+def site_routes(page: PageOf, pages: PageList, *, everyone: bool = False) -> list[web.RouteDef]:
     """Return the routes of the viewer.
 
     `page` finds a page by its root-relative URL ("/site/docs/asking"), `pages` lists (url, title) of those there are.
+    Without `everyone` they are shown to browsers on this machine only: a bot that Teams reaches from the internet
+    must not hand out a company's pages to whoever asks.
     """
 
     async def show_list(request: web.Request) -> web.StreamResponse:
@@ -72,11 +74,24 @@ def site_routes(page: PageOf, pages: PageList) -> list[web.RouteDef]:
         return web.FileResponse(STATIC / name, headers={**HEADERS, "Content-Type": _FILES[name]})
 
     return [
-        web.get("/site", show_list),
-        web.get("/site/", show_list),
+        web.get("/site", _for(everyone, show_list)),
+        web.get("/site/", _for(everyone, show_list)),
         web.get("/site-files/{name:" + "|".join(map(re.escape, _FILES)) + "}", show_file),
-        web.get("/site/{path:.+}", show_page),
+        web.get("/site/{path:.+}", _for(everyone, show_page)),
     ]
+
+
+def _for(everyone: bool, show: Handler) -> Handler:
+    async def show_if_allowed(request: web.Request) -> web.StreamResponse:
+        try:
+            if not everyone:
+                check_peer(request)
+        except RefusedError as refusal:
+            body = f"<h1>Not for you</h1><p>{escape(str(refusal))}</p>"
+            return _response(request, "Not for you", body, status=refusal.status)
+        return await show(request)
+
+    return show_if_allowed
 
 
 def article(page: Page, quote: str = "") -> str:

@@ -159,3 +159,20 @@ def test_a_quote_is_words_and_not_a_pattern() -> None:
     assert find_quote("costs (about) $5.00 a+b", "(about) $5.00 a+b") == (6, 23)
     assert find_quote("anything", ".*") is None
     assert find_quote("anything", "  … ") is None
+
+
+@pytest.mark.parametrize("headers", [{"Host": "rebound.example"}, {"X-Forwarded-For": "203.0.113.7"}])
+@pytest.mark.parametrize("path", ["/site/", "/site/docs/asking"])
+async def test_strangers_read_no_page_unless_the_operator_lets_everyone_in(
+    path: str, headers: dict[str, str]
+) -> None:
+    for everyone, status in ((False, 403), (True, 200)):
+        app = web.Application()
+        app.add_routes(site_routes({PAGE.url: PAGE}.get, lambda: [(PAGE.url, PAGE.title)], everyone=everyone))
+        async with (
+            served(app) as url,
+            aiohttp.ClientSession() as http,
+            http.get(f"{url}{path}", headers=headers) as response,
+        ):
+            assert response.status == status
+            assert ("Asking &amp; answering" in await response.text()) is everyone
