@@ -33,7 +33,7 @@ from feedback.store import StoreError
 from model.evaluate import DatasetInvalid, Item, Judged, Scores, evaluate, read_squad
 from model.importing import ImportFailed, import_base
 from model.loading import CANNED
-from model.onnx_infer import EngineError
+from model.onnx_infer import EngineError, EngineOptions, resolve
 from model.versions import ModelMissing, VersionError, list_versions, live_version
 from options import settings_table, with_settings
 from pages.added import add_source, added_sources, drop_source
@@ -127,7 +127,8 @@ def _import(settings: Settings, base: str) -> Path:
         def show(step: str, share: float) -> None:
             bar.update(task, description=step, completed=share)
 
-        return import_base(base, settings.models_dir, settings.device, on_progress=show)
+        device = resolve(EngineOptions(device=settings.device)).device
+        return import_base(base, settings.models_dir, device, on_progress=show)
 
 
 async def _refresh(settings: Settings) -> RefreshReport:
