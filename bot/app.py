@@ -42,10 +42,11 @@ from records import Answer, Channel, Question
 from settings import Settings
 
 EXAMPLES = (
-    "What can askpage do?",
-    "How do I ask about a page that is not listed?",
+    "How long does the bot remember a conversation?",
     "Who can see my questions?",
+    "What happens when I delete my message?",
 )
+"""Questions that the project's own docs answer."""
 
 
 class CannotServe(Exception):

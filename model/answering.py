@@ -34,7 +34,8 @@ _DECLINES = re.compile(
     r"not on (this|the) page|(does|do|did) not (say|tell|mention|state|specify|provide|contain|answer|include)"
     r"|(is|are) not (mentioned|stated|specified|provided|given|included|answered|explicitly)"
     r"|no (information|mention) (about|on|of|in)|i (do not|don't|cannot|can't) (know|answer|find|provide)"
-    r"|(as an|i am an|i'm an) ai\b|i'm sorry|i apologi[sz]e",
+    r"|(as an|i am an|i'm an) ai\b|i'm sorry|i apologi[sz]e"
+    r"|^\W*question:|\?\W*$",  # a question back, or the question again
     re.IGNORECASE,
 )
 _CONVERSATION_LASTS = timedelta(minutes=30)

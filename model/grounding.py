@@ -132,6 +132,13 @@ _FUNCTION_WORDS = frozenset(
     ]
 )
 _PLAIN_SUFFIXES = ("ing", "ed", "es", "s", "ly")
+_NEGATION = re.compile(
+    r"\b(?:not|no|never|none|nobody|nothing|neither|nor|without|cannot|un\w+able)\b|n['’]t\b", re.IGNORECASE
+)
+_FORBIDS = re.compile(
+    r"\b(?P<verb>can|could|may|might|must|should|will|would|do|does|did|is|are|was|were)(?:\s*not\b|n['’]t\b|\s+never\b)",
+    re.IGNORECASE,
+)
 _YES_OR_NO = re.compile(r"\W*(yes|no)\b", re.IGNORECASE)
 _SHORTEST_STEM = 3
 _LONGEST_QUOTE = 320
@@ -147,12 +154,14 @@ class Support:
     """How well the passages support an answer.
 
     `covered` is the share, 0 to 1, of the answer's own content words (those that the question did not bring along)
-    that stand in the cited span; 0 when there are none, unless the answer is a yes or a no. `numbers_stand` says whether every number of the answer
-    stands in the passages. `citation` is the span, or None when nothing overlaps.
+    that stand in the cited span; 0 when there are none, unless the answer is a yes or a no. `numbers_stand`: every
+    number of the answer stands in the passages. `same_sense`: the answer says no "not" that the span does not say,
+    and does not leave out the "not" of a "may not". `citation` is the span, or None when nothing overlaps.
     """
 
     covered: float
     numbers_stand: bool
+    same_sense: bool
     citation: Citation | None
 
 
@@ -170,13 +179,21 @@ def support(question: str, answer: str, passages: Sequence[Passage]) -> Support:
         if words & (said | asked) and (best is None or score > best[0]):
             best = (score, passage, span)
     if best is None:
-        return Support(covered=0.0, numbers_stand=False, citation=None)
+        return Support(covered=0.0, numbers_stand=False, same_sense=False, citation=None)
     _, passage, span = best
     near = content_words(span) | content_words(f"{passage.title} {passage.heading}")
     # Words that only come back from the question say something when they answer yes or no, and nothing else.
     judged = own or (said if _YES_OR_NO.match(answer) else set[str]())
     covered = len(judged & near) / len(judged) if judged else 0.0
-    return Support(covered, numbers <= (everything | asked), cite(passage, span))
+    return Support(covered, numbers <= (everything | asked), _same_sense(answer, span), cite(passage, span))
+
+
+def _same_sense(answer: str, span: str) -> bool:
+    if _NEGATION.search(answer) and not _NEGATION.search(span):
+        return False
+    forbidden = {match.group("verb").lower() for match in _FORBIDS.finditer(span)}
+    allowed = {word.lower() for word in _WORD.findall(_NEGATION.sub(" ", answer))}
+    return bool(_NEGATION.search(answer)) or not forbidden & allowed
 
 
 def focus(question: str, passages: Sequence[Passage], span_sentences: int) -> tuple[Passage, ...]:

@@ -74,6 +74,8 @@ async def test_a_supported_answer_streams_and_ends_with_its_citation() -> None:
         "You get 16 weeks of paid leave.",
         "The Wright brothers flew an aeroplane in Ohio.",
         "I'm sorry, as an AI I cannot help.",
+        "Question: Can new parents get paid leave?",
+        "Do you mean 12 weeks of paid leave?",
         "",
         "   \n ",
         "[1]",

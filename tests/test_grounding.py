@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
+
+import pytest
 
 from model.grounding import nearest, sentences, stands, support
 from records import Passage
@@ -62,3 +65,18 @@ def test_sentences_are_substrings_and_lists_are_cut_at_their_lines() -> None:
     assert found[-1] == "- Ask your supervisor first."
     assert len(found) == 4
     assert all(sentence in PASSAGE.text for sentence in found)
+
+
+@pytest.mark.parametrize(
+    ("page", "answer", "same"),
+    [
+        ("Only the operators can see your questions.", "The bot cannot see your questions.", False),
+        ("Staff may not carry leave over.", "Staff may carry leave over.", False),
+        ("Staff may not carry leave over.", "No, staff may not carry leave over.", True),
+        ("You don't need a receipt below 75 dollars.", "You do need a receipt below 75 dollars.", False),
+        ("You don't need a receipt below 75 dollars.", "You do not need a receipt below 75 dollars.", True),
+        ("Leave lasts 12 weeks, weekends not included.", "Leave lasts 12 weeks.", True),
+    ],
+)
+def test_an_answer_says_no_more_and_no_less_not_than_the_page(page: str, answer: str, same: bool) -> None:
+    assert support("What holds?", answer, [replace(PASSAGE, text=page)]).same_sense is same
