@@ -178,7 +178,8 @@ class Library:
     def _fetched(self, url: str, task: asyncio.Task[Page]) -> None:
         self._fetching.pop(url, None)
         if not task.cancelled() and task.exception() is not None:
-            log.info("%s was not read: %s", url, task.exception())  # its askers may all have left
+            # Its askers may all have left. The address may hold what is nobody's business: it is not logged.
+            log.info("a pasted page was not read: %s", type(task.exception()).__name__)
 
     def _remember_move(self, url: str, moved_to: str) -> None:
         self._moved[url] = moved_to
