@@ -128,12 +128,9 @@ class Answering:
     def _conclude(self, draft: _Draft, version: str, written: str, first_token_s: float | None) -> Answer:
         text = wording.whole_sentences(wording.plain(written))
         found = grounding.support(draft.question.text, text, draft.passages)
-        grounded = (
-            found.citation is not None and found.numbers_stand and found.covered >= self._rules.least_covered
-        )
-        if not grounded or _DECLINES.search(text):
+        stands = found.numbers_stand and found.same_sense and found.covered >= self._rules.least_covered
+        if found.citation is None or not stands or _DECLINES.search(text):
             return self._decline(draft, version, first_token_s)
-        assert found.citation is not None  # noqa: S101 - `grounded` says so
         return _answer(draft, version, f"{text} [1]", (found.citation,), first_token_s)
 
     def _decline(self, draft: _Draft, version: str, first_token_s: float | None) -> Answer:

@@ -72,6 +72,7 @@ async def test_a_supported_answer_streams_and_ends_with_its_citation() -> None:
         NOT_ON_PAGE,
         "The excerpts do not mention this.",
         "You get 16 weeks of paid leave.",
+        "New parents cannot get 12 weeks of paid leave.",
         "The Wright brothers flew an aeroplane in Ohio.",
         "I'm sorry, as an AI I cannot help.",
         "Question: Can new parents get paid leave?",
