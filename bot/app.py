@@ -202,9 +202,10 @@ async def _wire(
     closing: contextlib.AsyncExitStack,
 ) -> Bot:
     site = site_url(settings, port)
+    examples = EXAMPLES if "docs" in settings.pages else ()
     asking = Asking(store, answerer, timeout_s=settings.answer_timeout_s)
     named = partial(pseudonym, _key(settings))
-    teams = TeamsFrontEnd(asking, store, named, site, TeamsStyle(examples=EXAMPLES))
+    teams = TeamsFrontEnd(asking, store, named, site, TeamsStyle(examples=examples))
     seam = BotFrameworkSeam(_framework(settings), teams)
     closing.push_async_callback(seam.close)
     closing.push_async_callback(teams.close)
@@ -218,11 +219,11 @@ async def _wire(
         )
     )
     local_front = TeamsFrontEnd(
-        asking, store, named, site, TeamsStyle(Channel.LOCAL, EXAMPLES, StreamPace(interval_s=0.1))
+        asking, store, named, site, TeamsStyle(Channel.LOCAL, examples, StreamPace(interval_s=0.1))
     )
     closing.push_async_callback(local_front.close)
     local = (
-        LocalChannel(local_front, settings.data_dir, suggestions=EXAMPLES) if settings.local_page else None
+        LocalChannel(local_front, settings.data_dir, suggestions=examples) if settings.local_page else None
     )
     if local is not None:
         app.add_routes(local.routes())
