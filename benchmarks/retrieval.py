@@ -42,6 +42,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the public data")
     options = parser.parse_args()
+    if not options.data.is_dir():
+        print(
+            f"skipped: the public data (XQuAD, a handbook) is not at {options.data}; name its folder with --data"
+        )
+        return
     print(TARGETS)
     embedder = Embedder()
     with tempfile.TemporaryDirectory() as folder:
