@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import signal
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
@@ -26,6 +25,7 @@ from bot.botframework import BotFrameworkConfig, BotFrameworkSeam
 from bot.delivery import StreamPace
 from bot.dialogs.ask import Answerer, Asking, Reply
 from bot.local import LocalChannel
+from bot.loopback import names_loopback
 from bot.site import site_routes
 from bot.teams import TeamsFrontEnd, TeamsStyle
 from feedback.privacy import load_or_make_key, pseudonym
@@ -149,22 +149,13 @@ def model_choice(settings: Settings) -> ModelChoice:
 
 def check_address(settings: Settings) -> None:
     """Refuse to listen where strangers could speak as anyone. Raises CannotServe."""
-    if settings.app_id or settings.dangerously_allow_unauthenticated or _is_loopback(settings.host):
+    if settings.app_id or settings.dangerously_allow_unauthenticated or names_loopback(settings.host):
         return
     raise CannotServe(
         f"Without an app id anyone who reaches {settings.host} could speak as anyone. Set ASKPAGE_APP_ID and "
         "ASKPAGE_APP_PASSWORD, or listen on 127.0.0.1. (To let everyone in regardless: "
         "--dangerously-allow-unauthenticated.)"
     )
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def site_url(settings: Settings, port: int) -> str:

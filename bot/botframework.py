@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import ipaddress
 import json
 import logging
 import time
@@ -44,6 +43,7 @@ from yarl import URL
 from bot.activities import MalformedError
 from bot.connector import BotConnector
 from bot.delivery import ChannelError
+from bot.loopback import PROXIED, names_loopback
 from bot.pace import Pace
 from bot.signing_keys import KeysUnavailableError, KeyTimes, SigningKeys
 from bot.teams import TeamsFrontEnd
@@ -53,7 +53,6 @@ from feedback.store import StoreUnavailable
 log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 1_000_000
-PROXIED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
 CLOCK_TOLERANCE_S = 300
 REMEMBERED_TOKENS = 1_000
 OWN_TOKEN_GOOD_S = 240.0
@@ -146,7 +145,7 @@ class BotFrameworkSeam:
         """Hold a token to the one address and the channels that it may speak for."""
         service_url, channel_id = activity.get("serviceUrl"), activity.get("channelId")
         if identity is None:
-            if not (self._config.dangerously_allow_unauthenticated or _is_loopback(_host_of(service_url))):
+            if not (self._config.dangerously_allow_unauthenticated or names_loopback(_host_of(service_url))):
                 raise PermissionError("the address to answer to is not on this machine")
             return
         if not identity.service_url or identity.service_url != service_url:
@@ -295,14 +294,14 @@ async def _read_object(request: web.Request) -> dict[str, Any]:
 
 def _check_from_here(request: web.Request) -> None:
     """Raise PermissionError unless a program on this machine sent the request, and no web page made it do so."""
-    if not _is_loopback(request.remote or ""):
+    if not names_loopback(request.remote or ""):
         raise PermissionError("without an app id only this machine may speak")
     if any(name in request.headers for name in PROXIED):
         raise PermissionError("a proxy brought this from somewhere else")
-    if not _is_loopback(_host_of(f"http://{request.host}")):
+    if not names_loopback(_host_of(f"http://{request.host}")):
         raise PermissionError("the Host header is not this machine's")
     origin = request.headers.get("Origin")
-    if origin is not None and not _is_loopback(_host_of(origin)):
+    if origin is not None and not names_loopback(_host_of(origin)):
         raise PermissionError("a web page from elsewhere sent this")
     if request.content_type != "application/json":  # a page can send other types without asking first
         raise PermissionError("an activity is application/json")
@@ -315,15 +314,6 @@ def _host_of(url: object) -> str:
     except ValueError:
         return ""
     return parsed.host or "" if parsed.scheme in {"http", "https"} else ""
-
-
-def _is_loopback(host: str) -> bool:
-    if host.lower().rstrip(".") == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def _sentence(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> web.Response:

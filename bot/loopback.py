@@ -50,7 +50,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
-_PROXIED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
+PROXIED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
 _NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -92,7 +92,7 @@ def check_peer(request: web.Request) -> None:
     own = transport.get_extra_info("sockname") if transport else None
     if not peer or not own or not is_loopback(str(peer[0])):
         raise RefusedError(403, "This page is only for browsers on the machine where askpage runs.")
-    if any(name in request.headers for name in _PROXIED):
+    if any(name in request.headers for name in PROXIED):
         raise RefusedError(403, "This page is not served through a proxy or a tunnel.")
     if not is_own_host(request.headers.get("Host", ""), int(own[1])):
         raise RefusedError(403, f"Open this page as http://localhost:{own[1]}/ and under no other name.")
@@ -125,6 +125,16 @@ def is_loopback(address: str) -> bool:
         return False
     mapped = getattr(parsed, "ipv4_mapped", None)
     return bool((mapped or parsed).is_loopback)
+
+
+def names_loopback(host: str) -> bool:
+    """Whether a host, as it stands in an address or a setting, is this machine's own."""
+    if host.lower().rstrip(".") == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def is_own_host(host: str, port: int) -> bool:
