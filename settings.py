@@ -73,7 +73,7 @@ class Settings(BaseSettings):
         16, ge=0, description="Questions that may wait for the model; one more hears «busy»."
     )
     prompt_tokens: int = Field(
-        1600, ge=256, description="Longest prompt, tokens; older passages are cut first."
+        1600, ge=256, description="Longest prompt, tokens; the asker of a longer one is told."
     )
     answer_tokens: int = Field(96, ge=8, description="Longest answer, tokens.")
     answer_timeout_s: float = Field(60.0, gt=0, description="Longest time for one answer, seconds.")
