@@ -34,7 +34,7 @@ from model.evaluate import DatasetInvalid, Item, Judged, Scores, evaluate, read_
 from model.importing import ImportFailed, import_base
 from model.loading import CANNED
 from model.onnx_infer import EngineError, EngineOptions, resolve
-from model.versions import ModelMissing, VersionError, list_versions, live_version
+from model.versions import VersionError, list_versions, live_version
 from options import settings_table, with_settings
 from pages.added import add_source, added_sources, drop_source
 from pages.embed import EmbeddingModelMissing
@@ -84,7 +84,7 @@ def serve_command(settings: Settings) -> None:
     """Serve the bot, and its chat page on this machine; sets up what is missing first."""
     listener = listen(settings)
     with listener:
-        _set_up(settings)
+        _ensure_model(settings)
         late = asyncio.run(_serve(settings, listener))
     if late:
         progress_out.print(f"{late} questions are kept and will be answered at the next start.")
@@ -96,6 +96,7 @@ async def _serve(settings: Settings, listener: Any) -> int:
         progress_out.print("Ctrl-C stops it; what is being answered is finished first.")
 
     async with open_parts(settings) as parts:
+        await _refresh(settings, parts.shelf)
         return await serve(parts, listener, ready)
 
 
@@ -103,20 +104,12 @@ async def _serve(settings: Settings, listener: Any) -> int:
 @with_settings
 def setup_command(settings: Settings) -> None:
     """Import the model and index the pages, without serving. Done steps are skipped."""
-    _set_up(settings)
-
-
-def _set_up(settings: Settings) -> None:
     _ensure_model(settings)
-    asyncio.run(_refresh(settings))
+    asyncio.run(_refresh_alone(settings))
 
 
 def _ensure_model(settings: Settings) -> None:
-    if settings.base_model == CANNED:
-        return
-    try:
-        live_version(settings.models_dir)
-    except ModelMissing:
+    if settings.base_model != CANNED:
         _import(settings, settings.base_model)
 
 
@@ -131,13 +124,17 @@ def _import(settings: Settings, base: str) -> Path:
         return import_base(base, settings.models_dir, device, on_progress=show)
 
 
-async def _refresh(settings: Settings) -> RefreshReport:
+async def _refresh(settings: Settings, shelf: Shelf) -> RefreshReport:
     """Read all sources again; what a source named that is no longer one is forgotten."""
     sources = list(dict.fromkeys([*settings.pages, *added_sources(settings.index_dir)]))
+    for old in {entry.source for entry in shelf.index.pages()} - {None, *sources}:
+        await shelf.library.forget_source(str(old))
+    return await _refresh_with_bar(shelf.library, sources)
+
+
+async def _refresh_alone(settings: Settings) -> RefreshReport:
     async with open_shelf(settings) as shelf:
-        for old in {entry.source for entry in shelf.index.pages()} - {None, *sources}:
-            await shelf.library.forget_source(str(old))
-        return await _refresh_with_bar(shelf.library, sources)
+        return await _refresh(settings, shelf)
 
 
 async def _refresh_with_bar(library: Library, sources: list[str]) -> RefreshReport:
@@ -198,7 +195,7 @@ def ask_command(
 async def _ask(settings: Settings, text: str, page: str) -> Answer:
     async with open_parts(settings) as parts:
         if not page and not parts.shelf.index.pages():
-            await _refresh_with_bar(parts.shelf.library, settings.pages)
+            await _refresh(settings, parts.shelf)
         url = await _read_page(parts.shelf, page) if page else None
         return await parts.answering.answer(_question(text, url))
 
@@ -266,7 +263,7 @@ def pages_add(
 @with_settings
 def pages_refresh(settings: Settings) -> None:
     """Read all sources again; unchanged pages are skipped."""
-    _print_report(asyncio.run(_refresh(settings)))
+    _print_report(asyncio.run(_refresh_alone(settings)))
 
 
 async def _add(settings: Settings, source: str) -> RefreshReport:
