@@ -2,7 +2,8 @@
 
 A person asks a `Question`. The page index finds `Passage`s of the known `Page`s. The model answers from them:
 an `Answer` with `Citation`s that stand in the passages word for word, or an honest abstention. The person says
-what they think of it: `Feedback`. Everything is frozen; a change of mind is a new record.
+what they think of it: `Feedback`. What is doubtful goes to reviewers: a `Review`, which ends with a `Verdict` and,
+mostly, a `VerifiedAnswer` that the next asker gets. Everything is frozen; a change of mind is a new record.
 
 Times are timezone-aware UTC. Ids are opaque strings. Names that end in `_s` are seconds.
 """
@@ -30,6 +31,7 @@ class Question:
     `id` is the activity's id on its channel, prefixed by its conversation, so that a redelivery is the same
     question. `asker` is a pseudonym, never a name or a channel's user id. `reply_to` is what the channel's front
     end needs to answer later (JSON, opaque to everything else); it is erased once the answer is delivered.
+    `language` is the asker's, as the channel tells it ("en", "de"; "" where it does not).
     """
 
     id: str
@@ -40,6 +42,7 @@ class Question:
     asked_at: datetime
     page_url: str | None = None
     reply_to: str = ""
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,9 @@ class Answer:
 
     `passages` is what the model saw, in prompt order: without it a correction cannot be replayed as the prompt
     that the model really had. `citations` is what the answer used; marker [n] in `text` is `citations[n - 1]`.
-    An abstention has `abstained` set, and at most one citation: the nearest section.
+    An abstention has `abstained` set, and at most one citation: the nearest section. `support` is the share of the
+    answer's content words that stand in its citation, 0 to 1 (None: nothing was compared). `form` names how feedback
+    was asked for below it. `verified_by` and `verified_at` say which reviewer (a pseudonym) stands for it since when.
     """
 
     id: str
@@ -129,6 +134,9 @@ class Answer:
     timings: Timings
     answered_at: datetime
     verified_by: str | None = None
+    verified_at: datetime | None = None
+    support: float | None = None
+    form: str = ""
 
 
 class FeedbackKind(StrEnum):
@@ -138,6 +146,7 @@ class FeedbackKind(StrEnum):
     REACTION = "reaction"
     STARS = "stars"
     COMMENT = "comment"
+    EXPERT = "expert"
     IMPLICIT = "implicit"
 
 
@@ -145,9 +154,12 @@ class FeedbackKind(StrEnum):
 class Feedback:
     """One person's word on one answer.
 
-    (`answer_id`, `giver`, `kind`, `value` of a reaction) is one record: giving it again replaces, taking it back
-    sets `withdrawn_at`. `value` is "like" or "dislike" for a thumb, the reaction's name, "1" to "5" for stars, the
-    text of a comment. `trainable` says whether the channel's terms and the giver allow learning from it.
+    (`answer_id`, `giver`, `kind`, `value` of a reaction or an implicit signal) is one record: giving it again
+    replaces, taking it back sets `withdrawn_at`, the newest counts. `value` is "like" or "dislike" for a thumb, the
+    reaction's name, "1" to "5" for stars, "" for a comment (its text is `comment`) and for the wish for an expert;
+    "follow_up", "opened" or "abandoned" for an implicit signal. `trainable` says whether the channel's terms and the
+    giver allow learning from it. `source` is the id of the activity that brought it: the same one twice is one record.
+    `page_hash` is that of the page the answer stands on.
     """
 
     answer_id: str
@@ -159,3 +171,102 @@ class Feedback:
     withdrawn_at: datetime | None = None
     comment: str = ""
     reasons: tuple[str, ...] = field(default=())
+    source: str = ""
+    model_version: str = ""
+    page_hash: str = ""
+
+
+class ReviewReason(StrEnum):
+    """Why an answer went to the reviewers. Only a sample is unbiased: accuracy is computed from nothing else."""
+
+    THUMB_DOWN = "thumb_down"
+    FEW_STARS = "few_stars"
+    EXPERT = "expert"
+    DECLINED = "declined"
+    LOW_SUPPORT = "low_support"
+    SAMPLE = "sample"
+    STALE = "stale"
+
+
+class Ruling(StrEnum):
+    """What a reviewer decides: the answer is right; has another text; is not on the page; was no real question."""
+
+    APPROVED = "approved"
+    CORRECTED = "corrected"
+    NOT_ON_PAGE = "not_on_page"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One reviewer's ruling. `text` and `citation` are the correction's; `source` the activity that brought it."""
+
+    reviewer: str
+    reviewer_name: str
+    ruling: Ruling
+    given_at: datetime
+    text: str = ""
+    citation: Citation | None = None
+    note: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A reviewer would rather not decide, and why."""
+
+    reviewer: str
+    reason: str
+    skipped_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """An answer before its reviewers. One per answer; a stale one begins a new `round`.
+
+    It waits until `needed` verdicts of different people are there; then `settled_at` is set, and the last verdict is
+    the ruling. `claimed_by` holds it until `claimed_until`. `weight` is how many answers a sampled one stands for
+    (0: not sampled); `stratum` is "site|channel|language|model version". `version` grows with every change.
+    """
+
+    answer_id: str
+    reasons: tuple[ReviewReason, ...]
+    opened_at: datetime
+    stratum: str = ""
+    weight: float = 0.0
+    needed: int = 1
+    round: int = 1
+    claimed_by: str = ""
+    claimed_name: str = ""
+    claimed_until: datetime | None = None
+    verdicts: tuple[Verdict, ...] = ()
+    skips: tuple[Skip, ...] = ()
+    settled_at: datetime | None = None
+    version: int = 0
+
+    @property
+    def ruling(self) -> Verdict | None:
+        """What was decided; None while it waits."""
+        return self.verdicts[-1] if self.settled_at is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedAnswer:
+    """What the next asker of the same question gets, until a page that it stands on changes.
+
+    `answer_id` is the answer that was reviewed. `page_url` is the page that the question named, if it named one: it
+    serves only questions about that page then. `pages` are (address without fragment, hash) of what it stands on.
+    `abstained` says that the answer is not on the page.
+    """
+
+    answer_id: str
+    question_text: str
+    page_url: str | None
+    text: str
+    citations: tuple[Citation, ...]
+    passages: tuple[Passage, ...]
+    pages: tuple[tuple[str, str], ...]
+    abstained: bool
+    verified_by: str
+    verified_at: datetime
+    stale_at: datetime | None = None

@@ -8,12 +8,27 @@ from datetime import UTC, datetime
 from typing import Any
 
 from feedback.store import RecordInvalid
-from records import Answer, Channel, Citation, Feedback, FeedbackKind, Passage, Question, Timings
+from records import (
+    Answer,
+    Channel,
+    Citation,
+    Feedback,
+    FeedbackKind,
+    Passage,
+    Question,
+    Review,
+    ReviewReason,
+    Ruling,
+    Skip,
+    Timings,
+    Verdict,
+    VerifiedAnswer,
+)
 
 _KEPT_APART = frozenset({"question", "reply_to"})
 
 
-def to_json(record: Question | Answer | Feedback) -> str:
+def to_json(record: Question | Answer | Feedback | Review | VerifiedAnswer) -> str:
     """Return a record as JSON. An answer comes without its question, a question without its `reply_to`.
 
     Both are kept beside it: the question once, however many answers it has, and `reply_to` until it is erased.
@@ -47,6 +62,7 @@ def answer_from(text: str, question: Question) -> Answer:
             "citations": tuple(Citation(**citation) for citation in kept["citations"]),
             "timings": Timings(**kept["timings"]),
             "answered_at": datetime.fromisoformat(kept["answered_at"]),
+            "verified_at": _time_from(kept.get("verified_at")),
         }
     )
 
@@ -54,14 +70,47 @@ def answer_from(text: str, question: Question) -> Answer:
 def feedback_from(text: str) -> Feedback:
     """Return the feedback that `to_json` wrote."""
     kept = json.loads(text)
-    withdrawn_at = kept["withdrawn_at"]
     return Feedback(
         **kept
         | {
             "kind": FeedbackKind(kept["kind"]),
             "given_at": datetime.fromisoformat(kept["given_at"]),
-            "withdrawn_at": datetime.fromisoformat(withdrawn_at) if withdrawn_at else None,
+            "withdrawn_at": _time_from(kept["withdrawn_at"]),
             "reasons": tuple(kept["reasons"]),
+        }
+    )
+
+
+def review_from(text: str) -> Review:
+    """Return the review that `to_json` wrote."""
+    kept = json.loads(text)
+    return Review(
+        **kept
+        | {
+            "reasons": tuple(ReviewReason(reason) for reason in kept["reasons"]),
+            "opened_at": datetime.fromisoformat(kept["opened_at"]),
+            "claimed_until": _time_from(kept["claimed_until"]),
+            "verdicts": tuple(_verdict_from(verdict) for verdict in kept["verdicts"]),
+            "skips": tuple(
+                Skip(**skip | {"skipped_at": datetime.fromisoformat(skip["skipped_at"])})
+                for skip in kept["skips"]
+            ),
+            "settled_at": _time_from(kept["settled_at"]),
+        }
+    )
+
+
+def verified_from(text: str) -> VerifiedAnswer:
+    """Return the verified answer that `to_json` wrote."""
+    kept = json.loads(text)
+    return VerifiedAnswer(
+        **kept
+        | {
+            "citations": tuple(Citation(**citation) for citation in kept["citations"]),
+            "passages": tuple(_passage_from(passage) for passage in kept["passages"]),
+            "pages": tuple((url, page_hash) for url, page_hash in kept["pages"]),
+            "verified_at": datetime.fromisoformat(kept["verified_at"]),
+            "stale_at": _time_from(kept["stale_at"]),
         }
     )
 
@@ -71,6 +120,20 @@ def moment(time: datetime) -> str:
     if time.tzinfo is None:
         raise RecordInvalid(f"a time without a zone: {time}")
     return time.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _verdict_from(kept: dict[str, Any]) -> Verdict:
+    citation = kept["citation"]
+    read: dict[str, Any] = {
+        "ruling": Ruling(kept["ruling"]),
+        "given_at": datetime.fromisoformat(kept["given_at"]),
+        "citation": Citation(**citation) if citation else None,
+    }
+    return Verdict(**kept | read)
+
+
+def _time_from(kept: str | None) -> datetime | None:
+    return datetime.fromisoformat(kept) if kept else None
 
 
 def _passage_from(kept: dict[str, Any]) -> Passage:
