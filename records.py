@@ -226,7 +226,8 @@ class Review:
 
     It waits until `needed` verdicts of different people are there; then `settled_at` is set, and the last verdict is
     the ruling. `claimed_by` holds it until `claimed_until`. `weight` is how many answers a sampled one stands for
-    (0: not sampled); `stratum` is "site|channel|language|model version". `version` grows with every change.
+    (0: not sampled); `stratum` is "site|channel|language|model version". `passages` is what a later round looks at: the
+    pages as they are then (empty: what the model saw), and `earlier` the ruling before. `version` grows with every change.
     """
 
     answer_id: str
@@ -242,12 +243,26 @@ class Review:
     verdicts: tuple[Verdict, ...] = ()
     skips: tuple[Skip, ...] = ()
     settled_at: datetime | None = None
+    passages: tuple[Passage, ...] = ()
+    earlier: Verdict | None = None
     version: int = 0
 
     @property
     def ruling(self) -> Verdict | None:
         """What was decided; None while it waits."""
         return self.verdicts[-1] if self.settled_at is not None else None
+
+    @property
+    def blind(self) -> bool:
+        """Whether nobody may see the verdicts before it is settled: the samples measure how reviewers agree."""
+        return self.weight > 0
+
+    @property
+    def proposal(self) -> Verdict | None:
+        """What waits for consent: a correction, for the second reviewer's; an earlier ruling, on the changed page."""
+        if self.settled_at is not None or self.blind:
+            return None
+        return self.verdicts[-1] if self.verdicts else self.earlier
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,6 +113,66 @@ class Settings(BaseSettings):
         description="Show the indexed pages under /site/ to everyone who reaches the port, not this machine only.",
     )
 
+    # Feedback
+    feedback_form: Literal["thumbs", "reasons", "stars", "none"] = Field(
+        "thumbs",
+        description="How feedback is asked for: Teams' thumbs, thumbs with our reasons, stars on the card, not at all.",
+    )
+    feedback_form_version: int = Field(
+        1, ge=1, description="Raise it with every change of how feedback is asked for; answers record it."
+    )
+    feedback_after: Literal["all", "answered", "declined"] = Field(
+        "all", description="After which answers feedback is asked for."
+    )
+    feedback_share: float = Field(1.0, ge=0, le=1, description="Share of the people who are asked, 0 to 1.")
+    feedback_trial_form: Literal["thumbs", "reasons", "stars", "none"] = Field(
+        "stars", description="Another form, to compare response rates with."
+    )
+    feedback_trial_share: float = Field(
+        0.0, ge=0, le=1, description="Share of the people who get the other form, 0 to 1."
+    )
+    reactions_up: Words = Field(
+        default=["like", "heart", "laugh"],
+        description="Reactions that say the answer is good, comma-separated.",
+    )
+    reactions_down: Words = Field(
+        default=["sad", "angry"], description="Reactions that say the answer is bad, comma-separated."
+    )
+    count_opened: bool = Field(
+        True, description="Let the buttons that open a source lead over this bot, which counts them."
+    )
+
+    # Review
+    reviewers: Words = Field(
+        default=[],
+        description="Who may review: Entra object ids, comma-separated. Robin of the local page may.",
+    )
+    reviewer_groups: Words = Field(
+        default=[], description="Entra groups whose members may review, by object id, comma-separated."
+    )
+    graph_url: str = Field("", description="Where groups are asked for; empty: Microsoft Graph.")
+    few_stars: int = Field(2, ge=0, le=5, description="An answer with so many stars or fewer is reviewed.")
+    low_support: float = Field(
+        0.6,
+        ge=0,
+        le=1,
+        description="An answer with a smaller share of its words in its citation is reviewed, 0 to 1.",
+    )
+    declined_by: int = Field(
+        3, ge=1, description="A question that was declined to so many people is reviewed."
+    )
+    sample_share: float = Field(
+        0.05, ge=0, le=1, description="Share of the answers that reviewers see at random, 0 to 1."
+    )
+    double_share: float = Field(
+        0.2, ge=0, le=1, description="Share of the sample that two reviewers see, 0 to 1."
+    )
+    second_reviewer: bool = Field(False, description="Let a second reviewer agree to a correction.")
+    review_lease_s: float = Field(900.0, gt=0, description="How long a claimed review is held, seconds.")
+    review_interval_s: float = Field(
+        10.0, gt=0, description="Time between two looks at changed pages and undelivered cards, seconds."
+    )
+
     # People
     pseudonym_key: SecretStr = Field(
         SecretStr(""), description="Key of the user pseudonyms (HMAC). Empty: one is made in data_dir."
@@ -120,7 +180,15 @@ class Settings(BaseSettings):
     drain_timeout_s: float = Field(20.0, ge=0, description="Time for answers under way at a stop, seconds.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
 
-    @field_validator("pages", "allowed_sites", mode="before")
+    @field_validator(
+        "pages",
+        "allowed_sites",
+        "reactions_up",
+        "reactions_down",
+        "reviewers",
+        "reviewer_groups",
+        mode="before",
+    )
     @classmethod
     def _split_words(cls, value: object) -> object:
         return (

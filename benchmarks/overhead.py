@@ -31,11 +31,14 @@ from aiohttp import web
 
 from bot.botframework import BotFrameworkConfig, BotFrameworkSeam
 from bot.dialogs.ask import Asking
+from bot.feedback_parts import FeedbackParts
+from bot.reviewers import Reviewers
 from bot.teams import TeamsFrontEnd
+from feedback.desk import Desk
 from feedback.sqlite import SqliteStore
 from records import Answer, Question
 from tests.tokens import APP_ID, ISSUER, Issuer
-from tests.world import an_answer, pseudonym, served
+from tests.world import KEY, REVIEWERS, an_answer, pseudonym, served, some_surroundings
 
 
 class CannedAnswerer:
@@ -49,8 +52,10 @@ class CannedAnswerer:
 async def run_bot(metadata_url: str, folder: Path) -> None:
     """Serve until the standard input ends; write the port first and the processor time used last."""
     store = SqliteStore.open(folder / "overhead.sqlite3")
-    asking = Asking(store, CannedAnswerer())
-    front = TeamsFrontEnd(asking, store, pseudonym, "https://bot.example")
+    around = some_surroundings(lambda: seam.connector)
+    parts = FeedbackParts(store, Desk(store.documents), KEY, around)
+    asking = Asking(store, CannedAnswerer(), parts.looking)
+    front = TeamsFrontEnd(asking, store, pseudonym, parts.hands(Reviewers(REVIEWERS)))
     config = BotFrameworkConfig(app_id=APP_ID, openid_metadata_url=metadata_url, token_issuer=ISSUER)
     seam = BotFrameworkSeam(config, front, own_token=_own_token)
     app = web.Application()

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from bot.cards.answer import answer_card
+from bot.cards.answer import NOTHING_SAID, Standing, answer_card
 from bot.wording import ABSTRACT_CHARACTERS, NAME_CHARACTERS, absolute, calm, clipped
 from records import Answer
 
@@ -39,6 +39,8 @@ class MalformedError(ValueError):
 class Incoming:
     """One activity, read. `text` has lost the mention of the bot; `sender` is the directory's id where there is one.
 
+    `directory_id` is that id alone, and "" where the channel vouches for none: permissions stand on it.
+
     `conversation` is the channel's conversation account with `serviceUrl` and `channelId` beside it: all that a
     connector needs to reach it.
     """
@@ -47,6 +49,7 @@ class Incoming:
     name: str
     id: str
     sender: str
+    directory_id: str
     text: str
     reply_to_id: str
     conversation: Json
@@ -133,13 +136,13 @@ def read_activity(activity: Mapping[str, Any]) -> Incoming:
     """Read an activity of any type; raises MalformedError."""
     account = as_dict(activity.get("conversation"))
     conversation: Json = {
-        key: value
-        for key, value in account.items()
-        if key in {"id", "conversationType", "isGroup", "tenantId"}
+        key: value for key, value in account.items() if key in {"id", "conversationType", "isGroup"}
     }
     conversation["id"] = as_text(account.get("id"))
     conversation["channelId"] = as_text(activity.get("channelId"))
     conversation["serviceUrl"] = as_text(activity.get("serviceUrl"))
+    tenant = as_dict(as_dict(activity.get("channelData")).get("tenant"))
+    conversation["tenantId"] = as_text(account.get("tenantId")) or as_text(tenant.get("id"))
     kind = as_text(activity.get("type"))
     if not (kind and conversation["id"] and conversation["channelId"]):
         raise MalformedError("an activity needs type, channelId and conversation.id")
@@ -150,11 +153,16 @@ def read_activity(activity: Mapping[str, Any]) -> Incoming:
         name=as_text(activity.get("name")),
         id=as_text(activity.get("id")),
         sender=as_text(user.get("aadObjectId")) or as_text(user.get("id")),
+        directory_id=as_text(user.get("aadObjectId")),
         text=_spoken(activity, as_text(bot.get("id"))),
         reply_to_id=as_text(activity.get("replyToId")),
         conversation=conversation,
         bot={"id": as_text(bot.get("id")), "name": as_text(bot.get("name"))},
-        user={"id": as_text(user.get("id")), "role": as_text(user.get("role"))},
+        user={
+            "id": as_text(user.get("id")),
+            "name": as_text(user.get("name")),
+            "role": as_text(user.get("role")),
+        },
         value=as_dict(activity.get("value")),
         raw=activity,
     )
@@ -200,6 +208,17 @@ def reference_of(incoming: Incoming, replaces: str = "") -> Reference:
         activity_id=incoming.id,
         replaces=replaces,
     )
+
+
+def place_of(incoming: Incoming, *, whole_channel: bool = False) -> Reference:
+    """Where something can be said unasked: the conversation alone, without anybody's id.
+
+    `whole_channel` leaves the thread, for a channel's own new post.
+    """
+    conversation = incoming.conversation
+    if whole_channel:
+        conversation = conversation | {"id": incoming.conversation_id.partition(";messageid=")[0]}
+    return Reference(conversation=conversation, bot=incoming.bot, user={}, activity_id="")
 
 
 def outgoing(reference: Reference, kind: str) -> Json:
@@ -255,19 +274,26 @@ def stream_end(message: Json, stream_id: str) -> Json:
     }
 
 
-def answer_message(reference: Reference, answer: Answer, site_url: str) -> Json:
+def answer_message(
+    reference: Reference,
+    answer: Answer,
+    site_url: str,
+    standing: Standing = NOTHING_SAID,
+    loop: Json | None = None,
+) -> Json:
     """Return the final message: text with [n] markers, AI label and citations, thumbs, and the card of sources.
 
-    The label and the citations share one root entity, the only form that Teams shows.
+    The label and the citations share one root entity, the only form that Teams shows. `loop` is Teams' feedback loop.
     """
     cited = {absolute(citation.url, site_url) for citation in answer.citations}
     message = outgoing(reference, "message") | {
         "textFormat": "markdown",
         "text": clipped(calm(answer.text, keep_urls=cited, markers=len(answer.citations)), 10_000),
         "entities": [_label(answer, site_url)],
-        "channelData": {"feedbackLoop": {"type": "default"}},
     }
-    card = answer_card(answer, site_url)
+    if loop:
+        message["channelData"] = {"feedbackLoop": loop}
+    card = answer_card(answer, site_url, standing)
     if card is not None:
         with_card = message | {"attachments": [{"contentType": CARD_TYPE, "content": card}]}
         if utf16_bytes(with_card) <= MAX_MESSAGE_BYTES:

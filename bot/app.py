@@ -14,31 +14,41 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from aiohttp import web
 
 from bot.botframework import BotFrameworkConfig, BotFrameworkSeam
-from bot.delivery import StreamPace
-from bot.dialogs.ask import Answerer, Asking, Reply
+from bot.courier import Courier
+from bot.delivery import Connector, StreamPace
+from bot.dialogs.ask import Asking, Reply
+from bot.directory import Directory, DirectoryConfig
+from bot.feedback_parts import FeedbackParts, Surroundings, rules_of
+from bot.forms import Forms
 from bot.local import LocalChannel
+from bot.local_activities import REVIEWER, directory_id
 from bot.loopback import names_loopback
+from bot.opens import PATH, open_route
+from bot.page_answerer import PageAnswerer, Verified, is_fresh
+from bot.reviewers import IsMember, Reviewers
 from bot.site import site_routes
 from bot.teams import TeamsFrontEnd, TeamsStyle
+from bot.verified import VerifiedAnswers
+from feedback.desk import Desk
 from feedback.privacy import load_or_make_key, pseudonym
 from feedback.sqlite import SqliteStore
-from feedback.store import FeedbackStore
 from model.answering import Answering, AnswerRules
 from model.loading import ModelChoice, open_model
 from model.onnx_infer import EngineOptions
-from pages.embed import Embedder
+from pages.embed import Embedder, Embeds
 from pages.fetch import Fetcher, FetchLimits
 from pages.index import PageIndex
 from pages.library import Library
-from records import Answer, Channel, Question
+from records import Channel, Passage, Question, VerifiedAnswer
 from settings import Settings
 
 EXAMPLES = (
@@ -49,16 +59,31 @@ EXAMPLES = (
 """Questions that the project's own docs answer."""
 
 
+REVIEWED_PASSAGES = 4
+"""How many passages a reviewer of a changed page can choose from."""
+
+
 class CannotServe(Exception):
     """The settings do not allow serving; the message is a sentence for the operator."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """The pages: the index, and the library that keeps it fresh."""
+    """The pages: the index, the library that keeps it fresh, and what finds meaning in text."""
 
     index: PageIndex
     library: Library
+    embedder: Embeds
+
+    def page_hash(self, url: str) -> str | None:
+        """Return the hash of a page as it is now, None where it is not known."""
+        page = self.index.page(url)
+        return page.page_hash if page else None
+
+    async def look_again(self, question: Question) -> Sequence[Passage]:
+        """Return what the pages say on a question now, for reviewers."""
+        hits = await self.library.search(question.text, REVIEWED_PASSAGES, question.page_url)
+        return [hit.passage for hit in hits]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +93,6 @@ class Parts:
     settings: Settings
     shelf: Shelf
     answering: Answering
-
-
-class PageAnswerer:
-    """Answers from the known pages, and from a page that the question names."""
-
-    def __init__(self, library: Library, answering: Answering) -> None:
-        self._library = library
-        self._answering = answering
-
-    async def stream(self, question: Question, history: Sequence[Answer]) -> AsyncIterator[str | Answer]:
-        """See `bot.dialogs.ask.Answerer`; raises PageRefused when the named page cannot be read."""
-        if question.page_url:
-            await self._library.ensure(question.page_url)
-        async for item in self._answering.stream(question, history):
-            yield item
 
 
 @asynccontextmanager
@@ -102,7 +112,7 @@ async def open_shelf(settings: Settings) -> AsyncGenerator[Shelf]:
         async with Fetcher(limits) as fetcher:
             library = Library(index, fetcher, public_url=site_url(settings, settings.port))
             try:
-                yield Shelf(index, library)
+                yield Shelf(index, library, embedder)
             finally:
                 await library.close()
     finally:
@@ -174,63 +184,153 @@ class Bot:
 
 @asynccontextmanager
 async def open_bot(
-    settings: Settings, index: PageIndex, answerer: Answerer, *, port: int
+    settings: Settings, shelf: Shelf, answering: Answering, *, port: int
 ) -> AsyncGenerator[Bot]:
     """Wire store, dialogs and front ends into an application; `port` is the one that is listened on."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     store = await asyncio.to_thread(SqliteStore.open, settings.store_path)
     async with contextlib.AsyncExitStack() as closing:
         closing.push_async_callback(store.close)
-        yield await _wire(settings, index, answerer, store, port, closing)
+        wiring = _Wiring(settings, shelf, store, closing)
+        yield await wiring.bot(answering, port)
 
 
-async def _wire(
-    settings: Settings,
-    index: PageIndex,
-    answerer: Answerer,
-    store: FeedbackStore,
-    port: int,
-    closing: contextlib.AsyncExitStack,
-) -> Bot:
-    site = site_url(settings, port)
-    examples = EXAMPLES if "docs" in settings.pages else ()
-    asking = Asking(store, answerer, timeout_s=settings.answer_timeout_s)
-    named = partial(pseudonym, _key(settings))
-    teams = TeamsFrontEnd(asking, store, named, site, TeamsStyle(examples=examples))
-    seam = BotFrameworkSeam(_framework(settings), teams)
-    closing.push_async_callback(seam.close)
-    closing.push_async_callback(teams.close)
-    app = web.Application(client_max_size=1_000_000)
-    app.add_routes([web.post("/api/messages", seam.process), web.get("/healthz", _healthy)])
-    app.add_routes(
-        site_routes(
-            index.page,
-            lambda: [(entry.url, entry.title) for entry in index.pages() if entry.source],
-            everyone=settings.site_for_everyone,
+class _Wiring:
+    """Builds a Bot; what has to be closed goes onto `closing` as it is opened."""
+
+    def __init__(
+        self, settings: Settings, shelf: Shelf, store: SqliteStore, closing: contextlib.AsyncExitStack
+    ) -> None:
+        self._settings = settings
+        self._shelf = shelf
+        self._store = store
+        self._closing = closing
+        self._connectors: dict[str, Connector] = {}
+        self._key = _key(settings)
+        self._examples = EXAMPLES if "docs" in settings.pages else ()
+
+    async def bot(self, answering: Answering, port: int) -> Bot:
+        settings, store = self._settings, self._store
+        site = site_url(settings, port)
+        known = VerifiedAnswers(self._shelf.embedder)
+        parts = self._feedback(known, site)
+        forms = forms_of(settings)
+        verified = Verified(known, partial(is_fresh, page_hash=self._shelf.page_hash))
+        answerer = PageAnswerer(self._shelf.library, answering, verified, forms)
+        asking = Asking(store, answerer, parts.looking, timeout_s=settings.answer_timeout_s)
+        app = web.Application(client_max_size=1_000_000)
+        teams, seam = self._teams(asking, parts)
+        app.add_routes([web.post("/api/messages", seam.process), web.get("/healthz", _healthy)])
+        app.add_routes([open_route(store, parts.looking.opened, site), *self._site()])
+        local_front = self._local(asking, parts, app) if settings.local_page else None
+        await asyncio.to_thread(_fill, known, await parts.desk.live_verified())
+        await self._start(parts.courier)
+
+        def reply_for(question: Question) -> Reply | None:
+            if question.channel is Channel.LOCAL:
+                local = self._connectors.get(Channel.LOCAL)
+                return local_front.reply_for(question, local) if local_front and local else None
+            return teams.reply_for(question, seam.connector)
+
+        return Bot(app, asking, reply_for)
+
+    def _feedback(self, known: VerifiedAnswers, site: str) -> FeedbackParts:
+        settings, shelf = self._settings, self._shelf
+        reachable = settings.public_url or not settings.app_id
+        around = Surroundings(
+            known=known,
+            look_again=shelf.look_again,
+            fresh=partial(is_fresh, page_hash=shelf.page_hash),
+            connector=self._connector,
+            site_url=site,
+            opens_url=site + PATH if settings.count_opened and reachable else "",
         )
-    )
-    local_front = TeamsFrontEnd(
-        asking, store, named, site, TeamsStyle(Channel.LOCAL, examples, StreamPace(interval_s=0.1))
-    )
-    closing.push_async_callback(local_front.close)
-    local = (
-        LocalChannel(local_front, settings.data_dir, suggestions=examples) if settings.local_page else None
-    )
-    if local is not None:
+        desk = Desk(self._store.documents)
+        return FeedbackParts(self._store, desk, self._key, around, rules_of(settings))
+
+    def _connector(self, conversation: Mapping[str, Any]) -> Connector | None:
+        channel = conversation.get("channelId")
+        return self._connectors.get(Channel.LOCAL if channel == Channel.LOCAL else Channel.TEAMS)
+
+    def _teams(self, asking: Asking, parts: FeedbackParts) -> tuple[TeamsFrontEnd, BotFrameworkSeam]:
+        settings = self._settings
+        reviewers = Reviewers(settings.reviewers, settings.reviewer_groups, self._groups())
+        style = TeamsStyle(examples=self._examples)
+        front = TeamsFrontEnd(
+            asking, self._store, partial(pseudonym, self._key), parts.hands(reviewers), style
+        )
+        seam = BotFrameworkSeam(_framework(settings), front)
+        self._connectors[Channel.TEAMS] = seam.connector
+        self._closing.push_async_callback(seam.close)
+        self._closing.push_async_callback(front.close)
+        return front, seam
+
+    def _local(self, asking: Asking, parts: FeedbackParts, app: web.Application) -> TeamsFrontEnd:
+        reviewers = Reviewers([*self._settings.reviewers, directory_id(REVIEWER)])
+        style = TeamsStyle(Channel.LOCAL, self._examples, StreamPace(interval_s=0.1))
+        named = partial(pseudonym, self._key)
+        front = TeamsFrontEnd(asking, self._store, named, parts.hands(reviewers), style)
+        local = LocalChannel(front, self._settings.data_dir, suggestions=self._examples)
+        self._connectors[Channel.LOCAL] = local
+        self._closing.push_async_callback(local.close)
+        self._closing.push_async_callback(front.close)
         app.add_routes(local.routes())
-        closing.push_async_callback(local.close)
 
         async def hang_up(_: web.Application) -> None:
             local.hang_up()
 
         app.on_shutdown.append(hang_up)
+        return front
 
-    def reply_for(question: Question) -> Reply | None:
-        if question.channel is Channel.LOCAL:
-            return local_front.reply_for(question, local) if local is not None else None
-        return teams.reply_for(question, seam.connector)
+    def _site(self) -> list[web.RouteDef]:
+        index = self._shelf.index
+        return site_routes(
+            index.page,
+            lambda: [(entry.url, entry.title) for entry in index.pages() if entry.source],
+            everyone=self._settings.site_for_everyone,
+        )
 
-    return Bot(app, asking, reply_for)
+    def _groups(self) -> IsMember | None:
+        settings = self._settings
+        if not settings.reviewer_groups:
+            return None
+        directory = Directory(
+            DirectoryConfig(
+                app_id=settings.app_id,
+                app_password=settings.app_password.get_secret_value(),
+                tenant_id=settings.app_tenant_id,
+                login_url=settings.login_url,
+                graph_url=settings.graph_url,
+            )
+        )
+        self._closing.push_async_callback(directory.close)
+        return directory.is_member
+
+    async def _start(self, courier: Courier) -> None:
+        running = asyncio.create_task(courier.run(self._settings.review_interval_s), name="courier")
+
+        async def stop() -> None:
+            running.cancel()
+            await asyncio.wait([running])
+
+        self._closing.push_async_callback(stop)
+
+
+def _fill(known: VerifiedAnswers, verified: Sequence[VerifiedAnswer]) -> None:
+    for one in verified:
+        known.put(one)
+
+
+def forms_of(settings: Settings) -> Forms:
+    """Return how feedback is asked for."""
+    return Forms(
+        form=settings.feedback_form,
+        version=settings.feedback_form_version,
+        after=settings.feedback_after,
+        share=settings.feedback_share,
+        trial=settings.feedback_trial_form,
+        trial_share=settings.feedback_trial_share,
+    )
 
 
 async def _healthy(_: web.Request) -> web.Response:
@@ -277,9 +377,8 @@ async def serve(parts: Parts, listener: socket.socket, ready: Callable[[str], No
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stop.set)
-    answerer = PageAnswerer(parts.shelf.library, parts.answering)
     port: int = listener.getsockname()[1]
-    async with open_bot(settings, parts.shelf.index, answerer, port=port) as bot:
+    async with open_bot(settings, parts.shelf, parts.answering, port=port) as bot:
         runner = web.AppRunner(bot.app, access_log=None, shutdown_timeout=settings.drain_timeout_s)
         await runner.setup()
         try:

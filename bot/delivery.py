@@ -23,14 +23,14 @@ from typing import Any, Protocol
 from bot.activities import (
     Json,
     Reference,
-    answer_message,
     card_message,
     outgoing,
     plain_message,
     stream_end,
     stream_part,
 )
-from bot.dialogs.ask import Undeliverable
+from bot.answer_view import AnswerView
+from bot.dialogs.ask import Stopped, Undeliverable
 from bot.wording import calm, clipped
 from records import Answer
 
@@ -150,10 +150,12 @@ class Stream:
 class TeamsReply:
     """The way of one answer to the person who asked: a `bot.dialogs.ask.Reply`, made from `Question.reply_to` alone."""
 
-    def __init__(self, reference: Reference, connector: Connector, site_url: str, pace: StreamPace) -> None:
+    def __init__(
+        self, reference: Reference, connector: Connector, view: AnswerView, pace: StreamPace
+    ) -> None:
         self._reference = reference
         self._connector = connector
-        self._site_url = site_url
+        self._view = view
         self._typing: asyncio.Task[None] | None = None
         streams = reference.personal and not reference.replaces
         self._stream = Stream(reference, self._send, pace) if streams else None
@@ -170,11 +172,11 @@ class TeamsReply:
         if self._stream is None:
             return
         if self._stream.stopped_by_asker:
-            raise Undeliverable(STOPPED_BY_ASKER)
+            raise Stopped(STOPPED_BY_ASKER)
         self._stream.show(clipped(calm(text, keep_urls=(), markers=99), 10_000))
 
     async def answer(self, answer: Answer) -> str:
-        return await self._finish(answer_message(self._reference, answer, self._site_url))
+        return await self._finish(self._view.message(self._reference, answer))
 
     async def say(self, text: str) -> str:
         return await self._finish(plain_message(self._reference, text))
@@ -203,7 +205,7 @@ class TeamsReply:
             else:
                 return message_id or self._stream.id
         if self._stream is not None and self._stream.stopped_by_asker:
-            raise Undeliverable(STOPPED_BY_ASKER)
+            raise Stopped(STOPPED_BY_ASKER)
         return await self._send(message)
 
     async def _write_over(self, message: Json) -> str:

@@ -25,7 +25,7 @@ from aiohttp import web
 
 from bot.conversations import Change, Conversation, Conversations
 from bot.dialogs.ask import Undeliverable
-from bot.local_activities import activity_of, checked_person, first_contact, shown_after
+from bot.local_activities import REVIEWER, activity_of, checked_person, first_contact, shown_after
 from bot.loopback import HEADERS, Handler, RefusedError, only_from_here, read_object
 from bot.shown import ADAPTIVE_CARD, an_object, shown_of_bot, stream_info
 from feedback.store import StoreUnavailable
@@ -37,7 +37,7 @@ ADAPTIVE_CARDS = Path("node_modules/adaptivecards/dist/adaptivecards.min.js")
 PEOPLE = (
     {"id": "alex", "name": "Alex"},
     {"id": "sam", "name": "Sam"},
-    {"id": "robin", "name": "Robin (reviewer)"},
+    {"id": REVIEWER, "name": "Robin (reviewer)"},
 )
 HEARTBEAT_S = 15.0
 LOADING_BEAT_S = 0.5

@@ -28,8 +28,10 @@ from records import Channel
 
 BOT = {"id": "28:askpage", "name": "askpage"}
 TENANT = {"id": "local"}
+REVIEWER = "robin"
+"""Who of the page's people reviews."""
 REACTIONS = ("like", "heart", "laugh", "surprised", "sad", "angry")
-INVOKES = ("message/submitAction", "adaptiveCard/action")
+INVOKES = ("message/submitAction", "message/fetchTask", "adaptiveCard/action")
 TEXT_LIMIT = 20_000
 """Longest message, characters (Teams takes about 28 KB)."""
 NAME_LIMIT = 60
@@ -186,8 +188,21 @@ def _frame(chat: Conversation, activity_id: str, kind: str) -> Activity:
 
 
 def _account(chat: Conversation) -> dict[str, str]:
-    identity = f"29:local-{chat.person['id']}"
-    return {"id": identity, "name": chat.person["name"], "aadObjectId": str(uuid5(NAMESPACE_URL, identity))}
+    identity = _identity(chat.person["id"])
+    return {
+        "id": identity,
+        "name": chat.person["name"],
+        "aadObjectId": directory_id(chat.person["id"]),
+    }
+
+
+def directory_id(person: str) -> str:
+    """Return what stands for the Entra object id of one of the page's people."""
+    return str(uuid5(NAMESPACE_URL, _identity(person)))
+
+
+def _identity(person: str) -> str:
+    return f"29:local-{person}"
 
 
 def _own(chat: Conversation, message_id: object) -> Shown:

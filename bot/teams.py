@@ -1,10 +1,8 @@
 """The Teams front end: what arrives as Bot Framework activities → records; records → what is sent.
 
 It works on plain dicts and knows neither botbuilder nor HTTP. `bot/botframework.py` authenticates and hands
-activities in; the local page speaks the same way.
-
-What cannot be tied to one answer (a thumb without the message's id where several answers stand, a reaction to
-somebody else's message) is counted in `untied` and never guessed.
+activities in; the local page speaks the same way. What people say about answers goes to `bot/opinions.py`, what
+reviewers do to `bot/review_desk.py`.
 """
 
 from __future__ import annotations
@@ -12,37 +10,52 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from weakref import WeakValueDictionary
 
-from bot.activities import Incoming, Reference, as_dicts, as_text, read_activity, reference_of, split_page
+from bot.activities import (
+    Incoming,
+    Reference,
+    as_dicts,
+    as_text,
+    place_of,
+    plain_message,
+    read_activity,
+    reference_of,
+    split_page,
+)
+from bot.answer_view import AnswerView
 from bot.cards.help import help_card
+from bot.courier import Courier
 from bot.delivery import Connector, StreamPace, TeamsReply, show_card
 from bot.dialogs.ask import Asking, Undeliverable
-from bot.dialogs.rate import give_reaction, give_thumb, take_back_reaction
 from bot.invokes import (
-    BAD_ACTION,
-    FORM,
+    MESSAGE_TYPE,
     NOT_IMPLEMENTED,
     OK,
+    BadAction,
+    CardAction,
     InvokeReply,
-    Thumb,
-    read_action_verb,
-    read_thumb,
+    bad_action,
+    form_task,
+    read_action,
+    read_submitted,
+    saying,
 )
+from bot.opinions import Opinions
+from bot.review_desk import ReviewDesk
+from feedback.desk import Desk
 from feedback.store import FeedbackStore, StoreUnavailable
 from records import Answer, Channel, Question
 
 log = logging.getLogger(__name__)
 
 HELP_WORDS = frozenset({"help", "/help", "?", "hilfe"})
+NOT_KEPT = "This could not be kept just now. Please try again in a minute."
 STORE_DOWN = "I cannot keep your question right now, so I did not start on it. Please ask again in a minute."
-THREADS = 50
-"""How many threads of a channel are looked through for the message that somebody means."""
 REMEMBERED = 10_000
 """How many conversations and edited questions are remembered in memory, the latest ones."""
 
@@ -56,6 +69,17 @@ class TeamsStyle:
     pace: StreamPace = field(default_factory=StreamPace)
 
 
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What a front end passes activities on to."""
+
+    desk: Desk
+    view: AnswerView
+    opinions: Opinions
+    reviews: ReviewDesk
+    courier: Courier
+
+
 class TeamsFrontEnd:
     """Handles one authenticated activity at a time, of any type. One per process and channel."""
 
@@ -64,21 +88,19 @@ class TeamsFrontEnd:
         asking: Asking,
         store: FeedbackStore,
         pseudonym: Callable[[str], str],
-        site_url: str,
+        hands: Hands,
         style: TeamsStyle | None = None,
     ) -> None:
-        """`site_url` is what root-relative page addresses ("/site/docs/x#y") are joined to."""
         self._asking = asking
         self._store = store
         self._pseudonym = pseudonym
-        self._site_url = site_url
+        self._hands = hands
         self._style = style or TeamsStyle()
         self._replies: WeakValueDictionary[str, TeamsReply] = WeakValueDictionary()  # while they work
         self._latest: dict[str, str] = {}
         self._welcomed: dict[str, str] = {}
-        self._threads: dict[str, deque[str]] = {}
+        self._contacts: dict[str, str] = {}
         self._errands: set[asyncio.Task[None]] = set()
-        self.untied: Counter[str] = Counter()
 
     async def receive(self, activity: Mapping[str, Any], connector: Connector) -> InvokeReply | None:
         """Handle one activity; an invoke gets its reply. Raises Malformed, and StoreUnavailable for feedback."""
@@ -93,9 +115,9 @@ class TeamsFrontEnd:
             case "messageDelete":
                 await self._deleted(incoming, connector)
             case "messageReaction":
-                await self._reacted(incoming)
+                await self._hands.opinions.reacted(incoming, self._pseudonym(incoming.sender))
             case "conversationUpdate" | "installationUpdate":
-                self._joined(incoming, connector)
+                await self._joined(incoming, connector)
             case "invoke":
                 return await self._invoked(incoming)
             case kind:
@@ -107,7 +129,7 @@ class TeamsFrontEnd:
         reference = Reference.load(question.reply_to)
         if question.channel is not self._style.channel or reference is None:
             return None
-        return TeamsReply(reference, connector, self._site_url, self._style.pace)
+        return TeamsReply(reference, connector, self._hands.view, self._style.pace)
 
     async def close(self) -> None:
         """Wait for the cards that are on their way."""
@@ -118,11 +140,22 @@ class TeamsFrontEnd:
 
     async def _message(self, incoming: Incoming, connector: Connector) -> None:
         if not incoming.text and incoming.value:
-            log.info("a card was submitted that nobody here knows")
+            await self._submitted(incoming, connector)
         elif not incoming.text or incoming.text.lower().strip(" .!") in HELP_WORDS:
             self._show(help_card(self._style.examples), incoming, connector)
-        else:
+        elif not await self._told(incoming, connector):
             await self._ask(incoming, connector, incoming.question_id, replaces="")
+
+    async def _told(self, incoming: Incoming, connector: Connector) -> bool:
+        """Do what somebody told the bot to do; False for a question."""
+        try:
+            return await self._hands.reviews.told(incoming, connector, self._pseudonym(incoming.sender))
+        except StoreUnavailable:
+            log.exception("what somebody told the bot could not be done")
+            await _say(NOT_KEPT, incoming, connector)
+        except (Undeliverable, OSError) as error:
+            log.warning("somebody told the bot something and got no answer: %s", error)
+        return True
 
     async def _ask(
         self, incoming: Incoming, connector: Connector, question_id: str, *, replaces: str
@@ -138,9 +171,11 @@ class TeamsFrontEnd:
             asked_at=datetime.now(UTC),
             page_url=page_url,
             reply_to=reference.dump(),
+            language=as_text(incoming.raw.get("locale")).partition("-")[0].lower()[:8],
         )
-        reply = TeamsReply(reference, connector, self._site_url, self._style.pace)
+        reply = TeamsReply(reference, connector, self._hands.view, self._style.pace)
         try:
+            await self._remember_way(incoming)
             fresh = await self._asking.receive(question, reply)
         except StoreUnavailable:
             log.exception("a question could not be kept")
@@ -148,15 +183,13 @@ class TeamsFrontEnd:
             return
         if fresh:
             self._replies[question_id] = reply
-            self._note_thread(incoming.conversation_id)
 
-    def _note_thread(self, conversation_id: str) -> None:
-        """Remember the latest threads of a channel that the bot spoke in."""
-        channel, mark, _ = conversation_id.partition(";messageid=")
-        if mark:
-            threads = self._threads.setdefault(channel, deque(maxlen=THREADS))
-            if conversation_id not in threads:
-                threads.append(conversation_id)
+    async def _remember_way(self, incoming: Incoming) -> None:
+        """Keep how to speak in this conversation later, when a reviewer has ruled."""
+        way = place_of(incoming).dump()
+        if self._contacts.get(incoming.conversation_id) != way:
+            await self._hands.desk.put_contact(incoming.conversation_id, way)
+            _remember(self._contacts, incoming.conversation_id, way)
 
     async def _edited(self, incoming: Incoming, connector: Connector) -> None:
         """Answer an edited question anew, and write it over the answer before."""
@@ -199,6 +232,9 @@ class TeamsFrontEnd:
         shown = ""
         for question_id in versions:
             reply = self._replies.pop(question_id, None)
+            answer = await self._store.answer_to_question(question_id)
+            if answer is not None:
+                await self._hands.courier.forget(answer)
             message_id = await self._asking.forget(question_id)
             if reply is not None and not message_id:
                 message_id = await reply.abandon()
@@ -207,75 +243,72 @@ class TeamsFrontEnd:
 
     # What people think of an answer
 
-    async def _reacted(self, incoming: Incoming) -> None:
-        answer = await self._answer_shown(incoming)
-        if answer is None:
-            self._count("reaction")
-            return
-        giver = self._pseudonym(incoming.sender)
-        for reaction in as_dicts(incoming.raw.get("reactionsAdded")):
-            if name := as_text(reaction.get("type")):
-                await give_reaction(self._store, answer, giver, name[:80])
-        for reaction in as_dicts(incoming.raw.get("reactionsRemoved")):
-            if name := as_text(reaction.get("type")):
-                await take_back_reaction(self._store, answer, giver, name[:80])
-
     async def _invoked(self, incoming: Incoming) -> InvokeReply:
         match incoming.name:
             case "message/submitAction":
-                thumb = read_thumb(incoming.value)
-                if thumb is not None:
-                    await self._rated(incoming, thumb)
+                await self._hands.opinions.thumbed(incoming, self._pseudonym(incoming.sender))
                 return OK
             case "message/fetchTask":
-                return FORM
+                return form_task(incoming.value)
             case "adaptiveCard/action":
-                verb = read_action_verb(incoming.value)
-                log.info("an action that no card of ours has: %r", verb)
-                return BAD_ACTION
+                try:
+                    action = read_action(incoming.value)
+                except BadAction as bad:
+                    log.info("an action that no card of ours has")
+                    return bad_action(str(bad))
+                return await self._acted(incoming, action)
             case name:
                 log.info("an invoke that is not for us: %s", name[:80])
                 return NOT_IMPLEMENTED
 
-    async def _rated(self, incoming: Incoming, thumb: Thumb) -> None:
-        answer = await self._answer_shown(incoming)
-        if answer is None and not incoming.reply_to_id:
-            answers = await self._store.recent_answers(incoming.conversation_id, 2)
-            answer = answers[0] if len(answers) == 1 else None
-        if answer is None:
-            self._count("thumb")
-            return
-        giver = self._pseudonym(incoming.sender)
-        await give_thumb(self._store, answer, giver, thumb.value, thumb.comment, thumb.reasons)
+    async def _acted(self, incoming: Incoming, action: CardAction) -> InvokeReply:
+        hand = self._hands.reviews if action.verb.startswith("review.") else self._hands.opinions
+        try:
+            return await hand.acted(incoming, action, self._pseudonym(incoming.sender))
+        except BadAction as bad:
+            return saying(str(bad))
 
-    async def _answer_shown(self, incoming: Incoming) -> Answer | None:
-        if not incoming.reply_to_id:
-            return None
-        places = [incoming.conversation_id, *self._threads.get(incoming.conversation_id, ())]
-        for place in places:  # a channel may be named without the thread; its messages' ids are unique in it
-            answer = await self._store.answer_in_message(place, incoming.reply_to_id)
-            if answer is not None:
-                return answer
-        return None
-
-    def _count(self, what: str) -> None:
-        self.untied[what] += 1
-        log.info("a %s that belongs to no answer of ours", what)
+    async def _submitted(self, incoming: Incoming, connector: Connector) -> None:
+        """Do what a button of an older client says, and answer with a sentence, since there is no card to change."""
+        try:
+            action = read_submitted(incoming.value)
+            if action is None:
+                log.info("a card was submitted that nobody here knows")
+                return
+            reply = await self._acted(incoming, action)
+            said = (
+                str(reply.body["value"]) if reply.body["type"] == MESSAGE_TYPE else "Thank you, it is kept."
+            )
+        except BadAction as bad:
+            said = str(bad)
+        except StoreUnavailable:
+            log.exception("what was submitted could not be kept")
+            said = NOT_KEPT
+        await _say(said, incoming, connector)
 
     # Cards
 
-    def _joined(self, incoming: Incoming, connector: Connector) -> None:
+    async def _joined(self, incoming: Incoming, connector: Connector) -> None:
         """Welcome a conversation that the bot was added to, once: Teams tells it in two ways."""
         added = [as_text(member.get("id")) for member in as_dicts(incoming.raw.get("membersAdded"))]
         installed = incoming.kind == "installationUpdate" and incoming.raw.get("action") == "add"
         if (incoming.bot["id"] in added or installed) and incoming.conversation_id not in self._welcomed:
             _remember(self._welcomed, incoming.conversation_id, "")
             self._show(help_card(self._style.examples, welcome=True), incoming, connector)
+            if self._style.channel is Channel.LOCAL:
+                await self._hands.reviews.joined(incoming)
 
     def _show(self, card: dict[str, Any], incoming: Incoming, connector: Connector) -> None:
         task = asyncio.create_task(show_card(reference_of(incoming), connector, card), name="card")
         self._errands.add(task)
         task.add_done_callback(self._errands.discard)
+
+
+async def _say(sentence: str, incoming: Incoming, connector: Connector) -> None:
+    try:
+        await connector.send(incoming.conversation, plain_message(reference_of(incoming), sentence))
+    except (Undeliverable, OSError) as error:
+        log.warning("a sentence was not delivered: %s", error)
 
 
 def _remember(memory: dict[str, str], key: str, value: str) -> None:

@@ -1,4 +1,4 @@
-"""The seam to small records that change: one Protocol of five methods, whatever stands behind it.
+"""The seam to small records that change: one Protocol of six methods, whatever stands behind it.
 
 Reviews, verified answers, cards on screen and notices are documents: JSON with the few fields that a store looks
 them up by. Every form keeps them durably before a call returns, and raises StoreError (`feedback/store.py`).
@@ -68,6 +68,6 @@ class Documents(Protocol):
         """Return documents by (`order`, `id`), lowest first."""
         ...
 
-    async def remove(self, kind: str, id_: str) -> None:
-        """Forget a document; an unknown one is no error."""
+    async def remove(self, kind: str, id_: str, version: int | None = None) -> bool:
+        """Forget a document; False when there was none, or its version is another than the given one."""
         ...

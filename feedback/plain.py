@@ -96,6 +96,8 @@ def review_from(text: str) -> Review:
                 for skip in kept["skips"]
             ),
             "settled_at": _time_from(kept["settled_at"]),
+            "passages": tuple(_passage_from(passage) for passage in kept["passages"]),
+            "earlier": _verdict_from(kept["earlier"]) if kept["earlier"] else None,
         }
     )
 

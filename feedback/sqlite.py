@@ -2,28 +2,21 @@
 
     store = SqliteStore.open(Path("data/askpage.sqlite3"))
 
-Several processes may share a file. What is forgotten is overwritten, in the file and in its write-ahead log.
+Several processes may share a file (`feedback/sqlite_file.py`). What is forgotten is overwritten.
 """
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
-from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
 
-from feedback.committer import Committer
+from feedback import sqlite_documents
 from feedback.plain import answer_from, feedback_from, moment, question_from, to_json
-from feedback.store import RecordInvalid, StoreUnavailable, Undelivered
+from feedback.sqlite_documents import SqliteDocuments
+from feedback.sqlite_file import SqliteFile
+from feedback.store import RecordInvalid, Undelivered
 from records import Answer, Feedback, FeedbackKind, Question
-
-T = TypeVar("T")
-
-SCHEMA = 1
-"""Version of the file, in its `user_version`."""
 
 _TABLES = """
 CREATE TABLE questions (
@@ -41,24 +34,33 @@ CREATE TABLE feedback (
     number INTEGER PRIMARY KEY, answer_id TEXT NOT NULL, giver TEXT NOT NULL, kind TEXT NOT NULL,
     reaction TEXT NOT NULL, given_at TEXT NOT NULL, changed_at TEXT NOT NULL, record TEXT NOT NULL,
     UNIQUE (answer_id, giver, kind, reaction, record));
-CREATE INDEX feedback_giver ON feedback (giver);
+CREATE INDEX feedback_giver ON feedback (giver)
 """
+_SOURCES = """
+ALTER TABLE feedback ADD COLUMN source TEXT NOT NULL DEFAULT '';
+CREATE UNIQUE INDEX feedback_source ON feedback (answer_id, giver, kind, reaction, source) WHERE source <> '';
+CREATE INDEX answers_time ON answers (answered_at, id);
+"""
+_FORMATS = (_TABLES, _SOURCES + sqlite_documents.TABLES)
+SCHEMA = len(_FORMATS)
+"""Version of the file, in its `user_version`."""
+
 # `feedback` keeps every word that was ever given; of those with the same answer, giver, kind and reaction, the one
-# changed last is current. `reaction` is empty for other kinds: one thumb replaces another, a heart not a smile.
+# changed last is current. `reaction` tells those apart that do not replace each other, a heart and a smile; it is
+# empty for thumbs. `source` is the activity that brought a word: the same one twice is one row.
+
+_SEVERAL = frozenset({FeedbackKind.REACTION, FeedbackKind.IMPLICIT})
 
 _ANSWER = "SELECT a.record, q.record, q.reply_to FROM answers a JOIN questions q ON q.id = a.question_id "
 _NEWEST = "ORDER BY a.answered_at DESC, a.rowid DESC LIMIT ?"
 
 
 class SqliteStore:
-    """A FeedbackStore in a file."""
+    """A FeedbackStore in a file; `documents` are in the same file."""
 
-    def __init__(self, committer: Committer, reader: sqlite3.Connection, path: Path) -> None:
-        self._committer = committer
-        self._reader = reader
-        self._path = path
-        self._reads = ThreadPoolExecutor(1, thread_name_prefix="store reader")
-        self._closed = False
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+        self.documents = SqliteDocuments(file)
 
     @classmethod
     def open(cls, path: Path, *, busy_timeout_s: float = 10.0) -> SqliteStore:
@@ -66,19 +68,7 @@ class SqliteStore:
 
         `busy_timeout_s` is how long a write waits for another process's.
         """
-        with _explained(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch(mode=0o600)
-            writer = _connect(path, busy_timeout_s)
-        try:
-            with _explained(path):
-                _prepare(writer, path)
-                reader = _connect(path, busy_timeout_s)
-                reader.execute("PRAGMA query_only = ON")
-        except BaseException:
-            writer.close()
-            raise
-        return cls(Committer(writer), reader, path)
+        return cls(SqliteFile.open(path, _FORMATS, busy_timeout_s=busy_timeout_s))
 
     async def add_question(self, question: Question) -> bool:
         """Keep a question; False when this id is known already."""
@@ -99,7 +89,7 @@ class SqliteStore:
             )
             return added.rowcount == 1
 
-        return await self._write(add)
+        return await self._file.write(add)
 
     async def add_answer(self, answer: Answer) -> None:
         """Keep an answer. Raises RecordInvalid when its question is not known (it may have been forgotten)."""
@@ -117,7 +107,7 @@ class SqliteStore:
                 raise RecordInvalid(f"an answer to an unknown question: {question_id}")
             connection.execute("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?)", values)
 
-        await self._write(add)
+        await self._file.write(add)
 
     async def mark_delivered(self, question_id: str, message_id: str) -> None:
         """Close a question; an unknown id is no error: it may have been forgotten meanwhile."""
@@ -127,11 +117,11 @@ class SqliteStore:
                 "UPDATE questions SET message_id = ?, reply_to = '' WHERE id = ?", (message_id, question_id)
             )
 
-        await self._write(mark)
+        await self._file.write(mark)
 
     async def undelivered(self) -> Sequence[Undelivered]:
         """Return the open questions, oldest first, each with its newest answer."""
-        rows = await self._rows(
+        rows = await self._file.rows(
             "SELECT q.record, q.reply_to, (SELECT a.record FROM answers a WHERE a.question_id = q.id"
             " ORDER BY a.answered_at DESC, a.rowid DESC LIMIT 1)"
             " FROM questions q WHERE q.message_id IS NULL ORDER BY q.asked_at, q.rowid"
@@ -152,36 +142,54 @@ class SqliteStore:
         return await self._answer("WHERE a.question_id = ? " + _NEWEST, question_id)
 
     async def answer_in_message(self, conversation: str, message_id: str) -> Answer | None:
-        """Return the answer that was delivered as this message, or None."""
+        """Return the answer that was delivered as this message, or None.
+
+        A channel of Teams may be named without the thread; a message's id is unique in all of them.
+        """
         if not message_id:  # questions whose answer could not be delivered have none
             return None
-        return await self._answer(
-            "WHERE q.conversation = ? AND q.message_id = ? " + _NEWEST, conversation, message_id
-        )
+        exact = "WHERE q.conversation = ? AND q.message_id = ? "
+        answer = await self._answer(exact + _NEWEST, conversation, message_id)
+        if answer is not None:
+            return answer
+        threads = "WHERE q.conversation > ? AND q.conversation < ? AND q.message_id = ? "
+        thread = f"{conversation};messageid="
+        return await self._answer(threads + _NEWEST, thread, thread + chr(0x10FFFF), message_id)
 
     async def message_of(self, question_id: str) -> str | None:
         """Return the message that answered this question; None before, and when it could not be delivered."""
-        rows = await self._rows("SELECT message_id FROM questions WHERE id = ?", question_id)
+        rows = await self._file.rows("SELECT message_id FROM questions WHERE id = ?", question_id)
         return rows[0][0] or None if rows else None
 
     async def recent_answers(self, conversation: str, limit: int) -> Sequence[Answer]:
         """Return the last answers of a conversation, oldest first."""
-        rows = await self._rows(_ANSWER + "WHERE a.conversation = ? " + _NEWEST, conversation, max(limit, 0))
+        rows = await self._file.rows(
+            _ANSWER + "WHERE a.conversation = ? " + _NEWEST, conversation, max(limit, 0)
+        )
         return [_answer_in(row) for row in reversed(rows)]
+
+    async def answers_after(self, after: tuple[str, str], limit: int) -> Sequence[Answer]:
+        """Return the answers after a place in (time, id), oldest first."""
+        rows = await self._file.rows(
+            _ANSWER + "WHERE (a.answered_at, a.id) > (?, ?) ORDER BY a.answered_at, a.id LIMIT ?",
+            *after,
+            max(limit, 0),
+        )
+        return [_answer_in(row) for row in rows]
 
     async def forget_question(self, question_id: str) -> None:
         """Delete a question with its answers and all that was ever said about them, and overwrite their text."""
 
         def forget(connection: sqlite3.Connection) -> None:
-            connection.execute(
-                "DELETE FROM feedback WHERE answer_id IN (SELECT id FROM answers WHERE question_id = ?)",
-                (question_id,),
-            )
+            its_answers = "(SELECT id FROM answers WHERE question_id = ?)"
+            for table in ("feedback", "documents"):
+                sql = f"DELETE FROM {table} WHERE answer_id IN {its_answers}"  # noqa: S608 - our own words
+                connection.execute(sql, (question_id,))
             connection.execute("DELETE FROM answers WHERE question_id = ?", (question_id,))
             connection.execute("DELETE FROM questions WHERE id = ?", (question_id,))
 
-        await self._write(forget)
-        await self._write(_empty_log, alone=True)
+        await self._file.write(forget)
+        await self._file.overwrite_log()
 
     async def put_feedback(self, feedback: Feedback) -> None:
         """Keep or replace one person's word. Raises RecordInvalid when its answer is not known."""
@@ -189,10 +197,11 @@ class SqliteStore:
             feedback.answer_id,
             feedback.giver,
             feedback.kind.value,
-            feedback.value if feedback.kind is FeedbackKind.REACTION else "",
+            feedback.value if feedback.kind in _SEVERAL else "",
             moment(feedback.given_at),
             moment(feedback.withdrawn_at or feedback.given_at),
             to_json(feedback),
+            feedback.source,
         )
 
         def put(connection: sqlite3.Connection) -> None:
@@ -202,16 +211,16 @@ class SqliteStore:
             ):
                 raise RecordInvalid(f"feedback on an unknown answer: {feedback.answer_id}")
             connection.execute(
-                "INSERT OR IGNORE INTO feedback (answer_id, giver, kind, reaction, given_at, changed_at, record)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR IGNORE INTO feedback (answer_id, giver, kind, reaction, given_at, changed_at, record,"
+                " source) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 values,
             )
 
-        await self._write(put)
+        await self._file.write(put)
 
     async def feedback_on(self, answer_id: str) -> Sequence[Feedback]:
         """Return the current feedback on an answer, withdrawn records included, oldest first."""
-        rows = await self._rows(
+        rows = await self._file.rows(
             "SELECT record FROM (SELECT record, given_at, number, row_number() OVER"
             " (PARTITION BY giver, kind, reaction ORDER BY changed_at DESC, number DESC) AS age"
             " FROM feedback WHERE answer_id = ?) WHERE age = 1 ORDER BY given_at, number",
@@ -221,86 +230,13 @@ class SqliteStore:
 
     async def close(self) -> None:
         """Write what is under way and let go of the file."""
-        if self._closed:
-            return
-        self._closed = True
-        await self._committer.close()
-        await asyncio.to_thread(self._reads.shutdown)
-        self._reader.close()
-
-    async def _write(self, do: Callable[[sqlite3.Connection], T], *, alone: bool = False) -> T:
-        with _explained(self._path):
-            return await self._committer.write(do, alone=alone)
-
-    async def _rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        if self._closed:
-            raise StoreUnavailable("The store is closed.")
-        with _explained(self._path):
-            return await asyncio.get_running_loop().run_in_executor(
-                self._reads, lambda: self._reader.execute(sql, values).fetchall()
-            )
+        await self._file.close()
 
     async def _answer(self, where: str, *values: str) -> Answer | None:
-        rows = await self._rows(_ANSWER + where, *values, 1)
+        rows = await self._file.rows(_ANSWER + where, *values, 1)
         return _answer_in(rows[0]) if rows else None
 
 
 def _answer_in(row: tuple[str, str, str]) -> Answer:
     answer, question, reply_to = row
     return answer_from(answer, question_from(question, reply_to))
-
-
-def _connect(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
-    return sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
-
-
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA secure_delete = ON")
-    connection.execute("BEGIN IMMEDIATE")
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version == 0:
-        for statement in _TABLES.split(";"):
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {SCHEMA}")
-    connection.execute("COMMIT")
-    if version > SCHEMA:
-        raise StoreUnavailable(
-            f"{path} was written by a newer askpage (its format is {version}, this program knows {SCHEMA}):"
-            " please start the newer one."
-        )
-
-
-def _empty_log(connection: sqlite3.Connection) -> None:
-    """Carry the write-ahead log over into the file, and empty it: it still holds what was forgotten.
-
-    While another process reads, this waits, at most `busy_timeout_s`; then a later one empties it.
-    """
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-
-
-_REASONS = {
-    sqlite3.SQLITE_FULL: "the disk is full",
-    sqlite3.SQLITE_BUSY: "another program holds it locked",
-    sqlite3.SQLITE_LOCKED: "another program holds it locked",
-    sqlite3.SQLITE_READONLY: "it may not be written",
-    sqlite3.SQLITE_CANTOPEN: "it cannot be opened",
-    sqlite3.SQLITE_IOERR: "its disk fails, or is full",
-    sqlite3.SQLITE_NOTADB: "it is not a database of askpage",
-    sqlite3.SQLITE_CORRUPT: "it is damaged; restore it from a backup",
-}
-
-
-@contextmanager
-def _explained(path: Path) -> Generator[None]:
-    """Turn what SQLite and the operating system say into the store's errors."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without the extended part
-        raise StoreUnavailable(f"{path} cannot be used: {_REASONS.get(code, error)}.") from error
-    except OSError as error:
-        raise StoreUnavailable(f"{path} cannot be used: {error.strerror or error}.") from error
-    except UnicodeEncodeError as error:
-        raise RecordInvalid(f"an id or a channel's field is not text: {error.object!r}") from error

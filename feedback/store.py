@@ -65,7 +65,7 @@ class FeedbackStore(Protocol):
         ...
 
     async def answer_in_message(self, conversation: str, message_id: str) -> Answer | None:
-        """Return the answer that was delivered as this message of this conversation, or None."""
+        """Return the answer that was delivered as this message of this conversation (or of a thread in it), or None."""
         ...
 
     async def message_of(self, question_id: str) -> str | None:
@@ -76,8 +76,12 @@ class FeedbackStore(Protocol):
         """Return the last `limit` answers of a conversation, oldest first."""
         ...
 
+    async def answers_after(self, after: tuple[str, str], limit: int) -> Sequence[Answer]:
+        """Return `limit` answers after a place in (`answered_at` as UTC ISO text with microseconds, id), in order."""
+        ...
+
     async def forget_question(self, question_id: str) -> None:
-        """Delete a question with its answer and their feedback; an unknown id is no error."""
+        """Delete a question with its answer, their feedback and their documents; an unknown id is no error."""
         ...
 
     async def put_feedback(self, feedback: Feedback) -> None:

@@ -16,12 +16,17 @@ from aiohttp import web
 
 from bot.delivery import Connector, StreamPace
 from bot.dialogs.ask import Asking
+from bot.dialogs.rate import RatingRules
+from bot.feedback_parts import FeedbackParts
 from bot.invokes import InvokeReply
 from bot.local import LocalChannel
+from bot.local_activities import REVIEWER, directory_id
+from bot.reviewers import Reviewers
 from bot.site import site_routes
 from bot.teams import TeamsFrontEnd, TeamsStyle
+from feedback.desk import Desk
 from records import Answer, Channel, Citation, Page, Question, Section
-from tests.world import MemoryStore, an_answer, pseudonym
+from tests.world import KEY, NO_SAMPLE, MemoryStore, an_answer, pseudonym, some_surroundings
 
 Json = dict[str, Any]
 
@@ -146,7 +151,6 @@ class Chat:
         self.channel = LocalChannel(
             self.heard, self.data_dir, suggestions=self.suggestions, loading=self._loading, **where
         )
-        self.asking = Asking(self.store, self.actor)
         app = web.Application()
         app.add_routes(self.channel.routes())
         app.add_routes(site_routes(PAGES.get, lambda: [(page.url, page.title) for page in PAGES.values()]))
@@ -154,8 +158,16 @@ class Chat:
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
         self.port = self._runner.addresses[0][1]
+        self.parts = self._feedback()
+        self.asking = Asking(self.store, self.actor, self.parts.looking)
         style = TeamsStyle(Channel.LOCAL, self.examples, StreamPace(interval_s=self.interval_s))
-        self.heard.front = TeamsFrontEnd(self.asking, self.store, pseudonym, self.url, style)
+        hands = self.parts.hands(Reviewers([directory_id(REVIEWER)]))
+        self.heard.front = TeamsFrontEnd(self.asking, self.store, pseudonym, hands, style)
+
+    def _feedback(self) -> FeedbackParts:
+        around = some_surroundings(lambda: self.channel, self.url)
+        rules = (RatingRules(), NO_SAMPLE)
+        return FeedbackParts(self.store, Desk(self.store.documents), KEY, around, rules)
 
     def _loading(self) -> str | None:
         return self.loading()

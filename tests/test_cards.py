@@ -71,7 +71,7 @@ def test_a_verified_answer_says_so_without_a_name(valid: Check) -> None:
     card = answer_card(an_answer(QUESTION, verified_by="p-reviewer"), SITE)
     assert card is not None
     valid(card)
-    assert "Checked by a reviewer" in json.dumps(card, ensure_ascii=False)
+    assert "Verified by a reviewer" in json.dumps(card, ensure_ascii=False)
     assert "p-reviewer" not in json.dumps(card)
 
 

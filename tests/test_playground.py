@@ -21,10 +21,23 @@ from playwright.async_api import Page, async_playwright, expect
 from bot.botframework import BotFrameworkConfig, BotFrameworkSeam
 from bot.delivery import StreamPace
 from bot.dialogs.ask import Asking
+from bot.dialogs.rate import RatingRules
+from bot.feedback_parts import FeedbackParts
+from bot.reviewers import Reviewers
 from bot.teams import TeamsFrontEnd, TeamsStyle
+from feedback.desk import Desk
 from records import Feedback
 from tests.conftest import ROOT, need
-from tests.world import MemoryStore, ScriptedAnswerer, pseudonym, served
+from tests.world import (
+    KEY,
+    NO_SAMPLE,
+    REVIEWERS,
+    MemoryStore,
+    ScriptedAnswerer,
+    pseudonym,
+    served,
+    some_surroundings,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -116,9 +129,11 @@ class Stage:
 @asynccontextmanager
 async def the_bot() -> AsyncGenerator[tuple[str, WaitingStore, ScriptedAnswerer, TeamsFrontEnd]]:
     store, answerer = WaitingStore(), ScriptedAnswerer()
-    asking = Asking(store, answerer)
+    around = some_surroundings(lambda: seam.connector)
+    parts = FeedbackParts(store, Desk(store.documents), KEY, around, (RatingRules(), NO_SAMPLE))
+    asking = Asking(store, answerer, parts.looking)
     style = TeamsStyle(examples=("How much leave?",), pace=StreamPace(interval_s=0.1))
-    front = TeamsFrontEnd(asking, store, pseudonym, "https://bot.example", style)
+    front = TeamsFrontEnd(asking, store, pseudonym, parts.hands(Reviewers(REVIEWERS)), style)
     seam = BotFrameworkSeam(BotFrameworkConfig(allow_unauthenticated=True), front)
     app = web.Application()
     app.router.add_post("/api/messages", seam.process)
@@ -220,7 +235,7 @@ async def test_a_mention_in_a_channel_is_answered_in_its_thread(stage: Stage) ->
     await stage.page.locator("button[aria-label=Like]").last.click()
     await stage.page.get_by_role("button", name="Submit").click()
     await stage.sees("We appreciate your feedback.")
-    assert stage.front.untied["thumb"] == 1
+    assert await Desk(stage.store.documents).untied_counts() == {"thumb": 1}
     await stage.page.request.post(
         f"{stage.page.url}_internal/v1/customActivities",
         data={

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,11 +18,19 @@ from aiohttp import web
 from bot.botframework import BotFrameworkConfig, BotFrameworkSeam
 from bot.delivery import StreamPace
 from bot.dialogs.ask import Asking
+from bot.dialogs.rate import RatingRules
+from bot.dialogs.review import ReviewRules
+from bot.feedback_parts import FeedbackParts, Surroundings
 from bot.pace import Pace
+from bot.reviewers import Reviewers
 from bot.signing_keys import KeyTimes
 from bot.teams import TeamsFrontEnd, TeamsStyle
-from feedback.store import FeedbackStore, StoreUnavailable, Undelivered
-from records import Answer, Citation, Feedback, Passage, Question, Timings
+from feedback.desk import Desk
+from feedback.documents import Document, Wanted
+from feedback.plain import moment
+from feedback.sqlite import SqliteStore
+from feedback.store import StoreUnavailable, Undelivered
+from records import Answer, Citation, Feedback, Passage, Question, Timings, VerifiedAnswer
 from tests.connector import ConnectorService
 from tests.tokens import APP_ID, ISSUER, Issuer
 
@@ -29,6 +38,9 @@ Json = dict[str, Any]
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 GOOD = "a good token"
+KEY = b"a key of the tests"
+REVIEWERS = ("aad-robin", "aad-kim")
+NO_SAMPLE = ReviewRules(sample_share=0.0)
 BOT = {"id": "28:bot", "name": "Page Bot"}
 PAGE = Passage("/site/leave#parents", "Leave", "Parents", "Parents get 16 weeks of paid leave.", "h1", NOW)
 CITED = Citation(PAGE.url, PAGE.title, PAGE.heading, "16 weeks of paid leave")
@@ -76,10 +88,57 @@ class ScriptedAnswerer:
         yield an_answer(question, self.text, **self.changes)
 
 
+class MemoryDocuments:
+    """A Documents that lasts as long as its test."""
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, str], Document] = {}
+
+    async def add(self, document: Document) -> bool:
+        new = (document.kind, document.id) not in self.kept
+        if new:
+            await self.put(document)
+        return new
+
+    async def replace(self, document: Document) -> bool:
+        before = self.kept.get((document.kind, document.id))
+        if before is None or before.version != document.version:
+            return False
+        await self.put(document)
+        return True
+
+    async def put(self, document: Document) -> None:
+        before = self.kept.get((document.kind, document.id))
+        version = before.version + 1 if before else 1
+        self.kept[document.kind, document.id] = replace(document, version=version)
+
+    async def get(self, kind: str, id_: str) -> Document | None:
+        return self.kept.get((kind, id_))
+
+    async def listed(self, wanted: Wanted) -> Sequence[Document]:
+        filters = {"answer_id": wanted.answer_id, "person": wanted.person, "state": wanted.state}
+        found = [
+            document
+            for document in self.kept.values()
+            if document.kind == wanted.kind
+            and (document.order, document.id) > wanted.after
+            and all(value in (None, getattr(document, name)) for name, value in filters.items())
+        ]
+        return sorted(found, key=lambda document: (document.order, document.id))[: wanted.limit]
+
+    async def remove(self, kind: str, id_: str, version: int | None = None) -> bool:
+        before = self.kept.get((kind, id_))
+        if before is None or version not in (None, before.version):
+            return False
+        del self.kept[kind, id_]
+        return True
+
+
 class MemoryStore:
     """A FeedbackStore that lasts as long as its test. `down` makes it unavailable."""
 
     def __init__(self) -> None:
+        self.documents = MemoryDocuments()
         self.questions: dict[str, Question] = {}
         self.answers: dict[str, Answer] = {}
         self.delivered: dict[str, str] = {}
@@ -116,7 +175,7 @@ class MemoryStore:
             (
                 answer
                 for answer in self.answers.values()
-                if answer.question.conversation == conversation
+                if answer.question.conversation.partition(";")[0] == conversation.partition(";")[0]
                 and self.delivered.get(answer.question.id) == message_id
             ),
             None,
@@ -128,21 +187,66 @@ class MemoryStore:
     async def recent_answers(self, conversation: str, limit: int) -> Sequence[Answer]:
         return [a for a in self.answers.values() if a.question.conversation == conversation][-limit:]
 
+    async def answers_after(self, after: tuple[str, str], limit: int) -> Sequence[Answer]:
+        known = sorted(self.answers.values(), key=lambda a: (moment(a.answered_at), a.id))
+        return [answer for answer in known if (moment(answer.answered_at), answer.id) > after][:limit]
+
     async def forget_question(self, question_id: str) -> None:
         self.questions.pop(question_id, None)
-        self.answers.pop(question_id, None)
+        answer = self.answers.pop(question_id, None)
+        kept = self.documents.kept
+        for name in [name for name, document in kept.items() if answer and document.answer_id == answer.id]:
+            del kept[name]
         self.delivered.pop(question_id, None)
 
     async def put_feedback(self, feedback: Feedback) -> None:
         if self.down:
             raise StoreUnavailable("the disk is full")
-        several = feedback.value if feedback.kind == "reaction" else ""
-        self.feedback[feedback.answer_id, feedback.giver, feedback.kind, several] = feedback
+        several = feedback.value if feedback.kind in {"reaction", "implicit"} else ""
+        name = (feedback.answer_id, feedback.giver, feedback.kind, several)
+        before = self.feedback.get(name)
+        if before is None or _changed(before) <= _changed(feedback):
+            self.feedback[name] = feedback
 
     async def feedback_on(self, answer_id: str) -> Sequence[Feedback]:
         return [feedback for feedback in self.feedback.values() if feedback.answer_id == answer_id]
 
     async def close(self) -> None: ...
+
+
+def _changed(feedback: Feedback) -> datetime:
+    return feedback.withdrawn_at or feedback.given_at
+
+
+class NothingKnown:
+    """No verified answers; a question is like another one that has the same words."""
+
+    def __init__(self) -> None:
+        self.served: dict[str, VerifiedAnswer] = {}
+
+    def put(self, verified: VerifiedAnswer) -> None:
+        self.served[verified.answer_id] = verified
+
+    def drop(self, answer_id: str) -> None:
+        self.served.pop(answer_id, None)
+
+    def alike(self, text: str, others: Sequence[str]) -> list[bool]:
+        return [text == other for other in others]
+
+
+def some_surroundings(connector: Callable[[], Any], site_url: str = "https://bot.example") -> Surroundings:
+    """What feedback and review stand in where a test says nothing else: no verified answers, no change of pages."""
+    return Surroundings(
+        known=NothingKnown(),
+        look_again=no_passages,
+        fresh=lambda _: True,
+        connector=lambda _: connector(),
+        site_url=site_url,
+    )
+
+
+async def no_passages(_: Question) -> Sequence[Passage]:
+    return ()
 
 
 def pseudonym(person: str) -> str:
@@ -159,6 +263,10 @@ class World:
         self.connector = ConnectorService()
         self.url = ""
         self.service_url = ""
+        self._ids = itertools.count(1)
+        self.known = NothingKnown()
+        self.hashes: dict[str, str] = {}
+        self.parts: FeedbackParts
         self.asking: Asking
         self.front: TeamsFrontEnd
         self.seam: BotFrameworkSeam
@@ -166,9 +274,10 @@ class World:
 
     def activity(self, kind: str = "message", **fields: Any) -> Json:
         """Return what Teams would post from a personal chat, but for the given fields; None leaves one out."""
+        own_id = kind in {"invoke", "messageReaction"}  # the others carry the id of their message
         activity: Json = {
             "type": kind,
-            "id": "1700000000001",
+            "id": f"f:{next(self._ids)}" if own_id else "1700000000001",
             "channelId": "msteams",
             "serviceUrl": self.service_url,
             "from": {"id": "29:ada", "name": "Ada", "aadObjectId": "aad-ada"},
@@ -202,7 +311,8 @@ async def a_world(
     config: BotFrameworkConfig | None = None,
     *,
     key_times: KeyTimes | None = None,
-    store: FeedbackStore | None = None,
+    store: SqliteStore | None = None,
+    rules: tuple[RatingRules, ReviewRules] = (RatingRules(), NO_SAMPLE),
 ) -> AsyncGenerator[World]:
     """Start the three servers on ports of the system's choice; `store` takes the place of the one in memory."""
     world = World()
@@ -210,11 +320,17 @@ async def a_world(
         world.service_url = connector_url
         config = config or BotFrameworkConfig(app_id=APP_ID)
         config = replace(config, openid_metadata_url=f"{issuer_url}/metadata", token_issuer=ISSUER)
-        world.asking = Asking(store or world.store, _Late(world))
-        style = TeamsStyle(examples=("Who am I?",), pace=StreamPace(interval_s=0.0))
-        world.front = TeamsFrontEnd(
-            world.asking, store or world.store, pseudonym, "https://bot.example", style
+        kept = store or world.store
+        around = replace(
+            some_surroundings(lambda: world.seam.connector),
+            known=world.known,
+            fresh=lambda verified: all(world.hashes.get(url, then) == then for url, then in verified.pages),
         )
+        world.parts = FeedbackParts(kept, Desk(kept.documents), KEY, around, rules)
+        world.asking = Asking(kept, _Late(world), world.parts.looking)
+        style = TeamsStyle(examples=("Who am I?",), pace=StreamPace(interval_s=0.0))
+        hands = world.parts.hands(Reviewers(REVIEWERS))
+        world.front = TeamsFrontEnd(world.asking, kept, pseudonym, hands, style)
         world.seam = BotFrameworkSeam(
             config,
             world.front,

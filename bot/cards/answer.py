@@ -1,78 +1,95 @@
-"""The card under an answer: where it stands, word for word, and a button to each place.
+"""The card under an answer: where it stands, word for word, how it stands with the reviewers, and what is asked.
 
 Titles and quotes come from pages: they are shown in RichTextBlocks, which render no Markdown.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
 
-from bot.wording import absolute, clipped
+from bot.cards.parts import Json, address, card, day, line, place_name, source
+from bot.wording import clipped
 from records import Answer, Citation
-
-Json = dict[str, Any]
 
 MAX_SOURCES = 6
 """More would push the answer off the screen; the citations of the message itself have them all."""
-QUOTE_CHARACTERS = 400
+CORRECTION_CHARACTERS = 2_000
+
+State = Literal["", "under_review", "verified", "corrected", "not_on_page", "closed"]
 
 
-def answer_card(answer: Answer, site_url: str) -> Json | None:
-    """Return an Adaptive Card 1.5 with the sources of an answer; None where there is nothing to open.
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How an answer stands with the reviewers, and what is asked below it.
+
+    `text` and `citation` are those of a correction, `actions` the buttons (bot/cards/rating.py), `thanks` a sentence
+    to whoever has just rated. `opens_url` is where the Open buttons lead, with {answer} and {number} in it.
+    """
+
+    state: State = ""
+    ruled_at: datetime | None = None
+    text: str = ""
+    citation: Citation | None = None
+    actions: Sequence[Json] = ()
+    thanks: str = ""
+    opens_url: str = ""
+
+
+NOTHING_SAID = Standing()
+
+
+def answer_card(answer: Answer, site_url: str, standing: Standing = NOTHING_SAID) -> Json | None:
+    """Return an Adaptive Card 1.5 with the sources of an answer; None where there is nothing to show.
 
     An abstention shows the nearest section instead.
     """
-    if not answer.citations:
+    body = [*_state(answer, standing, site_url), *_sources(answer, site_url, standing.opens_url)]
+    if standing.thanks:
+        body.append(line(standing.thanks, color="Good"))
+    if not body and not standing.actions:
         return None
-    body: list[Json] = []
-    if answer.abstained:
-        body.append(_line("The nearest section I found", weight="Bolder"))
-        body += _source(answer.citations[0], "", site_url)
-    else:
-        body.append(_line("Source" if len(answer.citations) == 1 else "Sources", weight="Bolder"))
-        for number, citation in enumerate(answer.citations[:MAX_SOURCES], start=1):
-            body += _source(citation, f"{number}  ", site_url)
-    if answer.verified_by:
-        body.append(_line("✓ Checked by a reviewer", size="Small", color="Good"))
-    titles = ", ".join(dict.fromkeys(_place(citation) for citation in answer.citations[:MAX_SOURCES]))
-    return {
-        "type": "AdaptiveCard",
-        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
-        "version": "1.5",
-        "fallbackText": clipped(("Nearest section: " if answer.abstained else "From: ") + titles, 300),
-        "body": body,
+    return card(body, standing.actions, _fallback(answer))
+
+
+def _fallback(answer: Answer) -> str:
+    titles = dict.fromkeys(place_name(one.title, one.heading) for one in answer.citations[:MAX_SOURCES])
+    if not titles:
+        return "An answer of askpage"
+    return ("Nearest section: " if answer.abstained else "From: ") + ", ".join(titles)
+
+
+def _sources(answer: Answer, site_url: str, opens_url: str) -> list[Json]:
+    if not answer.citations:
+        return []
+    cited = answer.citations[:1] if answer.abstained else answer.citations[:MAX_SOURCES]
+    title = "The nearest section I found" if answer.abstained else "Source" if len(cited) == 1 else "Sources"
+    drawn = [line(title, weight="Bolder")]
+    for number, citation in enumerate(cited, start=1):
+        url = address(citation, site_url)
+        if url and opens_url:
+            url = opens_url.format(answer=answer.id, number=number)
+        drawn.append(source(citation, "" if answer.abstained else f"{number}  ", url))
+    return drawn
+
+
+def _state(answer: Answer, standing: Standing, site_url: str) -> list[Json]:
+    state, ruled_at = standing.state, standing.ruled_at
+    if not state and answer.verified_by:  # served from the verified answers
+        state, ruled_at = "verified", answer.verified_at
+    on = f", {day(ruled_at)}" if ruled_at else ""
+    lines: Mapping[State, Json] = {
+        "under_review": line("⏳ Under review by a colleague", color="Warning"),
+        "verified": line(f"✓ Verified by a reviewer{on}", color="Good"),
+        "corrected": line(f"✎ Corrected by a reviewer{on}", weight="Bolder", color="Good"),
+        "not_on_page": line(f"✎ A reviewer checked{on}: this is not on the page.", color="Good"),
+        "closed": line(f"A reviewer looked at this{on}.", subtle=True),
     }
-
-
-def _place(citation: Citation) -> str:
-    """Name a section by its page and heading, once where they are the same."""
-    names = dict.fromkeys(name.strip() for name in (citation.title, citation.heading) if name.strip())
-    return clipped(" › ".join(names) or "Page", 160)
-
-
-def _source(citation: Citation, number: str, site_url: str) -> list[Json]:
-    """Draw one source: its place, its quote, its button."""
-    items = [_line(number + _place(citation), weight="Bolder", size="Small")]
-    quote = " ".join(citation.quote.split())
-    if quote:
-        items.append(_line(f"“{clipped(quote, QUOTE_CHARACTERS)}”", size="Small", subtle=True))
-    url = absolute(citation.url, site_url)
-    if url:
-        items.append(
-            {"type": "ActionSet", "actions": [{"type": "Action.OpenUrl", "title": "Open", "url": url}]}
-        )
-    return [{"type": "Container", "spacing": "Small", "items": items}]
-
-
-def _line(
-    text: str, *, weight: str = "Default", size: str = "Default", color: str = "Default", subtle: bool = False
-) -> Json:
-    run: Json = {
-        "type": "TextRun",
-        "text": text,
-        "size": size,
-        "weight": weight,
-        "color": color,
-        "isSubtle": subtle,
-    }
-    return {"type": "RichTextBlock", "inlines": [run]}
+    drawn = [lines[state]] if state else []
+    if state == "corrected":
+        drawn.append(line(clipped(standing.text, CORRECTION_CHARACTERS)))
+        if standing.citation is not None:
+            drawn.append(source(standing.citation, "", address(standing.citation, site_url)))
+    return drawn

@@ -31,6 +31,22 @@ class Undeliverable(Exception):
     """The channel will never take this message (the bot was removed, the conversation is gone)."""
 
 
+class Stopped(Undeliverable):
+    """The asker does not want the answer any more, and pressed stop."""
+
+
+class Afterwards(Protocol):
+    """What happens with an answer once its asker has it (`bot/dialogs/afterwards.py`)."""
+
+    async def delivered(self, answer: Answer, message_id: str) -> None:
+        """Take note of an answer that is on screen as this message."""
+        ...
+
+    async def stopped(self, question: Question) -> None:
+        """Take note of a question whose asker pressed stop."""
+        ...
+
+
 class Answerer(Protocol):
     """What turns a question into an answer (`model/answering.py`, wired to the pages in `bot/app.py`)."""
 
@@ -69,9 +85,16 @@ class Asking:
     """The questions under way. One per process."""
 
     def __init__(
-        self, store: FeedbackStore, answerer: Answerer, *, history: int = 3, timeout_s: float = 60.0
+        self,
+        store: FeedbackStore,
+        answerer: Answerer,
+        afterwards: Afterwards | None = None,
+        *,
+        history: int = 3,
+        timeout_s: float = 60.0,
     ) -> None:
         """`history` answers of the conversation are shown to the answerer, which gets `timeout_s` for one answer."""
+        self._afterwards = afterwards
         self._store = store
         self._answerer = answerer
         self._history = history
@@ -136,6 +159,10 @@ class Asking:
     async def _run(self, question: Question, reply: Reply, answer: Answer | None) -> None:
         try:
             message_id = await self._respond(question, reply, answer)
+        except Stopped:
+            log.info("the asker stopped an answer")
+            message_id = ""
+            await self._note_stopped(question)
         except Undeliverable as gone:
             log.warning("answer not deliverable, question closed: %s", gone)
             message_id = ""
@@ -149,6 +176,26 @@ class Asking:
             await self._store.mark_delivered(question.id, message_id)
         except StoreUnavailable:
             log.exception("delivered, but not marked so: the asker may see the answer twice")
+            return
+        await self._note_delivered(question, message_id)
+
+    async def _note_delivered(self, question: Question, message_id: str) -> None:
+        if self._afterwards is None or not message_id:
+            return
+        try:
+            answer = await self._store.answer_to_question(question.id)
+            if answer is not None:
+                await self._afterwards.delivered(answer, message_id)
+        except Exception:
+            log.exception("an answer was delivered, but not looked at")
+
+    async def _note_stopped(self, question: Question) -> None:
+        if self._afterwards is None:
+            return
+        try:
+            await self._afterwards.stopped(question)
+        except StoreUnavailable:
+            log.exception("it was not kept that an answer was stopped")
 
     async def _respond(self, question: Question, reply: Reply, answer: Answer | None) -> str:
         if answer is None:

@@ -1,51 +1,157 @@
-"""Somebody says what they think of an answer: it is kept before it is acknowledged.
+"""Somebody says what they think of an answer: it is kept before it is acknowledged, and what is bad is reviewed.
 
 Slack's terms restrict training on what comes through its API, so a word given there is kept as not trainable.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal
 
+from bot.dialogs.review import Reviewing
+from feedback.desk import Untied
 from feedback.store import FeedbackStore
-from records import Answer, Channel, Feedback, FeedbackKind
+from records import Answer, Channel, Feedback, FeedbackKind, ReviewReason
+
+UP: Final = "up"
+DOWN: Final = "down"
+Direction = Literal["up", "down"]
+
+_CLOCKS_DIFFER, _LATEST = timedelta(days=1), timedelta(days=7)
 
 
-async def give_thumb(
-    store: FeedbackStore,
-    answer: Answer,
-    giver: str,
-    value: str,
-    comment: str = "",
-    reasons: tuple[str, ...] = (),
-) -> Feedback:
-    """Keep a thumb, "like" or "dislike", with what was written beside it; a second one replaces the first."""
-    thumb = _word(answer, giver, FeedbackKind.THUMB, value)
-    feedback = replace(thumb, comment=comment, reasons=reasons)
-    await store.put_feedback(feedback)
-    return feedback
+@dataclass(frozen=True, slots=True)
+class RatingRules:
+    """What counts as bad: reactions by their channel's names, and so many stars or fewer."""
+
+    reactions: Mapping[str, Direction] = field(
+        default_factory=lambda: {"like": UP, "heart": UP, "laugh": UP, "sad": DOWN, "angry": DOWN}
+    )
+    few_stars: int = 2
 
 
-async def give_reaction(store: FeedbackStore, answer: Answer, giver: str, reaction: str) -> Feedback:
-    """Keep a reaction by its channel's name for it; one person may give several."""
-    feedback = _word(answer, giver, FeedbackKind.REACTION, reaction)
-    await store.put_feedback(feedback)
-    return feedback
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Who said something, in which activity (`source`, "" where it has no id), and when."""
+
+    giver: str
+    source: str
+    at: datetime
 
 
-async def take_back_reaction(
-    store: FeedbackStore, answer: Answer, giver: str, reaction: str
-) -> Feedback | None:
-    """Withdraw a reaction; None where that person has not given it."""
-    for feedback in await store.feedback_on(answer.id):
-        if (feedback.giver, feedback.kind, feedback.value) == (giver, FeedbackKind.REACTION, reaction):
-            withdrawn = replace(feedback, withdrawn_at=datetime.now(UTC))
-            await store.put_feedback(withdrawn)
-            return withdrawn
-    return None
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What was said, before it is tied to an answer. `withdrawn` takes a word back, even one that comes later."""
+
+    kind: FeedbackKind
+    value: str = ""
+    comment: str = ""
+    reasons: tuple[str, ...] = ()
+    withdrawn: bool = False
 
 
-def _word(answer: Answer, giver: str, kind: FeedbackKind, value: str) -> Feedback:
-    trainable = answer.question.channel is not Channel.SLACK
-    return Feedback(answer.id, giver, kind, value, trainable, given_at=datetime.now(UTC))
+class Rating:
+    """Keeps what people say about answers."""
+
+    def __init__(self, store: FeedbackStore, reviewing: Reviewing, rules: RatingRules | None = None) -> None:
+        self._store = store
+        self._reviewing = reviewing
+        self._rules = rules or RatingRules()
+
+    async def give(self, answer: Answer, word: Word, said: Said) -> Feedback:
+        """Keep a word on an answer; it replaces the giver's earlier one of its kind, unless that was said later."""
+        feedback = _feedback(word, said, answer)
+        await self._store.put_feedback(feedback)
+        await self._tell_reviewers(answer, feedback)
+        return feedback
+
+    async def keep_untied(self, conversation: str, message_id: str, word: Word, said: Said) -> None:
+        """Keep a word apart that belongs to no known answer; it is counted, and tied if its answer appears."""
+        name = said.source or f"{said.giver}|{said.at.isoformat()}"
+        untied = Untied(str(word.kind), conversation, message_id, _feedback(word, said, None))
+        await self._reviewing.desk.keep_untied(untied, f"{name}|{word.kind}|{word.value}")
+        if message_id:  # it may have been delivered while this was written
+            answer = await self._store.answer_in_message(conversation, message_id)
+            if answer is not None:
+                await self.tie(answer, message_id)
+
+    async def tie(self, answer: Answer, message_id: str) -> None:
+        """An answer was delivered as this message: give it the words that came before it."""
+        desk = self._reviewing.desk
+        for name, feedback in await desk.untied_to(answer.question.conversation, message_id):
+            tied = replace(feedback, answer_id=answer.id, **_of(answer))
+            await self._store.put_feedback(tied)
+            await self._tell_reviewers(answer, tied)
+            await desk.remove_untied(name)
+
+    def waits(self, feedback: Feedback) -> bool:
+        """Tell whether somebody who said this waits to hear from a reviewer."""
+        wish = feedback.kind is FeedbackKind.EXPERT and feedback.withdrawn_at is None
+        return wish or complains(feedback, self._rules)
+
+    async def _tell_reviewers(self, answer: Answer, feedback: Feedback) -> None:
+        reason = self._reason(feedback)
+        if reason is not None:
+            await self._reviewing.flag(answer, reason)
+
+    def _reason(self, feedback: Feedback) -> ReviewReason | None:
+        if feedback.kind is FeedbackKind.EXPERT and feedback.withdrawn_at is None:
+            return ReviewReason.EXPERT
+        if not complains(feedback, self._rules):
+            return None
+        return ReviewReason.FEW_STARS if feedback.kind is FeedbackKind.STARS else ReviewReason.THUMB_DOWN
+
+
+def complains(feedback: Feedback, rules: RatingRules) -> bool:
+    """Tell whether somebody says that the answer is bad, and has not taken it back."""
+    if feedback.withdrawn_at is not None:
+        return False
+    match feedback.kind:
+        case FeedbackKind.THUMB:
+            return feedback.value == "dislike"
+        case FeedbackKind.REACTION:
+            return rules.reactions.get(feedback.value) == DOWN
+        case FeedbackKind.STARS:
+            return int(feedback.value) <= rules.few_stars
+        case _:
+            return False
+
+
+def spoken_at(timestamp: str) -> datetime:
+    """Return when something was said: the channel's time where that can be, so that a late arrival counts as late."""
+    now = datetime.now(UTC)
+    try:
+        told = datetime.fromisoformat(timestamp)
+    except ValueError:
+        return now
+    if told.tzinfo is None or not -_CLOCKS_DIFFER <= now - told <= _LATEST:
+        return now
+    return min(told.astimezone(UTC), now)
+
+
+def _feedback(word: Word, said: Said, answer: Answer | None) -> Feedback:
+    feedback = Feedback(
+        answer_id="",
+        giver=said.giver,
+        kind=word.kind,
+        value=word.value,
+        trainable=False,
+        given_at=said.at,
+        withdrawn_at=said.at if word.withdrawn else None,
+        comment=word.comment,
+        reasons=word.reasons,
+        source=said.source,
+    )
+    return replace(feedback, **_of(answer)) if answer else feedback
+
+
+def _of(answer: Answer) -> dict[str, object]:
+    """Return the fields of a word that come from its answer."""
+    return {
+        "answer_id": answer.id,
+        "trainable": answer.question.channel is not Channel.SLACK,
+        "model_version": answer.model_version,
+        "page_hash": answer.passages[0].page_hash if answer.passages else "",
+    }

@@ -1,0 +1,86 @@
+"""How one answer looks now: its message and its card, by how it stands with the reviewers and how feedback is asked.
+
+The front end sends it, the courier writes over it when its review moves on, and a rating on its card is acknowledged
+with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bot.activities import Json, Reference, answer_message
+from bot.cards.answer import Standing, State, answer_card
+from bot.cards.rating import rating_actions
+from bot.forms import name_of
+from bot.seals import RATE, Seals
+from records import Answer, Review, ReviewReason, Ruling
+
+_ASKED_FOR = frozenset(
+    {
+        ReviewReason.THUMB_DOWN,
+        ReviewReason.FEW_STARS,
+        ReviewReason.EXPERT,
+        ReviewReason.DECLINED,
+        ReviewReason.STALE,
+    }
+)
+"""Reasons that people see as «under review»; a sample would only unsettle them."""
+_LOOPS: Mapping[str, Json] = {"thumbs": {"type": "default"}, "reasons": {"type": "custom"}}
+
+
+class AnswerView:
+    """Draws answers. `opens_url` is where the Open buttons of a card lead, with "{answer}" and "{number}" in it.
+
+    Without it they lead to the pages themselves, and nobody counts what is opened.
+    """
+
+    def __init__(self, site_url: str, seals: Seals, opens_url: str = "") -> None:
+        self.site_url = site_url
+        self._seals = seals
+        self._opens_url = opens_url
+
+    def message(self, reference: Reference, answer: Answer, review: Review | None = None) -> Json:
+        """Return the whole message of an answer, for the place where `reference` leads."""
+        loop = _LOOPS.get(name_of(answer.form))
+        standing = self._standing(reference.conversation, answer, review, "")
+        return answer_message(reference, answer, self.site_url, standing, loop)
+
+    def card(
+        self, conversation: Mapping[str, Any], answer: Answer, review: Review | None = None, thanks: str = ""
+    ) -> Json | None:
+        """Return the card alone; `thanks` is said to the one who has just rated."""
+        return answer_card(answer, self.site_url, self._standing(conversation, answer, review, thanks))
+
+    def _standing(
+        self, conversation: Mapping[str, Any], answer: Answer, review: Review | None, thanks: str
+    ) -> Standing:
+        form = name_of(answer.form)
+        seal = self._seals.make(RATE, answer.id, conversation)
+        verdict = review.ruling if review else None
+        return Standing(
+            state=state_of(review),
+            ruled_at=review.settled_at if review else None,
+            text=verdict.text if verdict else "",
+            citation=verdict.citation if verdict else None,
+            actions=rating_actions(answer.id, seal, stars=form == "stars", comment=form != "none"),
+            thanks=thanks,
+            opens_url=self._opens_url,
+        )
+
+
+def state_of(review: Review | None) -> State:
+    """Return how an answer stands, as `bot.cards.answer.Standing.state`."""
+    if review is None:
+        return ""
+    if review.ruling is None:
+        return "under_review" if _ASKED_FOR.intersection(review.reasons) else ""
+    match review.ruling.ruling:
+        case Ruling.APPROVED:
+            return "verified"
+        case Ruling.CORRECTED:
+            return "corrected"
+        case Ruling.NOT_ON_PAGE:
+            return "not_on_page"
+        case Ruling.REJECTED:
+            return "closed" if _ASKED_FOR.intersection(review.reasons) else ""

@@ -1,0 +1,77 @@
+"""What people are told of a ruling: once, unasked, and whenever they ask what changed because of them.
+
+The reviewer is not named: who decided is the reviewers' business, that somebody did is everyone's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.cards.parts import Json, address, card, day, heading, line, source
+from bot.wording import clipped
+from records import Answer, Citation, Ruling, Verdict
+
+MOST = 10
+QUESTION_CHARACTERS = 300
+TEXT_CHARACTERS = 2_000
+NOTHING_YET = (
+    "Nothing yet. When you press thumbs down or “Ask an expert”, a colleague looks at the answer, and what they decide"
+    " is live at once. You find it here then."
+)
+
+_HEADINGS = {
+    Ruling.APPROVED: "A reviewer checked: the answer stands",
+    Ruling.CORRECTED: "Your correction is live",
+    Ruling.NOT_ON_PAGE: "A reviewer checked: it is not on the page",
+    Ruling.REJECTED: "A reviewer looked at your question",
+}
+_FOLLOWS = {
+    Ruling.APPROVED: "Whoever asks this gets the answer marked as verified.",
+    Ruling.CORRECTED: "Whoever asks this from now on gets it.",
+    Ruling.NOT_ON_PAGE: "Whoever asks this from now on is told so at once.",
+    Ruling.REJECTED: "They did not take it for a question about the pages, so nothing changes.",
+}
+
+
+def notice_card(answer: Answer, verdict: Verdict, site_url: str) -> Json:
+    """Return what whoever asked or complained is told once."""
+    title = _HEADINGS[verdict.ruling]
+    body = [line(title, weight="Bolder", size="Medium"), line(_asked(answer), subtle=True)]
+    text, citation = _live(answer, verdict)
+    if text:
+        body.append(line(clipped(text, TEXT_CHARACTERS)))
+    if citation is not None:
+        body.append(source(citation, "", address(citation, site_url)))
+    body.append(line(_FOLLOWS[verdict.ruling], size="Small", subtle=True))
+    return card(body, (), f"{title}: {answer.question.text}")
+
+
+def changes_card(changes: Sequence[tuple[Answer, Verdict]]) -> Json:
+    """Return the answer to "what changed because of me?", the newest change first."""
+    if not changes:
+        return card([line(NOTHING_YET)], (), NOTHING_YET)
+    title = "What changed because of you"
+    body = [line(title, weight="Bolder", size="Medium")]
+    for answer, verdict in changes[:MOST]:
+        body.append(heading(f"{day(verdict.given_at)}  {_HEADINGS[verdict.ruling]}"))
+        body.append(line(_asked(answer), size="Small", subtle=True))
+        text, _ = _live(answer, verdict)
+        if text:
+            body.append(line(clipped(text, QUESTION_CHARACTERS), size="Small"))
+    if len(changes) > MOST:
+        body.append(line(f"… and {len(changes) - MOST} more.", size="Small", subtle=True))
+    return card(body, (), f"{title}: {len(changes)} answers")
+
+
+def _asked(answer: Answer) -> str:
+    return f"You asked: “{clipped(answer.question.text, QUESTION_CHARACTERS)}”"
+
+
+def _live(answer: Answer, verdict: Verdict) -> tuple[str, Citation | None]:
+    match verdict.ruling:
+        case Ruling.APPROVED:
+            return answer.text, answer.citations[0] if answer.citations else None
+        case Ruling.CORRECTED:
+            return verdict.text, verdict.citation
+        case _:
+            return "", None

@@ -1,0 +1,263 @@
+"""What a reviewer sees: question, answer, the words that it stands on, what people said, and what can be decided."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.cards.parts import (
+    Json,
+    address,
+    card,
+    day,
+    execute,
+    heading,
+    line,
+    place_name,
+    source,
+    unfold,
+    when,
+)
+from bot.wording import clipped
+from records import Answer, Citation, Feedback, FeedbackKind, Review, ReviewReason, Ruling, Verdict
+
+MAX_SPANS = 12
+MAX_SHOWN = 4
+MAX_COMMENTS = 5
+MAX_SKIPS = 3
+NAME_CHARACTERS = 80
+COMMENT_CHARACTERS = 400
+QUESTION_CHARACTERS = 1_000
+ANSWER_CHARACTERS = 2_000
+SPAN_CHARACTERS = 300
+
+_WHY = {
+    ReviewReason.THUMB_DOWN: "somebody disliked it",
+    ReviewReason.FEW_STARS: "it got few stars",
+    ReviewReason.EXPERT: "somebody asked for an expert",
+    ReviewReason.DECLINED: "several people got no answer to this",
+    ReviewReason.LOW_SUPPORT: "its words hardly stand in the source",
+    ReviewReason.SAMPLE: "drawn at random",
+    ReviewReason.STALE: "the page has changed since it was verified",
+}
+_DONE = {
+    Ruling.APPROVED: "approved the answer",
+    Ruling.CORRECTED: "corrected the answer",
+    Ruling.NOT_ON_PAGE: "ruled that it is not on the page",
+    Ruling.REJECTED: "rejected it as no real question",
+}
+_SKIPS = (
+    ("not my field", "Not my field"),
+    ("the question is unclear", "The question is unclear"),
+    ("the page does not settle it", "The page does not settle it"),
+    ("another reason", "Another reason"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewView:
+    """One review as it is now. `answer` has the passages that its reviewers look at; `seal` goes into every button."""
+
+    review: Review
+    answer: Answer
+    feedback: Sequence[Feedback]
+    seal: str
+    now: datetime
+
+
+def spans(answer: Answer) -> Sequence[tuple[str, Citation]]:
+    """Return what a correction can stand on, by its choice's value: the citations first, then other passages."""
+    found = [(f"c{number}", citation) for number, citation in enumerate(answer.citations, start=1)]
+    for number, passage in enumerate(answer.passages, start=1):
+        quote = clipped(" ".join(passage.text.split()), SPAN_CHARACTERS)
+        found.append((f"p{number}", Citation(passage.url, passage.title, passage.heading, quote)))
+    return found[:MAX_SPANS]
+
+
+def review_card(view: ReviewView, site_url: str) -> Json:
+    """Return the card of a review in its state: waiting, claimed, waiting for a second reviewer, or settled."""
+    review, answer = view.review, view.answer
+    question = clipped(answer.question.text, QUESTION_CHARACTERS)
+    body = [
+        line("Reviewed" if review.ruling else "Please review", weight="Bolder", size="Medium"),
+        line("Why: " + "; ".join(_WHY[reason] for reason in review.reasons), size="Small", subtle=True),
+        *_state(view),
+        heading("Question"),
+        line(question),
+        heading("The bot declined" if answer.abstained else "The bot’s answer"),
+        line(clipped(answer.text, ANSWER_CHARACTERS)),
+        *_stands_on(answer, site_url),
+        *_said(view.feedback),
+        *_skipped(review),
+        line(_origin(answer), size="Small", subtle=True),
+    ]
+    actions = [] if review.ruling else _actions(view)
+    return card(body, actions, f"{'Reviewed' if review.ruling else 'Please review'}: {question}")
+
+
+def _state(view: ReviewView) -> list[Json]:
+    review, ruling = view.review, view.review.ruling
+    if ruling is not None:
+        return [line(f"✓ {_by(ruling)}", weight="Bolder", color="Good"), *_ruled(ruling)]
+    drawn: list[Json] = []
+    if review.verdicts and review.blind:
+        count = f"{len(review.verdicts)} of {review.needed} reviewers have ruled"
+        drawn.append(line(f"{count}. Please judge on your own: you see no other ruling.", color="Accent"))
+    elif review.proposal is not None:
+        drawn.append(line(f"{_by(review.proposal)}. Approve if you agree.", weight="Bolder", color="Accent"))
+        drawn += _ruled(review.proposal)
+    if review.claimed_until is not None and review.claimed_until > view.now:
+        name = clipped(review.claimed_name, NAME_CHARACTERS)
+        drawn.append(line(f"✋ {name} has claimed this until {when(review.claimed_until)}", color="Warning"))
+    return drawn
+
+
+def _by(verdict: Verdict) -> str:
+    name = clipped(verdict.reviewer_name, NAME_CHARACTERS)
+    return f"{name} {_DONE[verdict.ruling]}, {when(verdict.given_at)}"
+
+
+def _ruled(verdict: Verdict) -> list[Json]:
+    drawn: list[Json] = []
+    if verdict.text:
+        drawn.append(line(clipped(verdict.text, ANSWER_CHARACTERS)))
+    if verdict.citation is not None:
+        drawn.append(source(verdict.citation, "", ""))
+    if verdict.note:
+        drawn.append(line(f"Note: {clipped(verdict.note, COMMENT_CHARACTERS)}", size="Small", subtle=True))
+    return drawn
+
+
+def _stands_on(answer: Answer, site_url: str) -> list[Json]:
+    """Draw the cited spans, or, where there are none, the beginnings of what was found."""
+    if answer.citations:
+        title = "Nearest section" if answer.abstained else "It stands on"
+        cited = [(f"{number}  ", citation) for number, citation in enumerate(answer.citations, start=1)]
+    else:
+        title, cited = "What the pages say", [("", citation) for _, citation in spans(answer)]
+    if not cited:
+        return []
+    drawn = [source(citation, number, address(citation, site_url)) for number, citation in cited[:MAX_SHOWN]]
+    versions = {passage.page_hash[:8]: passage for passage in answer.passages}
+    pages = [f"{page_hash}, read {day(passage.fetched_at)}" for page_hash, passage in versions.items()]
+    seen = line("Page at version " + "; ".join(pages[:MAX_SHOWN]), size="Small", subtle=True)
+    return [heading(title), *drawn, *([seen] if pages else [])]
+
+
+def _said(feedback: Sequence[Feedback]) -> list[Json]:
+    words = [
+        word for word in feedback if word.withdrawn_at is None and word.kind is not FeedbackKind.IMPLICIT
+    ]
+    if not words:
+        return []
+    counted = Counter(_name(word) for word in words)
+    drawn = [heading("What people said"), line(", ".join(f"{name} × {n}" for name, n in counted.items()))]
+    written = [word for word in words if word.comment or word.reasons]
+    for word in written[-MAX_COMMENTS:][::-1]:
+        reasons = clipped(", ".join(reason.replace("_", " ") for reason in word.reasons), COMMENT_CHARACTERS)
+        quote = f"“{clipped(word.comment, COMMENT_CHARACTERS)}”" if word.comment else ""
+        drawn.append(line(" – ".join(part for part in (reasons, quote) if part), size="Small"))
+    return drawn
+
+
+def _name(word: Feedback) -> str:
+    match word.kind:
+        case FeedbackKind.THUMB:
+            return "👍" if word.value == "like" else "👎"
+        case FeedbackKind.STARS:
+            return f"{word.value} stars"
+        case FeedbackKind.REACTION:
+            return clipped(word.value, NAME_CHARACTERS)
+        case FeedbackKind.EXPERT:
+            return "asked for an expert"
+        case _:
+            return "comment"
+
+
+def _skipped(review: Review) -> list[Json]:
+    skips = review.skips[-MAX_SKIPS:]
+    return [
+        line(f"Skipped: {clipped(skip.reason, COMMENT_CHARACTERS)}", size="Small", subtle=True)
+        for skip in skips
+    ]
+
+
+def _origin(answer: Answer) -> str:
+    question = answer.question
+    parts = [when(answer.answered_at), question.channel, question.language, f"model {answer.model_version}"]
+    return clipped(" · ".join(part for part in parts if part), 200)
+
+
+def _actions(view: ReviewView) -> list[Json]:
+    review, answer = view.review, view.answer
+    proposal = review.proposal
+    known = {"answer_id": review.answer_id, "round": review.round, "seal": view.seal}
+
+    def button(title: str, verb: str, *, style: str = "default", inputs: bool = False) -> Json:
+        return execute(title, {"verb": f"review.{verb}", **known}, style=style, inputs=inputs)
+
+    agree = "Agree" if proposal else "Right, it is not on the page" if answer.abstained else "Approve"
+    correct = button("Send correction", "correct", style="positive", inputs=True)
+    actions = [button(agree, "approve", style="positive"), unfold("Correct…", _correction(view), correct)]
+    if not answer.abstained or proposal:
+        actions.append(button("Not on the page", "not_on_page"))
+    held = review.claimed_until is not None and review.claimed_until > view.now
+    if not held:
+        actions.append(button("Claim", "claim"))
+    actions.append(button("Not a real question", "reject"))
+    actions.append(unfold("Skip…", [_reasons()], button("Skip", "skip", inputs=True)))
+    return actions
+
+
+def _correction(view: ReviewView) -> list[Json]:
+    answer, proposal = view.answer, view.review.proposal
+    before = proposal.text if proposal and proposal.text else "" if answer.abstained else answer.text
+    choices = [
+        {
+            "title": clipped(f"{place_name(one.title, one.heading)}: {one.quote}", SPAN_CHARACTERS),
+            "value": value,
+        }
+        for value, one in spans(answer)
+    ]
+    text: Json = {
+        "type": "Input.Text",
+        "id": "text",
+        "label": "The right answer",
+        "isMultiline": True,
+        "maxLength": 4_000,
+        "isRequired": True,
+        "errorMessage": "Please write the right answer.",
+        "value": clipped(re.sub(r"\s*\[\d+\]", "", before), ANSWER_CHARACTERS),
+    }
+    note: Json = {
+        "type": "Input.Text",
+        "id": "note",
+        "label": "Note for the record (optional)",
+        "maxLength": 500,
+    }
+    if not choices:
+        return [text, note]
+    span: Json = {
+        "type": "Input.ChoiceSet",
+        "id": "span",
+        "label": "Where it stands",
+        "style": "compact",
+        "wrap": True,
+        "value": choices[0]["value"],
+        "choices": choices,
+    }
+    return [text, span, note]
+
+
+def _reasons() -> Json:
+    return {
+        "type": "Input.ChoiceSet",
+        "id": "reason",
+        "label": "Why do you skip it?",
+        "style": "compact",
+        "value": _SKIPS[0][0],
+        "choices": [{"title": title, "value": value} for value, title in _SKIPS],
+    }

@@ -1,0 +1,371 @@
+"""Answers go to reviewers; what they decide is live at once.
+
+    flag, consider ──> a Review waits ──> claim ──> rule ──> settled: a VerifiedAnswer, cards, notices
+                            ^                                              │
+                            └────────── stale: its page has changed ───────┘
+
+Every change compares versions, so of two reviewers at once one wins, and the other hears who it was and what they
+did (`Refused`). What must be seen elsewhere is left as an errand for the courier (bot/courier.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+from urllib.parse import urldefrag, urlsplit
+
+from feedback.desk import Desk
+from feedback.store import FeedbackStore, StoreUnavailable
+from model.prompt import NOT_ON_PAGE
+from records import (
+    Answer,
+    Passage,
+    Question,
+    Review,
+    ReviewReason,
+    Ruling,
+    Skip,
+    Verdict,
+    VerifiedAnswer,
+)
+
+DECLINED_FOR = timedelta(days=30)
+DECLINED_LIMIT = 500
+"""How many declined questions a new one is compared with."""
+_FIRST_BLOCK = 5
+_TRIES = 20
+
+DONE = {
+    Ruling.APPROVED: "approved the answer",
+    Ruling.CORRECTED: "corrected the answer",
+    Ruling.NOT_ON_PAGE: "ruled that it is not on the page",
+    Ruling.REJECTED: "rejected it as no real question",
+}
+
+
+class Refused(Exception):
+    """What a reviewer asked for cannot be done now; the message is a sentence for them."""
+
+
+class Known(Protocol):
+    """The verified answers that are served (`bot/verified.py`)."""
+
+    def put(self, verified: VerifiedAnswer) -> None:
+        """Serve it from now on, in the place of an older one from the same answer."""
+        ...
+
+    def drop(self, answer_id: str) -> None:
+        """Serve it no more."""
+        ...
+
+    def alike(self, text: str, others: Sequence[str]) -> list[bool]:
+        """Tell which texts ask the same."""
+        ...
+
+
+LookAgain = Callable[[Question], Awaitable[Sequence[Passage]]]
+"""Finds what the pages say on a question now."""
+
+
+async def _nowhere(_: Question) -> Sequence[Passage]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewRules:
+    """What goes to reviewers, and how they work; see the settings of the same names."""
+
+    lease_s: float = 900.0
+    sample_share: float = 0.05
+    double_share: float = 0.2
+    second_for_corrections: bool = False
+    low_support: float = 0.6
+    declined_by: int = 3
+
+
+class Reviewing:
+    """Decides what becomes a review, and what becomes of it. `wake` is called when the courier has something to do."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        store: FeedbackStore,
+        known: Known,
+        rules: ReviewRules | None = None,
+        look_again: LookAgain = _nowhere,
+    ) -> None:
+        self.desk = desk
+        self.wake: Callable[[], None] = lambda: None
+        self._store = store
+        self._known = known
+        self._rules = rules or ReviewRules()
+        self._look_again = look_again
+
+    # What goes to reviewers
+
+    async def flag(self, answer: Answer, reason: ReviewReason) -> None:
+        """Let reviewers look at an answer. A settled review stays settled: whoever complains is told of its ruling."""
+        now = datetime.now(UTC)
+        await self.desk.leave_errand(answer.id, now)
+        fresh = Review(answer.id, (reason,), now, stratum_of(answer))
+        if not await self.desk.add_review(fresh):
+            await self._change(answer.id, lambda review: _with_reason(review, reason))
+        self.wake()
+
+    async def consider(self, answer: Answer) -> None:
+        """Look at an answer that was just delivered: whether it is doubtful, often declined, or in the sample."""
+        support = answer.support
+        if not answer.abstained and support is not None and support < self._rules.low_support:
+            await self.flag(answer, ReviewReason.LOW_SUPPORT)
+        if answer.abstained and answer.verified_by is None:
+            await self._consider_declined(answer)
+        weight = await self._sampled(answer)
+        if weight:
+            await self._put_in_sample(answer, weight)
+
+    async def _consider_declined(self, answer: Answer) -> None:
+        known = await self.desk.declined_since(answer.answered_at - DECLINED_FOR, DECLINED_LIMIT)
+        await self.desk.add_declined(answer)
+        question = answer.question
+        others = [one for one in known if one[3] == question.page_url and one[0] != answer.id]
+        texts = [text for _, _, text, _ in others]
+        same = await asyncio.to_thread(self._known.alike, question.text, texts)
+        alike = [one for one, is_same in zip(others, same, strict=True) if is_same]
+        if len({question.asker, *(asker for _, asker, _, _ in alike)}) < self._rules.declined_by:
+            return
+        for answer_id, *_ in alike:  # one of them stands for all
+            if await self.desk.review(answer_id) is not None:
+                return
+        await self.flag(answer, ReviewReason.DECLINED)
+
+    async def _sampled(self, answer: Answer) -> int:
+        """Return how many answers this one stands for in the sample, 0 when it is not in it.
+
+        Each stratum is cut into blocks, of which one answer each is drawn: the first blocks are small, so that a
+        stratum with few questions is seen too; later ones are as large as the share wants.
+        """
+        if self._rules.sample_share <= 0:
+            return 0
+        stratum = stratum_of(answer)
+        number = await self.desk.next_number(f"sample|{stratum}")
+        size, first = min(_FIRST_BLOCK, self._block), 1
+        while number >= first + size:
+            first, size = first + size, min(size * 2, self._block)
+        drawn = int.from_bytes(hashlib.sha256(f"{stratum}|{first}".encode()).digest()[:8]) % size
+        return size if number - first == drawn else 0
+
+    @property
+    def _block(self) -> int:
+        return max(1, round(1 / self._rules.sample_share))
+
+    async def _put_in_sample(self, answer: Answer, weight: int) -> None:
+        await self.flag(answer, ReviewReason.SAMPLE)
+        lot = int.from_bytes(hashlib.sha256(answer.id.encode()).digest()[:8]) / 2**64
+        needed = 2 if lot < self._rules.double_share else 1
+        await self._change(
+            answer.id,
+            lambda review: (
+                replace(review, weight=float(weight), needed=needed) if not review.weight else review
+            ),
+        )
+
+    # What reviewers do
+
+    async def claim(self, answer_id: str, round_: int, reviewer: str, name: str) -> Review:
+        """Hold a review for a while; raises Refused when somebody else does, or it is settled."""
+        now = datetime.now(UTC)
+        until = now + timedelta(seconds=self._rules.lease_s)
+
+        def take(review: Review) -> Review:
+            _check(review, round_, reviewer, now)
+            return replace(review, claimed_by=reviewer, claimed_name=name, claimed_until=until)
+
+        return await self._change(answer_id, take, tell=True)
+
+    async def skip(self, answer_id: str, round_: int, skip: Skip) -> Review:
+        """Leave a review to others, and say why."""
+
+        def leave(review: Review) -> Review:
+            _check(review, round_, skip.reviewer, skip.skipped_at)
+            others = tuple(one for one in review.skips if one.reviewer != skip.reviewer)
+            return _unclaimed(replace(review, skips=(*others, skip)))
+
+        return await self._change(answer_id, leave, tell=True)
+
+    async def rule(self, answer_id: str, round_: int, verdict: Verdict) -> Review:
+        """Decide. The same activity twice is one verdict. Raises Refused, with who was faster and what they did."""
+        now = datetime.now(UTC)
+
+        def decide(review: Review) -> Review:
+            if verdict.source and verdict.source in [one.source for one in review.verdicts]:
+                return review
+            _check(review, round_, verdict.reviewer, now, deciding=True)
+            given = _consented(review, verdict)
+            decided = _unclaimed(replace(review, verdicts=(*review.verdicts, given)))
+            return self._settled_if_enough(decided, now)
+
+        review = await self._change(answer_id, decide, tell=True)
+        if review.settled_at is not None:
+            await self.publish(review)
+        return review
+
+    def _settled_if_enough(self, review: Review, now: datetime) -> Review:
+        *before, last = review.verdicts
+        needed = review.needed
+        if review.blind:
+            disagree = len(before) == 1 and before[0].ruling is not last.ruling
+            needed = 3 if disagree else needed  # somebody has to decide between the two
+        elif self._rules.second_for_corrections and last.ruling is Ruling.CORRECTED:
+            needed = 2
+        settled_at = now if len(review.verdicts) >= needed else None
+        return replace(review, needed=needed, settled_at=settled_at)
+
+    async def publish(self, review: Review) -> None:
+        """Let the ruling be served from now on. Doing it twice changes nothing."""
+        answer, verdict = await self._store.answer(review.answer_id), review.ruling
+        if answer is None or verdict is None:
+            return
+        seen = replace(answer, passages=review.passages or answer.passages)
+        verified = verified_by(seen, verdict, review.settled_at or verdict.given_at)
+        if verified is None:
+            await self.desk.drop_verified(answer.id)
+            self._known.drop(answer.id)
+            return
+        kept = await self.desk.verified(answer.id)
+        if kept is None or kept.verified_at != verified.verified_at:
+            await self.desk.put_verified(verified)
+            await asyncio.to_thread(self._known.put, verified)
+
+    async def stale(self, verified: VerifiedAnswer) -> None:
+        """A page that a verified answer stands on has changed: serve it no more, and let reviewers look again."""
+        now = datetime.now(UTC)
+        passages: tuple[Passage, ...] = ()
+        self._known.drop(verified.answer_id)
+        await self.desk.leave_errand(verified.answer_id, now)
+
+        def reopen(review: Review) -> Review:
+            if review.settled_at is None or (review.settled_at != verified.verified_at):
+                return review  # somebody reopened it, or ruled anew
+            return Review(
+                review.answer_id,
+                (ReviewReason.STALE,),
+                now,
+                review.stratum,
+                round=review.round + 1,
+                passages=passages,
+                earlier=review.ruling,
+                version=review.version,
+            )
+
+        before = await self.desk.review(verified.answer_id)
+        answer = await self._store.answer(verified.answer_id)
+        if answer is not None and before is not None and before.settled_at == verified.verified_at:
+            passages = tuple(await self._look_again(answer.question))
+            await self.desk.keep_round(before)
+            await self._change(verified.answer_id, reopen)
+        await self.desk.put_verified(replace(verified, stale_at=now))
+        self.wake()
+
+    def forget(self, answer_id: str) -> None:
+        """Serve no more what came from this answer: its question was deleted."""
+        self._known.drop(answer_id)
+
+    async def _change(
+        self, answer_id: str, change: Callable[[Review], Review], *, tell: bool = False
+    ) -> Review:
+        """Change a review, however many others do; `tell` leaves an errand for those who see it."""
+        for _ in range(_TRIES):
+            review = await self.desk.review(answer_id)
+            if review is None:
+                raise Refused("This is not here any more: the question was deleted.")
+            changed = change(review)
+            if changed == review:
+                return review
+            if tell:
+                await self.desk.leave_errand(answer_id, datetime.now(UTC))
+            if await self.desk.change_review(changed):
+                self.wake()
+                return replace(changed, version=review.version + 1)
+        raise StoreUnavailable(f"the review of {answer_id} changes too fast")
+
+
+def stratum_of(answer: Answer) -> str:
+    """Return the group that an answer belongs to: "site|channel|language|model version"."""
+    urls = [citation.url for citation in answer.citations] + [passage.url for passage in answer.passages]
+    site = (urlsplit(urls[0]).hostname or "own pages") if urls else "no page"
+    question = answer.question
+    return "|".join([site, question.channel, question.language or "unknown", answer.model_version])
+
+
+def verified_by(answer: Answer, verdict: Verdict, verified_at: datetime) -> VerifiedAnswer | None:
+    """Return what a ruling lets the next asker have; None for a rejected question."""
+    if verdict.ruling is Ruling.REJECTED:
+        return None
+    declined = verdict.ruling is Ruling.NOT_ON_PAGE
+    text, citations, abstained = answer.text, answer.citations, answer.abstained or declined
+    if verdict.ruling is Ruling.CORRECTED:
+        citations = (verdict.citation,) if verdict.citation else answer.citations[:1]
+        text = f"{verdict.text} [1]" if citations else verdict.text
+        abstained = False
+    elif declined:
+        text, citations = NOT_ON_PAGE, ()
+    hashes = {urldefrag(passage.url).url: passage.page_hash for passage in answer.passages}
+    cited = {urldefrag(citation.url).url for citation in citations if not abstained} & hashes.keys()
+    return VerifiedAnswer(
+        answer_id=answer.id,
+        question_text=answer.question.text,
+        page_url=answer.question.page_url,
+        text=text,
+        citations=citations,
+        passages=answer.passages,
+        pages=tuple((url, hashes[url]) for url in hashes if url in (cited or hashes)),
+        abstained=abstained,
+        verified_by=verdict.reviewer,
+        verified_at=verified_at,
+    )
+
+
+def _with_reason(review: Review, reason: ReviewReason) -> Review:
+    if review.settled_at is not None or reason in review.reasons:
+        return review
+    return replace(review, reasons=(*review.reasons, reason))
+
+
+def _unclaimed(review: Review) -> Review:
+    return replace(review, claimed_by="", claimed_name="", claimed_until=None)
+
+
+def _consented(review: Review, verdict: Verdict) -> Verdict:
+    """Approving what waits for consent is ruling the same."""
+    proposal = review.proposal
+    if proposal is None or verdict.ruling is not Ruling.APPROVED:
+        return verdict
+    return replace(verdict, ruling=proposal.ruling, text=proposal.text, citation=proposal.citation)
+
+
+def _check(review: Review, round_: int, reviewer: str, now: datetime, *, deciding: bool = False) -> None:
+    """Raise Refused where this reviewer may not act on the review now."""
+    ruling = review.ruling
+    if ruling is not None:
+        who = "You have" if ruling.reviewer == reviewer else f"{ruling.reviewer_name} has"
+        raise Refused(f"{who} already {DONE[ruling.ruling]}, {_clock(ruling.given_at)}.")
+    if review.round != round_:
+        raise Refused("The page has changed since this card was made: please use the new card.")
+    if reviewer in [verdict.reviewer for verdict in review.verdicts]:
+        raise Refused("You have ruled on this already; now a second reviewer is asked.")
+    held = review.claimed_until is not None and review.claimed_until > now
+    if held and review.claimed_by != reviewer:
+        raise Refused(f"{review.claimed_name} has claimed this until {_clock(review.claimed_until or now)}.")
+    if deciding and review.claimed_by == reviewer and not held:
+        raise Refused(
+            f"Your claim ran out at {_clock(review.claimed_until or now)}. Claim it again, then decide:"
+            " a colleague may be at it."
+        )
+
+
+def _clock(time: datetime) -> str:
+    return f"{time:%H:%M} UTC"

@@ -1,0 +1,83 @@
+"""The parts of feedback and review, built once per process and wired to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bot.answer_view import AnswerView
+from bot.courier import Courier, Ways
+from bot.delivery import Connector
+from bot.dialogs.afterwards import Looking
+from bot.dialogs.rate import DOWN, UP, Direction, Rating, RatingRules
+from bot.dialogs.review import Known, LookAgain, Reviewing, ReviewRules
+from bot.opinions import Opinions
+from bot.review_desk import ReviewDesk
+from bot.reviewers import Reviewers
+from bot.seals import Seals
+from bot.teams import Hands
+from feedback.desk import Desk
+from feedback.store import FeedbackStore
+from records import VerifiedAnswer
+from settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What feedback and review need from the rest: where pages and people are.
+
+    `opens_url` as in `AnswerView`; `connector` as in `Ways`.
+    """
+
+    known: Known
+    look_again: LookAgain
+    fresh: Callable[[VerifiedAnswer], bool]
+    connector: Callable[[Mapping[str, Any]], Connector | None]
+    site_url: str
+    opens_url: str = ""
+
+
+class FeedbackParts:
+    """Everything between a word on an answer and the answer that takes its place."""
+
+    def __init__(
+        self,
+        store: FeedbackStore,
+        desk: Desk,
+        key: bytes,
+        around: Surroundings,
+        rules: tuple[RatingRules, ReviewRules] = (RatingRules(), ReviewRules()),
+    ) -> None:
+        """`key` is secret, and the same in every process of an instance."""
+        rating_rules, review_rules = rules
+        self._store = store
+        self.desk = desk
+        self.seals = Seals(key)
+        self.view = AnswerView(around.site_url, self.seals, around.opens_url)
+        self.reviewing = Reviewing(desk, store, around.known, review_rules, around.look_again)
+        self.rating = Rating(store, self.reviewing, rating_rules)
+        self.looking = Looking(store, self.rating, self.reviewing)
+        ways = Ways(around.connector, around.fresh, self.rating.waits)
+        self.courier = Courier(store, self.reviewing, self.view, self.seals, ways)
+
+    def hands(self, reviewers: Reviewers) -> Hands:
+        """Return what a front end passes activities on to, where these people review."""
+        opinions = Opinions(self._store, self.desk, self.rating, self.view, self.seals)
+        reviews = ReviewDesk(self._store, self.reviewing, reviewers, self.seals, self.courier)
+        return Hands(self.desk, self.view, opinions, reviews, self.courier)
+
+
+def rules_of(settings: Settings) -> tuple[RatingRules, ReviewRules]:
+    """Return what the settings say about what is bad, and what is reviewed."""
+    directions: dict[str, Direction] = dict.fromkeys(settings.reactions_up, UP)
+    directions |= dict.fromkeys(settings.reactions_down, DOWN)
+    review = ReviewRules(
+        lease_s=settings.review_lease_s,
+        sample_share=settings.sample_share,
+        double_share=settings.double_share,
+        second_for_corrections=settings.second_reviewer,
+        low_support=settings.low_support,
+        declined_by=settings.declined_by,
+    )
+    return RatingRules(directions, settings.few_stars), review

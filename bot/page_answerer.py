@@ -1,0 +1,99 @@
+"""Answers from the verified answers first, then from the pages: a page that the question names, or all known ones."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from urllib.parse import urldefrag
+
+from bot.forms import Forms
+from bot.verified import VerifiedAnswers
+from model.answering import Answering
+from pages.library import Library
+from records import Answer, Question, Timings, VerifiedAnswer
+
+VERIFIED = "verified"
+"""The model version of an answer that no model wrote."""
+_LOOKED_AT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The verified answers, and whether one still stands on what its pages say."""
+
+    known: VerifiedAnswers
+    fresh: Callable[[VerifiedAnswer], bool]
+
+
+class PageAnswerer:
+    """A `bot.dialogs.ask.Answerer`."""
+
+    def __init__(
+        self,
+        library: Library,
+        answering: Answering,
+        verified: Verified | None = None,
+        forms: Forms | None = None,
+    ) -> None:
+        self._library = library
+        self._answering = answering
+        self._verified = verified
+        self._forms = forms or Forms()
+
+    async def stream(self, question: Question, history: Sequence[Answer]) -> AsyncIterator[str | Answer]:
+        """See `bot.dialogs.ask.Answerer`; raises PageRefused when the named page cannot be read."""
+        started = time.perf_counter()
+        if question.page_url:
+            await self._library.ensure(question.page_url)
+        verified = await self._find(question)
+        if verified is not None:
+            yield self._with_form(_served(verified, question, time.perf_counter() - started))
+            return
+        async for item in self._answering.stream(question, history):
+            yield self._with_form(item) if isinstance(item, Answer) else item
+
+    def _with_form(self, answer: Answer) -> Answer:
+        return replace(answer, form=self._forms.form_for(answer))
+
+    async def _find(self, question: Question) -> VerifiedAnswer | None:
+        if self._verified is None:
+            return None
+        found = await asyncio.to_thread(self._verified.known.find, question)
+        if found is None or not self._verified.fresh(found):
+            return None
+        return found if not found.abstained or await self._still_nowhere(question, found) else None
+
+    async def _still_nowhere(self, question: Question, found: VerifiedAnswer) -> bool:
+        """Tell whether «not on the page» can still be so: a page that is new since then may tell."""
+        hits = await self._library.search(question.text, _LOOKED_AT, question.page_url)
+        known = {url for url, _ in found.pages}
+        return all(urldefrag(hit.passage.url).url in known for hit in hits)
+
+
+def is_fresh(verified: VerifiedAnswer, page_hash: Callable[[str], str | None]) -> bool:
+    """Tell whether no page that a verified answer stands on has changed. `page_hash` returns None for an unknown page.
+
+    A page that somebody pasted leaves the index after a while: unknown then, not changed.
+    """
+    hashes = [(page_hash(url), then) for url, then in verified.pages]
+    return all(now == then or (now is None and verified.page_url is not None) for now, then in hashes)
+
+
+def _served(verified: VerifiedAnswer, question: Question, took_s: float) -> Answer:
+    return Answer(
+        id=uuid.uuid4().hex,
+        question=question,
+        text=verified.text,
+        passages=verified.passages,
+        citations=verified.citations,
+        model_version=VERIFIED,
+        abstained=verified.abstained,
+        timings=Timings(search_s=took_s, total_s=took_s),
+        answered_at=datetime.now(UTC),
+        verified_by=verified.verified_by,
+        verified_at=verified.verified_at,
+    )

@@ -1,0 +1,44 @@
+"""Who may review: people by their directory id (Entra object id), and members of directory groups.
+
+The channel's token vouches for the id. A name or a channel's own user id is no proof and is never looked at.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Collection, Sequence
+
+IsMember = Callable[[str, Sequence[str]], Awaitable[bool]]
+"""(directory id, group ids) → whether the person is in one of the groups. Raises OSError."""
+
+REMEMBERED_S = 300.0
+REMEMBERED = 10_000
+
+
+class Reviewers:
+    """Knows who may decide about answers."""
+
+    def __init__(
+        self, ids: Collection[str], groups: Sequence[str] = (), is_member: IsMember | None = None
+    ) -> None:
+        self._ids = frozenset(one.casefold() for one in ids)
+        self._groups = tuple(groups)
+        self._is_member = is_member
+        self._known: dict[str, tuple[bool, float]] = {}
+
+    async def allows(self, directory_id: str) -> bool:
+        """Tell whether somebody may review. Raises OSError when the directory of groups does not answer."""
+        person = directory_id.casefold()
+        if not person:
+            return False
+        if person in self._ids:
+            return True
+        if not self._groups or self._is_member is None:
+            return False
+        member, until = self._known.get(person, (False, 0.0))
+        if until < time.monotonic():
+            member = await self._is_member(person, self._groups)
+            self._known[person] = (member, time.monotonic() + REMEMBERED_S)
+            if len(self._known) > REMEMBERED:
+                del self._known[next(iter(self._known))]
+        return member

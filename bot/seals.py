@@ -1,0 +1,39 @@
+"""Seals on card actions: a card says which answer it is about, and only for the conversation that it was sent to.
+
+What comes back in a card action is written by a client. The sender is known (the channel's token vouches for it); the
+answer's id is not, so it carries an HMAC over itself, the conversation and its tenant. A seal is no permission: who may
+decide is asked at every action.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from typing import Any
+
+REVIEW, RATE = "review", "rate"
+_DIGITS = 32
+
+
+class Seals:
+    """Makes and checks seals with one key."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = hmac.digest(key, b"card actions", "sha256")  # not the key of the pseudonyms itself
+
+    def make(self, purpose: str, answer_id: str, conversation: Mapping[str, Any]) -> str:
+        """Return the seal of a card; `conversation` is an `Incoming.conversation`."""
+        fields = (purpose, answer_id, home_of(conversation), str(conversation.get("tenantId") or ""))
+        text = "\0".join(fields).encode("utf-8", "surrogatepass")
+        return hmac.new(self._key, text, hashlib.sha256).hexdigest()[:_DIGITS]
+
+    def fits(self, seal: str, purpose: str, answer_id: str, conversation: Mapping[str, Any]) -> bool:
+        """Tell whether a card with this seal was sent for this purpose, about this answer, to this conversation."""
+        made = self.make(purpose, answer_id, conversation)
+        return hmac.compare_digest(made.encode(), seal.encode("utf-8", "surrogatepass"))
+
+
+def home_of(conversation: Mapping[str, Any]) -> str:
+    """Return the id of a conversation without the thread in it: an action in a channel names its message's thread."""
+    return str(conversation.get("id", "")).partition(";messageid=")[0]

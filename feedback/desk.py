@@ -1,0 +1,323 @@
+"""The reviewers' desk: reviews, verified answers, and what is on whose screen, as documents (feedback/documents.py).
+
+Everything that goes with an answer carries its id, and is forgotten with its question. A change that several people
+may make at once is made by comparing versions: `change_review` says False to whoever was slower.
+
+`errand`s are the outbox: whoever changes something that must be seen elsewhere (cards, notices, the asker's message)
+first leaves the answer's id there; the courier takes it away once everything that follows has happened.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+
+from feedback.documents import Document, Documents, Wanted
+from feedback.plain import feedback_from, moment, review_from, to_json, verified_from
+from records import Answer, Feedback, Review, VerifiedAnswer
+
+WAITING, SETTLED = "waiting", "settled"
+LIVE, STALE = "live", "stale"
+UNSENT, SENT = "unsent", "sent"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where reviewers see cards: a channel, or one reviewer's chat. `reference` is JSON, opaque to the store.
+
+    `reviewer` is the directory id of who reads it alone, "" for a channel.
+    """
+
+    id: str
+    reference: str
+    reviewer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A message on somebody's screen that must follow a review. `stamp` says which state it shows."""
+
+    answer_id: str
+    place: str
+    reference: str
+    message_id: str
+    stamp: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One person is to be told, once, what became of an answer; `person` is a pseudonym."""
+
+    answer_id: str
+    person: str
+    made_at: str
+    sent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Untied:
+    """A word that belongs to no answer that is known (yet). `what` names its shape, for the count."""
+
+    what: str
+    conversation: str
+    message_id: str
+    feedback: Feedback
+
+
+class Desk:
+    """Typed access to the documents of reviewing. Raises StoreError."""
+
+    def __init__(self, documents: Documents) -> None:
+        self._documents = documents
+
+    # Reviews
+
+    async def add_review(self, review: Review) -> bool:
+        """Begin a review; False when this answer has one already."""
+        return await self._documents.add(_of_review(review))
+
+    async def change_review(self, review: Review) -> bool:
+        """Keep a changed review; False when it changed since `review` was read."""
+        return await self._documents.replace(_of_review(review))
+
+    async def review(self, answer_id: str) -> Review | None:
+        """Return the review of an answer as it is now, or None."""
+        document = await self._documents.get("review", answer_id)
+        return _review_in(document) if document else None
+
+    async def reviews(
+        self, state: str, limit: int, after: tuple[str, str] = ("", "")
+    ) -> tuple[Sequence[Review], tuple[str, str]]:
+        """Return WAITING (oldest first) or SETTLED reviews, and where to go on after them."""
+        found = await self._documents.listed(Wanted("review", state=state, after=after, limit=limit))
+        return [_review_in(document) for document in found], _last(found, after)
+
+    async def keep_round(self, review: Review) -> None:
+        """Keep a settled review that is about to begin again."""
+        name = f"{review.answer_id}|{review.round}"
+        settled_at = moment(review.settled_at or review.opened_at)
+        await self._documents.add(
+            Document("past_review", name, to_json(review), review.answer_id, order=settled_at)
+        )
+
+    async def past_reviews(
+        self, limit: int, after: tuple[str, str] = ("", "")
+    ) -> tuple[Sequence[Review], tuple[str, str]]:
+        """Return the earlier rounds of reviews, oldest first, and where to go on after them."""
+        found = await self._documents.listed(Wanted("past_review", after=after, limit=limit))
+        return [_review_in(document) for document in found], _last(found, after)
+
+    async def leave_errand(self, answer_id: str, at: datetime) -> None:
+        """Let the courier look after everything that follows from this answer's review."""
+        await self._documents.put(Document("errand", answer_id, "", answer_id, order=moment(at)))
+
+    async def errands(self, limit: int) -> Sequence[tuple[str, int]]:
+        """Return (answer id, version) of what is to be looked after, the longest waiting first."""
+        found = await self._documents.listed(Wanted("errand", limit=limit))
+        return [(document.id, document.version) for document in found]
+
+    async def end_errand(self, answer_id: str, version: int) -> bool:
+        """Everything has happened; False when the errand was left anew meanwhile."""
+        return await self._documents.remove("errand", answer_id, version)
+
+    # Verified answers
+
+    async def put_verified(self, verified: VerifiedAnswer) -> None:
+        """Keep or replace the verified answer that a review ended with."""
+        state = STALE if verified.stale_at else LIVE
+        await self._documents.put(
+            Document(
+                "verified",
+                verified.answer_id,
+                to_json(verified),
+                verified.answer_id,
+                state=state,
+                order=moment(verified.verified_at),
+            )
+        )
+
+    async def verified(self, answer_id: str) -> VerifiedAnswer | None:
+        """Return the verified answer that came from this answer, or None."""
+        document = await self._documents.get("verified", answer_id)
+        return verified_from(document.body) if document else None
+
+    async def drop_verified(self, answer_id: str) -> None:
+        """A new ruling took the verified answer back."""
+        await self._documents.remove("verified", answer_id)
+
+    async def live_verified(self) -> Sequence[VerifiedAnswer]:
+        """Return every verified answer that is not stale, the oldest first."""
+        found = await self._all(Wanted("verified", state=LIVE))
+        return [verified_from(document.body) for document in found]
+
+    # What is on screen
+
+    async def put_place(self, place: Place) -> None:
+        """Let a conversation receive the reviewers' cards."""
+        await self._documents.put(
+            Document("place", place.id, json.dumps(asdict(place)), person=place.reviewer)
+        )
+
+    async def remove_place(self, place_id: str) -> bool:
+        """Send a conversation no more cards; False when it received none."""
+        return await self._documents.remove("place", place_id)
+
+    async def places(self) -> Sequence[Place]:
+        """Return where the reviewers' cards go."""
+        return [Place(**json.loads(document.body)) for document in await self._all(Wanted("place"))]
+
+    async def put_shown(self, shown: Shown) -> None:
+        """Remember what a message shows."""
+        name = f"{shown.answer_id}|{shown.place}"
+        await self._documents.put(Document("shown", name, json.dumps(asdict(shown)), shown.answer_id))
+
+    async def shown(self, answer_id: str) -> Sequence[Shown]:
+        """Return the messages that follow this answer's review."""
+        found = await self._all(Wanted("shown", answer_id=answer_id))
+        return [Shown(**json.loads(document.body)) for document in found]
+
+    async def remove_shown(self, shown: Shown) -> None:
+        """A message is gone."""
+        await self._documents.remove("shown", f"{shown.answer_id}|{shown.place}")
+
+    async def put_contact(self, conversation: str, reference: str) -> None:
+        """Remember how to speak in a conversation unasked."""
+        await self._documents.put(Document("contact", conversation, reference))
+
+    async def contact(self, conversation: str) -> str:
+        """Return how to speak in a conversation; "" when it is not known."""
+        document = await self._documents.get("contact", conversation)
+        return document.body if document else ""
+
+    # Telling people
+
+    async def add_notice(self, notice: Notice) -> bool:
+        """Somebody is to be told; False when they were, or will be."""
+        return await self._documents.add(_of_notice(notice))
+
+    async def notices_on(self, answer_id: str) -> Sequence[Notice]:
+        """Return who was or is to be told about an answer."""
+        return [_notice_in(found) for found in await self._all(Wanted("notice", answer_id=answer_id))]
+
+    async def mark_sent(self, notice: Notice) -> None:
+        """They know."""
+        await self._documents.put(_of_notice(replace(notice, sent=True)))
+
+    async def notices_to(self, person: str) -> Sequence[Notice]:
+        """Return what somebody was told, the oldest first."""
+        return [_notice_in(found) for found in await self._all(Wanted("notice", person=person))]
+
+    # Words without an answer
+
+    async def keep_untied(self, untied: Untied, name: str) -> bool:
+        """Keep a word that belongs to no known answer; False when `name` (its activity) was kept before."""
+        feedback = untied.feedback
+        body = json.dumps({"what": untied.what, "feedback": to_json(feedback)})
+        return await self._documents.add(
+            Document(
+                "untied",
+                name,
+                body,
+                person=feedback.giver,
+                state=_message(untied.conversation, untied.message_id),
+                order=moment(feedback.given_at),
+            )
+        )
+
+    async def untied_to(self, conversation: str, message_id: str) -> Sequence[tuple[str, Feedback]]:
+        """Return (name, word) of what was said about a message before its answer was known."""
+        found = await self._all(Wanted("untied", state=_message(conversation, message_id)))
+        return [(document.id, feedback_from(json.loads(document.body)["feedback"])) for document in found]
+
+    async def remove_untied(self, name: str) -> None:
+        """The word has found its answer."""
+        await self._documents.remove("untied", name)
+
+    async def untied_counts(self) -> dict[str, int]:
+        """Return how many words of each shape belong to no answer."""
+        counts: dict[str, int] = {}
+        for document in await self._all(Wanted("untied")):
+            what = json.loads(document.body)["what"]
+            counts[what] = counts.get(what, 0) + 1
+        return counts
+
+    # Counting
+
+    async def next_number(self, name: str) -> int:
+        """Count: return 1, then 2, … for each name, never the same number twice."""
+        while True:
+            document = await self._documents.get("counter", name)
+            if document is None:
+                if await self._documents.add(Document("counter", name, "1")):
+                    return 1
+            elif await self._documents.replace(replace(document, body=str(int(document.body) + 1))):
+                return int(document.body) + 1
+
+    async def add_declined(self, answer: Answer) -> bool:
+        """Remember a declined question; False when it was known."""
+        question = answer.question
+        text = json.dumps({"text": question.text, "page_url": question.page_url})
+        return await self._documents.add(
+            Document("declined", answer.id, text, answer.id, question.asker, order=moment(answer.answered_at))
+        )
+
+    async def declined_since(self, since: datetime, limit: int) -> Sequence[tuple[str, str, str, str | None]]:
+        """Return (answer id, asker, text, page) of the declined questions since a time, oldest first."""
+        found = await self._documents.listed(Wanted("declined", after=(moment(since), ""), limit=limit))
+        texts = [json.loads(document.body) for document in found]
+        return [
+            (document.id, document.person, text["text"], text["page_url"])
+            for document, text in zip(found, texts, strict=True)
+        ]
+
+    async def _all(self, wanted: Wanted) -> Sequence[Document]:
+        """Return all documents of a list, page by page."""
+        found: list[Document] = []
+        while True:
+            page = await self._documents.listed(wanted)
+            found += page
+            if len(page) < wanted.limit:
+                return found
+            wanted = replace(wanted, after=_last(page, wanted.after))
+
+
+def _of_review(review: Review) -> Document:
+    return Document(
+        "review",
+        review.answer_id,
+        to_json(review),
+        review.answer_id,
+        state=SETTLED if review.settled_at else WAITING,
+        order=moment(review.settled_at or review.opened_at),
+        version=review.version,
+    )
+
+
+def _review_in(document: Document) -> Review:
+    return replace(review_from(document.body), version=document.version)
+
+
+def _of_notice(notice: Notice) -> Document:
+    return Document(
+        "notice",
+        f"{notice.answer_id}|{notice.person}",
+        json.dumps(asdict(notice)),
+        notice.answer_id,
+        notice.person,
+        SENT if notice.sent else UNSENT,
+        notice.made_at,
+    )
+
+
+def _notice_in(document: Document) -> Notice:
+    return Notice(**json.loads(document.body))
+
+
+def _last(found: Sequence[Document], before: tuple[str, str]) -> tuple[str, str]:
+    return (found[-1].order, found[-1].id) if found else before
+
+
+def _message(conversation: str, message_id: str) -> str:
+    return f"{conversation}|{message_id}"

@@ -1,0 +1,116 @@
+"""What every Documents must do; another store joins by a line in `STORES`."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from feedback.documents import Document, Documents, Wanted
+from feedback.sqlite import SqliteStore
+from tests.test_store import answer, question
+from tests.world import MemoryDocuments
+
+STORES = ("sqlite", "memory")
+
+
+@pytest.fixture(params=STORES)
+async def documents(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Documents]:
+    if request.param == "memory":
+        yield MemoryDocuments()
+        return
+    store = SqliteStore.open(tmp_path / "s")
+    yield store.documents
+    await store.close()
+
+
+def a_document(id_: str = "d1", **changes: str) -> Document:
+    return replace(Document("kind", id_, "body", "a1", "p1", "open", "2026"), **changes)  # type: ignore[arg-type]
+
+
+async def test_a_document_comes_back_as_it_was_with_its_first_version(documents: Documents) -> None:
+    assert await documents.get("kind", "d1") is None
+    assert await documents.add(a_document(body="\ud800 \0 {}".replace("\ud800", "é")))
+    assert await documents.get("kind", "d1") == replace(a_document(body="é \0 {}"), version=1)
+    assert await documents.get("another kind", "d1") is None
+
+
+async def test_adding_again_changes_nothing(documents: Documents) -> None:
+    assert await documents.add(a_document())
+    assert not await documents.add(a_document(body="other"))
+    kept = await documents.get("kind", "d1")
+    assert kept is not None
+    assert kept.body == "body"
+
+
+async def test_of_many_who_replace_the_same_version_one_wins(documents: Documents) -> None:
+    await documents.add(a_document())
+    kept = await documents.get("kind", "d1")
+    assert kept is not None
+    won = await asyncio.gather(*(documents.replace(replace(kept, body=str(n))) for n in range(20)))
+    assert sum(won) == 1
+    assert await documents.get("kind", "d1") == replace(kept, body=str(won.index(True)), version=2)
+    assert not await documents.replace(a_document("unknown"))
+
+
+async def test_putting_counts_the_version_up(documents: Documents) -> None:
+    for body in ("one", "two", "three"):
+        await documents.put(a_document(body=body))
+    assert await documents.get("kind", "d1") == replace(a_document(body="three"), version=3)
+
+
+async def test_a_document_of_another_version_is_not_removed(documents: Documents) -> None:
+    await documents.put(a_document())
+    await documents.put(a_document())
+    assert not await documents.remove("kind", "d1", 1)
+    assert await documents.remove("kind", "d1", 2)
+    assert not await documents.remove("kind", "d1")
+
+
+async def test_a_list_is_in_order_filtered_and_goes_on_where_it_ended(documents: Documents) -> None:
+    for number in range(9):
+        await documents.add(
+            a_document(f"d{number}", order=f"2026-{number // 2}", state=("open", "done")[number % 3 == 0])
+        )
+    await documents.add(replace(a_document(), kind="other"))
+    found: list[str] = []
+    after = ("", "")
+    while page := await documents.listed(Wanted("kind", state="open", after=after, limit=2)):
+        found += [document.id for document in page]
+        after = (page[-1].order, page[-1].id)
+    assert found == ["d1", "d2", "d4", "d5", "d7", "d8"]
+    assert len(await documents.listed(Wanted("kind"))) == 9
+    assert not await documents.listed(Wanted("kind", person="p2"))
+    assert len(await documents.listed(Wanted("kind", answer_id="a1", person="p1", state="done"))) == 3
+
+
+async def test_what_goes_with_an_answer_is_forgotten_with_its_question(tmp_path: Path) -> None:
+    store = SqliteStore.open(tmp_path / "s")
+    asked = question()
+    await store.add_question(asked)
+    await store.add_answer(answer(asked))
+    await store.documents.add(a_document("mine", answer_id=answer(asked).id))
+    await store.documents.add(a_document("other"))
+    await store.forget_question(asked.id)
+    assert [document.id for document in await store.documents.listed(Wanted("kind"))] == ["other"]
+    await store.close()
+
+
+async def test_a_file_of_the_first_format_is_brought_up_with_all_that_it_holds(tmp_path: Path) -> None:
+    store = SqliteStore.open(tmp_path / "s")
+    await store.add_question(question())
+    await store.close()
+    old = sqlite3.connect(tmp_path / "s")  # back to what the first version wrote
+    old.executescript(
+        "DROP TABLE documents; DROP INDEX feedback_source; DROP INDEX answers_time;"
+        "ALTER TABLE feedback DROP COLUMN source; PRAGMA user_version = 1"
+    )
+    old.close()
+    store = SqliteStore.open(tmp_path / "s")
+    assert await store.documents.add(a_document())
+    assert not await store.add_question(question())
+    await store.close()
