@@ -11,7 +11,7 @@ import re
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from langchain_core.language_models import BaseChatModel
@@ -131,7 +131,8 @@ class Answering:
         stands = found.numbers_stand and found.same_sense and found.covered >= self._rules.least_covered
         if found.citation is None or not stands or _DECLINES.search(text):
             return self._decline(draft, version, first_token_s)
-        return _answer(draft, version, f"{text} [1]", (found.citation,), first_token_s)
+        answer = _answer(draft, version, f"{text} [1]", (found.citation,), first_token_s)
+        return replace(answer, support=found.covered)
 
     def _decline(self, draft: _Draft, version: str, first_token_s: float | None) -> Answer:
         near = grounding.nearest(draft.question.text, draft.passages)

@@ -92,6 +92,10 @@ class ConnectorService:
         """Let the next `times` calls whose activity `when` accepts be answered with this status."""
         self._failures.append(_Failure(status, headers or {}, body, times, when))
 
+    def recover(self) -> None:
+        """Fail no more."""
+        self._failures.clear()
+
     async def until(self, condition: Callable[[ConnectorService], Any], timeout_s: float = 10.0) -> Any:
         """Wait until the condition is true of this service, and return what it returned."""
         async with asyncio.timeout(timeout_s), self._changed:

@@ -81,7 +81,7 @@ class Rating:
         """An answer was delivered as this message: give it the words that came before it."""
         desk = self._reviewing.desk
         for name, feedback in await desk.untied_to(answer.question.conversation, message_id):
-            tied = replace(feedback, answer_id=answer.id, **_of(answer))
+            tied = replace(feedback, **_of(answer))
             await self._store.put_feedback(tied)
             await self._tell_reviewers(answer, tied)
             await desk.remove_untied(name)
