@@ -201,7 +201,8 @@ class Reviewing:
         now = datetime.now(UTC)
 
         def decide(review: Review) -> Review:
-            if verdict.source and verdict.source in [one.source for one in review.verdicts]:
+            known = [(one.source, one.reviewer) for one in review.verdicts]
+            if verdict.source and (verdict.source, verdict.reviewer) in known:
                 return review
             _check(review, round_, verdict.reviewer, now, deciding=True)
             given = _consented(review, verdict)
