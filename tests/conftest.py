@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from jsonschema import Draft7Validator
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -34,3 +38,19 @@ def chromium() -> str:
     path = Path("/usr/bin/chromium")
     need(path, "Chromium is missing: install the package chromium")
     return str(path)
+
+
+@pytest.fixture(scope="session")
+def valid(shared_data: Path) -> Callable[[dict[str, Any]], None]:
+    """Return a check: a card is valid by Microsoft's schema, and has words for a client that cannot draw it."""
+    schema = json.loads((shared_data / "adaptive-card-1.6.0.schema.json").read_text("utf-8-sig"))
+    validator = Draft7Validator(schema)
+
+    def check(card: dict[str, Any]) -> None:
+        assert not [
+            f"{list(error.absolute_path)}: {error.message[:300]}" for error in validator.iter_errors(card)
+        ]
+        assert card["version"] == "1.5"
+        assert card["fallbackText"]
+
+    return check

@@ -1,0 +1,197 @@
+"""Review, rating and notice cards in every state: valid, small, with a way for old clients, and never rendered as markup."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.activities import utf16_bytes
+from bot.cards.answer import Standing, State, answer_card
+from bot.cards.notice import changes_card, notice_card
+from bot.cards.rating import feedback_form, rating_actions
+from bot.cards.review import ReviewView, review_card, spans
+from records import (
+    Answer,
+    Channel,
+    Citation,
+    Feedback,
+    FeedbackKind,
+    Question,
+    Review,
+    ReviewReason,
+    Ruling,
+    Skip,
+    Verdict,
+)
+from tests.test_cards import SITE, parts
+from tests.world import NOW, PAGE, an_answer
+
+Json = dict[str, Any]
+Check = Callable[[Json], None]
+MAX_BYTES = 80_000
+STATES: tuple[State, ...] = ("", "under_review", "verified", "corrected", "not_on_page", "closed")
+
+
+def scene(text: str, *, times: int = 1) -> tuple[Answer, Verdict, Review, list[Feedback]]:
+    """Return an answer, a ruling, a review and what was said, with the text wherever people or pages speak."""
+    question = Question("q", text, "p", "c", Channel.TEAMS, NOW, language="en")
+    passage = replace(PAGE, text=text, title=text, heading=text)
+    citation = Citation("https://example.com/leave#x", text, text, text)
+    answer = replace(
+        an_answer(question, text), passages=(passage,) * times, citations=(citation,) * times, form="stars@1"
+    )
+    verdict = Verdict("r", text, Ruling.CORRECTED, NOW, text, citation, text)
+    review = Review(
+        answer.id,
+        tuple(ReviewReason),
+        NOW,
+        text,
+        skips=(Skip("r", text, NOW),) * times,
+        claimed_name=text,
+    )
+    words = [
+        Feedback(answer.id, f"g{n}", kind, value, True, NOW, comment=text, reasons=(text, text))
+        for n in range(times)
+        for kind, value in (
+            (FeedbackKind.THUMB, "dislike"),
+            (FeedbackKind.REACTION, text or "sad"),
+            (FeedbackKind.STARS, "2"),
+            (FeedbackKind.COMMENT, ""),
+            (FeedbackKind.EXPERT, ""),
+        )
+    ]
+    return answer, verdict, review, words
+
+
+def reviews(review: Review, verdict: Verdict) -> dict[str, Review]:
+    until = NOW + timedelta(minutes=15)
+    settled = {
+        ruling: replace(review, verdicts=(replace(verdict, ruling=ruling),), settled_at=NOW)
+        for ruling in Ruling
+    }
+    return {
+        "waiting": review,
+        "claimed": replace(review, claimed_by="r", claimed_until=until),
+        "claim ran out": replace(review, claimed_by="r", claimed_until=NOW - timedelta(seconds=1)),
+        "blind": replace(review, weight=5.0, needed=2, verdicts=(verdict,)),
+        "proposed": replace(review, needed=2, verdicts=(verdict,)),
+        "stale": replace(review, round=2, earlier=verdict, passages=(PAGE,)),
+        **settled,
+    }
+
+
+def every_card(text: str, *, times: int = 1) -> Iterator[tuple[str, Json]]:
+    """Yield every card that leaves, in every state, with the text in it."""
+    answer, verdict, review, words = scene(text, times=times)
+    declined = replace(answer, abstained=True)
+    for name, one in reviews(review, verdict).items():
+        for said in (answer, declined, replace(answer, citations=())):
+            yield f"review {name}", review_card(ReviewView(one, said, words, "s" * 32, NOW), SITE)
+    for state in STATES:
+        actions = rating_actions(answer.id, "s" * 32, stars=state != "closed", comment=True)
+        standing = Standing(state, NOW, text, verdict.citation, actions, "Thank you.")
+        for said in (answer, declined, replace(answer, verified_by="r", verified_at=NOW)):
+            card = answer_card(said, SITE, standing)
+            assert card is not None
+            yield f"answer {state}", card
+    for ruling in Ruling:
+        yield f"notice {ruling}", notice_card(answer, replace(verdict, ruling=ruling), SITE)
+    yield "changes", changes_card([(answer, verdict)] * times)
+    yield "no changes", changes_card([])
+    for reaction in ("like", "dislike"):
+        yield f"form {reaction}", feedback_form(reaction)
+
+
+def as_old(node: Any) -> Any:
+    """Return a card as a client reads it that knows no stars: the fallback stands in their place."""
+    if isinstance(node, list):
+        return [as_old(part) for part in node]  # pyright: ignore[reportUnknownVariableType]
+    if not isinstance(node, dict):
+        return node
+    known: Json = node["fallback"] if node.get("type") == "Input.Rating" else node  # pyright: ignore
+    return {name: as_old(part) for name, part in known.items()}
+
+
+def checked(name: str, card: Json, valid: Check) -> None:
+    """Check what holds of every card."""
+    valid(as_old(card))
+    assert utf16_bytes({"attachments": [{"content": card}]}) < MAX_BYTES, name
+    for part in parts(card):
+        if part.get("type") == "Action.Execute":
+            old = part["fallback"]
+            assert old["type"] == "Action.Submit"
+            assert (old["data"], old["title"], part["verb"]) == (
+                part["data"],
+                part["title"],
+                part["data"]["verb"],
+            )
+        if part.get("type") == "Input.Rating":
+            assert part["fallback"]["type"] == "Input.ChoiceSet"
+            assert part["fallback"]["id"] == part["id"]
+        assert part.get("type") != "TextBlock"  # which would render Markdown
+
+
+def test_every_card_in_every_state_is_valid(valid: Check) -> None:
+    names = {name for name, card in every_card("How much leave?") if checked(name, card, valid) is None}
+    assert len(names) > 20
+
+
+def test_every_card_holds_the_longest_texts(valid: Check) -> None:
+    for name, card in every_card("ä😀 x" * 2_500, times=20):
+        checked(name, card, valid)
+
+
+def test_every_card_is_valid_with_nothing_in_it(valid: Check) -> None:
+    for name, card in every_card(""):
+        checked(name, card, valid)
+
+
+def test_every_card_in_every_state_holds_every_naughty_string(shared_data: Path, valid: Check) -> None:
+    """The schema looks at shapes and not at words: each shape is checked once, each size always."""
+    strings = json.loads((shared_data / "security" / "blns.json").read_text("utf-8"))
+    assert len(strings) >= 500
+    shapes: set[str] = set()
+    for text in strings:
+        for name, card in every_card(text):
+            shape = json.dumps(shape_of(card))
+            if shape not in shapes:
+                shapes.add(shape)
+                checked(name, card, valid)
+            assert utf16_bytes({"attachments": [{"content": card}]}) < MAX_BYTES
+    assert len(shapes) > 30
+
+
+def shape_of(node: Any) -> Any:
+    """Return a card without the words that people and pages wrote; what the schema could mind about them stays."""
+    if isinstance(node, dict):
+        return {name: shape_of(part) for name, part in node.items()}  # pyright: ignore
+    if isinstance(node, list):
+        return [shape_of(part) for part in node]  # pyright: ignore
+    if isinstance(node, str) and node.startswith(("Input.", "Action.")):
+        return node
+    return (type(node).__name__, bool(node)) if isinstance(node, str) else node
+
+
+def test_a_blind_second_reviewer_sees_nothing_of_the_first() -> None:
+    answer, verdict, review, words = scene("How much leave?")
+    first = replace(verdict, reviewer_name="Robin", text="a first opinion", note="so there")
+    blind = replace(review, weight=5.0, needed=2, verdicts=(first,))
+    card = json.dumps(review_card(ReviewView(blind, answer, words, "s", NOW), SITE))
+    for secret in ("Robin", "a first opinion", "so there", "corrected"):
+        assert secret not in card
+
+
+def test_a_correction_can_stand_on_every_citation_and_passage() -> None:
+    answer, *_ = scene("How much leave?", times=2)
+    assert [value for value, _ in spans(answer)] == ["c1", "c2", "p1", "p2"]
+
+
+@pytest.mark.parametrize("stars", [True, False])
+def test_an_expert_can_always_be_asked(stars: bool) -> None:
+    assert rating_actions("a", "s", stars=stars, comment=False)[-1]["verb"] == "rate.expert"
