@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from bot.shown import with_quote
 from bot.wording import absolute
 from feedback.store import FeedbackStore, StoreUnavailable
 from records import Answer
@@ -28,7 +29,8 @@ def open_route(store: FeedbackStore, opened: Opened, site_url: str) -> web.Route
         place = int(request.match_info["number"])
         answer = await store.answer(request.match_info["answer"])
         citations = answer.citations if answer else ()
-        url = absolute(citations[place - 1].url, site_url) if 1 <= place <= len(citations) else ""
+        cited = citations[place - 1] if 1 <= place <= len(citations) else None
+        url = with_quote(absolute(cited.url, site_url), cited.quote) if cited else ""
         if answer is None or not url:
             return web.Response(
                 status=404, text="This source is not here any more: its question was deleted."

@@ -177,7 +177,7 @@ class ReviewDesk:
         waiting, _ = await self._desk.reviews(WAITING, QUEUE_LENGTH)
         for review in waiting:
             await self._courier.show(review, place, anew=True)
-        return "" if waiting else "Nothing waits for a review. 🎉"
+        return "" if waiting else "Nothing waits for a review."
 
     async def _changes(self, incoming: Incoming, person: str) -> dict[str, Any]:
         changes: list[tuple[Answer, Verdict]] = []

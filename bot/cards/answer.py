@@ -39,6 +39,8 @@ class Standing:
 
 
 NOTHING_SAID = Standing()
+_REPLACED = frozenset({"corrected", "not_on_page"})
+"""States in which the answer's own sources say nothing any more."""
 
 
 def answer_card(answer: Answer, site_url: str, standing: Standing = NOTHING_SAID) -> Json | None:
@@ -46,7 +48,9 @@ def answer_card(answer: Answer, site_url: str, standing: Standing = NOTHING_SAID
 
     An abstention shows the nearest section instead.
     """
-    body = [*_state(answer, standing, site_url), *_sources(answer, site_url, standing.opens_url)]
+    body = _state(answer, standing, site_url)
+    if standing.state not in _REPLACED:
+        body += _sources(answer, site_url, standing.opens_url)
     if standing.thanks:
         body.append(line(standing.thanks, color="Good"))
     if not body and not standing.actions:
@@ -81,7 +85,7 @@ def _state(answer: Answer, standing: Standing, site_url: str) -> list[Json]:
         state, ruled_at = "verified", answer.verified_at
     on = f", {day(ruled_at)}" if ruled_at else ""
     lines: Mapping[State, Json] = {
-        "under_review": line("⏳ Under review by a colleague", color="Warning"),
+        "under_review": line("Under review by a colleague", color="Warning"),
         "verified": line(f"✓ Verified by a reviewer{on}", color="Good"),
         "corrected": line(f"✎ Corrected by a reviewer{on}", weight="Bolder", color="Good"),
         "not_on_page": line(f"✎ A reviewer checked{on}: this is not on the page.", color="Good"),

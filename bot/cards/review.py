@@ -111,7 +111,7 @@ def _state(view: ReviewView) -> list[Json]:
         drawn += _ruled(review.proposal)
     if review.claimed_until is not None and review.claimed_until > view.now:
         name = clipped(review.claimed_name, NAME_CHARACTERS)
-        drawn.append(line(f"✋ {name} has claimed this until {when(review.claimed_until)}", color="Warning"))
+        drawn.append(line(f"{name} has claimed this until {when(review.claimed_until)}", color="Warning"))
     return drawn
 
 
@@ -154,7 +154,7 @@ def _said(feedback: Sequence[Feedback]) -> list[Json]:
     if not words:
         return []
     counted = Counter(_name(word) for word in words)
-    drawn = [heading("What people said"), line(", ".join(f"{name} × {n}" for name, n in counted.items()))]
+    drawn = [heading("What people said"), line(", ".join(f"{n} × {name}" for name, n in counted.items()))]
     written = [word for word in words if word.comment or word.reasons]
     for word in written[-MAX_COMMENTS:][::-1]:
         reasons = clipped(", ".join(reason.replace("_", " ") for reason in word.reasons), COMMENT_CHARACTERS)
@@ -166,11 +166,11 @@ def _said(feedback: Sequence[Feedback]) -> list[Json]:
 def _name(word: Feedback) -> str:
     match word.kind:
         case FeedbackKind.THUMB:
-            return "👍" if word.value == "like" else "👎"
+            return "thumb up" if word.value == "like" else "thumb down"
         case FeedbackKind.STARS:
             return f"{word.value} stars"
         case FeedbackKind.REACTION:
-            return clipped(word.value, NAME_CHARACTERS)
+            return f"reaction {clipped(word.value, NAME_CHARACTERS)}"
         case FeedbackKind.EXPERT:
             return "asked for an expert"
         case _:
