@@ -1,9 +1,9 @@
 """The verified answers in memory, found by question: by the same words, or by nearly the same meaning.
 
-A wrong match is worse than none: the cosine of two questions cannot tell 10 days from 30, or mothers from fathers. So
-a near question must also have the same numbers, the same kind of question word and the same sense, and every word that
-only one of the two has must have a neighbour in meaning in the other. The thresholds are measured
-(`benchmarks/matching.py`, LOG.md).
+A wrong match is worse than none, and the cosine of two questions cannot tell 10 days from 30, mothers from fathers or
+open from closed: such words are neighbours in meaning. So a near question must also ask for the same kind of thing and
+have the same words that carry meaning, but for spelling and for words that only help to ask. What each rule is worth
+is measured (`benchmarks/matching.py`, LOG.md).
 """
 
 from __future__ import annotations
@@ -22,25 +22,55 @@ from model.grounding import content_words
 from pages.embed import Embeds, Vectors
 from records import Question, VerifiedAnswer
 
-THRESHOLD = 0.84
+THRESHOLD = 0.75
 """Least cosine of two questions that ask the same."""
-WORD_THRESHOLD = 0.5
-"""Least cosine of a word and its neighbour in the other question."""
 _CACHED = 4_000
+_LEAST_MISSPELT = 5
+"""Shorter words that differ by a letter are other words."""
 
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
-_NEGATION = re.compile(r"\b(?:not|no|never|without|cannot|un\w{4,})\b|n['’]t\b", re.IGNORECASE)
-_KINDS = (
-    ("when", re.compile(r"\bwhen\b|\bwhat (?:day|date|time)\b|\bsince when\b", re.IGNORECASE)),
-    ("where", re.compile(r"\bwhere\b|\bin which (?:place|room|building)\b", re.IGNORECASE)),
-    ("who", re.compile(r"\bwho(?:m|se)?\b", re.IGNORECASE)),
-    ("why", re.compile(r"\bwhy\b|\bhow come\b|\bwhat for\b", re.IGNORECASE)),
-    (
-        "how many",
-        re.compile(r"\bhow (?:many|much|long|often|far|old|soon|late|early|big|large|high)\b", re.IGNORECASE),
-    ),
-    ("how", re.compile(r"\bhow\b", re.IGNORECASE)),
+_NEGATION = re.compile(r"\b(?:not|no|never|without|cannot)\b|n['’]t\b", re.IGNORECASE)
+_TURNS = re.compile(r"\b(?:over|under|between|only|all|most|more|into|off|out)\b")
+_WAY = re.compile(r"\bfrom\b(.+?)\bto\b(.+)", re.IGNORECASE)
+_KINDS = tuple(
+    (kind, re.compile(words, re.IGNORECASE))
+    for kind, words in (
+        ("when", r"\bwhen\b|\b(?:what|which) (?:day|date|time)\b"),
+        ("where", r"\bwhere\b|\b(?:what|which) (?:place|room|building)\b"),
+        ("who", r"\bwho(?:m|se|'s|’s)?\b"),
+        ("why", r"\bwhy\b|\bhow come\b"),
+        ("how long", r"\bhow long\b|\bwhat(?:'s|’s| is| are)? (?:the )?(?:length|duration)\b"),
+        ("how often", r"\bhow (?:often|frequently)\b"),
+        (
+            "how much",
+            r"\bhow (?:many|much)\b|\bwhat (?:is the )?(?:number|amount)\b|^\W*(?:number|amount) of\b",
+        ),
+        ("how large", r"\bhow (?:large|big)\b|\bwhat(?:'s|’s| is) the (?:\w+ )?size\b"),
+        ("how early", r"\bhow (?:early|soon|far in advance|long in advance)\b"),
+        ("how else", r"\bhow (?:far|old|late|high|low|expensive|fast|good|bad|well)\b"),
+        ("how", r"\bhow\b"),
+        ("what", r"\b(?:what|which)(?:'s|’s)?\b"),
+        (
+            "whether",
+            r"^\W*(?:am|are|is|was|do|does|did|can|could|may|might|will|would|shall|should|must|has|have)\b",
+        ),
+    )
 )
+_HELPERS = content_words(
+    "get gets got have having receive receives give gives given take takes need needs needed require required"
+    " allow allowed able possible find found please thanks tell know want like make way exist exists see show"
+    " there here exactly actually currently generally am i'm what's who's where's when's how's do we it if at be been"
+)
+"""Words that only help to ask."""
+_HELPERS_OF = {
+    "how long": content_words("long last lasts lasting length duration"),
+    "how often": content_words("often frequently"),
+    "how much": content_words("much many number amount"),
+    "how large": content_words("large big size"),
+    "how early": content_words("early soon far advance long"),
+    "when": content_words("day date time"),
+    "where": content_words("located place"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +83,9 @@ class _Known:
 class VerifiedAnswers:
     """Used from several threads at once."""
 
-    def __init__(
-        self, embedder: Embeds, *, threshold: float = THRESHOLD, word_threshold: float = WORD_THRESHOLD
-    ) -> None:
+    def __init__(self, embedder: Embeds, *, threshold: float = THRESHOLD) -> None:
         self._embedder = embedder
         self._threshold = threshold
-        self._word_threshold = word_threshold
         self._known: dict[str, _Known] = {}
         self._changing = threading.Lock()
         self._vector = lru_cache(_CACHED)(self._embed)
@@ -100,7 +127,7 @@ class VerifiedAnswers:
         cosines = np.stack([one.vector for one in known]) @ self._vector(question.text)
         nearest: list[int] = np.argsort(-cosines).tolist()
         near = (known[place].verified for place in nearest if cosines[place] >= self._threshold)
-        return next((one for one in near if self._guarded(question.text, one.question_text)), None)
+        return next((one for one in near if asks_the_same(question.text, one.question_text)), None)
 
     def alike(self, text: str, others: Sequence[str]) -> list[bool]:
         """Tell which texts ask the same."""
@@ -110,25 +137,11 @@ class VerifiedAnswers:
         """Tell whether two questions ask the same."""
         if plain(one) == plain(other):
             return True
-        return self.cosine(one, other) >= self._threshold and self._guarded(one, other)
+        return self.cosine(one, other) >= self._threshold and asks_the_same(one, other)
 
     def cosine(self, one: str, other: str) -> float:
         """Return how near two texts are, -1 to 1."""
         return float(self._vector(one) @ self._vector(other))
-
-    def _guarded(self, one: str, other: str) -> bool:
-        """Tell whether nothing speaks against two near questions asking the same."""
-        if set(_NUMBER.findall(one)) != set(_NUMBER.findall(other)):
-            return False
-        if bool(_NEGATION.search(one)) != bool(_NEGATION.search(other)) or _kind(one) != _kind(other):
-            return False
-        words, others = content_words(one), content_words(other)
-        return self._has_neighbours(words - others, others) and self._has_neighbours(others - words, words)
-
-    def _has_neighbours(self, words: set[str], others: set[str]) -> bool:
-        return all(
-            any(self.cosine(word, other) >= self._word_threshold for other in others) for word in words
-        )
 
     def _embed(self, text: str) -> Vectors:
         return self._embedder.embed([text])[0]
@@ -140,8 +153,48 @@ def plain(text: str) -> str:
     return " ".join(re.findall(r"\w+(?:['’.,:]\w+)*", folded))
 
 
+def asks_the_same(one: str, other: str) -> bool:
+    """Tell whether nothing speaks against two near questions asking the same."""
+    kind = _kind(one)
+    if kind != _kind(other) or set(_NUMBER.findall(one)) != set(_NUMBER.findall(other)):
+        return False
+    if bool(_NEGATION.search(one)) != bool(_NEGATION.search(other)):
+        return False
+    if _turns(one) != _turns(other):
+        return False
+    words, others = _meaning(one, kind), _meaning(other, kind)
+    return _covered(words - others, others) and _covered(others - words, words)
+
+
+def _turns(question: str) -> tuple[set[str], list[set[str]]]:
+    """Return the small words that turn a question's meaning, and where a way leads from and to."""
+    way = _WAY.search(question)
+    return set(_TURNS.findall(question.lower())), [content_words(end) for end in way.groups()] if way else []
+
+
 def _kind(question: str) -> str:
-    return next((name for name, words in _KINDS if words.search(question)), "")
+    """Return what is asked for: the kind of the first question word."""
+    found = [(match.start(), kind) for kind, words in _KINDS if (match := words.search(question))]
+    return min(found, key=lambda one: one[0])[1] if found else ""
+
+
+def _meaning(question: str, kind: str) -> set[str]:
+    return content_words(question) - _HELPERS - _HELPERS_OF.get(kind, set())
+
+
+def _covered(words: set[str], others: set[str]) -> bool:
+    return all(any(_misspelt(word, other) for other in others) for word in words)
+
+
+def _misspelt(one: str, other: str) -> bool:
+    """Tell whether a letter inside a word is missing in the other: "color", "pasword".
+
+    A letter that stands for another one makes another word too often (employer, employee), and so do the ends.
+    """
+    short, long = sorted((one, other), key=len)
+    if len(short) < _LEAST_MISSPELT or len(long) != len(short) + 1:
+        return False
+    return any(long[:place] + long[place + 1 :] == short for place in range(1, len(long) - 1))
 
 
 def _in_scope(verified: VerifiedAnswer, question: Question) -> bool:
