@@ -168,7 +168,10 @@ def _thumbed(activity: Activity, chat: Conversation) -> Shown | None:
         said = an_object(json.loads(str(action.get("feedback") or "{}")))
     except ValueError:
         said = {}
-    thumb = {"reaction": action["reaction"], "text": said.get("feedbackText"), "reasons": said.get("reasons")}
+    reasons = said.get("reasons")
+    if isinstance(reasons, str):  # how a card tells several
+        reasons = [reason for reason in reasons.split(",") if reason]
+    thumb = {"reaction": action["reaction"], "text": said.get("feedbackText"), "reasons": reasons}
     return {**chat.messages[activity["replyToId"]], "thumb": thumb}
 
 

@@ -8,6 +8,7 @@ A shown message is a JSON object:
     cards     Adaptive Cards, as sent
     choices   [{title, text}]: suggested actions that say `text` for the person
     loop      True when Teams would show thumbs below it
+    own_form  True when the bot has a form of its own behind them (message/fetchTask)
 
 and what the person did with it: edited, thumb {reaction, text, reasons}, reactions [name], failed (a sentence).
 """
@@ -53,6 +54,7 @@ def shown_of_bot(activity: Mapping[str, Any]) -> Shown:
         ],
         "choices": list(_choices(activity)),
         "loop": bool(channel_data.get("feedbackLoop") or channel_data.get("feedbackLoopEnabled")),
+        "own_form": an_object(channel_data.get("feedbackLoop")).get("type") == "custom",
     }
 
 

@@ -227,9 +227,13 @@ const act = {
     if ($("confirm").returnValue === "delete") await send({ type: "messageDelete", id: shown.id });
   },
   again: (shown) => send({ type: "message", id: shown.id, text: shown.text }),
-  async thumb(shown, { reaction, text, reasons }) {
-    const feedback = JSON.stringify({ feedbackText: text, reasons });
-    const value = { actionName: "feedback", actionValue: { reaction, feedback } };
+  async form(shown, reaction) {
+    const value = { data: { actionName: "feedback", actionValue: { reaction } } };
+    const answer = await send({ type: "invoke", name: "message/fetchTask", replyToId: shown.id, value });
+    return answer?.body?.task?.value?.card?.content;
+  },
+  async thumb(shown, reaction, said) {
+    const value = { actionName: "feedback", actionValue: { reaction, feedback: JSON.stringify(said) } };
     const answer = await send({ type: "invoke", name: "message/submitAction", replyToId: shown.id, value });
     if (answer) announce("Thank you, your feedback is kept.");
     return Boolean(answer);
@@ -251,7 +255,9 @@ const act = {
   async execute(shown, { verb, data, id, title }) {
     const action = { type: "Action.Execute", verb, data: data ?? {}, ...(id && { id }), ...(title && { title }) };
     const answer = await send({ type: "invoke", name: "adaptiveCard/action", replyToId: shown.id, value: { action, trigger: "manual" } });
-    if (answer?.body?.type === "application/vnd.microsoft.activity.message") toast(String(answer.body.value));
+    const { type, value } = answer?.body ?? {};
+    if (type === "application/vnd.microsoft.activity.message") toast(String(value));
+    else if (type === "application/vnd.microsoft.error") toast(String(value?.message));
   },
   say: (text) => send({ type: "message", text }),
   grown: () => toBottom(),

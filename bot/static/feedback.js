@@ -1,5 +1,6 @@
 // What a person thinks of an answer: thumbs with a small form, and reactions.
 
+import { cardElement } from "./cards.js";
 import { element, face, icon } from "./element.js";
 
 export const REACTIONS = { like: "Like", heart: "Heart", laugh: "Laugh", surprised: "Surprised", sad: "Sad", angry: "Angry" };
@@ -7,11 +8,11 @@ export const REACTIONS = { like: "Like", heart: "Heart", laugh: "Laugh", surpris
 const QUESTIONS = {
   like: {
     title: "What was good about it?",
-    reasons: { correct: "Correct", clear: "Clear", good_source: "Good source", fast: "Fast" },
+    reasons: { clear: "Clear", complete: "Complete", good_source: "Good source", saved_time: "Saved me time" },
   },
   dislike: {
     title: "What went wrong?",
-    reasons: { wrong: "Not correct", incomplete: "Incomplete", wrong_source: "Wrong source", unclear: "Hard to read" },
+    reasons: { wrong: "Not correct", outdated: "Out of date", incomplete: "Incomplete", wrong_source: "Wrong source" },
   },
 };
 
@@ -43,6 +44,28 @@ export class Feedback {
   }
 
   ask(shown, name, key) {
+    this.opener = key;
+    if (shown.own_form) this.askWithCard(shown, name);
+    else this.askWithReasons(shown, name);
+  }
+
+  /** Ask with the bot's own form, which is an Adaptive Card. */
+  async askWithCard(shown, name) {
+    const card = await this.act.form(shown, name);
+    if (!card) return;
+    const submit = async (said) => {
+      if (await this.act.thumb(shown, name, said)) this.close();
+    };
+    const cancel = element("button", { type: "button", onclick: () => this.close() }, "Cancel");
+    this.form.replaceChildren(cardElement(card, { submit, open: this.act.open }), element("div", { class: "form-buttons" }, cancel));
+    this.form.onsubmit = (event) => event.preventDefault();
+    this.form.setAttribute("aria-label", card.fallbackText);
+    this.form.hidden = false;
+    this.form.querySelector("input, textarea")?.focus();
+    this.form.scrollIntoView({ block: "nearest" });
+  }
+
+  askWithReasons(shown, name) {
     const { title, reasons } = QUESTIONS[name];
     const before = shown.thumb?.reaction === name ? shown.thumb : {};
     const heading = `thumb-${shown.id}`;
@@ -56,7 +79,7 @@ export class Feedback {
     );
     const text = element("textarea", { rows: 2, maxlength: 2000, "aria-label": "In your words (optional)", placeholder: "In your words (optional)" });
     text.value = before.text ?? "";
-    this.opener = key;
+    this.form.removeAttribute("aria-label");
     this.form.replaceChildren(
       element("fieldset", {}, element("legend", { id: heading }, title), element("div", { class: "reasons" }, ...boxes)),
       text,
@@ -71,7 +94,7 @@ export class Feedback {
     this.form.onsubmit = async (event) => {
       event.preventDefault();
       const chosen = boxes.map((box) => box.firstChild).filter((box) => box.checked).map((box) => box.value);
-      const sent = await this.act.thumb(shown, { reaction: name, text: text.value.trim(), reasons: chosen });
+      const sent = await this.act.thumb(shown, name, { feedbackText: text.value.trim(), reasons: chosen });
       if (sent) this.close();
     };
     this.form.hidden = false;

@@ -9,7 +9,7 @@ const MARKER = /\[(\d{1,2})\]/g;
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 
 /**
- * `act`: edit(shown), erase(shown), again(shown), thumb(shown, thumb), react(shown, name, on), open(url), submit(shown, data),
+ * `act`: edit(shown), erase(shown), again(shown), form(shown, reaction), thumb(shown, reaction, said), react(shown, name, on), open(url), submit(shown, data),
  * execute(shown, action), say(text).
  */
 export class MessageView {
