@@ -6,15 +6,15 @@ with it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot.activities import Json, Reference, answer_message
 from bot.cards.answer import Standing, State, answer_card
-from bot.cards.rating import rating_actions
+from bot.cards.rating import STARS, rating_actions
 from bot.forms import name_of
 from bot.seals import RATE, Seals
-from records import Answer, Review, ReviewReason, Ruling
+from records import Answer, Feedback, FeedbackKind, Review, ReviewReason, Ruling
 
 _ASKED_FOR = frozenset(
     {
@@ -40,10 +40,12 @@ class AnswerView:
         self._seals = seals
         self._opens_url = opens_url
 
-    def message(self, reference: Reference, answer: Answer, review: Review | None = None) -> Json:
+    def message(
+        self, reference: Reference, answer: Answer, review: Review | None = None, thanks: str = ""
+    ) -> Json:
         """Return the whole message of an answer, for the place where `reference` leads."""
         loop = _LOOPS.get(name_of(answer.form))
-        standing = self._standing(reference.conversation, answer, review, "")
+        standing = self._standing(reference.conversation, answer, review, thanks)
         return answer_message(reference, answer, self.site_url, standing, loop)
 
     def card(
@@ -84,3 +86,19 @@ def state_of(review: Review | None) -> State:
             return "not_on_page"
         case Ruling.REJECTED:
             return "closed" if _ASKED_FOR.intersection(review.reasons) else ""
+
+
+def thanks_for(words: Sequence[Feedback]) -> str:
+    """Return what the one who said these words on a card is told there, "" for none such."""
+    said: list[str] = []
+    for word in words:
+        if word.withdrawn_at is not None:
+            continue
+        if word.kind is FeedbackKind.STARS:
+            stars = int(word.value)
+            said.append(f"You gave {'★' * stars}{'☆' * (STARS - stars)}.")
+        elif word.kind is FeedbackKind.COMMENT:
+            said.append("Your comment is kept.")
+        elif word.kind is FeedbackKind.EXPERT:
+            said.append("A colleague who knows will look at this, and you will hear from me.")
+    return " ".join([*said, "Thank you."]) if said else ""

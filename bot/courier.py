@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.activities import Reference, card_message
-from bot.answer_view import AnswerView, state_of
+from bot.answer_view import AnswerView, state_of, thanks_for
 from bot.cards.notice import notice_card
 from bot.cards.review import ReviewView, review_card
 from bot.delivery import Connector
@@ -159,7 +159,7 @@ class Courier:
                 await self._show_card(one, review, answer, words)
             except OSError as error:
                 failed = error
-        await self._show_asker(shown.get(ASKER), review, answer)
+        await self._show_asker(shown.get(ASKER), review, answer, words)
         if review.settled_at is not None:
             await self._tell(review, answer, words)
         if failed is not None:
@@ -202,7 +202,9 @@ class Courier:
             return
         await self._desk.put_shown(replace(shown, message_id=message_id, stamp=stamp))
 
-    async def _show_asker(self, shown: Shown | None, review: Review, answer: Answer) -> None:
+    async def _show_asker(
+        self, shown: Shown | None, review: Review, answer: Answer, words: Sequence[Feedback]
+    ) -> None:
         """Let the answer's own message say how it stands."""
         ruled_at = review.settled_at.isoformat() if review.settled_at else ""
         stamp = f"{state_of(review)} {ruled_at}".strip()
@@ -214,7 +216,8 @@ class Courier:
         if reference is None or connector is None or not message_id:
             return
         try:
-            message = self._view.message(reference, answer, review)
+            mine = thanks_for(words) if reference.personal else ""  # elsewhere many read it
+            message = self._view.message(reference, answer, review, mine)
             await connector.update(reference.conversation, message_id, message)
         except Undeliverable as gone:
             log.info("an answer that was reviewed is on screen no more: %s", gone)

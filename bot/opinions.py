@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 
 from bot.activities import Incoming, as_dicts, as_text
-from bot.answer_view import AnswerView
+from bot.answer_view import AnswerView, thanks_for
 from bot.cards.rating import MAX_COMMENT, STARS
 from bot.dialogs.rate import Rating, Said, Word, spoken_at
 from bot.invokes import BadAction, CardAction, InvokeReply, read_thumb, saying, showing, text_input
@@ -64,12 +64,12 @@ class Opinions:
         """Keep what was said with a button of an answer's card, and thank for it there. Raises BadAction."""
         if not self._seals.fits(action.seal, RATE, action.answer_id, incoming.conversation):
             raise BadAction("This card was not sent to this conversation, so nothing was kept.")
-        words, thanks = _words(action)
+        words = _words(action)
         answer = await self._store.answer(action.answer_id)
         if answer is None:
             return saying("This answer is not here any more: its question was deleted.")
-        for word in words:
-            await self._rating.give(answer, word, _said(incoming, giver))
+        given = [await self._rating.give(answer, word, _said(incoming, giver)) for word in words]
+        thanks = thanks_for(given)
         review = await self._desk.review(answer.id)
         card = self._view.card(incoming.conversation, answer, review, thanks)
         return showing(card) if card else saying(thanks)
@@ -92,24 +92,22 @@ def _said(incoming: Incoming, giver: str, part: str = "") -> Said:
     return Said(giver, source, spoken_at(as_text(incoming.raw.get("timestamp"))))
 
 
-def _words(action: CardAction) -> tuple[list[Word], str]:
-    """Return what a button says, and the thanks for it. Raises BadAction."""
+def _words(action: CardAction) -> list[Word]:
+    """Return what a button says. Raises BadAction."""
     match action.verb:
         case "rate.stars":
             stars, comment = _stars(action.inputs.get("stars")), text_input(action, "comment", MAX_COMMENT)
             words = [Word(FeedbackKind.STARS, str(stars))]
             if comment:
                 words.append(Word(FeedbackKind.COMMENT, comment=comment))
-            return words, f"You gave {'★' * stars}{'☆' * (STARS - stars)}. Thank you."
+            return words
         case "rate.comment":
             comment = text_input(action, "comment", MAX_COMMENT)
             if not comment:
                 raise BadAction("Please write something first.")
-            return [Word(FeedbackKind.COMMENT, comment=comment)], "Your comment is kept. Thank you."
+            return [Word(FeedbackKind.COMMENT, comment=comment)]
         case "rate.expert":
-            return [
-                Word(FeedbackKind.EXPERT)
-            ], "A colleague who knows will look at this. You will hear from me."
+            return [Word(FeedbackKind.EXPERT)]
         case _:
             raise BadAction("This card has no such action.")
 

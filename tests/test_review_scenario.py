@@ -289,7 +289,7 @@ async def test_stars_comment_and_expert_are_kept_and_thanked_for_on_the_card(wor
     assert "feedbackLoop" not in answer.activity.get("channelData", {})
     ada = {"id": "29:ada", "name": "Ada", "aadObjectId": "aad-ada"}
     body = await press(world, answer, "rate.stars", ada, stars=4, comment="nearly")
-    assert "You gave ★★★★☆. Thank you." in text_of(body["value"])
+    assert "You gave ★★★★☆. Your comment is kept. Thank you." in text_of(body["value"])
     await press(world, answer, "rate.stars", ada, stars="1", comment="")
     await press(world, answer, "rate.expert", ada)
     kept = {(word.kind.value, word.value, word.comment) for word in world.store.feedback.values()}
