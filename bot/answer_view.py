@@ -10,12 +10,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot.activities import Json, Reference, answer_message
-from bot.cards.answer import Standing, State, answer_card
+from bot.cards.answer import Standing, State, answer_card, state_sentence
 from bot.cards.rating import STARS, rating_actions
 from bot.forms import name_of
 from bot.seals import RATE, Seals
+from bot.wording import calm, clipped
 from records import Answer, Feedback, FeedbackKind, Review, ReviewReason, Ruling
 
+MAX_TEXT = 10_000
 _ASKED_FOR = frozenset(
     {
         ReviewReason.THUMB_DOWN,
@@ -47,6 +49,14 @@ class AnswerView:
         loop = _LOOPS.get(name_of(answer.form))
         standing = self._standing(reference.conversation, answer, review, thanks)
         return answer_message(reference, answer, self.site_url, standing, loop)
+
+    def words(self, reference: Reference, answer: Answer, review: Review | None = None) -> Json:
+        """Return the message without its card: what it says about the answer stands in the text."""
+        standing = self._standing(reference.conversation, answer, review, "")
+        message = answer_message(reference, answer, self.site_url, loop=_LOOPS.get(name_of(answer.form)))
+        message.pop("attachments", None)
+        said = [message["text"], state_sentence(answer, standing), calm(standing.text)]
+        return message | {"text": clipped("\n\n".join(part for part in said if part), MAX_TEXT)}
 
     def card(
         self, conversation: Mapping[str, Any], answer: Answer, review: Review | None = None, thanks: str = ""

@@ -13,13 +13,14 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 
 from bot.activities import Reference, card_message
 from bot.answer_view import AnswerView, state_of, thanks_for
 from bot.cards.notice import notice_card
 from bot.cards.review import ReviewView, review_card
-from bot.delivery import Connector
+from bot.delivery import ChannelError, Connector
 from bot.dialogs.ask import Undeliverable
 from bot.dialogs.review import Reviewing
 from bot.seals import REVIEW, Seals
@@ -152,16 +153,17 @@ class Courier:
         words = await self._store.feedback_on(answer_id)
         if review.settled_at is not None:
             await self._reviewing.publish(review)
-        failed: OSError | None = None
         shown = {one.place: one for one in await self._desk.shown(answer_id)}
-        for one in await self._wanted(review, shown):
+        steps = [self._show_card(one, review, answer, words) for one in await self._wanted(review, shown)]
+        steps.append(self._show_asker(shown.get(ASKER), review, answer, words))
+        if review.settled_at is not None:
+            steps.append(self._tell(review, answer, words))
+        failed: OSError | None = None
+        for step in steps:  # none of them waits for another one to succeed
             try:
-                await self._show_card(one, review, answer, words)
+                await step
             except OSError as error:
                 failed = error
-        await self._show_asker(shown.get(ASKER), review, answer, words)
-        if review.settled_at is not None:
-            await self._tell(review, answer, words)
         if failed is not None:
             raise failed
 
@@ -215,10 +217,17 @@ class Courier:
         connector = self._ways.connector(reference.conversation) if reference else None
         if reference is None or connector is None or not message_id:
             return
+        mine = thanks_for(words) if reference.personal else ""  # elsewhere many read it
+        message = self._view.message(reference, answer, review, mine)
         try:
-            mine = thanks_for(words) if reference.personal else ""  # elsewhere many read it
-            message = self._view.message(reference, answer, review, mine)
-            await connector.update(reference.conversation, message_id, message)
+            try:
+                await connector.update(reference.conversation, message_id, message)
+            except ChannelError as error:
+                if error.status != HTTPStatus.BAD_REQUEST:
+                    raise
+                # Teams sends text and card as two messages sometimes, and lets nobody write both over one of them.
+                message = self._view.words(reference, answer, review)
+                await connector.update(reference.conversation, message_id, message)
         except Undeliverable as gone:
             log.info("an answer that was reviewed is on screen no more: %s", gone)
         await self._desk.put_shown(Shown(answer.id, ASKER, reference.dump(), message_id, stamp))

@@ -39,6 +39,7 @@ class Standing:
 
 
 NOTHING_SAID = Standing()
+_COLORS: Mapping[State, str] = {"under_review": "Warning", "closed": "Default"}
 _REPLACED = frozenset({"corrected", "not_on_page"})
 """States in which the answer's own sources say nothing any more."""
 
@@ -79,20 +80,27 @@ def _sources(answer: Answer, site_url: str, opens_url: str) -> list[Json]:
     return drawn
 
 
-def _state(answer: Answer, standing: Standing, site_url: str) -> list[Json]:
+def state_sentence(answer: Answer, standing: Standing) -> str:
+    """Say how an answer stands, "" where there is nothing to say."""
     state, ruled_at = standing.state, standing.ruled_at
     if not state and answer.verified_by:  # served from the verified answers
         state, ruled_at = "verified", answer.verified_at
     on = f", {day(ruled_at)}" if ruled_at else ""
-    lines: Mapping[State, Json] = {
-        "under_review": line("Under review by a colleague", color="Warning"),
-        "verified": line(f"✓ Verified by a reviewer{on}", color="Good"),
-        "corrected": line(f"✎ Corrected by a reviewer{on}", weight="Bolder", color="Good"),
-        "not_on_page": line(f"✎ A reviewer checked{on}: this is not on the page.", color="Good"),
-        "closed": line(f"A reviewer looked at this{on}.", subtle=True),
+    sentences: Mapping[State, str] = {
+        "": "",
+        "under_review": "Under review by a colleague",
+        "verified": f"✓ Verified by a reviewer{on}",
+        "corrected": f"✎ Corrected by a reviewer{on}",
+        "not_on_page": f"✎ A reviewer checked{on}: this is not on the page.",
+        "closed": f"A reviewer looked at this{on}.",
     }
-    drawn = [lines[state]] if state else []
-    if state == "corrected":
+    return sentences[state]
+
+
+def _state(answer: Answer, standing: Standing, site_url: str) -> list[Json]:
+    sentence = state_sentence(answer, standing)
+    drawn = [line(sentence, color=_COLORS.get(standing.state, "Good"))] if sentence else []
+    if standing.state == "corrected":
         drawn.append(line(clipped(standing.text, CORRECTION_CHARACTERS)))
         if standing.citation is not None:
             drawn.append(source(standing.citation, "", address(standing.citation, site_url)))
