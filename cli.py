@@ -1,4 +1,4 @@
-"""The command line: `askpage serve | ask | pages | evaluate | models | setup`.
+"""The command line: `askpage serve | ask | pages | evaluate | feedback | models | setup`.
 
 Every command takes every setting of `settings.py` as an option. What a person can mend is one sentence on standard
 error and exit status 2; `--json` prints one JSON object on standard output and nothing else.
@@ -10,6 +10,7 @@ import asyncio
 import json
 import sys
 import uuid
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,6 +30,9 @@ from rich.progress import (
 from rich.table import Table
 
 from bot.app import CannotServe, Shelf, listen, open_answering, open_parts, open_shelf, serve
+from feedback.desk import Desk
+from feedback.report import Report, report
+from feedback.sqlite import SqliteStore
 from feedback.store import StoreError
 from model.evaluate import DatasetInvalid, Item, Judged, Scores, evaluate, read_squad
 from model.importing import ImportFailed, import_base
@@ -373,6 +377,39 @@ async def _index_articles(index: PageIndex, items: list[Item], bar: Progress) ->
         await asyncio.to_thread(index.add, page, source="articles")
         bar.update(task, advance=1)
     return urls
+
+
+@app.command("feedback")
+@with_settings
+def feedback_command(settings: Settings, as_json: Json = False) -> None:
+    """Show response rates by form, what waits for review, accuracy from the sample, and how reviewers agree."""
+    found = asyncio.run(_report(settings))
+    if as_json:
+        print(json.dumps(asdict(found)))  # noqa: T201
+        return
+    table = Table("Form", "Answers", "Somebody said something")
+    for form, rate in found.forms.items():
+        table.add_row(form, str(rate.asked), f"{rate.said} ({rate.share:.0%})")
+    out.print(table)
+    rulings = "".join(f", {count} {ruling}" for ruling, count in found.rulings.items())
+    out.print(f"reviews: {found.waiting} waiting{rulings}")
+    out.print(f"accuracy, from {found.sampled} sampled answers: {_figure(found.accuracy)}")
+    agree = f"agreement of reviewers (Cohen's kappa), from {found.double_reviewed} answers judged twice"
+    out.print(f"{agree}: {_figure(found.kappa)}")
+    for what, count in found.untied.items():
+        out.print(f"belongs to no known answer: {count} × {what}")
+
+
+def _figure(value: float | None) -> str:
+    return "not known yet" if value is None else f"{value:.2f}"
+
+
+async def _report(settings: Settings) -> Report:
+    store = await asyncio.to_thread(SqliteStore.open, settings.store_path)
+    try:
+        return await report(store, Desk(store.documents))
+    finally:
+        await store.close()
 
 
 @app.command("settings")
