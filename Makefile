@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run setup test check bench clean
+.PHONY: run setup test check bench screenshots clean
 .DELETE_ON_ERROR:
 
 # `serve` does what `setup` does, where it is not done.
@@ -35,6 +35,12 @@ bench: $(VENV)/.bench-installed node_modules/.run-installed
 	$(BIN)/python -m benchmarks.retrieval
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.overhead
+	$(BIN)/python -m benchmarks.matching
+	$(BIN)/python -m benchmarks.ratings
+
+# The pictures of the docs.
+screenshots: $(VENV)/.test-installed node_modules/.test-installed
+	$(BIN)/python -m tests.screenshots
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \

@@ -1,0 +1,62 @@
+"""Take the pictures of docs/feedback.md and docs/reviewing.md.
+
+Run as: python -m tests.screenshots [--into docs/images]
+
+They are taken on the way that tests/review_walk.py walks, on a real instance with the canned model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import tempfile
+from pathlib import Path
+
+from playwright.async_api import async_playwright, expect
+
+from tests.conftest import ROOT
+from tests.review_walk import Walk, write_pages
+from tests.serving import serving
+from tests.test_review_browser import FLAGS, options, refresh
+
+
+async def take(into: Path) -> None:
+    """Walk the way once."""
+    with tempfile.TemporaryDirectory() as folder:
+        pages, data = write_pages(Path(folder) / "pages"), Path(folder) / "data"
+        async with serving(data, *options(pages)) as served, async_playwright() as driver:
+            browser = await driver.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+            page = await browser.new_page(viewport={"width": 900, "height": 860})
+            await page.goto(served.url)
+            await expect(page.locator(".message .card").first).to_be_visible()
+
+            async def picture(name: str) -> None:
+                await page.wait_for_timeout(400)  # what moves has come to rest
+                await page.screenshot(path=into / f"{name}.png")
+
+            walk = Walk(page, picture)
+            await walk.complain()
+            await walk.become("robin")
+            await walk.correct()
+            await walk.become("alex")
+            await walk.hear_of_it()
+            await walk.become("sam")
+            await walk.get_it_verified()
+            write_pages(pages, "twenty")
+            await refresh(data, pages)
+            await walk.become("robin")
+            await walk.see_it_stale()
+            await browser.close()
+
+
+def main() -> None:
+    """Read the options and take the pictures."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--into", type=Path, default=ROOT / "docs" / "images")
+    into: Path = parser.parse_args().into
+    into.mkdir(parents=True, exist_ok=True)
+    asyncio.run(take(into))
+
+
+if __name__ == "__main__":
+    main()
