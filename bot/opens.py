@@ -39,6 +39,6 @@ def open_route(store: FeedbackStore, opened: Opened, site_url: str) -> web.Route
             await opened(answer, place)
         except StoreUnavailable:
             log.warning("it was not counted that a source was opened")
-        return web.HTTPFound(url)
+        raise web.HTTPFound(url)
 
     return web.get(PATH.replace("{number}", "{number:[0-9]{1,3}}"), lead, allow_head=False)

@@ -64,7 +64,7 @@ def changes_card(changes: Sequence[tuple[Answer, Verdict]]) -> Json:
 
 
 def _asked(answer: Answer) -> str:
-    return f"You asked: “{clipped(answer.question.text, QUESTION_CHARACTERS)}”"
+    return f"Question: “{clipped(answer.question.text, QUESTION_CHARACTERS)}”"
 
 
 def _live(answer: Answer, verdict: Verdict) -> tuple[str, Citation | None]:
