@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -118,15 +119,19 @@ class Courier:
     async def forget(self, answer: Answer) -> None:
         """Take an answer's cards back from everybody's screen, before it is forgotten."""
         for shown in await self._desk.shown(answer.id):
-            reference = Reference.load(shown.reference)
-            connector = self._ways.connector(reference.conversation) if reference else None
-            if reference is None or connector is None or shown.place == ASKER:
-                continue
-            try:
-                await connector.delete(reference.conversation, shown.message_id)
-            except (Undeliverable, OSError) as error:
-                log.warning("a review card of a deleted question stays on screen: %s", error)
+            if shown.place != ASKER:
+                await self._take_back(shown)
         self._reviewing.forget(answer.id)
+
+    async def _take_back(self, shown: Shown) -> None:
+        reference = Reference.load(shown.reference)
+        connector = self._ways.connector(reference.conversation) if reference else None
+        if reference is None or connector is None:
+            return
+        try:
+            await connector.delete(reference.conversation, shown.message_id)
+        except (Undeliverable, OSError) as error:
+            log.warning("an old review card stays on screen: %s", error)
 
     def as_reviewed(self, answer: Answer, review: Review | None) -> Answer:
         """Return the answer with the passages that its reviewers look at."""
@@ -134,17 +139,17 @@ class Courier:
             return answer
         return replace(answer, passages=review.passages, citations=())
 
-    async def show(self, review: Review, place: Place, *, anew: bool = False) -> None:
-        """Show a review as a card in a place; `anew` sends a new one where there is one already."""
+    async def show_anew(self, review: Review, place: Place) -> None:
+        """Show a review as a new card in a place; one that is there already is taken back."""
         answer = await self._store.answer(review.answer_id)
         if answer is None:
             return
         words = await self._store.feedback_on(answer.id)
         shown = {one.place: one for one in await self._desk.shown(answer.id)}
         name = f"{place.id}#{review.round}"
-        before = None if anew else shown.get(name)
-        blank = Shown(answer.id, name, place.reference, "", "")
-        await self._show_card(before or blank, review, answer, words)
+        await self._show_card(Shown(answer.id, name, place.reference, "", ""), review, answer, words)
+        if name in shown:
+            await self._take_back(shown[name])
 
     async def _look_after(self, answer_id: str) -> None:
         answer, review = await self._store.answer(answer_id), await self._desk.review(answer_id)
@@ -154,14 +159,16 @@ class Courier:
         if review.settled_at is not None:
             await self._reviewing.publish(review)
         shown = {one.place: one for one in await self._desk.shown(answer_id)}
-        steps = [self._show_card(one, review, answer, words) for one in await self._wanted(review, shown)]
-        steps.append(self._show_asker(shown.get(ASKER), review, answer, words))
+        steps: list[Callable[[], Awaitable[None]]] = [
+            partial(self._show_card, one, review, answer, words) for one in await self._wanted(review, shown)
+        ]
+        steps.append(partial(self._show_asker, shown.get(ASKER), review, answer, words))
         if review.settled_at is not None:
-            steps.append(self._tell(review, answer, words))
+            steps.append(partial(self._tell, review, answer, words))
         failed: OSError | None = None
         for step in steps:  # none of them waits for another one to succeed
             try:
-                await step
+                await step()
             except OSError as error:
                 failed = error
         if failed is not None:

@@ -176,7 +176,7 @@ class ReviewDesk:
         place = Place(_place_id(incoming), place_of(incoming).dump())
         waiting, _ = await self._desk.reviews(WAITING, QUEUE_LENGTH)
         for review in waiting:
-            await self._courier.show(review, place, anew=True)
+            await self._courier.show_anew(review, place)
         return "" if waiting else "Nothing waits for a review."
 
     async def _changes(self, incoming: Incoming, person: str) -> dict[str, Any]:

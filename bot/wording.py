@@ -8,12 +8,21 @@ rather than escaped, so that the result reads the same in a client that renders 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from urllib.parse import quote, urldefrag, urljoin, urlsplit
+
+from records import Ruling
 
 NAME_CHARACTERS = 80
 ABSTRACT_CHARACTERS = 160
 MAX_URL_CHARACTERS = 2_000
+RULED: Mapping[Ruling, str] = {
+    Ruling.APPROVED: "approved the answer",
+    Ruling.CORRECTED: "corrected the answer",
+    Ruling.NOT_ON_PAGE: "ruled that it is not on the page",
+    Ruling.REJECTED: "rejected it as no real question",
+}
+"""What somebody has done who ruled."""
 LINK_LEFT_OUT = "(link left out)"
 
 _LINK = re.compile(r"!?\[([^\[\]\n]{0,500})\]\([^()\s]*(?:\([^()\s]*\)[^()\s]*)*(?:\s[^()\n]*)?\)")

@@ -21,8 +21,8 @@ from bot.cards.parts import (
     unfold,
     when,
 )
-from bot.wording import clipped
-from records import Answer, Citation, Feedback, FeedbackKind, Review, ReviewReason, Ruling, Verdict
+from bot.wording import RULED, clipped
+from records import Answer, Citation, Feedback, FeedbackKind, Review, ReviewReason, Verdict
 
 MAX_SPANS = 12
 MAX_SHOWN = 4
@@ -42,12 +42,6 @@ _WHY = {
     ReviewReason.LOW_SUPPORT: "its words hardly stand in the source",
     ReviewReason.SAMPLE: "drawn at random",
     ReviewReason.STALE: "the page has changed since it was verified",
-}
-_DONE = {
-    Ruling.APPROVED: "approved the answer",
-    Ruling.CORRECTED: "corrected the answer",
-    Ruling.NOT_ON_PAGE: "ruled that it is not on the page",
-    Ruling.REJECTED: "rejected it as no real question",
 }
 _SKIPS = (
     ("not my field", "Not my field"),
@@ -117,7 +111,7 @@ def _state(view: ReviewView) -> list[Json]:
 
 def _by(verdict: Verdict) -> str:
     name = clipped(verdict.reviewer_name, NAME_CHARACTERS)
-    return f"{name} {_DONE[verdict.ruling]}, {when(verdict.given_at)}"
+    return f"{name} {RULED[verdict.ruling]}, {when(verdict.given_at)}"
 
 
 def _ruled(verdict: Verdict) -> list[Json]:

@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from urllib.parse import urldefrag, urlsplit
 
+from bot.wording import RULED
 from feedback.desk import Desk
 from feedback.store import FeedbackStore, StoreUnavailable
 from model.prompt import NOT_ON_PAGE
@@ -38,13 +39,6 @@ DECLINED_LIMIT = 500
 """How many declined questions a new one is compared with."""
 _FIRST_BLOCK = 5
 _TRIES = 20
-
-DONE = {
-    Ruling.APPROVED: "approved the answer",
-    Ruling.CORRECTED: "corrected the answer",
-    Ruling.NOT_ON_PAGE: "ruled that it is not on the page",
-    Ruling.REJECTED: "rejected it as no real question",
-}
 
 
 class Refused(Exception):
@@ -353,7 +347,7 @@ def _check(review: Review, round_: int, reviewer: str, now: datetime, *, decidin
     ruling = review.ruling
     if ruling is not None:
         who = "You have" if ruling.reviewer == reviewer else f"{ruling.reviewer_name} has"
-        raise Refused(f"{who} already {DONE[ruling.ruling]}, {_clock(ruling.given_at)}.")
+        raise Refused(f"{who} already {RULED[ruling.ruling]}, {_clock(ruling.given_at)}.")
     if review.round != round_:
         raise Refused("The page has changed since this card was made: please use the new card.")
     if reviewer in [verdict.reviewer for verdict in review.verdicts]:
