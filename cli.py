@@ -9,32 +9,18 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-import uuid
-from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
 from rich.table import Table
 
-from bot.app import CannotServe, Shelf, listen, open_answering, open_parts, open_shelf, serve
-from feedback.desk import Desk
-from feedback.report import Report, report
-from feedback.sqlite import SqliteStore
+from bot.app import CannotServe, Shelf, listen, open_parts, open_shelf, serve
+from cli_measure import evaluate_command, feedback_command
+from console import Json, out, progress_bar, progress_out, question_of
 from feedback.store import StoreError
-from model.evaluate import DatasetInvalid, Item, Judged, Scores, evaluate, read_squad
+from model.evaluate import DatasetInvalid
 from model.importing import ImportFailed, import_base
 from model.loading import CANNED
 from model.onnx_infer import EngineError, EngineOptions, resolve
@@ -43,10 +29,10 @@ from options import settings_table, with_settings
 from pages.added import add_source, added_sources, drop_source
 from pages.embed import EmbeddingModelMissing
 from pages.fetch import Fetcher, FetchLimits, PageRefused
-from pages.index import IndexUnavailable, PageEntry, PageIndex
+from pages.index import IndexUnavailable, PageEntry
 from pages.library import Library, RefreshReport
 from pages.sources import Problem, read_source
-from records import Answer, Channel, Page, Question, Section
+from records import Answer, Page
 from settings import Settings
 
 MISTAKES = (
@@ -73,10 +59,8 @@ pages_app = typer.Typer(help="The pages that the bot knows.", no_args_is_help=Tr
 models_app = typer.Typer(help="The model versions.", no_args_is_help=True)
 app.add_typer(pages_app, name="pages")
 app.add_typer(models_app, name="models")
-
-out = Console()
-progress_out = Console(stderr=True)
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+app.command("evaluate")(evaluate_command)
+app.command("feedback")(feedback_command)
 
 
 # Serving
@@ -118,7 +102,7 @@ def _ensure_model(settings: Settings) -> None:
 
 
 def _import(settings: Settings, base: str) -> Path:
-    with _bar() as bar:
+    with progress_bar() as bar:
         task = bar.add_task("Importing the model", total=1.0)
 
         def show(step: str, share: float) -> None:
@@ -142,7 +126,7 @@ async def _refresh_alone(settings: Settings) -> RefreshReport:
 
 
 async def _refresh_with_bar(library: Library, sources: list[str]) -> RefreshReport:
-    with _bar() as bar:
+    with progress_bar() as bar:
         task = bar.add_task("Indexing the pages", total=None)
 
         def show(url: str, outcome: str) -> None:
@@ -156,17 +140,6 @@ async def _refresh_with_bar(library: Library, sources: list[str]) -> RefreshRepo
             f"{problem.url}: {problem.sentence}", style="yellow", highlight=False, markup=False
         )
     return report
-
-
-def _bar() -> Progress:
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=progress_out,
-    )
 
 
 # Asking
@@ -201,7 +174,7 @@ async def _ask(settings: Settings, text: str, page: str) -> Answer:
         if not page and not parts.shelf.index.pages():
             await _refresh(settings, parts.shelf)
         url = await _read_page(parts.shelf, page) if page else None
-        return await parts.answering.answer(_question(text, url))
+        return await parts.answering.answer(question_of(text, url))
 
 
 async def _read_page(shelf: Shelf, page: str) -> str:
@@ -221,18 +194,6 @@ async def _read_page(shelf: Shelf, page: str) -> str:
             if isinstance(item, Problem):
                 raise PageRefused(item.sentence)
     raise PageRefused(f"{page} holds no page.")
-
-
-def _question(text: str, page_url: str | None) -> Question:
-    return Question(
-        id=uuid.uuid4().hex,
-        text=text,
-        asker="cli",
-        conversation="cli",
-        channel=Channel.COMMAND_LINE,
-        asked_at=datetime.now(UTC),
-        page_url=page_url,
-    )
 
 
 def as_dict(answer: Answer) -> dict[str, object]:
@@ -322,94 +283,6 @@ def pages_remove(
             f"{what} is neither a source nor a known page; `askpage pages list` shows them"
         )
     out.print(f"{gone} pages are forgotten.", markup=False)
-
-
-# Measuring
-
-
-@app.command("evaluate")
-@with_settings
-def evaluate_command(
-    settings: Settings,
-    file: Annotated[Path, typer.Argument(help="Questions in SQuAD's format; each article becomes a page.")],
-    limit: Annotated[
-        int, typer.Option("--limit", min=0, help="Ask this many, spread over the file; 0 asks all.")
-    ] = 0,
-    as_json: Json = False,
-) -> None:
-    """Score the live model on questions with reference answers."""
-    items = read_squad(file, limit or None)
-    scores = asyncio.run(_evaluate(settings, items)).as_dict()
-    if as_json:
-        print(json.dumps(scores))  # noqa: T201 - the command's output
-        return
-    table = Table("Measure", "Value")
-    for name, value in scores.items():
-        table.add_row(name.replace("_", " "), "–" if value is None else str(value))
-    out.print(table)
-
-
-async def _evaluate(settings: Settings, items: list[Item]) -> Scores:
-    with TemporaryDirectory(prefix="askpage-evaluate-") as folder, _bar() as bar:
-        # The articles are indexed apart from the instance's own pages.
-        scratch = settings.model_copy(update={"data_dir": Path(folder)})
-        async with open_shelf(scratch) as shelf, open_answering(settings, shelf) as answering:
-            urls = await _index_articles(shelf.index, items, bar)
-            task = bar.add_task("Asking", total=len(items))
-
-            async def ask(item: Item) -> Answer:
-                return await answering.answer(_question(item.question, urls[item.article.title]))
-
-            def judged(result: Judged) -> None:
-                bar.update(task, advance=1, description=f"Asking ({result.item.article.title[:30]})")
-
-            return await evaluate(items, ask, judged)
-
-
-async def _index_articles(index: PageIndex, items: list[Item], bar: Progress) -> dict[str, str]:
-    articles = {item.article.title: item.article for item in items}
-    task = bar.add_task("Indexing the articles", total=len(articles))
-    urls: dict[str, str] = {}
-    for number, (title, article) in enumerate(articles.items()):
-        urls[title] = f"/articles/{number}"
-        sections = tuple(Section("", f"p{at}", text) for at, text in enumerate(article.paragraphs))
-        page = Page(urls[title], title.replace("_", " "), sections, f"article-{number}", datetime.now(UTC))
-        await asyncio.to_thread(index.add, page, source="articles")
-        bar.update(task, advance=1)
-    return urls
-
-
-@app.command("feedback")
-@with_settings
-def feedback_command(settings: Settings, as_json: Json = False) -> None:
-    """Show response rates by form, what waits for review, accuracy from the sample, and how reviewers agree."""
-    found = asyncio.run(_report(settings))
-    if as_json:
-        print(json.dumps(asdict(found)))  # noqa: T201
-        return
-    table = Table("Form", "Answers", "Somebody said something")
-    for form, rate in found.forms.items():
-        table.add_row(form, str(rate.asked), f"{rate.said} ({rate.share:.0%})")
-    out.print(table)
-    rulings = "".join(f", {count} {ruling}" for ruling, count in found.rulings.items())
-    out.print(f"reviews: {found.waiting} waiting{rulings}")
-    out.print(f"accuracy, from {found.sampled} sampled answers: {_figure(found.accuracy)}")
-    agree = f"agreement of reviewers (Cohen's kappa), from {found.double_reviewed} answers judged twice"
-    out.print(f"{agree}: {_figure(found.kappa)}")
-    for what, count in found.untied.items():
-        out.print(f"belongs to no known answer: {count} × {what}")
-
-
-def _figure(value: float | None) -> str:
-    return "not known yet" if value is None else f"{value:.2f}"
-
-
-async def _report(settings: Settings) -> Report:
-    store = await asyncio.to_thread(SqliteStore.open, settings.store_path)
-    try:
-        return await report(store, Desk(store.documents))
-    finally:
-        await store.close()
 
 
 @app.command("settings")

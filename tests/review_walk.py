@@ -114,6 +114,20 @@ class Walk:
         await expect(self.page.get_by_role("button", name="Agree").last).to_be_visible()
         await self.picture("stale")
 
+    async def whole_way(self, change_the_page: Callable[[], Awaitable[None]]) -> None:
+        """Walk from the complaint to the verified answer, and on until its page has changed."""
+        await self.become("alex")
+        await self.complain()
+        await self.become("robin")
+        await self.correct()
+        await self.become("alex")
+        await self.hear_of_it()
+        await self.become("sam")
+        await self.get_it_verified()
+        await change_the_page()
+        await self.become("robin")
+        await self.see_it_stale()
+
 
 def write_pages(folder: Path, weeks: str = "sixteen") -> Path:
     """Write the page that the walk asks about; return its folder."""

@@ -17,7 +17,7 @@ from playwright.async_api import async_playwright, expect
 from tests.conftest import ROOT
 from tests.review_walk import Walk, write_pages
 from tests.serving import serving
-from tests.test_review_browser import FLAGS, options, refresh
+from tests.test_review_browser import FLAGS, change, options
 
 
 async def take(into: Path) -> None:
@@ -34,18 +34,7 @@ async def take(into: Path) -> None:
                 await page.wait_for_timeout(400)  # what moves has come to rest
                 await page.screenshot(path=into / f"{name}.png")
 
-            walk = Walk(page, picture)
-            await walk.complain()
-            await walk.become("robin")
-            await walk.correct()
-            await walk.become("alex")
-            await walk.hear_of_it()
-            await walk.become("sam")
-            await walk.get_it_verified()
-            write_pages(pages, "twenty")
-            await refresh(data, pages)
-            await walk.become("robin")
-            await walk.see_it_stale()
+            await Walk(page, picture).whole_way(lambda: change(data, pages))
             await browser.close()
 
 

@@ -41,8 +41,9 @@ def options(pages: Path, *more: str) -> tuple[str, ...]:
     return ("--base-model", "canned", "--pages", str(pages), *settings, *more)
 
 
-async def refresh(data: Path, pages: Path) -> None:
-    """Read the changed page into the index, as an operator does while the bot runs."""
+async def change(data: Path, pages: Path) -> None:
+    """Change the page and read it into the index, as an operator does while the bot runs."""
+    write_pages(pages, "twenty")
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *(str(ROOT / "cli.py"), "pages", "refresh", "--data-dir", str(data), "--pages", str(pages)),
@@ -62,18 +63,7 @@ async def test_from_a_thumb_down_to_the_verified_answer_and_back_into_the_queue(
     async with serving(data, *options(pages)) as served, on_the_page(served, chromium) as page:
         wrong = quiet(page)
         walk = Walk(page)
-        await walk.become("alex")
-        await walk.complain()
-        await walk.become("robin")
-        await walk.correct()
-        await walk.become("alex")
-        await walk.hear_of_it()
-        await walk.become("sam")
-        await walk.get_it_verified()
-        write_pages(pages, "twenty")
-        await refresh(data, pages)
-        await walk.become("robin")
-        await walk.see_it_stale()
+        await walk.whole_way(lambda: change(data, pages))
         await walk.become("sam")
         await walk.ask("How many weeks of parental leave do parents have?")
         await walk.says("Parents get twenty weeks")

@@ -1,0 +1,109 @@
+"""The commands that measure: `askpage evaluate | feedback`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+from rich.progress import Progress
+from rich.table import Table
+
+from bot.app import open_answering, open_shelf
+from console import Json, out, progress_bar, question_of
+from feedback.desk import Desk
+from feedback.report import Report, report
+from feedback.sqlite import SqliteStore
+from model.evaluate import Item, Judged, Scores, evaluate, read_squad
+from options import with_settings
+from pages.index import PageIndex
+from records import Answer, Page, Section
+from settings import Settings
+
+
+@with_settings
+def evaluate_command(
+    settings: Settings,
+    file: Annotated[Path, typer.Argument(help="Questions in SQuAD's format; each article becomes a page.")],
+    limit: Annotated[
+        int, typer.Option("--limit", min=0, help="Ask this many, spread over the file; 0 asks all.")
+    ] = 0,
+    as_json: Json = False,
+) -> None:
+    """Score the live model on questions with reference answers."""
+    items = read_squad(file, limit or None)
+    scores = asyncio.run(_evaluate(settings, items)).as_dict()
+    if as_json:
+        print(json.dumps(scores))  # noqa: T201 - the command's output
+        return
+    table = Table("Measure", "Value")
+    for name, value in scores.items():
+        table.add_row(name.replace("_", " "), "–" if value is None else str(value))
+    out.print(table)
+
+
+async def _evaluate(settings: Settings, items: list[Item]) -> Scores:
+    with TemporaryDirectory(prefix="askpage-evaluate-") as folder, progress_bar() as progress:
+        # The articles are indexed apart from the instance's own pages.
+        scratch = settings.model_copy(update={"data_dir": Path(folder)})
+        async with open_shelf(scratch) as shelf, open_answering(settings, shelf) as answering:
+            urls = await _index_articles(shelf.index, items, progress)
+            task = progress.add_task("Asking", total=len(items))
+
+            async def ask(item: Item) -> Answer:
+                return await answering.answer(question_of(item.question, urls[item.article.title]))
+
+            def judged(result: Judged) -> None:
+                progress.update(task, advance=1, description=f"Asking ({result.item.article.title[:30]})")
+
+            return await evaluate(items, ask, judged)
+
+
+async def _index_articles(index: PageIndex, items: list[Item], progress: Progress) -> dict[str, str]:
+    articles = {item.article.title: item.article for item in items}
+    task = progress.add_task("Indexing the articles", total=len(articles))
+    urls: dict[str, str] = {}
+    for number, (title, article) in enumerate(articles.items()):
+        urls[title] = f"/articles/{number}"
+        sections = tuple(Section("", f"p{at}", text) for at, text in enumerate(article.paragraphs))
+        page = Page(urls[title], title.replace("_", " "), sections, f"article-{number}", datetime.now(UTC))
+        await asyncio.to_thread(index.add, page, source="articles")
+        progress.update(task, advance=1)
+    return urls
+
+
+@with_settings
+def feedback_command(settings: Settings, as_json: Json = False) -> None:
+    """Show response rates by form, what waits for review, accuracy from the sample, and how reviewers agree."""
+    found = asyncio.run(_report(settings))
+    if as_json:
+        print(json.dumps(asdict(found)))  # noqa: T201
+        return
+    table = Table("Form", "Answers", "Somebody said something")
+    for form, rate in found.forms.items():
+        table.add_row(form, str(rate.asked), f"{rate.said} ({rate.share:.0%})")
+    out.print(table)
+    rulings = "".join(f", {count} {ruling}" for ruling, count in found.rulings.items())
+    out.print(f"reviews: {found.waiting} waiting{rulings}")
+    out.print(f"accuracy, from {found.sampled} sampled answers: {_figure(found.accuracy)}")
+    agree = f"agreement of reviewers (Cohen's kappa), from {found.double_reviewed} answers judged twice"
+    out.print(f"{agree}: {_figure(found.kappa)}")
+    for what, count in found.untied.items():
+        out.print(f"belongs to no known answer: {count} × {what}")
+
+
+def _figure(value: float | None) -> str:
+    return "not known yet" if value is None else f"{value:.2f}"
+
+
+async def _report(settings: Settings) -> Report:
+    store = await asyncio.to_thread(SqliteStore.open, settings.store_path)
+    try:
+        return await report(store, Desk(store.documents))
+    finally:
+        await store.close()

@@ -1,0 +1,49 @@
+"""What the commands share: where they print, how they show progress, how a question is asked without a channel."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from records import Channel, Question
+
+out = Console()
+progress_out = Console(stderr=True)
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def progress_bar() -> Progress:
+    """Return a progress bar on standard error."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=progress_out,
+    )
+
+
+def question_of(text: str, page_url: str | None) -> Question:
+    """Return a question from the command line."""
+    return Question(
+        id=uuid.uuid4().hex,
+        text=text,
+        asker="cli",
+        conversation="cli",
+        channel=Channel.COMMAND_LINE,
+        asked_at=datetime.now(UTC),
+        page_url=page_url,
+    )
