@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from bot.cards.answer import NOTHING_SAID, Standing, answer_card
-from bot.wording import ABSTRACT_CHARACTERS, NAME_CHARACTERS, absolute, calm, clipped
+from bot.wording import ABSTRACT_CHARACTERS, NAME_CHARACTERS, absolute, calm, clipped, printable
 from records import Answer
 
 Json = dict[str, Any]
@@ -129,7 +129,7 @@ def as_text(value: object) -> str:
     if not isinstance(value, str):
         return ""
     whole = value.encode("utf-8", "replace").decode("utf-8")
-    return "".join(letter for letter in whole if letter >= " " or letter in "\n\t")
+    return printable(whole)
 
 
 def read_activity(activity: Mapping[str, Any]) -> Incoming:

@@ -18,7 +18,7 @@ from typing import Any
 
 from bot.activities import Incoming, card_message, place_of, plain_message, reference_of
 from bot.cards.notice import changes_card
-from bot.cards.review import ReviewView, review_card, spans
+from bot.cards.review import CORRECTION_CHARACTERS, ReviewView, review_card, spans
 from bot.courier import Courier
 from bot.delivery import Connector
 from bot.dialogs.review import Refused, Reviewing
@@ -32,7 +32,6 @@ from records import Answer, Review, Ruling, Skip, Verdict
 log = logging.getLogger(__name__)
 
 QUEUE_LENGTH = 5
-MAX_TEXT = 4_000
 MAX_NOTE = 500
 MAX_NAME = 80
 NOT_A_REVIEWER = "Only reviewers may do this, and you are not one of them. Nothing was changed."
@@ -128,7 +127,7 @@ class ReviewDesk:
         return await self._reviewing.rule(answer.id, action.round, verdict)
 
     async def _correction(self, verdict: Verdict, action: CardAction, answer: Answer) -> Verdict:
-        text, span = text_input(action, "text", MAX_TEXT), text_input(action, "span", MAX_NOTE)
+        text, span = text_input(action, "text", CORRECTION_CHARACTERS), text_input(action, "span", MAX_NOTE)
         if not text:
             raise BadAction("Please write the right answer first.")
         review = await self._desk.review(answer.id)

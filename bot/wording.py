@@ -66,8 +66,14 @@ def _kept(found: str, keep_urls: Collection[str]) -> str:
 
 
 def clipped(text: str, characters: int) -> str:
-    """Cut a text to a length, with an ellipsis where something went."""
+    """Cut a text to a length, with an ellipsis where something went; control characters are left out."""
+    text = printable(text)
     return text if len(text) <= characters else text[: characters - 1].rstrip() + "…"
+
+
+def printable(text: str) -> str:
+    """Leave out the control characters, which no client shows and JSON writes with six letters each."""
+    return "".join(letter for letter in text if letter >= " " or letter in "\n\t")
 
 
 def absolute(url: str, site_url: str) -> str:

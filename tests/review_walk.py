@@ -49,15 +49,17 @@ class Walk:
         if await self.page.input_value("#person") != person:
             async with self.page.expect_response(lambda response: "/local/events" in response.url):
                 await self.page.select_option("#person", person)
-        await expect(self.page.locator("#messages")).not_to_have_attribute("aria-busy", "true")
-        await expect(self.page.locator(".message .card").first).to_be_visible()
+        await expect(self.page.locator("#messages")).not_to_have_attribute(
+            "aria-busy", "true", timeout=20_000
+        )
+        await expect(self.page.locator(".message .card").first).to_be_visible(timeout=20_000)
 
     async def ask(self, text: str) -> None:
         answers = self.page.locator(".message.from-bot [data-key=react]")  # an answer that is done has it
         before = await answers.count()
         await self.page.fill("#question", text)
         await self.page.press("#question", "Enter")
-        await expect(answers).to_have_count(before + 1)
+        await expect(answers).to_have_count(before + 1, timeout=20_000)
 
     async def says(self, text: str) -> None:
         await expect(self.page.get_by_text(text).last).to_be_visible(timeout=20_000)
@@ -105,13 +107,15 @@ class Walk:
         """Ask nearly the same as somebody else."""
         await self.ask(PARAPHRASE)
         await self.says(CORRECTION)
-        await expect(self.last).to_contain_text(re.compile(r"Verified by a reviewer, \d+ \w+ \d{4}"))
+        await expect(self.last).to_contain_text(
+            re.compile(r"Verified by a reviewer, \d+ \w+ \d{4}"), timeout=20_000
+        )
         await self.picture("verified")
 
     async def see_it_stale(self) -> None:
         """See, as the reviewer, that the page has changed."""
         await self.says("the page has changed since it was verified")
-        await expect(self.page.get_by_role("button", name="Agree").last).to_be_visible()
+        await expect(self.page.get_by_role("button", name="Agree").last).to_be_visible(timeout=20_000)
         await self.picture("stale")
 
     async def whole_way(self, change_the_page: Callable[[], Awaitable[None]]) -> None:

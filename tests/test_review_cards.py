@@ -143,8 +143,28 @@ def test_every_card_in_every_state_is_valid(valid: Check) -> None:
 
 
 def test_every_card_holds_the_longest_texts(valid: Check) -> None:
-    for name, card in every_card("ä😀 x" * 2_500, times=20):
-        checked(name, card, valid)
+    for text in ("😀" * 10_000, "\x01" * 10_000, '"\\' * 5_000):
+        for name, card in every_card(text, times=20):
+            checked(name, card, valid)
+
+
+def test_a_long_correction_is_shown_and_offered_whole() -> None:
+    answer, verdict, review, words = scene("x")
+    long = " ".join(f"word{number}" for number in range(430))
+    proposed = replace(review, needed=2, verdicts=(replace(verdict, text=long),))
+    card = review_card(ReviewView(proposed, answer, words, "s", NOW), SITE)
+    [offered] = [part["value"] for part in parts(card) if part.get("id") == "text"]
+    assert offered == long
+    assert long in [part.get("text") for part in parts(card) if part.get("type") == "TextRun"]
+
+
+def test_a_span_stands_in_its_passage_word_for_word() -> None:
+    answer, *_ = scene("x")
+    passage = replace(PAGE, text="Parents  get\n16 weeks. " * 40)
+    answer = replace(answer, passages=(passage, passage), citations=answer.citations * 12)
+    chosen = dict(spans(answer))
+    assert "p1" in chosen
+    assert all(citation.quote in passage.text for value, citation in chosen.items() if value.startswith("p"))
 
 
 def test_every_card_is_valid_with_nothing_in_it(valid: Check) -> None:
@@ -189,6 +209,8 @@ def test_a_blind_second_reviewer_sees_nothing_of_the_first() -> None:
 
 def test_a_correction_can_stand_on_every_citation_and_passage() -> None:
     answer, *_ = scene("How much leave?", times=2)
+    passages = (replace(PAGE, text="one"), replace(PAGE, text="two"))
+    answer = replace(answer, passages=passages)
     assert [value for value, _ in spans(answer)] == ["c1", "c2", "p1", "p2"]
 
 

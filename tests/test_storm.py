@@ -195,7 +195,10 @@ async def test_nothing_acknowledged_is_lost_or_doubled_and_no_answer_has_two_rul
             await bot.kill()
             await bot.start()
         await asyncio.wait_for(asyncio.gather(*raters), 120)
-        await asyncio.sleep(2)
+        for _ in range(120):  # a slow machine has reviewers who are behind
+            if sum(map(bool, storm.ruled.values())) >= CHATS * QUESTIONS // 2:
+                break
+            await asyncio.sleep(0.5)
         done.set()
         await asyncio.wait_for(asyncio.gather(*reviewers), 60)
     await check_words(path, storm)

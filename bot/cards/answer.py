@@ -16,7 +16,7 @@ from records import Answer, Citation
 
 MAX_SOURCES = 6
 """More would push the answer off the screen; the citations of the message itself have them all."""
-CORRECTION_CHARACTERS = 2_000
+CORRECTION_CHARACTERS = 4_000
 
 State = Literal["", "under_review", "verified", "corrected", "not_on_page", "closed"]
 

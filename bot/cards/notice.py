@@ -13,7 +13,7 @@ from records import Answer, Citation, Ruling, Verdict
 
 MOST = 10
 QUESTION_CHARACTERS = 300
-TEXT_CHARACTERS = 2_000
+TEXT_CHARACTERS = 4_000
 NOTHING_YET = (
     "Nothing yet. When you press thumbs down or “Ask an expert”, a colleague looks at the answer, and what they decide"
     " is live at once. You find it here then."

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.wording import absolute, clipped
+from bot.wording import absolute, clipped, printable
 from records import Citation
 
 Json = dict[str, Any]
@@ -20,7 +20,7 @@ def line(
     """Return a paragraph that is shown as it stands."""
     run: Json = {
         "type": "TextRun",
-        "text": text,
+        "text": printable(text),
         "size": size,
         "weight": weight,
         "color": color,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from bot.activities import utf16_bytes
 from bot.cards.parts import (
     Json,
     address,
@@ -22,17 +23,20 @@ from bot.cards.parts import (
     when,
 )
 from bot.wording import RULED, clipped
+from model.grounding import cite
 from records import Answer, Citation, Feedback, FeedbackKind, Review, ReviewReason, Verdict
 
+MAX_CARD_BYTES = 70_000
+"""As Teams counts them; the message around the card needs some, too."""
 MAX_SPANS = 12
-MAX_SHOWN = 4
-MAX_COMMENTS = 5
+MAX_CITED = 6
 MAX_SKIPS = 3
 NAME_CHARACTERS = 80
-COMMENT_CHARACTERS = 400
+COMMENT_CHARACTERS = 200
 QUESTION_CHARACTERS = 1_000
-ANSWER_CHARACTERS = 2_000
-SPAN_CHARACTERS = 300
+CORRECTION_CHARACTERS = 4_000
+"""What a reviewer may write; it is shown and offered again whole, so that nothing is lost by agreeing to it."""
+SPAN_CHARACTERS = 120
 
 _WHY = {
     ReviewReason.THUMB_DOWN: "somebody disliked it",
@@ -64,15 +68,39 @@ class ReviewView:
 
 def spans(answer: Answer) -> Sequence[tuple[str, Citation]]:
     """Return what a correction can stand on, by its choice's value: the citations first, then other passages."""
-    found = [(f"c{number}", citation) for number, citation in enumerate(answer.citations, start=1)]
+    found = [
+        (f"c{number}", citation) for number, citation in enumerate(answer.citations[:MAX_CITED], start=1)
+    ]
+    quoted = {citation.quote for _, citation in found}
     for number, passage in enumerate(answer.passages, start=1):
-        quote = clipped(" ".join(passage.text.split()), SPAN_CHARACTERS)
-        found.append((f"p{number}", Citation(passage.url, passage.title, passage.heading, quote)))
+        citation = cite(passage, passage.text)
+        if citation.quote not in quoted:
+            found.append((f"p{number}", citation))
     return found[:MAX_SPANS]
 
 
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """How much of what is only there to read is shown: characters of the answer, sources, comments."""
+
+    answer: int
+    sources: int
+    comments: int
+
+
+_AMPLE, _TIGHT = _Room(2_000, 4, 5), _Room(500, 2, 1)
+
+
 def review_card(view: ReviewView, site_url: str) -> Json:
-    """Return the card of a review in its state: waiting, claimed, waiting for a second reviewer, or settled."""
+    """Return the card of a review in its state: waiting, claimed, waiting for a second reviewer, or settled.
+
+    What can be decided on is never cut; where all of it together would be too large for Teams, the rest is.
+    """
+    ample = _drawn(view, site_url, _AMPLE)
+    return ample if utf16_bytes(ample) < MAX_CARD_BYTES else _drawn(view, site_url, _TIGHT)
+
+
+def _drawn(view: ReviewView, site_url: str, room: _Room) -> Json:
     review, answer = view.review, view.answer
     question = clipped(answer.question.text, QUESTION_CHARACTERS)
     body = [
@@ -82,9 +110,9 @@ def review_card(view: ReviewView, site_url: str) -> Json:
         heading("Question"),
         line(question),
         heading("The bot declined" if answer.abstained else "The bot’s answer"),
-        line(clipped(answer.text, ANSWER_CHARACTERS)),
-        *_stands_on(answer, site_url),
-        *_said(view.feedback),
+        line(clipped(answer.text, room.answer)),
+        *_stands_on(answer, site_url, room),
+        *_said(view.feedback, room),
         *_skipped(review),
         line(_origin(answer), size="Small", subtle=True),
     ]
@@ -117,7 +145,7 @@ def _by(verdict: Verdict) -> str:
 def _ruled(verdict: Verdict) -> list[Json]:
     drawn: list[Json] = []
     if verdict.text:
-        drawn.append(line(clipped(verdict.text, ANSWER_CHARACTERS)))
+        drawn.append(line(clipped(verdict.text, CORRECTION_CHARACTERS)))
     if verdict.citation is not None:
         drawn.append(source(verdict.citation, "", ""))
     if verdict.note:
@@ -125,7 +153,7 @@ def _ruled(verdict: Verdict) -> list[Json]:
     return drawn
 
 
-def _stands_on(answer: Answer, site_url: str) -> list[Json]:
+def _stands_on(answer: Answer, site_url: str, room: _Room) -> list[Json]:
     """Draw the cited spans, or, where there are none, the beginnings of what was found."""
     if answer.citations:
         title = "Nearest section" if answer.abstained else "It stands on"
@@ -134,14 +162,16 @@ def _stands_on(answer: Answer, site_url: str) -> list[Json]:
         title, cited = "What the pages say", [("", citation) for _, citation in spans(answer)]
     if not cited:
         return []
-    drawn = [source(citation, number, address(citation, site_url)) for number, citation in cited[:MAX_SHOWN]]
+    drawn = [
+        source(citation, number, address(citation, site_url)) for number, citation in cited[: room.sources]
+    ]
     versions = {passage.page_hash[:8]: passage for passage in answer.passages}
     pages = [f"{page_hash}, read {day(passage.fetched_at)}" for page_hash, passage in versions.items()]
-    seen = line("Page at version " + "; ".join(pages[:MAX_SHOWN]), size="Small", subtle=True)
+    seen = line("Page at version " + "; ".join(pages[: room.sources]), size="Small", subtle=True)
     return [heading(title), *drawn, *([seen] if pages else [])]
 
 
-def _said(feedback: Sequence[Feedback]) -> list[Json]:
+def _said(feedback: Sequence[Feedback], room: _Room) -> list[Json]:
     words = [
         word for word in feedback if word.withdrawn_at is None and word.kind is not FeedbackKind.IMPLICIT
     ]
@@ -150,7 +180,7 @@ def _said(feedback: Sequence[Feedback]) -> list[Json]:
     counted = Counter(_name(word) for word in words)
     drawn = [heading("What people said"), line(", ".join(f"{n} × {name}" for name, n in counted.items()))]
     written = [word for word in words if word.comment or word.reasons]
-    for word in written[-MAX_COMMENTS:][::-1]:
+    for word in written[-room.comments :][::-1]:
         reasons = clipped(", ".join(reason.replace("_", " ") for reason in word.reasons), COMMENT_CHARACTERS)
         quote = f"“{clipped(word.comment, COMMENT_CHARACTERS)}”" if word.comment else ""
         drawn.append(line(" – ".join(part for part in (reasons, quote) if part), size="Small"))
@@ -198,9 +228,7 @@ def _actions(view: ReviewView) -> list[Json]:
     actions = [button(agree, "approve", style="positive"), unfold("Correct…", _correction(view), correct)]
     if not answer.abstained or proposal:
         actions.append(button("Not on the page", "not_on_page"))
-    held = review.claimed_until is not None and review.claimed_until > view.now
-    if not held:
-        actions.append(button("Claim", "claim"))
+    actions.append(button("Claim", "claim"))  # also while it is held: the holder may want it longer
     actions.append(button("Not a real question", "reject"))
     actions.append(unfold("Skip…", [_reasons()], button("Skip", "skip", inputs=True)))
     return actions
@@ -221,10 +249,10 @@ def _correction(view: ReviewView) -> list[Json]:
         "id": "text",
         "label": "The right answer",
         "isMultiline": True,
-        "maxLength": 4_000,
+        "maxLength": CORRECTION_CHARACTERS,
         "isRequired": True,
         "errorMessage": "Please write the right answer.",
-        "value": clipped(re.sub(r"\s*\[\d+\]", "", before), ANSWER_CHARACTERS),
+        "value": clipped(re.sub(r"\s*\[\d+\]", "", before), CORRECTION_CHARACTERS),
     }
     note: Json = {
         "type": "Input.Text",
