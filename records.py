@@ -10,6 +10,7 @@ Times are timezone-aware UTC. Ids are opaque strings. Names that end in `_s` are
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -117,6 +118,7 @@ class Timings:
 class Answer:
     """What the bot said.
 
+    `id` follows from the question's (`answer_id_of`): a question has one answer, whoever wrote it first.
     `passages` is what the model saw, in prompt order: without it a correction cannot be replayed as the prompt
     that the model really had. `citations` is what the answer used; marker [n] in `text` is `citations[n - 1]`.
     An abstention has `abstained` set, and at most one citation: the nearest section. `support` is the share of the
@@ -137,6 +139,11 @@ class Answer:
     verified_at: datetime | None = None
     support: float | None = None
     form: str = ""
+
+
+def answer_id_of(question_id: str) -> str:
+    """Return the id of the answer to a question: of two processes that answer the same one, one is kept."""
+    return hashlib.sha256(question_id.encode()).hexdigest()[:32]
 
 
 class FeedbackKind(StrEnum):

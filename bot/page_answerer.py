@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ from bot.forms import Forms
 from bot.verified import VerifiedAnswers
 from model.answering import Answering
 from pages.library import Library
-from records import Answer, Question, Timings, VerifiedAnswer
+from records import Answer, Question, Timings, VerifiedAnswer, answer_id_of
 
 VERIFIED = "verified"
 """The model version of an answer that no model wrote."""
@@ -85,7 +84,7 @@ def is_fresh(verified: VerifiedAnswer, page_hash: Callable[[str], str | None]) -
 
 def _served(verified: VerifiedAnswer, question: Question, took_s: float) -> Answer:
     return Answer(
-        id=uuid.uuid4().hex,
+        id=answer_id_of(question.id),
         question=question,
         text=verified.text,
         passages=verified.passages,

@@ -84,7 +84,7 @@ class Desk:
 
     async def review(self, answer_id: str) -> Review | None:
         """Return the review of an answer as it is now, or None."""
-        document = await self._documents.get("review", answer_id)
+        document = await self._documents.get("review", answer_id, answer_id)
         return _review_in(document) if document else None
 
     async def reviews(
@@ -120,7 +120,7 @@ class Desk:
 
     async def end_errand(self, answer_id: str, version: int) -> bool:
         """Everything has happened; False when the errand was left anew meanwhile."""
-        return await self._documents.remove("errand", answer_id, version)
+        return await self._documents.remove("errand", answer_id, answer_id, version=version)
 
     # Verified answers
 
@@ -140,12 +140,12 @@ class Desk:
 
     async def verified(self, answer_id: str) -> VerifiedAnswer | None:
         """Return the verified answer that came from this answer, or None."""
-        document = await self._documents.get("verified", answer_id)
+        document = await self._documents.get("verified", answer_id, answer_id)
         return verified_from(document.body) if document else None
 
     async def drop_verified(self, answer_id: str) -> None:
         """A new ruling took the verified answer back."""
-        await self._documents.remove("verified", answer_id)
+        await self._documents.remove("verified", answer_id, answer_id)
 
     async def live_verified(self) -> Sequence[VerifiedAnswer]:
         """Return every verified answer that is not stale, the oldest first."""
@@ -180,7 +180,7 @@ class Desk:
 
     async def remove_shown(self, shown: Shown) -> None:
         """A message is gone."""
-        await self._documents.remove("shown", f"{shown.answer_id}|{shown.place}")
+        await self._documents.remove("shown", f"{shown.answer_id}|{shown.place}", shown.answer_id)
 
     async def put_contact(self, conversation: str, reference: str) -> None:
         """Remember how to speak in a conversation unasked."""

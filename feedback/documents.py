@@ -60,14 +60,14 @@ class Documents(Protocol):
         """Keep a document, whatever was there."""
         ...
 
-    async def get(self, kind: str, id_: str) -> Document | None:
-        """Return a document, or None."""
+    async def get(self, kind: str, id_: str, answer_id: str = "") -> Document | None:
+        """Return a document, or None. `answer_id` is the document's: what goes with an answer lies with it."""
         ...
 
     async def listed(self, wanted: Wanted) -> Sequence[Document]:
         """Return documents by (`order`, `id`), lowest first."""
         ...
 
-    async def remove(self, kind: str, id_: str, version: int | None = None) -> bool:
+    async def remove(self, kind: str, id_: str, answer_id: str = "", *, version: int | None = None) -> bool:
         """Forget a document; False when there was none, or its version is another than the given one."""
         ...

@@ -38,7 +38,7 @@ def to_json(record: Question | Answer | Feedback | Review | VerifiedAnswer) -> s
     return json.dumps(values, default=_plain_value, separators=(",", ":"), sort_keys=True)
 
 
-def question_from(text: str, reply_to: str) -> Question:
+def question_from(text: str, reply_to: str = "") -> Question:
     """Return the question that `to_json` wrote."""
     kept = json.loads(text)
     return Question(

@@ -51,7 +51,7 @@ SCHEMA = len(_FORMATS)
 
 _SEVERAL = frozenset({FeedbackKind.REACTION, FeedbackKind.IMPLICIT})
 
-_ANSWER = "SELECT a.record, q.record, q.reply_to FROM answers a JOIN questions q ON q.id = a.question_id "
+_ANSWER = "SELECT a.record, q.record FROM answers a JOIN questions q ON q.id = a.question_id "
 _NEWEST = "ORDER BY a.answered_at DESC, a.rowid DESC LIMIT ?"
 
 
@@ -91,7 +91,7 @@ class SqliteStore:
 
         return await self._file.write(add)
 
-    async def add_answer(self, answer: Answer) -> None:
+    async def add_answer(self, answer: Answer) -> Answer:
         """Keep an answer. Raises RecordInvalid when its question is not known (it may have been forgotten)."""
         question_id = answer.question.id
         values = (
@@ -102,12 +102,17 @@ class SqliteStore:
             to_json(answer),
         )
 
-        def add(connection: sqlite3.Connection) -> None:
+        def add(connection: sqlite3.Connection) -> str | None:
             if connection.execute("SELECT 1 FROM questions WHERE id = ?", (question_id,)).fetchone() is None:
                 raise RecordInvalid(f"an answer to an unknown question: {question_id}")
-            connection.execute("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?)", values)
+            kept = connection.execute("SELECT record FROM answers WHERE question_id = ?", (question_id,))
+            record: tuple[str] | None = kept.fetchone()
+            if record is None:
+                connection.execute("INSERT INTO answers VALUES (?, ?, ?, ?, ?)", values)
+            return record[0] if record else None
 
-        await self._file.write(add)
+        earlier = await self._file.write(add)
+        return answer_from(earlier, answer.question) if earlier else answer
 
     async def mark_delivered(self, question_id: str, message_id: str) -> None:
         """Close a question; an unknown id is no error: it may have been forgotten meanwhile."""
@@ -120,10 +125,9 @@ class SqliteStore:
         await self._file.write(mark)
 
     async def undelivered(self) -> Sequence[Undelivered]:
-        """Return the open questions, oldest first, each with its newest answer."""
+        """Return the open questions, oldest first, each with its answer."""
         rows = await self._file.rows(
-            "SELECT q.record, q.reply_to, (SELECT a.record FROM answers a WHERE a.question_id = q.id"
-            " ORDER BY a.answered_at DESC, a.rowid DESC LIMIT 1)"
+            "SELECT q.record, q.reply_to, (SELECT a.record FROM answers a WHERE a.question_id = q.id)"
             " FROM questions q WHERE q.message_id IS NULL ORDER BY q.asked_at, q.rowid"
         )
         return [
@@ -138,7 +142,7 @@ class SqliteStore:
         return await self._answer("WHERE a.id = ? " + _NEWEST, answer_id)
 
     async def answer_to_question(self, question_id: str) -> Answer | None:
-        """Return the newest answer to this question, or None."""
+        """Return the answer to this question, or None."""
         return await self._answer("WHERE a.question_id = ? " + _NEWEST, question_id)
 
     async def answer_in_message(self, conversation: str, message_id: str) -> Answer | None:
@@ -237,6 +241,6 @@ class SqliteStore:
         return _answer_in(rows[0]) if rows else None
 
 
-def _answer_in(row: tuple[str, str, str]) -> Answer:
-    answer, question, reply_to = row
-    return answer_from(answer, question_from(question, reply_to))
+def _answer_in(row: tuple[str, str]) -> Answer:
+    answer, question = row
+    return answer_from(answer, question_from(question))

@@ -62,9 +62,11 @@ class SqliteDocuments:
 
         await self._file.write(put)
 
-    async def get(self, kind: str, id_: str) -> Document | None:
+    async def get(self, kind: str, id_: str, answer_id: str = "") -> Document | None:
         """Return a document, or None."""
-        rows = await self._file.rows("SELECT * FROM documents WHERE kind = ? AND id = ?", kind, id_)
+        rows = await self._file.rows(
+            "SELECT * FROM documents WHERE kind = ? AND id = ? AND answer_id = ?", kind, id_, answer_id
+        )
         return Document(*rows[0]) if rows else None
 
     async def listed(self, wanted: Wanted) -> Sequence[Document]:
@@ -79,13 +81,14 @@ class SqliteDocuments:
         )
         return [Document(*row) for row in rows]
 
-    async def remove(self, kind: str, id_: str, version: int | None = None) -> bool:
+    async def remove(self, kind: str, id_: str, answer_id: str = "", *, version: int | None = None) -> bool:
         """Forget a document; False when there was none of this version."""
 
         def remove(connection: sqlite3.Connection) -> bool:
             removed = connection.execute(
-                "DELETE FROM documents WHERE kind = ? AND id = ? AND version = coalesce(?, version)",
-                (kind, id_, version),
+                "DELETE FROM documents WHERE kind = ? AND id = ? AND answer_id = ?"
+                " AND version = coalesce(?, version)",
+                (kind, id_, answer_id, version),
             )
             return removed.rowcount == 1
 

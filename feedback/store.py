@@ -44,8 +44,8 @@ class FeedbackStore(Protocol):
         """Keep a question; False when this id is known already (a redelivery, nothing changes)."""
         ...
 
-    async def add_answer(self, answer: Answer) -> None:
-        """Keep an answer to a known question. The same answer id twice is one record."""
+    async def add_answer(self, answer: Answer) -> Answer:
+        """Keep the answer to a known question; return the kept one, which is an earlier one if there is one."""
         ...
 
     async def mark_delivered(self, question_id: str, message_id: str) -> None:
@@ -57,7 +57,7 @@ class FeedbackStore(Protocol):
         ...
 
     async def answer(self, answer_id: str) -> Answer | None:
-        """Return the answer with this id, or None."""
+        """Return the answer with this id, or None. Only `undelivered` tells how to reply to a question."""
         ...
 
     async def answer_to_question(self, question_id: str) -> Answer | None:

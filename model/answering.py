@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import time
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -19,7 +18,7 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.runnables import Runnable, RunnableLambda
 
 from model import grounding, prompt, wording
-from records import Answer, Citation, Hit, Passage, Question, Timings
+from records import Answer, Citation, Hit, Passage, Question, Timings, answer_id_of
 
 Search = Callable[[str, int, str | None], Awaitable[Sequence[Hit]]]
 """(question, how many, page URL or None for all pages) → hits, best first."""
@@ -180,7 +179,7 @@ def _answer(
     abstained: bool = False,
 ) -> Answer:
     return Answer(
-        id=uuid.uuid4().hex,
+        id=answer_id_of(draft.question.id),
         question=draft.question,
         text=text,
         passages=draft.passages,

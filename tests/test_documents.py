@@ -33,42 +33,42 @@ def a_document(id_: str = "d1", **changes: str) -> Document:
 
 
 async def test_a_document_comes_back_as_it_was_with_its_first_version(documents: Documents) -> None:
-    assert await documents.get("kind", "d1") is None
+    assert await documents.get("kind", "d1", "a1") is None
     assert await documents.add(a_document(body="\ud800 \0 {}".replace("\ud800", "é")))
-    assert await documents.get("kind", "d1") == replace(a_document(body="é \0 {}"), version=1)
-    assert await documents.get("another kind", "d1") is None
+    assert await documents.get("kind", "d1", "a1") == replace(a_document(body="é \0 {}"), version=1)
+    assert await documents.get("another kind", "d1", "a1") is None
 
 
 async def test_adding_again_changes_nothing(documents: Documents) -> None:
     assert await documents.add(a_document())
     assert not await documents.add(a_document(body="other"))
-    kept = await documents.get("kind", "d1")
+    kept = await documents.get("kind", "d1", "a1")
     assert kept is not None
     assert kept.body == "body"
 
 
 async def test_of_many_who_replace_the_same_version_one_wins(documents: Documents) -> None:
     await documents.add(a_document())
-    kept = await documents.get("kind", "d1")
+    kept = await documents.get("kind", "d1", "a1")
     assert kept is not None
     won = await asyncio.gather(*(documents.replace(replace(kept, body=str(n))) for n in range(20)))
     assert sum(won) == 1
-    assert await documents.get("kind", "d1") == replace(kept, body=str(won.index(True)), version=2)
+    assert await documents.get("kind", "d1", "a1") == replace(kept, body=str(won.index(True)), version=2)
     assert not await documents.replace(a_document("unknown"))
 
 
 async def test_putting_counts_the_version_up(documents: Documents) -> None:
     for body in ("one", "two", "three"):
         await documents.put(a_document(body=body))
-    assert await documents.get("kind", "d1") == replace(a_document(body="three"), version=3)
+    assert await documents.get("kind", "d1", "a1") == replace(a_document(body="three"), version=3)
 
 
 async def test_a_document_of_another_version_is_not_removed(documents: Documents) -> None:
     await documents.put(a_document())
     await documents.put(a_document())
-    assert not await documents.remove("kind", "d1", 1)
-    assert await documents.remove("kind", "d1", 2)
-    assert not await documents.remove("kind", "d1")
+    assert not await documents.remove("kind", "d1", "a1", version=1)
+    assert await documents.remove("kind", "d1", "a1", version=2)
+    assert not await documents.remove("kind", "d1", "a1")
 
 
 async def test_a_list_is_in_order_filtered_and_goes_on_where_it_ended(documents: Documents) -> None:

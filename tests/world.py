@@ -112,8 +112,9 @@ class MemoryDocuments:
         version = before.version + 1 if before else 1
         self.kept[document.kind, document.id] = replace(document, version=version)
 
-    async def get(self, kind: str, id_: str) -> Document | None:
-        return self.kept.get((kind, id_))
+    async def get(self, kind: str, id_: str, answer_id: str = "") -> Document | None:
+        document = self.kept.get((kind, id_))
+        return document if document and document.answer_id == answer_id else None
 
     async def listed(self, wanted: Wanted) -> Sequence[Document]:
         filters = {"answer_id": wanted.answer_id, "person": wanted.person, "state": wanted.state}
@@ -126,8 +127,8 @@ class MemoryDocuments:
         ]
         return sorted(found, key=lambda document: (document.order, document.id))[: wanted.limit]
 
-    async def remove(self, kind: str, id_: str, version: int | None = None) -> bool:
-        before = self.kept.get((kind, id_))
+    async def remove(self, kind: str, id_: str, answer_id: str = "", *, version: int | None = None) -> bool:
+        before = await self.get(kind, id_, answer_id)
         if before is None or version not in (None, before.version):
             return False
         del self.kept[kind, id_]
@@ -153,8 +154,8 @@ class MemoryStore:
         self.questions[question.id] = question
         return True
 
-    async def add_answer(self, answer: Answer) -> None:
-        self.answers[answer.question.id] = answer
+    async def add_answer(self, answer: Answer) -> Answer:
+        return self.answers.setdefault(answer.question.id, answer)
 
     async def mark_delivered(self, question_id: str, message_id: str) -> None:
         if question_id in self.questions:

@@ -211,7 +211,7 @@ class Asking:
                 return await reply.say(TOO_SLOW)
             except PageRefused as refused:
                 return await reply.say(str(refused))
-            await self._store.add_answer(answer)
+            answer = await self._store.add_answer(answer)  # the one on record is the one to send
         return await reply.answer(answer)
 
     async def _answer(self, question: Question, reply: Reply) -> Answer:
