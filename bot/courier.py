@@ -26,8 +26,7 @@ from bot.dialogs.ask import Undeliverable
 from bot.dialogs.review import Reviewing
 from bot.seals import REVIEW, Seals
 from feedback.desk import Desk, Notice, Place, Shown
-from feedback.plain import moment
-from feedback.store import FeedbackStore, StoreError
+from feedback.store import FeedbackStore, StoreError, moment
 from records import Answer, Feedback, Review, Ruling, VerifiedAnswer
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,8 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 from feedback.documents import Document, Documents, Wanted
-from feedback.plain import feedback_from, moment, review_from, to_json, verified_from
+from feedback.plain import feedback_from, review_from, to_json, verified_from
+from feedback.store import moment
 from records import Answer, Feedback, Review, VerifiedAnswer
 
 WAITING, SETTLED = "waiting", "settled"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields, is_dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from feedback.store import RecordInvalid
@@ -25,6 +25,7 @@ from records import (
     VerifiedAnswer,
 )
 
+_SEVERAL = frozenset({FeedbackKind.REACTION, FeedbackKind.IMPLICIT})
 _KEPT_APART = frozenset({"question", "reply_to"})
 
 
@@ -102,6 +103,11 @@ def review_from(text: str) -> Review:
     )
 
 
+def reaction_of(feedback: Feedback) -> str:
+    """Return what tells words of one kind apart that do not replace each other: a heart and a smile."""
+    return feedback.value if feedback.kind in _SEVERAL else ""
+
+
 def verified_from(text: str) -> VerifiedAnswer:
     """Return the verified answer that `to_json` wrote."""
     kept = json.loads(text)
@@ -115,13 +121,6 @@ def verified_from(text: str) -> VerifiedAnswer:
             "stale_at": _time_from(kept["stale_at"]),
         }
     )
-
-
-def moment(time: datetime) -> str:
-    """Return a time as text that sorts by time. Raises RecordInvalid for one without a zone."""
-    if time.tzinfo is None:
-        raise RecordInvalid(f"a time without a zone: {time}")
-    return time.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def _verdict_from(kept: dict[str, Any]) -> Verdict:

@@ -11,8 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 from feedback.desk import SETTLED, WAITING, Desk
-from feedback.plain import moment
-from feedback.store import FeedbackStore
+from feedback.store import FeedbackStore, moment
 from records import Answer, FeedbackKind, Review, Ruling
 
 PAGE = 200

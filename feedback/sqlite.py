@@ -11,12 +11,13 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from feedback import sqlite_documents
-from feedback.plain import answer_from, feedback_from, moment, question_from, to_json
+from feedback import sqlite_documents, sqlite_rows
+from feedback.plain import answer_from, feedback_from, question_from, reaction_of, to_json
+from feedback.rows import PAGE, Row, Table
 from feedback.sqlite_documents import SqliteDocuments
 from feedback.sqlite_file import SqliteFile
-from feedback.store import RecordInvalid, Undelivered
-from records import Answer, Feedback, FeedbackKind, Question
+from feedback.store import ALONE, Hold, RecordInvalid, Undelivered, moment
+from records import Answer, Feedback, Question
 
 _TABLES = """
 CREATE TABLE questions (
@@ -41,15 +42,17 @@ ALTER TABLE feedback ADD COLUMN source TEXT NOT NULL DEFAULT '';
 CREATE UNIQUE INDEX feedback_source ON feedback (answer_id, giver, kind, reaction, source) WHERE source <> '';
 CREATE INDEX answers_time ON answers (answered_at, id);
 """
-_FORMATS = (_TABLES, _SOURCES + sqlite_documents.TABLES)
+_HOLDERS = """
+ALTER TABLE questions ADD COLUMN holder TEXT NOT NULL DEFAULT '';
+ALTER TABLE questions ADD COLUMN held_until TEXT NOT NULL DEFAULT ''
+"""
+_FORMATS = (_TABLES, _SOURCES + sqlite_documents.TABLES, _HOLDERS + ";" + sqlite_rows.INDEXES)
 SCHEMA = len(_FORMATS)
 """Version of the file, in its `user_version`."""
 
 # `feedback` keeps every word that was ever given; of those with the same answer, giver, kind and reaction, the one
 # changed last is current. `reaction` tells those apart that do not replace each other, a heart and a smile; it is
 # empty for thumbs. `source` is the activity that brought a word: the same one twice is one row.
-
-_SEVERAL = frozenset({FeedbackKind.REACTION, FeedbackKind.IMPLICIT})
 
 _ANSWER = "SELECT a.record, q.record FROM answers a JOIN questions q ON q.id = a.question_id "
 _NEWEST = "ORDER BY a.answered_at DESC, a.rowid DESC LIMIT ?"
@@ -58,17 +61,18 @@ _NEWEST = "ORDER BY a.answered_at DESC, a.rowid DESC LIMIT ?"
 class SqliteStore:
     """A FeedbackStore in a file; `documents` are in the same file."""
 
-    def __init__(self, file: SqliteFile) -> None:
+    def __init__(self, file: SqliteFile, hold: Hold) -> None:
         self._file = file
+        self._hold = hold
         self.documents = SqliteDocuments(file)
 
     @classmethod
-    def open(cls, path: Path, *, busy_timeout_s: float = 10.0) -> SqliteStore:
+    def open(cls, path: Path, *, busy_timeout_s: float = 10.0, hold: Hold = ALONE) -> SqliteStore:
         """Open the file, or make it, readable to this user only. Blocks for a moment. Raises StoreUnavailable.
 
-        `busy_timeout_s` is how long a write waits for another process's.
+        `busy_timeout_s` is how long a write waits for another process's, `hold` how this process holds questions.
         """
-        return cls(SqliteFile.open(path, _FORMATS, busy_timeout_s=busy_timeout_s))
+        return cls(SqliteFile.open(path, _FORMATS, busy_timeout_s=busy_timeout_s), hold)
 
     async def add_question(self, question: Question) -> bool:
         """Keep a question; False when this id is known already."""
@@ -79,12 +83,15 @@ class SqliteStore:
             moment(question.asked_at),
             to_json(question),
             question.reply_to,
+            self._hold.holder,
+            self._hold.until(),
         )
 
         def add(connection: sqlite3.Connection) -> bool:
             added = connection.execute(
-                "INSERT OR IGNORE INTO questions (id, conversation, asker, asked_at, record, reply_to)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT OR IGNORE INTO questions"
+                " (id, conversation, asker, asked_at, record, reply_to, holder, held_until)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 values,
             )
             return added.rowcount == 1
@@ -125,11 +132,23 @@ class SqliteStore:
         await self._file.write(mark)
 
     async def undelivered(self) -> Sequence[Undelivered]:
-        """Return the open questions, oldest first, each with its answer."""
-        rows = await self._file.rows(
-            "SELECT q.record, q.reply_to, (SELECT a.record FROM answers a WHERE a.question_id = q.id)"
-            " FROM questions q WHERE q.message_id IS NULL ORDER BY q.asked_at, q.rowid"
-        )
+        """Return the open questions that nobody else holds, oldest first, each with its answer, and hold them."""
+        mine = "message_id IS NULL AND (holder = ? OR held_until < ?)"
+
+        def take(connection: sqlite3.Connection) -> list[tuple[str, str, str | None]]:
+            whose = (self._hold.holder, self._hold.now())
+            found = connection.execute(
+                "SELECT q.record, q.reply_to, (SELECT a.record FROM answers a WHERE a.question_id = q.id)"  # noqa: S608
+                f" FROM questions q WHERE {mine} ORDER BY q.asked_at, q.rowid",
+                whose,
+            ).fetchall()
+            connection.execute(
+                f"UPDATE questions SET holder = ?, held_until = ? WHERE {mine}",  # noqa: S608 - our own words
+                (self._hold.holder, self._hold.until(), *whose),
+            )
+            return found
+
+        rows = await self._file.write(take)
         return [
             Undelivered(question, answer_from(answer, question) if answer else None)
             for question, answer in (
@@ -201,7 +220,7 @@ class SqliteStore:
             feedback.answer_id,
             feedback.giver,
             feedback.kind.value,
-            feedback.value if feedback.kind in _SEVERAL else "",
+            reaction_of(feedback),
             moment(feedback.given_at),
             moment(feedback.withdrawn_at or feedback.given_at),
             to_json(feedback),
@@ -231,6 +250,24 @@ class SqliteStore:
             answer_id,
         )
         return [feedback_from(record) for (record,) in rows]
+
+    async def rows(
+        self, table: Table, after: str = "", limit: int = PAGE, person: str | None = None
+    ) -> Sequence[Row]:
+        """Return rows in the order of their keys (feedback/rows.py)."""
+        of = () if person is None else (person,)
+        query = sqlite_rows.select(table, of_person=person is not None)
+        found = await self._file.rows(query, after, *of, max(limit, 0))
+        return [sqlite_rows.row_in(table, values) for values in found]
+
+    async def put_rows(self, rows: Sequence[Row]) -> None:
+        """Keep rows as they are."""
+        await self._file.write(lambda connection: sqlite_rows.put(connection, rows))
+
+    async def drop_rows(self, rows: Sequence[Row]) -> None:
+        """Delete rows, and overwrite their text."""
+        await self._file.write(lambda connection: sqlite_rows.drop(connection, rows))
+        await self._file.overwrite_log()
 
     async def close(self) -> None:
         """Write what is under way and let go of the file."""

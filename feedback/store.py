@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from records import Answer, Feedback, Question
@@ -37,6 +38,36 @@ class Undelivered:
     answer: Answer | None
 
 
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """How a process holds the questions that it answers, so that no other one answers them, too.
+
+    `holder` names the process, also after a restart: it takes back its own at once. What it does not hold anew for
+    `hold_s` seconds, by looking for the undelivered, belongs to whoever looks next.
+    """
+
+    holder: str = ""
+    hold_s: float = 90.0
+
+    def now(self) -> str:
+        """Return this moment as stores write it."""
+        return moment(datetime.now(UTC))
+
+    def until(self) -> str:
+        """Return when a hold that begins now ends."""
+        return moment(datetime.now(UTC) + timedelta(seconds=self.hold_s))
+
+
+def moment(time: datetime) -> str:
+    """Return a time as text that sorts by time. Raises RecordInvalid for one without a zone."""
+    if time.tzinfo is None:
+        raise RecordInvalid(f"a time without a zone: {time}")
+    return time.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+ALONE = Hold()
+
+
 class FeedbackStore(Protocol):
     """Questions, answers and feedback, written durably before a call returns."""
 
@@ -53,7 +84,7 @@ class FeedbackStore(Protocol):
         ...
 
     async def undelivered(self) -> Sequence[Undelivered]:
-        """What a crash left open, oldest question first."""
+        """What a crash left open, oldest question first; nobody else holds it, and this process does from now on."""
         ...
 
     async def answer(self, answer_id: str) -> Answer | None:

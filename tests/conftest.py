@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft7Validator
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.cosmos import cosmos_server
+from tests.needs import ROOT, need
+
+__all__ = ["ROOT", "need"]
 
 
 @pytest.fixture(scope="session")
@@ -23,21 +26,19 @@ def shared_data() -> Path:
     return folder
 
 
-def need(path: Path, otherwise: str) -> None:
-    """Skip the test where something is not installed; where everything must be (CI=true), fail."""
-    if path.exists():
-        return
-    if os.environ.get("CI") == "true":  # noqa: TID251 - not a setting
-        pytest.fail(otherwise)
-    pytest.skip(otherwise)
-
-
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """Where Chromium is."""
     path = Path("/usr/bin/chromium")
     need(path, "Chromium is missing: install the package chromium")
     return str(path)
+
+
+@pytest.fixture(scope="session")
+def cosmos_url() -> Iterator[str]:
+    """Where a server of Cosmos DB's protocol is."""
+    with cosmos_server() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

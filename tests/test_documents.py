@@ -1,21 +1,24 @@
-"""What every Documents must do; another store joins by a line in `STORES`."""
+"""What every Documents must do; on SQLite, on Cosmos DB, and in the memory of a test."""
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from feedback.cosmos import CosmosStore
 from feedback.documents import Document, Documents, Wanted
 from feedback.sqlite import SqliteStore
+from tests.cosmos import a_cosmos
 from tests.test_store import answer, question
 from tests.world import MemoryDocuments
 
-STORES = ("sqlite", "memory")
+STORES = ("sqlite", "cosmos", "memory")
 
 
 @pytest.fixture(params=STORES)
@@ -23,9 +26,15 @@ async def documents(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIter
     if request.param == "memory":
         yield MemoryDocuments()
         return
-    store = SqliteStore.open(tmp_path / "s")
-    yield store.documents
-    await store.close()
+    async with AsyncExitStack() as closing:
+        store: SqliteStore | CosmosStore
+        if request.param == "cosmos":
+            _, config = await closing.enter_async_context(a_cosmos(request.getfixturevalue("cosmos_url")))
+            store = await CosmosStore.open(config)
+        else:
+            store = SqliteStore.open(tmp_path / "s")
+        closing.push_async_callback(store.close)
+        yield store.documents
 
 
 def a_document(id_: str = "d1", **changes: str) -> Document:
@@ -107,7 +116,9 @@ async def test_a_file_of_the_first_format_is_brought_up_with_all_that_it_holds(t
     old = sqlite3.connect(tmp_path / "s")  # back to what the first version wrote
     old.executescript(
         "DROP TABLE documents; DROP INDEX feedback_source; DROP INDEX answers_time;"
-        "ALTER TABLE feedback DROP COLUMN source; PRAGMA user_version = 1"
+        "DROP INDEX feedback_key; ALTER TABLE feedback DROP COLUMN source;"
+        "ALTER TABLE questions DROP COLUMN holder; ALTER TABLE questions DROP COLUMN held_until;"
+        "PRAGMA user_version = 1"
     )
     old.close()
     store = SqliteStore.open(tmp_path / "s")

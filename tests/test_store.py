@@ -1,4 +1,4 @@
-"""What every FeedbackStore must do. Another store joins by a line in `STORES`; what only SQLite does stands below."""
+"""What every FeedbackStore must do, on SQLite and on Cosmos DB; what only SQLite does stands below."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
+from feedback.cosmos import CosmosStore
+from feedback.cosmos_schema import CosmosConfig
 from feedback.sqlite import SCHEMA, SqliteStore
-from feedback.store import FeedbackStore, RecordInvalid, StoreUnavailable
+from feedback.store import ALONE, FeedbackStore, Hold, RecordInvalid, StoreUnavailable
 from records import (
     Answer,
     Channel,
@@ -27,24 +30,40 @@ from records import (
     Question,
     Timings,
 )
+from tests.cosmos import a_cosmos
 
 ROOT = Path(__file__).resolve().parent.parent
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 RARE_WORDS = "xylophone-omelette-7431"
 
 
-async def _open_sqlite(folder: Path) -> FeedbackStore:
-    return SqliteStore.open(folder / "store.sqlite3")
+Opening = Callable[..., Awaitable[FeedbackStore]]
+"""Opens the store of one test, once for every process that a test wants."""
 
 
-STORES: dict[str, Callable[[Path], Awaitable[FeedbackStore]]] = {"sqlite": _open_sqlite}
+@pytest.fixture(params=("sqlite", "cosmos"))
+async def opening(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Opening]:
+    async with AsyncExitStack() as closing:
+        config: CosmosConfig | None = None
+        if request.param == "cosmos":
+            url = request.getfixturevalue("cosmos_url")
+            _, config = await closing.enter_async_context(a_cosmos(url))
+
+        async def opening(hold: Hold = ALONE) -> FeedbackStore:
+            store: FeedbackStore = (
+                await CosmosStore.open(config, hold=hold)
+                if config
+                else SqliteStore.open(tmp_path / "store.sqlite3", hold=hold)
+            )
+            closing.push_async_callback(store.close)
+            return store
+
+        yield opening
 
 
-@pytest.fixture(params=STORES)
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[FeedbackStore]:
-    opened = await STORES[request.param](tmp_path)
-    yield opened
-    await opened.close()
+@pytest.fixture
+async def store(opening: Opening) -> FeedbackStore:
+    return await opening()
 
 
 def question(number: int = 1, **changes: object) -> Question:
@@ -128,6 +147,19 @@ async def test_a_crash_leaves_open_what_was_not_delivered_oldest_first(store: Fe
     first, second = await store.undelivered()
     assert (first.question, first.answer) == (question(1), answer(question(1)))
     assert (second.question, second.answer) == (question(3), None)
+
+
+async def test_what_another_process_answers_is_left_to_it_until_it_lets_go(opening: Opening) -> None:
+    one, two = await opening(Hold("one", hold_s=1.0)), await opening(Hold("two", hold_s=60.0))
+    await one.add_question(question())
+    assert await two.undelivered() == []
+    assert len(await one.undelivered()) == 1
+    restarted = await opening(Hold("one", hold_s=1.0))
+    assert len(await restarted.undelivered()) == 1
+    assert await two.undelivered() == []
+    await asyncio.sleep(1.1)
+    taken = await asyncio.gather(two.undelivered(), (await opening(Hold("three"))).undelivered())
+    assert sorted(map(len, taken)) == [0, 1]
 
 
 async def test_delivery_erases_how_to_reply(store: FeedbackStore) -> None:
@@ -359,6 +391,8 @@ async def test_a_file_that_another_program_locks_is_unavailable_and_recovers(tmp
 FULL_DISK = """
 import asyncio, resource, sys
 from pathlib import Path
+from feedback.cosmos import CosmosStore
+from feedback.cosmos_schema import CosmosConfig
 from feedback.sqlite import SqliteStore
 from feedback.store import StoreUnavailable
 sys.path.insert(0, "tests")
@@ -402,6 +436,8 @@ def test_a_full_disk_refuses_what_it_cannot_keep_and_recovers(tmp_path: Path) ->
 WRITER = """
 import asyncio, sys
 from pathlib import Path
+from feedback.cosmos import CosmosStore
+from feedback.cosmos_schema import CosmosConfig
 from feedback.sqlite import SqliteStore
 sys.path.insert(0, "tests")
 from test_store import question

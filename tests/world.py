@@ -27,9 +27,8 @@ from bot.signing_keys import KeyTimes
 from bot.teams import TeamsFrontEnd, TeamsStyle
 from feedback.desk import Desk
 from feedback.documents import Document, Wanted
-from feedback.plain import moment
 from feedback.sqlite import SqliteStore
-from feedback.store import StoreUnavailable, Undelivered
+from feedback.store import StoreUnavailable, Undelivered, moment
 from records import Answer, Citation, Feedback, Passage, Question, Timings, VerifiedAnswer
 from tests.connector import ConnectorService
 from tests.tokens import APP_ID, ISSUER, Issuer

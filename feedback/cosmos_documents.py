@@ -1,0 +1,120 @@
+"""Small records that change, in Azure Cosmos DB: a `Documents` (feedback/documents.py)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+
+from feedback.cosmos_items import Item, Items
+from feedback.documents import Document, Wanted
+
+
+class CosmosDocuments:
+    """The documents of one container."""
+
+    def __init__(self, items: Items, aged: Callable[[Item], Item]) -> None:
+        """`aged` says how long an item is kept."""
+        self._items = items
+        self._aged = aged
+
+    async def add(self, document: Document) -> bool:
+        """Keep a new document; False when there is one of this kind and id already."""
+        return await self._items.create(self._aged(document_item(document, version=1)))
+
+    async def replace(self, document: Document) -> bool:
+        """Keep a changed document; False when its `version` is not the kept one's."""
+        where = f"c.version = {int(document.version)}"
+        changed = await self._items.patch(
+            *place_of(document.kind, document.id, document.answer_id),
+            _changes(document),
+            where=where,
+            add={"version": 1},
+        )
+        return changed is True
+
+    async def put(self, document: Document) -> None:
+        """Keep a document, whatever was there."""
+        place = place_of(document.kind, document.id, document.answer_id)
+        while not await self._items.patch(*place, _changes(document), add={"version": 1}):
+            if await self.add(document):
+                return
+
+    async def get(self, kind: str, id_: str, answer_id: str = "") -> Document | None:
+        """Return a document, or None."""
+        item = await self._items.read(*place_of(kind, id_, answer_id))
+        return _document_in(item) if item else None
+
+    async def listed(self, wanted: Wanted) -> Sequence[Document]:
+        """Return documents by (`order`, `id`), lowest first. Those of one answer lie in one partition."""
+        fields = {"person": wanted.person, "state": wanted.state, "answer_id": wanted.answer_id}
+        given = {name: value for name, value in fields.items() if value is not None}
+        order = ["kind", *(name for name in ("state", "person") if name in given)][:2]
+        also = "".join(f" AND c.{name} = @{name}" for name in given)
+        pk = wanted.answer_id or None
+        in_partition = " AND c.pk = @pk" if pk else ""
+        found = await self._items.query(
+            f"SELECT TOP {max(wanted.limit, 0)} * FROM c WHERE c.type = 'document' AND c.kind = @kind{also}"  # noqa: S608
+            f"{in_partition} AND (c.at > @at OR (c.at = @at AND c.name > @name))"
+            f" ORDER BY {', '.join(f'c.{name}' for name in (*order, 'at', 'name'))}",
+            pk,
+            kind=wanted.kind,
+            at=wanted.after[0],
+            name=wanted.after[1],
+            **given,
+            **({"pk": pk} if pk else {}),
+        )
+        return [_document_in(item) for item in found]
+
+    async def remove(self, kind: str, id_: str, answer_id: str = "", *, version: int | None = None) -> bool:
+        """Forget a document; False when there was none of this version."""
+        place = place_of(kind, id_, answer_id)
+        if version is None:
+            return await self._items.delete(*place)
+        item = await self._items.read(*place)
+        if item is None or item["version"] != version:
+            return False
+        return await self._items.delete(*place, item["_etag"])
+
+
+def place_of(kind: str, id_: str, answer_id: str) -> tuple[str, str]:
+    """Return the partition and the item id of a document."""
+    name = hashlib.sha256(f"{kind} {id_}".encode()).hexdigest()[:32]
+    return answer_id or name, f"{kind}-{name}"
+
+
+def document_item(document: Document, *, version: int) -> Item:
+    """Return a document as an item."""
+    pk, id_ = place_of(document.kind, document.id, document.answer_id)
+    return {
+        "id": id_,
+        "pk": pk,
+        "type": "document",
+        "key": f"{document.kind} {document.id}",
+        "kind": document.kind,
+        "name": document.id,
+        **_changes(document),
+        "answer_id": document.answer_id,
+        "version": version,
+    }
+
+
+def _changes(document: Document) -> dict[str, str]:
+    return {
+        "body": document.body,
+        "person": document.person,
+        "state": document.state,
+        "at": document.order,
+    }
+
+
+def _document_in(item: Item) -> Document:
+    return Document(
+        kind=item["kind"],
+        id=item["name"],
+        body=item["body"],
+        answer_id=item["answer_id"],
+        person=item["person"],
+        state=item["state"],
+        order=item["at"],
+        version=item["version"],
+    )

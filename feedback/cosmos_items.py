@@ -1,0 +1,244 @@
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# azure-cosmos gives its items as untyped dictionaries.
+"""One container of Azure Cosmos DB: its operations with a bounded wait, the store's errors, and what they cost.
+
+Writes may be sent twice: the SDK repeats one whose reply was lost. Every write therefore carries a `mark`, and one
+that is refused because its own first attempt has arrived counts as done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from azure.core import MatchConditions
+from azure.core.exceptions import AzureError, ClientAuthenticationError
+from azure.cosmos.aio import ContainerProxy
+from azure.cosmos.exceptions import CosmosHttpResponseError
+
+from feedback.store import RecordInvalid, StoreUnavailable
+
+Item = dict[str, Any]
+T = TypeVar("T")
+
+_ANSWERS = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED})
+"""Statuses that say something about the item, not about the service."""
+_MOST_TOGETHER = 16
+
+
+@dataclass
+class Charge:
+    """What one kind of operation has cost so far: round trips and request units."""
+
+    trips: int = 0
+    units: float = 0.0
+
+
+@dataclass
+class Charges:
+    """Request charges by operation, as the service reports them."""
+
+    by_operation: dict[str, Charge] = field(default_factory=dict)
+
+    def taken(self, operation: str) -> Callable[..., None]:
+        """Return what counts one reply of an operation."""
+
+        def take(headers: Mapping[str, Any], _: object = None) -> None:
+            charge = self.by_operation.setdefault(operation, Charge())
+            charge.trips += 1
+            charge.units += float(headers.get("x-ms-request-charge") or 0.0)
+
+        return take
+
+
+class Items:
+    """Operations on the items of a container. `pk` is the partition key's value."""
+
+    def __init__(
+        self, container: ContainerProxy, *, timeout_s: float, charges: Charges | None = None
+    ) -> None:
+        """No call waits longer than `timeout_s`, retries included."""
+        self._container = container
+        self._timeout_s = timeout_s
+        self.charges = charges or Charges()
+
+    async def create(self, item: Item) -> bool:
+        """Keep a new item; False when there is one with its id (nothing changes)."""
+        item = item | {"mark": secrets.token_hex(8)}
+        try:
+            await self._call("create", lambda hook: self._container.create_item(item, response_hook=hook))
+        except CosmosHttpResponseError as error:
+            _must_be(error, HTTPStatus.CONFLICT)
+            return await self._is_ours(item["pk"], item["id"], item["mark"])
+        return True
+
+    async def upsert(self, item: Item) -> None:
+        """Keep an item, whatever was there."""
+        await self._call("upsert", lambda hook: self._container.upsert_item(item, response_hook=hook))
+
+    async def read(self, pk: str, id_: str) -> Item | None:
+        """Return an item, or None."""
+        try:
+            return dict(
+                await self._call("read", lambda hook: self._container.read_item(id_, pk, response_hook=hook))
+            )
+        except CosmosHttpResponseError as error:
+            _must_be(error, HTTPStatus.NOT_FOUND)
+            return None
+
+    async def patch(
+        self,
+        pk: str,
+        id_: str,
+        changes: Mapping[str, Any],
+        *,
+        add: Mapping[str, int] | None = None,
+        where: str = "",
+        etag: str = "",
+    ) -> bool | None:
+        """Set an item's properties and `add` to its numbers.
+
+        None when there is no such item, False when `where` does not hold (a condition on `c`, our own words),
+        or the item has another etag than the given one.
+        """
+        mark = secrets.token_hex(8)
+        operations: list[dict[str, Any]] = [
+            {"op": "set", "path": f"/{name}", "value": value} for name, value in changes.items()
+        ]
+        operations += [{"op": "incr", "path": f"/{name}", "value": by} for name, by in (add or {}).items()]
+        operations.append({"op": "set", "path": "/mark", "value": mark})
+        try:
+            await self._call(
+                "patch",
+                lambda hook: self._container.patch_item(
+                    id_,
+                    pk,
+                    operations,
+                    filter_predicate=f"FROM c WHERE {where}" if where else None,
+                    response_hook=hook,
+                    **_only(etag),
+                ),
+            )
+        except CosmosHttpResponseError as error:
+            if error.status_code == HTTPStatus.NOT_FOUND:
+                return None
+            _must_be(error, HTTPStatus.PRECONDITION_FAILED)
+            return await self._is_ours(pk, id_, mark)
+        return True
+
+    async def delete(self, pk: str, id_: str, etag: str = "") -> bool:
+        """Delete an item; False when it is gone, or has another etag than the given one."""
+        try:
+            await self._call(
+                "delete",
+                lambda hook: self._container.delete_item(id_, pk, response_hook=hook, **_only(etag)),
+            )
+        except CosmosHttpResponseError as error:
+            _must_be(error, HTTPStatus.NOT_FOUND, HTTPStatus.PRECONDITION_FAILED)
+            return False
+        return True
+
+    async def query(self, sql: str, pk: str | None = None, /, **values: Any) -> list[Item]:
+        """Return what a query finds; `values` are its parameters, without the @. With `pk`: in that partition."""
+        options: dict[str, Any] = {} if pk is None else {"partition_key": pk}
+        parameters: list[dict[str, Any]] = [
+            {"name": f"@{name}", "value": value} for name, value in values.items()
+        ]
+
+        async def find(hook: Callable[..., None]) -> list[Item]:
+            found = self._container.query_items(sql, parameters=parameters, response_hook=hook, **options)
+            return [item async for item in found]
+
+        return await self._call("query in a partition" if pk is not None else "query", find)
+
+    async def changes(self, since: str = "") -> tuple[list[Item], str]:
+        """Return what was written since a place in the change feed ("": since the beginning), and the next place."""
+        start: dict[str, Any] = {"continuation": since} if since else {"start_time": "Beginning"}
+
+        async def read(hook: Callable[..., None]) -> tuple[list[Item], str]:
+            headers: dict[str, Any] = {}
+
+            def keep(latest: Mapping[str, Any], result: object = None) -> None:
+                headers.update(latest)
+                hook(latest, result)
+
+            found = [
+                item async for item in self._container.query_items_change_feed(response_hook=keep, **start)
+            ]
+            return found, str(headers.get("etag", since))
+
+        return await self._call("change feed", read)
+
+    async def together(self, calls: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
+        """Make several calls at once, not too many."""
+        gate = asyncio.Semaphore(_MOST_TOGETHER)
+
+        async def one(call: Callable[[], Awaitable[T]]) -> T:
+            async with gate:
+                return await call()
+
+        return await asyncio.gather(*map(one, calls))
+
+    async def _is_ours(self, pk: str, id_: str, mark: str) -> bool:
+        kept = await self.read(pk, id_)
+        return kept is not None and kept.get("mark") == mark
+
+    async def _call(self, operation: str, call: Callable[[Callable[..., None]], Awaitable[T]]) -> T:
+        with explained(self._timeout_s):
+            async with asyncio.timeout(self._timeout_s):
+                return await call(self.charges.taken(operation))
+
+
+def _only(etag: str) -> dict[str, Any]:
+    return {"etag": etag, "match_condition": MatchConditions.IfNotModified} if etag else {}
+
+
+def _must_be(error: CosmosHttpResponseError, *statuses: HTTPStatus) -> None:
+    if error.status_code not in statuses:
+        raise StoreUnavailable(f"Cosmos DB answers with status {error.status_code}.") from error
+
+
+@contextmanager
+def explained(timeout_s: float) -> Generator[None]:
+    """Turn what the SDK raises into the store's errors; statuses about an item go through."""
+    try:
+        yield
+    except CosmosHttpResponseError as error:
+        if error.status_code not in _ANSWERS:
+            raise _store_error(error.status_code or 0, timeout_s) from error
+        raise
+    except TimeoutError as error:
+        raise StoreUnavailable(f"Cosmos DB did not answer within {timeout_s:g} s.") from error
+    except ClientAuthenticationError as error:
+        raise StoreUnavailable(_REFUSED) from error
+    except (AzureError, OSError) as error:
+        raise StoreUnavailable(f"Cosmos DB cannot be reached: {type(error).__name__}.") from error
+    except UnicodeEncodeError as error:
+        raise RecordInvalid(f"an id or a channel's field is not text: {error.object!r}") from error
+
+
+_REFUSED = (
+    "Cosmos DB does not let this program in: give its identity the role “Cosmos DB Built-in Data Contributor”, or set"
+    " the key."
+)
+
+
+def _store_error(status: int, timeout_s: float) -> StoreUnavailable | RecordInvalid:
+    match status:
+        case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
+            return StoreUnavailable(_REFUSED)
+        case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            return RecordInvalid("a record is larger than the 2 MB that Cosmos DB takes")
+        case HTTPStatus.TOO_MANY_REQUESTS:
+            return StoreUnavailable("Cosmos DB has more requests than its throughput allows.")
+        case HTTPStatus.REQUEST_TIMEOUT:
+            return StoreUnavailable(f"Cosmos DB did not answer within {timeout_s:g} s.")
+        case HTTPStatus.BAD_REQUEST:
+            return RecordInvalid("Cosmos DB does not understand a record or a query")
+        case _:
+            return StoreUnavailable(f"Cosmos DB answers with status {status}.")

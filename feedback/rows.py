@@ -1,0 +1,117 @@
+"""Everything that a store holds, row by row, in one form for all stores: for copies, exports and what a person asks.
+
+A row is what one table keeps of one record, in the field names of `FIELDS`. (`table`, `key`) names it; keys sort as
+text, in the same order in every store.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+Table = Literal["question", "answer", "feedback", "document"]
+TABLES: Sequence[Table] = ("question", "answer", "feedback", "document")
+
+FIELDS: Mapping[Table, Sequence[str]] = {
+    "question": ("id", "conversation", "asker", "asked_at", "record", "reply_to", "message_id"),
+    "answer": ("id", "question_id", "conversation", "answered_at", "record", "question", "asker"),
+    "feedback": (
+        *("number", "answer_id", "giver", "kind", "reaction", "given_at", "changed_at", "record"),
+        "source",
+    ),
+    "document": ("kind", "id", "body", "answer_id", "person", "state", "place", "version"),
+}
+PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record. `fields` has the names of `FIELDS[table]`; values are text, whole numbers or None.
+
+    An answer's row has its question's record, too, so that it can be read alone.
+    """
+
+    table: Table
+    key: str
+    fields: Mapping[str, Any]
+
+
+class Rows(Protocol):
+    """A store that gives its rows and takes those of another one. Raises StoreError."""
+
+    async def rows(
+        self, table: Table, after: str = "", limit: int = PAGE, person: str | None = None
+    ) -> Sequence[Row]:
+        """Return the rows whose keys come after a key, in order; of one person (a pseudonym) only, if given.
+
+        A person's answers are those to their questions; their documents those that are about them.
+        """
+        ...
+
+    async def put_rows(self, rows: Sequence[Row]) -> None:
+        """Keep rows as they are, in the place of those with the same keys."""
+        ...
+
+    async def drop_rows(self, rows: Sequence[Row]) -> None:
+        """Delete rows; one that is gone is no error."""
+        ...
+
+
+def key_of(table: Table, fields: Mapping[str, Any]) -> str:
+    """Return the key of a row: of equal words on an answer, the order in which they came decides."""
+    match table:
+        case "feedback":
+            return f"{fields['answer_id']} {fields['number']:020}"
+        case "document":
+            return f"{fields['kind']} {fields['id']}"
+        case _:
+            return fields["id"]
+
+
+async def every_row(
+    store: Rows, table: Table, after: str = "", person: str | None = None
+) -> AsyncIterator[Row]:
+    """Yield the rows of a table, page by page."""
+    while True:
+        page = await store.rows(table, after, PAGE, person)
+        for row in page:
+            yield row
+        if len(page) < PAGE:
+            return
+        after = page[-1].key
+
+
+_JSON_FIELDS = frozenset({"record", "body", "question", "reply_to"})
+
+
+def line_of(row: Row) -> str:
+    """Return a row as one line of JSON, the same for equal rows. Records within it are JSON, not text, where they are."""
+    fields = {name: _parsed(value) if name in _JSON_FIELDS else value for name, value in row.fields.items()}
+    return json.dumps({"table": row.table, **fields}, sort_keys=True, separators=(",", ":"))
+
+
+def _parsed(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """How many rows a table has, and the SHA-256 of their lines, in hex."""
+
+    count: int
+    sha256: str
+
+
+async def sum_of(store: Rows, table: Table) -> Sum:
+    """Count and hash a table."""
+    digest, count = hashlib.sha256(), 0
+    async for row in every_row(store, table):
+        digest.update(line_of(row).encode() + b"\n")
+        count += 1
+    return Sum(count, digest.hexdigest())
