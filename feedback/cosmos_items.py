@@ -59,13 +59,13 @@ class Charges:
 class Items:
     """Operations on the items of a container. `pk` is the partition key's value."""
 
-    def __init__(
-        self, container: ContainerProxy, *, timeout_s: float, charges: Charges | None = None
-    ) -> None:
-        """No call waits longer than `timeout_s`, retries included."""
+    def __init__(self, container: ContainerProxy, *, timeout_s: float, pause_s: float = 2.0) -> None:
+        """No call waits longer than `timeout_s`, retries included; after one that failed, none is made for `pause_s`."""
         self._container = container
         self._timeout_s = timeout_s
-        self.charges = charges or Charges()
+        self._pause_s = pause_s
+        self._paused_until = 0.0
+        self.charges = Charges()
 
     async def create(self, item: Item) -> bool:
         """Keep a new item; False when there is one with its id (nothing changes)."""
@@ -189,9 +189,18 @@ class Items:
         return kept is not None and kept.get("mark") == mark
 
     async def _call(self, operation: str, call: Callable[[Callable[..., None]], Awaitable[T]]) -> T:
-        with explained(self._timeout_s):
-            async with asyncio.timeout(self._timeout_s):
-                return await call(self.charges.taken(operation))
+        loop = asyncio.get_running_loop()
+        if (
+            loop.time() < self._paused_until
+        ):  # whoever speaks to the bot shall not wait for what has just failed
+            raise StoreUnavailable("Cosmos DB could not be reached a moment ago; it is asked again soon.")
+        try:
+            with explained(self._timeout_s):
+                async with asyncio.timeout(self._timeout_s):
+                    return await call(self.charges.taken(operation))
+        except StoreUnavailable:
+            self._paused_until = loop.time() + self._pause_s
+            raise
 
 
 def _only(etag: str) -> dict[str, Any]:

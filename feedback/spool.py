@@ -1,0 +1,295 @@
+"""While the store is away: questions go on being answered from a file of this process, and nothing said is lost.
+
+    SpooledStore   a FeedbackStore: the far one, and in its absence the near one, a `SqliteStore` of this process
+    Spool          what cannot be done now, in the order in which it came, until `drain` does it
+
+What waits is moved to the far store once it is back, one thing after the other. Being stopped in between, at any
+moment, changes nothing: every step may be done twice. The spool is bounded: when it is full, or its disk, whoever
+speaks is told that nothing can be kept (StoreUnavailable), as if there were no spool.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from feedback.documents import Document, Documents, Wanted
+from feedback.plain import question_from
+from feedback.rows import PAGE, Row, Rows, Table, every_row
+from feedback.sqlite import SqliteStore
+from feedback.store import FeedbackStore, RecordInvalid, StoreUnavailable, Undelivered
+from records import Answer, Feedback, Question
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+Entry = dict[str, Any]
+Do = Callable[[Entry], Awaitable[None]]
+"""Does what an entry says. Raises StoreUnavailable to be called again later."""
+
+_ENTRY, _FAILED = "entry", "failed"
+DELIVERED = "delivered"
+"""An entry that closes a question of the far store."""
+
+
+class FarStore(FeedbackStore, Rows, Protocol):
+    """A store that may be away."""
+
+    documents: Documents
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How much waits for the store, and since when it is away (None: it is there)."""
+
+    records: int
+    away_since_s: float | None
+
+
+class Spool:
+    """The entries of one process, in a file that survives it."""
+
+    def __init__(self, near: SqliteStore, *, most: int) -> None:
+        """`most` records are kept, questions and entries together."""
+        self.near = near
+        self._most = most
+        self._entries = 0
+        self._questions: set[str] = set()
+        self._last = 0
+        self._actions: dict[str, Do] = {}
+
+    async def load(self) -> None:
+        """Count what an earlier process left."""
+        self._entries = len(await self._all(_ENTRY))
+        async for row in every_row(self.near, "question"):
+            self._questions.add(row.fields["id"])
+
+    def on(self, what: str, do: Do) -> None:
+        """Say what is done with entries of a kind."""
+        self._actions[what] = do
+
+    @property
+    def records(self) -> int:
+        """How many records wait."""
+        return self._entries + len(self._questions)
+
+    def has(self, question_id: str) -> bool:
+        """Tell whether this question is in the file."""
+        return question_id in self._questions
+
+    def check_room(self) -> None:
+        """Raise StoreUnavailable when the spool is full."""
+        if self.records >= self._most:
+            raise StoreUnavailable(
+                f"The store is away and {self.records:,} records wait for it, the most that are kept here:"
+                " nothing more is taken until it is back (setting spool_records)."
+            )
+
+    async def keep(self, what: str, entry: Entry) -> None:
+        """Keep something to be done when the store is back. Raises StoreUnavailable when there is no room."""
+        self.check_room()
+        self._last = max(self._last + 1, time.time_ns())
+        body = json.dumps({"what": what, "entry": entry})
+        await self.near.documents.add(Document(_ENTRY, f"{self._last:020}", body))
+        self._entries += 1
+
+    async def keep_question(self, question: Question) -> bool:
+        """Keep a question here; False when it is here already."""
+        self.check_room()
+        added = await self.near.add_question(question)
+        self._questions.add(question.id)
+        return added
+
+    async def drop_question(self, question_id: str) -> None:
+        """Forget a question that is kept here."""
+        if self.has(question_id):
+            await self.near.forget_question(question_id)
+            self._questions.discard(question_id)
+
+    async def drain(self, far: FarStore) -> int:
+        """Do what waits, the questions first; return how much was done. Raises StoreUnavailable when it is still away."""
+        delivered = [
+            row async for row in every_row(self.near, "question") if row.fields["message_id"] is not None
+        ]
+        for row in delivered:  # those that are still open are being answered here
+            await self._move(row, far)
+        done = len(delivered)
+        for document in await self._all(_ENTRY):
+            await self._do(document)
+            done += 1
+        return done
+
+    async def forget(self, mentions: str) -> int:
+        """Delete entries that have a text in them (a person's pseudonym or id); return how many."""
+        found = [document for document in await self._all() if mentions in document.body]
+        for document in found:
+            await self.near.documents.remove(document.kind, document.id)
+            self._entries -= document.kind == _ENTRY
+        return len(found)
+
+    async def _move(self, row: Row, far: FarStore) -> None:
+        """Carry an answered and delivered question over."""
+        question = question_from(row.fields["record"])
+        answer = await self.near.answer_to_question(question.id)
+        await far.add_question(question)
+        if answer is not None:
+            with contextlib.suppress(RecordInvalid):  # somebody has forgotten the question meanwhile
+                await far.add_answer(answer)
+        await far.mark_delivered(question.id, row.fields["message_id"])
+        await self.near.forget_question(question.id)
+        self._questions.discard(question.id)
+
+    async def _do(self, document: Document) -> None:
+        kept = json.loads(document.body)
+        try:
+            await self._actions[kept["what"]](kept["entry"])
+        except StoreUnavailable:
+            raise
+        except Exception:
+            log.exception("something that waited for the store could not be done; it is kept as failed")
+            await self.near.documents.add(Document(_FAILED, document.id, document.body))
+        await self.near.documents.remove(document.kind, document.id)
+        self._entries -= 1
+
+    async def _all(self, *kinds: str) -> list[Document]:
+        found: list[Document] = []
+        for kind in kinds or (_ENTRY, _FAILED):
+            after = ("", "")
+            while page := await self.near.documents.listed(Wanted(kind, after=after, limit=500)):
+                found += page
+                after = (page[-1].order, page[-1].id)
+        return found
+
+
+class SpooledStore:
+    """A FeedbackStore: the far store, and where that is away, the spool's own file. `documents` are the far ones."""
+
+    def __init__(self, far: FarStore, spool: Spool) -> None:
+        self._far = far
+        self._near = spool.near
+        self.spool = spool
+        self.documents = far.documents
+        self._away_since: float | None = None
+
+    @property
+    def waiting(self) -> Waiting:
+        """How things stand."""
+        away_s = None if self._away_since is None else time.monotonic() - self._away_since
+        return Waiting(self.spool.records, away_s)
+
+    async def drain(self) -> int:
+        """Carry over what waits; return how much. Raises StoreUnavailable while the far store is away."""
+        try:
+            done = await self.spool.drain(self._far)
+            if self._away_since is not None:
+                await self._far.answer("is it back?")
+        except StoreUnavailable:
+            self._note_away()
+            raise
+        if self._away_since is not None:
+            log.warning("the store is back; %d records were carried over", done)
+            self._away_since = None
+        return done
+
+    async def add_question(self, question: Question) -> bool:
+        if self.spool.has(question.id):
+            return False
+        try:
+            return await self._far.add_question(question)
+        except StoreUnavailable:
+            self._note_away()
+            return await self.spool.keep_question(question)
+
+    async def add_answer(self, answer: Answer) -> Answer:
+        if not self.spool.has(answer.question.id):
+            try:
+                return await self._far.add_answer(answer)
+            except StoreUnavailable:
+                self._note_away()
+                await self.spool.keep_question(answer.question)
+        return await self._near.add_answer(answer)
+
+    async def mark_delivered(self, question_id: str, message_id: str) -> None:
+        if self.spool.has(question_id):
+            await self._near.mark_delivered(question_id, message_id)
+            return
+        try:
+            await self._far.mark_delivered(question_id, message_id)
+        except StoreUnavailable:
+            self._note_away()
+            await self.spool.keep(DELIVERED, {"question_id": question_id, "message_id": message_id})
+
+    async def undelivered(self) -> Sequence[Undelivered]:
+        near = list(await self._near.undelivered())
+        try:
+            far = [left for left in await self._far.undelivered() if not self.spool.has(left.question.id)]
+        except StoreUnavailable:
+            self._note_away()
+            far = []
+        return sorted(near + far, key=lambda left: left.question.asked_at)
+
+    async def answer(self, answer_id: str) -> Answer | None:
+        return await self._first(lambda store: store.answer(answer_id))
+
+    async def answer_to_question(self, question_id: str) -> Answer | None:
+        return await self._first(lambda store: store.answer_to_question(question_id))
+
+    async def answer_in_message(self, conversation: str, message_id: str) -> Answer | None:
+        return await self._first(lambda store: store.answer_in_message(conversation, message_id))
+
+    async def message_of(self, question_id: str) -> str | None:
+        return await self._first(lambda store: store.message_of(question_id))
+
+    async def recent_answers(self, conversation: str, limit: int) -> Sequence[Answer]:
+        """Return what is at hand: a follow-up is answered without what came before, rather than not at all."""
+        near = list(await self._near.recent_answers(conversation, limit)) if self.spool.records else []
+        try:
+            far = list(await self._far.recent_answers(conversation, limit))
+        except StoreUnavailable:
+            self._note_away()
+            far = []
+        known = {answer.id: answer for answer in far + near}
+        return sorted(known.values(), key=lambda answer: answer.answered_at)[-limit:] if limit > 0 else []
+
+    async def answers_after(self, after: tuple[str, str], limit: int) -> Sequence[Answer]:
+        return await self._far.answers_after(after, limit)
+
+    async def forget_question(self, question_id: str) -> None:
+        await self.spool.drop_question(question_id)
+        await self._far.forget_question(question_id)
+
+    async def put_feedback(self, feedback: Feedback) -> None:
+        await self._far.put_feedback(feedback)
+
+    async def feedback_on(self, answer_id: str) -> Sequence[Feedback]:
+        return await self._far.feedback_on(answer_id)
+
+    async def rows(
+        self, table: Table, after: str = "", limit: int = PAGE, person: str | None = None
+    ) -> Sequence[Row]:
+        return await self._far.rows(table, after, limit, person)
+
+    async def put_rows(self, rows: Sequence[Row]) -> None:
+        await self._far.put_rows(rows)
+
+    async def drop_rows(self, rows: Sequence[Row]) -> None:
+        await self._far.drop_rows(rows)
+
+    async def close(self) -> None:
+        await self._far.close()
+        await self._near.close()
+
+    async def _first(self, find: Callable[[FeedbackStore], Awaitable[T | None]]) -> T | None:
+        """Return what is found here, or there. Raises StoreUnavailable when there is nobody to ask there."""
+        found = await find(self._near) if self.spool.records else None
+        return found if found is not None else await find(self._far)
+
+    def _note_away(self) -> None:
+        if self._away_since is None:
+            log.warning("the store is away: what is said is kept here until it is back")
+            self._away_since = time.monotonic()
