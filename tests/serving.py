@@ -6,7 +6,7 @@ import asyncio
 import os
 import re
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,15 +39,21 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(data_dir: Path, *options: str) -> AsyncGenerator[Served]:
-    """Run an instance on a free port and wait until it says that it is ready."""
+async def serving(
+    data_dir: Path, *options: str, under: Sequence[str] = (), also: Mapping[str, str] | None = None
+) -> AsyncGenerator[Served]:
+    """Run an instance on a free port and wait until it says that it is ready.
+
+    `under` is a command that runs it and becomes it; `also` is added to its environment.
+    """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ASKPAGE_")}  # noqa: TID251
     process = await asyncio.create_subprocess_exec(
+        *under,
         sys.executable,
         str(ROOT / "cli.py"),
         *("serve", "--data-dir", str(data_dir), "--port", "0", *options),
         cwd=ROOT,
-        env=environment | {"NO_COLOR": "1", "COLUMNS": "200"},
+        env=environment | {"NO_COLOR": "1", "COLUMNS": "200"} | dict(also or {}),
         stderr=asyncio.subprocess.PIPE,
     )
     assert process.stderr is not None
