@@ -40,11 +40,12 @@ def allows_telemetry(arguments: Sequence[str]) -> bool:
 
     Its parser is built of commands that import the libraries in question, and those have to be told first.
     """
-    for allowed in (False, True):
-        if f"--{'' if allowed else 'no-'}library-telemetry" in arguments:
-            return allowed
+    if "--no-library-telemetry" in arguments:
+        return False
+    if "--library-telemetry" in arguments:
+        return True
     try:
-        return Settings().library_telemetry
+        return Settings().library_telemetry  # pyright: ignore[reportCallIssue] - everything has a default
     except ValidationError:
         return False  # the command says what is wrong
 

@@ -1,8 +1,8 @@
 """Libraries do not report usage to their makers: one table of switches, thrown before the libraries are imported.
 
 Most of them read their switch once, when they are imported, and ONNX Runtime reports that moment already: what it
-offers as a function (`disable_telemetry_events`) comes too late. So the packages that import such libraries, `model`
-and `pages`, call `keep_quiet(allowed=is_allowed())` in their `__init__.py`: no way leads past it, whichever process,
+offers as a function (`disable_telemetry_events`) comes too late. So the packages that import such libraries, `jobs`,
+`model` and `pages`, call `keep_quiet(allowed=is_allowed())` in their `__init__.py`: no way leads past it, whichever process,
 test, job or benchmark it is. Child processes inherit the environment, and with it what was decided.
 
 `docs/quiet.md` has the same table for people, and a test holds the two together.
