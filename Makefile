@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Its version is pinned: it need not ask the registry whether there is a newer one.
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .PHONY: run setup test check bench screenshots clean
 .DELETE_ON_ERROR:

@@ -12,6 +12,11 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
+from options import allows_telemetry, settings_table, with_settings
+from quiet import keep_quiet
+
+keep_quiet(allowed=allows_telemetry(sys.argv[1:]))  # first: what is imported below reports its own import
+
 import typer
 from pydantic import ValidationError
 from rich.table import Table
@@ -25,7 +30,6 @@ from model.importing import ImportFailed, import_base
 from model.loading import CANNED
 from model.onnx_infer import EngineError, EngineOptions, resolve
 from model.versions import VersionError, list_versions, live_version
-from options import settings_table, with_settings
 from pages.added import add_source, added_sources, drop_source
 from pages.embed import EmbeddingModelMissing
 from pages.fetch import Fetcher, FetchLimits, PageRefused

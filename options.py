@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
 from settings import Settings
 
@@ -32,6 +33,21 @@ def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
     wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     wrapped.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return wrapped
+
+
+def allows_telemetry(arguments: Sequence[str]) -> bool:
+    """Whether the setting `library_telemetry` is on, on a command line that is not parsed yet.
+
+    Its parser is built of commands that import the libraries in question, and those have to be told first.
+    """
+    if "--no-library-telemetry" in arguments:
+        return False
+    if "--library-telemetry" in arguments:
+        return True
+    try:
+        return Settings().library_telemetry  # pyright: ignore[reportCallIssue] - everything has a default
+    except ValidationError:
+        return False  # the command says what is wrong
 
 
 def _log_at(level: str) -> None:

@@ -30,6 +30,8 @@ from typing import Any
 import numpy as np
 import onnxruntime_genai as og
 
+from quiet import is_allowed
+
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportAttributeAccessIssue=false, reportUnknownParameterType=false, reportMissingTypeStubs=false
 # (onnxruntime_genai has no type stubs)
@@ -222,7 +224,8 @@ def main() -> None:
         signal.signal(getattr(signal, name), signal.SIG_IGN)
     out = os.dup(1)
     os.dup2(2, 1)  # what native code prints must not land between our lines
-    og.disable_telemetry_events()
+    if not is_allowed():
+        og.disable_telemetry_events()
     folder, options = sys.argv[1], json.loads(sys.argv[2])
     written = json.loads((Path(folder) / "genai_config.json").read_text("utf-8"))["model"]
     eos = written["eos_token_id"]

@@ -247,11 +247,9 @@ def main() -> int:
     parser.add_argument("--precision", required=True, choices=["int8", "fp16", "fp32"])
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
-    # The libraries read these when they are imported; nothing else can tell them.
-    environment = os.environ  # noqa: TID251
-    environment["HF_HUB_DISABLE_TELEMETRY"] = "1"
     if arguments.base in BUNDLED or Path(arguments.base).exists():
-        environment["HF_HUB_OFFLINE"] = "1"
+        # The library reads this when it is imported; nothing else can tell it.
+        os.environ["HF_HUB_OFFLINE"] = "1"  # noqa: TID251
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with (arguments.work / "export.log").open("a", encoding="utf-8") as log:
         report = Report(sys.stdout, log)

@@ -6,7 +6,7 @@ import asyncio
 import os
 import re
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,15 +39,22 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(data_dir: Path, *options: str) -> AsyncGenerator[Served]:
-    """Run an instance on a free port and wait until it says that it is ready."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ASKPAGE_")}  # noqa: TID251
+async def serving(
+    data_dir: Path, *options: str, under: Sequence[str] = (), environment: Mapping[str, str] | None = None
+) -> AsyncGenerator[Served]:
+    """Run an instance on a free port and wait until it says that it is ready.
+
+    `under` stands before its command, and has to leave it its process id. `environment` is ours without our settings.
+    """
+    ours = os.environ if environment is None else environment  # noqa: TID251
+    given = {name: value for name, value in ours.items() if not name.startswith("ASKPAGE_")}
     process = await asyncio.create_subprocess_exec(
+        *under,
         sys.executable,
         str(ROOT / "cli.py"),
         *("serve", "--data-dir", str(data_dir), "--port", "0", *options),
         cwd=ROOT,
-        env=environment | {"NO_COLOR": "1", "COLUMNS": "200"},
+        env=given | {"NO_COLOR": "1", "COLUMNS": "200"},
         stderr=asyncio.subprocess.PIPE,
     )
     assert process.stderr is not None
