@@ -48,7 +48,7 @@ from pages.embed import Embedder, Embeds
 from pages.fetch import Fetcher, FetchLimits
 from pages.index import PageIndex
 from pages.library import Library
-from records import Channel, Passage, Question, VerifiedAnswer
+from records import Channel, Passage, Question
 from settings import Settings
 
 EXAMPLES = (
@@ -215,7 +215,7 @@ class _Wiring:
         known = VerifiedAnswers(self._shelf.embedder)
         parts = self._feedback(known, site)
         forms = forms_of(settings)
-        verified = Verified(known, partial(is_fresh, page_hash=self._shelf.page_hash))
+        verified = Verified(known, partial(is_fresh, page_hash=self._shelf.page_hash), parts.desk.verified)
         answerer = PageAnswerer(self._shelf.library, answering, verified, forms)
         asking = Asking(store, answerer, parts.looking, timeout_s=settings.answer_timeout_s)
         app = web.Application(client_max_size=1_000_000)
@@ -223,7 +223,7 @@ class _Wiring:
         app.add_routes([web.post("/api/messages", seam.process), web.get("/healthz", _healthy)])
         app.add_routes([open_route(store, parts.looking.opened, site), *self._site()])
         local_front = self._local(asking, parts, app) if settings.local_page else None
-        await asyncio.to_thread(_fill, known, await parts.desk.live_verified())
+        await parts.reviewing.catch_up()
         await self._start(parts.courier)
 
         def reply_for(question: Question) -> Reply | None:
@@ -314,11 +314,6 @@ class _Wiring:
             await asyncio.wait([running])
 
         self._closing.push_async_callback(stop)
-
-
-def _fill(known: VerifiedAnswers, verified: Sequence[VerifiedAnswer]) -> None:
-    for one in verified:
-        known.put(one)
 
 
 def forms_of(settings: Settings) -> Forms:

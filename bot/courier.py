@@ -95,22 +95,26 @@ class Courier:
 
     async def do_errands(self) -> None:
         """Look after the answers whose reviews have changed; what fails goes to the end, for a later round."""
-        found = await self._desk.errands(ERRANDS)
+        found = await self._desk.take_errands(ERRANDS)
         done = 0
         for answer_id, version in found:
             try:
                 await self._look_after(answer_id)
             except OSError as error:
                 log.warning("a review is not shown everywhere yet: %s", error)
-                await self._desk.leave_errand(answer_id, datetime.now(UTC))
+                await self._desk.free_errand(answer_id, datetime.now(UTC))
             else:
-                done += await self._desk.end_errand(answer_id, version)
+                ended = await self._desk.end_errand(answer_id, version)
+                if not ended:  # there is more to do by now
+                    await self._desk.free_errand(answer_id, datetime.now(UTC))
+                    self._news.set()
+                done += ended
         if done and len(found) == ERRANDS:  # there may be more
             self._news.set()
 
     async def look_at_pages(self) -> None:
-        """Send verified answers back to review whose pages have changed."""
-        for verified in await self._desk.live_verified():
+        """Serve what other processes have verified, and send back to review what stands on pages that have changed."""
+        for verified in await self._reviewing.catch_up():
             if not self._ways.fresh(verified):
                 log.info("the page of a verified answer has changed; it goes back to review")
                 await self._reviewing.stale(verified)

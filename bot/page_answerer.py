@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from urllib.parse import urldefrag
 
 from bot.forms import Forms
 from bot.verified import VerifiedAnswers
+from feedback.store import StoreUnavailable
 from model.answering import Answering
 from pages.library import Library
 from records import Answer, Question, Timings, VerifiedAnswer, answer_id_of
@@ -22,10 +23,14 @@ _LOOKED_AT = 2
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """The verified answers, and whether one still stands on what its pages say."""
+    """The verified answers, and whether one still stands on what its pages say.
+
+    `kept` looks one up in the store: another process may have taken it back a moment ago.
+    """
 
     known: VerifiedAnswers
     fresh: Callable[[VerifiedAnswer], bool]
+    kept: Callable[[str], Awaitable[VerifiedAnswer | None]]
 
 
 class PageAnswerer:
@@ -62,9 +67,17 @@ class PageAnswerer:
         if self._verified is None:
             return None
         found = await asyncio.to_thread(self._verified.known.find, question)
-        if found is None or not self._verified.fresh(found):
+        if found is None or not self._verified.fresh(found) or not await self._is_kept(found):
             return None
         return found if not found.abstained or await self._still_nowhere(question, found) else None
+
+    async def _is_kept(self, found: VerifiedAnswer) -> bool:
+        assert self._verified is not None  # noqa: S101
+        try:
+            kept = await self._verified.kept(found.answer_id)
+        except StoreUnavailable:  # better what was verified a moment ago than nothing
+            return True
+        return kept is not None and kept.stale_at is None
 
     async def _still_nowhere(self, question: Question, found: VerifiedAnswer) -> bool:
         """Tell whether «not on the page» can still be so: a page that is new since then may tell."""

@@ -95,6 +95,9 @@ class VerifiedAnswers:
         if verified.stale_at is not None:
             self.drop(verified.answer_id)
             return
+        before = self._known.get(verified.answer_id)
+        if before is not None and before.verified == verified:
+            return
         text = verified.question_text
         known = _Known(verified, plain(text), self._vector(text))
         with self._changing:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from feedback.documents import Document, Documents, Wanted
 from feedback.plain import feedback_from, review_from, to_json, verified_from
@@ -20,8 +20,10 @@ from feedback.store import moment
 from records import Answer, Feedback, Review, VerifiedAnswer
 
 WAITING, SETTLED = "waiting", "settled"
-LIVE, STALE = "live", "stale"
+LIVE, STALE, DROPPED = "live", "stale", "dropped"
 UNSENT, SENT = "unsent", "sent"
+ERRAND_HELD = timedelta(seconds=60)
+CLOCKS_DIFFER = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,10 @@ class Untied:
 class Desk:
     """Typed access to the documents of reviewing. Raises StoreError."""
 
-    def __init__(self, documents: Documents) -> None:
+    def __init__(self, documents: Documents, holder: str = "") -> None:
+        """`holder` names this process, the same after a restart: the errands that it took are its own."""
         self._documents = documents
+        self._holder = holder
 
     # Reviews
 
@@ -112,12 +116,33 @@ class Desk:
 
     async def leave_errand(self, answer_id: str, at: datetime) -> None:
         """Let the courier look after everything that follows from this answer's review."""
+        while True:
+            held = await self._documents.get("errand", answer_id, answer_id)
+            if held is None or held.order <= moment(datetime.now(UTC)):
+                await self.free_errand(answer_id, at)
+                return
+            if await self._documents.replace(
+                held
+            ):  # somebody is at it, and will see that there is more to do
+                return
+
+    async def free_errand(self, answer_id: str, at: datetime) -> None:
+        """Let any process look after this answer, from a time on."""
         await self._documents.put(Document("errand", answer_id, "", answer_id, order=moment(at)))
 
-    async def errands(self, limit: int) -> Sequence[tuple[str, int]]:
-        """Return (answer id, version) of what is to be looked after, the longest waiting first."""
-        found = await self._documents.listed(Wanted("errand", limit=limit))
-        return [(document.id, document.version) for document in found]
+    async def take_errands(self, limit: int) -> Sequence[tuple[str, int]]:
+        """Return (answer id, version) of what is to be looked after, the longest waiting first.
+
+        It is this process's for ERRAND_HELD: no other one takes it before that.
+        """
+        taken: list[tuple[str, int]] = []
+        now = datetime.now(UTC)
+        for document in await self._documents.listed(Wanted("errand", limit=limit)):
+            if document.order <= moment(now) or document.state == self._holder:
+                held = replace(document, state=self._holder, order=moment(now + ERRAND_HELD))
+                if await self._documents.replace(held):
+                    taken.append((document.id, document.version + 1))
+        return taken
 
     async def end_errand(self, answer_id: str, version: int) -> bool:
         """Everything has happened; False when the errand was left anew meanwhile."""
@@ -128,30 +153,37 @@ class Desk:
     async def put_verified(self, verified: VerifiedAnswer) -> None:
         """Keep or replace the verified answer that a review ended with."""
         state = STALE if verified.stale_at else LIVE
-        await self._documents.put(
-            Document(
-                "verified",
-                verified.answer_id,
-                to_json(verified),
-                verified.answer_id,
-                state=state,
-                order=moment(verified.verified_at),
-            )
-        )
+        await self._put_verified(verified.answer_id, to_json(verified), state)
 
     async def verified(self, answer_id: str) -> VerifiedAnswer | None:
         """Return the verified answer that came from this answer, or None."""
         document = await self._documents.get("verified", answer_id, answer_id)
-        return verified_from(document.body) if document else None
+        return verified_from(document.body) if document and document.body else None
 
     async def drop_verified(self, answer_id: str) -> None:
-        """A new ruling took the verified answer back."""
-        await self._documents.remove("verified", answer_id, answer_id)
+        """A new ruling took the verified answer back. That it did stays on record: other processes must hear of it."""
+        await self._put_verified(answer_id, "", DROPPED)
 
-    async def live_verified(self) -> Sequence[VerifiedAnswer]:
-        """Return every verified answer that is not stale, the oldest first."""
-        found = await self._all(Wanted("verified", state=LIVE))
-        return [verified_from(document.body) for document in found]
+    async def verified_since(self, place: str) -> tuple[Sequence[tuple[str, VerifiedAnswer | None]], str]:
+        """Return what changed since a place ("": all there is), and the next place.
+
+        (answer id, verified answer), None for one that is not served any more. Some come again: processes' clocks
+        differ.
+        """
+        found = await self._all(Wanted("verified", after=(place, "")))
+        changes = [
+            (document.id, verified_from(document.body) if document.state == LIVE else None)
+            for document in found
+        ]
+        if not found:
+            return changes, place
+        return changes, max(place, moment(datetime.fromisoformat(found[-1].order) - CLOCKS_DIFFER))
+
+    async def _put_verified(self, answer_id: str, body: str, state: str) -> None:
+        changed_at = moment(datetime.now(UTC))
+        await self._documents.put(
+            Document("verified", answer_id, body, answer_id, state=state, order=changed_at)
+        )
 
     # What is on screen
 

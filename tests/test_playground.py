@@ -141,7 +141,7 @@ async def the_bot() -> AsyncGenerator[tuple[str, WaitingStore, ScriptedAnswerer,
 
     around = replace(some_surroundings(lambda: seam.connector), known=known, fresh=fresh)
     parts = FeedbackParts(store, Desk(store.documents), KEY, around, (RatingRules(), NO_SAMPLE))
-    verified = Verified(known, fresh)
+    verified = Verified(known, fresh, parts.desk.verified)
     asking = Asking(store, PageAnswerer(NoPages(), answerer, verified), parts.looking)  # type: ignore[arg-type]
     style = TeamsStyle(examples=("How much leave?",), pace=StreamPace(interval_s=0.1))
     front = TeamsFrontEnd(asking, store, pseudonym, parts.hands(Reviewers(["aad-ada"])), style)

@@ -14,7 +14,7 @@ from bot.forms import Forms
 from bot.page_answerer import PageAnswerer, Verified
 from records import Answer, Question
 from tests.connector import Call
-from tests.world import NO_SAMPLE, PAGE, World, a_world, an_answer
+from tests.world import NO_SAMPLE, PAGE, World, a_world, an_answer, live
 
 Json = dict[str, Any]
 
@@ -137,7 +137,7 @@ def with_verified_answers(world: World) -> None:
     def fresh(verified: Any) -> bool:
         return all(world.hashes.get(url, then) == then for url, then in verified.pages)
 
-    verified = Verified(Matcher(world), fresh)  # type: ignore[arg-type]
+    verified = Verified(Matcher(world), fresh, world.parts.desk.verified)  # type: ignore[arg-type]
     world.answerer = PageAnswerer(Library(), Model(world), verified, Forms())  # type: ignore[arg-type,assignment]
 
 
@@ -254,7 +254,7 @@ async def test_a_deleted_question_takes_its_review_cards_along(world: World) -> 
     cards = len(world.connector.shown)
     await world.post(world.activity("messageDelete"))
     assert len(world.connector.shown) == cards - 2  # the answer and the card
-    assert not await world.parts.desk.errands(10)
+    assert not await world.parts.desk.take_errands(10)
 
 
 async def test_what_the_channel_does_not_take_is_carried_again(world: World) -> None:
@@ -264,10 +264,10 @@ async def test_what_the_channel_does_not_take_is_carried_again(world: World) -> 
     world.connector.fail(503, times=30, when=lambda activity: "Please review" in text_of(activity))
     await thumb_down(world)
     await world.parts.courier.do_errands()
-    assert await world.parts.desk.errands(10)
+    assert await world.parts.desk.take_errands(10)
     world.connector.recover()
     await shown_in(world, REVIEWERS_CHANNEL["id"], "Please review")
-    assert not await world.parts.desk.errands(10)
+    assert not await world.parts.desk.take_errands(10)
 
 
 async def test_a_reaction_that_comes_before_its_answer_finds_it(world: World) -> None:
@@ -312,4 +312,4 @@ async def test_an_older_client_submits_the_same_button_as_a_message(world: World
             )
         )
         await shown_in(world, REVIEWERS_CHANNEL["id"], said)
-    assert len(await world.parts.desk.live_verified()) == 1
+    assert len(await live(world.parts.desk)) == 1

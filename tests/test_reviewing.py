@@ -16,7 +16,7 @@ from feedback.desk import SETTLED, WAITING, Desk
 from feedback.sqlite import SqliteStore
 from records import Answer, Citation, Passage, Review, ReviewReason, Ruling, Skip, Verdict
 from tests.test_store import NOON, answer, question
-from tests.world import NO_SAMPLE, NothingKnown
+from tests.world import NO_SAMPLE, NothingKnown, live
 
 ROBIN, KIM, LEE = "p-robin", "p-kim", "p-lee"
 
@@ -68,13 +68,13 @@ async def test_several_reasons_make_one_review(bench: Bench) -> None:
     [review], _ = await bench.desk.reviews(WAITING, 10)
     assert review.reasons == (ReviewReason.THUMB_DOWN, ReviewReason.EXPERT)
     assert review.stratum == "example.com|msteams|unknown|base"
-    assert [answer_id for answer_id, _ in await bench.desk.errands(10)] == [given.id]
+    assert [answer_id for answer_id, _ in await bench.desk.take_errands(10)] == [given.id]
 
 
 async def test_an_approved_answer_is_served_with_its_own_words(bench: Bench) -> None:
     given = await bench.flagged()
     await bench.rule(given)
-    [served] = await bench.desk.live_verified()
+    [served] = await live(bench.desk)
     assert (served.text, served.citations) == (given.text, given.citations)
     assert served.pages == (("https://example.com/leave", "ab12"),)
     assert bench.known.served == {given.id: served}
@@ -85,7 +85,7 @@ async def test_a_correction_is_served_with_the_span_that_the_reviewer_chose(benc
     given = await bench.flagged()
     span = Citation("https://example.com/leave#days", "Leave", "Days", "30 days")
     await bench.rule(given, Ruling.CORRECTED, text="30 days.", citation=span)
-    [served] = await bench.desk.live_verified()
+    [served] = await live(bench.desk)
     assert (served.text, served.citations) == ("30 days. [1]", (span,))
     assert not served.abstained
 
@@ -93,12 +93,12 @@ async def test_a_correction_is_served_with_the_span_that_the_reviewer_chose(benc
 async def test_not_on_the_page_is_served_as_that_and_a_rejected_question_not_at_all(bench: Bench) -> None:
     given = await bench.flagged(1)
     await bench.rule(given, Ruling.NOT_ON_PAGE)
-    [served] = await bench.desk.live_verified()
+    [served] = await live(bench.desk)
     assert served.abstained
     assert not served.citations
     other = await bench.flagged(2)
     await bench.rule(other, Ruling.REJECTED)
-    assert len(await bench.desk.live_verified()) == 1
+    assert len(await live(bench.desk)) == 1
 
 
 async def test_the_second_of_two_reviewers_hears_who_did_what(bench: Bench) -> None:
@@ -160,20 +160,20 @@ async def test_skipping_gives_a_claim_back_and_is_remembered(bench: Bench) -> No
 async def test_a_changed_page_sends_the_answer_back_with_the_page_as_it_is_now(bench: Bench) -> None:
     given = await bench.flagged()
     await bench.rule(given, Ruling.CORRECTED, text="30 days.")
-    [served] = await bench.desk.live_verified()
+    [served] = await live(bench.desk)
     new = replace(given.passages[0], text="You get 31 days.", page_hash="new")
     bench.now_on_the_page = [new]
     await bench.reviewing.stale(served)
     await bench.reviewing.stale(served)
     assert not bench.known.served
-    assert not await bench.desk.live_verified()
+    assert not await live(bench.desk)
     [review], _ = await bench.desk.reviews(WAITING, 10)
     assert (review.round, review.reasons, review.passages) == (2, (ReviewReason.STALE,), (new,))
     assert [past.round for past in (await bench.desk.past_reviews(10))[0]] == [1]
     with pytest.raises(Refused, match="The page has changed since"):
         await bench.rule(given, reviewer=KIM)
     await bench.rule(given, reviewer=KIM, source="act-2", round=2)  # agreeing to what was corrected before
-    [again] = await bench.desk.live_verified()
+    [again] = await live(bench.desk)
     assert (again.text, again.pages) == ("30 days. [1]", (("https://example.com/leave", "new"),))
 
 
@@ -183,7 +183,7 @@ async def test_a_second_reviewer_agrees_to_a_correction(tmp_path: Path) -> None:
     given = await bench.flagged()
     review = await bench.rule(given, Ruling.CORRECTED, text="30 days.")
     assert review.proposal is not None
-    assert not await bench.desk.live_verified()
+    assert not await live(bench.desk)
     with pytest.raises(Refused, match="a second reviewer is asked"):
         await bench.rule(given, source="act-2")
     review = await bench.rule(given, reviewer=KIM, reviewer_name="Kim", source="act-3")
@@ -193,7 +193,7 @@ async def test_a_second_reviewer_agrees_to_a_correction(tmp_path: Path) -> None:
         Ruling.CORRECTED,
         "30 days.",
     )
-    assert [served.text for served in await bench.desk.live_verified()] == ["30 days. [1]"]
+    assert [served.text for served in await live(bench.desk)] == ["30 days. [1]"]
     await store.close()
 
 

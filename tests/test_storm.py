@@ -26,7 +26,7 @@ from tests.conftest import ROOT
 from tests.connector import ConnectorService
 from tests.storm_bot import REVIEWERS
 from tests.test_review_scenario import actions_of
-from tests.world import BOT, pseudonym, served
+from tests.world import BOT, live, pseudonym, served
 
 Json = dict[str, Any]
 RATERS, CHATS, QUESTIONS, KILLS = 50, 10, 4, 5
@@ -247,7 +247,7 @@ async def check_rulings(path: Path, storm: Storm) -> None:
     by_answer: dict[str, Review] = {review.answer_id: review for review in settled}
     for answer_id, reviewers in storm.ruled.items():
         assert [pseudonym(f"aad-{name}") for name in reviewers] == [by_answer[answer_id].verdicts[0].reviewer]
-    served_now = {one.answer_id for one in await desk.live_verified()}
+    served_now = {one.answer_id for one in await live(desk)}
     rejected = {review.answer_id for review in settled if review.verdicts[0].ruling == "rejected"}
     assert served_now == by_answer.keys() - rejected
     await store.close()

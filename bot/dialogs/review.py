@@ -56,6 +56,10 @@ class Known(Protocol):
         """Serve it no more."""
         ...
 
+    def all(self) -> Sequence[VerifiedAnswer]:
+        """Return what is served."""
+        ...
+
     def alike(self, text: str, others: Sequence[str]) -> list[bool]:
         """Tell which texts ask the same."""
         ...
@@ -98,6 +102,7 @@ class Reviewing:
         self._known = known
         self._rules = rules or ReviewRules()
         self._look_again = look_again
+        self._seen = ""
 
     # What goes to reviewers
 
@@ -234,6 +239,16 @@ class Reviewing:
         if kept is None or kept.verified_at != verified.verified_at:
             await self.desk.put_verified(verified)
             await asyncio.to_thread(self._known.put, verified)
+
+    async def catch_up(self) -> Sequence[VerifiedAnswer]:
+        """Serve what was verified in whichever process, and no more what was taken back; return all that is served."""
+        changes, self._seen = await self.desk.verified_since(self._seen)
+        for answer_id, verified in changes:
+            if verified is None:
+                self._known.drop(answer_id)
+            else:
+                await asyncio.to_thread(self._known.put, verified)
+        return self._known.all()
 
     async def stale(self, verified: VerifiedAnswer) -> None:
         """A page that a verified answer stands on has changed: serve it no more, and let reviewers look again."""
