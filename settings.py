@@ -173,6 +173,38 @@ class Settings(BaseSettings):
         10.0, gt=0, description="Time between two looks at changed pages and undelivered cards, seconds."
     )
 
+    # Store
+    cosmos_endpoint: str = Field(
+        "", description="Azure Cosmos DB account to keep records in, https://…; empty: a file in data_dir."
+    )
+    cosmos_key: SecretStr = Field(
+        SecretStr(""),
+        description="Key of that account. Empty: the identity of the machine or developer (Entra).",
+    )
+    cosmos_database: str = Field("askpage", description="Database in that account.")
+    cosmos_container: str = Field("records", description="Container in that database.")
+    store_timeout_s: float = Field(
+        5.0, gt=0, description="Longest time for one call of Cosmos DB, retries included, seconds."
+    )
+    spool_records: int = Field(
+        100_000,
+        ge=0,
+        description="Most records that wait on disk while Cosmos DB is away; then nothing more is taken.",
+    )
+    keep_questions_days: int = Field(
+        365, ge=0, description="How long questions and answers are kept, days; 0 is for ever."
+    )
+    keep_feedback_days: int = Field(365, ge=0, description="How long feedback is kept, days; 0 is for ever.")
+    keep_reviews_days: int = Field(
+        1095, ge=0, description="How long reviews and verified answers are kept, days; 0 is for ever."
+    )
+    keep_contacts_days: int = Field(
+        365, ge=0, description="How long it is kept how to reach a conversation, days; 0 is for ever."
+    )
+    keep_audit_days: int = Field(
+        1095, ge=0, description="How long the audit trail is kept, days; 0 is for ever."
+    )
+
     # People
     pseudonym_key: SecretStr = Field(
         SecretStr(""), description="Key of the user pseudonyms (HMAC). Empty: one is made in data_dir."

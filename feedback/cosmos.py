@@ -10,15 +10,15 @@ deterministic: a record that is written twice is one. The container is made by `
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
-from http import HTTPStatus
 from typing import Any
 
-from azure.cosmos.aio import CosmosClient
+from azure.cosmos.aio import ContainerProxy, CosmosClient
 from azure.cosmos.exceptions import CosmosHttpResponseError
 from azure.identity.aio import DefaultAzureCredential
 
@@ -28,7 +28,7 @@ from feedback.cosmos_items import Charges, Item, Items, explained
 from feedback.cosmos_schema import CosmosConfig, create
 from feedback.plain import answer_from, feedback_from, question_from
 from feedback.rows import PAGE, Row, Table
-from feedback.store import ALONE, Hold, RecordInvalid, StoreUnavailable, Undelivered
+from feedback.store import ALONE, Hold, RecordInvalid, StoreError, StoreUnavailable, Undelivered
 from records import Answer, Feedback, Question, answer_id_of
 
 _OPEN_AT_ONCE = 200
@@ -37,34 +37,31 @@ _OPEN_AT_ONCE = 200
 class CosmosStore:
     """A FeedbackStore in a container; `documents` are in the same one. One per process."""
 
-    def __init__(self, items: Items, config: CosmosConfig, hold: Hold, closing: AsyncExitStack) -> None:
-        self._items = items
+    def __init__(self, config: CosmosConfig, *, hold: Hold = ALONE) -> None:
+        """Connects with the first call, and again with a later one where that did not work."""
+        self._connection = _Connection(config)
+        self._items = items = Items(self._connection.container, timeout_s=config.timeout_s)
         self._config = config
         self._hold = hold
-        self._closing = closing
         self._closed = False
         self.documents = CosmosDocuments(items, self._aged)
 
     @classmethod
     async def open(cls, config: CosmosConfig, *, hold: Hold = ALONE) -> CosmosStore:
         """Connect. Raises StoreUnavailable, also where the container is missing: `askpage store init` makes it."""
-        async with AsyncExitStack() as closing:
-            container = (
-                (await closing.enter_async_context(client_of(config)))
-                .get_database_client(config.database)
-                .get_container_client(config.container)
-            )
-            try:
-                with explained(config.timeout_s):
-                    await container.read()
-            except CosmosHttpResponseError as error:
-                if error.status_code != HTTPStatus.NOT_FOUND:
-                    raise
-                raise StoreUnavailable(
-                    f"There is no container {config.database}/{config.container} in Cosmos DB: run `askpage store init`."
-                ) from error
-            items = Items(container, timeout_s=config.timeout_s)
-            return cls(items, config, hold, closing.pop_all())
+        store = cls(config, hold=hold)
+        try:
+            with explained(config.timeout_s):
+                await (await store._connection.container()).read()
+        except CosmosHttpResponseError as error:
+            await store.close()
+            raise StoreUnavailable(
+                f"There is no container {config.database}/{config.container} in Cosmos DB: run `askpage store init`."
+            ) from error
+        except StoreError:
+            await store.close()
+            raise
+        return store
 
     @property
     def charges(self) -> Charges:
@@ -266,7 +263,7 @@ class CosmosStore:
         """Let go of the connections."""
         if not self._closed:
             self._closed = True
-            await self._closing.aclose()
+            await self._connection.close()
 
     def _must_be_open(self) -> None:
         if self._closed:
@@ -286,6 +283,32 @@ class CosmosStore:
 
     async def _answer_to(self, asked: Mapping[str, Any]) -> Answer | None:
         return await self.answer(asked["answer_id"])
+
+
+class _Connection:
+    """One client for a process, made when it is first needed."""
+
+    def __init__(self, config: CosmosConfig) -> None:
+        self._config = config
+        self._closing = AsyncExitStack()
+        self._container: ContainerProxy | None = None
+        self._connecting = asyncio.Lock()
+
+    async def container(self) -> ContainerProxy:
+        """Return the container; that it exists is not checked."""
+        async with self._connecting:
+            if self._container is None:
+                async with AsyncExitStack() as closing:
+                    client = await closing.enter_async_context(client_of(self._config))
+                    database = client.get_database_client(self._config.database)
+                    self._container = database.get_container_client(self._config.container)
+                    self._closing = closing.pop_all()
+            return self._container
+
+    async def close(self) -> None:
+        """Let go of the client."""
+        self._container = None
+        await self._closing.aclose()
 
 
 def client_of(config: CosmosConfig) -> CosmosClient:

@@ -25,6 +25,9 @@ from feedback.store import RecordInvalid, StoreUnavailable
 
 Item = dict[str, Any]
 T = TypeVar("T")
+Hook = Callable[..., None]
+Connect = Callable[[], Awaitable[ContainerProxy]]
+"""Returns the container, connecting first where that has not worked yet."""
 
 _ANSWERS = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED})
 """Statuses that say something about the item, not about the service."""
@@ -59,9 +62,9 @@ class Charges:
 class Items:
     """Operations on the items of a container. `pk` is the partition key's value."""
 
-    def __init__(self, container: ContainerProxy, *, timeout_s: float, pause_s: float = 2.0) -> None:
+    def __init__(self, connect: Connect, *, timeout_s: float, pause_s: float = 2.0) -> None:
         """No call waits longer than `timeout_s`, retries included; after one that failed, none is made for `pause_s`."""
-        self._container = container
+        self._connect = connect
         self._timeout_s = timeout_s
         self._pause_s = pause_s
         self._paused_until = 0.0
@@ -71,7 +74,9 @@ class Items:
         """Keep a new item; False when there is one with its id (nothing changes)."""
         item = item | {"mark": secrets.token_hex(8)}
         try:
-            await self._call("create", lambda hook: self._container.create_item(item, response_hook=hook))
+            await self._call(
+                "create", lambda container, hook: container.create_item(item, response_hook=hook)
+            )
         except CosmosHttpResponseError as error:
             _must_be(error, HTTPStatus.CONFLICT)
             return await self._is_ours(item["pk"], item["id"], item["mark"])
@@ -79,13 +84,15 @@ class Items:
 
     async def upsert(self, item: Item) -> None:
         """Keep an item, whatever was there."""
-        await self._call("upsert", lambda hook: self._container.upsert_item(item, response_hook=hook))
+        await self._call("upsert", lambda container, hook: container.upsert_item(item, response_hook=hook))
 
     async def read(self, pk: str, id_: str) -> Item | None:
         """Return an item, or None."""
         try:
             return dict(
-                await self._call("read", lambda hook: self._container.read_item(id_, pk, response_hook=hook))
+                await self._call(
+                    "read", lambda container, hook: container.read_item(id_, pk, response_hook=hook)
+                )
             )
         except CosmosHttpResponseError as error:
             _must_be(error, HTTPStatus.NOT_FOUND)
@@ -115,7 +122,7 @@ class Items:
         try:
             await self._call(
                 "patch",
-                lambda hook: self._container.patch_item(
+                lambda container, hook: container.patch_item(
                     id_,
                     pk,
                     operations,
@@ -136,7 +143,7 @@ class Items:
         try:
             await self._call(
                 "delete",
-                lambda hook: self._container.delete_item(id_, pk, response_hook=hook, **_only(etag)),
+                lambda container, hook: container.delete_item(id_, pk, response_hook=hook, **_only(etag)),
             )
         except CosmosHttpResponseError as error:
             _must_be(error, HTTPStatus.NOT_FOUND, HTTPStatus.PRECONDITION_FAILED)
@@ -150,8 +157,8 @@ class Items:
             {"name": f"@{name}", "value": value} for name, value in values.items()
         ]
 
-        async def find(hook: Callable[..., None]) -> list[Item]:
-            found = self._container.query_items(sql, parameters=parameters, response_hook=hook, **options)
+        async def find(container: ContainerProxy, hook: Hook) -> list[Item]:
+            found = container.query_items(sql, parameters=parameters, response_hook=hook, **options)
             return [item async for item in found]
 
         return await self._call("query in a partition" if pk is not None else "query", find)
@@ -160,16 +167,14 @@ class Items:
         """Return what was written since a place in the change feed ("": since the beginning), and the next place."""
         start: dict[str, Any] = {"continuation": since} if since else {"start_time": "Beginning"}
 
-        async def read(hook: Callable[..., None]) -> tuple[list[Item], str]:
+        async def read(container: ContainerProxy, hook: Hook) -> tuple[list[Item], str]:
             headers: dict[str, Any] = {}
 
             def keep(latest: Mapping[str, Any], result: object = None) -> None:
                 headers.update(latest)
                 hook(latest, result)
 
-            found = [
-                item async for item in self._container.query_items_change_feed(response_hook=keep, **start)
-            ]
+            found = [item async for item in container.query_items_change_feed(response_hook=keep, **start)]
             return found, str(headers.get("etag", since))
 
         return await self._call("change feed", read)
@@ -188,7 +193,7 @@ class Items:
         kept = await self.read(pk, id_)
         return kept is not None and kept.get("mark") == mark
 
-    async def _call(self, operation: str, call: Callable[[Callable[..., None]], Awaitable[T]]) -> T:
+    async def _call(self, operation: str, call: Callable[[ContainerProxy, Hook], Awaitable[T]]) -> T:
         loop = asyncio.get_running_loop()
         if (
             loop.time() < self._paused_until
@@ -197,7 +202,7 @@ class Items:
         try:
             with explained(self._timeout_s):
                 async with asyncio.timeout(self._timeout_s):
-                    return await call(self.charges.taken(operation))
+                    return await call(await self._connect(), self.charges.taken(operation))
         except StoreUnavailable:
             self._paused_until = loop.time() + self._pause_s
             raise

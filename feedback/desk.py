@@ -204,7 +204,10 @@ class Desk:
     async def put_shown(self, shown: Shown) -> None:
         """Remember what a message shows."""
         name = f"{shown.answer_id}|{shown.place}"
-        await self._documents.put(Document("shown", name, json.dumps(asdict(shown)), shown.answer_id))
+        shown_at = moment(datetime.now(UTC))
+        await self._documents.put(
+            Document("shown", name, json.dumps(asdict(shown)), shown.answer_id, order=shown_at)
+        )
 
     async def shown(self, answer_id: str) -> Sequence[Shown]:
         """Return the messages that follow this answer's review."""
@@ -215,9 +218,12 @@ class Desk:
         """A message is gone."""
         await self._documents.remove("shown", f"{shown.answer_id}|{shown.place}", shown.answer_id)
 
-    async def put_contact(self, conversation: str, reference: str) -> None:
-        """Remember how to speak in a conversation unasked."""
-        await self._documents.put(Document("contact", conversation, reference))
+    async def put_contact(self, conversation: str, reference: str, person: str = "") -> None:
+        """Remember how to speak in a conversation unasked; `person` is whose alone it is, "" where several speak."""
+        changed_at = moment(datetime.now(UTC))
+        await self._documents.put(
+            Document("contact", conversation, reference, person=person, order=changed_at)
+        )
 
     async def contact(self, conversation: str) -> str:
         """Return how to speak in a conversation; "" when it is not known."""

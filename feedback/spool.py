@@ -20,7 +20,7 @@ from typing import Any, Protocol, TypeVar
 
 from feedback.documents import Document, Documents, Wanted
 from feedback.plain import question_from
-from feedback.rows import PAGE, Row, Rows, Table, every_row
+from feedback.rows import PAGE, TABLES, Row, Rows, Table, every_row
 from feedback.sqlite import SqliteStore
 from feedback.store import FeedbackStore, RecordInvalid, StoreUnavailable, Undelivered
 from records import Answer, Feedback, Question
@@ -40,7 +40,10 @@ DELIVERED = "delivered"
 class FarStore(FeedbackStore, Rows, Protocol):
     """A store that may be away."""
 
-    documents: Documents
+    @property
+    def documents(self) -> Documents:
+        """Where its documents are."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +69,17 @@ class Spool:
     async def load(self) -> None:
         """Count what an earlier process left."""
         self._entries = len(await self._all(_ENTRY))
+        self._questions.clear()
         async for row in every_row(self.near, "question"):
             self._questions.add(row.fields["id"])
+
+    async def take_over(self, left: SqliteStore) -> None:
+        """Take what another process left; it may be stopped in between and done again."""
+        for table in TABLES:
+            while page := await left.rows(table):
+                await self.near.put_rows(page)
+                await left.drop_rows(page)
+        await self.load()
 
     def on(self, what: str, do: Do) -> None:
         """Say what is done with entries of a kind."""

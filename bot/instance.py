@@ -1,0 +1,79 @@
+"""Which of the processes on one data folder this is: each has a folder of its own, and a name that a restart keeps.
+
+    with instance_in(data_dir) as instance: …
+
+A process takes the first folder that no other one has locked. What a process that never came back left in its folder
+is taken over by the next one that finds it unlocked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """Who a process is: its name among all processes of the bot, and its folder."""
+
+    name: str
+    folder: Path
+
+    @property
+    def spool_path(self) -> Path:
+        """The file for what waits while the store is away."""
+        return self.folder / "spool.sqlite3"
+
+
+@contextmanager
+def instance_in(data_dir: Path) -> Generator[Instance]:
+    """Take the first free folder below `data_dir`/instances until the end of the block. Raises OSError."""
+    number = 0
+    while True:
+        folder = data_dir / "instances" / str(number)
+        with _locked(folder) as ours:
+            if ours:
+                yield Instance(_name_in(folder), folder)
+                return
+        number += 1
+
+
+@contextmanager
+def abandoned_in(data_dir: Path) -> Generator[list[Instance]]:
+    """Take the folders of processes that are gone, until the end of the block; call it while holding one's own."""
+    with contextlib.ExitStack() as held:
+        found = sorted((data_dir / "instances").iterdir())
+        yield [
+            Instance(_name_in(folder), folder)
+            for folder in found
+            if (folder / "spool.sqlite3").exists() and held.enter_context(_locked(folder))
+        ]
+
+
+@contextmanager
+def _locked(folder: Path) -> Generator[bool]:
+    """Lock a folder; yields whether it worked. The lock goes with the process, however that ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(file)
+
+
+def _name_in(folder: Path) -> str:
+    path = folder / "name"
+    if not path.exists():
+        path.write_text(secrets.token_hex(8))
+    return path.read_text().strip()
