@@ -21,7 +21,8 @@ import typer
 from pydantic import ValidationError
 from rich.table import Table
 
-from bot.app import CannotServe, Shelf, listen, open_parts, open_shelf, serve
+from bot.app import CannotServe, listen, serve
+from bot.parts import Shelf, open_parts, open_shelf
 from cli_measure import evaluate_command, feedback_command
 from console import Json, out, progress_bar, progress_out, question_of
 from feedback.store import StoreError

@@ -14,7 +14,7 @@ import typer
 from rich.progress import Progress
 from rich.table import Table
 
-from bot.app import open_answering, open_shelf
+from bot.parts import open_answering, open_shelf
 from console import Json, out, progress_bar, question_of
 from feedback.desk import Desk
 from feedback.report import Report, report

@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from feedback.store import Hold
+
 
 @dataclass(frozen=True, slots=True)
 class Instance:
@@ -24,6 +26,11 @@ class Instance:
 
     name: str
     folder: Path
+
+    @property
+    def hold(self) -> Hold:
+        """How this process holds what it answers."""
+        return Hold(self.name)
 
     @property
     def spool_path(self) -> Path:

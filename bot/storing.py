@@ -12,7 +12,7 @@ from feedback.cosmos_schema import CosmosConfig
 from feedback.retention import Retention
 from feedback.spool import Spool, SpooledStore
 from feedback.sqlite import SqliteStore
-from feedback.store import ALONE, Hold
+from feedback.store import ALONE
 from settings import Settings
 
 Store = SqliteStore | CosmosStore | SpooledStore
@@ -24,7 +24,7 @@ async def open_store(settings: Settings, instance: Instance | None = None) -> As
 
     Raises StoreUnavailable; with a spool only where the near file cannot be used.
     """
-    hold = Hold(instance.name) if instance else ALONE
+    hold = instance.hold if instance else ALONE
     async with AsyncExitStack() as closing:
         if not settings.cosmos_endpoint:
             file = await asyncio.to_thread(SqliteStore.open, settings.store_path, hold=hold)
@@ -50,7 +50,7 @@ async def _take_over(settings: Settings, spool: Spool) -> None:
     """Carry what processes that never came back left waiting into this one's spool."""
     with abandoned_in(settings.data_dir) as instances:
         for instance in instances:
-            left = await asyncio.to_thread(SqliteStore.open, instance.spool_path, hold=Hold(instance.name))
+            left = await asyncio.to_thread(SqliteStore.open, instance.spool_path, hold=instance.hold)
             try:
                 await spool.take_over(left)
             finally:

@@ -48,27 +48,41 @@ class FarStore(FeedbackStore, Rows, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """How much waits for the store, and since when it is away (None: it is there)."""
+    """How much waits for the store, and since when it is away (None: it is there).
+
+    `failed` entries could not be done when the store was back; they stay in the file.
+    """
 
     records: int
     away_since_s: float | None
+    full: bool = False
+    failed: int = 0
 
 
 class Spool:
     """The entries of one process, in a file that survives it."""
 
     def __init__(self, near: SqliteStore, *, most: int) -> None:
-        """`most` records are kept, questions and entries together."""
+        """`most` records are kept, questions and entries together.
+
+        `closed` has the questions of the far store that their askers have answers to, which it has not heard yet;
+        `failed` is how many entries could not be done.
+        """
         self.near = near
         self._most = most
         self._entries = 0
         self._questions: set[str] = set()
+        self.closed: set[str] = set()
+        self.failed = 0
         self._last = 0
         self._actions: dict[str, Do] = {}
 
     async def load(self) -> None:
         """Count what an earlier process left."""
-        self._entries = len(await self._all(_ENTRY))
+        entries = await self._all(_ENTRY)
+        self._entries = len(entries)
+        self.closed = {entry["question_id"] for what, entry in map(_read, entries) if what == DELIVERED}
+        self.failed = len(await self._all(_FAILED))
         self._questions.clear()
         async for row in every_row(self.near, "question"):
             self._questions.add(row.fields["id"])
@@ -90,13 +104,18 @@ class Spool:
         """How many records wait."""
         return self._entries + len(self._questions)
 
+    @property
+    def full(self) -> bool:
+        """Whether nothing more is taken."""
+        return self.records >= self._most
+
     def has(self, question_id: str) -> bool:
         """Tell whether this question is in the file."""
         return question_id in self._questions
 
     def check_room(self) -> None:
         """Raise StoreUnavailable when the spool is full."""
-        if self.records >= self._most:
+        if self.full:
             raise StoreUnavailable(
                 f"The store is away and {self.records:,} records wait for it, the most that are kept here:"
                 " nothing more is taken until it is back (setting spool_records)."
@@ -157,9 +176,9 @@ class Spool:
         self._questions.discard(question.id)
 
     async def _do(self, document: Document) -> None:
-        kept = json.loads(document.body)
+        what, entry = _read(document)
         try:
-            await self._actions[kept["what"]](kept["entry"])
+            await self._actions[what](entry)
         except StoreUnavailable:
             raise
         except Exception:
@@ -187,12 +206,13 @@ class SpooledStore:
         self.spool = spool
         self.documents = far.documents
         self._away_since: float | None = None
+        spool.on(DELIVERED, self._deliver)
 
     @property
     def waiting(self) -> Waiting:
         """How things stand."""
         away_s = None if self._away_since is None else time.monotonic() - self._away_since
-        return Waiting(self.spool.records, away_s)
+        return Waiting(self.spool.records, away_s, self.spool.full, self.spool.failed)
 
     async def drain(self) -> int:
         """Carry over what waits; return how much. Raises StoreUnavailable while the far store is away."""
@@ -234,12 +254,17 @@ class SpooledStore:
             await self._far.mark_delivered(question_id, message_id)
         except StoreUnavailable:
             self._note_away()
+            self.spool.closed.add(question_id)
             await self.spool.keep(DELIVERED, {"question_id": question_id, "message_id": message_id})
 
     async def undelivered(self) -> Sequence[Undelivered]:
         near = list(await self._near.undelivered())
         try:
-            far = [left for left in await self._far.undelivered() if not self.spool.has(left.question.id)]
+            far = [
+                left
+                for left in await self._far.undelivered()
+                if not self.spool.has(left.question.id) and left.question.id not in self.spool.closed
+            ]
         except StoreUnavailable:
             self._note_away()
             far = []
@@ -296,6 +321,10 @@ class SpooledStore:
         await self._far.close()
         await self._near.close()
 
+    async def _deliver(self, entry: Entry) -> None:
+        await self._far.mark_delivered(entry["question_id"], entry["message_id"])
+        self.spool.closed.discard(entry["question_id"])
+
     async def _first(self, find: Callable[[FeedbackStore], Awaitable[T | None]]) -> T | None:
         """Return what is found here, or there. Raises StoreUnavailable when there is nobody to ask there."""
         found = await find(self._near) if self.spool.records else None
@@ -305,3 +334,9 @@ class SpooledStore:
         if self._away_since is None:
             log.warning("the store is away: what is said is kept here until it is back")
             self._away_since = time.monotonic()
+
+
+def _read(document: Document) -> tuple[str, Entry]:
+    """Return what an entry is, and what it says."""
+    kept = json.loads(document.body)
+    return kept["what"], kept["entry"]

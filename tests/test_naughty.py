@@ -9,7 +9,7 @@ from typing import Any
 
 from jsonschema import Draft7Validator
 
-from bot.app import PageAnswerer
+from bot.page_answerer import PageAnswerer
 from feedback.sqlite import SqliteStore
 from model.answering import Answering, AnswerRules
 from model.canned import CannedChatModel

@@ -1,0 +1,116 @@
+"""What an instance is made of, whichever way it is used (bot or command line): the pages, the model."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from model.answering import Answering, AnswerRules
+from model.loading import ModelChoice, open_model
+from model.onnx_infer import EngineOptions
+from pages.embed import Embedder, Embeds
+from pages.fetch import Fetcher, FetchLimits
+from pages.index import PageIndex
+from pages.library import Library
+from records import Passage, Question
+from settings import Settings
+
+REVIEWED_PASSAGES = 4
+"""How many passages a reviewer of a changed page can choose from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """The pages: the index, the library that keeps it fresh, and what finds meaning in text."""
+
+    index: PageIndex
+    library: Library
+    embedder: Embeds
+
+    def page_hash(self, url: str) -> str | None:
+        """Return the hash of a page as it is now, None where it is not known."""
+        page = self.index.page(url)
+        return page.page_hash if page else None
+
+    async def look_again(self, question: Question) -> Sequence[Passage]:
+        """Return what the pages say on a question now, for reviewers."""
+        hits = await self.library.search(question.text, REVIEWED_PASSAGES, question.page_url)
+        return [hit.passage for hit in hits]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What an instance is made of, whichever way it is used (bot or command line)."""
+
+    settings: Settings
+    shelf: Shelf
+    answering: Answering
+
+
+@asynccontextmanager
+async def open_shelf(settings: Settings) -> AsyncGenerator[Shelf]:
+    """Open the page index and what reads pages."""
+    limits = FetchLimits(
+        allowed_sites=tuple(settings.allowed_sites),
+        timeout_s=settings.fetch_timeout_s,
+        max_bytes=settings.fetch_max_bytes,
+        max_redirects=settings.fetch_max_redirects,
+    )
+    embedder = await asyncio.to_thread(Embedder)
+    index = await asyncio.to_thread(
+        PageIndex.open, settings.index_dir, embedder, passage_tokens=settings.passage_tokens
+    )
+    try:
+        async with Fetcher(limits) as fetcher:
+            library = Library(index, fetcher, public_url=site_url(settings, settings.port))
+            try:
+                yield Shelf(index, library, embedder)
+            finally:
+                await library.close()
+    finally:
+        index.close()
+
+
+@asynccontextmanager
+async def open_answering(settings: Settings, shelf: Shelf) -> AsyncGenerator[Answering]:
+    """Open the model, and answer from these pages with it. Raises ModelMissing with what to run."""
+    rules = AnswerRules(
+        passages=settings.passages,
+        span_sentences=settings.span_sentences,
+        least_similarity=settings.least_similarity,
+    )
+    async with open_model(model_choice(settings)) as model:
+        yield Answering(model.chat, shelf.library.search, model.version, rules)
+
+
+@asynccontextmanager
+async def open_parts(settings: Settings) -> AsyncGenerator[Parts]:
+    """Open pages and model, and close them afterwards. Raises ModelMissing with what to run."""
+    async with open_shelf(settings) as shelf, open_answering(settings, shelf) as answering:
+        yield Parts(settings, shelf, answering)
+
+
+def model_choice(settings: Settings) -> ModelChoice:
+    """Say which model runs, and how."""
+    options = EngineOptions(
+        device=settings.device,
+        threads=settings.model_threads,
+        concurrent=settings.concurrent_answers,
+        queue_limit=settings.queue_limit,
+        context_tokens=settings.prompt_tokens + settings.answer_tokens,
+        cuda={
+            "device_id": str(settings.cuda_device_id),
+            "arena_extend_strategy": settings.cuda_arena_extend_strategy,
+            "cudnn_conv_algo_search": settings.cuda_cudnn_conv_algo_search,
+            "do_copy_in_default_stream": str(int(settings.cuda_do_copy_in_default_stream)),
+            **({"gpu_mem_limit": str(settings.cuda_gpu_mem_limit)} if settings.cuda_gpu_mem_limit else {}),
+        },
+    )
+    return ModelChoice(settings.models_dir, settings.base_model, settings.answer_tokens, options)
+
+
+def site_url(settings: Settings, port: int) -> str:
+    """Return the address at which people open our own pages, without a slash at its end."""
+    return settings.public_url.rstrip("/") or f"http://localhost:{port}"

@@ -1,0 +1,67 @@
+"""What runs beside the answers: questions that nobody holds are answered, and what waited for the store is carried over."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from bot.dialogs.ask import Asking, Reply
+from bot.storing import Store
+from feedback.spool import SpooledStore
+from feedback.store import Hold, StoreUnavailable
+from records import Question
+
+log = logging.getLogger(__name__)
+
+DRAIN_EVERY_S = 2.0
+
+
+class Upkeep:
+    """Looks after the store of a process that answers."""
+
+    def __init__(
+        self, asking: Asking, reply_for: Callable[[Question], Reply | None], store: Store, hold: Hold
+    ) -> None:
+        self._asking = asking
+        self._reply_for = reply_for
+        self._store = store
+        self._hold = hold
+
+    async def resume(self) -> None:
+        """Answer what a crash left open, and hold on to what is being answered. Raises StoreUnavailable."""
+        resumed = await self._asking.resume(self._reply_for)
+        if resumed:
+            log.info("%d questions that were left open are answered now", resumed)
+
+    async def run(self) -> None:
+        """Do it again and again, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_again(self._hold.hold_s / 3, self.resume), name="resume")
+            if isinstance(self._store, SpooledStore):
+                group.create_task(_again(DRAIN_EVERY_S, self._store.drain), name="drain")
+
+    async def ready(self, _: web.Request) -> web.Response:
+        """Answer /readyz: 200 while questions are taken, also without the store; 503 when nothing more can be kept."""
+        if not isinstance(self._store, SpooledStore):
+            return web.json_response({"status": "ready"})
+        waiting = self._store.waiting
+        away = waiting.away_since_s is not None
+        state = "full" if waiting.full and away else "spooling" if away else "ready"
+        body = {"status": state, "waiting": waiting.records, "failed": waiting.failed}
+        if waiting.away_since_s is not None:
+            body["away_s"] = round(waiting.away_since_s)
+        return web.json_response(body, status=503 if state == "full" else 200)
+
+
+async def _again(every_s: float, do: Callable[[], Awaitable[object]]) -> None:
+    while True:
+        await asyncio.sleep(every_s)
+        try:
+            await do()
+        except StoreUnavailable as error:
+            log.info("the store is away: %s", error)
+        except Exception:
+            log.exception("a round of upkeep failed; the next one goes on")

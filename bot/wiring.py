@@ -1,0 +1,224 @@
+"""The parts of a bot that listens, wired to each other: store, dialogs, front ends, and what runs beside them.
+
+store ─┐                          ┌─ Teams (bot/botframework.py)
+pages ─┼─ answering ─ dialogs.ask ┤
+model ─┘                          └─ the local page (bot/local.py)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from aiohttp import web
+
+from bot.botframework import BotFrameworkConfig, BotFrameworkSeam
+from bot.delivery import Connector, StreamPace
+from bot.dialogs.ask import Asking, Reply
+from bot.directory import Directory, DirectoryConfig
+from bot.feedback_parts import FeedbackParts, Surroundings, rules_of
+from bot.forms import Forms
+from bot.local import LocalChannel
+from bot.local_activities import REVIEWER, directory_id
+from bot.opens import PATH, open_route
+from bot.page_answerer import PageAnswerer, Verified, is_fresh
+from bot.parts import Shelf, site_url
+from bot.reviewers import IsMember, Reviewers
+from bot.site import site_routes
+from bot.storing import Store
+from bot.teams import TeamsFrontEnd, TeamsStyle
+from bot.upkeep import Upkeep
+from bot.verified import VerifiedAnswers
+from feedback.desk import Desk
+from feedback.privacy import load_or_make_key, pseudonym
+from feedback.store import Hold, StoreUnavailable
+from model.answering import Answering
+from records import Channel, Question
+from settings import Settings
+
+log = logging.getLogger(__name__)
+
+EXAMPLES = (
+    "How long does the bot remember a conversation?",
+    "Who can see my questions?",
+    "What happens when I delete my message?",
+)
+"""Questions that the project's own docs answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bot:
+    """The application with what its start and stop need."""
+
+    app: web.Application
+    asking: Asking
+    upkeep: Upkeep
+
+
+class Wiring:
+    """Builds a Bot; what has to be closed goes onto `closing` as it is opened."""
+
+    def __init__(
+        self, settings: Settings, shelf: Shelf, store: Store, hold: Hold, closing: contextlib.AsyncExitStack
+    ) -> None:
+        self._settings = settings
+        self._shelf = shelf
+        self._store = store
+        self._hold = hold
+        self._closing = closing
+        self._connectors: dict[str, Connector] = {}
+        self._key = _key(settings)
+        self._examples = EXAMPLES if "docs" in settings.pages else ()
+
+    async def bot(self, answering: Answering, port: int) -> Bot:
+        settings, store = self._settings, self._store
+        site = site_url(settings, port)
+        known = VerifiedAnswers(self._shelf.embedder)
+        parts = self._feedback(known, site)
+        forms = forms_of(settings)
+        verified = Verified(known, partial(is_fresh, page_hash=self._shelf.page_hash), parts.desk.verified)
+        answerer = PageAnswerer(self._shelf.library, answering, verified, forms)
+        asking = Asking(store, answerer, parts.looking, timeout_s=settings.answer_timeout_s)
+        app = web.Application(client_max_size=1_000_000)
+        teams, seam = self._teams(asking, parts)
+        app.add_routes([web.post("/api/messages", seam.process), web.get("/healthz", _healthy)])
+        app.add_routes([open_route(store, parts.looking.opened, site), *self._site()])
+        local_front = self._local(asking, parts, app) if settings.local_page else None
+        try:
+            await parts.reviewing.catch_up()
+        except StoreUnavailable:
+            log.warning("the store is away: verified answers are served once it is back")
+
+        def reply_for(question: Question) -> Reply | None:
+            if question.channel is Channel.LOCAL:
+                local = self._connectors.get(Channel.LOCAL)
+                return local_front.reply_for(question, local) if local_front and local else None
+            return teams.reply_for(question, seam.connector)
+
+        upkeep = Upkeep(asking, reply_for, store, self._hold)
+        app.add_routes([web.get("/readyz", upkeep.ready)])
+        self._run(parts.courier.run(settings.review_interval_s), "courier")
+        self._run(upkeep.run(), "upkeep")
+        return Bot(app, asking, upkeep)
+
+    def _feedback(self, known: VerifiedAnswers, site: str) -> FeedbackParts:
+        settings, shelf = self._settings, self._shelf
+        reachable = settings.public_url or not settings.app_id
+        around = Surroundings(
+            known=known,
+            look_again=shelf.look_again,
+            fresh=partial(is_fresh, page_hash=shelf.page_hash),
+            connector=self._connector,
+            site_url=site,
+            opens_url=site + PATH if settings.count_opened and reachable else "",
+        )
+        desk = Desk(self._store.documents, self._hold.holder)
+        return FeedbackParts(self._store, desk, self._key, around, rules_of(settings))
+
+    def _connector(self, conversation: Mapping[str, Any]) -> Connector | None:
+        channel = conversation.get("channelId")
+        return self._connectors.get(Channel.LOCAL if channel == Channel.LOCAL else Channel.TEAMS)
+
+    def _teams(self, asking: Asking, parts: FeedbackParts) -> tuple[TeamsFrontEnd, BotFrameworkSeam]:
+        settings = self._settings
+        reviewers = Reviewers(settings.reviewers, settings.reviewer_groups, self._groups())
+        style = TeamsStyle(examples=self._examples)
+        front = TeamsFrontEnd(
+            asking, self._store, partial(pseudonym, self._key), parts.hands(reviewers), style
+        )
+        seam = BotFrameworkSeam(_framework(settings), front)
+        self._connectors[Channel.TEAMS] = seam.connector
+        self._closing.push_async_callback(seam.close)
+        self._closing.push_async_callback(front.close)
+        return front, seam
+
+    def _local(self, asking: Asking, parts: FeedbackParts, app: web.Application) -> TeamsFrontEnd:
+        reviewers = Reviewers([*self._settings.reviewers, directory_id(REVIEWER)])
+        style = TeamsStyle(Channel.LOCAL, self._examples, StreamPace(interval_s=0.1))
+        named = partial(pseudonym, self._key)
+        front = TeamsFrontEnd(asking, self._store, named, parts.hands(reviewers), style)
+        local = LocalChannel(front, self._settings.data_dir, suggestions=self._examples)
+        self._connectors[Channel.LOCAL] = local
+        self._closing.push_async_callback(local.close)
+        self._closing.push_async_callback(front.close)
+        app.add_routes(local.routes())
+
+        async def hang_up(_: web.Application) -> None:
+            local.hang_up()
+
+        app.on_shutdown.append(hang_up)
+        return front
+
+    def _site(self) -> list[web.RouteDef]:
+        index = self._shelf.index
+        return site_routes(
+            index.page,
+            lambda: [(entry.url, entry.title) for entry in index.pages() if entry.source],
+            everyone=self._settings.site_for_everyone,
+        )
+
+    def _groups(self) -> IsMember | None:
+        settings = self._settings
+        if not settings.reviewer_groups:
+            return None
+        directory = Directory(
+            DirectoryConfig(
+                app_id=settings.app_id,
+                app_password=settings.app_password.get_secret_value(),
+                tenant_id=settings.app_tenant_id,
+                login_url=settings.login_url,
+                graph_url=settings.graph_url,
+            )
+        )
+        self._closing.push_async_callback(directory.close)
+        return directory.is_member
+
+    def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        running = asyncio.create_task(work, name=name)
+
+        async def stop() -> None:
+            running.cancel()
+            await asyncio.wait([running])
+
+        self._closing.push_async_callback(stop)
+
+
+def forms_of(settings: Settings) -> Forms:
+    """Return how feedback is asked for."""
+    return Forms(
+        form=settings.feedback_form,
+        version=settings.feedback_form_version,
+        after=settings.feedback_after,
+        share=settings.feedback_share,
+        trial=settings.feedback_trial_form,
+        trial_share=settings.feedback_trial_share,
+    )
+
+
+async def _healthy(_: web.Request) -> web.Response:
+    return web.json_response({"status": "ok"})
+
+
+def _key(settings: Settings) -> bytes:
+    secret = settings.pseudonym_key.get_secret_value()
+    return secret.encode() if secret else load_or_make_key(settings.data_dir / "pseudonym.key")
+
+
+def _framework(settings: Settings) -> BotFrameworkConfig:
+    return BotFrameworkConfig(
+        app_id=settings.app_id,
+        app_password=settings.app_password.get_secret_value(),
+        app_type=settings.app_type,
+        tenant_id=settings.app_tenant_id,
+        openid_metadata_url=settings.openid_metadata_url,
+        token_issuer=settings.token_issuer,
+        login_url=settings.login_url,
+        oauth_scope=settings.oauth_scope,
+        allow_unauthenticated=not settings.app_id,
+        dangerously_allow_unauthenticated=settings.dangerously_allow_unauthenticated,
+    )
