@@ -54,6 +54,7 @@ def _log_at(level: str) -> None:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
     logging.getLogger().setLevel(max(logging.INFO, getattr(logging, level.upper())))
     logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets itself to DEBUG
+    logging.getLogger("azure").setLevel(logging.WARNING)  # it tells every request with its headers
     for package in ("bot", "feedback", "model", "pages"):  # others' debug lines drown ours
         logging.getLogger(package).setLevel(level.upper())
 

@@ -39,7 +39,7 @@ class AnswerView:
 
     def __init__(self, site_url: str, seals: Seals, opens_url: str = "") -> None:
         self.site_url = site_url
-        self._seals = seals
+        self.seals = seals
         self._opens_url = opens_url
 
     def message(
@@ -68,7 +68,7 @@ class AnswerView:
         self, conversation: Mapping[str, Any], answer: Answer, review: Review | None, thanks: str
     ) -> Standing:
         form = name_of(answer.form)
-        seal = self._seals.make(RATE, answer.id, conversation)
+        seal = self.seals.make(RATE, answer.id, conversation)
         verdict = review.ruling if review else None
         return Standing(
             state=state_of(review),

@@ -17,7 +17,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-from bot.activities import Reference, card_message
+from bot.activities import Reference, card_message, plain_message
 from bot.answer_view import AnswerView, state_of, thanks_for
 from bot.cards.notice import notice_card
 from bot.cards.review import ReviewView, review_card
@@ -62,7 +62,7 @@ class Courier:
         self._store = store
         self._reviewing = reviewing
         self._view = view
-        self._seals = seals
+        self.seals = seals
         self._ways = ways
         self._news = asyncio.Event()
         reviewing.wake = self._news.set
@@ -128,19 +128,35 @@ class Courier:
 
     async def _take_back(self, shown: Shown) -> None:
         reference = Reference.load(shown.reference)
-        connector = self._ways.connector(reference.conversation) if reference else None
-        if reference is None or connector is None:
+        if reference is not None:
+            await self.take_back(reference.conversation, shown.message_id)
+
+    async def take_back(self, conversation: dict[str, Any], message_id: str) -> None:
+        """Delete a message of ours; where the channel does not let us, it stays on screen."""
+        connector = self._ways.connector(conversation)
+        if connector is None:
             return
         try:
-            await connector.delete(reference.conversation, shown.message_id)
+            await connector.delete(conversation, message_id)
         except (Undeliverable, OSError) as error:
-            log.warning("an old review card stays on screen: %s", error)
+            log.warning("a message that should go stays on screen: %s", error)
 
     def as_reviewed(self, answer: Answer, review: Review | None) -> Answer:
         """Return the answer with the passages that its reviewers look at."""
         if review is None or not review.passages:
             return answer
         return replace(answer, passages=review.passages, citations=())
+
+    async def say(self, place: str, sentence: str) -> None:
+        """Say something in a place (a Reference as JSON) unasked; where it cannot be said, it is logged."""
+        reference = Reference.load(place)
+        connector = self._ways.connector(reference.conversation) if reference else None
+        if reference is None or connector is None:
+            return
+        try:
+            await connector.send(reference.conversation, plain_message(reference, sentence))
+        except (Undeliverable, OSError) as error:
+            log.warning("somebody could not be told: %s", error)
 
     async def show_anew(self, review: Review, place: Place) -> None:
         """Show a review as a new card in a place; one that is there already is taken back."""
@@ -197,7 +213,7 @@ class Courier:
         connector = self._ways.connector(reference.conversation)
         if connector is None:
             return
-        seal = self._seals.make(REVIEW, answer.id, reference.conversation)
+        seal = self.seals.make(REVIEW, answer.id, reference.conversation)
         view = ReviewView(review, self.as_reviewed(answer, review), words, seal, datetime.now(UTC))
         message = card_message(reference, review_card(view, self.site_url))
         try:

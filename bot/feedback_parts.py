@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bot.answer_view import AnswerView
@@ -18,6 +18,7 @@ from bot.reviewers import Reviewers
 from bot.seals import Seals
 from bot.teams import Hands
 from feedback.desk import Desk
+from feedback.later import AtOnce, Later
 from feedback.store import FeedbackStore
 from records import VerifiedAnswer
 from settings import Settings
@@ -27,7 +28,8 @@ from settings import Settings
 class Surroundings:
     """What feedback and review need from the rest: where pages and people are.
 
-    `opens_url` as in `AnswerView`; `connector` as in `Ways`.
+    `opens_url` as in `AnswerView`; `connector` as in `Ways`. `later` is where something goes that the store cannot
+    take now.
     """
 
     known: Known
@@ -36,6 +38,7 @@ class Surroundings:
     connector: Callable[[Mapping[str, Any]], Connector | None]
     site_url: str
     opens_url: str = ""
+    later: Later = field(default_factory=AtOnce)
 
 
 class FeedbackParts:
@@ -52,20 +55,21 @@ class FeedbackParts:
         """`key` is secret, and the same in every process of an instance."""
         rating_rules, review_rules = rules
         self._store = store
+        self._later = around.later
         self.desk = desk
-        self.seals = Seals(key)
-        self.view = AnswerView(around.site_url, self.seals, around.opens_url)
+        seals = Seals(key)
+        self.view = AnswerView(around.site_url, seals, around.opens_url)
         self.reviewing = Reviewing(desk, store, around.known, review_rules, around.look_again)
         self.rating = Rating(store, self.reviewing, rating_rules)
-        self.looking = Looking(store, self.rating, self.reviewing)
+        self.looking = Looking(store, self.rating, self.reviewing, around.later)
         ways = Ways(around.connector, around.fresh, self.rating.waits)
-        self.courier = Courier(store, self.reviewing, self.view, self.seals, ways)
+        self.courier = Courier(store, self.reviewing, self.view, seals, ways)
 
     def hands(self, reviewers: Reviewers) -> Hands:
         """Return what a front end passes activities on to, where these people review."""
-        opinions = Opinions(self._store, self.desk, self.rating, self.view, self.seals)
-        reviews = ReviewDesk(self._store, self.reviewing, reviewers, self.seals, self.courier)
-        return Hands(self.desk, self.view, opinions, reviews, self.courier)
+        opinions = Opinions(self._store, self.desk, self.rating, self.view, self._later)
+        reviews = ReviewDesk(self._store, self.reviewing, reviewers, self.courier, self._later)
+        return Hands(self.desk, self.view, opinions, reviews, self.courier, self._later)
 
 
 def rules_of(settings: Settings) -> tuple[RatingRules, ReviewRules]:

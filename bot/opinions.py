@@ -8,83 +8,135 @@ counted, never guessed; the last kind finds its answer when that is delivered.
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass, fields, replace
+from functools import partial
 
 from bot.activities import Incoming, as_dicts, as_text
 from bot.answer_view import AnswerView, thanks_for
 from bot.cards.rating import MAX_COMMENT, STARS
-from bot.dialogs.rate import Rating, Said, Word, spoken_at
+from bot.dialogs.rate import Rating, Said, Word, spoken_at, unbound
 from bot.invokes import BadAction, CardAction, InvokeReply, read_thumb, saying, showing, text_input
-from bot.seals import RATE, Seals
+from bot.seals import RATE
 from feedback.desk import Desk
-from feedback.store import FeedbackStore
-from records import Answer, FeedbackKind
+from feedback.later import Entry, Later
+from feedback.plain import feedback_from, to_json
+from feedback.store import FeedbackStore, StoreUnavailable
+from records import Answer, Feedback, FeedbackKind
 
 log = logging.getLogger(__name__)
 
 MAX_REACTION_CHARACTERS = 80
 MAX_REACTIONS = 20
+WORD = "word"
+"""What waits while the store is away."""
+COUNTS_LATER = "It is kept here, and counts as soon as my store is back."
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A word, and which answer it is about: one that a card of ours names, or the one that a message shows.
+
+    `alone`: where no message is named, it may be the only answer of its conversation.
+    """
+
+    feedback: Feedback
+    conversation: str
+    message_id: str = ""
+    answer_id: str = ""
+    alone: bool = False
+
+    def entry(self) -> Entry:
+        """Return it as JSON."""
+        return {name.name: getattr(self, name.name) for name in fields(self)} | {
+            "feedback": to_json(self.feedback)
+        }
 
 
 class Opinions:
     """Reads opinions out of activities and has them kept. Raises StoreUnavailable: then nothing was acknowledged."""
 
     def __init__(
-        self, store: FeedbackStore, desk: Desk, rating: Rating, view: AnswerView, seals: Seals
+        self, store: FeedbackStore, desk: Desk, rating: Rating, view: AnswerView, later: Later
     ) -> None:
         self._store = store
         self._desk = desk
         self._rating = rating
         self._view = view
-        self._seals = seals
+        self._later = later
+        later.on(WORD, lambda entry: self._place(_spoken(entry)))
 
     async def reacted(self, incoming: Incoming, giver: str) -> None:
         """Keep the reactions that were added to a message, and withdraw those that were taken back."""
         changes = [("+", one) for one in as_dicts(incoming.raw.get("reactionsAdded"))]
         changes += [("-", one) for one in as_dicts(incoming.raw.get("reactionsRemoved"))]
-        answer = await self._answer_shown(incoming)
         for sign, reaction in changes[:MAX_REACTIONS]:
             name = as_text(reaction.get("type"))[:MAX_REACTION_CHARACTERS]
             if name:
                 word = Word(FeedbackKind.REACTION, name, withdrawn=sign == "-")
-                await self._keep(incoming, answer, word, _said(incoming, giver, f"{sign}{name}"))
+                await self._hear(_about_message(incoming, word, _said(incoming, giver, f"{sign}{name}")))
 
     async def thumbed(self, incoming: Incoming, giver: str) -> None:
         """Keep a thumb of the channel's own feedback form."""
         thumb = read_thumb(incoming.value)
         if thumb is None:
             return
-        answer = await self._answer_shown(incoming)
-        if answer is None and not incoming.reply_to_id:
-            answers = await self._store.recent_answers(incoming.conversation_id, 2)
-            answer = answers[0] if len(answers) == 1 else None
         word = Word(FeedbackKind.THUMB, thumb.value, thumb.comment, thumb.reasons)
-        await self._keep(incoming, answer, word, _said(incoming, giver))
+        spoken = _about_message(incoming, word, _said(incoming, giver))
+        await self._hear(replace(spoken, alone=True))
 
     async def acted(self, incoming: Incoming, action: CardAction, giver: str) -> InvokeReply:
         """Keep what was said with a button of an answer's card, and thank for it there. Raises BadAction."""
-        if not self._seals.fits(action.seal, RATE, action.answer_id, incoming.conversation):
+        if not self._view.seals.fits(action.seal, RATE, action.answer_id, incoming.conversation):
             raise BadAction("This card was not sent to this conversation, so nothing was kept.")
-        words = _words(action)
-        answer = await self._store.answer(action.answer_id)
+        given = [unbound(word, _said(incoming, giver)) for word in _words(action)]
+        home = incoming.conversation_id
+        heard = [await self._hear(Spoken(one, home, answer_id=action.answer_id)) for one in given]
+        thanks = thanks_for(given)
+        if not all(heard):
+            return saying(f"{thanks} {COUNTS_LATER}")
+        try:
+            answer, review = (
+                await self._store.answer(action.answer_id),
+                await self._desk.review(action.answer_id),
+            )
+        except StoreUnavailable:  # it was there a moment ago, when this was kept
+            return saying(thanks)
         if answer is None:
             return saying("This answer is not here any more: its question was deleted.")
-        given = [await self._rating.give(answer, word, _said(incoming, giver)) for word in words]
-        thanks = thanks_for(given)
-        review = await self._desk.review(answer.id)
         card = self._view.card(incoming.conversation, answer, review, thanks)
         return showing(card) if card else saying(thanks)
 
-    async def _keep(self, incoming: Incoming, answer: Answer | None, word: Word, said: Said) -> None:
-        if answer is not None:
-            await self._rating.give(answer, word, said)
-            return
-        log.info("a %s that belongs to no answer of ours", word.kind)
-        await self._rating.keep_untied(incoming.conversation_id, incoming.reply_to_id, word, said)
+    async def _hear(self, spoken: Spoken) -> bool:
+        """Give a word to its answer; False where it waits for the store."""
+        return await self._later.attempt(partial(self._place, spoken), WORD, spoken.entry()) is not None
 
-    async def _answer_shown(self, incoming: Incoming) -> Answer | None:
-        if not incoming.reply_to_id:
+    async def _place(self, spoken: Spoken) -> bool:
+        answer = await self._answer_of(spoken)
+        if answer is not None:
+            await self._rating.bind(answer, spoken.feedback)
+        elif not spoken.answer_id:
+            log.info("a %s that belongs to no answer of ours", spoken.feedback.kind)
+            await self._rating.keep_untied(spoken.conversation, spoken.message_id, spoken.feedback)
+        return True
+
+    async def _answer_of(self, spoken: Spoken) -> Answer | None:
+        if spoken.answer_id:
+            return await self._store.answer(spoken.answer_id)
+        if spoken.message_id:
+            return await self._store.answer_in_message(spoken.conversation, spoken.message_id)
+        if not spoken.alone:
             return None
-        return await self._store.answer_in_message(incoming.conversation_id, incoming.reply_to_id)
+        answers = await self._store.recent_answers(spoken.conversation, 2)
+        return answers[0] if len(answers) == 1 else None
+
+
+def _about_message(incoming: Incoming, word: Word, said: Said) -> Spoken:
+    return Spoken(unbound(word, said), incoming.conversation_id, incoming.reply_to_id)
+
+
+def _spoken(entry: Entry) -> Spoken:
+    about = {name: value for name, value in entry.items() if name != "feedback"}
+    return Spoken(feedback_from(entry["feedback"]), **about)
 
 
 def _said(incoming: Incoming, giver: str, part: str = "") -> Said:

@@ -12,9 +12,11 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
+from uuid import uuid4
 
 from bot.activities import Incoming, card_message, place_of, plain_message, reference_of
 from bot.cards.notice import changes_card
@@ -24,10 +26,11 @@ from bot.delivery import Connector
 from bot.dialogs.review import Refused, Reviewing
 from bot.invokes import BadAction, CardAction, InvokeReply, saying, showing, text_input
 from bot.reviewers import Reviewers
-from bot.seals import REVIEW, Seals, home_of
+from bot.seals import REVIEW, home_of
 from feedback.desk import WAITING, Desk, Place
-from feedback.store import FeedbackStore
-from records import Answer, Review, Ruling, Skip, Verdict
+from feedback.later import Entry, Later
+from feedback.store import FeedbackStore, StoreUnavailable
+from records import Answer, Citation, Review, Ruling, Skip, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +41,12 @@ NOT_A_REVIEWER = "Only reviewers may do this, and you are not one of them. Nothi
 NO_DIRECTORY = (
     "I cannot ask the directory who is a reviewer right now. Nothing was changed; please try again."
 )
+COUNTS_LATER = "Your decision is kept here, and goes live as soon as my store is back."
+NO_CLAIM = "This cannot be claimed right now. You can decide at once all the same, or try again in a minute."
+DELETED = "This is not here any more: its question was deleted."
+MAX_QUOTED = 200
+WISH = "reviewer's wish"
+"""What waits while the store is away."""
 
 _RULINGS = {
     "review.approve": Ruling.APPROVED,
@@ -48,17 +57,39 @@ _RULINGS = {
 _CHANGED = re.compile(r"what (has )?changed because of me\b", re.IGNORECASE)
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a reviewer who may do so wants done, and `place`, a Reference as JSON, where they hear of it.
+
+    `at` is ISO text; `source` names the press, so that the same one twice is one.
+    """
+
+    verb: str
+    answer_id: str
+    round: int
+    person: str
+    name: str
+    at: str
+    source: str
+    place: str
+    text: str = ""
+    span: str = ""
+    note: str = ""
+
+
 class ReviewDesk:
     """Takes what reviewers do, asks whether they may, and has it done. One per channel."""
 
     def __init__(
-        self, store: FeedbackStore, reviewing: Reviewing, reviewers: Reviewers, seals: Seals, courier: Courier
+        self, store: FeedbackStore, reviewing: Reviewing, reviewers: Reviewers, courier: Courier, later: Later
     ) -> None:
         self._store = store
         self._reviewing = reviewing
         self._reviewers = reviewers
-        self._seals = seals
+        self._seals = courier.seals
         self._courier = courier
+        self._later = later
+        later.on(WISH, self._do_later)
 
     @property
     def _desk(self) -> Desk:
@@ -97,46 +128,65 @@ class ReviewDesk:
             return saying(refusal)
         if not self._seals.fits(action.seal, REVIEW, action.answer_id, incoming.conversation):
             raise BadAction("This card was not sent to this conversation. Nothing was changed.")
-        answer = await self._store.answer(action.answer_id)
-        if answer is None:
-            return saying("This is not here any more: its question was deleted.")
+        wish = _wish(incoming, action, person)
         try:
-            review = await self._do(incoming, action, person, answer)
+            review = await self._done(wish)
         except Refused as refused:
             self._reviewing.wake()  # the card that was pressed may be an old one
             return saying(str(refused))
-        return showing(await self._card(review, answer, action))
+        if review is None:
+            return saying(COUNTS_LATER)
+        try:
+            return showing(await self._card(review, action))
+        except StoreUnavailable:  # it was there a moment ago, when this was done
+            return saying("It is done.")
 
-    async def _do(self, incoming: Incoming, action: CardAction, person: str, answer: Answer) -> Review:
-        name = incoming.user["name"][:MAX_NAME] or "A reviewer"
-        now = datetime.now(UTC)
-        if action.verb == "review.claim":
-            return await self._reviewing.claim(answer.id, action.round, person, name)
-        if action.verb == "review.skip":
-            reason = text_input(action, "reason", MAX_NOTE)
-            if not reason:
-                raise BadAction("Please say why you skip it.")
-            return await self._reviewing.skip(answer.id, action.round, Skip(person, reason, now))
-        ruling = _RULINGS.get(action.verb)
-        if ruling is None:
-            raise BadAction("This card has no such action.")
-        source = incoming.question_id if incoming.id else ""
-        verdict = Verdict(person, name, ruling, now, note=text_input(action, "note", MAX_NOTE), source=source)
+    async def _done(self, wish: Wish) -> Review | None:
+        """Do what a reviewer wants; None where it waits for the store. Raises Refused and BadAction."""
+        if wish.verb != "review.claim":
+            return await self._later.attempt(partial(self._do, wish), WISH, asdict(wish))
+        try:
+            return await self._do(wish)
+        except StoreUnavailable as error:
+            log.info("a review was not claimed: %s", error)
+            raise Refused(NO_CLAIM) from error
+
+    async def _do(self, wish: Wish) -> Review:
+        at = datetime.fromisoformat(wish.at)
+        if wish.verb == "review.claim":
+            return await self._reviewing.claim(wish.answer_id, wish.round, wish.person, wish.name)
+        if wish.verb == "review.skip":
+            return await self._reviewing.skip(wish.answer_id, wish.round, Skip(wish.person, wish.note, at))
+        ruling = _RULINGS[wish.verb]
+        verdict = Verdict(wish.person, wish.name, ruling, at, note=wish.note, source=wish.source)
         if ruling is Ruling.CORRECTED:
-            verdict = await self._correction(verdict, action, answer)
-        return await self._reviewing.rule(answer.id, action.round, verdict)
+            verdict = replace(verdict, text=wish.text, citation=await self._span(wish))
+        return await self._reviewing.rule(wish.answer_id, wish.round, verdict)
 
-    async def _correction(self, verdict: Verdict, action: CardAction, answer: Answer) -> Verdict:
-        text, span = text_input(action, "text", CORRECTION_CHARACTERS), text_input(action, "span", MAX_NOTE)
-        if not text:
-            raise BadAction("Please write the right answer first.")
-        review = await self._desk.review(answer.id)
+    async def _span(self, wish: Wish) -> Citation | None:
+        """Return the place on the page that a correction stands on."""
+        answer, review = await self._store.answer(wish.answer_id), await self._desk.review(wish.answer_id)
+        if answer is None:
+            raise Refused(DELETED)
         known = dict(spans(self._courier.as_reviewed(answer, review)))
-        if span and span not in known:
+        if wish.span and wish.span not in known:
             raise BadAction("Please choose one of the places that the card offers.")
-        return replace(verdict, text=text, citation=known.get(span))
+        return known.get(wish.span)
 
-    async def _card(self, review: Review, answer: Answer, action: CardAction) -> dict[str, Any]:
+    async def _do_later(self, entry: Entry) -> None:
+        """Do what waited for the store; whoever wanted it hears if it cannot be."""
+        wish = Wish(**entry)
+        try:
+            await self._do(wish)
+        except (Refused, BadAction) as refused:
+            question = await self._store.answer(wish.answer_id)
+            about = f" on “{question.question.text[:MAX_QUOTED]}”" if question else ""
+            await self._courier.say(wish.place, f"What you decided{about} could not be taken up: {refused}")
+
+    async def _card(self, review: Review, action: CardAction) -> dict[str, Any]:
+        answer = await self._store.answer(review.answer_id)
+        if answer is None:
+            raise BadAction(DELETED)
         words = await self._store.feedback_on(answer.id)
         view = ReviewView(
             review, self._courier.as_reviewed(answer, review), words, action.seal, datetime.now(UTC)
@@ -189,6 +239,35 @@ class ReviewDesk:
             if answer is not None and verdict is not None:
                 changes.append((answer, verdict))
         return card_message(reference_of(incoming), changes_card(changes))
+
+
+def _wish(incoming: Incoming, action: CardAction, person: str) -> Wish:
+    """Read what a button says. Raises BadAction."""
+    wish = Wish(
+        verb=action.verb,
+        answer_id=action.answer_id,
+        round=action.round,
+        person=person,
+        name=incoming.user["name"][:MAX_NAME] or "A reviewer",
+        at=datetime.now(UTC).isoformat(),
+        source=incoming.question_id if incoming.id else uuid4().hex,
+        place=place_of(incoming).dump(),
+    )
+    if action.verb == "review.claim":
+        return wish
+    if action.verb == "review.skip":
+        reason = text_input(action, "reason", MAX_NOTE)
+        if not reason:
+            raise BadAction("Please say why you skip it.")
+        return replace(wish, note=reason)
+    if action.verb not in _RULINGS:
+        raise BadAction("This card has no such action.")
+    text, span = text_input(action, "text", CORRECTION_CHARACTERS), text_input(action, "span", MAX_NOTE)
+    corrects = _RULINGS[action.verb] is Ruling.CORRECTED
+    if corrects and not text:
+        raise BadAction("Please write the right answer first.")
+    wish = replace(wish, note=text_input(action, "note", MAX_NOTE))
+    return replace(wish, text=text, span=span) if corrects else wish
 
 
 def _place_id(incoming: Incoming) -> str:

@@ -13,6 +13,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -48,6 +49,7 @@ from bot.invokes import (
 from bot.opinions import Opinions
 from bot.review_desk import ReviewDesk
 from feedback.desk import Desk
+from feedback.later import Later
 from feedback.store import FeedbackStore, StoreUnavailable
 from records import Answer, Channel, Question
 
@@ -56,6 +58,8 @@ log = logging.getLogger(__name__)
 HELP_WORDS = frozenset({"help", "/help", "?", "hilfe"})
 NOT_KEPT = "This could not be kept just now. Please try again in a minute."
 STORE_DOWN = "I cannot keep your question right now, so I did not start on it. Please ask again in a minute."
+CONTACT, DELETE = "contact", "delete"
+"""What waits while the store is away."""
 REMEMBERED = 10_000
 """How many conversations and edited questions are remembered in memory, the latest ones."""
 
@@ -78,6 +82,7 @@ class Hands:
     opinions: Opinions
     reviews: ReviewDesk
     courier: Courier
+    later: Later
 
 
 class TeamsFrontEnd:
@@ -101,6 +106,9 @@ class TeamsFrontEnd:
         self._welcomed: dict[str, str] = {}
         self._contacts: dict[str, str] = {}
         self._errands: set[asyncio.Task[None]] = set()
+        self._delete = f"{DELETE} {self._style.channel}"
+        hands.later.on(CONTACT, lambda entry: hands.desk.put_contact(**entry))
+        hands.later.on(self._delete, lambda entry: self._forget_message(**entry))
 
     async def receive(self, activity: Mapping[str, Any], connector: Connector) -> InvokeReply | None:
         """Handle one activity; an invoke gets its reply. Raises Malformed, and StoreUnavailable for feedback."""
@@ -113,7 +121,7 @@ class TeamsFrontEnd:
             case "messageUpdate":
                 await self._edited(incoming, connector)
             case "messageDelete":
-                await self._deleted(incoming, connector)
+                await self._deleted(incoming)
             case "messageReaction":
                 await self._hands.opinions.reacted(incoming, self._pseudonym(incoming.sender))
             case "conversationUpdate" | "installationUpdate":
@@ -188,7 +196,8 @@ class TeamsFrontEnd:
         """Keep how to speak in this conversation later, when a reviewer has ruled."""
         way = place_of(incoming).dump()
         if self._contacts.get(incoming.conversation_id) != way:
-            await self._hands.desk.put_contact(incoming.conversation_id, way)
+            entry = {"conversation": incoming.conversation_id, "reference": way}
+            await self._hands.later.attempt(partial(self._hands.desk.put_contact, **entry), CONTACT, entry)
             _remember(self._contacts, incoming.conversation_id, way)
 
     async def _edited(self, incoming: Incoming, connector: Connector) -> None:
@@ -197,7 +206,7 @@ class TeamsFrontEnd:
             return
         digest = hashlib.sha256(incoming.text.encode()).hexdigest()[:12]
         edited_id = f"{incoming.question_id}#{digest}"
-        earlier = await self._versions(incoming)
+        earlier = await self._versions(incoming.question_id, incoming.conversation_id)
         text, page_url = split_page(incoming.text)
         if edited_id in earlier or (text, page_url) in [
             (answer.question.text, answer.question.page_url) for answer in earlier.values() if answer
@@ -207,22 +216,23 @@ class TeamsFrontEnd:
         _remember(self._latest, incoming.question_id, edited_id)
         await self._ask(incoming, connector, edited_id, replaces=message_id)
 
-    async def _deleted(self, incoming: Incoming, connector: Connector) -> None:
-        message_id = await self._forget(await self._versions(incoming))
-        self._latest.pop(incoming.question_id, None)
-        if message_id:
-            try:
-                await connector.delete(incoming.conversation, message_id)
-            except (Undeliverable, OSError) as error:
-                log.warning("the answer to a deleted question stays on screen: %s", error)
+    async def _deleted(self, incoming: Incoming) -> None:
+        entry: dict[str, Any] = {"question_id": incoming.question_id, "conversation": incoming.conversation}
+        await self._hands.later.attempt(partial(self._forget_message, **entry), self._delete, entry)
 
-    async def _versions(self, incoming: Incoming) -> dict[str, Answer | None]:
-        """Every id that this message was asked under (each edit made one), with its answer where it has one."""
-        first = incoming.question_id
+    async def _forget_message(self, question_id: str, conversation: dict[str, Any]) -> None:
+        """Forget what a message asked, and take its answer off the screen."""
+        message_id = await self._forget(await self._versions(question_id, conversation["id"]))
+        self._latest.pop(question_id, None)
+        if message_id:
+            await self._hands.courier.take_back(conversation, message_id)
+
+    async def _versions(self, first: str, conversation: str) -> dict[str, Answer | None]:
+        """Every id that a message was asked under (each edit made one), with its answer where it has one."""
         versions: dict[str, Answer | None] = {first: await self._store.answer_to_question(first)}
         if first in self._latest:
             versions[self._latest[first]] = None
-        for answer in await self._store.recent_answers(incoming.conversation_id, 20):
+        for answer in await self._store.recent_answers(conversation, 20):
             if answer.question.id.startswith(f"{first}#"):
                 versions[answer.question.id] = answer
         return versions

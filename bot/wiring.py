@@ -35,7 +35,9 @@ from bot.teams import TeamsFrontEnd, TeamsStyle
 from bot.upkeep import Upkeep
 from bot.verified import VerifiedAnswers
 from feedback.desk import Desk
+from feedback.later import AtOnce
 from feedback.privacy import load_or_make_key, pseudonym
+from feedback.spool import SpooledStore
 from feedback.store import Hold, StoreUnavailable
 from model.answering import Answering
 from records import Channel, Question
@@ -116,6 +118,7 @@ class Wiring:
             connector=self._connector,
             site_url=site,
             opens_url=site + PATH if settings.count_opened and reachable else "",
+            later=self._store.spool if isinstance(self._store, SpooledStore) else AtOnce(),
         )
         desk = Desk(self._store.documents, self._hold.holder)
         return FeedbackParts(self._store, desk, self._key, around, rules_of(settings))

@@ -6,7 +6,8 @@ import hashlib
 from collections.abc import Callable, Sequence
 
 from feedback.cosmos_items import Item, Items
-from feedback.documents import Document, Wanted
+from feedback.documents import TRIES, Document, Wanted
+from feedback.store import StoreUnavailable
 
 
 class CosmosDocuments:
@@ -35,9 +36,12 @@ class CosmosDocuments:
     async def put(self, document: Document) -> None:
         """Keep a document, whatever was there."""
         place = place_of(document.kind, document.id, document.answer_id)
-        while not await self._items.patch(*place, _changes(document), add={"version": 1}):
-            if await self.add(document):
+        for _ in range(TRIES):
+            if await self._items.patch(*place, _changes(document), add={"version": 1}) or await self.add(
+                document
+            ):
                 return
+        raise StoreUnavailable(f"a document of kind {document.kind} changes too fast")
 
     async def get(self, kind: str, id_: str, answer_id: str = "") -> Document | None:
         """Return a document, or None."""

@@ -134,7 +134,7 @@ class Items:
         except CosmosHttpResponseError as error:
             if error.status_code == HTTPStatus.NOT_FOUND:
                 return None
-            _must_be(error, HTTPStatus.PRECONDITION_FAILED)
+            _must_be(error, *([HTTPStatus.PRECONDITION_FAILED] if where or etag else []))
             return await self._is_ours(pk, id_, mark)
         return True
 

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from feedback.documents import Document, Documents, Wanted
+from feedback.documents import TRIES, Document, Documents, Wanted
 from feedback.plain import feedback_from, review_from, to_json, verified_from
-from feedback.store import moment
+from feedback.store import StoreUnavailable, moment
 from records import Answer, Feedback, Review, VerifiedAnswer
 
 WAITING, SETTLED = "waiting", "settled"
@@ -116,7 +116,7 @@ class Desk:
 
     async def leave_errand(self, answer_id: str, at: datetime) -> None:
         """Let the courier look after everything that follows from this answer's review."""
-        while True:
+        for _ in range(TRIES):
             held = await self._documents.get("errand", answer_id, answer_id)
             if held is None or held.order <= moment(datetime.now(UTC)):
                 await self.free_errand(answer_id, at)
@@ -125,6 +125,7 @@ class Desk:
                 held
             ):  # somebody is at it, and will see that there is more to do
                 return
+        raise StoreUnavailable(f"the errand of {answer_id} changes too fast")
 
     async def free_errand(self, answer_id: str, at: datetime) -> None:
         """Let any process look after this answer, from a time on."""
@@ -286,13 +287,14 @@ class Desk:
 
     async def next_number(self, name: str) -> int:
         """Count: return 1, then 2, … for each name, never the same number twice."""
-        while True:
+        for _ in range(TRIES):
             document = await self._documents.get("counter", name)
             if document is None:
                 if await self._documents.add(Document("counter", name, "1")):
                     return 1
             elif await self._documents.replace(replace(document, body=str(int(document.body) + 1))):
                 return int(document.body) + 1
+        raise StoreUnavailable(f"the counter {name} changes too fast")
 
     async def add_declined(self, answer: Answer) -> bool:
         """Remember a declined question; False when it was known."""

@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+TRIES = 20
+"""How often a change is tried that others are faster with; then it counts as unavailable."""
+
 
 @dataclass(frozen=True, slots=True)
 class Document:

@@ -1,7 +1,7 @@
 """While the store is away: questions go on being answered from a file of this process, and nothing said is lost.
 
     SpooledStore   a FeedbackStore: the far one, and in its absence the near one, a `SqliteStore` of this process
-    Spool          what cannot be done now, in the order in which it came, until `drain` does it
+    Spool          a Later: what cannot be done now, in the order in which it came, until `drain` does it
 
 What waits is moved to the far store once it is back, one thing after the other. Being stopped in between, at any
 moment, changes nothing: every step may be done twice. The spool is bounded: when it is full, or its disk, whoever
@@ -16,9 +16,10 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from feedback.documents import Document, Documents, Wanted
+from feedback.later import Do, Entry
 from feedback.plain import question_from
 from feedback.rows import PAGE, TABLES, Row, Rows, Table, every_row
 from feedback.sqlite import SqliteStore
@@ -27,10 +28,6 @@ from records import Answer, Feedback, Question
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
-
-Entry = dict[str, Any]
-Do = Callable[[Entry], Awaitable[None]]
-"""Does what an entry says. Raises StoreUnavailable to be called again later."""
 
 _ENTRY, _FAILED = "entry", "failed"
 DELIVERED = "delivered"
@@ -69,7 +66,7 @@ class Spool:
         `failed` is how many entries could not be done.
         """
         self.near = near
-        self._most = most
+        self.most = most
         self._entries = 0
         self._questions: set[str] = set()
         self.closed: set[str] = set()
@@ -107,7 +104,7 @@ class Spool:
     @property
     def full(self) -> bool:
         """Whether nothing more is taken."""
-        return self.records >= self._most
+        return self.records >= self.most
 
     def has(self, question_id: str) -> bool:
         """Tell whether this question is in the file."""
@@ -120,6 +117,16 @@ class Spool:
                 f"The store is away and {self.records:,} records wait for it, the most that are kept here:"
                 " nothing more is taken until it is back (setting spool_records)."
             )
+
+    async def attempt(self, do: Callable[[], Awaitable[T]], what: str, entry: Entry) -> T | None:
+        """Do something now, unless something waits; None where it is kept (see `Later`)."""
+        if not self._entries:
+            try:
+                return await do()
+            except StoreUnavailable as error:
+                log.info("kept for later, since the store is away: %s", error)
+        await self.keep(what, entry)
+        return None
 
     async def keep(self, what: str, entry: Entry) -> None:
         """Keep something to be done when the store is back. Raises StoreUnavailable when there is no room."""
@@ -184,6 +191,7 @@ class Spool:
         except Exception:
             log.exception("something that waited for the store could not be done; it is kept as failed")
             await self.near.documents.add(Document(_FAILED, document.id, document.body))
+            self.failed += 1
         await self.near.documents.remove(document.kind, document.id)
         self._entries -= 1
 
@@ -218,8 +226,7 @@ class SpooledStore:
         """Carry over what waits; return how much. Raises StoreUnavailable while the far store is away."""
         try:
             done = await self.spool.drain(self._far)
-            if self._away_since is not None:
-                await self._far.answer("is it back?")
+            await self._far.answer("is it there?")
         except StoreUnavailable:
             self._note_away()
             raise
@@ -301,7 +308,13 @@ class SpooledStore:
         await self._far.forget_question(question_id)
 
     async def put_feedback(self, feedback: Feedback) -> None:
-        await self._far.put_feedback(feedback)
+        """Keep a word in the far store. Raises StoreUnavailable also while its answer is not there yet."""
+        try:
+            await self._far.put_feedback(feedback)
+        except RecordInvalid:
+            if await self._near.answer(feedback.answer_id) is None:
+                raise
+            raise StoreUnavailable("The answer is still on its way to the store.") from None
 
     async def feedback_on(self, answer_id: str) -> Sequence[Feedback]:
         return await self._far.feedback_on(answer_id)

@@ -40,7 +40,7 @@ class Fault:
     """What goes wrong with the next `times` requests that `when` (method, path) chooses.
 
     "drop before" closes the connection unheard, "drop after" once the server has done what was asked, "hang" never
-    answers. A status is answered in the server's place, with `headers`.
+    answers while the fault stands. A status is answered in the server's place, with `headers`.
     """
 
     what: What
@@ -56,44 +56,52 @@ class Front:
 
     def __init__(self, server_url: str) -> None:
         self._server_url = server_url
+        self._healed = asyncio.Event()
         self.faults: list[Fault] = []
         self.gone = False
         self.requests: list[tuple[str, str]] = []
         self.url = ""
         self.http: aiohttp.ClientSession
 
+    def heal(self) -> None:
+        """Fail no more; what hangs ends without an answer."""
+        self.faults.clear()
+        self.gone = False
+        self._healed.set()
+        self._healed = asyncio.Event()
+
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.requests.append((request.method, request.path))
         body = await request.read()
-        fault = next(
-            (one for one in self.faults if one.times > 0 and one.when(request.method, request.path)), None
-        )
-        if fault:
-            fault.times -= 1
-            fault.met += 1
-            if fault.what == "status":
-                return web.json_response(
-                    {"code": "x", "message": "y"}, status=fault.status, headers=fault.headers
-                )
-            if fault.what == "hang":
-                await asyncio.sleep(3600)
-        if self.gone or (fault and fault.what == "drop before"):
+        fault = self._next_fault(request)
+        if fault and fault.what == "status":
+            return web.json_response(
+                {"code": "x", "message": "y"}, status=fault.status, headers=fault.headers
+            )
+        if fault and fault.what == "hang":
+            await self._healed.wait()
+        if self.gone or (fault and fault.what != "drop after"):
             return _drop(request)
+        response = await self._answer(request, body)
+        return _drop(request) if fault else response
+
+    def _next_fault(self, request: web.Request) -> Fault | None:
+        for fault in self.faults:
+            if fault.times > 0 and fault.when(request.method, request.path):
+                fault.times -= 1
+                fault.met += 1
+                return fault
+        return None
+
+    async def _answer(self, request: web.Request, body: bytes) -> web.Response:
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP}
         url = f"{self._server_url}{request.raw_path}"
         async with self.http.request(request.method, url, data=body, headers=headers) as response:
             content = await response.read()
-            status, kept = (
-                response.status,
-                {k: v for k, v in response.headers.items() if k.lower() not in _HOP},
-            )
-        if fault and fault.what == "drop after":
-            return _drop(request)
-        if (
-            request.method == "GET"
-            and "/docs/" in request.path
-            and status == HTTPStatus.INTERNAL_SERVER_ERROR
-        ):
+            kept = {name: value for name, value in response.headers.items() if name.lower() not in _HOP}
+            status = response.status
+        reads_item = request.method == "GET" and "/docs/" in request.path
+        if reads_item and status == HTTPStatus.INTERNAL_SERVER_ERROR:
             return web.json_response({"code": "NotFound", "message": "no such item"}, status=404)
         if request.path == "/" and request.method == "GET":
             content = content.replace(self._server_url.encode(), self.url.encode())
@@ -140,6 +148,12 @@ async def cosmos_front(server_url: str) -> AsyncGenerator[Front]:
     app.router.add_route("*", "/{path:.*}", front.handle)
     async with served(app) as front.url, aiohttp.ClientSession(auto_decompress=True) as front.http:
         yield front
+        front.heal()
+
+
+def place_of(config: CosmosConfig) -> dict[str, str]:
+    """Return what another process needs for `config_of`."""
+    return {"url": config.endpoint, "database": config.database}
 
 
 def config_of(url: str, **changes: Any) -> CosmosConfig:

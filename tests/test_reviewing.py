@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +143,7 @@ async def test_a_claim_holds_others_off_until_it_runs_out(bench: Bench) -> None:
     late = replace(review, claimed_until=review.claimed_until - timedelta(hours=1))
     assert await bench.desk.change_review(late)
     with pytest.raises(Refused, match="Your claim ran out"):
-        await bench.rule(given)
+        await bench.rule(given, given_at=datetime.now(UTC))
     await bench.reviewing.claim(given.id, 1, KIM, "Kim")
     assert (await bench.rule(given, reviewer=KIM)).settled_at
 

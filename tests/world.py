@@ -27,6 +27,8 @@ from bot.signing_keys import KeyTimes
 from bot.teams import TeamsFrontEnd, TeamsStyle
 from feedback.desk import Desk
 from feedback.documents import Document, Wanted
+from feedback.later import AtOnce
+from feedback.spool import SpooledStore
 from feedback.sqlite import SqliteStore
 from feedback.store import StoreUnavailable, Undelivered, moment
 from records import Answer, Citation, Feedback, Passage, Question, Timings, VerifiedAnswer
@@ -319,7 +321,7 @@ async def a_world(
     config: BotFrameworkConfig | None = None,
     *,
     key_times: KeyTimes | None = None,
-    store: SqliteStore | None = None,
+    store: SqliteStore | SpooledStore | None = None,
     rules: tuple[RatingRules, ReviewRules] = (RatingRules(), NO_SAMPLE),
 ) -> AsyncGenerator[World]:
     """Start the three servers on ports of the system's choice; `store` takes the place of the one in memory."""
@@ -333,6 +335,7 @@ async def a_world(
             some_surroundings(lambda: world.seam.connector),
             known=world.known,
             fresh=lambda verified: all(world.hashes.get(url, then) == then for url, then in verified.pages),
+            later=kept.spool if isinstance(kept, SpooledStore) else AtOnce(),
         )
         world.parts = FeedbackParts(kept, Desk(kept.documents), KEY, around, rules)
         world.asking = Asking(kept, _Late(world), world.parts.looking)

@@ -6,39 +6,63 @@ A question that follows on an answer, a source that is opened, an answer that is
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
-from bot.dialogs.rate import Rating, Said, Word
+from bot.dialogs.rate import Rating, Said, Word, unbound
 from bot.dialogs.review import Reviewing
+from feedback.later import Later
 from feedback.store import FeedbackStore
 from model.answering import follows
 from records import Answer, FeedbackKind, Question
 
 FOLLOW_UP, OPENED, ABANDONED = "follow_up", "opened", "abandoned"
+DELIVERED, STOPPED = "look at delivered", "note stopped"
+"""What waits while the store is away."""
 _SOON = timedelta(minutes=30)
 
 
 class Looking:
-    """A `bot.dialogs.ask.Afterwards`."""
+    """A `bot.dialogs.ask.Afterwards`. What the store cannot take now is looked at later."""
 
-    def __init__(self, store: FeedbackStore, rating: Rating, reviewing: Reviewing) -> None:
+    def __init__(self, store: FeedbackStore, rating: Rating, reviewing: Reviewing, later: Later) -> None:
         self._store = store
         self._rating = rating
         self._reviewing = reviewing
+        self._later = later
+        later.on(DELIVERED, lambda entry: self._delivered(**entry))
+        later.on(STOPPED, lambda entry: self._stopped(**entry))
 
-    async def delivered(self, answer: Answer, message_id: str) -> None:
+    async def delivered(self, question: Question, message_id: str) -> None:
         """Tie what was said before the answer was known, note a follow-up, and let reviewers see what they should."""
+        entry = {"question_id": question.id, "message_id": message_id}
+        await self._later.attempt(partial(self._delivered, **entry), DELIVERED, entry)
+
+    async def stopped(self, question: Question) -> None:
+        """Note that the asker did not wait for the end; where no answer was written, it is kept apart."""
+        entry = {
+            "question_id": question.id,
+            "asker": question.asker,
+            "conversation": question.conversation,
+            "at": datetime.now(UTC).isoformat(),
+        }
+        await self._later.attempt(partial(self._stopped, **entry), STOPPED, entry)
+
+    async def _delivered(self, question_id: str, message_id: str) -> None:
+        answer = await self._store.answer_to_question(question_id)
+        if answer is None:  # a sentence in its place, or forgotten meanwhile
+            return
         await self._rating.tie(answer, message_id)
         await self._note_follow_up(answer)
         await self._reviewing.consider(answer)
 
-    async def stopped(self, question: Question) -> None:
-        """Note that the asker did not wait for the end; where no answer was written, it is kept apart."""
-        answer = await self._store.answer_to_question(question.id)
-        word, said = _signal(ABANDONED, question.asker, f"{question.id}|{ABANDONED}")
+    async def _stopped(self, question_id: str, asker: str, conversation: str, at: str) -> None:
+        answer = await self._store.answer_to_question(question_id)
+        said = Said(asker, f"{question_id}|{ABANDONED}", datetime.fromisoformat(at))
+        word = Word(FeedbackKind.IMPLICIT, ABANDONED)
         if answer is not None:
             await self._rating.give(answer, word, said)
         else:
-            await self._rating.keep_untied(question.conversation, "", word, said)
+            await self._rating.keep_untied(conversation, "", unbound(word, said))
 
     async def opened(self, answer: Answer, number: int) -> None:
         """Note that somebody opened a source of an answer; who it was is not known."""

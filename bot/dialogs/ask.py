@@ -38,8 +38,8 @@ class Stopped(Undeliverable):
 class Afterwards(Protocol):
     """What happens with an answer once its asker has it (`bot/dialogs/afterwards.py`)."""
 
-    async def delivered(self, answer: Answer, message_id: str) -> None:
-        """Take note of an answer that is on screen as this message."""
+    async def delivered(self, question: Question, message_id: str) -> None:
+        """Take note that the answer to this question, or a sentence in its place, is on screen as this message."""
         ...
 
     async def stopped(self, question: Question) -> None:
@@ -183,9 +183,7 @@ class Asking:
         if self._afterwards is None or not message_id:
             return
         try:
-            answer = await self._store.answer_to_question(question.id)
-            if answer is not None:
-                await self._afterwards.delivered(answer, message_id)
+            await self._afterwards.delivered(question, message_id)
         except Exception:
             log.exception("an answer was delivered, but not looked at")
 

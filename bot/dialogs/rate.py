@@ -62,16 +62,13 @@ class Rating:
 
     async def give(self, answer: Answer, word: Word, said: Said) -> Feedback:
         """Keep a word on an answer; it replaces the giver's earlier one of its kind, unless that was said later."""
-        feedback = _feedback(word, said, answer)
-        await self._store.put_feedback(feedback)
-        await self._tell_reviewers(answer, feedback)
-        return feedback
+        return await self.bind(answer, unbound(word, said))
 
-    async def keep_untied(self, conversation: str, message_id: str, word: Word, said: Said) -> None:
+    async def keep_untied(self, conversation: str, message_id: str, feedback: Feedback) -> None:
         """Keep a word apart that belongs to no known answer; it is counted, and tied if its answer appears."""
-        name = said.source or f"{said.giver}|{said.at.isoformat()}"
-        untied = Untied(str(word.kind), conversation, message_id, _feedback(word, said, None))
-        await self._reviewing.desk.keep_untied(untied, f"{name}|{word.kind}|{word.value}")
+        name = feedback.source or f"{feedback.giver}|{feedback.given_at.isoformat()}"
+        untied = Untied(str(feedback.kind), conversation, message_id, feedback)
+        await self._reviewing.desk.keep_untied(untied, f"{name}|{feedback.kind}|{feedback.value}")
         if message_id:  # it may have been delivered while this was written
             answer = await self._store.answer_in_message(conversation, message_id)
             if answer is not None:
@@ -81,10 +78,15 @@ class Rating:
         """An answer was delivered as this message: give it the words that came before it."""
         desk = self._reviewing.desk
         for name, feedback in await desk.untied_to(answer.question.conversation, message_id):
-            tied = replace(feedback, **_of(answer))
-            await self._store.put_feedback(tied)
-            await self._tell_reviewers(answer, tied)
+            await self.bind(answer, feedback)
             await desk.remove_untied(name)
+
+    async def bind(self, answer: Answer, feedback: Feedback) -> Feedback:
+        """Keep a word that was said before its answer was known, on that answer."""
+        bound = replace(feedback, **_of(answer))
+        await self._store.put_feedback(bound)
+        await self._tell_reviewers(answer, bound)
+        return bound
 
     def waits(self, feedback: Feedback) -> bool:
         """Tell whether somebody who said this waits to hear from a reviewer."""
@@ -131,8 +133,9 @@ def spoken_at(timestamp: str) -> datetime:
     return min(told.astimezone(UTC), now)
 
 
-def _feedback(word: Word, said: Said, answer: Answer | None) -> Feedback:
-    feedback = Feedback(
+def unbound(word: Word, said: Said) -> Feedback:
+    """Return a word as feedback on an answer that is not known yet."""
+    return Feedback(
         answer_id="",
         giver=said.giver,
         kind=word.kind,
@@ -144,7 +147,6 @@ def _feedback(word: Word, said: Said, answer: Answer | None) -> Feedback:
         reasons=word.reasons,
         source=said.source,
     )
-    return replace(feedback, **_of(answer)) if answer else feedback
 
 
 def _of(answer: Answer) -> dict[str, object]:

@@ -20,6 +20,7 @@ from urllib.parse import urldefrag, urlsplit
 
 from bot.wording import RULED
 from feedback.desk import Desk
+from feedback.documents import TRIES
 from feedback.store import FeedbackStore, StoreUnavailable
 from model.prompt import NOT_ON_PAGE
 from records import (
@@ -38,7 +39,6 @@ DECLINED_FOR = timedelta(days=30)
 DECLINED_LIMIT = 500
 """How many declined questions a new one is compared with."""
 _FIRST_BLOCK = 5
-_TRIES = 20
 
 
 class Refused(Exception):
@@ -203,7 +203,7 @@ class Reviewing:
             known = [(one.source, one.reviewer) for one in review.verdicts]
             if verdict.source and (verdict.source, verdict.reviewer) in known:
                 return review
-            _check(review, round_, verdict.reviewer, now, deciding=True)
+            _check(review, round_, verdict.reviewer, verdict.given_at, deciding=True)
             given = _consented(review, verdict)
             decided = _unclaimed(replace(review, verdicts=(*review.verdicts, given)))
             return self._settled_if_enough(decided, now)
@@ -288,10 +288,10 @@ class Reviewing:
         self, answer_id: str, change: Callable[[Review], Review], *, tell: bool = False
     ) -> Review:
         """Change a review, however many others do; `tell` leaves an errand for those who see it."""
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             review = await self.desk.review(answer_id)
             if review is None:
-                raise Refused("This is not here any more: the question was deleted.")
+                raise Refused("This is not here any more: its question was deleted.")
             changed = change(review)
             if changed == review:
                 return review
