@@ -1,9 +1,14 @@
-"""The bot with a real store and a scripted model, as a process that can be killed: python -m tests.storm_bot STORE PORT."""
+"""The bot with a real store and a scripted model, as a process that can be killed: python -m tests.storm_bot STORE PORT.
+
+STORE is a file, or where a Cosmos DB is, as JSON (tests/cosmos.py `place_of`), with a folder for the "spools" beside it.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from aiohttp import web
@@ -14,19 +19,42 @@ from bot.dialogs.rate import RatingRules
 from bot.feedback_parts import FeedbackParts
 from bot.pace import Pace
 from bot.reviewers import Reviewers
+from bot.storing import Store
 from bot.teams import TeamsFrontEnd
+from bot.upkeep import Upkeep
+from feedback.cosmos import CosmosStore
 from feedback.desk import Desk
+from feedback.later import AtOnce
+from feedback.spool import Spool, SpooledStore
 from feedback.sqlite import SqliteStore
+from feedback.store import Hold
+from tests.cosmos import config_of
 from tests.world import KEY, NO_SAMPLE, ScriptedAnswerer, pseudonym, some_surroundings
 
 REVIEWERS = [f"aad-r{number}" for number in range(10)]
+HOLD_S = 12.0
+"""Shorter than in use, so that a test need not wait; long enough for a slow machine."""
 
 
-async def run(path: Path, port: int) -> None:
+async def open_store(where: str, hold: Hold) -> Store:
+    """Open what the command line names."""
+    if not where.startswith("{"):
+        return SqliteStore.open(Path(where), hold=hold)
+    place = json.loads(where)
+    spool = SqliteStore.open(Path(place.pop("spools")) / f"{hold.holder}.sqlite3", hold=hold)
+    store = SpooledStore(CosmosStore(config_of(**place), hold=hold), Spool(spool, most=1_000))
+    await store.spool.load()
+    return store
+
+
+async def run(where: str, port: int) -> None:
     """Serve until killed."""
-    store = SqliteStore.open(path)
-    around = some_surroundings(lambda: seam.connector)
-    parts = FeedbackParts(store, Desk(store.documents), KEY, around, (RatingRules(), NO_SAMPLE))
+    hold = Hold(str(port), HOLD_S)
+    store = await open_store(where, hold)
+    later = store.spool if isinstance(store, SpooledStore) else AtOnce()
+    around = replace(some_surroundings(lambda: seam.connector), later=later)
+    desk = Desk(store.documents, hold.holder)
+    parts = FeedbackParts(store, desk, KEY, around, (RatingRules(), NO_SAMPLE))
     asking = Asking(store, ScriptedAnswerer(), parts.looking)
     front = TeamsFrontEnd(asking, store, pseudonym, parts.hands(Reviewers(REVIEWERS)))
     seam = BotFrameworkSeam(BotFrameworkConfig(allow_unauthenticated=True), front, pace=Pace([(10_000, 1.0)]))
@@ -35,11 +63,12 @@ async def run(path: Path, port: int) -> None:
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
-    await asking.resume(lambda question: front.reply_for(question, seam.connector))
+    upkeep = Upkeep(asking, lambda question: front.reply_for(question, seam.connector), store, hold)
+    await upkeep.resume()
     sys.stdout.write("ready\n")
     sys.stdout.flush()
-    await parts.courier.run(0.5)
+    await asyncio.gather(parts.courier.run(0.5), upkeep.run())
 
 
 if __name__ == "__main__":
-    asyncio.run(run(Path(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(run(sys.argv[1], int(sys.argv[2])))
