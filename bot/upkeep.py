@@ -62,6 +62,6 @@ async def _again(every_s: float, do: Callable[[], Awaitable[object]]) -> None:
         try:
             await do()
         except StoreUnavailable as error:
-            log.info("the store is away: %s", error)
+            log.debug("the store is away: %s", error)
         except Exception:
             log.exception("a round of upkeep failed; the next one goes on")

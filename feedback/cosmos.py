@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -299,7 +299,7 @@ class _Connection:
         async with self._connecting:
             if self._container is None:
                 async with AsyncExitStack() as closing:
-                    client = await closing.enter_async_context(client_of(self._config))
+                    client = await closing.enter_async_context(connected(self._config))
                     database = client.get_database_client(self._config.database)
                     self._container = database.get_container_client(self._config.container)
                     self._closing = closing.pop_all()
@@ -311,16 +311,22 @@ class _Connection:
         await self._closing.aclose()
 
 
-def client_of(config: CosmosConfig) -> CosmosClient:
-    """Return a client; an identity is closed with the process."""
-    credential = config.key or DefaultAzureCredential()
-    return CosmosClient(config.endpoint, credential, **config.options)
+@asynccontextmanager
+async def connected(config: CosmosConfig) -> AsyncGenerator[CosmosClient]:
+    """Open a client; it is let go of where it cannot connect, too, which its own context manager leaves undone."""
+    async with AsyncExitStack() as closing:
+        credential = config.key or await closing.enter_async_context(DefaultAzureCredential())
+        client = CosmosClient(config.endpoint, credential, **config.options)
+        closing.push_async_callback(client.close)
+        await client.__aenter__()
+        yield client
 
 
 async def make_container(config: CosmosConfig) -> str:
     """Make database and container where they are missing (`askpage store init`); return what was done."""
-    async with client_of(config) as client:
-        return await create(config, client)
+    with explained(config.timeout_s):
+        async with connected(config) as client:
+            return await create(config, client)
 
 
 def _answer_in(item: Item) -> Answer:

@@ -227,8 +227,8 @@ class SpooledStore:
         try:
             done = await self.spool.drain(self._far)
             await self._far.answer("is it there?")
-        except StoreUnavailable:
-            self._note_away()
+        except StoreUnavailable as error:
+            self._note_away(error)
             raise
         if self._away_since is not None:
             log.warning("the store is back; %d records were carried over", done)
@@ -240,16 +240,16 @@ class SpooledStore:
             return False
         try:
             return await self._far.add_question(question)
-        except StoreUnavailable:
-            self._note_away()
+        except StoreUnavailable as error:
+            self._note_away(error)
             return await self.spool.keep_question(question)
 
     async def add_answer(self, answer: Answer) -> Answer:
         if not self.spool.has(answer.question.id):
             try:
                 return await self._far.add_answer(answer)
-            except StoreUnavailable:
-                self._note_away()
+            except StoreUnavailable as error:
+                self._note_away(error)
                 await self.spool.keep_question(answer.question)
         return await self._near.add_answer(answer)
 
@@ -259,8 +259,8 @@ class SpooledStore:
             return
         try:
             await self._far.mark_delivered(question_id, message_id)
-        except StoreUnavailable:
-            self._note_away()
+        except StoreUnavailable as error:
+            self._note_away(error)
             self.spool.closed.add(question_id)
             await self.spool.keep(DELIVERED, {"question_id": question_id, "message_id": message_id})
 
@@ -272,8 +272,8 @@ class SpooledStore:
                 for left in await self._far.undelivered()
                 if not self.spool.has(left.question.id) and left.question.id not in self.spool.closed
             ]
-        except StoreUnavailable:
-            self._note_away()
+        except StoreUnavailable as error:
+            self._note_away(error)
             far = []
         return sorted(near + far, key=lambda left: left.question.asked_at)
 
@@ -294,8 +294,8 @@ class SpooledStore:
         near = list(await self._near.recent_answers(conversation, limit)) if self.spool.records else []
         try:
             far = list(await self._far.recent_answers(conversation, limit))
-        except StoreUnavailable:
-            self._note_away()
+        except StoreUnavailable as error:
+            self._note_away(error)
             far = []
         known = {answer.id: answer for answer in far + near}
         return sorted(known.values(), key=lambda answer: answer.answered_at)[-limit:] if limit > 0 else []
@@ -343,9 +343,9 @@ class SpooledStore:
         found = await find(self._near) if self.spool.records else None
         return found if found is not None else await find(self._far)
 
-    def _note_away(self) -> None:
+    def _note_away(self, why: StoreUnavailable) -> None:
         if self._away_since is None:
-            log.warning("the store is away: what is said is kept here until it is back")
+            log.warning("the store is away, and what is said is kept here until it is back: %s", why)
             self._away_since = time.monotonic()
 
 

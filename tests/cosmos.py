@@ -104,7 +104,8 @@ class Front:
         if reads_item and status == HTTPStatus.INTERNAL_SERVER_ERROR:
             return web.json_response({"code": "NotFound", "message": "no such item"}, status=404)
         if request.path == "/" and request.method == "GET":
-            content = content.replace(self._server_url.encode(), self.url.encode())
+            its_own = self._server_url.replace("http://", "https://")  # which is not even true
+            content = content.replace(its_own.encode(), self.url.encode())
         return web.Response(body=content, status=status, headers=kept)
 
 
