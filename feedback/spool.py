@@ -330,6 +330,9 @@ class SpooledStore:
     async def drop_rows(self, rows: Sequence[Row]) -> None:
         await self._far.drop_rows(rows)
 
+    async def count(self, table: Table) -> int:
+        return await self._far.count(table)
+
     async def close(self) -> None:
         await self._far.close()
         await self._near.close()
