@@ -15,10 +15,10 @@ from rich.progress import Progress
 from rich.table import Table
 
 from bot.parts import open_answering, open_shelf
+from bot.storing import open_store
 from console import Json, out, progress_bar, question_of
 from feedback.desk import Desk
 from feedback.report import Report, report
-from feedback.sqlite import SqliteStore
 from model.evaluate import Item, Judged, Scores, evaluate, read_squad
 from options import with_settings
 from pages.index import PageIndex
@@ -102,8 +102,5 @@ def _figure(value: float | None) -> str:
 
 
 async def _report(settings: Settings) -> Report:
-    store = await asyncio.to_thread(SqliteStore.open, settings.store_path)
-    try:
+    async with open_store(settings) as store:
         return await report(store, Desk(store.documents))
-    finally:
-        await store.close()

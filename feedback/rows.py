@@ -113,6 +113,13 @@ def _parsed(text: str) -> object:
         return text
 
 
+async def every_line(store: Rows, person: str | None = None) -> AsyncIterator[str]:
+    """Yield everything that a store holds, or that is of one person, as lines of JSON."""
+    for table in TABLES:
+        async for row in every_row(store, table, person=person):
+            yield line_of(row)
+
+
 @dataclass(frozen=True, slots=True)
 class Sum:
     """How many rows a table has, and the SHA-256 of their lines, in hex."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 import secrets
 import socket
 import subprocess
@@ -104,7 +105,8 @@ class Front:
         if reads_item and status == HTTPStatus.INTERNAL_SERVER_ERROR:
             return web.json_response({"code": "NotFound", "message": "no such item"}, status=404)
         if request.path == "/" and request.method == "GET":
-            content = content.replace(self._server_url.encode(), self.url.encode())
+            server = self._server_url.partition("://")[2].encode()
+            content = re.sub(rb"https?://" + re.escape(server), self.url.encode(), content)
         return web.Response(body=content, status=status, headers=kept)
 
 
