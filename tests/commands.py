@@ -35,6 +35,7 @@ class Commands:
 
     folder: Path
     config: CosmosConfig | None = None
+    limit_s: float = 240.0
 
     async def start(self, *arguments: str) -> asyncio.subprocess.Process:
         """Start a command."""
@@ -61,7 +62,7 @@ class Commands:
 
     async def run(self, *arguments: str) -> Done:
         """Run a command to its end."""
-        return await ended(await self.start(*arguments))
+        return await ended(await self.start(*arguments), self.limit_s)
 
     async def killed(self, front: Front, at_request: int, *arguments: str, by: Signals = SIGKILL) -> Done:
         """Run a command, and send it a signal when its so many-th request for records arrives."""
@@ -76,14 +77,14 @@ class Commands:
             return seen >= at_request
 
         front.faults = [Fault("drop before", times=1_000, when=kill)]
-        done = await ended(process)
+        done = await ended(process, self.limit_s)
         front.faults = []
         return done
 
 
-async def ended(process: asyncio.subprocess.Process) -> Done:
+async def ended(process: asyncio.subprocess.Process, limit_s: float = 240.0) -> Done:
     """Wait for the end of a command."""
-    async with asyncio.timeout(240):
+    async with asyncio.timeout(limit_s):
         out, err = await process.communicate()
     assert process.returncode is not None
     return Done(process.returncode, out, err.decode())
