@@ -169,12 +169,14 @@ def _allowed() -> Generator[None]:
 
 
 def _same(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Compare what matters: the service adds defaults of its own."""
-    return all(
-        _in_order(found.get(name)) == _in_order(wanted[name])
-        for name in ("includedPaths", "compositeIndexes")
-    )
+    """Compare what matters: the service adds properties of its own, and has them in its own order."""
+    return _indexes(found) == _indexes(wanted)
 
 
-def _in_order(paths: Any) -> list[str]:
-    return sorted(str(path) for path in paths or ())
+def _indexes(policy: Mapping[str, Any]) -> set[str | tuple[tuple[str, str], ...]]:
+    single: set[str] = {index["path"] for index in policy.get("includedPaths") or ()}
+    composite = {
+        tuple((part["path"], part.get("order", "ascending")) for part in index)
+        for index in policy.get("compositeIndexes") or ()
+    }
+    return {*single, *composite}
