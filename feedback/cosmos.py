@@ -321,7 +321,7 @@ class _Connection:
         async with self._connecting:
             if self._container is None:
                 async with AsyncExitStack() as closing:
-                    client = await closing.enter_async_context(_client(self._config))
+                    client = await closing.enter_async_context(client_of(self._config))
                     database = client.get_database_client(self._config.database)
                     self._container = database.get_container_client(self._config.container)
                     self._closing = closing.pop_all()
@@ -334,7 +334,7 @@ class _Connection:
 
 
 @asynccontextmanager
-async def _client(config: CosmosConfig) -> AsyncGenerator[CosmosClient]:
+async def client_of(config: CosmosConfig) -> AsyncGenerator[CosmosClient]:
     """Connect with the key, or with the identity of the machine or developer."""
     async with AsyncExitStack() as closing:
         credential = config.key or await closing.enter_async_context(DefaultAzureCredential())
@@ -349,7 +349,7 @@ async def make_container(config: CosmosConfig) -> str:
     Raises StoreUnavailable.
     """
     with explained(config.timeout_s):
-        async with _client(config) as client:
+        async with client_of(config) as client:
             return await create(config, client)
 
 

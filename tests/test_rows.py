@@ -15,7 +15,8 @@ import pytest
 from feedback.cosmos import CosmosStore
 from feedback.documents import Document
 from feedback.retention import Retention, retain
-from feedback.rows import TABLES, Row, every_row, key_of, line_of, sum_of
+from feedback.rows import TABLES, Row, every_line, every_row, key_of, line_of, sum_of
+from feedback.spool import Spool
 from feedback.sqlite import SqliteStore
 from feedback.store import StoreError
 from records import Answer, answer_id_of
@@ -172,6 +173,18 @@ async def test_no_answer_stays_in_the_file_without_its_question(sqlite: SqliteSt
     with sqlite3.connect(tmp_path / "store.sqlite3") as file:
         assert file.execute("SELECT count(*) FROM answers").fetchone() == (0,)
     file.close()
+
+
+async def test_what_a_process_left_is_taken_over_with_the_answers(sqlite: SqliteStore, tmp_path: Path) -> None:
+    await answered(sqlite, 1)
+    await sqlite.documents.add(Document("kind", "one", "{}"))
+    wanted = [line async for line in every_line(sqlite)]
+    near = SqliteStore.open(tmp_path / "near.sqlite3")
+    for _ in range(2):  # again, as after a stop in between
+        await Spool(near, most=10).take_over(sqlite)
+        assert [line async for line in every_line(near)] == wanted
+        assert [line async for line in every_line(sqlite)] == []
+    await near.close()
 
 
 async def test_a_line_is_json_and_the_same_in_both_stores(sqlite: SqliteStore, cosmos: CosmosStore) -> None:
