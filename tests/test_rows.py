@@ -119,6 +119,11 @@ async def test_words_on_two_answers_may_have_one_number(store: Store) -> None:
     assert current.value == "dislike"
 
 
+async def test_what_is_refused_is_counted_too(cosmos: CosmosStore) -> None:
+    assert [await cosmos.add_question(question()) for _ in range(2)] == [True, False]
+    assert cosmos.charges.by_operation["create"].trips == 2
+
+
 async def test_a_changed_question_still_leads_to_its_older_answer(store: Store) -> None:
     asked = question()
     given = answer(asked, "an id of an older program")
