@@ -180,7 +180,9 @@ async def test_no_answer_stays_in_the_file_without_its_question(sqlite: SqliteSt
     file.close()
 
 
-async def test_what_a_process_left_is_taken_over_with_the_answers(sqlite: SqliteStore, tmp_path: Path) -> None:
+async def test_what_a_process_left_is_taken_over_with_the_answers(
+    sqlite: SqliteStore, tmp_path: Path
+) -> None:
     await answered(sqlite, 1)
     await sqlite.documents.add(Document("kind", "one", "{}"))
     wanted = [line async for line in every_line(sqlite)]
