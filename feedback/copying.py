@@ -49,7 +49,8 @@ class Named:
     def sentence(self, words: str) -> str:
         """Return the words, in which {n} is how many, and the first names."""
         more = ", …" if self.count > len(self.first) else ""
-        return f"{words.format(n=f'{self.count:,}')}: {', '.join(self.first)}{more}."
+        which = f": {', '.join(self.first)}{more}" if self.first else ""
+        return f"{words.format(n=f'{self.count:,}' if self.count else 'some')}{which}."
 
 
 @dataclass(slots=True)
@@ -211,7 +212,7 @@ class Copying:
             )
         if not self._copied.same:
             raise CopyFailed(
-                (await self._differences()).sentence("After two rounds {n} records differ")
+                (await self._differences()).sentence("After two rounds {n} records differed")
                 + " A bot that runs on either store changes it: stop it and run the command again, which carries over"
                 " the difference. An answer whose question has expired is not carried over;"
                 " `askpage store retain` removes it."

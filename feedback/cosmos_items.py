@@ -239,13 +239,17 @@ def explained(timeout_s: float) -> Generator[None]:
     except TimeoutError as error:
         raise StoreUnavailable(f"Cosmos DB did not answer within {timeout_s:g} s.") from error
     except ClientAuthenticationError as error:
-        raise StoreUnavailable(_REFUSED) from error
+        raise StoreUnavailable(_NOBODY) from error
     except (AzureError, OSError) as error:
         raise StoreUnavailable(f"Cosmos DB cannot be reached: {type(error).__name__}.") from error
     except UnicodeEncodeError as error:
         raise RecordInvalid(f"an id or a channel's field is not text: {error.object!r}") from error
 
 
+_NOBODY = (
+    "No identity for Cosmos DB was found: run where a managed identity is, sign in with `az login`, or set the key"
+    " (cosmos_key)."
+)
 _REFUSED = (
     "Cosmos DB does not let this program in: give its identity the role “Cosmos DB Built-in Data Contributor”, or set"
     " the key."
