@@ -32,13 +32,15 @@ check: $(VENV)/.test-installed
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.bench-installed node_modules/.run-installed
+bench: $(VENV)/.bench-installed node_modules/.test-installed
 	$(BIN)/askpage setup
 	$(BIN)/python -m benchmarks.retrieval
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.overhead
 	$(BIN)/python -m benchmarks.matching
 	$(BIN)/python -m benchmarks.ratings
+	$(BIN)/python -m benchmarks.cosmos
+	$(BIN)/python -m benchmarks.copying --records 10000
 
 # The pictures of the docs.
 screenshots: $(VENV)/.test-installed node_modules/.test-installed

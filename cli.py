@@ -1,4 +1,4 @@
-"""The command line: `askpage serve | ask | pages | evaluate | feedback | models | setup`.
+"""The command line: `askpage serve | ask | pages | evaluate | feedback | store | export | models | setup`.
 
 Every command takes every setting of `settings.py` as an option. What a person can mend is one sentence on standard
 error and exit status 2; `--json` prints one JSON object on standard output and nothing else.
@@ -24,6 +24,7 @@ from rich.table import Table
 from bot.app import CannotServe, listen, serve
 from bot.parts import Shelf, open_parts, open_shelf
 from cli_measure import evaluate_command, feedback_command
+from cli_store import export_command, store_app
 from console import Json, out, progress_bar, progress_out, question_of
 from feedback.store import StoreError
 from model.evaluate import DatasetInvalid
@@ -52,6 +53,7 @@ MISTAKES = (
     VersionError,
 )
 """What a person can mend: one sentence each, exit status 2."""
+INTERRUPTED = 130
 
 app = typer.Typer(
     name="askpage",
@@ -66,6 +68,8 @@ app.add_typer(pages_app, name="pages")
 app.add_typer(models_app, name="models")
 app.command("evaluate")(evaluate_command)
 app.command("feedback")(feedback_command)
+app.add_typer(store_app, name="store")
+app.command("export")(export_command)
 
 
 # Serving
@@ -352,9 +356,10 @@ def main() -> None:
     except MISTAKES as mistake:
         _complain(str(mistake))
         sys.exit(2)
-    except KeyboardInterrupt:
-        _complain("Interrupted. Run the same command again to go on where it stopped.")
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:  # typer's word for Ctrl-C
+            _complain("Interrupted. Run the same command again to go on where it stopped.")
+        raise
 
 
 def _complain(sentence: str) -> None:

@@ -63,6 +63,15 @@ def abandoned_in(data_dir: Path) -> Generator[list[Instance]]:
         ]
 
 
+def instances_in(data_dir: Path) -> list[tuple[Instance, bool]]:
+    """Return the processes that ever had a spool here, and whether each runs now."""
+    found: list[tuple[Instance, bool]] = []
+    for spool in sorted((data_dir / "instances").glob("*/spool.sqlite3")):
+        with _locked(spool.parent) as free:
+            found.append((Instance(_name_in(spool.parent), spool.parent), not free))
+    return found
+
+
 @contextmanager
 def _locked(folder: Path) -> Generator[bool]:
     """Lock a folder; yields whether it worked. The lock goes with the process, however that ends."""

@@ -25,7 +25,7 @@ from azure.identity.aio import DefaultAzureCredential
 from feedback import cosmos_records as as_item
 from feedback.cosmos_documents import CosmosDocuments
 from feedback.cosmos_items import Charges, Item, Items, explained
-from feedback.cosmos_schema import CosmosConfig, create
+from feedback.cosmos_schema import CosmosConfig, create, sort_key
 from feedback.plain import answer_from, feedback_from, question_from
 from feedback.rows import PAGE, Row, Table
 from feedback.store import ALONE, Hold, RecordInvalid, StoreError, StoreUnavailable, Undelivered
@@ -44,6 +44,7 @@ class CosmosStore:
         self._config = config
         self._hold = hold
         self._closed = False
+        self._number = 0
         self.documents = CosmosDocuments(items, self._aged)
 
     @classmethod
@@ -198,7 +199,7 @@ class CosmosStore:
         """Keep or replace one person's word. Raises RecordInvalid when its answer is not known."""
         self._must_be_open()
         answer_id = feedback.answer_id
-        item = self._aged(as_item.feedback_item(feedback, number=time.time_ns()))
+        item = self._aged(as_item.feedback_item(feedback, number=self._next_number()))
         await self._items.create(item)
         if (
             await self._items.read(answer_id, as_item.ANSWER) is None
@@ -229,26 +230,31 @@ class CosmosStore:
         found = await self._items.query(
             f"SELECT TOP {max(limit, 0)} * FROM c WHERE c.type = @type{of_person} AND c.key > @key ORDER BY {order}",  # noqa: S608
             type=table,
-            key=after,
+            key=sort_key(after),
             **({"person": person} if person is not None else {}),
         )
         return [as_item.row_in(item) for item in found]
 
     async def put_rows(self, rows: Sequence[Row]) -> None:
-        """Keep rows as they are."""
+        """Keep rows as they are. A question that is there keeps its holder, and the way to its answer."""
         self._must_be_open()
-        items = [self._aged(as_item.item_of(row)) for row in rows]
-        await self._items.together([partial(self._items.upsert, item) for item in items])
-        for item in items:
-            if item["type"] == "answer" and item["pk"] != answer_id_of(item["question_id"]):  # an older one
-                pk = answer_id_of(item["question_id"])
-                await self._items.patch(pk, as_item.QUESTION, {"answer_id": item["name"]})
+        with explained(self._config.timeout_s):
+            items = [self._aged(as_item.item_of(row)) for row in rows]
+        await self._items.together([partial(self._put, item) for item in items])
 
     async def drop_rows(self, rows: Sequence[Row]) -> None:
         """Delete rows."""
         self._must_be_open()
         items = [as_item.item_of(row) for row in rows]
         await self._items.together([partial(self._items.delete, item["pk"], item["id"]) for item in items])
+
+    async def count(self, table: Table) -> int:
+        """Return how many rows a table has."""
+        self._must_be_open()
+        found: list[Any] = await self._items.query(
+            "SELECT VALUE COUNT(1) FROM c WHERE c.type = @type", type=table
+        )
+        return sum(found)
 
     async def changes(self, since: str = "") -> tuple[Sequence[Row], str]:
         """Return the rows that were written since a place in the change feed, and the next place.
@@ -271,6 +277,22 @@ class CosmosStore:
 
     def _aged(self, item: Item) -> Item:
         return item | {"ttl": self._config.ttl_s(item["kind"])}
+
+    def _next_number(self) -> int:
+        """Return the time in microseconds, but never a number twice. Cosmos DB's numbers are exact up to 2**53."""
+        self._number = max(self._number + 1, time.time_ns() // 1000)
+        return self._number
+
+    async def _put(self, item: Item) -> None:
+        if item["type"] == "question":
+            if not await self._items.create(item):
+                changes = {name: item[name] for name in as_item.CHANGING}
+                await self._items.patch(item["pk"], item["id"], changes)
+            return
+        await self._items.upsert(item)
+        if item["type"] == "answer" and item["pk"] != answer_id_of(item["question_id"]):  # an older one
+            pk = answer_id_of(item["question_id"])
+            await self._items.patch(pk, as_item.QUESTION, {"answer_id": item["name"]})
 
     async def _take(self, item: Item) -> bool:
         held = {"holder": self._hold.holder, "held_until": self._hold.until()}
@@ -299,7 +321,7 @@ class _Connection:
         async with self._connecting:
             if self._container is None:
                 async with AsyncExitStack() as closing:
-                    client = await closing.enter_async_context(connected(self._config))
+                    client = await closing.enter_async_context(client_of(self._config))
                     database = client.get_database_client(self._config.database)
                     self._container = database.get_container_client(self._config.container)
                     self._closing = closing.pop_all()
@@ -312,20 +334,22 @@ class _Connection:
 
 
 @asynccontextmanager
-async def connected(config: CosmosConfig) -> AsyncGenerator[CosmosClient]:
-    """Open a client; it is let go of where it cannot connect, too, which its own context manager leaves undone."""
+async def client_of(config: CosmosConfig) -> AsyncGenerator[CosmosClient]:
+    """Connect with the key, or with the identity of the machine or developer."""
     async with AsyncExitStack() as closing:
         credential = config.key or await closing.enter_async_context(DefaultAzureCredential())
         client = CosmosClient(config.endpoint, credential, **config.options)
-        closing.push_async_callback(client.close)
-        await client.__aenter__()
-        yield client
+        closing.push_async_callback(client.close)  # also where connecting fails
+        yield await client.__aenter__()
 
 
 async def make_container(config: CosmosConfig) -> str:
-    """Make database and container where they are missing (`askpage store init`); return what was done."""
+    """Make database and container where they are missing (`askpage store init`); return what was done, a sentence.
+
+    Raises StoreUnavailable.
+    """
     with explained(config.timeout_s):
-        async with connected(config) as client:
+        async with client_of(config) as client:
             return await create(config, client)
 
 

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 
 from feedback.cosmos_items import Item, Items
+from feedback.cosmos_schema import sort_key
 from feedback.documents import TRIES, Document, Wanted
 from feedback.store import StoreUnavailable
 
@@ -93,7 +94,7 @@ def document_item(document: Document, *, version: int) -> Item:
         "id": id_,
         "pk": pk,
         "type": "document",
-        "key": f"{document.kind} {document.id}",
+        "key": sort_key(f"{document.kind} {document.id}"),
         "kind": document.kind,
         "name": document.id,
         **_changes(document),

@@ -199,13 +199,23 @@ class Items:
             loop.time() < self._paused_until
         ):  # whoever speaks to the bot shall not wait for what has just failed
             raise StoreUnavailable("Cosmos DB could not be reached a moment ago; it is asked again soon.")
+        count = self.charges.taken(operation)
         try:
             with explained(self._timeout_s):
                 async with asyncio.timeout(self._timeout_s):
-                    return await call(await self._connect(), self.charges.taken(operation))
+                    return await _counted(call(await self._connect(), count), count)
         except StoreUnavailable:
             self._paused_until = loop.time() + self._pause_s
             raise
+
+
+async def _counted(reply: Awaitable[T], count: Hook) -> T:
+    """Count what was refused, too: it has its price, and the SDK calls its hook for the rest alone."""
+    try:
+        return await reply
+    except CosmosHttpResponseError as error:
+        count(error.headers or {})
+        raise
 
 
 def _only(etag: str) -> dict[str, Any]:
@@ -229,13 +239,17 @@ def explained(timeout_s: float) -> Generator[None]:
     except TimeoutError as error:
         raise StoreUnavailable(f"Cosmos DB did not answer within {timeout_s:g} s.") from error
     except ClientAuthenticationError as error:
-        raise StoreUnavailable(_REFUSED) from error
+        raise StoreUnavailable(_NOBODY) from error
     except (AzureError, OSError) as error:
         raise StoreUnavailable(f"Cosmos DB cannot be reached: {type(error).__name__}.") from error
     except UnicodeEncodeError as error:
         raise RecordInvalid(f"an id or a channel's field is not text: {error.object!r}") from error
 
 
+_NOBODY = (
+    "No identity for Cosmos DB was found: run where a managed identity is, sign in with `az login`, or set the key"
+    " (cosmos_key)."
+)
 _REFUSED = (
     "Cosmos DB does not let this program in: give its identity the role “Cosmos DB Built-in Data Contributor”, or set"
     " the key."

@@ -8,6 +8,7 @@ from typing import Any
 
 from feedback.cosmos_documents import document_item
 from feedback.cosmos_items import Item
+from feedback.cosmos_schema import sort_key
 from feedback.documents import Document
 from feedback.plain import reaction_of, to_json
 from feedback.rows import Row, Table, key_of
@@ -17,6 +18,8 @@ from records import Answer, Feedback, Question, answer_id_of
 QUESTION, ANSWER = "question", "answer"
 """The ids of these items; there is one of each in a partition."""
 OPEN, CLOSED = "open", "closed"
+CHANGING = ("person", "conversation", "at", "body", "reply_to", "message_id", "state", "ttl")
+"""What a question's item takes over when its row is put again; one patch has ten operations at most."""
 
 _NAMES: Mapping[Table, Mapping[str, str]] = {
     "question": {
@@ -116,7 +119,7 @@ def item_of(row: Row) -> Item:
         return document_item(document, version=fields["version"])
     pk, id_ = _place_of(row.table, fields)
     item = {name: fields[field] for field, name in _NAMES[row.table].items()}
-    item |= {"id": id_, "pk": pk, "type": row.table, "key": row.key, "kind": row.table}
+    item |= {"id": id_, "pk": pk, "type": row.table, "key": sort_key(row.key), "kind": row.table}
     if row.table == "question":
         closed = fields["message_id"] is not None
         item |= {"state": CLOSED if closed else OPEN, "answer_id": pk, "holder": "", "held_until": ""}
@@ -126,7 +129,8 @@ def item_of(row: Row) -> Item:
 def row_in(item: Item) -> Row:
     """Return an item as a row."""
     table: Table = item["type"]
-    return Row(table, item["key"], {field: item[name] for field, name in _NAMES[table].items()})
+    fields = {field: item[name] for field, name in _NAMES[table].items()}
+    return Row(table, key_of(table, fields), fields)
 
 
 def _place_of(table: Table, fields: Mapping[str, Any]) -> tuple[str, str]:

@@ -9,7 +9,7 @@ no answer are spread by a hash of their name.
 | property | of | what |
 |---|---|---|
 | `type` | all | question, answer, feedback or document (`feedback/rows.py`) |
-| `key` | all | the row's key; exports go along it |
+| `key` | all | the row's key as `sort_key` writes it; exports go along it |
 | `kind` | all | the type, or a document's kind |
 | `name` | all | the record's own id |
 | `at` | all | the time or place that lists are sorted by |
@@ -23,14 +23,18 @@ Cosmos DB is asked for what it holds by (`kind`, …, `at`, `name`), which the c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from azure.cosmos import PartitionKey
 from azure.cosmos.aio import CosmosClient
+from azure.cosmos.exceptions import CosmosHttpResponseError, CosmosResourceNotFoundError
 
-from feedback.cosmos_items import explained
+from feedback.store import StoreUnavailable
 
 PARTITION = "/pk"
 _SEARCHED = (
@@ -62,7 +66,19 @@ def indexing_policy() -> dict[str, Any]:
     }
 
 
+def sort_key(key: str) -> str:
+    """Return a key in ASCII that sorts as the key does by code points.
+
+    How Cosmos DB sorts characters beyond ASCII is not documented; the SDK, which joins what the partitions give,
+    sorts by code points, other implementations of the protocol by UTF-16 units.
+    """
+    return _BEYOND_ASCII.sub(lambda found: f"~{ord(found[0]):06x}", key)
+
+
+_BEYOND_ASCII = re.compile("[^\x00-\x7d]")  # the tilde introduces, so it is written like those above it
+
 DAY_S = 86_400
+_LONGEST_TTL_S = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,37 +101,82 @@ class CosmosConfig:
     def ttl_s(self, kind: str) -> int:
         """Return how long a record of this kind is kept, seconds; -1 is for ever."""
         days = self.keep_days.get(kind, self.keep_days.get("", 0))
-        return days * DAY_S if days else -1
+        return min(days * DAY_S, _LONGEST_TTL_S) if days else -1
 
 
 async def create(config: CosmosConfig, client: CosmosClient) -> str:
     """Create database and container, or bring an older container's policies up; return what was done, a sentence.
 
-    Raises StoreUnavailable. An identity's data role does not allow this: the service wants the account's key, or the
-    templates in infra/.
+    Raises StoreUnavailable. An identity's data role allows to read all of this, and to make or change nothing.
     """
-    with explained(config.timeout_s):
-        database = await client.create_database_if_not_exists(config.database)
-        policy = indexing_policy()
-        container = await database.create_container_if_not_exists(
-            config.container, PartitionKey(PARTITION), indexing_policy=policy, default_ttl=-1
+    name = f"{config.database}/{config.container}"
+    database = client.get_database_client(config.database)
+    container = database.get_container_client(config.container)
+    policy = indexing_policy()
+    layout: dict[str, Any] = {"indexing_policy": policy, "default_ttl": -1}
+    if not await _exists(database.read):
+        with _allowed():
+            await client.create_database_if_not_exists(config.database)
+    if not await _exists(container.read):
+        with _allowed():
+            await database.create_container_if_not_exists(config.container, PartitionKey(PARTITION), **layout)
+        return f"The container {name} is made, with its indexes and with time to live switched on."
+    found = await container.read()
+    keys = found.get("partitionKey", {}).get("paths")
+    if keys != [PARTITION]:
+        raise StoreUnavailable(
+            f"The container {name} is partitioned by {keys}, not by {PARTITION}: it is not one of askpage."
+            " Name another one in cosmos_container."
         )
-        found = await container.read()
-        if _same(found.get("indexingPolicy", {}), policy) and found.get("defaultTtl") == -1:
-            return f"The container {config.database}/{config.container} is ready."
-        await database.replace_container(
-            container, PartitionKey(PARTITION), indexing_policy=policy, default_ttl=-1
-        )
-        return f"The container {config.database}/{config.container} has its new indexes; they are built meanwhile."
+    if _same(found.get("indexingPolicy", {}), policy) and found.get("defaultTtl") == -1:
+        return f"The container {name} is ready; nothing was to be done."
+    with _allowed():
+        await database.replace_container(container, PartitionKey(PARTITION), **layout)
+    return f"The container {name} has its new indexes and time to live; the service builds them meanwhile."
+
+
+def definition(config: CosmosConfig) -> dict[str, Any]:
+    """Return the container as Azure's templates describe one, for whoever makes it otherwise."""
+    return {
+        "id": config.container,
+        "partitionKey": {"paths": [PARTITION], "kind": "Hash", "version": 2},
+        "indexingPolicy": indexing_policy(),
+        "defaultTtl": -1,
+    }
+
+
+async def _exists(read: Callable[[], Awaitable[object]]) -> bool:
+    try:
+        await read()
+    except CosmosResourceNotFoundError:
+        return False
+    return True
+
+
+@contextmanager
+def _allowed() -> Generator[None]:
+    """Explain what an identity may not."""
+    try:
+        yield
+    except CosmosHttpResponseError as error:
+        if error.status_code != HTTPStatus.FORBIDDEN:
+            raise
+        raise StoreUnavailable(
+            "Cosmos DB does not let this identity make or change databases and containers; the roles for data never"
+            " do. Run `askpage store init` once with the account's key (cosmos_key), or let whoever manages the account"
+            " make the container as `askpage store init --definition` prints it."
+        ) from error
 
 
 def _same(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Compare what matters: the service adds defaults of its own."""
-    return all(
-        _in_order(found.get(name)) == _in_order(wanted[name])
-        for name in ("includedPaths", "compositeIndexes")
-    )
+    """Compare what matters: the service adds properties of its own, and has them in its own order."""
+    return _indexes(found) == _indexes(wanted)
 
 
-def _in_order(paths: Any) -> list[str]:
-    return sorted(str(path) for path in paths or ())
+def _indexes(policy: Mapping[str, Any]) -> set[str | tuple[tuple[str, str], ...]]:
+    single: set[str] = {index["path"] for index in policy.get("includedPaths") or ()}
+    composite = {
+        tuple((part["path"], part.get("order", "ascending")) for part in index)
+        for index in policy.get("compositeIndexes") or ()
+    }
+    return {*single, *composite}

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
+from feedback.plain import question_from
 from feedback.rows import PAGE, TABLES, Row, Rows
 from feedback.store import moment
 
@@ -45,19 +46,26 @@ class Retention:
 
 
 async def retain(
-    store: Rows, retention: Retention, now: datetime, tell: Callable[[int], None] = lambda _: None
+    store: Rows,
+    retention: Retention,
+    now: datetime,
+    tell: Callable[[int], None] = lambda _: None,
+    *,
+    dry_run: bool = False,
 ) -> Mapping[str, int]:
     """Delete what is older than it may be; return how many records of which kind. `tell` hears how many were looked at.
 
-    It can be stopped at any moment and run again. Raises StoreError.
+    It can be stopped at any moment and run again; answers go before their questions, which lead to them. A `dry_run`
+    deletes nothing. Raises StoreError.
     """
     dropped: dict[str, int] = {}
     looked = 0
-    for table in TABLES:
+    for table in reversed(TABLES):
         after = ""
         while page := await store.rows(table, after, PAGE):
             old = [row for row in page if _is_old(row, retention, now)]
-            await store.drop_rows(old)
+            if old and not dry_run:
+                await store.drop_rows(old)
             for row in old:
                 dropped[_kind(row)] = dropped.get(_kind(row), 0) + 1
             looked += len(page)
@@ -73,5 +81,7 @@ def _kind(row: Row) -> str:
 def _is_old(row: Row, retention: Retention, now: datetime) -> bool:
     days = retention.keep_days.get(_kind(row), 0)
     written_at = row.fields[_TIMES[row.table]]
+    if row.table == "answer":  # it goes with its question
+        written_at = moment(question_from(row.fields["question"]).asked_at)
     open_ = row.table == "question" and row.fields["message_id"] is None
     return bool(days and written_at) and not open_ and written_at < moment(now - timedelta(days=days))

@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from feedback.store import StoreError
+
 Table = Literal["question", "answer", "feedback", "document"]
 TABLES: Sequence[Table] = ("question", "answer", "feedback", "document")
 
@@ -59,6 +61,10 @@ class Rows(Protocol):
         """Delete rows; one that is gone is no error."""
         ...
 
+    async def count(self, table: Table) -> int:
+        """Return how many rows a table has."""
+        ...
+
 
 def key_of(table: Table, fields: Mapping[str, Any]) -> str:
     """Return the key of a row: of equal words on an answer, the order in which they came decides."""
@@ -74,14 +80,21 @@ def key_of(table: Table, fields: Mapping[str, Any]) -> str:
 async def every_row(
     store: Rows, table: Table, after: str = "", person: str | None = None
 ) -> AsyncIterator[Row]:
-    """Yield the rows of a table, page by page."""
+    """Yield the rows of a table, page by page. Raises StoreError, also where the keys do not ascend.
+
+    A page begins where the last one ended: a store that sorted otherwise would lose rows without a word.
+    """
     while True:
         page = await store.rows(table, after, PAGE, person)
         for row in page:
+            if row.key <= after:
+                raise StoreError(
+                    f"The store gives its {table} records out of order: {row.key!r} after {after!r}."
+                )
+            after = row.key
             yield row
         if len(page) < PAGE:
             return
-        after = page[-1].key
 
 
 _JSON_FIELDS = frozenset({"record", "body", "question", "reply_to"})
@@ -100,6 +113,13 @@ def _parsed(text: str) -> object:
         return text
 
 
+async def every_line(store: Rows, person: str | None = None) -> AsyncIterator[str]:
+    """Yield everything that a store holds, or that is of one person, as lines of JSON."""
+    for table in TABLES:
+        async for row in every_row(store, table, person=person):
+            yield line_of(row)
+
+
 @dataclass(frozen=True, slots=True)
 class Sum:
     """How many rows a table has, and the SHA-256 of their lines, in hex."""
@@ -110,8 +130,13 @@ class Sum:
 
 async def sum_of(store: Rows, table: Table) -> Sum:
     """Count and hash a table."""
+    return await sum_rows(every_row(store, table))
+
+
+async def sum_rows(rows: AsyncIterator[Row]) -> Sum:
+    """Count and hash rows."""
     digest, count = hashlib.sha256(), 0
-    async for row in every_row(store, table):
+    async for row in rows:
         digest.update(line_of(row).encode() + b"\n")
         count += 1
     return Sum(count, digest.hexdigest())

@@ -87,8 +87,12 @@ class Spool:
     async def take_over(self, left: SqliteStore) -> None:
         """Take what another process left; it may be stopped in between and done again."""
         for table in TABLES:
-            while page := await left.rows(table):
+            after = ""
+            while page := await left.rows(table, after):
                 await self.near.put_rows(page)
+                after = page[-1].key
+        for table in reversed(TABLES):  # a question's answer goes with it
+            while page := await left.rows(table):
                 await left.drop_rows(page)
         await self.load()
 
@@ -329,6 +333,9 @@ class SpooledStore:
 
     async def drop_rows(self, rows: Sequence[Row]) -> None:
         await self._far.drop_rows(rows)
+
+    async def count(self, table: Table) -> int:
+        return await self._far.count(table)
 
     async def close(self) -> None:
         await self._far.close()

@@ -46,7 +46,26 @@ _HOLDERS = """
 ALTER TABLE questions ADD COLUMN holder TEXT NOT NULL DEFAULT '';
 ALTER TABLE questions ADD COLUMN held_until TEXT NOT NULL DEFAULT ''
 """
-_FORMATS = (_TABLES, _SOURCES + sqlite_documents.TABLES, _HOLDERS + ";" + sqlite_rows.INDEXES)
+# Words from elsewhere bring their numbers with them, which tell those on one answer apart, not those on several.
+_NUMBERS = """
+CREATE TABLE words (
+    number INTEGER NOT NULL, answer_id TEXT NOT NULL, giver TEXT NOT NULL, kind TEXT NOT NULL,
+    reaction TEXT NOT NULL, given_at TEXT NOT NULL, changed_at TEXT NOT NULL, record TEXT NOT NULL,
+    source TEXT NOT NULL DEFAULT '', UNIQUE (answer_id, number), UNIQUE (answer_id, giver, kind, reaction, record));
+INSERT INTO words
+    SELECT number, answer_id, giver, kind, reaction, given_at, changed_at, record, source FROM feedback;
+DROP TABLE feedback;
+ALTER TABLE words RENAME TO feedback;
+CREATE INDEX feedback_giver ON feedback (giver);
+CREATE UNIQUE INDEX feedback_source ON feedback (answer_id, giver, kind, reaction, source) WHERE source <> '';
+CREATE INDEX feedback_key ON feedback (answer_id || ' ' || printf('%020d', number))
+"""
+_FORMATS = (
+    _TABLES,
+    _SOURCES + sqlite_documents.TABLES,
+    _HOLDERS + ";" + sqlite_rows.INDEXES,
+    _NUMBERS,
+)
 SCHEMA = len(_FORMATS)
 """Version of the file, in its `user_version`."""
 
@@ -234,8 +253,9 @@ class SqliteStore:
             ):
                 raise RecordInvalid(f"feedback on an unknown answer: {feedback.answer_id}")
             connection.execute(
-                "INSERT OR IGNORE INTO feedback (answer_id, giver, kind, reaction, given_at, changed_at, record,"
-                " source) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR IGNORE INTO feedback (number, answer_id, giver, kind, reaction, given_at, changed_at,"
+                " record, source) VALUES ((SELECT coalesce(max(number), 0) + 1 FROM feedback WHERE answer_id = ?1),"
+                " ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
                 values,
             )
 
@@ -261,13 +281,19 @@ class SqliteStore:
         return [sqlite_rows.row_in(table, values) for values in found]
 
     async def put_rows(self, rows: Sequence[Row]) -> None:
-        """Keep rows as they are."""
+        """Keep rows as they are; not an answer whose question is not here, which nobody could read or forget."""
         await self._file.write(lambda connection: sqlite_rows.put(connection, rows))
 
     async def drop_rows(self, rows: Sequence[Row]) -> None:
-        """Delete rows, and overwrite their text."""
-        await self._file.write(lambda connection: sqlite_rows.drop(connection, rows))
-        await self._file.overwrite_log()
+        """Delete rows, and overwrite their text; a question's answer goes with it."""
+        if rows:
+            await self._file.write(lambda connection: sqlite_rows.drop(connection, rows))
+            await self._file.overwrite_log()
+
+    async def count(self, table: Table) -> int:
+        """Return how many rows a table has."""
+        [(count,)] = await self._file.rows(sqlite_rows.count(table))
+        return count
 
     async def close(self) -> None:
         """Write what is under way and let go of the file."""

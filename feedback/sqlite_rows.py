@@ -47,6 +47,12 @@ def select(table: Table, *, of_person: bool) -> str:
     return f"SELECT {what} WHERE {_KEYS[table]} > ?{of} ORDER BY {_KEYS[table]} LIMIT ?"
 
 
+def count(table: Table) -> str:
+    """Return the query that counts what `select` finds."""
+    joined = " a JOIN questions q ON q.id = a.question_id" if table == "answer" else ""
+    return f"SELECT count(*) FROM {_NAMES[table]}{joined}"  # noqa: S608 - our own words
+
+
 def row_in(table: Table, values: Sequence[object]) -> Row:
     """Return what a query found as a row."""
     fields = dict(zip(FIELDS[table], values, strict=True))
@@ -57,10 +63,13 @@ def put(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
     """Keep rows in the place of those with the same keys."""
     for row in rows:
         names = [name for name in FIELDS[row.table] if row.table != "answer" or name not in _JOINED]
+        also = (
+            " WHERE EXISTS (SELECT 1 FROM questions WHERE id = :question_id)" if row.table == "answer" else ""
+        )
         connection.execute(
-            f"INSERT OR REPLACE INTO {_NAMES[row.table]} ({', '.join(names)})"  # noqa: S608 - our own words
-            f" VALUES ({', '.join('?' * len(names))})",
-            [row.fields[name] for name in names],
+            f"INSERT OR REPLACE INTO {_NAMES[row.table]} ({', '.join(names)})"
+            f" SELECT {', '.join(f':{name}' for name in names)}{also}",
+            {name: row.fields[name] for name in names},
         )
 
 
@@ -69,3 +78,5 @@ def drop(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
     for row in rows:
         key = _KEYS[row.table].removeprefix("a.")
         connection.execute(f"DELETE FROM {_NAMES[row.table]} WHERE {key} = ?", (row.key,))  # noqa: S608 - our own words
+        if row.table == "question":
+            connection.execute("DELETE FROM answers WHERE question_id = ?", (row.key,))

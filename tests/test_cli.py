@@ -37,7 +37,7 @@ def askpage(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_help_names_every_command(folder: Path) -> None:
     shown = askpage(folder, "--help")
     assert shown.returncode == 0
-    for command in ("serve", "ask", "pages", "evaluate", "models", "setup", "settings"):
+    for command in ("serve", "ask", "pages", "evaluate", "store", "export", "models", "setup", "settings"):
         assert command in shown.stdout
 
 

@@ -24,7 +24,7 @@ from aiohttp import web
 
 from bot.dialogs.review import Reviewing
 from bot.upkeep import Upkeep
-from feedback.cosmos import CosmosStore, connected, make_container
+from feedback.cosmos import CosmosStore, client_of, make_container
 from feedback.cosmos_schema import CosmosConfig
 from feedback.desk import WAITING, Desk
 from feedback.rows import Row, every_row
@@ -290,7 +290,7 @@ async def check(afternoon: Afternoon) -> None:
 async def test_a_server_that_comes_back_empty_takes_what_waited_once_its_container_is_made(
     afternoon: Afternoon,
 ) -> None:
-    async with connected(afternoon.config) as client:
+    async with client_of(afternoon.config) as client:
         await client.delete_database(afternoon.config.database)
     await afternoon.ask(3)
     await afternoon.world.connector.until(lambda _: afternoon.answers_shown(3))
