@@ -1,4 +1,4 @@
-"""The command line: `askpage serve | ask | pages | evaluate | feedback | models | setup`.
+"""The command line: `askpage serve | ask | pages | evaluate | feedback | examples | models | setup`.
 
 Every command takes every setting of `settings.py` as an option. What a person can mend is one sentence on standard
 error and exit status 2; `--json` prints one JSON object on standard output and nothing else.
@@ -23,8 +23,10 @@ from rich.table import Table
 
 from bot.app import CannotServe, listen, serve
 from bot.parts import Shelf, open_parts, open_shelf
+from cli_learn import examples_app
 from cli_measure import evaluate_command, feedback_command
 from console import Json, out, progress_bar, progress_out, question_of
+from feedback.datasets import DatasetError
 from feedback.store import StoreError
 from model.evaluate import DatasetInvalid
 from model.importing import ImportFailed, import_base
@@ -42,6 +44,7 @@ from settings import Settings
 
 MISTAKES = (
     CannotServe,
+    DatasetError,
     DatasetInvalid,
     EngineError,
     EmbeddingModelMissing,
@@ -64,6 +67,7 @@ pages_app = typer.Typer(help="The pages that the bot knows.", no_args_is_help=Tr
 models_app = typer.Typer(help="The model versions.", no_args_is_help=True)
 app.add_typer(pages_app, name="pages")
 app.add_typer(models_app, name="models")
+app.add_typer(examples_app, name="examples")
 app.command("evaluate")(evaluate_command)
 app.command("feedback")(feedback_command)
 
