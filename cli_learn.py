@@ -15,8 +15,9 @@ from rich.table import Table
 
 from bot.storing import open_store
 from console import Json, out, progress_bar
+from feedback.building import Work, build
 from feedback.card import Card
-from feedback.datasets import Work, build, difference, find_dataset, list_datasets, read_card
+from feedback.datasets import difference, find_dataset, list_datasets, read_card
 from feedback.desk import Desk
 from feedback.examples import ExampleRules
 from feedback.trust import RatingScale

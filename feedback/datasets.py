@@ -6,8 +6,7 @@
         card.json              what is in it, what is not, and why; written last
 
 A folder gets its name when everything in it is on the disk: what a crash leaves has a name that begins with a dot, and
-the next one who writes takes it away. Whoever writes holds a lock from the first look at the store on, so `forget`, which
-comes after the deletion in the store, finds also what was just being built.
+the next one who writes takes it away. Whoever builds (`feedback/building.py`) or erases (`forget`) is alone here.
 
     DatasetError
     ├── NoExamples        nothing is reviewed that could be learnt from     (a person sees it)
@@ -26,8 +25,6 @@ import secrets
 import shutil
 from collections.abc import (
     AsyncGenerator,
-    Awaitable,
-    Callable,
     Collection,
     Generator,
     Iterable,
@@ -38,18 +35,12 @@ from collections.abc import (
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from feedback.card import Built, Card, Coverage, card_of, cover_topics
-from feedback.desk import Desk
-from feedback.examples import Candidate, ExampleRules, Lineage
+from feedback.card import Built, Card, Coverage, card_of
+from feedback.examples import Candidate, Lineage
 from feedback.plain import example_from, to_json
-from feedback.reviewed import Tell, gather, gather_asked
-from feedback.selection import choose
-from feedback.store import FeedbackStore
-from feedback.topics import Embed
 from records import TrainingExample
 
 EXAMPLES, LINEAGE, CARD = "examples.jsonl", "lineage.jsonl", "card.json"
@@ -73,70 +64,11 @@ class DatasetDamaged(DatasetError):
     """The files of a dataset do not belong together."""
 
 
-def _silence(_: str, __: int) -> None:
-    """Tell nobody."""
+# Writing
 
 
-async def _nobody() -> Collection[str]:
-    return ()
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """How a dataset is built: when, by what topics are found (None: they are not looked for), and who hears of it.
-
-    `opted_out` is asked once nobody else can write: whoever opts out, or is being deleted, from then on is forgotten by
-    `forget`, which waits for this dataset; whoever did before is not in it.
-    """
-
-    now: datetime
-    embed: Embed | None = None
-    tell: Tell = _silence
-    opted_out: Callable[[], Awaitable[Collection[str]]] = _nobody
-
-
-# Building
-
-
-async def build(
-    store: FeedbackStore, desk: Desk, datasets_dir: Path, rules: ExampleRules, work: Work
-) -> Card:
-    """Make the dataset of all that is reviewed, and return its card; what was the same before is brought up to date.
-
-    Raises NoExamples, StoreError, and OSError where the folder cannot be written.
-    """
-    async with _writing_alone(datasets_dir):
-        rules = replace(rules, opted_out=rules.opted_out | frozenset(await work.opted_out()))
-        gathered = await gather(store, desk, rules, work.now, work.tell)
-        questions = await gather_asked(store, rules, work.tell)
-        return await asyncio.to_thread(
-            _make, datasets_dir, Built([], gathered.left_out, gathered, questions, rules), work
-        )
-
-
-def _make(datasets_dir: Path, found: Built, work: Work) -> Card:
-    gathered = found.gathered
-    chosen, left_out = choose(
-        gathered.candidates, gathered.trusted, found.rules, partial(work.tell, "Choosing examples")
-    )
-    left_out.update(gathered.left_out)
-    if not chosen:
-        raise NoExamples(_nothing(gathered.reviews, left_out))
-    topics: Mapping[str, Coverage] = {}
-    if work.embed is not None:
-        topics = cover_topics(found.asked, chosen, work.embed, partial(work.tell, "Finding topics"))
-    built = replace(found, chosen=chosen, left_out=left_out, topics=topics)
-    return _written(datasets_dir, built, work.now)
-
-
-def _nothing(reviews: int, left_out: Mapping[Any, int]) -> str:
-    if not reviews:
-        return "No answer is reviewed yet, so there is nothing to learn from: docs/reviewing.md tells how to review."
-    reasons = ", ".join(f"{count} {str(why).replace('_', ' ')}" for why, count in sorted(left_out.items()))
-    return f"None of the {reviews} reviewed answers makes an example: {reasons}."
-
-
-def _written(datasets_dir: Path, built: Built, now: datetime) -> Card:
+def write_dataset(datasets_dir: Path, built: Built, now: datetime) -> Card:
+    """Write a dataset and return its card; call it while `writing_alone`. Raises OSError."""
     folder = datasets_dir / f".{secrets.token_hex(4)}.unfinished"
     folder.mkdir(mode=0o700)
     digest = hashlib.sha256()
@@ -198,7 +130,7 @@ def read_card(folder: Path) -> Card:
             for part, names in raw["covered"].items()
         }
         return Card(**raw)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise DatasetDamaged(f"the card {folder / CARD} cannot be read: build the dataset again") from error
 
 
@@ -264,15 +196,23 @@ def forget(datasets_dir: Path, answer_ids: Collection[str], people: Collection[s
 
     These people (pseudonyms) are struck out of what is left, where they rated or reviewed it. A dataset keeps its name; its
     card says how many are gone. It waits for a dataset that is being built; the next one must find the answers deleted, or
-    their askers opted out (`Work`). Cut off in the middle, it can be repeated. Raises OSError and DatasetDamaged.
+    their askers opted out (`Work`). Cut off in the middle, it can be repeated. Raises OSError, and DatasetDamaged once it
+    has been everywhere else.
     """
     if not datasets_dir.is_dir():
         return {}
+    erased: dict[str, int] = {}
+    damaged: list[str] = []
     with _locked(datasets_dir):
-        erased = {
-            folder.name: _erase(folder, frozenset(answer_ids), frozenset(people))
-            for folder in _folders(datasets_dir)
-        }
+        for folder in (one for one in sorted(datasets_dir.iterdir()) if one.is_dir()):
+            try:
+                erased[folder.name] = _erase(folder, frozenset(answer_ids), frozenset(people))
+            except DatasetDamaged:
+                damaged.append(str(folder))
+    if damaged:
+        raise DatasetDamaged(
+            f"nothing can be erased from {', '.join(damaged)}: please delete what is damaged"
+        )
     return {name: count for name, count in erased.items() if count}
 
 
@@ -311,7 +251,8 @@ def _erase(folder: Path, ids: frozenset[str], people: frozenset[str]) -> int:
 
 
 @asynccontextmanager
-async def _writing_alone(datasets_dir: Path) -> AsyncGenerator[None]:
+async def writing_alone(datasets_dir: Path) -> AsyncGenerator[None]:
+    """Wait until nobody else writes or erases, and keep them waiting until the end of the block."""
     with _lock_file(datasets_dir) as file:
         while not _got(file):  # noqa: ASYNC110 - it is another process that has it
             await asyncio.sleep(_LOOK_AGAIN_S)

@@ -72,12 +72,12 @@ class Asked:
     sample: list[AskedQuestion] = field(default_factory=list[AskedQuestion])
 
 
-def _silence(_: str, __: int) -> None:
+def silence(_: str, __: int) -> None:
     """Tell nobody."""
 
 
 async def gather(
-    store: FeedbackStore, desk: Desk, rules: ExampleRules, until: datetime, tell: Tell = _silence
+    store: FeedbackStore, desk: Desk, rules: ExampleRules, until: datetime, tell: Tell = silence
 ) -> Gathered:
     """Read every review that was settled before `until`. Raises StoreError."""
     found = Gathered()
@@ -144,7 +144,7 @@ async def _stale_pages(desk: Desk) -> set[tuple[str, str]]:
             return pages
 
 
-async def gather_asked(store: FeedbackStore, rules: ExampleRules, tell: Tell = _silence) -> Asked:
+async def gather_asked(store: FeedbackStore, rules: ExampleRules, tell: Tell = silence) -> Asked:
     """Count everything that was asked, and choose the questions that stand for it. Raises StoreError.
 
     Those of people who opted out, and of channels that may not be trained on, are counted and not read.

@@ -722,16 +722,19 @@ async def test_what_is_settled_while_a_dataset_is_built_belongs_to_the_next_one(
     assert [candidate.example.answer_id for candidate in found.candidates] == ["a00001"]
 
 
-async def test_more_reviews_than_a_page_are_all_read_and_told_of(tmp_path: Path) -> None:
+async def test_more_reviews_than_a_page_are_all_read_and_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("feedback.reviewed.PAGE", 20)
     store = SqliteStore.open(tmp_path / "s")
-    desk = await keep(store, [approved(n, f"question {n}", by=f"asker{n}") for n in range(430)])
+    desk = await keep(store, [approved(n, f"question {n}", by=f"asker{n}") for n in range(43)])
     told: Counter[str] = Counter()
     found = await gather(store, desk, RULES, LATER, lambda step, more: told.update({step: more}))
     questions = await gather_asked(store, RULES, lambda step, more: told.update({step: more}))
     await store.close()
-    assert len({one.example.answer_id for one in found.candidates}) == 430
-    assert told == {"Reading reviews": 430, "Reading questions": 430}
-    assert (questions.count, len(questions.sample)) == (430, 430)
+    assert len({one.example.answer_id for one in found.candidates}) == 43
+    assert told == {"Reading reviews": 43, "Reading questions": 43}
+    assert (questions.count, len(questions.sample)) == (43, 43)
 
 
 async def test_of_many_questions_a_fixed_choice_stands_for_all(
