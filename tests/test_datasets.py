@@ -288,6 +288,7 @@ DRIVER = """
 import asyncio, os, signal, sys
 from datetime import datetime
 from pathlib import Path
+from feedback.building import Work, build
 from feedback.datasets import forget
 from feedback.desk import Desk
 from feedback.examples import ExampleRules
@@ -598,6 +599,18 @@ async def test_what_was_forgotten_and_is_allowed_again_is_whole_again(tmp_path: 
 # The commands
 
 
+READER = """
+import json, sys
+import cli
+
+*commands, last = json.loads(sys.argv[1])
+for command in commands:
+    cli.app(command, standalone_mode=False)
+sys.argv[1:] = last
+cli.main()
+"""
+
+
 def askpage(data_dir: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, str(ROOT / "cli.py"), "examples", *words, "--data-dir", str(data_dir)],
@@ -622,20 +635,20 @@ async def test_the_commands_build_show_list_and_compare(tmp_path: Path) -> None:
     assert "6 examples from 11 reviews" in " ".join(second.stdout.split())
     assert "missing: No example for the channel “slack”" in " ".join(second.stdout.split())
     assert "set aside: a00005 (a link to a foreign host)" in " ".join(second.stdout.split())
-    listed, shown, compared, failed = await asyncio.gather(
-        *(
-            asyncio.to_thread(askpage, tmp_path, *words)
-            for words in (
-                ("list", "--json"),
-                ("show", card["name"][:8], "--json"),
-                ("diff", card["name"], "latest", "--json"),
-                ("show", "zz"),
-            )
-        )
+    read = [["list"], ["show", card["name"][:8]], ["diff", card["name"], "latest"], ["show", "zz"]]
+    options = ["--json", "--data-dir", str(tmp_path)]
+    failed = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-c", READER, json.dumps([["examples", *words, *options] for words in read])],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
     )
-    assert [one["examples"] for one in json.loads(listed.stdout)] == [5, 6]
-    assert json.loads(shown.stdout) == card
-    assert json.loads(compared.stdout)["added"] == {"a00050": "approval"}
+    listed, shown, compared = (json.loads(line) for line in failed.stdout.splitlines())
+    assert [one["examples"] for one in listed] == [5, 6]
+    assert shown == card
+    assert compared["added"] == {"a00050": "approval"}
     assert failed.returncode == 2
     assert failed.stderr.strip().startswith("askpage: there is no dataset zz")
     completions = [one.completion for one in examples_in(tmp_path / "datasets" / card["name"])]
