@@ -42,8 +42,9 @@ class Card:
     """See above. `name` and `sha256` are of the examples as they were built.
 
     `set_aside` is for the operator: answer id → what the screen found. `people` counts askers, reviewers, and who is
-    weighed down or not trusted. `topics` covers `sampled` of the `asked` questions, with names in `covered["topic"]`.
-    `unsupported` counts the completions most of whose words the passages lack. `missing` is in sentences.
+    weighed down or not trusted. `covered` counts the `asked` questions by site, channel and language, and those of them
+    that were `sampled` by topic. `unsupported` counts the completions most of whose words the passages lack. `missing` is
+    in sentences.
     """
 
     name: str

@@ -86,9 +86,9 @@ def _weighed(candidate: Candidate, trusted: Trusted) -> Candidate | LeftOut:
     if not brought or not raters.trust(lineage.asker):
         return LeftOut.DISTRUSTED_RATER
     ruled = max((trusted.reviewers.trust(person) for person in lineage.reviewers), default=1.0)
-    if not ruled:
-        return LeftOut.DISTRUSTED_REVIEWER
     weight = round(candidate.example.weight * brought * ruled, 3)
+    if not weight:
+        return LeftOut.DISTRUSTED_REVIEWER
     return replace(candidate, example=replace(candidate.example, weight=weight))
 
 

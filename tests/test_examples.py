@@ -509,6 +509,15 @@ def test_one_who_is_trusted_less_weighs_less() -> None:
     assert weighed.weight == pytest.approx((8 / 12 - 0.5) / 0.3, abs=1e-3)
 
 
+def test_what_weighs_next_to_nothing_is_left_out() -> None:
+    found = made([approved(1)])
+    [candidate] = found.candidates
+    hardly = replace(candidate, brought_by=frozenset({"kim"}))
+    nearly = Trusted(Agreements({"kim": [493, 990]}), Agreements({"robin": [493, 990]}))
+    assert 0 < nearly.raters.trust("kim") * nearly.reviewers.trust("robin") < 0.0005
+    assert choose([hardly], nearly, RULES) == ([], {LeftOut.DISTRUSTED_REVIEWER: 1})
+
+
 def test_a_reviewer_whom_the_others_always_contradict_makes_no_examples() -> None:
     blind: list[Reviewed] = []
     for number in range(6):
