@@ -142,6 +142,12 @@ class Settings(BaseSettings):
         True, description="Let the buttons that open a source lead over this bot, which counts them."
     )
 
+    trainable_channels: Words = Field(
+        default=["msteams", "local"],
+        description="Channels whose feedback may be learned from, comma-separated; not Slack (slack), whose API terms "
+        "restrict training.",
+    )
+
     # Review
     reviewers: Words = Field(
         default=[],
@@ -171,6 +177,20 @@ class Settings(BaseSettings):
     review_lease_s: float = Field(900.0, gt=0, description="How long a claimed review is held, seconds.")
     review_interval_s: float = Field(
         10.0, gt=0, description="Time between two looks at changed pages and undelivered cards, seconds."
+    )
+
+    # Learning
+    held_out_share: float = Field(
+        0.15,
+        ge=0,
+        lt=1,
+        description="Share of the reviewed questions that measure a model and never train one; keep it.",
+    )
+    examples_per_asker: int = Field(
+        50, ge=1, description="Most training examples that one person's questions or complaints may bring."
+    )
+    examples_per_reviewer: int = Field(
+        2000, ge=1, description="Most training examples that one reviewer's rulings may make."
     )
 
     # Store
@@ -218,6 +238,7 @@ class Settings(BaseSettings):
         "allowed_sites",
         "reactions_up",
         "reactions_down",
+        "trainable_channels",
         "reviewers",
         "reviewer_groups",
         mode="before",
@@ -242,3 +263,8 @@ class Settings(BaseSettings):
     def store_path(self) -> Path:
         """The SQLite file with questions, answers and feedback."""
         return self.data_dir / "askpage.sqlite3"
+
+    @property
+    def datasets_dir(self) -> Path:
+        """Where the datasets of training examples lie."""
+        return self.data_dir / "datasets"

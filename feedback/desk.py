@@ -180,6 +180,13 @@ class Desk:
             return changes, place
         return changes, max(place, moment(datetime.fromisoformat(found[-1].order) - CLOCKS_DIFFER))
 
+    async def stale(
+        self, limit: int, after: tuple[str, str] = ("", "")
+    ) -> tuple[Sequence[VerifiedAnswer], tuple[str, str]]:
+        """Return the verified answers whose page has changed, and where to go on after them."""
+        found = await self._documents.listed(Wanted("verified", state=STALE, after=after, limit=limit))
+        return [verified_from(document.body) for document in found], _last(found, after)
+
     async def _put_verified(self, answer_id: str, body: str, state: str) -> None:
         changed_at = moment(datetime.now(UTC))
         await self._documents.put(

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-TRIES = 20
+TRIES = 100
 """How often a change is tried that others are faster with; then it counts as unavailable."""
 
 

@@ -21,6 +21,7 @@ from records import (
     Ruling,
     Skip,
     Timings,
+    TrainingExample,
     Verdict,
     VerifiedAnswer,
 )
@@ -29,7 +30,7 @@ _SEVERAL = frozenset({FeedbackKind.REACTION, FeedbackKind.IMPLICIT})
 _KEPT_APART = frozenset({"question", "reply_to"})
 
 
-def to_json(record: Question | Answer | Feedback | Review | VerifiedAnswer) -> str:
+def to_json(record: Question | Answer | Feedback | Review | VerifiedAnswer | TrainingExample) -> str:
     """Return a record as JSON. An answer comes without its question, a question without its `reply_to`.
 
     Both are kept beside it: the question once, however many answers it has, and `reply_to` until it is erased.
@@ -120,6 +121,14 @@ def verified_from(text: str) -> VerifiedAnswer:
             "verified_at": datetime.fromisoformat(kept["verified_at"]),
             "stale_at": _time_from(kept["stale_at"]),
         }
+    )
+
+
+def example_from(text: str) -> TrainingExample:
+    """Return the training example that `to_json` wrote."""
+    kept = json.loads(text)
+    return TrainingExample(
+        **kept | {"passages": tuple(_passage_from(passage) for passage in kept["passages"])}
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from model import wording
-from records import Answer, Passage
+from records import Answer, Citation, Passage
 
 NOT_ON_PAGE = "That is not on this page."
 """What the model is asked to say when the excerpts do not answer, and what it is trained to say."""
@@ -31,10 +31,15 @@ def messages(question: str, passages: Sequence[Passage], history: Sequence[Answe
     shown: Sequence[Passage] = ()
     for answer in history:
         turns.append({"role": "user", "content": _asked(answer.question.text, answer.passages, shown)})
-        turns.append({"role": "assistant", "content": wording.plain(answer.text)})
+        turns.append({"role": "assistant", "content": completion(answer.text)})
         shown = answer.passages
     turns.append({"role": "user", "content": _asked(question, passages, shown)})
     return turns
+
+
+def completion(text: str, _: Citation | None = None) -> str:
+    """Return an answer as a model is to write it: plain words. Where they stand is looked for afterwards (grounding)."""
+    return wording.plain(text)
 
 
 def _asked(question: str, passages: Sequence[Passage], shown: Sequence[Passage]) -> str:

@@ -16,11 +16,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
-from urllib.parse import urldefrag, urlsplit
+from urllib.parse import urldefrag
 
 from bot.wording import RULED
 from feedback.desk import Desk
 from feedback.documents import TRIES
+from feedback.examples import site_of
 from feedback.store import FeedbackStore, StoreUnavailable
 from model.prompt import NOT_ON_PAGE
 from records import (
@@ -305,10 +306,9 @@ class Reviewing:
 
 def stratum_of(answer: Answer) -> str:
     """Return the group that an answer belongs to: "site|channel|language|model version"."""
-    urls = [citation.url for citation in answer.citations] + [passage.url for passage in answer.passages]
-    site = (urlsplit(urls[0]).hostname or "own pages") if urls else "no page"
     question = answer.question
-    return "|".join([site, question.channel, question.language or "unknown", answer.model_version])
+    place = [site_of(answer), question.channel, question.language or "unknown"]
+    return "|".join([*place, answer.model_version])
 
 
 def verified_by(answer: Answer, verdict: Verdict, verified_at: datetime) -> VerifiedAnswer | None:
