@@ -22,6 +22,7 @@ from typing import Any
 from pages.embed import Embedder
 from pages.extract import page_hash
 from pages.fetch import Fetcher, FetchLimits
+from pages.file_index import FileIndex
 from pages.index import PageIndex
 from pages.library import Library
 from pages.ranking import Ranking
@@ -81,7 +82,7 @@ async def speed(source: Path, folder: Path, embedder: Embedder) -> None:
     """Index the handbook as a source, then search it one question after the other."""
     index = PageIndex.open(folder, embedder)
     async with Fetcher(FetchLimits()) as fetcher:
-        library = Library(index, fetcher)
+        library = Library(FileIndex(index), fetcher)
         began, cpu = time.perf_counter(), time.process_time()
         report = await library.refresh([str(source)])
         took, cpu = time.perf_counter() - began, time.process_time() - cpu

@@ -14,7 +14,8 @@ import pytest
 
 from pages.embed import HashedEmbedder
 from pages.extract import page_hash
-from pages.index import IndexUnavailable, PageIndex
+from pages.index import PageIndex
+from pages.indexing import IndexUnavailable
 from pages.passages import cut
 from records import Page, Section
 

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from pages.embed import HashedEmbedder
 from pages.fetch import Fetcher, FetchLimits
-from pages.index import PageIndex
+from pages.file_index import FileIndex
 from pages.library import Library
 from pages.refusals import AddressRefused, PageUnreachable
 
@@ -88,12 +88,12 @@ def clock() -> Clock:
 @pytest.fixture
 async def library(tmp_path: Path, site: Site, clock: Clock) -> AsyncIterator[Library]:
     limits = FetchLimits(allowed_sites=(site.url.removeprefix("http://"),))
-    index = PageIndex.open(tmp_path / "index", HashedEmbedder())
+    index = await FileIndex.open(tmp_path / "index", HashedEmbedder())
     async with Fetcher(limits, is_allowed_address=lambda _: True) as fetcher:
         library = Library(index, fetcher, public_url="https://bot.example.com/", now=clock)
         yield library
         await library.close()
-    index.close()
+    await index.close()
 
 
 @pytest.fixture
