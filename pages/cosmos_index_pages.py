@@ -20,7 +20,7 @@ import hashlib
 import json
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -45,13 +45,14 @@ _PATIENCE_S = 120.0
 class Pace:
     """How often the shared index is looked at (`every_s`), and how long what is left over stays, seconds.
 
-    Nothing is searched by a table that is older than `stale_s`; `grace_s` is several times longer.
+    Nothing is searched by a table that is older than `stale_s`; `grace_s` is several times longer. `now` is the clock.
     """
 
     every_s: float = 2.0
     stale_s: float = 10.0
     grace_s: float = 60.0
     abandoned_s: float = 600.0
+    now: Callable[[], float] = time.time
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,7 @@ class Pages:
 
     async def tidy(self) -> None:
         """Delete what is left over and due."""
-        now = time.time()
+        now = self._pace.now()
         for leftover in list(self._table.leftovers.values()):
             patience = 0.0 if leftover.id in self._mine else _PATIENCE_S
             if leftover.due + patience <= now:
@@ -248,7 +249,7 @@ class Pages:
 
     async def _leave(self, key: str, generation: str, after_s: float) -> Leftover:
         """Note that passages are left over then, unless they are current."""
-        leftover = Leftover(key, generation, time.time() + after_s)
+        leftover = Leftover(key, generation, self._pace.now() + after_s)
         await self._items.put(
             {
                 "id": leftover.id,

@@ -26,7 +26,7 @@ import numpy as np
 
 from pages.embed import Embeds, Vectors
 from pages.indexing import IndexUnavailable, PageEntry
-from pages.memory import Changed, Memory
+from pages.memory import Changed, Memory, Scope
 from pages.passages import RECIPE, searchable, searched_text
 from pages.ranking import Ranking, terms
 from records import Hit, Page, Passage, Section
@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 SCHEMA = 1
 """Version of the file, in its `user_version`."""
+_LOOKS = 10
+"""How often a search begins anew because a page that it found was replaced meanwhile."""
 
 _TABLES = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -151,13 +153,25 @@ class PageIndex:
 
         The same text is returned once, however many pages have it.
         """
-        memory = self._current()
-        scope = memory.scope(page_url)
-        if not scope.rows.size or limit < 1:
-            return []
+        meaning: Vectors | None = None
+        for _ in range(_LOOKS):
+            memory = self._current()
+            scope = memory.scope(page_url)
+            if not scope.rows.size or limit < 1:
+                return []
+            meaning = self._embedder.embed([question])[0] if meaning is None else meaning
+            hits = self._hits(memory, scope, question, meaning, limit)
+            if hits is not None:
+                return hits
+        raise IndexUnavailable("The pages are being changed by others all the time.")
+
+    def _hits(
+        self, memory: Memory, scope: Scope, question: str, meaning: Vectors, limit: int
+    ) -> list[Hit] | None:
+        """Return what is nearest; None when a page was replaced meanwhile: half of it is not shown."""
         # not `@`: BLAS spreads even this over threads that spin, 8 ms on a busy machine where this takes 0.3
-        meaning = np.einsum("ij,j->i", scope.vectors, self._embedder.embed([question])[0])
-        scores = self._ranking.fuse(scope.words.scores(terms(question))[scope.places], meaning)
+        nearness = np.einsum("ij,j->i", scope.vectors, meaning)
+        scores = self._ranking.fuse(scope.words.scores(terms(question))[scope.places], nearness)
         hits: list[Hit] = []
         seen: set[int] = set()
         for place in np.argsort(-scores, kind="stable").tolist():
@@ -165,9 +179,10 @@ class PageIndex:
             if memory.texts[row] in seen:
                 continue
             passage = self._passage(int(memory.ids[row]))
-            if passage is not None:  # else another thread removed its page just now
-                seen.add(memory.texts[row])
-                hits.append(Hit(passage, float(scores[place]), float(meaning[place])))
+            if passage is None:
+                return None
+            seen.add(memory.texts[row])
+            hits.append(Hit(passage, float(scores[place]), float(nearness[place])))
             if len(hits) == limit:
                 break
         return hits

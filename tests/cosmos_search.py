@@ -14,6 +14,8 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from http import HTTPStatus
 from math import log, sqrt
 from typing import Any
 
@@ -24,7 +26,10 @@ from pages.ranking import terms
 from tests.cosmos import Reply
 
 Item = dict[str, Any]
+Key = tuple[str, str]
+"""An item's partition and its id."""
 Forward = Callable[..., Awaitable[Reply]]
+PLAN = "x-ms-cosmos-is-query-plan-request"
 K1, B = 1.2, 0.75
 CANDIDATES = 12
 """How many times as many as are wanted each ranking brings; so the service plans `TOP 10` as `TOP 120`."""
@@ -177,54 +182,45 @@ class Searched:
     """Answers searches and change feeds in the server's place. `searches` are those that were planned."""
 
     searches: list[tuple[str, list[dict[str, Any]]]] = field(default_factory=list)
-    _written: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
+    _written: dict[str, dict[Key, tuple[int, Item]]] = field(default_factory=lambda: defaultdict(dict))
     _writes: int = 0
 
     async def answer(self, request: web.Request, body: bytes, forward: Forward) -> Reply | None:
         if "/docs" not in request.path:
             return None
-        if request.method == "GET" and "A-IM" in request.headers:
-            return await self._feed(request, forward)
-        if (
-            "query" in request.headers.get("Content-Type", "")
-            or "x-ms-cosmos-is-query-plan-request" in request.headers
-        ):
-            return await self._query(request, json.loads(body), forward)
         if request.method == "GET":
-            return None
+            return self._feed(request) if "A-IM" in request.headers else None
+        if "query" in request.headers.get("Content-Type", "") or PLAN in request.headers:
+            return await self._query(request, json.loads(body), forward)
         reply = await forward(request, body)
-        self._note(request, reply)
+        if reply[0] < HTTPStatus.BAD_REQUEST:
+            self._note(request, reply[1])
         return reply
 
-    def _note(self, request: web.Request, reply: Reply) -> None:
-        status, content, _ = reply
-        if status < 400 and content:
-            written = json.loads(content)
-            for item in (
-                [one.get("resourceBody") for one in written] if isinstance(written, list) else [written]
-            ):
-                if item:
-                    self._writes += 1
-                    self._written[_collection(request)][item["_rid"]] = self._writes
+    def _note(self, request: web.Request, content: bytes) -> None:
+        """Number what was written, and forget what was deleted, as a feed of latest versions does."""
+        written = self._written[_collection(request)]
+        if request.method == "DELETE":
+            [pk] = json.loads(request.headers["x-ms-documentdb-partitionkey"])
+            written.pop((pk, request.path.rstrip("/").rpartition("/")[2]), None)
+            return
+        told = json.loads(content)
+        for item in [one["resourceBody"] for one in told] if isinstance(told, list) else [told]:
+            self._writes += 1
+            written[item["pk"], item["id"]] = (self._writes, item)
 
-    async def _feed(self, request: web.Request, forward: Forward) -> Reply:
+    def _feed(self, request: web.Request) -> Reply:
         """Answer what was written in a partition since a place, oldest first; 304 when nothing was."""
-        status, content, headers = await forward(request, b"", without=("if-none-match",))
-        if status >= 400:
-            return status, content, headers
         since = int(request.headers.get("If-None-Match", "0").strip('"'))
-        numbers = self._written[_collection(request)]
         start = request.headers.get("x-ms-start-epk", "").upper()
-        items = [
-            item for item in json.loads(content)["Documents"] if not start or _place(item["pk"]) == start
-        ]
         found = sorted(
-            (item for item in items if numbers[item["_rid"]] > since), key=lambda item: numbers[item["_rid"]]
+            (number, key)
+            for key, (number, _) in self._written[_collection(request)].items()
+            if number > since and (not start or _place(key[0]) == start)
         )
-        headers = {"etag": f'"{self._writes}"', "Content-Type": "application/json"}
-        if not found:
-            return 304, b"", headers
-        return 200, json.dumps({"Documents": found, "_count": len(found)}).encode(), headers
+        items = [self._written[_collection(request)][key][1] for _, key in found]
+        status, content, headers = _documents(items) if items else (HTTPStatus.NOT_MODIFIED, b"", {})
+        return status, content, {**headers, "etag": f'"{self._writes}"'}
 
     async def _query(self, request: web.Request, spec: dict[str, Any], forward: Forward) -> Reply | None:
         query, parameters = spec["query"], spec.get("parameters", [])
@@ -240,7 +236,7 @@ class Searched:
             if component[1] == "0" and component[2] == "STATISTICS":
                 return _documents([_as_statistics(statistics_of(search, items))])
             return _documents(_ranked(search, items, component))
-        if "x-ms-cosmos-is-query-plan-request" in request.headers:
+        if PLAN in request.headers:
             self.searches.append((query, parameters))
             return _json(_plan(search, query))
         return _json({"code": "BadRequest", "message": "ask for the plan"}, 400, {"x-ms-substatus": "1004"})
@@ -314,6 +310,7 @@ def _as_statistics(found: Statistics) -> dict[str, Any]:
     return {"documentCount": found.items, "fullTextStatistics": [text]}
 
 
+@cache
 def _place(pk: str) -> str:
     """Return where the SDK looks for a partition."""
     return PartitionKey("/pk")._get_epk_range_for_partition_key(pk).min.upper()
