@@ -66,11 +66,14 @@ class CosmosIndex:
         they are, until their source is read again.
         """
         async with AsyncExitStack() as closing:
-            client = await closing.enter_async_context(client_of(config))
+            client = client_of(config)
+            closing.push_async_callback(client.close)  # it is half open when it cannot be opened
             database = client.get_database_client(config.database)
             container = database.get_container_client(config.container)
             with explained(config.timeout_s):
-                await _must_exist(container, config)
+                async with asyncio.timeout(config.timeout_s):
+                    await closing.enter_async_context(client)
+                    await _must_exist(container, config)
             items = Items(container, timeout_s=config.timeout_s)
             search = HybridSearch(client, database, container, embedder)
             index = cls(items, search, embedder, passage_tokens, pace or Pace())
@@ -197,8 +200,7 @@ def _passage(found: Found, row: Row) -> Passage:
 
 async def _must_exist(container: ContainerProxy, config: PagesConfig) -> None:
     try:
-        async with asyncio.timeout(config.timeout_s):
-            await container.read()
+        await container.read()
     except CosmosHttpResponseError as error:
         if error.status_code != HTTPStatus.NOT_FOUND:
             raise

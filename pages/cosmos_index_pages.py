@@ -35,8 +35,8 @@ from records import Page, Passage, Section
 _ATTEMPTS = 5
 _MOMENT = timedelta(minutes=1)
 """Between two readings of an unchanged page that are so close only the first one is noted."""
-_PART = 500_000
-"""Characters of a page's JSON in one item, which takes 2 MB: writing them as JSON once more may double them."""
+_PART = 400_000
+"""Characters of a page's JSON in one item: writing them as JSON once more may double them."""
 _PATIENCE_S = 120.0
 """How much longer than for their own a machine waits to delete what others left."""
 

@@ -42,7 +42,9 @@ Reply = tuple[int, bytes, dict[str, str]]
 class Lacking(Protocol):
     """Answers in the server's place what it cannot; None for all else. `forward` asks the server."""
 
-    async def answer(self, request: web.Request, body: bytes, forward: Callable[..., Any]) -> Reply | None: ...
+    async def answer(
+        self, request: web.Request, body: bytes, forward: Callable[..., Any]
+    ) -> Reply | None: ...
 
 
 @dataclass
@@ -114,7 +116,6 @@ class Front:
             its_own = self._server_url.replace("http://", "https://")  # which is not even true
             content = content.replace(its_own.encode(), self.url.encode())
         return web.Response(body=content, status=status, headers=kept)
-
 
     async def forward(self, request: web.Request, body: bytes) -> Reply:
         """Return what the server answers to a request with this body."""

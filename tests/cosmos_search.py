@@ -205,7 +205,11 @@ class Searched:
             written.pop((pk, request.path.rstrip("/").rpartition("/")[2]), None)
             return
         told = json.loads(content)
-        for item in [one["resourceBody"] for one in told] if isinstance(told, list) else [told]:
+        for item in (
+            [one["resourceBody"] for one in told if "resourceBody" in one]
+            if isinstance(told, list)
+            else [told]
+        ):
             self._writes += 1
             written[item["pk"], item["id"]] = (self._writes, item)
 
