@@ -78,12 +78,12 @@ def read_search(query: str, parameters: Sequence[Mapping[str, Any]]) -> Search:
     a parameter) or OFFSET and LIMIT (numbers) must be there; RRF takes at least two scoring functions; FullTextScore a
     property and one or more strings; neither is shown or filtered by; there is no direction and no JOIN.
     """
-    read = _SEARCH.fullmatch(query.strip())
-    if not read:
-        raise Undocumented(f"not a search: {query}")
     names = [parameter["name"] for parameter in parameters]
     if len(set(names)) != len(names):
         raise Undocumented(f"a parameter is given twice: {names}")
+    read = _SEARCH.fullmatch(query.strip())
+    if not read:
+        raise Undocumented(f"not a search: {query}")
     values = {parameter["name"]: parameter["value"] for parameter in parameters}
     offset, limit = _range(read, values)
     shown, similarity = _shown(read["shown"], values)
