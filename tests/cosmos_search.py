@@ -16,9 +16,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from http import HTTPStatus
-from math import log, sqrt
+from math import log
 from typing import Any
 
+import numpy as np
 from aiohttp import web
 from azure.cosmos import PartitionKey
 
@@ -148,10 +149,15 @@ class Statistics:
 
 def statistics_of(search: Search, items: Sequence[Item]) -> Statistics:
     """Count."""
-    texts = [terms(item[ranking.path]) for ranking in _by_words(search) for item in items]
+    texts = [_stems(item[ranking.path]) for ranking in _by_words(search) for item in items]
     words = [word for ranking in _by_words(search) for word in ranking.words]
-    hits = [sum(1 for text in texts if set(terms(word)) & set(text)) for word in words]
+    hits = [sum(1 for text in texts if set(_stems(word)) & set(text)) for word in words]
     return Statistics(len(items), sum(map(len, texts)), hits)
+
+
+@cache
+def _stems(text: str) -> tuple[str, ...]:
+    return tuple(terms(text))
 
 
 def _by_words(search: Search) -> list[Ranking]:
@@ -162,19 +168,19 @@ def score(ranking: Ranking, item: Item, statistics: Statistics) -> float:
     """Return how an item scores in one ranking; higher is nearer."""
     if ranking.function == "VectorDistance":
         return _cosine(ranking.vector, item[ranking.path])
-    text = Counter(terms(item[ranking.path]))
+    text = Counter(_stems(item[ranking.path]))
     length = sum(text.values()) / max(statistics.words / max(statistics.items, 1), 1e-9)
     total = 0.0
     for word, hits in zip(ranking.words, statistics.hits, strict=True):
-        count = sum(text[stem] for stem in terms(word))
+        count = sum(text[stem] for stem in _stems(word))
         rarity = log(1 + (statistics.items - hits + 0.5) / (hits + 0.5))
         total += rarity * count * (K1 + 1) / (count + K1 * (1 - B + B * length))
     return total
 
 
 def _cosine(one: Sequence[float], other: Sequence[float]) -> float:
-    lengths = sqrt(sum(x * x for x in one)) * sqrt(sum(x * x for x in other))
-    return sum(x * y for x, y in zip(one, other, strict=True)) / lengths if lengths else 0.0
+    lengths = float(np.linalg.norm(one) * np.linalg.norm(other))
+    return float(np.dot(one, other)) / lengths if lengths else 0.0
 
 
 @dataclass
