@@ -153,25 +153,21 @@ class PageIndex:
 
         The same text is returned once, however many pages have it.
         """
-        meaning: Vectors | None = None
         for _ in range(_LOOKS):
             memory = self._current()
             scope = memory.scope(page_url)
             if not scope.rows.size or limit < 1:
                 return []
-            meaning = self._embedder.embed([question])[0] if meaning is None else meaning
-            hits = self._hits(memory, scope, question, meaning, limit)
+            hits = self._hits(memory, scope, question, limit)
             if hits is not None:
                 return hits
         raise IndexUnavailable("The pages are being changed by others all the time.")
 
-    def _hits(
-        self, memory: Memory, scope: Scope, question: str, meaning: Vectors, limit: int
-    ) -> list[Hit] | None:
+    def _hits(self, memory: Memory, scope: Scope, question: str, limit: int) -> list[Hit] | None:
         """Return what is nearest; None when a page was replaced meanwhile: half of it is not shown."""
         # not `@`: BLAS spreads even this over threads that spin, 8 ms on a busy machine where this takes 0.3
-        nearness = np.einsum("ij,j->i", scope.vectors, meaning)
-        scores = self._ranking.fuse(scope.words.scores(terms(question))[scope.places], nearness)
+        meaning = np.einsum("ij,j->i", scope.vectors, self._embedder.embed([question])[0])
+        scores = self._ranking.fuse(scope.words.scores(terms(question))[scope.places], meaning)
         hits: list[Hit] = []
         seen: set[int] = set()
         for place in np.argsort(-scores, kind="stable").tolist():
@@ -182,7 +178,7 @@ class PageIndex:
             if passage is None:
                 return None
             seen.add(memory.texts[row])
-            hits.append(Hit(passage, float(scores[place]), float(nearness[place])))
+            hits.append(Hit(passage, float(scores[place]), float(meaning[place])))
             if len(hits) == limit:
                 break
         return hits
