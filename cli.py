@@ -37,7 +37,7 @@ from model.versions import VersionError, list_versions, live_version
 from pages.added import add_source, added_sources, drop_source
 from pages.embed import EmbeddingModelMissing
 from pages.fetch import Fetcher, FetchLimits, PageRefused
-from pages.index import IndexUnavailable, PageEntry
+from pages.indexing import IndexUnavailable, PageEntry
 from pages.library import Library, RefreshReport
 from pages.sources import Problem, read_source
 from records import Answer, Page
@@ -126,10 +126,13 @@ def _import(settings: Settings, base: str) -> Path:
 
 
 async def _refresh(settings: Settings, shelf: Shelf) -> RefreshReport:
-    """Read all sources again; what a source named that is no longer one is forgotten."""
+    """Read all sources again; what a source named that is no longer one is forgotten, unless machines share it."""
     sources = list(dict.fromkeys([*settings.pages, *added_sources(settings.index_dir)]))
-    for old in {entry.source for entry in shelf.index.pages()} - {None, *sources}:
-        await shelf.library.forget_source(str(old))
+    for other in sorted(filter(None, {entry.source for entry in shelf.index.entries()} - set(sources))):
+        if shelf.index.shared:  # another machine's, or one that was added there
+            sources.append(other)
+        else:
+            await shelf.library.forget_source(other)
     return await _refresh_with_bar(shelf.library, sources)
 
 
@@ -184,7 +187,7 @@ def ask_command(
 
 async def _ask(settings: Settings, text: str, page: str) -> Answer:
     async with open_parts(settings) as parts:
-        if not page and not parts.shelf.index.pages():
+        if not page and not parts.shelf.index.entries():
             await _refresh(settings, parts.shelf)
         url = await _read_page(parts.shelf, page) if page else None
         return await parts.answering.answer(question_of(text, url))
@@ -200,9 +203,9 @@ async def _read_page(shelf: Shelf, page: str) -> str:
     async with Fetcher(FetchLimits()) as fetcher:
         async for item in read_source(str(path), fetcher=fetcher, known=lambda _: None):
             if isinstance(item, Page):
-                known = shelf.index.page(item.url)
+                known = shelf.index.entry(item.url)
                 if known is None or known.page_hash != item.page_hash:
-                    await asyncio.to_thread(shelf.index.add, item, source=shelf.index.source_of(item.url))
+                    await shelf.index.add(item, source=known.source if known else None)
                 return item.url
             if isinstance(item, Problem):
                 raise PageRefused(item.sentence)

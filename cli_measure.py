@@ -21,7 +21,7 @@ from feedback.desk import Desk
 from feedback.report import Report, report
 from model.evaluate import Item, Judged, Scores, evaluate, read_squad
 from options import with_settings
-from pages.index import PageIndex
+from pages.indexing import Indexes
 from records import Answer, Page, Section
 from settings import Settings
 
@@ -50,7 +50,7 @@ def evaluate_command(
 async def _evaluate(settings: Settings, items: list[Item]) -> Scores:
     with TemporaryDirectory(prefix="askpage-evaluate-") as folder, progress_bar() as progress:
         # The articles are indexed apart from the instance's own pages.
-        scratch = settings.model_copy(update={"data_dir": Path(folder)})
+        scratch = settings.model_copy(update={"data_dir": Path(folder), "page_index": "file"})
         async with open_shelf(scratch) as shelf, open_answering(settings, shelf) as answering:
             urls = await _index_articles(shelf.index, items, progress)
             task = progress.add_task("Asking", total=len(items))
@@ -64,7 +64,7 @@ async def _evaluate(settings: Settings, items: list[Item]) -> Scores:
             return await evaluate(items, ask, judged)
 
 
-async def _index_articles(index: PageIndex, items: list[Item], progress: Progress) -> dict[str, str]:
+async def _index_articles(index: Indexes, items: list[Item], progress: Progress) -> dict[str, str]:
     articles = {item.article.title: item.article for item in items}
     task = progress.add_task("Indexing the articles", total=len(articles))
     urls: dict[str, str] = {}
@@ -72,7 +72,7 @@ async def _index_articles(index: PageIndex, items: list[Item], progress: Progres
         urls[title] = f"/articles/{number}"
         sections = tuple(Section("", f"p{at}", text) for at, text in enumerate(article.paragraphs))
         page = Page(urls[title], title.replace("_", " "), sections, f"article-{number}", datetime.now(UTC))
-        await asyncio.to_thread(index.add, page, source="articles")
+        await index.add(page, source="articles")
         progress.update(task, advance=1)
     return urls
 

@@ -211,6 +211,11 @@ class Settings(BaseSettings):
         ge=0,
         description="Most records that wait on disk while Cosmos DB is away; then nothing more is taken.",
     )
+    page_index: Literal["file", "cosmos"] = Field(
+        "file",
+        description="Where the page index is: a file in data_dir, or that account, for several machines.",
+    )
+    cosmos_pages_container: str = Field("pages", description="Container of the page index in that database.")
     keep_questions_days: int = Field(
         365, ge=0, description="How long questions and answers are kept, days; 0 is for ever."
     )

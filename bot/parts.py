@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from model.answering import Answering, AnswerRules
 from model.loading import ModelChoice, open_model
 from model.onnx_infer import EngineOptions
+from pages.cosmos_index_schema import PagesConfig
 from pages.embed import Embedder, Embeds
 from pages.fetch import Fetcher, FetchLimits
-from pages.index import PageIndex
+from pages.file_index import FileIndex
+from pages.indexing import Indexes, IndexUnavailable
 from pages.library import Library
 from records import Passage, Question
 from settings import Settings
@@ -25,14 +27,14 @@ REVIEWED_PASSAGES = 4
 class Shelf:
     """The pages: the index, the library that keeps it fresh, and what finds meaning in text."""
 
-    index: PageIndex
+    index: Indexes
     library: Library
     embedder: Embeds
 
     def page_hash(self, url: str) -> str | None:
         """Return the hash of a page as it is now, None where it is not known."""
-        page = self.index.page(url)
-        return page.page_hash if page else None
+        entry = self.index.entry(url)
+        return entry.page_hash if entry else None
 
     async def look_again(self, question: Question) -> Sequence[Passage]:
         """Return what the pages say on a question now, for reviewers."""
@@ -59,9 +61,7 @@ async def open_shelf(settings: Settings) -> AsyncGenerator[Shelf]:
         max_redirects=settings.fetch_max_redirects,
     )
     embedder = await asyncio.to_thread(Embedder)
-    index = await asyncio.to_thread(
-        PageIndex.open, settings.index_dir, embedder, passage_tokens=settings.passage_tokens
-    )
+    index = await _open_index(settings, embedder)
     try:
         async with Fetcher(limits) as fetcher:
             library = Library(index, fetcher, public_url=site_url(settings, settings.port))
@@ -70,7 +70,29 @@ async def open_shelf(settings: Settings) -> AsyncGenerator[Shelf]:
             finally:
                 await library.close()
     finally:
-        index.close()
+        await index.close()
+
+
+async def _open_index(settings: Settings, embedder: Embeds) -> Indexes:
+    if settings.page_index == "file":
+        return await FileIndex.open(settings.index_dir, embedder, passage_tokens=settings.passage_tokens)
+    if not settings.cosmos_endpoint:
+        raise IndexUnavailable("The page index is to be in Cosmos DB: set cosmos_endpoint, too.")
+    # 2 s and 50 MB that a bot with a file need not pay
+    from pages.cosmos_index import CosmosIndex  # noqa: PLC0415
+
+    return await CosmosIndex.open(pages_config(settings), embedder, passage_tokens=settings.passage_tokens)
+
+
+def pages_config(settings: Settings) -> PagesConfig:
+    """Return where the shared page index is."""
+    return PagesConfig(
+        endpoint=settings.cosmos_endpoint,
+        key=settings.cosmos_key.get_secret_value(),
+        database=settings.cosmos_database,
+        container=settings.cosmos_pages_container,
+        timeout_s=settings.store_timeout_s,
+    )
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ The text of a page was written by others: all of it is escaped, and the pages ru
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -32,7 +32,7 @@ _FILES = {"site.css": "text/css", "logo.svg": "image/svg+xml"}
 _LINE = re.compile(r"^.*$", re.MULTILINE)
 _ITEM = re.compile(r"[ \t]*(?:[-*•]|(?P<number>[0-9]{1,3})[.)])(?:[ \t]+|$)")
 
-PageOf = Callable[[str], Page | None]
+PageOf = Callable[[str], Awaitable[Page | None]]
 PageList = Callable[[], Sequence[tuple[str, str]]]
 
 
@@ -62,7 +62,7 @@ def site_routes(page: PageOf, pages: PageList, *, everyone: bool = False) -> lis
         return _response(request, "Pages", f"<h1>Pages</h1>{body}")
 
     async def show_page(request: web.Request) -> web.StreamResponse:
-        found = page(request.path) or page(request.rel_url.raw_path)
+        found = await page(request.path) or await page(request.rel_url.raw_path)
         if found is None:
             sentence = "<h1>Not here</h1><p>There is no such page, or it was removed since it was cited.</p>"
             return _response(request, "Not here", sentence, status=404)

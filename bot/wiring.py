@@ -161,7 +161,7 @@ class Wiring:
         index = self._shelf.index
         return site_routes(
             index.page,
-            lambda: [(entry.url, entry.title) for entry in index.pages() if entry.source],
+            lambda: [(entry.url, entry.title) for entry in index.entries() if entry.source],
             everyone=self._settings.site_for_everyone,
         )
 

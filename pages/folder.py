@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
 from pages.extract import RECIPE, extract
+from pages.indexing import PageEntry
 from pages.markdown import front_matter
 from pages.refusals import PageUnreadable
 from records import Page
@@ -78,7 +79,7 @@ def find_files(root: Path) -> Iterator[Path]:
 
 
 def read_file(
-    folder: Folder, file: Path, url: str, max_bytes: int, known: Callable[[str], Page | None]
+    folder: Folder, file: Path, url: str, max_bytes: int, known: Callable[[str], PageEntry | None]
 ) -> Page | str:
     """Return the page in a file, or the URL under which it is known already, unchanged. Raises PageUnreadable.
 

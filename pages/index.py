@@ -19,15 +19,15 @@ import sqlite3
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
 from pages.embed import Embeds, Vectors
-from pages.memory import Changed, Memory
-from pages.passages import cut, searched_text
+from pages.indexing import IndexUnavailable, PageEntry
+from pages.memory import Changed, Memory, Scope
+from pages.passages import RECIPE, searchable, searched_text
 from pages.ranking import Ranking, terms
 from records import Hit, Page, Passage, Section
 
@@ -35,10 +35,8 @@ log = logging.getLogger(__name__)
 
 SCHEMA = 1
 """Version of the file, in its `user_version`."""
-_RECIPE = 1
-"""Version of how pages are cut and searched; another one, or another embedder, re-reads every page at opening."""
-_MOST_PASSAGES = 2000
-"""Passages of one page that are searched, a book of 500 pages; a larger page is cut off there."""
+_LOOKS = 10
+"""How often a search begins anew because a page that it found was replaced meanwhile."""
 
 _TABLES = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -50,22 +48,10 @@ CREATE TABLE passages (
     url TEXT NOT NULL, heading TEXT NOT NULL, text TEXT NOT NULL, searched TEXT NOT NULL, vector BLOB NOT NULL);
 CREATE INDEX passages_page ON passages (page_id);
 """
-
-
-class IndexUnavailable(Exception):
-    """The index file cannot be used now."""
-
-
-@dataclass(frozen=True, slots=True)
-class PageEntry:
-    """One line of the list of pages. `source` is what named the page; None for one that somebody pasted."""
-
-    url: str
-    title: str
-    page_hash: str
-    fetched_at: datetime
-    passages: int
-    source: str | None
+_ENTRIES = (
+    "SELECT p.url, p.title, p.page_hash, p.fetched_at, p.source, p.etag,"
+    " (SELECT count(*) FROM passages WHERE page_id = p.id) AS passages FROM pages p"
+)
 
 
 class PageIndex:
@@ -154,33 +140,31 @@ class PageIndex:
         row = self._row_of(url)
         return None if row is None else row["source"]
 
+    def entry(self, url: str) -> PageEntry | None:
+        """Return what is known of a page, without its text."""
+        return next((_entry_from(row) for row in self._all(f"{_ENTRIES} WHERE p.url = ?", (url,))), None)
+
     def pages(self) -> list[PageEntry]:
         """Return the pages, by URL."""
-        rows = self._all(
-            "SELECT p.url, p.title, p.page_hash, p.fetched_at, p.source,"
-            " (SELECT count(*) FROM passages WHERE page_id = p.id) AS passages FROM pages p ORDER BY p.url"
-        )
-        return [
-            PageEntry(
-                url=row["url"],
-                title=row["title"],
-                page_hash=row["page_hash"],
-                fetched_at=datetime.fromisoformat(row["fetched_at"]),
-                passages=row["passages"],
-                source=row["source"],
-            )
-            for row in rows
-        ]
+        return [_entry_from(row) for row in self._all(f"{_ENTRIES} ORDER BY p.url")]
 
     def search(self, question: str, *, limit: int, page_url: str | None = None) -> list[Hit]:
         """Return the passages nearest to a question, nearest first, of one page or of all that a source named.
 
         The same text is returned once, however many pages have it.
         """
-        memory = self._current()
-        scope = memory.scope(page_url)
-        if not scope.rows.size or limit < 1:
-            return []
+        for _ in range(_LOOKS):
+            memory = self._current()
+            scope = memory.scope(page_url)
+            if not scope.rows.size or limit < 1:
+                return []
+            hits = self._hits(memory, scope, question, limit)
+            if hits is not None:
+                return hits
+        raise IndexUnavailable("The pages are being changed by others all the time.")
+
+    def _hits(self, memory: Memory, scope: Scope, question: str, limit: int) -> list[Hit] | None:
+        """Return what is nearest; None when a page was replaced meanwhile: half of it is not shown."""
         # not `@`: BLAS spreads even this over threads that spin, 8 ms on a busy machine where this takes 0.3
         meaning = np.einsum("ij,j->i", scope.vectors, self._embedder.embed([question])[0])
         scores = self._ranking.fuse(scope.words.scores(terms(question))[scope.places], meaning)
@@ -191,9 +175,10 @@ class PageIndex:
             if memory.texts[row] in seen:
                 continue
             passage = self._passage(int(memory.ids[row]))
-            if passage is not None:  # else another thread removed its page just now
-                seen.add(memory.texts[row])
-                hits.append(Hit(passage, float(scores[place]), float(meaning[place])))
+            if passage is None:
+                return None
+            seen.add(memory.texts[row])
+            hits.append(Hit(passage, float(scores[place]), float(meaning[place])))
             if len(hits) == limit:
                 break
         return hits
@@ -203,12 +188,7 @@ class PageIndex:
         self._current().scope(None)
 
     def _write(self, page: Page, source: str | None) -> None:
-        passages = list(cut(page, self._embedder.count_tokens, self._passage_tokens))
-        if len(passages) > _MOST_PASSAGES:
-            log.warning(
-                "%s has %d passages; only the first %d are searched", page.url, len(passages), _MOST_PASSAGES
-            )
-            del passages[_MOST_PASSAGES:]
+        passages = searchable(page, self._embedder.count_tokens, self._passage_tokens)
         searched = [searched_text(passage.title, passage.heading, passage.text) for passage in passages]
         vectors = self._vectors_for(page.url, searched)
         sections = json.dumps([[section.heading, section.anchor, section.text] for section in page.sections])
@@ -260,7 +240,7 @@ class PageIndex:
 
     def _follow_recipe(self) -> None:
         """Cut and embed everything again when the file was made in another way."""
-        recipe = f"{_RECIPE}: {self._embedder.name}, {self._passage_tokens}"
+        recipe = f"{RECIPE}: {self._embedder.name}, {self._passage_tokens}"
         rows = self._all("SELECT value FROM facts WHERE name = 'recipe'")
         if not rows or rows[0]["value"] != recipe:
             urls = [entry.url for entry in self.pages()]
@@ -380,5 +360,17 @@ def _page_from(row: sqlite3.Row) -> Page:
         sections=tuple(Section(*section) for section in json.loads(row["sections"])),
         page_hash=row["page_hash"],
         fetched_at=datetime.fromisoformat(row["fetched_at"]),
+        etag=row["etag"],
+    )
+
+
+def _entry_from(row: sqlite3.Row) -> PageEntry:
+    return PageEntry(
+        url=row["url"],
+        title=row["title"],
+        page_hash=row["page_hash"],
+        fetched_at=datetime.fromisoformat(row["fetched_at"]),
+        passages=row["passages"],
+        source=row["source"],
         etag=row["etag"],
     )

@@ -20,7 +20,7 @@ from typing import Protocol
 from pages import addresses
 from pages.extract import extract
 from pages.fetch import Fetcher
-from pages.index import PageEntry, PageIndex
+from pages.indexing import Indexes, PageEntry
 from pages.refusals import PageRefused, PageUnreachable
 from pages.sources import Problem, Unchanged, read_source
 from records import Hit, Page
@@ -54,7 +54,7 @@ class Library:
 
     def __init__(
         self,
-        index: PageIndex,
+        index: Indexes,
         fetcher: Fetcher,
         *,
         public_url: str = "",
@@ -74,7 +74,7 @@ class Library:
     async def search(self, question: str, limit: int, page_url: str | None = None) -> list[Hit]:
         """Return the nearest passages of one known page, or of all that a source named. Raises IndexUnavailable."""
         url = None if page_url is None else self._known_as(page_url)
-        return await asyncio.to_thread(self._index.search, question, limit=limit, page_url=url)
+        return await self._index.search(question, limit=limit, page_url=url)
 
     async def ensure(self, url: str) -> Page:
         """Return the page behind an address, read now unless it is known and fresh. Raises PageRefused.
@@ -83,7 +83,7 @@ class Library:
         fetched; of another page that a source named and that cannot be reached now, the last known text is returned.
         """
         known_as = self._known_as(url)
-        known, source = await asyncio.to_thread(self._find, known_as)
+        known, source = await self._find(known_as)
         if known is not None and (_is_local(source) or self._now() - known.fetched_at < self._max_age):
             return known
         task = self._fetching.get(known_as)
@@ -104,12 +104,12 @@ class Library:
             for source in sources:
                 await self._refresh_one(source, report, tell)
             await self._forget_pasted()
-            await asyncio.to_thread(self._index.warm)
+            await self._index.warm()
         return report
 
     async def forget(self, url: str) -> bool:
         """Forget a page; False when it was not known."""
-        return await asyncio.to_thread(self._index.remove, self._known_as(url))
+        return await self._index.remove(self._known_as(url))
 
     async def forget_source(self, source: str) -> int:
         """Forget the pages that only this source named; return how many they were."""
@@ -117,7 +117,7 @@ class Library:
 
     async def pages(self) -> list[PageEntry]:
         """Return all pages, by URL, pasted ones (source None) included."""
-        return await asyncio.to_thread(self._index.pages)
+        return await asyncio.to_thread(self._index.entries)
 
     async def close(self) -> None:
         """Stop fetching. The index and the fetcher are their owner's to close."""
@@ -136,13 +136,21 @@ class Library:
         bare = addresses.parse(bare).url
         return self._moved.get(bare, bare)
 
-    def _find(self, url: str) -> tuple[Page | None, str | None]:
+    async def _find(self, url: str) -> tuple[Page | None, str | None]:
         """Return the page and its source, whether or not its address is written with a slash at the end."""
         for spelling in (url, url.removesuffix("/") if url.endswith("/") else f"{url}/"):
-            page = self._index.page(spelling)
-            if page is not None:
-                return page, self._index.source_of(spelling)
+            entry = await self._entry(spelling)
+            page = await self._index.page(spelling) if entry is not None else None
+            if entry is not None and page is not None:
+                return page, entry.source
         return None, None
+
+    async def _entry(self, url: str) -> PageEntry | None:
+        return await asyncio.to_thread(self._index.entry, url)
+
+    async def _has_source(self, url: str) -> bool:
+        entry = await self._entry(url)
+        return entry is not None and entry.source is not None
 
     async def _fetch(self, url: str, known: Page | None) -> Page:
         if url.startswith("/"):
@@ -152,7 +160,7 @@ class Library:
         try:
             fetched = await self._fetcher.fetch(url, etag=known.etag if known else None)
         except PageUnreachable:
-            if known is not None and await asyncio.to_thread(self._index.source_of, known.url) is not None:
+            if known is not None and await self._has_source(known.url):
                 log.warning("%s cannot be reached; its last known text is used", url)
                 return known
             raise
@@ -172,7 +180,7 @@ class Library:
             )
         if page.url != url:
             self._remember_move(url, page.url)
-        await asyncio.to_thread(self._index.add, page, source=None)
+        await self._index.add(page, source=None)
         return page
 
     def _fetched(self, url: str, task: asyncio.Task[Page]) -> None:
@@ -190,14 +198,14 @@ class Library:
         seen: set[str] = set()
         failed: set[str] = set()
         try:
-            async for item in read_source(source, fetcher=self._fetcher, known=self._index.page):
+            async for item in read_source(source, fetcher=self._fetcher, known=self._index.entry):
                 if isinstance(item, Problem):
                     report.problems.append(item)
                     failed.add(item.url)
                     tell(item.url, "problems")
                     continue
                 seen.add(item.url)
-                outcome = await asyncio.to_thread(self._take, item, source)
+                outcome = await self._take(item, source)
                 setattr(report, outcome, getattr(report, outcome) + 1)
                 tell(item.url, outcome)
         except (PageRefused, OSError) as error:
@@ -212,18 +220,18 @@ class Library:
             ]
             report.removed += await self._remove(gone, tell)
 
-    def _take(self, item: Page | Unchanged, source: str) -> str:
+    async def _take(self, item: Page | Unchanged, source: str) -> str:
         if isinstance(item, Unchanged):
-            self._index.touch(item.url, source=source, fetched_at=self._now())
+            await self._index.touch(item.url, source=source, fetched_at=self._now())
             return "unchanged"
-        known = self._index.page(item.url) is not None
-        if self._index.add(item, source=source):
+        known = await self._entry(item.url) is not None
+        if await self._index.add(item, source=source):
             return "changed" if known else "added"
         return "unchanged"
 
     async def _remove(self, entries: Sequence[PageEntry], tell: Progress) -> int:
         for entry in entries:
-            await asyncio.to_thread(self._index.remove, entry.url)
+            await self._index.remove(entry.url)
             tell(entry.url, "removed")
         return len(entries)
 

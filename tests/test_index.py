@@ -14,7 +14,8 @@ import pytest
 
 from pages.embed import HashedEmbedder
 from pages.extract import page_hash
-from pages.index import IndexUnavailable, PageIndex
+from pages.index import PageIndex
+from pages.indexing import IndexUnavailable
 from pages.passages import cut
 from records import Page, Section
 
@@ -270,7 +271,7 @@ def test_a_huge_page_is_searched_as_far_as_it_goes(
     huge = "\n\n".join(f"Row {number} " + "filler " * 178 for number in range(2100))
     index.add(page("/site/huge", huge), source="docs")
     assert index.pages()[0].passages == 2000
-    assert "only the first 2000 are searched" in caplog.text
+    assert "only the first 2000 passages are searched" in caplog.text
 
 
 @pytest.mark.parametrize("damage", ["text", "newer"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,9 +14,11 @@ from aiohttp import web
 
 from pages.embed import HashedEmbedder
 from pages.fetch import Fetcher, FetchLimits
-from pages.index import PageIndex
+from pages.file_index import FileIndex
+from pages.indexing import Indexes
 from pages.library import Library
 from pages.refusals import AddressRefused, PageUnreachable
+from tests.cosmos_pages import a_page_container, machines
 
 
 @dataclass
@@ -85,15 +88,23 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture
-async def library(tmp_path: Path, site: Site, clock: Clock) -> AsyncIterator[Library]:
+@pytest.fixture(params=("file", "cosmos"))
+async def library(
+    request: pytest.FixtureRequest, tmp_path: Path, site: Site, clock: Clock
+) -> AsyncIterator[Library]:
     limits = FetchLimits(allowed_sites=(site.url.removeprefix("http://"),))
-    index = PageIndex.open(tmp_path / "index", HashedEmbedder())
-    async with Fetcher(limits, is_allowed_address=lambda _: True) as fetcher:
+    async with AsyncExitStack() as closing:
+        if request.param == "cosmos":
+            url = request.getfixturevalue("cosmos_url")
+            _, _, config = await closing.enter_async_context(a_page_container(url))
+            index: Indexes = await (await closing.enter_async_context(machines(config)))()
+        else:
+            index = await FileIndex.open(tmp_path / "index", HashedEmbedder())
+            closing.push_async_callback(index.close)
+        fetcher = await closing.enter_async_context(Fetcher(limits, is_allowed_address=lambda _: True))
         library = Library(index, fetcher, public_url="https://bot.example.com/", now=clock)
         yield library
         await library.close()
-    index.close()
 
 
 @pytest.fixture

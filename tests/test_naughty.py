@@ -17,7 +17,7 @@ from model.loading import first_sentence
 from pages.embed import HashedEmbedder
 from pages.extract import extract
 from pages.fetch import Fetcher, FixedResolver
-from pages.index import PageIndex
+from pages.file_index import FileIndex
 from pages.library import Library
 from tests.conftest import ROOT
 from tests.connector import stream_info
@@ -44,10 +44,10 @@ async def test_every_naughty_string_as_a_question_is_answered_or_refused(
     assert len(strings) >= 500
     schema = json.loads((shared_data / "adaptive-card-1.6.0.schema.json").read_text("utf-8-sig"))
     valid = Draft7Validator(schema)
-    index = PageIndex.open(tmp_path / "pages", HashedEmbedder())
+    index = await FileIndex.open(tmp_path / "pages", HashedEmbedder())
     page = (ROOT / "docs" / "asking.md").read_bytes()
     url = "/site/docs/asking"
-    index.add(
+    await index.add(
         extract(page, url=url, content_type="text/markdown", fetched_at=datetime.now(UTC)), source="docs"
     )
     store = SqliteStore.open(tmp_path / "store.sqlite3")
@@ -77,4 +77,4 @@ async def test_every_naughty_string_as_a_question_is_answered_or_refused(
         assert await store.undelivered() == []
         await library.close()
     await store.close()
-    index.close()
+    await index.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -34,11 +34,20 @@ UMLAUT = replace(PAGE, url="/site/docs/%C3%9Cbersicht", title="Übersicht")
 FROM_WEB = replace(PAGE, url="https://example.org/asking?a=1&b=2")
 
 
+def served_from(pages: dict[str, Page]) -> Callable[[str], Awaitable[Page | None]]:
+    async def page(url: str) -> Page | None:
+        return pages.get(url)
+
+    return page
+
+
 @pytest.fixture
 async def site() -> AsyncIterator[str]:
     pages = {page.url: page for page in (PAGE, UMLAUT)} | {"/site/web": FROM_WEB}
     app = web.Application()
-    app.add_routes(site_routes(pages.get, lambda: [(url, page.title) for url, page in pages.items()]))
+    app.add_routes(
+        site_routes(served_from(pages), lambda: [(url, page.title) for url, page in pages.items()])
+    )
     async with served(app) as url:
         yield url
 
@@ -168,7 +177,9 @@ async def test_strangers_read_no_page_unless_the_operator_lets_everyone_in(
 ) -> None:
     for everyone, status in ((False, 403), (True, 200)):
         app = web.Application()
-        app.add_routes(site_routes({PAGE.url: PAGE}.get, lambda: [(PAGE.url, PAGE.title)], everyone=everyone))
+        app.add_routes(
+            site_routes(served_from({PAGE.url: PAGE}), lambda: [(PAGE.url, PAGE.title)], everyone=everyone)
+        )
         async with (
             served(app) as url,
             aiohttp.ClientSession() as http,
