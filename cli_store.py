@@ -19,6 +19,7 @@ from rich.progress import Progress
 from rich.table import Table as ScreenTable
 
 from bot.instance import instances_in
+from bot.parts import pages_config
 from bot.storing import cosmos_config, retention_of
 from console import Json, out, progress_bar, progress_out
 from feedback.copy_journal import Journal
@@ -33,6 +34,7 @@ from feedback.spool import Spool
 from feedback.sqlite import SqliteStore
 from feedback.store import StoreError, StoreUnavailable
 from options import with_settings
+from pages.cosmos_index_schema import make_page_container
 from settings import Settings
 
 store_app = typer.Typer(help="The store: questions, answers, feedback, reviews.", no_args_is_help=True)
@@ -64,7 +66,7 @@ def init_command(
         bool, typer.Option("--definition", help="Print the container's definition as JSON, and make nothing.")
     ] = False,
 ) -> None:
-    """Make the database and container in Cosmos DB, or bring an older container's indexes up to date."""
+    """Make the database and containers in Cosmos DB, or bring an older container's indexes up to date."""
     if show:
         print(json.dumps(definition(cosmos_config(settings)), indent=2))  # noqa: T201 - the command's output
         return
@@ -78,6 +80,9 @@ def init_command(
         )
         return
     out.print(asyncio.run(make_container(config)), soft_wrap=True, markup=False)
+    if settings.page_index == "cosmos":
+        pages = replace(pages_config(settings), timeout_s=config.timeout_s)
+        out.print(asyncio.run(make_page_container(pages)), soft_wrap=True, markup=False)
 
 
 # Copying

@@ -23,6 +23,7 @@ from feedback.sqlite import SqliteStore
 from feedback.store import StoreUnavailable
 from tests.commands import Commands
 from tests.cosmos import Fault, Front, a_cosmos, config_of, cosmos_front
+from tests.cosmos_search import Searched
 from tests.many_records import fill
 from tests.test_rows import answered
 from tests.test_store import question
@@ -66,6 +67,18 @@ async def test_init_makes_the_container_once_and_says_what_it_did(
     assert "nothing was to be done" in second.said
     store = await CosmosStore.open(config)
     await store.close()
+
+
+async def test_init_makes_the_shared_page_index_too_where_the_settings_name_one(
+    front: Front, config: CosmosConfig, tmp_path: Path
+) -> None:
+    front.lacking = Searched()
+    commands = Commands(tmp_path, config)
+    done = await commands.run("store", "init", "--page-index", "cosmos")
+    assert done.code == 0, done.said
+    assert f"{config.database}/pages" in done.said
+    listed = await commands.run("pages", "list", "--page-index", "cosmos", "--json")
+    assert (listed.code, json.loads(listed.out)) == (0, [])
 
 
 async def test_without_an_account_init_says_that_the_file_needs_none(alone: Commands) -> None:
