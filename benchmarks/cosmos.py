@@ -17,6 +17,7 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
@@ -99,13 +100,14 @@ class Answers(ScriptedAnswerer):
     """Answers as large as real ones, with the ids of real ones."""
 
     async def stream(self, question: Question, history: Sequence[Answer]) -> AsyncIterator[str | Answer]:
+        passages = (replace(PAGE, text=WORDS), replace(PAGE, text=WORDS, heading="Adoption"))
+        self.changes = {
+            "id": answer_id_of(question.id),
+            "passages": passages,
+            "answered_at": datetime.now(UTC),
+        }
         async for item in super().stream(question, history):
-            passages = (replace(PAGE, text=WORDS), replace(PAGE, text=WORDS, heading="Adoption"))
-            yield (
-                replace(item, id=answer_id_of(question.id), passages=passages)
-                if isinstance(item, Answer)
-                else item
-            )
+            yield item
 
 
 class Meter:

