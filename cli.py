@@ -26,7 +26,8 @@ from bot.parts import Shelf, open_parts, open_shelf
 from cli_learn import examples_app
 from cli_measure import evaluate_command, feedback_command
 from cli_store import export_command, store_app
-from console import Json, out, progress_bar, progress_out, question_of
+from console import Json, out, progress_bar, progress_out, question_of, telling
+from exporters import CannotExport
 from feedback.datasets import DatasetError
 from feedback.store import StoreError
 from model.evaluate import DatasetInvalid
@@ -44,6 +45,7 @@ from records import Answer, Page
 from settings import Settings
 
 MISTAKES = (
+    CannotExport,
     CannotServe,
     DatasetError,
     DatasetInvalid,
@@ -84,7 +86,7 @@ app.command("export")(export_command)
 def serve_command(settings: Settings) -> None:
     """Serve the bot, and its chat page on this machine; sets up what is missing first."""
     listener = listen(settings)
-    with listener:
+    with listener, telling(settings):
         _ensure_model(settings)
         late = asyncio.run(_serve(settings, listener))
     if late:

@@ -37,7 +37,7 @@ class Export:
     pace: Pace = field(default_factory=Pace)
     metrics_every_s: float = 60.0
     timeout_s: float = 10.0
-    close_within_s: float = 5.0
+    close_within_s: float = 3.0
 
 
 @dataclass(frozen=True, slots=True)

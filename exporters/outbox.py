@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 FULL, REFUSED, UNSENT = "full", "refused", "unsent"
 """Why something was dropped: no room; the endpoint did not take it; the process ended before."""
+_LAST_WAIT_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ class Outbox(Generic[T]):
         self._reported: Counter[str] = Counter()
         self._changed = threading.Condition()
         self._closing = threading.Event()
+        self._over = threading.Event()
         self._trouble = False
         self._flying = 0
         self._thread = threading.Thread(target=self._run, name=f"{name} outbox", daemon=True)
@@ -102,17 +104,27 @@ class Outbox(Generic[T]):
         with self._changed:
             self._changed.notify()
         self._thread.join(within_s)
+        self._over.set()
         with self._changed:  # a thread that still hangs is a daemon: it ends with the process
-            self.counts.dropped[UNSENT] += len(self._waiting) + self._flying
+            left = len(self._waiting) + self._flying
             self._waiting.clear()
+        self._drop(UNSENT, left)
         dropped = self.counts.dropped.total()
         if dropped:
             log.warning("%s: %d were not sent: %s", self.name, dropped, dict(self.counts.dropped))
 
     def _run(self) -> None:
         while batch := self._take():
-            self._deliver([one for item in batch for one in self._prepare(item)])
+            self._deliver([one for item in batch for one in self._prepared(item)])
             self._report()
+
+    def _prepared(self, item: T) -> list[Any]:
+        try:
+            return list(self._prepare(item))
+        except Exception:
+            log.exception("%s: something could not be written", self.name)
+            self._drop(REFUSED, 1)
+            return []
 
     def _take(self) -> list[T]:
         """Wait for something to send; empty when there will be nothing more."""
@@ -139,10 +151,14 @@ class Outbox(Generic[T]):
             self._flying = len(batch)
             backoff_s = min(self._pace.wait_s * 2**attempt, self._pace.longest_wait_s)
             wait_s = max(backoff_s * random.uniform(0.5, 1.0), reply.wait_s)  # noqa: S311 - no secret
-            if self._closing.wait(wait_s) and attempt:
+            if not self._paused(wait_s):
                 break
         self._flying = 0
         self._drop(UNSENT if self._closing.is_set() else REFUSED, len(batch))
+
+    def _paused(self, wait_s: float) -> bool:
+        """Wait before another try, not for long near the end; False when there is no time for one."""
+        return not self._closing.wait(wait_s) or not self._over.wait(min(wait_s, _LAST_WAIT_S))
 
     def _try(self, batch: Sequence[Any]) -> Reply:
         try:

@@ -37,8 +37,8 @@ from exporters.ways import way_of
 @contextmanager
 def exporting_by(export: Export) -> Generator[Exporting]:
     """Send what is told until the end of the block, then what still waits. Raises CannotExport."""
-    instance = secrets.token_hex(8)
-    way = way_of(export, telemetry.NAME, instance)
+    resource = resource_of(secrets.token_hex(8))
+    way = way_of(export, resource)
     outboxes = tuple({id(outbox): outbox for outbox in (way.spans, way.events, way.metrics)}.values())
     metrics = _PutMetrics(way.metrics, dict(way.temporality))
     try:
@@ -46,7 +46,7 @@ def exporting_by(export: Export) -> Generator[Exporting]:
             SimpleSpanProcessor(_PutSpans(way.spans)),
             SimpleLogRecordProcessor(_PutEvents(way.events)),
             PeriodicExportingMetricReader(metrics, export.metrics_every_s * 1000),
-            instance,
+            resource,
         ):
             yield Exporting(outboxes)
     finally:
@@ -58,12 +58,9 @@ def exporting_by(export: Export) -> Generator[Exporting]:
 
 @contextmanager
 def told_to(
-    spans: SpanProcessor, events: LogRecordProcessor, metrics: MetricReader, instance: str
+    spans: SpanProcessor, events: LogRecordProcessor, metrics: MetricReader, resource: Resource
 ) -> Generator[None]:
-    """Let these three hear what is told until the end of the block; the host's name is not told."""
-    resource = Resource(
-        {"service.name": telemetry.NAME, "service.instance.id": instance, "device.id": instance}
-    )
+    """Let these three hear what is told until the end of the block."""
     traces = TracerProvider(sampler=ALWAYS_ON, resource=resource, shutdown_on_exit=False)
     traces.add_span_processor(spans)
     logs = LoggerProvider(resource=resource, shutdown_on_exit=False)
@@ -76,6 +73,11 @@ def told_to(
         telemetry.send_to(before)
         for provider in (traces, logs, meters):
             provider.shutdown()
+
+
+def resource_of(instance: str) -> Resource:
+    """Return who tells. Without a device of our own, an exporter would tell the host's name."""
+    return Resource({"service.name": telemetry.NAME, "service.instance.id": instance, "device.id": instance})
 
 
 class _PutSpans(SpanExporter):

@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from exporters.providers import told_to
+from exporters.providers import resource_of, told_to
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,5 +59,6 @@ class Recording:
 def recording() -> Generator[Recording]:
     """Record what is told until the end of the block."""
     spans, events, metrics = InMemorySpanExporter(), InMemoryLogRecordExporter(), InMemoryMetricReader()
-    with told_to(SimpleSpanProcessor(spans), SimpleLogRecordProcessor(events), metrics, "recording"):
+    resource = resource_of("recording")
+    with told_to(SimpleSpanProcessor(spans), SimpleLogRecordProcessor(events), metrics, resource):
         yield Recording(spans, events, metrics)

@@ -11,12 +11,14 @@ import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk._logs.export import ConsoleLogRecordExporter
 from opentelemetry.sdk.metrics import Counter, Histogram
 from opentelemetry.sdk.metrics.export import AggregationTemporality, ConsoleMetricExporter, MetricsData
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter
 
@@ -43,8 +45,8 @@ class Way:
     shutdown: Callable[[], None]
 
 
-def way_of(export: Export, role: str, instance: str) -> Way:
-    """Open the way that is asked for. Raises CannotExport."""
+def way_of(export: Export, resource: Resource) -> Way:
+    """Open the way that is asked for; `resource` is who tells. Raises CannotExport."""
     if export.to in {"appinsights", "azuremonitor"} and not export.connection_string:
         raise CannotExport(
             f"telemetry={export.to} needs the setting applicationinsights_connection_string; "
@@ -57,9 +59,9 @@ def way_of(export: Export, role: str, instance: str) -> Way:
             case "otlp":
                 return _otlp(export)
             case "azuremonitor":
-                return _azure_monitor(export)
+                return _azure_monitor(export, resource)
             case _:
-                return _app_insights(export, role, instance)
+                return _app_insights(export, resource)
     except ImportError as error:
         raise CannotExport(
             f"telemetry={export.to} needs packages that are not installed: pip install 'askpage[telemetry]'"
@@ -94,7 +96,7 @@ def _otlp(export: Export) -> Way:
     return _of_sdk("telemetry to the collector", export, exporters, {})
 
 
-def _azure_monitor(export: Export) -> Way:
+def _azure_monitor(export: Export, resource: Resource) -> Way:
     from azure.monitor.opentelemetry.exporter import (  # noqa: PLC0415
         AzureMonitorLogExporter,
         AzureMonitorMetricExporter,
@@ -111,7 +113,7 @@ def _azure_monitor(export: Export) -> Way:
         "read_timeout": export.timeout_s,
     }
     exporters = (
-        AzureMonitorTraceExporter(**options),
+        AzureMonitorTraceExporter(**options, tracer_provider=SimpleNamespace(resource=resource)),
         AzureMonitorLogExporter(**options),
         AzureMonitorMetricExporter(**options),
     )
@@ -130,8 +132,9 @@ def as_custom_event(record: ReadableLogRecord) -> ReadableLogRecord:
     return ReadableLogRecord(log_record, record.resource, record.instrumentation_scope, record.limits)
 
 
-def _app_insights(export: Export, role: str, instance: str) -> Way:
+def _app_insights(export: Export, resource: Resource) -> Way:
     connection = parse(export.connection_string)
+    role, instance = (str(resource.attributes[name]) for name in ("service.name", "service.instance.id"))
     envelopes = Envelopes(connection.instrumentation_key, role, instance)
 
     def prepare(item: ReadableSpan | ReadableLogRecord | MetricsData) -> Iterator[Any]:
