@@ -99,7 +99,7 @@ class Envelopes:
         envelope.data = contracts.Data()
         envelope.data.base_type = data.DATA_TYPE_NAME
         envelope.data.base_data = data
-        return cast("Envelope", json.loads(json.dumps(envelope.write())))
+        return cast("Envelope", envelope.write())
 
 
 def told(attributes: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, float]]:

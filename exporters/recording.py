@@ -41,6 +41,12 @@ class Recording:
         """Return the events as they are."""
         return self._events.get_finished_logs()
 
+    def take(self) -> Sequence[ReadableLogRecord]:
+        """Return the events and forget them."""
+        taken = self._events.get_finished_logs()
+        self._events.clear()
+        return taken
+
     def events(self, name: str) -> list[dict[str, Any]]:
         """Return the properties of the events with this name."""
         logs = [record.log_record for record in self.records]

@@ -11,14 +11,16 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from feedback.desk import WAITING, Desk
 from feedback.documents import Document, Documents, Wanted
-from feedback.figures import IDLE, Sums, add_answer, add_turn, site_of
+from feedback.figures import IDLE, Known, Sums, add_answer, add_turn, is_ignored, site_of
+from feedback.plain import feedback_from
+from feedback.rows import Rows
 from feedback.spread import Spread
 from feedback.store import FeedbackStore, moment
-from records import Answer
+from records import Answer, Feedback
 
 KIND = "daily"
 PAGE = 200
@@ -27,6 +29,10 @@ MOST_SITES = 100
 OTHER_SITES = "other"
 _LOOK_BACK = IDLE + timedelta(minutes=10)
 """Earlier answers may be what a session of this day goes on from."""
+
+
+class Records(FeedbackStore, Rows, Protocol):
+    """A store whose rows can be read, too."""
 
 
 class Group(NamedTuple):
@@ -74,7 +80,7 @@ def select(days: Sequence[Day], wanted: Callable[[Group], bool] = lambda _: True
     return total
 
 
-async def sum_up(store: FeedbackStore, desk: Desk, day: date, now: datetime) -> Day:
+async def sum_up(store: Records, desk: Desk, day: date, now: datetime) -> Day:
     """Compute a day from the records. Raises StoreError."""
     begin = datetime.combine(day, time(), UTC)
     summed = Day(day)
@@ -83,14 +89,26 @@ async def sum_up(store: FeedbackStore, desk: Desk, day: date, now: datetime) -> 
         who = (answer.question.conversation, answer.question.asker)
         if answer.answered_at >= begin:
             sums = summed.of(answer)
-            words = await store.feedback_on(answer.id)
-            add_answer(sums, answer, words, await desk.rounds(answer.id), now)
+            add_answer(sums, await _known(store, desk, answer), now)
             add_turn(sums, answer, last.get(who))
         last[who] = answer.answered_at
         if len(last) > PAGE:
             over = answer.answered_at - _LOOK_BACK
             last = {name: at for name, at in last.items() if at >= over}
     return summed
+
+
+async def _known(store: Records, desk: Desk, answer: Answer) -> Known:
+    words = await store.feedback_on(answer.id)
+    late = bool(words) and is_ignored(answer, words)
+    ever = await _every_word(store, answer.id) if late else words
+    return Known(answer, words, ever, await desk.rounds(answer.id))
+
+
+async def _every_word(store: Records, answer_id: str) -> list[Feedback]:
+    """Return all that was ever said on an answer, also what a later word has replaced."""
+    rows = await store.rows("feedback", f"{answer_id} ", PAGE)
+    return [feedback_from(row.fields["record"]) for row in rows if row.fields["answer_id"] == answer_id]
 
 
 async def answers_between(store: FeedbackStore, begin: datetime, end: datetime) -> AsyncIterator[Answer]:

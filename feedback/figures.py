@@ -7,7 +7,7 @@ counts for the day (UTC) on which it was written, whenever somebody judged it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -137,19 +137,28 @@ class Sums:
         return cls(**{**kept, **read})
 
 
-def add_answer(
-    sums: Sums, answer: Answer, words: Sequence[Feedback], rounds: Iterable[Review], now: datetime
-) -> None:
-    """Add an answer with what was said about it (everyone's last word, as the store has it) and its reviews."""
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of an answer: everyone's last words on it, all words that ever were, and the rounds of its review."""
+
+    answer: Answer
+    words: Sequence[Feedback] = ()
+    ever: Sequence[Feedback] = ()
+    rounds: Sequence[Review] = ()
+
+
+def add_answer(sums: Sums, known: Known, now: datetime) -> None:
+    """Add an answer with what was said about it, and with what reviewers found."""
+    answer = known.answer
     sums.answers += 1
     sums.abstained += answer.abstained
     sums.verified += answer.verified_by is not None
     _add_times(sums, answer)
-    _add_words(sums, words)
+    _add_words(sums, known.words)
     if now - answer.answered_at >= IDLE:
         sums.closed += 1
-        sums.ignored += is_ignored(answer, words)
-    for review in rounds:
+        sums.ignored += is_ignored(answer, known.ever)
+    for review in known.rounds:
         right = is_right(review)
         if review.weight > 0 and right is not None:
             sums.judged.add(review.weight, right=right)
@@ -181,14 +190,15 @@ def _add_words(sums: Sums, words: Sequence[Feedback]) -> None:
             sums.dislikes += word.value == "dislike"
 
 
-def is_ignored(answer: Answer, words: Sequence[Feedback]) -> bool:
+def is_ignored(answer: Answer, ever: Sequence[Feedback]) -> bool:
     """Tell whether nobody reacted, rated, asked on, opened a source or pressed a button within 30 minutes.
 
-    Stopping the answer while it was written is no interest in it.
+    Who changed their mind later has not ignored it, so all words that ever were count. Stopping the answer while it
+    was written is no interest in it.
     """
     return not any(
         word.given_at - answer.answered_at <= IDLE
-        for word in words
+        for word in ever
         if not (word.kind is FeedbackKind.IMPLICIT and word.value == ABANDONED)
     )
 

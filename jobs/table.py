@@ -10,13 +10,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from feedback.daily import Records
 from feedback.documents import Documents
-from feedback.rows import Rows
-from feedback.store import FeedbackStore
 from settings import Settings
 
 
-class Store(FeedbackStore, Rows, Protocol):
+class Store(Records, Protocol):
     """A store with all that it can do."""
 
     @property

@@ -12,6 +12,7 @@ import pytest
 
 from feedback.daily import MOST_SITES, OTHER_SITES, Day, Group, select
 from feedback.figures import (
+    Known,
     Share,
     Sums,
     Weighted,
@@ -183,7 +184,7 @@ def test_the_figures_of_a_day_by_hand() -> None:
         (written(60 * 23.9, number=5, took_s=10.0), [word(FeedbackKind.THUMB, "like", 1440)], []),
     ]
     for one, words, rounds in day:
-        add_answer(sums, one, words, rounds, LATER)
+        add_answer(sums, Known(one, words, words, rounds), LATER)
     figures = figures_of(sums)
     assert figures.answers == 5
     assert figures.accuracy is not None
@@ -241,7 +242,7 @@ def test_groups_and_days_add_up_to_what_they_are_together() -> None:
         rounds = [ruled(draw.choice(list(Ruling)), draw.choice([0.0, 5.0, 20.0]))]
         day = parts.setdefault(number % 3, Day(date(2026, 11, 23)))
         for sums in (whole, day.of(one)):
-            add_answer(sums, one, words, rounds, LATER)
+            add_answer(sums, Known(one, words, words, rounds), LATER)
             add_turn(sums, one, None)
     together = select([*parts.values()])
     assert together.session_s == pytest.approx(whole.session_s)

@@ -145,6 +145,16 @@ async def test_a_ruling_counts_also_when_its_page_has_changed_since(store: Store
     assert (judged.accuracy.value, judged.accuracy.count) == (1.0, 1)
 
 
+async def test_who_changed_their_mind_later_has_not_ignored_the_answer(store: Store) -> None:
+    early, late = await ask(store, 1, MONDAY), await ask(store, 2, MONDAY + timedelta(minutes=1))
+    await store.put_feedback(stars(early, 2, MONDAY + timedelta(minutes=5)))
+    for one in (early, late):
+        await store.put_feedback(stars(one, 4, MONDAY + timedelta(hours=5)))
+    await roll_up(store, NOW)
+    figures = figures_of(daily.select([await on_day(store, MONDAY.date())]))
+    assert (figures.satisfaction, figures.ignore_rate) == (4.0, 0.5)
+
+
 async def test_a_session_may_begin_the_day_before(store: Store) -> None:
     midnight = datetime(2026, 11, 24, tzinfo=UTC)
     for number, minutes in enumerate((-20, -5, 10)):

