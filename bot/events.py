@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import telemetry
-from feedback.figures import site_of
+from feedback.examples import site_of
 from feedback.store import FeedbackStore, StoreError
 from records import Answer, Feedback, FeedbackKind, Question, Review, ReviewReason, VerifiedAnswer
 

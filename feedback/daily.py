@@ -15,7 +15,8 @@ from typing import Any, NamedTuple, Protocol
 
 from feedback.desk import WAITING, Desk
 from feedback.documents import Document, Documents, Wanted
-from feedback.figures import IDLE, Known, Sums, add_answer, add_turn, is_ignored, site_of
+from feedback.examples import site_of
+from feedback.figures import IDLE, Known, Sums, add_answer, add_turn, is_ignored
 from feedback.plain import feedback_from
 from feedback.rows import Rows
 from feedback.spread import Spread

@@ -11,12 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 from feedback.spread import Spread
 from records import Answer, Feedback, FeedbackKind, Review, Ruling
 
-OWN_PAGES, NO_PAGE = "own pages", "no page"
 IDLE = timedelta(minutes=30)
 """Who says nothing for so long has ignored an answer; a session without a question for so long is over."""
 ABANDONED = "abandoned"
@@ -276,9 +274,3 @@ def figures_of(sums: Sums) -> Figures:
 
 def _ratio(part: float, whole: float) -> float | None:
     return part / whole if whole else None
-
-
-def site_of(answer: Answer) -> str:
-    """Return the host of the page that an answer stands on; OWN_PAGES for the bot's own, NO_PAGE where it has none."""
-    urls = [citation.url for citation in answer.citations] + [passage.url for passage in answer.passages]
-    return (urlsplit(urls[0]).hostname or OWN_PAGES) if urls else NO_PAGE

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from feedback.daily import MOST_SITES, OTHER_SITES, Day, Group, select
+from feedback.examples import site_of
 from feedback.figures import (
     Known,
     Share,
@@ -21,7 +22,6 @@ from feedback.figures import (
     figures_of,
     is_ignored,
     is_right,
-    site_of,
     wilson,
 )
 from feedback.spread import ACCURACY, Spread
