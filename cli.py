@@ -1,4 +1,4 @@
-"""The command line: `askpage serve | ask | pages | evaluate | feedback | store | export | models | setup | examples`.
+"""The command line: `askpage serve | ask | pages | evaluate | feedback | jobs | store | export | models | setup | …`.
 
 Every command takes every setting of `settings.py` as an option. What a person can mend is one sentence on standard
 error and exit status 2; `--json` prints one JSON object on standard output and nothing else.
@@ -23,10 +23,12 @@ from rich.table import Table
 
 from bot.app import CannotServe, listen, serve
 from bot.parts import Shelf, open_parts, open_shelf
+from cli_jobs import jobs_app
 from cli_learn import examples_app
 from cli_measure import evaluate_command, feedback_command
 from cli_store import export_command, store_app
-from console import Json, out, progress_bar, progress_out, question_of
+from console import Json, out, progress_bar, progress_out, question_of, telling
+from exporters import CannotExport
 from feedback.datasets import DatasetError
 from feedback.store import StoreError
 from model.evaluate import DatasetInvalid
@@ -44,6 +46,7 @@ from records import Answer, Page
 from settings import Settings
 
 MISTAKES = (
+    CannotExport,
     CannotServe,
     DatasetError,
     DatasetInvalid,
@@ -70,6 +73,7 @@ models_app = typer.Typer(help="The model versions.", no_args_is_help=True)
 app.add_typer(pages_app, name="pages")
 app.add_typer(models_app, name="models")
 app.add_typer(examples_app, name="examples")
+app.add_typer(jobs_app, name="jobs")
 app.command("evaluate")(evaluate_command)
 app.command("feedback")(feedback_command)
 app.add_typer(store_app, name="store")
@@ -84,7 +88,7 @@ app.command("export")(export_command)
 def serve_command(settings: Settings) -> None:
     """Serve the bot, and its chat page on this machine; sets up what is missing first."""
     listener = listen(settings)
-    with listener:
+    with listener, telling(settings):
         _ensure_model(settings)
         late = asyncio.run(_serve(settings, listener))
     if late:

@@ -90,7 +90,10 @@ def feedback_command(settings: Settings, as_json: Json = False) -> None:
     out.print(table)
     rulings = "".join(f", {count} {ruling}" for ruling, count in found.rulings.items())
     out.print(f"reviews: {found.waiting} waiting{rulings}")
-    out.print(f"accuracy, from {found.sampled} sampled answers: {_figure(found.accuracy)}")
+    between = ""
+    if found.accuracy_interval:
+        between = " (95 %: {:.2f} to {:.2f})".format(*found.accuracy_interval)
+    out.print(f"accuracy, from {found.sampled} sampled answers: {_figure(found.accuracy)}{between}")
     agree = f"agreement of reviewers (Cohen's kappa), from {found.double_reviewed} answers judged twice"
     out.print(f"{agree}: {_figure(found.kappa)}")
     for what, count in found.untied.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -17,7 +18,10 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from exporters import Export, Exporting, exporting
+from exporters.outbox import Pace
 from records import Channel, Question
+from settings import Settings
 
 out = Console()
 progress_out = Console(stderr=True)
@@ -34,6 +38,17 @@ def progress_bar() -> Progress:
         TimeElapsedColumn(),
         console=progress_out,
     )
+
+
+def telling(settings: Settings) -> AbstractContextManager[Exporting]:
+    """Send telemetry where the settings say, until the end of the block. Raises CannotExport."""
+    export = Export(
+        settings.telemetry,
+        settings.applicationinsights_connection_string.get_secret_value(),
+        settings.otlp_endpoint,
+        Pace(room=settings.telemetry_buffer),
+    )
+    return exporting(export)
 
 
 def question_of(text: str, page_url: str | None) -> Question:

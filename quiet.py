@@ -88,6 +88,18 @@ SWITCHES = (
         "Reports on itself to Microsoft, beside what it is asked to export.",
     ),
     Switch(
+        "APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED",
+        "true",
+        "Azure Monitor's OpenTelemetry exporter",
+        "Asks Microsoft again and again which of its features to switch on or off.",
+    ),
+    Switch(
+        "APPLICATIONINSIGHTS_SDKSTATS_DISABLED",
+        "true",
+        "Azure Monitor's OpenTelemetry exporter",
+        "Reports on itself to the resource that it exports to, too.",
+    ),
+    Switch(
         "DO_NOT_TRACK",
         "1",
         "all that honour it",

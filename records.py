@@ -33,7 +33,8 @@ class Question:
     `id` is the activity's id on its channel, prefixed by its conversation, so that a redelivery is the same
     question. `asker` is a pseudonym, never a name or a channel's user id. `reply_to` is what the channel's front
     end needs to answer later (JSON, opaque to everything else); it is erased once the answer is delivered.
-    `language` is the asker's, as the channel tells it ("en", "de"; "" where it does not).
+    `language` is the asker's, as the channel tells it ("en", "de"; "" where it does not). `trace` is the W3C
+    traceparent of its arrival, so that what follows later can be linked to it ("": nothing was traced).
     """
 
     id: str
@@ -45,6 +46,7 @@ class Question:
     page_url: str | None = None
     reply_to: str = ""
     language: str = ""
+    trace: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +281,7 @@ class VerifiedAnswer:
 
     `answer_id` is the answer that was reviewed. `page_url` is the page that the question named, if it named one: it
     serves only questions about that page then. `pages` are (address without fragment, hash) of what it stands on.
-    `abstained` says that the answer is not on the page.
+    `abstained` says that the answer is not on the page; `trace` is that of the question that was reviewed.
     """
 
     answer_id: str
@@ -293,6 +295,7 @@ class VerifiedAnswer:
     verified_by: str
     verified_at: datetime
     stale_at: datetime | None = None
+    trace: str = ""
 
 
 @dataclass(frozen=True, slots=True)

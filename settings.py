@@ -230,6 +230,25 @@ class Settings(BaseSettings):
         1095, ge=0, description="How long the audit trail is kept, days; 0 is for ever."
     )
 
+    # Telemetry
+    telemetry: Literal["none", "console", "otlp", "appinsights", "azuremonitor"] = Field(
+        "none",
+        description="Where telemetry goes: nowhere; the terminal; a collector (OTLP over HTTP); Application Insights, by "
+        "its own package or by Azure Monitor's exporter.",
+    )
+    applicationinsights_connection_string: SecretStr = Field(
+        SecretStr(""), description="Connection string of the Application Insights resource."
+    )
+    otlp_endpoint: str = Field(
+        "http://127.0.0.1:4318",
+        description="Address of the collector for telemetry=otlp; /v1/traces and the like are added.",
+    )
+    telemetry_buffer: int = Field(
+        2048,
+        ge=100,
+        description="Most spans, events and sums that wait to be sent; more are dropped and counted.",
+    )
+
     # People
     pseudonym_key: SecretStr = Field(
         SecretStr(""), description="Key of the user pseudonyms (HMAC). Empty: one is made in data_dir."

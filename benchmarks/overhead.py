@@ -8,7 +8,10 @@ carries a token of its own, or one token for all as a channel really sends it.
     most     clients that post again as soon as they hear from the bot: how much goes through
     steady   messages at a fixed rate, whether the bot keeps up or not: how long each waits
 
-Run as: python -m benchmarks.overhead [--messages 3000] [--rate 200] [--clients 16]
+With --telemetry, bots that tell what they do to an endpoint here, each in its own way, are measured side by side: in
+turns, so that what else the machine does falls on all of them, and in the processor time of the bot alone.
+
+Run as: python -m benchmarks.overhead [--messages 3000] [--rate 200] [--clients 16] [--telemetry [--rounds 5]]
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,14 +34,18 @@ from aiohttp import web
 
 from bot.botframework import BotFrameworkConfig, BotFrameworkSeam
 from bot.dialogs.ask import Asking
+from bot.dialogs.rate import RatingRules
 from bot.feedback_parts import FeedbackParts
 from bot.reviewers import Reviewers
 from bot.teams import TeamsFrontEnd
+from exporters import Export, To, exporting
 from feedback.desk import Desk
 from feedback.sqlite import SqliteStore
 from records import Answer, Question
 from tests.tokens import APP_ID, ISSUER, Issuer
-from tests.world import KEY, REVIEWERS, an_answer, pseudonym, served, some_surroundings
+from tests.world import KEY, NO_SAMPLE, REVIEWERS, an_answer, pseudonym, served, some_surroundings
+
+KEY_OF_NOBODY = "00000000-0000-0000-0000-000000000000"
 
 
 class CannedAnswerer:
@@ -49,11 +56,18 @@ class CannedAnswerer:
         yield an_answer(question)
 
 
-async def run_bot(metadata_url: str, folder: Path) -> None:
-    """Serve until the standard input ends; write the port first and the processor time used last."""
+async def run_bot(metadata_url: str, folder: Path, to: To, endpoint: str) -> None:
+    """Serve until the standard input ends, telling what is done; write the address first."""
+    with exporting(Export(to, f"InstrumentationKey={KEY_OF_NOBODY};IngestionEndpoint={endpoint}", endpoint)):
+        await _serve(metadata_url, folder)
+
+
+async def _serve(metadata_url: str, folder: Path) -> None:
     store = SqliteStore.open(folder / "overhead.sqlite3")
     around = some_surroundings(lambda: seam.connector)
-    parts = FeedbackParts(store, Desk(store.documents), KEY, around)
+    # All answers are of one stratum: its counter for the sample would be what is measured.
+    rules = (RatingRules(), NO_SAMPLE)
+    parts = FeedbackParts(store, Desk(store.documents), KEY, around, rules)
     asking = Asking(store, CannedAnswerer(), parts.looking)
     front = TeamsFrontEnd(asking, store, pseudonym, parts.hands(Reviewers(REVIEWERS)))
     config = BotFrameworkConfig(app_id=APP_ID, openid_metadata_url=metadata_url, token_issuer=ISSUER)
@@ -208,10 +222,10 @@ def at_rate(rate: float) -> Callable[[list[Callable[[], Awaitable[None]]]], Awai
 
 
 @asynccontextmanager
-async def the_bot(metadata_url: str) -> AsyncGenerator[str]:
+async def the_bot(metadata_url: str, to: To = "none", endpoint: str = "") -> AsyncGenerator[str]:
     """Start the bot in a process of its own; yields its address."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "benchmarks.overhead", "--bot", metadata_url, folder]
+        command = [sys.executable, "-m", "benchmarks.overhead", "--bot", metadata_url, folder, to, endpoint]
         process = await asyncio.create_subprocess_exec(
             *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
         )
@@ -243,16 +257,57 @@ async def measure(messages: int, rate: float, clients: int) -> None:
             print(run.line(f"steady {rate:.0f}/s, {kind}"))
 
 
+async def compare(messages: int, clients: int, rounds: int) -> None:
+    """Print what a message costs with each way of telling, and its ratio to telling nobody."""
+    channel, took = ChannelDouble(), web.Application(client_max_size=100_000_000)
+    took.router.add_post("/{path:.*}", _take_telemetry)
+    ways: tuple[To, ...] = ("none", "appinsights", "azuremonitor", "otlp")
+    async with AsyncExitStack() as running:
+        issuer_url = await running.enter_async_context(served(channel.issuer.app))
+        channel.service_url = await running.enter_async_context(served(channel.app))
+        endpoint = await running.enter_async_context(served(took))
+        http = await running.enter_async_context(aiohttp.ClientSession())
+        loads: dict[str, Load] = {}
+        for to in ways:
+            url = await running.enter_async_context(the_bot(f"{issuer_url}/metadata", to, endpoint))
+            loads[to] = Load(http, url, channel, messages)
+            await Load(http, url, channel, 200).run(f"warm {to}", by_clients(4), own_tokens=False)
+        costs: dict[str, list[float]] = {to: [] for to in ways}
+        for round_ in range(rounds):
+            for to, load in loads.items():
+                run = await load.run(f"{to} {round_}", by_clients(clients), own_tokens=False)
+                costs[to].append(1000 * run.used_s / messages)
+        for to in ways:
+            ratio = statistics.median(
+                mine / none for mine, none in zip(costs[to], costs["none"], strict=True)
+            )
+            told = " ".join(f"{cost:.2f}" for cost in costs[to])
+            print(f"{to:<14} {ratio:.2f} of telling nobody   ({told} ms processor time a message)")
+
+
+async def _take_telemetry(request: web.Request) -> web.Response:
+    body = await request.read()
+    if not request.path.endswith("/track"):
+        return web.Response()
+    count = len(json.loads(body))
+    return web.json_response({"itemsReceived": count, "itemsAccepted": count, "errors": []})
+
+
 def main() -> None:
     """Read the options and measure, or be the bot that is measured."""
     parser = argparse.ArgumentParser(description="What the bot itself costs, with a canned answer.")
     parser.add_argument("--messages", type=int, default=3000)
     parser.add_argument("--rate", type=float, default=200)
     parser.add_argument("--clients", type=int, default=16)
-    parser.add_argument("--bot", nargs=2, metavar=("METADATA_URL", "FOLDER"), help=argparse.SUPPRESS)
+    parser.add_argument("--telemetry", action="store_true", help="compare the ways of telling")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--bot", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.bot:
-        asyncio.run(run_bot(options.bot[0], Path(options.bot[1])))
+        metadata_url, folder, to, endpoint = options.bot
+        asyncio.run(run_bot(metadata_url, Path(folder), to, endpoint))
+    elif options.telemetry:
+        asyncio.run(compare(options.messages, options.clients, options.rounds))
     else:
         asyncio.run(measure(options.messages, options.rate, options.clients))
 

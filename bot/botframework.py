@@ -40,6 +40,7 @@ from botframework.connector.auth import (
 )
 from yarl import URL
 
+import telemetry
 from bot.activities import MalformedError
 from bot.connector import BotConnector
 from bot.delivery import ChannelError
@@ -108,8 +109,15 @@ class BotFrameworkSeam:
 
     async def process(self, request: web.Request) -> web.Response:
         """Answer one POST of a channel. Never a redirect, never a trace of why a token was bad."""
+        with telemetry.span("arrival"):
+            response = await self._process(request)
+            telemetry.answered("POST", "/api/messages", response.status)
+        return response
+
+    async def _process(self, request: web.Request) -> web.Response:
         try:
-            identity = await self._authenticate(request)
+            with telemetry.span("authenticate"):
+                identity = await self._authenticate(request)
             activity = await _read_object(request)
             self._check_binding(identity, activity)
             reply = await self.turns.run(activity)

@@ -17,6 +17,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
+import telemetry
 from bot.activities import Reference, card_message, plain_message
 from bot.answer_view import AnswerView, state_of, thanks_for
 from bot.cards.notice import notice_card
@@ -99,7 +100,8 @@ class Courier:
         done = 0
         for answer_id, version in found:
             try:
-                await self._look_after(answer_id)
+                with telemetry.span("follow_up"):
+                    await self._look_after(answer_id)
             except OSError as error:
                 log.warning("a review is not shown everywhere yet: %s", error)
                 await self._desk.free_errand(answer_id, datetime.now(UTC))
@@ -174,6 +176,7 @@ class Courier:
         answer, review = await self._store.answer(answer_id), await self._desk.review(answer_id)
         if answer is None or review is None:
             return
+        telemetry.link(answer.question.trace)
         words = await self._store.feedback_on(answer_id)
         if review.settled_at is not None:
             await self._reviewing.publish(review)

@@ -23,6 +23,7 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
+import telemetry
 from bot.conversations import Change, Conversation, Conversations
 from bot.dialogs.ask import Undeliverable
 from bot.local_activities import REVIEWER, activity_of, checked_person, first_contact, shown_after
@@ -196,7 +197,8 @@ class LocalChannel:
 
     async def _hand_over(self, activity: dict[str, Any]) -> InvokeResult | None:
         try:
-            return await self._front.receive(activity, self)
+            with telemetry.span("arrival"):
+                return await self._front.receive(activity, self)
         except StoreUnavailable:
             raise RefusedError(
                 503, "This could not be kept just now. Please try again.", "unavailable"

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from urllib.parse import urldefrag
 
+import telemetry
+from bot import events
 from bot.forms import Forms
 from bot.verified import VerifiedAnswers
 from feedback.store import StoreUnavailable
@@ -52,10 +54,14 @@ class PageAnswerer:
         """See `bot.dialogs.ask.Answerer`; raises PageRefused when the named page cannot be read."""
         started = time.perf_counter()
         if question.page_url:
-            await self._library.ensure(question.page_url)
+            with telemetry.span("fetch"):
+                await self._library.ensure(question.page_url)
         verified = await self._find(question)
         if verified is not None:
-            yield self._with_form(_served(verified, question, time.perf_counter() - started))
+            served = self._with_form(_served(verified, question, time.perf_counter() - started))
+            telemetry.link(verified.trace)
+            events.verified_served(served, verified)
+            yield served
             return
         async for item in self._answering.stream(question, history):
             yield self._with_form(item) if isinstance(item, Answer) else item
@@ -66,10 +72,11 @@ class PageAnswerer:
     async def _find(self, question: Question) -> VerifiedAnswer | None:
         if self._verified is None:
             return None
-        found = await asyncio.to_thread(self._verified.known.find, question)
-        if found is None or not self._verified.fresh(found) or not await self._is_kept(found):
-            return None
-        return found if not found.abstained or await self._still_nowhere(question, found) else None
+        with telemetry.span("verified"):
+            found = await asyncio.to_thread(self._verified.known.find, question)
+            if found is None or not self._verified.fresh(found) or not await self._is_kept(found):
+                return None
+            return found if not found.abstained or await self._still_nowhere(question, found) else None
 
     async def _is_kept(self, found: VerifiedAnswer) -> bool:
         assert self._verified is not None  # noqa: S101

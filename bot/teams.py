@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
 
+import telemetry
 from bot.activities import (
     Incoming,
     Reference,
@@ -180,6 +181,7 @@ class TeamsFrontEnd:
             page_url=page_url,
             reply_to=reference.dump(),
             language=as_text(incoming.raw.get("locale")).partition("-")[0].lower()[:8],
+            trace=telemetry.here(),
         )
         reply = TeamsReply(reference, connector, self._hands.view, self._style.pace)
         try:

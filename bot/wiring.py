@@ -14,9 +14,11 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
+import telemetry
 from bot.botframework import BotFrameworkConfig, BotFrameworkSeam
 from bot.delivery import Connector, StreamPace
 from bot.dialogs.ask import Asking, Reply
@@ -75,6 +77,8 @@ class Wiring:
         self._closing = closing
         self._connectors: dict[str, Connector] = {}
         self._key = _key(settings)
+        named = {urlsplit(entry.url).hostname or "" for entry in shelf.index.entries() if entry.source}
+        telemetry.use_key(self._key, named - {""})
         self._examples = EXAMPLES if "docs" in settings.pages else ()
 
     async def bot(self, answering: Answering, port: int) -> Bot:

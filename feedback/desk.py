@@ -114,6 +114,14 @@ class Desk:
         found = await self._documents.listed(Wanted("past_review", after=after, limit=limit))
         return [_review_in(document) for document in found], _last(found, after)
 
+    async def rounds(self, answer_id: str) -> Sequence[Review]:
+        """Return the review of an answer as it is now, and its earlier rounds."""
+        now = await self.review(answer_id)
+        if now is None or now.round == 1:
+            return [now] if now else []
+        earlier = await self._all(Wanted("past_review", answer_id=answer_id))
+        return [now, *map(_review_in, earlier)]
+
     async def leave_errand(self, answer_id: str, at: datetime) -> None:
         """Let the courier look after everything that follows from this answer's review."""
         for _ in range(TRIES):

@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+import telemetry
 from feedback.documents import Document, Documents, Wanted
 from feedback.later import Do, Entry
 from feedback.plain import question_from
@@ -72,6 +73,7 @@ class Spool:
         self.closed: set[str] = set()
         self.failed = 0
         self._last = 0
+        self._told_full = False
         self._actions: dict[str, Do] = {}
 
     async def load(self) -> None:
@@ -116,6 +118,9 @@ class Spool:
 
     def check_room(self) -> None:
         """Raise StoreUnavailable when the spool is full."""
+        if self.full and not self._told_full:
+            telemetry.event("spool_full", count=self.records)
+        self._told_full = self.full
         if self.full:
             raise StoreUnavailable(
                 f"The store is away and {self.records:,} records wait for it, the most that are kept here:"
@@ -236,6 +241,7 @@ class SpooledStore:
             raise
         if self._away_since is not None:
             log.warning("the store is back; %d records were carried over", done)
+            telemetry.event("store_back", seconds=time.monotonic() - self._away_since, count=done)
             self._away_since = None
         return done
 
@@ -353,6 +359,7 @@ class SpooledStore:
     def _note_away(self, why: StoreUnavailable) -> None:
         if self._away_since is None:
             log.warning("the store is away, and what is said is kept here until it is back: %s", why)
+            telemetry.event("store_away")
             self._away_since = time.monotonic()
 
 

@@ -17,6 +17,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.runnables import Runnable, RunnableLambda
 
+import telemetry
 from model import grounding, prompt, wording
 from records import Answer, Citation, Hit, Passage, Question, Timings, answer_id_of
 
@@ -116,7 +117,8 @@ class Answering:
         earlier = history[-1] if history and follows(question.text) else None
         query = f"{earlier.question.text} {question.text}" if earlier else question.text
         page = question.page_url or (earlier.question.page_url if earlier else None)
-        hits = await self._search(query, self._rules.passages, page)
+        with telemetry.span("search"):
+            hits = await self._search(query, self._rules.passages, page)
         passages = grounding.focus(query, [hit.passage for hit in hits], self._rules.span_sentences)
         turns = (earlier,) if earlier and passages and _same_section(passages[0], earlier.passages) else ()
         if earlier and turns and not self._rules.span_sentences:

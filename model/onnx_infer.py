@@ -30,6 +30,7 @@ from typing import Literal
 
 import onnxruntime_genai as og
 
+import telemetry
 from model.chat_text import ChatText, Decoder
 from model.engine_process import EngineProcess, Message
 from model.engine_stats import EngineStats, Tally, Usage
@@ -243,11 +244,13 @@ class Engine:
                 raise EngineFailed("the model is being unloaded: ask again")
             if len(self._requests) >= self.options.concurrent + self.options.queue_limit:
                 self._tally.refused += 1
+                telemetry.engine("refused", 1)
                 raise EngineBusy(self._tally.wait_s(len(self._requests), self.options.concurrent))
             if self._process.ended:
                 self._process = self._start()
             number = next(self._numbers)
             self._requests[number] = _Request(len(ids), put, time.perf_counter())
+            telemetry.engine("under_way", 1)
             self._process.send({"id": number, "ids": ids, "max_new": max_new, **asdict(sampling)})
         return number
 
@@ -289,6 +292,7 @@ class Engine:
             self._forget(number)
             if reason == "stop":
                 self._process.send({"cancel": number})
+        _tell(request, usage, now)
         if on_done is not None:
             on_done(usage)
 
@@ -302,6 +306,7 @@ class Engine:
 
     def _forget(self, number: int) -> None:
         del self._requests[number]
+        telemetry.engine("under_way", -1)
         if not self._requests:
             self._empty.notify_all()
 
@@ -319,6 +324,17 @@ def resolve(options: EngineOptions) -> EngineOptions:
 def cuda_available() -> bool:
     """Whether the CUDA build of onnxruntime-genai is installed and there is a GPU to run on."""
     return bool(og.is_cuda_available()) and any(Path(path).exists() for path in _GPUS)
+
+
+def _tell(request: _Request, usage: Usage, now: float) -> None:
+    """Tell how long each step of an answer took, and what went through."""
+    first_at = request.first_at or now
+    telemetry.past_span("queue", request.asked_at, request.begun_at)
+    telemetry.past_span("prefill", request.begun_at, first_at)
+    telemetry.past_span("decode", first_at, now)
+    telemetry.engine("tokens_in", usage.tokens_in)
+    telemetry.engine("tokens_reused", usage.tokens_reused)
+    telemetry.engine("tokens_out", usage.tokens_out)
 
 
 def _piece(decoder: Decoder, event: Message) -> str:

@@ -17,11 +17,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+import telemetry
 from pages import addresses
 from pages.extract import extract
 from pages.fetch import Fetcher
 from pages.indexing import Indexes, PageEntry
-from pages.refusals import PageRefused, PageUnreachable
+from pages.refusals import AddressRefused, PageRefused, PageUnreachable, PageUnreadable
 from pages.sources import Problem, Unchanged, read_source
 from records import Hit, Page
 
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 _PASTED_FOR = timedelta(days=7)
 _MOST_PASTED = 500
 _MOST_MOVED = 1000
+_REASONS = ((AddressRefused, "address"), (PageUnreachable, "unreachable"), (PageUnreadable, "unreadable"))
+"""What is told of a page that was not read."""
 
 
 class Progress(Protocol):
@@ -187,7 +190,10 @@ class Library:
         self._fetching.pop(url, None)
         if not task.cancelled() and task.exception() is not None:
             # Its askers may all have left. The address may hold what is nobody's business: it is not logged.
-            log.info("a pasted page was not read: %s", type(task.exception()).__name__)
+            error = task.exception()
+            log.info("a pasted page was not read: %s", type(error).__name__)
+            reasons = [reason for kind, reason in _REASONS if isinstance(error, kind)]
+            telemetry.event("fetch_refused", reason=reasons[0] if reasons else "error")
 
     def _remember_move(self, url: str, moved_to: str) -> None:
         self._moved[url] = moved_to

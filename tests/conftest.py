@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
+import telemetry
 from tests.cosmos import cosmos_server
 from tests.needs import ROOT, need
 
 __all__ = ["ROOT", "need"]
+
+telemetry.be_strict()
 
 
 @pytest.fixture(scope="session")

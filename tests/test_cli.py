@@ -132,6 +132,8 @@ def test_an_evaluation_prints_every_measure(folder: Path) -> None:
         (["pages", "remove", "/site/nowhere"], "neither a source nor a known page"),
         (["pages", "add", "nowhere"], "nowhere"),
         (["models", "import", "no/such/model"], "no/such/model"),
+        (["jobs", "run", "paint_the_fence"], "there is no job paint_the_fence"),
+        (["serve", "--port", "0", "--telemetry", "appinsights"], "applicationinsights_connection_string"),
         (["nonsense"], "No such command"),
     ],
 )

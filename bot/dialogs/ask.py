@@ -10,8 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
+import telemetry
+from bot import events
 from feedback.store import FeedbackStore, StoreUnavailable
 from model.onnx_infer import EngineBusy, PromptTooLong
 from pages.fetch import PageRefused
@@ -106,10 +109,12 @@ class Asking:
 
         Raises StoreUnavailable: then nothing was acknowledged.
         """
-        if not await self._store.add_question(question):
-            return False
-        self._begin(question, reply, None)
-        return True
+        with telemetry.span("store"):
+            fresh = await self._store.add_question(question)
+        if fresh:
+            events.question_asked(question)
+            self._begin(question, reply, None)
+        return fresh
 
     async def forget(self, question_id: str) -> str | None:
         """The asker deleted the question: stop answering, forget it; return the message that answered it."""
@@ -118,7 +123,10 @@ class Asking:
             task.cancel()
             await asyncio.wait([task])
         message_id = await self._store.message_of(question_id)
+        answer = await self._store.answer_to_question(question_id)
         await self._store.forget_question(question_id)
+        if answer is not None:
+            events.question_forgotten(answer)
         return message_id
 
     async def resume(self, reply_for: Callable[[Question], Reply | None]) -> int:
@@ -131,7 +139,7 @@ class Asking:
             question = open_question.question
             reply = reply_for(question)
             if reply is not None and question.id not in self._tasks:
-                self._begin(question, reply, open_question.answer)
+                self._begin(question, reply, open_question.answer, resumed=True)
                 resumed += 1
         return resumed
 
@@ -151,33 +159,49 @@ class Asking:
         """How many questions are being answered now."""
         return len(self._tasks)
 
-    def _begin(self, question: Question, reply: Reply, answer: Answer | None) -> None:
-        task = asyncio.create_task(self._run(question, reply, answer), name=f"ask {question.id}")
+    def _begin(
+        self, question: Question, reply: Reply, answer: Answer | None, *, resumed: bool = False
+    ) -> None:
+        work = _Work(question, reply, resumed)
+        task = asyncio.create_task(self._run(work, answer), name=f"ask {question.id}")
         self._tasks[question.id] = task
         task.add_done_callback(lambda _: self._tasks.pop(question.id, None))
 
-    async def _run(self, question: Question, reply: Reply, answer: Answer | None) -> None:
-        try:
-            message_id = await self._respond(question, reply, answer)
-        except Stopped:
-            log.info("the asker stopped an answer")
-            message_id = ""
-            await self._note_stopped(question)
-        except Undeliverable as gone:
-            log.warning("answer not deliverable, question closed: %s", gone)
-            message_id = ""
-        except OSError:
-            log.exception("answer not delivered; it is kept and tried again at the next start")
+    async def _run(self, work: _Work, answer: Answer | None) -> None:
+        question = work.question
+        with telemetry.span("question", parent=question.trace):
+            message_id = await self._try_to_respond(work, answer)
+        if message_id is None:
             return
-        except Exception:
-            log.exception("a question failed")
-            message_id = await _try_to_say(reply, WENT_WRONG)
         try:
             await self._store.mark_delivered(question.id, message_id)
         except StoreUnavailable:
             log.exception("delivered, but not marked so: the asker may see the answer twice")
             return
         await self._note_delivered(question, message_id)
+
+    async def _try_to_respond(self, work: _Work, answer: Answer | None) -> str | None:
+        """Return the message that the asker has, "" where there is none to have; None to try again at a next start."""
+        question = work.question
+        try:
+            return await self._respond(work, answer)
+        except Stopped:
+            log.info("the asker stopped an answer")
+            events.answer_failed(question, "stopped")
+            await self._note_stopped(question)
+        except Undeliverable as gone:
+            log.warning("answer not deliverable, question closed: %s", gone)
+            events.answer_failed(question, "undeliverable")
+        except OSError:
+            log.exception("answer not delivered; it is kept and tried again at the next start")
+            events.answer_failed(question, "not_delivered")
+            return None
+        except Exception as error:
+            log.exception("a question failed")
+            telemetry.failed(error)
+            events.answer_failed(question, "error")
+            return await _try_to_say(work.reply, WENT_WRONG)
+        return ""
 
     async def _note_delivered(self, question: Question, message_id: str) -> None:
         if self._afterwards is None or not message_id:
@@ -195,31 +219,53 @@ class Asking:
         except StoreUnavailable:
             log.exception("it was not kept that an answer was stopped")
 
-    async def _respond(self, question: Question, reply: Reply, answer: Answer | None) -> str:
+    async def _respond(self, work: _Work, answer: Answer | None) -> str:
+        before: Answer | None = None
         if answer is None:
             try:
                 async with asyncio.timeout(self._timeout_s):
-                    answer = await self._answer(question, reply)
+                    answer, before = await self._answer(work)
             except EngineBusy as busy:
-                return await reply.say(BUSY.format(seconds=max(1, round(busy.retry_after_s))))
+                return await work.say("busy", BUSY.format(seconds=max(1, round(busy.retry_after_s))))
             except PromptTooLong:
-                return await reply.say(TOO_LONG)
+                return await work.say("too_long", TOO_LONG)
             except TimeoutError:
                 log.warning("a question took longer than %.0f s", self._timeout_s)
-                return await reply.say(TOO_SLOW)
+                return await work.say("too_slow", TOO_SLOW)
             except PageRefused as refused:
-                return await reply.say(str(refused))
-            answer = await self._store.add_answer(answer)  # the one on record is the one to send
-        return await reply.answer(answer)
+                return await work.say("page_refused", str(refused))
+            with telemetry.span("store"):
+                answer = await self._store.add_answer(answer)  # the one on record is the one to send
+        with telemetry.span("send"):
+            message_id = await work.reply.answer(answer)
+        events.answer_sent(answer, before, resumed=work.resumed)
+        return message_id
 
-    async def _answer(self, question: Question, reply: Reply) -> Answer:
-        await reply.typing()
+    async def _answer(self, work: _Work) -> tuple[Answer, Answer | None]:
+        """Return the answer, and the same person's answer before in this conversation."""
+        question = work.question
+        await work.reply.typing()
         history = await self._store.recent_answers(question.conversation, self._history)
         async for item in self._answerer.stream(question, history):
             if isinstance(item, Answer):
-                return item
-            await reply.draft(item)
+                mine = [answer for answer in history if answer.question.asker == question.asker]
+                return item, mine[-1] if mine else None
+            await work.reply.draft(item)
         raise RuntimeError(f"the answerer ended without an answer to {question.id}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A question that is being answered; `resumed` after a crash."""
+
+    question: Question
+    reply: Reply
+    resumed: bool
+
+    async def say(self, why: str, sentence: str) -> str:
+        """Say something in place of an answer."""
+        events.answer_failed(self.question, why)
+        return await self.reply.say(sentence)
 
 
 async def _try_to_say(reply: Reply, text: str) -> str:

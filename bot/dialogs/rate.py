@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
+from bot import events
 from bot.dialogs.review import Reviewing
 from feedback.desk import Untied
 from feedback.store import FeedbackStore
@@ -94,6 +95,7 @@ class Rating:
         return wish or complains(feedback, self._rules)
 
     async def _tell_reviewers(self, answer: Answer, feedback: Feedback) -> None:
+        await events.feedback_given(self._store, answer, feedback, self._rules.reactions)
         reason = self._reason(feedback)
         if reason is not None:
             await self._reviewing.flag(answer, reason)

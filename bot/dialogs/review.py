@@ -18,6 +18,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from urllib.parse import urldefrag
 
+import telemetry
+from bot import events
 from bot.wording import RULED
 from feedback.desk import Desk
 from feedback.documents import TRIES
@@ -112,7 +114,9 @@ class Reviewing:
         now = datetime.now(UTC)
         await self.desk.leave_errand(answer.id, now)
         fresh = Review(answer.id, (reason,), now, stratum_of(answer))
-        if not await self.desk.add_review(fresh):
+        if await self.desk.add_review(fresh):
+            events.review_opened(answer, reason, fresh.round)
+        else:
             await self._change(answer.id, lambda review: _with_reason(review, reason))
         self.wake()
 
@@ -209,9 +213,10 @@ class Reviewing:
             decided = _unclaimed(replace(review, verdicts=(*review.verdicts, given)))
             return self._settled_if_enough(decided, now)
 
-        review = await self._change(answer_id, decide, tell=True)
-        if review.settled_at is not None:
-            await self.publish(review)
+        with telemetry.span("ruling"):
+            review = await self._change(answer_id, decide, tell=True)
+            if review.settled_at is not None and (answer := await self.publish(review)):
+                events.review_ruled(answer, review)
         return review
 
     def _settled_if_enough(self, review: Review, now: datetime) -> Review:
@@ -225,21 +230,23 @@ class Reviewing:
         settled_at = now if len(review.verdicts) >= needed else None
         return replace(review, needed=needed, settled_at=settled_at)
 
-    async def publish(self, review: Review) -> None:
-        """Let the ruling be served from now on. Doing it twice changes nothing."""
+    async def publish(self, review: Review) -> Answer | None:
+        """Let the ruling be served from now on; return the answer, if it is there. Doing it twice changes nothing."""
         answer, verdict = await self._store.answer(review.answer_id), review.ruling
         if answer is None or verdict is None:
-            return
+            return None
+        telemetry.link(answer.question.trace)
         seen = replace(answer, passages=review.passages or answer.passages)
         verified = verified_by(seen, verdict, review.settled_at or verdict.given_at)
         if verified is None:
             await self.desk.drop_verified(answer.id)
             self._known.drop(answer.id)
-            return
+            return answer
         kept = await self.desk.verified(answer.id)
         if kept is None or kept.verified_at != verified.verified_at:
             await self.desk.put_verified(verified)
             await asyncio.to_thread(self._known.put, verified)
+        return answer
 
     async def catch_up(self) -> Sequence[VerifiedAnswer]:
         """Serve what was verified in whichever process, and no more what was taken back; return all that is served."""
@@ -277,7 +284,9 @@ class Reviewing:
         if answer is not None and before is not None and before.settled_at == verified.verified_at:
             passages = tuple(await self._look_again(answer.question))
             await self.desk.keep_round(before)
-            await self._change(verified.answer_id, reopen)
+            reopened = await self._change(verified.answer_id, reopen)
+            if reopened.settled_at is None:
+                events.review_opened(answer, ReviewReason.STALE, reopened.round)
         await self.desk.put_verified(replace(verified, stale_at=now))
         self.wake()
 
@@ -336,6 +345,7 @@ def verified_by(answer: Answer, verdict: Verdict, verified_at: datetime) -> Veri
         abstained=abstained,
         verified_by=verdict.reviewer,
         verified_at=verified_at,
+        trace=answer.question.trace,
     )
 
 

@@ -1,0 +1,168 @@
+"""Spans, events and metrics as envelopes of Application Insights, by the package `applicationinsights`.
+
+    arrival, question, follow_up, job → RequestData          other spans     → RemoteDependencyData ("InProc")
+    events                            → EventData            errors          → ExceptionData
+    metrics                           → MetricData, what was added since the last ones
+
+`ai.operation.id` is the trace, `ai.operation.parentId` the span above, a request's or dependency's `id` the span
+itself: so the portal draws a transaction of them. Links to other traces are the property `_MS.links`. Numbers are
+measurements, everything else is a property: text, "True" and "False". The host's name is not sent.
+"""
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# The package has no types.
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from applicationinsights.channel import contracts
+from opentelemetry.sdk._logs import ReadableLogRecord  # pyright: ignore[reportPrivateImportUsage]
+from opentelemetry.sdk.metrics.export import HistogramDataPoint, MetricsData, NumberDataPoint
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.trace import SpanKind, StatusCode
+
+from exporters.ingestion import Envelope
+
+SDK_VERSION = "py:0.11.10:askpage"
+_REQUESTS = (SpanKind.SERVER, SpanKind.CONSUMER)
+_NOT_REPEATED = ("http.", "exception.", "error.")
+"""Attributes that have a place of their own in an envelope."""
+
+
+class Envelopes:
+    """Makes envelopes for one resource; `role` and `instance` say who tells."""
+
+    def __init__(self, instrumentation_key: str, role: str, instance: str) -> None:
+        self._key = instrumentation_key
+        self._tags = {
+            "ai.cloud.role": role,
+            "ai.cloud.roleInstance": instance,
+            "ai.internal.sdkVersion": SDK_VERSION,
+        }
+
+    def of_span(self, span: ReadableSpan) -> Iterator[Envelope]:
+        """Yield the envelope of a span, and one for each error that came up in it."""
+        context = span.get_span_context()
+        trace_id = f"{context.trace_id:032x}" if context else ""
+        span_id = f"{context.span_id:016x}" if context else ""
+        parent_id = f"{span.parent.span_id:016x}" if span.parent else ""
+        data = _request(span) if span.kind in _REQUESTS else _dependency(span)
+        data.id = span_id
+        data.duration = duration((span.end_time or 0) - (span.start_time or 0))
+        data.success = span.status.status_code is not StatusCode.ERROR
+        data.properties, data.measurements = told(span.attributes or {})
+        if span.links:
+            links = [
+                {"operation_Id": f"{link.context.trace_id:032x}", "id": f"{link.context.span_id:016x}"}
+                for link in span.links
+            ]
+            data.properties["_MS.links"] = json.dumps(links)
+        yield self._envelope(data, span.start_time, trace_id, parent_id, data.name)
+        for event in span.events:
+            if event.name == "exception":
+                yield self._envelope(_exception(event), event.timestamp, trace_id, span_id, data.name)
+
+    def of_event(self, record: ReadableLogRecord) -> Envelope:
+        """Return the envelope of an event."""
+        log = record.log_record
+        data = contracts.EventData()
+        data.name = log.event_name
+        data.properties, data.measurements = told(log.attributes or {})
+        trace_id = f"{log.trace_id:032x}" if log.trace_id else ""
+        return self._envelope(data, log.timestamp, trace_id, f"{log.span_id:016x}" if log.span_id else "")
+
+    def of_metrics(self, metrics: MetricsData) -> Iterator[Envelope]:
+        """Yield an envelope for every point of every metric."""
+        for resource in metrics.resource_metrics:
+            for scope in resource.scope_metrics:
+                for metric in scope.metrics:
+                    for point in metric.data.data_points:
+                        if isinstance(point, NumberDataPoint | HistogramDataPoint):
+                            yield self._envelope(_metric(metric.name, point), point.time_unix_nano)
+
+    def _envelope(
+        self, data: Any, time_ns: int | None, trace_id: str = "", parent_id: str = "", operation: str = ""
+    ) -> Envelope:
+        envelope = contracts.Envelope()
+        envelope.name = data.ENVELOPE_TYPE_NAME
+        envelope.time = datetime.fromtimestamp((time_ns or 0) / 1e9, UTC).isoformat().replace("+00:00", "Z")
+        envelope.ikey = self._key
+        tags = {
+            "ai.operation.id": trace_id,
+            "ai.operation.parentId": parent_id,
+            "ai.operation.name": operation,
+        }
+        envelope.tags = self._tags | {name: value for name, value in tags.items() if value}
+        envelope.data = contracts.Data()
+        envelope.data.base_type = data.DATA_TYPE_NAME
+        envelope.data.base_data = data
+        return cast("Envelope", envelope.write())
+
+
+def told(attributes: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, float]]:
+    """Return attributes as properties (text) and measurements (numbers)."""
+    properties: dict[str, str] = {}
+    measurements: dict[str, float] = {}
+    for name, value in attributes.items():
+        if name.startswith(_NOT_REPEATED):
+            continue
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            measurements[name] = value
+        else:
+            properties[name] = str(value)
+    return properties, measurements
+
+
+def duration(nanoseconds: int) -> str:
+    """Return a time span as the service reads it: days.hh:mm:ss.ffffff."""
+    seconds, rest = divmod(max(nanoseconds, 0) // 1000, 1_000_000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    return f"{days}.{hours:02}:{minutes:02}:{seconds:02}.{rest:06}"
+
+
+def _request(span: ReadableSpan) -> Any:
+    attributes = span.attributes or {}
+    data = contracts.RequestData()
+    route = attributes.get("http.route")
+    data.name = f"{attributes['http.request.method']} {route}" if route else span.name
+    data.response_code = str(attributes.get("http.response.status_code", 0))
+    return data
+
+
+def _dependency(span: ReadableSpan) -> Any:
+    data = contracts.RemoteDependencyData()
+    data.name = span.name
+    data.type = "InProc"
+    data.result_code = "0"
+    return data
+
+
+def _exception(event: Event) -> Any:
+    attributes = event.attributes or {}
+    details = contracts.ExceptionDetails()
+    details.id, details.outer_id = 1, 0
+    details.type_name = details.message = str(attributes.get("exception.type", "Exception"))
+    details.has_full_stack = True
+    details.stack = str(attributes.get("exception.stacktrace", ""))
+    data = contracts.ExceptionData()
+    data.exceptions = [details]
+    return data
+
+
+def _metric(name: str, point: NumberDataPoint | HistogramDataPoint) -> Any:
+    value = contracts.DataPoint()
+    value.name = name
+    value.kind = contracts.DataPointType.aggregation
+    if isinstance(point, HistogramDataPoint):
+        value.value, value.count, value.min, value.max = point.sum, point.count, point.min, point.max
+    else:
+        value.value, value.count = point.value, 1
+    data = contracts.MetricData()
+    data.metrics = [value]
+    data.properties, _ = told(point.attributes or {})
+    return data

@@ -1,0 +1,173 @@
+"""The figures of each day, kept as documents (kind `daily`): computed from the records, as often as one likes.
+
+A day's document has the sums of each group of answers with one model version, channel and site; any selection of
+groups and days adds up (`select`). Reading the store takes memory for one day's groups and the sessions of half an
+hour, however many answers there are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, NamedTuple, Protocol
+
+from feedback.desk import WAITING, Desk
+from feedback.documents import Document, Documents, Wanted
+from feedback.examples import site_of
+from feedback.figures import IDLE, Known, Sums, add_answer, add_turn, is_ignored
+from feedback.plain import feedback_from
+from feedback.rows import Rows
+from feedback.spread import Spread
+from feedback.store import FeedbackStore, moment
+from records import Answer, Feedback
+
+KIND = "daily"
+PAGE = 200
+MOST_SITES = 100
+"""So many sites of one day have figures of their own; pasted links may name any number of them."""
+OTHER_SITES = "other"
+_LOOK_BACK = IDLE + timedelta(minutes=10)
+"""Earlier answers may be what a session of this day goes on from."""
+
+
+class Records(FeedbackStore, Rows, Protocol):
+    """A store whose rows can be read, too."""
+
+
+class Group(NamedTuple):
+    """Which answers are summed up together."""
+
+    model_version: str
+    channel: str
+    site: str
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How many reviews wait, and for how long: the oldest and the median one, seconds. As it was at `seen_at`."""
+
+    waiting: int
+    oldest_s: float
+    median_s: float
+    seen_at: str
+
+
+@dataclass(slots=True)
+class Day:
+    """One day's sums by group; `backlog` as it was when the day was last looked at while it lasted."""
+
+    day: date
+    groups: dict[Group, Sums] = field(default_factory=dict[Group, Sums])
+    backlog: Backlog | None = None
+
+    def of(self, answer: Answer) -> Sums:
+        """Return the sums that an answer belongs to."""
+        site, known = site_of(answer), {group.site for group in self.groups}
+        if site not in known and len(known) >= MOST_SITES:
+            site = OTHER_SITES
+        group = Group(answer.model_version, str(answer.question.channel), site)
+        return self.groups.setdefault(group, Sums())
+
+
+def select(days: Sequence[Day], wanted: Callable[[Group], bool] = lambda _: True) -> Sums:
+    """Return the sums of the wanted groups of these days."""
+    total = Sums()
+    for day in days:
+        for group, sums in day.groups.items():
+            if wanted(group):
+                total.merge(sums)
+    return total
+
+
+async def sum_up(store: Records, desk: Desk, day: date, now: datetime) -> Day:
+    """Compute a day from the records. Raises StoreError."""
+    begin = datetime.combine(day, time(), UTC)
+    summed = Day(day)
+    last: dict[tuple[str, str], datetime] = {}
+    async for answer in answers_between(store, begin - _LOOK_BACK, begin + timedelta(days=1)):
+        who = (answer.question.conversation, answer.question.asker)
+        if answer.answered_at >= begin:
+            sums = summed.of(answer)
+            add_answer(sums, await _known(store, desk, answer), now)
+            add_turn(sums, answer, last.get(who))
+        last[who] = answer.answered_at
+        if len(last) > PAGE:
+            over = answer.answered_at - _LOOK_BACK
+            last = {name: at for name, at in last.items() if at >= over}
+    return summed
+
+
+async def _known(store: Records, desk: Desk, answer: Answer) -> Known:
+    words = await store.feedback_on(answer.id)
+    late = bool(words) and is_ignored(answer, words)
+    ever = await _every_word(store, answer.id) if late else words
+    return Known(answer, words, ever, await desk.rounds(answer.id))
+
+
+async def _every_word(store: Records, answer_id: str) -> list[Feedback]:
+    """Return all that was ever said on an answer, also what a later word has replaced."""
+    rows = await store.rows("feedback", f"{answer_id} ", PAGE)
+    return [feedback_from(row.fields["record"]) for row in rows if row.fields["answer_id"] == answer_id]
+
+
+async def answers_between(store: FeedbackStore, begin: datetime, end: datetime) -> AsyncIterator[Answer]:
+    """Yield the answers that were written in a span of time, oldest first."""
+    after = (moment(begin), "")
+    while page := await store.answers_after(after, PAGE):
+        for answer in page:
+            if answer.answered_at >= end:
+                return
+            yield answer
+        after = (moment(page[-1].answered_at), page[-1].id)
+
+
+async def backlog(desk: Desk, now: datetime) -> Backlog:
+    """Look at the reviews that wait now."""
+    ages, oldest_s = Spread(), 0.0
+    after = ("", "")
+    while True:
+        page, after = await desk.reviews(WAITING, PAGE, after)
+        for review in page:
+            age_s = max(0.0, (now - review.opened_at).total_seconds())
+            ages.add(age_s)
+            oldest_s = max(oldest_s, age_s)
+        if len(page) < PAGE:
+            return Backlog(ages.count, oldest_s, ages.percentile(0.5) or 0.0, moment(now))
+
+
+# The documents
+
+
+async def keep(documents: Documents, day: Day) -> None:
+    """Keep a day, in the place of what was kept of it."""
+    body: dict[str, Any] = {
+        "groups": [{**group._asdict(), "sums": sums.dump()} for group, sums in sorted(day.groups.items())],
+        "backlog": None if day.backlog is None else asdict(day.backlog),
+    }
+    name = day.day.isoformat()
+    await documents.put(Document(KIND, name, json.dumps(body, sort_keys=True), order=name))
+
+
+async def kept(documents: Documents, first: date, last: date) -> list[Day]:
+    """Return the days that are kept, of a span of days."""
+    days: list[Day] = []
+    wanted = Wanted(KIND, after=((first - timedelta(days=1)).isoformat(), "~"), limit=PAGE)
+    while page := await documents.listed(wanted):
+        days += [read(document) for document in page if document.id <= last.isoformat()]
+        if len(page) < PAGE or page[-1].id > last.isoformat():
+            break
+        wanted = Wanted(KIND, after=(page[-1].order, page[-1].id), limit=PAGE)
+    return days
+
+
+def read(document: Document) -> Day:
+    """Read a document that `keep` wrote."""
+    body: dict[str, Any] = json.loads(document.body)
+    groups = {
+        Group(one["model_version"], one["channel"], one["site"]): Sums.load(one["sums"])
+        for one in body["groups"]
+    }
+    seen: Mapping[str, Any] | None = body["backlog"]
+    return Day(date.fromisoformat(document.id), groups, Backlog(**seen) if seen else None)

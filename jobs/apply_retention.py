@@ -1,0 +1,20 @@
+"""Deletes what is older than it may be kept (feedback/retention.py).
+
+Run as: askpage jobs run apply_retention
+
+The settings keep_questions_days, keep_feedback_days, keep_reviews_days, keep_contacts_days and keep_audit_days say how
+long that is.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from feedback.retention import Retention, retain
+from jobs.table import Result, Store
+
+
+async def apply_retention(store: Store, retention: Retention, now: datetime) -> Result:
+    """Delete it; return how many records of which kind. Raises StoreError."""
+    dropped = await retain(store, retention, now)
+    return {"deleted": sum(dropped.values()), "kinds": dict(sorted(dropped.items()))}

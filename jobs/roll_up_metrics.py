@@ -1,0 +1,80 @@
+"""Sums up the figures of every day, and writes each day's into a document (feedback/daily.py).
+
+Run as: askpage jobs run roll_up_metrics
+
+What is new since the last run decides which days are computed: new answers, words that came late, reviews that were
+settled since. A day is always computed from all its records, so running twice gives the same. Days whose records are
+no longer kept stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+
+from feedback import daily
+from feedback.desk import SETTLED, Desk
+from feedback.documents import Document, Documents
+from feedback.rows import every_row
+from feedback.store import moment
+from jobs.table import Result, Store
+
+PLACE = "rolled_up"
+AGAIN = timedelta(hours=2)
+"""Clocks differ, and answers of the last half hour were not old enough to be ignored then."""
+
+
+async def roll_up(store: Store, now: datetime, *, keep_days: int = 0) -> Result:
+    """Bring the days' documents up to date; return what was computed. Raises StoreError.
+
+    `keep_days` is how long answers are kept (0: for ever): an older day has lost some of its records.
+    """
+    desk = Desk(store.documents)
+    since = await _place(store.documents)
+    oldest = (now - timedelta(days=keep_days)).date() if keep_days else date.min
+    touched = {day async for day in _touched(store, desk, since)} | {now.date()}
+    days = sorted(day for day in touched if day > oldest)
+    answers = 0
+    for day in days:
+        [*before] = await daily.kept(store.documents, day, day)
+        summed = await daily.sum_up(store, desk, day, now)
+        today = day == now.date()
+        summed.backlog = await daily.backlog(desk, now) if today else before[0].backlog if before else None
+        await daily.keep(store.documents, summed)
+        answers += daily.select([summed]).answers
+    await store.documents.put(Document(PLACE, "last", "", order=moment(now)))  # written last: all is done
+    return {"days": len(days), "answers": answers}
+
+
+async def _place(documents: Documents) -> datetime | None:
+    last = await documents.get(PLACE, "last")
+    return datetime.fromisoformat(last.order) - AGAIN if last else None
+
+
+async def _touched(store: Store, desk: Desk, since: datetime | None) -> AsyncIterator[date]:
+    """Yield the days of the answers that something happened to."""
+    begin = since or datetime.min.replace(tzinfo=UTC)
+    async for answer in daily.answers_between(store, begin, datetime.max.replace(tzinfo=UTC)):
+        yield answer.answered_at.date()
+    if since is None:
+        return
+    async for answer_id in _judged(store, desk, moment(since)):
+        answer = await store.answer(answer_id)
+        if answer is not None:
+            yield answer.answered_at.date()
+
+
+async def _judged(store: Store, desk: Desk, since: str) -> AsyncIterator[str]:
+    """Yield the answers with a word, or a settled review, since a time."""
+    async for row in every_row(store, "feedback"):
+        if row.fields["changed_at"] >= since:
+            yield row.fields["answer_id"]
+    for listed in (partial(desk.reviews, SETTLED), desk.past_reviews):  # a settled one may have begun again
+        after = (since, "")
+        while True:
+            page, after = await listed(daily.PAGE, after)
+            for review in page:
+                yield review.answer_id
+            if len(page) < daily.PAGE:
+                break

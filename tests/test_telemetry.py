@@ -1,0 +1,276 @@
+"""What is told: only what the tables have, nothing that anybody wrote, one trace a question."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+import telemetry
+from bot.delivery import ChannelError
+from bot.dialogs.ask import Stopped, Undeliverable
+from bot.dialogs.rate import RatingRules, Said, Word
+from exporters.recording import Recording, recording
+from feedback.store import StoreUnavailable
+from model.onnx_infer import EngineBusy
+from pages.fetch import PageRefused
+from records import Answer, Feedback, FeedbackKind, Question
+from telemetry import EVENTS, PROPERTIES, NotAllowed
+from tests.test_review_scenario import (
+    BOB,
+    BOBS_CHAT,
+    REVIEWERS_CHANNEL,
+    press,
+    shown_in,
+    subscribe,
+    with_verified_answers,
+)
+from tests.world import CITED, NO_SAMPLE, PAGE, World, a_world, an_answer, pseudonym
+
+RARE = "xylophone-omelette-7431"
+
+
+@pytest.fixture
+def told() -> Iterator[Recording]:
+    with recording() as told:
+        yield told
+
+
+@pytest.fixture
+def leniently() -> Iterator[None]:
+    telemetry.be_strict(strict=False)
+    yield
+    telemetry.be_strict()
+
+
+# The tables
+
+
+def test_every_property_of_every_event_is_one_that_may_be_told() -> None:
+    for name, event in EVENTS.items():
+        assert set(event.properties) <= set(PROPERTIES), name
+    assert {name for event in EVENTS.values() for name in event.properties} == set(PROPERTIES)
+
+
+@pytest.mark.parametrize(
+    ("name", "properties"),
+    [
+        ("somebody_sneezed", {}),
+        ("job_finished", {"text": "hello"}),
+        ("job_finished", {"channel": "msteams"}),  # another event's
+        ("job_finished", {"job": "How much leave do I get?"}),
+        ("job_finished", {"outcome": "splendid"}),
+        ("job_finished", {"seconds": "1"}),
+        ("job_finished", {"seconds": float("nan")}),
+        ("job_finished", {"count": True}),
+        ("answer_sent", {"abstained": "perhaps"}),
+        ("answer_sent", {"answer": "a:chat/1700000000001"}),
+        ("answer_sent", {"model_version": "What is the meaning of life?"}),
+    ],
+)
+def test_what_the_tables_do_not_have_raises_here_and_is_left_out_in_production(
+    name: str, properties: dict[str, Any], told: Recording, leniently: None
+) -> None:
+    telemetry.event(name, **properties)
+    assert told.events(name) == ([{}] if name in EVENTS else [])
+    telemetry.be_strict()
+    with pytest.raises(NotAllowed) as refused:
+        telemetry.event(name, **properties)
+    assert not any(str(value) in str(refused.value) for value in properties.values()), "the value is repeated"
+
+
+def test_a_span_that_the_table_does_not_have_raises() -> None:
+    with pytest.raises(NotAllowed), telemetry.span("How much leave?"):
+        pass
+    with pytest.raises(NotAllowed):
+        telemetry.past_span("nap", 0.0, 1.0)
+
+
+def test_what_a_channel_calls_a_language_and_a_site_that_nobody_named_are_not_repeated(
+    told: Recording,
+) -> None:
+    telemetry.use_key(b"a key", ["handbook.example.com"])
+    try:
+        for language in ("en", "", "zz", RARE):
+            telemetry.event("answer_failed", language=language)
+        for site in ("handbook.example.com", "own pages", f"{RARE}.example.com", None):
+            telemetry.event("answer_sent", site=site)
+        hashed = telemetry.hashed("an answer")
+    finally:
+        telemetry.use_key(b"")
+    assert [event["language"] for event in told.events("answer_failed")] == [
+        "en",
+        "unknown",
+        "other",
+        "other",
+    ]
+    sites = [event.get("site") for event in told.events("answer_sent")]
+    assert sites == ["handbook.example.com", "own pages", "other", None]
+    assert hashed != telemetry.hashed("an answer"), "without the key, nobody can find an answer again"
+
+
+def test_an_exception_tells_its_kind_and_its_place_in_the_code_and_no_word_of_it(told: Recording) -> None:
+    error = ValueError(RARE)
+    try:
+        with telemetry.span("search"):
+            raise error
+    except ValueError:
+        with telemetry.span("question"):
+            telemetry.failed(error)
+    search, question = told.spans
+    assert (search.status.is_ok, search.attributes) == (False, {"error.type": "ValueError"})
+    [event] = question.events
+    assert event.attributes is not None
+    assert event.attributes["exception.type"] == "ValueError"
+    assert "tests/test_telemetry.py" in str(event.attributes["exception.stacktrace"])
+    assert RARE not in all_of(told)
+
+
+def all_of(told: Recording) -> str:
+    """Return all that was told, as JSON."""
+    spans = [span.to_json() for span in told.spans]
+    events = [record.to_json() for record in told.records]
+    metrics = [f"{name} {data.to_json()}" for name, data in told.metrics()]
+    return "\n".join([*spans, *events, *metrics])
+
+
+# The whole bot
+
+
+def rare(place: str) -> str:
+    return f"{RARE}-{place}"
+
+
+ADA = {"id": f"29:{rare('ada')}", "name": rare("Ada"), "aadObjectId": rare("aad")}
+CHAT = {"id": f"a:{rare('chat')}", "conversationType": "personal", "tenantId": rare("tenant")}
+ROBIN = {"id": f"29:{rare('robin')}", "name": rare("Robin"), "aadObjectId": "aad-robin"}
+RARE_PAGE = replace(
+    PAGE,
+    url=f"https://{rare('host')}.example.com/x#y",
+    title=rare("title"),
+    heading=rare("heading"),
+    text=rare("text"),
+)
+
+
+class RareAnswerer:
+    """Answers with rare words, after it has failed with them."""
+
+    def __init__(self) -> None:
+        self.raises: list[Exception] = [
+            RuntimeError(rare("bug")),
+            EngineBusy(3.0),
+            PageRefused(rare("refusal")),
+            Stopped(rare("stop")),
+            Undeliverable(rare("gone")),
+            ChannelError(rare("channel")),
+            StoreUnavailable(rare("store")),
+        ]
+
+    async def stream(self, question: Question, history: Sequence[Answer]) -> AsyncIterator[str | Answer]:
+        if "fail" in question.text and self.raises:
+            raise self.raises.pop(0)
+        yield rare("draft")
+        cited = replace(CITED, url=RARE_PAGE.url, title=rare("title"), quote=rare("quote"))
+        form = {"passages": (RARE_PAGE,), "citations": (cited,), "form": "stars@3"}
+        yield an_answer(question, rare("answer"), **form)
+
+
+async def say_everything(world: World) -> None:
+    """Let people do all that people do, with rare words and rare ids everywhere."""
+    world.answerer = RareAnswerer()  # type: ignore[assignment]
+    chat = {"conversation": CHAT, "from": ADA, "locale": f"{RARE}-US"}
+    await subscribe(world, ROBIN)
+    for number in range(7):
+        await world.ask(f"fail {rare('question')}", **chat, id=rare(f"id{number}"))
+        await world.settled()
+    await world.ask(f"{RARE} https://{rare('pasted')}.example.com/", **chat, id=rare("asked"))
+    await world.settled()
+    shown = await shown_in(world, CHAT["id"], rare("answer"))
+    await press(world, shown, "rate.stars", ADA, stars=2, comment=rare("comment"))
+    await press(world, shown, "rate.stars", ADA, stars=1, comment="")
+    await press(world, shown, "rate.expert", ADA)
+    message_id = [*world.store.delivered.values()][-1]
+    reactions = [{"type": rare("emoji")}, {"type": "heart"}]
+    for change in ("reactionsAdded", "reactionsRemoved"):
+        reacted = {"replyToId": message_id, change: reactions, **chat}
+        await world.post(world.activity("messageReaction", **reacted))
+    feedback = json.dumps({"reasons": [rare("reason")], "feedbackText": rare("words")})
+    value = {"actionName": "feedback", "actionValue": {"reaction": "dislike", "feedback": feedback}}
+    for reply_to in (message_id, rare("nowhere")):
+        thumb = {"name": "message/submitAction", "value": value, **chat, "replyToId": reply_to}
+        await world.post(world.activity("invoke", **thumb))
+    card = await shown_in(world, REVIEWERS_CHANNEL["id"], "Please review")
+    await press(world, card, "review.correct", ROBIN, text=rare("correction"), span="", note=rare("note"))
+    await shown_in(world, CHAT["id"], "Your correction is live")
+
+    with_verified_answers(world)
+    await world.ask(f"{RARE} once more", conversation=BOBS_CHAT, **{"from": ADA}, id=rare("again"))
+    await world.settled()
+    world.hashes[RARE_PAGE.url.partition("#")[0]] = "h2"
+    await world.parts.courier.look_at_pages()
+    await world.post(world.activity("messageDelete", **chat, id=rare("asked")))
+
+
+async def test_no_word_that_anybody_wrote_and_no_id_is_told_whatever_people_do(told: Recording) -> None:
+    async with a_world(rules=(RatingRules(), NO_SAMPLE)) as world:
+        await say_everything(world)
+        ids = {asked.id for asked in world.store.questions.values()}
+        ids |= {answer.id for answer in world.store.answers.values()}
+        ids |= {pseudonym(person["aadObjectId"]) for person in (ADA, ROBIN)}
+    names = {record.log_record.event_name for record in told.records}
+    assert names == {
+        *("question_asked", "answer_sent", "answer_failed", "question_forgotten", "feedback_given"),
+        *("review_opened", "review_ruled", "verified_served"),
+    }
+    reasons = {event["reason"] for event in told.events("answer_failed")}
+    assert reasons == {"error", "busy", "page_refused", "stopped", "undeliverable", "not_delivered"}
+    assert {event["value"] for event in told.events("feedback_given")} >= {"other", "up", "1", "2", "dislike"}
+    everything = all_of(told)
+    assert "answer_sent" in everything
+    assert RARE not in everything
+    for one in ids | {"aad-robin", "19:reviewers", "1700000000001", "29:", "example.com"}:
+        assert one not in everything, one
+
+
+async def test_a_change_of_mind_is_told_with_what_the_answer_has_then(told: Recording) -> None:
+    async with a_world() as world:
+        world.answerer.changes["form"] = "stars@3"
+        await world.ask("How much leave?")
+        await world.settled()
+        answer = await shown_in(world, "a:chat", "You get 16 weeks")
+        ada = {"id": "29:ada", "name": "Ada", "aadObjectId": "aad-ada"}
+        for person, stars in ((ada, 2), (ada, 5), (BOB, 3), (BOB, 3)):
+            await press(world, answer, "rate.stars", person, stars=stars, comment="")
+    assert [
+        (event["value"], event["stars"], event["starred"]) for event in told.events("feedback_given")
+    ] == [
+        ("2", 2, 1),
+        ("5", 5, 1),
+        ("3", 8, 2),
+        ("3", 8, 2),
+    ]
+
+
+async def test_where_nobody_listens_no_word_is_looked_up_to_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with a_world() as world:
+        await world.ask("How much leave?")
+        await world.settled()
+        looked: list[str] = []
+
+        async def feedback_on(answer_id: str) -> Sequence[Feedback]:
+            looked.append(answer_id)
+            return []
+
+        monkeypatch.setattr(world.store, "feedback_on", feedback_on)
+        [answer] = world.store.answers.values()
+        said = Said("p", "", datetime.now(UTC))
+        await world.parts.rating.give(answer, Word(FeedbackKind.THUMB, "like"), said)
+        assert looked == []
+        with recording():
+            await world.parts.rating.give(answer, Word(FeedbackKind.THUMB, "like"), said)
+        assert looked == [answer.id]
