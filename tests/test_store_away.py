@@ -24,6 +24,7 @@ from aiohttp import web
 
 from bot.dialogs.review import Reviewing
 from bot.upkeep import Upkeep
+from exporters.recording import recording
 from feedback.cosmos import CosmosStore, client_of, make_container
 from feedback.cosmos_schema import CosmosConfig
 from feedback.desk import WAITING, Desk
@@ -346,6 +347,16 @@ async def test_what_is_said_while_older_words_wait_goes_behind_them(afternoon: A
 async def test_a_full_spool_takes_no_more_and_says_so_until_the_store_is_back(
     cosmos_url: str, tmp_path: Path
 ) -> None:
+    with recording() as told:
+        await fill_the_spool(cosmos_url, tmp_path)
+    assert len(told.events("store_away")) == 1
+    assert told.events("spool_full") == [{"count": 4}]
+    [back] = told.events("store_back")
+    assert back["count"] >= 4
+    assert back["seconds"] > 0
+
+
+async def fill_the_spool(cosmos_url: str, tmp_path: Path) -> None:
     async with an_afternoon(cosmos_url, tmp_path, most=4) as afternoon:
         afternoon.front.gone = True
         await afternoon.thumb(1, "like", "press 2")
