@@ -41,6 +41,7 @@ bench: $(VENV)/.bench-installed node_modules/.test-installed
 	$(BIN)/python -m benchmarks.ratings
 	$(BIN)/python -m benchmarks.cosmos
 	$(BIN)/python -m benchmarks.copying --records 10000
+	$(BIN)/python -m benchmarks.masking
 
 # The pictures of the docs.
 screenshots: $(VENV)/.test-installed node_modules/.test-installed
@@ -58,11 +59,11 @@ $(VENV)/.run-installed: pyproject.toml constraints.txt requirements-models.txt |
 	@touch $@
 
 $(VENV)/.test-installed: $(VENV)/.run-installed
-	$(PIP) install --constraint constraints.txt --editable ".[$(RUNTIME),import,telemetry,dev]"
+	$(PIP) install --constraint constraints.txt --editable ".[$(RUNTIME),import,telemetry,training,dev]"
 	@touch $@
 
 $(VENV)/.bench-installed: $(VENV)/.test-installed
-	$(PIP) install --constraint constraints.txt --editable ".[$(RUNTIME),import,telemetry,dev,bench]"
+	$(PIP) install --constraint constraints.txt --editable ".[$(RUNTIME),import,telemetry,training,dev,bench]"
 	@touch $@
 
 # npm comes with the Python environment, so a machine needs no Node.js of its own.
