@@ -25,13 +25,12 @@ from bot.delivery import ChannelError, Connector
 from bot.dialogs.ask import Undeliverable
 from bot.dialogs.review import Reviewing
 from bot.seals import REVIEW, Seals
-from feedback.desk import Desk, Notice, Place, Shown
+from feedback.desk import ASKER, Desk, Notice, Place, Shown
 from feedback.store import FeedbackStore, StoreError, moment
 from records import Answer, Feedback, Review, Ruling, VerifiedAnswer
 
 log = logging.getLogger(__name__)
 
-ASKER = "asker"
 ERRANDS = 50
 
 
