@@ -142,6 +142,12 @@ class Settings(BaseSettings):
         True, description="Let the buttons that open a source lead over this bot, which counts them."
     )
 
+    trainable_channels: Words = Field(
+        default=["msteams", "local"],
+        description="Channels whose feedback may be learned from, comma-separated; not Slack (slack), whose API terms "
+        "restrict training.",
+    )
+
     # Review
     reviewers: Words = Field(
         default=[],
@@ -218,6 +224,7 @@ class Settings(BaseSettings):
         "allowed_sites",
         "reactions_up",
         "reactions_down",
+        "trainable_channels",
         "reviewers",
         "reviewer_groups",
         mode="before",

@@ -73,7 +73,7 @@ class FeedbackParts:
 
 
 def rules_of(settings: Settings) -> tuple[RatingRules, ReviewRules]:
-    """Return what the settings say about what is bad, and what is reviewed."""
+    """Return what the settings say about what is bad, what may be learned from, and what is reviewed."""
     directions: dict[str, Direction] = dict.fromkeys(settings.reactions_up, UP)
     directions |= dict.fromkeys(settings.reactions_down, DOWN)
     review = ReviewRules(
@@ -84,4 +84,4 @@ def rules_of(settings: Settings) -> tuple[RatingRules, ReviewRules]:
         low_support=settings.low_support,
         declined_by=settings.declined_by,
     )
-    return RatingRules(directions, settings.few_stars), review
+    return RatingRules(directions, settings.few_stars, frozenset(settings.trainable_channels)), review

@@ -81,6 +81,11 @@ class Desk:
         self._documents = documents
         self._holder = holder
 
+    @property
+    def documents(self) -> Documents:
+        """Where the documents are."""
+        return self._documents
+
     # Reviews
 
     async def add_review(self, review: Review) -> bool:
