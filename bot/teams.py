@@ -196,7 +196,8 @@ class TeamsFrontEnd:
         """Keep how to speak in this conversation later, when a reviewer has ruled."""
         way = place_of(incoming).dump()
         if self._contacts.get(incoming.conversation_id) != way:
-            entry = {"conversation": incoming.conversation_id, "reference": way}
+            alone = self._pseudonym(incoming.sender) if incoming.personal else ""
+            entry = {"conversation": incoming.conversation_id, "reference": way, "person": alone}
             await self._hands.later.attempt(partial(self._hands.desk.put_contact, **entry), CONTACT, entry)
             _remember(self._contacts, incoming.conversation_id, way)
 
@@ -306,7 +307,7 @@ class TeamsFrontEnd:
             _remember(self._welcomed, incoming.conversation_id, "")
             self._show(help_card(self._style.examples, welcome=True), incoming, connector)
             if self._style.channel is Channel.LOCAL:
-                await self._hands.reviews.joined(incoming)
+                await self._hands.reviews.joined(incoming, self._pseudonym(incoming.sender))
 
     def _show(self, card: dict[str, Any], incoming: Incoming, connector: Connector) -> None:
         task = asyncio.create_task(show_card(reference_of(incoming), connector, card), name="card")

@@ -90,10 +90,11 @@ class ScriptedAnswerer:
 
 
 class MemoryDocuments:
-    """A Documents that lasts as long as its test."""
+    """A Documents that lasts as long as its test. `refused` are kinds that cannot be kept."""
 
     def __init__(self) -> None:
         self.kept: dict[tuple[str, str], Document] = {}
+        self.refused: set[str] = set()
 
     async def add(self, document: Document) -> bool:
         new = (document.kind, document.id) not in self.kept
@@ -109,6 +110,8 @@ class MemoryDocuments:
         return True
 
     async def put(self, document: Document) -> None:
+        if document.kind in self.refused:
+            raise StoreUnavailable("the disk is full")
         before = self.kept.get((document.kind, document.id))
         version = before.version + 1 if before else 1
         self.kept[document.kind, document.id] = replace(document, version=version)
