@@ -85,6 +85,7 @@ class Courier:
                     next_look = loop.time() + interval_s
                     await self.look_at_pages()
                 await self.do_errands()
+                await self.take_back_left()
             except StoreError as error:
                 log.warning("reviews wait: %s", error)
             except Exception:
@@ -125,6 +126,19 @@ class Courier:
                 await self._take_back(shown)
         self._reviewing.forget(answer.id)
 
+    async def take_back_left(self) -> None:
+        """Take cards from screens whose answers, or readers, are gone; what fails goes to the end, for a later round."""
+        for shown in await self._desk.left_cards(ERRANDS):
+            reference = Reference.load(shown.reference)
+            try:
+                if reference is not None:
+                    await self._delete(reference.conversation, shown.message_id)
+            except OSError as error:
+                log.warning("a card of a deleted answer is still on screen: %s", error)
+                await self._desk.leave_card(shown)
+            else:
+                await self._desk.remove_left_card(shown)
+
     async def _take_back(self, shown: Shown) -> None:
         reference = Reference.load(shown.reference)
         if reference is not None:
@@ -132,13 +146,20 @@ class Courier:
 
     async def take_back(self, conversation: dict[str, Any], message_id: str) -> None:
         """Delete a message of ours; where the channel does not let us, it stays on screen."""
+        try:
+            await self._delete(conversation, message_id)
+        except OSError as error:
+            log.warning("a message that should go stays on screen: %s", error)
+
+    async def _delete(self, conversation: dict[str, Any], message_id: str) -> None:
+        """Delete a message of ours that may be gone already. Raises OSError."""
         connector = self._ways.connector(conversation)
-        if connector is None:
+        if connector is None or not message_id:
             return
         try:
             await connector.delete(conversation, message_id)
-        except (Undeliverable, OSError) as error:
-            log.warning("a message that should go stays on screen: %s", error)
+        except Undeliverable as gone:
+            log.info("a message that should go is on screen no more: %s", gone)
 
     def as_reviewed(self, answer: Answer, review: Review | None) -> Answer:
         """Return the answer with the passages that its reviewers look at."""

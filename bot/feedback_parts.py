@@ -4,32 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from bot.answer_view import AnswerView
 from bot.courier import Courier, Ways
 from bot.delivery import Connector
 from bot.dialogs.afterwards import Looking
+from bot.dialogs.privacy import CHOICE, DELETION, Privacy
 from bot.dialogs.rate import DOWN, UP, Direction, Rating, RatingRules
 from bot.dialogs.review import Known, LookAgain, Reviewing, ReviewRules
+from bot.exports import Exports
 from bot.opinions import Opinions
-from bot.review_desk import ReviewDesk
+from bot.privacy_desk import PrivacyDesk, PrivacyTerms, teller
+from bot.review_desk import WISH, ReviewDesk, nameless
 from bot.reviewers import Reviewers
 from bot.seals import Seals
 from bot.teams import Hands
+from feedback.deletions import Deletion, ForgetExamples
 from feedback.desk import Desk
-from feedback.later import AtOnce, Later
-from feedback.store import FeedbackStore
+from feedback.later import AtOnce, Entry, Later
+from feedback.rows import WholeStore
+from feedback.spool import Spool
 from records import VerifiedAnswer
 from settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What feedback and review need from the rest: where pages and people are.
+    """What feedback and review need from the rest: where pages and people are, and what people are promised.
 
     `opens_url` as in `AnswerView`; `connector` as in `Ways`. `later` is where something goes that the store cannot
-    take now.
+    take now. `forget_examples` as in `feedback/deletions.py`.
     """
 
     known: Known
@@ -39,6 +45,8 @@ class Surroundings:
     site_url: str
     opens_url: str = ""
     later: Later = field(default_factory=AtOnce)
+    terms: PrivacyTerms = field(default_factory=PrivacyTerms)
+    forget_examples: ForgetExamples | None = None
 
 
 class FeedbackParts:
@@ -46,7 +54,7 @@ class FeedbackParts:
 
     def __init__(
         self,
-        store: FeedbackStore,
+        store: WholeStore,
         desk: Desk,
         key: bytes,
         around: Surroundings,
@@ -64,12 +72,29 @@ class FeedbackParts:
         self.looking = Looking(store, self.rating, self.reviewing, around.later)
         ways = Ways(around.connector, around.fresh, self.rating.waits)
         self.courier = Courier(store, self.reviewing, self.view, seals, ways)
+        tell = teller(around.connector)
+        self.privacy = Privacy(store, self._forgotten, tell, around.later, around.forget_examples)
+        if isinstance(around.later, Spool):
+            self.privacy.memories.append(partial(_forget_waiting, around.later))
+        self.exports = Exports(self.privacy, seals)
+        self._privacy_desk = PrivacyDesk(self.privacy, self.exports, seals, around.site_url, around.terms)
 
     def hands(self, reviewers: Reviewers) -> Hands:
         """Return what a front end passes activities on to, where these people review."""
         opinions = Opinions(self._store, self.desk, self.rating, self.view, self._later)
         reviews = ReviewDesk(self._store, self.reviewing, reviewers, self.courier, self._later)
-        return Hands(self.desk, self.view, opinions, reviews, self.courier, self._later)
+        return Hands(self.desk, self.view, opinions, reviews, self.courier, self._later, self._privacy_desk)
+
+    def _forgotten(self, answer_id: str) -> None:
+        """An answer is gone: serve nothing that came from it, and take its cards from screens."""
+        self.reviewing.forget(answer_id)
+        self.reviewing.wake()
+
+
+async def _forget_waiting(spool: Spool, deletion: Deletion) -> None:
+    """Forget what a person said that waits for the store; wishes for the own data stay, rulings lose their name."""
+    kept: dict[str, Callable[[Entry], Entry]] = {DELETION: dict, CHOICE: dict, WISH: nameless}
+    await spool.forget_person(deletion.person, deletion.begun_at, kept)
 
 
 def rules_of(settings: Settings) -> tuple[RatingRules, ReviewRules]:

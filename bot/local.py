@@ -17,6 +17,7 @@ import json
 import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC
 from html import escape
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,9 +26,17 @@ from aiohttp import web
 
 from bot.conversations import Change, Conversation, Conversations
 from bot.dialogs.ask import Undeliverable
-from bot.local_activities import REVIEWER, activity_of, checked_person, first_contact, shown_after
+from bot.local_activities import (
+    REVIEWER,
+    activity_of,
+    checked_person,
+    directory_id,
+    first_contact,
+    shown_after,
+)
 from bot.loopback import HEADERS, Handler, RefusedError, only_from_here, read_object
 from bot.shown import ADAPTIVE_CARD, an_object, shown_of_bot, stream_info
+from feedback.deletions import Deletion
 from feedback.store import StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -105,6 +114,21 @@ class LocalChannel:
         """Write what is under way and let go of the file. What is sent afterwards raises OSError."""
         self.hang_up()
         await self._conversations.close()
+
+    async def forget(self, deletion: Deletion, is_theirs: Callable[[str], bool]) -> None:
+        """Erase what is shown of a person from before a deletion; `is_theirs` tells by the person's directory id.
+
+        The conversation in which they asked for it stays, empty: they are told there what was deleted.
+        """
+        until = deletion.begun_at.astimezone(UTC).isoformat(timespec="milliseconds")
+        for chat in self._conversations.all():
+            if is_theirs(directory_id(chat.person["id"])):
+                await self._conversations.forget(chat, until, keep=chat.id in deletion.reply_to)
+
+    def owner(self, conversation_id: str) -> str:
+        """Return the directory id of whose conversation this is, "" for one that is gone."""
+        chat = self._conversations.get(conversation_id)
+        return directory_id(chat.person["id"]) if chat else ""
 
     # The connector of the front end
 

@@ -27,7 +27,8 @@ from bot.dialogs.review import Refused, Reviewing
 from bot.invokes import BadAction, CardAction, InvokeReply, saying, showing, text_input
 from bot.reviewers import Reviewers
 from bot.seals import REVIEW, home_of
-from feedback.audit import Deed
+from feedback.anonymous import NAME
+from feedback.audit import SOMEBODY, Deed
 from feedback.desk import WAITING, Desk, Place, place_of_reviewer, reader_of
 from feedback.later import Entry, Later
 from feedback.store import FeedbackStore, StoreUnavailable
@@ -274,6 +275,11 @@ def _wish(incoming: Incoming, action: CardAction, person: str) -> Wish:
         raise BadAction("Please write the right answer first.")
     wish = replace(wish, note=text_input(action, "note", MAX_NOTE))
     return replace(wish, text=text, span=span) if corrects else wish
+
+
+def nameless(wish: Entry) -> Entry:
+    """Return a wish that waits (as JSON) of a reviewer who is gone."""
+    return wish | {"person": SOMEBODY, "name": NAME, "place": "", "source": uuid4().hex}
 
 
 def _place_id(incoming: Incoming, person: str) -> str:

@@ -12,7 +12,7 @@ import hmac
 from collections.abc import Mapping
 from typing import Any
 
-REVIEW, RATE = "review", "rate"
+REVIEW, RATE, PRIVACY, EXPORT = "review", "rate", "privacy", "export"
 _DIGITS = 32
 
 

@@ -28,9 +28,10 @@ from bot.local_activities import REVIEWER, directory_id
 from bot.opens import PATH, open_route
 from bot.page_answerer import PageAnswerer, Verified, is_fresh
 from bot.parts import Shelf, site_url
+from bot.privacy_desk import PrivacyTerms
 from bot.reviewers import IsMember, Reviewers
 from bot.site import site_routes
-from bot.storing import Store
+from bot.storing import Store, retention_of
 from bot.teams import TeamsFrontEnd, TeamsStyle
 from bot.upkeep import Upkeep
 from bot.verified import VerifiedAnswers
@@ -90,8 +91,10 @@ class Wiring:
         teams, seam = self._teams(asking, parts)
         app.add_routes([web.post("/api/messages", seam.process), web.get("/healthz", _healthy)])
         app.add_routes([open_route(store, parts.looking.opened, site), *self._site()])
+        app.add_routes(parts.exports.routes())
         local_front = self._local(asking, parts, app) if settings.local_page else None
         try:
+            await parts.privacy.catch_up()
             await parts.reviewing.catch_up()
         except StoreUnavailable:
             log.warning("the store is away: verified answers are served once it is back")
@@ -102,7 +105,7 @@ class Wiring:
                 return local_front.reply_for(question, local) if local_front and local else None
             return teams.reply_for(question, seam.connector)
 
-        upkeep = Upkeep(asking, reply_for, store, self._hold)
+        upkeep = Upkeep(asking, reply_for, store, self._hold, parts.privacy)
         app.add_routes([web.get("/readyz", upkeep.ready)])
         self._run(parts.courier.run(settings.review_interval_s), "courier")
         self._run(upkeep.run(), "upkeep")
@@ -119,9 +122,12 @@ class Wiring:
             site_url=site,
             opens_url=site + PATH if settings.count_opened and reachable else "",
             later=self._store.spool if isinstance(self._store, SpooledStore) else AtOnce(),
+            terms=PrivacyTerms(retention_of(settings), settings.public_url),
         )
         desk = Desk(self._store.documents, self._hold.holder)
-        return FeedbackParts(self._store, desk, self._key, around, rules_of(settings))
+        parts = FeedbackParts(self._store, desk, self._key, around, rules_of(settings))
+        self._closing.push_async_callback(parts.privacy.close)
+        return parts
 
     def _connector(self, conversation: Mapping[str, Any]) -> Connector | None:
         channel = conversation.get("channelId")
@@ -146,6 +152,10 @@ class Wiring:
         named = partial(pseudonym, self._key)
         front = TeamsFrontEnd(asking, self._store, named, parts.hands(reviewers), style)
         local = LocalChannel(front, self._settings.data_dir, suggestions=self._examples)
+        parts.privacy.memories.append(
+            lambda one: local.forget(one, lambda directory: named(directory) == one.person)
+        )
+        app.add_routes(parts.exports.local_routes(local.owner, named))
         self._connectors[Channel.LOCAL] = local
         self._closing.push_async_callback(local.close)
         self._closing.push_async_callback(front.close)

@@ -15,14 +15,13 @@ from datetime import UTC, datetime, timedelta
 
 from feedback.audit import SOMEBODY
 from feedback.desk import Desk
-from feedback.documents import Document, Wanted
+from feedback.documents import TRIES, Document, Wanted
 from feedback.plain import answer_from, question_from, review_from, to_json, verified_from
 from feedback.rows import PAGE, Row, WholeStore
 from feedback.store import RecordInvalid, StoreUnavailable, moment
 from records import Review, Verdict
 
 NAME = "A former reviewer"
-TRIES = 20
 
 _REDRAWN_AFTER = timedelta(seconds=5)
 

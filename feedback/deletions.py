@@ -85,11 +85,17 @@ class Deletion:
         """Whether nothing of it is left but what may still arrive."""
         return self.state in ("settling", "done")
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing is to be done any more, and the person knows."""
+        return self.state == "done" and not self.reply_to
+
     def is_due(self, now: datetime) -> bool:
         """Tell whether anybody may go on with it: it was left alone, or is to be looked at once more."""
-        if self.state == "settling":
-            return now >= (self.gone_at or self.changed_at) + SETTLES
-        return self.state != "done" and now >= self.changed_at + LEFT_ALONE
+        if self.is_finished or now < self.changed_at + LEFT_ALONE:
+            return False
+        settled = now >= (self.gone_at or self.changed_at) + SETTLES
+        return self.state != "settling" or bool(self.reply_to) or settled
 
     def learned(self) -> Sequence[ForgottenExamples]:
         """Return what was learned from the person, added up by data set."""
@@ -112,8 +118,12 @@ class Deletions:
         begun = replace(deletion, changed_at=datetime.now(UTC))
         if await self._documents.add(_document(begun)):
             return replace(begun, version=1)
-        kept = await self._documents.get(KIND, deletion.id)
-        return _read(kept) if kept else begun
+        return await self.get(deletion.id) or begun
+
+    async def get(self, deletion_id: str) -> Deletion | None:
+        """Return a deletion as it is kept now, or None."""
+        kept = await self._documents.get(KIND, deletion_id)
+        return _read(kept) if kept else None
 
     async def move_on(self, deletion: Deletion, **changes: Any) -> Deletion:
         """Keep how far it is. Raises Overtaken when another process is at it by now."""

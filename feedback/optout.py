@@ -13,14 +13,13 @@ from collections.abc import Set
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from feedback.documents import Document, Documents, Wanted
+from feedback.documents import TRIES, Document, Documents, Wanted
 from feedback.store import StoreUnavailable, moment
 
 KIND = "opted_out"
 OUT, IN = "out", "in"
 _SOURCES = 8
 """How many changes of mind are remembered, to know them again."""
-_TRIES = 20
 
 
 async def opted_out(documents: Documents) -> Set[str]:
@@ -60,7 +59,7 @@ class OptOuts:
 
     async def choose(self, person: str, *, out: bool, source: str) -> bool:
         """Keep a choice; False where this activity has brought it before, or it was so already."""
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             kept = await self._documents.get(KIND, person)
             sources: list[str] = json.loads(kept.body)["sources"] if kept else []
             state = OUT if out else IN

@@ -62,9 +62,9 @@ async def test_what_is_said_is_trainable_until_its_giver_says_no_and_again_after
 
 
 async def test_whoever_builds_a_data_set_learns_who_is_out(scene: Scene) -> None:
-    await asyncio.gather(
-        *(scene.choices.choose(f"p{number:04}", out=True, source="s") for number in range(600))
-    )
+    for first in range(0, 600, 20):
+        people = [f"p{number:04}" for number in range(first, first + 20)]
+        await asyncio.gather(*(scene.choices.choose(person, out=True, source="s") for person in people))
     await scene.choices.choose("p0007", out=False, source="again")
     assert await opted_out(scene.store.documents) == {f"p{number:04}" for number in range(600)} - {"p0007"}
 
