@@ -11,12 +11,13 @@ processes hear of each other's deletions: each one looks what is new, and forget
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from feedback.documents import Document, Documents, Wanted
+from feedback.optout import opted_out
 from feedback.store import moment
 
 KIND = "deletion"
@@ -44,10 +45,12 @@ class ForgottenExamples:
     examples: int
 
 
-ForgetExamples = Callable[[Collection[str]], Awaitable[Sequence[ForgottenExamples]]]
+ForgetExamples = Callable[[Collection[str], str], Awaitable[Sequence[ForgottenExamples]]]
 """Takes the examples that were made of these answers (by their ids) out of every data set, and tells which they were.
 
-Called before the answers are deleted, and again with the same ids after a crash: what is gone already is no error.
+The person, a pseudonym, is struck out of what is left there, where they rated or reviewed it. It is called before the
+answers are deleted, and again after a crash: what is gone already is no error. Whoever builds a data set meanwhile leaves
+out the people in `left_out`.
 """
 
 
@@ -107,6 +110,14 @@ class Deletion:
         return [ForgottenExamples(name, tuple(sorted(models[name])), counts[name]) for name in sorted(counts)]
 
 
+async def left_out(documents: Documents) -> Set[str]:
+    """Return the pseudonyms of whom nothing is to be learned from: who said so, and whose data is being deleted."""
+    people = set(await opted_out(documents))
+    for state in ("open", "counted"):
+        people |= {one.person async for one in _listed(documents, Wanted(KIND, state=state))}
+    return people
+
+
 class Deletions:
     """The documents of deletions. Raises StoreError."""
 
@@ -134,23 +145,24 @@ class Deletions:
 
     async def of(self, person: str) -> Sequence[Deletion]:
         """Return a person's deletions, the one that changed first before the others."""
-        return [deletion async for deletion in self._listed(Wanted(KIND, person=person))]
+        return [deletion async for deletion in _listed(self._documents, Wanted(KIND, person=person))]
 
     async def since(self, place: str) -> tuple[Sequence[Deletion], str]:
         """Return what changed since a place ("": all there is), and the next place. Some come again: clocks differ."""
-        found = [deletion async for deletion in self._listed(Wanted(KIND, after=(place, "")))]
+        found = [one async for one in _listed(self._documents, Wanted(KIND, after=(place, "")))]
         if not found:
             return found, place
         return found, max(place, moment(found[-1].changed_at - CLOCKS_DIFFER))
 
-    async def _listed(self, wanted: Wanted) -> AsyncIterator[Deletion]:
-        while True:
-            page = await self._documents.listed(wanted)
-            for document in page:
-                yield _read(document)
-            if len(page) < wanted.limit:
-                return
-            wanted = replace(wanted, after=(page[-1].order, page[-1].id))
+
+async def _listed(documents: Documents, wanted: Wanted) -> AsyncIterator[Deletion]:
+    while True:
+        page = await documents.listed(wanted)
+        for document in page:
+            yield _read(document)
+        if len(page) < wanted.limit:
+            return
+        wanted = replace(wanted, after=(page[-1].order, page[-1].id))
 
 
 def _document(deletion: Deletion) -> Document:

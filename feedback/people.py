@@ -45,7 +45,7 @@ REVIEWING = frozenset({"reviewed", "reviewer"})
 """Documents that say what somebody does as a reviewer: they go whenever they are from."""
 
 
-async def _no_examples(_: object) -> Sequence[ForgottenExamples]:
+async def _no_examples(_answers: object, _person: str) -> Sequence[ForgottenExamples]:
     return ()
 
 
@@ -114,11 +114,16 @@ class _Deleting:
         async for page in self._theirs("question"):
             answers = [await self._note(row, counts) for row in page]
             self._around.tell("counted", counts["question"])
-            known = dict(self._deletion.examples)
-            first = page[0].key if page else ""
-            if any(answers) and first not in known:
-                known[first] = tuple(await self._around.forget_examples([one for one in answers if one]))
-            await self._move_on(examples={at: found for at, found in known.items() if found})
+            await self._forget_examples(page[0].key if page else "", [one for one in answers if one])
+        await self._forget_examples("", [])  # the person, where others' answers are examples
+
+    async def _forget_examples(self, page: str, answers: Sequence[str]) -> None:
+        """Let the data sets forget a page of answers, once, and keep what they tell."""
+        known = self._deletion.examples
+        if page not in known:
+            found = await self._around.forget_examples(answers, self._deletion.person)
+            known = {**known, page: tuple(found)} if found else known
+        await self._move_on(examples=known)
 
     async def _note(self, row: Row, counts: Counter[str]) -> str:
         """Note what goes with a question; return its answer's id, "" where there is none."""

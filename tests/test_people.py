@@ -19,7 +19,7 @@ import pytest
 from feedback.anonymous import NAME
 from feedback.audit import SOMEBODY, Audit, Deed
 from feedback.cosmos import CosmosStore
-from feedback.deletions import Deletion, Deletions, ForgottenExamples, Overtaken
+from feedback.deletions import Deletion, Deletions, ForgottenExamples, Overtaken, left_out
 from feedback.desk import ASKER, Desk, Notice, Place, Shown, Untied, place_of_reviewer
 from feedback.documents import Document
 from feedback.optout import OptOuts, opted_out
@@ -289,9 +289,10 @@ async def test_one_of_many_is_deleted_to_the_last_byte_and_nobody_else_loses_any
     assert RARE.encode() in bytes_before
     asked_for: list[str] = []
 
-    async def forget(answer_ids: Collection[str]) -> Sequence[ForgottenExamples]:
+    async def forget(answer_ids: Collection[str], person: str) -> Sequence[ForgottenExamples]:
+        assert await left_out(store.documents) == {ADA} == {person}
         asked_for.extend(answer_ids)
-        return [ForgottenExamples("d1", ("v7",), 2), ForgottenExamples("d2", (), 1)]
+        return [ForgottenExamples("d1", ("v7",), 2), ForgottenExamples("d2", (), 1)] if answer_ids else []
 
     forgotten: list[str] = []
     around = Around(forget_examples=forget, forgotten=forgotten.append)
@@ -306,6 +307,7 @@ async def test_one_of_many_is_deleted_to_the_last_byte_and_nobody_else_loses_any
     hers = {answer_id_of(f"chat/{ADA[:6]}/{number}") for number in (1, 2)}
     assert set(asked_for) == set(forgotten) == hers
 
+    assert await left_out(store.documents) == set()
     left = await names(town)
     assert {key.split()[1] for key in left} == {"deletion", "audit"}
     assert (

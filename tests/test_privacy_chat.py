@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -249,8 +249,9 @@ async def test_an_answer_under_way_is_stopped_first_and_its_question_is_forgotte
 
 
 async def test_examples_that_a_model_saw_are_told(world: World) -> None:
-    async def forget(answer_ids: object) -> list[ForgottenExamples]:
-        return [ForgottenExamples("2026-11", ("v6", "v7"), 3), ForgottenExamples("2026-12", (), 1)]
+    async def forget(answers: Collection[str], _: str) -> list[ForgottenExamples]:
+        found = [ForgottenExamples("2026-11", ("v6", "v7"), 3), ForgottenExamples("2026-12", (), 1)]
+        return found if answers else []
 
     world.parts.privacy._around = replace(world.parts.privacy._around, forget_examples=forget)
     await told(world, "How much leave?")
