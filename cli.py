@@ -1,4 +1,4 @@
-"""The command line: `askpage serve | ask | pages | evaluate | feedback | store | export | models | setup`.
+"""The command line: `askpage serve | ask | pages | evaluate | feedback | store | export | privacy | models | setup`.
 
 Every command takes every setting of `settings.py` as an option. What a person can mend is one sentence on standard
 error and exit status 2; `--json` prints one JSON object on standard output and nothing else.
@@ -24,6 +24,7 @@ from rich.table import Table
 from bot.app import CannotServe, listen, serve
 from bot.parts import Shelf, open_parts, open_shelf
 from cli_measure import evaluate_command, feedback_command
+from cli_privacy import privacy_app
 from cli_store import export_command, store_app
 from console import Json, out, progress_bar, progress_out, question_of
 from feedback.store import StoreError
@@ -69,6 +70,7 @@ app.add_typer(models_app, name="models")
 app.command("evaluate")(evaluate_command)
 app.command("feedback")(feedback_command)
 app.add_typer(store_app, name="store")
+app.add_typer(privacy_app, name="privacy")
 app.command("export")(export_command)
 
 

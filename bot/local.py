@@ -17,7 +17,6 @@ import json
 import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC
 from html import escape
 from pathlib import Path
 from typing import Any, Protocol
@@ -36,6 +35,7 @@ from bot.local_activities import (
 )
 from bot.loopback import HEADERS, Handler, RefusedError, only_from_here, read_object
 from bot.shown import ADAPTIVE_CARD, an_object, shown_of_bot, stream_info
+from bot.traces import PAGE_FILE, IsTheirs, forget_shown
 from feedback.deletions import Deletion
 from feedback.store import StoreUnavailable
 
@@ -87,7 +87,7 @@ class LocalChannel:
         root: Path = STATIC.parent.parent,
     ) -> None:
         self._front = front
-        self._conversations = Conversations(data_dir / "local.sqlite3")
+        self._conversations = Conversations(data_dir / PAGE_FILE)
         self._suggestions = tuple(suggestions)
         self._loading = loading
         self._cards = root / ADAPTIVE_CARDS
@@ -115,15 +115,9 @@ class LocalChannel:
         self.hang_up()
         await self._conversations.close()
 
-    async def forget(self, deletion: Deletion, is_theirs: Callable[[str], bool]) -> None:
-        """Erase what is shown of a person from before a deletion; `is_theirs` tells by the person's directory id.
-
-        The conversation in which they asked for it stays, empty: they are told there what was deleted.
-        """
-        until = deletion.begun_at.astimezone(UTC).isoformat(timespec="milliseconds")
-        for chat in self._conversations.all():
-            if is_theirs(directory_id(chat.person["id"])):
-                await self._conversations.forget(chat, until, keep=chat.id in deletion.reply_to)
+    async def forget(self, deletion: Deletion, is_theirs: IsTheirs) -> None:
+        """Erase what is shown of a person from before a deletion."""
+        await forget_shown(self._conversations, deletion, is_theirs)
 
     def owner(self, conversation_id: str) -> str:
         """Return the directory id of whose conversation this is, "" for one that is gone."""

@@ -78,6 +78,10 @@ class TeamsStyle:
     pace: StreamPace = field(default_factory=StreamPace)
 
 
+Recognise = Callable[[str], Awaitable[None]]
+"""Hears the id of everybody who shows up, before anything is done for them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hands:
     """What a front end passes activities on to."""
@@ -89,6 +93,7 @@ class Hands:
     courier: Courier
     later: Later
     privacy: PrivacyDesk
+    recognise: Recognise
 
 
 class TeamsFrontEnd:
@@ -122,6 +127,7 @@ class TeamsFrontEnd:
         incoming = read_activity(activity)
         if incoming.user["role"] in {"bot", "skill"}:
             return None
+        await self._hands.recognise(incoming.sender)
         match incoming.kind:
             case "message":
                 await self._message(incoming, connector)

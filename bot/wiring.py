@@ -23,6 +23,7 @@ from bot.dialogs.ask import Asking, Reply
 from bot.directory import Directory, DirectoryConfig
 from bot.feedback_parts import FeedbackParts, Surroundings, rules_of
 from bot.forms import Forms
+from bot.keys import Recognising, keys_of
 from bot.local import LocalChannel
 from bot.local_activities import REVIEWER, directory_id
 from bot.opens import PATH, open_route
@@ -37,7 +38,6 @@ from bot.upkeep import Upkeep
 from bot.verified import VerifiedAnswers
 from feedback.desk import Desk
 from feedback.later import AtOnce
-from feedback.privacy import load_or_make_key, pseudonym
 from feedback.spool import SpooledStore
 from feedback.store import Hold, StoreUnavailable
 from model.answering import Answering
@@ -75,7 +75,7 @@ class Wiring:
         self._hold = hold
         self._closing = closing
         self._connectors: dict[str, Connector] = {}
-        self._key = _key(settings)
+        self._keys = keys_of(settings)
         self._examples = EXAMPLES if "docs" in settings.pages else ()
 
     async def bot(self, answering: Answering, port: int) -> Bot:
@@ -123,9 +123,11 @@ class Wiring:
             opens_url=site + PATH if settings.count_opened and reachable else "",
             later=self._store.spool if isinstance(self._store, SpooledStore) else AtOnce(),
             terms=PrivacyTerms(retention_of(settings), settings.public_url),
+            recognise=Recognising(self._store, self._keys),
+            key_before=self._keys.before,
         )
         desk = Desk(self._store.documents, self._hold.holder)
-        parts = FeedbackParts(self._store, desk, self._key, around, rules_of(settings))
+        parts = FeedbackParts(self._store, desk, self._keys.now, around, rules_of(settings))
         self._closing.push_async_callback(parts.privacy.close)
         return parts
 
@@ -137,9 +139,7 @@ class Wiring:
         settings = self._settings
         reviewers = Reviewers(settings.reviewers, settings.reviewer_groups, self._groups())
         style = TeamsStyle(examples=self._examples)
-        front = TeamsFrontEnd(
-            asking, self._store, partial(pseudonym, self._key), parts.hands(reviewers), style
-        )
+        front = TeamsFrontEnd(asking, self._store, self._keys.pseudonym, parts.hands(reviewers), style)
         seam = BotFrameworkSeam(_framework(settings), front)
         self._connectors[Channel.TEAMS] = seam.connector
         self._closing.push_async_callback(seam.close)
@@ -149,7 +149,7 @@ class Wiring:
     def _local(self, asking: Asking, parts: FeedbackParts, app: web.Application) -> TeamsFrontEnd:
         reviewers = Reviewers([*self._settings.reviewers, directory_id(REVIEWER)])
         style = TeamsStyle(Channel.LOCAL, self._examples, StreamPace(interval_s=0.1))
-        named = partial(pseudonym, self._key)
+        named = self._keys.pseudonym
         front = TeamsFrontEnd(asking, self._store, named, parts.hands(reviewers), style)
         local = LocalChannel(front, self._settings.data_dir, suggestions=self._examples)
         parts.privacy.memories.append(
@@ -215,11 +215,6 @@ def forms_of(settings: Settings) -> Forms:
 
 async def _healthy(_: web.Request) -> web.Response:
     return web.json_response({"status": "ok"})
-
-
-def _key(settings: Settings) -> bytes:
-    secret = settings.pseudonym_key.get_secret_value()
-    return secret.encode() if secret else load_or_make_key(settings.data_dir / "pseudonym.key")
 
 
 def _framework(settings: Settings) -> BotFrameworkConfig:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -99,10 +99,16 @@ async def without_person(documents: Documents, document: Document) -> None:
 
 async def without_reviewer(documents: Documents, person: str) -> None:
     """Take a reviewer who is gone out of the entries about other people's answers."""
+    await change_reviewer(documents, person, lambda _: SOMEBODY)
+
+
+async def change_reviewer(documents: Documents, person: str, change: Callable[[str], str]) -> None:
+    """Change the name of a reviewer in the entries about other people's answers."""
     async for document in _every(documents, Wanted(KIND, state=person)):
         entry = entry_in(document)
         if entry.person != person:
-            await documents.replace(_document(replace(entry, who=SOMEBODY), document.id, document.version))
+            changed = replace(entry, who=change(entry.who))
+            await documents.replace(_document(changed, document.id, document.version))
 
 
 async def _every(documents: Documents, wanted: Wanted) -> AsyncIterator[Document]:
