@@ -1,4 +1,4 @@
-"""The command line: `askpage serve | ask | pages | evaluate | feedback | jobs | store | export | models | setup | …`.
+"""The command line: `askpage serve | ask | pages | evaluate | feedback | privacy | jobs | store | export | models | setup | …`.
 
 Every command takes every setting of `settings.py` as an option. What a person can mend is one sentence on standard
 error and exit status 2; `--json` prints one JSON object on standard output and nothing else.
@@ -26,6 +26,7 @@ from bot.parts import Shelf, open_parts, open_shelf
 from cli_jobs import jobs_app
 from cli_learn import examples_app
 from cli_measure import evaluate_command, feedback_command
+from cli_privacy import privacy_app
 from cli_store import export_command, store_app
 from console import Json, out, progress_bar, progress_out, question_of, telling
 from exporters import CannotExport
@@ -77,6 +78,7 @@ app.add_typer(jobs_app, name="jobs")
 app.command("evaluate")(evaluate_command)
 app.command("feedback")(feedback_command)
 app.add_typer(store_app, name="store")
+app.add_typer(privacy_app, name="privacy")
 app.command("export")(export_command)
 
 

@@ -155,7 +155,7 @@ def export_command(
     """Write all records, or one person's, as JSON Lines."""
     store = named(source, known(settings))
     try:
-        with _whole(out_file) if out_file else _printed() as file:
+        with whole_file(out_file) if out_file else _printed() as file:
             count = asyncio.run(_export(store, file, person or None, wait_s))
     except BrokenPipeError:  # whoever read has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -184,7 +184,7 @@ def _printed() -> Generator[IO[str]]:
 
 
 @contextmanager
-def _whole(path: Path) -> Generator[IO[str]]:
+def whole_file(path: Path) -> Generator[IO[str]]:
     """Write a file that appears under its name when it is whole, readable to this user only."""
     try:
         with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:

@@ -253,6 +253,11 @@ class Settings(BaseSettings):
     pseudonym_key: SecretStr = Field(
         SecretStr(""), description="Key of the user pseudonyms (HMAC). Empty: one is made in data_dir."
     )
+    pseudonym_key_before: SecretStr = Field(
+        SecretStr(""),
+        description="The key before that one, while people are moved over. Empty: what `askpage privacy rotate-key` left in "
+        "data_dir.",
+    )
     library_telemetry: bool = Field(False, description="Let libraries send usage data to their makers.")
     drain_timeout_s: float = Field(20.0, ge=0, description="Time for answers under way at a stop, seconds.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")

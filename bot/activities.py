@@ -63,6 +63,11 @@ class Incoming:
         return str(self.conversation["id"])
 
     @property
+    def personal(self) -> bool:
+        """Whether this is a chat of one person with the bot."""
+        return self.conversation.get("conversationType") == "personal"
+
+    @property
     def question_id(self) -> str:
         """The id of the question that this activity asks, edits or deletes."""
         return f"{self.conversation['channelId']}:{self.conversation_id}:{self.id}"

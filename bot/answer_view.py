@@ -7,10 +7,12 @@ with it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bot.activities import Json, Reference, answer_message
 from bot.cards.answer import Standing, State, answer_card, state_sentence
+from bot.cards.privacy import brief
 from bot.cards.rating import STARS, rating_actions
 from bot.forms import name_of
 from bot.seals import RATE, Seals
@@ -43,11 +45,22 @@ class AnswerView:
         self._opens_url = opens_url
 
     def message(
-        self, reference: Reference, answer: Answer, review: Review | None = None, thanks: str = ""
+        self,
+        reference: Reference,
+        answer: Answer,
+        review: Review | None = None,
+        thanks: str = "",
+        *,
+        greeted: bool = False,
     ) -> Json:
-        """Return the whole message of an answer, for the place where `reference` leads."""
+        """Return the whole message of an answer, for the place where `reference` leads.
+
+        `greeted`: with what is said once to a new person.
+        """
         loop = _LOOPS.get(name_of(answer.form))
         standing = self._standing(reference.conversation, answer, review, thanks)
+        if greeted:
+            standing = replace(standing, brief=brief())
         return answer_message(reference, answer, self.site_url, standing, loop)
 
     def words(self, reference: Reference, answer: Answer, review: Review | None = None) -> Json:

@@ -102,6 +102,10 @@ class Conversations:
     def get(self, conversation_id: str) -> Conversation | None:
         return self._known.get(conversation_id)
 
+    def all(self) -> list[Conversation]:
+        """Return all conversations."""
+        return list(self._known.values())
+
     def of_person(self, person_id: str) -> list[Conversation]:
         """One person's conversations, the latest first."""
         return [c for c in reversed(self._known.values()) if c.person["id"] == person_id]
@@ -159,6 +163,17 @@ class Conversations:
         await self._write(
             "DELETE FROM message WHERE conversation = ? AND id = ?", (conversation.id, message_id)
         )
+
+    async def forget(self, conversation: Conversation, until: str, *, keep: bool) -> None:
+        """Erase what was shown up to a time, and, unless `keep`, the conversation itself where nothing is left."""
+        for message_id, shown in list(conversation.messages.items()):
+            if shown["at"] <= until:
+                await self.remove(conversation, message_id)
+        if not keep and not conversation.messages and conversation.begun <= until:
+            self._known.pop(conversation.id, None)
+            self._tell(conversation, "conversation", {"id": conversation.id, "messages": []})
+            await self._write("DELETE FROM conversation WHERE id = ?", (conversation.id,))
+        await self._write("PRAGMA wal_checkpoint(TRUNCATE)", ())  # the log still holds what was erased
 
     def typing(self, conversation: Conversation) -> None:
         """Show that the bot is at work."""

@@ -26,13 +26,12 @@ from bot.delivery import ChannelError, Connector
 from bot.dialogs.ask import Undeliverable
 from bot.dialogs.review import Reviewing
 from bot.seals import REVIEW, Seals
-from feedback.desk import Desk, Notice, Place, Shown
+from feedback.desk import ASKER, Desk, Notice, Place, Shown
 from feedback.store import FeedbackStore, StoreError, moment
 from records import Answer, Feedback, Review, Ruling, VerifiedAnswer
 
 log = logging.getLogger(__name__)
 
-ASKER = "asker"
 ERRANDS = 50
 
 
@@ -87,6 +86,7 @@ class Courier:
                     next_look = loop.time() + interval_s
                     await self.look_at_pages()
                 await self.do_errands()
+                await self.take_back_left()
             except StoreError as error:
                 log.warning("reviews wait: %s", error)
             except Exception:
@@ -128,6 +128,19 @@ class Courier:
                 await self._take_back(shown)
         self._reviewing.forget(answer.id)
 
+    async def take_back_left(self) -> None:
+        """Take cards from screens whose answers, or readers, are gone; what fails goes to the end, for a later round."""
+        for shown in await self._desk.left_cards(ERRANDS):
+            reference = Reference.load(shown.reference)
+            try:
+                if reference is not None:
+                    await self._delete(reference.conversation, shown.message_id)
+            except OSError as error:
+                log.warning("a card of a deleted answer is still on screen: %s", error)
+                await self._desk.leave_card(shown)
+            else:
+                await self._desk.remove_left_card(shown)
+
     async def _take_back(self, shown: Shown) -> None:
         reference = Reference.load(shown.reference)
         if reference is not None:
@@ -135,13 +148,20 @@ class Courier:
 
     async def take_back(self, conversation: dict[str, Any], message_id: str) -> None:
         """Delete a message of ours; where the channel does not let us, it stays on screen."""
+        try:
+            await self._delete(conversation, message_id)
+        except OSError as error:
+            log.warning("a message that should go stays on screen: %s", error)
+
+    async def _delete(self, conversation: dict[str, Any], message_id: str) -> None:
+        """Delete a message of ours that may be gone already. Raises OSError."""
         connector = self._ways.connector(conversation)
-        if connector is None:
+        if connector is None or not message_id:
             return
         try:
             await connector.delete(conversation, message_id)
-        except (Undeliverable, OSError) as error:
-            log.warning("a message that should go stays on screen: %s", error)
+        except Undeliverable as gone:
+            log.info("a message that should go is on screen no more: %s", gone)
 
     def as_reviewed(self, answer: Answer, review: Review | None) -> Answer:
         """Return the answer with the passages that its reviewers look at."""

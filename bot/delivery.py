@@ -147,14 +147,32 @@ class Stream:
         self.refused = not self.id
 
 
+class Greets(Protocol):
+    """Says once to a person what is kept of them (`bot/dialogs/privacy.py`)."""
+
+    async def is_due(self) -> bool:
+        """Tell whether the person has not been told yet."""
+        ...
+
+    async def done(self) -> None:
+        """The person has been told."""
+        ...
+
+
 class TeamsReply:
     """The way of one answer to the person who asked: a `bot.dialogs.ask.Reply`, made from `Question.reply_to` alone."""
 
     def __init__(
-        self, reference: Reference, connector: Connector, view: AnswerView, pace: StreamPace
+        self,
+        reference: Reference,
+        connector: Connector,
+        view: AnswerView,
+        pace: StreamPace,
+        greeting: Greets | None = None,
     ) -> None:
         self._reference = reference
         self._connector = connector
+        self._greeting = greeting
         self._view = view
         self._typing: asyncio.Task[None] | None = None
         streams = reference.personal and not reference.replaces
@@ -176,7 +194,12 @@ class TeamsReply:
         self._stream.show(clipped(calm(text, keep_urls=(), markers=99), 10_000))
 
     async def answer(self, answer: Answer) -> str:
-        return await self._finish(self._view.message(self._reference, answer))
+        greeting = self._greeting if self._greeting and await self._greeting.is_due() else None
+        message = self._view.message(self._reference, answer, greeted=greeting is not None)
+        message_id = await self._finish(message)
+        if greeting is not None:
+            await greeting.done()
+        return message_id
 
     async def say(self, text: str) -> str:
         return await self._finish(plain_message(self._reference, text))
@@ -224,10 +247,12 @@ class TeamsReply:
         return await self._connector.send(self._reference.conversation, activity)
 
 
-async def show_card(reference: Reference, connector: Connector, card: Json) -> None:
-    """Send a card that answers no question; a failure is logged."""
+async def show_card(reference: Reference, connector: Connector, card: Json) -> bool:
+    """Send a card that answers no question; a failure is logged, and False."""
     unasked = replace(reference, activity_id="")
     try:
         await connector.send(reference.conversation, card_message(unasked, card))
     except (Undeliverable, OSError) as error:
         log.warning("a card was not delivered: %s", error)
+        return False
+    return True

@@ -4,32 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from bot.answer_view import AnswerView
 from bot.courier import Courier, Ways
 from bot.delivery import Connector
 from bot.dialogs.afterwards import Looking
+from bot.dialogs.privacy import Privacy
 from bot.dialogs.rate import DOWN, UP, Direction, Rating, RatingRules
 from bot.dialogs.review import Known, LookAgain, Reviewing, ReviewRules
+from bot.exports import Exports
 from bot.opinions import Opinions
+from bot.privacy_desk import PrivacyDesk, PrivacyTerms, teller
 from bot.review_desk import ReviewDesk
 from bot.reviewers import Reviewers
 from bot.seals import Seals
-from bot.teams import Hands
+from bot.teams import Hands, Recognise
+from bot.traces import forget_waiting
+from feedback.deletions import ForgetExamples
 from feedback.desk import Desk
 from feedback.later import AtOnce, Later
-from feedback.store import FeedbackStore
+from feedback.rows import WholeStore
+from feedback.spool import Spool
 from records import VerifiedAnswer
 from settings import Settings
 
 
+async def _known_to_nobody(_: str) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What feedback and review need from the rest: where pages and people are.
+    """What feedback and review need from the rest: where pages and people are, and what people are promised.
 
     `opens_url` as in `AnswerView`; `connector` as in `Ways`. `later` is where something goes that the store cannot
-    take now.
+    take now. `forget_examples` as in `feedback/deletions.py`. `recognise` hears of everybody who shows up, and
+    `key_before` is the earlier key, both while the key of the pseudonyms changes (`bot/keys.py`).
     """
 
     known: Known
@@ -39,6 +50,10 @@ class Surroundings:
     site_url: str
     opens_url: str = ""
     later: Later = field(default_factory=AtOnce)
+    terms: PrivacyTerms = field(default_factory=PrivacyTerms)
+    forget_examples: ForgetExamples | None = None
+    recognise: Recognise = _known_to_nobody
+    key_before: bytes = b""
 
 
 class FeedbackParts:
@@ -46,7 +61,7 @@ class FeedbackParts:
 
     def __init__(
         self,
-        store: FeedbackStore,
+        store: WholeStore,
         desk: Desk,
         key: bytes,
         around: Surroundings,
@@ -56,24 +71,45 @@ class FeedbackParts:
         rating_rules, review_rules = rules
         self._store = store
         self._later = around.later
+        self._recognise = around.recognise
         self.desk = desk
-        seals = Seals(key)
+        seals = Seals(key, around.key_before)
         self.view = AnswerView(around.site_url, seals, around.opens_url)
         self.reviewing = Reviewing(desk, store, around.known, review_rules, around.look_again)
         self.rating = Rating(store, self.reviewing, rating_rules)
         self.looking = Looking(store, self.rating, self.reviewing, around.later)
         ways = Ways(around.connector, around.fresh, self.rating.waits)
         self.courier = Courier(store, self.reviewing, self.view, seals, ways)
+        tell = teller(around.connector)
+        self.privacy = Privacy(store, self._forgotten, tell, around.later, around.forget_examples)
+        if isinstance(around.later, Spool):
+            self.privacy.memories.append(partial(forget_waiting, around.later))
+        self.exports = Exports(self.privacy, seals)
+        self._privacy_desk = PrivacyDesk(self.privacy, self.exports, seals, around.site_url, around.terms)
 
     def hands(self, reviewers: Reviewers) -> Hands:
         """Return what a front end passes activities on to, where these people review."""
         opinions = Opinions(self._store, self.desk, self.rating, self.view, self._later)
         reviews = ReviewDesk(self._store, self.reviewing, reviewers, self.courier, self._later)
-        return Hands(self.desk, self.view, opinions, reviews, self.courier, self._later)
+        return Hands(
+            self.desk,
+            self.view,
+            opinions,
+            reviews,
+            self.courier,
+            self._later,
+            self._privacy_desk,
+            self._recognise,
+        )
+
+    def _forgotten(self, answer_id: str) -> None:
+        """An answer is gone: serve nothing that came from it, and take its cards from screens."""
+        self.reviewing.forget(answer_id)
+        self.reviewing.wake()
 
 
 def rules_of(settings: Settings) -> tuple[RatingRules, ReviewRules]:
-    """Return what the settings say about what is bad, and what is reviewed."""
+    """Return what the settings say about what is bad, what may be learned from, and what is reviewed."""
     directions: dict[str, Direction] = dict.fromkeys(settings.reactions_up, UP)
     directions |= dict.fromkeys(settings.reactions_down, DOWN)
     review = ReviewRules(
@@ -84,4 +120,4 @@ def rules_of(settings: Settings) -> tuple[RatingRules, ReviewRules]:
         low_support=settings.low_support,
         declined_by=settings.declined_by,
     )
-    return RatingRules(directions, settings.few_stars), review
+    return RatingRules(directions, settings.few_stars, frozenset(settings.trainable_channels)), review

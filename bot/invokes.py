@@ -40,7 +40,8 @@ class Thumb:
 class CardAction:
     """A button of one of our cards: what it means, which answer it is about, and what was filled in beside it.
 
-    `round` is -1 where the card has none. `inputs` is all that came, as it came: read it with `text_input`.
+    `round` is -1 where the card has none; of a card about somebody's data it is when that was made, in milliseconds.
+    `inputs` is all that came, as it came: read it with `text_input`.
     """
 
     verb: str

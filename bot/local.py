@@ -26,9 +26,18 @@ from aiohttp import web
 import telemetry
 from bot.conversations import Change, Conversation, Conversations
 from bot.dialogs.ask import Undeliverable
-from bot.local_activities import REVIEWER, activity_of, checked_person, first_contact, shown_after
+from bot.local_activities import (
+    REVIEWER,
+    activity_of,
+    checked_person,
+    directory_id,
+    first_contact,
+    shown_after,
+)
 from bot.loopback import HEADERS, Handler, RefusedError, only_from_here, read_object
 from bot.shown import ADAPTIVE_CARD, an_object, shown_of_bot, stream_info
+from bot.traces import PAGE_FILE, IsTheirs, forget_shown
+from feedback.deletions import Deletion
 from feedback.store import StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -79,7 +88,7 @@ class LocalChannel:
         root: Path = STATIC.parent.parent,
     ) -> None:
         self._front = front
-        self._conversations = Conversations(data_dir / "local.sqlite3")
+        self._conversations = Conversations(data_dir / PAGE_FILE)
         self._suggestions = tuple(suggestions)
         self._loading = loading
         self._cards = root / ADAPTIVE_CARDS
@@ -106,6 +115,15 @@ class LocalChannel:
         """Write what is under way and let go of the file. What is sent afterwards raises OSError."""
         self.hang_up()
         await self._conversations.close()
+
+    async def forget(self, deletion: Deletion, is_theirs: IsTheirs) -> None:
+        """Erase what is shown of a person from before a deletion."""
+        await forget_shown(self._conversations, deletion, is_theirs)
+
+    def owner(self, conversation_id: str) -> str:
+        """Return the directory id of whose conversation this is, "" for one that is gone."""
+        chat = self._conversations.get(conversation_id)
+        return directory_id(chat.person["id"]) if chat else ""
 
     # The connector of the front end
 

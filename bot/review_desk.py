@@ -27,7 +27,9 @@ from bot.dialogs.review import Refused, Reviewing
 from bot.invokes import BadAction, CardAction, InvokeReply, saying, showing, text_input
 from bot.reviewers import Reviewers
 from bot.seals import REVIEW, home_of
-from feedback.desk import WAITING, Desk, Place
+from feedback.anonymous import NAME
+from feedback.audit import SOMEBODY, Deed
+from feedback.desk import WAITING, Desk, Place, place_of_reviewer, reader_of
 from feedback.later import Entry, Later
 from feedback.store import FeedbackStore, StoreUnavailable
 from records import Answer, Citation, Review, Ruling, Skip, Verdict
@@ -101,7 +103,7 @@ class ReviewDesk:
         if _CHANGED.match(words):
             await connector.send(incoming.conversation, await self._changes(incoming, person))
             return True
-        commands: Mapping[str, Callable[[Incoming], Awaitable[str]]] = {
+        commands: Mapping[str, Callable[[Incoming, str], Awaitable[str]]] = {
             "reviewers here": self._cards_here,
             "reviewers stop": self._no_cards_here,
             "queue": self._queue,
@@ -111,15 +113,15 @@ class ReviewDesk:
         if command is None:
             return False
         refusal = await self._refusal(incoming)
-        sentence = refusal or await command(incoming)
+        sentence = refusal or await command(incoming, person)
         if sentence:
             await connector.send(incoming.conversation, plain_message(reference_of(incoming), sentence))
         return True
 
-    async def joined(self, incoming: Incoming) -> None:
+    async def joined(self, incoming: Incoming, person: str) -> None:
         """Somebody opened a chat of the local page: a reviewer's is where the cards go."""
         if incoming.directory_id and not await self._refusal(incoming):
-            await self._subscribe(incoming, f"person:{incoming.directory_id}")
+            await self._subscribe(incoming, person)
 
     async def acted(self, incoming: Incoming, action: CardAction, person: str) -> InvokeReply:
         """Do what a button of a review card says. Raises BadAction."""
@@ -204,28 +206,33 @@ class ReviewDesk:
 
     # Words
 
-    async def _cards_here(self, incoming: Incoming) -> str:
-        await self._subscribe(incoming, _place_id(incoming))
+    async def _cards_here(self, incoming: Incoming, person: str) -> str:
+        await self._subscribe(incoming, person)
         return "From now on, answers to review come here. Say “reviewers stop” to end that."
 
-    async def _no_cards_here(self, incoming: Incoming) -> str:
-        stopped = await self._desk.remove_place(_place_id(incoming))
+    async def _no_cards_here(self, incoming: Incoming, person: str) -> str:
+        stopped = await self._desk.remove_place(_place_id(incoming, person))
         return "No more cards come here." if stopped else "No cards came here before."
 
-    async def _subscribe(self, incoming: Incoming, place_id: str) -> None:
-        personal = incoming.conversation.get("conversationType") == "personal"
+    async def _subscribe(self, incoming: Incoming, person: str) -> None:
+        place_id = _place_id(incoming, person)
         reference = place_of(incoming, whole_channel=True).dump()
-        await self._desk.put_place(Place(place_id, reference, incoming.directory_id if personal else ""))
+        await self._desk.put_place(Place(place_id, reference, reader_of(place_id)))
         waiting, _ = await self._desk.reviews(WAITING, QUEUE_LENGTH)
         for review in waiting:
             await self._desk.leave_errand(review.answer_id, datetime.now(UTC))
         self._reviewing.wake()
 
-    async def _queue(self, incoming: Incoming) -> str:
-        place = Place(_place_id(incoming), place_of(incoming).dump())
+    async def _queue(self, incoming: Incoming, person: str) -> str:
+        place = Place(_place_id(incoming, person), place_of(incoming).dump())
+        await self._reviewing.audit.write(person, Deed.READ_QUEUE)
         waiting, _ = await self._desk.reviews(WAITING, QUEUE_LENGTH)
         for review in waiting:
-            await self._courier.show_anew(review, place)
+            answer = await self._store.answer(review.answer_id)
+            if answer is not None:
+                asker = answer.question.asker
+                await self._reviewing.audit.write(person, Deed.OPENED, answer_id=answer.id, person=asker)
+                await self._courier.show_anew(review, place)
         return "" if waiting else "Nothing waits for a review."
 
     async def _changes(self, incoming: Incoming, person: str) -> dict[str, Any]:
@@ -270,8 +277,11 @@ def _wish(incoming: Incoming, action: CardAction, person: str) -> Wish:
     return replace(wish, text=text, span=span) if corrects else wish
 
 
-def _place_id(incoming: Incoming) -> str:
-    """Name a place: a reviewer's own chat by the reviewer, however often it begins anew; others by themselves."""
-    if incoming.conversation.get("conversationType") == "personal":
-        return f"person:{incoming.directory_id}"
-    return home_of(incoming.conversation)
+def nameless(wish: Entry) -> Entry:
+    """Return a wish that waits (as JSON) of a reviewer who is gone."""
+    return wish | {"person": SOMEBODY, "name": NAME, "place": "", "source": uuid4().hex}
+
+
+def _place_id(incoming: Incoming, person: str) -> str:
+    """Name a place: a reviewer's own chat by the reviewer, a channel by itself."""
+    return place_of_reviewer(person) if incoming.personal else home_of(incoming.conversation)

@@ -12,26 +12,37 @@ import hmac
 from collections.abc import Mapping
 from typing import Any
 
-REVIEW, RATE = "review", "rate"
+REVIEW, RATE, PRIVACY, EXPORT = "review", "rate", "privacy", "export"
 _DIGITS = 32
 
 
 class Seals:
     """Makes and checks seals with one key."""
 
-    def __init__(self, key: bytes) -> None:
-        self._key = hmac.digest(key, b"card actions", "sha256")  # not the key of the pseudonyms itself
+    def __init__(self, key: bytes, before: bytes = b"") -> None:
+        """`before` is an earlier key: cards that are on screen keep working after a change of keys."""
+        self._key = _key_from(key)
+        self._keys = [self._key, _key_from(before)] if before else [self._key]
 
     def make(self, purpose: str, answer_id: str, conversation: Mapping[str, Any]) -> str:
         """Return the seal of a card; `conversation` is an `Incoming.conversation`."""
-        fields = (purpose, answer_id, home_of(conversation), str(conversation.get("tenantId") or ""))
-        text = "\0".join(fields).encode("utf-8", "surrogatepass")
-        return hmac.new(self._key, text, hashlib.sha256).hexdigest()[:_DIGITS]
+        return _seal(self._key, purpose, answer_id, conversation)
 
     def fits(self, seal: str, purpose: str, answer_id: str, conversation: Mapping[str, Any]) -> bool:
         """Tell whether a card with this seal was sent for this purpose, about this answer, to this conversation."""
-        made = self.make(purpose, answer_id, conversation)
-        return hmac.compare_digest(made.encode(), seal.encode("utf-8", "surrogatepass"))
+        given = seal.encode("utf-8", "surrogatepass")
+        made = [_seal(key, purpose, answer_id, conversation).encode() for key in self._keys]
+        return any(hmac.compare_digest(one, given) for one in made)
+
+
+def _seal(key: bytes, purpose: str, answer_id: str, conversation: Mapping[str, Any]) -> str:
+    fields = (purpose, answer_id, home_of(conversation), str(conversation.get("tenantId") or ""))
+    text = "\0".join(fields).encode("utf-8", "surrogatepass")
+    return hmac.new(key, text, hashlib.sha256).hexdigest()[:_DIGITS]
+
+
+def _key_from(key: bytes) -> bytes:
+    return hmac.digest(key, b"card actions", "sha256")  # not the key of the pseudonyms itself
 
 
 def home_of(conversation: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -19,6 +19,7 @@ from weakref import WeakValueDictionary
 
 import telemetry
 from bot.activities import (
+    CARD_TYPE,
     Incoming,
     Reference,
     as_dicts,
@@ -31,9 +32,11 @@ from bot.activities import (
 )
 from bot.answer_view import AnswerView
 from bot.cards.help import help_card
+from bot.cards.privacy import brief
 from bot.courier import Courier
 from bot.delivery import Connector, StreamPace, TeamsReply, show_card
 from bot.dialogs.ask import Asking, Undeliverable
+from bot.dialogs.privacy import Greeting
 from bot.invokes import (
     MESSAGE_TYPE,
     NOT_IMPLEMENTED,
@@ -48,7 +51,9 @@ from bot.invokes import (
     saying,
 )
 from bot.opinions import Opinions
+from bot.privacy_desk import PrivacyDesk
 from bot.review_desk import ReviewDesk
+from feedback.deletions import Deletion
 from feedback.desk import Desk
 from feedback.later import Later
 from feedback.store import FeedbackStore, StoreUnavailable
@@ -74,6 +79,10 @@ class TeamsStyle:
     pace: StreamPace = field(default_factory=StreamPace)
 
 
+Recognise = Callable[[str], Awaitable[None]]
+"""Hears the id of everybody who shows up, before anything is done for them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hands:
     """What a front end passes activities on to."""
@@ -84,6 +93,8 @@ class Hands:
     reviews: ReviewDesk
     courier: Courier
     later: Later
+    privacy: PrivacyDesk
+    recognise: Recognise
 
 
 class TeamsFrontEnd:
@@ -110,12 +121,14 @@ class TeamsFrontEnd:
         self._delete = f"{DELETE} {self._style.channel}"
         hands.later.on(CONTACT, lambda entry: hands.desk.put_contact(**entry))
         hands.later.on(self._delete, lambda entry: self._forget_message(**entry))
+        hands.privacy.privacy.memories.insert(0, self._forget_person)
 
     async def receive(self, activity: Mapping[str, Any], connector: Connector) -> InvokeReply | None:
         """Handle one activity; an invoke gets its reply. Raises Malformed, and StoreUnavailable for feedback."""
         incoming = read_activity(activity)
         if incoming.user["role"] in {"bot", "skill"}:
             return None
+        await self._hands.recognise(incoming.sender)
         match incoming.kind:
             case "message":
                 await self._message(incoming, connector)
@@ -138,7 +151,12 @@ class TeamsFrontEnd:
         reference = Reference.load(question.reply_to)
         if question.channel is not self._style.channel or reference is None:
             return None
-        return TeamsReply(reference, connector, self._hands.view, self._style.pace)
+        return self._replies.setdefault(question.id, self._reply(reference, connector, question.asker))
+
+    def _reply(self, reference: Reference, connector: Connector, person: str) -> TeamsReply:
+        """Return the way back to a person, who is told with the first answer what is kept, where nobody else reads it."""
+        greeting = Greeting(self._hands.privacy.privacy, person) if reference.personal else None
+        return TeamsReply(reference, connector, self._hands.view, self._style.pace, greeting)
 
     async def close(self) -> None:
         """Wait for the cards that are on their way."""
@@ -157,8 +175,11 @@ class TeamsFrontEnd:
 
     async def _told(self, incoming: Incoming, connector: Connector) -> bool:
         """Do what somebody told the bot to do; False for a question."""
+        person = self._pseudonym(incoming.sender)
         try:
-            return await self._hands.reviews.told(incoming, connector, self._pseudonym(incoming.sender))
+            return await self._hands.reviews.told(
+                incoming, connector, person
+            ) or await self._hands.privacy.told(incoming, connector, person)
         except StoreUnavailable:
             log.exception("what somebody told the bot could not be done")
             await _say(NOT_KEPT, incoming, connector)
@@ -183,7 +204,7 @@ class TeamsFrontEnd:
             language=as_text(incoming.raw.get("locale")).partition("-")[0].lower()[:8],
             trace=telemetry.here(),
         )
-        reply = TeamsReply(reference, connector, self._hands.view, self._style.pace)
+        reply = self._reply(reference, connector, question.asker)
         try:
             await self._remember_way(incoming)
             fresh = await self._asking.receive(question, reply)
@@ -198,7 +219,8 @@ class TeamsFrontEnd:
         """Keep how to speak in this conversation later, when a reviewer has ruled."""
         way = place_of(incoming).dump()
         if self._contacts.get(incoming.conversation_id) != way:
-            entry = {"conversation": incoming.conversation_id, "reference": way}
+            alone = self._pseudonym(incoming.sender) if incoming.personal else ""
+            entry = {"conversation": incoming.conversation_id, "reference": way, "person": alone}
             await self._hands.later.attempt(partial(self._hands.desk.put_contact, **entry), CONTACT, entry)
             _remember(self._contacts, incoming.conversation_id, way)
 
@@ -253,6 +275,15 @@ class TeamsFrontEnd:
             shown = message_id or shown
         return shown
 
+    async def _forget_person(self, deletion: Deletion) -> None:
+        """Stop answering whoever wants to be forgotten, and leave no half message; know no more how to reach them."""
+        for question_id in self._asking.under_way_of(deletion.person, deletion.begun_at):
+            reply = self._replies.pop(question_id, None)
+            if reply is not None:
+                await self._asking.stop(question_id)
+                await reply.abandon()
+        self._contacts.clear()  # written anew with the next question of each conversation
+
     # What people think of an answer
 
     async def _invoked(self, incoming: Incoming) -> InvokeReply:
@@ -274,7 +305,8 @@ class TeamsFrontEnd:
                 return NOT_IMPLEMENTED
 
     async def _acted(self, incoming: Incoming, action: CardAction) -> InvokeReply:
-        hand = self._hands.reviews if action.verb.startswith("review.") else self._hands.opinions
+        hands = {"review": self._hands.reviews, "privacy": self._hands.privacy}
+        hand = hands.get(action.verb.partition(".")[0], self._hands.opinions)
         try:
             return await hand.acted(incoming, action, self._pseudonym(incoming.sender))
         except BadAction as bad:
@@ -288,6 +320,9 @@ class TeamsFrontEnd:
                 log.info("a card was submitted that nobody here knows")
                 return
             reply = await self._acted(incoming, action)
+            if action.verb.startswith("privacy.") and reply.body["type"] == CARD_TYPE:
+                self._show(reply.body["value"], incoming, connector)
+                return
             said = (
                 str(reply.body["value"]) if reply.body["type"] == MESSAGE_TYPE else "Thank you, it is kept."
             )
@@ -306,12 +341,29 @@ class TeamsFrontEnd:
         installed = incoming.kind == "installationUpdate" and incoming.raw.get("action") == "add"
         if (incoming.bot["id"] in added or installed) and incoming.conversation_id not in self._welcomed:
             _remember(self._welcomed, incoming.conversation_id, "")
-            self._show(help_card(self._style.examples, welcome=True), incoming, connector)
+            await self._welcome(incoming, connector)
             if self._style.channel is Channel.LOCAL:
-                await self._hands.reviews.joined(incoming)
+                await self._hands.reviews.joined(incoming, self._pseudonym(incoming.sender))
 
-    def _show(self, card: dict[str, Any], incoming: Incoming, connector: Connector) -> None:
-        task = asyncio.create_task(show_card(reference_of(incoming), connector, card), name="card")
+    async def _welcome(self, incoming: Incoming, connector: Connector) -> None:
+        person = self._pseudonym(incoming.sender) if incoming.sender and incoming.personal else ""
+        greeting = Greeting(self._hands.privacy.privacy, person)
+        new = await greeting.is_due()
+        card = help_card(self._style.examples, welcome=True, brief=brief() if new else ())
+        self._show(card, incoming, connector, greeting.done if new else None)
+
+    def _show(
+        self,
+        card: dict[str, Any],
+        incoming: Incoming,
+        connector: Connector,
+        shown: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        async def show() -> None:
+            if await show_card(reference_of(incoming), connector, card) and shown is not None:
+                await shown()
+
+        task = asyncio.create_task(show(), name="card")
         self._errands.add(task)
         task.add_done_callback(self._errands.discard)
 

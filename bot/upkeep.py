@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from aiohttp import web
 
 from bot.dialogs.ask import Asking, Reply
+from bot.dialogs.privacy import Privacy
 from bot.storing import Store
 from feedback.spool import SpooledStore
 from feedback.store import Hold, StoreUnavailable
@@ -17,18 +19,25 @@ from records import Question
 log = logging.getLogger(__name__)
 
 DRAIN_EVERY_S = 2.0
+FORGET_EVERY_S = 5.0
 
 
 class Upkeep:
     """Looks after the store of a process that answers."""
 
     def __init__(
-        self, asking: Asking, reply_for: Callable[[Question], Reply | None], store: Store, hold: Hold
+        self,
+        asking: Asking,
+        reply_for: Callable[[Question], Reply | None],
+        store: Store,
+        hold: Hold,
+        privacy: Privacy,
     ) -> None:
         self._asking = asking
         self._reply_for = reply_for
         self._store = store
         self._hold = hold
+        self._privacy = privacy
 
     async def resume(self) -> None:
         """Answer what a crash left open, and hold on to what is being answered. Raises StoreUnavailable."""
@@ -40,8 +49,15 @@ class Upkeep:
         """Do it again and again, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(_again(self._hold.hold_s / 3, self.resume), name="resume")
+            group.create_task(_again(FORGET_EVERY_S, self._privacy.catch_up), name="forget")
             if isinstance(self._store, SpooledStore):
-                group.create_task(_again(DRAIN_EVERY_S, self._store.drain), name="drain")
+                group.create_task(_again(DRAIN_EVERY_S, partial(self._drain, self._store)), name="drain")
+
+    async def _drain(self, store: SpooledStore) -> None:
+        """Carry over what waited, but nothing of whoever was forgotten in the meantime."""
+        if store.spool.records:
+            await self._privacy.catch_up()
+        await store.drain()
 
     async def ready(self, _: web.Request) -> web.Response:
         """Answer /readyz: 200 while questions are taken, also without the store; 503 when nothing more can be kept."""

@@ -25,20 +25,21 @@ from bot.dialogs.ask import Asking, Reply
 from bot.directory import Directory, DirectoryConfig
 from bot.feedback_parts import FeedbackParts, Surroundings, rules_of
 from bot.forms import Forms
+from bot.keys import Recognising, keys_of
 from bot.local import LocalChannel
 from bot.local_activities import REVIEWER, directory_id
 from bot.opens import PATH, open_route
 from bot.page_answerer import PageAnswerer, Verified, is_fresh
 from bot.parts import Shelf, site_url
+from bot.privacy_desk import PrivacyTerms
 from bot.reviewers import IsMember, Reviewers
 from bot.site import site_routes
-from bot.storing import Store
+from bot.storing import Store, retention_of
 from bot.teams import TeamsFrontEnd, TeamsStyle
 from bot.upkeep import Upkeep
 from bot.verified import VerifiedAnswers
 from feedback.desk import Desk
 from feedback.later import AtOnce
-from feedback.privacy import load_or_make_key, pseudonym
 from feedback.spool import SpooledStore
 from feedback.store import Hold, StoreUnavailable
 from model.answering import Answering
@@ -76,9 +77,9 @@ class Wiring:
         self._hold = hold
         self._closing = closing
         self._connectors: dict[str, Connector] = {}
-        self._key = _key(settings)
+        self._keys = keys_of(settings)
         named = {urlsplit(entry.url).hostname or "" for entry in shelf.index.entries() if entry.source}
-        telemetry.use_key(self._key, named - {""})
+        telemetry.use_key(self._keys.now, named - {""})
         self._examples = EXAMPLES if "docs" in settings.pages else ()
 
     async def bot(self, answering: Answering, port: int) -> Bot:
@@ -94,8 +95,10 @@ class Wiring:
         teams, seam = self._teams(asking, parts)
         app.add_routes([web.post("/api/messages", seam.process), web.get("/healthz", _healthy)])
         app.add_routes([open_route(store, parts.looking.opened, site), *self._site()])
+        app.add_routes(parts.exports.routes())
         local_front = self._local(asking, parts, app) if settings.local_page else None
         try:
+            await parts.privacy.catch_up()
             await parts.reviewing.catch_up()
         except StoreUnavailable:
             log.warning("the store is away: verified answers are served once it is back")
@@ -106,7 +109,7 @@ class Wiring:
                 return local_front.reply_for(question, local) if local_front and local else None
             return teams.reply_for(question, seam.connector)
 
-        upkeep = Upkeep(asking, reply_for, store, self._hold)
+        upkeep = Upkeep(asking, reply_for, store, self._hold, parts.privacy)
         app.add_routes([web.get("/readyz", upkeep.ready)])
         self._run(parts.courier.run(settings.review_interval_s), "courier")
         self._run(upkeep.run(), "upkeep")
@@ -123,9 +126,14 @@ class Wiring:
             site_url=site,
             opens_url=site + PATH if settings.count_opened and reachable else "",
             later=self._store.spool if isinstance(self._store, SpooledStore) else AtOnce(),
+            terms=PrivacyTerms(retention_of(settings), settings.public_url),
+            recognise=Recognising(self._store, self._keys),
+            key_before=self._keys.before,
         )
         desk = Desk(self._store.documents, self._hold.holder)
-        return FeedbackParts(self._store, desk, self._key, around, rules_of(settings))
+        parts = FeedbackParts(self._store, desk, self._keys.now, around, rules_of(settings))
+        self._closing.push_async_callback(parts.privacy.close)
+        return parts
 
     def _connector(self, conversation: Mapping[str, Any]) -> Connector | None:
         channel = conversation.get("channelId")
@@ -135,9 +143,7 @@ class Wiring:
         settings = self._settings
         reviewers = Reviewers(settings.reviewers, settings.reviewer_groups, self._groups())
         style = TeamsStyle(examples=self._examples)
-        front = TeamsFrontEnd(
-            asking, self._store, partial(pseudonym, self._key), parts.hands(reviewers), style
-        )
+        front = TeamsFrontEnd(asking, self._store, self._keys.pseudonym, parts.hands(reviewers), style)
         seam = BotFrameworkSeam(_framework(settings), front)
         self._connectors[Channel.TEAMS] = seam.connector
         self._closing.push_async_callback(seam.close)
@@ -147,9 +153,13 @@ class Wiring:
     def _local(self, asking: Asking, parts: FeedbackParts, app: web.Application) -> TeamsFrontEnd:
         reviewers = Reviewers([*self._settings.reviewers, directory_id(REVIEWER)])
         style = TeamsStyle(Channel.LOCAL, self._examples, StreamPace(interval_s=0.1))
-        named = partial(pseudonym, self._key)
+        named = self._keys.pseudonym
         front = TeamsFrontEnd(asking, self._store, named, parts.hands(reviewers), style)
         local = LocalChannel(front, self._settings.data_dir, suggestions=self._examples)
+        parts.privacy.memories.append(
+            lambda one: local.forget(one, lambda directory: named(directory) == one.person)
+        )
+        app.add_routes(parts.exports.local_routes(local.owner, named))
         self._connectors[Channel.LOCAL] = local
         self._closing.push_async_callback(local.close)
         self._closing.push_async_callback(front.close)
@@ -209,11 +219,6 @@ def forms_of(settings: Settings) -> Forms:
 
 async def _healthy(_: web.Request) -> web.Response:
     return web.json_response({"status": "ok"})
-
-
-def _key(settings: Settings) -> bytes:
-    secret = settings.pseudonym_key.get_secret_value()
-    return secret.encode() if secret else load_or_make_key(settings.data_dir / "pseudonym.key")
 
 
 def _framework(settings: Settings) -> BotFrameworkConfig:

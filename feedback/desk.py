@@ -9,6 +9,7 @@ first leaves the answer's id there; the courier takes it away once everything th
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -24,13 +25,16 @@ LIVE, STALE, DROPPED = "live", "stale", "dropped"
 UNSENT, SENT = "unsent", "sent"
 ERRAND_HELD = timedelta(seconds=60)
 CLOCKS_DIFFER = timedelta(minutes=2)
+ASKER = "asker"
+"""The place where the asker reads the answer."""
+_ALONE = "person:"
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where reviewers see cards: a channel, or one reviewer's chat. `reference` is JSON, opaque to the store.
 
-    `reviewer` is the directory id of who reads it alone, "" for a channel.
+    `reviewer` is the pseudonym of who reads it alone, "" for a channel.
     """
 
     id: str
@@ -76,6 +80,11 @@ class Desk:
         """`holder` names this process, the same after a restart: the errands that it took are its own."""
         self._documents = documents
         self._holder = holder
+
+    @property
+    def documents(self) -> Documents:
+        """Where the documents are."""
+        return self._documents
 
     # Reviews
 
@@ -157,6 +166,14 @@ class Desk:
         """Everything has happened; False when the errand was left anew meanwhile."""
         return await self._documents.remove("errand", answer_id, answer_id, version=version)
 
+    async def mark_reviewer(self, answer_id: str, reviewer: str) -> None:
+        """Let the reviewer of an answer be found, who stands inside the review only (feedback/anonymous.py)."""
+        now = moment(datetime.now(UTC))
+        await self._documents.put(
+            Document("reviewed", f"{answer_id}|{reviewer}", "", answer_id, reviewer, order=now)
+        )
+        await self._documents.put(Document("reviewer", reviewer, "", person=reviewer, order=now))
+
     # Verified answers
 
     async def put_verified(self, verified: VerifiedAnswer) -> None:
@@ -219,10 +236,16 @@ class Desk:
 
     async def put_shown(self, shown: Shown) -> None:
         """Remember what a message shows."""
-        name = f"{shown.answer_id}|{shown.place}"
         shown_at = moment(datetime.now(UTC))
         await self._documents.put(
-            Document("shown", name, json.dumps(asdict(shown)), shown.answer_id, order=shown_at)
+            Document(
+                "shown",
+                _on_screen(shown),
+                json.dumps(asdict(shown)),
+                shown.answer_id,
+                reader_of(shown.place),
+                order=shown_at,
+            )
         )
 
     async def shown(self, answer_id: str) -> Sequence[Shown]:
@@ -232,7 +255,22 @@ class Desk:
 
     async def remove_shown(self, shown: Shown) -> None:
         """A message is gone."""
-        await self._documents.remove("shown", f"{shown.answer_id}|{shown.place}", shown.answer_id)
+        await self._documents.remove("shown", _on_screen(shown), shown.answer_id)
+
+    async def leave_card(self, shown: Shown) -> None:
+        """Let the courier take a card from a screen whose answer is forgotten, or whose reader is."""
+        left_at = moment(datetime.now(UTC))
+        nameless = json.dumps(asdict(replace(shown, place="")))
+        await self._documents.put(Document("leftover", _leftover(shown), nameless, order=left_at))
+
+    async def left_cards(self, limit: int) -> Sequence[Shown]:
+        """Return cards that are to be taken from screens, the longest waiting first."""
+        found = await self._documents.listed(Wanted("leftover", limit=limit))
+        return [Shown(**json.loads(document.body)) for document in found]
+
+    async def remove_left_card(self, shown: Shown) -> None:
+        """The card is on screen no more."""
+        await self._documents.remove("leftover", _leftover(shown))
 
     async def put_contact(self, conversation: str, reference: str, person: str = "") -> None:
         """Remember how to speak in a conversation unasked; `person` is whose alone it is, "" where several speak."""
@@ -373,6 +411,25 @@ def _notice_in(document: Document) -> Notice:
 
 def _last(found: Sequence[Document], before: tuple[str, str]) -> tuple[str, str]:
     return (found[-1].order, found[-1].id) if found else before
+
+
+def place_of_reviewer(person: str) -> str:
+    """Name the place where a reviewer, a pseudonym, reads alone: however often that chat begins anew."""
+    return f"{_ALONE}{person}"
+
+
+def reader_of(place: str) -> str:
+    """Return who reads in a place alone, "" for a channel; also of a place's name with a round behind it."""
+    return place.partition("#")[0].removeprefix(_ALONE) if place.startswith(_ALONE) else ""
+
+
+def _on_screen(shown: Shown) -> str:
+    return f"{shown.answer_id}|{shown.place}"
+
+
+def _leftover(shown: Shown) -> str:
+    """Name a card by its message; the conversation's reference has no name of anybody."""
+    return hashlib.sha256(f"{shown.reference}|{shown.message_id}".encode()).hexdigest()
 
 
 def _message(conversation: str, message_id: str) -> str:

@@ -30,7 +30,9 @@ _SEVERAL = frozenset({FeedbackKind.REACTION, FeedbackKind.IMPLICIT})
 _KEPT_APART = frozenset({"question", "reply_to"})
 
 
-def to_json(record: Question | Answer | Feedback | Review | VerifiedAnswer | TrainingExample) -> str:
+def to_json(
+    record: Question | Answer | Feedback | Review | VerifiedAnswer | Verdict | Skip | TrainingExample,
+) -> str:
     """Return a record as JSON. An answer comes without its question, a question without its `reply_to`.
 
     Both are kept beside it: the question once, however many answers it has, and `reply_to` until it is erased.

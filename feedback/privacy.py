@@ -30,6 +30,11 @@ def load_or_make_key(path: Path) -> bytes:
     """
     if not path.exists():
         _make(path)
+    return load_key(path)
+
+
+def load_key(path: Path) -> bytes:
+    """Return the key in a file. Raises ValueError for a file without a usable key, and OSError."""
     key = path.read_bytes().strip()
     if len(key) < _SHORTEST:
         raise ValueError(
@@ -38,12 +43,17 @@ def load_or_make_key(path: Path) -> bytes:
     return key
 
 
+def fresh_key() -> str:
+    """Return a key that nobody has had, as text."""
+    return secrets.token_hex(32)
+
+
 def _make(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}.unfinished")
     try:
         with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_hex(32) + "\n")
+            file.write(fresh_key() + "\n")
             file.flush()
             os.fsync(file.fileno())
         try:

@@ -12,10 +12,8 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from feedback.plain import question_from
-from feedback.rows import PAGE, TABLES, Row, Rows
+from feedback.rows import PAGE, TABLES, TIMES, Row, Rows
 from feedback.store import moment
-
-_TIMES = {"question": "asked_at", "answer": "answered_at", "feedback": "given_at", "document": "place"}
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,10 @@ class Retention:
             **dict.fromkeys(("question", "answer"), self.questions_days),
             **dict.fromkeys(("feedback", "declined", "untied"), self.feedback_days),
             **dict.fromkeys(("review", "past_review", "verified", "shown", "notice"), self.reviews_days),
-            "contact": self.contacts_days,
+            "reviewed": self.reviews_days,
+            # as long as an answer may say that it was verified by them
+            "reviewer": self.reviews_days and self.questions_days and self.reviews_days + self.questions_days,
+            **dict.fromkeys(("contact", "greeted", "leftover"), self.contacts_days),
             **dict.fromkeys(("audit", "deletion"), self.audit_days),
         }
 
@@ -80,7 +81,7 @@ def _kind(row: Row) -> str:
 
 def _is_old(row: Row, retention: Retention, now: datetime) -> bool:
     days = retention.keep_days.get(_kind(row), 0)
-    written_at = row.fields[_TIMES[row.table]]
+    written_at = row.fields[TIMES[row.table]]
     if row.table == "answer":  # it goes with its question
         written_at = moment(question_from(row.fields["question"]).asked_at)
     open_ = row.table == "question" and row.fields["message_id"] is None

@@ -12,7 +12,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from feedback.store import StoreError
+from feedback.documents import Documents
+from feedback.store import FeedbackStore, StoreError
 
 Table = Literal["question", "answer", "feedback", "document"]
 TABLES: Sequence[Table] = ("question", "answer", "feedback", "document")
@@ -26,6 +27,13 @@ FIELDS: Mapping[Table, Sequence[str]] = {
     ),
     "document": ("kind", "id", "body", "answer_id", "person", "state", "place", "version"),
 }
+TIMES: Mapping[Table, str] = {
+    "question": "asked_at",
+    "answer": "answered_at",
+    "feedback": "given_at",
+    "document": "place",
+}
+"""The field that says how old a row is."""
 PAGE = 500
 
 
@@ -66,6 +74,15 @@ class Rows(Protocol):
         ...
 
 
+class WholeStore(FeedbackStore, Rows, Protocol):
+    """A store with all that it keeps."""
+
+    @property
+    def documents(self) -> Documents:
+        """Where its documents are."""
+        ...
+
+
 def key_of(table: Table, fields: Mapping[str, Any]) -> str:
     """Return the key of a row: of equal words on an answer, the order in which they came decides."""
     match table:
@@ -93,6 +110,16 @@ async def every_row(
                 )
             after = row.key
             yield row
+        if len(page) < PAGE:
+            return
+
+
+async def theirs(store: Rows, table: Table, person: str) -> AsyncIterator[Sequence[Row]]:
+    """Yield a person's rows, page by page; also while they are deleted."""
+    after = ""
+    while page := await store.rows(table, after, PAGE, person):
+        yield page
+        after = page[-1].key
         if len(page) < PAGE:
             return
 

@@ -14,8 +14,9 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Protocol, TypeVar
 
 import telemetry
@@ -24,7 +25,7 @@ from feedback.later import Do, Entry
 from feedback.plain import question_from
 from feedback.rows import PAGE, TABLES, Row, Rows, Table, every_row
 from feedback.sqlite import SqliteStore
-from feedback.store import FeedbackStore, RecordInvalid, StoreUnavailable, Undelivered
+from feedback.store import FeedbackStore, RecordInvalid, StoreUnavailable, Undelivered, moment
 from records import Answer, Feedback, Question
 
 T = TypeVar("T")
@@ -178,6 +179,28 @@ class Spool:
             await self.near.documents.remove(document.kind, document.id)
             self._entries -= document.kind == _ENTRY
         return len(found)
+
+    async def forget_person(
+        self, person: str, until: datetime, kept: Mapping[str, Callable[[Entry], Entry]]
+    ) -> None:
+        """Delete the questions of a person, and what else has the pseudonym in it, from before a time.
+
+        Entries of the kinds in `kept` stay, as that changes them.
+        """
+        for document in await self._all():
+            if person not in document.body or int(document.id) > until.timestamp() * 1e9:
+                continue
+            what, entry = _read(document)
+            if what in kept:
+                body = json.dumps({"what": what, "entry": kept[what](entry)})
+                await self.near.documents.put(replace(document, body=body))
+            else:
+                await self.near.documents.remove(document.kind, document.id)
+                self._entries -= document.kind == _ENTRY
+        async for row in every_row(self.near, "question", person=person):
+            if row.fields["asked_at"] <= moment(until):
+                await self.drop_question(row.fields["id"])
+        await self.near.drop_rows(())  # overwrites what is gone
 
     async def _move(self, row: Row, far: FarStore) -> None:
         """Carry an answered and delivered question over."""

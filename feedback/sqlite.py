@@ -65,6 +65,7 @@ _FORMATS = (
     _SOURCES + sqlite_documents.TABLES,
     _HOLDERS + ";" + sqlite_rows.INDEXES,
     _NUMBERS,
+    sqlite_rows.PEOPLE,
 )
 SCHEMA = len(_FORMATS)
 """Version of the file, in its `user_version`."""

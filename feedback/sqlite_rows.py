@@ -12,6 +12,9 @@ CREATE INDEX feedback_key ON feedback (answer_id || ' ' || printf('%020d', numbe
 CREATE INDEX documents_key ON documents (kind || ' ' || id)
 """
 
+PEOPLE = "CREATE INDEX documents_owner ON documents (person, kind || ' ' || id)"
+"""Finds what is about one person in the order of the keys."""
+
 _KEYS: Mapping[Table, str] = {
     "question": "id",
     "answer": "a.id",

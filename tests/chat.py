@@ -158,11 +158,15 @@ class Chat:
         app = web.Application()
         app.add_routes(self.channel.routes())
         app.add_routes(site_routes(_page, lambda: [(page.url, page.title) for page in PAGES.values()]))
+        app.router.add_get("/local/export/{token}", self._export)
         self._runner = web.AppRunner(app, shutdown_timeout=1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
         self.port = self._runner.addresses[0][1]
         self.parts = self._feedback()
+        self.parts.privacy.memories.append(
+            lambda one: self.channel.forget(one, lambda directory: pseudonym(directory) == one.person)
+        )
         self.asking = Asking(self.store, self.actor, self.parts.looking)
         style = TeamsStyle(Channel.LOCAL, self.examples, StreamPace(interval_s=self.interval_s))
         hands = self.parts.hands(Reviewers([directory_id(REVIEWER)]))
@@ -173,12 +177,17 @@ class Chat:
         rules = (RatingRules(), NO_SAMPLE)
         return FeedbackParts(self.store, Desk(self.store.documents), KEY, around, rules)
 
+    async def _export(self, request: web.Request) -> web.StreamResponse:
+        [route] = self.parts.exports.local_routes(self.channel.owner, pseudonym)
+        return await route.handler(request)
+
     def _loading(self) -> str | None:
         return self.loading()
 
     async def stop(self) -> None:
         await self.asking.drain(2)
         await self.heard.front.close()
+        await self.parts.privacy.close()
         self.channel.hang_up()
         await self._runner.cleanup()
         await self.channel.close()

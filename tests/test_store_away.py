@@ -419,7 +419,9 @@ async def test_where_the_disk_of_the_spool_is_full_too_nothing_is_acknowledged(a
 async def test_whoever_asks_whether_it_is_ready_hears_that_the_store_is_away(
     afternoon: Afternoon, records: int, most: int, status: int, told: str
 ) -> None:
-    upkeep = Upkeep(afternoon.world.asking, lambda _: None, afternoon.store, Hold())
+    upkeep = Upkeep(
+        afternoon.world.asking, lambda _: None, afternoon.store, Hold(), afternoon.world.parts.privacy
+    )
     app = web.Application()
     app.router.add_get("/readyz", upkeep.ready)
     async with served(app) as url, aiohttp.ClientSession() as http:

@@ -8,7 +8,7 @@ import itertools
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,12 +22,16 @@ from bot.dialogs.rate import RatingRules
 from bot.dialogs.review import ReviewRules
 from bot.feedback_parts import FeedbackParts, Surroundings
 from bot.pace import Pace
+from bot.privacy_desk import PrivacyTerms
 from bot.reviewers import Reviewers
 from bot.signing_keys import KeyTimes
 from bot.teams import TeamsFrontEnd, TeamsStyle
 from feedback.desk import Desk
 from feedback.documents import Document, Wanted
 from feedback.later import AtOnce
+from feedback.plain import answer_from, question_from, reaction_of, to_json
+from feedback.rows import PAGE as PAGE_OF_ROWS
+from feedback.rows import Row, Table, key_of
 from feedback.spool import SpooledStore
 from feedback.sqlite import SqliteStore
 from feedback.store import StoreUnavailable, Undelivered, moment
@@ -90,10 +94,11 @@ class ScriptedAnswerer:
 
 
 class MemoryDocuments:
-    """A Documents that lasts as long as its test."""
+    """A Documents that lasts as long as its test. `refused` are kinds that cannot be kept."""
 
     def __init__(self) -> None:
         self.kept: dict[tuple[str, str], Document] = {}
+        self.refused: set[str] = set()
 
     async def add(self, document: Document) -> bool:
         new = (document.kind, document.id) not in self.kept
@@ -109,6 +114,8 @@ class MemoryDocuments:
         return True
 
     async def put(self, document: Document) -> None:
+        if document.kind in self.refused:
+            raise StoreUnavailable("the disk is full")
         before = self.kept.get((document.kind, document.id))
         version = before.version + 1 if before else 1
         self.kept[document.kind, document.id] = replace(document, version=version)
@@ -213,7 +220,74 @@ class MemoryStore:
     async def feedback_on(self, answer_id: str) -> Sequence[Feedback]:
         return [feedback for feedback in self.feedback.values() if feedback.answer_id == answer_id]
 
+    async def rows(
+        self, table: Table, after: str = "", limit: int = PAGE_OF_ROWS, person: str | None = None
+    ) -> Sequence[Row]:
+        if self.down:
+            raise StoreUnavailable("the disk is full")
+        whose = {"question": "asker", "answer": "asker", "feedback": "giver", "document": "person"}[table]
+        found = [row for row in self._rows(table) if row.key > after and person in (None, row.fields[whose])]
+        return sorted(found, key=lambda row: row.key)[:limit]
+
+    async def put_rows(self, rows: Sequence[Row]) -> None:
+        for row in rows:  # what changes in place: answers that lose a reviewer
+            answer = answer_from(row.fields["record"], question_from(row.fields["question"]))
+            self.answers[answer.question.id] = answer
+
+    async def drop_rows(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            if row.table == "document":
+                self.documents.kept.pop((row.fields["kind"], row.fields["id"]), None)
+            else:
+                assert row.table == "feedback"
+                self.feedback = {
+                    name: one for name, one in self.feedback.items() if _number(name) != row.fields["number"]
+                }
+
+    def _rows(self, table: Table) -> list[Row]:
+        match table:
+            case "question":
+                of = [
+                    {"id": q.id, "asker": q.asker, "asked_at": moment(q.asked_at), "record": to_json(q)}
+                    for q in self.questions.values()
+                ]
+            case "answer":
+                of = [
+                    {
+                        "id": a.id,
+                        "asker": a.question.asker,
+                        "record": to_json(a),
+                        "question": to_json(a.question),
+                    }
+                    for a in self.answers.values()
+                ]
+            case "feedback":
+                of = [
+                    {
+                        "number": _number(name),
+                        "answer_id": one.answer_id,
+                        "giver": one.giver,
+                        "kind": str(one.kind),
+                        "reaction": reaction_of(one),
+                        "given_at": moment(one.given_at),
+                        "record": to_json(one),
+                    }
+                    for name, one in self.feedback.items()
+                ]
+            case "document":
+                of = [
+                    asdict(document) | {"place": document.order} for document in self.documents.kept.values()
+                ]
+                for fields in of:
+                    del fields["order"]
+        return [Row(table, key_of(table, fields), fields) for fields in of]
+
     async def close(self) -> None: ...
+
+
+def _number(name: tuple[str, ...]) -> int:
+    """Return a number for a word that stays when others go."""
+    return int.from_bytes(hashlib.sha256(repr(name).encode()).digest()[:6])
 
 
 def _changed(feedback: Feedback) -> datetime:
@@ -334,6 +408,7 @@ async def a_world(
         around = replace(
             some_surroundings(lambda: world.seam.connector),
             known=world.known,
+            terms=PrivacyTerms(public_url="https://bot.example"),
             fresh=lambda verified: all(world.hashes.get(url, then) == then for url, then in verified.pages),
             later=kept.spool if isinstance(kept, SpooledStore) else AtOnce(),
         )
@@ -351,10 +426,12 @@ async def a_world(
         )
         app = web.Application()
         app.router.add_post("/api/messages", world.seam.process)
+        app.add_routes(world.parts.exports.routes())
         async with served(app) as bot_url, aiohttp.ClientSession() as world.http:
             world.url = f"{bot_url}/api/messages"
             yield world
             await world.settled()
+            await world.parts.privacy.close()
         await world.seam.close()
 
 

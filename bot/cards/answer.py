@@ -26,7 +26,8 @@ class Standing:
     """How an answer stands with the reviewers, and what is asked below it.
 
     `text` and `citation` are those of a correction, `actions` the buttons (bot/cards/rating.py), `thanks` a sentence
-    to whoever has just rated. `opens_url` is where the Open buttons lead, with {answer} and {number} in it.
+    to whoever has just rated. `opens_url` is where the Open buttons lead, with {answer} and {number} in it. `brief` is
+    what is said once, to a new person.
     """
 
     state: State = ""
@@ -36,6 +37,7 @@ class Standing:
     actions: Sequence[Json] = ()
     thanks: str = ""
     opens_url: str = ""
+    brief: Sequence[Json] = ()
 
 
 NOTHING_SAID = Standing()
@@ -54,6 +56,7 @@ def answer_card(answer: Answer, site_url: str, standing: Standing = NOTHING_SAID
         body += _sources(answer, site_url, standing.opens_url)
     if standing.thanks:
         body.append(line(standing.thanks, color="Good"))
+    body += standing.brief
     if not body and not standing.actions:
         return None
     return card(body, standing.actions, _fallback(answer))

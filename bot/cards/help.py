@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-Json = dict[str, Any]
+from bot.cards.parts import Json, say
 
 WHAT_I_DO = (
     "Ask me about your pages. I answer from what stands there, show you the place, "
@@ -16,11 +15,15 @@ HOW = (
     "Ask on: “and for part-timers?” is understood.",
     "Edit your question and I answer again; delete it and I forget it.",
     "Thumbs and reactions teach me: the people who look after me read them.",
+    "Your data is yours: say “privacy” to see what I keep, get it, or have it deleted.",
 )
 
 
-def help_card(examples: Sequence[str] = (), *, welcome: bool = False) -> Json:
-    """Return an Adaptive Card 1.5; `examples` become buttons that ask them (at most five)."""
+def help_card(examples: Sequence[str] = (), *, welcome: bool = False, brief: Sequence[Json] = ()) -> Json:
+    """Return an Adaptive Card 1.5; `examples` become buttons that ask them (at most five).
+
+    `brief` is what is said once, to a new person: what is kept and why.
+    """
     heading = "Hello, I answer questions about your pages" if welcome else "What I can do"
     card: Json = {
         "type": "AdaptiveCard",
@@ -31,14 +34,9 @@ def help_card(examples: Sequence[str] = (), *, welcome: bool = False) -> Json:
             {"type": "TextBlock", "text": heading, "weight": "Bolder", "size": "Medium", "wrap": True},
             {"type": "TextBlock", "text": WHAT_I_DO, "wrap": True},
             *({"type": "TextBlock", "text": f"• {line}", "wrap": True, "spacing": "Small"} for line in HOW),
+            *brief,
         ],
     }
     if examples:
-        card["actions"] = [_ask(example) for example in examples[:5]]
+        card["actions"] = [say(example, example) for example in examples[:5]]
     return card
-
-
-def _ask(question: str) -> Json:
-    """Return a button that asks; Teams says it in the person's name, other clients send `value.question`."""
-    data: Json = {"question": question, "msteams": {"type": "imBack", "value": question}}
-    return {"type": "Action.Submit", "title": question, "data": data}

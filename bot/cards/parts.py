@@ -58,6 +58,12 @@ def execute(title: str, data: Json, *, style: str = "default", inputs: bool = Tr
     return button
 
 
+def say(title: str, words: str) -> Json:
+    """Return a button that says these words in the person's name; other clients than Teams send `value.question`."""
+    data: Json = {"question": words, "msteams": {"type": "imBack", "value": words}}
+    return {"type": "Action.Submit", "title": title, "data": data}
+
+
 def unfold(title: str, body: Sequence[Json], button: Json) -> Json:
     """Return a button that shows some inputs and the button that sends them."""
     inner: Json = {"type": "AdaptiveCard", "body": list(body), "actions": [button]}

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 import telemetry
@@ -103,6 +104,7 @@ class Asking:
         self._history = history
         self._timeout_s = timeout_s
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._questions: dict[str, Question] = {}
 
     async def receive(self, question: Question, reply: Reply) -> bool:
         """Keep the question and begin to answer it; False when it was here already (a redelivery).
@@ -118,16 +120,28 @@ class Asking:
 
     async def forget(self, question_id: str) -> str | None:
         """The asker deleted the question: stop answering, forget it; return the message that answered it."""
-        task = self._tasks.get(question_id)
-        if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
+        await self.stop(question_id)
         message_id = await self._store.message_of(question_id)
         answer = await self._store.answer_to_question(question_id)
         await self._store.forget_question(question_id)
         if answer is not None:
             events.question_forgotten(answer)
         return message_id
+
+    async def stop(self, question_id: str) -> None:
+        """Answer this question no more; one that is not being answered is no error."""
+        task = self._tasks.get(question_id)
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+
+    def under_way_of(self, asker: str, until: datetime) -> Sequence[str]:
+        """Return the questions of one person that are being answered, by their ids; none that came after a time."""
+        return [
+            question.id
+            for question in self._questions.values()
+            if question.asker == asker and question.asked_at <= until
+        ]
 
     async def resume(self, reply_for: Callable[[Question], Reply | None]) -> int:
         """Answer what a crash left open; return how many questions that was.
@@ -165,7 +179,13 @@ class Asking:
         work = _Work(question, reply, resumed)
         task = asyncio.create_task(self._run(work, answer), name=f"ask {question.id}")
         self._tasks[question.id] = task
-        task.add_done_callback(lambda _: self._tasks.pop(question.id, None))
+        self._questions[question.id] = question
+
+        def done(_: asyncio.Task[None]) -> None:
+            self._tasks.pop(question.id, None)
+            self._questions.pop(question.id, None)
+
+        task.add_done_callback(done)
 
     async def _run(self, work: _Work, answer: Answer | None) -> None:
         question = work.question

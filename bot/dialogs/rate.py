@@ -1,11 +1,12 @@
 """Somebody says what they think of an answer: it is kept before it is acknowledged, and what is bad is reviewed.
 
-Slack's terms restrict training on what comes through its API, so a word given there is kept as not trainable.
+A word is kept as trainable where the setting names its channel (Slack's terms restrict training on what comes through
+its API) and who gave it has not said that nothing is to be learned from them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
@@ -13,6 +14,7 @@ from typing import Final, Literal
 from bot import events
 from bot.dialogs.review import Reviewing
 from feedback.desk import Untied
+from feedback.optout import OptOuts
 from feedback.store import FeedbackStore
 from records import Answer, Channel, Feedback, FeedbackKind, ReviewReason
 
@@ -25,12 +27,13 @@ _CLOCKS_DIFFER, _LATEST = timedelta(days=1), timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class RatingRules:
-    """What counts as bad: reactions by their channel's names, and so many stars or fewer."""
+    """What counts as bad: reactions by their channel's names, and so many stars or fewer. Where may be learned from."""
 
     reactions: Mapping[str, Direction] = field(
         default_factory=lambda: {"like": UP, "heart": UP, "laugh": UP, "sad": DOWN, "angry": DOWN}
     )
     few_stars: int = 2
+    trainable_channels: Collection[str] = frozenset({Channel.TEAMS, Channel.LOCAL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ class Rating:
         self._store = store
         self._reviewing = reviewing
         self._rules = rules or RatingRules()
+        self._choices = OptOuts(reviewing.desk.documents)
 
     async def give(self, answer: Answer, word: Word, said: Said) -> Feedback:
         """Keep a word on an answer; it replaces the giver's earlier one of its kind, unless that was said later."""
@@ -84,7 +88,7 @@ class Rating:
 
     async def bind(self, answer: Answer, feedback: Feedback) -> Feedback:
         """Keep a word that was said before its answer was known, on that answer."""
-        bound = replace(feedback, **_of(answer))
+        bound = await self._bound(answer, feedback)
         await self._store.put_feedback(bound)
         await self._tell_reviewers(answer, bound)
         return bound
@@ -93,6 +97,18 @@ class Rating:
         """Tell whether somebody who said this waits to hear from a reviewer."""
         wish = feedback.kind is FeedbackKind.EXPERT and feedback.withdrawn_at is None
         return wish or complains(feedback, self._rules)
+
+    async def _bound(self, answer: Answer, feedback: Feedback) -> Feedback:
+        """Return a word with what comes from its answer, and with whether it may be learned from."""
+        giver, channel = feedback.giver, answer.question.channel
+        allowed = channel in self._rules.trainable_channels
+        return replace(
+            feedback,
+            answer_id=answer.id,
+            trainable=allowed and not (giver and await self._choices.is_out(giver)),
+            model_version=answer.model_version,
+            page_hash=answer.passages[0].page_hash if answer.passages else "",
+        )
 
     async def _tell_reviewers(self, answer: Answer, feedback: Feedback) -> None:
         await events.feedback_given(self._store, answer, feedback, self._rules.reactions)
@@ -149,13 +165,3 @@ def unbound(word: Word, said: Said) -> Feedback:
         reasons=word.reasons,
         source=said.source,
     )
-
-
-def _of(answer: Answer) -> dict[str, object]:
-    """Return the fields of a word that come from its answer."""
-    return {
-        "answer_id": answer.id,
-        "trainable": answer.question.channel is not Channel.SLACK,
-        "model_version": answer.model_version,
-        "page_hash": answer.passages[0].page_hash if answer.passages else "",
-    }

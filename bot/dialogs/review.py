@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -21,10 +22,11 @@ from urllib.parse import urldefrag
 import telemetry
 from bot import events
 from bot.wording import RULED
+from feedback.audit import Audit, Deed
 from feedback.desk import Desk
 from feedback.documents import TRIES
 from feedback.examples import site_of
-from feedback.store import FeedbackStore, StoreUnavailable
+from feedback.store import FeedbackStore, StoreError, StoreUnavailable
 from model.prompt import NOT_ON_PAGE
 from records import (
     Answer,
@@ -37,6 +39,8 @@ from records import (
     Verdict,
     VerifiedAnswer,
 )
+
+log = logging.getLogger(__name__)
 
 DECLINED_FOR = timedelta(days=30)
 DECLINED_LIMIT = 500
@@ -101,6 +105,7 @@ class Reviewing:
     ) -> None:
         self.desk = desk
         self.wake: Callable[[], None] = lambda: None
+        self.audit = Audit(desk.documents)
         self._store = store
         self._known = known
         self._rules = rules or ReviewRules()
@@ -188,7 +193,7 @@ class Reviewing:
             _check(review, round_, reviewer, now)
             return replace(review, claimed_by=reviewer, claimed_name=name, claimed_until=until)
 
-        return await self._change(answer_id, take, tell=True)
+        return await self._change(answer_id, take, (reviewer, Deed.CLAIMED))
 
     async def skip(self, answer_id: str, round_: int, skip: Skip) -> Review:
         """Leave a review to others, and say why."""
@@ -198,7 +203,7 @@ class Reviewing:
             others = tuple(one for one in review.skips if one.reviewer != skip.reviewer)
             return _unclaimed(replace(review, skips=(*others, skip)))
 
-        return await self._change(answer_id, leave, tell=True)
+        return await self._change(answer_id, leave, (skip.reviewer, Deed.SKIPPED))
 
     async def rule(self, answer_id: str, round_: int, verdict: Verdict) -> Review:
         """Decide. The same activity twice is one verdict. Raises Refused, with who was faster and what they did."""
@@ -214,7 +219,7 @@ class Reviewing:
             return self._settled_if_enough(decided, now)
 
         with telemetry.span("ruling"):
-            review = await self._change(answer_id, decide, tell=True)
+            review = await self._change(answer_id, decide, (verdict.reviewer, Deed.RULED))
             if review.settled_at is not None and (answer := await self.publish(review)):
                 events.review_ruled(answer, review)
         return review
@@ -295,9 +300,9 @@ class Reviewing:
         self._known.drop(answer_id)
 
     async def _change(
-        self, answer_id: str, change: Callable[[Review], Review], *, tell: bool = False
+        self, answer_id: str, change: Callable[[Review], Review], deed: tuple[str, Deed] | None = None
     ) -> Review:
-        """Change a review, however many others do; `tell` leaves an errand for those who see it."""
+        """Change a review, however many others do. `deed` is which reviewer does what: those who see the card follow it."""
         for _ in range(TRIES):
             review = await self.desk.review(answer_id)
             if review is None:
@@ -305,12 +310,24 @@ class Reviewing:
             changed = change(review)
             if changed == review:
                 return review
-            if tell:
+            if deed:
+                await self.desk.mark_reviewer(answer_id, deed[0])
                 await self.desk.leave_errand(answer_id, datetime.now(UTC))
             if await self.desk.change_review(changed):
                 self.wake()
+                if deed:
+                    await self._record(answer_id, *deed)
                 return replace(changed, version=review.version + 1)
         raise StoreUnavailable(f"the review of {answer_id} changes too fast")
+
+    async def _record(self, answer_id: str, reviewer: str, deed: Deed) -> None:
+        """Write into the audit trail what a reviewer has done; it is done, whether that works or not."""
+        try:
+            answer = await self._store.answer(answer_id)
+            asker = answer.question.asker if answer else ""
+            await self.audit.write(reviewer, deed, answer_id=answer_id, person=asker)
+        except StoreError:
+            log.exception("the audit trail misses that a reviewer %s", deed)
 
 
 def stratum_of(answer: Answer) -> str:

@@ -1,0 +1,227 @@
+"""A person's data is theirs: given out, deleted, or left out of what is learned, whenever they say so.
+
+    delete ──> kept durably ──> every memory of this process forgets ──> the store (feedback/people.py) ──> they are told
+                   │
+                   └──> other processes see it (catch_up), forget too, and go on with it where somebody stopped
+
+What a person wishes is never lost: where the store is away, it waits in the spool, and is done once the store is back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from feedback.audit import Audit, Deed
+from feedback.deletions import Deletion, Deletions, ForgetExamples, Overtaken
+from feedback.documents import Document
+from feedback.later import Entry, Later
+from feedback.optout import Choice, OptOuts
+from feedback.people import Around, delete, export_of
+from feedback.rows import WholeStore
+from feedback.store import StoreError, moment
+
+log = logging.getLogger(__name__)
+
+DELETION, CHOICE, GREETED = "deletion", "choice", "greeted"
+REMEMBERED = 10_000
+
+Forget = Callable[[Deletion], Awaitable[None]]
+"""Makes one memory of this process forget what it has of a person from before the deletion's `begun_at`."""
+Tell = Callable[[Deletion], Awaitable[None]]
+"""Says in the conversation of `reply_to` what was deleted. Raises OSError where it may be tried again."""
+
+
+class Privacy:
+    """What people may ask of the bot about their own data. One per process.
+
+    `memories` forget before the store does: first of all, answers to the person that are under way are stopped.
+    """
+
+    def __init__(
+        self,
+        store: WholeStore,
+        forgotten: Callable[[str], None],
+        tell: Tell,
+        later: Later,
+        forget_examples: ForgetExamples | None = None,
+    ) -> None:
+        """`forgotten` hears the id of every answer that is gone."""
+        self.memories: list[Forget] = []
+        self._store = store
+        self._tell = tell
+        self._around = Around(forget_examples, forgotten) if forget_examples else Around(forgotten=forgotten)
+        self._deletions = Deletions(store.documents)
+        self._choices = OptOuts(store.documents)
+        self._audit = Audit(store.documents)
+        self._later = later
+        later.on(DELETION, self._begin)
+        later.on(CHOICE, self._choose)
+        self._open: dict[str, Deletion] = {}
+        self._seen = ""
+        self._known: set[str] = set()
+        self._greeted: dict[str, None] = {}
+        self._at_work: dict[str, asyncio.Task[None]] = {}
+
+    # Deleting
+
+    async def delete(self, person: str, name: str, reply_to: str) -> Deletion:
+        """Begin to delete all that there is of a person now; return how it stands. The same `name` twice is one deletion.
+
+        Raises StoreUnavailable: then nothing was kept, and the person has to ask again.
+        """
+        wished = Deletion(person, name, datetime.now(UTC), by=person, reply_to=reply_to)
+        entry: Entry = {
+            "person": person,
+            "name": name,
+            "begun_at": moment(wished.begun_at),
+            "reply_to": reply_to,
+        }
+        begun = await self._later.attempt(partial(self._begin, entry), DELETION, entry)
+        if begun is None:
+            await self._forget(wished)
+        return begun or wished
+
+    async def catch_up(self) -> None:
+        """Forget what other processes delete, and go on with what nobody is at. Raises StoreError."""
+        found, self._seen = await self._deletions.since(self._seen)
+        for deletion in found:
+            if deletion.id not in self._known and deletion.id not in self._at_work:
+                await self._forget(deletion)
+            self._open[deletion.id] = deletion
+        self._known = {deletion.id for deletion in found}
+        now = datetime.now(UTC)
+        self._open = {name: one for name, one in self._open.items() if not one.is_finished}
+        for deletion in [one for one in self._open.values() if one.is_due(now)]:
+            if deletion.id in self._at_work:
+                continue
+            try:
+                self._carry_on(await self._deletions.move_on(deletion))
+            except Overtaken:
+                del self._open[deletion.id]  # it comes again when it has changed
+
+    async def close(self) -> None:
+        """Stop what is under way; another process, or the next start, goes on with it."""
+        tasks = list(self._at_work.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def settled(self) -> None:
+        """Wait for what is under way."""
+        while self._at_work:
+            await asyncio.wait(self._at_work.values())
+
+    def _carry_on(self, deletion: Deletion) -> None:
+        if deletion.id not in self._at_work:
+            task = asyncio.create_task(self._carry_out(deletion), name="delete a person's data")
+            self._at_work[deletion.id] = task
+            task.add_done_callback(lambda _: self._at_work.pop(deletion.id, None))
+
+    async def _carry_out(self, deletion: Deletion) -> None:
+        try:
+            await self._forget(deletion)
+            if not (deletion.state == "done" or (deletion.reply_to and deletion.is_gone)):
+                deletion = await delete(self._store, deletion, self._around)
+            if deletion.reply_to:
+                await self._tell(deletion)
+                deletion = await self._deletions.move_on(deletion, reply_to="")
+        except Overtaken:
+            log.info("another process goes on with a deletion")
+        except (StoreError, OSError) as error:
+            log.warning("a deletion waits: %s", error)
+        except Exception:
+            log.exception("a deletion failed; it is tried again")
+        else:
+            log.info("a person's data was deleted")
+            self._open[deletion.id] = deletion
+
+    async def _forget(self, deletion: Deletion) -> None:
+        for forget in self.memories:
+            await forget(deletion)
+        self._greeted.pop(deletion.person, None)
+
+    async def _begin(self, entry: Entry) -> Deletion:
+        """Keep that a person's data goes, and begin with it; where it is known already, return how it stands."""
+        person, begun_at = entry["person"], datetime.fromisoformat(entry["begun_at"])
+        wished = Deletion(person, entry["name"], begun_at, by=person, reply_to=entry["reply_to"])
+        known = await self._deletions.get(wished.id)
+        if known is not None:
+            return known
+        deletion = await self._deletions.begin(wished)
+        await self._record(person, Deed.DELETED)
+        self._carry_on(deletion)
+        return deletion
+
+    # Learning
+
+    async def choice(self, person: str) -> Choice:
+        """Return whether something may be learned from a person. Raises StoreError."""
+        return await self._choices.choice(person)
+
+    async def choose(self, person: str, *, out: bool, source: str) -> None:
+        """Keep whether something may be learned from a person. Raises StoreUnavailable: then it was not kept."""
+        entry = {"person": person, "out": out, "source": source}
+        await self._later.attempt(partial(self._choose, entry), CHOICE, entry)
+
+    async def _choose(self, entry: Entry) -> None:
+        if await self._choices.choose(entry["person"], out=entry["out"], source=entry["source"]):
+            await self._record(entry["person"], Deed.OPTED_OUT if entry["out"] else Deed.OPTED_IN)
+
+    # Giving out
+
+    async def export(self, person: str) -> dict[str, Any]:
+        """Return all that is kept of a person, as JSON. Raises StoreError."""
+        await self._record(person, Deed.EXPORTED)
+        return await export_of(self._store, person)
+
+    # First contact
+
+    async def is_new(self, person: str) -> bool:
+        """Tell whether a person has not been told yet what is kept and why."""
+        if not person or person in self._greeted:
+            return False
+        try:
+            return await self._store.documents.get(GREETED, person) is None
+        except StoreError:
+            return False  # there will be another answer
+
+    async def greeted(self, person: str) -> None:
+        """The person has been told."""
+        self._greeted[person] = None
+        if len(self._greeted) > REMEMBERED:
+            del self._greeted[next(iter(self._greeted))]
+        try:
+            told_at = moment(datetime.now(UTC))
+            await self._store.documents.add(Document(GREETED, person, "", person=person, order=told_at))
+        except StoreError as error:
+            log.warning("somebody will be told once more what is kept: %s", error)
+
+    async def _record(self, person: str, deed: Deed) -> None:
+        """Write into the audit trail what a person does with their own data; it is done, whether that works or not."""
+        try:
+            await self._audit.write(person, deed, person=person)
+        except StoreError:
+            log.exception("the audit trail misses that somebody %s", deed)
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """What is said once to one person, with the welcome or the first answer (`bot.delivery.Greets`)."""
+
+    privacy: Privacy
+    person: str
+
+    async def is_due(self) -> bool:
+        """Tell whether the person has not been told yet; nobody is told in the name of nobody."""
+        return await self.privacy.is_new(self.person)
+
+    async def done(self) -> None:
+        """The person has been told."""
+        await self.privacy.greeted(self.person)
