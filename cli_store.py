@@ -34,7 +34,7 @@ from feedback.spool import Spool
 from feedback.sqlite import SqliteStore
 from feedback.store import StoreError, StoreUnavailable
 from options import with_settings
-from pages.cosmos_index_schema import make_page_container
+from pages.cosmos_index_schema import make_page_container, page_container_definition
 from settings import Settings
 
 store_app = typer.Typer(help="The store: questions, answers, feedback, reviews.", no_args_is_help=True)
@@ -63,12 +63,17 @@ def known(settings: Settings) -> Known:
 def init_command(
     settings: Settings,
     show: Annotated[
-        bool, typer.Option("--definition", help="Print the container's definition as JSON, and make nothing.")
+        bool,
+        typer.Option("--definition", help="Print the containers' definitions as JSON, and make nothing."),
     ] = False,
 ) -> None:
     """Make the database and containers in Cosmos DB, or bring an older container's indexes up to date."""
     if show:
-        print(json.dumps(definition(cosmos_config(settings)), indent=2))  # noqa: T201 - the command's output
+        containers = [definition(cosmos_config(settings))]
+        if settings.page_index == "cosmos":
+            containers.append(page_container_definition(pages_config(settings)))
+        shown = containers if len(containers) > 1 else containers[0]
+        print(json.dumps(shown, indent=2))  # noqa: T201 - the command's output
         return
     config = known(settings).cosmos
     if config is None:

@@ -22,12 +22,15 @@ Below 1,000 vectors the service scans all of them with either. Vector policy and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from azure.cosmos import PartitionKey
 from azure.cosmos.aio import CosmosClient
+from azure.cosmos.exceptions import CosmosHttpResponseError, CosmosResourceNotFoundError
 from azure.identity.aio import DefaultAzureCredential
 
 from pages.cosmos_index_items import explained
@@ -97,11 +100,14 @@ def client_of(config: PagesConfig) -> CosmosClient:
 async def make_page_container(config: PagesConfig) -> str:
     """Make database and container where they are missing (`askpage store init`), or check them; return what was done.
 
-    Raises IndexUnavailable, also where the container has vectors of another kind: they cannot be changed. The service
-    wants the account's key for this, and an account with vector search switched on.
+    Raises IndexUnavailable, also where the container has vectors of another kind: they cannot be changed. An identity's
+    data role allows to read all of this, and to make or change nothing; the account must have vector search on.
     """
-    async with client_of(config) as client:
+    async with AsyncExitStack() as closing:
+        client = client_of(config)
+        closing.push_async_callback(client.close)  # it is half open when it cannot be opened
         with explained(config.timeout_s):
+            await closing.enter_async_context(client)
             return await _make(config, client)
 
 
@@ -113,10 +119,17 @@ async def _make(config: PagesConfig, client: CosmosClient) -> str:
         "full_text_policy": full_text_policy(),
         "default_ttl": -1,
     }
-    database = await client.create_database_if_not_exists(config.database)
-    container = await database.create_container_if_not_exists(
-        config.container, PartitionKey(PARTITION), **policies
-    )
+    database = client.get_database_client(config.database)
+    container = database.get_container_client(config.container)
+    if not await _exists(database.read):
+        with _allowed():
+            await client.create_database_if_not_exists(config.database)
+    if not await _exists(container.read):
+        with _allowed():
+            await database.create_container_if_not_exists(
+                config.container, PartitionKey(PARTITION), **policies
+            )
+        return f"The container {name} is made for the pages, with its vectors and indexes."
     found = await container.read()
     if not _has_our_vectors(found):
         raise IndexUnavailable(
@@ -124,9 +137,45 @@ async def _make(config: PagesConfig, client: CosmosClient) -> str:
             " another one with cosmos_pages_container. The pages are read again then."
         )
     if _is_ours(found):
-        return f"The container {name} is ready for the pages."
-    await database.replace_container(container, PartitionKey(PARTITION), **policies)
-    return f"The container {name} has its new indexes for the pages; they are built meanwhile."
+        return f"The container {name} is ready for the pages; nothing was to be done."
+    with _allowed():
+        await database.replace_container(container, PartitionKey(PARTITION), **policies)
+    return f"The container {name} has its new indexes for the pages; the service builds them meanwhile."
+
+
+def page_container_definition(config: PagesConfig) -> dict[str, Any]:
+    """Return the container as Azure's templates describe one, for whoever makes it otherwise."""
+    return {
+        "id": config.container,
+        "partitionKey": {"paths": [PARTITION], "kind": "Hash", "version": 2},
+        "indexingPolicy": indexing_policy(),
+        "vectorEmbeddingPolicy": vector_policy(),
+        "fullTextPolicy": full_text_policy(),
+        "defaultTtl": -1,
+    }
+
+
+async def _exists(read: Callable[[], Awaitable[object]]) -> bool:
+    try:
+        await read()
+    except CosmosResourceNotFoundError:
+        return False
+    return True
+
+
+@contextmanager
+def _allowed() -> Generator[None]:
+    """Explain what an identity may not."""
+    try:
+        yield
+    except CosmosHttpResponseError as error:
+        if error.status_code != HTTPStatus.FORBIDDEN:
+            raise
+        raise IndexUnavailable(
+            "Cosmos DB does not let this identity make or change the container of the pages; the roles for data never"
+            " do. Run `askpage store init` once with the account's key (cosmos_key), or let whoever manages the account"
+            " make it as `askpage store init --definition` prints it."
+        ) from error
 
 
 def _has_our_vectors(found: Mapping[str, Any]) -> bool:

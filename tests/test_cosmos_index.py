@@ -23,6 +23,7 @@ from pages.cosmos_index_schema import (
     full_text_policy,
     indexing_policy,
     make_page_container,
+    page_container_definition,
     vector_policy,
 )
 from pages.cosmos_index_table import Row, Table, item_of, key_of
@@ -346,8 +347,13 @@ async def test_the_container_has_the_documented_policies_and_is_made_once(place:
     assert policy["indexingMode"] == "consistent"
     assert found["partitionKey"]["paths"] == ["/pk"]
     assert found["defaultTtl"] == -1
+    definition = page_container_definition(place.config)
+    assert {name: found[name] for name in ("vectorEmbeddingPolicy", "fullTextPolicy", "defaultTtl")} == {
+        name: definition[name] for name in ("vectorEmbeddingPolicy", "fullTextPolicy", "defaultTtl")
+    }
+    place.front.faults = [Fault("status", 99, status=403, when=lambda method, _: method != "GET")]
     assert await make_page_container(place.config) == (
-        f"The container {place.config.database}/pages is ready for the pages."
+        f"The container {place.config.database}/pages is ready for the pages; nothing was to be done."
     )
 
 
@@ -370,6 +376,9 @@ async def test_a_container_with_other_indexes_gets_ours_and_one_with_other_vecto
     renewed = replace(place.config, container="older")
     assert "has its new indexes" in await make_page_container(renewed)
     assert "is ready" in await make_page_container(renewed)
+    place.front.faults = [Fault("status", 99, status=403, when=lambda method, _: method == "POST")]
+    with pytest.raises(IndexUnavailable, match=r"cosmos_key.*--definition"):
+        await make_page_container(replace(place.config, container="new"))
     for name in ("others", "plain"):
         with pytest.raises(IndexUnavailable, match="made for other vectors"):
             await make_page_container(replace(place.config, container=name))

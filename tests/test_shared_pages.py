@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +20,8 @@ from pages.indexing import Indexes, IndexUnavailable
 from pages.library import Library
 from records import Channel, Question
 from settings import Settings
-from tests.cosmos import KEY
+from tests.commands import Commands
+from tests.cosmos import KEY, config_of, cosmos_front
 from tests.cosmos_pages import a_page_container, machines
 from tests.test_index_contract import LEAVE, TRAVEL, page
 
@@ -49,6 +51,17 @@ def test_the_settings_say_where_the_shared_index_is() -> None:
         "p",
         3.0,
     )
+
+
+async def test_the_definition_of_a_shared_index_is_printed_beside_that_of_the_records(
+    cosmos_url: str, tmp_path: Path
+) -> None:
+    async with cosmos_front(cosmos_url) as front:
+        commands = Commands(tmp_path, config_of(front.url))
+        shown = await commands.run("store", "init", "--definition", "--page-index", "cosmos")
+    records, pages = json.loads(shown.out)
+    assert (records["id"], pages["id"]) == ("records", "pages")
+    assert pages["vectorEmbeddingPolicy"]["vectorEmbeddings"][0]["dimensions"] == 384
 
 
 @pytest.mark.model
