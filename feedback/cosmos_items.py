@@ -168,14 +168,14 @@ class Items:
         start: dict[str, Any] = {"continuation": since} if since else {"start_time": "Beginning"}
 
         async def read(container: ContainerProxy, hook: Hook) -> tuple[list[Item], str]:
-            headers: dict[str, Any] = {}
+            replies: list[Mapping[str, Any]] = []
 
-            def keep(latest: Mapping[str, Any], result: object = None) -> None:
-                headers.update(latest)
-                hook(latest, result)
+            def keep(headers: Mapping[str, Any], result: object = None) -> None:
+                replies[:] = [headers]  # no copy: the SDK writes the place into them afterwards
+                hook(headers, result)
 
             found = [item async for item in container.query_items_change_feed(response_hook=keep, **start)]
-            return found, str(headers.get("etag", since))
+            return found, str(replies[0].get("etag", since)) if replies else since
 
         return await self._call("change feed", read)
 

@@ -31,6 +31,7 @@ from records import (
     Timings,
 )
 from tests.cosmos import a_cosmos
+from tests.cosmos_search import Searched
 
 ROOT = Path(__file__).resolve().parent.parent
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -482,3 +483,16 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
     kept = asyncio.run(_question_ids(tmp_path / "s"))
     assert len(acknowledged) >= 2000
     assert acknowledged <= kept
+
+
+async def test_the_change_feed_goes_on_where_it_ended(cosmos_url: str) -> None:
+    async with a_cosmos(cosmos_url) as (front, config):
+        front.lacking = Searched()  # the local server has no places
+        store = await CosmosStore.open(config)
+        await store.add_question(question(1))
+        first, place = await store.changes()
+        await store.add_question(question(2))
+        second, _ = await store.changes(place)
+        await store.close()
+    assert [row.key for row in first] == ["chat/1"]
+    assert [row.key for row in second] == ["chat/2"]
