@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import pwd
 import re
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable
@@ -22,13 +20,13 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from bot.keys import Keys, before_path, finish, key_path, keys_of, rotate
+from bot.keys import Keys, before_path, finish, key_path, keys_of, operator_of, rotate
 from bot.local_activities import directory_id
 from bot.storing import open_store
 from bot.traces import files_with, forget_here
 from cli_store import whole_file
 from console import Json, out, progress_bar, progress_out
-from feedback.audit import Audit, Deed, Entry, operator
+from feedback.audit import Audit, Deed, Entry
 from feedback.deletions import Deletion, Deletions
 from feedback.optout import OptOuts
 from feedback.people import Around, delete, export_of
@@ -66,7 +64,7 @@ class Office:
 async def _office(settings: Settings) -> AsyncGenerator[Office]:
     keys = _keys(settings)
     async with open_store(settings) as store:
-        yield Office(settings, store, keys, operator(keys.now, _user()))
+        yield Office(settings, store, keys, operator_of(keys))
 
 
 def _keys(settings: Settings) -> Keys:
@@ -78,14 +76,6 @@ def _keys(settings: Settings) -> Keys:
         return keys_of(settings)
     except (OSError, ValueError) as error:
         raise StoreError(str(error)) from error
-
-
-def _user() -> str:
-    """Return the name of whoever runs this, which the environment cannot change."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # a container's user without a name
-        return str(os.getuid())
 
 
 def _pseudonyms(keys: Keys, given: str) -> list[str]:

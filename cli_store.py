@@ -19,9 +19,11 @@ from rich.progress import Progress
 from rich.table import Table as ScreenTable
 
 from bot.instance import instances_in
+from bot.keys import keys_of, operator_of
 from bot.parts import pages_config
 from bot.storing import cosmos_config, retention_of
 from console import Json, out, progress_bar, progress_out
+from feedback.audit import Audit, Deed
 from feedback.copy_journal import Journal
 from feedback.copying import Copied, CopyFailed, Copying
 from feedback.cosmos import CosmosStore, make_container
@@ -114,12 +116,16 @@ def copy_command(
     one, two = named(source, known(settings)), named(target, known(settings))
     if one.is_same(two):
         raise CopyFailed(f"Source and target are one store: {one.name}.")
-    copied = asyncio.run(_copy(one, two, into_existing=into_existing, wait_s=wait_s))
+    who = operator_of(keys_of(settings))
+    copied = asyncio.run(_copy(one, two, who, into_existing=into_existing, wait_s=wait_s))
     _print_copied(copied)
 
 
-async def _copy(source: NamedStore, target: NamedStore, *, into_existing: bool, wait_s: float) -> Copied:
+async def _copy(
+    source: NamedStore, target: NamedStore, who: str, *, into_existing: bool, wait_s: float
+) -> Copied:
     async with source.opened() as ours, target.opened(new=True) as theirs:
+        await Audit(ours.documents).write(who, Deed.COPIED)
         with Journal.open(target.journal) as journal, _shown("Copying") as shown:
             copying = Copying(
                 Patient(ours, wait_s, shown.wait),
@@ -161,7 +167,7 @@ def export_command(
     store = named(source, known(settings))
     try:
         with whole_file(out_file) if out_file else _printed() as file:
-            count = asyncio.run(_export(store, file, person or None, wait_s))
+            count = asyncio.run(_export(store, file, person or None, operator_of(keys_of(settings)), wait_s))
     except BrokenPipeError:  # whoever read has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(1) from None
@@ -169,9 +175,12 @@ def export_command(
     progress_out.print(f"{count:,} records written{where}.", markup=False, highlight=False, soft_wrap=True)
 
 
-async def _export(named_store: NamedStore, file: IO[str], person: str | None, wait_s: float) -> int:
+async def _export(named_store: NamedStore, file: IO[str], person: str | None, who: str, wait_s: float) -> int:
     count = 0
     async with named_store.opened() as opened:
+        await Audit(opened.documents).write(
+            who, Deed.EXPORTED if person else Deed.COPIED, person=person or ""
+        )
         with _shown("Exporting") as shown:
             store = Patient(opened, wait_s, shown.wait)
             total = 0 if person else sum([await store.count(table) for table in TABLES])

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import logging
 import os
+import pwd
 from dataclasses import dataclass
 from pathlib import Path
 
+from feedback.audit import operator
 from feedback.privacy import fresh_key, load_key, load_or_make_key, pseudonym
 from feedback.renaming import rename, stands_for_somebody
 from feedback.rows import WholeStore
@@ -57,6 +59,15 @@ def keys_of(settings: Settings) -> Keys:
         return Keys(secret.encode(), before.encode())
     earlier = load_key(before_path(settings)) if before_path(settings).exists() else before.encode()
     return Keys(load_or_make_key(key_path(settings)), earlier)
+
+
+def operator_of(keys: Keys) -> str:
+    """Return how the audit trail names whoever runs this process; the environment cannot change that."""
+    try:
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's user without a name
+        user = str(os.getuid())
+    return operator(keys.now, user)
 
 
 class Recognising:

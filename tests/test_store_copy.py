@@ -92,9 +92,9 @@ async def test_a_copy_there_and_back_is_killed_four_times_and_loses_nothing(
     assert done.code == 0, done.said
     assert "Went on where it had stopped" in done.said
     exported = await commands.run("export", "--from", TO)
-    assert exported.out.decode() == "".join(f"{line}\n" for line in records)
+    assert but_for_the_trail(exported.out) == records
     assert (await commands.run("export", "--out", "whole.jsonl")).code == 0  # the settings name Cosmos DB
-    assert (tmp_path / "whole.jsonl").read_bytes() == exported.out
+    assert but_for_the_trail((tmp_path / "whole.jsonl").read_bytes()) == records
 
 
 async def test_a_repeated_copy_changes_nothing_and_carries_over_what_changed(
@@ -105,8 +105,8 @@ async def test_a_repeated_copy_changes_nothing_and_carries_over_what_changed(
     before = await etags(cosmos)
     done = await commands.run(*THERE)
     assert done.code == 0
-    assert "0 records put, 0 removed" in done.said
-    assert await etags(cosmos) == before
+    assert "1 records put, 0 removed" in done.said  # that it was copied once more is on record
+    assert (await etags(cosmos)).items() >= before.items()
     asked = next(row for row in await sqlite.rows("question") if row.fields["message_id"])
     await sqlite.forget_question(asked.key)
     await fill(sqlite, 3, first=1000)
@@ -117,6 +117,11 @@ async def test_a_repeated_copy_changes_nothing_and_carries_over_what_changed(
     assert done.code == 0, done.said
     assert await lines(cosmos) == await lines(sqlite)
     assert asked.fields["id"] not in "".join(await lines(cosmos))
+
+
+def but_for_the_trail(exported: bytes) -> list[str]:
+    """Return the lines of an export that do not say who made it, and who copied the store."""
+    return [line for line in exported.decode().splitlines() if json.loads(line).get("kind") != "audit"]
 
 
 async def etags(store: CosmosStore) -> dict[str, str]:
