@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -14,12 +15,13 @@ import typer
 from rich.table import Table
 
 from bot.storing import open_store
-from console import Json, out, progress_bar
+from console import Json, out, progress_bar, progress_out
 from feedback.building import Work, build
 from feedback.card import Card
 from feedback.datasets import difference, find_dataset, list_datasets, read_card
+from feedback.deletions import left_out
 from feedback.desk import Desk
-from feedback.examples import ExampleRules
+from feedback.examples import ExampleRules, Mask
 from feedback.trust import RatingScale
 from model import prompt
 from model.answering import follows
@@ -32,6 +34,8 @@ examples_app = typer.Typer(
 )
 Name = Annotated[str, typer.Argument(help="A dataset's name, or the beginning of it; latest is the newest.")]
 _MOST_LISTED = 20
+_SAID = 3
+"""Texts of an example that people wrote; those of its page follow."""
 
 
 @examples_app.command("build")
@@ -57,9 +61,30 @@ async def _build(settings: Settings) -> Card:
 
         embedder = await asyncio.to_thread(Embedder)
         async with open_store(settings) as store:
-            work = Work(datetime.now(UTC), embedder.embed, tell)
-            rules = example_rules(settings)
+            masks = await asyncio.to_thread(masking)
+            work = Work(datetime.now(UTC), embedder.embed, tell, opted_out=partial(left_out, store.documents))
+            rules = replace(example_rules(settings), mask=masks)
             return await build(store, Desk(store.documents), settings.datasets_dir, rules, work)
+
+
+def masking() -> Mask | None:
+    """Return what masks the texts of one example: the question, the completion, what was rejected, and the page's.
+
+    What stands on the page stays, also where the question says it. None where the packages for it are not installed.
+    """
+    try:
+        from feedback.masking import Masker  # noqa: PLC0415 - seconds, and packages that only trainings need
+    except ModuleNotFoundError:
+        said = "Personal data is not masked: install askpage with the extra `training`."
+        progress_out.print(said, style="yellow", markup=False)
+        return None
+    masker = Masker()
+
+    def mask(texts: Sequence[str]) -> Sequence[str]:
+        said, page = texts[:_SAID], texts[_SAID:]
+        return [*(one.text for one in masker.masked_together(said, public=" ".join(page))), *page]
+
+    return mask
 
 
 def example_rules(settings: Settings) -> ExampleRules:

@@ -21,6 +21,7 @@ import typer
 from rich.table import Table
 
 from bot.keys import Keys, before_path, finish, key_path, keys_of, operator_of, rotate
+from bot.learned import forgetting
 from bot.local_activities import directory_id
 from bot.storing import open_store
 from bot.traces import files_with, forget_here
@@ -240,7 +241,7 @@ async def _delete_one(office: Office, person: str, tell: Callable[[str, int], No
         return person in (keys.pseudonym(directory), keys.earlier(directory))
 
     await forget_here(office.settings.data_dir, begun, is_theirs)
-    around = Around(tell=tell)
+    around = Around(forget_examples=forgetting(office.settings), tell=tell)
     done = await delete(office.store, begun, around)
     for earlier in await deletions.of(person):  # what was interrupted has nothing left to do, and ends
         if not earlier.is_gone:

@@ -26,6 +26,7 @@ from bot.directory import Directory, DirectoryConfig
 from bot.feedback_parts import FeedbackParts, Surroundings, rules_of
 from bot.forms import Forms
 from bot.keys import Recognising, keys_of
+from bot.learned import forgetting
 from bot.local import LocalChannel
 from bot.local_activities import REVIEWER, directory_id
 from bot.opens import PATH, open_route
@@ -128,6 +129,7 @@ class Wiring:
             later=self._store.spool if isinstance(self._store, SpooledStore) else AtOnce(),
             terms=PrivacyTerms(retention_of(settings), settings.public_url),
             recognise=Recognising(self._store, self._keys),
+            forget_examples=forgetting(settings),
             key_before=self._keys.before,
         )
         desk = Desk(self._store.documents, self._hold.holder)
