@@ -9,27 +9,23 @@ in a work folder beside the versions and are not done again, and the manifest is
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from model.files import hashes_of, only_one, sync_files
 from model.versions import (
     ModelVersion,
     VersionError,
     live_version,
+    promote,
     read_version,
-    set_live,
-    sha256_of,
-    sync_folder,
     write_version,
 )
 
@@ -63,7 +59,7 @@ def import_base(base: str, models_dir: Path, device: str, *, on_progress: OnProg
     folder = models_dir / version_name(base, precision)
     try:
         models_dir.mkdir(parents=True, exist_ok=True)
-        with _only_one(models_dir / ".import.lock"):
+        with only_one(models_dir / ".import.lock"):
             version = read_version(folder)
             if version is None:
                 version = _import(base, folder, precision, on_progress)
@@ -94,11 +90,11 @@ def _import(base: str, folder: Path, precision: str, on_progress: OnProgress) ->
         status="live",
         created_at=datetime.now(UTC),
         weights_uri=str(folder),
-        files={path.name: sha256_of(path) for path in sorted(folder.iterdir()) if path.is_file()},
+        files=hashes_of(folder),
         licence=str(info["licence"]),
         builder=str(info["builder"]),
     )
-    _sync_files(folder)
+    sync_files(folder)
     write_version(version)
     shutil.rmtree(work, ignore_errors=True)
     return version
@@ -110,7 +106,7 @@ def _make_live(models_dir: Path, version: ModelVersion) -> None:
             return
     except VersionError:
         pass
-    set_live(models_dir, version.name)
+    promote(models_dir, version.name)
 
 
 def _absolute(base: str) -> str:
@@ -152,22 +148,3 @@ def _messages(lines: Iterable[str]) -> Generator[dict[str, Any]]:
             yield json.loads(line)
         except ValueError:
             continue  # a library printed something
-
-
-@contextmanager
-def _only_one(path: Path) -> Generator[None]:
-    """Hold a lock that the system lets go of however the process ends."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _sync_files(folder: Path) -> None:
-    for path in folder.iterdir():
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-    sync_folder(folder)
-    sync_folder(folder.parent)
