@@ -77,6 +77,9 @@ class Settings(BaseSettings):
     )
     answer_tokens: int = Field(96, ge=8, description="Longest answer, tokens.")
     answer_timeout_s: float = Field(60.0, gt=0, description="Longest time for one answer, seconds.")
+    model_poll_s: float = Field(
+        1.0, gt=0, description="Time between two looks at which model version is live, seconds."
+    )
     cuda_device_id: int = Field(0, ge=0, description="CUDA: which GPU.")
     cuda_gpu_mem_limit: int = Field(0, ge=0, description="CUDA: memory for the arena, bytes; 0 is no limit.")
     cuda_arena_extend_strategy: Literal["kNextPowerOfTwo", "kSameAsRequested"] = Field(

@@ -136,7 +136,7 @@ def read_version(folder: Path) -> ModelVersion | None:
     try:
         raw: dict[str, Any] = json.loads((folder / MANIFEST).read_text("utf-8"))
         created_at = datetime.fromisoformat(raw.pop("created_at"))
-        known = {name.name for name in fields(ModelVersion)}
+        known = {known.name for known in fields(ModelVersion)} - {"weights_uri"}
         given: dict[str, Any] = {name: value for name, value in raw.items() if name in known}
         return ModelVersion(**given, created_at=created_at, weights_uri=str(folder))
     except (FileNotFoundError, NotADirectoryError):
@@ -200,8 +200,8 @@ def read_standing(models_dir: Path) -> Standing:
     try:
         raw: dict[str, Any] = json.loads((models_dir / LIVE).read_text("utf-8"))
         before, retired = tuple(map(str, raw.get("before", ()))), tuple(map(str, raw.get("retired", ())))
-        canary, share = str(raw.get("canary", "")), float(raw.get("share", 0.0))
-        return Standing(str(raw["name"]), before, canary, share, retired)
+        name, canary, share = str(raw["name"]), str(raw.get("canary", "")), float(raw.get("share", 0.0))
+        return Standing(name, before, "" if canary == name else canary, share, retired)
     except (FileNotFoundError, NotADirectoryError):
         return Standing()
     except (ValueError, TypeError, KeyError, AttributeError) as error:
