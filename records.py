@@ -3,7 +3,8 @@
 A person asks a `Question`. The page index finds `Passage`s of the known `Page`s. The model answers from them:
 an `Answer` with `Citation`s that stand in the passages word for word, or an honest abstention. The person says
 what they think of it: `Feedback`. What is doubtful goes to reviewers: a `Review`, which ends with a `Verdict` and,
-mostly, a `VerifiedAnswer` that the next asker gets. Everything is frozen; a change of mind is a new record.
+mostly, a `VerifiedAnswer` that the next asker gets, and a `TrainingExample` that the next model learns from.
+Everything is frozen; a change of mind is a new record.
 
 Times are timezone-aware UTC. Ids are opaque strings. Names that end in `_s` are seconds.
 """
@@ -292,3 +293,22 @@ class VerifiedAnswer:
     verified_by: str
     verified_at: datetime
     stale_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingExample:
+    """What a reviewed answer teaches: asked `question_text` over `passages`, say `completion`.
+
+    `passages` is what the prompt has, in its order. `rejected_text` is what the reviewers did not let stand ("": nothing
+    to prefer the completion to). `kind` is "correction", "approval", "not_on_page" or "replay" (an older example, against
+    forgetting). `weight` is how much it counts, 0 to 1. `held_out` ones measure a model and are never trained on.
+    """
+
+    answer_id: str
+    question_text: str
+    passages: tuple[Passage, ...]
+    completion: str
+    rejected_text: str = ""
+    kind: str = "correction"
+    weight: float = 1.0
+    held_out: bool = False

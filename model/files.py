@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +37,19 @@ def write_durably(path: Path, text: str) -> None:
         os.fsync(file.fileno())
     part.replace(path)
     sync_folder(path.parent)
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Generator[Path]:
+    """Fill a folder under a temporary name; it gets its own once everything in it is on the disk."""
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    yield part
+    sync_files(part)
+    shutil.rmtree(folder, ignore_errors=True)
+    part.rename(folder)
+    sync_folder(folder.parent)
 
 
 def sync_files(folder: Path) -> None:
