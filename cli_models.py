@@ -163,6 +163,7 @@ def recipe_of(settings: Settings) -> Recipe:
         patience=settings.training_patience,
         preference=settings.training_preference,
         seed=settings.training_seed,
+        threads=settings.training_threads,
         device=settings.device,
         processes=settings.training_processes,
     )

@@ -127,6 +127,9 @@ class Settings(BaseSettings):
         description="Weight of preferring the correction to what it corrects (DPO), beside learning it; 0 is without.",
     )
     training_seed: int = Field(7, description="Repeats a training.")
+    training_threads: int = Field(
+        0, ge=0, description="Threads of a training on the processor; 0 takes the cores there are."
+    )
     training_processes: int = Field(1, ge=1, description="Processes that train together, one a GPU.")
     tracking_uri: str = Field(
         "",

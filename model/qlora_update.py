@@ -149,7 +149,7 @@ def _learn(
     from model.adapter import Learner  # noqa: PLC0415 - torch
 
     learned, validation = examples
-    model = _with_adapter(job, hf, accelerator.device)
+    model = adapted(hf, job.recipe, accelerator.device, job.going_on)
     learner = Learner(model, learned, validation, job.recipe, accelerator)
     main = accelerator.is_main_process
     timing = _Timing(report)
@@ -185,13 +185,12 @@ def _learn(
     return training
 
 
-def _with_adapter(job: Update, hf: Path, device: Any) -> Any:
-    """Return the frozen base with an adapter that learns."""
+def adapted(hf: Path, recipe: Recipe, device: Any, going_on: Path | None) -> Any:
+    """Return the frozen base with an adapter that learns: a new one, or the one that it goes on with."""
     import torch  # noqa: PLC0415 - the heavy libraries are imported by the step that needs them
     from peft import LoraConfig, PeftModel, get_peft_model  # noqa: PLC0415
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig  # noqa: PLC0415
 
-    recipe = job.recipe
     weights = recipe.weights if recipe.weights != "auto" else "nf4" if device.type == "cuda" else "fp32"
     lies: dict[str, Any] = {"dtype": torch.float32 if weights == "fp32" else torch.bfloat16}
     if weights == "nf4":
@@ -201,13 +200,15 @@ def _with_adapter(job: Update, hf: Path, device: Any) -> Any:
             bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=torch.bfloat16,
         )
+    if recipe.threads:
+        torch.set_num_threads(recipe.threads)
     torch.manual_seed(recipe.seed)
     model = AutoModelForCausalLM.from_pretrained(hf, device_map={"": device}, **lies)
     if recipe.checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         model.enable_input_require_grads()
-    if job.going_on:
-        return PeftModel.from_pretrained(model, job.going_on, is_trainable=True)
+    if going_on is not None:
+        return PeftModel.from_pretrained(model, going_on, is_trainable=True)
     shape = LoraConfig(
         r=recipe.rank,
         lora_alpha=2 * recipe.rank,

@@ -25,7 +25,8 @@ class Recipe:
     examples tells when to stop: measured every `validate_steps` (0: four times an epoch), ends after `patience`
     measures without progress. `keep_steps`: how often a checkpoint is written. `preference` is the weight of the
     preference loss (DPO) on pairs of what should and should not be said, beside learning what should; 0 is without.
-    `preference_beta` is how far it may move away from what the model thought before. `device`: "auto", "cpu" or
+    `preference_beta` is how far it may move away from what the model thought before. `threads` on a processor, 0 for
+    the cores there are: where others compute too, one is faster than two that wait for each other busily. `device`: "auto", "cpu" or
     "cuda". `processes`: one a GPU.
     """
 
@@ -47,13 +48,21 @@ class Recipe:
     preference: float = 0.0
     preference_beta: float = 0.1
     seed: int = 7
+    threads: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     processes: int = 1
 
     def digest(self, *more: str) -> str:
         """Return 8 hex digits: the same recipe for the same things is the same training, and goes on where it was."""
         told = asdict(self)
-        for name in ("at_once", "checkpointing", "keep_steps", "device", "processes"):  # how, not what
+        for name in (
+            "at_once",
+            "checkpointing",
+            "keep_steps",
+            "threads",
+            "device",
+            "processes",
+        ):  # how, not what
             del told[name]
         return hashlib.sha256(json.dumps([told, *more], sort_keys=True).encode()).hexdigest()[:8]
 
