@@ -26,17 +26,20 @@ from bot.parts import Shelf, open_parts, open_shelf
 from cli_jobs import jobs_app
 from cli_learn import examples_app
 from cli_measure import evaluate_command, feedback_command
+from cli_models import import_with_bar, models_app
 from cli_privacy import privacy_app
 from cli_store import export_command, store_app
 from console import Json, out, progress_bar, progress_out, question_of, telling
 from exporters import CannotExport
 from feedback.datasets import DatasetError
 from feedback.store import StoreError
+from model.dataset import ExamplesInvalid
 from model.evaluate import DatasetInvalid
-from model.importing import ImportFailed, import_base
+from model.importing import ImportFailed
 from model.loading import CANNED
-from model.onnx_infer import EngineError, EngineOptions, resolve
-from model.versions import VersionError, list_versions, live_version
+from model.onnx_infer import EngineError
+from model.training import TrainingFailed
+from model.versions import VersionError
 from pages.added import add_source, added_sources, drop_source
 from pages.embed import EmbeddingModelMissing
 from pages.fetch import Fetcher, FetchLimits, PageRefused
@@ -53,10 +56,12 @@ MISTAKES = (
     DatasetInvalid,
     EngineError,
     EmbeddingModelMissing,
+    ExamplesInvalid,
     ImportFailed,
     IndexUnavailable,
     PageRefused,
     StoreError,
+    TrainingFailed,
     VersionError,
 )
 """What a person can mend: one sentence each, exit status 2."""
@@ -70,7 +75,6 @@ app = typer.Typer(
     add_completion=False,
 )
 pages_app = typer.Typer(help="The pages that the bot knows.", no_args_is_help=True)
-models_app = typer.Typer(help="The model versions.", no_args_is_help=True)
 app.add_typer(pages_app, name="pages")
 app.add_typer(models_app, name="models")
 app.add_typer(examples_app, name="examples")
@@ -117,18 +121,7 @@ def setup_command(settings: Settings) -> None:
 
 def _ensure_model(settings: Settings) -> None:
     if settings.base_model != CANNED:
-        _import(settings, settings.base_model)
-
-
-def _import(settings: Settings, base: str) -> Path:
-    with progress_bar() as bar:
-        task = bar.add_task("Importing the model", total=1.0)
-
-        def show(step: str, share: float) -> None:
-            bar.update(task, description=step, completed=share)
-
-        device = resolve(EngineOptions(device=settings.device)).device
-        return import_base(base, settings.models_dir, device, on_progress=show)
+        import_with_bar(settings, settings.base_model)
 
 
 async def _refresh(settings: Settings, shelf: Shelf) -> RefreshReport:
@@ -312,49 +305,6 @@ def pages_remove(
 def settings_command(settings: Settings) -> None:
     """Print every setting with the value in force here, as a table in Markdown; secrets stay hidden."""
     print(settings_table(settings))  # noqa: T201 - the command's output
-
-
-# Models
-
-
-@models_app.command("list")
-@with_settings
-def models_list(settings: Settings, as_json: Json = False) -> None:
-    """List the model versions; the live one is marked."""
-    versions = list_versions(settings.models_dir)
-    live = live_version(settings.models_dir).name if versions else ""
-    rows = [
-        {
-            "name": version.name,
-            "live": version.name == live,
-            "base": version.base,
-            "precision": version.precision,
-            "created_at": version.created_at.isoformat(timespec="seconds"),
-        }
-        for version in versions
-    ]
-    if as_json:
-        print(json.dumps(rows))  # noqa: T201 - the command's output
-        return
-    table = Table("Version", "Live", "Base", "Precision", "Created")
-    for row in rows:
-        table.add_row(
-            str(row["name"]),
-            "●" if row["live"] else "",
-            *(str(row[k]) for k in ("base", "precision", "created_at")),
-        )
-    out.print(table)
-
-
-@models_app.command("import")
-@with_settings
-def models_import(
-    settings: Settings,
-    base: Annotated[str, typer.Argument(help="As the setting base_model; empty imports that one.")] = "",
-) -> None:
-    """Import a base model: make an ONNX version of it that this machine can serve."""
-    folder = _import(settings, base or settings.base_model)
-    out.print(f"Imported: {folder}", markup=False)
 
 
 def main() -> None:

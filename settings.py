@@ -77,6 +77,9 @@ class Settings(BaseSettings):
     )
     answer_tokens: int = Field(96, ge=8, description="Longest answer, tokens.")
     answer_timeout_s: float = Field(60.0, gt=0, description="Longest time for one answer, seconds.")
+    model_poll_s: float = Field(
+        1.0, gt=0, description="Time between two looks at which model version is live, seconds."
+    )
     cuda_device_id: int = Field(0, ge=0, description="CUDA: which GPU.")
     cuda_gpu_mem_limit: int = Field(0, ge=0, description="CUDA: memory for the arena, bytes; 0 is no limit.")
     cuda_arena_extend_strategy: Literal["kNextPowerOfTwo", "kSameAsRequested"] = Field(
@@ -86,6 +89,52 @@ class Settings(BaseSettings):
         "HEURISTIC", description="CUDA: how convolution algorithms are chosen."
     )
     cuda_do_copy_in_default_stream: bool = Field(True, description="CUDA: copy in the default stream.")
+
+    # Training
+    training_start: Literal["parent", "base"] = Field(
+        "parent", description="Go on with what the live model has learned, or begin anew from the base model."
+    )
+    training_weights: Literal["auto", "nf4", "bf16", "fp32"] = Field(
+        "auto",
+        description="The frozen weights while it learns: nf4 has 4 bits (QLoRA). auto: nf4 on CUDA, else fp32.",
+    )
+    training_rank: int = Field(16, ge=1, description="Rank of the matrices that learn.")
+    training_learning_rate: float = Field(2e-4, gt=0, description="Learning rate at its highest.")
+    training_epochs: int = Field(3, ge=1, description="How often every example is learned from at most.")
+    training_batch: int = Field(8, ge=1, description="Examples of one step.")
+    training_at_once: int = Field(
+        8, ge=1, description="Examples that are computed together; fewer need less memory, and more time."
+    )
+    training_checkpointing: bool = Field(
+        False, description="Compute activations twice instead of keeping them: less memory, more time."
+    )
+    training_optimiser: Literal["auto", "adamw", "paged"] = Field(
+        "auto",
+        description="adamw, or paged: 8 bits, gives GPU memory back when it is short. auto: paged on CUDA.",
+    )
+    training_longest_tokens: int = Field(
+        1024, ge=64, description="Longest example that is learned from, tokens."
+    )
+    training_validation_share: float = Field(
+        0.1, ge=0, lt=1, description="Share of the examples that tells when to stop, 0 to 1."
+    )
+    training_patience: int = Field(
+        3, ge=1, description="Measures on those examples without progress that end it."
+    )
+    training_preference: float = Field(
+        0.0,
+        ge=0,
+        description="Weight of preferring the correction to what it corrects (DPO), beside learning it; 0 is without.",
+    )
+    training_seed: int = Field(7, description="Repeats a training.")
+    training_threads: int = Field(
+        0, ge=0, description="Threads of a training on the processor; 0 takes the cores there are."
+    )
+    training_processes: int = Field(1, ge=1, description="Processes that train together, one a GPU.")
+    tracking_uri: str = Field(
+        "",
+        description="Where MLflow keeps the figures of trainings; empty: a file in data_dir; off: nowhere.",
+    )
 
     # Bot Framework
     app_id: str = Field(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from model.answering import Answering, AnswerRules
 from model.loading import ModelChoice, open_model
@@ -96,15 +96,18 @@ def pages_config(settings: Settings) -> PagesConfig:
 
 
 @asynccontextmanager
-async def open_answering(settings: Settings, shelf: Shelf) -> AsyncGenerator[Answering]:
-    """Open the model, and answer from these pages with it. Raises ModelMissing with what to run."""
+async def open_answering(settings: Settings, shelf: Shelf, version: str = "") -> AsyncGenerator[Answering]:
+    """Open the model, and answer from these pages with it. Raises ModelMissing with what to run.
+
+    `version` names the model version; empty follows what is live.
+    """
     rules = AnswerRules(
         passages=settings.passages,
         span_sentences=settings.span_sentences,
         least_similarity=settings.least_similarity,
     )
-    async with open_model(model_choice(settings)) as model:
-        yield Answering(model.chat, shelf.library.search, model.version, rules)
+    async with open_model(replace(model_choice(settings), version=version)) as lend:
+        yield Answering(lend, shelf.library.search, rules)
 
 
 @asynccontextmanager
@@ -130,7 +133,14 @@ def model_choice(settings: Settings) -> ModelChoice:
             **({"gpu_mem_limit": str(settings.cuda_gpu_mem_limit)} if settings.cuda_gpu_mem_limit else {}),
         },
     )
-    return ModelChoice(settings.models_dir, settings.base_model, settings.answer_tokens, options)
+    return ModelChoice(
+        models_dir=settings.models_dir,
+        base=settings.base_model,
+        answer_tokens=settings.answer_tokens,
+        options=options,
+        poll_s=settings.model_poll_s,
+        drain_s=settings.answer_timeout_s,
+    )
 
 
 def site_url(settings: Settings, port: int) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -23,6 +24,18 @@ from records import Answer, Citation, Hit, Passage, Question, Timings, answer_id
 
 Search = Callable[[str, int, str | None], Awaitable[Sequence[Hit]]]
 """(question, how many, page URL or None for all pages) → hits, best first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """What one answer is written with: a chat model, and the name of the version that it is."""
+
+    chat: BaseChatModel
+    version: str
+
+
+Lend = Callable[[str], AbstractContextManager[Voice]]
+"""A conversation's id → the voice that answers it; its model stays loaded until the context is left."""
 
 _CONTINUES = re.compile(
     r"\W*(and|but|or|also|then|so|what about|how about|what if|why not|how come|since when)\b", re.IGNORECASE
@@ -70,20 +83,18 @@ class _Draft:
     started: float
 
 
-class Answering:
-    """Answers questions with one chat model. `model_version` is asked once per answer, when it begins."""
+def always(chat: BaseChatModel, version: str) -> Lend:
+    """Let one chat model answer everybody."""
+    return lambda _: nullcontext(Voice(chat, version))
 
-    def __init__(
-        self,
-        chat: BaseChatModel,
-        search: Search,
-        model_version: Callable[[], str],
-        rules: AnswerRules | None = None,
-    ) -> None:
+
+class Answering:
+    """Answers questions. One voice is borrowed for an answer, from its beginning to its end: none is mixed of two."""
+
+    def __init__(self, lend: Lend, search: Search, rules: AnswerRules | None = None) -> None:
+        self._lend = lend
         self._search = search
-        self._model_version = model_version
         self._rules = rules or AnswerRules()
-        self._chain = _chain(chat)
 
     async def stream(self, question: Question, history: Sequence[Answer] = ()) -> AsyncIterator[str | Answer]:
         """Yield what is written so far, cumulatively, then the Answer.
@@ -91,19 +102,17 @@ class Answering:
         `history` is the conversation's last answers, oldest first. What the engine and the pages raise passes through.
         """
         started = time.perf_counter()
-        version = self._model_version()
-        draft = await self._find(question, _recent(question, history), started)
-        if not draft.passages or draft.similarity < self._rules.least_similarity:
-            yield self._decline(draft, version, None)
-            return
-        written, first_token_s = "", None
-        async for piece in self._chain.astream(draft):
-            first_token_s = first_token_s or time.perf_counter() - started
-            written += piece
-            shown = wording.plain_so_far(written)
-            if shown and not _DECLINES.search(shown):
-                yield shown
-        yield self._conclude(draft, version, written, first_token_s)
+        with self._lend(question.conversation) as voice:
+            draft = await self._find(question, _recent(question, history), started)
+            written, first_token_s = "", None
+            if self._is_near(draft):
+                async for piece in _chain(voice.chat).astream(draft):
+                    first_token_s = first_token_s or time.perf_counter() - started
+                    written += piece
+                    shown = wording.plain_so_far(written)
+                    if shown and not _DECLINES.search(shown):
+                        yield shown
+        yield self._conclude(draft, voice.version, written, first_token_s)
 
     async def answer(self, question: Question, history: Sequence[Answer] = ()) -> Answer:
         """Return the Answer alone."""
@@ -126,7 +135,12 @@ class Answering:
         similarity = max((hit.similarity for hit in hits), default=-1.0)
         return _Draft(question, passages, turns, similarity, time.perf_counter() - started, started)
 
+    def _is_near(self, draft: _Draft) -> bool:
+        return bool(draft.passages) and draft.similarity >= self._rules.least_similarity
+
     def _conclude(self, draft: _Draft, version: str, written: str, first_token_s: float | None) -> Answer:
+        if not self._is_near(draft):
+            return self._decline(draft, version, None)
         text = wording.whole_sentences(wording.plain(written))
         found = grounding.support(draft.question.text, text, draft.passages)
         stands = found.numbers_stand and found.same_sense and found.covered >= self._rules.least_covered

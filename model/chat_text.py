@@ -18,6 +18,7 @@ from tokenizers import Tokenizer
 # (onnxruntime_genai has no type stubs)
 
 _BROKEN = "\ufffd"  # what a decoder writes for a character of which bytes are missing
+_MARK = "ENDOFTURN"  # letters that stand for an answer
 _TEMPLATE_WORDS = ("[INST]", "[/INST]", "<<SYS>>", "<</SYS>>")  # control words that are no tokens, in Llama 2
 
 
@@ -27,6 +28,8 @@ class ChatText:
     def __init__(self, folder: Path) -> None:
         self._template = og.Tokenizer(str(folder))
         self._tokenizer: Tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        eos = json.loads((folder / "genai_config.json").read_text("utf-8"))["model"]["eos_token_id"]
+        self._eos: list[int] = [eos] if isinstance(eos, int) else eos
         added = self._tokenizer.get_added_tokens_decoder().values()
         words = [token.content for token in added if len(token.content.strip()) > 1]
         self._control = re.compile(
@@ -47,6 +50,14 @@ class ChatText:
         ) != content:
             content = broken
         return content
+
+    @property
+    def end_of_turn(self) -> int:
+        """The token with which an assistant's turn ends in this template; where it has none, the model's own end."""
+        said = json.dumps([{"role": "user", "content": "?"}, {"role": "assistant", "content": _MARK}])
+        whole = str(self._template.apply_chat_template(said, add_generation_prompt=False))
+        after = self.encode(whole.rpartition(_MARK)[2])
+        return next((token for token in after if token in self._eos), self._eos[0])
 
     def encode(self, text: str) -> list[int]:
         """Return the tokens of a prompt; control words in it become control tokens."""

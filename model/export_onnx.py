@@ -17,7 +17,6 @@ import argparse
 import contextlib
 import importlib.metadata
 import importlib.util
-import io
 import json
 import os
 import re
@@ -25,7 +24,8 @@ import shutil
 import sys
 import threading
 from pathlib import Path
-from typing import Any, TextIO
+
+from model.reporting import Report, end_with_parent
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportMissingTypeStubs=false
 # (transformers and onnxruntime_genai are typed in parts only)
@@ -43,43 +43,18 @@ class Refused(Exception):
     """The base model cannot become an ONNX graph here; the message is for a person."""
 
 
-class Report(io.TextIOBase):
-    """Stands in for stdout and stderr while libraries work: turns their bars into our progress, keeps the rest."""
-
-    def __init__(self, out: TextIO, log: TextIO) -> None:
-        self._out, self._log = out, log
-        self._step, self._from, self._to = "", 0.0, 0.0
-        self.layers = 1
-
-    def send(self, message: dict[str, Any]) -> None:
-        """Write one JSON line for the parent."""
-        self._out.write(json.dumps(message) + "\n")
-        self._out.flush()
-
-    def step(self, step: str, begin: float, end: float) -> None:
-        """Say what begins now, and which share of the whole it is."""
-        self._step, self._from, self._to = step, begin, end
-        self.send({"step": step, "done": begin})
-
-    def write(self, text: str, /) -> int:
-        self._log.write(text)
-        if layer := re.search(r"Reading layer (\d+)", text):
-            self._within(int(layer[1]) / self.layers * 0.5)
-        elif percent := re.search(r"Saving \S.* (\d+)%\|", text):
-            self._within(0.5 + int(percent[1]) / 200)
-        elif percent := re.search(r"(\d+)%\|", text):
-            self._within(int(percent[1]) / 100)
-        return len(text)
-
-    def flush(self) -> None:
-        self._log.flush()
-
-    def _within(self, share: float) -> None:
-        self.send({"step": self._step, "done": round(self._from + (self._to - self._from) * share, 3)})
-
-
 def export(base: str, work: Path, precision: str, report: Report) -> dict[str, str]:
     """Leave `work/onnx`, and say what is known of the base. Raises Refused, ImportError and OSError."""
+    hf, licence = weights_of(base, work, report)
+    build(hf, work / "onnx", precision, report)
+    return {"licence": licence, "builder": version_of_builder()}
+
+
+def weights_of(base: str, work: Path, report: Report) -> tuple[Path, str]:
+    """Return a Hugging Face directory with the base model's weights, in `work/hf` if need be, and its licence.
+
+    Raises Refused, ImportError and OSError.
+    """
     source, licence = find_base(base)
     report.step("reading the base model", 0.02, 0.05)
     if isinstance(source, str):
@@ -91,8 +66,7 @@ def export(base: str, work: Path, precision: str, report: Report) -> dict[str, s
         _need_space(work, sum(file.stat().st_size for file in source.iterdir()) * _DIRECTORY_GROWS_TO)
         hf = source
     _check(hf, base)
-    build(hf, work / "onnx", precision, report)
-    return {"licence": licence or licence_of(hf), "builder": _version_of_builder()}
+    return hf, licence or licence_of(hf)
 
 
 def find_base(base: str) -> tuple[Path | str, str]:
@@ -226,17 +200,12 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
-def _version_of_builder() -> str:
+def version_of_builder() -> str:
+    """Return which builder makes the graphs."""
     for name in ("onnxruntime-genai", "onnxruntime-genai-cuda"):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             return f"{name} {importlib.metadata.version(name)}"
     return "unknown"
-
-
-def _end_with_parent() -> None:
-    """Leave at once when standard input closes: nobody waits for the result any more."""
-    sys.stdin.read()
-    os._exit(1)
 
 
 def main() -> int:
@@ -250,7 +219,7 @@ def main() -> int:
     if arguments.base in BUNDLED or Path(arguments.base).exists():
         # The library reads this when it is imported; nothing else can tell it.
         os.environ["HF_HUB_OFFLINE"] = "1"  # noqa: TID251
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     with (arguments.work / "export.log").open("a", encoding="utf-8") as log:
         report = Report(sys.stdout, log)
         with contextlib.redirect_stdout(report), contextlib.redirect_stderr(report):

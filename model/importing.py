@@ -9,33 +9,21 @@ in a work folder beside the versions and are not done again, and the manifest is
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
 import re
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
+from model.child import OnProgress, StepFailed, run_step
+from model.files import hashes_of, only_one, sync_files
 from model.versions import (
     ModelVersion,
     VersionError,
     live_version,
+    promote,
     read_version,
-    set_live,
-    sha256_of,
-    sync_folder,
     write_version,
 )
-
-OnProgress = Callable[[str, float], None]
-
-_ROOT = Path(__file__).resolve().parent.parent
 
 
 class ImportFailed(Exception):
@@ -63,7 +51,7 @@ def import_base(base: str, models_dir: Path, device: str, *, on_progress: OnProg
     folder = models_dir / version_name(base, precision)
     try:
         models_dir.mkdir(parents=True, exist_ok=True)
-        with _only_one(models_dir / ".import.lock"):
+        with only_one(models_dir / ".import.lock"):
             version = read_version(folder)
             if version is None:
                 version = _import(base, folder, precision, on_progress)
@@ -79,9 +67,11 @@ def import_base(base: str, models_dir: Path, device: str, *, on_progress: OnProg
 def _import(base: str, folder: Path, precision: str, on_progress: OnProgress) -> ModelVersion:
     work = folder.parent / f".{folder.name}.part"
     work.mkdir(exist_ok=True)
-    info = _run_builder(
-        ["--base", _absolute(base), "--work", str(work), "--precision", precision], on_progress
-    )
+    arguments = ["--base", _absolute(base), "--work", str(work), "--precision", precision]
+    try:
+        info = run_step("model.export_onnx", arguments, on_progress)
+    except StepFailed as failed:
+        raise ImportFailed(str(failed)) from failed
     on_progress("writing the manifest", 0.97)
     if folder.exists():  # no manifest: an earlier import was killed between the next line and the manifest
         shutil.rmtree(folder)
@@ -94,11 +84,11 @@ def _import(base: str, folder: Path, precision: str, on_progress: OnProgress) ->
         status="live",
         created_at=datetime.now(UTC),
         weights_uri=str(folder),
-        files={path.name: sha256_of(path) for path in sorted(folder.iterdir()) if path.is_file()},
+        files=hashes_of(folder),
         licence=str(info["licence"]),
         builder=str(info["builder"]),
     )
-    _sync_files(folder)
+    sync_files(folder)
     write_version(version)
     shutil.rmtree(work, ignore_errors=True)
     return version
@@ -110,64 +100,10 @@ def _make_live(models_dir: Path, version: ModelVersion) -> None:
             return
     except VersionError:
         pass
-    set_live(models_dir, version.name)
+    promote(models_dir, version.name)
 
 
 def _absolute(base: str) -> str:
     """Return a path that exists in full: the export has another working directory."""
     path = Path(base).expanduser()
     return str(path.resolve()) if base and path.exists() else base
-
-
-def _run_builder(arguments: list[str], on_progress: OnProgress) -> dict[str, Any]:
-    """Run the export as a process of its own; it ends with us, because it watches its standard input."""
-    info: dict[str, Any] | None = None
-    problem = ""
-    with subprocess.Popen(  # noqa: S603 - our own module
-        [sys.executable, "-m", "model.export_onnx", *arguments],
-        cwd=_ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-    ) as process:
-        try:
-            assert process.stdout is not None  # noqa: S101 - the type checker's, it is a pipe
-            for message in _messages(process.stdout):
-                if "step" in message:
-                    on_progress(message["step"], message["done"])
-                info = message.get("info", info)
-                problem = message.get("problem", problem)
-        except BaseException:
-            process.kill()
-            raise
-    if info is None or process.returncode != 0:
-        raise ImportFailed(problem or f"the import stopped with status {process.returncode}: run it again")
-    return info
-
-
-def _messages(lines: Iterable[str]) -> Generator[dict[str, Any]]:
-    for line in lines:
-        try:
-            yield json.loads(line)
-        except ValueError:
-            continue  # a library printed something
-
-
-@contextmanager
-def _only_one(path: Path) -> Generator[None]:
-    """Hold a lock that the system lets go of however the process ends."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _sync_files(folder: Path) -> None:
-    for path in folder.iterdir():
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-    sync_folder(folder)
-    sync_folder(folder.parent)

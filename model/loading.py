@@ -1,56 +1,89 @@
-"""Which model answers, opened and closed: the live version on the engine, or the canned double."""
+"""Which model answers, opened and closed: the versions on the engine as they become live, or the canned double."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+import contextlib
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 
-from model import grounding
+from model import grounding, prompt
+from model.answering import Lend, always
 from model.canned import CannedChatModel
 from model.chat import OnnxChatModel
 from model.onnx_infer import Engine, EngineOptions
-from model.versions import live_version
+from model.swapping import Swapping, following
+from model.versions import ModelVersion, find_version
 
 CANNED = "canned"
 
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
-    """Which model runs, and how; see the settings of the same names."""
+    """Which model runs, and how; see the settings of the same names.
+
+    `version` names the one that answers, whatever is live; empty follows what is, looking every `poll_s` seconds and
+    leaving the old one `drain_s` seconds for its answers.
+    """
 
     models_dir: Path
     base: str
     answer_tokens: int
     options: EngineOptions
+    poll_s: float = 1.0
+    drain_s: float = 60.0
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
-    """An open chat model; `version` names it; `engine` is None for the canned one."""
+class OnEngine:
+    """A version in memory: see `model.swapping.Opened`."""
 
-    chat: BaseChatModel
-    version: Callable[[], str]
-    engine: Engine | None
+    engine: Engine
+    chat: OnnxChatModel
+
+    async def close(self) -> None:
+        """Free the memory."""
+        await self.engine.close()
 
 
 @asynccontextmanager
-async def open_model(choice: ModelChoice) -> AsyncGenerator[Model]:
-    """Load the live version. Raises ModelMissing with what to run when there is none."""
+async def open_model(choice: ModelChoice) -> AsyncGenerator[Lend]:
+    """Load what answers. Raises ModelMissing with what to run when there is nothing, EngineFailed."""
     if choice.base == CANNED:
-        yield Model(CannedChatModel(first_sentence), lambda: CANNED, None)
-        return
-    version = live_version(choice.models_dir)
-    engine = await asyncio.to_thread(Engine.load, version.folder, choice.options)
+        yield always(CannedChatModel(first_sentence), CANNED)
+    elif choice.version:
+        opened = await open_version(find_version(choice.models_dir, choice.version), choice)
+        try:
+            yield always(opened.chat, choice.version)
+        finally:
+            await opened.close()
+    else:
+        swapping = Swapping(choice.models_dir, lambda version: open_version(version, choice), choice.drain_s)
+        async with following(swapping, choice.poll_s):
+            yield swapping.lend
+
+
+async def open_version(version: ModelVersion, choice: ModelChoice) -> OnEngine:
+    """Load one version, and let it say a word, so that whoever meets it first does not wait. Raises EngineError."""
+    loading = asyncio.create_task(asyncio.to_thread(Engine.load, version.folder, choice.options))
     try:
-        yield Model(OnnxChatModel(engine, max_tokens=choice.answer_tokens), lambda: version.name, engine)
-    finally:
+        engine = await asyncio.shield(loading)
+    except asyncio.CancelledError:  # its process is there all the same
+        with contextlib.suppress(Exception):
+            await (await loading).close()
+        raise
+    try:
+        async for _ in engine.generate(engine.render(prompt.messages("Who?", ())), max_new_tokens=1):
+            pass
+    except BaseException:
         await engine.close()
+        raise
+    return OnEngine(engine, OnnxChatModel(engine, max_tokens=choice.answer_tokens))
 
 
 def first_sentence(messages: Sequence[BaseMessage]) -> str:

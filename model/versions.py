@@ -1,27 +1,39 @@
-"""Model versions on disk: which there are, which one is live, and whether their files are whole.
+"""Model versions on disk: which there are, which one answers whom, and whether their files are whole.
 
 A version is a folder below `models_dir` with a manifest `version.json`. The manifest is written last, so a folder
-without one is no version: it is what an interrupted import or training left. `live.json` names the live version.
+without one is no version: it is what an interrupted import or training left.
+
+    candidate ── canary ── live ── retired          promote, canary, roll_back, retire, prune
+        └───────────────────┘                       (a candidate may be promoted at once)
+
+Who stands where is in one small file, `live.json`, that is replaced whole: two versions are never live, whenever the
+machine stops. The serving process follows it (`model/swapping.py`). Changes take turns by a lock.
 
     VersionError
-    ├── ModelMissing     nothing is imported yet             (a person sees it)
-    └── ModelDamaged     a file is missing or has changed    (a person sees it)
+    ├── ModelMissing     nothing is imported yet, or no version has that name    (a person sees it)
+    ├── ModelDamaged     a file is missing or has changed                        (a person sees it)
+    └── NotPossible      the version's standing does not allow the step          (a person sees it)
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from model.files import only_one, sha256_of, write_durably
+
 MANIFEST = "version.json"
 LIVE = "live.json"
-_READ_BYTES = 1 << 20
+_LOCK = ".live.lock"
+_GONE = ".gone"
+_SCALE = 1 << 64
 
 
 class VersionError(Exception):
@@ -29,14 +41,31 @@ class VersionError(Exception):
 
 
 class ModelMissing(VersionError):
-    """There is no live version."""
+    """There is no live version, or none of that name."""
 
-    def __init__(self) -> None:
-        super().__init__("no model is imported yet: run `make setup` or `askpage models import`")
+    def __init__(self, name: str = "") -> None:
+        super().__init__(
+            f"there is no model version {name!r}: `askpage models list` shows them"
+            if name
+            else "no model is imported yet: run `make setup` or `askpage models import`"
+        )
 
 
 class ModelDamaged(VersionError):
     """The files of a version are not those that its manifest names."""
+
+
+class NotPossible(VersionError):
+    """The version's standing does not allow the step."""
+
+
+class Status(StrEnum):
+    """Where a version stands."""
+
+    CANDIDATE = "candidate"
+    CANARY = "canary"
+    LIVE = "live"
+    RETIRED = "retired"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +74,8 @@ class ModelVersion:
 
     `base` is the base model as its user named it, `precision` is int8, fp16 or fp32, `licence` is what the base
     says of itself ("unknown" where it says nothing). `files` maps a name in the folder to its SHA-256, in hex.
+    `dataset` is the hash of the examples that it learned from, `training` how, `scores` what was measured. `status`
+    is what the version began as; where it stands now, `Standing.status_of` tells.
     """
 
     name: str
@@ -57,6 +88,9 @@ class ModelVersion:
     files: Mapping[str, str]
     licence: str = "unknown"
     builder: str = ""
+    dataset: str = ""
+    scores: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    training: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def folder(self) -> Path:
@@ -64,15 +98,50 @@ class ModelVersion:
         return Path(self.weights_uri)
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Who answers whom.
+
+    `name` is the live version ("" before the first one), `before` those that were live before it, oldest first.
+    `canary` answers `share` (0 to 1) of the conversations. `retired` were taken back.
+    """
+
+    name: str = ""
+    before: tuple[str, ...] = ()
+    canary: str = ""
+    share: float = 0.0
+    retired: tuple[str, ...] = ()
+
+    def status_of(self, name: str) -> Status:
+        """Tell where a version stands."""
+        if name == self.name:
+            return Status.LIVE
+        if name == self.canary:
+            return Status.CANARY
+        return Status.RETIRED if name in self.before or name in self.retired else Status.CANDIDATE
+
+    def version_for(self, conversation: str) -> str:
+        """Name the version that answers a conversation: always the same one while neither changes.
+
+        A larger share keeps those that had the canary, and adds others; another canary draws others.
+        """
+        if not self.canary:
+            return self.name
+        drawn = hashlib.sha256(f"{self.canary}\n{conversation}".encode()).digest()[:8]
+        return self.canary if int.from_bytes(drawn) < self.share * _SCALE else self.name
+
+
 def read_version(folder: Path) -> ModelVersion | None:
     """Return the version in `folder`, or None where there is no manifest. Raises ModelDamaged."""
     try:
         raw: dict[str, Any] = json.loads((folder / MANIFEST).read_text("utf-8"))
         created_at = datetime.fromisoformat(raw.pop("created_at"))
-        return ModelVersion(**raw, created_at=created_at, weights_uri=str(folder))
+        known = {known.name for known in fields(ModelVersion)} - {"weights_uri"}
+        given: dict[str, Any] = {name: value for name, value in raw.items() if name in known}
+        return ModelVersion(**given, created_at=created_at, weights_uri=str(folder))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelDamaged(
             f"the manifest {folder / MANIFEST} cannot be read: delete the folder and import the model again"
         ) from error
@@ -80,17 +149,8 @@ def read_version(folder: Path) -> ModelVersion | None:
 
 def write_version(version: ModelVersion) -> None:
     """Write the manifest into the version's folder, after everything else in it is on disk."""
-    raw = {
-        "name": version.name,
-        "parent": version.parent,
-        "base": version.base,
-        "precision": version.precision,
-        "status": version.status,
-        "created_at": version.created_at.isoformat(),
-        "files": dict(version.files),
-        "licence": version.licence,
-        "builder": version.builder,
-    }
+    raw = asdict(version) | {"created_at": version.created_at.isoformat()}
+    del raw["weights_uri"]  # the folder that it is read from: version folders can be moved and copied
     write_durably(version.folder / MANIFEST, json.dumps(raw, indent=2) + "\n")
 
 
@@ -101,34 +161,28 @@ def list_versions(models_dir: Path) -> list[ModelVersion]:
     return sorted((version for version in found if version), key=lambda version: version.created_at)
 
 
-def live_version(models_dir: Path) -> ModelVersion:
-    """Return the version that answers now. Raises ModelMissing and ModelDamaged."""
-    try:
-        name = json.loads((models_dir / LIVE).read_text("utf-8"))["name"]
-    except (FileNotFoundError, NotADirectoryError):
-        raise ModelMissing from None
-    except (ValueError, TypeError, KeyError) as error:
-        raise ModelDamaged(
-            f"{models_dir / LIVE} cannot be read: delete it and import the model again"
-        ) from error
-    version = read_version(models_dir / str(name))
+def find_version(models_dir: Path, name: str) -> ModelVersion:
+    """Return the version of that name. Raises ModelMissing and ModelDamaged."""
+    version = read_version(models_dir / name) if name and Path(name).name == name else None
     if version is None:
-        raise ModelMissing
+        raise ModelMissing(name)
     return version
 
 
-def set_live(models_dir: Path, name: str) -> None:
-    """Make a version the live one: the next start, and the next swap, take it. Raises ModelMissing."""
-    if read_version(models_dir / name) is None:
+def live_version(models_dir: Path) -> ModelVersion:
+    """Return the version that answers now. Raises ModelMissing and ModelDamaged."""
+    name = read_standing(models_dir).name
+    version = read_version(models_dir / name) if name else None
+    if version is None:
         raise ModelMissing
-    write_durably(models_dir / LIVE, json.dumps({"name": name}) + "\n")
+    return version
 
 
 def verify(folder: Path) -> ModelVersion:
     """Compare every file with its hash in the manifest, about 1 s a gigabyte. Raises ModelMissing, ModelDamaged."""
     version = read_version(folder)
     if version is None:
-        raise ModelMissing
+        raise ModelMissing(folder.name)
     for name, expected in version.files.items():
         path = folder / name
         if not path.is_file():
@@ -138,30 +192,140 @@ def verify(folder: Path) -> ModelVersion:
     return version
 
 
-def sha256_of(path: Path) -> str:
-    """Return a file's SHA-256, in hex."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_READ_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
+# Who answers whom
 
 
-def write_durably(path: Path, text: str) -> None:
-    """Write a small file so that a crash leaves the old one or the new one, never half of it."""
-    part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable (a rename is not, until then)."""
-    handle = os.open(folder, os.O_RDONLY)
+def read_standing(models_dir: Path) -> Standing:
+    """Return what `live.json` says; nothing stands anywhere before the first import. Raises ModelDamaged."""
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        raw: dict[str, Any] = json.loads((models_dir / LIVE).read_text("utf-8"))
+        before, retired = tuple(map(str, raw.get("before", ()))), tuple(map(str, raw.get("retired", ())))
+        name, canary, share = str(raw["name"]), str(raw.get("canary", "")), float(raw.get("share", 0.0))
+        return Standing(name, before, "" if canary == name else canary, share, retired)
+    except (FileNotFoundError, NotADirectoryError):
+        return Standing()
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ModelDamaged(
+            f"{models_dir / LIVE} cannot be read: delete it and import the model again"
+        ) from error
+
+
+def promote(models_dir: Path, name: str) -> Standing:
+    """Let a version answer everybody; a canary ends. Raises ModelMissing and ModelDamaged before anything changes."""
+    _whole(models_dir, name)
+
+    def change(now: Standing) -> Standing:
+        if now.name == name:
+            return replace(now, canary="", share=0.0)
+        before = (*without(now.before, name), now.name) if now.name else now.before
+        return Standing(name, before, retired=without(now.retired, name))
+
+    return _change(models_dir, change)
+
+
+def canary(models_dir: Path, name: str, share: float) -> Standing:
+    """Let a version answer a share (0 to 1) of the conversations; 0 makes it a candidate again.
+
+    Raises ModelMissing, ModelDamaged and NotPossible.
+    """
+    if not 0 <= share <= 1:
+        raise NotPossible(f"a share is a number from 0 to 1, not {share:g}")
+    _whole(models_dir, name)
+
+    def change(now: Standing) -> Standing:
+        if now.name in ("", name):
+            raise NotPossible(f"{name} cannot be a canary: it is live, or nothing is")
+        if not share:
+            return replace(now, canary="", share=0.0) if now.canary == name else now
+        return replace(now, canary=name, share=share, retired=without(now.retired, name))
+
+    return _change(models_dir, change)
+
+
+def roll_back(models_dir: Path) -> Standing:
+    """Take back the last step: a canary is retired; without one, the version that was live before is live again.
+
+    Raises NotPossible where there is no version to go back to.
+    """
+
+    def change(now: Standing) -> Standing:
+        if now.canary:
+            return _retired(replace(now, canary="", share=0.0), now.canary)
+        before = [name for name in now.before if read_version(models_dir / name)]
+        if not before:
+            raise NotPossible(
+                f"no version was live before {now.name or 'now'}: there is nothing to go back to"
+            )
+        *earlier, last = before
+        return _retired(Standing(last, tuple(earlier), retired=now.retired), now.name)
+
+    return _change(models_dir, change)
+
+
+def retire(models_dir: Path, name: str) -> Standing:
+    """Withdraw a candidate or a canary. Raises ModelMissing and NotPossible."""
+    find_version(models_dir, name)
+
+    def change(now: Standing) -> Standing:
+        if now.name == name:
+            raise NotPossible(f"{name} is live: promote another version, or roll back")
+        return _retired(replace(now, canary="", share=0.0) if now.canary == name else now, name)
+
+    return _change(models_dir, change)
+
+
+def prune(models_dir: Path, keep: int) -> list[str]:
+    """Delete retired versions except the `keep` newest; return their names.
+
+    Never an imported base model, nor the version that a roll back would make live.
+    """
+    gone: list[str] = []
+
+    def change(now: Standing) -> Standing:
+        old = [
+            version.name
+            for version in list_versions(models_dir)
+            if now.status_of(version.name) is Status.RETIRED
+            and version.parent is not None
+            and version.name not in now.before[-1:]
+        ]
+        gone.extend(old[: max(0, len(old) - keep)])
+        for name in gone:
+            (models_dir / name).rename(models_dir / f".{name}{_GONE}")  # gone at once, then piece by piece
+        return replace(now, before=without(now.before, *gone), retired=without(now.retired, *gone))
+
+    _change(models_dir, change)
+    for folder in models_dir.glob(f".*{_GONE}"):
+        shutil.rmtree(folder, ignore_errors=True)
+    return gone
+
+
+def record_scores(models_dir: Path, name: str, scores: Mapping[str, Any]) -> ModelVersion:
+    """Add what was measured to a version's manifest. Raises ModelMissing and ModelDamaged."""
+    with only_one(models_dir / _LOCK):
+        version = find_version(models_dir, name)
+        version = replace(version, scores={**version.scores, **scores})
+        write_version(version)
+    return version
+
+
+def without(names: tuple[str, ...], *gone: str) -> tuple[str, ...]:
+    """Return the names but those."""
+    return tuple(name for name in names if name not in gone)
+
+
+def _whole(models_dir: Path, name: str) -> None:
+    find_version(models_dir, name)
+    verify(models_dir / name)
+
+
+def _retired(now: Standing, name: str) -> Standing:
+    return replace(now, before=without(now.before, name), retired=(*without(now.retired, name), name))
+
+
+def _change(models_dir: Path, change: Callable[[Standing], Standing]) -> Standing:
+    models_dir.mkdir(parents=True, exist_ok=True)
+    with only_one(models_dir / _LOCK):
+        now = change(read_standing(models_dir))
+        write_durably(models_dir / LIVE, json.dumps(asdict(now)) + "\n")
+    return now

@@ -20,11 +20,20 @@ def no_progress(_step: str, _done: float) -> None:
 @pytest.fixture(scope="session")
 def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Hugging Face directory with a Llama of random weights, whose tokens are bytes."""
-    folder = tmp_path_factory.mktemp("llama") / "tiny"
+    return a_tiny_llama(tmp_path_factory.mktemp("llama") / "tiny", 7)
+
+
+@pytest.fixture(scope="session")
+def other_tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with other weights."""
+    return a_tiny_llama(tmp_path_factory.mktemp("llama") / "other-tiny", 8)
+
+
+def a_tiny_llama(folder: Path, seed: int) -> Path:
+    """Make one, in a process of its own: tests do not import torch."""
     script = ROOT / "tests" / "tiny_llama.py"
-    subprocess.run(
-        [sys.executable, "-W", "ignore", str(script), str(folder)], check=True, capture_output=True
-    )
+    command = [sys.executable, "-W", "ignore", str(script), str(folder), str(seed)]
+    subprocess.run(command, check=True, capture_output=True)
     return folder
 
 

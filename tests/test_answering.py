@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from model.answering import Answering, AnswerRules, follows
+from model.answering import Answering, AnswerRules, always, follows
 from model.canned import CannedChatModel
 from model.onnx_infer import EngineBusy
 from model.prompt import NOT_ON_PAGE
@@ -46,7 +46,7 @@ def answering(
     said: str | Exception, pages: Pages, rules: AnswerRules | None = None
 ) -> tuple[Answering, CannedChatModel]:
     chat = CannedChatModel([said])
-    return Answering(chat, pages, lambda: "canned-1", rules), chat
+    return Answering(always(chat, "canned-1"), pages, rules), chat
 
 
 async def test_a_supported_answer_streams_and_ends_with_its_citation() -> None:

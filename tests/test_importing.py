@@ -16,7 +16,7 @@ import pytest
 
 from model.export_onnx import BUNDLED, Refused, Report, find_base, licence_of
 from model.importing import ImportFailed, import_base, precision_for, version_name
-from model.versions import live_version, read_version, set_live, verify
+from model.versions import live_version, promote, read_version, verify
 
 pytest_plugins = ["tests.model_folders"]
 
@@ -166,7 +166,7 @@ def test_another_model_under_the_same_name_is_refused(
     shutil.copytree(tiny_llama, tmp_path / "tiny")
     with pytest.raises(ImportFailed, match="holds another model"):
         import_base(str(tmp_path / "tiny"), tiny_models, "cpu", on_progress=no_progress)
-    set_live(tiny_models, "tiny-int8")
+    promote(tiny_models, "tiny-int8")
 
 
 @pytest.mark.model

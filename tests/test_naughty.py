@@ -11,7 +11,7 @@ from jsonschema import Draft7Validator
 
 from bot.page_answerer import PageAnswerer
 from feedback.sqlite import SqliteStore
-from model.answering import Answering, AnswerRules
+from model.answering import Answering, AnswerRules, always
 from model.canned import CannedChatModel
 from model.loading import first_sentence
 from pages.embed import HashedEmbedder
@@ -54,7 +54,7 @@ async def test_every_naughty_string_as_a_question_is_answered_or_refused(
     async with Fetcher(resolver=FixedResolver({})) as fetcher, a_world(store=store) as world:
         library = Library(index, fetcher)
         rules = AnswerRules(least_similarity=-1.0)
-        answering = Answering(CannedChatModel(first_sentence), library.search, lambda: "canned", rules)
+        answering = Answering(always(CannedChatModel(first_sentence), "canned"), library.search, rules)
         world.answerer = PageAnswerer(library, answering)  # type: ignore[assignment]
         for number, text in enumerate(strings):
             await world.ask(

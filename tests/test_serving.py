@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
+from feedback.sqlite import SqliteStore
+from model.versions import MANIFEST, live_version, promote, roll_back, write_version
 from tests.chat import Browser, a_browser
 from tests.conftest import ROOT, need
 from tests.serving import Served, serving
@@ -75,6 +80,44 @@ async def test_a_stop_lets_the_answer_under_way_finish(with_model: Path) -> None
         browser.conversation = conversation
         shown = await asyncio.wait_for(browser.answered(), 30)
         assert shown["text"]
+
+
+@pytest.mark.model
+async def test_a_promotion_reaches_a_running_bot_and_a_roll_back_too(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    need(ROOT / "data" / "models" / "live.json", "no model is imported: run `make setup`")
+    live = live_version(ROOT / "data" / "models")
+    for name in (live.name, "trained"):
+        shutil.copytree(live.folder, models / name, copy_function=os.link)
+        (models / name / MANIFEST).unlink()  # linked: it would be changed for both
+        write_version(replace(live, name=name, weights_uri=str(models / name)))
+    promote(models, live.name)
+
+    async def until_answered_by(name: str) -> None:
+        async with asyncio.timeout(120):
+            while True:
+                await ask(browser, QUESTION)
+                await browser.answered()
+                if await answered_by(tmp_path) == name:
+                    return
+
+    async with serving(tmp_path, "--model-poll-s", "0.1") as served, a_browser(served) as browser:  # type: ignore[arg-type]
+        await until_answered_by(live.name)
+        await asyncio.to_thread(promote, models, "trained")
+        await until_answered_by("trained")
+        await asyncio.to_thread(roll_back, models)
+        await until_answered_by(live.name)
+        assert await served.stop() == 0
+
+
+async def answered_by(data_dir: Path) -> str:
+    """Return the model version of the newest answer in a bot's store."""
+    store = await asyncio.to_thread(SqliteStore.open, data_dir / "askpage.sqlite3")
+    try:
+        answers = await store.answers_after(("", ""), 1000)
+    finally:
+        await store.close()
+    return answers[-1].model_version
 
 
 async def _three_questions(page: Any, served: Served) -> list[str]:

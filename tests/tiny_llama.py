@@ -1,6 +1,6 @@
 """Make a Llama of a few hundred kilobytes with random weights: everything that the engine does, in milliseconds.
 
-Run as: python tests/tiny_llama.py FOLDER
+Run as: python tests/tiny_llama.py FOLDER [SEED]
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TEMPLATE = (
 )
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, seed: int) -> None:
     """Write a Hugging Face directory."""
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {word: at for at, word in enumerate([*CONTROL, *letters])}
@@ -35,7 +35,7 @@ def main(folder: Path) -> None:
         additional_special_tokens=[word for word in CONTROL if word != "<|im_end|>"],
         chat_template=TEMPLATE,
     )
-    torch.manual_seed(7)
+    torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=len(vocabulary),
         hidden_size=64,
@@ -58,4 +58,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), int(sys.argv[2]) if sys.argv[2:] else 7)

@@ -1,0 +1,261 @@
+"""The commands about model versions: `askpage models list | show | diff | import | train | promote | ...`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+from rich.table import Table
+
+from console import Json, out, progress_bar
+from model.importing import import_base
+from model.onnx_infer import EngineOptions, resolve
+from model.recipe import Recipe
+from model.training import Training, train
+from model.versions import (
+    ModelVersion,
+    Standing,
+    Status,
+    canary,
+    find_version,
+    list_versions,
+    promote,
+    prune,
+    read_standing,
+    retire,
+    roll_back,
+)
+from options import with_settings
+from settings import Settings
+
+models_app = typer.Typer(help="The model versions.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(help="A version's name, or the beginning of it; live is the live one.")]
+
+
+# Looking
+
+
+@models_app.command("list")
+@with_settings
+def models_list(settings: Settings, as_json: Json = False) -> None:
+    """List the model versions and where they stand."""
+    standing = read_standing(settings.models_dir)
+    rows = [_row(version, standing) for version in list_versions(settings.models_dir)]
+    if as_json:
+        print(json.dumps(rows))  # noqa: T201 - the command's output
+        return
+    table = Table("Version", "Status", "Parent", "Base", "Precision", "Created", "Accuracy")
+    for row in rows:
+        cells = (row[name] for name in ("name", "status", "parent", "base", "precision", "created_at"))
+        share = f" {standing.share:.0%}" if row["status"] == Status.CANARY else ""
+        first, status, *rest = (_cell(value) for value in cells)
+        table.add_row(first, status + share, *rest, _cell(row["scores"].get("accuracy")))
+    out.print(table)
+
+
+@models_app.command("show")
+@with_settings
+def models_show(settings: Settings, name: Name = "live", as_json: Json = False) -> None:
+    """Show one version: what it learned from, how, and what was measured."""
+    version = _find(settings, name)
+    row = _row(version, read_standing(settings.models_dir)) | {"files": dict(version.files)}
+    if as_json:
+        print(json.dumps(row))  # noqa: T201 - the command's output
+        return
+    table = Table("What", "Value")
+    for what, value in _flat(row).items():
+        table.add_row(what, _cell(value))
+    out.print(table)
+
+
+@models_app.command("diff")
+@with_settings
+def models_diff(settings: Settings, one: Name, other: Name = "live", as_json: Json = False) -> None:
+    """Show in what two versions differ: origin, recipe, scores."""
+    standing = read_standing(settings.models_dir)
+    left, right = (_flat(_row(_find(settings, name), standing)) for name in (one, other))
+    differing = {
+        what: (left.get(what), right.get(what))
+        for what in dict.fromkeys([*left, *right])
+        if left.get(what) != right.get(what)
+    }
+    if as_json:
+        print(json.dumps(differing))  # noqa: T201 - the command's output
+        return
+    table = Table("What", str(left["name"]), str(right["name"]))
+    for what, values in differing.items():
+        table.add_row(what, *map(_cell, values))
+    out.print(table)
+
+
+# Making
+
+
+@models_app.command("import")
+@with_settings
+def models_import(
+    settings: Settings,
+    base: Annotated[str, typer.Argument(help="As the setting base_model; empty imports that one.")] = "",
+) -> None:
+    """Import a base model: make an ONNX version of it that this machine can serve."""
+    folder = import_with_bar(settings, base or settings.base_model)
+    out.print(f"Imported: {folder}", markup=False)
+
+
+def import_with_bar(settings: Settings, base: str) -> Path:
+    """Import a base model unless that is done, and show how far it is. Raises ImportFailed."""
+    with progress_bar() as bar:
+        task = bar.add_task("Importing the model", total=1.0)
+
+        def show(step: str, share: float) -> None:
+            bar.update(task, description=step, completed=share)
+
+        device = resolve(EngineOptions(device=settings.device)).device
+        return import_base(base, settings.models_dir, device, on_progress=show)
+
+
+@models_app.command("train")
+@with_settings
+def models_train(
+    settings: Settings,
+    dataset: Annotated[Path, typer.Argument(help="A folder of training examples.")],
+    parent: Annotated[str, typer.Option("--parent", help="Descend from this version.")] = "live",
+    as_json: Json = False,
+) -> None:
+    """Train a candidate on a dataset; run again in the same words, it goes on where it was interrupted."""
+    training = Training(
+        dataset=dataset,
+        models_dir=settings.models_dir,
+        recipe=recipe_of(settings),
+        parent=_find(settings, parent).name,
+        tracking=settings.tracking_uri,
+    )
+    with progress_bar() as bar:
+        task = bar.add_task("Training", total=1.0)
+
+        def show(step: str, share: float) -> None:
+            bar.update(task, description=step, completed=share)
+
+        version = train(training, on_progress=show)
+    if as_json:
+        print(json.dumps(_row(version, read_standing(settings.models_dir))))  # noqa: T201 - the command's output
+        return
+    out.print(f"The candidate is {version.name}. `askpage models promote {version.name}` lets it answer.")
+
+
+def recipe_of(settings: Settings) -> Recipe:
+    """Return how the settings train."""
+    return Recipe(
+        start=settings.training_start,
+        weights=settings.training_weights,
+        rank=settings.training_rank,
+        learning_rate=settings.training_learning_rate,
+        epochs=settings.training_epochs,
+        batch=settings.training_batch,
+        at_once=settings.training_at_once,
+        checkpointing=settings.training_checkpointing,
+        optimiser=settings.training_optimiser,
+        longest_tokens=settings.training_longest_tokens,
+        validation_share=settings.training_validation_share,
+        patience=settings.training_patience,
+        preference=settings.training_preference,
+        seed=settings.training_seed,
+        threads=settings.training_threads,
+        device=settings.device,
+        processes=settings.training_processes,
+    )
+
+
+# Who answers whom
+
+
+@models_app.command("promote")
+@with_settings
+def models_promote(settings: Settings, name: Name) -> None:
+    """Let a version answer everybody; a bot that runs takes it within seconds, without a dropped answer."""
+    _tell(promote(settings.models_dir, _find(settings, name).name))
+
+
+@models_app.command("canary")
+@with_settings
+def models_canary(
+    settings: Settings,
+    name: Name,
+    share: Annotated[float, typer.Option("--share", help="Of the conversations, 0 to 1; 0 ends it.")] = 0.1,
+) -> None:
+    """Let a version answer a share of the conversations."""
+    _tell(canary(settings.models_dir, _find(settings, name).name, share))
+
+
+@models_app.command("rollback")
+@with_settings
+def models_rollback(settings: Settings) -> None:
+    """Take back the last step: end the canary; without one, let the version answer that was live before."""
+    _tell(roll_back(settings.models_dir))
+
+
+@models_app.command("retire")
+@with_settings
+def models_retire(settings: Settings, name: Name) -> None:
+    """Withdraw a candidate or a canary."""
+    _tell(retire(settings.models_dir, _find(settings, name).name))
+
+
+@models_app.command("prune")
+@with_settings
+def models_prune(
+    settings: Settings,
+    keep: Annotated[int, typer.Option("--keep", min=0, help="How many retired versions stay.")] = 3,
+) -> None:
+    """Delete old retired versions; never a base model, nor the version that a roll back takes."""
+    gone = prune(settings.models_dir, keep)
+    out.print(f"{len(gone)} versions are deleted{': ' if gone else ''}{', '.join(gone)}.", markup=False)
+
+
+def _find(settings: Settings, name: str) -> ModelVersion:
+    """Return the version of that name, or the only one that begins so. Raises ModelMissing."""
+    if name == "live":
+        name = read_standing(settings.models_dir).name
+    names = [version.name for version in list_versions(settings.models_dir)]
+    begun = [known for known in names if known.startswith(name)]
+    return find_version(settings.models_dir, begun[0] if name not in names and len(begun) == 1 else name)
+
+
+def _tell(standing: Standing) -> None:
+    rest = f"; {standing.canary} answers {standing.share:.0%} of the conversations" if standing.canary else ""
+    out.print(f"{standing.name} is live{rest}.", markup=False, soft_wrap=True)
+
+
+def _row(version: ModelVersion, standing: Standing) -> dict[str, Any]:
+    return {
+        "name": version.name,
+        "status": str(standing.status_of(version.name)),
+        "live": version.name == standing.name,
+        "parent": version.parent,
+        "base": version.base,
+        "precision": version.precision,
+        "created_at": version.created_at.isoformat(timespec="seconds"),
+        "licence": version.licence,
+        "builder": version.builder,
+        "dataset": version.dataset,
+        "scores": dict(version.scores),
+        "training": dict(version.training),
+    }
+
+
+def _flat(row: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Return nested figures as one table: "training recipe rank"."""
+    flat: dict[str, Any] = {}
+    for name, value in row.items():
+        what = f"{above} {name.replace('_', ' ')}".strip()
+        flat |= _flat(cast("dict[str, Any]", value), what) if isinstance(value, dict) else {what: value}
+    return flat
+
+
+def _cell(value: object) -> str:
+    if value is None or value == "":
+        return "–"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,237 @@
+"""The loop in which an adapter learns: batches, losses, when to stop, and checkpoints that a kill cannot break.
+
+Our own loop instead of a trainer from a library, since four things have to hold that theirs make hard: the tokens are
+the engine's own, examples weigh differently, a run that was killed and goes on ends with the same weights, and it
+needs no further packages. On several GPUs every process computes its part of each step and the gradients are added
+up, so the result does not depend on how many there are.
+
+What is learned: the completion (cross entropy on its tokens alone, never on the prompt), and where `preference` says
+so, that it is likelier than what reviewers did not let stand (DPO: Rafailov et al. 2023, https://arxiv.org/abs/2305.18290;
+beside the cross entropy, as there the likelihood of both may fall: Pang et al. 2024, https://arxiv.org/abs/2404.19733).
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from peft import get_peft_model_state_dict, set_peft_model_state_dict
+from torch.nn.functional import cross_entropy, logsigmoid
+
+from model.dataset import Encoded, mixed
+from model.recipe import Recipe, steps_of
+
+# pyright: basic
+# (torch, peft and accelerate are typed in parts only)
+
+_WARM_UP = 0.1  # share of the steps
+_LONGEST_GRADIENT = 1.0
+_VALIDATIONS = 4  # an epoch
+
+
+@dataclass
+class Progress:
+    """Where a training is: everything but the weights, which lie beside it in a checkpoint."""
+
+    step: int = 0
+    best_loss: float = math.inf
+    best_step: int = 0
+    without_progress: int = 0
+    best: dict[str, Any] = field(default_factory=dict)
+    tracked: str = ""
+
+
+Measured = Callable[[int, int, dict[str, float]], None]
+"""(step, of how many, figures by name)."""
+
+
+class Learner:
+    """A model with a trainable adapter, what it learns from, and how far it is."""
+
+    def __init__(
+        self,
+        model: Any,
+        examples: Sequence[Encoded],
+        validation: Sequence[Encoded],
+        recipe: Recipe,
+        accelerator: Accelerator,
+    ) -> None:
+        self.model = model
+        self.accelerator = accelerator
+        self.recipe = recipe
+        self.examples, self.validation = examples, validation
+        self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self.optimiser = _optimiser(recipe, self.parameters, model.device.type)
+        kinds = [example.kind for example in examples]
+        order = [mixed(kinds, f"{recipe.seed}|{epoch}") for epoch in range(recipe.epochs)]
+        self.steps = steps_of(recipe.epochs, recipe.batch, order)
+        self.progress = Progress()
+        self._before: dict[int, tuple[float, float]] = {}
+
+    def learn(self, checkpoint: Path, measured: Measured) -> None:
+        """Learn until the steps are done or it gets no better; the adapter is then the best that there was."""
+        recipe, progress = self.recipe, self.progress
+        pause = recipe.validate_steps or max(1, len(self.steps) // (_VALIDATIONS * recipe.epochs))
+        if recipe.preference:
+            self._think_before(range(len(self.examples)))
+        self.resume(checkpoint)
+        while progress.step < len(self.steps) and progress.without_progress < recipe.patience:
+            began = time.monotonic()
+            figures = {"loss": self._step(self.steps[progress.step])}
+            progress.step += 1
+            done = progress.step == len(self.steps)
+            if self.validation and (done or progress.step % pause == 0):
+                figures["validation_loss"] = self._validate()
+            figures["seconds"] = time.monotonic() - began
+            measured(progress.step, len(self.steps), figures)
+            if done or progress.step % recipe.keep_steps == 0:
+                self.keep(checkpoint)
+        if progress.best:
+            set_peft_model_state_dict(self.model, progress.best)
+
+    def loss(self, examples: Sequence[Encoded]) -> float:
+        """Return the mean cross entropy of the completions' tokens."""
+        self.model.eval()
+        total, tokens = 0.0, 0
+        with torch.inference_mode():
+            for at in range(0, len(examples), self.recipe.at_once):
+                part = examples[at : at + self.recipe.at_once]
+                total += sum(float(one.sum()) for one in self._losses(part, [one.completion for one in part]))
+                tokens += sum(len(one.completion) for one in part)
+        self.model.train()
+        return total / tokens
+
+    def keep(self, checkpoint: Path) -> None:
+        """Write everything that is needed to go on: under a temporary name, then renamed."""
+        if not self.accelerator.is_main_process:
+            return
+        part = checkpoint.with_name(checkpoint.name + ".part")
+        with part.open("wb") as file:
+            torch.save(
+                {
+                    "progress": vars(self.progress),
+                    "adapter": get_peft_model_state_dict(self.model),
+                    "optimiser": self.optimiser.state_dict(),
+                },
+                file,
+            )
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(checkpoint)
+
+    def resume(self, checkpoint: Path) -> None:
+        """Go on from a checkpoint, if there is one."""
+        if checkpoint.exists():
+            kept = torch.load(checkpoint, map_location=self.model.device, weights_only=True)
+            set_peft_model_state_dict(self.model, kept["adapter"])
+            self.optimiser.load_state_dict(kept["optimiser"])
+            vars(self.progress).update(kept["progress"])
+
+    def _step(self, batch: Sequence[int]) -> float:
+        """Learn from one batch; return its loss. Each step draws its own chance, so a resumed run draws the same."""
+        recipe, accelerator, step = self.recipe, self.accelerator, self.progress.step
+        torch.manual_seed(recipe.seed * 1_000_003 + step * 1009 + accelerator.process_index)
+        self.model.train()
+        for group in self.optimiser.param_groups:
+            group["lr"] = recipe.learning_rate * pace(step, len(self.steps))
+        tokens = sum(self.examples[at].weight * len(self.examples[at].completion) for at in batch)
+        mine = batch[accelerator.process_index :: accelerator.num_processes]
+        total = torch.zeros((), device=self.model.device)
+        for at in range(0, len(mine), recipe.at_once):
+            loss = self._weighed(mine[at : at + recipe.at_once], tokens, len(batch))
+            loss.backward()
+            total += loss.detach()
+        for parameter in self.parameters:
+            own = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+            parameter.grad = accelerator.reduce(own, "sum")
+        torch.nn.utils.clip_grad_norm_(self.parameters, _LONGEST_GRADIENT)
+        self.optimiser.step()
+        self.optimiser.zero_grad()
+        return accelerator.reduce(total, "sum").item()  # pyright: ignore[reportAttributeAccessIssue]
+
+    def _weighed(self, part: Sequence[int], tokens: float, count: int) -> torch.Tensor:
+        """Return this part's share of a step's loss, of `tokens` weighed tokens and `count` examples in all."""
+        examples = [self.examples[at] for at in part]
+        said = self._losses(examples, [one.completion for one in examples])
+        weighed = [one.weight * losses.sum() for one, losses in zip(examples, said, strict=True)]
+        loss = torch.stack(weighed).sum() / tokens
+        pairs = [at for at in range(len(part)) if examples[at].rejected] if self.recipe.preference else []
+        if pairs:
+            unsaid = self._losses([examples[at] for at in pairs], [examples[at].rejected for at in pairs])
+            for at, losses in zip(pairs, unsaid, strict=True):
+                said_before, unsaid_before = self._before[part[at]]
+                gain = (said_before - said[at].sum()) - (unsaid_before - losses.sum())
+                preferred = -logsigmoid(self.recipe.preference_beta * gain)
+                loss = loss + self.recipe.preference * examples[at].weight * preferred / count
+        return loss
+
+    def _losses(
+        self, examples: Sequence[Encoded], completions: Sequence[Sequence[int]]
+    ) -> list[torch.Tensor]:
+        """Return the cross entropy of every token of each completion.
+
+        Rows are filled up on the left, so that completions end together, and only their logits are computed.
+        """
+        rows = [[*one.prompt, *said] for one, said in zip(examples, completions, strict=True)]
+        longest, kept = max(map(len, rows)), max(map(len, completions)) + 1
+        ids = torch.tensor([[0] * (longest - len(row)) + row for row in rows], device=self.model.device)
+        seen = torch.tensor(
+            [[0] * (longest - len(row)) + [1] * len(row) for row in rows], device=self.model.device
+        )
+        logits = self.model(
+            input_ids=ids,
+            attention_mask=seen,
+            position_ids=(seen.cumsum(-1) - 1).clamp(min=0),
+            logits_to_keep=kept,
+            use_cache=False,
+        ).logits[:, :-1]
+        losses = cross_entropy(logits.float().transpose(1, 2), ids[:, 1 - kept :], reduction="none")
+        return [losses[at, -len(said) :] for at, said in enumerate(completions)]
+
+    def _validate(self) -> float:
+        progress, loss = self.progress, self.loss(self.validation)
+        if loss < progress.best_loss:
+            progress.best_loss, progress.best_step, progress.without_progress = loss, progress.step, 0
+            progress.best = {
+                name: value.detach().cpu().clone()
+                for name, value in get_peft_model_state_dict(self.model).items()
+            }
+        else:
+            progress.without_progress += 1
+        return loss
+
+    def _think_before(self, every: Sequence[int]) -> None:
+        """Note how likely both sides of each pair were before anything was learned."""
+        self.model.eval()
+        with torch.inference_mode():
+            for at in every:
+                one = self.examples[at]
+                if one.rejected:
+                    said, unsaid = (
+                        float(self._losses([one], [text])[0].sum()) for text in (one.completion, one.rejected)
+                    )
+                    self._before[at] = (said, unsaid)
+        self.model.train()
+
+
+def pace(step: int, steps: int) -> float:
+    """Return the share of the learning rate at a step: it warms up, then falls as a cosine does, not quite to nothing."""
+    warm = max(1, math.ceil(steps * _WARM_UP))
+    if step < warm:
+        return (step + 1) / warm
+    return 0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+
+
+def _optimiser(recipe: Recipe, parameters: list[Any], device: str) -> Any:
+    if recipe.optimiser == "paged" or (recipe.optimiser == "auto" and device == "cuda"):
+        from bitsandbytes.optim.adamw import PagedAdamW8bit  # noqa: PLC0415 - only where it is wanted
+
+        return PagedAdamW8bit(parameters, lr=recipe.learning_rate, weight_decay=0.0)
+    return torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=0.0)

@@ -1,0 +1,145 @@
+"""What a model learns from: a folder of training examples is read, and each becomes the tokens of the prompt as it was.
+
+    folder/examples.jsonl    one `TrainingExample` a line, as JSON
+    folder/card.json         tells at least the dataset's name ("dataset", or "name")
+
+The prompt is `model/prompt.py`'s, through the same template and tokenizer that the engine answers with: what is
+learned is what will be asked, token by token.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from model import prompt, wording
+from model.chat_text import ChatText
+from model.files import sha256_of
+from records import Passage, TrainingExample
+
+EXAMPLES, CARD = "examples.jsonl", "card.json"
+_KNOWN = {field.name for field in fields(TrainingExample)}
+_SCALE = 1 << 64
+
+
+class ExamplesInvalid(ValueError):
+    """A folder is no dataset; the message says where, for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """The examples of one folder. `sha256` is of the file as it is: what was deleted since then is not in it."""
+
+    name: str
+    sha256: str
+    examples: tuple[TrainingExample, ...]
+
+    def split(self, validation_share: float) -> tuple[list[TrainingExample], list[TrainingExample]]:
+        """Return what is trained on and what tells when to stop, by a hash of the answer's id: never what is held out."""
+        sides: tuple[list[TrainingExample], list[TrainingExample]] = ([], [])
+        for example in self.examples:
+            if not example.held_out:
+                drawn = hashlib.sha256(f"validation|{example.answer_id}".encode()).digest()[:8]
+                sides[int.from_bytes(drawn) < validation_share * _SCALE].append(example)
+        return sides
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One example as tokens. `completion` and `rejected` end with the end of the turn; `rejected` may be empty."""
+
+    prompt: tuple[int, ...]
+    completion: tuple[int, ...]
+    rejected: tuple[int, ...]
+    weight: float
+    kind: str
+
+    def __len__(self) -> int:
+        return len(self.prompt) + max(len(self.completion), len(self.rejected))
+
+
+def read_dataset(folder: Path) -> Dataset:
+    """Read a dataset's folder. Raises ExamplesInvalid with the file and line."""
+    try:
+        card = json.loads((folder / CARD).read_text("utf-8"))
+        name = str(card.get("dataset") or card["name"])
+        lines = (folder / EXAMPLES).read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ExamplesInvalid(f"{folder} is no dataset of examples: {error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ExamplesInvalid(f"{folder / CARD} does not say which dataset it is") from error
+    examples: dict[str, TrainingExample] = {}
+    for number, line in enumerate(lines, 1):
+        example = _example(line, f"{folder / EXAMPLES}, line {number}")
+        if example.answer_id in examples:
+            raise ExamplesInvalid(f"{folder / EXAMPLES}, line {number}: {example.answer_id} is there twice")
+        examples[example.answer_id] = example
+    if not examples:
+        raise ExamplesInvalid(f"{folder / EXAMPLES} holds no example")
+    return Dataset(name, sha256_of(folder / EXAMPLES), tuple(examples.values()))
+
+
+def _example(line: str, where: str) -> TrainingExample:
+    try:
+        raw: dict[str, Any] = json.loads(line)
+        passages = tuple(
+            Passage(**passage | {"fetched_at": datetime.fromisoformat(passage["fetched_at"])})
+            for passage in raw["passages"]
+        )
+        given: dict[str, Any] = {name: raw[name] for name in raw if name in _KNOWN - {"passages"}}
+        example = TrainingExample(**given, passages=passages)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ExamplesInvalid(f"{where} is no training example: {type(error).__name__} {error}") from error
+    if problem := _problem(example):
+        raise ExamplesInvalid(f"{where}: {problem}")
+    return example
+
+
+def _problem(example: TrainingExample) -> str:
+    texts = (example.answer_id, example.question_text, example.completion)
+    if not all(isinstance(text, str) and text.strip() for text in texts):  # pyright: ignore[reportUnnecessaryIsInstance] - JSON
+        return "it needs an answer_id, a question_text and a completion"
+    if not wording.plain(example.completion):
+        return "its completion has no words but links or markup"
+    if not example.passages:
+        return "it has no passage"
+    good = isinstance(example.weight, int | float) and 0 < example.weight < float("inf")  # pyright: ignore[reportUnnecessaryIsInstance]
+    return "" if good else f"its weight is {example.weight}, not a number above 0"
+
+
+def encode(text: ChatText, example: TrainingExample) -> Encoded:
+    """Return the tokens of the prompt that the engine would be given, and of what it should, and should not, say."""
+    asked = text.render(prompt.messages(example.question_text, example.passages))
+    rejected = wording.plain(example.rejected_text)
+    return Encoded(
+        prompt=tuple(text.encode(asked)),
+        completion=_said(text, wording.plain(example.completion)),
+        rejected=_said(text, rejected) if rejected else (),
+        weight=float(example.weight),
+        kind=example.kind,
+    )
+
+
+def _said(text: ChatText, words: str) -> tuple[int, ...]:
+    return (*text.encode(text.neutralise(words)), text.end_of_turn)
+
+
+def mixed(kinds: Sequence[str], seed: str) -> list[int]:
+    """Return an order in which every kind is spread evenly: replayed and unanswerable examples are in every batch."""
+    draw = random.Random(seed)  # noqa: S311 - a shuffle that can be repeated
+    by_kind: defaultdict[str, list[int]] = defaultdict(list)
+    for at in draw.sample(range(len(kinds)), len(kinds)):
+        by_kind[kinds[at]].append(at)
+    places = [
+        ((rank + draw.random()) / len(group), at)
+        for _, group in sorted(by_kind.items())
+        for rank, at in enumerate(group)
+    ]
+    return [at for _, at in sorted(places)]

@@ -1,0 +1,404 @@
+"""Training examples become a candidate version: an adapter learns (QLoRA), is merged, exported, checked and named.
+
+Run as: python -m model.qlora_update DATASET_FOLDER [--models-dir data/models] [--parent VERSION] [--rank 16] ...
+        accelerate launch --num_processes 2 -m model.qlora_update DATASET_FOLDER ...       (a process for each GPU)
+
+Read it from top to bottom: `update` is the job. It runs in a process of its own, never in the one that answers. Every
+step leaves its result under `models_dir/.NAME.part` by a rename, so a run that was interrupted, by Ctrl-C or `kill -9`,
+goes on where it was when it is started again in the same words:
+
+    hf/              the base model's weights, unpacked               (where the base is no directory)
+    checkpoint.pt    adapter, optimiser and progress, while it learns
+    adapter/         what was learned
+    merged/          base and adapter as one model
+    onnx/            the graph, with the manifest written last; renamed to models_dir/NAME it is the version
+
+The same file trains the default model on a processor and Llama-2-7B on GPUs: `model/recipe.py` has what differs. What
+the libraries print goes to `models_dir/.update.log`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import logging
+import os
+import shutil
+import sys
+import threading
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from model.chat_text import ChatText
+from model.dataset import Dataset, Encoded, ExamplesInvalid, encode, read_dataset
+from model.export_onnx import BUNDLED, Refused, build, version_of_builder, weights_of
+from model.files import hashes_of, only_one, sync_files, whole_folder, write_durably
+from model.importing import version_name
+from model.recipe import Recipe, add_options, recipe_from
+from model.reporting import Report, Shown, end_with_parent
+from model.tracking import Tracking, open_tracking
+from model.versions import (
+    ModelVersion,
+    VersionError,
+    find_version,
+    live_version,
+    read_version,
+    write_version,
+)
+
+# pyright: basic
+# (torch, transformers, peft and bitsandbytes are typed in parts only)
+
+_COMPARED = 8  # examples
+ADAPTER = "adapter"
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One training: what is learned from, which version it descends from, how, and where it is done."""
+
+    dataset: Dataset
+    parent: ModelVersion
+    recipe: Recipe
+    models_dir: Path
+
+    @property
+    def name(self) -> str:
+        """The version's name: the same examples, parent and recipe are the same training."""
+        digest = self.recipe.digest(self.dataset.sha256, self.parent.name)
+        return f"{version_name(self.parent.base, digest)}-{self.parent.precision}"
+
+    @property
+    def work(self) -> Path:
+        """Where what is finished lies until everything is."""
+        return self.models_dir / f".{self.name}.part"
+
+    @property
+    def going_on(self) -> Path | None:
+        """The parent's adapter, where learning goes on from it."""
+        adapter = self.parent.folder / ADAPTER
+        return adapter if self.recipe.start == "parent" and adapter.is_dir() else None
+
+
+def update(job: Update, report: Report, tracking: Tracking) -> ModelVersion | None:
+    """Make the version, unless it is there already; None in a process that only helps another.
+
+    Raises Refused, ExamplesInvalid, agreement.Disagrees, ImportError and OSError; each is a sentence for a person.
+    """
+    done = read_version(job.models_dir / job.name)
+    if done is not None:
+        return done
+    from accelerate import Accelerator  # noqa: PLC0415 - seconds, and not every machine has it
+
+    accelerator = Accelerator(cpu=job.recipe.device == "cpu")
+    job.work.mkdir(parents=True, exist_ok=True)
+    with _alone(job.work) if accelerator.is_main_process else contextlib.nullcontext():
+        text = ChatText(job.parent.folder)
+        learned, validation = _encoded(job, text)
+        report.part(0.0, 0.15)
+        with accelerator.main_process_first():
+            hf, _ = weights_of(job.parent.base, job.work, report)
+        report.part(0.15, 0.8)
+        training = _learn(job, hf, (learned, validation), report, tracking, accelerator)
+        if not accelerator.is_main_process:
+            return None
+        report.part(0.8, 0.85)
+        merged = _merge(job, hf, report)
+        report.part(0.85, 1.0)
+        return _publish(job, merged, (validation or learned)[:_COMPARED], training, report)
+
+
+def _encoded(job: Update, text: ChatText) -> tuple[list[Encoded], list[Encoded]]:
+    """Return the tokens of what is learned and of what tells when to stop; what is too long is left out."""
+    learned, validation = (
+        [one for example in side if len(one := encode(text, example)) <= job.recipe.longest_tokens]
+        for side in job.dataset.split(job.recipe.validation_share)
+    )
+    if not learned:
+        raise ExamplesInvalid(
+            f"nothing in the dataset {job.dataset.name} can be learned from: all of it is held out, kept for "
+            f"validation, or longer than {job.recipe.longest_tokens} tokens"
+        )
+    return learned, validation
+
+
+# Learn
+
+
+def _learn(
+    job: Update,
+    hf: Path,
+    examples: tuple[list[Encoded], list[Encoded]],
+    report: Report,
+    tracking: Tracking,
+    accelerator: Any,
+) -> dict[str, Any]:
+    """Leave `adapter/`, and say how it was learned."""
+    told = job.work / "training.json"
+    if told.exists():
+        return json.loads(told.read_text("utf-8"))
+    report.step("loading the base model", 0.0, 0.05)
+    from model.adapter import Learner  # noqa: PLC0415 - torch
+
+    learned, validation = examples
+    model = adapted(hf, job.recipe, accelerator.device, job.going_on)
+    learner = Learner(model, learned, validation, job.recipe, accelerator)
+    main = accelerator.is_main_process
+    timing = _Timing(report)
+    with _tracked(job, tracking, learner.progress) if main else contextlib.nullcontext():
+        report.step("measuring before it learns", 0.05, 0.1)
+        before = learner.loss(validation) if validation else None
+
+        def measured(step: int, steps: int, figures: dict[str, float]) -> None:
+            timing.tell(step, steps, figures)
+            if main:
+                tracking.measured(step, figures)
+
+        learner.learn(job.work / "checkpoint.pt", measured)
+    progress = learner.progress
+    training = {
+        "recipe": asdict(job.recipe),
+        "examples": len(learned),
+        "kinds": {
+            kind: sum(one.kind == kind for one in learned) for kind in sorted({one.kind for one in learned})
+        },
+        "validation_examples": len(validation),
+        "validation_loss_before": before,
+        "validation_loss": progress.best_loss if progress.best else None,
+        "steps": progress.step,
+        "best_step": progress.best_step if progress.best else progress.step,
+        "goes_on_from": job.going_on.parent.name if job.going_on else None,
+        "tracked_as": progress.tracked,
+    }
+    if main:
+        with whole_folder(job.work / ADAPTER) as part:
+            model.save_pretrained(part)
+        write_durably(told, json.dumps(training))
+    return training
+
+
+def adapted(hf: Path, recipe: Recipe, device: Any, going_on: Path | None) -> Any:
+    """Return the frozen base with an adapter that learns: a new one, or the one that it goes on with."""
+    import torch  # noqa: PLC0415 - the heavy libraries are imported by the step that needs them
+    from peft import LoraConfig, PeftModel, get_peft_model  # noqa: PLC0415
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig  # noqa: PLC0415
+
+    weights = recipe.weights if recipe.weights != "auto" else "nf4" if device.type == "cuda" else "fp32"
+    lies: dict[str, Any] = {"dtype": torch.float32 if weights == "fp32" else torch.bfloat16}
+    if weights == "nf4":
+        lies["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=torch.bfloat16,
+        )
+    if recipe.threads:
+        torch.set_num_threads(recipe.threads)
+    torch.manual_seed(recipe.seed)
+    model = AutoModelForCausalLM.from_pretrained(hf, device_map={"": device}, **lies)
+    if recipe.checkpointing:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        model.enable_input_require_grads()
+    if going_on is not None:
+        return PeftModel.from_pretrained(model, going_on, is_trainable=True)
+    shape = LoraConfig(
+        r=recipe.rank,
+        lora_alpha=2 * recipe.rank,
+        lora_dropout=recipe.dropout,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+    )
+    return get_peft_model(model, shape)
+
+
+class _Timing:
+    """Tells how far the learning is, with its loss and the time that is left."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._seconds: list[float] = []
+
+    def tell(self, step: int, steps: int, figures: dict[str, float]) -> None:
+        self._seconds = [*self._seconds[-19:], figures["seconds"]]
+        left_s = (steps - step) * sum(self._seconds) / len(self._seconds)
+        validated = (
+            f", on validation {figures['validation_loss']:.3f}" if "validation_loss" in figures else ""
+        )
+        left = f"{left_s / 60:.0f} min" if left_s >= 60 else f"{left_s:.0f} s"  # noqa: PLR2004 - a minute
+        words = (
+            f"learning, step {step} of {steps}, loss {figures['loss']:.3f}{validated}, {left} left at most"
+        )
+        self._report.step(words, 0.1 + 0.9 * step / steps, 1.0)
+
+
+@contextmanager
+def _tracked(job: Update, tracking: Tracking, progress: Any) -> Generator[None]:
+    """Begin a tracked run, or go on with the one of the checkpoint, and end it however the learning ends."""
+    noted = job.work / "tracked"
+    parameters = {**asdict(job.recipe), "dataset": job.dataset.name, "parent": job.parent.name}
+    progress.tracked = tracking.begin(
+        job.name, parameters, noted.read_text("utf-8") if noted.exists() else ""
+    )
+    write_durably(noted, progress.tracked)
+    try:
+        yield
+    except BaseException as error:
+        tracking.end("FAILED", {"problem": type(error).__name__})
+        raise
+    tracking.end("FINISHED", {"version": job.name, "dataset": job.dataset.name, "parent": job.parent.name})
+
+
+# Merge
+
+
+def _merge(job: Update, hf: Path, report: Report) -> Path:
+    """Leave `merged/`: the base's own weights, never the rounded ones, with what the adapter adds to them."""
+    merged = job.work / "merged"
+    if merged.exists():
+        return merged
+    report.step("merging the adapter", 0.0, 1.0)
+    from peft import PeftModel  # noqa: PLC0415
+    from transformers import AutoModelForCausalLM  # noqa: PLC0415
+
+    base = AutoModelForCausalLM.from_pretrained(hf, dtype="auto")
+    whole = PeftModel.from_pretrained(base, job.work / ADAPTER).merge_and_unload(safe_merge=True)
+    with whole_folder(merged) as part:
+        whole.save_pretrained(part)
+        for file in hf.iterdir():  # the tokenizer, the chat template, the model card with its licence
+            if (
+                file.is_file()
+                and not (part / file.name).exists()
+                and file.suffix not in (".safetensors", ".bin")
+            ):
+                shutil.copy(file, part)
+    return merged
+
+
+# Export, check, publish
+
+
+def _publish(
+    job: Update, merged: Path, compared: Sequence[Encoded], training: dict[str, Any], report: Report
+) -> ModelVersion:
+    """Export the merged model, compare it with torch, and only then make it a version."""
+    onnx, precision = job.work / "onnx", job.parent.precision
+    if not onnx.exists():
+        build(merged, onnx, precision, report)
+    report.step("comparing the graph with the model", 0.95, 0.99)
+    from model.agreement import compare  # noqa: PLC0415
+
+    if ChatText(onnx).end_of_turn != ChatText(job.parent.folder).end_of_turn:
+        raise Refused("the exported model has another chat template than its parent")
+    agreed = compare(merged, onnx, precision, compared)
+    agreed.check(precision)
+    report.step("writing the manifest", 0.99, 1.0)
+    shutil.copytree(job.work / ADAPTER, onnx / ADAPTER, dirs_exist_ok=True)
+    (onnx / ADAPTER / "README.md").unlink(missing_ok=True)  # a form that nobody filled in
+    version = ModelVersion(
+        name=job.name,
+        parent=job.parent.name,
+        base=job.parent.base,
+        precision=precision,
+        status="candidate",
+        created_at=datetime.now(UTC),
+        weights_uri=str(onnx),
+        files=hashes_of(onnx),
+        licence=job.parent.licence,
+        builder=version_of_builder(),
+        dataset=job.dataset.name,
+        training=training | {"agreement": asdict(agreed)},
+    )
+    sync_files(onnx)
+    write_version(version)
+    onnx.rename(job.models_dir / job.name)
+    sync_files(job.models_dir / job.name)
+    shutil.rmtree(job.work, ignore_errors=True)
+    return read_version(job.models_dir / job.name) or version
+
+
+# Around it
+
+
+@contextmanager
+def _alone(work: Path) -> Generator[None]:
+    try:
+        with only_one(work / ".lock", wait=False):
+            yield
+    except BlockingIOError as error:
+        raise Refused("this training is under way in another process") from error
+
+
+def _job(given: argparse.Namespace) -> Update:
+    """Raises ExamplesInvalid and VersionError."""
+    dataset = read_dataset(given.dataset)
+    parent = find_version(given.models_dir, given.parent) if given.parent else live_version(given.models_dir)
+    return Update(dataset, parent, recipe_from(given), given.models_dir)
+
+
+@contextmanager
+def _reporting(given: argparse.Namespace) -> Generator[Report]:
+    given.models_dir.mkdir(parents=True, exist_ok=True)
+    silent = int(os.environ.get("LOCAL_RANK", "0")) > 0  # noqa: TID251 - the launcher's word to its processes
+    with contextlib.ExitStack() as stack:
+        log = stack.enter_context((given.models_dir / ".update.log").open("a", encoding="utf-8"))
+        if given.json or silent:
+            report = Report(io.StringIO() if silent else sys.stdout, log)
+        else:
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TaskProgressColumn(),
+                TimeElapsedColumn(),
+            )
+            report = Shown(log, stack.enter_context(Progress(*columns)))
+        logging.basicConfig(stream=log, level=logging.INFO)
+        stack.enter_context(contextlib.redirect_stdout(report))
+        stack.enter_context(contextlib.redirect_stderr(report))
+        yield report
+
+
+def main() -> int:
+    """Run `update`, for a person or for a parent process."""
+    parser = argparse.ArgumentParser(description="Train a candidate version on a dataset of examples.")
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("--models-dir", type=Path, default=Path("data/models"))
+    parser.add_argument("--parent", default="", help="the version that it descends from; empty: the live one")
+    parser.add_argument("--tracking", default="off", help="off, empty for a file beside the models, or a URI")
+    parser.add_argument(
+        "--json", action="store_true", help="tell progress to a parent process, and end with it"
+    )
+    add_options(parser)
+    given = parser.parse_args()
+    if given.json:
+        threading.Thread(target=end_with_parent, daemon=True).start()
+    with _reporting(given) as report:
+        try:
+            job = _job(given)
+            if job.parent.base in BUNDLED or Path(job.parent.base).exists():
+                os.environ["HF_HUB_OFFLINE"] = "1"  # noqa: TID251 - the library listens to nothing else
+            version = update(job, report, open_tracking(given.tracking, given.models_dir))
+        except ImportError as error:
+            report.send({"problem": f"training needs {error.name or error}: install askpage[training]"})
+        except (Refused, ExamplesInvalid, VersionError, OSError) as error:
+            report.send({"problem": str(error)})
+        except KeyboardInterrupt:
+            report.send(
+                {"problem": "Interrupted. Start it again in the same words to go on where it stopped."}
+            )
+        else:
+            if version is not None:
+                report.send({"info": {"name": version.name}})
+            return 0
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""A dataset becomes a candidate version, in a process of its own: the end of it that does not need torch.
+
+TrainingFailed     nothing came of it; the message is for a person
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from model.child import OnProgress, StepFailed, run_step
+from model.recipe import Recipe
+from model.versions import ModelVersion, find_version
+
+
+class TrainingFailed(Exception):
+    """No version came of it; the message is for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What is learned from which examples. `parent` names the version that it descends from, empty: the live one.
+
+    `tracking`: "off", empty for a file beside the models, or an MLflow URI.
+    """
+
+    dataset: Path
+    models_dir: Path
+    recipe: Recipe
+    parent: str = ""
+    tracking: str = "off"
+
+
+def train(training: Training, *, on_progress: OnProgress) -> ModelVersion:
+    """Train, merge, export and check, and return the candidate; what is finished already is not done again.
+
+    Takes minutes to hours. Raises TrainingFailed and VersionError.
+    """
+    recipe = training.recipe
+    launcher = ["-m", "accelerate.commands.launch", f"--num_processes={recipe.processes}"]
+    launcher += ["--cpu"] if recipe.device == "cpu" else []
+    arguments = [str(training.dataset.resolve()), f"--models-dir={training.models_dir.resolve()}", "--json"]
+    arguments += [f"--parent={training.parent}", f"--tracking={training.tracking}", *recipe.options()]
+    try:
+        info = run_step(
+            "model.qlora_update", arguments, on_progress, under=launcher if recipe.processes > 1 else ()
+        )
+    except StepFailed as failed:
+        raise TrainingFailed(str(failed)) from failed
+    on_progress("trained", 1.0)
+    return find_version(training.models_dir, str(info["name"]))

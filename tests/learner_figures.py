@@ -1,0 +1,162 @@
+"""What the learning loop computes on a tiny Llama, as JSON: apart from the tests, which do not import torch.
+
+Run as: python tests/learner_figures.py HUGGING_FACE_FOLDER VERSION_FOLDER
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from transformers import AutoModelForCausalLM
+
+from model.adapter import Learner
+from model.chat_text import ChatText
+from model.dataset import Encoded, encode
+from model.qlora_update import adapted
+from model.recipe import Recipe
+from tests.training_data import an_example
+
+# pyright: basic
+# (torch, transformers, peft and accelerate are typed in parts only)
+
+SOBER = Recipe(dropout=0.0, epochs=4, batch=6, learning_rate=0.01, rank=4, weights="fp32", device="cpu")
+
+
+class Bench:
+    """Learners of one tiny model."""
+
+    def __init__(self, hf: Path, version: Path) -> None:
+        self.hf = hf
+        text = ChatText(version)
+        self.examples = [encode(text, an_example(number)) for number in range(12)]
+
+    def learner(
+        self,
+        recipe: Recipe = SOBER,
+        examples: list[Encoded] | None = None,
+        validation: list[Encoded] | None = None,
+    ) -> Learner:
+        model = adapted(self.hf, recipe, torch.device("cpu"), None)
+        return Learner(model, examples or self.examples, validation or [], recipe, Accelerator(cpu=True))
+
+    def learned(self, recipe: Recipe, examples: list[Encoded] | None = None) -> Learner:
+        learner = self.learner(recipe, examples)
+        with tempfile.TemporaryDirectory() as folder:
+            learner.learn(Path(folder) / "checkpoint.pt", lambda _step, _steps, _figures: None)
+        return learner
+
+
+def weights(learner: Learner) -> torch.Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in learner.parameters])
+
+
+def apart(one: Learner, other: Learner) -> float:
+    return float((weights(one) - weights(other)).abs().max())
+
+
+def own_loss(bench: Bench) -> dict[str, float]:
+    """The library's own loss on the completions, one example at a time, beside ours on batches of five."""
+    model = AutoModelForCausalLM.from_pretrained(bench.hf).eval()
+    total, tokens = 0.0, 0
+    for one in bench.examples:
+        ids = torch.tensor([[*one.prompt, *one.completion]])
+        labels = ids.clone()
+        labels[:, : len(one.prompt)] = -100
+        with torch.inference_mode():
+            total += float(model(input_ids=ids, labels=labels).loss) * len(one.completion)
+        tokens += len(one.completion)
+    learner = bench.learner(replace(SOBER, at_once=5))
+    return {"library": total / tokens, "ours": learner.loss(bench.examples)}
+
+
+def pieces(bench: Bench) -> float:
+    """How far weights are apart that were learned in batches of six at once, and two at once, checkpointed."""
+    whole = bench.learned(SOBER)
+    return apart(whole, bench.learned(replace(SOBER, at_once=2, checkpointing=True)))
+
+
+def weighed(bench: Bench) -> dict[str, float]:
+    """An example that weighs twice is one that is there twice; one that weighs almost nothing is not there."""
+    one, other = bench.examples[:2]
+    recipe = replace(SOBER, batch=8, epochs=3)
+    twice = bench.learned(recipe, [replace(one, weight=2.0), other])
+    repeated = bench.learned(recipe, [one, one, other])
+    light = bench.learned(recipe, [one, replace(other, weight=1e-9)])
+    return {"twice": apart(twice, repeated), "nothing": apart(light, bench.learned(recipe, [one]))}
+
+
+def preferences(bench: Bench) -> dict[str, float]:
+    """How much likelier the completion is than what was rejected, after learning with and without preference."""
+    pairs = [one for one in bench.examples if one.rejected]
+
+    def margin(learner: Learner) -> float:
+        rejected = [replace(one, completion=one.rejected) for one in pairs]
+        sizes = [sum(len(one.completion) for one in side) for side in (pairs, rejected)]
+        return learner.loss(rejected) * sizes[1] - learner.loss(pairs) * sizes[0]
+
+    recipe = replace(SOBER, epochs=3)
+    with_it = bench.learned(replace(recipe, preference=1.0, preference_beta=0.5), pairs)
+    return {
+        "before": margin(bench.learner()),
+        "without": margin(bench.learned(recipe, pairs)),
+        "with": margin(with_it),
+        "loss_before": bench.learner().loss(pairs),
+        "loss_with": with_it.loss(pairs),
+    }
+
+
+def stopping(bench: Bench) -> dict[str, float]:
+    """Learning one thing, validated on another: it stops, and what it keeps is the best that there was."""
+    learned, validation = bench.examples[:2], bench.examples[6:]
+    recipe = replace(SOBER, epochs=60, learning_rate=0.05, validate_steps=1, patience=3)
+    learner = bench.learner(recipe, learned, validation)
+    losses: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        learner.learn(
+            Path(folder) / "checkpoint.pt",
+            lambda _step, _steps, figures: losses.append(figures["validation_loss"]),
+        )
+    return {
+        "steps": learner.progress.step,
+        "of": len(learner.steps),
+        "kept": learner.loss(validation),
+        "best": min(losses),
+        "last": losses[-1],
+    }
+
+
+def four_bits(bench: Bench) -> dict[str, Any]:
+    """The frozen weights in NF4, on a processor."""
+    learner = bench.learner(replace(SOBER, weights="nf4", epochs=3))
+    kinds = sorted(
+        {type(module).__name__ for module in learner.model.modules() if "4bit" in type(module).__name__}
+    )
+    before = learner.loss(bench.examples)
+    with tempfile.TemporaryDirectory() as folder:
+        learner.learn(Path(folder) / "checkpoint.pt", lambda _step, _steps, _figures: None)
+    return {"modules": kinds, "before": before, "after": learner.loss(bench.examples)}
+
+
+def main() -> None:
+    """Print the figures."""
+    bench = Bench(Path(sys.argv[1]), Path(sys.argv[2]))
+    figures = {
+        "loss": own_loss(bench),
+        "pieces": pieces(bench),
+        "weights": weighed(bench),
+        "preference": preferences(bench),
+        "stopping": stopping(bench),
+        "four_bits": four_bits(bench),
+    }
+    print(json.dumps(figures))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
