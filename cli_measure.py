@@ -33,11 +33,14 @@ def evaluate_command(
     limit: Annotated[
         int, typer.Option("--limit", min=0, help="Ask this many, spread over the file; 0 asks all.")
     ] = 0,
+    version: Annotated[
+        str, typer.Option("--version", help="Score this model version, not the live one.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
-    """Score the live model on questions with reference answers."""
+    """Score a model on questions with reference answers."""
     items = read_squad(file, limit or None)
-    scores = asyncio.run(_evaluate(settings, items)).as_dict()
+    scores = asyncio.run(measure(settings, items, version)).as_dict()
     if as_json:
         print(json.dumps(scores))  # noqa: T201 - the command's output
         return
@@ -47,12 +50,13 @@ def evaluate_command(
     out.print(table)
 
 
-async def _evaluate(settings: Settings, items: list[Item]) -> Scores:
+async def measure(settings: Settings, items: list[Item], version: str = "") -> Scores:
+    """Ask a model version (empty: the live one) every question of its article, and score the answers."""
     with TemporaryDirectory(prefix="askpage-evaluate-") as folder, progress_bar() as progress:
         # The articles are indexed apart from the instance's own pages.
         scratch = settings.model_copy(update={"data_dir": Path(folder), "page_index": "file"})
-        async with open_shelf(scratch) as shelf, open_answering(settings, shelf) as answering:
-            urls = await _index_articles(shelf.index, items, progress)
+        async with open_shelf(scratch) as shelf, open_answering(settings, shelf, version) as answering:
+            urls = await index_articles(shelf.index, items, progress)
             task = progress.add_task("Asking", total=len(items))
 
             async def ask(item: Item) -> Answer:
@@ -64,7 +68,8 @@ async def _evaluate(settings: Settings, items: list[Item]) -> Scores:
             return await evaluate(items, ask, judged)
 
 
-async def _index_articles(index: Indexes, items: list[Item], progress: Progress) -> dict[str, str]:
+async def index_articles(index: Indexes, items: list[Item], progress: Progress) -> dict[str, str]:
+    """Make a page of each article; return their addresses by title."""
     articles = {item.article.title: item.article for item in items}
     task = progress.add_task("Indexing the articles", total=len(articles))
     urls: dict[str, str] = {}

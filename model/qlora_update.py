@@ -93,14 +93,15 @@ def update(job: Update, report: Report, tracking: Tracking) -> ModelVersion | No
 
     Raises Refused, ExamplesInvalid, agreement.Disagrees, ImportError and OSError; each is a sentence for a person.
     """
-    done = read_version(job.models_dir / job.name)
-    if done is not None:
-        return done
     from accelerate import Accelerator  # noqa: PLC0415 - seconds, and not every machine has it
 
     accelerator = Accelerator(cpu=job.recipe.device == "cpu")
-    job.work.mkdir(parents=True, exist_ok=True)
-    with _alone(job.work) if accelerator.is_main_process else contextlib.nullcontext():
+    with _alone(job.models_dir) if accelerator.is_main_process else contextlib.nullcontext():
+        accelerator.wait_for_everyone()
+        done = read_version(job.models_dir / job.name)
+        if done is not None:
+            return done
+        job.work.mkdir(parents=True, exist_ok=True)
         text = ChatText(job.parent.folder)
         learned, validation = _encoded(job, text)
         report.part(0.0, 0.15)
@@ -328,12 +329,14 @@ def _publish(
 
 
 @contextmanager
-def _alone(work: Path) -> Generator[None]:
+def _alone(models_dir: Path) -> Generator[None]:
     try:
-        with only_one(work / ".lock", wait=False):
+        with only_one(models_dir / ".update.lock", wait=False):
             yield
     except BlockingIOError as error:
-        raise Refused("this training is under way in another process") from error
+        raise Refused(
+            "a training is under way in another process: start this one when that has ended"
+        ) from error
 
 
 def _job(given: argparse.Namespace) -> Update:
