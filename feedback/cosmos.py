@@ -256,6 +256,9 @@ class CosmosStore:
         )
         return sum(found)
 
+    async def overwrite(self) -> None:
+        """Nothing is left over here: the service overwrites by itself."""
+
     async def changes(self, since: str = "") -> tuple[Sequence[Row], str]:
         """Return the rows that were written since a place in the change feed, and the next place.
 

@@ -89,7 +89,7 @@ class _Deleting:
         await self._questions()
         await self._words()
         await self._about()
-        await self._store.drop_rows(())  # overwrites what changed documents have left in a file
+        await self._store.overwrite()
         if again:
             await self._move_on(state="done")
         else:

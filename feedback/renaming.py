@@ -42,7 +42,7 @@ async def rename(store: WholeStore, old: str, new: str) -> None:
             await _rename_inside(store, row, old, change)
             await _rename_document(store, row, change)
         after = page[-1].key
-    await store.drop_rows(())  # overwrites what is gone
+    await store.overwrite()
 
 
 async def _rename_rows(store: WholeStore, table: Table, old: str, change: Change) -> None:

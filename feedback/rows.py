@@ -82,6 +82,10 @@ class WholeStore(FeedbackStore, Rows, Protocol):
         """Where its documents are."""
         ...
 
+    async def overwrite(self) -> None:
+        """Overwrite what was deleted or changed, where it still stands in a file."""
+        ...
+
 
 def key_of(table: Table, fields: Mapping[str, Any]) -> str:
     """Return the key of a row: of equal words on an answer, the order in which they came decides."""

@@ -23,7 +23,7 @@ import telemetry
 from feedback.documents import Document, Documents, Wanted
 from feedback.later import Do, Entry
 from feedback.plain import question_from
-from feedback.rows import PAGE, TABLES, Row, Rows, Table, every_row
+from feedback.rows import PAGE, TABLES, Row, Table, WholeStore, every_row
 from feedback.sqlite import SqliteStore
 from feedback.store import FeedbackStore, RecordInvalid, StoreUnavailable, Undelivered, moment
 from records import Answer, Feedback, Question
@@ -34,15 +34,6 @@ log = logging.getLogger(__name__)
 _ENTRY, _FAILED = "entry", "failed"
 DELIVERED = "delivered"
 """An entry that closes a question of the far store."""
-
-
-class FarStore(FeedbackStore, Rows, Protocol):
-    """A store that may be away."""
-
-    @property
-    def documents(self) -> Documents:
-        """Where its documents are."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +150,7 @@ class Spool:
             await self.near.forget_question(question_id)
             self._questions.discard(question_id)
 
-    async def drain(self, far: FarStore) -> int:
+    async def drain(self, far: WholeStore) -> int:
         """Do what waits, the questions first; return how much was done. Raises StoreUnavailable when it is still away."""
         delivered = [
             row async for row in every_row(self.near, "question") if row.fields["message_id"] is not None
@@ -200,9 +191,9 @@ class Spool:
         async for row in every_row(self.near, "question", person=person):
             if row.fields["asked_at"] <= moment(until):
                 await self.drop_question(row.fields["id"])
-        await self.near.drop_rows(())  # overwrites what is gone
+        await self.near.overwrite()
 
-    async def _move(self, row: Row, far: FarStore) -> None:
+    async def _move(self, row: Row, far: WholeStore) -> None:
         """Carry an answered and delivered question over."""
         question = question_from(row.fields["record"])
         answer = await self.near.answer_to_question(question.id)
@@ -240,7 +231,7 @@ class Spool:
 class SpooledStore:
     """A FeedbackStore: the far store, and where that is away, the spool's own file. `documents` are the far ones."""
 
-    def __init__(self, far: FarStore, spool: Spool) -> None:
+    def __init__(self, far: WholeStore, spool: Spool) -> None:
         self._far = far
         self._near = spool.near
         self.spool = spool
@@ -365,6 +356,10 @@ class SpooledStore:
 
     async def count(self, table: Table) -> int:
         return await self._far.count(table)
+
+    async def overwrite(self) -> None:
+        await self._far.overwrite()
+        await self._near.overwrite()
 
     async def close(self) -> None:
         await self._far.close()

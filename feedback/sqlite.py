@@ -291,6 +291,10 @@ class SqliteStore:
             await self._file.write(lambda connection: sqlite_rows.drop(connection, rows))
             await self._file.overwrite_log()
 
+    async def overwrite(self) -> None:
+        """Overwrite what was deleted or changed: it still stands in the write-ahead log."""
+        await self._file.overwrite_log()
+
     async def count(self, table: Table) -> int:
         """Return how many rows a table has."""
         [(count,)] = await self._file.rows(sqlite_rows.count(table))

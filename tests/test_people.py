@@ -313,6 +313,7 @@ async def test_one_of_many_is_deleted_to_the_last_byte_and_nobody_else_loses_any
     assert (
         len([key for key in left if "audit" in key]) == 1
     )  # that an operator looked, and no more about answers
+    assert RARE.encode() not in await held_by(store, tmp_path)
     after = await town.lines()
     await store.drop_rows(
         [row async for row in every_row(store, "document") if f"document {row.key}" in left]

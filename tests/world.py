@@ -244,6 +244,8 @@ class MemoryStore:
                     name: one for name, one in self.feedback.items() if _number(name) != row.fields["number"]
                 }
 
+    async def overwrite(self) -> None: ...
+
     def _rows(self, table: Table) -> list[Row]:
         match table:
             case "question":
