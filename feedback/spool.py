@@ -17,10 +17,10 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import telemetry
-from feedback.documents import Document, Documents, Wanted
+from feedback.documents import Document, Wanted
 from feedback.later import Do, Entry
 from feedback.plain import question_from
 from feedback.rows import PAGE, TABLES, Row, Table, WholeStore, every_row
