@@ -26,6 +26,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+import telemetry
 from feedback import audit, optout
 from feedback.anonymous import anonymise_answers, anonymise_reviews
 from feedback.deletions import KIND, Deletion, Deletions, ForgetExamples, ForgottenExamples
@@ -94,6 +95,7 @@ class _Deleting:
             await self._move_on(state="done")
         else:
             await self._move_on(state="settling", gone_at=datetime.now(UTC))
+            telemetry.event("person_deleted", count=sum(self._deletion.counts.values()))
         return self._deletion
 
     # What there is
@@ -161,6 +163,7 @@ class _Deleting:
         await self._store.forget_question(noted.question_id)
         if noted.answer_id:
             self._around.forgotten(noted.answer_id)
+            telemetry.event("question_forgotten", answer=telemetry.hashed(noted.answer_id))
         if noted.verified:  # other processes know it by heart
             await self._desk.drop_verified(noted.answer_id)
         await self._documents.remove(GOING, noted.id)

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from exporters.recording import recording
 from feedback.anonymous import NAME
 from feedback.audit import SOMEBODY, Audit, Deed
 from feedback.cosmos import CosmosStore
@@ -453,6 +454,15 @@ async def test_an_export_has_everything_and_nobody_elses_name(town: Town) -> Non
         assert other not in text
     for field in told:
         assert field in json.dumps(told["meaning"]) or field in {"meaning", "made_at", "what_this_is"}
+
+
+async def test_a_deletion_is_told_by_its_size_and_what_waited_for_a_review_waits_no_more(town: Town) -> None:
+    with recording() as told:
+        deletion = await delete(town.store, await begun(town.store))
+        await delete(town.store, deletion)
+    assert told.events("person_deleted") == [{"count": sum(deletion.counts.values())}]
+    assert len(told.events("question_forgotten")) == deletion.counts["answer"]
+    assert ADA not in "".join(record.to_json() for record in told.records)
 
 
 async def test_a_person_whom_nobody_knows_has_nothing(town: Town) -> None:
