@@ -213,7 +213,7 @@ async def test_words_of_the_third_format_are_brought_over_with_their_numbers(tmp
     old = sqlite3.connect(path)  # back to what the third version wrote
     old.executescript(
         "ALTER TABLE feedback RENAME TO words; DROP INDEX feedback_giver; DROP INDEX feedback_source;"
-        "DROP INDEX feedback_key; CREATE TABLE feedback (number INTEGER PRIMARY KEY, answer_id TEXT NOT NULL,"
+        "DROP INDEX feedback_key; DROP INDEX documents_owner; CREATE TABLE feedback (number INTEGER PRIMARY KEY, answer_id TEXT NOT NULL,"
         "giver TEXT NOT NULL, kind TEXT NOT NULL, reaction TEXT NOT NULL, given_at TEXT NOT NULL,"
         "changed_at TEXT NOT NULL, record TEXT NOT NULL, source TEXT NOT NULL DEFAULT '',"
         "UNIQUE (answer_id, giver, kind, reaction, record));"

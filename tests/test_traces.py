@@ -15,7 +15,7 @@ from opentelemetry.trace import SpanKind
 import telemetry
 from exporters.recording import Recording, recording
 from feedback.sqlite import SqliteStore
-from model.answering import Answering
+from model.answering import Answering, always
 from model.chat import OnnxChatModel
 from model.onnx_infer import Engine, EngineOptions
 from model.versions import live_version
@@ -180,7 +180,7 @@ async def test_search_queue_prefill_and_decode_are_steps_of_their_question(tiny_
         with recording() as told:
             with telemetry.span("question"):
                 chat = OnnxChatModel(engine, max_tokens=4)
-                answer = await Answering(chat, found, lambda: version.name).answer(question)
+                answer = await Answering(always(chat, version.name), found).answer(question)
             metrics = {name: data.data_points for name, data in told.metrics()}
     finally:
         await engine.close()
