@@ -104,7 +104,9 @@ def test_the_docs_list_every_switch() -> None:
     assert switches_table() in (ROOT / "docs" / "quiet.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("package", ["model.engine_worker", "model.export_onnx", "model.qlora_update", "pages.embed", "cli"])
+@pytest.mark.parametrize(
+    "package", ["model.engine_worker", "model.export_onnx", "model.qlora_update", "pages.embed", "cli"]
+)
 def test_no_way_in_leads_past_the_switches(package: str, tmp_path: Path) -> None:
     """ONNX Runtime leaves a device id when it is imported without its switch."""
     shown = subprocess.run(
