@@ -63,7 +63,9 @@ async def run(where: str, port: int) -> None:
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
-    upkeep = Upkeep(asking, lambda question: front.reply_for(question, seam.connector), store, hold)
+    upkeep = Upkeep(
+        asking, lambda question: front.reply_for(question, seam.connector), store, hold, parts.privacy
+    )
     await upkeep.resume()
     sys.stdout.write("ready\n")
     sys.stdout.flush()
