@@ -122,7 +122,7 @@ class Asking:
         """The asker deleted the question: stop answering, forget it; return the message that answered it."""
         await self.stop(question_id)
         message_id = await self._store.message_of(question_id)
-        answer = await self._store.answer_to_question(question_id)
+        answer = await self._store.answer_to_question(question_id) if telemetry.is_on() else None
         await self._store.forget_question(question_id)
         if answer is not None:
             events.question_forgotten(answer)
