@@ -15,10 +15,10 @@ import typer
 from rich.table import Table
 
 from bot.storing import open_store
-from console import Json, out, progress_bar, progress_out
+from console import Json, out, progress_bar
 from feedback.building import Work, build
 from feedback.card import Card
-from feedback.datasets import difference, find_dataset, list_datasets, read_card
+from feedback.datasets import DatasetError, difference, find_dataset, list_datasets, read_card
 from feedback.deletions import left_out
 from feedback.desk import Desk
 from feedback.examples import ExampleRules, Mask
@@ -36,6 +36,10 @@ Name = Annotated[str, typer.Argument(help="A dataset's name, or the beginning of
 _MOST_LISTED = 20
 _SAID = 3
 """Texts of an example that people wrote; those of its page follow."""
+_NO_MASKING = (
+    "Personal data cannot be masked here, so no example is made of anything: install askpage with the extra `training`"
+    ' (pip install -e ".[cpu,import,training]").'
+)
 
 
 @examples_app.command("build")
@@ -67,18 +71,20 @@ async def _build(settings: Settings) -> Card:
             return await build(store, Desk(store.documents), settings.datasets_dir, rules, work)
 
 
-def masking() -> Mask | None:
+def masking() -> Mask:
     """Return what masks the texts of one example: the question, the completion, what was rejected, and the page's.
 
-    What stands on the page stays, also where the question says it. None where the packages for it are not installed.
+    What stands on the page stays, also where the question says it. Raises DatasetError where nothing can be masked here:
+    then nothing is kept for training.
     """
     try:
-        from feedback.masking import Masker  # noqa: PLC0415 - seconds, and packages that only trainings need
-    except ModuleNotFoundError:
-        said = "Personal data is not masked: install askpage with the extra `training`."
-        progress_out.print(said, style="yellow", markup=False)
-        return None
-    masker = Masker()
+        from feedback.masking import Masker, MaskingModelMissing  # noqa: PLC0415 - seconds, and packages of its own
+    except ModuleNotFoundError as error:
+        raise DatasetError(_NO_MASKING) from error
+    try:
+        masker = Masker()
+    except MaskingModelMissing as error:
+        raise DatasetError(_NO_MASKING) from error
 
     def mask(texts: Sequence[str]) -> Sequence[str]:
         said, page = texts[:_SAID], texts[_SAID:]

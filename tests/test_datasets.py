@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from cli_learn import example_rules
+from cli_learn import example_rules, masking
 from feedback.building import Work, build
 from feedback.card import Card, Coverage
 from feedback.cosmos import CosmosStore
@@ -27,6 +27,7 @@ from feedback.datasets import (
     EXAMPLES,
     LINEAGE,
     DatasetDamaged,
+    DatasetError,
     DatasetMissing,
     NoExamples,
     datasets_with,
@@ -671,3 +672,12 @@ def test_the_settings_say_what_becomes_an_example() -> None:
     assert rules.hosts == {"pages.corp.test"}
     assert rules.not_on_page == prompt.NOT_ON_PAGE
     assert rules.completes("**26** days [1].", None) == "26 days."
+
+
+def test_where_personal_data_cannot_be_masked_nothing_becomes_an_example(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delitem(sys.modules, "feedback.masking", raising=False)
+    monkeypatch.setitem(sys.modules, "presidio_analyzer", None)  # as where it is not installed
+    with pytest.raises(DatasetError, match="cannot be masked here, so no example is made"):
+        masking()
