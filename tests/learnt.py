@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from feedback.cosmos import CosmosStore
 from feedback.desk import Desk
@@ -27,6 +31,7 @@ from records import (
     Timings,
     Verdict,
 )
+from tests.cosmos import a_cosmos
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LATER = NOON + timedelta(days=1)
@@ -35,6 +40,22 @@ LEAVE = "https://example.com/leave"
 RULES = ExampleRules(not_on_page=NOT_HERE)
 
 Store = SqliteStore | CosmosStore
+STORES = ("sqlite", "cosmos")
+"""The parameters of a fixture that opens an `either_store`."""
+
+
+@asynccontextmanager
+async def either_store(request: pytest.FixtureRequest, folder: Path) -> AsyncGenerator[Store]:
+    """Open the empty store that a fixture's parameter names."""
+    async with AsyncExitStack() as closing:
+        opened: Store
+        if request.param == "cosmos":
+            _, config = await closing.enter_async_context(a_cosmos(request.getfixturevalue("cosmos_url")))
+            opened = await CosmosStore.open(config)
+        else:
+            opened = SqliteStore.open(folder / "store.sqlite3")
+        closing.push_async_callback(opened.close)
+        yield opened
 
 
 def passage(

@@ -11,7 +11,6 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
@@ -21,7 +20,6 @@ import pytest
 from cli_learn import example_rules, masking
 from feedback.building import Work, build
 from feedback.card import Card, Coverage
-from feedback.cosmos import CosmosStore
 from feedback.datasets import (
     CARD,
     EXAMPLES,
@@ -49,18 +47,19 @@ from pages.embed import HashedEmbedder
 from records import Channel, Ruling, TrainingExample
 from settings import Settings
 from tests.conftest import ROOT
-from tests.cosmos import a_cosmos
 from tests.learnt import (
     LATER,
     NOON,
     NOT_HERE,
     RULES,
+    STORES,
     Store,
     answered,
     approved,
     asked,
     corrected,
     declined,
+    either_store,
     keep,
     passage,
     settled,
@@ -71,16 +70,9 @@ from tests.learnt import (
 WORK = Work(LATER)
 
 
-@pytest.fixture(params=("sqlite", "cosmos"))
+@pytest.fixture(params=STORES)
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    async with AsyncExitStack() as closing:
-        opened: Store
-        if request.param == "cosmos":
-            _, config = await closing.enter_async_context(a_cosmos(request.getfixturevalue("cosmos_url")))
-            opened = await CosmosStore.open(config)
-        else:
-            opened = SqliteStore.open(tmp_path / "store.sqlite3")
-        closing.push_async_callback(opened.close)
+    async with either_store(request, tmp_path) as opened:
         yield opened
 
 

@@ -6,14 +6,12 @@ import json
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from feedback.cosmos import CosmosStore
 from feedback.examples import (
     Candidate,
     ExampleRules,
@@ -43,13 +41,13 @@ from records import (
     TrainingExample,
     VerifiedAnswer,
 )
-from tests.cosmos import a_cosmos
 from tests.learnt import (
     LATER,
     LEAVE,
     NOON,
     NOT_HERE,
     RULES,
+    STORES,
     Made,
     Store,
     answered,
@@ -57,6 +55,7 @@ from tests.learnt import (
     asked,
     corrected,
     declined,
+    either_store,
     keep,
     made,
     passage,
@@ -66,16 +65,9 @@ from tests.learnt import (
 )
 
 
-@pytest.fixture(params=("sqlite", "cosmos"))
+@pytest.fixture(params=STORES)
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    async with AsyncExitStack() as closing:
-        opened: Store
-        if request.param == "cosmos":
-            _, config = await closing.enter_async_context(a_cosmos(request.getfixturevalue("cosmos_url")))
-            opened = await CosmosStore.open(config)
-        else:
-            opened = SqliteStore.open(tmp_path / "store.sqlite3")
-        closing.push_async_callback(opened.close)
+    async with either_store(request, tmp_path) as opened:
         yield opened
 
 

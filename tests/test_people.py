@@ -43,6 +43,7 @@ from records import (
     VerifiedAnswer,
     answer_id_of,
 )
+from tests.needs import ROOT
 from tests.test_store import NOON, Opening, answer, opening, question, thumb
 
 __all__ = ["opening"]
@@ -476,25 +477,15 @@ async def test_a_person_whom_nobody_knows_has_nothing(town: Town) -> None:
 
 
 KILLED = """
-import asyncio, os, signal, sys
+import asyncio, sys
 from pathlib import Path
 from datetime import datetime
 from feedback.deletions import Deletion, Deletions
 from feedback.people import delete
 from feedback.sqlite import SqliteStore
-from feedback.sqlite_file import SqliteFile
+from tests.dying import die_after
 
-left = int(sys.argv[2])
-write = SqliteFile.write
-
-async def counted(self, do):
-    global left
-    left -= 1
-    if left < 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return await write(self, do)
-
-SqliteFile.write = counted
+die_after(int(sys.argv[2]))
 
 async def main():
     store = SqliteStore.open(Path(sys.argv[1]))
@@ -516,7 +507,10 @@ def test_a_deletion_that_is_killed_again_and_again_comes_to_the_same_end(tmp_pat
     killed = 0
     for run in range(1, 200):
         ended = subprocess.run(
-            [sys.executable, "-c", KILLED, str(path), str(run), ADA, at], capture_output=True, check=False
+            [sys.executable, "-c", KILLED, str(path), str(run), ADA, at],
+            capture_output=True,
+            check=False,
+            cwd=ROOT,
         )
         if ended.returncode == 0:
             break

@@ -23,6 +23,7 @@ from feedback.renaming import rename, stands_for_somebody
 from feedback.sqlite import SqliteStore
 from feedback.store import StoreUnavailable
 from settings import Settings
+from tests.needs import ROOT
 from tests.test_cli_privacy import Here
 from tests.test_people import ADA, BOB, KEY, RARE, Town, bytes_in, held_by
 from tests.test_store import Opening, opening
@@ -100,23 +101,13 @@ async def test_what_was_chosen_since_stays(town: Town) -> None:
 
 
 KILLED = """
-import asyncio, os, signal, sys
+import asyncio, sys
 from pathlib import Path
 from feedback.renaming import rename
 from feedback.sqlite import SqliteStore
-from feedback.sqlite_file import SqliteFile
+from tests.dying import die_after
 
-left = int(sys.argv[2])
-write = SqliteFile.write
-
-async def counted(self, do):
-    global left
-    left -= 1
-    if left < 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return await write(self, do)
-
-SqliteFile.write = counted
+die_after(int(sys.argv[2]))
 
 async def main():
     store = SqliteStore.open(Path(sys.argv[1]))
@@ -136,7 +127,10 @@ async def test_killed_again_and_again_it_comes_to_the_same_end(tmp_path: Path) -
     shutil.copy(path, whole)
     for run in range(100):
         ended = subprocess.run(  # noqa: ASYNC221 - one after the other
-            [sys.executable, "-c", KILLED, str(path), str(run), ADA, NEW], capture_output=True, check=False
+            [sys.executable, "-c", KILLED, str(path), str(run), ADA, NEW],
+            capture_output=True,
+            check=False,
+            cwd=ROOT,
         )
         if ended.returncode == 0:
             break
