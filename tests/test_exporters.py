@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Sequence
@@ -19,10 +20,12 @@ from exporters.appinsights import duration
 from exporters.connection import Connection, ConnectionInvalid, parse
 from exporters.outbox import FULL, REFUSED, UNSENT, Outbox, Pace, Reply
 from exporters.recording import recording
+from tests.chat import a_browser
 from tests.collector import HANG, collecting, partly
 from tests.connections import Watch, leaving
 from tests.envelopes import check, data_of, links_of, of_type, outline
-from tests.test_quiet import an_environment, run_watched, watch
+from tests.serving import serving
+from tests.test_quiet import QUESTION, an_environment, run_watched, watch
 from tests.test_telemetry import RARE, say_everything
 from tests.test_traces import review_a_question
 from tests.world import World, a_world
@@ -392,6 +395,38 @@ async def test_the_console_gets_a_line_of_json_each(capsys: pytest.CaptureFixtur
     assert out == ""
     lines = [json.loads(line) for line in err.splitlines()]
     assert {line.get("name") or line.get("event_name") for line in lines} >= {"job", "job_finished"}
+
+
+async def test_a_served_bot_tells_application_insights_of_a_question_from_its_search_to_its_answer(
+    tmp_path: Path,
+) -> None:
+    with collecting() as collector:
+        string = f"InstrumentationKey={KEY};IngestionEndpoint={collector.url}"
+        options = ("--base-model", "canned", "--telemetry", "appinsights")
+        insights = ("--applicationinsights-connection-string", string)
+        async with (
+            serving(tmp_path, *options, *insights) as served,
+            a_browser(served) as browser,  # type: ignore[arg-type] - a served page is a chat
+        ):
+            await browser.begin()
+            status, body = await browser.do("message", text=QUESTION)
+            assert status == 200, body
+            await asyncio.wait_for(browser.answered(), 60)
+            assert await served.stop() == 0
+    envelopes = collector.envelopes()
+    check(envelopes)
+    [sent] = [one for one in of_type(envelopes, "EventData") if data_of(one)["name"] == "answer_sent"]
+    assert data_of(sent)["properties"]["channel"] == "local"
+    assert data_of(sent)["properties"]["site"] == "own pages"
+    drawn = outline(envelopes, sent["tags"]["ai.operation.id"])
+    assert [line.strip() for line in drawn if line.startswith("    ")] == [
+        "RemoteDependency verified",
+        "RemoteDependency search",
+        "RemoteDependency store",
+        "RemoteDependency send",
+        "Event answer_sent",
+    ]
+    assert QUESTION.encode() not in b"".join(body for _, body in collector.taken)
 
 
 ELSEWHERE = """
