@@ -10,7 +10,7 @@ from typing import Annotated, Any, cast
 import typer
 from rich.table import Table
 
-from console import Json, out, progress_bar
+from console import Json, out, progress_bar, telling
 from model.importing import import_base
 from model.onnx_infer import EngineOptions, resolve
 from model.recipe import Recipe
@@ -176,7 +176,8 @@ def recipe_of(settings: Settings) -> Recipe:
 @with_settings
 def models_promote(settings: Settings, name: Name) -> None:
     """Let a version answer everybody; a bot that runs takes it within seconds, without a dropped answer."""
-    _tell(promote(settings.models_dir, _find(settings, name).name))
+    with telling(settings):
+        _tell(promote(settings.models_dir, _find(settings, name).name))
 
 
 @models_app.command("canary")
@@ -187,14 +188,16 @@ def models_canary(
     share: Annotated[float, typer.Option("--share", help="Of the conversations, 0 to 1; 0 ends it.")] = 0.1,
 ) -> None:
     """Let a version answer a share of the conversations."""
-    _tell(canary(settings.models_dir, _find(settings, name).name, share))
+    with telling(settings):
+        _tell(canary(settings.models_dir, _find(settings, name).name, share))
 
 
 @models_app.command("rollback")
 @with_settings
 def models_rollback(settings: Settings) -> None:
     """Take back the last step: end the canary; without one, let the version answer that was live before."""
-    _tell(roll_back(settings.models_dir))
+    with telling(settings):
+        _tell(roll_back(settings.models_dir))
 
 
 @models_app.command("retire")

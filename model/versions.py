@@ -27,6 +27,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import telemetry
 from model.files import only_one, sha256_of, write_durably
 
 MANIFEST = "version.json"
@@ -326,6 +327,19 @@ def _retired(now: Standing, name: str) -> Standing:
 def _change(models_dir: Path, change: Callable[[Standing], Standing]) -> Standing:
     models_dir.mkdir(parents=True, exist_ok=True)
     with only_one(models_dir / _LOCK):
-        now = change(read_standing(models_dir))
+        before = read_standing(models_dir)
+        now = change(before)
         write_durably(models_dir / LIVE, json.dumps(asdict(now)) + "\n")
+    _tell(before, now)
     return now
+
+
+def _tell(before: Standing, now: Standing) -> None:
+    """Tell what a step changed for those who ask."""
+    for name in (before.name, before.canary):
+        if name and name in now.retired and name not in before.retired:
+            telemetry.event("model_rolled_back", model_version=name)
+    if now.name != before.name:
+        telemetry.event("model_promoted", model_version=now.name)
+    if now.canary and (now.canary, now.share) != (before.canary, before.share):
+        telemetry.event("canary_started", model_version=now.canary, share=now.share)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from exporters.recording import recording
 from model.files import sha256_of
 from model.versions import (
     LIVE,
@@ -198,6 +199,21 @@ def test_rolling_back_ends_the_canary_first_and_then_goes_back_version_by_versio
     assert live_version(models_dir).name == "base"
     promote(models_dir, "second")
     assert roll_back(models_dir).name == "base", "what was rolled back is not gone back to"
+
+
+def test_who_answers_whom_is_told_when_it_changes(models_dir: Path) -> None:
+    with recording() as told:
+        for name in ("first", "second", "second"):
+            promote(models_dir, name)
+        for _ in range(2):
+            canary(models_dir, "third", 0.1)
+        retire(models_dir, "third")
+        roll_back(models_dir)
+    assert told.events("canary_started") == [{"model_version": "third", "share": 0.1}]
+    promoted = [event["model_version"] for event in told.events("model_promoted")]
+    assert promoted == ["first", "second", "first"]
+    taken_back = [event["model_version"] for event in told.events("model_rolled_back")]
+    assert taken_back == ["third", "second"]
 
 
 def test_rolling_back_passes_over_a_version_that_was_deleted(models_dir: Path) -> None:
