@@ -1,13 +1,18 @@
-"""Pseudonyms and their key."""
+"""Pseudonyms and their key, and what docs/privacy.md promises."""
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from bot.privacy_desk import DELETE, EXPORT, LEARN, SHOW, STOP, WORDS, words_of
+from cli_privacy import privacy_app
 from feedback.privacy import load_or_make_key, pseudonym
+from feedback.retention import Retention
+from settings import Settings
 
 
 def test_a_pseudonym_is_the_hmac_of_the_user_id() -> None:
@@ -49,3 +54,24 @@ def test_an_emptied_key_file_is_refused_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("\n")
     with pytest.raises(ValueError, match="no usable key"):
         load_or_make_key(tmp_path / "key")
+
+
+# What the docs promise
+
+
+DOCS = (Path(__file__).resolve().parent.parent / "docs" / "privacy.md").read_text("utf-8")
+
+
+def test_the_record_of_processing_has_the_retention_of_the_settings() -> None:
+    for name, field in Settings.model_fields.items():
+        if name.startswith("keep_"):
+            assert re.search(rf"\| `{name}` \| {field.default} \|", DOCS), name
+    assert f"| {Retention().keep_days['reviewer']} |" in DOCS
+
+
+def test_the_docs_have_the_words_and_the_commands() -> None:
+    rows = re.findall(r"^\| ([^|]+), \*([^|*]+)\* \|", DOCS, re.MULTILINE)
+    said = [WORDS[words_of(words)] for row in rows for words in row]
+    assert said == [verb for verb in (SHOW, EXPORT, DELETE, STOP, LEARN) for _ in range(2)]
+    for command in privacy_app.registered_commands:
+        assert f"askpage privacy {command.name}" in DOCS

@@ -17,6 +17,7 @@ import pytest
 from bot import exports, privacy_desk
 from bot.exports import EVERYWHERE, HERE
 from bot.privacy_desk import PrivacyTerms, words_of
+from exporters.recording import recording
 from feedback.deletions import LEFT_ALONE, SETTLES, Deletion, Deletions, ForgottenExamples
 from feedback.optout import OptOuts
 from feedback.retention import Retention
@@ -263,6 +264,16 @@ async def test_examples_that_a_model_saw_are_told(world: World) -> None:
         in said
     )
     assert "1 of your questions was to be an example for the next model; it is built without it." in said
+
+
+async def test_that_somebody_was_deleted_is_told_to_operators_as_a_number(world: World) -> None:
+    with recording() as telemetry:
+        await told(world, "How much leave?")
+        await pressed(world, card_of(await told(world, "delete my data")), "privacy.delete_now")
+        await done(world)
+    assert telemetry.events("person_deleted") == [
+        {"count": 4}
+    ]  # question, answer, contact, that she was greeted
 
 
 async def test_whoever_has_nothing_hears_that(world: World) -> None:
