@@ -598,6 +598,20 @@ async def test_what_one_process_deletes_the_others_forget_and_go_on_with(tmp_pat
         assert RARE.encode() not in bytes_in(tmp_path)
 
 
+async def test_a_question_that_is_deleted_alone_leaves_the_memory_of_other_processes_too(
+    world: World,
+) -> None:
+    await complained(world)
+    card = await shown_in(world, REVIEWERS_CHANNEL["id"], "Please review")
+    await press(world, card, "review.approve")
+    [answer_id] = world.known.served
+    _, place = await world.parts.desk.verified_since("")
+    await world.post(world.activity("messageDelete"))
+    changes, _ = await world.parts.desk.verified_since(place)
+    assert dict(changes) == {answer_id: None}
+    assert RARE not in repr(world.store.documents.kept)
+
+
 async def test_a_deletion_whose_process_died_is_finished_by_another_and_the_person_is_told(
     world: World,
 ) -> None:

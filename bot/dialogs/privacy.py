@@ -89,12 +89,12 @@ class Privacy:
 
     async def catch_up(self) -> None:
         """Forget what other processes delete, and go on with what nobody is at. Raises StoreError."""
-        found, self._seen = await self._deletions.since(self._seen)
+        found, seen = await self._deletions.since(self._seen)
         for deletion in found:
             if deletion.id not in self._known and deletion.id not in self._at_work:
                 await self._forget(deletion)
             self._open[deletion.id] = deletion
-        self._known = {deletion.id for deletion in found}
+        self._known, self._seen = {deletion.id for deletion in found}, seen
         now = datetime.now(UTC)
         self._open = {name: one for name, one in self._open.items() if not one.is_finished}
         for deletion in [one for one in self._open.values() if one.is_due(now)]:
