@@ -315,3 +315,53 @@ class TrainingExample:
     kind: str = "correction"
     weight: float = 1.0
     held_out: bool = False
+
+
+class Decision(StrEnum):
+    """What the gate says of a candidate: good enough to meet people, or not."""
+
+    PROMOTE = "promote"
+    HOLD = "hold"
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedFigure:
+    """One figure of two versions on the same questions. None: nothing was counted.
+
+    `low` and `high` bound the difference (after less before) with 95 % confidence; None where none was computed.
+    """
+
+    name: str
+    before: float | None
+    after: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedAnswer:
+    """What two versions said to one question, and what was expected ("" for: it is not on the page)."""
+
+    question_text: str
+    expected: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A candidate beside the live version, on held-out questions, the regression file and planted instructions.
+
+    `reasons` are sentences: what the decision rests on, the refusals first. `worst` are questions that the live version
+    answered rightly and the candidate does not. `dataset` is the hash of the examples that the candidate learned from.
+    """
+
+    candidate: str
+    live: str
+    dataset: str
+    decision: Decision
+    reasons: tuple[str, ...]
+    figures: tuple[ComparedFigure, ...]
+    questions: int
+    compared_at: datetime
+    worst: tuple[ComparedAnswer, ...] = ()
