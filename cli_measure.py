@@ -1,10 +1,9 @@
-"""The commands that measure: `askpage evaluate | feedback`."""
+"""The command that measures: `askpage evaluate`."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,10 +14,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from bot.parts import open_answering, open_shelf
-from bot.storing import open_store
 from console import Json, out, progress_bar, question_of
-from feedback.desk import Desk
-from feedback.report import Report, report
 from model.evaluate import Item, Judged, Scores, evaluate, read_squad
 from options import with_settings
 from pages.indexing import Indexes
@@ -80,35 +76,3 @@ async def index_articles(index: Indexes, items: list[Item], progress: Progress) 
         await index.add(page, source="articles")
         progress.update(task, advance=1)
     return urls
-
-
-@with_settings
-def feedback_command(settings: Settings, as_json: Json = False) -> None:
-    """Show response rates by form, what waits for review, accuracy from the sample, and how reviewers agree."""
-    found = asyncio.run(_report(settings))
-    if as_json:
-        print(json.dumps(asdict(found)))  # noqa: T201
-        return
-    table = Table("Form", "Answers", "Somebody said something")
-    for form, rate in found.forms.items():
-        table.add_row(form, str(rate.asked), f"{rate.said} ({rate.share:.0%})")
-    out.print(table)
-    rulings = "".join(f", {count} {ruling}" for ruling, count in found.rulings.items())
-    out.print(f"reviews: {found.waiting} waiting{rulings}")
-    between = ""
-    if found.accuracy_interval:
-        between = " (95 %: {:.2f} to {:.2f})".format(*found.accuracy_interval)
-    out.print(f"accuracy, from {found.sampled} sampled answers: {_figure(found.accuracy)}{between}")
-    agree = f"agreement of reviewers (Cohen's kappa), from {found.double_reviewed} answers judged twice"
-    out.print(f"{agree}: {_figure(found.kappa)}")
-    for what, count in found.untied.items():
-        out.print(f"belongs to no known answer: {count} × {what}")
-
-
-def _figure(value: float | None) -> str:
-    return "not known yet" if value is None else f"{value:.2f}"
-
-
-async def _report(settings: Settings) -> Report:
-    async with open_store(settings) as store:
-        return await report(store, Desk(store.documents))

@@ -20,8 +20,7 @@ from rich.table import Table as ScreenTable
 
 from bot.instance import instances_in
 from bot.keys import keys_of, operator_of
-from bot.parts import pages_config
-from bot.storing import cosmos_config, retention_of
+from bot.storing import cosmos_config, pages_config, retention_of
 from console import Json, out, progress_bar, progress_out
 from feedback.audit import Audit, Deed
 from feedback.copy_journal import Journal

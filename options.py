@@ -94,3 +94,9 @@ def settings_table(settings: Settings | None = None) -> str:
 def _cell(value: object) -> str:
     shown = _shown(value)
     return "" if shown == "empty" else f"`{shown}`"
+
+
+@with_settings
+def settings_command(settings: Settings) -> None:
+    """Print every setting with the value in force here, as a table in Markdown; secrets stay hidden."""
+    print(settings_table(settings))  # noqa: T201 - the command's output

@@ -7,10 +7,10 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
+from bot.storing import pages_config
 from model.answering import Answering, AnswerRules
 from model.loading import ModelChoice, open_model
 from model.onnx_infer import EngineOptions
-from pages.cosmos_index_schema import PagesConfig
 from pages.embed import Embedder, Embeds
 from pages.fetch import Fetcher, FetchLimits
 from pages.file_index import FileIndex
@@ -82,17 +82,6 @@ async def _open_index(settings: Settings, embedder: Embeds) -> Indexes:
     from pages.cosmos_index import CosmosIndex  # noqa: PLC0415
 
     return await CosmosIndex.open(pages_config(settings), embedder, passage_tokens=settings.passage_tokens)
-
-
-def pages_config(settings: Settings) -> PagesConfig:
-    """Return where the shared page index is."""
-    return PagesConfig(
-        endpoint=settings.cosmos_endpoint,
-        key=settings.cosmos_key.get_secret_value(),
-        database=settings.cosmos_database,
-        container=settings.cosmos_pages_container,
-        timeout_s=settings.store_timeout_s,
-    )
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ from feedback.retention import Retention
 from feedback.spool import Spool, SpooledStore
 from feedback.sqlite import SqliteStore
 from feedback.store import ALONE
+from pages.cosmos_index_schema import PagesConfig
 from settings import Settings
 
 Store = SqliteStore | CosmosStore | SpooledStore
@@ -66,6 +67,17 @@ def cosmos_config(settings: Settings) -> CosmosConfig:
         container=settings.cosmos_container,
         timeout_s=settings.store_timeout_s,
         keep_days=retention_of(settings).keep_days,
+    )
+
+
+def pages_config(settings: Settings) -> PagesConfig:
+    """Return where the shared page index is."""
+    return PagesConfig(
+        endpoint=settings.cosmos_endpoint,
+        key=settings.cosmos_key.get_secret_value(),
+        database=settings.cosmos_database,
+        container=settings.cosmos_pages_container,
+        timeout_s=settings.store_timeout_s,
     )
 
 

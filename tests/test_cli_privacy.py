@@ -72,7 +72,7 @@ class Here:
         environment = {"COLUMNS": "250", "NO_COLOR": "1"}
         run = CliRunner(env=environment).invoke
         result = await asyncio.to_thread(run, cli.app, [*arguments, *self.options])
-        code = 2 if isinstance(result.exception, cli.MISTAKES) else result.exit_code
+        code = 2 if cli.is_mistake(result.exception) else result.exit_code
         return Done(code, result.stdout_bytes, result.stderr + str(result.exception or ""))
 
 

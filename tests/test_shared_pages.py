@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from bot.parts import Shelf, open_shelf, pages_config
-from cli import _refresh
+from bot.parts import Shelf, open_shelf
+from bot.storing import pages_config
+from cli_pages import refresh
 from pages.embed import HashedEmbedder
 from pages.fetch import Fetcher, FetchLimits
 from pages.file_index import FileIndex
@@ -100,7 +101,7 @@ async def _refreshed(index: Indexes, folder: Path, tmp_path: Path) -> list[str]:
     await index.add(page("/site/elsewhere/travel", TRAVEL), source=str(elsewhere))
     settings = Settings(data_dir=tmp_path / "data", pages=[str(folder)])
     async with Fetcher(FetchLimits()) as fetcher:
-        report = await _refresh(settings, Shelf(index, Library(index, fetcher), HashedEmbedder()))
+        report = await refresh(settings, Shelf(index, Library(index, fetcher), HashedEmbedder()))
     assert report.added == 1
     return [entry.url for entry in index.entries()]
 

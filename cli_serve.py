@@ -1,0 +1,123 @@
+"""The commands that answer: `askpage serve | setup | ask`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bot.app import listen, serve
+from bot.parts import Shelf, open_parts
+from cli_models import import_with_bar
+from cli_pages import refresh, refresh_alone
+from console import Json, out, progress_out, question_of, telling
+from model.loading import CANNED
+from options import with_settings
+from pages.fetch import Fetcher, FetchLimits, PageRefused
+from pages.sources import Problem, read_source
+from records import Answer, Page
+from settings import Settings
+
+# Serving
+
+
+@with_settings
+def serve_command(settings: Settings) -> None:
+    """Serve the bot, and its chat page on this machine; sets up what is missing first."""
+    listener = listen(settings)
+    with listener, telling(settings):
+        _ensure_model(settings)
+        late = asyncio.run(_serve(settings, listener))
+    if late:
+        progress_out.print(f"{late} questions are kept and will be answered at the next start.")
+
+
+async def _serve(settings: Settings, listener: Any) -> int:
+    def ready(address: str) -> None:
+        progress_out.print(f"\n[bold green]askpage is ready.[/] Open [bold]{address}[/] and ask something.")
+        progress_out.print("Ctrl-C stops it; what is being answered is finished first.")
+
+    async with open_parts(settings) as parts:
+        await refresh(settings, parts.shelf)
+        return await serve(parts, listener, ready)
+
+
+@with_settings
+def setup_command(settings: Settings) -> None:
+    """Import the model and index the pages, without serving. Done steps are skipped."""
+    _ensure_model(settings)
+    asyncio.run(refresh_alone(settings))
+
+
+def _ensure_model(settings: Settings) -> None:
+    if settings.base_model != CANNED:
+        import_with_bar(settings, settings.base_model)
+
+
+# Asking
+
+
+@with_settings
+def ask_command(
+    settings: Settings,
+    question: Annotated[str, typer.Argument(help="What you want to know.")],
+    page: Annotated[str, typer.Option("--page", help="Answer from this page: a URL, or a file's path.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Answer one question and print the answer with its source."""
+    if not question.strip():
+        raise typer.BadParameter("the question is empty; write what you want to know, in quotes")
+    answer = asyncio.run(_ask(settings, question, page))
+    if as_json:
+        print(json.dumps(as_dict(answer), ensure_ascii=False))  # noqa: T201 - the command's output
+        return
+    out.print(answer.text, markup=False)
+    for number, citation in enumerate(answer.citations, 1):
+        label = "Nearest" if answer.abstained else f"[{number}]"
+        out.print(
+            f"\n{label} {citation.title} – {citation.heading}\n{citation.url}\n“{citation.quote}”",
+            markup=False,
+        )
+
+
+async def _ask(settings: Settings, text: str, page: str) -> Answer:
+    async with open_parts(settings) as parts:
+        if not page and not parts.shelf.index.entries():
+            await refresh(settings, parts.shelf)
+        url = await _read_page(parts.shelf, page) if page else None
+        return await parts.answering.answer(question_of(text, url))
+
+
+async def _read_page(shelf: Shelf, page: str) -> str:
+    """Read a page that the command line names; a file's path is allowed here, and nowhere in chat."""
+    path = Path(page)
+    if not await asyncio.to_thread(path.is_file):
+        if "://" not in page:
+            raise PageRefused(f"There is no file {page}. Name a file, or a web address with https://.")
+        return (await shelf.library.ensure(page)).url
+    async with Fetcher(FetchLimits()) as fetcher:
+        async for item in read_source(str(path), fetcher=fetcher, known=lambda _: None):
+            if isinstance(item, Page):
+                known = shelf.index.entry(item.url)
+                if known is None or known.page_hash != item.page_hash:
+                    await shelf.index.add(item, source=known.source if known else None)
+                return item.url
+            if isinstance(item, Problem):
+                raise PageRefused(item.sentence)
+    raise PageRefused(f"{page} holds no page.")
+
+
+def as_dict(answer: Answer) -> dict[str, object]:
+    """Return what `ask --json` prints."""
+    return {
+        "answer": answer.text,
+        "abstained": answer.abstained,
+        "citations": [{"url": c.url, "heading": c.heading, "quote": c.quote} for c in answer.citations],
+        "model_version": answer.model_version,
+        "seconds": round(answer.timings.total_s, 4),
+        "time_to_first_token_s": answer.timings.time_to_first_token_s
+        and round(answer.timings.time_to_first_token_s, 4),
+    }
