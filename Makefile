@@ -3,6 +3,8 @@
 PYTHON ?= python3
 # cpu or gpu: which ONNX Runtime is installed
 RUNTIME ?= cpu
+# In how many processes the tests run, a file's tests in one of them
+TEST_PROCESSES ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -24,7 +26,7 @@ setup: $(VENV)/.run-installed node_modules/.run-installed
 
 test: $(VENV)/.test-installed node_modules/.test-installed
 	$(BIN)/askpage setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
 
 check: $(VENV)/.test-installed
 	$(BIN)/ruff check .
