@@ -15,6 +15,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Words = Annotated[list[str], NoDecode]
 """A list that is written as words with commas between them."""
+_TOKEN_LENGTH = 24
+"""Shorter tokens could be found by trying."""
 
 
 class Settings(BaseSettings):
@@ -160,6 +162,15 @@ class Settings(BaseSettings):
     site_for_everyone: bool = Field(
         False,
         description="Show the indexed pages under /site/ to everyone who reaches the port, not this machine only.",
+    )
+    dashboard_token: SecretStr = Field(
+        SecretStr(""),
+        description="Who shows it may see the figures of /dashboard from other machines, but not what people asked; "
+        "24 characters or more. Empty: nobody.",
+    )
+    dashboard_reviewer_token: SecretStr = Field(
+        SecretStr(""),
+        description="The same for reviewers: it shows the worst-rated questions, too. Empty: nobody.",
     )
 
     # Feedback
@@ -310,6 +321,15 @@ class Settings(BaseSettings):
     library_telemetry: bool = Field(False, description="Let libraries send usage data to their makers.")
     drain_timeout_s: float = Field(20.0, ge=0, description="Time for answers under way at a stop, seconds.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
+
+    @field_validator("dashboard_token", "dashboard_reviewer_token")
+    @classmethod
+    def _is_no_guess(cls, token: SecretStr) -> SecretStr:
+        if 0 < len(token.get_secret_value()) < _TOKEN_LENGTH:
+            raise ValueError(
+                f"a token has {_TOKEN_LENGTH} characters or more: openssl rand -hex 16 makes one"
+            )
+        return token
 
     @field_validator(
         "pages",

@@ -20,6 +20,8 @@ from aiohttp import web
 
 import telemetry
 from bot.botframework import BotFrameworkConfig, BotFrameworkSeam
+from bot.dashboard import Doors, dashboard_routes
+from bot.dashboard_data import DashboardData
 from bot.delivery import Connector, StreamPace
 from bot.dialogs.ask import Asking, Reply
 from bot.directory import Directory, DirectoryConfig
@@ -44,6 +46,7 @@ from feedback.later import AtOnce
 from feedback.spool import SpooledStore
 from feedback.store import Hold, StoreUnavailable
 from model.answering import Answering
+from model.versions import read_standing
 from records import Channel, Question
 from settings import Settings
 
@@ -96,7 +99,7 @@ class Wiring:
         teams, seam = self._teams(asking, parts)
         app.add_routes([web.post("/api/messages", seam.process), web.get("/healthz", _healthy)])
         app.add_routes([open_route(store, parts.looking.opened, site), *self._site()])
-        app.add_routes(parts.exports.routes())
+        app.add_routes([*parts.exports.routes(), *self._dashboard(parts.desk)])
         local_front = self._local(asking, parts, app) if settings.local_page else None
         try:
             await parts.privacy.catch_up()
@@ -180,6 +183,16 @@ class Wiring:
             lambda: [(entry.url, entry.title) for entry in index.entries() if entry.source],
             everyone=self._settings.site_for_everyone,
         )
+
+    def _dashboard(self, desk: Desk) -> list[web.RouteDef]:
+        settings = self._settings
+        doors = Doors(
+            local=settings.local_page,
+            token=settings.dashboard_token.get_secret_value(),
+            reviewers=settings.dashboard_reviewer_token.get_secret_value(),
+        )
+        standing = partial(read_standing, settings.models_dir)
+        return dashboard_routes(DashboardData(self._store, desk, standing), doors)
 
     def _groups(self) -> IsMember | None:
         settings = self._settings

@@ -2,7 +2,7 @@
 
 A day's document has the sums of each group of answers with one model version, channel and site; any selection of
 groups and days adds up (`select`). Reading the store takes memory for one day's groups and the sessions of half an
-hour, however many answers there are.
+hour, however many answers there are. When that was done last, `rolled_up_at` tells.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from feedback.store import FeedbackStore, moment
 from records import Answer, Feedback
 
 KIND = "daily"
+_PLACE = "rolled_up"
 PAGE = 200
 MOST_SITES = 100
 """So many sites of one day have figures of their own; pasted links may name any number of them."""
@@ -44,6 +45,9 @@ class Group(NamedTuple):
     site: str
 
 
+Groups = dict[Group, Sums]
+
+
 @dataclass(frozen=True, slots=True)
 class Backlog:
     """How many reviews wait, and for how long: the oldest and the median one, seconds. As it was at `seen_at`."""
@@ -59,16 +63,21 @@ class Day:
     """One day's sums by group; `backlog` as it was when the day was last looked at while it lasted."""
 
     day: date
-    groups: dict[Group, Sums] = field(default_factory=dict[Group, Sums])
+    groups: Groups = field(default_factory=dict[Group, Sums])
     backlog: Backlog | None = None
 
     def of(self, answer: Answer) -> Sums:
         """Return the sums that an answer belongs to."""
-        site, known = site_of(answer), {group.site for group in self.groups}
-        if site not in known and len(known) >= MOST_SITES:
-            site = OTHER_SITES
-        group = Group(answer.model_version, str(answer.question.channel), site)
-        return self.groups.setdefault(group, Sums())
+        return sums_of(self.groups, answer)
+
+
+def sums_of(groups: Groups, answer: Answer) -> Sums:
+    """Return the sums that an answer belongs to among those of a span of time; new ones where there are none yet."""
+    site, known = site_of(answer), {group.site for group in groups}
+    if site not in known and len(known) >= MOST_SITES:
+        site = OTHER_SITES
+    group = Group(answer.model_version, str(answer.question.channel), site)
+    return groups.setdefault(group, Sums())
 
 
 def select(days: Sequence[Day], wanted: Callable[[Group], bool] = lambda _: True) -> Sums:
@@ -81,22 +90,33 @@ def select(days: Sequence[Day], wanted: Callable[[Group], bool] = lambda _: True
     return total
 
 
-async def sum_up(store: Records, desk: Desk, day: date, now: datetime) -> Day:
-    """Compute a day from the records. Raises StoreError."""
+async def sum_up(
+    store: Records, desk: Desk, day: date, now: datetime, hear: Callable[[Known], None] = lambda _: None
+) -> Day:
+    """Compute a day from the records; `hear` is told of each answer. Raises StoreError."""
     begin = datetime.combine(day, time(), UTC)
     summed = Day(day)
+    async for known, before in known_between(store, desk, begin, begin + timedelta(days=1)):
+        sums = summed.of(known.answer)
+        add_answer(sums, known, now)
+        add_turn(sums, known.answer, before)
+        hear(known)
+    return summed
+
+
+async def known_between(
+    store: Records, desk: Desk, begin: datetime, end: datetime
+) -> AsyncIterator[tuple[Known, datetime | None]]:
+    """Yield what is known of the answers in a span of time, each with when its asker's answer before was written there."""
     last: dict[tuple[str, str], datetime] = {}
-    async for answer in answers_between(store, begin - _LOOK_BACK, begin + timedelta(days=1)):
+    async for answer in answers_between(store, begin - _LOOK_BACK, end):
         who = (answer.question.conversation, answer.question.asker)
         if answer.answered_at >= begin:
-            sums = summed.of(answer)
-            add_answer(sums, await _known(store, desk, answer), now)
-            add_turn(sums, answer, last.get(who))
+            yield await _known(store, desk, answer), last.get(who)
         last[who] = answer.answered_at
         if len(last) > PAGE:
             over = answer.answered_at - _LOOK_BACK
             last = {name: at for name, at in last.items() if at >= over}
-    return summed
 
 
 async def _known(store: Records, desk: Desk, answer: Answer) -> Known:
@@ -152,14 +172,19 @@ async def keep(documents: Documents, day: Day) -> None:
 
 async def kept(documents: Documents, first: date, last: date) -> list[Day]:
     """Return the days that are kept, of a span of days."""
-    days: list[Day] = []
-    wanted = Wanted(KIND, after=((first - timedelta(days=1)).isoformat(), "~"), limit=PAGE)
+    return [read(document) for document in await listed_days(documents, KIND, first, last)]
+
+
+async def listed_days(documents: Documents, kind: str, first: date, last: date) -> list[Document]:
+    """Return the documents of a kind whose order is a day, of a span of days."""
+    found: list[Document] = []
+    wanted = Wanted(kind, after=((first - timedelta(days=1)).isoformat(), "~"), limit=PAGE)
     while page := await documents.listed(wanted):
-        days += [read(document) for document in page if document.id <= last.isoformat()]
-        if len(page) < PAGE or page[-1].id > last.isoformat():
+        found += [document for document in page if document.order <= last.isoformat()]
+        if len(page) < PAGE or page[-1].order > last.isoformat():
             break
-        wanted = Wanted(KIND, after=(page[-1].order, page[-1].id), limit=PAGE)
-    return days
+        wanted = Wanted(kind, after=(page[-1].order, page[-1].id), limit=PAGE)
+    return found
 
 
 def read(document: Document) -> Day:
@@ -171,3 +196,14 @@ def read(document: Document) -> Day:
     }
     seen: Mapping[str, Any] | None = body["backlog"]
     return Day(date.fromisoformat(document.id), groups, Backlog(**seen) if seen else None)
+
+
+async def mark_rolled_up(documents: Documents, at: datetime) -> None:
+    """All days are as they were at this time. Written last: all is done."""
+    await documents.put(Document(_PLACE, "last", "", order=moment(at)))
+
+
+async def rolled_up_at(documents: Documents) -> datetime | None:
+    """Return as of when the days are; None before the first time."""
+    last = await documents.get(_PLACE, "last")
+    return datetime.fromisoformat(last.order) if last else None

@@ -1,5 +1,7 @@
 """Sums up the figures of every day, and writes each day's into a document (feedback/daily.py).
 
+Each day's worst-rated answers are noted, too (feedback/worst.py).
+
 Run as: askpage jobs run roll_up_metrics
 
 What is new since the last run decides which days are computed: new answers, words that came late, reviews that were
@@ -13,14 +15,14 @@ from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
-from feedback import daily
+from feedback import daily, worst
 from feedback.desk import SETTLED, Desk
-from feedback.documents import Document, Documents
+from feedback.documents import Documents
 from feedback.rows import every_row
 from feedback.store import moment
+from feedback.worst import Worst
 from jobs.table import Result, Store
 
-PLACE = "rolled_up"
 AGAIN = timedelta(hours=2)
 """Clocks differ, and answers of the last half hour were not old enough to be ignored then."""
 
@@ -38,18 +40,20 @@ async def roll_up(store: Store, now: datetime, *, keep_days: int = 0) -> Result:
     answers = 0
     for day in days:
         [*before] = await daily.kept(store.documents, day, day)
-        summed = await daily.sum_up(store, desk, day, now)
+        bad = Worst()
+        summed = await daily.sum_up(store, desk, day, now, bad.hear)
         today = day == now.date()
         summed.backlog = await daily.backlog(desk, now) if today else before[0].backlog if before else None
         await daily.keep(store.documents, summed)
+        await worst.keep(store.documents, day, bad.rated)
         answers += daily.select([summed]).answers
-    await store.documents.put(Document(PLACE, "last", "", order=moment(now)))  # written last: all is done
+    await daily.mark_rolled_up(store.documents, now)
     return {"days": len(days), "answers": answers}
 
 
 async def _place(documents: Documents) -> datetime | None:
-    last = await documents.get(PLACE, "last")
-    return datetime.fromisoformat(last.order) - AGAIN if last else None
+    last = await daily.rolled_up_at(documents)
+    return last - AGAIN if last else None
 
 
 async def _touched(store: Store, desk: Desk, since: datetime | None) -> AsyncIterator[date]:

@@ -1,0 +1,152 @@
+"""Figures over time: spans of equal length with the sums of each group of answers, and what is drawn of them.
+
+Everything is the sum of `Sums`, so a filter leaves groups out, and a longer span is the sum of shorter ones. Accuracy
+and precision rest on a small sample: over days each of their points is that of the week until then (`WEEK`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+
+from feedback.daily import Backlog, Day, Group, Groups
+from feedback.figures import Sums
+from feedback.values import BETTER, Value, Values, values_of
+
+WEEK = 7
+SAMPLED = ("accuracy", "precision")
+
+Chosen = Callable[[Group], bool]
+
+
+@dataclass(slots=True)
+class Bucket:
+    """A span of time from `begin` on. `known` is False before the first answer that there are figures of."""
+
+    begin: datetime
+    groups: Groups = field(default_factory=dict[Group, Sums])
+    known: bool = True
+    backlog: Backlog | None = None
+
+    def sums(self, chosen: Chosen) -> Sums:
+        """Return the sum of the chosen groups."""
+        total = Sums()
+        for group, sums in self.groups.items():
+            if chosen(group):
+                total.merge(sums)
+        return total
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Buckets of one length, oldest first; `before` are as many of the time before, where there are any.
+
+    `smoothed` says over how many buckets a point of accuracy or precision is taken.
+    """
+
+    step: timedelta
+    buckets: Sequence[Bucket]
+    before: Sequence[Bucket] = ()
+    smoothed: int = 1
+
+    @property
+    def begin(self) -> datetime:
+        """When it begins."""
+        return self.buckets[0].begin
+
+    @property
+    def end(self) -> datetime:
+        """When it ends."""
+        return self.buckets[-1].begin + self.step
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A model version that has answers in the timeline. `bucket` is where its first ones are, None: before it."""
+
+    name: str
+    bucket: int | None
+    answers: Sequence[int]
+    values: Values
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What is shown: every figure's points, its value over the whole time and in the time before, the versions."""
+
+    points: dict[str, list[Value | None]]
+    now: Values
+    before: Values
+    versions: Sequence[Marked]
+
+
+def of_days(days: Sequence[Day], last: date, count: int) -> Timeline:
+    """Return so many days until `last`, and as many before; a day that nothing is kept of had no answers."""
+    kept = {day.day: day for day in days}
+    first_known = min((day for day, one in kept.items() if one.groups), default=last)
+    both = [_bucket(last - timedelta(days=back), kept, first_known) for back in range(2 * count - 1, -1, -1)]
+    return Timeline(timedelta(days=1), both[count:], both[:count], WEEK)
+
+
+def _bucket(day: date, kept: dict[date, Day], first_known: date) -> Bucket:
+    begin, found = datetime.combine(day, time(), UTC), kept.get(day)
+    if found is None:
+        return Bucket(begin, known=day >= first_known)
+    return Bucket(begin, found.groups, day >= first_known, found.backlog)
+
+
+def draw(timeline: Timeline, chosen: Chosen) -> Drawn:
+    """Compute what is shown of the chosen groups."""
+    sums = [bucket.sums(chosen) for bucket in timeline.buckets]
+    before = [bucket.sums(chosen) for bucket in timeline.before]
+    plain = [values_of(one) for one in sums]
+    points = {
+        name: [
+            values[name] if bucket.known else None
+            for values, bucket in zip(plain, timeline.buckets, strict=True)
+        ]
+        for name in BETTER
+    }
+    if timeline.smoothed > 1:
+        smooth = [
+            values_of(_total(_window([*before, *sums], len(before) + at, timeline.smoothed)))
+            for at in range(len(sums))
+        ]
+        for name in SAMPLED:
+            points[name] = [values[name] for values in smooth]
+    return Drawn(points, values_of(_total(sums)), values_of(_total(before)), _versions(timeline, chosen))
+
+
+def _window(sums: Sequence[Sums], at: int, width: int) -> Sequence[Sums]:
+    return sums[max(0, at + 1 - width) : at + 1]
+
+
+def _total(sums: Sequence[Sums]) -> Sums:
+    total = Sums()
+    for one in sums:
+        total.merge(one)
+    return total
+
+
+def _versions(timeline: Timeline, chosen: Chosen) -> list[Marked]:
+    """Return the versions with answers in the timeline, in the order in which they began."""
+    earlier = {group.model_version for bucket in timeline.before for group in bucket.groups}
+    names = dict.fromkeys(
+        group.model_version for bucket in timeline.buckets for group in sorted(bucket.groups)
+    )
+    ordered = sorted(names, key=lambda name: name not in earlier)
+    return [_marked(timeline, chosen, name, begins=name not in earlier) for name in ordered]
+
+
+def _marked(timeline: Timeline, chosen: Chosen, name: str, *, begins: bool) -> Marked:
+    sums = [
+        bucket.sums(lambda group: group.model_version == name and chosen(group))
+        for bucket in timeline.buckets
+    ]
+    first = next(
+        at
+        for at, bucket in enumerate(timeline.buckets)
+        if any(g.model_version == name for g in bucket.groups)
+    )
+    return Marked(name, first if begins else None, [one.answers for one in sums], values_of(_total(sums)))
