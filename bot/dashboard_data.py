@@ -21,7 +21,7 @@ from feedback.daily import Group, Records
 from feedback.daybook import FRESH_S, DayBook
 from feedback.desk import Desk
 from feedback.hourly import SHORT, TooMany, of_short_store, of_span
-from feedback.timeline import SAMPLED, Drawn, Timeline, draw, of_days
+from feedback.timeline import SMOOTHED, Drawn, Marked, Timeline, draw, of_days
 from feedback.values import FEW, Value, Values, difference, tone_of
 from feedback.worst import Rated
 from model.versions import Standing, VersionError
@@ -169,24 +169,11 @@ class DashboardData:
             return Standing()
 
     def _versions(self, drawn: Drawn, standing: Standing) -> list[dict[str, Any]]:
-        found = [
-            {
-                "name": version.name,
-                "status": "reviewed" if version.name == VERIFIED else str(standing.status_of(version.name)),
-                "share": _share_of(standing, version.name),
-                "bucket": version.bucket,
-                "answers": version.answers,
-                "figures": _values(version.values),
-            }
-            for version in drawn.versions
-        ]
-        known = {version["name"] for version in found}
-        for name in (standing.name, standing.canary):
-            if name and name not in known:
-                status, share = str(standing.status_of(name)), _share_of(standing, name)
-                unseen = {"bucket": None, "answers": [], "figures": {}}
-                found.append({"name": name, "status": status, "share": share, **unseen})
-        return found
+        """Return the versions that answered, and those that stand ready without an answer so far."""
+        answered = {version.name for version in drawn.versions}
+        ready = [name for name in (standing.name, standing.canary) if name and name not in answered]
+        unseen = [Marked(name, None, (), {}) for name in ready]
+        return [_version(version, standing) for version in (*drawn.versions, *unseen)]
 
     async def _backlog(self, span: _Span, now: datetime) -> dict[str, Any]:
         seen = [bucket.backlog for bucket in span.timeline.buckets]
@@ -215,7 +202,7 @@ def _figures(drawn: Drawn) -> dict[str, Any]:
             "before": _value(drawn.before[name]),
             "tone": tone_of(name, drawn.now[name], drawn.before[name]),
             "changed": _changed(drawn.now[name], drawn.before[name]),
-            "sampled": name in SAMPLED,
+            "smoothed": name in SMOOTHED,
         }
         for name, points in drawn.points.items()
     }
@@ -237,6 +224,18 @@ def _value(value: Value | None) -> dict[str, Any] | None:
         return None
     bounds = {} if value.low is None else {"low": value.low, "high": value.high}
     return {"value": value.value, "n": value.count, **bounds}
+
+
+def _version(version: Marked, standing: Standing) -> dict[str, Any]:
+    reviewed = version.name == VERIFIED
+    return {
+        "name": version.name,
+        "status": "reviewed" if reviewed else str(standing.status_of(version.name)),
+        "share": _share_of(standing, version.name),
+        "bucket": version.bucket,
+        "answers": list(version.answers),
+        "figures": _values(version.values),
+    }
 
 
 def _share_of(standing: Standing, name: str) -> float | None:

@@ -1,7 +1,7 @@
 """Figures over time: spans of equal length with the sums of each group of answers, and what is drawn of them.
 
-Everything is the sum of `Sums`, so a filter leaves groups out, and a longer span is the sum of shorter ones. Accuracy
-and precision rest on a small sample: over days each of their points is that of the week until then (`WEEK`).
+Everything is the sum of `Sums`, so a filter leaves groups out, and a longer span is the sum of shorter ones. What few
+people tell, reviewers of the sample and whoever gives stars, is taken over the week until each day (`WEEK`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from feedback.figures import Sums
 from feedback.values import BETTER, Value, Values, values_of
 
 WEEK = 7
-SAMPLED = ("accuracy", "precision")
+SMOOTHED = ("accuracy", "precision", "satisfaction", "liked_share")
 
 Chosen = Callable[[Group], bool]
 
@@ -42,7 +42,7 @@ class Bucket:
 class Timeline:
     """Buckets of one length, oldest first; `before` are as many of the time before, where there are any.
 
-    `smoothed` says over how many buckets a point of accuracy or precision is taken.
+    `smoothed` says over how many buckets a point of the figures in SMOOTHED is taken.
     """
 
     step: timedelta
@@ -113,9 +113,16 @@ def draw(timeline: Timeline, chosen: Chosen) -> Drawn:
             values_of(_total(_window([*before, *sums], len(before) + at, timeline.smoothed)))
             for at in range(len(sums))
         ]
-        for name in SAMPLED:
+        for name in SMOOTHED:
             points[name] = [values[name] for values in smooth]
-    return Drawn(points, values_of(_total(sums)), values_of(_total(before)), _versions(timeline, chosen))
+    return Drawn(points, values_of(_total(sums)), _before(timeline, before), _versions(timeline, chosen))
+
+
+def _before(timeline: Timeline, sums: Sequence[Sums]) -> Values:
+    """Return the figures of the time before; how many answers there were only where all of it is known."""
+    values = values_of(_total(sums))
+    whole = bool(timeline.before) and all(bucket.known for bucket in timeline.before)
+    return values if whole else {**values, "answers": None}
 
 
 def _window(sums: Sequence[Sums], at: int, width: int) -> Sequence[Sums]:

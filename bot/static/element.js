@@ -61,8 +61,10 @@ export function face(name) {
   return drawn;
 }
 
-function svg(tag, attributes) {
+/** svg("circle", {r: 2}, child) */
+export function svg(tag, attributes, ...children) {
   const made = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
   return made;
 }

@@ -1,0 +1,194 @@
+// A figure over time as SVG: lines with their band, or stacked bars. Colours are the style sheet's, so they follow the theme.
+// It is a slider for keyboards and screen readers: arrow keys move along the time, and what stands there is read out.
+
+import { element, svg } from "./element.js";
+
+const HEIGHT = 132;
+const EDGE = { top: 16, right: 10, bottom: 20, left: 40 };
+
+/** Round bounds and about three lines between them, for values from 0 (or `from`) to `most`. */
+export function scale(most, from = 0, to = null) {
+  if (to !== null) return { from, to, ticks: to - from === 1 ? [0, 0.5, 1] : [1, 2, 3, 4, 5] };
+  const rough = Math.max(most, 1e-9) / 3;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 2.5, 5, 10].map((one) => one * power).find((one) => one >= rough * 0.999);
+  const count = Math.max(1, Math.ceil((most / step) * 0.999));
+  return { from: 0, to: count * step, ticks: Array.from({ length: count + 1 }, (_, number) => number * step) };
+}
+
+/**
+ * One plot. `set` takes what it shows:
+ *   at       moments (ms), one a bucket; `step` is a bucket's length (ms)
+ *   lines    [{name, points: [{value, low?, high?, n} or null]}]; the first one's low and high are its band
+ *   stacks   instead of lines: [{name, index, values: [n]}]
+ *   range    [from, to], or null for 0 to what is there;  tick(value) → text;  when(ms) → text
+ *   marks    [{bucket, index, label}]: where a model version begins
+ *   read(bucket) → the sentence that is read out
+ * `moved(bucket or null)` hears where the cursor is; `point(bucket)` puts it there.
+ */
+export class Plot {
+  constructor(label, moved) {
+    this.drawn = svg("svg", { class: "plot", height: HEIGHT, "aria-hidden": "true", focusable: "false" });
+    this.node = element(
+      "div",
+      { class: "plot-box", tabindex: "0", role: "slider", "aria-label": `${label} over time`, "aria-valuemin": "0" },
+      this.drawn,
+    );
+    this.moved = moved;
+    this.at = null;
+    this.width = 0;
+    new ResizeObserver(([entry]) => {
+      const width = Math.round(entry.contentRect.width);
+      if (width === this.width) return;
+      this.width = width;
+      this.draw();
+    }).observe(this.node);
+    this.node.addEventListener("pointermove", (event) => this.moved(this.bucketAt(event.offsetX)));
+    this.node.addEventListener("pointerleave", () => this.moved(null));
+    this.node.addEventListener("blur", () => this.moved(null));
+    this.node.addEventListener("keydown", (event) => this.key(event));
+  }
+
+  set(shown) {
+    this.shown = shown;
+    this.node.setAttribute("aria-valuemax", Math.max(0, shown.at.length - 1));
+    this.draw();
+    this.point(null);
+  }
+
+  key(event) {
+    const last = this.shown.at.length - 1;
+    const from = this.at ?? last + (event.key === "ArrowLeft" ? 1 : 0);
+    const to = { ArrowLeft: from - 1, ArrowRight: from + 1, PageUp: from - 7, PageDown: from + 7, Home: 0, End: last }[event.key];
+    if (event.key === "Escape") this.moved(null);
+    if (to === undefined) return;
+    event.preventDefault();
+    this.moved(Math.min(last, Math.max(0, to)));
+  }
+
+  x(bucket) {
+    const { at, stacks } = this.shown;
+    const wide = this.width - EDGE.left - EDGE.right;
+    return EDGE.left + (stacks || at.length === 1 ? ((bucket + 0.5) / at.length) * wide : (bucket / (at.length - 1)) * wide);
+  }
+
+  y(value) {
+    const { from, to } = this.axis;
+    return EDGE.top + (1 - (value - from) / (to - from)) * (HEIGHT - EDGE.top - EDGE.bottom);
+  }
+
+  bucketAt(x) {
+    const { at, stacks } = this.shown;
+    const share = (x - EDGE.left) / (this.width - EDGE.left - EDGE.right);
+    const place = stacks ? Math.floor(share * at.length) : Math.round(share * (at.length - 1));
+    return Math.min(at.length - 1, Math.max(0, place));
+  }
+
+  draw() {
+    if (!this.shown || this.width < 80) return;
+    const { lines = [], stacks, range, at } = this.shown;
+    const tops = stacks
+      ? at.map((_, bucket) => stacks.reduce((sum, one) => sum + (one.values[bucket] ?? 0), 0))
+      : lines.flatMap(({ points }) => points.map((point) => point?.high ?? point?.value ?? 0));
+    this.axis = range ? scale(0, ...range) : scale(Math.max(0, ...tops));
+    this.drawn.setAttribute("width", this.width);
+    this.drawn.setAttribute("viewBox", `0 0 ${this.width} ${HEIGHT}`);
+    this.cursor = svg("g", { class: "cursor" });
+    this.drawn.replaceChildren(...this.grid(), ...(stacks ? this.bars() : this.curves()), ...this.begins(), this.cursor);
+    this.point(this.at);
+  }
+
+  grid() {
+    const right = this.width - EDGE.right;
+    const across = this.axis.ticks.flatMap((tick) => [
+      svg("line", { class: "grid", x1: EDGE.left, x2: right, y1: this.y(tick), y2: this.y(tick), "data-tick": tick }),
+      text("tick", EDGE.left - 6, this.y(tick) + 4, this.shown.tick(tick), "end"),
+    ]);
+    const { at, when } = this.shown;
+    const count = Math.min(at.length, Math.max(2, Math.floor(this.width / 110)));
+    const places = [...new Set(Array.from({ length: count }, (_, number) => Math.round((number * (at.length - 1)) / Math.max(1, count - 1))))];
+    const anchor = (bucket) => (at.length === 1 ? "middle" : bucket === 0 ? "start" : bucket === at.length - 1 ? "end" : "middle");
+    return [...across, ...places.map((bucket) => text("tick", this.x(bucket), HEIGHT - 4, when(at[bucket]), anchor(bucket)))];
+  }
+
+  curves() {
+    return this.shown.lines.flatMap(({ name, points }, number) => {
+      const runs = unbroken(points);
+      const place = (bucket, value) => `${this.x(bucket).toFixed(2)} ${this.y(value).toFixed(2)}`;
+      const drawn = [];
+      for (const run of runs) {
+        const along = (of) => run.map((bucket) => place(bucket, of(points[bucket])));
+        if (number === 0 && points[run[0]].low !== undefined) {
+          const band = [...along((point) => point.high), ...along((point) => point.low).reverse()];
+          drawn.push(svg("path", { class: run.length > 1 ? "band" : "band alone", d: `M${band.join("L")}Z` }));
+        }
+        drawn.push(svg("path", { class: `line line-${number}`, "data-line": name, "data-from": run[0], d: `M${along((point) => point.value).join("L")}` }));
+        if (run.length === 1) {
+          drawn.push(svg("circle", { class: `dot line-${number}`, cx: this.x(run[0]), cy: this.y(points[run[0]].value), r: 2.5 }));
+        }
+      }
+      return drawn;
+    });
+  }
+
+  bars() {
+    const { stacks, at } = this.shown;
+    const wide = (this.width - EDGE.left - EDGE.right) / at.length;
+    const below = at.map(() => 0);
+    return stacks.flatMap(({ name, index, values }) =>
+      values.flatMap((value, bucket) => {
+        if (!value) return [];
+        const top = this.y(below[bucket] + value);
+        const height = this.y(below[bucket]) - top;
+        below[bucket] += value;
+        const x = this.x(bucket) - wide * 0.4;
+        return [svg("rect", { class: `bar v${index}`, x, y: top, width: wide * 0.8, height, "data-bucket": bucket, "data-stack": name })];
+      }),
+    );
+  }
+
+  begins() {
+    let last = -100;
+    return this.shown.marks.flatMap(({ bucket, index, label }) => {
+      const x = this.x(bucket);
+      const shown = Math.max(x, last + 15);
+      last = shown;
+      return [
+        svg("line", { class: `begin v${index}`, x1: x, x2: x, y1: EDGE.top, y2: HEIGHT - EDGE.bottom }),
+        svg("circle", { class: `badge v${index}`, cx: shown, cy: 8, r: 7 }, svg("title", {}, label)),
+        text("badge-text", shown, 11.5, String(index + 1), "middle"),
+      ];
+    });
+  }
+
+  /** Put the cursor at a bucket (null: nowhere). */
+  point(bucket) {
+    this.at = bucket;
+    if (!this.shown || !this.cursor) return;
+    const shown = bucket ?? this.shown.at.length - 1;
+    this.node.setAttribute("aria-valuenow", Math.max(0, shown));
+    this.node.setAttribute("aria-valuetext", this.shown.at.length ? this.shown.read(shown) : "nothing yet");
+    if (bucket === null || bucket >= this.shown.at.length) {
+      this.cursor.replaceChildren();
+      return;
+    }
+    const x = this.x(bucket);
+    const dots = (this.shown.lines ?? []).flatMap(({ points }, number) =>
+      points[bucket] ? [svg("circle", { class: `dot line-${number}`, cx: x, cy: this.y(points[bucket].value), r: 3.5 })] : [],
+    );
+    this.cursor.replaceChildren(svg("line", { x1: x, x2: x, y1: EDGE.top, y2: HEIGHT - EDGE.bottom }), ...dots);
+  }
+}
+
+/** Runs of buckets that have a value. */
+function unbroken(points) {
+  const runs = [];
+  points.forEach((point, bucket) => {
+    if (!point) return;
+    if (bucket && points[bucket - 1]) runs.at(-1).push(bucket);
+    else runs.push([bucket]);
+  });
+  return runs;
+}
+
+const text = (kind, x, y, words, anchor) => svg("text", { class: kind, x, y, "text-anchor": anchor }, words);
