@@ -169,11 +169,16 @@ class DashboardData:
             return Standing()
 
     def _versions(self, drawn: Drawn, standing: Standing) -> list[dict[str, Any]]:
-        """Return the versions that answered, and those that stand ready without an answer so far."""
-        answered = {version.name for version in drawn.versions}
-        ready = [name for name in (standing.name, standing.canary) if name and name not in answered]
-        unseen = [Marked(name, None, (), {}) for name in ready]
-        return [_version(version, standing) for version in (*drawn.versions, *unseen)]
+        """Return the versions that answered, and those that stand ready without an answer so far.
+
+        They have the order in which they were live, whatever the range is, so that each keeps its number and colour.
+        """
+        marked = {version.name: version for version in drawn.versions}
+        ready = [name for name in (standing.name, standing.canary) if name]
+        order = dict.fromkeys((*standing.before, *ready, *(name for name in marked if name != VERIFIED)))
+        shown = [(at, name) for at, name in enumerate(order) if name in marked or name in ready]
+        found = [_version(marked.get(name) or Marked(name, None, (), {}), standing, at) for at, name in shown]
+        return [*found, *(_version(marked[name], standing, None) for name in (VERIFIED,) if name in marked)]
 
     async def _backlog(self, span: _Span, now: datetime) -> dict[str, Any]:
         seen = [bucket.backlog for bucket in span.timeline.buckets]
@@ -226,11 +231,12 @@ def _value(value: Value | None) -> dict[str, Any] | None:
     return {"value": value.value, "n": value.count, **bounds}
 
 
-def _version(version: Marked, standing: Standing) -> dict[str, Any]:
-    reviewed = version.name == VERIFIED
+def _version(version: Marked, standing: Standing, number: int | None) -> dict[str, Any]:
+    """`number` is None for the answers that reviewers stand for: no model wrote them."""
     return {
         "name": version.name,
-        "status": "reviewed" if reviewed else str(standing.status_of(version.name)),
+        "number": number,
+        "status": "reviewed" if number is None else str(standing.status_of(version.name)),
         "share": _share_of(standing, version.name),
         "bucket": version.bucket,
         "answers": list(version.answers),

@@ -165,6 +165,11 @@ def _words(dice: random.Random, answer: Answer, version: MadeUp, right: bool) ->
         answer.id, answer.question.asker, FeedbackKind.IMPLICIT, "opened", trainable=True, given_at=at
     )
     said = dice.random()
+    if said < 0.3 and not right and dice.random() < 0.2:  # in a channel, several people say so
+        for number in range(dice.randrange(1, 4)):
+            yield replace(
+                plain, giver=f"p{200 + number}", kind=FeedbackKind.STARS, value=str(dice.choice((1, 1, 2)))
+            )
     if said < 0.3:
         stars = min(5, max(1, round(dice.gauss(version.stars + (0.4 if right else -1.7), 0.8))))
         yield replace(plain, kind=FeedbackKind.STARS, value=str(stars))

@@ -1,13 +1,13 @@
 // The dashboard: what is chosen, when it is read, and the panels. Cards are in figures.js, plots in plot.js.
 
 import { element } from "./element.js";
-import { CARDS, Card, UNITS, duration, said } from "./figures.js";
+import { CARDS, Card, UNITS, duration } from "./figures.js";
+import { Plot } from "./plot.js";
 
 const $ = (id) => document.getElementById(id);
 const POLL_MS = 60_000;
 const OLD_MS = 15_000;
 const COLOURS = 6;
-const REVIEWED = "verified";
 const NEUTRAL = ["answers", "verified_share"];
 const CHANNELS = { msteams: "Teams", slack: "Slack", local: "Chat page", cli: "Command line" };
 const RULINGS = { approved: "approved", corrected: "corrected", not_on_page: "not on the page", rejected: "no question", waiting: "waits" };
@@ -158,14 +158,15 @@ function show(body) {
   showJobs(body);
 }
 
-/** Number the versions, so that each has a colour and a badge that stay the same in all plots. */
+/** Give the versions their colours, and mark where they begin. */
 function prepared(body) {
-  const versions = body.versions.map((version, index) => ({ ...version, index: version.name === REVIEWED ? COLOURS : index % COLOURS }));
-  const named = versions.filter(({ name }) => name !== REVIEWED);
-  named.forEach((version, index) => (version.index = index % COLOURS));
-  const marks = named.filter(({ bucket }) => bucket !== null && bucket > 0).map(({ bucket, index, name }) => ({ bucket, index, label: name }));
+  const versions = body.versions.map((version) => ({ ...version, index: version.number === null ? COLOURS : version.number % COLOURS }));
+  const marks = versions
+    .filter(({ number, bucket }) => number !== null && bucket > 0)
+    .map(({ bucket, index, number, name }) => ({ bucket, index, number, label: name }))
+    .sort((one, other) => one.bucket - other.bucket || one.number - other.number);
   const span = body.range.name === "hours" ? "time" : `${body.range.name} days`;
-  return { ...body, versions, marks: marks.sort((one, other) => one.bucket - other.bucket), span, neutral: NEUTRAL };
+  return { ...body, versions, marks, span, neutral: NEUTRAL };
 }
 
 function showFresh(body) {
@@ -183,8 +184,8 @@ function showNow(data) {
   const items = [];
   const live = data.versions.find(({ status }) => status === "live");
   const canary = data.versions.find(({ status }) => status === "canary");
-  if (live) items.push(chip("Live", live.name, live.share < 1 ? share(live.share) : "everybody", live.index));
-  if (canary) items.push(chip("Canary", canary.name, share(canary.share), canary.index));
+  if (live) items.push(chip("Live", live.name, live.share < 1 ? share(live.share) : "everybody", live));
+  if (canary) items.push(chip("Canary", canary.name, share(canary.share), canary));
   const { waiting, oldest_s: oldest } = data.backlog;
   items.push(chip("Reviews", waiting ? `${waiting} wait` : "none waits", waiting ? `the oldest ${duration(oldest)}` : "", null, oldest > 3 * 86400 ? "worse" : ""));
   const failed = (data.jobs ?? []).filter(({ outcome }) => outcome && outcome !== "done");
@@ -194,11 +195,11 @@ function showNow(data) {
 
 const share = (value) => `${Math.round(value * 100)} % of conversations`;
 
-function chip(kind, name, more, index = null, tone = "") {
-  return element("li", { "data-tone": tone }, element("span", { class: "kind" }, kind), index === null ? null : badge(index), element("strong", {}, name), element("span", {}, more));
+function chip(kind, name, more, version = null, tone = "") {
+  return element("li", { "data-tone": tone }, element("span", { class: "kind" }, kind), version && badge(version), element("strong", {}, name), element("span", {}, more));
 }
 
-const badge = (index) => element("span", { class: `mark v${index}`, "aria-hidden": "true" }, index === COLOURS ? "✓" : String(index + 1));
+const badge = ({ index, number }) => element("span", { class: `mark v${index}`, "aria-hidden": "true" }, number === null ? "✓" : String(number + 1));
 
 const COLUMNS = [
   ["answers", "Answers", "count"],
@@ -226,7 +227,7 @@ function showVersions(data) {
     element(
       "tr",
       {},
-      element("th", { scope: "row" }, badge(version.index), element("span", { class: "name" }, version.name === REVIEWED ? "verified answers" : version.name), element("small", {}, standing(version))),
+      element("th", { scope: "row" }, badge(version), element("span", { class: "name" }, version.number === null ? "verified answers" : version.name), element("small", {}, standing(version))),
       ...COLUMNS.map((column) => cell(version, column)),
     ),
   );
@@ -261,15 +262,28 @@ function showWorst(body) {
   $("worst-list").replaceChildren(rows.length ? element("ol", {}, ...rows) : element("p", { class: "none" }, "Nobody has rated an answer badly in this time."));
 }
 
+const waiting = new Plot("Reviews that wait", (bucket) => {
+  waiting.point(bucket);
+  $("reviews-reading").textContent = waiting.node.getAttribute("aria-valuetext");
+});
+$("reviews-plot").append(waiting.node);
+
 function showReviews(body, when) {
   $("reviews").hidden = false;
-  const { waiting, oldest_s: oldest, median_s: median, waited } = body.backlog;
-  const known = waited.map((value, bucket) => [value, bucket]).filter(([value]) => value !== null);
-  const most = Math.max(1, ...known.map(([value]) => value));
-  $("reviews-body").replaceChildren(
-    element("dl", { class: "facts" }, ...fact("Waiting", String(waiting)), ...fact("Oldest", waiting ? duration(oldest) : "–"), ...fact("Median", waiting ? duration(median) : "–")),
-    known.length > 1 ? element("p", { class: "basis" }, `At the days’ ends: ${Math.min(...known.map(([value]) => value))} to ${most}, lastly ${known.at(-1)[0]}.`) : "",
-  );
+  const { waiting: now, oldest_s: oldest, median_s: median, waited } = body.backlog;
+  $("reviews-facts").replaceChildren(...fact("Waiting", String(now)), ...fact("Oldest", now ? duration(oldest) : "–"), ...fact("Median", now ? duration(median) : "–"));
+  const points = waited.map((value) => (value === null ? null : { value, n: value }));
+  $("reviews-plot").hidden = points.filter(Boolean).length < 2;
+  waiting.set({
+    at: body.at.map((at) => Date.parse(at)),
+    when: when.short,
+    range: null,
+    tick: UNITS.count.tick,
+    marks: [],
+    lines: [{ name: "waiting", points }],
+    read: (bucket) => `${when.long(Date.parse(body.at[bucket]))}: ${points[bucket] ? `${points[bucket].value} waited` : "not known"}`,
+  });
+  $("reviews-reading").textContent = "";
 }
 
 const fact = (name, value) => [element("div", {}, element("dt", {}, name), element("dd", {}, value))];

@@ -7,13 +7,18 @@ const LOCALE = "en-GB";
 const whole = new Intl.NumberFormat(LOCALE);
 const pad = (value) => String(value).padStart(2, "0");
 
-/** Values as people read them. `change` is how a difference is said. */
+const percent = (value) => `${Math.round(value * 100)} %`;
+
+/**
+ * Values as people read them: `change` is how a difference is said, `tick` how the axis says a value. What else there is
+ * tells the plot how its axis is divided.
+ */
 export const UNITS = {
-  share: { text: (v) => `${Math.round(v * 100)} %`, change: (v) => `${Math.abs(v * 100).toFixed(0)} points`, range: [0, 1] },
-  stars: { text: (v) => v.toFixed(1), change: (v) => Math.abs(v).toFixed(1), range: [1, 5] },
-  seconds: { text: seconds, change: (v) => seconds(Math.abs(v)), range: null },
-  duration: { text: duration, change: (v) => duration(Math.abs(v)), range: null },
-  count: { text: (v) => whole.format(v), change: (v) => whole.format(Math.abs(v)), range: null },
+  share: { text: percent, tick: percent, change: (v) => `${Math.abs(v * 100).toFixed(0)} points`, steps: [0.05, 0.1, 0.25, 0.5] },
+  stars: { text: (v) => v.toFixed(1), tick: String, change: (v) => Math.abs(v).toFixed(1), range: [1, 5] },
+  seconds: { text: seconds, tick: (v) => `${Number(v.toFixed(2))} s`, change: (v) => seconds(Math.abs(v)) },
+  duration: { text: duration, tick: (v) => (v % 60 ? `${Number(v.toFixed(1))} s` : `${v / 60} min`), change: (v) => duration(Math.abs(v)), steps: [1, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 3600] },
+  count: { text: (v) => whole.format(v), tick: (v) => (Number.isInteger(v) ? whole.format(v) : ""), change: (v) => whole.format(Math.abs(v)), steps: [1, 2, 5, 10, 20, 50, 100, 200, 500] },
 };
 
 function seconds(value) {
@@ -29,8 +34,8 @@ export function duration(value) {
 
 /** What the cards show; `what` says what the number means, `of` what it is counted by. */
 export const CARDS = [
-  { name: "accuracy", title: "Accuracy", unit: "share", of: "judged", what: "Answered rightly or rightly declined, of a random sample that reviewers judged." },
-  { name: "precision", title: "Precision", unit: "share", of: "judged", what: "Answered rightly, of what was attempted in that sample." },
+  { name: "accuracy", title: "Accuracy", unit: "share", zoom: true, of: "judged", what: "Answered rightly or rightly declined, of a random sample that reviewers judged." },
+  { name: "precision", title: "Precision", unit: "share", zoom: true, of: "judged", what: "Answered rightly, of what was attempted in that sample." },
   { name: "satisfaction", title: "Satisfaction", unit: "stars", of: "ratings", what: "Mean stars, 1 to 5." },
   { name: "response_p50_s", second: "response_p95_s", title: "Response time", unit: "seconds", of: "answers", what: "From the question to its answer: the median, and what 95 of 100 stay below." },
   { name: "first_token_p50_s", second: "first_token_p95_s", title: "Time to first token", unit: "seconds", of: "answers", what: "Until the model’s first word: the median, and what 95 of 100 stay below." },
@@ -89,7 +94,9 @@ export class Card {
       at: data.at.map((at) => Date.parse(at)),
       when: when.short,
       range: unit.range,
-      tick: spec.unit === "count" ? (v) => (Number.isInteger(v) ? whole.format(v) : "") : unit.text,
+      steps: unit.steps,
+      zoom: spec.zoom,
+      tick: unit.tick,
       marks: data.marks,
       read: (bucket) => this.read(bucket),
       ...(spec.name === "answers"

@@ -6,14 +6,24 @@ import { element, svg } from "./element.js";
 const HEIGHT = 132;
 const EDGE = { top: 16, right: 10, bottom: 20, left: 40 };
 
-/** Round bounds and about three lines between them, for values from 0 (or `from`) to `most`. */
-export function scale(most, from = 0, to = null) {
-  if (to !== null) return { from, to, ticks: to - from === 1 ? [0, 0.5, 1] : [1, 2, 3, 4, 5] };
+/** Round bounds and some lines between them, for values from 0 to `most`; `whole` steps are multiples of one of `steps`. */
+function upTo(most, steps) {
   const rough = Math.max(most, 1e-9) / 3;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 2.5, 5, 10].map((one) => one * power).find((one) => one >= rough * 0.999);
+  const round = [1, 2, 2.5, 5, 10].map((one) => one * power);
+  const step = (steps ?? round).find((one) => one >= rough * 0.999) ?? round.find((one) => one >= rough * 0.999);
   const count = Math.max(1, Math.ceil((most / step) * 0.999));
   return { from: 0, to: count * step, ticks: Array.from({ length: count + 1 }, (_, number) => number * step) };
+}
+
+/** The bounds of what is there: fixed ones, a share's upper part where all of it is high, or from 0 on. */
+function axisOf({ range, zoom, steps }, lowest, highest) {
+  if (zoom) {
+    const from = [0.75, 0.5, 0.25, 0].find((one) => one <= lowest) ?? 0;
+    return { from, to: 1, ticks: [from, (from + 1) / 2, 1] };
+  }
+  if (range) return { from: range[0], to: range[1], ticks: Array.from({ length: range[1] - range[0] + 1 }, (_, number) => range[0] + number) };
+  return upTo(highest, steps);
 }
 
 /**
@@ -21,8 +31,8 @@ export function scale(most, from = 0, to = null) {
  *   at       moments (ms), one a bucket; `step` is a bucket's length (ms)
  *   lines    [{name, points: [{value, low?, high?, n} or null]}]; the first one's low and high are its band
  *   stacks   instead of lines: [{name, index, values: [n]}]
- *   range    [from, to], or null for 0 to what is there;  tick(value) → text;  when(ms) → text
- *   marks    [{bucket, index, label}]: where a model version begins
+ *   range    [from, to] of the axis; or `zoom`: a share up to 1; or neither: from 0, in `steps`;  tick, when: → text
+ *   marks    [{bucket, index, number, label}]: where a model version begins
  *   read(bucket) → the sentence that is read out
  * `moved(bucket or null)` hears where the cursor is; `point(bucket)` puts it there.
  */
@@ -86,11 +96,12 @@ export class Plot {
 
   draw() {
     if (!this.shown || this.width < 80) return;
-    const { lines = [], stacks, range, at } = this.shown;
+    const { lines = [], stacks, at } = this.shown;
     const tops = stacks
       ? at.map((_, bucket) => stacks.reduce((sum, one) => sum + (one.values[bucket] ?? 0), 0))
       : lines.flatMap(({ points }) => points.map((point) => point?.high ?? point?.value ?? 0));
-    this.axis = range ? scale(0, ...range) : scale(Math.max(0, ...tops));
+    const lows = lines.flatMap(({ points }) => points.flatMap((point) => (point ? [point.low ?? point.value] : [])));
+    this.axis = axisOf(this.shown, Math.min(...lows, 1), Math.max(0, ...tops));
     this.drawn.setAttribute("width", this.width);
     this.drawn.setAttribute("viewBox", `0 0 ${this.width} ${HEIGHT}`);
     this.cursor = svg("g", { class: "cursor" });
@@ -149,14 +160,14 @@ export class Plot {
 
   begins() {
     let last = -100;
-    return this.shown.marks.flatMap(({ bucket, index, label }) => {
+    return this.shown.marks.flatMap(({ bucket, index, number, label }) => {
       const x = this.x(bucket);
       const shown = Math.max(x, last + 15);
       last = shown;
       return [
         svg("line", { class: `begin v${index}`, x1: x, x2: x, y1: EDGE.top, y2: HEIGHT - EDGE.bottom }),
         svg("circle", { class: `badge v${index}`, cx: shown, cy: 8, r: 7 }, svg("title", {}, label)),
-        text("badge-text", shown, 11.5, String(index + 1), "middle"),
+        text("badge-text", shown, 11.5, String(number + 1), "middle"),
       ];
     });
   }

@@ -1,0 +1,46 @@
+"""The dashboard alone on a port of its own, over a store that a test has filled."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from aiohttp import web
+
+from bot.dashboard import Doors, dashboard_routes
+from bot.dashboard_data import DashboardData, JobRun
+from feedback.desk import Desk
+from model.versions import Standing
+from tests.world import served
+
+
+@dataclass
+class Board:
+    """What a dashboard stands on; `now` is its clock. It reads the store anew for every request."""
+
+    store: Any
+    now: datetime
+    standing: Standing = field(default_factory=Standing)
+    runs: Sequence[JobRun] | None = None
+    doors: Doors = field(default_factory=lambda: Doors(local=True))
+
+    def data(self) -> DashboardData:
+        async def jobs() -> Sequence[JobRun]:
+            return self.runs or ()
+
+        given = None if self.runs is None else jobs
+        return DashboardData(
+            self.store, Desk(self.store.documents), lambda: self.standing, given, fresh_s=0.0
+        )
+
+
+@asynccontextmanager
+async def a_board(board: Board) -> AsyncGenerator[str]:
+    """Serve it; yields its address."""
+    app = web.Application()
+    app.add_routes(dashboard_routes(board.data(), board.doors, lambda: board.now))
+    async with served(app) as url:
+        yield url
