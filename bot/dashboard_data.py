@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -21,15 +21,17 @@ from feedback.daily import Group, Records
 from feedback.daybook import FRESH_S, DayBook
 from feedback.desk import Desk
 from feedback.hourly import SHORT, TooMany, of_short_store, of_span
-from feedback.timeline import SMOOTHED, Drawn, Marked, Timeline, draw, of_days
+from feedback.timeline import SMOOTHED, Drawn, Marked, Timeline, draw, of_days, versions_in
 from feedback.values import FEW, Value, Values, difference, tone_of
-from feedback.worst import Rated
+from feedback.worst import Rated, Worst
 from model.versions import Standing, VersionError
 from records import Answer, Review
 
 RANGES = ("auto", "hours", "7", "30", "90")
 STALE = timedelta(hours=26)
 """Days that were summed up longer ago than a day and a bit: the job does not run."""
+_LOOK_BACK_DAYS = 30
+"""So far back a version is looked for that may have answered before the hours that are shown."""
 _TEXT = 400
 """Longest text of a question or an answer, characters."""
 
@@ -155,10 +157,18 @@ class DashboardData:
         try:
             found = await of_short_store(self._store, self._desk, now)
             if found is None and name == "hours":
-                found = await of_span(self._store, self._desk, (now - SHORT, now), now)
+                found = await self._last_hours(now)
         except TooMany:
             return None
         return None if found is None else _Span("hours", found[0], found[1].rated, now, live=True)
+
+    async def _last_hours(self, now: datetime) -> tuple[Timeline, Worst]:
+        begin = now - SHORT
+        timeline, bad = await of_span(self._store, self._desk, (begin, now), now)
+        last = now.astimezone(UTC).date()
+        read = await self._book.read(last - timedelta(days=_LOOK_BACK_DAYS), last, now)
+        earlier = versions_in(day for day in read.days if day.day < begin.date())
+        return replace(timeline, earlier=earlier), bad
 
     # What stands beside the figures
 

@@ -6,7 +6,7 @@ people tell, reviewers of the sample and whoever gives stars, is taken over the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -42,13 +42,15 @@ class Bucket:
 class Timeline:
     """Buckets of one length, oldest first; `before` are as many of the time before, where there are any.
 
-    `smoothed` says over how many buckets a point of the figures in SMOOTHED is taken.
+    `smoothed` says over how many buckets a point of the figures in SMOOTHED is taken. `earlier` names the model versions
+    that answered before it began.
     """
 
     step: timedelta
     buckets: Sequence[Bucket]
     before: Sequence[Bucket] = ()
     smoothed: int = 1
+    earlier: frozenset[str] = frozenset()
 
     @property
     def begin(self) -> datetime:
@@ -86,7 +88,12 @@ def of_days(days: Sequence[Day], last: date, count: int) -> Timeline:
     kept = {day.day: day for day in days}
     first_known = min((day for day, one in kept.items() if one.groups), default=last)
     both = [_bucket(last - timedelta(days=back), kept, first_known) for back in range(2 * count - 1, -1, -1)]
-    return Timeline(timedelta(days=1), both[count:], both[:count], WEEK)
+    return Timeline(timedelta(days=1), both[count:], both[:count], WEEK, versions_in(both[:count]))
+
+
+def versions_in(spans: Iterable[Bucket | Day]) -> frozenset[str]:
+    """Name the model versions that answered in some spans."""
+    return frozenset(group.model_version for span in spans for group in span.groups)
 
 
 def _bucket(day: date, kept: dict[date, Day], first_known: date) -> Bucket:
@@ -138,7 +145,7 @@ def _total(sums: Sequence[Sums]) -> Sums:
 
 def _versions(timeline: Timeline, chosen: Chosen) -> list[Marked]:
     """Return the versions with answers in the timeline, in the order in which they began."""
-    earlier = {group.model_version for bucket in timeline.before for group in bucket.groups}
+    earlier = timeline.earlier
     names = dict.fromkeys(
         group.model_version for bucket in timeline.buckets for group in sorted(bucket.groups)
     )

@@ -13,8 +13,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from bot.page_answerer import VERIFIED
-from feedback.desk import Desk
+from feedback import daily
+from feedback.desk import SETTLED, WAITING, Desk
 from feedback.sqlite import SqliteStore
+from jobs.roll_up_metrics import roll_up
 from records import (
     Answer,
     Channel,
@@ -93,6 +95,23 @@ async def fill(store: SqliteStore, now: datetime, *, days: int = 60, busy: float
             if one[0].answered_at < now
         ]
         await asyncio.gather(*(_keep(store, desk, answer, version, now) for answer, version in told))
+
+
+async def sum_up(store: SqliteStore, now: datetime) -> None:
+    """Write the days' documents as the job does, with the backlog that there was at the end of each day."""
+    await roll_up(store, now)
+    desk = Desk(store.documents)
+    reviews = [review for state in (WAITING, SETTLED) for review in (await desk.reviews(state, 10_000))[0]]
+    for day in await daily.kept(store.documents, now.date() - timedelta(days=400), now.date()):
+        end = datetime.combine(day.day, datetime.min.time(), UTC) + timedelta(days=1)
+        ages = sorted(
+            (end - one.opened_at).total_seconds()
+            for one in reviews
+            if one.opened_at < end and (one.settled_at is None or one.settled_at >= end)
+        )
+        if ages and end < now:
+            day.backlog = daily.Backlog(len(ages), ages[-1], ages[len(ages) // 2], end.isoformat())
+            await daily.keep(store.documents, day)
 
 
 def _day(dice: random.Random, day: datetime, number: int, busy: float) -> Iterator[tuple[Answer, MadeUp]]:

@@ -123,7 +123,7 @@ window.addEventListener("focus", again);
 
 const clock = (at) => new Date(at).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
 
-function times({ step_s: step }) {
+function times({ range: { step_s: step }, at }) {
   const day = { day: "numeric", month: "short", timeZone: "UTC" };
   const hour = { hour: "2-digit", minute: "2-digit", timeZone: "UTC" };
   const format = (options) => {
@@ -131,7 +131,8 @@ function times({ step_s: step }) {
     return (at) => made.format(at);
   };
   if (step >= 86400) return { short: format(day), long: format({ ...day, weekday: "short" }) };
-  return { short: format(hour), long: format({ ...day, ...hour }) };
+  const days = Date.parse(at.at(-1)) - Date.parse(at[0]) > 72_000_000;
+  return { short: format(days ? { weekday: "short", ...hour } : hour), long: format({ ...day, ...hour }) };
 }
 
 function show(body) {
@@ -144,7 +145,7 @@ function show(body) {
   const params = new URLSearchParams({ ...body.chosen, range: body.range.name });
   for (const radio of $("filters").elements.range) radio.checked = radio.value === body.range.name;
   for (const name of ["channel", "version", "site"]) offer(name, body.choices[name], params.get(name) ?? "");
-  for (const card of cards) card.set(data, times(body.range));
+  for (const card of cards) card.set(data, times(body));
   const answered = body.figures.answers.now?.value ?? 0;
   const filtered = Object.values(body.chosen).some(Boolean);
   $("empty").hidden = answered > 0;
@@ -154,7 +155,7 @@ function show(body) {
   showNow(data);
   showVersions(data);
   showWorst(body);
-  showReviews(body, times(body.range));
+  showReviews(body, times(body));
   showJobs(body);
 }
 
@@ -272,7 +273,7 @@ function showReviews(body, when) {
   $("reviews").hidden = false;
   const { waiting: now, oldest_s: oldest, median_s: median, waited } = body.backlog;
   $("reviews-facts").replaceChildren(...fact("Waiting", String(now)), ...fact("Oldest", now ? duration(oldest) : "–"), ...fact("Median", now ? duration(median) : "–"));
-  const points = waited.map((value) => (value === null ? null : { value, n: value }));
+  const points = waited.map((value) => (value === null ? null : { value, n: Infinity }));
   $("reviews-plot").hidden = points.filter(Boolean).length < 2;
   waiting.set({
     at: body.at.map((at) => Date.parse(at)),

@@ -4,6 +4,7 @@
 import { element, svg } from "./element.js";
 
 const HEIGHT = 132;
+const LEAST = 5; // a point that rests on fewer is a dot beside the line: it says next to nothing
 const EDGE = { top: 16, right: 10, bottom: 20, left: 40 };
 
 /** Round bounds and some lines between them, for values from 0 to `most`; `whole` steps are multiples of one of `steps`. */
@@ -84,7 +85,8 @@ export class Plot {
 
   y(value) {
     const { from, to } = this.axis;
-    return EDGE.top + (1 - (value - from) / (to - from)) * (HEIGHT - EDGE.top - EDGE.bottom);
+    const within = Math.min(to, Math.max(from, value));
+    return EDGE.top + (1 - (within - from) / (to - from)) * (HEIGHT - EDGE.top - EDGE.bottom);
   }
 
   bucketAt(x) {
@@ -97,10 +99,12 @@ export class Plot {
   draw() {
     if (!this.shown || this.width < 80) return;
     const { lines = [], stacks, at } = this.shown;
+    const firm = lines.flatMap(({ points }) => points.filter(isFirm));
+    const seen = firm.length ? firm : lines.flatMap(({ points }) => points.filter(Boolean));
     const tops = stacks
       ? at.map((_, bucket) => stacks.reduce((sum, one) => sum + (one.values[bucket] ?? 0), 0))
-      : lines.flatMap(({ points }) => points.map((point) => point?.high ?? point?.value ?? 0));
-    const lows = lines.flatMap(({ points }) => points.flatMap((point) => (point ? [point.low ?? point.value] : [])));
+      : seen.map((point) => point.high ?? point.value);
+    const lows = seen.map((point) => point.low ?? point.value);
     this.axis = axisOf(this.shown, Math.min(...lows, 1), Math.max(0, ...tops));
     this.drawn.setAttribute("width", this.width);
     this.drawn.setAttribute("viewBox", `0 0 ${this.width} ${HEIGHT}`);
@@ -134,12 +138,15 @@ export class Plot {
           drawn.push(svg("path", { class: run.length > 1 ? "band" : "band alone", d: `M${band.join("L")}Z` }));
         }
         drawn.push(svg("path", { class: `line line-${number}`, "data-line": name, "data-from": run[0], d: `M${along((point) => point.value).join("L")}` }));
-        if (run.length === 1) {
-          drawn.push(svg("circle", { class: `dot line-${number}`, cx: this.x(run[0]), cy: this.y(points[run[0]].value), r: 2.5 }));
-        }
+        if (run.length === 1) drawn.push(this.dot(run[0], points, number, "dot", 2.5));
       }
-      return drawn;
+      const thin = points.flatMap((point, bucket) => (point && !isFirm(point) ? [this.dot(bucket, points, number, "dot thin", 2)] : []));
+      return [...drawn, ...thin];
     });
+  }
+
+  dot(bucket, points, number, kind, r) {
+    return svg("circle", { class: `${kind} line-${number}`, cx: this.x(bucket), cy: this.y(points[bucket].value), r, "data-bucket": bucket });
   }
 
   bars() {
@@ -185,19 +192,23 @@ export class Plot {
     }
     const x = this.x(bucket);
     const dots = (this.shown.lines ?? []).flatMap(({ points }, number) =>
-      points[bucket] ? [svg("circle", { class: `dot line-${number}`, cx: x, cy: this.y(points[bucket].value), r: 3.5 })] : [],
+      points[bucket] ? [this.dot(bucket, points, number, "dot", 3.5)] : [],
     );
     this.cursor.replaceChildren(svg("line", { x1: x, x2: x, y1: EDGE.top, y2: HEIGHT - EDGE.bottom }), ...dots);
   }
 }
 
-/** Runs of buckets that have a value. */
+const isFirm = (point) => Boolean(point) && point.n >= LEAST;
+
+/** Runs of buckets that have a value which rests on something. */
 function unbroken(points) {
   const runs = [];
+  let last = -2;
   points.forEach((point, bucket) => {
-    if (!point) return;
-    if (bucket && points[bucket - 1]) runs.at(-1).push(bucket);
+    if (!isFirm(point)) return;
+    if (bucket === last + 1) runs.at(-1).push(bucket);
     else runs.push([bucket]);
+    last = bucket;
   });
   return runs;
 }
