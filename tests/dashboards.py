@@ -19,13 +19,14 @@ from tests.world import served
 
 @dataclass
 class Board:
-    """What a dashboard stands on; `now` is its clock. It reads the store anew for every request."""
+    """What a dashboard stands on; `now` is its clock. It reads the store anew for every request, but for `fresh_s`."""
 
     store: Any
     now: datetime
     standing: Standing = field(default_factory=Standing)
     runs: Sequence[JobRun] | None = None
     doors: Doors = field(default_factory=lambda: Doors(local=True))
+    fresh_s: float = 0.0
 
     def data(self) -> DashboardData:
         async def jobs() -> Sequence[JobRun]:
@@ -33,7 +34,7 @@ class Board:
 
         given = None if self.runs is None else jobs
         return DashboardData(
-            self.store, Desk(self.store.documents), lambda: self.standing, given, fresh_s=0.0
+            self.store, Desk(self.store.documents), lambda: self.standing, given, fresh_s=self.fresh_s
         )
 
 
