@@ -13,17 +13,18 @@ import pytest
 
 from bot.dashboard import Doors
 from bot.dashboard_data import JobRun, Query
+from feedback import daily, worst
 from feedback.daybook import MOST_LIVE
 from feedback.desk import Desk
 from feedback.documents import Wanted
-from feedback.figures import wilson
+from feedback.figures import Known, add_answer, wilson
 from feedback.hourly import MOST, step_of
 from feedback.retention import Retention, retain
 from feedback.spread import ACCURACY
 from feedback.sqlite import SqliteStore
 from feedback.store import StoreUnavailable
 from feedback.values import Value, difference, tone_of
-from feedback.worst import KIND
+from feedback.worst import KIND, Worst
 from jobs.roll_up_metrics import roll_up
 from model.versions import ModelDamaged, Standing
 from records import Answer, Channel, Citation, Feedback, FeedbackKind, Review, ReviewReason, Ruling, Timings
@@ -362,9 +363,15 @@ async def test_a_year_of_days_is_read_from_their_documents_and_not_from_their_an
     store: SqliteStore,
 ) -> None:
     for back in range(365, 0, -1):
-        one = await ask(store, back, days_ago(back))
-        await store.put_feedback(stars(one, 1 + back % 5, one.answered_at + timedelta(minutes=1)))
-    await roll_up(store, NOW)
+        asked = question(back, asked_at=days_ago(back))
+        one = answer(asked, answered_at=days_ago(back))
+        day, bad = daily.Day(one.answered_at.date()), Worst()
+        known = Known(one, [stars(one, 1 + back % 5, one.answered_at)])
+        add_answer(day.of(one), known, NOW)
+        bad.hear(known)
+        await daily.keep(store.documents, day)
+        await worst.keep(store.documents, day.day, bad.rated)
+    await daily.mark_rolled_up(store.documents, NOW)
     watched = Watched(store)
     body = await shown(watched, "90")
     assert body["figures"]["answers"]["now"]["value"] == 89
@@ -424,14 +431,14 @@ async def test_the_worst_are_the_lowest_then_those_that_more_people_say_then_the
                 word = stars(one, int(value), at, f"g{giver}")
                 await store.put_feedback(replace(word, withdrawn_at=at) if kind == "back" else word)
     await roll_up(store, NOW)
-    worst = (await shown(store, "7"))["worst"]
-    assert [(one["answer"], one["mean"], one["n"]) for one in worst] == [
+    listed = (await shown(store, "7"))["worst"]
+    assert [(one["answer"], one["mean"], one["n"]) for one in listed] == [
         ("two ones", 1.0, 2),
         ("a new thumb", 1.0, 1),
         ("an old one", 1.0, 1),
         ("a mean of two", 2.0, 2),
     ]
-    assert (worst[0]["stars"], worst[1]["stars"], worst[1]["dislikes"]) == (1.0, None, 1)
+    assert (listed[0]["stars"], listed[1]["stars"], listed[1]["dislikes"]) == (1.0, None, 1)
 
 
 async def test_what_is_forgotten_or_was_taken_back_is_not_listed_any_more(store: SqliteStore) -> None:
@@ -464,7 +471,7 @@ async def test_reviews_jobs_and_rulings_stand_beside_the_figures(store: SqliteSt
     body = await Board(store, NOW, runs=(run,)).data().read(Query("7"), NOW, questions=True)
     assert (body["backlog"]["waiting"], body["backlog"]["oldest_s"]) == (1, 86400.0)
     assert body["backlog"]["waited"] == [None] * 6 + [1]
-    assert {worst["review"] for worst in body["worst"]} == {"corrected", "waiting"}
+    assert {one["review"] for one in body["worst"]} == {"corrected", "waiting"}
     assert body["jobs"] == [
         {
             "name": "roll_up_metrics",
@@ -565,10 +572,13 @@ async def test_a_store_that_is_away_is_said_so(store: SqliteStore) -> None:
         async def answers_after(self, after: object, limit: int) -> object:
             raise StoreUnavailable("no way there")
 
-    async with a_board(Board(Away(store), NOW)) as url, aiohttp.ClientSession() as http:
-        async with http.get(f"{url}/dashboard/data") as response:
-            assert response.status == 503
-            assert (await response.json())["error"]["message"] == "The store cannot be read just now."
+    async with (
+        a_board(Board(Away(store), NOW)) as url,
+        aiohttp.ClientSession() as http,
+        http.get(f"{url}/dashboard/data") as response,
+    ):
+        assert response.status == 503
+        assert (await response.json())["error"]["message"] == "The store cannot be read just now."
 
 
 def test_a_token_that_could_be_guessed_is_refused() -> None:

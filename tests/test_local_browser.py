@@ -19,14 +19,13 @@ from bot.local import ADAPTIVE_CARDS
 from feedback.store import StoreUnavailable
 from tests.chat import ANNUAL, PARENTS, Actor, Chat, Lines, a_chat
 from tests.conftest import ROOT, need
+from tests.windows import CONTRAST, Watching, a_chromium
 
 playwright = pytest.importorskip("playwright.async_api")
 expect = playwright.expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 HOSTILE = (
     '<img src=x onerror="document.title=1"> <script>document.title=2</script> ![a](https://evil.example/a.png) '
     "[b](https://evil.example/b) [1](javascript:alert(1)) https://evil.example/c **bold** [7] <b>bold</b>"
@@ -54,12 +53,9 @@ def lines() -> dict[str, Lines]:
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def browser() -> AsyncIterator[Any]:
-    for needed, hint in ((CHROMIUM, "install Chromium"), (ROOT / ADAPTIVE_CARDS, "run `make setup`")):
-        need(needed, f"{needed} is missing: {hint}")
-    async with playwright.async_playwright() as driver:
-        started = await driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+    need(ROOT / ADAPTIVE_CARDS, "the card renderer is missing: run `make setup`")
+    async with a_chromium() as started:
         yield started
-        await started.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -69,36 +65,21 @@ async def chat(tmp_path: Path) -> AsyncIterator[Chat]:
         yield running
 
 
-class Screen:
-    """A browser window, with what it asked for and what went wrong in it."""
+class Screen(Watching):
+    """A browser window with the chat page."""
 
     def __init__(self, browser: Any, chat: Chat) -> None:
-        self.browser = browser
+        super().__init__(browser)
         self.chat = chat
-        self.asked: list[str] = []
-        self.wrong: list[str] = []
         self.page: Any = None
 
     async def open(self, *, width: int = 1200, height: int = 800, scheme: str = "light") -> Any:
-        context = await self.browser.new_context(
-            viewport={"width": width, "height": height},
-            color_scheme=scheme,
-            permissions=["clipboard-read", "clipboard-write"],
-            locale="en-GB",
-        )
-        context.set_default_timeout(15_000)
-        context.on("request", lambda request: self.asked.append(request.url))
-        context.on("weberror", lambda error: self.wrong.append(str(error.error)))
-        context.on("console", self._hear)
-        self.page = await context.new_page()
+        permissions = ["clipboard-read", "clipboard-write"]
+        self.page = await self.window(width=width, height=height, scheme=scheme, permissions=permissions)
         await self.page.goto(self.chat.url + "/")
         await expect(self.page.locator("#connection")).to_have_text("Connected")
         await expect(self.page.locator(".message .card")).to_be_visible()
         return self.page
-
-    def _hear(self, message: Any) -> None:
-        if message.type in ("error", "warning"):
-            self.wrong.append(message.text)
 
     async def ask(self, text: str) -> Any:
         """Ask, and return the last message once it is a final answer."""
@@ -114,10 +95,7 @@ class Screen:
 async def screen(browser: Any, chat: Chat) -> AsyncIterator[Screen]:
     shown = Screen(browser, chat)
     yield shown
-    for context in browser.contexts:
-        await context.close()
-    assert {url for url in shown.asked if not url.startswith(chat.url + "/")} == set()
-    assert shown.wrong == []
+    await shown.close(chat.url)
 
 
 async def test_three_questions_are_answered_and_a_citation_opens_its_section(
@@ -417,34 +395,6 @@ async def test_without_the_card_renderer_the_page_says_what_to_do(
     answer = await screen.ask("How much holiday is there?")
     await expect(answer.locator(".body")).to_contain_text("thirty days")
     screen.wrong[:] = [words for words in screen.wrong if "adaptivecards" not in words and "404" not in words]
-
-
-CONTRAST = """() => {
-  const parse = (text) => { const n = text.match(/[\\d.]+/g).map(Number); return [n[0], n[1], n[2], n[3] ?? 1]; };
-  const over = (top, below) => [0, 1, 2].map((i) => top[i] * top[3] + below[i] * (1 - top[3]));
-  const light = (c) => { const [r, g, b] = c.map((v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
-  const ratio = (a, b) => { const [x, y] = [light(a), light(b)].sort((p, q) => q - p); return (x + 0.05) / (y + 0.05); };
-  const background = (e) => { const stack = []; for (let at = e; at; at = at.parentElement) stack.unshift(parse(getComputedStyle(at).backgroundColor));
-    return stack.reduce((below, top) => over(top, below), [255, 255, 255]); };
-  const bad = []; let seen = 0;
-  for (const e of document.querySelectorAll("body *")) {
-    const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
-    const field = e.matches("input:not([type=radio],[type=checkbox]), textarea, select");
-    if (!(own || field) || !e.checkVisibility({ opacityProperty: true, visibilityProperty: true }) || e.closest(".unseen, .skip")) continue;
-    const style = getComputedStyle(e); seen += 1;
-    const size = parseFloat(style.fontSize), large = size >= 24 || (size >= 18.66 && style.fontWeight >= 700);
-    const below = background(e);
-    const value = ratio(over(parse(style.color), below), below);
-    if (value < (large ? 3 : 4.5)) bad.push(`${e.tagName}.${e.className} ${value.toFixed(2)} ${e.textContent.slice(0, 30)}`);
-    if (field && e.placeholder) { const p = ratio(over(parse(getComputedStyle(e, "::placeholder").color), below), below); if (p < 4.5) bad.push(`placeholder ${p}`); }
-    const edge = e.closest("button, select, .field, .reason, textarea");
-    if (edge && parseFloat(getComputedStyle(edge).borderTopWidth) > 0) {
-      const around = background(edge.parentElement), line = ratio(over(parse(getComputedStyle(edge).borderTopColor), around), around);
-      if (line < 3) bad.push(`edge ${edge.className} ${line.toFixed(2)}`); }
-  }
-  return { bad, seen };
-}"""
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

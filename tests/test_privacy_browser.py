@@ -17,8 +17,8 @@ from bot.local import ADAPTIVE_CARDS
 from feedback.deletions import Deletion, Deletions
 from tests.chat import ANNUAL, Actor, Chat, Lines, a_browser, a_chat
 from tests.conftest import ROOT, need
-from tests.test_local_browser import CHROMIUM, FLAGS
 from tests.test_people import bytes_in
+from tests.windows import a_chromium
 from tests.world import pseudonym
 
 playwright = pytest.importorskip("playwright.async_api")
@@ -31,12 +31,9 @@ RARE = "xylophone-omelette"
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def browser() -> AsyncIterator[Any]:
-    for needed, hint in ((CHROMIUM, "install Chromium"), (ROOT / ADAPTIVE_CARDS, "run `make setup`")):
-        need(needed, f"{needed} is missing: {hint}")
-    async with playwright.async_playwright() as driver:
-        started = await driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+    need(ROOT / ADAPTIVE_CARDS, "the card renderer is missing: run `make setup`")
+    async with a_chromium() as started:
         yield started
-        await started.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
