@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -36,24 +36,25 @@ _TEXT = 400
 """Longest text of a question or an answer, characters."""
 
 
-@dataclass(frozen=True, slots=True)
-class JobRun:
-    """How a job went when it ran last, and when it will run again. None and "": not known."""
+class JobRun(Protocol):
+    """How a job went when it ran last, and when it runs next. Times are ISO text; "": not known, or none."""
 
-    name: str
-    outcome: str = ""
-    ended_at: datetime | None = None
-    seconds: float | None = None
-    next_at: datetime | None = None
-    said: str = ""
+    @property
+    def name(self) -> str: ...
+    @property
+    def outcome(self) -> str: ...
+    @property
+    def ended_at(self) -> str: ...
+    @property
+    def seconds(self) -> float: ...
+    @property
+    def next_at(self) -> str: ...
+    @property
+    def error(self) -> str: ...
 
 
-class JobRuns(Protocol):
-    """Where it stands how the jobs went."""
-
-    async def __call__(self) -> Sequence[JobRun]:
-        """Return every job's last run. Raises StoreError."""
-        ...
+JobRuns = Callable[[], Awaitable[Sequence[JobRun]]]
+"""Returns every job's last run. Raises StoreError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +273,14 @@ def _choices(timeline: Timeline) -> dict[str, list[str]]:
 
 
 def _job(run: JobRun) -> dict[str, Any]:
-    return {**asdict(run), "ended_at": _iso(run.ended_at), "next_at": _iso(run.next_at)}
+    return {
+        "name": run.name,
+        "outcome": run.outcome,
+        "ended_at": run.ended_at or None,
+        "seconds": run.seconds if run.ended_at else None,
+        "next_at": run.next_at or None,
+        "error": run.error,
+    }
 
 
 def _rated(rated: Rated, answer: Answer, review: Review | None) -> dict[str, Any]:

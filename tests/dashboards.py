@@ -11,10 +11,22 @@ from typing import Any
 from aiohttp import web
 
 from bot.dashboard import Doors, dashboard_routes
-from bot.dashboard_data import DashboardData, JobRun
+from bot.dashboard_data import DashboardData
 from feedback.desk import Desk
 from model.versions import Standing
 from tests.world import served
+
+
+@dataclass(frozen=True)
+class Run:
+    """A job's last run."""
+
+    name: str
+    outcome: str = ""
+    ended_at: str = ""
+    seconds: float = 0.0
+    next_at: str = ""
+    error: str = ""
 
 
 @dataclass
@@ -24,12 +36,12 @@ class Board:
     store: Any
     now: datetime
     standing: Standing = field(default_factory=Standing)
-    runs: Sequence[JobRun] | None = None
+    runs: Sequence[Run] | None = None
     doors: Doors = field(default_factory=lambda: Doors(local=True))
     fresh_s: float = 0.0
 
     def data(self) -> DashboardData:
-        async def jobs() -> Sequence[JobRun]:
+        async def jobs() -> Sequence[Run]:
             return self.runs or ()
 
         given = None if self.runs is None else jobs

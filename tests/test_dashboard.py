@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from bot.dashboard import Doors
-from bot.dashboard_data import JobRun, Query
+from bot.dashboard_data import Query
 from feedback import daily, worst
 from feedback.daybook import MOST_LIVE
 from feedback.desk import Desk
@@ -29,7 +29,7 @@ from jobs.roll_up_metrics import roll_up
 from model.versions import ModelDamaged, Standing
 from records import Answer, Channel, Citation, Feedback, FeedbackKind, Review, ReviewReason, Ruling, Timings
 from settings import Settings
-from tests.dashboards import Board, a_board
+from tests.dashboards import Board, Run, a_board
 from tests.test_jobs import ask, settle, stars
 from tests.test_store import answer, question
 
@@ -467,7 +467,7 @@ async def test_reviews_jobs_and_rulings_stand_beside_the_figures(store: SqliteSt
     await settle(store, one, Ruling.CORRECTED, NOW)
     await desk.add_review(Review(other.id, (ReviewReason.FEW_STARS,), days_ago(1)))
     await roll_up(store, NOW)
-    run = JobRun("roll_up_metrics", "done", NOW, 1.5, NOW + timedelta(hours=1))
+    run = Run("roll_up_metrics", "done", "2026-11-25T12:00:00+00:00", 1.5, "2026-11-25T13:00:00+00:00")
     body = await Board(store, NOW, runs=(run,)).data().read(Query("7"), NOW, questions=True)
     assert (body["backlog"]["waiting"], body["backlog"]["oldest_s"]) == (1, 86400.0)
     assert body["backlog"]["waited"] == [None] * 6 + [1]
@@ -479,7 +479,7 @@ async def test_reviews_jobs_and_rulings_stand_beside_the_figures(store: SqliteSt
             "ended_at": "2026-11-25T12:00:00+00:00",
             "seconds": 1.5,
             "next_at": "2026-11-25T13:00:00+00:00",
-            "said": "",
+            "error": "",
         }
     ]
     assert (await shown(store, "7"))["jobs"] is None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,12 @@ import pytest
 import pytest_asyncio
 
 from bot.dashboard import Doors
-from bot.dashboard_data import JobRun, Query
+from bot.dashboard_data import Query
 from feedback.sqlite import SqliteStore
 from jobs.roll_up_metrics import roll_up
 from model.versions import Standing
 from records import Channel
-from tests.dashboards import Board, a_board
+from tests.dashboards import Board, Run, a_board
 from tests.made_up import VERSIONS, fill
 from tests.test_jobs import ask, stars
 from tests.test_local_browser import HOSTILE
@@ -52,7 +51,6 @@ DRAWN = """(name) => {
 """The values of a plot, read from where its lines and bars are between the ticks of its axis."""
 
 
-@dataclass
 class Seen(Watching):
     """A browser with a dashboard before it."""
 
@@ -93,7 +91,7 @@ async def a_seen(browser: Any, board: Board) -> AsyncIterator[Seen]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def seen(browser: Any, company: SqliteStore) -> AsyncIterator[Seen]:
-    run = JobRun("roll_up_metrics", "failed", NOW, 1.5, NOW, "StoreUnavailable: <b>away</b>")
+    run = Run("roll_up_metrics", "failed", NOW.isoformat(), 1.5, error="StoreUnavailable: <b>away</b>")
     async for one in a_seen(browser, Board(company, NOW, STANDING, (run,))):
         yield one
 
@@ -259,18 +257,18 @@ async def test_beyond_this_machine_a_token_opens_the_figures_and_a_reviewers_the
     doors = Doors(local=False, token=TOKEN, reviewers=REVIEWERS)
     async for seen in a_seen(browser, Board(company, NOW, STANDING, doors=doors)):
         page = await seen.open()
-        await expect(page.get_by_label("Token")).to_be_focused()
+        await expect(page.get_by_role("textbox", name="Token")).to_be_focused()
         await expect(page.locator("#shown")).to_be_hidden()
         await page.keyboard.type("not the token, but as long")
         await page.keyboard.press("Enter")
         await expect(page.locator("#door-why")).to_have_text("This token opens nothing here.")
-        await page.get_by_label("Token").fill(TOKEN)
+        await page.get_by_role("textbox", name="Token").fill(TOKEN)
         await page.keyboard.press("Enter")
         await expect(page.locator("#card-accuracy .value")).to_contain_text("%")
         await expect(page.locator("#worst")).to_be_hidden()
         await page.evaluate("sessionStorage.clear()")
         await page.reload()
-        await page.get_by_label("Token").fill(REVIEWERS)
+        await page.get_by_role("textbox", name="Token").fill(REVIEWERS)
         await page.keyboard.press("Enter")
         await expect(page.locator("#worst")).to_be_visible()
         assert TOKEN not in page.url
@@ -307,10 +305,22 @@ async def test_texts_have_the_contrast_of_wcag_aa_and_nothing_is_wider_than_a_ph
     assert await narrow.evaluate("document.documentElement.scrollWidth") == 360
 
 
-async def test_the_board_is_not_asked_while_nobody_looks(seen: Seen) -> None:
-    page = await seen.open("?range=30")
-    asked = len([url for url in seen.asked if "/dashboard/data" in url])
-    await page.evaluate("window.dispatchEvent(new Event('focus'))")
+async def test_it_is_read_again_every_minute_and_when_somebody_comes_back(seen: Seen) -> None:
+    page = await seen.window()
+    await page.clock.install()
+
+    def reads() -> int:
+        return len([url for url in seen.asked if "/dashboard/data" in url])
+
+    async def after(doing: str, seconds: int, count: int) -> None:
+        await page.clock.fast_forward(seconds * 1000)
+        await page.evaluate(doing)
+        await expect(page.locator("#main")).to_have_attribute("aria-busy", "false")
+        assert reads() == count
+
+    back = "window.dispatchEvent(new Event('focus'))"
+    await page.goto(f"{seen.url}/dashboard")
     await expect(page.locator("#main")).to_have_attribute("aria-busy", "false")
-    assert len([url for url in seen.asked if "/dashboard/data" in url]) == asked == 1, "it was read just now"
-    assert replace(seen.board).now == NOW
+    await after(back, 2, 1)
+    await after(back, 20, 2)
+    await after("0", 61, 3)

@@ -43,6 +43,8 @@ async def test_it_serves_the_page_and_its_health_and_stops_in_good_order(tmp_pat
             assert await health.json() == {"status": "ok"}
         async with http.get(f"{served.url}/site/docs/asking") as page:
             assert "Follow-up questions" in await page.text()
+        async with http.get(f"{served.url}/dashboard/data") as figures:
+            assert (await figures.json())["worst"] == []
         assert await served.stop() == 0
 
 

@@ -9,6 +9,7 @@ const POLL_MS = 60_000;
 const OLD_MS = 15_000;
 const COLOURS = 6;
 const NEUTRAL = ["answers", "verified_share"];
+const FAILED = ["failed", "died"];
 const CHANNELS = { msteams: "Teams", slack: "Slack", local: "Chat page", cli: "Command line" };
 const RULINGS = { approved: "approved", corrected: "corrected", not_on_page: "not on the page", rejected: "no question", waiting: "waits" };
 
@@ -189,8 +190,8 @@ function showNow(data) {
   if (canary) items.push(chip("Canary", canary.name, share(canary.share), canary));
   const { waiting, oldest_s: oldest } = data.backlog;
   items.push(chip("Reviews", waiting ? `${waiting} wait` : "none waits", waiting ? `the oldest ${duration(oldest)}` : "", null, oldest > 3 * 86400 ? "worse" : ""));
-  const failed = (data.jobs ?? []).filter(({ outcome }) => outcome && outcome !== "done");
-  if (data.jobs?.length) items.push(chip("Jobs", failed.length ? `${failed.map(({ name }) => name).join(", ")} failed` : "all done", "", null, failed.length ? "worse" : ""));
+  const failed = (data.jobs ?? []).filter(({ outcome }) => FAILED.includes(outcome));
+  if (data.jobs?.length) items.push(chip("Jobs", failed.length ? `${failed.map(({ name }) => name).join(", ")} failed` : "in order", "", null, failed.length ? "worse" : ""));
   $("now").replaceChildren(...items);
 }
 
@@ -296,11 +297,11 @@ function showJobs(body) {
   const rows = body.jobs.map((job) =>
     element(
       "li",
-      { "data-outcome": job.outcome },
+      { "data-outcome": FAILED.includes(job.outcome) ? "failed" : job.outcome },
       element("strong", {}, job.name),
       element("span", { class: "outcome" }, job.outcome || "has not run"),
-      element("small", {}, [job.ended_at && `${at(job.ended_at)}`, job.seconds !== null && `${UNITS.seconds.text(job.seconds)}`, job.next_at && `next ${at(job.next_at)}`].filter(Boolean).join(" · ")),
-      job.said && job.outcome !== "done" ? element("small", { class: "said" }, job.said) : null,
+      element("small", {}, [job.ended_at && `${at(job.ended_at)}`, job.seconds !== null && job.seconds >= 0.01 && `${UNITS.seconds.text(job.seconds)}`, job.next_at && `next ${at(job.next_at)}`].filter(Boolean).join(" · ")),
+      FAILED.includes(job.outcome) && job.error ? element("small", { class: "said" }, job.error) : null,
     ),
   );
   $("jobs-body").replaceChildren(rows.length ? element("ul", { class: "runs" }, ...rows) : element("p", { class: "none" }, "No job has run yet."));
