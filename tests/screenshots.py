@@ -1,8 +1,9 @@
-"""Take the pictures of docs/feedback.md and docs/reviewing.md.
+"""Take the pictures of docs/feedback.md, docs/reviewing.md and docs/dashboard.md.
 
-Run as: python -m tests.screenshots [--into docs/images]
+Run as: python -m tests.screenshots [--into docs/images] [--only dashboard]
 
-They are taken on the way that tests/review_walk.py walks, on a real instance with the canned model.
+Those of chats are taken on the way that tests/review_walk.py walks, on a real instance with the canned model; those of
+the dashboard over the made-up company of tests/made_up.py.
 """
 
 from __future__ import annotations
@@ -10,21 +11,29 @@ from __future__ import annotations
 import argparse
 import asyncio
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
+from PIL import Image
 from playwright.async_api import async_playwright, expect
 
+from feedback.sqlite import SqliteStore
+from model.versions import Standing
 from tests.conftest import ROOT
+from tests.dashboards import Board, Run, a_board
+from tests.made_up import CANARY_SHARE, VERSIONS, fill, sum_up
 from tests.review_walk import Walk, write_pages
 from tests.serving import serving
-from tests.test_review_browser import FLAGS, change, options
+from tests.test_review_browser import change
+from tests.test_review_browser import options as settings_of
+from tests.windows import FLAGS
 
 
 async def take(into: Path) -> None:
     """Walk the way once."""
     with tempfile.TemporaryDirectory() as folder:
         pages, data = write_pages(Path(folder) / "pages"), Path(folder) / "data"
-        async with serving(data, *options(pages)) as served, async_playwright() as driver:
+        async with serving(data, *settings_of(pages)) as served, async_playwright() as driver:
             browser = await driver.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
             page = await browser.new_page(viewport={"width": 900, "height": 860})
             await page.goto(served.url)
@@ -38,13 +47,57 @@ async def take(into: Path) -> None:
             await browser.close()
 
 
+async def take_dashboard(into: Path) -> None:
+    """Look at sixty made-up days, by day and by night."""
+    now = datetime(2026, 11, 24, 16, 20, tzinfo=UTC)
+    with tempfile.TemporaryDirectory() as folder:
+        store = SqliteStore.open(Path(folder) / "askpage.sqlite3")
+        await fill(store, now, busy=2.2)
+        await sum_up(store, now)
+        runs = (
+            Run("apply_retention", "done", "2026-11-24T03:00:02Z", 2.1, "2026-11-25T03:00:00Z"),
+            Run(
+                "refresh_pages",
+                "failed",
+                "2026-11-24T15:00:31Z",
+                30.9,
+                "2026-11-24T17:00:00Z",
+                "The site did not answer.",
+            ),
+            Run("roll_up_metrics", "done", "2026-11-24T16:00:03Z", 2.6, "2026-11-24T17:00:00Z"),
+        )
+        standing = Standing(VERSIONS[1].name, (VERSIONS[0].name,), VERSIONS[2].name, CANARY_SHARE)
+        async with a_board(Board(store, now, standing, runs)) as url, async_playwright() as driver:
+            browser = await driver.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+            for name, scheme, span in (("light", "light", "30"), ("dark", "dark", "90")):
+                page = await browser.new_page(viewport={"width": 1280, "height": 1230}, color_scheme=scheme)
+                await page.goto(f"{url}/dashboard?range={span}")
+                await expect(page.locator("#main")).to_have_attribute("aria-busy", "false")
+                if span == "30":
+                    await page.locator("#card-accuracy .plot-box").hover(position={"x": 300, "y": 60})
+                await page.wait_for_timeout(400)  # what moves has come to rest
+                await page.screenshot(path=into / f"dashboard-{name}.png")
+                make_small(into / f"dashboard-{name}.png")
+            await browser.close()
+        await store.close()
+
+
+def make_small(path: Path) -> None:
+    """Let a picture do with 128 colours."""
+    Image.open(path).convert("RGB").quantize(128).save(path, optimize=True)
+
+
 def main() -> None:
     """Read the options and take the pictures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--into", type=Path, default=ROOT / "docs" / "images")
-    into: Path = parser.parse_args().into
+    parser.add_argument("--only", choices=("chats", "dashboard"))
+    options = parser.parse_args()
+    into: Path = options.into
     into.mkdir(parents=True, exist_ok=True)
-    asyncio.run(take(into))
+    for name, taken in (("chats", take), ("dashboard", take_dashboard)):
+        if options.only in (None, name):
+            asyncio.run(taken(into))
 
 
 if __name__ == "__main__":

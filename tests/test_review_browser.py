@@ -17,10 +17,9 @@ from feedback.sqlite import SqliteStore
 from tests.conftest import ROOT, need
 from tests.review_walk import CORRECTION, QUESTION, Walk, quiet, write_pages
 from tests.serving import Served, serving
+from tests.windows import FLAGS
 
 pytestmark = pytest.mark.browser
-
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 @asynccontextmanager

@@ -34,14 +34,14 @@ export function duration(value) {
 
 /** What the cards show; `what` says what the number means, `of` what it is counted by. */
 export const CARDS = [
-  { name: "accuracy", title: "Accuracy", unit: "share", zoom: true, of: "judged", what: "Answered rightly or rightly declined, of a random sample that reviewers judged." },
-  { name: "precision", title: "Precision", unit: "share", zoom: true, of: "judged", what: "Answered rightly, of what was attempted in that sample." },
+  { name: "accuracy", title: "Accuracy", unit: "share", zoom: true, of: "judged", what: "Right or rightly declined, in a random sample." },
+  { name: "precision", title: "Precision", unit: "share", zoom: true, of: "judged", what: "Right, of what was attempted in that sample." },
   { name: "satisfaction", title: "Satisfaction", unit: "stars", of: "ratings", what: "Mean stars, 1 to 5." },
-  { name: "response_p50_s", second: "response_p95_s", title: "Response time", unit: "seconds", of: "answers", what: "From the question to its answer: the median, and what 95 of 100 stay below." },
-  { name: "first_token_p50_s", second: "first_token_p95_s", title: "Time to first token", unit: "seconds", of: "answers", what: "Until the model’s first word: the median, and what 95 of 100 stay below." },
-  { name: "ignore_rate", title: "Ignore rate", unit: "share", of: "answers", what: "Answers to which nothing happened for 30 minutes. Fewer is better." },
+  { name: "response_p50_s", second: "response_p95_s", title: "Response time", unit: "seconds", of: "answers", what: "The median, and what 95 of 100 stay below." },
+  { name: "first_token_p50_s", second: "first_token_p95_s", title: "Time to first token", unit: "seconds", of: "answers", what: "Until the model’s first word." },
+  { name: "ignore_rate", title: "Ignore rate", unit: "share", of: "answers", what: "Nothing happened for 30 minutes." },
   { name: "answers", title: "Questions answered", unit: "count", of: "", what: "By the version that answered." },
-  { name: "time_on_tool_s", title: "Time on tool", unit: "duration", of: "sessions", what: "Mean length of a session; 30 idle minutes end it." },
+  { name: "time_on_tool_s", title: "Time on tool", unit: "duration", of: "sessions", what: "Mean length of a session." },
   { name: "verified_share", title: "Verified share", unit: "share", of: "answers", what: "Answers that a reviewer stands for." },
 ];
 

@@ -21,7 +21,7 @@ function upTo(most, steps) {
 function axisOf({ range, zoom, steps }, lowest, highest) {
   if (zoom) {
     const from = [0.75, 0.5, 0.25, 0].find((one) => one <= lowest) ?? 0;
-    return { from, to: 1, ticks: [from, (from + 1) / 2, 1] };
+    return { from, to: 1, ticks: [0, 0.25, 0.5, 0.75, 1].filter((one) => one >= from) };
   }
   if (range) return { from: range[0], to: range[1], ticks: Array.from({ length: range[1] - range[0] + 1 }, (_, number) => range[0] + number) };
   return upTo(highest, steps);
@@ -89,6 +89,10 @@ export class Plot {
     return EDGE.top + (1 - (within - from) / (to - from)) * (HEIGHT - EDGE.top - EDGE.bottom);
   }
 
+  holds(value) {
+    return value >= this.axis.from && value <= this.axis.to;
+  }
+
   bucketAt(x) {
     const { at, stacks } = this.shown;
     const share = (x - EDGE.left) / (this.width - EDGE.left - EDGE.right);
@@ -140,7 +144,7 @@ export class Plot {
         drawn.push(svg("path", { class: `line line-${number}`, "data-line": name, "data-from": run[0], d: `M${along((point) => point.value).join("L")}` }));
         if (run.length === 1) drawn.push(this.dot(run[0], points, number, "dot", 2.5));
       }
-      const thin = points.flatMap((point, bucket) => (point && !isFirm(point) ? [this.dot(bucket, points, number, "dot thin", 2)] : []));
+      const thin = points.flatMap((point, bucket) => (point && !isFirm(point) && this.holds(point.value) ? [this.dot(bucket, points, number, "dot thin", 2)] : []));
       return [...drawn, ...thin];
     });
   }
