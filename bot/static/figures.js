@@ -114,8 +114,14 @@ export class Card {
     const second = spec.second ? data.figures[spec.second].points[bucket] : null;
     const more = second ? `; p95 ${UNITS[spec.unit].text(second.value)}` : "";
     const week = data.figures[spec.name].smoothed && data.range.smoothed > 1 ? "week until " : "";
+    const parts = spec.name === "answers" && point?.value ? `: ${this.parts(bucket).filter(([, count]) => count).map(([name, count]) => `${name} ${whole.format(count)}`).join(", ")}` : "";
     const begins = data.marks.filter((mark) => mark.bucket === bucket).map((mark) => ` · ${mark.label} begins`);
-    return `${week}${when.long(Date.parse(data.at[bucket]))}: ${said(point, spec.unit, spec.of)}${more}${begins.join("")}`;
+    return `${week}${when.long(Date.parse(data.at[bucket]))}: ${said(point, spec.unit, spec.of)}${parts}${more}${begins.join("")}`;
+  }
+
+  /** How many answers each version gave, as [name, count]. */
+  parts(bucket) {
+    return this.data.versions.map(({ name, answers }) => [name, answers[bucket] ?? 0]);
   }
 
   point(bucket) {
@@ -130,7 +136,7 @@ export class Card {
     const { spec, data, when } = this;
     const names = [spec.name, spec.second].filter(Boolean);
     const bounded = data.figures[spec.name].points.some((point) => point?.low !== undefined);
-    const heads = ["Time (UTC)", ...names.map((name) => (name.includes("p95") ? "p95" : names.length > 1 ? "p50" : spec.title)), ...(bounded ? ["95 % interval"] : []), ...(spec.of ? [spec.of] : [])];
+    const heads = ["Time (UTC)", ...names.map((name) => (name.includes("p95") ? "p95" : names.length > 1 ? "p50" : spec.title)), ...(bounded ? ["95 % interval"] : []), ...(spec.of ? [spec.of] : data.versions.map(({ name }) => name))];
     const rows = data.at.map((at, bucket) => {
       const points = names.map((name) => data.figures[name].points[bucket]);
       const bounds = points[0]?.low === undefined ? "" : `${(points[0].low * 100).toFixed(1)}–${(points[0].high * 100).toFixed(1)} %`;
@@ -140,7 +146,7 @@ export class Card {
         element("th", { scope: "row" }, when.long(Date.parse(at))),
         ...points.map((point) => element("td", { "data-value": point?.value ?? "" }, point ? UNITS[spec.unit].text(point.value) : "–")),
         ...(bounded ? [element("td", {}, bounds)] : []),
-        ...(spec.of ? [element("td", {}, points[0] ? whole.format(points[0].n) : "0")] : []),
+        ...(spec.of ? [element("td", {}, points[0] ? whole.format(points[0].n) : "0")] : this.parts(bucket).map(([, count]) => element("td", {}, whole.format(count)))),
       );
     });
     this.table.replaceChildren(
