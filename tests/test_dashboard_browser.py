@@ -227,6 +227,7 @@ async def test_a_store_of_one_afternoon_is_shown_by_the_minute_and_few_judgement
         await ask(empty.board.store, number, NOW - timedelta(minutes=40 - 3 * number), model_version=version)
     page = await empty.open()
     await expect(page.get_by_role("radio", name="48 hours")).to_be_checked()
+    await expect(page.locator("#now")).to_contain_text("25 Nov, 14:20 to 25 Nov, 14:53 UTC")
     await expect(page.locator("#card-accuracy .value")).to_have_text("–")
     await expect(page.locator("#card-accuracy .basis")).to_have_text(
         "No random sample has been judged here yet."

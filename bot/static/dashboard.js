@@ -192,6 +192,7 @@ function showNow(data) {
   items.push(chip("Reviews", waiting ? `${waiting} wait` : "none waits", waiting ? `the oldest ${duration(oldest)}` : "", null, oldest > 3 * 86400 ? "worse" : ""));
   const failed = (data.jobs ?? []).filter(({ outcome }) => FAILED.includes(outcome));
   if (data.jobs?.length) items.push(chip("Jobs", failed.length ? `${failed.map(({ name }) => name).join(", ")} failed` : "in order", "", null, failed.length ? "worse" : ""));
+  if (data.range.step_s < 86400) items.push(chip("Shown", [data.at[0], data.at.at(-1)].map((at) => times(data).long(Date.parse(at))).join(" to "), "UTC"));
   $("now").replaceChildren(...items);
 }
 

@@ -134,7 +134,10 @@ export class Plot {
     return this.shown.lines.flatMap(({ name, points }, number) => {
       const runs = unbroken(points);
       const place = (bucket, value) => `${this.x(bucket).toFixed(2)} ${this.y(value).toFixed(2)}`;
-      const drawn = [];
+      const drawn = runs.slice(1).map((run, before) => {
+        const ends = [runs[before].at(-1), run[0]].map((bucket) => place(bucket, points[bucket].value));
+        return svg("path", { class: `gap line-${number}`, d: `M${ends.join("L")}` });
+      });
       for (const run of runs) {
         const along = (of) => run.map((bucket) => place(bucket, of(points[bucket])));
         if (number === 0 && points[run[0]].low !== undefined) {
