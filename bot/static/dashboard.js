@@ -199,7 +199,7 @@ function showNow(data) {
 const share = (value) => `${Math.round(value * 100)} % of conversations`;
 
 function chip(kind, name, more, version = null, tone = "") {
-  return element("li", { "data-tone": tone }, element("span", { class: "kind" }, kind), version && badge(version), element("strong", {}, name), element("span", {}, more));
+  return element("li", { "data-tone": tone }, element("span", { class: "kind" }, kind), " ", version && badge(version), element("strong", {}, name), " ", element("span", {}, more));
 }
 
 const badge = ({ index, number }) => element("span", { class: `mark v${index}`, "aria-hidden": "true" }, number === null ? "✓" : String(number + 1));
