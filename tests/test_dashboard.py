@@ -191,6 +191,7 @@ def test_the_difference_of_two_shares_as_newcombe_has_it() -> None:
     one, other = (Value(part / of, of, *wilson(part / of, of)) for part, of in ((56, 70), (48, 80)))
     assert difference(one, other) == pytest.approx((0.0524, 0.3339), abs=5e-5)
     assert (tone_of("accuracy", one, other), tone_of("ignore_rate", one, other)) == ("better", "worse")
+    assert tone_of("accuracy", Value(0.9, 70, *wilson(0.9, 70)), one) == "same", "63 of 70 may be chance"
     assert tone_of("accuracy", Value(0.81, 100, *wilson(0.81, 100)), one) == "same"
     assert tone_of("accuracy", replace(one, count=29), other) == "unclear"
     assert tone_of("answers", one, other) == "same"
@@ -536,6 +537,7 @@ def bearing(token: str, **more: str) -> dict[str, str]:
         (Doors(local=False, reviewers=REVIEWERS), LOCAL, 200, 401, None),
         (Doors(local=False, reviewers=REVIEWERS), bearing(REVIEWERS, **STRANGER), 200, 200, True),
         (Doors(local=False, reviewers=REVIEWERS), bearing("", **STRANGER), 200, 401, None),
+        (Doors(local=False, reviewers=REVIEWERS), bearing("\u00a0", **STRANGER), 200, 401, None),
         (Doors(False, TOKEN, REVIEWERS), bearing(REVIEWERS, **REBOUND), 200, 200, True),
         (Doors(False, TOKEN, REVIEWERS), bearing(TOKEN, **REBOUND), 200, 200, False),
         (Doors(False, TOKEN, REVIEWERS), bearing("ümläut"), 200, 401, None),
