@@ -340,14 +340,28 @@ class Desk:
 
     async def next_number(self, name: str) -> int:
         """Count: return 1, then 2, … for each name, never the same number twice."""
-        for _ in range(TRIES):
-            document = await self._documents.get("counter", name)
-            if document is None:
-                if await self._documents.add(Document("counter", name, "1")):
-                    return 1
-            elif await self._documents.replace(replace(document, body=str(int(document.body) + 1))):
-                return int(document.body) + 1
-        raise StoreUnavailable(f"the counter {name} changes too fast")
+        return await self._documents.count("counter", name)
+
+    # What reviewers may have to see
+
+    async def mark_considered(self, answer: Answer) -> None:
+        """Note that it was decided whether reviewers see this answer: a second look would draw it a second time."""
+        await self._documents.add(
+            Document("considered", answer.id, "", answer.id, order=moment(answer.answered_at))
+        )
+
+    async def is_considered(self, answer_id: str) -> bool:
+        """Tell whether that was decided."""
+        return await self._documents.get("considered", answer_id, answer_id) is not None
+
+    async def considered(
+        self, limit: int, after: tuple[str, str] = ("", "")
+    ) -> tuple[Sequence[tuple[str, str]], tuple[str, str]]:
+        """Return (when it was written, answer id) of such answers in order, and where to go on after them."""
+        found = await self._documents.listed(Wanted("considered", after=after, limit=limit))
+        return [(document.order, document.id) for document in found], _last(found, after)
+
+    # Declined questions
 
     async def add_declined(self, answer: Answer) -> bool:
         """Remember a declined question; False when it was known."""
