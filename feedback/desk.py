@@ -162,6 +162,23 @@ class Desk:
                     taken.append((document.id, document.version + 1))
         return taken
 
+    async def take_errand(self, answer_id: str) -> tuple[int, bool] | None:
+        """Take the errand of one answer, or begin one: return (version, whether it was left by somebody).
+
+        None while another process has it.
+        """
+        now = datetime.now(UTC)
+        mine = Document(
+            "errand", answer_id, "", answer_id, state=self._holder, order=moment(now + ERRAND_HELD)
+        )
+        left = await self._documents.get("errand", answer_id, answer_id)
+        if left is None:
+            return (1, False) if await self._documents.add(mine) else None
+        if left.order > moment(now) and left.state != self._holder:
+            return None
+        taken = await self._documents.replace(replace(mine, version=left.version))
+        return (left.version + 1, True) if taken else None
+
     async def end_errand(self, answer_id: str, version: int) -> bool:
         """Everything has happened; False when the errand was left anew meanwhile."""
         return await self._documents.remove("errand", answer_id, answer_id, version=version)

@@ -1,0 +1,42 @@
+"""Sends the cards of one review that waits, from a process that listens to nobody.
+
+The review's errand is taken meanwhile, so that no bot posts the same card; where a place cannot be reached from here (the
+local page, whose server is another process) or a channel does not take it, the errand stays for a bot.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+
+from bot.dialogs.ask import Undeliverable
+from bot.dialogs.review import Refused
+from bot.feedback_parts import FeedbackParts
+from records import Review
+
+log = logging.getLogger(__name__)
+
+
+async def send_cards(parts: FeedbackParts, review: Review, *, ran_out: bool) -> bool:
+    """Post what is missing, and all anew where a claim `ran_out`; False where something is left to do, or another does it.
+
+    Raises StoreError.
+    """
+    if ran_out:
+        try:
+            review = await parts.reviewing.release(review.answer_id)
+        except Refused as gone:
+            log.info("no card is sent: %s", gone)
+            return False
+    taken = await parts.desk.take_errand(review.answer_id)
+    if taken is None or review.settled_at is not None:
+        return False
+    version, was_left = taken
+    try:
+        done = await parts.courier.post(review, anew=ran_out)
+    except (Undeliverable, OSError) as error:
+        log.warning("a review is not shown everywhere yet: %s", error)
+        done = False
+    if was_left or not done or not await parts.desk.end_errand(review.answer_id, version):
+        await parts.desk.free_errand(review.answer_id, datetime.now(UTC))  # there is more to it than cards
+    return done
