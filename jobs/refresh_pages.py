@@ -6,7 +6,8 @@ A server is asked with the validator that it sent (ETag, or the date of the last
 sent again. Only sources that are in the index, or were added by `askpage pages add`, are read: settings that differ
 from the bot's forget nothing. Pages that somebody pasted are read again when somebody asks about them.
 
-Verified answers whose page has changed, or is gone, go back to their reviewers.
+Verified answers whose page has changed, or is gone since the last run, go back to their reviewers. What this machine's
+index does not know says nothing: it may be another machine's page.
 """
 
 from __future__ import annotations
@@ -28,17 +29,30 @@ async def refresh_pages(
     library: Library,
     added: Sequence[str],
     desk: Desk,
-    fresh: Callable[[VerifiedAnswer], bool],
+    page_hash: Callable[[str], str | None],
     make_stale: Callable[[VerifiedAnswer], Awaitable[None]],
 ) -> Result:
-    """Refresh them; return counts. `added` are sources beside those in the index. Raises StoreError, IndexUnavailable."""
+    """Refresh them; return counts. Raises StoreError, IndexUnavailable.
+
+    `added` are sources beside those in the index; `page_hash` is that of a page as it is now, None for an unknown one.
+    """
     named = {entry.source for entry in await library.pages() if entry.source is not None}
-    report = await library.refresh(sorted(named | set(added)))
+    gone: set[str] = set()
+
+    def note(url: str, outcome: str) -> None:
+        if outcome == "removed":
+            gone.add(url)
+
+    def differs(url: str, then: str) -> bool:
+        now = page_hash(url)
+        return url in gone if now is None else now != then
+
+    report = await library.refresh(sorted(named | set(added)), note)
     for problem in report.problems[:SHOWN_PROBLEMS]:
         log.warning("%s: %s", problem.url, problem.sentence)
     stale = 0
     for _, verified in (await desk.verified_since(""))[0]:
-        if verified is not None and not fresh(verified):
+        if verified is not None and any(differs(url, then) for url, then in verified.pages):
             await make_stale(verified)
             stale += 1
     return {
