@@ -5,7 +5,8 @@
     minute  hour  day of the month  month  day of the week
 
 Weekdays are as in cron: 0 and 7 are Sunday, or names (mon-fri). A day of the month and a day of the week must both
-hold, which differs from cron. At the change of the clocks a time that does not exist is left out.
+hold, which differs from cron. When the clocks change, what falls into
+the hour that is left out runs an hour later, and what falls into the hour that comes twice runs twice.
 
     ScheduleInvalid   a setting that is no such expression; the message is a sentence
 """
