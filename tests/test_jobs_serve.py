@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -75,7 +75,7 @@ def a_way(started: Started, **changes: float) -> Way:
 async def stands(documents: Documents, name: str, holds: Callable[[JobRun], bool]) -> JobRun:
     """Wait until a job stands in a way."""
     async with asyncio.timeout(60):
-        while not holds(run := await job_run(documents, name)):
+        while not holds(run := await job_run(documents, name)):  # noqa: ASYNC110 - a store tells nobody
             await asyncio.sleep(0.02)
     return run
 
