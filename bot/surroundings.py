@@ -77,9 +77,9 @@ async def open_borrowed(settings: Settings, store: Store, holder: str = "") -> A
             aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
         )
         connector = BotConnector(session, OwnToken(framework_of(settings)).get)
-        parts = parts_over(settings, shelf, store, partial(_reach, connector), holder)
+        parts = parts_over(settings, shelf, store, partial(reach, connector), holder)
         closing.push_async_callback(parts.privacy.close)
-        yield Borrowed(shelf, parts, partial(_reach, connector))
+        yield Borrowed(shelf, parts, partial(reach, connector))
 
 
 def parts_over(
@@ -108,5 +108,6 @@ def framework_of(settings: Settings) -> BotFrameworkConfig:
     )
 
 
-def _reach(connector: Connector, conversation: Mapping[str, Any]) -> Connector | None:
+def reach(connector: Connector, conversation: Mapping[str, Any]) -> Connector | None:
+    """Return what reaches a conversation from a process without a front end: nothing does the local page's."""
     return None if conversation.get("channelId") == Channel.LOCAL else connector

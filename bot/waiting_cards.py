@@ -22,21 +22,30 @@ async def send_cards(parts: FeedbackParts, review: Review, *, ran_out: bool) -> 
 
     Raises StoreError.
     """
+    answer_id = review.answer_id
     if ran_out:
         try:
-            review = await parts.reviewing.release(review.answer_id)
+            await parts.reviewing.release(answer_id)
         except Refused as gone:
             log.info("no card is sent: %s", gone)
             return False
-    taken = await parts.desk.take_errand(review.answer_id)
-    if taken is None or review.settled_at is not None:
+    taken = await parts.desk.take_errand(answer_id)
+    if taken is None:
         return False
     version, was_left = taken
     try:
-        done = await parts.courier.post(review, anew=ran_out)
+        done = await _post(parts, answer_id, anew=ran_out)
     except (Undeliverable, OSError) as error:
         log.warning("a review is not shown everywhere yet: %s", error)
         done = False
-    if was_left or not done or not await parts.desk.end_errand(review.answer_id, version):
-        await parts.desk.free_errand(review.answer_id, datetime.now(UTC))  # there is more to it than cards
+    if was_left or not done or not await parts.desk.end_errand(answer_id, version):
+        await parts.desk.free_errand(answer_id, datetime.now(UTC))  # there is more to it than cards
     return done
+
+
+async def _post(parts: FeedbackParts, answer_id: str, *, anew: bool) -> bool:
+    """Post the cards of a review as it is by now. Raises OSError."""
+    review = await parts.desk.review(answer_id)
+    if review is None or review.settled_at is not None:
+        return False
+    return await parts.courier.post(review, anew=anew)

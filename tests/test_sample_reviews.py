@@ -98,7 +98,9 @@ async def test_an_answer_that_is_looked_at_again_is_not_drawn_again(store: Store
     assert await parts.desk.next_number(f"sample|{review.stratum}") == 2
 
 
-async def test_an_answer_on_its_way_is_waited_for_and_one_that_never_arrives_is_given_up(store: Store) -> None:
+async def test_an_answer_on_its_way_is_waited_for_and_one_that_never_arrives_is_given_up(
+    store: Store,
+) -> None:
     parts = parts_of(store)
     await delivered(store, 1, LONG_AGO, parts)
     late = await ask(store, 2, LONG_AGO + timedelta(hours=1))
