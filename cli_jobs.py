@@ -21,28 +21,18 @@ import typer
 from rich.table import Table
 
 import telemetry
-from bot.left_spools import left_spools
 from bot.storing import Store as OpenStore
 from bot.storing import open_store, retention_of
-from bot.surroundings import open_borrowed
-from bot.waiting_cards import send_cards
 from cli_schedule import become_schedule, end_with_parent
 from console import Json, out, progress_out, telling
 from feedback.cosmos import CosmosStore
 from feedback.job_runs import DONE, FAILED, STOPPED, JobRun, job_runs, lease_of
 from feedback.lease import who_holds
 from feedback.store import StoreError
-from jobs.apply_retention import apply_retention
-from jobs.drain_spool import drain_spool
-from jobs.refresh_pages import refresh_pages
-from jobs.roll_up_metrics import roll_up
 from jobs.running import ELSEWHERE, NOT_DUE, TOLD, run_alone, who_we_are
-from jobs.sample_reviews import sample_reviews
 from jobs.schedule import PREFIX, Schedule, schedule_of
-from jobs.send_reviews import send_reviews
 from jobs.table import Job, Result, Store
 from options import with_settings
-from pages.added import added_sources
 from settings import Settings
 
 log = logging.getLogger(__name__)
@@ -51,18 +41,32 @@ EXIT = {DONE: 0, ELSEWHERE: 0, NOT_DUE: 0, FAILED: 1, STOPPED: 3}
 """Exit status by outcome."""
 
 
+# Each imports what it needs: the parts of the bot take a second, and a schedule starts many processes.
+
+
 async def _sample_reviews(settings: Settings, store: Store) -> Result:
+    from bot.surroundings import open_borrowed  # noqa: PLC0415
+    from jobs.sample_reviews import sample_reviews  # noqa: PLC0415
+
     async with open_borrowed(settings, _opened(store)) as borrowed:
         return await sample_reviews(store, borrowed.parts.looking.look_at, datetime.now(UTC))
 
 
 async def _send_reviews(settings: Settings, store: Store) -> Result:
+    from bot.surroundings import open_borrowed  # noqa: PLC0415
+    from bot.waiting_cards import send_cards  # noqa: PLC0415
+    from jobs.send_reviews import send_reviews  # noqa: PLC0415
+
     async with open_borrowed(settings, _opened(store), who_we_are()) as borrowed:
         send = partial(send_cards, borrowed.parts)
         return await send_reviews(borrowed.parts.desk, send, datetime.now(UTC))
 
 
 async def _refresh_pages(settings: Settings, store: Store) -> Result:
+    from bot.surroundings import open_borrowed  # noqa: PLC0415
+    from jobs.refresh_pages import refresh_pages  # noqa: PLC0415
+    from pages.added import added_sources  # noqa: PLC0415
+
     async with open_borrowed(settings, _opened(store)) as borrowed:
         shelf, parts = borrowed.shelf, borrowed.parts
         added = added_sources(settings.index_dir)
@@ -72,6 +76,10 @@ async def _refresh_pages(settings: Settings, store: Store) -> Result:
 async def _drain_spool(settings: Settings, store: Store) -> Result:
     if not isinstance(store, CosmosStore):
         return {"carried": 0, "questions": 0, "failed": 0, "left": 0}  # nothing ever waits for a file
+    from bot.left_spools import left_spools  # noqa: PLC0415
+    from bot.surroundings import open_borrowed  # noqa: PLC0415
+    from jobs.drain_spool import drain_spool  # noqa: PLC0415
+
     async with (
         open_borrowed(settings, store) as borrowed,
         aclosing(left_spools(settings, store, borrowed)) as left,
@@ -80,10 +88,14 @@ async def _drain_spool(settings: Settings, store: Store) -> Result:
 
 
 async def _roll_up(settings: Settings, store: Store) -> Result:
+    from jobs.roll_up_metrics import roll_up  # noqa: PLC0415
+
     return await roll_up(store, datetime.now(UTC), keep_days=settings.keep_questions_days)
 
 
 async def _apply_retention(settings: Settings, store: Store) -> Result:
+    from jobs.apply_retention import apply_retention  # noqa: PLC0415
+
     return await apply_retention(store, retention_of(settings), datetime.now(UTC))
 
 

@@ -1,7 +1,7 @@
 """The schedule as a process of its own: `askpage jobs serve`, and the one that `askpage serve` keeps beside the bot.
 
-It starts the jobs as processes, so it imports neither the model nor the pages: 60 MB of memory where the command line
-has 180. `askpage jobs serve` becomes this program.
+It starts the jobs as processes, so it imports neither the bot nor the model, and takes little memory for as long as it
+runs. `askpage jobs serve` becomes this program.
 
 Run as: askpage jobs serve
 """
