@@ -46,6 +46,7 @@ MISTAKES = {
     "bot.app": "CannotServe",
     "feedback.datasets": "DatasetError",
     "feedback.store": "StoreError",
+    "jobs.schedule": "ScheduleInvalid",
     "model.dataset": "ExamplesInvalid",
     "model.evaluate": "DatasetInvalid",
     "model.importing": "ImportFailed",

@@ -13,7 +13,9 @@ from bot.app import listen, serve
 from bot.parts import Shelf, open_parts
 from cli_models import import_with_bar
 from cli_pages import refresh, refresh_alone
+from cli_schedule import schedule_beside
 from console import Json, out, progress_out, question_of, telling
+from jobs.schedule import schedule_of
 from model.loading import CANNED
 from options import with_settings
 from pages.fetch import Fetcher, FetchLimits, PageRefused
@@ -27,6 +29,7 @@ from settings import Settings
 @with_settings
 def serve_command(settings: Settings) -> None:
     """Serve the bot, and its chat page on this machine; sets up what is missing first."""
+    schedule_of(settings)  # what is wrong with it is said before the slow work
     listener = listen(settings)
     with listener, telling(settings):
         _ensure_model(settings)
@@ -42,7 +45,8 @@ async def _serve(settings: Settings, listener: Any) -> int:
 
     async with open_parts(settings) as parts:
         await refresh(settings, parts.shelf)
-        return await serve(parts, listener, ready)
+        async with schedule_beside(settings):
+            return await serve(parts, listener, ready)
 
 
 @with_settings

@@ -7,6 +7,7 @@ wins over the file. `docs/settings.md` has the same table for people, and a test
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -290,6 +291,33 @@ class Settings(BaseSettings):
         1095, ge=0, description="How long the audit trail is kept, days; 0 is for ever."
     )
 
+    # Scheduled work
+    run_jobs_here: bool = Field(
+        True,
+        description="Run the schedule beside the bot, in a process of its own; several bots take turns.",
+    )
+    timezone: str = Field("UTC", description="Time zone of the schedule, such as Europe/Berlin.")
+    schedule_sample_reviews: str = Field(
+        "5 * * * *",
+        description="When answers that nobody looked at are looked at: minute, hour, day, month, weekday (cron); "
+        "empty: never.",
+    )
+    schedule_send_reviews: str = Field(
+        "10,40 * * * *", description="When cards of waiting reviews that nobody sees are sent; cron."
+    )
+    schedule_refresh_pages: str = Field(
+        "20 * * * *", description="When the indexed pages are read again; cron."
+    )
+    schedule_drain_spool: str = Field(
+        "25,55 * * * *", description="When what waited for the store is carried over; cron."
+    )
+    schedule_roll_up_metrics: str = Field(
+        "35 * * * *", description="When each day's figures are summed up; cron."
+    )
+    schedule_apply_retention: str = Field(
+        "15 3 * * *", description="When records are deleted that are older than they may be kept; cron."
+    )
+
     # Telemetry
     telemetry: Literal["none", "console", "otlp", "appinsights", "azuremonitor"] = Field(
         "none",
@@ -366,3 +394,17 @@ class Settings(BaseSettings):
     def datasets_dir(self) -> Path:
         """Where the datasets of training examples lie."""
         return self.data_dir / "datasets"
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """Return this process's environment with these settings in it, for a process of ours that is to have the same."""
+    given = {f"ASKPAGE_{name.upper()}": _as_text(getattr(settings, name)) for name in Settings.model_fields}
+    return dict(os.environ) | given  # noqa: TID251 - this is the place
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, list):
+        return ",".join(str(word) for word in value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    return str(value)

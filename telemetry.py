@@ -143,7 +143,7 @@ PROPERTIES: Mapping[str, Property] = {
             "address unreachable unreadable full refused unsent satisfaction errors operator"
         ),
     ),
-    "outcome": Property("How it ended.", _one_of("done failed")),
+    "outcome": Property("How it ended.", _one_of("done failed stopped")),
     "job": Property("The job's name.", _matching("[a-z][a-z_]{0,49}")),
     "seconds": Property("How long it took.", _number),
     "first_token_seconds": Property("How long until the model's first word.", _number),

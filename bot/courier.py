@@ -192,6 +192,34 @@ class Courier:
         if name in shown:
             await self._take_back(shown[name])
 
+    async def post(self, review: Review, *, anew: bool = False) -> bool:
+        """Show a waiting review wherever reviewers' cards go; False where some place cannot be reached from here.
+
+        `anew`: as a new card, where one is there already. Raises OSError when a channel does not take it.
+        """
+        answer = await self._store.answer(review.answer_id)
+        if answer is None:
+            return True
+        words = await self._store.feedback_on(answer.id)
+        shown = {one.place for one in await self._desk.shown(answer.id)}
+        reached, failed = True, None
+        for place in await self._desk.places():
+            reference, name = Reference.load(place.reference), f"{place.id}#{review.round}"
+            if reference is None or self._ways.connector(reference.conversation) is None:
+                reached = False
+                continue
+            try:
+                if name not in shown:
+                    blank = Shown(answer.id, name, place.reference, "", "")
+                    await self._show_card(blank, review, answer, words)
+                elif anew:
+                    await self.show_anew(review, place)
+            except OSError as error:  # another place may take it
+                failed = error
+        if failed is not None:
+            raise failed
+        return reached
+
     async def _look_after(self, answer_id: str) -> None:
         answer, review = await self._store.answer(answer_id), await self._desk.review(answer_id)
         if answer is None or review is None:

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,31 +19,29 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 import telemetry
-from bot.botframework import BotFrameworkConfig, BotFrameworkSeam
+from bot.botframework import BotFrameworkSeam
 from bot.dashboard import Doors, dashboard_routes
 from bot.dashboard_data import DashboardData
 from bot.delivery import Connector, StreamPace
 from bot.dialogs.ask import Asking, Reply
 from bot.directory import Directory, DirectoryConfig
-from bot.feedback_parts import FeedbackParts, Surroundings, rules_of
+from bot.feedback_parts import FeedbackParts, rules_of
 from bot.forms import Forms
-from bot.keys import Recognising, keys_of
-from bot.learned import forgetting
+from bot.keys import keys_of
 from bot.local import LocalChannel
 from bot.local_activities import REVIEWER, directory_id
-from bot.opens import PATH, open_route
+from bot.opens import open_route
 from bot.page_answerer import PageAnswerer, Verified, is_fresh
 from bot.parts import Shelf, site_url
-from bot.privacy_desk import PrivacyTerms
 from bot.reviewers import IsMember, Reviewers
 from bot.site import site_routes
-from bot.storing import Store, retention_of
+from bot.storing import Store
+from bot.surroundings import framework_of, surroundings_of
 from bot.teams import TeamsFrontEnd, TeamsStyle
 from bot.upkeep import Upkeep
 from bot.verified import VerifiedAnswers
 from feedback.desk import Desk
-from feedback.later import AtOnce
-from feedback.spool import SpooledStore
+from feedback.job_runs import job_runs
 from feedback.store import Hold, StoreUnavailable
 from model.answering import Answering
 from model.versions import read_standing
@@ -90,7 +88,7 @@ class Wiring:
         settings, store = self._settings, self._store
         site = site_url(settings, port)
         known = VerifiedAnswers(self._shelf.embedder)
-        parts = self._feedback(known, site)
+        parts = self._feedback(known, port)
         forms = forms_of(settings)
         verified = Verified(known, partial(is_fresh, page_hash=self._shelf.page_hash), parts.desk.verified)
         answerer = PageAnswerer(self._shelf.library, answering, verified, forms)
@@ -119,24 +117,13 @@ class Wiring:
         self._run(upkeep.run(), "upkeep")
         return Bot(app, asking, upkeep)
 
-    def _feedback(self, known: VerifiedAnswers, site: str) -> FeedbackParts:
-        settings, shelf = self._settings, self._shelf
-        reachable = settings.public_url or not settings.app_id
-        around = Surroundings(
-            known=known,
-            look_again=shelf.look_again,
-            fresh=partial(is_fresh, page_hash=shelf.page_hash),
-            connector=self._connector,
-            site_url=site,
-            opens_url=site + PATH if settings.count_opened and reachable else "",
-            later=self._store.spool if isinstance(self._store, SpooledStore) else AtOnce(),
-            terms=PrivacyTerms(retention_of(settings), settings.public_url),
-            recognise=Recognising(self._store, self._keys),
-            forget_examples=forgetting(settings),
-            key_before=self._keys.before,
+    def _feedback(self, known: VerifiedAnswers, port: int) -> FeedbackParts:
+        around = surroundings_of(
+            self._settings, self._shelf, self._store, self._keys, self._connector, port=port
         )
+        around = replace(around, known=known)
         desk = Desk(self._store.documents, self._hold.holder)
-        parts = FeedbackParts(self._store, desk, self._keys.now, around, rules_of(settings))
+        parts = FeedbackParts(self._store, desk, self._keys.now, around, rules_of(self._settings))
         self._closing.push_async_callback(parts.privacy.close)
         return parts
 
@@ -149,7 +136,7 @@ class Wiring:
         reviewers = Reviewers(settings.reviewers, settings.reviewer_groups, self._groups())
         style = TeamsStyle(examples=self._examples)
         front = TeamsFrontEnd(asking, self._store, self._keys.pseudonym, parts.hands(reviewers), style)
-        seam = BotFrameworkSeam(_framework(settings), front)
+        seam = BotFrameworkSeam(framework_of(settings), front)
         self._connectors[Channel.TEAMS] = seam.connector
         self._closing.push_async_callback(seam.close)
         self._closing.push_async_callback(front.close)
@@ -192,7 +179,8 @@ class Wiring:
             reviewers=settings.dashboard_reviewer_token.get_secret_value(),
         )
         standing = partial(read_standing, settings.models_dir)
-        return dashboard_routes(DashboardData(self._store, desk, standing), doors)
+        data = DashboardData(self._store, desk, standing, partial(job_runs, desk.documents))
+        return dashboard_routes(data, doors)
 
     def _groups(self) -> IsMember | None:
         settings = self._settings
@@ -234,18 +222,3 @@ def forms_of(settings: Settings) -> Forms:
 
 async def _healthy(_: web.Request) -> web.Response:
     return web.json_response({"status": "ok"})
-
-
-def _framework(settings: Settings) -> BotFrameworkConfig:
-    return BotFrameworkConfig(
-        app_id=settings.app_id,
-        app_password=settings.app_password.get_secret_value(),
-        app_type=settings.app_type,
-        tenant_id=settings.app_tenant_id,
-        openid_metadata_url=settings.openid_metadata_url,
-        token_issuer=settings.token_issuer,
-        login_url=settings.login_url,
-        oauth_scope=settings.oauth_scope,
-        allow_unauthenticated=not settings.app_id,
-        dangerously_allow_unauthenticated=settings.dangerously_allow_unauthenticated,
-    )

@@ -9,10 +9,12 @@ that is refused because its own first attempt has arrived counts as done.
 from __future__ import annotations
 
 import asyncio
+import random
 import secrets
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -31,6 +33,7 @@ Connect = Callable[[], Awaitable[ContainerProxy]]
 
 _ANSWERS = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED})
 """Statuses that say something about the item, not about the service."""
+_RETRY_WITH = 449
 _MOST_TOGETHER = 16
 
 
@@ -138,6 +141,23 @@ class Items:
             return await self._is_ours(pk, id_, mark)
         return True
 
+    async def increment(self, pk: str, id_: str, name: str) -> int | None:
+        """Add one to a property and return what it is then; None when there is no such item.
+
+        Sent twice, it adds twice: a number is left out, and none is returned twice.
+        """
+        operations = [{"op": "incr", "path": f"/{name}", "value": 1}]
+
+        async def add(container: ContainerProxy, hook: Hook) -> int:
+            item = await container.patch_item(id_, pk, operations, response_hook=hook)
+            return int(item[name])
+
+        try:
+            return await self._call("increment", partial(_patiently, add))
+        except CosmosHttpResponseError as error:
+            _must_be(error, HTTPStatus.NOT_FOUND)
+            return None
+
     async def delete(self, pk: str, id_: str, etag: str = "") -> bool:
         """Delete an item; False when it is gone, or has another etag than the given one."""
         try:
@@ -207,6 +227,19 @@ class Items:
         except StoreUnavailable:
             self._paused_until = loop.time() + self._pause_s
             raise
+
+
+async def _patiently(
+    change: Callable[[ContainerProxy, Hook], Awaitable[T]], container: ContainerProxy, hook: Hook
+) -> T:
+    """Change an item that others change in the same moment: the service may ask to try that again, the SDK does not."""
+    while True:
+        try:
+            return await change(container, hook)
+        except CosmosHttpResponseError as error:
+            if error.status_code != _RETRY_WITH:
+                raise
+        await asyncio.sleep(random.uniform(0.005, 0.05))  # noqa: S311 - no secret
 
 
 async def _counted(reply: Awaitable[T], count: Hook) -> T:

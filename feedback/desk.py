@@ -162,6 +162,23 @@ class Desk:
                     taken.append((document.id, document.version + 1))
         return taken
 
+    async def take_errand(self, answer_id: str) -> tuple[int, bool] | None:
+        """Take the errand of one answer, or begin one: return (version, whether it was left by somebody).
+
+        None while another process has it.
+        """
+        now = datetime.now(UTC)
+        mine = Document(
+            "errand", answer_id, "", answer_id, state=self._holder, order=moment(now + ERRAND_HELD)
+        )
+        left = await self._documents.get("errand", answer_id, answer_id)
+        if left is None:
+            return (1, False) if await self._documents.add(mine) else None
+        if left.order > moment(now) and left.state != self._holder:
+            return None
+        taken = await self._documents.replace(replace(mine, version=left.version))
+        return (left.version + 1, True) if taken else None
+
     async def end_errand(self, answer_id: str, version: int) -> bool:
         """Everything has happened; False when the errand was left anew meanwhile."""
         return await self._documents.remove("errand", answer_id, answer_id, version=version)
@@ -340,14 +357,28 @@ class Desk:
 
     async def next_number(self, name: str) -> int:
         """Count: return 1, then 2, … for each name, never the same number twice."""
-        for _ in range(TRIES):
-            document = await self._documents.get("counter", name)
-            if document is None:
-                if await self._documents.add(Document("counter", name, "1")):
-                    return 1
-            elif await self._documents.replace(replace(document, body=str(int(document.body) + 1))):
-                return int(document.body) + 1
-        raise StoreUnavailable(f"the counter {name} changes too fast")
+        return await self._documents.count("counter", name)
+
+    # What reviewers may have to see
+
+    async def mark_considered(self, answer: Answer) -> None:
+        """Note that it was decided whether reviewers see this answer: a second look would draw it a second time."""
+        await self._documents.add(
+            Document("considered", answer.id, "", answer.id, order=moment(answer.answered_at))
+        )
+
+    async def is_considered(self, answer_id: str) -> bool:
+        """Tell whether that was decided."""
+        return await self._documents.get("considered", answer_id, answer_id) is not None
+
+    async def considered(
+        self, limit: int, after: tuple[str, str] = ("", "")
+    ) -> tuple[Sequence[tuple[str, str]], tuple[str, str]]:
+        """Return (when it was written, answer id) of such answers in order, and where to go on after them."""
+        found = await self._documents.listed(Wanted("considered", after=after, limit=limit))
+        return [(document.order, document.id) for document in found], _last(found, after)
+
+    # Declined questions
 
     async def add_declined(self, answer: Answer) -> bool:
         """Remember a declined question; False when it was known."""

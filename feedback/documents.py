@@ -1,4 +1,4 @@
-"""The seam to small records that change: one Protocol of six methods, whatever stands behind it.
+"""The seam to small records that change: one Protocol of seven methods, whatever stands behind it.
 
 Reviews, verified answers, cards on screen and notices are documents: JSON with the few fields that a store looks
 them up by. Every form keeps them durably before a call returns, and raises StoreError (`feedback/store.py`).
@@ -69,6 +69,14 @@ class Documents(Protocol):
 
     async def listed(self, wanted: Wanted) -> Sequence[Document]:
         """Return documents by (`order`, `id`), lowest first."""
+        ...
+
+    async def count(self, kind: str, id_: str) -> int:
+        """Count: return 1, then 2, … for each kind and id, never the same number twice, however many count at once.
+
+        The number is the document's version; the store adds one by itself, so nobody is slower than others. A number
+        whose reply was lost may be left out.
+        """
         ...
 
     async def remove(self, kind: str, id_: str, answer_id: str = "", *, version: int | None = None) -> bool:

@@ -35,7 +35,7 @@ class Retention:
     def keep_days(self) -> Mapping[str, int]:
         """Return the days by the kind of record; a kind that is missing is kept for ever."""
         return {
-            **dict.fromkeys(("question", "answer"), self.questions_days),
+            **dict.fromkeys(("question", "answer", "considered"), self.questions_days),
             **dict.fromkeys(("feedback", "declined", "untied", "worst"), self.feedback_days),
             **dict.fromkeys(("review", "past_review", "verified", "shown", "notice"), self.reviews_days),
             "reviewed": self.reviews_days,

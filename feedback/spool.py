@@ -163,6 +163,21 @@ class Spool:
             done += 1
         return done
 
+    async def hand_over(self, far: WholeStore) -> int:
+        """Carry the questions over that are still open, for whoever looks next; of a process that answers no more."""
+        left = await self.near.undelivered()
+        for one in left:
+            await far.add_question(one.question)
+            if one.answer is not None:
+                with contextlib.suppress(RecordInvalid):  # somebody has forgotten the question meanwhile
+                    await far.add_answer(one.answer)
+            await self.drop_question(one.question.id)
+        return len(left)
+
+    async def foreign(self) -> set[str]:
+        """Return the kinds of entries that nobody here can do: another version, or another part, left them."""
+        return {what for what, _ in map(_read, await self._all(_ENTRY))} - self._actions.keys()
+
     async def forget(self, mentions: str) -> int:
         """Delete entries that have a text in them (a person's pseudonym or id); return how many."""
         found = [document for document in await self._all() if mentions in document.body]

@@ -81,6 +81,19 @@ class SqliteDocuments:
         )
         return [Document(*row) for row in rows]
 
+    async def count(self, kind: str, id_: str) -> int:
+        """Count: return 1, then 2, …; one statement, so that nobody comes between."""
+
+        def count(connection: sqlite3.Connection) -> int:
+            [(number,)] = connection.execute(
+                "INSERT INTO documents VALUES (?, ?, '', '', '', '', '', 1) ON CONFLICT (kind, id)"
+                " DO UPDATE SET version = version + 1 RETURNING version",
+                (kind, id_),
+            ).fetchall()
+            return int(number)
+
+        return await self._file.write(count)
+
     async def remove(self, kind: str, id_: str, answer_id: str = "", *, version: int | None = None) -> bool:
         """Forget a document; False when there was none of this version."""
 

@@ -29,7 +29,7 @@ from yarl import URL
 
 from pages.addresses import USUAL_PORTS, Address, is_site_allowed, join, literal, parse
 from pages.gate import FixedResolver, Gate, MakeSocket, PinnedResolver, Resolver, SystemResolver
-from pages.refusals import AddressRefused, PageRefused, PageUnreachable, PageUnreadable
+from pages.refusals import AddressRefused, PageGone, PageRefused, PageUnreachable, PageUnreadable
 
 __all__ = [
     "AddressRefused",
@@ -77,6 +77,7 @@ _HEADERS = {
     "Accept-Encoding": "gzip",
 }
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_DATE = re.compile(r"[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT")
 _ETAG = re.compile(r'(W/)?"[\x21\x23-\x7e]{0,200}"')
 _PLAIN_TYPE = re.compile(r"[a-z0-9.+-]{1,30}/[a-z0-9.+-]{1,60}")
 _CHUNK = 64 * 1024
@@ -100,7 +101,10 @@ class FetchLimits:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What arrived. `url` is where the redirects ended, without a fragment; `content_type` is lower-case, bare."""
+    """What arrived. `url` is where the redirects ended, without a fragment; `content_type` is lower-case, bare.
+
+    `etag` is the server's validator: its ETag, or the date of the last change where it sends no other.
+    """
 
     url: str
     body: bytes
@@ -179,7 +183,7 @@ class Fetcher:
         self._check_site(address)
         if literal(address.host):  # aiohttp asks its resolver about names only
             await self._gate.admit(address)
-        headers = {"If-None-Match": etag} if etag and _ETAG.fullmatch(etag) else {}
+        headers = _condition(etag or "")
         url = URL(address.url, encoded=True)
         async with self._open_session().get(url, headers=headers, allow_redirects=False) as response:
             if response.status in _REDIRECTS:
@@ -189,10 +193,7 @@ class Fetcher:
             _check_status(address, response.status)
             content_type = _content_type(address, response)
             body = await self._read(address, response)
-            known = response.headers.get("ETag", "")
-            return Fetched(
-                address.url, body, content_type, response.charset, known if _ETAG.fullmatch(known) else None
-            )
+            return Fetched(address.url, body, content_type, response.charset, _validator(response))
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -244,6 +245,22 @@ class Fetcher:
         return bytes(body) if packing in {"identity", ""} else inflate(bytes(body), limit, address.site)
 
 
+def _condition(validator: str) -> dict[str, str]:
+    """Return the header that asks for a page only if it has changed since it was sent with this validator."""
+    if _ETAG.fullmatch(validator):
+        return {"If-None-Match": validator}
+    return {"If-Modified-Since": validator} if _DATE.fullmatch(validator) else {}
+
+
+def _validator(response: aiohttp.ClientResponse) -> str | None:
+    etag, modified = response.headers.get("ETag", ""), response.headers.get("Last-Modified", "")
+    if _ETAG.fullmatch(etag):
+        return etag
+    # one that changed in the second in which it was sent may have changed again within it
+    stands = _DATE.fullmatch(modified) and modified != response.headers.get("Date")
+    return modified if stands else None
+
+
 def inflate(packed: bytes, limit: int, name: str) -> bytes:
     """Unpack gzip, at most `limit` bytes of it; raises PageUnreadable (`name` says whose) beyond, or if broken."""
     unpacked = bytearray()
@@ -280,7 +297,7 @@ def _check_status(address: Address, status: int) -> None:
     if status in {200, 203}:
         return
     if status in {404, 410}:
-        raise PageUnreachable(f"There is no such page at {address.site}; please check the address.")
+        raise PageGone(f"There is no such page at {address.site}; please check the address.")
     if status in {401, 403, 407}:
         raise PageUnreachable(
             f"{address.site} shows that page only to people who sign in, so I cannot read it."

@@ -22,7 +22,7 @@ from pages import addresses
 from pages.extract import extract
 from pages.fetch import Fetcher
 from pages.indexing import Indexes, PageEntry
-from pages.refusals import AddressRefused, PageRefused, PageUnreachable, PageUnreadable
+from pages.refusals import AddressRefused, PageGone, PageRefused, PageUnreachable, PageUnreadable
 from pages.sources import Problem, Unchanged, read_source
 from records import Hit, Page
 
@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 _PASTED_FOR = timedelta(days=7)
 _MOST_PASTED = 500
 _MOST_MOVED = 1000
+MANY_GONE = (
+    "More than half of its pages are gone at once, which looks like a mistake there; they are kept for now."
+)
 _REASONS = ((AddressRefused, "address"), (PageUnreachable, "unreachable"), (PageUnreadable, "unreadable"))
 """What is told of a page that was not read."""
 
@@ -97,9 +100,10 @@ class Library:
         return await asyncio.shield(task)
 
     async def refresh(self, sources: Sequence[str], progress: Progress | None = None) -> RefreshReport:
-        """Read the sources, one after the other; pages that a source no longer has are forgotten.
+        """Read the sources, one after the other; pages that a source no longer has, or names in vain, are forgotten.
 
-        A source that fails as a whole leaves its pages as they were. Raises IndexUnavailable.
+        A source that fails as a whole leaves its pages as they were; so does one most of whose pages are gone at once.
+        Raises IndexUnavailable.
         """
         tell = progress or _nobody
         report = RefreshReport()
@@ -203,11 +207,12 @@ class Library:
     async def _refresh_one(self, source: str, report: RefreshReport, tell: Progress) -> None:
         seen: set[str] = set()
         failed: set[str] = set()
+        gone: set[str] = set()
         try:
             async for item in read_source(source, fetcher=self._fetcher, known=self._index.entry):
                 if isinstance(item, Problem):
                     report.problems.append(item)
-                    failed.add(item.url)
+                    (gone if item.gone else failed).add(item.url)
                     tell(item.url, "problems")
                     continue
                 seen.add(item.url)
@@ -217,14 +222,22 @@ class Library:
         except (PageRefused, OSError) as error:
             report.problems.append(Problem(source, str(error)))
             tell(source, "problems")
+            if isinstance(error, PageGone):
+                report.removed += await self._remove(await self._alone(source), tell)
             return
         if seen:
-            gone = [
-                entry
-                for entry in await self.pages()
-                if entry.source == source and entry.url not in seen | failed
-            ]
-            report.removed += await self._remove(gone, tell)
+            entries = [entry for entry in await self.pages() if entry.source == source]
+            if 2 * sum(entry.url in gone for entry in entries) > len(entries):
+                report.problems.append(Problem(source, MANY_GONE))
+                failed |= gone
+            report.removed += await self._remove(
+                [entry for entry in entries if entry.url not in seen | failed], tell
+            )
+
+    async def _alone(self, source: str) -> list[PageEntry]:
+        """Return the page of a source that is one page."""
+        entry = await self._entry(addresses.parse(source).url)
+        return [entry] if entry is not None and entry.source == source else []
 
     async def _take(self, item: Page | Unchanged, source: str) -> str:
         if isinstance(item, Unchanged):

@@ -3,6 +3,7 @@
     PageRefused
     ├── AddressRefused    the address itself: misspelt, a site or a network that this bot may not open
     ├── PageUnreachable   the site did not give the page: no such name, no answer, too slow, an error; may pass
+    │   └── PageGone      it says that there is none
     └── PageUnreadable    the page arrived, and cannot be read: too large, of another kind, broken, without text
 
 Each says what is wrong and what to do. Nothing else leaves `pages.fetch` and `pages.extract`, whatever arrives.
@@ -21,6 +22,10 @@ class AddressRefused(PageRefused):
 
 class PageUnreachable(PageRefused):
     """The site did not give the page; trying again later may help."""
+
+
+class PageGone(PageUnreachable):
+    """The site says that there is no such page (any more)."""
 
 
 class PageUnreadable(PageRefused):

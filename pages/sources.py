@@ -29,7 +29,7 @@ from pages.extract import extract
 from pages.fetch import Fetched, Fetcher
 from pages.folder import CONTENT_TYPES, Folder, find_files, read_file
 from pages.indexing import PageEntry
-from pages.refusals import PageRefused, PageUnreadable
+from pages.refusals import PageGone, PageRefused, PageUnreadable
 from pages.sitemap import Sitemap, is_sitemap, read_sitemap
 from records import Page
 
@@ -52,10 +52,11 @@ class Unchanged:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A page that could not be read; `sentence` says why, and what to do."""
+    """A page that could not be read; `sentence` says why, and what to do. `gone`: its site says that there is none."""
 
     url: str
     sentence: str
+    gone: bool = False
 
 
 Item = Page | Unchanged | Problem
@@ -153,7 +154,7 @@ async def _read_page(url: str, fetcher: Fetcher, known: Known) -> Item:
     try:
         fetched = await _fetch(url, fetcher, known)
     except PageRefused as refused:
-        return Problem(url, str(refused))
+        return Problem(url, str(refused), gone=isinstance(refused, PageGone))
     return Unchanged(url) if fetched is None else await _take(url, fetched, known)
 
 

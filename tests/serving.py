@@ -52,7 +52,7 @@ async def serving(
         *under,
         sys.executable,
         str(ROOT / "cli.py"),
-        *("serve", "--data-dir", str(data_dir), "--port", "0", *options),
+        *("serve", "--data-dir", str(data_dir), "--port", "0", "--no-run-jobs-here", *options),
         cwd=ROOT,
         env=given | {"NO_COLOR": "1", "COLUMNS": "200"},
         stderr=asyncio.subprocess.PIPE,

@@ -14,7 +14,7 @@ import pytest
 from feedback.cosmos import CosmosStore
 from feedback.documents import Document, Documents, Wanted
 from feedback.sqlite import SqliteStore
-from tests.cosmos import a_cosmos
+from tests.cosmos import Fault, a_cosmos
 from tests.test_store import answer, question
 from tests.world import MemoryDocuments
 
@@ -125,3 +125,30 @@ async def test_a_file_of_the_first_format_is_brought_up_with_all_that_it_holds(t
     assert await store.documents.add(a_document())
     assert not await store.add_question(question())
     await store.close()
+
+
+async def test_of_many_who_count_at_once_everybody_gets_a_number_of_their_own(documents: Documents) -> None:
+    numbers = await asyncio.gather(*(documents.count("counter", "one") for _ in range(150)))
+    assert sorted(numbers) == list(range(1, 151))
+    assert await documents.count("counter", "one") == 151
+    assert await documents.count("counter", "another") == 1
+    assert await documents.count("another kind", "one") == 1
+
+
+async def test_a_counter_that_an_older_version_wrote_goes_on(documents: Documents) -> None:
+    await documents.add(Document("counter", "old", "1"))
+    for number in (2, 3):
+        before = await documents.get("counter", "old")
+        assert before is not None
+        assert await documents.replace(replace(before, body=str(number)))
+    assert await documents.count("counter", "old") == 4
+
+
+async def test_a_service_that_asks_to_try_again_is_asked_again(cosmos_url: str) -> None:
+    async with a_cosmos(cosmos_url) as (front, config):
+        store = await CosmosStore.open(config)
+        await store.documents.count("counter", "one")
+        front.faults = [Fault("status", times=3, status=449, when=lambda method, _: method == "PATCH")]
+        assert await store.documents.count("counter", "one") == 2
+        assert front.faults[0].met == 3
+        await store.close()

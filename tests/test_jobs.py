@@ -24,6 +24,7 @@ from feedback.figures import figures_of
 from feedback.sqlite import SqliteStore
 from feedback.store import StoreUnavailable
 from jobs.roll_up_metrics import roll_up
+from jobs.schedule import schedule_of
 from jobs.table import Job, Store
 from records import Answer, Feedback, FeedbackKind, Review, ReviewReason, Ruling, Verdict
 from settings import Settings
@@ -230,9 +231,13 @@ async def test_a_job_prints_one_line_of_json_and_its_exit_status_says_how_it_wen
     assert json.loads(said)["outcome"] == "failed"
 
 
-def test_every_job_is_a_file_that_says_how_it_is_run(capsys: pytest.CaptureFixture[str]) -> None:
-    jobs_list.__wrapped__(Settings(), as_json=True)  # type: ignore[attr-defined]
-    assert json.loads(capsys.readouterr().out) == [{"job": job.name, "does": job.sentence} for job in JOBS]
+def test_every_job_is_a_file_that_says_how_it_is_run_and_has_a_schedule(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jobs_list.__wrapped__(Settings(data_dir=tmp_path), as_json=True)  # type: ignore[attr-defined]
+    listed = json.loads(capsys.readouterr().out)
+    assert [(one["job"], one["does"]) for one in listed] == [(job.name, job.sentence) for job in JOBS]
+    assert sorted(schedule_of(Settings()).names) == sorted(job.name for job in JOBS)
     for job in JOBS:
         assert (ROOT / "jobs" / f"{job.name}.py").read_text("utf-8").count(
             f"askpage jobs run {job.name}"

@@ -29,6 +29,8 @@ class Site:
     texts: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     unchanged: int = 0
+    named: list[str] = field(default_factory=list)  # in the sitemap beside the texts
+    dates: dict[str, str] = field(default_factory=dict)  # when pages without an ETag were changed
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     reached: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -39,13 +41,15 @@ class Site:
         if request.path == "/old":
             raise web.HTTPFound("/leave")
         if request.path == "/sitemap.xml":
-            places = "".join(f"<url><loc>{self.url}{path}</loc></url>" for path in self.texts)
+            places = "".join(f"<url><loc>{self.url}{path}</loc></url>" for path in [*self.texts, *self.named])
             return web.Response(
                 text=f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{places}</urlset>',
                 content_type="application/xml",
             )
         if request.path not in self.texts:
             raise web.HTTPNotFound
+        if request.path in self.dates:
+            return self._dated(request, self.dates[request.path])
         etag = f'"{hash(self.texts[request.path])}"'
         if request.headers.get("If-None-Match") == etag:
             self.unchanged += 1
@@ -53,6 +57,14 @@ class Site:
         return web.Response(
             text=f"# Page\n\n{self.texts[request.path]}", content_type="text/markdown", headers={"ETag": etag}
         )
+
+    def _dated(self, request: web.Request, date: str) -> web.Response:
+        headers = {"Last-Modified": date}
+        if request.headers.get("If-Modified-Since") == date:
+            self.unchanged += 1
+            return web.Response(status=304, headers=headers)
+        text = f"# Page\n\n{self.texts[request.path]}"
+        return web.Response(text=text, content_type="text/markdown", headers=headers)
 
 
 @dataclass
@@ -279,3 +291,45 @@ async def test_pages_and_sources_can_be_forgotten(library: Library, folder: Path
     assert not await library.forget("/site/docs/leave")
     assert await library.forget_source(str(folder)) == 1
     assert [entry.url for entry in await library.pages()] == [f"{site.url}/leave"]
+
+
+async def test_a_server_that_only_dates_its_pages_is_asked_by_date(library: Library, site: Site) -> None:
+    site.dates = {"/leave": "Mon, 23 Nov 2026 08:00:00 GMT", "/travel": "today"}
+    await library.refresh([f"{site.url}/sitemap.xml"])
+    report = await library.refresh([f"{site.url}/sitemap.xml"])
+    assert (report.unchanged, site.unchanged) == (2, 1)
+    site.texts["/leave"], site.dates["/leave"] = "Everyone gets 27 days.", "Mon, 23 Nov 2026 09:00:00 GMT"
+    report = await library.refresh([f"{site.url}/sitemap.xml"])
+    assert (report.changed, report.unchanged) == (1, 1)
+
+
+async def test_a_page_that_its_sitemap_names_in_vain_is_forgotten(library: Library, site: Site) -> None:
+    await library.refresh([f"{site.url}/sitemap.xml"])
+    del site.texts["/travel"]
+    site.named = ["/travel"]
+    report = await library.refresh([f"{site.url}/sitemap.xml"])
+    assert (report.removed, len(report.problems)) == (1, 1)
+    assert [entry.url for entry in await library.pages()] == [f"{site.url}/leave"]
+
+
+async def test_a_site_that_loses_most_of_its_pages_at_once_is_not_believed(
+    library: Library, site: Site
+) -> None:
+    site.texts["/sick"] = "Call before nine."
+    await library.refresh([f"{site.url}/sitemap.xml"])
+    for path in ("/travel", "/sick"):
+        del site.texts[path]
+        site.named.append(path)
+    report = await library.refresh([f"{site.url}/sitemap.xml"])
+    assert report.removed == 0
+    assert "a mistake there" in report.problems[-1].sentence
+    assert len(await library.pages()) == 3
+
+
+async def test_a_source_of_one_page_goes_with_its_page(library: Library, site: Site) -> None:
+    source = f"{site.url}/leave"
+    await library.refresh([source])
+    del site.texts["/leave"]
+    report = await library.refresh([source])
+    assert (report.removed, await library.pages()) == (1, [])
+    assert (await library.refresh([source])).removed == 0

@@ -135,6 +135,10 @@ class MemoryDocuments:
         ]
         return sorted(found, key=lambda document: (document.order, document.id))[: wanted.limit]
 
+    async def count(self, kind: str, id_: str) -> int:
+        await self.put(Document(kind, id_, ""))
+        return self.kept[kind, id_].version
+
     async def remove(self, kind: str, id_: str, answer_id: str = "", *, version: int | None = None) -> bool:
         before = await self.get(kind, id_, answer_id)
         if before is None or version not in (None, before.version):

@@ -51,9 +51,15 @@ class Looking:
         answer = await self._store.answer_to_question(question_id)
         if answer is None:  # a sentence in its place, or forgotten meanwhile
             return
+        if not await self._reviewing.desk.is_considered(answer.id):
+            await self.look_at(answer, message_id)
+
+    async def look_at(self, answer: Answer, message_id: str) -> None:
+        """Do what follows from a delivery. The mark comes last: without it a job does this again."""
         await self._rating.tie(answer, message_id)
         await self._note_follow_up(answer)
         await self._reviewing.consider(answer)
+        await self._reviewing.desk.mark_considered(answer)
 
     async def _stopped(self, question_id: str, asker: str, conversation: str, at: str) -> None:
         answer = await self._store.answer_to_question(question_id)

@@ -195,6 +195,17 @@ class Reviewing:
 
         return await self._change(answer_id, take, (reviewer, Deed.CLAIMED))
 
+    async def release(self, answer_id: str) -> Review:
+        """Let go of a claim that ran out, so that the card says so. Raises Refused when the review is gone."""
+        now = datetime.now(UTC)
+        await self.desk.leave_errand(answer_id, now)
+
+        def let_go(review: Review) -> Review:
+            ran_out = review.claimed_until is not None and review.claimed_until <= now
+            return _unclaimed(review) if ran_out and review.settled_at is None else review
+
+        return await self._change(answer_id, let_go)
+
     async def skip(self, answer_id: str, round_: int, skip: Skip) -> Review:
         """Leave a review to others, and say why."""
 
