@@ -111,6 +111,8 @@ class Wiring:
             return teams.reply_for(question, seam.connector)
 
         upkeep = Upkeep(asking, reply_for, store, self._hold, parts.privacy)
+        upkeep.also("models", settings.review_interval_s, parts.models.look)
+        self._closing.push_async_callback(parts.deciding.close)
         app.add_routes([web.get("/readyz", upkeep.ready)])
         self._run(parts.courier.run(settings.review_interval_s), "courier")
         self._run(upkeep.run(), "upkeep")
@@ -131,6 +133,7 @@ class Wiring:
             recognise=Recognising(self._store, self._keys),
             forget_examples=forgetting(settings),
             key_before=self._keys.before,
+            models_dir=settings.models_dir,
         )
         desk = Desk(self._store.documents, self._hold.holder)
         parts = FeedbackParts(self._store, desk, self._keys.now, around, rules_of(settings))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from feedback.documents import Document, Documents, Wanted
 from feedback.plain import comparison_from, to_json
@@ -50,6 +51,11 @@ class Comparisons:
     async def waiting(self, limit: int = _PAGE) -> Sequence[tuple[str, Comparison]]:
         """Return (id, comparison) of what was not posted yet, the oldest first."""
         found = await self._documents.listed(Wanted(KIND, state=UNPOSTED, limit=limit))
+        return [(document.id, comparison_from(document.body)) for document in found]
+
+    async def since(self, time: datetime) -> Sequence[tuple[str, Comparison]]:
+        """Return (id, comparison) of those made since a time, the oldest first."""
+        found = await self._documents.listed(Wanted(KIND, after=(moment(time), ""), limit=_PAGE))
         return [(document.id, comparison_from(document.body)) for document in found]
 
     async def mark_posted(self, id_: str) -> None:
