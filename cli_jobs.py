@@ -23,6 +23,8 @@ from feedback.store import StoreError
 from jobs.apply_retention import apply_retention
 from jobs.roll_up_metrics import roll_up
 from jobs.table import Job, Result, Store
+from jobs.watch_canary import watch_canary
+from model.canary import CanaryRules
 from options import with_settings
 from settings import Settings
 
@@ -37,9 +39,25 @@ async def _apply_retention(settings: Settings, store: Store) -> Result:
     return await apply_retention(store, retention_of(settings), datetime.now(UTC))
 
 
+async def _watch_canary(settings: Settings, store: Store) -> Result:
+    rules = CanaryRules(
+        margin=settings.canary_margin,
+        min_votes=settings.canary_min_votes,
+        max_error_rate=settings.canary_max_error_rate,
+        max_latency_ratio=settings.canary_max_latency_ratio,
+        days=settings.canary_days,
+    )
+    return await watch_canary(store, settings.models_dir, rules, datetime.now(UTC))
+
+
 JOBS = (
     Job("roll_up_metrics", "Sum up each day's figures into a document.", _roll_up),
     Job("apply_retention", "Delete what is older than it may be kept.", _apply_retention),
+    Job(
+        "watch_canary",
+        "Roll back a canary that pleases less, fails or is slow; promote a good one.",
+        _watch_canary,
+    ),
 )
 """Every job there is."""
 

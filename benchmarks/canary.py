@@ -38,7 +38,7 @@ class Kind:
 
 CANARIES = {
     "as good as the live version": Kind(),
-    "pleases 0.03 less (less than the margin)": Kind(pleases=0.77),
+    "pleases 0.02 less (the margin)": Kind(pleases=0.78),
     "pleases 0.1 less": Kind(pleases=0.7),
     "pleases 0.2 less": Kind(pleases=0.6),
     "pleases 0.3 less": Kind(pleases=0.5),

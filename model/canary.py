@@ -41,7 +41,7 @@ class CanaryRules:
     `days` of 0 promotes nothing: reviewers do.
     """
 
-    margin: float = 0.05
+    margin: float = 0.02
     min_votes: int = 30
     max_error_rate: float = 0.05
     max_latency_ratio: float = 1.5
@@ -154,11 +154,11 @@ def surely_less(votes: Sequence[float], others: Sequence[float], margin: float) 
     """Tell whether votes are lower than others, in the mean, by more than a margin.
 
     The difference has about a normal distribution with variance `noise`. Its confidence sequence with a normal mixture of
-    standard deviation SPREAD is `reach` to both sides, at all times together.
+    standard deviation SPREAD is `reach` to the one side, at all times together.
     """
     noise = _noise(votes) + _noise(others)
     spread = SPREAD**2
-    odds = math.log((noise + spread) / noise) + 2 * math.log(1 / ALPHA)
+    odds = math.log((noise + spread) / noise) + 2 * math.log(1 / (2 * ALPHA))
     reach = math.sqrt(noise * (noise + spread) / spread * odds)
     return sum(others) / len(others) - sum(votes) / len(votes) - reach > margin
 

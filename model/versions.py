@@ -259,17 +259,24 @@ def canary(models_dir: Path, name: str, share: float) -> Standing:
     return _change(models_dir, change)
 
 
-def roll_back(models_dir: Path, name: str = "", reason: str = "operator") -> Standing:
+def roll_back(
+    models_dir: Path,
+    name: str = "",
+    reason: str = "operator",
+    standing: Collection[Status] = (Status.CANARY, Status.LIVE),
+) -> Standing:
     """Take back the last step: a canary is retired; without one, the version that was live before is live again.
 
-    `name` is the version to take back, where no other one may be meant: whoever decides looks at one version, and the
-    standing changes meanwhile. `reason` is told (telemetry.py). Raises NotPossible where there is no version to go back
-    to, or the last step was another version's.
+    `name` is the version to take back, where no other one may be meant, and `standing` where it may stand for that:
+    whoever decides looks at one version, and the standing changes meanwhile. `reason` is told (telemetry.py). Raises
+    NotPossible where there is no version to go back to, or the last step was another version's.
     """
 
     def change(now: Standing) -> Standing:
         if name not in ("", now.canary or now.name):
             raise NotPossible(f"{name} is not what answers since the last step: {_last_step(now)}")
+        if name and now.status_of(name) not in standing:
+            raise NotPossible(f"{name} cannot be rolled back like that: {_last_step(now)}")
         if now.canary:
             return _retired(_without_canary(now), now.canary)
         before = [name for name in now.before if read_version(models_dir / name)]
