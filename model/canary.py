@@ -98,7 +98,7 @@ def _fails(live: Heard, canary: Heard, rules: CanaryRules) -> Finding | None:
     return Finding(
         Step.ROLL_BACK,
         f"It failed on {canary.failed} of {canary.questions} questions, the live version on {live.failed} of"
-        f" {live.questions}; {rules.max_error_rate:.0%} is what may be.",
+        f" {live.questions}; {100 * rules.max_error_rate:.0f} % is what may be.",
         "errors",
     )
 

@@ -113,7 +113,9 @@ def _stands(view: ModelView) -> str:
             return "Its files are gone: nothing can be done with it."
         case Status.CANARY:
             since = f", since {when(view.standing.since)}" if view.standing.since else ""
-            return f"It is the canary: it answers {view.standing.share:.0%} of the conversations{since}."
+            return (
+                f"It is the canary: it answers {_percent(view.standing.share)} of the conversations{since}."
+            )
         case _ if view.standing.name not in ("", view.comparison.live):
             live = clipped(view.standing.name, NAME_CHARACTERS)
             return f"It answers nobody yet. It was compared with {compared_with}; {live} is live by now."
@@ -245,7 +247,7 @@ def notice_of(notice: ModelNotice) -> Json:
 def standing_card(standing: Standing, watch: CanaryWatch | None, *, compared: bool) -> Json:
     """Return the answer to "model": who answers whom, and how the canary does."""
     live = clipped(standing.name, NAME_CHARACTERS) or "No version"
-    rest = f"{1 - standing.share:.0%} of the conversations" if standing.canary else "everybody"
+    rest = f"{_percent(1 - standing.share)} of the conversations" if standing.canary else "everybody"
     body = [
         line("The model now", weight="Bolder", size="Medium"),
         line(f"{live} is live: it answers {rest}."),
@@ -253,7 +255,7 @@ def standing_card(standing: Standing, watch: CanaryWatch | None, *, compared: bo
     if standing.canary:
         name = clipped(standing.canary, NAME_CHARACTERS)
         since = f", since {when(standing.since)}" if standing.since else ""
-        body.append(line(f"{name} is the canary: it answers {standing.share:.0%}{since}."))
+        body.append(line(f"{name} is the canary: it answers {_percent(standing.share)}{since}."))
         body += _watched(watch if watch and watch.canary == standing.canary else None)
     if not compared:
         body.append(line(NOTHING_COMPARED, subtle=True))
@@ -268,6 +270,10 @@ def _watched(watch: CanaryWatch | None) -> list[Json]:
         *_facts(watch.facts),
         line(f"Counted {when(watch.looked_at)}", size="Small", subtle=True),
     ]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def _facts(facts: Sequence[tuple[str, str]]) -> list[Json]:
