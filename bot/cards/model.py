@@ -164,11 +164,14 @@ def _difference(figure: ComparedFigure) -> str:
 
 
 def table(rows: Sequence[Sequence[str]], widths: Sequence[int]) -> Json:
-    """Return a table whose first row is read out with every cell below it."""
+    """Return a table whose first row is read out with every cell below it: so it is unless a table says otherwise.
+
+    (Its schema and its renderers do not agree on how that would be said.)
+    """
     head, *others = rows
     drawn = [_table_row(head, len(head)), *(_table_row(row, 1) for row in others)]
     columns = [{"width": width} for width in widths]
-    return {"type": "Table", "firstRowAsHeaders": True, "columns": columns, "rows": drawn}
+    return {"type": "Table", "columns": columns, "rows": drawn}
 
 
 def _table_row(texts: Sequence[str], headings: int) -> Json:
