@@ -66,6 +66,7 @@ class Courier:
         self._ways = ways
         self._news = asyncio.Event()
         self._others: dict[str, Callable[[str], Awaitable[None]]] = {}
+        self.newcomers: list[Callable[[], Awaitable[None]]] = []
         self.wake = reviewing.wake = self._news.set
 
     @property
@@ -79,6 +80,11 @@ class Courier:
     def also(self, prefix: str, look_after: Callable[[str], Awaitable[None]]) -> None:
         """Bring errands whose names begin so to another one, who gets the rest of the name and raises OSError."""
         self._others[prefix] = look_after
+
+    async def place_added(self) -> None:
+        """There is another place for cards: let those come there that are not of answers, too."""
+        for newcomer in self.newcomers:
+            await newcomer()
 
     async def run(self, interval_s: float) -> None:
         """Do errands as they come, and look at the verified answers' pages every `interval_s`."""

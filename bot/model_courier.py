@@ -21,6 +21,7 @@ from bot.delivery import Connector
 from bot.dialogs.ask import Undeliverable
 from bot.dialogs.models import ERRAND, Deciding
 from bot.seals import MODEL, Seals
+from feedback.comparisons import id_of
 from feedback.desk import Desk, Place, Shown
 from feedback.model_board import POSTED, UNPOSTED
 from model.versions import Standing, Status, VersionError
@@ -50,6 +51,7 @@ class ModelCourier:
         self._deciding.wake = courier.wake
         courier.also(ERRAND, self.look_after)
         courier.also(NOTICE, self.post_notice)
+        courier.newcomers.append(self._show_last)
 
     async def look(self) -> None:
         """Leave errands for what waits to be posted, and for the cards of versions that stand elsewhere by now.
@@ -64,6 +66,12 @@ class ModelCourier:
             await self._deciding.board.mark(notice, POSTED)
             self._deciding.wake()
         await self._follow_standing()
+
+    async def _show_last(self) -> None:
+        """Let a new place have the last comparison, if nobody has decided about it."""
+        comparison = await self._deciding.comparisons.latest()
+        if comparison is not None:
+            await self._deciding.leave_errand(id_of(comparison))
 
     async def _follow_standing(self) -> None:
         """A canary that was taken back by a job, a promotion on the command line: their cards say so."""

@@ -211,6 +211,7 @@ class ReviewDesk:
         waiting, _ = await self._desk.reviews(WAITING, QUEUE_LENGTH)
         for review in waiting:
             await self._desk.leave_errand(review.answer_id, datetime.now(UTC))
+        await self._courier.place_added()
         self._reviewing.wake()
 
     async def _queue(self, incoming: Incoming, person: str) -> str:

@@ -14,7 +14,7 @@ import pytest
 from exporters.recording import recording
 from feedback.audit import Deed
 from feedback.deletions import Deletion, Deletions
-from feedback.model_board import Choice, ModelDecision
+from feedback.model_board import UNPOSTED, Choice, ModelDecision, ModelNotice
 from feedback.people import delete
 from model.versions import Status, canary, promote, read_standing, roll_back
 from records import Decision
@@ -61,19 +61,20 @@ class Scene:
     async def now(self) -> Call:
         """Return the card as it is on screen by now."""
         await self.posted()
-        same = [
-            call
-            for call in self.world.connector.calls
-            if call.is_message and call.conversation == CHANNEL and self.id in text_of(call.activity)
-        ]
-        return ([call for call in self.world.connector.calls if is_card(call)] or same)[-1]
+        return [call for call in self.world.connector.calls if is_card(call)][-1]
 
     async def decisions(self) -> list[ModelDecision]:
         return [*await self.world.parts.deciding.board.decisions(self.id)]
 
 
-def is_card(call: Call) -> bool:
-    return call.is_message and call.conversation == CHANNEL and "Model update" in text_of(call.activity)
+def is_card(call: Call, conversation: str = CHANNEL) -> bool:
+    return call.is_message and call.conversation == conversation and "Model update" in text_of(call.activity)
+
+
+async def say(scene: Scene, words: str, conversation: Json, person: Json) -> None:
+    await scene.world.post(
+        scene.world.activity("message", text=words, conversation=conversation, **{"from": person}, id=words)
+    )
 
 
 @pytest.fixture
@@ -113,11 +114,7 @@ async def test_a_comparison_is_posted_once_with_its_figures_and_what_got_worse(s
 async def test_a_promoted_candidate_answers_everybody_and_everyones_card_says_who_did_it(
     scene: Scene,
 ) -> None:
-    await scene.world.post(
-        scene.world.activity(
-            "message", text="reviewers here", **{"from": KIM}, conversation=BOBS_CHAT, id="18"
-        )
-    )
+    await say(scene, "reviewers here", BOBS_CHAT, KIM)
     await scene.world.parts.deciding.leave_errand(scene.id)
     await shown_in(scene.world, BOBS_CHAT["id"], "Model update")
     with recording() as told:
@@ -282,6 +279,39 @@ async def test_a_comparison_whose_posting_was_killed_is_posted(scene: Scene) -> 
     assert "speaks against it" in text_of(card_of(posts[0]))
 
 
+async def test_a_place_that_is_added_later_gets_what_waits_for_a_decision_and_nothing_else(
+    scene: Scene,
+) -> None:
+    await say(scene, "reviewers here", BOBS_CHAT, KIM)
+    await shown_in(scene.world, BOBS_CHAT["id"], "Model update: v2")
+    await press(scene.world, scene.card, "model.promote")
+    other = {"id": "19:later@thread.tacv2", "conversationType": "channel", "tenantId": "t1"}
+    await say(scene, "reviewers here", other, KIM)
+    await scene.posted()
+    assert not [call for call in scene.world.connector.calls if is_card(call, other["id"])]
+
+
+async def test_what_the_job_did_is_told_once_in_each_place(scene: Scene) -> None:
+    await say(scene, "reviewers here", BOBS_CHAT, KIM)
+    canary(scene.models_dir, "v2", 0.1)
+    await scene.now()
+    board = scene.world.parts.deciding.board
+    notice = ModelNotice(
+        "n", "v2", "The canary v2 was rolled back", "It pleases less.", NOW, (("Votes", "40"),)
+    )
+    await board.draft(notice)
+    roll_back(scene.models_dir, "v2")
+    await scene.posted()
+    assert not [call for call in scene.world.connector.calls if "was rolled back" in text_of(call.activity)]
+    await board.mark(notice, UNPOSTED)
+    for _ in range(3):
+        await scene.posted()
+    told = [call for call in scene.world.connector.calls if "was rolled back" in text_of(call.activity)]
+    assert sorted(call.conversation for call in told) == sorted([CHANNEL, BOBS_CHAT["id"]])
+    assert "It pleases less." in text_of(card_of(told[0]))
+    assert "It is retired" in text_of(card_of(await scene.now()))
+
+
 async def test_a_step_on_the_command_line_changes_the_card_too(scene: Scene) -> None:
     promote(scene.models_dir, "v3")
     assert "v3 is live by now" in text_of(card_of(await scene.now()))
@@ -302,11 +332,7 @@ async def test_another_versions_canary_is_not_rolled_back_by_a_card(scene: Scene
 
 async def test_model_tells_reviewers_what_is_live_and_shows_the_comparison_again(scene: Scene) -> None:
     canary(scene.models_dir, "v2", 0.1)
-    await scene.world.post(
-        scene.world.activity(
-            "message", text="Model?", conversation=REVIEWERS_CHANNEL, **{"from": ROBIN}, id="19"
-        )
-    )
+    await say(scene, "Model?", REVIEWERS_CHANNEL, ROBIN)
     told = await shown_in(scene.world, CHANNEL, "The model now")
     seen = text_of(card_of(told))
     assert "v1 is live: it answers 90 % of the conversations." in seen
@@ -321,9 +347,7 @@ async def test_model_tells_reviewers_what_is_live_and_shows_the_comparison_again
 
 
 async def test_model_is_for_reviewers(scene: Scene) -> None:
-    await scene.world.post(
-        scene.world.activity("message", text="model", conversation=BOBS_CHAT, **{"from": BOB})
-    )
+    await say(scene, "model", BOBS_CHAT, BOB)
     *_, last = [call for call in scene.world.connector.calls if call.conversation == BOBS_CHAT["id"]]
     assert "Only reviewers may do this" in text_of(last.activity)
     assert not scene.world.answerer.asked

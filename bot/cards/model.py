@@ -17,6 +17,7 @@ MAX_WORST = 3
 MAX_REASONS = 8
 MAX_FIGURES = 16
 MAX_DECISIONS = 5
+MAX_FACTS = 10
 NAME_CHARACTERS = 80
 SENTENCE_CHARACTERS = 400
 
@@ -280,4 +281,7 @@ def _percent(share: float) -> str:
 
 
 def _facts(facts: Sequence[tuple[str, str]]) -> list[Json]:
-    return [line(f"{what}: {how_much}", size="Small") for what, how_much in facts]
+    return [
+        line(clipped(f"{what}: {how_much}", SENTENCE_CHARACTERS), size="Small")
+        for what, how_much in facts[:MAX_FACTS]
+    ]
