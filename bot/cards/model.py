@@ -148,20 +148,20 @@ def _figures(comparison: Comparison) -> list[Json]:
 def _row(figure: ComparedFigure) -> tuple[str, ...]:
     seconds = figure.name.endswith("_s")
     name = clipped(figure.name.removesuffix("_s").replace("_", " "), NAME_CHARACTERS)
-    return (name, _value(figure.before, seconds), _value(figure.after, seconds), _difference(figure))
+    return (name, _value(figure.before, seconds), _value(figure.after, seconds), _difference(figure, seconds))
 
 
 def _value(value: float | None, seconds: bool) -> str:
     return "–" if value is None else f"{value:.2f} s" if seconds else f"{value:.2f}"
 
 
-def _difference(figure: ComparedFigure) -> str:
+def _difference(figure: ComparedFigure, seconds: bool) -> str:
     if figure.before is None or figure.after is None:
         return "–"
     difference = f"{figure.after - figure.before:+.2f}"
-    if figure.low is None or figure.high is None:
-        return difference
-    return f"{difference} ({figure.low:+.2f} to {figure.high:+.2f})"
+    if figure.low is not None and figure.high is not None:
+        difference += f" ({figure.low:+.2f} to {figure.high:+.2f})"
+    return difference.replace("-", "−") + (" s" if seconds else "")
 
 
 def table(rows: Sequence[Sequence[str]], widths: Sequence[int]) -> Json:
