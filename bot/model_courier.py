@@ -21,7 +21,7 @@ from bot.delivery import Connector
 from bot.dialogs.ask import Undeliverable
 from bot.dialogs.models import ERRAND, Deciding
 from bot.seals import MODEL, Seals
-from feedback.comparisons import id_of
+from feedback import comparisons
 from feedback.desk import Desk, Place, Shown
 from feedback.model_board import POSTED, UNPOSTED
 from model.versions import Standing, Status, VersionError
@@ -58,9 +58,9 @@ class ModelCourier:
 
         The errand is kept before it is kept that nothing waits: a kill in between leaves it twice, which is once.
         """
-        for comparison_id, _ in await self._deciding.comparisons.waiting():
-            await self._deciding.leave_errand(comparison_id)
-            await self._deciding.comparisons.mark_posted(comparison_id)
+        for document in await comparisons.waiting(self._desk.documents):
+            await self._deciding.leave_errand(document.id)
+            await comparisons.mark_posted(self._desk.documents, document)
         for notice in await self._deciding.board.notices(UNPOSTED):
             await self._desk.leave_errand(f"{NOTICE}{notice.id}", datetime.now(UTC))
             await self._deciding.board.mark(notice, POSTED)
@@ -69,9 +69,9 @@ class ModelCourier:
 
     async def _show_last(self) -> None:
         """Let a new place have the last comparison, if nobody has decided about it."""
-        comparison = await self._deciding.comparisons.latest()
+        comparison = await comparisons.latest(self._desk.documents)
         if comparison is not None:
-            await self._deciding.leave_errand(id_of(comparison))
+            await self._deciding.leave_errand(comparison.candidate)
 
     async def _follow_standing(self) -> None:
         """A canary that was taken back by a job, a promotion on the command line: their cards say so."""
@@ -82,28 +82,28 @@ class ModelCourier:
             return
         if standing == self._standing:
             return
-        for comparison_id, _ in await self._deciding.comparisons.since(datetime.now(UTC) - FOLLOWED):
-            await self._deciding.leave_errand(comparison_id)
+        for candidate in await comparisons.since(self._desk.documents, datetime.now(UTC) - FOLLOWED):
+            await self._deciding.leave_errand(candidate)
         self._standing = standing
 
-    async def look_after(self, comparison_id: str) -> None:
+    async def look_after(self, candidate: str) -> None:
         """Do what was decided and not done, and let every card of a comparison say how it stands. Raises OSError."""
-        await self._deciding.catch_up(comparison_id)
-        view = await self._deciding.view(comparison_id)
+        await self._deciding.catch_up(candidate)
+        view = await self._deciding.view(candidate)
         if view is None:
             return
-        name = f"{ERRAND}{comparison_id}"
+        name = f"{ERRAND}{candidate}"
         shown = {one.place: one for one in await self._desk.shown(name)}
         if not view.decisions and view.status in {Status.CANDIDATE, Status.CANARY}:
             for place in await self._desk.places():
                 shown.setdefault(place.id, Shown(name, place.id, place.reference, "", ""))
-        await _each([partial(self._show, one, comparison_id) for one in shown.values()])
+        await _each([partial(self._show, one, candidate) for one in shown.values()])
 
-    async def show_anew(self, comparison_id: str, place: Place) -> None:
+    async def show_anew(self, candidate: str, place: Place) -> None:
         """Show a comparison as a new card in a place; one that is there already is taken back."""
-        name = f"{ERRAND}{comparison_id}"
+        name = f"{ERRAND}{candidate}"
         before = {one.place: one for one in await self._desk.shown(name)}.get(place.id)
-        await self._show(Shown(name, place.id, place.reference, "", ""), comparison_id)
+        await self._show(Shown(name, place.id, place.reference, "", ""), candidate)
         reference = Reference.load(before.reference) if before else None
         connector = self._connect(reference.conversation) if reference else None
         if before and reference and connector and before.message_id:
@@ -112,13 +112,13 @@ class ModelCourier:
             except (Undeliverable, OSError) as error:
                 log.info("an older card stays on screen: %s", error)
 
-    async def _show(self, shown: Shown, comparison_id: str) -> None:
+    async def _show(self, shown: Shown, candidate: str) -> None:
         reference = Reference.load(shown.reference)
         connector = self._connect(reference.conversation) if reference else None
         if reference is None or connector is None:
             return
-        seal = self._seals.make(MODEL, comparison_id, reference.conversation)
-        view = await self._deciding.view(comparison_id, seal)
+        seal = self._seals.make(MODEL, candidate, reference.conversation)
+        view = await self._deciding.view(candidate, seal)
         if view is None or view.stamp == shown.stamp:
             return
         sent = await self._send(shown, reference, connector, model_card(view))

@@ -20,7 +20,6 @@ from bot.invokes import BadAction, CardAction, InvokeReply, saying, showing
 from bot.model_courier import ModelCourier
 from bot.reviewers import Reviewers
 from bot.seals import MODEL, Seals, home_of
-from feedback.comparisons import id_of
 from feedback.desk import Place, place_of_reviewer
 from feedback.model_board import Choice
 from feedback.store import StoreUnavailable
@@ -52,7 +51,7 @@ class ModelDesk:
         if refusal := await self._reviewers.refusal(incoming.directory_id):
             await connector.send(incoming.conversation, plain_message(reference_of(incoming), refusal))
             return True
-        comparison, watch = await self._deciding.comparisons.latest(), await self._deciding.board.watch()
+        comparison, watch = await self._deciding.latest(), await self._deciding.board.watch()
         try:
             standing = await self._deciding.standing()
         except VersionError as error:
@@ -62,7 +61,7 @@ class ModelDesk:
         await connector.send(incoming.conversation, card_message(reference_of(incoming), card))
         if comparison is not None:
             place = Place(_place_id(incoming, person), place_of(incoming).dump())
-            await self._courier.show_anew(id_of(comparison), place)
+            await self._courier.show_anew(comparison.candidate, place)
         return True
 
     async def acted(self, incoming: Incoming, action: CardAction, person: str) -> InvokeReply:
@@ -96,7 +95,7 @@ def _press(incoming: Incoming, action: CardAction, person: str) -> Press:
     if choice is None or action.round < 0:
         raise BadAction("This card has no such action.")
     return Press(
-        comparison_id=action.answer_id,
+        candidate=action.answer_id,
         known=action.round,
         choice=choice,
         reviewer=person,

@@ -1,71 +1,106 @@
-"""Comparisons of model versions, kept as documents (kind `comparison`) until the reviewers have seen and decided them.
+"""What the gate said of each candidate: one document a candidate, with the newest one easily found.
 
-Whoever compares puts one here; the bot posts what waits, and says so here when it has.
+    await put(store.documents, comparison, answers)     a candidate was compared with the live version
+    await latest(store.documents)                       for whoever shows it
+    await waiting(store.documents)                      what the reviewers have not on their screens, or otherwise
+
+The worst answers have questions of people in them (masked, as they were learned from), so a comparison knows which
+answers they come from: `strike_out` takes out what is deleted.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+import json
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from feedback.documents import Document, Documents, Wanted
+from feedback.documents import TRIES, Document, Documents, Wanted
 from feedback.plain import comparison_from, to_json
-from feedback.store import moment
+from feedback.store import StoreUnavailable, moment
 from records import Comparison
 
 KIND = "comparison"
 UNPOSTED, POSTED = "unposted", "posted"
-_PAGE = 100
 
 
-class Comparisons:
-    """Typed access to the comparisons. Raises StoreError."""
+async def put(documents: Documents, comparison: Comparison, answers: Sequence[str] = ()) -> None:
+    """Keep what was found of a candidate, in place of what was found before. Raises StoreError.
 
-    def __init__(self, documents: Documents) -> None:
-        self._documents = documents
-
-    async def put(self, comparison: Comparison) -> str:
-        """Keep a comparison and return its id; the same one again changes nothing."""
-        id_ = id_of(comparison)
-        order = moment(comparison.compared_at)
-        await self._documents.add(Document(KIND, id_, to_json(comparison), state=UNPOSTED, order=order))
-        return id_
-
-    async def get(self, id_: str) -> Comparison | None:
-        """Return a comparison, or None."""
-        document = await self._documents.get(KIND, id_)
-        return comparison_from(document.body) if document else None
-
-    async def latest(self, candidate: str = "") -> Comparison | None:
-        """Return the newest comparison, of one candidate or of any; None where there is none."""
-        wanted, newest = Wanted(KIND, limit=_PAGE), None
-        while page := await self._documents.listed(wanted):
-            for document in page:
-                found = comparison_from(document.body)
-                newest = found if candidate in ("", found.candidate) else newest
-            wanted = replace(wanted, after=(page[-1].order, page[-1].id))
-        return newest
-
-    async def waiting(self, limit: int = _PAGE) -> Sequence[tuple[str, Comparison]]:
-        """Return (id, comparison) of what was not posted yet, the oldest first."""
-        found = await self._documents.listed(Wanted(KIND, state=UNPOSTED, limit=limit))
-        return [(document.id, comparison_from(document.body)) for document in found]
-
-    async def since(self, time: datetime) -> Sequence[tuple[str, Comparison]]:
-        """Return (id, comparison) of those made since a time, the oldest first."""
-        found = await self._documents.listed(Wanted(KIND, after=(moment(time), ""), limit=_PAGE))
-        return [(document.id, comparison_from(document.body)) for document in found]
-
-    async def mark_posted(self, id_: str) -> None:
-        """The reviewers have it on their screens."""
-        document = await self._documents.get(KIND, id_)
-        if document is not None:
-            await self._documents.put(replace(document, state=POSTED))
+    `answers` are the ids of the reviewed answers that the worst ones come from, in their order ("": from none).
+    """
+    await documents.put(_document(comparison, answers))
 
 
-def id_of(comparison: Comparison) -> str:
-    """Return the id of a comparison: what was compared with what, and when."""
-    named = "\0".join((comparison.candidate, comparison.live, moment(comparison.compared_at)))
-    return hashlib.sha256(named.encode()).hexdigest()[:32]
+async def get(documents: Documents, candidate: str) -> Comparison | None:
+    """Return what was found of a candidate, or None. Raises StoreError."""
+    kept = await documents.get(KIND, candidate)
+    return _read(kept)[0] if kept else None
+
+
+async def latest(documents: Documents) -> Comparison | None:
+    """Return the newest comparison, or None. Raises StoreError."""
+    newest = None
+    async for document in _every(documents, Wanted(KIND)):
+        newest = document
+    return _read(newest)[0] if newest else None
+
+
+async def since(documents: Documents, time: datetime) -> Sequence[str]:
+    """Return the candidates that were compared since a time, the longest ago first. Raises StoreError."""
+    return [one.id async for one in _every(documents, Wanted(KIND, after=(moment(time), "")))]
+
+
+async def waiting(documents: Documents) -> Sequence[Document]:
+    """Return the documents (by their id, the candidate) of what waits to be posted. Raises StoreError."""
+    return await documents.listed(Wanted(KIND, state=UNPOSTED))
+
+
+async def mark_posted(documents: Documents, document: Document) -> bool:
+    """Somebody sees to it that it is posted; False when it has changed meanwhile, and so waits again."""
+    return await documents.replace(replace(document, state=POSTED))
+
+
+async def strike_out(documents: Documents, answer_ids: Collection[str]) -> int:
+    """Take what comes from these answers out of every comparison; return how many changed. Raises StoreError."""
+    changed = 0
+    if answer_ids:
+        async for document in _every(documents, Wanted(KIND)):
+            changed += await _strike(documents, document, frozenset(answer_ids))
+    return changed
+
+
+async def _strike(documents: Documents, document: Document, gone: frozenset[str]) -> bool:
+    kept: Document | None = document
+    for _ in range(TRIES):
+        if kept is None:
+            return False
+        comparison, answers = _read(kept)
+        stays = [number for number, answer in enumerate(answers) if not answer or answer not in gone]
+        if len(stays) == len(answers):
+            return False
+        worst = tuple(comparison.worst[number] for number in stays)
+        changed = _document(replace(comparison, worst=worst), [answers[number] for number in stays])
+        if await documents.replace(replace(changed, version=kept.version)):
+            return True
+        kept = await documents.get(KIND, document.id)
+    raise StoreUnavailable(f"the comparison of {document.id} is being changed all the time")
+
+
+async def _every(documents: Documents, wanted: Wanted) -> AsyncIterator[Document]:
+    while page := await documents.listed(wanted):
+        for document in page:
+            yield document
+        wanted = replace(wanted, after=(page[-1].order, page[-1].id))
+
+
+def _document(comparison: Comparison, answers: Sequence[str]) -> Document:
+    ids = [*answers, *[""] * (len(comparison.worst) - len(answers))]
+    body = json.dumps({"comparison": to_json(comparison), "answers": ids})
+    order = moment(comparison.compared_at)
+    return Document(KIND, comparison.candidate, body, state=UNPOSTED, order=order)
+
+
+def _read(document: Document) -> tuple[Comparison, list[str]]:
+    kept = json.loads(document.body)
+    return comparison_from(kept["comparison"]), kept["answers"]

@@ -36,7 +36,7 @@ class ModelDecision:
     version stands where it should.
     """
 
-    comparison_id: str
+    candidate: str
     number: int
     choice: Choice
     reviewer: str
@@ -80,9 +80,9 @@ class ModelBoard:
         """Keep a decision; False when there is one of that number already."""
         return await self._documents.add(_of_decision(decision))
 
-    async def decisions(self, comparison_id: str) -> Sequence[ModelDecision]:
+    async def decisions(self, candidate: str) -> Sequence[ModelDecision]:
         """Return what was decided after a comparison, in order."""
-        found = await self._documents.listed(Wanted(DECISION, state=comparison_id))
+        found = await self._documents.listed(Wanted(DECISION, state=candidate))
         return sorted(map(_decision_in, found), key=lambda decision: decision.number)
 
     async def mark_done(self, decision: ModelDecision) -> None:
@@ -144,7 +144,7 @@ async def without_reviewer(documents: Documents, document: Document) -> None:
 
 
 def _name(decision: ModelDecision) -> str:
-    return f"{decision.comparison_id}|{decision.number:04}"
+    return f"{decision.candidate}|{decision.number:04}"
 
 
 def _of_decision(decision: ModelDecision) -> Document:
@@ -156,7 +156,7 @@ def _of_decision(decision: ModelDecision) -> Document:
         _name(decision),
         json.dumps(body),
         person=decision.reviewer,
-        state=decision.comparison_id,
+        state=decision.candidate,
         order=at,
     )
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from statistics import median
 
 from feedback.audit import Audit, Deed
-from feedback.comparisons import Comparisons, id_of
 from feedback.heard import Said, said_since
 from feedback.model_board import DRAFT, UNPOSTED, CanaryWatch, Choice, ModelBoard, ModelNotice
 from jobs.table import Result, Store
@@ -62,8 +61,7 @@ async def _heard(store: Store, standing: Standing, since: datetime) -> tuple[Hea
 
 async def _is_held(store: Store, canary: str) -> bool:
     """Tell whether the last thing that reviewers decided about it is that it stays where it is."""
-    comparison = await Comparisons(store.documents).latest(canary)
-    decisions = await ModelBoard(store.documents).decisions(id_of(comparison)) if comparison else ()
+    decisions = await ModelBoard(store.documents).decisions(canary)
     return bool(decisions) and decisions[-1].choice is Choice.HOLD
 
 

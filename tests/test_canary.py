@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,18 +16,14 @@ from benchmarks.canary import Kind, one_canary
 from cli_jobs import JOBS, run_job
 from exporters.recording import recording
 from feedback.audit import Audit
-from feedback.comparisons import Comparisons
-from feedback.cosmos import CosmosStore
 from feedback.model_board import DRAFT, UNPOSTED, Choice, ModelBoard, ModelDecision, ModelNotice
-from feedback.sqlite import SqliteStore
 from jobs.table import Store
 from jobs.watch_canary import watch_canary
 from model.canary import CanaryRules, Heard, Step, judge, surely_less, surely_more
 from model.versions import Status, canary, promote, read_standing, roll_back
 from records import Answer, Feedback, FeedbackKind, Question
 from settings import Settings
-from tests.cosmos import a_cosmos
-from tests.test_comparisons import a_comparison
+from tests.learnt import STORES, either_store
 from tests.test_store import answer, question
 from tests.test_swapping import Memory, says, swapping
 from tests.test_versions import make_version
@@ -118,18 +113,12 @@ def test_the_tests_hold_at_the_edges() -> None:
 # What is done
 
 
-BOTH = pytest.mark.parametrize("store", ["sqlite", "cosmos"], indirect=True)
+BOTH = pytest.mark.parametrize("store", STORES, indirect=True)
 
 
 @pytest.fixture(params=("sqlite",))
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    async with AsyncExitStack() as closing:
-        if request.param == "cosmos":
-            _, config = await closing.enter_async_context(a_cosmos(request.getfixturevalue("cosmos_url")))
-            opened: Any = await CosmosStore.open(config)
-        else:
-            opened = SqliteStore.open(tmp_path / "askpage.sqlite3")
-        closing.push_async_callback(opened.close)
+    async with either_store(request, tmp_path) as opened:
         yield opened
 
 
@@ -297,9 +286,8 @@ async def test_a_good_canary_is_promoted_when_its_time_is_up_unless_a_reviewer_h
     await crowd.hear("second", 25, 5)
     assert (await crowd.watch())["step"] == Step.KEEP
     crowd.now += 8 * DAY
-    board, comparisons = ModelBoard(crowd.store.documents), Comparisons(crowd.store.documents)
-    id_ = await comparisons.put(a_comparison(candidate="second"))
-    hold = ModelDecision(id_, 1, Choice.HOLD, "robin", "Robin", crowd.now)
+    board = ModelBoard(crowd.store.documents)
+    hold = ModelDecision("second", 1, Choice.HOLD, "robin", "Robin", crowd.now)
     await board.decide(hold)
     said = await crowd.watch()
     assert said["step"] == Step.KEEP

@@ -3,34 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from feedback.comparisons import Comparisons, id_of
-from feedback.cosmos import CosmosStore
+from feedback.comparisons import get, latest, mark_posted, put, since, strike_out, waiting
 from feedback.documents import Documents
-from feedback.sqlite import SqliteStore
 from records import ComparedAnswer, ComparedFigure, Comparison, Decision
-from tests.cosmos import a_cosmos
+from tests.learnt import either_store
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
 @pytest.fixture(params=("sqlite", "cosmos"))
 async def documents(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Documents]:
-    async with AsyncExitStack() as closing:
-        if request.param == "cosmos":
-            _, config = await closing.enter_async_context(a_cosmos(request.getfixturevalue("cosmos_url")))
-            opened: Any = await CosmosStore.open(config)
-        else:
-            opened = SqliteStore.open(tmp_path / "askpage.sqlite3")
-        closing.push_async_callback(opened.close)
-        yield opened.documents
+    async with either_store(request, tmp_path) as store:
+        yield store.documents
 
 
 def a_comparison(**changes: object) -> Comparison:
@@ -49,31 +39,32 @@ def a_comparison(**changes: object) -> Comparison:
 
 
 async def test_a_comparison_comes_back_as_it_was(documents: Documents) -> None:
-    comparisons = Comparisons(documents)
-    assert await comparisons.get(id_of(a_comparison())) is None
-    id_ = await comparisons.put(a_comparison())
-    assert await comparisons.get(id_) == a_comparison()
+    assert await get(documents, "v2") is None
+    await put(documents, a_comparison(), ["a1"])
+    assert await get(documents, "v2") == a_comparison()
 
 
-async def test_what_was_posted_waits_no_more_and_putting_it_again_changes_nothing(
+async def test_what_is_compared_anew_or_loses_an_answer_waits_to_be_posted_again(
     documents: Documents,
 ) -> None:
-    comparisons = Comparisons(documents)
-    first = await comparisons.put(a_comparison())
-    second = await comparisons.put(a_comparison(compared_at=NOW + timedelta(hours=1)))
-    assert [id_ for id_, _ in await comparisons.waiting()] == [first, second]
-    await comparisons.mark_posted(first)
-    assert await comparisons.put(a_comparison()) == first
-    assert [id_ for id_, _ in await comparisons.waiting()] == [second]
-    assert await comparisons.get(first) == a_comparison()
+    await put(documents, a_comparison(), ["a1"])
+    await put(documents, a_comparison(candidate="v3", compared_at=NOW + timedelta(hours=1)))
+    first, second = await waiting(documents)
+    assert (first.id, second.id) == ("v2", "v3")
+    assert await mark_posted(documents, first)
+    assert [one.id for one in await waiting(documents)] == ["v3"]
+    assert await strike_out(documents, ["a1"]) == 1
+    assert await get(documents, "v2") == a_comparison(worst=())
+    assert [one.id for one in await waiting(documents)] == ["v2", "v3"]
+    await put(documents, a_comparison(candidate="v3", questions=9, compared_at=NOW + timedelta(hours=1)))
+    assert not await mark_posted(documents, second), "it is another one by now"
+    assert [one.id for one in await waiting(documents)] == ["v2", "v3"]
 
 
-async def test_the_newest_comparison_is_known_of_one_candidate_and_of_all(documents: Documents) -> None:
-    comparisons = Comparisons(documents)
-    assert await comparisons.latest() is None
+async def test_the_newest_comparison_is_known_and_those_since_a_time(documents: Documents) -> None:
+    assert await latest(documents) is None
     newest = a_comparison(candidate="v3", compared_at=NOW + timedelta(days=1))
-    for one in (newest, a_comparison(), a_comparison(compared_at=NOW - timedelta(days=1))):
-        await comparisons.put(one)
-    assert await comparisons.latest() == newest
-    assert await comparisons.latest("v2") == a_comparison()
-    assert await comparisons.latest("v4") is None
+    for one in (newest, a_comparison(), a_comparison(candidate="v1", compared_at=NOW - timedelta(days=1))):
+        await put(documents, one)
+    assert await latest(documents) == newest
+    assert await since(documents, NOW - timedelta(hours=1)) == ["v2", "v3"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, expect
 
-from feedback.comparisons import Comparisons
+from feedback import comparisons
 from feedback.sqlite import SqliteStore
 from model.versions import Status, canary, promote, read_standing
 from records import ComparedAnswer, ComparedFigure
@@ -53,7 +53,7 @@ async def put_in_place(data: Path) -> None:
     promote(data / "models", LIVE)
     canary(data / "models", NEW, 0.1)
     store = SqliteStore.open(data / "askpage.sqlite3")
-    await Comparisons(store.documents).put(COMPARED)
+    await comparisons.put(store.documents, COMPARED)
     await store.close()
 
 

@@ -58,7 +58,7 @@ def every_card(
         standing = replace(
             plain, name=names.get(plain.name, plain.name), canary=names.get(plain.canary, plain.canary)
         )
-        fresh = ModelView("c", comparison, standing, True, (), "s" * 32)
+        fresh = ModelView(comparison, standing, True, (), "s" * 32)
         held = replace(comparison, decision=Decision.HOLD)
         yield f"{name}, fresh", model_card(fresh)
         yield (
@@ -109,7 +109,7 @@ def test_every_card_holds_every_naughty_string(shared_data: Path, valid: Check) 
     ],
 )
 def test_a_card_has_the_buttons_that_the_standing_allows(name: str, present: bool, allowed: str) -> None:
-    view = ModelView("c", a_comparison(), STANDINGS[name], present, (), "s")
+    view = ModelView(a_comparison(), STANDINGS[name], present, (), "s")
     assert " ".join(choices(view)) == allowed
     verbs = [part["verb"] for part in parts(model_card(view)) if part.get("type") == "Action.Execute"]
     assert verbs == [f"model.{choice}" for choice in allowed.split()]
@@ -117,7 +117,7 @@ def test_a_card_has_the_buttons_that_the_standing_allows(name: str, present: boo
 
 def test_what_is_read_out_says_all_that_is_seen() -> None:
     """Tables have headings, columns say which version they are, and the notification says what it is about."""
-    card = model_card(ModelView("c", a_comparison(), STANDINGS["candidate"], True, (), "s"))
+    card = model_card(ModelView(a_comparison(), STANDINGS["candidate"], True, (), "s"))
     [table] = [part for part in parts(card) if part.get("type") == "Table"]
     assert set(table) == {"type", "columns", "rows"}, (
         "the first row is a heading unless something else is said"
@@ -139,7 +139,7 @@ def test_what_is_read_out_says_all_that_is_seen() -> None:
 
 def test_only_the_three_worst_answers_are_shown_and_how_many_more_there_are() -> None:
     worst = tuple(ComparedAnswer(f"question {number}", "", "a", "b") for number in range(5))
-    text = json.dumps(model_card(ModelView("c", a_comparison(worst=worst), Standing(), True, (), "s")))
+    text = json.dumps(model_card(ModelView(a_comparison(worst=worst), Standing(), True, (), "s")))
     assert "question 2" in text
     assert "question 3" not in text
     assert "and 2 more." in text

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from exporters.recording import recording
+from feedback import comparisons
 from feedback.audit import Deed
 from feedback.deletions import Deletion, Deletions
 from feedback.model_board import UNPOSTED, Choice, ModelDecision, ModelNotice
@@ -47,7 +48,6 @@ class Scene:
 
     world: World
     models_dir: Path
-    id: str
     card: Call
 
     def stands(self, name: str = "v2") -> Status:
@@ -64,7 +64,7 @@ class Scene:
         return [call for call in self.world.connector.calls if is_card(call)][-1]
 
     async def decisions(self) -> list[ModelDecision]:
-        return [*await self.world.parts.deciding.board.decisions(self.id)]
+        return [*await self.world.parts.deciding.board.decisions("v2")]
 
 
 def is_card(call: Call, conversation: str = CHANNEL) -> bool:
@@ -85,9 +85,9 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     promote(tmp_path, "v1")
     async with a_world(models_dir=tmp_path) as world:
         await subscribe(world)
-        id_ = await world.parts.deciding.comparisons.put(a_comparison())
+        await comparisons.put(world.store.documents, a_comparison())
         await world.parts.models.look()
-        yield Scene(world, tmp_path, id_, await shown_in(world, CHANNEL, "Model update"))
+        yield Scene(world, tmp_path, await shown_in(world, CHANNEL, "Model update"))
 
 
 async def test_a_comparison_is_posted_once_with_its_figures_and_what_got_worse(scene: Scene) -> None:
@@ -108,14 +108,14 @@ async def test_a_comparison_is_posted_once_with_its_figures_and_what_got_worse(s
     for _ in range(3):
         await scene.posted()
     assert len(scene.world.connector.calls) == before
-    assert not await scene.world.parts.deciding.comparisons.waiting()
+    assert not await comparisons.waiting(scene.world.store.documents)
 
 
 async def test_a_promoted_candidate_answers_everybody_and_everyones_card_says_who_did_it(
     scene: Scene,
 ) -> None:
     await say(scene, "reviewers here", BOBS_CHAT, KIM)
-    await scene.world.parts.deciding.leave_errand(scene.id)
+    await scene.world.parts.deciding.leave_errand("v2")
     await shown_in(scene.world, BOBS_CHAT["id"], "Model update")
     with recording() as told:
         body = await press(scene.world, scene.card, "model.promote")
@@ -260,8 +260,8 @@ async def test_a_candidate_with_other_files_than_it_had_is_not_promoted(scene: S
 
 async def test_a_decision_whose_process_was_killed_is_done_by_the_next_one(scene: Scene) -> None:
     parts = scene.world.parts
-    decision = ModelDecision(scene.id, 1, Choice.PROMOTE, pseudonym("aad-robin"), "Robin", NOW)
-    await parts.deciding.leave_errand(scene.id)
+    decision = ModelDecision("v2", 1, Choice.PROMOTE, pseudonym("aad-robin"), "Robin", NOW)
+    await parts.deciding.leave_errand("v2")
     await parts.deciding.board.decide(decision)  # and there it was killed
     assert scene.stands() is Status.CANDIDATE
     assert "✓ Robin promoted it" in text_of(card_of(await shown_in(scene.world, CHANNEL, "✓ Robin")))
@@ -270,8 +270,8 @@ async def test_a_decision_whose_process_was_killed_is_done_by_the_next_one(scene
 
 async def test_a_comparison_whose_posting_was_killed_is_posted(scene: Scene) -> None:
     later = a_comparison(candidate="v3", decision=Decision.HOLD)
-    id_ = await scene.world.parts.deciding.comparisons.put(later)
-    await scene.world.parts.deciding.leave_errand(id_)  # and there it was killed, before it was marked
+    await comparisons.put(scene.world.store.documents, later)
+    await scene.world.parts.deciding.leave_errand("v3")  # and there it was killed, before it was marked
     await shown_in(scene.world, CHANNEL, "Model update: v3")
     await scene.posted()
     posts = [call for call in scene.world.connector.calls if "Model update: v3" in text_of(call.activity)]

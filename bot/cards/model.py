@@ -45,7 +45,6 @@ NOT_COUNTED = "What people say of it has not been counted yet; the job watch_can
 class ModelView:
     """One comparison as it is now. `present` says that the candidate's files are there; `seal` goes into every button."""
 
-    id: str
     comparison: Comparison
     standing: Standing
     present: bool
@@ -63,7 +62,10 @@ class ModelView:
         done = "".join("+" if decision.done else "-" for decision in self.decisions)
         live, share = self.standing.name, self.standing.share if self.status is Status.CANARY else 0
         names = [decision.reviewer_name for decision in self.decisions]
-        return f"{self.status} {self.present} {live} {share:g} {done} {names} {bool(choices(self))}"
+        compared = f"{self.comparison.compared_at.isoformat()} {len(self.comparison.worst)}"
+        return (
+            f"{compared} {self.status} {self.present} {live} {share:g} {done} {names} {bool(choices(self))}"
+        )
 
 
 def choices(view: ModelView) -> Sequence[Choice]:
@@ -225,7 +227,7 @@ def _origin(comparison: Comparison) -> str:
 
 
 def _actions(view: ModelView) -> list[Json]:
-    known = {"answer_id": view.id, "round": len(view.decisions), "seal": view.seal}
+    known = {"answer_id": view.comparison.candidate, "round": len(view.decisions), "seal": view.seal}
     return [
         execute(title, {"verb": f"model.{choice}", **known}, style=style, inputs=False)
         for choice in choices(view)

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from bot.cards.model import ModelView, choices, who_did
 from bot.dialogs.review import Refused
+from feedback import comparisons
 from feedback.audit import Audit, Deed
-from feedback.comparisons import Comparisons
 from feedback.desk import Desk
 from feedback.model_board import Choice, ModelBoard, ModelDecision
 from feedback.store import StoreError
@@ -31,6 +31,7 @@ from model.versions import (
     read_standing,
     roll_back,
 )
+from records import Comparison
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ _PROMOTABLE = (Status.CANDIDATE, Status.CANARY, Status.LIVE)  # live: it is done
 class Press:
     """A reviewer pressed a button of the card that knew `known` decisions. `source` names the press."""
 
-    comparison_id: str
+    candidate: str
     known: int
     choice: Choice
     reviewer: str
@@ -63,7 +64,6 @@ class Deciding:
     """Decides what becomes of candidates. `wake` is called when cards have to be drawn anew."""
 
     def __init__(self, desk: Desk, models_dir: Path) -> None:
-        self.comparisons = Comparisons(desk.documents)
         self.board = ModelBoard(desk.documents)
         self.wake: Callable[[], None] = lambda: None
         self._desk = desk
@@ -75,25 +75,29 @@ class Deciding:
         """Return who answers whom. Raises ModelDamaged."""
         return await asyncio.to_thread(read_standing, self._models_dir)
 
-    async def view(self, comparison_id: str, seal: str = "") -> ModelView | None:
+    async def latest(self) -> Comparison | None:
+        """Return the last comparison, if there is one."""
+        return await comparisons.latest(self._desk.documents)
+
+    async def view(self, candidate: str, seal: str = "") -> ModelView | None:
         """Return a comparison as it is now; None where it is gone."""
-        comparison = await self.comparisons.get(comparison_id)
+        comparison = await comparisons.get(self._desk.documents, candidate)
         if comparison is None:
             return None
         standing, present = await asyncio.to_thread(self._look, comparison.candidate)
-        decisions = await self.board.decisions(comparison_id)
-        return ModelView(comparison_id, comparison, standing, present, decisions, seal)
+        decisions = await self.board.decisions(candidate)
+        return ModelView(comparison, standing, present, decisions, seal)
 
     async def decide(self, press: Press) -> None:
         """Do what a reviewer wants with a version. The same press twice is one. Raises Refused."""
-        view = await self.view(press.comparison_id)
+        view = await self.view(press.candidate)
         if view is None:
             raise Refused(GONE)
         if _is_known(press, view):
             return
         self._check(press, view)
         decision = ModelDecision(
-            press.comparison_id,
+            press.candidate,
             press.known + 1,
             press.choice,
             press.reviewer,
@@ -101,13 +105,13 @@ class Deciding:
             datetime.now(UTC),
             press.source,
         )
-        await self.leave_errand(press.comparison_id)  # before it is kept: whoever finds it will do it
+        await self.leave_errand(press.candidate)  # before it is kept: whoever finds it will do it
         if not await self.board.decide(decision):
-            raise Refused(_faster(await self.board.decisions(press.comparison_id)))
-        doing = asyncio.create_task(self._do(view.comparison.candidate, decision), name="model decision")
+            raise Refused(_faster(await self.board.decisions(press.candidate)))
+        doing = asyncio.create_task(self._do(decision), name="model decision")
         self._under_way.add(doing)
         doing.add_done_callback(self._under_way.discard)
-        await self._record(press, view.comparison.candidate)
+        await self._record(press)
         await asyncio.wait([doing], timeout=PATIENCE_S)
         if doing.done():
             doing.result()
@@ -117,19 +121,18 @@ class Deciding:
         if self._under_way:
             await asyncio.wait(self._under_way)
 
-    async def catch_up(self, comparison_id: str) -> None:
+    async def catch_up(self, candidate: str) -> None:
         """Do what was decided, where whoever took it up was killed."""
-        comparison = await self.comparisons.get(comparison_id)
-        for decision in await self.board.decisions(comparison_id) if comparison else ():
-            if comparison is not None and not decision.done:
+        for decision in await self.board.decisions(candidate):
+            if not decision.done:
                 try:
-                    await self._do(comparison.candidate, decision)
+                    await self._do(decision)
                 except Refused as refused:
                     log.warning("what a reviewer decided about a model version cannot be done: %s", refused)
 
-    async def leave_errand(self, comparison_id: str) -> None:
+    async def leave_errand(self, candidate: str) -> None:
         """Let the cards of a comparison be looked after."""
-        await self._desk.leave_errand(f"{ERRAND}{comparison_id}", datetime.now(UTC))
+        await self._desk.leave_errand(f"{ERRAND}{candidate}", datetime.now(UTC))
         self.wake()
 
     def _look(self, candidate: str) -> tuple[Standing, bool]:
@@ -152,30 +155,32 @@ class Deciding:
                 f"{candidate} is {view.status} by now, which does not allow that. Nothing was changed."
             )
 
-    async def _do(self, candidate: str, decision: ModelDecision) -> None:
+    async def _do(self, decision: ModelDecision) -> None:
         """Do what was decided; doing it twice changes nothing. Raises Refused, and then it was not decided."""
         try:
-            await asyncio.to_thread(_act, self._models_dir, candidate, decision.choice)
+            await asyncio.to_thread(_act, self._models_dir, decision)
         except VersionError as error:
             await self.board.take_back(decision)
             self.wake()
             raise Refused(f"This cannot be done: {error}. Nothing was changed.") from error
         await self.board.mark_done(decision)
-        await self.leave_errand(decision.comparison_id)
+        await self.leave_errand(decision.candidate)
 
-    async def _record(self, press: Press, candidate: str) -> None:
+    async def _record(self, press: Press) -> None:
         """Write it into the audit trail; it is done, whether that works or not."""
         try:
-            await self._audit.write(press.reviewer, _DEEDS[press.choice], model_version=candidate)
+            await self._audit.write(press.reviewer, _DEEDS[press.choice], model_version=press.candidate)
         except StoreError:
             log.exception("the audit trail misses that a reviewer %s", _DEEDS[press.choice])
 
 
-def _act(models_dir: Path, candidate: str, choice: Choice) -> None:
+def _act(models_dir: Path, decision: ModelDecision) -> None:
     """Let the version stand where it should."""
-    if choice is Choice.PROMOTE:
+    candidate = decision.candidate
+    if decision.choice is Choice.PROMOTE:
         promote(models_dir, candidate, _PROMOTABLE)
-    elif choice is Choice.ROLL_BACK and read_standing(models_dir).status_of(candidate) is not Status.RETIRED:
+    taken_back = read_standing(models_dir).status_of(candidate) is Status.RETIRED
+    if decision.choice is Choice.ROLL_BACK and not taken_back:
         roll_back(models_dir, candidate)
 
 
