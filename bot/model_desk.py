@@ -7,6 +7,7 @@ Who may do so is who may review; each action is authorised anew.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import Any
 from uuid import uuid4
@@ -76,7 +77,8 @@ class ModelDesk:
             await self._deciding.decide(press)
             return showing(await self._card(action))
         except Refused as refused:
-            await self._deciding.leave_errand(action.answer_id)  # the card that was pressed may be an old one
+            with contextlib.suppress(StoreUnavailable):  # the card that was pressed may be an old one
+                await self._deciding.leave_errand(action.answer_id)
             return saying(str(refused))
         except StoreUnavailable as error:
             log.info("nothing was decided about a model version: %s", error)

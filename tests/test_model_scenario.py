@@ -268,6 +268,16 @@ async def test_a_decision_whose_process_was_killed_is_done_by_the_next_one(scene
     assert scene.stands() is Status.LIVE
 
 
+async def test_while_the_store_is_away_nothing_is_decided_and_the_reviewer_hears_so(scene: Scene) -> None:
+    scene.world.store.documents.refused = {"errand"}
+    body = await press(scene.world, scene.card, "model.promote")
+    assert "My store is away" in body["value"]
+    assert scene.stands() is Status.CANDIDATE
+    scene.world.store.documents.refused = set()
+    await press(scene.world, scene.card, "model.promote")
+    assert scene.stands() is Status.LIVE
+
+
 async def test_a_comparison_whose_posting_was_killed_is_posted(scene: Scene) -> None:
     later = a_comparison(candidate="v3", decision=Decision.HOLD)
     await comparisons.put(scene.world.store.documents, later)
