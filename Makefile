@@ -44,6 +44,7 @@ bench: $(VENV)/.bench-installed node_modules/.test-installed
 	$(BIN)/python -m benchmarks.cosmos
 	$(BIN)/python -m benchmarks.copying --records 10000
 	$(BIN)/python -m benchmarks.masking
+	$(BIN)/python -m benchmarks.canary
 
 # The pictures of the docs.
 screenshots: $(VENV)/.test-installed node_modules/.test-installed

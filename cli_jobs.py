@@ -32,6 +32,8 @@ from feedback.store import StoreError
 from jobs.running import ELSEWHERE, NOT_DUE, TOLD, run_alone, who_we_are
 from jobs.schedule import PREFIX, Schedule, schedule_of
 from jobs.table import Job, Result, Store
+from jobs.watch_canary import watch_canary
+from model.canary import CanaryRules
 from options import with_settings
 from settings import Settings
 
@@ -99,6 +101,17 @@ async def _apply_retention(settings: Settings, store: Store) -> Result:
     return await apply_retention(store, retention_of(settings), datetime.now(UTC))
 
 
+async def _watch_canary(settings: Settings, store: Store) -> Result:
+    rules = CanaryRules(
+        margin=settings.canary_margin,
+        min_votes=settings.canary_min_votes,
+        max_error_rate=settings.canary_max_error_rate,
+        max_latency_ratio=settings.canary_max_latency_ratio,
+        days=settings.canary_days,
+    )
+    return await watch_canary(store, settings.models_dir, rules, datetime.now(UTC))
+
+
 JOBS = (
     Job(
         "sample_reviews", "Look at delivered answers that nobody looked at, for the sample.", _sample_reviews
@@ -112,6 +125,11 @@ JOBS = (
     Job("drain_spool", "Carry over what waited for the store in folders of gone processes.", _drain_spool),
     Job("roll_up_metrics", "Sum up each day's figures into a document.", _roll_up),
     Job("apply_retention", "Delete what is older than it may be kept.", _apply_retention),
+    Job(
+        "watch_canary",
+        "Roll back a canary that pleases less, fails or is slow; promote a good one.",
+        _watch_canary,
+    ),
 )
 """Every job there is."""
 

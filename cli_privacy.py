@@ -352,10 +352,12 @@ def audit_command(
         told = [asdict(one) | {"at": one.at.isoformat()} for one in found]
         print(json.dumps(told))  # noqa: T201 - the command's output
         return
-    table = Table("When (UTC)", "Who", "What", "Whose", "Answer")
+    table = Table("When (UTC)", "Who", "What", "Whose", "Answer or model")
     for one in found:
         at = f"{one.at:%Y-%m-%d %H:%M:%S}"
-        table.add_row(at, one.who[:25], str(one.what), one.person[:16], one.answer_id[:16])
+        table.add_row(
+            at, one.who[:25], str(one.what), one.person[:16], (one.answer_id or one.model_version)[:16]
+        )
     out.print(table)
 
 

@@ -254,6 +254,28 @@ class Settings(BaseSettings):
         2000, ge=1, description="Most training examples that one reviewer's rulings may make."
     )
 
+    # A new model version beside the live one
+    canary_margin: float = Field(
+        0.02,
+        ge=0,
+        le=1,
+        description="How much less a canary may please: votes count from 0 (thumb down) to 1 (thumb up).",
+    )
+    canary_min_votes: int = Field(
+        30, ge=1, description="Votes on the canary, and on the live version, before they are compared."
+    )
+    canary_max_error_rate: float = Field(
+        0.05, ge=0, le=1, description="Share of its questions on which a canary may fail, 0 to 1."
+    )
+    canary_max_latency_ratio: float = Field(
+        1.5, gt=0, description="How many times as long as the live version's a canary's answers may take."
+    )
+    canary_days: float = Field(
+        7.0,
+        ge=0,
+        description="After so many days a canary that does well answers everybody; 0: only when a reviewer says so.",
+    )
+
     # Store
     cosmos_endpoint: str = Field(
         "", description="Azure Cosmos DB account to keep records in, https://…; empty: a file in data_dir."

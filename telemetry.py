@@ -140,7 +140,7 @@ PROPERTIES: Mapping[str, Property] = {
         _one_of(
             "thumb_down few_stars expert declined low_support sample stale "
             "busy too_long too_slow page_refused stopped undeliverable not_delivered error "
-            "address unreachable unreadable full refused unsent satisfaction errors operator"
+            "address unreachable unreadable full refused unsent satisfaction errors latency operator"
         ),
     ),
     "outcome": Property("How it ended.", _one_of("done failed stopped")),

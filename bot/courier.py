@@ -65,7 +65,9 @@ class Courier:
         self.seals = seals
         self._ways = ways
         self._news = asyncio.Event()
-        reviewing.wake = self._news.set
+        self._others: dict[str, Callable[[str], Awaitable[None]]] = {}
+        self.newcomers: list[Callable[[], Awaitable[None]]] = []
+        self.wake = reviewing.wake = self._news.set
 
     @property
     def _desk(self) -> Desk:
@@ -74,6 +76,15 @@ class Courier:
     @property
     def site_url(self) -> str:
         return self._view.site_url
+
+    def also(self, prefix: str, look_after: Callable[[str], Awaitable[None]]) -> None:
+        """Bring errands whose names begin so to another one, who gets the rest of the name and raises OSError."""
+        self._others[prefix] = look_after
+
+    async def place_added(self) -> None:
+        """There is another place for cards: let those come there that are not of answers, too."""
+        for newcomer in self.newcomers:
+            await newcomer()
 
     async def run(self, interval_s: float) -> None:
         """Do errands as they come, and look at the verified answers' pages every `interval_s`."""
@@ -101,7 +112,7 @@ class Courier:
         for answer_id, version in found:
             try:
                 with telemetry.span("follow_up"):
-                    await self._look_after(answer_id)
+                    await self._do_errand(answer_id)
             except OSError as error:
                 log.warning("a review is not shown everywhere yet: %s", error)
                 await self._desk.free_errand(answer_id, datetime.now(UTC))
@@ -219,6 +230,13 @@ class Courier:
         if failed is not None:
             raise failed
         return reached
+
+    async def _do_errand(self, name: str) -> None:
+        for prefix, look_after in self._others.items():
+            if name.startswith(prefix):
+                await look_after(name.removeprefix(prefix))
+                return
+        await self._look_after(name)
 
     async def _look_after(self, answer_id: str) -> None:
         answer, review = await self._store.answer(answer_id), await self._desk.review(answer_id)

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from bot.answer_view import AnswerView
 from bot.courier import Courier, Ways
 from bot.delivery import Connector
 from bot.dialogs.afterwards import Looking
+from bot.dialogs.models import Deciding
 from bot.dialogs.privacy import Privacy
 from bot.dialogs.rate import DOWN, UP, Direction, Rating, RatingRules
 from bot.dialogs.review import Known, LookAgain, Reviewing, ReviewRules
 from bot.exports import Exports
+from bot.model_courier import ModelCourier
+from bot.model_desk import ModelDesk
 from bot.opinions import Opinions
 from bot.privacy_desk import PrivacyDesk, PrivacyTerms, teller
 from bot.review_desk import ReviewDesk
@@ -54,6 +58,7 @@ class Surroundings:
     forget_examples: ForgetExamples | None = None
     recognise: Recognise = _known_to_nobody
     key_before: bytes = b""
+    models_dir: Path = Path("data/models")
 
 
 class FeedbackParts:
@@ -80,6 +85,9 @@ class FeedbackParts:
         self.looking = Looking(store, self.rating, self.reviewing, around.later)
         ways = Ways(around.connector, around.fresh, self.rating.waits)
         self.courier = Courier(store, self.reviewing, self.view, seals, ways)
+        self.deciding = Deciding(desk, around.models_dir)
+        self.models = ModelCourier(self.deciding, desk, seals, around.connector)
+        self.models.join(self.courier)
         tell = teller(around.connector)
         self.privacy = Privacy(store, self._forgotten, tell, around.later, around.forget_examples)
         if isinstance(around.later, Spool):
@@ -100,6 +108,7 @@ class FeedbackParts:
             self._later,
             self._privacy_desk,
             self._recognise,
+            ModelDesk(self.deciding, reviewers, self.courier.seals, self.models),
         )
 
     def _forgotten(self, answer_id: str) -> None:

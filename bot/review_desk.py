@@ -39,10 +39,6 @@ log = logging.getLogger(__name__)
 QUEUE_LENGTH = 5
 MAX_NOTE = 500
 MAX_NAME = 80
-NOT_A_REVIEWER = "Only reviewers may do this, and you are not one of them. Nothing was changed."
-NO_DIRECTORY = (
-    "I cannot ask the directory who is a reviewer right now. Nothing was changed; please try again."
-)
 COUNTS_LATER = "Your decision is kept here, and goes live as soon as my store is back."
 NO_CLAIM = "This cannot be claimed right now. You can decide at once all the same, or try again in a minute."
 DELETED = "This is not here any more: its question was deleted."
@@ -196,13 +192,7 @@ class ReviewDesk:
         return review_card(view, self._courier.site_url)
 
     async def _refusal(self, incoming: Incoming) -> str:
-        """Return why somebody may not do this, "" when they may."""
-        try:
-            allowed = await self._reviewers.allows(incoming.directory_id)
-        except OSError as error:
-            log.warning("the directory does not say who is a reviewer: %s", error)
-            return NO_DIRECTORY
-        return "" if allowed else NOT_A_REVIEWER
+        return await self._reviewers.refusal(incoming.directory_id)
 
     # Words
 
@@ -221,6 +211,7 @@ class ReviewDesk:
         waiting, _ = await self._desk.reviews(WAITING, QUEUE_LENGTH)
         for review in waiting:
             await self._desk.leave_errand(review.answer_id, datetime.now(UTC))
+        await self._courier.place_added()
         self._reviewing.wake()
 
     async def _queue(self, incoming: Incoming, person: str) -> str:

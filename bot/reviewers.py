@@ -5,12 +5,19 @@ The channel's token vouches for the id. A name or a channel's own user id is no 
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 
 IsMember = Callable[[str, Sequence[str]], Awaitable[bool]]
 """(directory id, group ids) → whether the person is in one of the groups. Raises OSError."""
 
+log = logging.getLogger(__name__)
+
+NOT_A_REVIEWER = "Only reviewers may do this, and you are not one of them. Nothing was changed."
+NO_DIRECTORY = (
+    "I cannot ask the directory who is a reviewer right now. Nothing was changed; please try again."
+)
 REMEMBERED_S = 300.0
 REMEMBERED = 10_000
 
@@ -25,6 +32,15 @@ class Reviewers:
         self._groups = tuple(groups)
         self._is_member = is_member
         self._known: dict[str, tuple[bool, float]] = {}
+
+    async def refusal(self, directory_id: str) -> str:
+        """Return why somebody may not do what reviewers do, "" when they may."""
+        try:
+            allowed = await self.allows(directory_id)
+        except OSError as error:
+            log.warning("the directory does not say who is a reviewer: %s", error)
+            return NO_DIRECTORY
+        return "" if allowed else NOT_A_REVIEWER
 
     async def allows(self, directory_id: str) -> bool:
         """Tell whether somebody may review. Raises OSError when the directory of groups does not answer."""

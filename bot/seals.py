@@ -12,7 +12,7 @@ import hmac
 from collections.abc import Mapping
 from typing import Any
 
-REVIEW, RATE, PRIVACY, EXPORT = "review", "rate", "privacy", "export"
+REVIEW, RATE, PRIVACY, EXPORT, MODEL = "review", "rate", "privacy", "export", "model"
 _DIGITS = 32
 
 

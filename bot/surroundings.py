@@ -65,6 +65,7 @@ def surroundings_of(
         recognise=Recognising(store, keys),
         forget_examples=forgetting(settings),
         key_before=keys.before,
+        models_dir=settings.models_dir,
     )
 
 

@@ -50,6 +50,7 @@ from bot.invokes import (
     read_submitted,
     saying,
 )
+from bot.model_desk import ModelDesk
 from bot.opinions import Opinions
 from bot.privacy_desk import PrivacyDesk
 from bot.review_desk import ReviewDesk
@@ -95,6 +96,7 @@ class Hands:
     later: Later
     privacy: PrivacyDesk
     recognise: Recognise
+    models: ModelDesk
 
 
 class TeamsFrontEnd:
@@ -175,11 +177,13 @@ class TeamsFrontEnd:
 
     async def _told(self, incoming: Incoming, connector: Connector) -> bool:
         """Do what somebody told the bot to do; False for a question."""
-        person = self._pseudonym(incoming.sender)
+        hands, said = self._hands, (incoming, connector, self._pseudonym(incoming.sender))
         try:
-            return await self._hands.reviews.told(
-                incoming, connector, person
-            ) or await self._hands.privacy.told(incoming, connector, person)
+            return (
+                await hands.reviews.told(*said)
+                or await hands.models.told(*said)
+                or await hands.privacy.told(*said)
+            )
         except StoreUnavailable:
             log.exception("what somebody told the bot could not be done")
             await _say(NOT_KEPT, incoming, connector)
@@ -308,7 +312,11 @@ class TeamsFrontEnd:
                 return NOT_IMPLEMENTED
 
     async def _acted(self, incoming: Incoming, action: CardAction) -> InvokeReply:
-        hands = {"review": self._hands.reviews, "privacy": self._hands.privacy}
+        hands = {
+            "review": self._hands.reviews,
+            "privacy": self._hands.privacy,
+            "model": self._hands.models,
+        }
         hand = hands.get(action.verb.partition(".")[0], self._hands.opinions)
         try:
             return await hand.acted(incoming, action, self._pseudonym(incoming.sender))

@@ -38,6 +38,11 @@ class Upkeep:
         self._store = store
         self._hold = hold
         self._privacy = privacy
+        self._others: list[tuple[str, float, Callable[[], Awaitable[object]]]] = []
+
+    def also(self, name: str, every_s: float, do: Callable[[], Awaitable[object]]) -> None:
+        """Do something else again and again, too."""
+        self._others.append((name, every_s, do))
 
     async def resume(self) -> None:
         """Answer what a crash left open, and hold on to what is being answered. Raises StoreUnavailable."""
@@ -50,6 +55,8 @@ class Upkeep:
         async with asyncio.TaskGroup() as group:
             group.create_task(_again(self._hold.hold_s / 3, self.resume), name="resume")
             group.create_task(_again(FORGET_EVERY_S, self._privacy.catch_up), name="forget")
+            for name, every_s, do in self._others:
+                group.create_task(_again(every_s, do), name=name)
             if isinstance(self._store, SpooledStore):
                 group.create_task(_again(DRAIN_EVERY_S, partial(self._drain, self._store)), name="drain")
 

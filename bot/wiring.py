@@ -112,6 +112,8 @@ class Wiring:
             return teams.reply_for(question, seam.connector)
 
         upkeep = Upkeep(asking, reply_for, store, self._hold, parts.privacy)
+        upkeep.also("models", settings.review_interval_s, parts.models.look)
+        self._closing.push_async_callback(parts.deciding.close)
         app.add_routes([web.get("/readyz", upkeep.ready)])
         self._run(parts.courier.run(settings.review_interval_s), "courier")
         self._run(upkeep.run(), "upkeep")

@@ -26,7 +26,7 @@ SOMEBODY = "gone"
 
 
 class Deed(StrEnum):
-    """What is recorded. The first five are about an answer, the others about a person or everybody."""
+    """What is recorded. The first four are about an answer, the last three about a model, the others about people."""
 
     OPENED = "opened a review"
     CLAIMED = "claimed a review"
@@ -42,17 +42,24 @@ class Deed(StrEnum):
     READ_TRAIL = "read the audit trail"
     COPIED = "copied the store"
     ROTATED = "changed the key of the pseudonyms"
+    PROMOTED = "promoted a model version"
+    HELD = "held a model version where it stands"
+    ROLLED_BACK = "rolled back a model version"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One deed. `person` is whose records it was about, "" where it was everybody's or nobody's."""
+    """One deed. `person` is whose records it was about, "" where it was everybody's or nobody's.
+
+    `model_version` is the version that it was about.
+    """
 
     who: str
     what: Deed
     at: datetime
     answer_id: str = ""
     person: str = ""
+    model_version: str = ""
 
 
 class Audit:
@@ -61,9 +68,11 @@ class Audit:
     def __init__(self, documents: Documents) -> None:
         self._documents = documents
 
-    async def write(self, who: str, what: Deed, *, answer_id: str = "", person: str = "") -> None:
+    async def write(
+        self, who: str, what: Deed, *, answer_id: str = "", person: str = "", model_version: str = ""
+    ) -> None:
         """Keep that somebody does something now."""
-        entry = Entry(who, what, datetime.now(UTC), answer_id, person)
+        entry = Entry(who, what, datetime.now(UTC), answer_id, person, model_version)
         name = f"{moment(entry.at)}|{secrets.token_hex(8)}"
         await self._documents.add(_document(entry, name))
 

@@ -27,7 +27,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import telemetry
-from feedback import audit, optout
+from feedback import audit, model_board, optout
 from feedback.anonymous import anonymise_answers, anonymise_reviews
 from feedback.deletions import KIND, Deletion, Deletions, ForgetExamples, ForgottenExamples
 from feedback.desk import ASKER, Desk, Shown
@@ -188,6 +188,8 @@ class _Deleting:
             for row in page:
                 if row.fields["kind"] == audit.KIND:
                     await audit.without_person(self._documents, _document(row))
+                elif row.fields["kind"] == model_board.DECISION:
+                    await model_board.without_reviewer(self._documents, _document(row))
             self._around.tell("documents", len(gone))
             await self._move_on()
         await audit.without_reviewer(self._documents, self._deletion.person)
@@ -242,7 +244,9 @@ class _Noted:
 def _stays(row: Row) -> bool:
     """Tell whether a document about a person outlives the deletion."""
     kind = row.fields["kind"]
-    return kind in {KIND, GOING, audit.KIND} or (kind == optout.KIND and row.fields["state"] == optout.OUT)
+    return kind in {KIND, GOING, audit.KIND, model_board.DECISION} or (
+        kind == optout.KIND and row.fields["state"] == optout.OUT
+    )
 
 
 def _document(row: Row) -> Document:

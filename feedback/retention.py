@@ -38,7 +38,7 @@ class Retention:
             **dict.fromkeys(("question", "answer", "considered"), self.questions_days),
             **dict.fromkeys(("feedback", "declined", "untied", "worst"), self.feedback_days),
             **dict.fromkeys(("review", "past_review", "verified", "shown", "notice"), self.reviews_days),
-            "reviewed": self.reviews_days,
+            **dict.fromkeys(("reviewed", "comparison", "model_decision", "model_notice"), self.reviews_days),
             # as long as an answer may say that it was verified by them
             "reviewer": self.reviews_days and self.questions_days and self.reviews_days + self.questions_days,
             **dict.fromkeys(("contact", "greeted", "leftover"), self.contacts_days),

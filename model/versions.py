@@ -20,9 +20,9 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -104,7 +104,8 @@ class Standing:
     """Who answers whom.
 
     `name` is the live version ("" before the first one), `before` those that were live before it, oldest first.
-    `canary` answers `share` (0 to 1) of the conversations. `retired` were taken back.
+    `canary` answers `share` (0 to 1) of the conversations, `since` when tells nothing about who answers whom, so it
+    is not compared. `retired` were taken back.
     """
 
     name: str = ""
@@ -112,6 +113,7 @@ class Standing:
     canary: str = ""
     share: float = 0.0
     retired: tuple[str, ...] = ()
+    since: datetime | None = field(default=None, compare=False)
 
     def status_of(self, name: str) -> Status:
         """Tell where a version stands."""
@@ -202,7 +204,8 @@ def read_standing(models_dir: Path) -> Standing:
         raw: dict[str, Any] = json.loads((models_dir / LIVE).read_text("utf-8"))
         before, retired = tuple(map(str, raw.get("before", ()))), tuple(map(str, raw.get("retired", ())))
         name, canary, share = str(raw["name"]), str(raw.get("canary", "")), float(raw.get("share", 0.0))
-        return Standing(name, before, "" if canary == name else canary, share, retired)
+        since = _since(models_dir, raw) if canary else None
+        return Standing(name, before, "" if canary == name else canary, share, retired, since)
     except (FileNotFoundError, NotADirectoryError):
         return Standing()
     except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -211,13 +214,25 @@ def read_standing(models_dir: Path) -> Standing:
         ) from error
 
 
-def promote(models_dir: Path, name: str) -> Standing:
-    """Let a version answer everybody; a canary ends. Raises ModelMissing and ModelDamaged before anything changes."""
+def _since(models_dir: Path, raw: Mapping[str, Any]) -> datetime:
+    """Return since when the canary answers; of a file that does not say so, when it was written last."""
+    if raw.get("since"):
+        return datetime.fromisoformat(str(raw["since"]))
+    return datetime.fromtimestamp((models_dir / LIVE).stat().st_mtime, UTC)
+
+
+def promote(models_dir: Path, name: str, standing: Collection[Status] = tuple(Status)) -> Standing:
+    """Let a version answer everybody; a canary ends. `standing` is where it may stand for that: it changes meanwhile.
+
+    Raises ModelMissing, ModelDamaged and NotPossible before anything changes.
+    """
     _whole(models_dir, name)
 
     def change(now: Standing) -> Standing:
+        if now.status_of(name) not in standing:
+            raise NotPossible(f"{name} cannot be promoted any more: it is {now.status_of(name)} by now")
         if now.name == name:
-            return replace(now, canary="", share=0.0)
+            return _without_canary(now)
         before = (*without(now.before, name), now.name) if now.name else now.before
         return Standing(name, before, retired=without(now.retired, name))
 
@@ -237,21 +252,33 @@ def canary(models_dir: Path, name: str, share: float) -> Standing:
         if now.name in ("", name):
             raise NotPossible(f"{name} cannot be a canary: it is live, or nothing is")
         if not share:
-            return replace(now, canary="", share=0.0) if now.canary == name else now
-        return replace(now, canary=name, share=share, retired=without(now.retired, name))
+            return _without_canary(now) if now.canary == name else now
+        since = now.since if now.canary == name else datetime.now(UTC)
+        return replace(now, canary=name, share=share, retired=without(now.retired, name), since=since)
 
     return _change(models_dir, change)
 
 
-def roll_back(models_dir: Path) -> Standing:
+def roll_back(
+    models_dir: Path,
+    name: str = "",
+    reason: str = "operator",
+    standing: Collection[Status] = (Status.CANARY, Status.LIVE),
+) -> Standing:
     """Take back the last step: a canary is retired; without one, the version that was live before is live again.
 
-    Raises NotPossible where there is no version to go back to.
+    `name` is the version to take back, where no other one may be meant, and `standing` where it may stand for that:
+    whoever decides looks at one version, and the standing changes meanwhile. `reason` is told (telemetry.py). Raises
+    NotPossible where there is no version to go back to, or the last step was another version's.
     """
 
     def change(now: Standing) -> Standing:
+        if name not in ("", now.canary or now.name):
+            raise NotPossible(f"{name} is not what answers since the last step: {_last_step(now)}")
+        if name and now.status_of(name) not in standing:
+            raise NotPossible(f"{name} cannot be rolled back like that: {_last_step(now)}")
         if now.canary:
-            return _retired(replace(now, canary="", share=0.0), now.canary)
+            return _retired(_without_canary(now), now.canary)
         before = [name for name in now.before if read_version(models_dir / name)]
         if not before:
             raise NotPossible(
@@ -260,7 +287,11 @@ def roll_back(models_dir: Path) -> Standing:
         *earlier, last = before
         return _retired(Standing(last, tuple(earlier), retired=now.retired), now.name)
 
-    return _change(models_dir, change)
+    return _change(models_dir, change, reason)
+
+
+def _last_step(now: Standing) -> str:
+    return f"{now.canary} is the canary" if now.canary else f"{now.name} is live"
 
 
 def retire(models_dir: Path, name: str) -> Standing:
@@ -270,7 +301,7 @@ def retire(models_dir: Path, name: str) -> Standing:
     def change(now: Standing) -> Standing:
         if now.name == name:
             raise NotPossible(f"{name} is live: promote another version, or roll back")
-        return _retired(replace(now, canary="", share=0.0) if now.canary == name else now, name)
+        return _retired(_without_canary(now) if now.canary == name else now, name)
 
     return _change(models_dir, change)
 
@@ -324,21 +355,26 @@ def _retired(now: Standing, name: str) -> Standing:
     return replace(now, before=without(now.before, name), retired=(*without(now.retired, name), name))
 
 
-def _change(models_dir: Path, change: Callable[[Standing], Standing]) -> Standing:
+def _without_canary(now: Standing) -> Standing:
+    return replace(now, canary="", share=0.0, since=None)
+
+
+def _change(models_dir: Path, change: Callable[[Standing], Standing], reason: str = "operator") -> Standing:
     models_dir.mkdir(parents=True, exist_ok=True)
     with only_one(models_dir / _LOCK):
         before = read_standing(models_dir)
         now = change(before)
-        write_durably(models_dir / LIVE, json.dumps(asdict(now)) + "\n")
-    _tell(before, now)
+        since = {"since": now.since.isoformat() if now.since else None}
+        write_durably(models_dir / LIVE, json.dumps(asdict(now) | since) + "\n")
+    _tell(before, now, reason)
     return now
 
 
-def _tell(before: Standing, now: Standing) -> None:
-    """Tell what a step changed for those who ask."""
+def _tell(before: Standing, now: Standing, reason: str) -> None:
+    """Tell what a step changed for those who ask, and why something was taken back."""
     for name in (before.name, before.canary):
         if name and name in now.retired and name not in before.retired:
-            telemetry.event("model_rolled_back", model_version=name)
+            telemetry.event("model_rolled_back", model_version=name, reason=reason)
     if now.name != before.name:
         telemetry.event("model_promoted", model_version=now.name)
     if now.canary and (now.canary, now.share) != (before.canary, before.share):

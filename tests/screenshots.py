@@ -1,4 +1,4 @@
-"""Take the pictures of docs/feedback.md, docs/reviewing.md and docs/dashboard.md.
+"""Take the pictures of docs/feedback.md, docs/reviewing.md, docs/models.md and docs/dashboard.md.
 
 Run as: python -m tests.screenshots [--into docs/images] [--only dashboard]
 
@@ -24,6 +24,7 @@ from tests.dashboards import Board, Run, a_board
 from tests.made_up import CANARY_SHARE, VERSIONS, fill, sum_up
 from tests.review_walk import Walk, write_pages
 from tests.serving import serving
+from tests.test_model_browser import put_in_place, read_and_promote
 from tests.test_review_browser import change
 from tests.test_review_browser import options as settings_of
 from tests.windows import FLAGS
@@ -87,15 +88,34 @@ def make_small(path: Path) -> None:
     Image.open(path).convert("RGB").quantize(128).save(path, optimize=True)
 
 
+async def take_model(into: Path) -> None:
+    """Take the picture of a comparison that waits for a decision."""
+    with tempfile.TemporaryDirectory() as folder:
+        pages, data = write_pages(Path(folder) / "pages"), Path(folder) / "data"
+        await put_in_place(data)
+        async with serving(data, *settings_of(pages)) as served, async_playwright() as driver:
+            browser = await driver.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+            page = await browser.new_page(viewport={"width": 900, "height": 1260})
+            await page.goto(served.url)
+            await expect(page.locator(".message .card").first).to_be_visible()
+
+            async def picture(name: str) -> None:
+                await page.wait_for_timeout(400)
+                await page.screenshot(path=into / f"{name}.png")
+
+            await read_and_promote(page, picture)
+            await browser.close()
+
+
 def main() -> None:
     """Read the options and take the pictures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--into", type=Path, default=ROOT / "docs" / "images")
-    parser.add_argument("--only", choices=("chats", "dashboard"))
+    parser.add_argument("--only", choices=("chats", "dashboard", "model"))
     options = parser.parse_args()
     into: Path = options.into
     into.mkdir(parents=True, exist_ok=True)
-    for name, taken in (("chats", take), ("dashboard", take_dashboard)):
+    for name, taken in (("chats", take), ("dashboard", take_dashboard), ("model", take_model)):
         if options.only in (None, name):
             asyncio.run(taken(into))
 

@@ -216,6 +216,54 @@ def test_who_answers_whom_is_told_when_it_changes(models_dir: Path) -> None:
     assert taken_back == ["third", "second"]
 
 
+def test_a_standing_says_since_when_the_canary_answers_whatever_its_share(models_dir: Path) -> None:
+    assert read_standing(models_dir).since is None
+    before = datetime.now(UTC)
+    since = canary(models_dir, "first", 0.1).since
+    assert since is not None
+    assert before <= since <= datetime.now(UTC)
+    assert canary(models_dir, "first", 0.5).since == since
+    assert read_standing(models_dir).since == since
+    other = canary(models_dir, "second", 0.1).since
+    assert other is not None
+    assert other > since
+    for end in (lambda: promote(models_dir, "second"), lambda: canary(models_dir, "third", 0.2)):
+        end()
+    assert roll_back(models_dir).since is None
+
+
+def test_of_an_older_file_the_canary_answers_since_it_was_written(models_dir: Path) -> None:
+    (models_dir / LIVE).write_text('{"name": "base", "canary": "first", "share": 0.1}')
+    written = (models_dir / LIVE).stat().st_mtime
+    assert read_standing(models_dir).since == datetime.fromtimestamp(written, UTC)
+    assert canary(models_dir, "first", 0.2).since == datetime.fromtimestamp(written, UTC)
+
+
+def test_only_the_version_that_is_meant_is_rolled_back_and_why_is_told(models_dir: Path) -> None:
+    promote(models_dir, "first")
+    canary(models_dir, "second", 0.1)
+    before = (models_dir / LIVE).read_bytes()
+    for other in ("first", "third"):
+        with pytest.raises(NotPossible, match="second is the canary"):
+            roll_back(models_dir, other)
+    assert (models_dir / LIVE).read_bytes() == before
+    with recording() as told:
+        roll_back(models_dir, "second", "latency")
+        with pytest.raises(NotPossible, match="first is live"):
+            roll_back(models_dir, "second")
+        roll_back(models_dir, "first")
+    why = [(event["model_version"], event["reason"]) for event in told.events("model_rolled_back")]
+    assert why == [("second", "latency"), ("first", "operator")]
+
+
+def test_a_version_that_stands_elsewhere_by_now_is_not_promoted(models_dir: Path) -> None:
+    canary(models_dir, "first", 0.1)
+    roll_back(models_dir)
+    with pytest.raises(NotPossible, match="it is retired by now"):
+        promote(models_dir, "first", (Status.CANARY,))
+    assert promote(models_dir, "first").name == "first"
+
+
 def test_rolling_back_passes_over_a_version_that_was_deleted(models_dir: Path) -> None:
     promote(models_dir, "first")
     promote(models_dir, "second")

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -403,6 +404,7 @@ async def a_world(
     key_times: KeyTimes | None = None,
     store: SqliteStore | SpooledStore | None = None,
     rules: tuple[RatingRules, ReviewRules] = (RatingRules(), NO_SAMPLE),
+    models_dir: Path = Path("no models"),
 ) -> AsyncGenerator[World]:
     """Start the three servers on ports of the system's choice; `store` takes the place of the one in memory."""
     world = World()
@@ -417,6 +419,7 @@ async def a_world(
             terms=PrivacyTerms(public_url="https://bot.example"),
             fresh=lambda verified: all(world.hashes.get(url, then) == then for url, then in verified.pages),
             later=kept.spool if isinstance(kept, SpooledStore) else AtOnce(),
+            models_dir=models_dir,
         )
         world.parts = FeedbackParts(kept, Desk(kept.documents), KEY, around, rules)
         world.asking = Asking(kept, _Late(world), world.parts.looking)

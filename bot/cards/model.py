@@ -1,0 +1,289 @@
+"""What reviewers see of model versions: how a candidate compares, what can be decided, what was; and what happened by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bot.activities import utf16_bytes
+from bot.cards.parts import Json, card, execute, heading, line, when
+from bot.wording import clipped
+from feedback.model_board import CanaryWatch, Choice, ModelDecision, ModelNotice
+from model.versions import Standing, Status
+from records import ComparedAnswer, ComparedFigure, Comparison, Decision
+
+MAX_CARD_BYTES = 70_000
+MAX_WORST = 3
+MAX_REASONS = 8
+MAX_FIGURES = 16
+MAX_DECISIONS = 5
+MAX_FACTS = 10
+NAME_CHARACTERS = 80
+SENTENCE_CHARACTERS = 400
+
+DID: Mapping[Choice, str] = {
+    Choice.PROMOTE: "promoted it",
+    Choice.HOLD: "held it where it is",
+    Choice.ROLL_BACK: "rolled it back",
+}
+"""What somebody has done who decided."""
+_BUTTONS: Mapping[Choice, tuple[str, str]] = {
+    Choice.PROMOTE: ("Promote", "positive"),
+    Choice.HOLD: ("Hold", "default"),
+    Choice.ROLL_BACK: ("Roll back", "destructive"),
+}
+_SAYS: Mapping[Decision, str] = {
+    Decision.PROMOTE: "What was measured speaks for it",
+    Decision.HOLD: "What was measured speaks against it",
+}
+_TITLE = "Model update"
+NOTHING_COMPARED = "No candidate has been compared with the live version yet."
+NOT_COUNTED = "What people say of it has not been counted yet; the job watch_canary does that."
+
+
+@dataclass(frozen=True, slots=True)
+class ModelView:
+    """One comparison as it is now. `present` says that the candidate's files are there; `seal` goes into every button."""
+
+    comparison: Comparison
+    standing: Standing
+    present: bool
+    decisions: Sequence[ModelDecision]
+    seal: str
+
+    @property
+    def status(self) -> Status:
+        """Where the candidate stands."""
+        return self.standing.status_of(self.comparison.candidate)
+
+    @property
+    def stamp(self) -> str:
+        """Say what the card shows, for comparing it with what is on screen."""
+        done = "".join("+" if decision.done else "-" for decision in self.decisions)
+        live, share = self.standing.name, self.standing.share if self.status is Status.CANARY else 0
+        names = [decision.reviewer_name for decision in self.decisions]
+        compared = f"{self.comparison.compared_at.isoformat()} {len(self.comparison.worst)}"
+        return (
+            f"{compared} {self.status} {self.present} {live} {share:g} {done} {names} {bool(choices(self))}"
+        )
+
+
+def choices(view: ModelView) -> Sequence[Choice]:
+    """Return what may be decided where the candidate stands."""
+    held = bool(view.decisions) and view.decisions[-1].choice is Choice.HOLD
+    forward = (Choice.PROMOTE, *(() if held else (Choice.HOLD,))) if view.present else ()
+    match view.status:
+        case Status.LIVE:
+            return (Choice.ROLL_BACK,) if view.standing.before and not view.standing.canary else ()
+        case Status.CANARY:
+            return (*forward, Choice.ROLL_BACK)
+        case Status.CANDIDATE:
+            return forward
+        case Status.RETIRED:
+            return ()
+
+
+def model_card(view: ModelView) -> Json:
+    """Return the card of a comparison; where it would be too large for Teams, less of the worst answers is shown."""
+    ample = _drawn(view, 600)
+    return ample if utf16_bytes(ample) < MAX_CARD_BYTES else _drawn(view, 200)
+
+
+def _drawn(view: ModelView, answer_characters: int) -> Json:
+    comparison = view.comparison
+    name = clipped(comparison.candidate, NAME_CHARACTERS)
+    body = [
+        line(f"{_TITLE}: {name}", weight="Bolder", size="Medium"),
+        line(_stands(view), color="Accent"),
+        *_decided(view.decisions),
+        heading(_SAYS[comparison.decision]),
+        *(line(f"• {clipped(reason, SENTENCE_CHARACTERS)}") for reason in comparison.reasons[:MAX_REASONS]),
+        *_figures(comparison),
+        *_worst(comparison, answer_characters),
+        line(_origin(comparison), size="Small", subtle=True),
+    ]
+    return card(body, _actions(view), f"{_TITLE}: {name}. {_SAYS[comparison.decision]}. {_stands(view)}")
+
+
+def _stands(view: ModelView) -> str:
+    compared_with = clipped(view.comparison.live, NAME_CHARACTERS)
+    match view.status:
+        case Status.LIVE:
+            return "It is live: it answers everybody."
+        case Status.RETIRED:
+            return "It is retired: it answers nobody any more."
+        case _ if not view.present:
+            return "Its files are gone: nothing can be done with it."
+        case Status.CANARY:
+            since = f", since {when(view.standing.since)}" if view.standing.since else ""
+            return (
+                f"It is the canary: it answers {_percent(view.standing.share)} of the conversations{since}."
+            )
+        case _ if view.standing.name not in ("", view.comparison.live):
+            live = clipped(view.standing.name, NAME_CHARACTERS)
+            return f"It answers nobody yet. It was compared with {compared_with}; {live} is live by now."
+        case _:
+            return f"It answers nobody yet; {compared_with} does."
+
+
+def _decided(decisions: Sequence[ModelDecision]) -> list[Json]:
+    return [
+        line(f"✓ {who_did(one)}" if one.done else f"{who_did(one)}: under way", weight="Bolder", color="Good")
+        for one in decisions[-MAX_DECISIONS:]
+    ]
+
+
+def who_did(decision: ModelDecision) -> str:
+    """Say who decided what, and when."""
+    name = clipped(decision.reviewer_name, NAME_CHARACTERS)
+    return f"{name} {DID[decision.choice]}, {when(decision.decided_at)}"
+
+
+def _figures(comparison: Comparison) -> list[Json]:
+    if not comparison.figures:
+        return []
+    head = ("On the same questions", "Live version", "This one", "Difference (95 % interval)")
+    rows = [head, *map(_row, comparison.figures[:MAX_FIGURES])]
+    return [table(rows, (3, 2, 2, 4)), line(f"{comparison.questions} questions.", size="Small", subtle=True)]
+
+
+def _row(figure: ComparedFigure) -> tuple[str, ...]:
+    seconds = figure.name.endswith("_s")
+    name = clipped(figure.name.removesuffix("_s").replace("_", " "), NAME_CHARACTERS)
+    return (name, _value(figure.before, seconds), _value(figure.after, seconds), _difference(figure, seconds))
+
+
+def _value(value: float | None, seconds: bool) -> str:
+    return "–" if value is None else f"{value:.2f} s" if seconds else f"{value:.2f}"
+
+
+def _difference(figure: ComparedFigure, seconds: bool) -> str:
+    if figure.before is None or figure.after is None:
+        return "–"
+    difference = f"{figure.after - figure.before:+.2f}"
+    if figure.low is not None and figure.high is not None:
+        difference += f" ({figure.low:+.2f} to {figure.high:+.2f})"
+    return difference.replace("-", "−") + (" s" if seconds else "")
+
+
+def table(rows: Sequence[Sequence[str]], widths: Sequence[int]) -> Json:
+    """Return a table whose first row is read out with every cell below it: so it is unless a table says otherwise.
+
+    (Its schema and its renderers do not agree on how that would be said.)
+    """
+    head, *others = rows
+    drawn = [_table_row(head, len(head)), *(_table_row(row, 1) for row in others)]
+    columns = [{"width": width} for width in widths]
+    return {"type": "Table", "columns": columns, "rows": drawn}
+
+
+def _table_row(texts: Sequence[str], headings: int) -> Json:
+    cells = [
+        {
+            "type": "TableCell",
+            "items": [line(text, size="Small", weight="Bolder" if column < headings else "Default")],
+        }
+        for column, text in enumerate(texts)
+    ]
+    return {"type": "TableRow", "cells": cells}
+
+
+def _worst(comparison: Comparison, characters: int) -> list[Json]:
+    if not comparison.worst:
+        return []
+    drawn = [heading("What the live version answers rightly, and this one does not")]
+    for answer in comparison.worst[:MAX_WORST]:
+        drawn += _side_by_side(answer, characters)
+    more = len(comparison.worst) - MAX_WORST
+    return [*drawn, line(f"… and {more} more.", size="Small", subtle=True)] if more > 0 else drawn
+
+
+def _side_by_side(answer: ComparedAnswer, characters: int) -> list[Json]:
+    expected = clipped(answer.expected, characters) or "It is not on the page."
+    sides = (("Live version", answer.before), ("This one", answer.after))
+    columns = [
+        {
+            "type": "Column",
+            "width": "stretch",
+            "items": [
+                line(f"{title}:", weight="Bolder", size="Small"),
+                line(clipped(text, characters) or "(nothing)", size="Small"),
+            ],
+        }
+        for title, text in sides
+    ]
+    return [
+        line(f"Question: {clipped(answer.question_text, characters)}") | {"separator": True},
+        line(f"Expected: {expected}", size="Small", subtle=True),
+        {"type": "ColumnSet", "columns": columns},
+    ]
+
+
+def _origin(comparison: Comparison) -> str:
+    learned = f", learned from the examples {comparison.dataset[:12]}" if comparison.dataset else ""
+    return (
+        f"Compared {when(comparison.compared_at)} with {clipped(comparison.live, NAME_CHARACTERS)}{learned}"
+    )
+
+
+def _actions(view: ModelView) -> list[Json]:
+    known = {"answer_id": view.comparison.candidate, "round": len(view.decisions), "seal": view.seal}
+    return [
+        execute(title, {"verb": f"model.{choice}", **known}, style=style, inputs=False)
+        for choice in choices(view)
+        for title, style in [_BUTTONS[choice]]
+    ]
+
+
+# What else is told
+
+
+def notice_of(notice: ModelNotice) -> Json:
+    """Return the card of something that happened to a version without a reviewer."""
+    title = clipped(notice.title, 2 * NAME_CHARACTERS)
+    body = [
+        line(title, weight="Bolder", size="Medium"),
+        line(clipped(notice.sentence, SENTENCE_CHARACTERS)),
+        *_facts(notice.facts),
+        line(when(notice.happened_at), size="Small", subtle=True),
+    ]
+    return card(body, (), f"{title}. {notice.sentence}")
+
+
+def standing_card(standing: Standing, watch: CanaryWatch | None, *, compared: bool) -> Json:
+    """Return the answer to "model": who answers whom, and how the canary does."""
+    live = clipped(standing.name, NAME_CHARACTERS) or "No version"
+    rest = f"{_percent(1 - standing.share)} of the conversations" if standing.canary else "everybody"
+    body = [
+        line("The model now", weight="Bolder", size="Medium"),
+        line(f"{live} is live: it answers {rest}."),
+    ]
+    if standing.canary:
+        name = clipped(standing.canary, NAME_CHARACTERS)
+        since = f", since {when(standing.since)}" if standing.since else ""
+        body.append(line(f"{name} is the canary: it answers {_percent(standing.share)}{since}."))
+        body += _watched(watch if watch and watch.canary == standing.canary else None)
+    if not compared:
+        body.append(line(NOTHING_COMPARED, subtle=True))
+    return card(body, (), f"The model now: {live}")
+
+
+def _watched(watch: CanaryWatch | None) -> list[Json]:
+    if watch is None:
+        return [line(NOT_COUNTED, subtle=True)]
+    return [
+        line(clipped(watch.sentence, SENTENCE_CHARACTERS)),
+        *_facts(watch.facts),
+        line(f"Counted {when(watch.looked_at)}", size="Small", subtle=True),
+    ]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def _facts(facts: Sequence[tuple[str, str]]) -> list[Json]:
+    return [
+        line(clipped(f"{what}: {how_much}", SENTENCE_CHARACTERS), size="Small")
+        for what, how_much in facts[:MAX_FACTS]
+    ]

@@ -1,0 +1,200 @@
+"""Reviewers decide about model versions: promote, hold, roll back.
+
+    a Comparison waits ──> decide ──> kept ──> done (model/versions.py) ──> its cards everywhere show it
+
+A decision is kept before it is done. Whoever is killed in between leaves an errand behind, so that it is done later. Of
+two reviewers at once one wins, and the other hears who it was and what they did (`Refused`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bot.cards.model import ModelView, choices, who_did
+from bot.dialogs.review import Refused
+from feedback import comparisons
+from feedback.audit import Audit, Deed
+from feedback.desk import Desk
+from feedback.model_board import Choice, ModelBoard, ModelDecision
+from feedback.store import StoreError
+from model.versions import (
+    Standing,
+    Status,
+    VersionError,
+    find_version,
+    promote,
+    read_standing,
+    roll_back,
+)
+from records import Comparison
+
+log = logging.getLogger(__name__)
+
+ERRAND = "model:"
+"""Begins the names of the errands and cards of comparisons; those of answers are hexadecimal."""
+GONE = "This comparison is not here any more."
+PATIENCE_S = 4.0
+"""How long somebody who pressed a button waits: large files take longer to look at than a channel has patience."""
+_DEEDS: Mapping[Choice, Deed] = {
+    Choice.PROMOTE: Deed.PROMOTED,
+    Choice.HOLD: Deed.HELD,
+    Choice.ROLL_BACK: Deed.ROLLED_BACK,
+}
+_PROMOTABLE = (Status.CANDIDATE, Status.CANARY, Status.LIVE)  # live: it is done already
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """A reviewer pressed a button of the card that knew `known` decisions. `source` names the press."""
+
+    candidate: str
+    known: int
+    choice: Choice
+    reviewer: str
+    reviewer_name: str
+    source: str
+
+
+class Deciding:
+    """Decides what becomes of candidates. `wake` is called when cards have to be drawn anew."""
+
+    def __init__(self, desk: Desk, models_dir: Path) -> None:
+        self.board = ModelBoard(desk.documents)
+        self.wake: Callable[[], None] = lambda: None
+        self._desk = desk
+        self._audit = Audit(desk.documents)
+        self._models_dir = models_dir
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def standing(self) -> Standing:
+        """Return who answers whom. Raises ModelDamaged."""
+        return await asyncio.to_thread(read_standing, self._models_dir)
+
+    async def latest(self) -> Comparison | None:
+        """Return the last comparison, if there is one."""
+        return await comparisons.latest(self._desk.documents)
+
+    async def view(self, candidate: str, seal: str = "") -> ModelView | None:
+        """Return a comparison as it is now; None where it is gone."""
+        comparison = await comparisons.get(self._desk.documents, candidate)
+        if comparison is None:
+            return None
+        standing, present = await asyncio.to_thread(self._look, comparison.candidate)
+        decisions = await self.board.decisions(candidate)
+        return ModelView(comparison, standing, present, decisions, seal)
+
+    async def decide(self, press: Press) -> None:
+        """Do what a reviewer wants with a version. The same press twice is one. Raises Refused."""
+        view = await self.view(press.candidate)
+        if view is None:
+            raise Refused(GONE)
+        if _is_known(press, view):
+            return
+        self._check(press, view)
+        decision = ModelDecision(
+            press.candidate,
+            press.known + 1,
+            press.choice,
+            press.reviewer,
+            press.reviewer_name,
+            datetime.now(UTC),
+            press.source,
+        )
+        await self.leave_errand(press.candidate)  # before it is kept: whoever finds it will do it
+        if not await self.board.decide(decision):
+            raise Refused(_faster(await self.board.decisions(press.candidate)))
+        doing = asyncio.create_task(self._do(decision), name="model decision")
+        self._under_way.add(doing)
+        doing.add_done_callback(self._under_way.discard)
+        await self._record(press)
+        await asyncio.wait([doing], timeout=PATIENCE_S)
+        if doing.done():
+            doing.result()
+
+    async def close(self) -> None:
+        """Wait for what is being done."""
+        if self._under_way:
+            await asyncio.wait(self._under_way)
+
+    async def catch_up(self, candidate: str) -> None:
+        """Do what was decided, where whoever took it up was killed."""
+        for decision in await self.board.decisions(candidate):
+            if not decision.done:
+                try:
+                    await self._do(decision)
+                except Refused as refused:
+                    log.warning("what a reviewer decided about a model version cannot be done: %s", refused)
+
+    async def leave_errand(self, candidate: str) -> None:
+        """Let the cards of a comparison be looked after."""
+        await self._desk.leave_errand(f"{ERRAND}{candidate}", datetime.now(UTC))
+        self.wake()
+
+    def _look(self, candidate: str) -> tuple[Standing, bool]:
+        try:
+            version = find_version(self._models_dir, candidate)
+            present = all((version.folder / name).is_file() for name in version.files)
+        except VersionError:
+            present = False
+        return read_standing(self._models_dir), present
+
+    def _check(self, press: Press, view: ModelView) -> None:
+        """Refuse what others were faster with, what the standing does not allow, and versions whose files are gone."""
+        if press.known != len(view.decisions):
+            raise Refused(_faster(view.decisions))
+        candidate = view.comparison.candidate
+        if press.choice is Choice.PROMOTE and not view.present:
+            raise Refused(f"The files of {candidate} are gone, so it cannot answer. Nothing was changed.")
+        if press.choice not in choices(view):
+            raise Refused(
+                f"{candidate} is {view.status} by now, which does not allow that. Nothing was changed."
+            )
+
+    async def _do(self, decision: ModelDecision) -> None:
+        """Do what was decided; doing it twice changes nothing. Raises Refused, and then it was not decided."""
+        try:
+            await asyncio.to_thread(_act, self._models_dir, decision)
+        except VersionError as error:
+            await self.board.take_back(decision)
+            self.wake()
+            raise Refused(f"This cannot be done: {error}. Nothing was changed.") from error
+        await self.board.mark_done(decision)
+        await self.leave_errand(decision.candidate)
+
+    async def _record(self, press: Press) -> None:
+        """Write it into the audit trail; it is done, whether that works or not."""
+        try:
+            await self._audit.write(press.reviewer, _DEEDS[press.choice], model_version=press.candidate)
+        except StoreError:
+            log.exception("the audit trail misses that a reviewer %s", _DEEDS[press.choice])
+
+
+def _act(models_dir: Path, decision: ModelDecision) -> None:
+    """Let the version stand where it should."""
+    candidate = decision.candidate
+    if decision.choice is Choice.PROMOTE:
+        promote(models_dir, candidate, _PROMOTABLE)
+    taken_back = read_standing(models_dir).status_of(candidate) is Status.RETIRED
+    if decision.choice is Choice.ROLL_BACK and not taken_back:
+        roll_back(models_dir, candidate)
+
+
+def _is_known(press: Press, view: ModelView) -> bool:
+    """Tell whether a press is one that was decided already: delivered again, or the button pressed twice."""
+    for decision in view.decisions:
+        mine = (decision.reviewer, decision.choice) == (press.reviewer, press.choice)
+        if mine and (decision.source == press.source or decision.number == press.known + 1):
+            return True
+    return False
+
+
+def _faster(decisions: Sequence[ModelDecision]) -> str:
+    """Say who decided before somebody else could."""
+    if not decisions:  # it was decided, and then it could not be done
+        return "This card has changed meanwhile. Please look at it again; nothing was changed."
+    return f"{who_did(decisions[-1])}: that was before you. Nothing was changed."

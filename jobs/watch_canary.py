@@ -1,0 +1,126 @@
+"""Looks at what people say of the canary, and keeps it, rolls it back or promotes it (model/canary.py says which).
+
+Run as: askpage jobs run watch_canary
+
+Run it every few minutes: its tests allow for that. What it does stands in a notice for the reviewers, which is kept before
+and shown after it is done; whoever is killed in between is followed by a next run that finds out whether it was done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from statistics import median
+
+from feedback.audit import Audit, Deed
+from feedback.heard import Said, said_since
+from feedback.model_board import DRAFT, UNPOSTED, CanaryWatch, Choice, ModelBoard, ModelNotice
+from jobs.table import Result, Store
+from model.canary import CanaryRules, Finding, Heard, Step, judge
+from model.versions import NotPossible, Standing, Status, promote, read_standing, roll_back
+
+log = logging.getLogger(__name__)
+
+BY_ITSELF = "askpage"
+"""Stands in the audit trail where nobody decided."""
+
+
+async def watch_canary(store: Store, models_dir: Path, rules: CanaryRules, now: datetime) -> Result:
+    """Look at the canary; return what was found and done. Raises StoreError and VersionError."""
+    board = ModelBoard(store.documents)
+    standing = await asyncio.to_thread(read_standing, models_dir)
+    await _show_what_was_done(store, standing)
+    if not standing.canary or standing.since is None:
+        return {"canary": "", "step": "none"}
+    live, canary = await _heard(store, standing, standing.since)
+    finding = judge(live, canary, now - standing.since, rules)
+    if finding.step is Step.PROMOTE and await _is_held(store, standing.canary):
+        finding = Finding(Step.KEEP, f"{finding.sentence} A reviewer holds it where it is.")
+    facts = (*_facts("The canary", canary), *_facts("The live version", live))
+    await board.put_watch(CanaryWatch(standing.canary, finding.sentence, now, facts))
+    if finding.step is not Step.KEEP:
+        await _act(store, models_dir, _notice(standing, finding, facts, now), finding)
+    return {
+        "canary": standing.canary,
+        "step": finding.step,
+        "why": finding.sentence,
+        "votes": len(canary.votes),
+        "questions": canary.questions,
+    }
+
+
+async def _heard(store: Store, standing: Standing, since: datetime) -> tuple[Heard, Heard]:
+    """Return what is known of the live version and of the canary."""
+    said = await said_since(store, since, standing.version_for)
+    live, canary = (said.get(name, Said()) for name in (standing.name, standing.canary))
+    return Heard(live.votes, live.seconds, live.failed), Heard(canary.votes, canary.seconds, canary.failed)
+
+
+async def _is_held(store: Store, canary: str) -> bool:
+    """Tell whether the last thing that reviewers decided about it is that it stays where it is."""
+    decisions = await ModelBoard(store.documents).decisions(canary)
+    return bool(decisions) and decisions[-1].choice is Choice.HOLD
+
+
+async def _act(store: Store, models_dir: Path, notice: ModelNotice, finding: Finding) -> None:
+    """Roll back or promote, unless a reviewer was faster; and tell the reviewers."""
+    board = ModelBoard(store.documents)
+    await board.draft(notice)
+    try:
+        if finding.step is Step.ROLL_BACK:
+            canary = (Status.CANARY,)
+            await asyncio.to_thread(roll_back, models_dir, notice.version, finding.reason, canary)
+        else:
+            await asyncio.to_thread(promote, models_dir, notice.version, (Status.CANARY,))
+    except NotPossible as error:
+        log.info("the canary is none any more: %s", error)
+        await board.drop(notice)
+    else:
+        await _tell(store, notice)
+
+
+async def _show_what_was_done(store: Store, standing: Standing) -> None:
+    """Tell what a run has done that was killed before it could; what it has not done is forgotten."""
+    board = ModelBoard(store.documents)
+    for notice in await board.notices(DRAFT):
+        if standing.status_of(notice.version) is (Status.LIVE if _promotes(notice) else Status.RETIRED):
+            await _tell(store, notice)
+        else:
+            await board.drop(notice)
+
+
+async def _tell(store: Store, notice: ModelNotice) -> None:
+    deed = Deed.PROMOTED if _promotes(notice) else Deed.ROLLED_BACK
+    await Audit(store.documents).write(BY_ITSELF, deed, model_version=notice.version)
+    await ModelBoard(store.documents).mark(notice, UNPOSTED)
+
+
+def _promotes(notice: ModelNotice) -> bool:
+    return notice.id.endswith(Step.PROMOTE)
+
+
+def _notice(
+    standing: Standing, finding: Finding, facts: Sequence[tuple[str, str]], now: datetime
+) -> ModelNotice:
+    done = "was rolled back" if finding.step is Step.ROLL_BACK else "answers everybody now"
+    began = standing.since.isoformat() if standing.since else ""
+    return ModelNotice(
+        id=f"{standing.canary}|{began}|{finding.step}",
+        version=standing.canary,
+        title=f"The canary {standing.canary} {done}",
+        sentence=finding.sentence,
+        happened_at=now,
+        facts=tuple(facts),
+    )
+
+
+def _facts(who: str, heard: Heard) -> list[tuple[str, str]]:
+    pleased = "–" if heard.pleased is None else f"{heard.pleased:.2f} of 1"
+    took = f"{median(heard.seconds):.1f} s" if heard.seconds else "–"
+    return [
+        (f"{who}, votes", f"{len(heard.votes)}, worth {pleased} in the mean"),
+        (f"{who}, questions", f"{heard.questions}, of which {heard.failed} got no answer; median {took}"),
+    ]
