@@ -12,6 +12,10 @@ from records import (
     Answer,
     Channel,
     Citation,
+    ComparedAnswer,
+    ComparedFigure,
+    Comparison,
+    Decision,
     Feedback,
     FeedbackKind,
     Passage,
@@ -31,7 +35,15 @@ _KEPT_APART = frozenset({"question", "reply_to"})
 
 
 def to_json(
-    record: Question | Answer | Feedback | Review | VerifiedAnswer | Verdict | Skip | TrainingExample,
+    record: Question
+    | Answer
+    | Feedback
+    | Review
+    | VerifiedAnswer
+    | Verdict
+    | Skip
+    | TrainingExample
+    | Comparison,
 ) -> str:
     """Return a record as JSON. An answer comes without its question, a question without its `reply_to`.
 
@@ -131,6 +143,21 @@ def example_from(text: str) -> TrainingExample:
     kept = json.loads(text)
     return TrainingExample(
         **kept | {"passages": tuple(_passage_from(passage) for passage in kept["passages"])}
+    )
+
+
+def comparison_from(text: str) -> Comparison:
+    """Return the comparison that `to_json` wrote."""
+    kept = json.loads(text)
+    return Comparison(
+        **kept
+        | {
+            "decision": Decision(kept["decision"]),
+            "reasons": tuple(kept["reasons"]),
+            "figures": tuple(ComparedFigure(**figure) for figure in kept["figures"]),
+            "compared_at": datetime.fromisoformat(kept["compared_at"]),
+            "worst": tuple(ComparedAnswer(**answer) for answer in kept["worst"]),
+        }
     )
 
 
