@@ -18,6 +18,7 @@ from rich.table import Table
 
 import telemetry
 from bot.storing import open_store, retention_of
+from cli_update import update
 from console import Json, out, telling
 from feedback.store import StoreError
 from jobs.apply_retention import apply_retention
@@ -40,6 +41,7 @@ async def _apply_retention(settings: Settings, store: Store) -> Result:
 JOBS = (
     Job("roll_up_metrics", "Sum up each day's figures into a document.", _roll_up),
     Job("apply_retention", "Delete what is older than it may be kept.", _apply_retention),
+    Job("update_model", "Train on what is reviewed; let the candidate answer if it is better.", update),
 )
 """Every job there is."""
 
