@@ -58,7 +58,7 @@ async def _strike(documents: Documents, document: Document, gone: frozenset[str]
         if kept is None:
             return False
         comparison, answers = _read(kept)
-        stays = [number for number, answer in enumerate(answers) if answer not in gone]
+        stays = [number for number, answer in enumerate(answers) if not answer or answer not in gone]
         if len(stays) == len(answers):
             return False
         worst = tuple(comparison.worst[number] for number in stays)

@@ -45,6 +45,7 @@ from model.versions import (
     promote,
     prune,
     read_standing,
+    read_version,
     record_scores,
     retire,
 )
@@ -155,7 +156,8 @@ async def _made(plan: Plan, begun: Begun, tell: OnProgress) -> Finding:
     training = Training(dataset, plan.models_dir, plan.recipe, begun.live, plan.tracking)
     comparing = replace(plan.comparing, dataset=dataset, candidate=begun.candidate, live=begun.live)
     try:
-        await asyncio.to_thread(plan.train, training, on_progress=_share(tell, 0.05, 0.7))
+        if read_version(plan.models_dir / begun.candidate) is None:
+            await asyncio.to_thread(plan.train, training, on_progress=_share(tell, 0.05, 0.7))
         return await asyncio.to_thread(plan.compare, comparing, on_progress=_share(tell, 0.7, 0.98))
     except (TrainingFailed, NotCompared) as error:
         raise UpdateFailed(str(error)) from error
