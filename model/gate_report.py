@@ -21,7 +21,8 @@ _HIDDEN = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ud800-\udfff\ufffe\uffff]"
 )
 _LONGEST = 600  # characters of one text
-_PLAIN = frozenset({"latency_p50_s", "latency_p95_s", "size_mb"})
+_NAMES = {"latency_p50_s": "latency p50, s", "latency_p95_s": "latency p95, s", "size_mb": "size, MB"}
+_PLAIN = frozenset(_NAMES)
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 _STYLE = """
@@ -123,7 +124,7 @@ def _table(main: Element, figures: Sequence[ComparedFigure]) -> None:
         _add(head, "th", words, "" if words == "Figure" else "number")
     for one in figures:
         row = SubElement(rows, "tr")
-        _add(row, "td", one.name.replace("_", " "))
+        _add(row, "td", _NAMES.get(one.name, one.name.replace("_", " ")))
         change = None if one.before is None or one.after is None else one.after - one.before
         between = f"{_signed(one, one.low)} to {_signed(one, one.high)}" if one.low is not None else "–"
         for text in (_value(one, one.before), _value(one, one.after), _signed(one, change), between):

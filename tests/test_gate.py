@@ -12,6 +12,7 @@ from math import sqrt
 from pathlib import Path
 
 import pytest
+from playwright.async_api import async_playwright, expect
 
 from model.answering import Voice
 from model.asking import Pair, Said, ask_both
@@ -26,6 +27,7 @@ from model.probes import INJECTIONS, REGRESSION, Part, Probe, held_out, injectio
 from model.prompt import NOT_ON_PAGE
 from model.weighing import Group, by_name, figures_of, groups_of, seconds_of, toss_of, worst_of
 from records import Comparison, Decision, Passage
+from tests.test_review_browser import FLAGS
 from tests.training_data import an_example, write_dataset
 
 NOW = datetime(2026, 11, 25, 2, 30, tzinfo=UTC)
@@ -357,9 +359,35 @@ def test_the_report_tells_the_decision_and_nothing_hostile_becomes_markup(findin
     assert read.tags.count("svg") == 3
     for sentence in finding.comparison.reasons:
         assert sentence in read.text
-    for figure in finding.comparison.figures:
-        assert figure.name.replace("_", " ") in read.text
+    for words in ("strict accuracy", "attack success", "latency p95, s", "size, MB", "intranet.example (30)"):
+        assert words in read.text
     assert all(svg.startswith("<svg") for svg in drawn(finding).values())
+
+
+@pytest.mark.browser
+async def test_a_browser_shows_the_report_and_runs_and_fetches_nothing(
+    finding: Finding, tmp_path: Path, chromium: str
+) -> None:
+    write_report(tmp_path, finding)
+    fetched: list[str] = []
+    said_aloud: list[str] = []
+    async with async_playwright() as driver:
+        browser = await driver.chromium.launch(executable_path=chromium, args=FLAGS)
+        view = await browser.new_page(viewport={"width": 390, "height": 800}, color_scheme="dark")
+        view.on("request", lambda request: fetched.append(request.url))
+        view.on("dialog", lambda dialog: said_aloud.append(dialog.message))
+        view.on("console", lambda message: said_aloud.append(message.text))
+        address = (tmp_path / REPORT).as_uri()
+        await view.goto(address)
+        await expect(view.locator(".decision")).to_have_text("Hold")
+        await expect(view.locator("svg")).to_have_count(3)
+        dark = await view.evaluate("getComputedStyle(document.body).backgroundColor")
+        await view.emulate_media(color_scheme="light")
+        assert await view.evaluate("getComputedStyle(document.body).backgroundColor") != dark
+        assert await view.evaluate("document.documentElement.scrollWidth") <= 390
+        await browser.close()
+    assert fetched == [address]
+    assert said_aloud == []
 
 
 def test_what_was_found_survives_the_disk_and_forgets_what_is_deleted(
