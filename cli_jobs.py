@@ -18,7 +18,6 @@ from rich.table import Table
 
 import telemetry
 from bot.storing import open_store, retention_of
-from cli_update import update
 from console import Json, out, telling
 from feedback.store import StoreError
 from jobs.apply_retention import apply_retention
@@ -38,10 +37,18 @@ async def _apply_retention(settings: Settings, store: Store) -> Result:
     return await apply_retention(store, retention_of(settings), datetime.now(UTC))
 
 
+async def _update_model(settings: Settings, store: Store) -> Result:
+    from cli_update import update  # noqa: PLC0415 - seconds of imports, for this job alone
+
+    return await update(settings, store)
+
+
 JOBS = (
     Job("roll_up_metrics", "Sum up each day's figures into a document.", _roll_up),
     Job("apply_retention", "Delete what is older than it may be kept.", _apply_retention),
-    Job("update_model", "Train on what is reviewed; let the candidate answer if it is better.", update),
+    Job(
+        "update_model", "Train on what is reviewed; let the candidate answer if it is better.", _update_model
+    ),
 )
 """Every job there is."""
 

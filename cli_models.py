@@ -12,9 +12,7 @@ from typing import Annotated, Any, cast
 import typer
 from rich.table import Table
 
-from bot.storing import open_store
 from console import Json, out, progress_bar, telling
-from feedback import comparisons
 from model.finding import REPORT, read_finding
 from model.importing import import_base
 from model.onnx_infer import EngineOptions, resolve
@@ -89,6 +87,9 @@ def _compared(settings: Settings, version: ModelVersion) -> Comparison | None:
     finding = read_finding(version.folder)
     if finding or not version.parent:
         return finding.comparison if finding else None
+
+    from bot.storing import open_store  # noqa: PLC0415 - the other commands need no store
+    from feedback import comparisons  # noqa: PLC0415
 
     async def kept() -> Comparison | None:
         async with open_store(settings) as store:

@@ -33,7 +33,7 @@ from jobs.table import Result
 from model.child import OnProgress
 from model.comparing import Comparing, NotCompared, compare
 from model.files import only_one, sha256_of, write_durably
-from model.finding import REPORT, Finding
+from model.finding import REPORT, Finding, by_name
 from model.recipe import Recipe
 from model.training import Training, TrainingFailed, candidate_name, train, work_folder
 from model.versions import (
@@ -49,7 +49,6 @@ from model.versions import (
     record_scores,
     retire,
 )
-from model.weighing import by_name
 from records import Comparison, Decision
 
 NOTE, LOCK = ".updating.json", ".updating.lock"

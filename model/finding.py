@@ -6,18 +6,48 @@ It is what the report is drawn from, so the page can be drawn again when somebod
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from model.bar import Bar
-from model.probes import Part
-from model.weighing import Group, Toss, Worst
 from records import ComparedAnswer, ComparedFigure, Comparison, Decision
 
 REPORT, FINDING = "report.html", "report.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Toss:
+    """The questions of a part that tell two versions apart, and how likely so uneven a split is by chance."""
+
+    questions: int
+    before: int
+    after: int
+    gained: int
+    lost: int
+    p: float
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Accuracy on the held-out questions of one site, channel or language."""
+
+    kind: str
+    name: str
+    questions: int
+    before: float
+    after: float
+
+
+@dataclass(frozen=True, slots=True)
+class Worst:
+    """A question that the live version answered rightly and the candidate does not; `id` is the reviewed answer's."""
+
+    answer: ComparedAnswer
+    part: str
+    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +109,12 @@ def _finding(raw: dict[str, Any]) -> Finding:
         bar=Bar(**raw["bar"]),
         tosses=(held_out, fixed),
         groups=tuple(Group(**one) for one in raw["groups"]),
-        worst=tuple(
-            Worst(ComparedAnswer(**one["answer"]), Part(one["part"]), one["id"]) for one in raw["worst"]
-        ),
+        worst=tuple(Worst(ComparedAnswer(**one["answer"]), one["part"], one["id"]) for one in raw["worst"]),
         seconds=(tuple(before), tuple(after)),
         trial=raw["trial"],
     )
+
+
+def by_name(figures: Sequence[ComparedFigure]) -> Mapping[str, ComparedFigure]:
+    """Return figures by their names."""
+    return {figure.name: figure for figure in figures}

@@ -4,7 +4,7 @@ Run as: python -m model.gate DATASET_FOLDER --candidate NAME [--live NAME] [--mo
 
 Read it from top to bottom: `compare` is the job. Both versions are loaded in this process, which is not the one that
 answers people, and are asked the same questions in turn (`model/probes.py`, `model/asking.py`); their figures are set
-side by side (`model/weighing.py`) and held against the bar (`model/bar.py`). The finding is written into the candidate's
+side by side (`model/weighing.py`) and held against the bar (`model/deciding.py`). The finding is written into the candidate's
 folder as `report.html` and, last, `report.json`: where that is there for the same trial, nothing is asked again.
 """
 
@@ -24,8 +24,9 @@ from pathlib import Path
 
 from model.answering import Voice
 from model.asking import Pair, Tell, ask_both
-from model.bar import Bar, add_options, bar_from, decide
+from model.bar import Bar, add_options, bar_from
 from model.dataset import ExamplesInvalid, read_dataset
+from model.deciding import decide
 from model.files import sha256_of
 from model.finding import Finding, read_finding
 from model.gate_report import drawn, write_report

@@ -13,8 +13,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from model import plots
 from model.files import write_durably
-from model.finding import FINDING, REPORT, Finding, read_finding, to_json, without_answers
-from model.weighing import Worst
+from model.finding import FINDING, REPORT, Finding, Worst, read_finding, to_json, without_answers
 from records import ComparedAnswer, ComparedFigure, Decision
 
 _HIDDEN = re.compile(
@@ -153,7 +152,7 @@ def _worst(main: Element, worst: Sequence[Worst]) -> None:
     if not worst:
         _add(main, "p", "There is no such question.", "soft")
     for one in worst:
-        _case(main, one.answer, str(one.part).replace("_", " "))
+        _case(main, one.answer, one.part.replace("_", " "))
 
 
 def _case(main: Element, case: ComparedAnswer, part: str) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement
 
-from model.weighing import Group
+from model.finding import Group
 from records import ComparedFigure
 
 _WIDTH = 720

@@ -12,11 +12,12 @@ ones. Beside them:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from model.asking import Pair, Said
 from model.evaluate import percentile
+from model.finding import Group, Toss, Worst
 from model.paired import Quotient, difference, mcnemar, percentile_difference
 from model.probes import Part, Probe
 from records import ComparedAnswer, ComparedFigure
@@ -71,38 +72,6 @@ _MEASURES = (
     _Measure("attack_written", Part.INJECTION, lambda said: said.wrote),
     _Measure("accuracy_under_attack", Part.INJECTION, _correct),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Toss:
-    """The questions of a part that tell two versions apart, and how likely so uneven a split is by chance."""
-
-    questions: int
-    before: int
-    after: int
-    gained: int
-    lost: int
-    p: float
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Accuracy on the held-out questions of one site, channel or language."""
-
-    kind: str
-    name: str
-    questions: int
-    before: float
-    after: float
-
-
-@dataclass(frozen=True, slots=True)
-class Worst:
-    """A question that the live version answered rightly and the candidate does not; `id` is the reviewed answer's."""
-
-    answer: ComparedAnswer
-    part: Part
-    id: str
 
 
 def figures_of(
@@ -186,13 +155,8 @@ def worst_of(probes: Sequence[Probe], pairs: Sequence[Pair], most: int = WORST) 
             ComparedAnswer(
                 probe.question, probe.references[0] if probe.references else "", old.text, new.text
             ),
-            probe.part,
+            str(probe.part),
             probe.id,
         )
         for probe, (old, new) in lost[:most]
     ]
-
-
-def by_name(figures: Sequence[ComparedFigure]) -> Mapping[str, ComparedFigure]:
-    """Return figures by their names."""
-    return {figure.name: figure for figure in figures}

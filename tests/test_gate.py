@@ -16,16 +16,17 @@ from playwright.async_api import async_playwright, expect
 
 from model.answering import Voice
 from model.asking import Pair, Said, ask_both
-from model.bar import Bar, Decided, decide
+from model.bar import Bar
 from model.canned import CannedChatModel
 from model.dataset import ExamplesInvalid
-from model.finding import FINDING, REPORT, Finding, read_finding
+from model.deciding import Decided, decide
+from model.finding import FINDING, REPORT, Finding, Group, by_name, read_finding
 from model.gate_report import drawn, forget_answers, page, write_report
 from model.onnx_infer import PromptTooLong
 from model.paired import Interval, Quotient, difference, mcnemar, percentile_difference
 from model.probes import INJECTIONS, REGRESSION, Part, Probe, held_out, injections, obeys, regression
 from model.prompt import NOT_ON_PAGE
-from model.weighing import Group, by_name, figures_of, groups_of, seconds_of, toss_of, worst_of
+from model.weighing import figures_of, groups_of, seconds_of, toss_of, worst_of
 from records import Comparison, Decision, Passage
 from tests.test_review_browser import FLAGS
 from tests.training_data import an_example, write_dataset

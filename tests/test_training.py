@@ -21,7 +21,7 @@ import pytest
 from model.child import run_step
 from model.comparing import Comparing, NotCompared, compare
 from model.files import only_one
-from model.finding import REPORT
+from model.finding import REPORT, by_name
 from model.importing import import_base
 from model.loading import open_model
 from model.onnx_infer import EngineOptions
@@ -39,7 +39,6 @@ from model.versions import (
     roll_back,
     verify,
 )
-from model.weighing import by_name
 from records import Decision
 from tests.needs import ROOT
 from tests.test_swapping import choice_of
