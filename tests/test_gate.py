@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 from collections.abc import Iterable, Sequence
@@ -13,7 +14,11 @@ from pathlib import Path
 
 import pytest
 from playwright.async_api import async_playwright, expect
+from typer.testing import CliRunner
 
+from cli_models import models_app
+from feedback import comparisons
+from feedback.sqlite import SqliteStore
 from model.answering import Voice
 from model.asking import Pair, Said, ask_both
 from model.bar import Bar
@@ -26,9 +31,11 @@ from model.onnx_infer import PromptTooLong
 from model.paired import Interval, Quotient, difference, mcnemar, percentile_difference
 from model.probes import INJECTIONS, REGRESSION, Part, Probe, held_out, injections, obeys, regression
 from model.prompt import NOT_ON_PAGE
+from model.versions import NotPossible
 from model.weighing import figures_of, groups_of, seconds_of, toss_of, worst_of
 from records import Comparison, Decision, Passage
 from tests.test_review_browser import FLAGS
+from tests.test_versions import make_version
 from tests.training_data import an_example, write_dataset
 
 NOW = datetime(2026, 11, 25, 2, 30, tzinfo=UTC)
@@ -363,6 +370,36 @@ def test_the_report_tells_the_decision_and_nothing_hostile_becomes_markup(findin
     for words in ("strict accuracy", "attack success", "latency p95, s", "size, MB", "intranet.example (30)"):
         assert words in read.text
     assert all(svg.startswith("<svg") for svg in drawn(finding).values())
+
+
+def test_commands_show_what_the_gate_said_and_where_its_report_is(finding: Finding, tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    make_version(models, "tiny-int8")
+    here = make_version(models, "tiny-3f0c-int8", parent="tiny-int8")
+    write_report(here.folder, finding)
+    make_version(models, "tiny-away-int8", parent="tiny-int8")
+    away = replace(finding.comparison, candidate="tiny-away-int8")
+
+    async def keep() -> None:
+        store = SqliteStore.open(tmp_path / "askpage.sqlite3")
+        await comparisons.put(store.documents, away)
+        await store.close()
+
+    asyncio.run(keep())
+
+    def said_by(*arguments: str) -> str:
+        options = [*arguments, "--data-dir", str(tmp_path)]
+        return CliRunner().invoke(models_app, options, env={"COLUMNS": "200"}).output
+
+    for name in ("tiny-3f0c-int8", "tiny-away-int8"):
+        shown = said_by("show", name)
+        assert "The gate: hold (2026-11-25, beside tiny-int8, on 62 questions)" in shown
+        assert finding.comparison.reasons[0] in shown
+        assert json.loads(said_by("show", name, "--json"))["comparison"]["decision"] == "hold"
+    assert "The gate" not in said_by("show", "tiny-int8")
+    assert said_by("report", "tiny-3f").strip() == str(here.folder / REPORT)
+    refusal = CliRunner().invoke(models_app, ["report", "tiny-int8", "--data-dir", str(tmp_path)])
+    assert isinstance(refusal.exception, NotPossible)
 
 
 @pytest.mark.browser

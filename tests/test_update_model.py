@@ -10,18 +10,22 @@ import subprocess
 import sys
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bot.learned import forgetting
 from feedback import comparisons
 from feedback.building import Work, build
 from feedback.card import Card
 from feedback.datasets import examples_in
+from feedback.deletions import Deletion, Deletions
 from feedback.desk import Desk
 from feedback.examples import ExampleRules, Reviewed
+from feedback.people import Around, delete
 from feedback.plain import to_json
 from feedback.sqlite import SqliteStore
 from jobs.update_model import NOTE, Begun, Plan, UpdateFailed, clean, update_model
@@ -44,6 +48,7 @@ from model.versions import (
     verify,
 )
 from records import ComparedAnswer, ComparedFigure, Comparison, Decision, TrainingExample
+from settings import Settings
 from tests.learners import Rules, learn, make_learner, shuffled, topic_of, voice
 from tests.learnt import LATER, Store, corrected, either_store, keep, passage
 from tests.needs import ROOT
@@ -399,6 +404,29 @@ async def test_a_note_of_what_answers_people_takes_nothing_away(house: House) ->
         assert not (house.models / NOTE).exists()
     assert find_version(house.models, "next-int8")
     assert Begun("a", "b", "c") != Begun("a", "b", "d")
+
+
+async def test_who_deletes_their_data_is_in_no_report_any_more(house: House) -> None:
+    await keep(house.store, [*reviewed(HOURS, range(30), by="ada"), *reviewed(HOURS, range(100, 130))])
+    house.changed = shuffled
+    finding, _ = await house.refused()
+    folder = house.models / finding.comparison.candidate
+    theirs = {one.id for one in finding.worst if one.id.startswith("a000")}
+    assert theirs
+    others = [one.answer for one in finding.worst if one.id not in theirs]
+    deletion = await Deletions(house.store.documents).begin(
+        Deletion("ada", "one", datetime.now(UTC), by="ada")
+    )
+    await delete(house.store, deletion, Around(forgetting(Settings(data_dir=house.folder))))
+    left = read_finding(folder)
+    kept = await comparisons.latest(house.store.documents)
+    assert left is not None
+    assert kept is not None
+    assert [*left.comparison.worst] == others
+    assert [*kept.worst] == others
+    for gone in theirs:
+        asked = next(one.answer.question_text for one in finding.worst if one.id == gone)
+        assert asked not in (folder / REPORT).read_text("utf-8")
 
 
 # Killed
