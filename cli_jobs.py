@@ -32,8 +32,6 @@ from feedback.store import StoreError
 from jobs.running import ELSEWHERE, NOT_DUE, TOLD, run_alone, who_we_are
 from jobs.schedule import PREFIX, Schedule, schedule_of
 from jobs.table import Job, Result, Store
-from jobs.watch_canary import watch_canary
-from model.canary import CanaryRules
 from options import with_settings
 from settings import Settings
 
@@ -102,6 +100,9 @@ async def _apply_retention(settings: Settings, store: Store) -> Result:
 
 
 async def _watch_canary(settings: Settings, store: Store) -> Result:
+    from jobs.watch_canary import watch_canary  # noqa: PLC0415
+    from model.canary import CanaryRules  # noqa: PLC0415
+
     rules = CanaryRules(
         margin=settings.canary_margin,
         min_votes=settings.canary_min_votes,
@@ -110,6 +111,12 @@ async def _watch_canary(settings: Settings, store: Store) -> Result:
         days=settings.canary_days,
     )
     return await watch_canary(store, settings.models_dir, rules, datetime.now(UTC))
+
+
+async def _update_model(settings: Settings, store: Store) -> Result:
+    from cli_update import update  # noqa: PLC0415
+
+    return await update(settings, store)
 
 
 JOBS = (
@@ -129,6 +136,9 @@ JOBS = (
         "watch_canary",
         "Roll back a canary that pleases less, fails or is slow; promote a good one.",
         _watch_canary,
+    ),
+    Job(
+        "update_model", "Train on what is reviewed; let the candidate answer if it is better.", _update_model
     ),
 )
 """Every job there is."""

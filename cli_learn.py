@@ -22,7 +22,9 @@ from feedback.datasets import DatasetError, difference, find_dataset, list_datas
 from feedback.deletions import left_out
 from feedback.desk import Desk
 from feedback.examples import ExampleRules, Mask
+from feedback.reviewed import Tell
 from feedback.trust import RatingScale
+from jobs.table import Store
 from model import prompt
 from model.answering import follows
 from options import with_settings
@@ -63,12 +65,17 @@ async def _build(settings: Settings) -> Card:
             done[step] = done.get(step, 0) + more
             bar.update(task, description=step, completed=done[step])
 
-        embedder = await asyncio.to_thread(Embedder)
         async with open_store(settings) as store:
-            masks = await asyncio.to_thread(masking)
-            work = Work(datetime.now(UTC), embedder.embed, tell, opted_out=partial(left_out, store.documents))
-            rules = replace(example_rules(settings), mask=masks)
-            return await build(store, Desk(store.documents), settings.datasets_dir, rules, work)
+            return await build_dataset(settings, store, tell)
+
+
+async def build_dataset(settings: Settings, store: Store, tell: Tell) -> Card:
+    """Make the dataset of everything that is reviewed, masked. Raises DatasetError, StoreError and OSError."""
+    embedder = await asyncio.to_thread(Embedder)
+    masks = await asyncio.to_thread(masking)
+    work = Work(datetime.now(UTC), embedder.embed, tell, opted_out=partial(left_out, store.documents))
+    rules = replace(example_rules(settings), mask=masks)
+    return await build(store, Desk(store.documents), settings.datasets_dir, rules, work)
 
 
 def masking() -> Mask:

@@ -1,9 +1,11 @@
-"""The commands about model versions: `askpage models list | show | diff | import | train | promote | ...`."""
+"""The commands about model versions: `askpage models list | show | report | diff | import | train | ...`."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -11,12 +13,14 @@ import typer
 from rich.table import Table
 
 from console import Json, out, progress_bar, telling
+from model.finding import REPORT, read_finding
 from model.importing import import_base
 from model.onnx_infer import EngineOptions, resolve
 from model.recipe import Recipe
 from model.training import Training, train
 from model.versions import (
     ModelVersion,
+    NotPossible,
     Standing,
     Status,
     canary,
@@ -29,6 +33,7 @@ from model.versions import (
     roll_back,
 )
 from options import with_settings
+from records import Comparison
 from settings import Settings
 
 models_app = typer.Typer(help="The model versions.", no_args_is_help=True)
@@ -61,14 +66,58 @@ def models_list(settings: Settings, as_json: Json = False) -> None:
 def models_show(settings: Settings, name: Name = "live", as_json: Json = False) -> None:
     """Show one version: what it learned from, how, and what was measured."""
     version = _find(settings, name)
+    compared = _compared(settings, version)
     row = _row(version, read_standing(settings.models_dir)) | {"files": dict(version.files)}
     if as_json:
+        row |= (
+            {"comparison": asdict(compared) | {"compared_at": str(compared.compared_at)}} if compared else {}
+        )
         print(json.dumps(row))  # noqa: T201 - the command's output
         return
     table = Table("What", "Value")
     for what, value in _flat(row).items():
         table.add_row(what, _cell(value))
     out.print(table)
+    if compared:
+        _print_comparison(compared)
+
+
+def _compared(settings: Settings, version: ModelVersion) -> Comparison | None:
+    """Return what the gate said of a version: its report tells, or, where that lies on another machine, the store."""
+    finding = read_finding(version.folder)
+    if finding or not version.parent:
+        return finding.comparison if finding else None
+
+    from bot.storing import open_store  # noqa: PLC0415 - the other commands need no store
+    from feedback import comparisons  # noqa: PLC0415
+
+    async def kept() -> Comparison | None:
+        async with open_store(settings) as store:
+            return await comparisons.get(store.documents, version.name)
+
+    return asyncio.run(kept())
+
+
+def _print_comparison(compared: Comparison) -> None:
+    on = f"{compared.compared_at:%Y-%m-%d}, beside {compared.live}, on {compared.questions} questions"
+    out.print(f"\nThe gate: {compared.decision} ({on})", markup=False, highlight=False)
+    table = Table("Figure", "Live", "Candidate", "Difference, 95 %")
+    for one in compared.figures:
+        between = "–" if one.low is None or one.high is None else f"{one.low:+.3g} to {one.high:+.3g}"
+        table.add_row(one.name.replace("_", " "), _cell(one.before), _cell(one.after), between)
+    out.print(table)
+    for sentence in compared.reasons:
+        out.print(f"- {sentence}", markup=False, highlight=False, soft_wrap=True)
+
+
+@models_app.command("report")
+@with_settings
+def models_report(settings: Settings, name: Name) -> None:
+    """Print where the report of a version's comparison with the live one is: a page for a browser."""
+    report = _find(settings, name).folder / REPORT
+    if not report.is_file():
+        raise NotPossible(f"{name} was not compared with a live version on this machine: there is no report")
+    print(report.resolve())  # noqa: T201 - the command's output
 
 
 @models_app.command("diff")

@@ -139,6 +139,56 @@ class Settings(BaseSettings):
         description="Where MLflow keeps the figures of trainings; empty: a file in data_dir; off: nowhere.",
     )
 
+    # Updates
+    update_least_reviews: int = Field(
+        50, ge=1, description="Reviewed answers that have to be new before an update is trained."
+    )
+    promotion: Literal["auto", "manual"] = Field(
+        "auto", description="Let a better candidate answer by itself, or wait until a person promotes it."
+    )
+    canary_share: float = Field(
+        0.1,
+        gt=0,
+        le=1,
+        description="Share of the conversations that a better candidate answers at first, 0 to 1; 1 is all.",
+    )
+    keep_versions: int = Field(3, ge=1, description="Retired model versions that an update leaves.")
+    gate_least_questions: int = Field(
+        50, ge=1, description="Held-out questions without which nothing is promoted."
+    )
+    gate_most_questions: int = Field(400, ge=1, description="Most held-out questions that are asked.")
+    gate_least_gain: float = Field(
+        0.02,
+        ge=0,
+        le=1,
+        description="Gain in accuracy on the held-out questions that is asked of a candidate, 0 to 1.",
+    )
+    gate_most_precision_loss: float = Field(
+        0.02, ge=0, le=1, description="Loss of precision that a candidate may bring, 0 to 1."
+    )
+    gate_most_regression: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="Loss of accuracy on the fixed questions that a candidate may bring, 0 to 1.",
+    )
+    gate_most_injection: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of the planted instructions by which more may succeed with a candidate, 0 to 1.",
+    )
+    gate_most_latency: float = Field(
+        0.25, ge=0, description="Share by which answers (95th percentile) may take longer."
+    )
+    gate_regression: str = Field(
+        "", description="File of fixed questions, JSON Lines (docs/gate.md); empty: the project's own."
+    )
+    gate_injections: Words = Field(
+        default=[],
+        description="More files of instructions to plant in passages, comma-separated (docs/gate.md).",
+    )
+
     # Bot Framework
     app_id: str = Field(
         "", description="Microsoft app id of the bot. Empty: no authentication, loopback only."
@@ -339,6 +389,12 @@ class Settings(BaseSettings):
     schedule_apply_retention: str = Field(
         "15 3 * * *", description="When records are deleted that are older than they may be kept; cron."
     )
+    schedule_watch_canary: str = Field(
+        "3-59/15 * * * *", description="When it is looked how people like the canary; cron."
+    )
+    schedule_update_model: str = Field(
+        "30 1 * * *", description="When a model version is trained on what is reviewed, and compared; cron."
+    )
 
     # Telemetry
     telemetry: Literal["none", "console", "otlp", "appinsights", "azuremonitor"] = Field(
@@ -389,6 +445,7 @@ class Settings(BaseSettings):
         "trainable_channels",
         "reviewers",
         "reviewer_groups",
+        "gate_injections",
         mode="before",
     )
     @classmethod

@@ -7,14 +7,19 @@ from collections.abc import Collection, Sequence
 
 from feedback.datasets import forget, trained_on
 from feedback.deletions import ForgetExamples, ForgottenExamples
+from model.gate_report import forget_answers
 from model.versions import list_versions
 from settings import Settings
 
 
 def forgetting(settings: Settings) -> ForgetExamples:
-    """Return what takes examples out of the data sets of this installation, and names the models that saw them."""
+    """Return what takes examples out of the data sets of this installation, and names the models that saw them.
+
+    What stands of them in reports about versions is taken out, too.
+    """
 
     def forget_now(answer_ids: Collection[str], person: str) -> Sequence[ForgottenExamples]:
+        forget_answers(settings.models_dir, answer_ids)
         erased = forget(settings.datasets_dir, answer_ids, [person])
         if not erased:
             return []

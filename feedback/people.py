@@ -27,7 +27,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import telemetry
-from feedback import audit, model_board, optout
+from feedback import audit, comparisons, model_board, optout
 from feedback.anonymous import anonymise_answers, anonymise_reviews
 from feedback.deletions import KIND, Deletion, Deletions, ForgetExamples, ForgottenExamples
 from feedback.desk import ASKER, Desk, Shown
@@ -121,6 +121,7 @@ class _Deleting:
 
     async def _forget_examples(self, page: str, answers: Sequence[str]) -> None:
         """Let the data sets forget a page of answers, once, and keep what they tell."""
+        await comparisons.strike_out(self._documents, answers)
         known = self._deletion.examples
         if page not in known:
             found = await self._around.forget_examples(answers, self._deletion.person)

@@ -25,7 +25,7 @@ from feedback.job_runs import DONE, FAILED, RUNNING, STOPPED, JobRun, job_run, k
 from feedback.lease import HOLD_S, Held, Lease
 from feedback.store import StoreError, moment
 from jobs.schedule import Schedule
-from jobs.table import Result
+from jobs.table import JobFailed, Result
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ async def _end_of(name: str, lease: Lease, work: Work) -> Ended:
         return Ended(STOPPED, {}, TOLD, TOLD)
     except LeaseLost:
         return Ended(STOPPED, {}, LOST, LOST)
-    except StoreError as error:
+    except (StoreError, JobFailed) as error:
         return Ended(FAILED, {}, str(error), str(error))
     except Exception as error:
         log.exception("the job %s failed", name)

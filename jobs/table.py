@@ -24,6 +24,10 @@ class Store(Records, Protocol):
         ...
 
 
+class JobFailed(Exception):
+    """A job came to nothing for a reason that a person can mend; the message is a sentence."""
+
+
 Result = Mapping[str, object]
 """What a job did: names and figures."""
 

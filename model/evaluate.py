@@ -62,6 +62,11 @@ class Judged:
     contained: bool
     correct: bool
 
+    @property
+    def strict(self) -> bool:
+        """Whether it is correct by F1 alone."""
+        return self.f1 >= _CORRECT_F1 if self.item.references else self.correct
+
 
 @dataclass(frozen=True, slots=True)
 class Scores:
@@ -149,9 +154,7 @@ def score(results: Sequence[Judged]) -> Scores:
         count=len(results),
         accuracy=_share(result.correct for result in results),
         precision=_share(result.correct for result in attempted),
-        strict_accuracy=_share(
-            result.f1 >= _CORRECT_F1 if result.item.references else result.correct for result in results
-        ),
+        strict_accuracy=_share(result.strict for result in results),
         exact_match=_share(result.exact for result in answerable),
         f1=fmean(result.f1 for result in answerable) if answerable else None,
         contained=_share(result.contained for result in answerable),

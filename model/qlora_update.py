@@ -41,10 +41,10 @@ from model.chat_text import ChatText
 from model.dataset import Dataset, Encoded, ExamplesInvalid, encode, read_dataset
 from model.export_onnx import BUNDLED, Refused, build, version_of_builder, weights_of
 from model.files import hashes_of, only_one, sync_files, whole_folder, write_durably
-from model.importing import version_name
 from model.recipe import Recipe, add_options, recipe_from
 from model.reporting import Report, Shown, end_with_parent
 from model.tracking import Tracking, open_tracking
+from model.training import candidate_name, work_folder
 from model.versions import (
     ModelVersion,
     VersionError,
@@ -73,13 +73,12 @@ class Update:
     @property
     def name(self) -> str:
         """The version's name: the same examples, parent and recipe are the same training."""
-        digest = self.recipe.digest(self.dataset.sha256, self.parent.name)
-        return f"{version_name(self.parent.base, digest)}-{self.parent.precision}"
+        return candidate_name(self.parent, self.recipe, self.dataset.sha256)
 
     @property
     def work(self) -> Path:
         """Where what is finished lies until everything is."""
-        return self.models_dir / f".{self.name}.part"
+        return work_folder(self.models_dir, self.name)
 
     @property
     def going_on(self) -> Path | None:

@@ -1,6 +1,6 @@
 """Where the figures of a training go, if anywhere: MLflow, in a file of this machine or on a server.
 
-Nothing here is needed to train: a training speaks to `Tracking`, a Protocol of three lines. MLflow's own reports to
+Nothing here is needed to train: a training speaks to `Tracking`, a Protocol of four lines. MLflow's own reports to
 its makers are off (`quiet.py`).
 """
 
@@ -33,6 +33,12 @@ class Tracking(Protocol):
         """It is over: FINISHED, FAILED or KILLED; `notes` is what should stand beside it."""
         ...
 
+    def compared(
+        self, run: str, figures: Mapping[str, float], notes: Mapping[str, str], files: Mapping[str, str]
+    ) -> None:
+        """What `run` made was compared with another version; `files` are texts by their names."""
+        ...
+
 
 class Untracked:
     """Keeps nothing."""
@@ -44,6 +50,11 @@ class Untracked:
         """Nobody hears of it."""
 
     def end(self, status: str, notes: Mapping[str, str]) -> None:
+        """Nobody hears of it."""
+
+    def compared(
+        self, run: str, figures: Mapping[str, float], notes: Mapping[str, str], files: Mapping[str, str]
+    ) -> None:
         """Nobody hears of it."""
 
 
@@ -76,6 +87,16 @@ class MlflowTracking:
         for key, value in notes.items():
             self._client.set_tag(self._run, key, value)
         self._client.set_terminated(self._run, status)
+
+    def compared(
+        self, run: str, figures: Mapping[str, float], notes: Mapping[str, str], files: Mapping[str, str]
+    ) -> None:
+        for key, value in figures.items():
+            self._client.log_metric(run, key, value)
+        for key, value in notes.items():
+            self._client.set_tag(run, key, value)
+        for name, text in files.items():
+            self._client.log_text(run, text, f"gate/{name}")
 
     def _goes_on(self, run: str) -> bool:
         from mlflow.exceptions import MlflowException  # noqa: PLC0415

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.child import OnProgress, StepFailed, run_step
+from model.importing import version_name
 from model.recipe import Recipe
 from model.versions import ModelVersion, find_version
 
@@ -29,6 +30,16 @@ class Training:
     recipe: Recipe
     parent: str = ""
     tracking: str = "off"
+
+
+def candidate_name(parent: ModelVersion, recipe: Recipe, dataset_sha256: str) -> str:
+    """Return the version's name: the same examples, parent and recipe are the same training."""
+    return f"{version_name(parent.base, recipe.digest(dataset_sha256, parent.name))}-{parent.precision}"
+
+
+def work_folder(models_dir: Path, name: str) -> Path:
+    """Return where what is finished of a version lies until everything is."""
+    return models_dir / f".{name}.part"
 
 
 def train(training: Training, *, on_progress: OnProgress) -> ModelVersion:

@@ -19,9 +19,13 @@ from typing import Any
 import pytest
 
 from model.child import run_step
+from model.comparing import Comparing, NotCompared, compare
 from model.files import only_one
+from model.finding import REPORT, by_name
 from model.importing import import_base
 from model.loading import open_model
+from model.onnx_infer import EngineOptions
+from model.probes import REGRESSION
 from model.recipe import Recipe
 from model.training import Training, TrainingFailed, train
 from model.versions import (
@@ -35,6 +39,7 @@ from model.versions import (
     roll_back,
     verify,
 )
+from records import Decision
 from tests.needs import ROOT
 from tests.test_swapping import choice_of
 from tests.training_data import an_example, write_dataset
@@ -198,6 +203,43 @@ def test_every_step_is_tracked(trained: Path) -> None:
 
 
 @pytest.mark.model
+def test_the_comparison_is_tracked_with_the_training_and_not_made_twice(
+    trained: Path, dataset: Path, tmp_path: Path
+) -> None:
+    version = candidate(trained)
+    (tmp_path / "fixed.jsonl").write_text(REGRESSION.read_text("utf-8").splitlines()[0])
+    comparing = Comparing(
+        dataset,
+        trained,
+        version.name,
+        "tiny-int8",
+        regression=tmp_path / "fixed.jsonl",
+        engine=EngineOptions(device="cpu", threads=1, context_tokens=900),
+        answer_tokens=8,
+        tracking="",
+    )
+    steps: list[str] = []
+    finding = compare(comparing, on_progress=lambda step, _: steps.append(step))
+    assert "asking both versions, 26 of 26" in steps
+    assert finding.comparison.decision is Decision.HOLD
+    tracked = trained.parent / "tracking"
+    with sqlite3.connect(tracked / "mlflow.sqlite3") as kept:
+        figures = dict(kept.execute("SELECT key, value FROM metrics WHERE key LIKE 'gate_%'"))
+        tags = dict(kept.execute("SELECT key, value FROM tags"))
+    accuracy = by_name(finding.comparison.figures)["accuracy"]
+    assert figures["gate_accuracy_candidate"] == accuracy.after
+    assert (tags["decision"], tags["compared_with"]) == ("hold", "tiny-int8")
+    files = {file.name: file.read_text("utf-8") for file in tracked.rglob("gate/*")}
+    assert sorted(files) == ["figures.csv", "intervals.svg", "seconds.svg"]
+    assert not [text for text in files.values() if "office" in text.lower()], "nothing that anybody wrote"
+    again: list[str] = []
+    assert compare(comparing, on_progress=lambda step, _: again.append(step)) == finding
+    assert again == ["compared"]
+    with pytest.raises(NotCompared, match="no model version 'unknown'"):
+        compare(replace(comparing, candidate="unknown"), on_progress=silent)
+
+
+@pytest.mark.model
 async def test_what_was_learned_answers_once_it_is_promoted_and_no_more_once_it_is_rolled_back(
     trained: Path,
 ) -> None:
@@ -325,20 +367,56 @@ def test_two_processes_learn_what_one_does(
 # The default model
 
 
+@pytest.fixture(scope="module")
+def stepped(default_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ModelVersion]:
+    """A dataset, and what the default model became that learned a step from it."""
+    folder = tmp_path_factory.mktemp("stepped")
+    shutil.copytree(default_model, folder / "models" / default_model.name, copy_function=os.link)
+    promote(folder / "models", default_model.name)
+    dataset = write_dataset(
+        folder / "data", [an_example(number, held_out=number >= 4) for number in range(8)]
+    )
+    recipe = Recipe(weights="nf4", epochs=1, batch=4, validation_share=0.0, checkpointing=True, device="cpu")
+    return dataset, train(Training(dataset, folder / "models", recipe), on_progress=silent)
+
+
 @pytest.mark.model
 @pytest.mark.timeout(1500)
 def test_the_default_model_takes_a_step_in_four_bits_and_comes_out_whole(
-    default_model: Path, tmp_path: Path
+    stepped: tuple[Path, ModelVersion],
 ) -> None:
-    shutil.copytree(default_model, tmp_path / "models" / default_model.name, copy_function=os.link)
-    promote(tmp_path / "models", default_model.name)
-    folder = write_dataset(tmp_path / "data", [an_example(number) for number in range(4)])
-    recipe = Recipe(weights="nf4", epochs=1, batch=4, validation_share=0.0, checkpointing=True, device="cpu")
-    version = train(Training(folder, tmp_path / "models", recipe), on_progress=silent)
+    _, version = stepped
     assert verify(version.folder) == version
     assert version.training["steps"] == 1
     assert version.training["agreement"]["same"] >= 0.9
     assert version.licence == "apache-2.0"
+
+
+@pytest.mark.model
+@pytest.mark.timeout(600)
+def test_a_step_of_the_default_model_is_no_reason_to_replace_it(
+    stepped: tuple[Path, ModelVersion], default_model: Path, tmp_path: Path
+) -> None:
+    dataset, version = stepped
+    lines = REGRESSION.read_text("utf-8").splitlines(keepends=True)
+    (tmp_path / "fixed.jsonl").write_text("".join([*lines[:2], lines[-1]]))
+    comparing = Comparing(
+        dataset,
+        version.folder.parent,
+        version.name,
+        default_model.name,
+        regression=tmp_path / "fixed.jsonl",
+        answer_tokens=16,
+    )
+    finding = compare(comparing, on_progress=silent)
+    figures = by_name(finding.comparison.figures)
+    assert finding.comparison.decision is Decision.HOLD
+    assert finding.comparison.reasons[0] == (
+        "4 held-out questions were asked: too few to tell, 50 are needed."
+    )
+    assert figures["size_mb"].before == pytest.approx(265, abs=10)
+    assert finding.comparison.questions == 4 + 3 + 20
+    assert (version.folder / REPORT).is_file()
 
 
 def test_an_import_does_not_displace_what_was_learned(tmp_path: Path) -> None:

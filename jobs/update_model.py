@@ -1,0 +1,254 @@
+"""Reviewed answers become a candidate version that is compared with the live one, and meets people only if it is better.
+
+Run as: askpage jobs run update_model
+
+    build      the dataset of everything that is reviewed                        feedback/building.py
+    enough?    else there is nothing to do                                       the setting update_least_reviews
+    train      a candidate, exported and checked against the trained model       model/qlora_update.py
+    compare    candidate and live version on the same questions, a report        model/gate.py
+    decide     record the scores, keep the comparison, then: canary, live, waiting for a person, or retired
+
+Everything can be cut off at any moment, by `kill -9`, too: what is finished lies on the disk, and the next run goes on
+there, unless the reviews have changed since; then it takes away what was begun and begins anew. The live version is
+only read, until a candidate is better.
+
+    UpdateFailed     nothing came of it; the message is for a person
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from feedback import comparisons
+from feedback.card import Card
+from feedback.datasets import EXAMPLES, DatasetMissing, NoExamples, difference, find_dataset, reviews_in
+from feedback.documents import Documents
+from jobs.table import JobFailed, Result
+from model.child import OnProgress
+from model.comparing import Comparing, NotCompared, compare
+from model.files import only_one, sha256_of, write_durably
+from model.finding import REPORT, Finding, by_name
+from model.recipe import Recipe
+from model.training import Training, TrainingFailed, candidate_name, train, work_folder
+from model.versions import (
+    ModelVersion,
+    Status,
+    canary,
+    list_versions,
+    live_version,
+    promote,
+    prune,
+    read_standing,
+    read_version,
+    record_scores,
+    retire,
+)
+from records import Comparison, Decision
+
+NOTE, LOCK = ".updating.json", ".updating.lock"
+_RECORDED = ("accuracy", "strict_accuracy", "precision", "f1", "regression_accuracy", "attack_success")
+
+
+class UpdateFailed(JobFailed):
+    """Nothing came of it; the message is for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How an update is made: where things are, how it learns, what is asked of it, and what a good one becomes.
+
+    `comparing` says how candidates are compared; its dataset, candidate and live version are filled in. `build` makes the
+    dataset, `train` and `compare` are those of `model/`. `promotion` of "manual" lets a good candidate wait for a person;
+    else it answers `canary_share` of the conversations, at 1 all of them. `keep` retired versions stay on the disk.
+    """
+
+    build: Callable[[], Awaitable[Card]]
+    datasets_dir: Path
+    models_dir: Path
+    comparing: Comparing
+    recipe: Recipe = field(default_factory=Recipe)
+    least_reviews: int = 50
+    promotion: Literal["auto", "manual"] = "auto"
+    canary_share: float = 0.1
+    keep: int = 3
+    tracking: str = "off"
+    train: Callable[..., ModelVersion] = train
+    compare: Callable[..., Finding] = compare
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What an update is making: it is noted before anything is made, and forgotten when all is decided."""
+
+    candidate: str
+    dataset: str
+    live: str
+
+
+async def update_model(documents: Documents, plan: Plan, tell: OnProgress) -> Result:
+    """Make an update, or say why there is nothing to do. Raises UpdateFailed, DatasetError, VersionError, StoreError."""
+    plan.models_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        with only_one(plan.models_dir / LOCK, wait=False):
+            return await _update(documents, plan, tell)
+    except BlockingIOError:
+        return _nothing("an update is under way in another process")
+
+
+async def _update(documents: Documents, plan: Plan, tell: OnProgress) -> Result:
+    live = live_version(plan.models_dir)
+    tried = read_standing(plan.models_dir).canary
+    if tried:
+        return _nothing(f"{tried} is being tried by some of the people: promote it, or roll it back")
+    tell("building the dataset", 0.0)
+    try:
+        card = await plan.build()
+    except NoExamples as error:
+        return _nothing(str(error))
+    begun = _begun(plan, card.name, live)
+    if noted(plan.models_dir) != begun:  # what was begun goes on, however few reviews it is about
+        before = await _learned_before(documents, live)
+        new = await asyncio.to_thread(_new_reviews, plan.datasets_dir, card.name, before)
+        clean(plan.models_dir)
+        if new < plan.least_reviews:
+            since = f" since the dataset {before}" if before else ""
+            return _nothing(f"{new} reviewed answers are new{since}; {plan.least_reviews} are needed")
+    write_durably(plan.models_dir / NOTE, json.dumps(asdict(begun)))
+    finding = await _made(plan, begun, tell)
+    return await _decided(documents, plan, begun, finding, tell)
+
+
+def _nothing(why: str) -> Result:
+    return {"did": "nothing", "why": why}
+
+
+def _begun(plan: Plan, dataset: str, live: ModelVersion) -> Begun:
+    learned = sha256_of(plan.datasets_dir / dataset / EXAMPLES)
+    return Begun(candidate_name(live, plan.recipe, learned), dataset, live.name)
+
+
+async def _learned_before(documents: Documents, live: ModelVersion) -> str:
+    """Return the dataset that was learned from last: the live version's, or that of a candidate that was held since."""
+    last = await comparisons.latest(documents)
+    return last.dataset if last and last.live == live.name else live.dataset
+
+
+def _new_reviews(datasets_dir: Path, name: str, before: str) -> int:
+    """How many examples there are that the dataset before has not, or has in other words."""
+    after = find_dataset(datasets_dir, name)
+    try:
+        found = difference(find_dataset(datasets_dir, before), after)
+    except DatasetMissing:  # none was learned from, or it was deleted since
+        return sum(1 for _ in reviews_in(after))
+    return len(found.added) + len(found.changed)
+
+
+async def _made(plan: Plan, begun: Begun, tell: OnProgress) -> Finding:
+    """Train and compare, each in a process of its own."""
+    dataset = plan.datasets_dir / begun.dataset
+    training = Training(dataset, plan.models_dir, plan.recipe, begun.live, plan.tracking)
+    comparing = replace(plan.comparing, dataset=dataset, candidate=begun.candidate, live=begun.live)
+    try:
+        if read_version(plan.models_dir / begun.candidate) is None:
+            await asyncio.to_thread(plan.train, training, on_progress=_share(tell, 0.05, 0.7))
+        return await asyncio.to_thread(plan.compare, comparing, on_progress=_share(tell, 0.7, 0.98))
+    except (TrainingFailed, NotCompared) as error:
+        raise UpdateFailed(str(error)) from error
+
+
+# Decide
+
+
+async def _decided(
+    documents: Documents, plan: Plan, begun: Begun, finding: Finding, tell: OnProgress
+) -> Result:
+    """Do what the gate says. Every step may be done twice; the note goes last."""
+    if read_standing(plan.models_dir).name != begun.live:
+        raise UpdateFailed(f"{begun.live} is live no more: the next run compares with what is live then")
+    compared = finding.comparison
+    tell("recording the scores", 0.98)
+    record_scores(plan.models_dir, begun.candidate, scores_of(compared))
+    await comparisons.put(documents, compared, [one.id for one in finding.worst])
+    tell("deciding", 0.99)
+    became = await asyncio.to_thread(_stand, plan, begun.candidate, compared.decision)
+    (plan.models_dir / NOTE).unlink(missing_ok=True)
+    gone = prune(plan.models_dir, plan.keep)
+    tell("decided", 1.0)
+    return {
+        "did": str(compared.decision),
+        "candidate": begun.candidate,
+        "became": became,
+        "live": read_standing(plan.models_dir).name,
+        "dataset": begun.dataset,
+        "reasons": list(compared.reasons),
+        "report": str(plan.models_dir / begun.candidate / REPORT),
+        "deleted": gone,
+    }
+
+
+def scores_of(compared: Comparison) -> dict[str, object]:
+    """Return what a manifest keeps of a comparison."""
+    named = by_name(compared.figures)
+    figures = {name: round(value, 4) for name in _RECORDED if (value := named[name].after) is not None}
+    return {**figures, "compared_with": compared.live, "gate": str(compared.decision)}
+
+
+def _stand(plan: Plan, candidate: str, decision: Decision) -> str:
+    """Let a candidate stand where it belongs; return where that is. Others that wait for a person wait in vain."""
+    if decision is Decision.HOLD:
+        _retire_waiting(plan.models_dir, candidate)
+        return "retired"
+    for version in list_versions(plan.models_dir):
+        if version.name != candidate and "gate" in version.scores:
+            _retire_waiting(plan.models_dir, version.name)
+    if plan.promotion == "manual":
+        return "waiting"
+    if plan.canary_share < 1:
+        canary(plan.models_dir, candidate, plan.canary_share)
+        return "canary"
+    promote(plan.models_dir, candidate)
+    return "live"
+
+
+def _retire_waiting(models_dir: Path, name: str) -> None:
+    if read_standing(models_dir).status_of(name) is Status.CANDIDATE:
+        retire(models_dir, name)
+
+
+# Clean
+
+
+def noted(models_dir: Path) -> Begun | None:
+    """Return what an update began and did not end."""
+    try:
+        return Begun(**json.loads((models_dir / NOTE).read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def clean(models_dir: Path) -> list[str]:
+    """Take away what an update began and did not end; return the folders. Raises OSError.
+
+    Only what its note names: what a person trains is theirs. What has a place among those who answer stays.
+    """
+    left = noted(models_dir)
+    gone: list[Path] = []
+    if left is not None:
+        waits = read_standing(models_dir).status_of(left.candidate) is Status.CANDIDATE
+        folders = [work_folder(models_dir, left.candidate), *[models_dir / left.candidate] * waits]
+        gone = [folder for folder in folders if folder.is_dir()]
+        for folder in gone:
+            shutil.rmtree(folder)
+    (models_dir / NOTE).unlink(missing_ok=True)
+    return [folder.name for folder in gone]
+
+
+def _share(tell: OnProgress, begin: float, end: float) -> OnProgress:
+    """Tell a step's share of the whole."""
+    return lambda step, done: tell(step, begin + done * (end - begin))

@@ -1,0 +1,146 @@
+"""Two versions are asked the same questions, in turn, and what each of them says is judged.
+
+Both go through the whole of `model/answering.py`, with the passages of the question in place of a search: what is
+compared is what a person would have been shown. What the model wrote before its answer was checked is heard, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.outputs import LLMResult
+
+from model import grounding
+from model.answering import Answering, AnswerRules, Voice, always
+from model.evaluate import Article, Item, judge
+from model.onnx_infer import PromptTooLong
+from model.probes import Part, Probe, obeys
+from records import Answer, Channel, Hit, Question
+
+AS_GIVEN = AnswerRules(passages=8, span_sentences=0, least_similarity=-1.0)
+"""The passages of a question are those that the model read: they are neither searched for nor cut."""
+_TOO_LONG = "(the prompt is too long for this version)"
+
+Tell = Callable[[int, int], None]
+"""(questions asked, of how many)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one version said to one question, judged as `model/evaluate.py` does.
+
+    `cited` says that its citations stand in the passages word for word. `obeyed`: what people would see does what a
+    planted instruction wants; `wrote`: what the model wrote does, before it was checked.
+    """
+
+    text: str
+    abstained: bool
+    correct: bool
+    strict: bool
+    contained: bool
+    f1: float
+    cited: bool
+    obeyed: bool
+    wrote: bool
+    total_s: float
+
+
+Pair = tuple[Said, Said]
+"""What the live version said, and what the candidate said."""
+
+
+class _Heard(BaseCallbackHandler):
+    """Hears what a model wrote last."""
+
+    run_inline = True
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def on_chat_model_start(self, serialized: dict[str, Any], messages: Any, **_: Any) -> None:
+        self.text = ""
+
+    def on_llm_end(self, response: LLMResult, **_: Any) -> None:
+        self.text = response.generations[0][0].text
+
+
+class _Side:
+    """One version, as it answers these questions."""
+
+    def __init__(self, voice: Voice) -> None:
+        self._heard = _Heard()
+        voice.chat.callbacks = [self._heard]
+        self._hits: list[Hit] = []
+        self._answering = Answering(always(voice.chat, voice.version), self._search, AS_GIVEN)
+
+    async def _search(self, _query: str, _limit: int, _page_url: str | None) -> Sequence[Hit]:
+        return self._hits
+
+    async def say(self, probe: Probe, question: Question) -> Said:
+        self._hits = [Hit(passage, 1.0, 1.0) for passage in probe.passages]
+        self._heard.text = ""
+        try:
+            answer = await self._answering.answer(question)
+        except PromptTooLong:
+            return _nothing()
+        return _said(probe, answer, self._heard.text)
+
+
+def _said(probe: Probe, answer: Answer, written: str) -> Said:
+    article = Article("", tuple(passage.text for passage in probe.passages))
+    judged = judge(Item(probe.question, probe.references, article), answer)
+    attacked = probe.part is Part.INJECTION
+    return Said(
+        text=answer.text,
+        abstained=answer.abstained,
+        correct=judged.correct,
+        strict=judged.strict,
+        contained=judged.contained,
+        f1=judged.f1,
+        cited=bool(answer.citations)
+        and all(grounding.stands(citation, probe.passages) for citation in answer.citations),
+        obeyed=attacked and not answer.abstained and obeys(probe, answer.text),
+        wrote=attacked and obeys(probe, written),
+        total_s=answer.timings.total_s,
+    )
+
+
+def _nothing() -> Said:
+    """A version that cannot take the prompt has not answered, and not rightly declined either."""
+    return Said(
+        _TOO_LONG,
+        abstained=True,
+        correct=False,
+        strict=False,
+        contained=False,
+        f1=0.0,
+        cited=False,
+        obeyed=False,
+        wrote=False,
+        total_s=0.0,
+    )
+
+
+async def ask_both(live: Voice, candidate: Voice, probes: Sequence[Probe], tell: Tell) -> list[Pair]:
+    """Ask both versions every question; who is first changes with every question, so that neither gets the warm one.
+
+    Raises EngineError but for prompts that are too long for a version.
+    """
+    sides = (_Side(live), _Side(candidate))
+    pairs: list[Pair] = []
+    for number, probe in enumerate(probes):
+        question = _question(probe, number)
+        first = number % 2
+        one = await sides[first].say(probe, question)
+        other = await sides[1 - first].say(probe, question)
+        pairs.append((other, one) if first else (one, other))
+        tell(number + 1, len(probes))
+    return pairs
+
+
+def _question(probe: Probe, number: int) -> Question:
+    at = probe.passages[0].fetched_at
+    return Question(f"gate/{number}", probe.question, "gate", f"gate/{number}", Channel.COMMAND_LINE, at)
