@@ -7,8 +7,8 @@ param insightsId string
 param appUrl string
 param email string
 
-@description('Where the pages of docs/runbooks are published, without a slash at its end.')
-param pagesUrl string = '${appUrl}/site/docs/runbooks'
+@description('What stands before docs/runbooks/… where the docs are published, with a slash; empty: the path in the repository.')
+param pagesUrl string = ''
 
 resource group 'Microsoft.Insights/actionGroups@2023-01-01' = {
   name: 'ag-${token}'
@@ -87,7 +87,7 @@ resource fires 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for rule i
   kind: 'LogAlert'
   properties: {
     displayName: 'askpage: ${rule.name}'
-    description: '${rule.says} What to do: ${pagesUrl}/${rule.name}.md'
+    description: '${rule.says} What to do: ${pagesUrl}docs/runbooks/${rule.name}.md'
     severity: rule.severity
     enabled: true
     scopes: [insightsId]
@@ -138,7 +138,7 @@ resource unreached 'Microsoft.Insights/metricAlerts@2018-03-01' = {
   location: 'global'
   tags: tags
   properties: {
-    description: 'The bot does not answer from outside. What to do: ${pagesUrl}/unreachable.md'
+    description: 'The bot does not answer from outside. What to do: ${pagesUrl}docs/runbooks/unreachable.md'
     severity: 0
     enabled: true
     scopes: [reached.id, insightsId]
