@@ -124,18 +124,17 @@ def value(node: Node) -> Any:
             return {_key(pair.named_children[0]): value(pair.named_children[-1]) for pair in pairs}
         case "array":
             return [value(child) for child in node.named_children if child.type != "comment"]
-        case "string" if not any(child.type == "interpolation" for child in node.named_children):
-            return "".join(text(child) for child in node.named_children)
-        case "number":
-            return int(text(node))
-        case "unary_expression" if text(node).lstrip("-").isdigit():
-            return int(text(node))
-        case "boolean":
-            return text(node) == "true"
-        case "null":
-            return None
         case _:
-            return Expression(text(node))
+            return _plain(node)
+
+
+def _plain(node: Node) -> Any:
+    said = text(node)
+    if node.type == "string" and not any(child.type == "interpolation" for child in node.named_children):
+        return "".join(text(child) for child in node.named_children)
+    if node.type in {"number", "unary_expression"} and said.removeprefix("-").isdigit():
+        return int(said)
+    return {"true": True, "false": False, "null": None}.get(said, Expression(said))
 
 
 def _key(node: Node) -> str:
@@ -231,47 +230,59 @@ PLAIN = {"string": str, "int": int, "bool": bool}
 
 def mistakes(body: Any, type_name: str, types: Mapping[str, Any], at: str = "") -> Iterator[str]:
     """Yield what Microsoft's types do not allow in what is written."""
-    if isinstance(body, Expression) or type_name == "any":
+    if isinstance(body, Expression) or body is None or type_name == "any":
         return
-    if type_name.endswith("[]") and " | " not in type_name:
-        if not isinstance(body, list):
-            yield f"{at}: a list is wanted"
-            return
-        for number, item in enumerate(body):
-            yield from mistakes(item, type_name[:-2], types, f"{at}[{number}]")
-    elif type_name in types:
+    if type_name in types:
         yield from _object_mistakes(body, types[type_name], types, at)
     elif type_name in PLAIN:
-        if body is not None and type(body) is not PLAIN[type_name]:
+        if type(body) is not PLAIN[type_name]:
             yield f"{at}: {type_name} is wanted"
     elif " | " in type_name:
-        choices = type_name.removesuffix("[]").split(" | ")
-        for one in body if isinstance(body, list) else [body]:
-            if one not in choices and "string" not in choices:
-                yield f"{at}: {one} is none of {choices}"
+        yield from _choice_mistakes(body, type_name, at)
+    elif type_name.endswith("[]"):
+        yield from _list_mistakes(body, type_name, types, at)
+
+
+def _list_mistakes(body: Any, type_name: str, types: Mapping[str, Any], at: str) -> Iterator[str]:
+    if not isinstance(body, list):
+        yield f"{at}: a list is wanted"
+        return
+    for number, item in enumerate(body):
+        yield from mistakes(item, type_name[:-2], types, f"{at}[{number}]")
+
+
+def _choice_mistakes(body: Any, type_name: str, at: str) -> Iterator[str]:
+    choices = type_name.removesuffix("[]").split(" | ")
+    for one in body if isinstance(body, list) else [body]:
+        if one not in choices and "string" not in choices:
+            yield f"{at}: {one} is none of {choices}"
 
 
 def _object_mistakes(body: Any, kind: Mapping[str, Any], types: Mapping[str, Any], at: str) -> Iterator[str]:
     if not isinstance(body, dict):
-        if body is not None:
-            yield f"{at}: an object is wanted"
+        yield f"{at}: an object is wanted"
         return
     known = {one["name"]: one for one in _properties(kind, body)}
     if not known:
         return  # names of one's own, such as tags
     for name, item in body.items():
-        if not at and name in AROUND:
-            continue
-        where = f"{at}.{name}".lstrip(".")
-        if name not in known:
-            yield f"{where} is no property"
-        elif "ReadOnly" in known[name].get("flags", ""):
-            yield f"{where} is read only"
-        else:
-            yield from mistakes(item, known[name]["type"], types, where)
+        if at or name not in AROUND:
+            where = f"{at}.{name}".lstrip(".")
+            yield from _property_mistakes(item, known.get(name), types, where)
     for name, one in known.items():
         if "Required" in one.get("flags", "") and name not in body:
             yield f"{at}.{name} is missing".lstrip(".")
+
+
+def _property_mistakes(
+    item: Any, known: Mapping[str, Any] | None, types: Mapping[str, Any], at: str
+) -> Iterator[str]:
+    if known is None:
+        yield f"{at} is no property"
+    elif "ReadOnly" in known.get("flags", ""):
+        yield f"{at} is read only"
+    else:
+        yield from mistakes(item, known["type"], types, at)
 
 
 def _properties(kind: Mapping[str, Any], body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -279,6 +290,8 @@ def _properties(kind: Mapping[str, Any], body: Mapping[str, Any]) -> list[Mappin
         return kind.get("properties") or []
     chosen = body.get(kind["discriminator"])
     for one in kind["elements"]:
-        if any(each["name"] == kind["discriminator"] and each["type"] == chosen for each in one["properties"]):
+        if any(
+            each["name"] == kind["discriminator"] and each["type"] == chosen for each in one["properties"]
+        ):
             return [*kind.get("baseProperties", []), *one["properties"]]
     raise AssertionError(f"{chosen} is no {kind['name']}")

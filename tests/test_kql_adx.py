@@ -24,8 +24,17 @@ FOLDER = ROOT / "infra" / "kql" / "adx"
 QUERIES = sorted(path for path in FOLDER.glob("*.kql") if path.stem != "tables")
 SCRIPT = (FOLDER / "tables.kql").read_text("utf-8")
 TABLES = dict(re.findall(r"^\.create-merge table (\w+) \(([^)]*)\)", SCRIPT, re.MULTILINE))
-FUNCTIONS = dict(re.findall(r"^\.create-or-alter function [^\n]* (\w+)\(\) \{\n(.*?)^\}", SCRIPT, re.MULTILINE | re.DOTALL))
-SQL = {"datetime": "TIMESTAMP", "string": "VARCHAR", "dynamic": "JSON", "real": "DOUBLE", "long": "BIGINT", "bool": "BOOLEAN"}
+FUNCTIONS = dict(
+    re.findall(r"^\.create-or-alter function [^\n]* (\w+)\(\) \{\n(.*?)^\}", SCRIPT, re.MULTILINE | re.DOTALL)
+)
+SQL = {
+    "datetime": "TIMESTAMP",
+    "string": "VARCHAR",
+    "dynamic": "JSON",
+    "real": "DOUBLE",
+    "long": "BIGINT",
+    "bool": "BOOLEAN",
+}
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 TODAY = datetime(2026, 11, 25)  # noqa: DTZ001 - as DuckDB returns it
 
@@ -63,7 +72,9 @@ class Explorer:
         values = [row.get(name) for name in names]
         self.connection.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(names))})", values)  # noqa: S608
 
-    def answer(self, answer: str, at: datetime, seconds: float | None = 1.0, version: str = "v1", **more: Any) -> None:
+    def answer(
+        self, answer: str, at: datetime, seconds: float | None = 1.0, version: str = "v1", **more: Any
+    ) -> None:
         usual = {"abstained": False, "verified": False, "channel": "msteams"}
         row = {"answer": answer, "timestamp": at, "seconds": seconds, "model_version": version}
         self.put("Answers", **{**usual, **row, **more})
@@ -124,7 +135,9 @@ def test_tables_have_what_events_tell() -> None:
 def test_what_is_told_is_spread_over_the_tables(explorer: Explorer) -> None:
     known = {"answer": "a", "channel": "slack", "language": "en", "site": "other", "model_version": "v1"}
     explorer.tell("answer_sent", NOW, **known, abstained=True, verified=False, seconds=2.5)
-    explorer.tell("feedback_given", NOW, **known, kind="stars", value="4", stars=4, starred=1, late_seconds=60.0)
+    explorer.tell(
+        "feedback_given", NOW, **known, kind="stars", value="4", stars=4, starred=1, late_seconds=60.0
+    )
     explorer.tell("review_ruled", NOW, **known, ruling="approved", weight=20.0, round=1, seconds=9.0)
     explorer.tell("answer_failed", NOW, channel="slack", language="en", reason="busy", seconds=0.1)
     explorer.tell("store_away", NOW)
@@ -160,7 +173,9 @@ def test_one_answer_is_nothing_unusual(path: Any, explorer: Explorer) -> None:
     if path.stem == "months":
         assert [row for row in rows if row[2]] == [(datetime(2026, 11, 1), "v1", 1, 1.0, 1.0, 0, None)]  # noqa: DTZ001
     elif path.stem == "busy_days":
-        assert [(row[0], row[1], row[2]) for row in rows] == [(TODAY - DAY, 1.0, 0.0)], "one where there were none"
+        assert [(row[0], row[1], row[2]) for row in rows] == [(TODAY - DAY, 1.0, 0.0)], (
+            "one where there were none"
+        )
     else:
         assert rows == []
 
@@ -232,8 +247,16 @@ def test_how_late_words_come(explorer: Explorer) -> None:
     for number, late in enumerate((60.0, 1800.0, 3600.0, 3 * 86400.0, 20 * 86400.0)):
         at = month + 3 * DAY
         explorer.answer(f"a{number}", at)
-        explorer.put("Words", timestamp=at + timedelta(seconds=late), answer=f"a{number}", value="like", late_seconds=late)
-    explorer.put("Words", timestamp=month + 30 * DAY, answer="a0", value="like", late_seconds=2e6)  # a second word
+        explorer.put(
+            "Words",
+            timestamp=at + timedelta(seconds=late),
+            answer=f"a{number}",
+            value="like",
+            late_seconds=late,
+        )
+    explorer.put(
+        "Words", timestamp=month + 30 * DAY, answer="a0", value="like", late_seconds=2e6
+    )  # a second word
     explorer.answer("silent", month)
     explorer.answer("stopped", month)
     explorer.put("Words", timestamp=month, answer="stopped", value="abandoned", late_seconds=0.0)

@@ -46,7 +46,9 @@ def test_an_alert_asks_for_what_is_told(path: Any) -> None:
     text = path.read_text("utf-8")
     assert text.startswith("// Fires when ")
     names = set(re.findall(r'name == "(\w+)"', text))
-    names |= {one for several in re.findall(r"name in \(([^)]*)\)", text) for one in re.findall(r"\w+", several)}
+    names |= {
+        one for several in re.findall(r"name in \(([^)]*)\)", text) for one in re.findall(r"\w+", several)
+    }
     told_of = {name for event in names & set(EVENTS) for name in EVENTS[event].properties}
     assert names <= {*EVENTS}
     assert set(re.findall(r'custom\w+\["(\w+)"\]', text)) <= told_of
@@ -82,8 +84,15 @@ def test_a_page_says_what_it_means_how_to_look_and_what_to_do(path: Any) -> None
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == ["What it means", "How to look", "What to do"]
     if path.stem != "unreachable":
         assert f"infra/kql/alerts/{path.stem}.kql" in text
-        for number in re.findall(r"^let \w*(?:target|least|most) = ([\d.]+);", query(path.stem), re.MULTILINE):
-            shown = {number, number.removesuffix(".0"), f"{float(number):.0%}", f"{float(number) * 100:.0f} %"}
+        for number in re.findall(
+            r"^let \w*(?:target|least|most) = ([\d.]+);", query(path.stem), re.MULTILINE
+        ):
+            shown = {
+                number,
+                number.removesuffix(".0"),
+                f"{float(number):.0%}",
+                f"{float(number) * 100:.0f} %",
+            }
             assert any(re.search(rf"(?<![\d.]){re.escape(one)}(?![\d])", text) for one in shown), number
 
 
@@ -135,7 +144,14 @@ def test_a_bad_version_is_named_though_a_good_one_answers_in_the_same_hour(insig
 
 
 def said(insights: Insights, answer: str, ago: timedelta = HOUR, **more: Any) -> None:
-    usual = {"model_version": "v1", "kind": "stars", "value": "2", "likes": 0, "dislikes": 0, "late_seconds": 60.0}
+    usual = {
+        "model_version": "v1",
+        "kind": "stars",
+        "value": "2",
+        "likes": 0,
+        "dislikes": 0,
+        "late_seconds": 60.0,
+    }
     insights.event("feedback_given", NOW - ago, answer=answer, **{**usual, "stars": 0, "starred": 0, **more})
 
 

@@ -52,12 +52,20 @@ def test_its_queries_are_valid_with_what_the_portal_puts_in() -> None:
 
 @pytest.mark.parametrize(
     ("versions", "days", "seen"),
-    [('"*"', 30, ["v1", "v2"]), ('"v2"', 30, ["v2"]), ('"v3"', 30, []), ('"v1","v2"', 30, ["v1", "v2"]), ('"*"', 0, [])],
+    [
+        ('"*"', 30, ["v1", "v2"]),
+        ('"v2"', 30, ["v2"]),
+        ('"v3"', 30, []),
+        ('"v1","v2"', 30, ["v1", "v2"]),
+        ('"*"', 0, []),
+    ],
 )
 def test_versions_and_times_that_are_chosen_are_shown(versions: str, days: int, seen: list[str]) -> None:
     insights = Insights()
     insights.sent("a", NOON)
     insights.sent("b", NOON, model_version="v2")
-    text = filled(ITEMS["response_time"]["query"], versions, days).replace("now()", f"datetime({NOW.isoformat()})")
+    text = filled(ITEMS["response_time"]["query"], versions, days).replace(
+        "now()", f"datetime({NOW.isoformat()})"
+    )
     rows: list[Any] = duckdb_kql.kql(insights.connection, text).fetchall()
     assert [row[1] for row in rows] == seen

@@ -20,6 +20,7 @@ param schedulesFrom string
 param withTraining bool
 
 var automationContributor = 'f353d9bd-d4a6-484e-a77a-8050b599b867' // Automation Contributor
+var groupId = resourceGroup().id
 var where = 'subscriptions/${subscription().subscriptionId}/resourceGroups/${resourceGroup().name}'
 
 resource account 'Microsoft.Automation/automationAccounts@2024-10-23' = {
@@ -32,12 +33,12 @@ resource account 'Microsoft.Automation/automationAccounts@2024-10-23' = {
 
 // Built-in roles for Container Apps may change apps and read their secrets; this one may neither.
 resource careRole 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
-  name: guid(resourceGroup().id, 'askpage caretaker')
+  name: guid(groupId, 'askpage caretaker')
   properties: {
     roleName: 'askpage caretaker ${token}'
     description: 'Restart a container app, start jobs, and see how they went.'
     type: 'CustomRole'
-    assignableScopes: [resourceGroup().id]
+    assignableScopes: [groupId]
     permissions: [
       {
         actions: [
@@ -58,7 +59,7 @@ resource careRole 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
 }
 
 resource cares 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(resourceGroup().id, 'caretaker', careRole.id)
+  name: guid(groupId, 'caretaker', careRole.id)
   properties: {
     principalId: caretaker.principalId
     principalType: 'ServicePrincipal'

@@ -13,6 +13,7 @@ it could not do ends the job as failed.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -34,7 +35,7 @@ PASSES = {429, 502, 503, 504}
 LONGEST_RETRY_S = 120.0
 
 
-class CareFailed(Exception):  # noqa: N818 - named for what happened
+class CareFailed(Exception):
     """What was asked for was not done; the message is a sentence for whoever reads the job."""
 
 
@@ -44,7 +45,7 @@ class Unclear(CareFailed):
 
 @dataclass(frozen=True)
 class Place:
-    """What is cared for, and how patiently. `group` is subscriptions/…/resourceGroups/…; `watched` is job=hours,…"""
+    """What is cared for, and how patiently; `group` is subscriptions/…/resourceGroups/…, `watched` job=hours,…."""
 
     group: str
     app: str
@@ -72,7 +73,11 @@ class Arm:
 
     def ask(self, path: str, method: str = "GET") -> Any:
         """Ask for a resource, or do something with it; return what is answered. Raises CareFailed, Unclear."""
-        url = path if path.startswith(f"{self._place.arm}/") else f"{self._place.arm}/{self._place.group}/providers/{path}"
+        url = (
+            path
+            if path.startswith(f"{self._place.arm}/")
+            else f"{self._place.arm}/{self._place.group}/providers/{path}"
+        )
         if "api-version=" not in url:
             url += f"?api-version={VERSION}"
         for last in _attempts(self._place.tries):
@@ -108,7 +113,9 @@ class Arm:
 
     def _fresh_token(self) -> str:
         place = self._place
-        query = urllib.parse.urlencode({"resource": "https://management.azure.com/", "client_id": place.client_id})
+        query = urllib.parse.urlencode(
+            {"resource": "https://management.azure.com/", "client_id": place.client_id}
+        )
         joint = "&" if "?" in place.identity_endpoint else "?"
         headers = {"X-IDENTITY-HEADER": place.identity_header, "Metadata": "True"}
         for last in _attempts(place.tries):
@@ -167,8 +174,8 @@ def _start(place: Place, arm: Arm, job: str) -> str:
     for _ in _attempts(place.tries):
         try:
             answer = arm.ask(f"Microsoft.App/jobs/{job}/start", "POST")
-            if isinstance(answer, dict) and answer.get("name"):
-                return str(answer["name"])
+            if name := _named(answer):
+                return name
         except Unclear as error:
             place.say(str(error))
         place.pause(5.0)
@@ -176,6 +183,11 @@ def _start(place: Place, arm: Arm, job: str) -> str:
         if new:
             return str(new[0])
     raise CareFailed(f"{job}: it could not be started.")
+
+
+def _named(answer: Any) -> str:
+    """Return the execution that was started; "" where Azure does not say."""
+    return str(answer["name"]) if answer and "name" in answer else ""
 
 
 def _executions(arm: Arm, job: str) -> list[dict[str, Any]]:
@@ -270,7 +282,9 @@ def _drained(place: Place) -> int:
         said = _waiting(place)
         waiting, failed = int(said.get("waiting", 0)), int(said.get("failed", 0))
         if failed:
-            raise CareFailed(f"{failed} records could not be carried over; `askpage store status` shows them.")
+            raise CareFailed(
+                f"{failed} records could not be carried over; `askpage store status` shows them."
+            )
         if not waiting or waited_s >= place.bot_within_s:
             return waiting
         place.say(f"{waiting} records wait; the bot says {said.get('status')}.")
@@ -341,10 +355,10 @@ def _moment(text: str) -> datetime:
 
 def place_of_account() -> Place:
     """Return what this account's variables name."""
-    from automationassets import get_automation_variable  # type: ignore[import-not-found]  # noqa: PLC0415 - there only
+    assets: Any = importlib.import_module("automationassets")  # there is such a module in Automation only
 
     def variable(name: str) -> str:
-        return str(get_automation_variable(f"askpage_{name}"))
+        return str(assets.get_automation_variable(f"askpage_{name}"))
 
     return Place(
         group=variable("resource_group"),
@@ -357,22 +371,28 @@ def place_of_account() -> Place:
     )
 
 
+ACTIONS = {"watch": watch, "restart": restart, "rollback": rollback, "drain": drain}
+
+
 def care(place: Place, words: list[str]) -> int:
     """Do what is asked for; return the exit status."""
-    actions = {"watch": watch, "restart": restart, "rollback": rollback, "drain": drain}
     try:
-        match words:
-            case ["run", job]:
-                run(place, job)
-            case [action] if action in actions:
-                actions[action](place)
-            case _:
-                raise CareFailed(f"Say one of: run JOB, {', '.join(actions)}; not «{' '.join(words)}».")
+        _do(place, words)
     except CareFailed as error:
         place.say(f"FAILED. {error}")
         return 1
     place.say("Done.")
     return 0
+
+
+def _do(place: Place, words: list[str]) -> None:
+    match words:
+        case ["run", job]:
+            run(place, job)
+        case [action] if action in ACTIONS:
+            ACTIONS[action](place)
+        case _:
+            raise CareFailed(f"Say one of: run JOB, {', '.join(ACTIONS)}; not «{' '.join(words)}».")
 
 
 if __name__ == "__main__":
