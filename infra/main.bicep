@@ -15,9 +15,6 @@ param environmentName string
 @description('Region of everything but the bot registration, which is global. Training needs one with GPUs in Container Apps.')
 param location string
 
-@description('Object id of whoever deploys: may write secrets into the vault. Empty: nobody but the deployment.')
-param principalId string = ''
-
 @description('Image of the bot; azd sets it after its first deployment. Empty: a placeholder that answers nobody.')
 param botImage string = ''
 
@@ -30,11 +27,6 @@ param trainingImage string = ''
   'Consumption-GPU-NC24-A100'
 ])
 param gpuProfile string = 'Consumption-GPU-NC8as-T4'
-
-@secure()
-@minLength(32)
-@description('Key of the pseudonyms. Lost, nobody can be recognised any more; changed, see docs/privacy.md.')
-param pseudonymKey string
 
 @description('How the bot is registered: with the identity of the bot (no password), or with an app of yours.')
 @allowed([
@@ -113,8 +105,7 @@ module vault 'modules/vault.bicep' = {
       { name: 'bot', principalId: identities.outputs.bot.principalId }
       { name: 'jobs', principalId: identities.outputs.jobs.principalId }
     ]
-    principalId: principalId
-    pseudonymKey: pseudonymKey
+    publisher: identities.outputs.publisher
     appPassword: appPassword
   }
 }

@@ -173,14 +173,14 @@ def test_no_secret_is_told() -> None:
             assert not re.search(r"list\w+\(|ConnectionString|password|secret", what, re.IGNORECASE), name
             assert not set(re.findall(r"\w+", what)) & file.secure, name
         for name in file.params:
-            if re.search(r"password|secrets$|pseudonymKey", name, re.IGNORECASE):
+            if re.search(r"password|secrets$|Key$", name, re.IGNORECASE):
                 assert name in file.secure, (file.path.name, name)
-    assert MAIN.secure == {"pseudonymKey", "appPassword", "slackSecrets"}
+    assert MAIN.secure == {"appPassword", "slackSecrets"}
     given = json.loads((INFRA / "main.parameters.json").read_text("utf-8"))["parameters"]
     assert set(given) <= set(MAIN.params)
     assert {name for name, needed in MAIN.params.items() if needed} <= set(given)
     for name, one in given.items():
-        assert re.fullmatch(r"\$\{\w+(=\w+)?\}|\$\(secretOrRandomPassword .*\)", one["value"]), name
+        assert re.fullmatch(r"\$\{\w+(=\w+)?\}", one["value"]), name
 
 
 def test_keys_of_accounts_are_switched_off() -> None:

@@ -110,7 +110,7 @@ resource published 'Microsoft.Resources/deploymentScripts@2023-08-01' = {
       { name: 'RUNBOOK', value: '${az.environment().resourceManager}${substring(runbook.id, 1)}' }
       { name: 'TEXT', value: loadFileAsBase64('../runbooks/care.py') }
     ]
-    scriptContent: loadTextContent('../runbooks/publish.sh')
+    scriptContent: loadTextContent('../scripts/publish.sh')
   }
   dependsOn: [publishes]
 }

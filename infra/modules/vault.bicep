@@ -8,11 +8,9 @@ param insightsName string
 @description('Who reads secrets: [{ name, principalId }].')
 param readers array
 
-@description('Who deploys; empty: nobody is given more.')
-param principalId string
+@description('Identity that makes the key of the pseudonyms while a deployment runs: { id, principalId }.')
+param publisher object
 
-@secure()
-param pseudonymKey string
 @secure()
 param appPassword string
 
@@ -35,12 +33,6 @@ resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
     enablePurgeProtection: true // a lost key of the pseudonyms cannot be made again
     softDeleteRetentionInDays: 90
   }
-}
-
-resource pseudonym 'Microsoft.KeyVault/vaults/secrets@2024-11-01' = {
-  parent: vault
-  name: 'pseudonym-key'
-  properties: { value: pseudonymKey, contentType: 'setting pseudonym_key' }
 }
 
 resource password 'Microsoft.KeyVault/vaults/secrets@2024-11-01' = {
@@ -69,14 +61,34 @@ resource reads 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for reade
   }
 }]
 
-resource writes 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(principalId)) {
-  name: guid(vault.id, principalId, secretsOfficer)
+resource writes 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(vault.id, 'publisher', secretsOfficer)
   scope: vault
   properties: {
-    principalId: principalId
+    principalId: publisher.principalId
+    principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', secretsOfficer)
-    description: 'A later deployment finds the key of the pseudonyms here, instead of making another one.'
+    description: 'The deployment makes the key of the pseudonyms here, once.'
   }
+}
+
+// No parameter and no person brings this key: it is made here, and a later deployment leaves it as it is.
+resource pseudonym 'Microsoft.Resources/deploymentScripts@2023-08-01' = {
+  name: 'make-pseudonym-key'
+  location: location
+  tags: tags
+  kind: 'AzureCLI'
+  identity: { type: 'UserAssigned', userAssignedIdentities: { '${publisher.id}': {} } }
+  properties: {
+    azCliVersion: '2.63.0'
+    retentionInterval: 'PT1H'
+    cleanupPreference: 'Always'
+    timeout: 'PT30M'
+    forceUpdateTag: vault.id
+    environmentVariables: [{ name: 'VAULT', value: vault.name }]
+    scriptContent: loadTextContent('../scripts/make_key.sh')
+  }
+  dependsOn: [writes]
 }
 
 resource told 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
