@@ -114,7 +114,6 @@ def test_parameters_and_variables_that_are_named_are_there() -> None:
         "appType",
         "appId",
         "appPassword",
-        "pseudonymKey",
         "slack",
         "slackSecrets",
         "withDataExplorer",
