@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer.main
 
-from cli import app
+from cli import COMMANDS, command_of
 from settings import Settings
 from tests.bicep import read
 from tests.needs import ROOT
@@ -26,15 +25,17 @@ def names_of(path: Path) -> set[str]:
 
 def is_command(words: list[str]) -> bool:
     """Tell whether askpage knows these words as a command; others may follow."""
-    group: Any = typer.main.get_command(app)
-    for word in words:
-        known = getattr(group, "commands", None)
+    if words[0] not in COMMANDS:
+        return False
+    command: Any = command_of(words[0])
+    for word in words[1:]:
+        known = getattr(command, "commands", None)
         if known is None:
             return True  # an argument
         if word not in known:
             return False
-        group = known[word]
-    return not getattr(group, "commands", None)
+        command = known[word]
+    return not getattr(command, "commands", None)
 
 
 def test_commands_are_told_from_others() -> None:
