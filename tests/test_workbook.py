@@ -44,10 +44,13 @@ def test_a_figure_that_is_cut_by_version_lets_versions_be_chosen() -> None:
 
 
 def test_its_queries_are_valid_with_what_the_portal_puts_in() -> None:
-    for versions in ('"*"', '"v1","v2"'):
-        texts = {name: filled(content["query"], versions) for name, content in ITEMS.items()}
-        assert not re.findall(r"\{\w+(?::\w+)?\}", "".join(texts.values()))
-        assert problems({**texts, "versions": VERSIONS}) == {name: [] for name in [*texts, "versions"]}
+    texts = {
+        f"{name} of {versions}": filled(content["query"], versions)
+        for name, content in ITEMS.items()
+        for versions in ('"*"', '"v1","v2"')
+    }
+    assert not re.findall(r"\{\w+(?::\w+)?\}", "".join(texts.values()))
+    assert problems({**texts, "versions": VERSIONS}) == {name: [] for name in [*texts, "versions"]}
 
 
 @pytest.mark.parametrize(
