@@ -257,9 +257,17 @@ def test_the_bot_and_the_jobs_work_on_the_same() -> None:
 def test_every_job_is_on_a_schedule() -> None:
     scheduled = FILES["jobs"].variables["scheduled"]
     run = {one["args"][2] for one in scheduled if one["args"][:2] == ["jobs", "run"]}
-    assert run == {job.name for job in JOBS}
+    off = set(re.findall(r"'ASKPAGE_SCHEDULE_(\w+)', value: ''", FILES["app"].path.read_text("utf-8")))
+    assert run == {name.lower() for name in off}, (
+        "a job runs here or beside the bot, not twice and not nowhere"
+    )
+    assert run <= {job.name for job in JOBS}
+    beside = {job.name for job in JOBS} - run
+    assert all(Settings.model_fields[f"schedule_{name}"].default for name in beside)
+    assert Settings.model_fields["run_jobs_here"].default is True
     for one in scheduled:
         assert re.fullmatch(r"[a-z][a-z-]{1,30}", one["name"])
+        assert one["cron"] == Settings.model_fields[f"schedule_{one['args'][2]}"].default
         minute, hour, *rest = one["cron"].split()
         assert 0 <= int(minute) < 60
         assert rest == ["*", "*", "*"]

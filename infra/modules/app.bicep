@@ -95,6 +95,9 @@ resource app 'Microsoft.App/containerApps@2025-01-01' = {
             { name: 'ASKPAGE_COSMOS_CONTAINER', value: 'records' }
             { name: 'ASKPAGE_PAGE_INDEX', value: 'cosmos' }
             { name: 'ASKPAGE_COSMOS_PAGES_CONTAINER', value: 'pages' }
+            { name: 'ASKPAGE_SCHEDULE_ROLL_UP_METRICS', value: '' } // jobs.bicep does these three
+            { name: 'ASKPAGE_SCHEDULE_APPLY_RETENTION', value: '' }
+            { name: 'ASKPAGE_SCHEDULE_REFRESH_PAGES', value: '' }
             { name: 'ASKPAGE_DEVICE', value: 'cpu' }
             { name: 'ASKPAGE_TELEMETRY', value: 'appinsights' }
             { name: 'ASKPAGE_APPLICATIONINSIGHTS_CONNECTION_STRING', secretRef: 'insights-connection' }

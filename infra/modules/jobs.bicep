@@ -14,11 +14,12 @@ param vaultUri string
 param cosmosEndpoint string
 param pages string
 
-// Times are UTC. `lateHours`: the caretaker starts a job that has not succeeded for so long.
+// The bot's own schedule has these switched off (app.bicep); jobs that send something to channels run beside the bot,
+// which is who they send as. Times are UTC. `lateHours`: the caretaker starts a job that has not succeeded for so long.
 var scheduled = [
-  { name: 'roll-up-metrics', args: ['jobs', 'run', 'roll_up_metrics'], cron: '10 * * * *', lateHours: 3 }
-  { name: 'apply-retention', args: ['jobs', 'run', 'apply_retention'], cron: '30 1 * * *', lateHours: 26 }
-  { name: 'refresh-pages', args: ['pages', 'refresh'], cron: '0 3 * * *', lateHours: 26 }
+  { name: 'roll-up-metrics', args: ['jobs', 'run', 'roll_up_metrics'], cron: '35 * * * *', lateHours: 3 }
+  { name: 'apply-retention', args: ['jobs', 'run', 'apply_retention'], cron: '15 3 * * *', lateHours: 26 }
+  { name: 'refresh-pages', args: ['jobs', 'run', 'refresh_pages'], cron: '20 * * * *', lateHours: 3 }
 ]
 
 // Nothing starts these by itself.
