@@ -1,6 +1,8 @@
-// Checks KQL with Microsoft's own parser, against the schema of Application Insights.
+// Checks KQL with Microsoft's own parser, against the schema of Application Insights, or of a database of one's own.
 //
-// Run as: node tests/kusto_check.cjs < queries.json     ({name: text}; prints {name: [{line, column, message}]})
+// Run as: node tests/kusto_check.cjs [TABLES] < queries.json     ({name: text}; prints {name: [{line, column, message}]})
+//
+// TABLES is JSON: {name: "column: type, …"}.
 "use strict";
 
 const folder = __dirname + "/../node_modules/@kusto/language-service-next/";
@@ -18,13 +20,14 @@ const COMMON =
   "client_City: string, client_StateOrProvince: string, client_CountryOrRegion: string, client_Browser: string, " +
   "cloud_RoleName: string, cloud_RoleInstance: string, appId: string, appName: string, iKey: string, " +
   "sdkVersion: string, itemId: string, itemCount: int, _ResourceId: string";
-const TABLES = {
+const INSIGHTS = {
   customEvents: "name: string, " + COMMON,
   requests:
     "id: string, source: string, name: string, url: string, success: string, resultCode: string, duration: real, " +
     "performanceBucket: string, " + COMMON,
 };
 
+const TABLES = process.argv[2] ? JSON.parse(process.argv[2]) : INSIGHTS;
 const tables = Object.entries(TABLES).map(([name, columns]) => new Symbols.TableSymbol.$ctor7(name, `(${columns})`, null));
 const database = new Symbols.DatabaseSymbol.$ctor1("insights", tables);
 const globals = GlobalState.Default.WithDatabase(database);

@@ -45,14 +45,16 @@ Row = tuple[Any, ...]
 # Microsoft's parser
 
 
-def problems(queries: Mapping[str, str]) -> dict[str, list[dict[str, Any]]]:
-    """Return what Microsoft's parser says of each query."""
+def problems(
+    queries: Mapping[str, str], tables: Mapping[str, str] | None = None
+) -> dict[str, list[dict[str, Any]]]:
+    """Return what Microsoft's parser says of each query; `tables` are others than those of Application Insights."""
     need(
         ROOT / "node_modules/@kusto/language-service-next/package.json",
         "run `make node_modules/.test-installed`",
     )
     done = subprocess.run(
-        [str(NODE), str(ROOT / "tests/kusto_check.cjs")],
+        [str(NODE), str(ROOT / "tests/kusto_check.cjs"), *([json.dumps(tables)] if tables else [])],
         input=json.dumps(queries),
         capture_output=True,
         text=True,

@@ -1,0 +1,280 @@
+// askpage on Azure: everything that docs/azure.md describes, in one resource group.
+//
+// Run as: azd up (azure.yaml), or az deployment sub create --location REGION --template-file infra/main.bicep --parameters …
+//
+// No secret is an output or a value in a parameters file. Identities hold the roles of docs/azure.md, each given where
+// its resource is made, with the reason.
+targetScope = 'subscription'
+
+@minLength(1)
+@maxLength(20)
+@description('Name of this installation; the names of its resources are made of it.')
+param environmentName string
+
+@minLength(1)
+@description('Region of everything but the bot registration, which is global. Training needs one with GPUs in Container Apps.')
+param location string
+
+@description('Image of the bot; azd sets it after its first deployment. Empty: a placeholder that answers nobody.')
+param botImage string = ''
+
+@description('Image for training, made of infra/docker/Dockerfile.cuda. Empty: no training job and no GPU.')
+param trainingImage string = ''
+
+@description('GPU profile for training.')
+@allowed([
+  'Consumption-GPU-NC8as-T4'
+  'Consumption-GPU-NC24-A100'
+])
+param gpuProfile string = 'Consumption-GPU-NC8as-T4'
+
+@description('How the bot is registered: with the identity of the bot (no password), or with an app of yours.')
+@allowed([
+  'UserAssignedMSI'
+  'SingleTenant'
+])
+param appType string = 'UserAssignedMSI'
+
+@description('App id for SingleTenant.')
+param appId string = ''
+
+@secure()
+@description('Client secret of that app.')
+param appPassword string = ''
+
+@description('Sources of pages, comma-separated, as the setting pages has them.')
+param pages string = 'docs'
+
+@description('Who may review: Entra object ids, comma-separated, as the setting reviewers has them.')
+param reviewers string = ''
+
+@description('Who is told of alerts.')
+param alertEmail string
+
+@description('Deploy Data Explorer, for patterns over months. It costs by the hour, asked or not.')
+param withDataExplorer bool = true
+
+@description('Connect Slack through Azure Bot Service; see docs/azure.md before.')
+param slack object = {}
+
+@secure()
+@description('Client secret, signing secret and verification token of the Slack app.')
+param slackSecrets object = {}
+
+@description('When schedules begin: tomorrow, by default.')
+param schedulesFrom string = dateTimeAdd(utcNow('yyyy-MM-ddT00:00:00Z'), 'P1D')
+
+var token = take(toLower(uniqueString(subscription().id, environmentName, location)), 8)
+var tags = { 'azd-env-name': environmentName }
+var placeholder = 'mcr.microsoft.com/k8se/quickstart:latest'
+
+resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
+  name: 'rg-${environmentName}'
+  location: location
+  tags: tags
+}
+
+module identities 'modules/identities.bicep' = {
+  name: 'identities'
+  scope: group
+  params: { location: location, tags: tags, token: token }
+}
+
+module insights 'modules/insights.bicep' = {
+  name: 'insights'
+  scope: group
+  params: { location: location, tags: tags, token: token }
+}
+
+module network 'modules/network.bicep' = {
+  name: 'network'
+  scope: group
+  params: { location: location, tags: tags, token: token, workspaceId: insights.outputs.workspaceId }
+}
+
+module vault 'modules/vault.bicep' = {
+  name: 'vault'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    token: token
+    workspaceId: insights.outputs.workspaceId
+    insightsName: insights.outputs.componentName
+    readers: [
+      { name: 'bot', principalId: identities.outputs.bot.principalId }
+      { name: 'jobs', principalId: identities.outputs.jobs.principalId }
+    ]
+    publisher: identities.outputs.publisher
+    appPassword: appPassword
+  }
+}
+
+module registry 'modules/registry.bicep' = {
+  name: 'registry'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    token: token
+    workspaceId: insights.outputs.workspaceId
+    pullers: [
+      { name: 'bot', principalId: identities.outputs.bot.principalId }
+      { name: 'jobs', principalId: identities.outputs.jobs.principalId }
+    ]
+  }
+}
+
+module storage 'modules/storage.bicep' = {
+  name: 'storage'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    token: token
+    workspaceId: insights.outputs.workspaceId
+    subnetId: network.outputs.appsSubnetId
+    jobsPrincipalId: identities.outputs.jobs.principalId
+  }
+}
+
+module cosmos 'modules/cosmos.bicep' = {
+  name: 'cosmos'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    token: token
+    workspaceId: insights.outputs.workspaceId
+    writers: [
+      { name: 'bot', principalId: identities.outputs.bot.principalId }
+      { name: 'jobs', principalId: identities.outputs.jobs.principalId }
+    ]
+  }
+}
+
+module kusto 'modules/kusto.bicep' = if (withDataExplorer) {
+  name: 'kusto'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    token: token
+    workspaceId: insights.outputs.workspaceId
+    jobsClientId: identities.outputs.jobs.clientId
+  }
+}
+
+module environment 'modules/environment.bicep' = {
+  name: 'environment'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    token: token
+    workspaceId: insights.outputs.workspaceId
+    subnetId: network.outputs.appsSubnetId
+    shareServer: storage.outputs.shareServer
+    sharePath: storage.outputs.sharePath
+    gpuProfile: empty(trainingImage) ? '' : gpuProfile
+  }
+}
+
+module app 'modules/app.bicep' = {
+  name: 'app'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    environmentId: environment.outputs.id
+    domain: environment.outputs.domain
+    image: empty(botImage) ? placeholder : botImage
+    registryServer: registry.outputs.server
+    identity: identities.outputs.bot
+    appType: appType
+    appId: appType == 'UserAssignedMSI' ? identities.outputs.bot.clientId : appId
+    vaultUri: vault.outputs.uri
+    cosmosEndpoint: cosmos.outputs.endpoint
+    pages: pages
+    reviewers: reviewers
+  }
+}
+
+module jobs 'modules/jobs.bicep' = {
+  name: 'jobs'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    environmentId: environment.outputs.id
+    image: empty(botImage) ? placeholder : botImage
+    trainingImage: trainingImage
+    registryServer: registry.outputs.server
+    identity: identities.outputs.jobs
+    vaultUri: vault.outputs.uri
+    cosmosEndpoint: cosmos.outputs.endpoint
+    pages: pages
+  }
+}
+
+module bot 'modules/bot.bicep' = {
+  name: 'bot'
+  scope: group
+  params: {
+    tags: tags
+    token: token
+    workspaceId: insights.outputs.workspaceId
+    endpoint: '${app.outputs.url}/api/messages'
+    appType: appType
+    appId: appType == 'UserAssignedMSI' ? identities.outputs.bot.clientId : appId
+    identityId: identities.outputs.bot.id
+    slack: slack
+    slackSecrets: slackSecrets
+  }
+}
+
+module automation 'modules/automation.bicep' = {
+  name: 'automation'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    token: token
+    workspaceId: insights.outputs.workspaceId
+    caretaker: identities.outputs.caretaker
+    publisher: identities.outputs.publisher
+    appName: app.outputs.name
+    appUrl: app.outputs.url
+    watched: jobs.outputs.watched
+    schedulesFrom: schedulesFrom
+    withTraining: !empty(trainingImage)
+  }
+}
+
+module alerts 'modules/alerts.bicep' = {
+  name: 'alerts'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    token: token
+    insightsId: insights.outputs.componentId
+    appUrl: app.outputs.url
+    email: alertEmail
+  }
+}
+
+module workbook 'modules/workbook.bicep' = {
+  name: 'workbook'
+  scope: group
+  params: { location: location, tags: tags, insightsId: insights.outputs.componentId }
+}
+
+output AZURE_LOCATION string = location
+output AZURE_RESOURCE_GROUP string = group.name
+output AZURE_CONTAINER_REGISTRY_ENDPOINT string = registry.outputs.server
+output AZURE_KEY_VAULT_NAME string = vault.outputs.name
+output BOT_URL string = app.outputs.url
+output BOT_APP_ID string = appType == 'UserAssignedMSI' ? identities.outputs.bot.clientId : appId
+output COSMOS_ENDPOINT string = cosmos.outputs.endpoint
+output KUSTO_URI string = withDataExplorer ? kusto!.outputs.uri : ''
