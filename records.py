@@ -209,7 +209,10 @@ class Ruling(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One reviewer's ruling. `text` and `citation` are the correction's; `source` the activity that brought it."""
+    """One reviewer's ruling. `text` and `citation` are the correction's; `source` the activity that brought it.
+
+    `channel` is where it was given ("": on one whose terms allow learning from it).
+    """
 
     reviewer: str
     reviewer_name: str
@@ -219,6 +222,7 @@ class Verdict:
     citation: Citation | None = None
     note: str = ""
     source: str = ""
+    channel: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -224,6 +224,44 @@ class Settings(BaseSettings):
         description="The same for reviewers: it shows the worst-rated questions, too. Empty: nobody.",
     )
 
+    # Slack
+    slack_signing_secret: SecretStr = Field(
+        SecretStr(""), description="Signing secret of the Slack app. Empty: no Slack."
+    )
+    slack_teams: Words = Field(
+        default=[],
+        description="Workspaces whose people may use the bot, by id (T…), comma-separated; an organisation's id (E…) too, "
+        "where the app is installed for all of it.",
+    )
+    slack_bot_token: SecretStr = Field(
+        SecretStr(""), description="Bot token (xoxb-…) of the one workspace; empty: it is installed there."
+    )
+    slack_client_id: str = Field("", description="Client id of the Slack app, to be installed at /slack/install.")
+    slack_client_secret: SecretStr = Field(SecretStr(""), description="Client secret of the Slack app.")
+    slack_store_key: SecretStr = Field(
+        SecretStr(""),
+        description="Key that encrypts the workspaces' tokens (Fernet); several with commas: the first one encrypts.",
+    )
+    slack_api_url: str = Field("", description="Where Slack's Web API is; empty: Slack's own.")
+    slack_review_channel: str = Field(
+        "", description="Channel id (C…, or T…:C…) where reviewers see cards; empty: none."
+    )
+    slack_reviewers: Words = Field(
+        default=[], description="Who may review in Slack: user ids (U…, or T…:U…), comma-separated."
+    )
+    slack_reviewer_groups: Words = Field(
+        default=[],
+        description="Slack user groups whose members may review (S…, or T…:S…), comma-separated.",
+    )
+    slack_reactions_up: Words = Field(
+        default=["+1", "thumbsup", "heart", "white_check_mark", "heavy_check_mark", "tada", "raised_hands", "100"],
+        description="Reactions of Slack that say the answer is good, comma-separated.",
+    )
+    slack_reactions_down: Words = Field(
+        default=["-1", "thumbsdown", "x", "no_entry", "disappointed", "confused", "rage"],
+        description="Reactions of Slack that say the answer is bad, comma-separated.",
+    )
+
     # Feedback
     feedback_form: Literal["thumbs", "reasons", "stars", "none"] = Field(
         "thumbs",
@@ -446,6 +484,11 @@ class Settings(BaseSettings):
         "reviewers",
         "reviewer_groups",
         "gate_injections",
+        "slack_teams",
+        "slack_reviewers",
+        "slack_reviewer_groups",
+        "slack_reactions_up",
+        "slack_reactions_down",
         mode="before",
     )
     @classmethod

@@ -121,6 +121,9 @@ def rules_of(settings: Settings) -> tuple[RatingRules, ReviewRules]:
     """Return what the settings say about what is bad, what may be learned from, and what is reviewed."""
     directions: dict[str, Direction] = dict.fromkeys(settings.reactions_up, UP)
     directions |= dict.fromkeys(settings.reactions_down, DOWN)
+    if settings.slack_signing_secret.get_secret_value():
+        directions |= dict.fromkeys(settings.slack_reactions_up, UP)
+        directions |= dict.fromkeys(settings.slack_reactions_down, DOWN)
     review = ReviewRules(
         lease_s=settings.review_lease_s,
         sample_share=settings.sample_share,

@@ -21,10 +21,16 @@ class BadAction(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class InvokeReply:
-    """The HTTP status and the JSON body of an answer to an invoke. Teams retries on an empty body."""
+    """The HTTP status and the JSON body of an answer to an invoke. Teams retries on an empty body.
+
+    `said` is the sentence of a card that takes another one's place, for channels where only one person is to see it.
+    `refused`: nothing was done.
+    """
 
     status: int
     body: dict[str, Any] = field(default_factory=dict[str, Any])
+    said: str = ""
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +61,22 @@ OK = InvokeReply(200)
 NOT_IMPLEMENTED = InvokeReply(501)
 
 
-def saying(sentence: str) -> InvokeReply:
+def saying(sentence: str, *, refused: bool = False) -> InvokeReply:
     """Answer a card action with a sentence; the card stays as it is."""
-    return InvokeReply(200, {"statusCode": 200, "type": MESSAGE_TYPE, "value": sentence})
+    body = {"statusCode": 200, "type": MESSAGE_TYPE, "value": sentence}
+    return InvokeReply(200, body, sentence, refused)
 
 
-def showing(card: Json) -> InvokeReply:
+def showing(card: Json, said: str = "") -> InvokeReply:
     """Answer a card action with the card that takes its place."""
-    return InvokeReply(200, {"statusCode": 200, "type": CARD_TYPE, "value": card})
+    return InvokeReply(200, {"statusCode": 200, "type": CARD_TYPE, "value": card}, said)
 
 
 def bad_action(sentence: str) -> InvokeReply:
     """Refuse what is no action of ours."""
     error = {"code": "BadRequest", "message": sentence}
     body = {"statusCode": 400, "type": "application/vnd.microsoft.error", "value": error}
-    return InvokeReply(400, body)
+    return InvokeReply(400, body, sentence, refused=True)
 
 
 def form_task(value: Json) -> InvokeReply:
@@ -93,7 +100,11 @@ def read_thumb(value: Json) -> Thumb | None:
     reaction = as_text(action.get("reaction")).lower()
     if value.get("actionName") != "feedback" or reaction not in {"like", "dislike"}:
         return None
-    form = _form(action.get("feedback"))
+    return thumb_with(reaction, _form(action.get("feedback")))
+
+
+def thumb_with(reaction: str, form: Json) -> Thumb:
+    """Return a thumb with what was filled in behind it."""
     listed = form.get("reasons")
     if isinstance(listed, str):  # how a choice set with several answers tells them
         listed = listed.split(",")

@@ -15,7 +15,16 @@ from bot.activities import Incoming, as_dicts, as_text
 from bot.answer_view import AnswerView, thanks_for
 from bot.cards.rating import MAX_COMMENT, STARS
 from bot.dialogs.rate import Rating, Said, Word, spoken_at, unbound
-from bot.invokes import BadAction, CardAction, InvokeReply, read_thumb, saying, showing, text_input
+from bot.invokes import (
+    BadAction,
+    CardAction,
+    InvokeReply,
+    read_thumb,
+    saying,
+    showing,
+    text_input,
+    thumb_with,
+)
 from bot.seals import RATE
 from feedback.desk import Desk
 from feedback.later import Entry, Later
@@ -29,6 +38,7 @@ MAX_REACTION_CHARACTERS = 80
 MAX_REACTIONS = 20
 WORD = "word"
 """What waits while the store is away."""
+THANKS = "Thank you, it is kept."
 COUNTS_LATER = "It is kept here, and counts as soon as my store is back."
 
 
@@ -91,7 +101,7 @@ class Opinions:
         given = [unbound(word, _said(incoming, giver)) for word in _words(action)]
         home = incoming.conversation_id
         heard = [await self._hear(Spoken(one, home, answer_id=action.answer_id)) for one in given]
-        thanks = thanks_for(given)
+        thanks = thanks_for(given) or THANKS
         if not all(heard):
             return saying(f"{thanks} {COUNTS_LATER}")
         try:
@@ -104,7 +114,7 @@ class Opinions:
         if answer is None:
             return saying("This answer is not here any more: its question was deleted.")
         card = self._view.card(incoming.conversation, answer, review, thanks)
-        return showing(card) if card else saying(thanks)
+        return showing(card, thanks) if card else saying(thanks)
 
     async def _hear(self, spoken: Spoken) -> bool:
         """Give a word to its answer; False where it waits for the store."""
@@ -160,6 +170,9 @@ def _words(action: CardAction) -> list[Word]:
             return [Word(FeedbackKind.COMMENT, comment=comment)]
         case "rate.expert":
             return [Word(FeedbackKind.EXPERT)]
+        case "rate.thumb" if action.inputs.get("thumb") in {"like", "dislike"}:
+            thumb = thumb_with(action.inputs["thumb"], action.inputs)
+            return [Word(FeedbackKind.THUMB, thumb.value, thumb.comment, thumb.reasons)]
         case _:
             raise BadAction("This card has no such action.")
 

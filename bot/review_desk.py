@@ -73,6 +73,7 @@ class Wish:
     text: str = ""
     span: str = ""
     note: str = ""
+    channel: str = ""
 
 
 class ReviewDesk:
@@ -123,7 +124,7 @@ class ReviewDesk:
         """Do what a button of a review card says. Raises BadAction."""
         if refusal := await self._refusal(incoming):
             log.warning("somebody who is no reviewer pressed %s", action.verb)
-            return saying(refusal)
+            return saying(refusal, refused=True)
         if not self._seals.fits(action.seal, REVIEW, action.answer_id, incoming.conversation):
             raise BadAction("This card was not sent to this conversation. Nothing was changed.")
         wish = _wish(incoming, action, person)
@@ -131,13 +132,25 @@ class ReviewDesk:
             review = await self._done(wish)
         except Refused as refused:
             self._reviewing.wake()  # the card that was pressed may be an old one
-            return saying(str(refused))
+            return saying(str(refused), refused=True)
         if review is None:
             return saying(COUNTS_LATER)
         try:
             return showing(await self._card(review, action))
         except StoreUnavailable:  # it was there a moment ago, when this was done
             return saying("It is done.")
+
+    async def shown(self, incoming: Incoming, action: CardAction) -> dict[str, Any]:
+        """Return the card of a review as it is now, for a form of it. Raises BadAction."""
+        if refusal := await self._refusal(incoming):
+            log.warning("somebody who is no reviewer opened %s", action.verb)
+            raise BadAction(refusal)
+        if not self._seals.fits(action.seal, REVIEW, action.answer_id, incoming.conversation):
+            raise BadAction("This card was not sent to this conversation. Nothing was changed.")
+        review = await self._desk.review(action.answer_id)
+        if review is None:
+            raise BadAction(DELETED)
+        return await self._card(review, action)
 
     async def _done(self, wish: Wish) -> Review | None:
         """Do what a reviewer wants; None where it waits for the store. Raises Refused and BadAction."""
@@ -156,7 +169,9 @@ class ReviewDesk:
         if wish.verb == "review.skip":
             return await self._reviewing.skip(wish.answer_id, wish.round, Skip(wish.person, wish.note, at))
         ruling = _RULINGS[wish.verb]
-        verdict = Verdict(wish.person, wish.name, ruling, at, note=wish.note, source=wish.source)
+        verdict = Verdict(
+            wish.person, wish.name, ruling, at, note=wish.note, source=wish.source, channel=wish.channel
+        )
         if ruling is Ruling.CORRECTED:
             verdict = replace(verdict, text=wish.text, citation=await self._span(wish))
         return await self._reviewing.rule(wish.answer_id, wish.round, verdict)
@@ -227,6 +242,10 @@ class ReviewDesk:
         return "" if waiting else "Nothing waits for a review."
 
     async def _changes(self, incoming: Incoming, person: str) -> dict[str, Any]:
+        return card_message(reference_of(incoming), changes_card(await self.changes(person)))
+
+    async def changes(self, person: str) -> list[tuple[Answer, Verdict]]:
+        """Return what changed because of somebody, the newest change first. Raises StoreError."""
         changes: list[tuple[Answer, Verdict]] = []
         for notice in reversed(await self._desk.notices_to(person)):
             answer, review = (
@@ -236,7 +255,7 @@ class ReviewDesk:
             verdict = (review.ruling or review.earlier) if review else None
             if answer is not None and verdict is not None:
                 changes.append((answer, verdict))
-        return card_message(reference_of(incoming), changes_card(changes))
+        return changes
 
 
 def _wish(incoming: Incoming, action: CardAction, person: str) -> Wish:
@@ -250,6 +269,7 @@ def _wish(incoming: Incoming, action: CardAction, person: str) -> Wish:
         at=datetime.now(UTC).isoformat(),
         source=incoming.question_id if incoming.id else uuid4().hex,
         place=place_of(incoming).dump(),
+        channel=str(incoming.conversation["channelId"]),
     )
     if action.verb == "review.claim":
         return wish

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
 import telemetry
@@ -35,7 +35,7 @@ from bot.cards.help import help_card
 from bot.cards.privacy import brief
 from bot.courier import Courier
 from bot.delivery import Connector, StreamPace, TeamsReply, show_card
-from bot.dialogs.ask import Asking, Undeliverable
+from bot.dialogs.ask import Asking, Reply, Undeliverable
 from bot.dialogs.privacy import Greeting
 from bot.invokes import (
     MESSAGE_TYPE,
@@ -71,13 +71,28 @@ REMEMBERED = 10_000
 """How many conversations and edited questions are remembered in memory, the latest ones."""
 
 
+class Way(Reply, Protocol):
+    """The way of one answer to who asked, which can be given up."""
+
+    async def abandon(self) -> str:
+        """Leave no half message of a question that is gone; return the id of the one on screen, "" for none."""
+        ...
+
+
+MakeWay = Callable[[Reference, AnswerView, Greeting | None], Way]
+
+
 @dataclass(frozen=True, slots=True)
 class TeamsStyle:
-    """What front ends differ in: the channel of their records, the examples of the help card, the pace."""
+    """What front ends differ in: the channel of their records, the examples of the help card, the pace.
+
+    `way` makes the way to who asked where that is another one than in Teams.
+    """
 
     channel: Channel = Channel.TEAMS
     examples: Sequence[str] = ()
     pace: StreamPace = field(default_factory=StreamPace)
+    way: MakeWay | None = None
 
 
 Recognise = Callable[[str], Awaitable[None]]
@@ -115,7 +130,7 @@ class TeamsFrontEnd:
         self._pseudonym = pseudonym
         self._hands = hands
         self._style = style or TeamsStyle()
-        self._replies: WeakValueDictionary[str, TeamsReply] = WeakValueDictionary()  # while they work
+        self._replies: WeakValueDictionary[str, Way] = WeakValueDictionary()  # while they work
         self._latest: dict[str, str] = {}
         self._welcomed: dict[str, str] = {}
         self._contacts: dict[str, str] = {}
@@ -148,16 +163,18 @@ class TeamsFrontEnd:
                 log.debug("an activity of type %s is not for us", kind[:40])
         return None
 
-    def reply_for(self, question: Question, connector: Connector) -> TeamsReply | None:
+    def reply_for(self, question: Question, connector: Connector) -> Way | None:
         """Make the way back to who asked from the stored question; None where it is not this channel's."""
         reference = Reference.load(question.reply_to)
         if question.channel is not self._style.channel or reference is None:
             return None
         return self._replies.setdefault(question.id, self._reply(reference, connector, question.asker))
 
-    def _reply(self, reference: Reference, connector: Connector, person: str) -> TeamsReply:
+    def _reply(self, reference: Reference, connector: Connector, person: str) -> Way:
         """Return the way back to a person, who is told with the first answer what is kept, where nobody else reads it."""
         greeting = Greeting(self._hands.privacy.privacy, person) if reference.personal else None
+        if self._style.way is not None:
+            return self._style.way(reference, self._hands.view, greeting)
         return TeamsReply(reference, connector, self._hands.view, self._style.pace, greeting)
 
     async def close(self) -> None:
@@ -321,7 +338,7 @@ class TeamsFrontEnd:
         try:
             return await hand.acted(incoming, action, self._pseudonym(incoming.sender))
         except BadAction as bad:
-            return saying(str(bad))
+            return saying(str(bad), refused=True)
 
     async def _submitted(self, incoming: Incoming, connector: Connector) -> None:
         """Do what a button of an older client says, and answer with a sentence, since there is no card to change."""

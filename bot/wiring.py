@@ -2,7 +2,8 @@
 
 store ─┐                          ┌─ Teams (bot/botframework.py)
 pages ─┼─ answering ─ dialogs.ask ┤
-model ─┘                          └─ the local page (bot/local.py)
+model ─┘                          ├─ Slack (bot/slack.py)
+                          └─ the local page (bot/local.py)
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import logging
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -47,6 +48,9 @@ from model.answering import Answering
 from model.versions import read_standing
 from records import Channel, Question
 from settings import Settings
+
+if TYPE_CHECKING:
+    from bot.slack_parts import SlackParts
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +103,7 @@ class Wiring:
         app.add_routes([open_route(store, parts.looking.opened, site), *self._site()])
         app.add_routes([*parts.exports.routes(), *self._dashboard(parts.desk)])
         local_front = self._local(asking, parts, app) if settings.local_page else None
+        slack = self._slack(asking, parts, app)
         try:
             await parts.privacy.catch_up()
             await parts.reviewing.catch_up()
@@ -109,6 +114,8 @@ class Wiring:
             if question.channel is Channel.LOCAL:
                 local = self._connectors.get(Channel.LOCAL)
                 return local_front.reply_for(question, local) if local_front and local else None
+            if question.channel is Channel.SLACK:
+                return slack.front.reply_for(question, slack.connector) if slack else None
             return teams.reply_for(question, seam.connector)
 
         upkeep = Upkeep(asking, reply_for, store, self._hold, parts.privacy)
@@ -117,6 +124,8 @@ class Wiring:
         app.add_routes([web.get("/readyz", upkeep.ready)])
         self._run(parts.courier.run(settings.review_interval_s), "courier")
         self._run(upkeep.run(), "upkeep")
+        if slack:
+            self._run(slack.begin(), "slack")
         return Bot(app, asking, upkeep)
 
     def _feedback(self, known: VerifiedAnswers, port: int) -> FeedbackParts:
@@ -131,7 +140,8 @@ class Wiring:
 
     def _connector(self, conversation: Mapping[str, Any]) -> Connector | None:
         channel = conversation.get("channelId")
-        return self._connectors.get(Channel.LOCAL if channel == Channel.LOCAL else Channel.TEAMS)
+        own = {str(Channel.LOCAL): Channel.LOCAL, str(Channel.SLACK): Channel.SLACK}
+        return self._connectors.get(own.get(str(channel), Channel.TEAMS))
 
     def _teams(self, asking: Asking, parts: FeedbackParts) -> tuple[TeamsFrontEnd, BotFrameworkSeam]:
         settings = self._settings
@@ -164,6 +174,20 @@ class Wiring:
 
         app.on_shutdown.append(hang_up)
         return front
+
+    def _slack(self, asking: Asking, parts: FeedbackParts, app: web.Application) -> SlackParts | None:
+        """Open Slack's front end; None where it is not set up: then nothing of it is imported. Raises BadSlackConfig."""
+        if not self._settings.slack_signing_secret.get_secret_value():
+            return None
+        # 32 MB and 0.3 s that a bot without Slack need not pay
+        from bot.slack_parts import SlackParts, slack_config  # noqa: PLC0415
+
+        config = slack_config(self._settings)
+        slack = SlackParts(config, asking, self._store, parts, self._keys.pseudonym, self._examples)
+        self._connectors[Channel.SLACK] = slack.connector
+        self._closing.push_async_callback(slack.close)
+        app.add_routes(slack.routes())
+        return slack
 
     def _site(self) -> list[web.RouteDef]:
         index = self._shelf.index

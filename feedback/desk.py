@@ -464,4 +464,5 @@ def _leftover(shown: Shown) -> str:
 
 
 def _message(conversation: str, message_id: str) -> str:
-    return f"{conversation}|{message_id}"
+    """Name a message: by its channel without the thread, which a reaction does not name everywhere."""
+    return f"{conversation.partition(';messageid=')[0]}|{message_id}"

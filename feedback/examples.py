@@ -169,7 +169,7 @@ def candidate_of(
     passages = review.passages or answer.passages
     refusals = {
         LeftOut.NO_QUESTION: verdict.ruling is Ruling.REJECTED,
-        LeftOut.UNTRAINABLE: str(answer.question.channel) not in rules.trainable,
+        LeftOut.UNTRAINABLE: bool(_channels(review, verdict, answer) - rules.trainable),
         LeftOut.OPTED_OUT: bool({answer.question.asker, *_writers(review, verdict)} & rules.opted_out),
         LeftOut.NO_PASSAGE: not passages,
         LeftOut.STALE: any(page in stale for page in _stands_on(reviewed, verdict, passages)),
@@ -179,6 +179,12 @@ def candidate_of(
     if why is not None:
         return Refusal(answer.id, why)
     return _screened(reviewed, verdict, passages, rules)
+
+
+def _channels(review: Review, verdict: Verdict, answer: Answer) -> set[str]:
+    """Return where the question was asked and what was decided about it was written."""
+    decided = [one.channel for one in (*review.verdicts, verdict, review.earlier) if one and one.channel]
+    return {str(answer.question.channel), *decided}
 
 
 def _screened(
