@@ -25,6 +25,7 @@ from urllib.parse import parse_qs
 from aiohttp import web
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.authorization.async_authorize import AsyncAuthorize
 from slack_bolt.context.async_context import AsyncBoltContext
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
@@ -65,6 +66,26 @@ class InboxParts:
     connector: SlackConnector
     reviews: ReviewDesk
     home: SlackHome
+
+
+class Grants(AsyncAuthorize):
+    """Tells bolt who we are in a workspace."""
+
+    def __init__(self, installations: Installations) -> None:
+        self._installations = installations
+
+    async def __call__(
+        self, *, context: AsyncBoltContext, enterprise_id: str | None, team_id: str | None, **_: Any
+    ) -> AuthorizeResult:
+        whole = (enterprise_id or "") if context.is_enterprise_install else ""
+        installed = await self._installations.get(Workspace(team_id or "", whole))
+        return AuthorizeResult(  # without a token where there is none: bolt would write to the request's own address
+            enterprise_id=enterprise_id,
+            team_id=team_id,
+            bot_user_id=installed.bot_user if installed else None,
+            bot_id=installed.bot_id if installed else None,
+            bot_token=installed.token if installed else None,
+        )
 
 
 class SlackInbox:
@@ -150,7 +171,7 @@ class SlackInbox:
             name="askpage",
             logger=sdk_log,
             signing_secret=secret,
-            authorize=self._authorize,
+            authorize=Grants(self._parts.installations),
             process_before_response=True,
             request_verification_enabled=False,  # done, over the raw bytes
             ignoring_self_events_enabled=False,  # bot/slack_events.py leaves them out
@@ -160,19 +181,6 @@ class SlackInbox:
         app.action(_ANYTHING)(self._on_action)
         app.view(_ANYTHING)(self._on_view)
         return app
-
-    async def _authorize(
-        self, enterprise_id: str | None, team_id: str | None, context: AsyncBoltContext
-    ) -> AuthorizeResult | None:
-        whole = (enterprise_id or "") if context.is_enterprise_install else ""
-        installed = await self._parts.installations.get(Workspace(team_id or "", whole))
-        return AuthorizeResult(  # without a token where there is none: bolt would write to the request's own address
-            enterprise_id=enterprise_id,
-            team_id=team_id,
-            bot_user_id=installed.bot_user if installed else None,
-            bot_id=installed.bot_id if installed else None,
-            bot_token=installed.token if installed else None,
-        )
 
     async def _on_event(self, body: dict[str, Any], context: AsyncBoltContext) -> BoltResponse:
         by = arrived(body, context.bot_user_id or "")

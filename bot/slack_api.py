@@ -2,7 +2,7 @@
 
 What Slack answers: `ratelimited` is waited for as long as it says; what may pass (it is down, it does not answer) is
 tried again; that somebody or something is gone is `Undeliverable`; everything else is a `ChannelError`. Tokens stand in
-no message of an error, and the SDK's own log is silenced, since it writes whole requests.
+no message of an error, and of the SDK's own log only errors are kept, since it writes whole requests otherwise.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from bot.slack_pace import SPOKEN, SlackPace, TooFast
 
 log = logging.getLogger(__name__)
 sdk_log = logging.getLogger("slack_sdk.quiet")
-sdk_log.setLevel(logging.CRITICAL)
+sdk_log.setLevel(logging.ERROR)
 
 ATTEMPTS = 4
 MOST_WAIT_S = 60.0
