@@ -26,7 +26,7 @@ OPTION_CHARACTERS = 150
 URL_CHARACTERS = 3_000
 OPEN, ACT, SAY, LINK, THUMB, STARS = "open", "act", "say", "link", "thumb", "stars"
 """How an action's id begins: what pressing it does."""
-AI_LABEL = "Written by AI from the sources below. Please check what matters."
+AI_LABEL = "Written by AI from your pages. Please check what matters."
 _MARKER = re.compile(r"\[(\d{1,2})\]")
 _STAR_NAMES = ("★ wrong", "★★ poor", "★★★ fair", "★★★★ good", "★★★★★ just right")
 
