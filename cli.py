@@ -38,12 +38,14 @@ COMMANDS = {
     "store": "cli_store:store_app",
     "export": "cli_store:export_command",
     "privacy": "cli_privacy:privacy_app",
+    "slack-manifest": "cli_slack:manifest_command",
     "settings": "options:settings_command",
 }
 """Each command, or group of commands, and where it stands."""
 MISTAKES = {
     "exporters": "CannotExport",
     "bot.app": "CannotServe",
+    "bot.slack_manifest": "BadManifest",
     "feedback.datasets": "DatasetError",
     "feedback.store": "StoreError",
     "jobs.schedule": "ScheduleInvalid",

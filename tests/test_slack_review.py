@@ -12,7 +12,7 @@ import pytest
 from feedback.documents import Wanted
 from feedback.examples import LeftOut, Refusal, Reviewed, candidate_of
 from records import FeedbackKind, ReviewReason, Ruling
-from tests.test_examples import RULES
+from tests.learnt import RULES
 from tests.slack_api import Message, elements_in
 from tests.slack_world import ADA, BOB, CONFIG, ROBIN, SlackWorld, a_slack_world, pressable
 from tests.world import live, pseudonym
