@@ -20,7 +20,8 @@ def manifest_command(
     settings: Settings,
     to: Annotated[Path | None, typer.Option("--to", help="File to write; without it, the terminal.")] = None,
     check: Annotated[
-        Path | None, typer.Option("--check", help="Say what is wrong with this manifest (JSON), and write none.")
+        Path | None,
+        typer.Option("--check", help="Say what is wrong with this manifest (JSON), and write none."),
     ] = None,
 ) -> None:
     """Write the manifest to make the Slack app from: its scopes, events and addresses, as public_url says."""
@@ -36,7 +37,7 @@ def manifest_command(
             examples=EXAMPLES if "docs" in settings.pages else (),
         )
     except (BadManifest, ValueError, OSError) as error:
-        progress_out.print(str(error), style="red", markup=False)
+        progress_out.print(str(error), style="red", markup=False, soft_wrap=True)
         raise typer.Exit(2) from error
     text = json.dumps(made, indent=2, ensure_ascii=False)
     if to is not None:

@@ -145,7 +145,7 @@ class SlackInbox:
         """Handle a request; one that was handled before is acknowledged and nothing else."""
         if self._seen.get(signature, 0.0) > time.monotonic():
             return web.Response(status=200)
-        headers = {"content-type": request.headers.get("Content-Type", "")}
+        headers: dict[str, str | Sequence[str]] = {"content-type": request.headers.get("Content-Type", "")}
         response = await self._bolt.async_dispatch(AsyncBoltRequest(body=text, headers=headers))
         if response.status < 300:  # noqa: PLR2004 - any success
             self._seen[signature] = time.monotonic() + 2 * WINDOW_S
@@ -160,7 +160,11 @@ class SlackInbox:
             return True
         event = as_dict(payload.get("event"))
         teams = [payload.get("team_id"), as_dict(payload.get("team")).get("id")]
-        teams += [as_dict(payload.get("user")).get("team_id"), event.get("user_team"), event.get("source_team")]
+        teams += [
+            as_dict(payload.get("user")).get("team_id"),
+            event.get("user_team"),
+            event.get("source_team"),
+        ]
         named = [team for team in teams if team is not None]
         return bool(named) and all(isinstance(t, str) and self._parts.installations.allows(t) for t in named)
 
@@ -217,12 +221,16 @@ class SlackInbox:
             return BoltResponse(status=200)
         task = self._begin(self._actions.submitted(body, by))
         done, _ = await asyncio.wait([task], timeout=FORM_S)
-        reply = task.result() if done and task.exception() is None else {}
+        reply: Json = task.result() if done and task.exception() is None else {}
         return BoltResponse(status=200, body=json.dumps(reply) if reply else "")
 
     def _interacting(self, body: Mapping[str, Any], context: AsyncBoltContext) -> Arrived | None:
         team = an_id(as_dict(body.get("team")).get("id")) or an_id(as_dict(body.get("user")).get("team_id"))
-        whole = an_id(as_dict(body.get("enterprise")).get("id")) if body.get("is_enterprise_install") is True else ""
+        whole = (
+            an_id(as_dict(body.get("enterprise")).get("id"))
+            if body.get("is_enterprise_install") is True
+            else ""
+        )
         if not team or _is_absent(context):
             return None
         return Arrived(Workspace(team, whole), "", context.bot_user_id or "")
@@ -261,7 +269,11 @@ class SlackInbox:
     async def _prompt(self, thread: Mapping[str, Any], by: Arrived) -> None:
         channel, ts = an_id(thread.get("channel_id")), an_id(thread.get("thread_ts"))
         prompts = [{"title": example[:75], "message": example} for example in self._examples]
-        params = {"channel_id": channel, "thread_ts": ts, "prompts": [*prompts[: MOST_PROMPTS - 1], MORE_PROMPT]}
+        params = {
+            "channel_id": channel,
+            "thread_ts": ts,
+            "prompts": [*prompts[: MOST_PROMPTS - 1], MORE_PROMPT],
+        }
         if not (channel and ts):
             return
         try:
@@ -306,10 +318,10 @@ def _payload(text: str, content_type: str) -> Json | None:
             (text,) = form["payload"]
         elif content_type != "application/json":
             return None
-        payload = json.loads(text)
+        payload = as_dict(json.loads(text))
     except (ValueError, KeyError, RecursionError):
         return None
-    return as_dict(payload) if isinstance(payload, dict) and as_text(payload.get("type")) else None
+    return payload if as_text(payload.get("type")) else None
 
 
 def _is_absent(context: AsyncBoltContext) -> bool:

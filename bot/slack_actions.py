@@ -164,7 +164,11 @@ class SlackActions:
         """Open the form of a button. Raises BadAction where this person may not, or the card was sent elsewhere."""
         title, card = await self._form(press, data)
         about = {
-            "data": {name: data.get(name) for name in ("verb", "answer_id", "round", "seal", "thumb") if name in data},
+            "data": {
+                name: data.get(name)
+                for name in ("verb", "answer_id", "round", "seal", "thumb")
+                if name in data
+            },
             "channel": press.place.channel,
             "thread": press.place.thread,
             "ts": press.ts,
@@ -208,7 +212,9 @@ def _press(payload: Mapping[str, Any], by: Arrived, home: str) -> Press | None:
     if not thread and not channel.startswith("D"):
         thread = ts
     trigger = as_text(payload.get("trigger_id"))
-    return Press(by, user, name, Place(by.where, channel, thread), ts, trigger, an_id(actions[0].get("action_ts")))
+    return Press(
+        by, user, name, Place(by.where, channel, thread), ts, trigger, an_id(actions[0].get("action_ts"))
+    )
 
 
 def _filled(payload: Mapping[str, Any], about: Json, by: Arrived) -> Press | None:
@@ -232,12 +238,12 @@ def _user(payload: Mapping[str, Any], by: Arrived) -> tuple[tuple[str, str], str
 def _data(value: str) -> Json:
     """Read the value of a button. Raises BadAction."""
     try:
-        data = json.loads(value)
+        data = as_dict(json.loads(value))
     except (ValueError, RecursionError) as error:
         raise BadAction(NO_SUCH) from error
-    if not isinstance(data, dict):
+    if not data:
         raise BadAction(NO_SUCH)
-    return as_dict(data)
+    return data
 
 
 def _metadata(view: Mapping[str, Any]) -> Json:
@@ -254,4 +260,3 @@ def _with(data: Json, inputs: Json) -> Json:
 
 def _complaint(view: Mapping[str, Any], sentence: str) -> Json:
     return {"response_action": "errors", "errors": {first_field(view): sentence}}
-

@@ -5,6 +5,9 @@ tried again; that somebody or something is gone is `Undeliverable`; everything e
 no message of an error, and of the SDK's own log only errors are kept, since it writes whole requests otherwise.
 """
 
+# pyright: reportUnknownMemberType=false
+# The SDK's dictionaries have no types inside.
+
 from __future__ import annotations
 
 import asyncio
@@ -146,11 +149,12 @@ class SlackApi:
     async def _request(self, method: str, token: str, params: Mapping[str, Any]) -> Json:
         try:
             response = await self.client(token).api_call(method, json=dict(params))
+            data: object = cast("object", response.data)
         except SlackApiError:
             raise
         except (aiohttp.ClientError, SlackClientError, TimeoutError, ValueError) as error:
             raise SlackRefused(method, f"no answer ({type(error).__name__})", 0) from None
-        return as_dict(response.data)
+        return as_dict(data)
 
     def _read(self, method: str, where: Workspace, error: SlackApiError) -> Exception:
         response: Any = cast("Any", error.response)

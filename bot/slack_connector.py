@@ -29,7 +29,9 @@ class SlackConnector:
         if activity.get("type") != "message":
             return ""
         place = place_in(conversation)
-        params = {"channel": place.channel, "unfurl_links": False, "unfurl_media": False} | message_of(activity)
+        params = {"channel": place.channel, "unfurl_links": False, "unfurl_media": False} | message_of(
+            activity
+        )
         if place.thread:
             params["thread_ts"] = place.thread
         return as_text((await self.api.call("chat.postMessage", place.where, params)).get("ts"))
@@ -47,7 +49,7 @@ class SlackConnector:
         """Say something that only one person in the conversation sees; where it cannot be said, it is logged."""
         place = place_in(conversation)
         said = plain(sentence, EPHEMERAL_CHARACTERS)
-        params = {"channel": place.channel, "user": user, "text": notification(sentence)}
+        params: Json = {"channel": place.channel, "user": user, "text": notification(sentence)}
         params["blocks"] = [{"type": "section", "text": said}]
         if place.thread:
             params["thread_ts"] = place.thread

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from bot.activities import Json
 from bot.cards.notice import changes_card
+from bot.cards.parts import day
 from bot.cards.slack_blocks import card_blocks, fitted, say_button
 from bot.cards.slack_text import paragraph, plain, rich, run
-from bot.cards.parts import day
 from bot.dialogs.ask import Undeliverable
 from bot.review_desk import ReviewDesk
 from bot.slack_api import SlackApi, Workspace

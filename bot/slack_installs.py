@@ -128,6 +128,8 @@ class Installations:
         try:
             installed = Installed(**json.loads(self._cipher.decrypt(document.body.encode())))
         except (InvalidToken, ValueError, TypeError):
-            log.warning("an installation of Slack cannot be read: slack_store_key is another one, or it was altered")
+            log.warning(
+                "an installation of Slack cannot be read: slack_store_key is another one, or it was altered"
+            )
             return None
         return installed if installed.home == document.id else None

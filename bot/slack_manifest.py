@@ -77,7 +77,7 @@ def check_manifest(made: Mapping[str, Any]) -> None:
     """Raise BadManifest with all that would not work."""
     wrong = [*_wrong_names(made), *_wrong_addresses(made), *_wrong_events(made)]
     if wrong:
-        raise BadManifest("\n".join(wrong))
+        raise BadManifest("\n".join(dict.fromkeys(wrong)))
 
 
 def _wrong_names(made: Mapping[str, Any]) -> Iterator[str]:
@@ -102,8 +102,8 @@ def _wrong_addresses(made: Mapping[str, Any]) -> Iterator[str]:
     redirects = _part(made, "oauth_config").get("redirect_urls", [])
     for address in (events, presses, *redirects):
         if not _reachable(str(address or "")):
-            yield f"Slack reaches the bot over HTTPS only, not at {address}: set public_url to its https address."
-    if events and not str(events).endswith(EVENTS_PATH) or presses != events:
+            yield "Slack reaches the bot over HTTPS only: set public_url to its https address."
+    if (events and not str(events).endswith(EVENTS_PATH)) or presses != events:
         yield f"Events and interactivity both go to {EVENTS_PATH}."
     if not _part(made, "settings", "interactivity").get("is_enabled"):
         yield "Interactivity has to be on: buttons and thumbs come that way."

@@ -4,7 +4,7 @@ The state between the two is kept in the store, used once, and tied to the brows
 finish an installation that somebody else has begun. A workspace that is not among `slack_teams` is refused, and the
 token that it gave is handed back.
 """
-# pyright: reportMissingTypeStubs=false
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import aiohttp
+from aiohttp import web
 from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
 from slack_bolt.error import BoltError
 from slack_bolt.oauth.async_callback_options import AsyncCallbackOptions, AsyncFailureArgs, AsyncSuccessArgs
 from slack_bolt.oauth.async_oauth_flow import AsyncOAuthFlow
 from slack_bolt.oauth.async_oauth_settings import AsyncOAuthSettings
 from slack_bolt.response import BoltResponse
+from slack_sdk.errors import SlackClientError
 from slack_sdk.oauth.installation_store import Installation
 from slack_sdk.oauth.installation_store.async_installation_store import AsyncInstallationStore
 from slack_sdk.oauth.state_store.async_state_store import AsyncOAuthStateStore
-
-from aiohttp import web
 
 from bot.slack_api import SlackApi, sdk_log
 from bot.slack_installs import Installations, Installed
@@ -91,7 +92,9 @@ class Saving(AsyncInstallationStore):
 
     async def async_save(self, installation: Installation) -> None:
         """Keep it; one of a workspace that may not use the bot is undone. Raises NotAllowed."""
-        home = (installation.enterprise_id if installation.is_enterprise_install else installation.team_id) or ""
+        home = (
+            installation.enterprise_id if installation.is_enterprise_install else installation.team_id
+        ) or ""
         token = installation.bot_token or ""
         if not (home and token and self._installations.allows(home)):
             await self._hand_back(token)
@@ -106,7 +109,7 @@ class Saving(AsyncInstallationStore):
     async def _hand_back(self, token: str) -> None:
         try:
             await self._api.client(token).auth_revoke()
-        except Exception as error:  # the SDK raises of many families, and this is a courtesy
+        except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
             log.warning("a token that is not wanted could not be handed back: %s", type(error).__name__)
 
 

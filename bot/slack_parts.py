@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from aiohttp import web
 
-from bot.activities import Json, Reference
+from bot.activities import Reference
 from bot.answer_view import AnswerView
 from bot.dialogs.ask import Asking, Undeliverable
 from bot.dialogs.privacy import Greeting
@@ -204,5 +205,5 @@ def _named(config: SlackConfig, name: str) -> tuple[str, str]:
 
 
 def _listed(answer: Mapping[str, object]) -> list[object]:
-    users: Json = {"users": answer.get("users")}
-    return list(users["users"]) if isinstance(users["users"], list) else []
+    users = answer.get("users")
+    return cast("list[object]", users) if isinstance(users, list) else []

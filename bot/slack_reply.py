@@ -168,9 +168,7 @@ class SlackReply:
                 await self._show(whole_words)
             every = APPEND_EVERY if self._streaming else UPDATE_EVERY
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(
-                    self._closing.wait(), every * self._connector.api.pace.second_s
-                )
+                await asyncio.wait_for(self._closing.wait(), every * self._connector.api.pace.second_s)
 
     async def _show(self, text: str) -> None:
         if self._streaming and self._ts and not text.startswith(self._shown):

@@ -45,8 +45,6 @@ def signed(secret: bytes, timestamp: str, body: bytes) -> str:
     return f"{VERSION}={hmac.new(secret, text, hashlib.sha256).hexdigest()}"
 
 
-
-
 def _one(headers: Headers, name: str) -> str:
     found = headers.getall(name, [])
     if len(found) != 1:

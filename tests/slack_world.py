@@ -39,13 +39,13 @@ from tests.world import (
     some_surroundings,
 )
 
-SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
+SECRET = "8f742231b10e8888abcd99yyyzzz85a5"  # noqa: S105 - the example of Slack's documentation
 ADA, BOB, ROBIN = "U1", "U2", "U9"
 REACTIONS = RatingRules({"+1": UP, "heart": UP, "-1": DOWN, "x": DOWN})
 CONFIG = SlackConfig(
     signing_secret=SECRET,
     teams=("T1",),
-    bot_token="xoxb-one",
+    bot_token="xoxb-one",  # noqa: S106 - of the double
     review_channel="C9",
     reviewers=(ROBIN,),
     public_url="https://bot.example",
@@ -68,7 +68,12 @@ class SlackWorld:
         self.http: aiohttp.ClientSession
 
     async def post(
-        self, body: bytes, content_type: str = "application/json", *, headers: Json | None = None, path: str = ""
+        self,
+        body: bytes,
+        content_type: str = "application/json",
+        *,
+        headers: Json | None = None,
+        path: str = "",
     ) -> tuple[int, str]:
         """Post signed bytes; `headers` take the place of the right ones (None leaves one out)."""
         timestamp = str(int(time.time()))

@@ -20,7 +20,9 @@ async def world() -> AsyncGenerator[SlackWorld]:
         yield world
 
 
-async def test_a_mention_is_answered_in_its_thread_streamed_with_sources_and_thumbs(world: SlackWorld) -> None:
+async def test_a_mention_is_answered_in_its_thread_streamed_with_sources_and_thumbs(
+    world: SlackWorld,
+) -> None:
     world.answerer = ScriptedAnswerer(["You get ", "You get 16 weeks."])
     world.answerer.step = asyncio.Semaphore(0)
     event = world.mention("How much leave, &amp; from when?")
@@ -55,7 +57,9 @@ async def test_a_personal_chat_is_answered_there(world: SlackWorld) -> None:
 
 async def test_a_thumb_is_kept_and_thanked_for_to_who_gave_it(world: SlackWorld) -> None:
     message = await world.ask("How much leave?")
-    status, _ = await world.interact(world.press(message, pressable(message, "thumb"), side="negative_button"))
+    status, _ = await world.interact(
+        world.press(message, pressable(message, "thumb"), side="negative_button")
+    )
     assert status == 200
     await world.settled()
     (word,) = world.store.feedback.values()
@@ -112,7 +116,7 @@ async def test_an_answer_that_reads_otherwise_than_its_drafts_is_written_over_th
 
 
 async def test_a_long_answer_grows_word_by_word_and_ends_as_one_message(world: SlackWorld) -> None:
-    words = "You get 16 weeks of leave, and more where the page says so".split()
+    words = ["You", "get", "16", "weeks", "of", "leave,", "and", "more", "where", "the", "page", "says", "so"]
     world.answerer = ScriptedAnswerer([" ".join(words[:n]) + " " for n in range(3, 12, 3)], " ".join(words))
     methods = ("chat.startStream", "chat.appendStream", "chat.appendStream")
     message = await drafted(world, world.mention("Leave?"), *methods)

@@ -170,7 +170,9 @@ async def test_what_slack_brings_is_not_learned_from_unless_the_operator_lets_it
     assert not isinstance(candidate_of(reviewed, open_), Refusal)
 
 
-async def test_a_ruling_given_in_slack_on_a_question_from_teams_is_not_learned_from(world: SlackWorld) -> None:
+async def test_a_ruling_given_in_slack_on_a_question_from_teams_is_not_learned_from(
+    world: SlackWorld,
+) -> None:
     _, card = await doubted(world)
     await press(world, card, "act:review.approve")
     (answer,) = world.store.answers.values()
@@ -209,9 +211,7 @@ async def home(world: SlackWorld, user: str = ADA) -> dict[str, Any]:
 
 
 def pressed_at_home(world: SlackWorld, view: dict[str, Any], say: str) -> dict[str, Any]:
-    element = next(
-        one for one in elements_in(view["blocks"]) if json.loads(one["value"]).get("say") == say
-    )
+    element = next(one for one in elements_in(view["blocks"]) if json.loads(one["value"]).get("say") == say)
     payload = world.press(Message("", "", ""), element)
     for name in ("channel", "message", "response_url"):
         del payload[name]

@@ -219,7 +219,11 @@ def _buttons(actions: Sequence[Mapping[str, Any]]) -> list[Json]:
 
 
 def _pressed(action: Mapping[str, Any], number: int) -> list[Json]:
-    title, data, style = as_text(action.get("title")), as_dict(action.get("data")), as_text(action.get("style"))
+    title, data, style = (
+        as_text(action.get("title")),
+        as_dict(action.get("data")),
+        as_text(action.get("style")),
+    )
     match action.get("type"):
         case "Action.Execute":
             return [button(title, f"{ACT}:{as_text(data.get('verb'))}", data, style)]
