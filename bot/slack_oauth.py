@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 from aiohttp import web
@@ -28,7 +28,9 @@ from slack_sdk.oauth.installation_store import Installation
 from slack_sdk.oauth.installation_store.async_installation_store import AsyncInstallationStore
 from slack_sdk.oauth.state_store.async_state_store import AsyncOAuthStateStore
 
+from bot.activities import as_dict, as_text
 from bot.slack_api import SlackApi, sdk_log
+from bot.slack_events import an_id
 from bot.slack_installs import Installations, Installed
 from feedback.documents import Document, Documents, Wanted
 from feedback.store import StoreError, moment
@@ -108,9 +110,39 @@ class Saving(AsyncInstallationStore):
 
     async def _hand_back(self, token: str) -> None:
         try:
-            await self._api.client(token).auth_revoke()
+            await self._api.client(token).api_call("auth.revoke")
         except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
             log.warning("a token that is not wanted could not be handed back: %s", type(error).__name__)
+
+
+class Flow(AsyncOAuthFlow):
+    """Bolt's flow, which asks for the token itself: the SDK's way is deprecated in aiohttp, and it logs the code."""
+
+    async def run_installation(self, code: str) -> Installation | None:
+        """Return what Slack gives for a code, None where it gives nothing."""
+        form = {
+            "client_id": self.settings.client_id,
+            "client_secret": self.settings.client_secret,
+            "code": code,
+            "redirect_uri": self.settings.redirect_uri,
+        }
+        try:
+            response = await self.client.api_call("oauth.v2.access", data=form)
+        except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
+            log.warning("Slack gave no token for a code: %s", type(error).__name__)
+            return None
+        given = as_dict(cast("object", response.data))
+        team, enterprise = as_dict(given.get("team")), as_dict(given.get("enterprise"))
+        return Installation(
+            app_id=as_text(given.get("app_id")),
+            team_id=an_id(team.get("id")),
+            enterprise_id=an_id(enterprise.get("id")),
+            is_enterprise_install=given.get("is_enterprise_install") is True,
+            bot_token=as_text(given.get("access_token")),
+            bot_user_id=an_id(given.get("bot_user_id")),
+            bot_scopes=as_text(given.get("scope")),
+            user_id="",
+        )
 
 
 class Installing:
@@ -162,7 +194,7 @@ class Installing:
             state_store=States(self._documents),
             state_expiration_seconds=STATE_S,
         )
-        self._flow = AsyncOAuthFlow(client=self._api.client(), logger=sdk_log, settings=settings)
+        self._flow = Flow(client=self._api.client(), logger=sdk_log, settings=settings)
         return self._flow
 
 

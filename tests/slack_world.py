@@ -264,12 +264,14 @@ async def a_slack_world(
         await world.bot.begin()
         app = web.Application()
         app.add_routes(world.bot.routes())
-        async with served(app) as bot_url, aiohttp.ClientSession() as world.http:
-            world.url = bot_url
-            yield world
-            await world.settled()
-            await world.parts.privacy.close()
-        await world.bot.close()
+        try:
+            async with served(app) as bot_url, aiohttp.ClientSession() as world.http:
+                world.url = bot_url
+                yield world
+                await world.settled()
+                await world.parts.privacy.close()
+        finally:
+            await world.bot.close()
     if clean:
         assert world.slack.broken == []
 
