@@ -18,6 +18,7 @@ from aiohttp import web
 from bot.instance import instance_in
 from bot.loopback import names_loopback
 from bot.parts import Parts, Shelf, site_url
+from bot.slack_config import BadSlackConfig, check_config, slack_config
 from bot.storing import open_store
 from bot.wiring import Bot, Wiring
 from feedback.store import StoreUnavailable
@@ -40,6 +41,16 @@ def check_address(settings: Settings) -> None:
     )
 
 
+def check_slack(settings: Settings) -> None:
+    """Refuse to serve Slack with settings that do not fit together. Raises CannotServe."""
+    if not settings.slack_signing_secret.get_secret_value():
+        return
+    try:
+        check_config(slack_config(settings))
+    except BadSlackConfig as error:
+        raise CannotServe(str(error)) from error
+
+
 @asynccontextmanager
 async def open_bot(
     settings: Settings, shelf: Shelf, answering: Answering, *, port: int
@@ -56,6 +67,7 @@ async def open_bot(
 def listen(settings: Settings) -> socket.socket:
     """Take the port, before the slow work. Raises CannotServe with what to do."""
     check_address(settings)
+    check_slack(settings)
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         return socket.create_server((settings.host, settings.port), family=family, backlog=128)

@@ -170,7 +170,7 @@ def _words(action: CardAction) -> list[Word]:
             return [Word(FeedbackKind.COMMENT, comment=comment)]
         case "rate.expert":
             return [Word(FeedbackKind.EXPERT)]
-        case "rate.thumb" if action.inputs.get("thumb") in {"like", "dislike"}:
+        case "rate.thumb" if action.inputs.get("thumb") in ("like", "dislike"):
             thumb = thumb_with(action.inputs["thumb"], action.inputs)
             return [Word(FeedbackKind.THUMB, thumb.value, thumb.comment, thumb.reasons)]
         case _:

@@ -30,7 +30,7 @@ from slack_bolt.context.async_context import AsyncBoltContext
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
-from bot.activities import Json, MalformedError, as_dict, as_text
+from bot.activities import Json, MalformedError, as_dict, as_dicts, as_text
 from bot.dialogs.ask import Undeliverable
 from bot.invokes import InvokeReply
 from bot.review_desk import ReviewDesk
@@ -321,7 +321,22 @@ def _payload(text: str, content_type: str) -> Json | None:
         payload = as_dict(json.loads(text))
     except (ValueError, KeyError, RecursionError):
         return None
-    return payload if as_text(payload.get("type")) else None
+    return payload if _is_whole(payload) else None
+
+
+def _is_whole(payload: Mapping[str, Any]) -> bool:
+    """Tell whether bolt can find out what a payload is about: it reads some fields without looking whether they are there."""
+    match payload.get("type"):
+        case "event_callback":
+            return bool(as_text(as_dict(payload.get("event")).get("type")))
+        case "block_actions":
+            pressed = as_dicts(payload.get("actions"))
+            named = all(as_text(one.get("action_id")) and as_text(one.get("block_id")) for one in pressed)
+            return bool(pressed) and pressed == payload["actions"] and named
+        case "view_submission" | "view_closed":
+            return bool(as_text(as_dict(payload.get("view")).get("callback_id")))
+        case kind:
+            return bool(as_text(kind))
 
 
 def _is_absent(context: AsyncBoltContext) -> bool:

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from bot.slack_api import Workspace
+from bot.slack_config import KEY_HOW
 from feedback.documents import Document, Documents
 from feedback.store import moment
 
@@ -54,10 +55,7 @@ def cipher_of(keys: str) -> MultiFernet | None:
     try:
         return MultiFernet([Fernet(key) for key in words]) if words else None
     except ValueError as error:
-        raise BadStoreKey(
-            "slack_store_key has to be 32 random bytes as URL-safe base64. Make one with: python3 -c 'import base64, os;"
-            " print(base64.urlsafe_b64encode(os.urandom(32)).decode())'"
-        ) from error
+        raise BadStoreKey(KEY_HOW) from error
 
 
 class Installations:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import cast
 
 from aiohttp import web
@@ -18,11 +17,12 @@ from bot.reviewers import Reviewers
 from bot.seals import home_of
 from bot.slack import InboxParts, SlackInbox
 from bot.slack_api import SlackApi, Workspace
+from bot.slack_config import SlackConfig, check_config, named
 from bot.slack_connector import SlackConnector
 from bot.slack_home import SlackHome
-from bot.slack_installs import BadStoreKey, Installations, Installed, cipher_of
+from bot.slack_installs import Installations, Installed, cipher_of
 from bot.slack_oauth import Installing, OAuthConfig
-from bot.slack_pace import PaceRules, SlackPace
+from bot.slack_pace import SlackPace
 from bot.slack_places import Place, conversation_of, person_of, user_in
 from bot.slack_reply import SlackReply, Streams
 from bot.slack_scopes import scopes_of
@@ -31,70 +31,8 @@ from feedback.desk import Place as CardPlace
 from feedback.rows import WholeStore
 from feedback.store import StoreError
 from records import Channel
-from settings import Settings
 
 log = logging.getLogger(__name__)
-
-
-class BadSlackConfig(ValueError):
-    """The settings do not allow Slack; the message is a sentence for the operator."""
-
-
-@dataclass(frozen=True, slots=True)
-class SlackConfig:
-    """What the settings say about Slack (`settings.py`); secrets as text."""
-
-    signing_secret: str = field(repr=False)
-    teams: Sequence[str]
-    bot_token: str = field(default="", repr=False)
-    client_id: str = ""
-    client_secret: str = field(default="", repr=False)
-    store_key: str = field(default="", repr=False)
-    public_url: str = ""
-    review_channel: str = ""
-    reviewers: Sequence[str] = ()
-    reviewer_groups: Sequence[str] = ()
-    api_url: str = ""
-    pace: PaceRules = field(default_factory=PaceRules)
-
-
-def slack_config(settings: Settings) -> SlackConfig:
-    """Return what the settings say about Slack."""
-    return SlackConfig(
-        signing_secret=settings.slack_signing_secret.get_secret_value(),
-        teams=settings.slack_teams,
-        bot_token=settings.slack_bot_token.get_secret_value(),
-        client_id=settings.slack_client_id,
-        client_secret=settings.slack_client_secret.get_secret_value(),
-        store_key=settings.slack_store_key.get_secret_value(),
-        public_url=settings.public_url,
-        review_channel=settings.slack_review_channel,
-        reviewers=settings.slack_reviewers,
-        reviewer_groups=settings.slack_reviewer_groups,
-        api_url=settings.slack_api_url,
-    )
-
-
-def check_config(config: SlackConfig) -> None:
-    """Raise BadSlackConfig where Slack cannot be served like this."""
-    if not config.teams:
-        raise BadSlackConfig("Slack needs slack_teams: the ids of the workspaces that may use the bot (T…).")
-    if bool(config.bot_token) == bool(config.client_id):
-        raise BadSlackConfig(
-            "Slack needs either slack_bot_token (one workspace) or slack_client_id and slack_client_secret (installed"
-            " at /slack/install), not both."
-        )
-    if config.bot_token and len(config.teams) > 1:
-        raise BadSlackConfig("With slack_bot_token there is one workspace: name it alone in slack_teams.")
-    if config.client_id and not (config.client_secret and config.store_key and config.public_url):
-        raise BadSlackConfig(
-            "To be installed at /slack/install, Slack needs slack_client_secret, slack_store_key and public_url, too."
-        )
-    for setting in (config.review_channel, *config.reviewers, *config.reviewer_groups):
-        if setting and len(config.teams) > 1 and ":" not in setting:
-            raise BadSlackConfig(
-                f"With several workspaces, say which one {setting} is of: {config.teams[0]}:{setting}."
-            )
 
 
 class SlackParts:
@@ -147,7 +85,7 @@ class SlackParts:
 
     def review_place(self) -> CardPlace:
         """Return the channel where reviewers see cards."""
-        team, channel = _named(self._config, self._config.review_channel)
+        team, channel = named(self._config, self._config.review_channel)
         conversation = conversation_of(Place(Workspace(team), channel), personal=False)
         reference = Reference(conversation=conversation, bot={}, user={}, activity_id="")
         return CardPlace(home_of(conversation), reference.dump())
@@ -163,8 +101,8 @@ class SlackParts:
 
     def _reviewers(self) -> Reviewers:
         config = self._config
-        people = [person_of(*_named(config, one)) for one in config.reviewers]
-        groups = [":".join(_named(config, one)) for one in config.reviewer_groups]
+        people = [person_of(*named(config, one)) for one in config.reviewers]
+        groups = [":".join(named(config, one)) for one in config.reviewer_groups]
         return Reviewers(people, groups, self._is_member if groups else None)
 
     async def _is_member(self, person: str, groups: Sequence[str]) -> bool:
@@ -190,18 +128,8 @@ class SlackParts:
 
 
 def _installations(config: SlackConfig, store: WholeStore) -> Installations:
-    try:
-        cipher = cipher_of(config.store_key)
-    except BadStoreKey as error:
-        raise BadSlackConfig(str(error)) from error
     only = Installed(config.teams[0], config.bot_token) if config.bot_token else None
-    return Installations(store.documents, cipher, config.teams, only)
-
-
-def _named(config: SlackConfig, name: str) -> tuple[str, str]:
-    """Return the workspace and the id that a setting names."""
-    team, colon, id_ = name.partition(":")
-    return (team, id_) if colon else (config.teams[0], name)
+    return Installations(store.documents, cipher_of(config.store_key), config.teams, only)
 
 
 def _listed(answer: Mapping[str, object]) -> list[object]:

@@ -1,9 +1,8 @@
 """The parts of a bot that listens, wired to each other: store, dialogs, front ends, and what runs beside them.
 
 store ─┐                          ┌─ Teams (bot/botframework.py)
-pages ─┼─ answering ─ dialogs.ask ┤
-model ─┘                          ├─ Slack (bot/slack.py)
-                          └─ the local page (bot/local.py)
+pages ─┼─ answering ─ dialogs.ask ┼─ Slack (bot/slack.py)
+model ─┘                          └─ the local page (bot/local.py)
 """
 
 from __future__ import annotations
@@ -36,6 +35,7 @@ from bot.page_answerer import PageAnswerer, Verified, is_fresh
 from bot.parts import Shelf, site_url
 from bot.reviewers import IsMember, Reviewers
 from bot.site import site_routes
+from bot.slack_config import slack_config
 from bot.storing import Store
 from bot.surroundings import framework_of, surroundings_of
 from bot.teams import TeamsFrontEnd, TeamsStyle
@@ -180,7 +180,7 @@ class Wiring:
         if not self._settings.slack_signing_secret.get_secret_value():
             return None
         # 32 MB and 0.3 s that a bot without Slack need not pay
-        from bot.slack_parts import SlackParts, slack_config  # noqa: PLC0415
+        from bot.slack_parts import SlackParts  # noqa: PLC0415
 
         config = slack_config(self._settings)
         slack = SlackParts(config, asking, self._store, parts, self._keys.pseudonym, self._examples)

@@ -109,7 +109,7 @@ class SlackService:
         self.teams = {"xoxb-one": "T1"}
         self.scopes: dict[str, set[str]] = {"xoxb-one": set(ALL_SCOPES)}
         self.channels = {"T1": {"C1", "C9", "D1", "D2", "D9"}}
-        self.chats = {"U1": "D1", "U2": "D2", "U9": "D9"}
+        self.chats = {"U1": "D1", "U2": "D2", "U9": "D9", "U91": "D91"}
         self.groups: dict[str, list[str]] = {}
         self.codes: dict[str, Json] = {}
         self.revoked: list[str] = []

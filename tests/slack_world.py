@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import itertools
 import json
 import time
@@ -20,8 +21,9 @@ from bot.dialogs.rate import DOWN, UP, RatingRules
 from bot.dialogs.review import ReviewRules
 from bot.feedback_parts import FeedbackParts
 from bot.privacy_desk import PrivacyTerms
+from bot.slack_config import SlackConfig
 from bot.slack_pace import PaceRules
-from bot.slack_parts import SlackConfig, SlackParts
+from bot.slack_parts import SlackParts
 from bot.slack_signature import signed
 from feedback.desk import Desk
 from feedback.later import AtOnce
@@ -84,11 +86,14 @@ class SlackWorld:
         }
         sent = {name: value for name, value in (right | (headers or {})).items() if value is not None}
         async with self.http.post(
-            self.url + (path or "/slack/events"), data=body, headers=sent, skip_auto_headers=["Content-Type"]
+            self.url + (path or "/slack/events"),
+            data=io.BytesIO(body),
+            headers=sent,
+            skip_auto_headers=["Content-Type"],
         ) as response:
             return response.status, await response.text()
 
-    def envelope(self, event: Json, **fields: Any) -> Json:
+    def envelope(self, event: Json, /, **fields: Any) -> Json:
         """Return what Slack's Events API sends around an event."""
         number = next(self._ids)
         envelope: Json = {
