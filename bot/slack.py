@@ -134,11 +134,9 @@ class SlackInbox:
         except UnicodeDecodeError:
             return web.Response(status=400)
         payload = _payload(text, request.content_type)
-        if payload is None:
-            return web.Response(status=400)
-        if not self._is_ours(payload):
-            log.warning("a request came from a workspace that may not use the bot")
-            return web.Response(status=403)
+        status = self._status(payload)
+        if status:
+            return web.Response(status=status)
         return await self._once(signature, text, request)
 
     async def _once(self, signature: str, text: str, request: web.Request) -> web.Response:
@@ -153,6 +151,18 @@ class SlackInbox:
                 self._seen.popitem(last=False)
         kind = "application/json" if response.body.startswith("{") else "text/plain"
         return web.Response(status=response.status, text=response.body, content_type=kind)
+
+    def _status(self, payload: Json | None) -> int:
+        """Return what a request is answered that bolt need not see, 0 for one that it has to."""
+        if payload is None:
+            return 400
+        if not self._is_ours(payload):
+            log.warning("a request came from a workspace that may not use the bot")
+            return 403
+        if payload.get("type") == "app_rate_limited":
+            log.warning("Slack keeps events back: too many came within a minute")
+            return 200
+        return 0
 
     def _is_ours(self, payload: Mapping[str, Any]) -> bool:
         """Tell whether the workspace may use the bot, and whoever speaks is of one that may."""

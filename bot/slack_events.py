@@ -46,7 +46,7 @@ def arrived(body: Mapping[str, Any], bot_user: str = "") -> Arrived | None:
     return Arrived(Workspace(team, enterprise if whole else ""), event_id, ours) if team else None
 
 
-def activity_of(event: Mapping[str, Any], by: Arrived) -> Json | None:
+def activity_of(event: Json, by: Arrived) -> Json | None:
     """Return what an event says as an activity; None where it says nothing to us."""
     match event.get("type"):
         case "app_mention":
@@ -113,7 +113,7 @@ def _written_out(markup: str, bot_user: str) -> str:
     return what
 
 
-def _message(event: Mapping[str, Any], by: Arrived) -> Json | None:
+def _message(event: Json, by: Arrived) -> Json | None:
     subtype = as_text(event.get("subtype"))
     personal = event.get("channel_type") == "im"
     if subtype == "message_changed":
@@ -134,8 +134,12 @@ def _asked(event: Mapping[str, Any], by: Arrived, *, personal: bool) -> Json | N
     return spoken(made, said(as_text(event.get("text")), by.bot_user))
 
 
-def _edited(event: Mapping[str, Any], by: Arrived, *, personal: bool) -> Json | None:
+def _edited(event: Json, by: Arrived, *, personal: bool) -> Json | None:
     now, before = as_dict(event.get("message")), as_dict(event.get("previous_message"))
+    if now.get("subtype") == "tombstone":  # a message with replies that was deleted
+        return _deleted(event | {"deleted_ts": now.get("ts")}, by, personal=personal)
+    if as_text(now.get("subtype")) not in _OURS:  # such as the title of a chat in the assistant pane
+        return None
     if as_text(now.get("text")) == as_text(before.get("text")):  # a preview of a link came
         return None
     made = _asked({**now, "channel": event.get("channel")}, by, personal=personal)

@@ -39,6 +39,7 @@ PER_MINUTE: Mapping[str, int] = {
 """Calls a minute in one workspace. For posting Slack promises "several hundred"."""
 SPOKEN = frozenset({"chat.postMessage", "chat.startStream"})
 """What puts a new message into a channel."""
+LONGEST_S = 3_600.0
 REMEMBERED = 10_000
 
 
@@ -81,7 +82,7 @@ class SlackPace:
     def close(self, method: str, team: str, retry_after: str | None) -> None:
         """Slack said that a method is called too often: nobody calls it for as long as it said."""
         try:
-            asked_s = max(float(retry_after or ""), 0.0)
+            asked_s = min(max(0.0, float(retry_after or "")), LONGEST_S)
         except ValueError:
             asked_s = 1.0
         jitter = 1 + random.random() / 4  # noqa: S311 - spreads retries, protects nothing
