@@ -236,7 +236,9 @@ class Settings(BaseSettings):
     slack_bot_token: SecretStr = Field(
         SecretStr(""), description="Bot token (xoxb-…) of the one workspace; empty: it is installed there."
     )
-    slack_client_id: str = Field("", description="Client id of the Slack app, to be installed at /slack/install.")
+    slack_client_id: str = Field(
+        "", description="Client id of the Slack app, to be installed at /slack/install."
+    )
     slack_client_secret: SecretStr = Field(SecretStr(""), description="Client secret of the Slack app.")
     slack_store_key: SecretStr = Field(
         SecretStr(""),
@@ -254,7 +256,16 @@ class Settings(BaseSettings):
         description="Slack user groups whose members may review (S…, or T…:S…), comma-separated.",
     )
     slack_reactions_up: Words = Field(
-        default=["+1", "thumbsup", "heart", "white_check_mark", "heavy_check_mark", "tada", "raised_hands", "100"],
+        default=[
+            "+1",
+            "thumbsup",
+            "heart",
+            "white_check_mark",
+            "heavy_check_mark",
+            "tada",
+            "raised_hands",
+            "100",
+        ],
         description="Reactions of Slack that say the answer is good, comma-separated.",
     )
     slack_reactions_down: Words = Field(

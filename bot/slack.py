@@ -54,6 +54,8 @@ ACK_S, FORM_S = 0.9, 2.5
 REMEMBERED = 10_000
 MORE_PROMPT = {"title": "What can you do?", "message": "help"}
 MOST_PROMPTS = 4
+NAMELESS = frozenset({"reaction_added", "reaction_removed"})
+"""Events that do not say which workspace somebody is of."""
 REMOVALS = frozenset({"app_uninstalled", "tokens_revoked"})
 _ANYTHING = re.compile(r"[\s\S]*")
 
@@ -136,7 +138,7 @@ class SlackInbox:
         payload = _payload(text, request.content_type)
         status = self._status(payload)
         if status:
-            return web.Response(status=status)
+            return web.Response(status=status, headers={"X-Slack-No-Retry": "1"})
         return await self._once(signature, text, request)
 
     async def _once(self, signature: str, text: str, request: web.Request) -> web.Response:
@@ -162,21 +164,31 @@ class SlackInbox:
         if payload.get("type") == "app_rate_limited":
             log.warning("Slack keeps events back: too many came within a minute")
             return 200
+        if self._from_strangers(payload):
+            log.info("somebody of another organisation is not answered")
+            return 200  # Slack stops sending anything to whoever refuses too much
         return 0
 
     def _is_ours(self, payload: Mapping[str, Any]) -> bool:
-        """Tell whether the workspace may use the bot, and whoever speaks is of one that may."""
+        """Tell whether a workspace may use the bot."""
         if payload.get("type") in {"url_verification", "ssl_check"}:
             return True
+        grants = as_dicts(payload.get("authorizations"))
+        named = [payload.get("team_id"), as_dict(payload.get("team")).get("id")]
+        named += [one.get("team_id") for one in [*grants, as_dict(payload.get("user"))]]
+        return self._all_allowed(named) and any(named)
+
+    def _all_allowed(self, named: Sequence[object]) -> bool:
+        teams = [team for team in named if team is not None]
+        return all(isinstance(team, str) and self._parts.installations.allows(team) for team in teams)
+
+    def _from_strangers(self, payload: Mapping[str, Any]) -> bool:
+        """Tell whether somebody of another organisation speaks, in a channel that is shared with it."""
         event = as_dict(payload.get("event"))
-        teams = [payload.get("team_id"), as_dict(payload.get("team")).get("id")]
-        teams += [
-            as_dict(payload.get("user")).get("team_id"),
-            event.get("user_team"),
-            event.get("source_team"),
-        ]
-        named = [team for team in teams if team is not None]
-        return bool(named) and all(isinstance(t, str) and self._parts.installations.allows(t) for t in named)
+        messages = [event, as_dict(event.get("message")), as_dict(event.get("previous_message"))]
+        named = [one.get(name) for one in messages for name in ("user_team", "source_team")]
+        unknown = payload.get("is_ext_shared_channel") is True and event.get("type") in NAMELESS
+        return unknown or not self._all_allowed(named)
 
     # Bolt
 

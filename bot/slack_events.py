@@ -38,7 +38,7 @@ class Arrived:
 def arrived(body: Mapping[str, Any], bot_user: str = "") -> Arrived | None:
     """Read the envelope of an event; None where it names no workspace."""
     grants = as_dicts(body.get("authorizations")) or [{}]
-    team = an_id(body.get("team_id"))
+    team = an_id(grants[0].get("team_id")) or an_id(body.get("team_id"))
     enterprise = an_id(body.get("enterprise_id")) or an_id(grants[0].get("enterprise_id"))
     whole = grants[0].get("is_enterprise_install") is True
     ours = bot_user or (an_id(grants[0].get("user_id")) if grants[0].get("is_bot") is True else "")

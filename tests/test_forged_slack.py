@@ -215,10 +215,10 @@ UNREADABLE: dict[str, tuple[Signed, int]] = {
 
 OF_STRANGERS: dict[str, Signed] = {
     "another workspace": as_is(lambda s: s.question(team_id="T666")),
-    "no workspace": as_is(lambda s: s.question(team_id=None)),
+    "no workspace": as_is(lambda s: s.question(team_id=None, authorizations=[])),
     "a workspace that is a list": as_is(lambda s: s.question(team_id=["T1"])),
-    "somebody of another workspace in a shared channel": as_is(
-        lambda s: s.question(event=s.world.mention(PROOF, user_team="T666", source_team="T666"))
+    "another workspace's installation": as_is(
+        lambda s: s.question(authorizations=[{"team_id": "T666", "user_id": "UBOT", "is_bot": True}])
     ),
     "a press in another workspace": as_is(lambda s: s.press(team={"id": "T666", "domain": "x"}), FORM),
     "a press by somebody of another workspace": as_is(
@@ -228,6 +228,34 @@ OF_STRANGERS: dict[str, Signed] = {
 }
 
 ONLY, ELSEWHERE, NO_SUCH = "Only reviewers may do this", "was not sent to this conversation", "no such action"
+
+IN_SHARED_CHANNELS: dict[str, Signed] = {
+    "somebody of another organisation asks": as_is(
+        lambda s: s.question(event=s.world.mention(PROOF, user_team="T666", source_team="T666"))
+    ),
+    "... edits what they asked": as_is(
+        lambda s: s.question(
+            event={
+                "type": "message",
+                "subtype": "message_changed",
+                "channel": "C1",
+                "message": s.world.mention(PROOF, user_team="T666"),
+                "previous_message": s.world.mention("before", user_team="T666"),
+            }
+        )
+    ),
+    "... or anybody reacts": as_is(
+        lambda s: s.question(
+            is_ext_shared_channel=True,
+            event={
+                "type": "reaction_added",
+                "user": "U666",
+                "reaction": "x",
+                "item": {"type": "message", "channel": "D1", "ts": s.answer.ts},
+            },
+        )
+    ),
+}
 
 FORGED: dict[str, tuple[Callable[[Scene], bytes], str]] = {
     "somebody who is no reviewer approves": (lambda s: s.press("act:review.approve", BOB), ONLY),
@@ -342,6 +370,13 @@ async def test_who_is_of_no_workspace_of_ours_is_refused(
     scene: Scene, what: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert await refused(scene, OF_STRANGERS[what](scene), caplog) == (403, "")
+
+
+@pytest.mark.parametrize("what", IN_SHARED_CHANNELS)
+async def test_people_of_other_organisations_are_not_answered(
+    scene: Scene, what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert await refused(scene, IN_SHARED_CHANNELS[what](scene), caplog) == (200, "")
 
 
 @pytest.mark.parametrize("what", FORGED)
