@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
 from bot.slack_manifest import BadManifest, check_manifest, manifest
-from bot.wiring import EXAMPLES
 from console import out, progress_out
 from options import with_settings
 from settings import Settings
@@ -25,23 +24,27 @@ def manifest_command(
     ] = None,
 ) -> None:
     """Write the manifest to make the Slack app from: its scopes, events and addresses, as public_url says."""
-    try:
-        if check is not None:
-            check_manifest(json.loads(check.read_text()))
-            out.print("This manifest works.")
-            return
-        made = manifest(
-            settings.public_url,
-            installed=bool(settings.slack_client_id),
-            groups=bool(settings.slack_reviewer_groups),
-            examples=EXAMPLES if "docs" in settings.pages else (),
-        )
-    except (BadManifest, ValueError, OSError) as error:
-        progress_out.print(str(error), style="red", markup=False, soft_wrap=True)
-        raise typer.Exit(2) from error
-    text = json.dumps(made, indent=2, ensure_ascii=False)
-    if to is not None:
-        to.write_text(text + "\n")
-        progress_out.print(f"Written to {to}. In Slack: api.slack.com/apps, Create New App, From a manifest.")
+    if check is not None:
+        check_manifest(_read(check))
+        out.print("This manifest works.")
         return
-    print(text)  # noqa: T201 - the command's output
+    made = manifest(
+        settings.public_url,
+        installed=bool(settings.slack_client_id),
+        groups=bool(settings.slack_reviewer_groups),
+    )
+    text = json.dumps(made, indent=2, ensure_ascii=False)
+    if to is None:
+        print(text)  # noqa: T201 - the command's output
+        return
+    to.write_text(text + "\n", encoding="utf-8")
+    progress_out.print(f"Written to {to}. In Slack: api.slack.com/apps, Create New App, From a manifest.")
+
+
+def _read(path: Path) -> dict[str, object]:
+    """Read a manifest. Raises BadManifest."""
+    try:
+        read: object = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadManifest(f"{path} is no manifest: {error}") from error
+    return cast("dict[str, object]", read) if isinstance(read, dict) else {}

@@ -6,7 +6,7 @@ reference of app manifests.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from yarl import URL
@@ -16,7 +16,6 @@ from bot.slack_scopes import EVENTS, METHODS, SCOPES, scopes_of
 EVENTS_PATH, REDIRECT_PATH = "/slack/events", "/slack/oauth_redirect"
 NAME_CHARACTERS, DESCRIPTION_CHARACTERS = 35, 140
 LONG_LEAST, LONG_MOST = 174, 4_000
-MOST_EVENTS, MOST_PROMPTS = 100, 4
 
 Json = dict[str, Any]
 
@@ -32,7 +31,7 @@ class BadManifest(ValueError):
     """A manifest that would not work; the message has a line for each reason."""
 
 
-def manifest(public_url: str, *, installed: bool, groups: bool, examples: Sequence[str] = ()) -> Json:
+def manifest(public_url: str, *, installed: bool, groups: bool) -> Json:
     """Return the manifest. `installed`: by several workspaces, at /slack/install; `groups`: user groups review.
 
     Raises BadManifest.
@@ -54,9 +53,8 @@ def manifest(public_url: str, *, installed: bool, groups: bool, examples: Sequen
             },
             "bot_user": {"display_name": "askpage", "always_online": True},
             "assistant_view": {
-                "assistant_description": DESCRIPTION,
-                "suggested_prompts": [{"title": one, "message": one} for one in examples[:MOST_PROMPTS]],
-            },
+                "assistant_description": DESCRIPTION
+            },  # questions are suggested as it is opened
         },
         "oauth_config": {"scopes": {"bot": scopes_of(groups=groups)}},
         "settings": {
