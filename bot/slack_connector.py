@@ -46,7 +46,10 @@ class SlackConnector:
         await self.api.call("chat.delete", place.where, {"channel": place.channel, "ts": message_id})
 
     async def whisper(self, conversation: Mapping[str, Any], user: str, sentence: str) -> None:
-        """Say something that only one person in the conversation sees; where it cannot be said, it is logged."""
+        """Say something that only one person in the conversation sees; where it cannot be said, it is logged.
+
+        In a chat with the bot anything is for one person: where Slack has no such message there, it is an ordinary one.
+        """
         place = place_in(conversation)
         said = plain(sentence, EPHEMERAL_CHARACTERS)
         params: Json = {"channel": place.channel, "user": user, "text": notification(sentence)}
@@ -54,7 +57,13 @@ class SlackConnector:
         if place.thread:
             params["thread_ts"] = place.thread
         try:
-            await self.api.call("chat.postEphemeral", place.where, params)
+            try:
+                await self.api.call("chat.postEphemeral", place.where, params)
+            except Undeliverable:
+                if conversation.get("conversationType") != "personal":
+                    raise
+                del params["user"]
+                await self.api.call("chat.postMessage", place.where, params)
         except (Undeliverable, OSError) as error:
             log.warning("somebody could not be told: %s", error)
 

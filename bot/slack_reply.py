@@ -35,13 +35,19 @@ NO_STREAMS = frozenset(
     {"feature_not_enabled", "method_deprecated", "missing_scope", "team_access_not_granted", "unknown_method"}
 )
 """What a workspace answers that has no streams; anything else may be about this one message."""
+NOT_HERE = frozenset({"channel_type_not_supported", "method_not_supported_for_channel_type"})
+"""What it answers that has none in channels, or none in chats."""
 
 
 @dataclass(slots=True)
 class Streams:
-    """Which workspaces have no streams, as far as is known. One per process."""
+    """Which workspaces have no streams, as far as is known, or none in channels or chats. One per process."""
 
-    without: set[str]
+    without: set[tuple[str, bool | None]]
+
+    def has(self, team: str, *, personal: bool) -> bool:
+        """Whether a stream is worth a try."""
+        return not {(team, None), (team, personal)} & self.without
 
 
 class SlackReply:
@@ -64,7 +70,8 @@ class SlackReply:
         self._draft = ""
         self._shown = ""
         self._ts = ""
-        self._streaming = bool(self._place.thread) and self._place.where.team not in streams.without
+        possible = streams.has(self._place.where.team, personal=reference.personal)
+        self._streaming = bool(self._place.thread) and possible
         self._stuck = False
         self._unsure = False
         self._task: asyncio.Task[None] | None = None
@@ -192,8 +199,9 @@ class SlackReply:
         if self._streaming and not self._ts:
             log.info("no stream, the message is edited instead: %s", refused)
             self._streaming = False
-            if refused.error in NO_STREAMS:
-                self._streams.without.add(self._place.where.team)
+            if refused.error in NO_STREAMS | NOT_HERE:
+                where = self._reference.personal if refused.error in NOT_HERE else None
+                self._streams.without.add((self._place.where.team, where))
         elif self._unsure or refused.error not in {"ratelimited", "too fast for us"}:
             log.info("no (more) drafts: %s", refused)
             self._stuck = True

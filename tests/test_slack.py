@@ -105,6 +105,32 @@ async def test_where_a_workspace_has_no_streams_messages_are_edited_from_then_on
     assert all("16 weeks" in message.words for message in world.slack.messages("C1"))
 
 
+async def test_where_channels_have_no_streams_chats_still_do(world: SlackWorld) -> None:
+    world.slack.fail("chat.startStream", "channel_type_not_supported")
+    world.answerer = ScriptedAnswerer(["You get "])
+    await drafted(world, world.mention("How much leave?"), "chat.postMessage")
+    await drafted(world, world.mention("How much leave?"), "chat.postMessage")
+    pane = world.dm("How much leave?", thread_ts="1700000000.100000")
+    await drafted(world, pane, "chat.startStream")
+    assert [call.error for call in world.slack.calls if call.method == "chat.startStream"] == [
+        "channel_type_not_supported",
+        "",
+    ]
+
+
+async def test_a_stream_that_slack_closed_by_itself_is_written_over(world: SlackWorld) -> None:
+    world.answerer = ScriptedAnswerer(["You get "])
+    world.slack.fail("chat.stopStream", "message_not_in_streaming_state")
+    world.answerer.go.clear()
+    await world.event(world.mention("How much leave?"))
+    (message,) = await world.slack.until(lambda s: s.messages("C1"))
+    message.streaming = False
+    world.answerer.go.set()
+    await world.settled()
+    assert "You get 16 weeks " in json.dumps(message.blocks)
+    assert len(world.slack.messages()) == 1
+
+
 async def test_an_answer_that_reads_otherwise_than_its_drafts_is_written_over_the_stream(
     world: SlackWorld,
 ) -> None:
@@ -330,6 +356,14 @@ async def test_a_reaction_to_an_answer_that_is_still_written_finds_it(world: Sla
     await world.settled()
     (word,) = world.store.feedback.values()
     assert word.value == "x"
+
+
+async def test_in_a_chat_thanks_are_an_ordinary_message_where_slack_has_no_other(world: SlackWorld) -> None:
+    message = await world.ask("How much leave?")
+    world.slack.fail("chat.postEphemeral", "channel_not_found")
+    await world.interact(world.press(message, pressable(message, "thumb")))
+    await world.settled()
+    assert "Thank you" in world.slack.messages("D1")[-1].words
 
 
 async def test_stars_are_chosen_in_a_list_and_a_comment_in_a_form(world: SlackWorld) -> None:

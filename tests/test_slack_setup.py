@@ -20,7 +20,7 @@ from bot.app import CannotServe, check_slack, open_bot
 from bot.parts import open_parts
 from bot.slack_manifest import BadManifest, check_manifest, manifest
 from bot.slack_pace import PaceRules, SlackPace, TooFast
-from bot.slack_scopes import EVENTS, METHODS, SCOPES, scopes_of
+from bot.slack_scopes import EVENTS, GROUPS_SCOPE, METHODS, SCOPES, scopes_of
 from bot.slack_signature import signed
 from bot.wiring import Bot
 from cli import app, is_mistake
@@ -144,6 +144,13 @@ def test_the_manifest_asks_for_what_the_events_and_calls_need_and_for_no_more() 
     assert (
         "redirect_urls" not in manifest("https://bot.example", installed=False, groups=True)["oauth_config"]
     )
+
+
+def test_the_docs_say_why_of_every_scope() -> None:
+    docs = (ROOT / "docs" / "slack.md").read_text("utf-8")
+    for scope, why in SCOPES.items():
+        assert f"| `{scope}` | {why} |" in docs
+    assert f"| `{GROUPS_SCOPE[0]}` | {GROUPS_SCOPE[1]}; " in docs
 
 
 def test_every_method_that_is_called_is_known_with_its_scope() -> None:
