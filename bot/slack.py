@@ -36,7 +36,7 @@ from bot.invokes import InvokeReply
 from bot.review_desk import ReviewDesk
 from bot.slack_actions import SlackActions
 from bot.slack_api import Workspace, sdk_log
-from bot.slack_connector import SlackConnector, Unhurried
+from bot.slack_connector import SlackConnector, Unhurried, finished
 from bot.slack_events import Arrived, activity_of, an_id, arrived
 from bot.slack_home import SlackHome
 from bot.slack_installs import Installations
@@ -117,10 +117,9 @@ class SlackInbox:
         return [web.post(PATH, self.take)]
 
     async def close(self) -> None:
-        """Wait for what is under way."""
-        while self._work:
-            await asyncio.wait(self._work)
-        await self._unhurried.close()
+        """Wait for what is under way, but not for ever."""
+        await finished(self._work)
+        await finished(self._unhurried.errands)
 
     async def take(self, request: web.Request) -> web.Response:
         """Answer one request of Slack's."""

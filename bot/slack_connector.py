@@ -17,6 +17,8 @@ from bot.slack_places import place_in
 log = logging.getLogger(__name__)
 
 EPHEMERAL_CHARACTERS = 3_000
+PATIENCE_S = 10.0
+"""How long a stop waits for messages that Slack does not take yet."""
 
 
 class SlackConnector:
@@ -77,7 +79,7 @@ class Unhurried:
 
     def __init__(self, connector: SlackConnector) -> None:
         self._connector = connector
-        self._errands: set[asyncio.Task[None]] = set()
+        self.errands: set[asyncio.Task[None]] = set()
 
     async def send(self, conversation: Mapping[str, Any], activity: Json) -> str:
         """Say it soon; nobody here waits for the id."""
@@ -90,11 +92,6 @@ class Unhurried:
     async def delete(self, conversation: Mapping[str, Any], message_id: str) -> None:
         self._later(self._connector.delete(conversation, message_id))
 
-    async def close(self) -> None:
-        """Wait for what is on its way."""
-        while self._errands:
-            await asyncio.wait(self._errands)
-
     def _later(self, errand: Coroutine[Any, Any, object]) -> None:
         async def run() -> None:
             try:
@@ -103,5 +100,19 @@ class Unhurried:
                 log.warning("a message was not delivered: %s", error)
 
         task = asyncio.create_task(run(), name="slack errand")
-        self._errands.add(task)
-        task.add_done_callback(self._errands.discard)
+        self.errands.add(task)
+        task.add_done_callback(self.errands.discard)
+
+
+async def finished(tasks: set[asyncio.Task[Any]]) -> None:
+    """Wait until a set of tasks is empty, which others take themselves out of; what takes too long is cancelled."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + PATIENCE_S
+    while tasks and loop.time() < until:
+        await asyncio.wait(tasks, timeout=until - loop.time())
+    late = list(tasks)
+    for task in late:
+        log.warning("Slack did not take something in time; it is left unsaid")
+        task.cancel()
+    if late:
+        await asyncio.wait(late)
