@@ -222,7 +222,11 @@ class ReviewDesk:
     async def _subscribe(self, incoming: Incoming, person: str) -> None:
         place_id = _place_id(incoming, person)
         reference = place_of(incoming, whole_channel=True).dump()
-        await self._desk.put_place(Place(place_id, reference, reader_of(place_id)))
+        await self.send_cards_to(Place(place_id, reference, reader_of(place_id)))
+
+    async def send_cards_to(self, place: Place) -> None:
+        """Let a place have the cards from now on, and those that wait already. Raises StoreError."""
+        await self._desk.put_place(place)
         waiting, _ = await self._desk.reviews(WAITING, QUEUE_LENGTH)
         for review in waiting:
             await self._desk.leave_errand(review.answer_id, datetime.now(UTC))

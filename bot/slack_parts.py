@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
@@ -34,6 +35,9 @@ from records import Channel
 
 log = logging.getLogger(__name__)
 
+PLACE_EVERY_S = 300.0
+"""Time between two looks at whether the reviewers' channel still has its cards: it loses them where the bot is not in."""
+
 
 class SlackParts:
     """Slack's front end and what it needs. One per process."""
@@ -57,6 +61,7 @@ class SlackParts:
         self._streams = Streams(set())
         style = TeamsStyle(Channel.SLACK, examples, way=self._way)
         hands = parts.hands(self._reviewers())
+        self._reviews = hands.reviews
         self.front = TeamsFrontEnd(asking, store, pseudonym, hands, style)
         home = SlackHome(self.api, store, hands.reviews)
         inbox = InboxParts(self.installations, self.connector, hands.reviews, home)
@@ -67,21 +72,33 @@ class SlackParts:
         """Return the routes that Slack and whoever installs the app need."""
         return [*self.inbox.routes(), *(self._installing.routes() if self._config.client_id else [])]
 
-    async def begin(self) -> None:
-        """Learn who we are, and let the reviewers' cards come to their channel; what fails is logged."""
+    async def run(self) -> None:
+        """Learn who we are, and see to it that the reviewers' channel has its cards, until cancelled."""
+        await self.learn_who_we_are()
+        while self._config.review_channel:
+            await self.keep_review_place()
+            await asyncio.sleep(PLACE_EVERY_S)
+
+    async def learn_who_we_are(self) -> None:
+        """Ask Slack for our own user, where the token is a setting; what fails is logged, events tell it, too."""
         config = self._config
-        if config.bot_token:
-            try:
-                we = await self.api.call("auth.test", Workspace(config.teams[0]), {})
-            except (Undeliverable, OSError, StoreError) as error:
-                log.warning("Slack does not tell who we are: %s", error)
-            else:
-                self.installations.learn(str(we.get("user_id") or ""), str(we.get("bot_id") or ""))
-        if config.review_channel:
-            try:
-                await self._desk.put_place(self.review_place())
-            except StoreError as error:
-                log.warning("reviewers' cards do not come to Slack yet: %s", error)
+        if not config.bot_token:
+            return
+        try:
+            we = await self.api.call("auth.test", Workspace(config.teams[0]), {})
+        except (Undeliverable, OSError, StoreError) as error:
+            log.warning("Slack does not tell who we are: %s", error)
+        else:
+            self.installations.learn(str(we.get("user_id") or ""), str(we.get("bot_id") or ""))
+
+    async def keep_review_place(self) -> None:
+        """Let the reviewers' cards come to their channel; also again, once the bot has been invited there."""
+        place = self.review_place()
+        try:
+            if place.id not in {known.id for known in await self._desk.places()}:
+                await self._reviews.send_cards_to(place)
+        except StoreError as error:
+            log.warning("reviewers' cards do not come to Slack yet: %s", error)
 
     def review_place(self) -> CardPlace:
         """Return the channel where reviewers see cards."""

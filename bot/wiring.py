@@ -125,7 +125,7 @@ class Wiring:
         self._run(parts.courier.run(settings.review_interval_s), "courier")
         self._run(upkeep.run(), "upkeep")
         if slack:
-            self._run(slack.begin(), "slack")
+            self._run(slack.run(), "slack")
         return Bot(app, asking, upkeep)
 
     def _feedback(self, known: VerifiedAnswers, port: int) -> FeedbackParts:

@@ -266,7 +266,9 @@ async def a_slack_world(
         pace = PaceRules(second_s=world.slack.second_s)
         config = replace(config, api_url=f"{slack_url}/api", pace=pace)
         world.bot = SlackParts(config, world.asking, world.store, world.parts, pseudonym, ("Who am I?",))
-        await world.bot.begin()
+        await world.bot.learn_who_we_are()
+        if config.review_channel:
+            await world.bot.keep_review_place()
         app = web.Application()
         app.add_routes(world.bot.routes())
         try:

@@ -191,6 +191,20 @@ async def test_reviewers_can_have_the_cards_in_their_own_chat(world: SlackWorld)
     assert any("Please review" in message.words for message in world.slack.messages("D9"))
 
 
+async def test_a_channel_without_the_bot_gets_its_cards_once_it_is_invited(world: SlackWorld) -> None:
+    world.slack.channels["T1"].remove("C9")
+    answer = await world.ask("How much leave?")
+    await world.interact(world.press(answer, pressable(answer, "act:rate.expert")))
+    await world.settled()
+    await world.courier()
+    assert world.slack.broken == ["chat.postMessage: channel_not_found C9"]
+    world.slack.broken.clear()
+    world.slack.channels["T1"].add("C9")
+    await world.bot.keep_review_place()
+    await world.courier()
+    assert "Please review" in world.slack.messages("C9")[0].words
+
+
 async def test_a_very_long_review_fits_into_one_message(world: SlackWorld) -> None:
     world.answerer.text = "Leave is long. " * 600 + "[1]"
     _, card = await doubted(world, "How much leave? " * 60)
