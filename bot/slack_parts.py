@@ -144,6 +144,13 @@ class SlackParts:
         return OAuthConfig(config.client_id, config.client_secret, scopes_of(groups=groups), public)
 
 
+def connector_of(config: SlackConfig, store: WholeStore) -> SlackConnector:
+    """Return the way to Slack alone, for a process that hears nothing from there. Raises BadSlackConfig."""
+    check_config(config)
+    tokens = _installations(config, store).token
+    return SlackConnector(SlackApi(tokens, SlackPace(config.pace), config.api_url))
+
+
 def _installations(config: SlackConfig, store: WholeStore) -> Installations:
     only = Installed(config.teams[0], config.bot_token) if config.bot_token else None
     return Installations(store.documents, cipher_of(config.store_key), config.teams, only)

@@ -26,6 +26,7 @@ from bot.opens import PATH
 from bot.page_answerer import is_fresh
 from bot.parts import Shelf, open_shelf, site_url
 from bot.privacy_desk import PrivacyTerms
+from bot.slack_config import slack_config
 from bot.storing import Store, retention_of
 from bot.verified import VerifiedAnswers
 from feedback.desk import Desk
@@ -78,9 +79,10 @@ async def open_borrowed(settings: Settings, store: Store, holder: str = "") -> A
             aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
         )
         connector = BotConnector(session, OwnToken(framework_of(settings)).get)
-        parts = parts_over(settings, shelf, store, partial(reach, connector), holder)
+        connect = partial(reach, connector, slack=_slack(settings, store, closing))
+        parts = parts_over(settings, shelf, store, connect, holder)
         closing.push_async_callback(parts.privacy.close)
-        yield Borrowed(shelf, parts, partial(reach, connector))
+        yield Borrowed(shelf, parts, connect)
 
 
 def parts_over(
@@ -109,6 +111,21 @@ def framework_of(settings: Settings) -> BotFrameworkConfig:
     )
 
 
-def reach(connector: Connector, conversation: Mapping[str, Any]) -> Connector | None:
+def reach(
+    connector: Connector, conversation: Mapping[str, Any], *, slack: Connector | None = None
+) -> Connector | None:
     """Return what reaches a conversation from a process without a front end: nothing does the local page's."""
-    return None if conversation.get("channelId") == Channel.LOCAL else connector
+    own: Mapping[object, Connector | None] = {Channel.LOCAL: None, Channel.SLACK: slack}
+    return own.get(conversation.get("channelId"), connector)
+
+
+def _slack(settings: Settings, store: Store, closing: AsyncExitStack) -> Connector | None:
+    """Open the way to Slack; None where it is not set up: then nothing of it is imported."""
+    if not settings.slack_signing_secret.get_secret_value():
+        return None
+    # 32 MB and 0.3 s that scheduled work without Slack need not pay
+    from bot.slack_parts import connector_of  # noqa: PLC0415
+
+    connector = connector_of(slack_config(settings), store)
+    closing.push_async_callback(connector.api.close)
+    return connector

@@ -22,6 +22,8 @@ from bot.slack_manifest import BadManifest, check_manifest, manifest
 from bot.slack_pace import PaceRules, SlackPace, TooFast
 from bot.slack_scopes import EVENTS, GROUPS_SCOPE, METHODS, SCOPES, scopes_of
 from bot.slack_signature import signed
+from bot.storing import open_store
+from bot.surroundings import open_borrowed
 from bot.wiring import Bot
 from cli import app, is_mistake
 from settings import Settings
@@ -281,3 +283,29 @@ async def test_a_wait_that_is_no_number_is_a_short_one(said: str | None) -> None
     pace.close("chat.update", "T1", said)
     async with pace.turn("chat.update", "T1", "", 1.0):
         pass
+
+
+# Scheduled work
+
+
+async def test_scheduled_work_reaches_slack_and_no_conversation_of_it_by_another_way(tmp_path: Path) -> None:
+    there = {"id": "T1:C9", "channelId": "slack", "tenantId": "T1", "serviceUrl": ""}
+    slack = SlackService()
+    async with served(slack.app) as slack_url:
+        set_up = {
+            "slack_signing_secret": SecretStr(SECRET),
+            "slack_bot_token": SecretStr("xoxb-one"),
+            "slack_teams": ["T1"],
+            "slack_api_url": f"{slack_url}/api",
+        }
+        settings = settings_for(tmp_path, **set_up)
+        async with open_store(settings) as store:
+            async with open_borrowed(settings, store) as borrowed:
+                connector = borrowed.connect(there)
+                assert connector is not None
+                await connector.send(there, {"type": "message", "text": "A card."})
+            async with open_borrowed(settings_for(tmp_path), store) as borrowed:
+                assert borrowed.connect(there) is None
+                assert borrowed.connect(there | {"channelId": "msteams"}) is not None
+    assert [message.channel for message in slack.messages()] == ["C9"]
+    assert slack.broken == []
