@@ -126,7 +126,8 @@ class Answer:
     that the model really had. `citations` is what the answer used; marker [n] in `text` is `citations[n - 1]`.
     An abstention has `abstained` set, and at most one citation: the nearest section. `support` is the share of the
     answer's content words that stand in its citation, 0 to 1 (None: nothing was compared). `form` names how feedback
-    was asked for below it. `verified_by` and `verified_at` say which reviewer (a pseudonym) stands for it since when.
+    was asked for below it. `verified_by` and `verified_at` say which reviewer (a pseudonym) stands for it since when,
+    `written_on` is the channel where a reviewer wrote its text ("": the model wrote it).
     """
 
     id: str
@@ -142,6 +143,7 @@ class Answer:
     verified_at: datetime | None = None
     support: float | None = None
     form: str = ""
+    written_on: str = ""
 
 
 def answer_id_of(question_id: str) -> str:
@@ -285,7 +287,8 @@ class VerifiedAnswer:
 
     `answer_id` is the answer that was reviewed. `page_url` is the page that the question named, if it named one: it
     serves only questions about that page then. `pages` are (address without fragment, hash) of what it stands on.
-    `abstained` says that the answer is not on the page; `trace` is that of the question that was reviewed.
+    `abstained` says that the answer is not on the page; `trace` is that of the question that was reviewed, `written_on`
+    as in `Answer`.
     """
 
     answer_id: str
@@ -300,6 +303,7 @@ class VerifiedAnswer:
     verified_at: datetime
     stale_at: datetime | None = None
     trace: str = ""
+    written_on: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,4 +115,5 @@ def _served(verified: VerifiedAnswer, question: Question, took_s: float) -> Answ
         answered_at=datetime.now(UTC),
         verified_by=verified.verified_by,
         verified_at=verified.verified_at,
+        written_on=verified.written_on,
     )

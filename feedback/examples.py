@@ -182,9 +182,9 @@ def candidate_of(
 
 
 def _channels(review: Review, verdict: Verdict, answer: Answer) -> set[str]:
-    """Return where the question was asked and what was decided about it was written."""
-    decided = [one.channel for one in (*review.verdicts, verdict, review.earlier) if one and one.channel]
-    return {str(answer.question.channel), *decided}
+    """Return where the question was asked, and where what was decided about it, and what was said to it, was written."""
+    decided = [one.channel for one in (*review.verdicts, verdict, review.earlier) if one]
+    return {str(answer.question.channel), answer.written_on, *decided} - {""}
 
 
 def _screened(

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
+from bot.dialogs.review import verified_by
 from feedback.documents import Wanted
 from feedback.examples import LeftOut, Refusal, Reviewed, candidate_of
-from records import FeedbackKind, ReviewReason, Ruling
+from records import FeedbackKind, Review, ReviewReason, Ruling, Verdict
 from tests.learnt import RULES
 from tests.slack_api import Message, elements_in
 from tests.slack_world import ADA, BOB, CONFIG, ROBIN, SlackWorld, a_slack_world, pressable
-from tests.world import live, pseudonym
+from tests.world import NOW, live, pseudonym
 
 
 @pytest.fixture
@@ -183,6 +184,32 @@ async def test_a_ruling_given_in_slack_on_a_question_from_teams_is_not_learned_f
     assert refused.why is LeftOut.UNTRAINABLE
     in_teams = replace(settled, verdicts=tuple(replace(one, channel="msteams") for one in settled.verdicts))
     assert not isinstance(candidate_of(Reviewed(in_teams, elsewhere, ()), RULES), Refusal)
+
+
+async def test_words_that_were_written_in_slack_are_not_learned_from_wherever_they_are_said_again(
+    world: SlackWorld,
+) -> None:
+    _, card = await doubted(world)
+    await press(world, card, "open:review.correct")
+    (view,) = world.slack.views
+    values = {"text": "Parents get 16 weeks, fully paid.", "span": "", "note": ""}
+    await world.interact(world.submission(view, values, ROBIN))
+    await world.settled()
+    (verified,) = await live(world.parts.desk)
+    assert verified.written_on == "slack"
+    (answer,) = world.store.answers.values()
+    in_teams = replace(answer.question, channel="msteams")
+    served = replace(answer, question=in_teams, text=verified.text, written_on=verified.written_on)
+    approved = Verdict("r", "Kim", Ruling.APPROVED, NOW, channel="msteams")
+    settled = Review(answer.id, (ReviewReason.SAMPLE,), NOW, verdicts=(approved,), settled_at=NOW)
+    refused = candidate_of(Reviewed(settled, served, ()), RULES)
+    assert isinstance(refused, Refusal)
+    assert refused.why is LeftOut.UNTRAINABLE
+    again = verified_by(served, approved, NOW)
+    assert again is not None
+    assert again.written_on == "slack"
+    by_the_model = replace(served, written_on="")
+    assert not isinstance(candidate_of(Reviewed(settled, by_the_model, ()), RULES), Refusal)
 
 
 async def test_reviewers_can_have_the_cards_in_their_own_chat(world: SlackWorld) -> None:

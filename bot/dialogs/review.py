@@ -374,7 +374,15 @@ def verified_by(answer: Answer, verdict: Verdict, verified_at: datetime) -> Veri
         verified_by=verdict.reviewer,
         verified_at=verified_at,
         trace=answer.question.trace,
+        written_on=_written_on(answer, verdict),
     )
+
+
+def _written_on(answer: Answer, verdict: Verdict) -> str:
+    """Return the channel where the text that a ruling lets stand was written, "" where no reviewer wrote it."""
+    if verdict.ruling is Ruling.CORRECTED:
+        return verdict.channel
+    return answer.written_on if verdict.ruling is Ruling.APPROVED else ""
 
 
 def _with_reason(review: Review, reason: ReviewReason) -> Review:
