@@ -12,6 +12,7 @@ import pytest
 from bot.activities import Reference, answer_message, card_message
 from bot.cards.answer import Standing
 from bot.cards.help import help_card
+from bot.cards.model import ModelView, model_card
 from bot.cards.notice import changes_card, notice_card
 from bot.cards.privacy import Buttons, brief, confirm_card, privacy_card
 from bot.cards.rating import feedback_form, rating_actions
@@ -20,10 +21,15 @@ from bot.cards.slack_blocks import MOST_BLOCKS, card_blocks, fitted, message_of,
 from bot.cards.slack_form import form_in, form_view
 from bot.cards.slack_text import escaped, notification, paragraph, plain, rich, run, streamed
 from feedback.retention import Retention
+from model.versions import Standing as VersionStanding
 from records import (
     Answer,
     Channel,
     Citation,
+    ComparedAnswer,
+    ComparedFigure,
+    Comparison,
+    Decision,
     Feedback,
     FeedbackKind,
     Passage,
@@ -101,10 +107,21 @@ def every_card(text: str) -> dict[str, dict[str, Any]]:
         "reviewed": card_message(HERE, review_card(ReviewView(settled, answer, words, SEAL, NOW), SITE)),
         "notice": card_message(HERE, notice_card(answer, verdict, SITE)),
         "changes": card_message(HERE, changes_card([(answer, verdict)] * 30)),
+        "model": card_message(HERE, a_model_card(text)),
         "help": card_message(HERE, help_card([text or "?"] * 9, welcome=True, brief=brief())),
         "privacy": card_message(HERE, privacy_card(Retention(), buttons, out=False)),
         "confirm": card_message(HERE, confirm_card(buttons, 10, ours=False)),
     }
+
+
+def a_model_card(text: str) -> dict[str, Any]:
+    """Return a comparison of two versions, as reviewers see it."""
+    figures = tuple(ComparedFigure(f"accuracy {n}", 0.5, 0.6, -0.1, 0.3) for n in range(20))
+    worst = tuple(ComparedAnswer(text, text, text, text) for _ in range(5))
+    compared = Comparison(
+        "v2", "v1", "d" * 64, Decision.PROMOTE, (text,) * 12, figures, 60, compared_at=NOW, worst=worst
+    )
+    return model_card(ModelView(compared, VersionStanding("v1"), present=True, decisions=(), seal=SEAL))
 
 
 VERBS = ("show", "export", "stop", "learn", "delete", "delete_now")
@@ -158,6 +175,13 @@ def test_markup_is_escaped_where_slack_reads_it() -> None:
     assert len(notification("<" * 9_000)) <= 3_000
     assert notification("") == "…"
     assert plain("  ")["text"] == "…"
+
+
+def test_a_comparison_of_models_is_drawn_with_its_figures_and_what_can_be_decided() -> None:
+    drawn = json.dumps(message_of(card_message(HERE, a_model_card("Leave?"))), ensure_ascii=False)
+    assert "Live version: 0.50; This one: 0.60; Difference (95 % interval): +0.10 (−0.10 to +0.30)" in drawn
+    assert "act:model.promote" in drawn
+    assert "This one:" in drawn
 
 
 def test_a_citation_mark_leads_to_its_source() -> None:

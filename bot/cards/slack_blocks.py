@@ -141,8 +141,32 @@ def _item(item: Mapping[str, Any]) -> list[Json]:
             return [_source(as_dicts(item.get("items")))]
         case "ActionSet":
             return _buttons(as_dicts(item.get("actions")))
+        case "Table" | "ColumnSet":
+            return _side_by_side(item)
         case _:
             return []
+
+
+def _side_by_side(item: Mapping[str, Any]) -> list[Json]:
+    """Return what stands side by side in Teams, one below the other."""
+    columns = as_dicts(item.get("columns"))
+    inside = [block for column in columns for part in as_dicts(column.get("items")) for block in _item(part)]
+    return [*_rows(as_dicts(item.get("rows"))), *inside]
+
+
+def _rows(rows: Sequence[Mapping[str, Any]]) -> list[Json]:
+    """Return a table as lines: the first cell of each row, then the others, each with the heading of its column."""
+    head, *others = [[_words(cell) for cell in as_dicts(row.get("cells"))] for row in rows] or [[]]
+    lines: list[list[Json]] = []
+    for first, *cells in filter(None, others):
+        said = [f"{name}: {cell}" for name, cell in zip(head[1:], cells, strict=False)]
+        lines.append([run(f"{first}  ", bold=True), run("; ".join(said))])
+    return [rich(paragraph(*pieces)) for pieces in lines]
+
+
+def _words(cell: Mapping[str, Any]) -> str:
+    runs = [one for item in as_dicts(cell.get("items")) for one in as_dicts(item.get("inlines"))]
+    return " ".join(as_text(one.get("text")) for one in runs)
 
 
 def _line(item: Mapping[str, Any]) -> Json:
