@@ -415,7 +415,9 @@ def test_the_account_has_the_variables_and_schedules_that_it_understands() -> No
     for name in ("resource_group", "app", "url", "watched", "identity"):
         assert f'variable("{name}")' in text
         assert f"askpage_{name}:" in file.path.read_text("utf-8")
-    known = {one["name"] for kind in ("scheduled", "onDemand") for one in jobs.variables[kind]} | {"update-model"}
+    known = {one["name"] for kind in ("scheduled", "onDemand") for one in jobs.variables[kind]} | {
+        "update-model"
+    }
     for one in [*file.variables["always"], *file.variables["nightly"]]:
         assert one["action"][0] in {"watch", "drain"} or (
             one["action"][0] == "run" and one["action"][1] in known
