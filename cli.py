@@ -39,6 +39,7 @@ COMMANDS = {
     "export": "cli_store:export_command",
     "privacy": "cli_privacy:privacy_app",
     "slack-manifest": "cli_slack:manifest_command",
+    "teams-package": "cli_teams:teams_package_command",
     "settings": "options:settings_command",
 }
 """Each command, or group of commands, and where it stands."""
@@ -46,6 +47,7 @@ MISTAKES = {
     "exporters": "CannotExport",
     "bot.app": "CannotServe",
     "bot.slack_manifest": "BadManifest",
+    "bot.teams_package": "CannotPackage",
     "feedback.datasets": "DatasetError",
     "feedback.store": "StoreError",
     "jobs.schedule": "ScheduleInvalid",

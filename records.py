@@ -128,6 +128,7 @@ class Answer:
     answer's content words that stand in its citation, 0 to 1 (None: nothing was compared). `form` names how feedback
     was asked for below it. `verified_by` and `verified_at` say which reviewer (a pseudonym) stands for it since when,
     `written_on` is the channel where a reviewer wrote its text ("": the model wrote it).
+    `stopped`: the asker pressed stop, and `text` is what was written until then.
     """
 
     id: str
@@ -144,6 +145,7 @@ class Answer:
     support: float | None = None
     form: str = ""
     written_on: str = ""
+    stopped: bool = False
 
 
 def answer_id_of(question_id: str) -> str:

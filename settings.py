@@ -198,15 +198,38 @@ class Settings(BaseSettings):
         "SingleTenant", description="How the app is registered."
     )
     app_tenant_id: str = Field("", description="Entra tenant of the app.")
+    allowed_tenants: Words = Field(
+        default=[],
+        description="Entra tenants whose people may use the bot, comma-separated; all others get 403. Empty: all.",
+    )
     openid_metadata_url: str = Field(
         "", description="Where the channel's signing keys are; empty: Microsoft's."
     )
     token_issuer: str = Field("", description="Who signs the channel's tokens; empty: Microsoft.")
-    login_url: str = Field("", description="Where the bot gets its own tokens; empty: Microsoft Entra.")
+    login_url: str = Field(
+        "",
+        description="Where the bot gets its own tokens, {tenant} standing for the tenant; empty: Microsoft Entra.",
+    )
     oauth_scope: str = Field("", description="Scope of the bot's own tokens; empty: Microsoft's.")
     dangerously_allow_unauthenticated: bool = Field(
         False,
         description="Let anyone who reaches the port speak as anyone, on addresses beyond loopback too.",
+    )
+    follow_ups: int = Field(
+        3,
+        ge=0,
+        le=6,
+        description="Most sections of the page that are offered below an answer in a personal Teams chat; 0 is none.",
+    )
+    teams_name: str = Field("askpage", min_length=1, max_length=30, description="Name of the bot in Teams.")
+    teams_developer: str = Field(
+        "askpage", min_length=1, max_length=32, description="Who runs the bot, as Teams names them."
+    )
+    privacy_url: str = Field(
+        "", description="Your privacy statement, for the Teams package. Empty: the bot's own page on privacy."
+    )
+    terms_url: str = Field(
+        "", description="Your terms of use, for the Teams package. Empty: the bot's own page on asking."
     )
     local_page: bool = Field(True, description="Serve the chat page at / to browsers on this machine.")
 
@@ -494,6 +517,7 @@ class Settings(BaseSettings):
         "trainable_channels",
         "reviewers",
         "reviewer_groups",
+        "allowed_tenants",
         "gate_injections",
         "slack_teams",
         "slack_reviewers",

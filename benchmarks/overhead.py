@@ -32,10 +32,12 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from bot.botframework import BotFrameworkConfig, BotFrameworkSeam
+from bot.botframework import BotFrameworkSeam
 from bot.dialogs.ask import Asking
 from bot.dialogs.rate import RatingRules
 from bot.feedback_parts import FeedbackParts
+from bot.own_token import BotFrameworkConfig
+from bot.pace import Pace
 from bot.reviewers import Reviewers
 from bot.teams import TeamsFrontEnd
 from exporters import Export, To, exporting
@@ -71,7 +73,8 @@ async def _serve(metadata_url: str, folder: Path) -> None:
     asking = Asking(store, CannedAnswerer(), parts.looking)
     front = TeamsFrontEnd(asking, store, pseudonym, parts.hands(Reviewers(REVIEWERS)))
     config = BotFrameworkConfig(app_id=APP_ID, openid_metadata_url=metadata_url, token_issuer=ISSUER)
-    seam = BotFrameworkSeam(config, front, own_token=_own_token)
+    # All askers are of one tenant: Teams' limit for it would be what is measured.
+    seam = BotFrameworkSeam(config, front, pace=Pace(tenant_limit=(10_000, 1.0)), own_token=_own_token)
     app = web.Application()
     app.router.add_post("/api/messages", seam.process)
 

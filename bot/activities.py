@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from bot.cards.answer import NOTHING_SAID, Standing, answer_card
+from bot.splitting import split
 from bot.wording import ABSTRACT_CHARACTERS, NAME_CHARACTERS, absolute, calm, clipped, printable
 from records import Answer
 
@@ -28,6 +29,7 @@ ABOUT_THE_PAGE = "What is this page about?"
 CARD_TYPE = "application/vnd.microsoft.card.adaptive"
 
 _URL = re.compile(r"https?://[^\s<>\"'`|\\^{}]+", re.IGNORECASE)
+_MARKER = re.compile(r"\[(\d{1,3})\]")
 _AT_TAG = re.compile(r"</?at\b[^>]*>", re.IGNORECASE)
 
 
@@ -279,32 +281,56 @@ def stream_end(message: Json, stream_id: str) -> Json:
     }
 
 
-def answer_message(
+def offering(message: Json, reference: Reference, offers: Sequence[tuple[str, str]]) -> Json:
+    """Return a message with what can be asked next below it, (title, words): a press says the words."""
+    if not offers:
+        return message
+    actions = [{"type": "imBack", "title": title, "value": words} for title, words in offers]
+    return message | {"suggestedActions": {"to": [as_text(reference.user.get("id"))], "actions": actions}}
+
+
+def answer_messages(
     reference: Reference,
     answer: Answer,
     site_url: str,
     standing: Standing = NOTHING_SAID,
     loop: Json | None = None,
-) -> Json:
-    """Return the final message: text with [n] markers, AI label and citations, thumbs, and the card of sources.
+) -> list[Json]:
+    """Return the final messages, mostly one: text with [n] markers, AI label and citations, thumbs, and the card.
 
     The label and the citations share one root entity, the only form that Teams shows. `loop` is Teams' feedback loop.
+    Of several messages each has the citations that its text names; loop and card stand below the last one.
     """
     cited = {absolute(citation.url, site_url) for citation in answer.citations}
-    message = outgoing(reference, "message") | {
-        "textFormat": "markdown",
-        "text": clipped(calm(answer.text, keep_urls=cited, markers=len(answer.citations)), 10_000),
-        "entities": [_label(answer, site_url)],
-    }
+    text = printable(calm(answer.text, keep_urls=cited, markers=len(answer.citations)))
+    *before, last = split(text)
+    named = [_named(part) for part in before]
+    messages = [
+        _said(reference, part, answer, site_url, numbers) for part, numbers in zip(before, named, strict=True)
+    ]
+    rest = set(range(1, MAX_CITATIONS + 1)) - (set().union(*named) - _named(last))
+    message = _said(reference, last, answer, site_url, rest)
     if loop:
         message["channelData"] = {"feedbackLoop": loop}
     card = answer_card(answer, site_url, standing)
     if card is not None:
         with_card = message | {"attachments": [{"contentType": CARD_TYPE, "content": card}]}
         if utf16_bytes(with_card) <= MAX_MESSAGE_BYTES:
-            return with_card
+            message = with_card
+    return [*messages, message]
+
+
+def _named(text: str) -> set[int]:
+    """Return the numbers of the citations that a text names."""
+    return {int(number) for number in _MARKER.findall(text)}
+
+
+def _said(reference: Reference, text: str, answer: Answer, site_url: str, numbers: Collection[int]) -> Json:
+    """Return a message of an answer's words; addresses are left out of its citations where it would be too large."""
+    message = outgoing(reference, "message") | {"textFormat": "markdown", "text": text}
+    message["entities"] = [_label(answer, site_url, numbers)]
     if utf16_bytes(message) > MAX_MESSAGE_BYTES:
-        message |= {"entities": [_label(answer, site_url, urls=False)]}
+        message["entities"] = [_label(answer, site_url, numbers, urls=False)]
     return message
 
 
@@ -313,7 +339,7 @@ def utf16_bytes(activity: Json) -> int:
     return len(json.dumps(activity, ensure_ascii=False).encode("utf-16-le", "surrogatepass"))
 
 
-def _label(answer: Answer, site_url: str, *, urls: bool = True) -> Json:
+def _label(answer: Answer, site_url: str, numbers: Collection[int], *, urls: bool = True) -> Json:
     label: Json = {
         "type": "https://schema.org/Message",
         "@type": "Message",
@@ -323,6 +349,8 @@ def _label(answer: Answer, site_url: str, *, urls: bool = True) -> Json:
     }
     claims: list[Json] = []
     for position, citation in enumerate(answer.citations[:MAX_CITATIONS], start=1):
+        if position not in numbers:
+            continue
         name = citation.title or citation.heading or citation.url
         appearance: Json = {
             "@type": "DigitalDocument",

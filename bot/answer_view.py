@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bot.activities import Json, Reference, answer_message
+from bot.activities import Json, Reference, answer_messages
 from bot.cards.answer import Standing, State, answer_card, state_sentence
 from bot.cards.privacy import brief
 from bot.cards.rating import STARS, rating_actions
@@ -19,7 +19,7 @@ from bot.seals import RATE, Seals
 from bot.wording import calm, clipped
 from records import Answer, Feedback, FeedbackKind, Review, ReviewReason, Ruling
 
-MAX_TEXT = 10_000
+MAX_TEXT = 20_000
 _ASKED_FOR = frozenset(
     {
         ReviewReason.THUMB_DOWN,
@@ -44,7 +44,7 @@ class AnswerView:
         self.seals = seals
         self._opens_url = opens_url
 
-    def message(
+    def messages(
         self,
         reference: Reference,
         answer: Answer,
@@ -52,8 +52,8 @@ class AnswerView:
         thanks: str = "",
         *,
         greeted: bool = False,
-    ) -> Json:
-        """Return the whole message of an answer, for the place where `reference` leads.
+    ) -> list[Json]:
+        """Return all of an answer, mostly one message, for the place where `reference` leads.
 
         `greeted`: with what is said once to a new person.
         """
@@ -61,12 +61,18 @@ class AnswerView:
         standing = self._standing(reference.conversation, answer, review, thanks)
         if greeted:
             standing = replace(standing, brief=brief())
-        return answer_message(reference, answer, self.site_url, standing, loop)
+        return answer_messages(reference, answer, self.site_url, standing, loop)
+
+    def message(
+        self, reference: Reference, answer: Answer, review: Review | None = None, thanks: str = ""
+    ) -> Json:
+        """Return the message that an answer is known by, its last one: the one that can change."""
+        return self.messages(reference, answer, review, thanks)[-1]
 
     def words(self, reference: Reference, answer: Answer, review: Review | None = None) -> Json:
         """Return the message without its card: what it says about the answer stands in the text."""
         standing = self._standing(reference.conversation, answer, review, "")
-        message = answer_message(reference, answer, self.site_url, loop=_LOOPS.get(name_of(answer.form)))
+        message = answer_messages(reference, answer, self.site_url, loop=_LOOPS.get(name_of(answer.form)))[-1]
         message.pop("attachments", None)
         said = [message["text"], state_sentence(answer, standing), calm(standing.text)]
         return message | {"text": clipped("\n\n".join(part for part in said if part), MAX_TEXT)}

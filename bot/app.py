@@ -32,6 +32,7 @@ class CannotServe(Exception):
 
 def check_address(settings: Settings) -> None:
     """Refuse to listen where strangers could speak as anyone. Raises CannotServe."""
+    check_registration(settings)
     if settings.app_id or settings.dangerously_allow_unauthenticated or names_loopback(settings.host):
         return
     raise CannotServe(
@@ -49,6 +50,21 @@ def check_slack(settings: Settings) -> None:
         check_config(slack_config(settings))
     except BadSlackConfig as error:
         raise CannotServe(str(error)) from error
+
+
+def check_registration(settings: Settings) -> None:
+    """Refuse to serve with half of an app's registration: no answer could be delivered. Raises CannotServe."""
+    if not settings.app_id:
+        return
+    if settings.app_type != "UserAssignedMSI" and not settings.app_password.get_secret_value():
+        raise CannotServe(
+            f"An app of type {settings.app_type} needs its client secret: set ASKPAGE_APP_PASSWORD. (A managed identity"
+            " has none: ASKPAGE_APP_TYPE=UserAssignedMSI.)"
+        )
+    if settings.app_type == "SingleTenant" and not settings.app_tenant_id:
+        raise CannotServe(
+            "An app of one tenant gets its tokens there: set ASKPAGE_APP_TENANT_ID, or ASKPAGE_APP_TYPE=MultiTenant."
+        )
 
 
 @asynccontextmanager

@@ -1,50 +1,45 @@
 """The Bot Framework seam: with `bot/turns.py`, all that imports its SDK. Authenticate first, then read, then hand over.
 
 The SDK's own `process` parses before it authenticates, turns bad tokens into 500, and writes invoke bodies twice.
-From the SDK come the validation of tokens (`JwtTokenExtractor`, with our keys in its cache) and the bot's own
-credentials; both are kept off the event loop.
+From the SDK comes the validation of tokens (`JwtTokenExtractor`, with our keys in its cache), off the event loop.
 
-    POST /api/messages ─ authenticated? 401 ─ readable? 400, 413 ─ token fits the body? 401 ─ turn ─ 200 or invoke
+    POST /api/messages ─ authenticated? 401 ─ readable? 400, 413 ─ token fits the body? 401 ─ tenant allowed? 403
+                       ─ turn ─ 200 or invoke
 
 Without an app id anyone who reaches the port could speak as anyone, so only this machine may: the peer, the Host
 header (a page under a rebound name has another one), the Origin (a page elsewhere has another one) and the address
 to answer to must all be loopback.
 """
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportMissingTypeStubs=false
-# The SDK and MSAL are untyped.
+# The SDK is untyped.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 import aiohttp
 import jwt
-import msal
 from aiohttp import web
 from botframework.connector.auth import (
-    AppCredentials,
     AuthenticationConstants,
     EndorsementsValidator,
     JwtTokenExtractor,
-    ManagedIdentityAppCredentials,
-    MicrosoftAppCredentials,
     VerifyOptions,
 )
 from yarl import URL
 
 import telemetry
-from bot.activities import MalformedError
+from bot.activities import MalformedError, as_dict
 from bot.connector import BotConnector
-from bot.delivery import ChannelError
 from bot.loopback import PROXIED, names_loopback
+from bot.own_token import BotFrameworkConfig, OwnToken
 from bot.pace import Pace
 from bot.signing_keys import KeysUnavailableError, KeyTimes, SigningKeys
 from bot.teams import TeamsFrontEnd
@@ -56,25 +51,6 @@ log = logging.getLogger(__name__)
 MAX_BODY_BYTES = 1_000_000
 CLOCK_TOLERANCE_S = 300
 REMEMBERED_TOKENS = 1_000
-OWN_TOKEN_GOOD_S = 240.0
-"""MSAL renews a token when less than five minutes are left of it, so asking every four keeps ours good."""
-OWN_TOKEN_TIMEOUT_S = 20.0
-
-
-@dataclass(frozen=True, slots=True)
-class BotFrameworkConfig:
-    """How the bot is registered. Empty addresses are Microsoft's public cloud."""
-
-    app_id: str = ""
-    app_password: str = field(default="", repr=False)
-    app_type: str = "SingleTenant"
-    tenant_id: str = ""
-    openid_metadata_url: str = ""
-    token_issuer: str = ""
-    login_url: str = ""
-    oauth_scope: str = ""
-    allow_unauthenticated: bool = False
-    dangerously_allow_unauthenticated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +96,10 @@ class BotFrameworkSeam:
                 identity = await self._authenticate(request)
             activity = await _read_object(request)
             self._check_binding(identity, activity)
+            check_tenants(activity, self._config.allowed_tenants)
             reply = await self.turns.run(activity)
         except PermissionError as error:  # an OSError, so before anything that catches those
-            log.warning("refused an activity: %s", error)
-            return _sentence(401, "Not authorised.")
+            return _refused(error)
         except MalformedError as error:
             return _sentence(400, str(error))
         except _TooLargeError:
@@ -222,57 +198,27 @@ class _Tokens:
         JwtTokenExtractor.metadataCache.pop(self._metadata_url, None)
 
 
-class OwnToken:
-    """The bot's own bearer token for its answers. MSAL blocks, so it runs in a thread, one at a time."""
-
-    def __init__(self, config: BotFrameworkConfig) -> None:
-        self._config = config
-        self._credentials: AppCredentials | None = None
-        self._lock = asyncio.Lock()
-        self._token = ""
-        self._fetched_at = -OWN_TOKEN_GOOD_S
-
-    async def get(self) -> str:
-        """Return the token, "" without an app id; raises ChannelError when there is none to be had."""
-        if not self._config.app_id or self._is_good():
-            return self._token
-        async with self._lock:
-            if not self._is_good():
-                try:
-                    self._token = await asyncio.wait_for(asyncio.to_thread(self._fetch), OWN_TOKEN_TIMEOUT_S)
-                except (
-                    Exception
-                ) as error:  # MSAL and requests raise of many families; none of them may be lost
-                    raise ChannelError(
-                        f"no token for the channel: {type(error).__name__}: {error}"
-                    ) from error
-                self._fetched_at = time.monotonic()
-        return self._token
-
-    def _is_good(self) -> bool:
-        return time.monotonic() - self._fetched_at < OWN_TOKEN_GOOD_S
-
-    def _fetch(self) -> str:
-        if self._credentials is None:
-            self._credentials = _credentials(self._config)
-        return self._credentials.get_access_token()
+class ForeignTenant(PermissionError):
+    """Somebody of a tenant that may not use the bot, or of none that is named."""
 
 
-def _credentials(config: BotFrameworkConfig) -> AppCredentials:
-    """Make the SDK's credentials; a password's MSAL client is made here, because the SDK's has no timeout."""
-    scope = config.oauth_scope or AuthenticationConstants.TO_CHANNEL_FROM_BOT_OAUTH_SCOPE
-    if config.app_type == "UserAssignedMSI":
-        return ManagedIdentityAppCredentials(config.app_id, scope)
-    tenant = config.tenant_id if config.app_type == "SingleTenant" else ""
-    credentials = MicrosoftAppCredentials(config.app_id, config.app_password, tenant, scope)
-    credentials.app = msal.ConfidentialClientApplication(
-        client_id=config.app_id,
-        client_credential=config.app_password,
-        authority=config.login_url or credentials.oauth_endpoint,
-        timeout=OWN_TOKEN_TIMEOUT_S / 2,
-        instance_discovery=False if config.login_url else None,
-    )
-    return credentials
+def check_tenants(activity: Mapping[str, Any], allowed: Collection[str]) -> None:
+    """Raise ForeignTenant unless every tenant that an activity names is allowed; without a list all are."""
+    if not allowed:
+        return
+    account, person = as_dict(activity.get("conversation")), as_dict(activity.get("from"))
+    channel = as_dict(as_dict(activity.get("channelData")).get("tenant"))
+    named = (account.get("tenantId"), person.get("tenantId"), channel.get("id"))
+    tenants = {str(one).strip().lower() for one in named if one}
+    if not tenants or not tenants <= {one.lower() for one in allowed}:
+        raise ForeignTenant(f"the tenant {', '.join(sorted(tenants)) or '(none)'} is not allowed")
+
+
+def _refused(error: PermissionError) -> web.Response:
+    log.warning("refused an activity: %s", error)
+    if isinstance(error, ForeignTenant):
+        return _sentence(403, "This bot is not for your organisation.")
+    return _sentence(401, "Not authorised.")
 
 
 def _metadata_url(config: BotFrameworkConfig) -> str:

@@ -57,9 +57,11 @@ class BotConnector:
     ) -> Json:
         url = _address(conversation, message_id)
         body = json.dumps(activity).encode() if activity is not None else None
-        async with self._pace.turn(str(conversation["id"])):
+        tenant = as_text(conversation.get("tenantId"))
+        async with self._pace.turn(str(conversation["id"]), tenant) as turn:
             for attempt in range(ATTEMPTS):
-                status, reply, retry_after = await self._request(method, url, body)
+                async with turn.request():
+                    status, reply, retry_after = await self._request(method, url, body)
                 if status not in TRY_AGAIN or attempt == ATTEMPTS - 1:
                     return _read(status, reply)
                 wait_s = retry_wait_s(attempt, retry_after)

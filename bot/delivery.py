@@ -3,7 +3,9 @@
 A stream is one message that grows. Teams takes about one update a second, each with all the text so far, each after
 the success of the one before, for two minutes at most; label, citations, thumbs and cards come with the last one.
 So `draft` only remembers the newest text and a task of its own sends it at that pace. Where the channel refuses to
-stream, the answer is an ordinary message.
+stream, the answer is an ordinary message. Who presses Teams' stop button is heard of as a refusal of the next update.
+
+An answer that is too long for one message comes in several (`bot/splitting.py`); what is asked stands below the last.
 
     OSError
     └── ChannelError     the channel refused the request (`status`), or did not answer
@@ -16,14 +18,15 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from bot.activities import (
     Json,
     Reference,
     card_message,
+    offering,
     outgoing,
     plain_message,
     stream_end,
@@ -38,7 +41,10 @@ log = logging.getLogger(__name__)
 
 READING = "Reading the pages…"
 STOPPED = "Stopped."
+OFFERS_S = 1.0
 STOPPED_BY_ASKER = "the asker stopped the answer"
+_STOP_SAID = "canceled by user"
+"""How Teams says that the stop button was pressed, in a 403 ContentStreamNotAllowed."""
 
 
 class ChannelError(OSError):
@@ -88,6 +94,7 @@ class Stream:
         self._send = send
         self._pace = pace
         self._newest: tuple[str, bool] | None = None
+        self._streamed = ""
         self._sequence = 0
         self._sent_at = -pace.interval_s
         self._began_at = 0.0
@@ -127,11 +134,15 @@ class Stream:
                 await asyncio.wait_for(self._closing.wait(), wait_s)
 
     async def _send_part(self, text: str, *, informative: bool) -> None:
-        self._sent_at = time.monotonic()
-        self._began_at = self._began_at or self._sent_at
-        if self._sent_at - self._began_at > self._pace.limit_s:
+        now = time.monotonic()
+        self._began_at = self._began_at or now
+        if now - self._began_at > self._pace.limit_s:
             self.refused = True
             return
+        if not informative:
+            if text == self._streamed or not text.startswith(self._streamed):
+                return  # Teams refuses a part that is not the one before and more
+            self._streamed = text
         self._sequence += 1
         part = stream_part(
             self._reference, text, sequence=self._sequence, stream_id=self.id, informative=informative
@@ -139,12 +150,18 @@ class Stream:
         try:
             message_id = await self._send(part)
         except (Undeliverable, OSError) as error:
-            self.refused = True
-            self.stopped_by_asker = "canceled by user" in str(error).lower()
-            log.info("no (more) streaming: %s", error)
+            self.refuse(error)
             return
+        finally:
+            self._sent_at = time.monotonic()  # when it was taken: the next one cannot arrive too soon then
         self.id = self.id or message_id
         self.refused = not self.id
+
+    def refuse(self, error: Exception) -> None:
+        """Take note that the channel takes no more of it, and whether its reader wants no more."""
+        self.refused = True
+        self.stopped_by_asker = _STOP_SAID in str(error).lower()
+        log.info("no (more) streaming: %s", error)
 
 
 class Greets(Protocol):
@@ -159,6 +176,34 @@ class Greets(Protocol):
         ...
 
 
+Offers = Callable[[Answer], Awaitable[Sequence[tuple[str, str]]]]
+"""What can be asked after an answer: (title, words)."""
+
+
+async def nothing_more(_: Answer) -> Sequence[tuple[str, str]]:
+    """Offer nothing to ask next."""
+    return ()
+
+
+async def in_one_message(*_: object) -> None:
+    """Keep nothing of the parts of an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What goes with an answer.
+
+    `offers` are what can be asked next, (title, words), in a personal chat. `keep_part` hears of the messages that an
+    answer begins with where it needs several: the answer, the number from 1, the message's id. `streaming` has the
+    stream of each conversation where one is under way: Teams takes one at a time.
+    """
+
+    greeting: Greets | None = None
+    offers: Offers = nothing_more
+    keep_part: Callable[[Answer, int, str], Awaitable[None]] = in_one_message
+    streaming: MutableMapping[str, Stream] = field(default_factory=dict[str, Stream])
+
+
 class TeamsReply:
     """The way of one answer to the person who asked: a `bot.dialogs.ask.Reply`, made from `Question.reply_to` alone."""
 
@@ -168,45 +213,66 @@ class TeamsReply:
         connector: Connector,
         view: AnswerView,
         pace: StreamPace,
-        greeting: Greets | None = None,
+        beside: Beside | None = None,
     ) -> None:
         self._reference = reference
         self._connector = connector
-        self._greeting = greeting
+        self._beside = beside or Beside()
         self._view = view
+        self._begun = False
         self._typing: asyncio.Task[None] | None = None
-        streams = reference.personal and not reference.replaces
-        self._stream = Stream(reference, self._send, pace) if streams else None
+        self._pace = pace
+        self._stream: Stream | None = None
 
     async def typing(self) -> None:
         """Show that the bot is at work, without waiting for the channel."""
-        if self._stream is not None:
+        if self._reference.replaces:
+            return
+        here = str(self._reference.conversation["id"])
+        if self._reference.personal and here not in self._beside.streaming:
+            self._stream = self._beside.streaming[here] = Stream(self._reference, self._send, self._pace)
             self._stream.show(READING, informative=True)
-        elif not self._reference.replaces:
+        else:
             self._typing = asyncio.create_task(self._show_typing(), name="typing")
 
     async def draft(self, text: str) -> None:
-        """Show what is written so far; raises Undeliverable once the asker pressed stop."""
+        """Show what is written so far; raises Stopped once the asker pressed stop."""
         if self._stream is None:
             return
-        if self._stream.stopped_by_asker:
-            raise Stopped(STOPPED_BY_ASKER)
+        self._check_wanted()
         self._stream.show(clipped(calm(text, keep_urls=(), markers=99), 10_000))
 
     async def answer(self, answer: Answer) -> str:
-        greeting = self._greeting if self._greeting and await self._greeting.is_due() else None
-        message = self._view.message(self._reference, answer, greeted=greeting is not None)
-        message_id = await self._finish(message)
-        if greeting is not None:
-            await greeting.done()
+        greeting = self._beside.greeting
+        due = greeting if greeting and await greeting.is_due() else None
+        *parts, last = self._view.messages(self._reference, answer, greeted=due is not None)
+        if self._reference.personal and not self._reference.replaces:
+            last = offering(last, self._reference, await self._offers(answer))
+        for number, part in enumerate(parts, start=1):
+            await self._beside.keep_part(answer, number, await self._finish(part))
+        message_id = await self._finish(last)
+        if due is not None:
+            await due.done()
         return message_id
+
+    async def _offers(self, answer: Answer) -> Sequence[tuple[str, str]]:
+        """Return what can be asked next; an answer neither waits long for it nor fails with it."""
+        try:
+            async with asyncio.timeout(OFFERS_S):
+                return await self._beside.offers(answer)
+        except Exception:
+            log.exception("nothing is offered below an answer")
+            return ()
 
     async def say(self, text: str) -> str:
         return await self._finish(plain_message(self._reference, text))
 
     async def abandon(self) -> str:
         """Leave no half message of a question that is gone; return the id of the one on screen, "" for none."""
-        if self._stream is None or not await self._stream.close():
+        if self._stream is None:
+            return ""
+        self._no_longer_streams()
+        if not await self._stream.close():
             return ""
         end = stream_end(plain_message(self._reference, STOPPED), self._stream.id)
         try:
@@ -216,20 +282,41 @@ class TeamsReply:
         return self._stream.id
 
     async def _finish(self, message: Json) -> str:
+        """Let a message take the place of what shows that the bot is at work; a further one comes below it."""
+        if self._begun:
+            return await self._send(message)
         if self._typing is not None:
             await asyncio.wait([self._typing])
         if self._reference.replaces:
-            return await self._write_over(message)
-        if self._stream is not None and await self._stream.close():
-            try:
-                message_id = await self._send(stream_end(message, self._stream.id))
-            except (Undeliverable, ChannelError) as error:
-                log.info("the stream could not be finished, sending a message: %s", error)
-            else:
-                return message_id or self._stream.id
+            message_id = await self._write_over(message)
+        elif self._stream is not None:
+            message_id = await self._end_stream(self._stream, message)
+        else:
+            message_id = await self._send(message)
+        self._begun = True
+        return message_id
+
+    async def _end_stream(self, stream: Stream, message: Json) -> str:
+        try:
+            if await stream.close():
+                try:
+                    return await self._send(stream_end(message, stream.id)) or stream.id
+                except (Undeliverable, ChannelError) as error:
+                    stream.refuse(error)
+            self._check_wanted()
+            return await self._send(message)
+        finally:
+            self._no_longer_streams()
+
+    def _check_wanted(self) -> None:
         if self._stream is not None and self._stream.stopped_by_asker:
-            raise Stopped(STOPPED_BY_ASKER)
-        return await self._send(message)
+            self._no_longer_streams()
+            raise Stopped(STOPPED_BY_ASKER, self._stream.id)
+
+    def _no_longer_streams(self) -> None:
+        here = str(self._reference.conversation["id"])
+        if self._beside.streaming.get(here) is self._stream:
+            self._beside.streaming.pop(here, None)
 
     async def _write_over(self, message: Json) -> str:
         try:

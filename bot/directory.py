@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -16,7 +16,7 @@ from urllib.parse import quote
 import aiohttp
 
 GRAPH = "https://graph.microsoft.com"
-LOGIN = "https://login.microsoftonline.com"
+LOGIN = "https://login.microsoftonline.com/{tenant}"
 TIMEOUT_S = 10.0
 MOST_GROUPS = 20
 """How many groups Graph takes in one question."""
@@ -29,13 +29,17 @@ class DirectoryUnavailable(OSError):
 
 @dataclass(frozen=True, slots=True)
 class DirectoryConfig:
-    """The app that asks, and where; empty addresses are Microsoft's."""
+    """The app that asks, and where; empty addresses are Microsoft's.
+
+    `own_token` returns the token of an app without a secret (a managed identity); it may raise OSError.
+    """
 
     app_id: str
     app_password: str
     tenant_id: str
     login_url: str = ""
     graph_url: str = ""
+    own_token: Callable[[], Awaitable[str]] | None = None
 
 
 class Directory:
@@ -73,10 +77,16 @@ class Directory:
             await self._http.close()
 
     async def _own_token(self) -> str:
+        if self._config.own_token is not None:
+            try:
+                return await self._config.own_token()
+            except OSError as error:
+                raise DirectoryUnavailable(f"No token for Microsoft Graph: {error}") from error
         async with self._getting:
             if time.monotonic() >= self._token_until:
                 config = self._config
-                base = config.login_url.rstrip("/") or f"{LOGIN}/{quote(config.tenant_id, safe='')}"
+                login = config.login_url.rstrip("/") or LOGIN
+                base = login.replace("{tenant}", quote(config.tenant_id, safe=""))
                 form = {
                     "grant_type": "client_credentials",
                     "client_id": config.app_id,

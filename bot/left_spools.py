@@ -7,7 +7,7 @@ meanwhile takes another one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 from bot.dialogs.ask import Asking
@@ -70,5 +70,5 @@ def _know_every_kind(settings: Settings, store: SpooledStore, parts: FeedbackPar
 class _Silent:
     """An answerer that nobody asks."""
 
-    def stream(self, question: Question, history: Sequence[Answer]) -> AsyncIterator[str | Answer]:
+    def stream(self, question: Question, history: Sequence[Answer]) -> AsyncGenerator[str | Answer]:
         raise NotImplementedError

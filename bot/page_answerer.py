@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from urllib.parse import urldefrag
@@ -14,7 +15,7 @@ from bot import events
 from bot.forms import Forms
 from bot.verified import VerifiedAnswers
 from feedback.store import StoreUnavailable
-from model.answering import Answering
+from model.answering import Answering, Enough
 from pages.library import Library
 from records import Answer, Question, Timings, VerifiedAnswer, answer_id_of
 
@@ -50,7 +51,7 @@ class PageAnswerer:
         self._verified = verified
         self._forms = forms or Forms()
 
-    async def stream(self, question: Question, history: Sequence[Answer]) -> AsyncIterator[str | Answer]:
+    async def stream(self, question: Question, history: Sequence[Answer]) -> AsyncGenerator[str | Answer]:
         """See `bot.dialogs.ask.Answerer`; raises PageRefused when the named page cannot be read."""
         started = time.perf_counter()
         if question.page_url:
@@ -63,8 +64,16 @@ class PageAnswerer:
             events.verified_served(served, verified)
             yield served
             return
-        async for item in self._answering.stream(question, history):
-            yield self._with_form(item) if isinstance(item, Answer) else item
+        async with aclosing(self._answering.stream(question, history)) as stream:
+            async for item in stream:
+                if isinstance(item, Answer):
+                    yield self._with_form(item)
+                    continue
+                try:
+                    yield item
+                except Enough as enough:
+                    written = await stream.athrow(enough)
+                    yield self._with_form(written) if isinstance(written, Answer) else written
 
     def _with_form(self, answer: Answer) -> Answer:
         return replace(answer, form=self._forms.form_for(answer))

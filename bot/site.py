@@ -1,20 +1,25 @@
 """The pages that the bot knows, as web pages: what a citation of a page without an address of its own opens.
 
 `/site/` lists them, `/site/PATH` shows one with an id at every section, and `?quote=WORDS` marks the words in it.
+`/about/` has two of the project's own.
 The text of a page was written by others: all of it is escaped, and the pages run no script.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from html import escape
+from pathlib import Path
 
 from aiohttp import web
 
 from bot.local import STATIC
 from bot.loopback import Handler, RefusedError, check_peer
+from pages.extract import extract
 from records import Page, Section
 
 QUOTE_LIMIT = 2000
@@ -32,6 +37,8 @@ _FILES = {"site.css": "text/css", "logo.svg": "image/svg+xml"}
 _LINE = re.compile(r"^.*$", re.MULTILINE)
 _ITEM = re.compile(r"[ \t]*(?:[-*•]|(?P<number>[0-9]{1,3})[.)])(?:[ \t]+|$)")
 
+ABOUT = ("privacy", "asking")
+"""Pages of the docs that the Teams package leads to."""
 PageOf = Callable[[str], Awaitable[Page | None]]
 PageList = Callable[[], Sequence[tuple[str, str]]]
 
@@ -79,6 +86,21 @@ def site_routes(page: PageOf, pages: PageList, *, everyone: bool = False) -> lis
         web.get("/site-files/{name:" + "|".join(map(re.escape, _FILES)) + "}", show_file),
         web.get("/site/{path:.+}", _for(everyone, show_page)),
     ]
+
+
+def about_routes(docs: Path) -> list[web.RouteDef]:
+    """Return what everybody may read about the bot itself, whoever they are: `/about/privacy`, `/about/asking`.
+
+    `docs` is the folder of the project's own docs, which tell nothing of an organisation's pages.
+    """
+
+    async def show_about(request: web.Request) -> web.StreamResponse:
+        name = request.match_info["name"]
+        body = await asyncio.to_thread((docs / f"{name}.md").read_bytes)
+        page = extract(body, url=request.path, content_type="text/markdown", fetched_at=datetime.now(UTC))
+        return _response(request, page.title, article(page))
+
+    return [web.get(f"/about/{{name:{'|'.join(ABOUT)}}}", show_about)]
 
 
 def _for(everyone: bool, show: Handler) -> Handler:

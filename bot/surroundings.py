@@ -16,13 +16,13 @@ from typing import Any
 
 import aiohttp
 
-from bot.botframework import BotFrameworkConfig, OwnToken
 from bot.connector import BotConnector
 from bot.delivery import Connector
 from bot.feedback_parts import FeedbackParts, Surroundings, rules_of
 from bot.keys import Keys, Recognising, keys_of
 from bot.learned import forgetting
 from bot.opens import PATH
+from bot.own_token import BotFrameworkConfig, OwnToken
 from bot.page_answerer import is_fresh
 from bot.parts import Shelf, open_shelf, site_url
 from bot.privacy_desk import PrivacyTerms
@@ -106,6 +106,7 @@ def framework_of(settings: Settings) -> BotFrameworkConfig:
         token_issuer=settings.token_issuer,
         login_url=settings.login_url,
         oauth_scope=settings.oauth_scope,
+        allowed_tenants=tuple(settings.allowed_tenants),
         allow_unauthenticated=not settings.app_id,
         dangerously_allow_unauthenticated=settings.dangerously_allow_unauthenticated,
     )

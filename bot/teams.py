@@ -8,6 +8,7 @@ reviewers do to `bot/review_desk.py`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -34,7 +35,16 @@ from bot.answer_view import AnswerView
 from bot.cards.help import help_card
 from bot.cards.privacy import brief
 from bot.courier import Courier
-from bot.delivery import Connector, StreamPace, TeamsReply, show_card
+from bot.delivery import (
+    Beside,
+    Connector,
+    Offers,
+    Stream,
+    StreamPace,
+    TeamsReply,
+    nothing_more,
+    show_card,
+)
 from bot.dialogs.ask import Asking, Reply, Undeliverable
 from bot.dialogs.privacy import Greeting
 from bot.invokes import (
@@ -55,7 +65,7 @@ from bot.opinions import Opinions
 from bot.privacy_desk import PrivacyDesk
 from bot.review_desk import ReviewDesk
 from feedback.deletions import Deletion
-from feedback.desk import Desk
+from feedback.desk import Desk, Shown, place_of_part
 from feedback.later import Later
 from feedback.store import FeedbackStore, StoreUnavailable
 from records import Answer, Channel, Question
@@ -86,13 +96,15 @@ MakeWay = Callable[[Reference, AnswerView, Greeting | None], Way]
 class TeamsStyle:
     """What front ends differ in: the channel of their records, the examples of the help card, the pace.
 
-    `way` makes the way to who asked where that is another one than in Teams.
+    `way` makes the way to who asked where that is another one than in Teams; `offers` are what can be asked after an
+    answer (`bot/follow_ups.py`).
     """
 
     channel: Channel = Channel.TEAMS
     examples: Sequence[str] = ()
     pace: StreamPace = field(default_factory=StreamPace)
     way: MakeWay | None = None
+    offers: Offers = nothing_more
 
 
 Recognise = Callable[[str], Awaitable[None]]
@@ -131,6 +143,7 @@ class TeamsFrontEnd:
         self._hands = hands
         self._style = style or TeamsStyle()
         self._replies: WeakValueDictionary[str, Way] = WeakValueDictionary()  # while they work
+        self._streaming: WeakValueDictionary[str, Stream] = WeakValueDictionary()
         self._latest: dict[str, str] = {}
         self._welcomed: dict[str, str] = {}
         self._contacts: dict[str, str] = {}
@@ -175,7 +188,14 @@ class TeamsFrontEnd:
         greeting = Greeting(self._hands.privacy.privacy, person) if reference.personal else None
         if self._style.way is not None:
             return self._style.way(reference, self._hands.view, greeting)
-        return TeamsReply(reference, connector, self._hands.view, self._style.pace, greeting)
+        beside = Beside(greeting, self._style.offers, partial(self._keep_part, reference), self._streaming)
+        return TeamsReply(reference, connector, self._hands.view, self._style.pace, beside)
+
+    async def _keep_part(self, reference: Reference, answer: Answer, number: int, message_id: str) -> None:
+        """Keep which message an answer begins with, so that it goes when the answer is forgotten."""
+        place = place_of_part(number)
+        with contextlib.suppress(StoreUnavailable):  # it stays on screen then, which is better than no answer
+            await self._hands.desk.put_shown(Shown(answer.id, place, reference.dump(), message_id, ""))
 
     async def close(self) -> None:
         """Wait for the cards that are on their way."""

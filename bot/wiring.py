@@ -13,6 +13,7 @@ import logging
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -24,17 +25,19 @@ from bot.dashboard import Doors, dashboard_routes
 from bot.dashboard_data import DashboardData
 from bot.delivery import Connector, StreamPace
 from bot.dialogs.ask import Asking, Reply
-from bot.directory import Directory, DirectoryConfig
+from bot.directory import GRAPH, Directory, DirectoryConfig
 from bot.feedback_parts import FeedbackParts, rules_of
+from bot.follow_ups import FollowUps
 from bot.forms import Forms
 from bot.keys import keys_of
 from bot.local import LocalChannel
 from bot.local_activities import REVIEWER, directory_id
 from bot.opens import open_route
+from bot.own_token import OwnToken
 from bot.page_answerer import PageAnswerer, Verified, is_fresh
 from bot.parts import Shelf, site_url
 from bot.reviewers import IsMember, Reviewers
-from bot.site import site_routes
+from bot.site import about_routes, site_routes
 from bot.slack_config import slack_config
 from bot.storing import Store
 from bot.surroundings import framework_of, surroundings_of
@@ -54,6 +57,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+DOCS = Path(__file__).resolve().parent.parent / "docs"
 EXAMPLES = (
     "How long does the bot remember a conversation?",
     "Who can see my questions?",
@@ -101,7 +105,7 @@ class Wiring:
         teams, seam = self._teams(asking, parts)
         app.add_routes([web.post("/api/messages", seam.process), web.get("/healthz", _healthy)])
         app.add_routes([open_route(store, parts.looking.opened, site), *self._site()])
-        app.add_routes([*parts.exports.routes(), *self._dashboard(parts.desk)])
+        app.add_routes([*about_routes(DOCS), *parts.exports.routes(), *self._dashboard(parts.desk)])
         local_front = self._local(asking, parts, app) if settings.local_page else None
         slack = self._slack(asking, parts, app)
         try:
@@ -146,7 +150,8 @@ class Wiring:
     def _teams(self, asking: Asking, parts: FeedbackParts) -> tuple[TeamsFrontEnd, BotFrameworkSeam]:
         settings = self._settings
         reviewers = Reviewers(settings.reviewers, settings.reviewer_groups, self._groups())
-        style = TeamsStyle(examples=self._examples)
+        follow_ups = FollowUps(self._shelf.index.page, self._shelf.library.search, settings.follow_ups)
+        style = TeamsStyle(examples=self._examples, offers=follow_ups.offers)
         front = TeamsFrontEnd(asking, self._store, self._keys.pseudonym, parts.hands(reviewers), style)
         seam = BotFrameworkSeam(framework_of(settings), front)
         self._connectors[Channel.TEAMS] = seam.connector
@@ -219,6 +224,9 @@ class Wiring:
                 tenant_id=settings.app_tenant_id,
                 login_url=settings.login_url,
                 graph_url=settings.graph_url,
+                own_token=OwnToken(replace(framework_of(settings), oauth_scope=f"{GRAPH}/.default")).get
+                if settings.app_type == "UserAssignedMSI"
+                else None,
             )
         )
         self._closing.push_async_callback(directory.close)

@@ -88,4 +88,4 @@ def absolute(url: str, site_url: str) -> str:
         return ""
     if parts.scheme not in {"http", "https"} or not parts.hostname or len(joined) > MAX_URL_CHARACTERS:
         return ""
-    return quote(joined, safe="%/:=&?~#+!$,;'@()*[]")
+    return quote(joined, safe="%/:=&?~#+!$,;'@()*[]", errors="replace")

@@ -26,7 +26,7 @@ UNSENT, SENT = "unsent", "sent"
 ERRAND_HELD = timedelta(seconds=60)
 CLOCKS_DIFFER = timedelta(minutes=2)
 ASKER = "asker"
-"""The place where the asker reads the answer."""
+"""The place where the asker reads the answer; of one in several messages, the last of them."""
 _ALONE = "person:"
 
 
@@ -447,6 +447,16 @@ def _last(found: Sequence[Document], before: tuple[str, str]) -> tuple[str, str]
 def place_of_reviewer(person: str) -> str:
     """Name the place where a reviewer, a pseudonym, reads alone: however often that chat begins anew."""
     return f"{_ALONE}{person}"
+
+
+def place_of_part(number: int) -> str:
+    """Return the place of a message that an answer in several begins with."""
+    return f"{ASKER}, part {number}"
+
+
+def is_askers(place: str) -> bool:
+    """Tell whether a message is the asker's answer, or a part of it."""
+    return place.partition(",")[0] == ASKER
 
 
 def reader_of(place: str) -> str:

@@ -32,7 +32,8 @@ MEANING: Mapping[str, str] = {
     "questions": "what you asked",
     "questions.record": "the question: text, conversation, channel, time, page that was named, language",
     "questions.answer": "what was answered; passages is what the model read, citations is what it named as its source,"
-    " support the share of its words that stand there, timings how long it took in seconds",
+    " support the share of its words that stand there, timings how long it took in seconds, stopped that you pressed stop"
+    " while it was written",
     "questions.said": "what you (by: you) and others said about the answer",
     "questions.review": "what reviewers decided about the answer; who they are is not told",
     "words": "what you said about answers to you and to others, every change of it included: thumb, reaction, stars,"

@@ -151,7 +151,8 @@ def add_answer(sums: Sums, known: Known, now: datetime) -> None:
     sums.answers += 1
     sums.abstained += answer.abstained
     sums.verified += answer.verified_by is not None
-    _add_times(sums, answer)
+    if not answer.stopped:
+        _add_times(sums, answer)
     _add_words(sums, known.words)
     if now - answer.answered_at >= IDLE:
         sums.closed += 1

@@ -30,7 +30,7 @@ import telemetry
 from feedback import audit, comparisons, model_board, optout
 from feedback.anonymous import anonymise_answers, anonymise_reviews
 from feedback.deletions import KIND, Deletion, Deletions, ForgetExamples, ForgottenExamples
-from feedback.desk import ASKER, Desk, Shown
+from feedback.desk import Desk, Shown, is_askers
 from feedback.documents import Document, Wanted
 from feedback.exports import export_of
 from feedback.rows import TIMES, Row, Table, WholeStore, theirs
@@ -137,7 +137,7 @@ class _Deleting:
         if answer is not None:
             review = await self._desk.review(answer.id)
             verified = await self._documents.get("verified", answer.id, answer.id)
-            cards = tuple(one for one in await self._desk.shown(answer.id) if one.place != ASKER)
+            cards = tuple(one for one in await self._desk.shown(answer.id) if not is_askers(one.place))
             counts["answer"] += 1
             words = await self._store.feedback_on(answer.id)
             counts["word of others"] += sum(word.giver != self._deletion.person for word in words)

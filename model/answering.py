@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, aclosing, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -83,9 +83,21 @@ class _Draft:
     started: float
 
 
+@dataclass(slots=True)
+class _Written:
+    """What the model has written, and when it began."""
+
+    text: str = ""
+    first_token_s: float | None = None
+
+
 def always(chat: BaseChatModel, version: str) -> Lend:
     """Let one chat model answer everybody."""
     return lambda _: nullcontext(Voice(chat, version))
+
+
+class Enough(Exception):
+    """Thrown into a stream at a draft: its reader wants no more. What is written is the answer then, as stopped."""
 
 
 class Answering:
@@ -96,23 +108,30 @@ class Answering:
         self._search = search
         self._rules = rules or AnswerRules()
 
-    async def stream(self, question: Question, history: Sequence[Answer] = ()) -> AsyncIterator[str | Answer]:
-        """Yield what is written so far, cumulatively, then the Answer.
+    async def stream(
+        self, question: Question, history: Sequence[Answer] = ()
+    ) -> AsyncGenerator[str | Answer]:
+        """Yield what is written so far, cumulatively, then the Answer; `Enough` thrown in ends the writing.
 
         `history` is the conversation's last answers, oldest first. What the engine and the pages raise passes through.
         """
         started = time.perf_counter()
+        so_far, stopped_at = _Written(), ""
         with self._lend(question.conversation) as voice:
             draft = await self._find(question, _recent(question, history), started)
-            written, first_token_s = "", None
             if self._is_near(draft):
-                async for piece in _chain(voice.chat).astream(draft):
-                    first_token_s = first_token_s or time.perf_counter() - started
-                    written += piece
-                    shown = wording.plain_so_far(written)
-                    if shown and not _DECLINES.search(shown):
-                        yield shown
-        yield self._conclude(draft, voice.version, written, first_token_s)
+                async with aclosing(_write(voice.chat, draft, so_far)) as drafts:
+                    async for shown in drafts:
+                        try:
+                            yield shown
+                        except Enough:
+                            stopped_at = shown
+                            break
+        if stopped_at:
+            answer = _answer(draft, voice.version, stopped_at, (), so_far.first_token_s)
+            yield replace(answer, stopped=True)
+        else:
+            yield self._conclude(draft, voice.version, so_far.text, so_far.first_token_s)
 
     async def answer(self, question: Question, history: Sequence[Answer] = ()) -> Answer:
         """Return the Answer alone."""
@@ -164,6 +183,16 @@ def follows(text: str) -> bool:
     named = len(grounding.content_words(text))
     bare = named <= 1 and len(text.split()) <= _FEW_WORDS
     return bool(_CONTINUES.match(text)) or bare or (named <= _FEW_WORDS and bool(_POINTS_BACK.search(text)))
+
+
+async def _write(chat: BaseChatModel, draft: _Draft, so_far: _Written) -> AsyncGenerator[str]:
+    """Let the model write, and yield what can be shown of it; closing stops the model."""
+    async for piece in _chain(chat).astream(draft):
+        so_far.first_token_s = so_far.first_token_s or time.perf_counter() - draft.started
+        so_far.text += piece
+        shown = wording.plain_so_far(so_far.text)
+        if shown and not _DECLINES.search(shown):
+            yield shown
 
 
 def _chain(chat: BaseChatModel) -> Runnable[_Draft, str]:

@@ -26,7 +26,7 @@ from bot.site import site_routes
 from bot.teams import TeamsFrontEnd, TeamsStyle
 from feedback.desk import Desk
 from records import Answer, Channel, Citation, Page, Question, Section
-from tests.world import KEY, NO_SAMPLE, MemoryStore, an_answer, pseudonym, some_surroundings
+from tests.world import KEY, NO_SAMPLE, MemoryStore, NothingKnown, an_answer, pseudonym, some_surroundings
 
 Json = dict[str, Any]
 
@@ -145,6 +145,8 @@ class Chat:
     examples: Sequence[str] = ()
     interval_s: float = 0.05
     root: Path | None = None
+    known: NothingKnown = field(default_factory=NothingKnown)
+    hashes: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
     def url(self) -> str:
@@ -173,7 +175,11 @@ class Chat:
         self.heard.front = TeamsFrontEnd(self.asking, self.store, pseudonym, hands, style)
 
     def _feedback(self) -> FeedbackParts:
-        around = some_surroundings(lambda: self.channel, self.url)
+        around = replace(
+            some_surroundings(lambda: self.channel, self.url),
+            known=self.known,
+            fresh=lambda verified: all(self.hashes.get(url, then) == then for url, then in verified.pages),
+        )
         rules = (RatingRules(), NO_SAMPLE)
         return FeedbackParts(self.store, Desk(self.store.documents), KEY, around, rules)
 

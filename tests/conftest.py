@@ -12,12 +12,23 @@ import pytest
 from jsonschema import Draft7Validator
 
 import telemetry
+from tests.connector import SERVICES
 from tests.cosmos import cosmos_server
 from tests.needs import ROOT, need
 
 __all__ = ["ROOT", "need"]
 
 telemetry.be_strict()
+
+
+@pytest.fixture(autouse=True)
+def _teams_limits() -> Iterator[None]:  # pyright: ignore[reportUnusedFunction]
+    """Fail a test in which the bot broke a limit of Teams."""
+    SERVICES.clear()
+    yield
+    broken = [one for service in SERVICES for one in service.broken]
+    SERVICES.clear()
+    assert not broken, "Teams would not have taken this: " + "; ".join(dict.fromkeys(broken))
 
 
 @pytest.fixture(scope="session")

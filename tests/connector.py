@@ -1,8 +1,8 @@
 """A Bot Connector service in memory: what the bot says to Teams ends here, under Teams' own rules.
 
-It refuses what Teams refuses: a stream outside a personal chat, with a gap in its sequence, or after its end; more
-than one update of a stream at a time; feedback switches that exclude each other; a message too large. `fail` makes
-the next calls fail the way a test needs. `calls` has everything that arrived, refused or not.
+It refuses what Teams refuses, and notes it in `broken` (`tests/teams_limits.py` has the rules): a test that made the bot
+break one fails at its end, unless it looks at what was broken by itself (`forgive`). `fail` makes the next calls fail
+the way a test needs; that breaks nothing. `calls` has everything that arrived, refused or not.
 """
 
 from __future__ import annotations
@@ -16,9 +16,12 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.teams_limits import Rates, Streams, broken_by, stream_info
+
 Json = dict[str, Any]
 
-MAX_UTF16_BYTES = 100_000
+SERVICES: list[ConnectorService] = []
+"""Those of the test that runs; conftest.py looks at them at its end."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +45,6 @@ class Call:
         return stream_info(self.activity)
 
 
-def stream_info(activity: Json) -> Json:
-    return next((entity for entity in activity.get("entities", []) if entity["type"] == "streaminfo"), {})
-
-
 @dataclass
 class _Failure:
     status: int
@@ -55,25 +54,20 @@ class _Failure:
     when: Callable[[Json], bool]
 
 
-@dataclass
-class _Open:
-    """A stream under way."""
-
-    conversation: str
-    sequence: int
-    finished: bool = False
-
-
 class ConnectorService:
     """Serve `app`; give the bot its address as serviceUrl."""
 
     def __init__(self) -> None:
+        SERVICES.append(self)
         self.calls: list[Call] = []
+        self.broken: list[str] = []
         self.shown: dict[str, Json] = {}
         self.hold = asyncio.Event()
         self.hold.set()
         self._failures: list[_Failure] = []
-        self._streams: dict[str, _Open] = {}
+        self._rates = Rates()
+        self._streams = Streams()
+        self._places: dict[str, str] = {}
         self._ids = itertools.count(1)
         self._changed = asyncio.Condition()
         self.app = web.Application(client_max_size=10_000_000)
@@ -96,6 +90,12 @@ class ConnectorService:
         """Fail no more."""
         self._failures.clear()
 
+    def forgive(self, words: str = "") -> list[str]:
+        """Return what was broken in these words, which the test looks at itself."""
+        forgiven = [one for one in self.broken if words in one]
+        self.broken = [one for one in self.broken if words not in one]
+        return forgiven
+
     async def until(self, condition: Callable[[ConnectorService], Any], timeout_s: float = 10.0) -> Any:
         """Wait until the condition is true of this service, and return what it returned."""
         async with asyncio.timeout(timeout_s), self._changed:
@@ -109,18 +109,21 @@ class ConnectorService:
         )
 
     async def _take(self, request: web.Request) -> web.Response:
+        at = asyncio.get_running_loop().time()
         await self.hold.wait()
         activity = await request.json() if request.can_read_body else {}
         conversation = request.match_info["conversation"]
         message_id = request.match_info.get("message", "")
-        status, body, headers = self._answer(request.method, conversation, message_id, activity)
+        tenant = activity.get("conversation", {}).get("tenantId", "")
+        self.broken += self._rates.broken(conversation, tenant, at)
+        status, body, headers = self._answer(request.method, conversation, message_id, activity, at)
         call = Call(
             method=request.method,
             conversation=conversation,
             message_id=message_id,
             activity=activity,
             authorization=request.headers.get("Authorization", ""),
-            at=asyncio.get_running_loop().time(),
+            at=at,
             status=status,
         )
         async with self._changed:
@@ -129,54 +132,45 @@ class ConnectorService:
         return web.Response(status=status, text=body, headers=headers, content_type="application/json")
 
     def _answer(
-        self, method: str, conversation: str, message_id: str, activity: Json
+        self, method: str, conversation: str, message_id: str, activity: Json, at: float
     ) -> tuple[int, str, dict[str, str]]:
         for failure in self._failures:
             if failure.times > 0 and failure.when(activity):
                 failure.times -= 1
+                self._streams.end(stream_info(activity).get("streamId", ""))
                 return failure.status, failure.body, failure.headers
+        if method != "POST" and not self._is_known(conversation, message_id):
+            self.broken.append(f"{method} of {message_id}, which was never in {conversation}")
         if method == "DELETE":
             return (200 if self.shown.pop(message_id, None) is not None else 404), "{}", {}
-        refused = self._refused(conversation, activity)
+        refused = self._refused(conversation, activity, at)
         if refused:
+            self.broken.append(refused[1])
             return refused[0], json.dumps({"error": {"message": refused[1]}}), {}
         if method == "PUT" and message_id not in self.shown:
             return 404, "{}", {}
+        return 201, json.dumps({"id": self._keep(conversation, message_id, activity, at)}), {}
+
+    def _refused(self, conversation: str, activity: Json, at: float) -> tuple[int, str] | None:
+        broken = next(broken_by(activity), None)
+        if broken:
+            return (413 if "bytes" in broken else 400), broken
+        return self._streams.refused(conversation, activity, at) if stream_info(activity) else None
+
+    def _keep(self, conversation: str, message_id: str, activity: Json, at: float) -> str:
         stream = stream_info(activity)
         message_id = message_id or stream.get("streamId") or f"m{next(self._ids)}"
         if stream and "streamId" not in stream:
-            self._streams[message_id] = _Open(conversation, 1)
+            self._streams.begun(message_id, conversation, activity, at)
         if activity["type"] == "message" or stream:
             self.shown[message_id] = activity
-        return 201, json.dumps({"id": message_id}), {}
+            self._places[message_id] = _home(conversation)
+        return message_id
 
-    def _refused(self, conversation: str, activity: Json) -> tuple[int, str] | None:
-        if (
-            len(json.dumps(activity, ensure_ascii=False).encode("utf-16-le", "surrogatepass"))
-            > MAX_UTF16_BYTES
-        ):
-            return 413, "Message size too large"
-        channel_data = activity.get("channelData", {})
-        if "feedbackLoop" in channel_data and "feedbackLoopEnabled" in channel_data:
-            return 400, "feedbackLoop and feedbackLoopEnabled exclude each other"
-        stream = stream_info(activity)
-        if not stream:
-            return None
-        if activity["conversation"].get("conversationType") != "personal":
-            return 403, "ContentStreamNotAllowed: personal chats only"
-        if not activity.get("text") or (activity["type"] == "message") != (stream["streamType"] == "final"):
-            return 400, "a part is typing with text, the end is a message with text"
-        return self._refused_part(conversation, stream)
+    def _is_known(self, conversation: str, message_id: str) -> bool:
+        return self._places.get(message_id) == _home(conversation)
 
-    def _refused_part(self, conversation: str, stream: Json) -> tuple[int, str] | None:
-        final = stream["streamType"] == "final"
-        if "streamId" not in stream:
-            return None if stream.get("streamSequence") == 1 else (400, "a stream begins with 1")
-        known = self._streams.get(stream["streamId"])
-        if known is None or known.conversation != conversation or known.finished:
-            return 403, "ContentStreamNotAllowed: no such stream is open"
-        if stream.get("streamSequence") != (None if final else known.sequence + 1):
-            return 400, "ContentStreamSequenceOrderPreConditionFailed"
-        known.sequence += 1
-        known.finished = final
-        return None
+
+def _home(conversation: str) -> str:
+    """Return the conversation that a thread is in."""
+    return conversation.partition(";")[0]

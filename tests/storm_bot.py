@@ -13,11 +13,11 @@ from pathlib import Path
 
 from aiohttp import web
 
-from bot.botframework import BotFrameworkConfig, BotFrameworkSeam
+from bot.botframework import BotFrameworkSeam
 from bot.dialogs.ask import Asking
 from bot.dialogs.rate import RatingRules
 from bot.feedback_parts import FeedbackParts
-from bot.pace import Pace
+from bot.own_token import BotFrameworkConfig
 from bot.reviewers import Reviewers
 from bot.storing import Store
 from bot.teams import TeamsFrontEnd
@@ -29,6 +29,7 @@ from feedback.spool import Spool, SpooledStore
 from feedback.sqlite import SqliteStore
 from feedback.store import Hold
 from tests.cosmos import config_of
+from tests.teams_limits import quick_pace
 from tests.world import KEY, NO_SAMPLE, ScriptedAnswerer, pseudonym, some_surroundings
 
 REVIEWERS = [f"aad-r{number}" for number in range(10)]
@@ -57,7 +58,7 @@ async def run(where: str, port: int) -> None:
     parts = FeedbackParts(store, desk, KEY, around, (RatingRules(), NO_SAMPLE))
     asking = Asking(store, ScriptedAnswerer(), parts.looking)
     front = TeamsFrontEnd(asking, store, pseudonym, parts.hands(Reviewers(REVIEWERS)))
-    seam = BotFrameworkSeam(BotFrameworkConfig(allow_unauthenticated=True), front, pace=Pace([(10_000, 1.0)]))
+    seam = BotFrameworkSeam(BotFrameworkConfig(allow_unauthenticated=True), front, pace=quick_pace())
     app = web.Application()
     app.router.add_post("/api/messages", seam.process)
     runner = web.AppRunner(app, access_log=None)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
+from langchain_core.outputs import ChatGenerationChunk
 
-from model.answering import Answering, AnswerRules, always, follows
+from bot.page_answerer import PageAnswerer
+from model.answering import Answering, AnswerRules, Enough, always, follows
 from model.canned import CannedChatModel
 from model.onnx_infer import EngineBusy
 from model.prompt import NOT_ON_PAGE
 from records import Answer, Channel, Hit, Passage, Question
+from tests.test_review_scenario import Library as NoPages
 
 NOW = datetime(2026, 11, 1, 9, tzinfo=UTC)
 LEAVE = "New parents get 12 weeks of paid leave. It must be taken within one year of the birth."
@@ -47,6 +52,44 @@ def answering(
 ) -> tuple[Answering, CannedChatModel]:
     chat = CannedChatModel([said])
     return Answering(always(chat, "canned-1"), pages, rules), chat
+
+
+async def test_a_reader_who_wants_no_more_ends_the_writing_and_what_is_written_is_the_answer() -> None:
+    bot, _ = answering("You get 12 weeks of paid leave, and then some more.", Pages(LEAVE, TRAVEL))
+    stream = PageAnswerer(NoPages(), bot).stream(question("How much parental leave do I get?"), [])  # type: ignore[arg-type]
+    first = await anext(stream)
+    second = await anext(stream)
+    answer = await stream.athrow(Enough())
+    assert isinstance(answer, Answer)
+    assert (answer.text, answer.stopped, answer.model_version) == (second, True, "canned-1")
+    assert str(second).startswith(str(first))
+    assert (answer.citations, answer.abstained, answer.form) == ((), False, "thumbs@1")
+    assert answer.passages
+    assert [item async for item in stream] == []
+
+
+async def test_enough_stops_the_model_too() -> None:
+    heard: list[str] = []
+
+    class Heard(CannedChatModel):
+        """Tells what it has written, and that it was stopped."""
+
+        async def _astream(self, *given: Any, **more: Any) -> AsyncIterator[ChatGenerationChunk]:
+            try:
+                async for chunk in super()._astream(*given, **more):
+                    heard.append(chunk.text)
+                    yield chunk
+            finally:
+                heard.append("(closed)")
+
+    chat = Heard(["You get 12 weeks of paid leave, and then some more."])
+    stream = Answering(always(chat, "canned-1"), Pages(LEAVE)).stream(question("How much leave do I get?"))
+    await anext(stream)
+    await stream.athrow(Enough())
+    async with asyncio.timeout(10):
+        while heard[-1] != "(closed)":  # noqa: ASYNC110 - LangChain closes its layers one after the other
+            await asyncio.sleep(0)
+    assert len(heard) < 5
 
 
 async def test_a_supported_answer_streams_and_ends_with_its_citation() -> None:

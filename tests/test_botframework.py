@@ -15,10 +15,14 @@ import jwt
 import pytest
 from botbuilder.core import Middleware, TurnContext
 from botbuilder.schema import Activity
+from pydantic import SecretStr
 
-from bot.botframework import BotFrameworkConfig, OwnToken
+from bot.app import CannotServe, check_address
 from bot.delivery import ChannelError
+from bot.own_token import BotFrameworkConfig, OwnToken
 from bot.signing_keys import KeyTimes
+from bot.surroundings import framework_of
+from settings import Settings
 from tests.tokens import APP_ID, LoginDouble, certificate, new_key
 from tests.world import World, a_world, served
 
@@ -279,6 +283,99 @@ async def test_the_bots_own_token_is_fetched_once_and_off_the_event_loop(
     (form,) = login.granted
     assert (form["client_id"], form["client_secret"]) == (APP_ID, "very")
     assert form["scope"] == "https://api.botframework.com/.default"
+
+
+@pytest.mark.parametrize(
+    ("app_type", "tenant"), [("SingleTenant", "t-1"), ("MultiTenant", "botframework.com")]
+)
+async def test_an_app_with_a_secret_answers_with_a_token_of_the_tenant_that_its_type_says(
+    app_type: str, tenant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tls, login = certificate(tmp_path), LoginDouble()
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "cert.pem"))
+    async with served(login.app, tls) as url:
+        config = BotFrameworkConfig(APP_ID, "very", app_type, "t-1", login_url=f"{url}/{{tenant}}")
+        async with a_world(config, own_token=False) as world:
+            await world.ask("How much leave?")
+            (message,) = await world.connector.messages()
+            assert message.authorization == "Bearer token 1"
+    (form,) = login.granted
+    assert (form["tenant"], form["client_id"], form["client_secret"]) == (tenant, APP_ID, "very")
+
+
+async def test_a_managed_identity_answers_with_the_token_of_its_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    login = LoginDouble()
+    async with served(login.app) as url:
+        monkeypatch.setenv("IDENTITY_ENDPOINT", f"{url}/msi")
+        monkeypatch.setenv("IDENTITY_HEADER", login.identity)
+        config = BotFrameworkConfig(APP_ID, app_type="UserAssignedMSI")
+        async with a_world(config, own_token=False) as world:
+            await world.ask("How much leave?")
+            (message,) = await world.connector.messages()
+            assert message.authorization == "Bearer token 1"
+        monkeypatch.setenv("IDENTITY_HEADER", "somebody else's")
+        with pytest.raises(ChannelError, match="not this machine"):
+            await OwnToken(config).get()
+    (asked,) = login.granted
+    assert (asked["client_id"], asked["resource"]) == (APP_ID, "https://api.botframework.com")
+
+
+def test_a_bot_does_not_start_with_half_a_registration() -> None:
+    with pytest.raises(CannotServe, match="ASKPAGE_APP_PASSWORD"):
+        check_address(Settings(app_id=APP_ID, app_tenant_id="t-1"))
+    with pytest.raises(CannotServe, match="ASKPAGE_APP_TENANT_ID"):
+        check_address(Settings(app_id=APP_ID, app_password=SecretStr("very")))
+    check_address(Settings(app_id=APP_ID, app_password=SecretStr("very"), app_type="MultiTenant"))
+    check_address(Settings(app_id=APP_ID, app_type="UserAssignedMSI"))
+
+
+# Tenants
+
+OURS = BotFrameworkConfig(app_id=APP_ID, allowed_tenants=("T1", "t2"))
+CHAT = {"id": "a:chat", "conversationType": "personal"}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"conversation": CHAT | {"tenantId": "t9"}},
+        {"conversation": CHAT},
+        {"conversation": CHAT, "channelData": {"tenant": {"id": "t9"}}},
+        {"channelData": {"tenant": {"id": "t9"}}},
+        {"from": {"id": "29:eve", "aadObjectId": "aad-eve", "tenantId": "t9"}},
+        {"conversation": CHAT | {"tenantId": ["t1"]}},
+        {"conversation": "t1", "channelData": []},
+    ],
+)
+async def test_people_of_other_tenants_are_refused_before_anything_is_kept(fields: dict[str, Any]) -> None:
+    async with a_world(OURS) as world:
+        activities = [
+            world.activity(text="How much leave?", **fields),
+            world.activity("messageReaction", replyToId="m1", reactionsAdded=[{"type": "like"}], **fields),
+            world.activity("invoke", name="message/submitAction", value=THUMB, **fields),
+            world.activity("installationUpdate", action="add", **fields),
+        ]
+        assert [(await world.post(one))[0] for one in activities] == [403] * 4
+        await world.settled()
+        assert not world.store.questions
+        assert not world.store.documents.kept
+        assert not world.connector.calls
+
+
+def test_the_setting_names_several_tenants() -> None:
+    settings = Settings(allowed_tenants="t1, t2")  # type: ignore[arg-type]
+    assert framework_of(settings).allowed_tenants == ("t1", "t2")
+
+
+async def test_people_of_the_tenants_that_are_named_are_let_in() -> None:
+    async with a_world(OURS) as world:
+        await world.ask("How much leave?", channelData={"tenant": {"id": "T1"}})
+        conversation = CHAT | {"id": "a:other", "tenantId": "T2"}
+        await world.ask("How much leave?", id="2", conversation=conversation)
+        assert len(await world.connector.messages(2)) == 2
+        assert (await world.post(world.activity(text="hi"), token=None))[0] == 401
 
 
 class Greeting(Middleware):

@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from bot.delivery import ChannelError
 from bot.dialogs.ask import Stopped
 from bot.dialogs.rate import Rating, RatingRules, Said, Word, spoken_at
 from bot.dialogs.review import Reviewing
@@ -113,6 +114,27 @@ async def test_a_wrong_secret_is_named(graph: tuple[Graph, Directory]) -> None:
     with pytest.raises(DirectoryUnavailable, match="does not answer"):
         await nowhere.is_member("kim", ["g25"])
     await nowhere.close()
+
+
+async def test_an_app_without_a_secret_asks_with_the_token_of_its_machine(
+    graph: tuple[Graph, Directory],
+) -> None:
+    fake, directory = graph
+
+    async def token() -> str:
+        return "t"
+
+    async def no_token() -> str:
+        raise ChannelError("no identity here")
+
+    machine = Directory(replace(directory._config, app_password="", own_token=token))
+    assert await machine.is_member("kim", ["g25"])
+    assert fake.tokens == 0
+    await machine.close()
+    nobody = Directory(replace(directory._config, own_token=no_token))
+    with pytest.raises(DirectoryUnavailable, match="no identity here"):
+        await nobody.is_member("kim", ["g25"])
+    await nobody.close()
 
 
 def test_a_seal_is_for_one_purpose_answer_conversation_and_tenant() -> None:

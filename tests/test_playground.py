@@ -18,11 +18,12 @@ import pytest
 from aiohttp import web
 from playwright.async_api import Page, async_playwright, expect
 
-from bot.botframework import BotFrameworkConfig, BotFrameworkSeam
+from bot.botframework import BotFrameworkSeam
 from bot.delivery import StreamPace
 from bot.dialogs.ask import Asking
 from bot.dialogs.rate import RatingRules
 from bot.feedback_parts import FeedbackParts
+from bot.own_token import BotFrameworkConfig
 from bot.page_answerer import PageAnswerer, Verified
 from bot.reviewers import Reviewers
 from bot.teams import TeamsFrontEnd, TeamsStyle

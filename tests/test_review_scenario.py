@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
-from typing import Any, cast
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -14,6 +14,7 @@ from bot.forms import Forms
 from bot.page_answerer import PageAnswerer, Verified
 from records import Answer, Question
 from tests.connector import Call
+from tests.teams_limits import nodes_of
 from tests.world import NO_SAMPLE, PAGE, World, a_world, an_answer, live
 
 Json = dict[str, Any]
@@ -38,16 +39,6 @@ def card_of(call: Call) -> Json:
 def actions_of(card: Json) -> dict[str, Json]:
     """Return the data of every Action.Execute in a card, by its verb."""
     return {node["verb"]: node["data"] for node in nodes_of(card) if node.get("type") == "Action.Execute"}
-
-
-def nodes_of(node: Any) -> Iterator[Json]:
-    """Yield every object in a card, outermost first."""
-    if isinstance(node, dict):
-        yield cast("Json", node)
-        node = list(cast("Json", node).values())
-    if isinstance(node, list):
-        for part in cast("list[Any]", node):
-            yield from nodes_of(part)
 
 
 def text_of(card: Json) -> str:

@@ -18,7 +18,7 @@ from bot.dialogs.ask import WENT_WRONG
 from feedback.sqlite import SqliteStore
 from model.onnx_infer import EngineBusy
 from pages.fetch import PageRefused
-from records import Channel, FeedbackKind
+from records import Answer, Channel, FeedbackKind
 from tests.connector import Call
 from tests.world import BOT, CITED, ScriptedAnswerer, World, a_world, pseudonym
 
@@ -28,6 +28,8 @@ THREAD = {
     "conversationType": "channel",
     "isGroup": True,
 }
+
+STOP = '{"error":{"code":"ContentStreamNotAllowed","message":"Content stream was canceled by user."}}'
 
 
 @pytest.fixture
@@ -214,7 +216,7 @@ async def test_a_stream_that_lasts_too_long_ends_with_a_plain_message(world: Wor
 
 
 async def test_drafts_wait_for_nobody_and_only_the_newest_is_sent(world: World) -> None:
-    world.answerer = ScriptedAnswerer([f"draft {n}" for n in range(500)])
+    world.answerer = ScriptedAnswerer(["draft " * n for n in range(1, 500)])
     world.connector.hold.clear()
     await world.ask("How much leave?")
     world.connector.hold.set()
@@ -224,7 +226,7 @@ async def test_drafts_wait_for_nobody_and_only_the_newest_is_sent(world: World) 
 
 async def test_updates_of_a_stream_keep_their_distance(world: World) -> None:
     world.front._style = replace(world.front._style, pace=StreamPace(interval_s=0.05))
-    world.answerer = ScriptedAnswerer([f"draft {n}" for n in range(3)])
+    world.answerer = ScriptedAnswerer(["draft " * n for n in range(1, 4)])
     world.answerer.step = asyncio.Semaphore(0)
     await world.ask("How much leave?")
     for count in range(1, 4):
@@ -237,18 +239,76 @@ async def test_updates_of_a_stream_keep_their_distance(world: World) -> None:
 
 
 async def test_an_asker_who_presses_stop_stops_the_answer(world: World) -> None:
-    world.answerer = ScriptedAnswerer(["one", "two", "three"])
-    world.answerer.step = asyncio.Semaphore(1)
-    world.connector.fail(
-        403, body='{"message":"Content stream was canceled by user."}', when=lambda a: a["text"] == "one"
-    )
+    world.answerer = ScriptedAnswerer(["one " * n for n in range(1, 50)])
+    world.answerer.step = asyncio.Semaphore(0)
+    world.connector.fail(403, body=STOP, when=lambda a: a["text"].startswith("one"))
     await world.ask("How much leave?")
-    await world.connector.until(lambda s: s.calls[-1].status == 403 if s.calls else False)
+    await world.connector.until(lambda s: s.calls)
     world.answerer.step.release()
-    world.answerer.step.release()
+    await world.connector.until(lambda s: s.calls[-1].status == 403)
+    while world.asking.under_way:
+        world.answerer.step.release()
+        await asyncio.sleep(0.01)
+    assert not [call for call in world.connector.calls if call.is_message]
+    assert list(world.store.delivered.values()) == ["m1"]
+    (kept,) = world.store.answers.values()
+    assert (kept.text.split()[0], kept.stopped) == ("one", True)
+    (word,) = world.store.feedback.values()
+    assert (word.value, word.answer_id, word.model_version) == ("abandoned", kept.id, "scripted")
+    await world.post(world.activity("messageDelete"))
+    assert not world.connector.shown
+    assert not world.store.answers
+
+
+async def test_who_presses_stop_at_the_last_moment_gets_no_second_message(world: World) -> None:
+    world.connector.fail(403, body=STOP, when=lambda a: a["type"] == "message")
+    world.answerer.go.clear()
+    await world.ask("How much leave?")
+    await world.connector.until(lambda s: s.calls)
+    world.answerer.go.set()
+    await world.settled()
+    assert [call.status for call in world.connector.calls if call.activity["type"] == "message"] == [403]
+    (word,) = world.store.feedback.values()
+    assert word.value == "abandoned"
+
+
+async def test_a_stopped_answer_goes_to_no_reviewer_and_is_not_sent_after_a_crash(world: World) -> None:
+    world.answerer.changes["stopped"] = True
+    await world.ask("How much leave?")
     await world.settled()
     assert not [call for call in world.connector.calls if call.is_message]
     assert list(world.store.delivered.values()) == [""]
+
+
+async def test_of_two_questions_at_once_in_one_chat_one_streams(world: World) -> None:
+    world.answerer = ScriptedAnswerer(["You get"])
+    world.answerer.go.clear()
+    await world.ask("How much leave?")
+    await world.connector.until(lambda s: s.calls)
+    await world.ask("How much sick leave?", id="2")
+    await world.connector.until(lambda s: any(not c.stream for c in s.calls))
+    world.answerer.go.set()
+    first, second = await world.connector.messages(2)
+    assert sorted([bool(first.stream), bool(second.stream)]) == [False, True]
+    await world.settled()
+    world.answerer.go.clear()
+    await world.ask("How much special leave?", id="3")
+    await world.connector.until(lambda s: s.calls[-1].stream.get("streamSequence") == 1)
+    world.answerer.go.set()
+    assert (await world.connector.messages(3))[-1].stream
+
+
+async def test_a_draft_that_is_not_the_one_before_and_more_is_not_streamed(world: World) -> None:
+    world.answerer = ScriptedAnswerer(["You get", "They get", "You get 16"])
+    world.answerer.step = asyncio.Semaphore(0)
+    await world.ask("How much leave?")
+    for seen in ("You get", "", "You get 16"):
+        world.answerer.step.release()
+        await world.connector.until(
+            lambda s, seen=seen: any(seen in c.activity.get("text", "") for c in s.calls)
+        )
+    await world.settled()
+    assert "They get" not in [call.activity.get("text") for call in world.connector.calls]
 
 
 @pytest.mark.parametrize("status", [412, 429, 502, 504])
@@ -516,13 +576,76 @@ async def test_a_very_long_answer_stays_under_the_limit(world: World) -> None:
     )
     world.answerer = ScriptedAnswerer(text="𝄞" * 100_000, citations=quotes)
     await world.ask("How much leave?")
+    await world.settled()
+    messages = await world.connector.messages(8)
+    assert all(utf16_bytes(message.activity) < 80_000 for message in messages)
+    assert messages[-1].activity["text"].endswith("…")
+    assert len(messages[-1].activity["entities"][-1]["citation"]) == 20
+
+
+LONG = "\n\n".join(
+    ["Leave is for everybody. " * 500 + "[1]", "Parents get more. " * 600 + "[2]", "That is all [1]."]
+)
+
+
+async def test_an_answer_in_several_messages_has_each_citation_where_it_is_named(world: World) -> None:
+    world.answerer = ScriptedAnswerer(text=LONG, citations=(CITED, replace(CITED, title="Parents")))
+    await world.ask("How much leave?")
+    await world.settled()
+    *first, last = (call.activity for call in await world.connector.messages(2))
+    assert [part["entities"][-1]["citation"][0]["position"] for part in first] == [1]
+    assert [claim["position"] for claim in last["entities"][-1]["citation"]] == [1, 2]
+    assert not any("attachments" in part or "channelData" in part for part in first)
+    assert last["channelData"] == {"feedbackLoop": {"type": "default"}}
+    assert "".join(part["text"] for part in [*first, last]).replace("\n", "") == LONG.replace("\n", "")
+    await thumb(world, "like", replyToId="m2")
+    assert len(world.store.feedback) == 1
+
+
+async def test_an_answer_in_several_messages_is_edited_and_deleted_as_one(world: World) -> None:
+    world.answerer = ScriptedAnswerer(text=LONG)
+    await world.ask("How much leave?")
+    await world.settled()
+    assert len(world.connector.shown) == 2
+    world.answerer.text = "Ten days [1]."
+    await world.post(world.activity("messageUpdate", text="How much sick leave?"))
+    await world.settled()
+    assert [message["text"] for message in world.connector.shown.values()] == ["Ten days [1]."]
+    world.answerer.text = LONG
+    await world.post(world.activity("messageUpdate", text="How much special leave?"))
+    await world.settled()
+    assert len(world.connector.shown) == 2
+    await world.post(world.activity("messageDelete"))
+    assert not world.connector.shown
+
+
+async def test_what_else_the_page_tells_is_offered_in_a_personal_chat(world: World) -> None:
+    async def offers(_: Answer) -> list[tuple[str, str]]:
+        return [("Sick leave", "What does the page say about “Sick leave”?")]
+
+    world.front._style = replace(world.front._style, offers=offers)
+    for number, conversation in enumerate((None, GROUP)):
+        where = {"conversation": conversation} if conversation else {}
+        await world.ask("How much leave?", id=str(number), **where)
+        await world.settled()
+    alone, together = await world.connector.messages(2)
+    assert alone.activity["suggestedActions"] == {
+        "to": ["29:ada"],
+        "actions": [
+            {"type": "imBack", "title": "Sick leave", "value": "What does the page say about “Sick leave”?"}
+        ],
+    }
+    assert "suggestedActions" not in together.activity
+
+
+async def test_an_answer_does_not_fail_with_what_could_be_offered_below_it(world: World) -> None:
+    async def offers(_: Answer) -> list[tuple[str, str]]:
+        raise OSError("the index is away")
+
+    world.front._style = replace(world.front._style, offers=offers)
+    await world.ask("How much leave?")
     (message,) = await world.connector.messages()
-    assert utf16_bytes(message.activity) < 80_000
-    citations = message.activity["entities"][-1]["citation"]
-    assert len(citations) <= 20
-    assert all(
-        len(c["appearance"]["name"]) <= 80 and len(c["appearance"]["abstract"]) <= 160 for c in citations
-    )
+    assert message.activity["text"] == "You get 16 weeks [1]."
 
 
 async def test_naughty_strings_are_answered_each_and_change_nothing_else(
@@ -537,6 +660,8 @@ async def test_naughty_strings_are_answered_each_and_change_nothing_else(
         }
         await world.ask(text, id=str(number), conversation=GROUP)
         await world.settled()
-    messages = [call for call in world.connector.calls if call.is_message]
-    assert len(messages) == len(strings)
+    messages = [call.activity for call in world.connector.calls if call.is_message]
+    helped = [message for message in messages if "replyToId" not in message]
+    assert len({message.get("replyToId") for message in messages} - {None}) + len(helped) == len(strings)
+    assert WENT_WRONG not in {message.get("text") for message in messages}
     assert not [call for call in world.connector.calls if call.status >= 400]

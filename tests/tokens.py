@@ -47,16 +47,22 @@ def certificate(folder: Path) -> ssl.SSLContext:
 
 
 class LoginDouble:
-    """What Entra is to MSAL: a tenant's metadata and its token endpoint. `granted` has the forms that came."""
+    """What Entra is to MSAL: a tenant's metadata and its token endpoint. `granted` has the forms that came, with `tenant`.
+
+    `/msi` is where a machine with a managed identity asks, as in Azure App Service; `identity` is its secret header.
+    """
+
+    identity = "the machine's own"
 
     def __init__(self) -> None:
         self.granted: list[dict[str, str]] = []
         self.app = web.Application()
-        self.app.router.add_get("/tenant/v2.0/.well-known/openid-configuration", self._metadata)
-        self.app.router.add_post("/tenant/oauth2/v2.0/token", self._token)
+        self.app.router.add_get("/{tenant}/v2.0/.well-known/openid-configuration", self._metadata)
+        self.app.router.add_post("/{tenant}/oauth2/v2.0/token", self._token)
+        self.app.router.add_get("/msi", self._managed)
 
     async def _metadata(self, request: web.Request) -> web.Response:
-        base = f"https://{request.host}/tenant"
+        base = f"https://{request.host}/{request.match_info['tenant']}"
         return web.json_response(
             {
                 "issuer": f"{base}/v2.0",
@@ -67,8 +73,17 @@ class LoginDouble:
         )
 
     async def _token(self, request: web.Request) -> web.Response:
-        self.granted.append({name: str(value) for name, value in (await request.post()).items()})
+        form = {name: str(value) for name, value in (await request.post()).items()}
+        self.granted.append(form | {"tenant": request.match_info["tenant"]})
         body = {"token_type": "Bearer", "expires_in": 3600, "access_token": f"token {len(self.granted)}"}
+        return web.json_response(body, headers={"Connection": "close"})
+
+    async def _managed(self, request: web.Request) -> web.Response:
+        if request.headers.get("X-IDENTITY-HEADER") != self.identity:
+            return web.json_response({"statusCode": 400, "message": "not this machine"}, status=400)
+        self.granted.append(dict(request.query))
+        token = {"access_token": f"token {len(self.granted)}", "expires_on": str(int(time.time()) + 3600)}
+        body = token | {"resource": request.query["resource"], "token_type": "Bearer"}
         return web.json_response(body, headers={"Connection": "close"})
 
 

@@ -16,13 +16,12 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from bot.botframework import BotFrameworkConfig, BotFrameworkSeam
-from bot.delivery import StreamPace
+from bot.botframework import BotFrameworkSeam
 from bot.dialogs.ask import Asking
 from bot.dialogs.rate import RatingRules
 from bot.dialogs.review import ReviewRules
 from bot.feedback_parts import FeedbackParts, Surroundings
-from bot.pace import Pace
+from bot.own_token import BotFrameworkConfig
 from bot.privacy_desk import PrivacyTerms
 from bot.reviewers import Reviewers
 from bot.signing_keys import KeyTimes
@@ -36,8 +35,10 @@ from feedback.rows import Row, Table, key_of
 from feedback.spool import SpooledStore
 from feedback.sqlite import SqliteStore
 from feedback.store import StoreUnavailable, Undelivered, moment
+from model.answering import Enough
 from records import Answer, Citation, Feedback, Passage, Question, Timings, VerifiedAnswer
 from tests.connector import ConnectorService
+from tests.teams_limits import TEST_STREAM, quick_pace
 from tests.tokens import APP_ID, ISSUER, Issuer
 
 Json = dict[str, Any]
@@ -45,6 +46,8 @@ Json = dict[str, Any]
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 GOOD = "a good token"
 KEY = b"a key of the tests"
+CHANNEL_WAITS_S = 10.0
+"""How long Teams waits for the answer to its POST."""
 REVIEWERS = ("aad-robin", "aad-kim")
 NO_SAMPLE = ReviewRules(sample_share=0.0)
 BOT = {"id": "28:bot", "name": "Page Bot"}
@@ -89,7 +92,11 @@ class ScriptedAnswerer:
         for draft in self.drafts:
             if self.step:
                 await self.step.acquire()
-            yield draft
+            try:
+                yield draft
+            except Enough:
+                yield an_answer(question, draft, **self.changes, stopped=True)
+                return
         await self.go.wait()
         yield an_answer(question, self.text, **self.changes)
 
@@ -384,8 +391,13 @@ class World:
             good = self.issuer.token(self.service_url) if token == GOOD else token
             headers["Authorization"] = f"Bearer {good}"
         body = {"data": activity} if isinstance(activity, bytes) else {"json": activity}
-        async with self.http.post(self.url, headers=headers, **body, **options) as response:
-            return response.status, await response.text()
+        try:
+            async with asyncio.timeout(CHANNEL_WAITS_S):
+                async with self.http.post(self.url, headers=headers, **body, **options) as response:
+                    return response.status, await response.text()
+        except TimeoutError:
+            self.connector.broken.append(f"a POST that was not answered within {CHANNEL_WAITS_S:g} s")
+            raise
 
     async def ask(self, text: str, **fields: Any) -> None:
         status, _ = await self.post(self.activity(text=text, **fields))
@@ -405,8 +417,12 @@ async def a_world(
     store: SqliteStore | SpooledStore | None = None,
     rules: tuple[RatingRules, ReviewRules] = (RatingRules(), NO_SAMPLE),
     models_dir: Path = Path("no models"),
+    own_token: bool = True,
 ) -> AsyncGenerator[World]:
-    """Start the three servers on ports of the system's choice; `store` takes the place of the one in memory."""
+    """Start the three servers on ports of the system's choice; `store` takes the place of the one in memory.
+
+    `own_token` gives the bot the token of its answers; without, it has to get one.
+    """
     world = World()
     async with served(world.issuer.app) as issuer_url, served(world.connector.app) as connector_url:
         world.service_url = connector_url
@@ -423,15 +439,15 @@ async def a_world(
         )
         world.parts = FeedbackParts(kept, Desk(kept.documents), KEY, around, rules)
         world.asking = Asking(kept, _Late(world), world.parts.looking)
-        style = TeamsStyle(examples=("Who am I?",), pace=StreamPace(interval_s=0.0))
+        style = TeamsStyle(examples=("Who am I?",), pace=TEST_STREAM)
         hands = world.parts.hands(Reviewers(REVIEWERS))
         world.front = TeamsFrontEnd(world.asking, kept, pseudonym, hands, style)
         world.seam = BotFrameworkSeam(
             config,
             world.front,
-            pace=Pace([(1_000, 1.0)]),
+            pace=quick_pace(),
             key_times=key_times,
-            own_token=_own_token if config.app_id else None,
+            own_token=_own_token if config.app_id and own_token else None,
         )
         app = web.Application()
         app.router.add_post("/api/messages", world.seam.process)

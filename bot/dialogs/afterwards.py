@@ -57,6 +57,8 @@ class Looking:
     async def look_at(self, answer: Answer, message_id: str) -> None:
         """Do what follows from a delivery. The mark comes last: without it a job does this again."""
         await self._rating.tie(answer, message_id)
+        if answer.stopped:  # nobody can judge a half answer
+            return
         await self._note_follow_up(answer)
         await self._reviewing.consider(answer)
         await self._reviewing.desk.mark_considered(answer)

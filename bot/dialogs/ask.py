@@ -8,8 +8,10 @@ acknowledgement never depend on the model.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -17,6 +19,7 @@ from typing import Protocol
 import telemetry
 from bot import events
 from feedback.store import FeedbackStore, StoreUnavailable
+from model.answering import Enough
 from model.onnx_infer import EngineBusy, PromptTooLong
 from pages.fetch import PageRefused
 from records import Answer, Question
@@ -36,7 +39,11 @@ class Undeliverable(Exception):
 
 
 class Stopped(Undeliverable):
-    """The asker does not want the answer any more, and pressed stop."""
+    """The asker does not want the answer any more, and pressed stop; `message_id` is what is on screen of it."""
+
+    def __init__(self, message: str, message_id: str = "") -> None:
+        super().__init__(message)
+        self.message_id = message_id
 
 
 class Afterwards(Protocol):
@@ -54,10 +61,11 @@ class Afterwards(Protocol):
 class Answerer(Protocol):
     """What turns a question into an answer (`model/answering.py`, wired to the pages in `bot/app.py`)."""
 
-    def stream(self, question: Question, history: Sequence[Answer]) -> AsyncIterator[str | Answer]:
+    def stream(self, question: Question, history: Sequence[Answer]) -> AsyncGenerator[str | Answer]:
         """Yield what is written so far (cumulative drafts), then the Answer, once, as the last item.
 
-        `history` is the conversation's last answers, oldest first. Raises EngineBusy and PageRefused.
+        `history` is the conversation's last answers, oldest first. Raises EngineBusy and PageRefused. `Enough` may be
+        thrown in at a draft: the Answer is next then, with what is written.
         """
         ...
 
@@ -205,10 +213,11 @@ class Asking:
         question = work.question
         try:
             return await self._respond(work, answer)
-        except Stopped:
+        except Stopped as stopped:
             log.info("the asker stopped an answer")
             events.answer_failed(question, "stopped")
             await self._note_stopped(question)
+            return stopped.message_id
         except Undeliverable as gone:
             log.warning("answer not deliverable, question closed: %s", gone)
             events.answer_failed(question, "undeliverable")
@@ -256,6 +265,8 @@ class Asking:
                 return await work.say("page_refused", str(refused))
             with telemetry.span("store"):
                 answer = await self._store.add_answer(answer)  # the one on record is the one to send
+        if answer.stopped:  # what was on screen when this process ended
+            return ""
         with telemetry.span("send"):
             message_id = await work.reply.answer(answer)
         events.answer_sent(answer, before, resumed=work.resumed)
@@ -266,12 +277,28 @@ class Asking:
         question = work.question
         await work.reply.typing()
         history = await self._store.recent_answers(question.conversation, self._history)
-        async for item in self._answerer.stream(question, history):
-            if isinstance(item, Answer):
-                mine = [answer for answer in history if answer.question.asker == question.asker]
-                return item, mine[-1] if mine else None
-            await work.reply.draft(item)
+        stream = self._answerer.stream(question, history)
+        async with aclosing(stream):
+            async for item in stream:
+                if isinstance(item, Answer):
+                    mine = [answer for answer in history if answer.question.asker == question.asker]
+                    return item, mine[-1] if mine else None
+                try:
+                    await work.reply.draft(item)
+                except Stopped:
+                    await self._keep_written(stream)
+                    raise
         raise RuntimeError(f"the answerer ended without an answer to {question.id}")
+
+    async def _keep_written(self, stream: AsyncGenerator[str | Answer]) -> None:
+        """Stop an answerer, and keep what it has written."""
+        with contextlib.suppress(Enough, StopAsyncIteration):
+            written = await stream.athrow(Enough())
+            if isinstance(written, Answer):
+                try:
+                    await self._store.add_answer(written)
+                except StoreUnavailable:
+                    log.exception("what was written before the asker pressed stop is not kept")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,152 @@
+"""The package that a Teams administrator uploads: a manifest and two icons in a zip, made from the settings.
+
+The same settings make the same bytes. Microsoft's limits of each field are those of its schema, which the tests hold
+the manifest to.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from bot.icons import GREEN, colour_icon, outline_icon
+
+Json = dict[str, Any]
+
+SCHEMA = "1.30"
+SCHEMA_URL = f"https://developer.microsoft.com/json-schemas/teams/v{SCHEMA}/MicrosoftTeams.schema.json"
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_VERSION = re.compile(r"\d+\.\d+\.\d+")
+_LONG_AGO = (1980, 1, 1, 0, 0, 0)
+"""The earliest time that a zip can name."""
+
+_EVERYWHERE = (
+    ("help", "What I can do"),
+    ("What changed because of me?", "What became of the answers that you complained about"),
+)
+_ALONE = (
+    *_EVERYWHERE,
+    ("privacy", "What I keep of you: see it, get it, delete it"),
+    ("queue", "For reviewers: the next answers to review"),
+)
+_TOGETHER = (*_EVERYWHERE, ("reviewers here", "For reviewers: let the answers to review come here"))
+
+
+class CannotPackage(Exception):
+    """The settings do not make a package; the message is a sentence that says which one is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """What the manifest says that is not the same everywhere. `public_url` is the bot's https address.
+
+    Empty `privacy_url` and `terms_url` are pages of the bot's own. Raise `version` with every upload.
+    """
+
+    app_id: str
+    public_url: str
+    version: str
+    name: str = "askpage"
+    developer: str = "askpage"
+    privacy_url: str = ""
+    terms_url: str = ""
+
+
+def package(wanted: Package) -> bytes:
+    """Return the zip. Raises CannotPackage."""
+    _check(wanted)
+    manifest = json.dumps(manifest_of(wanted), ensure_ascii=False, indent=2) + "\n"
+    files = {"manifest.json": manifest.encode(), "color.png": colour_icon(), "outline.png": outline_icon()}
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name, content in files.items():
+            entry = zipfile.ZipInfo(name, _LONG_AGO)
+            entry.create_system = 3  # the same on every system
+            entry.external_attr = 0o644 << 16
+            packed.writestr(entry, content, zipfile.ZIP_DEFLATED, 9)
+    return whole.getvalue()
+
+
+def manifest_of(wanted: Package) -> Json:
+    """Return the manifest."""
+    address = wanted.public_url.rstrip("/")
+    return {
+        "$schema": SCHEMA_URL,
+        "manifestVersion": SCHEMA,
+        "version": wanted.version,
+        "id": wanted.app_id.lower(),
+        "developer": {
+            "name": wanted.developer,
+            "websiteUrl": address,
+            "privacyUrl": wanted.privacy_url or f"{address}/about/privacy",
+            "termsOfUseUrl": wanted.terms_url or f"{address}/about/asking",
+        },
+        "name": {"short": wanted.name, "full": f"{wanted.name}: answers from your pages"},
+        "description": {
+            "short": "Answers your questions from your organisation’s pages, with the place to read.",
+            "full": "Ask in your own words. The answer comes from your organisation’s pages, quotes the place where it"
+            " stands and opens it there; where the pages do not tell, you are told so. Thumbs, reactions and comments go"
+            " to reviewers, and what they correct is what the next person gets, marked as verified. Your data is yours:"
+            " say “privacy” to see it, get it or have it deleted.",
+        },
+        "icons": {"color": "color.png", "outline": "outline.png"},
+        "accentColor": "#" + bytes(GREEN).hex(),
+        "bots": [
+            {
+                "botId": wanted.app_id.lower(),
+                "scopes": ["personal", "team", "groupChat"],
+                "supportsFiles": False,
+                "isNotificationOnly": False,
+                "commandLists": [
+                    _commands("personal", _ALONE),
+                    _commands("team", _TOGETHER),
+                    _commands("groupChat", _TOGETHER),
+                ],
+            }
+        ],
+        "permissions": ["identity", "messageTeamMembers"],
+        "validDomains": [urlsplit(address).netloc],
+        "defaultInstallScope": "personal",
+        "defaultGroupCapability": {"team": "bot", "groupchat": "bot"},
+    }
+
+
+def _commands(scope: str, commands: Sequence[tuple[str, str]]) -> Json:
+    return {
+        "scopes": [scope],
+        "commands": [{"title": title, "description": what} for title, what in commands],
+    }
+
+
+def _check(wanted: Package) -> None:
+    if not wanted.app_id:
+        raise CannotPackage("The package names the bot by its app id: set ASKPAGE_APP_ID.")
+    if not _GUID.fullmatch(wanted.app_id):
+        raise CannotPackage(
+            f"“{wanted.app_id}” is no app id: it has the form 12345678-1234-1234-1234-123456789abc."
+        )
+    if not wanted.public_url:
+        raise CannotPackage("Teams needs an address that it can reach: set ASKPAGE_PUBLIC_URL to https://…")
+    for name, url in (
+        ("public_url", wanted.public_url),
+        ("privacy_url", wanted.privacy_url),
+        ("terms_url", wanted.terms_url),
+    ):
+        if url and not _is_https(url):
+            raise CannotPackage(f"Teams opens https addresses only: ASKPAGE_{name.upper()} is “{url}”.")
+    if not _VERSION.fullmatch(wanted.version):
+        raise CannotPackage(f"“{wanted.version}” is no version: it has the form 1.2.3.")
+
+
+def _is_https(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme == "https" and bool(parts.hostname)

@@ -1,0 +1,237 @@
+"""The places where people meet the bot, as one scenario sees all of them: who says what, presses what, and sees what.
+
+A `Surface` is the whole bot in this process on one channel, from the bytes in to the bytes out; only the model is
+scripted. A channel that is new gets one class here and a line in SURFACES.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from bot.feedback_parts import FeedbackParts
+from bot.forms import Forms
+from bot.local_activities import REVIEWER as ROBIN_OF_THE_PAGE
+from bot.page_answerer import PageAnswerer, Verified
+from records import Answer, Question
+from tests.chat import Browser, Chat, a_browser, a_chat
+from tests.test_review_scenario import (
+    BOB,
+    BOBS_CHAT,
+    REVIEWERS_CHANNEL,
+    ROBIN,
+    Library,
+    Matcher,
+    actions_of,
+    press,
+    shown_in,
+    subscribe,
+    text_of,
+)
+from tests.world import PAGE, MemoryStore, ScriptedAnswerer, World, a_world
+
+Json = dict[str, Any]
+
+ASKER, COLLEAGUE, REVIEWER = "the asker", "a colleague", "a reviewer"
+
+
+class Script:
+    """The bot's answerer: verified answers first, then the scripted `model`. `forms` is how feedback is asked for."""
+
+    def __init__(self, place: Callable[[], Any]) -> None:
+        """`place` returns what has the `known` verified answers, the pages' `hashes`, and the `parts`."""
+        self.model = ScriptedAnswerer(support=0.9)
+        self.forms = Forms()
+        self._place = place
+
+    async def stream(self, question: Question, history: Sequence[Answer]) -> AsyncIterator[str | Answer]:
+        place = self._place()
+        self.model.changes["answered_at"] = datetime.now(UTC)
+        verified = Verified(Matcher(place), self._is_fresh, place.parts.desk.verified)
+        answerer = PageAnswerer(Library(), self.model, verified, self.forms)  # type: ignore[arg-type]
+        async for item in answerer.stream(question, history):
+            yield item
+
+    def change_the_page(self) -> None:
+        """Let the page that every answer stands on say something else."""
+        self._place().hashes[PAGE.url.partition("#")[0]] = "h2"
+
+    def _is_fresh(self, verified: Any) -> bool:
+        hashes = self._place().hashes
+        return all(hashes.get(url, then) == then for url, then in verified.pages)
+
+
+class Surface(Protocol):
+    """One channel with the whole bot behind it. People are ASKER, COLLEAGUE and REVIEWER, each in a place of their own."""
+
+    script: Script
+    store: MemoryStore
+    parts: FeedbackParts
+
+    async def reviews(self) -> None:
+        """Let the reviewer see what is to be reviewed."""
+        ...
+
+    async def ask(self, person: str, text: str) -> None:
+        """Say something to the bot, and wait until it has answered."""
+        ...
+
+    async def thumb(self, person: str, value: str, comment: str) -> None:
+        """Press a thumb, "like" or "dislike", on the latest answer that the person got."""
+        ...
+
+    async def react(self, person: str, name: str, *, remove: bool) -> None:
+        """Add a reaction to the latest answer that the person got, or take it back."""
+        ...
+
+    async def press(self, person: str, action: str, inputs: Json) -> str:
+        """Press a button, by what it does, on the newest message that has it; return what the person sees then."""
+        ...
+
+    async def sees(self, person: str, text: str) -> None:
+        """Wait until a text is on the person's screen."""
+        ...
+
+
+class TeamsSurface:
+    """Microsoft Teams: chats of the asker and the colleague, a channel of the reviewers."""
+
+    def __init__(self, world: World) -> None:
+        self.script = Script(lambda: world)
+        world.answerer = self.script  # type: ignore[assignment]
+        self.store, self.parts = world.store, world.parts
+        self._world = world
+        self._ids = itertools.count(1)
+        self._asked: dict[str, str] = {}
+        self._fields: dict[str, Json] = {
+            ASKER: {},
+            COLLEAGUE: {"from": BOB, "conversation": BOBS_CHAT},
+            REVIEWER: {"from": ROBIN, "conversation": REVIEWERS_CHANNEL},
+        }
+
+    async def reviews(self) -> None:
+        await subscribe(self._world)
+
+    async def ask(self, person: str, text: str) -> None:
+        number = str(next(self._ids))
+        self._asked[person] = f"msteams:{self._home(person)}:{number}"
+        await self._world.ask(text, id=number, **self._fields[person])
+        await self._world.settled()
+
+    async def thumb(self, person: str, value: str, comment: str) -> None:
+        form = json.dumps({"reasons": ["wrong"], "feedbackText": comment})
+        action = {"actionName": "feedback", "actionValue": {"reaction": value, "feedback": form}}
+        await self._do("invoke", person, name="message/submitAction", value=action)
+
+    async def react(self, person: str, name: str, *, remove: bool) -> None:
+        change = "reactionsRemoved" if remove else "reactionsAdded"
+        await self._do("messageReaction", person, **{change: [{"type": name}]})
+
+    async def press(self, person: str, action: str, inputs: Json) -> str:
+        who = self._world.activity(**self._fields[person])["from"]
+        for call in reversed(self._world.connector.calls):
+            card = next((one["content"] for one in call.activity.get("attachments", ())), {})
+            if call.conversation == self._home(person) and action in actions_of(card):
+                return text_of(await press(self._world, call, action, who, **inputs))
+        raise AssertionError(f"{person} has no button that does {action}")
+
+    async def sees(self, person: str, text: str) -> None:
+        await shown_in(self._world, self._home(person), text)
+
+    def _home(self, person: str) -> str:
+        return str(self._world.activity(**self._fields[person])["conversation"]["id"])
+
+    async def _do(self, kind: str, person: str, **fields: Any) -> None:
+        message_id = self.store.delivered[self._asked[person]]
+        activity = self._world.activity(kind, replyToId=message_id, **self._fields[person], **fields)
+        status, _ = await self._world.post(activity)
+        assert status == 200
+
+
+class LocalSurface:
+    """The bot's own chat page: three people in browsers on this machine."""
+
+    def __init__(self, chat: Chat, script: Script, browsers: dict[str, Browser]) -> None:
+        self.script = script
+        self.store, self.parts = chat.store, chat.parts
+        self._chat = chat
+        self._browsers = browsers
+        self._asked: dict[str, str] = {}
+
+    async def reviews(self) -> None:
+        await self._browsers[REVIEWER].begin(ROBIN_OF_THE_PAGE)
+
+    async def ask(self, person: str, text: str) -> None:
+        browser = self._browsers[person]
+        status, said = await browser.do("message", text=text)
+        assert status == 200, said
+        self._asked[person] = f"local:{browser.conversation}:{said['id']}"
+        await self._chat.asking.drain(10)
+        await self._chat.heard.front.close()
+
+    async def thumb(self, person: str, value: str, comment: str) -> None:
+        form = json.dumps({"reasons": ["wrong"], "feedbackText": comment})
+        action = {"actionName": "feedback", "actionValue": {"reaction": value, "feedback": form}}
+        await self._do("invoke", person, name="message/submitAction", value=action)
+
+    async def react(self, person: str, name: str, *, remove: bool) -> None:
+        change = "reactionsRemoved" if remove else "reactionsAdded"
+        await self._do("messageReaction", person, **{change: [{"type": name}]})
+
+    async def press(self, person: str, action: str, inputs: Json) -> str:
+        browser = self._browsers[person]
+        for shown in reversed(await browser.messages()):
+            known = actions_of(shown.get("cards", []))
+            if action in known:
+                pressed = {"type": "Action.Execute", "verb": action, "data": known[action] | inputs}
+                name, value = "adaptiveCard/action", {"action": pressed}
+                status, answer = await browser.do("invoke", name=name, value=value, replyToId=shown["id"])
+                assert status == 200, answer
+                return text_of(answer["body"])
+        raise AssertionError(f"{person} has no button that does {action}")
+
+    async def sees(self, person: str, text: str) -> None:
+        for _ in range(20):
+            await self.parts.courier.do_errands()
+            if any(text in text_of(shown) for shown in await self._browsers[person].messages()):
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"{person} did not see {text!r}")
+
+    async def _do(self, kind: str, person: str, **fields: Any) -> None:
+        message_id = self.store.delivered[self._asked[person]]
+        status, answer = await self._browsers[person].do(kind, replyToId=message_id, **fields)
+        assert status == 200, answer
+
+
+@asynccontextmanager
+async def on_teams(_: Path) -> AsyncGenerator[Surface]:
+    async with a_world() as world:
+        yield TeamsSurface(world)
+
+
+@asynccontextmanager
+async def on_the_page(folder: Path) -> AsyncGenerator[Surface]:
+    places: list[Chat] = []
+    script = Script(lambda: places[0])
+    async with AsyncExitStack() as stack:
+        chat = await stack.enter_async_context(a_chat(Chat(folder, actor=script)))  # type: ignore[arg-type]
+        places.append(chat)
+        names = {ASKER: "alex", COLLEAGUE: "sam", REVIEWER: ROBIN_OF_THE_PAGE}
+        browsers = {person: await stack.enter_async_context(a_browser(chat)) for person in names}
+        for person, browser in browsers.items():
+            if person != REVIEWER:  # whose chat begins with what is to be reviewed
+                await browser.begin(names[person])
+        yield LocalSurface(chat, script, browsers)
+
+
+SURFACES: dict[str, Callable[[Path], AbstractAsyncContextManager[Surface]]] = {
+    "Microsoft Teams": on_teams,
+    "Chat page": on_the_page,
+}

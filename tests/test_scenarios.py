@@ -1,0 +1,396 @@
+"""What people live through with the bot, the same on every channel: each scenario runs on each surface.
+
+`docs/scenarios.md` is the table of them. `python -m tests.test_scenarios` writes it anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from bot.dialogs.ask import WENT_WRONG
+from bot.forms import FormName, Forms
+from model.onnx_infer import EngineBusy
+from tests.needs import ROOT
+from tests.surfaces import ASKER, COLLEAGUE, REVIEWER, SURFACES, Surface
+
+TABLE = ROOT / "docs" / "scenarios.md"
+QUESTION = "Parents: how long is the leave?"
+AGAIN = "Parents get how much leave?"
+ANSWER = "You get 16 weeks"
+RIGHT = "Parents get 18 weeks."
+
+
+class Step(Protocol):
+    """One thing that happens, or must hold."""
+
+    async def on(self, surface: Surface) -> None:
+        """Do it, or look whether it holds."""
+        ...
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Somebody says something."""
+
+    text: str = QUESTION
+    who: str = ASKER
+
+    async def on(self, surface: Surface) -> None:
+        await surface.ask(self.who, self.text)
+
+
+@dataclass(frozen=True)
+class Sees:
+    """Somebody has words on screen."""
+
+    text: str
+    who: str = ASKER
+
+    async def on(self, surface: Surface) -> None:
+        await surface.sees(self.who, self.text)
+
+
+@dataclass(frozen=True)
+class Thumb:
+    """The asker presses a thumb."""
+
+    value: str
+
+    async def on(self, surface: Surface) -> None:
+        await surface.thumb(ASKER, self.value, "it is 18 now")
+
+
+@dataclass(frozen=True)
+class React:
+    """The asker reacts to the answer, or takes it back."""
+
+    name: str
+    remove: bool = False
+
+    async def on(self, surface: Surface) -> None:
+        await surface.react(ASKER, self.name, remove=self.remove)
+
+
+@dataclass(frozen=True)
+class Press:
+    """Somebody presses a button, and sees these words then."""
+
+    action: str
+    sees: str
+    who: str = ASKER
+    inputs: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    async def on(self, surface: Surface) -> None:
+        seen = await surface.press(self.who, self.action, self.inputs)
+        assert self.sees in seen
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What was said is on record, or stands there as taken back."""
+
+    kind: str
+    value: str = ""
+    comment: str = ""
+    withdrawn: bool = False
+
+    async def on(self, surface: Surface) -> None:
+        words = [
+            (word.kind.value, word.value, word.comment, word.withdrawn_at is not None)
+            for word in surface.store.feedback.values()
+        ]
+        assert (self.kind, self.value, self.comment, self.withdrawn) in words
+
+
+@dataclass(frozen=True)
+class NothingKept:
+    """Nothing of anybody is on record but what says so."""
+
+    async def on(self, surface: Surface) -> None:
+        await surface.parts.privacy.settled()
+        assert not surface.store.questions
+        assert not surface.store.answers
+        assert not surface.store.feedback
+
+
+@dataclass(frozen=True)
+class Model:
+    """What the model does from now on: what it says, what it raises, how it declines."""
+
+    text: str = "You get 16 weeks [1]."
+    raises: Exception | None = None
+    abstained: bool = False
+
+    async def on(self, surface: Surface) -> None:
+        model = surface.script.model
+        model.text, model.raises = self.text, self.raises
+        model.changes["abstained"] = self.abstained
+
+
+@dataclass(frozen=True)
+class FeedbackForm:
+    """How feedback is asked for."""
+
+    form: FormName
+
+    async def on(self, surface: Surface) -> None:
+        surface.script.forms = Forms(form=self.form)
+
+
+@dataclass(frozen=True)
+class Reviews:
+    """A reviewer looks after the answers."""
+
+    async def on(self, surface: Surface) -> None:
+        await surface.reviews()
+
+
+@dataclass(frozen=True)
+class PageChanges:
+    """The page says something else now, and the bot has noticed."""
+
+    async def on(self, surface: Surface) -> None:
+        surface.script.change_the_page()
+        await surface.parts.courier.look_at_pages()
+
+
+@dataclass(frozen=True)
+class ModelAsked:
+    """So many questions have come to the model; the others had verified answers."""
+
+    times: int
+
+    async def on(self, surface: Surface) -> None:
+        assert len(surface.script.model.asked) == self.times
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What happens, in a sentence and in steps."""
+
+    name: str
+    sentence: str
+    steps: Sequence[Step]
+
+
+COMPLAINT = (Reviews(), Ask(), Thumb("dislike"), Sees("Please review", REVIEWER))
+CORRECTION = (
+    *COMPLAINT,
+    Press(
+        "review.correct", "corrected the answer", REVIEWER, {"text": RIGHT, "span": "c1", "note": "since May"}
+    ),
+)
+
+SCENARIOS = (
+    Scenario(
+        "ask",
+        "A question gets its answer, with the words of the page that it stands on.",
+        (Ask(), Sees(ANSWER), Sees("16 weeks of paid leave"), ModelAsked(1)),
+    ),
+    Scenario(
+        "follow-up",
+        "A question that goes on from the one before says something about the answer there.",
+        (Ask(), Ask("And for part-timers?"), ModelAsked(2), Kept("implicit", "follow_up")),
+    ),
+    Scenario(
+        "decline",
+        "What is not on the page is said not to be, with the nearest section.",
+        (
+            Model("That is not on this page.", abstained=True),
+            Ask(),
+            Sees("That is not on this page."),
+            Sees("The nearest section I found"),
+        ),
+    ),
+    Scenario(
+        "thumb up", "A thumb up is kept.", (Ask(), Thumb("like"), Kept("thumb", "like", "it is 18 now"))
+    ),
+    Scenario(
+        "thumb down",
+        "A thumb down is kept with its words, and goes to the reviewers; the answer says so.",
+        (
+            *COMPLAINT,
+            Kept("thumb", "dislike", "it is 18 now"),
+            Sees("it is 18 now", REVIEWER),
+            Sees("Under review by a colleague"),
+        ),
+    ),
+    Scenario("reaction", "A reaction is kept.", (Ask(), React("heart"), Kept("reaction", "heart"))),
+    Scenario(
+        "reaction taken back",
+        "A reaction that is taken back counts no more.",
+        (Ask(), React("heart"), React("heart", remove=True), Kept("reaction", "heart", withdrawn=True)),
+    ),
+    Scenario(
+        "stars",
+        "Stars with a comment are kept, and thanked for on the card.",
+        (
+            FeedbackForm("stars"),
+            Ask(),
+            Press("rate.stars", "You gave ★★★★☆.", inputs={"stars": "4", "comment": "nearly"}),
+            Kept("stars", "4"),
+            Kept("comment", comment="nearly"),
+        ),
+    ),
+    Scenario(
+        "comment",
+        "A comment without a judgement is kept.",
+        (
+            Ask(),
+            Press("rate.comment", "Your comment is kept.", inputs={"comment": "good to know"}),
+            Kept("comment", comment="good to know"),
+        ),
+    ),
+    Scenario(
+        "expert",
+        "Who asks for an expert is promised an answer, and a reviewer sees the wish.",
+        (
+            Reviews(),
+            Ask(),
+            Press("rate.expert", "you will hear from me"),
+            Kept("expert"),
+            Sees("somebody asked for an expert", REVIEWER),
+        ),
+    ),
+    Scenario(
+        "claim",
+        "A reviewer claims a review, and everybody sees who has it.",
+        (*COMPLAINT, Press("review.claim", "has claimed this", REVIEWER), Sees("has claimed this", REVIEWER)),
+    ),
+    Scenario(
+        "approve",
+        "An answer that a reviewer approves is marked, and whoever complained is told.",
+        (
+            *COMPLAINT,
+            Press("review.approve", "approved the answer", REVIEWER),
+            Sees("Verified by a reviewer"),
+            Sees("A reviewer checked: the answer stands"),
+        ),
+    ),
+    Scenario(
+        "correct",
+        "A correction takes the answer’s place at once, and whoever complained is told.",
+        (*CORRECTION, Sees("Corrected by a reviewer"), Sees("Your correction is live"), Sees(RIGHT)),
+    ),
+    Scenario(
+        "reject",
+        "What is no real question is closed.",
+        (
+            *COMPLAINT,
+            Press("review.reject", "rejected it as no real question", REVIEWER),
+            Sees("A reviewer looked at your question"),
+        ),
+    ),
+    Scenario(
+        "verified answer",
+        "The next person with the question gets the reviewer’s answer, marked as verified; no model is asked.",
+        (
+            *CORRECTION,
+            Sees("Your correction is live"),
+            Ask(AGAIN, COLLEAGUE),
+            Sees(RIGHT, COLLEAGUE),
+            Sees("Verified by a reviewer", COLLEAGUE),
+            ModelAsked(1),
+        ),
+    ),
+    Scenario(
+        "stale",
+        "When its page changes, a verified answer is served no more, and goes back to the reviewers.",
+        (
+            *CORRECTION,
+            Sees("Your correction is live"),
+            PageChanges(),
+            Sees("the page has changed since it was verified", REVIEWER),
+            Ask(AGAIN, COLLEAGUE),
+            Sees(ANSWER, COLLEAGUE),
+            ModelAsked(2),
+        ),
+    ),
+    Scenario(
+        "what changed",
+        "Whoever complained can ask what changed because of them.",
+        (
+            *CORRECTION,
+            Sees("Your correction is live"),
+            Ask("What changed because of me?"),
+            Sees("What changed because of you"),
+            ModelAsked(1),
+        ),
+    ),
+    Scenario(
+        "privacy",
+        "People see what is kept of them, and say that nothing is to be learned from them.",
+        (
+            Ask(),
+            Ask("privacy"),
+            Sees("Your data"),
+            Press("privacy.stop", "Learning from you is off"),
+            Ask("learn from me again"),
+            Sees("Learning from you is on"),
+            ModelAsked(1),
+        ),
+    ),
+    Scenario(
+        "deletion",
+        "People have everything of theirs deleted, and are told when it is done.",
+        (
+            Ask(),
+            Thumb("like"),
+            Ask("delete my data"),
+            Sees("Delete all your data?"),
+            Press("privacy.delete_now", "Your data is being deleted"),
+            NothingKept(),
+            Sees("Your data is deleted"),
+        ),
+    ),
+    Scenario(
+        "error",
+        "When something breaks, the asker is told to ask again.",
+        (Model(raises=RuntimeError("a bug")), Ask(), Sees(WENT_WRONG), Model(), Ask(), Sees(ANSWER)),
+    ),
+    Scenario(
+        "busy",
+        "When too much is asked at once, the asker is told when to ask again.",
+        (Model(raises=EngineBusy(7)), Ask(), Sees("ask again in about 7 seconds")),
+    ),
+)
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+async def test_a_scenario_is_the_same_on_every_surface(
+    scenario: Scenario, surface: str, tmp_path: Path
+) -> None:
+    async with SURFACES[surface](tmp_path) as here:
+        for step in scenario.steps:
+            await step.on(here)
+
+
+def test_the_docs_list_every_scenario_and_surface() -> None:
+    assert TABLE.read_text("utf-8") == table(), "python -m tests.test_scenarios writes it anew"
+
+
+def table() -> str:
+    """Return the page of the docs: a row a scenario, a column a surface."""
+    lines = [
+        "---",
+        "title: What works where",
+        "---",
+        "What people live through with the bot, and on which channels. Every ✓ is a test that plays the scenario there, from"
+        " the bytes that arrive to the bytes that leave (`tests/test_scenarios.py`).",
+        "",
+        f"| scenario | what happens | {' | '.join(SURFACES)} |",
+        f"|---|---|{'---|' * len(SURFACES)}",
+    ]
+    ticks = " | ".join("✓" for _ in SURFACES)
+    lines += [f"| {one.name} | {one.sentence} | {ticks} |" for one in SCENARIOS]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    TABLE.write_text(table(), "utf-8")
