@@ -17,9 +17,10 @@ from bot.cards.rating import STARS, rating_actions
 from bot.forms import name_of
 from bot.seals import RATE, Seals
 from bot.wording import calm, clipped
-from records import Answer, Feedback, FeedbackKind, Review, ReviewReason, Ruling
+from records import Answer, Channel, Feedback, FeedbackKind, Review, ReviewReason, Ruling
 
 MAX_TEXT = 20_000
+MAX_SLACK_TEXT = 10_000
 _ASKED_FOR = frozenset(
     {
         ReviewReason.THUMB_DOWN,
@@ -55,8 +56,10 @@ class AnswerView:
     ) -> list[Json]:
         """Return all of an answer, mostly one message, for the place where `reference` leads.
 
-        `greeted`: with what is said once to a new person.
+        `greeted`: with what is said once to a new person. In Slack it is one message always.
         """
+        if reference.conversation.get("channelId") == Channel.SLACK:
+            answer = replace(answer, text=clipped(answer.text, MAX_SLACK_TEXT))
         loop = _LOOPS.get(name_of(answer.form))
         standing = self._standing(reference.conversation, answer, review, thanks)
         if greeted:
@@ -64,10 +67,16 @@ class AnswerView:
         return answer_messages(reference, answer, self.site_url, standing, loop)
 
     def message(
-        self, reference: Reference, answer: Answer, review: Review | None = None, thanks: str = ""
+        self,
+        reference: Reference,
+        answer: Answer,
+        review: Review | None = None,
+        thanks: str = "",
+        *,
+        greeted: bool = False,
     ) -> Json:
         """Return the message that an answer is known by, its last one: the one that can change."""
-        return self.messages(reference, answer, review, thanks)[-1]
+        return self.messages(reference, answer, review, thanks, greeted=greeted)[-1]
 
     def words(self, reference: Reference, answer: Answer, review: Review | None = None) -> Json:
         """Return the message without its card: what it says about the answer stands in the text."""
