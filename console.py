@@ -13,6 +13,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
     TextColumn,
     TimeElapsedColumn,
@@ -28,14 +29,15 @@ progress_out = Console(stderr=True)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
-def progress_bar() -> Progress:
-    """Return a progress bar on standard error."""
+def progress_bar(*more: ProgressColumn) -> Progress:
+    """Return a progress bar on standard error, with more columns at its end."""
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
+        *more,
         console=progress_out,
     )
 

@@ -1,0 +1,297 @@
+"""The command that replays the whole learning story on public questions: `askpage learn-demo`.
+
+Read it from top to bottom: `_replay` is the play. Each round asks, rates and reviews through the bot's own dialogs,
+builds a dataset, trains a candidate, measures it on articles that nobody ever asked about, and lets it answer where it
+is no worse. Everything is done in a folder of its own, and nothing is done twice (demo/story.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Annotated, Any
+
+import typer
+from rich.progress import TimeRemainingColumn
+from rich.table import Table
+
+from bot.parts import open_shelf
+from cli_learn import build_dataset
+from cli_models import import_with_bar, recipe_of
+from console import Json, out, progress_bar
+from demo.asking import Unanswered, play_round
+from demo.people import People
+from demo.questions import Asked, Plan, Size, page_of, plan
+from demo.scoring import Figures, ask_version, figures_of
+from demo.story import Folder, OtherReplay, Round
+from feedback.card import Card
+from model.evaluate import DatasetInvalid, Judged, read_squad, score
+from model.files import whole_folder
+from model.training import Training, train
+from model.versions import ModelVersion, list_versions, live_version, promote, read_standing, retire
+from options import with_settings
+from settings import Settings
+
+DATA = Path("../shared/data/xquad/xquad.en.json")
+QUICK = Size(rounds=1, limit=12, measured=8)
+_QUICK_TRAINING = {"training_rank": 4, "training_epochs": 1, "training_validation_share": 0.0}
+_COLUMNS = (
+    "accuracy",
+    "precision",
+    "strict_accuracy",
+    "f1",
+    "contained",
+    "false_abstentions",
+    "satisfaction",
+    "latency_p50_s",
+)
+Tell = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """What is replayed, where, and with whom."""
+
+    settings: Settings
+    folder: Folder
+    plan: Plan
+    people: People
+
+
+@with_settings
+def learn_demo_command(  # noqa: PLR0913, PLR0917 - options
+    settings: Settings,
+    file: Annotated[
+        Path | None, typer.Argument(help="Questions in SQuAD's format; without one, the public test data.")
+    ] = None,
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="Rounds of asking and learning.")] = 3,
+    limit: Annotated[int, typer.Option("--limit", min=0, help="Questions a round; 0 asks all.")] = 0,
+    measured: Annotated[
+        int, typer.Option("--measured", min=0, help="Held-out questions that measure; 0 takes all.")
+    ] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Who asks what, and in which mood.")] = 7,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A minute instead of hours: it shows that it runs.")
+    ] = False,
+    folder: Annotated[
+        Path | None, typer.Option("--folder", help="Where it happens; learn-demo in the data folder.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Replay how the bot learns, on public questions with simulated people: ask, rate, review, train, measure."""
+    path = _questions_file(file)
+    size = QUICK if quick else Size(rounds, limit, measured)
+    where = Folder(folder or settings.data_dir / "learn-demo")
+    own = _own(settings, where, quick=quick)
+    try:
+        dealt = plan(read_squad(path), size, seed)
+    except ValueError as error:
+        raise DatasetInvalid(f"{path} cannot be replayed: {error}") from error
+    where.begin(path, size, seed, asdict(recipe_of(own)))
+    _bring_model(settings, own)
+    done = _replay(Play(own, where, dealt, People(seed)))
+    where.finish(done, f"Learning from reviews, seed {seed}")
+    if as_json:
+        print((where.path / "results.json").read_text("utf-8"))  # noqa: T201 - the command's output
+        return
+    _print(done, where)
+
+
+def _questions_file(file: Path | None) -> Path:
+    path = file or DATA
+    if not path.is_file():
+        raise DatasetInvalid(
+            f"there is no file {path}. The replay needs questions with answers in SQuAD's format, as SQuAD and XQuAD "
+            'are published: name one, as in "askpage learn-demo xquad.en.json"'
+        )
+    return path
+
+
+def _own(settings: Settings, where: Folder, *, quick: bool) -> Settings:
+    """Return the settings of the replay: a store, pages and models of its own, and reviewers who look at everything.
+
+    Every question of the rounds may train, since other articles measure.
+    """
+    apart: dict[str, Any] = {
+        "data_dir": where.data_dir,
+        "pages": [],
+        "page_index": "file",
+        "cosmos_endpoint": "",
+        "tracking_uri": "off",
+        "sample_share": 1.0,
+        "double_share": 0.0,
+        "held_out_share": 0.0,
+    }
+    return settings.model_copy(update=apart | (_QUICK_TRAINING if quick else {}))
+
+
+# The play
+
+
+def _replay(play: Play) -> list[Round]:
+    """Do what is not done yet."""
+    asyncio.run(_bring_pages(play))
+    done = [play.folder.round(0) or _untrained(play)]
+    for number in range(1, len(play.plan.rounds) + 1):
+        done.append(play.folder.round(number) or _round(play, number, done[-1].live))
+    return done
+
+
+def _untrained(play: Play) -> Round:
+    base = live_version(play.settings.models_dir).name
+    took: dict[str, float] = {}
+    with _timed(took, "measuring"):
+        figures = _measured(play, base, "Untrained: measuring")
+    done = Round(0, base, base, False, 0, None, "", 0, (None, None), took, figures)
+    play.folder.keep(done)
+    return done
+
+
+def _round(play: Play, number: int, live: str) -> Round:
+    """Ask, learn and measure once more; `live` is the version that answered when the round began."""
+    settings, asked = play.settings, play.plan.rounds[number - 1]
+    took: dict[str, float] = {}
+    called = f"Round {number} of {len(play.plan.rounds)}"
+    with _timed(took, "asking"), _bar(f"{called}: asking, rating, reviewing", len(asked)) as tell:
+        judged = asyncio.run(play_round(settings, play.people, number, asked, tell))
+    with _timed(took, "examples"):
+        card = _built(settings, f"{called}: examples")
+    with _timed(took, "training"):
+        candidate = _trained(play, card, live, called)
+    with _timed(took, "measuring"):
+        chosen = (
+            _accuracy(play, live, f"{called}: choosing"),
+            _accuracy(play, candidate, f"{called}: choosing"),
+        )
+        figures = _measured(play, candidate, f"{called}: measuring")
+    promoted = _decide(settings, candidate, chosen)
+    stars = [play.people.stars(one, found) for one, found in zip(asked, judged, strict=True)]
+    done = Round(
+        number=number,
+        candidate=candidate,
+        live=candidate if promoted else live,
+        promoted=promoted,
+        asked=len(asked),
+        satisfaction_of_askers=round(fmean(stars), 4),
+        dataset=card.name,
+        examples=card.examples,
+        chosen=chosen,
+        minutes=took,
+        figures=figures,
+    )
+    play.folder.keep(done)
+    return done
+
+
+# Its steps
+
+
+def _bring_model(installed: Settings, own: Settings) -> None:
+    """Take the base model that is imported here, or import it."""
+    if read_standing(own.models_dir).name:
+        return
+    found = [one for one in list_versions(installed.models_dir) if _is_base(one, own.base_model)]
+    if not found:
+        import_with_bar(own, own.base_model)
+        return
+    own.models_dir.mkdir(parents=True, exist_ok=True)
+    with whole_folder(own.models_dir / found[0].name) as part:
+        shutil.copytree(found[0].folder, part, dirs_exist_ok=True)
+    promote(own.models_dir, found[0].name)
+
+
+def _is_base(version: ModelVersion, base: str) -> bool:
+    return version.parent is None and version.base == base
+
+
+async def _bring_pages(play: Play) -> None:
+    articles = play.plan.articles
+    with _bar("Indexing the articles", len(articles)) as tell:
+        async with open_shelf(play.settings) as shelf:
+            for article in articles:
+                await shelf.index.add(page_of(article), source="articles")
+                tell(1)
+
+
+def _built(settings: Settings, called: str) -> Card:
+    with _bar(called, None) as tell:
+        return asyncio.run(build_dataset(settings, lambda _, more: tell(more)))
+
+
+def _trained(play: Play, card: Card, parent: str, called: str) -> str:
+    settings = play.settings
+    dataset = settings.datasets_dir / card.name
+    training = Training(dataset, settings.models_dir, recipe_of(settings), parent)
+    with progress_bar() as bar:
+        task = bar.add_task(called, total=1.0)
+
+        def show(step: str, share: float) -> None:
+            bar.update(task, description=f"{called}: {step}", completed=share)
+
+        return train(training, on_progress=show).name
+
+
+def _measured(play: Play, version: str, called: str) -> Figures:
+    asked = play.plan.measuring
+    return figures_of(play.people, asked, _asked(play, version, "measuring", asked, called))
+
+
+def _accuracy(play: Play, version: str, called: str) -> float | None:
+    return score(_asked(play, version, "choosing", play.plan.choosing, called)).accuracy
+
+
+def _asked(play: Play, version: str, what: str, asked: Sequence[Asked], called: str) -> list[Judged]:
+    kept = play.folder.scores_of(version, what)
+    with _bar(called, len(asked)) as tell:
+        return asyncio.run(ask_version(play.settings, version, asked, kept, tell))
+
+
+def _decide(settings: Settings, candidate: str, chosen: tuple[float | None, float | None]) -> bool:
+    """Let a candidate answer that is no worse on the questions that choose; retire another one."""
+    before, after = chosen
+    better = (after or 0.0) >= (before or 0.0)
+    (promote if better else retire)(settings.models_dir, candidate)
+    return better
+
+
+# What is shown
+
+
+def _print(done: Sequence[Round], where: Folder) -> None:
+    table = Table("Round", "Asked", "Examples", *(name.replace("_", " ") for name in _COLUMNS), "Live")
+    for one in done:
+        figures = [_cell(one.figures.get(name)) for name in _COLUMNS]
+        stands = "yes" if one.promoted or not one.number else "no, it was worse"
+        table.add_row(str(one.number), str(one.asked), str(one.examples), *figures, stands)
+    out.print(table)
+    out.print(f"Measured on {done[0].figures['count']} questions of articles that nobody asked about.")
+    for name in ("results.json", "curve.svg"):
+        out.print(str(where.path / name), markup=False, highlight=False, soft_wrap=True)
+    out.print("\nLook at its store, pages and models with the same commands as at your own:")
+    shown = f"ASKPAGE_DATA_DIR={where.data_dir.resolve()} ASKPAGE_PAGES= askpage serve"
+    out.print(shown, markup=False, highlight=False, soft_wrap=True)
+
+
+def _cell(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+@contextmanager
+def _bar(called: str, total: int | None) -> Generator[Tell]:
+    """Show how far a step is, and how long it takes yet."""
+    with progress_bar(TimeRemainingColumn()) as bar:
+        task = bar.add_task(called, total=total)
+        yield lambda more: bar.advance(task, more)
+
+
+@contextmanager
+def _timed(took: dict[str, float], what: str) -> Generator[None]:
+    began = time.monotonic()
+    yield
+    took[what] = round((time.monotonic() - began) / 60, 2)

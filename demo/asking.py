@@ -1,0 +1,156 @@
+"""A round: questions are asked, rated and reviewed through the bot's own dialogs, on a real store.
+
+What has happened is found in the store, so a round that was killed goes on with its first open step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+from bot.dialogs.ask import Asking
+from bot.dialogs.rate import Said
+from bot.feedback_parts import FeedbackParts, Surroundings, rules_of
+from bot.keys import keys_of
+from bot.page_answerer import PageAnswerer, Verified, is_fresh
+from bot.parts import open_answering, open_shelf
+from bot.storing import Store, open_store
+from bot.verified import VerifiedAnswers
+from bot.wiring import forms_of
+from demo.people import People
+from demo.questions import Asked
+from feedback.desk import Desk
+from model.evaluate import Judged, judge
+from records import Answer, Channel, Question
+from settings import Settings
+
+
+class Unanswered(Exception):
+    """The bot said a sentence in place of an answer; the message is that sentence."""
+
+
+class _Ear:
+    """The front end of one question (`bot.dialogs.ask.Reply`): it hears the answer, or the sentence in its place."""
+
+    def __init__(self) -> None:
+        self.answer_heard: Answer | None = None
+        self.sentence = ""
+
+    async def typing(self) -> None: ...
+
+    async def draft(self, text: str) -> None: ...
+
+    async def answer(self, answer: Answer) -> str:
+        self.answer_heard = answer
+        return f"message-{answer.id}"
+
+    async def say(self, text: str) -> str:
+        self.sentence = text
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The bot's parts as the replay uses them, and the people."""
+
+    store: Store
+    parts: FeedbackParts
+    asking: Asking
+    people: People
+    pseudonym: Callable[[str], str]
+    round_number: int
+    patience_s: float
+
+    async def play(self, asked: Asked) -> Judged:
+        """Let one question be asked, rated and reviewed; what was done before is not done again. Raises Unanswered."""
+        answer = await self._ask(asked)
+        judged = judge(asked.item, answer)
+        await self._rate(asked, judged)
+        await self._review(asked, judged)
+        return judged
+
+    async def _ask(self, asked: Asked) -> Answer:
+        name = self._id(asked)
+        known = await self.store.answer_to_question(name)
+        if known is not None and await self.store.message_of(name):
+            return known
+        question, ear = self._question(asked), _Ear()
+        if not await self.asking.receive(question, ear):  # asked before, and killed before it was delivered
+            await self.asking.resume(lambda open_question: ear if open_question.id == name else None)
+        await self.asking.drain(self.patience_s)
+        answer = ear.answer_heard or await self.store.answer_to_question(name)
+        if answer is None:
+            raise Unanswered(ear.sentence or "a question had no answer in time: run it again to go on")
+        return answer
+
+    async def _rate(self, asked: Asked, judged: Judged) -> None:
+        word = self.people.word(asked, judged)
+        if word is not None:
+            said = Said(self._asker(asked), f"{self._id(asked)}|word", datetime.now(UTC))
+            await self.parts.rating.give(judged.answer, word, said)
+
+    async def _review(self, asked: Asked, judged: Judged) -> None:
+        review = await self.parts.desk.review(judged.answer.id)
+        if review is None or review.settled_at is not None:
+            return
+        verdict = self.people.verdict(asked, judged)
+        reviewing = self.parts.reviewing
+        await reviewing.claim(review.answer_id, review.round, verdict.reviewer, verdict.reviewer_name)
+        await reviewing.rule(review.answer_id, review.round, verdict)
+
+    def _question(self, asked: Asked) -> Question:
+        asker = self._asker(asked)
+        return Question(
+            id=self._id(asked),
+            text=asked.item.question,
+            asker=asker,
+            conversation=f"replay/{self.round_number}/{asked.id}",
+            channel=Channel.LOCAL,
+            asked_at=datetime.now(UTC),
+            page_url=asked.page_url,
+            language="en",
+        )
+
+    def _asker(self, asked: Asked) -> str:
+        return self.pseudonym(self.people.asker(asked))
+
+    def _id(self, asked: Asked) -> str:
+        return f"replay/{self.round_number}/{asked.id}"
+
+
+@asynccontextmanager
+async def open_stage(settings: Settings, people: People, round_number: int) -> AsyncGenerator[Stage]:
+    """Open the bot's parts on the replay's own data folder, with the live version. Raises StoreError, VersionError."""
+    async with (
+        open_shelf(settings) as shelf,
+        open_answering(settings, shelf) as answering,
+        open_store(settings) as store,
+    ):
+        keys = keys_of(settings)
+        desk = Desk(store.documents)
+        known = VerifiedAnswers(shelf.embedder)
+        fresh = partial(is_fresh, page_hash=shelf.page_hash)
+        around = Surroundings(known, shelf.look_again, fresh, lambda _: None, site_url="http://localhost")
+        parts = FeedbackParts(store, desk, keys.now, around, rules_of(settings))
+        verified = Verified(known, fresh, desk.verified)
+        answerer = PageAnswerer(shelf.library, answering, verified, forms_of(settings))
+        asking = Asking(store, answerer, parts.looking, timeout_s=settings.answer_timeout_s)
+        await parts.reviewing.catch_up()
+        patience_s = settings.answer_timeout_s + settings.drain_timeout_s
+        yield Stage(store, parts, asking, people, keys.pseudonym, round_number, patience_s)
+        await parts.privacy.close()
+
+
+async def play_round(
+    settings: Settings, people: People, number: int, asked: Sequence[Asked], tell: Callable[[int], None]
+) -> list[Judged]:
+    """Play all questions of a round; `tell` hears how many more are done."""
+    judged: list[Judged] = []
+    async with open_stage(settings, people, number) as stage:
+        for one in asked:
+            judged.append(await stage.play(one))
+            tell(1)
+    return judged
