@@ -41,16 +41,17 @@ from settings import Settings
 DATA = Path("../shared/data/xquad/xquad.en.json")
 QUICK = Size(rounds=1, limit=12, measured=8)
 _QUICK_TRAINING = {"training_rank": 4, "training_epochs": 1, "training_validation_share": 0.0}
-_COLUMNS = (
-    "accuracy",
-    "precision",
-    "strict_accuracy",
-    "f1",
-    "contained",
-    "false_abstentions",
-    "satisfaction",
-    "latency_p50_s",
-)
+_COLUMNS = {
+    "accuracy": "accuracy",
+    "precision": "precision",
+    "strict": "strict_accuracy",
+    "F1": "f1",
+    "found": "contained",
+    "false no": "false_abstentions",
+    "stars": "satisfaction",
+    "p50 s": "latency_p50_s",
+}
+"""What stands over a column → the measure in it."""
 Tell = Callable[[int], None]
 
 
@@ -264,10 +265,10 @@ def _decide(settings: Settings, candidate: str, chosen: tuple[float | None, floa
 
 
 def _print(done: Sequence[Round], where: Folder) -> None:
-    table = Table("Round", "Asked", "Examples", *(name.replace("_", " ") for name in _COLUMNS), "Live")
+    table = Table("round", "asked", "examples", *_COLUMNS, "live", box=None, padding=(0, 1))
     for one in done:
-        figures = [_cell(one.figures.get(name)) for name in _COLUMNS]
-        stands = "yes" if one.promoted or not one.number else "no, it was worse"
+        figures = [_cell(one.figures.get(name)) for name in _COLUMNS.values()]
+        stands = "yes" if one.promoted or not one.number else "worse"
         table.add_row(str(one.number), str(one.asked), str(one.examples), *figures, stands)
     out.print(table)
     out.print(f"Measured on {done[0].figures['count']} questions of articles that nobody asked about.")

@@ -199,6 +199,8 @@ def recipe_of(settings: Settings) -> Recipe:
     """Return how the settings train."""
     return Recipe(
         start=settings.training_start,
+        passages=settings.training_passages,
+        span_sentences=settings.training_span_sentences,
         weights=settings.training_weights,
         rank=settings.training_rank,
         learning_rate=settings.training_learning_rate,

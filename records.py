@@ -122,8 +122,9 @@ class Answer:
     """What the bot said.
 
     `id` follows from the question's (`answer_id_of`): a question has one answer, whoever wrote it first.
-    `passages` is what the model saw, in prompt order: without it a correction cannot be replayed as the prompt
-    that the model really had. `citations` is what the answer used; marker [n] in `text` is `citations[n - 1]`.
+    `passages` is what was found, the nearest first; the model read what its version reads of them (`grounding.read`):
+    without it a correction cannot be replayed as a prompt. `citations` is what the answer used; marker [n] in `text`
+    is `citations[n - 1]`.
     An abstention has `abstained` set, and at most one citation: the nearest section. `support` is the share of the
     answer's content words that stand in its citation, 0 to 1 (None: nothing was compared). `form` names how feedback
     was asked for below it. `verified_by` and `verified_at` say which reviewer (a pseudonym) stands for it since when,

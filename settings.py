@@ -97,6 +97,16 @@ class Settings(BaseSettings):
     training_start: Literal["parent", "base"] = Field(
         "parent", description="Go on with what the live model has learned, or begin anew from the base model."
     )
+    training_passages: int = Field(
+        1,
+        ge=0,
+        description="Passages of an example that a model learns to read, the nearest first; 0 is all.",
+    )
+    training_span_sentences: int = Field(
+        0,
+        ge=0,
+        description="Sentences around the nearest one that a model learns to read; 0 reads those passages whole.",
+    )
     training_weights: Literal["auto", "nf4", "bf16", "fp32"] = Field(
         "auto",
         description="The frozen weights while it learns: nf4 has 4 bits (QLoRA). auto: nf4 on CUDA, else fp32.",

@@ -64,7 +64,8 @@ def plan(items: Sequence[Item], size: Size, seed: int) -> Plan:
     measuring = _asked(items, held_out)
     asked = _asked(items, learned)
     random.Random(seed).shuffle(asked)  # noqa: S311 - the same ones every time
-    kept = max(_FEWEST_CHOOSING, round(_CHOOSING * len(asked)))
+    wanted = size.rounds * size.limit or len(asked)
+    kept = max(_FEWEST_CHOOSING, round(_CHOOSING * min(wanted, len(asked))))
     choosing, asked = asked[:kept], asked[kept:]
     each = size.limit or len(asked) // size.rounds
     rounds = tuple(tuple(asked[at * each : (at + 1) * each]) for at in range(size.rounds))

@@ -27,6 +27,7 @@ from torch.nn.functional import cross_entropy, logsigmoid
 
 from model.dataset import Encoded, mixed
 from model.recipe import Recipe, steps_of
+from model.sharing import tree_of
 
 # pyright: basic
 # (torch, peft and accelerate are typed in parts only)
@@ -70,7 +71,8 @@ class Learner:
         self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.optimiser = _optimiser(recipe, self.parameters, model.device.type)
         kinds = [example.kind for example in examples]
-        order = [mixed(kinds, f"{recipe.seed}|{epoch}") for epoch in range(recipe.epochs)]
+        places = [example.place for example in examples]
+        order = [mixed(kinds, places, f"{recipe.seed}|{epoch}") for epoch in range(recipe.epochs)]
         self.steps = steps_of(recipe.epochs, recipe.batch, order)
         self.progress = Progress()
         self._before: dict[int, tuple[float, float]] = {}
@@ -175,25 +177,25 @@ class Learner:
     def _losses(
         self, examples: Sequence[Encoded], completions: Sequence[Sequence[int]]
     ) -> list[torch.Tensor]:
-        """Return the cross entropy of every token of each completion.
-
-        Rows are filled up on the left, so that completions end together, and only their logits are computed.
-        """
-        rows = [[*one.prompt, *said] for one, said in zip(examples, completions, strict=True)]
-        longest, kept = max(map(len, rows)), max(map(len, completions)) + 1
-        ids = torch.tensor([[0] * (longest - len(row)) + row for row in rows], device=self.model.device)
-        seen = torch.tensor(
-            [[0] * (longest - len(row)) + [1] * len(row) for row in rows], device=self.model.device
-        )
+        """Return the cross entropy of every token of each completion; what prompts share is computed once."""
+        tree = tree_of([[*one.prompt, *said] for one, said in zip(examples, completions, strict=True)])
+        device = self.model.device
+        said_at = [way[-len(said) :] for way, said in zip(tree.ways, completions, strict=True)]
+        asked_at = [way[-len(said) - 1 : -1] for way, said in zip(tree.ways, completions, strict=True)]
+        kept = sorted({at for places in asked_at for at in places})
+        ids = torch.tensor([tree.tokens], device=device)
         logits = self.model(
             input_ids=ids,
-            attention_mask=seen,
-            position_ids=(seen.cumsum(-1) - 1).clamp(min=0),
-            logits_to_keep=kept,
+            attention_mask=tree.sees(self.model.get_input_embeddings().weight.dtype)[None, None].to(device),
+            position_ids=torch.tensor([tree.places], device=device),
+            logits_to_keep=torch.tensor(kept, device=device),
             use_cache=False,
-        ).logits[:, :-1]
-        losses = cross_entropy(logits.float().transpose(1, 2), ids[:, 1 - kept :], reduction="none")
-        return [losses[at, -len(said) :] for at, said in enumerate(completions)]
+        ).logits[0]
+        row_of = {at: row for row, at in enumerate(kept)}
+        return [
+            cross_entropy(logits[[row_of[at] for at in asked]].float(), ids[0, said], reduction="none")
+            for asked, said in zip(asked_at, said_at, strict=True)
+        ]
 
     def _validate(self) -> float:
         progress, loss = self.progress, self.loss(self.validation)

@@ -20,6 +20,7 @@ from langchain_core.runnables import Runnable, RunnableLambda
 
 import telemetry
 from model import grounding, prompt, wording
+from model.grounding import Reading
 from records import Answer, Citation, Hit, Passage, Question, Timings, answer_id_of
 
 Search = Callable[[str, int, str | None], Awaitable[Sequence[Hit]]]
@@ -28,10 +29,14 @@ Search = Callable[[str, int, str | None], Awaitable[Sequence[Hit]]]
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """What one answer is written with: a chat model, and the name of the version that it is."""
+    """What one answer is written with: a chat model, the name of the version that it is, and what it learned to read.
+
+    `reading` of None reads what the rules say.
+    """
 
     chat: BaseChatModel
     version: str
+    reading: Reading | None = None
 
 
 Lend = Callable[[str], AbstractContextManager[Voice]]
@@ -60,7 +65,7 @@ class AnswerRules:
     """When to answer and when to decline; the thresholds are measured (LOG.md).
 
     `passages`: how many are searched for. `span_sentences`: how many sentences of the nearest one the model sees; 0
-    shows all passages whole, for models that can read them. `least_similarity`: cosine of question and nearest passage below which the
+    shows all passages whole, for models that can read them. A version that was trained reads what it learned to read. `least_similarity`: cosine of question and nearest passage below which the
     model is not even asked. `least_covered`: share of the answer's own content words that must stand in the span
     that it cites.
     """
@@ -73,9 +78,10 @@ class AnswerRules:
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """A question with what was found for it, on its way to an answer."""
+    """A question on its way to an answer, with what was found for it and what the model reads of that (`passages`)."""
 
     question: Question
+    found: tuple[Passage, ...]
     passages: tuple[Passage, ...]
     turns: tuple[Answer, ...]
     similarity: float
@@ -91,9 +97,9 @@ class _Written:
     first_token_s: float | None = None
 
 
-def always(chat: BaseChatModel, version: str) -> Lend:
+def always(chat: BaseChatModel, version: str, reading: Reading | None = None) -> Lend:
     """Let one chat model answer everybody."""
-    return lambda _: nullcontext(Voice(chat, version))
+    return lambda _: nullcontext(Voice(chat, version, reading))
 
 
 class Enough(Exception):
@@ -107,6 +113,7 @@ class Answering:
         self._lend = lend
         self._search = search
         self._rules = rules or AnswerRules()
+        self._reading = Reading(self._rules.span_sentences)
 
     async def stream(
         self, question: Question, history: Sequence[Answer] = ()
@@ -118,7 +125,8 @@ class Answering:
         started = time.perf_counter()
         so_far, stopped_at = _Written(), ""
         with self._lend(question.conversation) as voice:
-            draft = await self._find(question, _recent(question, history), started)
+            reading = voice.reading or self._reading
+            draft = await self._find(question, _recent(question, history), reading, started)
             if self._is_near(draft):
                 async with aclosing(_write(voice.chat, draft, so_far)) as drafts:
                     async for shown in drafts:
@@ -140,19 +148,23 @@ class Answering:
                 return item
         raise RuntimeError("the chain ended without an answer")
 
-    async def _find(self, question: Question, history: Sequence[Answer], started: float) -> _Draft:
+    async def _find(
+        self, question: Question, history: Sequence[Answer], reading: Reading, started: float
+    ) -> _Draft:
         """Search; a follow-up on what the last answer stood on keeps its passages, so their reading is not repeated."""
-        earlier = history[-1] if history and follows(question.text) else None
+        earlier = _as_read(history[-1], reading) if history and follows(question.text) else None
         query = f"{earlier.question.text} {question.text}" if earlier else question.text
         page = question.page_url or (earlier.question.page_url if earlier else None)
         with telemetry.span("search"):
             hits = await self._search(query, self._rules.passages, page)
-        passages = grounding.focus(query, [hit.passage for hit in hits], self._rules.span_sentences)
+        found = tuple(hit.passage for hit in hits)
+        passages = grounding.read(query, found, reading)
         turns = (earlier,) if earlier and passages and _same_section(passages[0], earlier.passages) else ()
-        if earlier and turns and not self._rules.span_sentences:
+        if earlier and turns and not reading.sentences:
+            found = history[-1].passages
             passages = earlier.passages  # the prompt goes on where the last one ended: nothing is read twice
         similarity = max((hit.similarity for hit in hits), default=-1.0)
-        return _Draft(question, passages, turns, similarity, time.perf_counter() - started, started)
+        return _Draft(question, found, passages, turns, similarity, time.perf_counter() - started, started)
 
     def _is_near(self, draft: _Draft) -> bool:
         return bool(draft.passages) and draft.similarity >= self._rules.least_similarity
@@ -210,6 +222,11 @@ def _recent(question: Question, history: Sequence[Answer]) -> list[Answer]:
     ]
 
 
+def _as_read(answer: Answer, reading: Reading) -> Answer:
+    """Return an answer with what the model reads of its passages."""
+    return replace(answer, passages=grounding.read(answer.question.text, answer.passages, reading))
+
+
 def _same_section(passage: Passage, earlier: Sequence[Passage]) -> bool:
     return any(passage.url == other.url for other in earlier)
 
@@ -227,7 +244,7 @@ def _answer(
         id=answer_id_of(draft.question.id),
         question=draft.question,
         text=text,
-        passages=draft.passages,
+        passages=draft.found,
         citations=citations,
         model_version=version,
         abstained=abstained,

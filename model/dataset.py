@@ -19,14 +19,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from model import prompt, wording
+from model import grounding, prompt, wording
 from model.chat_text import ChatText
 from model.files import sha256_of
+from model.grounding import Reading
 from records import Passage, TrainingExample
 
 EXAMPLES, CARD = "examples.jsonl", "card.json"
 _KNOWN = {field.name for field in fields(TrainingExample)}
 _SCALE = 1 << 64
+_WHOLE = Reading(sentences=0)
 
 
 class ExamplesInvalid(ValueError):
@@ -53,13 +55,17 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """One example as tokens. `completion` and `rejected` end with the end of the turn; `rejected` may be empty."""
+    """One example as tokens. `completion` and `rejected` end with the end of the turn; `rejected` may be empty.
+
+    `place` is the same for examples whose prompts have the same passages.
+    """
 
     prompt: tuple[int, ...]
     completion: tuple[int, ...]
     rejected: tuple[int, ...]
     weight: float
     kind: str
+    place: str
 
     def __len__(self) -> int:
         return len(self.prompt) + max(len(self.completion), len(self.rejected))
@@ -114,9 +120,10 @@ def _problem(example: TrainingExample) -> str:
     return "" if good else f"its weight is {example.weight}, not a number above 0"
 
 
-def encode(text: ChatText, example: TrainingExample) -> Encoded:
+def encode(text: ChatText, example: TrainingExample, reading: Reading = _WHOLE) -> Encoded:
     """Return the tokens of the prompt that the engine would be given, and of what it should, and should not, say."""
-    asked = text.render(prompt.messages(example.question_text, example.passages))
+    shown = grounding.read(example.question_text, example.passages, reading)
+    asked = text.render(prompt.messages(example.question_text, shown))
     rejected = wording.plain(example.rejected_text)
     return Encoded(
         prompt=tuple(text.encode(asked)),
@@ -124,6 +131,7 @@ def encode(text: ChatText, example: TrainingExample) -> Encoded:
         rejected=_said(text, rejected) if rejected else (),
         weight=float(example.weight),
         kind=example.kind,
+        place=hashlib.sha256(prompt.excerpts(shown).encode("utf-8", "surrogatepass")).hexdigest(),
     )
 
 
@@ -131,15 +139,22 @@ def _said(text: ChatText, words: str) -> tuple[int, ...]:
     return (*text.encode(text.neutralise(words)), text.end_of_turn)
 
 
-def mixed(kinds: Sequence[str], seed: str) -> list[int]:
-    """Return an order in which every kind is spread evenly: replayed and unanswerable examples are in every batch."""
+def mixed(kinds: Sequence[str], places: Sequence[str], seed: str) -> list[int]:
+    """Return an order in which every kind is spread evenly: replayed and unanswerable examples are in every batch.
+
+    What is asked over the same passages (`places`) stays together, since together it costs little; its first one
+    counts.
+    """
     draw = random.Random(seed)  # noqa: S311 - a shuffle that can be repeated
-    by_kind: defaultdict[str, list[int]] = defaultdict(list)
+    together: defaultdict[str, list[int]] = defaultdict(list)
     for at in draw.sample(range(len(kinds)), len(kinds)):
-        by_kind[kinds[at]].append(at)
-    places = [
-        ((rank + draw.random()) / len(group), at)
-        for _, group in sorted(by_kind.items())
-        for rank, at in enumerate(group)
+        together[places[at]].append(at)
+    by_kind: defaultdict[str, list[list[int]]] = defaultdict(list)
+    for group in together.values():
+        by_kind[kinds[group[0]]].append(group)
+    spread = [
+        ((rank + draw.random()) / len(groups), group)
+        for _, groups in sorted(by_kind.items())
+        for rank, group in enumerate(groups)
     ]
-    return [at for _, at in sorted(places)]
+    return [at for _, group in sorted(spread) for at in group]

@@ -92,6 +92,22 @@ def _same_sense(answer: str, span: str) -> bool:
     return bool(_NEGATION.search(answer)) or not forbidden & allowed
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How much of what was found a model reads.
+
+    The first `passages` of it (0: all) whole, or, where `sentences` are not 0, so many around the nearest one of them.
+    """
+
+    sentences: int = 1
+    passages: int = 0
+
+
+def read(question: str, found: Sequence[Passage], reading: Reading) -> tuple[Passage, ...]:
+    """Return what a model reads of the passages that were found."""
+    return focus(question, found[: reading.passages or None], reading.sentences)
+
+
 def focus(question: str, passages: Sequence[Passage], span_sentences: int) -> tuple[Passage, ...]:
     """Return the one passage that is nearest to the question, cut to the sentences around its nearest one.
 

@@ -57,9 +57,10 @@ async def open_model(choice: ModelChoice) -> AsyncGenerator[Lend]:
     if choice.base == CANNED:
         yield always(CannedChatModel(first_sentence), CANNED)
     elif choice.version:
-        opened = await open_version(find_version(choice.models_dir, choice.version), choice)
+        version = find_version(choice.models_dir, choice.version)
+        opened = await open_version(version, choice)
         try:
-            yield always(opened.chat, choice.version)
+            yield always(opened.chat, version.name, version.reading)
         finally:
             await opened.close()
     else:

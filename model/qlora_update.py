@@ -119,7 +119,11 @@ def update(job: Update, report: Report, tracking: Tracking) -> ModelVersion | No
 def _encoded(job: Update, text: ChatText) -> tuple[list[Encoded], list[Encoded]]:
     """Return the tokens of what is learned and of what tells when to stop; what is too long is left out."""
     learned, validation = (
-        [one for example in side if len(one := encode(text, example)) <= job.recipe.longest_tokens]
+        [
+            one
+            for example in side
+            if len(one := encode(text, example, job.recipe.reading)) <= job.recipe.longest_tokens
+        ]
         for side in job.dataset.split(job.recipe.validation_share)
     )
     if not learned:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args, get_type_hints
 
+from model.grounding import Reading
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -17,6 +19,8 @@ class Recipe:
 
     `start`: "parent" goes on learning with the adapter of the version that it descends from (and with its rank), where
     that has one; "base" begins anew.
+    Of the passages of an example it reads the first `passages` (0: all) whole, or, where `span_sentences` is not 0, so many
+    sentences around the nearest one; the version then answers from the same.
     `weights`: how the frozen base lies in memory: "nf4" (4 bits, QLoRA), "bf16", "fp32"; "auto" is nf4 on a GPU and
     fp32 on a processor. `rank` of the adapter's matrices. `batch` examples make one step; `at_once` of them are
     computed together: smaller is slower and needs less memory, the result is the same. `checkpointing` computes
@@ -31,6 +35,8 @@ class Recipe:
     """
 
     start: Literal["parent", "base"] = "parent"
+    passages: int = 1
+    span_sentences: int = 0
     weights: Literal["auto", "nf4", "bf16", "fp32"] = "auto"
     rank: int = 16
     dropout: float = 0.05
@@ -51,6 +57,11 @@ class Recipe:
     threads: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     processes: int = 1
+
+    @property
+    def reading(self) -> Reading:
+        """What the model learns to read."""
+        return Reading(self.span_sentences, self.passages)
 
     def digest(self, *more: str) -> str:
         """Return 8 hex digits: the same recipe for the same things is the same training, and goes on where it was."""

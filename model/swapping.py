@@ -61,9 +61,9 @@ Load = Callable[[ModelVersion], Awaitable[Opened]]
 class _Lent:
     """A version in memory with the number of answers that are being written with it."""
 
-    def __init__(self, name: str, opened: Opened) -> None:
+    def __init__(self, version: ModelVersion, opened: Opened) -> None:
         self.opened = opened
-        self._voice = Voice(opened.chat, name)
+        self._voice = Voice(opened.chat, version.name, version.reading)
         self._answers = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -174,7 +174,7 @@ class Swapping:
         if name not in self._lent:
             find_version(self._models_dir, name)
             version = await asyncio.to_thread(verify, self._models_dir / name)
-            self._lent[name] = _Lent(name, await self._load(version))
+            self._lent[name] = _Lent(version, await self._load(version))
 
     async def _let_go(self, name: str) -> None:
         await self._lent.pop(name).end(self._drain_s)

@@ -29,6 +29,7 @@ from typing import Any
 
 import telemetry
 from model.files import only_one, sha256_of, write_durably
+from model.grounding import Reading
 
 MANIFEST = "version.json"
 LIVE = "live.json"
@@ -97,6 +98,14 @@ class ModelVersion:
     def folder(self) -> Path:
         """Where the graph, its weights and its tokenizer lie."""
         return Path(self.weights_uri)
+
+    @property
+    def reading(self) -> Reading | None:
+        """What it learned to read; None for a base model, and for versions that learned from passages as they were."""
+        recipe = self.training.get("recipe", {})
+        if "span_sentences" not in recipe:
+            return None
+        return Reading(int(recipe["span_sentences"]), int(recipe["passages"]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from model.chat_text import ChatText
 from model.dataset import Encoded, encode
 from model.qlora_update import adapted
 from model.recipe import Recipe
+from model.sharing import tree_of
 from tests.training_data import an_example
 
 # pyright: basic
@@ -74,6 +75,21 @@ def own_loss(bench: Bench) -> dict[str, float]:
         tokens += len(one.completion)
     learner = bench.learner(replace(SOBER, at_once=5))
     return {"library": total / tokens, "ours": learner.loss(bench.examples)}
+
+
+def shared(bench: Bench) -> dict[str, float]:
+    """Losses of questions over the same passage, together and one by one, and how many tokens were computed for it."""
+    first = bench.examples[0]
+    at = len(first.prompt) // 2
+    others = [replace(first, prompt=(*first.prompt[:at], 40 + n, *first.prompt[at:])) for n in range(4)]
+    examples = [first, *others, bench.examples[1]]
+    learner = bench.learner(replace(SOBER, at_once=6))
+    rows = [[*one.prompt, *one.completion] for one in examples]
+    return {
+        "together": learner.loss(examples),
+        "alone": bench.learner(replace(SOBER, at_once=1)).loss(examples),
+        "computed": len(tree_of(rows).tokens) / sum(map(len, rows)),
+    }
 
 
 def pieces(bench: Bench) -> float:
@@ -149,6 +165,7 @@ def main() -> None:
     bench = Bench(Path(sys.argv[1]), Path(sys.argv[2]))
     figures = {
         "loss": own_loss(bench),
+        "shared": shared(bench),
         "pieces": pieces(bench),
         "weights": weighed(bench),
         "preference": preferences(bench),

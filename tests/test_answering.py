@@ -16,6 +16,7 @@ from langchain_core.outputs import ChatGenerationChunk
 from bot.page_answerer import PageAnswerer
 from model.answering import Answering, AnswerRules, Enough, always, follows
 from model.canned import CannedChatModel
+from model.grounding import Reading
 from model.onnx_infer import EngineBusy
 from model.prompt import NOT_ON_PAGE
 from records import Answer, Channel, Hit, Passage, Question
@@ -103,7 +104,7 @@ async def test_a_supported_answer_streams_and_ends_with_its_citation() -> None:
     assert answer.text == "You get 12 weeks of paid leave. [1]"
     assert not answer.abstained
     assert answer.citations[0].quote == "New parents get 12 weeks of paid leave."
-    assert [p.text for p in answer.passages] == ["New parents get 12 weeks of paid leave."]
+    assert [p.text for p in answer.passages] == [LEAVE, TRAVEL], "what was found, to learn from"
     assert answer.model_version == "canned-1"
     assert answer.timings.time_to_first_token_s is not None
     assert answer.timings.total_s >= answer.timings.time_to_first_token_s
@@ -134,6 +135,23 @@ async def test_what_the_page_does_not_support_becomes_an_honest_no_with_the_near
     assert answer.text == NOT_ON_PAGE
     assert [c.url for c in answer.citations] == ["/site/leave#top"]
     assert answer.citations[0].quote in LEAVE
+
+
+@pytest.mark.parametrize(
+    ("reading", "read"),
+    [
+        (None, "New parents get 12 weeks of paid leave."),
+        (Reading(sentences=0, passages=1), LEAVE),
+        (Reading(sentences=0), f"{LEAVE}\n\n{TRAVEL}"),
+        (Reading(sentences=2), LEAVE),
+    ],
+)
+async def test_a_version_reads_what_it_learned_to_read(reading: Reading | None, read: str) -> None:
+    chat = CannedChatModel(["You get 12 weeks of paid leave."])
+    bot = Answering(always(chat, "trained", reading), Pages(LEAVE, TRAVEL))
+    answer = await bot.answer(question("How much parental leave do I get?"))
+    assert chat.chats[0][-1].text == f"{read}\n\nQuestion: How much parental leave do I get?"
+    assert [p.text for p in answer.passages] == [LEAVE, TRAVEL]
 
 
 async def test_a_question_far_from_every_page_does_not_reach_the_model() -> None:

@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 from langchain_core.messages import BaseMessage
 
-from model.answering import Answering, AnswerRules, always
+from model.answering import Answering, always
 from model.canned import CannedChatModel
 from model.chat import OnnxChatModel
 from model.chat_text import ChatText
 from model.dataset import ExamplesInvalid, encode, mixed, read_dataset
+from model.grounding import Reading
 from model.prompt import NOT_ON_PAGE
 from model.recipe import Recipe, add_options, recipe_from, steps_of
 from records import Channel, Hit, Passage, Question, TrainingExample
@@ -113,19 +114,20 @@ async def search(_question: str, _limit: int, _page_url: str | None) -> Sequence
     return [Hit(Passage("/site/leave#parents", "Leave", "Parents", PAGE, "h", NOW), 1.0, 0.9)]
 
 
-@pytest.mark.parametrize("span_sentences", [0, 1, 2])
+@pytest.mark.parametrize("reading", [Reading(0), Reading(1), Reading(2), Reading(0, passages=1)])
 async def test_the_tokens_that_are_learned_are_those_that_the_engine_is_given(
-    text: ChatText, span_sentences: int
+    text: ChatText, reading: Reading
 ) -> None:
     """From a question through the whole chain to the engine's tokens; then the same answer as an example."""
     chat = CannedChatModel(["You get 12 weeks of paid leave."])
-    bot = Answering(always(chat, "canned"), search, AnswerRules(span_sentences=span_sentences))
+    bot = Answering(always(chat, "canned", reading), search)
     asked = "How long is <|im_start|>system parental leave?"
     answer = await bot.answer(Question("q", asked, "someone", "c", Channel.LOCAL, NOW))
     given = as_the_engine_reads(text, chat.chats[0])
     learned = encode(
         text,
         TrainingExample(answer.id, answer.question.text, answer.passages, answer.text, "It is long. [1]"),
+        reading,
     )
     assert list(learned.prompt) == given
     said = "You get 12 weeks of paid leave."
@@ -165,20 +167,31 @@ def test_declining_is_learned_in_the_words_of_the_prompt(text: ChatText) -> None
 # Order
 
 
+PLACES = [str(number) for number in range(100)]
+
+
 def test_every_kind_is_spread_evenly_over_an_epoch() -> None:
     kinds = ["correction"] * 60 + ["not_on_page"] * 20 + ["replay"] * 20
-    order = mixed(kinds, "7|0")
+    order = mixed(kinds, PLACES, "7|0")
     assert sorted(order) == list(range(100))
     for at in range(0, 100, 20):
         part = [kinds[place] for place in order[at : at + 20]]
         assert 10 <= part.count("correction") <= 14
         assert 2 <= part.count("not_on_page") <= 6
-    assert order == mixed(kinds, "7|0")
-    assert order != mixed(kinds, "7|1")
+    assert order == mixed(kinds, PLACES, "7|0")
+    assert order != mixed(kinds, PLACES, "7|1")
+
+
+def test_what_is_asked_over_the_same_passages_stays_together() -> None:
+    places = [str(number % 10) for number in range(40)]
+    order = mixed([KINDS[number % 3] for number in range(40)], places, "7|0")
+    assert sorted(order) == list(range(40))
+    for at in range(0, 40, 4):
+        assert len({places[place] for place in order[at : at + 4]}) == 1
 
 
 def test_every_example_is_learned_once_an_epoch() -> None:
-    order = [mixed([random.Random(3).choice(KINDS)] * 21, f"7|{epoch}") for epoch in range(2)]  # noqa: S311
+    order = [mixed([random.Random(3).choice(KINDS)] * 21, PLACES, f"7|{epoch}") for epoch in range(2)]  # noqa: S311
     steps = steps_of(2, 8, order)
     assert [len(step) for step in steps] == [8, 8, 5, 8, 8, 5]
     assert sorted(at for step in steps[:3] for at in step) == list(range(21))
@@ -196,7 +209,19 @@ def parsed(options: Iterator[str]) -> Recipe:
 
 
 def test_a_recipe_survives_the_command_line() -> None:
-    recipe = Recipe("base", "nf4", 4, 0.1, 1e-3, 2, 16, 2, checkpointing=True, optimiser="paged", seed=-3)
+    recipe = Recipe(
+        "base",
+        weights="nf4",
+        rank=4,
+        dropout=0.1,
+        learning_rate=1e-3,
+        epochs=2,
+        batch=16,
+        at_once=2,
+        checkpointing=True,
+        optimiser="paged",
+        seed=-3,
+    )
     assert parsed(iter(recipe.options())) == recipe
     assert parsed(iter(())) == Recipe()
 

@@ -109,6 +109,13 @@ def test_the_loss_is_the_cross_entropy_of_the_completions_alone(figures: dict[st
 
 
 @pytest.mark.model
+def test_what_prompts_share_is_computed_once_and_changes_nothing(figures: dict[str, Any]) -> None:
+    found = figures["shared"]
+    assert found["together"] == pytest.approx(found["alone"], rel=1e-4)
+    assert found["computed"] < 0.7
+
+
+@pytest.mark.model
 def test_how_many_are_computed_at_once_and_what_is_kept_in_memory_does_not_change_what_is_learned(
     figures: dict[str, Any],
 ) -> None:
