@@ -29,6 +29,8 @@ EXAMPLES, CARD = "examples.jsonl", "card.json"
 _KNOWN = {field.name for field in fields(TrainingExample)}
 _SCALE = 1 << 64
 _WHOLE = Reading(sentences=0)
+_TOLD = 0.5
+"""Share of the words of a completion that must stand in what is read."""
 
 
 class ExamplesInvalid(ValueError):
@@ -133,6 +135,15 @@ def encode(text: ChatText, example: TrainingExample, reading: Reading = _WHOLE) 
         kind=example.kind,
         place=hashlib.sha256(prompt.excerpts(shown).encode("utf-8", "surrogatepass")).hexdigest(),
     )
+
+
+def teaches(example: TrainingExample, reading: Reading) -> bool:
+    """Tell whether what is to be said stands in what the model reads, or declines: anything else teaches it to guess."""
+    if wording.plain(example.completion) == prompt.NOT_ON_PAGE:
+        return True
+    shown = grounding.read(example.question_text, example.passages, reading)
+    said = grounding.content_words(wording.plain(example.completion))
+    return len(said & grounding.content_words(prompt.excerpts(shown))) >= _TOLD * len(said)
 
 
 def _said(text: ChatText, words: str) -> tuple[int, ...]:

@@ -38,7 +38,7 @@ from typing import Any
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from model.chat_text import ChatText
-from model.dataset import Dataset, Encoded, ExamplesInvalid, encode, read_dataset
+from model.dataset import Dataset, Encoded, ExamplesInvalid, encode, read_dataset, teaches
 from model.export_onnx import BUNDLED, Refused, build, version_of_builder, weights_of
 from model.files import hashes_of, only_one, sync_files, whole_folder, write_durably
 from model.recipe import Recipe, add_options, recipe_from
@@ -117,19 +117,24 @@ def update(job: Update, report: Report, tracking: Tracking) -> ModelVersion | No
 
 
 def _encoded(job: Update, text: ChatText) -> tuple[list[Encoded], list[Encoded]]:
-    """Return the tokens of what is learned and of what tells when to stop; what is too long is left out."""
+    """Return the tokens of what is learned and of what tells when to stop.
+
+    What is too long is left out, and what does not stand in what the model reads.
+    """
+    reading = job.recipe.reading
     learned, validation = (
         [
             one
             for example in side
-            if len(one := encode(text, example, job.recipe.reading)) <= job.recipe.longest_tokens
+            if teaches(example, reading)
+            and len(one := encode(text, example, reading)) <= job.recipe.longest_tokens
         ]
         for side in job.dataset.split(job.recipe.validation_share)
     )
     if not learned:
         raise ExamplesInvalid(
             f"nothing in the dataset {job.dataset.name} can be learned from: all of it is held out, kept for "
-            f"validation, or longer than {job.recipe.longest_tokens} tokens"
+            f"validation, longer than {job.recipe.longest_tokens} tokens, or says what its passages do not"
         )
     return learned, validation
 

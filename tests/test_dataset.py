@@ -17,7 +17,7 @@ from model.answering import Answering, always
 from model.canned import CannedChatModel
 from model.chat import OnnxChatModel
 from model.chat_text import ChatText
-from model.dataset import ExamplesInvalid, encode, mixed, read_dataset
+from model.dataset import ExamplesInvalid, encode, mixed, read_dataset, teaches
 from model.grounding import Reading
 from model.prompt import NOT_ON_PAGE
 from model.recipe import Recipe, add_options, recipe_from, steps_of
@@ -162,6 +162,25 @@ def test_a_correction_that_holds_a_control_word_does_not_end_the_turn(text: Chat
 def test_declining_is_learned_in_the_words_of_the_prompt(text: ChatText) -> None:
     learned = encode(text, an_example(2))
     assert text.decode(learned.completion) == NOT_ON_PAGE
+
+
+@pytest.mark.parametrize(
+    ("completion", "is_learned"),
+    [
+        ("12 weeks.", True),
+        ("New parents get 12 weeks of leave.", True),
+        (NOT_ON_PAGE, True),
+        ("16 weeks of garden leave in Ohio.", False),
+        ("Within a year.", False),
+    ],
+)
+def test_what_does_not_stand_in_what_is_read_is_not_learned(completion: str, is_learned: bool) -> None:
+    page = Passage(
+        "/site/leave", "Leave", "", "New parents get 12 weeks of paid leave. Take it within a year.", "h", NOW
+    )
+    example = TrainingExample("a", "How many weeks of leave do new parents get?", (page,), completion)
+    assert teaches(example, Reading(1)) is is_learned
+    assert teaches(example, Reading(0)) is (is_learned or completion == "Within a year.")
 
 
 # Order
