@@ -25,11 +25,11 @@ from bot.parts import open_shelf
 from cli_learn import build_dataset
 from cli_models import import_with_bar, recipe_of
 from console import Json, out, progress_bar
-from demo.asking import Unanswered, play_round
+from demo.asking import play_round
 from demo.people import People
 from demo.questions import Asked, Plan, Size, page_of, plan
 from demo.scoring import Figures, ask_version, figures_of
-from demo.story import Folder, OtherReplay, Round
+from demo.story import Folder, Round
 from feedback.card import Card
 from model.evaluate import DatasetInvalid, Judged, read_squad, score
 from model.files import whole_folder
