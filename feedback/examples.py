@@ -5,8 +5,8 @@
     not on page → the sentence that declines, and beside it what should not have been said
     rejected    → nothing: it was no real question
 
-The passages are those that the model really saw (`Answer.passages`), after a page has changed those that the reviewer saw
-(`Review.passages`): an example is the prompt as it was, or it teaches another task than answering. What no prompt can be
+The passages are those that were found (`Answer.passages`), after a page has changed those that the reviewer saw
+(`Review.passages`): an example is a prompt that the bot makes, or it teaches another task than answering. What no prompt can be
 made of is left out: a question that needs the one before it, or an answer without a passage, which no model wrote.
 
 Which of these examples a dataset gets is in `feedback/selection.py`, where they are read from in `feedback/reviewed.py`.

@@ -67,7 +67,8 @@ class Learner:
         self.model = model
         self.accelerator = accelerator
         self.recipe = recipe
-        self.examples, self.validation = examples, validation
+        self.examples = examples
+        self.validation = sorted(validation, key=lambda example: example.place)  # what is shared, together
         self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.optimiser = _optimiser(recipe, self.parameters, model.device.type)
         kinds = [example.kind for example in examples]
