@@ -111,12 +111,12 @@ class Settings(BaseSettings):
         "auto",
         description="The frozen weights while it learns: nf4 has 4 bits (QLoRA). auto: nf4 on CUDA, else fp32.",
     )
-    training_rank: int = Field(16, ge=1, description="Rank of the matrices that learn.")
-    training_learning_rate: float = Field(2e-4, gt=0, description="Learning rate at its highest.")
+    training_rank: int = Field(32, ge=1, description="Rank of the matrices that learn.")
+    training_learning_rate: float = Field(1e-3, gt=0, description="Learning rate at its highest.")
     training_epochs: int = Field(3, ge=1, description="How often every example is learned from at most.")
-    training_batch: int = Field(8, ge=1, description="Examples of one step.")
+    training_batch: int = Field(12, ge=1, description="Examples of one step.")
     training_at_once: int = Field(
-        8, ge=1, description="Examples that are computed together; fewer need less memory, and more time."
+        12, ge=1, description="Examples that are computed together; fewer need less memory, and more time."
     )
     training_checkpointing: bool = Field(
         False, description="Compute activations twice instead of keeping them: less memory, more time."

@@ -38,12 +38,12 @@ class Recipe:
     passages: int = 1
     span_sentences: int = 0
     weights: Literal["auto", "nf4", "bf16", "fp32"] = "auto"
-    rank: int = 16
+    rank: int = 32
     dropout: float = 0.05
-    learning_rate: float = 2e-4
+    learning_rate: float = 1e-3
     epochs: int = 3
-    batch: int = 8
-    at_once: int = 8
+    batch: int = 12
+    at_once: int = 12
     checkpointing: bool = False
     optimiser: Literal["auto", "adamw", "paged"] = "auto"
     longest_tokens: int = 1024
