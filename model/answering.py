@@ -78,7 +78,10 @@ class AnswerRules:
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """A question on its way to an answer, with what was found for it and what the model reads of that (`passages`)."""
+    """A question on its way to an answer, with what was found for it and what the model reads of that (`passages`).
+
+    `trained`: the model has learned to choose its words from the page, also those that the question has.
+    """
 
     question: Question
     found: tuple[Passage, ...]
@@ -87,6 +90,7 @@ class _Draft:
     similarity: float
     search_s: float
     started: float
+    trained: bool = False
 
 
 @dataclass(slots=True)
@@ -126,7 +130,8 @@ class Answering:
         so_far, stopped_at = _Written(), ""
         with self._lend(question.conversation) as voice:
             reading = voice.reading or self._reading
-            draft = await self._find(question, _recent(question, history), reading, started)
+            found = await self._find(question, _recent(question, history), reading, started)
+            draft = replace(found, trained=voice.reading is not None)
             if self._is_near(draft):
                 async with aclosing(_write(voice.chat, draft, so_far)) as drafts:
                     async for shown in drafts:
@@ -173,7 +178,7 @@ class Answering:
         if not self._is_near(draft):
             return self._decline(draft, version, None)
         text = wording.whole_sentences(wording.plain(written))
-        found = grounding.support(draft.question.text, text, draft.passages)
+        found = grounding.support(draft.question.text, text, draft.passages, echoes_count=draft.trained)
         stands = found.numbers_stand and found.same_sense and found.covered >= self._rules.least_covered
         if found.citation is None or not stands or _DECLINES.search(text):
             return self._decline(draft, version, first_token_s)

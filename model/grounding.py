@@ -61,8 +61,13 @@ class Support:
     citation: Citation | None
 
 
-def support(question: str, answer: str, passages: Sequence[Passage]) -> Support:
-    """Find the span of the passages that best supports the answer."""
+def support(
+    question: str, answer: str, passages: Sequence[Passage], *, echoes_count: bool = False
+) -> Support:
+    """Find the span of the passages that best supports the answer.
+
+    `echoes_count`: words that the question brought along are the answer where it has no others ("Is it high or low?").
+    """
     asked = content_words(question)
     said = content_words(answer)
     own = said - asked
@@ -78,8 +83,9 @@ def support(question: str, answer: str, passages: Sequence[Passage]) -> Support:
         return Support(covered=0.0, numbers_stand=False, same_sense=False, citation=None)
     _, passage, span = best
     near = content_words(span) | content_words(f"{passage.title} {passage.heading}")
-    # Words that only come back from the question say something when they answer yes or no, and nothing else.
-    judged = own or (said if _YES_OR_NO.match(answer) else set[str]())
+    # Words that only come back from the question say something when they answer yes or no; else a model that was not
+    # trained has only repeated it.
+    judged = own or (said if echoes_count or _YES_OR_NO.match(answer) else set[str]())
     covered = len(judged & near) / len(judged) if judged else 0.0
     return Support(covered, numbers <= (everything | asked), _same_sense(answer, span), cite(passage, span))
 

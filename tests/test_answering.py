@@ -154,6 +154,19 @@ async def test_a_version_reads_what_it_learned_to_read(reading: Reading | None, 
     assert [p.text for p in answer.passages] == [LEAVE, TRAVEL]
 
 
+@pytest.mark.parametrize(("reading", "declines"), [(None, True), (Reading(0, passages=1), False)])
+async def test_words_that_the_question_has_are_an_answer_of_a_trained_version_alone(
+    reading: Reading | None, *, declines: bool
+) -> None:
+    chat = CannedChatModel(["Hotels."])
+    bot = Answering(always(chat, "a version", reading), Pages(TRAVEL))
+    answer = await bot.answer(question("Is more paid for hotels or for breakfast?"))
+    assert answer.abstained is declines
+    chat = CannedChatModel(["Motels."])
+    bot = Answering(always(chat, "a version", reading), Pages(TRAVEL))
+    assert (await bot.answer(question("Is more paid for hotels or for motels?"))).abstained
+
+
 async def test_a_question_far_from_every_page_does_not_reach_the_model() -> None:
     bot, chat = answering("Paris.", Pages(LEAVE, similarity=0.02))
     assert (await bot.answer(question("What is the capital of France?"))).abstained
