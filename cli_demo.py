@@ -22,6 +22,7 @@ from rich.progress import TimeRemainingColumn
 from rich.table import Table
 
 from bot.parts import open_shelf
+from bot.storing import open_store
 from cli_learn import build_dataset
 from cli_models import import_with_bar, recipe_of
 from console import Json, out, progress_bar
@@ -220,9 +221,14 @@ async def _bring_pages(play: Play) -> None:
                 tell(1)
 
 
+async def _build(settings: Settings, tell: Tell) -> Card:
+    async with open_store(settings) as store:
+        return await build_dataset(settings, store, lambda _, more: tell(more))
+
+
 def _built(settings: Settings, called: str) -> Card:
     with _bar(called, None) as tell:
-        return asyncio.run(build_dataset(settings, lambda _, more: tell(more)))
+        return asyncio.run(_build(settings, tell))
 
 
 def _trained(play: Play, card: Card, parent: str, called: str) -> str:

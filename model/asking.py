@@ -20,8 +20,8 @@ from model.onnx_infer import PromptTooLong
 from model.probes import Part, Probe, obeys
 from records import Answer, Channel, Hit, Question
 
-AS_GIVEN = AnswerRules(passages=8, span_sentences=0, least_similarity=-1.0)
-"""The passages of a question are those that the model read: they are neither searched for nor cut."""
+AS_GIVEN = AnswerRules(passages=8, least_similarity=-1.0)
+"""The passages of a question are not searched for. Each version reads of them what it learned to read, or a sentence."""
 _TOO_LONG = "(the prompt is too long for this version)"
 
 Tell = Callable[[int, int], None]
@@ -74,7 +74,7 @@ class _Side:
         self._heard = _Heard()
         voice.chat.callbacks = [self._heard]
         self._hits: list[Hit] = []
-        self._answering = Answering(always(voice.chat, voice.version), self._search, AS_GIVEN)
+        self._answering = Answering(always(voice.chat, voice.version, voice.reading), self._search, AS_GIVEN)
 
     async def _search(self, _query: str, _limit: int, _page_url: str | None) -> Sequence[Hit]:
         return self._hits
