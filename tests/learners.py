@@ -22,6 +22,7 @@ from model.answering import Voice
 from model.canned import CannedChatModel
 from model.dataset import read_dataset
 from model.files import sha256_of
+from model.grounding import Reading
 from model.prompt import NOT_ON_PAGE
 from model.training import Training, candidate_name
 from model.versions import ModelVersion, find_version, read_version, write_version
@@ -82,7 +83,7 @@ def says(rules: Rules) -> Callable[[Sequence[BaseMessage]], str]:
 def voice(version: ModelVersion) -> Voice:
     """Load a version."""
     rules: Rules = json.loads((version.folder / RULES).read_text("utf-8"))
-    return Voice(CannedChatModel(says(rules)), version.name)
+    return Voice(CannedChatModel(says(rules)), version.name, Reading(sentences=0))
 
 
 def make_learner(
