@@ -113,7 +113,7 @@ class Settings(BaseSettings):
     )
     training_rank: int = Field(32, ge=1, description="Rank of the matrices that learn.")
     training_learning_rate: float = Field(1e-3, gt=0, description="Learning rate at its highest.")
-    training_epochs: int = Field(3, ge=1, description="How often every example is learned from at most.")
+    training_epochs: int = Field(2, ge=1, description="How often every example is learned from at most.")
     training_batch: int = Field(12, ge=1, description="Examples of one step.")
     training_at_once: int = Field(
         12, ge=1, description="Examples that are computed together; fewer need less memory, and more time."

@@ -41,7 +41,7 @@ class Recipe:
     rank: int = 32
     dropout: float = 0.05
     learning_rate: float = 1e-3
-    epochs: int = 3
+    epochs: int = 2
     batch: int = 12
     at_once: int = 12
     checkpointing: bool = False
