@@ -271,7 +271,7 @@ def _decide(settings: Settings, candidate: str, chosen: tuple[float | None, floa
 
 
 def _print(done: Sequence[Round], where: Folder) -> None:
-    table = Table("round", "asked", "examples", *_COLUMNS, "live", box=None, padding=(0, 1))
+    table = Table("#", "asked", "learned", *_COLUMNS, "live", box=None, padding=(0, 1, 0, 0))
     for one in done:
         figures = [_cell(one.figures.get(name)) for name in _COLUMNS.values()]
         stands = "yes" if one.promoted or not one.number else "worse"

@@ -20,8 +20,8 @@ HELD_OUT = 4
 """One article in so many is held out."""
 _UNANSWERABLE = 5
 """One question in so many has no answer on the page that it is asked of."""
-_CHOOSING = 0.05
-_FEWEST_CHOOSING = 4
+_CHOOSING, _FEWEST_CHOOSING = 40, 4
+"""Questions that choose between two versions: as many as are asked at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def plan(items: Sequence[Item], size: Size, seed: int) -> Plan:
     asked = _asked(items, learned)
     random.Random(seed).shuffle(asked)  # noqa: S311 - the same ones every time
     wanted = size.rounds * size.limit or len(asked)
-    kept = max(_FEWEST_CHOOSING, round(_CHOOSING * min(wanted, len(asked))))
+    kept = max(_FEWEST_CHOOSING, min(_CHOOSING, wanted, len(asked) // 5))
     choosing, asked = asked[:kept], asked[kept:]
     each = size.limit or len(asked) // size.rounds
     rounds = tuple(tuple(asked[at * each : (at + 1) * each]) for at in range(size.rounds))

@@ -147,7 +147,9 @@ def teaches(example: TrainingExample, reading: Reading) -> bool:
 
 
 def _said(text: ChatText, words: str) -> tuple[int, ...]:
-    return (*text.encode(text.neutralise(words)), text.end_of_turn)
+    """Return what is written, with a full stop: where that is missing, an answer is taken for one that was cut off."""
+    ended = words if words.endswith(wording.ENDS) else f"{words}."
+    return (*text.encode(text.neutralise(ended)), text.end_of_turn)
 
 
 def mixed(kinds: Sequence[str], places: Sequence[str], seed: str) -> list[int]:

@@ -20,6 +20,8 @@ _CONTROL = re.compile(
 )
 _MARKER = re.compile(r"\s*\[\d+\]")
 _EMPHASIS = re.compile(r"(\*\*|__|`+)(?=\S)(.+?)(?<=\S)\1")
+ENDS = (".", "!", "?", '"', "”", ")")
+"""With what a finished answer ends."""
 _SPACE = re.compile(r"[ \t]+")
 
 
@@ -49,7 +51,7 @@ def plain_so_far(text: str) -> str:
 
 def whole_sentences(text: str) -> str:
     """Drop an unfinished last sentence, if there is a finished one before it; else mark the cut."""
-    if not text or text[-1] in '.!?"”)':
+    if not text or text.endswith(ENDS):
         return text
     end = max(text.rfind(mark) for mark in (". ", "! ", "? ", ".\n"))
     return text[: end + 1] if end > 0 else f"{text} …"

@@ -159,6 +159,13 @@ def test_a_correction_that_holds_a_control_word_does_not_end_the_turn(text: Chat
     assert [token for token in learned.completion if token in text.control_ids] == [text.end_of_turn]
 
 
+@pytest.mark.parametrize(
+    ("words", "learned"), [("Until 2 o'clock", "Until 2 o'clock."), ("Why not?", "Why not?")]
+)
+def test_what_is_learned_ends_as_a_finished_answer_does(text: ChatText, words: str, learned: str) -> None:
+    assert text.decode(encode(text, an_example(1, completion=words)).completion) == learned
+
+
 def test_declining_is_learned_in_the_words_of_the_prompt(text: ChatText) -> None:
     learned = encode(text, an_example(2))
     assert text.decode(learned.completion) == NOT_ON_PAGE
