@@ -162,6 +162,17 @@ PROPERTIES: Mapping[str, Property] = {
     "weight": Property("How many answers a sampled one stands for; 0 is not sampled.", _number),
     "round": Property("Which review of this answer it is; a changed page begins another one.", _number),
     "verdicts": Property("How many reviewers ruled.", _number),
+    "answers": Property("How many answers a group of a day has.", _number),
+    "declined": Property("How many of them say that it is not on the page.", _number),
+    "closed": Property("How many of them are older than 30 minutes.", _number),
+    "ignored": Property("How many of those nothing happened to within these.", _number),
+    "sessions": Property("How many sessions began.", _number),
+    "session_seconds": Property("How long all sessions lasted.", _number),
+    "judged": Property("How many of a sample reviewers judged.", _number),
+    "weights": Property("Sum of the weights of what was judged.", _number),
+    "rights": Property("Sum of the weights of what was right.", _number),
+    "p50_seconds": Property("Median response time.", _number),
+    "p95_seconds": Property("Response time that 95 % of the answers stayed below.", _number),
     "count": Property("How many.", _number),
 }
 """Everything that any event may say."""
@@ -207,6 +218,11 @@ EVENTS: Mapping[str, Event] = {
     "store_away": _event("The store cannot be reached; what is said waits on disk."),
     "store_back": _event("The store is back, and has what waited.", "seconds count"),
     "spool_full": _event("Nothing more can wait for the store.", "count"),
+    "day_summed": _event(
+        "A day is over: figures of its answers with one version, channel and site (only to Data Explorer).",
+        "channel site model_version answers declined closed ignored stars starred likes dislikes sessions "
+        "session_seconds judged weights rights p50_seconds p95_seconds",
+    ),
     "person_deleted": _event("What is kept of a person was deleted.", "count"),
     "telemetry_dropped": _event("Some of what was told did not arrive.", "reason count"),
 }
@@ -345,6 +361,21 @@ def event(name: str, **properties: object) -> None:
     for key in told.keys() & {"seconds", "first_token_seconds"}:
         if histogram := outlet.histograms.get((name, key)):
             histogram.record(float(told[key]), counted)
+
+
+def as_told(name: str, properties: Mapping[str, object]) -> dict[str, Value]:
+    """Return what an event would say of these properties. Raises NotAllowed for what the tables do not have, always."""
+    known = EVENTS[name].properties
+    if strange := [key for key in properties if key not in known]:
+        raise NotAllowed(f"{name} has no property {strange[0]}")
+    told: dict[str, Value] = {}
+    for key, value in properties.items():
+        if value is not None:
+            try:
+                told[key] = PROPERTIES[key].read(value)
+            except NotAllowed as error:
+                raise NotAllowed(f"{key} is {error}") from None
+    return told
 
 
 def engine(name: str, amount: int) -> None:

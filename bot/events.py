@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import telemetry
-from feedback.examples import site_of
+from feedback import told
 from feedback.store import FeedbackStore, StoreError
-from records import Answer, Feedback, FeedbackKind, Question, Review, ReviewReason, VerifiedAnswer
+from records import Answer, Feedback, Question, Review, ReviewReason, VerifiedAnswer
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ def answer_sent(answer: Answer, before: Answer | None, *, resumed: bool) -> None
     question = answer.question
     telemetry.event(
         "answer_sent",
-        **_of(answer),
+        **told.of_answer(answer),
         seconds=_since(question.asked_at),
         first_token_seconds=answer.timings.time_to_first_token_s,
         search_seconds=answer.timings.search_s,
@@ -58,77 +58,37 @@ def question_forgotten(answer: Answer) -> None:
 async def feedback_given(
     store: FeedbackStore, answer: Answer, feedback: Feedback, directions: Mapping[str, str]
 ) -> None:
-    """Somebody said something; `directions` are those of `bot.dialogs.rate.RatingRules`.
-
-    It is told with all that its answer has by now: who said it is not told, so a change of mind would look like a
-    second person otherwise, and a word that was delivered twice like two.
-    """
+    """Somebody said something; `directions` are those of `bot.dialogs.rate.RatingRules`."""
     if not telemetry.is_on():
         return
     try:
-        words = [word for word in await store.feedback_on(answer.id) if word.withdrawn_at is None]
+        words = await store.feedback_on(answer.id)
     except StoreError:
         log.info("a word is kept, but not told of")
         return
-    stars = [int(word.value) for word in words if word.kind is FeedbackKind.STARS]
-    thumbs = [word.value for word in words if word.kind is FeedbackKind.THUMB]
-    value = feedback.value or "none"
-    if feedback.kind is FeedbackKind.REACTION:  # channels let people name their own
-        value = directions.get(feedback.value, telemetry.OTHER)
-    telemetry.event(
-        "feedback_given",
-        **_of(answer),
-        kind=feedback.kind,
-        value=value,
-        withdrawn=feedback.withdrawn_at is not None,
-        late_seconds=((feedback.withdrawn_at or feedback.given_at) - answer.answered_at).total_seconds(),
-        stars=sum(stars),
-        starred=len(stars),
-        likes=thumbs.count("like"),
-        dislikes=thumbs.count("dislike"),
-    )
+    telemetry.event("feedback_given", **told.feedback_given(answer, feedback, words, directions))
 
 
 def review_opened(answer: Answer, reason: ReviewReason, round_: int) -> None:
     """An answer waits for a reviewer."""
-    telemetry.event("review_opened", **_of(answer), reason=reason, round=round_)
+    telemetry.event("review_opened", **told.of_answer(answer), reason=reason, round=round_)
 
 
 def review_ruled(answer: Answer, review: Review) -> None:
     """Reviewers decided."""
     if review.ruling is None or review.settled_at is None:
         return
-    telemetry.event(
-        "review_ruled",
-        **_of(answer),
-        ruling=review.ruling.ruling,
-        weight=review.weight,
-        round=review.round,
-        verdicts=len(review.verdicts),
-        seconds=(review.settled_at - review.opened_at).total_seconds(),
-    )
+    telemetry.event("review_ruled", **told.review_ruled(answer, review))
 
 
 def verified_served(answer: Answer, verified: VerifiedAnswer) -> None:
     """A verified answer was found for a question."""
     telemetry.event(
         "verified_served",
-        **_of(answer),
+        **told.of_answer(answer),
         reviewed=telemetry.hashed(verified.answer_id),
         age_seconds=_since(verified.verified_at),
     )
-
-
-def _of(answer: Answer) -> dict[str, object]:
-    return {
-        "answer": telemetry.hashed(answer.id),
-        "channel": answer.question.channel,
-        "language": answer.question.language,
-        "site": site_of(answer),
-        "model_version": answer.model_version,
-        "abstained": answer.abstained,
-        "verified": answer.verified_by is not None,
-    }
 
 
 def _since(time: datetime) -> float:
