@@ -113,6 +113,14 @@ async def _watch_canary(settings: Settings, store: Store) -> Result:
     return await watch_canary(store, settings.models_dir, rules, datetime.now(UTC))
 
 
+async def _send_to_data_explorer(settings: Settings, store: Store) -> Result:
+    if not settings.data_explorer_uri:
+        return {"sent": 0, "off": "data_explorer_uri is empty"}
+    from cli_explorer import send  # noqa: PLC0415
+
+    return await send(settings, store)
+
+
 async def _update_model(settings: Settings, store: Store) -> Result:
     from cli_update import update  # noqa: PLC0415
 
@@ -136,6 +144,11 @@ JOBS = (
         "watch_canary",
         "Roll back a canary that pleases less, fails or is slow; promote a good one.",
         _watch_canary,
+    ),
+    Job(
+        "send_to_data_explorer",
+        "Send what is kept to Data Explorer, without texts and people.",
+        _send_to_data_explorer,
     ),
     Job(
         "update_model", "Train on what is reviewed; let the candidate answer if it is better.", _update_model

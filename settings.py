@@ -478,6 +478,26 @@ class Settings(BaseSettings):
         "30 1 * * *", description="When a model version is trained on what is reviewed, and compared; cron."
     )
 
+    # Data Explorer
+    schedule_send_to_data_explorer: str = Field(
+        "50 * * * *",
+        description="When what is kept is sent to Data Explorer, without texts and people; cron.",
+    )
+    data_explorer_uri: str = Field(
+        "",
+        description="Cluster of Azure Data Explorer to send answers, words, rulings and each day's figures to, https://…; "
+        "empty: nothing is sent.",
+    )
+    data_explorer_database: str = Field("askpage", description="Database in that cluster.")
+    data_explorer_timeout_s: float = Field(
+        60.0, gt=0, description="Longest time for one call of Data Explorer, retries included, seconds."
+    )
+    data_explorer_spool_mb: int = Field(
+        100,
+        gt=0,
+        description="What may wait on disk for Data Explorer, megabytes; the rest waits in the store.",
+    )
+
     # Telemetry
     telemetry: Literal["none", "console", "otlp", "appinsights", "azuremonitor"] = Field(
         "none",
