@@ -214,6 +214,7 @@ module jobs 'modules/jobs.bicep' = {
     vaultUri: vault.outputs.uri
     cosmosEndpoint: cosmos.outputs.endpoint
     pages: pages
+    dataExplorerUri: withDataExplorer ? kusto!.outputs.uri : ''
   }
 }
 

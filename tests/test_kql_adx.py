@@ -56,7 +56,15 @@ class Explorer:
         """Add an event as it arrives."""
         words, numbers = told(properties)
         row = (at.replace(tzinfo=None), name, json.dumps(words), json.dumps(numbers))
-        self.connection.execute("INSERT INTO Told VALUES (?, ?, ?, ?)", row)
+        self.connection.execute("INSERT INTO Told VALUES (?, ?, ?, ?, NULL, NULL)", row)
+
+    def ingest(self, line: str) -> None:
+        """Add a line of the job send_to_data_explorer, by the mapping of the script."""
+        [(_, mapping)] = re.findall(r"table (\w+) ingestion json mapping \"told\" '(.*)'", SCRIPT)
+        told = json.loads(line)
+        row = [told[one["Properties"]["Path"].removeprefix("$.")] for one in json.loads(mapping)]
+        values = [json.dumps(value) if isinstance(value, dict) else value.removesuffix("+00:00") for value in row]
+        self.connection.execute("INSERT INTO Told VALUES (?, ?, ?, ?, ?, ?)", values)
 
     def spread(self) -> None:
         """Do what the update policies do."""
@@ -97,7 +105,7 @@ def commands() -> list[str]:
 
 
 def test_the_script_is_commands_that_microsofts_parser_knows() -> None:
-    assert len(commands()) == SCRIPT.count("\n.") == 16
+    assert len(commands()) == SCRIPT.count("\n.") == 19
     wrong = {"a": ".create-merge tabel Told (a: string)", "b": ".alter table Told policy"}
     found = problems({**{str(number): one for number, one in enumerate(commands())}, **wrong}, TABLES)
     assert found.pop("a")
@@ -107,7 +115,7 @@ def test_the_script_is_commands_that_microsofts_parser_knows() -> None:
 
 def test_queries_and_functions_are_valid_on_the_scripts_tables() -> None:
     texts = {path.name: path.read_text("utf-8") for path in QUERIES} | FUNCTIONS
-    assert len(texts) == 5 + 4
+    assert len(texts) == 5 + 5
     found = problems({**texts, "wrong": "Answers | where secnds > 1"}, TABLES)
     assert found.pop("wrong")
     assert found == {name: [] for name in texts}
@@ -130,7 +138,7 @@ def test_tables_have_what_events_tell() -> None:
     for function, event in events.items():
         read = set(re.findall(r'(?:words|numbers)\["(\w+)"\]', FUNCTIONS[function]))
         assert read <= set(EVENTS[event].properties), event
-        assert read | {"timestamp"} == set(columns(function.removesuffix("Of")))
+        assert read | {"timestamp", "record", "revised"} == set(columns(function.removesuffix("Of")))
 
 
 def test_what_is_told_is_spread_over_the_tables(explorer: Explorer) -> None:
@@ -145,12 +153,12 @@ def test_what_is_told_is_spread_over_the_tables(explorer: Explorer) -> None:
     explorer.spread()
     at = NOW.replace(tzinfo=None)
     every = {table: explorer.connection.execute(f"SELECT * FROM {table}").fetchall() for table in TABLES}  # noqa: S608
-    assert every["Answers"] == [(at, "a", "slack", "en", "other", "v1", True, False, 2.5, None, None, None)]
+    assert every["Answers"] == [(at, "a", "slack", "en", "other", "v1", True, False, 2.5, *[None] * 5)]
     [word] = every["Words"]
     assert word[:7] == (at, "a", "v1", "stars", "4", False, 60.0)
     assert word[7:9] == (4.0, 1)
-    assert every["Rulings"] == [(at, "a", "v1", False, "approved", 20.0, 1, 9.0)]
-    assert every["Failures"] == [(at, "slack", "en", "busy", 0.1)]
+    assert every["Rulings"] == [(at, "a", "v1", False, "approved", 20.0, 1, 9.0, None, None)]
+    assert every["Failures"] == [(at, "slack", "en", "busy", 0.1, None, None)]
 
 
 # The queries

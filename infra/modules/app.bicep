@@ -95,9 +95,10 @@ resource app 'Microsoft.App/containerApps@2025-01-01' = {
             { name: 'ASKPAGE_COSMOS_CONTAINER', value: 'records' }
             { name: 'ASKPAGE_PAGE_INDEX', value: 'cosmos' }
             { name: 'ASKPAGE_COSMOS_PAGES_CONTAINER', value: 'pages' }
-            { name: 'ASKPAGE_SCHEDULE_ROLL_UP_METRICS', value: '' } // jobs.bicep does these three
+            { name: 'ASKPAGE_SCHEDULE_ROLL_UP_METRICS', value: '' } // jobs.bicep does these four
             { name: 'ASKPAGE_SCHEDULE_APPLY_RETENTION', value: '' }
             { name: 'ASKPAGE_SCHEDULE_REFRESH_PAGES', value: '' }
+            { name: 'ASKPAGE_SCHEDULE_SEND_TO_DATA_EXPLORER', value: '' }
             { name: 'ASKPAGE_SCHEDULE_UPDATE_MODEL', value: '' } // on a GPU, started by the caretaker
             { name: 'ASKPAGE_DEVICE', value: 'cpu' }
             { name: 'ASKPAGE_TELEMETRY', value: 'appinsights' }

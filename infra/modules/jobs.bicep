@@ -14,12 +14,16 @@ param vaultUri string
 param cosmosEndpoint string
 param pages string
 
+@description('Address of the Data Explorer cluster; empty: there is none, and its job sends nothing.')
+param dataExplorerUri string
+
 // The bot's own schedule has these switched off (app.bicep); jobs that send something to channels run beside the bot,
 // which is who they send as. Times are UTC. `lateHours`: the caretaker starts a job that has not succeeded for so long.
 var scheduled = [
   { name: 'roll-up-metrics', args: ['jobs', 'run', 'roll_up_metrics'], cron: '35 * * * *', lateHours: 3 }
   { name: 'apply-retention', args: ['jobs', 'run', 'apply_retention'], cron: '15 3 * * *', lateHours: 26 }
   { name: 'refresh-pages', args: ['jobs', 'run', 'refresh_pages'], cron: '20 * * * *', lateHours: 3 }
+  { name: 'send-to-data-explorer', args: ['jobs', 'run', 'send_to_data_explorer'], cron: '50 * * * *', lateHours: 3 }
 ]
 
 // Nothing starts these by itself.
@@ -35,6 +39,8 @@ var settings = [
   { name: 'ASKPAGE_COSMOS_CONTAINER', value: 'records' }
   { name: 'ASKPAGE_PAGE_INDEX', value: 'cosmos' }
   { name: 'ASKPAGE_COSMOS_PAGES_CONTAINER', value: 'pages' }
+  { name: 'ASKPAGE_DATA_EXPLORER_URI', value: dataExplorerUri }
+  { name: 'ASKPAGE_DATA_EXPLORER_DATABASE', value: 'askpage' }
   { name: 'ASKPAGE_TELEMETRY', value: 'appinsights' }
   { name: 'ASKPAGE_APPLICATIONINSIGHTS_CONNECTION_STRING', secretRef: 'insights-connection' }
   { name: 'ASKPAGE_PSEUDONYM_KEY', secretRef: 'pseudonym-key' }
