@@ -133,14 +133,17 @@ def _connection(target: Target) -> Any:
 
     parts = urlsplit(target.uri)
     if parts.scheme == "http" and _is_loopback(parts.hostname or ""):
-        return KustoConnectionStringBuilder.with_no_authentication(target.uri)
-    if parts.scheme != "https" or not parts.hostname:
+        found = KustoConnectionStringBuilder.with_no_authentication(target.uri)
+    elif parts.scheme == "https" and parts.hostname:
+        from azure.identity import DefaultAzureCredential  # noqa: PLC0415
+
+        found = KustoConnectionStringBuilder.with_azure_token_credential(target.uri, DefaultAzureCredential())
+    else:
         raise CannotExport(
             "data_explorer_uri is no address of a cluster: https://NAME.REGION.kusto.windows.net"
         )
-    from azure.identity import DefaultAzureCredential  # noqa: PLC0415
-
-    return KustoConnectionStringBuilder.with_azure_token_credential(target.uri, DefaultAzureCredential())
+    found.application_for_tracing = found.user_name_for_tracing = "askpage"  # not who is logged in here
+    return found
 
 
 def _is_loopback(host: str) -> bool:

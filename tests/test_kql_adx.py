@@ -63,7 +63,9 @@ class Explorer:
         [(_, mapping)] = re.findall(r"table (\w+) ingestion json mapping \"told\" '(.*)'", SCRIPT)
         told = json.loads(line)
         row = [told[one["Properties"]["Path"].removeprefix("$.")] for one in json.loads(mapping)]
-        values = [json.dumps(value) if isinstance(value, dict) else value.removesuffix("+00:00") for value in row]
+        values = [
+            json.dumps(value) if isinstance(value, dict) else value.removesuffix("+00:00") for value in row
+        ]
         self.connection.execute("INSERT INTO Told VALUES (?, ?, ?, ?, ?, ?)", values)
 
     def spread(self) -> None:
