@@ -85,14 +85,21 @@ class DataExplorer:
         return (QUEUED if done.status.value == "QUEUED" else STREAMED), ""
 
     def _ingest(self, data: bytes, properties: Any) -> Any:
-        from azure.kusto.data.exceptions import KustoServiceError  # noqa: PLC0415
+        """Stream once; what is worth another try is the managed client's, which would try thrice what never goes, too."""
+        from azure.kusto.data.exceptions import KustoServiceError, KustoThrottlingError  # noqa: PLC0415
 
-        try:
-            return self._client.ingest_from_stream(io.BytesIO(data), properties)
-        except KustoServiceError as error:
-            if not _is_streaming_refused(error):
-                raise
-        return self._client.queued_client.ingest_from_stream(io.BytesIO(data), properties)
+        client = self._client
+        if len(data) <= client.MAX_STREAMING_SIZE_IN_BYTES:
+            try:
+                return client.streaming_client.ingest_from_stream(io.BytesIO(data), properties)
+            except KustoThrottlingError:
+                pass
+            except KustoServiceError as error:
+                if _is_streaming_refused(error):
+                    return client.queued_client.ingest_from_stream(io.BytesIO(data), properties)
+                if _is_final(error):
+                    raise
+        return client.ingest_from_stream(io.BytesIO(data), properties)
 
     def _named(self, name: str) -> Any:
         from azure.kusto.data import DataFormat  # noqa: PLC0415
@@ -160,7 +167,12 @@ def _is_streaming_refused(error: Any) -> bool:
 
 def _is_permanent(error: Any) -> bool:
     """Tell whether the service understood, and will not take it: rights and names that are not there can be mended."""
-    return _status(error) == _BAD_REQUEST and bool(getattr(getattr(error, "error", None), "permanent", False))
+    return _status(error) == _BAD_REQUEST and _is_final(error)
+
+
+def _is_final(error: Any) -> bool:
+    """Tell whether the service says that another try is no use."""
+    return bool(getattr(getattr(error, "error", None), "permanent", False))
 
 
 def _code(error: Any) -> str:

@@ -99,7 +99,7 @@ class Cluster:
         if fault:
             self.met.set()
             await self.over.wait()
-        return web.json_response({})
+        return _table({"ConsumedRecordsCount": "long"}, [[str(len(lines))]])
 
     async def _manage(self, request: web.Request) -> web.Response:
         said = await request.json()
