@@ -435,17 +435,20 @@ async def test_another_machine_goes_on_and_what_waited_here_is_not_sent_twice(
 
 CHILD = """
 import asyncio, sys
+from datetime import datetime
 from pathlib import Path
 import telemetry
+from exporters.data_explorer import DataExplorer, Target
+from feedback.outgoing import Outgoing
 from feedback.sqlite import SqliteStore
-from tests.test_send_to_data_explorer import Sender
+from jobs.send_to_data_explorer import send_to_data_explorer
 
-async def run() -> None:
-    telemetry.use_key(b"a key", ["example.com"])
-    store = SqliteStore.open(Path(sys.argv[1]))
-    await Sender(store, sys.argv[2], Path(sys.argv[3]))()
-
-asyncio.run(run())
+telemetry.use_key(b"a key", ["example.com"])
+path, url, folder, now = sys.argv[1:]
+store = SqliteStore.open(Path(path))
+explorer = DataExplorer(Target(url, "askpage"))
+outgoing = Outgoing(Path(folder), 1_000_000)
+asyncio.run(send_to_data_explorer(store, explorer, outgoing, {}, "there", datetime.fromisoformat(now)))
 """
 
 
@@ -455,7 +458,7 @@ async def test_a_job_that_is_killed_while_it_sends_loses_nothing_and_doubles_not
 ) -> None:
     answers = await some_answers(store)
     heard.faults = [Fault(hang=hang)]
-    arguments = [str(tmp_path / "askpage.sqlite3"), cluster[1], str(send.folder)]
+    arguments = [str(tmp_path / "askpage.sqlite3"), cluster[1], str(send.folder), NOW.isoformat()]
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", CHILD, *arguments, cwd=ROOT)
     await asyncio.wait_for(heard.met.wait(), 60)
     process.send_signal(signal.SIGKILL)
