@@ -76,7 +76,8 @@ class Place:
         """Read what `dump` wrote."""
         kept: dict[str, Any] = json.loads(text)
         sets: dict[str, Any] = {name: set(kept[name]) for name in ("seen", "again")}
-        return cls(**{**kept, **sets, "after": tuple(kept["after"])})
+        read: dict[str, Any] = {**kept, **sets, "after": tuple(kept["after"])}
+        return cls(**read)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,14 +20,17 @@ import pytest
 import telemetry
 from cli_jobs import JOBS, run_job
 from exporters.data_explorer import DataExplorer, Target
+from feedback.cosmos import CosmosStore
+from feedback.desk import Desk
 from feedback.outgoing import ASIDE, Outgoing
 from feedback.sqlite import SqliteStore
 from feedback.tellings import AGAIN
 from jobs.roll_up_metrics import roll_up
 from jobs.send_to_data_explorer import KIND, send_to_data_explorer
-from jobs.table import JobFailed
+from jobs.table import JobFailed, Store
 from records import Answer, Channel, Feedback, FeedbackKind, Question, Review, ReviewReason, Ruling, Verdict
 from settings import Settings
+from tests.cosmos import a_cosmos
 from tests.kusto_cluster import Cluster, Fault, Storage, azurite
 from tests.needs import ROOT
 from tests.test_jobs import MONDAY, NOW, ask, settle, stars
@@ -78,7 +81,7 @@ def storage(store_urls: tuple[str, str]) -> Iterator[Storage]:
 class Sender:
     """Runs the job again and again, as one machine does."""
 
-    def __init__(self, store: SqliteStore, url: str, folder: Path, within_s: float = 20.0) -> None:
+    def __init__(self, store: Store, url: str, folder: Path, within_s: float = 20.0) -> None:
         self.store = store
         self.folder = folder
         self.target = Target(url, "askpage", within_s)
@@ -112,7 +115,7 @@ def heard(cluster: tuple[Cluster, str]) -> Cluster:
     return cluster[0]
 
 
-async def some_answers(store: SqliteStore, count: int = 3) -> list[Answer]:
+async def some_answers(store: Store, count: int = 3) -> list[Answer]:
     return [await ask(store, number, MONDAY + timedelta(minutes=number)) for number in range(count)]
 
 
@@ -270,8 +273,6 @@ async def test_what_was_kept_late_is_told_and_what_was_told_is_not_told_again(
 async def test_a_review_that_begins_again_is_told_once_a_round(
     send: Sender, heard: Cluster, store: SqliteStore
 ) -> None:
-    from feedback.desk import Desk  # noqa: PLC0415
-
     [one] = await some_answers(store, 1)
     await settle(store, one, Ruling.APPROVED, NOW - timedelta(hours=1))
     assert (await send())["sent"] == 2
@@ -287,6 +288,24 @@ async def test_a_review_that_begins_again_is_told_once_a_round(
     assert (await send(NOW + timedelta(hours=1)))["sent"] == 1
     rounds = [one["customMeasurements"]["round"] for one in heard.taken if one["name"] == "review_ruled"]
     assert rounds == [1, 2]
+
+
+async def test_what_is_kept_in_cosmos_goes_the_same_way(
+    heard: Cluster, cluster: tuple[Cluster, str], cosmos_url: str, tmp_path: Path
+) -> None:
+    async with a_cosmos(cosmos_url) as (_, config):
+        far = await CosmosStore.open(config)
+        [first, second, _] = await some_answers(far)
+        await far.put_feedback(stars(first, 4, NOW - timedelta(hours=1)))
+        await settle(far, second, Ruling.APPROVED, NOW - timedelta(hours=2))
+        await roll_up(far, NOW)
+        send = Sender(far, cluster[1], tmp_path / "outgoing")
+        assert (await send())["sent"] == 6
+        assert (await send(NOW + timedelta(minutes=30)))["sent"] == 0
+        await far.put_feedback(stars(second, 1, NOW))
+        assert (await send(NOW + timedelta(hours=1)))["sent"] == 1
+        await far.close()
+    assert len(heard.last) == len(heard.taken) == 7
 
 
 # When it goes wrong
@@ -439,6 +458,7 @@ from datetime import datetime
 from pathlib import Path
 import telemetry
 from exporters.data_explorer import DataExplorer, Target
+from feedback.cosmos import CosmosStore
 from feedback.outgoing import Outgoing
 from feedback.sqlite import SqliteStore
 from jobs.send_to_data_explorer import send_to_data_explorer
