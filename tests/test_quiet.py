@@ -168,7 +168,7 @@ for name in (
     "transformers",
 ):
     import_module(name)
-for name in ("azure.cosmos", "azure.identity", "bitsandbytes", "datasets", "mlflow", "peft", "trl"):
+for name in ("azure.cosmos", "azure.identity", "azure.kusto.ingest", "bitsandbytes", "datasets", "mlflow", "peft", "trl"):
     if find_spec(name.partition(".")[0]) and find_spec(name):
         import_module(name)
 

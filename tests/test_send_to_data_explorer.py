@@ -13,7 +13,8 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -420,6 +421,22 @@ async def test_a_cluster_that_hangs_is_left_at_the_deadline_and_gets_everything_
     assert (await send(NOW + timedelta(hours=2)))["sent"] == 4
     assert send.waiting == []
     assert len(heard.last) == len(heard.taken) == 4
+
+
+async def test_storage_that_cannot_be_reached_holds_nobody_up_beyond_the_deadline(
+    send: Sender, heard: Cluster, store: SqliteStore
+) -> None:
+    await some_answers(store)
+    nowhere = "http://127.0.0.1:9/account/name?sig=none"
+    heard.storage = cast("Storage", SimpleNamespace(queue_url=nowhere, container_url=nowhere))
+    heard.always = Fault(400, "BadRequest_StreamingIngestionPolicyNotEnabled")
+    send.target = replace(send.target, within_s=0.5)
+    with pytest.raises(JobFailed, match=r"did not answer within 0.5 s.*3 wait in"):
+        await send()
+    heard.always = None
+    send.target = replace(send.target, within_s=20.0)
+    assert (await send())["sent"] == 3
+    assert len(heard.last) == len(heard.taken) == 3
 
 
 async def test_a_full_folder_takes_no_more_and_nothing_is_lost(
