@@ -220,7 +220,7 @@ async def test_a_schedule_that_is_killed_and_started_again_makes_up_for_what_was
     commands = Commands(tmp_path)
     (tmp_path / "data").mkdir()
     others = [f"--schedule-{name}=" for name in ("sample-reviews", "send-reviews", "refresh-pages")]
-    others += ["--schedule-drain-spool=", "--schedule-apply-retention="]
+    others += ["--schedule-drain-spool=", "--schedule-apply-retention=", "--schedule-send-to-data-explorer="]
     first = await commands.start("jobs", "serve", *others)
     await said(first, "the schedule of roll_up_metrics begins")
     store = SqliteStore.open(tmp_path / "data" / "askpage.sqlite3")
