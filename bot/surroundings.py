@@ -13,9 +13,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 
+import telemetry
 from bot.connector import BotConnector
 from bot.delivery import Connector
 from bot.feedback_parts import FeedbackParts, Surroundings, rules_of
@@ -75,6 +77,7 @@ async def open_borrowed(settings: Settings, store: Store, holder: str = "") -> A
     """Open the pages, and wire feedback and review over them. `holder` names this process among those that do errands."""
     async with AsyncExitStack() as closing:
         shelf = await closing.enter_async_context(open_shelf(settings))
+        name_in_telemetry(keys_of(settings), shelf)
         session = await closing.enter_async_context(
             aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
         )
@@ -93,6 +96,12 @@ def parts_over(
     around = surroundings_of(settings, shelf, store, keys, connect, port=settings.port)
     desk = Desk(store.documents, holder)
     return FeedbackParts(store, desk, keys.now, around, rules_of(settings))
+
+
+def name_in_telemetry(keys: Keys, shelf: Shelf) -> None:
+    """Let this process tell of answers and sites by the same names as all others of this installation."""
+    named = {urlsplit(entry.url).hostname or "" for entry in shelf.index.entries() if entry.source}
+    telemetry.use_key(keys.now, named - {""})
 
 
 def framework_of(settings: Settings) -> BotFrameworkConfig:

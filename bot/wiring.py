@@ -15,11 +15,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
-import telemetry
 from bot.botframework import BotFrameworkSeam
 from bot.dashboard import Doors, dashboard_routes
 from bot.dashboard_data import DashboardData
@@ -40,7 +38,7 @@ from bot.reviewers import IsMember, Reviewers
 from bot.site import about_routes, site_routes
 from bot.slack_config import slack_config
 from bot.storing import Store
-from bot.surroundings import framework_of, surroundings_of
+from bot.surroundings import framework_of, name_in_telemetry, surroundings_of
 from bot.teams import TeamsFrontEnd, TeamsStyle
 from bot.upkeep import Upkeep
 from bot.verified import VerifiedAnswers
@@ -88,8 +86,7 @@ class Wiring:
         self._closing = closing
         self._connectors: dict[str, Connector] = {}
         self._keys = keys_of(settings)
-        named = {urlsplit(entry.url).hostname or "" for entry in shelf.index.entries() if entry.source}
-        telemetry.use_key(self._keys.now, named - {""})
+        name_in_telemetry(self._keys, shelf)
         self._examples = EXAMPLES if "docs" in settings.pages else ()
 
     async def bot(self, answering: Answering, port: int) -> Bot:

@@ -70,6 +70,8 @@ def schedule_of(settings: Settings) -> Schedule:
         for name in type(settings).model_fields
         if name.startswith(PREFIX)
     }
+    if not settings.data_explorer_uri:
+        expressions["send_to_data_explorer"] = ""  # a process every hour, for nothing
     return Schedule(expressions, settings.timezone)
 
 

@@ -219,8 +219,8 @@ async def test_a_schedule_that_is_killed_and_started_again_makes_up_for_what_was
 ) -> None:
     commands = Commands(tmp_path)
     (tmp_path / "data").mkdir()
-    others = [f"--schedule-{name}=" for name in ("sample-reviews", "send-reviews", "refresh-pages")]
-    others += ["--schedule-drain-spool=", "--schedule-apply-retention=", "--schedule-send-to-data-explorer="]
+    schedules = [name for name in Settings.model_fields if name.startswith("schedule_")]
+    others = [f"--{name.replace('_', '-')}=" for name in schedules if name != "schedule_roll_up_metrics"]
     first = await commands.start("jobs", "serve", *others)
     await said(first, "the schedule of roll_up_metrics begins")
     store = SqliteStore.open(tmp_path / "data" / "askpage.sqlite3")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.activities import Reference, answer_message, card_message
+from bot.activities import Reference, answer_messages, card_message
 from bot.cards.answer import Standing
 from bot.cards.help import help_card
 from bot.cards.model import ModelView, model_card
@@ -102,7 +102,7 @@ def every_card(text: str) -> dict[str, dict[str, Any]]:
         brief(),
     )
     return {
-        "answer": answer_message(HERE, answer, SITE, standing, {"type": "custom"}),
+        "answer": answer_messages(HERE, answer, SITE, standing, {"type": "custom"})[0],
         "review": card_message(HERE, review_card(ReviewView(waiting, answer, words, SEAL, NOW), SITE)),
         "reviewed": card_message(HERE, review_card(ReviewView(settled, answer, words, SEAL, NOW), SITE)),
         "notice": card_message(HERE, notice_card(answer, verdict, SITE)),
@@ -186,7 +186,7 @@ def test_a_comparison_of_models_is_drawn_with_its_figures_and_what_can_be_decide
 
 def test_a_citation_mark_leads_to_its_source() -> None:
     answer = hostile("Leave")
-    blocks = message_of(answer_message(HERE, answer, SITE))["blocks"]
+    blocks = message_of(answer_messages(HERE, answer, SITE)[0])["blocks"]
     pieces = blocks[0]["elements"][0]["elements"]
     assert [piece["text"] for piece in pieces if piece["type"] == "link"] == ["[1]", "[2]"]
 
