@@ -192,9 +192,7 @@ def _row_of(side: Side, tally: Tally) -> str:
     broken = side.broken()
     tally.complaints += [f"{side.name}: {one}" for one in broken]
     words = sum(word.token in set(tokens) for word in tally.words)
-    return (
-        f"{side.name:8} {len(tokens):7} {answered[1]:14} {words:6} {side.faults:7} {side.heard.calls:7} {len(broken):7}"
-    )
+    return f"{side.name:8} {len(tokens):7} {answered[1]:14} {words:6} {side.faults:7} {side.heard.calls:7} {len(broken):7}"
 
 
 def _words_amiss(store: Path, tally: Tally) -> list[str]:

@@ -149,7 +149,9 @@ class TeamsSide:
             found = ANSWERED.search(str(call.activity.get("text", "")))
             if call.conversation.startswith("a:") and found:
                 shown = reversed(self.service.shown.items())
-                message_id = call.message_id or next((name for name, one in shown if one is call.activity), "?")
+                message_id = call.message_id or next(
+                    (name for name, one in shown if one is call.activity), "?"
+                )
                 self.heard.answered(found.group(1), message_id, (message_id, call.activity))
             elif "review.approve" in actions_of(call.activity):
                 self.heard.cards.append(call.activity)
@@ -293,7 +295,9 @@ class SlackSide:
         await self._press(message, element, user)
         mine = f'"ts":"{message.ts}"'
         try:
-            await self.service.until(lambda s: any(mine in one["private_metadata"] for one in s.views[before:]))
+            await self.service.until(
+                lambda s: any(mine in one["private_metadata"] for one in s.views[before:])
+            )
         except TimeoutError:
             return False
         view = next(one for one in self.service.views[before:] if mine in one["private_metadata"])
@@ -317,5 +321,3 @@ def _pressed(verb: str, data: Json) -> Json:
 
 def _form(payload: Json) -> bytes:
     return urlencode({"payload": json.dumps(payload)}).encode()
-
-
