@@ -109,7 +109,7 @@ class Soak:
 
     async def _answered(self, side: Side, token: str) -> bool:
         until = time.monotonic() + ANSWER_WITHIN_S
-        while not side.heard.answers.get(token) and time.monotonic() < until:
+        while not side.heard.answers.get(token) and time.monotonic() < until:  # noqa: ASYNC110
             await asyncio.sleep(LISTEN_S)
         return bool(side.heard.answers.get(token))
 
@@ -135,7 +135,7 @@ class Soak:
     async def _weigh(self) -> None:
         began = time.monotonic()
         while True:
-            pages = int(Path(f"/proc/{self._pid}/statm").read_text("ascii").split()[1])
+            pages = int(Path(f"/proc/{self._pid}/statm").read_text("ascii").split()[1])  # noqa: ASYNC240
             self.tally.memory_mb.append((time.monotonic() - began, pages * 4096 / 1e6))
             await asyncio.sleep(1)
 
@@ -261,7 +261,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         tally, table = asyncio.run(soak(options.minutes, options.people, options.seed, Path(folder)))
-    print("\n".join([*table, *tally.complaints]))
+    sys.stdout.write("\n".join([*table, *tally.complaints, ""]))
     sys.exit(bool(tally.complaints))
 
 

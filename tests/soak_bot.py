@@ -14,7 +14,6 @@ from aiohttp import web
 
 from bot.botframework import BotFrameworkSeam
 from bot.dialogs.ask import Asking, Reply
-from bot.dialogs.rate import RatingRules
 from bot.feedback_parts import FeedbackParts
 from bot.own_token import BotFrameworkConfig
 from bot.reviewers import Reviewers
