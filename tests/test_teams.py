@@ -212,6 +212,7 @@ async def test_a_stream_whose_channel_hung_up_is_still_ended_as_one_message(
     headers = {"Retry-After": "0"}
     world.answerer = ScriptedAnswerer(["You", "You get"])
     world.answerer.step = asyncio.Semaphore(1)
+    world.answerer.go.clear()
     await world.ask("How much leave?")
     await world.connector.until(lambda s: [call for call in s.calls if call.stream and call.status < 300])
     world.connector.fail(status, times=times, headers=headers, when=lambda a: a["type"] == "typing")
@@ -220,6 +221,7 @@ async def test_a_stream_whose_channel_hung_up_is_still_ended_as_one_message(
     await world.connector.until(
         lambda s: [call.status for call in s.calls if call.status == status] == failed
     )
+    world.answerer.go.set()
     (message,) = await world.connector.messages()
     assert message.stream["streamType"] == "final"
     assert len(world.connector.shown) == 1
