@@ -13,7 +13,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Its version is pinned: it need not ask the registry whether there is a newer one.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: run setup test check bench screenshots clean
+.PHONY: run setup test check bench soak screenshots clean
 .DELETE_ON_ERROR:
 
 # `serve` does what `setup` does, where it is not done.
@@ -45,6 +45,11 @@ bench: $(VENV)/.bench-installed node_modules/.test-installed
 	$(BIN)/python -m benchmarks.copying --records 10000
 	$(BIN)/python -m benchmarks.masking
 	$(BIN)/python -m benchmarks.canary
+
+# Half an hour of mixed load on both channels with faults; MINUTES says how long.
+MINUTES ?= 30
+soak: $(VENV)/.test-installed
+	$(BIN)/python -m tests.soak --minutes $(MINUTES)
 
 # The pictures of the docs.
 screenshots: $(VENV)/.test-installed node_modules/.test-installed

@@ -47,6 +47,11 @@ _STOP_SAID = "canceled by user"
 """How Teams says that the stop button was pressed, in a 403 ContentStreamNotAllowed."""
 
 
+PASSING = frozenset({0, 412, 429, 502, 504})
+"""What a channel answers that is away or busy: the same may be taken a little later. 0 is no answer."""
+END_ATTEMPTS = 2
+
+
 class ChannelError(OSError):
     """The channel did not take an activity; `status` is its HTTP status, 0 when it did not answer."""
 
@@ -102,11 +107,12 @@ class Stream:
         self._closing = asyncio.Event()
         self.id = ""
         self.refused = False
+        self.interrupted = False
         self.stopped_by_asker = False
 
     def show(self, text: str, *, informative: bool = False) -> None:
         """Show this text as soon as the pace allows, unless a newer one comes first."""
-        if self.refused or self._closing.is_set() or not text.strip():
+        if self.refused or self.interrupted or self._closing.is_set() or not text.strip():
             return
         self._newest = (text, informative)
         if self._task is None or self._task.done():
@@ -120,7 +126,7 @@ class Stream:
         return bool(self.id) and not self.refused and time.monotonic() - self._began_at < self._pace.limit_s
 
     async def _run(self) -> None:
-        while self._newest is not None and not self.refused:
+        while self._newest is not None and not self.refused and not self.interrupted:
             await self._wait()
             if self._closing.is_set():
                 return
@@ -158,8 +164,12 @@ class Stream:
         self.refused = not self.id
 
     def refuse(self, error: Exception) -> None:
-        """Take note that the channel takes no more of it, and whether its reader wants no more."""
-        self.refused = True
+        """Take note that the channel takes no more of it, and whether its reader wants no more.
+
+        Where it was away, no more parts are sent, but the end is: a stream left open is in the way of the next one.
+        """
+        self.interrupted = isinstance(error, ChannelError) and error.status in PASSING
+        self.refused = not self.interrupted
         self.stopped_by_asker = _STOP_SAID in str(error).lower()
         log.info("no (more) streaming: %s", error)
 
@@ -298,11 +308,13 @@ class TeamsReply:
 
     async def _end_stream(self, stream: Stream, message: Json) -> str:
         try:
-            if await stream.close():
+            for _ in range(END_ATTEMPTS if await stream.close() else 0):
                 try:
                     return await self._send(stream_end(message, stream.id)) or stream.id
                 except (Undeliverable, ChannelError) as error:
                     stream.refuse(error)
+                if stream.refused:
+                    break
             self._check_wanted()
             return await self._send(message)
         finally:

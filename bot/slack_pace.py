@@ -56,12 +56,20 @@ class PaceRules:
     other: int = TIER_2
 
 
+@dataclass(slots=True)
+class _Call:
+    """When a call may go out, and when it was answered, 0.0 before."""
+
+    at: float
+    answered: float = 0.0
+
+
 class SlackPace:
     """The turns of every method and channel. One per process."""
 
     def __init__(self, rules: PaceRules | None = None) -> None:
         self._rules = rules or PaceRules()
-        self._calls: dict[tuple[str, str], deque[float]] = {}
+        self._calls: dict[tuple[str, str], deque[_Call]] = {}
         self._closed: dict[tuple[str, str], float] = {}
         self._channels: OrderedDict[str, tuple[asyncio.Lock, list[float]]] = OrderedDict()
 
@@ -74,10 +82,13 @@ class SlackPace:
     async def turn(self, method: str, team: str, channel: str, most_s: float) -> AsyncGenerator[None]:
         """Wait until a method may be called, at most `most_s`. Raises TooFast."""
         async with self._channel(f"{team}:{channel}" if channel and method in SPOKEN else ""):
-            wait_s = self._reserve(method, team, most_s)
-            if wait_s > 0:
-                await asyncio.sleep(wait_s)
-            yield
+            call, before = self._reserve(method, team, most_s)
+            try:
+                while (wait_s := max(call.at, self._clear(before)) - time.monotonic()) > 0:  # noqa: ASYNC110 - a time, no event
+                    await asyncio.sleep(wait_s)
+                yield
+            finally:
+                call.answered = time.monotonic()
 
     def close(self, method: str, team: str, retry_after: str | None) -> None:
         """Slack said that a method is called too often: nobody calls it for as long as it said."""
@@ -89,18 +100,25 @@ class SlackPace:
         until = time.monotonic() + asked_s * self._rules.second_s * jitter
         self._closed[method, team] = max(until, self._closed.get((method, team), 0.0))
 
-    def _reserve(self, method: str, team: str, most_s: float) -> float:
-        """Take the next free moment; return how long it is until then."""
+    def _reserve(self, method: str, team: str, most_s: float) -> tuple[_Call, _Call | None]:
+        """Take the next free moment; return it, and the call that has to be over for a minute by then."""
         now = time.monotonic()
         limit = self._rules.per_minute.get(method, self._rules.other)
         calls = self._calls.setdefault((method, team), deque(maxlen=limit))
-        at = max(now, self._closed.get((method, team), 0.0))
-        if len(calls) == limit:
-            at = max(at, calls[0] + 61 * self._rules.second_s)
+        before = calls[0] if len(calls) == limit else None
+        at = max(now, self._closed.get((method, team), 0.0), self._clear(before))
         if at - now > most_s:
             raise TooFast(f"{method} may be called in {at - now:.0f} s again")
-        calls.append(at)
-        return at - now
+        call = _Call(at)
+        calls.append(call)
+        return call, before
+
+    def _clear(self, before: _Call | None) -> float:
+        """Return when a call no longer counts. When it arrived nobody here knows: at the latest when it was answered."""
+        if before is None:
+            return 0.0
+        over = before.answered or max(before.at, time.monotonic())
+        return over + 61 * self._rules.second_s
 
     @contextlib.asynccontextmanager
     async def _channel(self, name: str) -> AsyncGenerator[None]:

@@ -54,7 +54,24 @@ param alertEmail string
 @description('Deploy Data Explorer, for patterns over months. It costs by the hour, asked or not.')
 param withDataExplorer bool = true
 
-@description('Connect Slack through Azure Bot Service; see docs/azure.md before.')
+@description('Workspaces that may use the bot in Slack, comma-separated, as the setting slack_teams has them. Empty: no Slack.')
+param slackTeams string = ''
+
+@description('Channel of Slack where reviewers see cards, as the setting slack_review_channel has it.')
+param slackReviewChannel string = ''
+
+@description('Who may review in Slack, comma-separated, as the setting slack_reviewers has them.')
+param slackReviewers string = ''
+
+@secure()
+@description('Signing secret of the Slack app.')
+param slackSigningSecret string = ''
+
+@secure()
+@description('Token of the bot in the one workspace where it is installed.')
+param slackBotToken string = ''
+
+@description('Connect Slack through Azure Bot Service instead; see docs/azure.md before.')
 param slack object = {}
 
 @secure()
@@ -107,6 +124,9 @@ module vault 'modules/vault.bicep' = {
     ]
     publisher: identities.outputs.publisher
     appPassword: appPassword
+    withSlack: !empty(slackTeams)
+    slackSigningSecret: slackSigningSecret
+    slackBotToken: slackBotToken
   }
 }
 
@@ -197,6 +217,9 @@ module app 'modules/app.bicep' = {
     cosmosEndpoint: cosmos.outputs.endpoint
     pages: pages
     reviewers: reviewers
+    slackTeams: slackTeams
+    slackReviewChannel: slackReviewChannel
+    slackReviewers: slackReviewers
   }
 }
 

@@ -20,6 +20,8 @@ from tests.teams_limits import Rates, Streams, broken_by, stream_info
 
 Json = dict[str, Any]
 
+PASSING = frozenset({0, 412, 429, 502, 504})
+"""Failures that are over when the same call comes again: they end no stream. 0 is a connection that was dropped."""
 SERVICES: list[ConnectorService] = []
 """Those of the test that runs; conftest.py looks at them at its end."""
 
@@ -38,7 +40,7 @@ class Call:
 
     @property
     def is_message(self) -> bool:
-        return self.status < 300 and self.activity.get("type") == "message"
+        return 200 <= self.status < 300 and self.activity.get("type") == "message"
 
     @property
     def stream(self) -> Json:
@@ -64,6 +66,7 @@ class ConnectorService:
         self.shown: dict[str, Json] = {}
         self.hold = asyncio.Event()
         self.hold.set()
+        self.lag_s: Callable[[], float] = lambda: 0.0
         self._failures: list[_Failure] = []
         self._rates = Rates()
         self._streams = Streams()
@@ -83,7 +86,8 @@ class ConnectorService:
         body: str = "{}",
         when: Callable[[Json], bool] = lambda _: True,
     ) -> None:
-        """Let the next `times` calls whose activity `when` accepts be answered with this status."""
+        """Let the next `times` calls whose activity `when` accepts be answered with this status; 0 hangs up instead."""
+        self._failures = [failure for failure in self._failures if failure.times > 0]
         self._failures.append(_Failure(status, headers or {}, body, times, when))
 
     def recover(self) -> None:
@@ -129,7 +133,11 @@ class ConnectorService:
         async with self._changed:
             self.calls.append(call)
             self._changed.notify_all()
-        return web.Response(status=status, text=body, headers=headers, content_type="application/json")
+        if lag_s := self.lag_s():
+            await asyncio.sleep(lag_s)
+        if status == 0 and request.transport:
+            request.transport.abort()
+        return web.Response(status=status or 500, text=body, headers=headers, content_type="application/json")
 
     def _answer(
         self, method: str, conversation: str, message_id: str, activity: Json, at: float
@@ -137,7 +145,8 @@ class ConnectorService:
         for failure in self._failures:
             if failure.times > 0 and failure.when(activity):
                 failure.times -= 1
-                self._streams.end(stream_info(activity).get("streamId", ""))
+                if failure.status not in PASSING:
+                    self._streams.end(stream_info(activity).get("streamId", ""))
                 return failure.status, failure.body, failure.headers
         if method != "POST" and not self._is_known(conversation, message_id):
             self.broken.append(f"{method} of {message_id}, which was never in {conversation}")

@@ -116,6 +116,7 @@ class SlackService:
         self.streams = True
         self.hold = asyncio.Event()
         self.hold.set()
+        self.lag_s: Callable[[], float] = lambda: 0.0
         self._failures: list[Failure] = []
         self._ids = itertools.count(1)
         self._heard: dict[tuple[str, str], float] = {}
@@ -135,7 +136,8 @@ class SlackService:
         headers: dict[str, str] | None = None,
         times: int = 1,
     ) -> None:
-        """Let the next `times` calls of a method fail."""
+        """Let the next `times` calls of a method fail; with status 0 Slack hangs up instead."""
+        self._failures = [failure for failure in self._failures if failure.times > 0]
         self._failures.append(Failure(method, status, error, headers or {}, times))
 
     def of(self, *methods: str) -> list[Call]:
@@ -174,7 +176,11 @@ class SlackService:
         async with self._changed:
             self.calls.append(call)
             self._changed.notify_all()
-        return web.json_response(body, status=status, headers=headers)
+        if lag_s := self.lag_s():
+            await asyncio.sleep(lag_s)
+        if status == 0 and request.transport:
+            request.transport.abort()
+        return web.json_response(body, status=status or 500, headers=headers)
 
     async def _params(self, request: web.Request) -> Json:
         if request.content_type == "application/json":

@@ -62,6 +62,7 @@ class SlackWorld:
         self.answerer = ScriptedAnswerer()
         self.slack = SlackService()
         self.known = NothingKnown()
+        self.hashes: dict[str, str] = {}
         self.url = ""
         self._ids = itertools.count(1)
         self.parts: FeedbackParts
@@ -258,6 +259,7 @@ async def a_slack_world(
         around = replace(
             some_surroundings(lambda: world.bot.connector),
             known=world.known,
+            fresh=lambda verified: all(world.hashes.get(url, then) == then for url, then in verified.pages),
             terms=PrivacyTerms(public_url="https://bot.example"),
             later=AtOnce(),
         )

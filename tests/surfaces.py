@@ -11,6 +11,7 @@ import itertools
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,6 +22,10 @@ from bot.local_activities import REVIEWER as ROBIN_OF_THE_PAGE
 from bot.page_answerer import PageAnswerer, Verified
 from records import Answer, Question
 from tests.chat import Browser, Chat, a_browser, a_chat
+from tests.slack_api import Message, elements_in
+from tests.slack_world import ADA, CONFIG, SlackWorld, a_slack_world, pressable
+from tests.slack_world import BOB as BOB_OF_SLACK
+from tests.slack_world import ROBIN as ROBIN_OF_SLACK
 from tests.test_review_scenario import (
     BOB,
     BOBS_CHAT,
@@ -210,10 +215,101 @@ class LocalSurface:
         assert status == 200, answer
 
 
+class SlackSurface:
+    """Slack: personal chats of the asker and the colleague, a channel of the reviewers."""
+
+    def __init__(self, world: SlackWorld) -> None:
+        self.script = Script(lambda: world)
+        self.script.forms = Forms(form="reasons")  # a thumb of Slack has words only where it asks why
+        world.answerer = self.script  # type: ignore[assignment]
+        self.store, self.parts = world.store, world.parts
+        self._world = world
+        self._asked: dict[str, str] = {}
+        self._users = {ASKER: ADA, COLLEAGUE: BOB_OF_SLACK, REVIEWER: ROBIN_OF_SLACK}
+        self._channels = {ASKER: "D1", COLLEAGUE: "D2", REVIEWER: "C9"}
+
+    async def reviews(self) -> None:
+        mention = self._world.mention("reviewers here", channel="C9", user=ROBIN_OF_SLACK)
+        assert await self._world.event(mention) == 200
+        await self._world.settled()
+
+    async def ask(self, person: str, text: str) -> None:
+        message = self._world.dm(text, channel=self._channels[person], user=self._users[person])
+        self._asked[person] = f"slack:T1:{self._channels[person]}:{message['ts']}"
+        assert await self._world.event(message) == 200
+        await self._world.settled()
+
+    async def thumb(self, person: str, value: str, comment: str) -> None:
+        answer = self._answer(person)
+        side = "positive_button" if value == "like" else "negative_button"
+        element = pressable(answer, "thumb:")
+        await self._sent(self._world.press(answer, element, self._users[person], side=side))
+        reason = "clear" if value == "like" else "wrong"
+        await self._fill(person, {"reasons": [reason], "feedbackText": comment})
+
+    async def react(self, person: str, name: str, *, remove: bool) -> None:
+        answer = self._answer(person)
+        event: Json = {
+            "type": "reaction_removed" if remove else "reaction_added",
+            "user": self._users[person],
+            "reaction": name,
+            "item": {"type": "message", "channel": answer.channel, "ts": answer.ts},
+            "item_user": "UBOT",
+            "event_ts": self._world.ts(),
+        }
+        assert await self._world.event(event) == 200
+
+    async def press(self, person: str, action: str, inputs: Json) -> str:
+        message, element = self._button(person, action)
+        told = len(self._world.slack.whispers)
+        chosen = {"option": int(inputs["stars"]) - 1} if element["type"] == "static_select" else {}
+        await self._sent(self._world.press(message, element, self._users[person], **chosen))
+        if element["action_id"].startswith("open:"):
+            await self._fill(person, inputs)
+        elif chosen and inputs.get("comment"):  # which has a form of its own
+            await self.press(person, "rate.comment", {"comment": inputs["comment"]})
+        await self._world.courier()
+        return message.words + "".join(one["text"] for one in self._world.slack.whispers[told:])
+
+    async def sees(self, person: str, text: str) -> None:
+        for _ in range(20):
+            await self._world.courier()
+            if any(text in shown.words for shown in self._world.slack.messages(self._channels[person])):
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"{person} did not see {text!r}")
+
+    def _answer(self, person: str) -> Message:
+        return self._world.slack.shown[self._channels[person], self.store.delivered[self._asked[person]]]
+
+    def _button(self, person: str, action: str) -> tuple[Message, Json]:
+        for message in reversed(self._world.slack.messages(self._channels[person])):
+            for element in elements_in(message.blocks):
+                if element["action_id"].partition(":")[2] == action:
+                    return message, element
+        raise AssertionError(f"{person} has no button that does {action}")
+
+    async def _sent(self, payload: Json) -> None:
+        status, said = await self._world.interact(payload)
+        assert (status, said) == (200, "")
+        await self._world.settled()
+
+    async def _fill(self, person: str, values: Json) -> None:
+        """Fill in the form that has just been opened, and send it."""
+        view = self._world.slack.views.pop()
+        await self._sent(self._world.submission(view, values, self._users[person]))
+
+
 @asynccontextmanager
 async def on_teams(_: Path) -> AsyncGenerator[Surface]:
     async with a_world() as world:
         yield TeamsSurface(world)
+
+
+@asynccontextmanager
+async def on_slack(_: Path) -> AsyncGenerator[Surface]:
+    async with a_slack_world(replace(CONFIG, review_channel="")) as world:
+        yield SlackSurface(world)
 
 
 @asynccontextmanager
@@ -233,5 +329,6 @@ async def on_the_page(folder: Path) -> AsyncGenerator[Surface]:
 
 SURFACES: dict[str, Callable[[Path], AbstractAsyncContextManager[Surface]]] = {
     "Microsoft Teams": on_teams,
+    "Slack": on_slack,
     "Chat page": on_the_page,
 }

@@ -175,7 +175,7 @@ def test_no_secret_is_told() -> None:
         for name in file.params:
             if re.search(r"password|secrets$|Key$", name, re.IGNORECASE):
                 assert name in file.secure, (file.path.name, name)
-    assert MAIN.secure == {"appPassword", "slackSecrets"}
+    assert MAIN.secure == {"appPassword", "slackBotToken", "slackSecrets", "slackSigningSecret"}
     given = json.loads((INFRA / "main.parameters.json").read_text("utf-8"))["parameters"]
     assert set(given) <= set(MAIN.params)
     assert {name for name, needed in MAIN.params.items() if needed} <= set(given)
@@ -245,6 +245,19 @@ def test_containers_get_settings_that_exist_with_values_that_are_valid(stem: str
     for name, what in given.items():
         is_reference = re.search(rf"name: '{name}', secretRef", FILES[stem].path.read_text("utf-8"))
         assert (name.removeprefix("ASKPAGE_").lower() in secrets) == bool(is_reference), (name, what)
+
+
+def test_slack_has_its_secrets_from_the_vault_where_it_is_set_up() -> None:
+    text = FILES["app"].path.read_text("utf-8")
+    given = environment_of(text)
+    for setting in ("slack_signing_secret", "slack_bot_token"):
+        secret = setting.replace("_", "-")
+        assert given[f"ASKPAGE_{setting.upper()}"] == f"'{secret}'"
+        assert f"keyVaultUrl: '${{vaultUri}}secrets/{secret}'" in text
+        kept = [one.body for one in FILES["vault"].resources if one.body.get("name") == secret]
+        assert [one["properties"]["contentType"] for one in kept] == [f"setting {setting}"]
+    for group in ("slackSecrets", "slackSettings"):
+        assert f"var {group} = empty(slackTeams) ? [] : [" in text
 
 
 def test_the_bot_and_the_jobs_work_on_the_same() -> None:

@@ -360,6 +360,15 @@ SCENARIOS = (
     ),
 )
 
+WHY_FIRST = "with words where the setting `feedback_form` is `reasons`: Slack’s own thumbs take none"
+BY_DESIGN = {
+    ("thumb up", "Slack"): WHY_FIRST,
+    ("thumb down", "Slack"): WHY_FIRST,
+    ("stars", "Slack"): "chosen in a list; the comment has a form of its own; thanks to the one who rated",
+    ("comment", "Slack"): "in a form; thanks to the one who wrote it",
+}
+"""What a channel does its own way."""
+
 
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
@@ -375,6 +384,10 @@ def test_the_docs_list_every_scenario_and_surface() -> None:
     assert TABLE.read_text("utf-8") == table(), "python -m tests.test_scenarios writes it anew"
 
 
+def test_what_a_channel_does_its_own_way_is_said_of_a_scenario_that_there_is() -> None:
+    assert set(BY_DESIGN) <= {(one.name, surface) for one in SCENARIOS for surface in SURFACES}
+
+
 def table() -> str:
     """Return the page of the docs: a row a scenario, a column a surface."""
     lines = [
@@ -387,8 +400,10 @@ def table() -> str:
         f"| scenario | what happens | {' | '.join(SURFACES)} |",
         f"|---|---|{'---|' * len(SURFACES)}",
     ]
-    ticks = " | ".join("✓" for _ in SURFACES)
-    lines += [f"| {one.name} | {one.sentence} | {ticks} |" for one in SCENARIOS]
+    for one in SCENARIOS:
+        notes = [BY_DESIGN.get((one.name, surface), "") for surface in SURFACES]
+        ticks = " | ".join(f"✓ {note}".rstrip() for note in notes)
+        lines.append(f"| {one.name} | {one.sentence} | {ticks} |")
     return "\n".join(lines) + "\n"
 
 

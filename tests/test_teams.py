@@ -204,6 +204,29 @@ async def test_a_stream_that_cannot_be_finished_becomes_a_plain_message(world: W
     assert not message.stream
 
 
+@pytest.mark.parametrize("status", [0, 504])
+async def test_a_stream_whose_channel_hung_up_is_still_ended_as_one_message(
+    world: World, status: int
+) -> None:
+    times = 1 if status == 0 else 4
+    headers = {"Retry-After": "0"}
+    world.answerer = ScriptedAnswerer(["You", "You get"])
+    world.answerer.step = asyncio.Semaphore(1)
+    world.answerer.go.clear()
+    await world.ask("How much leave?")
+    await world.connector.until(lambda s: [call for call in s.calls if call.stream and call.status < 300])
+    world.connector.fail(status, times=times, headers=headers, when=lambda a: a["type"] == "typing")
+    world.answerer.step.release()
+    failed = [status] * times
+    await world.connector.until(
+        lambda s: [call.status for call in s.calls if call.status == status] == failed
+    )
+    world.answerer.go.set()
+    (message,) = await world.connector.messages()
+    assert message.stream["streamType"] == "final"
+    assert len(world.connector.shown) == 1
+
+
 async def test_a_stream_that_lasts_too_long_ends_with_a_plain_message(world: World) -> None:
     world.front._style = replace(world.front._style, pace=StreamPace(0.0, limit_s=0.0))
     world.answerer = ScriptedAnswerer(["You get"])

@@ -17,6 +17,11 @@ param cosmosEndpoint string
 param pages string
 param reviewers string
 
+@description('Settings of Slack; without workspaces there is no Slack.')
+param slackTeams string
+param slackReviewChannel string
+param slackReviewers string
+
 @description('Bots that answer together. One keeps everything that waits in one place; see docs/azure.md before more.')
 param replicas int = 1
 
@@ -27,6 +32,17 @@ var passwordSecret = appType == 'UserAssignedMSI' ? [] : [
 ]
 var passwordSetting = appType == 'UserAssignedMSI' ? [] : [
   { name: 'ASKPAGE_APP_PASSWORD', secretRef: 'app-password' }
+]
+var slackSecrets = empty(slackTeams) ? [] : [
+  { name: 'slack-signing-secret', keyVaultUrl: '${vaultUri}secrets/slack-signing-secret', identity: identity.id }
+  { name: 'slack-bot-token', keyVaultUrl: '${vaultUri}secrets/slack-bot-token', identity: identity.id }
+]
+var slackSettings = empty(slackTeams) ? [] : [
+  { name: 'ASKPAGE_SLACK_SIGNING_SECRET', secretRef: 'slack-signing-secret' }
+  { name: 'ASKPAGE_SLACK_BOT_TOKEN', secretRef: 'slack-bot-token' }
+  { name: 'ASKPAGE_SLACK_TEAMS', value: slackTeams }
+  { name: 'ASKPAGE_SLACK_REVIEW_CHANNEL', value: slackReviewChannel }
+  { name: 'ASKPAGE_SLACK_REVIEWERS', value: slackReviewers }
 ]
 
 resource app 'Microsoft.App/containerApps@2025-01-01' = {
@@ -42,7 +58,7 @@ resource app 'Microsoft.App/containerApps@2025-01-01' = {
       maxInactiveRevisions: 5
       ingress: { external: true, targetPort: 3978, transport: 'auto', allowInsecure: false }
       registries: [{ server: registryServer, identity: identity.id }]
-      secrets: concat(passwordSecret, [
+      secrets: concat(passwordSecret, slackSecrets, [
         { name: 'pseudonym-key', keyVaultUrl: '${vaultUri}secrets/pseudonym-key', identity: identity.id }
         { name: 'insights-connection', keyVaultUrl: '${vaultUri}secrets/insights-connection', identity: identity.id }
       ])
@@ -78,7 +94,7 @@ resource app 'Microsoft.App/containerApps@2025-01-01' = {
             { type: 'Liveness', httpGet: { path: '/healthz', port: 3978 }, periodSeconds: 20, failureThreshold: 3 }
             { type: 'Readiness', httpGet: { path: '/readyz', port: 3978 }, periodSeconds: 10, failureThreshold: 3 }
           ]
-          env: concat(passwordSetting, [
+          env: concat(passwordSetting, slackSettings, [
             { name: 'ASKPAGE_DATA_DIR', value: '/data' }
             { name: 'ASKPAGE_HOST', value: '0.0.0.0' }
             { name: 'ASKPAGE_PORT', value: '3978' }

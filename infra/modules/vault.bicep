@@ -13,6 +13,13 @@ param publisher object
 
 @secure()
 param appPassword string
+param withSlack bool
+
+@secure()
+param slackSigningSecret string
+
+@secure()
+param slackBotToken string
 
 var secretsUser = '4633458b-17de-408a-b874-0445c86b69e6' // Key Vault Secrets User
 var secretsOfficer = 'b86a8fe4-44ce-4948-aee5-eccb2c155cd7' // Key Vault Secrets Officer
@@ -39,6 +46,18 @@ resource password 'Microsoft.KeyVault/vaults/secrets@2024-11-01' = {
   parent: vault
   name: 'app-password'
   properties: { value: empty(appPassword) ? 'none' : appPassword, contentType: 'setting app_password' }
+}
+
+resource signing 'Microsoft.KeyVault/vaults/secrets@2024-11-01' = if (withSlack) {
+  parent: vault
+  name: 'slack-signing-secret'
+  properties: { value: slackSigningSecret, contentType: 'setting slack_signing_secret' }
+}
+
+resource botToken 'Microsoft.KeyVault/vaults/secrets@2024-11-01' = if (withSlack) {
+  parent: vault
+  name: 'slack-bot-token'
+  properties: { value: slackBotToken, contentType: 'setting slack_bot_token' }
 }
 
 resource connection 'Microsoft.KeyVault/vaults/secrets@2024-11-01' = {
