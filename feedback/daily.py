@@ -11,12 +11,14 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from feedback.desk import WAITING, Desk
 from feedback.documents import Document, Documents, Wanted
 from feedback.examples import site_of
 from feedback.figures import IDLE, Known, Sums, add_answer, add_turn, is_ignored
+from feedback.paging import PAGE, every, every_answer
 from feedback.plain import feedback_from
 from feedback.rows import Rows
 from feedback.spread import Spread
@@ -25,7 +27,6 @@ from records import Answer, Feedback
 
 KIND = "daily"
 _PLACE = "rolled_up"
-PAGE = 200
 MOST_SITES = 100
 """So many sites of one day have figures of their own; pasted links may name any number of them."""
 OTHER_SITES = "other"
@@ -134,27 +135,20 @@ async def _every_word(store: Records, answer_id: str) -> list[Feedback]:
 
 async def answers_between(store: FeedbackStore, begin: datetime, end: datetime) -> AsyncIterator[Answer]:
     """Yield the answers that were written in a span of time, oldest first."""
-    after = (moment(begin), "")
-    while page := await store.answers_after(after, PAGE):
-        for answer in page:
-            if answer.answered_at >= end:
-                return
-            yield answer
-        after = (moment(page[-1].answered_at), page[-1].id)
+    async for answer in every_answer(store, (moment(begin), "")):
+        if answer.answered_at >= end:
+            return
+        yield answer
 
 
 async def backlog(desk: Desk, now: datetime) -> Backlog:
     """Look at the reviews that wait now."""
     ages, oldest_s = Spread(), 0.0
-    after = ("", "")
-    while True:
-        page, after = await desk.reviews(WAITING, PAGE, after)
-        for review in page:
-            age_s = max(0.0, (now - review.opened_at).total_seconds())
-            ages.add(age_s)
-            oldest_s = max(oldest_s, age_s)
-        if len(page) < PAGE:
-            return Backlog(ages.count, oldest_s, ages.percentile(0.5) or 0.0, moment(now))
+    async for review in every(partial(desk.reviews, WAITING)):
+        age_s = max(0.0, (now - review.opened_at).total_seconds())
+        ages.add(age_s)
+        oldest_s = max(oldest_s, age_s)
+    return Backlog(ages.count, oldest_s, ages.percentile(0.5) or 0.0, moment(now))
 
 
 # The documents

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from feedback.desk import SETTLED, WAITING, Desk
 from feedback.figures import Share, Weighted, is_right
-from feedback.store import FeedbackStore, moment
-from records import Answer, FeedbackKind, Review
-
-PAGE = 200
+from feedback.paging import every, every_answer
+from feedback.store import FeedbackStore
+from records import FeedbackKind, Review
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def cohens_kappa(pairs: Sequence[tuple[str, str]]) -> float | None:
 async def _forms(store: FeedbackStore) -> dict[str, FormRate]:
     asked: Counter[str] = Counter()
     said: Counter[str] = Counter()
-    async for answer in _answers(store):
+    async for answer in every_answer(store):
         form = answer.form or "unknown"
         words = await store.feedback_on(answer.id)
         asked[form] += 1
@@ -115,28 +115,8 @@ async def _forms(store: FeedbackStore) -> dict[str, FormRate]:
     return {form: FormRate(asked[form], said[form]) for form in sorted(asked)}
 
 
-async def _answers(store: FeedbackStore) -> AsyncIterator[Answer]:
-    after = ("", "")
-    while page := await store.answers_after(after, PAGE):
-        for answer in page:
-            yield answer
-        after = (moment(page[-1].answered_at), page[-1].id)
-
-
 async def _reviews(desk: Desk) -> AsyncIterator[Review]:
     """Yield every review in its present round, then the earlier rounds."""
-    for state in (WAITING, SETTLED):
-        after = ("", "")
-        while True:
-            page, after = await desk.reviews(state, PAGE, after)
-            for review in page:
-                yield review
-            if len(page) < PAGE:
-                break
-    after = ("", "")
-    while True:
-        page, after = await desk.past_reviews(PAGE, after)
-        for review in page:
+    for listed in (partial(desk.reviews, WAITING), partial(desk.reviews, SETTLED), desk.past_reviews):
+        async for review in every(listed):
             yield review
-        if len(page) < PAGE:
-            return

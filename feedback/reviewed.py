@@ -24,12 +24,12 @@ from feedback.examples import (
     long_words,
     site_of,
 )
+from feedback.paging import PAGE, every
 from feedback.selection import Trusted
 from feedback.store import FeedbackStore, moment
 from feedback.trust import compare_raters, compare_reviewers
 from records import Answer, Review
 
-PAGE = 200
 _AT_ONCE = 16
 """Reviews whose answers are fetched together: a store far away answers them in one go."""
 SAMPLED = 2_000
@@ -136,12 +136,9 @@ async def _pages(desk: Desk, state: str) -> AsyncIterator[Sequence[Review]]:
 async def _stale_pages(desk: Desk) -> set[tuple[str, str]]:
     """Return (address without fragment, hash) of the pages that verified answers went stale on."""
     pages: set[tuple[str, str]] = set()
-    after = ("", "")
-    while True:
-        found, after = await desk.stale(PAGE, after)
-        pages.update(page for one in found for page in one.pages)
-        if len(found) < PAGE:
-            return pages
+    async for one in every(desk.stale):
+        pages.update(one.pages)
+    return pages
 
 
 async def gather_asked(store: FeedbackStore, rules: ExampleRules, tell: Tell = silence) -> Asked:

@@ -25,6 +25,7 @@ import telemetry
 from feedback import daily, told
 from feedback.desk import SETTLED, Desk
 from feedback.documents import Document, Documents
+from feedback.paging import Listed, every, every_answer
 from feedback.plain import feedback_from
 from feedback.rows import Row, every_row
 from feedback.store import moment
@@ -146,14 +147,13 @@ class Sources:
 
     async def _answers(self, place: Place) -> AsyncIterator[_Found]:
         begin, id_ = place.after or (place.since, "")
-        while page := await self._store.answers_after((begin, id_), daily.PAGE):
-            for answer in page:
-                begin, id_ = moment(answer.answered_at), answer.id
-                if begin >= place.until:
-                    return
-                record = telemetry.hashed(answer.id)
-                lines = partial(_line_of_answer, answer, record)
-                yield _Found("answer_sent", record, (begin, id_), begin, lines)
+        async for answer in every_answer(self._store, (begin, id_)):
+            written_at = moment(answer.answered_at)
+            if written_at >= place.until:
+                return
+            record = telemetry.hashed(answer.id)
+            lines = partial(_line_of_answer, answer, record)
+            yield _Found("answer_sent", record, (written_at, answer.id), written_at, lines)
 
     async def _words(self, place: Place) -> AsyncIterator[_Found]:
         """Words have no order in time: all are looked at, as for the days' figures."""
@@ -177,23 +177,17 @@ class Sources:
             yield found
 
     async def _settled(
-        self, place: Place, listed: _Listed, id_of: Callable[[Review], str]
+        self, place: Place, listed: Listed[Review], id_of: Callable[[Review], str]
     ) -> AsyncIterator[_Found]:
         """Read settled reviews; one that has begun again since is among the past ones, under the same record."""
         begin, id_ = place.after or (place.since, "")
-        after = (begin, id_)
-        while True:
-            page, end = await listed(daily.PAGE, after)
-            for review in page:
-                settled_at = moment(review.settled_at or review.opened_at)
-                if settled_at >= place.until:
-                    return
-                record = telemetry.hashed(f"review {review.answer_id} {review.round}")
-                lines = partial(self._line_of_review, review, record)
-                yield _Found("review_ruled", record, (settled_at, id_of(review)), settled_at, lines)
-            if len(page) < daily.PAGE:
+        async for review in every(listed, (begin, id_)):
+            settled_at = moment(review.settled_at or review.opened_at)
+            if settled_at >= place.until:
                 return
-            after = end
+            record = telemetry.hashed(f"review {review.answer_id} {review.round}")
+            lines = partial(self._line_of_review, review, record)
+            yield _Found("review_ruled", record, (settled_at, id_of(review)), settled_at, lines)
 
     async def _days(self, place: Place) -> AsyncIterator[_Found]:
         """Read the days that are over and have been summed up since they were told."""
@@ -226,9 +220,6 @@ class Sources:
             return []
         at = moment(review.settled_at)
         return [_line("review_ruled", at, record, at, told.review_ruled(answer, review))]
-
-
-_Listed = Callable[[int, tuple[str, str]], Awaitable[tuple[Sequence[Review], tuple[str, str]]]]
 
 
 async def _told(found: _Found) -> Sequence[Told]:

@@ -18,6 +18,7 @@ from functools import partial
 from feedback import daily, worst
 from feedback.desk import SETTLED, Desk
 from feedback.documents import Documents
+from feedback.paging import every
 from feedback.rows import every_row
 from feedback.store import moment
 from feedback.worst import Worst
@@ -75,10 +76,5 @@ async def _judged(store: Store, desk: Desk, since: str) -> AsyncIterator[str]:
         if row.fields["changed_at"] >= since:
             yield row.fields["answer_id"]
     for listed in (partial(desk.reviews, SETTLED), desk.past_reviews):  # a settled one may have begun again
-        after = (since, "")
-        while True:
-            page, after = await listed(daily.PAGE, after)
-            for review in page:
-                yield review.answer_id
-            if len(page) < daily.PAGE:
-                break
+        async for review in every(listed, (since, "")):
+            yield review.answer_id

@@ -19,6 +19,7 @@ from datetime import datetime, timedelta
 from feedback import daily
 from feedback.desk import Desk
 from feedback.documents import Document, Documents
+from feedback.paging import every
 from feedback.store import FeedbackStore, moment
 from jobs.table import Result, Store
 from records import Answer
@@ -67,19 +68,10 @@ async def _with_marks(
     store: FeedbackStore, desk: Desk, begin: datetime, end: datetime
 ) -> AsyncIterator[tuple[Answer, bool]]:
     """Yield the answers of a span of time, and whether each is marked: two lists in the same order, side by side."""
-    marks = _marks(desk, (moment(begin), ""))
+    marks = every(desk.considered, (moment(begin), ""))
     mark = await anext(marks, None)
     async for answer in daily.answers_between(store, begin, end):
         here = (moment(answer.answered_at), answer.id)
         while mark is not None and mark < here:
             mark = await anext(marks, None)
         yield answer, mark == here
-
-
-async def _marks(desk: Desk, after: tuple[str, str]) -> AsyncIterator[tuple[str, str]]:
-    while True:
-        page, after = await desk.considered(daily.PAGE, after)
-        for mark in page:
-            yield mark
-        if len(page) < daily.PAGE:
-            return

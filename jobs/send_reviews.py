@@ -10,12 +10,12 @@ end of its conversation again. So many a run, that a long queue does not flood a
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
-from feedback.daily import PAGE
 from feedback.desk import WAITING, Desk
+from feedback.paging import every
 from jobs.table import Result
 from records import Review
 
@@ -37,7 +37,7 @@ async def send_reviews(desk: Desk, send: Send, now: datetime) -> Result:
     """Send them; return how many reviews wait, were sent, and are left to the bots. Raises StoreError."""
     places = [place.id for place in await desk.places()]
     waiting = sent = left = 0
-    async for review in _waiting(desk):
+    async for review in every(partial(desk.reviews, WAITING)):
         waiting += 1
         ran_out = review.claimed_until is not None and review.claimed_until <= now
         if sent + left >= MOST or not places:
@@ -55,13 +55,3 @@ async def send_reviews(desk: Desk, send: Send, now: datetime) -> Result:
 async def _is_missing(desk: Desk, review: Review, places: list[str]) -> bool:
     shown = {one.place for one in await desk.shown(review.answer_id)}
     return any(f"{place}#{review.round}" not in shown for place in places)
-
-
-async def _waiting(desk: Desk) -> AsyncIterator[Review]:
-    after = ("", "")
-    while True:
-        page, after = await desk.reviews(WAITING, PAGE, after)
-        for review in page:
-            yield review
-        if len(page) < PAGE:
-            return
