@@ -37,6 +37,7 @@ from yarl import URL
 
 import telemetry
 from bot.activities import MalformedError, as_dict
+from bot.bodies import read_body
 from bot.connector import BotConnector
 from bot.loopback import PROXIED, names_loopback
 from bot.own_token import BotFrameworkConfig, OwnToken
@@ -230,13 +231,9 @@ class _TooLargeError(Exception):
 
 
 async def _read_object(request: web.Request) -> dict[str, Any]:
-    if (request.content_length or 0) > MAX_BODY_BYTES:
+    body = await read_body(request, MAX_BODY_BYTES)
+    if body is None:
         raise _TooLargeError
-    body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise _TooLargeError
     try:
         activity = json.loads(body)
     except (ValueError, RecursionError) as error:

@@ -26,6 +26,7 @@ from bot.delivery import ChannelError, Connector
 from bot.dialogs.ask import Undeliverable
 from bot.dialogs.review import Reviewing
 from bot.seals import REVIEW, Seals
+from bot.steps import take_all
 from feedback.desk import ASKER, Desk, Notice, Place, Shown
 from feedback.store import FeedbackStore, StoreError, moment
 from records import Answer, Feedback, Review, Ruling, VerifiedAnswer
@@ -213,22 +214,18 @@ class Courier:
             return True
         words = await self._store.feedback_on(answer.id)
         shown = {one.place for one in await self._desk.shown(answer.id)}
-        reached, failed = True, None
+        reached = True
+        steps: list[Callable[[], Awaitable[None]]] = []
         for place in await self._desk.places():
             reference, name = Reference.load(place.reference), f"{place.id}#{review.round}"
             if reference is None or self._ways.connector(reference.conversation) is None:
                 reached = False
-                continue
-            try:
-                if name not in shown:
-                    blank = Shown(answer.id, name, place.reference, "", "")
-                    await self._show_card(blank, review, answer, words)
-                elif anew:
-                    await self.show_anew(review, place)
-            except OSError as error:  # another place may take it
-                failed = error
-        if failed is not None:
-            raise failed
+            elif name not in shown:
+                blank = Shown(answer.id, name, place.reference, "", "")
+                steps.append(partial(self._show_card, blank, review, answer, words))
+            elif anew:
+                steps.append(partial(self.show_anew, review, place))
+        await take_all(steps)
         return reached
 
     async def _do_errand(self, name: str) -> None:
@@ -253,14 +250,7 @@ class Courier:
         steps.append(partial(self._show_asker, shown.get(ASKER), review, answer, words))
         if review.settled_at is not None:
             steps.append(partial(self._tell, review, answer, words))
-        failed: OSError | None = None
-        for step in steps:  # none of them waits for another one to succeed
-            try:
-                await step()
-            except OSError as error:
-                failed = error
-        if failed is not None:
-            raise failed
+        await take_all(steps)
 
     async def _wanted(self, review: Review, shown: Mapping[str, Shown]) -> list[Shown]:
         """Return the cards of this round: those on screen, and blanks for where one is missing."""

@@ -20,6 +20,8 @@ from typing import Any, cast
 
 from aiohttp import web
 
+from bot.bodies import read_body
+
 TOKEN_HEADER = "X-Askpage-Token"  # noqa: S105 - the name of a header
 BODY_LIMIT = 64 * 1024
 """Longest request body, bytes: a question is at most some pages long."""
@@ -147,14 +149,9 @@ def is_own_host(host: str, port: int) -> bool:
 
 async def read_object(request: web.Request) -> dict[str, Any]:
     """Read the body as a JSON object; a longer one than BODY_LIMIT or another thing is refused with a sentence."""
-    length = request.content_length
-    if length is not None and length > BODY_LIMIT:
+    raw = await read_body(request, BODY_LIMIT)
+    if raw is None:
         raise RefusedError(413, f"That is too long: at most {BODY_LIMIT // 1024} KB fit.", "too_long")
-    raw = bytearray()
-    async for chunk in request.content.iter_any():
-        raw += chunk
-        if len(raw) > BODY_LIMIT:
-            raise RefusedError(413, f"That is too long: at most {BODY_LIMIT // 1024} KB fit.", "too_long")
     try:
         body = json.loads(raw)
     except (ValueError, RecursionError):

@@ -8,7 +8,7 @@ card is sent before it is kept that it was: who is killed in between sends it ag
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -21,6 +21,7 @@ from bot.delivery import Connector
 from bot.dialogs.ask import Undeliverable
 from bot.dialogs.models import ERRAND, Deciding
 from bot.seals import MODEL, Seals
+from bot.steps import take_all
 from feedback import comparisons
 from feedback.desk import Desk, Place, Shown
 from feedback.model_board import POSTED, UNPOSTED
@@ -97,7 +98,7 @@ class ModelCourier:
         if not view.decisions and view.status in {Status.CANDIDATE, Status.CANARY}:
             for place in await self._desk.places():
                 shown.setdefault(place.id, Shown(name, place.id, place.reference, "", ""))
-        await _each([partial(self._show, one, candidate) for one in shown.values()])
+        await take_all([partial(self._show, one, candidate) for one in shown.values()])
 
     async def show_anew(self, candidate: str, place: Place) -> None:
         """Show a comparison as a new card in a place; one that is there already is taken back."""
@@ -133,7 +134,7 @@ class ModelCourier:
         if notice is not None:
             blanks = [Shown(name, place.id, place.reference, "", "") for place in await self._desk.places()]
             card = notice_of(notice)
-            await _each([partial(self._tell, one, card) for one in blanks if one.place not in told])
+            await take_all([partial(self._tell, one, card) for one in blanks if one.place not in told])
 
     async def _tell(self, blank: Shown, card: dict[str, Any]) -> None:
         reference = Reference.load(blank.reference)
@@ -159,15 +160,3 @@ class ModelCourier:
                 await self._desk.remove_place(shown.place)
             await self._desk.remove_shown(shown)
             return None
-
-
-async def _each(steps: Sequence[Callable[[], Awaitable[None]]]) -> None:
-    """Take all steps: none of them waits for another one to succeed. Raises the last OSError."""
-    failed: OSError | None = None
-    for step in steps:
-        try:
-            await step()
-        except OSError as error:
-            failed = error
-    if failed is not None:
-        raise failed

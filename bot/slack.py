@@ -31,6 +31,7 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
 from bot.activities import Json, MalformedError, as_dict, as_dicts, as_text
+from bot.bodies import read_body
 from bot.dialogs.ask import Undeliverable
 from bot.invokes import InvokeReply
 from bot.review_desk import ReviewDesk
@@ -123,7 +124,7 @@ class SlackInbox:
 
     async def take(self, request: web.Request) -> web.Response:
         """Answer one request of Slack's."""
-        body = await _body(request)
+        body = await read_body(request, MAX_BODY_BYTES)
         if body is None:
             return web.Response(status=413)
         try:
@@ -315,18 +316,6 @@ class SlackInbox:
                 log.warning("what came from Slack could not be kept: %s", error)
             else:
                 log.error("what came from Slack failed", exc_info=error)
-
-
-async def _body(request: web.Request) -> bytes | None:
-    """Return the bytes of a request; None where they are more than Slack ever sends."""
-    if (request.content_length or 0) > MAX_BODY_BYTES:
-        return None
-    body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            return None
-    return bytes(body)
 
 
 def _payload(text: str, content_type: str) -> Json | None:
