@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
 
-import telemetry
 from bot.feedback_parts import rules_of
 from bot.keys import keys_of
+from bot.parts import open_shelf
+from bot.surroundings import name_in_telemetry
 from exporters import CannotExport
 from exporters.data_explorer import DataExplorer, Target
 from feedback.outgoing import Outgoing
 from jobs.send_to_data_explorer import send_to_data_explorer
 from jobs.table import JobFailed, Result, Store
-from pages.added import added_sources
+from pages.indexing import IndexUnavailable
 from settings import Settings
 
 
@@ -25,7 +25,11 @@ async def send(settings: Settings, store: Store) -> Result:
         settings.data_explorer_database,
         settings.data_explorer_timeout_s,
     )
-    telemetry.use_key(keys_of(settings).now, _sites(settings))  # the same names as in the bot's events
+    try:
+        async with open_shelf(settings) as shelf:
+            name_in_telemetry(keys_of(settings), shelf)
+    except IndexUnavailable as error:
+        raise JobFailed(str(error)) from error
     to = hashlib.sha256(f"{target.uri.lower()} {target.database}".encode()).hexdigest()[:16]
     outgoing = Outgoing(settings.data_dir / "data_explorer" / to, settings.data_explorer_spool_mb * 1_000_000)
     try:
@@ -34,9 +38,3 @@ async def send(settings: Settings, store: Store) -> Result:
         raise JobFailed(str(error)) from error
     directions = rules_of(settings)[0].reactions
     return await send_to_data_explorer(store, explorer, outgoing, directions, to, datetime.now(UTC))
-
-
-def _sites(settings: Settings) -> set[str]:
-    """Return the hosts of the sources: all others are "other"."""
-    sources = [*settings.pages, *added_sources(settings.index_dir)]
-    return {urlsplit(source).hostname or "" for source in sources} - {""}

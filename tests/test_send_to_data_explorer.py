@@ -18,7 +18,9 @@ from typing import Any, cast
 
 import pytest
 
+import cli_explorer
 import telemetry
+from bot.parts import open_shelf
 from cli_jobs import JOBS, run_job
 from exporters.data_explorer import DataExplorer, Target
 from feedback.cosmos import CosmosStore
@@ -29,7 +31,19 @@ from feedback.tellings import AGAIN
 from jobs.roll_up_metrics import roll_up
 from jobs.send_to_data_explorer import KIND, send_to_data_explorer
 from jobs.table import JobFailed, Store
-from records import Answer, Channel, Feedback, FeedbackKind, Question, Review, ReviewReason, Ruling, Verdict
+from records import (
+    Answer,
+    Channel,
+    Feedback,
+    FeedbackKind,
+    Page,
+    Question,
+    Review,
+    ReviewReason,
+    Ruling,
+    Section,
+    Verdict,
+)
 from settings import Settings
 from tests.cosmos import a_cosmos
 from tests.kusto_cluster import Cluster, Fault, Storage, azurite
@@ -160,6 +174,21 @@ async def test_answers_words_rulings_and_days_arrive_once_in_the_names_of_teleme
     assert (await send())["sent"] == 0, "all is sent"
     assert len(heard.last) == len(heard.taken) == 7
     assert send.waiting == []
+
+
+@pytest.mark.model
+async def test_sites_have_the_names_of_the_bots_own_events(
+    cluster: tuple[Cluster, str], store: SqliteStore, tmp_path: Path
+) -> None:
+    """A folder that is read in the place of its site names the site, too."""
+    heard, url = cluster
+    settings = Settings(data_dir=tmp_path, pages=["docs=https://example.com"], data_explorer_uri=url)
+    page = Page("https://example.com/leave", "Leave", (Section("", "", "Sixteen weeks."),), "h1", MONDAY)
+    async with open_shelf(settings) as shelf:
+        await shelf.index.add(page, source="docs=https://example.com")
+    await some_answers(store, 1)
+    assert (await cli_explorer.send(settings, store))["sent"] == 1
+    assert heard.taken[0]["customDimensions"]["site"] == "example.com"
 
 
 async def test_what_arrives_is_what_the_tables_and_queries_take(
