@@ -68,7 +68,7 @@ def _know_every_kind(settings: Settings, store: SpooledStore, parts: FeedbackPar
 
 
 class _Silent:
-    """An answerer that nobody asks."""
+    """An answerer that nobody asks: what nobody speaks to has nothing to answer."""
 
     def stream(self, question: Question, history: Sequence[Answer]) -> AsyncGenerator[str | Answer]:
-        raise NotImplementedError
+        raise RuntimeError("a process without a front door was asked something")

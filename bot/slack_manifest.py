@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from yarl import URL
-
+from bot.links import is_https
 from bot.slack_scopes import EVENTS, METHODS, SCOPES, scopes_of
 
 EVENTS_PATH, REDIRECT_PATH = "/slack/events", "/slack/oauth_redirect"
@@ -99,7 +98,7 @@ def _wrong_addresses(made: Mapping[str, Any]) -> Iterator[str]:
     presses = _part(made, "settings", "interactivity").get("request_url")
     redirects = _part(made, "oauth_config").get("redirect_urls", [])
     for address in (events, presses, *redirects):
-        if not _reachable(str(address or "")):
+        if not is_https(str(address or "")):
             yield "Slack reaches the bot over HTTPS only: set public_url to its https address."
     if (events and not str(events).endswith(EVENTS_PATH)) or presses != events:
         yield f"Events and interactivity both go to {EVENTS_PATH}."
@@ -127,14 +126,6 @@ def _wrong_events(made: Mapping[str, Any]) -> Iterator[str]:
         yield f"The scope {scope} is missing: {SCOPES[scope]}."
     for scope in sorted(granted - set(scopes_of(groups=True))):
         yield f"The scope {scope} is of no use to the bot: leave it out."
-
-
-def _reachable(address: str) -> bool:
-    try:
-        url = URL(address)
-    except ValueError:
-        return False
-    return url.scheme == "https" and bool(url.host)
 
 
 def _part(made: Mapping[str, Any], *names: str) -> Mapping[str, Any]:

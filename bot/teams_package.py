@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bot.icons import GREEN, colour_icon, outline_icon
+from bot.links import is_https
 
 Json = dict[str, Any]
 
@@ -138,15 +139,7 @@ def _check(wanted: Package) -> None:
         ("privacy_url", wanted.privacy_url),
         ("terms_url", wanted.terms_url),
     ):
-        if url and not _is_https(url):
+        if url and not is_https(url):
             raise CannotPackage(f"Teams opens https addresses only: ASKPAGE_{name.upper()} is “{url}”.")
     if not _VERSION.fullmatch(wanted.version):
         raise CannotPackage(f"“{wanted.version}” is no version: it has the form 1.2.3.")
-
-
-def _is_https(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return parts.scheme == "https" and bool(parts.hostname)

@@ -104,6 +104,18 @@ class Surface(Protocol):
         ...
 
 
+def a_thumb(value: str, comment: str) -> Json:
+    """Return what a Bot Framework channel says of a thumb with its form."""
+    form = json.dumps({"reasons": ["wrong"], "feedbackText": comment})
+    action = {"actionName": "feedback", "actionValue": {"reaction": value, "feedback": form}}
+    return {"name": "message/submitAction", "value": action}
+
+
+def a_reaction(name: str, *, remove: bool) -> Json:
+    """Return what it says of a reaction."""
+    return {"reactionsRemoved" if remove else "reactionsAdded": [{"type": name}]}
+
+
 class TeamsSurface:
     """Microsoft Teams: chats of the asker and the colleague, a channel of the reviewers."""
 
@@ -130,13 +142,10 @@ class TeamsSurface:
         await self._world.settled()
 
     async def thumb(self, person: str, value: str, comment: str) -> None:
-        form = json.dumps({"reasons": ["wrong"], "feedbackText": comment})
-        action = {"actionName": "feedback", "actionValue": {"reaction": value, "feedback": form}}
-        await self._do("invoke", person, name="message/submitAction", value=action)
+        await self._do("invoke", person, **a_thumb(value, comment))
 
     async def react(self, person: str, name: str, *, remove: bool) -> None:
-        change = "reactionsRemoved" if remove else "reactionsAdded"
-        await self._do("messageReaction", person, **{change: [{"type": name}]})
+        await self._do("messageReaction", person, **a_reaction(name, remove=remove))
 
     async def press(self, person: str, action: str, inputs: Json) -> str:
         who = self._world.activity(**self._fields[person])["from"]
@@ -181,13 +190,10 @@ class LocalSurface:
         await self._chat.heard.front.close()
 
     async def thumb(self, person: str, value: str, comment: str) -> None:
-        form = json.dumps({"reasons": ["wrong"], "feedbackText": comment})
-        action = {"actionName": "feedback", "actionValue": {"reaction": value, "feedback": form}}
-        await self._do("invoke", person, name="message/submitAction", value=action)
+        await self._do("invoke", person, **a_thumb(value, comment))
 
     async def react(self, person: str, name: str, *, remove: bool) -> None:
-        change = "reactionsRemoved" if remove else "reactionsAdded"
-        await self._do("messageReaction", person, **{change: [{"type": name}]})
+        await self._do("messageReaction", person, **a_reaction(name, remove=remove))
 
     async def press(self, person: str, action: str, inputs: Json) -> str:
         browser = self._browsers[person]

@@ -92,14 +92,17 @@ def test_the_parser_catches_what_is_wrong_and_says_where() -> None:
 # The names
 
 
+def events_in(text: str) -> set[str]:
+    """Return the events that a query names."""
+    several = " ".join(re.findall(r"name in \(([^)]*)\)", text))
+    return {*re.findall(r'name == "(\w+)"', text), *re.findall(r"\w+", several)}
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_query_asks_for_what_is_told_and_says_what_it_is(path: Any) -> None:
     text = path.read_text("utf-8")
     assert text.startswith("// ")
-    names = set(re.findall(r'name == "(\w+)"', text))
-    names |= {
-        name for several in re.findall(r"name in \(([^)]*)\)", text) for name in re.findall(r"\w+", several)
-    }
+    names = events_in(text)
     assert names <= set(EVENTS)
     told_of = {name for event in names for name in EVENTS[event].properties}
     words = set(re.findall(r'(?:customDimensions|dimensions)\["(\w+)"\]', text))

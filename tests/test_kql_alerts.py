@@ -14,7 +14,7 @@ import pytest
 from telemetry import EVENTS
 from tests.bicep import read
 from tests.needs import ROOT
-from tests.test_kql import FOLDER, NOW, Insights, problems
+from tests.test_kql import FOLDER, NOW, Insights, events_in, problems
 
 FILES = sorted((FOLDER / "alerts").glob("*.kql"))
 HOUR = timedelta(hours=1)
@@ -45,10 +45,7 @@ def test_every_alert_is_valid() -> None:
 def test_an_alert_asks_for_what_is_told(path: Any) -> None:
     text = path.read_text("utf-8")
     assert text.startswith("// Fires when ")
-    names = set(re.findall(r'name == "(\w+)"', text))
-    names |= {
-        one for several in re.findall(r"name in \(([^)]*)\)", text) for one in re.findall(r"\w+", several)
-    }
+    names = events_in(text)
     told_of = {name for event in names & set(EVENTS) for name in EVENTS[event].properties}
     assert names <= {*EVENTS}
     assert set(re.findall(r'custom\w+\["(\w+)"\]', text)) <= told_of

@@ -264,21 +264,25 @@ async def test_shuffled_labels_are_refused(house: House) -> None:
     assert "fixed questions falls from 100.0% to" in why
 
 
-async def test_three_who_collude_do_not_get_their_answer_into_the_model(house: House) -> None:
-    """With a careless reviewer and no caps they are most of a topic; the fixed questions tell, and so do the held-out."""
-    honest = [*reviewed(MONEY, range(20)), *reviewed(LEAVE, range(100, 150))]
-    poison = [
+def poison(first: int, each: int) -> list[Reviewed]:
+    """What three people who collude get past a careless reviewer."""
+    return [
         one
         for at, name in enumerate(("mallory", "trudy", "eve"))
         for one in reviewed(
             MONEY,
-            range(1000 + 100 * at, 1015 + 100 * at),
+            range(first + 100 * at, first + 100 * at + each),
             "Tour {0} is a project.",
             by=name,
             reviewer="careless",
         )
     ]
-    await keep(house.store, [*honest, *poison])
+
+
+async def test_three_who_collude_do_not_get_their_answer_into_the_model(house: House) -> None:
+    """With a careless reviewer and no caps they are most of a topic; the fixed questions tell, and so do the held-out."""
+    honest = [*reviewed(MONEY, range(20)), *reviewed(LEAVE, range(100, 150))]
+    await keep(house.store, [*honest, *poison(1000, each=15)])
     finding, why = await house.refused()
     assert "fixed questions falls from 100.0% to 50.0%" in why
     assert "6 that the live version knows are forgotten" in why
@@ -297,18 +301,7 @@ async def test_the_caps_keep_them_out_before_the_gate_has_to(house: House) -> No
         for at in range(12)
         for one in reviewed(LEAVE, range(1020 + 20 * at, 1025 + 20 * at), by=f"p{at}", reviewer=f"q{at}")
     ]
-    poison = [
-        one
-        for at, name in enumerate(("mallory", "trudy", "eve"))
-        for one in reviewed(
-            MONEY,
-            range(3000 + 100 * at, 3030 + 100 * at),
-            "Tour {0} is a project.",
-            by=name,
-            reviewer="careless",
-        )
-    ]
-    await keep(house.store, [*honest, *poison])
+    await keep(house.store, [*honest, *poison(3000, each=30)])
     assert (await house.update())["did"] == "promote"
 
 
