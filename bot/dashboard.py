@@ -26,6 +26,7 @@ from bot.loopback import HEADERS, Handler, RefusedError, check_peer, check_same_
 from feedback.store import StoreError
 
 FILES = {
+    "palette.css": "text/css",
     "dashboard.css": "text/css",
     "dashboard.js": "text/javascript",
     "plot.js": "text/javascript",

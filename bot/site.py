@@ -33,7 +33,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
-_FILES = {"site.css": "text/css", "logo.svg": "image/svg+xml"}
+_FILES = {"palette.css": "text/css", "site.css": "text/css", "logo.svg": "image/svg+xml"}
 _LINE = re.compile(r"^.*$", re.MULTILINE)
 _ITEM = re.compile(r"[ \t]*(?:[-*•]|(?P<number>[0-9]{1,3})[.)])(?:[ \t]+|$)")
 
@@ -200,6 +200,7 @@ def _response(request: web.Request, title: str, body: str, *, status: int = 200)
         f'<!doctype html><html lang="en" data-theme="{theme}"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{escape(title)} · askpage</title>'
         '<link rel="icon" href="/site-files/logo.svg" type="image/svg+xml">'
+        '<link rel="stylesheet" href="/site-files/palette.css">'
         '<link rel="stylesheet" href="/site-files/site.css"></head><body>'
         '<header><a href="/site/"><img src="/site-files/logo.svg" alt="" width="24" height="24">All pages</a></header>'
         f"<main>{body}</main></body></html>"
