@@ -18,7 +18,7 @@ from functools import partial
 from typing import Annotated, cast
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 import telemetry
 from bot.storing import Store as OpenStore
@@ -167,7 +167,8 @@ def jobs_list(settings: Settings, as_json: Json = False) -> None:
     if as_json:
         print(json.dumps(lines))  # noqa: T201
         return
-    table = Table("Job", "What it does", "Schedule", "Last run (UTC)", "How it went", "Next (UTC)")
+    name = Column("Job", min_width=max(len(job.name) for job in JOBS))
+    table = Table(name, "What it does", "Schedule", "Last run (UTC)", "How it went", "Next (UTC)")
     for line in lines:
         names = ("job", "does", "schedule", "started_at", "state", "next_at")
         table.add_row(*(_shown(str(line[name])) for name in names))
