@@ -168,7 +168,7 @@ def jobs_list(settings: Settings, as_json: Json = False) -> None:
         print(json.dumps(lines))  # noqa: T201
         return
     name = Column("Job", min_width=max(len(job.name) for job in JOBS))
-    table = Table(name, "Schedule", "Last run (UTC)", "How it went", "Next (UTC)", show_lines=True)
+    table = Table(name, "Schedule", "Last run", "Outcome", "Next", caption="Times are UTC.", show_lines=True)
     for line in lines:
         cells = (_shown(str(line[name])) for name in ("schedule", "started_at", "state", "next_at"))
         table.add_row(f"{line['job']}\n{line['does']}", *cells)
