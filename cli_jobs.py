@@ -167,7 +167,7 @@ def jobs_list(settings: Settings, as_json: Json = False) -> None:
     if as_json:
         print(json.dumps(lines))  # noqa: T201
         return
-    name = Column("Job", min_width=max(len(job.name) for job in JOBS))
+    name = Column("Job", width=max(len(job.name) for job in JOBS) + 1)
     table = Table(name, "Schedule", "Last run", "Outcome", "Next", caption="Times are UTC.", show_lines=True)
     for line in lines:
         cells = (_shown(str(line[name])) for name in ("schedule", "started_at", "state", "next_at"))
