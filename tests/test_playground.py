@@ -113,6 +113,7 @@ class Stage:
             await box.press_sequentially(" ")
         await box.press_sequentially(text)
         await self.page.locator('button[aria-label="Send Message"], button:text-is("Post")').first.click()
+        await expect(box).to_have_text("")  # what stands in the box is not yet sent
 
     async def sees(self, text: str) -> None:
         await expect(self.page.get_by_text(text).last).to_be_visible(timeout=20_000)
@@ -209,6 +210,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
         page = await browser.new_page(viewport={"width": 1700, "height": 1000})
         await page.goto(url)
         await page.locator("[role=textbox]").first.wait_for()
+        await page.get_by_role("button", name="Hide log panel").click()  # it too shows what is said
         yield Stage(store, answerer, Desk(store.documents), hashes, page)
         await page.screenshot(path=tmp_path / "end.png")
         await browser.close()
