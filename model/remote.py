@@ -17,7 +17,7 @@ import os
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 from model.files import sync_folder
@@ -170,10 +170,14 @@ class Remote:
             raise RemoteAway(self.url, "there is no such folder")
 
     def _find(self) -> tuple[Any, str]:
-        from fsspec.core import url_to_fs  # noqa: PLC0415 # pyright: ignore[reportUnknownVariableType] - no types
+        from fsspec.core import (  # noqa: PLC0415 # pyright: ignore[reportMissingTypeStubs]
+            url_to_fs,  # pyright: ignore[reportUnknownVariableType]
+        )
 
         more = {"auto_mkdir": True} if self._local else {}
-        found: tuple[Any, str] = url_to_fs(self.url, use_listings_cache=False, **more, **self._options)
+        found = cast(
+            "tuple[Any, str]", url_to_fs(self.url, use_listings_cache=False, **more, **self._options)
+        )
         return found[0], found[1].rstrip("/")
 
 
