@@ -68,11 +68,11 @@ $(VENV)/.run-installed: pyproject.toml constraints.txt requirements-models.txt |
 	@touch $@
 
 $(VENV)/.test-installed: $(VENV)/.run-installed
-	$(PIP) install --constraint constraints.txt --editable ".[$(RUNTIME),import,kusto,telemetry,training,dev]"
+	$(PIP) install --constraint constraints.txt --editable ".[$(RUNTIME),azure-blob,import,kusto,telemetry,training,dev]"
 	@touch $@
 
 $(VENV)/.bench-installed: $(VENV)/.test-installed
-	$(PIP) install --constraint constraints.txt --editable ".[$(RUNTIME),import,kusto,telemetry,training,dev,bench]"
+	$(PIP) install --constraint constraints.txt --editable ".[$(RUNTIME),azure-blob,import,kusto,telemetry,training,dev,bench]"
 	@touch $@
 
 # npm comes with the Python environment, so a machine needs no Node.js of its own.

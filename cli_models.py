@@ -16,11 +16,14 @@ from console import Json, out, progress_bar, telling
 from model.finding import REPORT, read_finding
 from model.importing import import_base
 from model.onnx_infer import EngineOptions, resolve
+from model.published import publishing
 from model.recipe import Recipe
 from model.training import Training, train
 from model.versions import (
+    ModelMissing,
     ModelVersion,
     NotPossible,
+    Publish,
     Standing,
     Status,
     canary,
@@ -228,7 +231,7 @@ def recipe_of(settings: Settings) -> Recipe:
 def models_promote(settings: Settings, name: Name) -> None:
     """Let a version answer everybody; a bot that runs takes it within seconds, without a dropped answer."""
     with telling(settings):
-        _tell(promote(settings.models_dir, _find(settings, name).name))
+        _tell(promote(settings.models_dir, _name(settings, name), publish=_publish(settings)))
 
 
 @models_app.command("canary")
@@ -240,7 +243,7 @@ def models_canary(
 ) -> None:
     """Let a version answer a share of the conversations."""
     with telling(settings):
-        _tell(canary(settings.models_dir, _find(settings, name).name, share))
+        _tell(canary(settings.models_dir, _name(settings, name), share, _publish(settings)))
 
 
 @models_app.command("rollback")
@@ -248,14 +251,14 @@ def models_canary(
 def models_rollback(settings: Settings) -> None:
     """Take back the last step: end the canary; without one, let the version answer that was live before."""
     with telling(settings):
-        _tell(roll_back(settings.models_dir))
+        _tell(roll_back(settings.models_dir, publish=_publish(settings)))
 
 
 @models_app.command("retire")
 @with_settings
 def models_retire(settings: Settings, name: Name) -> None:
     """Withdraw a candidate or a canary."""
-    _tell(retire(settings.models_dir, _find(settings, name).name))
+    _tell(retire(settings.models_dir, _name(settings, name), _publish(settings)))
 
 
 @models_app.command("prune")
@@ -265,8 +268,23 @@ def models_prune(
     keep: Annotated[int, typer.Option("--keep", min=0, help="How many retired versions stay.")] = 3,
 ) -> None:
     """Delete old retired versions; never a base model, nor the version that a roll back takes."""
-    gone = prune(settings.models_dir, keep)
+    gone = prune(settings.models_dir, keep, _publish(settings))
     out.print(f"{len(gone)} versions are deleted{': ' if gone else ''}{', '.join(gone)}.", markup=False)
+
+
+def _publish(settings: Settings) -> Publish:
+    """Return what steps are taken with."""
+    return publishing(settings.models_dir, settings.models_url)
+
+
+def _name(settings: Settings, name: str) -> str:
+    """Return the whole name of a version; one that is not here may be at models_url. Raises ModelMissing."""
+    try:
+        return _find(settings, name).name
+    except ModelMissing:
+        if not settings.models_url or name == "live":
+            raise
+        return name
 
 
 def _find(settings: Settings, name: str) -> ModelVersion:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from jobs.table import Result, Store
 from jobs.update_model import Plan, UpdateFailed, update_model
 from model.bar import Bar
 from model.comparing import Comparing
+from model.published import published, publishing
 from model.versions import VersionError
 from settings import Settings
 
@@ -30,7 +32,10 @@ async def update(settings: Settings, store: Store) -> Result:
         def built(step: str, _: int) -> None:
             bar.update(task, description=step)
 
+        kept = published(settings.models_dir, settings.models_url)
         try:
+            if kept:  # what is live, and learned from, may have changed on another machine
+                await asyncio.to_thread(kept.look)
             return await update_model(store.documents, plan_of(settings, store, built), show)
         except (DatasetError, VersionError) as error:
             raise UpdateFailed(str(error)) from error
@@ -49,6 +54,7 @@ def plan_of(settings: Settings, store: Store, tell: Tell) -> Plan:
         canary_share=settings.canary_share,
         keep=settings.keep_versions,
         tracking=settings.tracking_uri,
+        publish=publishing(settings.models_dir, settings.models_url),
     )
 
 

@@ -83,6 +83,11 @@ class Settings(BaseSettings):
     model_poll_s: float = Field(
         1.0, gt=0, description="Time between two looks at which model version is live, seconds."
     )
+    models_url: str = Field(
+        "",
+        description="Where several machines have their model versions together, as abfs://CONTAINER@ACCOUNT.dfs.core."
+        "windows.net/FOLDER or file:///FOLDER. Empty: in data_dir only.",
+    )
     cuda_device_id: int = Field(0, ge=0, description="CUDA: which GPU.")
     cuda_gpu_mem_limit: int = Field(0, ge=0, description="CUDA: memory for the arena, bytes; 0 is no limit.")
     cuda_arena_extend_strategy: Literal["kNextPowerOfTwo", "kSameAsRequested"] = Field(

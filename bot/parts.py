@@ -129,6 +129,7 @@ def model_choice(settings: Settings) -> ModelChoice:
         options=options,
         poll_s=settings.model_poll_s,
         drain_s=settings.answer_timeout_s,
+        url=settings.models_url,
     )
 
 

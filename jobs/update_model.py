@@ -38,10 +38,12 @@ from model.recipe import Recipe
 from model.training import Training, TrainingFailed, candidate_name, train, work_folder
 from model.versions import (
     ModelVersion,
+    Publish,
     Status,
     canary,
     list_versions,
     live_version,
+    only_here,
     promote,
     prune,
     read_standing,
@@ -66,6 +68,7 @@ class Plan:
     `comparing` says how candidates are compared; its dataset, candidate and live version are filled in. `build` makes the
     dataset, `train` and `compare` are those of `model/`. `promotion` of "manual" lets a good candidate wait for a person;
     else it answers `canary_share` of the conversations, at 1 all of them. `keep` retired versions stay on the disk.
+    `publish` takes the steps, and sends a candidate that waits.
     """
 
     build: Callable[[], Awaitable[Card]]
@@ -80,6 +83,7 @@ class Plan:
     tracking: str = "off"
     train: Callable[..., ModelVersion] = train
     compare: Callable[..., Finding] = compare
+    publish: Publish = only_here
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +182,7 @@ async def _decided(
     tell("deciding", 0.99)
     became = await asyncio.to_thread(_stand, plan, begun.candidate, compared.decision)
     (plan.models_dir / NOTE).unlink(missing_ok=True)
-    gone = prune(plan.models_dir, plan.keep)
+    gone = await asyncio.to_thread(prune, plan.models_dir, plan.keep, plan.publish)
     tell("decided", 1.0)
     return {
         "did": str(compared.decision),
@@ -202,23 +206,24 @@ def scores_of(compared: Comparison) -> dict[str, object]:
 def _stand(plan: Plan, candidate: str, decision: Decision) -> str:
     """Let a candidate stand where it belongs; return where that is. Others that wait for a person wait in vain."""
     if decision is Decision.HOLD:
-        _retire_waiting(plan.models_dir, candidate)
+        _retire_waiting(plan, candidate)
         return "retired"
     for version in list_versions(plan.models_dir):
         if version.name != candidate and "gate" in version.scores:
-            _retire_waiting(plan.models_dir, version.name)
+            _retire_waiting(plan, version.name)
     if plan.promotion == "manual":
+        plan.publish(lambda _: (candidate,), lambda: read_standing(plan.models_dir))  # sent, and where it was
         return "waiting"
     if plan.canary_share < 1:
-        canary(plan.models_dir, candidate, plan.canary_share)
+        canary(plan.models_dir, candidate, plan.canary_share, plan.publish)
         return "canary"
-    promote(plan.models_dir, candidate)
+    promote(plan.models_dir, candidate, publish=plan.publish)
     return "live"
 
 
-def _retire_waiting(models_dir: Path, name: str) -> None:
-    if read_standing(models_dir).status_of(name) is Status.CANDIDATE:
-        retire(models_dir, name)
+def _retire_waiting(plan: Plan, name: str) -> None:
+    if read_standing(plan.models_dir).status_of(name) is Status.CANDIDATE:
+        retire(plan.models_dir, name, plan.publish)
 
 
 # Clean

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -20,7 +21,16 @@ from feedback.heard import Said, said_since
 from feedback.model_board import DRAFT, UNPOSTED, CanaryWatch, Choice, ModelBoard, ModelNotice
 from jobs.table import Result, Store
 from model.canary import CanaryRules, Finding, Heard, Step, judge
-from model.versions import NotPossible, Standing, Status, promote, read_standing, roll_back
+from model.versions import (
+    NotPossible,
+    Publish,
+    Standing,
+    Status,
+    only_here,
+    promote,
+    read_standing,
+    roll_back,
+)
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +38,9 @@ BY_ITSELF = "askpage"
 """Stands in the audit trail where nobody decided."""
 
 
-async def watch_canary(store: Store, models_dir: Path, rules: CanaryRules, now: datetime) -> Result:
+async def watch_canary(
+    store: Store, models_dir: Path, rules: CanaryRules, now: datetime, publish: Publish = only_here
+) -> Result:
     """Look at the canary; return what was found and done. Raises StoreError and VersionError."""
     board = ModelBoard(store.documents)
     standing = await asyncio.to_thread(read_standing, models_dir)
@@ -42,7 +54,8 @@ async def watch_canary(store: Store, models_dir: Path, rules: CanaryRules, now: 
     facts = (*_facts("The canary", canary), *_facts("The live version", live))
     await board.put_watch(CanaryWatch(standing.canary, finding.sentence, now, facts))
     if finding.step is not Step.KEEP:
-        await _act(store, models_dir, _notice(standing, finding, facts, now), finding)
+        step = partial(_step, models_dir, standing.canary, finding, publish)
+        await _act(store, _notice(standing, finding, facts, now), step)
     return {
         "canary": standing.canary,
         "step": finding.step,
@@ -65,16 +78,19 @@ async def _is_held(store: Store, canary: str) -> bool:
     return bool(decisions) and decisions[-1].choice is Choice.HOLD
 
 
-async def _act(store: Store, models_dir: Path, notice: ModelNotice, finding: Finding) -> None:
+def _step(models_dir: Path, version: str, finding: Finding, publish: Publish) -> None:
+    if finding.step is Step.ROLL_BACK:
+        roll_back(models_dir, version, finding.reason, (Status.CANARY,), publish)
+    else:
+        promote(models_dir, version, (Status.CANARY,), publish)
+
+
+async def _act(store: Store, notice: ModelNotice, step: Callable[[], None]) -> None:
     """Roll back or promote, unless a reviewer was faster; and tell the reviewers."""
     board = ModelBoard(store.documents)
     await board.draft(notice)
     try:
-        if finding.step is Step.ROLL_BACK:
-            canary = (Status.CANARY,)
-            await asyncio.to_thread(roll_back, models_dir, notice.version, finding.reason, canary)
-        else:
-            await asyncio.to_thread(promote, models_dir, notice.version, (Status.CANARY,))
+        await asyncio.to_thread(step)
     except NotPossible as error:
         log.info("the canary is none any more: %s", error)
         await board.drop(notice)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,9 +16,12 @@ from model import grounding, prompt
 from model.answering import Lend, always
 from model.canned import CannedChatModel
 from model.chat import OnnxChatModel
+from model.keeping_up import keeping_up
 from model.onnx_infer import Engine, EngineOptions
+from model.published import Published
+from model.remote import Remote
 from model.swapping import Swapping, following
-from model.versions import ModelVersion, find_version
+from model.versions import ModelVersion, find_version, read_standing
 
 CANNED = "canned"
 
@@ -27,7 +31,7 @@ class ModelChoice:
     """Which model runs, and how; see the settings of the same names.
 
     `version` names the one that answers, whatever is live; empty follows what is, looking every `poll_s` seconds and
-    leaving the old one `drain_s` seconds for its answers.
+    leaving the old one `drain_s` seconds for its answers. `url` is where other machines' versions are (empty: nowhere).
     """
 
     models_dir: Path
@@ -37,6 +41,7 @@ class ModelChoice:
     poll_s: float = 1.0
     drain_s: float = 60.0
     version: str = ""
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +70,21 @@ async def open_model(choice: ModelChoice) -> AsyncGenerator[Lend]:
             await opened.close()
     else:
         swapping = Swapping(choice.models_dir, lambda version: open_version(version, choice), choice.drain_s)
-        async with following(swapping, choice.poll_s):
+        async with _together(choice), following(swapping, choice.poll_s):
             yield swapping.lend
+
+
+@asynccontextmanager
+async def _together(choice: ModelChoice) -> AsyncGenerator[None]:
+    """Keep the folder and `url` together; only a folder in which nothing is live is waited for."""
+    if not choice.url:
+        yield
+        return
+    stopping = threading.Event()
+    published = Published(choice.models_dir, Remote(choice.url, stopping=stopping.is_set))
+    empty = not read_standing(choice.models_dir).name
+    async with keeping_up(published.look, stopping, choice.poll_s, wait=empty):
+        yield
 
 
 async def open_version(version: ModelVersion, choice: ModelChoice) -> OnEngine:

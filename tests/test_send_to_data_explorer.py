@@ -45,8 +45,9 @@ from records import (
     Verdict,
 )
 from settings import Settings
+from tests.azurite import Azurite, azurite
 from tests.cosmos import a_cosmos
-from tests.kusto_cluster import Cluster, Fault, Storage, azurite
+from tests.kusto_cluster import Cluster, Fault, Storage
 from tests.needs import ROOT
 from tests.test_jobs import MONDAY, NOW, ask, settle, stars
 from tests.test_kql_adx import Explorer
@@ -81,14 +82,14 @@ async def cluster() -> AsyncIterator[tuple[Cluster, str]]:
 
 
 @pytest.fixture(scope="module")
-def store_urls() -> Iterator[tuple[str, str]]:
-    with azurite() as urls:
-        yield urls
+def blobs_and_queues() -> Iterator[Azurite]:
+    with azurite() as server:
+        yield server
 
 
 @pytest.fixture
-def storage(store_urls: tuple[str, str]) -> Iterator[Storage]:
-    found = Storage(*store_urls)
+def storage(blobs_and_queues: Azurite) -> Iterator[Storage]:
+    found = Storage(blobs_and_queues)
     yield found
     found.close()
 
