@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Annotated, Any
@@ -26,11 +27,12 @@ from bot.storing import open_store
 from cli_learn import build_dataset
 from cli_models import import_with_bar, recipe_of
 from console import Json, out, progress_bar
+from demo.alone import open_alone
 from demo.asking import play_round
 from demo.people import People
 from demo.questions import Asked, Plan, Size, page_of, plan
-from demo.scoring import Figures, ask_version, figures_of
-from demo.story import Folder, Round
+from demo.scoring import Figures, ask_all, figures_of, open_bot
+from demo.story import ALONE, Folder, Round
 from feedback.card import Card
 from model.evaluate import DatasetInvalid, Judged, read_squad, score
 from model.files import whole_folder
@@ -97,12 +99,12 @@ def learn_demo_command(  # noqa: PLR0913, PLR0917 - options
         raise DatasetInvalid(f"{path} cannot be replayed: {error}") from error
     where.begin(path, size, seed, asdict(recipe_of(own)))
     _bring_model(settings, own)
-    done = _replay(Play(own, where, dealt, People(seed)))
-    where.finish(done, f"Learning from reviews, seed {seed}")
+    alone, done = _replay(Play(own, where, dealt, People(seed)))
+    where.finish(alone, done, f"Learning from reviews, seed {seed}")
     if as_json:
         print((where.path / "results.json").read_text("utf-8"))  # noqa: T201 - the command's output
         return
-    _print(done, where)
+    _print(alone, done, where)
 
 
 def _questions_file(file: Path | None) -> Path:
@@ -136,13 +138,14 @@ def _own(settings: Settings, where: Folder, *, quick: bool) -> Settings:
 # The play
 
 
-def _replay(play: Play) -> list[Round]:
-    """Do what is not done yet."""
+def _replay(play: Play) -> tuple[Figures, list[Round]]:
+    """Do what is not done yet. Returns the figures of the untrained model by itself, and the rounds."""
     asyncio.run(_bring_pages(play))
     done = [play.folder.round(0) or _untrained(play)]
+    alone = _alone(play, done[0].live)
     for number in range(1, len(play.plan.rounds) + 1):
         done.append(play.folder.round(number) or _round(play, number, done[-1].live))
-    return done
+    return alone, done
 
 
 def _untrained(play: Play) -> Round:
@@ -244,6 +247,14 @@ def _trained(play: Play, card: Card, parent: str, called: str) -> str:
         return train(training, on_progress=show).name
 
 
+def _alone(play: Play, version: str) -> Figures:
+    kept, asked = play.folder.scores_of(version, "alone"), play.plan.measuring
+    opening = partial(open_alone, play.settings, version=version)
+    with _bar("The model alone: measuring", len(asked)) as tell:
+        judged = asyncio.run(ask_all(play.settings, opening, asked, kept, tell))
+    return figures_of(play.people, asked, judged)
+
+
 def _measured(play: Play, version: str, called: str) -> Figures:
     asked = play.plan.measuring
     return figures_of(play.people, asked, _asked(play, version, "measuring", asked, called))
@@ -255,8 +266,9 @@ def _accuracy(play: Play, version: str, called: str) -> float | None:
 
 def _asked(play: Play, version: str, what: str, asked: Sequence[Asked], called: str) -> list[Judged]:
     kept = play.folder.scores_of(version, what)
+    opening = partial(open_bot, play.settings, version=version)
     with _bar(called, len(asked)) as tell:
-        return asyncio.run(ask_version(play.settings, version, asked, kept, tell))
+        return asyncio.run(ask_all(play.settings, opening, asked, kept, tell))
 
 
 def _decide(settings: Settings, candidate: str, chosen: tuple[float | None, float | None]) -> bool:
@@ -270,14 +282,15 @@ def _decide(settings: Settings, candidate: str, chosen: tuple[float | None, floa
 # What is shown
 
 
-def _print(done: Sequence[Round], where: Folder) -> None:
+def _print(alone: Figures, done: Sequence[Round], where: Folder) -> None:
     table = Table("#", "asked", "learned", *_COLUMNS, "live", box=None, padding=(0, 1, 0, 0))
+    table.add_row("–", "", "", *_cells(alone), "")
     for one in done:
-        figures = [_cell(one.figures.get(name)) for name in _COLUMNS.values()]
         stands = "yes" if one.promoted or not one.number else "worse"
-        table.add_row(str(one.number), str(one.asked), str(one.examples), *figures, stands)
+        table.add_row(str(one.number), str(one.asked), str(one.examples), *_cells(one.figures), stands)
     out.print(table)
     out.print(f"Measured on {done[0].figures['count']} questions of articles that nobody asked about.")
+    out.print(f"–: the {ALONE}, without what the bot does around it. 0: the bot before it has learned.")
     for name in ("results.json", "curve.svg"):
         out.print(str(where.path / name), markup=False, highlight=False, soft_wrap=True)
     out.print("\nLook at its store, pages and models with the same commands as at your own:")
@@ -285,8 +298,9 @@ def _print(done: Sequence[Round], where: Folder) -> None:
     out.print(shown, markup=False, highlight=False, soft_wrap=True)
 
 
-def _cell(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
+def _cells(figures: Mapping[str, float | int | None]) -> list[str]:
+    found = [figures.get(name) for name in _COLUMNS.values()]
+    return ["–" if value is None else f"{value:.2f}" for value in found]
 
 
 @contextmanager

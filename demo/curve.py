@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 _WIDTH, _HEIGHT = 720, 400
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 190, 40, 48
 _STYLE = (
-    "text { font: 13px system-ui, sans-serif; fill: #444 } .title { font-size: 15px }"
+    "text { font: 13px system-ui, sans-serif; fill: #444 }"
     " .grid { stroke: #8884 } .line { fill: none; stroke-width: 2.5 }"
     " @media (prefers-color-scheme: dark) { text { fill: #ccc } }"
 )
@@ -17,26 +17,26 @@ _TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _APART = 16
 
 
-def curve(title: str, lines: Mapping[str, Sequence[float | None]]) -> str:
-    """Draw shares (0 to 1) by round, the first of them before anything was learned; None is a gap."""
-    rounds = max(len(values) for values in lines.values())
+def curve(title: str, names: Sequence[str], lines: Mapping[str, Sequence[float | None]]) -> str:
+    """Draw shares (0 to 1), one of each line over each name; None is a gap."""
     svg = Element(
         "svg",
         {"xmlns": "http://www.w3.org/2000/svg", "viewBox": f"0 0 {_WIDTH} {_HEIGHT}", "role": "img"},
     )
     SubElement(svg, "title").text = title
     SubElement(svg, "style").text = _STYLE
-    _words(svg, (_LEFT, 22), title, "title")
+    _words(svg, (_LEFT, 22), title, style="font-size: 15px")
     for share in _TICKS:
         _line(svg, [(_LEFT, _y(share)), (_WIDTH - _RIGHT, _y(share))], {"class": "grid"})
         _words(svg, (_LEFT - 42, _y(share) + 4), f"{share:.2f}")
-    for number in range(rounds):
-        name = f"round {number}" if number else "untrained"
-        _words(svg, (_x(number, rounds) - 26, _HEIGHT - 20), name)
+    for number, name in enumerate(names):
+        _words(svg, (_x(number, len(names)), _HEIGHT - 20), name, style="text-anchor: middle")
     labels = _label_places({name: values[-1] for name, values in lines.items() if values})
     for at, (name, values) in enumerate(lines.items()):
         colour = _COLOURS[at % len(_COLOURS)]
-        points = [(_x(number, rounds), _y(value)) for number, value in enumerate(values) if value is not None]
+        points = [
+            (_x(number, len(names)), _y(value)) for number, value in enumerate(values) if value is not None
+        ]
         _line(svg, points, {"class": "line", "stroke": colour})
         for x, y in points:
             SubElement(svg, "circle", {"cx": f"{x:.1f}", "cy": f"{y:.1f}", "r": "3.5", "fill": colour})
@@ -69,9 +69,8 @@ def _y(share: float) -> float:
     return _TOP + (1 - share) * (_HEIGHT - _TOP - _BOTTOM)
 
 
-def _words(svg: Element, at: tuple[float, float], words: str, kind: str = "") -> None:
-    where = {"x": f"{at[0]:.1f}", "y": f"{at[1]:.1f}"}
-    SubElement(svg, "text", where | ({"class": kind} if kind else {})).text = words
+def _words(svg: Element, at: tuple[float, float], words: str, **how: str) -> None:
+    SubElement(svg, "text", {"x": f"{at[0]:.1f}", "y": f"{at[1]:.1f}", **how}).text = words
 
 
 def _line(svg: Element, points: Sequence[tuple[float, float]], how: Mapping[str, str]) -> None:

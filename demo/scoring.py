@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bot.parts import open_answering, open_shelf
+from bot.parts import Shelf, open_answering, open_shelf
+from demo.alone import Ask
 from demo.people import People
 from demo.questions import Asked
 from feedback.plain import answer_from, to_json
@@ -20,20 +22,29 @@ from records import Answer, Channel, Question
 from settings import Settings
 
 Figures = dict[str, float | int | None]
+Opening = Callable[[Shelf], AbstractAsyncContextManager[Ask]]
+"""Opens what is asked."""
 
 
-async def ask_version(
-    settings: Settings, version: str, asked: Sequence[Asked], kept: Path, tell: Callable[[int], None]
+@asynccontextmanager
+async def open_bot(settings: Settings, shelf: Shelf, version: str) -> AsyncGenerator[Ask]:
+    """Open a version with everything that the bot does around it. Raises VersionError and EngineError."""
+    async with open_answering(settings, shelf, version) as answering:
+        yield answering.answer
+
+
+async def ask_all(
+    settings: Settings, opening: Opening, asked: Sequence[Asked], kept: Path, tell: Callable[[int], None]
 ) -> list[Judged]:
-    """Ask a version every question that it was not asked yet, and judge all its answers."""
+    """Ask every question that was not asked yet, and judge all answers."""
     answers = _read(kept, asked)
     tell(len(answers))
     missing = [one for one in asked if one.id not in answers]
     if missing:
         kept.parent.mkdir(parents=True, exist_ok=True)
-        async with open_shelf(settings) as shelf, open_answering(settings, shelf, version) as answering:
+        async with open_shelf(settings) as shelf, opening(shelf) as ask:
             for one in missing:
-                answers[one.id] = await answering.answer(_question(one))
+                answers[one.id] = await ask(_question(one))
                 _keep(kept, one.id, answers[one.id])
                 tell(1)
     return [judge(one.item, answers[one.id]) for one in asked]

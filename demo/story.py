@@ -3,7 +3,7 @@
 FOLDER/replay.json       what is replayed; another replay needs another folder
 FOLDER/data/             the bot's data folder: models, page index, store, datasets
 FOLDER/scores/           what every version said to the questions that measure (demo/scoring.py)
-FOLDER/rounds/N.json     the figures of a round, written when everything else of it is done; 0 is the untrained model
+FOLDER/rounds/N.json     the figures of a round, written when everything else of it is done; 0 is the untrained bot
 FOLDER/results.json      all of them, when the replay is over; curve.svg shows them
 """
 
@@ -21,6 +21,10 @@ from model.files import sha256_of, write_durably
 
 SHOWN = ("accuracy", "precision", "strict_accuracy", "f1", "contained", "false_abstentions")
 """The figures of the curve."""
+ALONE = "model alone"
+"""What the figures before everything else are of: the untrained model without what the bot does around it."""
+
+Figures = Mapping[str, float | int | None]
 
 
 class OtherReplay(Exception):
@@ -44,7 +48,7 @@ class Round:
     examples: int
     chosen: tuple[float | None, float | None]
     minutes: Mapping[str, float]
-    figures: Mapping[str, float | int | None]
+    figures: Figures
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +93,13 @@ class Folder:
         self._round_path(done.number).parent.mkdir(exist_ok=True)
         write_durably(self._round_path(done.number), json.dumps(asdict(done), indent=2) + "\n")
 
-    def finish(self, rounds: Sequence[Round], title: str) -> None:
-        """Write the results, and draw them."""
-        lines = {name.replace("_", " "): [_share(one.figures.get(name)) for one in rounds] for name in SHOWN}
-        write_durably(self.path / "curve.svg", curve(title, lines))
-        results = {"replay": json.loads((self.path / "replay.json").read_text("utf-8"))}
+    def finish(self, alone: Figures, rounds: Sequence[Round], title: str) -> None:
+        """Write the results, and draw them: first of the model by itself, then of each round."""
+        every = [alone, *(one.figures for one in rounds)]
+        lines = {name.replace("_", " "): [_share(figures.get(name)) for figures in every] for name in SHOWN}
+        names = [ALONE, *(f"round {one.number}" if one.number else "untrained bot" for one in rounds)]
+        write_durably(self.path / "curve.svg", curve(title, names, lines))
+        results = {"replay": json.loads((self.path / "replay.json").read_text("utf-8")), "alone": dict(alone)}
         told = results | {"rounds": [asdict(one) for one in rounds]}
         write_durably(self.path / "results.json", json.dumps(told, indent=2) + "\n")
 

@@ -14,13 +14,14 @@ from contextlib import AbstractContextManager, aclosing, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from langchain_core.language_models import BaseChatModel
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.messages import AIMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.runnables import Runnable, RunnableLambda
 
 import telemetry
 from model import grounding, prompt, wording
-from model.grounding import Reading
+from model.grounding import Reading, Support, Within
 from records import Answer, Citation, Hit, Passage, Question, Timings, answer_id_of
 
 Search = Callable[[str, int, str | None], Awaitable[Sequence[Hit]]]
@@ -140,6 +141,8 @@ class Answering:
                         except Enough:
                             stopped_at = shown
                             break
+            if not stopped_at and draft.trained and self._is_lost(draft, so_far.text):
+                so_far.text = await _chain(voice.chat.bind(within=_within(draft))).ainvoke(draft)
         if stopped_at:
             answer = _answer(draft, voice.version, stopped_at, (), so_far.first_token_s)
             yield replace(answer, stopped=True)
@@ -174,13 +177,23 @@ class Answering:
     def _is_near(self, draft: _Draft) -> bool:
         return bool(draft.passages) and draft.similarity >= self._rules.least_similarity
 
+    def _is_lost(self, draft: _Draft, written: str) -> bool:
+        """Tell whether a model that knows to answer in the page's words has written others."""
+        text = wording.whole_sentences(wording.plain(written))
+        return bool(text) and not declines(text) and self._support(draft, text) is None
+
+    def _support(self, draft: _Draft, text: str) -> Support | None:
+        """Return what stands behind an answer; None where that is too little."""
+        found = grounding.support(draft.question.text, text, draft.passages, echoes_count=draft.trained)
+        stands = found.numbers_stand and found.same_sense and found.covered >= self._rules.least_covered
+        return found if stands and found.citation else None
+
     def _conclude(self, draft: _Draft, version: str, written: str, first_token_s: float | None) -> Answer:
         if not self._is_near(draft):
             return self._decline(draft, version, None)
         text = wording.whole_sentences(wording.plain(written))
-        found = grounding.support(draft.question.text, text, draft.passages, echoes_count=draft.trained)
-        stands = found.numbers_stand and found.same_sense and found.covered >= self._rules.least_covered
-        if found.citation is None or not stands or _DECLINES.search(text):
+        found = self._support(draft, text)
+        if found is None or found.citation is None or declines(text):
             return self._decline(draft, version, first_token_s)
         answer = _answer(draft, version, f"{text} [1]", (found.citation,), first_token_s)
         return replace(answer, support=found.covered)
@@ -190,6 +203,11 @@ class Answering:
         return _answer(
             draft, version, prompt.NOT_ON_PAGE, (near,) if near else (), first_token_s, abstained=True
         )
+
+
+def declines(text: str) -> bool:
+    """Tell whether a model's words are no answer: they say that there is none, apologise, or ask back."""
+    return bool(_DECLINES.search(text))
 
 
 def follows(text: str) -> bool:
@@ -208,11 +226,15 @@ async def _write(chat: BaseChatModel, draft: _Draft, so_far: _Written) -> AsyncG
         so_far.first_token_s = so_far.first_token_s or time.perf_counter() - draft.started
         so_far.text += piece
         shown = wording.plain_so_far(so_far.text)
-        if shown and not _DECLINES.search(shown):
+        if shown and not declines(shown):
             yield shown
 
 
-def _chain(chat: BaseChatModel) -> Runnable[_Draft, str]:
+def _within(draft: _Draft) -> Within:
+    return Within(tuple(passage.text for passage in draft.passages), prompt.NOT_ON_PAGE)
+
+
+def _chain(chat: Runnable[LanguageModelInput, AIMessage]) -> Runnable[_Draft, str]:
     def to_messages(draft: _Draft) -> list[tuple[str, str]]:
         chat_messages = prompt.messages(draft.question.text, draft.passages, draft.turns)
         return [(message["role"], message["content"]) for message in chat_messages]

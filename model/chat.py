@@ -26,7 +26,7 @@ _ROLES: Mapping[str, str] = {"human": "user", "ai": "assistant"}
 
 
 class OnnxChatModel(BaseChatModel):
-    """An engine as LangChain's chat model. `max_tokens` and `sampling` can be given with a call, too."""
+    """An engine as LangChain's chat model. `max_tokens` and `sampling` can be given with a call, too, and `within`."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
@@ -109,6 +109,7 @@ class OnnxChatModel(BaseChatModel):
             "max_new_tokens": call.get("max_tokens", self.max_tokens),
             "stop": stop or (),
             "sampling": call.get("sampling", self.sampling),
+            "within": call.get("within"),
         }
 
 

@@ -63,6 +63,11 @@ class ChatText:
         """Return the tokens of a prompt; control words in it become control tokens."""
         return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
+    def tokens_of(self, text: str) -> list[tuple[int, int, int]]:
+        """Return the tokens of a text, each with where the characters begin and end that it is of."""
+        encoded = self._tokenizer.encode(text, add_special_tokens=False)
+        return [(token, *place) for token, place in zip(encoded.ids, encoded.offsets, strict=True)]
+
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of tokens, control tokens left out."""
         return self._tokenizer.decode(list(ids), skip_special_tokens=True)

@@ -10,8 +10,8 @@ cores work on one step, nobody's answer stands still behind a long prompt for mo
 cancelled request stops within a step. A slot is a generator that keeps its last request's tokens (and so its KV
 cache): a request takes the free slot that shares the longest prefix with it, and computes the rest only.
 
-Lines of JSON on standard input: {"id", "ids", "max_new", "temperature", "seed"} asks, {"cancel": id} stops one, the
-end of the input ends the process. On standard output: {"ready", "context"} once, then per request {"id", "begun":
+Lines of JSON on standard input: {"id", "ids", "max_new", "temperature", "seed", "stretches", "finish"} asks, {"cancel": id}
+stops one, the end of the input ends the process. On standard output: {"ready", "context"} once, then per request {"id", "begun":
 tokens reused}, {"id", "token"}..., and one of {"id", "done": "eos" | "length" | "cancelled"} and {"id", "error"}.
 """
 
@@ -23,6 +23,7 @@ import select
 import signal
 import sys
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from typing import Any
 import numpy as np
 import onnxruntime_genai as og
 
+from model.binding import Bound, Stretch
 from quiet import is_allowed
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -41,15 +43,21 @@ _READ_BYTES = 1 << 16
 
 @dataclass(slots=True)
 class Ask:
-    """One request. `at` counts the prompt's tokens that are in the cache, `new` the tokens that were made."""
+    """One request. `at` counts the prompt's tokens that are in the cache, `new` the tokens that were made.
+
+    `stretches` and `finish` bind it to words of a page (`model/binding.py`); without them it writes what it likes.
+    """
 
     id: int
     ids: list[int]
     max_new: int
     temperature: float = 0.0
     seed: int | None = None
+    stretches: Sequence[Stretch] = ()
+    finish: Sequence[int] = ()
     at: int = 0
     new: int = 0
+    bound: Bound | None = None
     random: np.random.Generator = field(init=False)
 
     def __post_init__(self) -> None:
@@ -87,7 +95,10 @@ class Slot:
 
     def next_token(self, ask: Ask) -> int:
         """Choose a token, from the logits that the last step left or that it computes now."""
-        if ask.temperature > 0:
+        if ask.bound is not None:
+            token = self._bound(ask.bound)
+            self._generator.append_tokens([token])
+        elif ask.temperature > 0:
             token = self._sample(ask)
             self._generator.append_tokens([token])
         else:
@@ -97,8 +108,17 @@ class Slot:
         ask.new += 1
         return token
 
+    def _bound(self, bound: Bound) -> int:
+        allowed = bound.allowed()
+        token = allowed[int(self._logits()[allowed].argmax())]
+        bound.take(token)
+        return token
+
+    def _logits(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+        return np.asarray(self._generator.get_logits(), dtype=np.float64).reshape(-1)
+
     def _sample(self, ask: Ask) -> int:
-        logits = np.asarray(self._generator.get_logits(), dtype=np.float64).reshape(-1) / ask.temperature
+        logits = self._logits() / ask.temperature
         odds = np.exp(logits - logits.max())
         return int(ask.random.choice(odds.size, p=odds / odds.sum()))
 
@@ -140,7 +160,9 @@ class Worker:
 
     def _hear(self, message: dict[str, Any]) -> None:
         if "cancel" not in message:
-            self._waiting.append(Ask(**message))
+            ask = Ask(**message)
+            ask.bound = Bound(ask.stretches, ask.finish, self._eos) if ask.stretches else None
+            self._waiting.append(ask)
             return
         for ask in [ask for ask in self._waiting if ask.id == message["cancel"]]:
             self._waiting.remove(ask)

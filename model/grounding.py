@@ -109,6 +109,14 @@ class Reading:
     passages: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Within:
+    """What an answer may be: a stretch of whole words of the `pages`, chosen greedily, or the `sentence` instead."""
+
+    pages: tuple[str, ...]
+    sentence: str
+
+
 def read(question: str, found: Sequence[Passage], reading: Reading) -> tuple[Passage, ...]:
     """Return what a model reads of the passages that were found."""
     return focus(question, found[: reading.passages or None], reading.sentences)

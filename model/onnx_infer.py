@@ -31,9 +31,11 @@ from typing import Literal
 import onnxruntime_genai as og
 
 import telemetry
+from model.binding import stretches_of
 from model.chat_text import ChatText, Decoder
 from model.engine_process import EngineProcess, Message
 from model.engine_stats import EngineStats, Tally, Usage
+from model.grounding import Within
 
 # pyright: reportUnknownMemberType=false, reportAttributeAccessIssue=false, reportMissingTypeStubs=false
 # pyright: reportUnknownArgumentType=false
@@ -158,11 +160,12 @@ class Engine:
         max_new_tokens: int,
         stop: Sequence[str] = (),
         sampling: Sampling = GREEDY,
+        within: Within | None = None,
         on_done: Callable[[Usage], None] | None = None,
     ) -> AsyncGenerator[str]:
         """Yield the answer in pieces; leaving the loop, or cancelling the task, stops the model within a step.
 
-        `stop` strings end the answer and are not part of it. `on_done` gets the figures of an answer that came to
+        `stop` strings end the answer and are not part of it. `within` binds it to pages. `on_done` gets the figures of an answer that came to
         its end. Raises EngineBusy at once when the queue is full, PromptTooLong, EngineFailed.
         """
         loop = asyncio.get_running_loop()
@@ -172,7 +175,7 @@ class Engine:
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(events.put_nowait, event)
 
-        number = self._ask(prompt, max_new_tokens, sampling, put)
+        number = self._ask(prompt, max_new_tokens, self._how(sampling, within), put)
         decoder = Decoder(self.text, stop)
         try:
             while decoder.reason is None:
@@ -189,11 +192,12 @@ class Engine:
         max_new_tokens: int,
         stop: Sequence[str] = (),
         sampling: Sampling = GREEDY,
+        within: Within | None = None,
         on_done: Callable[[Usage], None] | None = None,
     ) -> Generator[str]:
         """Do as `generate` does, for a thread without an event loop."""
         events: queue.SimpleQueue[Message] = queue.SimpleQueue()
-        number = self._ask(prompt, max_new_tokens, sampling, events.put)
+        number = self._ask(prompt, max_new_tokens, self._how(sampling, within), events.put)
         decoder = Decoder(self.text, stop)
         try:
             while decoder.reason is None:
@@ -232,7 +236,7 @@ class Engine:
         )
 
     def _ask(
-        self, prompt: str | Sequence[int], max_new: int, sampling: Sampling, put: Callable[[Message], None]
+        self, prompt: str | Sequence[int], max_new: int, how: Message, put: Callable[[Message], None]
     ) -> int:
         ids = self.text.encode(prompt) if isinstance(prompt, str) else list(prompt)
         if not ids or max_new < 1:
@@ -251,8 +255,15 @@ class Engine:
             number = next(self._numbers)
             self._requests[number] = _Request(len(ids), put, time.perf_counter())
             telemetry.engine("under_way", 1)
-            self._process.send({"id": number, "ids": ids, "max_new": max_new, **asdict(sampling)})
+            self._process.send({"id": number, "ids": ids, "max_new": max_new, **how})
         return number
+
+    def _how(self, sampling: Sampling, within: Within | None) -> Message:
+        """Return how the worker chooses tokens."""
+        if within is None:
+            return asdict(sampling)
+        stretches = stretches_of(self.text, within.pages, within.sentence)
+        return asdict(sampling) | {"stretches": stretches, "finish": self.text.encode(".")}
 
     def _heard(self, message: Message) -> None:
         """Take one message of the worker, in the reader's thread."""

@@ -41,6 +41,7 @@ from model.chat_text import ChatText
 from model.dataset import Dataset, Encoded, ExamplesInvalid, encode, read_dataset, teaches
 from model.export_onnx import BUNDLED, Refused, build, version_of_builder, weights_of
 from model.files import hashes_of, only_one, sync_files, whole_folder, write_durably
+from model.memory import keep_freed_memory
 from model.recipe import Recipe, add_options, recipe_from
 from model.reporting import Report, Shown, end_with_parent
 from model.tracking import Tracking, open_tracking
@@ -94,6 +95,7 @@ def update(job: Update, report: Report, tracking: Tracking) -> ModelVersion | No
     """
     from accelerate import Accelerator  # noqa: PLC0415 - seconds, and not every machine has it
 
+    keep_freed_memory()
     accelerator = Accelerator(cpu=job.recipe.device == "cpu")
     with _alone(job.models_dir) if accelerator.is_main_process else contextlib.nullcontext():
         accelerator.wait_for_everyone()

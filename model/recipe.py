@@ -39,7 +39,7 @@ class Recipe:
     span_sentences: int = 0
     weights: Literal["auto", "nf4", "bf16", "fp32"] = "auto"
     rank: int = 32
-    dropout: float = 0.05
+    dropout: float = 0.0
     learning_rate: float = 1e-3
     epochs: int = 2
     batch: int = 12

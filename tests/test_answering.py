@@ -16,7 +16,7 @@ from langchain_core.outputs import ChatGenerationChunk
 from bot.page_answerer import PageAnswerer
 from model.answering import Answering, AnswerRules, Enough, always, follows
 from model.canned import CannedChatModel
-from model.grounding import Reading
+from model.grounding import Reading, Within
 from model.onnx_infer import EngineBusy
 from model.prompt import NOT_ON_PAGE
 from records import Answer, Channel, Hit, Passage, Question
@@ -165,6 +165,46 @@ async def test_words_that_the_question_has_are_an_answer_of_a_trained_version_al
     chat = CannedChatModel(["Motels."])
     bot = Answering(always(chat, "a version", reading), Pages(TRAVEL))
     assert (await bot.answer(question("Is more paid for hotels or for motels?"))).abstained
+
+
+class Bindable(CannedChatModel):
+    """Says its first line until it is bound to pages, then the second one."""
+
+    within: list[Within] = []  # noqa: RUF012 - pydantic copies it
+
+    async def _astream(self, *given: Any, **more: Any) -> AsyncIterator[ChatGenerationChunk]:
+        if more.get("within"):
+            self.within.append(more["within"])
+        async for chunk in super()._astream(*given, **more):
+            yield chunk
+
+
+@pytest.mark.parametrize(
+    ("free", "bound", "text", "times"),
+    [
+        ("A dozen fortnights.", "12 weeks.", "12 weeks. [1]", 1),
+        ("A dozen fortnights.", NOT_ON_PAGE, NOT_ON_PAGE, 1),
+        ("24 weeks.", "New parents.", "New parents. [1]", 1),
+        ("12 weeks.", "never asked", "12 weeks. [1]", 0),
+        (NOT_ON_PAGE, "never asked", NOT_ON_PAGE, 0),
+        ("", "never asked", NOT_ON_PAGE, 0),
+    ],
+)
+async def test_a_trained_version_that_writes_what_the_page_does_not_say_is_bound_to_its_words(
+    free: str, bound: str, text: str, times: int
+) -> None:
+    chat = Bindable([free, bound])
+    bot = Answering(always(chat, "trained", Reading(0, passages=1)), Pages(LEAVE, TRAVEL))
+    answer = await bot.answer(question("How much parental leave do I get?"))
+    assert answer.text == text
+    assert chat.within == [Within((LEAVE,), NOT_ON_PAGE)] * times
+
+
+async def test_a_version_that_has_not_learned_to_is_not_bound() -> None:
+    chat = Bindable(["A dozen fortnights.", "12 weeks."])
+    bot = Answering(always(chat, "a base model"), Pages(LEAVE))
+    assert (await bot.answer(question("How much parental leave do I get?"))).abstained
+    assert len(chat.chats) == 1
 
 
 async def test_a_question_far_from_every_page_does_not_reach_the_model() -> None:

@@ -181,7 +181,7 @@ def test_a_replay_that_is_interrupted_goes_on_and_ends_with_a_trained_version_a_
     results = json.loads((folder / "results.json").read_text())
     untrained, first = results["rounds"]
     assert (untrained["number"], first["number"], first["asked"]) == (0, 1, 6)
-    assert first["figures"]["count"] == 3
+    assert first["figures"]["count"] == results["alone"]["count"] == 3
     standing = read_standing(folder / "data" / "models")
     assert standing.name == first["live"]
     wanted = Status.LIVE if first["promoted"] else Status.RETIRED
@@ -228,7 +228,9 @@ def test_without_a_file_it_says_how_to_get_one(tmp_path: Path) -> None:
 
 def test_the_curve_has_a_point_for_every_figure_and_a_gap_where_there_is_none() -> None:
     drawn = ElementTree.fromstring(  # noqa: S314 - our own
-        curve("A & B", {"accuracy": [0.4, 0.5, 0.6], "f1": [None, 0.2, 0.3]})
+        curve(
+            "A & B", ["alone", "untrained", "round 1"], {"accuracy": [0.4, 0.5, 0.6], "f1": [None, 0.2, 0.3]}
+        )
     )
     kinds = Counter(element.tag.rpartition("}")[2] for element in drawn.iter())
     assert kinds["circle"] == 5
