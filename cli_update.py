@@ -78,6 +78,7 @@ def comparing_of(settings: Settings) -> Comparing:
         regression=Path(settings.gate_regression) if settings.gate_regression else None,
         injections=tuple(map(Path, settings.gate_injections)),
         engine=choice.options,
+        span_sentences=settings.span_sentences,
         answer_tokens=settings.answer_tokens,
         tracking=settings.tracking_uri,
     )

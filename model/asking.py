@@ -7,7 +7,7 @@ compared is what a person would have been shown. What the model wrote before its
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from langchain_core.callbacks import BaseCallbackHandler
@@ -20,8 +20,8 @@ from model.onnx_infer import PromptTooLong
 from model.probes import Part, Probe, obeys
 from records import Answer, Channel, Hit, Question
 
-AS_GIVEN = AnswerRules(passages=8, least_similarity=-1.0)
-"""The passages of a question are not searched for. Each version reads of them what it learned to read, or a sentence."""
+_AS_GIVEN = AnswerRules(passages=8, least_similarity=-1.0)
+"""The passages of a question are not searched for."""
 _TOO_LONG = "(the prompt is too long for this version)"
 
 Tell = Callable[[int, int], None]
@@ -53,28 +53,26 @@ Pair = tuple[Said, Said]
 
 
 class _Heard(BaseCallbackHandler):
-    """Hears what a model wrote last."""
+    """Hears all that a model writes: first freely, then bound to the page where that was of no use."""
 
     run_inline = True
 
     def __init__(self) -> None:
         self.text = ""
 
-    def on_chat_model_start(self, serialized: dict[str, Any], messages: Any, **_: Any) -> None:
-        self.text = ""
-
     def on_llm_end(self, response: LLMResult, **_: Any) -> None:
-        self.text = response.generations[0][0].text
+        self.text += f"{response.generations[0][0].text}\n"
 
 
 class _Side:
     """One version, as it answers these questions."""
 
-    def __init__(self, voice: Voice) -> None:
+    def __init__(self, voice: Voice, span_sentences: int) -> None:
         self._heard = _Heard()
         voice.chat.callbacks = [self._heard]
         self._hits: list[Hit] = []
-        self._answering = Answering(always(voice.chat, voice.version, voice.reading), self._search, AS_GIVEN)
+        rules = replace(_AS_GIVEN, span_sentences=span_sentences)
+        self._answering = Answering(always(voice.chat, voice.version, voice.reading), self._search, rules)
 
     async def _search(self, _query: str, _limit: int, _page_url: str | None) -> Sequence[Hit]:
         return self._hits
@@ -124,12 +122,15 @@ def _nothing() -> Said:
     )
 
 
-async def ask_both(live: Voice, candidate: Voice, probes: Sequence[Probe], tell: Tell) -> list[Pair]:
+async def ask_both(
+    live: Voice, candidate: Voice, probes: Sequence[Probe], tell: Tell, span_sentences: int = 1
+) -> list[Pair]:
     """Ask both versions every question; who is first changes with every question, so that neither gets the warm one.
 
-    Raises EngineError but for prompts that are too long for a version.
+    `span_sentences` is what a version reads that has not learned to read anything. Raises EngineError but for prompts
+    that are too long for a version.
     """
-    sides = (_Side(live), _Side(candidate))
+    sides = (_Side(live, span_sentences), _Side(candidate, span_sentences))
     pairs: list[Pair] = []
     for number, probe in enumerate(probes):
         question = _question(probe, number)

@@ -37,6 +37,7 @@ class Comparing:
     injections: Sequence[Path] = ()
     engine: EngineOptions = field(default_factory=EngineOptions)
     answer_tokens: int = 96
+    span_sentences: int = 1
     tracking: str = "off"
 
 
@@ -46,6 +47,7 @@ def compare(comparing: Comparing, *, on_progress: OnProgress) -> Finding:
     arguments = [str(comparing.dataset.resolve()), f"--models-dir={folder}", *comparing.bar.options()]
     arguments += [f"--candidate={comparing.candidate}", f"--live={comparing.live}"]
     arguments += [f"--tracking={comparing.tracking}", f"--answer-tokens={comparing.answer_tokens}"]
+    arguments += [f"--span-sentences={comparing.span_sentences}"]
     arguments += [f"--engine={json.dumps(asdict(comparing.engine))}"]
     arguments += [f"--regression={comparing.regression.resolve()}"] if comparing.regression else []
     arguments += [f"--injections={path.resolve()}" for path in comparing.injections]

@@ -52,6 +52,7 @@ class Trial:
     injections: tuple[Path, ...] = (INJECTIONS,)
     engine: EngineOptions = field(default_factory=EngineOptions)
     answer_tokens: int = 96
+    span_sentences: int = 1
 
     def digest(self) -> str:
         """Return a hash of all of it."""
@@ -61,6 +62,7 @@ class Trial:
             asdict(self.bar),
             asdict(self.engine),
             self.answer_tokens,
+            self.span_sentences,
         ]
         versions = [(one.name, sorted(one.files.items())) for one in (self.candidate, self.live)]
         return hashlib.sha256(json.dumps([told, versions], sort_keys=True).encode()).hexdigest()
@@ -94,7 +96,7 @@ async def compare(trial: Trial, report: Report) -> Finding:
         def tell(asked: int, of: int) -> None:
             report.step(f"asking both versions, {asked} of {of}", 0.1 + 0.85 * asked / of, 1.0)
 
-        pairs = await ask_both(voices[0], voices[1], probes, tell)
+        pairs = await ask_both(voices[0], voices[1], probes, tell, trial.span_sentences)
     report.step("writing the report", 0.95, 1.0)
     finding = weigh(trial, probes, pairs, digest)
     write_report(trial.candidate.folder, finding)
@@ -104,7 +106,8 @@ async def compare(trial: Trial, report: Report) -> Finding:
 async def compare_voices(trial: Trial, live: Voice, candidate: Voice, tell: Tell) -> Finding:
     """Compare two models that are in memory already, and write the report. Raises ExamplesInvalid and EngineError."""
     probes = probes_of(trial)
-    finding = weigh(trial, probes, await ask_both(live, candidate, probes, tell), trial.digest())
+    pairs = await ask_both(live, candidate, probes, tell, trial.span_sentences)
+    finding = weigh(trial, probes, pairs, trial.digest())
     write_report(trial.candidate.folder, finding)
     return finding
 
@@ -186,6 +189,7 @@ def _trial(given: argparse.Namespace) -> Trial:
         injections=(INJECTIONS, *given.injections),
         engine=EngineOptions(**json.loads(given.engine)),
         answer_tokens=given.answer_tokens,
+        span_sentences=given.span_sentences,
     )
 
 
@@ -205,6 +209,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--engine", default="{}", help="EngineOptions as JSON")
     parser.add_argument("--answer-tokens", type=int, default=96)
+    parser.add_argument("--span-sentences", type=int, default=1, help="what an untrained version reads")
     parser.add_argument("--tracking", default="off", help="off, empty for a file beside the models, or a URI")
     add_options(parser)
     return parser

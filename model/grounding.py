@@ -183,7 +183,7 @@ def nearest(question: str, passages: Sequence[Passage]) -> Citation | None:
 
 def cite(passage: Passage, span: str) -> Citation:
     """Cite a span of a passage; a long span is cut at a word."""
-    quote = span if len(span) <= _LONGEST_QUOTE else span[:_LONGEST_QUOTE].rsplit(None, 1)[0]
+    quote = span if len(span) <= _LONGEST_QUOTE else (span[:_LONGEST_QUOTE].rsplit(None, 1) or [""])[0]
     return Citation(url=passage.url, title=passage.title, heading=passage.heading, quote=quote)
 
 

@@ -203,7 +203,7 @@ async def test_both_are_asked_in_turn_and_judged_by_what_people_would_see() -> N
         [a_probe(), unknown, attack],
         lambda *numbers: told.append(numbers),
     )
-    assert asked == ["old", "new", "new", "old", "old", "new"]
+    assert asked == ["old", "new", "new", "new", "new", "old", "old", "new"], "once more, bound to the page"
     assert told == [(1, 3), (2, 3), (3, 3)]
     old, new = zip(*pairs, strict=True)
     assert [one.correct for one in old] == [True, False, True]

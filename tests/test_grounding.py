@@ -54,6 +54,12 @@ def test_the_nearest_span_of_a_declined_question_is_shown() -> None:
     assert nearest("What is it?", []) is None
 
 
+def test_a_passage_of_white_space_can_be_the_nearest_one() -> None:
+    near = nearest("What is it?", [replace(PASSAGE, text=" " * 400)])
+    assert near is not None
+    assert near.quote == ""
+
+
 def test_a_question_that_shares_nothing_still_gets_a_nearest_section() -> None:
     near = nearest("Wie viel Urlaub?", [PASSAGE])
     assert near is not None
