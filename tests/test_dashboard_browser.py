@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,13 +13,16 @@ import pytest_asyncio
 
 from bot.dashboard import Doors
 from bot.dashboard_data import Query
+from demo.questions import Size
+from feedback.desk import Desk
 from feedback.sqlite import SqliteStore
 from jobs.roll_up_metrics import roll_up
 from model.versions import Standing
-from records import Channel
+from records import Channel, Ruling
 from tests.dashboards import Board, Run, a_board
 from tests.made_up import VERSIONS, fill
 from tests.test_jobs import ask, stars
+from tests.test_learn_demo import a_file, play
 from tests.test_local_browser import HOSTILE
 from tests.test_store import answer, question
 from tests.windows import CONTRAST, Watching, a_chromium
@@ -235,6 +239,40 @@ async def test_a_store_of_one_afternoon_is_shown_by_the_minute_and_few_judgement
     await expect(page.locator("#card-response_p50_s .basis")).to_have_text("12 answers · too few to rely on")
     assert await page.locator("#card-answers .badge title").all_text_contents() == ["second"]
     assert sum((await page.evaluate(DRAWN, "answers")).values()) == pytest.approx(12, rel=0.01)
+
+
+async def test_a_replay_is_drawn_as_its_store_has_it(browser: Any, tmp_path: Path) -> None:
+    """Two rounds, asked, rated and reviewed through the bot's own dialogs; then the dashboard over that store."""
+    file = a_file(tmp_path)
+    whole = re.sub(r'"(The fair [^"]+)"(.*?)"May"', r'"\1"\2"\1"', file.read_text())
+    file.write_text(whole)  # the canned model, who says whole sentences, is right there
+    judged = await play(file, tmp_path, Size(rounds=2, limit=7))
+    store = SqliteStore.open(tmp_path / "askpage.sqlite3")
+    now = datetime.now(UTC)
+    await roll_up(store, now)
+    reviews = [await Desk(store.documents).review(one.answer.id) for one in judged]
+    rulings = [review.verdicts[0].ruling for review in reviews if review]
+    approved = rulings.count(Ruling.APPROVED)
+    assert 0 < approved < len(rulings) == 14
+    async for seen in a_seen(browser, Board(store, now)):
+        page = await seen.open()
+        figures = (await seen.board.data().read(Query(), now, questions=True))["figures"]
+        assert figures["accuracy"]["now"]["n"] == 14
+        assert figures["accuracy"]["now"]["value"] == pytest.approx(approved / 14)
+        await expect(page.locator("#card-accuracy .value")).to_have_text(
+            f"{figures['accuracy']['now']['value'] * 100:.0f} %"
+        )
+        await expect(page.locator("#card-satisfaction .value")).to_contain_text(
+            f"{figures['satisfaction']['now']['value']:.1f}"
+        )
+        assert sum((await page.evaluate(DRAWN, "answers")).values()) == pytest.approx(14, rel=0.01)
+        compared = 0
+        for name in ("accuracy", "satisfaction"):
+            for bucket, value in (await page.evaluate(DRAWN, name)).items():
+                assert value == pytest.approx(figures[name]["points"][int(bucket)]["value"], abs=0.02)
+                compared += 1
+        assert compared
+    await store.close()
 
 
 async def test_hostile_words_stay_words(empty: Seen) -> None:

@@ -20,7 +20,7 @@ from demo.curve import curve
 from demo.people import People
 from demo.questions import HELD_OUT, Asked, Plan, Size, page_of, plan
 from feedback.desk import SETTLED, Desk
-from model.evaluate import Article, Item, judge, read_squad
+from model.evaluate import Article, Item, Judged, judge, read_squad
 from model.versions import Status, list_versions, read_standing
 from records import Answer, Channel, Question, Ruling
 from settings import Settings
@@ -46,9 +46,31 @@ def article(town: str, number: int) -> dict[str, Any]:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    path = tmp_path / "towns.json"
+    return a_file(tmp_path)
+
+
+def a_file(folder: Path) -> Path:
+    path = folder / "towns.json"
     path.write_text(json.dumps({"data": [article(town, at) for at, town in enumerate(TOWNS)]}))
     return path
+
+
+async def play(file: Path, data_dir: Path, size: Size, times: int = 1) -> list[Judged]:
+    """Play the rounds of a replay, with the canned model; a second time finds everything done."""
+    dealt, judged = plan(read_squad(file), size, seed=7), list[Judged]()
+    settings = Settings(data_dir=data_dir, base_model="canned", sample_share=1.0, double_share=0.0)  # pyright: ignore
+    async with open_shelf(settings) as shelf:
+        for one in dealt.articles:
+            await shelf.index.add(page_of(one), source="articles")
+    for _ in range(times):
+        told: list[int] = []
+        judged = [
+            one
+            for number, asked in enumerate(dealt.rounds, 1)
+            for one in await play_round(settings, People(7), number, asked, told.append)
+        ]
+        assert len(judged) == sum(told) == sum(map(len, dealt.rounds))
+    return judged
 
 
 def items(articles: int = 40, questions: int = 10) -> list[Item]:
@@ -200,16 +222,8 @@ def test_a_replay_that_is_interrupted_goes_on_and_ends_with_a_trained_version_a_
 
 
 async def test_everybody_is_asked_rated_and_reviewed_once_in_a_real_store(file: Path, tmp_path: Path) -> None:
-    dealt = plan(read_squad(file), Size(rounds=1, limit=8), seed=7)
-    settings = Settings(data_dir=tmp_path, base_model="canned", sample_share=1.0, double_share=0.0)  # pyright: ignore
-    async with open_shelf(settings) as shelf:
-        for one in dealt.articles:
-            await shelf.index.add(page_of(one), source="articles")
-    for _ in range(2):  # the second time finds everything done
-        told: list[int] = []
-        judged = await play_round(settings, People(7), 1, dealt.rounds[0], told.append)
-        assert len(judged) == sum(told) == 8
-    async with open_store(settings) as store:
+    judged = await play(file, tmp_path, Size(rounds=1, limit=8), times=2)
+    async with open_store(Settings(data_dir=tmp_path)) as store:  # pyright: ignore
         settled, _ = await Desk(store.documents).reviews(SETTLED, 50)
         assert {review.answer_id for review in settled} == {one.answer.id for one in judged}
         assert all(len(review.verdicts) == 1 for review in settled)
