@@ -26,7 +26,7 @@ setup: $(VENV)/.run-installed node_modules/.run-installed
 
 test: $(VENV)/.test-installed node_modules/.test-installed
 	$(BIN)/askpage setup
-	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --durations 15
 
 check: $(VENV)/.test-installed
 	$(BIN)/ruff check .
