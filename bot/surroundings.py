@@ -77,6 +77,7 @@ async def open_borrowed(settings: Settings, store: Store, holder: str = "") -> A
     """Open the pages, and wire feedback and review over them. `holder` names this process among those that do errands."""
     async with AsyncExitStack() as closing:
         shelf = await closing.enter_async_context(open_shelf(settings))
+        name_in_telemetry(keys_of(settings), shelf)
         session = await closing.enter_async_context(
             aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
         )
@@ -92,7 +93,6 @@ def parts_over(
 ) -> FeedbackParts:
     """Wire feedback and review over a store, with everything that may have waited for it."""
     keys = keys_of(settings)
-    name_in_telemetry(keys, shelf)
     around = surroundings_of(settings, shelf, store, keys, connect, port=settings.port)
     desk = Desk(store.documents, holder)
     return FeedbackParts(store, desk, keys.now, around, rules_of(settings))

@@ -27,8 +27,6 @@ _FUNCTION_WORDS = frozenset(
     mentioned question answer yes
     """.split()  # noqa: SIM905 - a list of words reads better so
 )
-_MONTH = "May"
-"""It means something, unless it begins a question."""
 _PLAIN_SUFFIXES = ("ing", "ed", "es", "s", "ly")
 _NEGATION = re.compile(
     r"\b(?:not|no|never|none|nobody|nothing|neither|nor|without|cannot|un\w+able)\b|n['’]t\b", re.IGNORECASE
@@ -218,8 +216,8 @@ def sentences(text: str) -> Iterator[str]:
 
 def content_words(text: str) -> set[str]:
     """Return the words that carry meaning, lower-cased, with plain English endings cut off."""
-    words = (match.group().replace("’", "'").replace(",", "") for match in _WORD.finditer(text))
-    return {_stem(word.lower()) for word in words if word == _MONTH or word.lower() not in _FUNCTION_WORDS}
+    words = (match.group().lower().replace("’", "'").replace(",", "") for match in _WORD.finditer(text))
+    return {_stem(word) for word in words if word not in _FUNCTION_WORDS}
 
 
 def _stem(word: str) -> str:

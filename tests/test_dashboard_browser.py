@@ -244,7 +244,7 @@ async def test_a_store_of_one_afternoon_is_shown_by_the_minute_and_few_judgement
 async def test_a_replay_is_drawn_as_its_store_has_it(browser: Any, tmp_path: Path) -> None:
     """Two rounds, asked, rated and reviewed through the bot's own dialogs; then the dashboard over that store."""
     file = a_file(tmp_path)
-    whole = re.sub(r'"(The fair [^"]+)"(.*?)"May"', r'"\1"\2"\1"', file.read_text())
+    whole = re.sub(r'"(\w+ has \d+ bridges)(\..*?"text": )"\d+"', r'"\1\2"\1"', file.read_text())
     file.write_text(whole)  # the canned model, who says whole sentences, is right there
     judged = await play(file, tmp_path, Size(rounds=2, limit=7))
     store = SqliteStore.open(tmp_path / "askpage.sqlite3")

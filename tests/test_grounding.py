@@ -54,12 +54,6 @@ def test_the_nearest_span_of_a_declined_question_is_shown() -> None:
     assert nearest("What is it?", []) is None
 
 
-def test_a_month_is_no_function_word() -> None:
-    fair = replace(PASSAGE, text="The fair of Cork is in May. You may bring a dog.")
-    assert support("When is the fair of Cork?", "It is in May.", [fair]).covered == 1
-    assert support("When is the fair of Cork?", "You may.", [fair]).covered == 0
-
-
 def test_a_passage_of_white_space_can_be_the_nearest_one() -> None:
     near = nearest("What is it?", [replace(PASSAGE, text=" " * 400)])
     assert near is not None
