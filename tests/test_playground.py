@@ -91,6 +91,10 @@ class WaitingStore(MemoryStore):
         self.given.put_nowait(feedback)
 
 
+_UNTIL_IT_KNOWS_MS = 3000
+"""A post is drawn before the playground knows its thread, and a reply until then is lost; nothing tells when it does."""
+
+
 @dataclass
 class Stage:
     """The bot's side of what happens in the browser."""
@@ -244,6 +248,7 @@ async def test_a_mention_in_a_channel_is_answered_in_its_thread(stage: Stage) ->
     post = "What do parents get?"  # no example of the welcome card, which stands here too
     await stage.ask(post, mention=True)
     await stage.sees(post)
+    await stage.page.wait_for_timeout(_UNTIL_IT_KNOWS_MS)
     stage.answerer.go.set()
     await stage.sees_the_whole_answer()
     (question,) = stage.answerer.asked
