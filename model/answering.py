@@ -21,7 +21,7 @@ from langchain_core.runnables import Runnable, RunnableLambda
 
 import telemetry
 from model import grounding, prompt, wording
-from model.grounding import Reading, Support, Within
+from model.grounding import Reading, Within
 from records import Answer, Citation, Hit, Passage, Question, Timings, answer_id_of
 
 Search = Callable[[str, int, str | None], Awaitable[Sequence[Hit]]]
@@ -102,6 +102,20 @@ class _Written:
     first_token_s: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """What a model wrote, plain; "" where it declined. `citation` is where it stands, None where it does not."""
+
+    text: str
+    citation: Citation | None = None
+    covered: float = 0.0
+
+    @property
+    def is_lost(self) -> bool:
+        """A model that knows to answer in the page's words has written others."""
+        return bool(self.text) and self.citation is None
+
+
 def always(chat: BaseChatModel, version: str, reading: Reading | None = None) -> Lend:
     """Let one chat model answer everybody."""
     return lambda _: nullcontext(Voice(chat, version, reading))
@@ -141,13 +155,16 @@ class Answering:
                         except Enough:
                             stopped_at = shown
                             break
-            if not stopped_at and draft.trained and self._is_lost(draft, so_far.text):
-                so_far.text = await _chain(voice.chat.bind(within=_within(draft))).ainvoke(draft)
-        if stopped_at:
-            answer = _answer(draft, voice.version, stopped_at, (), so_far.first_token_s)
-            yield replace(answer, stopped=True)
-        else:
-            yield self._conclude(draft, voice.version, so_far.text, so_far.first_token_s)
+            if stopped_at:
+                answer = _answer(draft, voice.version, stopped_at, (), so_far.first_token_s)
+                answer = replace(answer, stopped=True)
+            else:
+                checked = self._check(draft, so_far.text)
+                if draft.trained and checked.is_lost:
+                    bound = _chain(voice.chat.bind(within=_within(draft)))
+                    checked = self._check(draft, await bound.ainvoke(draft))
+                answer = self._conclude(draft, voice.version, checked, so_far.first_token_s)
+        yield answer
 
     async def answer(self, question: Question, history: Sequence[Answer] = ()) -> Answer:
         """Return the Answer alone."""
@@ -177,26 +194,22 @@ class Answering:
     def _is_near(self, draft: _Draft) -> bool:
         return bool(draft.passages) and draft.similarity >= self._rules.least_similarity
 
-    def _is_lost(self, draft: _Draft, written: str) -> bool:
-        """Tell whether a model that knows to answer in the page's words has written others."""
+    def _check(self, draft: _Draft, written: str) -> _Checked:
+        """Make what a model wrote plain, and look whether it stands in the passages."""
         text = wording.whole_sentences(wording.plain(written))
-        return bool(text) and not declines(text) and self._support(draft, text) is None
-
-    def _support(self, draft: _Draft, text: str) -> Support | None:
-        """Return what stands behind an answer; None where that is too little."""
+        if not text or declines(text):
+            return _Checked("")
         found = grounding.support(draft.question.text, text, draft.passages, echoes_count=draft.trained)
         stands = found.numbers_stand and found.same_sense and found.covered >= self._rules.least_covered
-        return found if stands and found.citation else None
+        return _Checked(text, found.citation if stands else None, found.covered)
 
-    def _conclude(self, draft: _Draft, version: str, written: str, first_token_s: float | None) -> Answer:
-        if not self._is_near(draft):
-            return self._decline(draft, version, None)
-        text = wording.whole_sentences(wording.plain(written))
-        found = self._support(draft, text)
-        if found is None or found.citation is None or declines(text):
+    def _conclude(
+        self, draft: _Draft, version: str, checked: _Checked, first_token_s: float | None
+    ) -> Answer:
+        if checked.citation is None:
             return self._decline(draft, version, first_token_s)
-        answer = _answer(draft, version, f"{text} [1]", (found.citation,), first_token_s)
-        return replace(answer, support=found.covered)
+        answer = _answer(draft, version, f"{checked.text} [1]", (checked.citation,), first_token_s)
+        return replace(answer, support=checked.covered)
 
     def _decline(self, draft: _Draft, version: str, first_token_s: float | None) -> Answer:
         near = grounding.nearest(draft.question.text, draft.passages)

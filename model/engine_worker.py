@@ -10,7 +10,7 @@ cores work on one step, nobody's answer stands still behind a long prompt for mo
 cancelled request stops within a step. A slot is a generator that keeps its last request's tokens (and so its KV
 cache): a request takes the free slot that shares the longest prefix with it, and computes the rest only.
 
-Lines of JSON on standard input: {"id", "ids", "max_new", "temperature", "seed", "stretches", "finish"} asks, {"cancel": id}
+Lines of JSON on standard input: {"id", "ids", "max_new", "temperature", "seed", "within"} asks, {"cancel": id}
 stops one, the end of the input ends the process. On standard output: {"ready", "context"} once, then per request {"id", "begun":
 tokens reused}, {"id", "token"}..., and one of {"id", "done": "eos" | "length" | "cancelled"} and {"id", "error"}.
 """
@@ -23,7 +23,6 @@ import select
 import signal
 import sys
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,7 @@ from typing import Any
 import numpy as np
 import onnxruntime_genai as og
 
-from model.binding import Bound, Stretch
+from model.binding import Bound
 from quiet import is_allowed
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -45,7 +44,7 @@ _READ_BYTES = 1 << 16
 class Ask:
     """One request. `at` counts the prompt's tokens that are in the cache, `new` the tokens that were made.
 
-    `stretches` and `finish` bind it to words of a page (`model/binding.py`); without them it writes what it likes.
+    `bound` holds it to words of a page (`model/binding.py`); without that it writes what it likes.
     """
 
     id: int
@@ -53,11 +52,9 @@ class Ask:
     max_new: int
     temperature: float = 0.0
     seed: int | None = None
-    stretches: Sequence[Stretch] = ()
-    finish: Sequence[int] = ()
+    bound: Bound | None = None
     at: int = 0
     new: int = 0
-    bound: Bound | None = None
     random: np.random.Generator = field(init=False)
 
     def __post_init__(self) -> None:
@@ -160,9 +157,8 @@ class Worker:
 
     def _hear(self, message: dict[str, Any]) -> None:
         if "cancel" not in message:
-            ask = Ask(**message)
-            ask.bound = Bound(ask.stretches, ask.finish, self._eos) if ask.stretches else None
-            self._waiting.append(ask)
+            within = message.pop("within", None)
+            self._waiting.append(Ask(**message, bound=Bound(**within, eos=self._eos) if within else None))
             return
         for ask in [ask for ask in self._waiting if ask.id == message["cancel"]]:
             self._waiting.remove(ask)

@@ -165,8 +165,8 @@ class Engine:
     ) -> AsyncGenerator[str]:
         """Yield the answer in pieces; leaving the loop, or cancelling the task, stops the model within a step.
 
-        `stop` strings end the answer and are not part of it. `within` binds it to pages. `on_done` gets the figures of an answer that came to
-        its end. Raises EngineBusy at once when the queue is full, PromptTooLong, EngineFailed.
+        `stop` strings end the answer and are not part of it. `within` binds it to pages. `on_done` gets the figures of
+        an answer that came to its end. Raises EngineBusy at once when the queue is full, PromptTooLong, EngineFailed.
         """
         loop = asyncio.get_running_loop()
         events: asyncio.Queue[Message] = asyncio.Queue()
@@ -263,7 +263,7 @@ class Engine:
         if within is None:
             return asdict(sampling)
         stretches = stretches_of(self.text, within.pages, within.sentence)
-        return asdict(sampling) | {"stretches": stretches, "finish": self.text.encode(".")}
+        return asdict(sampling) | {"within": {"stretches": stretches, "finish": self.text.encode(".")}}
 
     def _heard(self, message: Message) -> None:
         """Take one message of the worker, in the reader's thread."""
