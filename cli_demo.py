@@ -10,10 +10,9 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Annotated, Any
@@ -31,7 +30,7 @@ from demo.alone import open_alone
 from demo.asking import play_round
 from demo.people import People
 from demo.questions import Asked, Plan, Size, page_of, plan
-from demo.scoring import Figures, ask_all, figures_of, open_bot
+from demo.scoring import Figures, Opens, ask_all, figures_of, open_bot
 from demo.story import ALONE, Folder, Round
 from feedback.card import Card
 from model.evaluate import DatasetInvalid, Judged, read_squad, score
@@ -142,7 +141,7 @@ def _replay(play: Play) -> tuple[Figures, list[Round]]:
     """Do what is not done yet. Returns the figures of the untrained model by itself, and the rounds."""
     asyncio.run(_bring_pages(play))
     done = [play.folder.round(0) or _untrained(play)]
-    alone = _alone(play, done[0].live)
+    alone = _measured(play, done[0].live, "The model alone: measuring", "alone", open_alone)
     for number in range(1, len(play.plan.rounds) + 1):
         done.append(play.folder.round(number) or _round(play, number, done[-1].live))
     return alone, done
@@ -247,28 +246,23 @@ def _trained(play: Play, card: Card, parent: str, called: str) -> str:
         return train(training, on_progress=show).name
 
 
-def _alone(play: Play, version: str) -> Figures:
-    kept, asked = play.folder.scores_of(version, "alone"), play.plan.measuring
-    opening = partial(open_alone, play.settings, version=version)
-    with _bar("The model alone: measuring", len(asked)) as tell:
-        judged = asyncio.run(ask_all(play.settings, opening, asked, kept, tell))
-    return figures_of(play.people, asked, judged)
-
-
-def _measured(play: Play, version: str, called: str) -> Figures:
+def _measured(
+    play: Play, version: str, called: str, what: str = "measuring", opens: Opens = open_bot
+) -> Figures:
     asked = play.plan.measuring
-    return figures_of(play.people, asked, _asked(play, version, "measuring", asked, called))
+    return figures_of(play.people, asked, _asked(play, version, what, asked, called, opens))
 
 
 def _accuracy(play: Play, version: str, called: str) -> float | None:
     return score(_asked(play, version, "choosing", play.plan.choosing, called)).accuracy
 
 
-def _asked(play: Play, version: str, what: str, asked: Sequence[Asked], called: str) -> list[Judged]:
+def _asked(
+    play: Play, version: str, what: str, asked: Sequence[Asked], called: str, opens: Opens = open_bot
+) -> list[Judged]:
     kept = play.folder.scores_of(version, what)
-    opening = partial(open_bot, play.settings, version=version)
     with _bar(called, len(asked)) as tell:
-        return asyncio.run(ask_all(play.settings, opening, asked, kept, tell))
+        return asyncio.run(ask_all(play.settings, version, opens, asked, kept, tell))
 
 
 def _decide(settings: Settings, candidate: str, chosen: tuple[float | None, float | None]) -> bool:
@@ -298,7 +292,7 @@ def _print(alone: Figures, done: Sequence[Round], where: Folder) -> None:
     out.print(shown, markup=False, highlight=False, soft_wrap=True)
 
 
-def _cells(figures: Mapping[str, float | int | None]) -> list[str]:
+def _cells(figures: Figures) -> list[str]:
     found = [figures.get(name) for name in _COLUMNS.values()]
     return ["–" if value is None else f"{value:.2f}" for value in found]
 

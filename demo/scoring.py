@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,9 +21,9 @@ from model.evaluate import Judged, judge, score
 from records import Answer, Channel, Question
 from settings import Settings
 
-Figures = dict[str, float | int | None]
-Opening = Callable[[Shelf], AbstractAsyncContextManager[Ask]]
-"""Opens what is asked."""
+Figures = Mapping[str, float | int | None]
+Opens = Callable[[Settings, Shelf, str], AbstractAsyncContextManager[Ask]]
+"""Opens a version, to be asked."""
 
 
 @asynccontextmanager
@@ -34,7 +34,12 @@ async def open_bot(settings: Settings, shelf: Shelf, version: str) -> AsyncGener
 
 
 async def ask_all(
-    settings: Settings, opening: Opening, asked: Sequence[Asked], kept: Path, tell: Callable[[int], None]
+    settings: Settings,
+    version: str,
+    opens: Opens,
+    asked: Sequence[Asked],
+    kept: Path,
+    tell: Callable[[int], None],
 ) -> list[Judged]:
     """Ask every question that was not asked yet, and judge all answers."""
     answers = _read(kept, asked)
@@ -42,7 +47,7 @@ async def ask_all(
     missing = [one for one in asked if one.id not in answers]
     if missing:
         kept.parent.mkdir(parents=True, exist_ok=True)
-        async with open_shelf(settings) as shelf, opening(shelf) as ask:
+        async with open_shelf(settings) as shelf, opens(settings, shelf, version) as ask:
             for one in missing:
                 answers[one.id] = await ask(_question(one))
                 _keep(kept, one.id, answers[one.id])

@@ -17,14 +17,13 @@ from typing import Any
 
 from demo.curve import curve
 from demo.questions import Size
+from demo.scoring import Figures
 from model.files import sha256_of, write_durably
 
 SHOWN = ("accuracy", "precision", "strict_accuracy", "f1", "contained", "false_abstentions")
 """The figures of the curve."""
 ALONE = "model alone"
 """What the figures before everything else are of: the untrained model without what the bot does around it."""
-
-Figures = Mapping[str, float | int | None]
 
 
 class OtherReplay(Exception):
