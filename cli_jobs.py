@@ -102,8 +102,7 @@ async def _apply_retention(settings: Settings, store: Store) -> Result:
 async def _watch_canary(settings: Settings, store: Store) -> Result:
     from jobs.watch_canary import watch_canary  # noqa: PLC0415
     from model.canary import CanaryRules  # noqa: PLC0415
-    from model.published import published  # noqa: PLC0415
-    from model.versions import only_here  # noqa: PLC0415
+    from model.published import caught_up  # noqa: PLC0415
 
     rules = CanaryRules(
         margin=settings.canary_margin,
@@ -112,10 +111,8 @@ async def _watch_canary(settings: Settings, store: Store) -> Result:
         max_latency_ratio=settings.canary_max_latency_ratio,
         days=settings.canary_days,
     )
-    kept = published(settings.models_dir, settings.models_url)
-    if kept:
-        await asyncio.to_thread(kept.look)
-    return await watch_canary(store, settings.models_dir, rules, datetime.now(UTC), kept or only_here)
+    publish = await asyncio.to_thread(caught_up, settings.models_dir, settings.models_url)
+    return await watch_canary(store, settings.models_dir, rules, datetime.now(UTC), publish)
 
 
 async def _send_to_data_explorer(settings: Settings, store: Store) -> Result:

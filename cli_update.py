@@ -16,7 +16,7 @@ from jobs.table import Result, Store
 from jobs.update_model import Plan, UpdateFailed, update_model
 from model.bar import Bar
 from model.comparing import Comparing
-from model.published import published, publishing
+from model.published import caught_up, publishing
 from model.versions import VersionError
 from settings import Settings
 
@@ -32,10 +32,8 @@ async def update(settings: Settings, store: Store) -> Result:
         def built(step: str, _: int) -> None:
             bar.update(task, description=step)
 
-        kept = published(settings.models_dir, settings.models_url)
-        try:
-            if kept:  # what is live, and learned from, may have changed on another machine
-                await asyncio.to_thread(kept.look)
+        try:  # what is live, and learned from, may have changed on another machine
+            await asyncio.to_thread(caught_up, settings.models_dir, settings.models_url)
             return await update_model(store.documents, plan_of(settings, store, built), show)
         except (DatasetError, VersionError) as error:
             raise UpdateFailed(str(error)) from error

@@ -221,14 +221,17 @@ class Published:
         self._remote.write(f"{name}/{MANIFEST}", (here.folder / MANIFEST).read_bytes())
 
 
-def published(models_dir: Path, url: str) -> Published | None:
-    """Return what keeps a folder and `models_url` together; None where that is empty."""
-    return Published(models_dir, Remote(url)) if url else None
-
-
 def publishing(models_dir: Path, url: str) -> Publish:
     """Return what steps are taken with: with everybody, or, where `models_url` is empty, only here."""
-    return published(models_dir, url) or only_here
+    return Published(models_dir, Remote(url)) if url else only_here
+
+
+def caught_up(models_dir: Path, url: str) -> Publish:
+    """Take over what other machines did, and return what steps are taken with. Raises VersionError."""
+    publish = publishing(models_dir, url)
+    if isinstance(publish, Published):
+        publish.look()
+    return publish
 
 
 def _path_of(generation: int) -> str:
