@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from model.planted import speaks_to_a_model
 from records import Citation, Passage
 
 _WORD = re.compile(r"\w+(?:['’.,]\w+)*")
@@ -118,8 +119,16 @@ class Within:
 
 
 def read(question: str, found: Sequence[Passage], reading: Reading) -> tuple[Passage, ...]:
-    """Return what a model reads of the passages that were found."""
-    return focus(question, found[: reading.passages or None], reading.sentences)
+    """Return what a model reads of the passages that were found: nothing that a page says to models."""
+    passages = [_for_readers(passage) for passage in found[: reading.passages or None]]
+    return focus(question, [passage for passage in passages if passage.text], reading.sentences)
+
+
+def _for_readers(passage: Passage) -> Passage:
+    text = passage.text
+    for sentence in filter(speaks_to_a_model, sentences(passage.text)):
+        text = text.replace(sentence, "", 1)
+    return passage if text == passage.text else replace(passage, text=text.strip())
 
 
 def focus(question: str, passages: Sequence[Passage], span_sentences: int) -> tuple[Passage, ...]:
