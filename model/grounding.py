@@ -17,7 +17,7 @@ from model.planted import speaks_to_a_model
 from records import Citation, Passage
 
 _WORD = re.compile(r"\w+(?:['’.,]\w+)*")
-_SENTENCE_END = re.compile(r"(?<=[.!?])[\"”’)\]]*\s+(?=[\"“‘(\[]?[A-Z0-9])|\n+")
+_SENTENCE_END = re.compile(r"(?<=[.!?])(?<!\s[A-Z]\.)[\"”’)\]]*\s+(?=[\"“‘(\[]?[A-Z0-9])|\n+")
 _FUNCTION_WORDS = frozenset(
     """
     a an the and or but if of in on at to for from by with as is are was were be been being am do does
@@ -74,10 +74,12 @@ def support(
     own = said - asked
     everything = content_words(" ".join(f"{p.title} {p.heading} {p.text}" for p in passages))
     numbers = {word for word in said if any(char.isdigit() for char in word)}
-    best: tuple[float, Passage, str] | None = None
+    whole = _word_for_word(answer)
+    best: tuple[tuple[bool, float], Passage, str] | None = None
     for passage, span in spans(passages):
         words = content_words(span)
-        score = 2 * len(words & own) + len(words & asked) - 0.01 * len(words)
+        near = 2 * len(words & own) + len(words & asked) - 0.01 * len(words)
+        score = (bool(whole.search(span)), near)
         if words & (said | asked) and (best is None or score > best[0]):
             best = (score, passage, span)
     if best is None:
@@ -89,6 +91,12 @@ def support(
     judged = own or (said if echoes_count or _YES_OR_NO.match(answer) else set[str]())
     covered = len(judged & near) / len(judged) if judged else 0.0
     return Support(covered, numbers <= (everything | asked), _same_sense(answer, span), cite(passage, span))
+
+
+def _word_for_word(answer: str) -> re.Pattern[str]:
+    """Find an answer as it is, in whole words: what says all of it is its span, whatever else is nearer to the question."""
+    words = r"\s+".join(map(re.escape, answer.strip(" .").split()))
+    return re.compile(rf"(?<!\w){words}(?!\w)", re.IGNORECASE)
 
 
 def _same_sense(answer: str, span: str) -> bool:

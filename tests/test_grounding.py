@@ -34,6 +34,22 @@ def test_a_supported_answer_cites_the_sentence_word_for_word() -> None:
     assert stands(found.citation, [PASSAGE])
 
 
+def test_a_sentence_that_says_all_of_the_answer_is_cited_before_one_that_is_nearer_to_the_question() -> None:
+    page = replace(PASSAGE, text="Poland is divided into units; a basic unit governs itself. Communes are the smallest.")
+    found = support("What is the basic unit in Poland?", "Communes.", [page])
+    assert found.citation is not None
+    assert found.citation.quote == "Communes are the smallest."
+    assert found.covered == 1.0
+
+
+def test_an_initial_ends_no_sentence() -> None:
+    page = replace(PASSAGE, text="The first to lead the office was William E. Simon. He had been a banker.")
+    found = support("Who led the office?", "William E. Simon.", [page])
+    assert found.citation is not None
+    assert found.citation.quote == "The first to lead the office was William E. Simon."
+    assert found.covered == 1.0
+
+
 def test_a_number_that_the_page_does_not_name_is_not_supported() -> None:
     assert not support(QUESTION, "You get 16 weeks of paid leave.", [PASSAGE]).numbers_stand
 
