@@ -35,7 +35,9 @@ def test_a_supported_answer_cites_the_sentence_word_for_word() -> None:
 
 
 def test_a_sentence_that_says_all_of_the_answer_is_cited_before_one_that_is_nearer_to_the_question() -> None:
-    page = replace(PASSAGE, text="Poland is divided into units; a basic unit governs itself. Communes are the smallest.")
+    page = replace(
+        PASSAGE, text="Poland is divided into units; a basic unit governs itself. Communes are the smallest."
+    )
     found = support("What is the basic unit in Poland?", "Communes.", [page])
     assert found.citation is not None
     assert found.citation.quote == "Communes are the smallest."
