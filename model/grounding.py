@@ -79,7 +79,7 @@ def support(
     for passage, span in spans(passages):
         words = content_words(span)
         near = 2 * len(words & own) + len(words & asked) - 0.01 * len(words)
-        score = (bool(whole.search(span)), near)
+        score = (bool(words & asked and whole.search(span)), near)
         if words & (said | asked) and (best is None or score > best[0]):
             best = (score, passage, span)
     if best is None:
@@ -94,7 +94,10 @@ def support(
 
 
 def _word_for_word(answer: str) -> re.Pattern[str]:
-    """Find an answer as it is, in whole words: what says all of it is its span, whatever else is nearer to the question."""
+    """Find an answer as it is, in whole words. A sentence that says all of it, and something of the question, is its span.
+
+    One that has nothing of the question is not: of what such sentences seem to support, hardly anything is right.
+    """
     words = r"\s+".join(map(re.escape, answer.strip(" .").split()))
     return re.compile(rf"(?<!\w){words}(?!\w)", re.IGNORECASE)
 

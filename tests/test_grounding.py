@@ -36,12 +36,18 @@ def test_a_supported_answer_cites_the_sentence_word_for_word() -> None:
 
 def test_a_sentence_that_says_all_of_the_answer_is_cited_before_one_that_is_nearer_to_the_question() -> None:
     page = replace(
-        PASSAGE, text="Poland is divided into units; a basic unit governs itself. Communes are the smallest."
+        PASSAGE,
+        text="Poland is divided into units; a basic unit governs itself. Communes are the smallest unit.",
     )
     found = support("What is the basic unit in Poland?", "Communes.", [page])
     assert found.citation is not None
-    assert found.citation.quote == "Communes are the smallest."
+    assert found.citation.quote == "Communes are the smallest unit."
     assert found.covered == 1.0
+
+
+def test_a_sentence_without_a_word_of_the_question_supports_nothing_where_another_has_many() -> None:
+    page = replace(PASSAGE, text="Poland is divided into basic units. Communes have mayors.")
+    assert support("What is the basic unit in Poland?", "Communes.", [page]).covered == 0.0
 
 
 def test_an_initial_ends_no_sentence() -> None:
