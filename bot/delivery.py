@@ -50,6 +50,9 @@ _STOP_SAID = "canceled by user"
 PASSING = frozenset({0, 412, 429, 502, 504})
 """What a channel answers that is away or busy: the same may be taken a little later. 0 is no answer."""
 END_ATTEMPTS = 2
+LASTS_S = 125.0
+"""Teams ends a stream by itself after two minutes; then there may be another one in its chat."""
+BELOW = "The answer is below."
 
 
 class ChannelError(OSError):
@@ -105,10 +108,22 @@ class Stream:
         self._began_at = 0.0
         self._task: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
+        self._made_at = time.monotonic()
         self.id = ""
+        self.ended = False
         self.refused = False
         self.interrupted = False
         self.stopped_by_asker = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the channel holds it for under way, as far as is known."""
+        return bool(self.id) and not (self.ended or self.refused)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its time is over, however it ended."""
+        return time.monotonic() - (self._began_at or self._made_at) > LASTS_S
 
     def show(self, text: str, *, informative: bool = False) -> None:
         """Show this text as soon as the pace allows, unless a newer one comes first."""
@@ -123,7 +138,7 @@ class Stream:
         self._closing.set()
         if self._task is not None:
             await asyncio.wait([self._task])
-        return bool(self.id) and not self.refused and time.monotonic() - self._began_at < self._pace.limit_s
+        return self.is_open and time.monotonic() - self._began_at < self._pace.limit_s
 
     async def _run(self) -> None:
         while self._newest is not None and not self.refused and not self.interrupted:
@@ -205,7 +220,7 @@ class Beside:
 
     `offers` are what can be asked next, (title, words), in a personal chat. `keep_part` hears of the messages that an
     answer begins with where it needs several: the answer, the number from 1, the message's id. `streaming` has the
-    stream of each conversation where one is under way: Teams takes one at a time.
+    stream of each conversation where one is under way, or could not be ended: Teams takes one at a time.
     """
 
     greeting: Greets | None = None
@@ -239,7 +254,8 @@ class TeamsReply:
         if self._reference.replaces:
             return
         here = str(self._reference.conversation["id"])
-        if self._reference.personal and here not in self._beside.streaming:
+        other = self._beside.streaming.get(here)
+        if self._reference.personal and (other is None or other.is_over):
             self._stream = self._beside.streaming[here] = Stream(self._reference, self._send, self._pace)
             self._stream.show(READING, informative=True)
         else:
@@ -281,15 +297,11 @@ class TeamsReply:
         """Leave no half message of a question that is gone; return the id of the one on screen, "" for none."""
         if self._stream is None:
             return ""
+        is_shown = await self._stream.close()
+        if is_shown:
+            await self._end_as(self._stream, STOPPED)
         self._no_longer_streams()
-        if not await self._stream.close():
-            return ""
-        end = stream_end(plain_message(self._reference, STOPPED), self._stream.id)
-        try:
-            await self._send(end)
-        except (Undeliverable, OSError) as error:
-            log.info("a half answer stays: %s", error)
-        return self._stream.id
+        return self._stream.id if is_shown else ""
 
     async def _finish(self, message: Json) -> str:
         """Let a message take the place of what shows that the bot is at work; a further one comes below it."""
@@ -307,18 +319,34 @@ class TeamsReply:
         return message_id
 
     async def _end_stream(self, stream: Stream, message: Json) -> str:
+        can_end = await stream.close()
         try:
-            for _ in range(END_ATTEMPTS if await stream.close() else 0):
-                try:
-                    return await self._send(stream_end(message, stream.id)) or stream.id
-                except (Undeliverable, ChannelError) as error:
-                    stream.refuse(error)
+            for _ in range(END_ATTEMPTS if can_end else 0):
+                if message_id := await self._end(stream, message):
+                    return message_id
                 if stream.refused:
                     break
             self._check_wanted()
-            return await self._send(message)
+            message_id = await self._send(message)
+            if can_end and stream.is_open:  # it hung up twice, and is there again
+                await self._end_as(stream, BELOW)
+            return message_id
         finally:
             self._no_longer_streams()
+
+    async def _end_as(self, stream: Stream, text: str) -> None:
+        if not await self._end(stream, plain_message(self._reference, text)):
+            log.info("a half answer stays until Teams ends it")
+
+    async def _end(self, stream: Stream, message: Json) -> str:
+        """Let a message be the end of a stream; return its id, "" where the channel did not take it."""
+        try:
+            message_id = await self._send(stream_end(message, stream.id)) or stream.id
+        except (Undeliverable, OSError) as error:
+            stream.refuse(error)
+            return ""
+        stream.ended = True
+        return message_id
 
     def _check_wanted(self) -> None:
         if self._stream is not None and self._stream.stopped_by_asker:
@@ -326,8 +354,9 @@ class TeamsReply:
             raise Stopped(STOPPED_BY_ASKER, self._stream.id)
 
     def _no_longer_streams(self) -> None:
+        """Let the next question stream, unless this stream could not be ended: then when Teams has ended it."""
         here = str(self._reference.conversation["id"])
-        if self._beside.streaming.get(here) is self._stream:
+        if self._beside.streaming.get(here) is self._stream and not (self._stream and self._stream.is_open):
             self._beside.streaming.pop(here, None)
 
     async def _write_over(self, message: Json) -> str:

@@ -143,7 +143,7 @@ class TeamsFrontEnd:
         self._hands = hands
         self._style = style or TeamsStyle()
         self._replies: WeakValueDictionary[str, Way] = WeakValueDictionary()  # while they work
-        self._streaming: WeakValueDictionary[str, Stream] = WeakValueDictionary()
+        self._streaming: dict[str, Stream] = {}
         self._latest: dict[str, str] = {}
         self._welcomed: dict[str, str] = {}
         self._contacts: dict[str, str] = {}

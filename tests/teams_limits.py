@@ -57,6 +57,10 @@ class OpenStream:
     text: str = ""
     finished: bool = False
 
+    def is_open(self, at: float) -> bool:
+        """Teams ends a stream by itself when its time is over."""
+        return not self.finished and at - self.began_at <= STREAM_LASTS_S
+
 
 class Rates:
     """Counts requests of every thread and tenant."""
@@ -185,7 +189,7 @@ class Streams:
             return self._refused_part(conversation, activity, at)
         if stream.get("streamSequence") != 1:
             return 400, "a stream begins with 1"
-        if any(one.conversation == conversation and not one.finished for one in self._known.values()):
+        if any(one.conversation == conversation and one.is_open(at) for one in self._known.values()):
             return 403, "ContentStreamNotAllowed: one stream of a chat at a time"
         return None
 

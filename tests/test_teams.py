@@ -227,6 +227,53 @@ async def test_a_stream_whose_channel_hung_up_is_still_ended_as_one_message(
     assert len(world.connector.shown) == 1
 
 
+def _ends(activity: dict[str, Any]) -> bool:
+    return any(entity.get("streamType") == "final" for entity in activity.get("entities", []))
+
+
+async def _asked_while_the_end_fails(world: World, times: int) -> None:
+    world.answerer.go.clear()
+    await world.ask("How much leave?")
+    await world.connector.until(lambda s: s.calls)
+    world.connector.fail(0, times=times, when=_ends)
+    world.answerer.go.set()
+    await world.connector.until(lambda s: s.calls[-1].activity.get("text") == "The answer is below.")
+
+
+async def _at_work_on_another(world: World, message_id: str) -> dict[str, Any]:
+    """Ask once more; return the stream of what shows that the bot is at work: nothing where it does not stream."""
+    world.answerer.go.clear()
+    before = len(world.connector.calls)
+    await world.ask("How much leave, again?", id=message_id)
+    await world.connector.until(lambda s: len(s.calls) > before)
+    world.answerer.go.set()
+    return world.connector.calls[before].stream
+
+
+async def test_a_stream_whose_end_fails_twice_is_ended_below_its_answer(world: World) -> None:
+    await _asked_while_the_end_fails(world, times=2)
+    assert [one["text"] for one in world.connector.shown.values()] == [
+        "The answer is below.",
+        "You get 16 weeks [1].",
+    ]
+    while world.front._streaming:  # noqa: ASYNC110 - until the bot has heard that the end was taken
+        await asyncio.sleep(0.01)
+    assert await _at_work_on_another(world, "1700000000002")
+
+
+async def test_while_a_stream_is_left_open_in_a_chat_no_other_one_begins_there(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _asked_while_the_end_fails(world, times=3)
+    assert not await _at_work_on_another(world, "1700000000002")
+    await world.connector.messages(2)
+    monkeypatch.setattr("bot.delivery.LASTS_S", 0.0)
+    monkeypatch.setattr("tests.teams_limits.STREAM_LASTS_S", 0.0)
+    assert await _at_work_on_another(world, "1700000000003")
+    await world.connector.messages(3)
+    world.connector.forgive("exceeded streaming time")
+
+
 async def test_a_stream_that_lasts_too_long_ends_with_a_plain_message(world: World) -> None:
     world.front._style = replace(world.front._style, pace=StreamPace(0.0, limit_s=0.0))
     world.answerer = ScriptedAnswerer(["You get"])
