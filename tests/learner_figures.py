@@ -23,7 +23,7 @@ from transformers import AutoModelForCausalLM
 from model.adapter import Learner
 from model.chat_text import ChatText
 from model.dataset import Encoded, encode
-from model.preference import Text, desirable, dpo, undesirable
+from model.preference import Text, desirable, dpo, mismatched, rejected_counts, undesirable
 from model.qlora_update import adapted
 from model.recipe import Recipe
 from model.sharing import tree_of
@@ -155,6 +155,25 @@ def judged() -> dict[str, float]:
     return {name: float(loss) for name, loss in losses.items()}
 
 
+def sides() -> dict[str, Any]:
+    """How much what was rejected counts, and which completions are put after the prompts of others."""
+
+    def says(completion: int, rejected: int = 0, weight: float = 1.0) -> Encoded:
+        return Encoded((1,), (completion,), (rejected,) if rejected else (), weight, "replay", "")
+
+    return {
+        "one of four": rejected_counts([says(5, 6), says(5), says(5, weight=2.0)]),
+        "all": rejected_counts([says(5, 6), says(5, 7)]),
+        "none": rejected_counts([says(5), says(6)]),
+        "one of a hundred": rejected_counts([says(5, 6), *[says(5)] * 99]),
+        "next": mismatched([0, 2, 1], [says(5), says(6), says(7)]),
+        "not its own": mismatched([0, 1, 2], [says(5), says(5), says(6)]),
+        "not what it should not say": mismatched([0, 1, 2], [says(5, 6), says(6), says(7)]),
+        "alike": mismatched([0, 1], [says(5), says(5)]),
+        "alone": mismatched([0], [says(5)]),
+    }
+
+
 class InTwo:
     """Two processes' accelerators, of which each is a thread: what both have is added up."""
 
@@ -179,13 +198,15 @@ def unpaired(bench: Bench) -> dict[str, Any]:
     costs = whole.preference.before
     chunked = bench.learned(replace(recipe, at_once=2, checkpointing=True))
     point = whole.preference.reference_point(_now(whole, whole.preference.unjudged(whole.steps[-1])))
+    steps, went_on = interrupted(bench, recipe)
     alike = [replace(bench.examples[0], rejected=())] * 4
     return {
         "reference": point,
         "moved": apart(whole, bench.learned(replace(recipe, preference=0.0))),
         "pieces": apart(whole, chunked),
         "before": max(abs(costs[text] - chunked.preference.before[text]) for text in costs),
-        "interrupted": apart(whole, interrupted(bench, recipe)),
+        "steps_after": steps,
+        "interrupted": apart(whole, went_on),
         "two_processes": apart(whole, in_two(bench, recipe)),
         "alike_before": bench.learner().loss(alike),
         "alike_after": bench.learned(replace(recipe, preference=5.0), alike).loss(alike),
@@ -193,13 +214,14 @@ def unpaired(bench: Bench) -> dict[str, Any]:
 
 
 def _now(learner: Learner, texts: Sequence[Text]) -> dict[Text, float]:
-    losses = ((one, replace(learner.examples[one[0]], completion=one[1])) for one in texts)
-    return {text: learner.loss([one]) * len(one.completion) for text, one in losses}
+    asked = ((text, replace(learner.examples[text[0]], completion=text[1])) for text in texts)
+    return {text: learner.loss([one]) * len(one.completion) for text, one in asked}
 
 
-def interrupted(bench: Bench, recipe: Recipe) -> Learner:
-    """A learner that goes on where another one stopped after its third step, a step after its last checkpoint."""
+def interrupted(bench: Bench, recipe: Recipe) -> tuple[list[int], Learner]:
+    """A learner that goes on where another one stopped after its third step, and its steps; the checkpoint is of the second."""
     recipe = replace(recipe, keep_steps=2)
+    steps: list[int] = []
 
     def stop(step: int, _steps: int, _figures: dict[str, float]) -> None:
         if step == 3:
@@ -210,8 +232,8 @@ def interrupted(bench: Bench, recipe: Recipe) -> Learner:
         checkpoint = Path(folder) / "checkpoint.pt"
         with contextlib.suppress(InterruptedError):
             bench.learner(recipe).learn(checkpoint, stop)
-        learner.learn(checkpoint, lambda _step, _steps, _figures: None)
-    return learner
+        learner.learn(checkpoint, lambda step, _steps, _figures: steps.append(step))
+    return steps, learner
 
 
 def in_two(bench: Bench, recipe: Recipe) -> Learner:
@@ -272,6 +294,7 @@ def main() -> None:
         "weights": weighed(bench),
         "preference": preferences(bench),
         "judged": judged(),
+        "sides": sides(),
         "unpaired": unpaired(bench),
         "stopping": stopping(bench),
         "four_bits": four_bits(bench),
