@@ -216,6 +216,7 @@ def recipe_of(settings: Settings) -> Recipe:
         validation_share=settings.training_validation_share,
         patience=settings.training_patience,
         preference=settings.training_preference,
+        preference_form=settings.training_preference_form,
         seed=settings.training_seed,
         threads=settings.training_threads,
         device=settings.device,

@@ -142,7 +142,11 @@ class Settings(BaseSettings):
     training_preference: float = Field(
         0.0,
         ge=0,
-        description="Weight of preferring the correction to what it corrects (DPO), beside learning it; 0 is without.",
+        description="Weight of preferring the correction to what it corrects, beside learning it; 0 is without.",
+    )
+    training_preference_form: Literal["dpo", "kto"] = Field(
+        "dpo",
+        description="dpo compares a correction with what it corrects; kto judges each answer by itself, as good or bad.",
     )
     training_seed: int = Field(7, description="Repeats a training.")
     training_threads: int = Field(

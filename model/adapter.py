@@ -6,8 +6,7 @@ needs no further packages. On several GPUs every process computes its part of ea
 up, so the result does not depend on how many there are.
 
 What is learned: the completion (cross entropy on its tokens alone, never on the prompt), and where `preference` says
-so, that it is likelier than what reviewers did not let stand (DPO: Rafailov et al. 2023, https://arxiv.org/abs/2305.18290;
-beside the cross entropy, as there the likelihood of both may fall: Pang et al. 2024, https://arxiv.org/abs/2404.19733).
+so, that it is likelier than what reviewers did not let stand (`model/preference.py`).
 """
 
 from __future__ import annotations
@@ -23,9 +22,10 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from peft import get_peft_model_state_dict, set_peft_model_state_dict
-from torch.nn.functional import cross_entropy, logsigmoid
+from torch.nn.functional import cross_entropy
 
 from model.dataset import Encoded, mixed
+from model.preference import Preference, Text
 from model.recipe import Recipe, steps_of
 from model.sharing import tree_of
 
@@ -76,14 +76,14 @@ class Learner:
         order = [mixed(kinds, places, f"{recipe.seed}|{epoch}") for epoch in range(recipe.epochs)]
         self.steps = steps_of(recipe.epochs, recipe.batch, order)
         self.progress = Progress()
-        self._before: dict[int, tuple[float, float]] = {}
+        self.preference = Preference(recipe, examples)
 
     def learn(self, checkpoint: Path, measured: Measured) -> None:
         """Learn until the steps are done or it gets no better; the adapter is then the best that there was."""
         recipe, progress = self.recipe, self.progress
         pause = recipe.validate_steps or max(1, len(self.steps) // (_VALIDATIONS * recipe.epochs))
         if recipe.preference:
-            self._think_before(range(len(self.examples)))
+            self.preference.before = self._costs(self.preference.texts(self.steps))
         self.resume(checkpoint)
         while progress.step < len(self.steps) and progress.without_progress < recipe.patience:
             began = time.monotonic()
@@ -140,6 +140,7 @@ class Learner:
     def _step(self, batch: Sequence[int]) -> float:
         """Learn from one batch; return its loss. Each step draws its own chance, so a resumed run draws the same."""
         recipe, accelerator, step = self.recipe, self.accelerator, self.progress.step
+        reference = self.preference.reference_point(self._costs(self.preference.unjudged(batch)))
         torch.manual_seed(recipe.seed * 1_000_003 + step * 1009 + accelerator.process_index)
         self.model.train()
         for group in self.optimiser.param_groups:
@@ -148,7 +149,8 @@ class Learner:
         mine = batch[accelerator.process_index :: accelerator.num_processes]
         total = torch.zeros((), device=self.model.device)
         for at in range(0, len(mine), recipe.at_once):
-            loss = self._weighed(mine[at : at + recipe.at_once], tokens, len(batch))
+            said, preferred = self._weighed(mine[at : at + recipe.at_once], reference)
+            loss = said / tokens + preferred / len(batch)
             loss.backward()
             total += loss.detach()
         for parameter in self.parameters:
@@ -159,21 +161,13 @@ class Learner:
         self.optimiser.zero_grad()
         return accelerator.reduce(total, "sum").item()  # pyright: ignore[reportAttributeAccessIssue]
 
-    def _weighed(self, part: Sequence[int], tokens: float, count: int) -> torch.Tensor:
-        """Return this part's share of a step's loss, of `tokens` weighed tokens and `count` examples in all."""
-        examples = [self.examples[at] for at in part]
-        said = self._losses(examples, [one.completion for one in examples])
-        weighed = [one.weight * losses.sum() for one, losses in zip(examples, said, strict=True)]
-        loss = torch.stack(weighed).sum() / tokens
-        pairs = [at for at in range(len(part)) if examples[at].rejected] if self.recipe.preference else []
-        if pairs:
-            unsaid = self._losses([examples[at] for at in pairs], [examples[at].rejected for at in pairs])
-            for at, losses in zip(pairs, unsaid, strict=True):
-                said_before, unsaid_before = self._before[part[at]]
-                gain = (said_before - said[at].sum()) - (unsaid_before - losses.sum())
-                preferred = -logsigmoid(self.recipe.preference_beta * gain)
-                loss = loss + self.recipe.preference * examples[at].weight * preferred / count
-        return loss
+    def _weighed(self, part: Sequence[int], reference: float) -> tuple[torch.Tensor, Any]:
+        """Return the weighed cross entropy of these examples' completions, and what they lose by preference."""
+        texts = self.preference.judged(part)
+        losses = self._losses([self.examples[at] for at, _ in texts], [said for _, said in texts])
+        now = {text: tokens.sum() for text, tokens in zip(texts, losses, strict=True)}
+        said = [self.examples[at].weight * now[at, self.examples[at].completion] for at in part]
+        return torch.stack(said).sum(), self.preference.loss(part, now, reference)
 
     def _losses(
         self, examples: Sequence[Encoded], completions: Sequence[Sequence[int]]
@@ -198,6 +192,24 @@ class Learner:
             for asked, said in zip(asked_at, said_at, strict=True)
         ]
 
+    def _costs(self, texts: Sequence[Text]) -> dict[Text, float]:
+        """Return the cross entropy of each text as a whole; nothing is learned. Every process computes its stretch."""
+        if not texts:
+            return {}
+        size, accelerator = self.recipe.at_once, self.accelerator
+        costs = torch.zeros(len(texts), dtype=torch.float64, device=self.model.device)
+        stretch = math.ceil(len(texts) / accelerator.num_processes)
+        first = accelerator.process_index * stretch
+        last = min(first + stretch, len(texts))
+        self.model.eval()
+        with torch.inference_mode():
+            for at in range(first, last, size):
+                part = texts[at : min(at + size, last)]
+                losses = self._losses([self.examples[one] for one, _ in part], [said for _, said in part])
+                costs[at : at + len(part)] = torch.stack([tokens.sum() for tokens in losses])
+        self.model.train()
+        return dict(zip(texts, accelerator.reduce(costs, "sum").tolist(), strict=True))  # pyright: ignore[reportAttributeAccessIssue]
+
     def _validate(self) -> float:
         progress, loss = self.progress, self.loss(self.validation)
         if loss < progress.best_loss:
@@ -209,19 +221,6 @@ class Learner:
         else:
             progress.without_progress += 1
         return loss
-
-    def _think_before(self, every: Sequence[int]) -> None:
-        """Note how likely both sides of each pair were before anything was learned."""
-        self.model.eval()
-        with torch.inference_mode():
-            for at in every:
-                one = self.examples[at]
-                if one.rejected:
-                    said, unsaid = (
-                        float(self._losses([one], [text])[0].sum()) for text in (one.completion, one.rejected)
-                    )
-                    self._before[at] = (said, unsaid)
-        self.model.train()
 
 
 def pace(step: int, steps: int) -> float:

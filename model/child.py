@@ -28,11 +28,14 @@ class StepFailed(Exception):
 def run_step(
     module: str, arguments: Sequence[str], on_progress: OnProgress, *, under: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Run a module and return its `info`. `under` stands before it, as a launcher's command. Raises StepFailed."""
+    """Run a module and return its `info`. `under` stands before it, as a launcher's command. Raises StepFailed.
+
+    A launcher is told where its own options end: it takes what begins like one of them for that one.
+    """
     info: dict[str, Any] | None = None
     problem = ""
     with subprocess.Popen(  # noqa: S603 - our own module
-        [sys.executable, *under, "-m", module, *arguments],
+        [sys.executable, *under, "-m", *(["--"] if under else []), module, *arguments],
         cwd=_ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

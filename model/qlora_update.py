@@ -1,7 +1,7 @@
 """Training examples become a candidate version: an adapter learns (QLoRA), is merged, exported, checked and named.
 
 Run as: python -m model.qlora_update DATASET_FOLDER [--models-dir data/models] [--parent VERSION] [--rank 16] ...
-        accelerate launch --num_processes 2 -m model.qlora_update DATASET_FOLDER ...       (a process for each GPU)
+        torchrun --standalone --nproc-per-node 2 -m -- model.qlora_update DATASET_FOLDER ...  (a process for each GPU)
 
 Read it from top to bottom: `update` is the job. It runs in a process of its own, never in the one that answers. Every
 step leaves its result under `models_dir/.NAME.part` by a rename, so a run that was interrupted, by Ctrl-C or `kill -9`,
@@ -186,6 +186,7 @@ def _learn(
         "validation_loss": progress.best_loss if progress.best else None,
         "steps": progress.step,
         "best_step": progress.best_step if progress.best else progress.step,
+        "processes": accelerator.num_processes,
         "goes_on_from": job.going_on.parent.name if job.going_on else None,
         "tracked_as": progress.tracked,
     }

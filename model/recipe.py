@@ -28,7 +28,8 @@ class Recipe:
     is short); "auto" is paged on a GPU. `longest_tokens`: longer examples are left out. `validation_share` of the
     examples tells when to stop: measured every `validate_steps` (0: four times an epoch), ends after `patience`
     measures without progress. `keep_steps`: how often a checkpoint is written. `preference` is the weight of the
-    preference loss (DPO) on pairs of what should and should not be said, beside learning what should; 0 is without.
+    preference loss on what should and should not be said, beside learning what should; 0 is without. Its form, in
+    `preference_form`: "dpo" compares both in pairs, "kto" judges each text by itself (`model/preference.py`).
     `preference_beta` is how far it may move away from what the model thought before. `threads` on a processor, 0 for
     the cores there are: where others compute too, one is faster than two that wait for each other busily. `device`: "auto", "cpu" or
     "cuda". `processes`: one a GPU.
@@ -52,6 +53,7 @@ class Recipe:
     patience: int = 3
     keep_steps: int = 20
     preference: float = 0.0
+    preference_form: Literal["dpo", "kto"] = "dpo"
     preference_beta: float = 0.1
     seed: int = 7
     threads: int = 0
@@ -75,6 +77,8 @@ class Recipe:
             "processes",
         ):  # how, not what
             del told[name]
+        if self.preference_form == "dpo":  # a training that began when there was no other form goes on
+            del told["preference_form"]
         return hashlib.sha256(json.dumps([told, *more], sort_keys=True).encode()).hexdigest()[:8]
 
     def options(self) -> list[str]:

@@ -48,8 +48,8 @@ def train(training: Training, *, on_progress: OnProgress) -> ModelVersion:
     Takes minutes to hours. Raises TrainingFailed and VersionError.
     """
     recipe = training.recipe
-    launcher = ["-m", "accelerate.commands.launch", f"--num_processes={recipe.processes}"]
-    launcher += ["--cpu"] if recipe.device == "cpu" else []
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--local-addr=127.0.0.1"]
+    launcher += [f"--nproc-per-node={recipe.processes}"]
     arguments = [str(training.dataset.resolve()), f"--models-dir={training.models_dir.resolve()}", "--json"]
     arguments += [f"--parent={training.parent}", f"--tracking={training.tracking}", *recipe.options()]
     try:

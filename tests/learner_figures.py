@@ -5,9 +5,13 @@ Run as: python tests/learner_figures.py HUGGING_FACE_FOLDER VERSION_FOLDER
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import tempfile
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +23,7 @@ from transformers import AutoModelForCausalLM
 from model.adapter import Learner
 from model.chat_text import ChatText
 from model.dataset import Encoded, encode
+from model.preference import Text, desirable, dpo, mismatched, rejected_counts, undesirable
 from model.qlora_update import adapted
 from model.recipe import Recipe
 from model.sharing import tree_of
@@ -118,14 +123,133 @@ def preferences(bench: Bench) -> dict[str, float]:
         return learner.loss(rejected) * sizes[1] - learner.loss(pairs) * sizes[0]
 
     recipe = replace(SOBER, epochs=3)
-    with_it = bench.learned(replace(recipe, preference=1.0, preference_beta=0.5), pairs)
+    wanted = replace(recipe, preference=1.0, preference_beta=0.5)
+    with_it = bench.learned(wanted, pairs)
+    unpaired = bench.learned(replace(wanted, preference_form="kto"), pairs)
     return {
         "before": margin(bench.learner()),
         "without": margin(bench.learned(recipe, pairs)),
         "with": margin(with_it),
+        "unpaired": margin(unpaired),
         "loss_before": bench.learner().loss(pairs),
         "loss_with": with_it.loss(pairs),
+        "loss_unpaired": unpaired.loss(pairs),
     }
+
+
+def judged() -> dict[str, float]:
+    """What texts lose that gained 1, 0 or -1, against a reference point of 0 or 1; of a pair 1 and -1."""
+    up, none, down = (torch.tensor(gain) for gain in (1.0, 0.0, -1.0))
+    losses = {
+        "good, gained": desirable(up, 0.0),
+        "good, unmoved": desirable(none, 0.0),
+        "good, as the rest": desirable(up, 1.0),
+        "good, behind the rest": desirable(none, 1.0),
+        "bad, gained": undesirable(up, 0.0),
+        "bad, lost": undesirable(down, 0.0),
+        "bad, behind the rest": undesirable(none, 1.0),
+        "pair, apart": dpo(up, down),
+        "pair, the wrong way": dpo(down, up),
+        "pair, unmoved": dpo(none, none),
+    }
+    return {name: float(loss) for name, loss in losses.items()}
+
+
+def sides() -> dict[str, Any]:
+    """How much what was rejected counts, and which completions are put after the prompts of others."""
+
+    def says(completion: int, rejected: int = 0, weight: float = 1.0) -> Encoded:
+        return Encoded((1,), (completion,), (rejected,) if rejected else (), weight, "replay", "")
+
+    return {
+        "one of four": rejected_counts([says(5, 6), says(5), says(5, weight=2.0)]),
+        "all": rejected_counts([says(5, 6), says(5, 7)]),
+        "none": rejected_counts([says(5), says(6)]),
+        "one of a hundred": rejected_counts([says(5, 6), *[says(5)] * 99]),
+        "next": mismatched([0, 2, 1], [says(5), says(6), says(7)]),
+        "not its own": mismatched([0, 1, 2], [says(5), says(5), says(6)]),
+        "not what it should not say": mismatched([0, 1, 2], [says(5, 6), says(6), says(7)]),
+        "alike": mismatched([0, 1], [says(5), says(5)]),
+        "alone": mismatched([0], [says(5)]),
+    }
+
+
+class InTwo:
+    """Two processes' accelerators, of which each is a thread: what both have is added up."""
+
+    num_processes = 2
+
+    def __init__(self, process_index: int, both: threading.Barrier, given: dict[int, torch.Tensor]) -> None:
+        self.process_index, self.is_main_process = process_index, process_index == 0
+        self._both, self._given = both, given
+
+    def reduce(self, tensor: torch.Tensor, _: str) -> torch.Tensor:
+        self._given[self.process_index] = tensor
+        self._both.wait(60)
+        total = self._given[0] + self._given[1]
+        self._both.wait(60)
+        return total
+
+
+def unpaired(bench: Bench) -> dict[str, Any]:
+    """KTO on examples of which every second one has something rejected: what must change nothing, and odd data."""
+    recipe = replace(SOBER, preference=0.5, preference_form="kto", epochs=2, batch=5)
+    whole = bench.learned(recipe)
+    costs = whole.preference.before
+    chunked = bench.learned(replace(recipe, at_once=2, checkpointing=True))
+    point = whole.preference.reference_point(_now(whole, whole.preference.unjudged(whole.steps[-1])))
+    steps, went_on = interrupted(bench, recipe)
+    alike = [replace(bench.examples[0], rejected=())] * 4
+    return {
+        "reference": point,
+        "moved": apart(whole, bench.learned(replace(recipe, preference=0.0))),
+        "pieces": apart(whole, chunked),
+        "before": max(abs(costs[text] - chunked.preference.before[text]) for text in costs),
+        "steps_after": steps,
+        "interrupted": apart(whole, went_on),
+        "two_processes": apart(whole, in_two(bench, recipe)),
+        "alike_before": bench.learner().loss(alike),
+        "alike_after": bench.learned(replace(recipe, preference=5.0), alike).loss(alike),
+    }
+
+
+def _now(learner: Learner, texts: Sequence[Text]) -> dict[Text, float]:
+    asked = ((text, replace(learner.examples[text[0]], completion=text[1])) for text in texts)
+    return {text: learner.loss([one]) * len(one.completion) for text, one in asked}
+
+
+def interrupted(bench: Bench, recipe: Recipe) -> tuple[list[int], Learner]:
+    """A learner that goes on where another one stopped after its third step, and its steps; the checkpoint is of the second."""
+    recipe = replace(recipe, keep_steps=2)
+    steps: list[int] = []
+
+    def stop(step: int, _steps: int, _figures: dict[str, float]) -> None:
+        if step == 3:
+            raise InterruptedError
+
+    learner = bench.learner(recipe)
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint = Path(folder) / "checkpoint.pt"
+        with contextlib.suppress(InterruptedError):
+            bench.learner(recipe).learn(checkpoint, stop)
+        learner.learn(checkpoint, lambda step, _steps, _figures: steps.append(step))
+    return steps, learner
+
+
+def in_two(bench: Bench, recipe: Recipe) -> Learner:
+    """The first of two learners that share every step."""
+    both, given = threading.Barrier(2), {}
+    learners = [bench.learner(recipe) for _ in range(2)]
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as threads:
+        for at, learner in enumerate(learners):
+            learner.accelerator = InTwo(at, both, given)  # pyright: ignore[reportAttributeAccessIssue]
+        learning = [
+            threads.submit(one.learn, Path(folder) / "checkpoint.pt", lambda _step, _steps, _figures: None)
+            for one in learners
+        ]
+        for one in learning:
+            one.result()
+    return learners[0]
 
 
 def stopping(bench: Bench) -> dict[str, float]:
@@ -169,6 +293,9 @@ def main() -> None:
         "pieces": pieces(bench),
         "weights": weighed(bench),
         "preference": preferences(bench),
+        "judged": judged(),
+        "sides": sides(),
+        "unpaired": unpaired(bench),
         "stopping": stopping(bench),
         "four_bits": four_bits(bench),
     }

@@ -246,6 +246,8 @@ def test_a_recipe_survives_the_command_line() -> None:
         at_once=2,
         checkpointing=True,
         optimiser="paged",
+        preference=0.2,
+        preference_form="kto",
         seed=-3,
     )
     assert parsed(iter(recipe.options())) == recipe
@@ -258,8 +260,9 @@ def test_how_it_is_computed_does_not_make_another_training_and_what_is_learned_d
     others = {
         Recipe(rank=8).digest("data", "parent"),
         Recipe(preference=0.1).digest("data", "parent"),
+        Recipe(preference=0.1, preference_form="kto").digest("data", "parent"),
         Recipe().digest("data2", "parent"),
         Recipe().digest("data", "parent2"),
         Recipe().digest("data", "parent"),
     }
-    assert len(others) == 5
+    assert len(others) == 6

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import re
 import shutil
@@ -133,6 +134,66 @@ def test_preference_parts_what_should_from_what_should_not_be_said(figures: dict
     found = figures["preference"]
     assert found["before"] < found["without"] < found["with"]
     assert found["loss_with"] < found["loss_before"], "what should be said became likelier, too"
+    assert found["without"] < found["unpaired"], "KTO does so without comparing them"
+    assert found["loss_unpaired"] < found["loss_before"]
+
+
+@pytest.mark.model
+def test_what_is_lost_by_preference_is_what_the_papers_say(figures: dict[str, Any]) -> None:
+    sigmoid_of_1, sigmoid_of_2 = 0.731059, 0.880797
+    assert figures["judged"] == pytest.approx(
+        {
+            "good, gained": 1 - sigmoid_of_1,
+            "good, unmoved": 0.5,
+            "good, as the rest": 0.5,
+            "good, behind the rest": sigmoid_of_1,
+            "bad, gained": sigmoid_of_1,
+            "bad, lost": 1 - sigmoid_of_1,
+            "bad, behind the rest": 1 - sigmoid_of_1,
+            "pair, apart": -math.log(sigmoid_of_2),
+            "pair, the wrong way": -math.log(1 - sigmoid_of_2),
+            "pair, unmoved": math.log(2),
+        },
+        abs=1e-5,
+    )
+
+
+@pytest.mark.model
+def test_what_was_rejected_counts_as_much_as_what_was_not_but_never_too_much(figures: dict[str, Any]) -> None:
+    found = figures["sides"]
+    assert (found["one of four"], found["all"], found["none"]) == (4.0, 1.0, 1.0)
+    assert found["one of a hundred"] == 10.0
+
+
+@pytest.mark.model
+def test_the_reference_point_is_made_of_completions_that_are_not_judged_for_their_prompt(
+    figures: dict[str, Any],
+) -> None:
+    found = figures["sides"]
+    assert found["next"] == [[0, [7]], [2, [6]], [1, [5]]]
+    assert found["not its own"] == [[0, [6]], [1, [6]], [2, [5]]]
+    assert found["not what it should not say"] == [[0, [7]], [1, [7]], [2, [5]]]
+    assert found["alike"] == found["alone"] == []
+
+
+@pytest.mark.model
+def test_judging_each_text_by_itself_is_the_same_in_pieces_in_two_processes_and_interrupted(
+    figures: dict[str, Any],
+) -> None:
+    found = figures["unpaired"]
+    assert found["reference"] > 0.1, "it plays a part"
+    assert found["moved"] > 0.01
+    assert found["pieces"] < 1e-4
+    assert found["before"] < 1e-3
+    assert found["two_processes"] < 1e-4
+    assert found["steps_after"] == [3, 4, 5, 6]
+    assert found["interrupted"] == 0.0
+
+
+@pytest.mark.model
+def test_judging_each_text_by_itself_needs_nothing_rejected_and_no_variety(figures: dict[str, Any]) -> None:
+    found = figures["unpaired"]
+    assert found["alike_after"] < found["alike_before"]
 
 
 @pytest.mark.model
@@ -367,8 +428,9 @@ def test_two_processes_learn_what_one_does(
     models_dir = shutil.copytree(tiny_models, tmp_path / "models")
     version = train(Training(dataset, models_dir, replace(QUICK, processes=2)), on_progress=silent)
     alone, together = candidate(trained).training, version.training
+    assert (alone["processes"], together["processes"]) == (1, 2)
     assert together["validation_loss_before"] == pytest.approx(alone["validation_loss_before"], rel=1e-4)
-    assert together["validation_loss"] == pytest.approx(alone["validation_loss"], rel=0.03), "but for dropout"
+    assert together["validation_loss"] == pytest.approx(alone["validation_loss"], rel=1e-4)
 
 
 # The default model
