@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import resource
 import statistics
 import sys
 import tempfile
@@ -32,6 +31,7 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
+from benchmarks.channel import USED, ChannelDouble, Post, started, used
 from bot.botframework import BotFrameworkSeam
 from bot.dialogs.ask import Asking
 from bot.dialogs.rate import RatingRules
@@ -44,7 +44,7 @@ from exporters import Export, To, exporting
 from feedback.desk import Desk
 from feedback.sqlite import SqliteStore
 from records import Answer, Question
-from tests.tokens import APP_ID, ISSUER, Issuer
+from tests.tokens import APP_ID, ISSUER
 from tests.world import KEY, NO_SAMPLE, REVIEWERS, an_answer, pseudonym, served, some_surroundings
 
 KEY_OF_NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -76,13 +76,7 @@ async def _serve(metadata_url: str, folder: Path) -> None:
     # All askers are of one tenant: Teams' limit for it would be what is measured.
     seam = BotFrameworkSeam(config, front, pace=Pace(tenant_limit=(10_000, 1.0)), own_token=_own_token)
     app = web.Application()
-    app.router.add_post("/api/messages", seam.process)
-
-    async def used(_: web.Request) -> web.Response:
-        usage = resource.getrusage(resource.RUSAGE_SELF)
-        return web.json_response(usage.ru_utime + usage.ru_stime)
-
-    app.router.add_get("/used", used)
+    app.add_routes([web.post("/api/messages", seam.process), USED])
     async with served(app) as url:
         print(url, flush=True)
         await asyncio.to_thread(sys.stdin.read)
@@ -117,40 +111,6 @@ def _ms(seconds: Sequence[float], percentile: int) -> str:
     return f"{1000 * statistics.quantiles(seconds, n=100, method='inclusive')[percentile - 1]:>6.1f} ms"
 
 
-class ChannelDouble:
-    """Posts messages, and takes what the bot says back."""
-
-    def __init__(self) -> None:
-        self.issuer = Issuer()
-        self.arrived: dict[str, asyncio.Event] = {}
-        self.app = web.Application()
-        self.app.router.add_post("/v3/conversations/{conversation}/activities", self._take)
-        self.service_url = ""
-
-    async def _take(self, request: web.Request) -> web.Response:
-        if json.loads(await request.read())["type"] == "message":
-            self.arrived[request.match_info["conversation"]].set()
-        return web.json_response({"id": "m"})
-
-    def message(self, number: int, name: str, token: str | None) -> tuple[str, bytes, dict[str, str]]:
-        """Return the conversation, the body and the headers of one message."""
-        conversation = f"{name}-{number}"
-        activity = {
-            "type": "message",
-            "id": str(number),
-            "text": "<at>Page Bot</at> How much leave do parents get?",
-            "channelId": "msteams",
-            "serviceUrl": self.service_url,
-            "from": {"id": f"29:{number}", "aadObjectId": f"aad-{number}", "name": "Ada"},
-            "recipient": {"id": "28:bot", "name": "Page Bot"},
-            "conversation": {"id": conversation, "conversationType": "groupChat", "isGroup": True},
-            "entities": [{"type": "mention", "text": "<at>Page Bot</at>", "mentioned": {"id": "28:bot"}}],
-        }
-        token = token or self.issuer.token(self.service_url, jti=conversation)
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        return conversation, json.dumps(activity).encode(), headers
-
-
 @dataclass
 class Load:
     """The bot's address, the channel, and how many messages of which kind."""
@@ -172,28 +132,19 @@ class Load:
         prepared = [self.channel.message(number, name, token) for number in range(self.messages)]
         run = Run()
 
-        def sender(conversation: str, body: bytes, headers: dict[str, str]) -> Callable[[], Awaitable[None]]:
+        def sender(post: Post) -> Callable[[], Awaitable[None]]:
             async def send() -> None:
-                arrived = self.channel.arrived[conversation] = asyncio.Event()
-                began = time.perf_counter()
-                async with self.http.post(f"{self.url}/api/messages", data=body, headers=headers) as response:
-                    response.raise_for_status()
-                run.posted_s.append(time.perf_counter() - began)
-                async with asyncio.timeout(60):
-                    await arrived.wait()
-                run.answered_s.append(time.perf_counter() - began)
+                times = await self.channel.send(self.http, self.url, post)
+                run.posted_s.append(times.posted_s)
+                run.answered_s.append(times.answered_s)
 
             return send
 
-        used_s, began = await self._used_s(), time.perf_counter()
-        await spread([sender(*message) for message in prepared])
+        before, began = await used(self.http, self.url), time.perf_counter()
+        await spread([sender(message) for message in prepared])
         run.took_s = time.perf_counter() - began
-        run.used_s = await self._used_s() - used_s
+        run.used_s = (await used(self.http, self.url)).own_s - before.own_s
         return run
-
-    async def _used_s(self) -> float:
-        async with self.http.get(f"{self.url}/used") as response:
-            return float(await response.json())
 
 
 def by_clients(clients: int) -> Callable[[list[Callable[[], Awaitable[None]]]], Awaitable[None]]:
@@ -228,17 +179,8 @@ def at_rate(rate: float) -> Callable[[list[Callable[[], Awaitable[None]]]], Awai
 async def the_bot(metadata_url: str, to: To = "none", endpoint: str = "") -> AsyncGenerator[str]:
     """Start the bot in a process of its own; yields its address."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "benchmarks.overhead", "--bot", metadata_url, folder, to, endpoint]
-        process = await asyncio.create_subprocess_exec(
-            *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-        )
-        assert process.stdin is not None  # noqa: S101 - for the type checker
-        assert process.stdout is not None  # noqa: S101
-        try:
-            yield (await process.stdout.readline()).decode().strip()
-        finally:
-            process.stdin.close()
-            await process.wait()
+        async with started("benchmarks.overhead", "--bot", metadata_url, folder, to, endpoint) as bot:
+            yield bot.url
 
 
 async def measure(messages: int, rate: float, clients: int) -> None:
