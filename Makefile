@@ -39,6 +39,7 @@ bench: $(VENV)/.bench-installed node_modules/.test-installed
 	$(BIN)/python -m benchmarks.retrieval
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.overhead
+	$(BIN)/python -m benchmarks.telling --minutes 10
 	$(BIN)/python -m benchmarks.matching
 	$(BIN)/python -m benchmarks.ratings
 	$(BIN)/python -m benchmarks.cosmos
