@@ -11,10 +11,13 @@ says how far apart two bots are that do not differ.
                      else works on the machine makes messages slow, but hardly makes them use more of this
     bot's own        the same without the model's
 
+How long a model takes varies much more than telling could make it. With --paced a canned one writes a word every 25 ms
+instead, as fast as the default model does, so that the slowest answers of two bots can be told apart.
+
 Ratios and differences are those of one round to the bot that tells nobody; intervals (95 %) come from a paired
 bootstrap over the rounds.
 
-Run as: python -m benchmarks.telling [--rounds 150] [--minutes 60] [--models-dir data/models]
+Run as: python -m benchmarks.telling [--paced] [--rounds 150] [--minutes 60] [--models-dir data/models]
 """
 
 from __future__ import annotations
@@ -44,12 +47,16 @@ from bot.app import open_bot
 from bot.parts import open_parts
 from console import telling
 from exporters import Exporting, To
+from model.answering import Answering, always
+from model.canned import CannedChatModel
 from model.importing import import_base
+from model.loading import CANNED, first_sentence
 from model.paired import Interval, percentile_difference
 from settings import Settings
 from tests.collector import collecting
 from tests.world import served
 
+DEFAULT_MODEL = "smollm2-135m-instruct"
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "asking.md"
 KEY_OF_NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -79,6 +86,8 @@ PAUSE_S = 0.05
 SMALL_BUFFER = 200
 """Where an endpoint is ill, so that it is soon full: then every message meets a full one."""
 RETRY_AFTER_S = "5"
+PACE_S = 0.025
+"""Between two words of the model that is paced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +117,11 @@ WAYS = (
 # The bot
 
 
-async def run_bot(folder: Path, to: To, endpoint: str, buffer: int) -> None:
+async def run_bot(folder: Path, to: To, endpoint: str, buffer: int, *, paced: bool) -> None:
     """Serve until the standard input ends; write the address first, and last what became of what was told."""
     settings = Settings(  # pyright: ignore[reportCallIssue] - everything has a default
         data_dir=folder,
+        base_model=CANNED if paced else DEFAULT_MODEL,
         pages=[str(PAGE)],
         local_page=False,
         model_threads=1,
@@ -132,7 +142,11 @@ async def run_bot(folder: Path, to: To, endpoint: str, buffer: int) -> None:
 async def _serve(settings: Settings) -> None:
     async with open_parts(settings) as parts:
         await parts.shelf.library.refresh(settings.pages)
-        async with open_bot(settings, parts.shelf, parts.answering, port=settings.port) as bot:
+        answering = parts.answering
+        if settings.base_model == CANNED:
+            paced = CannedChatModel(first_sentence, delay_s=PACE_S)
+            answering = Answering(always(paced, CANNED), parts.shelf.library.search)
+        async with open_bot(settings, parts.shelf, answering, port=settings.port) as bot:
             bot.app.add_routes([USED])
             async with served(bot.app) as url:
                 print(url, flush=True)
@@ -187,7 +201,7 @@ class Asked:
         return [1000 * (sum(after) - sum(before)) for before, after in pairwise(self.used)]
 
 
-async def ask_all(rounds: int, minutes: float, models_dir: Path) -> dict[Way, Asked]:
+async def ask_all(rounds: int, minutes: float, models_dir: Path, *more_options: str) -> dict[Way, Asked]:
     """Ask all bots in turns, for so many minutes at most."""
     channel = ChannelDouble()
     asked: dict[Way, Asked] = {}
@@ -199,7 +213,7 @@ async def ask_all(rounds: int, minutes: float, models_dir: Path) -> dict[Way, As
             folder = Path(running.enter_context(tempfile.TemporaryDirectory()))
             (folder / "models").symlink_to(models_dir)
             buffer = SMALL_BUFFER if way.ill else 2048
-            options = ("--bot", str(folder), way.to, urls[way.ill], str(buffer))
+            options = ("--bot", str(folder), way.to, urls[way.ill], str(buffer), *more_options)
             asked[way] = Asked(await running.enter_async_context(started("benchmarks.telling", *options)))
         drawn, until = random.Random(7), time.monotonic() + 60 * minutes  # noqa: S311 - no secret
         for round_ in range(-WARMING, rounds):
@@ -293,17 +307,21 @@ def _percentile(values: Sequence[float], share: int) -> float:
 
 def main() -> None:
     """Read the options and measure, or be a bot that is measured."""
-    parser = argparse.ArgumentParser(description="What telling costs of a real answer.")
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=150)
     parser.add_argument("--minutes", type=float, default=60, help="ask no longer than this")
     parser.add_argument("--models-dir", type=Path, default=Path("data/models"))
+    parser.add_argument("--paced", action="store_true", help="a canned model at the pace of the real one")
     parser.add_argument("--bot", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.bot:
         folder, to, endpoint, buffer = options.bot
-        asyncio.run(run_bot(Path(folder), to, endpoint, int(buffer)))
+        asyncio.run(run_bot(Path(folder), to, endpoint, int(buffer), paced=options.paced))
         return
-    import_base("smollm2-135m-instruct", options.models_dir, "cpu", on_progress=lambda _step, _done: None)
+    if options.paced:
+        show(asyncio.run(ask_all(options.rounds, options.minutes, options.models_dir.resolve(), "--paced")))
+        return
+    import_base(DEFAULT_MODEL, options.models_dir, "cpu", on_progress=lambda _step, _done: None)
     show(asyncio.run(ask_all(options.rounds, options.minutes, options.models_dir.resolve())))
 
 
