@@ -6,6 +6,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -367,6 +368,7 @@ async def test_a_reviewer_who_is_gone_has_no_name_on_the_card_any_more(tmp_path:
     await press(scene.world, scene.card, "model.hold")
     documents = scene.world.store.documents
     robin = pseudonym("aad-robin")
-    await delete(scene.world.store, await Deletions(documents).begin(Deletion(robin, "Robin", NOW, by=robin)))
+    now = datetime.now(UTC)  # what was decided before it goes
+    await delete(scene.world.store, await Deletions(documents).begin(Deletion(robin, "Robin", now, by=robin)))
     [decision] = await scene.decisions()
     assert (decision.reviewer, decision.reviewer_name, decision.source) == ("", "A former reviewer", "")
