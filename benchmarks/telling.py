@@ -318,11 +318,10 @@ def main() -> None:
         folder, to, endpoint, buffer = options.bot
         asyncio.run(run_bot(Path(folder), to, endpoint, int(buffer), paced=options.paced))
         return
-    if options.paced:
-        show(asyncio.run(ask_all(options.rounds, options.minutes, options.models_dir.resolve(), "--paced")))
-        return
-    import_base(DEFAULT_MODEL, options.models_dir, "cpu", on_progress=lambda _step, _done: None)
-    show(asyncio.run(ask_all(options.rounds, options.minutes, options.models_dir.resolve())))
+    if not options.paced:
+        import_base(DEFAULT_MODEL, options.models_dir, "cpu", on_progress=lambda _step, _done: None)
+    paced = ["--paced"] if options.paced else []
+    show(asyncio.run(ask_all(options.rounds, options.minutes, options.models_dir.resolve(), *paced)))
 
 
 if __name__ == "__main__":

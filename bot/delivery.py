@@ -355,9 +355,9 @@ class TeamsReply:
 
     def _no_longer_streams(self) -> None:
         """Let the next question stream, unless this stream could not be ended: then when Teams has ended it."""
-        here = str(self._reference.conversation["id"])
-        if self._beside.streaming.get(here) is self._stream and not (self._stream and self._stream.is_open):
-            self._beside.streaming.pop(here, None)
+        here, stream = str(self._reference.conversation["id"]), self._stream
+        if stream and not stream.is_open and self._beside.streaming.get(here) is stream:
+            del self._beside.streaming[here]
 
     async def _write_over(self, message: Json) -> str:
         try:

@@ -101,15 +101,8 @@ class Learner:
 
     def loss(self, examples: Sequence[Encoded]) -> float:
         """Return the mean cross entropy of the completions' tokens."""
-        self.model.eval()
-        total, tokens = 0.0, 0
-        with torch.inference_mode():
-            for at in range(0, len(examples), self.recipe.at_once):
-                part = examples[at : at + self.recipe.at_once]
-                total += sum(float(one.sum()) for one in self._losses(part, [one.completion for one in part]))
-                tokens += sum(len(one.completion) for one in part)
-        self.model.train()
-        return total / tokens
+        said = [one.completion for one in examples]
+        return sum(self._sums(examples, said)) / sum(map(len, said))
 
     def keep(self, checkpoint: Path) -> None:
         """Write everything that is needed to go on: under a temporary name, then renamed."""
@@ -196,19 +189,26 @@ class Learner:
         """Return the cross entropy of each text as a whole; nothing is learned. Every process computes its stretch."""
         if not texts:
             return {}
-        size, accelerator = self.recipe.at_once, self.accelerator
+        accelerator = self.accelerator
         costs = torch.zeros(len(texts), dtype=torch.float64, device=self.model.device)
         stretch = math.ceil(len(texts) / accelerator.num_processes)
         first = accelerator.process_index * stretch
-        last = min(first + stretch, len(texts))
+        mine = texts[first : first + stretch]
+        sums = self._sums([self.examples[at] for at, _ in mine], [said for _, said in mine])
+        costs[first : first + len(mine)] = torch.tensor(sums, dtype=torch.float64)
+        return dict(zip(texts, accelerator.reduce(costs, "sum").tolist(), strict=True))  # pyright: ignore[reportAttributeAccessIssue]
+
+    def _sums(self, examples: Sequence[Encoded], completions: Sequence[Sequence[int]]) -> list[float]:
+        """Return the cross entropy of each completion as a whole; nothing is learned."""
+        sums: list[float] = []
         self.model.eval()
         with torch.inference_mode():
-            for at in range(first, last, size):
-                part = texts[at : min(at + size, last)]
-                losses = self._losses([self.examples[one] for one, _ in part], [said for _, said in part])
-                costs[at : at + len(part)] = torch.stack([tokens.sum() for tokens in losses])
+            for at in range(0, len(examples), self.recipe.at_once):
+                part = slice(at, at + self.recipe.at_once)
+                losses = self._losses(examples[part], completions[part])
+                sums += torch.stack([tokens.sum() for tokens in losses]).tolist()
         self.model.train()
-        return dict(zip(texts, accelerator.reduce(costs, "sum").tolist(), strict=True))  # pyright: ignore[reportAttributeAccessIssue]
+        return sums
 
     def _validate(self) -> float:
         progress, loss = self.progress, self.loss(self.validation)
