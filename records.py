@@ -87,15 +87,30 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
-    """A passage that a search found; `score` is the fused rank score (higher is nearer, not a probability).
+class Span:
+    """A sentence, list item or table row of a passage: `passage.text[start:end]`.
 
-    `similarity` is the cosine of the question's and the passage's embeddings, -1 to 1.
+    `similarity` is the cosine of the question's embedding and its own (with its heading before it), -1 to 1.
+    """
+
+    start: int
+    end: int
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A passage that a search found; `score` is what it was ranked by (higher is nearer, not a probability).
+
+    `similarity` is the cosine of the question's and the passage's embeddings, -1 to 1; `words` its BM25 score (0: it has
+    none of the question's words); `spans` its sentences in their order.
     """
 
     passage: Passage
     score: float
     similarity: float
+    words: float = 0.0
+    spans: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +132,14 @@ class Timings:
     total_s: float = 0.0
 
 
+class AnswerKind(StrEnum):
+    """What an answer is: the model's words, the page's own words because the model was not sure enough, or neither."""
+
+    ANSWERED = "answered"
+    QUOTED = "quoted"
+    DECLINED = "declined"
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What the bot said.
@@ -125,7 +148,10 @@ class Answer:
     `passages` is what was found, the nearest first; the model read what its version reads of them (`grounding.read`):
     without it a correction cannot be replayed as a prompt. `citations` is what the answer used; marker [n] in `text`
     is `citations[n - 1]`.
-    An abstention has `abstained` set, and at most one citation: the nearest section. `support` is the share of the
+    `kind` says what the text is. Of a quoted one it is the page's own words without markers: they stand in
+    `citations[0]`, `marked` is the sentence among them that answers best, and further citations are other places with
+    one sentence each. A declined one has at most one citation: the nearest section. `confidence` is how likely the answer is
+    right, 0 to 1 (None: nothing judged it, as with verified answers and older records). `support` is the share of the
     answer's content words that stand in its citation, 0 to 1 (None: nothing was compared). `form` names how feedback
     was asked for below it. `verified_by` and `verified_at` say which reviewer (a pseudonym) stands for it since when,
     `written_on` is the channel where a reviewer wrote its text ("": the model wrote it).
@@ -138,15 +164,22 @@ class Answer:
     passages: tuple[Passage, ...]
     citations: tuple[Citation, ...]
     model_version: str
-    abstained: bool
     timings: Timings
     answered_at: datetime
+    kind: AnswerKind = AnswerKind.ANSWERED
     verified_by: str | None = None
     verified_at: datetime | None = None
     support: float | None = None
     form: str = ""
     written_on: str = ""
     stopped: bool = False
+    confidence: float | None = None
+    marked: str = ""
+
+    @property
+    def abstained(self) -> bool:
+        """Whether the bot declined to answer."""
+        return self.kind is AnswerKind.DECLINED
 
 
 def answer_id_of(question_id: str) -> str:

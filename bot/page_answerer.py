@@ -17,7 +17,7 @@ from bot.verified import VerifiedAnswers
 from feedback.store import StoreUnavailable
 from model.answering import Answering, Enough
 from pages.library import Library
-from records import Answer, Question, Timings, VerifiedAnswer, answer_id_of
+from records import Answer, AnswerKind, Question, Timings, VerifiedAnswer, answer_id_of
 
 VERIFIED = "verified"
 """The model version of an answer that no model wrote."""
@@ -119,7 +119,7 @@ def _served(verified: VerifiedAnswer, question: Question, took_s: float) -> Answ
         passages=verified.passages,
         citations=verified.citations,
         model_version=VERIFIED,
-        abstained=verified.abstained,
+        kind=AnswerKind.DECLINED if verified.abstained else AnswerKind.ANSWERED,
         timings=Timings(search_s=took_s, total_s=took_s),
         answered_at=datetime.now(UTC),
         verified_by=verified.verified_by,

@@ -16,7 +16,7 @@ from model import prompt, wording
 from model.answering import declines
 from model.loading import open_version
 from model.versions import find_version
-from records import Answer, Question, Timings, answer_id_of
+from records import Answer, AnswerKind, Question, Timings, answer_id_of
 from settings import Settings
 
 Ask = Callable[[Question], Awaitable[Answer]]
@@ -42,7 +42,7 @@ async def open_alone(settings: Settings, shelf: Shelf, version: str) -> AsyncGen
             passages=passages,
             citations=(),
             model_version=version,
-            abstained=declines(text),
+            kind=AnswerKind.DECLINED if declines(text) else AnswerKind.ANSWERED,
             timings=Timings(searched_s, None, time.perf_counter() - began),
             answered_at=datetime.now(UTC),
         )

@@ -10,6 +10,7 @@ from typing import Any
 from feedback.store import RecordInvalid
 from records import (
     Answer,
+    AnswerKind,
     Channel,
     Citation,
     ComparedAnswer,
@@ -68,12 +69,15 @@ def question_from(text: str, reply_to: str = "") -> Question:
 
 
 def answer_from(text: str, question: Question) -> Answer:
-    """Return the answer that `to_json` wrote."""
+    """Return the answer that `to_json` wrote; an older version of it knew two kinds, and said `abstained`."""
     kept = json.loads(text)
+    abstained = kept.pop("abstained", False)
+    kind = AnswerKind(kept.get("kind") or (AnswerKind.DECLINED if abstained else AnswerKind.ANSWERED))
     return Answer(
         **kept
         | {
             "question": question,
+            "kind": kind,
             "passages": tuple(_passage_from(passage) for passage in kept["passages"]),
             "citations": tuple(Citation(**citation) for citation in kept["citations"]),
             "timings": Timings(**kept["timings"]),

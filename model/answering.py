@@ -22,7 +22,7 @@ from langchain_core.runnables import Runnable, RunnableLambda
 import telemetry
 from model import grounding, prompt, wording
 from model.grounding import Reading, Within
-from records import Answer, Citation, Hit, Passage, Question, Timings, answer_id_of
+from records import Answer, AnswerKind, Citation, Hit, Passage, Question, Timings, answer_id_of
 
 Search = Callable[[str, int, str | None], Awaitable[Sequence[Hit]]]
 """(question, how many, page URL or None for all pages) → hits, best first."""
@@ -214,7 +214,12 @@ class Answering:
     def _decline(self, draft: _Draft, version: str, first_token_s: float | None) -> Answer:
         near = grounding.nearest(draft.question.text, draft.passages)
         return _answer(
-            draft, version, prompt.NOT_ON_PAGE, (near,) if near else (), first_token_s, abstained=True
+            draft,
+            version,
+            prompt.NOT_ON_PAGE,
+            (near,) if near else (),
+            first_token_s,
+            kind=AnswerKind.DECLINED,
         )
 
 
@@ -278,7 +283,7 @@ def _answer(
     citations: tuple[Citation, ...],
     first_token_s: float | None,
     *,
-    abstained: bool = False,
+    kind: AnswerKind = AnswerKind.ANSWERED,
 ) -> Answer:
     return Answer(
         id=answer_id_of(draft.question.id),
@@ -287,7 +292,7 @@ def _answer(
         passages=draft.found,
         citations=citations,
         model_version=version,
-        abstained=abstained,
+        kind=kind,
         timings=Timings(draft.search_s, first_token_s, time.perf_counter() - draft.started),
         answered_at=datetime.now(UTC),
     )

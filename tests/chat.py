@@ -25,7 +25,7 @@ from bot.reviewers import Reviewers
 from bot.site import site_routes
 from bot.teams import TeamsFrontEnd, TeamsStyle
 from feedback.desk import Desk
-from records import Answer, Channel, Citation, Page, Question, Section
+from records import Answer, AnswerKind, Channel, Citation, Page, Question, Section
 from tests.world import KEY, NO_SAMPLE, MemoryStore, NothingKnown, an_answer, pseudonym, some_surroundings
 
 Json = dict[str, Any]
@@ -72,7 +72,7 @@ class Lines:
     text: str
     citations: Sequence[Citation] = ()
     drafts: Sequence[str] = ()
-    abstained: bool = False
+    kind: AnswerKind = AnswerKind.ANSWERED
     steps: asyncio.Semaphore | None = None
 
 
@@ -86,16 +86,14 @@ class Actor:
     async def stream(self, question: Question, history: Sequence[Answer]) -> AsyncIterator[str | Answer]:
         self.asked.append(question)
         known = (lines for words, lines in self.lines.items() if words in question.text)
-        lines = next(known, Lines("The pages do not tell.", (ANNUAL,), abstained=True))
+        lines = next(known, Lines("The pages do not tell.", (ANNUAL,), kind=AnswerKind.DECLINED))
         for draft in lines.drafts:
             if lines.steps:
                 await lines.steps.acquire()
             yield draft
         if lines.steps:
             await lines.steps.acquire()
-        yield replace(
-            an_answer(question, lines.text, abstained=lines.abstained), citations=tuple(lines.citations)
-        )
+        yield replace(an_answer(question, lines.text, kind=lines.kind), citations=tuple(lines.citations))
 
 
 class Eavesdropper:

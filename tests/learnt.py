@@ -19,6 +19,7 @@ from feedback.sqlite import SqliteStore
 from feedback.trust import compare_raters, compare_reviewers
 from records import (
     Answer,
+    AnswerKind,
     Channel,
     Citation,
     Feedback,
@@ -86,7 +87,6 @@ def answered(to: Question, text: str = "26 days [1].", **changes: Any) -> Answer
         passages=seen,
         citations=(Citation(seen[0].url, "Leave", "Days", "26 days"),),
         model_version="base",
-        abstained=False,
         timings=Timings(),
         answered_at=to.asked_at,
     )
@@ -94,7 +94,7 @@ def answered(to: Question, text: str = "26 days [1].", **changes: Any) -> Answer
 
 
 def declined(to: Question, **changes: Any) -> Answer:
-    return answered(to, NOT_HERE, abstained=True, **changes)
+    return answered(to, NOT_HERE, kind=AnswerKind.DECLINED, **changes)
 
 
 def verdict(

@@ -19,6 +19,7 @@ from feedback.sqlite import SqliteStore
 from jobs.roll_up_metrics import roll_up
 from records import (
     Answer,
+    AnswerKind,
     Channel,
     Citation,
     Feedback,
@@ -158,7 +159,7 @@ def _answer(dice: random.Random, turn: _Turn) -> Answer:
         passages=(),
         citations=(Citation(f"https://{site}/page", "Handbook", "", "ask your team lead first"),),
         model_version=VERIFIED if reviewed else turn.version.name,
-        abstained=declined,
+        kind=AnswerKind.DECLINED if declined else AnswerKind.ANSWERED,
         timings=Timings(0.05, None if reviewed else total_s * dice.uniform(0.3, 0.5), total_s),
         answered_at=turn.at + timedelta(seconds=total_s),
         verified_by="robin" if reviewed else None,

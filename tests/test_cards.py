@@ -13,7 +13,7 @@ import pytest
 from bot.cards.answer import answer_card
 from bot.cards.help import help_card
 from bot.wording import absolute, calm
-from records import Channel, Citation, Question
+from records import AnswerKind, Channel, Citation, Question
 from tests.world import CITED, NOW, an_answer
 
 SITE = "https://bot.example/"
@@ -40,7 +40,7 @@ def test_the_answers_card_shows_place_quote_and_button(valid: Check) -> None:
 
 
 def test_an_abstention_shows_the_nearest_section_only(valid: Check) -> None:
-    card = answer_card(an_answer(QUESTION, abstained=True, citations=(CITED, CITED)), SITE)
+    card = answer_card(an_answer(QUESTION, kind=AnswerKind.DECLINED, citations=(CITED, CITED)), SITE)
     assert card is not None
     valid(card)
     assert "nearest section" in json.dumps(card)

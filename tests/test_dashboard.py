@@ -27,7 +27,18 @@ from feedback.values import Value, difference, tone_of
 from feedback.worst import KIND, Worst
 from jobs.roll_up_metrics import roll_up
 from model.versions import ModelDamaged, Standing
-from records import Answer, Channel, Citation, Feedback, FeedbackKind, Review, ReviewReason, Ruling, Timings
+from records import (
+    Answer,
+    AnswerKind,
+    Channel,
+    Citation,
+    Feedback,
+    FeedbackKind,
+    Review,
+    ReviewReason,
+    Ruling,
+    Timings,
+)
 from settings import Settings
 from tests.dashboards import Board, Run, a_board
 from tests.test_jobs import ask, settle, stars
@@ -148,7 +159,12 @@ async def test_accuracy_comes_from_the_sample_alone_each_for_as_many_as_it_stand
         (Ruling.REJECTED, 9.0, False),
     ]
     for number, (ruling, weight, declined) in enumerate(rulings):
-        one = await ask(store, number, days_ago(1, minutes=number), abstained=declined)
+        one = await ask(
+            store,
+            number,
+            days_ago(1, minutes=number),
+            kind=AnswerKind.DECLINED if declined else AnswerKind.ANSWERED,
+        )
         await settle(store, one, ruling, NOW, weight)
     await roll_up(store, NOW)
     figures = (await shown(store, "7"))["figures"]

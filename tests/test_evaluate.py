@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from model.evaluate import Article, DatasetInvalid, Item, evaluate, judge, read_squad, score, token_f1
-from records import Answer, Channel, Question, Timings
+from records import Answer, AnswerKind, Channel, Question, Timings
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 ARTICLE = Article("Leave", ("New parents get 12 weeks.",))
 
 
-def answer(text: str, *, abstained: bool = False, seconds: float = 1.0) -> Answer:
+def answer(text: str, *, kind: AnswerKind = AnswerKind.ANSWERED, seconds: float = 1.0) -> Answer:
     question = Question("q", "How long?", "a", "c", Channel.COMMAND_LINE, NOW)
-    return Answer("a", question, text, (), (), "v", abstained, Timings(0.1, 0.5, seconds), NOW)
+    return Answer("a", question, text, (), (), "v", Timings(0.1, 0.5, seconds), NOW, kind)
 
 
 def item(*references: str) -> Item:
@@ -46,7 +46,7 @@ def test_part_of_a_word_is_not_the_reference() -> None:
 
 
 def test_declining_is_right_only_without_a_reference() -> None:
-    declined = answer("That is not on this page.", abstained=True)
+    declined = answer("That is not on this page.", kind=AnswerKind.DECLINED)
     scores = score(
         [judge(item("12 weeks"), declined), judge(item(), declined), judge(item(), answer("Ten."))]
     )
@@ -59,7 +59,7 @@ def test_declining_is_right_only_without_a_reference() -> None:
 
 
 def test_nothing_attempted_has_no_precision() -> None:
-    assert score([judge(item(), answer("", abstained=True))]).precision is None
+    assert score([judge(item(), answer("", kind=AnswerKind.DECLINED))]).precision is None
     assert score([]).accuracy is None
 
 

@@ -31,6 +31,7 @@ from feedback.trust import Agreements, RatingScale, compare_raters, compare_revi
 from model import prompt
 from model.answering import follows
 from records import (
+    AnswerKind,
     Channel,
     Citation,
     Feedback,
@@ -383,7 +384,7 @@ def test_raters_are_measured_by_the_sample_alone() -> None:
     assert found.counts == {"kim": [0, 1], "lee": [1, 1]}
     for review, answer in (
         (replace(one.review, weight=0.0), one.answer),  # a complaint: its rater chose it
-        (one.review, replace(one.answer, abstained=True)),  # right to decline, and a pity
+        (one.review, replace(one.answer, kind=AnswerKind.DECLINED)),  # right to decline, and a pity
         (replace(one.review, verdicts=(verdict(Ruling.REJECTED),)), one.answer),
     ):
         compare_raters(found, (review, answer), words, RULES.scale)

@@ -24,7 +24,7 @@ from bot.reviewers import Reviewers
 from bot.seals import RATE, REVIEW, Seals
 from feedback.desk import Desk
 from feedback.sqlite import SqliteStore
-from records import Channel, FeedbackKind, Question
+from records import AnswerKind, Channel, FeedbackKind, Question
 from tests.test_review_scenario import shown_in, subscribe, thumb_down
 from tests.test_store import answer, question
 from tests.test_verified import verified
@@ -167,7 +167,7 @@ def test_a_person_always_gets_the_same_form_and_the_shares_are_kept() -> None:
 
 
 def test_feedback_is_asked_for_after_the_answers_that_the_setting_names() -> None:
-    declined = an_answer(QUESTION, abstained=True)
+    declined = an_answer(QUESTION, kind=AnswerKind.DECLINED)
     assert Forms(after="declined").form_for(declined) == "thumbs@1"
     assert Forms(after="declined").form_for(an_answer(QUESTION)) == "none@1"
     assert Forms(after="answered").form_for(declined) == "none@1"

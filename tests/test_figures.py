@@ -27,6 +27,7 @@ from feedback.figures import (
 from feedback.spread import ACCURACY, Spread
 from records import (
     Answer,
+    AnswerKind,
     Channel,
     Citation,
     Feedback,
@@ -179,7 +180,7 @@ def test_the_figures_of_a_day_by_hand() -> None:
             [word(FeedbackKind.STARS, "2", 11), word(FeedbackKind.THUMB, "dislike", 12)],
             [ruled(Ruling.CORRECTED, 4.0), ruled(Ruling.APPROVED, 0.0)],
         ),
-        (written(20, number=3, took_s=3.0, abstained=True), [], [ruled(Ruling.APPROVED, 2.0)]),
+        (written(20, number=3, took_s=3.0, kind=AnswerKind.DECLINED), [], [ruled(Ruling.APPROVED, 2.0)]),
         (written(30, number=4, took_s=4.0, verified_by="r"), [], [ruled(Ruling.REJECTED, 9.0)]),
         (written(60 * 23.9, number=5, took_s=10.0), [word(FeedbackKind.THUMB, "like", 1440)], []),
     ]
@@ -236,7 +237,7 @@ def test_groups_and_days_add_up_to_what_they_are_together() -> None:
             number=number,
             took_s=draw.uniform(0.1, 20),
             model_version=draw.choice(["a", "b"]),
-            abstained=draw.random() < 0.2,
+            kind=AnswerKind.DECLINED if draw.random() < 0.2 else AnswerKind.ANSWERED,
         )
         words = [word(FeedbackKind.STARS, str(draw.randint(1, 5)), draw.uniform(0, 1000))]
         rounds = [ruled(draw.choice(list(Ruling)), draw.choice([0.0, 5.0, 20.0]))]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bot.follow_ups import FollowUps
-from records import Channel, Hit, Page, Passage, Question, Section
+from records import AnswerKind, Channel, Hit, Page, Passage, Question, Section
 from tests.world import CITED, NOW, an_answer
 
 HEADINGS = (
@@ -53,7 +53,7 @@ async def test_the_sections_around_the_cited_one_are_offered_nearest_first() -> 
 
 
 async def test_where_the_bot_declined_the_nearest_section_comes_first() -> None:
-    offered = await FollowUps(page_of, search, 2).offers(an_answer(QUESTION, abstained=True))
+    offered = await FollowUps(page_of, search, 2).offers(an_answer(QUESTION, kind=AnswerKind.DECLINED))
     assert [title for title, _ in offered] == ["Parents", "Who decides?"]
 
 

@@ -26,7 +26,7 @@ from feedback.store import StoreUnavailable
 from jobs.roll_up_metrics import roll_up
 from jobs.schedule import schedule_of
 from jobs.table import Job, Store
-from records import Answer, Feedback, FeedbackKind, Review, ReviewReason, Ruling, Verdict
+from records import Answer, AnswerKind, Feedback, FeedbackKind, Review, ReviewReason, Ruling, Verdict
 from settings import Settings
 from tests.conftest import ROOT
 from tests.cosmos import a_cosmos
@@ -85,7 +85,7 @@ async def on_day(store: Store, day: date) -> daily.Day:
 async def test_every_day_gets_a_document_and_running_again_changes_nothing(store: Store) -> None:
     first = await ask(store, 1, MONDAY)
     await ask(store, 2, MONDAY + timedelta(minutes=1), model_version="next")
-    await ask(store, 3, MONDAY + timedelta(days=1), abstained=True)
+    await ask(store, 3, MONDAY + timedelta(days=1), kind=AnswerKind.DECLINED)
     await store.put_feedback(stars(first, 4, MONDAY + timedelta(minutes=5)))
     done = await roll_up(store, NOW)
     assert done == {"days": 3, "answers": 3}

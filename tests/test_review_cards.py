@@ -18,6 +18,7 @@ from bot.cards.rating import feedback_form, rating_actions
 from bot.cards.review import ReviewView, review_card, spans
 from records import (
     Answer,
+    AnswerKind,
     Channel,
     Citation,
     Feedback,
@@ -89,7 +90,7 @@ def reviews(review: Review, verdict: Verdict) -> dict[str, Review]:
 def every_card(text: str, *, times: int = 1) -> Iterator[tuple[str, Json]]:
     """Yield every card that leaves, in every state, with the text in it."""
     answer, verdict, review, words = scene(text, times=times)
-    declined = replace(answer, abstained=True)
+    declined = replace(answer, kind=AnswerKind.DECLINED)
     for name, one in reviews(review, verdict).items():
         for said in (answer, declined, replace(answer, citations=())):
             yield f"review {name}", review_card(ReviewView(one, said, words, "s" * 32, NOW), SITE)

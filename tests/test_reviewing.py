@@ -14,7 +14,7 @@ import pytest
 from bot.dialogs.review import Refused, Reviewing, ReviewRules, stratum_of
 from feedback.desk import SETTLED, WAITING, Desk
 from feedback.sqlite import SqliteStore
-from records import Answer, Citation, Passage, Review, ReviewReason, Ruling, Skip, Verdict
+from records import Answer, AnswerKind, Citation, Passage, Review, ReviewReason, Ruling, Skip, Verdict
 from tests.test_store import NOON, answer, question
 from tests.world import NO_SAMPLE, NothingKnown, live
 
@@ -244,7 +244,7 @@ async def test_a_doubtful_answer_and_what_several_people_were_declined_are_revie
         [("a1", "Dogs?"), ("a1", "Dogs?"), ("a2", "Cats?"), ("a2", "Dogs?"), ("a3", "Dogs?"), ("a4", "Dogs?")]
     ):
         asked = {"asker": asker, "text": text}
-        given = await bench.answered(10 + number, abstained=True, support=0.0, question=asked)
+        given = await bench.answered(10 + number, kind=AnswerKind.DECLINED, support=0.0, question=asked)
         await bench.reviewing.consider(given)
     waiting, _ = await bench.desk.reviews(WAITING, 10)
     declined = [review for review in waiting if ReviewReason.DECLINED in review.reasons]

@@ -15,6 +15,7 @@ import pytest
 from bot.dialogs.ask import WENT_WRONG
 from bot.forms import FormName, Forms
 from model.onnx_infer import EngineBusy
+from records import AnswerKind
 from tests.needs import ROOT
 from tests.surfaces import ASKER, COLLEAGUE, REVIEWER, SURFACES, Surface
 
@@ -124,12 +125,12 @@ class Model:
 
     text: str = "You get 16 weeks [1]."
     raises: Exception | None = None
-    abstained: bool = False
+    kind: AnswerKind = AnswerKind.ANSWERED
 
     async def on(self, surface: Surface) -> None:
         model = surface.script.model
         model.text, model.raises = self.text, self.raises
-        model.changes["abstained"] = self.abstained
+        model.changes["kind"] = self.kind
 
 
 @dataclass(frozen=True)
@@ -201,7 +202,7 @@ SCENARIOS = (
         "decline",
         "What is not on the page is said not to be, with the nearest section.",
         (
-            Model("That is not on this page.", abstained=True),
+            Model("That is not on this page.", kind=AnswerKind.DECLINED),
             Ask(),
             Sees("That is not on this page."),
             Sees("The nearest section I found"),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from records import Channel, FeedbackKind
+from records import AnswerKind, Channel, FeedbackKind
 from tests.slack_world import ADA, SlackWorld, a_slack_world, pressable
 from tests.world import ScriptedAnswerer, pseudonym
 
@@ -134,7 +134,9 @@ async def test_a_stream_that_slack_closed_by_itself_is_written_over(world: Slack
 async def test_an_answer_that_reads_otherwise_than_its_drafts_is_written_over_the_stream(
     world: SlackWorld,
 ) -> None:
-    world.answerer = ScriptedAnswerer(["It is unclear "], text="That is not on this page.", abstained=True)
+    world.answerer = ScriptedAnswerer(
+        ["It is unclear "], text="That is not on this page.", kind=AnswerKind.DECLINED
+    )
     message = await drafted(world, world.mention("How much leave?"), "chat.startStream")
     assert "unclear" not in message.words
     assert "That is not on this page." in message.words

@@ -20,16 +20,7 @@ from feedback.cosmos import CosmosStore
 from feedback.cosmos_schema import CosmosConfig
 from feedback.sqlite import SCHEMA, SqliteStore
 from feedback.store import ALONE, FeedbackStore, Hold, RecordInvalid, StoreUnavailable
-from records import (
-    Answer,
-    Channel,
-    Citation,
-    Feedback,
-    FeedbackKind,
-    Passage,
-    Question,
-    Timings,
-)
+from records import Answer, AnswerKind, Channel, Citation, Feedback, FeedbackKind, Passage, Question, Timings
 from tests.cosmos import a_cosmos
 from tests.cosmos_search import Searched
 
@@ -90,7 +81,6 @@ def answer(to: Question, id_: str = "", **changes: object) -> Answer:
         passages=(passage, replace(passage, text="Ask your supervisor.")),
         citations=(Citation(passage.url, "Leave", "Days", "26 days"),),
         model_version="base",
-        abstained=False,
         timings=Timings(search_s=0.01, time_to_first_token_s=None, total_s=1.25),
         answered_at=to.asked_at + timedelta(milliseconds=1500),
     )
@@ -116,7 +106,7 @@ async def test_of_many_redeliveries_at_once_exactly_one_is_new(store: FeedbackSt
 
 async def test_an_answer_comes_back_as_it_was_with_what_the_model_saw(store: FeedbackStore) -> None:
     asked = question(asked_at=datetime(2026, 11, 23, 14, tzinfo=timezone(timedelta(hours=2))))
-    given = answer(asked, verified_by="r1", abstained=True)
+    given = answer(asked, verified_by="r1", kind=AnswerKind.QUOTED, confidence=0.4, marked="26 days")
     await store.add_question(asked)
     await store.add_answer(given)
     given = replace(given, question=replace(asked, reply_to=""))

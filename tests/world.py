@@ -63,7 +63,6 @@ def an_answer(question: Question, text: str = "You get 16 weeks [1].", **changes
         passages=(PAGE,),
         citations=(CITED,),
         model_version="scripted",
-        abstained=False,
         timings=Timings(),
         answered_at=NOW,
     )
