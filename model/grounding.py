@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 
 from model.planted import speaks_to_a_model
 from records import Citation, Passage
+from sentences import pieces
 
 _WORD = re.compile(r"\w+(?:['’.,]\w+)*")
-_SENTENCE_END = re.compile(r"(?<=[.!?])(?<!\s[A-Z]\.)[\"”’)\]]*\s+(?=[\"“‘(\[]?[A-Z0-9])|\n+")
 _FUNCTION_WORDS = frozenset(
     """
     a an the and or but if of in on at to for from by with as is are was were be been being am do does
@@ -224,14 +224,8 @@ def spans(passages: Sequence[Passage]) -> Iterator[tuple[Passage, str]]:
 
 
 def sentences(text: str) -> Iterator[str]:
-    """Cut a text into sentences and lines; each is a substring of the text without outer white space."""
-    start = 0
-    for end in [*_SENTENCE_END.finditer(text), None]:
-        sentence = text[start : end.start() if end else len(text)].strip()
-        if sentence:
-            yield sentence
-        if end:
-            start = end.end()
+    """Cut a text into sentences, items and rows; each is a substring of the text without outer white space."""
+    return (text[piece.start : piece.end] for piece in pieces(text))
 
 
 def content_words(text: str) -> set[str]:

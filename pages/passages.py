@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 
 from records import Page, Passage
+from sentences import pieces
 
 log = logging.getLogger(__name__)
 
-RECIPE = 1
+RECIPE = 2
 """Version of how pages are cut and searched; an index that was made with another one makes its passages again."""
 MOST_PASSAGES = 2000
 """Passages of one page that are searched, a book of 500 pages; a larger page is cut off there."""
@@ -22,14 +23,8 @@ MOST_PASSAGES = 2000
 Span = tuple[int, int]
 _LONGEST_LABEL = 160
 """Characters of a title or heading that are searched along with a passage."""
-_BREAKS = (
-    re.compile(r"\n[^\S\n]*\n\s*"),  # between paragraphs
-    re.compile(r"\n\s*"),  # between lines: list items, rows of a table
-    re.compile(  # between sentences; the last part is Chinese and Japanese
-        r"(?<=[.!?\u2026])[\"'\u201d\u2019)\]]*\s+(?=[\"'\u201c\u2018(\[]*[^\W_a-z])|(?<=[\u3002\uff01\uff1f])"
-    ),
-    re.compile(r"\s+"),  # between words
-)
+_PARAGRAPHS = re.compile(r"\n[^\S\n]*\n\s*")
+_WORDS = re.compile(r"\s+")
 
 
 def cut(page: Page, count_tokens: Callable[[str], int], longest: int) -> Iterator[Passage]:
@@ -80,23 +75,50 @@ def _pieces(
     text: str, span: Span, count_tokens: Callable[[str], int], longest: int, level: int = 0
 ) -> Iterator[tuple[Span, int]]:
     """Yield the largest pieces that fit, with their sizes in tokens: paragraphs, then lines, sentences, words."""
-    for start, end in _split(text, span, level):
+    for start, end in _LEVELS[level](text, *span):
         tokens = count_tokens(text[start:end])
         if tokens <= longest:
             yield (start, end), max(tokens, 1)
-        elif level + 1 < len(_BREAKS):
+        elif level + 1 < len(_LEVELS):
             yield from _pieces(text, (start, end), count_tokens, longest, level + 1)
         else:  # no word has so many pieces: data, or a script without spaces
             for at in range(start, end, longest):
                 yield (at, min(at + longest, end)), longest
 
 
-def _split(text: str, span: Span, level: int) -> Iterator[Span]:
-    start, stop = span
-    for gap in _BREAKS[level].finditer(text, start, stop):
-        end = gap.end() - len(gap[0]) + len(gap[0].rstrip())
-        if text[start:end].strip():
-            yield _stripped(text, start, end)
+def _paragraphs(text: str, start: int, stop: int) -> Iterator[Span]:
+    return _split(text, start, stop, _PARAGRAPHS)
+
+
+def _lines(text: str, start: int, stop: int) -> Iterator[Span]:
+    """Yield items, rows, and the sentences that no line break parts: a line that was broken because it was full goes on."""
+    first: Span | None = None
+    for span in _sentences(text, start, stop):
+        if first is not None and "\n" not in text[first[1] : span[0]]:
+            first = (first[0], span[1])
+            continue
+        if first is not None:
+            yield first
+        first = span
+    if first is not None:
+        yield first
+
+
+def _sentences(text: str, start: int, stop: int) -> Iterator[Span]:
+    return ((start + piece.start, start + piece.end) for piece in pieces(text[start:stop]))
+
+
+def _words(text: str, start: int, stop: int) -> Iterator[Span]:
+    return _split(text, start, stop, _WORDS)
+
+
+_LEVELS = (_paragraphs, _lines, _sentences, _words)
+
+
+def _split(text: str, start: int, stop: int, gaps: re.Pattern[str]) -> Iterator[Span]:
+    for gap in gaps.finditer(text, start, stop):
+        if text[start : gap.start()].strip():
+            yield _stripped(text, start, gap.start())
         start = gap.end()
     if text[start:stop].strip():
         yield _stripped(text, start, stop)
