@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
+from bot.parts import model_choice
 from console import Json, out, progress_bar, telling
+from model.catalogue import CATALOGUE, BaseModel
 from model.finding import REPORT, read_finding
-from model.importing import import_base
+from model.importing import import_base, precision_for
 from model.onnx_infer import EngineOptions, resolve
 from model.published import publishing
 from model.recipe import Recipe
@@ -77,10 +79,7 @@ def models_show(settings: Settings, name: Name = "live", as_json: Json = False) 
         )
         print(json.dumps(row))  # noqa: T201 - the command's output
         return
-    table = Table("What", "Value")
-    for what, value in _flat(row).items():
-        table.add_row(what, _cell(value))
-    out.print(table)
+    _print_rows(_flat(row))
     if compared:
         _print_comparison(compared)
 
@@ -146,11 +145,83 @@ def models_diff(settings: Settings, one: Name, other: Name = "live", as_json: Js
 # Making
 
 
+@models_app.command("catalogue")
+@with_settings
+def models_catalogue(
+    settings: Settings,
+    name: Annotated[str, typer.Argument(help="Show all of this one.")] = "",
+    as_json: Json = False,
+) -> None:
+    """List the base models that can be imported by their names: what they are, need, and are good for."""
+    precision = precision_for(resolve(EngineOptions(device=settings.device)).device)
+    rows = [catalogue_row(model, precision) for model in CATALOGUE if name in ("", model.name)]
+    if not rows:
+        raise typer.BadParameter(
+            f"the catalogue has no model {name!r}: without a name, it lists those it has"
+        )
+    if as_json:
+        print(json.dumps(rows))  # noqa: T201 - the command's output
+    elif name:
+        _print_rows(_flat(rows[0] | {"sources": "; then ".join(rows[0]["sources"])}))
+    else:
+        _print_catalogue(rows, precision)
+
+
+def _print_catalogue(rows: list[dict[str, Any]], precision: str) -> None:
+    first = Column("Model", no_wrap=True)
+    table = Table(first, "Weights", "Licence", "Size", "Memory", "For")
+    for row in rows:
+        size = f"{row['download_gb']:.1f}" if row["download_gb"] else "–"
+        licence = row["licence"] + ("*" if row["gated"] else "")
+        weights, memory = f"{row['parameters'] / 1e9:.2g}", f"{row['memory_gb']:.1f}"
+        table.add_row(row["name"], weights, licence, size, memory, row["good_for"])
+    out.print(table)
+    out.print(
+        f"Weights in billions; size of the hub's files and memory in {precision}, GB. * Its licence has to be accepted "
+        "on the hub first. `askpage models catalogue NAME` tells more, `askpage models import NAME` fetches one.",
+        markup=False,
+        highlight=False,
+    )
+
+
+def _print_rows(values: Mapping[str, Any]) -> None:
+    table = Table("What", Column("Value", overflow="fold"))
+    for what, value in values.items():
+        table.add_row(what, _cell(value))
+    out.print(table)
+
+
+def catalogue_row(model: BaseModel, precision: str) -> dict[str, Any]:
+    """Return what the catalogue says of a model; its sources in the order in which they are asked."""
+    sources = [f"package {model.installed.module.replace('_', '-')} (installed)"] if model.installed else []
+    sources.append(f"hub {model.hub_id}")
+    wheels = model.wheels
+    if wheels:
+        registry = f"registry {wheels.name.format(1)} to {wheels.parts}, {wheels.version}"
+        sources.append(f"{registry} ({wheels.size_bytes / 1e9:.1f} GB)")
+    return {
+        "name": model.name,
+        "parameters": model.parameters,
+        "architecture": model.architecture,
+        "licence": model.licence,
+        "gated": model.gated,
+        "download_gb": round(model.download_gb, 2),
+        "memory_gb": round(model.memory_gb(precision), 2),
+        "good_for": str(model.good_for),
+        "says": model.says,
+        "sources": sources,
+        "sha256": wheels.sha256 if wheels else "",
+    }
+
+
 @models_app.command("import")
 @with_settings
 def models_import(
     settings: Settings,
-    base: Annotated[str, typer.Argument(help="As the setting base_model; empty imports that one.")] = "",
+    base: Annotated[
+        str,
+        typer.Argument(help="A name of the catalogue, or as the setting base_model; empty imports that one."),
+    ] = "",
 ) -> None:
     """Import a base model: make an ONNX version of it that this machine can serve."""
     folder = import_with_bar(settings, base or settings.base_model)
@@ -165,8 +236,9 @@ def import_with_bar(settings: Settings, base: str) -> Path:
         def show(step: str, share: float) -> None:
             bar.update(task, description=step, completed=share)
 
-        device = resolve(EngineOptions(device=settings.device)).device
-        return import_base(base, settings.models_dir, device, on_progress=show)
+        options = model_choice(settings).options
+        device = "cuda" if resolve(options).device == "cuda" else "cpu"
+        return import_base(base, settings.models_dir, device, on_progress=show, options=options)
 
 
 @models_app.command("train")
@@ -316,6 +388,7 @@ def _row(version: ModelVersion, standing: Standing) -> dict[str, Any]:
         "dataset": version.dataset,
         "scores": dict(version.scores),
         "training": dict(version.training),
+        "profile": asdict(version.profile) if version.profile else None,
     }
 
 

@@ -16,7 +16,11 @@ from cli_pages import refresh, refresh_alone
 from cli_schedule import schedule_beside
 from console import Json, out, progress_out, question_of, telling
 from jobs.schedule import schedule_of
+from model.catalogue import advice
 from model.loading import CANNED
+from model.machine import memory_gb
+from model.profile import Profile
+from model.versions import list_versions, read_version
 from options import with_settings
 from pages.fetch import Fetcher, FetchLimits, PageRefused
 from pages.sources import Problem, read_source
@@ -57,8 +61,19 @@ def setup_command(settings: Settings) -> None:
 
 
 def _ensure_model(settings: Settings) -> None:
-    if settings.base_model != CANNED:
-        import_with_bar(settings, settings.base_model)
+    if settings.base_model == CANNED:
+        return
+    known = {version.name for version in list_versions(settings.models_dir)}
+    version = read_version(import_with_bar(settings, settings.base_model))
+    if version and version.profile and version.name not in known:
+        _advise(settings, version.profile)
+
+
+def _advise(settings: Settings, profile: Profile) -> None:
+    """Say once, after an import, which better model this machine could serve."""
+    memory = memory_gb(profile.device, settings.cuda_device_id)
+    if sentence := advice(profile, memory, settings.first_token_budget_s):
+        progress_out.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 
 # Asking

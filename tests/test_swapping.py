@@ -21,6 +21,7 @@ from model.canned import CannedChatModel
 from model.importing import import_base
 from model.loading import ModelChoice, open_model, open_version
 from model.onnx_infer import EngineFailed, EngineOptions
+from model.profile import Profile
 from model.swapping import Swapping, following
 from model.versions import (
     ModelMissing,
@@ -51,6 +52,7 @@ class Canned:
     chat: CannedChatModel
     memory: Memory
     name: str
+    profile: Profile | None = None
 
     async def close(self) -> None:
         self.memory.loaded[self.name] -= 1

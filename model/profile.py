@@ -1,0 +1,133 @@
+"""How fast a model version reads and writes on a device: measured with the version itself, never taken from a table.
+
+    measure(engine, parameters)          some seconds; at the import
+    glance(engine, parameters)           a shorter look, at loading, where the manifest's profile is another device's
+
+What a chain asks it: how many tokens of a page can be read before somebody waits too long (`passages_tokens`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from model.machine import cpu_s, processor_name
+
+if TYPE_CHECKING:
+    from model.engine_stats import Usage
+    from model.onnx_infer import Engine
+
+_PROMPT_TOKENS, _NEW_TOKENS = 256, 32
+_GLANCE_PROMPT_TOKENS, _GLANCE_NEW_TOKENS = 128, 8
+_LONG_S = 4.0
+_SENTENCE_TOKENS = 8  # at the least, whatever the tokenizer
+_LEAST_BUSY_S = 0.1  # the system counts a process's time in hundredths
+_EFFICIENCY = 0.9
+"""Of the threads' time, what a quiet machine lets them work: they wait for each other between two layers."""
+_SENTENCE = "On page {} of the handbook it says who may take leave, for how long, and whom to tell before. "
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What was measured of a version: tokens a second that it reads (prefill) and writes (decode).
+
+    `device` is "cpu" or "cuda", `processor` its name, `threads` how many computed, `parameters` how many weights the
+    model has, `measured_at` when it was (ISO 8601).
+    """
+
+    prefill_tokens_s: float
+    decode_tokens_s: float
+    device: str
+    threads: int
+    parameters: int
+    processor: str = ""
+    measured_at: str = ""
+
+    def passages_tokens(self, first_token_s: float) -> int:
+        """Return how many tokens of prompt it reads in that time: then its first word is there."""
+        return int(self.prefill_tokens_s * first_token_s)
+
+    def scaled_to(self, parameters: int) -> Profile:
+        """Estimate another model's on the same device: every weight is used once a token."""
+        share = self.parameters / parameters
+        prefill, decode = self.prefill_tokens_s * share, self.decode_tokens_s * share
+        return replace(self, prefill_tokens_s=prefill, decode_tokens_s=decode, parameters=parameters)
+
+    def holds_on(self, device: str, threads: int, processor: str) -> bool:
+        """Tell whether it was measured on such a device; threads do not matter to a GPU."""
+        same = (self.device, self.processor) == (device, processor)
+        return same and (device == "cuda" or self.threads == threads)
+
+
+def profile_in(raw: Mapping[str, Any] | None) -> Profile | None:
+    """Read a manifest's profile; None where it has none, as older ones. Raises TypeError for what is none."""
+    if raw is None:
+        return None
+    known = {field.name for field in fields(Profile)}
+    return Profile(**{name: value for name, value in raw.items() if name in known})
+
+
+def measure(engine: Engine, parameters: int) -> Profile:
+    """Measure a version that is loaded. Blocks for seconds. Raises EngineError."""
+    return _profile(engine, parameters, _PROMPT_TOKENS, _NEW_TOKENS)
+
+
+def glance(engine: Engine, parameters: int) -> Profile:
+    """Measure shortly, so that loading takes little longer. Blocks. Raises EngineError."""
+    return _profile(engine, parameters, _GLANCE_PROMPT_TOKENS, _GLANCE_NEW_TOKENS)
+
+
+def _profile(engine: Engine, parameters: int, prompt_tokens: int, new_tokens: int) -> Profile:
+    """Take the better of two looks, or the first one where it took long already."""
+    looks = [_look(engine, 0, prompt_tokens, new_tokens)]
+    if looks[0].total_s < _LONG_S:
+        looks.append(_look(engine, 1, prompt_tokens, new_tokens))
+    options = engine.options
+    return Profile(
+        prefill_tokens_s=round(max(look.prefill_tokens_s for look in looks), 1),
+        decode_tokens_s=round(max(look.decode_tokens_s for look in looks), 1),
+        device=options.device,
+        threads=options.threads,
+        parameters=parameters,
+        processor=processor_name(options.device, int(options.cuda.get("device_id", "0"))),
+        measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    prefill_tokens_s: float
+    decode_tokens_s: float
+    total_s: float
+
+
+def _look(engine: Engine, number: int, prompt_tokens: int, new_tokens: int) -> _Look:
+    """Let it read, then write after what it has read. Every look begins with another token: nothing is in a cache."""
+    began = time.perf_counter()
+    text = f"{number} " + _SENTENCE.format(number) * (prompt_tokens // _SENTENCE_TOKENS + 1)
+    ids = engine.text.encode(text)[: min(prompt_tokens, engine.context_tokens - new_tokens)]
+    read, reading_s = _run(engine, ids, 1)
+    written, writing_s = _run(engine, ids, new_tokens)
+    prefill_tokens_s = (read.tokens_in - read.tokens_reused) / reading_s
+    # one that ends its answer at once has computed the token that said so
+    decode_tokens_s = max(1, written.tokens_out) / writing_s
+    return _Look(prefill_tokens_s, decode_tokens_s, time.perf_counter() - began)
+
+
+def _run(engine: Engine, ids: list[int], new_tokens: int) -> tuple[Usage, float]:
+    """Return what it did, and the seconds that it takes while nothing else wants the processor.
+
+    At an import tests or other models may be running, and at loading people ask the version before: the time that the
+    clock shows would tell of them. The processor's own time tells of this model alone.
+    """
+    usages: list[Usage] = []
+    busy_s = cpu_s(engine.pid)
+    for _ in engine.generate_sync(ids, max_new_tokens=new_tokens, on_done=usages.append):
+        pass
+    total_s, busy_s = usages[0].total_s, cpu_s(engine.pid) - busy_s
+    if engine.options.device == "cpu" and busy_s >= _LEAST_BUSY_S:
+        total_s = min(total_s, busy_s / engine.options.threads / _EFFICIENCY)
+    return usages[0], total_s
