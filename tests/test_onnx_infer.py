@@ -160,9 +160,15 @@ class Counting:
         return shared_prefix(self.tokens, ids)
 
     def begin(self, ask: Ask) -> int:
+        if ask.ids[0] == 667:
+            raise RuntimeError("no memory for a beginning")
         ask.at = self.shares(ask.ids)
         self.tokens, self.ask = ask.ids[: ask.at], ask
         return ask.at
+
+    def begin_anew(self) -> None:
+        self.tokens, self.ask = [], None
+        self.diary.append(f"{self.name} begins anew")
 
     def read(self, ask: Ask, piece: int) -> None:
         part = ask.ids[ask.at : ask.at + piece]
@@ -249,9 +255,20 @@ def test_who_leaves_is_not_worked_for_whether_waiting_or_served() -> None:
 
 
 def test_an_error_of_one_request_is_its_own() -> None:
-    lines = Desk().run(ask(1, [666], 5), ask(2, [2], 1))
-    assert [line["error"] for line in lines if "error" in line] == ["out of memory"]
-    assert [line["done"] for line in lines if "done" in line] == ["length"]
+    desk = Desk()
+    lines = desk.run(ask(1, [666], 5), ask(2, [2], 1), ask(3, [667], 1), ask(4, [2, 3], 1))
+    assert {line["id"]: line["error"] for line in lines if "error" in line} == {
+        1: "out of memory",
+        3: "no memory for a beginning",
+    }
+    assert [line["id"] for line in lines if line.get("done") == "length"] == [2, 4]
+    assert sum("anew" in line for line in desk.diary) == 2
+
+
+def test_a_request_that_cannot_be_read_is_an_error_of_its_own() -> None:
+    lines = Desk().run(ask(1, [1]) | {"seed": -1}, ask(2, [2], 1))
+    assert [line["id"] for line in lines if "error" in line] == [1]
+    assert [line["id"] for line in lines if "done" in line] == [2]
 
 
 def test_a_random_choice_is_repeated_by_its_seed() -> None:
