@@ -8,6 +8,7 @@ from itertools import combinations
 
 import pytest
 
+from benchmarks.questions import in_fold
 from model.question_set import KINDS, PageQuestion, is_right, is_too_long, plain, read_questions
 from tests.needs import ROOT
 
@@ -56,3 +57,14 @@ def test_no_two_ask_much_the_same() -> None:
     asked = {one.id: set(plain(f"{one.before} {one.question}").split()) for one in QUESTIONS}
     for (one, words), (other, others) in combinations(asked.items(), 2):
         assert len(words & others) / len(words | others) <= 0.6, f"{one} and {other}"
+
+
+def test_each_question_is_in_one_fold_and_in_the_rest_of_all_others() -> None:
+    folds = [in_fold(QUESTIONS, f"{number}/3") for number in (1, 2, 3)]
+    assert sorted(one.id for fold in folds for one in fold) == [one.id for one in QUESTIONS]
+    for number, fold in enumerate(folds, 1):
+        rest = in_fold(QUESTIONS, f"{number}/3", rest=True)
+        assert {one.page for one in fold}.isdisjoint(one.page for one in rest)
+        assert len(fold) + len(rest) == len(QUESTIONS)
+    with pytest.raises(SystemExit, match="K/N"):
+        in_fold(QUESTIONS, "4/3")
