@@ -119,6 +119,35 @@ def test_an_evaluation_prints_every_measure(folder: Path) -> None:
     }
 
 
+def test_questions_over_pages_are_judged_and_saved_and_the_pages_read_once(folder: Path) -> None:
+    asked = {"kind": "fact", "page": "leave.md", "evidence": ["New parents get 12 weeks of paid leave."]}
+    rows = [
+        asked
+        | {"id": "q1", "question": "How many weeks of leave do new parents get?", "must": [["12 weeks"]]},
+        asked
+        | {"id": "q2", "question": "How many weeks of leave do new parents get?", "must": [["24 weeks"]]},
+    ]
+    (folder / "questions.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    done = askpage(folder, "evaluate", "questions.jsonl", "--json", "--save", "runs/answers.jsonl")
+    scores = json.loads(done.stdout)
+    assert (scores["count"], scores["right"], scores["stated_wrongly"], scores["errors"]) == (2, 0.5, 0.5, 0)
+    assert scores["right_by_kind"] == {"fact": [0.5, 2]}
+    assert scores["latency"]["to end"]["p50_s"] > 0
+    lines = (folder / "runs" / "answers.jsonl").read_text().splitlines()
+    first, second = (json.loads(line) for line in lines)
+    assert [first["id"], first["kind"], first["right"], second["right"]] == ["q1", "answered", True, False]
+    assert first["text"] == "New parents get 12 weeks of paid leave. [1]"
+    assert first["seconds"] > 0
+
+    (folder / "handbook" / "leave.md").write_text("# Leave\n\nNew parents get 24 weeks of paid leave.\n")
+    shown = askpage(folder, "evaluate", "questions.jsonl", "--limit", "1")
+    assert "stated wrongly" in shown.stdout
+    assert "Kind of question" in shown.stdout
+    assert len(list((folder / "data" / "evaluate").iterdir())) == 1
+    listed = json.loads(askpage(folder, "pages", "list", "--json").stdout)
+    assert listed == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -129,6 +158,8 @@ def test_an_evaluation_prints_every_measure(folder: Path) -> None:
         (["serve", "--host", "0.0.0.0"], "app id"),  # noqa: S104 - refused
         (["serve", "--no-such-option"], "No such option"),
         (["evaluate", "nowhere.json"], "nowhere.json"),
+        (["evaluate", "nowhere.jsonl"], "nowhere.jsonl"),
+        (["evaluate", "nowhere.json", "--save", "answers.jsonl"], "--save"),
         (["pages", "remove", "/site/nowhere"], "neither a source nor a known page"),
         (["pages", "add", "nowhere"], "nowhere"),
         (["models", "import", "no/such/model"], "no/such/model"),
