@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from bot.answer_text import Line, quotation
+from dataclasses import replace
+
+from bot.answer_text import Line, Run, quotation
 from bot.cards.parts import Json
-from bot.wording import printable
+from bot.wording import clipped, printable
 from records import Answer
 
 QUOTATION = "quotation"
 """The id of the element: surfaces that can do more than a card draw it their own way."""
+MOST_LINES = 60
+CHARACTERS = 4_000
+"""More than any quotation has; a record from elsewhere must not burst a message."""
 _INDENT = "\u2003"
 
 
-def quotation_of(answer: Answer) -> Json:
-    """Draw the words of a quoted answer; what answers best is bold."""
-    items = [_line(line) for line in quotation(answer)]
+def quotation_of(answer: Answer, characters: int = CHARACTERS) -> Json:
+    """Draw the words of a quoted answer, cut to so many characters; what answers best is bold."""
+    lines = quotation(replace(answer, text=clipped(answer.text, characters)))
+    items = [_line(line) for line in lines[:MOST_LINES]] or [_line(Line((Run("…"),)))]
     return {"type": "Container", "id": QUOTATION, "style": "emphasis", "items": items}
 
 

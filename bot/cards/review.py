@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from bot.activities import utf16_bytes
@@ -143,7 +143,7 @@ def _words(answer: Answer, room: _Room) -> Json:
         case AnswerKind.ANSWERED:
             return line(clipped(answer.text, room.answer))
         case AnswerKind.QUOTED:
-            return quotation_of(replace(answer, text=clipped(answer.text, room.answer)))
+            return quotation_of(answer, room.answer)
         case AnswerKind.DECLINED:
             return line(declined(answer))
 
