@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
+from bot.answer_text import SEE_ALSO, declined, further, lead_in, place_of, quotation, words_of
 from bot.app import listen, serve
 from bot.parts import Shelf, open_parts
 from cli_models import import_with_bar
@@ -24,7 +27,7 @@ from model.versions import list_versions, read_version
 from options import with_settings
 from pages.fetch import Fetcher, FetchLimits, PageRefused
 from pages.sources import Problem, read_source
-from records import Answer, Page
+from records import Answer, AnswerKind, Citation, Page
 from settings import Settings
 
 # Serving
@@ -93,13 +96,33 @@ def ask_command(
     if as_json:
         print(json.dumps(as_dict(answer), ensure_ascii=False))  # noqa: T201 - the command's output
         return
-    out.print(answer.text, markup=False)
-    for number, citation in enumerate(answer.citations, 1):
-        label = "Nearest" if answer.abstained else f"[{number}]"
-        out.print(
-            f"\n{label} {citation.title} – {citation.heading}\n{citation.url}\n“{citation.quote}”",
-            markup=False,
-        )
+    _print(answer)
+
+
+def _print(answer: Answer) -> None:
+    """Print an answer with its places; of a quotation what answers best is bold."""
+    if answer.kind is AnswerKind.QUOTED:
+        out.print(f"{lead_in(answer)}\n", markup=False)
+        for one in quotation(answer):
+            sign = "  " * (one.depth + 1) + (f"{one.sign} " if one.sign else "")
+            out.print(Text.assemble(sign, *((run.text, "bold" if run.marked else "") for run in one.runs)))
+    else:
+        out.print(words_of(answer), markup=False)
+    for label, citation in _places(answer):
+        quote = f"\n“{citation.quote}”" if citation.quote else ""
+        out.print(f"\n{label}{place_of(citation)}\n{citation.url}{quote}", markup=False)
+
+
+def _places(answer: Answer) -> list[tuple[str, Citation]]:
+    """Return the places of an answer, each with what is said before it."""
+    match answer.kind:
+        case AnswerKind.ANSWERED:
+            return [(f"[{number}] ", one) for number, one in enumerate(answer.citations, 1)]
+        case AnswerKind.QUOTED:
+            here = [("", replace(one, quote="")) for one in answer.citations[:1]]  # its words stand above
+            return here + [(f"{SEE_ALSO}: ", one) for one in further(answer)]
+        case AnswerKind.DECLINED:
+            return [("Nearest: ", one) for one in answer.citations[:1]]
 
 
 async def _ask(settings: Settings, text: str, page: str) -> Answer:
@@ -132,7 +155,9 @@ async def _read_page(shelf: Shelf, page: str) -> str:
 def as_dict(answer: Answer) -> dict[str, object]:
     """Return what `ask --json` prints."""
     return {
-        "answer": answer.text,
+        "answer": declined(answer) if answer.abstained else answer.text,
+        "kind": answer.kind,
+        "confidence": answer.confidence,
         "abstained": answer.abstained,
         "citations": [{"url": c.url, "heading": c.heading, "quote": c.quote} for c in answer.citations],
         "model_version": answer.model_version,

@@ -20,8 +20,8 @@ SEE_ALSO = "See also"
 NEAREST = "The nearest section I found"
 NOTHING_FOUND = "I found nothing about this on the pages I know."
 NOT_THERE = "That is not on this page."
-_SAYS = "I am not certain, but “{place}” says:"
-_SOMEWHERE = "I am not certain, but the page says:"
+_UNSURE = "I am not certain, but {says}"
+_SAYS, _PAGE_SAYS = "“{place}” says:", "the page says:"
 _ITEM = re.compile(r"(\s*)([-*+•]|\d{1,4}[.)])\s+(?=\S)")
 _INDENT = 2
 _BULLET = "•"
@@ -57,9 +57,10 @@ def place_of(citation: Citation) -> str:
     return place_name(citation.title, citation.heading)
 
 
-def lead_in(answer: Answer) -> str:
-    """Say where the words of a quoted answer stand."""
-    return _SAYS.format(place=place_of(answer.citations[0])) if answer.citations else _SOMEWHERE
+def lead_in(answer: Answer, *, verified: bool = False) -> str:
+    """Say where the words of a quoted answer stand, and that nobody is certain of them unless a reviewer is."""
+    says = _SAYS.format(place=place_of(answer.citations[0])) if answer.citations else _PAGE_SAYS
+    return says[0].upper() + says[1:] if verified else _UNSURE.format(says=says)
 
 
 def declined(answer: Answer) -> str:
@@ -106,15 +107,24 @@ def quoted_text(answer: Answer) -> str:
     return "\n".join("  " * line.depth + f"{line.sign} {line.text}".lstrip() for line in quotation(answer))
 
 
-def shown_text(answer: Answer) -> str:
-    """Return an answer as a person sees it, as plain text: with what leads in, and where else to look."""
+def words_of(answer: Answer) -> str:
+    """Return what an answer says by itself, as plain text: nothing around a quotation, and no other places."""
     match answer.kind:
         case AnswerKind.ANSWERED:
             return answer.text
         case AnswerKind.QUOTED:
-            parts = [lead_in(answer), quoted_text(answer), _listed(SEE_ALSO, further(answer))]
+            return quoted_text(answer)
         case AnswerKind.DECLINED:
-            parts = [declined(answer), _listed(NEAREST, answer.citations[:1])]
+            return declined(answer)
+
+
+def shown_text(answer: Answer) -> str:
+    """Return an answer as a person sees it, as plain text: with what leads in, and where else to look."""
+    parts = [words_of(answer)]
+    if answer.kind is AnswerKind.QUOTED:
+        parts = [lead_in(answer), *parts, _listed(SEE_ALSO, further(answer))]
+    elif answer.kind is AnswerKind.DECLINED:
+        parts.append(_listed(NEAREST, answer.citations[:1]))
     return "\n\n".join(part for part in parts if part)
 
 

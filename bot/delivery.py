@@ -31,6 +31,7 @@ from bot.activities import (
     plain_message,
     stream_end,
     stream_part,
+    whole_text,
 )
 from bot.answer_view import AnswerView
 from bot.dialogs.ask import Stopped, Undeliverable
@@ -41,6 +42,7 @@ log = logging.getLogger(__name__)
 
 READING = "Reading the pages…"
 STOPPED = "Stopped."
+STILL_WRITING = "… "
 OFFERS_S = 1.0
 STOPPED_BY_ASKER = "the asker stopped the answer"
 _STOP_SAID = "canceled by user"
@@ -86,10 +88,15 @@ class Connector(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StreamPace:
-    """The least time between two updates of a stream, and the longest time that one may last, in seconds."""
+    """The least time between two updates of a stream, and the longest time that one may last, in seconds.
+
+    `grace_s` is how long the first words may take until something else says that the bot is at work: whatever is sent
+    first keeps the second one waiting.
+    """
 
     interval_s: float = 1.0
     limit_s: float = 110.0
+    grace_s: float = 0.0
 
 
 class Stream:
@@ -108,6 +115,7 @@ class Stream:
         self._began_at = 0.0
         self._task: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
+        self._words = asyncio.Event()
         self._made_at = time.monotonic()
         self.id = ""
         self.ended = False
@@ -130,12 +138,15 @@ class Stream:
         if self.refused or self.interrupted or self._closing.is_set() or not text.strip():
             return
         self._newest = (text, informative)
+        if not informative:
+            self._words.set()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name="stream")
 
     async def close(self) -> bool:
         """Send nothing more; return whether there is a message on screen that must be finished, and can be."""
         self._closing.set()
+        self._words.set()
         if self._task is not None:
             await asyncio.wait([self._task])
         return self.is_open and time.monotonic() - self._began_at < self._pace.limit_s
@@ -150,9 +161,12 @@ class Stream:
 
     async def _wait(self) -> None:
         wait_s = self._sent_at + self._pace.interval_s - time.monotonic()
+        event = self._closing
+        if self._sequence == 0:
+            event, wait_s = self._words, self._pace.grace_s
         if wait_s > 0:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._closing.wait(), wait_s)
+                await asyncio.wait_for(event.wait(), wait_s)
 
     async def _send_part(self, text: str, *, informative: bool) -> None:
         now = time.monotonic()
@@ -245,6 +259,7 @@ class TeamsReply:
         self._beside = beside or Beside()
         self._view = view
         self._begun = False
+        self._previewed = ""
         self._typing: asyncio.Task[None] | None = None
         self._pace = pace
         self._stream: Stream | None = None
@@ -266,7 +281,17 @@ class TeamsReply:
         if self._stream is None:
             return
         self._check_wanted()
-        self._stream.show(clipped(calm(text, keep_urls=(), markers=99), 10_000))
+        if self._previewed:
+            self._previewed += STILL_WRITING  # a stream can but grow, and an update is how a stop is heard of
+        self._stream.show(self._previewed or clipped(calm(text, keep_urls=(), markers=99), 10_000))
+
+    async def preview(self, answer: Answer) -> None:
+        """Show a quotation in the stream; the message that ends it may say anything else. Raises Stopped."""
+        if self._stream is None:
+            return
+        self._check_wanted()
+        self._previewed = clipped(whole_text(self._reference, answer, self._view.site_url), 10_000) + "\n\n"
+        self._stream.show(self._previewed)
 
     async def answer(self, answer: Answer) -> str:
         greeting = self._beside.greeting

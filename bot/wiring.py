@@ -148,7 +148,8 @@ class Wiring:
         settings = self._settings
         reviewers = Reviewers(settings.reviewers, settings.reviewer_groups, self._groups())
         follow_ups = FollowUps(self._shelf.index.page, self._shelf.library.search, settings.follow_ups)
-        style = TeamsStyle(examples=self._examples, offers=follow_ups.offers)
+        pace = StreamPace(grace_s=0.3)  # a quotation is there by then
+        style = TeamsStyle(examples=self._examples, pace=pace, offers=follow_ups.offers)
         front = TeamsFrontEnd(asking, self._store, self._keys.pseudonym, parts.hands(reviewers), style)
         seam = BotFrameworkSeam(framework_of(settings), front)
         self._connectors[Channel.TEAMS] = seam.connector

@@ -86,7 +86,7 @@ class Actor:
     async def stream(self, question: Question, history: Sequence[Answer]) -> AsyncIterator[str | Answer]:
         self.asked.append(question)
         known = (lines for words, lines in self.lines.items() if words in question.text)
-        lines = next(known, Lines("The pages do not tell.", (ANNUAL,), kind=AnswerKind.DECLINED))
+        lines = next(known, Lines("", (ANNUAL,), kind=AnswerKind.DECLINED))
         for draft in lines.drafts:
             if lines.steps:
                 await lines.steps.acquire()

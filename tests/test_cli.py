@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+import cli_serve
+from records import Channel, Question
+from tests.world import NOW, QUOTE, a_quote
+
 ROOT = Path(__file__).resolve().parent.parent
 LEAVE = "# Leave\n\n## Parents\n\nNew parents get 12 weeks of paid leave.\n\n## Travel\n\nHotels cost up to 180 dollars.\n"
 
@@ -49,6 +53,8 @@ def test_pages_are_added_listed_asked_and_removed(folder: Path) -> None:
     answer = json.loads(asked.stdout)
     assert list(answer) == [
         "answer",
+        "kind",
+        "confidence",
         "abstained",
         "citations",
         "model_version",
@@ -71,6 +77,22 @@ def test_pages_are_added_listed_asked_and_removed(folder: Path) -> None:
     assert askpage(folder, "pages", "remove", "more.md").returncode == 0
     listed = json.loads(askpage(folder, "pages", "list", "--json").stdout)
     assert [page["url"] for page in listed] == ["/site/handbook/leave"]
+
+
+def test_a_quotation_is_printed_with_its_lines_and_where_else_to_look(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    answer = a_quote(Question("q1", "How much leave?", "a", "c", Channel.LOCAL, NOW))
+    cli_serve._print(answer)
+    assert capsys.readouterr().out == (
+        "I am not certain, but “Leave › Parents” says:\n\n"
+        "  Parents get 16 weeks of paid leave. It is for *both*:\n  • <b>mothers</b>\n"
+        "  • fathers, see [here](https://evil.example/)\n    • and `__others__`\n\n"
+        "Leave › Parents\n/site/leave#parents\n\n"
+        "See also: Leave › Dates\n/site/leave#dates\n“It begins at the birth.”\n"
+    )
+    told = cli_serve.as_dict(answer)
+    assert (told["answer"], told["kind"], told["confidence"]) == (QUOTE, "quoted", 0.4)
 
 
 def test_a_question_about_a_file_is_answered_from_that_file_alone(folder: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from bot.answer_text import NOTHING_FOUND
 from bot.local import ADAPTIVE_CARDS
 from feedback.store import StoreUnavailable
 from tests.chat import ANNUAL, PARENTS, Actor, Chat, Lines, a_chat
@@ -128,7 +129,7 @@ async def test_three_questions_are_answered_and_a_citation_opens_its_section(
     await expect(answer.locator(".card")).to_contain_text("Sources")
 
     third = await screen.ask("May I bring my dog?")
-    await expect(third.locator(".body")).to_have_text("The pages do not tell.")
+    await expect(third.locator(".body")).to_have_text(NOTHING_FOUND)
     await expect(third.locator(".card")).to_contain_text("The nearest section I found")
 
     citation = page.locator(".message").nth(4).locator("a.cite").first
@@ -226,7 +227,7 @@ async def test_asking_and_editing_need_no_mouse(chat: Chat, screen: Screen) -> N
     await keys.type("May I bring my dog?")
     await keys.press("Enter")
     assert (await chat.heard.came("messageUpdate"))["text"] == "May I bring my dog?"
-    await expect(answer.locator(".body")).to_have_text("The pages do not tell.")
+    await expect(answer.locator(".body")).to_have_text(NOTHING_FOUND)
     await expect(page.locator(".from-user .meta")).to_contain_text("Edited")
 
 
@@ -363,7 +364,7 @@ async def test_the_page_goes_on_after_a_restart_and_keeps_what_could_not_be_sent
     await expect(page.locator("#connection")).to_have_text("Connected")
     await expect(page.locator(".message")).to_have_count(3)
     await page.press("#question", "Enter")
-    await expect(page.locator(".message").last.locator(".body")).to_have_text("The pages do not tell.")
+    await expect(page.locator(".message").last.locator(".body")).to_have_text(NOTHING_FOUND)
     chat.heard.raises = StoreUnavailable("the disk is full")
     await page.fill("#question", "And my cat?")
     await page.press("#question", "Enter")

@@ -18,7 +18,7 @@ from bot.dialogs.ask import WENT_WRONG
 from feedback.sqlite import SqliteStore
 from model.onnx_infer import EngineBusy
 from pages.fetch import PageRefused
-from records import Answer, Channel, FeedbackKind
+from records import Answer, AnswerKind, Channel, FeedbackKind
 from tests.connector import Call
 from tests.world import BOT, CITED, ScriptedAnswerer, World, a_world, pseudonym
 
@@ -328,6 +328,100 @@ async def test_an_asker_who_presses_stop_stops_the_answer(world: World) -> None:
     await world.post(world.activity("messageDelete"))
     assert not world.connector.shown
     assert not world.store.answers
+
+
+# Quotations
+
+
+async def test_a_quotation_streams_first_and_the_answer_takes_its_place(world: World) -> None:
+    world.answerer = ScriptedAnswerer(["You get"])
+    world.answerer.quotes = True
+    world.answerer.step = asyncio.Semaphore(0)
+    world.answerer.go.clear()
+    await world.ask("How much leave?")
+    await world.connector.until(
+        lambda s: any("I am not certain" in c.activity.get("text", "") for c in s.calls)
+    )
+    world.answerer.step.release()
+    await world.connector.until(lambda s: s.calls[-1].activity["text"].endswith("… "))
+    world.answerer.go.set()
+    (last,) = await world.connector.messages()
+    parts = [call.activity["text"] for call in world.connector.calls if call.activity["type"] == "typing"]
+    assert not [part for part in parts if "You get" in part]
+    assert last.stream["streamType"] == "final"
+    assert last.activity["text"] == "You get 16 weeks [1]."
+    (kept,) = world.store.answers.values()
+    assert kept.kind is AnswerKind.ANSWERED
+
+
+async def test_a_quotation_that_is_the_answer_stands_on_the_card_letter_by_letter(world: World) -> None:
+    world.answerer = ScriptedAnswerer(text="")
+    world.answerer.quotes = True
+    await world.ask("How much leave?")
+    (last,) = await world.connector.messages()
+    assert last.activity["text"] == "I am not certain, but “Leave › Parents” says: [1]"
+    assert last.activity["summary"].startswith(
+        "I am not certain, but “Leave › Parents” says:\n\nParents get 16"
+    )
+    (label,) = [one for one in last.activity["entities"] if "additionalType" in one]
+    assert [claim["position"] for claim in label["citation"]] == [1, 2]
+    quotation, *others = card(last)["body"]
+    lines = ["".join(run["text"] for run in item["inlines"]) for item in quotation["items"]]
+    assert lines == [
+        "Parents get 16 weeks of paid leave. It is for *both*:",
+        "• <b>mothers</b>",
+        "• fathers, see [here](https://evil.example/)",
+        "\u2003• and `__others__`",
+    ]
+    bold = [
+        run["text"] for item in quotation["items"] for run in item["inlines"] if run["weight"] == "Bolder"
+    ]
+    assert bold == ["Parents get 16 weeks of paid leave."]
+    assert {item["type"] for item in quotation["items"]} == {"RichTextBlock"}
+    assert "See also" in json.dumps(others)
+
+
+async def test_a_quotation_in_a_stream_is_no_markup(world: World) -> None:
+    world.answerer = ScriptedAnswerer(["You get"])
+    world.answerer.quotes = True
+    world.answerer.step = asyncio.Semaphore(0)
+    await world.ask("How much leave?")
+    shown = await world.connector.until(
+        lambda s: [c for c in s.calls if "I am not certain" in c.activity.get("text", "")]
+    )
+    world.answerer.step.release()
+    text = shown[0].activity["text"]
+    assert not set("*_`<[") & set(text)
+    assert "\n\n• fathers, see here\n\n" in text
+
+
+async def test_who_stops_while_a_quotation_is_shown_keeps_it(world: World) -> None:
+    world.answerer = ScriptedAnswerer(["one " * n for n in range(1, 50)])
+    world.answerer.quotes = True
+    world.answerer.step = asyncio.Semaphore(0)
+    world.connector.fail(403, body=STOP, when=lambda a: a["text"].rstrip().endswith("…"))
+    await world.ask("How much leave?")
+    await world.connector.until(
+        lambda s: any("I am not certain" in c.activity.get("text", "") for c in s.calls)
+    )
+    while world.asking.under_way:
+        world.answerer.step.release()
+        await asyncio.sleep(0.01)
+    (kept,) = world.store.answers.values()
+    assert (kept.kind, kept.stopped) == (AnswerKind.QUOTED, True)
+    assert not [call for call in world.connector.calls if call.is_message]
+
+
+async def test_words_that_come_in_time_are_the_first_thing_that_is_shown(world: World) -> None:
+    world.front._style = replace(world.front._style, pace=replace(world.front._style.pace, grace_s=5.0))
+    world.answerer = ScriptedAnswerer(["You get"])
+    world.answerer.step = asyncio.Semaphore(1)
+    world.answerer.go.clear()
+    await world.ask("How much leave?")
+    await world.connector.until(lambda s: s.calls)
+    world.answerer.go.set()
+    await world.settled()
+    assert [call.activity["text"] for call in world.connector.calls] == ["You get", "You get 16 weeks [1]."]
 
 
 async def test_who_presses_stop_at_the_last_moment_gets_no_second_message(world: World) -> None:

@@ -36,7 +36,7 @@ from feedback.spool import SpooledStore
 from feedback.sqlite import SqliteStore
 from feedback.store import StoreUnavailable, Undelivered, moment
 from model.answering import Enough
-from records import Answer, Citation, Feedback, Passage, Question, Timings, VerifiedAnswer
+from records import Answer, AnswerKind, Citation, Feedback, Passage, Question, Timings, VerifiedAnswer
 from tests.connector import ConnectorService
 from tests.teams_limits import TEST_STREAM, quick_pace
 from tests.tokens import APP_ID, ISSUER, Issuer
@@ -55,6 +55,21 @@ PAGE = Passage("/site/leave#parents", "Leave", "Parents", "Parents get 16 weeks 
 CITED = Citation(PAGE.url, PAGE.title, PAGE.heading, "16 weeks of paid leave")
 
 
+FURTHER = Citation("/site/leave#dates", "Leave", "Dates", "It begins at the birth.")
+QUOTE = (
+    "Parents get 16 weeks of paid leave. It is for *both*:\n\n"
+    "- <b>mothers</b>\n- fathers, see [here](https://evil.example/)\n  - and `__others__`"
+)
+"""Words of a page that would be markup wherever they are taken for it."""
+
+
+def a_quote(question: Question, **changes: Any) -> Answer:
+    """Return a quoted answer, with words that are markup elsewhere."""
+    quoted = an_answer(question, QUOTE, kind=AnswerKind.QUOTED, citations=(CITED, FURTHER))
+    marked = "Parents get 16 weeks of paid leave."
+    return replace(quoted, marked=marked, confidence=0.4, **changes)
+
+
 def an_answer(question: Question, text: str = "You get 16 weeks [1].", **changes: Any) -> Answer:
     answer = Answer(
         id=f"answer to {question.id}",
@@ -70,7 +85,10 @@ def an_answer(question: Question, text: str = "You get 16 weeks [1].", **changes
 
 
 class ScriptedAnswerer:
-    """Drafts first, then the answer with `changes`. It stops before the answer until `go` is set."""
+    """Drafts first, then the answer with `changes`. It stops before the answer until `go` is set.
+
+    With `quotes` a quotation comes before all of it; without `text` it is the answer.
+    """
 
     def __init__(
         self, drafts: Sequence[str] = (), text: str = "You get 16 weeks [1].", **changes: Any
@@ -78,6 +96,7 @@ class ScriptedAnswerer:
         self.drafts = drafts
         self.text = text
         self.changes = changes
+        self.quotes = False
         self.asked: list[Question] = []
         self.raises: Exception | None = None
         self.step: asyncio.Semaphore | None = None
@@ -88,6 +107,9 @@ class ScriptedAnswerer:
         self.asked.append(question)
         if self.raises:
             raise self.raises
+        changes = {name: value for name, value in self.changes.items() if name != "kind"}
+        if self.quotes:
+            yield a_quote(question, **changes)
         for draft in self.drafts:
             if self.step:
                 await self.step.acquire()
@@ -97,7 +119,8 @@ class ScriptedAnswerer:
                 yield an_answer(question, draft, **self.changes, stopped=True)
                 return
         await self.go.wait()
-        yield an_answer(question, self.text, **self.changes)
+        if self.text or not self.quotes:
+            yield an_answer(question, self.text, **self.changes)
 
 
 class MemoryDocuments:
