@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bot.dialogs.ask import BUSY, TOO_LONG, TOO_SLOW, WENT_WRONG, Asking, Undeliverable
+from bot.dialogs.talk import TalkReply
 from feedback.sqlite import SqliteStore
 from model.onnx_infer import EngineBusy, PromptTooLong
 from pages.fetch import PageRefused
@@ -42,7 +43,7 @@ class Scripted:
         if self.error is not None:
             raise self.error
         self.answered += 1
-        yield Answer(f"a-{question.id}", question, "Ten.", (), (), "v", False, Timings(total_s=0.1), NOW)
+        yield Answer(f"a-{question.id}", question, "Ten.", (), (), "v", Timings(total_s=0.1), NOW)
 
 
 class Heard:
@@ -61,6 +62,9 @@ class Heard:
 
     async def answer(self, answer: Answer) -> str:
         return await self.say(answer.text)
+
+    async def talk(self, said: TalkReply) -> str:
+        return await self.say(said.text)
 
     async def say(self, text: str) -> str:
         if self.errors:
