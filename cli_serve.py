@@ -13,7 +13,8 @@ from rich.text import Text
 
 from bot.answer_text import SEE_ALSO, declined, further, lead_in, place_of, quotation, words_of
 from bot.app import listen, serve
-from bot.parts import Shelf, open_parts
+from bot.dialogs.talk import Talking, TalkReply, talk_of
+from bot.parts import Shelf, open_parts, open_shelf
 from cli_models import import_with_bar
 from cli_pages import refresh, refresh_alone
 from cli_schedule import schedule_beside
@@ -92,6 +93,9 @@ def ask_command(
     """Answer one question and print the answer with its source."""
     if not question.strip():
         raise typer.BadParameter("the question is empty; write what you want to know, in quotes")
+    if talk_of(question) is not None and not page:
+        _print_talk(asyncio.run(_talk(settings, question)), as_json=as_json)
+        return
     answer = asyncio.run(_ask(settings, question, page))
     if as_json:
         print(json.dumps(as_dict(answer), ensure_ascii=False))  # noqa: T201 - the command's output
@@ -123,6 +127,32 @@ def _places(answer: Answer) -> list[tuple[str, Citation]]:
             return here + [(f"{SEE_ALSO}: ", one) for one in further(answer)]
         case AnswerKind.DECLINED:
             return [("Nearest: ", one) for one in answer.citations[:1]]
+
+
+async def _talk(settings: Settings, text: str) -> TalkReply:
+    """Answer small talk, which needs no model."""
+    async with open_shelf(settings) as shelf:
+        if not shelf.index.entries():
+            await refresh(settings, shelf)
+        said = await Talking(shelf.public_pages).reply_to(question_of(text, None))
+    if said is None:
+        raise RuntimeError("what was small talk is a question")
+    return said
+
+
+def _print_talk(said: TalkReply, *, as_json: bool) -> None:
+    pages = [(group.name, *page) for group in said.groups for page in group.pages]
+    if as_json:
+        listed = [{"folder": folder, "title": title, "url": url} for folder, title, url in pages]
+        print(json.dumps({"talk": said.text, "pages": listed}, ensure_ascii=False))  # noqa: T201 - the command's output
+        return
+    out.print(said.text, markup=False)
+    for group in said.groups:
+        lines = [f"{title}  {url}" for title, url in group.pages]
+        head = [f"\n{group.name}"] if group.name else [""]
+        out.print("\n".join([*head, *lines, *([group.more] if group.more else [])]), markup=False)
+    if said.more:
+        out.print(said.more, markup=False)
 
 
 async def _ask(settings: Settings, text: str, page: str) -> Answer:

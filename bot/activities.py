@@ -15,6 +15,8 @@ from typing import Any, cast
 
 from bot.answer_text import declined, lead_in, shown_text
 from bot.cards.answer import NOTHING_SAID, Standing, answer_card
+from bot.cards.talk import talk_card
+from bot.dialogs.talk import TalkReply
 from bot.splitting import split
 from bot.wording import (
     ABSTRACT_CHARACTERS,
@@ -257,6 +259,13 @@ def outgoing(reference: Reference, kind: str) -> Json:
 def plain_message(reference: Reference, text: str) -> Json:
     """Return a sentence of the bot's own."""
     return outgoing(reference, "message") | {"textFormat": "markdown", "text": clipped(calm(text), 10_000)}
+
+
+def talk_message(reference: Reference, said: TalkReply, site_url: str, brief: Sequence[Json] = ()) -> Json:
+    """Return what is said to small talk: a sentence, with a card below it where there is more."""
+    message = plain_message(reference, said.text)
+    card = talk_card(said, site_url, brief)
+    return message | ({"attachments": [{"contentType": CARD_TYPE, "content": card}]} if card else {})
 
 
 def card_message(reference: Reference, card: Json) -> Json:

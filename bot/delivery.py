@@ -31,10 +31,13 @@ from bot.activities import (
     plain_message,
     stream_end,
     stream_part,
+    talk_message,
     whole_text,
 )
 from bot.answer_view import AnswerView
+from bot.cards.privacy import brief
 from bot.dialogs.ask import Stopped, Undeliverable
+from bot.dialogs.talk import TalkReply
 from bot.wording import calm, clipped
 from records import Answer
 
@@ -317,6 +320,15 @@ class TeamsReply:
 
     async def say(self, text: str) -> str:
         return await self._finish(plain_message(self._reference, text))
+
+    async def talk(self, said: TalkReply) -> str:
+        greeting = self._beside.greeting
+        due = greeting if greeting and await greeting.is_due() else None
+        words = brief() if due is not None else ()
+        message_id = await self._finish(talk_message(self._reference, said, self._view.site_url, words))
+        if due is not None:
+            await due.done()
+        return message_id
 
     async def abandon(self) -> str:
         """Leave no half message of a question that is gone; return the id of the one on screen, "" for none."""

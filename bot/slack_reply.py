@@ -16,12 +16,14 @@ import contextlib
 import logging
 from dataclasses import dataclass
 
-from bot.activities import Json, Reference, plain_message
+from bot.activities import Json, Reference, plain_message, talk_message
 from bot.answer_view import AnswerView
+from bot.cards.privacy import brief
 from bot.cards.slack_blocks import below, fitted, message_of
 from bot.cards.slack_text import streamed
 from bot.delivery import STOPPED, ChannelError, Greets
 from bot.dialogs.ask import Undeliverable
+from bot.dialogs.talk import TalkReply
 from bot.slack_api import SlackRefused
 from bot.slack_connector import SlackConnector
 from bot.slack_places import place_in, user_in
@@ -113,6 +115,14 @@ class SlackReply:
 
     async def say(self, text: str) -> str:
         return await self._finish(plain_message(self._reference, text))
+
+    async def talk(self, said: TalkReply) -> str:
+        greeting = self._greeting if self._greeting and await self._greeting.is_due() else None
+        words = brief() if greeting is not None else ()
+        message_id = await self._finish(talk_message(self._reference, said, self._view.site_url, words))
+        if greeting is not None:
+            await greeting.done()
+        return message_id
 
     async def abandon(self) -> str:
         """Leave no half message of a question that is gone; return the id of the one on screen, "" for none."""

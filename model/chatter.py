@@ -164,8 +164,9 @@ def leading(text: str) -> tuple[tuple[Chatter, ...], str]:
 
 def _phrase_at_start(text: str) -> tuple[Chatter, int] | None:
     """Return what a text begins with, and where that ends."""
+    start = len(text) - len(text.lstrip("¿¡"))
     for chatter, pattern in _LEADING:
-        hit = pattern.match(text)
+        hit = pattern.match(text, start)
         if hit is not None:
             return chatter, hit.end()
     return None

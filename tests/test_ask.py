@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bot.dialogs.ask import BUSY, TOO_LONG, TOO_SLOW, WENT_WRONG, Asking, Stopped, Undeliverable
+from bot.dialogs.talk import TalkReply
 from feedback.sqlite import SqliteStore
 from model.answering import Enough
 from model.onnx_infer import EngineBusy, EngineFailed, PromptTooLong
@@ -75,6 +76,9 @@ class Heard:
 
     async def answer(self, answer: Answer) -> str:
         return await self.say(answer.text)
+
+    async def talk(self, said: TalkReply) -> str:
+        return await self.say(said.text)
 
     async def say(self, text: str) -> str:
         if self.errors:

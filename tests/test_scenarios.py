@@ -146,6 +146,15 @@ class Model:
 
 
 @dataclass(frozen=True)
+class NoAnswers:
+    """No answer is on record, and no question is left open."""
+
+    async def on(self, surface: Surface) -> None:
+        assert not surface.store.answers
+        assert not await surface.store.undelivered()
+
+
+@dataclass(frozen=True)
 class FeedbackForm:
     """How feedback is asked for."""
 
@@ -204,6 +213,42 @@ SCENARIOS = (
         "ask",
         "A question gets its answer, with the words of the page that it stands on.",
         (Ask(), Sees(ANSWER), Sees("16 weeks of paid leave"), ModelAsked(1)),
+    ),
+    Scenario(
+        "small talk",
+        "A greeting or thanks get a friendly sentence; nothing is searched for, and nothing is asked about it.",
+        (
+            Ask("Hi there!"),
+            Sees("Hello! What would you like to know?"),
+            Ask("are you a robot?"),
+            Sees("I am a bot, not a person."),
+            Ask("Merci !"),
+            Sees("Avec plaisir"),
+            ModelAsked(0),
+            NoAnswers(),
+        ),
+    ),
+    Scenario(
+        "which pages",
+        "Who asks what the bot knows about sees the pages by title.",
+        (
+            Ask("What do you know about?"),
+            Sees("These are the pages that I know."),
+            Sees("Travel"),
+            ModelAsked(0),
+        ),
+    ),
+    Scenario(
+        "talk around a question",
+        "Greetings and thanks around questions hinder nothing, and a follow-up goes on from the question before them.",
+        (
+            Ask(f"Hello! {QUESTION}"),
+            Sees(ANSWER),
+            Ask("thanks!"),
+            Ask("And for part-timers?"),
+            ModelAsked(2),
+            Kept("implicit", "follow_up"),
+        ),
     ),
     Scenario(
         "follow-up",

@@ -20,6 +20,7 @@ from bot.botframework import BotFrameworkSeam
 from bot.dialogs.ask import Asking
 from bot.dialogs.rate import RatingRules
 from bot.dialogs.review import ReviewRules
+from bot.dialogs.talk import Talking
 from bot.feedback_parts import FeedbackParts, Surroundings
 from bot.own_token import BotFrameworkConfig
 from bot.privacy_desk import PrivacyTerms
@@ -52,6 +53,8 @@ REVIEWERS = ("aad-robin", "aad-kim")
 NO_SAMPLE = ReviewRules(sample_share=0.0)
 BOT = {"id": "28:bot", "name": "Page Bot"}
 PAGE = Passage("/site/leave#parents", "Leave", "Parents", "Parents get 16 weeks of paid leave.", "h1", NOW)
+LISTED = (("/site/leave", "Leave"), ("https://pages.example/travel", "Travel"))
+"""The pages that the bot knows, when it is asked which."""
 CITED = Citation(PAGE.url, PAGE.title, PAGE.heading, "16 weeks of paid leave")
 
 
@@ -446,6 +449,7 @@ async def a_world(
     `own_token` gives the bot the token of its answers; without, it has to get one.
     """
     world = World()
+    talking = Talking(lambda: LISTED, ("Who am I?",))
     async with served(world.issuer.app) as issuer_url, served(world.connector.app) as connector_url:
         world.service_url = connector_url
         config = config or BotFrameworkConfig(app_id=APP_ID)
@@ -460,7 +464,7 @@ async def a_world(
             models_dir=models_dir,
         )
         world.parts = FeedbackParts(kept, Desk(kept.documents), KEY, around, rules)
-        world.asking = Asking(kept, _Late(world), world.parts.looking)
+        world.asking = Asking(kept, _Late(world), world.parts.looking, talking=talking)
         style = TeamsStyle(examples=("Who am I?",), pace=TEST_STREAM)
         hands = world.parts.hands(Reviewers(REVIEWERS))
         world.front = TeamsFrontEnd(world.asking, kept, pseudonym, hands, style)

@@ -29,6 +29,25 @@ def line(
     return {"type": "RichTextBlock", "inlines": [run]}
 
 
+def links(named: Sequence[tuple[str, str]], *, before: str = "", after: str = "") -> Json:
+    """Return a line of names, each of which opens its address: (name, address, "" for none), between other words."""
+    inlines: list[Json] = (
+        [{"type": "TextRun", "text": printable(before), "weight": "Bolder"}] if before else []
+    )
+    for number, (name, url) in enumerate(named):
+        inlines += [{"type": "TextRun", "text": ", "}] if number else []
+        run: Json = {"type": "TextRun", "text": printable(name)}
+        if url:
+            run |= {
+                "color": "Accent",
+                "selectAction": {"type": "Action.OpenUrl", "title": printable(name), "url": url},
+            }
+        inlines.append(run)
+    if after:
+        inlines.append({"type": "TextRun", "text": printable(after)})
+    return {"type": "RichTextBlock", "inlines": inlines, "spacing": "Small"}
+
+
 def heading(text: str) -> Json:
     """Return the first line of a part of a card."""
     return line(text, weight="Bolder") | {"spacing": "Medium"}

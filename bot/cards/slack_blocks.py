@@ -174,11 +174,17 @@ def _words(cell: Mapping[str, Any]) -> str:
 
 
 def _line(item: Mapping[str, Any]) -> Json:
-    shown = as_dict((as_dicts(item.get("inlines")) or [dict(item)])[0])
-    text = as_text(shown.get("text"))
-    if shown.get("isSubtle"):
-        return {"type": "context", "elements": [plain(text)]}
-    return rich(paragraph(run(text, bold=shown.get("weight") == "Bolder")))
+    first, *others = as_dicts(item.get("inlines")) or [dict(item)]
+    if first.get("isSubtle"):
+        return {"type": "context", "elements": [plain(as_text(first.get("text")))]}
+    return rich(paragraph(*(_piece(one) for one in (first, *others))))
+
+
+def _piece(shown: Mapping[str, Any]) -> Json:
+    """Draw a part of a line; one that opens an address is a link."""
+    url = as_text(as_dict(shown.get("selectAction")).get("url"))
+    bold = shown.get("weight") == "Bolder"
+    return run(as_text(shown.get("text")), bold=bold, url=url if len(url) <= URL_CHARACTERS else "")
 
 
 def _is_quoted(card: Mapping[str, Any]) -> bool:

@@ -18,6 +18,7 @@ from typing import Protocol
 
 import telemetry
 from bot import events
+from bot.dialogs.talk import Talking, TalkReply
 from feedback.store import FeedbackStore, StoreUnavailable
 from model.answering import Enough
 from model.onnx_infer import EngineBusy, EngineFailed, PromptTooLong
@@ -100,6 +101,10 @@ class Reply(Protocol):
         """Send a plain sentence in place of an answer; return the channel's id of the message."""
         ...
 
+    async def talk(self, said: TalkReply) -> str:
+        """Send what is said to small talk; return the channel's id of the message."""
+        ...
+
 
 class Asking:
     """The questions under way. One per process."""
@@ -112,8 +117,13 @@ class Asking:
         *,
         history: int = 3,
         timeout_s: float = 60.0,
+        talking: Talking | None = None,
     ) -> None:
-        """`history` answers of the conversation are shown to the answerer, which gets `timeout_s` for one answer."""
+        """`history` answers of the conversation are shown to the answerer, which gets `timeout_s` for one answer.
+
+        `talking` answers small talk; without it, everything is a question.
+        """
+        self._talking = talking
         self._afterwards = afterwards
         self._store = store
         self._answerer = answerer
@@ -130,7 +140,8 @@ class Asking:
         with telemetry.span("store"):
             fresh = await self._store.add_question(question)
         if fresh:
-            events.question_asked(question)
+            if self._talking is None or not self._talking.is_small_talk(question):
+                events.question_asked(question)
             self._begin(question, reply, None)
         return fresh
 
@@ -220,6 +231,8 @@ class Asking:
         """Return the message that the asker has, "" where there is none to have; None to try again at a next start."""
         question = work.question
         try:
+            if answer is None and await self._talk(work):
+                return ""  # what was said is no answer: neither to be judged, nor a question that failed
             return await self._respond(work, answer)
         except Stopped as stopped:
             log.info("the asker stopped an answer")
@@ -255,6 +268,15 @@ class Asking:
             await self._afterwards.stopped(question)
         except StoreUnavailable:
             log.exception("it was not kept that an answer was stopped")
+
+    async def _talk(self, work: _Work) -> bool:
+        """Answer small talk; False for a question."""
+        said = await self._talking.reply_to(work.question) if self._talking else None
+        if said is None:
+            return False
+        with telemetry.span("send"):
+            await work.reply.talk(said)
+        return True
 
     async def _respond(self, work: _Work, answer: Answer | None) -> str:
         if answer is None:
