@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 from rich.progress import Progress
@@ -77,9 +77,7 @@ async def measure_questions(
 ) -> QuestionScores:
     """Ask a model version (empty: the live one) each question over all pages of `settings.pages`, and score the answers."""
     async with AsyncExitStack() as stack:
-        if save:
-            save.parent.mkdir(parents=True, exist_ok=True)
-        file = stack.enter_context(save.open("w", encoding="utf-8")) if save else None
+        file = stack.enter_context(_opened(save)) if save else None
         shelf = await stack.enter_async_context(open_shelf(_beside(settings)))
         await _index(shelf, settings)
         answering = await stack.enter_async_context(open_answering(settings, shelf, version))
@@ -93,6 +91,16 @@ async def measure_questions(
                 file.flush()
 
         return await ask_each(answering, questions, shown_text, heard)
+
+
+def _opened(file: Path) -> TextIO:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return file.open("w", encoding="utf-8")
+    except OSError as error:
+        raise typer.BadParameter(
+            f"the answers cannot be saved in {file}: {error.strerror or error}"
+        ) from error
 
 
 def _beside(settings: Settings) -> Settings:

@@ -162,6 +162,9 @@ def test_questions_over_pages_are_judged_and_saved_and_the_pages_read_once(folde
     assert first["seconds"] > 0
 
     (folder / "handbook" / "leave.md").write_text("# Leave\n\nNew parents get 24 weeks of paid leave.\n")
+    refused = askpage(folder, "evaluate", "questions.jsonl", "--save", "handbook")
+    assert refused.returncode == 2
+    assert "cannot be saved" in refused.stderr
     shown = askpage(folder, "evaluate", "questions.jsonl", "--limit", "1")
     assert "stated wrongly" in shown.stdout
     assert "Kind of question" in shown.stdout

@@ -26,6 +26,7 @@ from model.question_set import (
     without_markers,
 )
 from records import Answer, Channel, Citation, Question, Timings
+from tests.needs import ROOT
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 FACT = PageQuestion("q1", "fact", "leave.md", "How long?", (("240", "two hundred forty"), ("hour",)))
@@ -145,6 +146,18 @@ def test_a_line_that_is_no_question_gets_a_sentence_with_its_number(
 ) -> None:
     with pytest.raises(DatasetInvalid, match=rf"q\.jsonl, line 2, .*{says}"):
         read_questions(write(tmp_path / "q.jsonl", line(), row))
+
+
+def test_the_example_of_the_docs_is_such_a_file(tmp_path: Path) -> None:
+    docs = ROOT / "docs"
+    example = (docs / "evaluating.md").read_text("utf-8").partition("```json\n")[2].partition("```")[0]
+    (tmp_path / "questions.jsonl").write_text(example, "utf-8")
+    questions = read_questions(tmp_path / "questions.jsonl")
+    assert [asked.kind for asked in questions] == ["fact", "followup", "absent"]
+    for asked in questions:
+        page = (docs / asked.page).read_text("utf-8")
+        assert all(text in page for text in asked.evidence)
+        assert is_right(asked, " ".join(asked.evidence), declined=asked.is_absent)
 
 
 def test_a_file_without_questions_or_with_one_twice_gets_a_sentence(tmp_path: Path) -> None:
