@@ -144,7 +144,7 @@ def _print_talk(said: TalkReply, *, as_json: bool) -> None:
     pages = [(group.name, *page) for group in said.groups for page in group.pages]
     if as_json:
         listed = [{"folder": folder, "title": title, "url": url} for folder, title, url in pages]
-        print(json.dumps({"talk": said.text, "pages": listed}, ensure_ascii=False))  # noqa: T201 - the command's output
+        print(json.dumps({"answer": said.text, "small_talk": True, "pages": listed}, ensure_ascii=False))  # noqa: T201 - the command's output
         return
     out.print(said.text, markup=False)
     for group in said.groups:

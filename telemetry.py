@@ -192,7 +192,7 @@ def _event(sentence: str, properties: str = "", *, answer: bool = False) -> Even
 
 
 EVENTS: Mapping[str, Event] = {
-    "question_asked": _event("A question was kept.", "channel language named_page"),
+    "question_asked": _event("A question was kept; small talk is none.", "channel language named_page"),
     "answer_sent": _event(
         "An answer is on its asker's screen.",
         "seconds first_token_seconds search_seconds pause_seconds support resumed",
