@@ -3,7 +3,8 @@
 A stream is one message that grows. Teams takes about one update a second, each with all the text so far, each after
 the success of the one before, for two minutes at most; label, citations, thumbs and cards come with the last one.
 So `draft` only remembers the newest text and a task of its own sends it at that pace. Where the channel refuses to
-stream, the answer is an ordinary message. Who presses Teams' stop button is heard of as a refusal of the next update.
+stream, it shows typing and then an ordinary message: so do several processes that answer in one chat, of which none
+knows whether another one streams there, but Teams does. Who presses Teams' stop button is heard of as a refusal of the next update.
 
 An answer that is too long for one message comes in several (`bot/splitting.py`); what is asked stands below the last.
 
@@ -103,13 +104,22 @@ class StreamPace:
 
 
 class Stream:
-    """One message that grows. `send` delivers an activity and returns the id that the channel gave it."""
+    """One message that grows.
+
+    `send` delivers an activity and returns the id that the channel gave it; `otherwise` shows that the bot is at work
+    where the channel does not let a stream begin.
+    """
 
     def __init__(
-        self, reference: Reference, send: Callable[[Json], Awaitable[str]], pace: StreamPace
+        self,
+        reference: Reference,
+        send: Callable[[Json], Awaitable[str]],
+        pace: StreamPace,
+        otherwise: Callable[[], Awaitable[None]],
     ) -> None:
         self._reference = reference
         self._send = send
+        self._otherwise = otherwise
         self._pace = pace
         self._newest: tuple[str, bool] | None = None
         self._streamed = ""
@@ -189,6 +199,8 @@ class Stream:
             message_id = await self._send(part)
         except (Undeliverable, OSError) as error:
             self.refuse(error)
+            if self.refused and self._sequence == 1 and not self._closing.is_set():
+                await self._otherwise()
             return
         finally:
             self._sent_at = time.monotonic()  # when it was taken: the next one cannot arrive too soon then
@@ -274,8 +286,9 @@ class TeamsReply:
         here = str(self._reference.conversation["id"])
         other = self._beside.streaming.get(here)
         if self._reference.personal and (other is None or other.is_over):
-            self._stream = self._beside.streaming[here] = Stream(self._reference, self._send, self._pace)
-            self._stream.show(READING, informative=True)
+            stream = Stream(self._reference, self._send, self._pace, self._show_typing)
+            self._stream = self._beside.streaming[here] = stream
+            stream.show(READING, informative=True)
         else:
             self._typing = asyncio.create_task(self._show_typing(), name="typing")
 

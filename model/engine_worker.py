@@ -103,8 +103,8 @@ class Slot:
         """Choose a token, from the logits of the prompt or of the token that was chosen before."""
         if ask.chosen is not None:
             self._append([ask.chosen])
-        logits = np.asarray(self._generator.get_logits()).reshape(-1)
-        ask.chosen = _choose(ask, logits)
+        logits = np.asarray(self._generator.get_logits())
+        ask.chosen = _choose(ask, logits.reshape(-1, logits.shape[-1])[-1])
         ask.new += 1
         return ask.chosen
 

@@ -13,11 +13,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import onnxruntime_genai as og
 import pytest
 
 from model.chat_text import ChatText
 from model.engine_process import EngineProcess, Message
 from model.engine_stats import Usage
+from model.engine_worker import Ask, Slot, make_config
 from model.grounding import Within
 from model.onnx_infer import GREEDY, Engine, EngineOptions, Sampling, resolve
 from tests.echo import LOWER, echoed
@@ -132,6 +134,21 @@ def test_after_an_answer_that_was_stopped(tiny: Process, after: int) -> None:
         assert reused == len(PROMPT) + len(said) - 1
     else:
         assert reused <= len(PROMPT), "it was stopped while the prompt was read, or soon after"
+
+
+def test_after_an_answer_that_was_stopped_in_the_middle_of_its_prompt(an_echo: Path) -> None:
+    options = asdict(resolve(EngineOptions(device="cpu", threads=1)))
+    slot = Slot(og.Model(make_config(str(an_echo), options)), 512)
+    first, second = Ask(1, PROMPT, 8), Ask(2, PROMPT, 8)
+    assert slot.begin(first) == 0
+    slot.read(first, 16)
+    slot.read(first, 16)
+    slot.ask = None  # as a cancelled request leaves it
+    assert slot.begin(second) == 32
+    while second.at < len(PROMPT):
+        slot.read(second, 16)
+    said = [slot.next_token(second) for _ in range(8)]
+    assert said == echoed(PROMPT, 8, ChatText(an_echo).encode(LOWER))
 
 
 def test_what_goes_wrong_with_a_request_is_its_own_and_its_slot_serves_on(tiny: Process) -> None:

@@ -462,6 +462,33 @@ async def test_of_two_questions_at_once_in_one_chat_one_streams(world: World) ->
     assert (await world.connector.messages(3))[-1].stream
 
 
+async def test_of_two_bots_that_answer_in_one_chat_one_streams_and_the_other_shows_that_it_is_at_work() -> (
+    None
+):
+    async with a_world() as one, a_world() as two:
+        two.service_url = one.service_url
+        one.connector.bots = 2
+        for bot in (one, two):
+            bot.answerer = ScriptedAnswerer(["You get"])
+            bot.answerer.step = asyncio.Semaphore(0)
+            bot.answerer.go.clear()
+        await one.ask("How much leave?")
+        await one.connector.until(lambda s: s.calls)
+        await two.ask("How much sick leave?", id="2")
+        await one.connector.until(lambda s: s.calls[-1].status == 403)
+        two.answerer.step.release()
+        await one.connector.until(
+            lambda s: s.calls[-1].activity["type"] == "typing" and not s.calls[-1].stream
+        )
+        two.answerer.go.set()
+        (plain,) = await one.connector.messages()
+        one.answerer.step.release()
+        one.answerer.go.set()
+        _, streamed = await one.connector.messages(2)
+        assert (bool(plain.stream), bool(streamed.stream)) == (False, True)
+        assert [one["text"] for one in one.connector.shown.values()] == ["You get 16 weeks [1]."] * 2
+
+
 async def test_a_draft_that_is_not_the_one_before_and_more_is_not_streamed(world: World) -> None:
     world.answerer = ScriptedAnswerer(["You get", "They get", "You get 16"])
     world.answerer.step = asyncio.Semaphore(0)
