@@ -97,7 +97,7 @@ _IT = re.compile(
 _WITHIN = re.compile(
     r"\b(?P<opener>after|when|if|before|once|because|while|until|that)\s+(?:it|they|he|she)\b", re.IGNORECASE
 )
-_NAMED_IT = re.compile(r"[a-z].*\bIT\b|\bIT\b.*[a-z]")
+_NAMED_IT = re.compile(r"\bIT\b")
 _EMPTY_IT = re.compile(
     r"\b(?:is|was|will|would|does|did|can|may)\s+it\s+(?:be\s+)?(?:ok|okay|possible|allowed|true|fine|legal|safe|mandatory"
     r"|required|necessary)\s+(?:to|if|for|that|when)\b|\b(?:does|did|can|may|will|would)\s+it\s+(?:take\s+(?:for|to|until)|mean)\b|\bhow\s+long\s+(?:does|will|would|can)\s+it\s+take\s+(?:to|until|for|till)\b"
@@ -214,7 +214,7 @@ def follows(text: str) -> bool:
         return _is_ellipsis(asked, named)
     own = [word for word in named if word not in _GENERIC]
     bare = len(own) <= bool(_ASKS_OF_A_PART.match(asked)) and not any(map(str.isdigit, asked))
-    return (bare and not _NAMED_IT.search(asked)) or (len(own) < _FEW and _points_back(asked, language))
+    return (bare and not _names_it(asked)) or (len(own) < _FEW and _points_back(asked, language))
 
 
 def stands_alone(text: str) -> bool:
@@ -323,6 +323,11 @@ def _points_back(asked: str, language: str) -> bool:
         it = _IT.search(asked) if not _EMPTY_IT.search(asked) else None
         return bool(_POINTS_BACK_ENGLISH.search(asked) or (it and it.group() != "IT"))
     return bool(_POINTS_BACK.search(asked))
+
+
+def _names_it(asked: str) -> bool:
+    """Tell whether a question is about the IT department; one that is shouted tells nothing."""
+    return bool(_NAMED_IT.search(asked)) and not asked.isupper()
 
 
 def _without_own_pronoun(match: re.Match[str]) -> str:

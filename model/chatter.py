@@ -152,6 +152,8 @@ _AND_A_QUESTION = re.compile(
     re.IGNORECASE,
 )
 _MOST_PHRASES = 8
+_MOST_ENDINGS = 3
+_LONGEST_ENDING = 80
 
 
 def leading(text: str) -> tuple[tuple[Chatter, ...], str]:
@@ -182,8 +184,9 @@ def without_chatter(text: str) -> str:
     found, rest = leading(text)
     if Chatter.THANKS in found or Chatter.AGREED in found:
         rest = _AND_A_QUESTION.sub("", rest, count=1) if _AND_A_QUESTION.match(rest) else rest
-    while (shorter := _TRAILING.sub(_kept_mark, rest)) != rest:
-        rest = shorter
+    for _ in range(_MOST_ENDINGS):
+        start = max(0, len(rest) - _LONGEST_ENDING)  # of a long text the end alone, which bounds the time
+        rest = rest[:start] + _TRAILING.sub(_kept_mark, rest[start:])
     return rest or text.strip()
 
 

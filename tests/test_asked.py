@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -297,3 +298,15 @@ def test_an_asker_of_another_language_is_told_which_one_the_page_is_in() -> None
     assert translated_hint("how much leave?", page) == ""
     assert translated_hint("VPN", page) == ""
     assert translated_hint("Wie viel?", "404") == ""
+
+
+@pytest.mark.parametrize(
+    "piece", ["x .", "how ", "thanks ", "which a ", "what has ", ". ", "very ", "hi,", " "]
+)
+def test_a_long_text_of_anything_is_read_in_little_time(piece: str) -> None:
+    text = "x" + piece * (8_000 // len(piece))
+    began = time.process_time()
+    assert follows(text) in {True, False}
+    assert kind_of(text) in AskedKind
+    assert len(without_chatter(text)) <= len(text)
+    assert time.process_time() - began < 2
