@@ -61,20 +61,26 @@ _STRONG_OPENER = re.compile(
     re.IGNORECASE,
 )
 _WEAK_OPENER = re.compile(
-    r"\W*(?:also|then|so|now|if|what\s+if|why\s+not|how\s+come|since\s+when|dann|auch|sonst|und\s+wenn|was\s+wenn"
-    r"|aussi|alors|et\s+si|también|entonces)\b[,\s]*",
+    r"\W*(?:if|what\s+if|why\s+not|how\s+come|since\s+when|sonst|was\s+wenn)\b[,\s]*",
     re.IGNORECASE,
 )
-"""These open questions of their own as well: what follows them decides."""
+"""These open questions of their own as well: how much they name decides."""
+_LINK = re.compile(
+    r"\W*(?:also|then|so|now|dann|auch|also|aussi|alors|también|entonces)\b[,\s]*", re.IGNORECASE
+)
+"""These link a question to what was said, which may be anything: what comes after them decides."""
 _BEGINS_WITH_PREPOSITION = re.compile(
-    r"\W*(?:for|in|at|with|without|on|from|during|after|before|by|to|of|as|per|when|while|once|until|within|für|bei|mit"
+    r"\W*(?:for|in|at|with|without|on|from|during|after|before|by|to|of|as|per(?!\s+diem)|when|while|once|until|within|für|bei|mit"
     r"|ohne|nach|vor|im|in|als|pour|avec|sans|à|en|para|con|sin)\b",
     re.IGNORECASE,
+)
+_ASKS_OF_A_PART = re.compile(
+    r"\W*(?:for|in|at|with|on|from|by|to|of)\s+(?:what|which|whom|whose|how|where)\b", re.IGNORECASE
 )
 _POINTS_BACK = re.compile(
     r"\b(?:they|them|their|theirs|those|these|he|she|him|her|his|one\s+of\s+(?:them|those|these)|each\s+of\s+(?:them|those)"
     r"|the\s+(?:other|others|same|first|second|third|last|latter|former)(?:\s+ones?)?|another\s+one|(?:which|what|this|that)\s+ones?"
-    r"|das|dies|damit|dafür|davon|darüber|sie|cela|ça|celui-ci|y|en|eso|esto|ello|lo|such)\b",
+    r"|(?-i:das(?!\s+[A-ZÄÖÜ])|sie)|dies|damit|dafür|davon|darüber|cela|ça|celui-ci|c'est|eso|esto|ello|such)\b",
     re.IGNORECASE,
 )
 _POINTS_BACK_ENGLISH = re.compile(
@@ -84,17 +90,17 @@ _POINTS_BACK_ENGLISH = re.compile(
     re.IGNORECASE,
 )
 _IT = re.compile(
-    r"(?<!the\s)(?<!our\s)(?<!from\s)(?<!to\s)\bit(?:'s)?\b"
+    r"(?<!the\s)(?<!our\s)\bit(?:'s)?\b"
     r"(?!\s+(?:help|helpdesk|desk|department|support|team|staff|ticket|security|equipment|service|guy|people|portal|ok|okay)\b)",
     re.IGNORECASE,
 )
 _WITHIN = re.compile(
     r"\b(?P<opener>after|when|if|before|once|because|while|until|that)\s+(?:it|they|he|she)\b", re.IGNORECASE
 )
-_NAMED_IT = re.compile(r"\bIT\b(?=.*[a-z])")
+_NAMED_IT = re.compile(r"\bIT\b")
 _EMPTY_IT = re.compile(
     r"\b(?:is|was|will|would|does|did|can|may)\s+it\s+(?:be\s+)?(?:ok|okay|possible|allowed|true|fine|legal|safe|mandatory"
-    r"|required|necessary|take\s+(?:for|to|until)|mean)\b|\bhow\s+long\s+(?:does|will|would|can)\s+it\s+take\s+(?:to|until|for|till)\b"
+    r"|required|necessary)\s+(?:to|if|for|that|when)\b|\b(?:does|did|can|may|will|would)\s+it\s+(?:take\s+(?:for|to|until)|mean)\b|\bhow\s+long\s+(?:does|will|would|can)\s+it\s+take\s+(?:to|until|for|till)\b"
     r"|\bit\s+(?:take[sn]?|cost)\s+(?:to|me|us)\b|\bget\s+it\s+going\b",
     re.IGNORECASE,
 )
@@ -108,7 +114,9 @@ _GENERIC = frozenset(
     max min fee fees link template process step steps document documents paperwork way ways more else exactly again
     anything something someone anyone really different difference still instead too well yes like same first next
     approve approves approved sign signs allowed eligible qualify qualifies required requirements rules example
-    examples details else reason sure ok okay true first later up out time
+    decide decides decided specific clear clarify elaborate
+    dauert dauern kostet gilt frist formular temps coûte prend formulaire marche obligatoire tiempo cuesta tarda plazo
+    formulario obligatorio examples details explain email address phone number contact price amount rate date dates else reason sure ok okay true first later up out time
     """.split()  # noqa: SIM905 - a list of words reads better so
 )
 """Words that say something only of what was spoken of before."""
@@ -127,8 +135,8 @@ _HOW_TO = re.compile(
     re.IGNORECASE,
 )
 _BEGINS_WITH_HOW_TO = re.compile(
-    r"\W*(?:(?:and|but|so)\s+)?(?:how\s+(?:do|can|to|should|would)\s(?!\w+\s+cost)|(?:make|see|change|reset|set|add|remove|create|cancel"
-    r"|update|export|order|request|submit|book|install|connect|share|invite|log|sign|turn|need\s+steps)\s+(?!.*\b(?:deadline|limit|date)\b))",
+    r"\W*(?:(?:and|but|so|also|then|now)[\s,]+)?(?:how\s+(?:do|can|to|should|would)\s(?!\w+\s+cost)|(?:make|see|change|reset|set|add|remove|create|cancel"
+    r"|update|export|order|request|submit|book|install|connect|share|invite|log|sign|turn|(?:i\s+|we\s+)?(?:need|want)\s+(?:help|steps|a\b|an\b|new\b|to\b))\s+(?!.*\b(?:deadline|limit|date)\b))",
     re.IGNORECASE,
 )
 _QUANTITY = re.compile(
@@ -194,6 +202,9 @@ def follows(text: str) -> bool:
         return _japanese_follows(asked)
     if _STRONG_OPENER.match(asked):
         return True
+    link = _LINK.match(asked)
+    if link and asked[link.end() :].strip(" ?!."):
+        return follows(asked[link.end() :])
     weak = _WEAK_OPENER.match(asked)
     named = subject_words(asked)
     if weak and len(named) <= _FEW:
@@ -202,8 +213,8 @@ def follows(text: str) -> bool:
     if not asks:
         return _is_ellipsis(asked, named)
     own = [word for word in named if word not in _GENERIC]
-    bare = not own and not any(char.isdigit() for char in asked) and not _NAMED_IT.search(asked)
-    return bare or (len(own) < _FEW and _points_back(asked, language))
+    bare = len(own) <= bool(_ASKS_OF_A_PART.match(asked)) and not any(map(str.isdigit, asked))
+    return (bare and not _names_it(asked)) or (len(own) < _FEW and _points_back(asked, language))
 
 
 def stands_alone(text: str) -> bool:
@@ -240,7 +251,7 @@ def queries_of(text: str, before: Question | None = None, answered: Answer | Non
 def may_stand_alone(text: str) -> bool:
     """Tell whether what looks like a follow-up asks something of its own: "and how do I reset my password?"."""
     asked = without_chatter(text)
-    opener = _STRONG_OPENER.match(asked) or _WEAK_OPENER.match(asked)
+    opener = _STRONG_OPENER.match(asked) or _WEAK_OPENER.match(asked) or _LINK.match(asked)
     rest = asked[opener.end() :] if opener else asked
     own = [word for word in subject_words(rest) if word not in _GENERIC]
     return len(own) >= _OWN and not _points_back(rest, language_of(asked))
@@ -301,6 +312,8 @@ def _is_ellipsis(asked: str, named: list[str]) -> bool:
     """Tell whether a message without a question is a part of one: "for part-timers?", "sick leave?"."""
     if _BEGINS_WITH_PREPOSITION.match(asked):
         return len(named) <= _FEW
+    if not any(word not in _GENERIC for word in named):
+        return bool(asked.strip())  # "more details", "the deadline?"
     return asked.rstrip().endswith("?") and len(named) < _FEW and not _HEADING_WORDS.search(asked)
 
 
@@ -310,6 +323,11 @@ def _points_back(asked: str, language: str) -> bool:
         it = _IT.search(asked) if not _EMPTY_IT.search(asked) else None
         return bool(_POINTS_BACK_ENGLISH.search(asked) or (it and it.group() != "IT"))
     return bool(_POINTS_BACK.search(asked))
+
+
+def _names_it(asked: str) -> bool:
+    """Tell whether a question is about the IT department; one that is shouted tells nothing."""
+    return bool(_NAMED_IT.search(asked)) and not asked.isupper()
 
 
 def _without_own_pronoun(match: re.Match[str]) -> str:

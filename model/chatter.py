@@ -26,7 +26,7 @@ class Chatter(StrEnum):
 
 
 _WHOM = (
-    r"(?:\s+(?:there|all|everyone|everybody|team|guys|folks|bot|chatbot|robot|askpage|again|buddy|mate|my\s+friend|to\s+you"
+    r"(?:\s+(?:there|all|everyone|everybody|team|guys|folks|bot|chatbot|robot|askpage|world|again|buddy|mate|my\s+friend|to\s+you"
     r"|zusammen|allerseits|à\s+tous|a\s+todos|tout\s+le\s+monde|you))*"
 )
 _AMOUNT = (
@@ -40,8 +40,8 @@ _A_QUESTION = (
     r"(?:(?:just|only)\s+)?(?:(?:a|an|one|another|one\s+more|two|some|my|few)\s+)*"
     r"(?:(?:quick|short|simple|stupid|dumb|silly|small|little|brief|general|random)\s+)*(?:questions?|one)"
 )
-_STANDS_ALONE = r"(?=\s*(?:[,.!?;:…)。、！？\n–—]|-\s|$))"
-_SPOKEN = r"(?=\s*(?:[,.!?;:…)。、！？\n–—]|-\s|$)|\s+(?:and|but|so|now|then|also|how|what|whats|what's|when|where|who|which|why|can|could|do|does|did|is|are|am|will|would|should|may|i|i'm|im|we|my|und|wie|was|wo|wann|wer|et|y|ok|okay|thanks|thank|thx|got|cool|great|perfect|nice|bye|lol|haha)\b)"  # fmt: skip
+_STANDS_ALONE = r"(?=\s*(?:[,.!?;:…)。、！？\n–—]|-\s|$)|\s+(?:thanks|thank|thx|danke|merci|gracias)\b)"
+_SPOKEN = r"(?=\s*(?:[,.!?;:…)。、！？\n–—]|-\s|$)|\s+(?:and|but|so|now|then|also|how|what|whats|what's|when|where|who|which|why|can|could|do|does|did|is|are|am|will|would|should|may|i|i'm|im|we|my|und|wie|was|wo|wann|wer|et|y|ok|okay|thanks|thank|thx|danke|merci|gracias|got|cool|great|perfect|nice|bye|lol|haha)\b)"  # fmt: skip
 _IF = r"(?:\s+(?:if|whether|ob|si))?"
 
 _PHRASES: tuple[tuple[Chatter, str], ...] = (
@@ -60,11 +60,16 @@ _PHRASES: tuple[tuple[Chatter, str], ...] = (
     (Chatter.GREETING, r"(?:(?:mor(?:ni|g)ng?|morgen|evening|afternoon|askpage|bot)" + _STANDS_ALONE + ")"),
     (
         Chatter.GREETING,
+        rf"(?:(?:happy|merry)\s+(?:new\s+year|\w+day|holidays?|easter|christmas|weekend)|(?:nice|good|pleased)\s+to\s+meet\s+you"
+        rf"|long\s+time\s+no\s+see|what's\s+new|frohe\s+(?:weihnachten|ostern)|bonne\s+année|feliz\s+(?:navidad|año)){_WHOM}{_STANDS_ALONE}",
+    ),
+    (
+        Chatter.GREETING,
         r"(?:こんにちは|こんばんは|おはよう(?:ございます)?|はじめまして|もしもし|你好|안녕하세요)",
     ),
     (
         Chatter.THANKS,
-        rf"(?:(?:ok(?:ay)?|great|perfect|cool|many|big|huge|awesome|vielen|besten|herzlichen|schönen|muchas|mil|merci)\s+)?"
+        rf"(?:(?:ok(?:ay)?|great|perfect|cool|many|big|huge|awesome|vielen\s+lieben|vielen|besten|herzlichen|schönen|muchas|mil|merci)\s+)?"
         rf"(?:thanks?(?:\s+(?:you|u))?|thx+|thnx|tnx|ty(?:sm|vm)?|cheers|much\s+appreciated|i\s+appreciate\s+it|danke(?:schön)?"
         rf"|dank|merci|gracias){_AMOUNT}{_SPOKEN}",
     ),
@@ -75,7 +80,7 @@ _PHRASES: tuple[tuple[Chatter, str], ...] = (
     ),
     (
         Chatter.AGREED,
-        rf"(?:o+k+(?:ay|ie|ey|i)?|k|alright|all\s+right|right|sure|got\s+it|gotcha|i\s+see|understood|makes\s+sense|noted|fair\s+enough"
+        rf"(?:o+k+(?:ay|ie|ey|i)?(?:\s+do[kc]+e?y)?|k+|will\s+do|no\s+(?:worries|prob)|(?:you're|you\s+are)\s+welcome|alright|all\s+right|right|sure|got\s+it|gotcha|i\s+see|understood|makes\s+sense|noted|fair\s+enough"
         rf"|that's\s+all|that\s+is\s+all|never\s*mind|nvm|no\s+problem|alles\s+klar|verstanden|in\s+ordnung|d'accord|compris|entendu"
         rf"|vale|de\s+acuerdo|entendido|bueno){_SPOKEN}(?!\s+i(?:f|s)\b)",
     ),
@@ -92,7 +97,7 @@ _PHRASES: tuple[tuple[Chatter, str], ...] = (
         Chatter.BYE,
         rf"(?:(?:good\s*)?bye+(?:\s*bye)?|good\s*night|cya|see\s+(?:you|ya)(?:\s+(?:later|soon|tomorrow|around))?"
         rf"|talk\s+(?:to\s+you\s+)?later|have\s+a\s+(?:\w+\s+)?(?:day|one|evening|night|weekend)|take\s+care|later|ciao|tschüss?i?"
-        rf"|auf\s+wiedersehen|bis\s+(?:dann|bald|morgen)|schönen\s+(?:tag|abend|feierabend)|au\s+revoir|à\s+(?:bientôt|demain|plus)"
+        rf"|auf\s+wiedersehen|bis\s+(?:dann|bald|morgen)|schönen\s+(?:tag|abend|feierabend)|schönes\s+wochenende|au\s+revoir|à\s+(?:bientôt|demain|plus)"
         rf"|bonne\s+journée|adiós|adios|hasta\s+(?:luego|mañana|pronto)|chao){_STANDS_ALONE}",
     ),
     (Chatter.BYE, r"(?:さようなら|じゃあね|またね|バイバイ|お疲れ様(?:です|でした)?)" + _STANDS_ALONE),
@@ -147,6 +152,8 @@ _AND_A_QUESTION = re.compile(
     re.IGNORECASE,
 )
 _MOST_PHRASES = 8
+_MOST_ENDINGS = 3
+_LONGEST_ENDING = 80
 
 
 def leading(text: str) -> tuple[tuple[Chatter, ...], str]:
@@ -177,8 +184,9 @@ def without_chatter(text: str) -> str:
     found, rest = leading(text)
     if Chatter.THANKS in found or Chatter.AGREED in found:
         rest = _AND_A_QUESTION.sub("", rest, count=1) if _AND_A_QUESTION.match(rest) else rest
-    while (shorter := _TRAILING.sub(_kept_mark, rest)) != rest:
-        rest = shorter
+    for _ in range(_MOST_ENDINGS):
+        start = max(0, len(rest) - _LONGEST_ENDING)  # of a long text the end alone, which bounds the time
+        rest = rest[:start] + _TRAILING.sub(_kept_mark, rest[start:])
     return rest or text.strip()
 
 

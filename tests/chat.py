@@ -177,7 +177,7 @@ class Chat:
         self.parts.privacy.memories.append(
             lambda one: self.channel.forget(one, lambda directory: pseudonym(directory) == one.person)
         )
-        talking = Talking(lambda: LISTED, self.examples)
+        talking = Talking(lambda: [(LEAVE.url, LEAVE.title), *LISTED], self.examples)
         self.asking = Asking(self.store, self.actor, self.parts.looking, talking=talking)
         style = TeamsStyle(Channel.LOCAL, self.examples, StreamPace(interval_s=self.interval_s))
         hands = self.parts.hands(Reviewers([directory_id(REVIEWER)]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,6 +58,16 @@ def answer_to(question: Question) -> Answer:
         "do they cost us anything?",
         "what if I am sick?",
         "does it expire?",
+        "is it mandatory?",
+        "what happens to it when I leave?",
+        "more details please",
+        "at which office?",
+        "any exceptions?",
+        "who decides?",
+        "so how much is that?",
+        "also for managers?",
+        "combien de temps ?",
+        "c'est obligatoire ?",
         "Und bei Teilzeit?",
         "Was ist mit Krankheit?",
         "Et pour les temps partiels ?",
@@ -87,6 +98,16 @@ def test_what_needs_the_question_before_it_is_a_follow_up(text: str) -> None:
         "how long does it take to get a new badge?",
         "is it ok to work from Mexico?",
         "so how do I set up the VPN on my phone?",
+        "so where is the cafeteria",
+        "also, how do I order business cards",
+        "how do I contact IT",
+        "per diem for Boston",
+        "for how many weeks is parental leave paid",
+        "who is allowed to change a contract after it was awarded?",
+        "when is payday?",
+        "what happens to my sick leave when I leave",
+        "wo finde ich das Organigramm",
+        "¿Quién aprueba los viajes?",
         "for how long can I edit a slack message?",
         "do we get microsoft teams",
         "what kinds of insurance are there",
@@ -277,3 +298,15 @@ def test_an_asker_of_another_language_is_told_which_one_the_page_is_in() -> None
     assert translated_hint("how much leave?", page) == ""
     assert translated_hint("VPN", page) == ""
     assert translated_hint("Wie viel?", "404") == ""
+
+
+@pytest.mark.parametrize(
+    "piece", ["x .", "how ", "thanks ", "which a ", "what has ", ". ", "very ", "hi,", " "]
+)
+def test_a_long_text_of_anything_is_read_in_little_time(piece: str) -> None:
+    text = "x" + piece * (8_000 // len(piece))
+    began = time.process_time()
+    assert follows(text) in {True, False}
+    assert kind_of(text) in AskedKind
+    assert len(without_chatter(text)) <= len(text)
+    assert time.process_time() - began < 2

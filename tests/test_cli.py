@@ -45,6 +45,13 @@ def test_the_help_names_every_command(folder: Path) -> None:
         assert command in shown.stdout
 
 
+def test_small_talk_is_answered_without_a_search(folder: Path) -> None:
+    assert "You are welcome" in askpage(folder, "ask", "thanks!").stdout
+    listed = json.loads(askpage(folder, "ask", "Which pages do you know?", "--json").stdout)
+    assert listed["small_talk"]
+    assert [page["url"] for page in listed["pages"]] == ["/site/handbook/leave"]
+
+
 def test_pages_are_added_listed_asked_and_removed(folder: Path) -> None:
     assert askpage(folder, "setup").returncode == 0
     listed = json.loads(askpage(folder, "pages", "list", "--json").stdout)

@@ -324,6 +324,18 @@ async def test_hostile_words_stay_words(chat: Chat, screen: Screen) -> None:
     assert re.match(r"How evil is it", await page.title())
 
 
+async def test_the_pages_that_the_bot_knows_are_links(chat: Chat, screen: Screen) -> None:
+    page = await screen.open()
+    await page.fill("#question", "Which pages do you know?")
+    await page.press("#question", "Enter")
+    answer = page.locator(".message").last
+    await expect(answer.locator(".body")).to_contain_text("These are the pages that I know.")
+    await expect(answer.locator("[data-key=like]")).to_have_count(0)
+    async with page.context.expect_page() as opening:
+        await answer.locator(".card").get_by_text("Time off", exact=True).click()
+    assert (await opening.value).url == f"{chat.url}/site/handbook/leave"
+
+
 async def test_a_picture_from_elsewhere_in_a_card_is_not_fetched(chat: Chat, screen: Screen) -> None:
     page = await screen.open()
     await screen.ask("How much holiday is there?")

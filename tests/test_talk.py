@@ -55,6 +55,7 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
         ),
         (Talk.AGREED, "ok|great|cool|👍|got it|ok cool|nice :)|yes|alles klar|d'accord|vale|わかりました"),
         (Talk.BYE, "bye|thanks, bye|see you tomorrow|have a nice day!|tschüss|au revoir|adiós|さようなら"),
+        (Talk.PERSON, "can I talk to a human?|kann ich mit jemandem sprechen?"),
         (Talk.LAUGHTER, "lol|haha|lol 😂"),
         (Talk.HOW_ARE_YOU, "how are you?|hi, how are you|wie geht's?|ça va ?|¿qué tal?"),
         (

@@ -90,8 +90,8 @@ def talk_of(text: str) -> Talk | None:
     found, rest = leading(text)
     if not rest:
         return _of_chatter(found) if found else _of_picture(text)
-    said = _plain(without_chatter(text))
-    return next((talk for talk, pattern in _WHOLE if pattern.fullmatch(said)), None)
+    said = {_plain(text), _plain(without_chatter(text))}
+    return next((talk for talk, pattern in _WHOLE if any(map(pattern.fullmatch, said))), None)
 
 
 def language_of_talk(text: str) -> str:
@@ -176,6 +176,8 @@ def _of_picture(text: str) -> Talk | None:
     """Return what a message without words is."""
     if any(char.isalnum() for char in text):
         return None
+    if _LAUGHS.search(text):
+        return Talk.LAUGHTER
     return Talk.AGREED if _GLAD.search(text) else Talk.ASK_AWAY
 
 
@@ -188,6 +190,7 @@ _RANKED = (
     (Chatter.AGREED, Talk.AGREED),
     (Chatter.LEAD_IN, Talk.ASK_AWAY),
 )
+_LAUGHS = re.compile("[😂🤣😆😹]")
 _GLAD = re.compile("[👍👌🙏👏🎉🙂😀😃😄😊❤💯✅✔😍🥳🤝💪🙌]")
 _YOU_HAVE = r"(?:do (?:you|u) )?(?:have|know|use|cover|read|search|answer from|offer|contain|know about|look at|see|have access to)"
 _THINGS = r"(?:pages?|topics?|subjects?|sources?|documents?|docs|articles?|things|areas|websites?|sites?|content|information|info)"
@@ -197,10 +200,10 @@ _WHOLE = tuple(
     for talk, words in (
         (
             Talk.PAGES,
-            rf"(?:so )?what (?:all )?(?:do you|d'you|can you) (?:know|cover|answer)(?: (?:about|of))?|what are you (?:about|able to answer)"
+            rf"(?:so )?what (?:all )?(?:do you|d'you|can you) (?:know|cover|answer|tell me)(?: (?:about|of))?|do you know anything|(?:show|tell) me what you know|what(?:'s| is) in your (?:knowledge base|knowledge|index|brain|database)|what are you (?:about|able to answer)"
             rf"|(?:which|what)(?: kinds? of| sorts? of| other)? {_THINGS} (?:{_YOU_HAVE}|can you (?:answer|cover|search|read)|are there|are known|is there)"
-            rf"|(?:please )?(?:list|show|show me|give me|tell me)(?: all| all of)?(?: your| the| of your| known| indexed| available)* {_THINGS}(?: you (?:have|know|cover))?"
-            rf"|what (?:else )?(?:can|could|should|may|do) (?:i|we|one|people|you) ask(?: you| you about| about| here)?(?: about)?"
+            rf"|(?:please )?(?:list|show|show me|give me|tell me)(?: a list of| all| all of)?(?: your| the| of your| known| indexed| available)* {_THINGS}(?: you (?:have|know|cover))?"
+            rf"|what (?:else |topics |subjects |things )?(?:can|could|should|may|do) (?:i|we|one|people|you) ask(?: you| you about| about| here)?(?: about)?"
             rf"|what (?:kinds?|sorts?|types?) of (?:questions|things|topics) (?:can|should|may|could|do) (?:i ask(?: you)?|you (?:answer|know|take|cover))(?: about)?"
             rf"|(?:what|which) questions (?:can|could|should|may|do) (?:i ask(?: you)?|you answer)"
             rf"|(?:what are|what're|whats|what's) (?:your|the) (?:{_THINGS}|knowledge)|where (?:do|did) you (?:get|have|take|find) (?:your|the|this|that) (?:information|info|answers|knowledge)(?: from)?"
@@ -214,18 +217,24 @@ _WHOLE = tuple(
         ),
         (
             Talk.WHO,
-            r"who (?:are|r) (?:you|u)(?: (?:really|anyway))?|who is this|whos this|what are you|who am i (?:talking|speaking|chatting|writing) (?:to|with)|what(?:'s| is) your name"
+            r"who (?:are|r) (?:you|u)(?: (?:really|anyway))?|who is this|whos this|what are you|(?:who )?am i (?:talking|speaking|chatting|writing) (?:to|with)(?: (?:a |an )?(?:real )?(?:human|person|bot|robot|ai|machine))?|what(?:'s| is) your name"
             r"|(?:are|r) (?:you|u) (?:a |an |really |the |just |some |even )*(?:robot|bot|chatbot|human|person|ai|real|machine|alive|chatgpt|gpt|copilot|llm|language model|real person|human being|computer|ai bot)(?: or (?:a |an )?(?:robot|bot|human|person|real person|machine))?"
             r"|is this (?:a |an )?(?:robot|bot|chatbot|human|person|ai|real person)|who (?:made|built|created|runs|wrote|trained) you|what is askpage|introduce yourself|tell me about yourself|which (?:model|llm|ai) are you"
-            r"|wer bist du|wer sind sie|was bist du|bist du (?:ein |eine |echt |wirklich )*(?:roboter|bot|mensch|ki|maschine|chatbot|echt|person)|wie hei(?:ß|ss)t du"
+            r"|wer bist du|wer sind sie|wer hat dich gemacht|was bist du|bist du (?:ein |eine |echt |wirklich )*(?:roboter|bot|mensch|ki|maschine|chatbot|echt|person)|wie hei(?:ß|ss)t du"
             r"|qui (?:es-tu|êtes-vous|es tu)|(?:tu es qui|vous êtes qui)|(?:es-tu|êtes-vous|tu es|vous êtes) (?:un |une )?(?:robot|humain|bot|machine|ia|personne)|comment (?:tu t'appelles|t'appelles-tu|vous appelez-vous)"
             r"|quién eres|quién es usted|qué eres|eres (?:un |una )?(?:robot|bot|humano|persona|máquina|ia)|cómo te llamas"
             r"|あなたは(?:誰|だれ)(?:ですか)?|(?:誰|だれ)ですか|(?:あなたは)?(?:ロボット|ボット|人間|ai)ですか|(?:お)?名前は(?:何ですか)?",
         ),
         (
+            Talk.PERSON,
+            r"(?:can|could|may) i (?:talk|speak|chat) (?:to|with) (?:a |an |some)?(?:real )?(?:human|person|one|body|agent|expert|people|somebody|someone)(?: (?:else|instead|please))?"
+            r"|(?:i (?:want|need|would like|'d like) to (?:talk|speak|chat) (?:to|with) )?(?:a |an )?(?:real )?(?:human|person|agent|operator|representative)"
+            r"|kann ich mit (?:einem menschen|jemandem) sprechen|puis-je parler à (?:un humain|une personne|quelqu'un)|puedo hablar con (?:una persona|alguien)|人と話せますか",
+        ),
+        (
             Talk.HELP,
             r"(?:please )?help(?: me| please| wanted| needed)?|i need (?:some )?help|can you help(?: me)?|could you help(?: me)?|/help|hilfe|help page|need help|/start|get started|getting started"
-            r"|what (?:all )?(?:can|could) (?:you|u|this bot|the bot|it|this) (?:do|help (?:me |us )?with)(?: for (?:me|us))?|what do (?:you|u) do|what does (?:this|the) bot do|what is this(?: bot| thing)?(?: for)?|what are you for|what are your (?:features|skills|capabilities|commands)"
+            r"|what (?:all )?(?:can|could) (?:you|u|this bot|the bot|it|this) (?:do|help (?:me |us )?with)(?: for (?:me|us))?|what do (?:you|u) do|what does (?:this|the) bot do|what is this(?: bot| thing)?(?: for)?|what are you for|what(?:'s| is) (?:this|the|your) (?:bot|purpose|thing)(?: for)?|what (?:can|do) i use (?:you|this|it) for|what are your (?:features|skills|capabilities|commands)"
             r"|how (?:do|can|should) i (?:use|talk to|ask|work with) (?:you|this|the bot|this bot|it)|how (?:does|do) (?:this|that|the bot|this bot|you|this thing|all this) work|how to use(?: this| you| this bot| it)?|how can you help(?: me)?|what is this bot"
             r"|was kannst du(?: alles| tun| machen)?|was k(?:ö|oe)nnen sie(?: alles)?|wie funktioniert (?:das|dieser bot|der bot|du)|wie benutze ich (?:dich|das|den bot)|kannst du mir helfen|ich brauche hilfe|was machst du"
             r"|(?:à l')?aide(?:-moi| moi)?|que (?:sais-tu|savez-vous|peux-tu|pouvez-vous|fais-tu|faites-vous) faire|que (?:peux-tu|pouvez-vous|fais-tu)|comment (?:ça marche|ca marche|ça fonctionne|cela fonctionne|t'utiliser)|pouvez-vous m'aider|peux-tu m'aider|qu'est-ce que tu (?:peux|sais) faire"
@@ -234,14 +243,14 @@ _WHOLE = tuple(
         ),
         (
             Talk.TEST,
-            r"(?:just |this is |only )*(?:a )?test(?:ing|s|e)?(?: (?:test(?:ing)?|message|1|123|1 2 3|one two three))*|(?:are you |anyone |anybody |is anyone |is anybody |you )(?:there|here|home|awake|online|working)|ping|do you work|does this work|can you (?:hear|read|see) me"
+            r"(?:just |this is |only )*(?:a )?test(?:ing|s|e)?(?: (?:test(?:ing)?|message|1|123|1 2 3|one two three))*|(?:are you |anyone |anybody |is anyone |is anybody |you )(?:there|here|home|awake|online|working)|ping|do you work|does this work|is (?:this|it) working|can you (?:hear|read|see) me"
             r"|funktioniert das|bist du da|ein test|ça marche|tu es là|es-tu là|un test|une?a? prueba|prueba|estás ahí|テスト(?:です)?",
         ),
         (
             Talk.COMPLAINT,
             r"(?:no )?(?:that|this|that answer|it|your answer|the answer) ?(?:is|was|'s|seems|looks) (?:completely |totally |just |so |really |all )*(?:wrong|false|incorrect|not right|not true|not correct|useless|nonsense|not helpful|rubbish|bad|unhelpful|outdated|not what i (?:asked|meant|wanted)(?: for)?)"
             r"|(?:that|this|it|the answer) (?:isn't|wasn't) (?:right|true|correct|helpful|what i (?:asked|meant|wanted)(?: for)?)"
-            r"|(?:you are|you're|ur) (?:wrong|useless|stupid|not helpful|no help|dumb|bad)|wrong(?: answer)?|not helpful|useless|bad (?:bot|answer)|nonsense|that (?:did not|didn't|does not|doesn't) help(?: me)?|not what i (?:asked|meant|wanted)(?: for)?|i don't (?:believe|trust) (?:you|that)"
+            r"|(?:you are|you're|ur) (?:wrong|useless|stupid|not helpful|no help|dumb|bad)|wrong(?: answer)?|not helpful|useless|(?:bad|stupid|dumb|useless) (?:bot|answer)|you suck|nonsense|that (?:did not|didn't|does not|doesn't) help(?: me)?|not what i (?:asked|meant|wanted)(?: for)?|i don't (?:believe|trust) (?:you|that)"
             r"|das ist falsch|falsch|stimmt nicht|das stimmt nicht|c'est faux|faux|(?:eso )?(?:es falso|está mal)|違います|間違っています",
         ),
         (

@@ -19,6 +19,7 @@ class Talk(StrEnum):
     ASK_AWAY = "ask_away"
     COMPLAINT = "complaint"
     WHO = "who"
+    PERSON = "person"
     HELP = "help"
     TEST = "test"
     PAGES = "pages"
@@ -95,6 +96,15 @@ SENTENCES: dict[Talk, dict[str, str]] = {
         SPANISH: "Soy un bot, no una persona. Respondo preguntas sobre las páginas de tu organización, te muestro "
         "el lugar y te digo cuando las páginas no lo dicen.",
         JAPANESE: "私は人ではなくボットです。組織のページについての質問に答え、その箇所を示します。ページに書かれていないときは、そう言います。",
+    },
+    Talk.PERSON: {
+        ENGLISH: "I am a bot, not a person. Press “Ask an expert” below an answer, and a colleague who knows looks at it.",
+        GERMAN: "Ich bin ein Bot, kein Mensch. Drück „Ask an expert“ unter einer Antwort, dann sieht sie sich jemand an, "
+        "der es weiß.",
+        FRENCH: "Je suis un robot, pas une personne. Cliquez sur « Ask an expert » sous une réponse, et un collègue "
+        "qui connaît le sujet la regardera.",
+        SPANISH: "Soy un bot, no una persona. Pulsa «Ask an expert» bajo una respuesta y la mirará alguien que sabe.",
+        JAPANESE: "私は人ではなくボットです。回答の下の「Ask an expert」を押すと、詳しい担当者が確認します。",
     },
     Talk.HELP: {
         ENGLISH: "Ask me about your pages. I answer from what stands there, show you the place, "
