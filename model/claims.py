@@ -105,6 +105,7 @@ _SHORT_CLAUSE = 4
 """Words of "drink or gamble", which stands under the "not" of the clause before it."""
 _WITHOUT = word_set("without ohne sans sin без بدون sem")
 _NOT = word_set("not")
+_NOR = word_set("nor")
 _NEAR = 4
 """Words in which a "without" has its noun."""
 _LONGEST = 4000
@@ -265,7 +266,7 @@ def _negations(tokens: Sequence[str], known: Sequence[Side | None]) -> tuple[set
     flipped: set[int] = set()
     forbids = loose = False
     for at, token in enumerate(tokens):
-        if token not in _NEGATORS:
+        if token not in _NEGATORS or (token in _NOR and "neither" in tokens[:at]):
             continue
         own = None if token in _DETERMINERS else _behind(tokens, known, at)
         if own is not None:

@@ -27,6 +27,9 @@ _NO_NAMES = frozenset(
     with as and but or so all any each every only also however according after before during because since while although
     """.split()  # noqa: SIM905 - a list of words reads better so
 )
+_DEPARTMENTS = frozenset({"IT", "US", "WHO"})
+"""Names that are written as words of grammar are, but for their capitals."""
+_ACRONYM = re.compile(r"(?<![^\W_])[A-Z]{2,6}(?![^\W_])")
 _LONGEST = 4000
 _MOST = 100
 
@@ -71,7 +74,8 @@ def _known(there: str) -> frozenset[str]:
         letter = token.lstrip("(\"'“")[:1]
         small = token in {"of", "and", "the", "for", "&"}
         run = run + letter if letter.isupper() else (run if small else "")
-        found.update(fold(run[at:]) for at in range(max(0, len(run) - 6), len(run) - 1))
+        found.update(run[at:] for at in range(max(0, len(run) - 6), len(run) - 1))
+    found.update(match[0] for match in _ACRONYM.finditer(there))
     return frozenset(found)
 
 
@@ -83,11 +87,12 @@ def _names(answer: str) -> set[str]:
     found: set[str] = set()
     for match in list(_CAPITALISED.finditer(answer))[:_MOST]:
         word = match[0]
-        if fold(word) in _NO_NAMES or _begins(answer, match.start()):
+        grammar = fold(word) in _NO_NAMES and word not in _DEPARTMENTS
+        if grammar or (_begins(answer, match.start()) and not word.isupper()):
             continue
         if any(one.start <= match.start() < one.end for one in quantities(answer)):
             continue
-        found.update(term_of(part) for part in words(word))
+        found.update([word] if _ACRONYM.fullmatch(word) else [term_of(part) for part in words(word)])
     return found
 
 

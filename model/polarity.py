@@ -24,7 +24,7 @@ _NEGATIVE_QUESTION = re.compile(
 )
 _WHETHER = re.compile(
     r"\b(?:am|are|is|was|were|do|does|did|can|could|may|might|will|would|shall|should|must|has|have|had)(?:n['’]t)?\s+"
-    r"(?:i|you|we|they|he|she|it|there|the|a|an|my|our|your|their|\w+)\b|^\W*(?:ist|sind|darf|kann|muss|est-ce|puis-je)\b",
+    r"(?:i|you|we|they|he|she|it|there|the|a|an|my|our|your|their|\w+)\b|^\W*(?:ist|sind|darf|kann|muss|est-ce|puis-je|можно|нужно)\b|(?:か|吗|까)[。？?\s]*$",
     re.IGNORECASE,
 )
 _ASKS_FOR_MORE = re.compile(r"\b(?:who|whom|whose|what|which|when|where|why|how)\b", re.IGNORECASE)
@@ -56,11 +56,18 @@ def same_sense(question: str, answer: str, page: str, heading: str = "") -> bool
     if sign and asks_whether(question):
         more = frozenset(term for claim in claimed for term in claim.terms)
         main = [claim for claim in asked if not claim.conditional] or list(asked)
-        propositions = [claim if sign > 0 else claim.turned() for claim in main[-1:]]
-        if not all(_agrees_somewhere(one, said, one.terms | more, more) for one in propositions):
+        propositions = [_proposition(claim, sign) for claim in main[-1:]]
+        beyond = frozenset[str]() if any(claim.unless for claim in claimed) else more
+        if not all(_agrees_somewhere(one, said, one.terms | more, beyond) for one in propositions):
             return False
     everything = frozenset(term for claim in claimed for term in claim.terms - claim.aside)
     return all(_stands(claim, asked, said, everything, answered=bool(sign)) for claim in claimed)
+
+
+def _proposition(asked: Claim, sign: int) -> Claim:
+    """Return what a yes or a no to a question claims; "Is the office open?" asks for the one thing that it names."""
+    claim = asked if asked.turning else replace(asked, turning=asked.sides)
+    return claim if sign > 0 else claim.turned()
 
 
 def _page_claims(page: str, heading: str, marked: frozenset[str]) -> Iterator[Claim]:

@@ -317,6 +317,22 @@ _BREAKS = frozenset(
 )
 
 
+def without(text: str, found: Sequence[Quantity]) -> str:
+    """Return a text without numbers, nor the units that stand right behind them in a script without spaces."""
+    rest = list(text)
+    for one in found:
+        size = next(
+            (
+                size
+                for size in (2, 1)
+                if not text[one.end : one.end + 1].isascii() and text[one.end : one.end + size] in UNITS
+            ),
+            0,
+        )
+        rest[one.start : one.end + size] = " " * (one.end + size - one.start)
+    return "".join(rest)
+
+
 def _spaceless_unit(text: str, end: int) -> str:
     return next((UNITS[text[end : end + size]] for size in (2, 1) if text[end : end + size] in UNITS), "")
 

@@ -17,12 +17,13 @@ from functools import cached_property, lru_cache
 from itertools import islice, pairwise
 
 from model.antonyms import same_meaning
+from model.claims import claims
 from model.conditions import condition_kept
 from model.names import names_stand
 from model.number_support import same, same_column, same_subject, stand
 from model.polarity import asks_whether, same_sense, yes_or_no
 from model.prompt import INSTRUCTION
-from model.quantities import Quantity, quantities
+from model.quantities import Quantity, quantities, without
 from model.terms import content_words, fold, ordered_terms, term_of
 from records import Citation, Passage
 from sentences import Piece, pieces, words
@@ -89,12 +90,16 @@ _NOTHING = Support(covered=0.0, numbers_stand=False, same_sense=False)
 
 @dataclass(frozen=True)
 class _Place:
-    """A piece of a passage, or several: `quote` is what is cited, `near` what heads it (headings, header row, lead)."""
+    """A piece of a passage, or several: `quote` is what is cited, `near` what heads it (headings, header row, lead).
+
+    `others` are the terms that name the other rows of a table, and not this one.
+    """
 
     passage: Passage
     quote: str
     near: str
     header: str = ""
+    others: frozenset[str] = frozenset()
     further: tuple[Citation, ...] = ()
 
     @cached_property
@@ -114,12 +119,13 @@ class _Said:
     text: str
     echoes_count: bool
     numbers: tuple[Quantity, ...] = field(init=False)
+    whether: bool = field(init=False)
     sign: int = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "numbers", quantities(self.text))
-        whether = asks_whether(self.question)
-        object.__setattr__(self, "sign", yes_or_no(self.text)[0] if whether else 0)
+        object.__setattr__(self, "whether", asks_whether(self.question))
+        object.__setattr__(self, "sign", yes_or_no(self.text)[0] if self.whether else 0)
 
     @cached_property
     def asked(self) -> set[str]:
@@ -127,11 +133,8 @@ class _Said:
 
     @cached_property
     def words(self) -> set[str]:
-        rest = list(self.text)
-        for number in self.numbers:
-            if not number.optional:
-                rest[number.start : number.end] = " " * (number.end - number.start)
-        return content_words(_without_sign("".join(rest)))
+        counted = [one for one in self.numbers if not one.optional]
+        return content_words(_without_sign(without(self.text, counted)))
 
     @cached_property
     def own(self) -> set[str]:
@@ -143,6 +146,11 @@ class _Said:
         return [
             one for one in self.numbers if not one.optional and not any(same(one, other) for other in asked)
         ]
+
+    @cached_property
+    def says_whether(self) -> bool:
+        """Tell whether it answers yes or no, also as a sentence: "Is it allowed?" – "It is not allowed"."""
+        return bool(self.sign) or (self.whether and any(claim.whole for claim in claims(self.text)))
 
     @cached_property
     def plainly(self) -> str:
@@ -248,11 +256,26 @@ _INSTRUCTION = frozenset(
 
 def _places(passages: Sequence[Passage]) -> Iterator[_Place]:
     for passage in passages:
-        found = _cut(passage.text)
+        text = passage.text
         above = f"{passage.heading}. {passage.title}"
-        for piece in found or (Piece(0, len(passage.text), "sentence"),):
+        found = _cut(text) or (Piece(0, len(text), "sentence"),)
+        rows = _rows(text)
+        for piece in found:
+            quote = text[piece.start : piece.end]
             near = f"{piece.header}\n{piece.lead}\n{above}"
-            yield _Place(passage, passage.text[piece.start : piece.end], near, piece.header)
+            others = rows.get(piece.header, frozenset()) - content_words(f"{quote}\n{near}")
+            yield _Place(passage, quote, near, piece.header, others)
+
+
+@lru_cache(maxsize=256)
+def _rows(text: str) -> dict[str, frozenset[str]]:
+    """Return the terms of the first cells of each table of a text, by its header row."""
+    found: dict[str, frozenset[str]] = {}
+    for piece in _cut(text):
+        if piece.header:
+            named = content_words(text[piece.start : piece.end].lstrip("| ").partition("|")[0])
+            found[piece.header] = found.get(piece.header, frozenset()) | named
+    return found
 
 
 @lru_cache(maxsize=256)
@@ -278,11 +301,9 @@ def _nearest(said: _Said, places: Sequence[_Place]) -> list[_Place]:
 
 def _nearness(said: _Said, place: _Place, own: set[str], asked: set[str]) -> tuple[bool, float] | None:
     words, around = place.words, place.around - place.words
-    if not (words & (said.words | asked) or words & own):
+    numbers = len(_numbers_of(said, place)) if said.own_numbers else 0
+    if not numbers and not words & (said.words | asked | own):
         return None
-    numbers = sum(
-        any(same(one, other) for other in quantities(place.quote)) for one in said.own_numbers[:_TRIED]
-    )
     near = (
         2 * len(words & own)
         + 2 * numbers
@@ -336,7 +357,7 @@ def _held(said: _Said, place: _Place, passages: Sequence[Passage]) -> Support:
 def _covered(said: _Said, place: _Place) -> float:
     near = place.words | place.around
     asked = same_meaning(said.asked)
-    if said.sign and not said.own and not said.own_numbers:
+    if said.says_whether and not said.own and not said.own_numbers:
         share = _share(said.asked, near)
         return share if share >= _ENOUGH_ECHOED else 0.6 * share
     # Words that only come back from the question say something when they answer yes or no; else a model that was not
@@ -347,8 +368,16 @@ def _covered(said: _Said, place: _Place) -> float:
         return 0.0
     if said.sign:
         judged |= said.asked & near
+    near |= _in_other_spelling(said, place)
     stood = sum(_is_there(word, near) for word in judged) + len(_numbers_of(said, place))
     return min(1.0, stood / (len(judged) + min(numbers, _TRIED))) if asked or judged or numbers else 0.0
+
+
+def _in_other_spelling(said: _Said, place: _Place) -> set[str]:
+    """Return the number words of an answer that stand there in figures: "third" for "3rd"."""
+    there = quantities(place.quote)
+    found = [one for one in said.numbers if one.optional and any(same(one, other) for other in there)]
+    return {term for one in found for term in content_words(said.text[one.start : one.end])}
 
 
 def _share(terms: set[str], near: set[str]) -> float:
@@ -364,13 +393,15 @@ def _same_kind(said: _Said, place: _Place, passages: Sequence[Passage]) -> bool:
 
     "Sick leave" is asked for, the place says "annual leave" and nothing of "sick", and "sick leave" stands elsewhere.
     """
-    if not said.own_numbers and not said.sign:
+    if not said.own_numbers and not said.sign and not place.others:
         return True
+    told = said.asked | said.words
+    if place.others & told:
+        return False
     near = place.words | place.around
     wanted = {(kind, noun) for kind, noun in _kinds(said.question) if noun in near and kind not in near}
     if not wanted:
         return True
-    told = said.asked | said.words
     there = _kinds(f"{place.quote}\n{place.near}")
     rivals = {noun for kind, noun in there if kind not in told} - {
         noun for kind, noun in there if kind in told

@@ -34,7 +34,7 @@ _NAMES_AMONG_FUNCTION_WORDS = re.compile(
     r"[\s-]+(May)\b"
     r"|^\W*(May)\b(?=\W*$|\s+\d)"
     r"|\b(IT|US|WHO)\b"
-    r"|\b(?:a|the|your|my|his|her|their|last|living|of)\s+(will|can)\b(?!\s+(?:be|not|have)\b)"
+    r"|\b(?:[Aa]|[Tt]he|your|my|his|her|their|last|living|of)\s+(will|can)\b(?!\s+(?:be|not|have)\b)"
 )
 """A month, a department, a country, a testament or a tin, where the same letters are else a word of grammar."""
 _NAME_LETTERS = ("May", "IT", "US", "WHO", " will", " can")
