@@ -83,6 +83,7 @@ class Lines:
     citations: Sequence[Citation] = ()
     drafts: Sequence[str] = ()
     kind: AnswerKind = AnswerKind.ANSWERED
+    marked: str = ""
     steps: asyncio.Semaphore | None = None
 
 
@@ -103,7 +104,8 @@ class Actor:
             yield draft
         if lines.steps:
             await lines.steps.acquire()
-        yield replace(an_answer(question, lines.text, kind=lines.kind), citations=tuple(lines.citations))
+        answer = an_answer(question, lines.text, kind=lines.kind, marked=lines.marked)
+        yield replace(answer, citations=tuple(lines.citations))
 
 
 class Eavesdropper:

@@ -18,6 +18,7 @@ import pytest_asyncio
 from bot.answer_text import NOTHING_FOUND
 from bot.local import ADAPTIVE_CARDS
 from feedback.store import StoreUnavailable
+from records import AnswerKind, Citation
 from tests.chat import ANNUAL, PARENTS, Actor, Chat, Lines, a_chat
 from tests.conftest import ROOT, need
 from tests.windows import CONTRAST, Watching, a_chromium
@@ -34,6 +35,9 @@ HOSTILE = (
 LONG = "It may be taken in up to three parts. " * 20
 
 
+SICK = Citation("/site/handbook/leave#parents", "Time off", "Sick leave", "Tell your manager by ten o’clock.")
+
+
 def steps() -> asyncio.Semaphore:
     return asyncio.Semaphore(0)
 
@@ -47,6 +51,19 @@ def lines() -> dict[str, Lines]:
             steps=steps(),
         ),
         "holiday": Lines("Everyone has thirty days of paid leave a year [1].", (ANNUAL,)),
+        "sick": Lines(
+            "Tell your manager by ten o’clock, in the calendar or by telephone. After the third day:\n\n"
+            "- a doctor’s note, as a photo\n- the form **S-7** from <b>People</b>\n  - also for part-timers\n"
+            "- and nothing [else](https://evil.example/)\n\nDays | Who is told | What for\n1 | your manager | the rota\n"
+            "3 | People | your pay",
+            (SICK, ANNUAL, PARENTS),
+            kind=AnswerKind.QUOTED,
+            marked="Tell your manager by ten o’clock, in the calendar or by telephone.",
+        ),
+        "steps": Lines(
+            "Do this [1]:\n\n1. Open the calendar.\n2. Press *Time off*.\n   - Half days, too.\n\nDone.",
+            (ANNUAL,),
+        ),
         "evil": Lines(HOSTILE, (), drafts=(HOSTILE[:40],)),
         "long": Lines(LONG + "[1]\n\n" + LONG, (PARENTS,)),
     }
@@ -484,3 +501,52 @@ async def test_who_reads_further_up_is_not_pulled_down(chat: Chat, screen: Scree
     await page.locator("#latest").click()
     await expect(page.locator(".message").last).to_be_in_viewport()
     await expect(page.locator("#latest")).to_be_hidden()
+
+
+async def test_a_quotation_is_drawn_with_its_mark_its_list_and_its_table(screen: Screen) -> None:
+    page = await screen.open()
+    answer = await screen.ask("I am sick, what now?")
+    body = answer.locator(".body")
+    await expect(body.locator(".lead-in")).to_contain_text(
+        "I am not certain, but “Time off › Sick leave” says:"
+    )
+    assert await body.locator("mark").all_inner_texts() == [
+        "Tell your manager by ten o’clock, in the calendar or by telephone."
+    ]
+    items = await body.locator(".item > span:last-child").all_inner_texts()
+    assert items == [
+        "a doctor’s note, as a photo",
+        "the form **S-7** from <b>People</b>",
+        "also for part-timers",
+        "and nothing [else](https://evil.example/)",
+    ]
+    assert await body.locator(".depth-1").count() == 1
+    assert await body.locator("th").all_inner_texts() == ["Days", "Who is told", "What for"]
+    assert await body.locator("td").all_inner_texts() == [
+        "1",
+        "your manager",
+        "the rota",
+        "3",
+        "People",
+        "your pay",
+    ]
+    assert not await body.locator("b, img, a[href*=evil]").count()
+    await expect(answer.locator(".label")).to_have_text("Found by AI")
+    await expect(answer.locator(".card")).to_contain_text("See also")
+    await expect(answer.locator(".card")).not_to_contain_text("doctor’s note")
+    for theme in ("light", "dark"):
+        await page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+        assert (await page.evaluate(CONTRAST))["bad"] == []
+
+
+async def test_steps_of_an_answer_are_a_list(screen: Screen) -> None:
+    await screen.open()
+    answer = await screen.ask("What are the steps?")
+    assert await answer.locator(".body .sign").all_inner_texts() == ["1.", "2.", "•"]
+    assert await answer.locator(".body .item > span:last-child").all_inner_texts() == [
+        "Open the calendar.",
+        "Press *Time off*.",
+        "Half days, too.",
+    ]
+    assert await answer.locator(".body > p").count() == 2
+    assert await answer.locator(".body .cite").count() == 1

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Literal
 
 from bot.answer_text import NEAREST, SEE_ALSO, further
-from bot.cards.parts import Json, address, card, day, line, place_name, source
+from bot.cards.parts import Json, address, card, day, line, place, place_name, source
 from bot.cards.quotation import quotation_of
 from bot.wording import clipped
 from records import Answer, AnswerKind, Citation
@@ -87,7 +87,10 @@ def _sources(answer: Answer, site_url: str, opens_url: str) -> list[Json]:
         url = address(citation, site_url)
         if url and opens_url:
             url = opens_url.format(answer=answer.id, number=number)
-        drawn.append(source(citation, f"{number}  " if answer.kind is AnswerKind.ANSWERED else "", url))
+        if answer.kind is AnswerKind.QUOTED:
+            drawn.append(place(citation, url))
+        else:
+            drawn.append(source(citation, "" if answer.abstained else f"{number}  ", url))
     return drawn
 
 

@@ -108,6 +108,22 @@ def source(citation: Citation, number: str, url: str) -> Json:
     return {"type": "Container", "spacing": "Small", "items": items}
 
 
+def place(citation: Citation, url: str) -> Json:
+    """Draw one place where to look, in two lines: its name, which opens it where there is an address, and its words."""
+    name = line(place_name(citation.title, citation.heading), weight="Bolder", size="Small")
+    if url:
+        name["inlines"][0] |= {
+            "color": "Accent",
+            "selectAction": {"type": "Action.OpenUrl", "title": "Open", "url": url},
+        }
+    items = [name]
+    quote = " ".join(citation.quote.split())
+    if quote:
+        said = line(f"“{clipped(quote, QUOTE_CHARACTERS)}”", size="Small", subtle=True)
+        items.append(said | {"spacing": "None"})
+    return {"type": "Container", "spacing": "Small", "items": items}
+
+
 def address(citation: Citation, site_url: str) -> str:
     """Return where a source is opened, "" where it cannot be."""
     return absolute(citation.url, site_url)

@@ -209,7 +209,8 @@ def _source(items: Sequence[Mapping[str, Any]]) -> Json:
     texts: list[str] = []
     for item in items:
         texts += [as_text(one.get("text")) for one in as_dicts(item.get("inlines"))]
-        for action in as_dicts(item.get("actions")):
+        openers = [as_dict(one.get("selectAction")) for one in as_dicts(item.get("inlines"))]
+        for action in [*openers, *as_dicts(item.get("actions"))]:
             url = as_text(action.get("url")) or url
     name, *quotes = texts or [""]
     url = url if len(url) <= URL_CHARACTERS else ""
