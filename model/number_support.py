@@ -37,8 +37,10 @@ def _same_value(one: Quantity, other: Quantity) -> bool:
         return bool(_year_of(ours) & _year_of(theirs))
     if ours & theirs or _in_year(ours, theirs) or _in_year(theirs, ours):
         return True
-    return any(value.startswith("time ") and value in _afternoon(theirs) for value in ours) or any(
-        value.startswith("time ") and value in _afternoon(ours) for value in theirs
+    # "3:30" of an answer may be the afternoon of the page, "3:30 pm" cannot be the page's "3:30".
+    hours = {value.replace("clock ", "time ") for value in ours if value[:5] in {"time ", "clock"}}
+    return bool(
+        hours & (theirs | _afternoon(theirs)) or {v for v in theirs if v[:5] == "time "} & _afternoon(ours)
     )
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
-from model.antonyms import negative_prefixes, same_meaning
+from model.antonyms import is_rule, negative_prefixes, same_meaning
 from model.claims import Claim, claims, residue
 
 YES = re.compile(
@@ -53,12 +53,13 @@ def same_sense(question: str, answer: str, page: str, heading: str = "") -> bool
     sign, rest = yes_or_no(answer)
     asked = claims(_NEGATIVE_QUESTION.sub(r"\1", question, count=1), marked)
     claimed = [claim for claim in claims(rest, marked) if claim.terms or claim.sides]
-    if sign and asks_whether(question):
+    if sign and asked and asks_whether(question):
         more = frozenset(term for claim in claimed for term in claim.terms)
         main = [claim for claim in asked if not claim.conditional] or list(asked)
-        propositions = [_proposition(claim, sign) for claim in main[-1:]]
+        there = same_meaning({term for claim in said for term in claim.terms})
+        proposition = _proposition(max(main, key=lambda one: len(same_meaning(one.terms) & there)), sign)
         beyond = frozenset[str]() if any(claim.unless for claim in claimed) else more
-        if not all(_agrees_somewhere(one, said, one.terms | more, beyond) for one in propositions):
+        if not _agrees_somewhere(proposition, said, proposition.terms | more, beyond):
             return False
     everything = frozenset(term for claim in claimed for term in claim.terms - claim.aside)
     return all(_stands(claim, asked, said, everything, answered=bool(sign)) for claim in claimed)
@@ -83,9 +84,8 @@ def _stands(
     """Hold one claim against the page; a fragment ("12 weeks") says what the question asks about it."""
     if claim in said:
         return True
-    alone = _agrees_somewhere(claim, said, claim.terms, everything)
     if claim.whole or claim.conditional or answered or not asked:
-        return alone
+        return _agrees_somewhere(claim, said, claim.terms, everything)
     for one in asked:
         merged = replace(
             one,
@@ -95,7 +95,12 @@ def _stands(
         )
         if _agrees_somewhere(merged, said, claim.terms, everything):
             return True
-    return alone and not any(one.turning for one in asked)
+    if any(one.sides for one in asked):
+        return False
+    plain = [
+        replace(one, turning=frozenset(side for side in one.turning if is_rule(side[0]))) for one in said
+    ]
+    return _agrees_somewhere(claim, plain, claim.terms, everything)
 
 
 def _agrees_somewhere(

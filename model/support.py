@@ -406,8 +406,20 @@ def _same_kind(said: _Said, place: _Place, passages: Sequence[Passage]) -> bool:
     rivals = {noun for kind, noun in there if kind not in told} - {
         noun for kind, noun in there if kind in told
     }
-    elsewhere = {pair for passage in passages for pair in _kinds(f"{passage.heading}\n{passage.text}")}
-    return not any(pair in elsewhere and pair[1] in rivals for pair in wanted)
+    rivalled = {pair for pair in wanted if pair[1] in rivals}
+    return not rivalled or not rivalled & _told_elsewhere(place, passages)
+
+
+def _told_elsewhere(place: _Place, passages: Sequence[Passage]) -> set[tuple[str, str]]:
+    """Return the kinds that have a section of their own, or a number somewhere else than in the place."""
+    found: set[tuple[str, str]] = set()
+    for passage in passages:
+        found |= _kinds(passage.heading)
+        for piece in _cut(passage.text)[:_MOST_PLACES]:
+            text = passage.text[piece.start : piece.end]
+            if text not in place.quote and quantities(text):
+                found |= _kinds(text)
+    return found
 
 
 @lru_cache(maxsize=512)
