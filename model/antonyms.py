@@ -138,11 +138,6 @@ def side_of(word: str, marked: Collection[str] = ()) -> Side | None:
     return Side(term_of(bare), -1, "state") if bare and term_of(bare) in marked else None
 
 
-def is_rule(concept: str) -> bool:
-    """Tell whether a concept is a predicate of what may, must or will be, and no adjective."""
-    return concept in _TABLE and _TABLE[concept].role == "rule"
-
-
 def negative_prefixes(text: str) -> frozenset[str]:
     """Return the terms of a text that it has with a negative prefix, too: that tells "unused" from "income"."""
     terms = content_words(text)

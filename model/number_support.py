@@ -14,6 +14,10 @@ _HOW_MANY = re.compile(
     r"\bhow (?:many|much)\s+(?:\w+\s+){0,2}?(\w+)|\b(?:wie ?viele?|combien de|cuant[oa]s)\s+(\w+)"
 )
 _A_UNIT = re.compile(r"\b(?:an?|one|per|each|every|eine?|un|une|una)\s+(\w+)")
+_EVERY = re.compile(
+    r"\b(?:every|each|per|alle|jede[nrs]?)\s+(?:(\d+|two|three|four|five|six|second|third|other|few|zwei|drei)\s+)?([^\W\d_]+)"
+)
+_LONGEST = 4000
 _MOST = 60
 """Numbers of one text that are compared."""
 _HOURS = 24
@@ -90,6 +94,8 @@ def stand(said: Sequence[Quantity], question: str, cited: str, near: str, *, den
         if one.optional:
             continue
         given = one if one.unit or not wanted else replace(one, unit=wanted)
+        if _counts_another(one, there):
+            return False
         foreign = bool(one.noun) and one.noun not in told
         if any(same(given, other) and not (foreign and other.unit) for other in there) or (
             "1" in one.readings and one.unit in single_units(cited)
@@ -100,6 +106,24 @@ def stand(said: Sequence[Quantity], question: str, cited: str, near: str, *, den
         if not repeated or (rivals and not denies):
             return False
     return True
+
+
+def _counts_another(one: Quantity, there: Sequence[Quantity]) -> bool:
+    """Tell whether the cited words count the same noun with other numbers only: "12 rooms" of "3 rooms on floor 12"."""
+    alike = [other for other in there if one.noun and other.noun == one.noun]
+    return bool(alike) and not any(same(one, other) for other in alike)
+
+
+def as_often(answer: str, cited: str) -> bool:
+    """Tell "every week" from "every two weeks"."""
+    said, there = _every(answer), _every(cited)
+    return not {unit for unit, once in said if once and (unit, False) in there and (unit, True) not in there}
+
+
+def _every(text: str) -> set[tuple[str, bool]]:
+    """Return the units after an "every", and whether it is every single one."""
+    found = _EVERY.findall(plain_digits(text[:_LONGEST]))
+    return {(UNITS[word], not number) for number, word in found if word in UNITS}
 
 
 def _rivals(one: Quantity, other: Quantity) -> bool:

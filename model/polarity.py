@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
-from model.antonyms import is_rule, negative_prefixes, same_meaning
+from model.antonyms import negative_prefixes, same_meaning
 from model.claims import Claim, claims, residue
 
 YES = re.compile(
@@ -54,7 +54,7 @@ def same_sense(question: str, answer: str, page: str, heading: str = "") -> bool
     asked = claims(_NEGATIVE_QUESTION.sub(r"\1", question, count=1), marked)
     claimed = [claim for claim in claims(rest, marked) if claim.terms or claim.sides]
     if sign and asked and asks_whether(question):
-        more = frozenset(term for claim in claimed for term in claim.terms)
+        more = frozenset(term for claim in claimed if not claim.conditional for term in claim.terms)
         main = [claim for claim in asked if not claim.conditional] or list(asked)
         there = same_meaning({term for claim in said for term in claim.terms})
         proposition = _proposition(max(main, key=lambda one: len(same_meaning(one.terms) & there)), sign)
@@ -98,7 +98,8 @@ def _stands(
     if any(one.sides for one in asked):
         return False
     plain = [
-        replace(one, turning=frozenset(side for side in one.turning if is_rule(side[0]))) for one in said
+        replace(one, turning=frozenset(side for side in one.turning if side[0] not in one.soft))
+        for one in said
     ]
     return _agrees_somewhere(claim, plain, claim.terms, everything)
 

@@ -20,7 +20,7 @@ from model.antonyms import same_meaning
 from model.claims import claims
 from model.conditions import condition_kept
 from model.names import names_stand
-from model.number_support import same, same_column, same_subject, stand
+from model.number_support import as_often, same, same_column, same_subject, stand
 from model.polarity import asks_whether, same_sense, yes_or_no
 from model.prompt import INSTRUCTION
 from model.quantities import Quantity, quantities, without
@@ -39,6 +39,8 @@ _AS_NEAR = 0.5
 """Share of the question's words in the nearest place that another one must have, too."""
 _ENOUGH_ECHOED = 0.75
 """Share of a question's words that must stand in what a bare yes or no is cited to."""
+_BOUND = re.compile(r"\b(?:limit|maximum|minimum|unlimited|none|no)\b", re.IGNORECASE)
+"""Words that tell an amount without a number."""
 _RUN = 5
 """Words in a row that are no accident."""
 _LABEL = re.compile(r"\W*(?:question|text|excerpts?|passages?|context|page)\s*:", re.IGNORECASE)
@@ -344,6 +346,7 @@ def _held(said: _Said, place: _Place, passages: Sequence[Passage]) -> Support:
     return Support(
         covered=_covered(said, place),
         numbers_stand=stand(said.numbers, question, place.quote, place.near, denies=said.sign < 0)
+        and as_often(answer, place.quote)
         and same_subject(said.numbers, question, answer, place.quote)
         and same_column(said.own_numbers, said.asked | said.words, place.quote, place.header),
         same_sense=same_sense(question, answer, place.quote, place.passage.heading),
@@ -417,7 +420,7 @@ def _told_elsewhere(place: _Place, passages: Sequence[Passage]) -> set[tuple[str
         found |= _kinds(passage.heading)
         for piece in _cut(passage.text)[:_MOST_PLACES]:
             text = passage.text[piece.start : piece.end]
-            if text not in place.quote and quantities(text):
+            if text not in place.quote and (quantities(text) or _BOUND.search(text)):
                 found |= _kinds(text)
     return found
 
