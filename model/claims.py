@@ -53,6 +53,9 @@ _PHRASES = tuple(
         ),
         (r"\b(?:fails?|failed|refrains?|refrained) (?:to|from)\b|\bstop(?:s|ped)? (?=\w+ing\b)", "not "),
         (r"(?<!to )\bprevent(?:s|ed)?\b", "not"),
+        (r"\b(?:at )?no (?:extra |additional )?(?:charge|cost|fee)s?\b|\bfree of charge\b", "gratis"),
+        (r"\bfree (?:to|from|of)\b", " "),
+        (r"\b(?:and|but) not (?=(?:to|in|on|at|by|for|with|from|the|an?)\b)", ", not "),
         (r"\boff[ -]limits\b|\bout of bounds\b|\bagainst the rules\b", "prohibited"),
         (r"\b(is|are|was|were|be|been|being) declined\b", r"\1 rejected"),
         (r"\bdeclines? to\b", "refuse to"),
@@ -105,6 +108,8 @@ _NAMING = re.compile(r"\s*(?:it|that|this|they|these|those) (?:is|was|are|were)\
 """What only leads to the answer: "It is 12 weeks" says no more than "12 weeks"."""
 _SHORT_CLAUSE = 4
 """Words of "drink or gamble", which stands under the "not" of the clause before it."""
+_LONGEST_CONTRAST = 7
+"""Words of ", not by HR"."""
 _WITHOUT = word_set("without ohne sans sin без بدون sem")
 _NOT = word_set("not")
 _NOR = word_set("nor")
@@ -164,6 +169,9 @@ def _claims(text: str, marked: frozenset[str]) -> tuple[Claim, ...]:
     for clause, aside in [half for part in parts for half in _halves(part, marked)]:
         tokens = _TOKEN.findall(clause)
         claim = _claim(clause, tokens, marked, frozenset(content_words(aside)))
+        if found and tokens[:1] == ["not"] and len(tokens) <= _LONGEST_CONTRAST and not _has_verb(clause):
+            found[-1] = replace(found[-1], aside=found[-1].aside | claim.terms)
+            continue
         if tokens[:1] == ["unless"] and found:
             found[-1] = replace(found[-1], unless=found[-1].unless | claim.terms)
         if found and _goes_on(tokens, claim, found[-1]):

@@ -10,7 +10,7 @@ from model.polarity import asks_whether, yes_or_no
 from model.terms import content_words
 
 _STRICT = re.compile(
-    r"\b(?:only (?:if|when|with|after|for|in|on|by|during|until|through|at|to|from|within|where|while)|unless|except(?: for| if| when)?"
+    r"\b(?:only (?:[a-z]{2,12} )?(?:if|when|with|after|for|in|on|by|during|until|through|at|to|from|within|where|while)|unless|except(?: for| if| when)?"
     r"|provided(?: that)?|as long as|so long as|on (?:the )?condition|subject to|nur wenn|sauf|excepto|salvo)\b"
 )
 _ANY = re.compile(_STRICT.pattern[:-3] + r"|if|when|once|wenn|sofern|falls|si)\b")

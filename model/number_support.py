@@ -17,6 +17,12 @@ _A_UNIT = re.compile(r"\b(?:an?|one|per|each|every|eine?|un|une|una)\s+(\w+)")
 _EVERY = re.compile(
     r"\b(?:every|each|per|alle|jede[nrs]?)\s+(?:(\d+|two|three|four|five|six|second|third|other|few|zwei|drei)\s+)?([^\W\d_]+)"
 )
+_BOUND = re.compile(
+    r"(?:\b(after|beyond|exceeding|above|over|more than|longer than|at least|from|since|minimum of|older than)"
+    r"|\b(?:within|before|below|under|up to|less than|fewer than|shorter than|at most|by|until|till|no later than|maximum of"
+    r"|no more than|younger than))\s*(?:the |about |the age of |age )?[$€£]?\s*$",
+    re.IGNORECASE,
+)
 _LONGEST = 4000
 _MOST = 60
 """Numbers of one text that are compared."""
@@ -124,6 +130,24 @@ def _every(text: str) -> set[tuple[str, bool]]:
     """Return the units after an "every", and whether it is every single one."""
     found = _EVERY.findall(plain_digits(text[:_LONGEST]))
     return {(UNITS[word], not number) for number, word in found if word in UNITS}
+
+
+def same_bounds(answer: str, cited: str) -> bool:
+    """Tell "after ten days" from "within ten days"."""
+    there = [(one, _side(cited, one)) for one in quantities(cited)[:_MOST]]
+    for one in quantities(answer)[:_MOST]:
+        side = _side(answer, one)
+        sides = {other_side for other, other_side in there if same(one, other)}
+        if side and sides == {-side}:
+            return False
+    return True
+
+
+def _side(text: str, one: Quantity) -> int:
+    """Return 1 for what lies beyond a number, -1 for what lies before it, 0 for neither."""
+    before = text[max(0, one.start - 24) : one.start]
+    match = _BOUND.search(before)
+    return 0 if match is None else 1 if match[1] else -1
 
 
 def _rivals(one: Quantity, other: Quantity) -> bool:

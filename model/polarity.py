@@ -84,6 +84,8 @@ def _stands(
     """Hold one claim against the page; a fragment ("12 weeks") says what the question asks about it."""
     if claim in said:
         return True
+    if _sets_aside(claim, said):
+        return False
     if claim.whole or claim.conditional or answered or not asked:
         return _agrees_somewhere(claim, said, claim.terms, everything)
     for one in asked:
@@ -104,6 +106,12 @@ def _stands(
     return _agrees_somewhere(claim, plain, claim.terms, everything)
 
 
+def _sets_aside(claim: Claim, said: Sequence[Claim]) -> bool:
+    """Tell whether an answer does "without" something that the page uses and nowhere sets aside."""
+    aside = claim.aside - {term for one in said for term in one.aside}
+    return any(aside & one.terms and not residue(one, ()) for one in said)
+
+
 def _agrees_somewhere(
     claim: Claim, said: Sequence[Claim], near: frozenset[str], everything: frozenset[str]
 ) -> bool:
@@ -118,11 +126,12 @@ def _agrees_somewhere(
 
 
 def _agree(claim: Claim, page: Claim, everything: frozenset[str]) -> bool:
-    crossed = (claim.terms & page.aside) - page.terms - claim.aside or claim.aside & page.terms - page.aside
+    crossed = (claim.terms & page.aside) - page.terms - claim.aside | claim.aside & (page.terms - page.aside)
     if crossed or (everything & page.unless and not claim.unless):
         claim = claim.turned()
+    named = {concept.removeprefix("=") for concept in same_meaning(crossed)}
     ours, theirs = claim.stands, page.stands
-    shared = {concept for concept, _ in ours} & {concept for concept, _ in theirs}
+    shared = {concept for concept, _ in ours} & {concept for concept, _ in theirs} - named
     for concept in shared:
         if not {side for side in ours if side[0] == concept} & theirs:
             return False

@@ -20,7 +20,8 @@ from model.antonyms import same_meaning
 from model.claims import claims
 from model.conditions import condition_kept
 from model.names import names_stand
-from model.number_support import as_often, same, same_column, same_subject, stand
+from model.number_support import as_often, same, same_bounds, same_column, same_subject, stand
+from model.planted import speaks_to_a_model
 from model.polarity import asks_whether, same_sense, yes_or_no
 from model.prompt import INSTRUCTION
 from model.quantities import Quantity, quantities, without
@@ -136,7 +137,7 @@ class _Said:
     @cached_property
     def words(self) -> set[str]:
         counted = [one for one in self.numbers if not one.optional]
-        return content_words(_without_sign(without(self.text, counted)))
+        return content_words(_without_sign(without(self.text, counted))) - _NEGATIVE
 
     @cached_property
     def own(self) -> set[str]:
@@ -172,6 +173,10 @@ class _Said:
                 return True
             at = there.find(self.plainly, end or 1)
         return False
+
+
+_NEGATIVE = content_words("never nobody none nothing neither nowhere without")
+"""What `polarity` looks at, whatever word says it."""
 
 
 def _without_sign(text: str) -> str:
@@ -225,7 +230,7 @@ def check(
 def _best(
     said: _Said, places: Sequence[_Place], passages: Sequence[Passage], least_covered: float
 ) -> Support:
-    if _repeats_the_prompt(said.text, passages):
+    if speaks_to_a_model(said.text) or _repeats_the_prompt(said.text, passages):
         return _NOTHING
     best: Support | None = None
     for place in _with_pairs(said, _nearest(said, places)):
@@ -295,10 +300,10 @@ def _nearest(said: _Said, places: Sequence[_Place]) -> list[_Place]:
     ranked = [places[at] for _, at in scored[: 3 * _TRIED]]
     if not ranked:
         return []
-    least = _AS_NEAR * len((ranked[0].words | ranked[0].around) & asked)
-    return [ranked[0], *(one for one in ranked[1:] if len((one.words | one.around) & asked) >= least)][
-        :_TRIED
-    ]
+    # A sentence that has nothing to do with the question supports nothing where the page says something about it.
+    most = max(len((one.words | one.around) & asked) for one in places)
+    least = max(_AS_NEAR * len((ranked[0].words | ranked[0].around) & asked), int(most > 1))
+    return [one for one in ranked if len((one.words | one.around) & asked) >= least][:_TRIED]
 
 
 def _nearness(said: _Said, place: _Place, own: set[str], asked: set[str]) -> tuple[bool, float] | None:
@@ -347,6 +352,7 @@ def _held(said: _Said, place: _Place, passages: Sequence[Passage]) -> Support:
         covered=_covered(said, place),
         numbers_stand=stand(said.numbers, question, place.quote, place.near, denies=said.sign < 0)
         and as_often(answer, place.quote)
+        and same_bounds(answer, place.quote)
         and same_subject(said.numbers, question, answer, place.quote)
         and same_column(said.own_numbers, said.asked | said.words, place.quote, place.header),
         same_sense=same_sense(question, answer, place.quote, place.passage.heading),
@@ -361,7 +367,7 @@ def _covered(said: _Said, place: _Place) -> float:
     near = place.words | place.around
     asked = same_meaning(said.asked)
     if said.says_whether and not said.own and not said.own_numbers:
-        share = _share(said.asked, near)
+        share = _share(said.asked if said.sign else said.words, near)
         return share if share >= _ENOUGH_ECHOED else 0.6 * share
     # Words that only come back from the question say something when they answer yes or no; else a model that was not
     # trained has only repeated it.
