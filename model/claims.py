@@ -172,6 +172,14 @@ def _claims(text: str, marked: frozenset[str]) -> tuple[Claim, ...]:
         if found and tokens[:1] == ["not"] and len(tokens) <= _LONGEST_CONTRAST and not _has_verb(clause):
             found[-1] = replace(found[-1], aside=found[-1].aside | claim.terms)
             continue
+        if (
+            found
+            and claim.turning
+            and len(tokens) <= _SHORT_CLAUSE
+            and residue(claim, ())
+            and not _has_verb(clause)
+        ):
+            found[-1] = replace(found[-1], aside=found[-1].aside | claim.terms)  # "…, interns excluded"
         if tokens[:1] == ["unless"] and found:
             found[-1] = replace(found[-1], unless=found[-1].unless | claim.terms)
         if found and _goes_on(tokens, claim, found[-1]):

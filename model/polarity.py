@@ -86,6 +86,10 @@ def _stands(
         return True
     if _sets_aside(claim, said):
         return False
+    if claim.conditional and not residue(
+        claim, ()
+    ):  # a reason or a condition: no "not" of the page is its own
+        said = [replace(one, turning=frozenset(), negated=False) for one in said]
     if claim.whole or claim.conditional or answered or not asked:
         return _agrees_somewhere(claim, said, claim.terms, everything)
     for one in asked:
