@@ -47,7 +47,7 @@ available present | unavailable absent
 supported | unsupported deprecated
 valid active | invalid expired void inactive lapsed
 pay paid pays payable bezahlt vergütet | unpaid unbezahlt
-cost costs charge charged chargeable kostenpflichtig | gratis complimentary kostenlos
+cost costs charge charged chargeable kostenpflichtig | gratis free complimentary kostenlos
 open opened opens | closed shut closes
 safe secure | unsafe insecure dangerous
 full-time fulltime | part-time parttime

@@ -44,7 +44,7 @@ _PHRASES = tuple(
         (r"\bno longer\b|\bnot (?:any ?more|any longer)\b|\bno-?one\b(?= )", "not"),
         (r"\bnot until\b", "only after"),
         (r"\bnone of\b|\bno one\b", "nobody"),
-        (r"\b(?:with no|in the absence of|lack(?:s|ing)? (?:of )?)\b", "without"),
+        (r"\b(?:with no|instead of|rather than|in the absence of|lack(?:s|ing)? (?:of )?)\b", "without"),
         (r"\b(?:has|have|had|having) to\b|\bmussen\b", "must"),
         (r"\bunable to\b", "not able to"),
         (
@@ -52,7 +52,11 @@ _PHRASES = tuple(
             "except",
         ),
         (r"\b(?:fails?|failed|refrains?|refrained) (?:to|from)\b|\bstop(?:s|ped)? (?=\w+ing\b)", "not "),
-        (r"\bprevent(?:s|ed)?\b", "not"),
+        (r"(?<!to )\bprevent(?:s|ed)?\b", "not"),
+        (r"\b(?:at )?no (?:extra |additional )?(?:charge|cost|fee)s?\b|\bfree of charge\b", "gratis"),
+        (r"\bfree (?:to|from|of)\b", " "),
+        (r"\b(?:and|but) not (?=(?:to|in|on|at|by|for|with|from|the|an?)\b)", ", not "),
+        (r"\boff[ -]limits\b|\bout of bounds\b|\bagainst the rules\b", "prohibited"),
         (r"\b(is|are|was|were|be|been|being) declined\b", r"\1 rejected"),
         (r"\bdeclines? to\b", "refuse to"),
         (r"(?<!to )\bavoid(?:s|ed)?\b", "not"),
@@ -97,12 +101,15 @@ _CLAUSE = re.compile(
     r"|sofern|weil|mais|pero|но|если)\b)"
     rf"|\band (?=(?:{'|'.join(sorted(_MODALS | _SUBJECTS | {'is', 'are', 'was', 'were', 'do', 'does', 'will', 'has', 'have'}))})\b)"
 )
+_PARTS = re.compile(r"(?:who|which|where|while|when)\b")
 _TOKEN = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
 _CONDITIONAL = word_set("if when unless until because since although though while whereas wenn sofern weil")
 _NAMING = re.compile(r"\s*(?:it|that|this|they|these|those) (?:is|was|are|were)\b")
 """What only leads to the answer: "It is 12 weeks" says no more than "12 weeks"."""
 _SHORT_CLAUSE = 4
 """Words of "drink or gamble", which stands under the "not" of the clause before it."""
+_LONGEST_CONTRAST = 7
+"""Words of ", not by HR"."""
 _WITHOUT = word_set("without ohne sans sin без بدون sem")
 _NOT = word_set("not")
 _NOR = word_set("nor")
@@ -117,7 +124,8 @@ class Claim:
     """One clause. `sides` are pairs (concept, sign); `turning` those of them that turn the clause where they are negative.
 
     `aside`: terms behind an "except" or a "without"; `unless`: those behind an "unless". `grants`: it says "may" or "can".
-    `whole`: it has a verb or a subject that we know, so it says something by itself.
+    `whole`: it has a verb or a subject that we know, so it says something by itself. `soft`: concepts that are negative
+    only by their word ("inactive"), without a "not".
     """
 
     terms: frozenset[str]
@@ -129,6 +137,7 @@ class Claim:
     grants: bool = False
     conditional: bool = False
     whole: bool = True
+    soft: frozenset[str] = frozenset()
 
     @property
     def stands(self) -> frozenset[tuple[str, int]]:
@@ -157,9 +166,20 @@ def claims(text: str, marked: frozenset[str] = frozenset()) -> tuple[Claim, ...]
 def _claims(text: str, marked: frozenset[str]) -> tuple[Claim, ...]:
     found: list[Claim] = []
     parts = _joined(_clauses(plainly(text)))
-    for clause, aside in parts:
+    for clause, aside in [half for part in parts for half in _halves(part, marked)]:
         tokens = _TOKEN.findall(clause)
         claim = _claim(clause, tokens, marked, frozenset(content_words(aside)))
+        if found and tokens[:1] == ["not"] and len(tokens) <= _LONGEST_CONTRAST and not _has_verb(clause):
+            found[-1] = replace(found[-1], aside=found[-1].aside | claim.terms)
+            continue
+        if (
+            found
+            and claim.turning
+            and len(tokens) <= _SHORT_CLAUSE
+            and residue(claim, ())
+            and not _has_verb(clause)
+        ):
+            found[-1] = replace(found[-1], aside=found[-1].aside | claim.terms)  # "…, interns excluded"
         if tokens[:1] == ["unless"] and found:
             found[-1] = replace(found[-1], unless=found[-1].unless | claim.terms)
         if found and _goes_on(tokens, claim, found[-1]):
@@ -179,7 +199,25 @@ def plainly(text: str) -> str:
 
 
 def _clauses(text: str) -> list[str]:
-    return [clause for clause in _CLAUSE.split(text) if clause and clause.strip()]
+    """Cut at marks and conjunctions; a subject that one parts from its verb ("travel while on leave is …") stays whole."""
+    found: list[str] = []
+    start, joins = 0, False
+    for match in [*_CLAUSE.finditer(text), None]:
+        clause = text[start : match.start() if match else len(text)]
+        if joins and found and not _has_verb(found[-1]):
+            found[-1] += clause
+        elif clause.strip():
+            found.append(clause)
+        if match:
+            start, joins = match.end(), not match[0] and _PARTS.match(text, match.end()) is not None
+    return found
+
+
+def _has_verb(clause: str) -> bool:
+    tokens = _TOKEN.findall(clause)
+    return (
+        not tokens or tokens[0] in _CONDITIONAL or any(token in _AUXILIARIES | _SUBJECTS for token in tokens)
+    )
 
 
 def _joined(clauses: Sequence[str]) -> list[tuple[str, str]]:
@@ -196,6 +234,20 @@ def _joined(clauses: Sequence[str]) -> list[tuple[str, str]]:
     return found
 
 
+def _halves(part: tuple[str, str], marked: frozenset[str]) -> list[tuple[str, str]]:
+    """Cut a clause that says one thing and its opposite: "open on Monday and closed on Sunday"."""
+    clause, aside = part
+    before, both, behind = clause.partition(" and ")
+    if not both:
+        return [part]
+    one, other = (
+        {(side.concept, side.sign) for token in _TOKEN.findall(half) if (side := side_of(token, marked))}
+        for half in (before, behind)
+    )
+    contrary = any((concept, -sign) in other for concept, sign in one)
+    return [(before, aside), (behind, aside)] if contrary else [part]
+
+
 def _goes_on(tokens: Sequence[str], claim: Claim, before: Claim) -> bool:
     """Tell whether a clause stands under the "not" before it: "do not smoke, drink or gamble"."""
     known = claim.negated or claim.turning or claim.whole or claim.conditional
@@ -209,7 +261,7 @@ def _claim(clause: str, tokens: Sequence[str], marked: frozenset[str], aside: fr
     aside |= content_words(
         " ".join(token for at, token in enumerate(tokens) if at in without and token not in _WITHOUT)
     )
-    negated, sides, turning = _weighed(kept, marked)
+    negated, sides, turning, soft = _weighed(kept, marked)
     if _SPACELESS_NEGATION.search(clause) or any(token in _ONCE for token in kept):
         negated = True
     return Claim(
@@ -226,6 +278,7 @@ def _claim(clause: str, tokens: Sequence[str], marked: frozenset[str], aside: fr
             token in _AUXILIARIES or token in _SUBJECTS
             for token in tokens[_NAMING.match(clause) is not None and 2 :]
         ),
+        soft=frozenset(soft),
     )
 
 
@@ -242,23 +295,26 @@ def _behind_without(tokens: Sequence[str]) -> set[int]:
 
 def _weighed(
     tokens: Sequence[str], marked: frozenset[str]
-) -> tuple[bool, set[tuple[str, int]], set[tuple[str, int]]]:
-    """Return whether a "not" turns the clause, the sides it takes, and those of them that turn it."""
+) -> tuple[bool, set[tuple[str, int]], set[tuple[str, int]], set[str]]:
+    """Return whether a "not" turns the clause, the sides it takes, those of them that turn it, and the soft ones."""
     known = [side_of(token, marked) for token in tokens]
     flipped, forbids, loose = _negations(tokens, known)
     sides: set[tuple[str, int]] = set()
     turning: set[tuple[str, int]] = set()
+    soft = {
+        side.concept for at, side in enumerate(known) if side and side.role == "state" and at not in flipped
+    }
     for at, side in enumerate(known):
         if side is None or (tokens[at] == "must" and at + 1 < len(tokens) and tokens[at + 1] == "not"):
             continue
         taken = (side.concept, -side.sign if at in flipped else side.sign)
         sides.add(taken)
-        if _turns(tokens, at, side):
+        if at in flipped or _turns(tokens, at, side):
             turning.add(taken)
     if forbids:
         sides.add(("allow", -1))
         turning.add(("allow", -1))
-    return loose, sides, turning
+    return loose, sides, turning, soft
 
 
 def _negations(tokens: Sequence[str], known: Sequence[Side | None]) -> tuple[set[int], bool, bool]:

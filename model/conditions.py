@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from model.claims import claims, plainly
+from model.claims import claims, plainly, residue
 from model.polarity import asks_whether, yes_or_no
 from model.terms import content_words
 
 _STRICT = re.compile(
-    r"\b(?:only (?:if|when|with|after|for|in|on|by|during|until|through|at|to|from|within|where|while)|unless|except(?: for| if| when)?"
+    r"\b(?:only (?:[a-z]{2,12} )?(?:if|when|with|after|for|in|on|by|during|until|through|at|to|from|within|where|while)|unless|except(?: for| if| when)?"
     r"|provided(?: that)?|as long as|so long as|on (?:the )?condition|subject to|nur wenn|sauf|excepto|salvo)\b"
 )
 _ANY = re.compile(_STRICT.pattern[:-3] + r"|if|when|once|wenn|sofern|falls|si)\b")
+_EXCEPTIONS = re.compile(r"\b(?:unless|except(?: for| if| when)?|sauf|excepto|salvo)\b")
 _END = re.compile(r"[,;:.!?](?=\s|$)|\b(?:but|however|and (?:you|they|we|it|the))\b")
 _ONLY_SUBJECT = re.compile(
     r"(?:^|[.;,:]\s+)only ((?:[\w'-]+ ){1,6}?)(?=(?:can|may|must|will|is|are|should|has|have|do|does)\b)"
@@ -35,7 +36,7 @@ def condition_kept(question: str, answer: str, page: str) -> bool:
     if not judged and not _rules(answer):
         return True
     there = content_words(f"{question} {answer}")
-    pattern = _ANY if judged > 0 else _STRICT
+    pattern = _ANY if judged > 0 else _EXCEPTIONS if _denies(answer) else _STRICT
     return all(
         len(condition & there) >= _KEPT * len(condition)
         for condition in _conditions(plainly(page[:_LONGEST]), pattern)
@@ -50,9 +51,14 @@ def _rules(answer: str) -> bool:
     )
 
 
+def _denies(answer: str) -> bool:
+    """Tell whether an answer is all negative: an "only" leaves it as it is."""
+    return all(residue(claim, ()) for claim in claims(answer) if claim.terms)
+
+
 def _conditions(page: str, pattern: re.Pattern[str]) -> Iterator[set[str]]:
     for match in pattern.finditer(page):
         end = _END.search(page, match.end())
         yield content_words(page[match.end() : end.start() if end else len(page)])
-    for match in _ONLY_SUBJECT.finditer(page):
+    for match in () if pattern is _EXCEPTIONS else _ONLY_SUBJECT.finditer(page):
         yield content_words(match[1])

@@ -80,8 +80,8 @@ def _known(there: str) -> frozenset[str]:
 
 
 def _names(answer: str) -> set[str]:
-    """Return the capitalised words of an answer that begin no sentence, and those of an answer that is a name alone."""
-    answer = answer[:_LONGEST]
+    """Return the capitalised words of an answer that begin no sentence, and acronyms wherever they stand."""
+    answer = _SIGNS.sub(lambda match: "." * len(match[0]), answer[:_LONGEST])
     if (_GERMAN.search(answer) and not answer.isascii()) or len(_GERMAN.findall(answer[:400])) > 1:
         return set()
     found: set[str] = set()

@@ -14,6 +14,16 @@ _HOW_MANY = re.compile(
     r"\bhow (?:many|much)\s+(?:\w+\s+){0,2}?(\w+)|\b(?:wie ?viele?|combien de|cuant[oa]s)\s+(\w+)"
 )
 _A_UNIT = re.compile(r"\b(?:an?|one|per|each|every|eine?|un|une|una)\s+(\w+)")
+_EVERY = re.compile(
+    r"\b(?:every|each|per|alle|jede[nrs]?)\s+(?:(\d+|two|three|four|five|six|second|third|other|few|zwei|drei)\s+)?([^\W\d_]+)"
+)
+_BOUND = re.compile(
+    r"(?:\b(after|beyond|exceeding|above|over|more than|longer than|at least|from|since|minimum of|older than)"
+    r"|\b(?:within|before|below|under|up to|less than|fewer than|shorter than|at most|by|until|till|no later than|maximum of"
+    r"|no more than|younger than))\s*(?:the |about |the age of |age )?[$€£]?\s*$",
+    re.IGNORECASE,
+)
+_LONGEST = 4000
 _MOST = 60
 """Numbers of one text that are compared."""
 _HOURS = 24
@@ -37,8 +47,10 @@ def _same_value(one: Quantity, other: Quantity) -> bool:
         return bool(_year_of(ours) & _year_of(theirs))
     if ours & theirs or _in_year(ours, theirs) or _in_year(theirs, ours):
         return True
-    return any(value.startswith("time ") and value in _afternoon(theirs) for value in ours) or any(
-        value.startswith("time ") and value in _afternoon(ours) for value in theirs
+    # "3:30" of an answer may be the afternoon of the page, "3:30 pm" cannot be the page's "3:30".
+    hours = {value.replace("clock ", "time ") for value in ours if value[:5] in {"time ", "clock"}}
+    return bool(
+        hours & (theirs | _afternoon(theirs)) or {v for v in theirs if v[:5] == "time "} & _afternoon(ours)
     )
 
 
@@ -88,6 +100,8 @@ def stand(said: Sequence[Quantity], question: str, cited: str, near: str, *, den
         if one.optional:
             continue
         given = one if one.unit or not wanted else replace(one, unit=wanted)
+        if _counts_another(one, there):
+            return False
         foreign = bool(one.noun) and one.noun not in told
         if any(same(given, other) and not (foreign and other.unit) for other in there) or (
             "1" in one.readings and one.unit in single_units(cited)
@@ -98,6 +112,42 @@ def stand(said: Sequence[Quantity], question: str, cited: str, near: str, *, den
         if not repeated or (rivals and not denies):
             return False
     return True
+
+
+def _counts_another(one: Quantity, there: Sequence[Quantity]) -> bool:
+    """Tell whether the cited words count the same noun with other numbers only: "12 rooms" of "3 rooms on floor 12"."""
+    alike = [other for other in there if one.noun and other.noun == one.noun]
+    return bool(alike) and not any(same(one, other) for other in alike)
+
+
+def as_often(answer: str, cited: str) -> bool:
+    """Tell "every week" from "every two weeks"."""
+    said, there = _every(answer), _every(cited)
+    return not {unit for unit, once in said if once and (unit, False) in there and (unit, True) not in there}
+
+
+def _every(text: str) -> set[tuple[str, bool]]:
+    """Return the units after an "every", and whether it is every single one."""
+    found = _EVERY.findall(plain_digits(text[:_LONGEST]))
+    return {(UNITS[word], not number) for number, word in found if word in UNITS}
+
+
+def same_bounds(answer: str, cited: str) -> bool:
+    """Tell "after ten days" from "within ten days"."""
+    there = [(one, _side(cited, one)) for one in quantities(cited)[:_MOST]]
+    for one in quantities(answer)[:_MOST]:
+        side = _side(answer, one)
+        sides = {other_side for other, other_side in there if same(one, other)}
+        if side and sides == {-side}:
+            return False
+    return True
+
+
+def _side(text: str, one: Quantity) -> int:
+    """Return 1 for what lies beyond a number, -1 for what lies before it, 0 for neither."""
+    before = text[max(0, one.start - 24) : one.start]
+    match = _BOUND.search(before)
+    return 0 if match is None else 1 if match[1] else -1
 
 
 def _rivals(one: Quantity, other: Quantity) -> bool:

@@ -53,12 +53,13 @@ def same_sense(question: str, answer: str, page: str, heading: str = "") -> bool
     sign, rest = yes_or_no(answer)
     asked = claims(_NEGATIVE_QUESTION.sub(r"\1", question, count=1), marked)
     claimed = [claim for claim in claims(rest, marked) if claim.terms or claim.sides]
-    if sign and asks_whether(question):
-        more = frozenset(term for claim in claimed for term in claim.terms)
+    if sign and asked and asks_whether(question):
+        more = frozenset(term for claim in claimed if not claim.conditional for term in claim.terms)
         main = [claim for claim in asked if not claim.conditional] or list(asked)
-        propositions = [_proposition(claim, sign) for claim in main[-1:]]
+        there = same_meaning({term for claim in said for term in claim.terms})
+        proposition = _proposition(max(main, key=lambda one: len(same_meaning(one.terms) & there)), sign)
         beyond = frozenset[str]() if any(claim.unless for claim in claimed) else more
-        if not all(_agrees_somewhere(one, said, one.terms | more, beyond) for one in propositions):
+        if not _agrees_somewhere(proposition, said, proposition.terms | more, beyond):
             return False
     everything = frozenset(term for claim in claimed for term in claim.terms - claim.aside)
     return all(_stands(claim, asked, said, everything, answered=bool(sign)) for claim in claimed)
@@ -83,9 +84,14 @@ def _stands(
     """Hold one claim against the page; a fragment ("12 weeks") says what the question asks about it."""
     if claim in said:
         return True
-    alone = _agrees_somewhere(claim, said, claim.terms, everything)
+    if _sets_aside(claim, said):
+        return False
+    if claim.conditional and not residue(
+        claim, ()
+    ):  # a reason or a condition: no "not" of the page is its own
+        said = [replace(one, turning=frozenset(), negated=False) for one in said]
     if claim.whole or claim.conditional or answered or not asked:
-        return alone
+        return _agrees_somewhere(claim, said, claim.terms, everything)
     for one in asked:
         merged = replace(
             one,
@@ -95,7 +101,19 @@ def _stands(
         )
         if _agrees_somewhere(merged, said, claim.terms, everything):
             return True
-    return alone and not any(one.turning for one in asked)
+    if any(one.sides for one in asked):
+        return False
+    plain = [
+        replace(one, turning=frozenset(side for side in one.turning if side[0] not in one.soft))
+        for one in said
+    ]
+    return _agrees_somewhere(claim, plain, claim.terms, everything)
+
+
+def _sets_aside(claim: Claim, said: Sequence[Claim]) -> bool:
+    """Tell whether an answer does "without" something that the page uses and nowhere sets aside."""
+    aside = claim.aside - {term for one in said for term in one.aside}
+    return any(aside & one.terms and not residue(one, ()) for one in said)
 
 
 def _agrees_somewhere(
@@ -112,11 +130,12 @@ def _agrees_somewhere(
 
 
 def _agree(claim: Claim, page: Claim, everything: frozenset[str]) -> bool:
-    crossed = (claim.terms & page.aside) - page.terms - claim.aside or claim.aside & page.terms - page.aside
+    crossed = (claim.terms & page.aside) - page.terms - claim.aside | claim.aside & (page.terms - page.aside)
     if crossed or (everything & page.unless and not claim.unless):
         claim = claim.turned()
+    named = {concept.removeprefix("=") for concept in same_meaning(crossed)}
     ours, theirs = claim.stands, page.stands
-    shared = {concept for concept, _ in ours} & {concept for concept, _ in theirs}
+    shared = {concept for concept, _ in ours} & {concept for concept, _ in theirs} - named
     for concept in shared:
         if not {side for side in ours if side[0] == concept} & theirs:
             return False

@@ -57,12 +57,13 @@ _DAY_FIRST = 12
 _EXACT = 15
 """Digits that a float holds."""
 _HOURS = 24
+_NOON = 12
 _DATE = re.compile(r"([0-3]?\d)[./-]([0-3]?\d)[./-]((?:[12]\d)?\d\d)")
 
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """A number at `text[start:end]`. `readings` are what it may be; "date 10-17" and "time 9:00" are none of arithmetic.
+    """A number at `text[start:end]`. `readings` are what it may be; "date 10-17" and "time 9:00" are none of arithmetic, and "clock 21:00" is what 9:00 may be.
 
     `unit` is "" where none is known; `noun` is the term behind it then. `kind` tells working days from calendar days.
     `optional`: written as a word that is often no number ("one", "second").
@@ -237,7 +238,7 @@ def _time(match: re.Match[str]) -> frozenset[str]:
     half = (match["half"] or "")[:1]
     if half in {"a", "p"}:
         return frozenset({f"time {hour % 12 + (12 if half == 'p' else 0)}:{minute}"})
-    return frozenset({f"time {hour}:{minute}"})
+    return frozenset({f"time {hour}:{minute}", *([f"clock {hour + 12}:{minute}"] if hour < _NOON else [])})
 
 
 def _sum_of(words: Sequence[str]) -> int:

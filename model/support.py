@@ -20,7 +20,8 @@ from model.antonyms import same_meaning
 from model.claims import claims
 from model.conditions import condition_kept
 from model.names import names_stand
-from model.number_support import same, same_column, same_subject, stand
+from model.number_support import as_often, same, same_bounds, same_column, same_subject, stand
+from model.planted import speaks_to_a_model
 from model.polarity import asks_whether, same_sense, yes_or_no
 from model.prompt import INSTRUCTION
 from model.quantities import Quantity, quantities, without
@@ -39,6 +40,8 @@ _AS_NEAR = 0.5
 """Share of the question's words in the nearest place that another one must have, too."""
 _ENOUGH_ECHOED = 0.75
 """Share of a question's words that must stand in what a bare yes or no is cited to."""
+_BOUND = re.compile(r"\b(?:limit|maximum|minimum|unlimited|none|no)\b", re.IGNORECASE)
+"""Words that tell an amount without a number."""
 _RUN = 5
 """Words in a row that are no accident."""
 _LABEL = re.compile(r"\W*(?:question|text|excerpts?|passages?|context|page)\s*:", re.IGNORECASE)
@@ -134,7 +137,7 @@ class _Said:
     @cached_property
     def words(self) -> set[str]:
         counted = [one for one in self.numbers if not one.optional]
-        return content_words(_without_sign(without(self.text, counted)))
+        return content_words(_without_sign(without(self.text, counted))) - _NEGATIVE
 
     @cached_property
     def own(self) -> set[str]:
@@ -170,6 +173,10 @@ class _Said:
                 return True
             at = there.find(self.plainly, end or 1)
         return False
+
+
+_NEGATIVE = content_words("never nobody none nothing neither nowhere without")
+"""What `polarity` looks at, whatever word says it."""
 
 
 def _without_sign(text: str) -> str:
@@ -223,7 +230,7 @@ def check(
 def _best(
     said: _Said, places: Sequence[_Place], passages: Sequence[Passage], least_covered: float
 ) -> Support:
-    if _repeats_the_prompt(said.text, passages):
+    if speaks_to_a_model(said.text) or _repeats_the_prompt(said.text, passages):
         return _NOTHING
     best: Support | None = None
     for place in _with_pairs(said, _nearest(said, places)):
@@ -293,10 +300,10 @@ def _nearest(said: _Said, places: Sequence[_Place]) -> list[_Place]:
     ranked = [places[at] for _, at in scored[: 3 * _TRIED]]
     if not ranked:
         return []
-    least = _AS_NEAR * len((ranked[0].words | ranked[0].around) & asked)
-    return [ranked[0], *(one for one in ranked[1:] if len((one.words | one.around) & asked) >= least)][
-        :_TRIED
-    ]
+    # A sentence that has nothing to do with the question supports nothing where the page says something about it.
+    most = max(len((one.words | one.around) & asked) for one in places)
+    least = max(_AS_NEAR * len((ranked[0].words | ranked[0].around) & asked), int(most > 1))
+    return [one for one in ranked if len((one.words | one.around) & asked) >= least][:_TRIED]
 
 
 def _nearness(said: _Said, place: _Place, own: set[str], asked: set[str]) -> tuple[bool, float] | None:
@@ -344,6 +351,8 @@ def _held(said: _Said, place: _Place, passages: Sequence[Passage]) -> Support:
     return Support(
         covered=_covered(said, place),
         numbers_stand=stand(said.numbers, question, place.quote, place.near, denies=said.sign < 0)
+        and as_often(answer, place.quote)
+        and same_bounds(answer, place.quote)
         and same_subject(said.numbers, question, answer, place.quote)
         and same_column(said.own_numbers, said.asked | said.words, place.quote, place.header),
         same_sense=same_sense(question, answer, place.quote, place.passage.heading),
@@ -358,7 +367,7 @@ def _covered(said: _Said, place: _Place) -> float:
     near = place.words | place.around
     asked = same_meaning(said.asked)
     if said.says_whether and not said.own and not said.own_numbers:
-        share = _share(said.asked, near)
+        share = _share(said.asked if said.sign else said.words, near)
         return share if share >= _ENOUGH_ECHOED else 0.6 * share
     # Words that only come back from the question say something when they answer yes or no; else a model that was not
     # trained has only repeated it.
@@ -406,8 +415,20 @@ def _same_kind(said: _Said, place: _Place, passages: Sequence[Passage]) -> bool:
     rivals = {noun for kind, noun in there if kind not in told} - {
         noun for kind, noun in there if kind in told
     }
-    elsewhere = {pair for passage in passages for pair in _kinds(f"{passage.heading}\n{passage.text}")}
-    return not any(pair in elsewhere and pair[1] in rivals for pair in wanted)
+    rivalled = {pair for pair in wanted if pair[1] in rivals}
+    return not rivalled or not rivalled & _told_elsewhere(place, passages)
+
+
+def _told_elsewhere(place: _Place, passages: Sequence[Passage]) -> set[tuple[str, str]]:
+    """Return the kinds that have a section of their own, or a number somewhere else than in the place."""
+    found: set[tuple[str, str]] = set()
+    for passage in passages:
+        found |= _kinds(passage.heading)
+        for piece in _cut(passage.text)[:_MOST_PLACES]:
+            text = passage.text[piece.start : piece.end]
+            if text not in place.quote and (quantities(text) or _BOUND.search(text)):
+                found |= _kinds(text)
+    return found
 
 
 @lru_cache(maxsize=512)
