@@ -139,7 +139,7 @@ class CosmosIndex:
         if not rows or limit < 1 or (page_url is not None and page is None):
             return []
         where = self._where(page)
-        vector = await asyncio.to_thread(question_vector, self._embedder, question)
+        vector = await asyncio.to_thread(question_vector, self._embedder, question, self._ranking.part)
         candidates: list[tuple[Found, Row]] = []
         wanted = max(2 * limit + 10, self._ranking.candidates + 10)
         for _ in range(_LOOKS):

@@ -27,6 +27,7 @@ from typing import Any
 from azure.cosmos import PartitionKey
 from azure.cosmos.aio import ContainerProxy, CosmosClient, DatabaseProxy
 from langchain_azure_cosmosdb import AsyncAzureCosmosDBNoSqlVectorSearch
+from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 
 from pages.cosmos_index_schema import PARTITION, full_text_policy, indexing_policy, vector_policy
@@ -35,14 +36,15 @@ from pages.ranking import keywords
 
 _MOST_WORDS = 30
 """Words of a question that are looked for: each costs, and a question hardly has more."""
-_SHOWN = ("text", "url", "heading", "pk", "generation", "sentences")
+_ALWAYS_THERE = ("text", "url", "heading", "pk", "generation")
+_SHOWN = (*_ALWAYS_THERE, "sentences")
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """A passage as the container has it; `key` and `generation` say of which version of which page.
 
-    `sentences` is a block of pages/sentence_vectors.py.
+    `sentences` is a block of pages/sentence_vectors.py, an empty one of a passage that was kept before there were any.
     """
 
     text: str
@@ -83,16 +85,26 @@ class HybridSearch:
         """
         words = " ".join(keywords(question)[:_MOST_WORDS])
         _asked.set(vector)
-        found = await self._store.asimilarity_search_with_score(
+        try:
+            found = await self._nearest(question, words, where, limit, _SHOWN)
+        except (
+            KeyError
+        ):  # the store takes no items that lack something: some were kept before there were sentences
+            found = await self._nearest(question, words, where, limit, _ALWAYS_THERE)
+        return [_found(document.page_content, document.metadata, score) for document, score in found]
+
+    async def _nearest(
+        self, question: str, words: str, where: str, limit: int, shown: Sequence[str]
+    ) -> list[tuple[Document, float]]:
+        return await self._store.asimilarity_search_with_score(
             question,
             k=limit,
             search_type="hybrid" if words else "vector",
             where=where,
             offset_limit=f"OFFSET 0 LIMIT {limit:d}",
-            projection_mapping={name: name for name in _SHOWN},
+            projection_mapping={name: name for name in shown},
             full_text_rank_filter=[{"search_field": "searched", "search_text": words}] if words else None,
         )
-        return [_found(document.page_content, document.metadata, score) for document, score in found]
 
 
 _asked: ContextVar[Vectors] = ContextVar("the vector of the question that this task asks")
@@ -118,6 +130,6 @@ def _found(text: str, shown: dict[str, Any], similarity: float) -> Found:
         shown["heading"],
         shown["pk"],
         shown["generation"],
-        base64.b64decode(shown["sentences"]),
+        base64.b64decode(shown.get("sentences", "")),
         similarity=float(similarity),
     )

@@ -172,8 +172,9 @@ class PageIndex:
 
     def _hits(self, memory: Memory, scope: Scope, question: str, limit: int) -> list[Hit] | None:
         """Return what is nearest; None when a page was replaced meanwhile: half of it is not shown."""
-        question = scope.spelling.corrected(question, lambda word: self._embedder.count_tokens(word) == 1)
-        vector = question_vector(self._embedder, question)
+        if self._ranking.corrects:
+            question = scope.spelling.corrected(question, lambda word: self._embedder.count_tokens(word) == 1)
+        vector = question_vector(self._embedder, question, self._ranking.part)
         # not `@`: BLAS spreads even this over threads that spin, 8 ms on a busy machine where this takes 0.3
         meaning = np.einsum("ij,j->i", scope.vectors, vector)
         words = scope.words.scores(asked_terms(question))[scope.places]

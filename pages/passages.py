@@ -92,17 +92,17 @@ def _sentences_within(
             if first < last:
                 text = section.text[first:last]
                 yield Sentence(
-                    first - start, last - start, _sentence_text(section.heading or title, piece, text)
+                    first - start, last - start, _sentence_text(title, section.heading, piece, text)
                 )
         if piece.end > end:
             return
         rest.popleft()
 
 
-def _sentence_text(label: str, piece: Piece, text: str) -> str:
-    """Return what is embedded for a sentence: it often makes sense under its heading only, a row below its header."""
-    before = dict.fromkeys(one[:_LONGEST_LABEL] for one in (label, piece.lead or piece.header) if one)
-    return "\n".join([*before, text])
+def _sentence_text(title: str, heading: str, piece: Piece, text: str) -> str:
+    """Return what is embedded for a sentence: it makes sense below its headings only, a row below its header."""
+    above = (piece.lead or piece.header)[:_LONGEST_LABEL]
+    return searched_text(title, heading, f"{above}\n{text}" if above else text)
 
 
 def searched_text(title: str, heading: str, text: str) -> str:

@@ -1,7 +1,7 @@
 """A question as it is searched: what people say around it weighs less than what they ask.
 
 "I'm moving to Denver next month, how do I change my address?" is embedded whole and once more by the part that asks;
-the part counts half. Taking the better of both cosines, or the part as much as the whole, loses what people say first
+the part counts half (`Ranking.part`). Taking the better of both cosines, or the part as much as the whole, loses what people say first
 and mean ("We're relocating to Ohio. Where do I send the form?"); `python -m benchmarks.retrieval` measures it.
 """
 
@@ -13,7 +13,6 @@ import numpy as np
 
 from pages.embed import Embeds, Vectors
 
-_PART_WEIGHT = 0.5
 _SHORTEST_PART = 3
 """Words; "right?" asks nothing alone."""
 _MOST = 2_000
@@ -35,11 +34,11 @@ def asking_part(question: str) -> str:
     return asking[-1] if asking else question
 
 
-def question_vector(embedder: Embeds, question: str) -> Vectors:
+def question_vector(embedder: Embeds, question: str, part_weight: float) -> Vectors:
     """Return one vector, of length 1, for a question."""
     part = asking_part(question)
-    if part == question.strip():
+    if not part_weight or part == question.strip():
         return embedder.embed([question])[0]
     whole, asked = embedder.embed([question, part])
-    vector = whole + np.float32(_PART_WEIGHT) * asked
+    vector = whole + np.float32(part_weight) * asked
     return vector / np.float32(max(float(np.linalg.norm(vector)), 1e-12))

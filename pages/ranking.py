@@ -48,7 +48,8 @@ _WITHIN = re.compile(r"[._'\u2019\u00b7]+")
 class Ranking:
     """How the rankings are weighed. A weight of 0 leaves one out, which only a benchmark wants.
 
-    `candidates` is how many passages are compared by their sentences, too; 0 ranks by reciprocal rank alone.
+    `candidates` is how many passages are compared by their sentences, too; 0 ranks by reciprocal rank alone. `part` is how
+    much the part of a question that asks counts beside all of it (pages/questions.py); `corrects` typing errors or not.
     """
 
     words: float = 1.0
@@ -56,6 +57,8 @@ class Ranking:
     sentence: float = 1.0
     k: float = 10.0
     candidates: int = 30
+    part: float = 0.5
+    corrects: bool = True
 
     def fuse(self, words: Scores, meaning: Scores) -> NDArray[np.floating]:
         """Return one score per passage; higher is nearer. A passage with none of the words is not ranked by them."""
