@@ -37,6 +37,7 @@ check: $(VENV)/.test-installed
 bench: $(VENV)/.bench-installed node_modules/.test-installed
 	$(BIN)/askpage setup
 	$(BIN)/python -m benchmarks.retrieval
+	$(BIN)/python -m benchmarks.questions
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.overhead
 	$(BIN)/python -m benchmarks.telling --minutes 10

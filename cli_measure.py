@@ -1,49 +1,173 @@
-"""The command that measures: `askpage evaluate`."""
+"""The command that measures: `askpage evaluate`, on questions in SQuAD's format or over a folder of pages."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
+import os
+from collections.abc import Iterable, Sequence
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 from rich.progress import Progress
 from rich.table import Table
 
-from bot.parts import open_answering, open_shelf
+from bot.answer_text import shown_text
+from bot.parts import Shelf, open_answering, open_shelf
+from cli_pages import refresh_with_bar
 from console import Json, out, progress_bar, question_of
 from model.evaluate import Item, Judged, Scores, evaluate, read_squad
+from model.evaluate_questions import Calibration, QuestionScores, Reply, ask_each
+from model.question_set import PageQuestion, read_questions, spread
 from options import with_settings
 from pages.indexing import Indexes
+from pages.library import MANY_GONE
 from records import Answer, Page, Section
 from settings import Settings
+
+QUESTIONS_OVER_PAGES = ".jsonl"
+"""How the name of a file ends that has questions over pages; any other one is in SQuAD's format."""
 
 
 @with_settings
 def evaluate_command(
     settings: Settings,
-    file: Annotated[Path, typer.Argument(help="Questions in SQuAD's format; each article becomes a page.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="Questions: NAME.jsonl, asked over the sources of --pages; or SQuAD's format, each article a page."
+        ),
+    ],
     limit: Annotated[
         int, typer.Option("--limit", min=0, help="Ask this many, spread over the file; 0 asks all.")
     ] = 0,
     version: Annotated[
         str, typer.Option("--version", help="Score this model version, not the live one.")
     ] = "",
+    save: Annotated[
+        Path | None, typer.Option("--save", help="Write each answer to this file, a line of JSON for each.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Score a model on questions with reference answers."""
-    items = read_squad(file, limit or None)
-    scores = asyncio.run(measure(settings, items, version)).as_dict()
-    if as_json:
-        print(json.dumps(scores))  # noqa: T201 - the command's output
+    """Score a model on questions whose right answers are known."""
+    if file.suffix.lower() == QUESTIONS_OVER_PAGES:
+        questions = spread(read_questions(file), limit)
+        scores = asyncio.run(measure_questions(settings, questions, version, save))
+        if as_json:
+            print(json.dumps(scores.as_dict()))  # noqa: T201 - the command's output
+        else:
+            print_scores(scores)
         return
-    table = Table("Measure", "Value")
-    for name, value in scores.items():
-        table.add_row(name.replace("_", " "), "–" if value is None else str(value))
+    if save:
+        raise typer.BadParameter(f"--save is for questions over pages, in a file NAME{QUESTIONS_OVER_PAGES}")
+    squad_scores = asyncio.run(measure(settings, read_squad(file, limit or None), version)).as_dict()
+    if as_json:
+        print(json.dumps(squad_scores))  # noqa: T201 - the command's output
+        return
+    _print_table("Measure", "Value", rows=((_worded(name), value) for name, value in squad_scores.items()))
+
+
+async def measure_questions(
+    settings: Settings, questions: Sequence[PageQuestion], version: str = "", save: Path | None = None
+) -> QuestionScores:
+    """Ask a model version (empty: the live one) each question over all pages of `settings.pages`, and score the answers."""
+    async with AsyncExitStack() as stack:
+        file = stack.enter_context(_opened(save)) if save else None
+        shelf = await stack.enter_async_context(open_shelf(_beside(settings)))
+        await _index(shelf, settings)
+        answering = await stack.enter_async_context(open_answering(settings, shelf, version))
+        bar = stack.enter_context(progress_bar())
+        task = bar.add_task("Asking", total=len(questions))
+
+        def heard(reply: Reply) -> None:
+            bar.update(task, advance=1, description=f"Asking ({reply.asked.page[-30:]})")
+            if file:  # line by line: what was asked is there, however the run ends
+                file.write(json.dumps(reply.as_dict(), ensure_ascii=False) + "\n")
+                file.flush()
+
+        return await ask_each(answering, questions, shown_text, heard)
+
+
+def _opened(file: Path) -> TextIO:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return file.open("w", encoding="utf-8")
+    except OSError as error:
+        raise typer.BadParameter(
+            f"the answers cannot be saved in {file}: {error.strerror or error}"
+        ) from error
+
+
+def _beside(settings: Settings) -> Settings:
+    """Return settings whose page index is apart from the instance's own, and kept: reading a handbook takes a minute.
+
+    It lies below `data_dir`, in a folder for these sources; it may be deleted at any time. Reading the sources again makes
+    it follow their content, as it does for the instance's own pages.
+    """
+    sources = json.dumps(
+        [os.path.abspath(source) if Path(source).exists() else source for source in settings.pages]
+    )
+    name = hashlib.sha256(sources.encode()).hexdigest()[:16]
+    return settings.model_copy(
+        update={"data_dir": settings.data_dir / "evaluate" / name, "page_index": "file"}
+    )
+
+
+async def _index(shelf: Shelf, settings: Settings) -> None:
+    """Read the sources as `askpage pages add` does. What they no longer have is forgotten, however much that is."""
+    report = await refresh_with_bar(shelf.library, settings.pages)
+    if any(problem.sentence == MANY_GONE for problem in report.problems):
+        for source in settings.pages:
+            await shelf.library.forget_source(source)
+        await refresh_with_bar(shelf.library, settings.pages)
+    if not shelf.index.entries():
+        raise typer.BadParameter(
+            f"there is no page in {', '.join(settings.pages)}; name a folder with --pages"
+        )
+
+
+def print_scores(scores: QuestionScores) -> None:
+    """Print what a model reached, as tables for people."""
+    row = scores.as_dict()
+    kinds = row.pop("kinds")
+    shares = {name: value for name, value in row.items() if not isinstance(value, dict)}
+    _print_table("Measure", "Value", rows=((_worded(name), value) for name, value in shares.items()))
+    by_kind = ((kind, f"{share:.2f}", count) for kind, (share, count) in scores.right_by_kind.items())
+    _print_table("Kind of question", "Right", "Questions", rows=by_kind)
+    _print_table("Kind of answer", "Answers", rows=kinds.items())
+    latency = ((name, _seconds(one.p50_s), _seconds(one.p95_s)) for name, one in scores.latency.items())
+    _print_table("Seconds", "p50", "p95", rows=latency)
+    for kind, calibration in scores.calibration.items():
+        _print_calibration(kind, calibration)
+
+
+def _print_calibration(kind: str, calibration: Calibration) -> None:
+    out.print(f"Confidence of {calibration.count} {kind} answers; Brier score {calibration.brier:.3f}")
+    rows = (
+        (f"{one.low:.1f} to {one.high:.1f}", f"{one.confidence:.2f}", f"{one.right:.2f}", one.count)
+        for one in calibration.bins
+    )
+    _print_table("Confidence", "Mean", "Right", "Answers", rows=rows)
+
+
+def _print_table(*columns: str, rows: Iterable[Iterable[object]]) -> None:
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*("–" if value is None else str(value) for value in row))
     out.print(table)
+
+
+def _worded(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _seconds(value: float | None) -> str | None:
+    return None if value is None else f"{value:.2f}"
 
 
 async def measure(settings: Settings, items: list[Item], version: str = "") -> Scores:

@@ -28,7 +28,7 @@ async def refresh(settings: Settings, shelf: Shelf) -> RefreshReport:
             sources.append(other)
         else:
             await shelf.library.forget_source(other)
-    return await _refresh_with_bar(shelf.library, sources)
+    return await refresh_with_bar(shelf.library, sources)
 
 
 async def refresh_alone(settings: Settings) -> RefreshReport:
@@ -37,7 +37,8 @@ async def refresh_alone(settings: Settings) -> RefreshReport:
         return await refresh(settings, shelf)
 
 
-async def _refresh_with_bar(library: Library, sources: list[str]) -> RefreshReport:
+async def refresh_with_bar(library: Library, sources: list[str]) -> RefreshReport:
+    """Read sources with a bar; what could not be read is told on standard error."""
     with progress_bar() as bar:
         task = bar.add_task("Indexing the pages", total=None)
 
@@ -75,7 +76,7 @@ def pages_refresh(settings: Settings) -> None:
 
 async def _add(settings: Settings, source: str) -> RefreshReport:
     async with open_shelf(settings) as shelf:
-        return await _refresh_with_bar(shelf.library, [source])
+        return await refresh_with_bar(shelf.library, [source])
 
 
 def _print_report(report: RefreshReport) -> None:

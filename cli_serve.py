@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
+from bot.answer_text import SEE_ALSO, declined, further, lead_in, place_of, quotation, words_of
 from bot.app import listen, serve
-from bot.parts import Shelf, open_parts
+from bot.dialogs.talk import Talking, TalkReply, talk_of
+from bot.parts import Shelf, open_parts, open_shelf
 from cli_models import import_with_bar
 from cli_pages import refresh, refresh_alone
 from cli_schedule import schedule_beside
@@ -24,7 +28,7 @@ from model.versions import list_versions, read_version
 from options import with_settings
 from pages.fetch import Fetcher, FetchLimits, PageRefused
 from pages.sources import Problem, read_source
-from records import Answer, Page
+from records import Answer, AnswerKind, Citation, Page
 from settings import Settings
 
 # Serving
@@ -89,17 +93,66 @@ def ask_command(
     """Answer one question and print the answer with its source."""
     if not question.strip():
         raise typer.BadParameter("the question is empty; write what you want to know, in quotes")
+    if talk_of(question) is not None and not page:
+        _print_talk(asyncio.run(_talk(settings, question)), as_json=as_json)
+        return
     answer = asyncio.run(_ask(settings, question, page))
     if as_json:
         print(json.dumps(as_dict(answer), ensure_ascii=False))  # noqa: T201 - the command's output
         return
-    out.print(answer.text, markup=False)
-    for number, citation in enumerate(answer.citations, 1):
-        label = "Nearest" if answer.abstained else f"[{number}]"
-        out.print(
-            f"\n{label} {citation.title} – {citation.heading}\n{citation.url}\n“{citation.quote}”",
-            markup=False,
-        )
+    _print(answer)
+
+
+def _print(answer: Answer) -> None:
+    """Print an answer with its places; of a quotation what answers best is bold."""
+    if answer.kind is AnswerKind.QUOTED:
+        out.print(f"{lead_in(answer)}\n", markup=False)
+        for one in quotation(answer):
+            sign = "  " * (one.depth + 1) + (f"{one.sign} " if one.sign else "")
+            out.print(Text.assemble(sign, *((run.text, "bold" if run.marked else "") for run in one.runs)))
+    else:
+        out.print(words_of(answer), markup=False)
+    for label, citation in _places(answer):
+        quote = f"\n“{citation.quote}”" if citation.quote else ""
+        out.print(f"\n{label}{place_of(citation)}\n{citation.url}{quote}", markup=False)
+
+
+def _places(answer: Answer) -> list[tuple[str, Citation]]:
+    """Return the places of an answer, each with what is said before it."""
+    match answer.kind:
+        case AnswerKind.ANSWERED:
+            return [(f"[{number}] ", one) for number, one in enumerate(answer.citations, 1)]
+        case AnswerKind.QUOTED:
+            here = [("", replace(one, quote="")) for one in answer.citations[:1]]  # its words stand above
+            return here + [(f"{SEE_ALSO}: ", one) for one in further(answer)]
+        case AnswerKind.DECLINED:
+            return [("Nearest: ", one) for one in answer.citations[:1]]
+
+
+async def _talk(settings: Settings, text: str) -> TalkReply:
+    """Answer small talk, which needs no model."""
+    async with open_shelf(settings) as shelf:
+        if not shelf.index.entries():
+            await refresh(settings, shelf)
+        said = await Talking(shelf.public_pages).reply_to(question_of(text, None))
+    if said is None:
+        raise RuntimeError("what was small talk is a question")
+    return said
+
+
+def _print_talk(said: TalkReply, *, as_json: bool) -> None:
+    pages = [(group.name, *page) for group in said.groups for page in group.pages]
+    if as_json:
+        listed = [{"folder": folder, "title": title, "url": url} for folder, title, url in pages]
+        print(json.dumps({"answer": said.text, "small_talk": True, "pages": listed}, ensure_ascii=False))  # noqa: T201 - the command's output
+        return
+    out.print(said.text, markup=False)
+    for group in said.groups:
+        lines = [f"{title}  {url}" for title, url in group.pages]
+        head = [f"\n{group.name}"] if group.name else [""]
+        out.print("\n".join([*head, *lines, *([group.more] if group.more else [])]), markup=False)
+    if said.more:
+        out.print(said.more, markup=False)
 
 
 async def _ask(settings: Settings, text: str, page: str) -> Answer:
@@ -132,7 +185,9 @@ async def _read_page(shelf: Shelf, page: str) -> str:
 def as_dict(answer: Answer) -> dict[str, object]:
     """Return what `ask --json` prints."""
     return {
-        "answer": answer.text,
+        "answer": declined(answer) if answer.abstained else answer.text,
+        "kind": answer.kind,
+        "confidence": answer.confidence,
         "abstained": answer.abstained,
         "citations": [{"url": c.url, "heading": c.heading, "quote": c.quote} for c in answer.citations],
         "model_version": answer.model_version,

@@ -232,6 +232,7 @@ class ReviewReason(StrEnum):
     EXPERT = "expert"
     DECLINED = "declined"
     LOW_SUPPORT = "low_support"
+    LOW_CONFIDENCE = "low_confidence"
     SAMPLE = "sample"
     STALE = "stale"
 

@@ -329,8 +329,9 @@ class Settings(BaseSettings):
     feedback_form_version: int = Field(
         1, ge=1, description="Raise it with every change of how feedback is asked for; answers record it."
     )
-    feedback_after: Literal["all", "answered", "declined"] = Field(
-        "all", description="After which answers feedback is asked for."
+    feedback_after: Literal["all", "answered", "quoted", "declined"] = Field(
+        "all",
+        description="After which answers feedback is asked for: all, answered, quoted or declined ones.",
     )
     feedback_share: float = Field(1.0, ge=0, le=1, description="Share of the people who are asked, 0 to 1.")
     feedback_trial_form: Literal["thumbs", "reasons", "stars", "none"] = Field(
@@ -371,6 +372,12 @@ class Settings(BaseSettings):
         ge=0,
         le=1,
         description="An answer with a smaller share of its words in its citation is reviewed, 0 to 1.",
+    )
+    low_confidence: float = Field(
+        0.25,
+        ge=0,
+        le=1,
+        description="An answer or quotation that is less likely right than this is reviewed, 0 to 1.",
     )
     declined_by: int = Field(
         3, ge=1, description="A question that was declined to so many people is reviewed."

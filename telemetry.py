@@ -124,7 +124,11 @@ PROPERTIES: Mapping[str, Property] = {
         "Host of the page that the answer stands on, where it is a source; own pages, no page, other.", _site
     ),
     "model_version": Property("Name of the version that wrote it; verified.", _matching(r"\w[\w.@+-]{0,99}")),
-    "abstained": Property("Whether the answer is that it is not on the page.", _flag),
+    "answer_kind": Property(
+        "Whether it was answered, quoted or declined; absent before there were quotations.",
+        _one_of("answered quoted declined"),
+    ),
+    "abstained": Property("Whether nothing was found, which is said.", _flag),
     "verified": Property("Whether a reviewer stands for the answer.", _flag),
     "named_page": Property("Whether the question named a page.", _flag),
     "resumed": Property("Whether it was answered after a crash.", _flag),
@@ -138,7 +142,7 @@ PROPERTIES: Mapping[str, Property] = {
     "reason": Property(
         "Why: of a review, of a failure, of a refusal, of a loss.",
         _one_of(
-            "thumb_down few_stars expert declined low_support sample stale "
+            "thumb_down few_stars expert declined low_support low_confidence sample stale "
             "busy too_long too_slow page_refused stopped undeliverable not_delivered error "
             "address unreachable unreadable full refused unsent satisfaction errors latency operator"
         ),
@@ -154,6 +158,9 @@ PROPERTIES: Mapping[str, Property] = {
     "late_seconds": Property("How long after the answer it was said.", _number),
     "age_seconds": Property("How old it was then.", _number),
     "support": Property("Share of the answer's words that stand in its citation.", _number),
+    "confidence": Property(
+        "How likely the answer is right, 0 to 1; absent where nothing judged it.", _number
+    ),
     "share": Property("Share of the conversations.", _number),
     "stars": Property("Sum of the stars that this answer has now.", _number),
     "starred": Property("How many people gave it stars.", _number),
@@ -163,7 +170,8 @@ PROPERTIES: Mapping[str, Property] = {
     "round": Property("Which review of this answer it is; a changed page begins another one.", _number),
     "verdicts": Property("How many reviewers ruled.", _number),
     "answers": Property("How many answers a group of a day has.", _number),
-    "declined": Property("How many of them say that it is not on the page.", _number),
+    "quoted": Property("How many of them quote a page.", _number),
+    "declined": Property("How many of them say that nothing was found.", _number),
     "closed": Property("How many of them are older than 30 minutes.", _number),
     "ignored": Property("How many of those nothing happened to within these.", _number),
     "sessions": Property("How many sessions began.", _number),
@@ -187,15 +195,15 @@ class Event:
 
 
 def _event(sentence: str, properties: str = "", *, answer: bool = False) -> Event:
-    of_answer = "answer channel language site model_version abstained verified " if answer else ""
+    of_answer = "answer channel language site model_version answer_kind abstained verified " if answer else ""
     return Event(sentence, tuple((of_answer + properties).split()))
 
 
 EVENTS: Mapping[str, Event] = {
-    "question_asked": _event("A question was kept.", "channel language named_page"),
+    "question_asked": _event("A question was kept; small talk is none.", "channel language named_page"),
     "answer_sent": _event(
         "An answer is on its asker's screen.",
-        "seconds first_token_seconds search_seconds pause_seconds support resumed",
+        "seconds first_token_seconds search_seconds pause_seconds support confidence resumed",
         answer=True,
     ),
     "answer_failed": _event("Somebody got no answer.", "channel language reason seconds"),
@@ -220,7 +228,7 @@ EVENTS: Mapping[str, Event] = {
     "spool_full": _event("Nothing more can wait for the store.", "count"),
     "day_summed": _event(
         "A day is over: figures of its answers with one version, channel and site (only to Data Explorer).",
-        "channel site model_version answers declined closed ignored stars starred likes dislikes sessions "
+        "channel site model_version answers quoted declined closed ignored stars starred likes dislikes sessions "
         "session_seconds judged weights rights p50_seconds p95_seconds",
     ),
     "person_deleted": _event("What is kept of a person was deleted.", "count"),
@@ -263,7 +271,18 @@ HISTOGRAMS: Mapping[tuple[str, str], tuple[str, str]] = {
 COUNTER = "askpage.events"
 """Counts every event, by `event` and by those of its properties that are in _COUNTED."""
 _COUNTED = frozenset(
-    {"channel", "model_version", "abstained", "verified", "kind", "ruling", "reason", "outcome", "job"}
+    {
+        "channel",
+        "model_version",
+        "answer_kind",
+        "abstained",
+        "verified",
+        "kind",
+        "ruling",
+        "reason",
+        "outcome",
+        "job",
+    }
 )
 ENGINE: Mapping[str, str] = {
     "askpage.engine.under_way": "Requests that the model works on, or that wait for it.",

@@ -13,10 +13,21 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from bot.answer_text import declined, lead_in, shown_text
 from bot.cards.answer import NOTHING_SAID, Standing, answer_card
+from bot.cards.talk import talk_card
+from bot.dialogs.talk import TalkReply
 from bot.splitting import split
-from bot.wording import ABSTRACT_CHARACTERS, NAME_CHARACTERS, absolute, calm, clipped, printable
-from records import Answer
+from bot.wording import (
+    ABSTRACT_CHARACTERS,
+    NAME_CHARACTERS,
+    absolute,
+    calm,
+    clipped,
+    printable,
+    unmarked,
+)
+from records import Answer, AnswerKind, Channel
 
 Json = dict[str, Any]
 
@@ -25,6 +36,7 @@ MAX_CITATIONS = 20
 MAX_MESSAGE_BYTES = 80_000
 """Teams refuses a message of about 100 KB, counted as UTF-16."""
 MAX_QUESTION_CHARACTERS = 8_000
+SUMMARY_CHARACTERS = 1_000
 ABOUT_THE_PAGE = "What is this page about?"
 CARD_TYPE = "application/vnd.microsoft.card.adaptive"
 
@@ -249,6 +261,13 @@ def plain_message(reference: Reference, text: str) -> Json:
     return outgoing(reference, "message") | {"textFormat": "markdown", "text": clipped(calm(text), 10_000)}
 
 
+def talk_message(reference: Reference, said: TalkReply, site_url: str, brief: Sequence[Json] = ()) -> Json:
+    """Return what is said to small talk: a sentence, with a card below it where there is more."""
+    message = plain_message(reference, said.text)
+    card = talk_card(said, site_url, brief)
+    return message | ({"attachments": [{"contentType": CARD_TYPE, "content": card}]} if card else {})
+
+
 def card_message(reference: Reference, card: Json) -> Json:
     """Return a message that is one card; `summary` is what a notification shows."""
     return outgoing(reference, "message") | {
@@ -299,11 +318,10 @@ def answer_messages(
     """Return the final messages, mostly one: text with [n] markers, AI label and citations, thumbs, and the card.
 
     The label and the citations share one root entity, the only form that Teams shows. `loop` is Teams' feedback loop.
-    Of several messages each has the citations that its text names; loop and card stand below the last one.
+    Of several messages each has the citations that its text names; loop and card stand below the last one. The words of
+    a quoted answer stand in the card, which shows a page's letters as they are; a notification has them as `summary`.
     """
-    cited = {absolute(citation.url, site_url) for citation in answer.citations}
-    text = printable(calm(answer.text, keep_urls=cited, markers=len(answer.citations)))
-    *before, last = split(text)
+    *before, last = split(_text(answer, site_url, verified=standing.state == "verified"))
     named = [_named(part) for part in before]
     messages = [
         _said(reference, part, answer, site_url, numbers) for part, numbers in zip(before, named, strict=True)
@@ -312,12 +330,37 @@ def answer_messages(
     message = _said(reference, last, answer, site_url, rest)
     if loop:
         message["channelData"] = {"feedbackLoop": loop}
+    if answer.kind is AnswerKind.QUOTED:
+        message["summary"] = clipped(calm(shown_text(answer)), SUMMARY_CHARACTERS)
     card = answer_card(answer, site_url, standing)
     if card is not None:
         with_card = message | {"attachments": [{"contentType": CARD_TYPE, "content": card}]}
         if utf16_bytes(with_card) <= MAX_MESSAGE_BYTES:
             message = with_card
     return [*messages, message]
+
+
+def _text(answer: Answer, site_url: str, *, verified: bool) -> str:
+    """Return the text of an answer's message as Markdown with nothing but our own marks in it."""
+    match answer.kind:
+        case AnswerKind.ANSWERED:
+            cited = {absolute(citation.url, site_url) for citation in answer.citations}
+            return printable(calm(answer.text, keep_urls=cited, markers=len(answer.citations)))
+        case AnswerKind.QUOTED:
+            says = unmarked(calm(lead_in(answer, verified=verified)))
+            return printable(f"{says} [1]" if answer.citations else says)
+        case AnswerKind.DECLINED:
+            return declined(answer)
+
+
+def whole_text(reference: Reference, answer: Answer, site_url: str) -> str:
+    """Return all that an answer says in one text, where no card can stand below it: in a stream, or in its place."""
+    if answer.kind is AnswerKind.ANSWERED:
+        return _text(answer, site_url, verified=False)
+    text = unmarked(calm(shown_text(answer)))
+    if reference.conversation.get("channelId") == Channel.LOCAL:
+        return text
+    return re.sub(r"\n+", "\n\n", text)  # Teams draws lines together that have no empty one between them
 
 
 def _named(text: str) -> set[int]:

@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bot.activities import Json, Reference, answer_messages
+from bot.activities import Json, Reference, answer_messages, whole_text
 from bot.cards.answer import Standing, State, answer_card, state_sentence
 from bot.cards.privacy import brief
 from bot.cards.rating import STARS, rating_actions
 from bot.forms import name_of
 from bot.seals import RATE, Seals
 from bot.wording import calm, clipped
-from records import Answer, Channel, Feedback, FeedbackKind, Review, ReviewReason, Ruling
+from records import Answer, AnswerKind, Channel, Feedback, FeedbackKind, Review, ReviewReason, Ruling
 
 MAX_TEXT = 20_000
 MAX_SLACK_TEXT = 10_000
@@ -83,8 +83,15 @@ class AnswerView:
         standing = self._standing(reference.conversation, answer, review, "")
         message = answer_messages(reference, answer, self.site_url, loop=_LOOPS.get(name_of(answer.form)))[-1]
         message.pop("attachments", None)
-        said = [message["text"], state_sentence(answer, standing), calm(standing.text)]
+        text = message["text"]
+        if answer.kind is AnswerKind.QUOTED:
+            text = whole_text(reference, answer, self.site_url)
+        said = [text, state_sentence(answer, standing), calm(standing.text)]
         return message | {"text": clipped("\n\n".join(part for part in said if part), MAX_TEXT)}
+
+    def preview(self, reference: Reference, answer: Answer) -> Json:
+        """Return a message with a quotation that a better answer may replace: nothing can be done with it yet."""
+        return answer_messages(reference, answer, self.site_url)[-1]
 
     def card(
         self, conversation: Mapping[str, Any], answer: Answer, review: Review | None = None, thanks: str = ""

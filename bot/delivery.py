@@ -3,7 +3,8 @@
 A stream is one message that grows. Teams takes about one update a second, each with all the text so far, each after
 the success of the one before, for two minutes at most; label, citations, thumbs and cards come with the last one.
 So `draft` only remembers the newest text and a task of its own sends it at that pace. Where the channel refuses to
-stream, the answer is an ordinary message. Who presses Teams' stop button is heard of as a refusal of the next update.
+stream, it shows typing and then an ordinary message: so do several processes that answer in one chat, of which none
+knows whether another one streams there, but Teams does. Who presses Teams' stop button is heard of as a refusal of the next update.
 
 An answer that is too long for one message comes in several (`bot/splitting.py`); what is asked stands below the last.
 
@@ -31,9 +32,13 @@ from bot.activities import (
     plain_message,
     stream_end,
     stream_part,
+    talk_message,
+    whole_text,
 )
 from bot.answer_view import AnswerView
+from bot.cards.privacy import brief
 from bot.dialogs.ask import Stopped, Undeliverable
+from bot.dialogs.talk import TalkReply
 from bot.wording import calm, clipped
 from records import Answer
 
@@ -41,6 +46,7 @@ log = logging.getLogger(__name__)
 
 READING = "Reading the pages…"
 STOPPED = "Stopped."
+STILL_WRITING = "… "
 OFFERS_S = 1.0
 STOPPED_BY_ASKER = "the asker stopped the answer"
 _STOP_SAID = "canceled by user"
@@ -86,20 +92,34 @@ class Connector(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StreamPace:
-    """The least time between two updates of a stream, and the longest time that one may last, in seconds."""
+    """The least time between two updates of a stream, and the longest time that one may last, in seconds.
+
+    `grace_s` is how long the first words may take until something else says that the bot is at work: whatever is sent
+    first keeps the second one waiting.
+    """
 
     interval_s: float = 1.0
     limit_s: float = 110.0
+    grace_s: float = 0.0
 
 
 class Stream:
-    """One message that grows. `send` delivers an activity and returns the id that the channel gave it."""
+    """One message that grows.
+
+    `send` delivers an activity and returns the id that the channel gave it; `otherwise` shows that the bot is at work
+    where the channel does not let a stream begin.
+    """
 
     def __init__(
-        self, reference: Reference, send: Callable[[Json], Awaitable[str]], pace: StreamPace
+        self,
+        reference: Reference,
+        send: Callable[[Json], Awaitable[str]],
+        pace: StreamPace,
+        otherwise: Callable[[], Awaitable[None]],
     ) -> None:
         self._reference = reference
         self._send = send
+        self._otherwise = otherwise
         self._pace = pace
         self._newest: tuple[str, bool] | None = None
         self._streamed = ""
@@ -108,6 +128,7 @@ class Stream:
         self._began_at = 0.0
         self._task: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
+        self._words = asyncio.Event()
         self._made_at = time.monotonic()
         self.id = ""
         self.ended = False
@@ -130,12 +151,15 @@ class Stream:
         if self.refused or self.interrupted or self._closing.is_set() or not text.strip():
             return
         self._newest = (text, informative)
+        if not informative:
+            self._words.set()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name="stream")
 
     async def close(self) -> bool:
         """Send nothing more; return whether there is a message on screen that must be finished, and can be."""
         self._closing.set()
+        self._words.set()
         if self._task is not None:
             await asyncio.wait([self._task])
         return self.is_open and time.monotonic() - self._began_at < self._pace.limit_s
@@ -150,9 +174,12 @@ class Stream:
 
     async def _wait(self) -> None:
         wait_s = self._sent_at + self._pace.interval_s - time.monotonic()
+        event = self._closing
+        if self._sequence == 0:
+            event, wait_s = self._words, self._pace.grace_s
         if wait_s > 0:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._closing.wait(), wait_s)
+                await asyncio.wait_for(event.wait(), wait_s)
 
     async def _send_part(self, text: str, *, informative: bool) -> None:
         now = time.monotonic()
@@ -172,6 +199,8 @@ class Stream:
             message_id = await self._send(part)
         except (Undeliverable, OSError) as error:
             self.refuse(error)
+            if self.refused and self._sequence == 1 and not self._closing.is_set():
+                await self._otherwise()
             return
         finally:
             self._sent_at = time.monotonic()  # when it was taken: the next one cannot arrive too soon then
@@ -245,6 +274,7 @@ class TeamsReply:
         self._beside = beside or Beside()
         self._view = view
         self._begun = False
+        self._previewed = ""
         self._typing: asyncio.Task[None] | None = None
         self._pace = pace
         self._stream: Stream | None = None
@@ -256,8 +286,9 @@ class TeamsReply:
         here = str(self._reference.conversation["id"])
         other = self._beside.streaming.get(here)
         if self._reference.personal and (other is None or other.is_over):
-            self._stream = self._beside.streaming[here] = Stream(self._reference, self._send, self._pace)
-            self._stream.show(READING, informative=True)
+            stream = Stream(self._reference, self._send, self._pace, self._show_typing)
+            self._stream = self._beside.streaming[here] = stream
+            stream.show(READING, informative=True)
         else:
             self._typing = asyncio.create_task(self._show_typing(), name="typing")
 
@@ -266,7 +297,17 @@ class TeamsReply:
         if self._stream is None:
             return
         self._check_wanted()
-        self._stream.show(clipped(calm(text, keep_urls=(), markers=99), 10_000))
+        if self._previewed:
+            self._previewed += STILL_WRITING  # a stream can but grow, and an update is how a stop is heard of
+        self._stream.show(self._previewed or clipped(calm(text, keep_urls=(), markers=99), 10_000))
+
+    async def preview(self, answer: Answer) -> None:
+        """Show a quotation in the stream; the message that ends it may say anything else. Raises Stopped."""
+        if self._stream is None:
+            return
+        self._check_wanted()
+        self._previewed = clipped(whole_text(self._reference, answer, self._view.site_url), 10_000) + "\n\n"
+        self._stream.show(self._previewed)
 
     async def answer(self, answer: Answer) -> str:
         greeting = self._beside.greeting
@@ -292,6 +333,15 @@ class TeamsReply:
 
     async def say(self, text: str) -> str:
         return await self._finish(plain_message(self._reference, text))
+
+    async def talk(self, said: TalkReply) -> str:
+        greeting = self._beside.greeting
+        due = greeting if greeting and await greeting.is_due() else None
+        words = brief() if due is not None else ()
+        message_id = await self._finish(talk_message(self._reference, said, self._view.site_url, words))
+        if due is not None:
+            await due.done()
+        return message_id
 
     async def abandon(self) -> str:
         """Leave no half message of a question that is gone; return the id of the one on screen, "" for none."""

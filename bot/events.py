@@ -35,6 +35,7 @@ def answer_sent(answer: Answer, before: Answer | None, *, resumed: bool) -> None
         search_seconds=answer.timings.search_s,
         pause_seconds=(question.asked_at - before.answered_at).total_seconds() if before else None,
         support=answer.support,
+        confidence=answer.confidence,
         resumed=resumed,
     )
 

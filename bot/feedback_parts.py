@@ -130,6 +130,7 @@ def rules_of(settings: Settings) -> tuple[RatingRules, ReviewRules]:
         double_share=settings.double_share,
         second_for_corrections=settings.second_reviewer,
         low_support=settings.low_support,
+        low_confidence=settings.low_confidence,
         declined_by=settings.declined_by,
     )
     return RatingRules(directions, settings.few_stars, frozenset(settings.trainable_channels)), review

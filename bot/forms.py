@@ -14,7 +14,7 @@ from records import Answer
 
 FormName = Literal["thumbs", "reasons", "stars", "none"]
 """Teams' own thumbs; thumbs with our own reasons behind them; stars and a comment on the card; nothing."""
-After = Literal["all", "answered", "declined"]
+After = Literal["all", "answered", "quoted", "declined"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Forms:
         return f"{self._name(answer)}@{self.version}"
 
     def _name(self, answer: Answer) -> FormName:
-        if self.after != "all" and (self.after == "declined") != answer.abstained:
+        if self.after not in {"all", answer.kind}:
             return "none"
         asker = answer.question.asker
         if _lot("trial", self.version, asker) < self.trial_share:

@@ -66,14 +66,13 @@ class PageAnswerer:
             return
         async with aclosing(self._answering.stream(question, history)) as stream:
             async for item in stream:
-                if isinstance(item, Answer):
-                    yield self._with_form(item)
-                    continue
                 try:
-                    yield item
+                    yield self._passed_on(item)
                 except Enough as enough:
-                    written = await stream.athrow(enough)
-                    yield self._with_form(written) if isinstance(written, Answer) else written
+                    yield self._passed_on(await stream.athrow(enough))
+
+    def _passed_on(self, item: str | Answer) -> str | Answer:
+        return self._with_form(item) if isinstance(item, Answer) else item
 
     def _with_form(self, answer: Answer) -> Answer:
         return replace(answer, form=self._forms.form_for(answer))

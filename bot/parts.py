@@ -36,6 +36,10 @@ class Shelf:
         entry = self.index.entry(url)
         return entry.page_hash if entry else None
 
+    def public_pages(self) -> list[tuple[str, str]]:
+        """Return (URL, title) of the pages that a source named: what somebody pasted is nobody else's."""
+        return [(entry.url, entry.title) for entry in self.index.entries() if entry.source]
+
     async def look_again(self, question: Question) -> Sequence[Passage]:
         """Return what the pages say on a question now, for reviewers."""
         hits = await self.library.search(question.text, REVIEWED_PASSAGES, question.page_url)

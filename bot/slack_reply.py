@@ -4,7 +4,9 @@
     a workspace or a place without streams:  chat.postMessage ─> chat.update … ─> chat.update with all of it
 
 A stream only ever grows, so a word is sent once the next one has begun: then the marks of the citations, which come
-with the answer, still fit. An answer that reads otherwise than its drafts is written over the stream.
+with the answer, still fit. An answer that reads otherwise than its drafts is written over the stream. A quotation that
+comes first is a message, not a stream, and drafts do not touch it: what is streamed could not be taken back, and the
+answer, if the model finds one, is written over the message.
 """
 
 from __future__ import annotations
@@ -14,12 +16,14 @@ import contextlib
 import logging
 from dataclasses import dataclass
 
-from bot.activities import Json, Reference, plain_message
+from bot.activities import Json, Reference, plain_message, talk_message
 from bot.answer_view import AnswerView
+from bot.cards.privacy import brief
 from bot.cards.slack_blocks import below, fitted, message_of
 from bot.cards.slack_text import streamed
 from bot.delivery import STOPPED, ChannelError, Greets
 from bot.dialogs.ask import Undeliverable
+from bot.dialogs.talk import TalkReply
 from bot.slack_api import SlackRefused
 from bot.slack_connector import SlackConnector
 from bot.slack_places import place_in, user_in
@@ -68,6 +72,7 @@ class SlackReply:
         self._greeting = greeting
         self._place = place_in(reference.conversation)
         self._draft = ""
+        self._preview: Json | None = None
         self._shown = ""
         self._ts = ""
         possible = streams.has(self._place.where.team, personal=reference.personal)
@@ -86,6 +91,15 @@ class SlackReply:
     async def draft(self, text: str) -> None:
         """Show what is written so far, at Slack's pace; never waits for it."""
         self._draft = streamed(text)
+        self._begin()
+
+    async def preview(self, answer: Answer) -> None:
+        """Show a quotation as a message that can be written over, unless a stream has begun."""
+        if self._task is None:
+            self._preview, self._streaming = self._view.preview(self._reference, answer), False
+        self._begin()
+
+    def _begin(self) -> None:
         if self._reference.replaces or self._stuck or self._closing.is_set():
             return
         if self._task is None:
@@ -101,6 +115,14 @@ class SlackReply:
 
     async def say(self, text: str) -> str:
         return await self._finish(plain_message(self._reference, text))
+
+    async def talk(self, said: TalkReply) -> str:
+        greeting = self._greeting if self._greeting and await self._greeting.is_due() else None
+        words = brief() if greeting is not None else ()
+        message_id = await self._finish(talk_message(self._reference, said, self._view.site_url, words))
+        if greeting is not None:
+            await greeting.done()
+        return message_id
 
     async def abandon(self) -> str:
         """Leave no half message of a question that is gone; return the id of the one on screen, "" for none."""
@@ -169,6 +191,9 @@ class SlackReply:
     # The drafts
 
     async def _write(self) -> None:
+        if self._preview is not None:
+            await self._post(self._preview)
+            return
         while not self._closing.is_set() and not self._stuck:
             whole_words = self._draft[: self._draft.rfind(" ") + 1]
             if len(whole_words) > len(self._shown):
@@ -176,6 +201,14 @@ class SlackReply:
             every = APPEND_EVERY if self._streaming else UPDATE_EVERY
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._closing.wait(), every * self._connector.api.pace.second_s)
+
+    async def _post(self, message: Json) -> None:
+        if self._closing.is_set():  # the answer is here already
+            return
+        try:
+            self._ts = await self._connector.send(self._reference.conversation, message)
+        except (Undeliverable, OSError) as error:
+            log.info("no quotation before the answer: %s", error)
 
     async def _show(self, text: str) -> None:
         if self._streaming and self._ts and not text.startswith(self._shown):

@@ -23,6 +23,7 @@ from bot.dashboard import Doors, dashboard_routes
 from bot.dashboard_data import DashboardData
 from bot.delivery import Connector, StreamPace
 from bot.dialogs.ask import Asking, Reply
+from bot.dialogs.talk import Talking
 from bot.directory import GRAPH, Directory, DirectoryConfig
 from bot.feedback_parts import FeedbackParts, rules_of
 from bot.follow_ups import FollowUps
@@ -97,7 +98,8 @@ class Wiring:
         forms = forms_of(settings)
         verified = Verified(known, partial(is_fresh, page_hash=self._shelf.page_hash), parts.desk.verified)
         answerer = PageAnswerer(self._shelf.library, answering, verified, forms)
-        asking = Asking(store, answerer, parts.looking, timeout_s=settings.answer_timeout_s)
+        talking = Talking(self._shelf.public_pages, self._examples)
+        asking = Asking(store, answerer, parts.looking, timeout_s=settings.answer_timeout_s, talking=talking)
         app = web.Application(client_max_size=1_000_000)
         teams, seam = self._teams(asking, parts)
         app.add_routes([web.post("/api/messages", seam.process), web.get("/healthz", _healthy)])
@@ -148,7 +150,8 @@ class Wiring:
         settings = self._settings
         reviewers = Reviewers(settings.reviewers, settings.reviewer_groups, self._groups())
         follow_ups = FollowUps(self._shelf.index.page, self._shelf.library.search, settings.follow_ups)
-        style = TeamsStyle(examples=self._examples, offers=follow_ups.offers)
+        pace = StreamPace(grace_s=0.3)  # a quotation is there by then
+        style = TeamsStyle(examples=self._examples, pace=pace, offers=follow_ups.offers)
         front = TeamsFrontEnd(asking, self._store, self._keys.pseudonym, parts.hands(reviewers), style)
         seam = BotFrameworkSeam(framework_of(settings), front)
         self._connectors[Channel.TEAMS] = seam.connector
@@ -192,10 +195,9 @@ class Wiring:
         return slack
 
     def _site(self) -> list[web.RouteDef]:
-        index = self._shelf.index
         return site_routes(
-            index.page,
-            lambda: [(entry.url, entry.title) for entry in index.entries() if entry.source],
+            self._shelf.index.page,
+            self._shelf.public_pages,
             everyone=self._settings.site_for_everyone,
         )
 

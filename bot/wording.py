@@ -28,6 +28,10 @@ LINK_LEFT_OUT = "(link left out)"
 _LINK = re.compile(r"!?\[([^\[\]\n]{0,500})\]\([^()\s]*(?:\([^()\s]*\)[^()\s]*)*(?:\s[^()\n]*)?\)")
 _MARKER = re.compile(r"\[(\d{1,3})\]")
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
+_ANYWHERE = str.maketrans("*_`~\\", "∗ˍˋ∼＼")
+_ENTITY = re.compile(r"&(?=#?\w+;)")
+_LINE_MARK = re.compile(r"(^[ \t]*)([#>+=|-]+)", re.MULTILINE)
+_AT_LINE = str.maketrans("#>+=|-", "＃›＋＝￨‐")
 _ADDRESS = re.compile(
     r"(?<![\w@])(?:[a-z][a-z0-9+.-]{1,20}://|www\.|mailto:|javascript:|data:)[^\s<>]+", re.IGNORECASE
 )
@@ -63,6 +67,16 @@ def _kept(found: str, keep_urls: Collection[str]) -> str:
     address = found.rstrip(".,;:!?)]\"'")
     kept = urldefrag(address).url in {urldefrag(url).url for url in keep_urls}
     return found if kept else LINK_LEFT_OUT + found[len(address) :]
+
+
+def unmarked(text: str) -> str:
+    """Replace what Markdown reads as markup by lookalikes: for words of a page where a client shows only Markdown.
+
+    >>> unmarked("# __init__ *args")
+    '＃ ˍˍinitˍˍ ∗args'
+    """
+    text = _ENTITY.sub("＆", text.translate(_ANYWHERE))
+    return _LINE_MARK.sub(lambda mark: mark[1] + mark[2].translate(_AT_LINE), text)
 
 
 def clipped(text: str, characters: int) -> str:

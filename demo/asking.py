@@ -13,6 +13,7 @@ from functools import partial
 
 from bot.dialogs.ask import Asking
 from bot.dialogs.rate import Said
+from bot.dialogs.talk import TalkReply
 from bot.feedback_parts import FeedbackParts, Surroundings, rules_of
 from bot.keys import keys_of
 from bot.page_answerer import PageAnswerer, Verified, is_fresh
@@ -50,6 +51,9 @@ class _Ear:
     async def say(self, text: str) -> str:
         self.sentence = text
         return ""
+
+    async def talk(self, said: TalkReply) -> str:
+        return await self.say(said.text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from feedback.spread import Spread
-from records import Answer, Feedback, FeedbackKind, Review, Ruling
+from records import Answer, AnswerKind, Feedback, FeedbackKind, Review, Ruling
 
 IDLE = timedelta(minutes=30)
 """Who says nothing for so long has ignored an answer; a session without a question for so long is over."""
@@ -85,9 +85,14 @@ def wilson(share: float, count: float) -> tuple[float, float]:
 
 @dataclass(slots=True)
 class Sums:
-    """What is known of a group of answers. `closed` are those whose 30 minutes are over, `ignored` of them got nothing."""
+    """What is known of a group of answers. `closed` are those whose 30 minutes are over, `ignored` of them got nothing.
+
+    `judged` are all that reviewers judged; `attempted` of them those in the model's or a reviewer's words, `quotes` those
+    in the words of a page. Whoever summed up days before there were quotations knew none.
+    """
 
     answers: int = 0
+    quoted: int = 0
     abstained: int = 0
     verified: int = 0
     closed: int = 0
@@ -100,6 +105,7 @@ class Sums:
     session_s: float = 0.0
     judged: Weighted = field(default_factory=Weighted)
     attempted: Weighted = field(default_factory=Weighted)
+    quotes: Weighted = field(default_factory=Weighted)
     response: Spread = field(default_factory=Spread)
     first_token: Spread = field(default_factory=Spread)
 
@@ -129,6 +135,7 @@ class Sums:
         read: dict[str, Any] = {
             "judged": Weighted(**kept["judged"]),
             "attempted": Weighted(**kept["attempted"]),
+            "quotes": Weighted(**kept.get("quotes", {})),
             "response": Spread.load(kept["response"]),
             "first_token": Spread.load(kept["first_token"]),
         }
@@ -149,6 +156,7 @@ def add_answer(sums: Sums, known: Known, now: datetime) -> None:
     """Add an answer with what was said about it, and with what reviewers found."""
     answer = known.answer
     sums.answers += 1
+    sums.quoted += answer.kind is AnswerKind.QUOTED
     sums.abstained += answer.abstained
     sums.verified += answer.verified_by is not None
     if not answer.stopped:
@@ -161,8 +169,10 @@ def add_answer(sums: Sums, known: Known, now: datetime) -> None:
         right = is_right(review)
         if review.weight > 0 and right is not None:
             sums.judged.add(review.weight, right=right)
-            if not answer.abstained:
+            if answer.kind is AnswerKind.ANSWERED:
                 sums.attempted.add(review.weight, right=right)
+            elif answer.kind is AnswerKind.QUOTED:
+                sums.quotes.add(review.weight, right=right)
 
 
 def _add_times(sums: Sums, answer: Answer) -> None:
@@ -233,15 +243,20 @@ def add_turn(sums: Sums, answer: Answer, before: datetime | None) -> None:
 class Figures:
     """The figures of a group of answers; None where nothing is known. Times are seconds.
 
-    `accuracy`: answered rightly or rightly declined, of all that were judged; `precision`: answered rightly, of all
-    that were attempted; both from the random sample alone, where each answer counts for as many as it stands for,
-    since what people complain about is not what they get. `satisfaction`: mean stars, 1 to 5. `ignore_rate`: answers
+    `accuracy`: answered or quoted rightly, or rightly declined, of all that were judged; `precision`: answered rightly,
+    of all that were attempted, which are the answered ones: a quotation says that it is not certain. `quote_precision`:
+    quoted rightly, of all that were quoted. All three are from the random sample alone, where each answer counts for as
+    many as it stands for, since what people complain about is not what they get. `answered_share`, `quoted_share` and
+    `abstained_share` add up to one. `satisfaction`: mean stars, 1 to 5. `ignore_rate`: answers
     to which nothing happened for 30 minutes. `time_on_tool_s`: mean length of a session.
     """
 
     answers: int
     accuracy: Share | None
     precision: Share | None
+    quote_precision: Share | None
+    answered_share: float | None
+    quoted_share: float | None
     abstained_share: float | None
     verified_share: float | None
     satisfaction: float | None
@@ -260,6 +275,9 @@ def figures_of(sums: Sums) -> Figures:
         answers=sums.answers,
         accuracy=sums.judged.share(),
         precision=sums.attempted.share(),
+        quote_precision=sums.quotes.share(),
+        answered_share=_ratio(sums.answers - sums.quoted - sums.abstained, sums.answers),
+        quoted_share=_ratio(sums.quoted, sums.answers),
         abstained_share=_ratio(sums.abstained, sums.answers),
         verified_share=_ratio(sums.verified, sums.answers),
         satisfaction=_ratio(sums.stars, sums.starred),

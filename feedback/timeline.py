@@ -15,7 +15,7 @@ from feedback.figures import Sums
 from feedback.values import BETTER, Value, Values, values_of
 
 WEEK = 7
-SMOOTHED = ("accuracy", "precision", "satisfaction", "liked_share")
+SMOOTHED = ("accuracy", "precision", "quote_precision", "satisfaction", "liked_share")
 
 Chosen = Callable[[Group], bool]
 

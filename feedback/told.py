@@ -24,6 +24,7 @@ def of_answer(answer: Answer) -> Properties:
         "language": answer.question.language,
         "site": site_of(answer),
         "model_version": answer.model_version,
+        "answer_kind": answer.kind,
         "abstained": answer.abstained,
         "verified": answer.verified_by is not None,
     }
@@ -37,6 +38,7 @@ def answer_kept(answer: Answer) -> Properties:
         "first_token_seconds": answer.timings.time_to_first_token_s,
         "search_seconds": answer.timings.search_s,
         "support": answer.support,
+        "confidence": answer.confidence,
     }
 
 
@@ -88,6 +90,7 @@ def day_summed(group: Group, sums: Sums) -> Properties:
         "site": group.site,
         "model_version": group.model_version,
         "answers": sums.answers,
+        "quoted": sums.quoted,
         "declined": sums.abstained,
         "closed": sums.closed,
         "ignored": sums.ignored,

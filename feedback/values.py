@@ -32,6 +32,7 @@ Values = Mapping[str, Value | None]
 BETTER: Mapping[str, Literal[-1, 0, 1]] = {
     "accuracy": 1,
     "precision": 1,
+    "quote_precision": 1,
     "satisfaction": 1,
     "liked_share": 1,
     "ignore_rate": -1,
@@ -42,6 +43,8 @@ BETTER: Mapping[str, Literal[-1, 0, 1]] = {
     "answers": 0,
     "time_on_tool_s": 1,
     "verified_share": 0,
+    "answered_share": 0,
+    "quoted_share": 0,
     "abstained_share": 0,
 }
 """Every figure, and whether more of it is better (1), worse (-1) or neither."""
@@ -63,10 +66,12 @@ def values_of(sums: Sums) -> dict[str, Value | None]:
         "liked_share": sums.likes + sums.dislikes,
         "ignore_rate": sums.closed,
         "verified_share": sums.answers,
+        "answered_share": sums.answers,
+        "quoted_share": sums.answers,
         "abstained_share": sums.answers,
     }
     known: dict[str, Value | None] = {
-        name: _sampled(getattr(figures, name)) for name in ("accuracy", "precision")
+        name: _sampled(getattr(figures, name)) for name in ("accuracy", "precision", "quote_precision")
     }
     known |= {name: _counted(getattr(figures, name), count) for name, count in counts.items()}
     known |= {name: _share(getattr(figures, name), count) for name, count in shares.items()}

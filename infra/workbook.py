@@ -34,7 +34,9 @@ class Tile:
 
 TILES = (
     Tile("accuracy", "Accuracy: right or rightly declined, of the random sample, with its interval", "table"),
-    Tile("precision", "Precision: right, of what was attempted, with its interval", "table"),
+    Tile("precision", "Precision: right, of what was answered, with its interval", "table"),
+    Tile("quote_precision", "Quotations: right, of what was quoted, with its interval", "table"),
+    Tile("kinds", "Answered, quoted and declined", "table"),
     Tile("satisfaction", "Satisfaction: stars and thumbs", "table"),
     Tile("ignore_rate", "Ignore rate: nothing happened within 30 minutes", "table"),
     Tile("response_time", "Response time, seconds"),

@@ -8,7 +8,8 @@ of 900 tokens would stop the event loop for seconds, and every token for tens of
 One thread serves every request, a step at a time and in turn: a step is one token, or one piece of a prompt. So all
 cores work on one step, nobody's answer stands still behind a long prompt for more than a piece of it, and a
 cancelled request stops within a step. A slot is a generator that keeps its last request's tokens (and so its KV
-cache): a request takes the free slot that shares the longest prefix with it, and computes the rest only.
+cache): a request takes the free slot that shares the longest prefix with it, and computes the rest only. What goes
+wrong with a request is an error of that request: its slot begins anew, and the process serves on.
 
 Lines of JSON on standard input: {"id", "ids", "max_new", "temperature", "seed", "within"} asks, {"cancel": id}
 stops one, the end of the input ends the process. On standard output: {"ready", "context"} once, then per request {"id", "begun":
@@ -44,7 +45,8 @@ _READ_BYTES = 1 << 16
 class Ask:
     """One request. `at` counts the prompt's tokens that are in the cache, `new` the tokens that were made.
 
-    `bound` holds it to words of a page (`model/binding.py`); without that it writes what it likes.
+    `bound` holds it to words of a page (`model/binding.py`); without that it writes what it likes. `chosen` is the
+    token that was made last: it is computed when the next one is wanted, and never if it was the last of all.
     """
 
     id: int
@@ -55,6 +57,7 @@ class Ask:
     bound: Bound | None = None
     at: int = 0
     new: int = 0
+    chosen: int | None = None
     random: np.random.Generator = field(init=False)
 
     def __post_init__(self) -> None:
@@ -62,12 +65,17 @@ class Ask:
 
 
 class Slot:
-    """A generator with a KV cache of `context` tokens, and the request that it serves now."""
+    """A generator with a KV cache of `context` tokens, and the request that it serves now.
+
+    `tokens` are what the cache holds, each of them because it was appended here. The generator's own choosing
+    (generate_next_token) is not used: it counts the last token before it is computed, and an end token never, so
+    nobody could say how far to rewind.
+    """
 
     def __init__(self, model: Any, context: int) -> None:
-        params = og.GeneratorParams(model)
-        params.set_search_options(max_length=context, do_sample=False, early_stopping=False)
-        self._generator = og.Generator(model, params)
+        self._model = model
+        self._context = context
+        self._generator: Any = self._make_generator()
         self.tokens: list[int] = []
         self.ask: Ask | None = None
 
@@ -77,47 +85,57 @@ class Slot:
 
     def begin(self, ask: Ask) -> int:
         """Take a request; return how many tokens of its prompt need no computing."""
+        self.ask = ask
+        if self._generator is None:
+            self._generator = self._make_generator()
         ask.at = self.shares(ask.ids)
         self._generator.rewind_to(ask.at)
         del self.tokens[ask.at :]
-        self.ask = ask
         return ask.at
 
     def read(self, ask: Ask, piece: int) -> None:
         """Compute the next piece of the prompt."""
         part = ask.ids[ask.at : ask.at + piece]
-        self._generator.append_tokens(part)
-        self.tokens += part
+        self._append(part)
         ask.at += len(part)
 
     def next_token(self, ask: Ask) -> int:
-        """Choose a token, from the logits that the last step left or that it computes now."""
-        if ask.bound is not None:
-            token = self._bound(ask.bound)
-            self._generator.append_tokens([token])
-        elif ask.temperature > 0:
-            token = self._sample(ask)
-            self._generator.append_tokens([token])
-        else:
-            self._generator.generate_next_token()
-            token = int(self._generator.get_next_tokens()[0])
-        self.tokens.append(token)
+        """Choose a token, from the logits of the prompt or of the token that was chosen before."""
+        if ask.chosen is not None:
+            self._append([ask.chosen])
+        logits = np.asarray(self._generator.get_logits())
+        ask.chosen = _choose(ask, logits.reshape(-1, logits.shape[-1])[-1])
         ask.new += 1
+        return ask.chosen
+
+    def begin_anew(self) -> None:
+        """Let go of the generator after an error: nobody knows what it holds. The next request makes another."""
+        self.ask = None
+        self.tokens = []
+        self._generator = None
+
+    def _append(self, tokens: list[int]) -> None:
+        self._generator.append_tokens(tokens)
+        self.tokens += tokens
+
+    def _make_generator(self) -> Any:
+        params = og.GeneratorParams(self._model)
+        params.set_search_options(max_length=self._context, do_sample=False, early_stopping=False)
+        return og.Generator(self._model, params)
+
+
+def _choose(ask: Ask, logits: np.ndarray[Any, np.dtype[np.float32]]) -> int:
+    """Choose the likeliest token that may come, or one at random where the request asks for that."""
+    if ask.bound is not None:
+        allowed = ask.bound.allowed()
+        token = allowed[int(logits[allowed].argmax())]
+        ask.bound.take(token)
         return token
-
-    def _bound(self, bound: Bound) -> int:
-        allowed = bound.allowed()
-        token = allowed[int(self._logits()[allowed].argmax())]
-        bound.take(token)
-        return token
-
-    def _logits(self) -> np.ndarray[Any, np.dtype[np.float64]]:
-        return np.asarray(self._generator.get_logits(), dtype=np.float64).reshape(-1)
-
-    def _sample(self, ask: Ask) -> int:
-        logits = self._logits() / ask.temperature
-        odds = np.exp(logits - logits.max())
+    if ask.temperature > 0:
+        scaled = logits.astype(np.float64) / ask.temperature
+        odds = np.exp(scaled - scaled.max())
         return int(ask.random.choice(odds.size, p=odds / odds.sum()))
+    return int(logits.argmax())
 
 
 def shared_prefix(known: list[int], ids: list[int]) -> int:
@@ -157,8 +175,7 @@ class Worker:
 
     def _hear(self, message: dict[str, Any]) -> None:
         if "cancel" not in message:
-            within = message.pop("within", None)
-            self._waiting.append(Ask(**message, bound=Bound(**within, eos=self._eos) if within else None))
+            self._queue(message)
             return
         for ask in [ask for ask in self._waiting if ask.id == message["cancel"]]:
             self._waiting.remove(ask)
@@ -167,12 +184,26 @@ class Worker:
             if slot.ask is not None and slot.ask.id == message["cancel"]:
                 self._end(slot, "cancelled")
 
+    def _queue(self, message: dict[str, Any]) -> None:
+        within = message.pop("within", None)
+        try:
+            ask = Ask(**message, bound=Bound(**within, eos=self._eos) if within else None)
+        except Exception as error:  # noqa: BLE001 - as in a step: a seed can be out of range
+            self.send({"id": message["id"], "error": str(error)})
+        else:
+            self._waiting.append(ask)
+
     def _seat(self) -> None:
         """Give the first in line the free slot that knows most of its prompt (of equals, the emptiest)."""
         while self._waiting and (free := [slot for slot in self._slots if slot.ask is None]):
             ask = self._waiting.popleft()
             slot = max(free, key=lambda slot: (slot.shares(ask.ids), -len(slot.tokens)))
-            self.send({"id": ask.id, "begun": slot.begin(ask)})
+            try:
+                begun = slot.begin(ask)
+            except Exception as error:  # noqa: BLE001 - as in a step
+                self._fail(slot, ask, error)
+            else:
+                self.send({"id": ask.id, "begun": begun})
 
     def _step(self, slot: Slot, ask: Ask) -> None:
         try:
@@ -182,8 +213,7 @@ class Worker:
                     return
             token = slot.next_token(ask)
         except Exception as error:  # noqa: BLE001 - whatever the native code says belongs to this request alone
-            self.send({"id": ask.id, "error": str(error)})
-            slot.ask = None
+            self._fail(slot, ask, error)
             return
         if token in self._eos:
             self._end(slot, "eos")
@@ -191,6 +221,11 @@ class Worker:
         self.send({"id": ask.id, "token": token})
         if ask.new >= ask.max_new:
             self._end(slot, "length")
+
+    def _fail(self, slot: Slot, ask: Ask, error: Exception) -> None:
+        """Tell a request's error; its slot forgets all, since the generator can be in any state."""
+        self.send({"id": ask.id, "error": str(error)})
+        slot.begin_anew()
 
     def _end(self, slot: Slot, why: str) -> None:
         assert slot.ask is not None  # noqa: S101 - callers looked

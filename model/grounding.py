@@ -1,113 +1,43 @@
-"""Where on the page is it, and does the page say what the model said? Finds spans; finds that there is none.
+"""Where on the page is it? What a model reads of the passages that were found, and what is cited of them.
 
-The check is lexical on purpose: it costs microseconds, it can be explained to the person who doubts it, and a
-paraphrase that shares no word with the page is not something a cautious bot should repeat. A model that obeys an
-instruction planted in a page, or that invents a number, fails here.
+Whether the page says what the model said is looked for in `model/support.py`.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from model.planted import speaks_to_a_model
+from model.support import Support, check, cite, support
+from model.terms import content_words
 from records import Citation, Passage
+from sentences import pieces
 
-_WORD = re.compile(r"\w+(?:['’.,]\w+)*")
-_SENTENCE_END = re.compile(r"(?<=[.!?])(?<!\s[A-Z]\.)[\"”’)\]]*\s+(?=[\"“‘(\[]?[A-Z0-9])|\n+")
-_FUNCTION_WORDS = frozenset(
-    """
-    a an the and or but if of in on at to for from by with as is are was were be been being am do does
-    did have has had will would shall should can could may might must not no nor so than that this these
-    those it its he she they them their his her we us our you your i my me who whom whose which what
-    when where why how there here also such into about over under between during per each any all some
-    most more much many very just only page section excerpt text according states stated says said
-    mentioned question answer yes
-    """.split()  # noqa: SIM905 - a list of words reads better so
-)
-_PLAIN_SUFFIXES = ("ing", "ed", "es", "s", "ly")
-_NEGATION = re.compile(
-    r"\b(?:not|no|never|none|nobody|nothing|neither|nor|without|cannot|un\w+able)\b|n['’]t\b", re.IGNORECASE
-)
-_FORBIDS = re.compile(
-    r"\b(?P<verb>can|could|may|might|must|should|will|would|do|does|did|is|are|was|were)(?:\s*not\b|n['’]t\b|\s+never\b)",
-    re.IGNORECASE,
-)
-_YES_OR_NO = re.compile(r"\W*(yes|no)\b", re.IGNORECASE)
-_SHORTEST_STEM = 3
-_LONGEST_QUOTE = 320
+__all__ = [
+    "Reading",
+    "Support",
+    "Within",
+    "check",
+    "cite",
+    "content_words",
+    "focus",
+    "nearest",
+    "rarity",
+    "read",
+    "sentences",
+    "spans",
+    "stands",
+    "support",
+]
+
 _SHORTEST_EXCERPT = 8
 """Words; a list's item alone says too little."""
 _LONG_SENTENCE = 50
 """Words at which a sentence must match twice as well to be as near."""
 _HEADING_WEIGHT = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Support:
-    """How well the passages support an answer.
-
-    `covered` is the share, 0 to 1, of the answer's own content words (those that the question did not bring along)
-    that stand in the cited span; 0 when there are none, unless the answer is a yes or a no. `numbers_stand`: every
-    number of the answer stands in the passages. `same_sense`: the answer says no "not" that the span does not say,
-    and does not leave out the "not" of a "may not". `citation` is the span, or None when nothing overlaps.
-    """
-
-    covered: float
-    numbers_stand: bool
-    same_sense: bool
-    citation: Citation | None
-
-
-def support(
-    question: str, answer: str, passages: Sequence[Passage], *, echoes_count: bool = False
-) -> Support:
-    """Find the span of the passages that best supports the answer.
-
-    `echoes_count`: words that the question brought along are the answer where it has no others ("Is it high or low?").
-    """
-    asked = content_words(question)
-    said = content_words(answer)
-    own = said - asked
-    everything = content_words(" ".join(f"{p.title} {p.heading} {p.text}" for p in passages))
-    numbers = {word for word in said if any(char.isdigit() for char in word)}
-    whole = _word_for_word(answer)
-    best: tuple[tuple[bool, float], Passage, str] | None = None
-    for passage, span in spans(passages):
-        words = content_words(span)
-        near = 2 * len(words & own) + len(words & asked) - 0.01 * len(words)
-        score = (bool(words & asked and whole.search(span)), near)
-        if words & (said | asked) and (best is None or score > best[0]):
-            best = (score, passage, span)
-    if best is None:
-        return Support(covered=0.0, numbers_stand=False, same_sense=False, citation=None)
-    _, passage, span = best
-    near = content_words(span) | content_words(f"{passage.title} {passage.heading}")
-    # Words that only come back from the question say something when they answer yes or no; else a model that was not
-    # trained has only repeated it.
-    judged = own or (said if echoes_count or _YES_OR_NO.match(answer) else set[str]())
-    covered = len(judged & near) / len(judged) if judged else 0.0
-    return Support(covered, numbers <= (everything | asked), _same_sense(answer, span), cite(passage, span))
-
-
-def _word_for_word(answer: str) -> re.Pattern[str]:
-    """Find an answer as it is, in whole words. A sentence that says all of it, and something of the question, is its span.
-
-    One that has nothing of the question is not: of what such sentences seem to support, hardly anything is right.
-    """
-    words = r"\s+".join(map(re.escape, answer.strip(" .").split()))
-    return re.compile(rf"(?<!\w){words}(?!\w)", re.IGNORECASE)
-
-
-def _same_sense(answer: str, span: str) -> bool:
-    if _NEGATION.search(answer) and not _NEGATION.search(span):
-        return False
-    forbidden = {match.group("verb").lower() for match in _FORBIDS.finditer(span)}
-    allowed = {word.lower() for word in _WORD.findall(_NEGATION.sub(" ", answer))}
-    return bool(_NEGATION.search(answer)) or not forbidden & allowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,13 +128,7 @@ def nearest(question: str, passages: Sequence[Passage]) -> Citation | None:
     """Return the span that shares most with the question: what an abstention shows."""
     if not passages:
         return None
-    return support(question, question, passages).citation or cite(passages[0], next(spans(passages[:1]))[1])
-
-
-def cite(passage: Passage, span: str) -> Citation:
-    """Cite a span of a passage; a long span is cut at a word."""
-    quote = span if len(span) <= _LONGEST_QUOTE else (span[:_LONGEST_QUOTE].rsplit(None, 1) or [""])[0]
-    return Citation(url=passage.url, title=passage.title, heading=passage.heading, quote=quote)
+    return check(question, question, passages).citation or cite(passages[0], next(spans(passages[:1]))[1])
 
 
 def stands(citation: Citation, passages: Sequence[Passage]) -> bool:
@@ -224,25 +148,5 @@ def spans(passages: Sequence[Passage]) -> Iterator[tuple[Passage, str]]:
 
 
 def sentences(text: str) -> Iterator[str]:
-    """Cut a text into sentences and lines; each is a substring of the text without outer white space."""
-    start = 0
-    for end in [*_SENTENCE_END.finditer(text), None]:
-        sentence = text[start : end.start() if end else len(text)].strip()
-        if sentence:
-            yield sentence
-        if end:
-            start = end.end()
-
-
-def content_words(text: str) -> set[str]:
-    """Return the words that carry meaning, lower-cased, with plain English endings cut off."""
-    words = (match.group().lower().replace("’", "'").replace(",", "") for match in _WORD.finditer(text))
-    return {_stem(word) for word in words if word not in _FUNCTION_WORDS}
-
-
-def _stem(word: str) -> str:
-    word = word.removesuffix("'s")
-    for suffix in _PLAIN_SUFFIXES:
-        if word.endswith(suffix) and len(word) - len(suffix) >= _SHORTEST_STEM:
-            return word.removesuffix(suffix)
-    return word
+    """Cut a text into sentences, items and rows; each is a substring of the text without outer white space."""
+    return (text[piece.start : piece.end] for piece in pieces(text))

@@ -17,6 +17,7 @@ from aiohttp import web
 from bot.delivery import Connector, StreamPace
 from bot.dialogs.ask import Asking
 from bot.dialogs.rate import RatingRules
+from bot.dialogs.talk import Talking
 from bot.feedback_parts import FeedbackParts
 from bot.invokes import InvokeReply
 from bot.local import LocalChannel
@@ -26,7 +27,16 @@ from bot.site import site_routes
 from bot.teams import TeamsFrontEnd, TeamsStyle
 from feedback.desk import Desk
 from records import Answer, AnswerKind, Channel, Citation, Page, Question, Section
-from tests.world import KEY, NO_SAMPLE, MemoryStore, NothingKnown, an_answer, pseudonym, some_surroundings
+from tests.world import (
+    KEY,
+    LISTED,
+    NO_SAMPLE,
+    MemoryStore,
+    NothingKnown,
+    an_answer,
+    pseudonym,
+    some_surroundings,
+)
 
 Json = dict[str, Any]
 
@@ -73,6 +83,7 @@ class Lines:
     citations: Sequence[Citation] = ()
     drafts: Sequence[str] = ()
     kind: AnswerKind = AnswerKind.ANSWERED
+    marked: str = ""
     steps: asyncio.Semaphore | None = None
 
 
@@ -86,14 +97,15 @@ class Actor:
     async def stream(self, question: Question, history: Sequence[Answer]) -> AsyncIterator[str | Answer]:
         self.asked.append(question)
         known = (lines for words, lines in self.lines.items() if words in question.text)
-        lines = next(known, Lines("The pages do not tell.", (ANNUAL,), kind=AnswerKind.DECLINED))
+        lines = next(known, Lines("", (ANNUAL,), kind=AnswerKind.DECLINED))
         for draft in lines.drafts:
             if lines.steps:
                 await lines.steps.acquire()
             yield draft
         if lines.steps:
             await lines.steps.acquire()
-        yield replace(an_answer(question, lines.text, kind=lines.kind), citations=tuple(lines.citations))
+        answer = an_answer(question, lines.text, kind=lines.kind, marked=lines.marked)
+        yield replace(answer, citations=tuple(lines.citations))
 
 
 class Eavesdropper:
@@ -167,7 +179,8 @@ class Chat:
         self.parts.privacy.memories.append(
             lambda one: self.channel.forget(one, lambda directory: pseudonym(directory) == one.person)
         )
-        self.asking = Asking(self.store, self.actor, self.parts.looking)
+        talking = Talking(lambda: [(LEAVE.url, LEAVE.title), *LISTED], self.examples)
+        self.asking = Asking(self.store, self.actor, self.parts.looking, talking=talking)
         style = TeamsStyle(Channel.LOCAL, self.examples, StreamPace(interval_s=self.interval_s))
         hands = self.parts.hands(Reviewers([directory_id(REVIEWER)]))
         self.heard.front = TeamsFrontEnd(self.asking, self.store, pseudonym, hands, style)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from model.importing import import_base
+from model.versions import promote
+from tests.echo import LOWER, UPPER
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -23,17 +26,10 @@ def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return a_tiny_llama(tmp_path_factory.mktemp("llama") / "tiny", 7)
 
 
-@pytest.fixture(scope="session")
-def other_tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same with other weights."""
-    return a_tiny_llama(tmp_path_factory.mktemp("llama") / "other-tiny", 8)
-
-
-def a_tiny_llama(folder: Path, seed: int) -> Path:
+def a_tiny_llama(folder: Path, seed: int, letters: str = "") -> Path:
     """Make one, in a process of its own: tests do not import torch."""
-    script = ROOT / "tests" / "tiny_llama.py"
-    command = [sys.executable, "-W", "ignore", str(script), str(folder), str(seed)]
-    subprocess.run(command, check=True, capture_output=True)
+    command = [sys.executable, "-W", "ignore", "-m", "tests.tiny_llama", str(folder), str(seed), letters]
+    subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
     return folder
 
 
@@ -42,6 +38,23 @@ def tiny_models(tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     """A models folder with the tiny Llama, imported."""
     models_dir = tmp_path_factory.mktemp("models")
     import_base(str(tiny_llama), models_dir, "cpu", on_progress=no_progress)
+    return models_dir
+
+
+@pytest.fixture(scope="session")
+def an_echo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The version folder of an echo in lower-case letters (`tests/echo.py`)."""
+    llama = a_tiny_llama(tmp_path_factory.mktemp("llama") / "lower", 7, LOWER)
+    return import_base(str(llama), tmp_path_factory.mktemp("echo"), "cpu", on_progress=no_progress)
+
+
+@pytest.fixture(scope="session")
+def echoes(an_echo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A models folder with two echoes, lower-int8, which is live, and upper-int8."""
+    models_dir = shutil.copytree(an_echo.parent, tmp_path_factory.mktemp("echoes") / "models")
+    llama = a_tiny_llama(tmp_path_factory.mktemp("llama") / "upper", 8, UPPER)
+    import_base(str(llama), models_dir, "cpu", on_progress=no_progress)
+    promote(models_dir, an_echo.name)
     return models_dir
 
 

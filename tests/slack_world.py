@@ -19,6 +19,7 @@ from aiohttp import web
 from bot.dialogs.ask import Asking
 from bot.dialogs.rate import DOWN, UP, RatingRules
 from bot.dialogs.review import ReviewRules
+from bot.dialogs.talk import Talking
 from bot.feedback_parts import FeedbackParts
 from bot.privacy_desk import PrivacyTerms
 from bot.slack_config import SlackConfig
@@ -32,6 +33,7 @@ from records import Answer, Question
 from tests.slack_api import Json, Message, SlackService, elements_in
 from tests.world import (
     KEY,
+    LISTED,
     NO_SAMPLE,
     MemoryStore,
     NothingKnown,
@@ -264,7 +266,8 @@ async def a_slack_world(
             later=AtOnce(),
         )
         world.parts = FeedbackParts(world.store, Desk(world.store.documents), KEY, around, rules)
-        world.asking = Asking(world.store, _Late(world), world.parts.looking)
+        talking = Talking(lambda: LISTED, ("Who am I?",))
+        world.asking = Asking(world.store, _Late(world), world.parts.looking, talking=talking)
         pace = PaceRules(second_s=world.slack.second_s)
         config = replace(config, api_url=f"{slack_url}/api", pace=pace)
         world.bot = SlackParts(config, world.asking, world.store, world.parts, pseudonym, ("Who am I?",))

@@ -103,6 +103,10 @@ class Surface(Protocol):
         """Wait until a text is on the person's screen."""
         ...
 
+    async def screen(self, person: str) -> str:
+        """Return all that is on the person's screen now."""
+        ...
+
 
 def a_thumb(value: str, comment: str) -> Json:
     """Return what a Bot Framework channel says of a thumb with its form."""
@@ -158,6 +162,10 @@ class TeamsSurface:
     async def sees(self, person: str, text: str) -> None:
         await shown_in(self._world, self._home(person), text)
 
+    async def screen(self, person: str) -> str:
+        calls = self._world.connector.calls
+        return text_of([c.activity for c in calls if c.conversation == self._home(person) and not _grows(c)])
+
     def _home(self, person: str) -> str:
         return str(self._world.activity(**self._fields[person])["conversation"]["id"])
 
@@ -166,6 +174,11 @@ class TeamsSurface:
         activity = self._world.activity(kind, replyToId=message_id, **self._fields[person], **fields)
         status, _ = await self._world.post(activity)
         assert status == 200
+
+
+def _grows(call: Any) -> bool:
+    """Whether a call is a part of a stream that its end has replaced."""
+    return call.activity["type"] == "typing"
 
 
 class LocalSurface:
@@ -214,6 +227,9 @@ class LocalSurface:
                 return
             await asyncio.sleep(0.05)
         raise AssertionError(f"{person} did not see {text!r}")
+
+    async def screen(self, person: str) -> str:
+        return text_of(await self._browsers[person].messages())
 
     async def _do(self, kind: str, person: str, **fields: Any) -> None:
         message_id = self.store.delivered[self._asked[person]]
@@ -284,6 +300,9 @@ class SlackSurface:
                 return
             await asyncio.sleep(0.05)
         raise AssertionError(f"{person} did not see {text!r}")
+
+    async def screen(self, person: str) -> str:
+        return "".join(shown.words for shown in self._world.slack.messages(self._channels[person]))
 
     def _answer(self, person: str) -> Message:
         return self._world.slack.shown[self._channels[person], self.store.delivered[self._asked[person]]]

@@ -23,6 +23,7 @@ TENANT_RATE = (50, 1.0)
 STREAM_INTERVAL_S = 1.0
 STREAM_LASTS_S = 120.0
 """Not scaled: a test that holds an answer back is not to be late on a slow machine."""
+ONE_STREAM = "ContentStreamNotAllowed: one stream of a chat at a time"
 MAX_UTF16_BYTES = 100_000
 MAX_INFORMATIVE_CHARACTERS = 1_000
 MAX_CITATIONS = 20
@@ -190,7 +191,7 @@ class Streams:
         if stream.get("streamSequence") != 1:
             return 400, "a stream begins with 1"
         if any(one.conversation == conversation and one.is_open(at) for one in self._known.values()):
-            return 403, "ContentStreamNotAllowed: one stream of a chat at a time"
+            return 403, ONE_STREAM
         return None
 
     def begun(self, message_id: str, conversation: str, activity: Json, at: float) -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from bot.dialogs.ask import BUSY, TOO_LONG, TOO_SLOW, WENT_WRONG, Asking, Undeliverable
+from bot.dialogs.ask import BUSY, TOO_LONG, TOO_SLOW, WENT_WRONG, Asking, Stopped, Undeliverable
+from bot.dialogs.talk import TalkReply
 from feedback.sqlite import SqliteStore
-from model.onnx_infer import EngineBusy, PromptTooLong
+from model.answering import Enough
+from model.onnx_infer import EngineBusy, EngineFailed, PromptTooLong
 from pages.fetch import PageRefused
-from records import Answer, Channel, Question, Timings
+from records import Answer, AnswerKind, Channel, Question, Timings
 
 NOW = datetime(2026, 11, 1, 9, tzinfo=UTC)
 
@@ -25,7 +28,10 @@ def question(number: int = 1) -> Question:
 class Scripted:
     """An answerer that yields its drafts and then an answer, or raises; it can be held until released."""
 
-    def __init__(self, *drafts: str, error: Exception | None = None, held: bool = False) -> None:
+    def __init__(
+        self, *drafts: str | Answer, error: Exception | None = None, held: bool = False, last: bool = True
+    ) -> None:
+        self.last = last
         self.drafts = drafts
         self.error = error
         self.began = asyncio.Event()
@@ -41,8 +47,10 @@ class Scripted:
         await self.released.wait()
         if self.error is not None:
             raise self.error
+        if not self.last:
+            return
         self.answered += 1
-        yield Answer(f"a-{question.id}", question, "Ten.", (), (), "v", False, Timings(total_s=0.1), NOW)
+        yield Answer(f"a-{question.id}", question, "Ten.", (), (), "v", Timings(total_s=0.1), NOW)
 
 
 class Heard:
@@ -51,6 +59,8 @@ class Heard:
     def __init__(self, *errors: Exception) -> None:
         self.said: list[str] = []
         self.drafts: list[str] = []
+        self.previews: list[str] = []
+        self.stops_at = ""
         self.errors = list(errors)
         self.done = asyncio.Event()
 
@@ -58,9 +68,17 @@ class Heard:
 
     async def draft(self, text: str) -> None:
         self.drafts.append(text)
+        if text == self.stops_at:
+            raise Stopped("the asker stopped the answer", "m1")
+
+    async def preview(self, answer: Answer) -> None:
+        self.previews.append(answer.text)
 
     async def answer(self, answer: Answer) -> str:
         return await self.say(answer.text)
+
+    async def talk(self, said: TalkReply) -> str:
+        return await self.say(said.text)
 
     async def say(self, text: str) -> str:
         if self.errors:
@@ -125,6 +143,77 @@ async def test_an_answer_that_takes_too_long_ends_with_a_sentence(store: SqliteS
     await asking.receive(question(), reply)
     await asking.drain(5)
     assert reply.said == [TOO_SLOW]
+
+
+QUOTED = Answer(
+    "a-q1", question(), "Ten days.", (), (), "v", Timings(total_s=0.1), NOW, AnswerKind.QUOTED, confidence=0.4
+)
+
+
+async def test_a_quotation_is_shown_first_and_the_last_answer_counts(store: SqliteStore) -> None:
+    reply = Heard()
+    asking = Asking(store, Scripted(QUOTED, "Te"))
+    await asking.receive(question(), reply)
+    await asking.drain(5)
+    assert (reply.previews, reply.drafts, reply.said) == (["Ten days."], ["Te"], ["Ten."])
+    kept = await store.answer("a-q1")
+    assert kept
+    assert (kept.text, kept.kind) == ("Ten.", AnswerKind.ANSWERED)
+
+
+async def test_a_quotation_that_nothing_better_follows_is_the_answer(store: SqliteStore) -> None:
+    reply = Heard()
+    asking = Asking(store, Scripted(QUOTED, "Te", last=False))
+    await asking.receive(question(), reply)
+    await asking.drain(5)
+    assert reply.said == ["Ten days."]
+    kept = await store.answer("a-q1")
+    assert kept
+    assert (kept.kind, kept.confidence) == (AnswerKind.QUOTED, 0.4)
+
+
+@pytest.mark.parametrize(
+    "error", [EngineBusy(7), PromptTooLong(9000, 96, 2048), EngineFailed("it died"), TimeoutError()]
+)
+async def test_a_quotation_is_the_answer_where_the_model_fails_after_it(
+    store: SqliteStore, error: Exception
+) -> None:
+    reply = Heard()
+    held = isinstance(error, TimeoutError)
+    asking = Asking(store, Scripted(QUOTED, error=error, held=held), timeout_s=0.05 if held else 60)
+    await asking.receive(question(), reply)
+    await asking.drain(5)
+    assert reply.said == ["Ten days."]
+
+
+async def test_who_stops_at_a_quotation_keeps_it(store: SqliteStore) -> None:
+    reply = Heard()
+    reply.stops_at = "Te"
+    asking = Asking(store, Scripted(QUOTED, "Te"))
+    await asking.receive(question(), reply)
+    await asking.drain(5)
+    kept = await store.answer("a-q1")
+    assert kept
+    assert (kept.text, kept.kind, kept.stopped) == ("Ten days.", AnswerKind.QUOTED, True)
+    assert not reply.said
+
+
+async def test_who_stops_while_the_model_writes_keeps_what_it_has_written(store: SqliteStore) -> None:
+    class Writer:
+        async def stream(self, question: Question, history: Sequence[Answer]) -> AsyncIterator[str | Answer]:
+            try:
+                yield "Te"
+            except Enough:
+                yield replace(QUOTED, text="Te", kind=AnswerKind.ANSWERED, stopped=True)
+
+    reply = Heard()
+    reply.stops_at = "Te"
+    asking = Asking(store, Writer())  # type: ignore[arg-type]
+    await asking.receive(question(), reply)
+    await asking.drain(5)
+    kept = await store.answer("a-q1")
+    assert kept
+    assert (kept.text, kept.stopped) == ("Te", True)
 
 
 async def test_what_a_stop_left_open_is_answered_at_the_next_start(store: SqliteStore) -> None:

@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+import cli_serve
+from records import Channel, Question
+from tests.world import NOW, QUOTE, a_quote
+
 ROOT = Path(__file__).resolve().parent.parent
 LEAVE = "# Leave\n\n## Parents\n\nNew parents get 12 weeks of paid leave.\n\n## Travel\n\nHotels cost up to 180 dollars.\n"
 
@@ -41,6 +45,13 @@ def test_the_help_names_every_command(folder: Path) -> None:
         assert command in shown.stdout
 
 
+def test_small_talk_is_answered_without_a_search(folder: Path) -> None:
+    assert "You are welcome" in askpage(folder, "ask", "thanks!").stdout
+    listed = json.loads(askpage(folder, "ask", "Which pages do you know?", "--json").stdout)
+    assert listed["small_talk"]
+    assert [page["url"] for page in listed["pages"]] == ["/site/handbook/leave"]
+
+
 def test_pages_are_added_listed_asked_and_removed(folder: Path) -> None:
     assert askpage(folder, "setup").returncode == 0
     listed = json.loads(askpage(folder, "pages", "list", "--json").stdout)
@@ -49,6 +60,8 @@ def test_pages_are_added_listed_asked_and_removed(folder: Path) -> None:
     answer = json.loads(asked.stdout)
     assert list(answer) == [
         "answer",
+        "kind",
+        "confidence",
         "abstained",
         "citations",
         "model_version",
@@ -71,6 +84,22 @@ def test_pages_are_added_listed_asked_and_removed(folder: Path) -> None:
     assert askpage(folder, "pages", "remove", "more.md").returncode == 0
     listed = json.loads(askpage(folder, "pages", "list", "--json").stdout)
     assert [page["url"] for page in listed] == ["/site/handbook/leave"]
+
+
+def test_a_quotation_is_printed_with_its_lines_and_where_else_to_look(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    answer = a_quote(Question("q1", "How much leave?", "a", "c", Channel.LOCAL, NOW))
+    cli_serve._print(answer)
+    assert capsys.readouterr().out == (
+        "I am not certain, but “Leave › Parents” says:\n\n"
+        "  Parents get 16 weeks of paid leave. It is for *both*:\n  • <b>mothers</b>\n"
+        "  • fathers, see [here](https://evil.example/)\n    • and `__others__`\n\n"
+        "Leave › Parents\n/site/leave#parents\n\n"
+        "See also: Leave › Dates\n/site/leave#dates\n“It begins at the birth.”\n"
+    )
+    told = cli_serve.as_dict(answer)
+    assert (told["answer"], told["kind"], told["confidence"]) == (QUOTE, "quoted", 0.4)
 
 
 def test_a_question_about_a_file_is_answered_from_that_file_alone(folder: Path) -> None:
@@ -119,6 +148,38 @@ def test_an_evaluation_prints_every_measure(folder: Path) -> None:
     }
 
 
+def test_questions_over_pages_are_judged_and_saved_and_the_pages_read_once(folder: Path) -> None:
+    asked = {"kind": "fact", "page": "leave.md", "evidence": ["New parents get 12 weeks of paid leave."]}
+    rows = [
+        asked
+        | {"id": "q1", "question": "How many weeks of leave do new parents get?", "must": [["12 weeks"]]},
+        asked
+        | {"id": "q2", "question": "How many weeks of leave do new parents get?", "must": [["24 weeks"]]},
+    ]
+    (folder / "questions.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    done = askpage(folder, "evaluate", "questions.jsonl", "--json", "--save", "runs/answers.jsonl")
+    scores = json.loads(done.stdout)
+    assert (scores["count"], scores["right"], scores["stated_wrongly"], scores["errors"]) == (2, 0.5, 0.5, 0)
+    assert scores["right_by_kind"] == {"fact": [0.5, 2]}
+    assert scores["latency"]["to end"]["p50_s"] > 0
+    lines = (folder / "runs" / "answers.jsonl").read_text().splitlines()
+    first, second = (json.loads(line) for line in lines)
+    assert [first["id"], first["kind"], first["right"], second["right"]] == ["q1", "answered", True, False]
+    assert first["text"] == "New parents get 12 weeks of paid leave. [1]"
+    assert first["seconds"] > 0
+
+    (folder / "handbook" / "leave.md").write_text("# Leave\n\nNew parents get 24 weeks of paid leave.\n")
+    refused = askpage(folder, "evaluate", "questions.jsonl", "--save", "handbook")
+    assert refused.returncode == 2
+    assert "cannot be saved" in refused.stderr
+    shown = askpage(folder, "evaluate", "questions.jsonl", "--limit", "1")
+    assert "stated wrongly" in shown.stdout
+    assert "Kind of question" in shown.stdout
+    assert len(list((folder / "data" / "evaluate").iterdir())) == 1
+    listed = json.loads(askpage(folder, "pages", "list", "--json").stdout)
+    assert listed == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -129,6 +190,8 @@ def test_an_evaluation_prints_every_measure(folder: Path) -> None:
         (["serve", "--host", "0.0.0.0"], "app id"),  # noqa: S104 - refused
         (["serve", "--no-such-option"], "No such option"),
         (["evaluate", "nowhere.json"], "nowhere.json"),
+        (["evaluate", "nowhere.jsonl"], "nowhere.jsonl"),
+        (["evaluate", "nowhere.json", "--save", "answers.jsonl"], "--save"),
         (["pages", "remove", "/site/nowhere"], "neither a source nor a known page"),
         (["pages", "add", "nowhere"], "nowhere"),
         (["models", "import", "no/such/model"], "no/such/model"),

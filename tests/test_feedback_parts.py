@@ -171,6 +171,9 @@ def test_feedback_is_asked_for_after_the_answers_that_the_setting_names() -> Non
     assert Forms(after="declined").form_for(declined) == "thumbs@1"
     assert Forms(after="declined").form_for(an_answer(QUESTION)) == "none@1"
     assert Forms(after="answered").form_for(declined) == "none@1"
+    quoted = an_answer(QUESTION, kind=AnswerKind.QUOTED)
+    asked = [Forms(after=kind).form_for(quoted) for kind in ("all", "answered", "quoted", "declined")]
+    assert asked == ["thumbs@1", "none@1", "thumbs@1", "none@1"]
 
 
 # What is opened, and what silence says

@@ -201,6 +201,35 @@ def test_the_figures_of_a_day_by_hand() -> None:
     assert figures.first_token_p50_s == pytest.approx(1.5, rel=ACCURACY)
 
 
+def test_quotations_are_counted_apart_and_are_not_attempted() -> None:
+    sums = Sums()
+    for number, (kind, ruling) in enumerate(
+        [
+            (AnswerKind.ANSWERED, Ruling.APPROVED),
+            (AnswerKind.ANSWERED, Ruling.CORRECTED),
+            (AnswerKind.QUOTED, Ruling.APPROVED),
+            (AnswerKind.DECLINED, Ruling.APPROVED),
+        ]
+    ):
+        one = answer(question(number), kind=kind)
+        verdict = Verdict("r", "R", ruling, NOON)
+        review = Review(
+            one.id, (ReviewReason.SAMPLE,), NOON, weight=5.0, verdicts=(verdict,), settled_at=NOON
+        )
+        add_answer(sums, Known(one, rounds=[review]), NOON)
+    figures = figures_of(Sums.load(json.loads(json.dumps(sums.dump()))))
+    assert (figures.answered_share, figures.quoted_share, figures.abstained_share) == (0.5, 0.25, 0.25)
+    shares = [figures.accuracy, figures.precision, figures.quote_precision]
+    assert [(share.value, share.count) for share in shares if share] == [(0.75, 4), (0.5, 2), (1.0, 1)]
+
+
+def test_days_from_before_there_were_quotations_are_read() -> None:
+    older = Sums(answers=3, abstained=1).dump()
+    del older["quoted"], older["quotes"]
+    figures = figures_of(Sums.load(older))
+    assert (figures.answered_share, figures.quoted_share, figures.quote_precision) == (2 / 3, 0.0, None)
+
+
 def test_of_nothing_nothing_is_known() -> None:
     figures = figures_of(Sums())
     assert figures.answers == 0

@@ -50,7 +50,7 @@ def words(text: str) -> int:
 
 
 def passages(text: str, longest: int) -> list[str]:
-    return [passage.text for passage in cut(page("/site/a", text), words, longest)]
+    return [one.passage.text for one in cut(page("/site/a", text), words, longest)]
 
 
 def test_paragraphs_are_packed_while_they_fit() -> None:
@@ -80,7 +80,7 @@ def test_a_long_sentence_is_cut_between_words() -> None:
 
 def test_text_without_spaces_is_cut_between_its_sentences_or_anywhere() -> None:
     text = "一二三四。五六七。八九十!" + "x" * 30
-    found = [passage.text for passage in cut(page("/site/a", text), len, 8)]
+    found = [one.passage.text for one in cut(page("/site/a", text), len, 8)]
     assert found[:2] == ["一二三四。", "五六七。"]
     assert "".join(found) == text
     assert all(len(one) <= 8 for one in found)
@@ -190,7 +190,7 @@ def test_of_a_changed_page_only_changed_passages_are_embedded(
     texts(index, "leave")
     seen = embedder.texts_seen
     assert index.add(page("/site/leave", LEAVE, "Trains only."), source="docs")
-    assert embedder.texts_seen == seen + 1
+    assert embedder.texts_seen == seen + 2  # the passage, and its only sentence
     assert sorted(texts(index, "leave")) == sorted([LEAVE, "Trains only."])
 
 

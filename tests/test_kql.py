@@ -24,7 +24,7 @@ from exporters import exporting
 from exporters.appinsights import told
 from exporters.recording import Recording, recording
 from feedback.figures import Known, Sums, add_answer, add_turn, figures_of, wilson
-from records import Answer, Feedback, FeedbackKind, Review, Ruling, Verdict
+from records import Answer, AnswerKind, Feedback, FeedbackKind, Review, Ruling, Verdict
 from telemetry import EVENTS, PROPERTIES, NotAllowed
 from tests.collector import collecting
 from tests.needs import ROOT, need
@@ -314,6 +314,32 @@ def test_time_on_tool_by_hand(insights: Insights) -> None:
     assert insights.ask("time_on_tool") == [(DAY, "v1", pytest.approx((1850 + 20) / 2), 2, 4)]
 
 
+def test_kinds_by_hand_and_what_has_none_counts_by_what_was_declined(insights: Insights) -> None:
+    insights.sent("a", NOON, answer_kind="answered")
+    insights.sent("b", NOON, answer_kind="quoted")
+    insights.sent("b", NOON, answer_kind="quoted")  # told twice
+    insights.sent("c", NOON, answer_kind="declined", abstained=True)
+    insights.sent("d", NOON, abstained=True)
+    insights.sent("e", NOON)
+    assert insights.ask("kinds") == [(DAY, "v1", 5, 0.4, 0.2, 0.4)]
+
+
+def test_what_was_quoted_is_not_attempted_and_has_a_precision_of_its_own(insights: Insights) -> None:
+    for number, (sort, ruling) in enumerate(
+        [
+            ("answered", "approved"),
+            ("answered", "corrected"),
+            ("quoted", "approved"),
+            ("declined", "approved"),
+        ]
+    ):
+        insights.sent(str(number), NOON, answer_kind=sort, abstained=sort == "declined")
+        judged(insights, str(number), ruling, 5.0, answer_kind=sort, abstained=sort == "declined")
+    assert [row[2:4] for row in insights.ask("precision")] == [(0.5, 2)]
+    assert [row[2:4] for row in insights.ask("quote_precision")] == [(1.0, 1)]
+    assert [row[2:4] for row in insights.ask("accuracy")] == [(0.75, 4)]
+
+
 def test_the_verified_share_by_hand(insights: Insights) -> None:
     insights.sent("a", NOON)
     insights.sent("b", NOON, verified=True, model_version="verified")
@@ -427,6 +453,7 @@ async def test_the_queries_and_the_store_give_the_same_figures_of_the_same_recor
     for figure, of in {
         "accuracy": lambda figures: figures.accuracy.value,
         "precision": lambda figures: figures.precision.value,
+        "quote_precision": lambda figures: figures.quote_precision.value,
         "satisfaction": lambda figures: figures.satisfaction,
         "ignore_rate": lambda figures: figures.ignore_rate,
         "time_on_tool": lambda figures: figures.time_on_tool_s,
@@ -434,6 +461,12 @@ async def test_the_queries_and_the_store_give_the_same_figures_of_the_same_recor
         asked = {slice_: value for _, slice_, value, *_ in insights.ask(figure)}
         expected = {version: of(figures_of(one)) for version, one in sums.items()}
         assert asked == pytest.approx(expected), figure
+    shares = {
+        slice_: (figures.answered_share, figures.quoted_share, figures.abstained_share)
+        for slice_, figures in ((version, figures_of(one)) for version, one in sums.items())
+    }
+    for _, slice_, _, *asked in insights.ask("kinds"):
+        assert asked == pytest.approx(shares[slice_])
 
 
 def an_answer_of(draw: random.Random, number: int) -> Answer:
@@ -445,7 +478,7 @@ def an_answer_of(draw: random.Random, number: int) -> Answer:
         an_answer(question),
         answered_at=at,
         model_version=draw.choice(["v1", "v2"]),
-        abstained=draw.random() < 0.2,
+        kind=draw.choice([AnswerKind.ANSWERED, AnswerKind.ANSWERED, AnswerKind.QUOTED, AnswerKind.DECLINED]),
         verified_by=None,
     )
 

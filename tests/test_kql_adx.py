@@ -145,7 +145,8 @@ def test_tables_have_what_events_tell() -> None:
 
 def test_what_is_told_is_spread_over_the_tables(explorer: Explorer) -> None:
     known = {"answer": "a", "channel": "slack", "language": "en", "site": "other", "model_version": "v1"}
-    explorer.tell("answer_sent", NOW, **known, abstained=True, verified=False, seconds=2.5)
+    kinds = {"answer_kind": "declined", "abstained": True, "confidence": 0.25}
+    explorer.tell("answer_sent", NOW, **known, **kinds, verified=False, seconds=2.5)
     explorer.tell(
         "feedback_given", NOW, **known, kind="stars", value="4", stars=4, starred=1, late_seconds=60.0
     )
@@ -155,11 +156,13 @@ def test_what_is_told_is_spread_over_the_tables(explorer: Explorer) -> None:
     explorer.spread()
     at = NOW.replace(tzinfo=None)
     every = {table: explorer.connection.execute(f"SELECT * FROM {table}").fetchall() for table in TABLES}  # noqa: S608
-    assert every["Answers"] == [(at, "a", "slack", "en", "other", "v1", True, False, 2.5, *[None] * 5)]
+    assert every["Answers"] == [
+        (at, "a", "slack", "en", "other", "v1", True, False, 2.5, *[None] * 5, "declined", 0.25)
+    ]
     [word] = every["Words"]
     assert word[:7] == (at, "a", "v1", "stars", "4", False, 60.0)
     assert word[7:9] == (4.0, 1)
-    assert every["Rulings"] == [(at, "a", "v1", False, "approved", 20.0, 1, 9.0, None, None)]
+    assert every["Rulings"] == [(at, "a", "v1", False, "approved", 20.0, 1, 9.0, None, None, "")]
     assert every["Failures"] == [(at, "slack", "en", "busy", 0.1, None, None)]
 
 
@@ -282,11 +285,12 @@ def test_two_versions_are_compared_in_the_hours_that_they_share(explorer: Explor
         explorer.answer(f"a{number}", noon, 2.0)
         explorer.answer(f"c{number}", noon + HOUR, 100.0)  # an hour without the other version
     for number in range(2):
-        explorer.answer(f"b{number}", noon + timedelta(minutes=59), 5.0, "v2", abstained=number == 0)
+        kind = {"abstained": True, "answer_kind": "declined"} if number else {"answer_kind": "quoted"}
+        explorer.answer(f"b{number}", noon + timedelta(minutes=59), 5.0, "v2", **kind)
     explorer.answer("a9", noon + 2 * HOUR, 1.0)
     explorer.answer("b9", noon + 2 * HOUR, 1.0, "v2")
     explorer.answer("verified", noon, 0.1, "verified", verified=True)
-    [(version, other, hours, slower, declines)] = explorer.ask("side_by_side")
+    [(version, other, hours, slower, declines, quotes)] = explorer.ask("side_by_side")
     assert (version, other, hours) == ("v1", "v2", 2)
     assert slower == pytest.approx((2 * 3.0 + 1 * 0.0) / 3)
-    assert declines == pytest.approx((2 * 0.5 + 0.0) / 3)
+    assert declines == quotes == pytest.approx((2 * 0.5 + 0.0) / 3)

@@ -22,7 +22,8 @@ def imported_by(name: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("name", "beside"), [("records.py", ""), ("quiet.py", ""), ("telemetry.py", "opentelemetry")]
+    ("name", "beside"),
+    [("records.py", ""), ("sentences.py", ""), ("quiet.py", ""), ("telemetry.py", "opentelemetry")],
 )
 def test_a_leaf_imports_the_standard_library_only_and_telemetry_the_api(name: str, beside: str) -> None:
     others = {

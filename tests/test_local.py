@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from bot.answer_text import NOTHING_FOUND
 from bot.conversations import CHANGES_LIMIT, CONVERSATIONS_LIMIT, MESSAGES_LIMIT, Conversations
 from bot.delivery import READING
 from bot.dialogs.ask import Undeliverable
@@ -305,7 +306,7 @@ async def test_an_edit_is_answered_again_in_the_place_of_the_answer(chat: Chat, 
     await browser.begin()
     _, sent = await browser.do("message", text="What about dogs?")
     first = await browser.answered()
-    assert first["text"] == "The pages do not tell."
+    assert first["text"] == NOTHING_FOUND
     await browser.do("messageUpdate", id=sent["id"], text="What do parents get?")
     activity = await chat.heard.came("messageUpdate")
     assert (activity["id"], activity["text"]) == (sent["id"], "What do parents get?")
@@ -397,7 +398,7 @@ async def test_half_a_surrogate_pair_is_a_question_too(chat: Chat, browser: Brow
     )
     assert (await browser.post("/local/activities", body))[0] == 200
     assert (await chat.heard.came("message"))["text"] == "half � of it"
-    assert (await browser.answered())["text"] == "The pages do not tell."
+    assert (await browser.answered())["text"] == NOTHING_FOUND
 
 
 # What a browser is told
@@ -449,7 +450,7 @@ async def test_a_lost_connection_goes_on_where_it_was(chat: Chat, browser: Brows
     assert "conversation" not in [name for name, _ in events]
     assert {data["text"] for name, data in events if name == "message"} >= {
         "And dogs?",
-        "The pages do not tell.",
+        NOTHING_FOUND,
     }
 
 

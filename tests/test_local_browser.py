@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from bot.answer_text import NOTHING_FOUND
 from bot.local import ADAPTIVE_CARDS
 from feedback.store import StoreUnavailable
+from records import AnswerKind, Citation
 from tests.chat import ANNUAL, PARENTS, Actor, Chat, Lines, a_chat
 from tests.conftest import ROOT, need
 from tests.windows import CONTRAST, Watching, a_chromium
@@ -33,6 +35,9 @@ HOSTILE = (
 LONG = "It may be taken in up to three parts. " * 20
 
 
+SICK = Citation("/site/handbook/leave#parents", "Time off", "Sick leave", "Tell your manager by ten o’clock.")
+
+
 def steps() -> asyncio.Semaphore:
     return asyncio.Semaphore(0)
 
@@ -46,6 +51,19 @@ def lines() -> dict[str, Lines]:
             steps=steps(),
         ),
         "holiday": Lines("Everyone has thirty days of paid leave a year [1].", (ANNUAL,)),
+        "sick": Lines(
+            "Tell your manager by ten o’clock, in the calendar or by telephone. After the third day:\n\n"
+            "- a doctor’s note, as a photo\n- the form **S-7** from <b>People</b>\n  - also for part-timers\n"
+            "- and nothing [else](https://evil.example/)\n\nDays | Who is told | What for\n1 | your manager | the rota\n"
+            "3 | People | your pay",
+            (SICK, ANNUAL, PARENTS),
+            kind=AnswerKind.QUOTED,
+            marked="Tell your manager by ten o’clock, in the calendar or by telephone.",
+        ),
+        "steps": Lines(
+            "Do this [1]:\n\n1. Open the calendar.\n2. Press *Time off*.\n   - Half days, too.\n\nDone.",
+            (ANNUAL,),
+        ),
         "evil": Lines(HOSTILE, (), drafts=(HOSTILE[:40],)),
         "long": Lines(LONG + "[1]\n\n" + LONG, (PARENTS,)),
     }
@@ -128,7 +146,7 @@ async def test_three_questions_are_answered_and_a_citation_opens_its_section(
     await expect(answer.locator(".card")).to_contain_text("Sources")
 
     third = await screen.ask("May I bring my dog?")
-    await expect(third.locator(".body")).to_have_text("The pages do not tell.")
+    await expect(third.locator(".body")).to_have_text(NOTHING_FOUND)
     await expect(third.locator(".card")).to_contain_text("The nearest section I found")
 
     citation = page.locator(".message").nth(4).locator("a.cite").first
@@ -226,7 +244,7 @@ async def test_asking_and_editing_need_no_mouse(chat: Chat, screen: Screen) -> N
     await keys.type("May I bring my dog?")
     await keys.press("Enter")
     assert (await chat.heard.came("messageUpdate"))["text"] == "May I bring my dog?"
-    await expect(answer.locator(".body")).to_have_text("The pages do not tell.")
+    await expect(answer.locator(".body")).to_have_text(NOTHING_FOUND)
     await expect(page.locator(".from-user .meta")).to_contain_text("Edited")
 
 
@@ -323,6 +341,18 @@ async def test_hostile_words_stay_words(chat: Chat, screen: Screen) -> None:
     assert re.match(r"How evil is it", await page.title())
 
 
+async def test_the_pages_that_the_bot_knows_are_links(chat: Chat, screen: Screen) -> None:
+    page = await screen.open()
+    await page.fill("#question", "Which pages do you know?")
+    await page.press("#question", "Enter")
+    answer = page.locator(".message").last
+    await expect(answer.locator(".body")).to_contain_text("These are the pages that I know.")
+    await expect(answer.locator("[data-key=like]")).to_have_count(0)
+    async with page.context.expect_page() as opening:
+        await answer.locator(".card").get_by_text("Time off", exact=True).click()
+    assert (await opening.value).url == f"{chat.url}/site/handbook/leave"
+
+
 async def test_a_picture_from_elsewhere_in_a_card_is_not_fetched(chat: Chat, screen: Screen) -> None:
     page = await screen.open()
     await screen.ask("How much holiday is there?")
@@ -363,7 +393,7 @@ async def test_the_page_goes_on_after_a_restart_and_keeps_what_could_not_be_sent
     await expect(page.locator("#connection")).to_have_text("Connected")
     await expect(page.locator(".message")).to_have_count(3)
     await page.press("#question", "Enter")
-    await expect(page.locator(".message").last.locator(".body")).to_have_text("The pages do not tell.")
+    await expect(page.locator(".message").last.locator(".body")).to_have_text(NOTHING_FOUND)
     chat.heard.raises = StoreUnavailable("the disk is full")
     await page.fill("#question", "And my cat?")
     await page.press("#question", "Enter")
@@ -471,3 +501,52 @@ async def test_who_reads_further_up_is_not_pulled_down(chat: Chat, screen: Scree
     await page.locator("#latest").click()
     await expect(page.locator(".message").last).to_be_in_viewport()
     await expect(page.locator("#latest")).to_be_hidden()
+
+
+async def test_a_quotation_is_drawn_with_its_mark_its_list_and_its_table(screen: Screen) -> None:
+    page = await screen.open()
+    answer = await screen.ask("I am sick, what now?")
+    body = answer.locator(".body")
+    await expect(body.locator(".lead-in")).to_contain_text(
+        "I am not certain, but “Time off › Sick leave” says:"
+    )
+    assert await body.locator("mark").all_inner_texts() == [
+        "Tell your manager by ten o’clock, in the calendar or by telephone."
+    ]
+    items = await body.locator(".item > span:last-child").all_inner_texts()
+    assert items == [
+        "a doctor’s note, as a photo",
+        "the form **S-7** from <b>People</b>",
+        "also for part-timers",
+        "and nothing [else](https://evil.example/)",
+    ]
+    assert await body.locator(".depth-1").count() == 1
+    assert await body.locator("th").all_inner_texts() == ["Days", "Who is told", "What for"]
+    assert await body.locator("td").all_inner_texts() == [
+        "1",
+        "your manager",
+        "the rota",
+        "3",
+        "People",
+        "your pay",
+    ]
+    assert not await body.locator("b, img, a[href*=evil]").count()
+    await expect(answer.locator(".label")).to_have_text("Found by AI")
+    await expect(answer.locator(".card")).to_contain_text("See also")
+    await expect(answer.locator(".card")).not_to_contain_text("doctor’s note")
+    for theme in ("light", "dark"):
+        await page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+        assert (await page.evaluate(CONTRAST))["bad"] == []
+
+
+async def test_steps_of_an_answer_are_a_list(screen: Screen) -> None:
+    await screen.open()
+    answer = await screen.ask("What are the steps?")
+    assert await answer.locator(".body .sign").all_inner_texts() == ["1.", "2.", "•"]
+    assert await answer.locator(".body .item > span:last-child").all_inner_texts() == [
+        "Open the calendar.",
+        "Press *Time off*.",
+        "Half days, too.",
+    ]
+    assert await answer.locator(".body > p").count() == 2
+    assert await answer.locator(".body .cite").count() == 1

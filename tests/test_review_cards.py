@@ -31,7 +31,7 @@ from records import (
     Verdict,
 )
 from tests.test_cards import SITE, parts
-from tests.world import NOW, PAGE, an_answer
+from tests.world import NOW, PAGE, QUOTE, a_quote, an_answer
 
 Json = dict[str, Any]
 Check = Callable[[Json], None]
@@ -91,13 +91,14 @@ def every_card(text: str, *, times: int = 1) -> Iterator[tuple[str, Json]]:
     """Yield every card that leaves, in every state, with the text in it."""
     answer, verdict, review, words = scene(text, times=times)
     declined = replace(answer, kind=AnswerKind.DECLINED)
+    quoted = replace(answer, kind=AnswerKind.QUOTED, marked=text[:20], confidence=0.3)
     for name, one in reviews(review, verdict).items():
-        for said in (answer, declined, replace(answer, citations=())):
+        for said in (answer, declined, quoted, replace(answer, citations=())):
             yield f"review {name}", review_card(ReviewView(one, said, words, "s" * 32, NOW), SITE)
     for state in STATES:
         actions = rating_actions(answer.id, "s" * 32, stars=state != "closed", comment=True)
         standing = Standing(state, NOW, text, verdict.citation, actions, "Thank you.")
-        for said in (answer, declined, replace(answer, verified_by="r", verified_at=NOW)):
+        for said in (answer, declined, quoted, replace(answer, verified_by="r", verified_at=NOW)):
             card = answer_card(said, SITE, standing)
             assert card is not None
             yield f"answer {state}", card
@@ -144,7 +145,7 @@ def test_every_card_in_every_state_is_valid(valid: Check) -> None:
 
 
 def test_every_card_holds_the_longest_texts(valid: Check) -> None:
-    for text in ("😀" * 10_000, "\x01" * 10_000, '"\\' * 5_000):
+    for text in ("a\n" * 5_000, "😀" * 10_000, "\x01" * 10_000, '"\\' * 5_000):
         for name, card in every_card(text, times=20):
             checked(name, card, valid)
 
@@ -197,6 +198,29 @@ def shape_of(node: Any) -> Any:
     if isinstance(node, str) and node.startswith(("Input.", "Action.")):
         return node
     return (type(node).__name__, bool(node)) if isinstance(node, str) else node
+
+
+def test_a_quotation_is_reviewed_as_one() -> None:
+    question = Question("q", "How much leave?", "p", "c", Channel.TEAMS, NOW)
+    review = Review("a", (ReviewReason.LOW_CONFIDENCE,), NOW)
+    card = review_card(ReviewView(review, a_quote(question), (), "s", NOW), SITE)
+    shown = json.dumps(card, ensure_ascii=False)
+    for words in (
+        "The bot quoted",
+        "the bot was hardly sure of it",
+        "confidence 40%",
+        "It begins at the birth.",
+    ):
+        assert words in shown
+    assert [action["title"] for action in card["actions"]][:3] == [
+        "Use this quote",
+        "Correct…",
+        "Not on the page",
+    ]
+    [offered] = [part["value"] for part in parts(card) if part.get("id") == "text"]
+    assert offered == QUOTE
+    bold = [part["text"] for part in parts(card["body"]) if part.get("weight") == "Bolder"]
+    assert "Parents get 16 weeks of paid leave." in bold
 
 
 def test_a_blind_second_reviewer_sees_nothing_of_the_first() -> None:

@@ -11,10 +11,20 @@ from typing import Any
 
 import pytest
 
-from bot.dialogs.review import Refused, Reviewing, ReviewRules, stratum_of
+from bot.dialogs.review import Refused, Reviewing, ReviewRules, stratum_of, verified_by
 from feedback.desk import SETTLED, WAITING, Desk
 from feedback.sqlite import SqliteStore
-from records import Answer, AnswerKind, Citation, Passage, Review, ReviewReason, Ruling, Skip, Verdict
+from records import (
+    Answer,
+    AnswerKind,
+    Citation,
+    Passage,
+    Review,
+    ReviewReason,
+    Ruling,
+    Skip,
+    Verdict,
+)
 from tests.test_store import NOON, answer, question
 from tests.world import NO_SAMPLE, NothingKnown, live
 
@@ -79,6 +89,18 @@ async def test_an_approved_answer_is_served_with_its_own_words(bench: Bench) -> 
     assert served.pages == (("https://example.com/leave", "ab12"),)
     assert bench.known.served == {given.id: served}
     assert (await bench.desk.reviews(SETTLED, 10))[0][0].settled_at == served.verified_at
+
+
+async def test_an_approved_quotation_is_served_as_an_answer_with_its_own_words(bench: Bench) -> None:
+    further = Citation("https://example.com/leave#more", "Leave", "More", "Ask early.")
+    given = await bench.answered(1, kind=AnswerKind.QUOTED, text="26 days.\n- Ask early.", marked="26 days.")
+    given = replace(given, citations=(*given.citations, further))
+    [first, _] = given.citations
+    verdict = Verdict(ROBIN, "Robin", Ruling.APPROVED, NOON)
+    served = verified_by(given, verdict, NOON)
+    assert served is not None
+    assert (served.text, served.citations) == ("26 days.\n- Ask early. [1]", (first,))
+    assert not served.abstained
 
 
 async def test_a_correction_is_served_with_the_span_that_the_reviewer_chose(bench: Bench) -> None:
@@ -249,6 +271,21 @@ async def test_a_doubtful_answer_and_what_several_people_were_declined_are_revie
     waiting, _ = await bench.desk.reviews(WAITING, 10)
     declined = [review for review in waiting if ReviewReason.DECLINED in review.reasons]
     assert [review.answer_id for review in declined] == [answer(question(14)).id]
+
+
+async def test_what_the_bot_is_hardly_sure_of_is_reviewed_and_a_quotation_needs_no_support(
+    bench: Bench,
+) -> None:
+    await bench.reviewing.consider(
+        await bench.answered(1, kind=AnswerKind.QUOTED, support=0.0, confidence=0.5)
+    )
+    await bench.reviewing.consider(await bench.answered(2, support=0.9, confidence=0.3))
+    await bench.reviewing.consider(await bench.answered(3, kind=AnswerKind.DECLINED, confidence=0.1))
+    assert not (await bench.desk.reviews(WAITING, 10))[0]
+    unsure = await bench.answered(4, kind=AnswerKind.QUOTED, confidence=0.2)
+    await bench.reviewing.consider(unsure)
+    [review], _ = await bench.desk.reviews(WAITING, 10)
+    assert (review.answer_id, review.reasons) == (unsure.id, (ReviewReason.LOW_CONFIDENCE,))
 
 
 async def test_numbers_are_never_given_twice(bench: Bench) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from bot.answer_text import NOTHING_FOUND
 from bot.dialogs.ask import WENT_WRONG
 from bot.forms import FormName, Forms
 from model.onnx_infer import EngineBusy
@@ -54,6 +55,16 @@ class Sees:
 
     async def on(self, surface: Surface) -> None:
         await surface.sees(self.who, self.text)
+
+
+@dataclass(frozen=True)
+class Lacks:
+    """The asker has words on screen no more."""
+
+    text: str
+
+    async def on(self, surface: Surface) -> None:
+        assert self.text not in await surface.screen(ASKER)
 
 
 @dataclass(frozen=True)
@@ -121,16 +132,26 @@ class NothingKept:
 
 @dataclass(frozen=True)
 class Model:
-    """What the model does from now on: what it says, what it raises, how it declines."""
+    """What the model does from now on: what it says, what it raises, how it declines, and whether it quotes first."""
 
     text: str = "You get 16 weeks [1]."
     raises: Exception | None = None
     kind: AnswerKind = AnswerKind.ANSWERED
+    quotes: bool = False
 
     async def on(self, surface: Surface) -> None:
         model = surface.script.model
-        model.text, model.raises = self.text, self.raises
+        model.text, model.raises, model.quotes = self.text, self.raises, self.quotes
         model.changes["kind"] = self.kind
+
+
+@dataclass(frozen=True)
+class NoAnswers:
+    """No answer is on record, and no question is left open."""
+
+    async def on(self, surface: Surface) -> None:
+        assert not surface.store.answers
+        assert not await surface.store.undelivered()
 
 
 @dataclass(frozen=True)
@@ -194,6 +215,42 @@ SCENARIOS = (
         (Ask(), Sees(ANSWER), Sees("16 weeks of paid leave"), ModelAsked(1)),
     ),
     Scenario(
+        "small talk",
+        "A greeting or thanks get a friendly sentence; nothing is searched for, and nothing is asked about it.",
+        (
+            Ask("Hi there!"),
+            Sees("Hello! What would you like to know?"),
+            Ask("are you a robot?"),
+            Sees("I am a bot, not a person."),
+            Ask("Merci !"),
+            Sees("Avec plaisir"),
+            ModelAsked(0),
+            NoAnswers(),
+        ),
+    ),
+    Scenario(
+        "which pages",
+        "Who asks what the bot knows about sees the pages by title.",
+        (
+            Ask("What do you know about?"),
+            Sees("These are the pages that I know."),
+            Sees("Travel"),
+            ModelAsked(0),
+        ),
+    ),
+    Scenario(
+        "talk around a question",
+        "Greetings and thanks around questions hinder nothing, and a follow-up goes on from the question before them.",
+        (
+            Ask(f"Hello! {QUESTION}"),
+            Sees(ANSWER),
+            Ask("thanks!"),
+            Ask("And for part-timers?"),
+            ModelAsked(2),
+            Kept("implicit", "follow_up"),
+        ),
+    ),
+    Scenario(
         "follow-up",
         "A question that goes on from the one before says something about the answer there.",
         (Ask(), Ask("And for part-timers?"), ModelAsked(2), Kept("implicit", "follow_up")),
@@ -202,10 +259,43 @@ SCENARIOS = (
         "decline",
         "What is not on the page is said not to be, with the nearest section.",
         (
-            Model("That is not on this page.", kind=AnswerKind.DECLINED),
+            Model("", kind=AnswerKind.DECLINED),
             Ask(),
-            Sees("That is not on this page."),
+            Sees(NOTHING_FOUND),
             Sees("The nearest section I found"),
+        ),
+    ),
+    Scenario(
+        "quote",
+        "Where the bot is not certain it says so, and shows the words of the page, and where else to look.",
+        (
+            Model("", quotes=True),
+            Ask(),
+            Sees("I am not certain, but “Leave › Parents” says:"),
+            Sees("Parents get 16 weeks of paid leave."),
+            Sees("fathers, see [here](https://evil.example/)"),
+            Sees("See also"),
+            Sees("“It begins at the birth.”"),
+        ),
+    ),
+    Scenario(
+        "quote, then answer",
+        "What the model finds takes the place of the quotation.",
+        (Model(quotes=True), Ask(), Sees(ANSWER), Lacks("I am not certain")),
+    ),
+    Scenario(
+        "quote approved",
+        "A quotation that a reviewer approves is what the next person gets as the answer, marked as verified.",
+        (
+            Model("", quotes=True),
+            *COMPLAINT,
+            Sees("The bot quoted", REVIEWER),
+            Press("review.approve", "approved the answer", REVIEWER),
+            Sees("“Leave › Parents” says:"),
+            Ask(AGAIN, COLLEAGUE),
+            Sees("Parents get 16 weeks of paid leave.", COLLEAGUE),
+            Sees("Verified by a reviewer", COLLEAGUE),
+            ModelAsked(1),
         ),
     ),
     Scenario(

@@ -62,6 +62,7 @@ async def several(cosmos_url: str, folder: Path) -> AsyncGenerator[Several]:
     async with AsyncExitStack() as closing:
         _, config = await closing.enter_async_context(a_cosmos(cosmos_url))
         connector = ConnectorService()
+        connector.bots = BOTS
         service_url = await closing.enter_async_context(served(connector.app))
         http = await closing.enter_async_context(
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30))
@@ -190,8 +191,6 @@ async def survive_one(those: Several) -> None:
     else:
         raise AssertionError("a question is still open")
     assert set(those.answers().values()) == {1}
-    # A dead bot's streams stand open for a while, and those who answer in its place cannot know.
-    those.connector.forgive("one stream of a chat at a time")
 
 
 async def ended(bot: Bot) -> None:

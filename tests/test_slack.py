@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from bot.answer_text import NOTHING_FOUND
+from bot.cards.slack_blocks import QUOTE_LABEL
 from records import AnswerKind, Channel, FeedbackKind
 from tests.slack_world import ADA, SlackWorld, a_slack_world, pressable
 from tests.world import ScriptedAnswerer, pseudonym
@@ -139,8 +141,42 @@ async def test_an_answer_that_reads_otherwise_than_its_drafts_is_written_over_th
     )
     message = await drafted(world, world.mention("How much leave?"), "chat.startStream")
     assert "unclear" not in message.words
-    assert "That is not on this page." in message.words
+    assert NOTHING_FOUND in message.words
     assert not message.streaming
+
+
+async def test_a_quotation_is_a_message_that_the_answer_is_written_over(world: SlackWorld) -> None:
+    world.answerer = ScriptedAnswerer(["You get 16 weeks of "])
+    world.answerer.quotes = True
+    world.answerer.step = asyncio.Semaphore(0)
+    await world.event(world.mention("How much leave?"))
+    (first,) = await world.slack.until(lambda s: s.messages("C1"))
+    assert "I am not certain, but “Leave › Parents” says:" in first.words
+    assert "feedback_buttons" not in first.words
+    world.answerer.step.release()
+    await world.settled()
+    (message,) = world.slack.messages("C1")
+    assert "You get 16 weeks " in message.words
+    assert "I am not certain" not in message.words
+    assert pressable(message, "thumb")
+    assert not world.slack.of("chat.startStream")
+    assert len(world.slack.of("chat.update")) == 1
+
+
+async def test_a_quotation_keeps_its_letters_its_lines_and_what_answers_best(world: SlackWorld) -> None:
+    world.answerer = ScriptedAnswerer(text="")
+    world.answerer.quotes = True
+    message = await world.ask("How much leave?")
+    parts = [part for block in message.blocks if block["type"] == "rich_text" for part in block["elements"]]
+    (quotation, _) = [part["elements"] for part in parts if part["type"] == "rich_text_quote"]
+    assert "".join(piece["text"] for piece in quotation) == (
+        "Parents get 16 weeks of paid leave. It is for *both*:\n• <b>mothers</b>\n"
+        "• fathers, see [here](https://evil.example/)\n\u2003• and `__others__`"
+    )
+    bold = [piece["text"] for piece in quotation if piece.get("style", {}).get("bold")]
+    assert bold == ["Parents get 16 weeks of paid leave."]
+    assert QUOTE_LABEL in message.words
+    assert "<" not in message.text
 
 
 async def test_a_long_answer_grows_word_by_word_and_ends_as_one_message(world: SlackWorld) -> None:

@@ -18,7 +18,7 @@ import pytest
 
 from model.answering import Answering, AnswerRules
 from model.canned import CannedChatModel
-from model.importing import import_base
+from model.chat_text import ChatText
 from model.loading import ModelChoice, open_model, open_version
 from model.onnx_infer import EngineFailed, EngineOptions
 from model.profile import Profile
@@ -28,12 +28,14 @@ from model.versions import (
     ModelVersion,
     canary,
     list_versions,
+    live_version,
     promote,
     read_version,
     roll_back,
     write_version,
 )
 from records import Answer, Channel, Hit, Passage, Question
+from tests.echo import LOWER, UPPER, echo
 from tests.test_versions import make_version
 
 pytest_plugins = ["tests.model_folders"]
@@ -292,37 +294,27 @@ async def test_the_old_live_version_may_become_the_canary_of_the_new_one(models_
 # On the engine
 
 
-def choice_of(models_dir: Path, base: str = "tiny") -> ModelChoice:
+def choice_of(models_dir: Path, base: str = "lower") -> ModelChoice:
     options = EngineOptions(threads=1, context_tokens=512, queue_limit=64)
     return ModelChoice(models_dir, base, 24, options, poll_s=0.05, drain_s=60.0)
 
 
-@pytest.fixture(scope="module")
-def two_imported(tiny_llama: Path, other_tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A models folder with two Llamas of different random weights."""
-    models_dir = tmp_path_factory.mktemp("two")
-    for base in (other_tiny_llama, tiny_llama):
-        import_base(str(base), models_dir, "cpu", on_progress=lambda _step, _done: None)
-    return models_dir
-
-
 @pytest.fixture
-def two_tiny(two_imported: Path, tmp_path: Path) -> Path:
-    """The same, to turn over."""
-    return shutil.copytree(two_imported, tmp_path / "models")
+def two_echoes(echoes: Path, tmp_path: Path) -> Path:
+    """Two models that speak in other letters, to turn over."""
+    return shutil.copytree(echoes, tmp_path / "models")
 
 
 @pytest.mark.model
-async def test_engines_swap_while_twenty_people_ask(two_tiny: Path) -> None:
-    choice = choice_of(two_tiny)
-    prompts = [f"Prompt number {number}, how do you go on?" for number in range(20)]
+async def test_engines_swap_while_twenty_people_ask(two_echoes: Path) -> None:
+    choice = choice_of(two_echoes)
+    prompts = [f"How do you go on, {number}?" for number in range(20)]
     expected: dict[str, list[str]] = {}
-    for version in list_versions(two_tiny):
-        opened = await open_version(version, choice)
-        expected[version.name] = [(await opened.chat.ainvoke(text)).text for text in prompts]
-        await opened.close()
-    one, other = sorted(expected)
-    assert expected[one] != expected[other]
+    for name, letters in {"lower-int8": LOWER, "upper-int8": UPPER}.items():
+        text = ChatText(two_echoes / name)
+        rendered = [text.render([{"role": "user", "content": prompt}]) for prompt in prompts]
+        expected[name] = [echo(text, prompt, choice.answer_tokens, letters) for prompt in rendered]
+        assert len(set(expected[name])) == len(prompts)
     seen: Counter[str] = Counter()
     enough = asyncio.Event()
     async with open_model(choice) as lend:
@@ -336,8 +328,8 @@ async def test_engines_swap_while_twenty_people_ask(two_tiny: Path) -> None:
 
         askers = [asyncio.create_task(ask_on(asker)) for asker in range(20)]
         for number in range(10):
-            name = (one, other)[number % 2]
-            await asyncio.to_thread(promote, two_tiny, name)
+            name = sorted(expected)[number % 2]
+            await asyncio.to_thread(promote, two_echoes, name)
             async with asyncio.timeout(60):
                 while True:
                     with lend("watch") as voice:
@@ -346,23 +338,24 @@ async def test_engines_swap_while_twenty_people_ask(two_tiny: Path) -> None:
                     await asyncio.sleep(0.05)
         enough.set()
         await asyncio.gather(*askers)
-    assert min(seen[one], seen[other]) > 20
+    assert min(seen.values()) > 20
+    assert set(seen) == set(expected)
 
 
 @pytest.mark.model
 async def test_a_version_whose_graph_is_broken_is_never_switched_to(
-    two_tiny: Path, caplog: pytest.LogCaptureFixture
+    two_echoes: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    live = list_versions(two_tiny)[-1]
-    broken = two_tiny / "broken"
+    live = live_version(two_echoes)
+    broken = two_echoes / "broken"
     shutil.copytree(live.folder, broken)
     (broken / "model.onnx").write_bytes(b"no graph")
     written = read_version(broken)
     assert written is not None
     files = {name: hashed for name, hashed in written.files.items() if name != "model.onnx"}
     write_version(replace(written, name="broken", files=files))
-    async with open_model(choice_of(two_tiny)) as lend:
-        promote(two_tiny, "broken")
+    async with open_model(choice_of(two_echoes)) as lend:
+        promote(two_echoes, "broken")
         async with asyncio.timeout(60):
             while not caplog.records:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
@@ -373,14 +366,14 @@ async def test_a_version_whose_graph_is_broken_is_never_switched_to(
 
 
 @pytest.mark.model
-async def test_a_load_that_is_interrupted_leaves_no_process_behind(two_tiny: Path) -> None:
-    loading = asyncio.create_task(open_version(list_versions(two_tiny)[0], choice_of(two_tiny)))
+async def test_a_load_that_is_interrupted_leaves_no_process_behind(two_echoes: Path) -> None:
+    loading = asyncio.create_task(open_version(list_versions(two_echoes)[0], choice_of(two_echoes)))
     await asyncio.sleep(0.1)
     loading.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await loading
     assert loading.cancelled()
-    assert not [command for command in children() if str(two_tiny) in command]
+    assert not [command for command in children() if str(two_echoes) in command]
 
 
 def children() -> list[str]:

@@ -18,7 +18,7 @@ from bot.dialogs.ask import WENT_WRONG
 from feedback.sqlite import SqliteStore
 from model.onnx_infer import EngineBusy
 from pages.fetch import PageRefused
-from records import Answer, Channel, FeedbackKind
+from records import Answer, AnswerKind, Channel, FeedbackKind
 from tests.connector import Call
 from tests.world import BOT, CITED, ScriptedAnswerer, World, a_world, pseudonym
 
@@ -330,6 +330,100 @@ async def test_an_asker_who_presses_stop_stops_the_answer(world: World) -> None:
     assert not world.store.answers
 
 
+# Quotations
+
+
+async def test_a_quotation_streams_first_and_the_answer_takes_its_place(world: World) -> None:
+    world.answerer = ScriptedAnswerer(["You get"])
+    world.answerer.quotes = True
+    world.answerer.step = asyncio.Semaphore(0)
+    world.answerer.go.clear()
+    await world.ask("How much leave?")
+    await world.connector.until(
+        lambda s: any("I am not certain" in c.activity.get("text", "") for c in s.calls)
+    )
+    world.answerer.step.release()
+    await world.connector.until(lambda s: s.calls[-1].activity["text"].endswith("… "))
+    world.answerer.go.set()
+    (last,) = await world.connector.messages()
+    parts = [call.activity["text"] for call in world.connector.calls if call.activity["type"] == "typing"]
+    assert not [part for part in parts if "You get" in part]
+    assert last.stream["streamType"] == "final"
+    assert last.activity["text"] == "You get 16 weeks [1]."
+    (kept,) = world.store.answers.values()
+    assert kept.kind is AnswerKind.ANSWERED
+
+
+async def test_a_quotation_that_is_the_answer_stands_on_the_card_letter_by_letter(world: World) -> None:
+    world.answerer = ScriptedAnswerer(text="")
+    world.answerer.quotes = True
+    await world.ask("How much leave?")
+    (last,) = await world.connector.messages()
+    assert last.activity["text"] == "I am not certain, but “Leave › Parents” says: [1]"
+    assert last.activity["summary"].startswith(
+        "I am not certain, but “Leave › Parents” says:\n\nParents get 16"
+    )
+    (label,) = [one for one in last.activity["entities"] if "additionalType" in one]
+    assert [claim["position"] for claim in label["citation"]] == [1, 2]
+    quotation, *others = card(last)["body"]
+    lines = ["".join(run["text"] for run in item["inlines"]) for item in quotation["items"]]
+    assert lines == [
+        "Parents get 16 weeks of paid leave. It is for *both*:",
+        "• <b>mothers</b>",
+        "• fathers, see [here](https://evil.example/)",
+        "\u2003• and `__others__`",
+    ]
+    bold = [
+        run["text"] for item in quotation["items"] for run in item["inlines"] if run["weight"] == "Bolder"
+    ]
+    assert bold == ["Parents get 16 weeks of paid leave."]
+    assert {item["type"] for item in quotation["items"]} == {"RichTextBlock"}
+    assert "See also" in json.dumps(others)
+
+
+async def test_a_quotation_in_a_stream_is_no_markup(world: World) -> None:
+    world.answerer = ScriptedAnswerer(["You get"])
+    world.answerer.quotes = True
+    world.answerer.step = asyncio.Semaphore(0)
+    await world.ask("How much leave?")
+    shown = await world.connector.until(
+        lambda s: [c for c in s.calls if "I am not certain" in c.activity.get("text", "")]
+    )
+    world.answerer.step.release()
+    text = shown[0].activity["text"]
+    assert not set("*_`<[") & set(text)
+    assert "\n\n• fathers, see here\n\n" in text
+
+
+async def test_who_stops_while_a_quotation_is_shown_keeps_it(world: World) -> None:
+    world.answerer = ScriptedAnswerer(["one " * n for n in range(1, 50)])
+    world.answerer.quotes = True
+    world.answerer.step = asyncio.Semaphore(0)
+    world.connector.fail(403, body=STOP, when=lambda a: a["text"].rstrip().endswith("…"))
+    await world.ask("How much leave?")
+    await world.connector.until(
+        lambda s: any("I am not certain" in c.activity.get("text", "") for c in s.calls)
+    )
+    while world.asking.under_way:
+        world.answerer.step.release()
+        await asyncio.sleep(0.01)
+    (kept,) = world.store.answers.values()
+    assert (kept.kind, kept.stopped) == (AnswerKind.QUOTED, True)
+    assert not [call for call in world.connector.calls if call.is_message]
+
+
+async def test_words_that_come_in_time_are_the_first_thing_that_is_shown(world: World) -> None:
+    world.front._style = replace(world.front._style, pace=replace(world.front._style.pace, grace_s=5.0))
+    world.answerer = ScriptedAnswerer(["You get"])
+    world.answerer.step = asyncio.Semaphore(1)
+    world.answerer.go.clear()
+    await world.ask("How much leave?")
+    await world.connector.until(lambda s: s.calls)
+    world.answerer.go.set()
+    await world.settled()
+    assert [call.activity["text"] for call in world.connector.calls] == ["You get", "You get 16 weeks [1]."]
+
+
 async def test_who_presses_stop_at_the_last_moment_gets_no_second_message(world: World) -> None:
     world.connector.fail(403, body=STOP, when=lambda a: a["type"] == "message")
     world.answerer.go.clear()
@@ -366,6 +460,33 @@ async def test_of_two_questions_at_once_in_one_chat_one_streams(world: World) ->
     await world.connector.until(lambda s: s.calls[-1].stream.get("streamSequence") == 1)
     world.answerer.go.set()
     assert (await world.connector.messages(3))[-1].stream
+
+
+async def test_of_two_bots_that_answer_in_one_chat_one_streams_and_the_other_shows_that_it_is_at_work() -> (
+    None
+):
+    async with a_world() as one, a_world() as two:
+        two.service_url = one.service_url
+        one.connector.bots = 2
+        for bot in (one, two):
+            bot.answerer = ScriptedAnswerer(["You get"])
+            bot.answerer.step = asyncio.Semaphore(0)
+            bot.answerer.go.clear()
+        await one.ask("How much leave?")
+        await one.connector.until(lambda s: s.calls)
+        await two.ask("How much sick leave?", id="2")
+        await one.connector.until(lambda s: s.calls[-1].status == 403)
+        two.answerer.step.release()
+        await one.connector.until(
+            lambda s: s.calls[-1].activity["type"] == "typing" and not s.calls[-1].stream
+        )
+        two.answerer.go.set()
+        (plain,) = await one.connector.messages()
+        one.answerer.step.release()
+        one.answerer.go.set()
+        _, streamed = await one.connector.messages(2)
+        assert (bool(plain.stream), bool(streamed.stream)) == (False, True)
+        assert [one["text"] for one in one.connector.shown.values()] == ["You get 16 weeks [1]."] * 2
 
 
 async def test_a_draft_that_is_not_the_one_before_and_more_is_not_streamed(world: World) -> None:

@@ -16,7 +16,7 @@ from bot.connector import BotConnector
 from bot.delivery import ChannelError
 from bot.pace import Pace, retry_wait_s
 from tests.connector import ConnectorService
-from tests.teams_limits import CARD, LABEL, SCALE, STREAM_LASTS_S, Streams, broken_by, quick_pace
+from tests.teams_limits import CARD, LABEL, SCALE, STREAM_LASTS_S, Rates, Streams, broken_by, quick_pace
 from tests.world import served
 
 Json = dict[str, Any]
@@ -161,13 +161,16 @@ async def test_however_much_is_to_be_said_the_rates_of_threads_and_tenants_hold(
         assert not service.broken
 
 
-async def test_without_a_pace_they_would_not() -> None:
-    async with a_connector(Pace([(10_000, 1.0)], (10_000, 1.0))) as (service, connector, url):
-        await say(connector, url, 1, 20)
-        await say(connector, url, 120, 1)
-        broken = " ".join(service.forgive())
-        assert "thread a:0 got 8 requests within 1 s" in broken
-        assert "tenant t1 got 51 requests within 1 s" in broken
+def test_one_request_more_than_a_thread_or_a_tenant_may_make_is_noted() -> None:
+    def broken(chats: int, requests: int, apart_s: float) -> set[str]:
+        rates = Rates()
+        asked = [(f"a:{number % chats}", number * apart_s * SCALE) for number in range(requests)]
+        return {one for chat, at in asked for one in rates.broken(chat, "t1", at)}
+
+    assert broken(1, 7, 0.1) == broken(50, 50, 0.01) == set()
+    assert broken(1, 8, 0.1) == {"thread a:0 got 8 requests within 1 s"}
+    assert broken(1, 9, 0.24) == {"thread a:0 got 9 requests within 2 s"}
+    assert broken(60, 51, 0.01) == {"tenant t1 got 51 requests within 1 s"}
 
 
 async def test_a_channel_that_stays_busy_is_asked_four_times_and_each_time_counts() -> None:

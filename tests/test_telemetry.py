@@ -47,6 +47,16 @@ def leniently() -> Iterator[None]:
     telemetry.be_strict()
 
 
+async def test_small_talk_is_not_told_as_a_question(told: Recording) -> None:
+    async with a_world() as world:
+        await world.ask("thanks!", id="1")
+        await world.settled()
+        assert not any(told.events(name) for name in ("question_asked", "answer_sent", "answer_failed"))
+        await world.ask("how long is the leave?", id="2")
+        await world.settled()
+    assert len(told.events("question_asked")) == 1
+
+
 # The tables
 
 

@@ -7,7 +7,7 @@ import pytest
 from telemetry import COUNTER, ENGINE, EVENTS, HISTOGRAMS, PROPERTIES, SPANS
 from tests.needs import ROOT
 
-ANSWER = "answer channel language site model_version abstained verified".split()  # noqa: SIM905
+ANSWER = "answer channel language site model_version answer_kind abstained verified".split()  # noqa: SIM905
 
 
 def events_table() -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from model.wording import plain, plain_so_far, whole_sentences
@@ -41,3 +43,86 @@ def test_an_unfinished_last_sentence_is_dropped_when_a_finished_one_stands_befor
     assert whole_sentences("You get 12 weeks. After that you") == "You get 12 weeks."
     assert whole_sentences("You get twelve weeks and") == "You get twelve weeks and …"
     assert whole_sentences("") == ""
+
+
+PAGE = """Run curl <host>:8080 now, or use List<String>. The portal is https://vpn.corp.example/start, the form
+https://forms.corp.example/?id=7. Override __init__ and read arr[0]. In <b>x</b>, <img src="https://pics.example/a.png"> and
+<at>All</at> show. See [the form](https://docs.corp.example/a) too. Press Ctrl+K // then Enter."""
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("Run curl <host>:8080 now.", "Run curl <host>:8080 now."),
+        ("Use List<String>.", "Use List<String>."),
+        ("Open https://vpn.corp.example/start.", "Open https://vpn.corp.example/start."),
+        ("Open `https://vpn.corp.example/start`, then", "Open https://vpn.corp.example/start, then"),
+        ("Fill in https://forms.corp.example/?id=7", "Fill in https://forms.corp.example/?id=7"),
+        ("Override `__init__`.", "Override __init__."),
+        ("Read arr[0] [1].", "Read arr[0]."),
+        ("Press Ctrl+K // then Enter", "Press Ctrl+K // then Enter"),
+    ],
+)
+def test_an_address_a_placeholder_or_a_name_in_signs_of_the_page_is_kept(written: str, shown: str) -> None:
+    assert plain(written, PAGE) == shown
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("Open https://vpn.corp.example/start?q=12", "Open (address on the page)"),
+        ("Open https://vpn.corp.example/", "Open (address on the page)"),
+        ("Open https://vpn.corp.example/start/12", "Open (address on the page)"),
+        ("Open https://forms.corp.example/?id=", "Open (address on the page)"),
+        ("Open https://evil.example/start", "Open (address on the page)"),
+        ("Open //corp.example/start", "Open (address on the page)"),
+        ("[open](https://vpn.corp.example/start)", "open"),
+        ("![open](https://vpn.corp.example/start)", "open"),
+        ("![open](https://forms.corp.example/?id=7)", "open"),
+        ("[![x](https://vpn.corp.example/start)](https://vpn.corp.example/start)", "x"),
+        ("[open]: https://vpn.corp.example/start", ""),
+        ('<img src="https://pics.example/a.png">', ""),
+        ("<at>All</at>", "All"),
+        ("Run <user>", "Run"),
+        ("Call __exit__ or b[0]", "Call exit or b"),
+        ("\ue0000\ue001 https://vpn.corp.example/start", "0 https://vpn.corp.example/start"),
+    ],
+)
+def test_what_the_page_has_not_word_for_word_is_made_safe_as_ever(written: str, shown: str) -> None:
+    assert plain(written, PAGE) == shown
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("می‌خواهم", "می‌خواهم"),
+        ("👩‍👩‍👧 family", "👩‍👩‍👧 family"),
+        ("क्‍ष", "क्‍ष"),
+        ("pass\u200cword\u200d", "password"),
+        ("a\u200b\u200d\u200db", "ab"),
+        ("x <y and z", "x < y and z"),
+        ("1 < 2 and 3 > 2", "1 < 2 and 3 > 2"),
+        ("Press Ctrl+K // then Enter", "Press Ctrl+K // then Enter"),
+        ("The end <img src=https://evil.example/x", "The end"),
+    ],
+)
+def test_joiners_and_signs_of_comparison_stay(written: str, shown: str) -> None:
+    assert plain(written) == shown
+
+
+def test_no_prefix_of_an_answer_shows_a_longer_address_than_the_pages() -> None:
+    written = "Open https://vpn.corp.example/start?q=secret and ![p](https://vpn.corp.example/start?d=1) or <img src=x> [a](http://e.example) ."
+    for end in range(len(written) + 1):
+        shown = plain_so_far(written[:end], PAGE)
+        assert "secret" not in shown
+        assert "](" not in shown
+        assert "<img" not in shown
+
+
+@pytest.mark.parametrize(
+    "hostile", ["[" * 20_000, "[a][" * 5_000, "\n" * 20_000, "<a " * 9_000, "__" * 9_000, "a_b[0] " * 2_000]
+)
+def test_hostile_answers_take_no_long(hostile: str) -> None:
+    started = time.perf_counter()
+    plain(hostile, hostile)
+    assert time.perf_counter() - started < 1

@@ -20,6 +20,7 @@ from bot.botframework import BotFrameworkSeam
 from bot.dialogs.ask import Asking
 from bot.dialogs.rate import RatingRules
 from bot.dialogs.review import ReviewRules
+from bot.dialogs.talk import Talking
 from bot.feedback_parts import FeedbackParts, Surroundings
 from bot.own_token import BotFrameworkConfig
 from bot.privacy_desk import PrivacyTerms
@@ -36,7 +37,7 @@ from feedback.spool import SpooledStore
 from feedback.sqlite import SqliteStore
 from feedback.store import StoreUnavailable, Undelivered, moment
 from model.answering import Enough
-from records import Answer, Citation, Feedback, Passage, Question, Timings, VerifiedAnswer
+from records import Answer, AnswerKind, Citation, Feedback, Passage, Question, Timings, VerifiedAnswer
 from tests.connector import ConnectorService
 from tests.teams_limits import TEST_STREAM, quick_pace
 from tests.tokens import APP_ID, ISSUER, Issuer
@@ -52,7 +53,24 @@ REVIEWERS = ("aad-robin", "aad-kim")
 NO_SAMPLE = ReviewRules(sample_share=0.0)
 BOT = {"id": "28:bot", "name": "Page Bot"}
 PAGE = Passage("/site/leave#parents", "Leave", "Parents", "Parents get 16 weeks of paid leave.", "h1", NOW)
+LISTED = (("/site/leave", "Leave"), ("https://pages.example/travel", "Travel"))
+"""The pages that the bot knows, when it is asked which."""
 CITED = Citation(PAGE.url, PAGE.title, PAGE.heading, "16 weeks of paid leave")
+
+
+FURTHER = Citation("/site/leave#dates", "Leave", "Dates", "It begins at the birth.")
+QUOTE = (
+    "Parents get 16 weeks of paid leave. It is for *both*:\n\n"
+    "- <b>mothers</b>\n- fathers, see [here](https://evil.example/)\n  - and `__others__`"
+)
+"""Words of a page that would be markup wherever they are taken for it."""
+
+
+def a_quote(question: Question, **changes: Any) -> Answer:
+    """Return a quoted answer, with words that are markup elsewhere."""
+    quoted = an_answer(question, QUOTE, kind=AnswerKind.QUOTED, citations=(CITED, FURTHER))
+    marked = "Parents get 16 weeks of paid leave."
+    return replace(quoted, marked=marked, confidence=0.4, **changes)
 
 
 def an_answer(question: Question, text: str = "You get 16 weeks [1].", **changes: Any) -> Answer:
@@ -70,7 +88,10 @@ def an_answer(question: Question, text: str = "You get 16 weeks [1].", **changes
 
 
 class ScriptedAnswerer:
-    """Drafts first, then the answer with `changes`. It stops before the answer until `go` is set."""
+    """Drafts first, then the answer with `changes`. It stops before the answer until `go` is set.
+
+    With `quotes` a quotation comes before all of it; without `text` it is the answer.
+    """
 
     def __init__(
         self, drafts: Sequence[str] = (), text: str = "You get 16 weeks [1].", **changes: Any
@@ -78,6 +99,7 @@ class ScriptedAnswerer:
         self.drafts = drafts
         self.text = text
         self.changes = changes
+        self.quotes = False
         self.asked: list[Question] = []
         self.raises: Exception | None = None
         self.step: asyncio.Semaphore | None = None
@@ -88,6 +110,9 @@ class ScriptedAnswerer:
         self.asked.append(question)
         if self.raises:
             raise self.raises
+        changes = {name: value for name, value in self.changes.items() if name != "kind"}
+        if self.quotes:
+            yield a_quote(question, **changes)
         for draft in self.drafts:
             if self.step:
                 await self.step.acquire()
@@ -97,7 +122,8 @@ class ScriptedAnswerer:
                 yield an_answer(question, draft, **self.changes, stopped=True)
                 return
         await self.go.wait()
-        yield an_answer(question, self.text, **self.changes)
+        if self.text or not self.quotes:
+            yield an_answer(question, self.text, **self.changes)
 
 
 class MemoryDocuments:
@@ -423,6 +449,7 @@ async def a_world(
     `own_token` gives the bot the token of its answers; without, it has to get one.
     """
     world = World()
+    talking = Talking(lambda: LISTED, ("Who am I?",))
     async with served(world.issuer.app) as issuer_url, served(world.connector.app) as connector_url:
         world.service_url = connector_url
         config = config or BotFrameworkConfig(app_id=APP_ID)
@@ -437,7 +464,7 @@ async def a_world(
             models_dir=models_dir,
         )
         world.parts = FeedbackParts(kept, Desk(kept.documents), KEY, around, rules)
-        world.asking = Asking(kept, _Late(world), world.parts.looking)
+        world.asking = Asking(kept, _Late(world), world.parts.looking, talking=talking)
         style = TeamsStyle(examples=("Who am I?",), pace=TEST_STREAM)
         hands = world.parts.hands(Reviewers(REVIEWERS))
         world.front = TeamsFrontEnd(world.asking, kept, pseudonym, hands, style)

@@ -1,6 +1,6 @@
 """The card under an answer: where it stands, word for word, how it stands with the reviewers, and what is asked.
 
-Titles and quotes come from pages: they are shown in RichTextBlocks, which render no Markdown.
+Below a quoted answer it begins with the quotation. Titles and quotes come from pages: they are shown in RichTextBlocks, which render no Markdown.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from bot.cards.parts import Json, address, card, day, line, place_name, source
+from bot.answer_text import NEAREST, SEE_ALSO, further
+from bot.cards.parts import Json, address, card, day, line, place, place_name, source
+from bot.cards.quotation import quotation_of
 from bot.wording import clipped
-from records import Answer, Citation
+from records import Answer, AnswerKind, Citation
 
 MAX_SOURCES = 6
 """More would push the answer off the screen; the citations of the message itself have them all."""
@@ -49,9 +51,10 @@ _REPLACED = frozenset({"corrected", "not_on_page"})
 def answer_card(answer: Answer, site_url: str, standing: Standing = NOTHING_SAID) -> Json | None:
     """Return an Adaptive Card 1.5 with the sources of an answer; None where there is nothing to show.
 
-    An abstention shows the nearest section instead.
+    A declined answer shows the nearest section instead.
     """
-    body = _state(answer, standing, site_url)
+    body = [quotation_of(answer)] if answer.kind is AnswerKind.QUOTED else []
+    body += _state(answer, standing, site_url)
     if standing.state not in _REPLACED:
         body += _sources(answer, site_url, standing.opens_url)
     if standing.thanks:
@@ -70,16 +73,24 @@ def _fallback(answer: Answer) -> str:
 
 
 def _sources(answer: Answer, site_url: str, opens_url: str) -> list[Json]:
-    if not answer.citations:
-        return []
-    cited = answer.citations[:1] if answer.abstained else answer.citations[:MAX_SOURCES]
-    title = "The nearest section I found" if answer.abstained else "Source" if len(cited) == 1 else "Sources"
-    drawn = [line(title, weight="Bolder")]
-    for number, citation in enumerate(cited, start=1):
+    """Draw the citations with their numbers, those of a quotation as places where to look, too."""
+    match answer.kind:
+        case AnswerKind.ANSWERED:
+            first, cited = 1, answer.citations[:MAX_SOURCES]
+            title = "Source" if len(cited) == 1 else "Sources"
+        case AnswerKind.QUOTED:
+            first, cited, title = 2, further(answer), SEE_ALSO
+        case AnswerKind.DECLINED:
+            first, cited, title = 1, answer.citations[:1], NEAREST
+    drawn = [line(title, weight="Bolder")] if cited else []
+    for number, citation in enumerate(cited, start=first):
         url = address(citation, site_url)
         if url and opens_url:
             url = opens_url.format(answer=answer.id, number=number)
-        drawn.append(source(citation, "" if answer.abstained else f"{number}  ", url))
+        if answer.kind is AnswerKind.QUOTED:
+            drawn.append(place(citation, url))
+        else:
+            drawn.append(source(citation, "" if answer.abstained else f"{number}  ", url))
     return drawn
 
 

@@ -19,6 +19,11 @@ HOW = (
 )
 
 
+def help_lines() -> list[Json]:
+    """Return what the bot can do, line by line."""
+    return [{"type": "TextBlock", "text": f"• {line}", "wrap": True, "spacing": "Small"} for line in HOW]
+
+
 def help_card(examples: Sequence[str] = (), *, welcome: bool = False, brief: Sequence[Json] = ()) -> Json:
     """Return an Adaptive Card 1.5; `examples` become buttons that ask them (at most five).
 
@@ -33,7 +38,7 @@ def help_card(examples: Sequence[str] = (), *, welcome: bool = False, brief: Seq
         "body": [
             {"type": "TextBlock", "text": heading, "weight": "Bolder", "size": "Medium", "wrap": True},
             {"type": "TextBlock", "text": WHAT_I_DO, "wrap": True},
-            *({"type": "TextBlock", "text": f"• {line}", "wrap": True, "spacing": "Small"} for line in HOW),
+            *help_lines(),
             *brief,
         ],
     }

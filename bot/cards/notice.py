@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bot.answer_text import words_of
 from bot.cards.parts import Json, address, card, day, heading, line, source
 from bot.wording import clipped
 from records import Answer, Citation, Ruling, Verdict
@@ -70,7 +71,7 @@ def _asked(answer: Answer) -> str:
 def _live(answer: Answer, verdict: Verdict) -> tuple[str, Citation | None]:
     match verdict.ruling:
         case Ruling.APPROVED:
-            return answer.text, answer.citations[0] if answer.citations else None
+            return words_of(answer), answer.citations[0] if answer.citations else None
         case Ruling.CORRECTED:
             return verdict.text, verdict.citation
         case _:

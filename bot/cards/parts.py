@@ -29,6 +29,25 @@ def line(
     return {"type": "RichTextBlock", "inlines": [run]}
 
 
+def links(named: Sequence[tuple[str, str]], *, before: str = "", after: str = "") -> Json:
+    """Return a line of names, each of which opens its address: (name, address, "" for none), between other words."""
+    inlines: list[Json] = (
+        [{"type": "TextRun", "text": printable(before), "weight": "Bolder"}] if before else []
+    )
+    for number, (name, url) in enumerate(named):
+        inlines += [{"type": "TextRun", "text": ", "}] if number else []
+        run: Json = {"type": "TextRun", "text": printable(name)}
+        if url:
+            run |= {
+                "color": "Accent",
+                "selectAction": {"type": "Action.OpenUrl", "title": printable(name), "url": url},
+            }
+        inlines.append(run)
+    if after:
+        inlines.append({"type": "TextRun", "text": printable(after)})
+    return {"type": "RichTextBlock", "inlines": inlines, "spacing": "Small"}
+
+
 def heading(text: str) -> Json:
     """Return the first line of a part of a card."""
     return line(text, weight="Bolder") | {"spacing": "Medium"}
@@ -86,6 +105,22 @@ def source(citation: Citation, number: str, url: str) -> Json:
     if url:
         opener = {"type": "Action.OpenUrl", "title": "Open", "url": url}
         items.append({"type": "ActionSet", "actions": [opener]})
+    return {"type": "Container", "spacing": "Small", "items": items}
+
+
+def place(citation: Citation, url: str) -> Json:
+    """Draw one place where to look, in two lines: its name, which opens it where there is an address, and its words."""
+    name = line(place_name(citation.title, citation.heading), weight="Bolder", size="Small")
+    if url:
+        name["inlines"][0] |= {
+            "color": "Accent",
+            "selectAction": {"type": "Action.OpenUrl", "title": "Open", "url": url},
+        }
+    items = [name]
+    quote = " ".join(citation.quote.split())
+    if quote:
+        said = line(f"“{clipped(quote, QUOTE_CHARACTERS)}”", size="Small", subtle=True)
+        items.append(said | {"spacing": "None"})
     return {"type": "Container", "spacing": "Small", "items": items}
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.activities import utf16_bytes
+from bot.answer_text import declined
 from bot.cards.parts import (
     Json,
     address,
@@ -22,9 +23,10 @@ from bot.cards.parts import (
     unfold,
     when,
 )
+from bot.cards.quotation import quotation_of
 from bot.wording import RULED, clipped
 from model.grounding import cite
-from records import Answer, Citation, Feedback, FeedbackKind, Review, ReviewReason, Verdict
+from records import Answer, AnswerKind, Citation, Feedback, FeedbackKind, Review, ReviewReason, Verdict
 
 MAX_CARD_BYTES = 70_000
 """As Teams counts them; the message around the card needs some, too."""
@@ -44,8 +46,24 @@ _WHY = {
     ReviewReason.EXPERT: "somebody asked for an expert",
     ReviewReason.DECLINED: "several people got no answer to this",
     ReviewReason.LOW_SUPPORT: "its words hardly stand in the source",
+    ReviewReason.LOW_CONFIDENCE: "the bot was hardly sure of it",
     ReviewReason.SAMPLE: "drawn at random",
     ReviewReason.STALE: "the page has changed since it was verified",
+}
+_SAID = {
+    AnswerKind.ANSWERED: "The bot’s answer",
+    AnswerKind.QUOTED: "The bot quoted",
+    AnswerKind.DECLINED: "The bot declined",
+}
+_STANDS_ON = {
+    AnswerKind.ANSWERED: "It stands on",
+    AnswerKind.QUOTED: "Where it stands, and where else to look",
+    AnswerKind.DECLINED: "Nearest section",
+}
+_AGREE = {
+    AnswerKind.ANSWERED: "Approve",
+    AnswerKind.QUOTED: "Use this quote",
+    AnswerKind.DECLINED: "Right, it is not on the page",
 }
 _SKIPS = (
     ("not my field", "Not my field"),
@@ -109,8 +127,8 @@ def _drawn(view: ReviewView, site_url: str, room: _Room) -> Json:
         *_state(view),
         heading("Question"),
         line(question),
-        heading("The bot declined" if answer.abstained else "The bot’s answer"),
-        line(clipped(answer.text, room.answer)),
+        heading(_SAID[answer.kind]),
+        _words(answer, room),
         *_stands_on(answer, site_url, room),
         *_said(view.feedback, room),
         *_skipped(review),
@@ -118,6 +136,16 @@ def _drawn(view: ReviewView, site_url: str, room: _Room) -> Json:
     ]
     actions = [] if review.ruling else _actions(view)
     return card(body, actions, f"{'Reviewed' if review.ruling else 'Please review'}: {question}")
+
+
+def _words(answer: Answer, room: _Room) -> Json:
+    match answer.kind:
+        case AnswerKind.ANSWERED:
+            return line(clipped(answer.text, room.answer))
+        case AnswerKind.QUOTED:
+            return quotation_of(answer, room.answer)
+        case AnswerKind.DECLINED:
+            return line(declined(answer))
 
 
 def _state(view: ReviewView) -> list[Json]:
@@ -156,7 +184,7 @@ def _ruled(verdict: Verdict) -> list[Json]:
 def _stands_on(answer: Answer, site_url: str, room: _Room) -> list[Json]:
     """Draw the cited spans, or, where there are none, the beginnings of what was found."""
     if answer.citations:
-        title = "Nearest section" if answer.abstained else "It stands on"
+        title = _STANDS_ON[answer.kind]
         cited = [(f"{number}  ", citation) for number, citation in enumerate(answer.citations, start=1)]
     else:
         title, cited = "What the pages say", [("", citation) for _, citation in spans(answer)]
@@ -211,7 +239,14 @@ def _skipped(review: Review) -> list[Json]:
 
 def _origin(answer: Answer) -> str:
     question = answer.question
-    parts = [when(answer.answered_at), question.channel, question.language, f"model {answer.model_version}"]
+    sure = "" if answer.confidence is None else f"confidence {answer.confidence:.0%}"
+    parts = [
+        when(answer.answered_at),
+        question.channel,
+        question.language,
+        f"model {answer.model_version}",
+        sure,
+    ]
     return clipped(" · ".join(part for part in parts if part), 200)
 
 
@@ -223,7 +258,7 @@ def _actions(view: ReviewView) -> list[Json]:
     def button(title: str, verb: str, *, style: str = "default", inputs: bool = False) -> Json:
         return execute(title, {"verb": f"review.{verb}", **known}, style=style, inputs=inputs)
 
-    agree = "Agree" if proposal else "Right, it is not on the page" if answer.abstained else "Approve"
+    agree = "Agree" if proposal else _AGREE[answer.kind]
     correct = button("Send correction", "correct", style="positive", inputs=True)
     actions = [button(agree, "approve", style="positive"), unfold("Correct…", _correction(view), correct)]
     if not answer.abstained or proposal:
@@ -236,7 +271,7 @@ def _actions(view: ReviewView) -> list[Json]:
 
 def _correction(view: ReviewView) -> list[Json]:
     answer, proposal = view.answer, view.review.proposal
-    before = proposal.text if proposal and proposal.text else "" if answer.abstained else answer.text
+    before = proposal.text if proposal and proposal.text else _begin_with(answer)
     choices = [
         {
             "title": clipped(f"{place_name(one.title, one.heading)}: {one.quote}", SPAN_CHARACTERS),
@@ -252,7 +287,7 @@ def _correction(view: ReviewView) -> list[Json]:
         "maxLength": CORRECTION_CHARACTERS,
         "isRequired": True,
         "errorMessage": "Please write the right answer.",
-        "value": clipped(re.sub(r"\s*\[\d+\]", "", before), CORRECTION_CHARACTERS),
+        "value": clipped(before, CORRECTION_CHARACTERS),
     }
     note: Json = {
         "type": "Input.Text",
@@ -272,6 +307,17 @@ def _correction(view: ReviewView) -> list[Json]:
         "choices": choices,
     }
     return [text, span, note]
+
+
+def _begin_with(answer: Answer) -> str:
+    """Return the words that a correction begins with: those of the answer, without our marks, or of the quotation."""
+    match answer.kind:
+        case AnswerKind.ANSWERED:
+            return re.sub(r"\s*\[\d+\]", "", answer.text)
+        case AnswerKind.QUOTED:
+            return answer.text
+        case AnswerKind.DECLINED:
+            return ""
 
 
 def _reasons() -> Json:

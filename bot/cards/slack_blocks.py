@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from bot.activities import as_dict, as_dicts, as_text
-from bot.cards.slack_text import Json, notification, paragraph, plain, quotation, rich, run
+from bot.cards.quotation import QUOTATION
+from bot.cards.slack_text import Json, notification, paragraph, plain, quotation, quoted, rich, run
 from bot.wording import clipped
 
 MOST_BLOCKS = 50
@@ -27,6 +28,7 @@ URL_CHARACTERS = 3_000
 OPEN, ACT, SAY, LINK, THUMB, STARS = "open", "act", "say", "link", "thumb", "stars"
 """How an action's id begins: what pressing it does."""
 AI_LABEL = "Written by AI from your pages. Please check what matters."
+QUOTE_LABEL = "Found by AI, in the words of your pages. Please check what matters."
 _MARKER = re.compile(r"\[(\d{1,2})\]")
 _STAR_NAMES = ("★ wrong", "★★ poor", "★★★ fair", "★★★★ good", "★★★★★ just right")
 
@@ -35,7 +37,7 @@ def message_of(activity: Mapping[str, Any]) -> Json:
     """Return `text` and `blocks` of a message of ours (`bot/activities.py`)."""
     text, card = as_text(activity.get("text")), card_in(activity)
     blocks = [*_spoken(activity, text), *below(activity)]
-    summary = text or as_text(card.get("fallbackText")) or as_text(activity.get("summary"))
+    summary = as_text(activity.get("summary")) or text or as_text(card.get("fallbackText"))
     return {"text": notification(summary), "blocks": fitted(blocks)}
 
 
@@ -45,7 +47,8 @@ def below(activity: Mapping[str, Any]) -> list[Json]:
     blocks = card_blocks(card)
     written = any("AIGeneratedContent" in entity.get("additionalType", ()) for entity in _entities(activity))
     if written:
-        blocks.append({"type": "context", "elements": [plain(AI_LABEL)]})
+        label = QUOTE_LABEL if _is_quoted(card) else AI_LABEL
+        blocks.append({"type": "context", "elements": [plain(label)]})
     if loop := as_dict(as_dict(activity.get("channelData")).get("feedbackLoop")):
         blocks += _thumbs(card, asks_why=loop.get("type") == "custom")
     return blocks
@@ -138,7 +141,8 @@ def _item(item: Mapping[str, Any]) -> list[Json]:
             ]
             return [rich(*(paragraph(*pieces) for pieces in _on_lines(lines)))]
         case "Container":
-            return [_source(as_dicts(item.get("items")))]
+            draw = _quotation if item.get("id") == QUOTATION else _source
+            return [draw(as_dicts(item.get("items")))]
         case "ActionSet":
             return _buttons(as_dicts(item.get("actions")))
         case "Table" | "ColumnSet":
@@ -170,11 +174,33 @@ def _words(cell: Mapping[str, Any]) -> str:
 
 
 def _line(item: Mapping[str, Any]) -> Json:
-    shown = as_dict((as_dicts(item.get("inlines")) or [dict(item)])[0])
-    text = as_text(shown.get("text"))
-    if shown.get("isSubtle"):
-        return {"type": "context", "elements": [plain(text)]}
-    return rich(paragraph(run(text, bold=shown.get("weight") == "Bolder")))
+    first, *others = as_dicts(item.get("inlines")) or [dict(item)]
+    if first.get("isSubtle"):
+        return {"type": "context", "elements": [plain(as_text(first.get("text")))]}
+    return rich(paragraph(*(_piece(one) for one in (first, *others))))
+
+
+def _piece(shown: Mapping[str, Any]) -> Json:
+    """Draw a part of a line; one that opens an address is a link."""
+    url = as_text(as_dict(shown.get("selectAction")).get("url"))
+    bold = shown.get("weight") == "Bolder"
+    return run(as_text(shown.get("text")), bold=bold, url=url if len(url) <= URL_CHARACTERS else "")
+
+
+def _is_quoted(card: Mapping[str, Any]) -> bool:
+    return any(item.get("id") == QUOTATION for item in as_dicts(card.get("body")))
+
+
+def _quotation(items: Sequence[Mapping[str, Any]]) -> Json:
+    """Draw the words of a page, what answers best in bold letters."""
+    lines = [
+        [
+            run(as_text(one.get("text")), bold=one.get("weight") == "Bolder")
+            for one in as_dicts(item.get("inlines"))
+        ]
+        for item in items
+    ]
+    return rich(quoted(*(piece for pieces in _on_lines(lines) for piece in pieces)))
 
 
 def _source(items: Sequence[Mapping[str, Any]]) -> Json:
@@ -183,7 +209,8 @@ def _source(items: Sequence[Mapping[str, Any]]) -> Json:
     texts: list[str] = []
     for item in items:
         texts += [as_text(one.get("text")) for one in as_dicts(item.get("inlines"))]
-        for action in as_dicts(item.get("actions")):
+        openers = [as_dict(one.get("selectAction")) for one in as_dicts(item.get("inlines"))]
+        for action in [*openers, *as_dicts(item.get("actions"))]:
             url = as_text(action.get("url")) or url
     name, *quotes = texts or [""]
     url = url if len(url) <= URL_CHARACTERS else ""

@@ -62,7 +62,12 @@ def paragraph(*runs: Json) -> Json:
 
 def quotation(text: str) -> Json:
     """Return the words of a page as a part of a rich text."""
-    return {"type": "rich_text_quote", "elements": [run(text)]}
+    return quoted(run(text))
+
+
+def quoted(*runs: Json) -> Json:
+    """Return these runs, words of a page, as a part of a rich text."""
+    return {"type": "rich_text_quote", "elements": list(runs)}
 
 
 def rich(*parts: Json) -> Json:

@@ -12,17 +12,18 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
 import telemetry
 from bot import events
+from bot.dialogs.talk import Talking, TalkReply
 from feedback.store import FeedbackStore, StoreUnavailable
 from model.answering import Enough
-from model.onnx_infer import EngineBusy, PromptTooLong
+from model.onnx_infer import EngineBusy, EngineFailed, PromptTooLong
 from pages.fetch import PageRefused
-from records import Answer, Question
+from records import Answer, AnswerKind, Question
 
 log = logging.getLogger(__name__)
 
@@ -62,10 +63,11 @@ class Answerer(Protocol):
     """What turns a question into an answer (`model/answering.py`, wired to the pages in `bot/app.py`)."""
 
     def stream(self, question: Question, history: Sequence[Answer]) -> AsyncGenerator[str | Answer]:
-        """Yield what is written so far (cumulative drafts), then the Answer, once, as the last item.
+        """Yield what is written so far (cumulative drafts) and Answers, each better than the one before; the last one counts.
 
-        `history` is the conversation's last answers, oldest first. Raises EngineBusy and PageRefused. `Enough` may be
-        thrown in at a draft: the Answer is next then, with what is written.
+        A quoted Answer may come long before the model has written one. `history` is the conversation's last answers,
+        oldest first. Raises EngineBusy, EngineFailed, PromptTooLong and PageRefused. `Enough` may be thrown in at a
+        draft: the Answer is next then, with what is written.
         """
         ...
 
@@ -81,7 +83,14 @@ class Reply(Protocol):
         ...
 
     async def draft(self, text: str) -> None:
-        """Show what is written so far. May drop calls to keep the channel's pace; never waits for it."""
+        """Show what is written so far. May drop calls to keep the channel's pace; never waits for it.
+
+        Where a preview is on screen it stays: nobody takes words of a page away for half a sentence.
+        """
+        ...
+
+    async def preview(self, answer: Answer) -> None:
+        """Show an answer that a better one may replace, where the channel can replace it; never waits for it."""
         ...
 
     async def answer(self, answer: Answer) -> str:
@@ -90,6 +99,10 @@ class Reply(Protocol):
 
     async def say(self, text: str) -> str:
         """Send a plain sentence in place of an answer; return the channel's id of the message."""
+        ...
+
+    async def talk(self, said: TalkReply) -> str:
+        """Send what is said to small talk; return the channel's id of the message."""
         ...
 
 
@@ -104,8 +117,13 @@ class Asking:
         *,
         history: int = 3,
         timeout_s: float = 60.0,
+        talking: Talking | None = None,
     ) -> None:
-        """`history` answers of the conversation are shown to the answerer, which gets `timeout_s` for one answer."""
+        """`history` answers of the conversation are shown to the answerer, which gets `timeout_s` for one answer.
+
+        `talking` answers small talk; without it, everything is a question.
+        """
+        self._talking = talking
         self._afterwards = afterwards
         self._store = store
         self._answerer = answerer
@@ -122,7 +140,8 @@ class Asking:
         with telemetry.span("store"):
             fresh = await self._store.add_question(question)
         if fresh:
-            events.question_asked(question)
+            if self._talking is None or not self._talking.is_small_talk(question):
+                events.question_asked(question)
             self._begin(question, reply, None)
         return fresh
 
@@ -212,6 +231,8 @@ class Asking:
         """Return the message that the asker has, "" where there is none to have; None to try again at a next start."""
         question = work.question
         try:
+            if answer is None and await self._talk(work):
+                return ""  # what was said is no answer: neither to be judged, nor a question that failed
             return await self._respond(work, answer)
         except Stopped as stopped:
             log.info("the asker stopped an answer")
@@ -248,66 +269,104 @@ class Asking:
         except StoreUnavailable:
             log.exception("it was not kept that an answer was stopped")
 
+    async def _talk(self, work: _Work) -> bool:
+        """Answer small talk; False for a question."""
+        said = await self._talking.reply_to(work.question) if self._talking else None
+        if said is None:
+            return False
+        with telemetry.span("send"):
+            await work.reply.talk(said)
+        return True
+
     async def _respond(self, work: _Work, answer: Answer | None) -> str:
-        before: Answer | None = None
         if answer is None:
-            try:
-                async with asyncio.timeout(self._timeout_s):
-                    answer, before = await self._answer(work)
-            except EngineBusy as busy:
-                return await work.say("busy", BUSY.format(seconds=max(1, round(busy.retry_after_s))))
-            except PromptTooLong:
-                return await work.say("too_long", TOO_LONG)
-            except TimeoutError:
-                log.warning("a question took longer than %.0f s", self._timeout_s)
-                return await work.say("too_slow", TOO_SLOW)
-            except PageRefused as refused:
-                return await work.say("page_refused", str(refused))
+            excuse = await self._write(work)
+            if work.best is None:
+                return await work.say(*excuse)
             with telemetry.span("store"):
-                answer = await self._store.add_answer(answer)  # the one on record is the one to send
+                answer = await self._store.add_answer(work.best)  # the one on record is the one to send
         if answer.stopped:  # what was on screen when this process ended
             return ""
         with telemetry.span("send"):
             message_id = await work.reply.answer(answer)
-        events.answer_sent(answer, before, resumed=work.resumed)
+        events.answer_sent(answer, work.before, resumed=work.resumed)
         return message_id
 
-    async def _answer(self, work: _Work) -> tuple[Answer, Answer | None]:
-        """Return the answer, and the same person's answer before in this conversation."""
+    async def _write(self, work: _Work) -> tuple[str, str]:
+        """Let the answerer find `work.best`; return why it could not go on, and the sentence that says so.
+
+        What was quoted before something went wrong with the model is an answer all the same.
+        """
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._follow(work)
+        except EngineBusy as busy:
+            return "busy", BUSY.format(seconds=max(1, round(busy.retry_after_s)))
+        except PromptTooLong:
+            return "too_long", TOO_LONG
+        except TimeoutError:
+            log.warning("a question took longer than %.0f s", self._timeout_s)
+            return "too_slow", TOO_SLOW
+        except PageRefused as refused:
+            return "page_refused", str(refused)
+        except EngineFailed:
+            if work.best is None:
+                raise
+            log.exception("the model failed; what was quoted before is the answer")
+        return "", ""
+
+    async def _follow(self, work: _Work) -> None:
+        """Show what the answerer yields, and keep the best answer of it."""
         question = work.question
         await work.reply.typing()
         history = await self._store.recent_answers(question.conversation, self._history)
+        mine = [answer for answer in history if answer.question.asker == question.asker]
+        work.before = mine[-1] if mine else None
         stream = self._answerer.stream(question, history)
         async with aclosing(stream):
             async for item in stream:
-                if isinstance(item, Answer):
-                    mine = [answer for answer in history if answer.question.asker == question.asker]
-                    return item, mine[-1] if mine else None
                 try:
-                    await work.reply.draft(item)
+                    await work.show(item)
                 except Stopped:
-                    await self._keep_written(stream)
+                    await self._keep_written(work, stream)
                     raise
-        raise RuntimeError(f"the answerer ended without an answer to {question.id}")
+        if work.best is None:
+            raise RuntimeError(f"the answerer ended without an answer to {question.id}")
 
-    async def _keep_written(self, stream: AsyncGenerator[str | Answer]) -> None:
-        """Stop an answerer, and keep what it has written."""
-        with contextlib.suppress(Enough, StopAsyncIteration):
-            written = await stream.athrow(Enough())
-            if isinstance(written, Answer):
-                try:
-                    await self._store.add_answer(written)
-                except StoreUnavailable:
-                    log.exception("what was written before the asker pressed stop is not kept")
+    async def _keep_written(self, work: _Work, stream: AsyncGenerator[str | Answer]) -> None:
+        """Stop an answerer, and keep what is on screen: the quotation, else what was written."""
+        written: str | Answer | None = replace(work.best, stopped=True) if work.best else None
+        if written is None:
+            with contextlib.suppress(Enough, StopAsyncIteration):
+                written = await stream.athrow(Enough())
+        if isinstance(written, Answer):
+            try:
+                await self._store.add_answer(written)
+            except StoreUnavailable:
+                log.exception("what was written before the asker pressed stop is not kept")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Work:
-    """A question that is being answered; `resumed` after a crash."""
+    """A question that is being answered; `resumed` after a crash.
+
+    `best` is the best answer so far, `before` the same person's answer before in this conversation.
+    """
 
     question: Question
     reply: Reply
     resumed: bool
+    best: Answer | None = None
+    before: Answer | None = None
+
+    async def show(self, item: str | Answer) -> None:
+        """Show a draft or a quotation; whatever else is an answer is shown once it is the last. Raises Stopped."""
+        if isinstance(item, str):
+            await self.reply.draft(item)
+            return
+        self.best = item
+        if item.kind is AnswerKind.QUOTED:
+            await self.reply.preview(item)
 
     async def say(self, why: str, sentence: str) -> str:
         """Say something in place of an answer."""

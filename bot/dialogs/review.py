@@ -20,16 +20,17 @@ from typing import Protocol
 from urllib.parse import urldefrag
 
 import telemetry
-from bot import events
+from bot import answer_text, events
 from bot.wording import RULED
 from feedback.audit import Audit, Deed
 from feedback.desk import Desk
 from feedback.documents import TRIES
 from feedback.examples import site_of
 from feedback.store import FeedbackStore, StoreError, StoreUnavailable
-from model.prompt import NOT_ON_PAGE
 from records import (
     Answer,
+    AnswerKind,
+    Citation,
     Passage,
     Question,
     Review,
@@ -89,6 +90,7 @@ class ReviewRules:
     double_share: float = 0.2
     second_for_corrections: bool = False
     low_support: float = 0.6
+    low_confidence: float = 0.25
     declined_by: int = 3
 
 
@@ -127,14 +129,25 @@ class Reviewing:
 
     async def consider(self, answer: Answer) -> None:
         """Look at an answer that was just delivered: whether it is doubtful, often declined, or in the sample."""
-        support = answer.support
-        if not answer.abstained and support is not None and support < self._rules.low_support:
-            await self.flag(answer, ReviewReason.LOW_SUPPORT)
+        if doubt := self._doubt(answer):
+            await self.flag(answer, doubt)
         if answer.abstained and answer.verified_by is None:
             await self._consider_declined(answer)
         weight = await self._sampled(answer)
         if weight:
             await self._put_in_sample(answer, weight)
+
+    def _doubt(self, answer: Answer) -> ReviewReason | None:
+        """Return why an answer is doubtful. A quotation stands on its page by itself, so its support says nothing."""
+        low = self._rules
+        if answer.abstained:
+            return None
+        if answer.confidence is not None and answer.confidence < low.low_confidence:
+            return ReviewReason.LOW_CONFIDENCE
+        wrote = answer.kind is AnswerKind.ANSWERED
+        if wrote and answer.support is not None and answer.support < low.low_support:
+            return ReviewReason.LOW_SUPPORT
+        return None
 
     async def _consider_declined(self, answer: Answer) -> None:
         known = await self.desk.declined_since(answer.answered_at - DECLINED_FOR, DECLINED_LIMIT)
@@ -353,13 +366,14 @@ def verified_by(answer: Answer, verdict: Verdict, verified_at: datetime) -> Veri
     if verdict.ruling is Ruling.REJECTED:
         return None
     declined = verdict.ruling is Ruling.NOT_ON_PAGE
-    text, citations, abstained = answer.text, answer.citations, answer.abstained or declined
+    text, citations = _vouched_for(answer)
+    abstained = answer.abstained or declined
     if verdict.ruling is Ruling.CORRECTED:
         citations = (verdict.citation,) if verdict.citation else answer.citations[:1]
         text = f"{verdict.text} [1]" if citations else verdict.text
         abstained = False
     elif declined:
-        text, citations = NOT_ON_PAGE, ()
+        text, citations = answer_text.declined(answer), ()
     hashes = {urldefrag(passage.url).url: passage.page_hash for passage in answer.passages}
     cited = {urldefrag(citation.url).url for citation in citations if not abstained} & hashes.keys()
     return VerifiedAnswer(
@@ -376,6 +390,17 @@ def verified_by(answer: Answer, verdict: Verdict, verified_at: datetime) -> Veri
         trace=answer.question.trace,
         written_on=_written_on(answer, verdict),
     )
+
+
+def _vouched_for(answer: Answer) -> tuple[str, tuple[Citation, ...]]:
+    """Return what an approved answer says and stands on: of a quotation its words, not the other places."""
+    match answer.kind:
+        case AnswerKind.ANSWERED:
+            return answer.text, answer.citations
+        case AnswerKind.QUOTED:
+            return f"{answer.text} [1]" if answer.citations else answer.text, answer.citations[:1]
+        case AnswerKind.DECLINED:
+            return answer_text.declined(answer), answer.citations
 
 
 def _written_on(answer: Answer, verdict: Verdict) -> str:

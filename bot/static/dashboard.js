@@ -208,6 +208,8 @@ const COLUMNS = [
   ["answers", "Answers", "count"],
   ["accuracy", "Accuracy", "share"],
   ["precision", "Precision", "share"],
+  ["quoted_share", "Quoted", "share"],
+  ["abstained_share", "Declined", "share"],
   ["satisfaction", "Stars", "stars"],
   ["ignore_rate", "Ignored", "share"],
   ["response_p50_s", "Response p50", "seconds"],

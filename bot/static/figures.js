@@ -34,14 +34,18 @@ export function duration(value) {
 
 /** What the cards show; `what` says what the number means, `of` what it is counted by. */
 export const CARDS = [
-  { name: "accuracy", title: "Accuracy", unit: "share", zoom: true, of: "judged", what: "Right or rightly declined, in a random sample." },
-  { name: "precision", title: "Precision", unit: "share", zoom: true, of: "judged", what: "Right, of what was attempted in that sample." },
+  { name: "accuracy", title: "Accuracy", unit: "share", zoom: true, of: "judged", what: "Right, rightly quoted or rightly declined, in a random sample." },
+  { name: "precision", title: "Precision", unit: "share", zoom: true, of: "judged", what: "Right, of what was answered in that sample; quotations are counted apart." },
   { name: "satisfaction", title: "Satisfaction", unit: "stars", of: "ratings", what: "Mean stars, 1 to 5." },
   { name: "response_p50_s", second: "response_p95_s", title: "Response time", unit: "seconds", of: "answers", what: "The median, and what 95 of 100 stay below." },
   { name: "first_token_p50_s", second: "first_token_p95_s", title: "Time to first token", unit: "seconds", of: "answers", what: "Until the model’s first word." },
   { name: "ignore_rate", title: "Ignore rate", unit: "share", of: "answers", what: "Nothing happened for 30 minutes." },
   { name: "answers", title: "Questions answered", unit: "count", of: "", what: "By the version that answered." },
   { name: "time_on_tool_s", title: "Time on tool", unit: "duration", of: "sessions", what: "Mean length of a session." },
+  { name: "answered_share", title: "Answered", unit: "share", of: "answers", what: "In the model’s or a reviewer’s words." },
+  { name: "quoted_share", title: "Quoted", unit: "share", of: "answers", what: "In the words of a page, which may not be what was asked for." },
+  { name: "abstained_share", title: "Declined", unit: "share", of: "answers", what: "Nothing near was found, and that was said." },
+  { name: "quote_precision", title: "Quoted rightly", unit: "share", zoom: true, of: "judged", what: "Right, of what was quoted in the random sample." },
   { name: "verified_share", title: "Verified share", unit: "share", of: "answers", what: "Answers that a reviewer stands for." },
 ];
 
@@ -159,7 +163,7 @@ export class Card {
 const isFew = (now, data, spec) => Boolean(spec.of) && (now?.n ?? 0) < data.few;
 
 function basis(now, data, { unit, of, name }) {
-  if (!now) return ["accuracy", "precision"].includes(name) ? "No random sample has been judged here yet." : "Nothing yet.";
+  if (!now) return ["accuracy", "precision", "quote_precision"].includes(name) ? "No random sample has been judged here yet." : "Nothing yet.";
   if (!of) return "";
   const bounds = now.low === undefined ? "" : `${Math.round(now.low * 100)}–${Math.round(now.high * 100)} % · `;
   const few = now.n < data.few ? " · too few to rely on" : "";

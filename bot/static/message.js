@@ -3,6 +3,7 @@
 import { cardElement } from "./cards.js";
 import { element, icon } from "./element.js";
 import { Feedback } from "./feedback.js";
+import { besideQuotation, quotationElement, quotationIn, quotationText, textBlocks } from "./lines.js";
 
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 const MARKER = /\[(\d{1,2})\]/g;
@@ -37,7 +38,7 @@ export class MessageView {
     this.root.classList.toggle("streaming", streaming);
     this.root.classList.toggle("informative", shown.state === "informative");
     this.root.classList.toggle("failed", Boolean(shown.failed));
-    this.part("body", [shown.text, shown.state, shown.citations], () => this.drawBody(shown, streaming));
+    this.part("body", [shown.text, shown.state, shown.citations, quotationIn(shown.cards)], () => this.drawBody(shown, streaming));
     this.part("cards", shown.cards ?? [], () => this.drawCards(shown));
     this.part("foot", { ...shown, text: undefined, cards: undefined }, () => this.drawFoot(shown, streaming));
   }
@@ -55,7 +56,10 @@ export class MessageView {
   drawBody(shown, streaming) {
     clearInterval(this.growing);
     if (!streaming) {
-      this.body.replaceChildren(...paragraphs(shown.text, shown.citations ?? [], this.act.open));
+      const quotation = quotationIn(shown.cards);
+      const words = paragraphs(shown.text, shown.citations ?? [], this.act.open);
+      if (quotation) words[0]?.classList.add("lead-in");
+      this.body.replaceChildren(...words, ...(quotation ? [quotationElement(quotation)] : []));
       this.line = null;
       return;
     }
@@ -88,7 +92,8 @@ export class MessageView {
       submit: (data) => this.act.submit(this.shown, data),
       execute: (action) => this.act.execute(this.shown, action),
     };
-    this.cards.replaceChildren(...(shown.cards ?? []).map((card) => cardElement(card, act)));
+    const cards = (shown.cards ?? []).map(besideQuotation).filter((card) => card);
+    this.cards.replaceChildren(...cards.map((card) => cardElement(card, act)));
   }
 
   // The citation to the same place knows the words that stand there; the card's button does not.
@@ -120,7 +125,7 @@ export class MessageView {
 
   answerButtons(shown) {
     const parts = [];
-    if (shown.ai) parts.push(element("span", { class: "label" }, icon("spark"), "AI-generated"));
+    if (shown.ai) parts.push(element("span", { class: "label" }, icon("spark"), quotationIn(shown.cards) ? "Found by AI" : "AI-generated"));
     if (shown.loop) parts.push(...this.feedback.thumbs(shown));
     if (shown.text) parts.push(this.feedback.reactions(shown), this.copyButton(shown));
     parts.push(element("time", { class: "meta", datetime: shown.at }, clock.format(new Date(shown.at))));
@@ -133,7 +138,8 @@ export class MessageView {
   copyButton(shown) {
     const button = small("copy", "Copy the answer", "copy", async () => {
       const sources = (shown.citations ?? []).map((one) => `[${one.position}] ${one.name} ${address(one.url)}`.trim());
-      const text = [shown.text, ...sources].join("\n");
+      const quotation = quotationIn(shown.cards);
+      const text = [shown.text, ...(quotation ? [quotationText(quotation), ""] : []), ...sources].join("\n");
       const done = await navigator.clipboard.writeText(text).then(() => true, () => false);
       button.replaceChildren(icon(done ? "check" : "close"));
       this.act.announce(done ? "The answer is copied." : "The browser did not allow copying.");
@@ -151,13 +157,13 @@ function address(url) {
   return url ? new URL(url.replace(/\?quote=[^#]*/, ""), location.href).href : "";
 }
 
-/** Text as paragraphs and lines; [n] becomes a link where there is a citation n. */
+/** Text as paragraphs, lines and lists; [n] becomes a link where there is a citation n. */
 function paragraphs(text, citations, open) {
   const byPosition = new Map(citations.map((one) => [one.position, one]));
   return text
     .split(/\n{2,}/)
     .filter((part) => part.trim())
-    .map((part) => element("p", {}, ...withMarkers(part, byPosition, open)));
+    .flatMap((part) => textBlocks(part, (words) => [...withMarkers(words, byPosition, open)]));
 }
 
 function* withMarkers(text, byPosition, open) {

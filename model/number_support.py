@@ -1,0 +1,171 @@
+"""Whether the numbers of an answer stand in the cited words, with the same unit, and said of the same thing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from model.quantities import Quantity, plain_digits, quantities
+from model.terms import content_words
+from model.units import UNITS
+
+_HOW_MANY = re.compile(
+    r"\bhow (?:many|much)\s+(?:\w+\s+){0,2}?(\w+)|\b(?:wie ?viele?|combien de|cuant[oa]s)\s+(\w+)"
+)
+_A_UNIT = re.compile(r"\b(?:an?|one|per|each|every|eine?|un|une|una)\s+(\w+)")
+_MOST = 60
+"""Numbers of one text that are compared."""
+_HOURS = 24
+_YEAR = 4
+
+
+def same(one: Quantity, other: Quantity) -> bool:
+    """Tell whether two quantities are one: a reading in common, and no other unit."""
+    if not _same_value(one, other):
+        return False
+    if "th" in {one.unit, other.unit}:
+        return one.unit == other.unit
+    if one.kind and other.kind and one.kind != other.kind:
+        return False
+    return not one.unit or not other.unit or one.unit == other.unit
+
+
+def _same_value(one: Quantity, other: Quantity) -> bool:
+    ours, theirs = one.readings, other.readings
+    if _year_of(ours) and _year_of(theirs):
+        return bool(_year_of(ours) & _year_of(theirs))
+    if ours & theirs or _in_year(ours, theirs) or _in_year(theirs, ours):
+        return True
+    return any(value.startswith("time ") and value in _afternoon(theirs) for value in ours) or any(
+        value.startswith("time ") and value in _afternoon(ours) for value in theirs
+    )
+
+
+def _year_of(readings: Collection[str]) -> set[str]:
+    return {value for value in readings if value.startswith("date ") and value.count("-") > 1}
+
+
+def _in_year(year: Collection[str], date: Collection[str]) -> bool:
+    """Tell whether one is the year of the other: "2010" stands in "25 February 2010"."""
+    return any(
+        f"date {value}-" in reading
+        for value in year
+        if len(value) == _YEAR and value.isdigit()
+        for reading in date
+    )
+
+
+def _afternoon(readings: Collection[str]) -> set[str]:
+    """Return whole hours as times of day: "at 9" is 9:00."""
+    return {f"time {value}:00" for value in readings if value.isdigit() and int(value) <= _HOURS}
+
+
+def asked_unit(question: str) -> str:
+    """Return the unit that a question asks for: "how many hours" wants hours."""
+    match = _HOW_MANY.search(plain_digits(question))
+    return UNITS.get((match[1] or match[2]) if match else "", "")
+
+
+def single_units(text: str) -> set[str]:
+    """Return the units that a text has once without a number: "a year" is one year."""
+    return {UNITS[word] for word in _A_UNIT.findall(plain_digits(text)) if word in UNITS}
+
+
+def stand(said: Sequence[Quantity], question: str, cited: str, near: str, *, denies: bool = False) -> bool:
+    """Tell whether each of the numbers stands in the cited words, or in what is `near` them (headings, a header row).
+
+    A number that the question brought along may come back, unless the cited words have another one of its unit: then
+    only an answer that `denies` may repeat it.
+    """
+    there = [*quantities(cited), *quantities(near)][:_MOST]
+    if len(said) > _MOST:
+        return False
+    asked = quantities(question)
+    told = content_words(f"{cited}\n{near}\n{question}")
+    wanted = asked_unit(question)
+    for one in said:
+        if one.optional:
+            continue
+        given = one if one.unit or not wanted else replace(one, unit=wanted)
+        foreign = bool(one.noun) and one.noun not in told
+        if any(same(given, other) and not (foreign and other.unit) for other in there) or (
+            "1" in one.readings and one.unit in single_units(cited)
+        ):
+            continue
+        repeated = any(same(one, other) for other in asked)
+        rivals = any(other.unit == one.unit for other in quantities(cited) if other.unit != "th")
+        if not repeated or (rivals and not denies):
+            return False
+    return True
+
+
+def _rivals(one: Quantity, other: Quantity) -> bool:
+    """Tell whether one number could be taken for another: the same unit, or none and the same noun."""
+    return one.unit == other.unit if one.unit or other.unit else bool(one.noun) and one.noun == other.noun
+
+
+def same_column(said: Sequence[Quantity], told: Collection[str], row: str, header: str) -> bool:
+    """Tell whether a table's number stands in the column that is spoken of: no other column's name has more of its words."""
+    cells, names = _CELL.split(row), [content_words(name) for name in _CELL.split(header)]
+    if not header or len(cells) != len(names):
+        return True
+    fits = [len(name & set(told)) for name in names]
+    numbers = [quantities(cell) for cell in cells]
+    for one in said[:_MOST]:
+        own = [
+            fit for fit, found in zip(fits, numbers, strict=True) if any(same(one, other) for other in found)
+        ]
+        rest = [
+            fit
+            for fit, found in zip(fits, numbers, strict=True)
+            if found and not any(same(one, other) for other in found)
+        ]
+        if own and rest and max(rest) > max(own):
+            return False
+    return True
+
+
+_CELL = re.compile(r"\s*[|¦]\s*")
+_PART = re.compile(r"[;,•|]\s|\s(?:and|but|while|whereas|und|et|y|or)\s|[.:](?=\s)")
+
+
+def same_subject(said: Sequence[Quantity], question: str, answer: str, cited: str) -> bool:
+    """Tell whether the number stands by the words it is said of, where the cited words have several of one unit.
+
+    "Full-time staff get 25 days and part-time staff 15": 25 days are not what part-time staff get.
+    """
+    there = quantities(cited)[:_MOST]
+    if len(there) <= 1 or len(said) > _MOST:
+        return True
+    parts = _parts(cited, there)
+    told = content_words(f"{question} {answer}")
+    everywhere = set[str].intersection(*parts) if parts else set[str]()
+    for one in said:
+        own = [part for other, part in zip(there, parts, strict=True) if same(one, other)]
+        rivals = [
+            part
+            for other, part in zip(there, parts, strict=True)
+            if not same(one, other)
+            and _rivals(one, other)
+            and not any(same(other, another) for another in said)
+        ]
+        if (
+            own
+            and rivals
+            and max(len((part - everywhere) & told) for part in rivals)
+            > max(len((part - everywhere) & told) for part in own)
+        ):
+            return False
+    return True
+
+
+def _parts(cited: str, there: Sequence[Quantity]) -> list[set[str]]:
+    """Return the words around each quantity: those of its part of the sentence."""
+    found: list[set[str]] = []
+    for one in there:
+        start = max((match.end() for match in _PART.finditer(cited, 0, one.start)), default=0)
+        stop = _PART.search(cited, one.end)
+        others = f"{cited[start : one.start]} {cited[one.end : stop.start() if stop else len(cited)]}"
+        found.append({word for word in content_words(others) if not word.isdigit()})
+    return found
