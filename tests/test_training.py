@@ -334,6 +334,7 @@ def test_an_update_of_an_update_goes_on_where_that_one_ended(trained: Path, data
     goes_on = replace(QUICK, epochs=1)
     second = train(Training(dataset, trained, goes_on, parent=first.name), on_progress=silent)
     assert second.parent == first.name
+    assert second.profile == first.profile == live_version(trained).profile
     assert second.base == first.base
     assert second.training["goes_on_from"] == first.name
     assert second.training["validation_loss_before"] == pytest.approx(
