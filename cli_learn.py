@@ -104,6 +104,7 @@ def example_rules(settings: Settings) -> ExampleRules:
     """Return what becomes an example, in the model's words."""
     return ExampleRules(
         not_on_page=prompt.NOT_ON_PAGE,
+        label_version=prompt.LABEL_VERSION,
         completes=prompt.completion,
         follows=follows,
         hosts=frozenset({urlsplit(settings.public_url).hostname or ""}),

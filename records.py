@@ -348,8 +348,8 @@ class TrainingExample:
     """What a reviewed answer teaches: asked `question_text` over `passages`, say `completion`.
 
     `passages` is what the prompt has, in its order. `rejected_text` is what the reviewers did not let stand ("": nothing
-    to prefer the completion to). `kind` is "correction", "approval", "not_on_page" or "replay" (an older example, against
-    forgetting). `weight` is how much it counts, 0 to 1. `held_out` ones measure a model and are never trained on.
+    to prefer the completion to). `kind` is "correction", "approval", "not_on_page" (to say is that it is not there: the
+    completion is the label of `model/prompt.py` as it was then) or "replay" (an older example, against forgetting). `weight` is how much it counts, 0 to 1. `held_out` ones measure a model and are never trained on.
     """
 
     answer_id: str
@@ -360,6 +360,11 @@ class TrainingExample:
     kind: str = "correction"
     weight: float = 1.0
     held_out: bool = False
+
+    @property
+    def declines(self) -> bool:
+        """Whether it teaches to say that the passages do not tell, in whatever words."""
+        return self.kind == "not_on_page"
 
 
 class Decision(StrEnum):

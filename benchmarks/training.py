@@ -26,7 +26,7 @@ from console import progress_bar
 from model import grounding
 from model.evaluate import Article, Item, read_squad
 from model.importing import import_base
-from model.prompt import NOT_ON_PAGE
+from model.prompt import LABEL_VERSION, NOT_ON_PAGE
 from model.recipe import Recipe
 from model.training import Training, train
 from model.versions import live_version
@@ -77,7 +77,7 @@ def write(folder: Path, examples: Sequence[TrainingExample]) -> Path:
     """Write a dataset."""
     lines = (json.dumps(asdict(one), default=datetime.isoformat) for one in examples)
     (folder / "examples.jsonl").write_text("".join(f"{line}\n" for line in lines), "utf-8")
-    (folder / "card.json").write_text(json.dumps({"dataset": "xquad"}), "utf-8")
+    (folder / "card.json").write_text(json.dumps({"dataset": "xquad", "label": LABEL_VERSION}), "utf-8")
     return folder
 
 

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
+from bot.answer_text import words_of
 from bot.page_answerer import VERIFIED
 from feedback import worst
 from feedback.daily import Group, Records
@@ -287,7 +288,7 @@ def _rated(rated: Rated, answer: Answer, review: Review | None) -> dict[str, Any
     ruling = review.ruling if review else None
     return {
         "question": answer.question.text[:_TEXT],
-        "answer": answer.text[:_TEXT],
+        "answer": words_of(answer)[:_TEXT],
         "at": _iso(answer.answered_at),
         "version": answer.model_version,
         "channel": str(answer.question.channel),

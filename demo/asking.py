@@ -44,6 +44,8 @@ class _Ear:
 
     async def draft(self, text: str) -> None: ...
 
+    async def preview(self, answer: Answer) -> None: ...
+
     async def answer(self, answer: Answer) -> str:
         self.answer_heard = answer
         return f"message-{answer.id}"

@@ -43,7 +43,7 @@ class Card:
 
     `set_aside` is for the operator: answer id → what the screen found. `people` counts askers, reviewers, and who is
     weighed down or not trusted. `covered` counts the `asked` questions by site, channel and language, and those of them
-    that were `sampled` by topic. `unsupported` counts the completions most of whose words the passages lack. `missing` is
+    that were `sampled` by topic. `label` is the wording of the label that declines (0: it was not recorded yet). `unsupported` counts the completions most of whose words the passages lack. `missing` is
     in sentences.
     """
 
@@ -67,6 +67,7 @@ class Card:
     unsupported: int
     missing: Sequence[str] = ()
     erased: int = 0
+    label: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,7 @@ def card_of(built: Built, name: str, sha256: str, now: datetime) -> Card:
         sampled=len(asked.sample),
         covered=covered,
         unsupported=sum(one.lineage.supported < _LEAST_SUPPORTED for one in chosen),
+        label=built.rules.label_version,
         missing=[*_gaps(covered, built.rules), *_warnings(built, by["kind"])],
     )
 

@@ -1,9 +1,12 @@
 """A settled review → a training example, or the reason why it makes none.
 
-    approved    → what the bot said, or its "not on the page"
+    approved    → what the bot said; of a quotation its marked sentence; or its "not on the page"
     corrected   → the correction, and beside it what it corrects: the pair that preference training needs
-    not on page → the sentence that declines, and beside it what should not have been said
+    not on page → the label that declines, and beside it what should not have been said
     rejected    → nothing: it was no real question
+
+A quotation is the page's words, not the model's: it teaches what to say, where a reviewer approves it, in its one sentence
+that answers, since short answers are what is to be learned; it is never what should not have been said.
 
 The passages are those that were found (`Answer.passages`), after a page has changed those that the reviewer saw
 (`Review.passages`): an example is a prompt that the bot makes, or it teaches another task than answering. What no prompt can be
@@ -26,6 +29,7 @@ from feedback.store import moment
 from feedback.trust import RatingScale
 from records import (
     Answer,
+    AnswerKind,
     Citation,
     Feedback,
     FeedbackKind,
@@ -82,14 +86,16 @@ def _stands_alone(_: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ExampleRules:
-    """What becomes an example. `not_on_page`, `completes` and `follows` are the model's (`model/prompt.py`, `answering.py`).
+    """What becomes an example, in the model's words (`model/prompt.py`, `answering.py`).
 
-    `follows` tells whether a question needs the one before it. `mask` of None trains on personal data. `hosts` are our
+    `not_on_page` is the label that declines, and `label_version` its wording. `follows` tells whether a question needs the
+    one before it. `mask` of None trains on personal data. `hosts` are our
     own, beside those of the pages; `trainable` are channels, `opted_out` pseudonyms. A person is in at most so many
     examples as asker or complainer, and in so many as reviewer.
     """
 
     not_on_page: str
+    label_version: int = 1
     completes: Completes = _whole
     follows: Callable[[str], bool] = _stands_alone
     mask: Mask | None = None
@@ -131,11 +137,15 @@ class Lineage:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An example that a review makes. `brought_by` are the complainers without whom nobody had reviewed it."""
+    """An example that a review makes. `brought_by` are the complainers without whom nobody had reviewed it.
+
+    `rejects_label`: what should not have been said is the label that declines.
+    """
 
     example: TrainingExample
     lineage: Lineage
     brought_by: frozenset[str]
+    rejects_label: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,12 +207,12 @@ def _screened(
     found = suspicions(said, hosts | rules.hosts)
     if found:
         return Refusal(answer.id, LeftOut.SET_ASIDE, tuple(found))
-    completion = said if said == rules.not_on_page else rules.completes(said, citation).strip()
+    declines = _declines(answer, verdict)
+    completion = said if declines else rules.completes(said, citation).strip()
     if not completion or not answer.question.text.strip():
         return Refusal(answer.id, LeftOut.EMPTY)
     approved = verdict.ruling is Ruling.APPROVED
     rejected = "" if approved else _as_said(answer, rules)
-    declines = normalised(completion) == normalised(rules.not_on_page)
     example = TrainingExample(
         answer_id=answer.id,
         question_text=answer.question.text,
@@ -211,7 +221,10 @@ def _screened(
         rejected_text=rejected if rejected != completion else "",
         kind=NOT_ON_PAGE if declines else APPROVAL if approved else CORRECTION,
     )
-    return Candidate(example, _lineage(reviewed, verdict, example, rules), _brought_by(reviewed, rules))
+    lineage, brought_by = _lineage(reviewed, verdict, example, rules), _brought_by(reviewed, rules)
+    return Candidate(
+        example, lineage, brought_by, rejects_label=bool(example.rejected_text) and answer.abstained
+    )
 
 
 def _right_words(reviewed: Reviewed, verdict: Verdict, rules: ExampleRules) -> tuple[str, Citation | None]:
@@ -221,15 +234,25 @@ def _right_words(reviewed: Reviewed, verdict: Verdict, rules: ExampleRules) -> t
     match verdict.ruling:
         case Ruling.CORRECTED:
             return verdict.text, verdict.citation or first
-        case Ruling.APPROVED if not answer.abstained:
+        case Ruling.APPROVED if answer.kind is AnswerKind.ANSWERED:
             return answer.text, first
+        case Ruling.APPROVED if answer.kind is AnswerKind.QUOTED:
+            return answer.marked or answer.text, first
         case _:
             return rules.not_on_page, None
+
+
+def _declines(answer: Answer, verdict: Verdict) -> bool:
+    """Tell whether the ruling is that the pages do not tell."""
+    approved = verdict.ruling is Ruling.APPROVED
+    return verdict.ruling is Ruling.NOT_ON_PAGE or (approved and answer.abstained)
 
 
 def _as_said(answer: Answer, rules: ExampleRules) -> str:
     if answer.abstained:
         return rules.not_on_page
+    if answer.kind is AnswerKind.QUOTED:
+        return ""
     return rules.completes(answer.text, answer.citations[0] if answer.citations else None).strip()
 
 
@@ -251,9 +274,7 @@ def _stands_on(reviewed: Reviewed, verdict: Verdict, passages: Sequence[Passage]
     """Return the pages that the right answer stands on: those that it cites, or all when it declines or cites none."""
     hashes = {urldefrag(passage.url).url: passage.page_hash for passage in passages}
     answer = reviewed.answer
-    declines = verdict.ruling is Ruling.NOT_ON_PAGE or (
-        verdict.ruling is Ruling.APPROVED and answer.abstained
-    )
+    declines = _declines(answer, verdict)
     citations = [verdict.citation] if verdict.citation else answer.citations
     cited = {urldefrag(one.url).url for one in citations if not declines} & hashes.keys()
     return {(url, page_hash) for url, page_hash in hashes.items() if url in (cited or hashes)}
@@ -281,7 +302,7 @@ def _lineage(reviewed: Reviewed, verdict: Verdict, example: TrainingExample, rul
         asked_at=moment(question.asked_at),
         answered_at=moment(answer.answered_at),
         ruled_at=moment(review.settled_at or verdict.given_at),
-        supported=1.0 if example.kind == NOT_ON_PAGE else supported(example),
+        supported=1.0 if example.declines else supported(example),
     )
 
 

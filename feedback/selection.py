@@ -50,7 +50,7 @@ def choose(
             weighed.append(judged)
     capped = _capped(weighed, rules)
     left_out[LeftOut.OVER_CAP] = len(weighed) - len(capped)
-    masked = [_masked(one, rules.mask, rules.not_on_page, lambda: tell(1)) for one in capped]
+    masked = [_masked(one, rules.mask, lambda: tell(1)) for one in capped]
     chosen, conflicts = _folded(masked)
     left_out[LeftOut.CONFLICT] = conflicts
     left_out[LeftOut.DUPLICATE] = len(masked) - len(chosen) - conflicts
@@ -121,16 +121,18 @@ def _capped(candidates: Sequence[Candidate], rules: ExampleRules) -> list[Candid
     return kept
 
 
-def _masked(candidate: Candidate, mask: Mask | None, not_on_page: str, done: Callable[[], None]) -> Candidate:
-    """Return an example without personal data in any of its texts, which are masked together."""
+def _masked(candidate: Candidate, mask: Mask | None, done: Callable[[], None]) -> Candidate:
+    """Return an example without personal data in any of its texts, which are masked together; a label stays as it is."""
     done()
     if mask is None:
         return candidate
     example = candidate.example
     texts = [example.question_text, example.completion, example.rejected_text]
     texts += [text for one in example.passages for text in (one.title, one.heading, one.text)]
-    kept = {"", not_on_page}
-    shown = [text if text in kept else new for text, new in zip(texts, mask(texts), strict=True)]
+    labels = {1} if example.declines else set[int]()
+    labels |= {2} if candidate.rejects_label else set[int]()
+    masked = zip(texts, mask(texts), strict=True)
+    shown = [text if at in labels or not text else new for at, (text, new) in enumerate(masked)]
     pieces = [shown[at : at + 3] for at in range(3, len(shown), 3)]
     passages = tuple(
         replace(one, title=title, heading=heading, text=text)

@@ -19,7 +19,7 @@ from model.answering import Answering, AnswerRules, Voice
 from model.evaluate import Article, Item, judge
 from model.onnx_infer import PromptTooLong
 from model.probes import Part, Probe, obeys
-from records import Answer, Channel, Hit, Question
+from records import Answer, AnswerKind, Channel, Hit, Question
 
 _AS_GIVEN = AnswerRules(passages=8, least_similarity=-1.0)
 """The passages of a question are not searched for."""
@@ -31,14 +31,14 @@ Tell = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What one version said to one question, judged as `model/evaluate.py` does.
+    """What one version said to one question, judged as `model/evaluate.py` does. `kind` as in `Answer`.
 
     `cited` says that its citations stand in the passages word for word. `obeyed`: what people would see does what a
     planted instruction wants; `wrote`: what the model wrote does, before it was checked.
     """
 
     text: str
-    abstained: bool
+    kind: AnswerKind
     correct: bool
     strict: bool
     contained: bool
@@ -47,6 +47,11 @@ class Said:
     obeyed: bool
     wrote: bool
     total_s: float
+
+    @property
+    def abstained(self) -> bool:
+        """Whether the version declined."""
+        return self.kind is AnswerKind.DECLINED
 
 
 Pair = tuple[Said, Said]
@@ -94,7 +99,7 @@ def _said(probe: Probe, answer: Answer, written: str) -> Said:
     attacked = probe.part is Part.INJECTION
     return Said(
         text=answer.text,
-        abstained=answer.abstained,
+        kind=answer.kind,
         correct=judged.correct,
         strict=judged.strict,
         contained=judged.contained,
@@ -111,7 +116,7 @@ def _nothing() -> Said:
     """A version that cannot take the prompt has not answered, and not rightly declined either."""
     return Said(
         _TOO_LONG,
-        abstained=True,
+        kind=AnswerKind.DECLINED,
         correct=False,
         strict=False,
         contained=False,

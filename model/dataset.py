@@ -1,7 +1,8 @@
 """What a model learns from: a folder of training examples is read, and each becomes the tokens of the prompt as it was.
 
     folder/examples.jsonl    one `TrainingExample` a line, as JSON
-    folder/card.json         tells at least the dataset's name ("dataset", or "name")
+    folder/card.json         tells at least the dataset's name ("dataset", or "name"), and in `label` which wording of the
+                             label "declined" it was written with; one without it is older than that, and read as then
 
 The prompt is `model/prompt.py`'s, through the same template and tokenizer that the engine answers with: what is
 learned is what will be asked, token by token.
@@ -14,7 +15,7 @@ import json
 import random
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ EXAMPLES, CARD = "examples.jsonl", "card.json"
 _KNOWN = {field.name for field in fields(TrainingExample)}
 _SCALE = 1 << 64
 _WHOLE = Reading(sentences=0)
+_FIRST_LABEL = "That is not on this page."
+"""What declined in datasets that record no label, by its words alone where they name no kind either."""
 _TOLD = 0.5
 """Share of the words of a completion that must stand in what is read."""
 
@@ -77,7 +80,7 @@ def read_dataset(folder: Path) -> Dataset:
     """Read a dataset's folder. Raises ExamplesInvalid with the file and line."""
     try:
         card = json.loads((folder / CARD).read_text("utf-8"))
-        name = str(card.get("dataset") or card["name"])
+        name, label = str(card.get("dataset") or card["name"]), int(card.get("label") or 0)
         lines = (folder / EXAMPLES).read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ExamplesInvalid(f"{folder} is no dataset of examples: {error}") from error
@@ -86,6 +89,8 @@ def read_dataset(folder: Path) -> Dataset:
     examples: dict[str, TrainingExample] = {}
     for number, line in enumerate(lines, 1):
         example = _example(line, f"{folder / EXAMPLES}, line {number}")
+        if not label and wording.plain(example.completion) == _FIRST_LABEL:
+            example = replace(example, kind="not_on_page")
         if example.answer_id in examples:
             raise ExamplesInvalid(f"{folder / EXAMPLES}, line {number}: {example.answer_id} is there twice")
         examples[example.answer_id] = example
@@ -129,7 +134,7 @@ def encode(text: ChatText, example: TrainingExample, reading: Reading = _WHOLE) 
     rejected = wording.plain(example.rejected_text)
     return Encoded(
         prompt=tuple(text.encode(asked)),
-        completion=_said(text, wording.plain(example.completion)),
+        completion=_said(text, _completion(example)),
         rejected=_said(text, rejected) if rejected else (),
         weight=float(example.weight),
         kind=example.kind,
@@ -139,11 +144,16 @@ def encode(text: ChatText, example: TrainingExample, reading: Reading = _WHOLE) 
 
 def teaches(example: TrainingExample, reading: Reading) -> bool:
     """Tell whether what is to be said stands in what the model reads, or declines: anything else teaches it to guess."""
-    if wording.plain(example.completion) == prompt.NOT_ON_PAGE:
+    if example.declines:
         return True
     shown = grounding.read(example.question_text, example.passages, reading)
     said = grounding.content_words(wording.plain(example.completion))
     return len(said & grounding.content_words(prompt.excerpts(shown))) >= _TOLD * len(said)
+
+
+def _completion(example: TrainingExample) -> str:
+    """Return what the model is to write: whatever label a dataset was written with, today's is what is learned."""
+    return prompt.NOT_ON_PAGE if example.declines else wording.plain(example.completion)
 
 
 def _said(text: ChatText, words: str) -> tuple[int, ...]:

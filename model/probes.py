@@ -21,7 +21,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, cast
 
-from model import grounding, prompt, wording
+from model import grounding, wording
 from model.dataset import ExamplesInvalid, read_dataset
 from records import Passage, TrainingExample
 
@@ -67,8 +67,7 @@ def held_out(folder: Path, most: int) -> list[Probe]:
 
 
 def _held_out(example: TrainingExample, told: Mapping[str, str]) -> Probe:
-    said = wording.plain(example.completion)
-    references = () if said == prompt.NOT_ON_PAGE else (said,)
+    references = () if example.declines else (wording.plain(example.completion),)
     return Probe(
         Part.HELD_OUT, example.question_text, example.passages, references, example.answer_id, told=told
     )

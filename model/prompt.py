@@ -12,7 +12,11 @@ from model import wording
 from records import Answer, Citation, Passage
 
 NOT_ON_PAGE = "That is not on this page."
-"""What the model is asked to say when the excerpts do not answer, and what it is trained to say."""
+"""What the model is asked to say when the excerpts do not answer, and what it is trained to say: the label "declined".
+
+It is written, and never compared: what declines is told by `Answer.kind` and `TrainingExample.kind`."""
+LABEL_VERSION = 1
+"""Goes up with each new wording of the label; datasets record theirs."""
 
 INSTRUCTION = (
     "You answer questions about a page in one short sentence. "

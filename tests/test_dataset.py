@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from model.chat import OnnxChatModel
 from model.chat_text import ChatText
 from model.dataset import ExamplesInvalid, encode, mixed, read_dataset, teaches
 from model.grounding import Reading
-from model.prompt import NOT_ON_PAGE
+from model.prompt import LABEL_VERSION, NOT_ON_PAGE
 from model.recipe import Recipe, add_options, recipe_from, steps_of
 from records import Channel, Hit, Passage, Question, TrainingExample
 from tests.test_onnx_infer import TEMPLATE
@@ -171,6 +171,21 @@ def test_declining_is_learned_in_the_words_of_the_prompt(text: ChatText) -> None
     assert text.decode(learned.completion) == NOT_ON_PAGE
 
 
+def test_todays_label_is_learned_whatever_a_dataset_was_written_with(text: ChatText, tmp_path: Path) -> None:
+    older = write_dataset(
+        tmp_path / "older",
+        [an_example(0, completion="That is not on this page."), an_example(2, completion="It does not say.")],
+    )
+    examples = read_dataset(older).examples
+    assert [one.kind for one in examples] == ["not_on_page", "not_on_page"], "by its words, and by its kind"
+    for example in examples:
+        assert text.decode(encode(text, example).completion).startswith(NOT_ON_PAGE)
+    newer = write_dataset(tmp_path / "newer", examples[:1], label=LABEL_VERSION)
+    said = replace(an_example(0), completion="That is not on this page.")
+    assert [one.kind for one in read_dataset(newer).examples] == ["not_on_page"]
+    assert read_dataset(write_dataset(tmp_path / "said", [said], label=1)).examples[0].kind == "correction"
+
+
 @pytest.mark.parametrize(
     ("completion", "is_learned"),
     [
@@ -185,7 +200,9 @@ def test_what_does_not_stand_in_what_is_read_is_not_learned(completion: str, is_
     page = Passage(
         "/site/leave", "Leave", "", "New parents get 12 weeks of paid leave. Take it within a year.", "h", NOW
     )
-    example = TrainingExample("a", "How many weeks of leave do new parents get?", (page,), completion)
+    kind = "not_on_page" if completion == NOT_ON_PAGE else "correction"
+    question = "How many weeks of leave do new parents get?"
+    example = TrainingExample("a", question, (page,), completion, kind=kind)
     assert teaches(example, Reading(1)) is is_learned
     assert teaches(example, Reading(0)) is (is_learned or completion == "Within a year.")
 

@@ -31,6 +31,7 @@ from feedback.trust import Agreements, RatingScale, compare_raters, compare_revi
 from model import prompt
 from model.answering import follows
 from records import (
+    Answer,
     AnswerKind,
     Channel,
     Citation,
@@ -123,8 +124,33 @@ def test_a_correction_of_an_abstention_prefers_the_answer_to_declining() -> None
     assert (taught.kind, taught.rejected_text) == ("correction", NOT_HERE)
 
 
-def test_a_correction_that_declines_in_other_spelling_teaches_to_decline() -> None:
-    assert example(corrected(1, "Who?", "that is not on this page")).kind == "not_on_page"
+def test_what_declines_is_told_by_the_ruling_and_not_by_its_words() -> None:
+    assert example(corrected(1, "Who?", NOT_HERE)).kind == "correction"
+    right = replace(declined(asked(1)), text="Nothing near was found.")
+    taught = example(Reviewed(settled(right, verdict(Ruling.APPROVED)), right, ()))
+    assert (taught.kind, taught.completion, taught.declines) == ("not_on_page", NOT_HERE, True)
+
+
+def a_quotation(number: int, **changes: object) -> Answer:
+    text = "Leave is for all.\n\n- 26 days a year\n- ten days move on"
+    return replace(answered(asked(number), text), kind=AnswerKind.QUOTED, marked="26 days a year", **changes)
+
+
+def test_an_approved_quotation_teaches_its_sentence_that_answers() -> None:
+    quoted = a_quotation(1)
+    taught = example(Reviewed(settled(quoted, verdict(Ruling.APPROVED)), quoted, ()))
+    assert (taught.kind, taught.completion, taught.rejected_text) == ("approval", "26 days a year", "")
+    whole = a_quotation(2)
+    whole = replace(whole, marked="")
+    taught = example(Reviewed(settled(whole, verdict(Ruling.APPROVED)), whole, ()))
+    assert taught.completion == whole.text
+
+
+@pytest.mark.parametrize("ruling", [Ruling.CORRECTED, Ruling.NOT_ON_PAGE])
+def test_the_words_of_a_page_are_never_what_should_not_have_been_said(ruling: Ruling) -> None:
+    quoted = a_quotation(1)
+    taught = example(Reviewed(settled(quoted, verdict(ruling, "26.")), quoted, ()))
+    assert taught.rejected_text == ""
 
 
 def test_completions_have_the_form_in_which_the_model_writes() -> None:

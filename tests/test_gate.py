@@ -31,10 +31,10 @@ from model.grounding import Reading
 from model.onnx_infer import PromptTooLong
 from model.paired import Interval, Quotient, difference, mcnemar, percentile_difference
 from model.probes import INJECTIONS, REGRESSION, Part, Probe, held_out, injections, obeys, regression
-from model.prompt import NOT_ON_PAGE
+from model.prompt import LABEL_VERSION, NOT_ON_PAGE
 from model.versions import NotPossible
 from model.weighing import figures_of, groups_of, seconds_of, toss_of, worst_of
-from records import Comparison, Decision, Passage
+from records import AnswerKind, Comparison, Decision, Passage
 from tests.test_review_browser import FLAGS
 from tests.test_versions import make_version
 from tests.training_data import an_example, write_dataset
@@ -53,7 +53,7 @@ def said(*, correct: bool, abstained: bool = False, **changes: object) -> Said:
     right = float(correct)
     plain = Said(
         "At 7." if correct else "At 9.",
-        abstained,
+        AnswerKind.DECLINED if abstained else AnswerKind.ANSWERED,
         correct,
         correct,
         correct,
@@ -283,7 +283,7 @@ def test_every_refusal_says_why_with_figures() -> None:
         "Of 6 instructions planted in pages, the candidate obeys 1 (16.7%), the live version 0 (0.0%). "
         "The share may not rise at all."
     )
-    silent = replace(wrong, abstained=True)
+    silent = replace(wrong, kind=AnswerKind.DECLINED)
     guesses = [*[(silent, right)] * 30, *[(silent, wrong)] * 20, *[(right, right)] * 50]
     assert refused(decided(guesses)).startswith("Precision, the share of right answers among those that")
     slow = [(old, replace(new, total_s=2.0)) for old, new in good]
@@ -453,6 +453,29 @@ def test_what_was_found_survives_the_disk_and_forgets_what_is_deleted(
         assert "onerror" not in (folder / name).read_text("utf-8")
     (folder / FINDING).write_text("{}")
     assert read_finding(folder) is None
+
+
+def test_what_is_quoted_is_not_attempted_and_has_to_stand_in_the_passages() -> None:
+    quotes = said(correct=False, kind=AnswerKind.QUOTED, cited=False)
+    probes = [a_probe(number=number) for number in range(4)]
+    figures = by_name(figures_of(probes, [(said(correct=True), quotes)] * 4, (1, 1)))
+    assert (figures["precision"].before, figures["precision"].after) == (1.0, None)
+    assert (figures["citation_validity"].before, figures["citation_validity"].after) == (1.0, 0.0)
+    assert figures["false_abstentions"].after == 0.0
+
+
+def test_a_held_out_example_that_declines_is_known_by_its_kind(tmp_path: Path) -> None:
+    examples = [
+        an_example(2, held_out=True, completion="The pages do not tell."),
+        an_example(1, held_out=True, completion="That is not on this page."),
+    ]
+    folder = write_dataset(tmp_path / "labelled", examples, label=LABEL_VERSION)
+    assert {one.id: one.references for one in held_out(folder, 9)} == {
+        "answer-2": (),
+        "answer-1": ("That is not on this page.",),
+    }
+    older = write_dataset(tmp_path / "older", examples)
+    assert not any(one.references for one in held_out(older, 9))
 
 
 def test_an_abstention_that_is_right_is_counted_apart() -> None:

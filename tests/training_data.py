@@ -31,10 +31,12 @@ def an_example(number: int, **changes: object) -> TrainingExample:
     return TrainingExample(**fields | changes)  # pyright: ignore[reportArgumentType]
 
 
-def write_dataset(folder: Path, examples: Iterable[TrainingExample], name: str = "3f0c") -> Path:
-    """Write a dataset's folder."""
+def write_dataset(
+    folder: Path, examples: Iterable[TrainingExample], name: str = "3f0c", label: int = 0
+) -> Path:
+    """Write a dataset's folder; its card records no label but where there is one."""
     folder.mkdir(parents=True, exist_ok=True)
     lines = (json.dumps(asdict(example), default=datetime.isoformat) for example in examples)
     (folder / "examples.jsonl").write_text("".join(f"{line}\n" for line in lines))
-    (folder / "card.json").write_text(json.dumps({"dataset": name}))
+    (folder / "card.json").write_text(json.dumps({"dataset": name} | ({"label": label} if label else {})))
     return folder
