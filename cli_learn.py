@@ -26,7 +26,7 @@ from feedback.reviewed import Tell
 from feedback.trust import RatingScale
 from jobs.table import Store
 from model import prompt
-from model.answering import follows
+from model.asked import follows
 from options import with_settings
 from pages.embed import Embedder
 from settings import Settings

@@ -47,17 +47,32 @@ class Settings(BaseSettings):
     fetch_timeout_s: float = Field(10.0, gt=0, description="Longest time for one page to arrive, seconds.")
     fetch_max_bytes: int = Field(5_000_000, gt=0, description="Largest page that is read, bytes.")
     fetch_max_redirects: int = Field(5, ge=0, description="Most redirects that are followed.")
-    passages: int = Field(2, ge=1, le=8, description="Passages that are searched for one question.")
+    passages: int = Field(
+        6,
+        ge=1,
+        le=12,
+        description="Passages that are searched for one question; a model reads what it can of them.",
+    )
     span_sentences: int = Field(
         1,
         ge=0,
-        description="Sentences around the nearest one that the model reads; 0 reads the passages whole.",
+        description="Sentences around the nearest one that a version without training reads where two versions are "
+        "compared; 0 reads the passages whole.",
     )
     least_similarity: float = Field(
         0.15,
         ge=-1,
         le=1,
         description="Nearness (cosine) of question and page below which the bot declines at once.",
+    )
+    state_confidence: float = Field(
+        0.66,
+        ge=0,
+        le=1,
+        description="Confidence from which words are stated as the answer; below it, they are quoted.",
+    )
+    decline_confidence: float = Field(
+        0.1, ge=0, le=1, description="Confidence below which nothing is quoted either: the bot declines."
     )
     passage_tokens: int = Field(180, ge=40, description="Longest passage, in words of the embedding model.")
 

@@ -98,9 +98,12 @@ async def open_answering(settings: Settings, shelf: Shelf, version: str = "") ->
         passages=settings.passages,
         span_sentences=settings.span_sentences,
         least_similarity=settings.least_similarity,
+        state_from=settings.state_confidence,
+        decline_below=settings.decline_confidence,
+        first_token_s=settings.first_token_budget_s,
     )
     async with open_model(replace(model_choice(settings), version=version)) as lend:
-        yield Answering(lend, shelf.library.search, rules)
+        yield Answering(lend, shelf.library.search, rules, shelf.library.section_of)
 
 
 @asynccontextmanager

@@ -17,7 +17,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from model.answering import follows
+from model.asked import follows
 from model.grounding import content_words
 from pages.embed import Embeds, Vectors
 from records import Question, VerifiedAnswer

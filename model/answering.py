@@ -1,12 +1,18 @@
-"""Question + passages → an Answer whose citations stand in the page, or an honest "not on this page".
+"""Question + passages → an Answer: the model's words, the page's own words, or an honest no.
+
+    1. search, for the question as it was meant (model/asked.py)
+    2. quote the page's own words on it (model/quoting.py), at once
+    3. let the model write from what it can read; show a sentence once it is checked (model/grounding.py)
+    4. state what is likely enough to be right (model/confidence.py), quote what is not, decline where nothing is near
 
 The chain is LangChain's: messages | chat model | text. Around it stand the checks that a model cannot talk its way
 past: what was found must be near the question, what was said must stand in what was found, and nothing but plain
-words reaches the reader.
+words reaches the reader. Which of the three kinds an answer is, a model never decides.
 """
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -20,20 +26,28 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.runnables import Runnable, RunnableLambda
 
 import telemetry
-from model import grounding, prompt, wording
+from model import asked, confidence, grounding, prompt, quoting, wording
+from model.asked import AskedKind
+from model.confidence import Signals
 from model.grounding import Reading, Within
 from model.profile import Profile
+from model.quoting import Quote
+from model.reranking import reranked
 from records import Answer, AnswerKind, Citation, Hit, Passage, Question, Timings, answer_id_of
+from sentences import pieces
 
 Search = Callable[[str, int, str | None], Awaitable[Sequence[Hit]]]
 """(question, how many, page URL or None for all pages) → hits, best first."""
+
+SectionOf = Callable[[Passage], Awaitable[str]]
+"""A passage → the text of the whole section that it is a part of, "" where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Voice:
     """What one answer is written with: a chat model, the name of the version that it is, and what it learned to read.
 
-    `reading` of None reads what the rules say. `profile`: how fast it reads here; None where nobody measured.
+    `reading` of None reads as much as its `profile` allows: how fast it reads here, None where nobody measured.
     """
 
     chat: BaseChatModel
@@ -45,12 +59,6 @@ class Voice:
 Lend = Callable[[str], AbstractContextManager[Voice]]
 """A conversation's id → the voice that answers it; its model stays loaded until the context is left."""
 
-_CONTINUES = re.compile(
-    r"\W*(and|but|or|also|then|so|what about|how about|what if|why not|how come|since when)\b", re.IGNORECASE
-)
-_POINTS_BACK = re.compile(
-    r"\b(it|its|they|them|their|this|that|those|these|he|she|him|her|his)\b", re.IGNORECASE
-)
 _DECLINES = re.compile(
     r"not on (this|the) page|(does|do|did) not (say|tell|mention|state|specify|provide|contain|answer|include)"
     r"|(is|are) not (mentioned|stated|specified|provided|given|included|answered|explicitly)"
@@ -60,62 +68,81 @@ _DECLINES = re.compile(
     re.IGNORECASE,
 )
 _CONVERSATION_LASTS = timedelta(minutes=30)
-_FEW_WORDS = 3
+_MOST_FAILED = 2
+"""Sentences of a model that may fail their check before it is stopped."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerRules:
-    """When to answer and when to decline; the thresholds are measured (LOG.md).
+    """When to state, to quote, and to decline; the thresholds are measured (LOG.md).
 
-    `passages`: how many are searched for. `span_sentences`: how many sentences of the nearest one the model sees; 0
-    shows all passages whole, for models that can read them. A version that was trained reads what it learned to read. `least_similarity`: cosine of question and nearest passage below which the
-    model is not even asked. `least_covered`: share of the answer's own content words that must stand in the span
-    that it cites.
+    `searched` passages are looked for and ordered anew, `passages` of them are gone on with. `state_from`: the confidence, 0 to 1, from which words are stated as the answer;
+    below `decline_below` nothing is quoted either. `least_similarity`: cosine of question and nearest passage below which
+    nothing near was found at all. `least_covered`: share of the answer's own content words that must stand in what it
+    cites. `first_token_s`: how long a model may read before its first word; it reads `least_tokens` whatever that takes.
+    `quotes` off leaves a model alone with its passages, as the gate compares them: what passes its checks is the answer,
+    and `span_sentences` is what a version reads then that has not learned to read anything (0: all).
     """
 
-    passages: int = 2
-    span_sentences: int = 1
+    searched: int = 20
+    passages: int = 6
+    state_from: float = 0.72
+    decline_below: float = 0.1
     least_similarity: float = 0.15
     least_covered: float = 0.5
+    first_token_s: float = 1.0
+    least_tokens: int = 220
+    quotes: bool = True
+    span_sentences: int = 1
 
 
 @dataclass(frozen=True, slots=True)
-class _Draft:
-    """A question on its way to an answer, with what was found for it and what the model reads of that (`passages`).
-
-    `trained`: the model has learned to choose its words from the page, also those that the question has.
-    """
+class _Found:
+    """A question with what was found for it. `before` is the question that it refers to ("": it stands alone)."""
 
     question: Question
-    found: tuple[Passage, ...]
-    passages: tuple[Passage, ...]
-    turns: tuple[Answer, ...]
-    similarity: float
+    before: str
+    hits: tuple[Hit, ...]
+    quote: Quote | None
+    signals: Signals | None
+    likely: float
     search_s: float
     started: float
-    trained: bool = False
 
-
-@dataclass(slots=True)
-class _Written:
-    """What the model has written, and when it began."""
-
-    text: str = ""
-    first_token_s: float | None = None
+    @property
+    def passages(self) -> tuple[Passage, ...]:
+        """What was found, the one that is quoted as it is quoted."""
+        found = tuple(hit.passage for hit in self.hits)
+        if self.quote is None:
+            return found
+        quoted = self.quote.passage
+        return tuple(quoted if one.url == quoted.url and one.text in quoted.text else one for one in found)
 
 
 @dataclass(frozen=True, slots=True)
-class _Checked:
-    """What a model wrote, plain; "" where it declined. `citation` is where it stands, None where it does not."""
+class _Task:
+    """What a model is asked: the chat, what stands in it of the pages, and whether its version learned to answer so."""
 
-    text: str
-    citation: Citation | None = None
-    covered: float = 0.0
+    messages: tuple[tuple[str, str], ...]
+    asked: str
+    passages: tuple[Passage, ...]
+    trained: bool
 
-    @property
-    def is_lost(self) -> bool:
-        """A model that knows to answer in the page's words has written others."""
-        return bool(self.text) and self.citation is None
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What a model wrote that passed its checks, plain and with its markers; "" where nothing did.
+
+    `covered` is the least that a sentence is worth, `failed` how many did not pass, `declined`: it said that it does not
+    know.
+    """
+
+    text: str = ""
+    citations: tuple[Citation, ...] = ()
+    covered: float = 1.0
+    failed: int = 0
+    declined: bool = False
+    first_token_s: float | None = None
 
 
 def always(chat: BaseChatModel, version: str, reading: Reading | None = None) -> Lend:
@@ -127,102 +154,189 @@ class Enough(Exception):
     """Thrown into a stream at a draft: its reader wants no more. What is written is the answer then, as stopped."""
 
 
+async def no_section(_: Passage) -> str:
+    """Know nothing of what stands around a passage."""
+    return ""
+
+
 class Answering:
     """Answers questions. One voice is borrowed for an answer, from its beginning to its end: none is mixed of two."""
 
-    def __init__(self, lend: Lend, search: Search, rules: AnswerRules | None = None) -> None:
+    def __init__(
+        self, lend: Lend, search: Search, rules: AnswerRules | None = None, section_of: SectionOf = no_section
+    ) -> None:
         self._lend = lend
         self._search = search
         self._rules = rules or AnswerRules()
-        self._reading = Reading(self._rules.span_sentences)
+        self._section_of = section_of
 
     async def stream(
         self, question: Question, history: Sequence[Answer] = ()
     ) -> AsyncGenerator[str | Answer]:
-        """Yield what is written so far, cumulatively, then the Answer; `Enough` thrown in ends the writing.
+        """Yield what can be shown, each item better than the one before: the quotation, checked sentences, the Answer.
 
-        `history` is the conversation's last answers, oldest first. What the engine and the pages raise passes through.
+        The last Answer counts. `Enough` thrown in at a draft ends the writing. `history` is the conversation's last
+        answers, oldest first. What the engine and the pages raise passes through.
         """
         started = time.perf_counter()
-        so_far, stopped_at = _Written(), ""
+        recent = _recent(question, history)
         with self._lend(question.conversation) as voice:
-            reading = voice.reading or self._reading
-            found = await self._find(question, _recent(question, history), reading, started)
-            draft = replace(found, trained=voice.reading is not None)
-            if self._is_near(draft):
-                async with aclosing(_write(voice.chat, draft, so_far)) as drafts:
-                    async for shown in drafts:
+            found = await self._find(question, recent, started)
+            best = self._before_writing(found, voice.version)
+            if self._rules.quotes and best.kind is AnswerKind.QUOTED:
+                try:
+                    yield best
+                except Enough:
+                    yield replace(best, stopped=True)
+                    return
+            written, stopped = _Written(), False
+            if self._is_near(found):
+                async with aclosing(self._write(voice, found, recent)) as drafts:
+                    async for written in drafts:
+                        if not written.text:
+                            continue
                         try:
-                            yield shown
+                            yield written.text
                         except Enough:
-                            stopped_at = shown
+                            stopped = True
                             break
-            if stopped_at:
-                answer = _answer(draft, voice.version, stopped_at, (), so_far.first_token_s)
-                answer = replace(answer, stopped=True)
-            else:
-                checked = self._check(draft, so_far.text)
-                if draft.trained and checked.is_lost:
-                    bound = _chain(voice.chat.bind(within=_within(draft)))
-                    checked = self._check(draft, await bound.ainvoke(draft))
-                answer = self._conclude(draft, voice.version, checked, so_far.first_token_s)
-        yield answer
+            yield (
+                self._conclude(found, best, written, voice)
+                if not stopped
+                else replace(_stated(found, voice.version, written), stopped=True)
+            )
 
     async def answer(self, question: Question, history: Sequence[Answer] = ()) -> Answer:
-        """Return the Answer alone."""
+        """Return the last Answer alone."""
+        best: Answer | None = None
         async for item in self.stream(question, history):
             if isinstance(item, Answer):
-                return item
-        raise RuntimeError("the chain ended without an answer")
+                best = item
+        if best is None:
+            raise RuntimeError("the chain ended without an answer")
+        return best
 
-    async def _find(
-        self, question: Question, history: Sequence[Answer], reading: Reading, started: float
-    ) -> _Draft:
-        """Search; a follow-up on what the last answer stood on keeps its passages, so their reading is not repeated."""
-        earlier = _as_read(history[-1], reading) if history and follows(question.text) else None
-        query = f"{earlier.question.text} {question.text}" if earlier else question.text
-        page = question.page_url or (earlier.question.page_url if earlier else None)
+    async def _find(self, question: Question, recent: Sequence[Answer], started: float) -> _Found:
+        """Search for the question as it was meant: a follow-up together with what it refers to."""
+        last = recent[-1] if recent else None
+        before = last.question if last else None
+        follows = before is not None and asked.follows(question.text)
+        page = question.page_url or (before.page_url if before and follows else None)
         with telemetry.span("search"):
-            hits = await self._search(query, self._rules.passages, page)
-        found = tuple(hit.passage for hit in hits)
-        passages = grounding.read(query, found, reading)
-        turns = (earlier,) if earlier and passages and _same_section(passages[0], earlier.passages) else ()
-        if earlier and turns and not reading.sentences:
-            found = history[-1].passages
-            passages = earlier.passages  # the prompt goes on where the last one ended: nothing is read twice
-        similarity = max((hit.similarity for hit in hits), default=-1.0)
-        return _Draft(question, found, passages, turns, similarity, time.perf_counter() - started, started)
-
-    def _is_near(self, draft: _Draft) -> bool:
-        return bool(draft.passages) and draft.similarity >= self._rules.least_similarity
-
-    def _check(self, draft: _Draft, written: str) -> _Checked:
-        """Make what a model wrote plain, and look whether it stands in the passages."""
-        text = wording.whole_sentences(wording.plain(written))
-        if not text or declines(text):
-            return _Checked("")
-        found = grounding.support(draft.question.text, text, draft.passages, echoes_count=draft.trained)
-        stands = found.numbers_stand and found.same_sense and found.covered >= self._rules.least_covered
-        return _Checked(text, found.citation if stands else None, found.covered)
-
-    def _conclude(
-        self, draft: _Draft, version: str, checked: _Checked, first_token_s: float | None
-    ) -> Answer:
-        if checked.citation is None:
-            return self._decline(draft, version, first_token_s)
-        answer = _answer(draft, version, f"{checked.text} [1]", (checked.citation,), first_token_s)
-        return replace(answer, support=checked.covered)
-
-    def _decline(self, draft: _Draft, version: str, first_token_s: float | None) -> Answer:
-        near = grounding.nearest(draft.question.text, draft.passages)
-        return _answer(
-            draft,
-            version,
-            prompt.NOT_ON_PAGE,
-            (near,) if near else (),
-            first_token_s,
-            kind=AnswerKind.DECLINED,
+            queries = asked.queries_of(question.text, before, last)
+            results = [await self._search(query, self._rules.searched, page) for query in queries]
+        at = max(range(len(results)), key=lambda at: _nearness(results[at]))
+        joined = before.text if before and queries[at] != asked.queries_of(question.text)[0] else ""
+        hits = self._ranked(queries[at], asked.kind_of(question.text, joined), results[at])
+        quote = None
+        if hits and self._rules.quotes:
+            quote = quoting.quote(queries[at], hits, await self._section_of(hits[0].passage))
+        signals = confidence.signals_of(question.text, hits, quote, joined) if quote else None
+        likely = confidence.of_quote(signals) if signals else 0.0
+        return _Found(
+            question, joined, tuple(hits), quote, signals, likely, time.perf_counter() - started, started
         )
+
+    def _ranked(self, query: str, kind: AskedKind, hits: Sequence[Hit]) -> list[Hit]:
+        return reranked(query, kind, hits)[: self._rules.passages] if self._rules.quotes else list(hits)
+
+    def _is_near(self, found: _Found) -> bool:
+        return _nearness(found.hits) >= self._rules.least_similarity
+
+    def _before_writing(self, found: _Found, version: str) -> Answer:
+        """Return what is the answer where a model adds nothing."""
+        near = found.quote is not None and self._is_near(found) and found.likely >= self._rules.decline_below
+        return _quoted(found, version) if near else _declined(found, version)
+
+    async def _write(self, voice: Voice, found: _Found, recent: Sequence[Answer]) -> AsyncGenerator[_Written]:
+        """Let the model write, and yield what has passed its checks so far; closing stops the model.
+
+        A version that knows to answer in the page's words and has written others is held to them.
+        """
+        task = self._task(voice, found, recent)
+        written = _Written()
+        if not task.passages:
+            return
+        async with aclosing(self._sentences(voice.chat, task, found.started)) as sentences:
+            async for written in sentences:
+                yield written
+        if task.trained and not written.text and not written.declined:
+            within = Within(tuple(passage.text for passage in task.passages), prompt.NOT_ON_PAGE)
+            words = await _chain(voice.chat.bind(within=within)).ainvoke(task)
+            yield self._checked(task, words, written.first_token_s, ended=True)
+
+    async def _sentences(self, chat: BaseChatModel, task: _Task, started: float) -> AsyncGenerator[_Written]:
+        text, shown, first_token_s = "", _Written(), None
+        async for piece in _chain(chat).astream(task):
+            first_token_s = first_token_s or time.perf_counter() - started
+            text += piece
+            if not _AT_A_STOP.search(text[: -len(piece)][-_STOP_WITHIN:]):
+                continue
+            written = self._checked(task, text, first_token_s, ended=False)
+            if written.text != shown.text and written.text.startswith(shown.text):
+                shown = written
+                yield shown
+            if written.failed >= _MOST_FAILED:
+                break
+        yield self._checked(task, text, first_token_s, ended=True)
+
+    def _checked(self, task: _Task, text: str, first_token_s: float | None, *, ended: bool) -> _Written:
+        """Keep the sentences that stand in the passages; of an unfinished text, the last one is not judged yet."""
+        page = "\n".join(passage.text for passage in task.passages)
+        plain = wording.plain(text, page)
+        plain = wording.whole_sentences(plain) if ended else plain
+        said = [plain[piece.start : piece.end] for piece in pieces(plain)]
+        if not ended:
+            said = said[:-1]
+        if not said or declines(said[0]):
+            return _Written(declined=ended or bool(said), first_token_s=first_token_s)
+        kept = _Written(first_token_s=first_token_s)
+        for sentence in said:
+            support = grounding.check(
+                task.asked,
+                sentence,
+                task.passages,
+                echoes_count=task.trained or bool(kept.text),
+                least_covered=self._rules.least_covered,
+            )
+            if support.stands(self._rules.least_covered) and not declines(sentence):
+                kept = _with(kept, sentence, support.citations, support.covered)
+            else:
+                kept = replace(kept, failed=kept.failed + 1)
+        return kept
+
+    def _task(self, voice: Voice, found: _Found, recent: Sequence[Answer]) -> _Task:
+        if voice.reading is not None or not self._rules.quotes:
+            reading = voice.reading or Reading(self._rules.span_sentences)
+            return _narrow(found, recent, reading, trained=voice.reading is not None)
+        budget = self._rules.least_tokens
+        if voice.profile is not None:
+            budget = max(budget, voice.profile.passages_tokens(self._rules.first_token_s))
+        passages = _readable(found, voice.chat, budget)
+        chat = prompt.reading(found.question.text, passages, found.before)
+        return _Task(_roles(chat), f"{found.before} {found.question.text}".strip(), passages, trained=False)
+
+    def _conclude(self, found: _Found, best: Answer, written: _Written, voice: Voice) -> Answer:
+        """Choose between what the model wrote, what is quoted, and neither."""
+        best = replace(best, timings=_timings(found, written.first_token_s))
+        if not self._rules.quotes:
+            return _stated(found, voice.version, written) if written.text else best
+        likely = self._likely(found, written, voice)
+        if likely >= self._rules.state_from:
+            return replace(_stated(found, voice.version, written), confidence=likely)
+        sure = confidence.of_page(found.signals) if found.signals else 0.0
+        if best.kind is AnswerKind.QUOTED and sure >= self._rules.state_from:
+            return _stated_from_page(best, sure)
+        return best
+
+    def _likely(self, found: _Found, written: _Written, voice: Voice) -> float:
+        if not written.text or written.failed or found.signals is None or found.quote is None:
+            return 0.0
+        agrees = any(
+            one.quote in found.quote.text or found.quote.marked in one.quote for one in written.citations
+        )
+        skill = 1.0 if voice.reading is not None else _skill(voice.profile)
+        return confidence.of_written(found.signals, covered=written.covered, agrees=agrees, skill=skill)
 
 
 def declines(text: str) -> bool:
@@ -230,36 +344,74 @@ def declines(text: str) -> bool:
     return bool(_DECLINES.search(text))
 
 
-def follows(text: str) -> bool:
-    """Tell whether a question needs the one before it ("and for part-timers?", "why?", "when does it end?").
-
-    A question that names its subject stands alone, even when it says "it".
-    """
-    named = len(grounding.content_words(text))
-    bare = named <= 1 and len(text.split()) <= _FEW_WORDS
-    return bool(_CONTINUES.match(text)) or bare or (named <= _FEW_WORDS and bool(_POINTS_BACK.search(text)))
+_STOP_WITHIN = 8
+_AT_A_STOP = re.compile(r"[.!?…:;。！？][\"”’)\]」』）]*\s*$|\n\s*$")
 
 
-async def _write(chat: BaseChatModel, draft: _Draft, so_far: _Written) -> AsyncGenerator[str]:
-    """Let the model write, and yield what can be shown of it; closing stops the model."""
-    async for piece in _chain(chat).astream(draft):
-        so_far.first_token_s = so_far.first_token_s or time.perf_counter() - draft.started
-        so_far.text += piece
-        shown = wording.plain_so_far(so_far.text)
-        if shown and not declines(shown):
-            yield shown
-
-
-def _within(draft: _Draft) -> Within:
-    return Within(tuple(passage.text for passage in draft.passages), prompt.NOT_ON_PAGE)
-
-
-def _chain(chat: Runnable[LanguageModelInput, AIMessage]) -> Runnable[_Draft, str]:
-    def to_messages(draft: _Draft) -> list[tuple[str, str]]:
-        chat_messages = prompt.messages(draft.question.text, draft.passages, draft.turns)
-        return [(message["role"], message["content"]) for message in chat_messages]
+def _chain(chat: Runnable[LanguageModelInput, AIMessage]) -> Runnable[_Task, str]:
+    def to_messages(task: _Task) -> list[tuple[str, str]]:
+        return list(task.messages)
 
     return RunnableLambda(to_messages) | chat | StrOutputParser()
+
+
+def _roles(messages: Sequence[prompt.Message]) -> tuple[tuple[str, str], ...]:
+    return tuple((message["role"], message["content"]) for message in messages)
+
+
+def _narrow(found: _Found, recent: Sequence[Answer], reading: Reading, *, trained: bool) -> _Task:
+    """Let a version read as it learned to; a follow-up on the same section goes on with the chat before it."""
+    query = f"{found.before} {found.question.text}".strip()
+    everything = tuple(hit.passage for hit in found.hits)
+    passages = grounding.read(query, everything, reading)
+    turns: tuple[Answer, ...] = ()
+    if found.before and passages:
+        last = recent[-1]
+        earlier = replace(last, passages=grounding.read(last.question.text, last.passages, reading))
+        if any(passages[0].url == one.url for one in earlier.passages):
+            turns = (earlier,)
+            if not reading.sentences:
+                passages = (
+                    earlier.passages
+                )  # the prompt goes on where the last one ended: nothing is read twice
+    chat = prompt.messages(found.question.text, passages, turns)
+    return _Task(_roles(chat), found.question.text, passages, trained)
+
+
+def _readable(found: _Found, chat: BaseChatModel, budget: int) -> tuple[Passage, ...]:
+    """Return the passages that fit a budget of tokens, the quoted one first; of one that does not, what is quoted."""
+    chosen: list[Passage] = []
+    for passage in grounding.read("", found.passages, Reading(0)):
+        size = chat.get_num_tokens(passage.text)
+        if size > budget and not chosen and found.quote is not None:
+            start, end = found.quote.stretch
+            passage = replace(found.quote.passage, text=found.quote.passage.text[start:end])  # noqa: PLW2901
+            size = chat.get_num_tokens(passage.text)
+        if chosen and size > budget:
+            break
+        chosen.append(passage)
+        budget -= size
+    return tuple(chosen)
+
+
+def _with(written: _Written, sentence: str, citations: Sequence[Citation], covered: float) -> _Written:
+    """Add a sentence with the markers of what it stands on."""
+    known = list(dict.fromkeys((*written.citations, *citations)))
+    markers = "".join(f" [{known.index(one) + 1}]" for one in dict.fromkeys(citations))
+    text = f"{written.text}{_joint(written.text, sentence)}{sentence}{markers}"
+    return replace(written, text=text, citations=tuple(known), covered=min(written.covered, covered))
+
+
+def _joint(before: str, sentence: str) -> str:
+    """Put an item on a line of its own."""
+    return "" if not before else "\n" if sentence.startswith(_BULLETS) else " "
+
+
+_BULLETS = ("- ", "* ", "• ", *(f"{number}. " for number in range(1, 31)))
+
+
+def _nearness(hits: Sequence[Hit]) -> float:
+    return max((hit.similarity for hit in hits), default=-1.0)
 
 
 def _recent(question: Question, history: Sequence[Answer]) -> list[Answer]:
@@ -269,32 +421,74 @@ def _recent(question: Question, history: Sequence[Answer]) -> list[Answer]:
     ]
 
 
-def _as_read(answer: Answer, reading: Reading) -> Answer:
-    """Return an answer with what the model reads of its passages."""
-    return replace(answer, passages=grounding.read(answer.question.text, answer.passages, reading))
+def _skill(profile: Profile | None) -> float:
+    """Say how much a base version's words are worth, 0 to 1: nothing measured it but its size."""
+    if profile is None:
+        return 0.0
+    return min(1.0, max(0.0, math.log10(profile.parameters / _SMALL) / math.log10(_LARGE / _SMALL)))
 
 
-def _same_section(passage: Passage, earlier: Sequence[Passage]) -> bool:
-    return any(passage.url == other.url for other in earlier)
+_SMALL, _LARGE = 1.35e8, 8e9
+"""Parameters of models whose own words are worth least and most."""
 
 
-def _answer(
-    draft: _Draft,
-    version: str,
-    text: str,
-    citations: tuple[Citation, ...],
-    first_token_s: float | None,
-    *,
-    kind: AnswerKind = AnswerKind.ANSWERED,
-) -> Answer:
+def _timings(found: _Found, first_token_s: float | None = None) -> Timings:
+    return Timings(found.search_s, first_token_s, time.perf_counter() - found.started)
+
+
+def _answer(found: _Found, version: str, kind: AnswerKind) -> Answer:
     return Answer(
-        id=answer_id_of(draft.question.id),
-        question=draft.question,
-        text=text,
-        passages=draft.found,
-        citations=citations,
+        id=answer_id_of(found.question.id),
+        question=found.question,
+        text="",
+        passages=found.passages,
+        citations=(),
         model_version=version,
-        kind=kind,
-        timings=Timings(draft.search_s, first_token_s, time.perf_counter() - draft.started),
+        timings=_timings(found),
         answered_at=datetime.now(UTC),
+        kind=kind,
+    )
+
+
+def _quoted(found: _Found, version: str) -> Answer:
+    assert found.quote is not None  # noqa: S101 - callers looked
+    return replace(
+        _answer(found, version, AnswerKind.QUOTED),
+        text=found.quote.text,
+        marked=found.quote.marked,
+        citations=(found.quote.citation, *found.quote.further),
+        confidence=found.likely,
+    )
+
+
+def _declined(found: _Found, version: str) -> Answer:
+    near = grounding.nearest(found.question.text, found.passages)
+    return replace(
+        _answer(found, version, AnswerKind.DECLINED),
+        text=prompt.NOT_ON_PAGE,
+        citations=(near,) if near else (),
+        confidence=found.likely if found.signals else None,
+    )
+
+
+def _stated(found: _Found, version: str, written: _Written) -> Answer:
+    """Return what the model wrote as the answer."""
+    return replace(
+        _answer(found, version, AnswerKind.ANSWERED),
+        text=written.text,
+        citations=written.citations,
+        support=written.covered,
+        timings=_timings(found, written.first_token_s),
+    )
+
+
+def _stated_from_page(quoted: Answer, likely: float) -> Answer:
+    """Return the page's own words as the answer: the search is sure of them, and the model has none that are better."""
+    return replace(
+        quoted,
+        kind=AnswerKind.ANSWERED,
+        text=f"{quoted.text} [1]",
+        citations=quoted.citations[:1],
+        confidence=likely,
+        support=1.0,
     )

@@ -21,8 +21,8 @@ from model.onnx_infer import PromptTooLong
 from model.probes import Part, Probe, obeys
 from records import Answer, AnswerKind, Channel, Hit, Question
 
-_AS_GIVEN = AnswerRules(passages=8, least_similarity=-1.0)
-"""The passages of a question are not searched for."""
+_AS_GIVEN = AnswerRules(passages=8, least_similarity=-1.0, quotes=False)
+"""The passages of a question are not searched for, and what the model adds to a quotation is what is compared."""
 _TOO_LONG = "(the prompt is too long for this version)"
 
 Tell = Callable[[int, int], None]

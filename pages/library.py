@@ -24,7 +24,7 @@ from pages.fetch import Fetcher
 from pages.indexing import Indexes, PageEntry
 from pages.refusals import AddressRefused, PageGone, PageRefused, PageUnreachable, PageUnreadable
 from pages.sources import Problem, Unchanged, read_source
-from records import Hit, Page
+from records import Hit, Page, Passage
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +81,20 @@ class Library:
         """Return the nearest passages of one known page, or of all that a source named. Raises IndexUnavailable."""
         url = None if page_url is None else self._known_as(page_url)
         return await self._index.search(question, limit=limit, page_url=url)
+
+    async def section_of(self, passage: Passage) -> str:
+        """Return the text of the whole section that a passage is a part of, "" where its page is gone or has changed."""
+        page = await self._index.page(_without_fragment(passage.url))
+        if page is None or page.page_hash != passage.page_hash:
+            return ""
+        return next(
+            (
+                one.text
+                for one in page.sections
+                if one.heading == passage.heading and passage.text in one.text
+            ),
+            "",
+        )
 
     async def ensure(self, url: str) -> Page:
         """Return the page behind an address, read now unless it is known and fresh. Raises PageRefused.

@@ -29,7 +29,7 @@ from feedback.selection import Trusted, choose, is_held_out
 from feedback.sqlite import SqliteStore
 from feedback.trust import Agreements, RatingScale, compare_raters, compare_reviewers
 from model import prompt
-from model.answering import follows
+from model.asked import follows
 from records import (
     Answer,
     AnswerKind,

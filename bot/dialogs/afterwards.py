@@ -12,7 +12,7 @@ from bot.dialogs.rate import Rating, Said, Word, unbound
 from bot.dialogs.review import Reviewing
 from feedback.later import Later
 from feedback.store import FeedbackStore
-from model.answering import follows
+from model.asked import follows
 from records import Answer, FeedbackKind, Question
 
 FOLLOW_UP, OPENED, ABANDONED = "follow_up", "opened", "abandoned"

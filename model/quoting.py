@@ -1,0 +1,201 @@
+"""The page's own words on a question: the sentences, list items or table rows around the place that answers it best.
+
+    quote(question, hits) → Quote: the words, the sentence among them that answers, and where else to look
+
+A quotation is a stretch of its passage, word for word, of at most `MOST_WORDS` words, or `MOST_LIST_WORDS` where it is a
+list or steps: half a list is no answer. A table's rows come with their header row. What a page says to models instead of
+to its readers (`model/planted.py`) is never quoted, and no stretch goes across it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise, takewhile
+
+from model import grounding
+from model.planted import speaks_to_a_model
+from records import Citation, Hit, Passage
+from sentences import Piece, pieces
+
+MOST_WORDS = 80
+MOST_LIST_WORDS = 150
+MOST_FURTHER = 2
+_FURTHER_WORDS = 40
+"""Words that are shown of a further place."""
+_FURTHER_AMONG = 4
+"""How many hits further places are looked for in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A piece of a passage, and how well it answers: its similarity and the share of the question's words in it."""
+
+    piece: Piece
+    similarity: float
+    covered: float
+
+    @property
+    def score(self) -> float:
+        """The higher, the better it answers."""
+        return self.similarity + self.covered
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What is quoted. `passage` is the passage it stands in, `text` its words, `marked` the sentence that answers.
+
+    `stretch` is where it stands in the passage: all of `text`, but for a header row that stands further up.
+    `further` are other places, each with one sentence.
+    """
+
+    passage: Passage
+    text: str
+    marked: str
+    stretch: tuple[int, int]
+    further: tuple[Citation, ...]
+
+    @property
+    def citation(self) -> Citation:
+        """Where the words stand."""
+        start, end = self.stretch
+        return grounding.cite(self.passage, self.passage.text[start:end])
+
+
+def quote(question: str, hits: Sequence[Hit], section: str = "") -> Quote | None:
+    """Choose the words to quote from the first hit, and further places from the next ones; None where there is none.
+
+    `section` is the text of the whole section that the first passage is a part of ("": not known): a list that goes on
+    beyond its passage is quoted from there.
+    """
+    for at, hit in enumerate(hits):
+        chosen = _quote(question, _widened(hit, section) if at == 0 else hit)
+        if chosen is not None:
+            others = [*hits[:at], *hits[at + 1 :]][:_FURTHER_AMONG]
+            return replace(chosen, further=_further(question, others, chosen))
+    return None
+
+
+def scored(question: str, hit: Hit) -> list[Scored]:
+    """Return the pieces of a passage that can be quoted, with what they are worth; header rows are none."""
+    asked = grounding.content_words(question)
+    similar = {(span.start, span.end): span.similarity for span in hit.spans}
+    found: list[Scored] = []
+    for piece in pieces(hit.passage.text):
+        words = hit.passage.text[piece.start : piece.end]
+        if piece.kind == "header" or speaks_to_a_model(words):
+            continue
+        covered = len(asked & grounding.content_words(f"{piece.header} {words}")) / max(1, len(asked))
+        found.append(Scored(piece, similar.get((piece.start, piece.end), 0.0), covered))
+    return found
+
+
+def _quote(question: str, hit: Hit) -> Quote | None:
+    every = scored(question, hit)
+    if not every:
+        return None
+    best = max(range(len(every)), key=lambda at: every[at].score)
+    text = hit.passage.text
+    first, last = _stretch(text, [one.piece for one in every], best)
+    start, end = every[first].piece.start, every[last].piece.end
+    header = every[first].piece.header
+    shown = text[start:end] if not header or header in text[start:end] else f"{header}\n{text[start:end]}"
+    marked = every[best].piece
+    return Quote(hit.passage, shown, text[marked.start : marked.end], (start, end), ())
+
+
+def _stretch(text: str, every: Sequence[Piece], best: int) -> tuple[int, int]:
+    """Return the first and the last piece of what is quoted: as much around the best one as the bounds allow.
+
+    Of a list that fits, all of it comes first.
+    """
+    first, last = _list_around(text, every, best)
+    if not _fits(text, every, first, last, MOST_WORDS, MOST_LIST_WORDS):
+        first = last = best
+    return _grown(text, every, (first, last), MOST_WORDS, MOST_LIST_WORDS)
+
+
+def _grown(
+    text: str, every: Sequence[Piece], kept: tuple[int, int], most: int, most_of_list: int
+) -> tuple[int, int]:
+    """Add the next piece, else the one before, for as long as one of them fits."""
+    first, last = kept
+    grown = True
+    while grown:
+        grown = False
+        for first_then, last_then in ((first, last + 1), (first - 1, last)):
+            if _fits(text, every, first_then, last_then, most, most_of_list):
+                first, last, grown = first_then, last_then, True
+                break
+    return first, last
+
+
+def _list_around(text: str, every: Sequence[Piece], at: int) -> tuple[int, int]:
+    """Return the list that a piece belongs to or introduces, with the sentence that introduces it."""
+    first = last = at
+    while first > 0 and every[first].kind == "item":
+        first -= 1
+    if first < at and text[every[first].start : every[first].end] not in every[first + 1].lead:
+        first += every[first].kind != "item"
+    while last + 1 < len(every) and every[last + 1].kind == "item":
+        last += 1
+    introduces = last > at and (
+        every[at].kind == "item" or text[every[at].start : every[at].end] == every[at + 1].lead
+    )
+    return first, last if introduces else at
+
+
+def _fits(text: str, every: Sequence[Piece], first: int, last: int, most: int, most_of_list: int) -> bool:
+    if first < 0 or last >= len(every) or _leaves_out(text, every[first : last + 1]):
+        return False
+    items = [piece for piece in every[first : last + 1] if piece.kind == "item"]
+    header = every[first].header
+    words = len(text[every[first].start : every[last].end].split()) + len(header.split())
+    return words <= (most_of_list if len(items) > 1 else most)
+
+
+def _leaves_out(text: str, chosen: Sequence[Piece]) -> bool:
+    """Tell whether something between the pieces is not to be quoted: a header row, or what is said to models."""
+    gaps = (text[one.end : other.start] for one, other in pairwise(chosen))
+    return any(gap.strip() for gap in gaps)
+
+
+def _widened(hit: Hit, section: str) -> Hit:
+    """Return a hit whose passage goes on to the end of the list that it begins or ends with, if its section tells."""
+    at = section.find(hit.passage.text) if section else -1
+    if at < 0 or len(section) == len(hit.passage.text):
+        return hit
+    every = pieces(section)
+    end = at + len(hit.passage.text)
+    inside = [piece for piece in every if piece.start >= at and piece.end <= end]
+    if not inside:
+        return hit
+    start = min([at, *(p.start for p in _same_list(reversed([p for p in every if p.end <= at]), inside[0]))])
+    stop = max([end, *(p.end for p in _same_list((p for p in every if p.start >= end), inside[-1]))])
+    shift = at - start
+    spans = tuple(replace(span, start=span.start + shift, end=span.end + shift) for span in hit.spans)
+    return replace(hit, passage=replace(hit.passage, text=section[start:stop]), spans=spans)
+
+
+def _same_list(neighbours: Iterable[Piece], of: Piece) -> list[Piece]:
+    """Return the neighbours up to where the list ends that a piece belongs to."""
+    return list(takewhile(lambda piece: of.kind == piece.kind == "item", neighbours))
+
+
+def _further(question: str, hits: Sequence[Hit], chosen: Quote) -> tuple[Citation, ...]:
+    """Return the best sentence of each of the next passages, and what fits around it, but for what is quoted already."""
+    found: list[Citation] = []
+    for hit in hits:
+        every = scored(question, hit)
+        if not every:
+            continue
+        text = hit.passage.text
+        best = max(range(len(every)), key=lambda at: every[at].score)
+        first, last = _grown(text, [one.piece for one in every], (best, best), _FURTHER_WORDS, _FURTHER_WORDS)
+        words = text[every[first].piece.start : every[last].piece.end]
+        if text[every[best].piece.start : every[best].piece.end] in chosen.text:
+            continue
+        found.append(grounding.cite(hit.passage, words))
+        if len(found) == MOST_FURTHER:
+            break
+    return tuple(found)
