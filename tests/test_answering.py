@@ -61,9 +61,8 @@ def answering(
 
 
 async def test_a_reader_who_wants_no_more_ends_the_writing_and_what_is_written_is_the_answer() -> None:
-    bot, _ = answering(
-        "You get 12 weeks of paid leave. It must be taken within one year. Then ask.", Pages(LEAVE)
-    )
+    said = "You get 12 weeks of paid leave. It must be taken within one year. Then ask."
+    bot, _ = answering(said, Pages(LEAVE), WHOLE)
     stream = PageAnswerer(NoPages(), bot).stream(question("How much parental leave do I get?"), [])  # type: ignore[arg-type]
     first = await anext(stream)
     second = await anext(stream)
