@@ -7,6 +7,7 @@ The measures (SQuAD's normalisation: Rajpurkar et al. 2016, https://arxiv.org/ab
   miraculous; both are reported.
 - *accuracy*: answered correctly or rightly declined ÷ all. *precision*: correct ÷ attempted.
 - *strict accuracy*: as accuracy, by F1 alone. *contained*: a reference stands in the answer, whatever its length.
+- Of an answer in the page's own words, the marked sentence is what is judged: the rest stands around it to be read with.
 - *abstained*: declined ÷ all. *false abstentions*: declined although there is a reference ÷ those with one.
 """
 
@@ -135,7 +136,7 @@ async def evaluate(
 
 def judge(item: Item, answer: Answer) -> Judged:
     """Compare one answer with its references."""
-    text = "" if answer.abstained else _MARKERS.sub("", answer.text)
+    text = "" if answer.abstained else _MARKERS.sub("", answer.marked or answer.text)
     f1 = max((token_f1(text, reference) for reference in item.references), default=0.0)
     exact = any(normal(text) == normal(reference) for reference in item.references) and bool(text)
     contained = any(_within(normal(reference), normal(text)) for reference in item.references)
