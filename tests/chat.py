@@ -77,13 +77,17 @@ ANNUAL = Citation(
 
 @dataclass
 class Lines:
-    """What the scripted model says to one question. With `steps` it waits for a release before each draft."""
+    """What the scripted model says to one question. With `steps` it waits for a release before each draft.
+
+    `first` is what it quotes before that.
+    """
 
     text: str
     citations: Sequence[Citation] = ()
     drafts: Sequence[str] = ()
     kind: AnswerKind = AnswerKind.ANSWERED
     marked: str = ""
+    first: Lines | None = None
     steps: asyncio.Semaphore | None = None
 
 
@@ -98,14 +102,20 @@ class Actor:
         self.asked.append(question)
         known = (lines for words, lines in self.lines.items() if words in question.text)
         lines = next(known, Lines("", (ANNUAL,), kind=AnswerKind.DECLINED))
+        if lines.first:
+            yield _said(lines.first, question)
         for draft in lines.drafts:
             if lines.steps:
                 await lines.steps.acquire()
             yield draft
         if lines.steps:
             await lines.steps.acquire()
-        answer = an_answer(question, lines.text, kind=lines.kind, marked=lines.marked)
-        yield replace(answer, citations=tuple(lines.citations))
+        yield _said(lines, question)
+
+
+def _said(lines: Lines, question: Question) -> Answer:
+    answer = an_answer(question, lines.text, kind=lines.kind, marked=lines.marked)
+    return replace(answer, citations=tuple(lines.citations))
 
 
 class Eavesdropper:

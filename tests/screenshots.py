@@ -1,9 +1,10 @@
-"""Take the pictures of docs/feedback.md, docs/reviewing.md, docs/models.md and docs/dashboard.md.
+"""Take the pictures of docs/asking.md, docs/feedback.md, docs/reviewing.md, docs/models.md and docs/dashboard.md.
 
 Run as: python -m tests.screenshots [--into docs/images] [--only dashboard]
 
-Those of chats are taken on the way that tests/review_walk.py walks, on a real instance with the canned model; those of
-the dashboard over the made-up company of tests/made_up.py.
+Those of chats are taken on the way that tests/review_walk.py walks, on a real instance with the canned model; that of a
+quotation on the page with a scripted one (tests/chat.py); those of the dashboard over the made-up company of
+tests/made_up.py.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from playwright.async_api import async_playwright, expect
 
 from feedback.sqlite import SqliteStore
 from model.versions import Standing
+from records import AnswerKind, Citation
+from tests.chat import Actor, Chat, Lines, a_chat
 from tests.conftest import ROOT
 from tests.dashboards import Board, Run, a_board
 from tests.made_up import CANARY_SHARE, VERSIONS, fill, sum_up
@@ -83,6 +86,35 @@ async def take_dashboard(into: Path) -> None:
         await store.close()
 
 
+SICK = Lines(
+    "Tell your manager by ten o’clock, in the calendar or by telephone. From the third day on send:\n\n"
+    "- a doctor’s note, as a photo\n- the form S-7, signed\n\nDays | Who is told\n1 to 2 | your manager\n3 and more | People",
+    (
+        Citation("/site/handbook/leave#sick", "Time off", "Sick leave", "Tell your manager by ten o’clock."),
+        Citation("/site/handbook/leave#days", "Time off", "Annual leave", "Days of sickness are given back."),
+    ),
+    kind=AnswerKind.QUOTED,
+    marked="Tell your manager by ten o’clock, in the calendar or by telephone.",
+)
+
+
+async def take_quotation(into: Path) -> None:
+    """Take the picture of a quotation."""
+    with tempfile.TemporaryDirectory() as folder:
+        chat = Chat(Path(folder), actor=Actor({"sick": SICK}))
+        async with a_chat(chat), async_playwright() as driver:
+            browser = await driver.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+            page = await browser.new_page(viewport={"width": 900, "height": 860})
+            await page.goto(chat.url)
+            await page.fill("#question", "I am sick today, what do I have to do?")
+            await page.press("#question", "Enter")
+            await expect(page.locator("mark")).to_be_visible()
+            await page.wait_for_timeout(400)  # what moves has come to rest
+            await page.screenshot(path=into / "quotation.png")
+            make_small(into / "quotation.png")
+            await browser.close()
+
+
 def make_small(path: Path) -> None:
     """Let a picture do with 128 colours."""
     Image.open(path).convert("RGB").quantize(128).save(path, optimize=True)
@@ -111,11 +143,12 @@ def main() -> None:
     """Read the options and take the pictures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--into", type=Path, default=ROOT / "docs" / "images")
-    parser.add_argument("--only", choices=("chats", "dashboard", "model"))
+    parser.add_argument("--only", choices=("chats", "quotation", "dashboard", "model"))
     options = parser.parse_args()
     into: Path = options.into
     into.mkdir(parents=True, exist_ok=True)
-    for name, taken in (("chats", take), ("dashboard", take_dashboard), ("model", take_model)):
+    ways = {"chats": take, "quotation": take_quotation, "dashboard": take_dashboard, "model": take_model}
+    for name, taken in ways.items():
         if options.only in (None, name):
             asyncio.run(taken(into))
 

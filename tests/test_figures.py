@@ -24,6 +24,7 @@ from feedback.figures import (
     is_right,
     wilson,
 )
+from feedback.plain import answer_from, to_json
 from feedback.spread import ACCURACY, Spread
 from records import (
     Answer,
@@ -300,3 +301,22 @@ def test_a_share_says_how_many_were_judged() -> None:
     sums = Weighted()
     sums.add(20.0, right=True)
     assert sums.share() == Share(1.0, *wilson(1.0, 1), 1)
+
+
+@pytest.mark.parametrize(("abstained", "kind"), [(False, AnswerKind.ANSWERED), (True, AnswerKind.DECLINED)])
+def test_answers_from_before_there_were_quotations_count_by_whether_they_declined(
+    abstained: bool, kind: AnswerKind
+) -> None:
+    written = json.loads(to_json(answer(question(1))))
+    for name in ("kind", "confidence", "marked"):
+        del written[name]
+    read = answer_from(json.dumps(written | {"abstained": abstained}), question(1))
+    assert (read.kind, read.abstained, read.confidence, read.marked) == (kind, abstained, None, "")
+    sums = Sums()
+    add_answer(sums, Known(read), NOON)
+    assert (sums.abstained, sums.quoted) == (abstained, 0)
+
+
+def test_a_quotation_survives_the_store() -> None:
+    quoted = answer(question(1), kind=AnswerKind.QUOTED, confidence=0.4, marked="26 days")
+    assert answer_from(to_json(quoted), quoted.question) == quoted

@@ -60,6 +60,18 @@ def lines() -> dict[str, Lines]:
             kind=AnswerKind.QUOTED,
             marked="Tell your manager by ten o’clock, in the calendar or by telephone.",
         ),
+        "soon": Lines(
+            "You have thirty days [1].",
+            (ANNUAL,),
+            drafts=("You have",),
+            first=Lines(
+                "Everyone has thirty days of paid leave a year.\n\n- Half days count as half.\n- Ten days move on.",
+                (ANNUAL, PARENTS),
+                kind=AnswerKind.QUOTED,
+                marked="Everyone has thirty days of paid leave a year.",
+            ),
+            steps=steps(),
+        ),
         "steps": Lines(
             "Do this [1]:\n\n1. Open the calendar.\n2. Press *Time off*.\n   - Half days, too.\n\nDone.",
             (ANNUAL,),
@@ -537,6 +549,43 @@ async def test_a_quotation_is_drawn_with_its_mark_its_list_and_its_table(screen:
     for theme in ("light", "dark"):
         await page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
         assert (await page.evaluate(CONTRAST))["bad"] == []
+
+
+async def test_a_quotation_is_reviewed_on_the_card_that_asks_for_it(chat: Chat, screen: Screen) -> None:
+    page = await screen.open()
+    answer = await screen.ask("I am sick, what now?")
+    await answer.get_by_role("button", name="Ask an expert").click()
+    await expect(answer.locator(".card")).to_contain_text("you will hear from me")
+    await page.select_option("select", "robin")
+    review = page.locator(".card").filter(has_text="The bot quoted")
+    for _ in range(20):
+        await chat.parts.courier.do_errands()
+        if await review.count():
+            break
+        await page.wait_for_timeout(100)
+    await expect(review).to_contain_text("a doctor’s note, as a photo")
+    await review.get_by_role("button", name="Correct…").click()
+    await expect(review.locator("textarea")).to_have_value(re.compile("^Tell your manager by ten"))
+
+
+async def test_a_quotation_is_there_at_once_until_the_answer_takes_its_place(
+    chat: Chat, screen: Screen
+) -> None:
+    page = await screen.open()
+    going = chat.actor.lines["soon"].steps
+    assert going
+    await page.fill("#question", "How soon is there leave?")
+    await page.press("#question", "Enter")
+    grows = page.locator(".message.streaming .body")
+    await expect(grows).to_contain_text("I am not certain, but “Time off › Annual leave” says:")
+    await expect(grows).to_contain_text("• Half days count as half.")
+    going.release()
+    await expect(grows).to_contain_text("…")
+    await expect(grows).not_to_contain_text("You have")
+    going.release()
+    last = page.locator(".message").last
+    await expect(last.locator(".body")).to_contain_text("You have thirty days")
+    await expect(last.locator(".body")).not_to_contain_text("I am not certain")
 
 
 async def test_steps_of_an_answer_are_a_list(screen: Screen) -> None:

@@ -42,11 +42,11 @@ export const CARDS = [
   { name: "ignore_rate", title: "Ignore rate", unit: "share", of: "answers", what: "Nothing happened for 30 minutes." },
   { name: "answers", title: "Questions answered", unit: "count", of: "", what: "By the version that answered." },
   { name: "time_on_tool_s", title: "Time on tool", unit: "duration", of: "sessions", what: "Mean length of a session." },
+  { name: "verified_share", title: "Verified share", unit: "share", of: "answers", what: "Answers that a reviewer stands for." },
   { name: "answered_share", title: "Answered", unit: "share", of: "answers", what: "In the model’s or a reviewer’s words." },
   { name: "quoted_share", title: "Quoted", unit: "share", of: "answers", what: "In the words of a page, which may not be what was asked for." },
   { name: "abstained_share", title: "Declined", unit: "share", of: "answers", what: "Nothing near was found, and that was said." },
   { name: "quote_precision", title: "Quoted rightly", unit: "share", zoom: true, of: "judged", what: "Right, of what was quoted in the random sample." },
-  { name: "verified_share", title: "Verified share", unit: "share", of: "answers", what: "Answers that a reviewer stands for." },
 ];
 
 /** A value with its count: "83 % (77–88 %), 150 judged". */

@@ -7,13 +7,14 @@ const ITEM = /^([ \u2003]*)([-*•]|\d{1,4}[.)])\s+(?=\S)/;
 const CELLS = " | ";
 const DEEPEST = 3;
 
-/** The words of a page in the cards of a message, null where there are none. */
-export function quotationIn(cards) {
-  const items = (cards ?? []).flatMap((card) => card.body ?? []);
+/** The words of a page in the cards of a message that leads in to them, null where there are none. */
+export function quotationIn(shown) {
+  if (!shown.text) return null;
+  const items = (shown.cards ?? []).flatMap((card) => card.body ?? []);
   return items.find((item) => item.id === QUOTATION) ?? null;
 }
 
-/** The card without them; null where nothing is left. */
+/** A card without them; null where nothing is left. */
 export function besideQuotation(card) {
   const body = (card.body ?? []).filter((item) => item.id !== QUOTATION);
   return body.length || card.actions?.length ? { ...card, body } : null;

@@ -38,7 +38,7 @@ export class MessageView {
     this.root.classList.toggle("streaming", streaming);
     this.root.classList.toggle("informative", shown.state === "informative");
     this.root.classList.toggle("failed", Boolean(shown.failed));
-    this.part("body", [shown.text, shown.state, shown.citations, quotationIn(shown.cards)], () => this.drawBody(shown, streaming));
+    this.part("body", [shown.text, shown.state, shown.citations, quotationIn(shown)], () => this.drawBody(shown, streaming));
     this.part("cards", shown.cards ?? [], () => this.drawCards(shown));
     this.part("foot", { ...shown, text: undefined, cards: undefined }, () => this.drawFoot(shown, streaming));
   }
@@ -56,7 +56,7 @@ export class MessageView {
   drawBody(shown, streaming) {
     clearInterval(this.growing);
     if (!streaming) {
-      const quotation = quotationIn(shown.cards);
+      const quotation = quotationIn(shown);
       const words = paragraphs(shown.text, shown.citations ?? [], this.act.open);
       if (quotation) words[0]?.classList.add("lead-in");
       this.body.replaceChildren(...words, ...(quotation ? [quotationElement(quotation)] : []));
@@ -92,7 +92,8 @@ export class MessageView {
       submit: (data) => this.act.submit(this.shown, data),
       execute: (action) => this.act.execute(this.shown, action),
     };
-    const cards = (shown.cards ?? []).map(besideQuotation).filter((card) => card);
+    const all = shown.cards ?? [];
+    const cards = quotationIn(shown) ? all.map(besideQuotation).filter((card) => card) : all;
     this.cards.replaceChildren(...cards.map((card) => cardElement(card, act)));
   }
 
@@ -125,7 +126,7 @@ export class MessageView {
 
   answerButtons(shown) {
     const parts = [];
-    if (shown.ai) parts.push(element("span", { class: "label" }, icon("spark"), quotationIn(shown.cards) ? "Found by AI" : "AI-generated"));
+    if (shown.ai) parts.push(element("span", { class: "label" }, icon("spark"), quotationIn(shown) ? "Found by AI" : "AI-generated"));
     if (shown.loop) parts.push(...this.feedback.thumbs(shown));
     if (shown.text) parts.push(this.feedback.reactions(shown), this.copyButton(shown));
     parts.push(element("time", { class: "meta", datetime: shown.at }, clock.format(new Date(shown.at))));
@@ -138,7 +139,7 @@ export class MessageView {
   copyButton(shown) {
     const button = small("copy", "Copy the answer", "copy", async () => {
       const sources = (shown.citations ?? []).map((one) => `[${one.position}] ${one.name} ${address(one.url)}`.trim());
-      const quotation = quotationIn(shown.cards);
+      const quotation = quotationIn(shown);
       const text = [shown.text, ...(quotation ? [quotationText(quotation), ""] : []), ...sources].join("\n");
       const done = await navigator.clipboard.writeText(text).then(() => true, () => false);
       button.replaceChildren(icon(done ? "check" : "close"));
