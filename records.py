@@ -90,7 +90,7 @@ class Passage:
 class Span:
     """A sentence, list item or table row of a passage: `passage.text[start:end]`.
 
-    `similarity` is the cosine of the question's embedding and its own (with its heading before it), -1 to 1.
+    `similarity` is the cosine of the question's embedding and its own (with its headings before it), -1 to 1.
     """
 
     start: int

@@ -67,6 +67,8 @@ _BULLET = re.compile(
 _NUMBERED = re.compile(r"\(?[0-9a-z]")
 _CELL_END = re.compile(r"(?:^|(?<=\s))\|(?=\s|$)")
 _DIGIT = re.compile(r"\d")
+_VALUE = re.compile(r"[@#:]|[.!]\s*$")
+"""What is in a cell with a value, not in the name of a column."""
 _INTRODUCES = re.compile(
     r"[:\uff1a]\W{0,3}$|\b(?:following|below|these steps|folgende[nrsm]?)\b", re.IGNORECASE
 )
@@ -154,15 +156,18 @@ def _lines(text: str) -> list[_Line]:
         if start >= end:
             gap = True
             continue
-        lines.append(_Line(start, end, start - match.start(), gap, _line_kind(text, start, end)))
+        below_row = bool(lines) and not gap and lines[-1].kind == "row"
+        kind = _line_kind(text, start, end, below_row=below_row)
+        lines.append(_Line(start, end, start - match.start(), gap, kind))
         gap = False
     return lines
 
 
-def _line_kind(text: str, start: int, end: int) -> Literal["plain", "item", "row"]:
-    if _CELL_END.search(text, start, end):
+def _line_kind(text: str, start: int, end: int, *, below_row: bool) -> Literal["plain", "item", "row"]:
+    bullet = _BULLET.match(text, start, end) is not None
+    if _CELL_END.search(text, start, end) and (below_row or not bullet):  # "- Jane | away" is an item
         return "row"
-    return "item" if _BULLET.match(text, start, end) else "plain"
+    return "item" if bullet else "plain"
 
 
 def _blocks(text: str, lines: Sequence[_Line]) -> Iterator[list[_Line]]:
@@ -205,7 +210,7 @@ def _is_header(first: str, second: str) -> bool:
     numbers_below = sum(_DIGIT.search(cell) is not None for cell in below)
     return (
         len(cells) == len(below)
-        and all(len(cell) <= _LONGEST_CELL and not cell.rstrip().endswith((".", "!", "?")) for cell in cells)
+        and not any(len(cell) > _LONGEST_CELL or _VALUE.search(cell) for cell in cells)
         and (numbers == 0 or numbers < numbers_below)
     )
 

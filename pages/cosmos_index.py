@@ -15,11 +15,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
 from http import HTTPStatus
 
+import numpy as np
 from azure.cosmos.aio import ContainerProxy
 from azure.cosmos.exceptions import CosmosHttpResponseError
 
@@ -28,8 +29,12 @@ from pages.cosmos_index_pages import Pace, Pages
 from pages.cosmos_index_schema import ENTRIES, PagesConfig, client_of
 from pages.cosmos_index_search import Found, HybridSearch
 from pages.cosmos_index_table import Row, Table, key_of
-from pages.embed import Embeds
+from pages.embed import Embeds, Vectors
 from pages.indexing import IndexUnavailable, PageEntry
+from pages.passages import searched_text
+from pages.questions import question_vector
+from pages.ranking import Ranking, Words, asked_terms, terms
+from pages.sentence_vectors import best, spans
 from records import Hit, Page, Passage
 
 log = logging.getLogger(__name__)
@@ -48,6 +53,8 @@ class CosmosIndex:
     ) -> None:
         self._items = items
         self._search = search
+        self._embedder = embedder
+        self._ranking = Ranking()
         self._pace = pace
         self._table = Table()
         self._pages = Pages(items, self._table, embedder, passage_tokens, pace)
@@ -75,7 +82,7 @@ class CosmosIndex:
                     await closing.enter_async_context(client)
                     await _must_exist(container, config)
             items = Items(container, timeout_s=config.timeout_s)
-            search = HybridSearch(client, database, container, embedder)
+            search = HybridSearch(client, database, container)
             index = cls(items, search, embedder, passage_tokens, pace or Pace())
             await index._follow()
             for name, work in (("follow", index._follow), ("tidy", index._pages.tidy)):
@@ -122,9 +129,9 @@ class CosmosIndex:
         return await self._pages.remove(url)
 
     async def search(self, question: str, *, limit: int, page_url: str | None = None) -> list[Hit]:
-        """See `Indexes.search`; `score` is the reciprocal of the place, since the service does not tell its scores.
+        """See `Indexes.search`. The service fuses words and meaning and does not tell its BM25 scores.
 
-        What is current is decided before: what is called current then is whole until long after the search.
+        So those of a hit come from the candidates alone: which of the question's words are rare among them. What is current is decided before: what is called current then is whole until long after the search.
         """
         await self._be_current()
         rows = self._table.as_it_is()
@@ -132,15 +139,38 @@ class CosmosIndex:
         if not rows or limit < 1 or (page_url is not None and page is None):
             return []
         where = self._where(page)
-        hits: list[Hit] = []
-        wanted = 2 * limit + 10
+        vector = await asyncio.to_thread(question_vector, self._embedder, question, self._ranking.part)
+        candidates: list[tuple[Found, Row]] = []
+        wanted = max(2 * limit + 10, self._ranking.candidates + 10)
         for _ in range(_LOOKS):
-            found = await self._items.found(self._search.find(question, where, wanted))
-            hits = _shown(found, rows)[:limit]
-            if len(hits) == limit or len(found) < wanted:
+            found = await self._items.found(self._search.find(question, vector, where, wanted))
+            candidates = _current(found, rows)
+            if len(candidates) >= limit or len(found) < wanted:
                 break
             wanted *= 4
-        return hits
+        most = max(limit, self._ranking.candidates)
+        return await asyncio.to_thread(self._ranked, candidates[:most], question, vector, limit)
+
+    def _ranked(
+        self, candidates: Sequence[tuple[Found, Row]], question: str, vector: Vectors, limit: int
+    ) -> list[Hit]:
+        texts = [searched_text(row.entry.title, one.heading, one.text) for one, row in candidates]
+        words = Words([terms(text) for text in texts]).scores(asked_terms(question))
+        meaning = np.array([one.similarity for one, _ in candidates], np.float32)
+        sentences = [spans(one.sentences, vector) for one, _ in candidates]
+        nearest = [best(found, one.similarity) for found, (one, _) in zip(sentences, candidates, strict=True)]
+        scores = self._ranking.sum(words, meaning, np.array(nearest, np.float32))
+        order: list[int] = np.argsort(-scores, kind="stable").tolist()
+        return [
+            Hit(
+                _passage(*candidates[at]),
+                float(scores[at]),
+                float(meaning[at]),
+                float(words[at]),
+                sentences[at],
+            )
+            for at in order[:limit]
+        ]
 
     async def warm(self) -> None:
         """Learn what has changed."""
@@ -176,15 +206,14 @@ class CosmosIndex:
                 log.exception("the shared page index could not be looked after; it is tried again")
 
 
-def _shown(found: Iterable[Found], rows: Mapping[str, Row]) -> list[Hit]:
-    """Return what is current, each text once."""
-    hits: dict[str, Hit] = {}
+def _current(found: Iterable[Found], rows: Mapping[str, Row]) -> list[tuple[Found, Row]]:
+    """Return what is current, each text once, and the rows of their pages."""
+    current: dict[str, tuple[Found, Row]] = {}
     for one in found:
         row = rows.get(one.key)
         if row is not None and row.generation == one.generation:
-            hit = Hit(_passage(one, row), 1.0 / (1 + len(hits)), one.similarity)
-            hits.setdefault(" ".join(one.text.split()), hit)
-    return list(hits.values())
+            current.setdefault(" ".join(one.text.split()), (one, row))
+    return list(current.values())
 
 
 def _passage(found: Found, row: Row) -> Passage:

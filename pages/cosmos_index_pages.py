@@ -16,12 +16,13 @@ needs nothing, a text that was fetched earlier gives way.
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import json
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from pages.cosmos_index_items import Item, Items
@@ -29,8 +30,9 @@ from pages.cosmos_index_schema import ENTRIES, FORGOTTEN_S
 from pages.cosmos_index_table import Leftover, Row, Table, item_of, key_of, row_in
 from pages.embed import Embeds
 from pages.indexing import IndexUnavailable, PageEntry
-from pages.passages import RECIPE, searchable, searched_text
-from records import Page, Passage, Section
+from pages.passages import RECIPE, Searched, searchable
+from pages.sentence_vectors import Known, known_in, pack
+from records import Page, Section
 
 _ATTEMPTS = 5
 _MOMENT = timedelta(minutes=1)
@@ -68,8 +70,12 @@ class Kept:
         return None if self.row is None or self.row.removed else self.row
 
 
-Vectors = dict[str, list[float]]
-"""Vectors by the text that was embedded."""
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """What has been embedded: the vectors of passages by their text, and the sentences'."""
+
+    passages: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
+    sentences: Known = field(default_factory=dict[bytes, bytes])
 
 
 class Pages:
@@ -110,7 +116,7 @@ class Pages:
 
     async def add(self, page: Page, source: str | None) -> bool:
         """See `Indexes.add`."""
-        vectors: Vectors = {}
+        vectors = Vectors()
         for attempt in range(_ATTEMPTS):
             kept = await self._look(page.url)
             if attempt and kept.page is not None and kept.page.entry.fetched_at > page.fetched_at:
@@ -192,8 +198,7 @@ class Pages:
         passages = await asyncio.to_thread(
             searchable, page, self._embedder.count_tokens, self._passage_tokens
         )
-        texts = [searched_text(one.title, one.heading, one.text) for one in passages]
-        await self._embed(texts, before, vectors)
+        blocks = await self._embed(passages, before, vectors)
         source = source if source is not None or before is None else before.entry.source
         entry = PageEntry(
             page.url, page.title, page.page_hash, page.fetched_at, len(passages), source, page.etag
@@ -202,7 +207,7 @@ class Pages:
         began = time.monotonic()
         mine = await self._leave(row.key, row.generation, self._pace.abandoned_s)
         await self._items.create_all(
-            row.key, [*self._passage_items(row, passages, texts, vectors), *_bodies(row, page)]
+            row.key, [*self._passage_items(row, passages, vectors, blocks), *_bodies(row, page)]
         )
         if before is not None:
             await self._leave(before.key, before.generation, self._pace.grace_s)
@@ -213,38 +218,43 @@ class Pages:
         await self._drop(mine)
         return True
 
-    async def _embed(self, texts: Sequence[str], before: Row | None, vectors: Vectors) -> None:
-        """Fill `vectors`; what the page said before is not embedded again."""
+    async def _embed(self, passages: Sequence[Searched], before: Row | None, vectors: Vectors) -> list[bytes]:
+        """Fill `vectors`, and return the sentences of each; what the page said before is not embedded again."""
         if before is not None and before.recipe == self._recipe:
             known = await self._items.query(
-                "SELECT c.searched, c.vector FROM c"
+                "SELECT c.searched, c.vector, c.sentences FROM c"
                 " WHERE c.pk = @pk AND c.generation = @generation AND c.kind = 'passage'",
                 before.key,
                 pk=before.key,
                 generation=before.generation,
             )
-            vectors.update((item["searched"], item["vector"]) for item in known)
-        new = [text for text in dict.fromkeys(texts) if text not in vectors]
+            vectors.passages.update((item["searched"], item["vector"]) for item in known)
+            vectors.sentences.update(known_in(base64.b64decode(item["sentences"]) for item in known))
+        new = [text for text in dict.fromkeys(one.text for one in passages) if text not in vectors.passages]
         if new:
             found = await asyncio.to_thread(self._embedder.embed, new)
             for text, vector in zip(new, found, strict=True):
-                vectors[text] = [round(float(number), 7) for number in vector]
+                vectors.passages[text] = [round(float(number), 7) for number in vector]
+        return await asyncio.to_thread(
+            pack, [one.sentences for one in passages], vectors.sentences, self._embedder
+        )
 
     def _passage_items(
-        self, row: Row, passages: Sequence[Passage], texts: Sequence[str], vectors: Vectors
+        self, row: Row, passages: Sequence[Searched], vectors: Vectors, blocks: Sequence[bytes]
     ) -> list[Item]:
         return [
             {
                 **_named(row, "passage", number),
                 "public": row.entry.source is not None,
                 "embedder": self.embedder_id,
-                "searched": text,
-                "text": passage.text,
-                "url": passage.url,
-                "heading": passage.heading,
-                "vector": vectors[text],
+                "searched": one.text,
+                "text": one.passage.text,
+                "url": one.passage.url,
+                "heading": one.passage.heading,
+                "vector": vectors.passages[one.text],
+                "sentences": base64.b64encode(block).decode(),
             }
-            for number, (passage, text) in enumerate(zip(passages, texts, strict=True))
+            for number, (one, block) in enumerate(zip(passages, blocks, strict=True))
         ]
 
     async def _leave(self, key: str, generation: str, after_s: float) -> Leftover:

@@ -17,9 +17,10 @@ import json
 import logging
 import sqlite3
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -27,16 +28,21 @@ import numpy as np
 from pages.embed import Embeds, Vectors
 from pages.indexing import IndexUnavailable, PageEntry
 from pages.memory import Changed, Memory, Scope
-from pages.passages import RECIPE, searchable, searched_text
-from pages.ranking import Ranking, terms
-from records import Hit, Page, Passage, Section
+from pages.passages import RECIPE, Searched, searchable
+from pages.questions import question_vector
+from pages.ranking import Ranking, asked_terms
+from pages.sentence_vectors import best, known_in, pack, spans
+from records import Hit, Page, Passage, Section, Span
 
 log = logging.getLogger(__name__)
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the file, in its `user_version`."""
 _LOOKS = 10
 """How often a search begins anew because a page that it found was replaced meanwhile."""
+
+_AT_ONCE = 500
+"""Passages whose sentences are read with one statement; SQLite takes a bounded number of values."""
 
 _TABLES = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -45,7 +51,8 @@ CREATE TABLE pages (
     page_hash TEXT NOT NULL, fetched_at TEXT NOT NULL, etag TEXT, source TEXT);
 CREATE TABLE passages (
     id INTEGER PRIMARY KEY AUTOINCREMENT, page_id INTEGER NOT NULL REFERENCES pages (id) ON DELETE CASCADE,
-    url TEXT NOT NULL, heading TEXT NOT NULL, text TEXT NOT NULL, searched TEXT NOT NULL, vector BLOB NOT NULL);
+    url TEXT NOT NULL, heading TEXT NOT NULL, text TEXT NOT NULL, searched TEXT NOT NULL, vector BLOB NOT NULL,
+    sentences BLOB NOT NULL);
 CREATE INDEX passages_page ON passages (page_id);
 """
 _ENTRIES = (
@@ -165,32 +172,56 @@ class PageIndex:
 
     def _hits(self, memory: Memory, scope: Scope, question: str, limit: int) -> list[Hit] | None:
         """Return what is nearest; None when a page was replaced meanwhile: half of it is not shown."""
+        if self._ranking.corrects:
+            question = scope.spelling.corrected(question, lambda word: self._embedder.count_tokens(word) == 1)
+        vector = question_vector(self._embedder, question, self._ranking.part)
         # not `@`: BLAS spreads even this over threads that spin, 8 ms on a busy machine where this takes 0.3
-        meaning = np.einsum("ij,j->i", scope.vectors, self._embedder.embed([question])[0])
-        scores = self._ranking.fuse(scope.words.scores(terms(question))[scope.places], meaning)
+        meaning = np.einsum("ij,j->i", scope.vectors, vector)
+        words = scope.words.scores(asked_terms(question))[scope.places]
+        fused = self._ranking.fuse(words, meaning)
+        order = _different(memory, scope, np.argsort(-fused, kind="stable").tolist())
+        places = list(islice(order, max(limit, self._ranking.candidates)))
+        sentences = self._spans([int(memory.ids[scope.rows[place]]) for place in places], vector)
+        if sentences is None:
+            return None
+        scores = fused[places]
+        if self._ranking.candidates:
+            nearest = [best(found, meaning[place]) for place, found in zip(places, sentences, strict=True)]
+            scores = self._ranking.sum(words[places], meaning[places], np.array(nearest, np.float32))
+        nearest_first: list[int] = np.argsort(-scores, kind="stable").tolist()
         hits: list[Hit] = []
-        seen: set[int] = set()
-        for place in np.argsort(-scores, kind="stable").tolist():
-            row = int(scope.rows[place])
-            if memory.texts[row] in seen:
-                continue
-            passage = self._passage(int(memory.ids[row]))
+        for at in nearest_first[:limit]:
+            place = places[at]
+            passage = self._passage(int(memory.ids[scope.rows[place]]))
             if passage is None:
                 return None
-            seen.add(memory.texts[row])
-            hits.append(Hit(passage, float(scores[place]), float(meaning[place])))
-            if len(hits) == limit:
-                break
+            hits.append(
+                Hit(passage, float(scores[at]), float(meaning[place]), float(words[place]), sentences[at])
+            )
         return hits
+
+    def _spans(self, passage_ids: Sequence[int], question: Vectors) -> list[tuple[Span, ...]] | None:
+        """Return the sentences of passages; None when one of them is gone."""
+        found: dict[int, bytes] = {}
+        for at in range(0, len(passage_ids), _AT_ONCE):
+            some = passage_ids[at : at + _AT_ONCE]
+            rows = self._all(
+                f"SELECT id, sentences FROM passages WHERE id IN ({', '.join('?' * len(some))})",  # noqa: S608 - marks
+                tuple(some),
+            )
+            found.update((row["id"], row["sentences"]) for row in rows)
+        if len(found) < len(passage_ids):
+            return None
+        return [spans(found[one], question) for one in passage_ids]
 
     def warm(self) -> None:
         """Load what searching needs, so that the next search is not the one that waits for it."""
         self._current().scope(None)
 
     def _write(self, page: Page, source: str | None) -> None:
-        passages = searchable(page, self._embedder.count_tokens, self._passage_tokens)
-        searched = [searched_text(passage.title, passage.heading, passage.text) for passage in passages]
-        vectors = self._vectors_for(page.url, searched)
+        found = searchable(page, self._embedder.count_tokens, self._passage_tokens)
+        vectors = self._vectors_for(page.url, [one.text for one in found])
+        blocks = self._sentences_for(page.url, found)
         sections = json.dumps([[section.heading, section.anchor, section.text] for section in page.sections])
         with self._transaction() as connection:
             known = self._row_of(page.url)
@@ -209,17 +240,19 @@ class PageIndex:
                 ),
             ).lastrowid
             connection.executemany(
-                "INSERT INTO passages (page_id, url, heading, text, searched, vector) VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO passages (page_id, url, heading, text, searched, vector, sentences)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [
                     (
                         page_id,
-                        passage.url,
-                        passage.heading,
-                        passage.text,
-                        text,
+                        one.passage.url,
+                        one.passage.heading,
+                        one.passage.text,
+                        one.text,
                         vector.astype("<f2").tobytes(),
+                        block,
                     )
-                    for passage, text, vector in zip(passages, searched, vectors, strict=True)
+                    for one, vector, block in zip(found, vectors, blocks, strict=True)
                 ],
             )
             self._count_change()
@@ -237,6 +270,14 @@ class PageIndex:
         if new:
             known.update(zip(new, self._embedder.embed(new), strict=True))
         return [known[text] for text in searched]
+
+    def _sentences_for(self, url: str, found: Sequence[Searched]) -> list[bytes]:
+        """Embed the sentences that the page did not have before."""
+        rows = self._all(
+            "SELECT sentences FROM passages WHERE page_id = (SELECT id FROM pages WHERE url = ?)", (url,)
+        )
+        known = known_in(row["sentences"] for row in rows)
+        return pack([one.sentences for one in found], known, self._embedder)
 
     def _follow_recipe(self) -> None:
         """Cut and embed everything again when the file was made in another way."""
@@ -320,6 +361,16 @@ class PageIndex:
         )
 
 
+def _different(memory: Memory, scope: Scope, places: Iterable[int]) -> Iterator[int]:
+    """Yield places whose text has not come before: the same passage may stand on many pages."""
+    seen: set[int] = set()
+    for place in places:
+        text = memory.texts[int(scope.rows[place])]
+        if text not in seen:
+            seen.add(text)
+            yield place
+
+
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.row_factory = sqlite3.Row
     with _explained():
@@ -333,6 +384,11 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         if version == 0:
             for statement in _TABLES.split(";"):
                 connection.execute(statement)
+        if version == 1:  # without sentences: the pages stay, and their passages are made anew
+            connection.execute("DELETE FROM passages")
+            connection.execute("DELETE FROM facts WHERE name = 'recipe'")
+            connection.execute("ALTER TABLE passages ADD COLUMN sentences BLOB NOT NULL DEFAULT x''")
+        if version < SCHEMA:
             connection.execute(f"PRAGMA user_version = {SCHEMA}")
         connection.execute("COMMIT")
     if version > SCHEMA:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -11,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pages.embed import DIMENSIONS, Vectors
-from pages.ranking import Words, terms
+from pages.ranking import Words, terms, vocabulary
+from pages.spelling import Spelling
 
 Rows = NDArray[np.int64]
 """Numbers of passages in a Memory, ascending."""
@@ -19,11 +21,15 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The passages that one search looks at, their vectors, and their places among those that `words` scores."""
+    """The passages that one search looks at, their vectors, and their places among those that `words` scores.
+
+    `spelling` knows the words of those that `words` scores.
+    """
 
     rows: Rows
     vectors: Vectors
     words: Words
+    spelling: Spelling
     places: Rows
 
 
@@ -41,8 +47,9 @@ class Changed:
 class Memory:
     """Passages in the order of their ids; lists and arrays have one entry per passage.
 
-    `changes` is the count of changes up to which it is current, `texts` a hash of each text without its white
-    space, `page_of` the page ids by URL, `pasted` the ids of pages that no source named.
+    `changes` is the count of changes up to which it is current, `vocabulary` the different words of each passage, `texts`
+    a hash of each text without its white space, `page_of` the page ids by URL, `pasted` the ids of pages that no source
+    named.
     """
 
     changes: str
@@ -50,6 +57,7 @@ class Memory:
     page_ids: Rows
     vectors: Vectors
     terms: Sequence[Sequence[str]]
+    vocabulary: Sequence[Sequence[str]]
     texts: Sequence[int]
     page_of: Mapping[str, int]
     pasted: frozenset[int]
@@ -58,7 +66,7 @@ class Memory:
     def empty(cls) -> Memory:
         """Return a memory of nothing."""
         none = np.zeros(0, np.int64)
-        return cls("", none, none, np.zeros((0, DIMENSIONS), np.float32), (), (), {}, frozenset())
+        return cls("", none, none, np.zeros((0, DIMENSIONS), np.float32), (), (), (), {}, frozenset())
 
     @property
     def newest(self) -> int:
@@ -69,15 +77,21 @@ class Memory:
     def _public(self) -> Scope:
         """Every passage of a page that a source named. What somebody pasted does not even weigh the words."""
         rows = self._public_rows()
-        return self._scope_of(rows, Words([self.terms[int(row)] for row in rows]))
+        return self._scope_of(rows, self._words_of(rows), self._spelling_of(rows))
 
     def _public_rows(self) -> Rows:
         return np.flatnonzero(~np.isin(self.page_ids, list(self.pasted))).astype(np.int64)
 
-    def _scope_of(self, rows: Rows, words: Words) -> Scope:
+    def _scope_of(self, rows: Rows, words: Words, spelling: Spelling) -> Scope:
         """Take the vectors out once, not at every search; all of them are not even copied."""
         vectors = self.vectors if len(rows) == len(self.ids) else self.vectors[rows]
-        return Scope(rows, vectors, words, np.arange(len(rows)))
+        return Scope(rows, vectors, words, spelling, np.arange(len(rows)))
+
+    def _words_of(self, rows: Rows) -> Words:
+        return Words([self.terms[int(row)] for row in rows])
+
+    def _spelling_of(self, rows: Rows) -> Spelling:
+        return Spelling(word for row in rows for word in self.vocabulary[int(row)])
 
     def scope(self, page_url: str | None) -> Scope:
         """Return what a search looks at: one page, or all that are not pasted."""
@@ -86,9 +100,10 @@ class Memory:
         page_id = self.page_of.get(page_url, -1)
         rows = np.flatnonzero(self.page_ids == page_id).astype(np.int64)
         if page_id in self.pasted:
-            return self._scope_of(rows, Words([self.terms[int(row)] for row in rows]))
+            return self._scope_of(rows, self._words_of(rows), self._spelling_of(rows))
+        public = self._public
         return replace(
-            self._scope_of(rows, self._public.words), places=np.searchsorted(self._public.rows, rows)
+            self._scope_of(rows, public.words, public.spelling), places=np.searchsorted(public.rows, rows)
         )
 
     def updated(self, read: Changed) -> Memory:
@@ -102,6 +117,10 @@ class Memory:
             page_ids=np.array([row["page_id"] for row in read.passages], np.int64),
             vectors=np.vstack([self.vectors[stay], *vectors]),
             terms=[*(self.terms[row] for row in kept), *(terms(row["searched"]) for row in read.new)],
+            vocabulary=[
+                *(self.vocabulary[row] for row in kept),
+                *(_different(vocabulary(row["searched"])) for row in read.new),
+            ],
             texts=[
                 *(self.texts[row] for row in kept),
                 *(hash(" ".join(row["text"].split())) for row in read.new),
@@ -118,4 +137,9 @@ class Memory:
             return
         rows = self._public_rows()
         if np.array_equal(self.ids[rows], before.ids[before._public.rows]):
-            self.__dict__["_public"] = self._scope_of(rows, before._public.words)
+            self.__dict__["_public"] = self._scope_of(rows, before._public.words, before._public.spelling)
+
+
+def _different(words: Iterable[str]) -> tuple[str, ...]:
+    """Return words once each; the same word of many passages is one string in memory."""
+    return tuple(sys.intern(word) for word in set(words))

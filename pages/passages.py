@@ -7,32 +7,57 @@ from __future__ import annotations
 
 import logging
 import re
+from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from itertools import islice
 
-from records import Page, Passage
-from sentences import pieces
+from records import Page, Passage, Section
+from sentences import Piece, pieces
 
 log = logging.getLogger(__name__)
 
-RECIPE = 2
+RECIPE = 3
 """Version of how pages are cut and searched; an index that was made with another one makes its passages again."""
 MOST_PASSAGES = 2000
 """Passages of one page that are searched, a book of 500 pages; a larger page is cut off there."""
+MOST_SENTENCES = 20_000
+"""Sentences of one page that are embedded, some twenty times what its passages take; hostile pages have more."""
 
 Span = tuple[int, int]
+_MOST_OF_PASSAGE = 400
+"""Sentences of one passage that are embedded; an item of Cosmos DB takes 2 MB, which these are a tenth of."""
 _LONGEST_LABEL = 160
 """Characters of a title or heading that are searched along with a passage."""
 _PARAGRAPHS = re.compile(r"\n[^\S\n]*\n\s*")
 _WORDS = re.compile(r"\s+")
 
 
-def cut(page: Page, count_tokens: Callable[[str], int], longest: int) -> Iterator[Passage]:
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence, item or row of a passage, `passage.text[start:end]`; `text` is what is embedded for it."""
+
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """A passage, the `text` that is embedded and indexed for it, and its sentences in their order."""
+
+    passage: Passage
+    text: str
+    sentences: tuple[Sentence, ...]
+
+
+def cut(page: Page, count_tokens: Callable[[str], int], longest: int) -> Iterator[Searched]:
     """Yield a page's passages, in reading order, each at most `longest` tokens; no passage spans two sections."""
     for section in page.sections:
         url = f"{page.url}#{section.anchor}" if section.anchor else page.url
+        rest = deque(pieces(section.text))
         for start, end in _pack(section.text, count_tokens, longest):
-            yield Passage(
+            passage = Passage(
                 url=url,
                 title=page.title,
                 heading=section.heading,
@@ -40,14 +65,44 @@ def cut(page: Page, count_tokens: Callable[[str], int], longest: int) -> Iterato
                 page_hash=page.page_hash,
                 fetched_at=page.fetched_at,
             )
+            sentences = tuple(_sentences_within(section, rest, start, end, page.title))[:_MOST_OF_PASSAGE]
+            yield Searched(passage, searched_text(page.title, section.heading, passage.text), sentences)
 
 
-def searchable(page: Page, count_tokens: Callable[[str], int], longest: int) -> list[Passage]:
+def searchable(page: Page, count_tokens: Callable[[str], int], longest: int) -> list[Searched]:
     """Return the passages of a page that are searched: all of them, unless there are very many."""
-    passages = list(islice(cut(page, count_tokens, longest), MOST_PASSAGES + 1))
-    if len(passages) > MOST_PASSAGES:
+    found = list(islice(cut(page, count_tokens, longest), MOST_PASSAGES + 1))
+    if len(found) > MOST_PASSAGES:
         log.warning("%s is too long; only the first %d passages are searched", page.url, MOST_PASSAGES)
-    return passages[:MOST_PASSAGES]
+    room = MOST_SENTENCES
+    for number, one in enumerate(found):
+        found[number] = replace(one, sentences=one.sentences[: max(room, 0)])
+        room -= len(one.sentences)
+    return found[:MOST_PASSAGES]
+
+
+def _sentences_within(
+    section: Section, rest: deque[Piece], start: int, end: int, title: str
+) -> Iterator[Sentence]:
+    """Yield what a passage has of its section's pieces; one that goes on behind the passage stays in `rest`."""
+    while rest and rest[0].start < end:
+        piece = rest[0]
+        if piece.end > start:
+            first, last = _stripped(section.text, max(piece.start, start), min(piece.end, end))
+            if first < last:
+                text = section.text[first:last]
+                yield Sentence(
+                    first - start, last - start, _sentence_text(title, section.heading, piece, text)
+                )
+        if piece.end > end:
+            return
+        rest.popleft()
+
+
+def _sentence_text(title: str, heading: str, piece: Piece, text: str) -> str:
+    """Return what is embedded for a sentence: it makes sense below its headings only, a row below its header."""
+    above = (piece.lead or piece.header)[:_LONGEST_LABEL]
+    return searched_text(title, heading, f"{above}\n{text}" if above else text)
 
 
 def searched_text(title: str, heading: str, text: str) -> str:

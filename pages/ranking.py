@@ -1,8 +1,12 @@
-"""Which passages are nearest to a question: by its words (BM25), by its meaning (embeddings), and by both.
+"""Which passages are nearest to a question: by its words (BM25), by its meaning, and by the meaning of a sentence.
 
-The two rankings are fused by reciprocal rank (Cormack, Clarke, Büttcher, SIGIR 2009): a passage scores
-`weight / (k + rank)` in each. The constants were chosen on two data sets, XQuAD and PolicyQA, so that neither alone
-decides; `python -m benchmarks.retrieval` measures what they give.
+First words and meaning choose candidates: their rankings are fused by reciprocal rank (Cormack, Clarke, Büttcher, SIGIR
+2009), where a passage scores `weight / (k + rank)` in each. Then the candidates are ranked by the sum of three scores,
+each in standard deviations from the candidates' mean: BM25, the cosine of the passage, and the best cosine of one of its
+sentences. A long passage is near in general, its sentence in particular, and a rare word is neither.
+
+The constants were chosen on a handbook, XQuAD and PolicyQA together, so that none of them decides alone;
+`python -m benchmarks.retrieval` measures what they give.
 """
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportMissingTypeStubs=false
 # bm25s and PyStemmer come without types
@@ -10,7 +14,8 @@ decides; `python -m benchmarks.retrieval` measures what they give.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -19,28 +24,54 @@ import numpy as np
 from numpy.typing import NDArray
 from Stemmer import Stemmer
 
+import sentences
+
 Scores = NDArray[np.float32]
-_WORD = re.compile(r"[^\W_]+")
 _STOPWORDS = frozenset(
-    _WORD.findall(
-        "a an and are as at be but by for if in into is it no not of on or such that the their then there these they "
-        "this to was will with"
-    )
+    """
+    a an and are as at be but by for if in into is it no not of on or such that the their then there these they this to
+    was will with
+    """.split()  # noqa: SIM905 - a list of words reads better so
 )
+_ASKING = frozenset(
+    """
+    what when where who whom which whose how why do does did can could should would i me my we us our you your he she
+    his her am have has had get got here so about any some than
+    """.split()  # noqa: SIM905
+)
+"""Words of a question that say that it is one. They are rare on pages, and would weigh more than what is asked about."""
+_NO_SPREAD = 1e-9
+_WITHIN = re.compile(r"[._'\u2019\u00b7]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """How the two rankings are weighed. A weight of 0 leaves one out, which only a benchmark wants."""
+    """How the rankings are weighed. A weight of 0 leaves one out, which only a benchmark wants.
+
+    `candidates` is how many passages are compared by their sentences, too; 0 ranks by reciprocal rank alone. `part` is how
+    much the part of a question that asks counts beside all of it (pages/questions.py); `corrects` typing errors or not.
+    """
 
     words: float = 1.0
     meaning: float = 1.0
+    sentence: float = 1.0
     k: float = 10.0
+    candidates: int = 30
+    part: float = 0.5
+    corrects: bool = True
 
     def fuse(self, words: Scores, meaning: Scores) -> NDArray[np.floating]:
         """Return one score per passage; higher is nearer. A passage with none of the words is not ranked by them."""
         by_words = np.where(words > 0, self.words / (self.k + _ranks(words)), 0.0)
         return by_words + self.meaning / (self.k + _ranks(meaning))
+
+    def sum(self, words: Scores, meaning: Scores, sentence: Scores) -> NDArray[np.floating]:
+        """Return one score per candidate; higher is nearer. `sentence` is the best cosine of one of its sentences."""
+        return (
+            self.words * _standardised(words)
+            + self.meaning * _standardised(meaning)
+            + self.sentence * _standardised(sentence)
+        )
 
 
 class Words:
@@ -64,16 +95,44 @@ class Words:
 
 def terms(text: str) -> list[str]:
     """Return a text's words as BM25 compares them: case folded, without the commonest ones, English stems."""
-    stemmer = Stemmer("english", 0)  # one per call: a stemmer is not safe between threads
+    return _stems(word for word in vocabulary(text) if word not in _STOPWORDS)
+
+
+def asked_terms(question: str) -> list[str]:
+    """Return a question's words as `terms` does, without those that only make it a question, where others are left."""
+    words = [word for word in vocabulary(question) if word not in _STOPWORDS]
+    return _stems([word for word in words if word not in _ASKING] or words)
+
+
+def vocabulary(text: str) -> list[str]:
+    """Return a text's words as a search knows them: "rules.html" and "x_y" are two, "1,000" is 1000."""
     sound = text.encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair would stop the stemmer
-    words = [word for word in _WORD.findall(sound.casefold()) if word not in _STOPWORDS]
-    return cast("list[str]", stemmer.stemWords(words))
+    found: list[str] = []
+    for word in sentences.words(sound):
+        if word.isalnum():
+            found.append(word)
+        elif word[0].isdigit():
+            found.append(word.replace(",", ""))
+        else:
+            found += [part for part in _WITHIN.split(word.removesuffix("'s")) if part]
+    return found
 
 
 def keywords(text: str) -> list[str]:
-    """Return a text's words once each, case folded and without the commonest ones, for an index that knows stems."""
-    words = _WORD.findall(text.encode("utf-8", "replace").decode("utf-8").casefold())
-    return list(dict.fromkeys(word for word in words if word not in _STOPWORDS))
+    """Return a question's words once each, for an index that knows stems; see `asked_terms`."""
+    words = [word for word in vocabulary(text) if word not in _STOPWORDS]
+    return list(dict.fromkeys([word for word in words if word not in _ASKING] or words))
+
+
+def _stems(words: Iterable[str]) -> list[str]:
+    stemmer = Stemmer("english", 0)  # one per call: a stemmer is not safe between threads
+    return [sys.intern(stem) for stem in cast("list[str]", stemmer.stemWords(list(words)))]
+
+
+def _standardised(scores: Scores) -> NDArray[np.floating]:
+    """Return scores in standard deviations from their mean; all 0 where they are all the same."""
+    spread = float(scores.std()) if scores.size else 0.0
+    return (scores - scores.mean()) / spread if spread > _NO_SPREAD else np.zeros(len(scores))
 
 
 def _ranks(scores: Scores) -> NDArray[np.int64]:

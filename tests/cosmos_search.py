@@ -304,7 +304,7 @@ def _ranked(search: Search, items: Sequence[Item], component: re.Match[str]) -> 
     rows: list[dict[str, Any]] = []
     for item in items:
         scores = [score(ranking, item, statistics) for ranking in search.rankings]
-        shown = {alias: item[name] for name, alias in search.shown.items()}
+        shown = {alias: item[name] for name, alias in search.shown.items() if name in item}
         if search.similarity:
             shown[search.similarity] = next(
                 mark for mark, one in zip(scores, search.rankings, strict=True) if one.vector

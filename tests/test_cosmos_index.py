@@ -382,3 +382,17 @@ async def test_a_container_with_other_indexes_gets_ours_and_one_with_other_vecto
     for name in ("others", "plain"):
         with pytest.raises(IndexUnavailable, match="made for other vectors"):
             await make_page_container(replace(place.config, container=name))
+
+
+async def test_passages_that_were_kept_before_there_were_sentences_are_found(cosmos_url: str) -> None:
+    async with a_page_container(cosmos_url) as (_, _, config), machines(config) as opening:
+        index = await opening()
+        await index.add(rules("/site/rules", 1), source="docs")
+        items = index._items
+        key = key_of("/site/rules")
+        for item in await items.query("SELECT * FROM c WHERE c.pk = @pk AND c.kind = 'passage'", key, pk=key):
+            del item["sentences"]
+            await items.put(item)
+        hits = await index.search("rules", limit=9)
+        assert {hit.passage.text for hit in hits} == texts_of(rules("/site/rules", 1))
+        assert {hit.spans for hit in hits} == {()}

@@ -50,7 +50,7 @@ def words(text: str) -> int:
 
 
 def passages(text: str, longest: int) -> list[str]:
-    return [passage.text for passage in cut(page("/site/a", text), words, longest)]
+    return [one.passage.text for one in cut(page("/site/a", text), words, longest)]
 
 
 def test_paragraphs_are_packed_while_they_fit() -> None:
@@ -80,7 +80,7 @@ def test_a_long_sentence_is_cut_between_words() -> None:
 
 def test_text_without_spaces_is_cut_between_its_sentences_or_anywhere() -> None:
     text = "一二三四。五六七。八九十!" + "x" * 30
-    found = [passage.text for passage in cut(page("/site/a", text), len, 8)]
+    found = [one.passage.text for one in cut(page("/site/a", text), len, 8)]
     assert found[:2] == ["一二三四。", "五六七。"]
     assert "".join(found) == text
     assert all(len(one) <= 8 for one in found)
@@ -190,8 +190,72 @@ def test_of_a_changed_page_only_changed_passages_are_embedded(
     texts(index, "leave")
     seen = embedder.texts_seen
     assert index.add(page("/site/leave", LEAVE, "Trains only."), source="docs")
-    assert embedder.texts_seen == seen + 1
+    assert embedder.texts_seen == seen + 2  # the passage, and its only sentence
     assert sorted(texts(index, "leave")) == sorted([LEAVE, "Trains only."])
+
+
+def test_of_a_changed_passage_only_changed_sentences_are_embedded(
+    index: PageIndex, embedder: HashedEmbedder
+) -> None:
+    index.add(page("/site/leave", f"{LEAVE} {TRAVEL}"), source="docs")
+    seen = embedder.texts_seen
+    index.add(page("/site/leave", f"{LEAVE} Walk. {TRAVEL}"), source="docs")
+    assert embedder.texts_seen == seen + 2  # the passage, and "Walk."
+
+
+def test_a_typing_error_is_mended_where_it_is_no_word(tmp_path: Path) -> None:
+    index = PageIndex.open(tmp_path, ShortWords())
+    index.add(page("/site/leave", LEAVE), source="docs")
+    index.add(page("/site/travel", TRAVEL), source="docs")
+    assert texts(index, "recepit", limit=1) == [TRAVEL]
+    assert texts(index, "flihgts and levae", limit=1) == texts(index, "flights and leave", limit=1)
+    index.close()
+
+
+def test_what_somebody_pasted_mends_nobody_elses_question(tmp_path: Path) -> None:
+    index = PageIndex.open(tmp_path, ShortWords())
+    index.add(page("/site/secret", "The merger with Zanzibar is near."), source=None)
+    index.add(page("/site/leave", LEAVE), source="docs")
+    index.add(page("/site/travel", TRAVEL), source="docs")
+    [hit, _] = index.search("zanzibra", limit=2)
+    assert hit.words == 0
+    [hit] = index.search("zanzibra", limit=2, page_url="/site/secret")
+    assert hit.words > 0
+    index.close()
+
+
+class ShortWords(HashedEmbedder):
+    """To this double no word that is mistyped here is one."""
+
+    def count_tokens(self, text: str) -> int:
+        return 2 if len(text.split()) == 1 else super().count_tokens(text)
+
+
+def test_a_passage_is_found_by_its_best_sentence(index: PageIndex) -> None:
+    filler = " ".join(f"Some other matter, number {number}, is told at length." for number in range(8))
+    index.add(page("/site/long", f"{filler} Parking costs nothing. {filler}"), source="docs")
+    for number in range(9):
+        index.add(
+            page(f"/site/{number}", f"Matter {number} is about the {number}th parking fine."), source="docs"
+        )
+    [hit] = index.search("parking costs nothing", limit=1)
+    nearest = max(hit.spans, key=lambda span: span.similarity)
+    assert hit.passage.text[nearest.start : nearest.end] == "Parking costs nothing."
+
+
+def test_a_file_without_sentences_is_made_anew_from_its_pages(tmp_path: Path) -> None:
+    index = PageIndex.open(tmp_path, HashedEmbedder())
+    index.add(page("/site/leave", LEAVE), source="docs")
+    index.close()
+    connection = sqlite3.connect(tmp_path / "index.sqlite3")
+    connection.execute("ALTER TABLE passages DROP COLUMN sentences")
+    connection.execute("PRAGMA user_version = 1")
+    connection.commit()
+    connection.close()
+    index = PageIndex.open(tmp_path, HashedEmbedder())
+    [hit] = index.search("leave", limit=1)
+    assert len(hit.spans) == 2
+    index.close()
 
 
 def test_a_removed_page_is_found_no_more(index: PageIndex) -> None:

@@ -93,6 +93,34 @@ async def test_a_hit_has_its_passage_with_where_it_opens_and_what_its_page_was(i
     assert 1 >= hit.similarity > other.similarity >= -1
 
 
+async def test_a_hit_has_its_words_and_every_sentence_with_its_cosine(index: Indexes) -> None:
+    text = "You need:\n\n- a badge\n- two photographs\n\nCountry | Rate\nNorway | 190 EUR"
+    await index.add(page("/site/leave", LEAVE, text), source="docs")
+    for page_url in (None, "/site/leave"):
+        [hit, other] = await index.search("the rate in Norway", limit=2, page_url=page_url)
+        assert hit.passage.text == text
+        assert hit.words > other.words == 0
+        found = {text[span.start : span.end]: span.similarity for span in hit.spans}
+        assert list(found) == [
+            "You need:",
+            "- a badge",
+            "- two photographs",
+            "Country | Rate",
+            "Norway | 190 EUR",
+        ]
+        assert max(found, key=lambda one: found[one]) == "Norway | 190 EUR", "it is read with its header"
+        assert all(-1.01 < similarity < 1.01 for similarity in found.values())
+    [hit] = await index.search("the rate in Norway", limit=1)
+    assert [len(hit.spans)] == [5]
+
+
+async def test_a_word_of_the_question_that_only_asks_weighs_nothing(index: Indexes) -> None:
+    await index.add(page("/site/a", "How and why we do what we do."), source="docs")
+    await index.add(page("/site/b", "Taxi receipts are kept."), source="docs")
+    words = {hit.passage.text: hit.words for hit in await index.search("how do we do taxi", limit=2)}
+    assert words["Taxi receipts are kept."] > words["How and why we do what we do."] == 0
+
+
 async def test_words_match_in_other_forms_and_titles_are_searched(index: Indexes) -> None:
     await index.add(page("/site/a", "Supervisors approve requests for leave."), source="docs")
     await index.add(page("/site/b", "The kitchen closes at six.", title="Sabbaticals"), source="docs")
@@ -169,7 +197,7 @@ async def test_of_a_changed_page_only_changed_passages_are_embedded(
     await index.add(page("/site/leave", LEAVE, TRAVEL), source="docs")
     seen = embedder.texts_seen
     assert await index.add(page("/site/leave", LEAVE, "Trains only."), source="docs")
-    assert embedder.texts_seen == seen + 1
+    assert embedder.texts_seen == seen + 2  # the passage, and its only sentence
     assert sorted(await texts(index, "leave")) == sorted([LEAVE, "Trains only."])
 
 

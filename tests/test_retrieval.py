@@ -32,6 +32,14 @@ def test_a_passage_without_the_words_is_ranked_by_meaning_alone() -> None:
     assert fused == pytest.approx([1 / 11, 1 / 11 + 1 / 12])
 
 
+def test_candidates_are_ranked_by_the_sum_of_what_they_are_above_the_others() -> None:
+    summed = Ranking().sum(scores(5, 5, 5), scores(0.1, 0.2, 0.3), scores(0.2, 0.2, 0.5))
+    assert summed.tolist() == sorted(summed.tolist())
+    assert summed.sum() == pytest.approx(0, abs=1e-5)
+    assert Ranking().sum(scores(1), scores(0.5), scores(0.5)).tolist() == [0]
+    assert Ranking(sentence=0).sum(scores(1, 2), scores(1, 1), scores(9, 0)).tolist() == [-1, 1]
+
+
 def test_a_weight_of_nothing_leaves_a_ranking_out() -> None:
     by_words = Ranking(meaning=0).fuse(words=scores(1, 2), meaning=scores(9, 0))
     assert np.argmax(by_words) == 1
@@ -120,8 +128,8 @@ def xquad(
 
 @pytest.mark.model
 def test_questions_find_their_paragraph_among_240(xquad: tuple[PageIndex, list[tuple[str, str]]]) -> None:
-    """The benchmark measures all 1,190: 0.936 and 0.995."""
+    """The benchmark measures every second of 1,190: 0.96 and 0.995."""
     index, asked = xquad
     found = [([hit.passage.url for hit in index.search(question, limit=5)], url) for question, url in asked]
-    assert sum(urls[0] == url for urls, url in found) / len(found) >= 0.91
+    assert sum(urls[0] == url for urls, url in found) / len(found) >= 0.94
     assert sum(url in urls for urls, url in found) / len(found) >= 0.98

@@ -138,7 +138,13 @@ def test_rows_know_their_header() -> None:
 
 def test_a_table_of_facts_has_no_header() -> None:
     assert {p.kind for p in pieces("2025 | 30 days\n2026 | 31 days")} == {"row"}
+    assert {p.kind for p in pieces("Chat | #travel\nMail | travel@example.com")} == {"row"}
     assert pieces("Phone | 555") == [Piece(0, 11, "row")]
+
+
+def test_an_item_may_have_a_bar_and_a_row_may_begin_with_a_number() -> None:
+    assert [p.kind for p in pieces("- Jane | away\n- Joe | here")] == ["item", "item"]
+    assert [p.kind for p in pieces("Step | What\n1. | Ask\n2. | Go")] == ["header", "row", "row"]
 
 
 def test_nothing_is_lost_and_nothing_overlaps() -> None:

@@ -1,0 +1,211 @@
+"""Questions with the places that answer them, from public data: what a search is measured with.
+
+| set | asked over | right page | evidence |
+|---|---|---|---|
+| handbook | all pages of a handbook | the page, or one of several | each quoted sentence, item or row |
+| handbook, typing errors / chatter / keywords | the same, its questions changed by chance | the same | the same |
+| XQuAD | 240 paragraphs, each a page | the question's own paragraph | the same |
+| PolicyQA | one privacy policy | a paragraph that answers the question | the same |
+
+The evidence of the handbook is quoted with its Markdown marks and line breaks, which a passage does not have. So a passage
+of the right page has an evidence if it has at least 80 % of its words, links and marks apart. A follow-up is asked
+together with the question before it; what no page answers is left out.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pages.extract import extract, page_hash
+from pages.refusals import PageRefused
+from records import Hit, Page, Section
+from sentences import words
+
+_SHARE = 0.8
+_NOT_WORDS = re.compile(r"\]\([^()]*\)|\{[%{][^{}]*[%}]\}|https?://[^\s<>()]+|<[^<>]*>|[*_`#\[\]|]")
+
+Tells = Callable[[Hit], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question, the page that it is asked of (None: all), and how a hit is known to be of the right page or evidence."""
+
+    question: str
+    page_url: str | None
+    is_page: Tells
+    evidence: tuple[Tells, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionSet:
+    """Questions over pages, whose passages have at most so many tokens."""
+
+    name: str
+    pages: tuple[Page, ...]
+    asked: tuple[Asked, ...]
+    passage_tokens: int = 180
+
+
+def handbook(data: Path) -> QuestionSet:
+    """Return the employees' questions and the pages of their handbook."""
+    root = data / "handbook" / "pages"
+    pages: list[Page] = []
+    for file in sorted(root.rglob("*.md")):
+        name = file.relative_to(root).as_posix()
+        try:
+            pages.append(
+                extract(
+                    file.read_bytes(), url=name, content_type="text/markdown", fetched_at=datetime.now(UTC)
+                )
+            )
+        except PageRefused:  # it only leads elsewhere
+            continue
+    lines = (data / "questions" / "dev.jsonl").read_text("utf-8").splitlines()
+    asked = [_of_handbook(line) for line in map(json.loads, lines) if line["kind"] != "absent"]
+    return QuestionSet("handbook", tuple(pages), tuple(asked))
+
+
+def _of_handbook(line: dict[str, Any]) -> Asked:
+    urls = {line["page"], *line.get("also", ())}
+
+    def is_page(hit: Hit) -> bool:
+        return hit.passage.url.partition("#")[0] in urls
+
+    def evidence(text: str) -> Tells:
+        looked_for = words(_NOT_WORDS.sub(" ", text))
+
+        def tells(hit: Hit) -> bool:
+            there = set(words(f"{hit.passage.title}\n{hit.passage.heading}\n{hit.passage.text}"))
+            return is_page(hit) and sum(word in there for word in looked_for) >= _SHARE * len(looked_for)
+
+        return tells
+
+    question = " ".join(filter(None, [line.get("before"), line["question"]]))
+    return Asked(question, None, is_page, tuple(map(evidence, line["evidence"])))
+
+
+def xquad(data: Path, every: int = 2) -> QuestionSet:
+    """Return every so many questions of XQuAD, each of its paragraphs a page of one passage."""
+    pages: list[Page] = []
+    asked: list[Asked] = []
+    for number, paragraph in enumerate(_paragraphs(data / "xquad" / "xquad.en.json")):
+        url = f"/xquad/{number}"
+        pages.append(_page(url, "", [paragraph["context"]]))
+        asked += [Asked(one["question"], None, *_at(url)) for one in paragraph["qas"]]
+    return QuestionSet("XQuAD", tuple(pages), tuple(asked[::every]), passage_tokens=100_000)
+
+
+def _at(url: str) -> tuple[Tells, tuple[Tells, ...]]:
+    def tells(hit: Hit) -> bool:
+        return hit.passage.url == url
+
+    return tells, (tells,)
+
+
+def policyqa(data: Path, every: int = 3) -> QuestionSet:
+    """Return every so many questions about one privacy policy each; several paragraphs may answer one."""
+    contexts: dict[str, list[str]] = defaultdict(list)
+    answering: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for article in json.loads((data / "policyqa" / "dev.json").read_text("utf-8"))["data"]:
+        for paragraph in article["paragraphs"]:
+            contexts[article["title"]].append(paragraph["context"])
+            for one in paragraph["qas"]:
+                answering[article["title"], one["question"]].add(paragraph["context"])
+    pages = [_page(f"/policy/{title}", title, texts) for title, texts in contexts.items()]
+    asked = [
+        Asked(question, f"/policy/{title}", *_within(frozenset(texts)))
+        for (title, question), texts in sorted(answering.items())[::every]
+    ]
+    return QuestionSet("PolicyQA", tuple(pages), tuple(asked))
+
+
+def _within(texts: frozenset[str]) -> tuple[Tells, tuple[Tells, ...]]:
+    def tells(hit: Hit) -> bool:
+        return any(hit.passage.text in text for text in texts)
+
+    return tells, (tells,)
+
+
+def _paragraphs(file: Path) -> Iterator[dict[str, Any]]:
+    for article in json.loads(file.read_text("utf-8"))["data"]:
+        yield from article["paragraphs"]
+
+
+def _page(url: str, title: str, texts: Sequence[str]) -> Page:
+    sections = tuple(Section("", "", text) for text in texts)
+    return Page(url, title, sections, page_hash(title, sections), datetime.now(UTC))
+
+
+def changed(questions: QuestionSet) -> list[QuestionSet]:
+    """Return a set as people type: with typing errors, with chatter around the questions, and as keywords."""
+    kinds = {"typing errors": _with_typing_errors, "chatter": _with_chatter, "keywords": _as_keywords}
+    sets: list[QuestionSet] = []
+    for name, change in kinds.items():
+        chance = random.Random(7)  # noqa: S311 - the same questions at every run
+        asked = [replace(one, question=change(one.question, chance)) for one in questions.asked]
+        sets.append(replace(questions, name=f"{questions.name}, {name}", asked=tuple(asked)))
+    return sets
+
+
+_BEFORE = (
+    "Hi there, I just got back from two weeks in Spain and my manager is away. ",
+    "Sorry to bother you, this is probably a silly question, but ",
+    "I joined the team three weeks ago and am still finding my feet. ",
+    "My laptop died on the train this morning and I had to borrow one. ",
+    "We had a long discussion about this at lunch yesterday and nobody was sure. ",
+    "My partner starts a new job in Chicago in the summer, so ",
+    "Good morning bot, hope you are well. ",
+    "I asked in the channel but nobody answered me, so I try here: ",
+    "Quick one before my flight leaves at noon, ",
+)
+_AFTER = (
+    "",
+    "",
+    " Thanks a lot in advance!",
+    " My colleague Anna said something else.",
+    " I need it by Friday.",
+)
+_LITTLE_WORDS = frozenset(
+    """
+    a an the and or of in on at to for from by with as is are was be do does did have has had will would should can could
+    i me my we us our you your it its this that what when where who which how why if there so than then am he she they
+    """.split()  # noqa: SIM905 - a list of words reads better so
+)
+_SHORTEST = 5
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+def _with_typing_errors(question: str, chance: random.Random) -> str:
+    """Make one error in two of the longer words."""
+    parts = re.findall(r"\w+|\W+", question)
+    long = [at for at, part in enumerate(parts) if part.isalpha() and len(part) >= _SHORTEST]
+    for at in chance.sample(long, min(2, len(long))):
+        parts[at] = _with_typing_error(parts[at], chance)
+    return "".join(parts)
+
+
+def _with_typing_error(word: str, chance: random.Random) -> str:
+    at = chance.randrange(1, len(word) - 1)
+    swapped = word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+    missing = word[:at] + word[at + 1 :]
+    doubled = word[:at] + word[at] + word[at:]
+    wrong = word[:at] + chance.choice(_LETTERS) + word[at + 1 :]
+    return chance.choice([swapped, missing, doubled, wrong])
+
+
+def _with_chatter(question: str, chance: random.Random) -> str:
+    return f"{chance.choice(_BEFORE)}{question.rstrip(' ?.!')}?{chance.choice(_AFTER)}"
+
+
+def _as_keywords(question: str, _: random.Random) -> str:
+    kept = [word for word in re.findall(r"[\w'.-]+", question) if word.lower() not in _LITTLE_WORDS]
+    return " ".join(kept) or question
