@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from pathlib import Path
 
 import pytest
 
@@ -126,3 +128,9 @@ def test_hostile_answers_take_no_long(hostile: str) -> None:
     started = time.perf_counter()
     plain(hostile, hostile)
     assert time.perf_counter() - started < 1
+
+
+def test_the_cases_of_what_a_model_writes_come_out_right(shared_data: Path) -> None:
+    for path in sorted((shared_data / "cases").glob("model-*.json")):
+        case = json.loads(path.read_text())
+        assert plain(case["written"], case.get("page", "")) == case["written"], path.name
