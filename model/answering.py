@@ -282,7 +282,7 @@ class Answering:
 
     def _checked(self, task: _Task, text: str, first_token_s: float | None, *, ended: bool) -> _Written:
         """Keep the sentences that stand in the passages; of an unfinished text, the last one is not judged yet."""
-        page = "\n".join(passage.text for passage in task.passages)
+        page = "\n".join(f"{one.title}\n{one.heading}\n{one.text}" for one in task.passages)
         plain = wording.plain(text, page)
         plain = wording.whole_sentences(plain) if ended else plain
         said = [plain[piece.start : piece.end] for piece in pieces(plain)]
