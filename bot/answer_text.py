@@ -17,6 +17,7 @@ from records import Answer, AnswerKind, Citation
 MOST_FURTHER = 2
 """How many further places stand below a quotation."""
 SEE_ALSO = "See also"
+SOURCES = "From"
 NEAREST = "The nearest section I found"
 NOTHING_FOUND = "I found nothing about this on the pages I know."
 NOT_THERE = "That is not on this page."
@@ -125,6 +126,8 @@ def shown_text(answer: Answer) -> str:
         parts = [lead_in(answer), *parts, _listed(SEE_ALSO, further(answer))]
     elif answer.kind is AnswerKind.DECLINED:
         parts.append(_listed(NEAREST, answer.citations[:1]))
+    else:
+        parts.append(_listed(SOURCES, [one for one in answer.citations if one.quote not in answer.text]))
     return "\n\n".join(part for part in parts if part)
 
 

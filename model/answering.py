@@ -68,6 +68,9 @@ _DECLINES = re.compile(
     re.IGNORECASE,
 )
 _CONVERSATION_LASTS = timedelta(minutes=30)
+_READS_WHOLE = 1e9
+"""Parameters from which a model that learned nothing here reads whole sections; a smaller one gets lost in them, and
+reads the marked sentence (LOG.md has the figures)."""
 _MOST_FAILED = 2
 """Sentences of a model that may fail their check before it is stopped."""
 
@@ -309,12 +312,14 @@ class Answering:
         if voice.reading is not None or not self._rules.quotes:
             reading = voice.reading or Reading(self._rules.span_sentences)
             return _narrow(found, recent, reading, trained=voice.reading is not None)
-        budget = self._rules.least_tokens
-        if voice.profile is not None:
-            budget = max(budget, voice.profile.passages_tokens(self._rules.first_token_s))
+        asked_for = f"{found.before} {found.question.text}".strip()
+        if voice.profile is None or voice.profile.parameters < _READS_WHOLE:
+            passages = (found.quote.sentence,) if found.quote else ()
+            return _Task(_roles(prompt.messages(asked_for, passages)), asked_for, passages, trained=False)
+        budget = max(self._rules.least_tokens, voice.profile.passages_tokens(self._rules.first_token_s))
         passages = _readable(found, voice.chat, budget)
         chat = prompt.reading(found.question.text, passages, found.before)
-        return _Task(_roles(chat), f"{found.before} {found.question.text}".strip(), passages, trained=False)
+        return _Task(_roles(chat), asked_for, passages, trained=False)
 
     def _conclude(self, found: _Found, best: Answer, written: _Written, voice: Voice) -> Answer:
         """Choose between what the model wrote, what is quoted, and neither."""
@@ -323,7 +328,8 @@ class Answering:
             return _stated(found, voice.version, written) if written.text else best
         likely = self._likely(found, written, voice)
         if likely >= self._rules.state_from:
-            return replace(_stated(found, voice.version, written), confidence=likely)
+            stated = replace(_stated(found, voice.version, written), confidence=likely)
+            return stated if found.quote is None else _with_more_of_its_source(stated, found.quote)
         sure = confidence.of_page(found.signals) if found.signals else 0.0
         if best.kind is AnswerKind.QUOTED and sure >= self._rules.state_from:
             return _stated_from_page(best, sure)
@@ -480,6 +486,12 @@ def _stated(found: _Found, version: str, written: _Written) -> Answer:
         support=written.covered,
         timings=_timings(found, written.first_token_s),
     )
+
+
+def _with_more_of_its_source(answer: Answer, quote: Quote) -> Answer:
+    """Let who cites the marked sentence alone cite what stands around it, too: a short answer is read with it."""
+    cited = tuple(quote.source if one.quote == quote.marked else one for one in answer.citations)
+    return replace(answer, citations=cited)
 
 
 def _stated_from_page(quoted: Answer, likely: float) -> Answer:

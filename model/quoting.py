@@ -9,6 +9,7 @@ to its readers (`model/planted.py`) is never quoted, and no stretch goes across 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise, takewhile
@@ -22,9 +23,12 @@ MOST_WORDS = 80
 MOST_LIST_WORDS = 150
 MOST_FURTHER = 2
 _FURTHER_WORDS = 40
-"""Words that are shown of a further place."""
+"""Words that are shown of a further place, and of the source of a short answer."""
 _FURTHER_AMONG = 4
 """How many hits further places are looked for in."""
+
+
+_ITEM = re.compile(r"^\s*(?:[-*•]|\d{1,3}[.)])\s", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +49,37 @@ class Scored:
 class Quote:
     """What is quoted. `passage` is the passage it stands in, `text` its words, `marked` the sentence that answers.
 
-    `stretch` is where it stands in the passage: all of `text`, but for a header row that stands further up.
-    `further` are other places, each with one sentence.
+    `stretch` is where it stands in the passage: all of `text`, but for a header row that stands further up. `above` is what
+    the marked one is read with, its header row or what introduces its list ("": it is a sentence). `further` are other
+    places.
     """
 
     passage: Passage
     text: str
     marked: str
     stretch: tuple[int, int]
-    further: tuple[Citation, ...]
+    above: str = ""
+    further: tuple[Citation, ...] = ()
 
     @property
     def citation(self) -> Citation:
         """Where the words stand."""
         start, end = self.stretch
         return grounding.cite(self.passage, self.passage.text[start:end])
+
+    @property
+    def source(self) -> Citation:
+        """The marked sentence and what fits around it: what a short answer is shown with."""
+        text = self.passage.text
+        every = [one for one in pieces(text) if one.kind != "header"]
+        at = next(at for at, one in enumerate(every) if text[one.start : one.end] == self.marked)
+        first, last = _grown(text, every, (at, at), _FURTHER_WORDS, _FURTHER_WORDS)
+        return grounding.cite(self.passage, text[every[first].start : every[last].end])
+
+    @property
+    def sentence(self) -> Passage:
+        """The marked sentence alone, with what it is read with: all that a small model reads."""
+        return replace(self.passage, text=f"{self.above}\n{self.marked}" if self.above else self.marked)
 
 
 def quote(question: str, hits: Sequence[Hit], section: str = "") -> Quote | None:
@@ -101,7 +121,8 @@ def _quote(question: str, hit: Hit) -> Quote | None:
     header = every[first].piece.header
     shown = text[start:end] if not header or header in text[start:end] else f"{header}\n{text[start:end]}"
     marked = every[best].piece
-    return Quote(hit.passage, shown, text[marked.start : marked.end], (start, end), ())
+    above = marked.header or marked.lead
+    return Quote(hit.passage, shown, text[marked.start : marked.end], (start, end), above)
 
 
 def _stretch(text: str, every: Sequence[Piece], best: int) -> tuple[int, int]:
@@ -148,10 +169,10 @@ def _list_around(text: str, every: Sequence[Piece], at: int) -> tuple[int, int]:
 def _fits(text: str, every: Sequence[Piece], first: int, last: int, most: int, most_of_list: int) -> bool:
     if first < 0 or last >= len(every) or _leaves_out(text, every[first : last + 1]):
         return False
-    items = [piece for piece in every[first : last + 1] if piece.kind == "item"]
-    header = every[first].header
-    words = len(text[every[first].start : every[last].end].split()) + len(header.split())
-    return words <= (most_of_list if len(items) > 1 else most)
+    stretch = text[every[first].start : every[last].end]
+    is_list = len(_ITEM.findall(stretch)) > 1
+    words = len(stretch.split()) + len(every[first].header.split())
+    return words <= (most_of_list if is_list else most)
 
 
 def _leaves_out(text: str, chosen: Sequence[Piece]) -> bool:
