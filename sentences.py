@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -144,9 +144,9 @@ def pieces(text: str) -> list[Piece]:
     return found
 
 
-def _lines(text: str) -> list[_Line]:
-    lines: list[_Line] = []
+def _lines(text: str) -> Iterator[_Line]:
     gap, last = True, 0
+    above: _Line | None = None
     for match in _LINE.finditer(text):
         gap = gap or len(text[last : match.start()].replace("\r\n", "\n")) > 1
         last = match.end()
@@ -156,11 +156,10 @@ def _lines(text: str) -> list[_Line]:
         if start >= end:
             gap = True
             continue
-        below_row = bool(lines) and not gap and lines[-1].kind == "row"
-        kind = _line_kind(text, start, end, below_row=below_row)
-        lines.append(_Line(start, end, start - match.start(), gap, kind))
+        kind = _line_kind(text, start, end, below_row=above is not None and not gap and above.kind == "row")
+        above = _Line(start, end, start - match.start(), gap, kind)
+        yield above
         gap = False
-    return lines
 
 
 def _line_kind(text: str, start: int, end: int, *, below_row: bool) -> Literal["plain", "item", "row"]:
@@ -170,7 +169,7 @@ def _line_kind(text: str, start: int, end: int, *, below_row: bool) -> Literal["
     return "item" if bullet else "plain"
 
 
-def _blocks(text: str, lines: Sequence[_Line]) -> Iterator[list[_Line]]:
+def _blocks(text: str, lines: Iterable[_Line]) -> Iterator[list[_Line]]:
     """Group lines: the rows of a table, an item with its further lines, or the plain lines between two gaps."""
     block: list[_Line] = []
     for line in lines:
