@@ -98,9 +98,7 @@ def nothing_renders(card: dict[str, Any]) -> None:
             assert part["url"].startswith(("http://", "https://"))
 
 
-MARKUP = (
-    "# **b** _i_ `c` ~~s~~ [l](https://evil.example) ![i](https://evil.example/i.png) <at>All</at> &#60; \\"
-)
+MARKUP = "# https://evil.example **b** _i_ `c` ~~s~~ [l](https://evil.example) ![i](https://evil.example/i.png) <at>All</at> &#60; \\"
 
 
 def test_a_place_and_a_quotation_that_are_markup_stay_words_in_a_message_and_in_a_stream() -> None:
@@ -113,6 +111,7 @@ def test_a_place_and_a_quotation_that_are_markup_stay_words_in_a_message_and_in_
     for text in (message["text"], whole_text(reference, answer, SITE)):
         assert not set("*_`~<&\\") & set(text.replace("[1]", ""))
         assert "](" not in text
+        assert "evil.example" not in text
         assert "![" not in text
         assert not [line for line in text.split("\n") if line.lstrip().startswith(("#", ">", "-", "+"))]
     assert message["text"].startswith("I am not certain, but “")
