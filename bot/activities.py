@@ -331,7 +331,7 @@ def answer_messages(
     if loop:
         message["channelData"] = {"feedbackLoop": loop}
     if answer.kind is AnswerKind.QUOTED:
-        message["summary"] = clipped(calm(shown_text(answer)), SUMMARY_CHARACTERS)
+        message["summary"] = clipped(calm(shown_text(answer), keep_urls=()), SUMMARY_CHARACTERS)
     card = answer_card(answer, site_url, standing)
     if card is not None:
         with_card = message | {"attachments": [{"contentType": CARD_TYPE, "content": card}]}
@@ -347,17 +347,20 @@ def _text(answer: Answer, site_url: str, *, verified: bool) -> str:
             cited = {absolute(citation.url, site_url) for citation in answer.citations}
             return printable(calm(answer.text, keep_urls=cited, markers=len(answer.citations)))
         case AnswerKind.QUOTED:
-            says = unmarked(calm(lead_in(answer, verified=verified)))
+            says = unmarked(calm(lead_in(answer, verified=verified), keep_urls=()))
             return printable(f"{says} [1]" if answer.citations else says)
         case AnswerKind.DECLINED:
             return declined(answer)
 
 
 def whole_text(reference: Reference, answer: Answer, site_url: str) -> str:
-    """Return all that an answer says in one text, where no card can stand below it: in a stream, or in its place."""
+    """Return all that an answer says in one text, where no card can stand below it: in a stream, or in its place.
+
+    Addresses are left out, since a client makes links of them; on the card they stand as words.
+    """
     if answer.kind is AnswerKind.ANSWERED:
         return _text(answer, site_url, verified=False)
-    text = unmarked(calm(shown_text(answer)))
+    text = unmarked(calm(shown_text(answer), keep_urls=()))
     if reference.conversation.get("channelId") == Channel.LOCAL:
         return text
     return re.sub(r"\n+", "\n\n", text)  # Teams draws lines together that have no empty one between them

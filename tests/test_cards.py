@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from bot.activities import Reference, answer_messages, whole_text
 from bot.cards.answer import answer_card
 from bot.cards.help import help_card
 from bot.wording import absolute, calm
@@ -80,13 +81,40 @@ def test_every_naughty_string_makes_a_valid_card_that_renders_no_markup(
     valid: Check, shared_data: Path
 ) -> None:
     for text in json.loads((shared_data / "security" / "blns.json").read_text("utf-8")):
-        card = answer_card(an_answer(QUESTION, text, citations=(Citation(text, text, text, text),)), SITE)
-        assert card is not None
-        valid(card)
-        assert not [part for part in parts(card) if part.get("type") in {"TextBlock", "Image", "Media"}]
-        for part in parts(card):
-            if part.get("type") == "Action.OpenUrl":
-                assert part["url"].startswith(("http://", "https://"))
+        for kind in AnswerKind:
+            citations = (Citation(text, text, text, text),) * 2
+            answer = an_answer(QUESTION, text, kind=kind, citations=citations, marked=text[:9])
+            card = answer_card(answer, SITE)
+            assert card is not None
+            valid(card)
+            nothing_renders(card)
+
+
+def nothing_renders(card: dict[str, Any]) -> None:
+    """Check that nothing in a card is markup, and that its links lead into the web."""
+    assert not [part for part in parts(card) if part.get("type") in {"TextBlock", "Image", "Media"}]
+    for part in parts(card):
+        if part.get("type") == "Action.OpenUrl":
+            assert part["url"].startswith(("http://", "https://"))
+
+
+MARKUP = "# https://evil.example **b** _i_ `c` ~~s~~ [l](https://evil.example) ![i](https://evil.example/i.png) <at>All</at> &#60; \\"
+
+
+def test_a_place_and_a_quotation_that_are_markup_stay_words_in_a_message_and_in_a_stream() -> None:
+    place = Citation("/site/x", MARKUP, "> - x", MARKUP)
+    answer = an_answer(
+        QUESTION, f"{MARKUP}\n> x\n- {MARKUP}", kind=AnswerKind.QUOTED, citations=(place, place)
+    )
+    reference = Reference({"id": "a:1", "channelId": "msteams"}, {}, {}, "1")
+    (message,) = answer_messages(reference, answer, SITE)
+    for text in (message["text"], whole_text(reference, answer, SITE)):
+        assert not set("*_`~<&\\") & set(text.replace("[1]", ""))
+        assert "](" not in text
+        assert "evil.example" not in text
+        assert "![" not in text
+        assert not [line for line in text.split("\n") if line.lstrip().startswith(("#", ">", "-", "+"))]
+    assert message["text"].startswith("I am not certain, but “")
 
 
 @pytest.mark.parametrize(
