@@ -74,5 +74,7 @@ def test_who_found_nothing_says_so_of_the_page_or_of_all_pages_whatever_the_text
     )
 
 
-def test_an_answered_one_says_its_own_text() -> None:
-    assert shown_text(an_answer(QUESTION)) == "You get 16 weeks [1]."
+def test_an_answered_one_says_its_own_text_and_what_it_stands_on() -> None:
+    assert shown_text(an_answer(QUESTION)) == (
+        "You get 16 weeks [1].\n\nFrom:\nLeave › Parents: “16 weeks of paid leave”"
+    )
