@@ -78,8 +78,8 @@ async def measure_questions(
     """Ask a model version (empty: the live one) each question over all pages of `settings.pages`, and score the answers."""
     async with AsyncExitStack() as stack:
         file = stack.enter_context(_opened(save)) if save else None
-        shelf = await stack.enter_async_context(open_shelf(_beside(settings)))
-        await _index(shelf, settings)
+        shelf = await stack.enter_async_context(open_shelf(settings_beside(settings)))
+        await index_pages(shelf, settings)
         answering = await stack.enter_async_context(open_answering(settings, shelf, version))
         bar = stack.enter_context(progress_bar())
         task = bar.add_task("Asking", total=len(questions))
@@ -103,7 +103,7 @@ def _opened(file: Path) -> TextIO:
         ) from error
 
 
-def _beside(settings: Settings) -> Settings:
+def settings_beside(settings: Settings) -> Settings:
     """Return settings whose page index is apart from the instance's own, and kept: reading a handbook takes a minute.
 
     It lies below `data_dir`, in a folder for these sources; it may be deleted at any time. Reading the sources again makes
@@ -118,7 +118,7 @@ def _beside(settings: Settings) -> Settings:
     )
 
 
-async def _index(shelf: Shelf, settings: Settings) -> None:
+async def index_pages(shelf: Shelf, settings: Settings) -> None:
     """Read the sources as `askpage pages add` does. What they no longer have is forgotten, however much that is."""
     report = await refresh_with_bar(shelf.library, settings.pages)
     if any(problem.sentence == MANY_GONE for problem in report.problems):

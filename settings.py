@@ -60,10 +60,10 @@ class Settings(BaseSettings):
         "compared; 0 reads the passages whole.",
     )
     least_similarity: float = Field(
-        0.15,
+        0.38,
         ge=-1,
         le=1,
-        description="Nearness (cosine) of question and page below which the bot declines at once.",
+        description="Nearness (cosine) of question and best sentence below which the bot declines at once.",
     )
     state_confidence: float = Field(
         0.66,

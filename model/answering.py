@@ -12,7 +12,6 @@ words reaches the reader. Which of the three kinds an answer is, a model never d
 
 from __future__ import annotations
 
-import math
 import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -80,7 +79,7 @@ class AnswerRules:
     """When to state, to quote, and to decline; the thresholds are measured (LOG.md).
 
     `searched` passages are looked for and ordered anew, `passages` of them are gone on with. `state_from`: the confidence, 0 to 1, from which words are stated as the answer;
-    below `decline_below` nothing is quoted either. `least_similarity`: cosine of question and nearest passage below which
+    below `decline_below` nothing is quoted either. `least_similarity`: cosine of the question and the best sentence below which
     nothing near was found at all. `least_covered`: share of the answer's own content words that must stand in what it
     cites. `first_token_s`: how long a model may read before its first word; it reads `least_tokens` whatever that takes.
     `quotes` off leaves a model alone with its passages, as the gate compares them: what passes its checks is the answer,
@@ -89,9 +88,9 @@ class AnswerRules:
 
     searched: int = 20
     passages: int = 6
-    state_from: float = 0.72
+    state_from: float = 0.7
     decline_below: float = 0.1
-    least_similarity: float = 0.15
+    least_similarity: float = 0.38
     least_covered: float = 0.5
     first_token_s: float = 1.0
     least_tokens: int = 220
@@ -100,7 +99,7 @@ class AnswerRules:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class Found:
     """A question with what was found for it. `before` is the question that it refers to ("": it stands alone)."""
 
     question: Question
@@ -184,7 +183,7 @@ class Answering:
         started = time.perf_counter()
         recent = _recent(question, history)
         with self._lend(question.conversation) as voice:
-            found = await self._find(question, recent, started)
+            found = await self.find(question, recent, started)
             best = self._before_writing(found, voice.version)
             if self._rules.quotes and best.kind is AnswerKind.QUOTED:
                 try:
@@ -219,8 +218,11 @@ class Answering:
             raise RuntimeError("the chain ended without an answer")
         return best
 
-    async def _find(self, question: Question, recent: Sequence[Answer], started: float) -> _Found:
-        """Search for the question as it was meant: a follow-up together with what it refers to."""
+    async def find(self, question: Question, recent: Sequence[Answer], started: float = 0.0) -> Found:
+        """Search for the question as it was meant, a follow-up together with what it refers to, and choose a quotation.
+
+        `recent` are the conversation's answers that may be referred to, `started` when the question came (perf_counter).
+        """
         last = recent[-1] if recent else None
         before = last.question if last else None
         follows = before is not None and asked.follows(question.text)
@@ -236,22 +238,22 @@ class Answering:
             quote = quoting.quote(queries[at], hits, await self._section_of(hits[0].passage))
         signals = confidence.signals_of(question.text, hits, quote, joined) if quote else None
         likely = confidence.of_quote(signals) if signals else 0.0
-        return _Found(
+        return Found(
             question, joined, tuple(hits), quote, signals, likely, time.perf_counter() - started, started
         )
 
     def _ranked(self, query: str, kind: AskedKind, hits: Sequence[Hit]) -> list[Hit]:
         return reranked(query, kind, hits)[: self._rules.passages] if self._rules.quotes else list(hits)
 
-    def _is_near(self, found: _Found) -> bool:
-        return _nearness(found.hits) >= self._rules.least_similarity
+    def _is_near(self, found: Found) -> bool:
+        return _closeness(found.hits) >= self._rules.least_similarity
 
-    def _before_writing(self, found: _Found, version: str) -> Answer:
+    def _before_writing(self, found: Found, version: str) -> Answer:
         """Return what is the answer where a model adds nothing."""
         near = found.quote is not None and self._is_near(found) and found.likely >= self._rules.decline_below
         return _quoted(found, version) if near else _declined(found, version)
 
-    async def _write(self, voice: Voice, found: _Found, recent: Sequence[Answer]) -> AsyncGenerator[_Written]:
+    async def _write(self, voice: Voice, found: Found, recent: Sequence[Answer]) -> AsyncGenerator[_Written]:
         """Let the model write, and yield what has passed its checks so far; closing stops the model.
 
         A version that knows to answer in the page's words and has written others is held to them.
@@ -308,7 +310,7 @@ class Answering:
                 kept = replace(kept, failed=kept.failed + 1)
         return kept
 
-    def _task(self, voice: Voice, found: _Found, recent: Sequence[Answer]) -> _Task:
+    def _task(self, voice: Voice, found: Found, recent: Sequence[Answer]) -> _Task:
         if voice.reading is not None or not self._rules.quotes:
             reading = voice.reading or Reading(self._rules.span_sentences)
             return _narrow(found, recent, reading, trained=voice.reading is not None)
@@ -321,13 +323,13 @@ class Answering:
         chat = prompt.reading(found.question.text, passages, found.before)
         return _Task(_roles(chat), asked_for, passages, trained=False)
 
-    def _conclude(self, found: _Found, best: Answer, written: _Written, voice: Voice) -> Answer:
+    def _conclude(self, found: Found, best: Answer, written: _Written, voice: Voice) -> Answer:
         """Choose between what the model wrote, what is quoted, and neither."""
         best = replace(best, timings=_timings(found, written.first_token_s))
         if not self._rules.quotes:
             return _stated(found, voice.version, written) if written.text else best
         likely = self._likely(found, written, voice)
-        if likely >= self._rules.state_from:
+        if written.text and likely >= self._rules.state_from:
             stated = replace(_stated(found, voice.version, written), confidence=likely)
             return stated if found.quote is None else _with_more_of_its_source(stated, found.quote)
         sure = confidence.of_page(found.signals) if found.signals else 0.0
@@ -335,14 +337,11 @@ class Answering:
             return _stated_from_page(best, sure)
         return best
 
-    def _likely(self, found: _Found, written: _Written, voice: Voice) -> float:
-        if not written.text or written.failed or found.signals is None or found.quote is None:
+    def _likely(self, found: Found, written: _Written, voice: Voice) -> float:
+        if not written.text or written.failed or found.signals is None:
             return 0.0
-        agrees = any(
-            one.quote in found.quote.text or found.quote.marked in one.quote for one in written.citations
-        )
-        skill = 1.0 if voice.reading is not None else _skill(voice.profile)
-        return confidence.of_written(found.signals, covered=written.covered, agrees=agrees, skill=skill)
+        skill = 1.0 if voice.reading is not None else confidence.skill_of(voice.profile)
+        return confidence.of_written(found.signals, skill)
 
 
 def declines(text: str) -> bool:
@@ -365,7 +364,7 @@ def _roles(messages: Sequence[prompt.Message]) -> tuple[tuple[str, str], ...]:
     return tuple((message["role"], message["content"]) for message in messages)
 
 
-def _narrow(found: _Found, recent: Sequence[Answer], reading: Reading, *, trained: bool) -> _Task:
+def _narrow(found: Found, recent: Sequence[Answer], reading: Reading, *, trained: bool) -> _Task:
     """Let a version read as it learned to; a follow-up on the same section goes on with the chat before it."""
     query = f"{found.before} {found.question.text}".strip()
     everything = tuple(hit.passage for hit in found.hits)
@@ -384,7 +383,7 @@ def _narrow(found: _Found, recent: Sequence[Answer], reading: Reading, *, traine
     return _Task(_roles(chat), found.question.text, passages, trained)
 
 
-def _readable(found: _Found, chat: BaseChatModel, budget: int) -> tuple[Passage, ...]:
+def _readable(found: Found, chat: BaseChatModel, budget: int) -> tuple[Passage, ...]:
     """Return the passages that fit a budget of tokens, the quoted one first; of one that does not, what is quoted."""
     chosen: list[Passage] = []
     for passage in grounding.read("", found.passages, Reading(0)):
@@ -420,6 +419,12 @@ def _nearness(hits: Sequence[Hit]) -> float:
     return max((hit.similarity for hit in hits), default=-1.0)
 
 
+def _closeness(hits: Sequence[Hit]) -> float:
+    """Return how similar the best sentence is that was found; of a hit without sentences, its passage."""
+    similar = (span.similarity for hit in hits for span in hit.spans)
+    return max(similar, default=_nearness(hits))
+
+
 def _recent(question: Question, history: Sequence[Answer]) -> list[Answer]:
     oldest = question.asked_at - _CONVERSATION_LASTS
     return [
@@ -427,22 +432,11 @@ def _recent(question: Question, history: Sequence[Answer]) -> list[Answer]:
     ]
 
 
-def _skill(profile: Profile | None) -> float:
-    """Say how much a base version's words are worth, 0 to 1: nothing measured it but its size."""
-    if profile is None:
-        return 0.0
-    return min(1.0, max(0.0, math.log10(profile.parameters / _SMALL) / math.log10(_LARGE / _SMALL)))
-
-
-_SMALL, _LARGE = 1.35e8, 8e9
-"""Parameters of models whose own words are worth least and most."""
-
-
-def _timings(found: _Found, first_token_s: float | None = None) -> Timings:
+def _timings(found: Found, first_token_s: float | None = None) -> Timings:
     return Timings(found.search_s, first_token_s, time.perf_counter() - found.started)
 
 
-def _answer(found: _Found, version: str, kind: AnswerKind) -> Answer:
+def _answer(found: Found, version: str, kind: AnswerKind) -> Answer:
     return Answer(
         id=answer_id_of(found.question.id),
         question=found.question,
@@ -456,7 +450,7 @@ def _answer(found: _Found, version: str, kind: AnswerKind) -> Answer:
     )
 
 
-def _quoted(found: _Found, version: str) -> Answer:
+def _quoted(found: Found, version: str) -> Answer:
     assert found.quote is not None  # noqa: S101 - callers looked
     return replace(
         _answer(found, version, AnswerKind.QUOTED),
@@ -467,7 +461,7 @@ def _quoted(found: _Found, version: str) -> Answer:
     )
 
 
-def _declined(found: _Found, version: str) -> Answer:
+def _declined(found: Found, version: str) -> Answer:
     near = grounding.nearest(found.question.text, found.passages)
     return replace(
         _answer(found, version, AnswerKind.DECLINED),
@@ -477,7 +471,7 @@ def _declined(found: _Found, version: str) -> Answer:
     )
 
 
-def _stated(found: _Found, version: str, written: _Written) -> Answer:
+def _stated(found: Found, version: str, written: _Written) -> Answer:
     """Return what the model wrote as the answer."""
     return replace(
         _answer(found, version, AnswerKind.ANSWERED),

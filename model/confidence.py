@@ -1,9 +1,9 @@
 """How likely an answer is right, 0 to 1, from what the search and the checks know of it.
 
     signals = signals_of(question, hits, quote)
-    of_quote(signals)      that the answer is in the quotation or in the further places below it
-    of_page(signals)       that it is in the quotation alone: then it can be stated
-    of_written(signals, …) that what the model wrote is the answer
+    of_quote(signals)            that the answer is in the quotation or in the further places below it
+    of_page(signals)             that it is in the quotation alone: then it can be stated
+    of_written(signals, skill)   that what the model wrote is the answer
 
 Three logistic regressions over a few signals, none of them standardised: their weights stand in
 `model/fixed/confidence.json`, fitted by `python -m benchmarks.calibration --write` on questions whose right answers are
@@ -23,11 +23,14 @@ from pathlib import Path
 
 from model import grounding
 from model.asked import AskedKind, kind_of
+from model.profile import Profile
 from model.quoting import Quote
 from records import Hit
 
 WEIGHTS = Path(__file__).parent / "fixed" / "confidence.json"
-_LOOKED_AT = 5
+_SURE = 0.03
+_SMALL, _LARGE = 1.35e8, 8e9
+"""Parameters of models that read worst and best."""
 _DIGIT = re.compile(r"\d")
 
 
@@ -35,47 +38,28 @@ _DIGIT = re.compile(r"\d")
 class Signals:
     """What the search knows of a question and of the first passage that it found.
 
-    `score` is what the passage was ranked by; `margin` how far the next one is behind; `lead` how far its similarity is
-    from the best one's, 0 or less; `similarity` the cosine of its best sentence. `words` is its BM25 for each word of the
-    question, `terms` how many words the question has. `covered` is the share of them in the words that are marked,
-    `heading` in the passage's title and heading. `told`: the question wants a quantity, and the quotation has a number;
-    `untold`: it has none. `listed`: steps or a list are wanted, and there is one.
+    `score` is what the passage was ranked by; `margin` how far the next one is behind; `terms` how many words with a
+    meaning the question has: who says more is understood better. `told`: the question wants a quantity, and the marked
+    sentence has a number; `untold`: it has none.
     """
 
     score: float
     margin: float
-    lead: float
-    similarity: float
-    words: float
     terms: float
-    covered: float
-    heading: float
     told: float
     untold: float
-    listed: float
 
 
 def signals_of(question: str, hits: Sequence[Hit], quote: Quote, before: str = "") -> Signals:
     """Return the signals; `before` is the question that a follow-up refers to. The hits are the nearest first."""
-    first, others = hits[0], hits[1:_LOOKED_AT]
-    asked = grounding.content_words(f"{before} {question}")
-    count = max(1, len(asked))
-    above = grounding.content_words(f"{quote.passage.title} {quote.passage.heading}")
-    kind = kind_of(question, before)
+    quantity = kind_of(question, before) is AskedKind.QUANTITY
     number = bool(_DIGIT.search(quote.marked))
-    wants_list = kind in {AskedKind.STEPS, AskedKind.LIST}
     return Signals(
-        score=first.score,
-        margin=first.score - others[0].score if others else 0.0,
-        lead=first.similarity - max(hit.similarity for hit in (first, *others)),
-        similarity=max((span.similarity for span in first.spans), default=first.similarity),
-        words=first.words / count,
-        terms=float(count),
-        covered=len(asked & grounding.content_words(quote.marked)) / count,
-        heading=len(asked & above) / count,
-        told=float(kind is AskedKind.QUANTITY and number),
-        untold=float(kind is AskedKind.QUANTITY and not number),
-        listed=float(wants_list and quote.text.count("\n") > 1),
+        score=hits[0].score,
+        margin=hits[0].score - hits[1].score if len(hits) > 1 else 0.0,
+        terms=float(max(1, len(grounding.content_words(f"{before} {question}")))),
+        told=float(quantity and number),
+        untold=float(quantity and not number),
     )
 
 
@@ -89,14 +73,26 @@ def of_page(signals: Signals) -> float:
     return _logistic(_weights()["page"], asdict(signals))
 
 
-def of_written(signals: Signals, *, covered: float, agrees: bool, skill: float) -> float:
-    """Return how likely a model's words are a right answer that passed the checks.
+def of_written(signals: Signals, skill: float) -> float:
+    """Return how likely a model's words are the answer where every sentence of them passed its check.
 
-    `covered` is how much of them the page says, 0 to 1; `agrees`: they stand in what would be quoted. `skill` is what its
-    version was measured to read rightly, 0 to 1.
+    It is as likely as that the quotation answers, more likely where a quantity is asked for, and the more so the better
+    the model reads: `skill`, 0 to 1.
     """
-    known = asdict(signals) | {"support": covered, "agrees": float(agrees), "skill": skill}
+    likely = min(1 - _SURE, max(_SURE, of_page(signals)))
+    known = {
+        "page": math.log(likely / (1 - likely)),
+        "quantity": signals.told + signals.untold,
+        "skill": skill,
+    }
     return _logistic(_weights()["written"], known)
+
+
+def skill_of(profile: Profile | None) -> float:
+    """Return how well a version reads that learned nothing here, 0 to 1: by its size, on a logarithmic scale."""
+    if profile is None:
+        return 0.0
+    return min(1.0, max(0.0, math.log(profile.parameters / _SMALL) / math.log(_LARGE / _SMALL)))
 
 
 @cache

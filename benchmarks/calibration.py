@@ -1,0 +1,210 @@
+"""Fits how sure the bot is (model/confidence.py) on questions whose right answers are known, and says how well it fits.
+
+Run as: python -m benchmarks.calibration [FILE.jsonl FOLDER ...] [--version NAME] [--folds 5] [--write]
+
+Each FILE of questions is asked over all pages of the FOLDER behind it; without any, the public handbook's. What is found
+and quoted is judged as `askpage evaluate` does. Two regressions are fitted: that the quotation holds the answer (`page`), and
+that it or a further place does (`quote`). With --version that model writes, too, and a third one is fitted over all that
+passes the checks (`written`): name the versions that people use, small and large, and the weights hold for both; without
+it these weights stay as they are.
+
+Reported is what comes of questions that the weights were not fitted on: pages are dealt to folds, and each fold is judged
+by weights of the others. Brier score, area under the curve, a reliability table, and for some thresholds how much is
+stated rightly, stated wrongly, and invented. --write puts the weights of all questions into model/fixed/confidence.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bot.answer_text import shown_text
+from bot.parts import open_answering, open_shelf
+from cli_measure import index_pages, settings_beside
+from console import question_of
+from model.answering import Answering, AnswerRules, always
+from model.canned import CannedChatModel
+from model.confidence import WEIGHTS, Signals, of_page, skill_of
+from model.evaluate_questions import ask, calibrate
+from model.question_set import PageQuestion, fold_of, is_right, read_questions
+from model.versions import find_version
+from records import AnswerKind
+from settings import Settings
+
+Numbers = NDArray[np.float64]
+
+_RIDGE = 10.0
+"""Weights are held small: a few hundred questions tell little."""
+_STEPS = 50
+_FITTED = ("score", "margin", "terms", "told")
+"""The signals that help on questions that no weight was fitted on. Others that were tried do not (LOG.md)."""
+_THRESHOLDS = (0.6, 0.66, 0.72, 0.75, 0.78, 0.84)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A question, what the search knew of it, and whether the quotation alone, or with further places, was right.
+
+    `written`: whether what a model of this `skill` wrote was; None where nothing passed the checks, or none was asked.
+    """
+
+    asked: PageQuestion
+    signals: Signals
+    page: bool
+    quote: bool
+    written: bool | None = None
+    skill: float = 0.0
+
+
+def main() -> None:
+    """Fit, report, and write."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("sets", nargs="*", type=Path, metavar="FILE FOLDER")
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the public data")
+    parser.add_argument("--data-dir", type=Path, default=Path("data"), help="where the models are")
+    parser.add_argument("--version", action="append", default=[], help="let this model version write, too")
+    parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--write", action="store_true", help="keep the weights")
+    given = parser.parse_args()
+    sets = given.sets or [given.data / "questions" / "dev.jsonl", given.data / "handbook" / "pages"]
+    pairs = list(zip(sets[::2], sets[1::2], strict=True))
+    cases = [one for file, folder in pairs for one in asyncio.run(_found(file, folder, given.data_dir))]
+    weights: dict[str, Mapping[str, float]] = json.loads(WEIGHTS.read_text("utf-8"))
+    for name in ("quote", "page"):
+        weights[name] = _fitted(name, cases, [_signals(one) for one in cases], given.folds)
+    if given.version:
+        heard = [
+            one
+            for version in given.version
+            for file, folder in pairs
+            for one in asyncio.run(_written(cases, file, folder, given.data_dir, version))
+        ]
+        weights["written"] = _fitted("written", heard, [_of_written(one) for one in heard], given.folds)
+    if given.write:
+        WEIGHTS.write_text(json.dumps(weights, indent=2) + "\n", "utf-8")
+
+
+async def _found(file: Path, folder: Path, data_dir: Path) -> list[Case]:
+    """Search and quote, and judge what would be quoted; no model is asked."""
+    settings = Settings(data_dir=data_dir, pages=[str(folder)])
+    cases: list[Case] = []
+    async with open_shelf(settings_beside(settings)) as shelf:
+        await index_pages(shelf, settings)
+        silent = always(CannedChatModel([""]), "none")
+        answering = Answering(silent, shelf.library.search, AnswerRules(), shelf.library.section_of)
+        for asked in read_questions(file):
+            before = await answering.answer(question_of(asked.before, None)) if asked.before else None
+            found = await answering.find(question_of(asked.question, None), [before] if before else [])
+            if found.signals is None or found.quote is None:
+                continue
+            further = "\n".join(one.quote for one in found.quote.further)
+            page = is_right(asked, found.quote.text, declined=False)
+            quote = is_right(asked, f"{found.quote.text}\n{further}", declined=False)
+            cases.append(Case(asked, found.signals, page, quote))
+    return cases
+
+
+async def _written(
+    cases: Sequence[Case], file: Path, folder: Path, data_dir: Path, version: str
+) -> list[Case]:
+    """Let a version write, and state whatever passes the checks; return the cases in which something did."""
+    settings = Settings(data_dir=data_dir, pages=[str(folder)], state_confidence=0.0)
+    skill = skill_of(find_version(settings.models_dir, version).profile)
+    known = {one.asked.id: one for one in cases}
+    async with (
+        open_shelf(settings_beside(settings)) as shelf,
+        open_answering(settings, shelf, version) as answering,
+    ):
+        replies = [await ask(answering, asked, shown_text) for asked in read_questions(file)]
+    return [
+        replace(known[reply.asked.id], written=reply.right, skill=skill)
+        for reply in replies
+        if reply.answer
+        and reply.kind is AnswerKind.ANSWERED
+        and not reply.answer.marked
+        and reply.asked.id in known
+    ]
+
+
+def _signals(case: Case) -> Mapping[str, float]:
+    return {name: getattr(case.signals, name) for name in _FITTED}
+
+
+def _of_written(case: Case) -> Mapping[str, float]:
+    likely = min(0.97, max(0.03, of_page(case.signals)))
+    quantity = case.signals.told + case.signals.untold
+    return {"page": math.log(likely / (1 - likely)), "quantity": quantity, "skill": case.skill}
+
+
+def _fitted(
+    name: str, cases: Sequence[Case], known: Sequence[Mapping[str, float]], folds: int
+) -> Mapping[str, float]:
+    """Report how weights do on questions that they were not fitted on; return those of all questions."""
+    columns = list(known[0])
+    signals = np.array([[one[column] for column in columns] for one in known])
+    right = np.array([bool(getattr(case, name)) and not case.asked.is_absent for case in cases], np.float64)
+    fold = np.array([fold_of(case.asked.page or case.asked.id, folds) for case in cases])
+    likely = np.zeros(len(cases))
+    for number in range(1, folds + 1):
+        weights = _fit(signals[fold != number], right[fold != number])
+        likely[fold == number] = _likely(signals[fold == number], weights)
+    _report(name, cases, likely, right)
+    weights = _fit(signals, right)
+    return {
+        column: round(float(weight), 4) for column, weight in zip([*columns, "bias"], weights, strict=True)
+    }
+
+
+def _fit(signals: Numbers, right: Numbers) -> Numbers:
+    """Return the weights of a logistic regression, the bias last, by Newton's method; signals are standardised within."""
+    mean, spread = signals.mean(axis=0), signals.std(axis=0) + 1e-9
+    rows = np.hstack([(signals - mean) / spread, np.ones((len(signals), 1))])
+    ridge = np.diag([_RIDGE] * signals.shape[1] + [0.0])
+    weights = np.zeros(rows.shape[1])
+    for _ in range(_STEPS):
+        likely = 1 / (1 + np.exp(-rows @ weights))
+        slope = rows.T @ (likely - right) + ridge @ weights
+        curve = (rows * (likely * (1 - likely))[:, None]).T @ rows + ridge
+        weights -= np.linalg.solve(curve, slope)
+    own = weights[:-1] / spread
+    return np.append(own, weights[-1] - own @ mean)
+
+
+def _likely(signals: Numbers, weights: Numbers) -> Numbers:
+    return 1 / (1 + np.exp(-(signals @ weights[:-1] + weights[-1])))
+
+
+def _report(name: str, cases: Sequence[Case], likely: Numbers, right: Numbers) -> None:
+    told = calibrate([(float(one), bool(was)) for one, was in zip(likely, right, strict=True)])
+    print(
+        f"\n### {name}: {len(cases)} questions, right {right.mean():.2f}, Brier {told.brier:.3f}, area {_area(likely, right):.3f}\n"
+    )
+    print("| confidence | mean | right | questions |\n|---|---|---|---|")
+    for one in told.bins:
+        print(f"| {one.low:.1f} to {one.high:.1f} | {one.confidence:.2f} | {one.right:.2f} | {one.count} |")
+    absent = np.array([case.asked.is_absent for case in cases])
+    answerable = max(1, int((~absent).sum()))
+    print("\n| stated from | stated rightly | stated wrongly | invented |\n|---|---|---|---|")
+    for threshold in _THRESHOLDS:
+        stated = likely >= threshold
+        rightly, wrongly = (stated & (right > 0)).sum(), (stated & (right == 0) & ~absent).sum()
+        invented = (stated & absent).sum() / max(1, int(absent.sum()))
+        print(f"| {threshold} | {rightly / answerable:.2f} | {wrongly / answerable:.2f} | {invented:.2f} |")
+
+
+def _area(likely: Numbers, right: Numbers) -> float:
+    """Return how often a right answer has the higher confidence of a right and a wrong one (area under the curve)."""
+    good, bad = likely[right > 0], likely[right == 0]
+    return float((good[:, None] > bad).mean() + (good[:, None] == bad).mean() / 2)
+
+
+if __name__ == "__main__":
+    main()
