@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import islice
 
 from pages.tree import Element, one_line, visible, walk
 from records import Section
@@ -50,6 +51,11 @@ _LISTS = frozenset({"ul", "ol"})
 _SPACES = re.compile(r"\s+")
 _PERMALINK_SIGN = re.compile(r"\s*[¶#§🔗]\s*$")
 _ANCESTORS = 4
+_LOOKED_AT = 20
+"""Elements of a cell or of raised text that are looked at."""
+_LONGEST_CELL = 500
+"""Characters of a cell that is put on one line."""
+_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _ANCHOR = "data-askpage-anchor"
 
 
@@ -136,6 +142,8 @@ class _Writer:
         self._pre = 0
         self._lists: list[int] = []  # of every open list the next number, 0 for bullets
         self._cells = 0
+        self._in_cell: Element | None = None
+        self._raised: Element | None = None
         self.done: list[Section] = []
 
     def start(self, element: Element) -> None:
@@ -143,21 +151,28 @@ class _Writer:
         if tag in HEADINGS and self._in_heading is None:
             self._close_section()
             self._in_heading = element
-        elif self._in_heading is None:
+        elif self._in_heading is None and self._in_cell is None:
             self._open_block(element, tag)
-        elif tag in _PARAGRAPHS or tag == "br":  # a heading is one line, whatever is in it
+        elif tag in _PARAGRAPHS or tag == "br":  # a heading is one line, and so is a row, whatever is in them
             self._text.add(" ")
+        if tag == "sup" and self._raised is None and _is_mark(element):
+            self._text.add(" ")
+            self._raised = element
         if tag == "img":
             self._text.add(one_line(element.get("alt") or ""))
         self._add(element.text)
 
     def end(self, element: Element, *, followed: bool) -> None:
         tag = str(element.tag)
+        if element is self._raised:
+            self._raised = None
+        if element is self._in_cell:
+            self._in_cell = None
         if element is self._in_heading:
             heading = _PERMALINK_SIGN.sub("", one_line(self._text.take()))
             self._heading = (heading, element.get(_ANCHOR) or "")
             self._in_heading = None
-        elif self._in_heading is None:
+        elif self._in_heading is None and self._in_cell is None:
             self._close_block(tag)
         if followed:
             self._add(element.tail)
@@ -181,6 +196,7 @@ class _Writer:
             if self._cells:
                 self._text.separate(" | ")
             self._cells += 1
+            self._in_cell = element if _fits_a_line(element) else None
         elif tag == "br":
             self._text.break_line(1)
 
@@ -199,12 +215,31 @@ class _Writer:
 
     def _add(self, text: str | None) -> None:
         if text:
-            self._text.add(visible(text), raw=self._pre > 0)
+            said = visible(text).translate(_RAISED) if self._raised is not None else visible(text)
+            self._text.add(said, raw=self._pre > 0)
 
     def _close_section(self) -> None:
         text = self._text.take()
         if text:
             self.done.append(Section(*self._heading, text))
+
+
+def _is_mark(raised: Element) -> bool:
+    """Tell whether raised text is a footnote's mark or a power: glued to "25", its 1 would make 251 of it."""
+    text = "".join(islice(raised.itertext(), _LOOKED_AT)).strip()
+    return bool(text) and all(character.isdigit() or character in "[](),*†‡§ " for character in text)
+
+
+def _fits_a_line(cell: Element) -> bool:
+    """Tell whether a cell is one of data, and not a part of a page that was laid out with a table."""
+    elements = list(islice(cell.iter("*"), _LOOKED_AT + 1))
+    length = sum(len(text) for text in islice(cell.itertext(), 2 * _LOOKED_AT))
+    blocks = {"table", "ul", "ol", "dl", "pre"} | HEADINGS
+    return (
+        len(elements) <= _LOOKED_AT
+        and length <= _LONGEST_CELL
+        and not any(one.tag in blocks for one in elements[1:])
+    )
 
 
 def _first_number(element: Element) -> int:

@@ -15,6 +15,8 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+import webencodings
+
 from pages.blocks import mark_anchors, sections_of
 from pages.mainpart import main_part
 from pages.markdown import to_html
@@ -23,7 +25,7 @@ from pages.refusals import PageUnreadable
 from pages.tree import Element, drop_hidden, one_line, parse_html, visible
 from records import Page, Section
 
-RECIPE = 2
+RECIPE = 3
 """Counts up when the same bytes give other text than before: local pages are then read again."""
 
 MOST_TEXT = 3_000_000
@@ -34,11 +36,6 @@ _MARKDOWN = frozenset({"text/markdown", "text/x-markdown"})
 _LONGEST_TITLE = 300
 _CHARSET_IN_HTML = re.compile(
     rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]{1,40})", re.IGNORECASE
-)
-_CHARSETS = re.compile(  # codecs that only decode: Python also has some that unpack, escape or are quadratic
-    r"utf-?8|utf-?16(-?[lb]e)?|us-ascii|ascii|iso-?8859-?\d{1,2}|latin-?1|(windows|cp)-?125\d|shift[_-]?jis|sjis"
-    r"|euc-(jp|kr)|iso-2022-jp|gbk|gb2312|gb18030|big5|koi8-[ru]|macintosh|mac-?roman|tis-620",
-    re.IGNORECASE,
 )
 _BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 _NO_TEXT = "There is no text on that page that I could read; it may be drawn by a program in the browser."
@@ -147,11 +144,9 @@ def _decode(body: bytes, charset: str | None, content_type: str) -> str:
     if not declared and content_type in _HTML:
         found = _CHARSET_IN_HTML.search(body[:4096])
         declared = found[1].decode("ascii") if found else ""
-    if _CHARSETS.fullmatch(declared) and not (declared.lower().startswith("utf") and charset is None):
-        try:
-            return body.decode(declared, errors="replace")
-        except LookupError:
-            pass
+    encoding = webencodings.lookup(declared)  # by the names that the web knows: iso-8859-1 is windows-1252
+    if encoding is not None and not (encoding.name.startswith("utf") and charset is None):
+        return encoding.codec_info.decode(body, "replace")[0]
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:

@@ -41,6 +41,10 @@ _ASKING = frozenset(
 )
 """Words of a question that say that it is one. They are rare on pages, and would weigh more than what is asked about."""
 _NO_SPREAD = 1e-9
+_FEW = 10
+"""Candidates that are too few to compare with each other."""
+_TYPICAL_WORDS, _TYPICAL_MEANING, _TYPICAL_SENTENCE = (3.7, 1.8), (0.34, 0.11), (0.36, 0.11)
+"""Mean and standard deviation among the thirty candidates of a question, on average over a handbook's questions."""
 _WITHIN = re.compile(r"[._'\u2019\u00b7]+")
 
 
@@ -68,9 +72,9 @@ class Ranking:
     def sum(self, words: Scores, meaning: Scores, sentence: Scores) -> NDArray[np.floating]:
         """Return one score per candidate; higher is nearer. `sentence` is the best cosine of one of its sentences."""
         return (
-            self.words * _standardised(words)
-            + self.meaning * _standardised(meaning)
-            + self.sentence * _standardised(sentence)
+            self.words * _standardised(words, _TYPICAL_WORDS)
+            + self.meaning * _standardised(meaning, _TYPICAL_MEANING)
+            + self.sentence * _standardised(sentence, _TYPICAL_SENTENCE)
         )
 
 
@@ -129,8 +133,13 @@ def _stems(words: Iterable[str]) -> list[str]:
     return [sys.intern(stem) for stem in cast("list[str]", stemmer.stemWords(list(words)))]
 
 
-def _standardised(scores: Scores) -> NDArray[np.floating]:
-    """Return scores in standard deviations from their mean; all 0 where they are all the same."""
+def _standardised(scores: Scores, typical: tuple[float, float]) -> NDArray[np.floating]:
+    """Return scores in standard deviations from their mean; all 0 where they are all the same.
+
+    A page of a few passages says little of how near passages are that do not answer: what is `typical` stands in.
+    """
+    if scores.size < _FEW:
+        return (scores - typical[0]) / typical[1]
     spread = float(scores.std()) if scores.size else 0.0
     return (scores - scores.mean()) / spread if spread > _NO_SPREAD else np.zeros(len(scores))
 

@@ -122,10 +122,19 @@ def one_line(text: str) -> str:
 
 
 def drop_hidden(root: Element) -> None:
-    """Empty scripts, templates and everything that is marked as hidden; the text behind them stays."""
+    """Empty scripts, templates and everything that is marked as hidden; the text behind them stays.
+
+    A drawing that has a name ("included" for a tick) becomes that name.
+    """
     for element in list(root.iter("*")):
         if element is not root and _is_hidden(element):
+            name = (
+                (element.get("aria-label") or "")
+                if element.tag == "svg" and not _is_marked_hidden(element)
+                else ""
+            )
             empty(element)
+            element.text = visible(name)
 
 
 def empty(element: Element) -> None:
@@ -135,9 +144,12 @@ def empty(element: Element) -> None:
 
 
 def _is_hidden(element: Element) -> bool:
+    return element.tag in _NEVER_READ or _is_marked_hidden(element)
+
+
+def _is_marked_hidden(element: Element) -> bool:
     return (
-        element.tag in _NEVER_READ
-        or element.get("hidden") is not None
+        element.get("hidden") is not None
         or (element.get("aria-hidden") or "").strip().lower() == "true"
         or _INVISIBLE_STYLE.search(element.get("style") or "") is not None
     )

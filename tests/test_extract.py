@@ -437,3 +437,50 @@ def test_hostile_pages_end_in_seconds(body: str, kind: str) -> None:
 def test_the_items_of_a_loose_list_stand_beside_their_bullets(body: bytes, content_type: str) -> None:
     page = extract(body, url="https://a.test/t", content_type=content_type, fetched_at=NOW)
     assert page.sections[0].text == "Intro\n\n- First\n- Second\nmore"
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("You get 28<sup>2</sup> days.", "You get 28 ² days."),
+        ("You get 28<sup><a href='#n'>[2]</a></sup> days.", "You get 28 [²] days."),
+        ("Up to 10<sup>6</sup> rows.", "Up to 10 ⁶ rows."),
+        ("On the 1<sup>st</sup> of May.", "On the 1st of May."),
+    ],
+)
+def test_raised_marks_stand_apart_from_numbers_and_letters_do_not(html: str, text: str) -> None:
+    assert text in words(read(f"<main><h1>Rules</h1><p>{html} {'More of it. ' * 20}</p></main>"))
+
+
+@pytest.mark.parametrize("cell", ["<p>{}</p>", "<div><p>{}</p></div>", "<span>{}</span><br>", "{}"])
+def test_a_row_is_one_line_whatever_stands_in_its_cells(cell: str) -> None:
+    rows = [("Town", "Rate"), ("Oslo", "72 EUR"), ("Bern", "81 EUR")]
+    table = "".join("<tr>" + "".join(f"<td>{cell.format(one)}</td>" for one in row) + "</tr>" for row in rows)
+    text = words(read(f"<main><h1>Rates</h1><p>{'What is paid. ' * 20}</p><table>{table}</table></main>"))
+    assert "Town | Rate\nOslo | 72 EUR\nBern | 81 EUR" in text
+
+
+def test_a_drawing_in_a_cell_is_read_by_its_name() -> None:
+    table = (
+        "<tr><th>Part</th><th>Here</th></tr>"
+        "<tr><td>Desk</td><td><svg role='img' aria-label='yes'><title>yes</title></svg></td></tr>"
+        "<tr><td>Car</td><td><svg aria-hidden='true' aria-label='secret'></svg></td></tr>"
+    )
+    text = words(read(f"<main><h1>Parts</h1><p>{'What is there. ' * 20}</p><table>{table}</table></main>"))
+    assert "Desk | yes" in text
+    assert "secret" not in text
+
+
+@pytest.mark.parametrize(
+    ("label", "raw"),
+    [
+        ("iso-8859-1", b"30 \x80 \x96 \x93each\x94"),
+        ("us-ascii", b"30 \x80 \x96 \x93each\x94"),
+        ("latin1", b"30 \x80 \x96 \x93each\x94"),
+    ],
+)
+def test_encodings_go_by_the_names_that_browsers_know(label: str, raw: bytes) -> None:
+    filler = b"<p>" + b"What the rules of the house are. " * 20 + b"</p>"
+    body = b"<main><h1>Rates</h1>" + filler + b"<p>It costs " + raw + b".</p></main>"
+    page = extract(body, url="https://a.example/", content_type="text/html", charset=label, fetched_at=NOW)
+    assert "It costs 30 € – “each”." in page.sections[0].text
