@@ -60,13 +60,13 @@ class Settings(BaseSettings):
         "compared; 0 reads the passages whole.",
     )
     least_similarity: float = Field(
-        0.38,
+        0.32,
         ge=-1,
         le=1,
         description="Nearness (cosine) of question and best sentence below which the bot declines at once.",
     )
     state_confidence: float = Field(
-        0.66,
+        0.72,
         ge=0,
         le=1,
         description="Confidence from which words are stated as the answer; below it, they are quoted.",

@@ -88,9 +88,9 @@ class AnswerRules:
 
     searched: int = 20
     passages: int = 6
-    state_from: float = 0.7
+    state_from: float = 0.72
     decline_below: float = 0.1
-    least_similarity: float = 0.38
+    least_similarity: float = 0.32
     least_covered: float = 0.5
     first_token_s: float = 1.0
     least_tokens: int = 220
@@ -484,7 +484,7 @@ def _stated(found: Found, version: str, written: _Written) -> Answer:
 
 def _with_more_of_its_source(answer: Answer, quote: Quote) -> Answer:
     """Let who cites the marked sentence alone cite what stands around it, too: a short answer is read with it."""
-    cited = tuple(quote.source if one.quote == quote.marked else one for one in answer.citations)
+    cited = tuple(quote.source if one.quote == quote.answering else one for one in answer.citations)
     return replace(answer, citations=cited)
 
 

@@ -39,7 +39,7 @@ class Signals:
     """What the search knows of a question and of the first passage that it found.
 
     `score` is what the passage was ranked by; `margin` how far the next one is behind; `terms` how many words with a
-    meaning the question has: who says more is understood better. `told`: the question wants a quantity, and the marked
+    meaning the question has: who says more is understood better. `told`: the question wants a quantity, and the answering
     sentence has a number; `untold`: it has none.
     """
 
@@ -53,7 +53,7 @@ class Signals:
 def signals_of(question: str, hits: Sequence[Hit], quote: Quote, before: str = "") -> Signals:
     """Return the signals; `before` is the question that a follow-up refers to. The hits are the nearest first."""
     quantity = kind_of(question, before) is AskedKind.QUANTITY
-    number = bool(_DIGIT.search(quote.marked))
+    number = bool(_DIGIT.search(quote.answering))
     return Signals(
         score=hits[0].score,
         margin=hits[0].score - hits[1].score if len(hits) > 1 else 0.0,

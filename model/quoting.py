@@ -21,6 +21,8 @@ from sentences import Piece, pieces
 
 MOST_WORDS = 80
 MOST_LIST_WORDS = 150
+MOST_MARKED = 30
+"""Words of what is marked: somebody who looks for a fact should not have to look for it in the mark."""
 MOST_FURTHER = 2
 _FURTHER_WORDS = 40
 """Words that are shown of a further place, and of the source of a short answer."""
@@ -29,6 +31,10 @@ _FURTHER_AMONG = 4
 
 
 _ITEM = re.compile(r"^\s*(?:[-*•]|\d{1,3}[.)])\s", re.MULTILINE)
+
+
+_CLAUSE = re.compile(r"[^,;:()\u2013\u2014]{1,400}[,;:()\u2013\u2014]*|[,;:()\u2013\u2014]+")
+_CLAUSES_TRIED = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,9 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What is quoted. `passage` is the passage it stands in, `text` its words, `marked` the sentence that answers.
+    """What is quoted. `passage` is the passage it stands in, `text` its words, `answering` the sentence that answers.
+
+    `marked` is that sentence, or the part of a long one that shares most with the question.
 
     `stretch` is where it stands in the passage: all of `text`, but for a header row that stands further up. `above` is what
     the marked one is read with, its header row or what introduces its list ("": it is a sentence). `further` are other
@@ -56,6 +64,7 @@ class Quote:
 
     passage: Passage
     text: str
+    answering: str
     marked: str
     stretch: tuple[int, int]
     above: str = ""
@@ -69,17 +78,17 @@ class Quote:
 
     @property
     def source(self) -> Citation:
-        """The marked sentence and what fits around it: what a short answer is shown with."""
+        """The answering sentence and what fits around it: what a short answer is shown with."""
         text = self.passage.text
         every = [one for one in pieces(text) if one.kind != "header"]
-        at = next(at for at, one in enumerate(every) if text[one.start : one.end] == self.marked)
+        at = next(at for at, one in enumerate(every) if text[one.start : one.end] == self.answering)
         first, last = _grown(text, every, (at, at), _FURTHER_WORDS, _FURTHER_WORDS)
         return grounding.cite(self.passage, text[every[first].start : every[last].end])
 
     @property
     def sentence(self) -> Passage:
-        """The marked sentence alone, with what it is read with: all that a small model reads."""
-        return replace(self.passage, text=f"{self.above}\n{self.marked}" if self.above else self.marked)
+        """The answering sentence alone, with what it is read with: all that a small model reads."""
+        return replace(self.passage, text=f"{self.above}\n{self.answering}" if self.above else self.answering)
 
 
 def quote(question: str, hits: Sequence[Hit], section: str = "") -> Quote | None:
@@ -120,9 +129,32 @@ def _quote(question: str, hit: Hit) -> Quote | None:
     start, end = every[first].piece.start, every[last].piece.end
     header = every[first].piece.header
     shown = text[start:end] if not header or header in text[start:end] else f"{header}\n{text[start:end]}"
-    marked = every[best].piece
-    above = marked.header or marked.lead
-    return Quote(hit.passage, shown, text[marked.start : marked.end], (start, end), above)
+    piece = every[best].piece
+    answering = text[piece.start : piece.end]
+    marked = _most_asked_for(question, answering)
+    return Quote(hit.passage, shown, answering, marked, (start, end), piece.header or piece.lead)
+
+
+def _most_asked_for(question: str, sentence: str) -> str:
+    """Return a sentence, or of a long one the clauses in a row, `MOST_MARKED` words at most, that share most with the question.
+
+    Of equal ones the longest: what is asked for stands beside the question's words, not in them.
+    """
+    if len(sentence.split()) <= MOST_MARKED:
+        return sentence
+    asked = grounding.content_words(question)
+    clauses = [match.span() for match in _CLAUSE.finditer(sentence)]
+    best, worth = sentence, (-1, 0)
+    for at, (start, _) in enumerate(clauses):
+        for _, end in clauses[at : at + _CLAUSES_TRIED]:
+            part = sentence[start:end].strip()
+            count = len(part.split())
+            if count > MOST_MARKED:
+                break
+            found = (len(asked & grounding.content_words(part)), count)
+            if found > worth:
+                best, worth = part, found
+    return best
 
 
 def _stretch(text: str, every: Sequence[Piece], best: int) -> tuple[int, int]:

@@ -137,3 +137,16 @@ def test_what_the_question_wants_moves_a_passage_up() -> None:
 def test_a_section_whose_heading_is_the_question_comes_first() -> None:
     found = [hit("Something near.", score=3.0), hit("84 days.", heading="Parental leave", score=0.0)]
     assert reranked("Parental leave?", AskedKind.OTHER, found)[0].passage.heading == "Parental leave"
+
+
+def test_of_a_long_sentence_the_part_that_was_asked_for_is_marked() -> None:
+    long = (
+        "After a review of the plan by the board, which met in the old hall of the town for two days in the cold of "
+        "January, the parents of twins get 20 weeks of paid leave, while nothing changes for all the others who work here."
+    )
+    quote = quoting.quote("How many weeks of paid leave do parents of twins get?", [hit(long)])
+    assert quote is not None
+    assert quote.answering == long
+    assert "20 weeks" in quote.marked
+    assert len(quote.marked.split()) <= 30
+    assert quote.marked in quote.text
