@@ -79,7 +79,7 @@ class AnswerRules:
     """When to state, to quote, and to decline; the thresholds are measured (LOG.md).
 
     `searched` passages are looked for and ordered anew, `passages` of them are gone on with. `state_from`: the confidence, 0 to 1, from which words are stated as the answer;
-    below `decline_below` nothing is quoted either. `least_similarity`: cosine of the question and the best sentence below which
+    below `decline_below` nothing is quoted either. `least_similarity`: cosine of the question and the best sentence (half of it where somebody named a page) below which
     nothing near was found at all. `least_covered`: share of the answer's own content words that must stand in what it
     cites. `first_token_s`: how long a model may read before its first word; it reads `least_tokens` whatever that takes.
     `quotes` off leaves a model alone with its passages, as the gate compares them: what passes its checks is the answer,
@@ -246,7 +246,8 @@ class Answering:
         return reranked(query, kind, hits)[: self._rules.passages] if self._rules.quotes else list(hits)
 
     def _is_near(self, found: Found) -> bool:
-        return _closeness(found.hits) >= self._rules.least_similarity
+        least = self._rules.least_similarity
+        return _closeness(found.hits) >= (least / 2 if found.question.page_url else least)
 
     def _before_writing(self, found: Found, version: str) -> Answer:
         """Return what is the answer where a model adds nothing."""

@@ -125,10 +125,12 @@ def _between(every: Sequence[tuple[Passage, str]], first: int, last: int) -> str
 
 
 def nearest(question: str, passages: Sequence[Passage]) -> Citation | None:
-    """Return the span that shares most with the question: what an abstention shows."""
-    if not passages:
+    """Return the span that shares most with the question: what an abstention shows, but for what is said to models."""
+    read_by_people = [one for one in map(_for_readers, passages) if one.text]
+    if not read_by_people:
         return None
-    return check(question, question, passages).citation or cite(passages[0], next(spans(passages[:1]))[1])
+    found = check(question, question, read_by_people).citation
+    return found or cite(read_by_people[0], next(spans(read_by_people[:1]))[1])
 
 
 def stands(citation: Citation, passages: Sequence[Passage]) -> bool:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise, takewhile
 
 from model import grounding
+from model.asked import AskedKind, kind_of
 from model.planted import speaks_to_a_model
 from records import Citation, Hit, Passage
 from sentences import Piece, pieces
@@ -26,6 +27,7 @@ MOST_MARKED = 30
 MOST_FURTHER = 2
 _FURTHER_WORDS = 40
 """Words that are shown of a further place, and of the source of a short answer."""
+_LEAST_SIMILAR = 0.1
 _FURTHER_AMONG = 4
 """How many hits further places are looked for in."""
 
@@ -35,20 +37,24 @@ _ITEM = re.compile(r"^\s*(?:[-*•]|\d{1,3}[.)])\s", re.MULTILINE)
 
 _CLAUSE = re.compile(r"[^,;:()\u2013\u2014]{1,400}[,;:()\u2013\u2014]*|[,;:()\u2013\u2014]+")
 _CLAUSES_TRIED = 12
+_DIGIT = re.compile(r"\d")
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A piece of a passage, and how well it answers: its similarity and the share of the question's words in it."""
+    """A piece of a passage, and how well it answers: its similarity and the share of the question's words in it.
+
+    `similarity` is None where the search did not look at it: it stands beyond the passage that was found.
+    """
 
     piece: Piece
-    similarity: float
+    similarity: float | None
     covered: float
 
     @property
     def score(self) -> float:
         """The higher, the better it answers."""
-        return self.similarity + self.covered
+        return (self.similarity or 0.0) + self.covered
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +86,7 @@ class Quote:
     def source(self) -> Citation:
         """The answering sentence and what fits around it: what a short answer is shown with."""
         text = self.passage.text
-        every = [one for one in pieces(text) if one.kind != "header"]
+        every = _quotable(text)
         at = next(at for at, one in enumerate(every) if text[one.start : one.end] == self.answering)
         first, last = _grown(text, every, (at, at), _FURTHER_WORDS, _FURTHER_WORDS)
         return grounding.cite(self.passage, text[every[first].start : every[last].end])
@@ -110,17 +116,24 @@ def scored(question: str, hit: Hit) -> list[Scored]:
     asked = grounding.content_words(question)
     similar = {(span.start, span.end): span.similarity for span in hit.spans}
     found: list[Scored] = []
-    for piece in pieces(hit.passage.text):
+    for piece in _quotable(hit.passage.text):
         words = hit.passage.text[piece.start : piece.end]
-        if piece.kind == "header" or speaks_to_a_model(words):
-            continue
         covered = len(asked & grounding.content_words(f"{piece.header} {words}")) / max(1, len(asked))
-        found.append(Scored(piece, similar.get((piece.start, piece.end), 0.0), covered))
+        found.append(Scored(piece, similar.get((piece.start, piece.end)), covered))
     return found
 
 
+def _quotable(text: str) -> list[Piece]:
+    """Return the pieces that a page says to its readers; a header row comes with its rows."""
+    return [
+        one
+        for one in pieces(text)
+        if one.kind != "header" and not speaks_to_a_model(text[one.start : one.end])
+    ]
+
+
 def _quote(question: str, hit: Hit) -> Quote | None:
-    every = scored(question, hit)
+    every = _to_the_point(scored(question, hit))
     if not every:
         return None
     best = max(range(len(every)), key=lambda at: every[at].score)
@@ -135,14 +148,21 @@ def _quote(question: str, hit: Hit) -> Quote | None:
     return Quote(hit.passage, shown, answering, marked, (start, end), piece.header or piece.lead)
 
 
+def _to_the_point(every: Sequence[Scored]) -> list[Scored]:
+    """Leave out what has nothing to do with the question; it costs no answer, and is how other matter is planted."""
+    return [one for one in every if one.covered or one.similarity is None or one.similarity >= _LEAST_SIMILAR]
+
+
 def _most_asked_for(question: str, sentence: str) -> str:
     """Return a sentence, or of a long one the clauses in a row, `MOST_MARKED` words at most, that share most with the question.
 
-    Of equal ones the longest: what is asked for stands beside the question's words, not in them.
+    A number counts where one is asked for. Of equal ones the longest is taken: what is asked for stands beside the
+    question's words, not in them.
     """
     if len(sentence.split()) <= MOST_MARKED:
         return sentence
     asked = grounding.content_words(question)
+    wants_number = kind_of(question) is AskedKind.QUANTITY
     clauses = [match.span() for match in _CLAUSE.finditer(sentence)]
     best, worth = sentence, (-1, 0)
     for at, (start, _) in enumerate(clauses):
@@ -151,7 +171,8 @@ def _most_asked_for(question: str, sentence: str) -> str:
             count = len(part.split())
             if count > MOST_MARKED:
                 break
-            found = (len(asked & grounding.content_words(part)), count)
+            told = wants_number and _DIGIT.search(part) is not None
+            found = (len(asked & grounding.content_words(part)) + told, count)
             if found > worth:
                 best, worth = part, found
     return best
