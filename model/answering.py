@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, aclosing, nullcontext
 from dataclasses import dataclass, replace
@@ -305,7 +306,8 @@ class Answering:
                 echoes_count=task.trained or bool(kept.text),
                 least_covered=self._rules.least_covered,
             )
-            if support.stands(self._rules.least_covered) and not declines(sentence):
+            sound = not (declines(sentence) or is_broken(sentence))
+            if sound and support.stands(self._rules.least_covered):
                 kept = _with(kept, sentence, support.citations, support.covered)
             else:
                 kept = replace(kept, failed=kept.failed + 1)
@@ -350,6 +352,15 @@ def declines(text: str) -> bool:
     return bool(_DECLINES.search(text))
 
 
+def is_broken(sentence: str) -> bool:
+    """Tell whether a sentence was cut off at the longest answer, or goes round in circles, as small models do."""
+    said = sentence.lower().split()
+    runs = Counter(zip(said, said[1:], said[2:], strict=False))
+    return sentence.endswith(_CUT) or max(runs.values(), default=0) >= _CIRCLES
+
+
+_CUT = "…"
+_CIRCLES = 3
 _STOP_WITHIN = 8
 _AT_A_STOP = re.compile(r"[.!?…:;。！？][\"”’)\]」』）]*\s*$|\n\s*$")
 

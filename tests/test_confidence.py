@@ -174,3 +174,15 @@ def test_signals_tell_whether_a_wanted_number_is_there() -> None:
         0.0,
         1.0,
     )
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "New parents get 12 weeks of paid leave and 12 weeks of paid leave and 12 weeks of paid leave.",
+        "New parents get 12 weeks of",
+    ],
+)
+async def test_a_sentence_that_was_cut_off_or_goes_round_in_circles_is_not_stated(said: str) -> None:
+    answer = await answering(said, NEAR, profile=CAPABLE).answer(question())
+    assert answer.text == f"{LEAVE} [1]"
