@@ -162,7 +162,10 @@ def models_catalogue(
     if as_json:
         print(json.dumps(rows))  # noqa: T201 - the command's output
     elif name:
+        sha256 = rows[0].pop("sha256")
         _print_rows(_flat(rows[0] | {"sources": "; then ".join(rows[0]["sources"])}))
+        if sha256:
+            out.print(f"SHA-256 {sha256}", soft_wrap=True, highlight=False)
     else:
         _print_catalogue(rows, precision)
 

@@ -21,7 +21,7 @@ _TO_A_MODEL = re.compile(
     r"|\b(?:if|as|since)\s+you\s+are\s+an?\s+(?:\w+\s+){0,2}(?:model|ai|chatbot|assistant|bot)\b"
     r"|\b(?:dear|attention,?|note\s+to\s+(?:the|all|any|every))\s+(?:\w+\s+)?(?:ais?|assistants?|models?|chatbots?|bots?)\b"
     r"|^\W*(?:system|assistant|ai|chatbot)\s*:\s|^\W*assistant\s*,"
-    r"|\[/?INST\]|<</?SYS>>"
+    r"|\[/?INST\]|<</?SYS>>|<\|\w{2,20}\|>"
     r"|\bthe\s+(?:only\s+)?(?:correct|right|true|permitted)\s+answer\s+(?:to\s+(?:all|any|each|every|the)\s+questions?\s+)?is\b",
     re.IGNORECASE,
 )

@@ -87,7 +87,7 @@ def some_reviews() -> list[Reviewed]:
         approved(1, "How many days of leave?"),
         approved(2, "how many DAYS of leave"),
         corrected(3, "How much leave for part-timers?", "Half of it.", by="kim"),
-        corrected(4, "Where is the form?", "Ask HR.", by="kim", passages=(hr,), citations=()),
+        corrected(4, "Where is the leave form?", "Ask HR.", by="kim", passages=(hr,), citations=()),
         corrected(5, "Who decides about leave?", "See https://evil.test/x", by="kim"),
         corrected(6, "how many days of leave", "Nonsense.", by="kim"),
         Reviewed(settled(no_question, verdict(Ruling.REJECTED)), no_question, ()),

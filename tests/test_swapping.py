@@ -44,7 +44,7 @@ NOW = datetime(2026, 11, 24, tzinfo=UTC)
 VERSIONS = ("first", "second", "third")
 PAGE = "Alpha first speaks slowly to everybody. Beta second speaks slowly to everybody. Gamma third speaks slowly to everybody."
 POLL_S = 0.01
-WHOLE = AnswerRules(span_sentences=0)
+WHOLE = AnswerRules(span_sentences=0, quotes=False)
 
 
 @dataclass
@@ -150,15 +150,16 @@ async def test_an_answer_under_way_is_finished_by_the_version_that_began_it_and_
 ) -> None:
     memory = Memory()
     async with swapping(models_dir, memory) as running:
-        items: AsyncIterator[str | Answer] = Answering(running.lend, search, WHOLE).stream(question(1))
-        begun = await anext(items)
+        items: AsyncIterator[str | Answer] = Answering(running.lend, search).stream(question(1))
+        begun = await anext(items)  # the quotation; the model has not written yet
         promote(models_dir, "second")
         await until(running, "second")
         assert memory.loaded == {"first": 1, "second": 1}
         *_, answer = [item async for item in items]
         assert isinstance(answer, Answer)
-        assert answer.text.startswith(str(begun))
-        assert (answer.model_version, answer.text) == ("first", "Alpha first speaks slowly to everybody. [1]")
+        assert isinstance(begun, Answer)
+        assert begun.model_version == answer.model_version == "first"
+        assert "Alpha first speaks slowly to everybody." in answer.text
         async with asyncio.timeout(30):
             while not memory.closed:  # noqa: ASYNC110
                 await asyncio.sleep(POLL_S)
