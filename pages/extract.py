@@ -93,9 +93,15 @@ def _from_markdown(text: str) -> tuple[str, tuple[Section, ...]]:
     if root is None:
         return title, ()
     drop_hidden(root)
-    title = title or _first_heading(root)
+    title = _as_read(title) or _first_heading(root)
     mark_anchors(root)
     return title, sections_of(root)
+
+
+def _as_read(title: str) -> str:
+    """Return a title of front matter as it reads on the page that is made of it: "R&amp;D <em>only</em>" is "R&D only"."""
+    root = parse_html(f"<p>{title}</p>") if title else None
+    return title if root is None else "".join(root.itertext())
 
 
 def _from_plain(text: str) -> tuple[str, tuple[Section, ...]]:

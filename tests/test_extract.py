@@ -484,3 +484,11 @@ def test_encodings_go_by_the_names_that_browsers_know(label: str, raw: bytes) ->
     body = b"<main><h1>Rates</h1>" + filler + b"<p>It costs " + raw + b".</p></main>"
     page = extract(body, url="https://a.example/", content_type="text/html", charset=label, fetched_at=NOW)
     assert "It costs 30 € – “each”." in page.sections[0].text
+
+
+@pytest.mark.parametrize(
+    ("written", "title"),
+    [("R&amp;D <em>only</em>", "R&D only"), ("Pay & leave", "Pay & leave"), ("a < b", "a < b")],
+)
+def test_a_title_of_front_matter_reads_as_on_the_page_that_is_made_of_it(written: str, title: str) -> None:
+    assert read(f"---\ntitle: '{written}'\n---\nWhat the rules are.\n", "text/markdown").title == title
