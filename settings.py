@@ -389,7 +389,7 @@ class Settings(BaseSettings):
         description="An answer with a smaller share of its words in its citation is reviewed, 0 to 1.",
     )
     low_confidence: float = Field(
-        0.25,
+        0.4,
         ge=0,
         le=1,
         description="An answer or quotation that is less likely right than this is reviewed, 0 to 1.",

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.cards.parts import place_name
+from model.languages import translated_hint
 from records import Answer, AnswerKind, Citation
 
 MOST_FURTHER = 2
@@ -59,7 +60,15 @@ def place_of(citation: Citation) -> str:
 
 
 def lead_in(answer: Answer, *, verified: bool = False) -> str:
-    """Say where the words of a quoted answer stand, and that nobody is certain of them unless a reviewer is."""
+    """Say where the words of a quoted answer stand, and that nobody is certain of them unless a reviewer is.
+
+    Who asked in another language than the page's is told so in their own.
+    """
+    hint = translated_hint(answer.question.text, answer.text)
+    return f"{hint} {_lead_in(answer, verified=verified)}".lstrip()
+
+
+def _lead_in(answer: Answer, *, verified: bool) -> str:
     says = _SAYS.format(place=place_of(answer.citations[0])) if answer.citations else _PAGE_SAYS
     return says[0].upper() + says[1:] if verified else _UNSURE.format(says=says)
 

@@ -78,3 +78,14 @@ def test_an_answered_one_says_its_own_text_and_what_it_stands_on() -> None:
     assert shown_text(an_answer(QUESTION)) == (
         "You get 16 weeks [1].\n\nFrom:\nLeave › Parents: “16 weeks of paid leave”"
     )
+
+
+def test_who_asks_in_another_language_than_the_pages_is_told_so() -> None:
+    quoted = an_answer(
+        replace(QUESTION, text="Wie viele Tage Urlaub bekomme ich im Jahr?"),
+        "You get 26 days of leave a year, and they must be taken in that year.",
+        kind=AnswerKind.QUOTED,
+        citations=(ANNUAL,),
+    )
+    assert lead_in(quoted).startswith("Diese Seite ist auf Englisch. I am not certain")
+    assert lead_in(replace(quoted, question=QUESTION)).startswith("I am not certain")

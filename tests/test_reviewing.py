@@ -279,7 +279,7 @@ async def test_what_the_bot_is_hardly_sure_of_is_reviewed_and_a_quotation_needs_
     await bench.reviewing.consider(
         await bench.answered(1, kind=AnswerKind.QUOTED, support=0.0, confidence=0.5)
     )
-    await bench.reviewing.consider(await bench.answered(2, support=0.9, confidence=0.3))
+    await bench.reviewing.consider(await bench.answered(2, support=0.9, confidence=0.6))
     await bench.reviewing.consider(await bench.answered(3, kind=AnswerKind.DECLINED, confidence=0.1))
     assert not (await bench.desk.reviews(WAITING, 10))[0]
     unsure = await bench.answered(4, kind=AnswerKind.QUOTED, confidence=0.2)

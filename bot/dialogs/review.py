@@ -90,7 +90,7 @@ class ReviewRules:
     double_share: float = 0.2
     second_for_corrections: bool = False
     low_support: float = 0.6
-    low_confidence: float = 0.25
+    low_confidence: float = 0.4
     declined_by: int = 3
 
 
