@@ -21,6 +21,9 @@ from settings import Settings
 
 Ask = Callable[[Question], Awaitable[Answer]]
 
+_PASSAGES = 2
+"""The nearest ones, which are read whole."""
+
 
 @asynccontextmanager
 async def open_alone(settings: Settings, shelf: Shelf, version: str) -> AsyncGenerator[Ask]:
@@ -29,7 +32,7 @@ async def open_alone(settings: Settings, shelf: Shelf, version: str) -> AsyncGen
 
     async def ask(question: Question) -> Answer:
         began = time.perf_counter()
-        hits = await shelf.library.search(question.text, settings.passages, question.page_url)
+        hits = await shelf.library.search(question.text, _PASSAGES, question.page_url)
         passages = tuple(hit.passage for hit in hits)
         searched_s = time.perf_counter() - began
         messages = prompt.messages(question.text, passages)
