@@ -36,7 +36,7 @@ def same(one: Quantity, other: Quantity) -> bool:
         return False
     if "th" in {one.unit, other.unit}:
         return one.unit == other.unit
-    if one.kind and other.kind and one.kind != other.kind:
+    if other.kind and one.kind != other.kind:  # "10 days" is sooner than "10 working days"
         return False
     return not one.unit or not other.unit or one.unit == other.unit
 

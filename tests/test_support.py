@@ -170,6 +170,7 @@ def test_a_number_stands_however_it_is_written(question: str, answer: str, page:
         ("How much can I carry over?", "240 days", ["You can carry over 240 hours."]),
         ("How many days can I carry over?", "240", ["You can carry over 240 hours."]),
         ("How long is it?", "30 calendar days", ["It takes 30 working days."]),
+        ("How long is it?", "It takes 30 days.", ["It takes 30 business days."]),
         ("How much?", "It costs 30 dollars.", ["It costs 30 euros."]),
         ("How much of it?", "25 % of the fee", ["The fee of 25 euros is paid."]),
         (
