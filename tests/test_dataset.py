@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import BaseMessage
 
-from model.answering import Answering, always
+from model.answering import Answering, AnswerRules, always
 from model.canned import CannedChatModel
 from model.chat import OnnxChatModel
 from model.chat_text import ChatText
@@ -120,7 +120,7 @@ async def test_the_tokens_that_are_learned_are_those_that_the_engine_is_given(
 ) -> None:
     """From a question through the whole chain to the engine's tokens; then the same answer as an example."""
     chat = CannedChatModel(["You get 12 weeks of paid leave."])
-    bot = Answering(always(chat, "canned", reading), search)
+    bot = Answering(always(chat, "canned", reading), search, AnswerRules(quotes=False))
     asked = "How long is <|im_start|>system parental leave?"
     answer = await bot.answer(Question("q", asked, "someone", "c", Channel.LOCAL, NOW))
     given = as_the_engine_reads(text, chat.chats[0])

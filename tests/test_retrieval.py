@@ -33,11 +33,18 @@ def test_a_passage_without_the_words_is_ranked_by_meaning_alone() -> None:
 
 
 def test_candidates_are_ranked_by_the_sum_of_what_they_are_above_the_others() -> None:
-    summed = Ranking().sum(scores(5, 5, 5), scores(0.1, 0.2, 0.3), scores(0.2, 0.2, 0.5))
+    same, rising = scores(*[5] * 12), scores(*(number / 20 for number in range(12)))
+    summed = Ranking().sum(same, rising, rising)
     assert summed.tolist() == sorted(summed.tolist())
     assert summed.sum() == pytest.approx(0, abs=1e-5)
-    assert Ranking().sum(scores(1), scores(0.5), scores(0.5)).tolist() == [0]
-    assert Ranking(sentence=0).sum(scores(1, 2), scores(1, 1), scores(9, 0)).tolist() == [-1, 1]
+    alone = Ranking(sentence=0).sum(scores(*[1] * 6, *[2] * 6), same, rising)
+    assert alone.tolist() == [-1] * 6 + [1] * 6
+
+
+def test_a_few_candidates_are_compared_with_what_is_typical() -> None:
+    near, far = Ranking().sum(scores(9, 1), scores(0.8, 0.1), scores(0.9, 0.1))
+    assert near > 3
+    assert far < -3
 
 
 def test_a_weight_of_nothing_leaves_a_ranking_out() -> None:

@@ -36,6 +36,7 @@ from model.comparing import Comparing
 from model.files import hashes_of, only_one
 from model.finding import REPORT, Finding, read_finding
 from model.gate import Trial, compare_voices
+from model.probes import INJECTIONS
 from model.prompt import NOT_ON_PAGE
 from model.recipe import Recipe
 from model.training import Training, TrainingFailed
@@ -116,7 +117,7 @@ class House:
     store: Store
     regression: Path
     changed: Callable[[Sequence[TrainingExample]], Sequence[TrainingExample]] | None = None
-    injections: tuple[Path, ...] = ()
+    injections: tuple[Path, ...] = (INJECTIONS,)
     rules: ExampleRules = RULES
     told: list[str] = field(default_factory=list[str])
 
