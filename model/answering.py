@@ -19,6 +19,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, aclosing, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage
@@ -274,17 +275,19 @@ class Answering:
 
     async def _sentences(self, chat: BaseChatModel, task: _Task, started: float) -> AsyncGenerator[_Written]:
         text, shown, first_token_s = "", _Written(), None
-        async for piece in _chain(chat).astream(task):
-            first_token_s = first_token_s or time.perf_counter() - started
-            text += piece
-            if not _AT_A_STOP.search(text[: -len(piece)][-_STOP_WITHIN:]):
-                continue
-            written = self._checked(task, text, first_token_s, ended=False)
-            if written.text != shown.text and written.text.startswith(shown.text):
-                shown = written
-                yield shown
-            if written.failed >= _MOST_FAILED:
-                break
+        stream = cast("AsyncGenerator[str]", _chain(chat).astream(task))
+        async with aclosing(stream):  # whoever leaves it stops the model
+            async for piece in stream:
+                first_token_s = first_token_s or time.perf_counter() - started
+                text += piece
+                if not _AT_A_STOP.search(text[: -len(piece)][-_STOP_WITHIN:]):
+                    continue
+                written = self._checked(task, text, first_token_s, ended=False)
+                if written.text != shown.text and written.text.startswith(shown.text):
+                    shown = written
+                    yield shown
+                if written.failed >= _MOST_FAILED:
+                    break
         yield self._checked(task, text, first_token_s, ended=True)
 
     def _checked(self, task: _Task, text: str, first_token_s: float | None, *, ended: bool) -> _Written:
