@@ -64,6 +64,7 @@ _LINE = re.compile(r"[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")
 _BULLET = re.compile(
     r"(?:[-*+\u2022\u2023\u25e6\u2043\u2219\u25aa\u25cf\u25cb\u00b7\u2013\u2014]|\(?(?:\d{1,3}|[a-z])\)|\d{1,3}\.)[ \t\u00a0]+(?=\S)"
 )
+_ITEM = re.compile(r"\s*(?:[-*•]|\d{1,3}[.)])\s")
 _NUMBERED = re.compile(r"\(?[0-9a-z]")
 _CELL_END = re.compile(r"(?:^|(?<=\s))\|(?=\s|$)")
 _DIGIT = re.compile(r"\d")
@@ -125,6 +126,16 @@ _MONTHS = frozenset(
     januar februar märz april mai juni juli august september oktober november dezember januari februari marts maj
     """.split()  # noqa: SIM905
 )
+
+
+def starts_item(line: str) -> bool:
+    """Tell whether a line is a list's item, as pages are written: "- a badge", "2. a laptop"."""
+    return _ITEM.match(line) is not None
+
+
+def is_list(text: str) -> bool:
+    """Tell whether a text has more than one item."""
+    return sum(map(starts_item, text.splitlines())) > 1
 
 
 def pieces(text: str) -> list[Piece]:

@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 
 from bot.parts import Shelf, model_choice
 from model import prompt, wording
-from model.answering import declines
 from model.loading import open_version
 from model.versions import find_version
+from model.writing import declines
 from records import Answer, AnswerKind, Question, Timings, answer_id_of
 from settings import Settings
 

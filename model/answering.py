@@ -2,40 +2,33 @@
 
     1. search, for the question as it was meant (model/asked.py)
     2. quote the page's own words on it (model/quoting.py), at once
-    3. let the model write from what it can read; show a sentence once it is checked (model/grounding.py)
+    3. let the model write from what it can read; a sentence comes once it is checked (model/writing.py)
     4. state what is likely enough to be right (model/confidence.py), quote what is not, decline where nothing is near
 
-The chain is LangChain's: messages | chat model | text. Around it stand the checks that a model cannot talk its way
-past: what was found must be near the question, what was said must stand in what was found, and nothing but plain
-words reaches the reader. Which of the three kinds an answer is, a model never decides.
+A model cannot talk its way past the checks: what was found must be near the question, what was said must stand in what
+was found, and nothing but plain words reaches the reader. Which of the three kinds an answer is, a model never decides.
 """
 
 from __future__ import annotations
 
-import re
 import time
-from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, aclosing, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import cast
 
-from langchain_core.language_models import BaseChatModel, LanguageModelInput
-from langchain_core.messages import AIMessage
-from langchain_core.output_parsers import StrOutputParser
-from langchain_core.runnables import Runnable, RunnableLambda
+from langchain_core.language_models import BaseChatModel
 
 import telemetry
-from model import asked, confidence, grounding, prompt, quoting, wording
+from model import asked, confidence, grounding, prompt, quoting
 from model.asked import AskedKind
 from model.confidence import Signals
-from model.grounding import Reading, Within
+from model.grounding import Reading
 from model.profile import Profile
 from model.quoting import Quote
 from model.reranking import reranked
-from records import Answer, AnswerKind, Citation, Hit, Passage, Question, Timings, answer_id_of
-from sentences import pieces
+from model.writing import Task, Written, write
+from records import Answer, AnswerKind, Hit, Passage, Question, Timings, answer_id_of
 
 Search = Callable[[str, int, str | None], Awaitable[Sequence[Hit]]]
 """(question, how many, page URL or None for all pages) → hits, best first."""
@@ -60,28 +53,19 @@ class Voice:
 Lend = Callable[[str], AbstractContextManager[Voice]]
 """A conversation's id → the voice that answers it; its model stays loaded until the context is left."""
 
-_DECLINES = re.compile(
-    r"not on (this|the) page|(does|do|did) not (say|tell|mention|state|specify|provide|contain|answer|include)"
-    r"|(is|are) not (mentioned|stated|specified|provided|given|included|answered|explicitly)"
-    r"|no (information|mention) (about|on|of|in)|i (do not|don't|cannot|can't) (know|answer|find|provide)"
-    r"|(as an|i am an|i'm an) ai\b|i'm sorry|i apologi[sz]e"
-    r"|^\W*question:|\?\W*$",  # a question back, or the question again
-    re.IGNORECASE,
-)
 _CONVERSATION_LASTS = timedelta(minutes=30)
 _READS_WHOLE = 1e9
 """Parameters from which a model that learned nothing here reads whole sections; a smaller one gets lost in them, and
-reads the marked sentence (LOG.md has the figures)."""
-_MOST_FAILED = 2
-"""Sentences of a model that may fail their check before it is stopped."""
+reads the answering sentence (LOG.md has the figures)."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerRules:
     """When to state, to quote, and to decline; the thresholds are measured (LOG.md).
 
-    `searched` passages are looked for and ordered anew, `passages` of them are gone on with. `state_from`: the confidence, 0 to 1, from which words are stated as the answer;
-    below `decline_below` nothing is quoted either. `least_similarity`: cosine of the question and the best sentence (half of it where somebody named a page) below which
+    `searched` passages are looked for and ordered anew, `passages` of them are gone on with. `state_from`: the
+    confidence, 0 to 1, from which words are stated as the answer; below `decline_below` nothing is quoted either.
+    `least_similarity`: cosine of the question and the best sentence (half of it where somebody named a page) below which
     nothing near was found at all. `least_covered`: share of the answer's own content words that must stand in what it
     cites. `first_token_s`: how long a model may read before its first word; it reads `least_tokens` whatever that takes.
     `quotes` off leaves a model alone with its passages, as the gate compares them: what passes its checks is the answer,
@@ -114,6 +98,11 @@ class Found:
     started: float
 
     @property
+    def asked(self) -> str:
+        """The question with the one that it refers to."""
+        return f"{self.before} {self.question.text}".strip()
+
+    @property
     def passages(self) -> tuple[Passage, ...]:
         """What was found, the one that is quoted as it is quoted."""
         found = tuple(hit.passage for hit in self.hits)
@@ -123,35 +112,11 @@ class Found:
         return tuple(quoted if one.url == quoted.url and one.text in quoted.text else one for one in found)
 
 
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """What a model is asked: the chat, what stands in it of the pages, and whether its version learned to answer so."""
-
-    messages: tuple[tuple[str, str], ...]
-    asked: str
-    passages: tuple[Passage, ...]
-    trained: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Written:
-    """What a model wrote that passed its checks, plain and with its markers; "" where nothing did.
-
-    `covered` is the least that a sentence is worth, `failed` how many did not pass, `declined`: it said that it does not
-    know.
-    """
-
-    text: str = ""
-    citations: tuple[Citation, ...] = ()
-    covered: float = 1.0
-    failed: int = 0
-    declined: bool = False
-    first_token_s: float | None = None
-
-
-def always(chat: BaseChatModel, version: str, reading: Reading | None = None) -> Lend:
+def always(
+    chat: BaseChatModel, version: str, reading: Reading | None = None, profile: Profile | None = None
+) -> Lend:
     """Let one chat model answer everybody."""
-    return lambda _: nullcontext(Voice(chat, version, reading))
+    return lambda _: nullcontext(Voice(chat, version, reading, profile))
 
 
 class Enough(Exception):
@@ -187,15 +152,15 @@ class Answering:
         with self._lend(question.conversation) as voice:
             found = await self.find(question, recent, started)
             best = self._before_writing(found, voice.version)
-            if self._rules.quotes and best.kind is AnswerKind.QUOTED:
+            if best.kind is AnswerKind.QUOTED:
                 try:
                     yield best
                 except Enough:
                     yield replace(best, stopped=True)
                     return
-            written, stopped = _Written(), False
-            if self._is_near(found):
-                async with aclosing(self._write(voice, found, recent)) as drafts:
+            written, stopped, task = Written(), False, self._task(voice, found, recent)
+            if self._is_near(found) and task.passages:
+                async with aclosing(write(voice.chat, task, started)) as drafts:
                     async for written in drafts:
                         if not written.text:
                             continue
@@ -204,11 +169,9 @@ class Answering:
                         except Enough:
                             stopped = True
                             break
-            yield (
-                self._conclude(found, best, written, voice)
-                if not stopped
-                else replace(_stated(found, voice.version, written), stopped=True)
-            )
+            stated = _stated(found, task, voice.version, written)
+            likely = self._likely(found, written, voice)
+            yield replace(stated, stopped=True) if stopped else self._best_of(found, best, stated, likely)
 
     async def answer(self, question: Question, history: Sequence[Answer] = ()) -> Answer:
         """Return the last Answer alone."""
@@ -256,146 +219,58 @@ class Answering:
         near = found.quote is not None and self._is_near(found) and found.likely >= self._rules.decline_below
         return _quoted(found, version) if near else _declined(found, version)
 
-    async def _write(self, voice: Voice, found: Found, recent: Sequence[Answer]) -> AsyncGenerator[_Written]:
-        """Let the model write, and yield what has passed its checks so far; closing stops the model.
-
-        A version that knows to answer in the page's words and has written others is held to them.
-        """
-        task = self._task(voice, found, recent)
-        written = _Written()
-        if not task.passages:
-            return
-        async with aclosing(self._sentences(voice.chat, task, found.started)) as sentences:
-            async for written in sentences:
-                yield written
-        if task.trained and not written.text and not written.declined:
-            within = Within(tuple(passage.text for passage in task.passages), prompt.NOT_ON_PAGE)
-            words = await _chain(voice.chat.bind(within=within)).ainvoke(task)
-            yield self._checked(task, words, written.first_token_s, ended=True)
-
-    async def _sentences(self, chat: BaseChatModel, task: _Task, started: float) -> AsyncGenerator[_Written]:
-        text, shown, first_token_s = "", _Written(), None
-        stream = cast("AsyncGenerator[str]", _chain(chat).astream(task))
-        async with aclosing(stream):  # whoever leaves it stops the model
-            async for piece in stream:
-                first_token_s = first_token_s or time.perf_counter() - started
-                text += piece
-                if not _AT_A_STOP.search(text[: -len(piece)][-_STOP_WITHIN:]):
-                    continue
-                written = self._checked(task, text, first_token_s, ended=False)
-                if written.text != shown.text and written.text.startswith(shown.text):
-                    shown = written
-                    yield shown
-                if written.failed >= _MOST_FAILED:
-                    break
-        yield self._checked(task, text, first_token_s, ended=True)
-
-    def _checked(self, task: _Task, text: str, first_token_s: float | None, *, ended: bool) -> _Written:
-        """Keep the sentences that stand in the passages; of an unfinished text, the last one is not judged yet."""
-        page = "\n".join(f"{one.title}\n{one.heading}\n{one.text}" for one in task.passages)
-        plain = wording.plain(text, page)
-        plain = wording.whole_sentences(plain) if ended else plain
-        said = [plain[piece.start : piece.end] for piece in pieces(plain)]
-        if not ended:
-            said = said[:-1]
-        if not said or declines(said[0]):
-            return _Written(declined=ended or bool(said), first_token_s=first_token_s)
-        kept = _Written(first_token_s=first_token_s)
-        for sentence in said:
-            support = grounding.check(
-                task.asked,
-                sentence,
-                task.passages,
-                echoes_count=task.trained or bool(kept.text),
-                least_covered=self._rules.least_covered,
-            )
-            sound = not (declines(sentence) or is_broken(sentence))
-            if sound and support.stands(self._rules.least_covered):
-                kept = _with(kept, sentence, support.citations, support.covered)
-            else:
-                kept = replace(kept, failed=kept.failed + 1)
-        return kept
-
-    def _task(self, voice: Voice, found: Found, recent: Sequence[Answer]) -> _Task:
+    def _task(self, voice: Voice, found: Found, recent: Sequence[Answer]) -> Task:
+        """Choose what a version reads: what it learned to, as much as it was measured to, or the answering sentence."""
+        least_covered = self._rules.least_covered
         if voice.reading is not None or not self._rules.quotes:
             reading = voice.reading or Reading(self._rules.span_sentences)
-            return _narrow(found, recent, reading, trained=voice.reading is not None)
-        asked_for = f"{found.before} {found.question.text}".strip()
+            passages, turns = _as_learned(found, recent, reading)
+            goes_on = bool(turns) and not reading.sentences
+            if goes_on:  # the prompt goes on where the last one ended: nothing is read twice
+                passages = turns[0].passages
+            chat = prompt.messages(found.question.text, passages, turns)
+            kept = recent[-1].passages if goes_on else found.passages
+            trained = voice.reading is not None
+            return Task(chat, found.question.text, passages, trained, least_covered, kept)
         if voice.profile is None or voice.profile.parameters < _READS_WHOLE:
             passages = (found.quote.sentence,) if found.quote else ()
-            return _Task(_roles(prompt.messages(asked_for, passages)), asked_for, passages, trained=False)
-        budget = max(self._rules.least_tokens, voice.profile.passages_tokens(self._rules.first_token_s))
-        passages = _readable(found, voice.chat, budget)
-        chat = prompt.reading(found.question.text, passages, found.before)
-        return _Task(_roles(chat), asked_for, passages, trained=False)
+            chat = prompt.messages(found.asked, passages)
+        else:
+            budget = max(self._rules.least_tokens, voice.profile.passages_tokens(self._rules.first_token_s))
+            passages = _readable(found, voice.chat, budget)
+            chat = prompt.reading(found.question.text, passages, found.before)
+        return Task(chat, found.asked, passages, False, least_covered, found.passages)
 
-    def _conclude(self, found: Found, best: Answer, written: _Written, voice: Voice) -> Answer:
-        """Choose between what the model wrote, what is quoted, and neither."""
-        best = replace(best, timings=_timings(found, written.first_token_s))
+    def _best_of(self, found: Found, best: Answer, stated: Answer, likely: float) -> Answer:
+        """Choose between what the model wrote, which is `likely` right, the page's own words, and neither."""
+        best = replace(best, timings=stated.timings)
         if not self._rules.quotes:
-            return _stated(found, voice.version, written) if written.text else best
-        likely = self._likely(found, written, voice)
-        if written.text and likely >= self._rules.state_from:
-            stated = replace(_stated(found, voice.version, written), confidence=likely)
+            return stated if stated.text else replace(best, passages=stated.passages)
+        if stated.text and likely >= self._rules.state_from:
+            stated = replace(stated, confidence=likely)
             return stated if found.quote is None else _with_more_of_its_source(stated, found.quote)
         sure = confidence.of_page(found.signals) if found.signals else 0.0
         if best.kind is AnswerKind.QUOTED and sure >= self._rules.state_from:
             return _stated_from_page(best, sure)
         return best
 
-    def _likely(self, found: Found, written: _Written, voice: Voice) -> float:
+    def _likely(self, found: Found, written: Written, voice: Voice) -> float:
         if not written.text or written.failed or found.signals is None:
             return 0.0
         skill = 1.0 if voice.reading is not None else confidence.skill_of(voice.profile)
         return confidence.of_written(found.signals, skill)
 
 
-def declines(text: str) -> bool:
-    """Tell whether a model's words are no answer: they say that there is none, apologise, or ask back."""
-    return bool(_DECLINES.search(text))
-
-
-def is_broken(sentence: str) -> bool:
-    """Tell whether a sentence was cut off at the longest answer, or goes round in circles, as small models do."""
-    said = sentence.lower().split()
-    runs = Counter(zip(said, said[1:], said[2:], strict=False))
-    return sentence.endswith(_CUT) or max(runs.values(), default=0) >= _CIRCLES
-
-
-_CUT = "…"
-_CIRCLES = 3
-_STOP_WITHIN = 8
-_AT_A_STOP = re.compile(r"[.!?…:;。！？][\"”’)\]」』）]*\s*$|\n\s*$")
-
-
-def _chain(chat: Runnable[LanguageModelInput, AIMessage]) -> Runnable[_Task, str]:
-    def to_messages(task: _Task) -> list[tuple[str, str]]:
-        return list(task.messages)
-
-    return RunnableLambda(to_messages) | chat | StrOutputParser()
-
-
-def _roles(messages: Sequence[prompt.Message]) -> tuple[tuple[str, str], ...]:
-    return tuple((message["role"], message["content"]) for message in messages)
-
-
-def _narrow(found: Found, recent: Sequence[Answer], reading: Reading, *, trained: bool) -> _Task:
-    """Let a version read as it learned to; a follow-up on the same section goes on with the chat before it."""
-    query = f"{found.before} {found.question.text}".strip()
-    everything = tuple(hit.passage for hit in found.hits)
-    passages = grounding.read(query, everything, reading)
-    turns: tuple[Answer, ...] = ()
-    if found.before and passages:
-        last = recent[-1]
-        earlier = replace(last, passages=grounding.read(last.question.text, last.passages, reading))
-        if any(passages[0].url == one.url for one in earlier.passages):
-            turns = (earlier,)
-            if not reading.sentences:
-                passages = (
-                    earlier.passages
-                )  # the prompt goes on where the last one ended: nothing is read twice
-    chat = prompt.messages(found.question.text, passages, turns)
-    return _Task(_roles(chat), found.question.text, passages, trained)
+def _as_learned(
+    found: Found, recent: Sequence[Answer], reading: Reading
+) -> tuple[tuple[Passage, ...], tuple[Answer, ...]]:
+    """Return what a version reads as it learned to, and the turns before: a follow-up on the same section goes on."""
+    passages = grounding.read(found.asked, tuple(hit.passage for hit in found.hits), reading)
+    if not found.before or not passages:
+        return passages, ()
+    last = recent[-1]
+    earlier = replace(last, passages=grounding.read(last.question.text, last.passages, reading))
+    return passages, (earlier,) if any(passages[0].url == one.url for one in earlier.passages) else ()
 
 
 def _readable(found: Found, chat: BaseChatModel, budget: int) -> tuple[Passage, ...]:
@@ -412,22 +287,6 @@ def _readable(found: Found, chat: BaseChatModel, budget: int) -> tuple[Passage, 
         chosen.append(passage)
         budget -= size
     return tuple(chosen)
-
-
-def _with(written: _Written, sentence: str, citations: Sequence[Citation], covered: float) -> _Written:
-    """Add a sentence with the markers of what it stands on."""
-    known = list(dict.fromkeys((*written.citations, *citations)))
-    markers = "".join(f" [{known.index(one) + 1}]" for one in dict.fromkeys(citations))
-    text = f"{written.text}{_joint(written.text, sentence)}{sentence}{markers}"
-    return replace(written, text=text, citations=tuple(known), covered=min(written.covered, covered))
-
-
-def _joint(before: str, sentence: str) -> str:
-    """Put an item on a line of its own."""
-    return "" if not before else "\n" if sentence.startswith(_BULLETS) else " "
-
-
-_BULLETS = ("- ", "* ", "• ", *(f"{number}. " for number in range(1, 31)))
 
 
 def _nearness(hits: Sequence[Hit]) -> float:
@@ -486,11 +345,12 @@ def _declined(found: Found, version: str) -> Answer:
     )
 
 
-def _stated(found: Found, version: str, written: _Written) -> Answer:
+def _stated(found: Found, task: Task, version: str, written: Written) -> Answer:
     """Return what the model wrote as the answer."""
     return replace(
         _answer(found, version, AnswerKind.ANSWERED),
         text=written.text,
+        passages=task.found,
         citations=written.citations,
         support=written.covered,
         timings=_timings(found, written.first_token_s),

@@ -7,7 +7,6 @@ compared is what a person would have been shown. What the model wrote before its
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +14,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.outputs import LLMResult
 
 from model import grounding
-from model.answering import Answering, AnswerRules, Voice
+from model.answering import Answering, AnswerRules, Voice, always
 from model.evaluate import Article, Item, judge
 from model.onnx_infer import PromptTooLong
 from model.probes import Part, Probe, obeys
@@ -78,7 +77,9 @@ class _Side:
         voice.chat.callbacks = [self._heard]
         self._hits: list[Hit] = []
         rules = replace(_AS_GIVEN, span_sentences=span_sentences)
-        self._answering = Answering(lambda _: nullcontext(voice), self._search, rules)
+        self._answering = Answering(
+            always(voice.chat, voice.version, voice.reading, voice.profile), self._search, rules
+        )
 
     async def _search(self, _query: str, _limit: int, _page_url: str | None) -> Sequence[Hit]:
         return self._hits

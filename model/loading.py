@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from langchain_core.messages import BaseMessage
 
 from model import grounding, prompt
-from model.answering import Lend, Voice, always
+from model.answering import Lend, always
 from model.canned import CannedChatModel
 from model.catalogue import find
 from model.chat import OnnxChatModel
@@ -69,8 +69,7 @@ async def open_model(choice: ModelChoice) -> AsyncGenerator[Lend]:
         version = find_version(choice.models_dir, choice.version)
         opened = await open_version(version, choice)
         try:
-            voice = Voice(opened.chat, version.name, version.reading, opened.profile)
-            yield lambda _: nullcontext(voice)
+            yield always(opened.chat, version.name, version.reading, opened.profile)
         finally:
             await opened.close()
     else:

@@ -27,14 +27,12 @@ from pathlib import Path
 from typing import Any, cast
 
 from model.evaluate import DatasetInvalid
+from model.quoting import MOST_LIST_WORDS, MOST_WORDS
 from records import Answer
+from sentences import is_list
 
 ABSENT = "absent"
 KINDS = ("fact", "list", "steps", "yesno", "compare", "followup", ABSENT)
-MOST_WORDS = 80
-MOST_WORDS_OF_A_LIST = 150
-"""Beyond these an answer is not one: somebody who gets half a page has to look for it there."""
-
 _PLAIN = (
     (re.compile("[‘’]"), "'"),
     (re.compile(r"\b'\b"), ""),
@@ -46,7 +44,6 @@ _PLAIN = (
 _WHOLE_WORD_UP_TO = 3
 _ONLY_FIRST = frozenset({"yes", "no"})
 _MARKER = re.compile(r"\s*\[(\d+)\]")
-_ITEM = re.compile(r"\s*(?:[-*•]|\d+[.)])\s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +108,10 @@ def without_markers(shown: str, answer: Answer) -> str:
 def is_too_long(text: str) -> bool:
     """Tell whether an answer's own words are more than a person reads in a chat: 80, or 150 of a list or steps.
 
-    It is a list when two lines of it are items. What has neither a letter nor a digit is no word.
+    Somebody who gets half a page has to look for the answer there. What has neither a letter nor a digit is no word.
     """
-    items = sum(_ITEM.match(line) is not None for line in text.splitlines())
     words = sum(any(map(str.isalnum, word)) for word in text.split())
-    return words > (MOST_WORDS_OF_A_LIST if items > 1 else MOST_WORDS)
+    return words > (MOST_LIST_WORDS if is_list(text) else MOST_WORDS)
 
 
 def read_questions(path: Path) -> list[PageQuestion]:

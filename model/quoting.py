@@ -18,7 +18,7 @@ from model import grounding
 from model.asked import AskedKind, kind_of
 from model.planted import speaks_to_a_model
 from records import Citation, Hit, Passage
-from sentences import Piece, pieces
+from sentences import Piece, is_list, pieces
 
 MOST_WORDS = 80
 MOST_LIST_WORDS = 150
@@ -30,9 +30,6 @@ _FURTHER_WORDS = 40
 _LEAST_SIMILAR = 0.1
 _FURTHER_AMONG = 4
 """How many hits further places are looked for in."""
-
-
-_ITEM = re.compile(r"^\s*(?:[-*•]|\d{1,3}[.)])\s", re.MULTILINE)
 
 
 _CLAUSE = re.compile(r"[^,;:()\u2013\u2014]{1,400}[,;:()\u2013\u2014]*|[,;:()\u2013\u2014]+")
@@ -223,9 +220,8 @@ def _fits(text: str, every: Sequence[Piece], first: int, last: int, most: int, m
     if first < 0 or last >= len(every) or _leaves_out(text, every[first : last + 1]):
         return False
     stretch = text[every[first].start : every[last].end]
-    is_list = len(_ITEM.findall(stretch)) > 1
     words = len(stretch.split()) + len(every[first].header.split())
-    return words <= (most_of_list if is_list else most)
+    return words <= (most_of_list if is_list(stretch) else most)
 
 
 def _leaves_out(text: str, chosen: Sequence[Piece]) -> bool:

@@ -47,6 +47,8 @@ _SLOT = re.compile("\ue000(\\d+)\ue001")
 _TOKEN = re.compile(r"\S+")
 ENDS = (".", "!", "?", '"', "”", ")")
 """With what a finished answer ends."""
+CUT = "…"
+"""With what an answer ends that was cut off."""
 _SPACE = re.compile(r"[ \t]+")
 
 
@@ -157,4 +159,4 @@ def whole_sentences(text: str) -> str:
     if not text or text.endswith(ENDS):
         return text
     end = max(text.rfind(mark) for mark in (". ", "! ", "? ", ".\n"))
-    return text[: end + 1] if end > 0 else f"{text} …"
+    return text[: end + 1] if end > 0 else f"{text} {CUT}"

@@ -252,10 +252,11 @@ async def test_a_follow_up_searches_with_its_question_and_continues_the_prompt(s
     assert after[-1].text.endswith("Question: And within how long?")
 
 
-async def test_a_follow_up_on_the_same_passages_does_not_show_them_again() -> None:
+async def test_a_follow_up_on_whole_passages_does_not_show_them_again() -> None:
     pages = Pages(LEAVE, TRAVEL)
-    bot, chat = answering("You get 12 weeks of paid leave.", pages, replace(ALONE, span_sentences=0))
+    bot, chat = answering("You get 12 weeks of paid leave.", pages, WHOLE)
     first = await bot.answer(question("How much parental leave do I get?"))
+    pages.hits.reverse()
     second = await bot.answer(question("And within how long?", number=2), [first])
     assert second.passages == first.passages
     assert chat.chats[1][-1].text == "Question: And within how long?"

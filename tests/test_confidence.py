@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from model import confidence, quoting
-from model.answering import Answering, AnswerRules, Enough, Voice, always
+from model.answering import Answering, AnswerRules, Enough, always
 from model.canned import CannedChatModel
 from model.confidence import WEIGHTS, Signals
 from model.profile import Profile
@@ -53,24 +53,8 @@ def answering(said: str, hits: Sequence[Hit], *, profile: Profile | None = None,
     async def search(_query: str, limit: int, _page_url: str | None) -> Sequence[Hit]:
         return hits[:limit]
 
-    chat = CannedChatModel([said])
-    lend = always(chat, "canned-1")
-
-    def lend_fast(conversation: str) -> object:
-        del conversation
-        return _Lent(Voice(chat, "canned-1", None, profile))
-
-    return Answering(lend_fast if profile else lend, search, replace(AnswerRules(), **rules))  # type: ignore[arg-type]
-
-
-class _Lent:
-    def __init__(self, voice: Voice) -> None:
-        self.voice = voice
-
-    def __enter__(self) -> Voice:
-        return self.voice
-
-    def __exit__(self, *_: object) -> None: ...
+    lend = always(CannedChatModel([said]), "canned-1", None, profile)
+    return Answering(lend, search, replace(AnswerRules(), **rules))  # type: ignore[arg-type]
 
 
 async def kinds(bot: Answering, text: str = ASKED) -> list[AnswerKind | str]:
