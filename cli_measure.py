@@ -21,9 +21,9 @@ from bot.answer_text import shown_text
 from bot.parts import Shelf, open_answering, open_shelf
 from cli_pages import refresh_with_bar
 from console import Json, out, progress_bar, question_of
-from model.evaluate import Item, Judged, Scores, evaluate, read_squad
+from model.evaluate import Item, Judged, Scores, evaluate, read_squad, spread
 from model.evaluate_questions import Calibration, QuestionScores, Reply, ask_each
-from model.question_set import PageQuestion, read_questions, spread
+from model.question_set import PageQuestion, read_questions
 from options import with_settings
 from pages.indexing import Indexes
 from pages.library import MANY_GONE

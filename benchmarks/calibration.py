@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,13 +25,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.questions import print_calibration, print_table
 from bot.answer_text import shown_text
 from bot.parts import open_answering, open_shelf
 from cli_measure import index_pages, settings_beside
 from console import question_of
 from model.answering import Answering, AnswerRules, always
 from model.canned import CannedChatModel
-from model.confidence import WEIGHTS, Signals, of_page, skill_of
+from model.confidence import WEIGHTS, Signals, known_of_written, skill_of
 from model.evaluate_questions import ask, calibrate
 from model.question_set import PageQuestion, fold_of, is_right, read_questions
 from model.versions import find_version
@@ -87,7 +87,9 @@ def main() -> None:
             for file, folder in pairs
             for one in asyncio.run(_written(cases, file, folder, given.data_dir, version))
         ]
-        weights["written"] = _fitted("written", heard, [_of_written(one) for one in heard], given.folds)
+        weights["written"] = _fitted(
+            "written", heard, [known_of_written(one.signals, one.skill) for one in heard], given.folds
+        )
     if given.write:
         WEIGHTS.write_text(json.dumps(weights, indent=2) + "\n", "utf-8")
 
@@ -138,12 +140,6 @@ def _signals(case: Case) -> Mapping[str, float]:
     return {name: getattr(case.signals, name) for name in _FITTED}
 
 
-def _of_written(case: Case) -> Mapping[str, float]:
-    likely = min(0.97, max(0.03, of_page(case.signals)))
-    quantity = case.signals.told + case.signals.untold
-    return {"page": math.log(likely / (1 - likely)), "quantity": quantity, "skill": case.skill}
-
-
 def _fitted(
     name: str, cases: Sequence[Case], known: Sequence[Mapping[str, float]], folds: int
 ) -> Mapping[str, float]:
@@ -183,21 +179,17 @@ def _likely(signals: Numbers, weights: Numbers) -> Numbers:
 
 
 def _report(name: str, cases: Sequence[Case], likely: Numbers, right: Numbers) -> None:
-    told = calibrate([(float(one), bool(was)) for one, was in zip(likely, right, strict=True)])
-    print(
-        f"\n### {name}: {len(cases)} questions, right {right.mean():.2f}, Brier {told.brier:.3f}, area {_area(likely, right):.3f}\n"
-    )
-    print("| confidence | mean | right | questions |\n|---|---|---|---|")
-    for one in told.bins:
-        print(f"| {one.low:.1f} to {one.high:.1f} | {one.confidence:.2f} | {one.right:.2f} | {one.count} |")
+    print(f"\n### {name}: {len(cases)} questions, right {right.mean():.2f}, area {_area(likely, right):.3f}")
+    print_calibration(name, calibrate(list(zip(likely.tolist(), (right > 0).tolist(), strict=True))))
     absent = np.array([case.asked.is_absent for case in cases])
-    answerable = max(1, int((~absent).sum()))
-    print("\n| stated from | stated rightly | stated wrongly | invented |\n|---|---|---|---|")
+    shares: list[tuple[float, ...]] = []
     for threshold in _THRESHOLDS:
         stated = likely >= threshold
-        rightly, wrongly = (stated & (right > 0)).sum(), (stated & (right == 0) & ~absent).sum()
-        invented = (stated & absent).sum() / max(1, int(absent.sum()))
-        print(f"| {threshold} | {rightly / answerable:.2f} | {wrongly / answerable:.2f} | {invented:.2f} |")
+        of_answerable = (stated[~absent], right[~absent] > 0)
+        rightly, wrongly = (np.mean(of_answerable[0] & (of_answerable[1] == was)) for was in (True, False))
+        shares.append((threshold, rightly, wrongly, np.mean(stated[absent]) if absent.any() else 0.0))
+    print()
+    print_table(("stated from", "stated rightly", "stated wrongly", "invented"), shares)
 
 
 def _area(likely: Numbers, right: Numbers) -> float:

@@ -24,6 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from model.question_set import PageQuestion, read_questions
 from pages.extract import extract, page_hash
 from pages.refusals import PageRefused
 from records import Hit, Page, Section
@@ -69,13 +70,13 @@ def handbook(data: Path) -> QuestionSet:
             )
         except PageRefused:  # it only leads elsewhere
             continue
-    lines = (data / "questions" / "dev.jsonl").read_text("utf-8").splitlines()
-    asked = [_of_handbook(line) for line in map(json.loads, lines) if line["kind"] != "absent"]
+    questions = read_questions(data / "questions" / "dev.jsonl")
+    asked = [_of_handbook(question) for question in questions if not question.is_absent]
     return QuestionSet("handbook", tuple(pages), tuple(asked))
 
 
-def _of_handbook(line: dict[str, Any]) -> Asked:
-    urls = {line["page"], *line.get("also", ())}
+def _of_handbook(asked: PageQuestion) -> Asked:
+    urls = {asked.page, *asked.also}
 
     def is_page(hit: Hit) -> bool:
         return hit.passage.url.partition("#")[0] in urls
@@ -89,8 +90,8 @@ def _of_handbook(line: dict[str, Any]) -> Asked:
 
         return tells
 
-    question = " ".join(filter(None, [line.get("before"), line["question"]]))
-    return Asked(question, None, is_page, tuple(map(evidence, line["evidence"])))
+    question = " ".join(filter(None, [asked.before, asked.question]))
+    return Asked(question, None, is_page, tuple(map(evidence, asked.evidence)))
 
 
 def xquad(data: Path, every: int = 2) -> QuestionSet:

@@ -20,9 +20,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from cli_measure import measure, measure_questions
-from model.evaluate import read_squad
+from model.evaluate import read_squad, spread
 from model.evaluate_questions import Calibration, QuestionScores
-from model.question_set import PageQuestion, fold_of, read_questions, spread
+from model.question_set import PageQuestion, fold_of, read_questions
 from settings import Settings
 
 NEWCOMERS = Path(__file__).with_name("newcomers.jsonl")
@@ -70,7 +70,7 @@ def _measure_xquad(given: argparse.Namespace) -> None:
     items = read_squad(given.data / "xquad" / "xquad.en.json", given.limit or XQUAD_QUESTIONS)
     scores = asyncio.run(measure(Settings(data_dir=given.data_dir), items, given.version)).as_dict()
     print("\n### xquad\n")
-    _print_table(("measure", "value"), scores.items())
+    print_table(("measure", "value"), scores.items())
 
 
 def in_fold(questions: Sequence[PageQuestion], fold: str, *, rest: bool = False) -> list[PageQuestion]:
@@ -95,21 +95,23 @@ def print_scores(scores: QuestionScores) -> None:
         (f"{name}, p50; p95", f"{_shown(one.p50_s)} s; {_shown(one.p95_s)} s")
         for name, one in scores.latency.items()
     ]
-    _print_table(("measure", "value"), [*shares, *by_kind, *kinds, *seconds])
+    print_table(("measure", "value"), [*shares, *by_kind, *kinds, *seconds])
     for kind, calibration in scores.calibration.items():
-        _print_calibration(kind, calibration)
+        print_calibration(kind, calibration)
 
 
-def _print_calibration(kind: str, calibration: Calibration) -> None:
+def print_calibration(kind: str, calibration: Calibration) -> None:
+    """Print how often confidences come true as a table in Markdown."""
     print(f"\nConfidence of {calibration.count} {kind} answers, Brier score {calibration.brier:.3f}:\n")
     rows = [
         (f"{one.low:.1f} to {one.high:.1f}", f"{one.confidence:.2f}", f"{one.right:.2f}", one.count)
         for one in calibration.bins
     ]
-    _print_table(("confidence", "mean", "right", "answers"), rows)
+    print_table(("confidence", "mean", "right", "answers"), rows)
 
 
-def _print_table(columns: Sequence[str], rows: Iterable[Iterable[object]]) -> None:
+def print_table(columns: Sequence[str], rows: Iterable[Iterable[object]]) -> None:
+    """Print a table in Markdown; numbers with two places, – for None."""
     print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
     for row in rows:
         print(f"| {' | '.join(_shown(cell).replace('_', ' ') for cell in row)} |")

@@ -79,13 +79,17 @@ def of_written(signals: Signals, skill: float) -> float:
     It is as likely as that the quotation answers, more likely where a quantity is asked for, and the more so the better
     the model reads: `skill`, 0 to 1.
     """
+    return _logistic(_weights()["written"], known_of_written(signals, skill))
+
+
+def known_of_written(signals: Signals, skill: float) -> Mapping[str, float]:
+    """Return what `of_written` weighs: the page's likelihood as a logarithm of odds, whether a quantity is asked for, skill."""
     likely = min(1 - _SURE, max(_SURE, of_page(signals)))
-    known = {
+    return {
         "page": math.log(likely / (1 - likely)),
         "quantity": signals.told + signals.untold,
         "skill": skill,
     }
-    return _logistic(_weights()["written"], known)
 
 
 def skill_of(profile: Profile | None) -> float:

@@ -21,8 +21,11 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean, quantiles
+from typing import TypeVar
 
 from records import Answer
+
+Asked = TypeVar("Asked")
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -109,9 +112,7 @@ def read_squad(path: Path, limit: int | None = None) -> list[Item]:
         raise DatasetInvalid(f"{path} is not in SQuAD's format: {type(error).__name__} {error}") from error
     if not items:
         raise DatasetInvalid(f"{path} holds no question")
-    if limit is None or limit >= len(items):
-        return items
-    return [items[index * len(items) // limit] for index in range(limit)]
+    return spread(items, limit or 0)
 
 
 def _items(article: dict[str, list[dict[str, object]]]) -> Iterable[Item]:
@@ -153,15 +154,15 @@ def score(results: Sequence[Judged]) -> Scores:
     firsts = [t for result in results if (t := result.answer.timings.time_to_first_token_s) is not None]
     return Scores(
         count=len(results),
-        accuracy=_share(result.correct for result in results),
-        precision=_share(result.correct for result in attempted),
-        strict_accuracy=_share(result.strict for result in results),
-        exact_match=_share(result.exact for result in answerable),
+        accuracy=share(result.correct for result in results),
+        precision=share(result.correct for result in attempted),
+        strict_accuracy=share(result.strict for result in results),
+        exact_match=share(result.exact for result in answerable),
         f1=fmean(result.f1 for result in answerable) if answerable else None,
-        contained=_share(result.contained for result in answerable),
-        abstained=_share(result.answer.abstained for result in results),
-        false_abstentions=_share(result.answer.abstained for result in answerable),
-        right_abstentions=_share(result.answer.abstained for result in unanswerable),
+        contained=share(result.contained for result in answerable),
+        abstained=share(result.answer.abstained for result in results),
+        false_abstentions=share(result.answer.abstained for result in answerable),
+        right_abstentions=share(result.answer.abstained for result in unanswerable),
         latency_p50_s=percentile(seconds, 50),
         latency_p95_s=percentile(seconds, 95),
         time_to_first_token_p50_s=percentile(firsts, 50),
@@ -187,7 +188,15 @@ def percentile(values: Sequence[float], share: int) -> float | None:
     return quantiles(values, n=100, method="inclusive")[share - 1]
 
 
-def _share(flags: Iterable[bool]) -> float | None:
+def spread(questions: Sequence[Asked], limit: int) -> list[Asked]:
+    """Return `limit` of the questions, evenly over the file; 0 returns all."""
+    if not 0 < limit < len(questions):
+        return list(questions)
+    return [questions[index * len(questions) // limit] for index in range(limit)]
+
+
+def share(flags: Iterable[bool]) -> float | None:
+    """Return how many of the flags are set, 0 to 1; None of nothing."""
     counted = [float(flag) for flag in flags]
     return fmean(counted) if counted else None
 

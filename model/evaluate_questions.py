@@ -24,13 +24,13 @@ from __future__ import annotations
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from statistics import fmean
 from typing import Any, Protocol
 
-from model.evaluate import percentile
+from model.evaluate import percentile, share
 from model.question_set import KINDS, PageQuestion, is_right, is_too_long, without_markers
 from records import Answer, AnswerKind, Channel, Question
 
@@ -196,20 +196,20 @@ def score(replies: Sequence[Reply]) -> QuestionScores:
     absent = [reply for reply in replies if reply.asked.is_absent]
 
     def came(kind: AnswerKind, right: bool) -> float | None:
-        return _share(reply.kind is kind and reply.right is right for reply in answerable)
+        return share(reply.kind is kind and reply.right is right for reply in answerable)
 
     return QuestionScores(
         count=len(replies),
         answerable=len(answerable),
-        right=_share(reply.right for reply in answerable),
-        right_of_all=_share(reply.right for reply in replies),
+        right=share(reply.right for reply in answerable),
+        right_of_all=share(reply.right for reply in replies),
         stated_rightly=came(AnswerKind.ANSWERED, right=True),
         stated_wrongly=came(AnswerKind.ANSWERED, right=False),
         quoted_rightly=came(AnswerKind.QUOTED, right=True),
         quoted_wrongly=came(AnswerKind.QUOTED, right=False),
         declined_wrongly=came(AnswerKind.DECLINED, right=False),
-        invented=_share(reply.kind is AnswerKind.ANSWERED for reply in absent),
-        absent_quoted=_share(reply.kind is AnswerKind.QUOTED for reply in absent),
+        invented=share(reply.kind is AnswerKind.ANSWERED for reply in absent),
+        absent_quoted=share(reply.kind is AnswerKind.QUOTED for reply in absent),
         too_long=sum(reply.too_long for reply in replies),
         errors=sum(bool(reply.error) for reply in replies),
         right_by_kind=_right_by_kind(replies),
@@ -291,11 +291,6 @@ def _latency(replies: Sequence[Reply]) -> dict[str, Percentiles]:
 
 def _percentiles(values: Sequence[float]) -> Percentiles:
     return Percentiles(percentile(values, 50), percentile(values, 95))
-
-
-def _share(flags: Iterable[bool]) -> float | None:
-    counted = [float(flag) for flag in flags]
-    return fmean(counted) if counted else None
 
 
 def _rounded(value: Any) -> Any:

@@ -21,7 +21,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -134,13 +134,6 @@ def read_questions(path: Path) -> list[PageQuestion]:
     if len({question.id for question in questions}) < len(questions):
         raise DatasetInvalid(f"{path}: two questions have the same id")
     return questions
-
-
-def spread(questions: Sequence[PageQuestion], limit: int) -> list[PageQuestion]:
-    """Return `limit` of the questions, evenly over the file; 0 returns all."""
-    if not 0 < limit < len(questions):
-        return list(questions)
-    return [questions[index * len(questions) // limit] for index in range(limit)]
 
 
 def fold_of(page: str, folds: int) -> int:

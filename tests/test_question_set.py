@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from model.evaluate import DatasetInvalid
+from model.evaluate import DatasetInvalid, spread
 from model.question_set import (
     PageQuestion,
     fold_of,
@@ -22,7 +22,6 @@ from model.question_set import (
     names,
     plain,
     read_questions,
-    spread,
     without_markers,
 )
 from records import Answer, Channel, Citation, Question, Timings
