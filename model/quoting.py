@@ -28,6 +28,8 @@ MOST_FURTHER = 2
 _FURTHER_WORDS = 40
 """Words that are shown of a further place, and of the source of a short answer."""
 _LEAST_SIMILAR = 0.1
+_LOOKED_AROUND = 6_000
+"""Characters on each side of a passage, several times what is quoted at most."""
 _FURTHER_AMONG = 4
 """How many hits further places are looked for in."""
 
@@ -231,7 +233,11 @@ def _leaves_out(text: str, chosen: Sequence[Piece]) -> bool:
 
 
 def _widened(hit: Hit, section: str) -> Hit:
-    """Return a hit whose passage goes on to the end of the list that it begins or ends with, if its section tells."""
+    """Return a hit whose passage goes on to the end of the list that it begins or ends with, if its section tells.
+
+    As much of the section is looked at as could be quoted: it may be a book.
+    """
+    section = _around(section, hit.passage.text)
     at = section.find(hit.passage.text) if section else -1
     if at < 0 or len(section) == len(hit.passage.text):
         return hit
@@ -245,6 +251,15 @@ def _widened(hit: Hit, section: str) -> Hit:
     shift = at - start
     spans = tuple(replace(span, start=span.start + shift, end=span.end + shift) for span in hit.spans)
     return replace(hit, passage=replace(hit.passage, text=section[start:stop]), spans=spans)
+
+
+def _around(section: str, text: str) -> str:
+    """Return the part of a section that a text stands in, from a line's beginning; "" where it does not."""
+    at = section.find(text)
+    if at < 0:
+        return ""
+    before = section.rfind("\n", 0, max(0, at - _LOOKED_AROUND)) + 1
+    return section[before : at + len(text) + _LOOKED_AROUND]
 
 
 def _same_list(neighbours: Iterable[Piece], of: Piece) -> list[Piece]:

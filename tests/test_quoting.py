@@ -150,3 +150,14 @@ def test_of_a_long_sentence_the_part_that_was_asked_for_is_marked() -> None:
     assert "20 weeks" in quote.marked
     assert len(quote.marked.split()) <= 30
     assert quote.marked in quote.text
+
+
+def test_a_list_as_long_as_a_book_is_not_looked_at_whole() -> None:
+    items = [f"- step {number}: press the button of that number" for number in range(20_000)]
+    passage = "\n".join(items[10_000:10_010])
+    quote = quoting.quote(
+        "How do I do it?", [hit(passage, near="- step 10003")], "Do this:\n\n" + "\n".join(items)
+    )
+    assert quote is not None
+    assert quote.answering == items[10_003]
+    assert len(quote.passage.text) < 20_000
