@@ -38,8 +38,8 @@ log = logging.getLogger(__name__)
 
 SCHEMA = 2
 """Version of the file, in its `user_version`."""
-_LOOKS = 10
-"""How often a search begins anew because a page that it found was replaced meanwhile."""
+_LOOKS = 3
+"""How often a search begins anew because a page that it found was replaced, before it makes the writers wait."""
 
 _AT_ONCE = 500
 """Passages whose sentences are read with one statement; SQLite takes a bounded number of values."""
@@ -161,17 +161,21 @@ class PageIndex:
         The same text is returned once, however many pages have it.
         """
         for _ in range(_LOOKS):
-            memory = self._current()
-            scope = memory.scope(page_url)
-            if not scope.rows.size or limit < 1:
-                return []
-            hits = self._hits(memory, scope, question, limit)
+            hits = self._hits(self._current(), question, limit, page_url)
             if hits is not None:
                 return hits
-        raise IndexUnavailable("The pages are being changed by others all the time.")
+        # Others write faster than we look. In one transaction nothing changes under us; it comes last, since
+        # whoever writes or searches in this process waits for it.
+        with self._loading, self._transaction("BEGIN"):
+            return (
+                self._hits(self._updated(self._changed_since(self._memory)), question, limit, page_url) or []
+            )
 
-    def _hits(self, memory: Memory, scope: Scope, question: str, limit: int) -> list[Hit] | None:
+    def _hits(self, memory: Memory, question: str, limit: int, page_url: str | None) -> list[Hit] | None:
         """Return what is nearest; None when a page was replaced meanwhile: half of it is not shown."""
+        scope = memory.scope(page_url)
+        if not scope.rows.size or limit < 1:
+            return []
         if self._ranking.corrects:
             question = scope.spelling.corrected(question, lambda word: self._embedder.count_tokens(word) == 1)
         vector = question_vector(self._embedder, question, self._ranking.part)
@@ -299,25 +303,30 @@ class PageIndex:
     def _current(self) -> Memory:
         """Return what is searched, brought up to date with what this and other processes wrote."""
         with self._loading:
-            changed = self._changed_since(self._memory)
-            if changed is not None:
-                self._memory = self._memory.updated(changed)
-            return self._memory
+            with self._transaction("BEGIN"):
+                changed = self._changed_since(self._memory)
+            return self._updated(changed)
+
+    def _updated(self, changed: Changed | None) -> Memory:
+        """Take what was changed into the memory; `_loading` is held."""
+        if changed is not None:
+            self._memory = self._memory.updated(changed)
+        return self._memory
 
     def _changed_since(self, memory: Memory) -> Changed | None:
-        with self._transaction("BEGIN"):
-            rows = self._all("SELECT value FROM facts WHERE name = 'changes'")
-            changes = rows[0]["value"] if rows else ""
-            if changes == memory.changes:
-                return None
-            return Changed(
-                changes,
-                pages=self._all("SELECT id, url, source FROM pages"),
-                passages=self._all("SELECT id, page_id FROM passages ORDER BY id"),
-                new=self._all(
-                    "SELECT searched, text, vector FROM passages WHERE id > ? ORDER BY id", (memory.newest,)
-                ),
-            )
+        """Read what was changed, in a transaction that is open."""
+        rows = self._all("SELECT value FROM facts WHERE name = 'changes'")
+        changes = rows[0]["value"] if rows else ""
+        if changes == memory.changes:
+            return None
+        return Changed(
+            changes,
+            pages=self._all("SELECT id, url, source FROM pages"),
+            passages=self._all("SELECT id, page_id FROM passages ORDER BY id"),
+            new=self._all(
+                "SELECT searched, text, vector FROM passages WHERE id > ? ORDER BY id", (memory.newest,)
+            ),
+        )
 
     def _passage(self, passage_id: int) -> Passage | None:
         rows = self._all(

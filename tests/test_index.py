@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from pages.embed import HashedEmbedder
+from pages.embed import HashedEmbedder, Vectors
 from pages.extract import page_hash
 from pages.index import PageIndex
 from pages.indexing import IndexUnavailable
@@ -327,6 +328,23 @@ def test_threads_search_while_others_write(index: PageIndex) -> None:
         ended.set()
         assert all(search.result() > 0 for search in searches)
     assert texts(index, "draft") == [LEAVE]
+
+
+def test_a_page_that_is_written_again_at_every_look_is_found_all_the_same(tmp_path: Path) -> None:
+    other = PageIndex.open(tmp_path, HashedEmbedder())
+    other.add(page("/site/leave", LEAVE), source="docs")
+    drafts = itertools.count()
+
+    class WhoseQuestionsTakeLong(HashedEmbedder):
+        def embed(self, texts: Sequence[str]) -> Vectors:
+            other.add(page("/site/leave", f"Draft {next(drafts)} of the days of leave."), source="docs")
+            return super().embed(texts)
+
+    index = PageIndex.open(tmp_path, WhoseQuestionsTakeLong())
+    assert texts(index, "days of leave")[0].startswith("Draft ")
+    assert next(drafts) > 1, "the page was written again while it was looked for"
+    index.close()
+    other.close()
 
 
 def test_a_huge_page_is_searched_as_far_as_it_goes(
