@@ -103,12 +103,9 @@ class Library:
         fetched; of another page that a source named and that cannot be reached now, the last known text is returned.
         """
         known_as = self._known_as(url)
-        known, source = await self._find(known_as)
-        if known is not None and (_is_local(source) or self._now() - known.fetched_at < self._max_age):
-            return known
         task = self._fetching.get(known_as)
-        if task is None:  # askers of the same page share one fetch, and one who leaves does not end it
-            task = asyncio.create_task(self._fetch(known_as, known), name=f"fetch {known_as}")
+        if task is None:  # askers of the same page share one look, and one who leaves does not end it
+            task = asyncio.create_task(self._fresh(known_as), name=f"fetch {known_as}")
             self._fetching[known_as] = task
             task.add_done_callback(lambda done: self._fetched(known_as, done))
         return await asyncio.shield(task)
@@ -172,6 +169,12 @@ class Library:
     async def _has_source(self, url: str) -> bool:
         entry = await self._entry(url)
         return entry is not None and entry.source is not None
+
+    async def _fresh(self, url: str) -> Page:
+        known, source = await self._find(url)
+        if known is not None and (_is_local(source) or self._now() - known.fetched_at < self._max_age):
+            return known
+        return await self._fetch(url, known)
 
     async def _fetch(self, url: str, known: Page | None) -> Page:
         if url.startswith("/"):
