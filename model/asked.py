@@ -217,11 +217,6 @@ def follows(text: str) -> bool:
     return (bare and not _names_it(asked)) or (len(own) < _FEW and _points_back(asked, language))
 
 
-def stands_alone(text: str) -> bool:
-    """Tell whether a question can be understood without the one before it."""
-    return not follows(text)
-
-
 def query_of(text: str, before: Question | None = None, answered: Answer | None = None) -> str:
     """Return what to search for: the question without chatter; a follow-up joined with what it refers to.
 

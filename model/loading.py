@@ -18,9 +18,8 @@ from model.canned import CannedChatModel
 from model.catalogue import find
 from model.chat import OnnxChatModel
 from model.keeping_up import keeping_up
-from model.machine import processor_name
 from model.onnx_infer import Engine, EngineOptions
-from model.profile import Profile, glance
+from model.profile import Profile, glance, processor_of
 from model.published import Published
 from model.remote import Remote
 from model.swapping import Swapping, following
@@ -116,8 +115,7 @@ async def open_version(version: ModelVersion, choice: ModelChoice) -> OnEngine:
 async def _profile_of(version: ModelVersion, engine: Engine) -> Profile:
     """Return how fast a version is here, as its manifest says or as it is measured. Raises EngineError."""
     known, options = version.profile, engine.options
-    processor = processor_name(options.device, int(options.cuda.get("device_id", "0")))
-    if known and known.holds_on(options.device, options.threads, processor):
+    if known and known.holds_on(options.device, options.threads, processor_of(options)):
         return known
     parameters = known.parameters if known else parameters_of(version)
     return await asyncio.to_thread(glance, engine, parameters)

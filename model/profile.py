@@ -18,7 +18,7 @@ from model.machine import cpu_s, processor_name
 
 if TYPE_CHECKING:
     from model.engine_stats import Usage
-    from model.onnx_infer import Engine
+    from model.onnx_infer import Engine, EngineOptions
 
 _PROMPT_TOKENS, _NEW_TOKENS = 256, 32
 _GLANCE_PROMPT_TOKENS, _GLANCE_NEW_TOKENS = 128, 8
@@ -70,6 +70,11 @@ def profile_in(raw: Mapping[str, Any] | None) -> Profile | None:
     return Profile(**{name: value for name, value in raw.items() if name in known})
 
 
+def processor_of(options: EngineOptions) -> str:
+    """Return the name of what an engine computes with."""
+    return processor_name(options.device, int(options.cuda.get("device_id", "0")))
+
+
 def measure(engine: Engine, parameters: int) -> Profile:
     """Measure a version that is loaded. Blocks for seconds. Raises EngineError."""
     return _profile(engine, parameters, _PROMPT_TOKENS, _NEW_TOKENS)
@@ -92,7 +97,7 @@ def _profile(engine: Engine, parameters: int, prompt_tokens: int, new_tokens: in
         device=options.device,
         threads=options.threads,
         parameters=parameters,
-        processor=processor_name(options.device, int(options.cuda.get("device_id", "0"))),
+        processor=processor_of(options),
         measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 

@@ -141,19 +141,6 @@ def _stands(piece: str, page: str, goes_on: re.Pattern[str]) -> bool:
     return False
 
 
-def plain_so_far(text: str, page: str = "") -> str:
-    """Return what of an unfinished text can be shown: whole words only, so that no half of a link slips through."""
-    cut = max(text.rfind(" "), text.rfind("\n"))
-    shown = text[: cut + 1]
-    opened = shown.rfind("[")
-    if opened > shown.rfind(")") and opened > shown.rfind("]"):
-        shown = shown[:opened]
-    tag = shown.rfind("<")
-    if tag > shown.rfind(">"):
-        shown = shown[:tag]
-    return plain(shown, page)
-
-
 def whole_sentences(text: str) -> str:
     """Drop an unfinished last sentence, if there is a finished one before it; else mark the cut."""
     if not text or text.endswith(ENDS):

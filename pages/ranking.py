@@ -104,8 +104,7 @@ def terms(text: str) -> list[str]:
 
 def asked_terms(question: str) -> list[str]:
     """Return a question's words as `terms` does, without those that only make it a question, where others are left."""
-    words = [word for word in vocabulary(question) if word not in _STOPWORDS]
-    return _stems([word for word in words if word not in _ASKING] or words)
+    return _stems(_asked_words(question))
 
 
 def vocabulary(text: str) -> list[str]:
@@ -124,8 +123,12 @@ def vocabulary(text: str) -> list[str]:
 
 def keywords(text: str) -> list[str]:
     """Return a question's words once each, for an index that knows stems; see `asked_terms`."""
-    words = [word for word in vocabulary(text) if word not in _STOPWORDS]
-    return list(dict.fromkeys([word for word in words if word not in _ASKING] or words))
+    return list(dict.fromkeys(_asked_words(text)))
+
+
+def _asked_words(question: str) -> list[str]:
+    words = [word for word in vocabulary(question) if word not in _STOPWORDS]
+    return [word for word in words if word not in _ASKING] or words
 
 
 def _stems(words: Iterable[str]) -> list[str]:
@@ -140,7 +143,7 @@ def _standardised(scores: Scores, typical: tuple[float, float]) -> NDArray[np.fl
     """
     if scores.size < _FEW:
         return (scores - typical[0]) / typical[1]
-    spread = float(scores.std()) if scores.size else 0.0
+    spread = float(scores.std())
     return (scores - scores.mean()) / spread if spread > _NO_SPREAD else np.zeros(len(scores))
 
 

@@ -183,6 +183,7 @@ def test_of_too_many_folders_the_largest_are_listed() -> None:
     assert reply.more.startswith("and ")
     flat = listing([(f"/site/{n}", f"Page {n:02}") for n in range(33)])
     assert (len(flat.groups[0].pages), flat.more) == (MOST_PAGES, "and 13 more")
+    assert flat.groups[0].more == "", "how many are left out is said once"
 
 
 def test_without_pages_it_is_said_that_there_are_none() -> None:

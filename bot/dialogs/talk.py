@@ -66,12 +66,12 @@ class Talking:
     @staticmethod
     def is_small_talk(question: Question) -> bool:
         """Tell whether a question asks nothing of the pages; one that names a page does."""
-        return question.page_url is None and talk_of(question.text) is not None
+        return _talk_in(question) is not None
 
     async def reply_to(self, question: Question) -> TalkReply | None:
         """Return what to say, None for what is no small talk."""
-        talk = talk_of(question.text)
-        if talk is None or not self.is_small_talk(question):
+        talk = _talk_in(question)
+        if talk is None:
             return None
         language = language_of_talk(question.text)
         if talk is Talk.PAGES:
@@ -81,6 +81,10 @@ class Talking:
         more = (pages,) if talk in {Talk.HELP, Talk.WHO} else (pages, can_do)
         offers = () if talk is Talk.BYE else (*(self._examples if language == ENGLISH else ()), *more)
         return TalkReply(text, offers, explains=explains)
+
+
+def _talk_in(question: Question) -> Talk | None:
+    return talk_of(question.text) if question.page_url is None else None
 
 
 def talk_of(text: str) -> Talk | None:
@@ -108,24 +112,21 @@ def listing(pages: Sequence[tuple[str, str]], language: str = ENGLISH) -> TalkRe
         return TalkReply(NO_PAGES[language])
     text = SENTENCES[Talk.PAGES][language]
     titled = sorted(((title or url, url) for url, title in pages), key=lambda page: page[0].casefold())
-    if len(titled) <= MOST_PAGES:
-        return TalkReply(text, groups=(PageGroup("", tuple(titled)),))
     folders = _by_folder(titled)
-    shown = _some_of_each(folders) if len(folders) > 1 else {"": titled[:MOST_PAGES]}
+    if len(titled) <= MOST_PAGES or len(folders) == 1:
+        group = PageGroup("", tuple(titled[:MOST_PAGES]))
+        return TalkReply(text, groups=(group,), more=_more(len(titled) - MOST_PAGES, language))
+    shown = _some_of_each(folders)
     groups = [
-        PageGroup(_named(name), tuple(some), _more(len(folders.get(name, some)) - len(some), language))
+        PageGroup(_named(name), tuple(some), _more(len(folders[name]) - len(some), language))
         for name, some in shown.items()
     ]
-    known = (
-        sum(len(pages) for name, pages in folders.items() if name in shown)
-        if len(folders) > 1
-        else MOST_PAGES
-    )
-    return TalkReply(text, groups=tuple(groups), more=_more(len(titled) - known, language))
+    unseen = sum(len(pages) for name, pages in folders.items() if name not in shown)
+    return TalkReply(text, groups=tuple(groups), more=_more(unseen, language))
 
 
 def _more(count: int, language: str) -> str:
-    return MORE[language].format(count) if count else ""
+    return MORE[language].format(count) if count > 0 else ""
 
 
 def _by_folder(titled: Sequence[tuple[str, str]]) -> dict[str, list[tuple[str, str]]]:
