@@ -133,6 +133,11 @@ def starts_item(line: str) -> bool:
     return _ITEM.match(line) is not None
 
 
+def without_marker(item: str) -> str:
+    """Return an item without its bullet or number."""
+    return _BULLET.sub("", item.lstrip(), count=1) if starts_item(item) else item
+
+
 def is_list(text: str) -> bool:
     """Tell whether a text has more than one item."""
     return sum(map(starts_item, text.splitlines())) > 1

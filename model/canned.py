@@ -3,6 +3,7 @@
 CannedChatModel(["Ten days.", "That is not on this page."])     one line after the other, then from the start
 CannedChatModel(lambda messages: messages[-1].text.upper())     a line made from the chat
 CannedChatModel(["..."], delay_s=0.05)                          a word at a time, like the real one
+CannedChatModel(["Ten days of leave."], max_words=2)            cut off there, like the real one at its longest answer
 CannedChatModel([EngineBusy(7.0), "Ten days."])                 a line that is an error is raised
 """
 
@@ -37,6 +38,7 @@ class CannedChatModel(BaseChatModel):
 
     lines: Any
     delay_s: float = 0.0
+    max_words: int = 0
     chats: list[list[BaseMessage]] = []  # noqa: RUF012 - pydantic copies it
     _said: int = PrivateAttr(default=0)
     _lock: Any = PrivateAttr(default_factory=threading.Lock)
@@ -62,7 +64,7 @@ class CannedChatModel(BaseChatModel):
         if isinstance(line, Exception):
             raise line
         until = min((at for word in stop or () if (at := line.find(word)) >= 0), default=len(line))
-        return _WORD.findall(line[:until])
+        return _WORD.findall(line[:until])[: self.max_words or None]
 
     def _generate(
         self,
@@ -123,7 +125,10 @@ class CannedChatModel(BaseChatModel):
                 content="",
                 chunk_position="last",
                 usage_metadata=usage,
-                response_metadata={"finish_reason": "eos", "model_name": "canned"},
+                response_metadata={
+                    "finish_reason": "length" if len(words) == self.max_words else "eos",
+                    "model_name": "canned",
+                },
             )
         )
 

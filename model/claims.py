@@ -169,7 +169,7 @@ def _claims(text: str, marked: frozenset[str]) -> tuple[Claim, ...]:
     for clause, aside in [half for part in parts for half in _halves(part, marked)]:
         tokens = _TOKEN.findall(clause)
         claim = _claim(clause, tokens, marked, frozenset(content_words(aside)))
-        if found and tokens[:1] == ["not"] and len(tokens) <= _LONGEST_CONTRAST and not _has_verb(clause):
+        if found and tokens[:1] == ["not"] and len(tokens) <= _LONGEST_CONTRAST and not has_verb(clause):
             found[-1] = replace(found[-1], aside=found[-1].aside | claim.terms)
             continue
         if (
@@ -177,7 +177,7 @@ def _claims(text: str, marked: frozenset[str]) -> tuple[Claim, ...]:
             and claim.turning
             and len(tokens) <= _SHORT_CLAUSE
             and residue(claim, ())
-            and not _has_verb(clause)
+            and not has_verb(clause)
         ):
             found[-1] = replace(found[-1], aside=found[-1].aside | claim.terms)  # "…, interns excluded"
         if tokens[:1] == ["unless"] and found:
@@ -204,7 +204,7 @@ def _clauses(text: str) -> list[str]:
     start, joins = 0, False
     for match in [*_CLAUSE.finditer(text), None]:
         clause = text[start : match.start() if match else len(text)]
-        if joins and found and not _has_verb(found[-1]):
+        if joins and found and not has_verb(found[-1]):
             found[-1] += clause
         elif clause.strip():
             found.append(clause)
@@ -213,7 +213,8 @@ def _clauses(text: str) -> list[str]:
     return found
 
 
-def _has_verb(clause: str) -> bool:
+def has_verb(clause: str) -> bool:
+    """Tell whether words say something of something, rather than name it; it knows auxiliaries, not every verb."""
     tokens = _TOKEN.findall(clause)
     return (
         not tokens or tokens[0] in _CONDITIONAL or any(token in _AUXILIARIES | _SUBJECTS for token in tokens)

@@ -17,7 +17,7 @@ from functools import cached_property, lru_cache
 from itertools import islice, pairwise
 
 from model.antonyms import same_meaning
-from model.claims import claims
+from model.claims import claims, has_verb
 from model.conditions import condition_kept
 from model.names import names_stand
 from model.number_support import as_often, same, same_bounds, same_column, same_subject, stand
@@ -27,7 +27,7 @@ from model.prompt import INSTRUCTION
 from model.quantities import Quantity, quantities, without
 from model.terms import content_words, fold, ordered_terms, term_of
 from records import Citation, Passage
-from sentences import Piece, pieces, words
+from sentences import Piece, pieces, without_marker, words
 
 LEAST_COVERED = 0.5
 _LONGEST_QUOTE = 320
@@ -44,6 +44,10 @@ _BOUND = re.compile(r"\b(?:limit|maximum|minimum|unlimited|none|no)\b", re.IGNOR
 """Words that tell an amount without a number."""
 _RUN = 5
 """Words in a row that are no accident."""
+_COMMAS = re.compile(r"\s*[,;]\s+(?:(?:and|or)\s+)?|\s+(?:and|or)\s+(?=[^,;]*$)")
+_LEAST_LISTED = 3
+"""Things that an answer names, one after the other, to be a list."""
+_TURNS = re.compile(r"\b(?:not?|never|none|nor|except|without|only|cannot|\w+n['’]t)\b", re.IGNORECASE)
 _LABEL = re.compile(r"\W*(?:question|text|excerpts?|passages?|context|page)\s*:", re.IGNORECASE)
 
 
@@ -194,7 +198,7 @@ def support(
     found = [answer[piece.start : piece.end] for piece in pieces(answer)]
     places = list(islice(_places(passages), _MOST_PLACES))
     each = [
-        _best(_Said(question, one, echoes_count or bool(at)), places, passages, LEAST_COVERED)
+        _best(_Said(question, without_marker(one), echoes_count or bool(at)), places, passages, LEAST_COVERED)
         for at, one in enumerate(found[:_MOST_SENTENCES])
     ]
     return _together(each) if each else _NOTHING
@@ -223,8 +227,31 @@ def check(
     least_covered: float = LEAST_COVERED,
 ) -> Support:
     """Hold one sentence of an answer against the places of the passages that are nearest to it, and keep the best."""
-    said = _Said(question, answer[:_LONGEST_ANSWER], echoes_count)
-    return _best(said, list(islice(_places(passages), _MOST_PLACES)), passages, least_covered)
+    text = without_marker(answer[:_LONGEST_ANSWER])
+    places = list(islice(_places(passages), _MOST_PLACES))
+    found = _best(_Said(question, text, echoes_count), places, passages, least_covered)
+    if found.stands(least_covered):
+        return found
+    named = [_Said(question, one, echoes_count=True) for one in _enumerated(question, text)]
+    each = [_best(one, places, passages, least_covered) for one in named]
+    listed = _together(each) if each else found
+    return listed if listed.stands(least_covered) else found
+
+
+def _enumerated(question: str, text: str) -> list[str]:
+    """Return the things that an answer names one after the other: each may stand in a place of its own.
+
+    What says something is no such list: "not A, B or C" is more than its parts. What leads to it may say again what was
+    asked, and how many there are: "The three kinds are: A, B and C".
+    """
+    lead, _, listed = text.rpartition(":")
+    named = [one.strip(" .") for one in _COMMAS.split(listed)]
+    if len(named) < _LEAST_LISTED or any(not one or has_verb(one) for one in named):
+        return []
+    counts = quantities(lead)
+    new = content_words(without(lead, counts)) - content_words(question)
+    counted = all(str(len(named)) in one.readings for one in counts)
+    return named if counted and not new and not _TURNS.search(lead) else []
 
 
 def _best(

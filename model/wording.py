@@ -47,8 +47,6 @@ _SLOT = re.compile("\ue000(\\d+)\ue001")
 _TOKEN = re.compile(r"\S+")
 ENDS = (".", "!", "?", '"', "”", ")")
 """With what a finished answer ends."""
-CUT = "…"
-"""With what an answer ends that was cut off."""
 _SPACE = re.compile(r"[ \t]+")
 
 
@@ -139,11 +137,3 @@ def _stands(piece: str, page: str, goes_on: re.Pattern[str]) -> bool:
             return True
         at = page.find(piece, at + len(piece))
     return False
-
-
-def whole_sentences(text: str) -> str:
-    """Drop an unfinished last sentence, if there is a finished one before it; else mark the cut."""
-    if not text or text.endswith(ENDS):
-        return text
-    end = max(text.rfind(mark) for mark in (". ", "! ", "? ", ".\n"))
-    return text[: end + 1] if end > 0 else f"{text} {CUT}"

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import re
 import time
-from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 from typing import cast
 
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
-from langchain_core.messages import AIMessage
-from langchain_core.output_parsers import StrOutputParser
+from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.runnables import Runnable, RunnableLambda
 
 from model import grounding, prompt, wording
@@ -34,8 +33,6 @@ _DECLINES = re.compile(
 )
 _MOST_FAILED = 2
 """Sentences of a model that may fail their check before it is stopped."""
-_CIRCLES = 3
-"""How often the same three words may stand in a sentence before it goes round in circles."""
 _STOP_WITHIN = 8
 _AT_A_STOP = re.compile(r"[.!?…:;。！？][\"”’)\]」』）]*\s*$|\n\s*$")
 
@@ -72,6 +69,19 @@ class Written:
     first_token_s: float | None = None
 
 
+class Ending(Enum):
+    """How far a text is: it goes on (OPEN), its model ended it (ENDED), or it reached the longest answer (CUT)."""
+
+    OPEN = auto()
+    ENDED = auto()
+    CUT = auto()
+
+    @classmethod
+    def of(cls, message: AIMessage) -> Ending:
+        """Read it from a message: what says nothing of how it finished was ended by its model."""
+        return cls.CUT if message.response_metadata.get("finish_reason") == "length" else cls.ENDED
+
+
 async def write(chat: BaseChatModel, task: Task, started: float) -> AsyncGenerator[Written]:
     """Let a model write, and yield what has passed its checks so far; closing stops the model.
 
@@ -84,8 +94,8 @@ async def write(chat: BaseChatModel, task: Task, started: float) -> AsyncGenerat
             yield written
     if task.trained and not written.text and not written.declined:
         within = Within(tuple(passage.text for passage in task.passages), prompt.NOT_ON_PAGE)
-        words = await _chain(chat.bind(within=within)).ainvoke(task)
-        yield _checked(task, words, written.first_token_s, ended=True)
+        message = await _chain(chat.bind(within=within)).ainvoke(task)
+        yield _checked(task, message.text, written.first_token_s, Ending.of(message))
 
 
 def declines(text: str) -> bool:
@@ -93,41 +103,53 @@ def declines(text: str) -> bool:
     return bool(_DECLINES.search(text))
 
 
-def is_broken(sentence: str) -> bool:
-    """Tell whether a sentence was cut off at the longest answer, or goes round in circles, as small models do."""
+def goes_in_circles(sentence: str) -> bool:
+    """Tell whether a sentence says the same again and again, as small models do: what a list repeats is no circle."""
     said = sentence.lower().split()
-    runs = Counter(zip(said, said[1:], said[2:], strict=False))
-    return sentence.endswith(wording.CUT) or max(runs.values(), default=0) >= _CIRCLES
+    places: dict[tuple[str, ...], list[int]] = {}
+    for at, run in enumerate(zip(said, said[1:], said[2:], strict=False)):
+        places.setdefault(run, []).append(at)
+    return any(
+        later[1] - later[0] == later[2] - later[1]
+        for found in places.values()
+        for later in zip(found, found[1:], found[2:], strict=False)
+    )
 
 
 async def _sentences(chat: BaseChatModel, task: Task, started: float) -> AsyncGenerator[Written]:
-    text, shown, first_token_s = "", Written(), None
-    stream = cast("AsyncGenerator[str]", _chain(chat).astream(task))
+    text, shown, first_token_s, ending = "", Written(), None, Ending.OPEN
+    stream = cast("AsyncGenerator[AIMessageChunk]", _chain(chat).astream(task))
     async with aclosing(stream):  # whoever leaves it stops the model
-        async for piece in stream:
-            first_token_s = first_token_s or time.perf_counter() - started
-            text += piece
-            if not _AT_A_STOP.search(text[: -len(piece)][-_STOP_WITHIN:]):
+        async for chunk in stream:
+            ending = Ending.of(chunk)
+            if not chunk.text:
                 continue
-            written = _checked(task, text, first_token_s, ended=False)
+            first_token_s = first_token_s or time.perf_counter() - started
+            before, text = text, text + chunk.text
+            if not _AT_A_STOP.search(before[-_STOP_WITHIN:]):
+                continue
+            written = _checked(task, text, first_token_s, Ending.OPEN)
             if written.text != shown.text and written.text.startswith(shown.text):
                 shown = written
                 yield shown
             if written.failed >= _MOST_FAILED:
                 break
-    yield _checked(task, text, first_token_s, ended=True)
+    yield _checked(task, text, first_token_s, ending)
 
 
-def _checked(task: Task, text: str, first_token_s: float | None, *, ended: bool) -> Written:
-    """Keep the sentences that stand in the passages; of an unfinished text, the last one is not judged yet."""
+def _checked(task: Task, text: str, first_token_s: float | None, ending: Ending) -> Written:
+    """Keep the sentences that stand in the passages; the last one of a text that goes on, or was cut, is not judged."""
     page = "\n".join(f"{one.title}\n{one.heading}\n{one.text}" for one in task.passages)
     plain = wording.plain(text, page)
-    plain = wording.whole_sentences(plain) if ended else plain
     said = [plain[piece.start : piece.end] for piece in pieces(plain)]
-    if not ended:
+    if ending is Ending.CUT and not plain.endswith(wording.ENDS):
+        if len(said) == 1:
+            return Written(failed=1, first_token_s=first_token_s)
+        said = said[:-1]
+    elif ending is Ending.OPEN:
         said = said[:-1]
     if not said or declines(said[0]):
-        return Written(declined=ended or bool(said), first_token_s=first_token_s)
+        return Written(declined=bool(said) or ending is not Ending.OPEN, first_token_s=first_token_s)
     kept = Written(first_token_s=first_token_s)
     for sentence in said:
         support = grounding.check(
@@ -137,7 +159,7 @@ def _checked(task: Task, text: str, first_token_s: float | None, *, ended: bool)
             echoes_count=task.trained or bool(kept.text),
             least_covered=task.least_covered,
         )
-        sound = not (declines(sentence) or is_broken(sentence))
+        sound = not (declines(sentence) or goes_in_circles(sentence))
         if sound and support.stands(task.least_covered):
             kept = _with(kept, sentence, support.citations, support.covered)
         else:
@@ -154,8 +176,8 @@ def _with(written: Written, sentence: str, citations: Sequence[Citation], covere
     return replace(written, text=text, citations=tuple(known), covered=min(written.covered, covered))
 
 
-def _chain(chat: Runnable[LanguageModelInput, AIMessage]) -> Runnable[Task, str]:
+def _chain(chat: Runnable[LanguageModelInput, AIMessage]) -> Runnable[Task, AIMessage]:
     def to_messages(task: Task) -> list[tuple[str, str]]:
         return [(message["role"], message["content"]) for message in task.messages]
 
-    return RunnableLambda(to_messages) | chat | StrOutputParser()
+    return RunnableLambda(to_messages) | chat

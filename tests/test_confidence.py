@@ -14,6 +14,7 @@ from model.answering import Answering, AnswerRules, Enough, always
 from model.canned import CannedChatModel
 from model.confidence import WEIGHTS, Signals
 from model.profile import Profile
+from model.writing import goes_in_circles
 from records import Answer, AnswerKind, Channel, Hit, Passage, Question, Span
 from sentences import pieces
 
@@ -49,11 +50,18 @@ def question(text: str = ASKED) -> Question:
     return Question("q", text, "someone", "conversation", Channel.LOCAL, datetime.now(UTC))
 
 
-def answering(said: str, hits: Sequence[Hit], *, profile: Profile | None = None, **rules: float) -> Answering:
+def answering(
+    said: str,
+    hits: Sequence[Hit],
+    *,
+    profile: Profile | None = None,
+    chat: CannedChatModel | None = None,
+    **rules: float,
+) -> Answering:
     async def search(_query: str, limit: int, _page_url: str | None) -> Sequence[Hit]:
         return hits[:limit]
 
-    lend = always(CannedChatModel([said]), "canned-1", None, profile)
+    lend = always(chat or CannedChatModel([said]), "canned-1", None, profile)
     return Answering(lend, search, replace(AnswerRules(), **rules))  # type: ignore[arg-type]
 
 
@@ -160,13 +168,33 @@ def test_signals_tell_whether_a_wanted_number_is_there() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "said",
-    [
-        "New parents get 12 weeks of paid leave and 12 weeks of paid leave and 12 weeks of paid leave.",
-        "New parents get 12 weeks of",
-    ],
-)
-async def test_a_sentence_that_was_cut_off_or_goes_round_in_circles_is_not_stated(said: str) -> None:
+async def test_a_sentence_that_goes_round_in_circles_is_not_stated() -> None:
+    said = "New parents get 12 weeks of paid leave and 12 weeks of paid leave and 12 weeks of paid leave."
     answer = await answering(said, NEAR, profile=CAPABLE).answer(question())
     assert answer.text == f"{LEAVE} [1]"
+
+
+async def test_what_a_list_repeats_is_no_circle() -> None:
+    assert not goes_in_circles(
+        "A health care account, a limited health care account and a dependent care account."
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("New parents get 12 weeks of paid", f"{LEAVE} [1]"),
+        ("They get 12 weeks. It is paid by the", "They get 12 weeks. [1]"),
+        ("- 12 weeks of leave\n- paid", "- 12 weeks of leave [1]"),
+    ],
+)
+async def test_a_sentence_that_was_cut_off_at_the_longest_answer_is_not_stated(said: str, kept: str) -> None:
+    chat = CannedChatModel([said], max_words=len(said.split()))
+    bot = answering(said, NEAR, profile=CAPABLE, chat=chat)
+    assert (await bot.answer(question())).text == kept
+
+
+@pytest.mark.parametrize("said", ["12 weeks", "- 12 weeks\n- paid leave"])
+async def test_what_its_model_ended_needs_no_full_stop(said: str) -> None:
+    answer = await answering(said, NEAR, profile=CAPABLE).answer(question())
+    assert answer.text.replace(" [1]", "") == said

@@ -22,6 +22,35 @@ def held(question: str, answer: str, *pages: str | Passage) -> Support:
     return support(question, answer, [one if isinstance(one, Passage) else passage(one) for one in pages])
 
 
+FSA = """You can have:
+
+- Health Care Flexible Spending Account: for what a doctor costs
+- Limited Expense Flexible Spending Account: for teeth and eyes
+- Dependent Care Flexible Spending Account: for a day nursery"""
+STEPS = """To say where you are:
+
+- Note your place in your Slack name.
+- Mark the days in your calendar."""
+
+
+@pytest.mark.parametrize(
+    ("answer", "page", "stands"),
+    [
+        ("Health Care, Limited Expense and Dependent Care", FSA, True),
+        ("The three kinds of FSA are: Health Care, Limited Expense and Dependent Care.", FSA, True),
+        ("The four kinds of FSA are: Health Care, Limited Expense and Dependent Care.", FSA, False),
+        ("Health Care, Limited Expense and Transport", FSA, False),
+        ("1. Note your place in your Slack name.", STEPS, True),
+        ("2. Mark the 3 days in your calendar.", STEPS, False),
+    ],
+)
+def test_what_is_named_one_after_the_other_may_stand_in_several_places(
+    answer: str, page: str, stands: bool
+) -> None:
+    """The number of an item counts what the answer says, and is none of the page's."""
+    assert check("what kinds of FSA are there", answer, [passage(page)], echoes_count=True).stands() is stands
+
+
 SAME_SENSE = [
     (
         "Is smoking allowed?",
@@ -997,11 +1026,11 @@ def test_a_check_over_three_passages_takes_milliseconds() -> None:
     )
     pages = [passage(f"{text} Part {part}.", f"Team leave {part}") for part in range(3)]
     answers = [f"Staff of team {at} may take {at} days of special leave." for at in range(2, 12)]
-    started = time.perf_counter()
+    started = time.thread_time()
     assert all(
         held("How much special leave may my team take?", answer, *pages).stands() for answer in answers
     )
-    assert (time.perf_counter() - started) / len(answers) < 0.05  # 5 ms on a quiet machine
+    assert (time.thread_time() - started) / len(answers) < 0.05  # 5 ms on a quiet machine
 
 
 def test_what_is_cited_stands_in_the_passage() -> None:
@@ -1027,9 +1056,9 @@ def test_what_is_cited_stands_in_the_passage() -> None:
     ],
 )
 def test_hostile_texts_take_no_long(hostile: str) -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     support(hostile, hostile, [passage(hostile)])
-    assert time.perf_counter() - started < 2
+    assert time.thread_time() - started < 2
 
 
 def test_the_public_questions_own_answers_pass_and_foreign_ones_do_not(shared_data: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from model.wording import plain, whole_sentences
+from model.wording import plain
 
 
 @pytest.mark.parametrize(
@@ -39,12 +39,6 @@ def test_no_prefix_of_a_hostile_answer_ever_shows_its_address() -> None:
         shown = plain(written[:end])
         assert "evil.example" not in shown
         assert "http" not in shown
-
-
-def test_an_unfinished_last_sentence_is_dropped_when_a_finished_one_stands_before_it() -> None:
-    assert whole_sentences("You get 12 weeks. After that you") == "You get 12 weeks."
-    assert whole_sentences("You get twelve weeks and") == "You get twelve weeks and …"
-    assert whole_sentences("") == ""
 
 
 PAGE = """Run curl <host>:8080 now, or use List<String>. The portal is https://vpn.corp.example/start, the form
