@@ -6,15 +6,15 @@ import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.text import Text
 
 from bot.answer_text import SEE_ALSO, declined, further, lead_in, place_of, quotation, words_of
-from bot.app import listen, serve
+from bot.app import Listeners, listening, serve
 from bot.dialogs.talk import Talking, TalkReply, talk_of
-from bot.parts import Shelf, open_parts, open_shelf
+from bot.parts import Shelf, is_public, open_parts, open_shelf
 from cli_models import import_with_bar
 from cli_pages import refresh, refresh_alone
 from cli_schedule import schedule_beside
@@ -38,23 +38,34 @@ from settings import Settings
 def serve_command(settings: Settings) -> None:
     """Serve the bot, and its chat page on this machine; sets up what is missing first."""
     schedule_of(settings)  # what is wrong with it is said before the slow work
-    listener = listen(settings)
-    with listener, telling(settings):
+    with listening(settings) as listeners, telling(settings):
         _ensure_model(settings)
-        late = asyncio.run(_serve(settings, listener))
+        late = asyncio.run(_serve(settings, listeners))
     if late:
         progress_out.print(f"{late} questions are kept and will be answered at the next start.")
 
 
-async def _serve(settings: Settings, listener: Any) -> int:
-    def ready(address: str) -> None:
-        progress_out.print(f"\n[bold green]askpage is ready.[/] Open [bold]{address}[/] and ask something.")
+async def _serve(settings: Settings, listeners: Listeners) -> int:
+    def ready() -> None:
+        progress_out.print(f"\n[bold green]askpage is ready.[/] {_where(settings, listeners)}")
         progress_out.print("Ctrl-C stops it; what is being answered is finished first.")
 
     async with open_parts(settings) as parts:
         await refresh(settings, parts.shelf)
         async with schedule_beside(settings):
-            return await serve(parts, listener, ready)
+            return await serve(parts, listeners, ready)
+
+
+def _where(settings: Settings, listeners: Listeners) -> str:
+    """Say where people reach the bot, and where its chat page is."""
+    own = f"http://localhost:{listeners.everybody.getsockname()[1]}"
+    if not is_public(settings):
+        return f"Open [bold]{own}[/] and ask something." if settings.local_page else f"It listens at {own}."
+    listens = f"It listens at {own}, for {settings.public_url or 'Teams and Slack'}."
+    if listeners.local is None:
+        return f"{listens} The chat page is off: people elsewhere are meant to reach this port."
+    page = f"http://localhost:{listeners.local.getsockname()[1]}"
+    return f"{listens} The chat page is at [bold]{page}[/]: let no proxy and no tunnel lead there."
 
 
 @with_settings

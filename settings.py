@@ -271,7 +271,25 @@ class Settings(BaseSettings):
     terms_url: str = Field(
         "", description="Your terms of use, for the Teams package. Empty: the bot's own page on asking."
     )
-    local_page: bool = Field(True, description="Serve the chat page at / to browsers on this machine.")
+    local_page: bool = Field(
+        True,
+        description="Serve the chat page at / to browsers on this machine, while no app id, Slack or public address is set.",
+    )
+    dangerously_serve_local_page: bool = Field(
+        False,
+        description="Serve the chat page, the dashboard and the pages beside Teams or Slack, too, at local_page_port: "
+        "whoever reaches that port needs no token.",
+    )
+    local_page_port: int = Field(
+        3979,
+        ge=0,
+        le=65535,
+        description="Port of 127.0.0.1 for dangerously_serve_local_page; 0 takes a free one.",
+    )
+    dangerously_trust_local_reviewers: bool = Field(
+        False,
+        description="Let whoever opens that chat page review what people in Teams and Slack get.",
+    )
 
     site_for_everyone: bool = Field(
         False,

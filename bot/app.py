@@ -10,14 +10,15 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 
 from aiohttp import web
 
 from bot.instance import instance_in
 from bot.loopback import names_loopback
-from bot.parts import Parts, Shelf, site_url
+from bot.parts import Parts, Shelf, is_public
 from bot.slack_config import BadSlackConfig, check_config, slack_config
 from bot.storing import open_store
 from bot.wiring import Bot, Wiring
@@ -80,39 +81,69 @@ async def open_bot(
         yield await wiring.bot(answering, port)
 
 
-def listen(settings: Settings) -> socket.socket:
-    """Take the port, before the slow work. Raises CannotServe with what to do."""
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """The sockets that are listened on: everybody's, and that of what is for this machine only where it has its own."""
+
+    everybody: socket.socket
+    local: socket.socket | None
+
+
+@contextmanager
+def listening(settings: Settings) -> Generator[Listeners]:
+    """Take the ports, before the slow work. Raises CannotServe with what to do."""
     check_address(settings)
     check_slack(settings)
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with contextlib.ExitStack() as closing:
+        everybody = closing.enter_context(_listen(settings.host, settings.port, "--port"))
+        local = None
+        if settings.local_page and settings.dangerously_serve_local_page and is_public(settings):
+            local = closing.enter_context(_listen("127.0.0.1", settings.local_page_port, "--local-page-port"))
+        yield Listeners(everybody, local)
+
+
+def _listen(host: str, port: int, option: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=128)
+        return socket.create_server((host, port), family=family, backlog=128)
     except OSError as error:
         raise CannotServe(
-            f"Cannot listen on {settings.host} port {settings.port}: {error.strerror}. "
-            "Stop what runs there, or choose another with --port."
+            f"Cannot listen on {host} port {port}: {error.strerror}. "
+            f"Stop what runs there, or choose another with {option}."
         ) from error
 
 
-async def serve(parts: Parts, listener: socket.socket, ready: Callable[[str], None]) -> int:
-    """Serve until SIGINT or SIGTERM; `ready` hears the address. Return how many answers the next start owes."""
+async def serve(parts: Parts, listeners: Listeners, ready: Callable[[], None]) -> int:
+    """Serve until SIGINT or SIGTERM; `ready` hears that it does. Return how many answers the next start owes."""
     settings = parts.settings
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stop.set)
-    port: int = listener.getsockname()[1]
-    async with open_bot(settings, parts.shelf, parts.answering, port=port) as bot:
-        runner = web.AppRunner(bot.app, access_log=None, shutdown_timeout=settings.drain_timeout_s)
-        await runner.setup()
-        try:
-            site = web.SockSite(runner, listener)
-            await site.start()
-            with contextlib.suppress(StoreUnavailable):  # upkeep tries again
-                await bot.upkeep.resume()
-            ready(site_url(settings, port))
-            await stop.wait()
+    port: int = listeners.everybody.getsockname()[1]
+    async with (
+        open_bot(settings, parts.shelf, parts.answering, port=port) as bot,
+        contextlib.AsyncExitStack() as closing,
+    ):
+        sites = [await _start(bot.app, listeners.everybody, settings, closing)]
+        if bot.local is not None and listeners.local is not None:
+            sites.append(await _start(bot.local, listeners.local, settings, closing))
+        with contextlib.suppress(StoreUnavailable):  # upkeep tries again
+            await bot.upkeep.resume()
+        ready()
+        await stop.wait()
+        for site in sites:
             await site.stop()
-            return await bot.asking.drain(settings.drain_timeout_s)
-        finally:
-            await runner.cleanup()
+        return await bot.asking.drain(settings.drain_timeout_s)
+
+
+async def _start(
+    app: web.Application, listener: socket.socket, settings: Settings, closing: contextlib.AsyncExitStack
+) -> web.SockSite:
+    """Begin to serve an application; its connections end with `closing`."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=settings.drain_timeout_s)
+    await runner.setup()
+    closing.push_async_callback(runner.cleanup)
+    site = web.SockSite(runner, listener)
+    await site.start()
+    return site

@@ -74,7 +74,7 @@ class Front(Protocol):
 class LocalChannel:
     """The page, its conversations, and the connector that the front end answers through. One per process.
 
-    `suggestions` are first questions that the page offers. `loading` returns a sentence while the model is not ready
+    `people` are those who can be spoken as, `suggestions` are first questions that the page offers. `loading` returns a sentence while the model is not ready
     (shown as a banner), else None. `root` is the folder that holds node_modules.
     """
 
@@ -83,12 +83,14 @@ class LocalChannel:
         front: Front,
         data_dir: Path,
         *,
+        people: Sequence[Mapping[str, str]] = PEOPLE,
         suggestions: Sequence[str] = (),
         loading: Callable[[], str | None] = lambda: None,
         root: Path = STATIC.parent.parent,
     ) -> None:
         self._front = front
         self._conversations = Conversations(data_dir / PAGE_FILE)
+        self._people = tuple(people)
         self._suggestions = tuple(suggestions)
         self._loading = loading
         self._cards = root / ADAPTIVE_CARDS
@@ -168,7 +170,7 @@ class LocalChannel:
     async def _page(self, request: web.Request) -> web.StreamResponse:
         config = {
             "token": self._token,
-            "people": PEOPLE,
+            "people": self._people,
             "suggestions": self._suggestions,
             "loading": self._loading(),
             "cards": self._cards.is_file(),

@@ -17,7 +17,7 @@ from bot.verified import VerifiedAnswers
 from feedback.store import StoreUnavailable
 from model.answering import Answering, Enough
 from pages.library import Library
-from records import Answer, AnswerKind, Question, Timings, VerifiedAnswer, answer_id_of
+from records import Answer, AnswerKind, Channel, Question, Timings, VerifiedAnswer, answer_id_of
 
 VERIFIED = "verified"
 """The model version of an answer that no model wrote."""
@@ -28,12 +28,14 @@ _LOOKED_AT = 2
 class Verified:
     """The verified answers, and whether one still stands on what its pages say.
 
-    `kept` looks one up in the store: another process may have taken it back a moment ago.
+    `kept` looks one up in the store: another process may have taken it back a moment ago. What `local_reviewers` have
+    verified, on the chat page, is served on the chat page only; they are pseudonyms.
     """
 
     known: VerifiedAnswers
     fresh: Callable[[VerifiedAnswer], bool]
     kept: Callable[[str], Awaitable[VerifiedAnswer | None]]
+    local_reviewers: frozenset[str] = frozenset()
 
 
 class PageAnswerer:
@@ -81,7 +83,8 @@ class PageAnswerer:
         if self._verified is None:
             return None
         with telemetry.span("verified"):
-            found = await asyncio.to_thread(self._verified.known.find, question)
+            untrusted = () if question.channel is Channel.LOCAL else self._verified.local_reviewers
+            found = await asyncio.to_thread(self._verified.known.find, question, untrusted)
             if found is None or not self._verified.fresh(found) or not await self._is_kept(found):
                 return None
             return found if not found.abstained or await self._still_nowhere(question, found) else None

@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
+from bot.loopback import names_loopback
 from bot.storing import pages_config
 from model.answering import Answering, AnswerRules
 from model.loading import ModelChoice, open_model
@@ -138,6 +140,17 @@ def model_choice(settings: Settings) -> ModelChoice:
         drain_s=settings.answer_timeout_s,
         url=settings.models_url,
     )
+
+
+def is_public(settings: Settings) -> bool:
+    """Whether people elsewhere are meant to reach the port: then a request from this machine may be anybody's.
+
+    A proxy on the same machine hands over what the internet sends, and neither the peer nor a header need tell.
+    """
+    host = urlsplit(settings.public_url).hostname or ""
+    elsewhere = bool(settings.public_url) and not names_loopback(host)
+    slack = bool(settings.slack_signing_secret.get_secret_value())
+    return bool(settings.app_id) or slack or elsewhere or not names_loopback(settings.host)
 
 
 def site_url(settings: Settings, port: int) -> str:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from html import escape
 from pathlib import Path
 
@@ -25,6 +26,9 @@ from records import Page, Section
 QUOTE_LIMIT = 2000
 """Longest quote that is looked for, characters."""
 
+CLOSED = (
+    "The pages are not shown here. Whoever runs this bot can open them to everyone: set site_for_everyone."
+)
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'",
@@ -53,12 +57,14 @@ class Block:
     number: int = 0
 
 
-def site_routes(page: PageOf, pages: PageList, *, everyone: bool = False) -> list[web.RouteDef]:
+def site_routes(
+    page: PageOf, pages: PageList, *, everyone: bool = False, local: bool = True
+) -> list[web.RouteDef]:
     """Return the routes of the viewer.
 
     `page` finds a page by its root-relative URL ("/site/docs/asking"), `pages` lists (url, title) of those there are.
-    Without `everyone` they are shown to browsers on this machine only: a bot that Teams reaches from the internet
-    must not hand out a company's pages to whoever asks.
+    Without `everyone` they are shown to browsers on this machine only, and without `local` to nobody: a bot that Teams
+    reaches from the internet must not hand out a company's pages to whoever asks.
     """
 
     async def show_list(request: web.Request) -> web.StreamResponse:
@@ -80,11 +86,12 @@ def site_routes(page: PageOf, pages: PageList, *, everyone: bool = False) -> lis
         name = request.match_info["name"]
         return web.FileResponse(STATIC / name, headers={**HEADERS, "Content-Type": _FILES[name]})
 
+    shown = partial(_for, everyone, local)
     return [
-        web.get("/site", _for(everyone, show_list)),
-        web.get("/site/", _for(everyone, show_list)),
+        web.get("/site", shown(show_list)),
+        web.get("/site/", shown(show_list)),
         web.get("/site-files/{name:" + "|".join(map(re.escape, _FILES)) + "}", show_file),
-        web.get("/site/{path:.+}", _for(everyone, show_page)),
+        web.get("/site/{path:.+}", shown(show_page)),
     ]
 
 
@@ -103,17 +110,26 @@ def about_routes(docs: Path) -> list[web.RouteDef]:
     return [web.get(f"/about/{{name:{'|'.join(ABOUT)}}}", show_about)]
 
 
-def _for(everyone: bool, show: Handler) -> Handler:
+def _for(everyone: bool, local: bool, show: Handler) -> Handler:
+    check = _nobody if not (everyone or local) else _anybody if everyone else check_peer
+
     async def show_if_allowed(request: web.Request) -> web.StreamResponse:
         try:
-            if not everyone:
-                check_peer(request)
+            check(request)
         except RefusedError as refusal:
             body = f"<h1>Not for you</h1><p>{escape(str(refusal))}</p>"
             return _response(request, "Not for you", body, status=refusal.status)
         return await show(request)
 
     return show_if_allowed
+
+
+def _nobody(_: web.Request) -> None:
+    raise RefusedError(403, CLOSED)
+
+
+def _anybody(_: web.Request) -> None:
+    pass
 
 
 def article(page: Page, quote: str = "") -> str:

@@ -26,7 +26,7 @@ from bot.learned import forgetting
 from bot.opens import PATH
 from bot.own_token import BotFrameworkConfig, OwnToken
 from bot.page_answerer import is_fresh
-from bot.parts import Shelf, open_shelf, site_url
+from bot.parts import Shelf, is_public, open_shelf, site_url
 from bot.privacy_desk import PrivacyTerms
 from bot.slack_config import slack_config
 from bot.storing import Store, retention_of
@@ -116,7 +116,7 @@ def framework_of(settings: Settings) -> BotFrameworkConfig:
         login_url=settings.login_url,
         oauth_scope=settings.oauth_scope,
         allowed_tenants=tuple(settings.allowed_tenants),
-        allow_unauthenticated=not settings.app_id,
+        allow_unauthenticated=not is_public(settings),
         dangerously_allow_unauthenticated=settings.dangerously_allow_unauthenticated,
     )
 

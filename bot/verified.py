@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -113,14 +113,16 @@ class VerifiedAnswers:
         """Return what is served."""
         return [one.verified for one in self._known.values()]
 
-    def find(self, question: Question) -> VerifiedAnswer | None:
+    def find(self, question: Question, untrusted: Collection[str] = ()) -> VerifiedAnswer | None:
         """Return the verified answer to a question; None for one that needs the question before it.
 
-        Of several with the same words the one that was verified last wins, otherwise the nearest.
+        Of several with the same words the one that was verified last wins, otherwise the nearest. The word of
+        `untrusted` reviewers does not count.
         """
         if follows(question.text):
             return None
-        known = [one for one in self._known.values() if _in_scope(one.verified, question)]
+        trusted = [one for one in self._known.values() if one.verified.verified_by not in untrusted]
+        known = [one for one in trusted if _in_scope(one.verified, question)]
         words = plain(question.text)
         same = [one for one in known if one.plain == words]
         if same:

@@ -29,12 +29,12 @@ from bot.feedback_parts import FeedbackParts, rules_of
 from bot.follow_ups import FollowUps
 from bot.forms import Forms
 from bot.keys import keys_of
-from bot.local import LocalChannel
+from bot.local import PEOPLE, LocalChannel
 from bot.local_activities import REVIEWER, directory_id
 from bot.opens import open_route
 from bot.own_token import OwnToken
 from bot.page_answerer import PageAnswerer, Verified, is_fresh
-from bot.parts import Shelf, site_url
+from bot.parts import Shelf, is_public, site_url
 from bot.reviewers import IsMember, Reviewers
 from bot.site import about_routes, site_routes
 from bot.slack_config import slack_config
@@ -67,9 +67,13 @@ EXAMPLES = (
 
 @dataclass(frozen=True, slots=True)
 class Bot:
-    """The application with what its start and stop need."""
+    """The application with what its start and stop need.
+
+    `local` has what is for this machine only, where that is on a port of its own.
+    """
 
     app: web.Application
+    local: web.Application | None
     asking: Asking
     upkeep: Upkeep
 
@@ -96,16 +100,18 @@ class Wiring:
         known = VerifiedAnswers(self._shelf.embedder)
         parts = self._feedback(known, port)
         forms = forms_of(settings)
-        verified = Verified(known, partial(is_fresh, page_hash=self._shelf.page_hash), parts.desk.verified)
+        fresh = partial(is_fresh, page_hash=self._shelf.page_hash)
+        verified = Verified(known, fresh, parts.desk.verified, self._untrusted())
         answerer = PageAnswerer(self._shelf.library, answering, verified, forms)
         talking = Talking(self._shelf.public_pages, self._examples)
         asking = Asking(store, answerer, parts.looking, timeout_s=settings.answer_timeout_s, talking=talking)
         app = web.Application(client_max_size=1_000_000)
         teams, seam = self._teams(asking, parts)
         app.add_routes([web.post("/api/messages", seam.process), web.get("/healthz", _healthy)])
-        app.add_routes([open_route(store, parts.looking.opened, site), *self._site()])
-        app.add_routes([*about_routes(DOCS), *parts.exports.routes(), *self._dashboard(parts.desk)])
-        local_front = self._local(asking, parts, app) if settings.local_page else None
+        app.add_routes([open_route(store, parts.looking.opened, site), *about_routes(DOCS)])
+        app.add_routes([*parts.exports.routes(), *self._viewer(), *self._dashboard(parts.desk)])
+        local = self._for_this_machine(app, parts.desk)
+        local_front = self._local(asking, parts, local) if local is not None else None
         slack = self._slack(asking, parts, app)
         try:
             await parts.privacy.catch_up()
@@ -129,7 +135,7 @@ class Wiring:
         self._run(upkeep.run(), "upkeep")
         if slack:
             self._run(slack.run(), "slack")
-        return Bot(app, asking, upkeep)
+        return Bot(app, None if local is app else local, asking, upkeep)
 
     def _feedback(self, known: VerifiedAnswers, port: int) -> FeedbackParts:
         around = surroundings_of(
@@ -159,12 +165,31 @@ class Wiring:
         self._closing.push_async_callback(front.close)
         return front, seam
 
+    def _for_this_machine(self, app: web.Application, desk: Desk) -> web.Application | None:
+        """Return where the chat page is served: in the one application, or on a port of its own, or nowhere.
+
+        Once people elsewhere are to reach the port, a request that comes from this machine may be anybody's: a proxy
+        beside the bot need not say whom it speaks for.
+        """
+        settings = self._settings
+        if not settings.local_page:
+            return None
+        if not is_public(settings):
+            return app
+        if not settings.dangerously_serve_local_page:
+            return None
+        local = web.Application()
+        viewer = site_routes(self._shelf.index.page, self._shelf.public_pages, local=True)
+        local.add_routes([*viewer, *dashboard_routes(self._figures(desk), Doors(local=True))])
+        return local
+
     def _local(self, asking: Asking, parts: FeedbackParts, app: web.Application) -> TeamsFrontEnd:
-        reviewers = Reviewers([*self._settings.reviewers, directory_id(REVIEWER)])
+        reviewers = Reviewers([directory_id(REVIEWER)] if self._local_reviewers else [])
         style = TeamsStyle(Channel.LOCAL, self._examples, StreamPace(interval_s=0.1))
         named = self._keys.pseudonym
         front = TeamsFrontEnd(asking, self._store, named, parts.hands(reviewers), style)
-        local = LocalChannel(front, self._settings.data_dir, suggestions=self._examples)
+        people = [one for one in PEOPLE if self._local_reviewers or one["id"] != REVIEWER]
+        local = LocalChannel(front, self._settings.data_dir, people=people, suggestions=self._examples)
         parts.privacy.memories.append(
             lambda one: local.forget(one, lambda directory: named(directory) == one.person)
         )
@@ -194,23 +219,36 @@ class Wiring:
         app.add_routes(slack.routes())
         return slack
 
-    def _site(self) -> list[web.RouteDef]:
+    @property
+    def _local_reviewers(self) -> bool:
+        """Whether the word of the chat page's reviewer counts: people elsewhere would get it as verified."""
+        return not is_public(self._settings) or self._settings.dangerously_trust_local_reviewers
+
+    def _untrusted(self) -> frozenset[str]:
+        robin = directory_id(REVIEWER)
+        both = {self._keys.pseudonym(robin), self._keys.earlier(robin)}
+        return frozenset() if self._local_reviewers else frozenset(both - {""})
+
+    def _viewer(self) -> list[web.RouteDef]:
         return site_routes(
             self._shelf.index.page,
             self._shelf.public_pages,
             everyone=self._settings.site_for_everyone,
+            local=not is_public(self._settings),
         )
 
     def _dashboard(self, desk: Desk) -> list[web.RouteDef]:
         settings = self._settings
         doors = Doors(
-            local=settings.local_page,
+            local=settings.local_page and not is_public(settings),
             token=settings.dashboard_token.get_secret_value(),
             reviewers=settings.dashboard_reviewer_token.get_secret_value(),
         )
-        standing = partial(read_standing, settings.models_dir)
-        data = DashboardData(self._store, desk, standing, partial(job_runs, desk.documents))
-        return dashboard_routes(data, doors)
+        return dashboard_routes(self._figures(desk), doors)
+
+    def _figures(self, desk: Desk) -> DashboardData:
+        standing = partial(read_standing, self._settings.models_dir)
+        return DashboardData(self._store, desk, standing, partial(job_runs, desk.documents))
 
     def _groups(self) -> IsMember | None:
         settings = self._settings

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from benchmarks.matching import labelled, score
+from bot.page_answerer import PageAnswerer, Verified
 from bot.verified import VerifiedAnswers, asks_the_same
 from pages.embed import DIMENSIONS, Embedder, Vectors
-from records import Channel, Question, VerifiedAnswer
+from records import Answer, Channel, Question, VerifiedAnswer
 from tests.world import NOW
 
 
@@ -115,6 +116,22 @@ def test_of_the_same_words_the_latest_ruling_wins_and_a_stale_one_is_gone() -> N
     known.drop("a")
     assert found(known, "How much annual leave is there?") is None
     assert list(known.all()) == []
+
+
+async def test_what_the_chat_pages_reviewer_verified_is_served_on_the_chat_page_only() -> None:
+    text = "How much annual leave is there?"
+    trusted = verified(text, "theirs", verified_by="somebody", verified_at=NOW - timedelta(days=1))
+    known = knowing(trusted, verified(text, "robins", verified_by="robin"))
+
+    async def kept(answer_id: str) -> VerifiedAnswer | None:
+        return next(one for one in known.all() if one.answer_id == answer_id)
+
+    rules = Verified(known, lambda _: True, kept, frozenset({"robin"}))
+    answerer = PageAnswerer(None, None, rules)  # type: ignore[arg-type] - nothing is searched
+    for channel, by in ((Channel.TEAMS, "somebody"), (Channel.SLACK, "somebody"), (Channel.LOCAL, "robin")):
+        answer = await anext(answerer.stream(replace(asked(text), channel=channel), ()))
+        assert isinstance(answer, Answer)
+        assert answer.verified_by == by
 
 
 def test_putting_and_finding_at_once_harm_nobody() -> None:
