@@ -46,13 +46,14 @@ class Progress(Protocol):
 
 @dataclass(slots=True)
 class RefreshReport:
-    """What a refresh did: counts of pages, and what could not be read."""
+    """What a refresh did: counts of pages, what could not be read, and on which pages text was left out as doubtful."""
 
     added: int = 0
     changed: int = 0
     unchanged: int = 0
     removed: int = 0
     problems: list[Problem] = field(default_factory=list[Problem])
+    doubtful: dict[str, int] = field(default_factory=dict[str, int])
 
 
 class Library:
@@ -202,6 +203,10 @@ class Library:
                 etag=fetched.etag,
                 fetched_at=self._now(),
             )
+        if page.doubtful:  # a pasted address may hold what is nobody's business: it is not logged
+            log.info(
+                "%d pieces of text that readers may not see were left out of a fetched page", page.doubtful
+            )
         if page.url != url:
             self._remember_move(url, page.url)
         await self._index.add(page, source=None)
@@ -233,6 +238,8 @@ class Library:
                     tell(item.url, "problems")
                     continue
                 seen.add(item.url)
+                if isinstance(item, Page) and item.doubtful:
+                    report.doubtful[item.url] = item.doubtful
                 outcome = await self._take(item, source)
                 setattr(report, outcome, getattr(report, outcome) + 1)
                 tell(item.url, outcome)
