@@ -53,18 +53,8 @@ async def refresh_with_bar(library: Library, sources: list[str]) -> RefreshRepor
             f"{problem.url}: {problem.sentence}", style="yellow", highlight=False, markup=False
         )
     if report.doubtful:
-        progress_out.print(_doubt(report.doubtful), style="yellow", highlight=False, markup=False)
+        progress_out.print(report.doubt, style="yellow", highlight=False, markup=False)
     return report
-
-
-def _doubt(doubtful: dict[str, int]) -> str:
-    """Return what is told of text that was left out: an operator looks whether it belongs to the page."""
-    pieces, pages = sum(doubtful.values()), len(doubtful)
-    most = max(doubtful, key=lambda url: doubtful[url])
-    return (
-        f"{pieces} piece{'s' * (pieces > 1)} of text on {pages} page{'s' * (pages > 1)} may not be visible to readers"
-        f" and {'are' if pieces > 1 else 'is'} left out; most on {most}."
-    )
 
 
 @pages_app.command("add")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from pages.css_values import SCREEN, degrees, functions, number, pieces, pixels, words
+from pages.css_values import SCREEN, colour, degrees, functions, number, pieces, pixels, words
 from pages.looks import Look, opacity_of
 from pages.sights import Sight
 from pages.stylesheets import Declared
@@ -51,7 +51,7 @@ _INLINE = frozenset(
     ]
 )
 _FOR_EARS = re.compile(
-    r"(?:^|\s)(?:sr-?_?only|(?:\w+-)*visually-?_?hidden|screen-?reader(?:-?(?:text|only|s))*|element-invisible"
+    r"(?:^|\s)(?:sr-?_?only(?:-focusable)?|(?:\w+-)*visually-?_?hidden(?:-focusable)?|screen-?reader(?:-?(?:text|only|s))*|element-invisible"
     r"|(?:\w+-)?assistive-text|a11y-hidden|a11y-only|sronly|off-?screen(?:-text)?|hidden-visually|readers?-only)(?:\s|$)"
 )
 _BY_NAME = re.compile(
@@ -64,14 +64,17 @@ _SHOWN_WIDE = re.compile(
 
 def box_sight(element: Element, declared: Declared, above: Declared, look: Look, external: bool) -> Sight:
     """Say whether a reader sees an element at all. `above` is declared for its parent."""
+    named = _named(element, external)
+    if not declared:
+        return max(_shown(element, declared), named)
     found = [
         _shown(element, declared),
         _faded(declared),
         _sized(element, declared, above, look),
-        _moved(declared, look),
+        _moved(declared, above, look),
         _clipped(declared, look),
         _shrunk(declared, look),
-        _named(element, external),
+        named,
         _masked(declared),
     ]
     return max(found)
@@ -128,16 +131,17 @@ def _side(element: Element, declared: Declared, name: str, look: Look) -> float 
     return pixels(written, look.font, SCREEN[0])
 
 
-def _moved(declared: Declared, look: Look) -> Sight:
+def _moved(declared: Declared, above: Declared, look: Look) -> Sight:
     position = declared.get("position", "static").lower()
     worst = Sight.SEEN
     if position in {"absolute", "fixed", "relative"}:
         worst = max(_at_side(declared, side, look, position) for side in ("left", "right", "top", "bottom"))
+        worst = max(worst, _beyond_its_frame(declared, above, look))
         layer = number(declared.get("z-index", "0"))
         if layer is not None and layer < 0:
             worst = max(worst, Sight.DOUBTFUL)
     for side in ("margin-left", "margin-top", "margin-right"):
-        far = pixels(declared.get(side, "0"), look.font, 0.0) or 0.0
+        far = pixels(declared.get(side, "0"), look.font, 2 * _FAR / 1.5) or 0.0
         if far <= -2 * _FAR or (side == "margin-left" and far >= _FAR_AHEAD):
             worst = Sight.HIDDEN
     return max(worst, _translated(declared, look, position))
@@ -148,12 +152,41 @@ def _at_side(declared: Declared, side: str, look: Look, position: str) -> Sight:
     far = pixels(declared.get(side, "0"), look.font, whole)
     if far is None or (position == "relative" and side in {"right", "bottom"} and "left" in declared):
         return Sight.SEEN
+    if position == "relative" and declared.get(side, "").strip().endswith("%") and abs(far) < 3 * whole:
+        return Sight.SEEN  # of a box that may itself stand anywhere: cards are stacked so
     if far <= -_FAR or far >= _FAR_AHEAD or (position == "fixed" and far > whole + 1):
         relative = declared.get(side, "").strip().endswith(("%", "vw", "vh")) and abs(far) <= whole + 1
         return Sight.FOLDED if relative else Sight.HIDDEN
     if far >= whole and side in {"left", "right"}:
         return Sight.FOLDED if far <= whole + 1 else Sight.HIDDEN
     return Sight.DOUBTFUL if far <= -_FAR / 2 and position != "relative" else Sight.SEEN
+
+
+def _beyond_its_frame(declared: Declared, above: Declared, look: Look) -> Sight:
+    """Whether an element is placed where the box around it, which cuts off, has ended."""
+    for side, length, cut in (("left", "width", "overflow-x"), ("top", "height", "overflow-y")):
+        size, far = pixels(above.get(length, ""), look.font), pixels(declared.get(side, ""), look.font)
+        if size and far is not None and far >= size and above.get(cut, "visible") in {"hidden", "clip"}:
+            return Sight.FOLDED
+    return Sight.SEEN
+
+
+def covers(declared: Declared) -> bool:
+    """Whether an element is laid over all of the box around it, and nothing shines through."""
+    flat = colour(declared.get("background-color", "")) if declared.get("background-color") else None
+    if declared.get("position", "").lower() != "absolute" or flat is None:
+        return False
+    edges = [pixels(declared.get(side, "x")) == 0 for side in ("top", "left", "bottom", "right")]
+    full = [declared.get(side, "").strip() == "100%" for side in ("height", "width")]
+    whole = (edges[0] and edges[1]) and (edges[2] or full[0]) and (edges[3] or full[1])
+    return whole and flat[3] * opacity_of(declared) > 1 - _GONE
+
+
+def layer_of(declared: Declared) -> float:
+    """Return how high an element lies among those beside it: what is not positioned lies below what is."""
+    if declared.get("position", "static").lower() == "static":
+        return -0.5
+    return number(declared.get("z-index", "0")) or 0.0
 
 
 def _translated(declared: Declared, look: Look, position: str) -> Sight:

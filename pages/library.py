@@ -55,6 +55,18 @@ class RefreshReport:
     problems: list[Problem] = field(default_factory=list[Problem])
     doubtful: dict[str, int] = field(default_factory=dict[str, int])
 
+    @property
+    def doubt(self) -> str:
+        """What is told of text that was left out ("": nothing was): an operator looks whether it belongs to the page."""
+        if not self.doubtful:
+            return ""
+        pieces, pages = sum(self.doubtful.values()), len(self.doubtful)
+        most = max(self.doubtful, key=lambda url: self.doubtful[url])
+        return (
+            f"{pieces} piece{'s' * (pieces > 1)} of text on {pages} page{'s' * (pages > 1)} may not be visible to readers"
+            f" and {'are' if pieces > 1 else 'is'} left out; most on {most}."
+        )
+
 
 class Library:
     """One per process."""

@@ -8,6 +8,7 @@ fetched); `scope` is the element that decided colour and background last.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from pages.css_values import (
     Colour,
@@ -168,6 +169,7 @@ def opacity_of(declared: Declared) -> float:
     return left
 
 
+@lru_cache(maxsize=1024)
 def text_sight(look: Look) -> tuple[Sight, bool]:
     """Say whether text of this look is seen, and whether only what lies behind it (`unsure`) may save it."""
     if not look.visible or look.masked or look.font < _UNSEEN_FONT or _is_indented_away(look):

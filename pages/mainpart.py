@@ -60,10 +60,11 @@ def _is_furniture(element: Element) -> bool:
 
 
 def _is_title(button: Element) -> bool:
-    """Tell whether a button is the question, or the heading, that an answer folds away below."""
-    above = button.getparent()
-    in_heading = above is not None and above.tag in HEADINGS | {"dt", "summary"}
-    return in_heading or one_line("".join(button.itertext())).endswith("?")
+    """Tell whether a button is the question, or all of the heading, that an answer folds away below."""
+    above, said = button.getparent(), one_line("".join(button.itertext()))
+    if above is not None and above.tag in HEADINGS | {"dt", "summary"}:
+        return one_line("".join(above.itertext())) == said
+    return said.endswith("?")
 
 
 def _words_kept(part: Element) -> frozenset[str]:

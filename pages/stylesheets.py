@@ -173,7 +173,7 @@ class Styles:
                 value = unpacked(name, value)
             low = value.lower()
             if low == "inherit" or (low in {"unset", "revert", "revert-layer"} and name in _INHERITED):
-                value = "" if name in _INHERITED else parent.get(name, "")
+                value = "inherit" if name == "color" else "" if name in _INHERITED else parent.get(name, "")
             elif low in {"unset", "revert", "revert-layer", "initial"}:
                 value = "initial" if name in _INHERITED else ""
             if value:
@@ -236,6 +236,8 @@ class Styles:
             self._steps.take(1)
             if rule.type == "qualified-rule":
                 self._read_rule(rule, above, layered=layered, depth=depth)
+            elif rule.type == "at-rule" and rule.lower_at_keyword == "import":
+                self._read_import(rule, depth)
             elif rule.type == "at-rule" and rule.content is not None:
                 self._read_at(rule, above, layered=layered, depth=depth)
 
@@ -272,6 +274,16 @@ class Styles:
             inner = parse(rule.content, skip_comments=True, skip_whitespace=True)
             self._read(inner, above, layered=layered, depth=depth + 1)
 
+    def _read_import(self, rule: Any, depth: int) -> None:
+        address = next((one for one in rule.prelude if one.type in {"string", "url", "function"}), None)
+        arguments = getattr(address, "arguments", None)
+        written = str(getattr(arguments[0] if arguments else address, "value", ""))
+        if not written.lower().startswith("data:"):
+            self.external = True
+            return
+        found = tinycss2.parse_stylesheet(_inside(written), skip_comments=True, skip_whitespace=True)
+        self._read(found, "", layered=False, depth=depth + 1)
+
     def _read_frames(self, rule: Any) -> None:
         name = tinycss2.serialize(rule.prelude).strip().strip("\"'")
         for frame in tinycss2.parse_rule_list(rule.content, skip_comments=True, skip_whitespace=True):
@@ -303,14 +315,10 @@ def _names(root: Element) -> frozenset[str]:
 
 def _own_sheets(root: Element, styles: Styles) -> Iterator[tuple[str, str]]:
     """Yield the media and the text of the sheets that a page brings along; note when others lie elsewhere."""
-    unused = {
-        id(one)
-        for tag in ("noscript", "template")
-        for box in root.iter(tag)
-        for one in box.iter("style", "link")
-    }
+    boxes = root.iter("noscript", "template")
+    unused = {element for box in boxes for element in box.iter("style", "link")}
     for element in root.iter("style", "link"):
-        if id(element) in unused:
+        if element in unused:
             continue
         media = element.get("media") or ""
         if element.tag == "style":

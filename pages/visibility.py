@@ -13,9 +13,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from math import inf
 from typing import cast
 
-from pages.boxes import box_sight
+from pages.boxes import box_sight, covers, layer_of
 from pages.css_matching import TOO_MUCH
 from pages.css_values import words
 from pages.looks import Look, look_of, text_sight
@@ -64,6 +65,7 @@ class _Box:
     """An element of a page: what is declared for it, how it looks, what is seen of it.
 
     `heading`, `pictured`: there is one in it. `overlaid`: something with a background is laid over or under its text.
+    `wordy`: it has words in it. `cover` is how high, and at which place, something blank covers all that is in it.
     `cut` is of the element with all that is in it, `said` of its own text alone.
     """
 
@@ -73,6 +75,8 @@ class _Box:
     heading: bool = False
     pictured: bool = False
     overlaid: bool = False
+    wordy: bool = False
+    cover: tuple[float, int] = (-inf, -1)
     look: Look = field(default_factory=Look)
     cut: Sight = Sight.SEEN
     said: Sight = Sight.SEEN
@@ -111,20 +115,25 @@ def _boxes(root: Element, styles: Styles) -> list[_Box]:
         above = boxes[at].styled if at >= 0 else Styled({}, {})
         node.place = len(boxes)
         boxes.append(_Box(cast("Element", node.etree_element), at, styles.style(node, above)))
-    for box in reversed(boxes):
-        _look_into(box, boxes[box.parent] if box.parent >= 0 else None)
+    for at in range(len(boxes) - 1, -1, -1):
+        box = boxes[at]
+        _look_into(at, box, boxes[box.parent] if box.parent >= 0 else None)
     return boxes
 
 
-def _look_into(box: _Box, above: _Box | None) -> None:
+def _look_into(at: int, box: _Box, above: _Box | None) -> None:
     """Hand up whether there are headings and pictures in an element, and whether something is laid over or under it."""
     declared = box.styled.declared
     box.heading |= box.element.tag in _HEADINGS
+    box.wordy |= bool((box.element.text or "").strip())
     box.pictured |= box.element.tag in _PICTURES or "url(" in declared.get("background-image", "").lower()
     if above is not None:
         above.heading |= box.heading
         above.pictured |= box.pictured
         drawn = box.pictured or "background-color" in declared
+        above.wordy |= box.wordy or bool((box.element.tail or "").strip())
+        if not box.wordy and covers(declared):
+            above.cover = max(above.cover, (layer_of(declared), at))
         above.overlaid |= drawn and declared.get("position", "").lower() in {"absolute", "fixed"}
 
 
@@ -149,6 +158,16 @@ def _judge(boxes: list[_Box], external: bool, openers: Openers, *, wide: bool) -
                 by_name = box_sight(box.element, declared, higher, box.look, external=False) is Sight.SEEN
                 box.cut = Sight.DOUBTFUL if by_name else Sight.HIDDEN
         box.said = _said(box, boxes)
+        if not wide and above is not None and box.parent > 0:
+            _put_under(at, box, above)
+
+
+def _put_under(at: int, box: _Box, above: _Box) -> None:
+    """Mark what something blank lies over. What covers the whole body is there until the page has loaded."""
+    if box.cover[0] >= 0:
+        box.said = max(box.said, Sight.DOUBTFUL)
+    if above.parent > 0 and (layer_of(box.styled.declared), at) < above.cover:
+        box.cut = max(box.cut, Sight.DOUBTFUL)
 
 
 def _canvas(root: _Box, external: bool) -> Look:

@@ -46,6 +46,15 @@ HIDINGS: dict[str, list[Spelling]] = {
         ("", f"<template><p>{HIDDEN}</p></template>"),
         ("", f"<noscript><p>{HIDDEN}</p></noscript>"),
         ("", f"<p hidden>{HIDDEN}</p>"),
+        ("", f"<h3 style='display:none'>{HIDDEN}</h3>"),
+        _ruled("<!-- .x{display:none} -->"),
+        _ruled("@layer a{.x{display:none}}"),
+        _ruled("[data-k='ABC' i]{display:none}", "<p data-k=abc>{}</p>"),
+        _ruled("@import url('data:text/css,.x{display:none}');"),
+        ("", f"<h2>Old permits</h2><p style='display:none'>{HIDDEN}</p>"),
+        ("", f"<button>Buy</button><p style='display:none'>{HIDDEN}</p>"),
+        ("", f"<a href='#old'>jump</a><p id=old style='display:none'>{HIDDEN}</p>"),
+        (".x{display:none}", f"<noscript><style>.x{{display:block!important}}</style></noscript><p class=x>{HIDDEN}</p>"),
         ("", f"<svg><text x=1 y=1>{HIDDEN}</text></svg>"),
         ("", f"<link rel=stylesheet href='data:text/css,.x%7Bdisplay:none%7D'><p class=x>{HIDDEN}</p>"),
     ],
@@ -153,6 +162,7 @@ HIDINGS: dict[str, list[Spelling]] = {
         _ruled(".x{filter:blur(12px)}"),
         _ruled(".x{height:4px;overflow:hidden}"),
         _ruled(".x{transform:scale(.1)}"),
+        _ruled(".d{position:relative}.b{position:absolute;inset:0;background:#fff}", "<div class=d><p>{}</p><div class=b></div></div>"),
     ],
 }  # fmt: skip
 
@@ -222,6 +232,14 @@ READABLE: dict[str, Spelling] = {
     "shown wide by a class": ("", "<link rel=stylesheet href=/b.css><p class='d-none d-md-block'>{}</p>"),
     "a rule that is no rule": (".x{{display:none} .y{color:#333}", "<p class=y>{}</p>"),
     "a colour that is none": (".x{color:fff}", "<p class=x>{}</p>"),
+    "cards that are stacked": (".c{position:relative;left:-100%}", "<p class=c>{}</p>"),
+    "a blank sheet until the page has loaded": (
+        ".pre{position:fixed;inset:0;background:#fff;z-index:99}", "<div class=pre></div><p>{}</p>"
+    ),
+    "an accordion of grid rows": (
+        ".g{display:grid;grid-template-rows:0fr}.g>div{overflow:hidden}",
+        "<h3><button aria-expanded=false>Prices</button></h3><div class=g><div><p>{}</p></div></div>",
+    ),
     "left alone by a rule for others": (".y{display:none}", "<p class=x>{}</p>"),
 }  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -14,9 +15,12 @@ import pytest
 from console import question_of
 from model.answering import Answering, AnswerRules, always
 from model.canned import CannedChatModel
-from pages.embed import Embedder
+from pages.embed import Embedder, HashedEmbedder
 from pages.extract import extract
+from pages.fetch import Fetcher, FetchLimits
+from pages.file_index import FileIndex
 from pages.index import PageIndex
+from pages.library import Library
 from pages.refusals import PageUnreadable
 from records import Hit, Page, Passage
 from tests.hidden_pages import HIDDEN, HIDINGS, READABLE, SEEN, WHOLE, Spelling, page_of
@@ -71,6 +75,42 @@ def test_doubtful_pieces_are_counted() -> None:
     body = f"<p class=sr-only>{HIDDEN}</p><p style='color:#eee'>{HIDDEN}</p><p hidden>{HIDDEN}</p><i class=sr-only>new</i>"
     assert read(page_of(("", body))).doubtful == 2
     assert read(page_of(("", ""))).doubtful == 0
+
+
+def test_what_opens_or_appears_belongs_to_the_page(shared_data: Path) -> None:
+    for name in (
+        "accordion-bootstrap",
+        "accordion-style-none",
+        "accordion-uswds-hidden",
+        "body-display-none-clickjack",
+        "body-visibility-hidden",
+        "webflow-opacity0",
+    ):
+        expected = (shared_data / "cases" / f"{name}.expected.txt").read_text()
+        text = words(read((shared_data / "cases" / f"{name}.html").read_text()))
+        assert [part for part in re.findall(r"'([^']+)'", expected) if part not in text] == [], name
+
+
+async def test_a_refresh_tells_how_many_doubtful_pieces_were_left_out(tmp_path: Path) -> None:
+    (tmp_path / "site").mkdir()
+    for name, classes in (
+        ("one.html", ["sr-only"]),
+        ("two.html", ["sr-only", "visually-hidden"]),
+        ("three.html", []),
+    ):
+        body = "".join(f"<p class={one}>{HIDDEN}</p>" for one in classes)
+        (tmp_path / "site" / name).write_text(page_of(("", body)))
+    async with Fetcher(FetchLimits(allowed_sites=())) as fetcher:
+        index = await FileIndex.open(tmp_path / "index", HashedEmbedder())
+        library = Library(index, fetcher)
+        report = await library.refresh([str(tmp_path / "site")])
+        assert (report.added, report.problems) == (3, [])
+        assert report.doubt == (
+            "3 pieces of text on 2 pages may not be visible to readers and are left out; most on /site/site/two.html."
+        )
+        assert (await library.refresh([str(tmp_path / "site")])).doubt == ""
+        await library.close()
+        await index.close()
 
 
 def test_a_list_and_a_row_lose_what_is_hidden_and_keep_their_form() -> None:
