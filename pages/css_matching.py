@@ -24,7 +24,7 @@ MOST_STEPS = 6_000_000
 TOO_MUCH = (
     "The style sheets of that page are too large to tell what its readers see; please send a part of it."
 )
-_STEPS_A_RULE, _STEPS_A_CHILD = 300, 12
+_STEPS_A_RULE, _STEPS_A_CHILD = 300, 30
 _LONGEST_SELECTOR = 3000
 _PLAIN = re.compile(r"[\w\s.#>+~,*:-]*")
 _NAMED = re.compile(r"[.#][\w-]+")
@@ -84,6 +84,10 @@ class Node(cssselect2.ElementWrapper):
     @cached_property
     def etree_children(self) -> list[Any]:
         return _Children(self.etree_element, self.steps)
+
+    def walked_children(self) -> Iterator[Node]:
+        """Yield the children for the one walk over the page, which is not counted."""
+        return super().iter_children()
 
     def iter_children(self) -> Iterator[Node]:
         for child in super().iter_children():

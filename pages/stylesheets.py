@@ -93,6 +93,7 @@ class Styles:
     def __post_init__(self) -> None:
         self._rules = Matcher(self._steps, self.names)
         self._other_states = Matcher(self._steps, self.names)
+        self._known: dict[tuple[object, ...], Styled] = {}  # for elements that the same rules match
         self._inline: dict[str, list[tuple[str, str, int]]] = {}
 
     @classmethod
@@ -120,39 +121,45 @@ class Styles:
                 continue
             yield node, node.parent
             if node.etree_element.tag not in closed:
-                stack.append(node.iter_children())
+                stack.append(node.walked_children())
 
     def style(self, node: Node, parent: Styled) -> Styled:
         """Return what holds for an element: its parent's is known."""
-        found: list[tuple[int, int, str, str]] = []
-        matched = self._rules.matching(node)
-        for at, rule in enumerate(matched):
-            found += [(rank, at, name, value) for name, value, rank in rule.declared]
-        inline = node.etree_element.get("style")
-        if inline:
-            found += [
-                (rank, len(found) + 1, name, value) for name, value, rank in self._style_attribute(inline)
-            ]
-        if not found:
+        matched: list[_Rule] = self._rules.matching(node)
+        inline = node.etree_element.get("style") or ""
+        if not matched and not inline:
             return Styled({}, parent.customs)
+        revealed = bool(self._other_states.matching(node))
+        alike = (tuple(map(id, matched)), inline, id(parent.customs), revealed)
+        if alike not in self._known:
+            made, depends = self._cascade(matched, inline, parent)
+            made.revealed = revealed
+            if depends:
+                return made
+            self._known[alike] = made
+        return self._known[alike]
+
+    def _cascade(self, matched: Sequence[_Rule], inline: str, parent: Styled) -> tuple[Styled, bool]:
+        """Return what prevails, and whether that depends on more of the parent than its custom properties."""
+        found = [
+            (rank, at, name, value) for at, rule in enumerate(matched) for name, value, rank in rule.declared
+        ]
+        found += [(rank, len(matched), name, value) for name, value, rank in self._style_attribute(inline)]
         self._steps.take(_STEPS_A_DECLARATION * len(found))
         found.sort(key=lambda one: one[:2])
         cascaded = {name: value for _, _, name, value in found}
         customs = self._customs(cascaded, parent.customs)
         declared = self._resolved(cascaded, customs, parent.declared)
-        declared.update(
-            self._last_frame(declared, {name for rank, _, name, _ in found if rank >= _IMPORTANT})
-        )
-        return Styled(declared, customs, self._is_revealed(node))
+        important = {name for rank, _, name, _ in found if rank >= _IMPORTANT}
+        declared.update(self._last_frame(declared, important))
+        depends = any("inherit" in value.lower() for value in (*cascaded.values(), *customs.values()))
+        return Styled(declared, customs), depends
 
     def _style_attribute(self, written: str) -> list[tuple[str, str, int]]:
         if written not in self._inline:
             self._steps.take(_STEPS_A_STYLE)
             self._inline[written] = list(self._declarations(written, layered=False))
         return self._inline[written]
-
-    def _is_revealed(self, node: Node) -> bool:
-        return bool(self._other_states.matching(node))
 
     def _customs(self, cascaded: Mapping[str, str], inherited: Mapping[str, str]) -> Mapping[str, str]:
         own = {name: value for name, value in cascaded.items() if name.startswith("--")}
