@@ -52,6 +52,8 @@ async def refresh_with_bar(library: Library, sources: list[str]) -> RefreshRepor
         progress_out.print(
             f"{problem.url}: {problem.sentence}", style="yellow", highlight=False, markup=False
         )
+    if report.doubtful:
+        progress_out.print(report.doubt, style="yellow", highlight=False, markup=False)
     return report
 
 

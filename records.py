@@ -63,7 +63,8 @@ class Page:
     """The main text of one page as it was at `fetched_at`.
 
     `url` carries no fragment. `page_hash` is the SHA-256 of the title and the sections, in hex: equal hashes mean
-    equal text. `etag` is the server's validator, if it sent one.
+    equal text. `etag` is the server's validator, if it sent one. `doubtful`: so many pieces of text were left out when
+    the page was read, because its readers may not see them; an index does not keep that.
     """
 
     url: str
@@ -72,6 +73,7 @@ class Page:
     page_hash: str
     fetched_at: datetime
     etag: str | None = None
+    doubtful: int = 0
 
 
 @dataclass(frozen=True, slots=True)

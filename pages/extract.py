@@ -1,7 +1,7 @@
 """Bytes of a page → `Page`: its title, and its main text in sections with headings and anchors.
 
 Where HTML's main text lies is found in `pages.mainpart`. Markdown and PDF are their own main text. Only text that a
-reader sees comes out: no scripts, no comments, nothing hidden. Whatever arrives gives a Page or a PageRefused, in
+reader sees comes out: no scripts, no comments, nothing hidden (`pages.visibility`). Whatever arrives gives a Page or a PageRefused, in
 bounded time.
 """
 
@@ -22,14 +22,18 @@ from pages.mainpart import main_part
 from pages.markdown import to_html
 from pages.pdf import read_pdf
 from pages.refusals import PageUnreadable
-from pages.tree import Element, drop_hidden, one_line, parse_html, visible
+from pages.tree import Element, one_line, parse_html, visible
+from pages.visibility import drop_unseen
 from records import Page, Section
 
-RECIPE = 3
+RECIPE = 4
 """Counts up when the same bytes give other text than before: local pages are then read again."""
 
 MOST_TEXT = 3_000_000
 """Most text of one page, characters."""
+
+_Text = tuple[str, tuple[Section, ...], int]
+"""Title, sections, and how many pieces of text were left out because readers may not see them."""
 
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
 _MARKDOWN = frozenset({"text/markdown", "text/x-markdown"})
@@ -62,9 +66,9 @@ def extract(
     thread: seconds for the largest pages.
     """
     if content_type == "application/pdf":
-        title, sections = read_pdf(body)
+        (title, sections), doubtful = read_pdf(body), 0
     else:
-        title, sections = _extract_text(visible(_decode(body, charset, content_type)), content_type)
+        title, sections, doubtful = _extract_text(visible(_decode(body, charset, content_type)), content_type)
     if not sections:
         raise PageUnreadable(_NO_TEXT)
     if sum(len(section.text) for section in sections) > MOST_TEXT:
@@ -72,30 +76,30 @@ def extract(
             f"That page has more than {MOST_TEXT:,} characters of text; please send a part of it."
         )
     title = one_line(title)[:_LONGEST_TITLE].strip() or _title_of_url(url)
-    return Page(url, title, sections, page_hash(title, sections), fetched_at, etag)
+    return Page(url, title, sections, page_hash(title, sections), fetched_at, etag, doubtful)
 
 
-def _extract_text(text: str, content_type: str) -> tuple[str, tuple[Section, ...]]:
+def _extract_text(text: str, content_type: str) -> _Text:
     if content_type in _HTML:
         return _from_html(text)
     if content_type in _MARKDOWN:
         return _from_markdown(text)
     if content_type == "text/plain":
-        return _from_plain(text)
+        return *_from_plain(text), 0
     raise PageUnreadable(
         f"I cannot read pages of the kind {content_type}; I can read HTML, Markdown, text and PDF."
     )
 
 
-def _from_markdown(text: str) -> tuple[str, tuple[Section, ...]]:
+def _from_markdown(text: str) -> _Text:
     title, html = to_html(text)
     root = parse_html(f"<html><body>{html}</body></html>")
     if root is None:
-        return title, ()
-    drop_hidden(root)
+        return title, (), 0
+    doubtful = drop_unseen(root)
     title = _as_read(title) or _first_heading(root)
     mark_anchors(root)
-    return title, sections_of(root)
+    return title, sections_of(root), doubtful
 
 
 def _as_read(title: str) -> str:
@@ -109,15 +113,15 @@ def _from_plain(text: str) -> tuple[str, tuple[Section, ...]]:
     return "", (Section("", "", text),) if text else ()
 
 
-def _from_html(text: str) -> tuple[str, tuple[Section, ...]]:
+def _from_html(text: str) -> _Text:
     root = parse_html(text)
     if root is None:
-        return "", ()
+        return "", (), 0
     title = _html_title(root)
-    drop_hidden(root)
+    doubtful = drop_unseen(root)
     title = title or _first_heading(root)
     mark_anchors(root)
-    return title, sections_of(main_part(root))
+    return title, sections_of(main_part(root)), doubtful
 
 
 def _html_title(root: Element) -> str:

@@ -46,13 +46,26 @@ class Progress(Protocol):
 
 @dataclass(slots=True)
 class RefreshReport:
-    """What a refresh did: counts of pages, and what could not be read."""
+    """What a refresh did: counts of pages, what could not be read, and on which pages text was left out as doubtful."""
 
     added: int = 0
     changed: int = 0
     unchanged: int = 0
     removed: int = 0
     problems: list[Problem] = field(default_factory=list[Problem])
+    doubtful: dict[str, int] = field(default_factory=dict[str, int])
+
+    @property
+    def doubt(self) -> str:
+        """What is told of text that was left out ("": nothing was): an operator looks whether it belongs to the page."""
+        if not self.doubtful:
+            return ""
+        pieces, pages = sum(self.doubtful.values()), len(self.doubtful)
+        most = max(self.doubtful, key=lambda url: self.doubtful[url])
+        return (
+            f"{pieces} piece{'s' * (pieces > 1)} of text on {pages} page{'s' * (pages > 1)} may not be visible to readers"
+            f" and {'are' if pieces > 1 else 'is'} left out; most on {most}."
+        )
 
 
 class Library:
@@ -202,6 +215,10 @@ class Library:
                 etag=fetched.etag,
                 fetched_at=self._now(),
             )
+        if page.doubtful:  # a pasted address may hold what is nobody's business: it is not logged
+            log.info(
+                "%d pieces of text that readers may not see were left out of a fetched page", page.doubtful
+            )
         if page.url != url:
             self._remember_move(url, page.url)
         await self._index.add(page, source=None)
@@ -233,6 +250,8 @@ class Library:
                     tell(item.url, "problems")
                     continue
                 seen.add(item.url)
+                if isinstance(item, Page) and item.doubtful:
+                    report.doubtful[item.url] = item.doubtful
                 outcome = await self._take(item, source)
                 setattr(report, outcome, getattr(report, outcome) + 1)
                 tell(item.url, outcome)

@@ -54,7 +54,17 @@ def _is_furniture(element: Element) -> bool:
     if element.tag == "aside":  # a menu, or a note that belongs to the text
         linked = sum(len("".join(link.itertext())) for link in element.iter("a"))
         return 2 * linked > len("".join(element.itertext()).strip())
+    if element.tag == "button" and _is_title(element):
+        return False
     return element.tag in _FURNITURE or element.get("role") in _FURNITURE_ROLES
+
+
+def _is_title(button: Element) -> bool:
+    """Tell whether a button is the question, or all of the heading, that an answer folds away below."""
+    above, said = button.getparent(), one_line("".join(button.itertext()))
+    if above is not None and above.tag in HEADINGS | {"dt", "summary"}:
+        return one_line("".join(above.itertext())) == said
+    return said.endswith("?")
 
 
 def _words_kept(part: Element) -> frozenset[str]:

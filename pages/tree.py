@@ -1,4 +1,4 @@
-"""Trees of HTML and XML: parsed with every dangerous door shut, and freed of what a reader does not see.
+"""Trees of HTML and XML: parsed with every dangerous door shut, walked without recursion.
 
 lxml has no types of its own; `Element` names the little of it that we use, so that the rest of the code is checked.
 """
@@ -32,6 +32,9 @@ class Element(Protocol):
     def find(self, path: str) -> Element | None: ...
     def findall(self, path: str) -> list[Element]: ...
     def getprevious(self) -> Element | None: ...
+    def getnext(self) -> Element | None: ...
+    def getparent(self) -> Element | None: ...
+    def items(self) -> list[tuple[str, str]]: ...
     def append(self, element: Element) -> None: ...
     def clear(self, *, keep_tail: bool) -> None: ...
 
@@ -39,30 +42,6 @@ class Element(Protocol):
 MOST_ELEMENTS = 200_000
 """Largest tree; about 15 s of work on a busy machine."""
 
-_NEVER_READ = frozenset(
-    [
-        "script",
-        "style",
-        "template",
-        "noscript",
-        "svg",
-        "math",
-        "iframe",
-        "object",
-        "embed",
-        "canvas",
-        "audio",
-        "video",
-        "select",
-        "textarea",
-        "datalist",
-    ]
-)
-_INVISIBLE_STYLE = re.compile(
-    r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|opacity\s*:\s*0(?:\.0*)?\s*(?:;|!|$)"
-    r"|font-size\s*:\s*0(?:[a-z%]*)\s*(?:;|!|$)",
-    re.IGNORECASE,
-)
 # Invisible characters carry instructions that no reader sees (tag characters) or reverse what is read (bidi).
 _INVISIBLE = re.compile("[\u00ad\u200b\u2060-\u2064\u202a-\u202e\u2066-\u2069\ufeff\U000e0000-\U000e007f]")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff\ud800-\udfff]")
@@ -121,35 +100,7 @@ def one_line(text: str) -> str:
     return _SPACES.sub(" ", visible(text)).strip()
 
 
-def drop_hidden(root: Element) -> None:
-    """Empty scripts, templates and everything that is marked as hidden; the text behind them stays.
-
-    A drawing that has a name ("included" for a tick) becomes that name.
-    """
-    for element in list(root.iter("*")):
-        if element is not root and _is_hidden(element):
-            name = (
-                (element.get("aria-label") or "")
-                if element.tag == "svg" and not _is_marked_hidden(element)
-                else ""
-            )
-            empty(element)
-            element.text = visible(name)
-
-
 def empty(element: Element) -> None:
     """Make nothing of an element; taking it out would copy the text around it, once for each of thousands."""
     element.clear(keep_tail=True)
     element.tag = "span"
-
-
-def _is_hidden(element: Element) -> bool:
-    return element.tag in _NEVER_READ or _is_marked_hidden(element)
-
-
-def _is_marked_hidden(element: Element) -> bool:
-    return (
-        element.get("hidden") is not None
-        or (element.get("aria-hidden") or "").strip().lower() == "true"
-        or _INVISIBLE_STYLE.search(element.get("style") or "") is not None
-    )
