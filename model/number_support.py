@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from model.quantities import Quantity, plain_digits, quantities
 from model.terms import content_words
@@ -121,8 +122,10 @@ def _counts_another(one: Quantity, there: Sequence[Quantity]) -> bool:
 
 
 def as_often(answer: str, cited: str) -> bool:
-    """Tell "every week" from "every two weeks"."""
+    """Tell "every week" from "every two weeks", and "per month" from "per year"."""
     said, there = _every(answer), _every(cited)
+    if there and said and not {unit for unit, _ in said} & {unit for unit, _ in there}:
+        return False
     return not {unit for unit, once in said if once and (unit, False) in there and (unit, True) not in there}
 
 
@@ -176,6 +179,13 @@ def same_column(said: Sequence[Quantity], told: Collection[str], row: str, heade
     return True
 
 
+_LENGTHS = frozenset(UNITS[word] for word in ("minute", "hour", "day", "week", "month", "year"))
+_YEARS = re.compile(r"(?:1[5-9]|20)\d\d")
+_WEAK = content_words(
+    "get got have take receive give earn need make use go come pay cost be employee staff people many much"
+)
+"""Words that say little of what a number is said of."""
+_UNITS = frozenset(content_words(" ".join(UNITS)))
 _CELL = re.compile(r"\s*[|¦]\s*")
 _PART = re.compile(r"[;,•|]\s|\s(?:and|but|while|whereas|und|et|y|or)\s|[.:](?=\s)")
 
@@ -185,37 +195,88 @@ def same_subject(said: Sequence[Quantity], question: str, answer: str, cited: st
 
     "Full-time staff get 25 days and part-time staff 15": 25 days are not what part-time staff get.
     """
-    there = quantities(cited)[:_MOST]
+    there = spoken_of(cited, "")
     if len(there) <= 1 or len(said) > _MOST:
         return True
-    parts = _parts(cited, there)
-    told = content_words(f"{question} {answer}")
-    everywhere = set[str].intersection(*parts) if parts else set[str]()
+    told = content_words(f"{question} {answer}") - _WEAK
+    everywhere = set[str].intersection(*(set(one.words) for one in there))
     for one in said:
-        own = [part for other, part in zip(there, parts, strict=True) if same(one, other)]
+        own = [len((other.words - everywhere) & told) for other in there if same(one, other.number)]
         rivals = [
-            part
-            for other, part in zip(there, parts, strict=True)
-            if not same(one, other)
-            and _rivals(one, other)
-            and not any(same(other, another) for another in said)
+            len((other.words - everywhere) & told)
+            for other in there
+            if not same(one, other.number)
+            and _rivals(one, other.number)
+            and not any(same(other.number, another) for another in said)
         ]
-        if (
-            own
-            and rivals
-            and max(len((part - everywhere) & told) for part in rivals)
-            > max(len((part - everywhere) & told) for part in own)
-        ):
+        if own and rivals and max(rivals) > max(own):
             return False
     return True
 
 
-def _parts(cited: str, there: Sequence[Quantity]) -> list[set[str]]:
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A number of a page with the words around it: those of its part of the sentence, and those that head it."""
+
+    number: Quantity
+    words: frozenset[str]
+    heads: frozenset[str]
+
+
+@lru_cache(maxsize=2048)
+def spoken_of(cited: str, near: str) -> tuple[Spoken, ...]:
+    """Return the numbers of a place, each with what it is said of. `near` is what heads the place."""
+    there = quantities(cited)[:_MOST]
+    heads = frozenset(content_words(near))
+    return tuple(Spoken(one, part, heads) for one, part in zip(there, _parts(cited, there), strict=True))
+
+
+def told_of_another(
+    said: Sequence[Quantity], told: Collection[str], cited: Sequence[Spoken], elsewhere: Sequence[Spoken]
+) -> bool:
+    """Tell whether the page has another number for what is spoken of, and the cited one is said of something else.
+
+    Of "The late fee is 77 euros. A coffee costs 7 euros." the late fee is not 7 euros: all that the cited number is said of
+    the other one is said of, too, and more. `told` are the terms of the question and of the answer.
+    """
+    wanted = set(told) - _WEAK - _UNITS
+    for one in said[:_MOST]:
+        own = [wanted & (other.words | other.heads) for other in cited if same(one, other.number)]
+        rivals = [
+            wanted & (other.words | other.heads)
+            for other in elsewhere
+            if _alike(one, other.number) and not any(same(another, other.number) for another in said)
+        ]
+        if own and any(all(mine < theirs for mine in own) for theirs in rivals):
+            return True
+    return False
+
+
+def _alike(one: Quantity, other: Quantity) -> bool:
+    """Tell whether both count the same kind of thing: weeks and months are both lengths of time."""
+    if one.unit in _LENGTHS and other.unit in _LENGTHS:
+        return True
+    return (
+        _rivals(one, other)
+        if one.unit or one.noun or other.unit or other.noun
+        else _shape(one) == _shape(other)
+    )
+
+
+def _shape(one: Quantity) -> set[str]:
+    """Return what a number without a unit looks like: a year, a date, a time of day, or a plain number."""
+    return {
+        value.split()[0] if " " in value else "year" if _YEARS.fullmatch(value) else "number"
+        for value in one.readings
+    }
+
+
+def _parts(cited: str, there: Sequence[Quantity]) -> list[frozenset[str]]:
     """Return the words around each quantity: those of its part of the sentence."""
-    found: list[set[str]] = []
+    found: list[frozenset[str]] = []
     for one in there:
         start = max((match.end() for match in _PART.finditer(cited, 0, one.start)), default=0)
         stop = _PART.search(cited, one.end)
         others = f"{cited[start : one.start]} {cited[one.end : stop.start() if stop else len(cited)]}"
-        found.append({word for word in content_words(others) if not word.isdigit()})
+        found.append(frozenset(word for word in content_words(others) if not word.isdigit()))
     return found

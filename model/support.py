@@ -20,7 +20,16 @@ from model.antonyms import same_meaning
 from model.claims import claims, has_verb
 from model.conditions import condition_kept
 from model.names import names_stand
-from model.number_support import as_often, same, same_bounds, same_column, same_subject, stand
+from model.number_support import (
+    as_often,
+    same,
+    same_bounds,
+    same_column,
+    same_subject,
+    spoken_of,
+    stand,
+    told_of_another,
+)
 from model.planted import speaks_to_a_model
 from model.polarity import asks_whether, same_sense, yes_or_no
 from model.prompt import INSTRUCTION
@@ -264,6 +273,8 @@ def _best(
         if best is not None and _covered(said, place) < least_covered:
             continue
         found = _held(said, place, passages)
+        if found.stands(least_covered) and _told_of_another(said, place, places):
+            found = replace(found, same_subject=False)
         if found.stands(least_covered):
             return found
         best = best or found
@@ -388,6 +399,21 @@ def _held(said: _Said, place: _Place, passages: Sequence[Passage]) -> Support:
         same_subject=kind,
         citations=place.further or (cite(place.passage, place.quote),),
     )
+
+
+def _told_of_another(said: _Said, place: _Place, places: Sequence[_Place]) -> bool:
+    """Tell whether the passages have another number for what the answer's number is said of."""
+    if not said.own_numbers:
+        return False
+    cited = spoken_of(place.quote, place.near)
+    elsewhere = [
+        one
+        for other in places
+        for one in spoken_of(other.quote, other.near)
+        if other.quote not in place.quote
+    ]
+    told = same_meaning(said.asked | said.words)
+    return told_of_another(said.own_numbers, told, cited, elsewhere)
 
 
 def _covered(said: _Said, place: _Place) -> float:

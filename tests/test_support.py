@@ -51,6 +51,74 @@ def test_what_is_named_one_after_the_other_may_stand_in_several_places(
     assert check("what kinds of FSA are there", answer, [passage(page)], echoes_count=True).stands() is stands
 
 
+@pytest.mark.parametrize(
+    ("question", "wrong", "right", "page"),
+    [
+        (
+            "What is the late fee?",
+            "The late fee is 7 euros.",
+            "The late fee is 77 euros.",
+            "The late fee is 77 euros. A coffee costs 7 euros.",
+        ),
+        (
+            "How long is probation?",
+            "Probation is 6 weeks.",
+            "Probation is 6 months.",
+            "Probation is 6 months. Training lasts 6 weeks.",
+        ),
+        (
+            "How many days of sick leave?",
+            "You get 30 days of sick leave.",
+            "You get 10 days of sick leave.",
+            "You get 30 days of annual leave and 10 days of sick leave.",
+        ),
+        (
+            "What is the deposit?",
+            "The deposit is $1,500.",
+            "The deposit is $15,000.",
+            "The deposit is $15,000. Rent is $1,500.",
+        ),
+        (
+            "How many guests may I bring?",
+            "You may bring 2 guests.",
+            "You may bring 4 guests.",
+            "Members may bring 2 dogs. Members may bring 4 guests.",
+        ),
+        (
+            "In what year was it founded?",
+            "It was founded in 1998.",
+            "It was founded in 1989.",
+            "The firm was founded in 1989. It moved in 1998.",
+        ),
+        (
+            "When is the office closed?",
+            "It is closed on 24 December.",
+            "It is closed on 25 December.",
+            "The office is closed on 25 December. The party is on 24 December.",
+        ),
+        (
+            "How much is the refund?",
+            "The refund is 40 euros per month.",
+            "The refund is 40 euros per year.",
+            "The refund is 40 euros per year.",
+        ),
+        (
+            "When do I hand in the form?",
+            "The form is handed in by 3:30 pm.",
+            "The form is handed in by 5 pm.",
+            "The form is handed in by 5 pm. The desk opens at 3:30 pm.",
+        ),
+    ],
+)
+def test_a_number_is_said_of_what_the_page_says_it_of(
+    question: str, wrong: str, right: str, page: str
+) -> None:
+    several = [passage(one.strip(" .") + ".") for one in page.split(". ")]
+    for pages in ([passage(page)], several, several[::-1]):
+        assert not check(question, wrong, pages).stands(), pages
+        assert check(question, right, pages).stands(), pages
+
+
 SAME_SENSE = [
     (
         "Is smoking allowed?",
