@@ -4,9 +4,9 @@ Run as: python -m benchmarks.calibration [FILE.jsonl FOLDER ...] [--version NAME
 
 Each FILE of questions is asked over all pages of the FOLDER behind it; without any, the public handbook's. What is found
 and quoted is judged as `askpage evaluate` does. Two regressions are fitted: that the quotation holds the answer (`page`), and
-that it or a further place does (`quote`). With --version that model writes, too, and a third one is fitted over all that
-passes the checks (`written`): name the versions that people use, small and large, and the weights hold for both; without
-it these weights stay as they are.
+that it or a further place does (`quote`). With --version that model writes, too, and one more is fitted over all that passes
+the checks: `written` over what small versions make of the answering sentence, `read` over what those write that read whole
+passages. Weights that nothing was asked for stay as they are.
 
 Reported is what comes of questions that the weights were not fitted on: pages are dealt to folds, and each fold is judged
 by weights of the others. Brier score, area under the curve, a reliability table, and for some thresholds how much is
@@ -32,7 +32,7 @@ from cli_measure import index_pages, settings_beside
 from console import question_of
 from model.answering import Answering, AnswerRules, always
 from model.canned import CannedChatModel
-from model.confidence import WEIGHTS, Signals, known_of_written, skill_of
+from model.confidence import WEIGHTS, Signals, known_of_read, known_of_written
 from model.evaluate_questions import ask, calibrate
 from model.question_set import PageQuestion, fold_of, is_right, read_questions
 from model.versions import find_version
@@ -53,15 +53,18 @@ _THRESHOLDS = (0.6, 0.66, 0.72, 0.75, 0.78, 0.84)
 class Case:
     """A question, what the search knew of it, and whether the quotation alone, or with further places, was right.
 
-    `written`: whether what a model of this `skill` wrote was; None where nothing passed the checks, or none was asked.
+    `quoted` is that quotation. `written`, `read`: whether what a model wrote was right that read the answering sentence, or
+    whole passages; `agrees`: something that it cites stands in the quotation.
     """
 
     asked: PageQuestion
     signals: Signals
     page: bool
     quote: bool
-    written: bool | None = None
-    skill: float = 0.0
+    quoted: str
+    written: bool = False
+    read: bool = False
+    agrees: bool = False
 
 
 def main() -> None:
@@ -80,16 +83,17 @@ def main() -> None:
     weights: dict[str, Mapping[str, float]] = json.loads(WEIGHTS.read_text("utf-8"))
     for name in ("quote", "page"):
         weights[name] = _fitted(name, cases, [_signals(one) for one in cases], given.folds)
-    if given.version:
-        heard = [
-            one
-            for version in given.version
-            for file, folder in pairs
-            for one in asyncio.run(_written(cases, file, folder, given.data_dir, version))
+    for version in given.version:
+        reads, heard = False, list[Case]()
+        for file, folder in pairs:
+            reads, some = asyncio.run(_heard(cases, file, folder, given.data_dir, version))
+            heard += some
+        name = "read" if reads else "written"
+        known = [
+            known_of_read(one.signals, agrees=one.agrees) if reads else known_of_written(one.signals)
+            for one in heard
         ]
-        weights["written"] = _fitted(
-            "written", heard, [known_of_written(one.signals, one.skill) for one in heard], given.folds
-        )
+        weights[name] = _fitted(name, heard, known, given.folds)
     if given.write:
         WEIGHTS.write_text(json.dumps(weights, indent=2) + "\n", "utf-8")
 
@@ -110,30 +114,34 @@ async def _found(file: Path, folder: Path, data_dir: Path) -> list[Case]:
             further = "\n".join(one.quote for one in found.quote.further)
             page = is_right(asked, found.quote.text, declined=False)
             quote = is_right(asked, f"{found.quote.text}\n{further}", declined=False)
-            cases.append(Case(asked, found.signals, page, quote))
+            cases.append(Case(asked, found.signals, page, quote, found.quote.text))
     return cases
 
 
-async def _written(
+async def _heard(
     cases: Sequence[Case], file: Path, folder: Path, data_dir: Path, version: str
-) -> list[Case]:
-    """Let a version write, and state whatever passes the checks; return the cases in which something did."""
+) -> tuple[bool, list[Case]]:
+    """Let a version write, and state whatever passes the checks.
+
+    Return whether it reads whole passages, and the cases in which something passed.
+    """
     settings = Settings(data_dir=data_dir, pages=[str(folder)], state_confidence=0.0)
-    skill = skill_of(find_version(settings.models_dir, version).profile)
+    profile = find_version(settings.models_dir, version).profile
+    reads = profile is not None and profile.reads_whole
     known = {one.asked.id: one for one in cases}
     async with (
         open_shelf(settings_beside(settings)) as shelf,
         open_answering(settings, shelf, version) as answering,
     ):
         replies = [await ask(answering, asked, shown_text) for asked in read_questions(file)]
-    return [
-        replace(known[reply.asked.id], written=reply.right, skill=skill)
-        for reply in replies
-        if reply.answer
-        and reply.kind is AnswerKind.ANSWERED
-        and not reply.answer.marked
-        and reply.asked.id in known
-    ]
+    heard: list[Case] = []
+    for reply in replies:
+        case = known.get(reply.asked.id)
+        if case and reply.answer and reply.kind is AnswerKind.ANSWERED and not reply.answer.marked:
+            agrees = any(one.quote in case.quoted for one in reply.answer.citations)
+            right = reply.right
+            heard.append(replace(case, written=right and not reads, read=right and reads, agrees=agrees))
+    return reads, heard
 
 
 def _signals(case: Case) -> Mapping[str, float]:

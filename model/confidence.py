@@ -3,9 +3,10 @@
     signals = signals_of(question, hits, quote)
     of_quote(signals)            that the answer is in the quotation or in the further places below it
     of_page(signals)             that it is in the quotation alone: then it can be stated
-    of_written(signals, skill)   that what the model wrote is the answer
+    of_written(signals)          that what a small model made of the answering sentence is the answer
+    of_read(signals, agrees=…)   that what a model wrote is it that read whole passages
 
-Three logistic regressions over a few signals, none of them standardised: their weights stand in
+Four logistic regressions over a few signals, none of them standardised: their weights stand in
 `model/fixed/confidence.json`, fitted by `python -m benchmarks.calibration --write` on questions whose right answers are
 known, and reported there with their reliability. What a model thinks of its own answer is not among the signals: small
 models are as sure of what they invent as of what they read.
@@ -23,14 +24,11 @@ from pathlib import Path
 
 from model import grounding
 from model.asked import AskedKind, kind_of
-from model.profile import Profile
 from model.quoting import Quote
 from records import Hit
 
 WEIGHTS = Path(__file__).parent / "fixed" / "confidence.json"
 _SURE = 0.03
-_SMALL, _LARGE = 1.35e8, 8e9
-"""Parameters of models that read worst and best."""
 _DIGIT = re.compile(r"\d")
 
 
@@ -73,30 +71,28 @@ def of_page(signals: Signals) -> float:
     return _logistic(_weights()["page"], asdict(signals))
 
 
-def of_written(signals: Signals, skill: float) -> float:
-    """Return how likely a model's words are the answer where every sentence of them passed its check.
+def of_written(signals: Signals) -> float:
+    """Return how likely what a version made of the answering sentence is right, where all of it passed its checks."""
+    return _logistic(_weights()["written"], known_of_written(signals))
 
-    It is as likely as that the quotation answers, more likely where a quantity is asked for, and the more so the better
-    the model reads: `skill`, 0 to 1.
+
+def of_read(signals: Signals, *, agrees: bool) -> float:
+    """Return how likely what a version wrote that reads whole passages is right, where all of it passed its checks.
+
+    `agrees`: something that it cites is what the search would have quoted, too.
     """
-    return _logistic(_weights()["written"], known_of_written(signals, skill))
+    return _logistic(_weights()["read"], known_of_read(signals, agrees=agrees))
 
 
-def known_of_written(signals: Signals, skill: float) -> Mapping[str, float]:
-    """Return what `of_written` weighs: the page's likelihood as a logarithm of odds, whether a quantity is asked for, skill."""
+def known_of_written(signals: Signals) -> Mapping[str, float]:
+    """Return what `of_written` weighs: the page's likelihood as a logarithm of odds, and whether a quantity is asked for."""
     likely = min(1 - _SURE, max(_SURE, of_page(signals)))
-    return {
-        "page": math.log(likely / (1 - likely)),
-        "quantity": signals.told + signals.untold,
-        "skill": skill,
-    }
+    return {"page": math.log(likely / (1 - likely)), "quantity": signals.told + signals.untold}
 
 
-def skill_of(profile: Profile | None) -> float:
-    """Return how well a version reads that learned nothing here, 0 to 1: by its size, on a logarithmic scale."""
-    if profile is None:
-        return 0.0
-    return min(1.0, max(0.0, math.log(profile.parameters / _SMALL) / math.log(_LARGE / _SMALL)))
+def known_of_read(signals: Signals, *, agrees: bool) -> Mapping[str, float]:
+    """Return what `of_read` weighs."""
+    return {**known_of_written(signals), "agrees": float(agrees)}
 
 
 @cache

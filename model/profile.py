@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _PROMPT_TOKENS, _NEW_TOKENS = 256, 32
 _GLANCE_PROMPT_TOKENS, _GLANCE_NEW_TOKENS = 128, 8
 _LONG_S = 4.0
+_READS_WHOLE = 1e9
 _SENTENCE_TOKENS = 8  # at the least, whatever the tokenizer
 _LEAST_BUSY_S = 0.1  # the system counts a process's time in hundredths
 _EFFICIENCY = 0.9
@@ -45,6 +46,11 @@ class Profile:
     parameters: int
     processor: str = ""
     measured_at: str = ""
+
+    @property
+    def reads_whole(self) -> bool:
+        """Whether it can read whole passages though it learned nothing here; a smaller one gets lost in them (LOG.md)."""
+        return self.parameters >= _READS_WHOLE
 
     def passages_tokens(self, first_token_s: float) -> int:
         """Return how many tokens of prompt it reads in that time: then its first word is there."""

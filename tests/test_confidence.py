@@ -138,7 +138,8 @@ def test_every_weight_belongs_to_a_signal() -> None:
     known = {field.name for field in fields(Signals)} | {"bias"}
     weights = json.loads(WEIGHTS.read_text("utf-8"))
     assert set(weights["quote"]) == set(weights["page"]) <= known
-    assert set(weights["written"]) == {"page", "quantity", "skill", "bias"}
+    assert set(weights["written"]) == {"page", "quantity", "bias"}
+    assert set(weights["read"]) == {"page", "quantity", "agrees", "bias"}
 
 
 def test_a_better_find_is_likelier_to_answer() -> None:
