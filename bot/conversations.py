@@ -102,6 +102,7 @@ class Conversations:
         self._number = 0
         self._closed = False
         self._last_id = 0
+        self._erased = True  # what an earlier process took away may be left in pieces
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._db.executescript(_SCHEMA)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="local-page")
@@ -127,6 +128,7 @@ class Conversations:
             oldest = next(iter(self._known))
             del self._known[oldest]
             await self._write("DELETE FROM conversation WHERE id = ?", (oldest,))
+            self._erased = True
         return conversation
 
     def new_id(self) -> str:
@@ -152,6 +154,7 @@ class Conversations:
     async def put(self, conversation: Conversation, shown: Shown) -> None:
         """Show a message, new or changed; what still streams is not written to the file."""
         new = shown["id"] not in conversation.messages
+        self._erased |= not new
         conversation.messages[shown["id"]] = shown
         if shown["sender"] == "bot":
             conversation.changes.pop("typing", None)
@@ -165,6 +168,7 @@ class Conversations:
         """Show a message no more, and erase it from the file."""
         if conversation.messages.pop(message_id, None) is None:
             return
+        self._erased = True
         self._tell(conversation, "deleted", {"id": message_id})
         await self._write(
             "DELETE FROM message WHERE conversation = ? AND id = ?", (conversation.id, message_id)
@@ -183,13 +187,23 @@ class Conversations:
             if not conversation.messages:
                 self._known.pop(conversation.id, None)
                 self._tell(conversation, "conversation", {"id": conversation.id, "messages": []})
-            conversation.in_file = False
+            conversation.in_file, self._erased = False, True
             await self._write("DELETE FROM conversation WHERE id = ?", (conversation.id,))
 
     async def overwrite(self) -> None:
-        """Write the file anew and empty its log, so that nothing is left in them of what was erased."""
-        await self._write("VACUUM", ())
-        await self._write("PRAGMA wal_checkpoint(TRUNCATE)", ())
+        """Write the file anew and empty its log, so that nothing is left in them of what was erased or replaced.
+
+        A file from which nothing went since the last time stays as it is. Raises OSError.
+        """
+        if not self._erased:
+            return
+        self._erased = False
+        try:
+            await self._write("VACUUM", ())
+            await self._write("PRAGMA wal_checkpoint(TRUNCATE)", ())
+        except sqlite3.Error as error:
+            self._erased = True
+            raise OSError(f"the chat page's file could not be written anew: {error}") from error
 
     def typing(self, conversation: Conversation) -> None:
         """Show that the bot is at work."""
@@ -220,6 +234,8 @@ class Conversations:
 
     async def close(self) -> None:
         """Write what is under way and let go of the file; what is shown later raises OSError."""
+        with contextlib.suppress(OSError):  # the next process does it
+            await self.overwrite()
         self._closed = True
         await asyncio.get_running_loop().run_in_executor(self._writer, self._db.close)
         self._writer.shutdown()

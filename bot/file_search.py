@@ -134,7 +134,8 @@ class FileSearch:
         with path.open("rb") as file:
             head = file.read(_HEAD)
             file.seek(0)
-            counts = self._in_stream(file, self._tell)
+            counts: Counts = Counter()
+            self._in_stream(file, counts, self._tell)
             self._room = MOST_UNPACKED
             try:
                 self._unpack(file, head, counts)
@@ -148,15 +149,13 @@ class FileSearch:
             counts |= self._in_rows(path)  # of each the larger: most of it was found in the bytes, too
         return counts
 
-    def _in_stream(self, stream: IO[bytes], tell: Callable[[int], None]) -> Counts:
-        counts: Counts = Counter()
+    def _in_stream(self, stream: IO[bytes], counts: Counts, tell: Callable[[int], None]) -> None:
         rest = b""
         while piece := stream.read(PIECE):
             tell(len(piece))
             data = rest + piece
-            counts += self._words.count(data, len(rest))
+            counts.update(self._words.count(data, len(rest)))
             rest = data[-self._words.overlap :] if self._words.overlap else b""
-        return counts
 
     def _unpack(self, file: IO[bytes], head: bytes, counts: Counts, depth: int = 1) -> None:
         """Count, too, what a packed file holds. Raises Unreadable, and what damaged files raise."""
@@ -182,7 +181,7 @@ class FileSearch:
         head = inner.read(_HEAD)
         if not plain:
             inner.seek(0)
-            counts += self._in_stream(inner, self._take)
+            self._in_stream(inner, counts, self._take)
         self._unpack(inner, head, counts, depth + 1)
 
     def _take(self, size: int) -> None:

@@ -16,6 +16,7 @@ from feedback.deletions import Deletion
 from feedback.later import Entry
 from feedback.spool import Spool
 from feedback.sqlite import SqliteStore
+from feedback.store import StoreUnavailable
 
 PAGE_FILE = "local.sqlite3"
 
@@ -46,6 +47,8 @@ async def forget_here(data_dir: Path, deletion: Deletion, is_theirs: IsTheirs) -
         conversations = Conversations(page)
         try:
             await forget_shown(conversations, deletion, is_theirs)
+        except OSError as error:
+            raise StoreUnavailable(f"{page}: {error}. Run this again in a minute.") from error
         finally:
             await conversations.close()
     if not await asyncio.to_thread((data_dir / "instances").is_dir):

@@ -172,6 +172,7 @@ class Wiring:
         app.add_routes(parts.exports.local_routes(local.owner, named))
         self._connectors[Channel.LOCAL] = local
         self._closing.push_async_callback(local.close)
+        self._run(local.keep_clean(), "chat page")
         self._closing.push_async_callback(front.close)
         app.add_routes(local.routes())
 
