@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
 from datetime import UTC
 from pathlib import Path
@@ -30,11 +31,10 @@ async def forget_shown(conversations: Conversations, deletion: Deletion, is_thei
     The conversation in which they asked for it stays, empty, until they were told there what was deleted.
     """
     until = deletion.begun_at.astimezone(UTC).isoformat(timespec="milliseconds")
-    theirs = [chat for chat in conversations.all() if is_theirs(directory_id(chat.person["id"]))]
-    for chat in theirs:
-        await conversations.forget(chat, until, keep=chat.id in deletion.reply_to)
-    if theirs:
-        await conversations.overwrite()
+    for chat in conversations.all():
+        if is_theirs(directory_id(chat.person["id"])):
+            await conversations.forget(chat, until, keep=chat.id in deletion.reply_to)
+    await conversations.overwrite()
 
 
 async def forget_here(data_dir: Path, deletion: Deletion, is_theirs: IsTheirs) -> None:
@@ -47,7 +47,7 @@ async def forget_here(data_dir: Path, deletion: Deletion, is_theirs: IsTheirs) -
         conversations = Conversations(page)
         try:
             await forget_shown(conversations, deletion, is_theirs)
-        except OSError as error:
+        except (OSError, sqlite3.Error) as error:
             raise StoreUnavailable(f"{page}: {error}. Run this again in a minute.") from error
         finally:
             await conversations.close()

@@ -28,8 +28,8 @@ from records import Hit, Page, Passage
 
 log = logging.getLogger(__name__)
 
-_PASTED_FOR = timedelta(days=7)
-_MOST_PASTED = 500
+PASTED_FOR = timedelta(days=7)
+MOST_PASTED = 500
 _MOST_MOVED = 1000
 MANY_GONE = (
     "More than half of its pages are gone at once, which looks like a mistake there; they are kept for now."
@@ -137,8 +137,8 @@ class Library:
         """Forget the pages that somebody pasted a week ago, and the oldest beyond 500. Raises IndexUnavailable."""
         pasted = [entry for entry in await self.pages() if entry.source is None]
         pasted.sort(key=lambda entry: entry.fetched_at, reverse=True)
-        oldest = self._now() - _PASTED_FOR
-        old = [entry for entry in pasted[:_MOST_PASTED] if entry.fetched_at < oldest] + pasted[_MOST_PASTED:]
+        oldest = self._now() - PASTED_FOR
+        old = [entry for entry in pasted[:MOST_PASTED] if entry.fetched_at < oldest] + pasted[MOST_PASTED:]
         if await self._remove(old, _nobody):
             await self._index.overwrite()
 

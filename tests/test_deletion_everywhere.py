@@ -11,7 +11,7 @@ import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlencode
@@ -22,19 +22,22 @@ from pydantic import SecretStr
 from typer.testing import CliRunner
 
 import cli
-from bot import local, upkeep
+from bot import local, upkeep, wiring
 from bot.app import open_bot
 from bot.keys import keys_of
 from bot.local_activities import REVIEWER, directory_id
-from bot.parts import open_parts
+from bot.parts import Shelf, open_parts
 from bot.wiring import Bot
 from feedback.building import Work, build
 from feedback.desk import Desk
 from feedback.examples import ExampleRules
 from feedback.sqlite import SqliteStore
 from model.prompt import NOT_ON_PAGE
+from pages.library import MOST_PASTED, PASTED_FOR
+from records import Page, Section
 from settings import Settings
 from tests.chat import Browser, a_browser
+from tests.conftest import ROOT
 from tests.connector import ConnectorService
 from tests.slack_api import SlackService
 from tests.slack_world import SECRET, SlackWorld, pressable
@@ -60,6 +63,7 @@ class Town:
     """The running bot, and all that people reach it by."""
 
     settings: Settings
+    shelf: Shelf
     bot: Bot
     url: str
     http: aiohttp.ClientSession
@@ -132,7 +136,7 @@ async def a_town(data: Path) -> AsyncGenerator[Town]:
         http = await stack.enter_async_context(aiohttp.ClientSession())
         reached = cast("Any", type("Reached", (), {"url": url}))
         browser = await stack.enter_async_context(a_browser(reached))
-        yield Town(settings, bot, url, http, teams, teams_url, slack, browser)
+        yield Town(settings, parts.shelf, bot, url, http, teams, teams_url, slack, browser)
         await bot.asking.drain(10)
 
 
@@ -332,3 +336,29 @@ async def test_one_person_among_200_leaves_nothing_but_what_the_docs_list(
     assert {what: set(files) for what, files in after.items()} == {
         f"pseudonym {number}": {"askpage.sqlite3"} for number in range(3)
     }
+
+
+async def test_a_bot_that_runs_forgets_pasted_pages_by_itself(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wiring, "PASTED_EVERY_S", 0.05)
+    now = datetime.now(UTC)
+    async with a_town(data) as town:
+        for days in (6, 8):
+            url, text = f"https://pasted.example/{days}", f"The {WORDS[0]} of {days} days ago."
+            read_at = now - timedelta(days=days)
+            page = Page(url, "Pasted", (Section("", "", text),), f"h{days}", read_at)
+            await town.shelf.index.add(page, source=None)
+
+        async def forgotten() -> bool:
+            pasted = [entry.url for entry in town.shelf.index.entries() if entry.source is None]
+            return pasted == ["https://pasted.example/6"]
+
+        await eventually(forgotten)
+
+
+def test_the_docs_say_how_long_pasted_pages_are_kept() -> None:
+    docs = (ROOT / "docs" / "privacy.md").read_text("utf-8")
+    [line] = [line for line in docs.splitlines() if line.startswith("| pages whose address somebody pasted")]
+    assert f"| {PASTED_FOR.days} " in line
+    assert f"{MOST_PASTED}" in line
