@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -24,7 +23,8 @@ from bot.keys import Keys, before_path, finish, key_path, keys_of, operator_of, 
 from bot.learned import forgetting
 from bot.local_activities import directory_id
 from bot.storing import open_store
-from bot.traces import files_with, forget_here
+from bot.traces import forget_here
+from cli_scan import LEAST_CHARACTERS, LOCAL, PSEUDONYM, Scan, print_scan, scan, sought
 from cli_store import whole_file
 from console import Json, out, progress_bar, progress_out
 from feedback.audit import Audit, Deed, Entry
@@ -32,7 +32,7 @@ from feedback.deletions import Deletion, Deletions
 from feedback.optout import OptOuts
 from feedback.people import Around, delete, export_of
 from feedback.privacy import fresh_key
-from feedback.rows import TABLES, WholeStore, every_row, line_of, theirs
+from feedback.rows import WholeStore, theirs
 from feedback.store import StoreError
 from options import with_settings
 from settings import Settings
@@ -43,8 +43,6 @@ Person = Annotated[
     str, typer.Argument(help="A channel's user id, local:NAME of the chat page, or a pseudonym.")
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking once more.")]
-_PSEUDONYM = re.compile(r"[0-9a-f]{64}")
-_LOCAL = "local:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +79,9 @@ def _keys(settings: Settings) -> Keys:
 
 def _pseudonyms(keys: Keys, given: str) -> list[str]:
     """Return what stands for a person: the pseudonym, and the one under the earlier key while that counts."""
-    if _PSEUDONYM.fullmatch(given):
+    if PSEUDONYM.fullmatch(given):
         return [given]
-    user_id = directory_id(given.removeprefix(_LOCAL)) if given.startswith(_LOCAL) else given
+    user_id = directory_id(given.removeprefix(LOCAL)) if given.startswith(LOCAL) else given
     earlier = keys.earlier(user_id)
     return [keys.pseudonym(user_id), *([earlier] if earlier else [])]
 
@@ -297,43 +295,26 @@ async def _opt_out(settings: Settings, person: str, *, out_: bool) -> None:
 @with_settings
 def scan_command(
     settings: Settings,
-    pseudonym: Annotated[str, typer.Argument(help="A pseudonym; or what else is looked for.")],
+    who: Annotated[str, typer.Argument(help="A pseudonym, a user id, local:NAME, a name, or any text.")],
     as_json: Json = False,
 ) -> None:
-    """Show where a pseudonym stands: in the store, and in every file of the data folder, byte by byte."""
-    found = asyncio.run(_scan(settings, pseudonym))
+    """Show where a person or a text stands: in the store, and in every file of the data folder, byte by byte."""
+    if len(who.removeprefix(LOCAL).strip()) < LEAST_CHARACTERS:
+        raise typer.BadParameter(
+            f"this is too short to look for: at least {LEAST_CHARACTERS} characters, or it is found by chance"
+        )
+    found = asyncio.run(_scan(settings, who))
     if as_json:
-        print(json.dumps(found))  # noqa: T201 - the command's output
+        print(json.dumps(found.as_dict()))  # noqa: T201 - the command's output
         return
-    if not found["store"] and not found["files"]:
-        out.print("It stands nowhere.")
-        return
-    table = Table("Where", "What", "How often")
-    for name, count in found["store"].items():
-        table.add_row("the store", name, f"{count:,}")
-    for name, count in found["files"].items():
-        table.add_row("a file", name, f"{count:,}")
-    out.print(table)
+    print_scan(found)
 
 
-async def _scan(settings: Settings, words: str) -> dict[str, dict[str, int]]:
-    store: Counter[str] = Counter()
-    files: dict[str, int] = {}
+async def _scan(settings: Settings, who: str) -> Scan:
     async with _office(settings) as office:
         # An entry that named the person would be found by the search, and be there for ever.
         await office.record(Deed.SCANNED)
-        with progress_bar() as bar:
-            task = bar.add_task("Reading the store", total=None)
-            for table in TABLES:
-                async for row in every_row(office.store, table):
-                    if words in line_of(row) or words in row.key:
-                        store[row.fields["kind"] if table == "document" else table] += 1
-                    bar.advance(task)
-            bar.update(task, description="Reading the files", completed=0)
-            found = files_with(settings.data_dir, words.encode(), lambda read: bar.advance(task, read / 1e6))
-            for path, count in await asyncio.to_thread(list, found):
-                files[str(path)] = count
-    return {"store": dict(store), "files": files}
+        return await scan(settings, office.store, sought(office.keys, who))
 
 
 @privacy_app.command("audit")

@@ -25,6 +25,7 @@ from bot.storing import open_store
 from feedback.store import StoreError
 from jobs.schedule import schedule_of
 from jobs.serving import Runner, Way, end
+from private_files import keep_private
 from settings import Settings, environment_of
 
 log = logging.getLogger("jobs.serve")
@@ -128,6 +129,7 @@ async def serve_schedule(settings: Settings) -> None:
 
 def main() -> None:
     """Run it with the settings of the environment."""
+    keep_private()
     settings = Settings()  # pyright: ignore[reportCallIssue] - everything has a default
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("jobs").setLevel(settings.log_level.upper())

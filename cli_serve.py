@@ -28,6 +28,7 @@ from model.versions import list_versions, read_version
 from options import with_settings
 from pages.fetch import Fetcher, FetchLimits, PageRefused
 from pages.sources import Problem, read_source
+from private_files import mend
 from records import Answer, AnswerKind, Citation, Page
 from settings import Settings
 
@@ -39,6 +40,8 @@ def serve_command(settings: Settings) -> None:
     """Serve the bot, and its chat page on this machine; sets up what is missing first."""
     schedule_of(settings)  # what is wrong with it is said before the slow work
     with listening(settings) as listeners, telling(settings):
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mend(settings.data_dir)  # from here on it is the bot's, whatever it was
         _ensure_model(settings)
         late = asyncio.run(_serve(settings, listeners))
     if late:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
+from private_files import is_ours, keep_private, mend
 from settings import Settings
 
 
@@ -22,6 +23,9 @@ def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
         given = {name: options.pop(name) for name in Settings.model_fields}
         settings = Settings(**{name: value for name, value in given.items() if value is not None})
         _log_at(settings.log_level)
+        keep_private()
+        if is_ours(settings.data_dir):
+            mend(settings.data_dir)
         return command(settings, **options)
 
     own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]

@@ -73,7 +73,7 @@ async def open_bot(
     settings: Settings, shelf: Shelf, answering: Answering, *, port: int
 ) -> AsyncGenerator[Bot]:
     """Wire store, dialogs and front ends into an application; `port` is the one that is listened on."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     async with contextlib.AsyncExitStack() as closing:
         instance = closing.enter_context(instance_in(settings.data_dir))
         store = await closing.enter_async_context(open_store(settings, instance))

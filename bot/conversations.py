@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.shown import Shown
+from private_files import make_private
 
 CONVERSATIONS_LIMIT = 200
 MESSAGES_LIMIT = 500
@@ -60,6 +61,13 @@ class Conversation:
     changes: dict[str, Change] = field(default_factory=dict[str, Change])
     forgotten: int = 0
     followers: set[asyncio.Event] = field(default_factory=set[asyncio.Event])
+    in_file: bool = True
+    """False after its person's data was deleted, until they say something again: it ends with the process then."""
+
+    @property
+    def has_spoken(self) -> bool:
+        """Whether anything that the person said is shown."""
+        return any(shown["sender"] == "user" for shown in self.messages.values())
 
     @property
     def title(self) -> str:
@@ -88,12 +96,13 @@ class Conversations:
     """All conversations. Made and used on the event loop; the file is written in a thread of its own, in order."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private(path)
         self.epoch = secrets.token_hex(4)
         """Names this start: change numbers of another start mean nothing."""
         self._number = 0
         self._closed = False
         self._last_id = 0
+        self._erased = True  # what an earlier process took away may be left in pieces
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._db.executescript(_SCHEMA)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="local-page")
@@ -114,12 +123,12 @@ class Conversations:
         """Begin a conversation; the oldest one makes room for it."""
         conversation = Conversation(f"a:local-{secrets.token_hex(8)}", person, datetime.now(UTC).isoformat())
         self._known[conversation.id] = conversation
-        row = (conversation.id, json.dumps(person), conversation.begun)
-        await self._write("INSERT INTO conversation VALUES (?, ?, ?)", row)
+        await self._write_person(conversation)
         while len(self._known) > CONVERSATIONS_LIMIT:
             oldest = next(iter(self._known))
             del self._known[oldest]
             await self._write("DELETE FROM conversation WHERE id = ?", (oldest,))
+            self._erased = True
         return conversation
 
     def new_id(self) -> str:
@@ -145,13 +154,13 @@ class Conversations:
     async def put(self, conversation: Conversation, shown: Shown) -> None:
         """Show a message, new or changed; what still streams is not written to the file."""
         new = shown["id"] not in conversation.messages
+        self._erased |= not new
         conversation.messages[shown["id"]] = shown
         if shown["sender"] == "bot":
             conversation.changes.pop("typing", None)
         self._tell(conversation, "message", shown)
         if shown.get("state", "final") == "final":
-            row = (conversation.id, shown["id"], json.dumps(shown))
-            await self._write("INSERT OR REPLACE INTO message VALUES (?, ?, ?)", row)
+            await self._keep(conversation, shown)
         if new and len(conversation.messages) > MESSAGES_LIMIT:
             await self.remove(conversation, next(iter(conversation.messages)))
 
@@ -159,21 +168,42 @@ class Conversations:
         """Show a message no more, and erase it from the file."""
         if conversation.messages.pop(message_id, None) is None:
             return
+        self._erased = True
         self._tell(conversation, "deleted", {"id": message_id})
         await self._write(
             "DELETE FROM message WHERE conversation = ? AND id = ?", (conversation.id, message_id)
         )
 
     async def forget(self, conversation: Conversation, until: str, *, keep: bool) -> None:
-        """Erase what was shown up to a time, and, unless `keep`, the conversation itself where nothing is left."""
+        """Erase what was shown up to a time and, unless `keep`, whose conversation it is.
+
+        A conversation in which nothing is shown any more goes. One in which the bot alone has spoken since, to say that
+        all is deleted, stays on screen and leaves the file.
+        """
         for message_id, shown in list(conversation.messages.items()):
             if shown["at"] <= until:
                 await self.remove(conversation, message_id)
-        if not keep and not conversation.messages and conversation.begun <= until:
-            self._known.pop(conversation.id, None)
-            self._tell(conversation, "conversation", {"id": conversation.id, "messages": []})
+        if not keep and not conversation.has_spoken and conversation.begun <= until:
+            if not conversation.messages:
+                self._known.pop(conversation.id, None)
+                self._tell(conversation, "conversation", {"id": conversation.id, "messages": []})
+            conversation.in_file, self._erased = False, True
             await self._write("DELETE FROM conversation WHERE id = ?", (conversation.id,))
-        await self._write("PRAGMA wal_checkpoint(TRUNCATE)", ())  # the log still holds what was erased
+
+    async def overwrite(self) -> None:
+        """Write the file anew and empty its log, so that nothing is left in them of what was erased or replaced.
+
+        A file from which nothing went since the last time stays as it is. Raises OSError.
+        """
+        if not self._erased:
+            return
+        self._erased = False
+        try:
+            await self._write("VACUUM", ())
+            await self._write("PRAGMA wal_checkpoint(TRUNCATE)", ())
+        except sqlite3.Error as error:
+            self._erased = True
+            raise OSError(f"the chat page's file could not be written anew: {error}") from error
 
     def typing(self, conversation: Conversation) -> None:
         """Show that the bot is at work."""
@@ -204,6 +234,8 @@ class Conversations:
 
     async def close(self) -> None:
         """Write what is under way and let go of the file; what is shown later raises OSError."""
+        with contextlib.suppress(OSError):  # the next process does it
+            await self.overwrite()
         self._closed = True
         await asyncio.get_running_loop().run_in_executor(self._writer, self._db.close)
         self._writer.shutdown()
@@ -212,10 +244,30 @@ class Conversations:
         self._number += 1
         conversation.tell(Change(self._number, event, data))
 
+    async def _keep(self, conversation: Conversation, shown: Shown) -> None:
+        """Write a message; of a conversation that has left the file nothing, until its person speaks, and then all."""
+        kept = [shown]
+        if not conversation.in_file:
+            if shown["sender"] != "user":
+                return
+            conversation.in_file = True
+            await self._write_person(conversation)
+            kept = [one for one in conversation.messages.values() if one.get("state", "final") == "final"]
+        for one in kept:
+            row = (conversation.id, one["id"], json.dumps(one))
+            await self._write("INSERT OR REPLACE INTO message VALUES (?, ?, ?)", row)
+
+    async def _write_person(self, conversation: Conversation) -> None:
+        row = (conversation.id, json.dumps(conversation.person), conversation.begun)
+        await self._write("INSERT OR REPLACE INTO conversation VALUES (?, ?, ?)", row)
+
     async def _write(self, sql: str, row: tuple[str, ...]) -> None:
         if self._closed:
             raise OSError("the local page is closed; this is shown after the next start")
-        await asyncio.get_running_loop().run_in_executor(self._writer, self._db.execute, sql, row)
+        await asyncio.get_running_loop().run_in_executor(self._writer, self._execute, sql, row)
+
+    def _execute(self, sql: str, row: tuple[str, ...]) -> None:
+        self._db.execute(sql, row).fetchall()
 
     def _read(self) -> Iterator[tuple[str, Conversation]]:
         for conversation_id, person, begun in self._db.execute("SELECT * FROM conversation ORDER BY begun"):

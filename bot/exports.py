@@ -1,7 +1,8 @@
 """The file with a person's data: the link to it, sealed and for a few minutes, and what it opens.
 
 On the chat page the link opens only while the conversation that it was made for is there and is still that person's; in
-Teams it leads to `public_url`. The seal is over all that the link says, so a changed one opens nothing.
+Teams it leads to `public_url`. The seal is over all that the link says, so a changed one opens nothing. One that was
+made before the person's data was deleted, wherever that was asked for, opens nothing either.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiohttp import web
@@ -28,6 +29,7 @@ VALID_S = 600
 HERE, EVERYWHERE = "/local/export/", "/privacy/export/"
 MAX_TOKEN_CHARACTERS = 2_000
 GONE = "This link is too old, or was altered. Ask the bot again: “export my data”."
+DELETED = "What this link led to was deleted. Ask the bot again for what there is since: “export my data”."
 NOT_NOW = "Your data cannot be read just now. Please open the link again in a minute."
 HEADERS = {
     "Cache-Control": "no-store",
@@ -40,17 +42,22 @@ HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What a link says: whose data, for which conversation, until when (seconds), and below which path."""
+    """What a link says: whose data, for which conversation, since when (seconds), and below which path."""
 
     path: str
     person: str
     conversation: str
-    until: int
+    made: float
+
+    @property
+    def made_at(self) -> datetime:
+        """When it was made."""
+        return datetime.fromtimestamp(self.made, UTC)
 
     @property
     def expires_at(self) -> datetime:
         """When it stops working."""
-        return datetime.fromtimestamp(self.until, UTC)
+        return self.made_at + timedelta(seconds=VALID_S)
 
 
 class Exports:
@@ -62,11 +69,11 @@ class Exports:
 
     def link(self, path: str, person: str, conversation: str) -> Link:
         """Return a link that works from now on; `path` is HERE or EVERYWHERE."""
-        return Link(path, person, conversation, int(time.time()) + VALID_S)
+        return Link(path, person, conversation, round(time.time(), 6))
 
     def address(self, link: Link) -> str:
         """Return a link's path."""
-        says = json.dumps([link.person, link.conversation, link.until]).encode()
+        says = json.dumps([link.person, link.conversation, link.made]).encode()
         text = base64.urlsafe_b64encode(says).decode().rstrip("=")
         return f"{link.path}{text}.{self._seals.make(EXPORT, f'{link.path}{text}', {})}"
 
@@ -75,8 +82,9 @@ class Exports:
         text, _, seal = token.partition(".")
         if len(token) > MAX_TOKEN_CHARACTERS or not self._seals.fits(seal, EXPORT, f"{path}{text}", {}):
             return None
-        person, conversation, until = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        return Link(path, person, conversation, until) if until > time.time() else None
+        person, conversation, made = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        link = Link(path, person, conversation, made)
+        return link if made <= time.time() and datetime.now(UTC) < link.expires_at else None
 
     def routes(self) -> list[web.RouteDef]:
         """Return what links from Teams open."""
@@ -103,6 +111,8 @@ class Exports:
         if link is None:
             return web.Response(status=404, text=GONE, headers=HEADERS)
         try:
+            if await self._privacy.was_deleted_since(link.person, link.made_at):
+                return web.Response(status=410, text=DELETED, headers=HEADERS)
             told: dict[str, Any] = await self._privacy.export(link.person)
         except StoreError:
             log.exception("somebody's data could not be read for them")

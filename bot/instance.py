@@ -75,7 +75,7 @@ def instances_in(data_dir: Path) -> list[tuple[Instance, bool]]:
 @contextmanager
 def _locked(folder: Path) -> Generator[bool]:
     """Lock a folder; yields whether it worked. The lock goes with the process, however that ends."""
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:

@@ -12,6 +12,7 @@ the activities.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import logging
@@ -51,6 +52,7 @@ PEOPLE = (
 )
 HEARTBEAT_S = 15.0
 LOADING_BEAT_S = 0.5
+OVERWRITE_EVERY_S = 60.0
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
 
@@ -107,6 +109,15 @@ class LocalChannel:
             web.get("/local/events", self._guarded(self._events), allow_head=False),
             web.post("/local/activities", self._guarded(self._take)),
         ]
+
+    async def keep_clean(self) -> None:
+        """Write the file anew every now and then where something was taken from the page, until cancelled."""
+        while True:
+            await asyncio.sleep(OVERWRITE_EVERY_S)
+            try:
+                await self._conversations.overwrite()
+            except OSError as error:
+                log.warning("%s", error)
 
     def hang_up(self) -> None:
         """End the browsers' event streams: they try again by themselves. For the application's shutdown signal."""

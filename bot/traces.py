@@ -1,9 +1,10 @@
-"""What a person leaves on this machine beside the store: the chat page's file and the spools; and where anything stands."""
+"""What a person leaves on this machine beside the store: the chat page's file and the spools."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+import sqlite3
+from collections.abc import Callable
 from datetime import UTC
 from pathlib import Path
 
@@ -16,9 +17,9 @@ from feedback.deletions import Deletion
 from feedback.later import Entry
 from feedback.spool import Spool
 from feedback.sqlite import SqliteStore
+from feedback.store import StoreUnavailable
 
 PAGE_FILE = "local.sqlite3"
-_PIECE = 1 << 20
 
 IsTheirs = Callable[[str], bool]
 """Tells by a directory id whether somebody of the chat page is the person."""
@@ -27,12 +28,13 @@ IsTheirs = Callable[[str], bool]
 async def forget_shown(conversations: Conversations, deletion: Deletion, is_theirs: IsTheirs) -> None:
     """Erase what the chat page shows of a person from before a deletion.
 
-    The conversation in which they asked for it stays, empty: they are told there what was deleted.
+    The conversation in which they asked for it stays, empty, until they were told there what was deleted.
     """
     until = deletion.begun_at.astimezone(UTC).isoformat(timespec="milliseconds")
     for chat in conversations.all():
         if is_theirs(directory_id(chat.person["id"])):
             await conversations.forget(chat, until, keep=chat.id in deletion.reply_to)
+    await conversations.overwrite()
 
 
 async def forget_here(data_dir: Path, deletion: Deletion, is_theirs: IsTheirs) -> None:
@@ -45,6 +47,8 @@ async def forget_here(data_dir: Path, deletion: Deletion, is_theirs: IsTheirs) -
         conversations = Conversations(page)
         try:
             await forget_shown(conversations, deletion, is_theirs)
+        except (OSError, sqlite3.Error) as error:
+            raise StoreUnavailable(f"{page}: {error}. Run this again in a minute.") from error
         finally:
             await conversations.close()
     if not await asyncio.to_thread((data_dir / "instances").is_dir):
@@ -64,28 +68,3 @@ async def forget_waiting(spool: Spool, deletion: Deletion) -> None:
     """Forget what a person said that waits for the store; wishes for the own data stay, rulings lose their name."""
     kept: dict[str, Callable[[Entry], Entry]] = {DELETION: dict, CHOICE: dict, WISH: nameless}
     await spool.forget_person(deletion.person, deletion.begun_at, kept)
-
-
-def files_with(folder: Path, words: bytes, tell: Callable[[int], None]) -> Iterator[tuple[Path, int]]:
-    """Yield every file below a folder in which some bytes stand, with how often; `tell` hears how much was read.
-
-    What a database has deleted but not yet overwritten is found, too.
-    """
-    for path in sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()):
-        count = _count(path, words, tell)
-        if count:
-            yield path, count
-
-
-def _count(path: Path, words: bytes, tell: Callable[[int], None]) -> int:
-    count, rest = 0, b""
-    try:
-        with path.open("rb") as file:
-            while piece := file.read(_PIECE):
-                tell(len(piece))
-                text = rest + piece
-                count += text.count(words)
-                rest = text[-(len(words) - 1) :] if len(words) > 1 else b""
-    except FileNotFoundError:  # a log of a database that was just emptied
-        return count
-    return count

@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 DRAIN_EVERY_S = 2.0
 FORGET_EVERY_S = 5.0
+PASTED_EVERY_S = 3600.0
+"""How often pages that somebody pasted are looked at, whether to forget them."""
 
 
 class Upkeep:

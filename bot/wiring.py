@@ -41,7 +41,7 @@ from bot.slack_config import slack_config
 from bot.storing import Store
 from bot.surroundings import framework_of, name_in_telemetry, surroundings_of
 from bot.teams import TeamsFrontEnd, TeamsStyle
-from bot.upkeep import Upkeep
+from bot.upkeep import PASTED_EVERY_S, Upkeep
 from bot.verified import VerifiedAnswers
 from feedback.desk import Desk
 from feedback.job_runs import job_runs
@@ -129,6 +129,7 @@ class Wiring:
 
         upkeep = Upkeep(asking, reply_for, store, self._hold, parts.privacy)
         upkeep.also("models", settings.review_interval_s, parts.models.look)
+        upkeep.also("pasted pages", PASTED_EVERY_S, self._shelf.library.forget_pasted)
         self._closing.push_async_callback(parts.deciding.close)
         app.add_routes([web.get("/readyz", upkeep.ready)])
         self._run(parts.courier.run(settings.review_interval_s), "courier")
@@ -196,6 +197,7 @@ class Wiring:
         app.add_routes(parts.exports.local_routes(local.owner, named))
         self._connectors[Channel.LOCAL] = local
         self._closing.push_async_callback(local.close)
+        self._run(local.keep_clean(), "chat page")
         self._closing.push_async_callback(front.close)
         app.add_routes(local.routes())
 

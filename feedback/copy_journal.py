@@ -17,6 +17,7 @@ from pathlib import Path
 
 from feedback.rows import Row, Table, line_of
 from feedback.store import StoreUnavailable
+from private_files import make_private
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS state (
@@ -59,8 +60,7 @@ class Journal:
     def open(cls, path: Path) -> Generator[Journal]:
         """Open the file, or make it, readable to this user only. Raises StoreUnavailable."""
         with _explained(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch(mode=0o600)
+            make_private(path)
             connection = sqlite3.connect(path, timeout=0.5, isolation_level=None)
         try:
             with _explained(path):

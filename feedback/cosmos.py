@@ -256,7 +256,7 @@ class CosmosStore:
         )
         return sum(found)
 
-    async def overwrite(self) -> None:
+    async def overwrite(self, *, whole: bool = False) -> None:
         """Nothing is left over here: the service overwrites by itself."""
 
     async def changes(self, since: str = "") -> tuple[Sequence[Row], str]:

@@ -90,7 +90,7 @@ class _Deleting:
         await self._questions()
         await self._words()
         await self._about()
-        await self._store.overwrite()
+        await self._store.overwrite(whole=True)
         if again:
             await self._move_on(state="done")
         else:

@@ -82,8 +82,8 @@ class WholeStore(FeedbackStore, Rows, Protocol):
         """Where its documents are."""
         ...
 
-    async def overwrite(self) -> None:
-        """Overwrite what was deleted or changed, where it still stands in a file."""
+    async def overwrite(self, *, whole: bool = False) -> None:
+        """Overwrite what was deleted or changed, where it still stands in a file: `whole` to the last piece of it."""
         ...
 
 

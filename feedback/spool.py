@@ -206,7 +206,7 @@ class Spool:
         async for row in every_row(self.near, "question", person=person):
             if row.fields["asked_at"] <= moment(until):
                 await self.drop_question(row.fields["id"])
-        await self.near.overwrite()
+        await self.near.overwrite(whole=True)
 
     async def _move(self, row: Row, far: WholeStore) -> None:
         """Carry an answered and delivered question over."""
@@ -372,9 +372,9 @@ class SpooledStore:
     async def count(self, table: Table) -> int:
         return await self._far.count(table)
 
-    async def overwrite(self) -> None:
-        await self._far.overwrite()
-        await self._near.overwrite()
+    async def overwrite(self, *, whole: bool = False) -> None:
+        await self._far.overwrite(whole=whole)
+        await self._near.overwrite(whole=whole)
 
     async def close(self) -> None:
         await self._far.close()

@@ -291,9 +291,9 @@ class SqliteStore:
             await self._file.write(lambda connection: sqlite_rows.drop(connection, rows))
             await self._file.overwrite_log()
 
-    async def overwrite(self) -> None:
-        """Overwrite what was deleted or changed: it still stands in the write-ahead log."""
-        await self._file.overwrite_log()
+    async def overwrite(self, *, whole: bool = False) -> None:
+        """Overwrite what was deleted or changed: it still stands in the write-ahead log, and in pieces in the file."""
+        await (self._file.rewrite() if whole else self._file.overwrite_log())
 
     async def count(self, table: Table) -> int:
         """Return how many rows a table has."""

@@ -1,12 +1,14 @@
 """One SQLite file: a connection that writes durably (WAL, synchronous=FULL), another one that reads, and its format.
 
 Several processes may share a file. What is deleted is overwritten, in the file and, after `overwrite_log`, in its
-write-ahead log.
+write-ahead log. Where SQLite has moved records within a page, pieces of them may be left beside the ones that count, in
+some of a thousand deleted records; `rewrite` writes the file anew, without them.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,8 +18,12 @@ from typing import Any, TypeVar
 
 from feedback.committer import Committer
 from feedback.store import RecordInvalid, StoreUnavailable
+from private_files import make_private
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+REWRITTEN_UP_TO = 500_000_000
 
 
 class SqliteFile:
@@ -38,8 +44,7 @@ class SqliteFile:
         how many of them it has seen. `busy_timeout_s` is how long a write waits for another process's.
         """
         with _explained(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch(mode=0o600)
+            make_private(path)
             writer = _connect(path, busy_timeout_s)
         try:
             with _explained(path):
@@ -74,6 +79,35 @@ class SqliteFile:
             await self._committer.write(
                 lambda connection: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall(),
                 alone=True,
+            )
+
+    async def rewrite(self) -> None:
+        """Write the file anew, which takes a second for 140 MB, and empty its log. Writes wait meanwhile.
+
+        A file of more than `REWRITTEN_UP_TO` bytes would make other processes' writes fail, so only its log is emptied.
+        """
+        with _explained(self._path):
+            await self._committer.write(self._vacuum, alone=True)
+        await self.overwrite_log()
+
+    def _vacuum(self, connection: sqlite3.Connection) -> None:
+        size = self._path.stat().st_size
+        if size > REWRITTEN_UP_TO:
+            log.warning(
+                "%s has %d MB, too much to be written anew beside the work: pieces of what was deleted may be left in it."
+                " Stop the bot and run: sqlite3 %s VACUUM",
+                self._path,
+                size // 1_000_000,
+                self._path,
+            )
+            return
+        try:
+            connection.execute("VACUUM")
+        except sqlite3.OperationalError as error:  # a full disk, or another process that writes for long
+            log.warning(
+                "%s could not be written anew (%s): pieces of what was deleted may be left in it.",
+                self._path,
+                error,
             )
 
     async def close(self) -> None:

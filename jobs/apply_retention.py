@@ -15,6 +15,10 @@ from jobs.table import Result, Store
 
 
 async def apply_retention(store: Store, retention: Retention, now: datetime) -> Result:
-    """Delete it; return how many records of which kind. Raises StoreError."""
+    """Delete it; return how many records of which kind. Raises StoreError.
+
+    The store's file is written anew then, so that no piece is left of messages either that people deleted one by one.
+    """
     dropped = await retain(store, retention, now)
+    await store.overwrite(whole=True)
     return {"deleted": sum(dropped.values()), "kinds": dict(sorted(dropped.items()))}

@@ -23,6 +23,10 @@ class Store(Records, Protocol):
         """Where its documents are."""
         ...
 
+    async def overwrite(self, *, whole: bool = False) -> None:
+        """Overwrite what was deleted or changed, as in feedback/rows.py."""
+        ...
+
 
 class JobFailed(Exception):
     """A job came to nothing for a reason that a person can mend; the message is a sentence."""

@@ -37,6 +37,7 @@ from model.reporting import Report, end_with_parent
 from model.tracking import Tracking, open_tracking
 from model.versions import ModelVersion, VersionError, find_version, live_version, verify
 from model.weighing import figures_of, groups_of, seconds_of, toss_of, worst_of
+from private_files import keep_private
 from records import Comparison
 
 
@@ -217,6 +218,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def main() -> int:
     """Run `compare`, for a person or for a parent process: both read a JSON object a line."""
+    keep_private()
     given = _parser().parse_args()
     if not sys.stdin.isatty():
         threading.Thread(target=end_with_parent, daemon=True).start()

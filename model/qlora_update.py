@@ -54,6 +54,7 @@ from model.versions import (
     read_version,
     write_version,
 )
+from private_files import keep_private
 
 # pyright: basic
 # (torch, transformers, peft and bitsandbytes are typed in parts only)
@@ -382,6 +383,7 @@ def _reporting(given: argparse.Namespace) -> Generator[Report]:
 
 def main() -> int:
     """Run `update`, for a person or for a parent process."""
+    keep_private()
     parser = argparse.ArgumentParser(description="Train a candidate version on a dataset of examples.")
     parser.add_argument("dataset", type=Path)
     parser.add_argument("--models-dir", type=Path, default=Path("data/models"))

@@ -172,6 +172,9 @@ class CosmosIndex:
             for at in order[:limit]
         ]
 
+    async def overwrite(self) -> None:
+        """Nothing is left over here: the service overwrites by itself."""
+
     async def warm(self) -> None:
         """Learn what has changed."""
         await self._follow()

@@ -46,6 +46,9 @@ class FileIndex:
     async def remove(self, url: str) -> bool:
         return await asyncio.to_thread(self._file.remove, url)
 
+    async def overwrite(self) -> None:
+        await asyncio.to_thread(self._file.overwrite)
+
     async def search(self, question: str, *, limit: int, page_url: str | None = None) -> list[Hit]:
         return await asyncio.to_thread(self._file.search, question, limit=limit, page_url=page_url)
 

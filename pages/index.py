@@ -32,6 +32,7 @@ from pages.passages import RECIPE, Searched, searchable
 from pages.questions import question_vector
 from pages.ranking import Ranking, asked_terms
 from pages.sentence_vectors import best, known_in, pack, spans
+from private_files import make_private
 from records import Hit, Page, Passage, Section, Span
 
 log = logging.getLogger(__name__)
@@ -84,8 +85,8 @@ class PageIndex:
         `passage_tokens` is the longest passage, in word pieces of the embedder. An index that was made with another
         embedder or another length is made anew from the pages it holds, which takes a while.
         """
-        folder.mkdir(parents=True, exist_ok=True)
         path = folder / "index.sqlite3"
+        make_private(path)
         connection = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
         try:
             _prepare(connection, path)
@@ -136,6 +137,11 @@ class PageIndex:
             if removed:
                 self._count_change()
         return removed
+
+    def overwrite(self) -> None:
+        """Carry the write-ahead log over into the file, and empty it: it still holds what was forgotten."""
+        with self._lock, _explained():
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def page(self, url: str) -> Page | None:
         """Return the page with this URL (without a fragment), or None."""
@@ -388,6 +394,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
             "PRAGMA synchronous = NORMAL"
         )  # a power cut may cost the last pages, never the file
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA secure_delete = ON")  # a page that somebody pasted goes for good
         connection.execute("BEGIN IMMEDIATE")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version == 0:

@@ -71,6 +71,10 @@ class Indexes(Protocol):
         """Forget a page; False when it was not known."""
         ...
 
+    async def overwrite(self) -> None:
+        """Let nothing be left in a file of what was forgotten, nor in its log."""
+        ...
+
     async def search(self, question: str, *, limit: int, page_url: str | None = None) -> list[Hit]:
         """Return the passages nearest to a question, nearest first, of one page or of all that a source named.
 

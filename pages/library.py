@@ -5,7 +5,7 @@
     library.ensure(url)            the page behind an address that somebody pasted, fetched now if need be
 
 A pasted page answers questions about itself only: `search` finds its passages with its `page_url`, never without.
-It is forgotten a week after it was last asked about. Nothing here blocks the event loop.
+It is forgotten a week after it was last read from the web, which is when somebody last asked about it. Nothing here blocks the event loop.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from records import Hit, Page, Passage
 
 log = logging.getLogger(__name__)
 
-_PASTED_FOR = timedelta(days=7)
-_MOST_PASTED = 500
+PASTED_FOR = timedelta(days=7)
+MOST_PASTED = 500
 _MOST_MOVED = 1000
 MANY_GONE = (
     "More than half of its pages are gone at once, which looks like a mistake there; they are kept for now."
@@ -134,7 +134,7 @@ class Library:
         async with self._refreshing:
             for source in sources:
                 await self._refresh_one(source, report, tell)
-            await self._forget_pasted()
+            await self.forget_pasted()
             await self._index.warm()
         return report
 
@@ -145,6 +145,15 @@ class Library:
     async def forget_source(self, source: str) -> int:
         """Forget the pages that only this source named; return how many they were."""
         return await self._remove([entry for entry in await self.pages() if entry.source == source], _nobody)
+
+    async def forget_pasted(self) -> None:
+        """Forget the pages that somebody pasted a week ago, and the oldest beyond 500. Raises IndexUnavailable."""
+        pasted = [entry for entry in await self.pages() if entry.source is None]
+        pasted.sort(key=lambda entry: entry.fetched_at, reverse=True)
+        oldest = self._now() - PASTED_FOR
+        old = [entry for entry in pasted[:MOST_PASTED] if entry.fetched_at < oldest] + pasted[MOST_PASTED:]
+        if await self._remove(old, _nobody):
+            await self._index.overwrite()
 
     async def pages(self) -> list[PageEntry]:
         """Return all pages, by URL, pasted ones (source None) included."""
@@ -289,13 +298,6 @@ class Library:
             await self._index.remove(entry.url)
             tell(entry.url, "removed")
         return len(entries)
-
-    async def _forget_pasted(self) -> None:
-        pasted = [entry for entry in await self.pages() if entry.source is None]
-        pasted.sort(key=lambda entry: entry.fetched_at, reverse=True)
-        oldest = self._now() - _PASTED_FOR
-        await self._remove([entry for entry in pasted[:_MOST_PASTED] if entry.fetched_at < oldest], _nobody)
-        await self._remove(pasted[_MOST_PASTED:], _nobody)
 
 
 def _is_local(source: str | None) -> bool:

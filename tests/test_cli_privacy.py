@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import os
 import pwd
@@ -153,6 +154,53 @@ async def test_delete_reaches_store_page_and_spools_and_scan_proves_it(
     assert (await told(commands, "show", "ada"))[0]["questions"] == 0
 
 
+async def test_scan_of_a_pseudonym_says_nowhere_only_where_all_was_read(commands: Here, data: Path) -> None:
+    nobody = pseudonym(KEY, "nobody at all")
+    assert "It stands nowhere." in (await commands.run("privacy", "scan", nobody)).said
+    (data / "rows.parquet").write_bytes(b"PAR1 packed PAR1")
+    done = await commands.run("privacy", "scan", nobody)
+    assert done.code == 0
+    assert "rows.parquet: it is a Parquet file, whose columns are packed." in done.said
+    assert "It stands nowhere in what could be read." in done.said
+    assert "rows.parquet" in next(iter((await told(commands, "scan", nobody))["unread"]))
+
+
+async def test_scan_of_anything_else_says_what_was_looked_for_and_how(commands: Here, data: Path) -> None:
+    await leave_traces(data)
+    done = await commands.run("privacy", "scan", "local:alex")
+    assert "local.sqlite3" in done.said
+    for words in ("the name, alex", directory_id("alex"), pseudonym(KEY, directory_id("alex"))):
+        assert words in done.said
+    assert RARE not in done.said, "what stands around a match is not shown"
+    nowhere = await commands.run("privacy", "scan", "Somebody Else")
+    assert "the text, Somebody Else; the pseudonym, " in nowhere.said
+    assert "None of these was found in the store and the data folder." in nowhere.said
+    assert "stands nowhere" not in nowhere.said
+    short = await commands.run("privacy", "scan", "ab")
+    assert (short.code, "too short" in short.said) == (2, True)
+
+
+async def test_scan_finds_a_user_id_by_the_pseudonym_that_stands_for_it(commands: Here, town: Town) -> None:
+    found = await told(commands, "scan", "ada")
+    looked_for = {one["what"]: (one["text"], one["count"] > 0) for one in found["looked_for"]}
+    assert looked_for["the pseudonym"] == (ADA, True)
+    assert found["store"]["question"] == 3
+
+
+async def test_scan_reads_what_jobs_and_models_left_too(commands: Here, data: Path) -> None:
+    places = {
+        "tracking/mlflow.sqlite3": f"x{ADA}".encode(),
+        "models/v1/adapter/weights.safetensors": b"." * 5_000_000 + ADA.encode("utf-16-le"),
+        "models/work/export.log": f"asked by {ADA.upper()}".encode(),
+        "datasets/one/examples.jsonl.gz": gzip.compress(ADA.encode()),
+    }
+    for name, text in places.items():
+        (data / name).parent.mkdir(parents=True)
+        (data / name).write_bytes(text)
+    found = await told(commands, "scan", ADA)
+    assert {name: found["files"][f"data/{name}"] for name in places} == dict.fromkeys(places, 1)
+
+
 async def leave_traces(data: Path) -> None:
     """Let a process that is gone have left what Ada said, and her wish; and Alex have chatted on the page."""
     with instance_in(data) as instance:
@@ -280,7 +328,8 @@ async def test_the_same_in_cosmos_db(cosmos_url: str, data: Path) -> None:
         assert (await told(commands, "show", "ada"))[0]["questions"] == 3
         [done] = await told(commands, "delete", "ada", "--yes")
         assert done["counts"]["question"] == 3
-        assert (await told(commands, "scan", ADA)) == {"store": {"audit": 3, "deletion": 1}, "files": {}}
+        found = await told(commands, "scan", ADA)
+        assert (found["store"], found["files"], found["unread"]) == ({"audit": 3, "deletion": 1}, {}, {})
         await store.close()
 
 

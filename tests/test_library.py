@@ -285,6 +285,31 @@ async def test_a_pasted_page_is_forgotten_after_a_week(library: Library, site: S
     assert [entry.url for entry in await library.pages()] == [f"{site.url}/travel"]
 
 
+async def test_a_pasted_page_is_forgotten_without_a_refresh_and_leaves_nothing_in_the_file(
+    tmp_path: Path, site: Site, clock: Clock
+) -> None:
+    site.texts["/leave"] = "The xylophone-omelette is served on Fridays."
+    index = await FileIndex.open(tmp_path / "index", HashedEmbedder())
+    limits = FetchLimits(allowed_sites=(site.url.removeprefix("http://"),))
+    async with Fetcher(limits, is_allowed_address=lambda _: True) as fetcher:
+        library = Library(index, fetcher, now=clock)
+        await library.ensure(f"{site.url}/leave")
+
+        def on_disk() -> bytes:
+            return b"".join(path.read_bytes() for path in (tmp_path / "index").iterdir())
+
+        assert b"xylophone" in on_disk()
+        clock.now += timedelta(days=6)
+        await library.forget_pasted()
+        assert len(await library.pages()) == 1
+        clock.now += timedelta(days=1, seconds=1)
+        await library.forget_pasted()
+        assert await library.pages() == []
+        assert b"xylophone" not in on_disk()
+        await library.close()
+    await index.close()
+
+
 async def test_pages_and_sources_can_be_forgotten(library: Library, folder: Path, site: Site) -> None:
     await library.refresh([str(folder), f"{site.url}/leave"])
     assert await library.forget("/site/docs/leave#x")

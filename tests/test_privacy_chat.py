@@ -18,6 +18,7 @@ from bot import exports, privacy_desk
 from bot.exports import EVERYWHERE, HERE
 from bot.privacy_desk import PrivacyTerms, words_of
 from exporters.recording import recording
+from feedback.audit import Deed
 from feedback.deletions import LEFT_ALONE, SETTLES, Deletion, Deletions, ForgottenExamples
 from feedback.optout import OptOuts
 from feedback.retention import Retention
@@ -522,6 +523,36 @@ async def test_the_file_has_what_the_person_said_and_its_link_is_for_a_few_minut
     assert (await opened(world, url))[0] == 200  # previews of links must not use it up
     monkeypatch.setattr(exports, "VALID_S", -1)
     assert (await opened(world, await link_in(world)))[0] == 404
+
+
+async def test_a_link_from_before_a_deletion_opens_nothing_and_one_from_after_does(world: World) -> None:
+    await told(world, "How much leave?")
+    url = await link_in(world)
+    await pressed(world, card_of(await told(world, "delete my data")), "privacy.delete_now")
+    status, text, headers = await opened(world, url)  # at once, while the deletion is under way
+    assert (status, text, headers["Cache-Control"]) == (410, exports.DELETED, "no-store")
+    await done(world)
+    assert (await opened(world, url))[0] == 410
+    assert (await opened(world, await link_in(world)))[0] == 200
+    trail = [
+        json.loads(one.body)["what"] for one in world.store.documents.kept.values() if one.kind == "audit"
+    ]
+    assert trail.count(Deed.EXPORTED) == 1
+
+
+async def test_a_link_ends_with_a_deletion_by_an_operator_and_stays_ended_after_a_restart(
+    tmp_path: Path,
+) -> None:
+    store = SqliteStore.open(tmp_path / "s")
+    async with a_world(store=store) as world:
+        await told(world, "How much leave?")
+        path = (await link_in(world)).partition("/privacy/")[2]
+        wished = Deletion(ADA, "by an operator", datetime.now(UTC), by="operator 7")
+        await Deletions(store.documents).begin(wished)
+    async with a_world(store=store) as world:
+        base = world.url.removesuffix("/api/messages")
+        assert (await opened(world, f"{base}/privacy/{path}"))[0] == 410
+    await store.close()
 
 
 async def test_an_altered_link_opens_nothing(world: World) -> None:

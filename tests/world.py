@@ -281,7 +281,7 @@ class MemoryStore:
                     name: one for name, one in self.feedback.items() if _number(name) != row.fields["number"]
                 }
 
-    async def overwrite(self) -> None: ...
+    async def overwrite(self, *, whole: bool = False) -> None: ...
 
     def _rows(self, table: Table) -> list[Row]:
         match table:

@@ -87,6 +87,10 @@ class Privacy:
             await self._forget(wished)
         return begun or wished
 
+    async def was_deleted_since(self, person: str, moment_: datetime) -> bool:
+        """Tell whether all that there is of a person was to go after a moment, whoever wished it. Raises StoreError."""
+        return any(one.begun_at >= moment_ for one in await self._deletions.of(person))
+
     async def catch_up(self) -> None:
         """Forget what other processes delete, and go on with what nobody is at. Raises StoreError."""
         found, seen = await self._deletions.since(self._seen)
@@ -132,6 +136,7 @@ class Privacy:
             if deletion.reply_to:
                 await self._tell(deletion)
                 deletion = await self._deletions.move_on(deletion, reply_to="")
+                await self._forget(deletion)  # now also what led to the conversation in which they were told
         except Overtaken:
             log.info("another process goes on with a deletion")
         except (StoreError, OSError) as error:
