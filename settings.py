@@ -35,6 +35,21 @@ class Settings(BaseSettings):
         "", description="Address at which people reach the bot, for links to its pages. Empty: the local one."
     )
 
+    keepalive_s: float = Field(
+        75.0,
+        gt=0,
+        description="How long a connection may wait for the head of a request, at its beginning and after an answer, seconds; "
+        "longer than a proxy before the bot keeps one open.",
+    )
+    body_timeout_s: float = Field(
+        20.0, gt=0, description="Longest time for the body of a request to arrive, seconds."
+    )
+    most_connections: int = Field(
+        500,
+        ge=1,
+        description="Most open connections; of more, those are closed that wait longest for their client.",
+    )
+
     # Pages
     pages: Words = Field(
         default=["docs"],

@@ -13,8 +13,7 @@ import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
-from aiohttp import web
-
+from bot.connections import BoundedSite, ConnectionLimits, make_runner
 from bot.instance import instance_in
 from bot.loopback import names_loopback
 from bot.parts import Parts, Shelf, site_url
@@ -94,6 +93,11 @@ def listen(settings: Settings) -> socket.socket:
         ) from error
 
 
+def connection_limits_of(settings: Settings) -> ConnectionLimits:
+    """Return how long a connection may wait for its client, and how many there may be."""
+    return ConnectionLimits(settings.keepalive_s, settings.body_timeout_s, settings.most_connections)
+
+
 async def serve(parts: Parts, listener: socket.socket, ready: Callable[[str], None]) -> int:
     """Serve until SIGINT or SIGTERM; `ready` hears the address. Return how many answers the next start owes."""
     settings = parts.settings
@@ -103,10 +107,10 @@ async def serve(parts: Parts, listener: socket.socket, ready: Callable[[str], No
         loop.add_signal_handler(name, stop.set)
     port: int = listener.getsockname()[1]
     async with open_bot(settings, parts.shelf, parts.answering, port=port) as bot:
-        runner = web.AppRunner(bot.app, access_log=None, shutdown_timeout=settings.drain_timeout_s)
+        runner = make_runner(bot.app, connection_limits_of(settings), settings.drain_timeout_s)
         await runner.setup()
         try:
-            site = web.SockSite(runner, listener)
+            site = BoundedSite(runner, listener, settings.most_connections)
             await site.start()
             with contextlib.suppress(StoreUnavailable):  # upkeep tries again
                 await bot.upkeep.resume()
