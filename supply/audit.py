@@ -14,7 +14,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import requests
 
@@ -94,10 +94,10 @@ def ask_npm(timeout_s: float) -> Found:
     except (OSError, ValueError, KeyError, subprocess.TimeoutExpired) as error:
         raise Unreachable(f"npm audit cannot be asked ({type(error).__name__})") from error
     return [
-        (Package("npm", name, hole.get("range", "")), str(via.get("url") or via.get("source")))
+        (Package("npm", name, str(hole.get("range", ""))), str(via["url"]))
         for name, hole in holes.items()
-        for via in hole["via"]
-        if isinstance(via, dict)
+        for via in cast("list[dict[str, Any] | str]", hole["via"])
+        if not isinstance(via, str)  # a name: the hole is in what it needs, and is told there
     ]
 
 
