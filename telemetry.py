@@ -143,7 +143,7 @@ PROPERTIES: Mapping[str, Property] = {
         "Why: of a review, of a failure, of a refusal, of a loss.",
         _one_of(
             "thumb_down few_stars expert declined low_support low_confidence sample stale "
-            "busy too_long too_slow page_refused stopped undeliverable not_delivered error "
+            "busy too_fast too_many too_long too_slow page_refused stopped undeliverable not_delivered error "
             "address unreachable unreadable full refused unsent satisfaction errors latency operator"
         ),
     ),

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from bot.connections import BoundedSite, ConnectionLimits, make_runner
 from bot.instance import instance_in
 from bot.loopback import names_loopback
 from bot.parts import Parts, Shelf, is_public
@@ -113,6 +114,11 @@ def _listen(host: str, port: int, option: str) -> socket.socket:
         ) from error
 
 
+def connection_limits_of(settings: Settings) -> ConnectionLimits:
+    """Return how long a connection may wait for its client, and how many there may be."""
+    return ConnectionLimits(settings.keepalive_s, settings.body_timeout_s, settings.most_connections)
+
+
 async def serve(parts: Parts, listeners: Listeners, ready: Callable[[], None]) -> int:
     """Serve until SIGINT or SIGTERM; `ready` hears that it does. Return how many answers the next start owes."""
     settings = parts.settings
@@ -139,11 +145,11 @@ async def serve(parts: Parts, listeners: Listeners, ready: Callable[[], None]) -
 
 async def _start(
     app: web.Application, listener: socket.socket, settings: Settings, closing: contextlib.AsyncExitStack
-) -> web.SockSite:
+) -> BoundedSite:
     """Begin to serve an application; its connections end with `closing`."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=settings.drain_timeout_s)
+    runner = make_runner(app, connection_limits_of(settings), settings.drain_timeout_s)
     await runner.setup()
     closing.push_async_callback(runner.cleanup)
-    site = web.SockSite(runner, listener)
+    site = BoundedSite(runner, listener, settings.most_connections)
     await site.start()
     return site

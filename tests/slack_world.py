@@ -17,6 +17,7 @@ import aiohttp
 from aiohttp import web
 
 from bot.dialogs.ask import Asking
+from bot.dialogs.askers import AskerLimits
 from bot.dialogs.rate import DOWN, UP, RatingRules
 from bot.dialogs.review import ReviewRules
 from bot.dialogs.talk import Talking
@@ -252,6 +253,7 @@ async def a_slack_world(
     store: SqliteStore | None = None,
     rules: tuple[RatingRules, ReviewRules] = (REACTIONS, NO_SAMPLE),
     clean: bool = True,
+    limits: AskerLimits | None = None,
 ) -> AsyncGenerator[SlackWorld]:
     """Start both servers; afterwards no rule of Slack's may be broken, unless not `clean`."""
     world = SlackWorld()
@@ -267,7 +269,7 @@ async def a_slack_world(
         )
         world.parts = FeedbackParts(world.store, Desk(world.store.documents), KEY, around, rules)
         talking = Talking(lambda: LISTED, ("Who am I?",))
-        world.asking = Asking(world.store, _Late(world), world.parts.looking, talking=talking)
+        world.asking = Asking(world.store, _Late(world), world.parts.looking, talking=talking, limits=limits)
         pace = PaceRules(second_s=world.slack.second_s)
         config = replace(config, api_url=f"{slack_url}/api", pace=pace)
         world.bot = SlackParts(config, world.asking, world.store, world.parts, pseudonym, ("Who am I?",))

@@ -220,6 +220,8 @@ def test_errors_fires_on_a_share_and_a_number_of_failures(insights: Insights) ->
     for _ in range(4):
         failed(insights, "error")
         failed(insights, "stopped")
+        failed(insights, "too_fast")
+        failed(insights, "too_many")
         failed(insights, "error", ago=31 * MINUTE)
     assert fires(insights, "errors") == []
     failed(insights, "too_slow")

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pages.embed import DIMENSIONS, Embedder, EmbeddingModelMissing, HashedEmbedder, _file_of
+from pages.embed import DIMENSIONS, Embedder, EmbeddingModelMissing, HashedEmbedder, InWheel, file_of
 from pages.extract import page_hash
 from pages.index import PageIndex
 from pages.ranking import Ranking, Words, terms
@@ -77,7 +77,7 @@ def test_the_double_is_near_where_words_are_shared() -> None:
 
 def test_a_missing_model_says_what_to_run() -> None:
     with pytest.raises(EmbeddingModelMissing, match="make setup"):
-        _file_of("no_such_package", "model.onnx")
+        file_of(InWheel("no_such_package", "model.onnx", ""))
 
 
 @pytest.fixture(scope="module")

@@ -103,7 +103,8 @@ async def test_a_promotion_reaches_a_running_bot_and_a_roll_back_too(tmp_path: P
                 if await answered_by(tmp_path) == name:
                     return
 
-    async with serving(tmp_path, "--model-poll-s", "0.1") as served, a_browser(served) as browser:  # type: ignore[arg-type]
+    quickly = ("--model-poll-s", "0.1", "--questions-per-minute-per-person", "0")
+    async with serving(tmp_path, *quickly) as served, a_browser(served) as browser:  # type: ignore[arg-type]
         await until_answered_by(live.name)
         await asyncio.to_thread(promote, models, "trained")
         await until_answered_by("trained")

@@ -18,6 +18,7 @@ from aiohttp import web
 
 from bot.botframework import BotFrameworkSeam
 from bot.dialogs.ask import Asking
+from bot.dialogs.askers import AskerLimits
 from bot.dialogs.rate import RatingRules
 from bot.dialogs.review import ReviewRules
 from bot.dialogs.talk import Talking
@@ -443,6 +444,7 @@ async def a_world(
     rules: tuple[RatingRules, ReviewRules] = (RatingRules(), NO_SAMPLE),
     models_dir: Path = Path("no models"),
     own_token: bool = True,
+    limits: AskerLimits | None = None,
 ) -> AsyncGenerator[World]:
     """Start the three servers on ports of the system's choice; `store` takes the place of the one in memory.
 
@@ -464,7 +466,7 @@ async def a_world(
             models_dir=models_dir,
         )
         world.parts = FeedbackParts(kept, Desk(kept.documents), KEY, around, rules)
-        world.asking = Asking(kept, _Late(world), world.parts.looking, talking=talking)
+        world.asking = Asking(kept, _Late(world), world.parts.looking, talking=talking, limits=limits)
         style = TeamsStyle(examples=("Who am I?",), pace=TEST_STREAM)
         hands = world.parts.hands(Reviewers(REVIEWERS))
         world.front = TeamsFrontEnd(world.asking, kept, pseudonym, hands, style)

@@ -18,6 +18,7 @@ from typing import Protocol
 
 import telemetry
 from bot import events
+from bot.dialogs.askers import AskerLimits, Askers, Place, Refusal
 from bot.dialogs.talk import Talking, TalkReply
 from feedback.store import FeedbackStore, StoreUnavailable
 from model.answering import Enough
@@ -33,6 +34,8 @@ TOO_SLOW = "Sorry, this took too long. Please ask again, perhaps a little later.
 WENT_WRONG = (
     "Sorry, something went wrong while I was answering. Your question is not lost: please ask it again."
 )
+_HISTORY = 3
+"""How many answers of the conversation are shown to the answerer."""
 
 
 class Undeliverable(Exception):
@@ -115,19 +118,19 @@ class Asking:
         answerer: Answerer,
         afterwards: Afterwards | None = None,
         *,
-        history: int = 3,
         timeout_s: float = 60.0,
         talking: Talking | None = None,
+        limits: AskerLimits | None = None,
     ) -> None:
-        """`history` answers of the conversation are shown to the answerer, which gets `timeout_s` for one answer.
+        """The answerer gets `timeout_s` for one answer, once its turn has come.
 
-        `talking` answers small talk; without it, everything is a question.
+        `talking` answers small talk; without it, everything is a question. `limits` are what one person may ask.
         """
+        self._askers = Askers(limits)
         self._talking = talking
         self._afterwards = afterwards
         self._store = store
         self._answerer = answerer
-        self._history = history
         self._timeout_s = timeout_s
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._questions: dict[str, Question] = {}
@@ -135,14 +138,17 @@ class Asking:
     async def receive(self, question: Question, reply: Reply) -> bool:
         """Keep the question and begin to answer it; False when it was here already (a redelivery).
 
-        Raises StoreUnavailable: then nothing was acknowledged.
+        One that its asker may not ask now is kept, too, and closed with a sentence. Raises StoreUnavailable: then
+        nothing was acknowledged.
         """
         with telemetry.span("store"):
             fresh = await self._store.add_question(question)
         if fresh:
-            if self._talking is None or not self._talking.is_small_talk(question):
+            refusal = None
+            if not self._is_small_talk(question):
                 events.question_asked(question)
-            self._begin(question, reply, None)
+                refusal = self._askers.refuse(question)
+            self._begin(_Work(question, reply, resumed=False, refusal=refusal), None)
         return fresh
 
     async def forget(self, question_id: str) -> str | None:
@@ -180,7 +186,7 @@ class Asking:
             question = open_question.question
             reply = reply_for(question)
             if reply is not None and question.id not in self._tasks:
-                self._begin(question, reply, open_question.answer, resumed=True)
+                self._begin(_Work(question, reply, resumed=True), open_question.answer)
                 resumed += 1
         return resumed
 
@@ -200,10 +206,13 @@ class Asking:
         """How many questions are being answered now."""
         return len(self._tasks)
 
-    def _begin(
-        self, question: Question, reply: Reply, answer: Answer | None, *, resumed: bool = False
-    ) -> None:
-        work = _Work(question, reply, resumed)
+    def _is_small_talk(self, question: Question) -> bool:
+        return self._talking is not None and self._talking.is_small_talk(question)
+
+    def _begin(self, work: _Work, answer: Answer | None) -> None:
+        question = work.question
+        if work.refusal is None and not self._is_small_talk(question):
+            work.place = self._askers.queue(question)
         task = asyncio.create_task(self._run(work, answer), name=f"ask {question.id}")
         self._tasks[question.id] = task
         self._questions[question.id] = question
@@ -211,11 +220,15 @@ class Asking:
         def done(_: asyncio.Task[None]) -> None:
             self._tasks.pop(question.id, None)
             self._questions.pop(question.id, None)
+            if work.place is not None:
+                work.place.leave()
 
         task.add_done_callback(done)
 
     async def _run(self, work: _Work, answer: Answer | None) -> None:
         question = work.question
+        if work.place is not None:
+            await work.place.turn.wait()
         with telemetry.span("question", parent=question.trace):
             message_id = await self._try_to_respond(work, answer)
         if message_id is None:
@@ -279,6 +292,8 @@ class Asking:
         return True
 
     async def _respond(self, work: _Work, answer: Answer | None) -> str:
+        if work.refusal is not None:
+            return await work.say(work.refusal.reason, work.refusal.sentence)
         if answer is None:
             excuse = await self._write(work)
             if work.best is None:
@@ -319,7 +334,7 @@ class Asking:
         """Show what the answerer yields, and keep the best answer of it."""
         question = work.question
         await work.reply.typing()
-        history = await self._store.recent_answers(question.conversation, self._history)
+        history = await self._store.recent_answers(question.conversation, _HISTORY)
         mine = [answer for answer in history if answer.question.asker == question.asker]
         work.before = mine[-1] if mine else None
         stream = self._answerer.stream(question, history)
@@ -350,12 +365,15 @@ class Asking:
 class _Work:
     """A question that is being answered; `resumed` after a crash.
 
-    `best` is the best answer so far, `before` the same person's answer before in this conversation.
+    `best` is the best answer so far, `before` the same person's answer before in this conversation. It waits for its
+    turn at its `place` (small talk has none), unless it is a `refusal` that is to be said.
     """
 
     question: Question
     reply: Reply
     resumed: bool
+    refusal: Refusal | None = None
+    place: Place | None = None
     best: Answer | None = None
     before: Answer | None = None
 
@@ -369,9 +387,9 @@ class _Work:
             await self.reply.preview(item)
 
     async def say(self, why: str, sentence: str) -> str:
-        """Say something in place of an answer."""
+        """Say something in place of an answer; nothing for a sentence of ""."""
         events.answer_failed(self.question, why)
-        return await self.reply.say(sentence)
+        return await self.reply.say(sentence) if sentence else ""
 
 
 async def _try_to_say(reply: Reply, text: str) -> str:

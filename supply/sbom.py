@@ -1,0 +1,155 @@
+"""The bill of materials: what ships, with versions, licences and the hashes of models, as CycloneDX and as a page.
+
+Run as: make sbom  (python -m supply.sbom [FILE], build/sbom.cdx.json by default; writes LICENCES.md, too)
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import Requirement
+
+from model.catalogue import CATALOGUE
+from pages.embed import TOKENIZER, WEIGHTS
+from supply.licences import licence_of
+from supply.lock import ROOT, SHIPS, name_of, read_layer
+
+PAGE = ROOT / "LICENCES.md"
+_MODEL_LICENCES = {"apache-2.0": "Apache-2.0", "mit": "MIT"}
+_HEAD = """# Licences
+
+What ships with the bot, and under which licence. The bot itself is not among it. `make sbom` writes this page and the same as
+CycloneDX (`build/sbom.cdx.json`). What is needed to build, test and measure does not ship. The libraries of CUDA come
+with a GPU only. A model that you import from a hub has the licence that `askpage models catalogue` shows.
+"""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Component:
+    """One thing that ships. `kind` is "python", "npm" or "model"; `sha256` is of a model's file."""
+
+    kind: str
+    name: str
+    version: str
+    licence: str
+    sha256: str = ""
+
+
+def components() -> list[Component]:
+    """Return everything that ships, as locked."""
+    return sorted({*_python(), *_npm(), *_models()})
+
+
+def _python() -> Iterator[Component]:
+    for entry in (one for layer in SHIPS for one in read_layer(layer)):
+        marker = Requirement(entry).marker
+        if marker is None or marker.evaluate({"extra": "", "platform_machine": "x86_64"}):
+            name, version = name_of(entry)
+            yield Component("python", name, version, licence_of(name))
+
+
+def _npm() -> Iterator[Component]:
+    packages: dict[str, dict[str, Any]] = json.loads((ROOT / "package-lock.json").read_text("utf-8"))[
+        "packages"
+    ]
+    for path, one in packages.items():
+        if path and not one.get("dev"):
+            yield Component(
+                "npm", path.rpartition("node_modules/")[2], one["version"], one.get("license", "")
+            )
+
+
+def _models() -> Iterator[Component]:
+    versions = dict(name_of(entry) for entry in read_layer("models"))
+    for file, name in ((WEIGHTS, "all-MiniLM-L6-v2 int8"), (TOKENIZER, "all-MiniLM-L6-v2 tokenizer")):
+        package = file.package.replace("_", "-")
+        yield Component("model", name, versions[package], licence_of(package), file.sha256)
+    for model in CATALOGUE:
+        licence = _MODEL_LICENCES.get(model.licence, model.licence)
+        if model.installed:
+            version = versions[model.installed.module.replace("_", "-")]
+            yield Component("model", model.name, version, licence, model.installed.sha256)
+        elif model.wheels:
+            yield Component("model", model.name, model.wheels.version, licence, model.wheels.sha256)
+
+
+def cyclonedx(shipped: Sequence[Component]) -> dict[str, Any]:
+    """Return a CycloneDX 1.6 document."""
+    return {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "version": 1,
+        "metadata": {"component": {"type": "application", "name": "askpage", "bom-ref": "askpage"}},
+        "components": [_as_cyclonedx(one) for one in shipped],
+        "dependencies": [{"ref": "askpage", "dependsOn": [_ref(one) for one in shipped]}],
+    }
+
+
+def _ref(one: Component) -> str:
+    if one.kind == "model":
+        return f"model:{one.name}@{one.version}"
+    return f"pkg:{'pypi' if one.kind == 'python' else 'npm'}/{one.name}@{one.version}"
+
+
+def _as_cyclonedx(one: Component) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "type": "machine-learning-model" if one.kind == "model" else "library",
+        "bom-ref": _ref(one),
+        "name": one.name,
+        "version": one.version,
+        "licenses": [{"expression": one.licence}],
+    }
+    if one.kind != "model":
+        made["purl"] = _ref(one)
+    if one.sha256:
+        made["hashes"] = [{"alg": "SHA-256", "content": one.sha256}]
+    return made
+
+
+def page_of(shipped: Sequence[Component]) -> str:
+    """Return the page for people."""
+    models = [one for one in shipped if one.kind == "model"]
+    rows = [
+        f"| {one.name} | {one.version} | {one.kind} | {one.licence} |" for one in shipped if one not in models
+    ]
+    hashed = [f"| {one.name} | {one.version} | {one.licence} | `{one.sha256}` |" for one in models]
+    return "\n".join(
+        [
+            *(
+                _HEAD,
+                "## Models",
+                "",
+                "| model | version | licence | SHA-256 of its file |",
+                "|---|---|---|---|",
+            ),
+            *(
+                *hashed,
+                "",
+                "## Packages",
+                "",
+                "| package | version | from | licence |",
+                "|---|---|---|---|",
+                *rows,
+                "",
+            ),
+        ]
+    )
+
+
+def main() -> None:
+    """Write both."""
+    path = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "build" / "sbom.cdx.json"
+    shipped = components()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(cyclonedx(shipped), indent=1) + "\n", "utf-8")
+    PAGE.write_text(page_of(shipped), "utf-8")
+    sys.stdout.write(f"{path}: {len(shipped)} components\n")
+
+
+if __name__ == "__main__":
+    main()
