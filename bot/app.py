@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
+from bot.bodies import AUTO_DECOMPRESS
 from bot.instance import instance_in
 from bot.loopback import names_loopback
 from bot.parts import Parts, Shelf, site_url
@@ -103,7 +104,10 @@ async def serve(parts: Parts, listener: socket.socket, ready: Callable[[str], No
         loop.add_signal_handler(name, stop.set)
     port: int = listener.getsockname()[1]
     async with open_bot(settings, parts.shelf, parts.answering, port=port) as bot:
-        runner = web.AppRunner(bot.app, access_log=None, shutdown_timeout=settings.drain_timeout_s)
+        wait = settings.drain_timeout_s
+        runner = web.AppRunner(
+            bot.app, access_log=None, shutdown_timeout=wait, auto_decompress=AUTO_DECOMPRESS
+        )
         await runner.setup()
         try:
             site = web.SockSite(runner, listener)

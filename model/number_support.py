@@ -20,7 +20,7 @@ _EVERY = re.compile(
 _BOUND = re.compile(
     r"(?:\b(after|beyond|exceeding|above|over|more than|longer than|at least|from|since|minimum of|older than)"
     r"|\b(?:within|before|below|under|up to|less than|fewer than|shorter than|at most|by|until|till|no later than|maximum of"
-    r"|no more than|younger than))\s*(?:the |about |the age of |age )?[$€£]?\s*$",
+    r"|no more than|younger than))\s*+(?:(?:the |about |the age of |age )[$€£]?\s*|[$€£]\s*)?$",
     re.IGNORECASE,
 )
 _LONGEST = 4000
@@ -176,7 +176,7 @@ def same_column(said: Sequence[Quantity], told: Collection[str], row: str, heade
     return True
 
 
-_CELL = re.compile(r"\s*[|¦]\s*")
+_CELL = re.compile(r"(?:(?<!\s)\s+)?[|¦]\s*")
 _PART = re.compile(r"[;,•|]\s|\s(?:and|but|while|whereas|und|et|y|or)\s|[.:](?=\s)")
 
 
