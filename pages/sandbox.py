@@ -72,6 +72,9 @@ class Sandbox:
         self._timeout_s = timeout_s
         self._memory_bytes = memory_bytes
         self._slots = asyncio.Semaphore(workers)
+        self._starting = (
+            asyncio.Lock()
+        )  # one after the other: at each, the system holds us until the process is there
         self._idle: list[_Worker] = []
         self._all: set[_Worker] = set()
 
@@ -161,7 +164,7 @@ class Sandbox:
 
     async def _start(self) -> _Worker:
         try:
-            async with asyncio.timeout(_START_S):
+            async with self._starting, asyncio.timeout(_START_S):
                 worker = await _Worker.start(self._memory_bytes)
         except (TimeoutError, EOFError, OSError) as error:
             log.error("the process that reads pages does not start: %r", error)  # noqa: TRY400 - it says all
