@@ -65,6 +65,6 @@ _ALONE = """
 import re, signal, sys
 from tests.hostile_patterns import LONGEST_S, worst
 signal.signal(signal.SIGALRM, lambda *_: (print("slow", flush=True), sys.exit()))
-signal.alarm(20)
+signal.alarm(5)
 print("slow" if worst(re.compile(sys.argv[1]), True)[0] > LONGEST_S else "fast")
 """
