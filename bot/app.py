@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 from collections.abc import AsyncGenerator, Callable
@@ -114,6 +115,8 @@ async def serve(parts: Parts, listener: socket.socket, ready: Callable[[str], No
             await site.start()
             with contextlib.suppress(StoreUnavailable):  # upkeep tries again
                 await bot.upkeep.resume()
+            gc.collect()
+            gc.freeze()  # to look through all that is imported holds everybody for a tenth of a second, again and again
             ready(site_url(settings, port))
             await stop.wait()
             await site.stop()

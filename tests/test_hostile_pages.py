@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import subprocess
 import sys
 import time
@@ -121,7 +122,10 @@ async def scene(site: str, tmp_path: Path) -> AsyncIterator[Scene]:
         rules = AnswerRules(least_similarity=-1.0)
         answering = Answering(always(CannedChatModel(first_sentence), "canned"), library.search, rules)
         world.answerer = PageAnswerer(library, answering)  # type: ignore[assignment]
+        gc.collect()  # as a start of the bot does
+        gc.freeze()
         yield Scene(world, library, f"http://{site}")
+        gc.unfreeze()
         await library.close()
     await index.close()
 
