@@ -60,6 +60,9 @@ class Settings(BaseSettings):
         description="Hosts that may be fetched, comma-separated; .example.com includes subdomains; * is any public.",
     )
     fetch_timeout_s: float = Field(10.0, gt=0, description="Longest time for one page to arrive, seconds.")
+    extract_timeout_s: float = Field(
+        10.0, gt=0, description="Longest time to read one pasted page once it has arrived, seconds."
+    )
     fetch_max_bytes: int = Field(5_000_000, gt=0, description="Largest page that is read, bytes.")
     fetch_max_redirects: int = Field(5, ge=0, description="Most redirects that are followed.")
     passages: int = Field(

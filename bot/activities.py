@@ -46,7 +46,11 @@ _AT_TAG = re.compile(r"</?at\b[^>]*>", re.IGNORECASE)
 
 
 class MalformedError(ValueError):
-    """An activity that nobody could answer: no type, no channel or no conversation."""
+    """An activity that nobody could answer: no type, no channel or no conversation; `status` says it in HTTP's words."""
+
+    def __init__(self, sentence: str, status: int = 400) -> None:
+        super().__init__(sentence)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)

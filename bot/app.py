@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 from collections.abc import AsyncGenerator, Callable, Generator
@@ -136,6 +137,8 @@ async def serve(parts: Parts, listeners: Listeners, ready: Callable[[], None]) -
             sites.append(await _start(bot.local, listeners.local, settings, closing))
         with contextlib.suppress(StoreUnavailable):  # upkeep tries again
             await bot.upkeep.resume()
+        gc.collect()
+        gc.freeze()  # to look through all that is imported holds everybody for a tenth of a second, again and again
         ready()
         await stop.wait()
         for site in sites:

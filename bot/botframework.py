@@ -3,7 +3,7 @@
 The SDK's own `process` parses before it authenticates, turns bad tokens into 500, and writes invoke bodies twice.
 From the SDK comes the validation of tokens (`JwtTokenExtractor`, with our keys in its cache), off the event loop.
 
-    POST /api/messages ─ authenticated? 401 ─ readable? 400, 413 ─ token fits the body? 401 ─ tenant allowed? 403
+    POST /api/messages ─ authenticated? 401 ─ readable? 400, 413, 415 ─ token fits the body? 401 ─ tenant allowed? 403
                        ─ turn ─ 200 or invoke
 
 Without an app id anyone who reaches the port could speak as anyone, so only this machine may: the peer, the Host
@@ -102,9 +102,7 @@ class BotFrameworkSeam:
         except PermissionError as error:  # an OSError, so before anything that catches those
             return _refused(error)
         except MalformedError as error:
-            return _sentence(400, str(error))
-        except _TooLargeError:
-            return _sentence(413, "The activity is too large.")
+            return _sentence(error.status, str(error))
         except (KeysUnavailableError, StoreUnavailable) as error:
             log.error("cannot take an activity now: %s", error)  # noqa: TRY400 - the sentence says it all
             return _sentence(503, "Not now. Please try again.", {"Retry-After": "5"})
@@ -226,14 +224,13 @@ def _metadata_url(config: BotFrameworkConfig) -> str:
     return config.openid_metadata_url or AuthenticationConstants.TO_BOT_FROM_CHANNEL_OPENID_METADATA_URL
 
 
-class _TooLargeError(Exception):
-    """The body is larger than any activity."""
-
-
 async def _read_object(request: web.Request) -> dict[str, Any]:
-    body = await read_body(request, MAX_BODY_BYTES)
+    try:
+        body = await read_body(request, MAX_BODY_BYTES)
+    except web.HTTPUnsupportedMediaType as error:
+        raise MalformedError(error.text or "", 415) from None
     if body is None:
-        raise _TooLargeError
+        raise MalformedError("The activity is too large.", 413)
     try:
         activity = json.loads(body)
     except (ValueError, RecursionError) as error:

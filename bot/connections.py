@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from bot.bodies import BODY_S
+from bot.bodies import AUTO_DECOMPRESS, BODY_S
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ def make_runner(app: web.Application, limits: ConnectionLimits, shutdown_timeout
     return web.AppRunner(
         app,
         access_log=None,
+        auto_decompress=AUTO_DECOMPRESS,
         shutdown_timeout=shutdown_timeout_s,
         keepalive_timeout=limits.keepalive_s,
         lingering_time=LINGER_S,

@@ -149,7 +149,10 @@ def is_own_host(host: str, port: int) -> bool:
 
 async def read_object(request: web.Request) -> dict[str, Any]:
     """Read the body as a JSON object; a longer one than BODY_LIMIT or another thing is refused with a sentence."""
-    raw = await read_body(request, BODY_LIMIT)
+    try:
+        raw = await read_body(request, BODY_LIMIT)
+    except web.HTTPUnsupportedMediaType as error:
+        raise RefusedError(415, error.text or "", "packed") from None
     if raw is None:
         raise RefusedError(413, f"That is too long: at most {BODY_LIMIT // 1024} KB fit.", "too_long")
     try:

@@ -65,6 +65,7 @@ async def open_shelf(settings: Settings) -> AsyncGenerator[Shelf]:
         timeout_s=settings.fetch_timeout_s,
         max_bytes=settings.fetch_max_bytes,
         max_redirects=settings.fetch_max_redirects,
+        extract_timeout_s=settings.extract_timeout_s,
     )
     embedder = await asyncio.to_thread(Embedder)
     index = await _open_index(settings, embedder)

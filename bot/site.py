@@ -38,6 +38,7 @@ HEADERS = {
     "Cache-Control": "no-cache",
 }
 _FILES = {"palette.css": "text/css", "site.css": "text/css", "logo.svg": "image/svg+xml"}
+_SPACES = re.compile(r"\s+")
 _LINE = re.compile(r"^.*$", re.MULTILINE)
 _ITEM = re.compile(r"[ \t]*(?:[-*•]|(?P<number>[0-9]{1,3})[.)])(?:[ \t]+|$)")
 
@@ -80,7 +81,7 @@ def site_routes(
             sentence = "<h1>Not here</h1><p>There is no such page, or it was removed since it was cited.</p>"
             return _response(request, "Not here", sentence, status=404)
         quote = request.query.get("quote", "")[:QUOTE_LIMIT]
-        return _response(request, found.title, article(found, quote))
+        return _response(request, found.title, await asyncio.to_thread(article, found, quote))
 
     async def show_file(request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
@@ -156,8 +157,21 @@ def find_quote(text: str, quote: str) -> tuple[int, int] | None:
     words = quote.rstrip("….").split() if quote.endswith(("…", "...")) else quote.split()
     if not words:
         return None
-    found = re.search(r"\s+".join(map(re.escape, words)), text)
-    return found.span() if found else None
+    wanted = " ".join(words)
+    at = " ".join(text.split()).find(wanted)  # linear, however often the quote nearly stands there
+    if at < 0:
+        return None
+    at += len(text) - len(text.lstrip())
+    return _place(text, at), _place(text, at + len(wanted) - 1) + 1
+
+
+def _place(text: str, at: int) -> int:
+    """Return where in a text the character is that stands at a place when every white space is one character."""
+    for space in _SPACES.finditer(text, len(text) - len(text.lstrip())):
+        if space.start() >= at:
+            break
+        at += len(space[0]) - 1
+    return at
 
 
 def blocks(text: str) -> Iterator[Block]:

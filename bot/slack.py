@@ -42,7 +42,7 @@ from bot.slack_events import Arrived, activity_of, an_id, arrived
 from bot.slack_home import SlackHome
 from bot.slack_installs import Installations
 from bot.slack_places import person_of
-from bot.slack_signature import WINDOW_S, Unsigned, check_signature
+from bot.slack_signature import WINDOW_S, Unsigned, check_signature, claim
 from bot.teams import TeamsFrontEnd
 from feedback.store import StoreUnavailable
 
@@ -124,10 +124,11 @@ class SlackInbox:
 
     async def take(self, request: web.Request) -> web.Response:
         """Answer one request of Slack's."""
-        body = await read_body(request, MAX_BODY_BYTES)
-        if body is None:
-            return web.Response(status=413)
         try:
+            claim(request.headers, time.time())
+            body = await read_body(request, MAX_BODY_BYTES)
+            if body is None:
+                return web.Response(status=413)
             signature = check_signature(self._secret, request.headers, body, time.time())
             text = body.decode("utf-8")
         except Unsigned as unsigned:

@@ -25,14 +25,23 @@ class Headers(Protocol):
     def getall(self, key: str, default: Sequence[str]) -> Sequence[str]: ...
 
 
-def check_signature(secret: bytes, headers: Headers, body: bytes, now: float) -> str:
-    """Return the signature of a request of Slack's; `now` in seconds. Raises Unsigned."""
+def claim(headers: Headers, now: float) -> tuple[str, str]:
+    """Return the timestamp and the signature that a request has, not yet compared with anything. Raises Unsigned.
+
+    What has none, or one of another time, need not be read at all. `now` is in seconds.
+    """
     timestamp = _one(headers, "X-Slack-Request-Timestamp")
     signature = _one(headers, "X-Slack-Signature")
     if not (timestamp.isascii() and timestamp.isdecimal() and len(timestamp) <= _MOST_DIGITS):
         raise Unsigned("its timestamp is no number")
     if abs(now - int(timestamp)) > WINDOW_S:
         raise Unsigned("its timestamp is not from now")
+    return timestamp, signature
+
+
+def check_signature(secret: bytes, headers: Headers, body: bytes, now: float) -> str:
+    """Return the signature of a request of Slack's; `now` in seconds. Raises Unsigned."""
+    timestamp, signature = claim(headers, now)
     expected = signed(secret, timestamp, body)
     if not hmac.compare_digest(expected.encode(), signature.encode("utf-8", "surrogateescape")):
         raise Unsigned("its signature is another one")

@@ -31,7 +31,7 @@ _LEAST_MISSPELT = 5
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _NEGATION = re.compile(r"\b(?:not|no|never|without|cannot)\b|n['’]t\b", re.IGNORECASE)
 _TURNS = re.compile(r"\b(?:over|under|between|only|all|most|more|into|off|out)\b")
-_WAY = re.compile(r"\bfrom\b(.+?)\bto\b(.+)", re.IGNORECASE)
+_WAY = re.compile(r"(?>.*?\bfrom\b)(.+?)\bto\b(.+)", re.IGNORECASE | re.DOTALL)
 _KINDS = tuple(
     (kind, re.compile(words, re.IGNORECASE))
     for kind, words in (
@@ -173,7 +173,7 @@ def asks_the_same(one: str, other: str) -> bool:
 
 def _turns(question: str) -> tuple[set[str], list[set[str]]]:
     """Return the small words that turn a question's meaning, and where a way leads from and to."""
-    way = _WAY.search(question)
+    way = _WAY.match(question)
     return set(_TURNS.findall(question.lower())), [content_words(end) for end in way.groups()] if way else []
 
 

@@ -23,9 +23,9 @@ _ADDRESS = re.compile(
 _NEVER_A_PAGE = re.compile(r"\b(?:javascript|data|vbscript|file|blob):\S", re.IGNORECASE)
 _MARKUP = re.compile(
     r"</?[a-z][a-z0-9-]*(?:[\s/][^<>]*)?>|<(?:script|img|iframe|svg|a|style|link|form|object|embed|meta)\b\s*\S"
-    r"|<[|!?]|\|>|!\[|\]\(|^\s*\[[^\]\n]+\]:\s|```|\{\{|\{%|&#?\w{2,8};"
-    r"|\[/?INST\]|<</?SYS>>|^\s*#{2,}\s*(?:instruction|system|response|input)\b"
-    r"|^\s*(?:system|assistant|user|human|ai)\s*:",
+    r"|<[|!?]|\|>|!\[|\]\(|^[^\S\n]*\[[^\]\n]+\]:\s|```|\{\{|\{%|&#?\w{2,8};"
+    r"|\[/?INST\]|<</?SYS>>|^[^\S\n]*#{2,}\s*(?:instruction|system|response|input)\b"
+    r"|^[^\S\n]*(?:system|assistant|user|human|ai)\s*:",
     re.IGNORECASE | re.MULTILINE,
 )
 _TO_IGNORE = r"(?:ignore|disregard|forget|override|bypass|do not follow|don['’]t follow)"

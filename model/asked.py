@@ -141,7 +141,7 @@ _BEGINS_WITH_HOW_TO = re.compile(
 )
 _QUANTITY = re.compile(
     rf"\bhow\s+{_MEASURES}\b|\bwhen(?:'s|s)\b|\bwhen\s+{_AUX}\b(?!\s+\w+\s+use\b)|\bwhen\W*$|\b(?:what|which)\s+(?:\w+\s+)?(?:time|day|date|month|year|week|hours?)\b"
-    rf"|\b(?:hourly|pay|per\s+diem|mileage)\s+rate\b|\bwhat\s+(?:is|are|was)?\s*the\s+rate\b|\bdeadline|\bdue\b|\b(?:max|(?<!\d\s)min|maximum|minimum|limit|cap)\b"
+    rf"|\b(?:hourly|pay|per\s+diem|mileage)\s+rate\b|\bwhat\s+(?:(?:is|are|was)\s*)?the\s+rate\b|\bdeadline|\bdue\b|\b(?:max|(?<!\d\s)min|maximum|minimum|limit|cap)\b"
     r"|\b(?:max|min|maximum|minimum)\s+(?:number|amount|length)\b|\b(?:number|amount|length|size|duration|percent(?:age)?|ratio)\s+of\b"
     r"|^\W*(?:the\s+)?(?:most|least|fewest)\b|\b(?:length|latest|earliest|price|cost|costs|salary|port|window|threshold|contrast|percent|percentage|balance|grade)\b"
     r"|\bhow\s+does\s+it\s+cost\b|\b(?:years?|months?|weeks?|days?|hours?|minutes)\s+(?:until|before|after|to|per|of)\b"
@@ -182,7 +182,7 @@ _WHETHER = re.compile(
     r"|\b(?:is|are)\s+\w+(?:\s+\w+)?\s+(?:allowed|required|needed|mandatory)\b",
     re.IGNORECASE,
 )
-_CLAUSE = re.compile(r"(?<=[.!?;:？。！])\s+|\s+[–—-]+\s+|\n+|(?<=\w),\s+")
+_CLAUSE = re.compile(r"(?<=[.!?;:？。！])\s+|(?<!\s)\s+[–—-]+\s+|\n+|(?<=\w),\s+")
 _MOST_KEYWORDS = 4
 _HEADING_WORDS = re.compile(
     r"\b(?:i|i'm|im|we|you|they|he|she|it|am|is|are|was|were|do|does|did|can|could|may|might|will|would|should|shall|must|has|have|had"

@@ -130,7 +130,7 @@ _PHRASES: tuple[tuple[Chatter, str], ...] = (
         Chatter.LEAD_IN,
         rf"(?:(?:können|könnten)\s+sie\s+mir\s+(?:bitte\s+)?sagen|(?:kannst|könntest)\s+du\s+mir\s+(?:bitte\s+)?sagen"
         rf"|(?:weißt\s+du|wissen\s+sie)|(?:pouvez-vous|peux-tu|pourriez-vous)\s+me\s+dire"
-        rf"|(?:puedes?|podría(?:s)?)\s+decirme|sab(?:es?|en)){_IF}(?=\s*,?\s+\w)",
+        rf"|(?:puedes?|podría(?:s)?)\s+decirme|sab(?:es?|en)){_IF}(?=\s++(?:,\s+)?\w|,\s+\w)",
     ),
     (
         Chatter.LEAD_IN,
@@ -141,7 +141,7 @@ _PHRASES: tuple[tuple[Chatter, str], ...] = (
 _LEADING = tuple((chatter, re.compile(phrase, re.IGNORECASE)) for chatter, phrase in _PHRASES)
 _GAP = re.compile(r"(?:[:;]-?[)(DP](?!\w)|<3|[\s,.!?;:…。、！？~*]|[–—-](?=\s|$))*")
 _TRAILING = re.compile(
-    r"(?:[\s,.;!?–—-]+|(?<=[?.!。？！]))(?:(?:many\s+|viele[n]?\s+|muchas\s+)?(?:thanks|thank\s+you|thx|ty|cheers|danke|dank|merci|gracias)"
+    r"(?:(?<![\s,.;!?–—-])[\s,.;!?–—-]+|(?<=[?.!。？！]))(?:(?:many\s+|viele[n]?\s+|muchas\s+)?(?:thanks|thank\s+you|thx|ty|cheers|danke|dank|merci|gracias)"
     r"(?:\s+(?:so\s+much|very\s+much|a\s+lot|in\s+advance|again|im\s+voraus|schön|d'avance|de\s+antemano|everyone|all))*"
     r"|pl(?:ea)?[sz]e?|bitte|por\s+favor|s'il\s+(?:vous|te)\s+pla[iî]t|svp|stp|(?:教えて|お願い)(?:ください|します)"
     r"|ありがとう(?:ございます)?|lol|haha+|asap)[\s.!)]*$",

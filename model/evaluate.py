@@ -29,7 +29,7 @@ Asked = TypeVar("Asked")
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
-_MARKERS = re.compile(r"\s*\[\d+\]")
+_MARKERS = re.compile(r"(?:(?<!\s)\s+)?\[\d+\]")
 _CORRECT_F1 = 0.6
 _CONTAINING_WORDS = 30
 

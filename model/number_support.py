@@ -21,7 +21,7 @@ _EVERY = re.compile(
 _BOUND = re.compile(
     r"(?:\b(after|beyond|exceeding|above|over|more than|longer than|at least|from|since|minimum of|older than)"
     r"|\b(?:within|before|below|under|up to|less than|fewer than|shorter than|at most|by|until|till|no later than|maximum of"
-    r"|no more than|younger than))\s*(?:the |about |the age of |age )?[$€£]?\s*$",
+    r"|no more than|younger than))\s*+(?:(?:the |about |the age of |age )[$€£]?\s*|[$€£]\s*)?$",
     re.IGNORECASE,
 )
 _LONGEST = 4000
@@ -186,7 +186,7 @@ _WEAK = content_words(
 )
 """Words that say little of what a number is said of."""
 _UNITS = frozenset(content_words(" ".join(UNITS)))
-_CELL = re.compile(r"\s*[|¦]\s*")
+_CELL = re.compile(r"(?:(?<!\s)\s+)?[|¦]\s*")
 _PART = re.compile(r"[;,•|]\s|\s(?:and|but|while|whereas|und|et|y|or)\s|[.:](?=\s)")
 
 

@@ -43,7 +43,7 @@ _PLAIN = (
 )
 _WHOLE_WORD_UP_TO = 3
 _ONLY_FIRST = frozenset({"yes", "no"})
-_MARKER = re.compile(r"\s*\[(\d+)\]")
+_MARKER = re.compile(r"(?:(?<!\s)\s+)?\[(\d+)\]")
 
 
 @dataclass(frozen=True, slots=True)

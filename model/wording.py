@@ -38,7 +38,7 @@ _CONTROL = re.compile(
 )
 """What nobody sees. A joiner stays between two letters of a script that needs it, and between two emoji."""
 _MARKER = re.compile(r"\s{0,9}\[\d{1,9}\]")
-_EMPHASIS = re.compile(r"(\*\*|__|`+)(?=\S)(.{1,2000}?)(?<=\S)\1")
+_EMPHASIS = re.compile(r"(\*\*|__|(?<!`)`++)(?=\S)(.{1,500}?)(?<=\S)\1")
 _TRAILING = ".,;:!?*`"
 _KEPT = "\ue000{}\ue001"
 """Where a piece of the page stood while the rest was made plain; a model's own private letters go before."""

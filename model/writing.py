@@ -28,13 +28,13 @@ _DECLINES = re.compile(
     r"|(is|are) not (mentioned|stated|specified|provided|given|included|answered|explicitly)"
     r"|no (information|mention) (about|on|of|in)|i (do not|don't|cannot|can't) (know|answer|find|provide)"
     r"|(as an|i am an|i'm an) ai\b|i'm sorry|i apologi[sz]e"
-    r"|^\W*question:|\?\W*$",  # a question back, or the question again
+    r"|^\W*question:|\?[^\w?]*$",  # a question back, or the question again
     re.IGNORECASE,
 )
 _MOST_FAILED = 2
 """Sentences of a model that may fail their check before it is stopped."""
 _STOP_WITHIN = 8
-_AT_A_STOP = re.compile(r"[.!?…:;。！？][\"”’)\]」』）]*\s*$|\n\s*$")
+_AT_A_STOP = re.compile(r"[.!?…:;。！？][\"”’)\]」』）]*\s*$|\n[^\S\n]*$")
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ _PARAGRAPHS = frozenset(
 _CELLS = frozenset({"td", "th"})
 _LISTS = frozenset({"ul", "ol"})
 _SPACES = re.compile(r"\s+")
-_PERMALINK_SIGN = re.compile(r"\s*[¶#§🔗]\s*$")
+_PERMALINK_SIGN = re.compile(r"(?:(?<!\s)\s+)?[¶#§🔗]\s*$")
 _ANCESTORS = 4
 _LOOKED_AT = 20
 """Elements of a cell or of raised text that are looked at."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
@@ -32,6 +33,10 @@ RECIPE = 4
 MOST_TEXT = 3_000_000
 """Most text of one page, characters."""
 
+MOST_SECTIONS = 20_000
+LONGEST_SECTION = 100_000
+"""Characters of a section, a chapter of 50 pages: whatever cuts, searches or shows it holds the interpreter no longer."""
+
 _Text = tuple[str, tuple[Section, ...], int]
 """Title, sections, and how many pieces of text were left out because readers may not see them."""
 
@@ -39,7 +44,7 @@ _HTML = frozenset({"text/html", "application/xhtml+xml"})
 _MARKDOWN = frozenset({"text/markdown", "text/x-markdown"})
 _LONGEST_TITLE = 300
 _CHARSET_IN_HTML = re.compile(
-    rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]{1,40})", re.IGNORECASE
+    rb"<meta[^>]{0,200}?charset\s*+=\s*+[\"']?\s*+([A-Za-z0-9_:.-]{1,40})", re.IGNORECASE
 )
 _BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 _NO_TEXT = "There is no text on that page that I could read; it may be drawn by a program in the browser."
@@ -75,8 +80,25 @@ def extract(
         raise PageUnreadable(
             f"That page has more than {MOST_TEXT:,} characters of text; please send a part of it."
         )
+    sections = tuple(part for section in sections for part in _parts(section))
+    if len(sections) > MOST_SECTIONS:
+        raise PageUnreadable(f"That page has more than {MOST_SECTIONS:,} headings; please send a part of it.")
     title = one_line(title)[:_LONGEST_TITLE].strip() or _title_of_url(url)
     return Page(url, title, sections, page_hash(title, sections), fetched_at, etag, doubtful)
+
+
+def _parts(section: Section) -> Iterator[Section]:
+    """Yield a section, a very long one in parts: between lines where there are any, else words, else anywhere."""
+    rest = section.text
+    while len(rest) > LONGEST_SECTION:
+        half = LONGEST_SECTION // 2
+        line = rest.rfind("\n", half, LONGEST_SECTION)
+        word = rest.rfind(" ", half, LONGEST_SECTION) if line < 0 else line
+        end = LONGEST_SECTION if word < 0 else word
+        yield replace(section, text=rest[:end].rstrip())
+        rest = rest[end:].lstrip("\n" if line >= 0 else None)
+    if rest.strip():
+        yield replace(section, text=rest)
 
 
 def _extract_text(text: str, content_type: str) -> _Text:

@@ -18,7 +18,6 @@ import asyncio
 import re
 import socket
 import ssl
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -28,8 +27,11 @@ import aiohttp
 from yarl import URL
 
 from pages.addresses import USUAL_PORTS, Address, is_site_allowed, join, literal, parse
+from pages.fetched import Fetched
 from pages.gate import FixedResolver, Gate, MakeSocket, PinnedResolver, Resolver, SystemResolver
+from pages.inflate import Inflater, too_large
 from pages.refusals import AddressRefused, PageGone, PageRefused, PageUnreachable, PageUnreadable
+from pages.sandbox import Sandbox
 
 __all__ = [
     "AddressRefused",
@@ -42,7 +44,6 @@ __all__ = [
     "PageUnreadable",
     "Resolver",
     "SystemResolver",
-    "inflate",
 ]
 
 CONTENT_TYPES = frozenset(
@@ -80,7 +81,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _DATE = re.compile(r"[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT")
 _ETAG = re.compile(r'(W/)?"[\x21\x23-\x7e]{0,200}"')
 _PLAIN_TYPE = re.compile(r"[a-z0-9.+-]{1,30}/[a-z0-9.+-]{1,60}")
-_CHUNK = 64 * 1024
+_CHUNK = 32 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,26 +92,14 @@ class FetchLimits:
     "handbook.example.com" that host alone, "handbook.example.com:9000" that host on that port. Without a port the
     usual ones (80, 443, 8080, 8443) are meant. Only a host that is named exactly may lie in a private network.
     `timeout_s` is for everything together, redirects and names included; `max_bytes` holds on the wire and unpacked.
+    `extract_timeout_s` is for reading what came, in a process of its own (`pages.sandbox`).
     """
 
     allowed_sites: tuple[str, ...] = ("*",)
     timeout_s: float = 10.0
     max_bytes: int = 5_000_000
     max_redirects: int = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """What arrived. `url` is where the redirects ended, without a fragment; `content_type` is lower-case, bare.
-
-    `etag` is the server's validator: its ETag, or the date of the last change where it sends no other.
-    """
-
-    url: str
-    body: bytes
-    content_type: str
-    charset: str | None = None
-    etag: str | None = None
+    extract_timeout_s: float = 10.0
 
 
 def _never(_: str) -> bool:
@@ -120,6 +109,7 @@ def _never(_: str) -> bool:
 class Fetcher:
     """Fetches pages within limits; one per process, used by many at once. Close it, or use it with `async with`.
 
+    `sandbox` is where what it fetched is read; it is closed with it.
     `resolver` and `is_allowed_address` are there for tests: the first says where names lead, the second opens single
     addresses that are closed otherwise (a server of the test's own on 127.0.0.x); production leaves both alone.
     `open_socket` makes the sockets once everything is checked; `tls` replaces the system's trusted certificates.
@@ -140,6 +130,7 @@ class Fetcher:
         )
         self._tls = tls
         self._session: aiohttp.ClientSession | None = None
+        self.sandbox = Sandbox(self.limits.extract_timeout_s)
 
     async def __aenter__(self) -> Self:
         return self
@@ -148,7 +139,8 @@ class Fetcher:
         await self.close()
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Let go of the connections, and end the processes that read."""
+        await self.sandbox.close()
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -210,7 +202,7 @@ class Fetcher:
                 connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers=_HEADERS,
-                auto_decompress=False,  # `inflate` unpacks, and stops at the limit
+                auto_decompress=False,  # `Inflater` unpacks, and stops at the limit
                 trust_env=False,
                 timeout=aiohttp.ClientTimeout(total=self.limits.timeout_s),
             )
@@ -236,13 +228,20 @@ class Fetcher:
                 f"{address.site} packs its page in a way that I did not ask for and cannot read."
             )
         if response.content_length is not None and response.content_length > limit:
-            raise _too_large(address.site, limit)
+            raise too_large(address.site, limit)
+        inflater = Inflater(limit, address.site)
         body = bytearray()
+        arrived = 0
         async for chunk in response.content.iter_chunked(_CHUNK):
-            body += chunk
-            if len(body) > limit:
-                raise _too_large(address.site, limit)
-        return bytes(body) if packing in {"identity", ""} else inflate(bytes(body), limit, address.site)
+            arrived += len(chunk)
+            if arrived > limit:
+                raise too_large(address.site, limit)
+            if packing in {"identity", ""}:
+                body += chunk
+            else:
+                inflater.feed(chunk)
+            await asyncio.sleep(0)  # what has arrived already is given without a pause
+        return bytes(body) if packing in {"identity", ""} else inflater.finish()
 
 
 def _condition(validator: str) -> dict[str, str]:
@@ -259,29 +258,6 @@ def _validator(response: aiohttp.ClientResponse) -> str | None:
     # one that changed in the second in which it was sent may have changed again within it
     stands = _DATE.fullmatch(modified) and modified != response.headers.get("Date")
     return modified if stands else None
-
-
-def inflate(packed: bytes, limit: int, name: str) -> bytes:
-    """Unpack gzip, at most `limit` bytes of it; raises PageUnreadable (`name` says whose) beyond, or if broken."""
-    unpacked = bytearray()
-    while packed:
-        member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-        try:
-            unpacked += member.decompress(packed, limit + 1 - len(unpacked))
-        except zlib.error:
-            raise PageUnreadable(f"What {name} sent is packed, and the packing is broken.") from None
-        if len(unpacked) > limit:
-            raise _too_large(name, limit)
-        if not member.eof:
-            raise PageUnreadable(f"What {name} sent is packed, and its end is missing; please try again.")
-        packed = member.unused_data.lstrip(b"\0")
-    return bytes(unpacked)
-
-
-def _too_large(name: str, limit: int) -> PageUnreadable:
-    return PageUnreadable(
-        f"The page from {name} is larger than {limit / 1_000_000:g} MB; please send a smaller part of it."
-    )
 
 
 def _redirect(address: Address, response: aiohttp.ClientResponse) -> Address:

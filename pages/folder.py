@@ -10,17 +10,14 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
-from pages.extract import RECIPE, extract
-from pages.indexing import PageEntry
-from pages.markdown import front_matter
+from pages.extract import RECIPE
+from pages.fetched import Fetched
 from pages.refusals import PageUnreadable
-from records import Page
 
 CONTENT_TYPES = {
     ".md": "text/markdown",
@@ -78,26 +75,27 @@ def find_files(root: Path) -> Iterator[Path]:
         raise failures[0]
 
 
-def read_file(
-    folder: Folder, file: Path, url: str, max_bytes: int, known: Callable[[str], PageEntry | None]
-) -> Page | str:
-    """Return the page in a file, or the URL under which it is known already, unchanged. Raises PageUnreadable.
-
-    The validator of a local page is the digest of its bytes together with the recipe that made text of them.
-    """
+def read_file(folder: Folder, file: Path, max_bytes: int) -> bytes:
+    """Return what is in a file. Raises PageUnreadable."""
     if not file.resolve().is_relative_to(folder.root.resolve()):
         raise PageUnreadable(
             f"{file} is a link to a file outside of its folder; please put the file itself there."
         )
-    body = _read(file, max_bytes)
-    if file.suffix.lower() in _MARKDOWN and folder.base is not None:
-        url = folder.permalink(front_matter(body.decode(errors="replace"))[0].get("permalink")) or url
+    return _read(file, max_bytes)
+
+
+def has_front_matter(file: Path, body: bytes) -> bool:
+    """Tell whether a file's own words may say under which address it is published."""
+    return file.suffix.lower() in _MARKDOWN and body.startswith((b"---", b"\xef\xbb\xbf---"))
+
+
+def fetched_from(file: Path, url: str, body: bytes) -> Fetched:
+    """Return what is in a file as if it had been fetched from its address.
+
+    The validator of a local page is the digest of its bytes together with the recipe that made text of them.
+    """
     etag = f'"{RECIPE}-{hashlib.sha256(body).hexdigest()}"'
-    before = known(url)
-    if before is not None and before.etag == etag:
-        return url
-    kind = CONTENT_TYPES[file.suffix.lower()]
-    return extract(body, url=url, content_type=kind, etag=etag, fetched_at=datetime.now(UTC))
+    return Fetched(url, body, CONTENT_TYPES[file.suffix.lower()], etag=etag)
 
 
 def _read(file: Path, max_bytes: int) -> bytes:

@@ -19,7 +19,6 @@ from typing import Protocol
 
 import telemetry
 from pages import addresses
-from pages.extract import extract
 from pages.fetch import Fetcher
 from pages.indexing import Indexes, PageEntry
 from pages.refusals import AddressRefused, PageGone, PageRefused, PageUnreachable, PageUnreadable
@@ -215,15 +214,8 @@ class Library:
                 raise PageUnreachable(f"{url} sent no page. Please try again later.")
             page = replace(known, fetched_at=self._now())
         else:
-            page = await asyncio.to_thread(
-                extract,
-                fetched.body,
-                url=_without_fragment(fetched.url),
-                content_type=fetched.content_type,
-                charset=fetched.charset,
-                etag=fetched.etag,
-                fetched_at=self._now(),
-            )
+            bare = replace(fetched, url=_without_fragment(fetched.url))
+            page = await self._fetcher.sandbox.extract(bare, self._now())
         if page.doubtful:  # a pasted address may hold what is nobody's business: it is not logged
             log.info(
                 "%d pieces of text that readers may not see were left out of a fetched page", page.doubtful

@@ -26,12 +26,12 @@ _LONGEST_PARAGRAPH = 50_000
 _FRONT_MATTER = re.compile(
     r"\A\ufeff?---[ \t]*\r?\n(.{0,65536}?)(?:^|\n)(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.DOTALL
 )
-_TITLE_LINE = re.compile(r"^title:[ \t]*(.+?)[ \t]*$", re.MULTILINE)
+_TITLE_LINE = re.compile(r"^title:(.+)$", re.MULTILINE)
 _COMMENT_TAG = re.compile(r"\{%-?\s*(end)?comment\b[^%]{0,200}%\}")
-_TAG = re.compile(r"\{%-?\s*(\w[\w-]*)?([^%]{0,500}?)-?%\}")
+_TAG = re.compile(r"\{%-?\s*+(\w[\w-]*+)?+([^%]{0,500}+)%\}")
 _OUTPUT = re.compile(r"\{\{-?([^{}]{0,500})-?\}\}")
 _QUOTED = re.compile(r"\"([^\"]*)\"|'([^']*)'")
-_CUSTOM_ID = re.compile(r"\s*\{:?\s*#([^\s{}#]+)[^{}]*\}\s*$")
+_CUSTOM_ID = re.compile(r"(?:(?<!\s)\s+)?\{:?\s*#([^\s{}#]++)[^{}]*+\}\s*$")
 _ATTRIBUTES = re.compile(r"\{[:.][^{}\n]{0,200}\}")
 _TAG_NAME = re.compile(r"</?([a-zA-Z][a-zA-Z0-9-]*)")
 _NOT_IN_SLUG = re.compile(r"[^\w\- ]")
@@ -62,7 +62,7 @@ def front_matter(text: str) -> tuple[dict[str, Any], str]:
         values: object = yaml.safe_load(found[1])
     except (yaml.YAMLError, ValueError, RecursionError, OverflowError):
         title = _TITLE_LINE.search(found[1])
-        return ({"title": title[1].strip("\"' ")} if title else {}), rest
+        return ({"title": title[1].strip("\"' \t")} if title else {}), rest
     return ({str(key): value for key, value in values.items()} if isinstance(values, dict) else {}), rest  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
 
 
@@ -104,9 +104,10 @@ def _without_liquid(text: str) -> str:
 def _tag_text(tag: re.Match[str]) -> str:
     """Return what a Liquid tag shows, as far as it can be known without the site: its own words, or nothing."""
     name = tag[1] or ""
-    quoted = [double or single for double, single in _QUOTED.findall(tag[2])]
+    said = tag[2].removesuffix("-")
+    quoted = [double or single for double, single in _QUOTED.findall(said)]
     if name in {"link", "page", "post_url", "url"}:
-        return quoted[0] if quoted else tag[2].strip()
+        return quoted[0] if quoted else said.strip()
     if name == "slack_channel" and quoted:
         return f"#{quoted[0]}"
     if name.startswith("image"):

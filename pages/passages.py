@@ -29,6 +29,8 @@ _MOST_OF_PASSAGE = 400
 """Sentences of one passage that are embedded; an item of Cosmos DB takes 2 MB, which these are a tenth of."""
 _LONGEST_LABEL = 160
 """Characters of a title or heading that are searched along with a passage."""
+_CHARACTERS_OF_A_TOKEN = 64
+"""Ten times what a token has in prose: beyond, nothing is counted, for the tokenizer holds the interpreter."""
 _PARAGRAPHS = re.compile(r"\n[^\S\n]*\n\s*")
 _WORDS = re.compile(r"\s+")
 
@@ -71,13 +73,13 @@ def cut(page: Page, count_tokens: Callable[[str], int], longest: int) -> Iterato
 
 def searchable(page: Page, count_tokens: Callable[[str], int], longest: int) -> list[Searched]:
     """Return the passages of a page that are searched: all of them, unless there are very many."""
-    found = list(islice(cut(page, count_tokens, longest), MOST_PASSAGES + 1))
+    found: list[Searched] = []
+    room = MOST_SENTENCES  # taken as they come: to look through millions of objects holds everybody
+    for one in islice(cut(page, count_tokens, longest), MOST_PASSAGES + 1):
+        found.append(replace(one, sentences=one.sentences[: max(room, 0)]))
+        room -= len(one.sentences)
     if len(found) > MOST_PASSAGES:
         log.warning("%s is too long; only the first %d passages are searched", page.url, MOST_PASSAGES)
-    room = MOST_SENTENCES
-    for number, one in enumerate(found):
-        found[number] = replace(one, sentences=one.sentences[: max(room, 0)])
-        room -= len(one.sentences)
     return found[:MOST_PASSAGES]
 
 
@@ -131,7 +133,8 @@ def _pieces(
 ) -> Iterator[tuple[Span, int]]:
     """Yield the largest pieces that fit, with their sizes in tokens: paragraphs, then lines, sentences, words."""
     for start, end in _LEVELS[level](text, *span):
-        tokens = count_tokens(text[start:end])
+        fits = end - start <= longest * _CHARACTERS_OF_A_TOKEN
+        tokens = count_tokens(text[start:end]) if fits else longest + 1
         if tokens <= longest:
             yield (start, end), max(tokens, 1)
         elif level + 1 < len(_LEVELS):

@@ -4,12 +4,14 @@
     ├── AddressRefused    the address itself: misspelt, a site or a network that this bot may not open
     ├── PageUnreachable   the site did not give the page: no such name, no answer, too slow, an error; may pass
     │   └── PageGone      it says that there is none
-    └── PageUnreadable    the page arrived, and cannot be read: too large, of another kind, broken, without text
+    └── PageUnreadable    the page arrived, and cannot be read: too large, too slow, of another kind, broken, without text
 
-Each says what is wrong and what to do. Nothing else leaves `pages.fetch` and `pages.extract`, whatever arrives.
+Each says what is wrong and what to do. Nothing else leaves `pages.fetch`, `pages.extract` and `pages.sandbox`, whatever arrives.
 """
 
 from __future__ import annotations
+
+TOO_MUCH_MEMORY = "That page takes more memory to read than one page may; please send a smaller part of it."
 
 
 class PageRefused(Exception):

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 
-from pages.fetch import Fetched, inflate
+from pages.fetched import Fetched
+from pages.inflate import inflate
 from pages.refusals import PageUnreadable
 from pages.tree import parse_xml
+
+MOST_NAMED = 20_000
+"""Addresses of one sitemap that are looked at, twice the pages that a source may have."""
 
 _XML = frozenset({"application/xml", "text/xml", "application/gzip", "application/x-gzip"})
 _GZIP = b"\x1f\x8b"
@@ -41,10 +46,11 @@ def read_sitemap(fetched: Fetched, max_bytes: int) -> Sitemap:
         raise PageUnreadable(
             f"{fetched.url} is XML, but no sitemap; please send the address of a page or a sitemap."
         )
-    named = tuple(
+    locations = (
         (location.text or "").strip()
         for entry in root.iterchildren()
         for location in entry.iterchildren()
         if str(location.tag).rpartition("}")[2] == "loc" and (location.text or "").strip()
     )
+    named = tuple(islice(locations, MOST_NAMED))
     return Sitemap(pages=named) if kind == "urlset" else Sitemap(sitemaps=named)

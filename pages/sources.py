@@ -17,7 +17,7 @@ import asyncio
 import os
 import re
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,12 +25,13 @@ from itertools import islice
 from pathlib import Path
 
 from pages.addresses import join, parse
-from pages.extract import extract
-from pages.fetch import Fetched, Fetcher
-from pages.folder import CONTENT_TYPES, Folder, find_files, read_file
+from pages.fetch import Fetcher
+from pages.fetched import Fetched
+from pages.folder import CONTENT_TYPES, Folder, fetched_from, find_files, has_front_matter, read_file
 from pages.indexing import PageEntry
 from pages.refusals import PageGone, PageRefused, PageUnreadable
-from pages.sitemap import Sitemap, is_sitemap, read_sitemap
+from pages.sandbox import SOURCE_TIMEOUT_S
+from pages.sitemap import Sitemap, is_sitemap
 from records import Page
 
 AT_ONCE = 4
@@ -71,25 +72,23 @@ async def read_source(source: str, *, fetcher: Fetcher, known: Known) -> AsyncGe
         items = _read_url(source, fetcher, known)
     elif published:
         base = parse(published["base"]).url
-        items = _read_folder(Path(published["folder"]), base, fetcher.limits.max_bytes, known)
+        items = _read_folder(Path(published["folder"]), base, fetcher, known)
     else:
-        items = _read_folder(Path(source), None, fetcher.limits.max_bytes, known)
+        items = _read_folder(Path(source), None, fetcher, known)
     async with aclosing(items):
         async for item in items:
             yield item
 
 
 async def _read_folder(
-    path: Path, base: str | None, max_bytes: int, known: Known
+    path: Path, base: str | None, fetcher: Fetcher, known: Known
 ) -> AsyncGenerator[Item, None]:
     path = Path(await asyncio.to_thread(os.path.abspath, path))
     if await asyncio.to_thread(path.is_file):
         if path.suffix.lower() not in CONTENT_TYPES:
             raise PageUnreadable(f"{path} is of no kind that I can read: {', '.join(CONTENT_TYPES)}.")
         folder = Folder(path.parent, base)
-        yield await asyncio.to_thread(
-            _read_local, folder, path, base or folder.address(path), max_bytes, known
-        )
+        yield await _read_local(folder, path, base or folder.address(path), fetcher, known)
         return
     if not await asyncio.to_thread(path.is_dir):
         raise PageUnreadable(f"There is no file or folder {path}; please check the name.")
@@ -97,7 +96,7 @@ async def _read_folder(
     files, failure = await asyncio.to_thread(_list_files, path)
     seen: set[str] = set()
     for file in files[:MOST_PAGES]:
-        item = await asyncio.to_thread(_read_local, folder, file, folder.address(file), max_bytes, known)
+        item = await _read_local(folder, file, folder.address(file), fetcher, known)
         if item.url in seen:
             item = Problem(folder.address(file), f"{file} has the same address as another file: {item.url}.")
         seen.add(item.url)
@@ -117,12 +116,21 @@ def _list_files(path: Path) -> tuple[list[Path], str]:
     return files, ""
 
 
-def _read_local(folder: Folder, file: Path, url: str, max_bytes: int, known: Known) -> Item:
+async def _read_local(folder: Folder, file: Path, url: str, fetcher: Fetcher, known: Known) -> Item:
     try:
-        found = read_file(folder, file, url, max_bytes, known)
+        body = await asyncio.to_thread(read_file, folder, file, fetcher.limits.max_bytes)
+        if folder.base is not None and has_front_matter(file, body):
+            url = folder.permalink(await fetcher.sandbox.permalink(body)) or url
+        return await _extract(fetched_from(file, url, body), fetcher, known)
     except PageRefused as refused:
         return Problem(url, _about(str(file), refused))
-    return Unchanged(found) if isinstance(found, str) else found
+
+
+async def _extract(file: Fetched, fetcher: Fetcher, known: Known) -> Page | Unchanged:
+    before = await asyncio.to_thread(known, file.url)
+    if before is not None and before.etag == file.etag:
+        return Unchanged(file.url)
+    return await fetcher.sandbox.extract(file, datetime.now(UTC), timeout_s=SOURCE_TIMEOUT_S)
 
 
 def _about(name: str, refused: PageRefused) -> str:
@@ -133,7 +141,7 @@ async def _read_url(source: str, fetcher: Fetcher, known: Known) -> AsyncGenerat
     url = parse(source).url
     fetched = await _fetch(url, fetcher, known)
     if fetched is None or not is_sitemap(fetched):
-        yield Unchanged(url) if fetched is None else await _take(url, fetched, known)
+        yield Unchanged(url) if fetched is None else await _take(url, fetched, fetcher, known)
         return
     named = await _read_sitemaps(fetched, fetcher)
     for problem in named.problems:
@@ -155,20 +163,12 @@ async def _read_page(url: str, fetcher: Fetcher, known: Known) -> Item:
         fetched = await _fetch(url, fetcher, known)
     except PageRefused as refused:
         return Problem(url, str(refused), gone=isinstance(refused, PageGone))
-    return Unchanged(url) if fetched is None else await _take(url, fetched, known)
+    return Unchanged(url) if fetched is None else await _take(url, fetched, fetcher, known)
 
 
-async def _take(url: str, fetched: Fetched, known: Known) -> Item:
+async def _take(url: str, fetched: Fetched, fetcher: Fetcher, known: Known) -> Item:
     try:
-        page = await asyncio.to_thread(
-            extract,
-            fetched.body,
-            url=fetched.url,
-            content_type=fetched.content_type,
-            charset=fetched.charset,
-            etag=fetched.etag,
-            fetched_at=datetime.now(UTC),
-        )
+        page = await fetcher.sandbox.extract(fetched, datetime.now(UTC), timeout_s=SOURCE_TIMEOUT_S)
     except PageRefused as refused:
         return Problem(url, str(refused))
     before = await asyncio.to_thread(known, page.url)
@@ -195,16 +195,17 @@ async def _read_sitemaps(first: Fetched, fetcher: Fetcher) -> _Named:
         following = waiting.popleft()
         try:
             fetched = await fetcher.fetch(following) if isinstance(following, str) else following
-            sitemap = read_sitemap(fetched, fetcher.limits.max_bytes) if fetched else Sitemap()
+            sitemap = await _read_sitemap(fetched, fetcher)
         except PageRefused as refused:
             named.failure = refused
             continue
         base = fetched.url if fetched else first.url
-        for url in _on_host(host, base, sitemap.sitemaps, named.problems):
+        for url in await asyncio.to_thread(_on_host, host, base, sitemap.sitemaps, named.problems):
             if url not in asked and len(asked) < MOST_SITEMAPS:
                 asked.add(url)
                 waiting.append(url)
-        named.pages.update(dict.fromkeys(_on_host(host, base, sitemap.pages, named.problems)))
+        pages = await asyncio.to_thread(_on_host, host, base, sitemap.pages, named.problems)
+        named.pages.update(dict.fromkeys(pages))
         if len(named.pages) > MOST_PAGES:
             named.pages = dict.fromkeys(islice(named.pages, MOST_PAGES))
             named.failure = PageUnreadable(
@@ -214,7 +215,12 @@ async def _read_sitemaps(first: Fetched, fetcher: Fetcher) -> _Named:
     return named
 
 
-def _on_host(host: str, base: str, links: Iterable[str], problems: list[Problem]) -> Iterator[str]:
+async def _read_sitemap(fetched: Fetched | None, fetcher: Fetcher) -> Sitemap:
+    return await fetcher.sandbox.sitemap(fetched, fetcher.limits.max_bytes) if fetched else Sitemap()
+
+
+def _on_host(host: str, base: str, links: Iterable[str], problems: list[Problem]) -> list[str]:
+    here: list[str] = []
     elsewhere: list[str] = []
     for link in links:
         try:
@@ -223,7 +229,7 @@ def _on_host(host: str, base: str, links: Iterable[str], problems: list[Problem]
             problems.append(Problem(link, str(refused)))
             continue
         if address.host == host:
-            yield address.url
+            here.append(address.url)
         else:
             elsewhere.append(address.url)
     if elsewhere:
@@ -233,6 +239,7 @@ def _on_host(host: str, base: str, links: Iterable[str], problems: list[Problem]
                 f"{len(elsewhere)} addresses in it lie on other hosts and are left out, such as {elsewhere[0]}.",
             )
         )
+    return here
 
 
 async def _several(urls: Iterable[str], read: Callable[[str], Awaitable[Item]]) -> AsyncGenerator[Item, None]:

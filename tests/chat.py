@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from bot.bodies import AUTO_DECOMPRESS
 from bot.delivery import Connector, StreamPace
 from bot.dialogs.ask import Asking
 from bot.dialogs.rate import RatingRules
@@ -181,7 +182,7 @@ class Chat:
         app.add_routes(self.channel.routes())
         app.add_routes(site_routes(_page, lambda: [(page.url, page.title) for page in PAGES.values()]))
         app.router.add_get("/local/export/{token}", self._export)
-        self._runner = web.AppRunner(app, shutdown_timeout=1)
+        self._runner = web.AppRunner(app, shutdown_timeout=1, auto_decompress=AUTO_DECOMPRESS)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
         self.port = self._runner.addresses[0][1]

@@ -7,6 +7,7 @@ import base64
 import io
 import json
 import time
+import zlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,21 @@ async def test_a_body_that_is_too_large_gets_413(world: World, size: int) -> Non
     for data in (io.BytesIO(b"x" * size), chunks()):
         async with world.http.post(world.url, data=data, headers=headers) as response:
             assert response.status == 413
+
+
+async def test_a_packed_body_is_refused_before_it_is_unpacked(world: World) -> None:
+    packed = zlib.compress(b"[" * 200_000_000)
+    headers = {
+        "Authorization": f"Bearer {world.issuer.token(world.service_url)}",
+        "Content-Encoding": "deflate",
+    }
+    before = time.process_time()
+    for status in (415, 401):
+        async with world.http.post(world.url, data=packed, headers=headers) as response:
+            assert response.status == status
+            assert (await response.json())["error"].endswith(".")
+        headers.pop("Authorization", None)
+    assert time.process_time() - before < 0.2, "unpacking it takes longer than that"
 
 
 async def test_activities_with_fields_of_wrong_types_get_no_500(world: World) -> None:

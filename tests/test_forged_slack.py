@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import time
+import zlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -363,6 +365,21 @@ async def test_what_nobody_can_read_is_refused(
 ) -> None:
     request, status = UNREADABLE[what]
     assert (await refused(scene, request(scene), caplog))[0] == status
+
+
+@pytest.mark.parametrize("signed_now", [True, False])
+async def test_packed_bodies_are_refused_before_they_are_unpacked(scene: Scene, signed_now: bool) -> None:
+    packed = zlib.compress(b"[" * 200_000_000)
+    headers = {"Content-Encoding": "deflate"} | ({} if signed_now else {"X-Slack-Signature": None})
+    before = time.process_time()
+    posts = (scene.world.post(packed, headers=headers) for _ in range(8))
+    assert {status for status, _ in await asyncio.gather(*posts)} == {415 if signed_now else 401}
+    assert time.process_time() - before < 0.2, "unpacking one of them takes longer than that"
+
+
+async def test_a_body_that_is_not_signed_now_is_not_even_read(scene: Scene) -> None:
+    body = b'{"x": "' + b"x" * 2_000_000 + b'"}'
+    assert (await scene.world.post(body, headers=at(400, body)))[0] == 401
 
 
 @pytest.mark.parametrize("what", OF_STRANGERS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import re
 from collections.abc import AsyncIterator
@@ -164,6 +165,13 @@ async def test_a_bad_body_is_a_sentence(browser: Browser, body: bytes, status: i
     answered, error = await browser.post("/local/activities", body)
     assert answered == status
     assert error["error"]["message"].endswith(".")
+
+
+async def test_a_packed_body_is_refused_with_a_sentence(browser: Browser) -> None:
+    browser.http.headers["Content-Encoding"] = "gzip"
+    answered, error = await browser.post("/local/activities", gzip.compress(b" " * 10_000_000))
+    assert answered == 415
+    assert error["error"]["message"].endswith("without Content-Encoding.")
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from bot.bodies import AUTO_DECOMPRESS
 from bot.botframework import BotFrameworkSeam
 from bot.dialogs.ask import Asking
 from bot.dialogs.askers import AskerLimits
@@ -505,7 +506,7 @@ async def _own_token() -> str:
 @asynccontextmanager
 async def served(app: web.Application, tls: ssl.SSLContext | None = None) -> AsyncGenerator[str]:
     """Serve an application on this machine; yields its address."""
-    runner = web.AppRunner(app)
+    runner = web.AppRunner(app, auto_decompress=AUTO_DECOMPRESS)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
     await site.start()

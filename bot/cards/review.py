@@ -313,7 +313,7 @@ def _begin_with(answer: Answer) -> str:
     """Return the words that a correction begins with: those of the answer, without our marks, or of the quotation."""
     match answer.kind:
         case AnswerKind.ANSWERED:
-            return re.sub(r"\s*\[\d+\]", "", answer.text)
+            return re.sub(r"(?:(?<!\s)\s+)?\[\d+\]", "", answer.text)
         case AnswerKind.QUOTED:
             return answer.text
         case AnswerKind.DECLINED:
