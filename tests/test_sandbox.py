@@ -222,7 +222,11 @@ def test_gzip_that_comes_in_pieces_is_the_same() -> None:
         assert inflater.finish() == b"one two"
 
 
-@pytest.mark.parametrize("packed", [gzip.compress(b"x" * 50)[:-4], b"\0" + gzip.compress(b"x"), b"no gzip"])
+@pytest.mark.parametrize(
+    "packed",
+    [gzip.compress(b"x" * 50)[:-4], b"\0" + gzip.compress(b"x"), b"no gzip"],
+    ids=["cut off", "a byte before", "no gzip"],
+)
 def test_broken_gzip_is_refused(packed: bytes) -> None:
     with pytest.raises(PageUnreadable, match="packed"):
         inflate(packed, 1000, "x")
