@@ -53,7 +53,7 @@ _BOUND = re.compile(r"\b(?:limit|maximum|minimum|unlimited|none|no)\b", re.IGNOR
 """Words that tell an amount without a number."""
 _RUN = 5
 """Words in a row that are no accident."""
-_COMMAS = re.compile(r"\s*[,;]\s+(?:(?:and|or)\s+)?|\s+(?:and|or)\s+(?=[^,;]*$)")
+_COMMAS, _ANDS, _AND = re.compile(r"[,;]\s"), re.compile(r"\s(?:and|or)\s"), re.compile(r"^(?:and|or)\s")
 _LEAST_LISTED = 3
 """Things that an answer names, one after the other, to be a list."""
 _TURNS = re.compile(r"\b(?:not?|never|none|nor|except|without|only|cannot|\w+n['’]t)\b", re.IGNORECASE)
@@ -254,7 +254,8 @@ def _enumerated(question: str, text: str) -> list[str]:
     asked, and how many there are: "The three kinds are: A, B and C".
     """
     lead, _, listed = text.rpartition(":")
-    named = [one.strip(" .") for one in _COMMAS.split(listed)]
+    *parts, last = _COMMAS.split(listed)
+    named = [_AND.sub("", one).strip(" .") for one in (*parts, *_ANDS.split(last))]
     if len(named) < _LEAST_LISTED or any(not one or has_verb(one) for one in named):
         return []
     counts = quantities(lead)

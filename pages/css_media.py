@@ -27,8 +27,9 @@ _NOT_HERE = {
     "display-mode": "standalone",
     "update": "none",
 }
-_RANGE = re.compile(r"^(?P<name>[a-z-]+)\s*(?P<sign>[<>]=?|=)\s*(?P<value>.+)$")
-_TURNED = re.compile(r"^(?P<value>[^<>=]+?)\s*(?P<sign>[<>]=?|=)\s*(?P<name>[a-z-]+)(?P<rest>\s*[<>].*)?$")
+_SIGN = re.compile(r"([<>]=?|=)")
+_NAME = re.compile(r"[a-z-]+")
+_TURNED = str.maketrans("<>", "><")
 _DEEPEST = 10
 
 
@@ -71,16 +72,17 @@ def _condition(block: Any, depth: int) -> bool:
 
 
 def _in_range(written: str) -> bool:
-    plain = _RANGE.match(written)
-    if plain:
-        return _compared(plain["name"], plain["sign"], plain["value"])
-    turned = _TURNED.match(written)
-    if not turned:
-        return True
-    sign = turned["sign"].translate(str.maketrans("<>", "><"))
-    return _compared(turned["name"], sign, turned["value"]) and (
-        not turned["rest"] or _in_range(turned["name"] + turned["rest"])
-    )
+    """Read "width >= 600px", "600px <= width" and "400px <= width <= 700px"."""
+    parts = [part.strip() for part in _SIGN.split(written)]
+    match parts:
+        case [name, sign, value] if _NAME.fullmatch(name):
+            return _compared(name, sign, value)
+        case [value, sign, name]:
+            return _compared(name, sign.translate(_TURNED), value)
+        case [low, sign, name, other, high]:
+            return _compared(name, sign.translate(_TURNED), low) and _compared(name, other, high)
+        case _:
+            return True
 
 
 def _compared(name: str, sign: str, value: str) -> bool:
