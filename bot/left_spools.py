@@ -63,7 +63,7 @@ def _know_every_kind(settings: Settings, store: SpooledStore, parts: FeedbackPar
     """Make the front ends, which say what is done with what waits of theirs; nobody speaks to them."""
     hands = parts.hands(Reviewers(settings.reviewers))
     asking = Asking(store, _Silent())
-    for channel in (Channel.TEAMS, Channel.LOCAL):
+    for channel in Channel:
         TeamsFrontEnd(asking, store, keys_of(settings).pseudonym, hands, TeamsStyle(channel))
 
 

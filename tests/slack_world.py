@@ -29,6 +29,7 @@ from bot.slack_parts import SlackParts
 from bot.slack_signature import signed
 from feedback.desk import Desk
 from feedback.later import AtOnce
+from feedback.spool import SpooledStore
 from feedback.sqlite import SqliteStore
 from records import Answer, Question
 from tests.slack_api import Json, Message, SlackService, elements_in
@@ -142,6 +143,18 @@ class SlackWorld:
         }
         return message | fields
 
+    def deletion(self, asked: Json) -> Json:
+        """Return what Slack says when somebody deletes a message that `dm` made."""
+        return {
+            "type": "message",
+            "subtype": "message_deleted",
+            "channel": asked["channel"],
+            "channel_type": asked["channel_type"],
+            "deleted_ts": asked["ts"],
+            "previous_message": {key: asked[key] for key in ("type", "user", "ts", "text")},
+            "ts": "1700000001.000000",
+        }
+
     def mention(self, text: str, **fields: Any) -> Json:
         ts = self.ts()
         message: Json = {
@@ -250,7 +263,7 @@ def pressable(message: Message, prefix: str) -> Json:
 async def a_slack_world(
     config: SlackConfig = CONFIG,
     *,
-    store: SqliteStore | None = None,
+    store: SqliteStore | SpooledStore | None = None,
     rules: tuple[RatingRules, ReviewRules] = (REACTIONS, NO_SAMPLE),
     clean: bool = True,
     limits: AskerLimits | None = None,
@@ -265,7 +278,7 @@ async def a_slack_world(
             known=world.known,
             fresh=lambda verified: all(world.hashes.get(url, then) == then for url, then in verified.pages),
             terms=PrivacyTerms(public_url="https://bot.example"),
-            later=AtOnce(),
+            later=store.spool if isinstance(store, SpooledStore) else AtOnce(),
         )
         world.parts = FeedbackParts(world.store, Desk(world.store.documents), KEY, around, rules)
         talking = Talking(lambda: LISTED, ("Who am I?",))

@@ -21,6 +21,7 @@ from feedback.sqlite import SqliteStore
 from records import answer_id_of
 from settings import Settings
 from tests.cosmos import Front, a_cosmos
+from tests.slack_world import a_slack_world
 from tests.test_store import question
 from tests.test_store_away import Answers, another_store
 from tests.world import World, a_world
@@ -96,6 +97,32 @@ async def test_what_a_gone_bot_left_is_carried_over_and_its_open_questions_are_h
         row = next(row for row in await far.rows("question") if row.fields["id"] == open_question.id)
         assert row.fields["message_id"] is None
         assert "a:chat" in row.fields["reply_to"]
+    assert await drained(config, tmp_path) == NOTHING
+
+
+async def test_a_message_that_was_deleted_in_slack_is_forgotten_and_holds_nothing_up(
+    cosmos: tuple[Front, CosmosConfig], tmp_path: Path
+) -> None:
+    front, config = cosmos
+    with instance_in(tmp_path) as instance:
+        near = SqliteStore.open(instance.spool_path, hold=instance.hold)
+        store = SpooledStore(CosmosStore(config, hold=instance.hold), Spool(near, most=1_000))
+        await store.spool.load()
+        async with a_slack_world(store=store) as world:
+            world.answerer = Answers()
+            asked = world.dm("How much leave?")
+            await world.event(asked)
+            await world.settled()
+            front.gone = True
+            assert await world.event(world.deletion(asked)) == 200
+            await world.settled()
+            assert store.spool.records >= 1
+        await store.close()
+    front.heal()
+    done = await drained(config, tmp_path)
+    assert (done["failed"], done["left"]) == (0, 0)
+    async with another_store(config) as far:
+        assert not await far.answers_after(("", ""), 10)
     assert await drained(config, tmp_path) == NOTHING
 
 

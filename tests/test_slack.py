@@ -329,16 +329,7 @@ async def test_a_deleted_question_is_forgotten_and_its_answer_taken_back(world: 
     asked = world.dm("How much leave?")
     await world.event(asked)
     await world.settled()
-    deleted = {
-        "type": "message",
-        "subtype": "message_deleted",
-        "channel": "D1",
-        "channel_type": "im",
-        "deleted_ts": asked["ts"],
-        "previous_message": {key: asked[key] for key in ("type", "user", "ts", "text")},
-        "ts": "1700000001.000000",
-    }
-    assert await world.event(deleted) == 200
+    assert await world.event(world.deletion(asked)) == 200
     await world.settled()
     assert not world.slack.messages()
     assert not world.store.questions
