@@ -66,6 +66,7 @@ class Town:
     shelf: Shelf
     bot: Bot
     url: str
+    page_url: str
     http: aiohttp.ClientSession
     teams: ConnectorService
     teams_url: str
@@ -124,6 +125,9 @@ async def a_town(data: Path) -> AsyncGenerator[Town]:
             port=0,
             count_opened=False,
             public_url="http://127.0.0.1:1",
+            dangerously_allow_unauthenticated=True,
+            dangerously_serve_local_page=True,
+            dangerously_trust_local_reviewers=True,
             slack_signing_secret=SecretStr(SECRET),
             slack_bot_token=SecretStr("xoxb-one"),
             slack_teams=["T1"],
@@ -133,10 +137,12 @@ async def a_town(data: Path) -> AsyncGenerator[Town]:
         await parts.shelf.library.refresh(settings.pages)
         bot = await stack.enter_async_context(open_bot(settings, parts.shelf, parts.answering, port=1))
         url = await stack.enter_async_context(served(bot.app))
+        assert bot.local is not None
+        page_url = await stack.enter_async_context(served(bot.local))
         http = await stack.enter_async_context(aiohttp.ClientSession())
-        reached = cast("Any", type("Reached", (), {"url": url}))
+        reached = cast("Any", type("Reached", (), {"url": page_url}))
         browser = await stack.enter_async_context(a_browser(reached))
-        yield Town(settings, parts.shelf, bot, url, http, teams, teams_url, slack, browser)
+        yield Town(settings, parts.shelf, bot, url, page_url, http, teams, teams_url, slack, browser)
         await bot.asking.drain(10)
 
 
@@ -222,10 +228,10 @@ async def zoe_lives(town: Town) -> tuple[Browser, str]:
     await browser.do("message", text="export my data")
     card = await browser.shows(lambda one: "Your data as a file" in text_of(one.get("cards", [])))
     [link] = re.findall(r"/local/export/[^\"]+", text_of(card["cards"]))
-    async with town.http.get(town.url + link) as response:
+    async with town.http.get(town.page_url + link) as response:
         assert response.status == 200
         assert WORDS[0] in await response.text()
-    return browser, town.url + link
+    return browser, town.page_url + link
 
 
 FORM = "application/x-www-form-urlencoded"

@@ -156,7 +156,7 @@ async def test_many_hostile_pages_at_once_hold_nobody_up(scene: Scene) -> None:
     for number, name in enumerate(slow):
         await scene.ask(f"What does {scene.site}/{name} say?", f"a:hostile-{number}")
     await scene.ask("How many days of leave does everyone get?", "a:other")
-    assert "26 days" in await scene.heard("a:other", 10)
+    assert "26 days" in await scene.heard("a:other", 30)
     for number in range(len(slow)):
         await scene.heard(f"a:hostile-{number}", 40)
     beating.cancel()
