@@ -14,7 +14,7 @@ from rich.text import Text
 from bot.answer_text import SEE_ALSO, declined, further, lead_in, place_of, quotation, words_of
 from bot.app import Listeners, listening, serve
 from bot.dialogs.talk import Talking, TalkReply, talk_of
-from bot.parts import Shelf, is_public, open_parts, open_shelf
+from bot.parts import LocalPage, Shelf, is_public, local_page_of, open_parts, open_shelf
 from cli_models import import_with_bar
 from cli_pages import refresh, refresh_alone
 from cli_schedule import schedule_beside
@@ -62,8 +62,10 @@ async def _serve(settings: Settings, listeners: Listeners) -> int:
 def _where(settings: Settings, listeners: Listeners) -> str:
     """Say where people reach the bot, and where its chat page is."""
     own = f"http://localhost:{listeners.everybody.getsockname()[1]}"
+    if local_page_of(settings) is LocalPage.ON_THE_PORT:
+        return f"Open [bold]{own}[/] and ask something."
     if not is_public(settings):
-        return f"Open [bold]{own}[/] and ask something." if settings.local_page else f"It listens at {own}."
+        return f"It listens at {own}."
     listens = f"It listens at {own}, for {settings.public_url or 'Teams and Slack'}."
     if listeners.local is None:
         return f"{listens} The chat page is off: people elsewhere are meant to reach this port."

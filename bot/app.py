@@ -20,7 +20,7 @@ from aiohttp import web
 from bot.connections import BoundedSite, ConnectionLimits, make_runner
 from bot.instance import instance_in
 from bot.loopback import names_loopback
-from bot.parts import Parts, Shelf, is_public
+from bot.parts import LocalPage, Parts, Shelf, local_page_of
 from bot.slack_config import BadSlackConfig, check_config, slack_config
 from bot.storing import open_store
 from bot.wiring import Bot, Wiring
@@ -99,7 +99,7 @@ def listening(settings: Settings) -> Generator[Listeners]:
     with contextlib.ExitStack() as closing:
         everybody = closing.enter_context(_listen(settings.host, settings.port, "--port"))
         local = None
-        if settings.local_page and settings.dangerously_serve_local_page and is_public(settings):
+        if local_page_of(settings) is LocalPage.ON_ITS_OWN_PORT:
             local = closing.enter_context(_listen("127.0.0.1", settings.local_page_port, "--local-page-port"))
         yield Listeners(everybody, local)
 
@@ -150,9 +150,10 @@ async def _start(
     app: web.Application, listener: socket.socket, settings: Settings, closing: contextlib.AsyncExitStack
 ) -> BoundedSite:
     """Begin to serve an application; its connections end with `closing`."""
-    runner = make_runner(app, connection_limits_of(settings), settings.drain_timeout_s)
+    limits = connection_limits_of(settings)
+    runner = make_runner(app, limits, settings.drain_timeout_s)
     await runner.setup()
     closing.push_async_callback(runner.cleanup)
-    site = BoundedSite(runner, listener, settings.most_connections)
+    site = BoundedSite(runner, listener, limits.most)
     await site.start()
     return site

@@ -76,8 +76,8 @@ class Front(Protocol):
 class LocalChannel:
     """The page, its conversations, and the connector that the front end answers through. One per process.
 
-    `people` are those who can be spoken as, `suggestions` are first questions that the page offers. `loading` returns a sentence while the model is not ready
-    (shown as a banner), else None. `root` is the folder that holds node_modules.
+    `people` are those who can be spoken as, `suggestions` are first questions that the page offers. `loading` returns a
+    sentence while the model is not ready (shown as a banner), else None. `root` is the folder that holds node_modules.
     """
 
     def __init__(

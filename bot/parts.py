@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 from urllib.parse import urlsplit
 
 from bot.loopback import names_loopback
@@ -152,6 +153,23 @@ def is_public(settings: Settings) -> bool:
     elsewhere = bool(settings.public_url) and not names_loopback(host)
     slack = bool(settings.slack_signing_secret.get_secret_value())
     return bool(settings.app_id) or slack or elsewhere or not names_loopback(settings.host)
+
+
+class LocalPage(Enum):
+    """Where the chat page is, with the dashboard and the pages that this machine's browsers need no token for."""
+
+    OFF = auto()
+    ON_THE_PORT = auto()
+    ON_ITS_OWN_PORT = auto()
+
+
+def local_page_of(settings: Settings) -> LocalPage:
+    """Return where the chat page is served: where the port is public, nowhere or on another one."""
+    if not settings.local_page:
+        return LocalPage.OFF
+    if not is_public(settings):
+        return LocalPage.ON_THE_PORT
+    return LocalPage.ON_ITS_OWN_PORT if settings.dangerously_serve_local_page else LocalPage.OFF
 
 
 def site_url(settings: Settings, port: int) -> str:

@@ -35,7 +35,7 @@ from bot.local_activities import REVIEWER, directory_id
 from bot.opens import open_route
 from bot.own_token import OwnToken
 from bot.page_answerer import PageAnswerer, Verified, is_fresh
-from bot.parts import Shelf, is_public, site_url
+from bot.parts import LocalPage, Shelf, is_public, local_page_of, site_url
 from bot.reviewers import IsMember, Reviewers
 from bot.site import about_routes, site_routes
 from bot.slack_config import slack_config
@@ -180,13 +180,9 @@ class Wiring:
         Once people elsewhere are to reach the port, a request that comes from this machine may be anybody's: a proxy
         beside the bot need not say whom it speaks for.
         """
-        settings = self._settings
-        if not settings.local_page:
-            return None
-        if not is_public(settings):
-            return app
-        if not settings.dangerously_serve_local_page:
-            return None
+        where = local_page_of(self._settings)
+        if where is not LocalPage.ON_ITS_OWN_PORT:
+            return app if where is LocalPage.ON_THE_PORT else None
         local = web.Application()
         viewer = site_routes(self._shelf.index.page, self._shelf.public_pages, local=True)
         local.add_routes([*viewer, *dashboard_routes(self._figures(desk), Doors(local=True))])
@@ -250,7 +246,7 @@ class Wiring:
     def _dashboard(self, desk: Desk) -> list[web.RouteDef]:
         settings = self._settings
         doors = Doors(
-            local=settings.local_page and not is_public(settings),
+            local=local_page_of(settings) is LocalPage.ON_THE_PORT,
             token=settings.dashboard_token.get_secret_value(),
             reviewers=settings.dashboard_reviewer_token.get_secret_value(),
         )
