@@ -32,7 +32,7 @@ from cli_measure import index_pages, settings_beside
 from console import question_of
 from model.answering import Answering, AnswerRules, always
 from model.canned import CannedChatModel
-from model.confidence import WEIGHTS, Signals, known_of_read, known_of_written
+from model.confidence import WEIGHTS, Signals, agree, known_of_read, known_of_written
 from model.evaluate_questions import ask, calibrate
 from model.question_set import PageQuestion, fold_of, is_right, read_questions
 from model.versions import find_version
@@ -138,7 +138,7 @@ async def _heard(
     for reply in replies:
         case = known.get(reply.asked.id)
         if case and reply.answer and reply.kind is AnswerKind.ANSWERED and not reply.answer.marked:
-            agrees = any(one.quote in case.quoted for one in reply.answer.citations)
+            agrees = agree(reply.answer.citations, case.quoted)
             right = reply.right
             heard.append(replace(case, written=right and not reads, read=right and reads, agrees=agrees))
     return reads, heard

@@ -264,7 +264,7 @@ class Answering:
         if not voice.reads_whole:
             return confidence.of_written(found.signals)
         quoted = found.quote.text if found.quote else ""
-        return confidence.of_read(found.signals, agrees=any(one.quote in quoted for one in written.citations))
+        return confidence.of_read(found.signals, agrees=confidence.agree(written.citations, quoted))
 
 
 def _as_learned(

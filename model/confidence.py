@@ -25,7 +25,7 @@ from pathlib import Path
 from model import grounding
 from model.asked import AskedKind, kind_of
 from model.quoting import Quote
-from records import Hit
+from records import Citation, Hit
 
 WEIGHTS = Path(__file__).parent / "fixed" / "confidence.json"
 _SURE = 0.03
@@ -79,9 +79,14 @@ def of_written(signals: Signals) -> float:
 def of_read(signals: Signals, *, agrees: bool) -> float:
     """Return how likely what a version wrote that reads whole passages is right, where all of it passed its checks.
 
-    `agrees`: something that it cites is what the search would have quoted, too.
+    `agrees`: as `agree` tells.
     """
     return _logistic(_weights()["read"], known_of_read(signals, agrees=agrees))
+
+
+def agree(cited: Sequence[Citation], quoted: str) -> bool:
+    """Tell whether something of what a model cites is what the search would have quoted, too."""
+    return any(one.quote in quoted for one in cited)
 
 
 def known_of_written(signals: Signals) -> Mapping[str, float]:

@@ -190,16 +190,16 @@ _CELL = re.compile(r"(?:(?<!\s)\s+)?[|¦]\s*")
 _PART = re.compile(r"[;,•|]\s|\s(?:and|but|while|whereas|und|et|y|or)\s|[.:](?=\s)")
 
 
-def same_subject(said: Sequence[Quantity], question: str, answer: str, cited: str) -> bool:
+def same_subject(said: Sequence[Quantity], question: str, answer: str, there: Sequence[Spoken]) -> bool:
     """Tell whether the number stands by the words it is said of, where the cited words have several of one unit.
 
-    "Full-time staff get 25 days and part-time staff 15": 25 days are not what part-time staff get.
+    "Full-time staff get 25 days and part-time staff 15": 25 days are not what part-time staff get. `there` are the numbers
+    of the cited words.
     """
-    there = spoken_of(cited, "")
     if len(there) <= 1 or len(said) > _MOST:
         return True
     told = content_words(f"{question} {answer}") - _WEAK
-    everywhere = set[str].intersection(*(set(one.words) for one in there))
+    everywhere = frozenset[str].intersection(*(one.words for one in there))
     for one in said:
         own = [len((other.words - everywhere) & told) for other in there if same(one, other.number)]
         rivals = [

@@ -21,6 +21,7 @@ from model.claims import claims, has_verb
 from model.conditions import condition_kept
 from model.names import names_stand
 from model.number_support import (
+    Spoken,
     as_often,
     same,
     same_bounds,
@@ -121,6 +122,10 @@ class _Place:
     @cached_property
     def words(self) -> set[str]:
         return same_meaning(content_words(self.quote))
+
+    @property
+    def spoken(self) -> tuple[Spoken, ...]:
+        return spoken_of(self.quote, self.near)
 
     @cached_property
     def around(self) -> set[str]:
@@ -392,7 +397,7 @@ def _held(said: _Said, place: _Place, passages: Sequence[Passage]) -> Support:
         numbers_stand=stand(said.numbers, question, place.quote, place.near, denies=said.sign < 0)
         and as_often(answer, place.quote)
         and same_bounds(answer, place.quote)
-        and same_subject(said.numbers, question, answer, place.quote)
+        and same_subject(said.numbers, question, answer, place.spoken)
         and same_column(said.own_numbers, said.asked | said.words, place.quote, place.header),
         same_sense=same_sense(question, answer, place.quote, place.passage.heading),
         names_stand=names_stand(answer, f"{place.quote}\n{place.near}\n{question}"),
@@ -406,15 +411,9 @@ def _told_of_another(said: _Said, place: _Place, places: Sequence[_Place]) -> bo
     """Tell whether the passages have another number for what the answer's number is said of."""
     if not said.own_numbers:
         return False
-    cited = spoken_of(place.quote, place.near)
-    elsewhere = [
-        one
-        for other in places
-        for one in spoken_of(other.quote, other.near)
-        if other.quote not in place.quote
-    ]
+    elsewhere = [one for other in places for one in other.spoken if other.quote not in place.quote]
     told = same_meaning(said.asked | said.words)
-    return told_of_another(said.own_numbers, told, cited, elsewhere)
+    return told_of_another(said.own_numbers, told, place.spoken, elsewhere)
 
 
 def _covered(said: _Said, place: _Place) -> float:
