@@ -1,8 +1,8 @@
 """Bytes of a page → `Page`: its title, and its main text in sections with headings and anchors.
 
 Where HTML's main text lies is found in `pages.mainpart`. Markdown and PDF are their own main text. Only text that a
-reader sees comes out: no scripts, no comments, nothing hidden (`pages.visibility`). Whatever arrives gives a Page or a PageRefused, in
-bounded time.
+reader sees comes out: no scripts, no comments, nothing hidden (`pages.visibility`). Whatever arrives gives a Page or a
+PageRefused, in bounded time.
 """
 
 from __future__ import annotations

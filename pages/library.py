@@ -5,7 +5,8 @@
     library.ensure(url)            the page behind an address that somebody pasted, fetched now if need be
 
 A pasted page answers questions about itself only: `search` finds its passages with its `page_url`, never without.
-It is forgotten a week after it was last read from the web, which is when somebody last asked about it. Nothing here blocks the event loop.
+It is forgotten a week after it was last read from the web, which is when somebody last asked about it. Nothing here
+blocks the event loop.
 """
 
 from __future__ import annotations

@@ -12,6 +12,8 @@ import pytest
 from jsonschema import Draft7Validator
 
 import telemetry
+from pages.embed import Embedder
+from pages.index import PageIndex
 from tests.connector import SERVICES
 from tests.cosmos import cosmos_server
 from tests.needs import ROOT, need
@@ -38,6 +40,20 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the public test data is not at {folder}; set ASKPAGE_DATA to its folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def embedder() -> Embedder:
+    """The real embedding model."""
+    return Embedder()
+
+
+@pytest.fixture
+def index(tmp_path: Path, embedder: Embedder) -> Iterator[PageIndex]:
+    """A page index with the real embedding model, empty."""
+    opened = PageIndex.open(tmp_path, embedder)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(scope="session")

@@ -110,30 +110,26 @@ async def test_a_head_that_comes_a_byte_at_a_time_is_not_waited_for() -> None:
         slow.cancel()
 
 
-async def test_a_body_that_comes_a_byte_at_a_time_is_not_waited_for_and_its_sender_is_told() -> None:
+@pytest.mark.parametrize(
+    ("head", "body", "status"),
+    [
+        (b"POST /take HTTP/1.1\r\nHost: bot\r\nContent-Length: 900\r\n\r\n", b"x" * 900, b"408"),
+        (
+            b"POST /take HTTP/1.1\r\nHost: bot\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"1\r\nx\r\n" * 200,
+            b"408",
+        ),
+        (b"GET /healthz HTTP/1.1\r\nHost: bot\r\nContent-Length: 900\r\n\r\n", b"x" * 900, b"200"),
+    ],
+    ids=["a byte at a time", "chunks without end", "a body that nobody reads"],
+)
+async def test_a_body_that_comes_slowly_is_not_waited_for_and_its_sender_is_told(
+    head: bytes, body: bytes, status: bytes
+) -> None:
     async with a_server(LIMITS) as server:
-        head = b"POST /take HTTP/1.1\r\nHost: bot\r\nContent-Length: 900\r\n\r\n"
         reader, writer = await server.connect(head)
-        slow = asyncio.create_task(trickle(writer, b"x" * 900))
-        assert (await rest_of(reader)).startswith(b"HTTP/1.1 408")
-        slow.cancel()
-
-
-async def test_a_body_in_chunks_that_never_ends_is_not_waited_for() -> None:
-    async with a_server(LIMITS) as server:
-        head = b"POST /take HTTP/1.1\r\nHost: bot\r\nTransfer-Encoding: chunked\r\n\r\n"
-        reader, writer = await server.connect(head)
-        slow = asyncio.create_task(trickle(writer, b"1\r\nx\r\n" * 200))
-        assert (await rest_of(reader)).startswith(b"HTTP/1.1 408")
-        slow.cancel()
-
-
-async def test_a_body_that_nobody_reads_is_not_waited_for() -> None:
-    async with a_server(LIMITS) as server:
-        head = b"GET /healthz HTTP/1.1\r\nHost: bot\r\nContent-Length: 900\r\n\r\n"
-        reader, writer = await server.connect(head)
-        slow = asyncio.create_task(trickle(writer, b"x" * 900))
-        assert (await rest_of(reader)).startswith(b"HTTP/1.1 200")
+        slow = asyncio.create_task(trickle(writer, body))
+        assert (await rest_of(reader)).startswith(b"HTTP/1.1 " + status)
         slow.cancel()
 
 

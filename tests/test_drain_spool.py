@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +36,21 @@ async def cosmos(cosmos_url: str) -> AsyncIterator[tuple[Front, CosmosConfig]]:
 
 
 @asynccontextmanager
-async def a_bot(config: CosmosConfig, instance: Instance) -> AsyncIterator[tuple[World, SpooledStore]]:
-    """Run a bot in an instance's folder; afterwards it is gone, and what waited is still there."""
-    async with AsyncExitStack() as closing:
-        near = SqliteStore.open(instance.spool_path, hold=instance.hold)
-        store = SpooledStore(CosmosStore(config, hold=instance.hold), Spool(near, most=1_000))
-        closing.push_async_callback(store.close)
+async def a_store(config: CosmosConfig, instance: Instance) -> AsyncIterator[SpooledStore]:
+    """Open a store with a spool in an instance's folder; afterwards what waited is still there."""
+    near = SqliteStore.open(instance.spool_path, hold=instance.hold)
+    store = SpooledStore(CosmosStore(config, hold=instance.hold), Spool(near, most=1_000))
+    try:
         await store.spool.load()
-        world = await closing.enter_async_context(a_world(store=store))
+        yield store
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def a_bot(config: CosmosConfig, instance: Instance) -> AsyncIterator[tuple[World, SpooledStore]]:
+    """Run a bot in an instance's folder; afterwards it is gone."""
+    async with a_store(config, instance) as store, a_world(store=store) as world:
         world.answerer = Answers()
         yield world, store
 
@@ -105,10 +112,7 @@ async def test_a_message_that_was_deleted_in_slack_is_forgotten_and_holds_nothin
 ) -> None:
     front, config = cosmos
     with instance_in(tmp_path) as instance:
-        near = SqliteStore.open(instance.spool_path, hold=instance.hold)
-        store = SpooledStore(CosmosStore(config, hold=instance.hold), Spool(near, most=1_000))
-        await store.spool.load()
-        async with a_slack_world(store=store) as world:
+        async with a_store(config, instance) as store, a_slack_world(store=store) as world:
             world.answerer = Answers()
             asked = world.dm("How much leave?")
             await world.event(asked)
@@ -117,7 +121,6 @@ async def test_a_message_that_was_deleted_in_slack_is_forgotten_and_holds_nothin
             assert await world.event(world.deletion(asked)) == 200
             await world.settled()
             assert store.spool.records >= 1
-        await store.close()
     front.heal()
     done = await drained(config, tmp_path)
     assert (done["failed"], done["left"]) == (0, 0)

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import pytest
 from console import question_of
 from model.answering import Answering, AnswerRules, always
 from model.canned import CannedChatModel
-from pages.embed import Embedder, HashedEmbedder
+from pages.embed import HashedEmbedder
 from pages.extract import extract
 from pages.fetch import Fetcher, FetchLimits
 from pages.file_index import FileIndex
@@ -119,18 +118,6 @@ def test_a_list_and_a_row_lose_what_is_hidden_and_keep_their_form() -> None:
         "<table><tr><th>Car</th><th>Price</th></tr><tr><td><span style='color:white'>x</span></td><td>42</td></tr></table>"
     )
     assert page.sections[0].text == "Prices of the house\n\n- one\n- three\n\nCar | Price\n | 42"
-
-
-@pytest.fixture(scope="module")
-def embedder() -> Embedder:
-    return Embedder()
-
-
-@pytest.fixture
-def index(tmp_path: Path, embedder: Embedder) -> Iterator[PageIndex]:
-    index = PageIndex.open(tmp_path, embedder)
-    yield index
-    index.close()
 
 
 def told(index: PageIndex, model: str) -> str:

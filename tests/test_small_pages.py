@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +11,6 @@ from bot.answer_text import shown_text
 from console import question_of
 from model.answering import Answering, AnswerRules, always
 from model.canned import CannedChatModel
-from pages.embed import Embedder
 from pages.extract import extract
 from pages.index import PageIndex
 from records import AnswerKind, Hit, Passage
@@ -30,18 +27,6 @@ def page(main: str, language: str = "en") -> str:
     return (
         f"<html lang={language}><title>Warehouse</title><main><h1>Warehouse</h1>{ABOUT}{main}{OTHERS}</main>"
     )
-
-
-@pytest.fixture(scope="module")
-def embedder() -> Embedder:
-    return Embedder()
-
-
-@pytest.fixture
-def index(tmp_path: Path, embedder: Embedder) -> Iterator[PageIndex]:
-    index = PageIndex.open(tmp_path, embedder)
-    yield index
-    index.close()
 
 
 def shown(index: PageIndex, asked: str, *, page_url: str | None) -> str:
