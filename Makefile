@@ -51,11 +51,11 @@ bench: $(VENV)/.bench-installed node_modules/.test-installed
 # Half an hour of mixed load on both channels with faults; MINUTES says how long.
 MINUTES ?= 30
 soak: $(VENV)/.test-installed
-	$(BIN)/python -m tests.soak --minutes $(MINUTES)
+	$(BIN)/python -m tests.processes.soak --minutes $(MINUTES)
 
 # The pictures of the docs.
 screenshots: $(VENV)/.test-installed node_modules/.test-installed
-	$(BIN)/python -m tests.screenshots
+	$(BIN)/python -m tests.browser.screenshots
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \

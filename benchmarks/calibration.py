@@ -1,4 +1,4 @@
-"""Fits how sure the bot is (model/confidence.py) on questions whose right answers are known, and says how well it fits.
+"""Fits how sure the bot is (model/answering/confidence.py) on questions whose right answers are known, and says how well it fits.
 
 Run as: python -m benchmarks.calibration [FILE.jsonl FOLDER ...] [--version NAME] [--folds 5] [--write]
 
@@ -26,18 +26,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.questions import print_calibration, print_table
-from bot.answer_text import shown_text
-from bot.parts import open_answering, open_shelf
-from cli_measure import index_pages, settings_beside
-from console import question_of
-from model.answering import Answering, AnswerRules, always
-from model.canned import CannedChatModel
-from model.confidence import WEIGHTS, Signals, agree, known_of_read, known_of_written
-from model.evaluate_questions import ask, calibrate
-from model.question_set import PageQuestion, fold_of, is_right, read_questions
-from model.versions import find_version
-from records import AnswerKind
-from settings import Settings
+from bot.bootstrap import open_answering, open_shelf
+from bot.cards.answer_text import shown_text
+from cli.console import question_of
+from cli.measure import index_pages, settings_beside
+from core.records import AnswerKind
+from core.settings import Settings
+from model.answering.chain import Answering, AnswerRules, always
+from model.answering.confidence import WEIGHTS, Signals, agree, known_of_read, known_of_written
+from model.answering.fake_chat_model import CannedChatModel
+from model.evaluation.question_set import PageQuestion, fold_of, is_right, read_questions
+from model.evaluation.questions import ask, calibrate
+from model.registry.versions import find_version
 
 Numbers = NDArray[np.float64]
 

@@ -4,7 +4,7 @@ Run as: python -m benchmarks.canary [--canaries 1000] [--seed 1]
 
 Simulated people: 5,000 questions to each canary and its live version together, a fifth of them the canary's; a fifth of
 the answers get a thumb, 80 % of them up; 1 % of the questions fail; answers take 1 s (median, log-normal). After every 100
-questions it is asked what to do (`model/canary.py`, with the rules as they are by default), as the job does; the first
+questions it is asked what to do (`model/evaluation/canary.py`, with the rules as they are by default), as the job does; the first
 "roll back" counts. Beside it stands what an ordinary test at 95 % (two shares, normal distribution) does to the same
 votes when it is asked as often.
 """
@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from model.canary import CanaryRules, Heard, Step, judge
+from model.evaluation.canary import CanaryRules, Heard, Step, judge
 
 QUESTIONS, LOOK_EVERY = 5_000, 100
 SHARE, VOTED = 0.2, 0.2

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import aiohttp
 from aiohttp import web
 
-from tests.tokens import Issuer
+from tests.doubles.tokens import Issuer
 
 QUESTION = "How much leave do parents get?"
 Post = tuple[str, bytes, dict[str, str]]

@@ -20,11 +20,11 @@ import time
 from pathlib import Path
 from signal import SIGKILL
 
-from feedback.rows import PAGE, TABLES
-from feedback.sqlite import SqliteStore
-from tests.commands import Commands, Done
-from tests.cosmos import Front, a_cosmos, cosmos_server
-from tests.many_records import fill
+from feedback.store.rows import PAGE, TABLES
+from feedback.store.sqlite import SqliteStore
+from tests.builders.many_records import fill
+from tests.doubles.cosmos import Front, a_cosmos, cosmos_server
+from tests.processes.commands import Commands, Done
 
 FROM, TO = "from.sqlite3", "to.sqlite3"
 STEP = 1_000

@@ -23,14 +23,14 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from feedback.cosmos import CosmosStore, make_container
-from feedback.desk import WAITING
-from feedback.rows import every_line
-from records import Answer, Question, answer_id_of
-from tests.cosmos import Front, config_of, cosmos_server
-from tests.test_review_scenario import REVIEWERS_CHANNEL as CHANNEL
-from tests.test_review_scenario import press, shown_in, subscribe
-from tests.world import PAGE, ScriptedAnswerer, World, a_world, pseudonym, served
+from core.records import Answer, Question, answer_id_of
+from feedback.reviews.repository import WAITING
+from feedback.store.cosmos import CosmosStore, make_container
+from feedback.store.rows import every_line
+from tests.builders.reviewing import REVIEWERS_CHANNEL as CHANNEL
+from tests.builders.reviewing import press, shown_in, subscribe
+from tests.builders.world import PAGE, ScriptedAnswerer, World, a_world, pseudonym, served
+from tests.doubles.cosmos import Front, config_of, cosmos_server
 
 QUERY_RU, INDEX_RU = 3.0, 1.0
 WORDS = "New parents get paid leave, and whoever adopts a child gets the same. " * 13

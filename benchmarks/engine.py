@@ -75,8 +75,8 @@ Answer = Callable[[str], Timing]
 
 def askpage(threads: int, models_dir: Path) -> tuple[Answer, Callable[[], int]]:
     """Load our engine, importing the base model first where that is not done."""
-    from model.importing import import_base
     from model.onnx_infer import Engine, EngineOptions, Usage
+    from model.registry.importing import import_base
 
     folder = import_base(BASE, models_dir, "cpu", on_progress=lambda _step, _done: None)
     engine = Engine.load(folder, EngineOptions(threads=threads))
@@ -99,7 +99,7 @@ def torch_fp32(threads: int, _models_dir: Path) -> tuple[Answer, Callable[[], in
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
-    from model.export_onnx import find_base
+    from model.registry.export_onnx import find_base
 
     gguf, _ = find_base(BASE)
     assert isinstance(gguf, Path)
@@ -130,7 +130,7 @@ def llama_cpp(threads: int, _models_dir: Path) -> tuple[Answer, Callable[[], int
     """Load the GGUF into llama.cpp's server, called without HTTP."""
     import xllamacpp
 
-    from model.export_onnx import find_base
+    from model.registry.export_onnx import find_base
 
     gguf, _ = find_base(BASE)
     params = xllamacpp.CommonParams()

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from feedback.masking import KINDS, Masker, Place
+from feedback.masking.masker import KINDS, Masker, Place
 
 LABELLED = Path(__file__).with_name("personal_texts.txt")
 NAMING_NOBODY = Path(__file__).with_name("paraphrases.jsonl")

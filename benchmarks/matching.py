@@ -22,9 +22,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bot.verified import THRESHOLD, VerifiedAnswers
-from pages.embed import Embedder
-from records import Channel, Question, VerifiedAnswer
+from bot.dialogs.verified_answers import THRESHOLD, VerifiedAnswers
+from core.records import Channel, Question, VerifiedAnswer
+from pages.index.embeddings import Embedder
 
 LABELLED = Path(__file__).with_name("paraphrases.jsonl")
 THRESHOLDS = (0.6, 0.65, 0.7, 0.75, 0.8, 0.84, 0.88, 0.92)

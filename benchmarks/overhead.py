@@ -32,20 +32,20 @@ import aiohttp
 from aiohttp import web
 
 from benchmarks.channel import USED, ChannelDouble, Post, started, used
-from bot.botframework import BotFrameworkSeam
+from bot.channels.handler import TeamsFrontEnd
+from bot.channels.reviewers import Reviewers
 from bot.dialogs.ask import Asking
 from bot.dialogs.rate import RatingRules
-from bot.feedback_parts import FeedbackParts
-from bot.own_token import BotFrameworkConfig
-from bot.pace import Pace
-from bot.reviewers import Reviewers
-from bot.teams import TeamsFrontEnd
+from bot.services import FeedbackParts
+from bot.teams.auth import BotFrameworkConfig
+from bot.teams.endpoint import BotFrameworkSeam
+from bot.teams.rate_limit import Pace
+from core.records import Answer, Question
 from exporters import Export, To, exporting
-from feedback.desk import Desk
-from feedback.sqlite import SqliteStore
-from records import Answer, Question
-from tests.tokens import APP_ID, ISSUER
-from tests.world import KEY, NO_SAMPLE, REVIEWERS, an_answer, pseudonym, served, some_surroundings
+from feedback.reviews.repository import Desk
+from feedback.store.sqlite import SqliteStore
+from tests.builders.world import KEY, NO_SAMPLE, REVIEWERS, an_answer, pseudonym, served, some_surroundings
+from tests.doubles.tokens import APP_ID, ISSUER
 
 KEY_OF_NOBODY = "00000000-0000-0000-0000-000000000000"
 

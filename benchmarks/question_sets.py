@@ -24,11 +24,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from model.question_set import PageQuestion, read_questions
-from pages.extract import extract, page_hash
-from pages.refusals import PageRefused
-from records import Hit, Page, Section
-from sentences import words
+from core.records import Hit, Page, Section
+from core.sentences import words
+from model.evaluation.question_set import PageQuestion, read_questions
+from pages.fetched import PageRefused
+from pages.parse.extract import extract, page_hash
 
 _SHARE = 0.8
 _NOT_WORDS = re.compile(r"\]\([^()]*\)|\{[%{][^{}]*[%}]\}|https?://[^\s<>()]+|<[^<>]*>|[*_`#\[\]|]")

@@ -3,8 +3,8 @@
 Run as: python -m benchmarks.questions [SET ...] [--fold K/N [--rest]] [--limit N] [--version NAME] [--save FOLDER]
 
 SET is `handbook`, `newcomers` or `xquad`; all three without one. Handbook and newcomers are asked over all pages together
-and measured as `askpage evaluate NAME.jsonl` does (model/evaluate_questions.py says what each figure is); XQuAD's hundred
-questions are asked of their own article (model/evaluate.py). It prints tables in Markdown.
+and measured as `askpage evaluate NAME.jsonl` does (model/evaluation/questions.py says what each figure is); XQuAD's hundred
+questions are asked of their own article (model/evaluation/metrics.py). It prints tables in Markdown.
 
 To choose a constant by cross-validation: choose it on `--fold K/N --rest`, the questions of the pages outside of fold K,
 and look at `--fold K/N` once, for each K from 1 to N. Pages are dealt to folds by a hash of their names, so a page's
@@ -19,11 +19,11 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from cli_measure import measure, measure_questions
-from model.evaluate import read_squad, spread
-from model.evaluate_questions import Calibration, QuestionScores
-from model.question_set import PageQuestion, fold_of, read_questions
-from settings import Settings
+from cli.measure import measure, measure_questions
+from core.settings import Settings
+from model.evaluation.metrics import read_squad, spread
+from model.evaluation.question_set import PageQuestion, fold_of, read_questions
+from model.evaluation.questions import Calibration, QuestionScores
 
 NEWCOMERS = Path(__file__).with_name("newcomers.jsonl")
 DOCS = Path(__file__).resolve().parent.parent / "docs"

@@ -20,10 +20,10 @@ from pathlib import Path
 
 from bot.dialogs.rate import Rating, Said, Word
 from bot.dialogs.review import Reviewing, ReviewRules
-from feedback.desk import Desk
-from feedback.sqlite import SqliteStore
-from records import Answer, Channel, FeedbackKind, Question
-from tests.world import NothingKnown, an_answer
+from core.records import Answer, Channel, FeedbackKind, Question
+from feedback.reviews.repository import Desk
+from feedback.store.sqlite import SqliteStore
+from tests.builders.world import NothingKnown, an_answer
 
 TARGET = "target: 99th percentile under 50 ms at 100 ratings/s"
 ANSWERS = 200

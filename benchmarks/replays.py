@@ -14,8 +14,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from demo.curve import curve
-from demo.story import ALONE, SHOWN
+from demo.checkpoint import ALONE, SHOWN
+from demo.plot import curve
 
 MEASURES = (*SHOWN, "right_abstentions", "satisfaction")
 Figures = Mapping[str, float]

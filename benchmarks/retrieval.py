@@ -7,7 +7,7 @@ another constant. recall@k is the share of questions with their page among the f
 question's evidence that the first k hits have, on average. Then the handbook is read as `askpage serve` would read it.
 
 With --cosmos, every fifth question of XQuAD is asked of the shared index instead, and of the file for comparison. It lies
-in the protocol server of the tests, whose ranker is a stand-in (tests/cosmos_search.py): the figures tell what our queries,
+in the protocol server of the tests, whose ranker is a stand-in (tests/doubles/cosmos_search.py): the figures tell what our queries,
 the SDK's fusion and our ranking of the candidates are worth with a plain BM25 and exact vectors, not what Azure finds.
 """
 
@@ -27,16 +27,15 @@ import numpy as np
 
 from benchmarks import question_sets
 from benchmarks.question_sets import Asked, QuestionSet
-from pages.embed import Embedder, Vectors
-from pages.fetch import Fetcher, FetchLimits
-from pages.file_index import FileIndex
-from pages.index import PageIndex
-from pages.indexing import Indexes
+from core.records import Hit
+from pages.fetch.client import Fetcher, FetchLimits
+from pages.index.base import Indexes
+from pages.index.embeddings import Embedder, Vectors
+from pages.index.ranking import Ranking
+from pages.index.sqlite import FileIndex, PageIndex
 from pages.library import Library
-from pages.ranking import Ranking
-from records import Hit
-from tests.cosmos import cosmos_server
-from tests.cosmos_pages import a_page_container, machines
+from tests.doubles.cosmos import cosmos_server
+from tests.doubles.cosmos_pages import a_page_container, machines
 
 TARGETS = (
     "targets: XQuAD recall@1 0.95, handbook evidence@3 0.80, 240 pages in 120 s on 2 cores, search p95 50 ms"

@@ -44,17 +44,17 @@ from pydantic import SecretStr
 
 from benchmarks.channel import USED, ChannelDouble, Started, Used, started, used
 from bot.app import open_bot
-from bot.parts import open_parts
-from console import telling
+from bot.bootstrap import open_parts
+from cli.console import telling
+from core.settings import Settings
 from exporters import Exporting, To
-from model.answering import Answering, always
-from model.canned import CannedChatModel
-from model.importing import import_base
-from model.loading import CANNED, first_sentence
-from model.paired import Interval, percentile_difference
-from settings import Settings
-from tests.collector import collecting
-from tests.world import served
+from model.answering.chain import Answering, always
+from model.answering.fake_chat_model import CannedChatModel
+from model.evaluation.compare import Interval, percentile_difference
+from model.registry.importing import import_base
+from model.registry.loading import CANNED, first_sentence
+from tests.builders.world import served
+from tests.doubles.collector import collecting
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
 ROOT = Path(__file__).resolve().parent.parent

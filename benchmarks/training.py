@@ -20,18 +20,18 @@ from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bot.parts import open_shelf
-from cli_measure import index_articles, measure
-from console import progress_bar
-from model import grounding
-from model.evaluate import Article, Item, read_squad
-from model.importing import import_base
-from model.prompt import LABEL_VERSION, NOT_ON_PAGE
-from model.recipe import Recipe
-from model.training import Training, train
-from model.versions import live_version
-from records import TrainingExample
-from settings import Settings
+from bot.bootstrap import open_shelf
+from cli.console import progress_bar
+from cli.measure import index_articles, measure
+from core.records import TrainingExample
+from core.settings import Settings
+from model.answering import grounding
+from model.evaluation.metrics import Article, Item, read_squad
+from model.registry.importing import import_base
+from model.registry.versions import live_version
+from model.text.prompt import LABEL_VERSION, NOT_ON_PAGE
+from model.training.config import Recipe
+from model.training.launch import Training, train
 
 UNANSWERABLE = 5  # every so many
 

@@ -17,16 +17,15 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from bot.connections import BoundedSite, ConnectionLimits, make_runner
+from bot.bootstrap import LocalPage, Parts, Shelf, local_page_of
+from bot.http import BoundedSite, ConnectionLimits, make_runner, names_loopback
 from bot.instance import instance_in
-from bot.loopback import names_loopback
-from bot.parts import LocalPage, Parts, Shelf, local_page_of
-from bot.slack_config import BadSlackConfig, check_config, slack_config
-from bot.storing import open_store
+from bot.slack.config import BadSlackConfig, check_config, slack_config
+from bot.stores import open_store
 from bot.wiring import Bot, Wiring
-from feedback.store import StoreUnavailable
-from model.answering import Answering
-from settings import Settings
+from core.settings import Settings
+from feedback.store.base import StoreUnavailable
+from model.answering.chain import Answering
 
 
 class CannotServe(Exception):

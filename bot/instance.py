@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from feedback.store import Hold
+from feedback.store.base import Hold
 
 
 @dataclass(frozen=True, slots=True)

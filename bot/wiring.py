@@ -1,8 +1,8 @@
 """The parts of a bot that listens, wired to each other: store, dialogs, front ends, and what runs beside them.
 
-store ─┐                          ┌─ Teams (bot/botframework.py)
-pages ─┼─ answering ─ dialogs.ask ┼─ Slack (bot/slack.py)
-model ─┘                          └─ the local page (bot/local.py)
+store ─┐                          ┌─ Teams (bot/teams/endpoint.py)
+pages ─┼─ answering ─ dialogs.ask ┼─ Slack (bot/slack/endpoint.py)
+model ─┘                          └─ the local page (bot/web/chat_page.py)
 """
 
 from __future__ import annotations
@@ -18,42 +18,49 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from bot.botframework import BotFrameworkSeam
-from bot.dashboard import Doors, dashboard_routes
-from bot.dashboard_data import DashboardData
-from bot.delivery import Connector, StreamPace
-from bot.dialogs.ask import Asking, Reply
+from bot.background import PASTED_EVERY_S, Upkeep
+from bot.bootstrap import (
+    LocalPage,
+    Shelf,
+    framework_of,
+    is_public,
+    local_page_of,
+    name_in_telemetry,
+    site_url,
+    surroundings_of,
+)
+from bot.channel import Connector, Reply, StreamPace
+from bot.channels.handler import TeamsFrontEnd, TeamsStyle
+from bot.channels.reviewers import IsMember, Reviewers
+from bot.dialogs.answerer import PageAnswerer, Verified, is_fresh
+from bot.dialogs.ask import Asking
 from bot.dialogs.askers import AskerLimits
+from bot.dialogs.follow_ups import FollowUps
+from bot.dialogs.rate import Forms
 from bot.dialogs.talk import Talking
-from bot.directory import GRAPH, Directory, DirectoryConfig
-from bot.feedback_parts import FeedbackParts, rules_of
-from bot.follow_ups import FollowUps
-from bot.forms import Forms
-from bot.keys import keys_of
-from bot.local import PEOPLE, LocalChannel
-from bot.local_activities import REVIEWER, directory_id
-from bot.opens import open_route
-from bot.own_token import OwnToken
-from bot.page_answerer import PageAnswerer, Verified, is_fresh
-from bot.parts import LocalPage, Shelf, is_public, local_page_of, site_url
-from bot.reviewers import IsMember, Reviewers
-from bot.site import about_routes, site_routes
-from bot.slack_config import slack_config
-from bot.storing import Store
-from bot.surroundings import framework_of, name_in_telemetry, surroundings_of
-from bot.teams import TeamsFrontEnd, TeamsStyle
-from bot.upkeep import PASTED_EVERY_S, Upkeep
-from bot.verified import VerifiedAnswers
-from feedback.desk import Desk
-from feedback.job_runs import job_runs
-from feedback.store import Hold, StoreUnavailable
-from model.answering import Answering
-from model.versions import read_standing
-from records import Channel, Question
-from settings import Settings
+from bot.dialogs.verified_answers import VerifiedAnswers
+from bot.services import FeedbackParts, rules_of
+from bot.slack.config import slack_config
+from bot.stores import Store
+from bot.teams.auth import OwnToken
+from bot.teams.endpoint import BotFrameworkSeam
+from bot.teams.graph import GRAPH, Directory, DirectoryConfig
+from bot.web.activities import REVIEWER, directory_id
+from bot.web.chat_page import PEOPLE, LocalChannel
+from bot.web.dashboard_data import DashboardData
+from bot.web.dashboard_routes import Doors, dashboard_routes
+from bot.web.pages import about_routes, open_route, site_routes
+from core.records import Channel, Question
+from core.settings import Settings
+from feedback.privacy.keys import keys_of
+from feedback.reviews.repository import Desk
+from feedback.store.base import Hold, StoreUnavailable
+from feedback.store.job_runs import job_runs
+from model.answering.chain import Answering
+from model.registry.versions import read_standing
 
 if TYPE_CHECKING:
-    from bot.slack_parts import SlackParts
+    from bot.slack.channel import SlackParts
 
 log = logging.getLogger(__name__)
 
@@ -216,7 +223,7 @@ class Wiring:
         if not self._settings.slack_signing_secret.get_secret_value():
             return None
         # 32 MB and 0.3 s that a bot without Slack need not pay
-        from bot.slack_parts import SlackParts  # noqa: PLC0415
+        from bot.slack.channel import SlackParts  # noqa: PLC0415
 
         config = slack_config(self._settings)
         slack = SlackParts(config, asking, self._store, parts, self._keys.pseudonym, self._examples)

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from model.evaluate import Article, Item
-from records import Page, Section
+from core.records import Page, Section
+from model.evaluation.metrics import Article, Item
 
 HELD_OUT = 4
 """One article in so many is held out."""

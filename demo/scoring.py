@@ -12,14 +12,14 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bot.parts import Shelf, open_answering, open_shelf
-from demo.alone import Ask
-from demo.people import People
+from bot.bootstrap import Shelf, open_answering, open_shelf
+from core.records import Answer, Channel, Question
+from core.settings import Settings
 from demo.questions import Asked
-from feedback.plain import answer_from, to_json
-from model.evaluate import Judged, judge, score
-from records import Answer, Channel, Question
-from settings import Settings
+from demo.rounds import Ask
+from demo.simulated_users import People
+from feedback.store.serialization import answer_from, to_json
+from model.evaluation.metrics import Judged, judge, score
 
 Figures = Mapping[str, float | int | None]
 Opens = Callable[[Settings, Shelf, str], AbstractAsyncContextManager[Ask]]
@@ -56,7 +56,7 @@ async def ask_all(
 
 
 def figures_of(people: People, asked: Sequence[Asked], judged: Sequence[Judged]) -> Figures:
-    """Return the measures of `model/evaluate.py` and the mean of the stars that the simulated people give."""
+    """Return the measures of `model/evaluation/metrics.py` and the mean of the stars that the simulated people give."""
     stars = [people.stars(one, found) for one, found in zip(asked, judged, strict=True)]
     return score(judged).as_dict() | {"satisfaction": round(sum(stars) / len(stars), 4)}
 

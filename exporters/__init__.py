@@ -3,8 +3,8 @@
     with exporting(Export("appinsights", connection_string=...)):
         ...
 
-The instruments are those of telemetry.py, whichever way is chosen. Whoever tells something never waits for it to be
-sent: it goes through a bounded buffer (`exporters/outbox.py`).
+The instruments are those of core/telemetry.py, whichever way is chosen. Whoever tells something never waits for it to be
+sent: it goes through a bounded buffer (`exporters/buffer.py`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from exporters.outbox import Counts, Outbox, Pace
+from exporters.buffer import Counts, Outbox, Pace
 
 To = Literal["none", "console", "otlp", "appinsights", "azuremonitor"]
 

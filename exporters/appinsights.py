@@ -7,16 +7,33 @@
 `ai.operation.id` is the trace, `ai.operation.parentId` the span above, a request's or dependency's `id` the span
 itself: so the portal draws a transaction of them. Links to other traces are the property `_MS.links`. Numbers are
 measurements, everything else is a property: text, "True" and "False". The host's name is not sent.
+
+Application Insights' connection string: "InstrumentationKey=…;IngestionEndpoint=https://…/".
+
+https://learn.microsoft.com/azure/azure-monitor/app/connection-strings has its grammar: names and values with "=", in
+any order and case, ";" between them; the endpoint is named, or made of EndpointSuffix and Location.
+
+Where Application Insights takes envelopes: one POST a batch, and what its answers mean.
+
+The package's own sender puts what failed back into an unbounded queue and sends it again at once, for ever; so the
+envelopes are the package's, and the sending is ours (`exporters/buffer.py`).
 """
+
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 # The package has no types.
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any, cast
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from uuid import UUID
 
 from applicationinsights.channel import contracts
 from opentelemetry.sdk._logs import ReadableLogRecord  # pyright: ignore[reportPrivateImportUsage]
@@ -24,7 +41,113 @@ from opentelemetry.sdk.metrics.export import HistogramDataPoint, MetricsData, Nu
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import SpanKind, StatusCode
 
-from exporters.ingestion import Envelope
+from exporters.buffer import Reply
+
+GLOBAL = "https://dc.services.visualstudio.com"
+
+
+class ConnectionInvalid(ValueError):
+    """A connection string that nothing can be sent with; the message is a sentence, without the string."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Which resource, and where it takes telemetry: an address without a slash at its end."""
+
+    instrumentation_key: str
+    endpoint: str
+
+
+def parse(text: str) -> Connection:
+    """Read a connection string. Raises ConnectionInvalid."""
+    parts = [part.partition("=") for part in text.split(";") if part.strip()]
+    if not parts or not all(separator for _, separator, _ in parts):
+        raise ConnectionInvalid("The connection string of Application Insights is NAME=VALUE;NAME=VALUE…")
+    values = {name.strip().lower(): value.strip() for name, _, value in parts}
+    if values.get("authorization", "ikey").lower() != "ikey":
+        raise ConnectionInvalid("The connection string asks for another authorization than ikey.")
+    try:
+        key = str(UUID(values.get("instrumentationkey", "")))
+    except ValueError:
+        raise ConnectionInvalid("The connection string has no InstrumentationKey that is a GUID.") from None
+    return Connection(key, _checked(_endpoint(values)))
+
+
+def _endpoint(values: dict[str, str]) -> str:
+    if endpoint := values.get("ingestionendpoint"):
+        return endpoint
+    suffix = values.get("endpointsuffix", "").strip(".")
+    if not suffix:
+        return GLOBAL
+    location = values.get("location", "")
+    return f"https://{location + '.' if location else ''}dc.{suffix}"
+
+
+def _checked(endpoint: str) -> str:
+    """Return the address without its last slash. Only this machine is spoken to without TLS."""
+    try:
+        url = urlsplit(endpoint)
+        secure = url.scheme == "https" or (
+            url.scheme == "http" and url.hostname in {"127.0.0.1", "::1", "localhost"}
+        )
+        whole = bool(url.hostname) and (url.port is None or url.port > 0) and not (url.query or url.fragment)
+    except ValueError:
+        secure = whole = False
+    if not (secure and whole):
+        raise ConnectionInvalid("The IngestionEndpoint of the connection string is no https:// address.")
+    return endpoint.rstrip("/")
+
+
+PATH = "/v2/track"
+TIMEOUT_S = 10.0
+LATER = frozenset({408, 429, 439, 500, 502, 503, 504})
+"""Statuses, of a request or of one item, that pass."""
+_MOST_WAIT_S = 300.0
+
+Envelope = dict[str, Any]
+
+
+def sender(endpoint: str, *, timeout_s: float = TIMEOUT_S) -> Callable[[Sequence[Envelope]], Reply]:
+    """Return what posts envelopes to an endpoint. It raises OSError where nobody answers."""
+
+    def send(batch: Sequence[Envelope]) -> Reply:
+        request = urllib.request.Request(  # noqa: S310 - the connection string was checked: https, or this machine
+            f"{endpoint}{PATH}",
+            json.dumps(batch).encode(),
+            {"Content-Type": "application/json; charset=utf-8", "Accept": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=timeout_s) as response:  # noqa: S310
+                return _taken(batch, response.read())
+        except HTTPError as error:
+            with error:
+                if error.code == HTTPStatus.PARTIAL_CONTENT:
+                    return _taken(batch, error.read())
+                return _refused(batch, error.code, error.headers.get("Retry-After"))
+
+    return send
+
+
+def _taken(batch: Sequence[Envelope], body: bytes) -> Reply:
+    """Read which of the batch were not taken: {"itemsReceived", "itemsAccepted", "errors": [{"index", "statusCode"}]}."""
+    try:
+        errors = cast("list[dict[str, Any]]", json.loads(body).get("errors") or [])
+        bad = {int(error["index"]): int(error["statusCode"]) for error in errors}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return Reply()
+    again = [batch[index] for index, status in bad.items() if status in LATER and index < len(batch)]
+    return Reply(again, len(bad) - len(again))
+
+
+def _refused(batch: Sequence[Envelope], status: int, retry_after: str | None) -> Reply:
+    if status not in LATER:
+        return Reply(never=len(batch))
+    try:
+        wait_s = min(max(float(retry_after or 0), 0.0), _MOST_WAIT_S)
+    except ValueError:  # a date
+        wait_s = 0.0
+    return Reply(again=batch, wait_s=wait_s)
+
 
 SDK_VERSION = "py:0.11.10:askpage"
 _REQUESTS = (SpanKind.SERVER, SpanKind.CONSUMER)

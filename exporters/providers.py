@@ -1,4 +1,4 @@
-"""OpenTelemetry's SDK between the instruments of telemetry.py and whoever takes what they tell."""
+"""OpenTelemetry's SDK between the instruments of core/telemetry.py and whoever takes what they tell."""
 # pyright: reportPrivateImportUsage=false, reportUnknownMemberType=false
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
-import telemetry
+from core import telemetry
 from exporters import Export, Exporting
-from exporters.outbox import Outbox
-from exporters.ways import way_of
+from exporters.buffer import Outbox
+from exporters.pipelines import way_of
 
 
 @contextmanager

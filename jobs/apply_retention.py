@@ -1,4 +1,4 @@
-"""Deletes what is older than it may be kept (feedback/retention.py).
+"""Deletes what is older than it may be kept (feedback/privacy/retention.py).
 
 Run as: askpage jobs run apply_retention
 
@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from feedback.retention import Retention, retain
-from jobs.table import Result, Store
+from feedback.privacy.retention import Retention, retain
+from jobs.registry import Result, Store
 
 
 async def apply_retention(store: Store, retention: Retention, now: datetime) -> Result:

@@ -15,10 +15,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
-from feedback.desk import Desk
-from jobs.table import Result
+from core.records import VerifiedAnswer
+from feedback.reviews.repository import Desk
+from jobs.registry import Result
 from pages.library import Library
-from records import VerifiedAnswer
 
 log = logging.getLogger(__name__)
 

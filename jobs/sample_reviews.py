@@ -16,13 +16,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta
 
-from feedback import daily
-from feedback.desk import Desk
-from feedback.documents import Document, Documents
-from feedback.paging import every
-from feedback.store import FeedbackStore, moment
-from jobs.table import Result, Store
-from records import Answer
+from core.records import Answer
+from feedback.metrics import daily
+from feedback.reviews.repository import Desk
+from feedback.store.base import FeedbackStore, moment
+from feedback.store.documents import Document, Documents
+from feedback.store.rows import every
+from jobs.registry import Result, Store
 
 PLACE = "sampled"
 GRACE = timedelta(minutes=10)

@@ -20,8 +20,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from apscheduler.triggers.cron import CronTrigger
 
-from feedback.job_runs import JobRun
-from settings import Settings
+from core.settings import Settings
+from feedback.store.job_runs import JobRun
 
 PREFIX = "schedule_"
 _FIELDS = ("minute", "hour", "day", "month", "weekday")

@@ -5,28 +5,71 @@ Run as: askpage jobs run send_reviews
 A bot posts the cards of its reviews at once. What it could not (it was killed, the channel refused) waits as an errand
 for any bot; this job finds also those whose errand is gone, and brings a card that somebody claimed and left to the
 end of its conversation again. So many a run, that a long queue does not flood a channel.
+
+Sends the cards of one review that waits, from a process that listens to nobody.
+
+The review's errand is taken meanwhile, so that no bot posts the same card; where a place cannot be reached from here (the
+local page, whose server is another process) or a channel does not take it, the errand stays for a bot.
 """
 
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol
 
-from feedback.desk import WAITING, Desk
-from feedback.paging import every
-from jobs.table import Result
-from records import Review
+from bot.channel import Undeliverable
+from bot.dialogs.review import Refused
+from bot.services import FeedbackParts
+from core.records import Review
+from feedback.reviews.repository import WAITING, Desk
+from feedback.store.rows import every
+from jobs.registry import Result
 
 log = logging.getLogger(__name__)
+
+
+async def send_cards(parts: FeedbackParts, review: Review, *, ran_out: bool) -> bool:
+    """Post what is missing, and all anew where a claim `ran_out`; False where something is left to do, or another does it.
+
+    Raises StoreError.
+    """
+    answer_id = review.answer_id
+    if ran_out:
+        try:
+            await parts.reviewing.release(answer_id)
+        except Refused as gone:
+            log.info("no card is sent: %s", gone)
+            return False
+    taken = await parts.desk.take_errand(answer_id)
+    if taken is None:
+        return False
+    version, was_left = taken
+    try:
+        done = await _post(parts, answer_id, anew=ran_out)
+    except (Undeliverable, OSError) as error:
+        log.warning("a review is not shown everywhere yet: %s", error)
+        done = False
+    if was_left or not done or not await parts.desk.end_errand(answer_id, version):
+        await parts.desk.free_errand(answer_id, datetime.now(UTC))  # there is more to it than cards
+    return done
+
+
+async def _post(parts: FeedbackParts, answer_id: str, *, anew: bool) -> bool:
+    """Post the cards of a review as it is by now. Raises OSError."""
+    review = await parts.desk.review(answer_id)
+    if review is None or review.settled_at is not None:
+        return False
+    return await parts.courier.post(review, anew=anew)
+
 
 MOST = 50
 """Reviews whose cards one run sends."""
 
 
 class Send(Protocol):
-    """Posts the cards of a review (`bot/waiting_cards.py`)."""
+    """Posts the cards of a review (`jobs/send_reviews.py`)."""
 
     async def __call__(self, review: Review, *, ran_out: bool) -> bool:
         """Post what is missing; False where a bot has to do the rest."""

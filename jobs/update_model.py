@@ -2,10 +2,10 @@
 
 Run as: askpage jobs run update_model
 
-    build      the dataset of everything that is reviewed                        feedback/building.py
+    build      the dataset of everything that is reviewed                        feedback/examples/build.py
     enough?    else there is nothing to do                                       the setting update_least_reviews
     train      a candidate, exported and checked against the trained model       model/qlora_update.py
-    compare    candidate and live version on the same questions, a report        model/gate.py
+    compare    candidate and live version on the same questions, a report        model/evaluation/gate.py
     decide     record the scores, keep the comparison, then: canary, live, waiting for a person, or retired
 
 Everything can be cut off at any moment, by `kill -9`, too: what is finished lies on the disk, and the next run goes on
@@ -25,18 +25,24 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from feedback import comparisons
-from feedback.card import Card
-from feedback.datasets import EXAMPLES, DatasetMissing, NoExamples, difference, find_dataset, reviews_in
-from feedback.documents import Documents
-from jobs.table import JobFailed, Result
-from model.child import OnProgress
-from model.comparing import Comparing, NotCompared, compare
-from model.files import only_one, sha256_of, write_durably
-from model.finding import REPORT, Finding, by_name
-from model.recipe import Recipe
-from model.training import Training, TrainingFailed, candidate_name, train, work_folder
-from model.versions import (
+from core.files import only_one, sha256_of, write_durably
+from core.records import Comparison, Decision
+from core.subprocess_step import OnProgress
+from feedback.examples.dataset import (
+    EXAMPLES,
+    DatasetMissing,
+    NoExamples,
+    difference,
+    find_dataset,
+    reviews_in,
+)
+from feedback.examples.dataset_card import Card
+from feedback.reviews import model_decisions
+from feedback.store.documents import Documents
+from jobs.registry import JobFailed, Result
+from model.evaluation.launch import Comparing, NotCompared, compare
+from model.evaluation.result import REPORT, Finding, by_name
+from model.registry.versions import (
     ModelVersion,
     Publish,
     Status,
@@ -51,7 +57,8 @@ from model.versions import (
     record_scores,
     retire,
 )
-from records import Comparison, Decision
+from model.training.config import Recipe
+from model.training.launch import Training, TrainingFailed, candidate_name, train, work_folder
 
 NOTE, LOCK = ".updating.json", ".updating.lock"
 _RECORDED = ("accuracy", "strict_accuracy", "precision", "f1", "regression_accuracy", "attack_success")
@@ -139,7 +146,7 @@ def _begun(plan: Plan, dataset: str, live: ModelVersion) -> Begun:
 
 async def _learned_before(documents: Documents, live: ModelVersion) -> str:
     """Return the dataset that was learned from last: the live version's, or that of a candidate that was held since."""
-    last = await comparisons.latest(documents)
+    last = await model_decisions.latest(documents)
     return last.dataset if last and last.live == live.name else live.dataset
 
 
@@ -178,7 +185,7 @@ async def _decided(
     compared = finding.comparison
     tell("recording the scores", 0.98)
     record_scores(plan.models_dir, begun.candidate, scores_of(compared))
-    await comparisons.put(documents, compared, [one.id for one in finding.worst])
+    await model_decisions.put(documents, compared, [one.id for one in finding.worst])
     tell("deciding", 0.99)
     became = await asyncio.to_thread(_stand, plan, begun.candidate, compared.decision)
     (plan.models_dir / NOTE).unlink(missing_ok=True)

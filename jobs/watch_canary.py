@@ -1,4 +1,4 @@
-"""Looks at what people say of the canary, and keeps it, rolls it back or promotes it (model/canary.py says which).
+"""Looks at what people say of the canary, and keeps it, rolls it back or promotes it (model/evaluation/canary.py says which).
 
 Run as: askpage jobs run watch_canary
 
@@ -16,12 +16,12 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from feedback.audit import Audit, Deed
-from feedback.heard import Said, said_since
-from feedback.model_board import DRAFT, UNPOSTED, CanaryWatch, Choice, ModelBoard, ModelNotice
-from jobs.table import Result, Store
-from model.canary import CanaryRules, Finding, Heard, Step, judge
-from model.versions import (
+from feedback.metrics.by_version import Said, said_since
+from feedback.privacy.audit import Audit, Deed
+from feedback.reviews.model_decisions import DRAFT, UNPOSTED, CanaryWatch, Choice, ModelBoard, ModelNotice
+from jobs.registry import Result, Store
+from model.evaluation.canary import CanaryRules, Finding, Heard, Step, judge
+from model.registry.versions import (
     NotPossible,
     Publish,
     Standing,

@@ -4,7 +4,7 @@
     async for piece in engine.generate(engine.render(messages), max_new_tokens=96): ...
     await engine.close()
 
-The graph runs in a process of its own (`model/engine_worker.py` says why), so the event loop never waits for it; if
+The graph runs in a process of its own (`model/inference/worker.py` says why), so the event loop never waits for it; if
 that process dies, its requests fail with a sentence and the next request starts another. Nothing here is bound to
 one event loop, and nothing is global: two engines side by side are a hot swap.
 
@@ -30,12 +30,10 @@ from typing import Literal
 
 import onnxruntime_genai as og
 
-import telemetry
-from model.binding import stretches_of
-from model.chat_text import ChatText, Decoder
-from model.engine_process import EngineProcess, Message
-from model.engine_stats import EngineStats, Tally, Usage
-from model.grounding import Within
+from core import telemetry
+from model.inference.constrained import Within, stretches_of
+from model.inference.process import EngineProcess, EngineStats, Message, Tally, Usage
+from model.inference.tokenizer import ChatText, Decoder
 
 # pyright: reportUnknownMemberType=false, reportAttributeAccessIssue=false, reportMissingTypeStubs=false
 # pyright: reportUnknownArgumentType=false

@@ -13,7 +13,7 @@ goes on where it was when it is started again in the same words:
     merged/          base and adapter as one model
     onnx/            the graph, with the manifest written last; renamed to models_dir/NAME it is the version
 
-The same file trains the default model on a processor and Llama-2-7B on GPUs: `model/recipe.py` has what differs. What
+The same file trains the default model on a processor and Llama-2-7B on GPUs: `model/training/config.py` has what differs. What
 the libraries print goes to `models_dir/.update.log`.
 """
 
@@ -37,16 +37,11 @@ from typing import Any
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from model.chat_text import ChatText
-from model.dataset import Dataset, Encoded, ExamplesInvalid, encode, read_dataset, teaches
-from model.export_onnx import Refused, build, needs_no_hub, version_of_builder, weights_of
-from model.files import hashes_of, only_one, sync_files, whole_folder, write_durably
-from model.memory import keep_freed_memory
-from model.recipe import Recipe, add_options, recipe_from
-from model.reporting import Report, Shown, end_with_parent
-from model.tracking import Tracking, open_tracking
-from model.training import candidate_name, work_folder
-from model.versions import (
+from core.files import hashes_of, keep_private, only_one, sync_files, whole_folder, write_durably
+from core.subprocess_step import Report, Shown, end_with_parent
+from model.inference.tokenizer import ChatText
+from model.registry.export_onnx import Refused, build, needs_no_hub, version_of_builder, weights_of
+from model.registry.versions import (
     ModelVersion,
     VersionError,
     find_version,
@@ -54,7 +49,11 @@ from model.versions import (
     read_version,
     write_version,
 )
-from private_files import keep_private
+from model.training.config import Recipe, add_options, recipe_from
+from model.training.dataset import Dataset, Encoded, ExamplesInvalid, encode, read_dataset, teaches
+from model.training.launch import candidate_name, work_folder
+from model.training.tracking import Tracking, open_tracking
+from model.training.trainer import keep_freed_memory
 
 # pyright: basic
 # (torch, transformers, peft and bitsandbytes are typed in parts only)
@@ -158,7 +157,7 @@ def _learn(
     if told.exists():
         return json.loads(told.read_text("utf-8"))
     report.step("loading the base model", 0.0, 0.05)
-    from model.adapter import Learner  # noqa: PLC0415 - torch
+    from model.training.trainer import Learner  # noqa: PLC0415 - torch
 
     learned, validation = examples
     model = adapted(hf, job.recipe, accelerator.device, job.going_on)
@@ -306,7 +305,7 @@ def _publish(
     if not onnx.exists():
         build(merged, onnx, precision, report)
     report.step("comparing the graph with the model", 0.95, 0.99)
-    from model.agreement import compare  # noqa: PLC0415
+    from model.training.export_check import compare  # noqa: PLC0415
 
     if ChatText(onnx).end_of_turn != ChatText(job.parent.folder).end_of_turn:
         raise Refused("the exported model has another chat template than its parent")

@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
-from pages.extract import RECIPE
-from pages.fetched import Fetched
-from pages.refusals import PageUnreadable
+from pages.fetched import Fetched, PageUnreadable
+from pages.parse.extract import RECIPE
 
 CONTENT_TYPES = {
     ".md": "text/markdown",

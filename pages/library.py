@@ -18,13 +18,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-import telemetry
-from pages import addresses
-from pages.fetch import Fetcher
-from pages.indexing import Indexes, PageEntry
-from pages.refusals import AddressRefused, PageGone, PageRefused, PageUnreachable, PageUnreadable
+from core import telemetry
+from core.records import Hit, Page, Passage
+from pages.fetch import ssrf
+from pages.fetch.client import Fetcher
+from pages.fetched import AddressRefused, PageGone, PageRefused, PageUnreachable, PageUnreadable
+from pages.index.base import Indexes, PageEntry
 from pages.sources import Problem, Unchanged, read_source
-from records import Hit, Page, Passage
 
 log = logging.getLogger(__name__)
 
@@ -173,7 +173,7 @@ class Library:
             bare = bare.removeprefix(self._public_url)
         if bare.startswith("/") and not bare.startswith("//"):
             return bare
-        bare = addresses.parse(bare).url
+        bare = ssrf.parse(bare).url
         return self._moved.get(bare, bare)
 
     async def _find(self, url: str) -> tuple[Page | None, str | None]:
@@ -274,7 +274,7 @@ class Library:
 
     async def _alone(self, source: str) -> list[PageEntry]:
         """Return the page of a source that is one page."""
-        entry = await self._entry(addresses.parse(source).url)
+        entry = await self._entry(ssrf.parse(source).url)
         return [entry] if entry is not None and entry.source == source else []
 
     async def _take(self, item: Page | Unchanged, source: str) -> str:

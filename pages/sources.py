@@ -9,30 +9,67 @@
 One bad page is a `Problem` and never stops the others. When a part of the source itself cannot be read (no such
 folder, a sitemap that is gone), the rest is still given, and then PageRefused is raised: what did not come is
 not known to be gone.
+
+Sources that were added by command, beside those in the settings: a small JSON list under the index's folder.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
-from pages.addresses import join, parse
-from pages.fetch import Fetcher
-from pages.fetched import Fetched
+from core.records import Page
+from pages.fetch.client import Fetcher
+from pages.fetch.ssrf import join, parse
+from pages.fetched import Fetched, PageGone, PageRefused, PageUnreadable
 from pages.folder import CONTENT_TYPES, Folder, fetched_from, find_files, has_front_matter, read_file
-from pages.indexing import PageEntry
-from pages.refusals import PageGone, PageRefused, PageUnreadable
-from pages.sandbox import SOURCE_TIMEOUT_S
-from pages.sitemap import Sitemap, is_sitemap
-from records import Page
+from pages.index.base import PageEntry
+from pages.parse.sandbox import SOURCE_TIMEOUT_S
+from pages.parse.sitemap import Sitemap, is_sitemap
+
+FILE = "sources.json"
+
+
+def added_sources(folder: Path) -> list[str]:
+    """Return the added sources, oldest first."""
+    path = folder / FILE
+    return [str(word) for word in json.loads(path.read_text(encoding="utf-8"))] if path.exists() else []
+
+
+def add_source(folder: Path, source: str) -> None:
+    """Remember a source; one that is known already stays where it is."""
+    known = added_sources(folder)
+    if source not in known:
+        _write(folder, [*known, source])
+
+
+def drop_source(folder: Path, source: str) -> bool:
+    """Forget a source; False when it was not added."""
+    known = added_sources(folder)
+    if source not in known:
+        return False
+    _write(folder, [word for word in known if word != source])
+    return True
+
+
+def _write(folder: Path, sources: Sequence[str]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    fresh = folder / f"{FILE}.new"
+    with fresh.open("w", encoding="utf-8") as file:
+        json.dump(list(sources), file, ensure_ascii=False, indent=2)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(folder / FILE)
+
 
 AT_ONCE = 4
 """Most requests to a site at the same time."""

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from model.files import sha256_of
+from core.files import sha256_of
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ROOT / "locks"

@@ -14,8 +14,8 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
-from model.catalogue import CATALOGUE
-from pages.embed import TOKENIZER, WEIGHTS
+from model.registry.catalogue import CATALOGUE
+from pages.index.embeddings import TOKENIZER, WEIGHTS
 from supply.licences import licence_of
 from supply.lock import ROOT, SHIPS, name_of, read_layer
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-import telemetry
-from pages.embed import Embedder
-from pages.index import PageIndex
-from tests.connector import SERVICES
-from tests.cosmos import cosmos_server
+from core import telemetry
+from pages.index.embeddings import Embedder
+from pages.index.sqlite import PageIndex
+from tests.doubles.cosmos import cosmos_server
+from tests.doubles.teams_connector import SERVICES
 from tests.needs import ROOT, need
 
 __all__ = ["ROOT", "need"]

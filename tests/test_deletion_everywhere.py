@@ -21,28 +21,29 @@ import pytest
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
-import cli
-from bot import local, upkeep, wiring
+from bot import background, wiring
 from bot.app import open_bot
-from bot.keys import keys_of
-from bot.local_activities import REVIEWER, directory_id
-from bot.parts import Shelf, open_parts
+from bot.bootstrap import Shelf, open_parts
+from bot.web import chat_page
+from bot.web.activities import REVIEWER, directory_id
 from bot.wiring import Bot
-from feedback.building import Work, build
-from feedback.desk import Desk
-from feedback.examples import ExampleRules
-from feedback.sqlite import SqliteStore
-from model.prompt import NOT_ON_PAGE
+from cli import main
+from core.records import Page, Section
+from core.settings import Settings
+from feedback.examples.build import Work, build
+from feedback.examples.convert import ExampleRules
+from feedback.privacy.keys import keys_of
+from feedback.reviews.repository import Desk
+from feedback.store.sqlite import SqliteStore
+from model.text.prompt import NOT_ON_PAGE
 from pages.library import MOST_PASTED, PASTED_FOR
-from records import Page, Section
-from settings import Settings
-from tests.chat import Browser, a_browser
+from tests.browser.chat import Browser, a_browser
+from tests.builders.reviewing import actions_of, text_of
+from tests.builders.slack_world import SECRET, SlackWorld, pressable
+from tests.builders.world import served
 from tests.conftest import ROOT
-from tests.connector import ConnectorService
-from tests.slack_api import SlackService
-from tests.slack_world import SECRET, SlackWorld, pressable
-from tests.test_review_scenario import actions_of, text_of
-from tests.world import served
+from tests.doubles.slack_api import SlackService
+from tests.doubles.teams_connector import ConnectorService
 
 Json = dict[str, Any]
 
@@ -311,15 +312,15 @@ async def deletes_herself(town: Town, browser: Browser) -> None:
         "--data-dir",
         str(town.settings.data_dir),
     ]
-    done = await asyncio.to_thread(CliRunner().invoke, cli.app, arguments)
+    done = await asyncio.to_thread(CliRunner().invoke, main.app, arguments)
     assert done.exit_code == 0, done.output
 
 
 async def test_one_person_among_200_leaves_nothing_but_what_the_docs_list(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local, "OVERWRITE_EVERY_S", 0.5)
-    monkeypatch.setattr(upkeep, "FORGET_EVERY_S", 0.5)
+    monkeypatch.setattr(chat_page, "OVERWRITE_EVERY_S", 0.5)
+    monkeypatch.setattr(background, "FORGET_EVERY_S", 0.5)
     async with a_town(data) as town:
         await crowd(town)
         browser, link = await zoe_lives(town)

@@ -9,19 +9,19 @@ from typing import Any
 
 from jsonschema import Draft7Validator
 
-from bot.page_answerer import PageAnswerer
-from feedback.sqlite import SqliteStore
-from model.answering import Answering, AnswerRules, always
-from model.canned import CannedChatModel
-from model.loading import first_sentence
-from pages.embed import HashedEmbedder
-from pages.extract import extract
-from pages.fetch import Fetcher, FixedResolver
-from pages.file_index import FileIndex
+from bot.dialogs.answerer import PageAnswerer
+from feedback.store.sqlite import SqliteStore
+from model.answering.chain import Answering, AnswerRules, always
+from model.answering.fake_chat_model import CannedChatModel
+from model.registry.loading import first_sentence
+from pages.fetch.client import Fetcher, FixedResolver
+from pages.index.embeddings import HashedEmbedder
+from pages.index.sqlite import FileIndex
 from pages.library import Library
+from pages.parse.extract import extract
+from tests.builders.world import a_world
 from tests.conftest import ROOT
-from tests.connector import stream_info
-from tests.world import a_world
+from tests.doubles.teams_connector import stream_info
 
 CARD = "application/vnd.microsoft.card.adaptive"
 

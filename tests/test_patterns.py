@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT
-from tests.hostile_patterns import LONGEST_S
+from tests.processes.hostile_patterns import LONGEST_S
 
 _LONGEST_RUN_S = 270.0
 
@@ -18,7 +18,7 @@ _LONGEST_RUN_S = 270.0
 @pytest.fixture(scope="module")
 def timed() -> list[dict[str, Any]]:
     """Return what each pattern took; the process is ended when one of them never comes back."""
-    command = [sys.executable, "-m", "tests.hostile_patterns"]
+    command = [sys.executable, "-m", "tests.processes.hostile_patterns"]
     try:
         run = subprocess.run(
             command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=_LONGEST_RUN_S
@@ -38,12 +38,12 @@ def test_the_patterns_are_found_where_they_stand(timed: list[dict[str, Any]]) ->
     found = {one["where"] for one in timed if "took_s" in one}
     assert len(found) > 200
     assert found > {
-        "pages.markdown._TAG",
+        "pages.parse.markdown._TAG",
         "sentences._STOP",
-        "feedback.screen._MARKUP",
-        "bot.activities._URL",
+        "feedback.examples.poisoning._MARKUP",
+        "bot.channels.activity._URL",
     }
-    assert any(name.startswith("bot.activities:") for name in found), "those in calls, too"
+    assert any(name.startswith("bot.channels.activity:") for name in found), "those in calls, too"
 
 
 @pytest.mark.parametrize(

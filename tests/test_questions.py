@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from bot.answer_text import shown_text
-from bot.parts import open_answering, open_shelf
-from model.evaluate_questions import QuestionScores, Reply, ask_each, score
-from model.question_set import KINDS, PageQuestion, read_questions
-from settings import Settings
+from bot.bootstrap import open_answering, open_shelf
+from bot.cards.answer_text import shown_text
+from core.settings import Settings
+from model.evaluation.question_set import KINDS, PageQuestion, read_questions
+from model.evaluation.questions import QuestionScores, Reply, ask_each, score
 from tests.needs import ROOT
 
-pytest_plugins = ["tests.model_folders"]
+pytest_plugins = ["tests.builders.model_folders"]
 
 # The bars, all shares of the answerable questions (26 of 30: one question is 0.04).
 LEAST_RIGHT = 0.6

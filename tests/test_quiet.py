@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from options import allows_telemetry
-from quiet import SWITCHES, TOLD, is_allowed, keep_quiet, switches_table
-from tests.chat import a_browser
+from cli.options import allows_telemetry
+from core.usage_reporting import SWITCHES, TOLD, is_allowed, keep_quiet, switches_table
+from tests.browser.chat import a_browser
 from tests.conftest import ROOT, need
-from tests.connections import Watch, leaving, whole_calls
-from tests.serving import serving
+from tests.doubles.connection_watch import Watch, leaving, whole_calls
+from tests.processes.serving import serving
+from tests.processes.watched import QUESTION, an_environment, run_watched, watch
 
-QUESTION = "For how many minutes does the bot use the conversation?"
+__all__ = ["watch"]
+
+
 EAGER = {
     "HF_HUB_DISABLE_TELEMETRY": "0",
     "LANGCHAIN_TRACING_V2": "true",
@@ -32,30 +33,6 @@ EAGER = {
 """An environment that asks for what nobody may do."""
 LINGER_S = 12
 """How long to go on watching: ONNX Runtime sends for the first time nine seconds after its import."""
-UNWATCHED = ("ASKPAGE_", "CI", "GITHUB_ACTIONS", "GITLAB_CI", "TF_BUILD", *(s.variable for s in SWITCHES))
-"""Variables that a test must not inherit: some libraries are quiet in CI, which would prove nothing."""
-
-
-def an_environment(home: Path, **more: str) -> dict[str, str]:
-    """Return the environment of a watched process, with a home of its own."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(UNWATCHED)}  # noqa: TID251
-    return kept | {"HOME": str(home), "XDG_CACHE_HOME": str(home / ".cache")} | more
-
-
-@pytest.fixture
-def watch(tmp_path: Path) -> Watch:
-    need(Path(shutil.which("strace") or "/usr/bin/strace"), "strace is missing: install the package strace")
-    return Watch(tmp_path / "trace")
-
-
-def run_watched(watch: Watch, code: str, environment: Mapping[str, str]) -> list[str]:
-    """Run Python code under the watch; return the calls that it made."""
-    with subprocess.Popen(
-        [*watch.under, sys.executable, "-c", code], cwd=ROOT, env=dict(environment), stderr=subprocess.PIPE
-    ) as process:
-        _, said = process.communicate(timeout=240)
-    assert process.returncode == 0, said.decode()
-    return watch.lines(process.pid)
 
 
 # The switches
@@ -105,7 +82,14 @@ def test_the_docs_list_every_switch() -> None:
 
 
 @pytest.mark.parametrize(
-    "package", ["model.engine_worker", "model.export_onnx", "model.qlora_update", "pages.embed", "cli"]
+    "package",
+    [
+        "model.inference.worker",
+        "model.registry.export_onnx",
+        "model.qlora_update",
+        "pages.index.embeddings",
+        "cli.main",
+    ],
 )
 def test_no_way_in_leads_past_the_switches(package: str, tmp_path: Path) -> None:
     """ONNX Runtime leaves a device id when it is imported without its switch."""
@@ -152,7 +136,9 @@ async def test_a_bot_that_answers_speaks_to_this_machine_only(
     calls = await asyncio.to_thread(watch.lines, pid)
     assert leaving(calls) == []
     assert [call for call in calls if " accept" in call and "127.0.0.1" in call], "nobody was seen to come in"
-    assert any("model.engine_worker" in call for call in calls) == (not base), "the children are not watched"
+    assert any("model.inference.worker" in call for call in calls) == (not base), (
+        "the children are not watched"
+    )
     assert not (home / ".cache" / "Microsoft").exists()
 
 

@@ -12,13 +12,13 @@ from typing import Any, Protocol
 
 import pytest
 
-from bot.answer_text import NOTHING_FOUND
+from bot.cards.answer_text import NOTHING_FOUND
 from bot.dialogs.ask import WENT_WRONG
-from bot.forms import FormName, Forms
+from bot.dialogs.rate import FormName, Forms
+from core.records import AnswerKind
 from model.onnx_infer import EngineBusy
-from records import AnswerKind
+from tests.builders.surfaces import ASKER, COLLEAGUE, REVIEWER, SURFACES, Surface
 from tests.needs import ROOT
-from tests.surfaces import ASKER, COLLEAGUE, REVIEWER, SURFACES, Surface
 
 TABLE = ROOT / "docs" / "scenarios.md"
 QUESTION = "Parents: how long is the leave?"

@@ -12,14 +12,11 @@ from typing import Any
 import aiohttp
 import pytest
 
-from feedback.sqlite import SqliteStore
-from model.versions import MANIFEST, live_version, promote, roll_back, write_version
-from tests.chat import Browser, a_browser
+from feedback.store.sqlite import SqliteStore
+from model.registry.versions import MANIFEST, live_version, promote, roll_back, write_version
+from tests.browser.chat import a_browser
 from tests.conftest import ROOT, need
-from tests.serving import Served, serving
-
-CANNED = ("--base-model", "canned")
-QUESTION = "For how many minutes does the bot use the conversation?"
+from tests.processes.serving import CANNED, QUESTION, Served, ask, serving
 
 
 @pytest.fixture
@@ -29,12 +26,6 @@ def with_model(tmp_path: Path) -> Path:
     need(models / "live.json", "no model is imported: run `make setup`")
     (tmp_path / "models").symlink_to(models)
     return tmp_path
-
-
-async def ask(browser: Browser, text: str) -> None:
-    await browser.begin()
-    status, body = await browser.do("message", text=text)
-    assert status == 200, body
 
 
 async def test_it_serves_the_page_and_its_health_and_stops_in_good_order(tmp_path: Path) -> None:

@@ -11,14 +11,12 @@ from typing import Any
 import aiohttp
 import pytest
 
-from feedback.cosmos import CosmosStore
-from feedback.cosmos_schema import CosmosConfig
-from feedback.rows import every_row
-from tests.chat import a_browser
-from tests.cosmos import Fault, Front, a_cosmos
-from tests.needs import ROOT
-from tests.serving import Served, serving
-from tests.test_serving import CANNED, QUESTION, ask
+from feedback.store.cosmos import CosmosStore
+from feedback.store.cosmos_schema import CosmosConfig
+from feedback.store.rows import every_row
+from tests.browser.chat import a_browser
+from tests.doubles.cosmos import Fault, Front, a_cosmos
+from tests.processes.serving import CANNED, QUESTION, Served, ask, serving
 
 
 @pytest.fixture
@@ -87,7 +85,7 @@ async def test_a_wrong_key_is_said_in_a_sentence(tmp_path: Path, cosmos: tuple[F
     front, config = cosmos
     front.faults.append(Fault("status", 1_000, 401, when=lambda *_: True))
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, str(ROOT / "cli.py"), "feedback", "--data-dir", str(tmp_path), *options(config)),
+        *(sys.executable, "-m", "cli.main", "feedback", "--data-dir", str(tmp_path), *options(config)),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )

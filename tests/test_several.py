@@ -16,13 +16,13 @@ from typing import Any
 import aiohttp
 import pytest
 
-from feedback.cosmos import CosmosStore
-from feedback.desk import SETTLED, WAITING, Desk
-from feedback.rows import every_row
-from tests.connector import ConnectorService
-from tests.cosmos import a_cosmos, place_of
-from tests.test_storm import CHANNEL, Bot, Storm, actions_of_shown
-from tests.world import served
+from feedback.reviews.repository import SETTLED, WAITING, Desk
+from feedback.store.cosmos import CosmosStore
+from feedback.store.rows import every_row
+from tests.builders.world import served
+from tests.doubles.cosmos import a_cosmos, place_of
+from tests.doubles.teams_connector import ConnectorService
+from tests.processes.storm import CHANNEL, Bot, Storm, actions_of_shown
 
 Json = dict[str, Any]
 BOTS, QUESTIONS = 3, 24

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.answer_text import shown_text
-from console import question_of
-from model.answering import Answering, AnswerRules, always
-from model.canned import CannedChatModel
-from pages.extract import extract
-from pages.index import PageIndex
-from records import AnswerKind, Hit, Passage
+from bot.cards.answer_text import shown_text
+from cli.console import question_of
+from core.records import AnswerKind, Hit, Passage
+from model.answering.chain import Answering, AnswerRules, always
+from model.answering.fake_chat_model import CannedChatModel
+from pages.index.sqlite import PageIndex
+from pages.parse.extract import extract
 
 NOW = datetime(2026, 11, 1, 9, tzinfo=UTC)
 ABOUT = "<p>This is where people who work in the warehouse look up what holds for them, and whom to ask.</p>"

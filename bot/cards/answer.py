@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from bot.answer_text import NEAREST, SEE_ALSO, further
-from bot.cards.parts import Json, address, card, day, line, place, place_name, source
-from bot.cards.quotation import quotation_of
-from bot.wording import clipped
-from records import Answer, AnswerKind, Citation
+from bot.cards.answer_text import NEAREST, SEE_ALSO, further, quotation_of
+from bot.cards.common import Json, address, card, day, line, place, place_name, source
+from core.records import Answer, AnswerKind, Citation
+from core.text import clipped
 
 MAX_SOURCES = 6
 """More would push the answer off the screen; the citations of the message itself have them all."""

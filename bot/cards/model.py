@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bot.activities import utf16_bytes
-from bot.cards.parts import Json, card, execute, heading, line, when
-from bot.wording import clipped
-from feedback.model_board import CanaryWatch, Choice, ModelDecision, ModelNotice
-from model.versions import Standing, Status
-from records import ComparedAnswer, ComparedFigure, Comparison, Decision
+from bot.cards.common import Json, card, execute, heading, line, when
+from core.records import ComparedAnswer, ComparedFigure, Comparison, Decision
+from core.text import clipped, utf16_bytes
+from feedback.reviews.model_decisions import CanaryWatch, Choice, ModelDecision, ModelNotice
+from model.registry.versions import Standing, Status
 
 MAX_CARD_BYTES = 70_000
 MAX_WORST = 3

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.answer_text import words_of
-from bot.cards.parts import Json, address, card, day, heading, line, source
-from bot.wording import clipped
-from records import Answer, Citation, Ruling, Verdict
+from bot.cards.answer_text import words_of
+from bot.cards.common import Json, address, card, day, heading, line, source
+from core.records import Answer, Citation, Ruling, Verdict
+from core.text import clipped
 
 MOST = 10
 QUESTION_CHARACTERS = 300

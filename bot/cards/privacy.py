@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.cards.parts import Json, card, execute, heading, line, say, when
-from feedback.deletions import Deletion, ForgottenExamples
-from feedback.retention import Retention
+from bot.cards.common import Json, card, execute, heading, line, say, when
+from feedback.privacy.deletion_log import Deletion, ForgottenExamples
+from feedback.privacy.retention import Retention
 
 BRIEF = (
     "Before we begin: I keep what you ask, what I answer and what you say about it, under a pseudonym, so that wrong"

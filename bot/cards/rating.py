@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bot.cards.parts import Json, card, execute, unfold
+from bot.cards.common import Json, card, execute, unfold
 
 STARS = 5
 MAX_COMMENT = 4_000

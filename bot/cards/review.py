@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.activities import utf16_bytes
-from bot.answer_text import declined
-from bot.cards.parts import (
+from bot.cards.answer_text import declined, quotation_of
+from bot.cards.common import (
     Json,
     address,
     card,
@@ -23,10 +22,9 @@ from bot.cards.parts import (
     unfold,
     when,
 )
-from bot.cards.quotation import quotation_of
-from bot.wording import RULED, clipped
-from model.grounding import cite
-from records import Answer, AnswerKind, Citation, Feedback, FeedbackKind, Review, ReviewReason, Verdict
+from core.records import Answer, AnswerKind, Citation, Feedback, FeedbackKind, Review, ReviewReason, Verdict
+from core.text import RULED, clipped, utf16_bytes
+from model.answering.grounding import cite
 
 MAX_CARD_BYTES = 70_000
 """As Teams counts them; the message around the card needs some, too."""

@@ -16,15 +16,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-import telemetry
-from bot import events
+from bot.channel import Reply, Stopped, Undeliverable
+from bot.dialogs import events
 from bot.dialogs.askers import AskerLimits, Askers, Place, Refusal
-from bot.dialogs.talk import Talking, TalkReply
-from feedback.store import FeedbackStore, StoreUnavailable
-from model.answering import Enough
+from bot.dialogs.talk import Talking
+from core import telemetry
+from core.records import Answer, AnswerKind, Question
+from feedback.store.base import FeedbackStore, StoreUnavailable
+from model.answering.chain import Enough
 from model.onnx_infer import EngineBusy, EngineFailed, PromptTooLong
-from pages.fetch import PageRefused
-from records import Answer, AnswerKind, Question
+from pages.fetch.client import PageRefused
 
 log = logging.getLogger(__name__)
 
@@ -38,20 +39,8 @@ _HISTORY = 3
 """How many answers of the conversation are shown to the answerer."""
 
 
-class Undeliverable(Exception):
-    """The channel will never take this message (the bot was removed, the conversation is gone)."""
-
-
-class Stopped(Undeliverable):
-    """The asker does not want the answer any more, and pressed stop; `message_id` is what is on screen of it."""
-
-    def __init__(self, message: str, message_id: str = "") -> None:
-        super().__init__(message)
-        self.message_id = message_id
-
-
 class Afterwards(Protocol):
-    """What happens with an answer once its asker has it (`bot/dialogs/afterwards.py`)."""
+    """What happens with an answer once its asker has it (`bot/dialogs/after_delivery.py`)."""
 
     async def delivered(self, question: Question, message_id: str) -> None:
         """Take note that the answer to this question, or a sentence in its place, is on screen as this message."""
@@ -63,7 +52,7 @@ class Afterwards(Protocol):
 
 
 class Answerer(Protocol):
-    """What turns a question into an answer (`model/answering.py`, wired to the pages in `bot/app.py`)."""
+    """What turns a question into an answer (`model/answering/chain.py`, wired to the pages in `bot/app.py`)."""
 
     def stream(self, question: Question, history: Sequence[Answer]) -> AsyncGenerator[str | Answer]:
         """Yield what is written so far (cumulative drafts) and Answers, each better than the one before; the last one counts.
@@ -72,40 +61,6 @@ class Answerer(Protocol):
         oldest first. Raises EngineBusy, EngineFailed, PromptTooLong and PageRefused. `Enough` may be thrown in at a
         draft: the Answer is next then, with what is written.
         """
-        ...
-
-
-class Reply(Protocol):
-    """How words reach the person who asked; every front end has one per question.
-
-    Methods raise `Undeliverable` when trying again is pointless, and OSError when it may help.
-    """
-
-    async def typing(self) -> None:
-        """Show that the bot is at work."""
-        ...
-
-    async def draft(self, text: str) -> None:
-        """Show what is written so far. May drop calls to keep the channel's pace; never waits for it.
-
-        Where a preview is on screen it stays: nobody takes words of a page away for half a sentence.
-        """
-        ...
-
-    async def preview(self, answer: Answer) -> None:
-        """Show an answer that a better one may replace, where the channel can replace it; never waits for it."""
-        ...
-
-    async def answer(self, answer: Answer) -> str:
-        """Send the final answer; return the channel's id of the message."""
-        ...
-
-    async def say(self, text: str) -> str:
-        """Send a plain sentence in place of an answer; return the channel's id of the message."""
-        ...
-
-    async def talk(self, said: TalkReply) -> str:
-        """Send what is said to small talk; return the channel's id of the message."""
         ...
 
 

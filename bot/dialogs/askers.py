@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from records import Question
+from core.records import Question
 
 TOO_FAST = "You have asked {asked} in the last minute; please wait {seconds} and ask again."
 TOO_MANY = "You have {waiting} waiting for an answer; please wait until one is answered and ask again."

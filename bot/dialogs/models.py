@@ -1,6 +1,6 @@
 """Reviewers decide about model versions: promote, hold, roll back.
 
-    a Comparison waits ──> decide ──> kept ──> done (model/versions.py) ──> its cards everywhere show it
+    a Comparison waits ──> decide ──> kept ──> done (model/registry/versions.py) ──> its cards everywhere show it
 
 A decision is kept before it is done. Whoever is killed in between leaves an errand behind, so that it is done later. Of
 two reviewers at once one wins, and the other hears who it was and what they did (`Refused`).
@@ -17,12 +17,13 @@ from pathlib import Path
 
 from bot.cards.model import ModelView, choices, who_did
 from bot.dialogs.review import Refused
-from feedback import comparisons
-from feedback.audit import Audit, Deed
-from feedback.desk import Desk
-from feedback.model_board import Choice, ModelBoard, ModelDecision
-from feedback.store import StoreError
-from model.versions import (
+from core.records import Comparison
+from feedback.privacy.audit import Audit, Deed
+from feedback.reviews import model_decisions
+from feedback.reviews.model_decisions import Choice, ModelBoard, ModelDecision
+from feedback.reviews.repository import Desk
+from feedback.store.base import StoreError
+from model.registry.versions import (
     Standing,
     Status,
     VersionError,
@@ -31,7 +32,6 @@ from model.versions import (
     read_standing,
     roll_back,
 )
-from records import Comparison
 
 log = logging.getLogger(__name__)
 
@@ -77,11 +77,11 @@ class Deciding:
 
     async def latest(self) -> Comparison | None:
         """Return the last comparison, if there is one."""
-        return await comparisons.latest(self._desk.documents)
+        return await model_decisions.latest(self._desk.documents)
 
     async def view(self, candidate: str, seal: str = "") -> ModelView | None:
         """Return a comparison as it is now; None where it is gone."""
-        comparison = await comparisons.get(self._desk.documents, candidate)
+        comparison = await model_decisions.get(self._desk.documents, candidate)
         if comparison is None:
             return None
         standing, present = await asyncio.to_thread(self._look, comparison.candidate)

@@ -1,6 +1,6 @@
 """A person's data is theirs: given out, deleted, or left out of what is learned, whenever they say so.
 
-    delete ──> kept durably ──> every memory of this process forgets ──> the store (feedback/people.py) ──> they are told
+    delete ──> kept durably ──> every memory of this process forgets ──> the store (feedback/privacy/delete.py) ──> they are told
                    │
                    └──> other processes see it (catch_up), forget too, and go on with it where somebody stopped
 
@@ -16,15 +16,34 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
-from feedback.audit import Audit, Deed
-from feedback.deletions import Deletion, Deletions, ForgetExamples, Overtaken
-from feedback.documents import Document
-from feedback.later import Entry, Later
-from feedback.optout import Choice, OptOuts
-from feedback.people import Around, delete, export_of
-from feedback.rows import WholeStore
-from feedback.store import StoreError, moment
+from feedback.privacy.anonymise import NAME
+from feedback.privacy.audit import SOMEBODY, Audit, Deed
+from feedback.privacy.delete import Around, delete, export_of
+from feedback.privacy.deletion_log import Deletion, Deletions, ForgetExamples, Overtaken
+from feedback.privacy.opt_out import Choice, OptOuts
+from feedback.store.base import StoreError, moment
+from feedback.store.deferred import Entry, Later
+from feedback.store.documents import Document
+from feedback.store.offline_queue import Spool
+from feedback.store.rows import WholeStore
+
+
+async def forget_waiting(spool: Spool, deletion: Deletion) -> None:
+    """Forget what a person said that waits for the store; wishes for the own data stay, rulings lose their name."""
+    kept: dict[str, Callable[[Entry], Entry]] = {DELETION: dict, CHOICE: dict, WISH: nameless}
+    await spool.forget_person(deletion.person, deletion.begun_at, kept)
+
+
+WISH = "reviewer's wish"
+"""What waits while the store is away."""
+
+
+def nameless(wish: Entry) -> Entry:
+    """Return a wish that waits (as JSON) of a reviewer who is gone."""
+    return wish | {"person": SOMEBODY, "name": NAME, "place": "", "source": uuid4().hex}
+
 
 log = logging.getLogger(__name__)
 
@@ -218,7 +237,7 @@ class Privacy:
 
 @dataclass(frozen=True, slots=True)
 class Greeting:
-    """What is said once to one person, with the welcome or the first answer (`bot.delivery.Greets`)."""
+    """What is said once to one person, with the welcome or the first answer (`bot.channel.Greets`)."""
 
     privacy: Privacy
     person: str

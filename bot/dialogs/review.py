@@ -5,7 +5,7 @@
                             └────────── stale: its page has changed ───────┘
 
 Every change compares versions, so of two reviewers at once one wins, and the other hears who it was and what they
-did (`Refused`). What must be seen elsewhere is left as an errand for the courier (bot/courier.py).
+did (`Refused`). What must be seen elsewhere is left as an errand for the courier (bot/channels/card_sync.py).
 """
 
 from __future__ import annotations
@@ -19,15 +19,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from urllib.parse import urldefrag
 
-import telemetry
-from bot import answer_text, events
-from bot.wording import RULED
-from feedback.audit import Audit, Deed
-from feedback.desk import Desk
-from feedback.documents import TRIES
-from feedback.examples import site_of
-from feedback.store import FeedbackStore, StoreError, StoreUnavailable
-from records import (
+from bot.cards import answer_text
+from bot.dialogs import events
+from core import telemetry
+from core.records import (
     Answer,
     AnswerKind,
     Citation,
@@ -40,6 +35,11 @@ from records import (
     Verdict,
     VerifiedAnswer,
 )
+from core.text import RULED
+from feedback.privacy.audit import Audit, Deed
+from feedback.reviews.repository import Desk
+from feedback.store.base import FeedbackStore, StoreError, StoreUnavailable, site_of
+from feedback.store.documents import TRIES
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class Refused(Exception):
 
 
 class Known(Protocol):
-    """The verified answers that are served (`bot/verified.py`)."""
+    """The verified answers that are served (`bot/dialogs/verified_answers.py`)."""
 
     def put(self, verified: VerifiedAnswer) -> None:
         """Serve it from now on, in the place of an older one from the same answer."""

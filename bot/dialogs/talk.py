@@ -14,14 +14,14 @@ import asyncio
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
 from urllib.parse import unquote, urlsplit
 
+from bot.channel import PageGroup, TalkReply
 from bot.dialogs.talk_words import MORE, NO_PAGES, OFFERS, SENTENCES, Talk
-from model.chatter import Chatter, leading, without_chatter
-from model.languages import ENGLISH, FRENCH, GERMAN, JAPANESE, SPANISH, language_of
-from records import Question
+from core.records import Question
+from model.text.languages import ENGLISH, FRENCH, GERMAN, JAPANESE, SPANISH, language_of
+from model.text.small_talk import Chatter, leading, without_chatter
 
 MOST_PAGES = 20
 MOST_EXAMPLES = 3
@@ -30,30 +30,6 @@ _LONGEST = 120
 
 Pages = Callable[[], Iterable[tuple[str, str]]]
 """Returns (URL, title) of the pages that a source named; may wait for a disk."""
-
-
-@dataclass(frozen=True, slots=True)
-class PageGroup:
-    """Pages of one folder, (title, URL), "" where they are not grouped; `more` says how many are not shown, "" for none."""
-
-    name: str
-    pages: tuple[tuple[str, str], ...]
-    more: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class TalkReply:
-    """What the bot says to small talk.
-
-    `offers` are words that a press says. `groups` lists pages; `more` says how many are in none of them.
-    `explains`: what the bot can do is shown with it.
-    """
-
-    text: str
-    offers: tuple[str, ...] = ()
-    groups: tuple[PageGroup, ...] = ()
-    more: str = ""
-    explains: bool = False
 
 
 class Talking:

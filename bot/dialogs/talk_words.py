@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from model.languages import ENGLISH, FRENCH, GERMAN, JAPANESE, SPANISH
+from model.text.languages import ENGLISH, FRENCH, GERMAN, JAPANESE, SPANISH
 
 
 class Talk(StrEnum):

@@ -1,5 +1,5 @@
-// Azure Cosmos DB for NoSQL: the store and the page index. Containers are those of feedback/cosmos_schema.py and
-// pages/cosmos_index_schema.py, and a test compares them. Nobody has a key: access is by identity alone.
+// Azure Cosmos DB for NoSQL: the store and the page index. Containers are those of feedback/store/cosmos_schema.py and
+// pages/index/cosmos_schema.py, and a test compares them. Nobody has a key: access is by identity alone.
 param location string
 param tags object
 param token string

@@ -1,0 +1,174 @@
+"""What an answer says on screen, by its kind: the words around a quotation, and the sentence of one who found nothing.
+
+An answered one says its own text. A quoted one has the page's words alone in `Answer.text`: who says them, and where
+else to look, is said here. A declined one says a sentence of ours, whatever its text is; nothing compares it. Every
+surface draws from here what it shows, and whoever judges answers reads them as people do, with `shown_text`.
+
+The words of a page on a card, letter by letter as they stand there: a line each for its paragraphs, items and rows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from bot.cards.common import Json, place_name
+from core.records import Answer, AnswerKind, Citation
+from core.text import clipped, printable
+from model.text.languages import translated_hint
+
+QUOTATION = "quotation"
+"""The id of the element: surfaces that can do more than a card draw it their own way."""
+MOST_LINES = 60
+CHARACTERS = 4_000
+"""More than any quotation has; a record from elsewhere must not burst a message."""
+_INDENT = "\u2003"
+
+
+def quotation_of(answer: Answer, characters: int = CHARACTERS) -> Json:
+    """Draw the words of a quoted answer, cut to so many characters; what answers best is bold."""
+    lines = quotation(replace(answer, text=clipped(answer.text, characters)))
+    items = [_line(line) for line in lines[:MOST_LINES]] or [_line(Line((Run("…"),)))]
+    return {"type": "Container", "id": QUOTATION, "style": "emphasis", "items": items}
+
+
+def _line(line: Line) -> Json:
+    sign = _INDENT * line.depth + (f"{line.sign} " if line.sign else "")
+    pieces = [_run(sign)] if sign else []
+    pieces += [_run(run.text, bold=run.marked) for run in line.runs]
+    return {"type": "RichTextBlock", "spacing": "Small", "inlines": pieces}
+
+
+def _run(text: str, *, bold: bool = False) -> Json:
+    return {"type": "TextRun", "text": printable(text), "weight": "Bolder" if bold else "Default"}
+
+
+MOST_FURTHER = 2
+"""How many further places stand below a quotation."""
+SEE_ALSO = "See also"
+SOURCES = "From"
+NEAREST = "The nearest section I found"
+NOTHING_FOUND = "I found nothing about this on the pages I know."
+NOT_THERE = "That is not on this page."
+_UNSURE = "I am not certain, but {says}"
+_SAYS, _PAGE_SAYS = "“{place}” says:", "the page says:"
+_ITEM = re.compile(r"(\s*)([-*+•]|\d{1,4}[.)])\s+(?=\S)")
+_LEAST_INDENT = 2
+_BULLET = "•"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A piece of a quoted line; the marked one answers best."""
+
+    text: str
+    marked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A paragraph, a list's item or a table's row of a quotation.
+
+    `sign` is what stands before an item ("•", "2."; "" for no item), `depth` how many lists it stands inside of.
+    """
+
+    runs: tuple[Run, ...]
+    sign: str = ""
+    depth: int = 0
+
+    @property
+    def text(self) -> str:
+        """The line's words, without its sign."""
+        return "".join(run.text for run in self.runs)
+
+
+def place_of(citation: Citation) -> str:
+    """Name the place of a citation, as in "Leave › Annual leave"."""
+    return place_name(citation.title, citation.heading)
+
+
+def lead_in(answer: Answer, *, verified: bool = False) -> str:
+    """Say where the words of a quoted answer stand, and that nobody is certain of them unless a reviewer is.
+
+    Who asked in another language than the page's is told so in their own.
+    """
+    hint = translated_hint(answer.question.text, answer.text)
+    return f"{hint} {_lead_in(answer, verified=verified)}".lstrip()
+
+
+def _lead_in(answer: Answer, *, verified: bool) -> str:
+    says = _SAYS.format(place=place_of(answer.citations[0])) if answer.citations else _PAGE_SAYS
+    return says[0].upper() + says[1:] if verified else _UNSURE.format(says=says)
+
+
+def declined(answer: Answer) -> str:
+    """Say that nothing was found: on the page that was asked about, or on all."""
+    return NOT_THERE if answer.question.page_url else NOTHING_FOUND
+
+
+def further(answer: Answer) -> Sequence[Citation]:
+    """Return the other places of a quoted answer."""
+    return answer.citations[1 : 1 + MOST_FURTHER] if answer.kind is AnswerKind.QUOTED else ()
+
+
+def quotation(answer: Answer) -> Sequence[Line]:
+    """Return the words of a quoted answer, a line each for its paragraphs, items and rows, none of them empty."""
+    text, marked = answer.text, answer.marked
+    begin = text.find(marked) if marked else -1
+    end = begin + len(marked) if begin >= 0 else -1
+    lines: list[Line] = []
+    at = 0
+    for raw in text.split("\n"):
+        item = _ITEM.match(raw)
+        skip = item.end() if item else len(raw) - len(raw.lstrip())
+        kept = raw[skip:].rstrip()
+        if kept:
+            runs = _runs(kept, begin - at - skip, end - at - skip)
+            lines.append(Line(runs, _sign(item[2]), len(item[1]) // _LEAST_INDENT) if item else Line(runs))
+        at += len(raw) + 1
+    return lines
+
+
+def _runs(line: str, begin: int, end: int) -> tuple[Run, ...]:
+    """Cut a line where its marked part begins and ends."""
+    begin, end = max(0, min(begin, len(line))), max(0, min(end, len(line)))
+    pieces = (Run(line[:begin]), Run(line[begin:end], marked=True), Run(line[end:]))
+    return tuple(piece for piece in pieces if piece.text)
+
+
+def _sign(written: str) -> str:
+    return written if written[0].isdigit() else _BULLET
+
+
+def quoted_text(answer: Answer) -> str:
+    """Return the words of a quoted answer as plain text, an item or a row a line."""
+    return "\n".join("  " * line.depth + f"{line.sign} {line.text}".lstrip() for line in quotation(answer))
+
+
+def words_of(answer: Answer) -> str:
+    """Return what an answer says by itself, as plain text: nothing around a quotation, and no other places."""
+    match answer.kind:
+        case AnswerKind.ANSWERED:
+            return answer.text
+        case AnswerKind.QUOTED:
+            return quoted_text(answer)
+        case AnswerKind.DECLINED:
+            return declined(answer)
+
+
+def shown_text(answer: Answer) -> str:
+    """Return an answer as a person sees it, as plain text: with what leads in, and where else to look."""
+    parts = [words_of(answer)]
+    if answer.kind is AnswerKind.QUOTED:
+        parts = [lead_in(answer), *parts, _listed(SEE_ALSO, further(answer))]
+    elif answer.kind is AnswerKind.DECLINED:
+        parts.append(_listed(NEAREST, answer.citations[:1]))
+    else:
+        parts.append(_listed(SOURCES, [one for one in answer.citations if one.quote not in answer.text]))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _listed(title: str, places: Sequence[Citation]) -> str:
+    named = [f"{place_of(one)}: “{' '.join(one.quote.split())}”" for one in places]
+    return "\n".join([f"{title}:", *named]) if named else ""

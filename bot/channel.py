@@ -1,0 +1,155 @@
+"""What every channel is to the bot: the way out to it, the way of one answer to its asker, and the errors of both."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from core.records import Answer
+
+
+class ChannelError(OSError):
+    """The channel did not take an activity; `status` is its HTTP status, 0 when it did not answer."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Connector(Protocol):
+    """The way out to a channel. `conversation` is an `Incoming.conversation`: its `id`, `serviceUrl`, `channelId`.
+
+    Methods raise `Undeliverable` when trying again is pointless, and OSError (ChannelError) when it may help.
+    """
+
+    async def send(self, conversation: Mapping[str, Any], activity: dict[str, Any]) -> str:
+        """Say something; return the id of the new message ("" where the channel gives none)."""
+        ...
+
+    async def update(
+        self, conversation: Mapping[str, Any], message_id: str, activity: dict[str, Any]
+    ) -> None:
+        """Write over a message that was sent before."""
+        ...
+
+    async def delete(self, conversation: Mapping[str, Any], message_id: str) -> None:
+        """Take a message back."""
+        ...
+
+
+class Greets(Protocol):
+    """Says once to a person what is kept of them (`bot/dialogs/privacy.py`)."""
+
+    async def is_due(self) -> bool:
+        """Tell whether the person has not been told yet."""
+        ...
+
+    async def done(self) -> None:
+        """The person has been told."""
+        ...
+
+
+STOPPED = "Stopped."
+
+
+@asynccontextmanager
+async def with_greeting(greets: Greets | None) -> AsyncGenerator[bool]:
+    """Tell whether the message that is sent meanwhile has to say it; where it does, it was said once that is sent."""
+    due = greets is not None and await greets.is_due()
+    yield due
+    if greets is not None and due:
+        await greets.done()
+
+
+Offers = Callable[[Answer], Awaitable[Sequence[tuple[str, str]]]]
+"""What can be asked after an answer: (title, words)."""
+
+
+async def nothing_more(_: Answer) -> Sequence[tuple[str, str]]:
+    """Offer nothing to ask next."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPace:
+    """The least time between two updates of a stream, and the longest time that one may last, in seconds.
+
+    `grace_s` is how long the first words may take until something else says that the bot is at work: whatever is sent
+    first keeps the second one waiting.
+    """
+
+    interval_s: float = 1.0
+    limit_s: float = 110.0
+    grace_s: float = 0.0
+
+
+class Undeliverable(Exception):
+    """The channel will never take this message (the bot was removed, the conversation is gone)."""
+
+
+class Stopped(Undeliverable):
+    """The asker does not want the answer any more, and pressed stop; `message_id` is what is on screen of it."""
+
+    def __init__(self, message: str, message_id: str = "") -> None:
+        super().__init__(message)
+        self.message_id = message_id
+
+
+class Reply(Protocol):
+    """How words reach the person who asked; every front end has one per question.
+
+    Methods raise `Undeliverable` when trying again is pointless, and OSError when it may help.
+    """
+
+    async def typing(self) -> None:
+        """Show that the bot is at work."""
+        ...
+
+    async def draft(self, text: str) -> None:
+        """Show what is written so far. May drop calls to keep the channel's pace; never waits for it.
+
+        Where a preview is on screen it stays: nobody takes words of a page away for half a sentence.
+        """
+        ...
+
+    async def preview(self, answer: Answer) -> None:
+        """Show an answer that a better one may replace, where the channel can replace it; never waits for it."""
+        ...
+
+    async def answer(self, answer: Answer) -> str:
+        """Send the final answer; return the channel's id of the message."""
+        ...
+
+    async def say(self, text: str) -> str:
+        """Send a plain sentence in place of an answer; return the channel's id of the message."""
+        ...
+
+    async def talk(self, said: TalkReply) -> str:
+        """Send what is said to small talk; return the channel's id of the message."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PageGroup:
+    """Pages of one folder, (title, URL), "" where they are not grouped; `more` says how many are not shown, "" for none."""
+
+    name: str
+    pages: tuple[tuple[str, str], ...]
+    more: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TalkReply:
+    """What the bot says to small talk.
+
+    `offers` are words that a press says. `groups` lists pages; `more` says how many are in none of them.
+    `explains`: what the bot can do is shown with it.
+    """
+
+    text: str
+    offers: tuple[str, ...] = ()
+    groups: tuple[PageGroup, ...] = ()
+    more: str = ""
+    explains: bool = False

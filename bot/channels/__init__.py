@@ -1,0 +1,1 @@
+"""What all channels share: activities in, dialogs, cards and messages out."""

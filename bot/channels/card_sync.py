@@ -1,0 +1,356 @@
+"""Carries what follows from a review to where it is seen: reviewers' cards, the asker's message, notices.
+
+It works off the desk's errands, one answer at a time, and compares what is on screen with what should be: so it may
+be killed at any moment, and a second look changes nothing. What a channel does not take stays for the next round.
+It also notices that a page has changed under a verified answer.
+
+Steps of which none waits for another one to succeed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+from bot.card_tokens import REVIEW, Seals
+from bot.cards.notice import notice_card
+from bot.cards.review import ReviewView, review_card
+from bot.channel import ChannelError, Connector, Undeliverable
+from bot.channels.activity import Reference, card_message, plain_message
+from bot.channels.answer_message import AnswerView, state_of, thanks_for
+from bot.dialogs.review import Reviewing
+from core import telemetry
+from core.records import Answer, Feedback, Review, Ruling, VerifiedAnswer
+from feedback.reviews.repository import ASKER, Desk, Notice, Place, Shown
+from feedback.store.base import FeedbackStore, StoreError, moment
+
+
+async def take_all(steps: Iterable[Callable[[], Awaitable[object]]]) -> None:
+    """Take all of them. Raises the last OSError."""
+    failed: OSError | None = None
+    for step in steps:
+        try:
+            await step()
+        except OSError as error:
+            failed = error
+    if failed is not None:
+        raise failed
+
+
+log = logging.getLogger(__name__)
+
+ERRANDS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """Whom the courier asks.
+
+    `connector` reaches a conversation, `fresh` tells whether what a verified answer stands on is unchanged, `waits`
+    whether somebody who said this waits to hear from a reviewer.
+    """
+
+    connector: Callable[[Mapping[str, Any]], Connector | None]
+    fresh: Callable[[VerifiedAnswer], bool]
+    waits: Callable[[Feedback], bool]
+
+
+class Courier:
+    """One per process; `run` until it is cancelled."""
+
+    def __init__(
+        self,
+        store: FeedbackStore,
+        reviewing: Reviewing,
+        view: AnswerView,
+        seals: Seals,
+        ways: Ways,
+    ) -> None:
+        self._store = store
+        self._reviewing = reviewing
+        self._view = view
+        self.seals = seals
+        self._ways = ways
+        self._news = asyncio.Event()
+        self._others: dict[str, Callable[[str], Awaitable[None]]] = {}
+        self.newcomers: list[Callable[[], Awaitable[None]]] = []
+        self.wake = reviewing.wake = self._news.set
+
+    @property
+    def _desk(self) -> Desk:
+        return self._reviewing.desk
+
+    @property
+    def site_url(self) -> str:
+        return self._view.site_url
+
+    def also(self, prefix: str, look_after: Callable[[str], Awaitable[None]]) -> None:
+        """Bring errands whose names begin so to another one, who gets the rest of the name and raises OSError."""
+        self._others[prefix] = look_after
+
+    async def place_added(self) -> None:
+        """There is another place for cards: let those come there that are not of answers, too."""
+        for newcomer in self.newcomers:
+            await newcomer()
+
+    async def run(self, interval_s: float) -> None:
+        """Do errands as they come, and look at the verified answers' pages every `interval_s`."""
+        loop = asyncio.get_running_loop()
+        next_look = loop.time()
+        while True:
+            self._news.clear()
+            try:
+                if loop.time() >= next_look:
+                    next_look = loop.time() + interval_s
+                    await self.look_at_pages()
+                await self.do_errands()
+                await self.take_back_left()
+            except StoreError as error:
+                log.warning("reviews wait: %s", error)
+            except Exception:
+                log.exception("a round of the courier failed; the next one goes on")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), max(0.0, next_look - loop.time()))
+
+    async def do_errands(self) -> None:
+        """Look after the answers whose reviews have changed; what fails goes to the end, for a later round."""
+        found = await self._desk.take_errands(ERRANDS)
+        done = 0
+        for answer_id, version in found:
+            try:
+                with telemetry.span("follow_up"):
+                    await self._do_errand(answer_id)
+            except OSError as error:
+                log.warning("a review is not shown everywhere yet: %s", error)
+                await self._desk.free_errand(answer_id, datetime.now(UTC))
+            else:
+                ended = await self._desk.end_errand(answer_id, version)
+                if not ended:  # there is more to do by now
+                    await self._desk.free_errand(answer_id, datetime.now(UTC))
+                    self._news.set()
+                done += ended
+        if done and len(found) == ERRANDS:  # there may be more
+            self._news.set()
+
+    async def look_at_pages(self) -> None:
+        """Serve what other processes have verified, and send back to review what stands on pages that have changed."""
+        for verified in await self._reviewing.catch_up():
+            if not self._ways.fresh(verified):
+                log.info("the page of a verified answer has changed; it goes back to review")
+                await self._reviewing.stale(verified)
+
+    async def forget(self, answer: Answer) -> None:
+        """Take an answer's cards back from everybody's screen, before it is forgotten."""
+        for shown in await self._desk.shown(answer.id):
+            if shown.place != ASKER:
+                await self._take_back(shown)
+        self._reviewing.forget(answer.id)
+
+    async def take_back_left(self) -> None:
+        """Take cards from screens whose answers, or readers, are gone; what fails goes to the end, for a later round."""
+        for shown in await self._desk.left_cards(ERRANDS):
+            reference = Reference.load(shown.reference)
+            try:
+                if reference is not None:
+                    await self._delete(reference.conversation, shown.message_id)
+            except OSError as error:
+                log.warning("a card of a deleted answer is still on screen: %s", error)
+                await self._desk.leave_card(shown)
+            else:
+                await self._desk.remove_left_card(shown)
+
+    async def _take_back(self, shown: Shown) -> None:
+        reference = Reference.load(shown.reference)
+        if reference is not None:
+            await self.take_back(reference.conversation, shown.message_id)
+
+    async def take_back(self, conversation: dict[str, Any], message_id: str) -> None:
+        """Delete a message of ours; where the channel does not let us, it stays on screen."""
+        try:
+            await self._delete(conversation, message_id)
+        except OSError as error:
+            log.warning("a message that should go stays on screen: %s", error)
+
+    async def _delete(self, conversation: dict[str, Any], message_id: str) -> None:
+        """Delete a message of ours that may be gone already. Raises OSError."""
+        connector = self._ways.connector(conversation)
+        if connector is None or not message_id:
+            return
+        try:
+            await connector.delete(conversation, message_id)
+        except Undeliverable as gone:
+            log.info("a message that should go is on screen no more: %s", gone)
+
+    def as_reviewed(self, answer: Answer, review: Review | None) -> Answer:
+        """Return the answer with the passages that its reviewers look at."""
+        if review is None or not review.passages:
+            return answer
+        return replace(answer, passages=review.passages, citations=())
+
+    async def say(self, place: str, sentence: str) -> None:
+        """Say something in a place (a Reference as JSON) unasked; where it cannot be said, it is logged."""
+        reference = Reference.load(place)
+        connector = self._ways.connector(reference.conversation) if reference else None
+        if reference is None or connector is None:
+            return
+        try:
+            await connector.send(reference.conversation, plain_message(reference, sentence))
+        except (Undeliverable, OSError) as error:
+            log.warning("somebody could not be told: %s", error)
+
+    async def show_anew(self, review: Review, place: Place) -> None:
+        """Show a review as a new card in a place; one that is there already is taken back."""
+        answer = await self._store.answer(review.answer_id)
+        if answer is None:
+            return
+        words = await self._store.feedback_on(answer.id)
+        shown = {one.place: one for one in await self._desk.shown(answer.id)}
+        name = f"{place.id}#{review.round}"
+        await self._show_card(Shown(answer.id, name, place.reference, "", ""), review, answer, words)
+        if name in shown:
+            await self._take_back(shown[name])
+
+    async def post(self, review: Review, *, anew: bool = False) -> bool:
+        """Show a waiting review wherever reviewers' cards go; False where some place cannot be reached from here.
+
+        `anew`: as a new card, where one is there already. Raises OSError when a channel does not take it.
+        """
+        answer = await self._store.answer(review.answer_id)
+        if answer is None:
+            return True
+        words = await self._store.feedback_on(answer.id)
+        shown = {one.place for one in await self._desk.shown(answer.id)}
+        reached = True
+        steps: list[Callable[[], Awaitable[None]]] = []
+        for place in await self._desk.places():
+            reference, name = Reference.load(place.reference), f"{place.id}#{review.round}"
+            if reference is None or self._ways.connector(reference.conversation) is None:
+                reached = False
+            elif name not in shown:
+                blank = Shown(answer.id, name, place.reference, "", "")
+                steps.append(partial(self._show_card, blank, review, answer, words))
+            elif anew:
+                steps.append(partial(self.show_anew, review, place))
+        await take_all(steps)
+        return reached
+
+    async def _do_errand(self, name: str) -> None:
+        for prefix, look_after in self._others.items():
+            if name.startswith(prefix):
+                await look_after(name.removeprefix(prefix))
+                return
+        await self._look_after(name)
+
+    async def _look_after(self, answer_id: str) -> None:
+        answer, review = await self._store.answer(answer_id), await self._desk.review(answer_id)
+        if answer is None or review is None:
+            return
+        telemetry.link(answer.question.trace)
+        words = await self._store.feedback_on(answer_id)
+        if review.settled_at is not None:
+            await self._reviewing.publish(review)
+        shown = {one.place: one for one in await self._desk.shown(answer_id)}
+        steps: list[Callable[[], Awaitable[None]]] = [
+            partial(self._show_card, one, review, answer, words) for one in await self._wanted(review, shown)
+        ]
+        steps.append(partial(self._show_asker, shown.get(ASKER), review, answer, words))
+        if review.settled_at is not None:
+            steps.append(partial(self._tell, review, answer, words))
+        await take_all(steps)
+
+    async def _wanted(self, review: Review, shown: Mapping[str, Shown]) -> list[Shown]:
+        """Return the cards of this round: those on screen, and blanks for where one is missing."""
+        this_round = f"#{review.round}"
+        wanted = {place: one for place, one in shown.items() if place.endswith(this_round)}
+        if review.settled_at is None:
+            for place in await self._desk.places():
+                name = place.id + this_round
+                wanted.setdefault(name, Shown(review.answer_id, name, place.reference, "", ""))
+        return list(wanted.values())
+
+    async def _show_card(
+        self, shown: Shown, review: Review, answer: Answer, words: Sequence[Feedback]
+    ) -> None:
+        reference = Reference.load(shown.reference)
+        stamp = f"{review.version}/{len(words)}"
+        if reference is None or shown.stamp == stamp:
+            return
+        connector = self._ways.connector(reference.conversation)
+        if connector is None:
+            return
+        seal = self.seals.make(REVIEW, answer.id, reference.conversation)
+        view = ReviewView(review, self.as_reviewed(answer, review), words, seal, datetime.now(UTC))
+        message = card_message(reference, review_card(view, self.site_url))
+        try:
+            message_id = shown.message_id
+            if message_id:
+                await connector.update(reference.conversation, message_id, message)
+            else:
+                message_id = await connector.send(reference.conversation, message)
+        except Undeliverable as gone:
+            log.warning("no more review cards for a place that is gone: %s", gone)
+            if not shown.message_id:
+                await self._desk.remove_place(shown.place.partition("#")[0])
+            await self._desk.remove_shown(shown)
+            return
+        await self._desk.put_shown(replace(shown, message_id=message_id, stamp=stamp))
+
+    async def _show_asker(
+        self, shown: Shown | None, review: Review, answer: Answer, words: Sequence[Feedback]
+    ) -> None:
+        """Let the answer's own message say how it stands."""
+        ruled_at = review.settled_at.isoformat() if review.settled_at else ""
+        stamp = f"{state_of(review)} {ruled_at}".strip()
+        if stamp == (shown.stamp if shown else ""):
+            return
+        message_id = await self._store.message_of(answer.question.id)
+        reference = Reference.load(await self._desk.contact(answer.question.conversation))
+        connector = self._ways.connector(reference.conversation) if reference else None
+        if reference is None or connector is None or not message_id:
+            return
+        mine = thanks_for(words) if reference.personal else ""  # elsewhere many read it
+        message = self._view.message(reference, answer, review, mine)
+        try:
+            try:
+                await connector.update(reference.conversation, message_id, message)
+            except ChannelError as error:
+                if error.status != HTTPStatus.BAD_REQUEST:
+                    raise
+                # Teams sends text and card as two messages sometimes, and lets nobody write both over one of them.
+                message = self._view.words(reference, answer, review)
+                await connector.update(reference.conversation, message_id, message)
+        except Undeliverable as gone:
+            log.info("an answer that was reviewed is on screen no more: %s", gone)
+        await self._desk.put_shown(Shown(answer.id, ASKER, reference.dump(), message_id, stamp))
+
+    async def _tell(self, review: Review, answer: Answer, words: Sequence[Feedback]) -> None:
+        """Tell the asker and whoever complained what became of it: once each, in one message of the conversation."""
+        verdict = review.ruling
+        if verdict is None:
+            return
+        due = {word.giver for word in words if self._ways.waits(word)}
+        if verdict.ruling in {Ruling.CORRECTED, Ruling.NOT_ON_PAGE}:
+            due.add(answer.question.asker)
+        made_at = moment(review.settled_at or verdict.given_at)
+        for person in sorted(due - {""}):
+            await self._desk.add_notice(Notice(answer.id, person, made_at))
+        unsent = [notice for notice in await self._desk.notices_on(answer.id) if not notice.sent]
+        if not unsent:
+            return
+        reference = Reference.load(await self._desk.contact(answer.question.conversation))
+        connector = self._ways.connector(reference.conversation) if reference else None
+        if reference is not None and connector is not None:
+            try:
+                card = notice_card(answer, verdict, self.site_url)
+                await connector.send(reference.conversation, card_message(reference, card))
+            except Undeliverable as gone:
+                log.warning("somebody could not be told of a ruling: %s", gone)
+        for notice in unsent:
+            await self._desk.mark_sent(notice)

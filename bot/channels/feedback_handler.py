@@ -1,0 +1,188 @@
+"""What people think of an answer, as it arrives: thumbs, reactions, stars, comments, the wish for an expert.
+
+Each is tied to the one answer that it is about. What cannot be (a thumb without its message's id where several
+answers stand, a reaction to somebody else's message, or to an answer that is still being written) is kept apart and
+counted, never guessed; the last kind finds its answer when that is delivered.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, fields, replace
+from functools import partial
+
+from bot.card_tokens import RATE
+from bot.cards.rating import MAX_COMMENT, STARS
+from bot.channels.activity import Incoming, as_dicts, as_text
+from bot.channels.answer_message import AnswerView, thanks_for
+from bot.channels.invoke import (
+    BadAction,
+    CardAction,
+    InvokeReply,
+    read_thumb,
+    saying,
+    showing,
+    text_input,
+    thumb_with,
+)
+from bot.dialogs.rate import Rating, Said, Word, spoken_at, unbound
+from core.records import Answer, Feedback, FeedbackKind
+from feedback.reviews.repository import Desk
+from feedback.store.base import FeedbackStore, StoreUnavailable
+from feedback.store.deferred import Entry, Later
+from feedback.store.serialization import feedback_from, to_json
+
+log = logging.getLogger(__name__)
+
+MAX_REACTION_CHARACTERS = 80
+MAX_REACTIONS = 20
+WORD = "word"
+"""What waits while the store is away."""
+THANKS = "Thank you, it is kept."
+COUNTS_LATER = "It is kept here, and counts as soon as my store is back."
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A word, and which answer it is about: one that a card of ours names, or the one that a message shows.
+
+    `alone`: where no message is named, it may be the only answer of its conversation.
+    """
+
+    feedback: Feedback
+    conversation: str
+    message_id: str = ""
+    answer_id: str = ""
+    alone: bool = False
+
+    def entry(self) -> Entry:
+        """Return it as JSON."""
+        return {name.name: getattr(self, name.name) for name in fields(self)} | {
+            "feedback": to_json(self.feedback)
+        }
+
+
+class Opinions:
+    """Reads opinions out of activities and has them kept. Raises StoreUnavailable: then nothing was acknowledged."""
+
+    def __init__(
+        self, store: FeedbackStore, desk: Desk, rating: Rating, view: AnswerView, later: Later
+    ) -> None:
+        self._store = store
+        self._desk = desk
+        self._rating = rating
+        self._view = view
+        self._later = later
+        later.on(WORD, lambda entry: self._place(_spoken(entry)))
+
+    async def reacted(self, incoming: Incoming, giver: str) -> None:
+        """Keep the reactions that were added to a message, and withdraw those that were taken back."""
+        changes = [("+", one) for one in as_dicts(incoming.raw.get("reactionsAdded"))]
+        changes += [("-", one) for one in as_dicts(incoming.raw.get("reactionsRemoved"))]
+        for sign, reaction in changes[:MAX_REACTIONS]:
+            name = as_text(reaction.get("type"))[:MAX_REACTION_CHARACTERS]
+            if name:
+                word = Word(FeedbackKind.REACTION, name, withdrawn=sign == "-")
+                await self._hear(_about_message(incoming, word, _said(incoming, giver, f"{sign}{name}")))
+
+    async def thumbed(self, incoming: Incoming, giver: str) -> None:
+        """Keep a thumb of the channel's own feedback form."""
+        thumb = read_thumb(incoming.value)
+        if thumb is None:
+            return
+        word = Word(FeedbackKind.THUMB, thumb.value, thumb.comment, thumb.reasons)
+        spoken = _about_message(incoming, word, _said(incoming, giver))
+        await self._hear(replace(spoken, alone=True))
+
+    async def acted(self, incoming: Incoming, action: CardAction, giver: str) -> InvokeReply:
+        """Keep what was said with a button of an answer's card, and thank for it there. Raises BadAction."""
+        if not self._view.seals.fits(action.seal, RATE, action.answer_id, incoming.conversation):
+            raise BadAction("This card was not sent to this conversation, so nothing was kept.")
+        given = [unbound(word, _said(incoming, giver)) for word in _words(action)]
+        home = incoming.conversation_id
+        heard = [await self._hear(Spoken(one, home, answer_id=action.answer_id)) for one in given]
+        thanks = thanks_for(given) or THANKS
+        if not all(heard):
+            return saying(f"{thanks} {COUNTS_LATER}")
+        try:
+            answer, review = (
+                await self._store.answer(action.answer_id),
+                await self._desk.review(action.answer_id),
+            )
+        except StoreUnavailable:  # it was there a moment ago, when this was kept
+            return saying(thanks)
+        if answer is None:
+            return saying("This answer is not here any more: its question was deleted.")
+        card = self._view.card(incoming.conversation, answer, review, thanks)
+        return showing(card, thanks) if card else saying(thanks)
+
+    async def _hear(self, spoken: Spoken) -> bool:
+        """Give a word to its answer; False where it waits for the store."""
+        return await self._later.attempt(partial(self._place, spoken), WORD, spoken.entry()) is not None
+
+    async def _place(self, spoken: Spoken) -> bool:
+        answer = await self._answer_of(spoken)
+        if answer is not None:
+            await self._rating.bind(answer, spoken.feedback)
+        elif not spoken.answer_id:
+            log.info("a %s that belongs to no answer of ours", spoken.feedback.kind)
+            await self._rating.keep_untied(spoken.conversation, spoken.message_id, spoken.feedback)
+        return True
+
+    async def _answer_of(self, spoken: Spoken) -> Answer | None:
+        if spoken.answer_id:
+            return await self._store.answer(spoken.answer_id)
+        if spoken.message_id:
+            return await self._store.answer_in_message(spoken.conversation, spoken.message_id)
+        if not spoken.alone:
+            return None
+        answers = await self._store.recent_answers(spoken.conversation, 2)
+        return answers[0] if len(answers) == 1 else None
+
+
+def _about_message(incoming: Incoming, word: Word, said: Said) -> Spoken:
+    return Spoken(unbound(word, said), incoming.conversation_id, incoming.reply_to_id)
+
+
+def _spoken(entry: Entry) -> Spoken:
+    about = {name: value for name, value in entry.items() if name != "feedback"}
+    return Spoken(feedback_from(entry["feedback"]), **about)
+
+
+def _said(incoming: Incoming, giver: str, part: str = "") -> Said:
+    source = f"{incoming.question_id}|{part}" if incoming.id else ""
+    return Said(giver, source, spoken_at(as_text(incoming.raw.get("timestamp"))))
+
+
+def _words(action: CardAction) -> list[Word]:
+    """Return what a button says. Raises BadAction."""
+    match action.verb:
+        case "rate.stars":
+            stars, comment = _stars(action.inputs.get("stars")), text_input(action, "comment", MAX_COMMENT)
+            words = [Word(FeedbackKind.STARS, str(stars))]
+            if comment:
+                words.append(Word(FeedbackKind.COMMENT, comment=comment))
+            return words
+        case "rate.comment":
+            comment = text_input(action, "comment", MAX_COMMENT)
+            if not comment:
+                raise BadAction("Please write something first.")
+            return [Word(FeedbackKind.COMMENT, comment=comment)]
+        case "rate.expert":
+            return [Word(FeedbackKind.EXPERT)]
+        case "rate.thumb" if action.inputs.get("thumb") in ("like", "dislike"):
+            thumb = thumb_with(action.inputs["thumb"], action.inputs)
+            return [Word(FeedbackKind.THUMB, thumb.value, thumb.comment, thumb.reasons)]
+        case _:
+            raise BadAction("This card has no such action.")
+
+
+def _stars(given: object) -> int:
+    """Return how many stars were given: clients send a number or its text."""
+    try:
+        stars = float(given) if isinstance(given, (int, float, str)) and not isinstance(given, bool) else 0
+    except (ValueError, OverflowError):
+        stars = 0
+    if stars not in range(1, STARS + 1):
+        raise BadAction(f"Please choose one to {STARS} stars first.")
+    return int(stars)

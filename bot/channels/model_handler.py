@@ -1,0 +1,255 @@
+"""What reviewers do with model versions in chat: the buttons of a comparison's card, and one word.
+
+    model    what is live, the canary's share and figures, and the last comparison
+
+Who may do so is who may review; each action is authorised anew.
+
+Carries what happens to model versions to the reviewers: comparisons, what became of them, and notices.
+
+It compares what is on screen with what should be, one comparison at a time, and works off the same errands as the courier
+(bot/channels/card_sync.py), so no two processes post the same at once, and one that was killed leaves its errand to another one. A
+card is sent before it is kept that it was: who is killed in between sends it again, since no channel lets us ask.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+from bot.card_tokens import MODEL, Seals, home_of
+from bot.cards.model import model_card, notice_of, standing_card
+from bot.channel import Connector, Undeliverable
+from bot.channels.activity import Incoming, Reference, card_message, place_of, plain_message, reference_of
+from bot.channels.card_sync import Courier, take_all
+from bot.channels.invoke import BadAction, CardAction, InvokeReply, saying, showing
+from bot.channels.reviewers import Reviewers
+from bot.dialogs.models import ERRAND, GONE, Deciding, Press
+from bot.dialogs.review import Refused
+from feedback.reviews import model_decisions
+from feedback.reviews.model_decisions import POSTED, UNPOSTED, Choice
+from feedback.reviews.repository import Desk, Place, Shown, place_of_reviewer
+from feedback.store.base import StoreUnavailable
+from model.registry.versions import Standing, Status, VersionError
+
+log = logging.getLogger(__name__)
+
+NOTICE = "model-notice:"
+FOLLOWED = timedelta(days=90)
+"""How old a comparison is whose cards still follow where its candidate stands."""
+_SAID = "said"
+
+Connect = Callable[[Mapping[str, Any]], Connector | None]
+
+
+class ModelCourier:
+    """One per process; `look` is called again and again, the rest by the courier."""
+
+    def __init__(self, deciding: Deciding, desk: Desk, seals: Seals, connect: Connect) -> None:
+        self._deciding = deciding
+        self._desk = desk
+        self._seals = seals
+        self._connect = connect
+        self._standing: Standing | None = None
+
+    def join(self, courier: Courier) -> None:
+        """Let the courier bring the errands of models here."""
+        self._deciding.wake = courier.wake
+        courier.also(ERRAND, self.look_after)
+        courier.also(NOTICE, self.post_notice)
+        courier.newcomers.append(self._show_last)
+
+    async def look(self) -> None:
+        """Leave errands for what waits to be posted, and for the cards of versions that stand elsewhere by now.
+
+        The errand is kept before it is kept that nothing waits: a kill in between leaves it twice, which is once.
+        """
+        for document in await model_decisions.waiting(self._desk.documents):
+            await self._deciding.leave_errand(document.id)
+            await model_decisions.mark_posted(self._desk.documents, document)
+        for notice in await self._deciding.board.notices(UNPOSTED):
+            await self._desk.leave_errand(f"{NOTICE}{notice.id}", datetime.now(UTC))
+            await self._deciding.board.mark(notice, POSTED)
+            self._deciding.wake()
+        await self._follow_standing()
+
+    async def _show_last(self) -> None:
+        """Let a new place have the last comparison, if nobody has decided about it."""
+        comparison = await model_decisions.latest(self._desk.documents)
+        if comparison is not None:
+            await self._deciding.leave_errand(comparison.candidate)
+
+    async def _follow_standing(self) -> None:
+        """A canary that was taken back by a job, a promotion on the command line: their cards say so."""
+        try:
+            standing = await self._deciding.standing()
+        except VersionError as error:
+            log.warning("who answers whom is not known: %s", error)
+            return
+        if standing == self._standing:
+            return
+        for candidate in await model_decisions.since(self._desk.documents, datetime.now(UTC) - FOLLOWED):
+            await self._deciding.leave_errand(candidate)
+        self._standing = standing
+
+    async def look_after(self, candidate: str) -> None:
+        """Do what was decided and not done, and let every card of a comparison say how it stands. Raises OSError."""
+        await self._deciding.catch_up(candidate)
+        view = await self._deciding.view(candidate)
+        if view is None:
+            return
+        name = f"{ERRAND}{candidate}"
+        shown = {one.place: one for one in await self._desk.shown(name)}
+        if not view.decisions and view.status in {Status.CANDIDATE, Status.CANARY}:
+            for place in await self._desk.places():
+                shown.setdefault(place.id, Shown(name, place.id, place.reference, "", ""))
+        await take_all([partial(self._show, one, candidate) for one in shown.values()])
+
+    async def show_anew(self, candidate: str, place: Place) -> None:
+        """Show a comparison as a new card in a place; one that is there already is taken back."""
+        name = f"{ERRAND}{candidate}"
+        before = {one.place: one for one in await self._desk.shown(name)}.get(place.id)
+        await self._show(Shown(name, place.id, place.reference, "", ""), candidate)
+        reference = Reference.load(before.reference) if before else None
+        connector = self._connect(reference.conversation) if reference else None
+        if before and reference and connector and before.message_id:
+            try:
+                await connector.delete(reference.conversation, before.message_id)
+            except (Undeliverable, OSError) as error:
+                log.info("an older card stays on screen: %s", error)
+
+    async def _show(self, shown: Shown, candidate: str) -> None:
+        reference = Reference.load(shown.reference)
+        connector = self._connect(reference.conversation) if reference else None
+        if reference is None or connector is None:
+            return
+        seal = self._seals.make(MODEL, candidate, reference.conversation)
+        view = await self._deciding.view(candidate, seal)
+        if view is None or view.stamp == shown.stamp:
+            return
+        sent = await self._send(shown, reference, connector, model_card(view))
+        if sent is not None:
+            await self._desk.put_shown(replace(sent, stamp=view.stamp))
+
+    async def post_notice(self, notice_id: str) -> None:
+        """Tell the reviewers, once in each place. Raises OSError."""
+        notice = await self._deciding.board.notice(notice_id)
+        name = f"{NOTICE}{notice_id}"
+        told = {one.place for one in await self._desk.shown(name)}
+        if notice is not None:
+            blanks = [Shown(name, place.id, place.reference, "", "") for place in await self._desk.places()]
+            card = notice_of(notice)
+            await take_all([partial(self._tell, one, card) for one in blanks if one.place not in told])
+
+    async def _tell(self, blank: Shown, card: dict[str, Any]) -> None:
+        reference = Reference.load(blank.reference)
+        connector = self._connect(reference.conversation) if reference else None
+        if reference is not None and connector is not None:
+            sent = await self._send(blank, reference, connector, card)
+            if sent is not None:
+                await self._desk.put_shown(replace(sent, stamp=_SAID))
+
+    async def _send(
+        self, shown: Shown, reference: Reference, connector: Connector, card: dict[str, Any]
+    ) -> Shown | None:
+        """Send a card, or write over the one that is there; None where the place is gone. Raises OSError."""
+        message = card_message(reference, card)
+        try:
+            if shown.message_id:
+                await connector.update(reference.conversation, shown.message_id, message)
+                return shown
+            return replace(shown, message_id=await connector.send(reference.conversation, message))
+        except Undeliverable as gone:
+            log.warning("no more cards about models for a place that is gone: %s", gone)
+            if not shown.message_id:
+                await self._desk.remove_place(shown.place)
+            await self._desk.remove_shown(shown)
+            return None
+
+
+MAX_NAME = 80
+WORDS = frozenset({"model", "models"})
+STORE_AWAY = (
+    "My store is away, so nothing can be decided about models now. Please try again in a few minutes."
+)
+_CHOICES = {f"model.{choice}": choice for choice in Choice}
+
+
+class ModelDesk:
+    """Takes what reviewers do, asks whether they may, and has it done. One per channel."""
+
+    def __init__(self, deciding: Deciding, reviewers: Reviewers, seals: Seals, courier: ModelCourier) -> None:
+        self._deciding = deciding
+        self._reviewers = reviewers
+        self._seals = seals
+        self._courier = courier
+
+    async def told(self, incoming: Incoming, connector: Connector, person: str) -> bool:
+        """Do what was said, if it is the word above; False for anything else."""
+        if " ".join(incoming.text.lower().strip(" .!?").split()) not in WORDS:
+            return False
+        if refusal := await self._reviewers.refusal(incoming.directory_id):
+            await connector.send(incoming.conversation, plain_message(reference_of(incoming), refusal))
+            return True
+        comparison, watch = await self._deciding.latest(), await self._deciding.board.watch()
+        try:
+            standing = await self._deciding.standing()
+        except VersionError as error:
+            await connector.send(incoming.conversation, plain_message(reference_of(incoming), f"{error}."))
+            return True
+        card = standing_card(standing, watch, compared=comparison is not None)
+        await connector.send(incoming.conversation, card_message(reference_of(incoming), card))
+        if comparison is not None:
+            place = Place(_place_id(incoming, person), place_of(incoming).dump())
+            await self._courier.show_anew(comparison.candidate, place)
+        return True
+
+    async def acted(self, incoming: Incoming, action: CardAction, person: str) -> InvokeReply:
+        """Do what a button of a comparison's card says. Raises BadAction."""
+        if refusal := await self._reviewers.refusal(incoming.directory_id):
+            log.warning("somebody who is no reviewer pressed %s", action.verb)
+            return saying(refusal)
+        if not self._seals.fits(action.seal, MODEL, action.answer_id, incoming.conversation):
+            raise BadAction("This card was not sent to this conversation. Nothing was changed.")
+        press = _press(incoming, action, person)
+        try:
+            await self._deciding.decide(press)
+            return showing(await self._card(action))
+        except Refused as refused:
+            with contextlib.suppress(StoreUnavailable):  # the card that was pressed may be an old one
+                await self._deciding.leave_errand(action.answer_id)
+            return saying(str(refused))
+        except StoreUnavailable as error:
+            log.info("nothing was decided about a model version: %s", error)
+            return saying(STORE_AWAY)
+
+    async def _card(self, action: CardAction) -> dict[str, Any]:
+        view = await self._deciding.view(action.answer_id, action.seal)
+        if view is None:
+            raise BadAction(GONE)
+        return model_card(view)
+
+
+def _press(incoming: Incoming, action: CardAction, person: str) -> Press:
+    """Read what a button says. Raises BadAction."""
+    choice = _CHOICES.get(action.verb)
+    if choice is None or action.round < 0:
+        raise BadAction("This card has no such action.")
+    return Press(
+        candidate=action.answer_id,
+        known=action.round,
+        choice=choice,
+        reviewer=person,
+        reviewer_name=incoming.user["name"][:MAX_NAME] or "A reviewer",
+        source=incoming.question_id if incoming.id else uuid4().hex,
+    )
+
+
+def _place_id(incoming: Incoming, person: str) -> str:
+    """Name a place: a reviewer's own chat by the reviewer, a channel by itself."""
+    return place_of_reviewer(person) if incoming.personal else home_of(incoming.conversation)

@@ -1,0 +1,242 @@
+"""What people tell the bot about their own data, in words and with the buttons of its cards.
+
+    privacy                     what is kept, how long, who sees it, what is learned
+    export my data              the file with it, in a personal chat
+    delete my data              asks once more, then deletes
+    stop learning from me       and: learn from me again
+
+and the same in German. Whoever speaks or presses is who it is about: the channel's token says who that is, never the
+card. A card's buttons are sealed for one person, one conversation, one verb and the moment at which they were made, so
+nobody else can press them, and an old one does nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import unicodedata
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from yarl import URL
+
+from bot.card_tokens import PRIVACY, Seals
+from bot.cards.privacy import Buttons, confirm_card, deleted_card, deleting_card, export_card, privacy_card
+from bot.channel import Connector, Undeliverable
+from bot.channels.activity import Incoming, Reference, card_message, place_of, plain_message, reference_of
+from bot.channels.invoke import BadAction, CardAction, InvokeReply, saying, showing
+from bot.dialogs.data_links import EVERYWHERE, HERE, Exports
+from bot.dialogs.privacy import Privacy, Tell
+from bot.http import names_loopback
+from core.records import Channel
+from core.text import Json
+from feedback.privacy.deletion_log import Deletion
+from feedback.privacy.retention import Retention
+from feedback.store.base import StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+CONFIRM_S, CARD_S = 600, 86_400
+SHOW, EXPORT, STOP, LEARN = "privacy.show", "privacy.export", "privacy.stop", "privacy.learn"
+DELETE, DELETE_NOW = "privacy.delete", "privacy.delete_now"
+VERBS = (SHOW, EXPORT, STOP, LEARN, DELETE, DELETE_NOW)
+
+NOT_YOURS = "This card is somebody else's, or was not sent to this conversation. Nothing was done: say “privacy” to get your own."
+TOO_OLD = "This card is too old, so nothing was done. Say “privacy” to get a new one."
+OLDER_CHOICE = (
+    "You have chosen since this card was made, so nothing was done. Say “privacy” to get a new one."
+)
+ASK_ALONE = "Please ask me that in our personal chat: what I give you there, nobody else sees."
+NO_ADDRESS = (
+    "I cannot hand you a file here. Please ask the people who run me for a copy of your data: they get it with one"
+    " command (askpage privacy export) and your user id."
+)
+KEPT_FOR_LATER = "I have noted that. It counts as soon as my records can be reached again."
+DELETED_BEFORE = "That was done already."
+UNDER_WAY = "That is under way already; I say here when it is done."
+
+WORDS: Mapping[str, str] = {
+    **dict.fromkeys(("privacy", "/privacy", "data protection", "my data"), SHOW),
+    **dict.fromkeys(("datenschutz", "/datenschutz", "meine daten"), SHOW),
+    **dict.fromkeys(("export my data", "download my data", "/export"), EXPORT),
+    **dict.fromkeys(
+        ("meine daten exportieren", "exportiere meine daten", "meine daten herunterladen"), EXPORT
+    ),
+    **dict.fromkeys(("delete my data", "delete all my data", "forget me"), DELETE),
+    **dict.fromkeys(("meine daten loeschen", "loesche meine daten", "loesch meine daten"), DELETE),
+    **dict.fromkeys(("alle meine daten loeschen", "loesche alle meine daten", "vergiss mich"), DELETE),
+    **dict.fromkeys(("stop learning from me", "do not learn from me", "don't learn from me"), STOP),
+    **dict.fromkeys(("lerne nicht von mir", "lern nicht von mir", "nicht von mir lernen"), STOP),
+    **dict.fromkeys(("lerne nicht mehr von mir", "nicht mehr von mir lernen"), STOP),
+    **dict.fromkeys(("learn from me again", "learn from me", "lerne wieder von mir"), LEARN),
+    **dict.fromkeys(("wieder von mir lernen", "lerne von mir"), LEARN),
+}
+"""What is said → what is meant; as `words_of` writes it."""
+_PLAIN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "’": "'"})
+
+
+@dataclass(frozen=True, slots=True)
+class PrivacyTerms:
+    """What the settings say: how long records are kept, and where the bot is reached from outside ("": nowhere)."""
+
+    retention: Retention = field(default_factory=Retention)
+    public_url: str = ""
+
+    @property
+    def reachable(self) -> bool:
+        """Whether a link that only its holder should read can lead to the bot: over HTTPS, or on this machine."""
+        url = URL(self.public_url)
+        return url.scheme == "https" or (url.scheme == "http" and names_loopback(url.host or ""))
+
+
+def words_of(text: str) -> str:
+    """Return what was said without case, umlauts, punctuation at its ends, and spaces beyond one.
+
+    >>> words_of("  Lösche  meine Daten! ")
+    'loesche meine daten'
+    """
+    folded = unicodedata.normalize("NFKC", text).casefold().translate(_PLAIN)
+    return " ".join(folded.strip(" .!?").split())
+
+
+class PrivacyDesk:
+    """Takes what people wish for their data and has it done. One per process."""
+
+    def __init__(
+        self, privacy: Privacy, exports: Exports, seals: Seals, site_url: str, terms: PrivacyTerms
+    ) -> None:
+        self.privacy = privacy
+        self._exports = exports
+        self._seals = seals
+        self._site_url = site_url
+        self._terms = terms
+
+    async def told(self, incoming: Incoming, connector: Connector, person: str) -> bool:
+        """Do what was said, if it is one of the words above; False for anything else, which is a question."""
+        verb = WORDS.get(words_of(incoming.text))
+        if verb is None:
+            return False
+        answer = await self._do(verb, incoming, person)
+        reference = reference_of(incoming)
+        message = (
+            plain_message(reference, answer) if isinstance(answer, str) else card_message(reference, answer)
+        )
+        await connector.send(incoming.conversation, message)
+        return True
+
+    async def acted(self, incoming: Incoming, action: CardAction, person: str) -> InvokeReply:
+        """Do what a button of a privacy card says. Raises BadAction."""
+        if action.verb not in VERBS:
+            raise BadAction("This card has no such action.")
+        signed = _signed(action.verb, person, action.round)
+        if not self._seals.fits(action.seal, PRIVACY, signed, incoming.conversation):
+            log.warning("somebody pressed %s on a card that is not theirs", action.verb)
+            raise BadAction(NOT_YOURS)
+        if _now() - action.round > 1_000 * (CONFIRM_S if action.verb == DELETE_NOW else CARD_S):
+            raise BadAction(TOO_OLD)
+        if action.verb == DELETE_NOW:
+            return await self._delete(incoming, action, person)
+        if action.verb in {STOP, LEARN} and await self._chosen_since(person, action.round):
+            raise BadAction(OLDER_CHOICE)
+        answer = await self._do(action.verb, incoming, person)
+        return saying(answer) if isinstance(answer, str) else showing(answer)
+
+    async def _do(self, verb: str, incoming: Incoming, person: str) -> Json | str:
+        """Do what needs no second thought; return the card that shows it, or a sentence."""
+        do: Mapping[str, Callable[[Incoming, str], Awaitable[Json | str]]] = {
+            SHOW: self._show,
+            EXPORT: self._export,
+            DELETE: self._confirm,
+            STOP: self._stop,
+            LEARN: self._learn,
+        }
+        return await do[verb](incoming, person)
+
+    async def _show(self, incoming: Incoming, person: str) -> Json:
+        choice = await self.privacy.choice(person)
+        verbs = (EXPORT, LEARN if choice.out else STOP, DELETE)
+        return privacy_card(self._terms.retention, self._buttons(incoming, person, *verbs), out=choice.out)
+
+    async def _stop(self, incoming: Incoming, person: str) -> Json | str:
+        return await self._choose(incoming, person, out=True)
+
+    async def _learn(self, incoming: Incoming, person: str) -> Json | str:
+        return await self._choose(incoming, person, out=False)
+
+    async def _choose(self, incoming: Incoming, person: str, *, out: bool) -> Json | str:
+        await self.privacy.choose(person, out=out, source=incoming.question_id)
+        try:
+            return await self._show(incoming, person)
+        except StoreUnavailable:
+            return KEPT_FOR_LATER
+
+    async def _export(self, incoming: Incoming, person: str) -> Json | str:
+        if not incoming.personal:
+            return ASK_ALONE
+        local = _is_ours(incoming.conversation)
+        if not local and not self._terms.reachable:
+            return NO_ADDRESS
+        link = self._exports.link(HERE if local else EVERYWHERE, person, incoming.conversation_id)
+        base = self._site_url if local else self._terms.public_url.rstrip("/")
+        back = self._buttons(incoming, person, SHOW)
+        return export_card(base + self._exports.address(link), link.expires_at, back)
+
+    async def _chosen_since(self, person: str, made_at: int) -> bool:
+        try:
+            since = (await self.privacy.choice(person)).since
+        except StoreUnavailable:
+            return False
+        return since is not None and int(since.timestamp() * 1_000) > made_at
+
+    async def _confirm(self, incoming: Incoming, person: str) -> Json:
+        buttons = self._buttons(incoming, person, DELETE_NOW, SHOW)
+        return confirm_card(buttons, CONFIRM_S // 60, ours=_is_ours(incoming.conversation))
+
+    async def _delete(self, incoming: Incoming, action: CardAction, person: str) -> InvokeReply:
+        """Delete; the button's seal names the deletion, so that pressing it again is the same one."""
+        before = datetime.now(UTC)
+        deletion = await self.privacy.delete(person, action.seal, place_of(incoming).dump())
+        if deletion.begun_at < before:
+            return saying(DELETED_BEFORE if deletion.is_gone else UNDER_WAY)
+        return showing(deleting_card())
+
+    def _buttons(self, incoming: Incoming, person: str, *verbs: str) -> Buttons:
+        now = _now()
+        seals = {
+            verb: self._seals.make(PRIVACY, _signed(verb, person, now), incoming.conversation)
+            for verb in verbs
+        }
+        return Buttons(now, seals)
+
+
+def teller(connector: Callable[[Mapping[str, Any]], Connector | None]) -> Tell:
+    """Return what says in a conversation what was deleted; a conversation that is gone hears nothing."""
+
+    async def tell(deletion: Deletion) -> None:
+        reference = Reference.load(deletion.reply_to)
+        way = connector(reference.conversation) if reference else None
+        if reference is None or way is None:
+            return
+        card = deleted_card(deletion, ours=_is_ours(reference.conversation))
+        try:
+            await way.send(reference.conversation, card_message(reference, card))
+        except Undeliverable as gone:
+            log.warning("somebody could not be told that their data is deleted: %s", gone)
+
+    return tell
+
+
+def _is_ours(conversation: Mapping[str, Any]) -> bool:
+    """Tell whether a conversation is on our own page, which keeps its messages itself."""
+    return conversation.get("channelId") == Channel.LOCAL
+
+
+def _now() -> int:
+    """Return this moment as cards carry it, in milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def _signed(verb: str, person: str, made_at: int) -> str:
+    return f"{verb}|{person}|{made_at}"

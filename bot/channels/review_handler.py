@@ -1,0 +1,295 @@
+"""What reviewers do in chat: the buttons of review cards, and a few words that they say to the bot.
+
+    reviewers here     in a channel or chat: the cards come here from now on
+    reviewers stop     they do not any more
+    queue              the next cards, here and now
+
+and what everyone may ask: "what changed because of me?". Only reviewers may act; each action is authorised anew.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+from bot.card_tokens import REVIEW, home_of
+from bot.cards.notice import changes_card
+from bot.cards.review import CORRECTION_CHARACTERS, ReviewView, review_card, spans
+from bot.channel import Connector
+from bot.channels.activity import Incoming, card_message, place_of, plain_message, reference_of
+from bot.channels.card_sync import Courier
+from bot.channels.invoke import BadAction, CardAction, InvokeReply, saying, showing, text_input
+from bot.channels.reviewers import Reviewers
+from bot.dialogs.privacy import WISH
+from bot.dialogs.review import Refused, Reviewing
+from core.records import Answer, Citation, Review, Ruling, Skip, Verdict
+from feedback.privacy.audit import Deed
+from feedback.reviews.repository import WAITING, Desk, Place, place_of_reviewer, reader_of
+from feedback.store.base import FeedbackStore, StoreUnavailable
+from feedback.store.deferred import Entry, Later
+
+log = logging.getLogger(__name__)
+
+QUEUE_LENGTH = 5
+MAX_NOTE = 500
+MAX_NAME = 80
+COUNTS_LATER = "Your decision is kept here, and goes live as soon as my store is back."
+NO_CLAIM = "This cannot be claimed right now. You can decide at once all the same, or try again in a minute."
+DELETED = "This is not here any more: its question was deleted."
+MAX_QUOTED = 200
+
+_RULINGS = {
+    "review.approve": Ruling.APPROVED,
+    "review.correct": Ruling.CORRECTED,
+    "review.not_on_page": Ruling.NOT_ON_PAGE,
+    "review.reject": Ruling.REJECTED,
+}
+_CHANGED = re.compile(r"what (has )?changed because of me\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a reviewer who may do so wants done, and `place`, a Reference as JSON, where they hear of it.
+
+    `at` is ISO text; `source` names the press, so that the same one twice is one.
+    """
+
+    verb: str
+    answer_id: str
+    round: int
+    person: str
+    name: str
+    at: str
+    source: str
+    place: str
+    text: str = ""
+    span: str = ""
+    note: str = ""
+    channel: str = ""
+
+
+class ReviewDesk:
+    """Takes what reviewers do, asks whether they may, and has it done. One per channel."""
+
+    def __init__(
+        self, store: FeedbackStore, reviewing: Reviewing, reviewers: Reviewers, courier: Courier, later: Later
+    ) -> None:
+        self._store = store
+        self._reviewing = reviewing
+        self._reviewers = reviewers
+        self._seals = courier.seals
+        self._courier = courier
+        self._later = later
+        later.on(WISH, self._do_later)
+
+    @property
+    def _desk(self) -> Desk:
+        return self._reviewing.desk
+
+    async def told(self, incoming: Incoming, connector: Connector, person: str) -> bool:
+        """Do what was said, if it is one of the words above; False for anything else, which is a question."""
+        words = " ".join(incoming.text.lower().strip(" .!?").split())
+        if _CHANGED.match(words):
+            await connector.send(incoming.conversation, await self._changes(incoming, person))
+            return True
+        commands: Mapping[str, Callable[[Incoming, str], Awaitable[str]]] = {
+            "reviewers here": self._cards_here,
+            "reviewers stop": self._no_cards_here,
+            "queue": self._queue,
+            "review queue": self._queue,
+        }
+        command = commands.get(words)
+        if command is None:
+            return False
+        refusal = await self._refusal(incoming)
+        sentence = refusal or await command(incoming, person)
+        if sentence:
+            await connector.send(incoming.conversation, plain_message(reference_of(incoming), sentence))
+        return True
+
+    async def joined(self, incoming: Incoming, person: str) -> None:
+        """Somebody opened a chat of the local page: a reviewer's is where the cards go."""
+        if incoming.directory_id and not await self._refusal(incoming):
+            await self._subscribe(incoming, person)
+
+    async def acted(self, incoming: Incoming, action: CardAction, person: str) -> InvokeReply:
+        """Do what a button of a review card says. Raises BadAction."""
+        if refusal := await self._refusal(incoming):
+            log.warning("somebody who is no reviewer pressed %s", action.verb)
+            return saying(refusal, refused=True)
+        if not self._seals.fits(action.seal, REVIEW, action.answer_id, incoming.conversation):
+            raise BadAction("This card was not sent to this conversation. Nothing was changed.")
+        wish = _wish(incoming, action, person)
+        try:
+            review = await self._done(wish)
+        except Refused as refused:
+            self._reviewing.wake()  # the card that was pressed may be an old one
+            return saying(str(refused), refused=True)
+        if review is None:
+            return saying(COUNTS_LATER)
+        try:
+            return showing(await self._card(review, action))
+        except StoreUnavailable:  # it was there a moment ago, when this was done
+            return saying("It is done.")
+
+    async def shown(self, incoming: Incoming, action: CardAction) -> dict[str, Any]:
+        """Return the card of a review as it is now, for a form of it. Raises BadAction."""
+        if refusal := await self._refusal(incoming):
+            log.warning("somebody who is no reviewer opened %s", action.verb)
+            raise BadAction(refusal)
+        if not self._seals.fits(action.seal, REVIEW, action.answer_id, incoming.conversation):
+            raise BadAction("This card was not sent to this conversation. Nothing was changed.")
+        review = await self._desk.review(action.answer_id)
+        if review is None:
+            raise BadAction(DELETED)
+        return await self._card(review, action)
+
+    async def _done(self, wish: Wish) -> Review | None:
+        """Do what a reviewer wants; None where it waits for the store. Raises Refused and BadAction."""
+        if wish.verb != "review.claim":
+            return await self._later.attempt(partial(self._do, wish), WISH, asdict(wish))
+        try:
+            return await self._do(wish)
+        except StoreUnavailable as error:
+            log.info("a review was not claimed: %s", error)
+            raise Refused(NO_CLAIM) from error
+
+    async def _do(self, wish: Wish) -> Review:
+        at = datetime.fromisoformat(wish.at)
+        if wish.verb == "review.claim":
+            return await self._reviewing.claim(wish.answer_id, wish.round, wish.person, wish.name)
+        if wish.verb == "review.skip":
+            return await self._reviewing.skip(wish.answer_id, wish.round, Skip(wish.person, wish.note, at))
+        ruling = _RULINGS[wish.verb]
+        verdict = Verdict(
+            wish.person, wish.name, ruling, at, note=wish.note, source=wish.source, channel=wish.channel
+        )
+        if ruling is Ruling.CORRECTED:
+            verdict = replace(verdict, text=wish.text, citation=await self._span(wish))
+        return await self._reviewing.rule(wish.answer_id, wish.round, verdict)
+
+    async def _span(self, wish: Wish) -> Citation | None:
+        """Return the place on the page that a correction stands on."""
+        answer, review = await self._store.answer(wish.answer_id), await self._desk.review(wish.answer_id)
+        if answer is None:
+            raise Refused(DELETED)
+        known = dict(spans(self._courier.as_reviewed(answer, review)))
+        if wish.span and wish.span not in known:
+            raise BadAction("Please choose one of the places that the card offers.")
+        return known.get(wish.span)
+
+    async def _do_later(self, entry: Entry) -> None:
+        """Do what waited for the store; whoever wanted it hears if it cannot be."""
+        wish = Wish(**entry)
+        try:
+            await self._do(wish)
+        except (Refused, BadAction) as refused:
+            question = await self._store.answer(wish.answer_id)
+            about = f" on “{question.question.text[:MAX_QUOTED]}”" if question else ""
+            await self._courier.say(wish.place, f"What you decided{about} could not be taken up: {refused}")
+
+    async def _card(self, review: Review, action: CardAction) -> dict[str, Any]:
+        answer = await self._store.answer(review.answer_id)
+        if answer is None:
+            raise BadAction(DELETED)
+        words = await self._store.feedback_on(answer.id)
+        view = ReviewView(
+            review, self._courier.as_reviewed(answer, review), words, action.seal, datetime.now(UTC)
+        )
+        return review_card(view, self._courier.site_url)
+
+    async def _refusal(self, incoming: Incoming) -> str:
+        return await self._reviewers.refusal(incoming.directory_id)
+
+    # Words
+
+    async def _cards_here(self, incoming: Incoming, person: str) -> str:
+        await self._subscribe(incoming, person)
+        return "From now on, answers to review come here. Say “reviewers stop” to end that."
+
+    async def _no_cards_here(self, incoming: Incoming, person: str) -> str:
+        stopped = await self._desk.remove_place(_place_id(incoming, person))
+        return "No more cards come here." if stopped else "No cards came here before."
+
+    async def _subscribe(self, incoming: Incoming, person: str) -> None:
+        place_id = _place_id(incoming, person)
+        reference = place_of(incoming, whole_channel=True).dump()
+        await self.send_cards_to(Place(place_id, reference, reader_of(place_id)))
+
+    async def send_cards_to(self, place: Place) -> None:
+        """Let a place have the cards from now on, and those that wait already. Raises StoreError."""
+        await self._desk.put_place(place)
+        waiting, _ = await self._desk.reviews(WAITING, QUEUE_LENGTH)
+        for review in waiting:
+            await self._desk.leave_errand(review.answer_id, datetime.now(UTC))
+        await self._courier.place_added()
+        self._reviewing.wake()
+
+    async def _queue(self, incoming: Incoming, person: str) -> str:
+        place = Place(_place_id(incoming, person), place_of(incoming).dump())
+        await self._reviewing.audit.write(person, Deed.READ_QUEUE)
+        waiting, _ = await self._desk.reviews(WAITING, QUEUE_LENGTH)
+        for review in waiting:
+            answer = await self._store.answer(review.answer_id)
+            if answer is not None:
+                asker = answer.question.asker
+                await self._reviewing.audit.write(person, Deed.OPENED, answer_id=answer.id, person=asker)
+                await self._courier.show_anew(review, place)
+        return "" if waiting else "Nothing waits for a review."
+
+    async def _changes(self, incoming: Incoming, person: str) -> dict[str, Any]:
+        return card_message(reference_of(incoming), changes_card(await self.changes(person)))
+
+    async def changes(self, person: str) -> list[tuple[Answer, Verdict]]:
+        """Return what changed because of somebody, the newest change first. Raises StoreError."""
+        changes: list[tuple[Answer, Verdict]] = []
+        for notice in reversed(await self._desk.notices_to(person)):
+            answer, review = (
+                await self._store.answer(notice.answer_id),
+                await self._desk.review(notice.answer_id),
+            )
+            verdict = (review.ruling or review.earlier) if review else None
+            if answer is not None and verdict is not None:
+                changes.append((answer, verdict))
+        return changes
+
+
+def _wish(incoming: Incoming, action: CardAction, person: str) -> Wish:
+    """Read what a button says. Raises BadAction."""
+    wish = Wish(
+        verb=action.verb,
+        answer_id=action.answer_id,
+        round=action.round,
+        person=person,
+        name=incoming.user["name"][:MAX_NAME] or "A reviewer",
+        at=datetime.now(UTC).isoformat(),
+        source=incoming.question_id if incoming.id else uuid4().hex,
+        place=place_of(incoming).dump(),
+        channel=str(incoming.conversation["channelId"]),
+    )
+    if action.verb == "review.claim":
+        return wish
+    if action.verb == "review.skip":
+        reason = text_input(action, "reason", MAX_NOTE)
+        if not reason:
+            raise BadAction("Please say why you skip it.")
+        return replace(wish, note=reason)
+    if action.verb not in _RULINGS:
+        raise BadAction("This card has no such action.")
+    text, span = text_input(action, "text", CORRECTION_CHARACTERS), text_input(action, "span", MAX_NOTE)
+    corrects = _RULINGS[action.verb] is Ruling.CORRECTED
+    if corrects and not text:
+        raise BadAction("Please write the right answer first.")
+    wish = replace(wish, note=text_input(action, "note", MAX_NOTE))
+    return replace(wish, text=text, span=span) if corrects else wish
+
+
+def _place_id(incoming: Incoming, person: str) -> str:
+    """Name a place: a reviewer's own chat by the reviewer, a channel by itself."""
+    return place_of_reviewer(person) if incoming.personal else home_of(incoming.conversation)

@@ -1,0 +1,209 @@
+"""The verified answers in memory, found by question: by the same words, or by nearly the same meaning.
+
+A wrong match is worse than none, and the cosine of two questions cannot tell 10 days from 30, mothers from fathers or
+open from closed: such words are neighbours in meaning. So a near question must also ask for the same kind of thing and
+have the same words that carry meaning, but for spelling and for words that only help to ask. What each rule is worth
+is measured (`benchmarks/matching.py`, LOG.md).
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import unicodedata
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from core.records import Question, VerifiedAnswer
+from model.answering.grounding import content_words
+from model.text.question import follows
+from pages.index.embeddings import Embeds, Vectors
+
+THRESHOLD = 0.75
+"""Least cosine of two questions that ask the same."""
+_CACHED = 4_000
+_LEAST_MISSPELT = 5
+"""Shorter words that differ by a letter are other words."""
+
+_NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
+_NEGATION = re.compile(r"\b(?:not|no|never|without|cannot)\b|n['’]t\b", re.IGNORECASE)
+_TURNS = re.compile(r"\b(?:over|under|between|only|all|most|more|into|off|out)\b")
+_WAY = re.compile(r"(?>.*?\bfrom\b)(.+?)\bto\b(.+)", re.IGNORECASE | re.DOTALL)
+_KINDS = tuple(
+    (kind, re.compile(words, re.IGNORECASE))
+    for kind, words in (
+        ("when", r"\bwhen\b|\b(?:what|which) (?:day|date|time)\b"),
+        ("where", r"\bwhere\b|\b(?:what|which) (?:place|room|building)\b"),
+        ("who", r"\bwho(?:m|se|'s|’s)?\b"),
+        ("why", r"\bwhy\b|\bhow come\b"),
+        ("how long", r"\bhow long\b|\bwhat(?:'s|’s| is| are)? (?:the )?(?:length|duration)\b"),
+        ("how often", r"\bhow (?:often|frequently)\b"),
+        (
+            "how much",
+            r"\bhow (?:many|much)\b|\bwhat (?:is the )?(?:number|amount)\b|^\W*(?:number|amount) of\b",
+        ),
+        ("how large", r"\bhow (?:large|big)\b|\bwhat(?:'s|’s| is) the (?:\w+ )?size\b"),
+        ("how early", r"\bhow (?:early|soon|far in advance|long in advance)\b"),
+        ("how else", r"\bhow (?:far|old|late|high|low|expensive|fast|good|bad|well)\b"),
+        ("how", r"\bhow\b"),
+        ("what", r"\b(?:what|which)(?:'s|’s)?\b"),
+        (
+            "whether",
+            r"^\W*(?:am|are|is|was|do|does|did|can|could|may|might|will|would|shall|should|must|has|have)\b",
+        ),
+    )
+)
+_HELPERS = content_words(
+    "get gets got have having receive receives give gives given take takes need needs needed require required"
+    " allow allowed able possible find found please thanks tell know want like make way exist exists see show"
+    " there here exactly actually currently generally am i'm what's who's where's when's how's do we it if at be been"
+)
+"""Words that only help to ask."""
+_HELPERS_OF = {
+    "how long": content_words("long last lasts lasting length duration"),
+    "how often": content_words("often frequently"),
+    "how much": content_words("much many number amount"),
+    "how large": content_words("large big size"),
+    "how early": content_words("early soon far advance long"),
+    "when": content_words("day date time"),
+    "where": content_words("located place"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    verified: VerifiedAnswer
+    plain: str
+    vector: Vectors
+
+
+class VerifiedAnswers:
+    """Used from several threads at once."""
+
+    def __init__(self, embedder: Embeds, *, threshold: float = THRESHOLD) -> None:
+        self._embedder = embedder
+        self._threshold = threshold
+        self._known: dict[str, _Known] = {}
+        self._changing = threading.Lock()
+        self._vector = lru_cache(_CACHED)(self._embed)
+
+    def put(self, verified: VerifiedAnswer) -> None:
+        """Serve it from now on, in the place of an older one from the same answer; a stale one is served no more."""
+        if verified.stale_at is not None:
+            self.drop(verified.answer_id)
+            return
+        before = self._known.get(verified.answer_id)
+        if before is not None and before.verified == verified:
+            return
+        text = verified.question_text
+        known = _Known(verified, plain(text), self._vector(text))
+        with self._changing:
+            others = {name: one for name, one in self._known.items() if name != verified.answer_id}
+            self._known = others | {verified.answer_id: known}
+
+    def drop(self, answer_id: str) -> None:
+        """Serve it no more."""
+        with self._changing:
+            self._known = {name: one for name, one in self._known.items() if name != answer_id}
+
+    def all(self) -> Sequence[VerifiedAnswer]:
+        """Return what is served."""
+        return [one.verified for one in self._known.values()]
+
+    def find(self, question: Question, untrusted: Collection[str] = ()) -> VerifiedAnswer | None:
+        """Return the verified answer to a question; None for one that needs the question before it.
+
+        Of several with the same words the one that was verified last wins, otherwise the nearest. The word of
+        `untrusted` reviewers does not count.
+        """
+        if follows(question.text):
+            return None
+        trusted = [one for one in self._known.values() if one.verified.verified_by not in untrusted]
+        known = [one for one in trusted if _in_scope(one.verified, question)]
+        words = plain(question.text)
+        same = [one for one in known if one.plain == words]
+        if same:
+            return max(same, key=lambda one: one.verified.verified_at).verified
+        if not known:
+            return None
+        cosines = np.stack([one.vector for one in known]) @ self._vector(question.text)
+        nearest: list[int] = np.argsort(-cosines).tolist()
+        near = (known[place].verified for place in nearest if cosines[place] >= self._threshold)
+        return next((one for one in near if asks_the_same(question.text, one.question_text)), None)
+
+    def alike(self, text: str, others: Sequence[str]) -> list[bool]:
+        """Tell which texts ask the same."""
+        return [self.same(text, other) for other in others]
+
+    def same(self, one: str, other: str) -> bool:
+        """Tell whether two questions ask the same."""
+        if plain(one) == plain(other):
+            return True
+        return self.cosine(one, other) >= self._threshold and asks_the_same(one, other)
+
+    def cosine(self, one: str, other: str) -> float:
+        """Return how near two texts are, -1 to 1."""
+        return float(self._vector(one) @ self._vector(other))
+
+    def _embed(self, text: str) -> Vectors:
+        return self._embedder.embed([text])[0]
+
+
+def plain(text: str) -> str:
+    """Return a question's words, without case, punctuation and white space between them."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return " ".join(re.findall(r"\w+(?:['’.,:]\w+)*", folded))
+
+
+def asks_the_same(one: str, other: str) -> bool:
+    """Tell whether nothing speaks against two near questions asking the same."""
+    kind = _kind(one)
+    if kind != _kind(other) or set(_NUMBER.findall(one)) != set(_NUMBER.findall(other)):
+        return False
+    if bool(_NEGATION.search(one)) != bool(_NEGATION.search(other)):
+        return False
+    if _turns(one) != _turns(other):
+        return False
+    words, others = _meaning(one, kind), _meaning(other, kind)
+    return _covered(words - others, others) and _covered(others - words, words)
+
+
+def _turns(question: str) -> tuple[set[str], list[set[str]]]:
+    """Return the small words that turn a question's meaning, and where a way leads from and to."""
+    way = _WAY.match(question)
+    return set(_TURNS.findall(question.lower())), [content_words(end) for end in way.groups()] if way else []
+
+
+def _kind(question: str) -> str:
+    """Return what is asked for: the kind of the first question word."""
+    found = [(match.start(), kind) for kind, words in _KINDS if (match := words.search(question))]
+    return min(found, key=lambda one: one[0])[1] if found else ""
+
+
+def _meaning(question: str, kind: str) -> set[str]:
+    return content_words(question) - _HELPERS - _HELPERS_OF.get(kind, set())
+
+
+def _covered(words: set[str], others: set[str]) -> bool:
+    return all(any(_misspelt(word, other) for other in others) for word in words)
+
+
+def _misspelt(one: str, other: str) -> bool:
+    """Tell whether a letter inside a word is missing in the other: "color", "pasword".
+
+    A letter that stands for another one makes another word too often (employer, employee), and so do the ends.
+    """
+    short, long = sorted((one, other), key=len)
+    if len(short) < _LEAST_MISSPELT or len(long) != len(short) + 1:
+        return False
+    return any(long[:place] + long[place + 1 :] == short for place in range(1, len(long) - 1))
+
+
+def _in_scope(verified: VerifiedAnswer, question: Question) -> bool:
+    """Tell whether a verified answer is about the page that the question is about, or both about all pages."""
+    if verified.page_url == question.page_url:
+        return True
+    return verified.page_url is None and [url for url, _ in verified.pages] == [question.page_url]

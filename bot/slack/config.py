@@ -1,0 +1,96 @@
+"""What the settings say about Slack, and whether it fits together. Nothing of Slack's SDK is imported here."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from bot.slack.client import PaceRules
+from core.settings import Settings
+
+KEY_HOW = (
+    "slack_store_key has to be 32 random bytes as URL-safe base64. Make one with: python3 -c 'import base64, os;"
+    " print(base64.urlsafe_b64encode(os.urandom(32)).decode())'"
+)
+_KEY_BYTES = 32
+
+
+class BadSlackConfig(ValueError):
+    """The settings do not allow Slack; the message is a sentence for the operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlackConfig:
+    """What the settings say about Slack (`core/settings.py`); secrets as text."""
+
+    signing_secret: str = field(repr=False)
+    teams: Sequence[str]
+    bot_token: str = field(default="", repr=False)
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+    store_key: str = field(default="", repr=False)
+    public_url: str = ""
+    review_channel: str = ""
+    reviewers: Sequence[str] = ()
+    reviewer_groups: Sequence[str] = ()
+    api_url: str = ""
+    pace: PaceRules = field(default_factory=PaceRules)
+
+
+def slack_config(settings: Settings) -> SlackConfig:
+    """Return what the settings say about Slack."""
+    return SlackConfig(
+        signing_secret=settings.slack_signing_secret.get_secret_value(),
+        teams=settings.slack_teams,
+        bot_token=settings.slack_bot_token.get_secret_value(),
+        client_id=settings.slack_client_id,
+        client_secret=settings.slack_client_secret.get_secret_value(),
+        store_key=settings.slack_store_key.get_secret_value(),
+        public_url=settings.public_url,
+        review_channel=settings.slack_review_channel,
+        reviewers=settings.slack_reviewers,
+        reviewer_groups=settings.slack_reviewer_groups,
+        api_url=settings.slack_api_url,
+    )
+
+
+def check_config(config: SlackConfig) -> None:
+    """Raise BadSlackConfig where Slack cannot be served like this."""
+    if not config.teams:
+        raise BadSlackConfig("Slack needs slack_teams: the ids of the workspaces that may use the bot (T…).")
+    if bool(config.bot_token) == bool(config.client_id):
+        raise BadSlackConfig(
+            "Slack needs either slack_bot_token (one workspace) or slack_client_id and slack_client_secret (installed"
+            " at /slack/install), not both."
+        )
+    if config.bot_token and len(config.teams) > 1:
+        raise BadSlackConfig("With slack_bot_token there is one workspace: name it alone in slack_teams.")
+    if config.client_id and not (config.client_secret and config.store_key and config.public_url):
+        raise BadSlackConfig(
+            "To be installed at /slack/install, Slack needs slack_client_secret, slack_store_key and public_url, too."
+        )
+    if not all(map(_is_key, _words(config.store_key))):
+        raise BadSlackConfig(KEY_HOW)
+    for setting in (config.review_channel, *config.reviewers, *config.reviewer_groups):
+        if setting and len(config.teams) > 1 and ":" not in setting:
+            raise BadSlackConfig(
+                f"With several workspaces, say which one {setting} is of: {config.teams[0]}:{setting}."
+            )
+
+
+def named(config: SlackConfig, name: str) -> tuple[str, str]:
+    """Return the workspace and the id that a setting names."""
+    team, colon, id_ = name.partition(":")
+    return (team, id_) if colon else (config.teams[0], name)
+
+
+def _words(keys: str) -> list[str]:
+    return [key.strip() for key in keys.split(",") if key.strip()]
+
+
+def _is_key(key: str) -> bool:
+    try:
+        return len(base64.urlsafe_b64decode(key)) == _KEY_BYTES
+    except ValueError:
+        return False

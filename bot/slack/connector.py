@@ -1,0 +1,118 @@
+"""The way out to Slack: messages of ours as calls of its Web API. A `bot.channel.Connector`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Mapping
+from typing import Any
+
+from bot.channel import Undeliverable
+from bot.channels.activity import as_text
+from bot.slack.blocks import message_of, notification, plain
+from bot.slack.client import SlackApi, Workspace
+from bot.slack.events import place_in
+from core.text import Json
+
+log = logging.getLogger(__name__)
+
+EPHEMERAL_CHARACTERS = 3_000
+PATIENCE_S = 10.0
+"""How long a stop waits for messages that Slack does not take yet."""
+
+
+class SlackConnector:
+    """Speaks in conversations (`bot/slack/events.py`). One per process."""
+
+    def __init__(self, api: SlackApi) -> None:
+        self.api = api
+
+    async def send(self, conversation: Mapping[str, Any], activity: Json) -> str:
+        if activity.get("type") != "message":
+            return ""
+        place = place_in(conversation)
+        params = {"channel": place.channel, "unfurl_links": False, "unfurl_media": False} | message_of(
+            activity
+        )
+        if place.thread:
+            params["thread_ts"] = place.thread
+        return as_text((await self.api.call("chat.postMessage", place.where, params)).get("ts"))
+
+    async def update(self, conversation: Mapping[str, Any], message_id: str, activity: Json) -> None:
+        place = place_in(conversation)
+        params = {"channel": place.channel, "ts": message_id} | message_of(activity)
+        await self.api.call("chat.update", place.where, params)
+
+    async def delete(self, conversation: Mapping[str, Any], message_id: str) -> None:
+        place = place_in(conversation)
+        await self.api.call("chat.delete", place.where, {"channel": place.channel, "ts": message_id})
+
+    async def whisper(self, conversation: Mapping[str, Any], user: str, sentence: str) -> None:
+        """Say something that only one person in the conversation sees; where it cannot be said, it is logged.
+
+        In a chat with the bot anything is for one person: where Slack has no such message there, it is an ordinary one.
+        """
+        place = place_in(conversation)
+        said = plain(sentence, EPHEMERAL_CHARACTERS)
+        params: Json = {"channel": place.channel, "user": user, "text": notification(sentence)}
+        params["blocks"] = [{"type": "section", "text": said}]
+        if place.thread:
+            params["thread_ts"] = place.thread
+        try:
+            try:
+                await self.api.call("chat.postEphemeral", place.where, params)
+            except Undeliverable:
+                if conversation.get("conversationType") != "personal":
+                    raise
+                del params["user"]
+                await self.api.call("chat.postMessage", place.where, params)
+        except (Undeliverable, OSError) as error:
+            log.warning("somebody could not be told: %s", error)
+
+    async def open_form(self, where: Workspace, trigger: str, view: Json) -> None:
+        """Show a form to who has just pressed a button. Raises Undeliverable and OSError."""
+        await self.api.call("views.open", where, {"trigger_id": trigger, "view": view})
+
+
+class Unhurried:
+    """Speaks later: who arrives at the door is not kept there until Slack has taken the answer. A `Connector`."""
+
+    def __init__(self, connector: SlackConnector) -> None:
+        self._connector = connector
+        self.errands: set[asyncio.Task[None]] = set()
+
+    async def send(self, conversation: Mapping[str, Any], activity: Json) -> str:
+        """Say it soon; nobody here waits for the id."""
+        self._later(self._connector.send(conversation, activity))
+        return ""
+
+    async def update(self, conversation: Mapping[str, Any], message_id: str, activity: Json) -> None:
+        self._later(self._connector.update(conversation, message_id, activity))
+
+    async def delete(self, conversation: Mapping[str, Any], message_id: str) -> None:
+        self._later(self._connector.delete(conversation, message_id))
+
+    def _later(self, errand: Coroutine[Any, Any, object]) -> None:
+        async def run() -> None:
+            try:
+                await errand
+            except (Undeliverable, OSError) as error:
+                log.warning("a message was not delivered: %s", error)
+
+        task = asyncio.create_task(run(), name="slack errand")
+        self.errands.add(task)
+        task.add_done_callback(self.errands.discard)
+
+
+async def finished(tasks: set[asyncio.Task[Any]]) -> None:
+    """Wait until a set of tasks is empty, which others take themselves out of; what takes too long is cancelled."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + PATIENCE_S
+    while tasks and loop.time() < until:
+        await asyncio.wait(tasks, timeout=until - loop.time())
+    late = list(tasks)
+    for task in late:
+        log.warning("Slack did not take something in time; it is left unsaid")
+        task.cancel()
+    if late:
+        await asyncio.wait(late)

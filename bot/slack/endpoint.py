@@ -1,0 +1,413 @@
+"""Slack at the door: signed bytes in, acknowledged once what they say is kept, then handed to the front end.
+
+    POST /slack/events ─ too large? 413 ─ signed by Slack, now? 401 ─ readable? 400 ─ a workspace of ours? 403
+        ─ the same again? 200 ─ bolt ─ front end (bot/channels/handler.py) ─ 200 within a second; 503: please send it again
+
+What needs Slack's network (answers, cards) goes out afterwards. A question that is not on disk after that second is not
+acknowledged: Slack sends it again, and whichever came first is answered. slack-bolt reads payloads and finds the
+listener; who sent the bytes is checked here, before anything parses them.
+
+Is a request from Slack? Its signature is over the bytes as they came, so it is checked before anything reads them.
+
+Source: Slack's documentation, "Verifying requests from Slack" (version v0).
+"""
+
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+import logging
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import parse_qs
+
+from aiohttp import web
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.authorization.async_authorize import AsyncAuthorize
+from slack_bolt.context.async_context import AsyncBoltContext
+from slack_bolt.request.async_request import AsyncBoltRequest
+from slack_bolt.response import BoltResponse
+
+from bot.channel import Undeliverable
+from bot.channels.activity import MalformedError, as_dict, as_dicts, as_text
+from bot.channels.handler import TeamsFrontEnd
+from bot.channels.invoke import InvokeReply
+from bot.channels.review_handler import ReviewDesk
+from bot.http import read_body
+from bot.slack.client import Workspace, sdk_log
+from bot.slack.connector import SlackConnector, Unhurried, finished
+from bot.slack.events import Arrived, activity_of, an_id, arrived, person_of
+from bot.slack.home import SlackHome
+from bot.slack.installations import Installations
+from bot.slack.interactions import SlackActions
+from core.text import Json
+from feedback.store.base import StoreUnavailable
+
+WINDOW_S = 300
+VERSION = "v0"
+_MOST_DIGITS = 12
+
+
+class Unsigned(Exception):
+    """A request that Slack did not send, or not now; the message is for the log and has nothing of the request."""
+
+
+class Headers(Protocol):
+    """The headers of a request, as often as they came."""
+
+    def getall(self, key: str, default: Sequence[str]) -> Sequence[str]: ...
+
+
+def claim(headers: Headers, now: float) -> tuple[str, str]:
+    """Return the timestamp and the signature that a request has, not yet compared with anything. Raises Unsigned.
+
+    What has none, or one of another time, need not be read at all. `now` is in seconds.
+    """
+    timestamp = _one(headers, "X-Slack-Request-Timestamp")
+    signature = _one(headers, "X-Slack-Signature")
+    if not (timestamp.isascii() and timestamp.isdecimal() and len(timestamp) <= _MOST_DIGITS):
+        raise Unsigned("its timestamp is no number")
+    if abs(now - int(timestamp)) > WINDOW_S:
+        raise Unsigned("its timestamp is not from now")
+    return timestamp, signature
+
+
+def check_signature(secret: bytes, headers: Headers, body: bytes, now: float) -> str:
+    """Return the signature of a request of Slack's; `now` in seconds. Raises Unsigned."""
+    timestamp, signature = claim(headers, now)
+    expected = signed(secret, timestamp, body)
+    if not hmac.compare_digest(expected.encode(), signature.encode("utf-8", "surrogateescape")):
+        raise Unsigned("its signature is another one")
+    return signature
+
+
+def signed(secret: bytes, timestamp: str, body: bytes) -> str:
+    """Return the signature that Slack gives a body."""
+    text = b":".join([VERSION.encode(), timestamp.encode(), body])
+    return f"{VERSION}={hmac.new(secret, text, hashlib.sha256).hexdigest()}"
+
+
+def _one(headers: Headers, name: str) -> str:
+    found = headers.getall(name, [])
+    if len(found) != 1:
+        raise Unsigned(f"it has {len(found)} headers {name}")
+    return found[0]
+
+
+log = logging.getLogger(__name__)
+
+PATH = "/slack/events"
+MAX_BODY_BYTES = 1_000_000
+ACK_S, FORM_S = 0.9, 2.5
+"""Slack wants an answer in 3 seconds; a form stays open until it has one."""
+REMEMBERED = 10_000
+MORE_PROMPT = {"title": "What can you do?", "message": "help"}
+MOST_PROMPTS = 4
+NAMELESS = frozenset({"reaction_added", "reaction_removed"})
+"""Events that do not say which workspace somebody is of."""
+REMOVALS = frozenset({"app_uninstalled", "tokens_revoked"})
+_ANYTHING = re.compile(r"[\s\S]*")
+
+
+@dataclass(frozen=True, slots=True)
+class InboxParts:
+    """What an inbox hands things on to."""
+
+    installations: Installations
+    connector: SlackConnector
+    reviews: ReviewDesk
+    home: SlackHome
+
+
+class Grants(AsyncAuthorize):
+    """Tells bolt who we are in a workspace."""
+
+    def __init__(self, installations: Installations) -> None:
+        self._installations = installations
+
+    async def __call__(
+        self, *, context: AsyncBoltContext, enterprise_id: str | None, team_id: str | None, **_: Any
+    ) -> AuthorizeResult:
+        whole = (enterprise_id or "") if context.is_enterprise_install else ""
+        installed = await self._installations.get(Workspace(team_id or "", whole))
+        return AuthorizeResult(  # without a token where there is none: bolt would write to the request's own address
+            enterprise_id=enterprise_id,
+            team_id=team_id,
+            bot_user_id=installed.bot_user if installed else None,
+            bot_id=installed.bot_id if installed else None,
+            bot_token=installed.token if installed else None,
+        )
+
+
+class SlackInbox:
+    """What arrives from Slack. One per process."""
+
+    def __init__(
+        self,
+        secret: str,
+        front: TeamsFrontEnd,
+        parts: InboxParts,
+        pseudonym: Callable[[str], str],
+        examples: Sequence[str] = (),
+    ) -> None:
+        self._secret = secret.encode()
+        self._front = front
+        self._parts = parts
+        self._pseudonym = pseudonym
+        self._examples = examples
+        self._unhurried = Unhurried(parts.connector)
+        self._actions = SlackActions(self._receive, parts.reviews, parts.connector)
+        self._seen: OrderedDict[str, float] = OrderedDict()
+        self._events: OrderedDict[str, asyncio.Task[None]] = OrderedDict()
+        self._work: set[asyncio.Task[Any]] = set()
+        self._bolt = self._made(secret)
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.post(PATH, self.take)]
+
+    async def close(self) -> None:
+        """Wait for what is under way, but not for ever."""
+        await finished(self._work)
+        await finished(self._unhurried.errands)
+
+    async def take(self, request: web.Request) -> web.Response:
+        """Answer one request of Slack's."""
+        try:
+            claim(request.headers, time.time())
+            body = await read_body(request, MAX_BODY_BYTES)
+            if body is None:
+                return web.Response(status=413)
+            signature = check_signature(self._secret, request.headers, body, time.time())
+            text = body.decode("utf-8")
+        except Unsigned as unsigned:
+            log.warning("a request to %s is not from Slack: %s", PATH, unsigned)
+            return web.Response(status=401)
+        except UnicodeDecodeError:
+            return web.Response(status=400)
+        payload = _payload(text, request.content_type)
+        status = self._status(payload)
+        if status:
+            return web.Response(status=status, headers={"X-Slack-No-Retry": "1"})
+        return await self._once(signature, text, request)
+
+    async def _once(self, signature: str, text: str, request: web.Request) -> web.Response:
+        """Handle a request; one that was handled before is acknowledged and nothing else."""
+        if self._seen.get(signature, 0.0) > time.monotonic():
+            return web.Response(status=200)
+        headers: dict[str, str | Sequence[str]] = {"content-type": request.headers.get("Content-Type", "")}
+        response = await self._bolt.async_dispatch(AsyncBoltRequest(body=text, headers=headers))
+        if response.status < 300:  # noqa: PLR2004 - any success
+            self._seen[signature] = time.monotonic() + 2 * WINDOW_S
+            if len(self._seen) > REMEMBERED:
+                self._seen.popitem(last=False)
+        kind = "application/json" if response.body.startswith("{") else "text/plain"
+        return web.Response(status=response.status, text=response.body, content_type=kind)
+
+    def _status(self, payload: Json | None) -> int:
+        """Return what a request is answered that bolt need not see, 0 for one that it has to."""
+        if payload is None:
+            return 400
+        if not self._is_ours(payload):
+            log.warning("a request came from a workspace that may not use the bot")
+            return 403
+        if payload.get("type") == "app_rate_limited":
+            log.warning("Slack keeps events back: too many came within a minute")
+            return 200
+        if self._from_strangers(payload):
+            log.info("somebody of another organisation is not answered")
+            return 200  # Slack stops sending anything to whoever refuses too much
+        return 0
+
+    def _is_ours(self, payload: Mapping[str, Any]) -> bool:
+        """Tell whether a workspace may use the bot."""
+        if payload.get("type") in {"url_verification", "ssl_check"}:
+            return True
+        grants = as_dicts(payload.get("authorizations"))
+        named = [payload.get("team_id"), as_dict(payload.get("team")).get("id")]
+        named += [one.get("team_id") for one in [*grants, as_dict(payload.get("user"))]]
+        return self._all_allowed(named) and any(named)
+
+    def _all_allowed(self, named: Sequence[object]) -> bool:
+        teams = [team for team in named if team is not None]
+        return all(isinstance(team, str) and self._parts.installations.allows(team) for team in teams)
+
+    def _from_strangers(self, payload: Mapping[str, Any]) -> bool:
+        """Tell whether somebody of another organisation speaks, in a channel that is shared with it."""
+        event = as_dict(payload.get("event"))
+        messages = [event, as_dict(event.get("message")), as_dict(event.get("previous_message"))]
+        named = [one.get(name) for one in messages for name in ("user_team", "source_team")]
+        unknown = payload.get("is_ext_shared_channel") is True and event.get("type") in NAMELESS
+        return unknown or not self._all_allowed(named)
+
+    # Bolt
+
+    def _made(self, secret: str) -> AsyncApp:
+        app = AsyncApp(
+            name="askpage",
+            logger=sdk_log,
+            signing_secret=secret,
+            authorize=Grants(self._parts.installations),
+            process_before_response=True,
+            request_verification_enabled=False,  # done, over the raw bytes
+            ignoring_self_events_enabled=False,  # bot/slack/events.py leaves them out
+            attaching_conversation_kwargs_enabled=False,
+        )
+        app.event(_ANYTHING)(self._on_event)
+        app.action(_ANYTHING)(self._on_action)
+        app.view(_ANYTHING)(self._on_view)
+        return app
+
+    async def _on_event(self, body: dict[str, Any], context: AsyncBoltContext) -> BoltResponse:
+        by = arrived(body, context.bot_user_id or "")
+        event = as_dict(body.get("event"))
+        if by is None or not event:
+            return BoltResponse(status=400)
+        if _is_absent(context) and event.get("type") not in REMOVALS:
+            log.info("an event of a workspace where the app is not installed")
+            return BoltResponse(status=200)
+        known = self._events.get(by.event_id) if by.event_id else None
+        task = known or self._begin(self._event(event, by))
+        if by.event_id and known is None:
+            self._events[by.event_id] = task
+            if len(self._events) > REMEMBERED:
+                self._events.popitem(last=False)
+        done, _ = await asyncio.wait([task], timeout=ACK_S)
+        if not done:
+            return BoltResponse(status=503)
+        if task.exception() is None:
+            return BoltResponse(status=200)
+        self._events.pop(by.event_id, None)  # what comes again is tried again
+        log.error("an event of Slack could not be taken", exc_info=task.exception())
+        return BoltResponse(status=503)
+
+    async def _on_action(self, body: dict[str, Any], context: AsyncBoltContext) -> BoltResponse:
+        by = self._interacting(body, context)
+        if by is not None:
+            await asyncio.wait([self._begin(self._actions.pressed(body, by))], timeout=ACK_S)
+        return BoltResponse(status=200)
+
+    async def _on_view(self, body: dict[str, Any], context: AsyncBoltContext) -> BoltResponse:
+        by = self._interacting(body, context)
+        if by is None or body.get("type") != "view_submission":
+            return BoltResponse(status=200)
+        task = self._begin(self._actions.submitted(body, by))
+        done, _ = await asyncio.wait([task], timeout=FORM_S)
+        reply: Json = task.result() if done and task.exception() is None else {}
+        return BoltResponse(status=200, body=json.dumps(reply) if reply else "")
+
+    def _interacting(self, body: Mapping[str, Any], context: AsyncBoltContext) -> Arrived | None:
+        team = an_id(as_dict(body.get("team")).get("id")) or an_id(as_dict(body.get("user")).get("team_id"))
+        whole = (
+            an_id(as_dict(body.get("enterprise")).get("id"))
+            if body.get("is_enterprise_install") is True
+            else ""
+        )
+        if not team or _is_absent(context):
+            return None
+        return Arrived(Workspace(team, whole), "", context.bot_user_id or "")
+
+    # What it says
+
+    async def _event(self, event: Json, by: Arrived) -> None:
+        match event.get("type"):
+            case "app_uninstalled":
+                await self._parts.installations.remove(by.where.enterprise or by.where.team)
+            case "tokens_revoked":
+                if as_dict(event.get("tokens")).get("bot"):
+                    await self._parts.installations.remove(by.where.enterprise or by.where.team)
+            case "assistant_thread_started":
+                self._begin(self._prompt(as_dict(event.get("assistant_thread")), by))
+            case "app_home_opened":
+                self._open_home(event, by)
+            case _:
+                made = activity_of(event, by)
+                if made is not None:
+                    await self._receive(made)
+
+    async def _receive(self, activity: Json) -> InvokeReply | None:
+        try:
+            return await self._front.receive(activity, self._unhurried)
+        except MalformedError:
+            log.info("an activity that nobody could answer")
+            return None
+
+    def _open_home(self, event: Mapping[str, Any], by: Arrived) -> None:
+        user = an_id(event.get("user"))
+        if user and event.get("tab", "home") == "home":
+            person = self._pseudonym(person_of(by.where.team, user))
+            self._begin(self._parts.home.show(by.where, user, person))
+
+    async def _prompt(self, thread: Mapping[str, Any], by: Arrived) -> None:
+        channel, ts = an_id(thread.get("channel_id")), an_id(thread.get("thread_ts"))
+        prompts = [{"title": example[:75], "message": example} for example in self._examples]
+        params = {
+            "channel_id": channel,
+            "thread_ts": ts,
+            "prompts": [*prompts[: MOST_PROMPTS - 1], MORE_PROMPT],
+        }
+        if not (channel and ts):
+            return
+        try:
+            await self._parts.connector.api.call("assistant.threads.setSuggestedPrompts", by.where, params)
+        except (Undeliverable, OSError) as error:
+            log.warning("no questions were suggested: %s", error)
+
+    def _begin(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task: asyncio.Task[Any] = asyncio.create_task(work, name="slack")
+        self._work.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._work.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            if isinstance(error, StoreUnavailable):
+                log.warning("what came from Slack could not be kept: %s", error)
+            else:
+                log.error("what came from Slack failed", exc_info=error)
+
+
+def _payload(text: str, content_type: str) -> Json | None:
+    """Read what a request says: JSON of an event, or the form that an interaction comes in. None for anything else."""
+    try:
+        if content_type == "application/x-www-form-urlencoded":
+            form = parse_qs(text, keep_blank_values=True, strict_parsing=True, max_num_fields=10)
+            if "ssl_check" in form:
+                return {"type": "ssl_check"}
+            (text,) = form["payload"]
+        elif content_type != "application/json":
+            return None
+        payload = as_dict(json.loads(text))
+    except (ValueError, KeyError, RecursionError):
+        return None
+    return payload if _is_whole(payload) else None
+
+
+def _is_whole(payload: Mapping[str, Any]) -> bool:
+    """Tell whether bolt can find out what a payload is about: it reads some fields without looking whether they are there."""
+    match payload.get("type"):
+        case "event_callback":
+            return bool(as_text(as_dict(payload.get("event")).get("type")))
+        case "block_actions":
+            pressed = as_dicts(payload.get("actions"))
+            named = all(as_text(one.get("action_id")) and as_text(one.get("block_id")) for one in pressed)
+            return bool(pressed) and pressed == payload["actions"] and named
+        case "view_submission" | "view_closed":
+            return bool(as_text(as_dict(payload.get("view")).get("callback_id")))
+        case kind:
+            return bool(as_text(kind))
+
+
+def _is_absent(context: AsyncBoltContext) -> bool:
+    """Tell whether the app is not installed where a request comes from."""
+    known = context.authorize_result
+    return known is None or not known.bot_token

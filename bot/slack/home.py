@@ -1,0 +1,98 @@
+"""The bot's home page in Slack: what somebody asked, what changed because of them, and their data.
+
+Only that person sees it; Slack says who it is. Buttons say words in the person's own chat with the bot.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from bot.cards.common import day
+from bot.cards.notice import changes_card
+from bot.channel import Undeliverable
+from bot.channels.review_handler import ReviewDesk
+from bot.slack.blocks import card_blocks, fitted, paragraph, plain, rich, run, say_button
+from bot.slack.client import SlackApi, Workspace
+from core.records import Question
+from core.text import Json, clipped
+from feedback.store.base import StoreError
+from feedback.store.rows import PAGE, WholeStore
+from feedback.store.serialization import question_from
+
+log = logging.getLogger(__name__)
+
+MOST_QUESTIONS = 10
+MOST_PAGES = 5
+QUESTION_CHARACTERS = 300
+WELCOME = (
+    "Ask me about your pages: here in my chat, in the assistant pane, or by mentioning me in a channel. I answer from"
+    " what stands there, show you the place, and say so when the pages do not tell."
+)
+AWAY = "I cannot reach my records just now. Please open this page again in a minute."
+BUTTONS = (
+    ("What is kept of me", "privacy"),
+    ("Export my data", "export my data"),
+    ("Stop learning from me", "stop learning from me"),
+    ("Delete my data…", "delete my data"),
+)
+
+
+class SlackHome:
+    """Draws home pages. One per process."""
+
+    def __init__(self, api: SlackApi, store: WholeStore, reviews: ReviewDesk) -> None:
+        self._api = api
+        self._store = store
+        self._reviews = reviews
+
+    async def show(self, where: Workspace, user: str, person: str) -> None:
+        """Draw a person's page, for the user in a workspace. `person` is the pseudonym."""
+        try:
+            blocks = await self._drawn(person)
+        except StoreError:
+            log.exception("a home page could not be drawn")
+            blocks = [rich(paragraph(run(AWAY)))]
+        view = {"type": "home", "blocks": fitted(blocks)}
+        try:
+            await self._api.call("views.publish", where, {"user_id": user, "view": view})
+        except (Undeliverable, OSError) as error:
+            log.warning("a home page was not shown: %s", error)
+
+    async def _drawn(self, person: str) -> list[Json]:
+        questions = await self._questions(person)
+        changes = changes_card(await self._reviews.changes(person))
+        return [
+            {"type": "header", "text": plain("askpage", 150)},
+            rich(paragraph(run(WELCOME))),
+            {"type": "header", "text": plain("My questions", 150)},
+            *_listed(questions),
+            *card_blocks(changes),
+            {"type": "header", "text": plain("My data", 150)},
+            {
+                "type": "actions",
+                "elements": [say_button(title, words, n) for n, (title, words) in enumerate(BUTTONS)],
+            },
+        ]
+
+    async def _questions(self, person: str) -> Sequence[Question]:
+        """Return somebody's latest questions, of the first few hundred that are found."""
+        found: list[Question] = []
+        after = ""
+        for _ in range(MOST_PAGES):
+            page = await self._store.rows("question", after, PAGE, person)
+            found += [question_from(row.fields["record"]) for row in page]
+            if len(page) < PAGE:
+                break
+            after = page[-1].key
+        return sorted(found, key=lambda question: question.asked_at, reverse=True)[:MOST_QUESTIONS]
+
+
+def _listed(questions: Sequence[Question]) -> list[Json]:
+    if not questions:
+        return [rich(paragraph(run("You have not asked anything yet.")))]
+    lines = [
+        [run(f"{day(question.asked_at)}  ", bold=True), run(clipped(question.text, QUESTION_CHARACTERS))]
+        for question in questions
+    ]
+    return [rich(*({"type": "rich_text_section", "elements": [*line, run("\n")]} for line in lines))]

@@ -1,0 +1,262 @@
+"""What people press and fill in: buttons, thumbs, lists and forms of Slack → card actions → what they see of it.
+
+A press becomes the card action that the same button is in Teams and goes to the same front end, which asks whether the
+seal fits and whether this person may. Here it is only read and answered: a sentence is for the one who pressed, a card
+of reviewers takes the place of the message for everybody.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bot.cards.rating import feedback_form, rating_actions
+from bot.channel import Undeliverable
+from bot.channels.activity import Reference, as_dict, as_dicts, as_text, card_message, read_activity
+from bot.channels.invoke import MESSAGE_TYPE, BadAction, InvokeReply, read_action
+from bot.channels.review_handler import ReviewDesk
+from bot.slack.blocks import ACT, OPEN, SAY, STARS, THUMB, star_data
+from bot.slack.connector import SlackConnector
+from bot.slack.events import Arrived, Place, activity, an_id, spoken
+from bot.slack.modal import CALLBACK, first_field, form_in, form_view, inputs_in
+from core.text import Json
+from feedback.store.base import StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+MAX_NAME = 80
+MAX_ACTIONS = 5
+NO_SUCH = "This card has no such action."
+NOT_KEPT = "This could not be kept just now. Please try again in a minute."
+NO_FORM = "Slack did not open the form. Please press the button again."
+Receive = Callable[[Json], Awaitable[InvokeReply | None]]
+"""Gives an activity to the front end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """One press: who, where, on which message (`ts`, "" on the home page), and what to open a form with."""
+
+    by: Arrived
+    user: tuple[str, str]
+    name: str
+    place: Place
+    ts: str
+    trigger: str
+    id: str
+
+    @property
+    def personal(self) -> bool:
+        """Whether it was in a chat of one person with the bot."""
+        return self.place.channel.startswith("D")
+
+    def activity(self) -> Json:
+        """Return an activity of who pressed, without content."""
+        made = activity(self.by, self.place, self.user, personal=self.personal, id_=self.id)
+        made["from"] = made["from"] | {"name": self.name}
+        return made
+
+
+class SlackActions:
+    """Takes presses and forms. One per process."""
+
+    def __init__(self, receive: Receive, reviews: ReviewDesk, connector: SlackConnector) -> None:
+        self._receive = receive
+        self._reviews = reviews
+        self._connector = connector
+
+    async def pressed(self, payload: Mapping[str, Any], by: Arrived) -> None:
+        """Do what the buttons of a message or of the home page say."""
+        press = _press(payload, by, await self._home_chat(payload, by))
+        if press is None:
+            log.info("something was pressed, and nobody can tell where")
+            return
+        for action in as_dicts(payload.get("actions"))[:MAX_ACTIONS]:
+            try:
+                await self._do(press, action)
+            except BadAction as bad:
+                await self._tell(press, str(bad))
+            except StoreUnavailable:
+                log.exception("what was pressed could not be kept")
+                await self._tell(press, NOT_KEPT)
+
+    async def submitted(self, payload: Mapping[str, Any], by: Arrived) -> Json:
+        """Do what a form says; return what Slack is to do with the form: {} closes it."""
+        view = as_dict(payload.get("view"))
+        about = _metadata(view)
+        press = _filled(payload, about, by)
+        if press is None or view.get("callback_id") != CALLBACK:
+            log.info("a form that is none of ours")
+            return {}
+        try:
+            data = _with(as_dict(about.get("data")), inputs_in(view))
+            reply = await self._invoked(press, data)
+        except BadAction as bad:
+            return _complaint(view, str(bad))
+        except StoreUnavailable:
+            log.exception("what a form said could not be kept")
+            return _complaint(view, NOT_KEPT)
+        if reply.refused:
+            return _complaint(view, reply.said)
+        await self._show(press, reply)
+        return {}
+
+    async def _home_chat(self, payload: Mapping[str, Any], by: Arrived) -> str:
+        """Return the chat with who pressed something on the bot's home page, "" where it was elsewhere."""
+        (_, user), _ = _user(payload, by)
+        if as_dict(payload.get("view")).get("type") != "home" or not user:
+            return ""
+        try:
+            opened = await self._connector.api.call("conversations.open", by.where, {"users": user})
+        except (Undeliverable, OSError) as error:
+            log.warning("a chat could not be opened: %s", error)
+            return ""
+        return an_id(as_dict(opened.get("channel")).get("id"))
+
+    async def _do(self, press: Press, action: Mapping[str, Any]) -> None:
+        what = as_text(action.get("action_id")).partition(":")[0]
+        chosen = as_text(as_dict(action.get("selected_option")).get("value"))
+        data = star_data(chosen) if what == STARS else _data(as_text(action.get("value")))
+        if what == SAY:
+            await self._say(press, as_text(data.get("say")))
+        elif what == OPEN:
+            await self._open(press, data)
+        elif what in {ACT, THUMB, STARS}:
+            await self._show(press, await self._invoked(press, data))
+            if what == THUMB and data.get("form") is True:
+                await self._open(press, data)
+
+    async def _say(self, press: Press, words: str) -> None:
+        """Say something in the name of who pressed, in their own chat where it was on the home page."""
+        if not words:
+            raise BadAction(NO_SUCH)
+        await self._receive(spoken(press.activity(), words[:500]))
+
+    async def _invoked(self, press: Press, data: Json) -> InvokeReply:
+        value = {"action": {"verb": data.get("verb"), "data": data}}
+        made = press.activity() | {"type": "invoke", "name": "adaptiveCard/action", "value": value}
+        reply = await self._receive(made)
+        return reply or InvokeReply(200)
+
+    async def _show(self, press: Press, reply: InvokeReply) -> None:
+        """Show what came of it: a sentence to one, a card to all."""
+        card = reply.body.get("value")
+        if reply.said or reply.body.get("type") == MESSAGE_TYPE:
+            await self._tell(press, reply.said or as_text(card))
+        elif as_dict(card) and press.ts:
+            reference = Reference(press.activity()["conversation"], {}, {}, "")
+            try:
+                await self._connector.update(
+                    reference.conversation, press.ts, card_message(reference, as_dict(card))
+                )
+            except (Undeliverable, OSError) as error:
+                log.warning("a card was not shown anew: %s", error)
+
+    async def _tell(self, press: Press, sentence: str) -> None:
+        await self._connector.whisper(press.activity()["conversation"], press.user[1], sentence)
+
+    # Forms
+
+    async def _open(self, press: Press, data: Json) -> None:
+        """Open the form of a button. Raises BadAction where this person may not, or the card was sent elsewhere."""
+        title, card = await self._form(press, data)
+        about = {
+            "data": {
+                name: data.get(name)
+                for name in ("verb", "answer_id", "round", "seal", "thumb")
+                if name in data
+            },
+            "channel": press.place.channel,
+            "thread": press.place.thread,
+            "ts": press.ts,
+        }
+        try:
+            await self._connector.open_form(press.place.where, press.trigger, form_view(title, card, about))
+        except ValueError as error:
+            log.warning("a form is not for Slack: %s", error)
+            raise BadAction(NO_FORM) from error
+        except (Undeliverable, OSError) as error:
+            log.warning("a form was not opened: %s", error)
+            raise BadAction(NO_FORM) from error
+
+    async def _form(self, press: Press, data: Json) -> tuple[str, Json]:
+        action = read_action({"action": {"verb": data.get("verb"), "data": data}})
+        if action.verb == "rate.thumb":
+            liked = data.get("thumb") == "like"
+            title = "What was good?" if liked else "What went wrong?"
+            return title, feedback_form("like" if liked else "dislike")
+        if action.verb.startswith("review."):
+            card = await self._reviews.shown(read_activity(press.activity() | {"type": "invoke"}), action)
+        else:
+            stars = action.verb == "rate.stars"
+            card = {"actions": rating_actions(action.answer_id, action.seal, stars=stars, comment=True)}
+        form = form_in(card, action.verb)
+        if not form:
+            raise BadAction(NO_SUCH)
+        return as_text(form.get("title")), form
+
+
+def _press(payload: Mapping[str, Any], by: Arrived, home: str) -> Press | None:
+    """Read who pressed where; None where that cannot be told. `home` is the chat that the home page speaks in."""
+    container, message = as_dict(payload.get("container")), as_dict(payload.get("message"))
+    channel = home or an_id(as_dict(payload.get("channel")).get("id")) or an_id(container.get("channel_id"))
+    ts = an_id(container.get("message_ts")) or an_id(message.get("ts"))
+    user, name = _user(payload, by)
+    actions = as_dicts(payload.get("actions"))
+    if not (channel and user[1] and actions):
+        return None
+    thread = an_id(message.get("thread_ts")) or an_id(container.get("thread_ts"))
+    if not thread and not channel.startswith("D"):
+        thread = ts
+    trigger = as_text(payload.get("trigger_id"))
+    return Press(
+        by, user, name, Place(by.where, channel, thread), ts, trigger, an_id(actions[0].get("action_ts"))
+    )
+
+
+def _filled(payload: Mapping[str, Any], about: Json, by: Arrived) -> Press | None:
+    """Read who sent a form, and which message it belongs to."""
+    user, name = _user(payload, by)
+    channel = an_id(about.get("channel"))
+    if not (channel and user[1]):
+        return None
+    place = Place(by.where, channel, an_id(about.get("thread")))
+    view_id = an_id(as_dict(payload.get("view")).get("id"))
+    return Press(by, user, name, place, an_id(about.get("ts")), "", view_id)
+
+
+def _user(payload: Mapping[str, Any], by: Arrived) -> tuple[tuple[str, str], str]:
+    user = as_dict(payload.get("user"))
+    team = an_id(user.get("team_id")) or by.where.team
+    name = as_text(user.get("name")) or as_text(user.get("username"))
+    return (team, an_id(user.get("id"))), name[:MAX_NAME]
+
+
+def _data(value: str) -> Json:
+    """Read the value of a button. Raises BadAction."""
+    try:
+        data = as_dict(json.loads(value))
+    except (ValueError, RecursionError) as error:
+        raise BadAction(NO_SUCH) from error
+    if not data:
+        raise BadAction(NO_SUCH)
+    return data
+
+
+def _metadata(view: Mapping[str, Any]) -> Json:
+    try:
+        return as_dict(json.loads(as_text(view.get("private_metadata"))))
+    except (ValueError, RecursionError):
+        return {}
+
+
+def _with(data: Json, inputs: Json) -> Json:
+    """Return a button's data with what was filled in; a field cannot take the place of what the button says."""
+    return inputs | data
+
+
+def _complaint(view: Mapping[str, Any], sentence: str) -> Json:
+    return {"response_action": "errors", "errors": {first_field(view): sentence}}

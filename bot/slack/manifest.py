@@ -1,0 +1,188 @@
+"""The Slack app's manifest: what is pasted into Slack to make the app, from the settings and the list of scopes.
+
+`check_manifest` is for manifests that people have changed, too: it says what would not work. Limits are those of Slack's
+reference of app manifests.
+
+What the Slack app may do, and why: the one list behind the manifest, the installation and the docs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+from bot.http import is_https
+
+SCOPES: Mapping[str, str] = {
+    "app_mentions:read": "hear a question where somebody mentions the bot",
+    "assistant:write": "suggest questions and show that it is at work in the assistant pane",
+    "chat:write": "answer, and correct its answers",
+    "im:history": "read what people write to it in their own chat, follow-ups included",
+    "im:write": "speak in that chat when somebody presses a button on the bot's home page",
+    "reactions:read": "take a reaction to an answer as an opinion, and see it taken back",
+}
+GROUPS_SCOPE = ("usergroups:read", "know who is in the user groups that review")
+
+EVENTS: Mapping[str, str] = {
+    "app_home_opened": "",
+    "app_mention": "app_mentions:read",
+    "app_uninstalled": "",
+    "assistant_thread_started": "assistant:write",
+    "message.im": "im:history",
+    "reaction_added": "reactions:read",
+    "reaction_removed": "reactions:read",
+    "tokens_revoked": "",
+}
+"""What the app hears of, and the scope that each needs ("" for none)."""
+
+METHODS: Mapping[str, str] = {
+    "assistant.threads.setStatus": "chat:write",
+    "assistant.threads.setSuggestedPrompts": "assistant:write",
+    "auth.revoke": "",
+    "auth.test": "",
+    "chat.appendStream": "chat:write",
+    "chat.delete": "chat:write",
+    "chat.postEphemeral": "chat:write",
+    "chat.postMessage": "chat:write",
+    "chat.startStream": "chat:write",
+    "chat.stopStream": "chat:write",
+    "chat.update": "chat:write",
+    "conversations.open": "im:write",
+    "oauth.v2.access": "",
+    "usergroups.users.list": "usergroups:read",
+    "views.open": "",
+    "views.publish": "",
+}
+"""What the bot calls, and the scope that each needs."""
+
+
+def scopes_of(*, groups: bool) -> list[str]:
+    """Return the scopes to ask for; `groups`: reviewers are user groups."""
+    return sorted([*SCOPES, *([GROUPS_SCOPE[0]] if groups else [])])
+
+
+EVENTS_PATH, REDIRECT_PATH = "/slack/events", "/slack/oauth_redirect"
+NAME_CHARACTERS, DESCRIPTION_CHARACTERS = 35, 140
+LONG_LEAST, LONG_MOST = 174, 4_000
+
+Json = dict[str, Any]
+
+DESCRIPTION = "Answers questions about your pages, shows where it stands, and learns from its corrections."
+LONG_DESCRIPTION = (
+    "Ask about your pages in a chat, in the assistant pane or by mentioning the bot in a channel. It answers from what"
+    " stands there and shows the place, or says that the pages do not tell. Thumbs, reactions, stars and comments go to"
+    " reviewers, and what they correct is what the next person gets. Say “privacy” to see what is kept of you."
+)
+
+
+class BadManifest(ValueError):
+    """A manifest that would not work; the message has a line for each reason."""
+
+
+def manifest(public_url: str, *, installed: bool, groups: bool) -> Json:
+    """Return the manifest. `installed`: by several workspaces, at /slack/install; `groups`: user groups review.
+
+    Raises BadManifest.
+    """
+    base = public_url.rstrip("/")
+    made: Json = {
+        "_metadata": {"major_version": 1, "minor_version": 1},
+        "display_information": {
+            "name": "askpage",
+            "description": DESCRIPTION,
+            "long_description": LONG_DESCRIPTION,
+            "background_color": "#1f3a5f",
+        },
+        "features": {
+            "app_home": {
+                "home_tab_enabled": True,
+                "messages_tab_enabled": True,
+                "messages_tab_read_only_enabled": False,
+            },
+            "bot_user": {"display_name": "askpage", "always_online": True},
+            "assistant_view": {
+                "assistant_description": DESCRIPTION
+            },  # questions are suggested as it is opened
+        },
+        "oauth_config": {"scopes": {"bot": scopes_of(groups=groups)}},
+        "settings": {
+            "event_subscriptions": {"request_url": base + EVENTS_PATH, "bot_events": sorted(EVENTS)},
+            "interactivity": {"is_enabled": True, "request_url": base + EVENTS_PATH},
+            "org_deploy_enabled": False,
+            "socket_mode_enabled": False,
+            "token_rotation_enabled": False,
+        },
+    }
+    if installed:
+        made["oauth_config"]["redirect_urls"] = [base + REDIRECT_PATH]
+    check_manifest(made)
+    return made
+
+
+def check_manifest(made: Mapping[str, Any]) -> None:
+    """Raise BadManifest with all that would not work."""
+    wrong = [*_wrong_names(made), *_wrong_addresses(made), *_wrong_events(made)]
+    if wrong:
+        raise BadManifest("\n".join(dict.fromkeys(wrong)))
+
+
+def _wrong_names(made: Mapping[str, Any]) -> Iterator[str]:
+    shown = _part(made, "display_information")
+    if not 1 <= len(str(shown.get("name", ""))) <= NAME_CHARACTERS:
+        yield f"The name has 1 to {NAME_CHARACTERS} characters."
+    if len(str(shown.get("description", ""))) > DESCRIPTION_CHARACTERS:
+        yield f"The description has at most {DESCRIPTION_CHARACTERS} characters."
+    long = str(shown.get("long_description", ""))
+    if long and not LONG_LEAST <= len(long) <= LONG_MOST:
+        yield f"The long description has {LONG_LEAST} to {LONG_MOST:,} characters."
+    home = _part(made, "features", "app_home")
+    if not (home.get("home_tab_enabled") and home.get("messages_tab_enabled")):
+        yield "The home tab and the messages tab have to be on: people ask, and see their data, there."
+    if home.get("messages_tab_read_only_enabled"):
+        yield "The messages tab is read-only, so nobody could ask there."
+
+
+def _wrong_addresses(made: Mapping[str, Any]) -> Iterator[str]:
+    events = _part(made, "settings", "event_subscriptions").get("request_url")
+    presses = _part(made, "settings", "interactivity").get("request_url")
+    redirects = _part(made, "oauth_config").get("redirect_urls", [])
+    for address in (events, presses, *redirects):
+        if not is_https(str(address or "")):
+            yield "Slack reaches the bot over HTTPS only: set public_url to its https address."
+    if (events and not str(events).endswith(EVENTS_PATH)) or presses != events:
+        yield f"Events and interactivity both go to {EVENTS_PATH}."
+    if not _part(made, "settings", "interactivity").get("is_enabled"):
+        yield "Interactivity has to be on: buttons and thumbs come that way."
+    for switch in ("socket_mode_enabled", "token_rotation_enabled"):
+        if _part(made, "settings").get(switch):
+            yield f"{switch} has to be off: the bot does not speak that way."
+
+
+def _wrong_events(made: Mapping[str, Any]) -> Iterator[str]:
+    heard = _listed(_part(made, "settings", "event_subscriptions").get("bot_events"))
+    granted = set(_listed(_part(made, "oauth_config", "scopes").get("bot")))
+    if _part(made, "oauth_config", "scopes").get("user"):
+        yield "The bot acts for itself only: leave the user scopes out."
+    for event in sorted(set(EVENTS) - set(heard)):
+        yield f"The event {event} is missing."
+    for event in heard:
+        needed = EVENTS.get(event)
+        if needed is None:
+            yield f"The event {event} is of no use to the bot: leave it out."
+        elif needed and needed not in granted:
+            yield f"The event {event} needs the scope {needed}."
+    for scope in sorted((set(METHODS.values()) & set(SCOPES)) - granted):
+        yield f"The scope {scope} is missing: {SCOPES[scope]}."
+    for scope in sorted(granted - set(scopes_of(groups=True))):
+        yield f"The scope {scope} is of no use to the bot: leave it out."
+
+
+def _part(made: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
+    part: Any = made
+    for name in names:
+        part = part.get(name) if isinstance(part, Mapping) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+    return cast("Mapping[str, Any]", part) if isinstance(part, Mapping) else {}
+
+
+def _listed(value: object) -> list[str]:
+    return [str(one) for one in cast("list[object]", value)] if isinstance(value, list) else []

@@ -1,0 +1,92 @@
+"""Which store the settings name: the file in the data folder, or Cosmos DB with a spool for when it is away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from bot.instance import Instance, abandoned_in
+from core.settings import Settings
+from feedback.privacy.retention import Retention
+from feedback.store.base import ALONE
+from feedback.store.cosmos import CosmosStore
+from feedback.store.cosmos_schema import CosmosConfig
+from feedback.store.offline_queue import Spool, SpooledStore
+from feedback.store.sqlite import SqliteStore
+from pages.index.cosmos_schema import PagesConfig
+
+Store = SqliteStore | CosmosStore | SpooledStore
+
+
+@asynccontextmanager
+async def open_store(settings: Settings, instance: Instance | None = None) -> AsyncGenerator[Store]:
+    """Open the store; for a process that answers, `instance` holds its questions and has its spool.
+
+    Raises StoreUnavailable; with a spool only where the near file cannot be used.
+    """
+    hold = instance.hold if instance else ALONE
+    async with AsyncExitStack() as closing:
+        if not settings.cosmos_endpoint:
+            file = await asyncio.to_thread(SqliteStore.open, settings.store_path, hold=hold)
+            closing.push_async_callback(file.close)
+            yield file
+            return
+        config = cosmos_config(settings)
+        if instance is None:
+            far = await CosmosStore.open(config)
+            closing.push_async_callback(far.close)
+            yield far
+            return
+        far = CosmosStore(config, hold=hold)
+        near = await asyncio.to_thread(SqliteStore.open, instance.spool_path, hold=hold)
+        store = SpooledStore(far, Spool(near, most=settings.spool_records))
+        closing.push_async_callback(store.close)
+        await store.spool.load()
+        await _take_over(settings, store.spool)
+        yield store
+
+
+async def _take_over(settings: Settings, spool: Spool) -> None:
+    """Carry what processes that never came back left waiting into this one's spool."""
+    with abandoned_in(settings.data_dir) as instances:
+        for instance in instances:
+            left = await asyncio.to_thread(SqliteStore.open, instance.spool_path, hold=instance.hold)
+            try:
+                await spool.take_over(left)
+            finally:
+                await left.close()
+
+
+def cosmos_config(settings: Settings) -> CosmosConfig:
+    """Return where Cosmos DB is, and how long it keeps what."""
+    return CosmosConfig(
+        endpoint=settings.cosmos_endpoint,
+        key=settings.cosmos_key.get_secret_value(),
+        database=settings.cosmos_database,
+        container=settings.cosmos_container,
+        timeout_s=settings.store_timeout_s,
+        keep_days=retention_of(settings).keep_days,
+    )
+
+
+def pages_config(settings: Settings) -> PagesConfig:
+    """Return where the shared page index is."""
+    return PagesConfig(
+        endpoint=settings.cosmos_endpoint,
+        key=settings.cosmos_key.get_secret_value(),
+        database=settings.cosmos_database,
+        container=settings.cosmos_pages_container,
+        timeout_s=settings.store_timeout_s,
+    )
+
+
+def retention_of(settings: Settings) -> Retention:
+    """Return how long records are kept."""
+    return Retention(
+        questions_days=settings.keep_questions_days,
+        feedback_days=settings.keep_feedback_days,
+        reviews_days=settings.keep_reviews_days,
+        contacts_days=settings.keep_contacts_days,
+        audit_days=settings.keep_audit_days,
+    )

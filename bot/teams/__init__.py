@@ -1,0 +1,1 @@
+"""The channel for Microsoft Teams, through the Bot Framework."""

@@ -1,0 +1,107 @@
+"""The way out to a channel: the Bot Connector's REST calls over one aiohttp session.
+
+The SDK's client sends from threads of the default executor, six of them on two cores, and drops the fields that
+Teams' label and streams need; the calls are three, so they stand here.
+
+What the channel answers: 403 and 404 are `Undeliverable`; 412, 429, 502 and 504 are tried again with jitter and the
+wait that the channel asked for; everything else is a `ChannelError`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+from yarl import URL
+
+from bot.channel import ChannelError, Undeliverable
+from bot.channels.activity import as_dict, as_text
+from bot.channels.retry import retry_wait_s
+from bot.teams.rate_limit import Pace
+from core.text import Json
+
+log = logging.getLogger(__name__)
+
+TRY_AGAIN = frozenset({412, 429, 502, 504})
+GONE = frozenset({403, 404})
+ATTEMPTS = 4
+TIMEOUT = aiohttp.ClientTimeout(total=60.0, sock_connect=10.0, sock_read=15.0)
+"""Seconds. Waiting for a free connection counts in the total only: a burst must not look like a dead channel."""
+
+
+class BotConnector:
+    """Implements `bot.channel.Connector`. `token` returns the bot's own bearer token, "" to send none."""
+
+    def __init__(
+        self, session: aiohttp.ClientSession, token: Callable[[], Awaitable[str]], pace: Pace | None = None
+    ) -> None:
+        self._session = session
+        self._token = token
+        self._pace = pace or Pace()
+
+    async def send(self, conversation: Mapping[str, Any], activity: Json) -> str:
+        return as_text((await self._call("POST", conversation, "", activity)).get("id"))
+
+    async def update(self, conversation: Mapping[str, Any], message_id: str, activity: Json) -> None:
+        await self._call("PUT", conversation, message_id, activity | {"id": message_id})
+
+    async def delete(self, conversation: Mapping[str, Any], message_id: str) -> None:
+        await self._call("DELETE", conversation, message_id, None)
+
+    async def _call(
+        self, method: str, conversation: Mapping[str, Any], message_id: str, activity: Json | None
+    ) -> Json:
+        url = _address(conversation, message_id)
+        body = json.dumps(activity).encode() if activity is not None else None
+        tenant = as_text(conversation.get("tenantId"))
+        async with self._pace.turn(str(conversation["id"]), tenant) as turn:
+            for attempt in range(ATTEMPTS):
+                async with turn.request():
+                    status, reply, retry_after = await self._request(method, url, body)
+                if status not in TRY_AGAIN or attempt == ATTEMPTS - 1:
+                    return _read(status, reply)
+                wait_s = retry_wait_s(attempt, retry_after)
+                log.info("the channel answered %d, trying again in %.1f s", status, wait_s)
+                await asyncio.sleep(wait_s)
+        raise AssertionError("the last attempt returns")
+
+    async def _request(self, method: str, url: URL, body: bytes | None) -> tuple[int, bytes, str | None]:
+        headers = {"Content-Type": "application/json"}
+        if token := await self._token():
+            headers["Authorization"] = f"Bearer {token}"
+        try:
+            async with self._session.request(
+                method, url, data=body, headers=headers, timeout=TIMEOUT, allow_redirects=False
+            ) as response:
+                return response.status, await response.read(), response.headers.get("Retry-After")
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise ChannelError(f"the channel does not answer: {type(error).__name__}: {error}") from error
+
+
+def _address(conversation: Mapping[str, Any], message_id: str) -> URL:
+    base = as_text(conversation.get("serviceUrl")).rstrip("/")
+    path = f"{base}/v3/conversations/{quote(str(conversation['id']), safe='')}/activities"
+    try:
+        url = URL(f"{path}/{quote(message_id, safe='')}" if message_id else path, encoded=True)
+    except ValueError:
+        url = URL()
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise Undeliverable("the conversation has no address to answer to")
+    return url
+
+
+def _read(status: int, reply: bytes) -> Json:
+    if status // 100 == 2:  # noqa: PLR2004 - any success
+        try:
+            return as_dict(json.loads(reply)) if reply.strip() else {}
+        except ValueError:
+            return {}
+    said = f"{status} {reply[:300].decode('utf-8', 'replace')}"
+    if status in GONE:
+        raise Undeliverable(said)
+    raise ChannelError(said, status)

@@ -1,0 +1,297 @@
+"""The local chat page: a small Teams for one machine.
+
+What a person does in the browser becomes the activity that Teams would send, on channel "local", and goes to the
+same front end; what the front end sends comes back through its connector, which is this channel too.
+
+    browser ── POST /local/activities ──> LocalChannel ── receive(activity, connector) ──> front end
+    browser <── GET /local/events (SSE) ── LocalChannel <── send, update, delete ────────── front end
+
+`bot/web/access.py` says who may use it, `bot/web/conversations.py` keeps what is shown, `bot/web/activities.py` writes
+the activities.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from bot.channel import Undeliverable
+from bot.web.access import HEADERS, Handler, RefusedError, only_from_here, read_object
+from bot.web.activities import (
+    REVIEWER,
+    activity_of,
+    checked_person,
+    directory_id,
+    first_contact,
+    shown_after,
+)
+from bot.web.conversations import Change, Conversation, Conversations
+from bot.web.erase import PAGE_FILE, IsTheirs, forget_shown
+from bot.web.render import ADAPTIVE_CARD, an_object, shown_of_bot, stream_info
+from core import telemetry
+from feedback.privacy.deletion_log import Deletion
+from feedback.store.base import StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+STATIC = Path(__file__).resolve().parent.parent / "static"
+ADAPTIVE_CARDS = Path("node_modules/adaptivecards/dist/adaptivecards.min.js")
+PEOPLE = (
+    {"id": "alex", "name": "Alex"},
+    {"id": "sam", "name": "Sam"},
+    {"id": REVIEWER, "name": "Robin (reviewer)"},
+)
+HEARTBEAT_S = 15.0
+LOADING_BEAT_S = 0.5
+OVERWRITE_EVERY_S = 60.0
+_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+
+
+class InvokeResult(Protocol):
+    """What a front end answers to an invoke."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def body(self) -> Any: ...
+
+
+class Front(Protocol):
+    """What takes activities in (`bot/channels/handler.py`)."""
+
+    async def receive(self, activity: dict[str, Any], connector: Any) -> InvokeResult | None:
+        """Take one activity; answer an invoke. Messages are acknowledged by returning, and answered later."""
+        ...
+
+
+class LocalChannel:
+    """The page, its conversations, and the connector that the front end answers through. One per process.
+
+    `people` are those who can be spoken as, `suggestions` are first questions that the page offers. `loading` returns a
+    sentence while the model is not ready (shown as a banner), else None. `root` is the folder that holds node_modules.
+    """
+
+    def __init__(
+        self,
+        front: Front,
+        data_dir: Path,
+        *,
+        people: Sequence[Mapping[str, str]] = PEOPLE,
+        suggestions: Sequence[str] = (),
+        loading: Callable[[], str | None] = lambda: None,
+        root: Path = STATIC.parent.parent,
+    ) -> None:
+        self._front = front
+        self._conversations = Conversations(data_dir / PAGE_FILE)
+        self._people = tuple(people)
+        self._suggestions = tuple(suggestions)
+        self._loading = loading
+        self._cards = root / ADAPTIVE_CARDS
+        self._token = secrets.token_urlsafe(24)
+        self._closing = False
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the page, its files, its events and what it posts."""
+        return [
+            web.get("/", self._guarded(self._page), allow_head=False),
+            web.get("/static/{name}", self._guarded(self._file), allow_head=False),
+            web.get("/local/conversations", self._guarded(self._list), allow_head=False),
+            web.post("/local/conversations", self._guarded(self._begin)),
+            web.get("/local/events", self._guarded(self._events), allow_head=False),
+            web.post("/local/activities", self._guarded(self._take)),
+        ]
+
+    async def keep_clean(self) -> None:
+        """Write the file anew every now and then where something was taken from the page, until cancelled."""
+        while True:
+            await asyncio.sleep(OVERWRITE_EVERY_S)
+            try:
+                await self._conversations.overwrite()
+            except OSError as error:
+                log.warning("%s", error)
+
+    def hang_up(self) -> None:
+        """End the browsers' event streams: they try again by themselves. For the application's shutdown signal."""
+        self._closing = True
+        self._conversations.wake()
+
+    async def close(self) -> None:
+        """Write what is under way and let go of the file. What is sent afterwards raises OSError."""
+        self.hang_up()
+        await self._conversations.close()
+
+    async def forget(self, deletion: Deletion, is_theirs: IsTheirs) -> None:
+        """Erase what is shown of a person from before a deletion."""
+        await forget_shown(self._conversations, deletion, is_theirs)
+
+    def owner(self, conversation_id: str) -> str:
+        """Return the directory id of whose conversation this is, "" for one that is gone."""
+        chat = self._conversations.get(conversation_id)
+        return directory_id(chat.person["id"]) if chat else ""
+
+    # The connector of the front end
+
+    async def send(self, conversation: Mapping[str, Any], activity: dict[str, Any]) -> str:
+        """Show what the bot sends; return the message's id. Raises Undeliverable for a conversation that is gone."""
+        chat = self._chat(conversation)
+        info = stream_info(activity)
+        if activity.get("type") == "typing" and not info:
+            self._conversations.typing(chat)
+            return self._conversations.new_id()
+        message_id = str(info.get("streamId") or self._conversations.new_id())
+        await self._show(chat, message_id, activity)
+        return message_id
+
+    async def update(
+        self, conversation: Mapping[str, Any], message_id: str, activity: dict[str, Any]
+    ) -> None:
+        """Show another activity in a message's place; what people did with the message stays."""
+        await self._show(self._chat(conversation), message_id, activity)
+
+    async def delete(self, conversation: Mapping[str, Any], message_id: str) -> None:
+        """Show a message no more."""
+        await self._conversations.remove(self._chat(conversation), message_id)
+
+    async def _show(self, chat: Conversation, message_id: str, activity: dict[str, Any]) -> None:
+        before = chat.messages.get(message_id, {})
+        kept = {key: before[key] for key in ("at", "thumb", "reactions") if key in before}
+        shown = {"id": message_id, "at": self._conversations.now(), **shown_of_bot(activity), **kept}
+        await self._conversations.put(chat, shown)
+
+    def _chat(self, conversation: Mapping[str, Any]) -> Conversation:
+        chat = self._conversations.get(str(conversation.get("id", "")))
+        if chat is None:
+            raise Undeliverable("the local page has no such conversation any more")
+        return chat
+
+    # The browser
+
+    def _guarded(self, handler: Handler) -> Handler:
+        return only_from_here(handler, token=self._token)
+
+    async def _page(self, request: web.Request) -> web.StreamResponse:
+        config = {
+            "token": self._token,
+            "people": self._people,
+            "suggestions": self._suggestions,
+            "loading": self._loading(),
+            "cards": self._cards.is_file(),
+        }
+        theme = request.cookies.get("askpage-theme", "")
+        page = (STATIC / "index.html").read_text("utf-8")
+        page = page.replace("{{config}}", escape(json.dumps(config)))
+        page = page.replace("{{theme}}", theme if theme in ("light", "dark") else "system")
+        return web.Response(text=page, content_type="text/html", headers={"Cache-Control": "no-store"})
+
+    async def _file(self, request: web.Request) -> web.StreamResponse:
+        name = request.match_info["name"]
+        path = self._cards if name == self._cards.name else STATIC / name
+        content_type = _TYPES.get(path.suffix)
+        if content_type is None or "/" in name or not path.is_file():
+            raise RefusedError(404, "There is no such file.", "not_found")
+        return web.FileResponse(path, headers={"Content-Type": content_type, "Cache-Control": "no-cache"})
+
+    async def _list(self, request: web.Request) -> web.StreamResponse:
+        chats = self._conversations.of_person(request.query.get("person", ""))
+        return web.json_response([{"id": c.id, "title": c.title[:120], "begun": c.begun} for c in chats])
+
+    async def _begin(self, request: web.Request) -> web.StreamResponse:
+        chat = await self._conversations.begin(checked_person((await read_object(request)).get("person")))
+        await self._hand_over(first_contact(chat, self._conversations.new_id()))
+        return web.json_response({"id": chat.id})
+
+    async def _take(self, request: web.Request) -> web.StreamResponse:
+        """Turn one thing that the person did into its activity, show it, and hand it to the front end."""
+        body = await read_object(request)
+        chat = self._known(str(body.get("conversation", "")))
+        activity = activity_of(body, chat, self._conversations.new_id())
+        await self._apply(chat, activity)
+        try:
+            result = await self._hand_over(activity)
+        except RefusedError as refused:
+            await self._mark_failed(chat, activity, str(refused))
+            raise
+        answer = {"id": activity["id"], "status": 200, "body": None}
+        if result is not None:
+            answer.update(status=result.status, body=result.body)
+            await self._refresh(chat, activity, an_object(result.body))
+        return web.json_response(answer)
+
+    async def _hand_over(self, activity: dict[str, Any]) -> InvokeResult | None:
+        try:
+            with telemetry.span("arrival"):
+                return await self._front.receive(activity, self)
+        except StoreUnavailable:
+            raise RefusedError(
+                503, "This could not be kept just now. Please try again.", "unavailable"
+            ) from None
+        except Exception:
+            log.exception("the front end failed on a %s", activity["type"])
+            raise RefusedError(500, "Something went wrong here. Please try again.", "failed") from None
+
+    async def _apply(self, chat: Conversation, activity: dict[str, Any]) -> None:
+        if activity["type"] == "messageDelete":
+            await self._conversations.remove(chat, activity["id"])
+            return
+        shown = shown_after(activity, chat, self._conversations.now())
+        if shown is not None:
+            await self._conversations.put(chat, shown)
+
+    async def _refresh(self, chat: Conversation, activity: dict[str, Any], body: dict[str, Any]) -> None:
+        """Put the card that answered an Action.Execute in the place of the message's card."""
+        message = chat.messages.get(str(activity.get("replyToId")))
+        if message is not None and body.get("type") == ADAPTIVE_CARD and an_object(body.get("value")):
+            await self._conversations.put(chat, {**message, "cards": [body["value"]]})
+
+    async def _mark_failed(self, chat: Conversation, activity: dict[str, Any], sentence: str) -> None:
+        mine = chat.messages.get(activity["id"])
+        if mine is not None:
+            await self._conversations.put(chat, {**mine, "failed": sentence})
+
+    def _known(self, conversation_id: str) -> Conversation:
+        chat = self._conversations.get(conversation_id)
+        if chat is None:
+            raise RefusedError(404, "This conversation is gone. Begin a new one.", "gone")
+        return chat
+
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        """Send a conversation's changes as Server-Sent Events until the browser goes away."""
+        chat = self._conversations.get(request.query.get("conversation", ""))
+        last = request.headers.get("Last-Event-ID") or request.query.get("after", "")
+        response = web.StreamResponse(
+            headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", **HEADERS}
+        )
+        await response.prepare(request)
+        if chat is None:
+            await response.write(b"event: gone\ndata: {}\n\n")
+            return response
+        with contextlib.suppress(ConnectionResetError):
+            await self._stream(response, chat, self._conversations.number_of(last))
+        return response
+
+    async def _stream(self, response: web.StreamResponse, chat: Conversation, after: int | None) -> None:
+        status = None
+        async for changes in self._conversations.follow(chat, after, self._beat_s):
+            if self._closing:
+                return
+            told = {"token": self._token, "loading": self._loading()}
+            text = "" if told == status else f"retry: 1000\nevent: status\ndata: {json.dumps(told)}\n\n"
+            status = told
+            text += "".join(self._event(change) for change in changes)
+            await response.write((text or ": still here\n\n").encode())
+
+    def _event(self, change: Change) -> str:
+        identity = f"{self._conversations.epoch}-{change.number}"
+        return f"id: {identity}\nevent: {change.event}\ndata: {json.dumps(change.data)}\n\n"
+
+    def _beat_s(self) -> float:
+        return HEARTBEAT_S if self._loading() is None else LOADING_BEAT_S

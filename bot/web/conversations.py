@@ -1,0 +1,283 @@
+"""The conversations of the local page: kept in memory and in one SQLite file, followed by any number of browsers.
+
+What is shown survives a reload and a restart. Changes get numbers; a follower that lost its connection goes on
+after the last one it has seen, or, when that is too long ago, begins again with the whole conversation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import secrets
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bot.web.render import Shown
+from core.files import make_private
+
+CONVERSATIONS_LIMIT = 200
+MESSAGES_LIMIT = 500
+CHANGES_LIMIT = 512
+"""How many changed messages of one conversation a follower may have missed and still go on."""
+
+_SCHEMA = """
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
+PRAGMA secure_delete = ON;
+CREATE TABLE IF NOT EXISTS conversation (id TEXT PRIMARY KEY, person TEXT NOT NULL, begun TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS message (
+    conversation TEXT NOT NULL REFERENCES conversation (id) ON DELETE CASCADE,
+    id TEXT NOT NULL, shown TEXT NOT NULL, PRIMARY KEY (conversation, id)) STRICT, WITHOUT ROWID;
+PRAGMA foreign_keys = ON;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that happened in a conversation: `event` is conversation (all of it), message, deleted, or typing."""
+
+    number: int
+    event: str
+    data: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Conversation:
+    """One person's chat with the bot. `messages` are in the order of their ids, which are times (milliseconds).
+
+    `changes` has the last change of each message only: who was away for a while gets the state, not the film.
+    """
+
+    id: str
+    person: dict[str, str]
+    begun: str
+    messages: dict[str, Shown] = field(default_factory=dict[str, Shown])
+    changes: dict[str, Change] = field(default_factory=dict[str, Change])
+    forgotten: int = 0
+    followers: set[asyncio.Event] = field(default_factory=set[asyncio.Event])
+    in_file: bool = True
+    """False after its person's data was deleted, until they say something again: it ends with the process then."""
+
+    @property
+    def has_spoken(self) -> bool:
+        """Whether anything that the person said is shown."""
+        return any(shown["sender"] == "user" for shown in self.messages.values())
+
+    @property
+    def title(self) -> str:
+        """The first question, or ""."""
+        return next((m["text"] for m in self.messages.values() if m["sender"] == "user" and m["text"]), "")
+
+    def tell(self, change: Change) -> None:
+        """Remember a change and wake the followers."""
+        key = str(change.data.get("id", change.event))
+        self.changes.pop(key, None)
+        self.changes[key] = change
+        if len(self.changes) > CHANGES_LIMIT:
+            oldest = next(iter(self.changes))
+            self.forgotten = self.changes.pop(oldest).number
+        for news in self.followers:
+            news.set()
+
+    def since(self, number: int) -> list[Change] | None:
+        """Return what changed after change `number`, or None when that is too long ago to tell."""
+        if number < self.forgotten:
+            return None
+        return [change for change in self.changes.values() if change.number > number]
+
+
+class Conversations:
+    """All conversations. Made and used on the event loop; the file is written in a thread of its own, in order."""
+
+    def __init__(self, path: Path) -> None:
+        make_private(path)
+        self.epoch = secrets.token_hex(4)
+        """Names this start: change numbers of another start mean nothing."""
+        self._number = 0
+        self._closed = False
+        self._last_id = 0
+        self._erased = True  # what an earlier process took away may be left in pieces
+        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._db.executescript(_SCHEMA)
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="local-page")
+        self._known = dict(self._read())
+
+    def get(self, conversation_id: str) -> Conversation | None:
+        return self._known.get(conversation_id)
+
+    def all(self) -> list[Conversation]:
+        """Return all conversations."""
+        return list(self._known.values())
+
+    def of_person(self, person_id: str) -> list[Conversation]:
+        """One person's conversations, the latest first."""
+        return [c for c in reversed(self._known.values()) if c.person["id"] == person_id]
+
+    async def begin(self, person: dict[str, str]) -> Conversation:
+        """Begin a conversation; the oldest one makes room for it."""
+        conversation = Conversation(f"a:local-{secrets.token_hex(8)}", person, datetime.now(UTC).isoformat())
+        self._known[conversation.id] = conversation
+        await self._write_person(conversation)
+        while len(self._known) > CONVERSATIONS_LIMIT:
+            oldest = next(iter(self._known))
+            del self._known[oldest]
+            await self._write("DELETE FROM conversation WHERE id = ?", (oldest,))
+            self._erased = True
+        return conversation
+
+    def new_id(self) -> str:
+        """Return an id for a message or an activity: a time in milliseconds, as Teams has it, never twice."""
+        self._last_id = max(self._last_id + 1, int(datetime.now(UTC).timestamp() * 1000))
+        return str(self._last_id)
+
+    def now(self) -> str:
+        """Return the time as it is shown and kept."""
+        return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+    def number_of(self, event_id: str) -> int | None:
+        """Return the change number in an event's id (epoch-number), or None when it is none of this start's."""
+        epoch, _, number = event_id.partition("-")
+        return int(number) if epoch == self.epoch and number.isdecimal() else None
+
+    def wake(self) -> None:
+        """Make all followers look around, though nothing has changed."""
+        for conversation in self._known.values():
+            for news in conversation.followers:
+                news.set()
+
+    async def put(self, conversation: Conversation, shown: Shown) -> None:
+        """Show a message, new or changed; what still streams is not written to the file."""
+        new = shown["id"] not in conversation.messages
+        self._erased |= not new
+        conversation.messages[shown["id"]] = shown
+        if shown["sender"] == "bot":
+            conversation.changes.pop("typing", None)
+        self._tell(conversation, "message", shown)
+        if shown.get("state", "final") == "final":
+            await self._keep(conversation, shown)
+        if new and len(conversation.messages) > MESSAGES_LIMIT:
+            await self.remove(conversation, next(iter(conversation.messages)))
+
+    async def remove(self, conversation: Conversation, message_id: str) -> None:
+        """Show a message no more, and erase it from the file."""
+        if conversation.messages.pop(message_id, None) is None:
+            return
+        self._erased = True
+        self._tell(conversation, "deleted", {"id": message_id})
+        await self._write(
+            "DELETE FROM message WHERE conversation = ? AND id = ?", (conversation.id, message_id)
+        )
+
+    async def forget(self, conversation: Conversation, until: str, *, keep: bool) -> None:
+        """Erase what was shown up to a time and, unless `keep`, whose conversation it is.
+
+        A conversation in which nothing is shown any more goes. One in which the bot alone has spoken since, to say that
+        all is deleted, stays on screen and leaves the file.
+        """
+        for message_id, shown in list(conversation.messages.items()):
+            if shown["at"] <= until:
+                await self.remove(conversation, message_id)
+        if not keep and not conversation.has_spoken and conversation.begun <= until:
+            if not conversation.messages:
+                self._known.pop(conversation.id, None)
+                self._tell(conversation, "conversation", {"id": conversation.id, "messages": []})
+            conversation.in_file, self._erased = False, True
+            await self._write("DELETE FROM conversation WHERE id = ?", (conversation.id,))
+
+    async def overwrite(self) -> None:
+        """Write the file anew and empty its log, so that nothing is left in them of what was erased or replaced.
+
+        A file from which nothing went since the last time stays as it is. Raises OSError.
+        """
+        if not self._erased:
+            return
+        self._erased = False
+        try:
+            await self._write("VACUUM", ())
+            await self._write("PRAGMA wal_checkpoint(TRUNCATE)", ())
+        except sqlite3.Error as error:
+            self._erased = True
+            raise OSError(f"the chat page's file could not be written anew: {error}") from error
+
+    def typing(self, conversation: Conversation) -> None:
+        """Show that the bot is at work."""
+        self._tell(conversation, "typing", {})
+
+    async def follow(
+        self, conversation: Conversation, after: int | None, beat_s: Callable[[], float]
+    ) -> AsyncIterator[list[Change]]:
+        """Yield what changed after change `after`, then what changes from now on; [] when nothing did for `beat_s`.
+
+        Where `after` is of no use (None, of another start, too long ago), the whole conversation comes first.
+        """
+        news = asyncio.Event()
+        conversation.followers.add(news)
+        try:
+            while True:
+                missed = None if after is None or after > self._number else conversation.since(after)
+                if missed is None:
+                    whole = {"id": conversation.id, "messages": list(conversation.messages.values())}
+                    missed = [Change(self._number, "conversation", whole)]
+                after = missed[-1].number if missed else after
+                yield missed
+                news.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(news.wait(), beat_s())
+        finally:
+            conversation.followers.discard(news)
+
+    async def close(self) -> None:
+        """Write what is under way and let go of the file; what is shown later raises OSError."""
+        with contextlib.suppress(OSError):  # the next process does it
+            await self.overwrite()
+        self._closed = True
+        await asyncio.get_running_loop().run_in_executor(self._writer, self._db.close)
+        self._writer.shutdown()
+
+    def _tell(self, conversation: Conversation, event: str, data: dict[str, Any]) -> None:
+        self._number += 1
+        conversation.tell(Change(self._number, event, data))
+
+    async def _keep(self, conversation: Conversation, shown: Shown) -> None:
+        """Write a message; of a conversation that has left the file nothing, until its person speaks, and then all."""
+        kept = [shown]
+        if not conversation.in_file:
+            if shown["sender"] != "user":
+                return
+            conversation.in_file = True
+            await self._write_person(conversation)
+            kept = [one for one in conversation.messages.values() if one.get("state", "final") == "final"]
+        for one in kept:
+            row = (conversation.id, one["id"], json.dumps(one))
+            await self._write("INSERT OR REPLACE INTO message VALUES (?, ?, ?)", row)
+
+    async def _write_person(self, conversation: Conversation) -> None:
+        row = (conversation.id, json.dumps(conversation.person), conversation.begun)
+        await self._write("INSERT OR REPLACE INTO conversation VALUES (?, ?, ?)", row)
+
+    async def _write(self, sql: str, row: tuple[str, ...]) -> None:
+        if self._closed:
+            raise OSError("the local page is closed; this is shown after the next start")
+        await asyncio.get_running_loop().run_in_executor(self._writer, self._execute, sql, row)
+
+    def _execute(self, sql: str, row: tuple[str, ...]) -> None:
+        self._db.execute(sql, row).fetchall()
+
+    def _read(self) -> Iterator[tuple[str, Conversation]]:
+        for conversation_id, person, begun in self._db.execute("SELECT * FROM conversation ORDER BY begun"):
+            rows = self._db.execute(
+                "SELECT shown FROM message WHERE conversation = ? ORDER BY CAST(id AS INTEGER)",
+                (conversation_id,),
+            )
+            messages = [json.loads(shown) for (shown,) in rows]
+            self._last_id = max([self._last_id, *(int(message["id"]) for message in messages)])
+            yield (
+                conversation_id,
+                Conversation(conversation_id, json.loads(person), begun, {m["id"]: m for m in messages}),
+            )

@@ -1,0 +1,318 @@
+"""What the dashboard shows, as JSON: figures over time, versions, reviews, jobs, and the answers that people like least.
+
+    days' documents (feedback/metrics/daily_cache.py) ─┐
+    records of some hours (feedback/metrics/timeline.py) ─┴─> Timeline ─> draw ─> JSON
+
+A figure is {"value", "n", "low"?, "high"?} or null. Times are UTC ISO text, names that end in `_s` are seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from bot.cards.answer_text import words_of
+from bot.dialogs.answerer import VERIFIED
+from core.records import Answer, Review
+from feedback.metrics import worst_rated
+from feedback.metrics.confidence import FEW, Value, Values, difference, tone_of
+from feedback.metrics.daily import Group, Records
+from feedback.metrics.daily_cache import FRESH_S, DayBook
+from feedback.metrics.timeline import (
+    SHORT,
+    SMOOTHED,
+    Drawn,
+    Marked,
+    Timeline,
+    TooMany,
+    draw,
+    of_days,
+    of_short_store,
+    of_span,
+    versions_in,
+)
+from feedback.metrics.worst_rated import Rated, Worst
+from feedback.reviews.repository import Desk
+from model.registry.versions import Standing, VersionError
+
+RANGES = ("auto", "hours", "7", "30", "90")
+STALE = timedelta(hours=26)
+"""Days that were summed up longer ago than a day and a bit: the job does not run."""
+_LOOK_BACK_DAYS = 30
+"""So far back a version is looked for that may have answered before the hours that are shown."""
+_TEXT = 400
+"""Longest text of a question or an answer, characters."""
+
+
+class JobRun(Protocol):
+    """How a job went when it ran last, and when it runs next. Times are ISO text; "": not known, or none."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def outcome(self) -> str: ...
+    @property
+    def ended_at(self) -> str: ...
+    @property
+    def seconds(self) -> float: ...
+    @property
+    def next_at(self) -> str: ...
+    @property
+    def error(self) -> str: ...
+
+
+JobRuns = Callable[[], Awaitable[Sequence[JobRun]]]
+"""Returns every job's last run. Raises StoreError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is asked for: a range, and of which answers ("": of all)."""
+
+    range: str = "auto"
+    channel: str = ""
+    version: str = ""
+    site: str = ""
+
+    def wants(self, group: Group) -> bool:
+        """Tell whether a group of answers is asked for."""
+        return (
+            self.channel in ("", group.channel)
+            and self.version in ("", group.model_version)
+            and self.site in ("", group.site)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """What a range has. `rated` is from that time alone."""
+
+    range: str
+    timeline: Timeline
+    rated: Sequence[Rated]
+    as_of: datetime | None
+    live: bool
+
+
+class DashboardData:
+    """Reads what the dashboard shows from one store."""
+
+    def __init__(
+        self,
+        store: Records,
+        desk: Desk,
+        standing: Callable[[], Standing],
+        jobs: JobRuns | None = None,
+        fresh_s: float = FRESH_S,
+    ) -> None:
+        self._store = store
+        self._desk = desk
+        self._standing = standing
+        self._jobs = jobs
+        self._fresh_s = fresh_s
+        self._book = DayBook(store, desk, fresh_s)
+        self._spans: dict[str, tuple[float, _Span | None]] = {}
+        self._turn = asyncio.Lock()
+
+    async def read(self, query: Query, now: datetime, *, questions: bool) -> dict[str, Any]:
+        """Return it; what people asked only with `questions`. Raises StoreError."""
+        span = await self._span(query.range, now)
+        drawn = await asyncio.to_thread(draw, span.timeline, query.wants)
+        return {
+            "now": _iso(now),
+            "as_of": _iso(span.as_of),
+            "stale": span.as_of is not None and now - span.as_of > STALE,
+            "live": span.live,
+            "few": FEW,
+            "range": {
+                "name": span.range,
+                "step_s": span.timeline.step.total_seconds(),
+                "smoothed": span.timeline.smoothed,
+                "before": bool(span.timeline.before),
+            },
+            "chosen": {"channel": query.channel, "version": query.version, "site": query.site},
+            "choices": _choices(span.timeline),
+            "at": [_iso(bucket.begin) for bucket in span.timeline.buckets],
+            "figures": _figures(drawn),
+            "versions": self._versions(drawn, await self._standing_now()),
+            "backlog": await self._backlog(span, now),
+            "jobs": None if self._jobs is None else [_job(run) for run in await self._jobs()],
+            "worst": await self._worst(span, query) if questions else None,
+        }
+
+    # What a range has
+
+    async def _span(self, name: str, now: datetime) -> _Span:
+        hours = await self._hours(name, now) if name in ("auto", "hours") else None
+        return hours or await self._days(30 if name == "auto" else 7 if name == "hours" else int(name), now)
+
+    async def _days(self, count: int, now: datetime) -> _Span:
+        last = now.astimezone(UTC).date()
+        read = await self._book.read(last - timedelta(days=2 * count - 1), last, now)
+        timeline = of_days(read.days, last, count)
+        rated = [one for one in read.rated if datetime.fromisoformat(one.answered_at) >= timeline.begin]
+        return _Span(str(count), timeline, rated, read.as_of, read.live)
+
+    async def _hours(self, name: str, now: datetime) -> _Span | None:
+        """Return the time of all records if that is short, or the last two days; None where days have to do."""
+        async with self._turn:
+            until, span = self._spans.get(name, (0.0, None))
+            if until <= time.monotonic():
+                span = await self._read_hours(name, now)
+                self._spans[name] = (time.monotonic() + self._fresh_s, span)
+            return span
+
+    async def _read_hours(self, name: str, now: datetime) -> _Span | None:
+        try:
+            found = await of_short_store(self._store, self._desk, now)
+            if found is None and name == "hours":
+                found = await self._last_hours(now)
+        except TooMany:
+            return None
+        return None if found is None else _Span("hours", found[0], found[1].rated, now, live=True)
+
+    async def _last_hours(self, now: datetime) -> tuple[Timeline, Worst]:
+        begin = now - SHORT
+        timeline, bad = await of_span(self._store, self._desk, (begin, now), now)
+        last = now.astimezone(UTC).date()
+        read = await self._book.read(last - timedelta(days=_LOOK_BACK_DAYS), last, now)
+        earlier = versions_in(day for day in read.days if day.day < begin.date())
+        return replace(timeline, earlier=earlier), bad
+
+    # What stands beside the figures
+
+    async def _standing_now(self) -> Standing:
+        try:
+            return await asyncio.to_thread(self._standing)
+        except VersionError:
+            return Standing()
+
+    def _versions(self, drawn: Drawn, standing: Standing) -> list[dict[str, Any]]:
+        """Return the versions that answered, and those that stand ready without an answer so far.
+
+        They have the order in which they were live, whatever the range is, so that each keeps its number and colour.
+        """
+        marked = {version.name: version for version in drawn.versions}
+        ready = [name for name in (standing.name, standing.canary) if name]
+        order = dict.fromkeys((*standing.before, *ready, *(name for name in marked if name != VERIFIED)))
+        shown = [(at, name) for at, name in enumerate(order) if name in marked or name in ready]
+        found = [_version(marked.get(name) or Marked(name, None, (), {}), standing, at) for at, name in shown]
+        return [*found, *(_version(marked[name], standing, None) for name in (VERIFIED,) if name in marked)]
+
+    async def _backlog(self, span: _Span, now: datetime) -> dict[str, Any]:
+        seen = [bucket.backlog for bucket in span.timeline.buckets]
+        return {
+            **asdict(await self._book.backlog(now)),
+            "waited": [one.waiting if one else None for one in seen],
+        }
+
+    async def _worst(self, span: _Span, query: Query) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        for rated in worst_rated.worst_of(worst_rated.chosen(span.rated, query.wants)):
+            answer = await self._store.answer(rated.answer_id)
+            if answer is not None:  # not forgotten since
+                found.append(_rated(rated, answer, await self._desk.review(answer.id)))
+        return found
+
+
+# Records → JSON
+
+
+def _figures(drawn: Drawn) -> dict[str, Any]:
+    return {
+        name: {
+            "points": [_value(point) for point in points],
+            "now": _value(drawn.now[name]),
+            "before": _value(drawn.before[name]),
+            "tone": tone_of(name, drawn.now[name], drawn.before[name]),
+            "changed": _changed(drawn.now[name], drawn.before[name]),
+            "smoothed": name in SMOOTHED,
+        }
+        for name, points in drawn.points.items()
+    }
+
+
+def _changed(now: Value | None, before: Value | None) -> dict[str, float | None] | None:
+    if now is None or before is None:
+        return None
+    low, high = difference(now, before) or (None, None)
+    return {"by": now.value - before.value, "low": low, "high": high}
+
+
+def _values(values: Values) -> dict[str, Any]:
+    return {name: _value(value) for name, value in values.items()}
+
+
+def _value(value: Value | None) -> dict[str, Any] | None:
+    if value is None:
+        return None
+    bounds = {} if value.low is None else {"low": value.low, "high": value.high}
+    return {"value": value.value, "n": value.count, **bounds}
+
+
+def _version(version: Marked, standing: Standing, number: int | None) -> dict[str, Any]:
+    """`number` is None for the answers that reviewers stand for: no model wrote them."""
+    return {
+        "name": version.name,
+        "number": number,
+        "status": "reviewed" if number is None else str(standing.status_of(version.name)),
+        "share": _share_of(standing, version.name),
+        "bucket": version.bucket,
+        "answers": list(version.answers),
+        "figures": _values(version.values),
+    }
+
+
+def _share_of(standing: Standing, name: str) -> float | None:
+    """Return which share of the conversations a version answers; None for one that answers none."""
+    if name == standing.canary and name:
+        return standing.share
+    return 1 - standing.share if name == standing.name else None
+
+
+def _choices(timeline: Timeline) -> dict[str, list[str]]:
+    groups = {group for bucket in (*timeline.before, *timeline.buckets) for group in bucket.groups}
+    names: Mapping[str, Callable[[Group], str]] = {
+        "channel": lambda group: group.channel,
+        "version": lambda group: group.model_version,
+        "site": lambda group: group.site,
+    }
+    return {name: sorted({of(group) for group in groups}) for name, of in names.items()}
+
+
+def _job(run: JobRun) -> dict[str, Any]:
+    return {
+        "name": run.name,
+        "outcome": run.outcome,
+        "ended_at": run.ended_at or None,
+        "seconds": run.seconds if run.ended_at else None,
+        "next_at": run.next_at or None,
+        "error": run.error,
+    }
+
+
+def _rated(rated: Rated, answer: Answer, review: Review | None) -> dict[str, Any]:
+    ruling = review.ruling if review else None
+    return {
+        "question": answer.question.text[:_TEXT],
+        "answer": words_of(answer)[:_TEXT],
+        "at": _iso(answer.answered_at),
+        "version": answer.model_version,
+        "channel": str(answer.question.channel),
+        "site": rated.group.site,
+        "mean": rated.mean,
+        "n": rated.count,
+        "stars": rated.stars / rated.starred if rated.starred else None,
+        "starred": rated.starred,
+        "likes": rated.likes,
+        "dislikes": rated.dislikes,
+        "review": str(ruling.ruling) if ruling else "waiting" if review else None,
+    }
+
+
+def _iso(at: datetime | None) -> str | None:
+    return None if at is None else at.astimezone(UTC).isoformat(timespec="seconds")

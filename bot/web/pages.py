@@ -1,0 +1,275 @@
+"""The pages that the bot knows, as web pages: what a citation of a page without an address of its own opens.
+
+`/site/` lists them, `/site/PATH` shows one with an id at every section, and `?quote=WORDS` marks the words in it.
+`/about/` has two of the project's own.
+The text of a page was written by others: all of it is escaped, and the pages run no script.
+
+The way from an answer's card to its source, over the bot, so that it is known which sources people open.
+
+It leads to nothing but the citations of a stored answer: nobody can be sent elsewhere with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from html import escape
+from pathlib import Path
+
+from aiohttp import web
+
+from bot.web.access import Handler, RefusedError, check_peer
+from bot.web.chat_page import STATIC
+from bot.web.render import with_quote
+from core.records import Answer, Page, Section
+from core.text import absolute
+from feedback.store.base import FeedbackStore, StoreUnavailable
+from pages.parse.extract import extract
+
+log = logging.getLogger(__name__)
+
+PATH = "/open/{answer}/{number}"
+
+Opened = Callable[[Answer, int], Awaitable[None]]
+
+
+def open_route(store: FeedbackStore, opened: Opened, site_url: str) -> web.RouteDef:
+    """Return the route; `opened` hears which citation of which answer, from 1."""
+
+    async def lead(request: web.Request) -> web.StreamResponse:
+        place = int(request.match_info["number"])
+        answer = await store.answer(request.match_info["answer"])
+        citations = answer.citations if answer else ()
+        cited = citations[place - 1] if 1 <= place <= len(citations) else None
+        url = with_quote(absolute(cited.url, site_url), cited.quote) if cited else ""
+        if answer is None or not url:
+            return web.Response(
+                status=404, text="This source is not here any more: its question was deleted."
+            )
+        try:
+            await opened(answer, place)
+        except StoreUnavailable:
+            log.warning("it was not counted that a source was opened")
+        raise web.HTTPFound(url)
+
+    return web.get(PATH.replace("{number}", "{number:[0-9]{1,3}}"), lead, allow_head=False)
+
+
+QUOTE_LIMIT = 2000
+"""Longest quote that is looked for, characters."""
+
+CLOSED = (
+    "The pages are not shown here. Whoever runs this bot can open them to everyone: set site_for_everyone."
+)
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+_FILES = {"palette.css": "text/css", "site.css": "text/css", "logo.svg": "image/svg+xml"}
+_SPACES = re.compile(r"\s+")
+_LINE = re.compile(r"^.*$", re.MULTILINE)
+_ITEM = re.compile(r"[ \t]*(?:[-*•]|(?P<number>[0-9]{1,3})[.)])(?:[ \t]+|$)")
+
+ABOUT = ("privacy", "asking")
+"""Pages of the docs that the Teams package leads to."""
+PageOf = Callable[[str], Awaitable[Page | None]]
+PageList = Callable[[], Sequence[tuple[str, str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A paragraph ("p"), or one item of a list ("ul", "ol" with its number), as the span [start, end) of the text."""
+
+    tag: str
+    start: int
+    end: int
+    number: int = 0
+
+
+def site_routes(
+    page: PageOf, pages: PageList, *, everyone: bool = False, local: bool = True
+) -> list[web.RouteDef]:
+    """Return the routes of the viewer.
+
+    `page` finds a page by its root-relative URL ("/site/docs/asking"), `pages` lists (url, title) of those there are.
+    Without `everyone` they are shown to browsers on this machine only, and without `local` to nobody: a bot that Teams
+    reaches from the internet must not hand out a company's pages to whoever asks.
+    """
+
+    async def show_list(request: web.Request) -> web.StreamResponse:
+        rows = "".join(
+            f'<li><a href="{escape(url)}">{escape(title or url)}</a></li>' for url, title in pages() if url
+        )
+        body = f'<ul class="pages">{rows}</ul>' if rows else "<p>No page is indexed yet.</p>"
+        return _response(request, "Pages", f"<h1>Pages</h1>{body}")
+
+    async def show_page(request: web.Request) -> web.StreamResponse:
+        found = await page(request.path) or await page(request.rel_url.raw_path)
+        if found is None:
+            sentence = "<h1>Not here</h1><p>There is no such page, or it was removed since it was cited.</p>"
+            return _response(request, "Not here", sentence, status=404)
+        quote = request.query.get("quote", "")[:QUOTE_LIMIT]
+        return _response(request, found.title, await asyncio.to_thread(article, found, quote))
+
+    async def show_file(request: web.Request) -> web.StreamResponse:
+        name = request.match_info["name"]
+        return web.FileResponse(STATIC / name, headers={**HEADERS, "Content-Type": _FILES[name]})
+
+    shown = partial(_for, everyone, local)
+    return [
+        web.get("/site", shown(show_list)),
+        web.get("/site/", shown(show_list)),
+        web.get("/site-files/{name:" + "|".join(map(re.escape, _FILES)) + "}", show_file),
+        web.get("/site/{path:.+}", shown(show_page)),
+    ]
+
+
+def about_routes(docs: Path) -> list[web.RouteDef]:
+    """Return what everybody may read about the bot itself, whoever they are: `/about/privacy`, `/about/asking`.
+
+    `docs` is the folder of the project's own docs, which tell nothing of an organisation's pages.
+    """
+
+    async def show_about(request: web.Request) -> web.StreamResponse:
+        name = request.match_info["name"]
+        body = await asyncio.to_thread((docs / f"{name}.md").read_bytes)
+        page = extract(body, url=request.path, content_type="text/markdown", fetched_at=datetime.now(UTC))
+        return _response(request, page.title, article(page))
+
+    return [web.get(f"/about/{{name:{'|'.join(ABOUT)}}}", show_about)]
+
+
+def _for(everyone: bool, local: bool, show: Handler) -> Handler:
+    check = _nobody if not (everyone or local) else _anybody if everyone else check_peer
+
+    async def show_if_allowed(request: web.Request) -> web.StreamResponse:
+        try:
+            check(request)
+        except RefusedError as refusal:
+            body = f"<h1>Not for you</h1><p>{escape(str(refusal))}</p>"
+            return _response(request, "Not for you", body, status=refusal.status)
+        return await show(request)
+
+    return show_if_allowed
+
+
+def _nobody(_: web.Request) -> None:
+    raise RefusedError(403, CLOSED)
+
+
+def _anybody(_: web.Request) -> None:
+    pass
+
+
+def article(page: Page, quote: str = "") -> str:
+    """Return a page as HTML, with every section's anchor as an id, and `quote` marked where it stands."""
+    parts = [f"<h1>{escape(page.title)}</h1>"]
+    if page.url.startswith(("http://", "https://")):
+        link = f'<a href="{escape(page.url)}" rel="noopener noreferrer">{escape(page.url)}</a>'
+        parts.append(f'<p class="origin">Read from {link}</p>')
+    used: set[str] = set()
+    marked = False
+    for section in page.sections:
+        span = None if marked else find_quote(section.text, quote)
+        marked = marked or span is not None
+        identity = "" if section.anchor in used or not section.anchor else f' id="{escape(section.anchor)}"'
+        used.add(section.anchor)
+        parts.append(
+            f"<section{identity}>{_heading(section, page)}{''.join(_body(section.text, span))}</section>"
+        )
+    return "<article>" + "".join(parts) + "</article>"
+
+
+def find_quote(text: str, quote: str) -> tuple[int, int] | None:
+    """Return where the words of a quote stand in a text, whatever white space is between them."""
+    words = quote.rstrip("….").split() if quote.endswith(("…", "...")) else quote.split()
+    if not words:
+        return None
+    wanted = " ".join(words)
+    at = " ".join(text.split()).find(wanted)  # linear, however often the quote nearly stands there
+    if at < 0:
+        return None
+    at += len(text) - len(text.lstrip())
+    return _place(text, at), _place(text, at + len(wanted) - 1) + 1
+
+
+def _place(text: str, at: int) -> int:
+    """Return where in a text the character is that stands at a place when every white space is one character."""
+    for space in _SPACES.finditer(text, len(text) - len(text.lstrip())):
+        if space.start() >= at:
+            break
+        at += len(space[0]) - 1
+    return at
+
+
+def blocks(text: str) -> Iterator[Block]:
+    """Cut a section's text into paragraphs and list items; a mark alone on its line belongs to the next line."""
+    kind, number, start, end = "p", 0, -1, -1
+    for line in _LINE.finditer(text):
+        item = _ITEM.match(line[0])
+        if start >= 0 and (item or not line[0].strip()):
+            yield Block(kind, start, end, number)
+            kind, number, start = "p", 0, -1
+        if item:
+            kind, number = ("ol", int(item["number"])) if item["number"] else ("ul", 0)
+        first = line.start() + (item.end() if item else 0)
+        words = text[first : line.end()].rstrip()
+        if words.strip():
+            start, end = (first if start < 0 else start), first + len(words)
+    if start >= 0:
+        yield Block(kind, start, end, number)
+
+
+def _heading(section: Section, page: Page) -> str:
+    heading = section.heading.strip()
+    return f"<h2>{escape(heading)}</h2>" if heading and heading != page.title.strip() else ""
+
+
+def _body(text: str, span: tuple[int, int] | None) -> Iterator[str]:
+    around = "p"
+    for block in blocks(text):
+        if block.tag != around:
+            yield (f"</{around}>" if around != "p" else "") + _opening(block)
+            around = block.tag
+        inner = "p" if block.tag == "p" else "li"
+        yield f"<{inner}>{_marked(text, block, span)}</{inner}>"
+    if around != "p":
+        yield f"</{around}>"
+
+
+def _opening(block: Block) -> str:
+    if block.tag == "p":
+        return ""
+    return f'<ol start="{block.number}">' if block.tag == "ol" and block.number != 1 else f"<{block.tag}>"
+
+
+def _marked(text: str, block: Block, span: tuple[int, int] | None) -> str:
+    start, end = block.start, block.end
+    low, high = (max(start, span[0]), min(end, span[1])) if span else (start, start)
+    if low >= high:
+        return escape(text[start:end])
+    return f"{escape(text[start:low])}<mark>{escape(text[low:high])}</mark>{escape(text[high:end])}"
+
+
+def _response(request: web.Request, title: str, body: str, *, status: int = 200) -> web.Response:
+    theme = request.cookies.get("askpage-theme", "")
+    theme = theme if theme in ("light", "dark") else "system"
+    html = (
+        f'<!doctype html><html lang="en" data-theme="{theme}"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{escape(title)} · askpage</title>'
+        '<link rel="icon" href="/site-files/logo.svg" type="image/svg+xml">'
+        '<link rel="stylesheet" href="/site-files/palette.css">'
+        '<link rel="stylesheet" href="/site-files/site.css"></head><body>'
+        '<header><a href="/site/"><img src="/site-files/logo.svg" alt="" width="24" height="24">All pages</a></header>'
+        f"<main>{body}</main></body></html>"
+    )
+    return web.Response(text=html, status=status, content_type="text/html", headers=HEADERS)

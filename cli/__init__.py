@@ -1,0 +1,1 @@
+"""The command line: `askpage …`, one module a group of commands."""

@@ -1,0 +1,79 @@
+"""`askpage teams-package`: the package that a Teams administrator uploads.
+
+The command around Slack: `askpage slack-manifest`.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+from pathlib import Path
+from typing import Annotated, cast
+
+import typer
+
+from bot.slack.manifest import BadManifest, check_manifest, manifest
+from bot.teams.package import Package, package
+from cli.console import out, progress_out
+from cli.options import with_settings
+from core.settings import Settings
+
+
+@with_settings
+def manifest_command(
+    settings: Settings,
+    to: Annotated[Path | None, typer.Option("--to", help="File to write; without it, the terminal.")] = None,
+    check: Annotated[
+        Path | None,
+        typer.Option("--check", help="Say what is wrong with this manifest (JSON), and write none."),
+    ] = None,
+) -> None:
+    """Write the manifest to make the Slack app from: its scopes, events and addresses, as public_url says."""
+    if check is not None:
+        check_manifest(_read(check))
+        out.print("This manifest works.")
+        return
+    made = manifest(
+        settings.public_url,
+        installed=bool(settings.slack_client_id),
+        groups=bool(settings.slack_reviewer_groups),
+    )
+    text = json.dumps(made, indent=2, ensure_ascii=False)
+    if to is None:
+        print(text)  # noqa: T201 - the command's output
+        return
+    to.write_text(text + "\n", encoding="utf-8")
+    progress_out.print(f"Written to {to}. In Slack: api.slack.com/apps, Create New App, From a manifest.")
+
+
+def _read(path: Path) -> dict[str, object]:
+    """Read a manifest. Raises BadManifest."""
+    try:
+        read: object = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadManifest(f"{path} is no manifest: {error}") from error
+    return cast("dict[str, object]", read) if isinstance(read, dict) else {}
+
+
+@with_settings
+def teams_package_command(
+    settings: Settings,
+    to: Annotated[Path, typer.Option("--to", help="File to write.")] = Path("askpage-teams.zip"),
+    app_version: Annotated[
+        str, typer.Option(help="Version of the package; raise it with every upload. Empty: askpage’s own.")
+    ] = "",
+) -> None:
+    """Write the app package for Microsoft Teams: manifest and icons, from the settings."""
+    wanted = Package(
+        app_id=settings.app_id,
+        public_url=settings.public_url,
+        version=app_version or importlib.metadata.version("askpage"),
+        name=settings.teams_name,
+        developer=settings.teams_developer,
+        privacy_url=settings.privacy_url,
+        terms_url=settings.terms_url,
+    )
+    to.write_bytes(package(wanted))
+    out.print(
+        f"{to} is ready: upload it in the Teams admin center, or in Teams under Apps › Manage your apps."
+    )

@@ -1,0 +1,318 @@
+"""The command that replays the whole learning story on public questions: `askpage learn-demo`.
+
+Read it from top to bottom: `_replay` is the play. Each round asks, rates and reviews through the bot's own dialogs,
+builds a dataset, trains a candidate, measures it on articles that nobody ever asked about, and lets it answer where it
+is no worse. Everything is done in a folder of its own, and nothing is done twice (demo/checkpoint.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Annotated, Any
+
+import typer
+from rich.progress import TimeRemainingColumn
+from rich.table import Table
+
+from bot.bootstrap import open_shelf
+from bot.stores import open_store
+from cli.console import Json, out, progress_bar
+from cli.examples import build_dataset
+from cli.models import import_with_bar, recipe_of
+from cli.options import with_settings
+from core.files import whole_folder
+from core.settings import Settings
+from demo.checkpoint import ALONE, Folder, Round
+from demo.questions import Asked, Plan, Size, page_of, plan
+from demo.rounds import open_alone, play_round
+from demo.scoring import Figures, Opens, ask_all, figures_of, open_bot
+from demo.simulated_users import People
+from feedback.examples.dataset_card import Card
+from model.evaluation.metrics import DatasetInvalid, Judged, read_squad, score
+from model.registry.versions import (
+    ModelVersion,
+    list_versions,
+    live_version,
+    promote,
+    read_standing,
+    retire,
+)
+from model.training.launch import Training, train
+
+DATA = Path("../shared/data/xquad/xquad.en.json")
+QUICK = Size(rounds=1, limit=12, measured=8)
+_QUICK_TRAINING = {"training_rank": 4, "training_epochs": 1, "training_validation_share": 0.0}
+_COLUMNS = {
+    "accuracy": "accuracy",
+    "precision": "precision",
+    "strict": "strict_accuracy",
+    "F1": "f1",
+    "found": "contained",
+    "false no": "false_abstentions",
+    "stars": "satisfaction",
+    "p50 s": "latency_p50_s",
+}
+"""What stands over a column → the measure in it."""
+Tell = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """What is replayed, where, and with whom."""
+
+    settings: Settings
+    folder: Folder
+    plan: Plan
+    people: People
+
+
+@with_settings
+def learn_demo_command(  # noqa: PLR0913, PLR0917 - options
+    settings: Settings,
+    file: Annotated[
+        Path | None, typer.Argument(help="Questions in SQuAD's format; without one, the public test data.")
+    ] = None,
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="Rounds of asking and learning.")] = 3,
+    limit: Annotated[int, typer.Option("--limit", min=0, help="Questions a round; 0 asks all.")] = 0,
+    measured: Annotated[
+        int, typer.Option("--measured", min=0, help="Held-out questions that measure; 0 takes all.")
+    ] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Who asks what, and in which mood.")] = 7,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A minute instead of hours: it shows that it runs.")
+    ] = False,
+    folder: Annotated[
+        Path | None, typer.Option("--folder", help="Where it happens; learn-demo in the data folder.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Replay how the bot learns, on public questions with simulated people: ask, rate, review, train, measure."""
+    path = _questions_file(file)
+    size = QUICK if quick else Size(rounds, limit, measured)
+    where = Folder(folder or settings.data_dir / "learn-demo")
+    own = _own(settings, where, quick=quick)
+    try:
+        dealt = plan(read_squad(path), size, seed)
+    except ValueError as error:
+        raise DatasetInvalid(f"{path} cannot be replayed: {error}") from error
+    where.begin(path, size, seed, asdict(recipe_of(own)))
+    _bring_model(settings, own)
+    alone, done = _replay(Play(own, where, dealt, People(seed)))
+    where.finish(alone, done, f"Learning from reviews, seed {seed}")
+    if as_json:
+        print((where.path / "results.json").read_text("utf-8"))  # noqa: T201 - the command's output
+        return
+    _print(alone, done, where)
+
+
+def _questions_file(file: Path | None) -> Path:
+    path = file or DATA
+    if not path.is_file():
+        raise DatasetInvalid(
+            f"there is no file {path}. The replay needs questions with answers in SQuAD's format, as SQuAD and XQuAD "
+            'are published: name one, as in "askpage learn-demo xquad.en.json"'
+        )
+    return path
+
+
+def _own(settings: Settings, where: Folder, *, quick: bool) -> Settings:
+    """Return the settings of the replay: a store, pages and models of its own, and reviewers who look at everything.
+
+    Every question of the rounds may train, since other articles measure.
+    """
+    apart: dict[str, Any] = {
+        "data_dir": where.data_dir,
+        "pages": [],
+        "page_index": "file",
+        "cosmos_endpoint": "",
+        "tracking_uri": "off",
+        "sample_share": 1.0,
+        "double_share": 0.0,
+        "held_out_share": 0.0,
+    }
+    return settings.model_copy(update=apart | (_QUICK_TRAINING if quick else {}))
+
+
+# The play
+
+
+def _replay(play: Play) -> tuple[Figures, list[Round]]:
+    """Do what is not done yet. Returns the figures of the untrained model by itself, and the rounds."""
+    asyncio.run(_bring_pages(play))
+    done = [play.folder.round(0) or _untrained(play)]
+    alone = _measured(play, done[0].live, "The model alone: measuring", "alone", open_alone)
+    for number in range(1, len(play.plan.rounds) + 1):
+        done.append(play.folder.round(number) or _round(play, number, done[-1].live))
+    return alone, done
+
+
+def _untrained(play: Play) -> Round:
+    base = live_version(play.settings.models_dir).name
+    took: dict[str, float] = {}
+    with _timed(took, "measuring"):
+        figures = _measured(play, base, "Untrained: measuring")
+    done = Round(0, base, base, False, 0, None, "", 0, (None, None), took, figures)
+    play.folder.keep(done)
+    return done
+
+
+def _round(play: Play, number: int, live: str) -> Round:
+    """Ask, learn and measure once more; `live` is the version that answered when the round began."""
+    settings, asked = play.settings, play.plan.rounds[number - 1]
+    took: dict[str, float] = {}
+    called = f"Round {number} of {len(play.plan.rounds)}"
+    with _timed(took, "asking"), _bar(f"{called}: asking, rating, reviewing", len(asked)) as tell:
+        judged = asyncio.run(play_round(settings, play.people, number, asked, tell))
+    with _timed(took, "examples"):
+        card = _built(settings, f"{called}: examples")
+    with _timed(took, "training"):
+        candidate = _trained(play, card, live, called)
+    with _timed(took, "measuring"):
+        chosen = (
+            _accuracy(play, live, f"{called}: choosing"),
+            _accuracy(play, candidate, f"{called}: choosing"),
+        )
+        figures = _measured(play, candidate, f"{called}: measuring")
+    promoted = _decide(settings, candidate, chosen)
+    stars = [play.people.stars(one, found) for one, found in zip(asked, judged, strict=True)]
+    done = Round(
+        number=number,
+        candidate=candidate,
+        live=candidate if promoted else live,
+        promoted=promoted,
+        asked=len(asked),
+        satisfaction_of_askers=round(fmean(stars), 4),
+        dataset=card.name,
+        examples=card.examples,
+        chosen=chosen,
+        minutes=took,
+        figures=figures,
+    )
+    play.folder.keep(done)
+    return done
+
+
+# Its steps
+
+
+def _bring_model(installed: Settings, own: Settings) -> None:
+    """Take the base model that is imported here, or import it."""
+    if read_standing(own.models_dir).name:
+        return
+    found = [one for one in list_versions(installed.models_dir) if _is_base(one, own.base_model)]
+    if not found:
+        import_with_bar(own, own.base_model)
+        return
+    own.models_dir.mkdir(parents=True, exist_ok=True)
+    with whole_folder(own.models_dir / found[0].name) as part:
+        shutil.copytree(found[0].folder, part, dirs_exist_ok=True)
+    promote(own.models_dir, found[0].name)
+
+
+def _is_base(version: ModelVersion, base: str) -> bool:
+    return version.parent is None and version.base == base
+
+
+async def _bring_pages(play: Play) -> None:
+    articles = play.plan.articles
+    with _bar("Indexing the articles", len(articles)) as tell:
+        async with open_shelf(play.settings) as shelf:
+            for article in articles:
+                await shelf.index.add(page_of(article), source="articles")
+                tell(1)
+
+
+async def _build(settings: Settings, tell: Tell) -> Card:
+    async with open_store(settings) as store:
+        return await build_dataset(settings, store, lambda _, more: tell(more))
+
+
+def _built(settings: Settings, called: str) -> Card:
+    with _bar(called, None) as tell:
+        return asyncio.run(_build(settings, tell))
+
+
+def _trained(play: Play, card: Card, parent: str, called: str) -> str:
+    settings = play.settings
+    dataset = settings.datasets_dir / card.name
+    training = Training(dataset, settings.models_dir, recipe_of(settings), parent)
+    with progress_bar() as bar:
+        task = bar.add_task(called, total=1.0)
+
+        def show(step: str, share: float) -> None:
+            bar.update(task, description=f"{called}: {step}", completed=share)
+
+        return train(training, on_progress=show).name
+
+
+def _measured(
+    play: Play, version: str, called: str, what: str = "measuring", opens: Opens = open_bot
+) -> Figures:
+    asked = play.plan.measuring
+    return figures_of(play.people, asked, _asked(play, version, what, asked, called, opens))
+
+
+def _accuracy(play: Play, version: str, called: str) -> float | None:
+    return score(_asked(play, version, "choosing", play.plan.choosing, called)).accuracy
+
+
+def _asked(
+    play: Play, version: str, what: str, asked: Sequence[Asked], called: str, opens: Opens = open_bot
+) -> list[Judged]:
+    kept = play.folder.scores_of(version, what)
+    with _bar(called, len(asked)) as tell:
+        return asyncio.run(ask_all(play.settings, version, opens, asked, kept, tell))
+
+
+def _decide(settings: Settings, candidate: str, chosen: tuple[float | None, float | None]) -> bool:
+    """Let a candidate answer that is no worse on the questions that choose; retire another one."""
+    before, after = chosen
+    better = (after or 0.0) >= (before or 0.0)
+    (promote if better else retire)(settings.models_dir, candidate)
+    return better
+
+
+# What is shown
+
+
+def _print(alone: Figures, done: Sequence[Round], where: Folder) -> None:
+    table = Table("#", "asked", "learned", *_COLUMNS, "live", box=None, padding=(0, 1, 0, 0))
+    table.add_row("–", "", "", *_cells(alone), "")
+    for one in done:
+        stands = "yes" if one.promoted or not one.number else "worse"
+        table.add_row(str(one.number), str(one.asked), str(one.examples), *_cells(one.figures), stands)
+    out.print(table)
+    out.print(f"Measured on {done[0].figures['count']} questions of articles that nobody asked about.")
+    out.print(f"–: the {ALONE}, without what the bot does around it. 0: the bot before it has learned.")
+    for name in ("results.json", "curve.svg"):
+        out.print(str(where.path / name), markup=False, highlight=False, soft_wrap=True)
+    out.print("\nLook at its store, pages and models with the same commands as at your own:")
+    shown = f"ASKPAGE_DATA_DIR={where.data_dir.resolve()} ASKPAGE_PAGES= askpage serve"
+    out.print(shown, markup=False, highlight=False, soft_wrap=True)
+
+
+def _cells(figures: Figures) -> list[str]:
+    found = [figures.get(name) for name in _COLUMNS.values()]
+    return ["–" if value is None else f"{value:.2f}" for value in found]
+
+
+@contextmanager
+def _bar(called: str, total: int | None) -> Generator[Tell]:
+    """Show how far a step is, and how long it takes yet."""
+    with progress_bar(TimeRemainingColumn()) as bar:
+        task = bar.add_task(called, total=total)
+        yield lambda more: bar.advance(task, more)
+
+
+@contextmanager
+def _timed(took: dict[str, float], what: str) -> Generator[None]:
+    began = time.monotonic()
+    yield
+    took[what] = round((time.monotonic() - began) / 60, 2)

@@ -1,0 +1,136 @@
+"""The command line: `askpage serve | ask | pages | evaluate | feedback | privacy | jobs | store | export | models | setup | …`.
+
+Every command takes every setting of `core/settings.py` as an option. What a person can mend is one sentence on standard
+error and exit status 2; `--json` prints one JSON object on standard output and nothing else.
+
+A command's module is imported when it is the one that runs: all of them together take seconds.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from cli.options import allows_telemetry
+from core.usage_reporting import keep_quiet
+
+keep_quiet(allowed=allows_telemetry(sys.argv[1:]))  # first: what is imported below reports its own import
+
+import typer
+from pydantic import ValidationError
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from cli.console import progress_out
+
+COMMANDS = {
+    "serve": "cli.serve:serve_command",
+    "setup": "cli.serve:setup_command",
+    "ask": "cli.serve:ask_command",
+    "pages": "cli.pages:pages_app",
+    "models": "cli.models:models_app",
+    "examples": "cli.examples:examples_app",
+    "jobs": "cli.jobs:jobs_app",
+    "evaluate": "cli.measure:evaluate_command",
+    "learn-demo": "cli.demo:learn_demo_command",
+    "feedback": "cli.measure:feedback_command",
+    "store": "cli.store:store_app",
+    "export": "cli.store:export_command",
+    "privacy": "cli.privacy:privacy_app",
+    "slack-manifest": "cli.app_packages:manifest_command",
+    "teams-package": "cli.app_packages:teams_package_command",
+    "settings": "options:settings_command",
+}
+"""Each command, or group of commands, and where it stands."""
+MISTAKES = {
+    "exporters": "CannotExport",
+    "bot.app": "CannotServe",
+    "bot.slack.manifest": "BadManifest",
+    "bot.teams.package": "CannotPackage",
+    "demo.rounds": "Unanswered",
+    "demo.checkpoint": "OtherReplay",
+    "feedback.examples.dataset": "DatasetError",
+    "feedback.store.base": "StoreError",
+    "jobs.schedule": "ScheduleInvalid",
+    "model.training.dataset": "ExamplesInvalid",
+    "model.evaluation.metrics": "DatasetInvalid",
+    "model.registry.importing": "ImportFailed",
+    "model.onnx_infer": "EngineError",
+    "model.training.launch": "TrainingFailed",
+    "model.registry.versions": "VersionError",
+    "pages.index.embeddings": "EmbeddingModelMissing",
+    "pages.fetch.client": "PageRefused",
+    "pages.index.base": "IndexUnavailable",
+}
+"""What a person can mend, by the module that raises it: one sentence each, exit status 2."""
+INTERRUPTED = 130
+
+
+class Commands(TyperGroup):
+    """The commands of the table. Any stands for the types of the click that typer carries, and does not show."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        return command_of(cmd_name) if cmd_name in COMMANDS else None
+
+
+def command_of(name: str) -> Any:
+    """Import a command, or a group of them."""
+    module, attribute = COMMANDS[name].split(":")
+    found: typer.Typer | Callable[..., object] = getattr(import_module(module), attribute)
+    if isinstance(found, typer.Typer):
+        command = get_command(found)
+    else:
+        alone = typer.Typer(add_completion=False)
+        alone.command(name)(found)
+        command = get_command(alone)
+    command.name = name
+    return command
+
+
+app = typer.Typer(
+    name="askpage", cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False
+)
+
+
+@app.callback()
+def askpage() -> None:
+    """The workplace bot that answers questions about your pages and learns from its corrections."""
+
+
+def is_mistake(error: BaseException | None) -> bool:
+    """Whether a person can mend it. What was never imported was not raised either."""
+    known = ((sys.modules.get(module), name) for module, name in MISTAKES.items())
+    return isinstance(error, tuple(getattr(module, name) for module, name in known if module))
+
+
+def main() -> None:
+    """Run the command line; turn what a person can mend into a sentence and exit status 2."""
+    try:
+        app()
+    except ValidationError as invalid:
+        for error in invalid.errors():
+            name = "-".join(str(part) for part in error["loc"][:1]).replace("_", "-")
+            _complain(f"--{name} {error.get('input')!r}: {error['msg']}")
+        sys.exit(2)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:  # typer's word for Ctrl-C
+            _complain("Interrupted. Run the same command again to go on where it stopped.")
+        raise
+    except Exception as mistake:
+        if not is_mistake(mistake):
+            raise
+        _complain(str(mistake))
+        sys.exit(2)
+
+
+def _complain(sentence: str) -> None:
+    progress_out.print(f"askpage: {sentence}", markup=False, highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,410 @@
+"""The commands about model versions: `askpage models list | show | report | diff | import | train | ...`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+from rich.table import Column, Table
+
+from bot.bootstrap import model_choice
+from cli.console import Json, out, progress_bar, telling
+from cli.options import with_settings
+from core.records import Comparison
+from core.settings import Settings
+from model.evaluation.result import REPORT, read_finding
+from model.onnx_infer import EngineOptions, resolve
+from model.registry.catalogue import CATALOGUE, BaseModel
+from model.registry.importing import import_base, precision_for
+from model.registry.sync import publishing
+from model.registry.versions import (
+    ModelMissing,
+    ModelVersion,
+    NotPossible,
+    Publish,
+    Standing,
+    Status,
+    canary,
+    find_version,
+    list_versions,
+    promote,
+    prune,
+    read_standing,
+    retire,
+    roll_back,
+)
+from model.training.config import Recipe
+from model.training.launch import Training, train
+
+models_app = typer.Typer(help="The model versions.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(help="A version's name, or the beginning of it; live is the live one.")]
+
+
+# Looking
+
+
+@models_app.command("list")
+@with_settings
+def models_list(settings: Settings, as_json: Json = False) -> None:
+    """List the model versions and where they stand."""
+    standing = read_standing(settings.models_dir)
+    rows = [_row(version, standing) for version in list_versions(settings.models_dir)]
+    if as_json:
+        print(json.dumps(rows))  # noqa: T201 - the command's output
+        return
+    table = Table("Version", "Status", "Parent", "Base", "Precision", "Created", "Accuracy")
+    for row in rows:
+        cells = (row[name] for name in ("name", "status", "parent", "base", "precision", "created_at"))
+        share = f" {standing.share:.0%}" if row["status"] == Status.CANARY else ""
+        first, status, *rest = (_cell(value) for value in cells)
+        table.add_row(first, status + share, *rest, _cell(row["scores"].get("accuracy")))
+    out.print(table)
+
+
+@models_app.command("show")
+@with_settings
+def models_show(settings: Settings, name: Name = "live", as_json: Json = False) -> None:
+    """Show one version: what it learned from, how, and what was measured."""
+    version = _find(settings, name)
+    compared = _compared(settings, version)
+    row = _row(version, read_standing(settings.models_dir)) | {"files": dict(version.files)}
+    if as_json:
+        row |= (
+            {"comparison": asdict(compared) | {"compared_at": str(compared.compared_at)}} if compared else {}
+        )
+        print(json.dumps(row))  # noqa: T201 - the command's output
+        return
+    _print_rows(_flat(row))
+    if compared:
+        _print_comparison(compared)
+
+
+def _compared(settings: Settings, version: ModelVersion) -> Comparison | None:
+    """Return what the gate said of a version: its report tells, or, where that lies on another machine, the store."""
+    finding = read_finding(version.folder)
+    if finding or not version.parent:
+        return finding.comparison if finding else None
+
+    from bot.stores import open_store  # noqa: PLC0415 - the other commands need no store
+    from feedback.reviews import model_decisions  # noqa: PLC0415
+
+    async def kept() -> Comparison | None:
+        async with open_store(settings) as store:
+            return await model_decisions.get(store.documents, version.name)
+
+    return asyncio.run(kept())
+
+
+def _print_comparison(compared: Comparison) -> None:
+    on = f"{compared.compared_at:%Y-%m-%d}, beside {compared.live}, on {compared.questions} questions"
+    out.print(f"\nThe gate: {compared.decision} ({on})", markup=False, highlight=False)
+    table = Table("Figure", "Live", "Candidate", "Difference, 95 %")
+    for one in compared.figures:
+        between = "–" if one.low is None or one.high is None else f"{one.low:+.3g} to {one.high:+.3g}"
+        table.add_row(one.name.replace("_", " "), _cell(one.before), _cell(one.after), between)
+    out.print(table)
+    for sentence in compared.reasons:
+        out.print(f"- {sentence}", markup=False, highlight=False, soft_wrap=True)
+
+
+@models_app.command("report")
+@with_settings
+def models_report(settings: Settings, name: Name) -> None:
+    """Print where the report of a version's comparison with the live one is: a page for a browser."""
+    report = _find(settings, name).folder / REPORT
+    if not report.is_file():
+        raise NotPossible(f"{name} was not compared with a live version on this machine: there is no report")
+    print(report.resolve())  # noqa: T201 - the command's output
+
+
+@models_app.command("diff")
+@with_settings
+def models_diff(settings: Settings, one: Name, other: Name = "live", as_json: Json = False) -> None:
+    """Show in what two versions differ: origin, recipe, scores."""
+    standing = read_standing(settings.models_dir)
+    left, right = (_flat(_row(_find(settings, name), standing)) for name in (one, other))
+    differing = {
+        what: (left.get(what), right.get(what))
+        for what in dict.fromkeys([*left, *right])
+        if left.get(what) != right.get(what)
+    }
+    if as_json:
+        print(json.dumps(differing))  # noqa: T201 - the command's output
+        return
+    table = Table("What", str(left["name"]), str(right["name"]))
+    for what, values in differing.items():
+        table.add_row(what, *map(_cell, values))
+    out.print(table)
+
+
+# Making
+
+
+@models_app.command("catalogue")
+@with_settings
+def models_catalogue(
+    settings: Settings,
+    name: Annotated[str, typer.Argument(help="Show all of this one.")] = "",
+    as_json: Json = False,
+) -> None:
+    """List the base models that can be imported by their names: what they are, need, and are good for."""
+    precision = precision_for(resolve(EngineOptions(device=settings.device)).device)
+    rows = [catalogue_row(model, precision) for model in CATALOGUE if name in ("", model.name)]
+    if not rows:
+        raise typer.BadParameter(
+            f"the catalogue has no model {name!r}: without a name, it lists those it has"
+        )
+    if as_json:
+        print(json.dumps(rows))  # noqa: T201 - the command's output
+    elif name:
+        sha256 = rows[0].pop("sha256")
+        _print_rows(_flat(rows[0] | {"sources": "; then ".join(rows[0]["sources"])}))
+        if sha256:
+            out.print(f"SHA-256 {sha256}", soft_wrap=True, highlight=False)
+    else:
+        _print_catalogue(rows, precision)
+
+
+def _print_catalogue(rows: list[dict[str, Any]], precision: str) -> None:
+    first = Column("Model", no_wrap=True)
+    table = Table(first, "Weights", "Licence", "Size", "Memory", "For")
+    for row in rows:
+        size = f"{row['download_gb']:.1f}" if row["download_gb"] else "–"
+        licence = row["licence"] + ("*" if row["gated"] else "")
+        weights, memory = f"{row['parameters'] / 1e9:.2g}", f"{row['memory_gb']:.1f}"
+        table.add_row(row["name"], weights, licence, size, memory, row["good_for"])
+    out.print(table)
+    out.print(
+        f"Weights in billions; size of the hub's files and memory in {precision}, GB. * Its licence has to be accepted "
+        "on the hub first. `askpage models catalogue NAME` tells more, `askpage models import NAME` fetches one.",
+        markup=False,
+        highlight=False,
+    )
+
+
+def _print_rows(values: Mapping[str, Any]) -> None:
+    table = Table("What", Column("Value", overflow="fold"))
+    for what, value in values.items():
+        table.add_row(what, _cell(value))
+    out.print(table)
+
+
+def catalogue_row(model: BaseModel, precision: str) -> dict[str, Any]:
+    """Return what the catalogue says of a model; its sources in the order in which they are asked."""
+    sources = [f"package {model.installed.module.replace('_', '-')} (installed)"] if model.installed else []
+    sources.append(f"hub {model.hub_id}")
+    wheels = model.wheels
+    if wheels:
+        registry = f"registry {wheels.name.format(1)} to {wheels.parts}, {wheels.version}"
+        sources.append(f"{registry} ({wheels.size_bytes / 1e9:.1f} GB)")
+    return {
+        "name": model.name,
+        "parameters": model.parameters,
+        "architecture": model.architecture,
+        "licence": model.licence,
+        "gated": model.gated,
+        "download_gb": round(model.download_gb, 2),
+        "memory_gb": round(model.memory_gb(precision), 2),
+        "good_for": str(model.good_for),
+        "says": model.says,
+        "sources": sources,
+        "sha256": wheels.sha256 if wheels else "",
+    }
+
+
+@models_app.command("import")
+@with_settings
+def models_import(
+    settings: Settings,
+    base: Annotated[
+        str,
+        typer.Argument(help="A name of the catalogue, or as the setting base_model; empty imports that one."),
+    ] = "",
+) -> None:
+    """Import a base model: make an ONNX version of it that this machine can serve."""
+    folder = import_with_bar(settings, base or settings.base_model)
+    out.print(f"Imported: {folder}", markup=False)
+
+
+def import_with_bar(settings: Settings, base: str) -> Path:
+    """Import a base model unless that is done, and show how far it is. Raises ImportFailed."""
+    with progress_bar() as bar:
+        task = bar.add_task("Importing the model", total=1.0)
+
+        def show(step: str, share: float) -> None:
+            bar.update(task, description=step, completed=share)
+
+        options = model_choice(settings).options
+        device = "cuda" if resolve(options).device == "cuda" else "cpu"
+        return import_base(base, settings.models_dir, device, on_progress=show, options=options)
+
+
+@models_app.command("train")
+@with_settings
+def models_train(
+    settings: Settings,
+    dataset: Annotated[Path, typer.Argument(help="A folder of training examples.")],
+    parent: Annotated[str, typer.Option("--parent", help="Descend from this version.")] = "live",
+    as_json: Json = False,
+) -> None:
+    """Train a candidate on a dataset; run again in the same words, it goes on where it was interrupted."""
+    training = Training(
+        dataset=dataset,
+        models_dir=settings.models_dir,
+        recipe=recipe_of(settings),
+        parent=_find(settings, parent).name,
+        tracking=settings.tracking_uri,
+    )
+    with progress_bar() as bar:
+        task = bar.add_task("Training", total=1.0)
+
+        def show(step: str, share: float) -> None:
+            bar.update(task, description=step, completed=share)
+
+        version = train(training, on_progress=show)
+    if as_json:
+        print(json.dumps(_row(version, read_standing(settings.models_dir))))  # noqa: T201 - the command's output
+        return
+    out.print(f"The candidate is {version.name}. `askpage models promote {version.name}` lets it answer.")
+
+
+def recipe_of(settings: Settings) -> Recipe:
+    """Return how the settings train."""
+    return Recipe(
+        start=settings.training_start,
+        passages=settings.training_passages,
+        span_sentences=settings.training_span_sentences,
+        weights=settings.training_weights,
+        rank=settings.training_rank,
+        learning_rate=settings.training_learning_rate,
+        epochs=settings.training_epochs,
+        batch=settings.training_batch,
+        at_once=settings.training_at_once,
+        checkpointing=settings.training_checkpointing,
+        optimiser=settings.training_optimiser,
+        longest_tokens=settings.training_longest_tokens,
+        validation_share=settings.training_validation_share,
+        patience=settings.training_patience,
+        preference=settings.training_preference,
+        preference_form=settings.training_preference_form,
+        seed=settings.training_seed,
+        threads=settings.training_threads,
+        device=settings.device,
+        processes=settings.training_processes,
+    )
+
+
+# Who answers whom
+
+
+@models_app.command("promote")
+@with_settings
+def models_promote(settings: Settings, name: Name) -> None:
+    """Let a version answer everybody; a bot that runs takes it within seconds, without a dropped answer."""
+    with telling(settings):
+        _tell(promote(settings.models_dir, _name(settings, name), publish=_publish(settings)))
+
+
+@models_app.command("canary")
+@with_settings
+def models_canary(
+    settings: Settings,
+    name: Name,
+    share: Annotated[float, typer.Option("--share", help="Of the conversations, 0 to 1; 0 ends it.")] = 0.1,
+) -> None:
+    """Let a version answer a share of the conversations."""
+    with telling(settings):
+        _tell(canary(settings.models_dir, _name(settings, name), share, _publish(settings)))
+
+
+@models_app.command("rollback")
+@with_settings
+def models_rollback(settings: Settings) -> None:
+    """Take back the last step: end the canary; without one, let the version answer that was live before."""
+    with telling(settings):
+        _tell(roll_back(settings.models_dir, publish=_publish(settings)))
+
+
+@models_app.command("retire")
+@with_settings
+def models_retire(settings: Settings, name: Name) -> None:
+    """Withdraw a candidate or a canary."""
+    _tell(retire(settings.models_dir, _name(settings, name), _publish(settings)))
+
+
+@models_app.command("prune")
+@with_settings
+def models_prune(
+    settings: Settings,
+    keep: Annotated[int, typer.Option("--keep", min=0, help="How many retired versions stay.")] = 3,
+) -> None:
+    """Delete old retired versions; never a base model, nor the version that a roll back takes."""
+    gone = prune(settings.models_dir, keep, _publish(settings))
+    out.print(f"{len(gone)} versions are deleted{': ' if gone else ''}{', '.join(gone)}.", markup=False)
+
+
+def _publish(settings: Settings) -> Publish:
+    """Return what steps are taken with."""
+    return publishing(settings.models_dir, settings.models_url)
+
+
+def _name(settings: Settings, name: str) -> str:
+    """Return the whole name of a version; one that is not here may be at models_url. Raises ModelMissing."""
+    try:
+        return _find(settings, name).name
+    except ModelMissing:
+        if not settings.models_url or name == "live":
+            raise
+        return name
+
+
+def _find(settings: Settings, name: str) -> ModelVersion:
+    """Return the version of that name, or the only one that begins so. Raises ModelMissing."""
+    if name == "live":
+        name = read_standing(settings.models_dir).name
+    names = [version.name for version in list_versions(settings.models_dir)]
+    begun = [known for known in names if known.startswith(name)]
+    return find_version(settings.models_dir, begun[0] if name not in names and len(begun) == 1 else name)
+
+
+def _tell(standing: Standing) -> None:
+    rest = f"; {standing.canary} answers {standing.share:.0%} of the conversations" if standing.canary else ""
+    out.print(f"{standing.name} is live{rest}.", markup=False, soft_wrap=True)
+
+
+def _row(version: ModelVersion, standing: Standing) -> dict[str, Any]:
+    return {
+        "name": version.name,
+        "status": str(standing.status_of(version.name)),
+        "live": version.name == standing.name,
+        "parent": version.parent,
+        "base": version.base,
+        "precision": version.precision,
+        "created_at": version.created_at.isoformat(timespec="seconds"),
+        "licence": version.licence,
+        "builder": version.builder,
+        "dataset": version.dataset,
+        "scores": dict(version.scores),
+        "training": dict(version.training),
+        "profile": asdict(version.profile) if version.profile else None,
+    }
+
+
+def _flat(row: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Return nested figures as one table: "training recipe rank"."""
+    flat: dict[str, Any] = {}
+    for name, value in row.items():
+        what = f"{above} {name.replace('_', ' ')}".strip()
+        flat |= _flat(cast("dict[str, Any]", value), what) if isinstance(value, dict) else {what: value}
+    return flat
+
+
+def _cell(value: object) -> str:
+    if value is None or value == "":
+        return "–"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

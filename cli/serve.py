@@ -1,0 +1,213 @@
+"""The commands that answer: `askpage serve | setup | ask`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from bot.app import Listeners, listening, serve
+from bot.bootstrap import LocalPage, Shelf, is_public, local_page_of, open_parts, open_shelf
+from bot.cards.answer_text import SEE_ALSO, declined, further, lead_in, place_of, quotation, words_of
+from bot.channel import TalkReply
+from bot.dialogs.talk import Talking, talk_of
+from cli.console import Json, out, progress_out, question_of, telling
+from cli.models import import_with_bar
+from cli.options import with_settings
+from cli.pages import refresh, refresh_alone
+from core.files import mend
+from core.records import Answer, AnswerKind, Citation, Page
+from core.settings import Settings
+from jobs.schedule import schedule_of
+from jobs.scheduler import schedule_beside
+from model.answering.profile import Profile, memory_gb
+from model.registry.catalogue import advice
+from model.registry.loading import CANNED
+from model.registry.versions import list_versions, read_version
+from pages.fetch.client import Fetcher, FetchLimits, PageRefused
+from pages.sources import Problem, read_source
+
+# Serving
+
+
+@with_settings
+def serve_command(settings: Settings) -> None:
+    """Serve the bot, and its chat page on this machine; sets up what is missing first."""
+    schedule_of(settings)  # what is wrong with it is said before the slow work
+    with listening(settings) as listeners, telling(settings):
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mend(settings.data_dir)  # from here on it is the bot's, whatever it was
+        _ensure_model(settings)
+        late = asyncio.run(_serve(settings, listeners))
+    if late:
+        progress_out.print(f"{late} questions are kept and will be answered at the next start.")
+
+
+async def _serve(settings: Settings, listeners: Listeners) -> int:
+    def ready() -> None:
+        progress_out.print(f"\n[bold green]askpage is ready.[/] {_where(settings, listeners)}")
+        progress_out.print("Ctrl-C stops it; what is being answered is finished first.")
+
+    async with open_parts(settings) as parts:
+        await refresh(settings, parts.shelf)
+        async with schedule_beside(settings):
+            return await serve(parts, listeners, ready)
+
+
+def _where(settings: Settings, listeners: Listeners) -> str:
+    """Say where people reach the bot, and where its chat page is."""
+    own = f"http://localhost:{listeners.everybody.getsockname()[1]}"
+    if local_page_of(settings) is LocalPage.ON_THE_PORT:
+        return f"Open [bold]{own}[/] and ask something."
+    if not is_public(settings):
+        return f"It listens at {own}."
+    listens = f"It listens at {own}, for {settings.public_url or 'Teams and Slack'}."
+    if listeners.local is None:
+        return f"{listens} The chat page is off: people elsewhere are meant to reach this port."
+    page = f"http://localhost:{listeners.local.getsockname()[1]}"
+    return f"{listens} The chat page is at [bold]{page}[/]: let no proxy and no tunnel lead there."
+
+
+@with_settings
+def setup_command(settings: Settings) -> None:
+    """Import the model and index the pages, without serving. Done steps are skipped."""
+    _ensure_model(settings)
+    asyncio.run(refresh_alone(settings))
+
+
+def _ensure_model(settings: Settings) -> None:
+    if settings.base_model == CANNED:
+        return
+    known = {version.name for version in list_versions(settings.models_dir)}
+    version = read_version(import_with_bar(settings, settings.base_model))
+    if version and version.profile and version.name not in known:
+        _advise(settings, version.profile)
+
+
+def _advise(settings: Settings, profile: Profile) -> None:
+    """Say once, after an import, which better model this machine could serve."""
+    memory = memory_gb(profile.device, settings.cuda_device_id)
+    if sentence := advice(profile, memory, settings.first_token_budget_s):
+        progress_out.print(sentence, markup=False, highlight=False, soft_wrap=True)
+
+
+# Asking
+
+
+@with_settings
+def ask_command(
+    settings: Settings,
+    question: Annotated[str, typer.Argument(help="What you want to know.")],
+    page: Annotated[str, typer.Option("--page", help="Answer from this page: a URL, or a file's path.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Answer one question and print the answer with its source."""
+    if not question.strip():
+        raise typer.BadParameter("the question is empty; write what you want to know, in quotes")
+    if talk_of(question) is not None and not page:
+        _print_talk(asyncio.run(_talk(settings, question)), as_json=as_json)
+        return
+    answer = asyncio.run(_ask(settings, question, page))
+    if as_json:
+        print(json.dumps(as_dict(answer), ensure_ascii=False))  # noqa: T201 - the command's output
+        return
+    _print(answer)
+
+
+def _print(answer: Answer) -> None:
+    """Print an answer with its places; of a quotation what answers best is bold."""
+    if answer.kind is AnswerKind.QUOTED:
+        out.print(f"{lead_in(answer)}\n", markup=False)
+        for one in quotation(answer):
+            sign = "  " * (one.depth + 1) + (f"{one.sign} " if one.sign else "")
+            out.print(Text.assemble(sign, *((run.text, "bold" if run.marked else "") for run in one.runs)))
+    else:
+        out.print(words_of(answer), markup=False)
+    for label, citation in _places(answer):
+        quote = f"\n“{citation.quote}”" if citation.quote else ""
+        out.print(f"\n{label}{place_of(citation)}\n{citation.url}{quote}", markup=False)
+
+
+def _places(answer: Answer) -> list[tuple[str, Citation]]:
+    """Return the places of an answer, each with what is said before it."""
+    match answer.kind:
+        case AnswerKind.ANSWERED:
+            return [(f"[{number}] ", one) for number, one in enumerate(answer.citations, 1)]
+        case AnswerKind.QUOTED:
+            here = [("", replace(one, quote="")) for one in answer.citations[:1]]  # its words stand above
+            return here + [(f"{SEE_ALSO}: ", one) for one in further(answer)]
+        case AnswerKind.DECLINED:
+            return [("Nearest: ", one) for one in answer.citations[:1]]
+
+
+async def _talk(settings: Settings, text: str) -> TalkReply:
+    """Answer small talk, which needs no model."""
+    async with open_shelf(settings) as shelf:
+        if not shelf.index.entries():
+            await refresh(settings, shelf)
+        said = await Talking(shelf.public_pages).reply_to(question_of(text, None))
+    if said is None:
+        raise RuntimeError("what was small talk is a question")
+    return said
+
+
+def _print_talk(said: TalkReply, *, as_json: bool) -> None:
+    pages = [(group.name, *page) for group in said.groups for page in group.pages]
+    if as_json:
+        listed = [{"folder": folder, "title": title, "url": url} for folder, title, url in pages]
+        print(json.dumps({"answer": said.text, "small_talk": True, "pages": listed}, ensure_ascii=False))  # noqa: T201 - the command's output
+        return
+    out.print(said.text, markup=False)
+    for group in said.groups:
+        lines = [f"{title}  {url}" for title, url in group.pages]
+        head = [f"\n{group.name}"] if group.name else [""]
+        out.print("\n".join([*head, *lines, *([group.more] if group.more else [])]), markup=False)
+    if said.more:
+        out.print(said.more, markup=False)
+
+
+async def _ask(settings: Settings, text: str, page: str) -> Answer:
+    async with open_parts(settings) as parts:
+        if not page and not parts.shelf.index.entries():
+            await refresh(settings, parts.shelf)
+        url = await _read_page(parts.shelf, page) if page else None
+        return await parts.answering.answer(question_of(text, url))
+
+
+async def _read_page(shelf: Shelf, page: str) -> str:
+    """Read a page that the command line names; a file's path is allowed here, and nowhere in chat."""
+    path = Path(page)
+    if not await asyncio.to_thread(path.is_file):
+        if "://" not in page:
+            raise PageRefused(f"There is no file {page}. Name a file, or a web address with https://.")
+        return (await shelf.library.ensure(page)).url
+    async with Fetcher(FetchLimits()) as fetcher:
+        async for item in read_source(str(path), fetcher=fetcher, known=lambda _: None):
+            if isinstance(item, Page):
+                known = shelf.index.entry(item.url)
+                if known is None or known.page_hash != item.page_hash:
+                    await shelf.index.add(item, source=known.source if known else None)
+                return item.url
+            if isinstance(item, Problem):
+                raise PageRefused(item.sentence)
+    raise PageRefused(f"{page} holds no page.")
+
+
+def as_dict(answer: Answer) -> dict[str, object]:
+    """Return what `ask --json` prints."""
+    return {
+        "answer": declined(answer) if answer.abstained else answer.text,
+        "kind": answer.kind,
+        "confidence": answer.confidence,
+        "abstained": answer.abstained,
+        "citations": [{"url": c.url, "heading": c.heading, "quote": c.quote} for c in answer.citations],
+        "model_version": answer.model_version,
+        "seconds": round(answer.timings.total_s, 4),
+        "time_to_first_token_s": answer.timings.time_to_first_token_s
+        and round(answer.timings.time_to_first_token_s, 4),
+    }

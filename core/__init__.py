@@ -1,0 +1,1 @@
+"""What every room stands on: the nouns, the settings, telemetry, texts and files."""

@@ -1,0 +1,271 @@
+"""What is kept, as lines that tell of it to a place for months: answers, words, settled reviews, days that are over.
+
+A line is JSON with `timestamp`, `name`, `customDimensions` and `customMeasurements`, as telemetry's events arrive
+(core/telemetry.py says what may be among it), and with
+
+    record     what it tells of: a hash, the same however often that is told, of no person
+    revised    as of when it is told; of lines with the same record, the one revised last counts
+
+`unsent` reads everything once, in sweeps: a sweep has all that changed from the last one's beginning until its own, less
+`AGAIN`, since records may have waited elsewhere before they were kept; what the last sweep has seen of that time is left
+out. A `Place` says how far it is; whoever goes on from a kept one reads the same again, and nothing twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from typing import Any, Protocol
+
+from core import telemetry
+from core.records import Answer, Review
+from feedback.analytics import events
+from feedback.metrics import daily
+from feedback.reviews.repository import SETTLED, Desk
+from feedback.store.base import moment
+from feedback.store.documents import Document, Documents
+from feedback.store.rows import Listed, Row, every, every_answer, every_row
+from feedback.store.serialization import feedback_from
+
+AGAIN = timedelta(hours=24)
+"""So much is looked through again: a word or an answer may have waited on disk until the store was back."""
+_HASH = 12
+"""Hex digits by which what was seen is remembered for a day."""
+
+
+class Store(daily.Records, Protocol):
+    """A store with all that it can do."""
+
+    @property
+    def documents(self) -> Documents:
+        """Where its documents are."""
+        ...
+
+
+@dataclass(slots=True)
+class Place:
+    """How far everything is read: what is after `after` in the sweep's source, of what changed in [since, until).
+
+    `seen` are those of the earlier sweep that this one meets again, `again` those that the next one will; `days` has the
+    versions of the days that are told.
+    """
+
+    since: str = ""
+    until: str = ""
+    source: int = 0
+    after: tuple[str, ...] = ()
+    seen: set[str] = field(default_factory=set[str])
+    again: set[str] = field(default_factory=set[str])
+    days: dict[str, int] = field(default_factory=dict[str, int])
+
+    def dump(self) -> str:
+        """Return it as JSON."""
+        return json.dumps(
+            {
+                **{name: getattr(self, name) for name in ("since", "until", "source", "after", "days")},
+                "seen": sorted(self.seen),
+                "again": sorted(self.again),
+            }
+        )
+
+    @classmethod
+    def load(cls, text: str) -> Place:
+        """Read what `dump` wrote."""
+        kept: dict[str, Any] = json.loads(text)
+        sets: dict[str, Any] = {name: set(kept[name]) for name in ("seen", "again")}
+        read: dict[str, Any] = {**kept, **sets, "after": tuple(kept["after"])}
+        return cls(**read)
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """One line. `name` is the event's, `record` as above."""
+
+    name: str
+    record: str
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Poison:
+    """A record that cannot be told, and why; nothing of what stands in it."""
+
+    name: str
+    record: str
+    reason: str
+
+
+Told = Telling | Poison
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A record in a source: `place` to go on after it, when it changed, and how to make its lines."""
+
+    name: str
+    record: str
+    place: tuple[str, ...]
+    changed_at: str
+    lines: Callable[[], Awaitable[Sequence[str]]]
+    day: tuple[str, int] | None = None
+
+
+class Sources:
+    """Everything of a store that is told; `directions` say which reactions are up and down (bot.dialogs.rate)."""
+
+    def __init__(self, store: Store, directions: Mapping[str, str]) -> None:
+        self._store = store
+        self._desk = Desk(store.documents)
+        self._directions = directions
+        self._all = (self._answers, self._words, self._reviews, self._past_reviews, self._days)
+
+    async def unsent(self, place: Place, now: datetime) -> AsyncIterator[Sequence[Told]]:
+        """Yield what is to be told of each record that is new, and move `place` on before each. Raises StoreError."""
+        place.until = place.until or moment(now)
+        overlap = moment(datetime.fromisoformat(place.until) - AGAIN)
+        for number in range(place.source, len(self._all)):
+            place.source = number
+            async for found in self._all[number](place):
+                place.after = found.place
+                key = _short(f"{found.record} {found.changed_at} {found.day}")
+                new = (
+                    key not in place.seen and key not in place.again
+                )  # a review may have moved to the past ones
+                if found.changed_at >= overlap and found.day is None:
+                    place.again.add(key)
+                if found.day:
+                    place.days[found.day[0]] = found.day[1]
+                if new:
+                    yield await _told(found)
+            place.after = ()
+        place.since, place.until, place.source = overlap, "", 0
+        place.seen, place.again = place.again, set()
+
+    async def _answers(self, place: Place) -> AsyncIterator[_Found]:
+        begin, id_ = place.after or (place.since, "")
+        async for answer in every_answer(self._store, (begin, id_)):
+            written_at = moment(answer.answered_at)
+            if written_at >= place.until:
+                return
+            record = telemetry.hashed(answer.id)
+            lines = partial(_line_of_answer, answer, record)
+            yield _Found("answer_sent", record, (written_at, answer.id), written_at, lines)
+
+    async def _words(self, place: Place) -> AsyncIterator[_Found]:
+        """Words have no order in time: all are looked at, as for the days' figures."""
+        [after] = place.after or ("",)
+        async for row in every_row(self._store, "feedback", after):
+            changed_at = str(row.fields["changed_at"])
+            if place.since <= changed_at < place.until:
+                record = telemetry.hashed(f"word {row.key}")
+                lines = partial(self._line_of_word, row, record)
+                yield _Found("feedback_given", record, (row.key,), changed_at, lines)
+
+    async def _reviews(self, place: Place) -> AsyncIterator[_Found]:
+        listed = partial(self._desk.reviews, SETTLED)
+        async for found in self._settled(place, listed, lambda review: review.answer_id):
+            yield found
+
+    async def _past_reviews(self, place: Place) -> AsyncIterator[_Found]:
+        async for found in self._settled(
+            place, self._desk.past_reviews, lambda review: f"{review.answer_id}|{review.round}"
+        ):
+            yield found
+
+    async def _settled(
+        self, place: Place, listed: Listed[Review], id_of: Callable[[Review], str]
+    ) -> AsyncIterator[_Found]:
+        """Read settled reviews; one that has begun again since is among the past ones, under the same record."""
+        begin, id_ = place.after or (place.since, "")
+        async for review in every(listed, (begin, id_)):
+            settled_at = moment(review.settled_at or review.opened_at)
+            if settled_at >= place.until:
+                return
+            record = telemetry.hashed(f"review {review.answer_id} {review.round}")
+            lines = partial(self._line_of_review, review, record)
+            yield _Found("review_ruled", record, (settled_at, id_of(review)), settled_at, lines)
+
+    async def _days(self, place: Place) -> AsyncIterator[_Found]:
+        """Read the days that are over and have been summed up since they were told."""
+        last = datetime.fromisoformat(place.until).date() - timedelta(days=1)
+        for document in await daily.listed_days(self._store.documents, daily.KIND, date(1970, 1, 1), last):
+            if place.days.get(document.id) != document.version:
+                lines = partial(_lines_of_day, document, place.until)
+                yield _Found(
+                    "day_summed",
+                    telemetry.hashed(f"day {document.id}"),
+                    (document.id,),
+                    place.until,
+                    lines,
+                    (document.id, document.version),
+                )
+
+    async def _line_of_word(self, row: Row, record: str) -> Sequence[str]:
+        word = feedback_from(row.fields["record"])
+        answer = await self._store.answer(word.answer_id)
+        if answer is None:  # it was forgotten meanwhile
+            return []
+        words = await self._store.feedback_on(answer.id)
+        properties = events.feedback_given(answer, word, words, self._directions)
+        at = moment(word.withdrawn_at or word.given_at)
+        return [_line("feedback_given", at, record, str(row.fields["changed_at"]), properties)]
+
+    async def _line_of_review(self, review: Review, record: str) -> Sequence[str]:
+        answer = await self._store.answer(review.answer_id)
+        if answer is None or review.settled_at is None:
+            return []
+        at = moment(review.settled_at)
+        return [_line("review_ruled", at, record, at, events.review_ruled(answer, review))]
+
+
+async def _told(found: _Found) -> Sequence[Told]:
+    """Return the lines of a record; of one that cannot be told, that. A line may have no text of anybody, a reason neither."""
+    try:
+        return [Telling(found.name, found.record, line) for line in await found.lines()]
+    except telemetry.NotAllowed as error:
+        return [Poison(found.name, found.record, str(error))]
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        return [Poison(found.name, found.record, f"it cannot be read: {type(error).__name__}")]
+
+
+async def _line_of_answer(answer: Answer, record: str) -> Sequence[str]:
+    at = moment(answer.answered_at)
+    return [_line("answer_sent", at, record, at, events.answer_kept(answer))]
+
+
+async def _lines_of_day(document: Document, revised: str) -> Sequence[str]:
+    """A day's lines are revised together: a group that it has no more is not among those revised last."""
+    day = daily.read(document)
+    at = moment(datetime.combine(day.day, datetime.min.time(), UTC))
+    return [
+        _line(
+            "day_summed",
+            at,
+            telemetry.hashed(f"day {document.id} {' '.join(group)}"),
+            revised,
+            events.day_summed(group, sums),
+        )
+        for group, sums in sorted(day.groups.items())
+    ]
+
+
+def _line(name: str, at: str, record: str, revised: str, properties: Mapping[str, object]) -> str:
+    words: dict[str, str] = {}
+    numbers: dict[str, float] = {}
+    for key, value in telemetry.as_told(name, properties).items():
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            numbers[key] = value
+        else:
+            words[key] = str(value)
+    line = {"timestamp": at, "name": name, "record": record, "revised": revised}
+    return json.dumps(
+        line | {"customDimensions": words, "customMeasurements": numbers}, separators=(",", ":")
+    )
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:_HASH]

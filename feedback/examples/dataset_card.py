@@ -1,0 +1,205 @@
+"""The dataset card: what a dataset has, what was left out and why, and whose questions it does not know.
+
+After Gebru et al. 2021, Datasheets for Datasets (https://arxiv.org/abs/1803.09010): no figure for the eye, but what
+somebody has to know before they train on it. No word of a question stands in a card, but for those that pages have, too.
+
+The figures add up: `reviews` = `examples` + all that `left_out` counts; each part of `by` sums to `examples`; so do the
+examples of the topics. (They are what was built: `erased` of them may be gone since.)
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from feedback.examples.collect import Asked, Gathered
+from feedback.examples.convert import NOT_ON_PAGE, Candidate, ExampleRules, LeftOut
+from feedback.examples.topics import Embed, Vectors, find_topics
+
+Counts = Mapping[str, int]
+
+_BATCH = 256
+_AGES = ((30, "30 days"), (90, "90 days"), (365, "a year"))
+_OLDER = "older"
+_MOST_SENTENCES = 10
+_LEAST_SUPPORTED = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How often something was asked, and how many examples there are of it."""
+
+    asked: int
+    examples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """See above. `name` and `sha256` are of the examples as they were built.
+
+    `set_aside` is for the operator: answer id → what the screen found. `people` counts askers, reviewers, and who is
+    weighed down or not trusted. `covered` counts the `asked` questions by site, channel and language, and those of them
+    that were `sampled` by topic. `label` is the wording of the label that declines (0: it was not recorded yet). `unsupported` counts the completions most of whose words the passages lack. `missing` is
+    in sentences.
+    """
+
+    name: str
+    sha256: str
+    made_at: str
+    examples: int
+    held_out: int
+    masked: bool
+    held_out_share: float
+    reviews: int
+    waiting: int
+    reopened: int
+    left_out: Counts
+    set_aside: Mapping[str, Sequence[str]]
+    by: Mapping[str, Counts]
+    people: Counts
+    asked: int
+    sampled: int
+    covered: Mapping[str, Mapping[str, Coverage]]
+    unsupported: int
+    missing: Sequence[str] = ()
+    erased: int = 0
+    label: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What a card tells of."""
+
+    chosen: Sequence[Candidate]
+    left_out: Mapping[LeftOut, int]
+    gathered: Gathered
+    asked: Asked
+    rules: ExampleRules
+    topics: Mapping[str, Coverage] = field(default_factory=dict[str, Coverage])
+
+
+def card_of(built: Built, name: str, sha256: str, now: datetime) -> Card:
+    """Return the card of a dataset."""
+    chosen, gathered, asked = built.chosen, built.gathered, built.asked
+    by = {part: _counted(chosen, read) for part, read in _parts(now).items()}
+    covered = {
+        "site": _covered(asked.sites, by["site"]),
+        "channel": _covered(asked.channels, by["channel"]),
+        "language": _covered(asked.languages, by["language"]),
+        "topic": dict(built.topics),
+    }
+    return Card(
+        name=name,
+        sha256=sha256,
+        made_at=now.astimezone(UTC).isoformat(timespec="milliseconds"),
+        examples=len(chosen),
+        held_out=sum(one.example.held_out for one in chosen),
+        masked=built.rules.mask is not None,
+        held_out_share=built.rules.held_out_share,
+        reviews=gathered.reviews,
+        waiting=gathered.waiting,
+        reopened=gathered.reopened,
+        left_out={str(why): count for why, count in sorted(built.left_out.items())},
+        set_aside={one.answer_id: list(one.details) for one in gathered.set_aside},
+        by=by,
+        people=_people(built),
+        asked=asked.count,
+        sampled=len(asked.sample),
+        covered=covered,
+        unsupported=sum(one.lineage.supported < _LEAST_SUPPORTED for one in chosen),
+        label=built.rules.label_version,
+        missing=[*_gaps(covered, built.rules), *_warnings(built, by["kind"])],
+    )
+
+
+def cover_topics(
+    asked: Asked, chosen: Sequence[Candidate], embed: Embed, tell: Callable[[int], None] = lambda _: None
+) -> dict[str, Coverage]:
+    """Return by topic how many of the sampled questions ask about it, and how many of the examples."""
+    if not asked.sample:
+        return {}
+    vectors = np.concatenate(list(_embedded([one.text for one in asked.sample], embed, tell)))
+    topics = find_topics(vectors, [one.page_words for one in asked.sample])
+    of_asked = Counter(topics.of(vectors))
+    of_chosen: Counter[int] = Counter()
+    for some in _embedded([one.example.question_text for one in chosen], embed, tell):
+        of_chosen.update(topics.of(some))
+    return {name: Coverage(of_asked[at], of_chosen[at]) for at, name in enumerate(topics.names)}
+
+
+def _embedded(texts: Sequence[str], embed: Embed, tell: Callable[[int], None]) -> Iterator[Vectors]:
+    for start in range(0, len(texts), _BATCH):
+        some = texts[start : start + _BATCH]
+        yield embed(some)
+        tell(len(some))
+
+
+def _parts(now: datetime) -> dict[str, Callable[[Candidate], str]]:
+    return {
+        "kind": lambda one: one.example.kind,
+        "source": lambda one: one.lineage.reason,
+        "site": lambda one: one.lineage.site,
+        "channel": lambda one: one.lineage.channel,
+        "language": lambda one: one.lineage.language,
+        "age": lambda one: _age(one.lineage.ruled_at, now),
+        "side": lambda one: "held out" if one.example.held_out else "training",
+    }
+
+
+def _age(ruled_at: str, now: datetime) -> str:
+    age = now - datetime.fromisoformat(ruled_at)
+    return next((f"up to {words}" for days, words in _AGES if age <= timedelta(days=days)), _OLDER)
+
+
+def _counted(chosen: Iterable[Candidate], read: Callable[[Candidate], str]) -> dict[str, int]:
+    return dict(sorted(Counter(read(one) for one in chosen).items()))
+
+
+def _covered(asked: Counts, examples: Counts) -> dict[str, Coverage]:
+    names = sorted({*asked, *examples})
+    return {name: Coverage(asked.get(name, 0), examples.get(name, 0)) for name in names}
+
+
+def _people(built: Built) -> dict[str, int]:
+    raters = built.gathered.trusted.raters.weighed_down()
+    reviewers = built.gathered.trusted.reviewers.weighed_down()
+    return {
+        "askers": len({one.lineage.asker for one in built.chosen}),
+        "reviewers": len({person for one in built.chosen for person in one.lineage.reviewers}),
+        "raters_weighed_down": raters[0],
+        "raters_not_trusted": raters[1],
+        "reviewers_weighed_down": reviewers[0],
+        "reviewers_not_trusted": reviewers[1],
+    }
+
+
+def _gaps(covered: Mapping[str, Mapping[str, Coverage]], rules: ExampleRules) -> list[str]:
+    """Say whose questions the dataset does not know, the most asked first."""
+    sentences: list[str] = []
+    for part, names in covered.items():
+        unknown = [(-one.asked, name) for name, one in names.items() if one.asked and not one.examples]
+        for asked, name in sorted(unknown)[:_MOST_SENTENCES]:
+            why = " It may not be trained on." if part == "channel" and name not in rules.trainable else ""
+            questions = "1 question was asked" if asked == -1 else f"{-asked} questions were asked"
+            sentences.append(f"No example for the {part} “{name}”, where {questions}.{why}")
+        if len(unknown) > _MOST_SENTENCES:
+            sentences.append(f"No example for {len(unknown) - _MOST_SENTENCES} more of kind {part}.")
+    return sentences
+
+
+def _warnings(built: Built, kinds: Counts) -> list[str]:
+    sentences: list[str] = []
+    if not kinds.get(NOT_ON_PAGE):
+        sentences.append(
+            "No example declines: a model that learns from these alone learns to answer everything."
+        )
+    sides = Counter(one.example.held_out for one in built.chosen)
+    if not sides[True]:
+        sentences.append("No example is held out: these questions cannot tell whether training helped.")
+    if built.rules.mask is None:
+        sentences.append("Personal data is not masked: no masking was set up.")
+    return sentences

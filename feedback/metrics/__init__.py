@@ -1,0 +1,1 @@
+"""What the numbers mean, by day and by version."""

@@ -1,0 +1,201 @@
+"""The figures of each day, kept as documents (kind `daily`): computed from the records, as often as one likes.
+
+A day's document has the sums of each group of answers with one model version, channel and site; any selection of
+groups and days adds up (`select`). Reading the store takes memory for one day's groups and the sessions of half an
+hour, however many answers there are. When that was done last, `rolled_up_at` tells.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
+from typing import Any, NamedTuple, Protocol
+
+from core.records import Answer, Feedback
+from feedback.metrics.definitions import IDLE, Known, Sums, add_answer, add_turn, is_ignored
+from feedback.metrics.quantile_sketch import Spread
+from feedback.reviews.repository import WAITING, Desk
+from feedback.store.base import FeedbackStore, moment, site_of
+from feedback.store.documents import Document, Documents, Wanted
+from feedback.store.rows import RECORDS_AT_ONCE, Rows, every, every_answer
+from feedback.store.serialization import feedback_from
+
+KIND = "daily"
+_PLACE = "rolled_up"
+MOST_SITES = 100
+"""So many sites of one day have figures of their own; pasted links may name any number of them."""
+OTHER_SITES = "other"
+_LOOK_BACK = IDLE + timedelta(minutes=10)
+"""Earlier answers may be what a session of this day goes on from."""
+
+
+class Records(FeedbackStore, Rows, Protocol):
+    """A store whose rows can be read, too."""
+
+
+class Group(NamedTuple):
+    """Which answers are summed up together."""
+
+    model_version: str
+    channel: str
+    site: str
+
+
+Groups = dict[Group, Sums]
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How many reviews wait, and for how long: the oldest and the median one, seconds. As it was at `seen_at`."""
+
+    waiting: int
+    oldest_s: float
+    median_s: float
+    seen_at: str
+
+
+@dataclass(slots=True)
+class Day:
+    """One day's sums by group; `backlog` as it was when the day was last looked at while it lasted."""
+
+    day: date
+    groups: Groups = field(default_factory=dict[Group, Sums])
+    backlog: Backlog | None = None
+
+    def of(self, answer: Answer) -> Sums:
+        """Return the sums that an answer belongs to."""
+        return sums_of(self.groups, answer)
+
+
+def sums_of(groups: Groups, answer: Answer) -> Sums:
+    """Return the sums that an answer belongs to among those of a span of time; new ones where there are none yet."""
+    site, known = site_of(answer), {group.site for group in groups}
+    if site not in known and len(known) >= MOST_SITES:
+        site = OTHER_SITES
+    group = Group(answer.model_version, str(answer.question.channel), site)
+    return groups.setdefault(group, Sums())
+
+
+def select(days: Sequence[Day], wanted: Callable[[Group], bool] = lambda _: True) -> Sums:
+    """Return the sums of the wanted groups of these days."""
+    total = Sums()
+    for day in days:
+        for group, sums in day.groups.items():
+            if wanted(group):
+                total.merge(sums)
+    return total
+
+
+async def sum_up(
+    store: Records, desk: Desk, day: date, now: datetime, hear: Callable[[Known], None] = lambda _: None
+) -> Day:
+    """Compute a day from the records; `hear` is told of each answer. Raises StoreError."""
+    begin = datetime.combine(day, time(), UTC)
+    summed = Day(day)
+    async for known, before in known_between(store, desk, begin, begin + timedelta(days=1)):
+        sums = summed.of(known.answer)
+        add_answer(sums, known, now)
+        add_turn(sums, known.answer, before)
+        hear(known)
+    return summed
+
+
+async def known_between(
+    store: Records, desk: Desk, begin: datetime, end: datetime
+) -> AsyncIterator[tuple[Known, datetime | None]]:
+    """Yield what is known of the answers in a span of time, each with when its asker's answer before was written there."""
+    last: dict[tuple[str, str], datetime] = {}
+    async for answer in answers_between(store, begin - _LOOK_BACK, end):
+        who = (answer.question.conversation, answer.question.asker)
+        if answer.answered_at >= begin:
+            yield await _known(store, desk, answer), last.get(who)
+        last[who] = answer.answered_at
+        if len(last) > RECORDS_AT_ONCE:
+            over = answer.answered_at - _LOOK_BACK
+            last = {name: at for name, at in last.items() if at >= over}
+
+
+async def _known(store: Records, desk: Desk, answer: Answer) -> Known:
+    words = await store.feedback_on(answer.id)
+    late = bool(words) and is_ignored(answer, words)
+    ever = await _every_word(store, answer.id) if late else words
+    return Known(answer, words, ever, await desk.rounds(answer.id))
+
+
+async def _every_word(store: Records, answer_id: str) -> list[Feedback]:
+    """Return all that was ever said on an answer, also what a later word has replaced."""
+    rows = await store.rows("feedback", f"{answer_id} ", RECORDS_AT_ONCE)
+    return [feedback_from(row.fields["record"]) for row in rows if row.fields["answer_id"] == answer_id]
+
+
+async def answers_between(store: FeedbackStore, begin: datetime, end: datetime) -> AsyncIterator[Answer]:
+    """Yield the answers that were written in a span of time, oldest first."""
+    async for answer in every_answer(store, (moment(begin), "")):
+        if answer.answered_at >= end:
+            return
+        yield answer
+
+
+async def backlog(desk: Desk, now: datetime) -> Backlog:
+    """Look at the reviews that wait now."""
+    ages, oldest_s = Spread(), 0.0
+    async for review in every(partial(desk.reviews, WAITING)):
+        age_s = max(0.0, (now - review.opened_at).total_seconds())
+        ages.add(age_s)
+        oldest_s = max(oldest_s, age_s)
+    return Backlog(ages.count, oldest_s, ages.percentile(0.5) or 0.0, moment(now))
+
+
+# The documents
+
+
+async def keep(documents: Documents, day: Day) -> None:
+    """Keep a day, in the place of what was kept of it."""
+    body: dict[str, Any] = {
+        "groups": [{**group._asdict(), "sums": sums.dump()} for group, sums in sorted(day.groups.items())],
+        "backlog": None if day.backlog is None else asdict(day.backlog),
+    }
+    name = day.day.isoformat()
+    await documents.put(Document(KIND, name, json.dumps(body, sort_keys=True), order=name))
+
+
+async def kept(documents: Documents, first: date, last: date) -> list[Day]:
+    """Return the days that are kept, of a span of days."""
+    return [read(document) for document in await listed_days(documents, KIND, first, last)]
+
+
+async def listed_days(documents: Documents, kind: str, first: date, last: date) -> list[Document]:
+    """Return the documents of a kind whose order is a day, of a span of days."""
+    found: list[Document] = []
+    wanted = Wanted(kind, after=((first - timedelta(days=1)).isoformat(), "~"), limit=RECORDS_AT_ONCE)
+    while page := await documents.listed(wanted):
+        found += [document for document in page if document.order <= last.isoformat()]
+        if len(page) < RECORDS_AT_ONCE or page[-1].order > last.isoformat():
+            break
+        wanted = Wanted(kind, after=(page[-1].order, page[-1].id), limit=RECORDS_AT_ONCE)
+    return found
+
+
+def read(document: Document) -> Day:
+    """Read a document that `keep` wrote."""
+    body: dict[str, Any] = json.loads(document.body)
+    groups = {
+        Group(one["model_version"], one["channel"], one["site"]): Sums.load(one["sums"])
+        for one in body["groups"]
+    }
+    seen: Mapping[str, Any] | None = body["backlog"]
+    return Day(date.fromisoformat(document.id), groups, Backlog(**seen) if seen else None)
+
+
+async def mark_rolled_up(documents: Documents, at: datetime) -> None:
+    """All days are as they were at this time. Written last: all is done."""
+    await documents.put(Document(_PLACE, "last", "", order=moment(at)))
+
+
+async def rolled_up_at(documents: Documents) -> datetime | None:
+    """Return as of when the days are; None before the first time."""
+    last = await documents.get(_PLACE, "last")
+    return datetime.fromisoformat(last.order) if last else None

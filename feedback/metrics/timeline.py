@@ -1,0 +1,242 @@
+"""Figures over time: spans of equal length with the sums of each group of answers, and what is drawn of them.
+
+Everything is the sum of `Sums`, so a filter leaves groups out, and a longer span is the sum of shorter ones. What few
+people tell, reviewers of the sample and whoever gives stars, is taken over the week until each day (`WEEK`).
+
+Figures by the hour, or less, computed from the records: for days that are not over, and for stores of a few hours.
+
+Every answer of the span is read, so there is a bound to them; beyond it the days' documents have to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+
+from feedback.metrics.confidence import BETTER, Value, Values, values_of
+from feedback.metrics.daily import Backlog, Day, Group, Groups, Records, known_between, sums_of
+from feedback.metrics.definitions import Known, Sums, add_answer, add_turn
+from feedback.metrics.worst_rated import Worst
+from feedback.reviews.repository import Desk
+from feedback.store.base import moment
+
+SHORT = timedelta(days=2)
+"""Data of no longer than this are shown by the hour."""
+MOST = 3000
+"""So many answers of a span are read; of more, only the days are shown."""
+_STEPS = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1))
+_MOST_BUCKETS = 48
+_Found = tuple[Known, datetime | None]
+
+
+class TooMany(Exception):
+    """The span has more answers than are read at once. Nobody sees this: days are shown instead."""
+
+
+def step_of(span: timedelta) -> timedelta:
+    """Return the shortest step that needs no more than 48 buckets for a span, and an hour at most."""
+    return next((step for step in _STEPS if span <= _MOST_BUCKETS * step), _STEPS[-1])
+
+
+async def of_short_store(store: Records, desk: Desk, now: datetime) -> tuple[Timeline, Worst] | None:
+    """Compute the time from the first to the last answer of all; None where that is more than two days, or none is there.
+
+    Raises TooMany and StoreError.
+    """
+    first = await store.answers_after(("", ""), 1)
+    if not first:
+        return None
+    begin = first[0].answered_at
+    if await store.answers_after((moment(begin + SHORT), ""), 1):
+        return None
+    found = await _read(store, desk, begin, begin + SHORT)
+    return _summed(found, (begin, max(known.answer.answered_at for known, _ in found)), now)
+
+
+async def of_span(
+    store: Records, desk: Desk, span: tuple[datetime, datetime], now: datetime
+) -> tuple[Timeline, Worst]:
+    """Compute a span from its records. Raises TooMany and StoreError."""
+    return _summed(await _read(store, desk, *span), span, now)
+
+
+async def _read(store: Records, desk: Desk, begin: datetime, end: datetime) -> list[_Found]:
+    found: list[_Found] = []
+    async for one in known_between(store, desk, begin, end):
+        found.append(one)
+        if len(found) > MOST:
+            raise TooMany
+    return found
+
+
+def _summed(
+    found: Sequence[_Found], span: tuple[datetime, datetime], now: datetime
+) -> tuple[Timeline, Worst]:
+    step = step_of(span[1] - span[0])
+    start = _floor(span[0], step)
+    buckets = [Bucket(start + number * step) for number in range((span[1] - start) // step + 1)]
+    bad = Worst()
+    for known, before in found:
+        sums = sums_of(buckets[(known.answer.answered_at - start) // step].groups, known.answer)
+        add_answer(sums, known, now)
+        add_turn(sums, known.answer, before)
+        bad.hear(known)
+    return Timeline(step, buckets), bad
+
+
+def _floor(time: datetime, step: timedelta) -> datetime:
+    day = datetime.combine(time.astimezone(UTC).date(), datetime.min.time(), UTC)
+    return day + (time - day) // step * step
+
+
+WEEK = 7
+SMOOTHED = ("accuracy", "precision", "quote_precision", "satisfaction", "liked_share")
+
+Chosen = Callable[[Group], bool]
+
+
+@dataclass(slots=True)
+class Bucket:
+    """A span of time from `begin` on. `known` is False before the first answer that there are figures of."""
+
+    begin: datetime
+    groups: Groups = field(default_factory=dict[Group, Sums])
+    known: bool = True
+    backlog: Backlog | None = None
+
+    def sums(self, chosen: Chosen) -> Sums:
+        """Return the sum of the chosen groups."""
+        total = Sums()
+        for group, sums in self.groups.items():
+            if chosen(group):
+                total.merge(sums)
+        return total
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Buckets of one length, oldest first; `before` are as many of the time before, where there are any.
+
+    `smoothed` says over how many buckets a point of the figures in SMOOTHED is taken. `earlier` names the model versions
+    that answered before it began.
+    """
+
+    step: timedelta
+    buckets: Sequence[Bucket]
+    before: Sequence[Bucket] = ()
+    smoothed: int = 1
+    earlier: frozenset[str] = frozenset()
+
+    @property
+    def begin(self) -> datetime:
+        """When it begins."""
+        return self.buckets[0].begin
+
+    @property
+    def end(self) -> datetime:
+        """When it ends."""
+        return self.buckets[-1].begin + self.step
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A model version that has answers in the timeline. `bucket` is where its first ones are, None: before it."""
+
+    name: str
+    bucket: int | None
+    answers: Sequence[int]
+    values: Values
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What is shown: every figure's points, its value over the whole time and in the time before, the versions."""
+
+    points: dict[str, list[Value | None]]
+    now: Values
+    before: Values
+    versions: Sequence[Marked]
+
+
+def of_days(days: Sequence[Day], last: date, count: int) -> Timeline:
+    """Return so many days until `last`, and as many before; a day that nothing is kept of had no answers."""
+    kept = {day.day: day for day in days}
+    first_known = min((day for day, one in kept.items() if one.groups), default=last)
+    both = [_bucket(last - timedelta(days=back), kept, first_known) for back in range(2 * count - 1, -1, -1)]
+    return Timeline(timedelta(days=1), both[count:], both[:count], WEEK, versions_in(both[:count]))
+
+
+def versions_in(spans: Iterable[Bucket | Day]) -> frozenset[str]:
+    """Name the model versions that answered in some spans."""
+    return frozenset(group.model_version for span in spans for group in span.groups)
+
+
+def _bucket(day: date, kept: dict[date, Day], first_known: date) -> Bucket:
+    begin, found = datetime.combine(day, time(), UTC), kept.get(day)
+    if found is None:
+        return Bucket(begin, known=day >= first_known)
+    return Bucket(begin, found.groups, day >= first_known, found.backlog)
+
+
+def draw(timeline: Timeline, chosen: Chosen) -> Drawn:
+    """Compute what is shown of the chosen groups."""
+    sums = [bucket.sums(chosen) for bucket in timeline.buckets]
+    before = [bucket.sums(chosen) for bucket in timeline.before]
+    plain = [values_of(one) for one in sums]
+    points = {
+        name: [
+            values[name] if bucket.known else None
+            for values, bucket in zip(plain, timeline.buckets, strict=True)
+        ]
+        for name in BETTER
+    }
+    if timeline.smoothed > 1:
+        smooth = [
+            values_of(_total(_window([*before, *sums], len(before) + at, timeline.smoothed)))
+            for at in range(len(sums))
+        ]
+        for name in SMOOTHED:
+            points[name] = [values[name] for values in smooth]
+    return Drawn(points, values_of(_total(sums)), _before(timeline, before), _versions(timeline, chosen))
+
+
+def _before(timeline: Timeline, sums: Sequence[Sums]) -> Values:
+    """Return the figures of the time before; how many answers there were only where all of it is known."""
+    values = values_of(_total(sums))
+    whole = bool(timeline.before) and all(bucket.known for bucket in timeline.before)
+    return values if whole else {**values, "answers": None}
+
+
+def _window(sums: Sequence[Sums], at: int, width: int) -> Sequence[Sums]:
+    return sums[max(0, at + 1 - width) : at + 1]
+
+
+def _total(sums: Sequence[Sums]) -> Sums:
+    total = Sums()
+    for one in sums:
+        total.merge(one)
+    return total
+
+
+def _versions(timeline: Timeline, chosen: Chosen) -> list[Marked]:
+    """Return the versions with answers in the timeline, in the order in which they began."""
+    earlier = timeline.earlier
+    names = dict.fromkeys(
+        group.model_version for bucket in timeline.buckets for group in sorted(bucket.groups)
+    )
+    ordered = sorted(names, key=lambda name: name not in earlier)
+    return [_marked(timeline, chosen, name, begins=name not in earlier) for name in ordered]
+
+
+def _marked(timeline: Timeline, chosen: Chosen, name: str, *, begins: bool) -> Marked:
+    sums = [
+        bucket.sums(lambda group: group.model_version == name and chosen(group))
+        for bucket in timeline.buckets
+    ]
+    first = next(
+        at
+        for at, bucket in enumerate(timeline.buckets)
+        if any(g.model_version == name for g in bucket.groups)
+    )
+    return Marked(name, first if begins else None, [one.answers for one in sums], values_of(_total(sums)))

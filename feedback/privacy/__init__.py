@@ -1,0 +1,1 @@
+"""One person's data: pseudonyms, deletion, export, retention, audit."""

@@ -1,0 +1,143 @@
+"""What somebody did as a reviewer, without their name: rulings are the colleagues' records, too, and stay.
+
+Where a reviewer stands inside records, where no index finds them, and the change of all of these.
+
+In verdicts, skips and claims, in the verified answer that came of them, and in every answer that was served from that.
+So the desk leaves two marks when somebody reviews (`Desk.mark_reviewer`): one with the answer, by which its review and
+its verified answer are found, and one that says that this person has reviewed at all. Only for such a person are all
+answers read through, a page at a time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from core.records import Review, Verdict
+from feedback.privacy.audit import SOMEBODY
+from feedback.reviews.repository import Desk
+from feedback.store.base import RecordInvalid, StoreUnavailable, moment
+from feedback.store.documents import TRIES, Document, Wanted
+from feedback.store.rows import PAGE, Row, WholeStore
+from feedback.store.serialization import answer_from, question_from, review_from, to_json, verified_from
+
+Change = Callable[[str], str]
+"""Returns a record (JSON) with somebody else in the reviewer's place, or nobody."""
+_REDRAWN_AFTER = timedelta(seconds=5)
+
+
+async def change_reviews(
+    store: WholeStore, answer_id: str, person: str, changes: Mapping[str, Change]
+) -> None:
+    """Change all rounds of an answer's review and its verified answer, by the kind of document, where a reviewer stands.
+
+    Whoever sees the card of the review is shown it anew.
+    """
+    found = [
+        document
+        for kind in changes
+        for document in await store.documents.listed(Wanted(kind, answer_id=answer_id))
+        if person in document.body
+    ]
+    if found:  # before, so that a crash in between leaves no name on a screen
+        await Desk(store.documents).leave_errand(answer_id, datetime.now(UTC) + _REDRAWN_AFTER)
+    for document in found:
+        await _change(store, document, changes[document.kind])
+
+
+async def change_answers(store: WholeStore, person: str, change: Change) -> AsyncIterator[int]:
+    """Change all answers that were served as verified by a reviewer.
+
+    Reads every answer, PAGE of them at a time, and yields how many it has read.
+    """
+    after, read = "", 0
+    while page := await store.rows("answer", after):
+        theirs = [row for row in page if person in row.fields["record"]]
+        changed = [{**row.fields, "record": change(row.fields["record"])} for row in theirs]
+        await put_answers(store, [Row("answer", fields["id"], fields) for fields in changed])
+        read += len(page)
+        yield read
+        after = page[-1].key
+        if len(page) < PAGE:
+            return
+
+
+async def put_answers(store: WholeStore, rows: Sequence[Row]) -> None:
+    """Keep changed answers, but none whose question has been forgotten in the meantime."""
+    await store.put_rows(rows)
+    for row in rows:
+        answer = answer_from(row.fields["record"], question_from(row.fields["question"]))
+        try:
+            await store.add_answer(answer)  # it is there: this only asks whether its question is
+        except RecordInvalid:
+            await store.drop_rows([row])
+
+
+async def _change(store: WholeStore, document: Document, change: Change) -> None:
+    """Change a document's body, however many others change it, too, until that is done or it is gone."""
+    for _ in range(TRIES):
+        changed = replace(document, body=change(document.body))
+        if document.kind == "verified":  # whoever knows it by heart must hear of it
+            changed = replace(changed, order=moment(datetime.now(UTC)))
+        if await store.documents.replace(changed):
+            return
+        kept = await store.documents.get(document.kind, document.id, document.answer_id)
+        if kept is None:
+            return
+        document = kept
+    raise StoreUnavailable(f"a {document.kind} changes too fast")
+
+
+NAME = "A former reviewer"
+
+
+async def anonymise_reviews(store: WholeStore, answer_id: str, person: str) -> None:
+    """Take a reviewer out of all rounds of an answer's review and its verified answer."""
+    review = partial(_review_without, person)
+    changes = {"review": review, "past_review": review, "verified": partial(_verified_without, person)}
+    await change_reviews(store, answer_id, person, changes)
+
+
+def anonymise_answers(store: WholeStore, person: str) -> AsyncIterator[int]:
+    """Take a reviewer out of all answers that were served as verified by them; yields how many it has read."""
+    return change_answers(store, person, partial(_answer_without, person))
+
+
+def _review_without(person: str, body: str) -> str:
+    review: Review = review_from(body)
+    if review.claimed_by == person:
+        review = replace(review, claimed_by="", claimed_name="", claimed_until=None)
+    without = replace(
+        review,
+        verdicts=tuple(_unsigned(verdict, person) for verdict in review.verdicts),
+        skips=tuple(replace(skip, reviewer=_somebody(skip.reviewer, person)) for skip in review.skips),
+        earlier=_unsigned(review.earlier, person) if review.earlier else None,
+    )
+    return to_json(without)
+
+
+def _unsigned(verdict: Verdict, person: str) -> Verdict:
+    """Return a ruling without who gave it, and without the activity that names their chat."""
+    if verdict.reviewer != person:
+        return verdict
+    return replace(verdict, reviewer=SOMEBODY, reviewer_name=NAME, source="")
+
+
+def _verified_without(person: str, body: str) -> str:
+    if not body:  # it was taken back
+        return body
+    verified = verified_from(body)
+    return to_json(replace(verified, verified_by=_somebody(verified.verified_by, person)))
+
+
+def _answer_without(person: str, text: str) -> str:
+    record = json.loads(text)
+    record["verified_by"] = _somebody(record["verified_by"], person)
+    return json.dumps(record, separators=(",", ":"), sort_keys=True)
+
+
+def _somebody(one: str, person: str) -> str:
+    return SOMEBODY if one == person else one

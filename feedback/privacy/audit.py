@@ -1,0 +1,136 @@
+"""The audit trail: who did what with whose records, and when; never what stood in them.
+
+An entry is a document. `who` is a reviewer's or a person's pseudonym, or an operator: the name of the machine's user
+under the same key as the pseudonyms. An entry that names an answer is about its asker, too, as long as there is one.
+
+Whoever reads personal data writes the entry first, and does not read where that fails. What a person does with their
+own data is done even where its entry cannot be kept.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from feedback.privacy.pseudonyms import pseudonym
+from feedback.store.base import moment
+from feedback.store.documents import Document, Documents, Wanted
+
+KIND = "audit"
+SOMEBODY = "gone"
+"""Stands where the pseudonym of a reviewer stood who is gone."""
+
+
+class Deed(StrEnum):
+    """What is recorded. The first four are about an answer, the last three about a model, the others about people."""
+
+    OPENED = "opened a review"
+    CLAIMED = "claimed a review"
+    SKIPPED = "skipped a review"
+    RULED = "ruled"
+    READ_QUEUE = "read the review queue"
+    LOOKED = "looked at a person's records"
+    EXPORTED = "exported a person's records"
+    DELETED = "deleted a person's records"
+    OPTED_OUT = "let nothing be learned from a person"
+    OPTED_IN = "let something be learned from a person again"
+    SCANNED = "searched for a person's pseudonym"
+    READ_TRAIL = "read the audit trail"
+    COPIED = "copied the store"
+    ROTATED = "changed the key of the pseudonyms"
+    PROMOTED = "promoted a model version"
+    HELD = "held a model version where it stands"
+    ROLLED_BACK = "rolled back a model version"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One deed. `person` is whose records it was about, "" where it was everybody's or nobody's.
+
+    `model_version` is the version that it was about.
+    """
+
+    who: str
+    what: Deed
+    at: datetime
+    answer_id: str = ""
+    person: str = ""
+    model_version: str = ""
+
+
+class Audit:
+    """Writes and reads the trail. Raises StoreError."""
+
+    def __init__(self, documents: Documents) -> None:
+        self._documents = documents
+
+    async def write(
+        self, who: str, what: Deed, *, answer_id: str = "", person: str = "", model_version: str = ""
+    ) -> None:
+        """Keep that somebody does something now."""
+        entry = Entry(who, what, datetime.now(UTC), answer_id, person, model_version)
+        name = f"{moment(entry.at)}|{secrets.token_hex(8)}"
+        await self._documents.add(_document(entry, name))
+
+    async def entries(self, person: str = "", since: datetime | None = None) -> AsyncIterator[Entry]:
+        """Yield the trail, oldest first: all of it, or what is about a person and then what they did."""
+        after = (moment(since), "") if since else ("", "")
+        everyone = [Wanted(KIND, after=after)]
+        one = [Wanted(KIND, after=after, person=person), Wanted(KIND, after=after, state=person)]
+        for wanted in one if person else everyone:
+            async for document in _every(self._documents, wanted):
+                entry = entry_in(document)
+                if wanted.state is None or entry.person != person:  # else it was there already
+                    yield entry
+
+
+def operator(key: bytes, user: str) -> str:
+    """Return how the trail names an operator, who is a user of the machine."""
+    return f"operator {pseudonym(key, f'operator {user}')[:16]}"
+
+
+def entry_in(document: Document) -> Entry:
+    """Return what a document of the trail says."""
+    kept = json.loads(document.body)
+    return Entry(**kept | {"what": Deed(kept["what"]), "at": datetime.fromisoformat(kept["at"])})
+
+
+async def without_person(documents: Documents, document: Document) -> None:
+    """Take an asker who is gone out of an entry about an answer. What is about the person alone stays: it is the proof."""
+    entry = entry_in(document)
+    if entry.answer_id:
+        await documents.replace(_document(replace(entry, person=""), document.id, document.version))
+
+
+async def without_reviewer(documents: Documents, person: str) -> None:
+    """Take a reviewer who is gone out of the entries about other people's answers."""
+    await change_reviewer(documents, person, lambda _: SOMEBODY)
+
+
+async def change_reviewer(documents: Documents, person: str, change: Callable[[str], str]) -> None:
+    """Change the name of a reviewer in the entries about other people's answers."""
+    async for document in _every(documents, Wanted(KIND, state=person)):
+        entry = entry_in(document)
+        if entry.person != person:
+            changed = replace(entry, who=change(entry.who))
+            await documents.replace(_document(changed, document.id, document.version))
+
+
+async def _every(documents: Documents, wanted: Wanted) -> AsyncIterator[Document]:
+    while True:
+        page = await documents.listed(wanted)
+        for document in page:
+            yield document
+        if len(page) < wanted.limit:
+            return
+        wanted = replace(wanted, after=(page[-1].order, page[-1].id))
+
+
+def _document(entry: Entry, name: str, version: int = 0) -> Document:
+    at = moment(entry.at)
+    body = json.dumps(asdict(entry) | {"at": at})
+    return Document(KIND, name, body, person=entry.person, state=entry.who, order=at, version=version)

@@ -1,0 +1,219 @@
+"""The key of the pseudonyms, from the settings or the data folder, and the one before it while people are moved over.
+
+pseudonym.key           made at the first start, where the setting `pseudonym_key` is empty
+pseudonym.key.before    `askpage privacy rotate-key` leaves the earlier one here, until `--finish`
+
+Another pseudonym for the same person, after the key has changed: all that stands under the old one is kept anew.
+
+A pseudonym has so many digits that it stands nowhere by accident, so it is replaced as text wherever it stands. What is
+kept anew comes first, and what it takes the place of goes afterwards: it may be stopped in between and done again. What
+the person has under the new pseudonym already stays as it is.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pwd
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.settings import Settings
+from feedback.privacy import audit
+from feedback.privacy.anonymise import change_answers, change_reviews, put_answers
+from feedback.privacy.audit import operator
+from feedback.privacy.pseudonyms import fresh_key, load_key, load_or_make_key, pseudonym
+from feedback.store.base import StoreError
+from feedback.store.documents import Document
+from feedback.store.rows import PAGE, Row, Table, WholeStore, key_of
+
+Change = Callable[[str], str]
+_TABLES: tuple[Table, ...] = ("question", "feedback", "document")
+
+
+async def stands_for_somebody(store: WholeStore, person: str) -> bool:
+    """Tell whether a store knows a pseudonym. Raises StoreError."""
+    for table in _TABLES:
+        if await store.rows(table, limit=1, person=person):
+            return True
+    return False
+
+
+async def rename(store: WholeStore, old: str, new: str) -> None:
+    """Keep what is one person's under another pseudonym. Raises StoreError."""
+
+    def change(text: str) -> str:
+        return text.replace(old, new)
+
+    for table in ("answer", "question", "feedback"):
+        await _rename_rows(store, table, old, change)
+    await audit.change_reviewer(store.documents, old, change)
+    after = ""
+    while page := await store.rows("document", after, PAGE, old):
+        for row in page:
+            await _rename_inside(store, row, old, change)
+            await _rename_document(store, row, change)
+        after = page[-1].key
+    await store.overwrite()
+
+
+async def _rename_rows(store: WholeStore, table: Table, old: str, change: Change) -> None:
+    after = ""
+    while page := await store.rows(table, after, PAGE, old):
+        renamed = [_renamed(row, change) for row in page]
+        if table == "answer":
+            await put_answers(store, renamed)
+        else:
+            await store.put_rows(renamed)
+        if table == "feedback":  # in one of the stores the pseudonym is part of a word's place
+            left = await store.rows(table, after, len(page), old)
+            await store.drop_rows([row for row in left if row in page])
+        after = page[-1].key
+
+
+async def _rename_inside(store: WholeStore, row: Row, old: str, change: Change) -> None:
+    """Rename a reviewer where no index finds them."""
+    if row.fields["kind"] == "reviewed":
+        changes = {"review": change, "past_review": change, "verified": change}
+        await change_reviews(store, row.fields["answer_id"], old, changes)
+    if row.fields["kind"] == "reviewer":
+        async for _ in change_answers(store, old, change):
+            pass
+
+
+async def _rename_document(store: WholeStore, row: Row, change: Change) -> None:
+    renamed = _renamed(row, change)
+    if renamed.key == row.key:
+        await store.put_rows([renamed])
+        return
+    fields = {name: value for name, value in renamed.fields.items() if name not in ("place", "version")}
+    await store.documents.add(Document(**fields, order=renamed.fields["place"]))
+    await store.drop_rows([row])
+
+
+def _renamed(row: Row, change: Change) -> Row:
+    fields: dict[str, Any] = {
+        name: change(value) if isinstance(value, str) else value for name, value in row.fields.items()
+    }
+    return Row(row.table, key_of(row.table, fields), fields)
+
+
+log = logging.getLogger(__name__)
+
+REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """`before` is b"" where no earlier key counts any more."""
+
+    now: bytes
+    before: bytes = b""
+
+    def pseudonym(self, user_id: str) -> str:
+        """Return what stands for a user."""
+        return pseudonym(self.now, user_id)
+
+    def earlier(self, user_id: str) -> str:
+        """Return what stood for a user under the earlier key, "" where none counts."""
+        return pseudonym(self.before, user_id) if self.before and self.before != self.now else ""
+
+
+def key_path(settings: Settings) -> Path:
+    """Return where the key is, unless it is a setting."""
+    return settings.data_dir / "pseudonym.key"
+
+
+def before_path(settings: Settings) -> Path:
+    """Return where the earlier key is, unless it is a setting."""
+    path = key_path(settings)
+    return path.with_name(f"{path.name}.before")
+
+
+def keys_of(settings: Settings) -> Keys:
+    """Return the keys; one is made where there is none. Raises OSError, and ValueError for an unusable file."""
+    secret = settings.pseudonym_key.get_secret_value()
+    before = settings.pseudonym_key_before.get_secret_value()
+    if secret:
+        return Keys(secret.encode(), before.encode())
+    earlier = load_key(before_path(settings)) if before_path(settings).exists() else before.encode()
+    return Keys(load_or_make_key(key_path(settings)), earlier)
+
+
+def operator_of(keys: Keys) -> str:
+    """Return how the audit trail names whoever runs this process; the environment cannot change that."""
+    try:
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's user without a name
+        user = str(os.getuid())
+    return operator(keys.now, user)
+
+
+class Recognising:
+    """Moves the records of people over to the new key, each time that somebody shows up for the first time."""
+
+    def __init__(self, store: WholeStore, keys: Keys) -> None:
+        self._store = store
+        self._keys = keys
+        self._known: dict[str, None] = {}
+
+    async def __call__(self, user_id: str) -> None:
+        """Let what was kept under somebody's earlier pseudonym be theirs; where it cannot be now, the next time."""
+        earlier = self._keys.earlier(user_id) if user_id else ""
+        if not earlier or earlier in self._known:
+            return
+        try:
+            if await stands_for_somebody(self._store, earlier):
+                await rename(self._store, earlier, self._keys.pseudonym(user_id))
+        except StoreError as error:
+            log.warning("somebody's earlier records wait for the new key: %s", error)
+            return
+        self._known[earlier] = None
+        if len(self._known) > REMEMBERED:
+            del self._known[next(iter(self._known))]
+
+
+def rotate(settings: Settings) -> None:
+    """Put a new key in the place of the one in the data folder, and keep that as the earlier one.
+
+    It may be stopped in between and run again. Raises FileExistsError while an earlier rotation is not finished, OSError,
+    and ValueError for an unusable file.
+    """
+    path, before = key_path(settings), before_path(settings)
+    key = load_or_make_key(path)
+    if before.exists() and load_key(before) != key:
+        raise FileExistsError(str(before))
+    _put(before, key.decode())
+    _put(path, fresh_key())
+
+
+def finish(settings: Settings) -> bool:
+    """Forget the earlier key in the data folder; False where there is none."""
+    before = before_path(settings)
+    if not before.exists():
+        return False
+    _put(before, "0" * before.stat().st_size)  # on most disks nothing is left of it then
+    before.unlink()
+    _sync(before.parent)
+    return True
+
+
+def _put(path: Path, text: str) -> None:
+    """Write a file that is whole or not there, readable to this user only."""
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text.strip() + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)
+    _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)

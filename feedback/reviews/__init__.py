@@ -1,0 +1,1 @@
+"""Reviews, verified answers and decisions about model versions, as documents."""

@@ -1,0 +1,478 @@
+"""The reviewers' desk: reviews, verified answers, and what is on whose screen, as documents (feedback/store/documents.py).
+
+Everything that goes with an answer carries its id, and is forgotten with its question. A change that several people
+may make at once is made by comparing versions: `change_review` says False to whoever was slower.
+
+`errand`s are the outbox: whoever changes something that must be seen elsewhere (cards, notices, the asker's message)
+first leaves the answer's id there; the courier takes it away once everything that follows has happened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from core.records import Answer, Feedback, Review, VerifiedAnswer
+from feedback.store.base import StoreUnavailable, moment
+from feedback.store.documents import TRIES, Document, Documents, Wanted
+from feedback.store.serialization import feedback_from, review_from, to_json, verified_from
+
+WAITING, SETTLED = "waiting", "settled"
+LIVE, STALE, DROPPED = "live", "stale", "dropped"
+UNSENT, SENT = "unsent", "sent"
+ERRAND_HELD = timedelta(seconds=60)
+CLOCKS_DIFFER = timedelta(minutes=2)
+ASKER = "asker"
+"""The place where the asker reads the answer; of one in several messages, the last of them."""
+_ALONE = "person:"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where reviewers see cards: a channel, or one reviewer's chat. `reference` is JSON, opaque to the store.
+
+    `reviewer` is the pseudonym of who reads it alone, "" for a channel.
+    """
+
+    id: str
+    reference: str
+    reviewer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A message on somebody's screen that must follow a review. `stamp` says which state it shows."""
+
+    answer_id: str
+    place: str
+    reference: str
+    message_id: str
+    stamp: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One person is to be told, once, what became of an answer; `person` is a pseudonym."""
+
+    answer_id: str
+    person: str
+    made_at: str
+    sent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Untied:
+    """A word that belongs to no answer that is known (yet). `what` names its shape, for the count."""
+
+    what: str
+    conversation: str
+    message_id: str
+    feedback: Feedback
+
+
+class Desk:
+    """Typed access to the documents of reviewing. Raises StoreError."""
+
+    def __init__(self, documents: Documents, holder: str = "") -> None:
+        """`holder` names this process, the same after a restart: the errands that it took are its own."""
+        self._documents = documents
+        self._holder = holder
+
+    @property
+    def documents(self) -> Documents:
+        """Where the documents are."""
+        return self._documents
+
+    # Reviews
+
+    async def add_review(self, review: Review) -> bool:
+        """Begin a review; False when this answer has one already."""
+        return await self._documents.add(_of_review(review))
+
+    async def change_review(self, review: Review) -> bool:
+        """Keep a changed review; False when it changed since `review` was read."""
+        return await self._documents.replace(_of_review(review))
+
+    async def review(self, answer_id: str) -> Review | None:
+        """Return the review of an answer as it is now, or None."""
+        document = await self._documents.get("review", answer_id, answer_id)
+        return _review_in(document) if document else None
+
+    async def reviews(
+        self, state: str, limit: int, after: tuple[str, str] = ("", "")
+    ) -> tuple[Sequence[Review], tuple[str, str]]:
+        """Return WAITING (oldest first) or SETTLED reviews, and where to go on after them."""
+        found = await self._documents.listed(Wanted("review", state=state, after=after, limit=limit))
+        return [_review_in(document) for document in found], _last(found, after)
+
+    async def keep_round(self, review: Review) -> None:
+        """Keep a settled review that is about to begin again."""
+        name = f"{review.answer_id}|{review.round}"
+        settled_at = moment(review.settled_at or review.opened_at)
+        await self._documents.add(
+            Document("past_review", name, to_json(review), review.answer_id, order=settled_at)
+        )
+
+    async def past_reviews(
+        self, limit: int, after: tuple[str, str] = ("", "")
+    ) -> tuple[Sequence[Review], tuple[str, str]]:
+        """Return the earlier rounds of reviews, oldest first, and where to go on after them."""
+        found = await self._documents.listed(Wanted("past_review", after=after, limit=limit))
+        return [_review_in(document) for document in found], _last(found, after)
+
+    async def rounds(self, answer_id: str) -> Sequence[Review]:
+        """Return the review of an answer as it is now, and its earlier rounds."""
+        now = await self.review(answer_id)
+        if now is None or now.round == 1:
+            return [now] if now else []
+        earlier = await self._all(Wanted("past_review", answer_id=answer_id))
+        return [now, *map(_review_in, earlier)]
+
+    async def leave_errand(self, answer_id: str, at: datetime) -> None:
+        """Let the courier look after everything that follows from this answer's review."""
+        for _ in range(TRIES):
+            held = await self._documents.get("errand", answer_id, answer_id)
+            if held is None or held.order <= moment(datetime.now(UTC)):
+                await self.free_errand(answer_id, at)
+                return
+            if await self._documents.replace(
+                held
+            ):  # somebody is at it, and will see that there is more to do
+                return
+        raise StoreUnavailable(f"the errand of {answer_id} changes too fast")
+
+    async def free_errand(self, answer_id: str, at: datetime) -> None:
+        """Let any process look after this answer, from a time on."""
+        await self._documents.put(Document("errand", answer_id, "", answer_id, order=moment(at)))
+
+    async def take_errands(self, limit: int) -> Sequence[tuple[str, int]]:
+        """Return (answer id, version) of what is to be looked after, the longest waiting first.
+
+        It is this process's for ERRAND_HELD: no other one takes it before that.
+        """
+        taken: list[tuple[str, int]] = []
+        now = datetime.now(UTC)
+        for document in await self._documents.listed(Wanted("errand", limit=limit)):
+            if document.order <= moment(now) or document.state == self._holder:
+                held = replace(document, state=self._holder, order=moment(now + ERRAND_HELD))
+                if await self._documents.replace(held):
+                    taken.append((document.id, document.version + 1))
+        return taken
+
+    async def take_errand(self, answer_id: str) -> tuple[int, bool] | None:
+        """Take the errand of one answer, or begin one: return (version, whether it was left by somebody).
+
+        None while another process has it.
+        """
+        now = datetime.now(UTC)
+        mine = Document(
+            "errand", answer_id, "", answer_id, state=self._holder, order=moment(now + ERRAND_HELD)
+        )
+        left = await self._documents.get("errand", answer_id, answer_id)
+        if left is None:
+            return (1, False) if await self._documents.add(mine) else None
+        if left.order > moment(now) and left.state != self._holder:
+            return None
+        taken = await self._documents.replace(replace(mine, version=left.version))
+        return (left.version + 1, True) if taken else None
+
+    async def end_errand(self, answer_id: str, version: int) -> bool:
+        """Everything has happened; False when the errand was left anew meanwhile."""
+        return await self._documents.remove("errand", answer_id, answer_id, version=version)
+
+    async def mark_reviewer(self, answer_id: str, reviewer: str) -> None:
+        """Let the reviewer of an answer be found, who stands inside the review only (feedback/privacy/anonymise.py)."""
+        now = moment(datetime.now(UTC))
+        await self._documents.put(
+            Document("reviewed", f"{answer_id}|{reviewer}", "", answer_id, reviewer, order=now)
+        )
+        await self._documents.put(Document("reviewer", reviewer, "", person=reviewer, order=now))
+
+    # Verified answers
+
+    async def put_verified(self, verified: VerifiedAnswer) -> None:
+        """Keep or replace the verified answer that a review ended with."""
+        state = STALE if verified.stale_at else LIVE
+        await self._put_verified(verified.answer_id, to_json(verified), state)
+
+    async def verified(self, answer_id: str) -> VerifiedAnswer | None:
+        """Return the verified answer that came from this answer, or None."""
+        document = await self._documents.get("verified", answer_id, answer_id)
+        return verified_from(document.body) if document and document.body else None
+
+    async def drop_verified(self, answer_id: str) -> None:
+        """A new ruling took the verified answer back. That it did stays on record: other processes must hear of it."""
+        await self._put_verified(answer_id, "", DROPPED)
+
+    async def verified_since(self, place: str) -> tuple[Sequence[tuple[str, VerifiedAnswer | None]], str]:
+        """Return what changed since a place ("": all there is), and the next place.
+
+        (answer id, verified answer), None for one that is not served any more. Some come again: processes' clocks
+        differ.
+        """
+        found = await self._all(Wanted("verified", after=(place, "")))
+        changes = [
+            (document.id, verified_from(document.body) if document.state == LIVE else None)
+            for document in found
+        ]
+        if not found:
+            return changes, place
+        return changes, max(place, moment(datetime.fromisoformat(found[-1].order) - CLOCKS_DIFFER))
+
+    async def stale(
+        self, limit: int, after: tuple[str, str] = ("", "")
+    ) -> tuple[Sequence[VerifiedAnswer], tuple[str, str]]:
+        """Return the verified answers whose page has changed, and where to go on after them."""
+        found = await self._documents.listed(Wanted("verified", state=STALE, after=after, limit=limit))
+        return [verified_from(document.body) for document in found], _last(found, after)
+
+    async def _put_verified(self, answer_id: str, body: str, state: str) -> None:
+        changed_at = moment(datetime.now(UTC))
+        await self._documents.put(
+            Document("verified", answer_id, body, answer_id, state=state, order=changed_at)
+        )
+
+    # What is on screen
+
+    async def put_place(self, place: Place) -> None:
+        """Let a conversation receive the reviewers' cards."""
+        await self._documents.put(
+            Document("place", place.id, json.dumps(asdict(place)), person=place.reviewer)
+        )
+
+    async def remove_place(self, place_id: str) -> bool:
+        """Send a conversation no more cards; False when it received none."""
+        return await self._documents.remove("place", place_id)
+
+    async def places(self) -> Sequence[Place]:
+        """Return where the reviewers' cards go."""
+        return [Place(**json.loads(document.body)) for document in await self._all(Wanted("place"))]
+
+    async def put_shown(self, shown: Shown) -> None:
+        """Remember what a message shows."""
+        shown_at = moment(datetime.now(UTC))
+        await self._documents.put(
+            Document(
+                "shown",
+                _on_screen(shown),
+                json.dumps(asdict(shown)),
+                shown.answer_id,
+                reader_of(shown.place),
+                order=shown_at,
+            )
+        )
+
+    async def shown(self, answer_id: str) -> Sequence[Shown]:
+        """Return the messages that follow this answer's review."""
+        found = await self._all(Wanted("shown", answer_id=answer_id))
+        return [Shown(**json.loads(document.body)) for document in found]
+
+    async def remove_shown(self, shown: Shown) -> None:
+        """A message is gone."""
+        await self._documents.remove("shown", _on_screen(shown), shown.answer_id)
+
+    async def leave_card(self, shown: Shown) -> None:
+        """Let the courier take a card from a screen whose answer is forgotten, or whose reader is."""
+        left_at = moment(datetime.now(UTC))
+        nameless = json.dumps(asdict(replace(shown, place="")))
+        await self._documents.put(Document("leftover", _leftover(shown), nameless, order=left_at))
+
+    async def left_cards(self, limit: int) -> Sequence[Shown]:
+        """Return cards that are to be taken from screens, the longest waiting first."""
+        found = await self._documents.listed(Wanted("leftover", limit=limit))
+        return [Shown(**json.loads(document.body)) for document in found]
+
+    async def remove_left_card(self, shown: Shown) -> None:
+        """The card is on screen no more."""
+        await self._documents.remove("leftover", _leftover(shown))
+
+    async def put_contact(self, conversation: str, reference: str, person: str = "") -> None:
+        """Remember how to speak in a conversation unasked; `person` is whose alone it is, "" where several speak."""
+        changed_at = moment(datetime.now(UTC))
+        await self._documents.put(
+            Document("contact", conversation, reference, person=person, order=changed_at)
+        )
+
+    async def contact(self, conversation: str) -> str:
+        """Return how to speak in a conversation; "" when it is not known."""
+        document = await self._documents.get("contact", conversation)
+        return document.body if document else ""
+
+    # Telling people
+
+    async def add_notice(self, notice: Notice) -> bool:
+        """Somebody is to be told; False when they were, or will be."""
+        return await self._documents.add(_of_notice(notice))
+
+    async def notices_on(self, answer_id: str) -> Sequence[Notice]:
+        """Return who was or is to be told about an answer."""
+        return [_notice_in(found) for found in await self._all(Wanted("notice", answer_id=answer_id))]
+
+    async def mark_sent(self, notice: Notice) -> None:
+        """They know."""
+        await self._documents.put(_of_notice(replace(notice, sent=True)))
+
+    async def notices_to(self, person: str) -> Sequence[Notice]:
+        """Return what somebody was told, the oldest first."""
+        return [_notice_in(found) for found in await self._all(Wanted("notice", person=person))]
+
+    # Words without an answer
+
+    async def keep_untied(self, untied: Untied, name: str) -> bool:
+        """Keep a word that belongs to no known answer; False when `name` (its activity) was kept before."""
+        feedback = untied.feedback
+        body = json.dumps({"what": untied.what, "feedback": to_json(feedback)})
+        return await self._documents.add(
+            Document(
+                "untied",
+                name,
+                body,
+                person=feedback.giver,
+                state=_message(untied.conversation, untied.message_id),
+                order=moment(feedback.given_at),
+            )
+        )
+
+    async def untied_to(self, conversation: str, message_id: str) -> Sequence[tuple[str, Feedback]]:
+        """Return (name, word) of what was said about a message before its answer was known."""
+        found = await self._all(Wanted("untied", state=_message(conversation, message_id)))
+        return [(document.id, feedback_from(json.loads(document.body)["feedback"])) for document in found]
+
+    async def remove_untied(self, name: str) -> None:
+        """The word has found its answer."""
+        await self._documents.remove("untied", name)
+
+    async def untied_counts(self) -> dict[str, int]:
+        """Return how many words of each shape belong to no answer."""
+        counts: dict[str, int] = {}
+        for document in await self._all(Wanted("untied")):
+            what = json.loads(document.body)["what"]
+            counts[what] = counts.get(what, 0) + 1
+        return counts
+
+    # Counting
+
+    async def next_number(self, name: str) -> int:
+        """Count: return 1, then 2, … for each name, never the same number twice."""
+        return await self._documents.count("counter", name)
+
+    # What reviewers may have to see
+
+    async def mark_considered(self, answer: Answer) -> None:
+        """Note that it was decided whether reviewers see this answer: a second look would draw it a second time."""
+        await self._documents.add(
+            Document("considered", answer.id, "", answer.id, order=moment(answer.answered_at))
+        )
+
+    async def is_considered(self, answer_id: str) -> bool:
+        """Tell whether that was decided."""
+        return await self._documents.get("considered", answer_id, answer_id) is not None
+
+    async def considered(
+        self, limit: int, after: tuple[str, str] = ("", "")
+    ) -> tuple[Sequence[tuple[str, str]], tuple[str, str]]:
+        """Return (when it was written, answer id) of such answers in order, and where to go on after them."""
+        found = await self._documents.listed(Wanted("considered", after=after, limit=limit))
+        return [(document.order, document.id) for document in found], _last(found, after)
+
+    # Declined questions
+
+    async def add_declined(self, answer: Answer) -> bool:
+        """Remember a declined question; False when it was known."""
+        question = answer.question
+        text = json.dumps({"text": question.text, "page_url": question.page_url})
+        return await self._documents.add(
+            Document("declined", answer.id, text, answer.id, question.asker, order=moment(answer.answered_at))
+        )
+
+    async def declined_since(self, since: datetime, limit: int) -> Sequence[tuple[str, str, str, str | None]]:
+        """Return (answer id, asker, text, page) of the declined questions since a time, oldest first."""
+        found = await self._documents.listed(Wanted("declined", after=(moment(since), ""), limit=limit))
+        texts = [json.loads(document.body) for document in found]
+        return [
+            (document.id, document.person, text["text"], text["page_url"])
+            for document, text in zip(found, texts, strict=True)
+        ]
+
+    async def _all(self, wanted: Wanted) -> Sequence[Document]:
+        """Return all documents of a list, page by page."""
+        found: list[Document] = []
+        while True:
+            page = await self._documents.listed(wanted)
+            found += page
+            if len(page) < wanted.limit:
+                return found
+            wanted = replace(wanted, after=_last(page, wanted.after))
+
+
+def _of_review(review: Review) -> Document:
+    return Document(
+        "review",
+        review.answer_id,
+        to_json(review),
+        review.answer_id,
+        state=SETTLED if review.settled_at else WAITING,
+        order=moment(review.settled_at or review.opened_at),
+        version=review.version,
+    )
+
+
+def _review_in(document: Document) -> Review:
+    return replace(review_from(document.body), version=document.version)
+
+
+def _of_notice(notice: Notice) -> Document:
+    return Document(
+        "notice",
+        f"{notice.answer_id}|{notice.person}",
+        json.dumps(asdict(notice)),
+        notice.answer_id,
+        notice.person,
+        SENT if notice.sent else UNSENT,
+        notice.made_at,
+    )
+
+
+def _notice_in(document: Document) -> Notice:
+    return Notice(**json.loads(document.body))
+
+
+def _last(found: Sequence[Document], before: tuple[str, str]) -> tuple[str, str]:
+    return (found[-1].order, found[-1].id) if found else before
+
+
+def place_of_reviewer(person: str) -> str:
+    """Name the place where a reviewer, a pseudonym, reads alone: however often that chat begins anew."""
+    return f"{_ALONE}{person}"
+
+
+def place_of_part(number: int) -> str:
+    """Return the place of a message that an answer in several begins with."""
+    return f"{ASKER}, part {number}"
+
+
+def is_askers(place: str) -> bool:
+    """Tell whether a message is the asker's answer, or a part of it."""
+    return place.partition(",")[0] == ASKER
+
+
+def reader_of(place: str) -> str:
+    """Return who reads in a place alone, "" for a channel; also of a place's name with a round behind it."""
+    return place.partition("#")[0].removeprefix(_ALONE) if place.startswith(_ALONE) else ""
+
+
+def _on_screen(shown: Shown) -> str:
+    return f"{shown.answer_id}|{shown.place}"
+
+
+def _leftover(shown: Shown) -> str:
+    """Name a card by its message; the conversation's reference has no name of anybody."""
+    return hashlib.sha256(f"{shown.reference}|{shown.message_id}".encode()).hexdigest()
+
+
+def _message(conversation: str, message_id: str) -> str:
+    """Name a message: by its channel without the thread, which a reaction does not name everywhere."""
+    return f"{conversation.partition(';messageid=')[0]}|{message_id}"

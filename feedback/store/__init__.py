@@ -1,0 +1,1 @@
+"""Where everything is kept: SQLite, Cosmos DB, and the queue while that is away."""

@@ -1,0 +1,135 @@
+"""The seam to where questions, answers and feedback are kept: one Protocol, and its errors.
+
+    StoreError
+    ├── StoreUnavailable   the store cannot be reached or written: the asker is told to try again
+    └── RecordInvalid      a record that cannot be kept (a programming error; nobody sees it)
+
+Everything that returns has been written durably: a person may be told. Every write is idempotent: the same
+record twice is one record. Forms: `feedback/store/sqlite.py` (embedded default).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from core.records import Answer, Feedback, Question
+
+
+def site_of(answer: Answer) -> str:
+    """Return the host of the page that an answer stands on, or was looked for on."""
+    urls = [citation.url for citation in answer.citations] + [passage.url for passage in answer.passages]
+    return (urlsplit(urls[0]).hostname or "own pages") if urls else "no page"
+
+
+class StoreError(Exception):
+    """Something about the store failed; the subclass says whether trying again can help."""
+
+
+class StoreUnavailable(StoreError):
+    """The store cannot be reached or written now."""
+
+
+class RecordInvalid(StoreError):
+    """A record breaks a rule of the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """A question that was acknowledged and whose answer has not reached its asker. `answer` may exist already."""
+
+    question: Question
+    answer: Answer | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """How a process holds the questions that it answers, so that no other one answers them, too.
+
+    `holder` names the process, also after a restart: it takes back its own at once. What it does not hold anew for
+    `hold_s` seconds, by looking for the undelivered, belongs to whoever looks next.
+    """
+
+    holder: str = ""
+    hold_s: float = 90.0
+
+    def now(self) -> str:
+        """Return this moment as stores write it."""
+        return moment(datetime.now(UTC))
+
+    def until(self) -> str:
+        """Return when a hold that begins now ends."""
+        return moment(datetime.now(UTC) + timedelta(seconds=self.hold_s))
+
+
+def moment(time: datetime) -> str:
+    """Return a time as text that sorts by time. Raises RecordInvalid for one without a zone."""
+    if time.tzinfo is None:
+        raise RecordInvalid(f"a time without a zone: {time}")
+    return time.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+ALONE = Hold()
+
+
+class FeedbackStore(Protocol):
+    """Questions, answers and feedback, written durably before a call returns."""
+
+    async def add_question(self, question: Question) -> bool:
+        """Keep a question; False when this id is known already (a redelivery, nothing changes)."""
+        ...
+
+    async def add_answer(self, answer: Answer) -> Answer:
+        """Keep the answer to a known question; return the kept one, which is an earlier one if there is one."""
+        ...
+
+    async def mark_delivered(self, question_id: str, message_id: str) -> None:
+        """The asker has the answer (or was told why not) as the channel's message `message_id`. Erases reply_to."""
+        ...
+
+    async def undelivered(self) -> Sequence[Undelivered]:
+        """What a crash left open, oldest question first; nobody else holds it, and this process does from now on."""
+        ...
+
+    async def answer(self, answer_id: str) -> Answer | None:
+        """Return the answer with this id, or None. Only `undelivered` tells how to reply to a question."""
+        ...
+
+    async def answer_to_question(self, question_id: str) -> Answer | None:
+        """Return the answer to this question, or None."""
+        ...
+
+    async def answer_in_message(self, conversation: str, message_id: str) -> Answer | None:
+        """Return the answer that was delivered as this message of this conversation (or of a thread in it), or None."""
+        ...
+
+    async def message_of(self, question_id: str) -> str | None:
+        """Return the id of the message that delivered the answer to this question, or None."""
+        ...
+
+    async def recent_answers(self, conversation: str, limit: int) -> Sequence[Answer]:
+        """Return the last `limit` answers of a conversation, oldest first."""
+        ...
+
+    async def answers_after(self, after: tuple[str, str], limit: int) -> Sequence[Answer]:
+        """Return `limit` answers after a place in (`answered_at` as UTC ISO text with microseconds, id), in order."""
+        ...
+
+    async def forget_question(self, question_id: str) -> None:
+        """Delete a question with its answer, their feedback and their documents; an unknown id is no error."""
+        ...
+
+    async def put_feedback(self, feedback: Feedback) -> None:
+        """Keep or replace one person's word; a `withdrawn_at` withdraws it. Earlier values stay as history."""
+        ...
+
+    async def feedback_on(self, answer_id: str) -> Sequence[Feedback]:
+        """Return the current feedback on an answer, withdrawn records included, oldest first."""
+        ...
+
+    async def close(self) -> None:
+        """Write what is under way and let go of the files."""
+        ...

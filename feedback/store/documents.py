@@ -1,0 +1,84 @@
+"""The seam to small records that change: one Protocol of seven methods, whatever stands behind it.
+
+Reviews, verified answers, cards on screen and notices are documents: JSON with the few fields that a store looks
+them up by. Every form keeps them durably before a call returns, and raises StoreError (`feedback/store/base.py`).
+What the documents mean is in `feedback/reviews/repository.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+TRIES = 100
+"""How often a change is tried that others are faster with; then it counts as unavailable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One record. (`kind`, `id`) names it; `answer_id` says which answer it goes with, and goes away with ("": none).
+
+    `person` is the pseudonym of whom it is about, `state` and `order` what lists filter and sort by. `version` counts
+    the changes: 0 before the document is kept, 1 afterwards.
+    """
+
+    kind: str
+    id: str
+    body: str
+    answer_id: str = ""
+    person: str = ""
+    state: str = ""
+    order: str = ""
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which documents a list has: those of a kind, with the given fields equal, after a place in the order.
+
+    None leaves a field open. `after` is the (`order`, `id`) of the last one that was seen.
+    """
+
+    kind: str
+    answer_id: str | None = None
+    person: str | None = None
+    state: str | None = None
+    after: tuple[str, str] = ("", "")
+    limit: int = 100
+
+
+class Documents(Protocol):
+    """Where documents are kept."""
+
+    async def add(self, document: Document) -> bool:
+        """Keep a new document; False when there is one of this kind and id already (nothing changes)."""
+        ...
+
+    async def replace(self, document: Document) -> bool:
+        """Keep a changed document; False when its `version` is not the kept one's: somebody was faster."""
+        ...
+
+    async def put(self, document: Document) -> None:
+        """Keep a document, whatever was there."""
+        ...
+
+    async def get(self, kind: str, id_: str, answer_id: str = "") -> Document | None:
+        """Return a document, or None. `answer_id` is the document's: what goes with an answer lies with it."""
+        ...
+
+    async def listed(self, wanted: Wanted) -> Sequence[Document]:
+        """Return documents by (`order`, `id`), lowest first."""
+        ...
+
+    async def count(self, kind: str, id_: str) -> int:
+        """Count: return 1, then 2, … for each kind and id, never the same number twice, however many count at once.
+
+        The number is the document's version; the store adds one by itself, so nobody is slower than others. A number
+        whose reply was lost may be left out.
+        """
+        ...
+
+    async def remove(self, kind: str, id_: str, answer_id: str = "", *, version: int | None = None) -> bool:
+        """Forget a document; False when there was none, or its version is another than the given one."""
+        ...

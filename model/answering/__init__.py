@@ -1,0 +1,1 @@
+"""Question + passages → an answer that stands on the page."""

@@ -1,0 +1,184 @@
+"""What a model writes, held against what it read: a sentence is passed on once it stands there, and no other one.
+
+The chain is LangChain's: messages | chat model | text. A sentence that does not pass its check is nowhere in what comes
+out, not for a moment.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from typing import cast
+
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.runnables import Runnable, RunnableLambda
+
+from core.records import Citation, Passage
+from core.sentences import pieces, starts_item
+from model.answering import grounding
+from model.inference.constrained import Within
+from model.text import output_text, prompt
+
+_DECLINES = re.compile(
+    r"not on (this|the) page|(does|do|did) not (say|tell|mention|state|specify|provide|contain|answer|include)"
+    r"|(is|are) not (mentioned|stated|specified|provided|given|included|answered|explicitly)"
+    r"|no (information|mention) (about|on|of|in)|i (do not|don't|cannot|can't) (know|answer|find|provide)"
+    r"|(as an|i am an|i'm an) ai\b|i'm sorry|i apologi[sz]e"
+    r"|^\W*question:|\?[^\w?]*$",  # a question back, or the question again
+    re.IGNORECASE,
+)
+_MOST_FAILED = 2
+"""Sentences of a model that may fail their check before it is stopped."""
+_STOP_WITHIN = 8
+_AT_A_STOP = re.compile(r"[.!?…:;。！？][\"”’)\]」』）]*\s*$|\n[^\S\n]*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a model is asked: the chat, the question, and what it reads of the pages.
+
+    `trained`: its version learned to answer so. `least_covered`: share of a sentence's own content words that must stand
+    in what it cites. `found` is what the answer is kept with: what `passages` were taken from.
+    """
+
+    messages: Sequence[prompt.Message]
+    asked: str
+    passages: tuple[Passage, ...]
+    trained: bool
+    least_covered: float
+    found: tuple[Passage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a model wrote that passed its checks, plain and with its markers; "" where nothing did.
+
+    `covered` is the least that a sentence is worth, `failed` how many did not pass, `declined`: it said that it does not
+    know, or nothing.
+    """
+
+    text: str = ""
+    citations: tuple[Citation, ...] = ()
+    covered: float = 1.0
+    failed: int = 0
+    declined: bool = False
+    first_token_s: float | None = None
+
+
+class Ending(Enum):
+    """How far a text is: it goes on (OPEN), its model ended it (ENDED), or it reached the longest answer (CUT)."""
+
+    OPEN = auto()
+    ENDED = auto()
+    CUT = auto()
+
+    @classmethod
+    def of(cls, message: AIMessage) -> Ending:
+        """Read it from a message: what says nothing of how it finished was ended by its model."""
+        return cls.CUT if message.response_metadata.get("finish_reason") == "length" else cls.ENDED
+
+
+async def write(chat: BaseChatModel, task: Task, started: float) -> AsyncGenerator[Written]:
+    """Let a model write, and yield what has passed its checks so far; closing stops the model.
+
+    A version that knows to answer in the page's words and has written others is held to them. `started` is when the
+    question came (perf_counter).
+    """
+    written = Written()
+    async with aclosing(_sentences(chat, task, started)) as sentences:
+        async for written in sentences:
+            yield written
+    if task.trained and not written.text and not written.declined:
+        within = Within(tuple(passage.text for passage in task.passages), prompt.NOT_ON_PAGE)
+        message = await _chain(chat.bind(within=within)).ainvoke(task)
+        yield _checked(task, message.text, written.first_token_s, Ending.of(message))
+
+
+def declines(text: str) -> bool:
+    """Tell whether a model's words are no answer: they say that there is none, apologise, or ask back."""
+    return bool(_DECLINES.search(text))
+
+
+def goes_in_circles(sentence: str) -> bool:
+    """Tell whether a sentence says the same again and again, as small models do: what a list repeats is no circle."""
+    said = sentence.lower().split()
+    places: dict[tuple[str, ...], list[int]] = {}
+    for at, run in enumerate(zip(said, said[1:], said[2:], strict=False)):
+        places.setdefault(run, []).append(at)
+    return any(
+        later[1] - later[0] == later[2] - later[1]
+        for found in places.values()
+        for later in zip(found, found[1:], found[2:], strict=False)
+    )
+
+
+async def _sentences(chat: BaseChatModel, task: Task, started: float) -> AsyncGenerator[Written]:
+    text, shown, first_token_s, ending = "", Written(), None, Ending.OPEN
+    stream = cast("AsyncGenerator[AIMessageChunk]", _chain(chat).astream(task))
+    async with aclosing(stream):  # whoever leaves it stops the model
+        async for chunk in stream:
+            ending = Ending.of(chunk)
+            if not chunk.text:
+                continue
+            first_token_s = first_token_s or time.perf_counter() - started
+            before, text = text, text + chunk.text
+            if not _AT_A_STOP.search(before[-_STOP_WITHIN:]):
+                continue
+            written = _checked(task, text, first_token_s, Ending.OPEN)
+            if written.text != shown.text and written.text.startswith(shown.text):
+                shown = written
+                yield shown
+            if written.failed >= _MOST_FAILED:
+                break
+    yield _checked(task, text, first_token_s, ending)
+
+
+def _checked(task: Task, text: str, first_token_s: float | None, ending: Ending) -> Written:
+    """Keep the sentences that stand in the passages; the last one of a text that goes on, or was cut, is not judged."""
+    page = "\n".join(f"{one.title}\n{one.heading}\n{one.text}" for one in task.passages)
+    plain = output_text.plain(text, page)
+    said = [plain[piece.start : piece.end] for piece in pieces(plain)]
+    if ending is Ending.CUT and not plain.endswith(output_text.ENDS):
+        if len(said) == 1:
+            return Written(failed=1, first_token_s=first_token_s)
+        said = said[:-1]
+    elif ending is Ending.OPEN:
+        said = said[:-1]
+    if not said or declines(said[0]):
+        return Written(declined=bool(said) or ending is not Ending.OPEN, first_token_s=first_token_s)
+    kept = Written(first_token_s=first_token_s)
+    for sentence in said:
+        support = grounding.check(
+            task.asked,
+            sentence,
+            task.passages,
+            echoes_count=task.trained or bool(kept.text),
+            least_covered=task.least_covered,
+        )
+        sound = not (declines(sentence) or goes_in_circles(sentence))
+        if sound and support.stands(task.least_covered):
+            kept = _with(kept, sentence, support.citations, support.covered)
+        else:
+            kept = replace(kept, failed=kept.failed + 1)
+    return kept
+
+
+def _with(written: Written, sentence: str, citations: Sequence[Citation], covered: float) -> Written:
+    """Add a sentence with the markers of what it stands on; an item stands on a line of its own."""
+    known = list(dict.fromkeys((*written.citations, *citations)))
+    markers = "".join(f" [{known.index(one) + 1}]" for one in dict.fromkeys(citations))
+    joint = "" if not written.text else "\n" if starts_item(sentence) else " "
+    text = f"{written.text}{joint}{sentence}{markers}"
+    return replace(written, text=text, citations=tuple(known), covered=min(written.covered, covered))
+
+
+def _chain(chat: Runnable[LanguageModelInput, AIMessage]) -> Runnable[Task, AIMessage]:
+    def to_messages(task: Task) -> list[tuple[str, str]]:
+        return [(message["role"], message["content"]) for message in task.messages]
+
+    return RunnableLambda(to_messages) | chat

@@ -1,0 +1,1 @@
+"""The checks of an answer: the page has to say what the model said."""

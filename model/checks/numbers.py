@@ -1,0 +1,281 @@
+"""Whether the numbers of an answer stand in the cited words, with the same unit, and said of the same thing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from model.checks.quantities import UNITS, Quantity, plain_digits, quantities
+from model.checks.terms import content_words
+
+_HOW_MANY = re.compile(
+    r"\bhow (?:many|much)\s+(?:\w+\s+){0,2}?(\w+)|\b(?:wie ?viele?|combien de|cuant[oa]s)\s+(\w+)"
+)
+_A_UNIT = re.compile(r"\b(?:an?|one|per|each|every|eine?|un|une|una)\s+(\w+)")
+_EVERY = re.compile(
+    r"\b(?:every|each|per|alle|jede[nrs]?)\s+(?:(\d+|two|three|four|five|six|second|third|other|few|zwei|drei)\s+)?([^\W\d_]+)"
+)
+_BOUND = re.compile(
+    r"(?:\b(after|beyond|exceeding|above|over|more than|longer than|at least|from|since|minimum of|older than)"
+    r"|\b(?:within|before|below|under|up to|less than|fewer than|shorter than|at most|by|until|till|no later than|maximum of"
+    r"|no more than|younger than))\s*+(?:(?:the |about |the age of |age )[$€£]?\s*|[$€£]\s*)?$",
+    re.IGNORECASE,
+)
+_LONGEST = 4000
+_MOST = 60
+"""Numbers of one text that are compared."""
+_HOURS = 24
+_YEAR = 4
+
+
+def same(one: Quantity, other: Quantity) -> bool:
+    """Tell whether two quantities are one: a reading in common, and no other unit."""
+    if not _same_value(one, other):
+        return False
+    if "th" in {one.unit, other.unit}:
+        return one.unit == other.unit
+    if other.kind and one.kind != other.kind:  # "10 days" is sooner than "10 working days"
+        return False
+    return not one.unit or not other.unit or one.unit == other.unit
+
+
+def _same_value(one: Quantity, other: Quantity) -> bool:
+    ours, theirs = one.readings, other.readings
+    if _year_of(ours) and _year_of(theirs):
+        return bool(_year_of(ours) & _year_of(theirs))
+    if ours & theirs or _in_year(ours, theirs) or _in_year(theirs, ours):
+        return True
+    # "3:30" of an answer may be the afternoon of the page, "3:30 pm" cannot be the page's "3:30".
+    hours = {value.replace("clock ", "time ") for value in ours if value[:5] in {"time ", "clock"}}
+    return bool(
+        hours & (theirs | _afternoon(theirs)) or {v for v in theirs if v[:5] == "time "} & _afternoon(ours)
+    )
+
+
+def _year_of(readings: Collection[str]) -> set[str]:
+    return {value for value in readings if value.startswith("date ") and value.count("-") > 1}
+
+
+def _in_year(year: Collection[str], date: Collection[str]) -> bool:
+    """Tell whether one is the year of the other: "2010" stands in "25 February 2010"."""
+    return any(
+        f"date {value}-" in reading
+        for value in year
+        if len(value) == _YEAR and value.isdigit()
+        for reading in date
+    )
+
+
+def _afternoon(readings: Collection[str]) -> set[str]:
+    """Return whole hours as times of day: "at 9" is 9:00."""
+    return {f"time {value}:00" for value in readings if value.isdigit() and int(value) <= _HOURS}
+
+
+def asked_unit(question: str) -> str:
+    """Return the unit that a question asks for: "how many hours" wants hours."""
+    match = _HOW_MANY.search(plain_digits(question))
+    return UNITS.get((match[1] or match[2]) if match else "", "")
+
+
+def single_units(text: str) -> set[str]:
+    """Return the units that a text has once without a number: "a year" is one year."""
+    return {UNITS[word] for word in _A_UNIT.findall(plain_digits(text)) if word in UNITS}
+
+
+def stand(said: Sequence[Quantity], question: str, cited: str, near: str, *, denies: bool = False) -> bool:
+    """Tell whether each of the numbers stands in the cited words, or in what is `near` them (headings, a header row).
+
+    A number that the question brought along may come back, unless the cited words have another one of its unit: then
+    only an answer that `denies` may repeat it.
+    """
+    there = [*quantities(cited), *quantities(near)][:_MOST]
+    if len(said) > _MOST:
+        return False
+    asked = quantities(question)
+    told = content_words(f"{cited}\n{near}\n{question}")
+    wanted = asked_unit(question)
+    for one in said:
+        if one.optional:
+            continue
+        given = one if one.unit or not wanted else replace(one, unit=wanted)
+        if _counts_another(one, there):
+            return False
+        foreign = bool(one.noun) and one.noun not in told
+        if any(same(given, other) and not (foreign and other.unit) for other in there) or (
+            "1" in one.readings and one.unit in single_units(cited)
+        ):
+            continue
+        repeated = any(same(one, other) for other in asked)
+        rivals = any(other.unit == one.unit for other in quantities(cited) if other.unit != "th")
+        if not repeated or (rivals and not denies):
+            return False
+    return True
+
+
+def _counts_another(one: Quantity, there: Sequence[Quantity]) -> bool:
+    """Tell whether the cited words count the same noun with other numbers only: "12 rooms" of "3 rooms on floor 12"."""
+    alike = [other for other in there if one.noun and other.noun == one.noun]
+    return bool(alike) and not any(same(one, other) for other in alike)
+
+
+def as_often(answer: str, cited: str) -> bool:
+    """Tell "every week" from "every two weeks", and "per month" from "per year"."""
+    said, there = _every(answer), _every(cited)
+    if there and said and not {unit for unit, _ in said} & {unit for unit, _ in there}:
+        return False
+    return not {unit for unit, once in said if once and (unit, False) in there and (unit, True) not in there}
+
+
+def _every(text: str) -> set[tuple[str, bool]]:
+    """Return the units after an "every", and whether it is every single one."""
+    found = _EVERY.findall(plain_digits(text[:_LONGEST]))
+    return {(UNITS[word], not number) for number, word in found if word in UNITS}
+
+
+def same_bounds(answer: str, cited: str) -> bool:
+    """Tell "after ten days" from "within ten days"."""
+    there = [(one, _side(cited, one)) for one in quantities(cited)[:_MOST]]
+    for one in quantities(answer)[:_MOST]:
+        side = _side(answer, one)
+        sides = {other_side for other, other_side in there if same(one, other)}
+        if side and sides == {-side}:
+            return False
+    return True
+
+
+def _side(text: str, one: Quantity) -> int:
+    """Return 1 for what lies beyond a number, -1 for what lies before it, 0 for neither."""
+    before = text[max(0, one.start - 24) : one.start]
+    match = _BOUND.search(before)
+    return 0 if match is None else 1 if match[1] else -1
+
+
+def _rivals(one: Quantity, other: Quantity) -> bool:
+    """Tell whether one number could be taken for another: the same unit, or none and the same noun."""
+    return one.unit == other.unit if one.unit or other.unit else bool(one.noun) and one.noun == other.noun
+
+
+def same_column(said: Sequence[Quantity], told: Collection[str], row: str, header: str) -> bool:
+    """Tell whether a table's number stands in the column that is spoken of: no other column's name has more of its words."""
+    cells, names = _CELL.split(row), [content_words(name) for name in _CELL.split(header)]
+    if not header or len(cells) != len(names):
+        return True
+    fits = [len(name & set(told)) for name in names]
+    numbers = [quantities(cell) for cell in cells]
+    for one in said[:_MOST]:
+        own = [
+            fit for fit, found in zip(fits, numbers, strict=True) if any(same(one, other) for other in found)
+        ]
+        rest = [
+            fit
+            for fit, found in zip(fits, numbers, strict=True)
+            if found and not any(same(one, other) for other in found)
+        ]
+        if own and rest and max(rest) > max(own):
+            return False
+    return True
+
+
+_LENGTHS = frozenset(UNITS[word] for word in ("minute", "hour", "day", "week", "month", "year"))
+_YEARS = re.compile(r"(?:1[5-9]|20)\d\d")
+_WEAK = content_words(
+    "get got have take receive give earn need make use go come pay cost be employee staff people many much"
+)
+"""Words that say little of what a number is said of."""
+_UNITS = frozenset(content_words(" ".join(UNITS)))
+_CELL = re.compile(r"(?:(?<!\s)\s+)?[|¦]\s*")
+_PART = re.compile(r"[;,•|]\s|\s(?:and|but|while|whereas|und|et|y|or)\s|[.:](?=\s)")
+
+
+def same_subject(said: Sequence[Quantity], question: str, answer: str, there: Sequence[Spoken]) -> bool:
+    """Tell whether the number stands by the words it is said of, where the cited words have several of one unit.
+
+    "Full-time staff get 25 days and part-time staff 15": 25 days are not what part-time staff get. `there` are the numbers
+    of the cited words.
+    """
+    if len(there) <= 1 or len(said) > _MOST:
+        return True
+    told = content_words(f"{question} {answer}") - _WEAK
+    everywhere = frozenset[str].intersection(*(one.words for one in there))
+    for one in said:
+        own = [len((other.words - everywhere) & told) for other in there if same(one, other.number)]
+        rivals = [
+            len((other.words - everywhere) & told)
+            for other in there
+            if not same(one, other.number)
+            and _rivals(one, other.number)
+            and not any(same(other.number, another) for another in said)
+        ]
+        if own and rivals and max(rivals) > max(own):
+            return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A number of a page with the words around it: those of its part of the sentence, and those that head it."""
+
+    number: Quantity
+    words: frozenset[str]
+    heads: frozenset[str]
+
+
+@lru_cache(maxsize=2048)
+def spoken_of(cited: str, near: str) -> tuple[Spoken, ...]:
+    """Return the numbers of a place, each with what it is said of. `near` is what heads the place."""
+    there = quantities(cited)[:_MOST]
+    heads = frozenset(content_words(near))
+    return tuple(Spoken(one, part, heads) for one, part in zip(there, _parts(cited, there), strict=True))
+
+
+def told_of_another(
+    said: Sequence[Quantity], told: Collection[str], cited: Sequence[Spoken], elsewhere: Sequence[Spoken]
+) -> bool:
+    """Tell whether the page has another number for what is spoken of, and the cited one is said of something else.
+
+    Of "The late fee is 77 euros. A coffee costs 7 euros." the late fee is not 7 euros: all that the cited number is said of
+    the other one is said of, too, and more. `told` are the terms of the question and of the answer.
+    """
+    wanted = set(told) - _WEAK - _UNITS
+    for one in said[:_MOST]:
+        own = [wanted & (other.words | other.heads) for other in cited if same(one, other.number)]
+        rivals = [
+            wanted & (other.words | other.heads)
+            for other in elsewhere
+            if _alike(one, other.number) and not any(same(another, other.number) for another in said)
+        ]
+        if own and any(all(mine < theirs for mine in own) for theirs in rivals):
+            return True
+    return False
+
+
+def _alike(one: Quantity, other: Quantity) -> bool:
+    """Tell whether both count the same kind of thing: weeks and months are both lengths of time."""
+    if one.unit in _LENGTHS and other.unit in _LENGTHS:
+        return True
+    return (
+        _rivals(one, other)
+        if one.unit or one.noun or other.unit or other.noun
+        else _shape(one) == _shape(other)
+    )
+
+
+def _shape(one: Quantity) -> set[str]:
+    """Return what a number without a unit looks like: a year, a date, a time of day, or a plain number."""
+    return {
+        value.split()[0] if " " in value else "year" if _YEARS.fullmatch(value) else "number"
+        for value in one.readings
+    }
+
+
+def _parts(cited: str, there: Sequence[Quantity]) -> list[frozenset[str]]:
+    """Return the words around each quantity: those of its part of the sentence."""
+    found: list[frozenset[str]] = []
+    for one in there:
+        start = max((match.end() for match in _PART.finditer(cited, 0, one.start)), default=0)
+        stop = _PART.search(cited, one.end)
+        others = f"{cited[start : one.start]} {cited[one.end : stop.start() if stop else len(cited)]}"
+        found.append(frozenset(word for word in content_words(others) if not word.isdigit()))
+    return found

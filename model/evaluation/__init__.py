@@ -1,0 +1,1 @@
+"""Is a version better than another? Measures, gate, canary."""

@@ -1,0 +1,240 @@
+"""Is the candidate better than the live version, and not worse at anything that matters? Asked before anybody meets it.
+
+Run as: python -m model.evaluation.gate DATASET_FOLDER --candidate NAME [--live NAME] [--models-dir data/models] ...
+
+Read it from top to bottom: `compare` is the job. Both versions are loaded in this process, which is not the one that
+answers people, and are asked the same questions in turn (`model/evaluation/test_sets.py`, `model/evaluation/run.py`); their figures are set
+side by side (`model/evaluation/compare.py`) and held against the bar (`model/evaluation/decide.py`). The finding is written into the candidate's
+folder as `report.html` and, last, `report.json`: where that is there for the same trial, nothing is asked again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import hashlib
+import json
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from core.files import keep_private, sha256_of
+from core.records import Comparison
+from core.subprocess_step import Report, end_with_parent
+from model.answering.chain import Voice
+from model.evaluation.compare import figures_of, groups_of, seconds_of, toss_of, worst_of
+from model.evaluation.decide import decide
+from model.evaluation.report import drawn, write_report
+from model.evaluation.result import Bar, Finding, add_options, bar_from, read_finding
+from model.evaluation.run import Pair, Tell, ask_both
+from model.evaluation.test_sets import INJECTIONS, REGRESSION, Part, Probe, held_out, injections, regression
+from model.onnx_infer import EngineError, EngineOptions
+from model.registry.loading import ModelChoice, open_version
+from model.registry.versions import ModelVersion, VersionError, find_version, live_version, verify
+from model.training.dataset import ExamplesInvalid, read_dataset
+from model.training.tracking import Tracking, open_tracking
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What is compared, on what, and what is asked of it. `engine` is how the versions run: as where they answer."""
+
+    dataset: Path
+    candidate: ModelVersion
+    live: ModelVersion
+    bar: Bar = field(default_factory=Bar)
+    regression: Path = REGRESSION
+    injections: tuple[Path, ...] = (INJECTIONS,)
+    engine: EngineOptions = field(default_factory=EngineOptions)
+    answer_tokens: int = 96
+    span_sentences: int = 1
+
+    def digest(self) -> str:
+        """Return a hash of all of it."""
+        files = [self.dataset / "examples.jsonl", self.regression, *self.injections]
+        told = [
+            [sha256_of(file) for file in files],
+            asdict(self.bar),
+            asdict(self.engine),
+            self.answer_tokens,
+            self.span_sentences,
+        ]
+        versions = [(one.name, sorted(one.files.items())) for one in (self.candidate, self.live)]
+        return hashlib.sha256(json.dumps([told, versions], sort_keys=True).encode()).hexdigest()
+
+
+# Ask
+
+
+def probes_of(trial: Trial) -> list[Probe]:
+    """Return every question that both are asked. Raises ExamplesInvalid."""
+    fixed = regression(trial.regression)
+    asked = held_out(trial.dataset, trial.bar.most_questions)
+    return [*asked, *fixed, *injections(trial.injections, fixed)]
+
+
+async def compare(trial: Trial, report: Report) -> Finding:
+    """Compare, unless that is done already. Raises ExamplesInvalid, EngineError, VersionError and OSError."""
+    done, digest = read_finding(trial.candidate.folder), trial.digest()
+    if done is not None and done.trial == digest:
+        return done
+    probes = probes_of(trial)
+    async with AsyncExitStack() as closing:
+        voices: list[Voice] = []
+        for share, version in ((0.0, trial.live), (0.05, trial.candidate)):
+            report.step(f"loading {version.name}", share, share + 0.05)
+            await asyncio.to_thread(verify, version.folder)
+            opened = await open_version(version, _choice(trial))
+            closing.push_async_callback(opened.close)
+            voices.append(Voice(opened.chat, version.name, version.reading, opened.profile))
+
+        def tell(asked: int, of: int) -> None:
+            report.step(f"asking both versions, {asked} of {of}", 0.1 + 0.85 * asked / of, 1.0)
+
+        pairs = await ask_both(voices[0], voices[1], probes, tell, trial.span_sentences)
+    report.step("writing the report", 0.95, 1.0)
+    finding = weigh(trial, probes, pairs, digest)
+    write_report(trial.candidate.folder, finding)
+    return finding
+
+
+async def compare_voices(trial: Trial, live: Voice, candidate: Voice, tell: Tell) -> Finding:
+    """Compare two models that are in memory already, and write the report. Raises ExamplesInvalid and EngineError."""
+    probes = probes_of(trial)
+    pairs = await ask_both(live, candidate, probes, tell, trial.span_sentences)
+    finding = weigh(trial, probes, pairs, trial.digest())
+    write_report(trial.candidate.folder, finding)
+    return finding
+
+
+def _choice(trial: Trial) -> ModelChoice:
+    return ModelChoice(trial.live.folder.parent, trial.live.base, trial.answer_tokens, trial.engine)
+
+
+# Weigh
+
+
+def weigh(trial: Trial, probes: Sequence[Probe], pairs: Sequence[Pair], digest: str) -> Finding:
+    """Set the figures side by side and hold them against the bar."""
+    sizes = (_size(trial.live), _size(trial.candidate))
+    figures = figures_of(probes, pairs, sizes)
+    tosses = (toss_of(Part.HELD_OUT, probes, pairs), toss_of(Part.REGRESSION, probes, pairs))
+    attacks = sum(probe.part is Part.INJECTION for probe in probes)
+    decided = decide(trial.bar, figures, tosses[0], attacks, tosses[1])
+    worst = tuple(worst_of(probes, pairs))
+    before, after = seconds_of(probes, pairs)
+    comparison = Comparison(
+        candidate=trial.candidate.name,
+        live=trial.live.name,
+        dataset=read_dataset(trial.dataset).name,
+        decision=decided.decision,
+        reasons=decided.refusals + decided.speaks_for,
+        figures=figures,
+        questions=len(probes),
+        compared_at=datetime.now(UTC),
+        worst=tuple(one.answer for one in worst),
+    )
+    return Finding(
+        comparison=comparison,
+        refusals=len(decided.refusals),
+        bar=trial.bar,
+        tosses=tosses,
+        groups=tuple(groups_of(probes, pairs)),
+        worst=worst,
+        seconds=(tuple(before), tuple(after)),
+        trial=digest,
+    )
+
+
+def _size(version: ModelVersion) -> int:
+    return sum((version.folder / name).stat().st_size for name in version.files)
+
+
+# Track
+
+
+def track(tracking: Tracking, candidate: ModelVersion, finding: Finding) -> None:
+    """Put the figures and the plots beside those of the training; nothing that anybody wrote is among them."""
+    run = str(candidate.training.get("tracked_as", ""))
+    if not run:
+        return
+    lines = ["figure,live,candidate,low,high"]
+    figures: dict[str, float] = {}
+    for one in finding.comparison.figures:
+        values = (one.before, one.after, one.low, one.high)
+        lines.append(",".join([one.name, *("" if value is None else repr(value) for value in values)]))
+        sides = {"live": one.before, "candidate": one.after}
+        figures |= {f"gate_{one.name}_{side}": value for side, value in sides.items() if value is not None}
+    decision = {"decision": str(finding.comparison.decision), "compared_with": finding.comparison.live}
+    tracking.compared(run, figures, decision, {"figures.csv": "\n".join(lines) + "\n", **drawn(finding)})
+
+
+# Around it
+
+
+def _trial(given: argparse.Namespace) -> Trial:
+    """Raises VersionError."""
+    models_dir: Path = given.models_dir
+    return Trial(
+        dataset=given.dataset,
+        candidate=find_version(models_dir, given.candidate),
+        live=find_version(models_dir, given.live) if given.live else live_version(models_dir),
+        bar=bar_from(given),
+        regression=given.regression or REGRESSION,
+        injections=(INJECTIONS, *given.injections),
+        engine=EngineOptions(**json.loads(given.engine)),
+        answer_tokens=given.answer_tokens,
+        span_sentences=given.span_sentences,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Compare a candidate with the live version.")
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("--candidate", required=True)
+    parser.add_argument(
+        "--live", default="", help="the version that it has to be better than; empty: the live one"
+    )
+    parser.add_argument("--models-dir", type=Path, default=Path("data/models"))
+    parser.add_argument(
+        "--regression", type=Path, help="fixed questions, JSON Lines; else those of the project"
+    )
+    parser.add_argument(
+        "--injections", type=Path, action="append", default=[], help="more of them; repeatable"
+    )
+    parser.add_argument("--engine", default="{}", help="EngineOptions as JSON")
+    parser.add_argument("--answer-tokens", type=int, default=96)
+    parser.add_argument("--span-sentences", type=int, default=1, help="what an untrained version reads")
+    parser.add_argument("--tracking", default="off", help="off, empty for a file beside the models, or a URI")
+    add_options(parser)
+    return parser
+
+
+def main() -> int:
+    """Run `compare`, for a person or for a parent process: both read a JSON object a line."""
+    keep_private()
+    given = _parser().parse_args()
+    if not sys.stdin.isatty():
+        threading.Thread(target=end_with_parent, daemon=True).start()
+    report = Report(sys.stdout, sys.stderr)
+    try:
+        trial = _trial(given)
+        finding = asyncio.run(compare(trial, report))
+        track(open_tracking(given.tracking, given.models_dir), trial.candidate, finding)
+    except (ExamplesInvalid, EngineError, VersionError, OSError) as error:
+        report.send({"problem": str(error)})
+        return 1
+    except KeyboardInterrupt:
+        report.send({"problem": "Interrupted: nothing was decided. Start it again in the same words."})
+        return 1
+    compared = finding.comparison
+    report.send({"info": {"decision": str(compared.decision), "reasons": list(compared.reasons)}})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

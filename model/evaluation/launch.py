@@ -1,0 +1,61 @@
+"""A candidate is compared with the live version, in a process of its own (`model/evaluation/gate.py`): the end that starts it.
+
+NotCompared     nothing was decided; the message is for a person
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from core.subprocess_step import OnProgress, StepFailed, run_step
+from model.evaluation.result import Bar, Finding, read_finding
+from model.onnx_infer import EngineOptions
+
+
+class NotCompared(Exception):
+    """Nothing was decided; the message is for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparing:
+    """Which candidate is compared with which version, on which dataset.
+
+    `regression` is a file of fixed questions, `injections` are more files of planted instructions; None and none take
+    those of the project alone. `tracking`: "off", empty for a file beside the models, or an MLflow URI.
+    """
+
+    dataset: Path
+    models_dir: Path
+    candidate: str
+    live: str
+    bar: Bar = field(default_factory=Bar)
+    regression: Path | None = None
+    injections: Sequence[Path] = ()
+    engine: EngineOptions = field(default_factory=EngineOptions)
+    answer_tokens: int = 96
+    span_sentences: int = 1
+    tracking: str = "off"
+
+
+def compare(comparing: Comparing, *, on_progress: OnProgress) -> Finding:
+    """Compare, and return what was found; what is compared already is not compared again. Raises NotCompared."""
+    folder = comparing.models_dir.resolve()
+    arguments = [str(comparing.dataset.resolve()), f"--models-dir={folder}", *comparing.bar.options()]
+    arguments += [f"--candidate={comparing.candidate}", f"--live={comparing.live}"]
+    arguments += [f"--tracking={comparing.tracking}", f"--answer-tokens={comparing.answer_tokens}"]
+    arguments += [f"--span-sentences={comparing.span_sentences}"]
+    arguments += [f"--engine={json.dumps(asdict(comparing.engine))}"]
+    arguments += [f"--regression={comparing.regression.resolve()}"] if comparing.regression else []
+    arguments += [f"--injections={path.resolve()}" for path in comparing.injections]
+    try:
+        run_step("model.evaluation.gate", arguments, on_progress)
+    except StepFailed as failed:
+        raise NotCompared(str(failed)) from failed
+    finding = read_finding(folder / comparing.candidate)
+    if finding is None:
+        raise NotCompared(f"the report of {comparing.candidate} cannot be read: compare again")
+    on_progress("compared", 1.0)
+    return finding

@@ -1,0 +1,1 @@
+"""The process in which the ONNX graph runs, and its tokens."""

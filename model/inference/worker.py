@@ -1,0 +1,294 @@
+"""The process in which the ONNX graph runs: token ids in, token ids out.
+
+Run as: python -m model.inference.worker FOLDER OPTIONS  (JSON; `model/onnx_infer.py` starts it)
+
+Why a process: onnxruntime-genai holds Python's lock for the whole of a forward pass. In the serving process a prompt
+of 900 tokens would stop the event loop for seconds, and every token for tens of milliseconds.
+
+One thread serves every request, a step at a time and in turn: a step is one token, or one piece of a prompt. So all
+cores work on one step, nobody's answer stands still behind a long prompt for more than a piece of it, and a
+cancelled request stops within a step. A slot is a generator that keeps its last request's tokens (and so its KV
+cache): a request takes the free slot that shares the longest prefix with it, and computes the rest only. What goes
+wrong with a request is an error of that request: its slot begins anew, and the process serves on.
+
+Lines of JSON on standard input: {"id", "ids", "max_new", "temperature", "seed", "within"} asks, {"cancel": id}
+stops one, the end of the input ends the process. On standard output: {"ready", "context"} once, then per request {"id", "begun":
+tokens reused}, {"id", "token"}..., and one of {"id", "done": "eos" | "length" | "cancelled"} and {"id", "error"}.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import sys
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime_genai as og
+
+from core.usage_reporting import is_allowed
+from model.inference.constrained import Bound
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportAttributeAccessIssue=false, reportUnknownParameterType=false, reportMissingTypeStubs=false
+# (onnxruntime_genai has no type stubs)
+
+_READ_BYTES = 1 << 16
+
+
+@dataclass(slots=True)
+class Ask:
+    """One request. `at` counts the prompt's tokens that are in the cache, `new` the tokens that were made.
+
+    `bound` holds it to words of a page (`model/inference/constrained.py`); without that it writes what it likes. `chosen` is the
+    token that was made last: it is computed when the next one is wanted, and never if it was the last of all.
+    """
+
+    id: int
+    ids: list[int]
+    max_new: int
+    temperature: float = 0.0
+    seed: int | None = None
+    bound: Bound | None = None
+    at: int = 0
+    new: int = 0
+    chosen: int | None = None
+    random: np.random.Generator = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.random = np.random.default_rng(self.seed)
+
+
+class Slot:
+    """A generator with a KV cache of `context` tokens, and the request that it serves now.
+
+    `tokens` are what the cache holds, each of them because it was appended here. The generator's own choosing
+    (generate_next_token) is not used: it counts the last token before it is computed, and an end token never, so
+    nobody could say how far to rewind.
+    """
+
+    def __init__(self, model: Any, context: int) -> None:
+        self._model = model
+        self._context = context
+        self._generator: Any = self._make_generator()
+        self.tokens: list[int] = []
+        self.ask: Ask | None = None
+
+    def shares(self, ids: list[int]) -> int:
+        """How many tokens of a prompt are in the cache."""
+        return shared_prefix(self.tokens, ids)
+
+    def begin(self, ask: Ask) -> int:
+        """Take a request; return how many tokens of its prompt need no computing."""
+        self.ask = ask
+        if self._generator is None:
+            self._generator = self._make_generator()
+        ask.at = self.shares(ask.ids)
+        self._generator.rewind_to(ask.at)
+        del self.tokens[ask.at :]
+        return ask.at
+
+    def read(self, ask: Ask, piece: int) -> None:
+        """Compute the next piece of the prompt."""
+        part = ask.ids[ask.at : ask.at + piece]
+        self._append(part)
+        ask.at += len(part)
+
+    def next_token(self, ask: Ask) -> int:
+        """Choose a token, from the logits of the prompt or of the token that was chosen before."""
+        if ask.chosen is not None:
+            self._append([ask.chosen])
+        logits = np.asarray(self._generator.get_logits())
+        ask.chosen = _choose(ask, logits.reshape(-1, logits.shape[-1])[-1])
+        ask.new += 1
+        return ask.chosen
+
+    def begin_anew(self) -> None:
+        """Let go of the generator after an error: nobody knows what it holds. The next request makes another."""
+        self.ask = None
+        self.tokens = []
+        self._generator = None
+
+    def _append(self, tokens: list[int]) -> None:
+        self._generator.append_tokens(tokens)
+        self.tokens += tokens
+
+    def _make_generator(self) -> Any:
+        params = og.GeneratorParams(self._model)
+        params.set_search_options(max_length=self._context, do_sample=False, early_stopping=False)
+        return og.Generator(self._model, params)
+
+
+def _choose(ask: Ask, logits: np.ndarray[Any, np.dtype[np.float32]]) -> int:
+    """Choose the likeliest token that may come, or one at random where the request asks for that."""
+    if ask.bound is not None:
+        allowed = ask.bound.allowed()
+        token = allowed[int(logits[allowed].argmax())]
+        ask.bound.take(token)
+        return token
+    if ask.temperature > 0:
+        scaled = logits.astype(np.float64) / ask.temperature
+        odds = np.exp(scaled - scaled.max())
+        return int(ask.random.choice(odds.size, p=odds / odds.sum()))
+    return int(logits.argmax())
+
+
+def shared_prefix(known: list[int], ids: list[int]) -> int:
+    """How many tokens of a prompt are known; its last one never counts, as its logits are wanted."""
+    limit = min(len(known), len(ids) - 1)
+    return next((at for at in range(limit) if known[at] != ids[at]), limit)
+
+
+class Worker:
+    """The slots, the requests that wait for one, and whose turn it is."""
+
+    def __init__(self, slots: list[Slot], eos: frozenset[int], piece: int, out: int) -> None:
+        self._slots = slots
+        self._eos = eos
+        self._piece = piece
+        self._out = out
+        self._waiting: deque[Ask] = deque()
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Write one line for the parent. Its end is gone when it died: then the next read ends us."""
+        line = json.dumps(message).encode() + b"\n"
+        while line:
+            line = line[os.write(self._out, line) :]
+
+    def serve(self, lines: Lines) -> None:
+        """Work until the input ends."""
+        while lines.read(wait=not self._busy()):
+            for message in lines.take():
+                self._hear(message)
+            self._seat()
+            for slot in self._slots:
+                if slot.ask is not None:
+                    self._step(slot, slot.ask)
+
+    def _busy(self) -> bool:
+        return bool(self._waiting) or any(slot.ask for slot in self._slots)
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        if "cancel" not in message:
+            self._queue(message)
+            return
+        for ask in [ask for ask in self._waiting if ask.id == message["cancel"]]:
+            self._waiting.remove(ask)
+            self.send({"id": ask.id, "done": "cancelled"})
+        for slot in self._slots:
+            if slot.ask is not None and slot.ask.id == message["cancel"]:
+                self._end(slot, "cancelled")
+
+    def _queue(self, message: dict[str, Any]) -> None:
+        within = message.pop("within", None)
+        try:
+            ask = Ask(**message, bound=Bound(**within, eos=self._eos) if within else None)
+        except Exception as error:  # noqa: BLE001 - as in a step: a seed can be out of range
+            self.send({"id": message["id"], "error": str(error)})
+        else:
+            self._waiting.append(ask)
+
+    def _seat(self) -> None:
+        """Give the first in line the free slot that knows most of its prompt (of equals, the emptiest)."""
+        while self._waiting and (free := [slot for slot in self._slots if slot.ask is None]):
+            ask = self._waiting.popleft()
+            slot = max(free, key=lambda slot: (slot.shares(ask.ids), -len(slot.tokens)))
+            try:
+                begun = slot.begin(ask)
+            except Exception as error:  # noqa: BLE001 - as in a step
+                self._fail(slot, ask, error)
+            else:
+                self.send({"id": ask.id, "begun": begun})
+
+    def _step(self, slot: Slot, ask: Ask) -> None:
+        try:
+            if ask.at < len(ask.ids):
+                slot.read(ask, self._piece)
+                if ask.at < len(ask.ids):
+                    return
+            token = slot.next_token(ask)
+        except Exception as error:  # noqa: BLE001 - whatever the native code says belongs to this request alone
+            self._fail(slot, ask, error)
+            return
+        if token in self._eos:
+            self._end(slot, "eos")
+            return
+        self.send({"id": ask.id, "token": token})
+        if ask.new >= ask.max_new:
+            self._end(slot, "length")
+
+    def _fail(self, slot: Slot, ask: Ask, error: Exception) -> None:
+        """Tell a request's error; its slot forgets all, since the generator can be in any state."""
+        self.send({"id": ask.id, "error": str(error)})
+        slot.begin_anew()
+
+    def _end(self, slot: Slot, why: str) -> None:
+        assert slot.ask is not None  # noqa: S101 - callers looked
+        self.send({"id": slot.ask.id, "done": why})
+        slot.ask = None
+
+
+class Lines:
+    """Standard input as messages, read without waiting while there is work."""
+
+    def __init__(self, source: int) -> None:
+        self._source = source
+        self._rest = b""
+
+    def read(self, *, wait: bool) -> bool:
+        """Read what is there; False once the input has ended."""
+        if select.select([self._source], [], [], None if wait else 0)[0]:
+            block = os.read(self._source, _READ_BYTES)
+            self._rest += block
+            return bool(block)
+        return True
+
+    def take(self) -> list[dict[str, Any]]:
+        """Return the complete messages that were read."""
+        *whole, self._rest = self._rest.split(b"\n")
+        return [json.loads(line) for line in whole]
+
+
+def make_config(folder: str, options: dict[str, Any]) -> Any:
+    """Return the genai configuration: `options` are the fields of EngineOptions, with device cpu or cuda."""
+    session: dict[str, Any] = {
+        "intra_op_num_threads": options["threads"],
+        "session.intra_op.spin_duration_us": str(options["spin_us"]),
+        "session.force_spinning_stop": "1",  # nothing spins between two steps
+    }
+    config = og.Config(folder)
+    config.overlay(json.dumps({"model": {"decoder": {"session_options": session}}}))
+    config.clear_providers()
+    if options["device"] == "cuda":
+        config.append_provider("cuda")
+        for name, value in options["cuda"].items():
+            config.set_provider_option("cuda", name, value)
+    return config
+
+
+def main() -> None:
+    """Load the model, say so, and serve."""
+    for name in ("SIGINT", "SIGTERM"):  # the parent decides when we end: it may be draining
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    out = os.dup(1)
+    os.dup2(2, 1)  # what native code prints must not land between our lines
+    if not is_allowed():
+        og.disable_telemetry_events()
+    folder, options = sys.argv[1], json.loads(sys.argv[2])
+    written = json.loads((Path(folder) / "genai_config.json").read_text("utf-8"))["model"]
+    eos = written["eos_token_id"]
+    context = min(options["context_tokens"], written["context_length"])
+    model = og.Model(make_config(folder, options))
+    slots = [Slot(model, context) for _ in range(options["concurrent"])]
+    worker = Worker(slots, frozenset([eos] if isinstance(eos, int) else eos), options["piece"], out)
+    worker.send({"ready": True, "context": context})
+    worker.serve(Lines(0))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Model versions: imported, kept, loaded, exchanged while people ask."""

@@ -1,0 +1,140 @@
+"""A base model becomes an ONNX version folder: dequantised where it is a GGUF, exported, measured, hashed, named.
+
+`import_base` runs `model/registry/export_onnx.py` as a process of its own, because the export needs torch and transformers,
+which the serving process never imports. Everything can be interrupted, by Ctrl-C or by `kill -9`: finished steps lie
+in a work folder beside the versions and are not done again, and the manifest is written last.
+
+    ImportFailed     nothing came of it; the message is for a person
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from core.files import hashes_of, only_one, sync_files
+from core.subprocess_step import OnProgress, StepFailed, run_step
+from model.answering.profile import Profile, measure
+from model.onnx_infer import Engine, EngineError, EngineOptions
+from model.registry.versions import (
+    ModelVersion,
+    VersionError,
+    live_version,
+    promote,
+    read_version,
+    write_version,
+)
+
+
+class ImportFailed(Exception):
+    """The base model could not be imported; the message is for a person."""
+
+
+def precision_for(device: str) -> str:
+    """Return the precision that is right for "cpu" or "cuda"."""
+    return "fp16" if device == "cuda" else "int8"
+
+
+def version_name(base: str, precision: str) -> str:
+    """Return a folder name for a base model: the last part of a path or id, in letters that any disk takes."""
+    stem = base.rstrip("/\\").replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".gguf").lower()
+    return f"{re.sub(r'[^a-z0-9.]+', '-', stem).strip('-.') or 'model'}-{precision}"
+
+
+def import_base(
+    base: str,
+    models_dir: Path,
+    device: Literal["cpu", "cuda"],
+    *,
+    on_progress: OnProgress,
+    options: EngineOptions | None = None,
+) -> Path:
+    """Import a base model unless that is done already, and return its version folder.
+
+    `options` are those that it will run with: so its speed is measured. The version becomes the live one when there is none, or when the live one descends
+    from another base model. Raises ImportFailed; waits for another import into the same folder.
+    """
+    precision = precision_for(device)
+    folder = models_dir / version_name(base, precision)
+    try:
+        models_dir.mkdir(parents=True, exist_ok=True)
+        with only_one(models_dir / ".import.lock"):
+            version = read_version(folder)
+            if version is None:
+                running = replace(options or EngineOptions(), device=device)
+                version = _import(base, folder, precision, running, on_progress)
+            elif version.base != base:
+                raise ImportFailed(f"{folder} holds another model, {version.base}: move one of the two")
+            _make_live(models_dir, version)
+    except (OSError, VersionError) as error:
+        raise ImportFailed(f"the model cannot be kept in {models_dir}: {error}") from error
+    on_progress("imported", 1.0)
+    return folder
+
+
+def _import(
+    base: str, folder: Path, precision: str, options: EngineOptions, on_progress: OnProgress
+) -> ModelVersion:
+    work = folder.parent / f".{folder.name}.part"
+    work.mkdir(exist_ok=True)
+    arguments = ["--base", _absolute(base), "--work", str(work), "--precision", precision]
+    try:
+        info = run_step("model.registry.export_onnx", arguments, on_progress)
+    except StepFailed as failed:
+        raise ImportFailed(str(failed)) from failed
+    on_progress("measuring how fast it is here", 0.96)
+    profile = measure_in(work / "onnx", options, int(info["parameters"]))
+    on_progress("writing the manifest", 0.98)
+    if folder.exists():  # no manifest: an earlier import was killed between the next line and the manifest
+        shutil.rmtree(folder)
+    (work / "onnx").rename(folder)
+    version = ModelVersion(
+        name=folder.name,
+        parent=None,
+        base=base,
+        precision=precision,
+        status="live",
+        created_at=datetime.now(UTC),
+        weights_uri=str(folder),
+        files=hashes_of(folder),
+        licence=str(info["licence"]),
+        builder=str(info["builder"]),
+        profile=profile,
+    )
+    sync_files(folder)
+    write_version(version)
+    shutil.rmtree(work, ignore_errors=True)
+    return version
+
+
+def measure_in(folder: Path, options: EngineOptions, parameters: int) -> Profile | None:
+    """Load what was exported and measure it; None where it cannot run here (made for a GPU that is elsewhere)."""
+    try:
+        engine = Engine.load(folder, replace(options, concurrent=1))
+    except EngineError:
+        return None
+    try:
+        return measure(engine, parameters)
+    except EngineError:
+        return None
+    finally:
+        engine.close_sync()
+
+
+def _make_live(models_dir: Path, version: ModelVersion) -> None:
+    try:
+        if live_version(models_dir).base == version.base:
+            return
+    except VersionError:
+        pass
+    promote(models_dir, version.name)
+
+
+def _absolute(base: str) -> str:
+    """Return a path that exists in full: the export has another working directory."""
+    path = Path(base).expanduser()
+    return str(path.resolve()) if base and path.exists() else base

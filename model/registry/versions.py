@@ -1,0 +1,445 @@
+"""Model versions on disk: which there are, which one answers whom, and whether their files are whole.
+
+A version is a folder below `models_dir` with a manifest `version.json`. The manifest is written last, so a folder
+without one is no version: it is what an interrupted import or training left.
+
+    candidate ── canary ── live ── retired          promote, canary, roll_back, retire, prune
+        └───────────────────┘                       (a candidate may be promoted at once)
+
+Who stands where is in one small file, `live.json`, that is replaced whole: two versions are never live, whenever the
+machine stops. The serving process follows it (`model/registry/hot_swap.py`). Changes take turns by a lock.
+
+    VersionError
+    ├── ModelMissing     nothing is imported yet, or no version has that name    (a person sees it)
+    ├── ModelDamaged     a file is missing or has changed                        (a person sees it)
+    └── NotPossible      the version's standing does not allow the step          (a person sees it)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol
+
+from core import telemetry
+from core.files import only_one, sha256_of, write_durably
+from model.answering.grounding import Reading
+from model.answering.profile import Profile, profile_in
+
+MANIFEST = "version.json"
+LIVE = "live.json"
+_LOCK = ".live.lock"
+_GONE = ".gone"
+_SCALE = 1 << 64
+
+
+class VersionError(Exception):
+    """A version cannot be used; the message says why, and what to do."""
+
+
+class ModelMissing(VersionError):
+    """There is no live version, or none of that name."""
+
+    def __init__(self, name: str = "") -> None:
+        super().__init__(
+            f"there is no model version {name!r}: `askpage models list` shows them"
+            if name
+            else "no model is imported yet: run `make setup` or `askpage models import`"
+        )
+
+
+class ModelDamaged(VersionError):
+    """The files of a version are not those that its manifest names."""
+
+
+class NotPossible(VersionError):
+    """The version's standing does not allow the step."""
+
+
+class Status(StrEnum):
+    """Where a version stands."""
+
+    CANDIDATE = "candidate"
+    CANARY = "canary"
+    LIVE = "live"
+    RETIRED = "retired"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """What a manifest says. `weights_uri` is the folder with the ONNX graph; `parent` is None for a base model.
+
+    `base` is the base model as its user named it, `precision` is int8, fp16 or fp32, `licence` is what the base
+    says of itself ("unknown" where it says nothing). `files` maps a name in the folder to its SHA-256, in hex.
+    `dataset` is the hash of the examples that it learned from, `training` how, `scores` what was measured. `status`
+    is what the version began as; where it stands now, `Standing.status_of` tells. `profile` is how fast it was on the
+    machine that made it; None where nobody measured.
+    """
+
+    name: str
+    parent: str | None
+    base: str
+    precision: str
+    status: str
+    created_at: datetime
+    weights_uri: str
+    files: Mapping[str, str]
+    licence: str = "unknown"
+    builder: str = ""
+    dataset: str = ""
+    scores: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    training: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    profile: Profile | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where the graph, its weights and its tokenizer lie."""
+        return Path(self.weights_uri)
+
+    @property
+    def reading(self) -> Reading | None:
+        """What it learned to read; None for a base model, and for versions that learned from passages as they were."""
+        recipe = self.training.get("recipe", {})
+        if "span_sentences" not in recipe:
+            return None
+        return Reading(int(recipe["span_sentences"]), int(recipe["passages"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Who answers whom.
+
+    `name` is the live version ("" before the first one), `before` those that were live before it, oldest first.
+    `canary` answers `share` (0 to 1) of the conversations, `since` when tells nothing about who answers whom, so it
+    is not compared. `retired` were taken back.
+    """
+
+    name: str = ""
+    before: tuple[str, ...] = ()
+    canary: str = ""
+    share: float = 0.0
+    retired: tuple[str, ...] = ()
+    since: datetime | None = field(default=None, compare=False)
+
+    def status_of(self, name: str) -> Status:
+        """Tell where a version stands."""
+        if name == self.name:
+            return Status.LIVE
+        if name == self.canary:
+            return Status.CANARY
+        return Status.RETIRED if name in self.before or name in self.retired else Status.CANDIDATE
+
+    def version_for(self, conversation: str) -> str:
+        """Name the version that answers a conversation: always the same one while neither changes.
+
+        A larger share keeps those that had the canary, and adds others; another canary draws others.
+        """
+        if not self.canary:
+            return self.name
+        drawn = hashlib.sha256(f"{self.canary}\n{conversation}".encode()).digest()[:8]
+        return self.canary if int.from_bytes(drawn) < self.share * _SCALE else self.name
+
+
+def read_version(folder: Path) -> ModelVersion | None:
+    """Return the version in `folder`, or None where there is no manifest. Raises ModelDamaged."""
+    try:
+        return version_in((folder / MANIFEST).read_text("utf-8"), folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def version_in(text: str, folder: Path) -> ModelVersion:
+    """Return what a manifest's text says, of a version in `folder`. Raises ModelDamaged."""
+    try:
+        raw: dict[str, Any] = json.loads(text)
+        created_at = datetime.fromisoformat(raw.pop("created_at"))
+        raw["profile"] = profile_in(raw.get("profile"))
+        known = {known.name for known in fields(ModelVersion)} - {"weights_uri"}
+        given: dict[str, Any] = {name: value for name, value in raw.items() if name in known}
+        return ModelVersion(**given, created_at=created_at, weights_uri=str(folder))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ModelDamaged(
+            f"the manifest {folder / MANIFEST} cannot be read: delete the folder and import the model again"
+        ) from error
+
+
+def write_version(version: ModelVersion) -> None:
+    """Write the manifest into the version's folder, after everything else in it is on disk."""
+    raw = asdict(version) | {"created_at": version.created_at.isoformat()}
+    del raw["weights_uri"]  # the folder that it is read from: version folders can be moved and copied
+    write_durably(version.folder / MANIFEST, json.dumps(raw, indent=2) + "\n")
+
+
+def list_versions(models_dir: Path) -> list[ModelVersion]:
+    """Return every version below `models_dir`, oldest first."""
+    folders = sorted(models_dir.iterdir()) if models_dir.is_dir() else []
+    found = (read_version(folder) for folder in folders if folder.is_dir() and folder.name[0] != ".")
+    return sorted((version for version in found if version), key=lambda version: version.created_at)
+
+
+def find_version(models_dir: Path, name: str) -> ModelVersion:
+    """Return the version of that name. Raises ModelMissing and ModelDamaged."""
+    version = read_version(models_dir / name) if name and Path(name).name == name else None
+    if version is None:
+        raise ModelMissing(name)
+    return version
+
+
+def live_version(models_dir: Path) -> ModelVersion:
+    """Return the version that answers now. Raises ModelMissing and ModelDamaged."""
+    name = read_standing(models_dir).name
+    version = read_version(models_dir / name) if name else None
+    if version is None:
+        raise ModelMissing
+    return version
+
+
+def verify(folder: Path) -> ModelVersion:
+    """Compare every file with its hash in the manifest, about 1 s a gigabyte. Raises ModelMissing, ModelDamaged."""
+    version = read_version(folder)
+    if version is None:
+        raise ModelMissing(folder.name)
+    for name, expected in version.files.items():
+        path = folder / name
+        if not path.is_file():
+            raise ModelDamaged(f"{path} is missing: delete the folder {folder} and import the model again")
+        if sha256_of(path) != expected:
+            raise ModelDamaged(f"{path} has changed: delete the folder {folder} and import the model again")
+    return version
+
+
+# Who answers whom
+
+
+def read_standing(models_dir: Path) -> Standing:
+    """Return what `live.json` says; nothing stands anywhere before the first import. Raises ModelDamaged."""
+    path = models_dir / LIVE
+    try:
+        return standing_in(path.read_text("utf-8"), datetime.fromtimestamp(path.stat().st_mtime, UTC))
+    except (FileNotFoundError, NotADirectoryError):
+        return Standing()
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ModelDamaged(f"{path} cannot be read: delete it and import the model again") from error
+
+
+def standing_in(text: str, written_at: datetime | None = None) -> Standing:
+    """Read what `live.json` says; of a file that does not say since when its canary answers, when it was written.
+
+    Raises ValueError, TypeError, KeyError or AttributeError for what is no such file.
+    """
+    raw: dict[str, Any] = json.loads(text)
+    before, retired = tuple(map(str, raw.get("before", ()))), tuple(map(str, raw.get("retired", ())))
+    name, canary, share = str(raw["name"]), str(raw.get("canary", "")), float(raw.get("share", 0.0))
+    since = datetime.fromisoformat(str(raw["since"])) if raw.get("since") else written_at
+    return Standing(name, before, "" if canary == name else canary, share, retired, since if canary else None)
+
+
+def standing_text(standing: Standing) -> str:
+    """Return what `live.json` says of a standing."""
+    since = {"since": standing.since.isoformat() if standing.since else None}
+    return json.dumps(asdict(standing) | since) + "\n"
+
+
+def put_standing(models_dir: Path, standing: Standing) -> Standing:
+    """Let hold here what holds elsewhere; return what held before."""
+    with only_one(models_dir / _LOCK):
+        before = read_standing(models_dir)
+        write_durably(models_dir / LIVE, standing_text(standing))
+    return before
+
+
+Needs = Callable[[Standing], Collection[str]]
+"""Names the versions that a step is about, from where they stand."""
+
+
+class Publish(Protocol):
+    """Takes a step, so that others hear of it (`model/registry/sync.py`), or only here."""
+
+    def __call__(self, needs: Needs, step: Callable[[], Standing]) -> Standing:
+        """Do the step, and again where another machine was faster. The versions that it needs are brought, and sent."""
+        ...
+
+
+def only_here(needs: Needs, step: Callable[[], Standing]) -> Standing:
+    """Take a step that concerns this folder only."""
+    return step()
+
+
+def promote(
+    models_dir: Path,
+    name: str,
+    standing: Collection[Status] = tuple(Status),
+    publish: Publish = only_here,
+) -> Standing:
+    """Let a version answer everybody; a canary ends. `standing` is where it may stand for that: it changes meanwhile.
+
+    Raises ModelMissing, ModelDamaged and NotPossible before anything changes.
+    """
+
+    def change(now: Standing) -> Standing:
+        if now.status_of(name) not in standing:
+            raise NotPossible(f"{name} cannot be promoted any more: it is {now.status_of(name)} by now")
+        if now.name == name:
+            return _without_canary(now)
+        before = (*without(now.before, name), now.name) if now.name else now.before
+        return Standing(name, before, retired=without(now.retired, name))
+
+    def step() -> Standing:
+        _whole(models_dir, name)
+        return _change(models_dir, change)
+
+    return publish(lambda _: (name,), step)
+
+
+def canary(models_dir: Path, name: str, share: float, publish: Publish = only_here) -> Standing:
+    """Let a version answer a share (0 to 1) of the conversations; 0 makes it a candidate again.
+
+    Raises ModelMissing, ModelDamaged and NotPossible.
+    """
+    if not 0 <= share <= 1:
+        raise NotPossible(f"a share is a number from 0 to 1, not {share:g}")
+
+    def change(now: Standing) -> Standing:
+        if now.name in ("", name):
+            raise NotPossible(f"{name} cannot be a canary: it is live, or nothing is")
+        if not share:
+            return _without_canary(now) if now.canary == name else now
+        since = now.since if now.canary == name else datetime.now(UTC)
+        return replace(now, canary=name, share=share, retired=without(now.retired, name), since=since)
+
+    def step() -> Standing:
+        _whole(models_dir, name)
+        return _change(models_dir, change)
+
+    return publish(lambda _: (name,), step)
+
+
+def roll_back(
+    models_dir: Path,
+    name: str = "",
+    reason: str = "operator",
+    standing: Collection[Status] = (Status.CANARY, Status.LIVE),
+    publish: Publish = only_here,
+) -> Standing:
+    """Take back the last step: a canary is retired; without one, the version that was live before is live again.
+
+    `name` is the version to take back, where no other one may be meant, and `standing` where it may stand for that:
+    whoever decides looks at one version, and the standing changes meanwhile. `reason` is told (core/telemetry.py). Raises
+    NotPossible where there is no version to go back to, or the last step was another version's.
+    """
+
+    def change(now: Standing) -> Standing:
+        if name not in ("", now.canary or now.name):
+            raise NotPossible(f"{name} is not what answers since the last step: {_last_step(now)}")
+        if name and now.status_of(name) not in standing:
+            raise NotPossible(f"{name} cannot be rolled back like that: {_last_step(now)}")
+        if now.canary:
+            return _retired(_without_canary(now), now.canary)
+        present = [at for at, name in enumerate(now.before, 1) if read_version(models_dir / name)]
+        if not present:
+            raise NotPossible(
+                f"no version was live before {now.name or 'now'}: there is nothing to go back to"
+            )
+        *earlier, last = now.before[: present[-1]]
+        return _retired(Standing(last, tuple(earlier), retired=now.retired), now.name)
+
+    return publish(
+        lambda now: () if now.canary else now.before[-1:], lambda: _change(models_dir, change, reason)
+    )
+
+
+def _last_step(now: Standing) -> str:
+    return f"{now.canary} is the canary" if now.canary else f"{now.name} is live"
+
+
+def retire(models_dir: Path, name: str, publish: Publish = only_here) -> Standing:
+    """Withdraw a candidate or a canary. Raises ModelMissing and NotPossible."""
+
+    def change(now: Standing) -> Standing:
+        find_version(models_dir, name)
+        if now.name == name:
+            raise NotPossible(f"{name} is live: promote another version, or roll back")
+        return _retired(_without_canary(now) if now.canary == name else now, name)
+
+    return publish(lambda _: (name,), lambda: _change(models_dir, change))
+
+
+def prune(models_dir: Path, keep: int, publish: Publish = only_here) -> list[str]:
+    """Delete retired versions except the `keep` newest; return their names.
+
+    Never an imported base model, nor the version that a roll back would make live.
+    """
+    gone: list[str] = []
+
+    def change(now: Standing) -> Standing:
+        old = [
+            version.name
+            for version in list_versions(models_dir)
+            if now.status_of(version.name) is Status.RETIRED
+            and version.parent is not None
+            and version.name not in now.before[-1:]
+        ]
+        going = old[: max(0, len(old) - keep)]
+        gone.extend(going)  # of a step that is done again, what went the first time stays gone
+        for name in going:
+            (models_dir / name).rename(models_dir / f".{name}{_GONE}")  # gone at once, then piece by piece
+        return replace(now, before=without(now.before, *gone), retired=without(now.retired, *gone))
+
+    publish(lambda _: (), lambda: _change(models_dir, change))
+    for folder in models_dir.glob(f".*{_GONE}"):
+        shutil.rmtree(folder, ignore_errors=True)
+    return gone
+
+
+def record_scores(models_dir: Path, name: str, scores: Mapping[str, Any]) -> ModelVersion:
+    """Add what was measured to a version's manifest. Raises ModelMissing and ModelDamaged."""
+    with only_one(models_dir / _LOCK):
+        version = find_version(models_dir, name)
+        version = replace(version, scores={**version.scores, **scores})
+        write_version(version)
+    return version
+
+
+def without(names: tuple[str, ...], *gone: str) -> tuple[str, ...]:
+    """Return the names but those."""
+    return tuple(name for name in names if name not in gone)
+
+
+def _whole(models_dir: Path, name: str) -> None:
+    find_version(models_dir, name)
+    verify(models_dir / name)
+
+
+def _retired(now: Standing, name: str) -> Standing:
+    return replace(now, before=without(now.before, name), retired=(*without(now.retired, name), name))
+
+
+def _without_canary(now: Standing) -> Standing:
+    return replace(now, canary="", share=0.0, since=None)
+
+
+def _change(models_dir: Path, change: Callable[[Standing], Standing], reason: str = "operator") -> Standing:
+    models_dir.mkdir(parents=True, exist_ok=True)
+    with only_one(models_dir / _LOCK):
+        before = read_standing(models_dir)
+        now = change(before)
+        write_durably(models_dir / LIVE, standing_text(now))
+    _tell(before, now, reason)
+    return now
+
+
+def _tell(before: Standing, now: Standing, reason: str) -> None:
+    """Tell what a step changed for those who ask, and why something was taken back."""
+    for name in (before.name, before.canary):
+        if name and name in now.retired and name not in before.retired:
+            telemetry.event("model_rolled_back", model_version=name, reason=reason)
+    if now.name != before.name:
+        telemetry.event("model_promoted", model_version=now.name)
+    if now.canary and (now.canary, now.share) != (before.canary, before.share):
+        telemetry.event("canary_started", model_version=now.canary, share=now.share)

@@ -1,0 +1,1 @@
+"""Text around the model: prompts, questions, languages, output."""

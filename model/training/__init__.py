@@ -1,0 +1,1 @@
+"""Training examples → an adapter → a version."""

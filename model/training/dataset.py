@@ -1,0 +1,184 @@
+"""What a model learns from: a folder of training examples is read, and each becomes the tokens of the prompt as it was.
+
+    folder/examples.jsonl    one `TrainingExample` a line, as JSON
+    folder/card.json         tells at least the dataset's name ("dataset", or "name"), and in `label` which wording of the
+                             label "declined" it was written with; one without it is older than that, and read as then
+
+The prompt is `model/text/prompt.py`'s, through the same template and tokenizer that the engine answers with: what is
+learned is what will be asked, token by token.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from core.files import sha256_of
+from core.records import Passage, TrainingExample
+from model.answering import grounding
+from model.answering.grounding import Reading
+from model.inference.tokenizer import ChatText
+from model.text import output_text, prompt
+
+EXAMPLES, CARD = "examples.jsonl", "card.json"
+_KNOWN = {field.name for field in fields(TrainingExample)}
+_SCALE = 1 << 64
+_WHOLE = Reading(sentences=0)
+_FIRST_LABEL = "That is not on this page."
+"""What declined in datasets that record no label, by its words alone where they name no kind either."""
+_TOLD = 0.5
+"""Share of the words of a completion that must stand in what is read."""
+
+
+class ExamplesInvalid(ValueError):
+    """A folder is no dataset; the message says where, for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """The examples of one folder. `sha256` is of the file as it is: what was deleted since then is not in it."""
+
+    name: str
+    sha256: str
+    examples: tuple[TrainingExample, ...]
+
+    def split(self, validation_share: float) -> tuple[list[TrainingExample], list[TrainingExample]]:
+        """Return what is trained on and what tells when to stop, by a hash of the answer's id: never what is held out."""
+        sides: tuple[list[TrainingExample], list[TrainingExample]] = ([], [])
+        for example in self.examples:
+            if not example.held_out:
+                drawn = hashlib.sha256(f"validation|{example.answer_id}".encode()).digest()[:8]
+                sides[int.from_bytes(drawn) < validation_share * _SCALE].append(example)
+        return sides
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One example as tokens. `completion` and `rejected` end with the end of the turn; `rejected` may be empty.
+
+    `place` is the same for examples whose prompts have the same passages.
+    """
+
+    prompt: tuple[int, ...]
+    completion: tuple[int, ...]
+    rejected: tuple[int, ...]
+    weight: float
+    kind: str
+    place: str
+
+    def __len__(self) -> int:
+        return len(self.prompt) + max(len(self.completion), len(self.rejected))
+
+
+def read_dataset(folder: Path) -> Dataset:
+    """Read a dataset's folder. Raises ExamplesInvalid with the file and line."""
+    try:
+        card = json.loads((folder / CARD).read_text("utf-8"))
+        name, label = str(card.get("dataset") or card["name"]), int(card.get("label") or 0)
+        lines = (folder / EXAMPLES).read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ExamplesInvalid(f"{folder} is no dataset of examples: {error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ExamplesInvalid(f"{folder / CARD} does not say which dataset it is") from error
+    examples: dict[str, TrainingExample] = {}
+    for number, line in enumerate(lines, 1):
+        example = _example(line, f"{folder / EXAMPLES}, line {number}")
+        if not label and output_text.plain(example.completion) == _FIRST_LABEL:
+            example = replace(example, kind="not_on_page")
+        if example.answer_id in examples:
+            raise ExamplesInvalid(f"{folder / EXAMPLES}, line {number}: {example.answer_id} is there twice")
+        examples[example.answer_id] = example
+    if not examples:
+        raise ExamplesInvalid(f"{folder / EXAMPLES} holds no example")
+    return Dataset(name, sha256_of(folder / EXAMPLES), tuple(examples.values()))
+
+
+def _example(line: str, where: str) -> TrainingExample:
+    try:
+        raw: dict[str, Any] = json.loads(line)
+        passages = tuple(
+            Passage(**passage | {"fetched_at": datetime.fromisoformat(passage["fetched_at"])})
+            for passage in raw["passages"]
+        )
+        given: dict[str, Any] = {name: raw[name] for name in raw if name in _KNOWN - {"passages"}}
+        example = TrainingExample(**given, passages=passages)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ExamplesInvalid(f"{where} is no training example: {type(error).__name__} {error}") from error
+    if problem := _problem(example):
+        raise ExamplesInvalid(f"{where}: {problem}")
+    return example
+
+
+def _problem(example: TrainingExample) -> str:
+    texts = (example.answer_id, example.question_text, example.completion)
+    if not all(isinstance(text, str) and text.strip() for text in texts):  # pyright: ignore[reportUnnecessaryIsInstance] - JSON
+        return "it needs an answer_id, a question_text and a completion"
+    if not output_text.plain(example.completion):
+        return "its completion has no words but links or markup"
+    if not example.passages:
+        return "it has no passage"
+    good = isinstance(example.weight, int | float) and 0 < example.weight < float("inf")  # pyright: ignore[reportUnnecessaryIsInstance]
+    return "" if good else f"its weight is {example.weight}, not a number above 0"
+
+
+def encode(text: ChatText, example: TrainingExample, reading: Reading = _WHOLE) -> Encoded:
+    """Return the tokens of the prompt that the engine would be given, and of what it should, and should not, say."""
+    shown = grounding.read(example.question_text, example.passages, reading)
+    asked = text.render(prompt.messages(example.question_text, shown))
+    rejected = output_text.plain(example.rejected_text)
+    return Encoded(
+        prompt=tuple(text.encode(asked)),
+        completion=_said(text, _completion(example)),
+        rejected=_said(text, rejected) if rejected else (),
+        weight=float(example.weight),
+        kind=example.kind,
+        place=hashlib.sha256(prompt.excerpts(shown).encode("utf-8", "surrogatepass")).hexdigest(),
+    )
+
+
+def teaches(example: TrainingExample, reading: Reading) -> bool:
+    """Tell whether what is to be said stands in what the model reads, or declines: anything else teaches it to guess."""
+    if example.declines:
+        return True
+    shown = grounding.read(example.question_text, example.passages, reading)
+    said = grounding.content_words(output_text.plain(example.completion))
+    return len(said & grounding.content_words(prompt.excerpts(shown))) >= _TOLD * len(said)
+
+
+def _completion(example: TrainingExample) -> str:
+    """Return what the model is to write: whatever label a dataset was written with, today's is what is learned."""
+    return prompt.NOT_ON_PAGE if example.declines else output_text.plain(example.completion)
+
+
+def _said(text: ChatText, words: str) -> tuple[int, ...]:
+    """Return what is written, with a full stop: where that is missing, an answer is taken for one that was cut off."""
+    ended = words if words.endswith(output_text.ENDS) else f"{words}."
+    return (*text.encode(text.neutralise(ended)), text.end_of_turn)
+
+
+def mixed(kinds: Sequence[str], places: Sequence[str], seed: str) -> list[int]:
+    """Return an order in which every kind is spread evenly: replayed and unanswerable examples are in every batch.
+
+    What is asked over the same passages (`places`) stays together, since together it costs little; its first one
+    counts.
+    """
+    draw = random.Random(seed)  # noqa: S311 - a shuffle that can be repeated
+    together: defaultdict[str, list[int]] = defaultdict(list)
+    for at in draw.sample(range(len(kinds)), len(kinds)):
+        together[places[at]].append(at)
+    by_kind: defaultdict[str, list[list[int]]] = defaultdict(list)
+    for group in together.values():
+        by_kind[kinds[group[0]]].append(group)
+    spread = [
+        ((rank + draw.random()) / len(groups), group)
+        for _, groups in sorted(by_kind.items())
+        for rank, group in enumerate(groups)
+    ]
+    return [at for _, group in sorted(spread) for at in group]

@@ -1,0 +1,1 @@
+"""Addresses → bytes, through checked connections only."""

@@ -1,0 +1,325 @@
+"""A URL → its bytes, without letting whoever wrote the URL reach into our own networks.
+
+    async with Fetcher(FetchLimits(allowed_sites=("handbook.example.com",))) as fetcher:
+        fetched = await fetcher.fetch("https://handbook.example.com/leave", etag=known_etag)
+
+Every hop, redirects included, passes the same three checks: the URL must be plainly written and its site allowed
+(`pages.fetch.ssrf`); its name is resolved once, by the gate (`pages.fetch.ssrf`), and every address of the answer must be open;
+and the socket is made by the gate, which refuses every address that it did not let through. A name that
+resolves differently the next time changes nothing: the checked address is the one that is connected to, while TLS
+verifies the host's name. Proxies of the environment are ignored, cookies and referrers are never sent.
+
+Everything that goes wrong is a `PageRefused` (the tree is drawn in `pages.fetched`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Self
+
+import aiohttp
+from yarl import URL
+
+from pages.fetch.ssrf import (
+    USUAL_PORTS,
+    Address,
+    FixedResolver,
+    Gate,
+    MakeSocket,
+    PinnedResolver,
+    Resolver,
+    SystemResolver,
+    is_site_allowed,
+    join,
+    literal,
+    parse,
+)
+from pages.fetched import AddressRefused, Fetched, PageGone, PageRefused, PageUnreachable, PageUnreadable
+from pages.parse.inflate import Inflater, too_large
+from pages.parse.sandbox import Sandbox
+
+__all__ = [
+    "AddressRefused",
+    "FetchLimits",
+    "Fetched",
+    "Fetcher",
+    "FixedResolver",
+    "PageRefused",
+    "PageUnreachable",
+    "PageUnreadable",
+    "Resolver",
+    "SystemResolver",
+]
+
+CONTENT_TYPES = frozenset(
+    {
+        "text/html",
+        "application/xhtml+xml",
+        "text/plain",
+        "text/markdown",
+        "application/pdf",
+        "application/xml",
+        "text/xml",
+        "application/gzip",
+        "application/x-gzip",
+    }
+)
+"""What may arrive. XML and gzip are for sitemaps; as pages, `pages.parse.extract` refuses them."""
+
+_TYPE_OF_SUFFIX = {
+    ".html": "text/html",
+    ".htm": "text/html",
+    ".md": "text/markdown",
+    ".markdown": "text/markdown",
+    ".txt": "text/plain",
+    ".pdf": "application/pdf",
+    ".xml": "application/xml",
+    ".gz": "application/gzip",
+}
+_ALIASES = {"text/x-markdown": "text/markdown", "application/x-pdf": "application/pdf"}
+_HEADERS = {
+    "User-Agent": "askpage/0.1 (answers questions about pages that people name; not a crawler)",
+    "Accept": "text/html, application/xhtml+xml, text/markdown, text/plain, application/pdf, application/xml;q=0.8",
+    "Accept-Encoding": "gzip",
+}
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_DATE = re.compile(r"[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT")
+_ETAG = re.compile(r'(W/)?"[\x21\x23-\x7e]{0,200}"')
+_PLAIN_TYPE = re.compile(r"[a-z0-9.+-]{1,30}/[a-z0-9.+-]{1,60}")
+_CHUNK = 32 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class FetchLimits:
+    """What may be fetched, and how much of it.
+
+    `allowed_sites`: "*" is any public host, ".example.com" that domain and everything below it,
+    "handbook.example.com" that host alone, "handbook.example.com:9000" that host on that port. Without a port the
+    usual ones (80, 443, 8080, 8443) are meant. Only a host that is named exactly may lie in a private network.
+    `timeout_s` is for everything together, redirects and names included; `max_bytes` holds on the wire and unpacked.
+    `extract_timeout_s` is for reading what came, in a process of its own (`pages.parse.sandbox`).
+    """
+
+    allowed_sites: tuple[str, ...] = ("*",)
+    timeout_s: float = 10.0
+    max_bytes: int = 5_000_000
+    max_redirects: int = 5
+    extract_timeout_s: float = 10.0
+
+
+def _never(_: str) -> bool:
+    return False
+
+
+class Fetcher:
+    """Fetches pages within limits; one per process, used by many at once. Close it, or use it with `async with`.
+
+    `sandbox` is where what it fetched is read; it is closed with it.
+    `resolver` and `is_allowed_address` are there for tests: the first says where names lead, the second opens single
+    addresses that are closed otherwise (a server of the test's own on 127.0.0.x); production leaves both alone.
+    `open_socket` makes the sockets once everything is checked; `tls` replaces the system's trusted certificates.
+    """
+
+    def __init__(
+        self,
+        limits: FetchLimits | None = None,
+        *,
+        resolver: Resolver | None = None,
+        is_allowed_address: Callable[[str], bool] = _never,
+        open_socket: MakeSocket | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.limits = limits or FetchLimits()
+        self._gate = Gate(
+            self.limits.allowed_sites, resolver or SystemResolver(), is_allowed_address, open_socket
+        )
+        self._tls = tls
+        self._session: aiohttp.ClientSession | None = None
+        self.sandbox = Sandbox(self.limits.extract_timeout_s)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Let go of the connections, and end the processes that read."""
+        await self.sandbox.close()
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+        self._gate.close()
+
+    async def fetch(self, url: str, *, etag: str | None = None) -> Fetched | None:
+        """Return what lies at `url`, or None when the server says that `etag` is still current.
+
+        Raises PageRefused and nothing else.
+        """
+        address = parse(url)
+        try:
+            async with asyncio.timeout(self.limits.timeout_s):
+                for _ in range(self.limits.max_redirects + 1):
+                    found = await self._hop(address, etag)
+                    if not isinstance(found, Address):
+                        return found
+                    address = found
+        except TimeoutError:
+            raise PageUnreachable(
+                f"{address.site} took longer than {self.limits.timeout_s:g} seconds; please try again later."
+            ) from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise _explained(error, address) from error
+        raise PageUnreachable(
+            f"{address.site} redirects more than {self.limits.max_redirects} times; "
+            "please send the address at which the page ends up."
+        )
+
+    async def _hop(self, address: Address, etag: str | None) -> Fetched | Address | None:
+        """Make one request; an Address is where it redirects to."""
+        self._check_site(address)
+        if literal(address.host):  # aiohttp asks its resolver about names only
+            await self._gate.admit(address)
+        headers = _condition(etag or "")
+        url = URL(address.url, encoded=True)
+        async with self._open_session().get(url, headers=headers, allow_redirects=False) as response:
+            if response.status in _REDIRECTS:
+                return _redirect(address, response)
+            if response.status == 304 and headers:  # noqa: PLR2004 - Not Modified
+                return None
+            _check_status(address, response.status)
+            content_type = _content_type(address, response)
+            body = await self._read(address, response)
+            return Fetched(address.url, body, content_type, response.charset, _validator(response))
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(
+                resolver=PinnedResolver(self._gate),
+                use_dns_cache=False,
+                family=socket.AF_UNSPEC,
+                socket_factory=self._gate.open_socket,
+                ssl=self._tls or True,
+                limit=32,
+                limit_per_host=8,
+            )
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers=_HEADERS,
+                auto_decompress=False,  # `Inflater` unpacks, and stops at the limit
+                trust_env=False,
+                timeout=aiohttp.ClientTimeout(total=self.limits.timeout_s),
+            )
+        return self._session
+
+    def _check_site(self, address: Address) -> None:
+        sites = self.limits.allowed_sites
+        if is_site_allowed(address, sites):
+            return
+        if address.port not in USUAL_PORTS:
+            raise AddressRefused(
+                f"I may not open port {address.port} of {address.host}; please send an address without a port."
+            )
+        raise AddressRefused(
+            f"I may not open pages of {address.host}; please ask about a page of: {', '.join(sites[:5]) or 'no site'}."
+        )
+
+    async def _read(self, address: Address, response: aiohttp.ClientResponse) -> bytes:
+        limit = self.limits.max_bytes
+        packing = response.headers.get("Content-Encoding", "identity").strip().lower()
+        if packing not in {"identity", "gzip", "x-gzip", ""}:
+            raise PageUnreadable(
+                f"{address.site} packs its page in a way that I did not ask for and cannot read."
+            )
+        if response.content_length is not None and response.content_length > limit:
+            raise too_large(address.site, limit)
+        inflater = Inflater(limit, address.site)
+        body = bytearray()
+        arrived = 0
+        async for chunk in response.content.iter_chunked(_CHUNK):
+            arrived += len(chunk)
+            if arrived > limit:
+                raise too_large(address.site, limit)
+            if packing in {"identity", ""}:
+                body += chunk
+            else:
+                inflater.feed(chunk)
+            await asyncio.sleep(0)  # what has arrived already is given without a pause
+        return bytes(body) if packing in {"identity", ""} else inflater.finish()
+
+
+def _condition(validator: str) -> dict[str, str]:
+    """Return the header that asks for a page only if it has changed since it was sent with this validator."""
+    if _ETAG.fullmatch(validator):
+        return {"If-None-Match": validator}
+    return {"If-Modified-Since": validator} if _DATE.fullmatch(validator) else {}
+
+
+def _validator(response: aiohttp.ClientResponse) -> str | None:
+    etag, modified = response.headers.get("ETag", ""), response.headers.get("Last-Modified", "")
+    if _ETAG.fullmatch(etag):
+        return etag
+    # one that changed in the second in which it was sent may have changed again within it
+    stands = _DATE.fullmatch(modified) and modified != response.headers.get("Date")
+    return modified if stands else None
+
+
+def _redirect(address: Address, response: aiohttp.ClientResponse) -> Address:
+    target = response.headers.get("Location")
+    if not target:
+        raise PageUnreachable(
+            f"{address.site} redirects without saying where to; please try the page in a browser."
+        )
+    return parse(join(address.url, target))
+
+
+def _check_status(address: Address, status: int) -> None:
+    if status in {200, 203}:
+        return
+    if status in {404, 410}:
+        raise PageGone(f"There is no such page at {address.site}; please check the address.")
+    if status in {401, 403, 407}:
+        raise PageUnreachable(
+            f"{address.site} shows that page only to people who sign in, so I cannot read it."
+        )
+    if status in {429, 502, 503, 504}:
+        raise PageUnreachable(f"{address.site} is busy right now; please try again in a few minutes.")
+    raise PageUnreachable(
+        f"{address.site} answered with error {status} instead of the page; please try again later."
+    )
+
+
+def _content_type(address: Address, response: aiohttp.ClientResponse) -> str:
+    """Return what the page is; where the server does not say, the end of its path decides."""
+    declared = (
+        response.content_type.lower() if "Content-Type" in response.headers else "application/octet-stream"
+    )
+    if declared in {"application/octet-stream", "binary/octet-stream"}:
+        path = PurePosixPath(address.path_and_query.partition("?")[0])
+        declared = _TYPE_OF_SUFFIX.get(path.suffix.lower(), declared)
+    declared = _ALIASES.get(declared, declared)
+    if declared not in CONTENT_TYPES:
+        shown = declared if _PLAIN_TYPE.fullmatch(declared) else "something unknown"
+        raise PageUnreadable(
+            f"What lies there is not a page but {shown}; I can read HTML, Markdown, plain text and PDF."
+        )
+    return declared
+
+
+def _explained(error: Exception, address: Address) -> PageUnreachable:
+    if isinstance(error, aiohttp.ClientSSLError):
+        return PageUnreachable(
+            f"The secure connection to {address.site} failed: its certificate cannot be trusted. Please tell its owner."
+        )
+    if isinstance(error, aiohttp.ClientConnectorError | ConnectionError):
+        return PageUnreachable(f"{address.site} cannot be reached; please try again later.")
+    return PageUnreachable(
+        f"{address.site} answered in a way that I cannot read; please try the page in a browser."
+    )

@@ -1,0 +1,91 @@
+"""What the library and the bot need of a page index, whichever form it has: an `Indexes`.
+
+    pages/index/sqlite.py     one SQLite file, for the processes of one machine
+    pages/index/cosmos.py   a container in Azure Cosmos DB, for several machines
+
+`entry` and `entries` are facts that are known at once; of an index that machines share they may be some seconds old.
+All else may wait for a disk or a network.
+
+    IndexUnavailable   the index cannot be used now; the message is a sentence that says why
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from core.records import Hit, Page
+
+
+class IndexUnavailable(Exception):
+    """The index cannot be used now."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageEntry:
+    """One line of the list of pages. `source` is what named the page; None for one that somebody pasted."""
+
+    url: str
+    title: str
+    page_hash: str
+    fetched_at: datetime
+    passages: int
+    source: str | None
+    etag: str | None = None
+
+
+class Indexes(Protocol):
+    """Keeps pages by their URL (without a fragment), and finds their passages."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether other machines keep pages here, too, from sources that this one may not know."""
+        ...
+
+    def entry(self, url: str) -> PageEntry | None:
+        """Return what is known of a page, without its text; may be called from threads."""
+        ...
+
+    def entries(self) -> list[PageEntry]:
+        """Return all pages, by URL, pasted ones included."""
+        ...
+
+    async def page(self, url: str) -> Page | None:
+        """Return a page, or None."""
+        ...
+
+    async def add(self, page: Page, *, source: str | None) -> bool:
+        """Keep a page in place of what was known under its URL; True when its text is new or changed.
+
+        Whoever searches meanwhile sees the page as it was or as it is, never a part of it and never both. A page
+        that a source named does not become a pasted one when somebody pastes its address.
+        """
+        ...
+
+    async def touch(self, url: str, *, source: str | None, fetched_at: datetime) -> None:
+        """Note that a known page was found unchanged, by this source or (None) by somebody who pasted it."""
+        ...
+
+    async def remove(self, url: str) -> bool:
+        """Forget a page; False when it was not known."""
+        ...
+
+    async def overwrite(self) -> None:
+        """Let nothing be left in a file of what was forgotten, nor in its log."""
+        ...
+
+    async def search(self, question: str, *, limit: int, page_url: str | None = None) -> list[Hit]:
+        """Return the passages nearest to a question, nearest first, of one page or of all that a source named.
+
+        The same text is returned once, however many pages have it.
+        """
+        ...
+
+    async def warm(self) -> None:
+        """Get ready, so that the next search is not the one that waits for it."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the file or the connections."""
+        ...

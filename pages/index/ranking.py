@@ -1,0 +1,154 @@
+"""Which passages are nearest to a question: by its words (BM25), by its meaning, and by the meaning of a sentence.
+
+First words and meaning choose candidates: their rankings are fused by reciprocal rank (Cormack, Clarke, Büttcher, SIGIR
+2009), where a passage scores `weight / (k + rank)` in each. Then the candidates are ranked by the sum of three scores,
+each in standard deviations from the candidates' mean: BM25, the cosine of the passage, and the best cosine of one of its
+sentences. A long passage is near in general, its sentence in particular, and a rare word is neither.
+
+The constants were chosen on a handbook, XQuAD and PolicyQA together, so that none of them decides alone;
+`python -m benchmarks.retrieval` measures what they give.
+"""
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportMissingTypeStubs=false
+# bm25s and PyStemmer come without types
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import bm25s
+import numpy as np
+from numpy.typing import NDArray
+from Stemmer import Stemmer
+
+from core import sentences
+
+Scores = NDArray[np.float32]
+_STOPWORDS = frozenset(
+    """
+    a an and are as at be but by for if in into is it no not of on or such that the their then there these they this to
+    was will with
+    """.split()  # noqa: SIM905 - a list of words reads better so
+)
+_ASKING = frozenset(
+    """
+    what when where who whom which whose how why do does did can could should would i me my we us our you your he she
+    his her am have has had get got here so about any some than
+    """.split()  # noqa: SIM905
+)
+"""Words of a question that say that it is one. They are rare on pages, and would weigh more than what is asked about."""
+_NO_SPREAD = 1e-9
+_FEW = 10
+"""Candidates that are too few to compare with each other."""
+_TYPICAL_WORDS, _TYPICAL_MEANING, _TYPICAL_SENTENCE = (3.7, 1.8), (0.34, 0.11), (0.36, 0.11)
+"""Mean and standard deviation among the thirty candidates of a question, on average over a handbook's questions."""
+_WITHIN = re.compile(r"[._'\u2019\u00b7]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """How the rankings are weighed. A weight of 0 leaves one out, which only a benchmark wants.
+
+    `candidates` is how many passages are compared by their sentences, too; 0 ranks by reciprocal rank alone. `part` is how
+    much the part of a question that asks counts beside all of it (pages/index/query.py); `corrects` typing errors or not.
+    """
+
+    words: float = 1.0
+    meaning: float = 1.0
+    sentence: float = 1.0
+    k: float = 10.0
+    candidates: int = 30
+    part: float = 0.5
+    corrects: bool = True
+
+    def fuse(self, words: Scores, meaning: Scores) -> NDArray[np.floating]:
+        """Return one score per passage; higher is nearer. A passage with none of the words is not ranked by them."""
+        by_words = np.where(words > 0, self.words / (self.k + _ranks(words)), 0.0)
+        return by_words + self.meaning / (self.k + _ranks(meaning))
+
+    def sum(self, words: Scores, meaning: Scores, sentence: Scores) -> NDArray[np.floating]:
+        """Return one score per candidate; higher is nearer. `sentence` is the best cosine of one of its sentences."""
+        return (
+            self.words * _standardised(words, _TYPICAL_WORDS)
+            + self.meaning * _standardised(meaning, _TYPICAL_MEANING)
+            + self.sentence * _standardised(sentence, _TYPICAL_SENTENCE)
+        )
+
+
+class Words:
+    """BM25 over some passages, in their order."""
+
+    def __init__(self, passages: Sequence[Sequence[str]]) -> None:
+        """Take each passage as its `terms`."""
+        self._count = len(passages)
+        self._known = {term for terms in passages for term in terms}
+        self._bm25 = bm25s.BM25(k1=0.9, b=0.4, method="lucene")
+        if self._known:
+            self._bm25.index([list(terms) for terms in passages], show_progress=False)
+
+    def scores(self, question: Sequence[str]) -> Scores:
+        """Return one score per passage: 0 where a passage has none of the question's terms."""
+        asked = [term for term in question if term in self._known]
+        if not asked:
+            return np.zeros(self._count, np.float32)
+        return cast("Scores", self._bm25.get_scores(asked))
+
+
+def terms(text: str) -> list[str]:
+    """Return a text's words as BM25 compares them: case folded, without the commonest ones, English stems."""
+    return _stems(word for word in vocabulary(text) if word not in _STOPWORDS)
+
+
+def asked_terms(question: str) -> list[str]:
+    """Return a question's words as `terms` does, without those that only make it a question, where others are left."""
+    return _stems(_asked_words(question))
+
+
+def vocabulary(text: str) -> list[str]:
+    """Return a text's words as a search knows them: "rules.html" and "x_y" are two, "1,000" is 1000."""
+    sound = text.encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair would stop the stemmer
+    found: list[str] = []
+    for word in sentences.words(sound):
+        if word.isalnum():
+            found.append(word)
+        elif word[0].isdigit():
+            found.append(word.replace(",", ""))
+        else:
+            found += [part for part in _WITHIN.split(word.removesuffix("'s")) if part]
+    return found
+
+
+def keywords(text: str) -> list[str]:
+    """Return a question's words once each, for an index that knows stems; see `asked_terms`."""
+    return list(dict.fromkeys(_asked_words(text)))
+
+
+def _asked_words(question: str) -> list[str]:
+    words = [word for word in vocabulary(question) if word not in _STOPWORDS]
+    return [word for word in words if word not in _ASKING] or words
+
+
+def _stems(words: Iterable[str]) -> list[str]:
+    stemmer = Stemmer("english", 0)  # one per call: a stemmer is not safe between threads
+    return [sys.intern(stem) for stem in cast("list[str]", stemmer.stemWords(list(words)))]
+
+
+def _standardised(scores: Scores, typical: tuple[float, float]) -> NDArray[np.floating]:
+    """Return scores in standard deviations from their mean; all 0 where they are all the same.
+
+    A page of a few passages says little of how near passages are that do not answer: what is `typical` stands in.
+    """
+    if scores.size < _FEW:
+        return (scores - typical[0]) / typical[1]
+    spread = float(scores.std())
+    return (scores - scores.mean()) / spread if spread > _NO_SPREAD else np.zeros(len(scores))
+
+
+def _ranks(scores: Scores) -> NDArray[np.int64]:
+    """Return 1 for the highest score, 2 for the next; equal scores keep their order."""
+    ranks = np.empty(len(scores), np.int64)
+    ranks[np.argsort(-scores, kind="stable")] = np.arange(1, len(scores) + 1)
+    return ranks

@@ -1,0 +1,499 @@
+"""The page index of one machine: a `PageIndex`, whose calls block, as an `Indexes`. They run in threads.
+
+The page index: pages cut into passages, kept in one SQLite file with their embeddings, searched from memory.
+
+    PageIndex.open(folder, embedder) ─ add(page) ─ search(question, limit=2) → [Hit, ...]
+
+The file is the truth; every process keeps what searching needs (vectors and words) in memory and takes over what
+another process wrote before its next search. All methods may be called from several threads. They block: an
+asynchronous caller goes through `asyncio.to_thread`.
+
+    IndexUnavailable   the file is damaged, locked, newer than this program, or the disk is full; the message says which
+
+A page without a source was pasted by somebody: it answers questions about itself, and no others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sqlite3
+import threading
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from core.files import make_private
+from core.records import Hit, Page, Passage, Section, Span
+from pages.index.base import IndexUnavailable, PageEntry
+from pages.index.chunking import RECIPE, Searched, searchable
+from pages.index.embeddings import Embeds, Vectors, best, known_in, pack, spans
+from pages.index.query import question_vector
+from pages.index.ranking import Ranking, asked_terms
+from pages.index.snapshot import Changed, Memory, Scope
+
+log = logging.getLogger(__name__)
+
+SCHEMA = 2
+"""Version of the file, in its `user_version`."""
+_LOOKS = 3
+"""How often a search begins anew because a page that it found was replaced, before it makes the writers wait."""
+
+_AT_ONCE = 500
+"""Passages whose sentences are read with one statement; SQLite takes a bounded number of values."""
+
+_TABLES = """
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE pages (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, url TEXT NOT NULL UNIQUE, title TEXT NOT NULL, sections TEXT NOT NULL,
+    page_hash TEXT NOT NULL, fetched_at TEXT NOT NULL, etag TEXT, source TEXT);
+CREATE TABLE passages (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, page_id INTEGER NOT NULL REFERENCES pages (id) ON DELETE CASCADE,
+    url TEXT NOT NULL, heading TEXT NOT NULL, text TEXT NOT NULL, searched TEXT NOT NULL, vector BLOB NOT NULL,
+    sentences BLOB NOT NULL);
+CREATE INDEX passages_page ON passages (page_id);
+"""
+_ENTRIES = (
+    "SELECT p.url, p.title, p.page_hash, p.fetched_at, p.source, p.etag,"
+    " (SELECT count(*) FROM passages WHERE page_id = p.id) AS passages FROM pages p"
+)
+
+
+class PageIndex:
+    """See the module. `open` it, `close` it."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, embedder: Embeds, passage_tokens: int, ranking: Ranking
+    ) -> None:
+        self._connection = connection
+        self._embedder = embedder
+        self._passage_tokens = passage_tokens
+        self._ranking = ranking
+        self._lock = threading.RLock()  # around the connection
+        self._loading = threading.Lock()  # around the replacement of the memory; never taken inside _lock
+        self._memory = Memory.empty()
+
+    @classmethod
+    def open(
+        cls, folder: Path, embedder: Embeds, *, passage_tokens: int = 180, ranking: Ranking | None = None
+    ) -> PageIndex:
+        """Open the index in a folder, or begin one. Raises IndexUnavailable.
+
+        `passage_tokens` is the longest passage, in word pieces of the embedder. An index that was made with another
+        embedder or another length is made anew from the pages it holds, which takes a while.
+        """
+        path = folder / "index.sqlite3"
+        make_private(path)
+        connection = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
+        try:
+            _prepare(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+        index = cls(connection, embedder, passage_tokens, ranking or Ranking())
+        index._follow_recipe()
+        return index
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            self._connection.close()
+
+    def add(self, page: Page, *, source: str | None) -> bool:
+        """Keep a page in place of what was known under its URL; True when its text is new or changed.
+
+        Unchanged text costs nothing; of a changed page, only changed passages are embedded. A page that a source
+        named does not become a pasted one when somebody pastes its address.
+        """
+        known = self._row_of(page.url)
+        if known is not None and known["page_hash"] == page.page_hash:
+            with self._transaction():
+                self._connection.execute(
+                    "UPDATE pages SET fetched_at = ?, etag = ?, source = coalesce(?, source) WHERE url = ?",
+                    (page.fetched_at.isoformat(), page.etag, source, page.url),
+                )
+                if known["source"] is None and source is not None:
+                    self._count_change()
+            return False
+        self._write(page, source)
+        return True
+
+    def touch(self, url: str, *, source: str | None, fetched_at: datetime) -> None:
+        """Note that a known page was found unchanged, by this source or (None) by somebody who pasted it."""
+        page = self.page(url)
+        if page is not None:
+            self.add(
+                Page(page.url, page.title, page.sections, page.page_hash, fetched_at, page.etag),
+                source=source,
+            )
+
+    def remove(self, url: str) -> bool:
+        """Forget a page; False when it was not known."""
+        with self._transaction():
+            removed = self._connection.execute("DELETE FROM pages WHERE url = ?", (url,)).rowcount > 0
+            if removed:
+                self._count_change()
+        return removed
+
+    def overwrite(self) -> None:
+        """Carry the write-ahead log over into the file, and empty it: it still holds what was forgotten."""
+        with self._lock, _explained():
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def page(self, url: str) -> Page | None:
+        """Return the page with this URL (without a fragment), or None."""
+        row = self._row_of(url)
+        return None if row is None else _page_from(row)
+
+    def source_of(self, url: str) -> str | None:
+        """Return what named a page; None when it was pasted, or is not known."""
+        row = self._row_of(url)
+        return None if row is None else row["source"]
+
+    def entry(self, url: str) -> PageEntry | None:
+        """Return what is known of a page, without its text."""
+        return next((_entry_from(row) for row in self._all(f"{_ENTRIES} WHERE p.url = ?", (url,))), None)
+
+    def pages(self) -> list[PageEntry]:
+        """Return the pages, by URL."""
+        return [_entry_from(row) for row in self._all(f"{_ENTRIES} ORDER BY p.url")]
+
+    def search(self, question: str, *, limit: int, page_url: str | None = None) -> list[Hit]:
+        """Return the passages nearest to a question, nearest first, of one page or of all that a source named.
+
+        The same text is returned once, however many pages have it.
+        """
+        for _ in range(_LOOKS):
+            hits = self._hits(self._current(), question, limit, page_url)
+            if hits is not None:
+                return hits
+        # Others write faster than we look. In one transaction nothing changes under us; it comes last, since
+        # whoever writes or searches in this process waits for it.
+        with self._loading, self._transaction("BEGIN"):
+            return (
+                self._hits(self._updated(self._changed_since(self._memory)), question, limit, page_url) or []
+            )
+
+    def _hits(self, memory: Memory, question: str, limit: int, page_url: str | None) -> list[Hit] | None:
+        """Return what is nearest; None when a page was replaced meanwhile: half of it is not shown."""
+        scope = memory.scope(page_url)
+        if not scope.rows.size or limit < 1:
+            return []
+        if self._ranking.corrects:
+            question = scope.spelling.corrected(question, lambda word: self._embedder.count_tokens(word) == 1)
+        vector = question_vector(self._embedder, question, self._ranking.part)
+        # not `@`: BLAS spreads even this over threads that spin, 8 ms on a busy machine where this takes 0.3
+        meaning = np.einsum("ij,j->i", scope.vectors, vector)
+        words = scope.words.scores(asked_terms(question))[scope.places]
+        fused = self._ranking.fuse(words, meaning)
+        order = _different(memory, scope, np.argsort(-fused, kind="stable").tolist())
+        places = list(islice(order, max(limit, self._ranking.candidates)))
+        sentences = self._spans([int(memory.ids[scope.rows[place]]) for place in places], vector)
+        if sentences is None:
+            return None
+        scores = fused[places]
+        if self._ranking.candidates:
+            nearest = [best(found, meaning[place]) for place, found in zip(places, sentences, strict=True)]
+            scores = self._ranking.sum(words[places], meaning[places], np.array(nearest, np.float32))
+        nearest_first: list[int] = np.argsort(-scores, kind="stable").tolist()
+        hits: list[Hit] = []
+        for at in nearest_first[:limit]:
+            place = places[at]
+            passage = self._passage(int(memory.ids[scope.rows[place]]))
+            if passage is None:
+                return None
+            hits.append(
+                Hit(passage, float(scores[at]), float(meaning[place]), float(words[place]), sentences[at])
+            )
+        return hits
+
+    def _spans(self, passage_ids: Sequence[int], question: Vectors) -> list[tuple[Span, ...]] | None:
+        """Return the sentences of passages; None when one of them is gone."""
+        found: dict[int, bytes] = {}
+        for at in range(0, len(passage_ids), _AT_ONCE):
+            some = passage_ids[at : at + _AT_ONCE]
+            rows = self._all(
+                f"SELECT id, sentences FROM passages WHERE id IN ({', '.join('?' * len(some))})",  # noqa: S608 - marks
+                tuple(some),
+            )
+            found.update((row["id"], row["sentences"]) for row in rows)
+        if len(found) < len(passage_ids):
+            return None
+        return [spans(found[one], question) for one in passage_ids]
+
+    def warm(self) -> None:
+        """Load what searching needs, so that the next search is not the one that waits for it."""
+        self._current().scope(None)
+
+    def _write(self, page: Page, source: str | None) -> None:
+        found = searchable(page, self._embedder.count_tokens, self._passage_tokens)
+        vectors = self._vectors_for(page.url, [one.text for one in found])
+        blocks = self._sentences_for(page.url, found)
+        # one after the other: of three million characters at once nobody else would run for 50 ms
+        each = (json.dumps([one.heading, one.anchor, one.text]) for one in page.sections)
+        sections = f"[{', '.join(each)}]"
+        with self._transaction() as connection:
+            known = self._row_of(page.url)
+            connection.execute("DELETE FROM pages WHERE url = ?", (page.url,))
+            page_id = connection.execute(
+                "INSERT INTO pages (url, title, sections, page_hash, fetched_at, etag, source)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    page.url,
+                    page.title,
+                    sections,
+                    page.page_hash,
+                    page.fetched_at.isoformat(),
+                    page.etag,
+                    source if known is None or source is not None else known["source"],
+                ),
+            ).lastrowid
+            connection.executemany(
+                "INSERT INTO passages (page_id, url, heading, text, searched, vector, sentences)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (
+                        page_id,
+                        one.passage.url,
+                        one.passage.heading,
+                        one.passage.text,
+                        one.text,
+                        vector.astype("<f2").tobytes(),
+                        block,
+                    )
+                    for one, vector, block in zip(found, vectors, blocks, strict=True)
+                ],
+            )
+            self._count_change()
+
+    def _vectors_for(self, url: str, searched: list[str]) -> list[Vectors]:
+        """Embed what the page did not say before."""
+        rows = self._all(
+            "SELECT searched, vector FROM passages WHERE page_id = (SELECT id FROM pages WHERE url = ?)",
+            (url,),
+        )
+        known: dict[str, Vectors] = {
+            row["searched"]: np.frombuffer(row["vector"], "<f2").astype(np.float32) for row in rows
+        }
+        new = [text for text in dict.fromkeys(searched) if text not in known]
+        if new:
+            known.update(zip(new, self._embedder.embed(new), strict=True))
+        return [known[text] for text in searched]
+
+    def _sentences_for(self, url: str, found: Sequence[Searched]) -> list[bytes]:
+        """Embed the sentences that the page did not have before."""
+        rows = self._all(
+            "SELECT sentences FROM passages WHERE page_id = (SELECT id FROM pages WHERE url = ?)", (url,)
+        )
+        known = known_in(row["sentences"] for row in rows)
+        return pack([one.sentences for one in found], known, self._embedder)
+
+    def _follow_recipe(self) -> None:
+        """Cut and embed everything again when the file was made in another way."""
+        recipe = f"{RECIPE}: {self._embedder.name}, {self._passage_tokens}"
+        rows = self._all("SELECT value FROM facts WHERE name = 'recipe'")
+        if not rows or rows[0]["value"] != recipe:
+            urls = [entry.url for entry in self.pages()]
+            if urls:
+                log.warning("the page index was made in another way: reading its %d pages again", len(urls))
+            with self._transaction() as connection:
+                connection.execute("DELETE FROM passages")
+            for url in urls:
+                row = self._row_of(url)
+                if row is not None:
+                    self._write(_page_from(row), row["source"])
+            with self._transaction() as connection:
+                connection.execute("INSERT OR REPLACE INTO facts VALUES ('recipe', ?)", (recipe,))
+
+    def _current(self) -> Memory:
+        """Return what is searched, brought up to date with what this and other processes wrote."""
+        with self._loading:
+            with self._transaction("BEGIN"):
+                changed = self._changed_since(self._memory)
+            return self._updated(changed)
+
+    def _updated(self, changed: Changed | None) -> Memory:
+        """Take what was changed into the memory; `_loading` is held."""
+        if changed is not None:
+            self._memory = self._memory.updated(changed)
+        return self._memory
+
+    def _changed_since(self, memory: Memory) -> Changed | None:
+        """Read what was changed, in a transaction that is open."""
+        rows = self._all("SELECT value FROM facts WHERE name = 'changes'")
+        changes = rows[0]["value"] if rows else ""
+        if changes == memory.changes:
+            return None
+        return Changed(
+            changes,
+            pages=self._all("SELECT id, url, source FROM pages"),
+            passages=self._all("SELECT id, page_id FROM passages ORDER BY id"),
+            new=self._all(
+                "SELECT searched, text, vector FROM passages WHERE id > ? ORDER BY id", (memory.newest,)
+            ),
+        )
+
+    def _passage(self, passage_id: int) -> Passage | None:
+        rows = self._all(
+            "SELECT s.url, p.title, s.heading, s.text, p.page_hash, p.fetched_at"
+            " FROM passages s JOIN pages p ON p.id = s.page_id WHERE s.id = ?",
+            (passage_id,),
+        )
+        for row in rows:
+            return Passage(
+                url=row["url"],
+                title=row["title"],
+                heading=row["heading"],
+                text=row["text"],
+                page_hash=row["page_hash"],
+                fetched_at=datetime.fromisoformat(row["fetched_at"]),
+            )
+        return None
+
+    def _row_of(self, url: str) -> sqlite3.Row | None:
+        rows = self._all("SELECT * FROM pages WHERE url = ?", (url,))
+        return rows[0] if rows else None
+
+    def _all(self, sql: str, values: tuple[object, ...] = ()) -> list[sqlite3.Row]:
+        with self._lock, _explained():
+            return self._connection.execute(sql, values).fetchall()
+
+    @contextmanager
+    def _transaction(self, begin: str = "BEGIN IMMEDIATE") -> Generator[sqlite3.Connection]:
+        with self._lock, _explained():
+            self._connection.execute(begin)
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+
+    def _count_change(self) -> None:
+        self._connection.execute(
+            "INSERT INTO facts VALUES ('changes', '1') ON CONFLICT DO UPDATE SET value = CAST(value AS INTEGER) + 1"
+        )
+
+
+def _different(memory: Memory, scope: Scope, places: Iterable[int]) -> Iterator[int]:
+    """Yield places whose text has not come before: the same passage may stand on many pages."""
+    seen: set[int] = set()
+    for place in places:
+        text = memory.texts[int(scope.rows[place])]
+        if text not in seen:
+            seen.add(text)
+            yield place
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    connection.row_factory = sqlite3.Row
+    with _explained():
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(
+            "PRAGMA synchronous = NORMAL"
+        )  # a power cut may cost the last pages, never the file
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA secure_delete = ON")  # a page that somebody pasted goes for good
+        connection.execute("BEGIN IMMEDIATE")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0:
+            for statement in _TABLES.split(";"):
+                connection.execute(statement)
+        if version == 1:  # without sentences: the pages stay, and their passages are made anew
+            connection.execute("DELETE FROM passages")
+            connection.execute("DELETE FROM facts WHERE name = 'recipe'")
+            connection.execute("ALTER TABLE passages ADD COLUMN sentences BLOB NOT NULL DEFAULT x''")
+        if version < SCHEMA:
+            connection.execute(f"PRAGMA user_version = {SCHEMA}")
+        connection.execute("COMMIT")
+    if version > SCHEMA:
+        raise IndexUnavailable(
+            f"The page index {path} was written by a newer askpage. Use that one, or delete the file: the pages are"
+            " read again then."
+        )
+
+
+@contextmanager
+def _explained() -> Generator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise IndexUnavailable(
+            f"The page index cannot be used ({error}). If its disk is not full and no other program holds it, delete"
+            " its folder: the pages are read again then."
+        ) from error
+
+
+def _page_from(row: sqlite3.Row) -> Page:
+    return Page(
+        url=row["url"],
+        title=row["title"],
+        sections=tuple(Section(*section) for section in json.loads(row["sections"])),
+        page_hash=row["page_hash"],
+        fetched_at=datetime.fromisoformat(row["fetched_at"]),
+        etag=row["etag"],
+    )
+
+
+def _entry_from(row: sqlite3.Row) -> PageEntry:
+    return PageEntry(
+        url=row["url"],
+        title=row["title"],
+        page_hash=row["page_hash"],
+        fetched_at=datetime.fromisoformat(row["fetched_at"]),
+        passages=row["passages"],
+        source=row["source"],
+        etag=row["etag"],
+    )
+
+
+class FileIndex:
+    """See pages/index/sqlite.py. `open` it, `close` it."""
+
+    shared = False
+
+    def __init__(self, file: PageIndex) -> None:
+        """Take over an open index; closing this closes it."""
+        self._file = file
+
+    @classmethod
+    async def open(cls, folder: Path, embedder: Embeds, *, passage_tokens: int = 180) -> FileIndex:
+        """Open the index in a folder, or begin one. Raises IndexUnavailable."""
+        return cls(await asyncio.to_thread(PageIndex.open, folder, embedder, passage_tokens=passage_tokens))
+
+    def entry(self, url: str) -> PageEntry | None:
+        """Return what is known of a page; a look into the file, short enough to wait for."""
+        return self._file.entry(url)
+
+    def entries(self) -> list[PageEntry]:
+        """Return all pages, by URL."""
+        return self._file.pages()
+
+    async def page(self, url: str) -> Page | None:
+        return await asyncio.to_thread(self._file.page, url)
+
+    async def add(self, page: Page, *, source: str | None) -> bool:
+        return await asyncio.to_thread(self._file.add, page, source=source)
+
+    async def touch(self, url: str, *, source: str | None, fetched_at: datetime) -> None:
+        await asyncio.to_thread(self._file.touch, url, source=source, fetched_at=fetched_at)
+
+    async def remove(self, url: str) -> bool:
+        return await asyncio.to_thread(self._file.remove, url)
+
+    async def overwrite(self) -> None:
+        await asyncio.to_thread(self._file.overwrite)
+
+    async def search(self, question: str, *, limit: int, page_url: str | None = None) -> list[Hit]:
+        return await asyncio.to_thread(self._file.search, question, limit=limit, page_url=page_url)
+
+    async def warm(self) -> None:
+        await asyncio.to_thread(self._file.warm)
+
+    async def close(self) -> None:
+        self._file.close()

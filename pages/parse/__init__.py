@@ -1,0 +1,1 @@
+"""Bytes → pages in sections, in processes that can be killed."""

@@ -1,0 +1,185 @@
+"""Bytes of a page → `Page`: its title, and its main text in sections with headings and anchors.
+
+Where HTML's main text lies is found in `pages.parse.html_sections`. Markdown and PDF are their own main text. Only text that a
+reader sees comes out: no scripts, no comments, nothing hidden (`pages.visibility.hidden`). Whatever arrives gives a Page or a
+PageRefused, in bounded time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+import webencodings
+
+from core.records import Page, Section
+from pages.fetched import PageUnreadable
+from pages.parse.html_sections import main_part, mark_anchors, sections_of
+from pages.parse.markdown import to_html
+from pages.parse.pdf import read_pdf
+from pages.visibility.hidden import drop_unseen
+from pages.visibility.html_tree import Element, one_line, parse_html, visible
+
+RECIPE = 4
+"""Counts up when the same bytes give other text than before: local pages are then read again."""
+
+MOST_TEXT = 3_000_000
+"""Most text of one page, characters."""
+
+MOST_SECTIONS = 20_000
+LONGEST_SECTION = 100_000
+"""Characters of a section, a chapter of 50 pages: whatever cuts, searches or shows it holds the interpreter no longer."""
+
+_Text = tuple[str, tuple[Section, ...], int]
+"""Title, sections, and how many pieces of text were left out because readers may not see them."""
+
+_HTML = frozenset({"text/html", "application/xhtml+xml"})
+_MARKDOWN = frozenset({"text/markdown", "text/x-markdown"})
+_LONGEST_TITLE = 300
+_CHARSET_IN_HTML = re.compile(
+    rb"<meta[^>]{0,200}?charset\s*+=\s*+[\"']?\s*+([A-Za-z0-9_:.-]{1,40})", re.IGNORECASE
+)
+_BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
+_NO_TEXT = "There is no text on that page that I could read; it may be drawn by a program in the browser."
+
+
+def page_hash(title: str, sections: Iterable[Section]) -> str:
+    """Return the SHA-256, in hex, of a page's title and sections."""
+    everything = [title, [[section.heading, section.anchor, section.text] for section in sections]]
+    return hashlib.sha256(json.dumps(everything, ensure_ascii=True).encode()).hexdigest()
+
+
+def extract(
+    body: bytes,
+    *,
+    url: str,
+    content_type: str,
+    charset: str | None = None,
+    etag: str | None = None,
+    fetched_at: datetime,
+) -> Page:
+    """Return the page that `body` is; `url` gives a title where the page has none.
+
+    Raises PageUnreadable (a PageRefused) for anything that has no readable text. Takes the time of the caller's
+    thread: seconds for the largest pages.
+    """
+    if content_type == "application/pdf":
+        (title, sections), doubtful = read_pdf(body), 0
+    else:
+        title, sections, doubtful = _extract_text(visible(_decode(body, charset, content_type)), content_type)
+    if not sections:
+        raise PageUnreadable(_NO_TEXT)
+    if sum(len(section.text) for section in sections) > MOST_TEXT:
+        raise PageUnreadable(
+            f"That page has more than {MOST_TEXT:,} characters of text; please send a part of it."
+        )
+    sections = tuple(part for section in sections for part in _parts(section))
+    if len(sections) > MOST_SECTIONS:
+        raise PageUnreadable(f"That page has more than {MOST_SECTIONS:,} headings; please send a part of it.")
+    title = one_line(title)[:_LONGEST_TITLE].strip() or _title_of_url(url)
+    return Page(url, title, sections, page_hash(title, sections), fetched_at, etag, doubtful)
+
+
+def _parts(section: Section) -> Iterator[Section]:
+    """Yield a section, a very long one in parts: between lines where there are any, else words, else anywhere."""
+    rest = section.text
+    while len(rest) > LONGEST_SECTION:
+        half = LONGEST_SECTION // 2
+        line = rest.rfind("\n", half, LONGEST_SECTION)
+        word = rest.rfind(" ", half, LONGEST_SECTION) if line < 0 else line
+        end = LONGEST_SECTION if word < 0 else word
+        yield replace(section, text=rest[:end].rstrip())
+        rest = rest[end:].lstrip("\n" if line >= 0 else None)
+    if rest.strip():
+        yield replace(section, text=rest)
+
+
+def _extract_text(text: str, content_type: str) -> _Text:
+    if content_type in _HTML:
+        return _from_html(text)
+    if content_type in _MARKDOWN:
+        return _from_markdown(text)
+    if content_type == "text/plain":
+        return *_from_plain(text), 0
+    raise PageUnreadable(
+        f"I cannot read pages of the kind {content_type}; I can read HTML, Markdown, text and PDF."
+    )
+
+
+def _from_markdown(text: str) -> _Text:
+    title, html = to_html(text)
+    root = parse_html(f"<html><body>{html}</body></html>")
+    if root is None:
+        return title, (), 0
+    doubtful = drop_unseen(root)
+    title = _as_read(title) or _first_heading(root)
+    mark_anchors(root)
+    return title, sections_of(root), doubtful
+
+
+def _as_read(title: str) -> str:
+    """Return a title of front matter as it reads on the page that is made of it: "R&amp;D <em>only</em>" is "R&D only"."""
+    root = parse_html(f"<p>{title}</p>") if title else None
+    return title if root is None else "".join(root.itertext())
+
+
+def _from_plain(text: str) -> tuple[str, tuple[Section, ...]]:
+    text = "\n".join(line.rstrip() for line in text.splitlines()).strip()
+    return "", (Section("", "", text),) if text else ()
+
+
+def _from_html(text: str) -> _Text:
+    root = parse_html(text)
+    if root is None:
+        return "", (), 0
+    title = _html_title(root)
+    doubtful = drop_unseen(root)
+    title = title or _first_heading(root)
+    mark_anchors(root)
+    return title, sections_of(main_part(root)), doubtful
+
+
+def _html_title(root: Element) -> str:
+    title = root.find(".//title")
+    written = "".join(title.itertext()) if title is not None else ""
+    if written.strip():
+        return written
+    named = root.find(".//meta[@property='og:title']")
+    return (named.get("content") or "") if named is not None else ""
+
+
+def _first_heading(root: Element) -> str:
+    heading = next(root.iter("h1"), None)
+    return "" if heading is None else "".join(str(text) for text in heading.itertext())
+
+
+def _title_of_url(url: str) -> str:
+    parts = urlsplit(url)
+    name = PurePosixPath(unquote(parts.path)).name
+    stem = re.sub(r"\.(html?|md|markdown|txt|pdf)$", "", name, flags=re.IGNORECASE)
+    return one_line(re.sub(r"[-_]+", " ", stem))[:_LONGEST_TITLE] or parts.netloc or "Untitled"
+
+
+def _decode(body: bytes, charset: str | None, content_type: str) -> str:
+    """Decode as browsers do: byte order mark, then the server's word, then the page's own, then UTF-8, then cp1252."""
+    for mark, encoding in _BYTE_ORDER_MARKS:
+        if body.startswith(mark):
+            return body[len(mark) :].decode(encoding, errors="replace")
+    declared = charset or ""
+    if not declared and content_type in _HTML:
+        found = _CHARSET_IN_HTML.search(body[:4096])
+        declared = found[1].decode("ascii") if found else ""
+    encoding = webencodings.lookup(declared)  # by the names that the web knows: iso-8859-1 is windows-1252
+    if encoding is not None and not (encoding.name.startswith("utf") and charset is None):
+        return encoding.codec_info.decode(body, "replace")[0]
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        text = body.decode("cp1252", errors="replace")
+    return text

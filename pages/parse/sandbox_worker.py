@@ -1,0 +1,136 @@
+"""The process in which foreign bytes are read, started by `pages.parse.sandbox`: limited, without a network, killed at any time.
+
+Run as: python -m pages.parse.sandbox_worker MEMORY_BYTES     it says {} when it is ready
+
+On its standard input come pairs of frames, a JSON object and a body, and on its standard output goes a frame of JSON for
+each pair; a frame is its length in eight bytes, the highest first, and its bytes. It ends when its input does. An alarm
+of the system ends it in the middle of whatever it is at, should the parent be gone that would have killed it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, BinaryIO
+
+from pages.fetched import TOO_MUCH_MEMORY, Fetched, PageRefused
+from pages.parse.extract import extract
+from pages.parse.markdown import front_matter
+from pages.parse.sitemap import read_sitemap
+
+_GRACE_S = 2.0  # the parent's clock is the one that decides
+_NICER = 5  # answers come first
+_CLOSED = ("socket.", "subprocess.", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.system", "pty.")
+
+
+def read_page(head: dict[str, Any], body: bytes) -> dict[str, Any]:
+    """Return title, sections and hash of a page, and how many pieces of its text were left out."""
+    page = extract(
+        body,
+        url=head["url"],
+        content_type=head["content_type"],
+        charset=head["charset"],
+        fetched_at=datetime.now(UTC),
+    )
+    sections = [[one.heading, one.anchor, one.text] for one in page.sections]
+    return {"title": page.title, "sections": sections, "hash": page.page_hash, "doubtful": page.doubtful}
+
+
+def read_links(head: dict[str, Any], body: bytes) -> dict[str, Any]:
+    """Return what a sitemap names."""
+    sitemap = read_sitemap(Fetched(head["url"], body, head["content_type"]), head["max_bytes"])
+    return {"pages": sitemap.pages, "sitemaps": sitemap.sitemaps}
+
+
+def read_permalink(_: dict[str, Any], body: bytes) -> dict[str, Any]:
+    """Return the permalink of a Markdown text."""
+    written = front_matter(body.decode(errors="replace"))[0].get("permalink")
+    return {"permalink": written if isinstance(written, str) else None}
+
+
+TASKS: dict[str, Callable[[dict[str, Any], bytes], dict[str, Any]]] = {
+    "page": read_page,
+    "sitemap": read_links,
+    "permalink": read_permalink,
+}
+
+
+def main() -> None:
+    """Read what comes, until nothing comes any more."""
+    requests, replies = _pipes()
+    _shut_in(int(sys.argv[1]))
+    _write(replies, {})
+    while (head := _read(requests)) is not None and (body := _read(requests)) is not None:
+        reply = _reply(json.loads(head), body)
+        _write(replies, reply)
+        if "ends" in reply:
+            return
+
+
+def _reply(head: dict[str, Any], body: bytes) -> dict[str, Any]:
+    """Return what is told of a body; "ends" where this process is not good for another one."""
+    signal.setitimer(signal.ITIMER_REAL, head["timeout_s"] + _GRACE_S)
+    try:
+        return TASKS[head["task"]](head, body)
+    except PageRefused as refused:
+        return {"refused": str(refused)}
+    except MemoryError:
+        return {"refused": TOO_MUCH_MEMORY, "ends": True}
+    except Exception as error:  # noqa: BLE001 - whatever it is, the parent tells of it; its text is the page's
+        return {"failed": type(error).__name__, "ends": True}
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _pipes() -> tuple[BinaryIO, BinaryIO]:
+    """Take the two pipes; what a library prints goes nowhere."""
+    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, 0)
+    os.dup2(nowhere, 1)
+    logging.disable(logging.CRITICAL)
+    return requests, replies
+
+
+def _shut_in(memory_bytes: int) -> None:
+    """Give up what reading a page needs not: more memory, files to write, a network, other programs."""
+    os.nice(_NICER)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    limits = ((resource.RLIMIT_AS, memory_bytes), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0))
+    for kind, most in limits:
+        with contextlib.suppress(ValueError, OSError):  # a lower one is in force already
+            resource.setrlimit(kind, (most, most))
+    sys.addaudithook(_refuse)
+
+
+def _refuse(event: str, _: tuple[Any, ...]) -> None:
+    if event.startswith(_CLOSED):
+        raise PermissionError(f"{event} is nothing that reading a page needs")
+
+
+def _read(pipe: BinaryIO) -> bytes | None:
+    """Return the next frame, None at the end."""
+    size = pipe.read(8)
+    if len(size) < 8:  # noqa: PLR2004 - bytes of a length
+        return None
+    length = int.from_bytes(size, "big")
+    frame = pipe.read(length)
+    return frame if len(frame) == length else None
+
+
+def _write(pipe: BinaryIO, reply: dict[str, Any]) -> None:
+    frame = json.dumps(reply, ensure_ascii=False).encode(errors="replace")
+    pipe.write(len(frame).to_bytes(8, "big"))
+    pipe.write(frame)
+    pipe.flush()
+
+
+if __name__ == "__main__":
+    main()

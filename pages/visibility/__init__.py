@@ -1,0 +1,1 @@
+"""Which text of an HTML page its reader sees."""

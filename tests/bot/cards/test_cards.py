@@ -1,0 +1,144 @@
+"""Cards are valid by Microsoft's schema, and nothing of a page or a model in them is rendered as markup."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.cards.answer import answer_card
+from bot.cards.help import help_card
+from bot.channels.activity import Reference, answer_messages, whole_text
+from core.records import AnswerKind, Channel, Citation, Question
+from core.text import absolute, calm
+from tests.builders.cards import SITE, parts
+from tests.builders.world import CITED, NOW, an_answer
+
+QUESTION = Question("q", "How much leave?", "p", "c", Channel.TEAMS, NOW)
+Check = Callable[[dict[str, Any]], None]
+
+
+def test_the_answers_card_shows_place_quote_and_button(valid: Check) -> None:
+    card = answer_card(an_answer(QUESTION), SITE)
+    assert card is not None
+    valid(card)
+    texts = [part["text"] for part in parts(card) if part.get("type") == "TextRun"]
+    assert texts == ["Source", "1  Leave › Parents", "“16 weeks of paid leave”"]
+    urls = [part["url"] for part in parts(card) if part.get("type") == "Action.OpenUrl"]
+    assert urls == ["https://bot.example/site/leave#parents"]
+
+
+def test_an_abstention_shows_the_nearest_section_only(valid: Check) -> None:
+    card = answer_card(an_answer(QUESTION, kind=AnswerKind.DECLINED, citations=(CITED, CITED)), SITE)
+    assert card is not None
+    valid(card)
+    assert "nearest section" in json.dumps(card)
+    assert len([part for part in parts(card) if part.get("type") == "Action.OpenUrl"]) == 1
+
+
+def test_without_citations_there_is_no_card() -> None:
+    assert answer_card(an_answer(QUESTION, citations=()), SITE) is None
+
+
+def test_a_verified_answer_says_so_without_a_name(valid: Check) -> None:
+    card = answer_card(an_answer(QUESTION, verified_by="p-reviewer"), SITE)
+    assert card is not None
+    valid(card)
+    assert "Verified by a reviewer" in json.dumps(card, ensure_ascii=False)
+    assert "p-reviewer" not in json.dumps(card)
+
+
+def test_many_sources_are_cut_and_a_bad_address_has_no_button(valid: Check) -> None:
+    bad = [
+        replace(CITED, url=url)
+        for url in ("javascript:alert(1)", "data:text/html,x", "http://[::", "x" * 3000)
+    ]
+    card = answer_card(an_answer(QUESTION, citations=tuple(bad + [CITED] * 30)), SITE)
+    assert card is not None
+    valid(card)
+    assert len([part for part in parts(card) if part.get("type") == "Action.OpenUrl"]) == 2
+
+
+def test_the_help_and_the_welcome_card(valid: Check) -> None:
+    for card in (help_card(), help_card(["Who am I?"] * 9), help_card(welcome=True)):
+        valid(card)
+        assert len(card.get("actions", [])) <= 5
+
+
+def test_every_naughty_string_makes_a_valid_card_that_renders_no_markup(
+    valid: Check, shared_data: Path
+) -> None:
+    for text in json.loads((shared_data / "security" / "blns.json").read_text("utf-8")):
+        for kind in AnswerKind:
+            citations = (Citation(text, text, text, text),) * 2
+            answer = an_answer(QUESTION, text, kind=kind, citations=citations, marked=text[:9])
+            card = answer_card(answer, SITE)
+            assert card is not None
+            valid(card)
+            nothing_renders(card)
+
+
+def nothing_renders(card: dict[str, Any]) -> None:
+    """Check that nothing in a card is markup, and that its links lead into the web."""
+    assert not [part for part in parts(card) if part.get("type") in {"TextBlock", "Image", "Media"}]
+    for part in parts(card):
+        if part.get("type") == "Action.OpenUrl":
+            assert part["url"].startswith(("http://", "https://"))
+
+
+MARKUP = "# https://evil.example **b** _i_ `c` ~~s~~ [l](https://evil.example) ![i](https://evil.example/i.png) <at>All</at> &#60; \\"
+
+
+def test_a_place_and_a_quotation_that_are_markup_stay_words_in_a_message_and_in_a_stream() -> None:
+    place = Citation("/site/x", MARKUP, "> - x", MARKUP)
+    answer = an_answer(
+        QUESTION, f"{MARKUP}\n> x\n- {MARKUP}", kind=AnswerKind.QUOTED, citations=(place, place)
+    )
+    reference = Reference({"id": "a:1", "channelId": "msteams"}, {}, {}, "1")
+    (message,) = answer_messages(reference, answer, SITE)
+    for text in (message["text"], whole_text(reference, answer, SITE)):
+        assert not set("*_`~<&\\") & set(text.replace("[1]", ""))
+        assert "](" not in text
+        assert "evil.example" not in text
+        assert "![" not in text
+        assert not [line for line in text.split("\n") if line.lstrip().startswith(("#", ">", "-", "+"))]
+    assert message["text"].startswith("I am not certain, but “")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain [1] and [2].", "plain [1] and (2)."),
+        ("a < b, c > d, x[0]", "a < b, c > d, x(0)"),
+        ("![alt](https://evil.example/x.png)", "alt"),
+        ("[text](https://evil.example/a_(b) 'title') end", "text end"),
+        ("[1](https://evil.example)", "[1]"),
+        ("[1]: https://evil.example", "[1] : (link left out)"),
+        ("[x][1]", "(x)[1]"),
+        ("[![i](https://evil.example)](https://evil.example)", "i"),
+        ("<at>All</at><img src=x>", "‹at>All‹/at>‹img src=x>"),
+        ("mail mailto:a@evil.example, www.evil.example!", "mail (link left out), (link left out)!"),
+        ("go to https://ok.example/page#part.", "go to https://ok.example/page#part."),
+        ("go to https://ok.example/page?q=secret", "go to (link left out)"),
+    ],
+)
+def test_what_a_model_writes_becomes_calm(text: str, shown: str) -> None:
+    assert calm(text, keep_urls={"https://ok.example/page"}, markers=1) == shown
+
+
+@pytest.mark.parametrize(
+    ("url", "opened"),
+    [
+        ("/site/docs/x#y", "https://bot.example/site/docs/x#y"),
+        ("https://a.example/ä b?c=%20#d", "https://a.example/%C3%A4%20b?c=%20#d"),
+        ("ftp://a.example", ""),
+        ("", "https://bot.example/"),
+        ("//a.example/x", "https://a.example/x"),
+    ],
+)
+def test_addresses_become_absolute(url: str, opened: str) -> None:
+    assert absolute(url, SITE) == opened

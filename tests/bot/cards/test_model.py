@@ -1,0 +1,145 @@
+"""Cards about models in every state: valid, small, with a way for old clients, read in order, never rendered as markup."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.cards.model import ModelView, choices, model_card, notice_of, standing_card
+from core.records import ComparedAnswer, ComparedFigure, Comparison, Decision
+from feedback.reviews.model_decisions import CanaryWatch, Choice, ModelDecision, ModelNotice
+from model.registry.versions import Standing
+from tests.builders.cards import checked, parts, shape_of
+from tests.builders.comparisons import NOW, a_comparison
+
+Json = dict[str, Any]
+Check = Callable[[Json], None]
+STANDINGS = {
+    "candidate": Standing("v1", ("v0",)),
+    "candidate of another live one": Standing("v9", ("v1",)),
+    "canary": Standing("v1", ("v0",), "v2", 0.1, since=NOW),
+    "live": Standing("v2", ("v1",)),
+    "live beside a canary": Standing("v2", ("v1",), "v3", 0.1, since=NOW),
+    "live from the beginning": Standing("v2"),
+    "retired": Standing("v1", retired=("v2",)),
+    "nothing": Standing(),
+}
+
+
+def with_text(text: str, times: int = 1) -> Comparison:
+    """Return a comparison with the text wherever people, pages or models speak."""
+    return a_comparison(
+        candidate=text or "v2",
+        live=text,
+        dataset=text,
+        reasons=(text,) * times,
+        figures=(ComparedFigure(text, 0.1, 0.2, -0.1, 0.3), ComparedFigure("p50_s", None, 2.0)) * times,
+        worst=(ComparedAnswer(text, text, text, text), ComparedAnswer(text, "", "", "")) * times,
+    )
+
+
+def every_card(
+    text: str, times: int = 1, states: Sequence[str] = tuple(STANDINGS)
+) -> Iterator[tuple[str, Json]]:
+    comparison = with_text(text, times)
+    decided = [
+        ModelDecision("c", number, choice, "r", text, NOW, done=choice is not Choice.HOLD)
+        for number, choice in enumerate(list(Choice) * times, start=1)
+    ]
+    names = {"v1": text, "v2": comparison.candidate, "v9": text + "9"}
+    for name in states:
+        plain = STANDINGS[name]
+        standing = replace(
+            plain, name=names.get(plain.name, plain.name), canary=names.get(plain.canary, plain.canary)
+        )
+        fresh = ModelView(comparison, standing, True, (), "s" * 32)
+        held = replace(comparison, decision=Decision.HOLD)
+        yield f"{name}, fresh", model_card(fresh)
+        yield (
+            f"{name}, decided",
+            model_card(replace(fresh, comparison=held, present=False, decisions=decided)),
+        )
+        if plain.canary == "v2":
+            for seen in (CanaryWatch(standing.canary, text, NOW, ((text, text),) * times), None):
+                yield f"standing {name}", standing_card(standing, seen, compared=seen is None)
+    yield "notice", notice_of(ModelNotice("n", text, text, text, NOW, ((text, text),) * times))
+
+
+def test_every_card_in_every_state_is_valid(valid: Check) -> None:
+    names = {name for name, card in every_card("v2") if checked(name, card, valid) is None}
+    assert len(names) > 15
+
+
+def test_every_card_holds_the_longest_texts_and_none(valid: Check) -> None:
+    for text in ("😀" * 10_000, "\x01" * 10_000, '"\\' * 5_000, ""):
+        for name, card in every_card(text, times=5, states=("canary", "retired")):
+            checked(name, card, valid)
+
+
+def test_every_card_holds_every_naughty_string(shared_data: Path, valid: Check) -> None:
+    strings = json.loads((shared_data / "security" / "blns.json").read_text("utf-8"))
+    shapes: set[str] = set()
+    for text in strings:
+        for name, card in every_card(text, states=("canary",)):
+            shape = json.dumps(shape_of(card))
+            if shape not in shapes:
+                shapes.add(shape)
+                checked(name, card, valid)
+    assert len(shapes) > 4
+
+
+@pytest.mark.parametrize(
+    ("name", "present", "allowed"),
+    [
+        ("candidate", True, "promote hold"),
+        ("candidate", False, ""),
+        ("canary", True, "promote hold roll_back"),
+        ("canary", False, "roll_back"),
+        ("live", True, "roll_back"),
+        ("live", False, "roll_back"),
+        ("live beside a canary", True, ""),
+        ("live from the beginning", True, ""),
+        ("retired", True, ""),
+    ],
+)
+def test_a_card_has_the_buttons_that_the_standing_allows(name: str, present: bool, allowed: str) -> None:
+    view = ModelView(a_comparison(), STANDINGS[name], present, (), "s")
+    assert " ".join(choices(view)) == allowed
+    verbs = [part["verb"] for part in parts(model_card(view)) if part.get("type") == "Action.Execute"]
+    assert verbs == [f"model.{choice}" for choice in allowed.split()]
+
+
+def test_what_is_read_out_says_all_that_is_seen() -> None:
+    """Tables have headings, columns say which version they are, and the notification says what it is about."""
+    card = model_card(ModelView(a_comparison(), STANDINGS["candidate"], True, (), "s"))
+    [table] = [part for part in parts(card) if part.get("type") == "Table"]
+    assert set(table) == {"type", "columns", "rows"}, (
+        "the first row is a heading unless something else is said"
+    )
+    assert {len(row["cells"]) for row in table["rows"]} == {len(table["columns"])}
+    said = [part["text"] for part in parts(card) if part.get("type") == "TextRun"]
+    assert said[said.index("Question: How  long?") :][:6] == [
+        "Question: How  long?",
+        "Expected: 30 days",
+        "Live version:",
+        "30 days [1]",
+        "This one:",
+        "It varies.",
+    ]
+    assert card["fallbackText"] == (
+        "Model update: v2. What was measured speaks for it. It answers nobody yet; v1 does."
+    )
+
+
+def test_only_the_three_worst_answers_are_shown_and_how_many_more_there_are() -> None:
+    worst = tuple(ComparedAnswer(f"question {number}", "", "a", "b") for number in range(5))
+    text = json.dumps(model_card(ModelView(a_comparison(worst=worst), Standing(), True, (), "s")))
+    assert "question 2" in text
+    assert "question 3" not in text
+    assert "and 2 more." in text
+    assert text.count("It is not on the page.") == 3

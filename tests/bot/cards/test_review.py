@@ -1,0 +1,200 @@
+"""Review, rating and notice cards in every state: valid, small, with a way for old clients, and never rendered as markup."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.cards.answer import Standing, State, answer_card
+from bot.cards.notice import changes_card, notice_card
+from bot.cards.rating import feedback_form, rating_actions
+from bot.cards.review import ReviewView, review_card, spans
+from core.records import (
+    Answer,
+    AnswerKind,
+    Channel,
+    Citation,
+    Feedback,
+    FeedbackKind,
+    Question,
+    Review,
+    ReviewReason,
+    Ruling,
+    Skip,
+    Verdict,
+)
+from core.text import utf16_bytes
+from tests.builders.cards import MAX_BYTES, SITE, Check, Json, checked, parts, shape_of
+from tests.builders.world import NOW, PAGE, QUOTE, a_quote, an_answer
+
+STATES: tuple[State, ...] = ("", "under_review", "verified", "corrected", "not_on_page", "closed")
+
+
+def scene(text: str, *, times: int = 1) -> tuple[Answer, Verdict, Review, list[Feedback]]:
+    """Return an answer, a ruling, a review and what was said, with the text wherever people or pages speak."""
+    question = Question("q", text, "p", "c", Channel.TEAMS, NOW, language="en")
+    passage = replace(PAGE, text=text, title=text, heading=text)
+    citation = Citation("https://example.com/leave#x", text, text, text)
+    answer = replace(
+        an_answer(question, text), passages=(passage,) * times, citations=(citation,) * times, form="stars@1"
+    )
+    verdict = Verdict("r", text, Ruling.CORRECTED, NOW, text, citation, text)
+    review = Review(
+        answer.id,
+        tuple(ReviewReason),
+        NOW,
+        text,
+        skips=(Skip("r", text, NOW),) * times,
+        claimed_name=text,
+    )
+    words = [
+        Feedback(answer.id, f"g{n}", kind, value, True, NOW, comment=text, reasons=(text, text))
+        for n in range(times)
+        for kind, value in (
+            (FeedbackKind.THUMB, "dislike"),
+            (FeedbackKind.REACTION, text or "sad"),
+            (FeedbackKind.STARS, "2"),
+            (FeedbackKind.COMMENT, ""),
+            (FeedbackKind.EXPERT, ""),
+        )
+    ]
+    return answer, verdict, review, words
+
+
+def reviews(review: Review, verdict: Verdict) -> dict[str, Review]:
+    until = NOW + timedelta(minutes=15)
+    settled = {
+        ruling: replace(review, verdicts=(replace(verdict, ruling=ruling),), settled_at=NOW)
+        for ruling in Ruling
+    }
+    return {
+        "waiting": review,
+        "claimed": replace(review, claimed_by="r", claimed_until=until),
+        "claim ran out": replace(review, claimed_by="r", claimed_until=NOW - timedelta(seconds=1)),
+        "blind": replace(review, weight=5.0, needed=2, verdicts=(verdict,)),
+        "proposed": replace(review, needed=2, verdicts=(verdict,)),
+        "stale": replace(review, round=2, earlier=verdict, passages=(PAGE,)),
+        **settled,
+    }
+
+
+def every_card(text: str, *, times: int = 1) -> Iterator[tuple[str, Json]]:
+    """Yield every card that leaves, in every state, with the text in it."""
+    answer, verdict, review, words = scene(text, times=times)
+    declined = replace(answer, kind=AnswerKind.DECLINED)
+    quoted = replace(answer, kind=AnswerKind.QUOTED, marked=text[:20], confidence=0.3)
+    for name, one in reviews(review, verdict).items():
+        for said in (answer, declined, quoted, replace(answer, citations=())):
+            yield f"review {name}", review_card(ReviewView(one, said, words, "s" * 32, NOW), SITE)
+    for state in STATES:
+        actions = rating_actions(answer.id, "s" * 32, stars=state != "closed", comment=True)
+        standing = Standing(state, NOW, text, verdict.citation, actions, "Thank you.")
+        for said in (answer, declined, quoted, replace(answer, verified_by="r", verified_at=NOW)):
+            card = answer_card(said, SITE, standing)
+            assert card is not None
+            yield f"answer {state}", card
+    for ruling in Ruling:
+        yield f"notice {ruling}", notice_card(answer, replace(verdict, ruling=ruling), SITE)
+    yield "changes", changes_card([(answer, verdict)] * times)
+    yield "no changes", changes_card([])
+    for reaction in ("like", "dislike"):
+        yield f"form {reaction}", feedback_form(reaction)
+
+
+def test_every_card_in_every_state_is_valid(valid: Check) -> None:
+    names = {name for name, card in every_card("How much leave?") if checked(name, card, valid) is None}
+    assert len(names) > 20
+
+
+def test_every_card_holds_the_longest_texts(valid: Check) -> None:
+    for text in ("a\n" * 5_000, "😀" * 10_000, "\x01" * 10_000, '"\\' * 5_000):
+        for name, card in every_card(text, times=20):
+            checked(name, card, valid)
+
+
+def test_a_long_correction_is_shown_and_offered_whole() -> None:
+    answer, verdict, review, words = scene("x")
+    long = " ".join(f"word{number}" for number in range(430))
+    proposed = replace(review, needed=2, verdicts=(replace(verdict, text=long),))
+    card = review_card(ReviewView(proposed, answer, words, "s", NOW), SITE)
+    [offered] = [part["value"] for part in parts(card) if part.get("id") == "text"]
+    assert offered == long
+    assert long in [part.get("text") for part in parts(card) if part.get("type") == "TextRun"]
+
+
+def test_a_span_stands_in_its_passage_word_for_word() -> None:
+    answer, *_ = scene("x")
+    passage = replace(PAGE, text="Parents  get\n16 weeks. " * 40)
+    answer = replace(answer, passages=(passage, passage), citations=answer.citations * 12)
+    chosen = dict(spans(answer))
+    assert "p1" in chosen
+    assert all(citation.quote in passage.text for value, citation in chosen.items() if value.startswith("p"))
+
+
+def test_every_card_is_valid_with_nothing_in_it(valid: Check) -> None:
+    for name, card in every_card(""):
+        checked(name, card, valid)
+
+
+def test_every_card_in_every_state_holds_every_naughty_string(shared_data: Path, valid: Check) -> None:
+    """The schema looks at shapes and not at words: each shape is checked once, each size always."""
+    strings = json.loads((shared_data / "security" / "blns.json").read_text("utf-8"))
+    assert len(strings) >= 500
+    shapes: set[str] = set()
+    for text in strings:
+        for name, card in every_card(text):
+            shape = json.dumps(shape_of(card))
+            if shape not in shapes:
+                shapes.add(shape)
+                checked(name, card, valid)
+            assert utf16_bytes({"attachments": [{"content": card}]}) < MAX_BYTES
+    assert len(shapes) > 30
+
+
+def test_a_quotation_is_reviewed_as_one() -> None:
+    question = Question("q", "How much leave?", "p", "c", Channel.TEAMS, NOW)
+    review = Review("a", (ReviewReason.LOW_CONFIDENCE,), NOW)
+    card = review_card(ReviewView(review, a_quote(question), (), "s", NOW), SITE)
+    shown = json.dumps(card, ensure_ascii=False)
+    for words in (
+        "The bot quoted",
+        "the bot was hardly sure of it",
+        "confidence 40%",
+        "It begins at the birth.",
+    ):
+        assert words in shown
+    assert [action["title"] for action in card["actions"]][:3] == [
+        "Use this quote",
+        "Correct…",
+        "Not on the page",
+    ]
+    [offered] = [part["value"] for part in parts(card) if part.get("id") == "text"]
+    assert offered == QUOTE
+    bold = [part["text"] for part in parts(card["body"]) if part.get("weight") == "Bolder"]
+    assert "Parents get 16 weeks of paid leave." in bold
+
+
+def test_a_blind_second_reviewer_sees_nothing_of_the_first() -> None:
+    answer, verdict, review, words = scene("How much leave?")
+    first = replace(verdict, reviewer_name="Robin", text="a first opinion", note="so there")
+    blind = replace(review, weight=5.0, needed=2, verdicts=(first,))
+    card = json.dumps(review_card(ReviewView(blind, answer, words, "s", NOW), SITE))
+    for secret in ("Robin", "a first opinion", "so there", "corrected"):
+        assert secret not in card
+
+
+def test_a_correction_can_stand_on_every_citation_and_passage() -> None:
+    answer, *_ = scene("How much leave?", times=2)
+    passages = (replace(PAGE, text="one"), replace(PAGE, text="two"))
+    answer = replace(answer, passages=passages)
+    assert [value for value, _ in spans(answer)] == ["c1", "c2", "p1", "p2"]
+
+
+@pytest.mark.parametrize("stars", [True, False])
+def test_an_expert_can_always_be_asked(stars: bool) -> None:
+    assert rating_actions("a", "s", stars=stars, comment=False)[-1]["verb"] == "rate.expert"

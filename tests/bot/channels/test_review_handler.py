@@ -1,0 +1,199 @@
+"""From a thumb down to the corrected answer of the next asker and back into the queue: bytes in, bytes out."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.builders.reviewing import (
+    BOB,
+    BOBS_CHAT,
+    KIM,
+    REVIEWERS_CHANNEL,
+    ROBIN,
+    actions_of,
+    card_of,
+    press,
+    shown_in,
+    subscribe,
+    text_of,
+    thumb_down,
+    with_verified_answers,
+    world,
+)
+from tests.builders.world import PAGE, World, live
+
+__all__ = ["world"]
+
+
+async def test_a_complaint_becomes_the_next_askers_verified_answer_until_the_page_changes(
+    world: World,
+) -> None:
+    with_verified_answers(world)
+    await subscribe(world)
+
+    await world.ask("Parents: how long is the leave?")
+    await world.settled()
+    await thumb_down(world)
+
+    asked = await shown_in(world, REVIEWERS_CHANNEL["id"], "Please review")
+    seen = text_of(card_of(asked))
+    for words in (
+        "Parents: how long",
+        "You get 16 weeks",
+        "16 weeks of paid leave",
+        "it is 18 now",
+        "wrong",
+        "h1",
+    ):
+        assert words in seen
+    assert "Under review" in text_of((await shown_in(world, "a:chat", "Under review")).activity)
+
+    body = await press(
+        world, asked, "review.correct", text="Parents get 18 weeks.", span="c1", note="since May"
+    )
+    assert body["type"] == "application/vnd.microsoft.card.adaptive"
+    assert "Robin corrected the answer" in text_of(body["value"])
+    settled = await shown_in(world, REVIEWERS_CHANNEL["id"], "Robin corrected the answer")
+    assert settled.method == "PUT"
+    assert not actions_of(card_of(settled))
+    told = await shown_in(world, "a:chat", "Your correction is live")
+    assert "Parents get 18 weeks." in text_of(told.activity)
+    assert "Robin" not in text_of(told.activity)
+    assert "Corrected by a reviewer" in text_of((await shown_in(world, "a:chat", "Corrected by")).activity)
+
+    await world.ask("Parents get how much leave?", conversation=BOBS_CHAT, **{"from": BOB}, id="2")
+    await world.settled()
+    served = await shown_in(world, "a:bobs", "Parents get 18 weeks.")
+    assert "Verified by a reviewer" in text_of(served.activity)
+    assert len(world.answerer_asked) == 1  # type: ignore[attr-defined]
+
+    world.hashes[PAGE.url.partition("#")[0]] = "h2"
+    await world.parts.courier.look_at_pages()
+    again = await shown_in(world, REVIEWERS_CHANNEL["id"], "the page has changed since it was verified")
+    assert again.method == "POST"
+    assert "Robin corrected the answer" in text_of(card_of(again))
+    assert actions_of(card_of(again))["review.approve"]["round"] == 2
+    await world.ask("Parents have what leave?", conversation=BOBS_CHAT, **{"from": BOB}, id="3")
+    await world.settled()
+    assert len(world.answerer_asked) == 2  # type: ignore[attr-defined]
+
+    tellings = [call for call in world.connector.calls if "Your correction is live" in text_of(call.activity)]
+    assert len(tellings) == 1
+    await world.ask("What changed because of me?")
+    assert "Parents get 18 weeks." in text_of((await shown_in(world, "a:chat", "because of you")).activity)
+
+
+async def test_two_reviewers_see_the_same_card_and_the_second_hears_of_the_first(world: World) -> None:
+    await subscribe(world)
+    await world.ask("How much leave?")
+    await world.settled()
+    await thumb_down(world)
+    asked = await shown_in(world, REVIEWERS_CHANNEL["id"], "Please review")
+    body = await press(world, asked, "review.claim")
+    assert "Robin has claimed this" in text_of(body["value"])
+    assert "Robin has claimed this" in text_of(
+        (await shown_in(world, REVIEWERS_CHANNEL["id"], "Robin has claimed this")).activity
+    )
+    body = await press(world, asked, "review.approve", KIM)
+    assert body == {
+        "statusCode": 200,
+        "type": "application/vnd.microsoft.activity.message",
+        "value": body["value"],
+    }
+    assert body["value"].startswith("Robin has claimed this until")
+    await press(world, asked, "review.approve")
+    body = await press(world, asked, "review.approve", KIM)
+    assert body["value"].startswith("Robin has already approved the answer")
+
+
+async def test_the_queue_in_a_reviewers_own_chat_is_the_same_one(world: World) -> None:
+    chat = {"id": "a:robins", "conversationType": "personal", "tenantId": "t1"}
+    await world.ask("queue", conversation=chat, **{"from": ROBIN}, id="5")
+    assert "Nothing waits" in text_of((await shown_in(world, "a:robins", "Nothing waits")).activity)
+    await world.ask("How much leave?")
+    await world.settled()
+    await thumb_down(world)
+    await world.ask("queue", conversation=chat, **{"from": ROBIN}, id="6")
+    mine = await shown_in(world, "a:robins", "Please review")
+    assert (await press(world, mine, "review.skip", reason="not my field"))["type"].endswith("adaptive")
+    assert (await press(world, mine, "review.reject"))["type"].endswith("adaptive")
+    await shown_in(world, "a:robins", "rejected it as no real question")
+
+
+@pytest.mark.parametrize("words", ["queue", "reviewers here", "reviewers stop"])
+async def test_who_is_no_reviewer_is_told_so_and_nothing_changes(world: World, words: str) -> None:
+    await world.ask(words)
+    assert "Only reviewers may do this" in text_of(
+        (await shown_in(world, "a:chat", "Only reviewers")).activity
+    )
+    assert not await world.parts.desk.places()
+
+
+async def test_a_deleted_question_takes_its_review_cards_along(world: World) -> None:
+    await subscribe(world)
+    await world.ask("How much leave?")
+    await world.settled()
+    await thumb_down(world)
+    await shown_in(world, REVIEWERS_CHANNEL["id"], "Please review")
+    cards = len(world.connector.shown)
+    await world.post(world.activity("messageDelete"))
+    assert len(world.connector.shown) == cards - 2  # the answer and the card
+    assert not await world.parts.desk.take_errands(10)
+
+
+async def test_what_the_channel_does_not_take_is_carried_again(world: World) -> None:
+    await subscribe(world)
+    await world.ask("How much leave?")
+    await world.settled()
+    world.connector.fail(503, times=30, when=lambda activity: "Please review" in text_of(activity))
+    await thumb_down(world)
+    await world.parts.courier.do_errands()
+    assert await world.parts.desk.take_errands(10)
+    world.connector.recover()
+    await shown_in(world, REVIEWERS_CHANNEL["id"], "Please review")
+    assert not await world.parts.desk.take_errands(10)
+
+
+async def test_a_reaction_that_comes_before_its_answer_finds_it(world: World) -> None:
+    await world.post(world.activity("messageReaction", replyToId="m1", reactionsAdded=[{"type": "angry"}]))
+    assert await world.parts.desk.untied_counts() == {"reaction": 1}
+    await world.ask("How much leave?")
+    await world.settled()
+    [kept] = world.store.feedback.values()
+    assert (kept.value, kept.model_version, kept.page_hash) == ("angry", "scripted", PAGE.page_hash)
+    assert await world.parts.desk.untied_counts() == {}
+    assert await world.parts.desk.review(kept.answer_id)
+
+
+async def test_stars_comment_and_expert_are_kept_and_thanked_for_on_the_card(world: World) -> None:
+    world.answerer.changes["form"] = "stars@3"
+    await world.ask("How much leave?")
+    await world.settled()
+    answer = await shown_in(world, "a:chat", "You get 16 weeks")
+    assert "feedbackLoop" not in answer.activity.get("channelData", {})
+    ada = {"id": "29:ada", "name": "Ada", "aadObjectId": "aad-ada"}
+    body = await press(world, answer, "rate.stars", ada, stars=4, comment="nearly")
+    assert "You gave ★★★★☆. Your comment is kept. Thank you." in text_of(body["value"])
+    await press(world, answer, "rate.stars", ada, stars="1", comment="")
+    await press(world, answer, "rate.expert", ada)
+    kept = {(word.kind.value, word.value, word.comment) for word in world.store.feedback.values()}
+    assert kept == {("stars", "1", ""), ("comment", "", "nearly"), ("expert", "", "")}
+    [review], _ = await world.parts.desk.reviews("waiting", 5)
+    assert set(review.reasons) == {"few_stars", "expert"}
+
+
+async def test_an_older_client_submits_the_same_button_as_a_message(world: World) -> None:
+    await subscribe(world)
+    await world.ask("How much leave?")
+    await world.settled()
+    await thumb_down(world)
+    asked = await shown_in(world, REVIEWERS_CHANNEL["id"], "Please review")
+    data = actions_of(card_of(asked))["review.approve"]
+    for person, said in ((BOB, "Only reviewers may do this"), (ROBIN, "it is kept")):
+        await world.post(
+            world.activity(
+                "message", value=data, conversation=REVIEWERS_CHANNEL, **{"from": person}, id=person["id"]
+            )
+        )
+        await shown_in(world, REVIEWERS_CHANNEL["id"], said)
+    assert len(await live(world.parts.desk)) == 1

@@ -1,0 +1,59 @@
+"""The dashboard alone on a port of its own, over a store that a test has filled."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from aiohttp import web
+
+from bot.web.dashboard_data import DashboardData
+from bot.web.dashboard_routes import Doors, dashboard_routes
+from feedback.reviews.repository import Desk
+from model.registry.versions import Standing
+from tests.builders.world import served
+
+
+@dataclass(frozen=True)
+class Run:
+    """A job's last run."""
+
+    name: str
+    outcome: str = ""
+    ended_at: str = ""
+    seconds: float = 0.0
+    next_at: str = ""
+    error: str = ""
+
+
+@dataclass
+class Board:
+    """What a dashboard stands on; `now` is its clock. It reads the store anew for every request, but for `fresh_s`."""
+
+    store: Any
+    now: datetime
+    standing: Standing = field(default_factory=Standing)
+    runs: Sequence[Run] | None = None
+    doors: Doors = field(default_factory=lambda: Doors(local=True))
+    fresh_s: float = 0.0
+
+    def data(self) -> DashboardData:
+        async def jobs() -> Sequence[Run]:
+            return self.runs or ()
+
+        given = None if self.runs is None else jobs
+        return DashboardData(
+            self.store, Desk(self.store.documents), lambda: self.standing, given, fresh_s=self.fresh_s
+        )
+
+
+@asynccontextmanager
+async def a_board(board: Board) -> AsyncGenerator[str]:
+    """Serve it; yields its address."""
+    app = web.Application()
+    app.add_routes(dashboard_routes(board.data(), board.doors, lambda: board.now))
+    async with served(app) as url:
+        yield url

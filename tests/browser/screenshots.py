@@ -1,0 +1,156 @@
+"""Take the pictures of docs/asking.md, docs/feedback.md, docs/reviewing.md, docs/models.md and docs/dashboard.md.
+
+Run as: python -m tests.browser.screenshots [--into docs/images] [--only dashboard]
+
+Those of chats are taken on the way that tests/browser/review_walk.py walks, on a real instance with the canned model; that of a
+quotation on the page with a scripted one (tests/browser/chat.py); those of the dashboard over the made-up company of
+tests/builders/company.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from PIL import Image
+from playwright.async_api import async_playwright, expect
+
+from core.records import AnswerKind, Citation
+from feedback.store.sqlite import SqliteStore
+from model.registry.versions import Standing
+from tests.browser.chat import Actor, Chat, Lines, a_chat
+from tests.browser.dashboards import Board, Run, a_board
+from tests.browser.model_walk import put_in_place, read_and_promote
+from tests.browser.review_walk import Walk, change, write_pages
+from tests.browser.review_walk import options as settings_of
+from tests.browser.windows import FLAGS
+from tests.builders.company import CANARY_SHARE, VERSIONS, fill, sum_up
+from tests.conftest import ROOT
+from tests.processes.serving import serving
+
+
+async def take(into: Path) -> None:
+    """Walk the way once."""
+    with tempfile.TemporaryDirectory() as folder:
+        pages, data = write_pages(Path(folder) / "pages"), Path(folder) / "data"
+        async with serving(data, *settings_of(pages)) as served, async_playwright() as driver:
+            browser = await driver.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+            page = await browser.new_page(viewport={"width": 900, "height": 860})
+            await page.goto(served.url)
+            await expect(page.locator(".message .card").first).to_be_visible()
+
+            async def picture(name: str) -> None:
+                await page.wait_for_timeout(400)  # what moves has come to rest
+                await page.screenshot(path=into / f"{name}.png")
+
+            await Walk(page, picture).whole_way(lambda: change(data, pages))
+            await browser.close()
+
+
+async def take_dashboard(into: Path) -> None:
+    """Look at sixty made-up days, by day and by night."""
+    now = datetime(2026, 11, 24, 16, 20, tzinfo=UTC)
+    with tempfile.TemporaryDirectory() as folder:
+        store = SqliteStore.open(Path(folder) / "askpage.sqlite3")
+        await fill(store, now, busy=2.2)
+        await sum_up(store, now)
+        runs = (
+            Run("apply_retention", "done", "2026-11-24T03:00:02Z", 2.1, "2026-11-25T03:00:00Z"),
+            Run(
+                "refresh_pages",
+                "failed",
+                "2026-11-24T15:00:31Z",
+                30.9,
+                "2026-11-24T17:00:00Z",
+                "The site did not answer.",
+            ),
+            Run("roll_up_metrics", "done", "2026-11-24T16:00:03Z", 2.6, "2026-11-24T17:00:00Z"),
+        )
+        standing = Standing(VERSIONS[1].name, (VERSIONS[0].name,), VERSIONS[2].name, CANARY_SHARE)
+        async with a_board(Board(store, now, standing, runs)) as url, async_playwright() as driver:
+            browser = await driver.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+            for name, scheme, span in (("light", "light", "30"), ("dark", "dark", "90")):
+                page = await browser.new_page(viewport={"width": 1280, "height": 1230}, color_scheme=scheme)
+                await page.goto(f"{url}/dashboard?range={span}")
+                await expect(page.locator("#main")).to_have_attribute("aria-busy", "false")
+                if span == "30":
+                    await page.locator("#card-accuracy .plot-box").hover(position={"x": 300, "y": 60})
+                await page.wait_for_timeout(400)  # what moves has come to rest
+                await page.screenshot(path=into / f"dashboard-{name}.png")
+                make_small(into / f"dashboard-{name}.png")
+            await browser.close()
+        await store.close()
+
+
+SICK = Lines(
+    "Tell your manager by ten o’clock, in the calendar or by telephone. From the third day on send:\n\n"
+    "- a doctor’s note, as a photo\n- the form S-7, signed\n\nDays | Who is told\n1 to 2 | your manager\n3 and more | People",
+    (
+        Citation("/site/handbook/leave#sick", "Time off", "Sick leave", "Tell your manager by ten o’clock."),
+        Citation("/site/handbook/leave#days", "Time off", "Annual leave", "Days of sickness are given back."),
+    ),
+    kind=AnswerKind.QUOTED,
+    marked="Tell your manager by ten o’clock, in the calendar or by telephone.",
+)
+
+
+async def take_quotation(into: Path) -> None:
+    """Take the picture of a quotation."""
+    with tempfile.TemporaryDirectory() as folder:
+        chat = Chat(Path(folder), actor=Actor({"sick": SICK}))
+        async with a_chat(chat), async_playwright() as driver:
+            browser = await driver.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+            page = await browser.new_page(viewport={"width": 900, "height": 860})
+            await page.goto(chat.url)
+            await page.fill("#question", "I am sick today, what do I have to do?")
+            await page.press("#question", "Enter")
+            await expect(page.locator("mark")).to_be_visible()
+            await page.wait_for_timeout(400)  # what moves has come to rest
+            await page.screenshot(path=into / "quotation.png")
+            make_small(into / "quotation.png")
+            await browser.close()
+
+
+def make_small(path: Path) -> None:
+    """Let a picture do with 128 colours."""
+    Image.open(path).convert("RGB").quantize(128).save(path, optimize=True)
+
+
+async def take_model(into: Path) -> None:
+    """Take the picture of a comparison that waits for a decision."""
+    with tempfile.TemporaryDirectory() as folder:
+        pages, data = write_pages(Path(folder) / "pages"), Path(folder) / "data"
+        await put_in_place(data)
+        async with serving(data, *settings_of(pages)) as served, async_playwright() as driver:
+            browser = await driver.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+            page = await browser.new_page(viewport={"width": 900, "height": 1260})
+            await page.goto(served.url)
+            await expect(page.locator(".message .card").first).to_be_visible()
+
+            async def picture(name: str) -> None:
+                await page.wait_for_timeout(400)
+                await page.screenshot(path=into / f"{name}.png")
+
+            await read_and_promote(page, picture)
+            await browser.close()
+
+
+def main() -> None:
+    """Read the options and take the pictures."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--into", type=Path, default=ROOT / "docs" / "images")
+    parser.add_argument("--only", choices=("chats", "quotation", "dashboard", "model"))
+    options = parser.parse_args()
+    into: Path = options.into
+    into.mkdir(parents=True, exist_ok=True)
+    ways = {"chats": take, "quotation": take_quotation, "dashboard": take_dashboard, "model": take_model}
+    for name, taken in ways.items():
+        if options.only in (None, name):
+            asyncio.run(taken(into))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,365 @@
+"""The dashboard in headless Chromium: what is drawn is what the store has, and nothing that anybody wrote becomes markup."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from bot.web.dashboard_data import Query
+from bot.web.dashboard_routes import Doors
+from core.records import Channel, Ruling
+from demo.questions import Size
+from feedback.reviews.repository import Desk
+from feedback.store.sqlite import SqliteStore
+from jobs.roll_up_metrics import roll_up
+from model.registry.versions import Standing
+from tests.browser.dashboards import Board, Run, a_board
+from tests.browser.windows import CONTRAST, Watching, a_chromium
+from tests.builders.company import VERSIONS, fill
+from tests.builders.days import ask, stars
+from tests.builders.pages import HOSTILE
+from tests.builders.records import answer, question
+from tests.builders.replay import a_file, play
+
+playwright = pytest.importorskip("playwright.async_api")
+expect = playwright.expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+
+NOW = datetime(2026, 11, 25, 15, tzinfo=UTC)
+TOKEN, REVIEWERS = "t" * 24, "r" * 24
+STANDING = Standing(VERSIONS[1].name, (VERSIONS[0].name,), VERSIONS[2].name, 0.2)
+DRAWN = """(name) => {
+  const card = document.getElementById(`card-${name}`);
+  const ticks = [...card.querySelectorAll("[data-tick]")].map((line) => [Number(line.dataset.tick), Number(line.getAttribute("y1"))]);
+  const [low, high] = [ticks[0], ticks.at(-1)];
+  const value = (y) => low[0] + ((y - low[1]) / (high[1] - low[1])) * (high[0] - low[0]);
+  const drawn = {};
+  for (const path of card.querySelectorAll(`path[data-line="${name}"]`)) {
+    path.getAttribute("d").slice(1).split("L").forEach((pair, number) => {
+      drawn[Number(path.dataset.from) + number] = value(Number(pair.split(" ")[1]));
+    });
+  }
+  for (const bar of card.querySelectorAll("rect[data-bucket]")) {
+    const height = value(low[1] - Number(bar.getAttribute("height"))) - low[0];
+    drawn[bar.dataset.bucket] = (drawn[bar.dataset.bucket] ?? 0) + height;
+  }
+  return drawn;
+}"""
+"""The values of a plot, read from where its lines and bars are between the ticks of its axis."""
+
+
+class Seen(Watching):
+    """A browser with a dashboard before it."""
+
+    def __init__(self, browser: Any, board: Board) -> None:
+        super().__init__(browser)
+        self.board = board
+        self.url = ""
+
+    async def open(self, path: str = "", **window: Any) -> Any:
+        page = await self.window(**{"width": 1300, "height": 900, **window})
+        await page.goto(f"{self.url}/dashboard{path}")
+        await expect(page.locator("#main")).to_have_attribute("aria-busy", "false")
+        return page
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def browser() -> AsyncIterator[Any]:
+    async with a_chromium() as started:
+        yield started
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def company(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SqliteStore]:
+    """Sixty days of made-up questions to three model versions."""
+    store = SqliteStore.open(tmp_path_factory.mktemp("company") / "askpage.sqlite3")
+    await fill(store, NOW, busy=0.4)
+    await roll_up(store, NOW)
+    yield store
+    await store.close()
+
+
+async def a_seen(browser: Any, board: Board) -> AsyncIterator[Seen]:
+    seen = Seen(browser, board)
+    async with a_board(board) as seen.url:
+        yield seen
+        await seen.close(seen.url)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def seen(browser: Any, company: SqliteStore) -> AsyncIterator[Seen]:
+    run = Run("roll_up_metrics", "failed", NOW.isoformat(), 1.5, error="StoreUnavailable: <b>away</b>")
+    async for one in a_seen(browser, Board(company, NOW, STANDING, (run,))):
+        yield one
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def empty(browser: Any, tmp_path: Path) -> AsyncIterator[Seen]:
+    store = SqliteStore.open(tmp_path / "askpage.sqlite3")
+    async for one in a_seen(browser, Board(store, NOW)):
+        yield one
+    await store.close()
+
+
+async def told(seen: Seen, span: str = "30", **chosen: str) -> dict[str, Any]:
+    return await seen.board.data().read(Query(span, **chosen), NOW, questions=True)
+
+
+@pytest.mark.parametrize("span", ["7", "30", "90"])
+async def test_what_is_drawn_is_what_the_store_has(seen: Seen, span: str) -> None:
+    page = await seen.open(f"?range={span}")
+    body = await told(seen, span)
+    compared = 0
+    for name in ("accuracy", "satisfaction", "response_p50_s", "ignore_rate", "time_on_tool_s", "answers"):
+        points = body["figures"][name]["points"]
+        drawn = await page.evaluate(DRAWN, name)
+        axis = await page.locator(f"#card-{name} [data-tick]").evaluate_all(
+            "all => all.map((line) => Number(line.dataset.tick))"
+        )
+        for bucket, value in drawn.items():
+            point = points[int(bucket)]
+            assert value == pytest.approx(point["value"], abs=(axis[-1] - axis[0]) / 500)
+            compared += 1
+        firm = {
+            str(at)
+            for at, one in enumerate(points)
+            if one and (one["n"] >= 5 or (name == "answers" and one["n"]))
+        }
+        assert set(drawn) == firm, "a line goes through what rests on five or more"
+    assert compared > 5 * int(span) / 3
+
+
+async def test_values_counts_and_changes_are_those_of_the_store(seen: Seen) -> None:
+    page = await seen.open("?range=30")
+    figures = (await told(seen))["figures"]
+    accuracy, response = figures["accuracy"], figures["response_p50_s"]
+    card = page.locator("#card-accuracy")
+    await expect(card.locator(".value")).to_have_text(f"{accuracy['now']['value'] * 100:.0f} %")
+    await expect(card.locator(".basis")).to_contain_text(f"{accuracy['now']['n']} judged")
+    await expect(card.locator(".change")).to_have_attribute("data-tone", accuracy["tone"])
+    await expect(page.locator("#card-response_p50_s .value")).to_contain_text(
+        f"{response['now']['value']:.1f} s"
+    )
+    await expect(page.locator("#card-response_p50_s .change")).to_have_text(
+        f"▼ {-response['changed']['by']:.1f} sbetter"
+    )
+    await card.locator("summary").click()
+    cells = await card.locator("td[data-value]").evaluate_all("all => all.map((cell) => cell.dataset.value)")
+    known = [str(point["value"]) if point else "" for point in reversed(accuracy["points"])]
+    assert [cell and float(cell) for cell in cells] == [one and float(one) for one in known]
+    counts = await card.locator("tbody tr td:last-child").all_inner_texts()
+    assert counts == [str(point["n"] if point else 0) for point in reversed(accuracy["points"])]
+
+
+async def test_versions_are_marked_where_they_begin_and_compared_in_a_table(seen: Seen) -> None:
+    page = await seen.open("?range=90")
+    body = await told(seen, "90")
+    titles = await page.locator("#card-accuracy .badge title").all_text_contents()
+    assert titles == [version.name for version in VERSIONS]
+    rows = page.locator("#versions tbody tr")
+    await expect(rows).to_have_count(4)
+    for at, version in enumerate(body["versions"]):
+        cells = (
+            await rows.nth(at)
+            .locator("td[data-figure]")
+            .evaluate_all("all => all.map((cell) => [cell.dataset.figure, Number(cell.dataset.value)])")
+        )
+        assert cells
+        assert all(value == version["figures"][name]["value"] for name, value in cells)
+    await expect(rows.nth(2)).to_contain_text("canary, 20 %")
+    await expect(page.locator("#now")).to_contain_text("update-2026-10")
+    await expect(page.locator("#now")).to_contain_text("20 % of conversations")
+    await expect(page.locator("#now")).to_contain_text("roll_up_metrics failed")
+    await expect(page.locator("#jobs .said")).to_have_text("StoreUnavailable: <b>away</b>")
+
+
+async def test_filters_are_kept_in_the_address_and_change_what_is_drawn(seen: Seen) -> None:
+    page = await seen.open("?range=30")
+    await page.get_by_label("Channel").select_option("slack")
+    body = await told(seen, channel="slack")
+    count = str(body["figures"]["answers"]["now"]["value"])
+    await expect(page.locator("#card-answers .value")).to_have_text(count)
+    await page.get_by_role("radio", name="90 days").check()
+    longer = str((await told(seen, "90", channel="slack"))["figures"]["answers"]["now"]["value"])
+    await expect(page.locator("#card-answers .value")).to_have_text(longer)
+    assert page.url.endswith("?range=90&channel=slack")
+    await page.reload()
+    await expect(page.locator("#card-answers .value")).to_have_text(longer)
+    await expect(page.get_by_label("Channel")).to_have_value("slack")
+
+
+async def test_plots_are_read_with_the_keyboard_alone(seen: Seen) -> None:
+    page = await seen.open("?range=30")
+    body = await told(seen)
+    plot = page.get_by_role("slider", name="Accuracy over time")
+    await plot.focus()
+    await page.keyboard.press("End")
+    await page.keyboard.press("ArrowLeft")
+    point = body["figures"]["accuracy"]["points"][-2]
+    sentence = (
+        f"week until Tue 24 Nov: {point['value'] * 100:.0f} % "
+        f"({point['low'] * 100:.0f}–{point['high'] * 100:.0f} %), {point['n']} judged"
+    )
+    await expect(plot).to_have_attribute("aria-valuetext", sentence)
+    await expect(page.locator("#card-accuracy .reading")).to_have_text(sentence)
+    await expect(page.locator("#card-answers .reading")).to_contain_text("Tue 24 Nov")
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#card-accuracy .reading")).to_contain_text("random sample")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("region", name="Accuracy as a table")).to_be_visible()
+
+
+async def test_without_questions_the_page_says_so(empty: Seen) -> None:
+    page = await empty.open()
+    await expect(page.locator("#empty")).to_contain_text("Nobody has asked anything")
+    await expect(page.locator("#cards")).to_be_hidden()
+
+
+async def test_a_store_of_one_afternoon_is_shown_by_the_minute_and_few_judgements_are_called_few(
+    empty: Seen,
+) -> None:
+    for number in range(12):
+        version = "second" if number > 6 else "first"
+        await ask(empty.board.store, number, NOW - timedelta(minutes=40 - 3 * number), model_version=version)
+    page = await empty.open()
+    await expect(page.get_by_role("radio", name="48 hours")).to_be_checked()
+    await expect(page.locator("#now")).to_contain_text("25 Nov, 14:20 to 25 Nov, 14:53 UTC")
+    await expect(page.locator("#card-accuracy .value")).to_have_text("–")
+    await expect(page.locator("#card-accuracy .basis")).to_have_text(
+        "No random sample has been judged here yet."
+    )
+    await expect(page.locator("#card-response_p50_s .basis")).to_have_text("12 answers · too few to rely on")
+    assert await page.locator("#card-answers .badge title").all_text_contents() == ["second"]
+    assert sum((await page.evaluate(DRAWN, "answers")).values()) == pytest.approx(12, rel=0.01)
+
+
+async def test_a_replay_is_drawn_as_its_store_has_it(browser: Any, tmp_path: Path) -> None:
+    """Two rounds, asked, rated and reviewed through the bot's own dialogs; then the dashboard over that store."""
+    file = a_file(tmp_path)
+    whole = re.sub(r'"(\w+ has \d+ bridges)(\..*?"text": )"\d+"', r'"\1\2"\1"', file.read_text())
+    file.write_text(whole)  # the canned model, who says whole sentences, is right there
+    judged = await play(file, tmp_path, Size(rounds=2, limit=7))
+    store = SqliteStore.open(tmp_path / "askpage.sqlite3")
+    now = datetime.now(UTC)
+    await roll_up(store, now)
+    reviews = [await Desk(store.documents).review(one.answer.id) for one in judged]
+    rulings = [review.verdicts[0].ruling for review in reviews if review]
+    approved = rulings.count(Ruling.APPROVED)
+    assert 0 < approved < len(rulings) == 14
+    async for seen in a_seen(browser, Board(store, now)):
+        page = await seen.open()
+        figures = (await seen.board.data().read(Query(), now, questions=True))["figures"]
+        assert figures["accuracy"]["now"]["n"] == 14
+        assert figures["accuracy"]["now"]["value"] == pytest.approx(approved / 14)
+        await expect(page.locator("#card-accuracy .value")).to_have_text(
+            f"{figures['accuracy']['now']['value'] * 100:.0f} %"
+        )
+        await expect(page.locator("#card-satisfaction .value")).to_contain_text(
+            f"{figures['satisfaction']['now']['value']:.1f}"
+        )
+        assert sum((await page.evaluate(DRAWN, "answers")).values()) == pytest.approx(14, rel=0.01)
+        compared = 0
+        for name in ("accuracy", "satisfaction"):
+            for bucket, value in (await page.evaluate(DRAWN, name)).items():
+                assert value == pytest.approx(figures[name]["points"][int(bucket)]["value"], abs=0.02)
+                compared += 1
+        assert compared
+    await store.close()
+
+
+async def test_hostile_words_stay_words(empty: Seen) -> None:
+    asked = question(1, text=HOSTILE, asked_at=NOW - timedelta(minutes=9), channel=Channel.SLACK)
+    given = answer(asked, text=HOSTILE, model_version="<img src=x onerror=document.title=3>", answered_at=NOW)
+    await empty.board.store.add_question(asked)
+    await empty.board.store.add_answer(given)
+    await empty.board.store.put_feedback(stars(given, 1, NOW))
+    page = await empty.open()
+    await expect(page.locator(".asked")).to_have_text(HOSTILE)
+    await expect(page.locator(".answered")).to_have_text(HOSTILE)
+    await expect(page.locator("#versions .name")).to_have_text("<img src=x onerror=document.title=3>")
+    assert await page.title() == "Dashboard · askpage"
+    assert await page.locator("#shown a, #shown img, #shown script, #shown iframe").count() == 0
+    assert {(await page.evaluate("location.href"))} == {f"{empty.url}/dashboard"}
+
+
+async def test_beyond_this_machine_a_token_opens_the_figures_and_a_reviewers_the_questions(
+    browser: Any, company: SqliteStore
+) -> None:
+    doors = Doors(local=False, token=TOKEN, reviewers=REVIEWERS)
+    async for seen in a_seen(browser, Board(company, NOW, STANDING, doors=doors)):
+        page = await seen.open()
+        await expect(page.get_by_role("textbox", name="Token")).to_be_focused()
+        await expect(page.locator("#shown")).to_be_hidden()
+        await page.keyboard.type("not the token, but as long")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#door-why")).to_have_text("This token opens nothing here.")
+        await page.get_by_role("textbox", name="Token").fill(TOKEN)
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#card-accuracy .value")).to_contain_text("%")
+        await expect(page.locator("#worst")).to_be_hidden()
+        await page.evaluate("sessionStorage.clear()")
+        await page.reload()
+        await page.get_by_role("textbox", name="Token").fill(REVIEWERS)
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#worst")).to_be_visible()
+        assert TOKEN not in page.url
+        assert all(REVIEWERS not in asked for asked in seen.asked)
+        seen.wrong[:] = [one for one in seen.wrong if "401" not in one]
+
+
+async def test_what_was_read_stays_on_screen_when_the_bot_is_away_and_says_from_when(seen: Seen) -> None:
+    page = await seen.open("?range=30")
+    value = await page.locator("#card-accuracy .value").inner_text()
+    await page.route("**/dashboard/data?*", lambda route: route.abort())
+    await page.get_by_role("radio", name="7 days").check()
+    await expect(page.get_by_role("alert")).to_contain_text("askpage cannot be reached. What you see is from")
+    await expect(page.locator("#card-accuracy .value")).to_have_text(value)
+    await page.unroute("**/dashboard/data?*")
+    await page.get_by_role("button", name="Try again").click()
+    await expect(page.get_by_role("alert")).to_be_hidden()
+    seen.wrong.clear()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_texts_have_the_contrast_of_wcag_aa_and_nothing_is_wider_than_a_phone(
+    seen: Seen, scheme: str
+) -> None:
+    page = await seen.open("?range=90", scheme=scheme)
+    await page.get_by_role("slider", name="Accuracy over time").focus()
+    await page.keyboard.press("End")
+    for summary in await page.locator(".card summary").all():
+        await summary.click()
+    contrast = await page.evaluate(CONTRAST)
+    assert contrast["bad"] == []
+    assert contrast["seen"] > 200
+    narrow = await seen.open("?range=90", width=360, height=640, scheme=scheme)
+    assert await narrow.evaluate("document.documentElement.scrollWidth") == 360
+
+
+async def test_it_is_read_again_every_minute_and_when_somebody_comes_back(seen: Seen) -> None:
+    page = await seen.window()
+    await page.clock.install()
+
+    def reads() -> int:
+        return len([url for url in seen.asked if "/dashboard/data" in url])
+
+    async def after(doing: str, seconds: int, count: int) -> None:
+        await page.clock.fast_forward(seconds * 1000)
+        await page.evaluate(doing)
+        await expect(page.locator("#main")).to_have_attribute("aria-busy", "false")
+        assert reads() == count
+
+    back = "window.dispatchEvent(new Event('focus'))"
+    await page.goto(f"{seen.url}/dashboard")
+    await expect(page.locator("#main")).to_have_attribute("aria-busy", "false")
+    await after(back, 2, 1)
+    await after(back, 20, 2)
+    await after("0", 61, 3)

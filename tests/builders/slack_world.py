@@ -1,0 +1,320 @@
+"""The bot between Slack's requests, signed as Slack signs them, and Slack's Web API (tests/doubles/slack_api.py)."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import itertools
+import json
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+from aiohttp import web
+
+from bot.channels.privacy_handler import PrivacyTerms
+from bot.dialogs.ask import Asking
+from bot.dialogs.askers import AskerLimits
+from bot.dialogs.rate import DOWN, UP, RatingRules
+from bot.dialogs.review import ReviewRules
+from bot.dialogs.talk import Talking
+from bot.services import FeedbackParts
+from bot.slack.channel import SlackParts
+from bot.slack.client import PaceRules
+from bot.slack.config import SlackConfig
+from bot.slack.endpoint import signed
+from core.records import Answer, Question
+from feedback.reviews.repository import Desk
+from feedback.store.deferred import AtOnce
+from feedback.store.offline_queue import SpooledStore
+from feedback.store.sqlite import SqliteStore
+from tests.builders.world import (
+    KEY,
+    LISTED,
+    NO_SAMPLE,
+    MemoryStore,
+    NothingKnown,
+    ScriptedAnswerer,
+    pseudonym,
+    served,
+    some_surroundings,
+)
+from tests.doubles.slack_api import Json, Message, SlackService, elements_in
+
+SECRET = "8f742231b10e8888abcd99yyyzzz85a5"  # noqa: S105 - the example of Slack's documentation
+ADA, BOB, ROBIN = "U1", "U2", "U9"
+REACTIONS = RatingRules({"+1": UP, "heart": UP, "-1": DOWN, "x": DOWN})
+CONFIG = SlackConfig(
+    signing_secret=SECRET,
+    teams=("T1",),
+    bot_token="xoxb-one",  # noqa: S106 - of the double
+    review_channel="C9",
+    reviewers=(ROBIN,),
+    public_url="https://bot.example",
+)
+
+
+class SlackWorld:
+    """What a test talks to: `post` is Slack, `slack` is where the bot's words end."""
+
+    def __init__(self) -> None:
+        self.store: Any = MemoryStore()
+        self.answerer = ScriptedAnswerer()
+        self.slack = SlackService()
+        self.known = NothingKnown()
+        self.hashes: dict[str, str] = {}
+        self.url = ""
+        self._ids = itertools.count(1)
+        self.parts: FeedbackParts
+        self.asking: Asking
+        self.bot: SlackParts
+        self.http: aiohttp.ClientSession
+
+    async def post(
+        self,
+        body: bytes,
+        content_type: str = "application/json",
+        *,
+        headers: Json | None = None,
+        path: str = "",
+    ) -> tuple[int, str]:
+        """Post signed bytes; `headers` take the place of the right ones (None leaves one out)."""
+        timestamp = str(int(time.time()))
+        right = {
+            "Content-Type": content_type,
+            "X-Slack-Request-Timestamp": timestamp,
+            "X-Slack-Signature": signed(SECRET.encode(), timestamp, body),
+        }
+        sent = {name: value for name, value in (right | (headers or {})).items() if value is not None}
+        async with self.http.post(
+            self.url + (path or "/slack/events"),
+            data=io.BytesIO(body),
+            headers=sent,
+            skip_auto_headers=["Content-Type"],
+        ) as response:
+            return response.status, await response.text()
+
+    def envelope(self, event: Json, /, **fields: Any) -> Json:
+        """Return what Slack's Events API sends around an event."""
+        number = next(self._ids)
+        envelope: Json = {
+            "token": "a verification token, which nobody reads",
+            "team_id": "T1",
+            "api_app_id": "A1",
+            "event": event,
+            "type": "event_callback",
+            "event_id": f"Ev{number:08d}",
+            "event_time": int(time.time()),
+            "authorizations": [
+                {
+                    "enterprise_id": None,
+                    "team_id": "T1",
+                    "user_id": "UBOT",
+                    "is_bot": True,
+                    "is_enterprise_install": False,
+                }
+            ],
+            "is_ext_shared_channel": False,
+        }
+        return envelope | fields
+
+    def ts(self) -> str:
+        return f"1700000000.{next(self._ids):06d}"
+
+    async def event(self, event: Json, **fields: Any) -> int:
+        status, _ = await self.post(json.dumps(self.envelope(event, **fields)).encode())
+        return status
+
+    def dm(self, text: str, **fields: Any) -> Json:
+        ts = self.ts()
+        message: Json = {
+            "type": "message",
+            "channel": "D1",
+            "channel_type": "im",
+            "user": ADA,
+            "text": text,
+            "ts": ts,
+            "event_ts": ts,
+            "team": "T1",
+        }
+        return message | fields
+
+    def deletion(self, asked: Json) -> Json:
+        """Return what Slack says when somebody deletes a message that `dm` made."""
+        return {
+            "type": "message",
+            "subtype": "message_deleted",
+            "channel": asked["channel"],
+            "channel_type": asked["channel_type"],
+            "deleted_ts": asked["ts"],
+            "previous_message": {key: asked[key] for key in ("type", "user", "ts", "text")},
+            "ts": "1700000001.000000",
+        }
+
+    def mention(self, text: str, **fields: Any) -> Json:
+        ts = self.ts()
+        message: Json = {
+            "type": "app_mention",
+            "channel": "C1",
+            "user": ADA,
+            "text": f"<@UBOT> {text}",
+            "ts": ts,
+            "event_ts": ts,
+            "team": "T1",
+        }
+        return message | fields
+
+    async def ask(self, text: str, **fields: Any) -> Message:
+        """Ask in a personal chat and return the answer on screen."""
+        assert await self.event(self.dm(text, **fields)) == 200
+        await self.settled()
+        return self.slack.messages(fields.get("channel", "D1"))[-1]
+
+    def press(self, message: Message, element: Json, user: str = ADA, **fields: Any) -> Json:
+        """Return what Slack sends when somebody presses an element of a message ("stars" etc. in `fields`)."""
+        action: Json = {
+            "type": element["type"],
+            "action_id": element["action_id"],
+            "block_id": "b1",
+            "action_ts": self.ts(),
+        }
+        if element["type"] == "static_select":
+            chosen = element["options"][fields.pop("option", 0)]
+            action["selected_option"] = chosen
+        elif element["type"] == "feedback_buttons":
+            action["value"] = element[fields.pop("side", "positive_button")]["value"]
+        else:
+            action["value"] = element.get("value", "")
+        payload: Json = {
+            "type": "block_actions",
+            "user": {"id": user, "username": user.lower(), "name": f"name of {user}", "team_id": "T1"},
+            "api_app_id": "A1",
+            "token": "a verification token",
+            "container": {
+                "type": "message",
+                "message_ts": message.ts,
+                "channel_id": message.channel,
+                "is_ephemeral": False,
+            },
+            "trigger_id": "1.2.3",
+            "team": {"id": "T1", "domain": "one"},
+            "enterprise": None,
+            "is_enterprise_install": False,
+            "channel": {"id": message.channel, "name": "a-channel"},
+            "message": {"ts": message.ts, "type": "message", "blocks": message.blocks},
+            "response_url": "https://hooks.slack.example/actions/T1/1/2",
+            "actions": [action],
+        }
+        if message.thread:
+            payload["message"]["thread_ts"] = message.thread
+        return payload | fields
+
+    async def interact(self, payload: Json) -> tuple[int, str]:
+        body = urlencode({"payload": json.dumps(payload)}).encode()
+        return await self.post(body, "application/x-www-form-urlencoded")
+
+    def submission(self, view: Json, values: Json, user: str = ADA, **fields: Any) -> Json:
+        """Return what Slack sends when somebody sends a form; `values` by field: a text, a choice, or a list."""
+        state = {name: {name: _state(view, name, value)} for name, value in values.items()}
+        payload: Json = {
+            "type": "view_submission",
+            "team": {"id": "T1", "domain": "one"},
+            "user": {"id": user, "username": user.lower(), "name": f"name of {user}", "team_id": "T1"},
+            "api_app_id": "A1",
+            "trigger_id": "1.2.4",
+            "view": view | {"state": {"values": state}, "team_id": "T1"},
+            "is_enterprise_install": False,
+            "enterprise": None,
+        }
+        return payload | fields
+
+    async def settled(self) -> None:
+        """Wait until everything under way is done."""
+        await self.bot.inbox.close()
+        await self.asking.drain(10)
+        await self.bot.front.close()
+        await self.bot.inbox.close()
+
+    async def courier(self) -> None:
+        """Let the courier do what is to be done."""
+        await self.parts.courier.do_errands()
+        await self.settled()
+
+
+def _state(view: Json, name: str, value: Any) -> Json:
+    element = next(block["element"] for block in view["blocks"] if block.get("block_id") == name)
+    if element["type"] == "plain_text_input":
+        return {"type": "plain_text_input", "value": value}
+    if element["type"] == "checkboxes":
+        return {"type": "checkboxes", "selected_options": [{"value": one} for one in value]}
+    return {"type": element["type"], "selected_option": {"value": value}}
+
+
+def pressable(message: Message, prefix: str) -> Json:
+    """Return the element of a message whose action begins like this."""
+    return next(one for one in elements_in(message.blocks) if one["action_id"].startswith(prefix))
+
+
+@asynccontextmanager
+async def a_slack_world(
+    config: SlackConfig = CONFIG,
+    *,
+    store: SqliteStore | SpooledStore | None = None,
+    rules: tuple[RatingRules, ReviewRules] = (REACTIONS, NO_SAMPLE),
+    clean: bool = True,
+    limits: AskerLimits | None = None,
+) -> AsyncGenerator[SlackWorld]:
+    """Start both servers; afterwards no rule of Slack's may be broken, unless not `clean`."""
+    world = SlackWorld()
+    if store is not None:
+        world.store = store
+    async with served(world.slack.app) as slack_url:
+        around = replace(
+            some_surroundings(lambda: world.bot.connector),
+            known=world.known,
+            fresh=lambda verified: all(world.hashes.get(url, then) == then for url, then in verified.pages),
+            terms=PrivacyTerms(public_url="https://bot.example"),
+            later=store.spool if isinstance(store, SpooledStore) else AtOnce(),
+        )
+        world.parts = FeedbackParts(world.store, Desk(world.store.documents), KEY, around, rules)
+        talking = Talking(lambda: LISTED, ("Who am I?",))
+        world.asking = Asking(world.store, _Late(world), world.parts.looking, talking=talking, limits=limits)
+        pace = PaceRules(second_s=world.slack.second_s)
+        config = replace(config, api_url=f"{slack_url}/api", pace=pace)
+        world.bot = SlackParts(config, world.asking, world.store, world.parts, pseudonym, ("Who am I?",))
+        await world.bot.learn_who_we_are()
+        if config.review_channel:
+            await world.bot.keep_review_place()
+        app = web.Application()
+        app.add_routes(world.bot.routes())
+        try:
+            async with served(app) as bot_url, aiohttp.ClientSession() as world.http:
+                world.url = bot_url
+                yield world
+                await world.settled()
+                await world.parts.privacy.close()
+        finally:
+            await world.bot.close()
+    if clean:
+        assert world.slack.broken == []
+
+
+class _Late:
+    """Whatever answerer the world has when it is asked."""
+
+    def __init__(self, world: SlackWorld) -> None:
+        self._world = world
+
+    def stream(self, question: Question, history: Sequence[Answer]) -> AsyncIterator[str | Answer]:
+        return self._world.answerer.stream(question, history)
+
+
+async def step(world: SlackWorld) -> None:
+    """Let the answerer write one more draft, and wait until the bot had a moment for it."""
+    assert world.answerer.step is not None
+    world.answerer.step.release()
+    await asyncio.sleep(0)

@@ -1,0 +1,359 @@
+"""The places where people meet the bot, as one scenario sees all of them: who says what, presses what, and sees what.
+
+A `Surface` is the whole bot in this process on one channel, from the bytes in to the bytes out; only the model is
+scripted. A channel that is new gets one class here and a line in SURFACES.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from bot.dialogs.answerer import PageAnswerer, Verified
+from bot.dialogs.rate import Forms
+from bot.services import FeedbackParts
+from bot.web.activities import REVIEWER as ROBIN_OF_THE_PAGE
+from core.records import Answer, Question
+from tests.browser.chat import Browser, Chat, a_browser, a_chat
+from tests.builders.reviewing import (
+    BOB,
+    BOBS_CHAT,
+    REVIEWERS_CHANNEL,
+    ROBIN,
+    Library,
+    Matcher,
+    actions_of,
+    press,
+    shown_in,
+    subscribe,
+    text_of,
+)
+from tests.builders.slack_world import ADA, CONFIG, SlackWorld, a_slack_world, pressable
+from tests.builders.slack_world import BOB as BOB_OF_SLACK
+from tests.builders.slack_world import ROBIN as ROBIN_OF_SLACK
+from tests.builders.world import PAGE, MemoryStore, ScriptedAnswerer, World, a_world
+from tests.doubles.slack_api import Message, elements_in
+
+Json = dict[str, Any]
+
+ASKER, COLLEAGUE, REVIEWER = "the asker", "a colleague", "a reviewer"
+
+
+class Script:
+    """The bot's answerer: verified answers first, then the scripted `model`. `forms` is how feedback is asked for."""
+
+    def __init__(self, place: Callable[[], Any]) -> None:
+        """`place` returns what has the `known` verified answers, the pages' `hashes`, and the `parts`."""
+        self.model = ScriptedAnswerer(support=0.9)
+        self.forms = Forms()
+        self._place = place
+
+    async def stream(self, question: Question, history: Sequence[Answer]) -> AsyncIterator[str | Answer]:
+        place = self._place()
+        self.model.changes["answered_at"] = datetime.now(UTC)
+        verified = Verified(Matcher(place), self._is_fresh, place.parts.desk.verified)
+        answerer = PageAnswerer(Library(), self.model, verified, self.forms)  # type: ignore[arg-type]
+        async for item in answerer.stream(question, history):
+            yield item
+
+    def change_the_page(self) -> None:
+        """Let the page that every answer stands on say something else."""
+        self._place().hashes[PAGE.url.partition("#")[0]] = "h2"
+
+    def _is_fresh(self, verified: Any) -> bool:
+        hashes = self._place().hashes
+        return all(hashes.get(url, then) == then for url, then in verified.pages)
+
+
+class Surface(Protocol):
+    """One channel with the whole bot behind it. People are ASKER, COLLEAGUE and REVIEWER, each in a place of their own."""
+
+    script: Script
+    store: MemoryStore
+    parts: FeedbackParts
+
+    async def reviews(self) -> None:
+        """Let the reviewer see what is to be reviewed."""
+        ...
+
+    async def ask(self, person: str, text: str) -> None:
+        """Say something to the bot, and wait until it has answered."""
+        ...
+
+    async def thumb(self, person: str, value: str, comment: str) -> None:
+        """Press a thumb, "like" or "dislike", on the latest answer that the person got."""
+        ...
+
+    async def react(self, person: str, name: str, *, remove: bool) -> None:
+        """Add a reaction to the latest answer that the person got, or take it back."""
+        ...
+
+    async def press(self, person: str, action: str, inputs: Json) -> str:
+        """Press a button, by what it does, on the newest message that has it; return what the person sees then."""
+        ...
+
+    async def sees(self, person: str, text: str) -> None:
+        """Wait until a text is on the person's screen."""
+        ...
+
+    async def screen(self, person: str) -> str:
+        """Return all that is on the person's screen now."""
+        ...
+
+
+def a_thumb(value: str, comment: str) -> Json:
+    """Return what a Bot Framework channel says of a thumb with its form."""
+    form = json.dumps({"reasons": ["wrong"], "feedbackText": comment})
+    action = {"actionName": "feedback", "actionValue": {"reaction": value, "feedback": form}}
+    return {"name": "message/submitAction", "value": action}
+
+
+def a_reaction(name: str, *, remove: bool) -> Json:
+    """Return what it says of a reaction."""
+    return {"reactionsRemoved" if remove else "reactionsAdded": [{"type": name}]}
+
+
+class TeamsSurface:
+    """Microsoft Teams: chats of the asker and the colleague, a channel of the reviewers."""
+
+    def __init__(self, world: World) -> None:
+        self.script = Script(lambda: world)
+        world.answerer = self.script  # type: ignore[assignment]
+        self.store, self.parts = world.store, world.parts
+        self._world = world
+        self._ids = itertools.count(1)
+        self._asked: dict[str, str] = {}
+        self._fields: dict[str, Json] = {
+            ASKER: {},
+            COLLEAGUE: {"from": BOB, "conversation": BOBS_CHAT},
+            REVIEWER: {"from": ROBIN, "conversation": REVIEWERS_CHANNEL},
+        }
+
+    async def reviews(self) -> None:
+        await subscribe(self._world)
+
+    async def ask(self, person: str, text: str) -> None:
+        number = str(next(self._ids))
+        self._asked[person] = f"msteams:{self._home(person)}:{number}"
+        await self._world.ask(text, id=number, **self._fields[person])
+        await self._world.settled()
+
+    async def thumb(self, person: str, value: str, comment: str) -> None:
+        await self._do("invoke", person, **a_thumb(value, comment))
+
+    async def react(self, person: str, name: str, *, remove: bool) -> None:
+        await self._do("messageReaction", person, **a_reaction(name, remove=remove))
+
+    async def press(self, person: str, action: str, inputs: Json) -> str:
+        who = self._world.activity(**self._fields[person])["from"]
+        for call in reversed(self._world.connector.calls):
+            card = next((one["content"] for one in call.activity.get("attachments", ())), {})
+            if call.conversation == self._home(person) and action in actions_of(card):
+                return text_of(await press(self._world, call, action, who, **inputs))
+        raise AssertionError(f"{person} has no button that does {action}")
+
+    async def sees(self, person: str, text: str) -> None:
+        await shown_in(self._world, self._home(person), text)
+
+    async def screen(self, person: str) -> str:
+        calls = self._world.connector.calls
+        return text_of([c.activity for c in calls if c.conversation == self._home(person) and not _grows(c)])
+
+    def _home(self, person: str) -> str:
+        return str(self._world.activity(**self._fields[person])["conversation"]["id"])
+
+    async def _do(self, kind: str, person: str, **fields: Any) -> None:
+        message_id = self.store.delivered[self._asked[person]]
+        activity = self._world.activity(kind, replyToId=message_id, **self._fields[person], **fields)
+        status, _ = await self._world.post(activity)
+        assert status == 200
+
+
+def _grows(call: Any) -> bool:
+    """Whether a call is a part of a stream that its end has replaced."""
+    return call.activity["type"] == "typing"
+
+
+class LocalSurface:
+    """The bot's own chat page: three people in browsers on this machine."""
+
+    def __init__(self, chat: Chat, script: Script, browsers: dict[str, Browser]) -> None:
+        self.script = script
+        self.store, self.parts = chat.store, chat.parts
+        self._chat = chat
+        self._browsers = browsers
+        self._asked: dict[str, str] = {}
+
+    async def reviews(self) -> None:
+        await self._browsers[REVIEWER].begin(ROBIN_OF_THE_PAGE)
+
+    async def ask(self, person: str, text: str) -> None:
+        browser = self._browsers[person]
+        status, said = await browser.do("message", text=text)
+        assert status == 200, said
+        self._asked[person] = f"local:{browser.conversation}:{said['id']}"
+        await self._chat.asking.drain(10)
+        await self._chat.heard.front.close()
+
+    async def thumb(self, person: str, value: str, comment: str) -> None:
+        await self._do("invoke", person, **a_thumb(value, comment))
+
+    async def react(self, person: str, name: str, *, remove: bool) -> None:
+        await self._do("messageReaction", person, **a_reaction(name, remove=remove))
+
+    async def press(self, person: str, action: str, inputs: Json) -> str:
+        browser = self._browsers[person]
+        for shown in reversed(await browser.messages()):
+            known = actions_of(shown.get("cards", []))
+            if action in known:
+                pressed = {"type": "Action.Execute", "verb": action, "data": known[action] | inputs}
+                name, value = "adaptiveCard/action", {"action": pressed}
+                status, answer = await browser.do("invoke", name=name, value=value, replyToId=shown["id"])
+                assert status == 200, answer
+                return text_of(answer["body"])
+        raise AssertionError(f"{person} has no button that does {action}")
+
+    async def sees(self, person: str, text: str) -> None:
+        for _ in range(20):
+            await self.parts.courier.do_errands()
+            if any(text in text_of(shown) for shown in await self._browsers[person].messages()):
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"{person} did not see {text!r}")
+
+    async def screen(self, person: str) -> str:
+        return text_of(await self._browsers[person].messages())
+
+    async def _do(self, kind: str, person: str, **fields: Any) -> None:
+        message_id = self.store.delivered[self._asked[person]]
+        status, answer = await self._browsers[person].do(kind, replyToId=message_id, **fields)
+        assert status == 200, answer
+
+
+class SlackSurface:
+    """Slack: personal chats of the asker and the colleague, a channel of the reviewers."""
+
+    def __init__(self, world: SlackWorld) -> None:
+        self.script = Script(lambda: world)
+        self.script.forms = Forms(form="reasons")  # a thumb of Slack has words only where it asks why
+        world.answerer = self.script  # type: ignore[assignment]
+        self.store, self.parts = world.store, world.parts
+        self._world = world
+        self._asked: dict[str, str] = {}
+        self._users = {ASKER: ADA, COLLEAGUE: BOB_OF_SLACK, REVIEWER: ROBIN_OF_SLACK}
+        self._channels = {ASKER: "D1", COLLEAGUE: "D2", REVIEWER: "C9"}
+
+    async def reviews(self) -> None:
+        mention = self._world.mention("reviewers here", channel="C9", user=ROBIN_OF_SLACK)
+        assert await self._world.event(mention) == 200
+        await self._world.settled()
+
+    async def ask(self, person: str, text: str) -> None:
+        message = self._world.dm(text, channel=self._channels[person], user=self._users[person])
+        self._asked[person] = f"slack:T1:{self._channels[person]}:{message['ts']}"
+        assert await self._world.event(message) == 200
+        await self._world.settled()
+
+    async def thumb(self, person: str, value: str, comment: str) -> None:
+        answer = self._answer(person)
+        side = "positive_button" if value == "like" else "negative_button"
+        element = pressable(answer, "thumb:")
+        await self._sent(self._world.press(answer, element, self._users[person], side=side))
+        reason = "clear" if value == "like" else "wrong"
+        await self._fill(person, {"reasons": [reason], "feedbackText": comment})
+
+    async def react(self, person: str, name: str, *, remove: bool) -> None:
+        answer = self._answer(person)
+        event: Json = {
+            "type": "reaction_removed" if remove else "reaction_added",
+            "user": self._users[person],
+            "reaction": name,
+            "item": {"type": "message", "channel": answer.channel, "ts": answer.ts},
+            "item_user": "UBOT",
+            "event_ts": self._world.ts(),
+        }
+        assert await self._world.event(event) == 200
+
+    async def press(self, person: str, action: str, inputs: Json) -> str:
+        message, element = self._button(person, action)
+        told = len(self._world.slack.whispers)
+        chosen = {"option": int(inputs["stars"]) - 1} if element["type"] == "static_select" else {}
+        await self._sent(self._world.press(message, element, self._users[person], **chosen))
+        if element["action_id"].startswith("open:"):
+            await self._fill(person, inputs)
+        elif chosen and inputs.get("comment"):  # which has a form of its own
+            await self.press(person, "rate.comment", {"comment": inputs["comment"]})
+        await self._world.courier()
+        return message.words + "".join(one["text"] for one in self._world.slack.whispers[told:])
+
+    async def sees(self, person: str, text: str) -> None:
+        for _ in range(20):
+            await self._world.courier()
+            if any(text in shown.words for shown in self._world.slack.messages(self._channels[person])):
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"{person} did not see {text!r}")
+
+    async def screen(self, person: str) -> str:
+        return "".join(shown.words for shown in self._world.slack.messages(self._channels[person]))
+
+    def _answer(self, person: str) -> Message:
+        return self._world.slack.shown[self._channels[person], self.store.delivered[self._asked[person]]]
+
+    def _button(self, person: str, action: str) -> tuple[Message, Json]:
+        for message in reversed(self._world.slack.messages(self._channels[person])):
+            for element in elements_in(message.blocks):
+                if element["action_id"].partition(":")[2] == action:
+                    return message, element
+        raise AssertionError(f"{person} has no button that does {action}")
+
+    async def _sent(self, payload: Json) -> None:
+        status, said = await self._world.interact(payload)
+        assert (status, said) == (200, "")
+        await self._world.settled()
+
+    async def _fill(self, person: str, values: Json) -> None:
+        """Fill in the form that has just been opened, and send it."""
+        view = self._world.slack.views.pop()
+        await self._sent(self._world.submission(view, values, self._users[person]))
+
+
+@asynccontextmanager
+async def on_teams(_: Path) -> AsyncGenerator[Surface]:
+    async with a_world() as world:
+        yield TeamsSurface(world)
+
+
+@asynccontextmanager
+async def on_slack(_: Path) -> AsyncGenerator[Surface]:
+    async with a_slack_world(replace(CONFIG, review_channel="")) as world:
+        yield SlackSurface(world)
+
+
+@asynccontextmanager
+async def on_the_page(folder: Path) -> AsyncGenerator[Surface]:
+    places: list[Chat] = []
+    script = Script(lambda: places[0])
+    async with AsyncExitStack() as stack:
+        chat = await stack.enter_async_context(a_chat(Chat(folder, actor=script)))  # type: ignore[arg-type]
+        places.append(chat)
+        names = {ASKER: "alex", COLLEAGUE: "sam", REVIEWER: ROBIN_OF_THE_PAGE}
+        browsers = {person: await stack.enter_async_context(a_browser(chat)) for person in names}
+        for person, browser in browsers.items():
+            if person != REVIEWER:  # whose chat begins with what is to be reviewed
+                await browser.begin(names[person])
+        yield LocalSurface(chat, script, browsers)
+
+
+SURFACES: dict[str, Callable[[Path], AbstractAsyncContextManager[Surface]]] = {
+    "Microsoft Teams": on_teams,
+    "Slack": on_slack,
+    "Chat page": on_the_page,
+}

@@ -1,0 +1,29 @@
+"""Verified answers, and an embedder to which everything is near."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from core.records import VerifiedAnswer
+from pages.index.embeddings import DIMENSIONS, Vectors
+from tests.builders.world import NOW
+
+
+class AllNear:
+    """Every text has the same vector: only the guards speak."""
+
+    name = "all near"
+
+    def embed(self, texts: Any) -> Vectors:
+        return np.full((len(texts), DIMENSIONS), DIMENSIONS**-0.5, dtype=np.float32)
+
+    def count_tokens(self, text: str) -> int:
+        return len(text.split())
+
+
+def verified(text: str, answer_id: str = "a", **changes: Any) -> VerifiedAnswer:
+    pages = (("https://example.com/leave", "h1"),)
+    return replace(VerifiedAnswer(answer_id, text, None, "", (), (), pages, False, "r", NOW), **changes)

@@ -1,0 +1,187 @@
+"""A Bot Connector service in memory: what the bot says to Teams ends here, under Teams' own rules.
+
+It refuses what Teams refuses, and notes it in `broken` (`tests/doubles/teams_limits.py` has the rules): a test that made the bot
+break one fails at its end, unless it looks at what was broken by itself (`forgive`). Of several `bots` that speak to it
+none can know whether another one streams in a chat: then a second stream there is refused, but breaks nothing. `fail` makes the next calls fail
+the way a test needs; that breaks nothing. `calls` has everything that arrived, refused or not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from tests.doubles.teams_limits import ONE_STREAM, Rates, Streams, broken_by, stream_info
+
+Json = dict[str, Any]
+
+PASSING = frozenset({0, 412, 429, 502, 504})
+"""Failures that are over when the same call comes again: they end no stream. 0 is a connection that was dropped."""
+SERVICES: list[ConnectorService] = []
+"""Those of the test that runs; conftest.py looks at them at its end."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request of the bot. `activity` is empty for a deletion; `status` is what it was answered."""
+
+    method: str
+    conversation: str
+    message_id: str
+    activity: Json
+    authorization: str
+    at: float
+    status: int
+
+    @property
+    def is_message(self) -> bool:
+        return 200 <= self.status < 300 and self.activity.get("type") == "message"
+
+    @property
+    def stream(self) -> Json:
+        return stream_info(self.activity)
+
+
+@dataclass
+class _Failure:
+    status: int
+    headers: dict[str, str]
+    body: str
+    times: int
+    when: Callable[[Json], bool]
+
+
+class ConnectorService:
+    """Serve `app`; give the bot its address as serviceUrl."""
+
+    def __init__(self) -> None:
+        SERVICES.append(self)
+        self.calls: list[Call] = []
+        self.broken: list[str] = []
+        self.shown: dict[str, Json] = {}
+        self.bots = 1
+        self.hold = asyncio.Event()
+        self.hold.set()
+        self.lag_s: Callable[[], float] = lambda: 0.0
+        self._failures: list[_Failure] = []
+        self._rates = Rates()
+        self._streams = Streams()
+        self._places: dict[str, str] = {}
+        self._ids = itertools.count(1)
+        self._changed = asyncio.Condition()
+        self.app = web.Application(client_max_size=10_000_000)
+        self.app.router.add_route("*", "/v3/conversations/{conversation}/activities", self._take)
+        self.app.router.add_route("*", "/v3/conversations/{conversation}/activities/{message}", self._take)
+
+    def fail(
+        self,
+        status: int,
+        *,
+        times: int = 1,
+        headers: dict[str, str] | None = None,
+        body: str = "{}",
+        when: Callable[[Json], bool] = lambda _: True,
+    ) -> None:
+        """Let the next `times` calls whose activity `when` accepts be answered with this status; 0 hangs up instead."""
+        self._failures = [failure for failure in self._failures if failure.times > 0]
+        self._failures.append(_Failure(status, headers or {}, body, times, when))
+
+    def recover(self) -> None:
+        """Fail no more."""
+        self._failures.clear()
+
+    def forgive(self, words: str = "") -> list[str]:
+        """Return what was broken in these words, which the test looks at itself."""
+        forgiven = [one for one in self.broken if words in one]
+        self.broken = [one for one in self.broken if words not in one]
+        return forgiven
+
+    async def until(self, condition: Callable[[ConnectorService], Any], timeout_s: float = 10.0) -> Any:
+        """Wait until the condition is true of this service, and return what it returned."""
+        async with asyncio.timeout(timeout_s), self._changed:
+            await self._changed.wait_for(lambda: condition(self))
+        return condition(self)
+
+    async def messages(self, count: int = 1) -> list[Call]:
+        """Wait for this many messages (typing and streamed parts are none), and return them."""
+        return await self.until(
+            lambda s: found if len(found := [c for c in s.calls if c.is_message]) >= count else None
+        )
+
+    async def _take(self, request: web.Request) -> web.Response:
+        at = asyncio.get_running_loop().time()
+        await self.hold.wait()
+        activity = await request.json() if request.can_read_body else {}
+        conversation = request.match_info["conversation"]
+        message_id = request.match_info.get("message", "")
+        tenant = activity.get("conversation", {}).get("tenantId", "")
+        self.broken += self._rates.broken(conversation, tenant, at)
+        status, body, headers = self._answer(request.method, conversation, message_id, activity, at)
+        call = Call(
+            method=request.method,
+            conversation=conversation,
+            message_id=message_id,
+            activity=activity,
+            authorization=request.headers.get("Authorization", ""),
+            at=at,
+            status=status,
+        )
+        async with self._changed:
+            self.calls.append(call)
+            self._changed.notify_all()
+        if lag_s := self.lag_s():
+            await asyncio.sleep(lag_s)
+        if status == 0 and request.transport:
+            request.transport.abort()
+        return web.Response(status=status or 500, text=body, headers=headers, content_type="application/json")
+
+    def _answer(
+        self, method: str, conversation: str, message_id: str, activity: Json, at: float
+    ) -> tuple[int, str, dict[str, str]]:
+        for failure in self._failures:
+            if failure.times > 0 and failure.when(activity):
+                failure.times -= 1
+                if failure.status not in PASSING:
+                    self._streams.end(stream_info(activity).get("streamId", ""))
+                return failure.status, failure.body, failure.headers
+        if method != "POST" and not self._is_known(conversation, message_id):
+            self.broken.append(f"{method} of {message_id}, which was never in {conversation}")
+        if method == "DELETE":
+            return (200 if self.shown.pop(message_id, None) is not None else 404), "{}", {}
+        refused = self._refused(conversation, activity, at)
+        if refused:
+            self.broken += [] if refused[1] == ONE_STREAM and self.bots > 1 else [refused[1]]
+            return refused[0], json.dumps({"error": {"message": refused[1]}}), {}
+        if method == "PUT" and message_id not in self.shown:
+            return 404, "{}", {}
+        return 201, json.dumps({"id": self._keep(conversation, message_id, activity, at)}), {}
+
+    def _refused(self, conversation: str, activity: Json, at: float) -> tuple[int, str] | None:
+        broken = next(broken_by(activity), None)
+        if broken:
+            return (413 if "bytes" in broken else 400), broken
+        return self._streams.refused(conversation, activity, at) if stream_info(activity) else None
+
+    def _keep(self, conversation: str, message_id: str, activity: Json, at: float) -> str:
+        stream = stream_info(activity)
+        message_id = message_id or stream.get("streamId") or f"m{next(self._ids)}"
+        if stream and "streamId" not in stream:
+            self._streams.begun(message_id, conversation, activity, at)
+        if activity["type"] == "message" or stream:
+            self.shown[message_id] = activity
+            self._places[message_id] = _home(conversation)
+        return message_id
+
+    def _is_known(self, conversation: str, message_id: str) -> bool:
+        return self._places.get(message_id) == _home(conversation)
+
+
+def _home(conversation: str) -> str:
+    """Return the conversation that a thread is in."""
+    return conversation.partition(";")[0]

@@ -1,0 +1,123 @@
+"""The pages about Azure: settings, commands, queries, files and links that they name are there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.main import COMMANDS, command_of
+from core.settings import Settings
+from tests.builders.bicep import read
+from tests.needs import ROOT
+
+DOCS = ROOT / "docs"
+PAGES = [DOCS / "azure.md", DOCS / "figures.md", *sorted((DOCS / "runbooks").glob("*.md"))]
+MAIN = read(ROOT / "infra" / "main.bicep")
+
+
+def names_of(path: Path) -> set[str]:
+    """Return what a page has in code style."""
+    return set(re.findall(r"`([^`\n]+)`", path.read_text("utf-8")))
+
+
+def is_command(words: list[str]) -> bool:
+    """Tell whether askpage knows these words as a command; others may follow."""
+    if words[0] not in COMMANDS:
+        return False
+    command: Any = command_of(words[0])
+    for word in words[1:]:
+        known = getattr(command, "commands", None)
+        if known is None:
+            return True  # an argument
+        if word not in known:
+            return False
+        command = known[word]
+    return not getattr(command, "commands", None)
+
+
+def test_commands_are_told_from_others() -> None:
+    assert is_command(["models", "rollback"])
+    assert is_command(["jobs", "run", "roll_up_metrics"])
+    assert not is_command(["models", "rolback"])
+    assert not is_command(["dance"])
+    assert not is_command(["models"])
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_commands_of_askpage_exist(path: Path) -> None:
+    for said in re.findall(r"`askpage ([a-z][^`]*)`", path.read_text("utf-8")):
+        words = [word for word in said.split() if not word.startswith("-")]
+        assert is_command(words), said
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_settings_exist(path: Path) -> None:
+    text = path.read_text("utf-8")
+    fields = set(Settings.model_fields)
+    for name in re.findall(r"ASKPAGE_([A-Z_]+)", text):
+        assert name.lower() in fields, name
+    others = {"roll_up_metrics", "telemetry_dropped", "too_slow"}
+    snake = {name for name in names_of(path) if re.fullmatch(r"[a-z]+(_[a-z]+)+", name)}
+    assert snake <= fields | others, snake - fields - others
+
+
+def test_the_runbooks_know_their_settings_by_name() -> None:
+    """The test above finds names; that it looks at some is seen here."""
+    found = {name for path in PAGES for name in names_of(path)} & set(Settings.model_fields)
+    assert {"feedback_form", "sample_share", "review_lease_s", "public_url"} <= found
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_queries_files_and_links_lead_somewhere(path: Path) -> None:
+    text = path.read_text("utf-8")
+    for name in re.findall(r"`(infra/[\w./]+)`", text):
+        assert (ROOT / name).exists(), name
+    for name in re.findall(r"`(\w+\.kql)`", text):
+        assert [*(ROOT / "infra" / "kql").rglob(name)], name
+    for link in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (path.parent / link).is_file(), link
+
+
+def test_every_query_has_its_meaning() -> None:
+    text = (DOCS / "figures.md").read_text("utf-8")
+    kql = ROOT / "infra" / "kql"
+    for path in [
+        *kql.glob("*.kql"),
+        *(each for each in (kql / "adx").glob("*.kql") if each.stem != "tables"),
+    ]:
+        assert f"`{path.name}`" in text, path.name
+
+
+def test_every_module_and_job_is_described() -> None:
+    text = (DOCS / "azure.md").read_text("utf-8")
+    for module in MAIN.modules:
+        assert f"`{Path(module.of).stem}`" in text, module.of
+    jobs = read(ROOT / "infra" / "modules" / "jobs.bicep")
+    for kind in ("scheduled", "onDemand"):
+        for one in jobs.variables[kind]:
+            [row] = [line for line in text.splitlines() if line.startswith(f"| `{one['name']}` |")]
+            if "cron" in one:
+                minute, hour, *_ = one["cron"].split()
+                assert ("hourly" if hour == "*" else f"{int(hour):02}:{int(minute):02}") in row, row
+
+
+def test_parameters_and_variables_that_are_named_are_there() -> None:
+    text = (DOCS / "azure.md").read_text("utf-8")
+    given = (ROOT / "infra" / "main.parameters.json").read_text("utf-8")
+    for name in re.findall(r"azd env set (\w+)", text):
+        assert f"${{{name}" in given, name
+    for name in re.findall(r"azd env get-value (\w+)", text):
+        assert name in MAIN.outputs, name
+    for name in (
+        "appType",
+        "appId",
+        "appPassword",
+        "slack",
+        "slackSecrets",
+        "withDataExplorer",
+    ):
+        assert name in MAIN.params
+        assert f"`{name}" in text or f"`{name}=" in text, name

@@ -1,0 +1,225 @@
+"""Data Explorer: its tables as the script makes them, and its queries on rows whose figures were computed by hand.
+
+Microsoft's parser checks commands and queries against the tables of the very script; DuckDB runs the update policies'
+functions and the queries (tests/infra/test_kql.py).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from core.telemetry import EVENTS
+from tests.builders.queries import ADX_FOLDER, FUNCTIONS, NOW, SCRIPT, TABLES, Explorer, columns, problems
+
+QUERIES = sorted(path for path in ADX_FOLDER.glob("*.kql") if path.stem != "tables")
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+TODAY = datetime(2026, 11, 25)  # noqa: DTZ001 - as DuckDB returns it
+
+
+@pytest.fixture
+def explorer() -> Explorer:
+    return Explorer()
+
+
+# The script
+
+
+def commands() -> list[str]:
+    return [part for part in re.split(r"\n\s*\n(?=\.)", SCRIPT) if part.startswith(".")]
+
+
+def test_the_script_is_commands_that_microsofts_parser_knows() -> None:
+    assert len(commands()) == SCRIPT.count("\n.") == 19
+    wrong = {"a": ".create-merge tabel Told (a: string)", "b": ".alter table Told policy"}
+    found = problems({**{str(number): one for number, one in enumerate(commands())}, **wrong}, TABLES)
+    assert found.pop("a")
+    assert found.pop("b")
+    assert not {commands()[int(number)][:60]: each for number, each in found.items() if each}
+
+
+def test_queries_and_functions_are_valid_on_the_scripts_tables() -> None:
+    texts = {path.name: path.read_text("utf-8") for path in QUERIES} | FUNCTIONS
+    assert len(texts) == 5 + 5
+    found = problems({**texts, "wrong": "Answers | where secnds > 1"}, TABLES)
+    assert found.pop("wrong")
+    assert found == {name: [] for name in texts}
+
+
+def test_policies_and_mappings_name_what_is_there() -> None:
+    updated = re.findall(r"table (\w+) policy update '(.*)'", SCRIPT)
+    assert {table for table, _ in updated} == set(TABLES) - {"Told"}
+    for _, policy in updated:
+        [one] = json.loads(policy)
+        assert one["Source"] == "Told"
+        assert one["Query"].removesuffix("()") in FUNCTIONS
+    [(table, mapping)] = re.findall(r"table (\w+) ingestion json mapping \"told\" '(.*)'", SCRIPT)
+    assert [one["column"] for one in json.loads(mapping)] == [*columns(table)]
+
+
+def test_tables_have_what_events_tell() -> None:
+    events = dict(re.findall(r"(\w+)\(\) \{\n\s+Told\n\s+\| where name == \"(\w+)\"", SCRIPT))
+    assert set(events) == set(FUNCTIONS)
+    for function, event in events.items():
+        read = set(re.findall(r'(?:words|numbers)\["(\w+)"\]', FUNCTIONS[function]))
+        assert read <= set(EVENTS[event].properties), event
+        assert read | {"timestamp", "record", "revised"} == set(columns(function.removesuffix("Of")))
+
+
+def test_what_is_told_is_spread_over_the_tables(explorer: Explorer) -> None:
+    known = {"answer": "a", "channel": "slack", "language": "en", "site": "other", "model_version": "v1"}
+    kinds = {"answer_kind": "declined", "abstained": True, "confidence": 0.25}
+    explorer.tell("answer_sent", NOW, **known, **kinds, verified=False, seconds=2.5)
+    explorer.tell(
+        "feedback_given", NOW, **known, kind="stars", value="4", stars=4, starred=1, late_seconds=60.0
+    )
+    explorer.tell("review_ruled", NOW, **known, ruling="approved", weight=20.0, round=1, seconds=9.0)
+    explorer.tell("answer_failed", NOW, channel="slack", language="en", reason="busy", seconds=0.1)
+    explorer.tell("store_away", NOW)
+    explorer.spread()
+    at = NOW.replace(tzinfo=None)
+    every = {table: explorer.connection.execute(f"SELECT * FROM {table}").fetchall() for table in TABLES}  # noqa: S608
+    assert every["Answers"] == [
+        (at, "a", "slack", "en", "other", "v1", True, False, 2.5, *[None] * 5, "declined", 0.25)
+    ]
+    [word] = every["Words"]
+    assert word[:7] == (at, "a", "v1", "stars", "4", False, 60.0)
+    assert word[7:9] == (4.0, 1)
+    assert every["Rulings"] == [(at, "a", "v1", False, "approved", 20.0, 1, 9.0, None, None, "")]
+    assert every["Failures"] == [(at, "slack", "en", "busy", 0.1, None, None)]
+
+
+# The queries
+
+
+@pytest.mark.parametrize("path", QUERIES, ids=lambda path: path.stem)
+def test_where_nothing_was_told_there_is_nothing(path: Any, explorer: Explorer) -> None:
+    rows = explorer.ask(path.stem)
+    if path.stem == "months":
+        assert len(rows) == 13
+        assert {row[2] for row in rows} == {0}
+        assert {row[6] for row in rows} == {None}
+    else:
+        assert rows == []
+
+
+@pytest.mark.parametrize("path", QUERIES, ids=lambda path: path.stem)
+def test_one_answer_is_nothing_unusual(path: Any, explorer: Explorer) -> None:
+    explorer.answer("a", TODAY - DAY)
+    rows = explorer.ask(path.stem)
+    if path.stem == "months":
+        assert [row for row in rows if row[2]] == [(datetime(2026, 11, 1), "v1", 1, 1.0, 1.0, 0, None)]  # noqa: DTZ001
+    elif path.stem == "busy_days":
+        assert [(row[0], row[1], row[2]) for row in rows] == [(TODAY - DAY, 1.0, 0.0)], (
+            "one where there were none"
+        )
+    else:
+        assert rows == []
+
+
+def test_months_keep_their_answers_however_late_they_are_judged(explorer: Explorer) -> None:
+    august = datetime(2026, 8, 31, 23)  # noqa: DTZ001
+    for number, seconds in enumerate((1.0, 2.0, 30.0)):
+        explorer.answer(f"a{number}", august, seconds)
+    explorer.answer("a0", august + 2 * DAY, 99.0)  # told again in another month
+    explorer.answer("b", august, 5.0, "v2")
+    late = august + 60 * DAY
+    explorer.put("Rulings", timestamp=late, answer="a0", ruling="corrected", weight=20.0)
+    explorer.put("Rulings", timestamp=late + HOUR, answer="a0", ruling="approved", weight=20.0)
+    explorer.put("Rulings", timestamp=late, answer="a1", ruling="corrected", weight=5.0)
+    explorer.put("Rulings", timestamp=late, answer="a2", ruling="rejected", weight=5.0)
+    rows = [row for row in explorer.ask("months") if row[2]]
+    month = datetime(2026, 8, 1)  # noqa: DTZ001
+    assert rows == [(month, "v1", 3, 2.0, 30.0, 2, 0.8), (month, "v2", 1, 5.0, 5.0, 0, None)]
+
+
+def day_by_day(explorer: Explorer, seconds: Callable[[int], float], days: int = 30) -> None:
+    for ago in range(1, days + 1):
+        explorer.answer(f"a{ago}", TODAY - ago * DAY + 9 * HOUR, seconds(ago))
+
+
+def test_a_slow_day_stands_out_by_the_median_and_not_by_itself(explorer: Explorer) -> None:
+    """1.0 to 1.6 in turns, and one of 60 s: a mean and its deviation would hide others behind it."""
+    day_by_day(explorer, lambda ago: 60.0 if ago == 10 else 3.5 if ago == 20 else 1.0 + (ago % 7) / 10)
+    rows = explorer.ask("slow_days")
+    assert [row[0] for row in rows] == [TODAY - 20 * DAY, TODAY - 10 * DAY]
+    [(_, p95, middle, score, answers), _] = rows
+    values = sorted([1.0 + (ago % 7) / 10 for ago in range(1, 31) if ago not in {10, 20}] + [3.5, 60.0])
+    assert middle in {values[14], values[15]}
+    mad = sorted(abs(value - middle) for value in values)
+    assert score == pytest.approx(0.6745 * (3.5 - middle) / mad[14], rel=0.02)
+    assert (p95, answers) == (3.5, 1)
+
+
+def test_equal_days_are_usual_and_one_that_differs_from_equals_is_not(explorer: Explorer) -> None:
+    day_by_day(explorer, lambda _: 2.0)
+    assert explorer.ask("slow_days") == []
+    explorer.answer("x", TODAY - 40 * DAY, 9.0)
+    [(day, _, middle, score, _)] = explorer.ask("slow_days")
+    assert (day, middle) == (TODAY - 40 * DAY, 2.0)
+    assert score == pytest.approx(7 / (1.253314 * 7 / 31))
+
+
+def test_six_days_are_too_few_to_tell(explorer: Explorer) -> None:
+    day_by_day(explorer, lambda ago: 60.0 if ago == 1 else 1.0 + ago / 10, days=6)
+    assert explorer.ask("slow_days") == []
+
+
+def test_a_quiet_sunday_is_usual_a_quiet_tuesday_is_not(explorer: Explorer) -> None:
+    quiet = TODAY - DAY  # a Tuesday
+    assert quiet.weekday() == 1
+    for ago in range(1, 80):
+        day = TODAY - ago * DAY
+        for number in range(0 if day.weekday() >= 5 or day == quiet else 20 + ago % 3):
+            explorer.answer(f"{ago}-{number}", day + number * timedelta(minutes=1))
+            if number < 3:
+                explorer.answer(f"{ago}-{number}", day + HOUR)  # told again
+    rows = [row for row in explorer.ask("busy_days") if row[0] > TODAY - 80 * DAY]
+    assert [(row[0], row[1]) for row in rows] == [(quiet, 0.0)]
+    assert rows[0][3] < -3.5
+
+
+def test_how_late_words_come(explorer: Explorer) -> None:
+    month = datetime(2026, 10, 1)  # noqa: DTZ001
+    for number, late in enumerate((60.0, 1800.0, 3600.0, 3 * 86400.0, 20 * 86400.0)):
+        at = month + 3 * DAY
+        explorer.answer(f"a{number}", at)
+        explorer.put(
+            "Words",
+            timestamp=at + timedelta(seconds=late),
+            answer=f"a{number}",
+            value="like",
+            late_seconds=late,
+        )
+    explorer.put(
+        "Words", timestamp=month + 30 * DAY, answer="a0", value="like", late_seconds=2e6
+    )  # a second word
+    explorer.answer("silent", month)
+    explorer.answer("stopped", month)
+    explorer.put("Words", timestamp=month, answer="stopped", value="abandoned", late_seconds=0.0)
+    [(which, spoken, soon, in_a_day, in_a_week, later)] = explorer.ask("late_words")
+    assert (which, spoken) == (month, 5)
+    assert (soon, in_a_day, in_a_week, later) == pytest.approx((0.4, 0.6, 0.8, 0.2))
+
+
+def test_two_versions_are_compared_in_the_hours_that_they_share(explorer: Explorer) -> None:
+    noon = TODAY - 5 * DAY + 12 * HOUR
+    for number in range(4):
+        explorer.answer(f"a{number}", noon, 2.0)
+        explorer.answer(f"c{number}", noon + HOUR, 100.0)  # an hour without the other version
+    for number in range(2):
+        kind = {"abstained": True, "answer_kind": "declined"} if number else {"answer_kind": "quoted"}
+        explorer.answer(f"b{number}", noon + timedelta(minutes=59), 5.0, "v2", **kind)
+    explorer.answer("a9", noon + 2 * HOUR, 1.0)
+    explorer.answer("b9", noon + 2 * HOUR, 1.0, "v2")
+    explorer.answer("verified", noon, 0.1, "verified", verified=True)
+    [(version, other, hours, slower, declines, quotes)] = explorer.ask("side_by_side")
+    assert (version, other, hours) == ("v1", "v2", 2)
+    assert slower == pytest.approx((2 * 3.0 + 1 * 0.0) / 3)
+    assert declines == quotes == pytest.approx((2 * 0.5 + 0.0) / 3)

@@ -1,0 +1,149 @@
+"""Ranking, and the real embedding model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.records import Page, Section
+from pages.index.embeddings import (
+    DIMENSIONS,
+    Embedder,
+    EmbeddingModelMissing,
+    HashedEmbedder,
+    InWheel,
+    file_of,
+)
+from pages.index.ranking import Ranking, Words, terms
+from pages.index.sqlite import PageIndex
+from pages.parse.extract import page_hash
+
+
+def scores(*values: float) -> np.ndarray:
+    return np.array(values, np.float32)
+
+
+def test_a_passage_that_both_rankings_like_comes_first() -> None:
+    fused = Ranking().fuse(words=scores(3, 2, 1), meaning=scores(0.1, 0.9, 0.5))
+    assert np.argmax(fused) == 1
+
+
+def test_a_passage_without_the_words_is_ranked_by_meaning_alone() -> None:
+    fused = Ranking(k=10).fuse(words=scores(0, 2), meaning=scores(0.9, 0.5))
+    assert fused == pytest.approx([1 / 11, 1 / 11 + 1 / 12])
+
+
+def test_candidates_are_ranked_by_the_sum_of_what_they_are_above_the_others() -> None:
+    same, rising = scores(*[5] * 12), scores(*(number / 20 for number in range(12)))
+    summed = Ranking().sum(same, rising, rising)
+    assert summed.tolist() == sorted(summed.tolist())
+    assert summed.sum() == pytest.approx(0, abs=1e-5)
+    alone = Ranking(sentence=0).sum(scores(*[1] * 6, *[2] * 6), same, rising)
+    assert alone.tolist() == [-1] * 6 + [1] * 6
+
+
+def test_a_few_candidates_are_compared_with_what_is_typical() -> None:
+    near, far = Ranking().sum(scores(9, 1), scores(0.8, 0.1), scores(0.9, 0.1))
+    assert near > 3
+    assert far < -3
+
+
+def test_a_weight_of_nothing_leaves_a_ranking_out() -> None:
+    by_words = Ranking(meaning=0).fuse(words=scores(1, 2), meaning=scores(9, 0))
+    assert np.argmax(by_words) == 1
+    by_meaning = Ranking(words=0).fuse(words=scores(1, 2), meaning=scores(9, 0))
+    assert np.argmax(by_meaning) == 0
+
+
+def test_rare_words_weigh_more_than_common_ones() -> None:
+    words = Words([terms("leave and holidays"), terms("leave and travel"), terms("leave and food")])
+    assert np.argmax(words.scores(terms("leave for travelling"))) == 1
+
+
+@pytest.mark.parametrize("question", ["", "the", "zebra"])
+def test_a_question_without_known_words_scores_nothing(question: str) -> None:
+    assert Words([terms("leave"), []]).scores(terms(question)).tolist() == [0, 0]
+    assert Words([]).scores(terms(question)).tolist() == []
+
+
+def test_terms_are_stems_without_the_commonest_words() -> None:
+    assert terms("The Supervisors' approving of LEAVES_2026") == ["supervisor", "approv", "leav", "2026"]
+
+
+def test_the_double_is_near_where_words_are_shared() -> None:
+    near, far, question = HashedEmbedder().embed(["days of leave", "taxi receipts", "how many days of leave"])
+    assert near @ question > far @ question
+    assert np.linalg.norm(near) == pytest.approx(1)
+
+
+def test_a_missing_model_says_what_to_run() -> None:
+    with pytest.raises(EmbeddingModelMissing, match="make setup"):
+        file_of(InWheel("no_such_package", "model.onnx", ""))
+
+
+@pytest.fixture(scope="module")
+def embedder() -> Embedder:
+    return Embedder(threads=2)
+
+
+@pytest.mark.model
+def test_the_model_tells_meanings_apart_without_shared_words(embedder: Embedder) -> None:
+    question, near, far = embedder.embed(
+        [
+            "How much vacation do I get?",
+            "Employees receive 26 days of annual leave.",
+            "The kitchen closes at six.",
+        ]
+    )
+    assert question @ near > 0.4
+    assert question @ far < 0.2
+
+
+@pytest.mark.model
+def test_any_number_of_any_texts_is_embedded(embedder: Embedder) -> None:
+    assert embedder.embed([]).shape == (0, DIMENSIONS)
+    vectors = embedder.embed(["", "\ud83d", "word " * 5000, "ok"])
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx([1, 1, 1, 1], abs=1e-3)
+    assert embedder.count_tokens("two words") == 2
+    assert embedder.count_tokens("word " * 5000) == 5000
+
+
+@pytest.mark.model
+def test_threads_share_the_model(embedder: Embedder) -> None:
+    texts = [f"Sentence number {number}." for number in range(8)]
+    alone = [embedder.embed([text])[0] for text in texts]
+    with ThreadPoolExecutor(4) as threads:
+        together = list(threads.map(lambda text: embedder.embed([text])[0], texts))
+    assert np.array_equal(alone, together)
+
+
+@pytest.fixture(scope="module")
+def xquad(
+    shared_data: Path, embedder: Embedder, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[PageIndex, list[tuple[str, str]]]]:
+    """All 240 paragraphs as pages of one passage, and every fifth question with the page that answers it."""
+    index = PageIndex.open(tmp_path_factory.mktemp("index"), embedder, passage_tokens=100_000)
+    asked: list[tuple[str, str]] = []
+    for article in json.loads((shared_data / "xquad" / "xquad.en.json").read_text("utf-8"))["data"]:
+        for paragraph in article["paragraphs"]:
+            url = f"/site/xquad/{len(index.pages())}"
+            sections = (Section("", "", paragraph["context"]),)
+            index.add(Page(url, "", sections, page_hash("", sections), datetime.now(UTC)), source="xquad")
+            asked += [(question["question"], url) for question in paragraph["qas"]]
+    yield index, asked[::5]
+    index.close()
+
+
+@pytest.mark.model
+def test_questions_find_their_paragraph_among_240(xquad: tuple[PageIndex, list[tuple[str, str]]]) -> None:
+    """The benchmark measures every second of 1,190: 0.96 and 0.995."""
+    index, asked = xquad
+    found = [([hit.passage.url for hit in index.search(question, limit=5)], url) for question, url in asked]
+    assert sum(urls[0] == url for urls, url in found) / len(found) >= 0.94
+    assert sum(url in urls for urls, url in found) / len(found) >= 0.98

@@ -1,0 +1,41 @@
+"""A process that carries a spool over into Cosmos DB, to be killed meanwhile: python -m tests.processes.drain PLACE_AS_JSON SPOOL."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from bot.channel import Connector
+from bot.channels.reviewers import Reviewers
+from bot.services import FeedbackParts
+from feedback.reviews.repository import Desk
+from feedback.store.base import Hold
+from feedback.store.cosmos import CosmosStore
+from feedback.store.offline_queue import Spool, SpooledStore
+from feedback.store.sqlite import SqliteStore
+from tests.builders.world import KEY, some_surroundings
+from tests.doubles.cosmos import config_of
+
+
+async def run(place: dict[str, str], path: Path) -> None:
+    """Drain until nothing waits."""
+    hold = Hold("this process")
+    far = CosmosStore(config_of(**place), hold=hold)
+    store = SpooledStore(far, Spool(SqliteStore.open(path, hold=hold), most=1_000))
+    await store.spool.load()
+    around = replace(some_surroundings(_nobody), later=store.spool)
+    FeedbackParts(store, Desk(store.documents), KEY, around).hands(Reviewers([]))
+    while store.spool.records:
+        await store.drain()
+    await store.close()
+
+
+def _nobody() -> Connector | None:
+    return None
+
+
+if __name__ == "__main__":
+    asyncio.run(run(json.loads(sys.argv[1]), Path(sys.argv[2])))

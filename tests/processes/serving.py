@@ -1,0 +1,85 @@
+"""`askpage serve` as a process of its own, for tests that stop and kill it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.browser.chat import Browser
+from tests.conftest import ROOT
+
+CANNED = ("--base-model", "canned")
+QUESTION = "For how many minutes does the bot use the conversation?"
+
+
+async def ask(browser: Browser, text: str) -> None:
+    await browser.begin()
+    status, body = await browser.do("message", text=text)
+    assert status == 200, body
+
+
+_READY = re.compile(r"http://localhost:(\d+)")
+
+
+@dataclass
+class Served:
+    """A running instance; `url` is where its page is."""
+
+    process: asyncio.subprocess.Process
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def kill(self) -> None:
+        """End it as a power cut would."""
+        self.process.kill()
+        await self.process.wait()
+
+    async def stop(self) -> int:
+        """Ask it to stop; return its exit status."""
+        self.process.terminate()
+        return await asyncio.wait_for(self.process.wait(), 60)
+
+
+@asynccontextmanager
+async def serving(
+    data_dir: Path, *options: str, under: Sequence[str] = (), environment: Mapping[str, str] | None = None
+) -> AsyncGenerator[Served]:
+    """Run an instance on a free port and wait until it says that it is ready.
+
+    `under` stands before its command, and has to leave it its process id. `environment` is ours without our settings.
+    """
+    ours = os.environ if environment is None else environment  # noqa: TID251
+    given = {name: value for name, value in ours.items() if not name.startswith("ASKPAGE_")}
+    process = await asyncio.create_subprocess_exec(
+        *under,
+        sys.executable,
+        "-m",
+        "cli.main",
+        *("serve", "--data-dir", str(data_dir), "--port", "0", "--no-run-jobs-here", *options),
+        cwd=ROOT,
+        env=given | {"NO_COLOR": "1", "COLUMNS": "200"},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    said: list[str] = []
+    try:
+        while not (ready := _READY.search(said[-1] if said else "")):
+            line = await asyncio.wait_for(process.stderr.readline(), 180)
+            assert line, "it ended: " + "".join(said)
+            said.append(line.decode())
+        drain = asyncio.create_task(process.stderr.read())
+        yield Served(process, int(ready.group(1)))
+        drain.cancel()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()

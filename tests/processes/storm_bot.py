@@ -1,0 +1,77 @@
+"""The bot with a real store and a scripted model, as a process that can be killed: python -m tests.processes.storm_bot STORE PORT.
+
+STORE is a file, or where a Cosmos DB is, as JSON (tests/doubles/cosmos.py `place_of`), with a folder for the "spools" beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from aiohttp import web
+
+from bot.background import Upkeep
+from bot.channels.handler import TeamsFrontEnd
+from bot.channels.reviewers import Reviewers
+from bot.dialogs.ask import Asking
+from bot.dialogs.rate import RatingRules
+from bot.services import FeedbackParts
+from bot.stores import Store
+from bot.teams.auth import BotFrameworkConfig
+from bot.teams.endpoint import BotFrameworkSeam
+from feedback.reviews.repository import Desk
+from feedback.store.base import Hold
+from feedback.store.cosmos import CosmosStore
+from feedback.store.deferred import AtOnce
+from feedback.store.offline_queue import Spool, SpooledStore
+from feedback.store.sqlite import SqliteStore
+from tests.builders.world import KEY, NO_SAMPLE, ScriptedAnswerer, pseudonym, some_surroundings
+from tests.doubles.cosmos import config_of
+from tests.doubles.teams_limits import quick_pace
+
+REVIEWERS = [f"aad-r{number}" for number in range(10)]
+HOLD_S = 12.0
+"""Shorter than in use, so that a test need not wait; long enough for a slow machine."""
+
+
+async def open_store(where: str, hold: Hold) -> Store:
+    """Open what the command line names."""
+    if not where.startswith("{"):
+        return SqliteStore.open(Path(where), hold=hold)
+    place = json.loads(where)
+    spool = SqliteStore.open(Path(place.pop("spools")) / f"{hold.holder}.sqlite3", hold=hold)
+    store = SpooledStore(CosmosStore(config_of(**place), hold=hold), Spool(spool, most=1_000))
+    await store.spool.load()
+    return store
+
+
+async def run(where: str, port: int) -> None:
+    """Serve until killed."""
+    hold = Hold(str(port), HOLD_S)
+    store = await open_store(where, hold)
+    later = store.spool if isinstance(store, SpooledStore) else AtOnce()
+    around = replace(some_surroundings(lambda: seam.connector), later=later)
+    desk = Desk(store.documents, hold.holder)
+    parts = FeedbackParts(store, desk, KEY, around, (RatingRules(), NO_SAMPLE))
+    asking = Asking(store, ScriptedAnswerer(), parts.looking)
+    front = TeamsFrontEnd(asking, store, pseudonym, parts.hands(Reviewers(REVIEWERS)))
+    seam = BotFrameworkSeam(BotFrameworkConfig(allow_unauthenticated=True), front, pace=quick_pace())
+    app = web.Application()
+    app.router.add_post("/api/messages", seam.process)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    upkeep = Upkeep(
+        asking, lambda question: front.reply_for(question, seam.connector), store, hold, parts.privacy
+    )
+    await upkeep.resume()
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    await asyncio.gather(parts.courier.run(0.5), upkeep.run())
+
+
+if __name__ == "__main__":
+    asyncio.run(run(sys.argv[1], int(sys.argv[2])))

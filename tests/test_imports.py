@@ -1,0 +1,38 @@
+"""The leaves of the tree of imports: what everything may import imports next to nothing."""
+
+from __future__ import annotations
+
+import ast
+import sys
+
+import pytest
+
+from tests.needs import ROOT
+
+
+def imported_by(name: str) -> set[str]:
+    """Return the modules that a file imports, wherever in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse((ROOT / name).read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(node.module or "")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "beside"),
+    [
+        ("core/records.py", ""),
+        ("core/sentences.py", ""),
+        ("core/usage_reporting.py", ""),
+        ("core/telemetry.py", "opentelemetry"),
+    ],
+)
+def test_a_leaf_imports_the_standard_library_only_and_telemetry_the_api(name: str, beside: str) -> None:
+    others = {
+        module for module in imported_by(name) if module.partition(".")[0] not in sys.stdlib_module_names
+    }
+    assert {module.partition(".")[0] for module in others} <= {beside}
+    assert not [module for module in others if module.startswith("opentelemetry.sdk")]
