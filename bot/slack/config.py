@@ -5,9 +5,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from bot.slack.client import PaceRules
 from core.settings import Settings
+
+if TYPE_CHECKING:
+    from bot.slack.client import PaceRules  # which has Slack's SDK
 
 KEY_HOW = (
     "slack_store_key has to be 32 random bytes as URL-safe base64. Make one with: python3 -c 'import base64, os;"
@@ -35,7 +38,7 @@ class SlackConfig:
     reviewers: Sequence[str] = ()
     reviewer_groups: Sequence[str] = ()
     api_url: str = ""
-    pace: PaceRules = field(default_factory=PaceRules)
+    pace: PaceRules | None = None
 
 
 def slack_config(settings: Settings) -> SlackConfig:
