@@ -13,7 +13,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Its version is pinned: it need not ask the registry whether there is a newer one.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: run setup test check bench soak screenshots lock sbom audit clean
+.PHONY: run setup test quick check bench soak screenshots lock sbom audit clean
 .DELETE_ON_ERROR:
 
 # `serve` does what `setup` does, where it is not done.
@@ -28,10 +28,16 @@ test: $(VENV)/.test-installed node_modules/.test-installed
 	$(BIN)/askpage setup
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --durations 15
 
+# The tests that a change can break, without the slow ones: SINCE=COMMIT says what it is compared with.
+SINCE ?=
+quick: $(VENV)/.test-installed node_modules/.test-installed
+	$(BIN)/python -m tools.affected tests $(if $(SINCE),--since $(SINCE)) -q -n $(TEST_PROCESSES) --dist loadfile
+
+# Types are checked in what changed and in what imports it; everywhere where nothing changed, and where CI=true.
 check: $(VENV)/.test-installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pyright
+	$(BIN)/python -m tools.affected types $(if $(SINCE),--since $(SINCE))
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.bench-installed node_modules/.test-installed
