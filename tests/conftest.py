@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 from jsonschema import Draft7Validator
 
 import telemetry
+from model.files import only_one
 from pages.embed import Embedder
 from pages.index import PageIndex
 from tests.connector import SERVICES
@@ -40,6 +43,27 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the public test data is not at {folder}; set ASKPAGE_DATA to its folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def made_once(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this run of the tests, the same one in each of its processes."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if hasattr(request.config, "workerinput") else base) / "made-once"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def docs_index(made_once: Path) -> Path:
+    """The index of the project's own docs, as a first start makes it in half a minute, to copy to `pages` of a data folder."""
+    data = made_once / "docs"
+    with only_one(made_once / "docs.lock"):
+        if not (made_once / "docs.made").exists():
+            command = [sys.executable, "cli.py", "pages", "refresh", "--data-dir", str(data)]
+            subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+            (made_once / "docs.made").touch()
+    return data / "pages"
 
 
 @pytest.fixture(scope="session")

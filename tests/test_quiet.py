@@ -127,7 +127,7 @@ def test_no_way_in_leads_past_the_switches(package: str, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("base", ["canned", pytest.param("", marks=pytest.mark.model)])
 async def test_a_bot_that_answers_speaks_to_this_machine_only(
-    base: str, watch: Watch, tmp_path: Path
+    base: str, watch: Watch, tmp_path: Path, docs_index: Path
 ) -> None:
     home, data = tmp_path / "home", tmp_path / "data"
     data.mkdir()
@@ -135,6 +135,7 @@ async def test_a_bot_that_answers_speaks_to_this_machine_only(
         models = ROOT / "data" / "models"
         need(models / "live.json", "no model is imported: run `make setup`")
         (data / "models").symlink_to(models)
+        shutil.copytree(docs_index, data / "pages")  # the canned one is watched while it reads them
     options = ("--base-model", base) if base else ()
     async with (
         serving(data, *options, under=watch.under, environment=an_environment(home, **EAGER)) as served,
