@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,15 @@ from tests.needs import ROOT, need
 __all__ = ["ROOT", "need"]
 
 telemetry.be_strict()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files of few tests: those take longest, and the quick ones of the others fill what is left.
+
+    So no process is alone with a long file at the end (with `--no-loadscope-reorder`, which leaves the order to us).
+    """
+    tests = Counter(item.path for item in items)
+    items.sort(key=lambda item: tests[item.path])
 
 
 @pytest.fixture(autouse=True)

@@ -135,8 +135,15 @@ async def test_a_bot_that_answers_speaks_to_this_machine_only(
         models = ROOT / "data" / "models"
         need(models / "live.json", "no model is imported: run `make setup`")
         (data / "models").symlink_to(models)
-        shutil.copytree(docs_index, data / "pages")  # the canned one is watched while it reads them
-    options = ("--base-model", base) if base else ()
+    shutil.copytree(docs_index, data / "pages")
+    (tmp_path / "more.md").write_text("# Pets\n\nDogs may come on Fridays.\n")  # one to read under the watch
+    options = (
+        "--pages",
+        "docs",
+        "--pages",
+        str(tmp_path / "more.md"),
+        *(("--base-model", base) if base else ()),
+    )
     async with (
         serving(data, *options, under=watch.under, environment=an_environment(home, **EAGER)) as served,
         a_browser(served) as browser,  # type: ignore[arg-type] - a served page is a chat
