@@ -105,16 +105,40 @@ def cosmos_url() -> Iterator[str]:
         yield url
 
 
+WORDS = {
+    *("altText", "data", "errorMessage", "fallbackText", "label", "placeholder"),
+    *("speak", "text", "title", "tooltip", "url", "value"),
+}
+"""Properties of a card of which the schema says the type and no more."""
+
+
+def shape_of(node: Any) -> Any:
+    """Return what the schema looks at in a card."""
+    if isinstance(node, dict):
+        return {
+            name: type(part).__name__ if name in WORDS and not isinstance(part, list) else shape_of(part)
+            for name, part in node.items()
+        }
+    return [shape_of(part) for part in node] if isinstance(node, list) else node
+
+
 @pytest.fixture(scope="session")
 def valid(shared_data: Path) -> Callable[[dict[str, Any]], None]:
-    """Return a check: a card is valid by Microsoft's schema, and has words for a client that cannot draw it."""
+    """Return a check: a card is valid by Microsoft's schema, and has words for a client that cannot draw it.
+
+    The schema looks at shapes and not at words, and takes a tenth of a second: each shape is checked once.
+    """
     schema = json.loads((shared_data / "adaptive-card-1.6.0.schema.json").read_text("utf-8-sig"))
     validator = Draft7Validator(schema)
+    checked: set[str] = set()
 
     def check(card: dict[str, Any]) -> None:
-        assert not [
-            f"{list(error.absolute_path)}: {error.message[:300]}" for error in validator.iter_errors(card)
-        ]
+        shape = json.dumps(shape_of(card))
+        if shape not in checked:
+            assert not [
+                f"{list(error.absolute_path)}: {error.message[:300]}" for error in validator.iter_errors(card)
+            ]
+            checked.add(shape)
         assert card["version"] == "1.5"
         assert card["fallbackText"]
 
