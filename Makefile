@@ -5,6 +5,8 @@ PYTHON ?= python3
 RUNTIME ?= cpu
 # In how many processes the tests run, a file's tests in one of them
 TEST_PROCESSES ?= 2
+# tests/conftest.py says which file comes first
+SPREAD := --dist loadfile --no-loadscope-reorder
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -13,7 +15,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Its version is pinned: it need not ask the registry whether there is a newer one.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: run setup test check bench soak screenshots lock sbom audit clean
+.PHONY: run setup test quick check bench soak screenshots lock sbom audit clean
 .DELETE_ON_ERROR:
 
 # `serve` does what `setup` does, where it is not done.
@@ -26,12 +28,18 @@ setup: $(VENV)/.run-installed node_modules/.run-installed
 
 test: $(VENV)/.test-installed node_modules/.test-installed
 	$(BIN)/askpage setup
-	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --durations 15
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) $(SPREAD) --durations 15
 
+# The tests that a change can break, without the slow ones: SINCE=COMMIT says what it is compared with.
+SINCE ?=
+quick: $(VENV)/.test-installed node_modules/.test-installed
+	$(BIN)/python -m tools.affected tests $(if $(SINCE),--since $(SINCE)) -q -n $(TEST_PROCESSES) $(SPREAD)
+
+# Types are checked in what changed and in what imports it; everywhere where nothing changed, and where CI=true.
 check: $(VENV)/.test-installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pyright
+	$(BIN)/python -m tools.affected types $(if $(SINCE),--since $(SINCE))
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.bench-installed node_modules/.test-installed

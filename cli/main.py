@@ -8,6 +8,7 @@ A command's module is imported when it is the one that runs: all of them togethe
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -81,7 +82,11 @@ class Commands(TyperGroup):
 def command_of(name: str) -> Any:
     """Import a command, or a group of them."""
     module, attribute = COMMANDS[name].split(":")
-    found: typer.Typer | Callable[..., object] = getattr(import_module(module), attribute)
+    gc.disable()  # nothing of what is imported is garbage, and to look for it takes a seventh of a start
+    try:
+        found: typer.Typer | Callable[..., object] = getattr(import_module(module), attribute)
+    finally:
+        gc.enable()
     if isinstance(found, typer.Typer):
         command = get_command(found)
     else:

@@ -41,6 +41,7 @@ RULED: Mapping[Ruling, str] = {
 LINK_LEFT_OUT = "(link left out)"
 
 _LINK = re.compile(r"!?\[([^\[\]\n]{0,500})\]\([^()\s]*(?:\([^()\s]*\)[^()\s]*)*(?:\s[^()\n]*)?\)")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f]+")
 _MARKER = re.compile(r"\[(\d{1,3})\]")
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _ANYWHERE = str.maketrans("*_`~\\", "∗ˍˋ∼＼")
@@ -102,7 +103,7 @@ def clipped(text: str, characters: int) -> str:
 
 def printable(text: str) -> str:
     """Leave out the control characters, which no client shows and JSON writes with six letters each."""
-    return "".join(letter for letter in text if letter >= " " or letter in "\n\t")
+    return _CONTROL.sub("", text)
 
 
 def absolute(url: str, site_url: str) -> str:

@@ -63,7 +63,7 @@ def test_a_pattern_that_is_not_linear_is_noticed(pattern: str) -> None:
 
 _ALONE = """
 import re, signal, sys
-from tests.hostile_patterns import LONGEST_S, worst
+from tests.processes.hostile_patterns import LONGEST_S, worst
 signal.signal(signal.SIGALRM, lambda *_: (print("slow", flush=True), sys.exit()))
 signal.alarm(5)
 print("slow" if worst(re.compile(sys.argv[1]), True)[0] > LONGEST_S else "fast")

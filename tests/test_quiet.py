@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -111,7 +112,7 @@ def test_no_way_in_leads_past_the_switches(package: str, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("base", ["canned", pytest.param("", marks=pytest.mark.model)])
 async def test_a_bot_that_answers_speaks_to_this_machine_only(
-    base: str, watch: Watch, tmp_path: Path
+    base: str, watch: Watch, tmp_path: Path, docs_index: Path
 ) -> None:
     home, data = tmp_path / "home", tmp_path / "data"
     data.mkdir()
@@ -119,7 +120,15 @@ async def test_a_bot_that_answers_speaks_to_this_machine_only(
         models = ROOT / "data" / "models"
         need(models / "live.json", "no model is imported: run `make setup`")
         (data / "models").symlink_to(models)
-    options = ("--base-model", base) if base else ()
+    shutil.copytree(docs_index, data / "pages")
+    (tmp_path / "more.md").write_text("# Pets\n\nDogs may come on Fridays.\n")  # one to read under the watch
+    options = (
+        "--pages",
+        "docs",
+        "--pages",
+        str(tmp_path / "more.md"),
+        *(("--base-model", base) if base else ()),
+    )
     async with (
         serving(data, *options, under=watch.under, environment=an_environment(home, **EAGER)) as served,
         a_browser(served) as browser,  # type: ignore[arg-type] - a served page is a chat
@@ -147,7 +156,7 @@ import time
 from importlib import import_module
 from importlib.util import find_spec
 
-from model.canned import CannedChatModel
+from model.answering.fake_chat_model import CannedChatModel
 
 for name in (
     "huggingface_hub", "langchain", "langsmith", "langgraph", "msal", "onnxruntime", "onnxruntime_genai", "tokenizers",

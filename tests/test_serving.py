@@ -20,15 +20,19 @@ from tests.processes.serving import CANNED, QUESTION, Served, ask, serving
 
 
 @pytest.fixture
-def with_model(tmp_path: Path) -> Path:
-    """A data folder of its own around the model that the set-up imported."""
+def with_model(tmp_path: Path, docs_index: Path) -> Path:
+    """A data folder of its own around the model that the set-up imported, with pages that are read."""
     models = ROOT / "data" / "models"
     need(models / "live.json", "no model is imported: run `make setup`")
     (tmp_path / "models").symlink_to(models)
+    shutil.copytree(docs_index, tmp_path / "pages")
     return tmp_path
 
 
-async def test_it_serves_the_page_and_its_health_and_stops_in_good_order(tmp_path: Path) -> None:
+async def test_it_serves_the_page_and_its_health_and_stops_in_good_order(
+    tmp_path: Path, docs_index: Path
+) -> None:
+    shutil.copytree(docs_index, tmp_path / "pages")
     async with serving(tmp_path, *CANNED) as served, aiohttp.ClientSession() as http:
         async with http.get(f"{served.url}/healthz") as health:
             assert await health.json() == {"status": "ok"}
@@ -39,7 +43,9 @@ async def test_it_serves_the_page_and_its_health_and_stops_in_good_order(tmp_pat
         assert await served.stop() == 0
 
 
-async def test_two_instances_run_side_by_side(tmp_path: Path) -> None:
+async def test_two_instances_run_side_by_side(tmp_path: Path, docs_index: Path) -> None:
+    for name in ("a", "b"):
+        shutil.copytree(docs_index, tmp_path / name / "pages")
     async with serving(tmp_path / "a", *CANNED) as one, serving(tmp_path / "b", *CANNED) as other:
         assert one.port != other.port
         async with aiohttp.ClientSession() as http:
@@ -76,8 +82,11 @@ async def test_a_stop_lets_the_answer_under_way_finish(with_model: Path) -> None
 
 
 @pytest.mark.model
-async def test_a_promotion_reaches_a_running_bot_and_a_roll_back_too(tmp_path: Path) -> None:
+async def test_a_promotion_reaches_a_running_bot_and_a_roll_back_too(
+    tmp_path: Path, docs_index: Path
+) -> None:
     models = tmp_path / "models"
+    shutil.copytree(docs_index, tmp_path / "pages")
     need(ROOT / "data" / "models" / "live.json", "no model is imported: run `make setup`")
     live = live_version(ROOT / "data" / "models")
     for name in (live.name, "trained"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -56,8 +57,9 @@ async def kept(config: CosmosConfig) -> list[tuple[str, str | None]]:
 
 
 async def test_what_is_asked_while_the_store_is_away_is_answered_and_carried_over_even_after_a_kill(
-    tmp_path: Path, cosmos: tuple[Front, CosmosConfig]
+    tmp_path: Path, docs_index: Path, cosmos: tuple[Front, CosmosConfig]
 ) -> None:
+    shutil.copytree(docs_index, tmp_path / "pages")
     front, config = cosmos
     async with serving(tmp_path, *options(config)) as served, a_browser(served) as browser:  # type: ignore[arg-type]
         await ask(browser, QUESTION)

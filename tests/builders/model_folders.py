@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from core.files import only_one
 from model.registry.importing import import_base
 from model.registry.versions import promote
 from tests.doubles.echo import LOWER, UPPER
@@ -21,13 +22,13 @@ def no_progress(_step: str, _done: float) -> None:
 
 
 @pytest.fixture(scope="session")
-def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_llama(made_once: Path) -> Path:
     """A Hugging Face directory with a Llama of random weights, whose tokens are bytes."""
-    return a_tiny_llama(tmp_path_factory.mktemp("llama") / "tiny", 7)
+    return a_tiny_llama(made_once / "llama" / "tiny", 7)
 
 
 def a_tiny_llama(folder: Path, seed: int, letters: str = "") -> Path:
-    """Make one, in a process of its own: tests do not import torch."""
+    """Make one, unless it is made, in a process of its own: tests do not import torch."""
     command = [
         sys.executable,
         "-W",
@@ -38,31 +39,39 @@ def a_tiny_llama(folder: Path, seed: int, letters: str = "") -> Path:
         str(seed),
         letters,
     ]
-    subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
+    folder.parent.mkdir(exist_ok=True)
+    with only_one(folder.parent / f"{folder.name}.lock"):
+        if not (folder.parent / f"{folder.name}.made").exists():
+            subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
+            (folder.parent / f"{folder.name}.made").touch()
     return folder
 
 
+def an_import(llama: Path, models_dir: Path) -> Path:
+    """Import a model, unless it is imported; return its version's folder. A second process waits for the first."""
+    return import_base(str(llama), models_dir, "cpu", on_progress=no_progress)
+
+
 @pytest.fixture(scope="session")
-def tiny_models(tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_models(tiny_llama: Path, made_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A models folder with the tiny Llama, imported."""
-    models_dir = tmp_path_factory.mktemp("models")
-    import_base(str(tiny_llama), models_dir, "cpu", on_progress=no_progress)
-    return models_dir
+    made = an_import(tiny_llama, made_once / "models").parent
+    return shutil.copytree(made, tmp_path_factory.mktemp("models") / "models")
 
 
 @pytest.fixture(scope="session")
-def an_echo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def an_echo(made_once: Path) -> Path:
     """The version folder of an echo in lower-case letters (`tests/doubles/echo.py`)."""
-    llama = a_tiny_llama(tmp_path_factory.mktemp("llama") / "lower", 7, LOWER)
-    return import_base(str(llama), tmp_path_factory.mktemp("echo"), "cpu", on_progress=no_progress)
+    llama = a_tiny_llama(made_once / "llama" / "lower", 7, LOWER)
+    return an_import(llama, made_once / "echo")
 
 
 @pytest.fixture(scope="session")
-def echoes(an_echo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def echoes(an_echo: Path, made_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A models folder with two echoes, lower-int8, which is live, and upper-int8."""
     models_dir = shutil.copytree(an_echo.parent, tmp_path_factory.mktemp("echoes") / "models")
-    llama = a_tiny_llama(tmp_path_factory.mktemp("llama") / "upper", 8, UPPER)
-    import_base(str(llama), models_dir, "cpu", on_progress=no_progress)
+    llama = a_tiny_llama(made_once / "llama" / "upper", 8, UPPER)
+    shutil.copytree(an_import(llama, made_once / "upper"), models_dir / "upper-int8")
     promote(models_dir, an_echo.name)
     return models_dir
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -390,8 +391,9 @@ async def test_the_console_gets_a_line_of_json_each(capsys: pytest.CaptureFixtur
 
 
 async def test_a_served_bot_tells_application_insights_of_a_question_from_its_search_to_its_answer(
-    tmp_path: Path,
+    tmp_path: Path, docs_index: Path
 ) -> None:
+    shutil.copytree(docs_index, tmp_path / "pages")
     with collecting() as collector:
         string = f"InstrumentationKey={KEY};IngestionEndpoint={collector.url}"
         options = ("--base-model", "canned", "--telemetry", "appinsights")
@@ -422,7 +424,8 @@ async def test_a_served_bot_tells_application_insights_of_a_question_from_its_se
 
 
 ELSEWHERE = """
-import cli, time, telemetry
+import cli.main, time
+from core import telemetry
 from exporters import Export, exporting
 
 string = "InstrumentationKey=01234567-89ab-cdef-0123-456789abcdef;IngestionEndpoint=http://127.0.0.1:9"

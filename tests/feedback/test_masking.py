@@ -219,7 +219,7 @@ for name in ("connect", "connect_ex", "sendto", "bind"):
 for name in ("getaddrinfo", "gethostbyname", "create_connection"):
     setattr(socket, name, refused)
 
-from feedback.masking import Masker
+from feedback.masking.masker import Masker
 
 assert Masker().masked("Ask Maria Lopez at m.lopez@corp.internal or +1 202-555-0143.").text == (
     "Ask [person] at [email] or [phone]."

@@ -132,7 +132,7 @@ SIDE = """
 import asyncio, sys
 from datetime import UTC, datetime
 from pages.fetched import Fetched
-from pages.sandbox import Sandbox
+from pages.parse.sandbox import Sandbox
 
 async def main():
     sandbox = Sandbox()
@@ -171,7 +171,7 @@ async def test_a_process_has_none_of_our_secrets_and_leaves_our_terminal_alone(
 
 SHUT_IN = """
 import os, socket, subprocess, sys
-from pages.sandbox_worker import _shut_in
+from pages.parse.sandbox_worker import _shut_in
 _shut_in(1 << 30)
 for attempt in (
     lambda: socket.create_connection(("127.0.0.1", 9)),

@@ -69,6 +69,18 @@ def test_the_help_and_the_welcome_card(valid: Check) -> None:
         assert len(card.get("actions", [])) <= 5
 
 
+@pytest.mark.parametrize("wrong", [{"text": 1}, {"text": None}, {"size": "Tiny"}, {"type": "Texts"}])
+def test_a_card_that_is_like_a_valid_one_but_for_a_wrong_part_is_found(
+    valid: Check, wrong: dict[str, Any]
+) -> None:
+    text = {"type": "TextBlock", "text": "Leave", "size": "Small"}
+    card = {"type": "AdaptiveCard", "version": "1.5", "fallbackText": "Leave", "body": [text]}
+    valid(card)
+    valid(card | {"body": [text | {"text": "Travel"}]})
+    with pytest.raises(AssertionError):
+        valid(card | {"body": [text | wrong]})
+
+
 def test_every_naughty_string_makes_a_valid_card_that_renders_no_markup(
     valid: Check, shared_data: Path
 ) -> None:

@@ -221,7 +221,7 @@ def test_without_a_url_steps_are_taken_here_and_nothing_is_imported(one: Path) -
 DYING = """
 import os, signal, sys
 from pathlib import Path
-from model import published, remote, versions
+from model.registry import remote_storage as remote, sync as published, versions
 
 left = int(sys.argv[3])
 

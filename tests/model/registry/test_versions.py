@@ -333,7 +333,7 @@ def test_steps_taken_at_the_same_time_are_taken_one_after_the_other(models_dir: 
 ROUNDS = """
 import sys
 from pathlib import Path
-from model.versions import promote, roll_back
+from model.registry.versions import promote, roll_back
 
 print("begun", flush=True)
 while True:

@@ -1,0 +1,1 @@
+"""What those who change the project run beside its tests."""

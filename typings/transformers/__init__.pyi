@@ -1,0 +1,18 @@
+"""What the project uses of transformers: to bind its thousands of model classes takes a quarter of the whole check."""
+
+from os import PathLike
+from typing import Any
+
+class AutoModelForCausalLM:
+    @classmethod
+    def from_pretrained(cls, name: str | PathLike[str], **options: Any) -> Any: ...
+
+class AutoTokenizer:
+    @classmethod
+    def from_pretrained(cls, name: str | PathLike[str], **options: Any) -> Any: ...
+
+class BitsAndBytesConfig:
+    def __init__(self, **options: Any) -> None: ...
+
+class GgufConfig:
+    def __init__(self, **options: Any) -> None: ...
