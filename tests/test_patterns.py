@@ -39,7 +39,7 @@ def test_the_patterns_are_found_where_they_stand(timed: list[dict[str, Any]]) ->
     assert len(found) > 200
     assert found > {
         "pages.parse.markdown._TAG",
-        "sentences._STOP",
+        "core.sentences._STOP",
         "feedback.examples.poisoning._MARKUP",
         "bot.channels.activity._URL",
     }

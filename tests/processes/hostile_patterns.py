@@ -25,8 +25,7 @@ from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("pages", "model", "bot", "feedback")
-MODULES = ("sentences", "records")
+PACKAGES = ("core", "pages", "model", "bot", "feedback")
 LENGTHS = (1_000, 4_000, 16_000, 64_000)
 """Characters of a text: the next is tried only where the one before took a while."""
 LONGEST_S = 0.25
@@ -78,8 +77,7 @@ Use = tuple[str, "re.Pattern[Any]", bool]
 
 def sources() -> list[Path]:
     """Return the files of the packages."""
-    inside = [file for package in PACKAGES for file in sorted((ROOT / package).rglob("*.py"))]
-    return [*inside, *(ROOT / f"{name}.py" for name in MODULES)]
+    return [file for package in PACKAGES for file in sorted((ROOT / package).rglob("*.py"))]
 
 
 def patterns() -> Iterator[Use]:

@@ -323,8 +323,7 @@ from feedback.store.cosmos import CosmosStore
 from feedback.store.cosmos_schema import CosmosConfig
 from feedback.store.sqlite import SqliteStore
 from feedback.store.base import StoreUnavailable
-sys.path.insert(0, "tests")
-from test_store import question
+from tests.builders.records import question
 
 async def main():
     store = SqliteStore.open(Path(sys.argv[1]))
@@ -367,8 +366,7 @@ from pathlib import Path
 from feedback.store.cosmos import CosmosStore
 from feedback.store.cosmos_schema import CosmosConfig
 from feedback.store.sqlite import SqliteStore
-sys.path.insert(0, "tests")
-from test_store import question
+from tests.builders.records import question
 
 async def add(store, first):
     for number in range(first, 10**9, 8):
