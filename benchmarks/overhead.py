@@ -32,19 +32,19 @@ import aiohttp
 from aiohttp import web
 
 from benchmarks.channel import USED, ChannelDouble, Post, started, used
-from bot.channels.handler import TeamsFrontEnd
+from bot.channels.handler import ActivityHandler
 from bot.channels.reviewers import Reviewers
 from bot.dialogs.ask import Asking
 from bot.dialogs.rate import RatingRules
-from bot.services import FeedbackParts
+from bot.services import Services
 from bot.teams.auth import BotFrameworkConfig
-from bot.teams.endpoint import BotFrameworkSeam
+from bot.teams.endpoint import TeamsEndpoint
 from bot.teams.rate_limit import Pace
 from core.records import Answer, Question
 from exporters import Export, To, exporting
 from feedback.reviews.repository import Desk
 from feedback.store.sqlite import SqliteStore
-from tests.builders.world import KEY, NO_SAMPLE, REVIEWERS, an_answer, pseudonym, served, some_surroundings
+from tests.builders.world import KEY, NO_SAMPLE, REVIEWERS, an_answer, served, some_surroundings
 from tests.doubles.tokens import APP_ID, ISSUER
 
 KEY_OF_NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -69,12 +69,12 @@ async def _serve(metadata_url: str, folder: Path) -> None:
     around = some_surroundings(lambda: seam.connector)
     # All answers are of one stratum: its counter for the sample would be what is measured.
     rules = (RatingRules(), NO_SAMPLE)
-    parts = FeedbackParts(store, Desk(store.documents), KEY, around, rules)
+    parts = Services(store, Desk(store.documents), KEY, around, rules)
     asking = Asking(store, CannedAnswerer(), parts.looking)
-    front = TeamsFrontEnd(asking, store, pseudonym, parts.hands(Reviewers(REVIEWERS)))
+    front = ActivityHandler(parts.handlers(asking, Reviewers(REVIEWERS)))
     config = BotFrameworkConfig(app_id=APP_ID, openid_metadata_url=metadata_url, token_issuer=ISSUER)
     # All askers are of one tenant: Teams' limit for it would be what is measured.
-    seam = BotFrameworkSeam(config, front, pace=Pace(tenant_limit=(10_000, 1.0)), own_token=_own_token)
+    seam = TeamsEndpoint(config, front, pace=Pace(tenant_limit=(10_000, 1.0)), own_token=_own_token)
     app = web.Application()
     app.add_routes([web.post("/api/messages", seam.process), USED])
     async with served(app) as url:

@@ -1,7 +1,11 @@
-"""The bot as a program that listens: which address it takes, graceful start and stop. bot/wiring.py wires the parts.
+"""The bot as a program that listens: its parts are wired, its channels opened, its ports taken; it starts and stops in order.
 
-Order at a start: parts, application, socket, then the questions that a crash left open. Order at a stop: no new
-requests, the answers under way, then the parts. Whatever is not done in time is answered at the next start.
+    store ─┐                          ┌─ bot/teams
+    pages ─┼─ answering ─ dialogs.ask ┼─ bot/slack
+    model ─┘                          └─ bot/web, the chat page
+
+Order at a start: ports, parts, application, then the questions that a crash left open. Order at a stop: no new requests,
+the answers under way, then the parts. Whatever is not done in time is answered at the next start.
 """
 
 from __future__ import annotations
@@ -9,23 +13,60 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import logging
 import signal
 import socket
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
-from bot.bootstrap import LocalPage, Parts, Shelf, local_page_of
+from bot.background import PASTED_EVERY_S, Upkeep
+from bot.bootstrap import (
+    CHANNELS,
+    LocalPage,
+    Parts,
+    Shelf,
+    find_connector,
+    is_public,
+    local_page_of,
+    name_in_telemetry,
+    site_url,
+    surroundings_of,
+)
+from bot.channel import ChannelMisconfigured, Connector, OpenChannel, Reply
+from bot.dialogs.answerer import PageAnswerer, Verified, is_fresh
+from bot.dialogs.ask import Asking
+from bot.dialogs.askers import AskerLimits
+from bot.dialogs.follow_ups import FollowUps
+from bot.dialogs.rate import Forms
+from bot.dialogs.talk import Talking
+from bot.dialogs.verified_answers import VerifiedAnswers
 from bot.http import BoundedSite, ConnectionLimits, make_runner, names_loopback
 from bot.instance import instance_in
-from bot.slack.config import BadSlackConfig, check_config, slack_config
-from bot.stores import open_store
-from bot.wiring import Bot, Wiring
+from bot.services import ChannelContext, Services, rules_of
+from bot.stores import Store, open_store
+from bot.web.activities import REVIEWER, directory_id
+from bot.web.dashboard_data import DashboardData
+from bot.web.dashboard_routes import Doors, dashboard_routes
+from bot.web.data_download import DataDownload
+from bot.web.pages import about_routes, open_route, site_routes
+from core.records import Channel, Question
 from core.settings import Settings
-from feedback.store.base import StoreUnavailable
+from feedback.privacy.keys import keys_of
+from feedback.reviews.repository import Desk
+from feedback.store.base import Hold, StoreUnavailable
+from feedback.store.job_runs import job_runs
 from model.answering.chain import Answering
+from model.registry.versions import read_standing
+
+log = logging.getLogger(__name__)
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 
 class CannotServe(Exception):
@@ -34,7 +75,6 @@ class CannotServe(Exception):
 
 def check_address(settings: Settings) -> None:
     """Refuse to listen where strangers could speak as anyone. Raises CannotServe."""
-    check_registration(settings)
     if settings.app_id or settings.dangerously_allow_unauthenticated or names_loopback(settings.host):
         return
     raise CannotServe(
@@ -44,29 +84,14 @@ def check_address(settings: Settings) -> None:
     )
 
 
-def check_slack(settings: Settings) -> None:
-    """Refuse to serve Slack with settings that do not fit together. Raises CannotServe."""
-    if not settings.slack_signing_secret.get_secret_value():
-        return
-    try:
-        check_config(slack_config(settings))
-    except BadSlackConfig as error:
-        raise CannotServe(str(error)) from error
-
-
-def check_registration(settings: Settings) -> None:
-    """Refuse to serve with half of an app's registration: no answer could be delivered. Raises CannotServe."""
-    if not settings.app_id:
-        return
-    if settings.app_type != "UserAssignedMSI" and not settings.app_password.get_secret_value():
-        raise CannotServe(
-            f"An app of type {settings.app_type} needs its client secret: set ASKPAGE_APP_PASSWORD. (A managed identity"
-            " has none: ASKPAGE_APP_TYPE=UserAssignedMSI.)"
-        )
-    if settings.app_type == "SingleTenant" and not settings.app_tenant_id:
-        raise CannotServe(
-            "An app of one tenant gets its tokens there: set ASKPAGE_APP_TENANT_ID, or ASKPAGE_APP_TYPE=MultiTenant."
-        )
+def check_channels(settings: Settings) -> None:
+    """Refuse to serve a channel with settings that do not fit together. Raises CannotServe."""
+    for plug in CHANNELS:
+        if plug.is_on(settings):
+            try:
+                plug.load().check_settings(settings)
+            except ChannelMisconfigured as error:
+                raise CannotServe(str(error)) from error
 
 
 @asynccontextmanager
@@ -78,8 +103,196 @@ async def open_bot(
     async with contextlib.AsyncExitStack() as closing:
         instance = closing.enter_context(instance_in(settings.data_dir))
         store = await closing.enter_async_context(open_store(settings, instance))
-        wiring = Wiring(settings, shelf, store, instance.hold, closing)
-        yield await wiring.bot(answering, port)
+        yield await BotBuilder(settings, shelf, store, instance.hold, closing).build(answering, port)
+
+
+EXAMPLES = (
+    "How long does the bot remember a conversation?",
+    "Who can see my questions?",
+    "What happens when I delete my message?",
+)
+"""Questions that the project's own docs answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bot:
+    """The application with what its start and stop need.
+
+    `local` has what is for this machine only, where that is on a port of its own.
+    """
+
+    app: web.Application
+    local: web.Application | None
+    asking: Asking
+    upkeep: Upkeep
+
+
+class BotBuilder:
+    """Builds a Bot; what has to be closed goes onto `closing` as it is opened."""
+
+    def __init__(
+        self, settings: Settings, shelf: Shelf, store: Store, hold: Hold, closing: contextlib.AsyncExitStack
+    ) -> None:
+        self._settings = settings
+        self._shelf = shelf
+        self._store = store
+        self._hold = hold
+        self._closing = closing
+        self._channels: dict[Channel, OpenChannel] = {}
+        self._keys = keys_of(settings)
+        self._examples = EXAMPLES if "docs" in settings.pages else ()
+        name_in_telemetry(self._keys, shelf)
+
+    async def build(self, answering: Answering, port: int) -> Bot:
+        """Wire the parts, open the channels, and let everything run that runs beside the requests."""
+        settings, store = self._settings, self._store
+        known = VerifiedAnswers(self._shelf.embedder)
+        services = self._services(known, port)
+        asking = self._asking(answering, services, known)
+        app = web.Application(client_max_size=1_000_000)
+        local = self._for_this_machine(app, services.desk)
+        self._open_channels(asking, services, app, local)
+        app.add_routes([web.get("/healthz", _healthy), *about_routes(DOCS)])
+        app.add_routes([open_route(store, services.looking.opened, site_url(settings, port))])
+        app.add_routes(DataDownload(services.links, services.privacy).routes())
+        app.add_routes([*self._viewer(), *self._dashboard(services.desk)])
+        try:
+            await services.privacy.catch_up()
+            await services.reviewing.catch_up()
+        except StoreUnavailable:
+            log.warning("the store is away: verified answers are served once it is back")
+        upkeep = Upkeep(asking, self._reply_for, store, self._hold, services.privacy)
+        upkeep.also("models", settings.review_interval_s, services.models.look)
+        upkeep.also("pasted pages", PASTED_EVERY_S, self._shelf.library.forget_pasted)
+        self._closing.push_async_callback(services.deciding.close)
+        app.add_routes([web.get("/readyz", upkeep.ready)])
+        self._run(services.courier.run(settings.review_interval_s), "courier")
+        self._run(upkeep.run(), "upkeep")
+        for name, channel in self._channels.items():
+            self._run(channel.run(), str(name))
+        return Bot(app, None if local is app else local, asking, upkeep)
+
+    def _services(self, known: VerifiedAnswers, port: int) -> Services:
+        around = surroundings_of(
+            self._settings, self._shelf, self._store, self._keys, self._connector, port=port
+        )
+        around = replace(around, known=known)
+        desk = Desk(self._store.documents, self._hold.holder)
+        services = Services(self._store, desk, self._keys.now, around, rules_of(self._settings))
+        self._closing.push_async_callback(services.privacy.close)
+        return services
+
+    def _asking(self, answering: Answering, services: Services, known: VerifiedAnswers) -> Asking:
+        settings = self._settings
+        fresh = partial(is_fresh, page_hash=self._shelf.page_hash)
+        verified = Verified(known, fresh, services.desk.verified, self._untrusted())
+        answerer = PageAnswerer(self._shelf.library, answering, verified, forms_of(settings))
+        return Asking(
+            self._store,
+            answerer,
+            services.looking,
+            timeout_s=settings.answer_timeout_s,
+            talking=Talking(self._shelf.public_pages, self._examples),
+            limits=limits_of(settings),
+        )
+
+    # Channels
+
+    def _open_channels(
+        self, asking: Asking, services: Services, app: web.Application, local: web.Application | None
+    ) -> None:
+        """Open every channel that is on. Raises ChannelMisconfigured."""
+        settings = self._settings
+        follow_ups = FollowUps(self._shelf.index.page, self._shelf.library.search, settings.follow_ups)
+        context = ChannelContext(
+            settings=settings,
+            asking=asking,
+            store=self._store,
+            services=services,
+            examples=self._examples,
+            offers=follow_ups.offers,
+            is_public=is_public(settings),
+            trusts_local_reviewers=self._trusts_local_reviewers,
+        )
+        for plug in CHANNELS:
+            if not plug.is_on(settings):
+                continue
+            module = plug.load()
+            where = local if module.CAPABILITIES.this_machine_only else app
+            if where is None:
+                continue
+            channel = module.open_channel(context)
+            self._channels[plug.channel] = channel
+            services.capabilities[plug.channel] = channel.capabilities
+            self._closing.push_async_callback(channel.close)
+            where.add_routes(channel.routes())
+            where.on_shutdown.append(partial(_hang_up, channel))
+
+    def _connector(self, conversation: Mapping[str, Any]) -> Connector | None:
+        known = {str(channel): None for channel in Channel}
+        return find_connector(
+            known | {name: channel.connector for name, channel in self._channels.items()}, conversation
+        )
+
+    def _reply_for(self, question: Question) -> Reply | None:
+        channel = self._channels.get(question.channel)
+        return channel.reply_for(question) if channel else None
+
+    # For browsers
+
+    def _for_this_machine(self, app: web.Application, desk: Desk) -> web.Application | None:
+        """Return where the chat page is served: in the one application, or on a port of its own, or nowhere.
+
+        Once people elsewhere are to reach the port, a request that comes from this machine may be anybody's: a proxy
+        beside the bot need not say whom it speaks for.
+        """
+        where = local_page_of(self._settings)
+        if where is not LocalPage.ON_ITS_OWN_PORT:
+            return app if where is LocalPage.ON_THE_PORT else None
+        local = web.Application()
+        viewer = site_routes(self._shelf.index.page, self._shelf.public_pages, local=True)
+        local.add_routes([*viewer, *dashboard_routes(self._figures(desk), Doors(local=True))])
+        return local
+
+    @property
+    def _trusts_local_reviewers(self) -> bool:
+        """Whether the word of the chat page's reviewer counts: people elsewhere would get it as verified."""
+        return not is_public(self._settings) or self._settings.dangerously_trust_local_reviewers
+
+    def _untrusted(self) -> frozenset[str]:
+        robin = directory_id(REVIEWER)
+        both = {self._keys.pseudonym(robin), self._keys.earlier(robin)}
+        return frozenset() if self._trusts_local_reviewers else frozenset(both - {""})
+
+    def _viewer(self) -> list[web.RouteDef]:
+        return site_routes(
+            self._shelf.index.page,
+            self._shelf.public_pages,
+            everyone=self._settings.site_for_everyone,
+            local=not is_public(self._settings),
+        )
+
+    def _dashboard(self, desk: Desk) -> list[web.RouteDef]:
+        settings = self._settings
+        doors = Doors(
+            local=local_page_of(settings) is LocalPage.ON_THE_PORT,
+            token=settings.dashboard_token.get_secret_value(),
+            reviewers=settings.dashboard_reviewer_token.get_secret_value(),
+        )
+        return dashboard_routes(self._figures(desk), doors)
+
+    def _figures(self, desk: Desk) -> DashboardData:
+        standing = partial(read_standing, self._settings.models_dir)
+        return DashboardData(self._store, desk, standing, partial(job_runs, desk.documents))
+
+    def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        running = asyncio.create_task(work, name=name)
+
+        async def stop() -> None:
+            running.cancel()
+            await asyncio.wait([running])
+
+        self._closing.push_async_callback(stop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +306,8 @@ class Listeners:
 @contextmanager
 def listening(settings: Settings) -> Generator[Listeners]:
     """Take the ports, before the slow work. Raises CannotServe with what to do."""
+    check_channels(settings)
     check_address(settings)
-    check_slack(settings)
     with contextlib.ExitStack() as closing:
         everybody = closing.enter_context(_listen(settings.host, settings.port, "--port"))
         local = None
@@ -156,3 +369,32 @@ async def _start(
     site = BoundedSite(runner, listener, limits.most)
     await site.start()
     return site
+
+
+def forms_of(settings: Settings) -> Forms:
+    """Return how feedback is asked for."""
+    return Forms(
+        form=settings.feedback_form,
+        version=settings.feedback_form_version,
+        after=settings.feedback_after,
+        share=settings.feedback_share,
+        trial=settings.feedback_trial_form,
+        trial_share=settings.feedback_trial_share,
+    )
+
+
+def limits_of(settings: Settings) -> AskerLimits:
+    """Return how much one person may ask."""
+    return AskerLimits(
+        waiting=settings.questions_waiting_per_person,
+        per_minute=settings.questions_per_minute_per_person,
+        burst=settings.questions_burst_per_person,
+    )
+
+
+async def _healthy(_: web.Request) -> web.Response:
+    return web.json_response({"status": "ok"})
+
+
+async def _hang_up(channel: OpenChannel, _: web.Application) -> None:
+    await channel.hang_up()

@@ -18,21 +18,17 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import partial
-from typing import Any
+from importlib import import_module
+from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
 
-import aiohttp
-
-from bot.channel import Connector
+from bot.channel import ChannelCapabilities, Connector, OpenChannel
 from bot.channels.privacy_handler import PrivacyTerms
 from bot.dialogs.answerer import is_fresh
 from bot.dialogs.verified_answers import VerifiedAnswers
 from bot.http import names_loopback
-from bot.services import FeedbackParts, Surroundings, rules_of
-from bot.slack.config import slack_config
+from bot.services import ChannelContext, ServiceDependencies, Services, rules_of
 from bot.stores import Store, pages_config, retention_of
-from bot.teams.auth import BotFrameworkConfig, OwnToken
-from bot.teams.connector import BotConnector
 from bot.web.pages import PATH
 from core import telemetry
 from core.records import Channel, Passage, Question
@@ -202,6 +198,63 @@ def model_choice(settings: Settings) -> ModelChoice:
     )
 
 
+class ChannelModule(Protocol):
+    """What the module `channel.py` of a channel has."""
+
+    CAPABILITIES: ChannelCapabilities
+
+    def check_settings(self, settings: Settings, /) -> None:
+        """Raise ChannelMisconfigured where the settings do not fit together."""
+        ...
+
+    def open_channel(self, context: ChannelContext, /) -> OpenChannel:
+        """Open the channel for a bot that listens."""
+        ...
+
+    async def open_connector(
+        self, settings: Settings, store: Store, closing: AsyncExitStack, /
+    ) -> Connector | None:
+        """Open the way out alone, for a process that hears nothing; None where there is none from elsewhere."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelPlug:
+    """A channel that there is: its module, imported where it is on, and what its settings say.
+
+    `is_public`: people elsewhere speak to the bot by it.
+    """
+
+    channel: Channel
+    module: str
+    is_on: Callable[[Settings], bool] = lambda _: True
+    is_public: Callable[[Settings], bool] = lambda _: False
+
+    def load(self) -> ChannelModule:
+        """Import the channel's module."""
+        return cast("ChannelModule", import_module(self.module))
+
+
+def _has_slack(settings: Settings) -> bool:
+    return bool(settings.slack_signing_secret.get_secret_value())
+
+
+CHANNELS = (
+    ChannelPlug(Channel.TEAMS, "bot.teams.channel", is_public=lambda settings: bool(settings.app_id)),
+    ChannelPlug(Channel.LOCAL, "bot.web.channel"),
+    ChannelPlug(Channel.SLACK, "bot.slack.channel", is_on=_has_slack, is_public=_has_slack),
+)
+"""Every channel, one line each. An activity of a channel that is none of these comes through the Bot Framework."""
+
+
+def find_connector(
+    connectors: Mapping[str, Connector | None], conversation: Mapping[str, Any]
+) -> Connector | None:
+    """Return what reaches a conversation; None where this process cannot."""
+    channel = str(conversation.get("channelId"))
+    return connectors.get(channel) if channel in connectors else connectors.get(Channel.TEAMS)
+
+
 def is_public(settings: Settings) -> bool:
     """Whether people elsewhere are meant to reach the port: then a request from this machine may be anybody's.
 
@@ -209,8 +262,8 @@ def is_public(settings: Settings) -> bool:
     """
     host = urlsplit(settings.public_url).hostname or ""
     elsewhere = bool(settings.public_url) and not names_loopback(host)
-    slack = bool(settings.slack_signing_secret.get_secret_value())
-    return bool(settings.app_id) or slack or elsewhere or not names_loopback(settings.host)
+    channels = any(plug.is_public(settings) for plug in CHANNELS)
+    return channels or elsewhere or not names_loopback(settings.host)
 
 
 class LocalPage(Enum):
@@ -244,17 +297,17 @@ class Borrowed:
     """The parts that scheduled work uses."""
 
     shelf: Shelf
-    parts: FeedbackParts
+    parts: Services
     connect: Connect
 
 
 def surroundings_of(
     settings: Settings, shelf: Shelf, store: Store, keys: Keys, connect: Connect, *, port: int
-) -> Surroundings:
+) -> ServiceDependencies:
     """Say what feedback and review stand in."""
     site = site_url(settings, port)
     reachable = settings.public_url or not settings.app_id
-    return Surroundings(
+    return ServiceDependencies(
         known=VerifiedAnswers(shelf.embedder),
         look_again=shelf.look_again,
         fresh=partial(is_fresh, page_hash=shelf.page_hash),
@@ -276,64 +329,26 @@ async def open_borrowed(settings: Settings, store: Store, holder: str = "") -> A
     async with AsyncExitStack() as closing:
         shelf = await closing.enter_async_context(open_shelf(settings))
         name_in_telemetry(keys_of(settings), shelf)
-        session = await closing.enter_async_context(
-            aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
-        )
-        connector = BotConnector(session, OwnToken(framework_of(settings)).get)
-        connect = partial(reach, connector, slack=_slack(settings, store, closing))
-        parts = parts_over(settings, shelf, store, connect, holder)
+        connectors: dict[str, Connector | None] = {
+            plug.channel: await plug.load().open_connector(settings, store, closing)
+            if plug.is_on(settings)
+            else None
+            for plug in CHANNELS
+        }
+        parts = parts_over(settings, shelf, store, partial(find_connector, connectors), holder)
         closing.push_async_callback(parts.privacy.close)
-        yield Borrowed(shelf, parts, connect)
+        yield Borrowed(shelf, parts, partial(find_connector, connectors))
 
 
-def parts_over(
-    settings: Settings, shelf: Shelf, store: Store, connect: Connect, holder: str
-) -> FeedbackParts:
+def parts_over(settings: Settings, shelf: Shelf, store: Store, connect: Connect, holder: str) -> Services:
     """Wire feedback and review over a store, with everything that may have waited for it."""
     keys = keys_of(settings)
     around = surroundings_of(settings, shelf, store, keys, connect, port=settings.port)
     desk = Desk(store.documents, holder)
-    return FeedbackParts(store, desk, keys.now, around, rules_of(settings))
+    return Services(store, desk, keys.now, around, rules_of(settings))
 
 
 def name_in_telemetry(keys: Keys, shelf: Shelf) -> None:
     """Let this process tell of answers and sites by the same names as all others of this installation."""
     named = {urlsplit(entry.url).hostname or "" for entry in shelf.index.entries() if entry.source}
     telemetry.use_key(keys.now, named - {""})
-
-
-def framework_of(settings: Settings) -> BotFrameworkConfig:
-    """Return how the bot is registered."""
-    return BotFrameworkConfig(
-        app_id=settings.app_id,
-        app_password=settings.app_password.get_secret_value(),
-        app_type=settings.app_type,
-        tenant_id=settings.app_tenant_id,
-        openid_metadata_url=settings.openid_metadata_url,
-        token_issuer=settings.token_issuer,
-        login_url=settings.login_url,
-        oauth_scope=settings.oauth_scope,
-        allowed_tenants=tuple(settings.allowed_tenants),
-        allow_unauthenticated=not is_public(settings),
-        dangerously_allow_unauthenticated=settings.dangerously_allow_unauthenticated,
-    )
-
-
-def reach(
-    connector: Connector, conversation: Mapping[str, Any], *, slack: Connector | None = None
-) -> Connector | None:
-    """Return what reaches a conversation from a process without a front end: nothing does the local page's."""
-    own: Mapping[object, Connector | None] = {Channel.LOCAL: None, Channel.SLACK: slack}
-    return own.get(conversation.get("channelId"), connector)
-
-
-def _slack(settings: Settings, store: Store, closing: AsyncExitStack) -> Connector | None:
-    """Open the way to Slack; None where it is not set up: then nothing of it is imported."""
-    if not settings.slack_signing_secret.get_secret_value():
-        return None
-    # 32 MB and 0.3 s that scheduled work without Slack need not pay
-    from bot.slack.channel import connector_of  # noqa: PLC0415
-
-    connector = connector_of(slack_config(settings), store)
-    closing.push_async_callback(connector.api.close)
-    return connector

@@ -1,4 +1,11 @@
-"""What every channel is to the bot: the way out to it, the way of one answer to its asker, and the errors of both."""
+"""What every channel is to the bot: the way out to it, the way of one answer to its asker, and their errors.
+
+OSError
+└── ChannelError     the channel refused a request (`status`), or did not answer: trying again may help
+Exception
+└── Undeliverable    the channel never takes it
+    └── Stopped      the asker pressed stop
+"""
 
 from __future__ import annotations
 
@@ -7,7 +14,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from core.records import Answer
+from aiohttp import web
+
+from core.records import Answer, Question
 
 
 class ChannelError(OSError):
@@ -128,6 +137,57 @@ class Reply(Protocol):
 
     async def talk(self, said: TalkReply) -> str:
         """Send what is said to small talk; return the channel's id of the message."""
+        ...
+
+
+class CancellableReply(Reply, Protocol):
+    """A reply that can be given up."""
+
+    async def abandon(self) -> str:
+        """Leave no half message of a question that is gone; return the id of the one on screen, "" for none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelCapabilities:
+    """What the parts that all channels share have to know of one.
+
+    `keeps_messages_here`: its conversations lie on this machine, so that links and deletions stay here, too.
+    `this_machine_only`: its routes are served to browsers on this machine alone.
+    """
+
+    keeps_messages_here: bool = False
+    this_machine_only: bool = False
+
+
+class ChannelMisconfigured(ValueError):
+    """The settings do not allow a channel; the message is a sentence for the operator."""
+
+
+class OpenChannel(Protocol):
+    """A channel of a bot that listens. `bot/bootstrap.py` lists the channels; each has a module `channel.py`."""
+
+    capabilities: ChannelCapabilities
+    connector: Connector
+
+    def routes(self) -> Sequence[web.RouteDef]:
+        """Return what the channel's service, or its browser, calls."""
+        ...
+
+    def reply_for(self, question: Question) -> Reply | None:
+        """Make the way back to who asked, from the stored question; None where it is not this channel's."""
+        ...
+
+    async def run(self) -> None:
+        """Do what has to be done beside the requests, until cancelled."""
+        ...
+
+    async def hang_up(self) -> None:
+        """End what browsers keep open: the program stops."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what arrived, and let go of connections."""
         ...
 
 

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bot.card_tokens import Seals
-from bot.channel import Connector
+from bot.channel import ChannelCapabilities, Connector, Offers
 from bot.channels.answer_message import AnswerView
+from bot.channels.asked_messages import AskedMessages
 from bot.channels.card_sync import Courier, Ways
-from bot.channels.feedback_handler import Opinions
-from bot.channels.handler import Hands, Recognise
-from bot.channels.model_handler import ModelCourier, ModelDesk
-from bot.channels.privacy_handler import PrivacyDesk, PrivacyTerms, teller
-from bot.channels.review_handler import ReviewDesk
+from bot.channels.feedback_handler import FeedbackHandler
+from bot.channels.handler import Handlers, Recognise
+from bot.channels.model_handler import ModelCourier, ModelHandler
+from bot.channels.privacy_handler import PrivacyHandler, PrivacyPlace, PrivacyTerms, teller
+from bot.channels.review_handler import ReviewActions, ReviewHandler
 from bot.channels.reviewers import Reviewers
 from bot.dialogs.after_delivery import Looking
-from bot.dialogs.data_links import Exports
+from bot.dialogs.ask import Asking
+from bot.dialogs.data_links import DataLinks
 from bot.dialogs.models import Deciding
 from bot.dialogs.privacy import Privacy, forget_waiting
 from bot.dialogs.rate import DOWN, UP, Direction, Rating, RatingRules
@@ -27,6 +29,7 @@ from bot.dialogs.review import Known, LookAgain, Reviewing, ReviewRules
 from core.records import VerifiedAnswer
 from core.settings import Settings
 from feedback.privacy.deletion_log import ForgetExamples
+from feedback.privacy.pseudonyms import pseudonym
 from feedback.reviews.repository import Desk
 from feedback.store.deferred import AtOnce, Later
 from feedback.store.offline_queue import Spool
@@ -37,7 +40,7 @@ async def _known_to_nobody(_: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class ServiceDependencies:
     """What feedback and review need from the rest: where pages and people are, and what people are promised.
 
     `opens_url` as in `AnswerView`; `connector` as in `Ways`. `later` is where something goes that the store cannot
@@ -59,21 +62,27 @@ class Surroundings:
     models_dir: Path = Path("data/models")
 
 
-class FeedbackParts:
-    """Everything between a word on an answer and the answer that takes its place."""
+class Services:
+    """Everything between a word on an answer and the answer that takes its place. One per process.
+
+    Whatever may wait for the store is known once this is made: no channel has to be open for that.
+    """
 
     def __init__(
         self,
         store: WholeStore,
         desk: Desk,
         key: bytes,
-        around: Surroundings,
+        around: ServiceDependencies,
         rules: tuple[RatingRules, ReviewRules] = (RatingRules(), ReviewRules()),
     ) -> None:
-        """`key` is secret, and the same in every process of an instance."""
+        """`key` is secret, and the same in every process of an instance.
+
+        `capabilities` are those of the channels that are open here, by their Bot Framework channel id.
+        """
         rating_rules, review_rules = rules
-        self._store = store
-        self._later = around.later
+        self.capabilities: dict[str, ChannelCapabilities] = {}
+        self.pseudonym = partial(pseudonym, key)
         self._recognise = around.recognise
         self.desk = desk
         seals = Seals(key, around.key_before)
@@ -86,33 +95,63 @@ class FeedbackParts:
         self.deciding = Deciding(desk, around.models_dir)
         self.models = ModelCourier(self.deciding, desk, seals, around.connector)
         self.models.join(self.courier)
-        tell = teller(around.connector)
+        tell = teller(around.connector, self._keeps_messages_here)
         self.privacy = Privacy(store, self._forgotten, tell, around.later, around.forget_examples)
         if isinstance(around.later, Spool):
             self.privacy.memories.append(partial(forget_waiting, around.later))
-        self.exports = Exports(self.privacy, seals)
-        self._privacy_desk = PrivacyDesk(self.privacy, self.exports, seals, around.site_url, around.terms)
-
-    def hands(self, reviewers: Reviewers) -> Hands:
-        """Return what a front end passes activities on to, where these people review."""
-        opinions = Opinions(self._store, self.desk, self.rating, self.view, self._later)
-        reviews = ReviewDesk(self._store, self.reviewing, reviewers, self.courier, self._later)
-        return Hands(
-            self.desk,
-            self.view,
-            opinions,
-            reviews,
-            self.courier,
-            self._later,
-            self._privacy_desk,
-            self._recognise,
-            ModelDesk(self.deciding, reviewers, self.courier.seals, self.models),
+        self.links = DataLinks(seals)
+        self._privacy_handler = PrivacyHandler(
+            self.privacy,
+            self.links,
+            seals,
+            PrivacyPlace(around.site_url, around.terms, self._keeps_messages_here),
         )
+        self._feedback = FeedbackHandler(store, desk, self.rating, self.view, around.later)
+        self._review_actions = ReviewActions(store, self.reviewing, self.courier, around.later)
+        self.messages = AskedMessages(store, desk, self.courier, around.later, self.pseudonym)
+        self.privacy.memories.insert(0, self.messages.forget_person)
+
+    def handlers(self, asking: Asking, reviewers: Reviewers) -> Handlers:
+        """Return what the activities of a channel are passed on to, where these people review."""
+        self.messages.asking = asking
+        return Handlers(
+            asking=asking,
+            messages=self.messages,
+            view=self.view,
+            feedback=self._feedback,
+            reviews=ReviewHandler(self._review_actions, reviewers),
+            privacy=self._privacy_handler,
+            models=ModelHandler(self.deciding, reviewers, self.courier.seals, self.models),
+            recognise=self._recognise,
+            pseudonym=self.pseudonym,
+        )
+
+    def _keeps_messages_here(self, conversation: Mapping[str, Any]) -> bool:
+        channel = self.capabilities.get(str(conversation.get("channelId")))
+        return channel is not None and channel.keeps_messages_here
 
     def _forgotten(self, answer_id: str) -> None:
         """An answer is gone: serve nothing that came from it, and take its cards from screens."""
         self.reviewing.forget(answer_id)
         self.reviewing.wake()
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelContext:
+    """What a channel is opened with, in a bot that listens.
+
+    `offers` are what can be asked after an answer. `is_public`: people elsewhere are meant to reach the port.
+    `trusts_local_reviewers`: what the chat page's reviewer rules counts in the other channels, too.
+    """
+
+    settings: Settings
+    asking: Asking
+    store: WholeStore
+    services: Services
+    examples: Sequence[str]
+    offers: Offers
+    is_public: bool
+    trusts_local_reviewers: bool
 
 
 def rules_of(settings: Settings) -> tuple[RatingRules, ReviewRules]:

@@ -17,15 +17,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
+from bot.app import forms_of
 from bot.bootstrap import Shelf, model_choice, open_answering, open_shelf
 from bot.channel import TalkReply
 from bot.dialogs.answerer import PageAnswerer, Verified, is_fresh
 from bot.dialogs.ask import Asking
 from bot.dialogs.rate import Said
 from bot.dialogs.verified_answers import VerifiedAnswers
-from bot.services import FeedbackParts, Surroundings, rules_of
+from bot.services import ServiceDependencies, Services, rules_of
 from bot.stores import Store, open_store
-from bot.wiring import forms_of
 from core.records import Answer, AnswerKind, Channel, Question, Timings, answer_id_of
 from core.settings import Settings
 from demo.questions import Asked
@@ -109,7 +109,7 @@ class Stage:
     """The bot's parts as the replay uses them, and the people."""
 
     store: Store
-    parts: FeedbackParts
+    parts: Services
     asking: Asking
     people: People
     pseudonym: Callable[[str], str]
@@ -185,8 +185,10 @@ async def open_stage(settings: Settings, people: People, round_number: int) -> A
         desk = Desk(store.documents)
         known = VerifiedAnswers(shelf.embedder)
         fresh = partial(is_fresh, page_hash=shelf.page_hash)
-        around = Surroundings(known, shelf.look_again, fresh, lambda _: None, site_url="http://localhost")
-        parts = FeedbackParts(store, desk, keys.now, around, rules_of(settings))
+        around = ServiceDependencies(
+            known, shelf.look_again, fresh, lambda _: None, site_url="http://localhost"
+        )
+        parts = Services(store, desk, keys.now, around, rules_of(settings))
         verified = Verified(known, fresh, desk.verified)
         answerer = PageAnswerer(shelf.library, answering, verified, forms_of(settings))
         asking = Asking(store, answerer, parts.looking, timeout_s=settings.answer_timeout_s)

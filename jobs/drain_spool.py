@@ -16,18 +16,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
 from bot.bootstrap import Borrowed, parts_over
-from bot.channels.handler import TeamsFrontEnd, TeamsStyle
-from bot.channels.reviewers import Reviewers
-from bot.dialogs.ask import Asking
 from bot.instance import Instance, abandoned_in
-from bot.services import FeedbackParts
-from core.records import Answer, Channel, Question
 from core.settings import Settings
-from feedback.privacy.keys import keys_of
 from feedback.store.cosmos import CosmosStore
 from feedback.store.offline_queue import Spool, SpooledStore
 from feedback.store.rows import WholeStore
@@ -61,28 +55,12 @@ async def _opened(
             return
         parts = parts_over(settings, borrowed.shelf, store, borrowed.connect, instance.name)
         try:
-            _know_every_kind(settings, store, parts)
             await parts.privacy.catch_up()
             yield store
         finally:
             await parts.privacy.close()
     finally:
         await near.close()
-
-
-def _know_every_kind(settings: Settings, store: SpooledStore, parts: FeedbackParts) -> None:
-    """Make the front ends, which say what is done with what waits of theirs; nobody speaks to them."""
-    hands = parts.hands(Reviewers(settings.reviewers))
-    asking = Asking(store, _Silent())
-    for channel in Channel:
-        TeamsFrontEnd(asking, store, keys_of(settings).pseudonym, hands, TeamsStyle(channel))
-
-
-class _Silent:
-    """An answerer that nobody asks: what nobody speaks to has nothing to answer."""
-
-    def stream(self, question: Question, history: Sequence[Answer]) -> AsyncGenerator[str | Answer]:
-        raise RuntimeError("a process without a front door was asked something")
 
 
 log = logging.getLogger(__name__)

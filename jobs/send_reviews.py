@@ -21,7 +21,7 @@ from typing import Protocol
 
 from bot.channel import Undeliverable
 from bot.dialogs.review import Refused
-from bot.services import FeedbackParts
+from bot.services import Services
 from core.records import Review
 from feedback.reviews.repository import WAITING, Desk
 from feedback.store.rows import every
@@ -30,7 +30,7 @@ from jobs.registry import Result
 log = logging.getLogger(__name__)
 
 
-async def send_cards(parts: FeedbackParts, review: Review, *, ran_out: bool) -> bool:
+async def send_cards(parts: Services, review: Review, *, ran_out: bool) -> bool:
     """Post what is missing, and all anew where a claim `ran_out`; False where something is left to do, or another does it.
 
     Raises StoreError.
@@ -56,7 +56,7 @@ async def send_cards(parts: FeedbackParts, review: Review, *, ran_out: bool) -> 
     return done
 
 
-async def _post(parts: FeedbackParts, answer_id: str, *, anew: bool) -> bool:
+async def _post(parts: Services, answer_id: str, *, anew: bool) -> bool:
     """Post the cards of a review as it is by now. Raises OSError."""
     review = await parts.desk.review(answer_id)
     if review is None or review.settled_at is not None:

@@ -21,12 +21,12 @@ import pytest
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
-from bot import background, wiring
-from bot.app import open_bot
+from bot import app as bot_app
+from bot import background
+from bot.app import Bot, open_bot
 from bot.bootstrap import Shelf, open_parts
 from bot.web import chat_page
 from bot.web.activities import REVIEWER, directory_id
-from bot.wiring import Bot
 from cli import main
 from core.records import Page, Section
 from core.settings import Settings
@@ -348,7 +348,7 @@ async def test_one_person_among_200_leaves_nothing_but_what_the_docs_list(
 async def test_a_bot_that_runs_forgets_pasted_pages_by_itself(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wiring, "PASTED_EVERY_S", 0.05)
+    monkeypatch.setattr(bot_app, "PASTED_EVERY_S", 0.05)
     now = datetime.now(UTC)
     async with a_town(data) as town:
         for days in (6, 8):

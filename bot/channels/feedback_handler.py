@@ -62,7 +62,7 @@ class Spoken:
         }
 
 
-class Opinions:
+class FeedbackHandler:
     """Reads opinions out of activities and has them kept. Raises StoreUnavailable: then nothing was acknowledged."""
 
     def __init__(
@@ -75,7 +75,7 @@ class Opinions:
         self._later = later
         later.on(WORD, lambda entry: self._place(_spoken(entry)))
 
-    async def reacted(self, incoming: Incoming, giver: str) -> None:
+    async def keep_reactions(self, incoming: Incoming, giver: str) -> None:
         """Keep the reactions that were added to a message, and withdraw those that were taken back."""
         changes = [("+", one) for one in as_dicts(incoming.raw.get("reactionsAdded"))]
         changes += [("-", one) for one in as_dicts(incoming.raw.get("reactionsRemoved"))]
@@ -85,7 +85,7 @@ class Opinions:
                 word = Word(FeedbackKind.REACTION, name, withdrawn=sign == "-")
                 await self._hear(_about_message(incoming, word, _said(incoming, giver, f"{sign}{name}")))
 
-    async def thumbed(self, incoming: Incoming, giver: str) -> None:
+    async def keep_thumb(self, incoming: Incoming, giver: str) -> None:
         """Keep a thumb of the channel's own feedback form."""
         thumb = read_thumb(incoming.value)
         if thumb is None:
@@ -94,11 +94,11 @@ class Opinions:
         spoken = _about_message(incoming, word, _said(incoming, giver))
         await self._hear(replace(spoken, alone=True))
 
-    async def acted(self, incoming: Incoming, action: CardAction, giver: str) -> InvokeReply:
+    async def handle_action(self, incoming: Incoming, action: CardAction, person: str) -> InvokeReply:
         """Keep what was said with a button of an answer's card, and thank for it there. Raises BadAction."""
         if not self._view.seals.fits(action.seal, RATE, action.answer_id, incoming.conversation):
             raise BadAction("This card was not sent to this conversation, so nothing was kept.")
-        given = [unbound(word, _said(incoming, giver)) for word in _words(action)]
+        given = [unbound(word, _said(incoming, person)) for word in _words(action)]
         home = incoming.conversation_id
         heard = [await self._hear(Spoken(one, home, answer_id=action.answer_id)) for one in given]
         thanks = thanks_for(given) or THANKS

@@ -180,7 +180,7 @@ STORE_AWAY = (
 _CHOICES = {f"model.{choice}": choice for choice in Choice}
 
 
-class ModelDesk:
+class ModelHandler:
     """Takes what reviewers do, asks whether they may, and has it done. One per channel."""
 
     def __init__(self, deciding: Deciding, reviewers: Reviewers, seals: Seals, courier: ModelCourier) -> None:
@@ -189,7 +189,7 @@ class ModelDesk:
         self._seals = seals
         self._courier = courier
 
-    async def told(self, incoming: Incoming, connector: Connector, person: str) -> bool:
+    async def handle_command(self, incoming: Incoming, connector: Connector, person: str) -> bool:
         """Do what was said, if it is the word above; False for anything else."""
         if " ".join(incoming.text.lower().strip(" .!?").split()) not in WORDS:
             return False
@@ -209,7 +209,7 @@ class ModelDesk:
             await self._courier.show_anew(comparison.candidate, place)
         return True
 
-    async def acted(self, incoming: Incoming, action: CardAction, person: str) -> InvokeReply:
+    async def handle_action(self, incoming: Incoming, action: CardAction, person: str) -> InvokeReply:
         """Do what a button of a comparison's card says. Raises BadAction."""
         if refusal := await self._reviewers.refusal(incoming.directory_id):
             log.warning("somebody who is no reviewer pressed %s", action.verb)

@@ -27,10 +27,9 @@ from bot.cards.privacy import Buttons, confirm_card, deleted_card, deleting_card
 from bot.channel import Connector, Undeliverable
 from bot.channels.activity import Incoming, Reference, card_message, place_of, plain_message, reference_of
 from bot.channels.invoke import BadAction, CardAction, InvokeReply, saying, showing
-from bot.dialogs.data_links import EVERYWHERE, HERE, Exports
+from bot.dialogs.data_links import EVERYWHERE, HERE, DataLinks
 from bot.dialogs.privacy import Privacy, Tell
 from bot.http import names_loopback
-from core.records import Channel
 from core.text import Json
 from feedback.privacy.deletion_log import Deletion
 from feedback.privacy.retention import Retention
@@ -77,6 +76,10 @@ WORDS: Mapping[str, str] = {
 _PLAIN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "’": "'"})
 
 
+KeepsMessagesHere = Callable[[Mapping[str, Any]], bool]
+"""Tells whether a conversation is on our own page, which keeps its messages itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class PrivacyTerms:
     """What the settings say: how long records are kept, and where the bot is reached from outside ("": nowhere)."""
@@ -101,19 +104,25 @@ def words_of(text: str) -> str:
     return " ".join(folded.strip(" .!?").split())
 
 
-class PrivacyDesk:
+@dataclass(frozen=True, slots=True)
+class PrivacyPlace:
+    """Where the bot is: its address for browsers, its terms, and which conversations lie on this machine."""
+
+    site_url: str
+    terms: PrivacyTerms
+    keeps_messages_here: KeepsMessagesHere
+
+
+class PrivacyHandler:
     """Takes what people wish for their data and has it done. One per process."""
 
-    def __init__(
-        self, privacy: Privacy, exports: Exports, seals: Seals, site_url: str, terms: PrivacyTerms
-    ) -> None:
+    def __init__(self, privacy: Privacy, links: DataLinks, seals: Seals, place: PrivacyPlace) -> None:
         self.privacy = privacy
-        self._exports = exports
+        self._links = links
         self._seals = seals
-        self._site_url = site_url
-        self._terms = terms
+        self._place = place
 
-    async def told(self, incoming: Incoming, connector: Connector, person: str) -> bool:
+    async def handle_command(self, incoming: Incoming, connector: Connector, person: str) -> bool:
         """Do what was said, if it is one of the words above; False for anything else, which is a question."""
         verb = WORDS.get(words_of(incoming.text))
         if verb is None:
@@ -126,7 +135,7 @@ class PrivacyDesk:
         await connector.send(incoming.conversation, message)
         return True
 
-    async def acted(self, incoming: Incoming, action: CardAction, person: str) -> InvokeReply:
+    async def handle_action(self, incoming: Incoming, action: CardAction, person: str) -> InvokeReply:
         """Do what a button of a privacy card says. Raises BadAction."""
         if action.verb not in VERBS:
             raise BadAction("This card has no such action.")
@@ -157,7 +166,9 @@ class PrivacyDesk:
     async def _show(self, incoming: Incoming, person: str) -> Json:
         choice = await self.privacy.choice(person)
         verbs = (EXPORT, LEARN if choice.out else STOP, DELETE)
-        return privacy_card(self._terms.retention, self._buttons(incoming, person, *verbs), out=choice.out)
+        return privacy_card(
+            self._place.terms.retention, self._buttons(incoming, person, *verbs), out=choice.out
+        )
 
     async def _stop(self, incoming: Incoming, person: str) -> Json | str:
         return await self._choose(incoming, person, out=True)
@@ -175,13 +186,13 @@ class PrivacyDesk:
     async def _export(self, incoming: Incoming, person: str) -> Json | str:
         if not incoming.personal:
             return ASK_ALONE
-        local = _is_ours(incoming.conversation)
-        if not local and not self._terms.reachable:
+        local = self._place.keeps_messages_here(incoming.conversation)
+        if not local and not self._place.terms.reachable:
             return NO_ADDRESS
-        link = self._exports.link(HERE if local else EVERYWHERE, person, incoming.conversation_id)
-        base = self._site_url if local else self._terms.public_url.rstrip("/")
+        link = self._links.link(HERE if local else EVERYWHERE, person, incoming.conversation_id)
+        base = self._place.site_url if local else self._place.terms.public_url.rstrip("/")
         back = self._buttons(incoming, person, SHOW)
-        return export_card(base + self._exports.address(link), link.expires_at, back)
+        return export_card(base + self._links.address(link), link.expires_at, back)
 
     async def _chosen_since(self, person: str, made_at: int) -> bool:
         try:
@@ -192,7 +203,9 @@ class PrivacyDesk:
 
     async def _confirm(self, incoming: Incoming, person: str) -> Json:
         buttons = self._buttons(incoming, person, DELETE_NOW, SHOW)
-        return confirm_card(buttons, CONFIRM_S // 60, ours=_is_ours(incoming.conversation))
+        return confirm_card(
+            buttons, CONFIRM_S // 60, ours=self._place.keeps_messages_here(incoming.conversation)
+        )
 
     async def _delete(self, incoming: Incoming, action: CardAction, person: str) -> InvokeReply:
         """Delete; the button's seal names the deletion, so that pressing it again is the same one."""
@@ -211,7 +224,9 @@ class PrivacyDesk:
         return Buttons(now, seals)
 
 
-def teller(connector: Callable[[Mapping[str, Any]], Connector | None]) -> Tell:
+def teller(
+    connector: Callable[[Mapping[str, Any]], Connector | None], keeps_messages_here: KeepsMessagesHere
+) -> Tell:
     """Return what says in a conversation what was deleted; a conversation that is gone hears nothing."""
 
     async def tell(deletion: Deletion) -> None:
@@ -219,18 +234,13 @@ def teller(connector: Callable[[Mapping[str, Any]], Connector | None]) -> Tell:
         way = connector(reference.conversation) if reference else None
         if reference is None or way is None:
             return
-        card = deleted_card(deletion, ours=_is_ours(reference.conversation))
+        card = deleted_card(deletion, ours=keeps_messages_here(reference.conversation))
         try:
             await way.send(reference.conversation, card_message(reference, card))
         except Undeliverable as gone:
             log.warning("somebody could not be told that their data is deleted: %s", gone)
 
     return tell
-
-
-def _is_ours(conversation: Mapping[str, Any]) -> bool:
-    """Tell whether a conversation is on our own page, which keeps its messages itself."""
-    return conversation.get("channelId") == Channel.LOCAL
 
 
 def _now() -> int:

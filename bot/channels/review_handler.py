@@ -74,25 +74,80 @@ class Wish:
     channel: str = ""
 
 
-class ReviewDesk:
-    """Takes what reviewers do, asks whether they may, and has it done. One per channel."""
+class ReviewActions:
+    """Does what reviewers want who may do so, now or once the store is back. One per process, for all channels."""
 
-    def __init__(
-        self, store: FeedbackStore, reviewing: Reviewing, reviewers: Reviewers, courier: Courier, later: Later
-    ) -> None:
-        self._store = store
-        self._reviewing = reviewing
-        self._reviewers = reviewers
-        self._seals = courier.seals
-        self._courier = courier
+    def __init__(self, store: FeedbackStore, reviewing: Reviewing, courier: Courier, later: Later) -> None:
+        self.store = store
+        self.reviewing = reviewing
+        self.courier = courier
         self._later = later
         later.on(WISH, self._do_later)
+
+    async def perform(self, wish: Wish) -> Review | None:
+        """Do what a reviewer wants; None where it waits for the store. Raises Refused and BadAction."""
+        if wish.verb != "review.claim":
+            return await self._later.attempt(partial(self._do, wish), WISH, asdict(wish))
+        try:
+            return await self._do(wish)
+        except StoreUnavailable as error:
+            log.info("a review was not claimed: %s", error)
+            raise Refused(NO_CLAIM) from error
+
+    async def _do(self, wish: Wish) -> Review:
+        at = datetime.fromisoformat(wish.at)
+        if wish.verb == "review.claim":
+            return await self.reviewing.claim(wish.answer_id, wish.round, wish.person, wish.name)
+        if wish.verb == "review.skip":
+            return await self.reviewing.skip(wish.answer_id, wish.round, Skip(wish.person, wish.note, at))
+        ruling = _RULINGS[wish.verb]
+        verdict = Verdict(
+            wish.person, wish.name, ruling, at, note=wish.note, source=wish.source, channel=wish.channel
+        )
+        if ruling is Ruling.CORRECTED:
+            verdict = replace(verdict, text=wish.text, citation=await self._find_span(wish))
+        return await self.reviewing.rule(wish.answer_id, wish.round, verdict)
+
+    async def _find_span(self, wish: Wish) -> Citation | None:
+        """Return the place on the page that a correction stands on."""
+        answer, review = (
+            await self.store.answer(wish.answer_id),
+            await self.reviewing.desk.review(wish.answer_id),
+        )
+        if answer is None:
+            raise Refused(DELETED)
+        known = dict(spans(self.courier.as_reviewed(answer, review)))
+        if wish.span and wish.span not in known:
+            raise BadAction("Please choose one of the places that the card offers.")
+        return known.get(wish.span)
+
+    async def _do_later(self, entry: Entry) -> None:
+        """Do what waited for the store; whoever wanted it hears if it cannot be."""
+        wish = Wish(**entry)
+        try:
+            await self._do(wish)
+        except (Refused, BadAction) as refused:
+            question = await self.store.answer(wish.answer_id)
+            about = f" on “{question.question.text[:MAX_QUOTED]}”" if question else ""
+            await self.courier.say(wish.place, f"What you decided{about} could not be taken up: {refused}")
+
+
+class ReviewHandler:
+    """Takes what reviewers say and press, and asks whether they may. One per channel."""
+
+    def __init__(self, actions: ReviewActions, reviewers: Reviewers) -> None:
+        self._actions = actions
+        self._store = actions.store
+        self._reviewing = actions.reviewing
+        self._courier = actions.courier
+        self._seals = actions.courier.seals
+        self._reviewers = reviewers
 
     @property
     def _desk(self) -> Desk:
         return self._reviewing.desk
 
-    async def told(self, incoming: Incoming, connector: Connector, person: str) -> bool:
+    async def handle_command(self, incoming: Incoming, connector: Connector, person: str) -> bool:
         """Do what was said, if it is one of the words above; False for anything else, which is a question."""
         words = " ".join(incoming.text.lower().strip(" .!?").split())
         if _CHANGED.match(words):
@@ -113,12 +168,12 @@ class ReviewDesk:
             await connector.send(incoming.conversation, plain_message(reference_of(incoming), sentence))
         return True
 
-    async def joined(self, incoming: Incoming, person: str) -> None:
+    async def open_chat(self, incoming: Incoming, person: str) -> None:
         """Somebody opened a chat of the local page: a reviewer's is where the cards go."""
         if incoming.directory_id and not await self._refusal(incoming):
             await self._subscribe(incoming, person)
 
-    async def acted(self, incoming: Incoming, action: CardAction, person: str) -> InvokeReply:
+    async def handle_action(self, incoming: Incoming, action: CardAction, person: str) -> InvokeReply:
         """Do what a button of a review card says. Raises BadAction."""
         if refusal := await self._refusal(incoming):
             log.warning("somebody who is no reviewer pressed %s", action.verb)
@@ -127,7 +182,7 @@ class ReviewDesk:
             raise BadAction("This card was not sent to this conversation. Nothing was changed.")
         wish = _wish(incoming, action, person)
         try:
-            review = await self._done(wish)
+            review = await self._actions.perform(wish)
         except Refused as refused:
             self._reviewing.wake()  # the card that was pressed may be an old one
             return saying(str(refused), refused=True)
@@ -138,7 +193,7 @@ class ReviewDesk:
         except StoreUnavailable:  # it was there a moment ago, when this was done
             return saying("It is done.")
 
-    async def shown(self, incoming: Incoming, action: CardAction) -> dict[str, Any]:
+    async def draw_card(self, incoming: Incoming, action: CardAction) -> dict[str, Any]:
         """Return the card of a review as it is now, for a form of it. Raises BadAction."""
         if refusal := await self._refusal(incoming):
             log.warning("somebody who is no reviewer opened %s", action.verb)
@@ -149,50 +204,6 @@ class ReviewDesk:
         if review is None:
             raise BadAction(DELETED)
         return await self._card(review, action)
-
-    async def _done(self, wish: Wish) -> Review | None:
-        """Do what a reviewer wants; None where it waits for the store. Raises Refused and BadAction."""
-        if wish.verb != "review.claim":
-            return await self._later.attempt(partial(self._do, wish), WISH, asdict(wish))
-        try:
-            return await self._do(wish)
-        except StoreUnavailable as error:
-            log.info("a review was not claimed: %s", error)
-            raise Refused(NO_CLAIM) from error
-
-    async def _do(self, wish: Wish) -> Review:
-        at = datetime.fromisoformat(wish.at)
-        if wish.verb == "review.claim":
-            return await self._reviewing.claim(wish.answer_id, wish.round, wish.person, wish.name)
-        if wish.verb == "review.skip":
-            return await self._reviewing.skip(wish.answer_id, wish.round, Skip(wish.person, wish.note, at))
-        ruling = _RULINGS[wish.verb]
-        verdict = Verdict(
-            wish.person, wish.name, ruling, at, note=wish.note, source=wish.source, channel=wish.channel
-        )
-        if ruling is Ruling.CORRECTED:
-            verdict = replace(verdict, text=wish.text, citation=await self._span(wish))
-        return await self._reviewing.rule(wish.answer_id, wish.round, verdict)
-
-    async def _span(self, wish: Wish) -> Citation | None:
-        """Return the place on the page that a correction stands on."""
-        answer, review = await self._store.answer(wish.answer_id), await self._desk.review(wish.answer_id)
-        if answer is None:
-            raise Refused(DELETED)
-        known = dict(spans(self._courier.as_reviewed(answer, review)))
-        if wish.span and wish.span not in known:
-            raise BadAction("Please choose one of the places that the card offers.")
-        return known.get(wish.span)
-
-    async def _do_later(self, entry: Entry) -> None:
-        """Do what waited for the store; whoever wanted it hears if it cannot be."""
-        wish = Wish(**entry)
-        try:
-            await self._do(wish)
-        except (Refused, BadAction) as refused:
-            question = await self._store.answer(wish.answer_id)
-            about = f" on “{question.question.text[:MAX_QUOTED]}”" if question else ""
-            await self._courier.say(wish.place, f"What you decided{about} could not be taken up: {refused}")
 
     async def _card(self, review: Review, action: CardAction) -> dict[str, Any]:
         answer = await self._store.answer(review.answer_id)

@@ -109,12 +109,7 @@ class Asking:
     async def forget(self, question_id: str) -> str | None:
         """The asker deleted the question: stop answering, forget it; return the message that answered it."""
         await self.stop(question_id)
-        message_id = await self._store.message_of(question_id)
-        answer = await self._store.answer_to_question(question_id) if telemetry.is_on() else None
-        await self._store.forget_question(question_id)
-        if answer is not None:
-            events.question_forgotten(answer)
-        return message_id
+        return await forget_question(self._store, question_id)
 
     async def stop(self, question_id: str) -> None:
         """Answer this question no more; one that is not being answered is no error."""
@@ -345,6 +340,16 @@ class _Work:
         """Say something in place of an answer; nothing for a sentence of ""."""
         events.answer_failed(self.question, why)
         return await self.reply.say(sentence) if sentence else ""
+
+
+async def forget_question(store: FeedbackStore, question_id: str) -> str | None:
+    """Forget a question whose asker deleted it, with its answer; return the message that answered it."""
+    message_id = await store.message_of(question_id)
+    answer = await store.answer_to_question(question_id) if telemetry.is_on() else None
+    await store.forget_question(question_id)
+    if answer is not None:
+        events.question_forgotten(answer)
+    return message_id
 
 
 async def _try_to_say(reply: Reply, text: str) -> str:

@@ -1,25 +1,27 @@
-"""The parts of Slack, wired to the rest. Nothing imports this module (nor Slack's SDK) where Slack is not set up."""
+"""The channel for Slack, put together from the settings.
+
+Nothing imports this module, nor Slack's SDK, where Slack is not set up: it costs 32 MB and 0.3 s.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from typing import cast
 
 from aiohttp import web
 
 from bot.card_tokens import home_of
-from bot.channel import Undeliverable
+from bot.channel import CancellableReply, ChannelCapabilities, Undeliverable
 from bot.channels.activity import Reference
-from bot.channels.answer_message import AnswerView
-from bot.channels.handler import TeamsFrontEnd, TeamsStyle
+from bot.channels.handler import ActivityHandler, ChannelConfig, ReplyRequest
 from bot.channels.reviewers import Reviewers
 from bot.dialogs.ask import Asking
-from bot.dialogs.privacy import Greeting
-from bot.services import FeedbackParts
+from bot.services import ChannelContext, Services
 from bot.slack.client import SlackApi, SlackPace, Workspace
-from bot.slack.config import SlackConfig, check_config, named
+from bot.slack.config import SlackConfig, check_config, named, slack_config
 from bot.slack.connector import SlackConnector
 from bot.slack.endpoint import InboxParts, SlackInbox
 from bot.slack.events import Place, conversation_of, person_of, user_in
@@ -28,49 +30,59 @@ from bot.slack.installations import Installations, Installed, cipher_of
 from bot.slack.manifest import scopes_of
 from bot.slack.oauth import Installing, OAuthConfig
 from bot.slack.reply import SlackReply, Streams
-from core.records import Channel
+from core.records import Channel, Question
+from core.settings import Settings
 from feedback.reviews.repository import Place as CardPlace
 from feedback.store.base import StoreError
 from feedback.store.rows import WholeStore
 
 log = logging.getLogger(__name__)
 
+CAPABILITIES = ChannelCapabilities()
 PLACE_EVERY_S = 300.0
 """Time between two looks at whether the reviewers' channel still has its cards: it loses them where the bot is not in."""
 
 
-class SlackParts:
-    """Slack's front end and what it needs. One per process."""
+class SlackChannel:
+    """Slack as a bot meets it that listens: a `bot.channel.OpenChannel`."""
+
+    capabilities = CAPABILITIES
 
     def __init__(
         self,
         config: SlackConfig,
         asking: Asking,
         store: WholeStore,
-        parts: FeedbackParts,
-        pseudonym: Callable[[str], str],
+        services: Services,
         examples: Sequence[str] = (),
     ) -> None:
         """Raises BadSlackConfig."""
         check_config(config)
         self._config = config
-        self._desk = parts.desk
+        self._desk = services.desk
         self.installations = _installations(config, store)
         self.api = SlackApi(self.installations.token, SlackPace(config.pace), config.api_url)
         self.connector = SlackConnector(self.api)
         self._streams = Streams(set())
-        style = TeamsStyle(Channel.SLACK, examples, way=self._way)
-        hands = parts.hands(self._reviewers())
-        self._reviews = hands.reviews
-        self.front = TeamsFrontEnd(asking, store, pseudonym, hands, style)
-        home = SlackHome(self.api, store, hands.reviews)
-        inbox = InboxParts(self.installations, self.connector, hands.reviews, home)
-        self.inbox = SlackInbox(config.signing_secret, self.front, inbox, pseudonym, examples)
+        handlers = services.handlers(asking, self._reviewers())
+        self._reviews = handlers.reviews
+        channel = ChannelConfig(Channel.SLACK, examples, make_reply=self._make_reply)
+        self.handler = ActivityHandler(handlers, channel)
+        home = SlackHome(self.api, store, handlers.reviews)
+        inbox = InboxParts(self.installations, self.connector, handlers.reviews, home)
+        self.inbox = SlackInbox(config.signing_secret, self.handler, inbox, services.pseudonym, examples)
         self._installing = Installing(self._oauth(), self.api, self.installations, store.documents)
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes that Slack and whoever installs the app need."""
         return [*self.inbox.routes(), *(self._installing.routes() if self._config.client_id else [])]
+
+    def reply_for(self, question: Question) -> CancellableReply | None:
+        """Make the way back to who asked in Slack."""
+        return self.handler.reply_for(question, self.connector)
+
+    async def hang_up(self) -> None:
+        """Slack holds no connection open."""
 
     async def run(self) -> None:
         """Learn who we are, and see to it that the reviewers' channel has its cards, until cancelled."""
@@ -110,11 +122,12 @@ class SlackParts:
     async def close(self) -> None:
         """Finish what arrived, then let go of the connections."""
         await self.inbox.close()
-        await self.front.close()
+        await self.handler.close()
         await self.api.close()
 
-    def _way(self, reference: Reference, view: AnswerView, greeting: Greeting | None) -> SlackReply:
-        return SlackReply(reference, self.connector, view, self._streams, greeting)
+    def _make_reply(self, request: ReplyRequest) -> SlackReply:
+        greeting = request.extras.greeting
+        return SlackReply(request.reference, self.connector, request.view, self._streams, greeting)
 
     def _reviewers(self) -> Reviewers:
         config = self._config
@@ -144,11 +157,25 @@ class SlackParts:
         return OAuthConfig(config.client_id, config.client_secret, scopes_of(groups=groups), public)
 
 
-def connector_of(config: SlackConfig, store: WholeStore) -> SlackConnector:
-    """Return the way to Slack alone, for a process that hears nothing from there. Raises BadSlackConfig."""
+def check_settings(settings: Settings) -> None:
+    """Refuse settings that do not fit together. Raises BadSlackConfig."""
+    check_config(slack_config(settings))
+
+
+def open_channel(context: ChannelContext) -> SlackChannel:
+    """Open Slack for a bot that listens. Raises BadSlackConfig."""
+    config = slack_config(context.settings)
+    return SlackChannel(config, context.asking, context.store, context.services, context.examples)
+
+
+async def open_connector(settings: Settings, store: WholeStore, closing: AsyncExitStack) -> SlackConnector:
+    """Open the way to Slack alone, for a process that hears nothing from there. Raises BadSlackConfig."""
+    config = slack_config(settings)
     check_config(config)
     tokens = _installations(config, store).token
-    return SlackConnector(SlackApi(tokens, SlackPace(config.pace), config.api_url))
+    connector = SlackConnector(SlackApi(tokens, SlackPace(config.pace), config.api_url))
+    closing.push_async_callback(connector.api.close)
+    return connector
 
 
 def _installations(config: SlackConfig, store: WholeStore) -> Installations:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from bot.channel import ChannelMisconfigured
 from core.settings import Settings
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ KEY_HOW = (
 _KEY_BYTES = 32
 
 
-class BadSlackConfig(ValueError):
+class BadSlackConfig(ChannelMisconfigured):
     """The settings do not allow Slack; the message is a sentence for the operator."""
 
 

@@ -39,9 +39,9 @@ from slack_bolt.response import BoltResponse
 
 from bot.channel import Undeliverable
 from bot.channels.activity import MalformedError, as_dict, as_dicts, as_text
-from bot.channels.handler import TeamsFrontEnd
+from bot.channels.handler import ActivityHandler
 from bot.channels.invoke import InvokeReply
-from bot.channels.review_handler import ReviewDesk
+from bot.channels.review_handler import ReviewHandler
 from bot.http import read_body
 from bot.slack.client import Workspace, sdk_log
 from bot.slack.connector import SlackConnector, Unhurried, finished
@@ -124,7 +124,7 @@ class InboxParts:
 
     installations: Installations
     connector: SlackConnector
-    reviews: ReviewDesk
+    reviews: ReviewHandler
     home: SlackHome
 
 
@@ -154,7 +154,7 @@ class SlackInbox:
     def __init__(
         self,
         secret: str,
-        front: TeamsFrontEnd,
+        front: ActivityHandler,
         parts: InboxParts,
         pseudonym: Callable[[str], str],
         examples: Sequence[str] = (),

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from bot.cards.common import day
 from bot.cards.notice import changes_card
 from bot.channel import Undeliverable
-from bot.channels.review_handler import ReviewDesk
+from bot.channels.review_handler import ReviewHandler
 from bot.slack.blocks import card_blocks, fitted, paragraph, plain, rich, run, say_button
 from bot.slack.client import SlackApi, Workspace
 from core.records import Question
@@ -41,7 +41,7 @@ BUTTONS = (
 class SlackHome:
     """Draws home pages. One per process."""
 
-    def __init__(self, api: SlackApi, store: WholeStore, reviews: ReviewDesk) -> None:
+    def __init__(self, api: SlackApi, store: WholeStore, reviews: ReviewHandler) -> None:
         self._api = api
         self._store = store
         self._reviews = reviews

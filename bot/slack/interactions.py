@@ -17,7 +17,7 @@ from bot.cards.rating import feedback_form, rating_actions
 from bot.channel import Undeliverable
 from bot.channels.activity import Reference, as_dict, as_dicts, as_text, card_message, read_activity
 from bot.channels.invoke import MESSAGE_TYPE, BadAction, InvokeReply, read_action
-from bot.channels.review_handler import ReviewDesk
+from bot.channels.review_handler import ReviewHandler
 from bot.slack.blocks import ACT, OPEN, SAY, STARS, THUMB, star_data
 from bot.slack.connector import SlackConnector
 from bot.slack.events import Arrived, Place, activity, an_id, spoken
@@ -63,7 +63,7 @@ class Press:
 class SlackActions:
     """Takes presses and forms. One per process."""
 
-    def __init__(self, receive: Receive, reviews: ReviewDesk, connector: SlackConnector) -> None:
+    def __init__(self, receive: Receive, reviews: ReviewHandler, connector: SlackConnector) -> None:
         self._receive = receive
         self._reviews = reviews
         self._connector = connector
@@ -189,7 +189,7 @@ class SlackActions:
             title = "What was good?" if liked else "What went wrong?"
             return title, feedback_form("like" if liked else "dislike")
         if action.verb.startswith("review."):
-            card = await self._reviews.shown(read_activity(press.activity() | {"type": "invoke"}), action)
+            card = await self._reviews.draw_card(read_activity(press.activity() | {"type": "invoke"}), action)
         else:
             stars = action.verb == "rate.stars"
             card = {"actions": rating_actions(action.answer_id, action.seal, stars=stars, comment=True)}

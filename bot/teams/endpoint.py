@@ -55,7 +55,7 @@ from yarl import URL
 
 from bot.channel import Connector
 from bot.channels.activity import MalformedError, as_dict, as_text
-from bot.channels.handler import TeamsFrontEnd
+from bot.channels.handler import ActivityHandler
 from bot.channels.invoke import InvokeReply
 from bot.http import PROXIED, names_loopback, read_body
 from bot.teams.auth import BotFrameworkConfig, KeysUnavailableError, KeyTimes, OwnToken, SigningKeys
@@ -68,7 +68,7 @@ from feedback.store.base import StoreUnavailable
 class Turns(BotAdapter):
     """The SDK's adapter over our front end and connector."""
 
-    def __init__(self, front: TeamsFrontEnd, connector: Connector) -> None:
+    def __init__(self, front: ActivityHandler, connector: Connector) -> None:
         super().__init__()
         self._front = front
         self._connector = connector
@@ -151,13 +151,13 @@ class _Identity:
     endorsements: tuple[str, ...]
 
 
-class BotFrameworkSeam:
+class TeamsEndpoint:
     """The endpoint that channels post to, and the way back to them. Made inside a running event loop; close it."""
 
     def __init__(
         self,
         config: BotFrameworkConfig,
-        front: TeamsFrontEnd,
+        front: ActivityHandler,
         *,
         pace: Pace | None = None,
         key_times: KeyTimes | None = None,

@@ -3,8 +3,8 @@
 What a person does in the browser becomes the activity that Teams would send, on channel "local", and goes to the
 same front end; what the front end sends comes back through its connector, which is this channel too.
 
-    browser ── POST /local/activities ──> LocalChannel ── receive(activity, connector) ──> front end
-    browser <── GET /local/events (SSE) ── LocalChannel <── send, update, delete ────────── front end
+    browser ── POST /local/activities ──> ChatPage ── receive(activity, connector) ──> front end
+    browser <── GET /local/events (SSE) ── ChatPage <── send, update, delete ────────── front end
 
 `bot/web/access.py` says who may use it, `bot/web/conversations.py` keeps what is shown, `bot/web/activities.py` writes
 the activities.
@@ -73,7 +73,7 @@ class Front(Protocol):
         ...
 
 
-class LocalChannel:
+class ChatPage:
     """The page, its conversations, and the connector that the front end answers through. One per process.
 
     `people` are those who can be spoken as, `suggestions` are first questions that the page offers. `loading` returns a

@@ -15,16 +15,18 @@ import aiohttp
 from aiohttp import web
 
 from bot.channel import Connector, StreamPace
-from bot.channels.handler import TeamsFrontEnd, TeamsStyle
+from bot.channels.handler import ActivityHandler, ChannelConfig
 from bot.channels.invoke import InvokeReply
 from bot.channels.reviewers import Reviewers
 from bot.dialogs.ask import Asking
 from bot.dialogs.rate import RatingRules
 from bot.dialogs.talk import Talking
 from bot.http import AUTO_DECOMPRESS
-from bot.services import FeedbackParts
+from bot.services import Services
 from bot.web.activities import REVIEWER, directory_id
-from bot.web.chat_page import LocalChannel
+from bot.web.channel import CAPABILITIES
+from bot.web.chat_page import ChatPage
+from bot.web.data_download import DataDownload
 from bot.web.pages import site_routes
 from core.records import Answer, AnswerKind, Channel, Citation, Page, Question, Section
 from feedback.reviews.repository import Desk
@@ -124,7 +126,7 @@ class Eavesdropper:
 
     def __init__(self) -> None:
         self.activities: list[Json] = []
-        self.front: TeamsFrontEnd
+        self.front: ActivityHandler
         self.raises: Exception | None = None
         self.reply: InvokeReply | None = None
         self._came = asyncio.Condition()
@@ -175,7 +177,7 @@ class Chat:
 
     async def start(self) -> None:
         where = {"root": self.root} if self.root else {}
-        self.channel = LocalChannel(
+        self.channel = ChatPage(
             self.heard, self.data_dir, suggestions=self.suggestions, loading=self._loading, **where
         )
         app = web.Application()
@@ -187,26 +189,30 @@ class Chat:
         await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
         self.port = self._runner.addresses[0][1]
         self.parts = self._feedback()
+        self.parts.capabilities[Channel.LOCAL] = CAPABILITIES
         self.parts.privacy.memories.append(
             lambda one: self.channel.forget(one, lambda directory: pseudonym(directory) == one.person)
         )
         talking = Talking(lambda: [(LEAVE.url, LEAVE.title), *LISTED], self.examples)
         self.asking = Asking(self.store, self.actor, self.parts.looking, talking=talking)
-        style = TeamsStyle(Channel.LOCAL, self.examples, StreamPace(interval_s=self.interval_s))
-        hands = self.parts.hands(Reviewers([directory_id(REVIEWER)]))
-        self.heard.front = TeamsFrontEnd(self.asking, self.store, pseudonym, hands, style)
+        style = ChannelConfig(
+            Channel.LOCAL, self.examples, StreamPace(interval_s=self.interval_s), shows_reviewers_cards=True
+        )
+        hands = self.parts.handlers(self.asking, Reviewers([directory_id(REVIEWER)]))
+        self.heard.front = ActivityHandler(hands, style)
 
-    def _feedback(self) -> FeedbackParts:
+    def _feedback(self) -> Services:
         around = replace(
             some_surroundings(lambda: self.channel, self.url),
             known=self.known,
             fresh=lambda verified: all(self.hashes.get(url, then) == then for url, then in verified.pages),
         )
         rules = (RatingRules(), NO_SAMPLE)
-        return FeedbackParts(self.store, Desk(self.store.documents), KEY, around, rules)
+        return Services(self.store, Desk(self.store.documents), KEY, around, rules)
 
     async def _export(self, request: web.Request) -> web.StreamResponse:
-        [route] = self.parts.exports.local_routes(self.channel.owner, pseudonym)
+        download = DataDownload(self.parts.links, self.parts.privacy)
+        [route] = download.local_routes(self.channel.owner, pseudonym)
         return await route.handler(request)
 
     def _loading(self) -> str | None:

@@ -19,15 +19,15 @@ from aiohttp import web
 from playwright.async_api import Page, async_playwright, expect
 
 from bot.channel import StreamPace
-from bot.channels.handler import TeamsFrontEnd, TeamsStyle
+from bot.channels.handler import ActivityHandler, ChannelConfig
 from bot.channels.reviewers import Reviewers
 from bot.dialogs.answerer import PageAnswerer, Verified
 from bot.dialogs.ask import Asking
 from bot.dialogs.rate import RatingRules
 from bot.dialogs.verified_answers import VerifiedAnswers
-from bot.services import FeedbackParts
+from bot.services import Services
 from bot.teams.auth import BotFrameworkConfig
-from bot.teams.endpoint import BotFrameworkSeam
+from bot.teams.endpoint import TeamsEndpoint
 from core.records import Feedback, VerifiedAnswer
 from feedback.reviews.repository import Desk
 from tests.builders.reviewing import Library as NoPages
@@ -38,7 +38,6 @@ from tests.builders.world import (
     PAGE,
     MemoryStore,
     ScriptedAnswerer,
-    pseudonym,
     served,
     some_surroundings,
 )
@@ -146,12 +145,12 @@ async def the_bot() -> AsyncGenerator[tuple[str, WaitingStore, ScriptedAnswerer,
         return all(hashes.get(url, then) == then for url, then in verified.pages)
 
     around = replace(some_surroundings(lambda: seam.connector), known=known, fresh=fresh)
-    parts = FeedbackParts(store, Desk(store.documents), KEY, around, (RatingRules(), NO_SAMPLE))
+    parts = Services(store, Desk(store.documents), KEY, around, (RatingRules(), NO_SAMPLE))
     verified = Verified(known, fresh, parts.desk.verified)
     asking = Asking(store, PageAnswerer(NoPages(), answerer, verified), parts.looking)  # type: ignore[arg-type]
-    style = TeamsStyle(examples=("How much leave?",), pace=StreamPace(interval_s=0.1))
-    front = TeamsFrontEnd(asking, store, pseudonym, parts.hands(Reviewers(["aad-ada"])), style)
-    seam = BotFrameworkSeam(BotFrameworkConfig(allow_unauthenticated=True), front)
+    style = ChannelConfig(examples=("How much leave?",), pace=StreamPace(interval_s=0.1))
+    front = ActivityHandler(parts.handlers(asking, Reviewers(["aad-ada"])), style)
+    seam = TeamsEndpoint(BotFrameworkConfig(allow_unauthenticated=True), front)
     app = web.Application()
     app.router.add_post("/api/messages", seam.process)
     try:

@@ -151,7 +151,7 @@ async def test_a_link_opens_only_for_the_person_and_conversation_that_it_was_mad
     async with a_browser(chat) as browser:
         alexs = await browser.begin("alex")
         sams = await browser.begin("sam")
-        made = chat.parts.exports
+        made = chat.parts.links
         alex = pseudonym(chat.channel.owner(alexs))
         cases = {
             made.address(made.link(HERE, alex, alexs)): 200,

@@ -22,8 +22,8 @@ from bot.dialogs.askers import AskerLimits
 from bot.dialogs.rate import DOWN, UP, RatingRules
 from bot.dialogs.review import ReviewRules
 from bot.dialogs.talk import Talking
-from bot.services import FeedbackParts
-from bot.slack.channel import SlackParts
+from bot.services import Services
+from bot.slack.channel import SlackChannel
 from bot.slack.client import PaceRules
 from bot.slack.config import SlackConfig
 from bot.slack.endpoint import signed
@@ -39,7 +39,6 @@ from tests.builders.world import (
     MemoryStore,
     NothingKnown,
     ScriptedAnswerer,
-    pseudonym,
     served,
     some_surroundings,
 )
@@ -69,9 +68,9 @@ class SlackWorld:
         self.hashes: dict[str, str] = {}
         self.url = ""
         self._ids = itertools.count(1)
-        self.parts: FeedbackParts
+        self.parts: Services
         self.asking: Asking
-        self.bot: SlackParts
+        self.bot: SlackChannel
         self.http: aiohttp.ClientSession
 
     async def post(
@@ -236,7 +235,7 @@ class SlackWorld:
         """Wait until everything under way is done."""
         await self.bot.inbox.close()
         await self.asking.drain(10)
-        await self.bot.front.close()
+        await self.bot.handler.close()
         await self.bot.inbox.close()
 
     async def courier(self) -> None:
@@ -280,12 +279,12 @@ async def a_slack_world(
             terms=PrivacyTerms(public_url="https://bot.example"),
             later=store.spool if isinstance(store, SpooledStore) else AtOnce(),
         )
-        world.parts = FeedbackParts(world.store, Desk(world.store.documents), KEY, around, rules)
+        world.parts = Services(world.store, Desk(world.store.documents), KEY, around, rules)
         talking = Talking(lambda: LISTED, ("Who am I?",))
         world.asking = Asking(world.store, _Late(world), world.parts.looking, talking=talking, limits=limits)
         pace = PaceRules(second_s=world.slack.second_s)
         config = replace(config, api_url=f"{slack_url}/api", pace=pace)
-        world.bot = SlackParts(config, world.asking, world.store, world.parts, pseudonym, ("Who am I?",))
+        world.bot = SlackChannel(config, world.asking, world.store, world.parts, ("Who am I?",))
         await world.bot.learn_who_we_are()
         if config.review_channel:
             await world.bot.keep_review_place()

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from bot.dialogs.answerer import PageAnswerer, Verified
 from bot.dialogs.rate import Forms
-from bot.services import FeedbackParts
+from bot.services import Services
 from bot.web.activities import REVIEWER as ROBIN_OF_THE_PAGE
 from core.records import Answer, Question
 from tests.browser.chat import Browser, Chat, a_browser, a_chat
@@ -77,7 +77,7 @@ class Surface(Protocol):
 
     script: Script
     store: MemoryStore
-    parts: FeedbackParts
+    parts: Services
 
     async def reviews(self) -> None:
         """Let the reviewer see what is to be reviewed."""

@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from bot.channels.handler import TeamsFrontEnd, TeamsStyle
+from bot.channels.handler import ActivityHandler, ChannelConfig
 from bot.channels.privacy_handler import PrivacyTerms
 from bot.channels.reviewers import Reviewers
 from bot.dialogs.ask import Asking
@@ -25,10 +25,12 @@ from bot.dialogs.rate import RatingRules
 from bot.dialogs.review import ReviewRules
 from bot.dialogs.talk import Talking
 from bot.http import AUTO_DECOMPRESS
-from bot.services import FeedbackParts, Surroundings
+from bot.services import ServiceDependencies, Services
 from bot.teams.auth import BotFrameworkConfig, KeyTimes
-from bot.teams.endpoint import BotFrameworkSeam
+from bot.teams.endpoint import TeamsEndpoint
+from bot.web.data_download import DataDownload
 from core.records import Answer, AnswerKind, Citation, Feedback, Passage, Question, Timings, VerifiedAnswer
+from feedback.privacy import pseudonyms
 from feedback.reviews.repository import Desk
 from feedback.store.base import StoreUnavailable, Undelivered, moment
 from feedback.store.deferred import AtOnce
@@ -360,9 +362,11 @@ async def live(desk: Desk) -> list[VerifiedAnswer]:
     return [verified for _, verified in (await desk.verified_since(""))[0] if verified]
 
 
-def some_surroundings(connector: Callable[[], Any], site_url: str = "https://bot.example") -> Surroundings:
+def some_surroundings(
+    connector: Callable[[], Any], site_url: str = "https://bot.example"
+) -> ServiceDependencies:
     """What feedback and review stand in where a test says nothing else: no verified answers, no change of pages."""
-    return Surroundings(
+    return ServiceDependencies(
         known=NothingKnown(),
         look_again=no_passages,
         fresh=lambda _: True,
@@ -376,7 +380,7 @@ async def no_passages(_: Question) -> Sequence[Passage]:
 
 
 def pseudonym(person: str) -> str:
-    return "p-" + hashlib.sha256(person.encode()).hexdigest()[:8]
+    return pseudonyms.pseudonym(KEY, person)
 
 
 class World:
@@ -392,10 +396,10 @@ class World:
         self._ids = itertools.count(1)
         self.known = NothingKnown()
         self.hashes: dict[str, str] = {}
-        self.parts: FeedbackParts
+        self.parts: Services
         self.asking: Asking
-        self.front: TeamsFrontEnd
-        self.seam: BotFrameworkSeam
+        self.front: ActivityHandler
+        self.seam: TeamsEndpoint
         self.http: aiohttp.ClientSession
 
     def activity(self, kind: str = "message", **fields: Any) -> Json:
@@ -467,12 +471,12 @@ async def a_world(
             later=kept.spool if isinstance(kept, SpooledStore) else AtOnce(),
             models_dir=models_dir,
         )
-        world.parts = FeedbackParts(kept, Desk(kept.documents), KEY, around, rules)
+        world.parts = Services(kept, Desk(kept.documents), KEY, around, rules)
         world.asking = Asking(kept, _Late(world), world.parts.looking, talking=talking, limits=limits)
-        style = TeamsStyle(examples=("Who am I?",), pace=TEST_STREAM)
-        hands = world.parts.hands(Reviewers(REVIEWERS))
-        world.front = TeamsFrontEnd(world.asking, kept, pseudonym, hands, style)
-        world.seam = BotFrameworkSeam(
+        style = ChannelConfig(examples=("Who am I?",), pace=TEST_STREAM)
+        hands = world.parts.handlers(world.asking, Reviewers(REVIEWERS))
+        world.front = ActivityHandler(hands, style)
+        world.seam = TeamsEndpoint(
             config,
             world.front,
             pace=quick_pace(),
@@ -481,7 +485,7 @@ async def a_world(
         )
         app = web.Application()
         app.router.add_post("/api/messages", world.seam.process)
-        app.add_routes(world.parts.exports.routes())
+        app.add_routes(DataDownload(world.parts.links, world.parts.privacy).routes())
         async with served(app) as bot_url, aiohttp.ClientSession() as world.http:
             world.url = f"{bot_url}/api/messages"
             yield world

@@ -199,7 +199,7 @@ async def test_everybody_who_speaks_or_presses_is_recognised_before_anything_els
             assert not world.store.questions or heard
             heard.append(user_id)
 
-        world.front._hands = replace(world.front._hands, recognise=hear)
+        world.front._handlers = replace(world.front._handlers, recognise=hear)
         await world.ask("How much leave?")
         await world.post(world.activity("invoke", name="unknown"))
         await world.post(world.activity("messageReaction", replyToId="m1", reactionsAdded=[]))

@@ -10,7 +10,7 @@ import pytest
 
 from bot.dialogs.rate import RatingRules
 from bot.dialogs.review import ReviewRules
-from bot.services import FeedbackParts
+from bot.services import Services
 from core.records import Answer, ReviewReason
 from feedback.reviews.repository import WAITING, Desk
 from feedback.store.base import StoreUnavailable
@@ -26,14 +26,14 @@ NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=1)
 
 
-def parts_of(store: Store, share: float = 1.0) -> FeedbackParts:
+def parts_of(store: Store, share: float = 1.0) -> Services:
     """The bot's own parts on this store, which sample this share."""
     rules = (RatingRules(), ReviewRules(sample_share=share))
     surroundings = some_surroundings(lambda: None)
-    return FeedbackParts(store, Desk(store.documents), KEY, surroundings, rules)  # type: ignore[arg-type]
+    return Services(store, Desk(store.documents), KEY, surroundings, rules)  # type: ignore[arg-type]
 
 
-async def delivered(store: Store, number: int, at: datetime, parts: FeedbackParts | None = None) -> Answer:
+async def delivered(store: Store, number: int, at: datetime, parts: Services | None = None) -> Answer:
     """Deliver an answer; with `parts` it is looked at, too, as a bot does."""
     answer = await ask(store, number, at)
     await store.mark_delivered(answer.question.id, f"m{number}")
@@ -48,7 +48,7 @@ async def sampled(store: Store) -> dict[str, float]:
     return {review.answer_id: review.weight for review in reviews if review.weight}
 
 
-async def run(store: Store, parts: FeedbackParts, now: datetime = NOW) -> tuple[Any, Any]:
+async def run(store: Store, parts: Services, now: datetime = NOW) -> tuple[Any, Any]:
     done = await sample_reviews(store, parts.looking.look_at, now)
     return done["answers"], done["considered"]
 

@@ -12,13 +12,14 @@ from typing import Any
 import aiohttp
 import pytest
 
-from bot.bootstrap import Connect, Shelf, framework_of, parts_over, reach
+from bot.bootstrap import Connect, Shelf, find_connector, parts_over
 from bot.channels.activity import Reference
-from bot.services import FeedbackParts
+from bot.services import Services
+from bot.teams.channel import to_config
 from bot.teams.connector import BotConnector
 from bot.teams.endpoint import OwnToken
 from cli.jobs import _send_reviews
-from core.records import Answer, Review, ReviewReason, Ruling, Verdict
+from core.records import Answer, Channel, Review, ReviewReason, Ruling, Verdict
 from core.settings import Settings
 from feedback.reviews.repository import Desk, Place
 from jobs.registry import Store
@@ -40,7 +41,7 @@ class NoPages:
         raise AssertionError(name)
 
 
-class Channel:
+class Served:
     """A channel's server, and a store whose reviewers' cards go into a conversation there."""
 
     def __init__(self, store: Store, service: ConnectorService, url: str, data_dir: Path) -> None:
@@ -63,11 +64,11 @@ class Channel:
 
     async def run(self) -> dict[str, object]:
         async with aiohttp.ClientSession() as session:
-            connector = BotConnector(session, OwnToken(framework_of(self.settings)).get)
-            parts = self.parts(partial(reach, connector))
+            connector = BotConnector(session, OwnToken(to_config(self.settings, is_public=False)).get)
+            parts = self.parts(partial(find_connector, {Channel.TEAMS: connector, Channel.LOCAL: None}))
             return dict(await send_reviews(parts.desk, partial(send_cards, parts), datetime.now(UTC)))
 
-    def parts(self, connect: Connect) -> FeedbackParts:
+    def parts(self, connect: Connect) -> Services:
         """The parts that the job borrows, over pages of which there are none."""
         shelf: Any = Shelf(NoPages(), NoPages(), HashedEmbedder())  # type: ignore[arg-type]
         return parts_over(self.settings, shelf, self.store, connect, "a job")  # type: ignore[arg-type]
@@ -78,13 +79,13 @@ class Channel:
 
 
 @pytest.fixture
-async def channel(store: Store, tmp_path: Path) -> AsyncIterator[Channel]:
+async def channel(store: Store, tmp_path: Path) -> AsyncIterator[Served]:
     service = ConnectorService()
     async with served(service.app) as url:
-        yield Channel(store, service, url, tmp_path)
+        yield Served(store, service, url, tmp_path)
 
 
-async def test_a_card_that_was_never_posted_is_posted_once(channel: Channel) -> None:
+async def test_a_card_that_was_never_posted_is_posted_once(channel: Served) -> None:
     await channel.place()
     answer = await channel.waits(1)
     assert await _send_reviews(channel.settings, channel.store) == {
@@ -102,7 +103,7 @@ async def test_a_card_that_was_never_posted_is_posted_once(channel: Channel) -> 
     assert await channel.desk.take_errands(10) == []
 
 
-async def test_a_new_place_gets_the_cards_that_others_have(channel: Channel) -> None:
+async def test_a_new_place_gets_the_cards_that_others_have(channel: Served) -> None:
     await channel.place()
     await channel.waits(1)
     await channel.run()
@@ -111,7 +112,7 @@ async def test_a_new_place_gets_the_cards_that_others_have(channel: Channel) -> 
     assert [card.conversation for card in channel.cards] == ["19:reviewers", "a:robins-chat"]
 
 
-async def test_a_card_whose_claim_ran_out_comes_again_without_the_claim(channel: Channel) -> None:
+async def test_a_card_whose_claim_ran_out_comes_again_without_the_claim(channel: Served) -> None:
     await channel.place()
     answer = await channel.waits(1)
     await channel.run()
@@ -135,7 +136,7 @@ async def test_a_card_whose_claim_ran_out_comes_again_without_the_claim(channel:
     assert (await channel.run())["sent"] == 0
 
 
-async def test_a_settled_review_and_one_whose_answer_is_gone_are_sent_to_nobody(channel: Channel) -> None:
+async def test_a_settled_review_and_one_whose_answer_is_gone_are_sent_to_nobody(channel: Served) -> None:
     await channel.place()
     verdict = Verdict("p-kim", "Kim", Ruling.APPROVED, NOW)
     await channel.waits(1, verdicts=(verdict,), settled_at=NOW)
@@ -144,7 +145,7 @@ async def test_a_settled_review_and_one_whose_answer_is_gone_are_sent_to_nobody(
     assert await channel.run() == {"waiting": 0, "sent": 0, "left": 0, "places": 1}
 
 
-async def test_nobody_posts_a_card_while_somebody_else_is_at_it(channel: Channel) -> None:
+async def test_nobody_posts_a_card_while_somebody_else_is_at_it(channel: Served) -> None:
     await channel.place()
     answer = await channel.waits(1)
     bot = Desk(channel.store.documents, "a bot")
@@ -157,7 +158,7 @@ async def test_nobody_posts_a_card_while_somebody_else_is_at_it(channel: Channel
 
 
 async def test_what_a_channel_refuses_is_left_to_the_bots_and_other_places_get_theirs(
-    channel: Channel,
+    channel: Served,
 ) -> None:
     await channel.place("19:broken")
     await channel.place("19:whole")
@@ -169,7 +170,7 @@ async def test_what_a_channel_refuses_is_left_to_the_bots_and_other_places_get_t
     assert errand == answer.id
 
 
-async def test_a_card_for_the_local_page_is_left_to_the_bot_that_serves_it(channel: Channel) -> None:
+async def test_a_card_for_the_local_page_is_left_to_the_bot_that_serves_it(channel: Served) -> None:
     await channel.place("local|robin", channel="local")
     await channel.place()
     answer = await channel.waits(1)
@@ -179,7 +180,7 @@ async def test_a_card_for_the_local_page_is_left_to_the_bot_that_serves_it(chann
     assert errand == answer.id
 
 
-async def test_an_errand_that_was_left_for_more_than_cards_stays(channel: Channel) -> None:
+async def test_an_errand_that_was_left_for_more_than_cards_stays(channel: Served) -> None:
     await channel.place()
     answer = await channel.waits(1)
     await channel.desk.leave_errand(answer.id, NOW)
@@ -188,7 +189,7 @@ async def test_an_errand_that_was_left_for_more_than_cards_stays(channel: Channe
     assert errand == answer.id
 
 
-async def test_a_long_queue_is_sent_so_many_a_run(channel: Channel) -> None:
+async def test_a_long_queue_is_sent_so_many_a_run(channel: Served) -> None:
     for number in range(MOST + 3):
         await channel.waits(number)
     await channel.place()
@@ -208,14 +209,14 @@ async def test_a_long_queue_is_sent_so_many_a_run(channel: Channel) -> None:
 
 
 async def test_without_a_place_nothing_is_sent_and_it_is_said(
-    channel: Channel, caplog: pytest.LogCaptureFixture
+    channel: Served, caplog: pytest.LogCaptureFixture
 ) -> None:
     await channel.waits(1)
     assert await channel.run() == {"waiting": 1, "sent": 0, "left": 0, "places": 0}
     assert "reviewers here" in caplog.text
 
 
-async def test_a_review_that_is_settled_meanwhile_is_not_posted(channel: Channel) -> None:
+async def test_a_review_that_is_settled_meanwhile_is_not_posted(channel: Served) -> None:
     await channel.place()
     answer = await channel.waits(1, claimed_by="p-kim", claimed_until=NOW - timedelta(hours=1))
     before = await channel.desk.review(answer.id)

@@ -9,8 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bot.channel import Connector
-from bot.channels.reviewers import Reviewers
-from bot.services import FeedbackParts
+from bot.services import Services
 from feedback.reviews.repository import Desk
 from feedback.store.base import Hold
 from feedback.store.cosmos import CosmosStore
@@ -27,7 +26,7 @@ async def run(place: dict[str, str], path: Path) -> None:
     store = SpooledStore(far, Spool(SqliteStore.open(path, hold=hold), most=1_000))
     await store.spool.load()
     around = replace(some_surroundings(_nobody), later=store.spool)
-    FeedbackParts(store, Desk(store.documents), KEY, around).hands(Reviewers([]))
+    Services(store, Desk(store.documents), KEY, around)
     while store.spool.records:
         await store.drain()
     await store.close()

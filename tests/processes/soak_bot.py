@@ -13,23 +13,23 @@ from pathlib import Path
 from aiohttp import web
 
 from bot.background import Upkeep
-from bot.bootstrap import reach
+from bot.bootstrap import find_connector
 from bot.channel import Reply
-from bot.channels.handler import TeamsFrontEnd, TeamsStyle
+from bot.channels.handler import ActivityHandler, ChannelConfig
 from bot.channels.reviewers import Reviewers
 from bot.dialogs.ask import Asking
-from bot.services import FeedbackParts
-from bot.slack.channel import SlackParts
+from bot.services import Services
+from bot.slack.channel import SlackChannel
 from bot.slack.client import PaceRules
 from bot.teams.auth import BotFrameworkConfig
-from bot.teams.endpoint import BotFrameworkSeam
+from bot.teams.endpoint import TeamsEndpoint
 from core.records import Answer, Channel, Question
 from feedback.reviews.repository import Desk
 from feedback.store.base import Hold
 from feedback.store.deferred import AtOnce
 from feedback.store.sqlite import SqliteStore
 from tests.builders.slack_world import CONFIG, REACTIONS
-from tests.builders.world import KEY, NO_SAMPLE, an_answer, pseudonym, some_surroundings
+from tests.builders.world import KEY, NO_SAMPLE, an_answer, some_surroundings
 from tests.doubles.teams_limits import TEST_STREAM, quick_pace
 
 REVIEWER = "aad-robin"
@@ -62,16 +62,18 @@ async def run(path: Path, port: int, slack_api: str) -> None:
     store = SqliteStore.open(path, hold=hold)
     around = replace(
         some_surroundings(lambda: seam.connector),
-        connector=lambda conversation: reach(seam.connector, conversation, slack=slack.connector),
+        connector=lambda conversation: find_connector(
+            {Channel.TEAMS: seam.connector, Channel.SLACK: slack.connector}, conversation
+        ),
         later=AtOnce(),
     )
-    parts = FeedbackParts(store, Desk(store.documents, hold.holder), KEY, around, (REACTIONS, NO_SAMPLE))
+    parts = Services(store, Desk(store.documents, hold.holder), KEY, around, (REACTIONS, NO_SAMPLE))
     asking = Asking(store, CannedModel(), parts.looking)
-    style = TeamsStyle(pace=TEST_STREAM)
-    front = TeamsFrontEnd(asking, store, pseudonym, parts.hands(Reviewers([REVIEWER])), style)
-    seam = BotFrameworkSeam(BotFrameworkConfig(allow_unauthenticated=True), front, pace=quick_pace())
+    style = ChannelConfig(pace=TEST_STREAM)
+    front = ActivityHandler(parts.handlers(asking, Reviewers([REVIEWER])), style)
+    seam = TeamsEndpoint(BotFrameworkConfig(allow_unauthenticated=True), front, pace=quick_pace())
     config = replace(CONFIG, api_url=slack_api, pace=PaceRules(second_s=SLACK_SECOND_S))
-    slack = SlackParts(config, asking, store, parts, pseudonym)
+    slack = SlackChannel(config, asking, store, parts)
     app = web.Application()
     app.router.add_post("/api/messages", seam.process)
     app.add_routes(slack.routes())
@@ -81,7 +83,7 @@ async def run(path: Path, port: int, slack_api: str) -> None:
 
     def reply_for(question: Question) -> Reply | None:
         if question.channel == Channel.SLACK:
-            return slack.front.reply_for(question, slack.connector)
+            return slack.reply_for(question)
         return front.reply_for(question, seam.connector)
 
     upkeep = Upkeep(asking, reply_for, store, hold, parts.privacy)

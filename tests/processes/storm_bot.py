@@ -14,21 +14,21 @@ from pathlib import Path
 from aiohttp import web
 
 from bot.background import Upkeep
-from bot.channels.handler import TeamsFrontEnd
+from bot.channels.handler import ActivityHandler
 from bot.channels.reviewers import Reviewers
 from bot.dialogs.ask import Asking
 from bot.dialogs.rate import RatingRules
-from bot.services import FeedbackParts
+from bot.services import Services
 from bot.stores import Store
 from bot.teams.auth import BotFrameworkConfig
-from bot.teams.endpoint import BotFrameworkSeam
+from bot.teams.endpoint import TeamsEndpoint
 from feedback.reviews.repository import Desk
 from feedback.store.base import Hold
 from feedback.store.cosmos import CosmosStore
 from feedback.store.deferred import AtOnce
 from feedback.store.offline_queue import Spool, SpooledStore
 from feedback.store.sqlite import SqliteStore
-from tests.builders.world import KEY, NO_SAMPLE, ScriptedAnswerer, pseudonym, some_surroundings
+from tests.builders.world import KEY, NO_SAMPLE, ScriptedAnswerer, some_surroundings
 from tests.doubles.cosmos import config_of
 from tests.doubles.teams_limits import quick_pace
 
@@ -55,10 +55,10 @@ async def run(where: str, port: int) -> None:
     later = store.spool if isinstance(store, SpooledStore) else AtOnce()
     around = replace(some_surroundings(lambda: seam.connector), later=later)
     desk = Desk(store.documents, hold.holder)
-    parts = FeedbackParts(store, desk, KEY, around, (RatingRules(), NO_SAMPLE))
+    parts = Services(store, desk, KEY, around, (RatingRules(), NO_SAMPLE))
     asking = Asking(store, ScriptedAnswerer(), parts.looking)
-    front = TeamsFrontEnd(asking, store, pseudonym, parts.hands(Reviewers(REVIEWERS)))
-    seam = BotFrameworkSeam(BotFrameworkConfig(allow_unauthenticated=True), front, pace=quick_pace())
+    front = ActivityHandler(parts.handlers(asking, Reviewers(REVIEWERS)))
+    seam = TeamsEndpoint(BotFrameworkConfig(allow_unauthenticated=True), front, pace=quick_pace())
     app = web.Application()
     app.router.add_post("/api/messages", seam.process)
     runner = web.AppRunner(app, access_log=None)

@@ -18,6 +18,7 @@ from bot.channels import privacy_handler
 from bot.channels.privacy_handler import PrivacyTerms, words_of
 from bot.dialogs import data_links
 from bot.dialogs.data_links import EVERYWHERE, HERE
+from bot.web import data_download
 from exporters.in_memory import recording
 from feedback.privacy.audit import Deed
 from feedback.privacy.deletion_log import LEFT_ALONE, SETTLES, Deletion, Deletions, ForgottenExamples
@@ -110,9 +111,9 @@ def test_every_word_is_written_as_it_is_heard() -> None:
 
 
 async def test_the_card_tells_how_long_each_kind_is_kept(world: World) -> None:
-    front = world.parts.hands(world.front._hands.reviews._reviewers)
-    front.privacy._terms = PrivacyTerms(Retention(10, 20, 1_095, 40, 0))
-    world.front._hands = replace(world.front._hands, privacy=front.privacy)
+    front = world.parts.handlers(world.asking, world.front._handlers.reviews._reviewers)
+    front.privacy._place = replace(front.privacy._place, terms=PrivacyTerms(Retention(10, 20, 1_095, 40, 0)))
+    world.front._handlers = replace(world.front._handlers, privacy=front.privacy)
     card = card_of(await told(world, "privacy"))
     [facts] = [node["facts"] for node in card["body"] if node["type"] == "FactSet"]
     assert [fact["value"].rpartition(", ")[0] for fact in facts] == [
@@ -513,7 +514,7 @@ async def test_a_link_from_before_a_deletion_opens_nothing_and_one_from_after_do
     url = await link_in(world)
     await pressed(world, card_of(await told(world, "delete my data")), "privacy.delete_now")
     status, text, headers = await opened(world, url)  # at once, while the deletion is under way
-    assert (status, text, headers["Cache-Control"]) == (410, data_links.DELETED, "no-store")
+    assert (status, text, headers["Cache-Control"]) == (410, data_download.DELETED, "no-store")
     await done(world)
     assert (await opened(world, url))[0] == 410
     assert (await opened(world, await link_in(world)))[0] == 200
@@ -542,7 +543,7 @@ async def test_an_altered_link_opens_nothing(world: World) -> None:
     url = await link_in(world)
     path, _, token = url.rpartition("/")
     says, _, seal = token.partition(".")
-    made = world.parts.exports
+    made = world.parts.links
     bobs = made.address(made.link(EVERYWHERE, pseudonym("aad-bob"), "a:bobs"))
     bobs_says = bobs.rpartition("/")[2].partition(".")[0]
     local = made.address(made.link(HERE, ADA, "a:chat")).rpartition("/")[2]
@@ -564,7 +565,8 @@ async def test_in_a_group_one_is_asked_to_come_alone(world: World) -> None:
 
 @pytest.mark.parametrize("url", ["", "http://bot.example", "not an address", "ftp://bot.example"])
 async def test_without_a_safe_address_the_operators_are_named(world: World, url: str) -> None:
-    world.front._hands.privacy._terms = PrivacyTerms(public_url=url)
+    privacy = world.front._handlers.privacy
+    privacy._place = replace(privacy._place, terms=PrivacyTerms(public_url=url))
     assert sentence(await told(world, "export my data")) == privacy_handler.NO_ADDRESS
 
 

@@ -16,7 +16,7 @@ import pytest
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
-from bot.app import CannotServe, check_slack, open_bot
+from bot.app import Bot, CannotServe, check_channels, open_bot
 from bot.bootstrap import open_borrowed, open_parts
 from bot.slack.client import PaceRules, SlackPace, TooFast
 from bot.slack.endpoint import signed
@@ -31,7 +31,6 @@ from bot.slack.manifest import (
     scopes_of,
 )
 from bot.stores import open_store
-from bot.wiring import Bot
 from cli.main import app, is_mistake
 from core.settings import Settings
 from tests.builders.slack_world import SECRET
@@ -127,9 +126,9 @@ def test_nothing_imports_slacks_sdk_unless_slack_is_set_up() -> None:
 
 
 def test_settings_that_do_not_fit_are_refused_before_anything_starts() -> None:
-    check_slack(Settings())
+    check_channels(Settings())
     with pytest.raises(CannotServe, match="slack_teams"):
-        check_slack(Settings(slack_signing_secret=SecretStr("s")))
+        check_channels(Settings(slack_signing_secret=SecretStr("s")))
 
 
 # The manifest

@@ -259,7 +259,7 @@ async def test_a_question_left_open_is_answered_after_a_restart(world: SlackWorl
     await world.event(world.dm("How much leave?"))
     await world.settled()
     assert not world.slack.messages()
-    resumed = await world.asking.resume(lambda q: world.bot.front.reply_for(q, world.bot.connector))
+    resumed = await world.asking.resume(world.bot.reply_for)
     await world.settled()
     assert resumed == 1
     assert "16 weeks " in world.slack.messages("D1")[0].words

@@ -19,9 +19,9 @@ from botbuilder.schema import Activity
 from pydantic import SecretStr
 
 from bot.app import CannotServe, check_address
-from bot.bootstrap import framework_of
 from bot.channel import ChannelError
 from bot.teams.auth import BotFrameworkConfig, KeyTimes, OwnToken
+from bot.teams.channel import to_config
 from core.settings import Settings
 from tests.builders.world import World, a_world, served
 from tests.doubles.tokens import APP_ID, LoginDouble, certificate, new_key
@@ -381,7 +381,7 @@ async def test_people_of_other_tenants_are_refused_before_anything_is_kept(field
 
 def test_the_setting_names_several_tenants() -> None:
     settings = Settings(allowed_tenants="t1, t2")  # type: ignore[arg-type]
-    assert framework_of(settings).allowed_tenants == ("t1", "t2")
+    assert to_config(settings, is_public=False).allowed_tenants == ("t1", "t2")
 
 
 async def test_people_of_the_tenants_that_are_named_are_let_in() -> None:

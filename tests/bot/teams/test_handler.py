@@ -14,8 +14,8 @@ import pytest
 
 from bot.channel import StreamPace
 from bot.channels.activity import ABOUT_THE_PAGE, split_page
+from bot.channels.reply import StreamedReply
 from bot.dialogs.ask import WENT_WRONG
-from bot.teams.reply import TeamsReply
 from core.records import Answer, AnswerKind, Channel, FeedbackKind
 from core.text import utf16_bytes
 from feedback.store.sqlite import SqliteStore
@@ -268,7 +268,7 @@ async def test_while_a_stream_is_left_open_in_a_chat_no_other_one_begins_there(
     await _asked_while_the_end_fails(world, times=3)
     assert not await _at_work_on_another(world, "1700000000002")
     await world.connector.messages(2)
-    monkeypatch.setattr("bot.teams.reply.LASTS_S", 0.0)
+    monkeypatch.setattr("bot.channels.reply.LASTS_S", 0.0)
     monkeypatch.setattr("tests.doubles.teams_limits.STREAM_LASTS_S", 0.0)
     assert await _at_work_on_another(world, "1700000000003")
     await world.connector.messages(3)
@@ -276,7 +276,7 @@ async def test_while_a_stream_is_left_open_in_a_chat_no_other_one_begins_there(
 
 
 async def test_a_stream_that_lasts_too_long_ends_with_a_plain_message(world: World) -> None:
-    world.front._style = replace(world.front._style, pace=StreamPace(0.0, limit_s=0.0))
+    world.front._config = replace(world.front._config, pace=StreamPace(0.0, limit_s=0.0))
     world.answerer = ScriptedAnswerer(["You get"])
     world.answerer.step = asyncio.Semaphore(0)
     await world.ask("How much leave?")
@@ -296,7 +296,7 @@ async def test_drafts_wait_for_nobody_and_only_the_newest_is_sent(world: World) 
 
 
 async def test_updates_of_a_stream_keep_their_distance(world: World) -> None:
-    world.front._style = replace(world.front._style, pace=StreamPace(interval_s=0.05))
+    world.front._config = replace(world.front._config, pace=StreamPace(interval_s=0.05))
     world.answerer = ScriptedAnswerer(["draft " * n for n in range(1, 4)])
     world.answerer.step = asyncio.Semaphore(0)
     await world.ask("How much leave?")
@@ -414,7 +414,7 @@ async def test_who_stops_while_a_quotation_is_shown_keeps_it(world: World) -> No
 
 
 async def test_words_that_come_in_time_are_the_first_thing_that_is_shown(world: World) -> None:
-    world.front._style = replace(world.front._style, pace=replace(world.front._style.pace, grace_s=5.0))
+    world.front._config = replace(world.front._config, pace=replace(world.front._config.pace, grace_s=5.0))
     world.answerer = ScriptedAnswerer(["You get"])
     world.answerer.step = asyncio.Semaphore(1)
     world.answerer.go.clear()
@@ -532,7 +532,7 @@ async def test_what_a_crash_left_open_is_answered_from_the_stored_question_alone
         assert world.front.reply_for(replace(left.question, reply_to=unusable), world.seam.connector) is None
     other = replace(left.question, channel=Channel.LOCAL)
     assert world.front.reply_for(other, world.seam.connector) is None
-    assert isinstance(world.front.reply_for(left.question, world.seam.connector), TeamsReply)
+    assert isinstance(world.front.reply_for(left.question, world.seam.connector), StreamedReply)
 
 
 # Edits and deletions
@@ -812,7 +812,7 @@ async def test_what_else_the_page_tells_is_offered_in_a_personal_chat(world: Wor
     async def offers(_: Answer) -> list[tuple[str, str]]:
         return [("Sick leave", "What does the page say about “Sick leave”?")]
 
-    world.front._style = replace(world.front._style, offers=offers)
+    world.front._config = replace(world.front._config, offers=offers)
     for number, conversation in enumerate((None, GROUP)):
         where = {"conversation": conversation} if conversation else {}
         await world.ask("How much leave?", id=str(number), **where)
@@ -831,7 +831,7 @@ async def test_an_answer_does_not_fail_with_what_could_be_offered_below_it(world
     async def offers(_: Answer) -> list[tuple[str, str]]:
         raise OSError("the index is away")
 
-    world.front._style = replace(world.front._style, offers=offers)
+    world.front._config = replace(world.front._config, offers=offers)
     await world.ask("How much leave?")
     (message,) = await world.connector.messages()
     assert message.activity["text"] == "You get 16 weeks [1]."

@@ -16,8 +16,8 @@ import pytest
 from bot.cards.answer_text import NOTHING_FOUND
 from bot.channel import Undeliverable
 from bot.channels.invoke import InvokeReply
+from bot.channels.reply import READING
 from bot.http import is_loopback
-from bot.teams.reply import READING
 from bot.web.access import BODY_LIMIT, is_own_host
 from bot.web.conversations import CHANGES_LIMIT, CONVERSATIONS_LIMIT, MESSAGES_LIMIT, Conversations
 from bot.web.render import openable, shown_of_bot, with_quote

@@ -189,7 +189,7 @@ async def in_one_message(*_: object) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class ReplyExtras:
     """What goes with an answer.
 
     `offers` are what can be asked next, (title, words), in a personal chat. `keep_part` hears of the messages that an
@@ -203,7 +203,7 @@ class Beside:
     streaming: MutableMapping[str, Stream] = field(default_factory=dict[str, Stream])
 
 
-class TeamsReply:
+class StreamedReply:
     """The way of one answer to the person who asked: a `bot.dialogs.ask.Reply`, made from `Question.reply_to` alone."""
 
     def __init__(
@@ -212,11 +212,11 @@ class TeamsReply:
         connector: Connector,
         view: AnswerView,
         pace: StreamPace,
-        beside: Beside | None = None,
+        extras: ReplyExtras | None = None,
     ) -> None:
         self._reference = reference
         self._connector = connector
-        self._beside = beside or Beside()
+        self._extras = extras or ReplyExtras()
         self._view = view
         self._begun = False
         self._previewed = ""
@@ -229,10 +229,10 @@ class TeamsReply:
         if self._reference.replaces:
             return
         here = str(self._reference.conversation["id"])
-        other = self._beside.streaming.get(here)
+        other = self._extras.streaming.get(here)
         if self._reference.personal and (other is None or other.is_over):
             stream = Stream(self._reference, self._send, self._pace, self._show_typing)
-            self._stream = self._beside.streaming[here] = stream
+            self._stream = self._extras.streaming[here] = stream
             stream.show(READING, informative=True)
         else:
             self._typing = asyncio.create_task(self._show_typing(), name="typing")
@@ -255,19 +255,19 @@ class TeamsReply:
         self._stream.show(self._previewed)
 
     async def answer(self, answer: Answer) -> str:
-        async with with_greeting(self._beside.greeting) as due:
+        async with with_greeting(self._extras.greeting) as due:
             *parts, last = self._view.messages(self._reference, answer, greeted=due)
             if self._reference.personal and not self._reference.replaces:
                 last = offering(last, self._reference, await self._offers(answer))
             for number, part in enumerate(parts, start=1):
-                await self._beside.keep_part(answer, number, await self._finish(part))
+                await self._extras.keep_part(answer, number, await self._finish(part))
             return await self._finish(last)
 
     async def _offers(self, answer: Answer) -> Sequence[tuple[str, str]]:
         """Return what can be asked next; an answer neither waits long for it nor fails with it."""
         try:
             async with asyncio.timeout(OFFERS_S):
-                return await self._beside.offers(answer)
+                return await self._extras.offers(answer)
         except Exception:
             log.exception("nothing is offered below an answer")
             return ()
@@ -276,7 +276,7 @@ class TeamsReply:
         return await self._finish(plain_message(self._reference, text))
 
     async def talk(self, said: TalkReply) -> str:
-        async with with_greeting(self._beside.greeting) as due:
+        async with with_greeting(self._extras.greeting) as due:
             words = brief() if due else ()
             return await self._finish(talk_message(self._reference, said, self._view.site_url, words))
 
@@ -343,8 +343,8 @@ class TeamsReply:
     def _no_longer_streams(self) -> None:
         """Let the next question stream, unless this stream could not be ended: then when Teams has ended it."""
         here, stream = str(self._reference.conversation["id"]), self._stream
-        if stream and not stream.is_open and self._beside.streaming.get(here) is stream:
-            del self._beside.streaming[here]
+        if stream and not stream.is_open and self._extras.streaming.get(here) is stream:
+            del self._extras.streaming[here]
 
     async def _write_over(self, message: Json) -> str:
         try:

@@ -1,0 +1,164 @@
+"""The messages in which people asked: edited, deleted, forgotten with whoever wrote them, and answered later.
+
+Each edit of a message makes a question of its own, whose id is the message's with a digest of the text behind it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from weakref import WeakValueDictionary
+
+from bot.channel import CancellableReply
+from bot.channels.activity import Incoming, Reference, place_of, split_page
+from bot.channels.card_sync import Courier
+from bot.dialogs.ask import Asking, forget_question
+from core.records import Answer, Channel
+from feedback.privacy.deletion_log import Deletion
+from feedback.reviews.repository import Desk, Shown, place_of_part
+from feedback.store.base import FeedbackStore, StoreUnavailable
+from feedback.store.deferred import Later
+
+REMEMBERED = 10_000
+"""How many conversations and edited questions are remembered in memory, the latest ones."""
+CONTACT, DELETE = "contact", "delete"
+"""What waits while the store is away."""
+_DELETE_BEFORE = tuple(f"{DELETE} {channel}" for channel in Channel)
+"""How version 0.1 named a deletion that waits, by its channel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A message was edited: the id of the question that it asks now, and the message to write its answer over."""
+
+    question_id: str
+    replaces: str
+
+
+class AskedMessages:
+    """Keeps track of messages that ask. One per process, for all channels.
+
+    `asking` has the questions under way, in a process that answers any.
+    """
+
+    def __init__(
+        self,
+        store: FeedbackStore,
+        desk: Desk,
+        courier: Courier,
+        later: Later,
+        pseudonym: Callable[[str], str],
+    ) -> None:
+        self.asking: Asking | None = None
+        self._store = store
+        self._desk = desk
+        self._courier = courier
+        self._later = later
+        self._pseudonym = pseudonym
+        self._replies: WeakValueDictionary[str, CancellableReply] = WeakValueDictionary()  # while they work
+        self._latest: dict[str, str] = {}
+        self._contacts: dict[str, str] = {}
+        later.on(CONTACT, lambda entry: desk.put_contact(**entry))
+        for kind in (DELETE, *_DELETE_BEFORE):
+            later.on(kind, lambda entry: self._forget_message(**entry))
+
+    def reply_to(self, question_id: str) -> CancellableReply | None:
+        """Return the reply that works on a question, if one does."""
+        return self._replies.get(question_id)
+
+    def remember_reply(self, question_id: str, reply: CancellableReply) -> CancellableReply:
+        """Remember a reply for as long as it works on its question."""
+        self._replies[question_id] = reply
+        return reply
+
+    async def keep_contact(self, incoming: Incoming) -> None:
+        """Keep how to speak in this conversation later, when a reviewer has ruled."""
+        way = place_of(incoming).dump()
+        if self._contacts.get(incoming.conversation_id) != way:
+            alone = self._pseudonym(incoming.sender) if incoming.personal else ""
+            entry = {"conversation": incoming.conversation_id, "reference": way, "person": alone}
+            await self._later.attempt(partial(self._desk.put_contact, **entry), CONTACT, entry)
+            remember_newest(self._contacts, incoming.conversation_id, way)
+
+    async def keep_part(self, reference: Reference, answer: Answer, number: int, message_id: str) -> None:
+        """Keep which message an answer begins with, so that it goes when the answer is forgotten."""
+        place = place_of_part(number)
+        with contextlib.suppress(StoreUnavailable):  # it stays on screen then, which is better than no answer
+            await self._desk.put_shown(Shown(answer.id, place, reference.dump(), message_id, ""))
+
+    async def edit(self, incoming: Incoming) -> Edit | None:
+        """Forget what a message asked before it was edited; None where it asks what it asked before."""
+        digest = hashlib.sha256(incoming.text.encode()).hexdigest()[:12]
+        edited_id = f"{incoming.question_id}#{digest}"
+        earlier = await self._find_versions(incoming.question_id, incoming.conversation_id)
+        if edited_id in earlier or split_page(incoming.text) in [
+            (answer.question.text, answer.question.page_url) for answer in earlier.values() if answer
+        ]:
+            return None
+        message_id = await self._forget(earlier)
+        remember_newest(self._latest, incoming.question_id, edited_id)
+        return Edit(edited_id, message_id)
+
+    async def delete(self, incoming: Incoming) -> None:
+        """Forget what a message asked, now or once the store is back; its answer leaves the screen."""
+        entry: dict[str, Any] = {"question_id": incoming.question_id, "conversation": incoming.conversation}
+        await self._later.attempt(partial(self._forget_message, **entry), DELETE, entry)
+
+    async def forget_person(self, deletion: Deletion) -> None:
+        """Stop answering whoever wants to be forgotten, and leave no half message; know no more how to reach them."""
+        if self.asking is not None:
+            for question_id in self.asking.under_way_of(deletion.person, deletion.begun_at):
+                reply = self._replies.pop(question_id, None)
+                if reply is not None:
+                    await self.asking.stop(question_id)
+                    await reply.abandon()
+        self._contacts.clear()  # written anew with the next question of each conversation
+
+    async def _forget_message(self, question_id: str, conversation: dict[str, Any]) -> None:
+        message_id = await self._forget(await self._find_versions(question_id, conversation["id"]))
+        self._latest.pop(question_id, None)
+        if message_id:
+            await self._courier.take_back(conversation, message_id)
+
+    async def _find_versions(self, first: str, conversation: str) -> dict[str, Answer | None]:
+        """Return every id that a message was asked under, with its answer where it has one."""
+        versions: dict[str, Answer | None] = {first: await self._store.answer_to_question(first)}
+        if first in self._latest:
+            versions[self._latest[first]] = None
+        for answer in await self._store.recent_answers(conversation, 20):
+            if answer.question.id.startswith(f"{first}#"):
+                versions[answer.question.id] = answer
+        return versions
+
+    async def _forget(self, versions: Mapping[str, object]) -> str:
+        """Forget questions with their answers; return the message that shows the last one, "" for none."""
+        shown = ""
+        for question_id in versions:
+            reply = self._replies.pop(question_id, None)
+            answer = await self._store.answer_to_question(question_id)
+            known = answer is not None and await self._desk.verified(answer.id) is not None
+            if answer is not None:
+                await self._courier.forget(answer)
+            message_id = await self._forget_question(question_id)
+            if answer is not None and known:  # other processes know it by heart
+                await self._desk.drop_verified(answer.id)
+            if reply is not None and not message_id:
+                message_id = await reply.abandon()
+            shown = message_id or shown
+        return shown
+
+    async def _forget_question(self, question_id: str) -> str | None:
+        if self.asking is not None:
+            return await self.asking.forget(question_id)
+        return await forget_question(self._store, question_id)
+
+
+def remember_newest(memory: dict[str, str], key: str, value: str) -> None:
+    """Remember the newest REMEMBERED entries; a dict keeps them in the order in which they came."""
+    memory[key] = value
+    if len(memory) > REMEMBERED:
+        del memory[next(iter(memory))]

@@ -1,0 +1,126 @@
+"""The channel for Microsoft Teams, put together from the settings."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+
+import aiohttp
+from aiohttp import web
+
+from bot.channel import ChannelCapabilities, ChannelMisconfigured, Connector, Reply, StreamPace
+from bot.channels.handler import ActivityHandler, ChannelConfig
+from bot.channels.reviewers import Reviewers
+from bot.services import ChannelContext
+from bot.teams.auth import BotFrameworkConfig, OwnToken
+from bot.teams.connector import BotConnector
+from bot.teams.endpoint import TeamsEndpoint
+from bot.teams.graph import GRAPH, Directory, DirectoryConfig
+from core.records import Question
+from core.settings import Settings
+from feedback.store.rows import WholeStore
+
+CAPABILITIES = ChannelCapabilities()
+PACE = StreamPace(grace_s=0.3)
+"""A quotation is there by then."""
+
+
+class TeamsChannel:
+    """Teams as a bot meets it that listens: a `bot.channel.OpenChannel`."""
+
+    capabilities = CAPABILITIES
+
+    def __init__(self, context: ChannelContext, *, is_public: bool) -> None:
+        settings = context.settings
+        self._directory = _open_directory(settings) if settings.reviewer_groups else None
+        is_member = self._directory.is_member if self._directory else None
+        reviewers = Reviewers(settings.reviewers, settings.reviewer_groups, is_member)
+        config = ChannelConfig(examples=context.examples, pace=PACE, offers=context.offers)
+        self._handler = ActivityHandler(context.services.handlers(context.asking, reviewers), config)
+        self._endpoint = TeamsEndpoint(to_config(settings, is_public=is_public), self._handler)
+        self.connector: Connector = self._endpoint.connector
+
+    def routes(self) -> Sequence[web.RouteDef]:
+        """Return where the Bot Framework delivers activities."""
+        return [web.post("/api/messages", self._endpoint.process)]
+
+    def reply_for(self, question: Question) -> Reply | None:
+        """Make the way back to who asked in Teams."""
+        return self._handler.reply_for(question, self.connector)
+
+    async def run(self) -> None:
+        """Do nothing beside the requests."""
+        await asyncio.Event().wait()
+
+    async def hang_up(self) -> None:
+        """Nobody holds a connection open for long."""
+
+    async def close(self) -> None:
+        """Wait for the cards that are on their way, then let go of connections."""
+        await self._handler.close()
+        await self._endpoint.close()
+        if self._directory is not None:
+            await self._directory.close()
+
+
+def check_settings(settings: Settings) -> None:
+    """Refuse half of an app's registration: no answer could be delivered. Raises ChannelMisconfigured."""
+    if not settings.app_id:
+        return
+    if settings.app_type != "UserAssignedMSI" and not settings.app_password.get_secret_value():
+        raise ChannelMisconfigured(
+            f"An app of type {settings.app_type} needs its client secret: set ASKPAGE_APP_PASSWORD. (A managed"
+            " identity has none: ASKPAGE_APP_TYPE=UserAssignedMSI.)"
+        )
+    if settings.app_type == "SingleTenant" and not settings.app_tenant_id:
+        raise ChannelMisconfigured(
+            "An app of one tenant gets its tokens there: set ASKPAGE_APP_TENANT_ID, or"
+            " ASKPAGE_APP_TYPE=MultiTenant."
+        )
+
+
+def open_channel(context: ChannelContext) -> TeamsChannel:
+    """Open Teams for a bot that listens."""
+    return TeamsChannel(context, is_public=context.is_public)
+
+
+async def open_connector(settings: Settings, _: WholeStore, closing: AsyncExitStack) -> Connector:
+    """Open the way to Teams alone, for a process that hears nothing from there."""
+    session = await closing.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
+    return BotConnector(session, OwnToken(to_config(settings, is_public=True)).get)
+
+
+def to_config(settings: Settings, *, is_public: bool) -> BotFrameworkConfig:
+    """Return how the bot is registered. Only a bot that is not public takes unsigned requests of this machine."""
+    return BotFrameworkConfig(
+        app_id=settings.app_id,
+        app_password=settings.app_password.get_secret_value(),
+        app_type=settings.app_type,
+        tenant_id=settings.app_tenant_id,
+        openid_metadata_url=settings.openid_metadata_url,
+        token_issuer=settings.token_issuer,
+        login_url=settings.login_url,
+        oauth_scope=settings.oauth_scope,
+        allowed_tenants=tuple(settings.allowed_tenants),
+        allow_unauthenticated=not is_public,
+        dangerously_allow_unauthenticated=settings.dangerously_allow_unauthenticated,
+    )
+
+
+def _open_directory(settings: Settings) -> Directory:
+    identity = None
+    if settings.app_type == "UserAssignedMSI":
+        for_graph = replace(to_config(settings, is_public=True), oauth_scope=f"{GRAPH}/.default")
+        identity = OwnToken(for_graph).get
+    return Directory(
+        DirectoryConfig(
+            app_id=settings.app_id,
+            app_password=settings.app_password.get_secret_value(),
+            tenant_id=settings.app_tenant_id,
+            login_url=settings.login_url,
+            graph_url=settings.graph_url,
+            own_token=identity,
+        )
+    )
