@@ -38,7 +38,8 @@ from bot.bootstrap import (
     site_url,
     surroundings_of,
 )
-from bot.channel import ChannelMisconfigured, Connector, OpenChannel, Reply
+from bot.channel import ChannelMisconfigured, Reply
+from bot.channels.message import Connector
 from bot.dialogs.answerer import PageAnswerer, Verified, is_fresh
 from bot.dialogs.ask import Asking
 from bot.dialogs.askers import AskerLimits
@@ -48,7 +49,7 @@ from bot.dialogs.talk import Talking
 from bot.dialogs.verified_answers import VerifiedAnswers
 from bot.http import BoundedSite, ConnectionLimits, make_runner, names_loopback
 from bot.instance import instance_in
-from bot.services import ChannelContext, Services, rules_of
+from bot.services import ChannelContext, OpenChannel, Services, rules_of
 from bot.stores import Store, open_store
 from bot.web.activities import REVIEWER, directory_id
 from bot.web.dashboard_data import DashboardData

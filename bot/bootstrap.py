@@ -22,12 +22,13 @@ from importlib import import_module
 from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
 
-from bot.channel import ChannelCapabilities, Connector, OpenChannel
+from bot.channel import ChannelCapabilities
+from bot.channels.message import Connector
 from bot.channels.privacy_handler import PrivacyTerms
 from bot.dialogs.answerer import is_fresh
 from bot.dialogs.verified_answers import VerifiedAnswers
 from bot.http import names_loopback
-from bot.services import ChannelContext, ServiceDependencies, Services, rules_of
+from bot.services import ChannelContext, OpenChannel, ServiceDependencies, Services, rules_of
 from bot.stores import Store, pages_config, retention_of
 from bot.web.pages import PATH
 from core import telemetry

@@ -1,4 +1,6 @@
-"""What every channel is to the bot: the way out to it, the way of one answer to its asker, and their errors.
+"""What every channel is to the bot: the way of one answer to its asker, and the errors of sending.
+
+The way out to a channel is `bot.channels.message.Connector`.
 
 OSError
 └── ChannelError     the channel refused a request (`status`), or did not answer: trying again may help
@@ -9,14 +11,12 @@ Exception
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
-from aiohttp import web
-
-from core.records import Answer, Question
+from core.records import Answer
 
 
 class ChannelError(OSError):
@@ -25,27 +25,6 @@ class ChannelError(OSError):
     def __init__(self, message: str, status: int = 0) -> None:
         super().__init__(message)
         self.status = status
-
-
-class Connector(Protocol):
-    """The way out to a channel. `conversation` is an `Incoming.conversation`: its `id`, `serviceUrl`, `channelId`.
-
-    Methods raise `Undeliverable` when trying again is pointless, and OSError (ChannelError) when it may help.
-    """
-
-    async def send(self, conversation: Mapping[str, Any], activity: dict[str, Any]) -> str:
-        """Say something; return the id of the new message ("" where the channel gives none)."""
-        ...
-
-    async def update(
-        self, conversation: Mapping[str, Any], message_id: str, activity: dict[str, Any]
-    ) -> None:
-        """Write over a message that was sent before."""
-        ...
-
-    async def delete(self, conversation: Mapping[str, Any], message_id: str) -> None:
-        """Take a message back."""
-        ...
 
 
 class Greets(Protocol):
@@ -162,33 +141,6 @@ class ChannelCapabilities:
 
 class ChannelMisconfigured(ValueError):
     """The settings do not allow a channel; the message is a sentence for the operator."""
-
-
-class OpenChannel(Protocol):
-    """A channel of a bot that listens. `bot/bootstrap.py` lists the channels; each has a module `channel.py`."""
-
-    capabilities: ChannelCapabilities
-    connector: Connector
-
-    def routes(self) -> Sequence[web.RouteDef]:
-        """Return what the channel's service, or its browser, calls."""
-        ...
-
-    def reply_for(self, question: Question) -> Reply | None:
-        """Make the way back to who asked, from the stored question; None where it is not this channel's."""
-        ...
-
-    async def run(self) -> None:
-        """Do what has to be done beside the requests, until cancelled."""
-        ...
-
-    async def hang_up(self) -> None:
-        """End what browsers keep open: the program stops."""
-        ...
-
-    async def close(self) -> None:
-        """Finish what arrived, and let go of connections."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

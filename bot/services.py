@@ -6,15 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+from aiohttp import web
 
 from bot.card_tokens import Seals
-from bot.channel import ChannelCapabilities, Connector, Offers
+from bot.channel import ChannelCapabilities, Offers, Reply
 from bot.channels.answer_message import AnswerView
 from bot.channels.asked_messages import AskedMessages
 from bot.channels.card_sync import Courier, Ways
 from bot.channels.feedback_handler import FeedbackHandler
 from bot.channels.handler import Handlers, Recognise
+from bot.channels.message import Connector
 from bot.channels.model_handler import ModelCourier, ModelHandler
 from bot.channels.privacy_handler import PrivacyHandler, PrivacyPlace, PrivacyTerms, teller
 from bot.channels.review_handler import ReviewActions, ReviewHandler
@@ -26,7 +29,7 @@ from bot.dialogs.models import Deciding
 from bot.dialogs.privacy import Privacy, forget_waiting
 from bot.dialogs.rate import DOWN, UP, Direction, Rating, RatingRules
 from bot.dialogs.review import Known, LookAgain, Reviewing, ReviewRules
-from core.records import VerifiedAnswer
+from core.records import Question, VerifiedAnswer
 from core.settings import Settings
 from feedback.privacy.deletion_log import ForgetExamples
 from feedback.privacy.pseudonyms import pseudonym
@@ -152,6 +155,33 @@ class ChannelContext:
     offers: Offers
     is_public: bool
     trusts_local_reviewers: bool
+
+
+class OpenChannel(Protocol):
+    """A channel of a bot that listens. `bot/bootstrap.py` lists the channels; each has a module `channel.py`."""
+
+    capabilities: ChannelCapabilities
+    connector: Connector
+
+    def routes(self) -> Sequence[web.RouteDef]:
+        """Return what the channel's service, or its browser, calls."""
+        ...
+
+    def reply_for(self, question: Question) -> Reply | None:
+        """Make the way back to who asked, from the stored question; None where it is not this channel's."""
+        ...
+
+    async def run(self) -> None:
+        """Do what has to be done beside the requests, until cancelled."""
+        ...
+
+    async def hang_up(self) -> None:
+        """End what browsers keep open: the program stops."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what arrived, and let go of connections."""
+        ...
 
 
 def rules_of(settings: Settings) -> tuple[RatingRules, ReviewRules]:

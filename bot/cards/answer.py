@@ -1,6 +1,7 @@
 """The card under an answer: where it stands, word for word, how it stands with the reviewers, and what is asked.
 
-Below a quoted answer it begins with the quotation. Titles and quotes come from pages: they are shown in RichTextBlocks, which render no Markdown.
+Below a quoted answer it begins with the quotation. Titles and quotes come from
+pages and are shown as they stand.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from datetime import datetime
 from typing import Literal
 
 from bot.cards.answer_text import NEAREST, SEE_ALSO, further, quotation_of
-from bot.cards.common import Json, address, card, day, line, place, place_name, source
+from bot.cards.elements import Action, Card, Color, Element, address, day, line, place_name, source
 from core.records import Answer, AnswerKind, Citation
 from core.text import clipped
 
@@ -35,24 +36,24 @@ class Standing:
     ruled_at: datetime | None = None
     text: str = ""
     citation: Citation | None = None
-    actions: Sequence[Json] = ()
+    actions: Sequence[Action] = ()
     thanks: str = ""
     opens_url: str = ""
-    brief: Sequence[Json] = ()
+    brief: Sequence[Element] = ()
 
 
 NOTHING_SAID = Standing()
-_COLORS: Mapping[State, str] = {"under_review": "Warning", "closed": "Default"}
+_COLORS: Mapping[State, Color] = {"under_review": "Warning", "closed": ""}
 _REPLACED = frozenset({"corrected", "not_on_page"})
 """States in which the answer's own sources say nothing any more."""
 
 
-def answer_card(answer: Answer, site_url: str, standing: Standing = NOTHING_SAID) -> Json | None:
-    """Return an Adaptive Card 1.5 with the sources of an answer; None where there is nothing to show.
+def answer_card(answer: Answer, site_url: str, standing: Standing = NOTHING_SAID) -> Card | None:
+    """Return the card with the sources of an answer; None where there is nothing to show.
 
     A declined answer shows the nearest section instead.
     """
-    body = [quotation_of(answer)] if answer.kind is AnswerKind.QUOTED else []
+    body: list[Element] = [quotation_of(answer)] if answer.kind is AnswerKind.QUOTED else []
     body += _state(answer, standing, site_url)
     if standing.state not in _REPLACED:
         body += _sources(answer, site_url, standing.opens_url)
@@ -61,7 +62,7 @@ def answer_card(answer: Answer, site_url: str, standing: Standing = NOTHING_SAID
     body += standing.brief
     if not body and not standing.actions:
         return None
-    return card(body, standing.actions, _fallback(answer))
+    return Card(tuple(body), tuple(standing.actions), _fallback(answer))
 
 
 def _fallback(answer: Answer) -> str:
@@ -71,7 +72,7 @@ def _fallback(answer: Answer) -> str:
     return ("Nearest section: " if answer.abstained else "From: ") + ", ".join(titles)
 
 
-def _sources(answer: Answer, site_url: str, opens_url: str) -> list[Json]:
+def _sources(answer: Answer, site_url: str, opens_url: str) -> list[Element]:
     """Draw the citations with their numbers, those of a quotation as places where to look, too."""
     match answer.kind:
         case AnswerKind.ANSWERED:
@@ -81,15 +82,13 @@ def _sources(answer: Answer, site_url: str, opens_url: str) -> list[Json]:
             first, cited, title = 2, further(answer), SEE_ALSO
         case AnswerKind.DECLINED:
             first, cited, title = 1, answer.citations[:1], NEAREST
-    drawn = [line(title, weight="Bolder")] if cited else []
+    drawn: list[Element] = [line(title, bold=True)] if cited else []
     for number, citation in enumerate(cited, start=first):
         url = address(citation, site_url)
         if url and opens_url:
             url = opens_url.format(answer=answer.id, number=number)
-        if answer.kind is AnswerKind.QUOTED:
-            drawn.append(place(citation, url))
-        else:
-            drawn.append(source(citation, "" if answer.abstained else f"{number}  ", url))
+        sign = f"{number}  " if answer.kind is AnswerKind.ANSWERED else ""
+        drawn.append(source(citation, sign, url, compact=answer.kind is AnswerKind.QUOTED))
     return drawn
 
 
@@ -110,9 +109,10 @@ def state_sentence(answer: Answer, standing: Standing) -> str:
     return sentences[state]
 
 
-def _state(answer: Answer, standing: Standing, site_url: str) -> list[Json]:
+def _state(answer: Answer, standing: Standing, site_url: str) -> list[Element]:
     sentence = state_sentence(answer, standing)
-    drawn = [line(sentence, color=_COLORS.get(standing.state, "Good"))] if sentence else []
+    color = _COLORS.get(standing.state, "Good")
+    drawn: list[Element] = [line(sentence, color=color)] if sentence else []
     if standing.state == "corrected":
         drawn.append(line(clipped(standing.text, CORRECTION_CHARACTERS)))
         if standing.citation is not None:

@@ -13,37 +13,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bot.cards.common import Json, place_name
+from bot.cards.elements import Paragraph, Quotation, TextRun, place_name
 from core.records import Answer, AnswerKind, Citation
-from core.text import clipped, printable
+from core.text import clipped
 from model.text.languages import translated_hint
 
-QUOTATION = "quotation"
-"""The id of the element: surfaces that can do more than a card draw it their own way."""
 MOST_LINES = 60
 CHARACTERS = 4_000
 """More than any quotation has; a record from elsewhere must not burst a message."""
 _INDENT = "\u2003"
-
-
-def quotation_of(answer: Answer, characters: int = CHARACTERS) -> Json:
-    """Draw the words of a quoted answer, cut to so many characters; what answers best is bold."""
-    lines = quotation(replace(answer, text=clipped(answer.text, characters)))
-    items = [_line(line) for line in lines[:MOST_LINES]] or [_line(Line((Run("…"),)))]
-    return {"type": "Container", "id": QUOTATION, "style": "emphasis", "items": items}
-
-
-def _line(line: Line) -> Json:
-    sign = _INDENT * line.depth + (f"{line.sign} " if line.sign else "")
-    pieces = [_run(sign)] if sign else []
-    pieces += [_run(run.text, bold=run.marked) for run in line.runs]
-    return {"type": "RichTextBlock", "spacing": "Small", "inlines": pieces}
-
-
-def _run(text: str, *, bold: bool = False) -> Json:
-    return {"type": "TextRun", "text": printable(text), "weight": "Bolder" if bold else "Default"}
-
-
 MOST_FURTHER = 2
 """How many further places stand below a quotation."""
 SEE_ALSO = "See also"
@@ -128,6 +106,18 @@ def quotation(answer: Answer) -> Sequence[Line]:
             lines.append(Line(runs, _sign(item[2]), len(item[1]) // _LEAST_INDENT) if item else Line(runs))
         at += len(raw) + 1
     return lines
+
+
+def quotation_of(answer: Answer, characters: int = CHARACTERS) -> Quotation:
+    """Draw the words of a quoted answer, cut to so many characters; what answers best is bold."""
+    lines = quotation(replace(answer, text=clipped(answer.text, characters)))
+    return Quotation(tuple(_drawn(line) for line in lines[:MOST_LINES] or [Line((Run("…"),))]))
+
+
+def _drawn(line: Line) -> Paragraph:
+    sign = _INDENT * line.depth + (f"{line.sign} " if line.sign else "")
+    runs = tuple(TextRun(run.text, run.marked) for run in line.runs)
+    return Paragraph((TextRun(sign), *runs) if sign else runs, spacing="Small")
 
 
 def _runs(line: str, begin: int, end: int) -> tuple[Run, ...]:

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from bot.cards.common import Json, card, execute, heading, line, when
+from bot.cards.adaptive import measure_card
+from bot.cards.elements import (
+    ActionButton,
+    Card,
+    Columns,
+    Element,
+    Style,
+    Table,
+    heading,
+    line,
+    small_print,
+    title,
+    when,
+)
 from core.records import ComparedAnswer, ComparedFigure, Comparison, Decision
-from core.text import clipped, utf16_bytes
+from core.text import clipped
 from feedback.reviews.model_decisions import CanaryWatch, Choice, ModelDecision, ModelNotice
 from model.registry.versions import Standing, Status
 
@@ -26,7 +39,7 @@ DID: Mapping[Choice, str] = {
     Choice.ROLL_BACK: "rolled it back",
 }
 """What somebody has done who decided."""
-_BUTTONS: Mapping[Choice, tuple[str, str]] = {
+_BUTTONS: Mapping[Choice, tuple[str, Style]] = {
     Choice.PROMOTE: ("Promote", "positive"),
     Choice.HOLD: ("Hold", "default"),
     Choice.ROLL_BACK: ("Roll back", "destructive"),
@@ -82,26 +95,26 @@ def choices(view: ModelView) -> Sequence[Choice]:
             return ()
 
 
-def model_card(view: ModelView) -> Json:
+def model_card(view: ModelView) -> Card:
     """Return the card of a comparison; where it would be too large for Teams, less of the worst answers is shown."""
     ample = _drawn(view, 600)
-    return ample if utf16_bytes(ample) < MAX_CARD_BYTES else _drawn(view, 200)
+    return ample if measure_card(ample) < MAX_CARD_BYTES else _drawn(view, 200)
 
 
-def _drawn(view: ModelView, answer_characters: int) -> Json:
+def _drawn(view: ModelView, answer_characters: int) -> Card:
     comparison = view.comparison
     name = clipped(comparison.candidate, NAME_CHARACTERS)
-    body = [
-        line(f"{_TITLE}: {name}", weight="Bolder", size="Medium"),
+    body = (
+        title(f"{_TITLE}: {name}"),
         line(_stands(view), color="Accent"),
         *_decided(view.decisions),
         heading(_SAYS[comparison.decision]),
         *(line(f"• {clipped(reason, SENTENCE_CHARACTERS)}") for reason in comparison.reasons[:MAX_REASONS]),
         *_figures(comparison),
         *_worst(comparison, answer_characters),
-        line(_origin(comparison), size="Small", subtle=True),
-    ]
-    return card(body, _actions(view), f"{_TITLE}: {name}. {_SAYS[comparison.decision]}. {_stands(view)}")
+        small_print(_origin(comparison)),
+    )
+    return Card(body, _actions(view), f"{_TITLE}: {name}. {_SAYS[comparison.decision]}. {_stands(view)}")
 
 
 def _stands(view: ModelView) -> str:
@@ -125,9 +138,9 @@ def _stands(view: ModelView) -> str:
             return f"It answers nobody yet; {compared_with} does."
 
 
-def _decided(decisions: Sequence[ModelDecision]) -> list[Json]:
+def _decided(decisions: Sequence[ModelDecision]) -> list[Element]:
     return [
-        line(f"✓ {who_did(one)}" if one.done else f"{who_did(one)}: under way", weight="Bolder", color="Good")
+        line(f"✓ {who_did(one)}" if one.done else f"{who_did(one)}: under way", bold=True, color="Good")
         for one in decisions[-MAX_DECISIONS:]
     ]
 
@@ -138,12 +151,12 @@ def who_did(decision: ModelDecision) -> str:
     return f"{name} {DID[decision.choice]}, {when(decision.decided_at)}"
 
 
-def _figures(comparison: Comparison) -> list[Json]:
+def _figures(comparison: Comparison) -> list[Element]:
     if not comparison.figures:
         return []
     head = ("On the same questions", "Live version", "This one", "Difference (95 % interval)")
-    rows = [head, *map(_row, comparison.figures[:MAX_FIGURES])]
-    return [table(rows, (3, 2, 2, 4)), line(f"{comparison.questions} questions.", size="Small", subtle=True)]
+    rows = (head, *map(_row, comparison.figures[:MAX_FIGURES]))
+    return [Table(rows, (3, 2, 2, 4)), small_print(f"{comparison.questions} questions.")]
 
 
 def _row(figure: ComparedFigure) -> tuple[str, ...]:
@@ -165,56 +178,30 @@ def _difference(figure: ComparedFigure, seconds: bool) -> str:
     return difference.replace("-", "−") + (" s" if seconds else "")
 
 
-def table(rows: Sequence[Sequence[str]], widths: Sequence[int]) -> Json:
-    """Return a table whose first row is read out with every cell below it: so it is unless a table says otherwise.
-
-    (Its schema and its renderers do not agree on how that would be said.)
-    """
-    head, *others = rows
-    drawn = [_table_row(head, len(head)), *(_table_row(row, 1) for row in others)]
-    columns = [{"width": width} for width in widths]
-    return {"type": "Table", "columns": columns, "rows": drawn}
-
-
-def _table_row(texts: Sequence[str], headings: int) -> Json:
-    cells = [
-        {
-            "type": "TableCell",
-            "items": [line(text, size="Small", weight="Bolder" if column < headings else "Default")],
-        }
-        for column, text in enumerate(texts)
-    ]
-    return {"type": "TableRow", "cells": cells}
-
-
-def _worst(comparison: Comparison, characters: int) -> list[Json]:
+def _worst(comparison: Comparison, characters: int) -> list[Element]:
     if not comparison.worst:
         return []
-    drawn = [heading("What the live version answers rightly, and this one does not")]
+    drawn: list[Element] = [heading("What the live version answers rightly, and this one does not")]
     for answer in comparison.worst[:MAX_WORST]:
         drawn += _side_by_side(answer, characters)
     more = len(comparison.worst) - MAX_WORST
-    return [*drawn, line(f"… and {more} more.", size="Small", subtle=True)] if more > 0 else drawn
+    return [*drawn, small_print(f"… and {more} more.")] if more > 0 else drawn
 
 
-def _side_by_side(answer: ComparedAnswer, characters: int) -> list[Json]:
+def _side_by_side(answer: ComparedAnswer, characters: int) -> list[Element]:
     expected = clipped(answer.expected, characters) or "It is not on the page."
     sides = (("Live version", answer.before), ("This one", answer.after))
-    columns = [
-        {
-            "type": "Column",
-            "width": "stretch",
-            "items": [
-                line(f"{title}:", weight="Bolder", size="Small"),
-                line(clipped(text, characters) or "(nothing)", size="Small"),
-            ],
-        }
-        for title, text in sides
-    ]
+    columns = tuple(
+        (
+            line(f"{version}:", bold=True, size="Small"),
+            line(clipped(text, characters) or "(nothing)", size="Small"),
+        )
+        for version, text in sides
+    )
     return [
-        line(f"Question: {clipped(answer.question_text, characters)}") | {"separator": True},
-        line(f"Expected: {expected}", size="Small", subtle=True),
-        {"type": "ColumnSet", "columns": columns},
+        replace(line(f"Question: {clipped(answer.question_text, characters)}"), separator=True),
+        small_print(f"Expected: {expected}"),
+        Columns(columns),
     ]
 
 
@@ -225,38 +212,35 @@ def _origin(comparison: Comparison) -> str:
     )
 
 
-def _actions(view: ModelView) -> list[Json]:
+def _actions(view: ModelView) -> tuple[ActionButton, ...]:
     known = {"answer_id": view.comparison.candidate, "round": len(view.decisions), "seal": view.seal}
-    return [
-        execute(title, {"verb": f"model.{choice}", **known}, style=style, inputs=False)
+    return tuple(
+        ActionButton(label, {"verb": f"model.{choice}", **known}, style)
         for choice in choices(view)
-        for title, style in [_BUTTONS[choice]]
-    ]
+        for label, style in [_BUTTONS[choice]]
+    )
 
 
 # What else is told
 
 
-def notice_of(notice: ModelNotice) -> Json:
+def notice_of(notice: ModelNotice) -> Card:
     """Return the card of something that happened to a version without a reviewer."""
-    title = clipped(notice.title, 2 * NAME_CHARACTERS)
-    body = [
-        line(title, weight="Bolder", size="Medium"),
+    head = clipped(notice.title, 2 * NAME_CHARACTERS)
+    body = (
+        title(head),
         line(clipped(notice.sentence, SENTENCE_CHARACTERS)),
         *_facts(notice.facts),
-        line(when(notice.happened_at), size="Small", subtle=True),
-    ]
-    return card(body, (), f"{title}. {notice.sentence}")
+        small_print(when(notice.happened_at)),
+    )
+    return Card(body, (), f"{head}. {notice.sentence}")
 
 
-def standing_card(standing: Standing, watch: CanaryWatch | None, *, compared: bool) -> Json:
+def standing_card(standing: Standing, watch: CanaryWatch | None, *, compared: bool) -> Card:
     """Return the answer to "model": who answers whom, and how the canary does."""
     live = clipped(standing.name, NAME_CHARACTERS) or "No version"
     rest = f"{_percent(1 - standing.share)} of the conversations" if standing.canary else "everybody"
-    body = [
-        line("The model now", weight="Bolder", size="Medium"),
-        line(f"{live} is live: it answers {rest}."),
-    ]
+    body: list[Element] = [title("The model now"), line(f"{live} is live: it answers {rest}.")]
     if standing.canary:
         name = clipped(standing.canary, NAME_CHARACTERS)
         since = f", since {when(standing.since)}" if standing.since else ""
@@ -264,16 +248,16 @@ def standing_card(standing: Standing, watch: CanaryWatch | None, *, compared: bo
         body += _watched(watch if watch and watch.canary == standing.canary else None)
     if not compared:
         body.append(line(NOTHING_COMPARED, subtle=True))
-    return card(body, (), f"The model now: {live}")
+    return Card(tuple(body), (), f"The model now: {live}")
 
 
-def _watched(watch: CanaryWatch | None) -> list[Json]:
+def _watched(watch: CanaryWatch | None) -> list[Element]:
     if watch is None:
         return [line(NOT_COUNTED, subtle=True)]
     return [
         line(clipped(watch.sentence, SENTENCE_CHARACTERS)),
         *_facts(watch.facts),
-        line(f"Counted {when(watch.looked_at)}", size="Small", subtle=True),
+        small_print(f"Counted {when(watch.looked_at)}"),
     ]
 
 
@@ -281,7 +265,7 @@ def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def _facts(facts: Sequence[tuple[str, str]]) -> list[Json]:
+def _facts(facts: Sequence[tuple[str, str]]) -> list[Element]:
     return [
         line(clipped(f"{what}: {how_much}", SENTENCE_CHARACTERS), size="Small")
         for what, how_much in facts[:MAX_FACTS]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.cards.answer_text import words_of
-from bot.cards.common import Json, address, card, day, heading, line, source
+from bot.cards.elements import Card, Element, address, day, heading, line, small_print, source, title
 from core.records import Answer, Citation, Ruling, Verdict
 from core.text import clipped
 
@@ -34,34 +34,34 @@ _FOLLOWS = {
 }
 
 
-def notice_card(answer: Answer, verdict: Verdict, site_url: str) -> Json:
+def notice_card(answer: Answer, verdict: Verdict, site_url: str) -> Card:
     """Return what whoever asked or complained is told once."""
-    title = _HEADINGS[verdict.ruling]
-    body = [line(title, weight="Bolder", size="Medium"), line(_asked(answer), subtle=True)]
+    head = _HEADINGS[verdict.ruling]
+    body: list[Element] = [title(head), line(_asked(answer), subtle=True)]
     text, citation = _live(answer, verdict)
     if text:
         body.append(line(clipped(text, TEXT_CHARACTERS)))
     if citation is not None:
         body.append(source(citation, "", address(citation, site_url)))
-    body.append(line(_FOLLOWS[verdict.ruling], size="Small", subtle=True))
-    return card(body, (), f"{title}: {answer.question.text}")
+    body.append(small_print(_FOLLOWS[verdict.ruling]))
+    return Card(tuple(body), (), f"{head}: {answer.question.text}")
 
 
-def changes_card(changes: Sequence[tuple[Answer, Verdict]]) -> Json:
+def changes_card(changes: Sequence[tuple[Answer, Verdict]]) -> Card:
     """Return the answer to "what changed because of me?", the newest change first."""
     if not changes:
-        return card([line(NOTHING_YET)], (), NOTHING_YET)
-    title = "What changed because of you"
-    body = [line(title, weight="Bolder", size="Medium")]
+        return Card((line(NOTHING_YET),), (), NOTHING_YET)
+    head = "What changed because of you"
+    body = [title(head)]
     for answer, verdict in changes[:MOST]:
         body.append(heading(f"{day(verdict.given_at)}  {_HEADINGS[verdict.ruling]}"))
-        body.append(line(_asked(answer), size="Small", subtle=True))
+        body.append(small_print(_asked(answer)))
         text, _ = _live(answer, verdict)
         if text:
             body.append(line(clipped(text, QUESTION_CHARACTERS), size="Small"))
     if len(changes) > MOST:
-        body.append(line(f"… and {len(changes) - MOST} more.", size="Small", subtle=True))
-    return card(body, (), f"{title}: {len(changes)} answers")
+        body.append(small_print(f"… and {len(changes) - MOST} more."))
+    return Card(tuple(body), (), f"{head}: {len(changes)} answers")
 
 
 def _asked(answer: Answer) -> str:

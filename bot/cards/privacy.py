@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bot.cards.common import Json, card, execute, heading, line, say, when
+from bot.cards.elements import (
+    ActionButton,
+    ButtonRow,
+    Card,
+    Element,
+    Facts,
+    LinkButton,
+    SayButton,
+    Style,
+    heading,
+    line,
+    small_print,
+    title,
+    when,
+)
 from feedback.privacy.deletion_log import Deletion, ForgottenExamples
 from feedback.privacy.retention import Retention
 
@@ -54,45 +68,44 @@ class Buttons:
     made_at: int
     seals: Mapping[str, str]
 
-    def button(self, title: str, verb: str, *, style: str = "default") -> Json:
+    def button(self, title: str, verb: str, *, style: Style = "default") -> ActionButton:
         """Return a button that only the person whom the card is for may press."""
         data = {"verb": verb, "answer_id": "", "round": self.made_at, "seal": self.seals[verb]}
-        return execute(title, data, style=style, inputs=False)
+        return ActionButton(title, data, style)
 
 
-def brief() -> list[Json]:
+def brief() -> tuple[Element, ...]:
     """Return what is said once to a new person, at the end of another card."""
-    told = line(BRIEF, size="Small", subtle=True) | {"separator": True, "spacing": "Medium"}
-    more: Json = {"type": "ActionSet", "actions": [say("Privacy", "privacy")], "spacing": "Small"}
-    return [told, more]
+    told = replace(small_print(BRIEF), spacing="Medium", separator=True)
+    return told, ButtonRow((SayButton("Privacy", "privacy"),))
 
 
-def privacy_card(retention: Retention, buttons: Buttons, *, out: bool) -> Json:
+def privacy_card(retention: Retention, buttons: Buttons, *, out: bool) -> Card:
     """Return what is kept, how long, who sees it, what learning means; `out`: nothing is learned from this person."""
     choose = ("Learn from me again", "privacy.learn") if out else ("Stop learning from me", "privacy.stop")
-    body = [
-        line("Your data", weight="Bolder", size="Medium"),
+    body = (
+        title("Your data"),
         line(
             "I keep what I need to answer and to get better, under a pseudonym in place of your name and id. You can"
             " get all of it as a file, and have it deleted, at any time."
         ),
         heading("How long it is kept"),
-        {"type": "FactSet", "facts": _facts(retention), "spacing": "Small"},
+        _facts(retention),
         heading("Who sees it"),
         line(_WHO),
         heading("Learning"),
         line(_LEARNING),
-        line(_OFF if out else _ON, weight="Bolder", color="Default" if out else "Good"),
-    ]
-    actions = [
+        line(_OFF if out else _ON, bold=True, color="" if out else "Good"),
+    )
+    actions = (
         buttons.button("Export my data", "privacy.export"),
         buttons.button(*choose),
         buttons.button("Delete my data…", "privacy.delete", style="destructive"),
-    ]
-    return card(body, actions, "Your data: what is kept, how long, who sees it, and how to get or delete it.")
+    )
+    return Card(body, actions, "Your data: what is kept, how long, who sees it, and how to get or delete it.")
 
 
-def _facts(retention: Retention) -> list[Json]:
+def _facts(retention: Retention) -> Facts:
     kept = (
         ("Questions", retention.questions_days, "with their answers"),
         ("Feedback", retention.feedback_days, "what you say about answers"),
@@ -100,48 +113,46 @@ def _facts(retention: Retention) -> list[Json]:
         ("Your chat", retention.contacts_days, "how to reach it"),
         ("Audit trail", retention.audit_days, "who did what with it"),
     )
-    return [
-        {"title": title, "value": f"{f'{days:,} days' if days else 'for ever'}, {what}"}
-        for title, days, what in kept
-    ]
+    return Facts(
+        tuple((name, f"{f'{days:,} days' if days else 'for ever'}, {what}") for name, days, what in kept)
+    )
 
 
-def confirm_card(buttons: Buttons, minutes: int, *, ours: bool) -> Json:
+def confirm_card(buttons: Buttons, minutes: int, *, ours: bool) -> Card:
     """Ask whether all of it is to be deleted; `ours`: the messages of this chat are, too, and go with it."""
-    body = [
-        line("Delete all your data?", weight="Bolder", size="Medium"),
+    body = (
+        title("Delete all your data?"),
         line(
             "Your questions with their answers, what you and others said about them, their reviews and corrections, and"
             " what you said about other people's answers go now and for good. What I am answering to you now is stopped."
         ),
-        line(_STAYS if ours else _STAYS + _IN_CHAT, size="Small", subtle=True),
-        line(f"Only you can press this, within {minutes} minutes.", size="Small", subtle=True),
-    ]
-    actions = [
+        small_print(_STAYS if ours else _STAYS + _IN_CHAT),
+        small_print(f"Only you can press this, within {minutes} minutes."),
+    )
+    actions = (
         buttons.button("Delete everything", "privacy.delete_now", style="destructive"),
         buttons.button("Keep it", "privacy.show"),
-    ]
-    return card(body, actions, "Delete all your data? Please confirm.")
+    )
+    return Card(body, actions, "Delete all your data? Please confirm.")
 
 
-def deleting_card() -> Json:
+def deleting_card() -> Card:
     """Say that it has begun."""
     text = "Your data is being deleted. I say here what was deleted when it is done."
-    return card([line(text)], (), text)
+    return Card((line(text),), (), text)
 
 
-def deleted_card(deletion: Deletion, *, ours: bool) -> Json:
+def deleted_card(deletion: Deletion, *, ours: bool) -> Card:
     """Say what was deleted, in numbers."""
     counted = [_counted(kind, count) for kind, count in deletion.counts.items() if kind in _SAID and count]
     other = sum(count for kind, count in deletion.counts.items() if kind not in _SAID)
     if other:
         counted.append(f"{other:,} other records" if other > 1 else "1 other record")
-    title = "Your data is deleted" if counted else "There was nothing of yours to delete"
-    body = [line(title, weight="Bolder", size="Medium")]
-    body += [line(f"•  {one}") | {"spacing": "Small"} for one in counted]
+    head = "Your data is deleted" if counted else "There was nothing of yours to delete"
+    body = [title(head), *(line(f"•  {one}", spacing="Small") for one in counted)]
     body += [line(_learned(found)) for found in deletion.learned() if found.examples]
-    body.append(line(_STAYS if ours else _STAYS + _IN_CHAT, size="Small", subtle=True))
-    return card(body, (), f"{title}: {', '.join(counted)}" if counted else title)
+    body.append(small_print(_STAYS if ours else _STAYS + _IN_CHAT))
+    return Card(tuple(body), (), f"{head}: {', '.join(counted)}" if counted else head)
 
 
 def _counted(kind: str, count: int) -> str:
@@ -163,19 +174,14 @@ def _named(models: Sequence[str]) -> str:
     return f"models {', '.join(others)} and {last}" if others else f"model {last}"
 
 
-def export_card(url: str, until: datetime, back: Buttons) -> Json:
+def export_card(url: str, until: datetime, back: Buttons) -> Card:
     """Return the way to the file."""
-    body = [
-        line("Your data as a file", weight="Bolder", size="Medium"),
+    body = (
+        title("Your data as a file"),
         line("All that is kept of you, as JSON that says what its fields mean; made when you open it."),
-        line(
-            f"The link works until {when(until)}. Whoever has it can open it: please do not pass it on.",
-            size="Small",
-            subtle=True,
+        small_print(
+            f"The link works until {when(until)}. Whoever has it can open it: please do not pass it on."
         ),
-    ]
-    actions = [
-        {"type": "Action.OpenUrl", "title": "Download", "url": url},
-        back.button("Back", "privacy.show"),
-    ]
-    return card(body, actions, "Your data as a file, for a few minutes.")
+    )
+    actions = (LinkButton("Download", url), back.button("Back", "privacy.show"))
+    return Card(body, actions, "Your data as a file, for a few minutes.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bot.cards.common import Json, card, execute, unfold
+from bot.cards.elements import Action, ActionButton, ChoiceInput, Form, StarsInput, TextInput
 
 STARS = 5
 MAX_COMMENT = 4_000
@@ -26,51 +26,33 @@ REASONS: Mapping[str, Sequence[tuple[str, str]]] = {
     ),
 }
 """What can be ticked behind a thumb: (what is kept, what is shown)."""
-_STAR_NAMES = ("1 – wrong", "2 – poor", "3 – fair", "4 – good", "5 – just right")
+_STARS = StarsInput(
+    "stars", "How good was the answer?", ("1 – wrong", "2 – poor", "3 – fair", "4 – good", "5 – just right")
+)
 
 
-def rating_actions(answer_id: str, seal: str, *, stars: bool, comment: bool) -> list[Json]:
+def rating_actions(answer_id: str, seal: str, *, stars: bool, comment: bool) -> list[Action]:
     """Return the buttons below an answer; asking an expert is always offered."""
-    actions: list[Json] = []
-    data: Json = {"answer_id": answer_id, "seal": seal}
+
+    def button(title: str, verb: str, *, inputs: bool = True) -> ActionButton:
+        return ActionButton(title, {"verb": verb, "answer_id": answer_id, "seal": seal}, inputs=inputs)
+
+    actions: list[Action] = []
     if stars:
-        rate = execute("Send", {"verb": "rate.stars", **data})
-        actions.append(unfold("★ Rate", [_stars(), _comment("Comment (optional)")], rate))
+        inputs = (_STARS, _comment("Comment (optional)"))
+        actions.append(Form("★ Rate", inputs, button("Send", "rate.stars")))
     elif comment:
-        send = execute("Send", {"verb": "rate.comment", **data})
-        actions.append(unfold("Comment", [_comment("What should we know?")], send))
-    actions.append(execute("Ask an expert", {"verb": "rate.expert", **data}, inputs=False))
-    return actions
+        actions.append(Form("Comment", (_comment("What should we know?"),), button("Send", "rate.comment")))
+    return [*actions, button("Ask an expert", "rate.expert", inputs=False)]
 
 
-def feedback_form(reaction: str) -> Json:
+def feedback_form(reaction: str) -> Form:
     """Return the form behind a thumb, "like" or "dislike"; its inputs are `reasons` and `feedbackText`."""
-    reasons: Json = {
-        "type": "Input.ChoiceSet",
-        "id": "reasons",
-        "label": "What was good about it?" if reaction == "like" else "What went wrong?",
-        "isMultiSelect": True,
-        "style": "expanded",
-        "choices": [{"title": title, "value": value} for value, title in REASONS[reaction]],
-    }
-    text = _comment("In your words (optional)") | {"id": "feedbackText"}
-    actions = [{"type": "Action.Submit", "title": "Send feedback"}]
-    return card([reasons, text], actions, "What do you think of the answer?")
+    title = "What was good about it?" if reaction == "like" else "What went wrong?"
+    reasons = ChoiceInput("reasons", title, tuple(REASONS[reaction]), several=True)
+    text = TextInput("feedbackText", "In your words (optional)", MAX_COMMENT)
+    return Form(title, (reasons, text), ActionButton("Send feedback", {"verb": "rate.thumb"}, inputs=True))
 
 
-def _stars() -> Json:
-    """Return five stars; a client that does not know them shows a list."""
-    choices = [{"title": name, "value": str(stars)} for stars, name in enumerate(_STAR_NAMES, start=1)]
-    known: Json = {"id": "stars", "label": "How good was the answer?"}
-    a_list: Json = {"type": "Input.ChoiceSet", **known, "style": "expanded", "choices": choices}
-    return {"type": "Input.Rating", **known, "max": STARS, "fallback": a_list}
-
-
-def _comment(label: str) -> Json:
-    return {
-        "type": "Input.Text",
-        "id": "comment",
-        "label": label,
-        "isMultiline": True,
-        "maxLength": MAX_COMMENT,
-    }
+def _comment(label: str) -> TextInput:
+    return TextInput("comment", label, MAX_COMMENT)

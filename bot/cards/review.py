@@ -8,22 +8,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from bot.cards.adaptive import measure_card
 from bot.cards.answer_text import declined, quotation_of
-from bot.cards.common import (
-    Json,
+from bot.cards.elements import (
+    Action,
+    ActionButton,
+    Card,
+    ChoiceInput,
+    Element,
+    Form,
+    Input,
+    Paragraph,
+    Style,
+    TextInput,
     address,
-    card,
     day,
-    execute,
     heading,
     line,
     place_name,
+    small_print,
     source,
-    unfold,
+    title,
     when,
 )
 from core.records import Answer, AnswerKind, Citation, Feedback, FeedbackKind, Review, ReviewReason, Verdict
-from core.text import RULED, clipped, utf16_bytes
+from core.text import RULED, clipped
 from model.answering.grounding import cite
 
 MAX_CARD_BYTES = 70_000
@@ -33,6 +42,7 @@ MAX_CITED = 6
 MAX_SKIPS = 3
 NAME_CHARACTERS = 80
 COMMENT_CHARACTERS = 200
+NOTE_CHARACTERS = 500
 QUESTION_CHARACTERS = 1_000
 CORRECTION_CHARACTERS = 4_000
 """What a reviewer may write; it is shown and offered again whole, so that nothing is lost by agreeing to it."""
@@ -63,11 +73,16 @@ _AGREE = {
     AnswerKind.QUOTED: "Use this quote",
     AnswerKind.DECLINED: "Right, it is not on the page",
 }
-_SKIPS = (
-    ("not my field", "Not my field"),
-    ("the question is unclear", "The question is unclear"),
-    ("the page does not settle it", "The page does not settle it"),
-    ("another reason", "Another reason"),
+_REASON = ChoiceInput(
+    "reason",
+    "Why do you skip it?",
+    (
+        ("not my field", "Not my field"),
+        ("the question is unclear", "The question is unclear"),
+        ("the page does not settle it", "The page does not settle it"),
+        ("another reason", "Another reason"),
+    ),
+    value="not my field",
 )
 
 
@@ -107,21 +122,22 @@ class _Room:
 _AMPLE, _TIGHT = _Room(2_000, 4, 5), _Room(500, 2, 1)
 
 
-def review_card(view: ReviewView, site_url: str) -> Json:
+def review_card(view: ReviewView, site_url: str) -> Card:
     """Return the card of a review in its state: waiting, claimed, waiting for a second reviewer, or settled.
 
     What can be decided on is never cut; where all of it together would be too large for Teams, the rest is.
     """
     ample = _drawn(view, site_url, _AMPLE)
-    return ample if utf16_bytes(ample) < MAX_CARD_BYTES else _drawn(view, site_url, _TIGHT)
+    return ample if measure_card(ample) < MAX_CARD_BYTES else _drawn(view, site_url, _TIGHT)
 
 
-def _drawn(view: ReviewView, site_url: str, room: _Room) -> Json:
+def _drawn(view: ReviewView, site_url: str, room: _Room) -> Card:
     review, answer = view.review, view.answer
     question = clipped(answer.question.text, QUESTION_CHARACTERS)
-    body = [
-        line("Reviewed" if review.ruling else "Please review", weight="Bolder", size="Medium"),
-        line("Why: " + "; ".join(_WHY[reason] for reason in review.reasons), size="Small", subtle=True),
+    head = "Reviewed" if review.ruling else "Please review"
+    body = (
+        title(head),
+        small_print("Why: " + "; ".join(_WHY[reason] for reason in review.reasons)),
         *_state(view),
         heading("Question"),
         line(question),
@@ -130,13 +146,12 @@ def _drawn(view: ReviewView, site_url: str, room: _Room) -> Json:
         *_stands_on(answer, site_url, room),
         *_said(view.feedback, room),
         *_skipped(review),
-        line(_origin(answer), size="Small", subtle=True),
-    ]
-    actions = [] if review.ruling else _actions(view)
-    return card(body, actions, f"{'Reviewed' if review.ruling else 'Please review'}: {question}")
+        small_print(_origin(answer)),
+    )
+    return Card(body, () if review.ruling else _actions(view), f"{head}: {question}")
 
 
-def _words(answer: Answer, room: _Room) -> Json:
+def _words(answer: Answer, room: _Room) -> Element:
     match answer.kind:
         case AnswerKind.ANSWERED:
             return line(clipped(answer.text, room.answer))
@@ -146,16 +161,16 @@ def _words(answer: Answer, room: _Room) -> Json:
             return line(declined(answer))
 
 
-def _state(view: ReviewView) -> list[Json]:
+def _state(view: ReviewView) -> list[Element]:
     review, ruling = view.review, view.review.ruling
     if ruling is not None:
-        return [line(f"✓ {_by(ruling)}", weight="Bolder", color="Good"), *_ruled(ruling)]
-    drawn: list[Json] = []
+        return [line(f"✓ {_by(ruling)}", bold=True, color="Good"), *_ruled(ruling)]
+    drawn: list[Element] = []
     if review.verdicts and review.blind:
         count = f"{len(review.verdicts)} of {review.needed} reviewers have ruled"
         drawn.append(line(f"{count}. Please judge on your own: you see no other ruling.", color="Accent"))
     elif review.proposal is not None:
-        drawn.append(line(f"{_by(review.proposal)}. Approve if you agree.", weight="Bolder", color="Accent"))
+        drawn.append(line(f"{_by(review.proposal)}. Approve if you agree.", bold=True, color="Accent"))
         drawn += _ruled(review.proposal)
     if review.claimed_until is not None and review.claimed_until > view.now:
         name = clipped(review.claimed_name, NAME_CHARACTERS)
@@ -168,24 +183,24 @@ def _by(verdict: Verdict) -> str:
     return f"{name} {RULED[verdict.ruling]}, {when(verdict.given_at)}"
 
 
-def _ruled(verdict: Verdict) -> list[Json]:
-    drawn: list[Json] = []
+def _ruled(verdict: Verdict) -> list[Element]:
+    drawn: list[Element] = []
     if verdict.text:
         drawn.append(line(clipped(verdict.text, CORRECTION_CHARACTERS)))
     if verdict.citation is not None:
         drawn.append(source(verdict.citation, "", ""))
     if verdict.note:
-        drawn.append(line(f"Note: {clipped(verdict.note, COMMENT_CHARACTERS)}", size="Small", subtle=True))
+        drawn.append(small_print(f"Note: {clipped(verdict.note, COMMENT_CHARACTERS)}"))
     return drawn
 
 
-def _stands_on(answer: Answer, site_url: str, room: _Room) -> list[Json]:
+def _stands_on(answer: Answer, site_url: str, room: _Room) -> list[Element]:
     """Draw the cited spans, or, where there are none, the beginnings of what was found."""
     if answer.citations:
-        title = _STANDS_ON[answer.kind]
+        head = _STANDS_ON[answer.kind]
         cited = [(f"{number}  ", citation) for number, citation in enumerate(answer.citations, start=1)]
     else:
-        title, cited = "What the pages say", [("", citation) for _, citation in spans(answer)]
+        head, cited = "What the pages say", [("", citation) for _, citation in spans(answer)]
     if not cited:
         return []
     drawn = [
@@ -193,11 +208,11 @@ def _stands_on(answer: Answer, site_url: str, room: _Room) -> list[Json]:
     ]
     versions = {passage.page_hash[:8]: passage for passage in answer.passages}
     pages = [f"{page_hash}, read {day(passage.fetched_at)}" for page_hash, passage in versions.items()]
-    seen = line("Page at version " + "; ".join(pages[: room.sources]), size="Small", subtle=True)
-    return [heading(title), *drawn, *([seen] if pages else [])]
+    seen = small_print("Page at version " + "; ".join(pages[: room.sources]))
+    return [heading(head), *drawn, *([seen] if pages else [])]
 
 
-def _said(feedback: Sequence[Feedback], room: _Room) -> list[Json]:
+def _said(feedback: Sequence[Feedback], room: _Room) -> list[Paragraph]:
     words = [
         word for word in feedback if word.withdrawn_at is None and word.kind is not FeedbackKind.IMPLICIT
     ]
@@ -227,12 +242,9 @@ def _name(word: Feedback) -> str:
             return "comment"
 
 
-def _skipped(review: Review) -> list[Json]:
+def _skipped(review: Review) -> list[Paragraph]:
     skips = review.skips[-MAX_SKIPS:]
-    return [
-        line(f"Skipped: {clipped(skip.reason, COMMENT_CHARACTERS)}", size="Small", subtle=True)
-        for skip in skips
-    ]
+    return [small_print(f"Skipped: {clipped(skip.reason, COMMENT_CHARACTERS)}") for skip in skips]
 
 
 def _origin(answer: Answer) -> str:
@@ -248,63 +260,41 @@ def _origin(answer: Answer) -> str:
     return clipped(" · ".join(part for part in parts if part), 200)
 
 
-def _actions(view: ReviewView) -> list[Json]:
+def _actions(view: ReviewView) -> tuple[Action, ...]:
     review, answer = view.review, view.answer
-    proposal = review.proposal
     known = {"answer_id": review.answer_id, "round": review.round, "seal": view.seal}
 
-    def button(title: str, verb: str, *, style: str = "default", inputs: bool = False) -> Json:
-        return execute(title, {"verb": f"review.{verb}", **known}, style=style, inputs=inputs)
+    def button(title: str, verb: str, *, style: Style = "default", inputs: bool = False) -> ActionButton:
+        return ActionButton(title, {"verb": f"review.{verb}", **known}, style, inputs)
 
-    agree = "Agree" if proposal else _AGREE[answer.kind]
+    agree = "Agree" if review.proposal else _AGREE[answer.kind]
     correct = button("Send correction", "correct", style="positive", inputs=True)
-    actions = [button(agree, "approve", style="positive"), unfold("Correct…", _correction(view), correct)]
-    if not answer.abstained or proposal:
+    actions = [button(agree, "approve", style="positive"), Form("Correct…", _correction(view), correct)]
+    if not answer.abstained or review.proposal:
         actions.append(button("Not on the page", "not_on_page"))
     actions.append(button("Claim", "claim"))  # also while it is held: the holder may want it longer
     actions.append(button("Not a real question", "reject"))
-    actions.append(unfold("Skip…", [_reasons()], button("Skip", "skip", inputs=True)))
-    return actions
+    return (*actions, Form("Skip…", (_REASON,), button("Skip", "skip", inputs=True)))
 
 
-def _correction(view: ReviewView) -> list[Json]:
+def _correction(view: ReviewView) -> tuple[Input, ...]:
     answer, proposal = view.answer, view.review.proposal
     before = proposal.text if proposal and proposal.text else _begin_with(answer)
-    choices = [
-        {
-            "title": clipped(f"{place_name(one.title, one.heading)}: {one.quote}", SPAN_CHARACTERS),
-            "value": value,
-        }
+    text = TextInput(
+        "text",
+        "The right answer",
+        CORRECTION_CHARACTERS,
+        value=clipped(before, CORRECTION_CHARACTERS),
+        required="Please write the right answer.",
+    )
+    note = TextInput("note", "Note for the record (optional)", NOTE_CHARACTERS, multiline=False)
+    choices = tuple(
+        (value, clipped(f"{place_name(one.title, one.heading)}: {one.quote}", SPAN_CHARACTERS))
         for value, one in spans(answer)
-    ]
-    text: Json = {
-        "type": "Input.Text",
-        "id": "text",
-        "label": "The right answer",
-        "isMultiline": True,
-        "maxLength": CORRECTION_CHARACTERS,
-        "isRequired": True,
-        "errorMessage": "Please write the right answer.",
-        "value": clipped(before, CORRECTION_CHARACTERS),
-    }
-    note: Json = {
-        "type": "Input.Text",
-        "id": "note",
-        "label": "Note for the record (optional)",
-        "maxLength": 500,
-    }
+    )
     if not choices:
-        return [text, note]
-    span: Json = {
-        "type": "Input.ChoiceSet",
-        "id": "span",
-        "label": "Where it stands",
-        "style": "compact",
-        "wrap": True,
-        "value": choices[0]["value"],
-        "choices": choices,
-    }
-    return [text, span, note]
+        return text, note
+    return text, ChoiceInput("span", "Where it stands", choices, choices[0][0], wrap=True), note
 
 
 def _begin_with(answer: Answer) -> str:
@@ -316,14 +306,3 @@ def _begin_with(answer: Answer) -> str:
             return answer.text
         case AnswerKind.DECLINED:
             return ""
-
-
-def _reasons() -> Json:
-    return {
-        "type": "Input.ChoiceSet",
-        "id": "reason",
-        "label": "Why do you skip it?",
-        "style": "compact",
-        "value": _SKIPS[0][0],
-        "choices": [{"title": title, "value": value} for value, title in _SKIPS],
-    }

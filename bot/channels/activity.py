@@ -1,4 +1,4 @@
-"""Bot Framework activities as plain dicts: what a front end reads in one, and what it sends back.
+"""Incoming Bot Framework activities: who said what, where, and the way back to them.
 
 Everything here is pure. An activity comes from an authenticated channel, but any field of it may be missing or of
 another type than documented: the readers below return an empty value then, and `read_activity` raises `MalformedError`
@@ -9,39 +9,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from bot.cards.answer import NOTHING_SAID, Standing, answer_card
-from bot.cards.answer_text import declined, lead_in, shown_text
-from bot.cards.help import talk_card
-from bot.channel import TalkReply
-from core.records import Answer, AnswerKind, Channel
-from core.text import (
-    ABSTRACT_CHARACTERS,
-    NAME_CHARACTERS,
-    Json,
-    absolute,
-    calm,
-    clipped,
-    printable,
-    split,
-    unmarked,
-    utf16_bytes,
-)
+from core.text import Json, printable
 
-MAX_CITATIONS = 20
-"""Teams drops the whole message that carries more."""
-MAX_MESSAGE_BYTES = 80_000
-"""Teams refuses a message of about 100 KB, counted as UTF-16."""
 MAX_QUESTION_CHARACTERS = 8_000
-SUMMARY_CHARACTERS = 1_000
 ABOUT_THE_PAGE = "What is this page about?"
-CARD_TYPE = "application/vnd.microsoft.card.adaptive"
 
 _URL = re.compile(r"https?://[^\s<>\"'`|\\^{}]+", re.IGNORECASE)
-_MARKER = re.compile(r"\[(\d{1,3})\]")
 _AT_TAG = re.compile(r"</?at\b[^>]*>", re.IGNORECASE)
 
 
@@ -242,170 +219,3 @@ def place_of(incoming: Incoming, *, whole_channel: bool = False) -> Reference:
     if whole_channel:
         conversation = conversation | {"id": incoming.conversation_id.partition(";messageid=")[0]}
     return Reference(conversation=conversation, bot=incoming.bot, user={}, activity_id="")
-
-
-def outgoing(reference: Reference, kind: str) -> Json:
-    """Return an activity that is addressed and empty."""
-    conversation = {key: value for key, value in reference.conversation.items() if key != "serviceUrl"}
-    channel_id = conversation.pop("channelId", "")
-    activity: Json = {
-        "type": kind,
-        "channelId": channel_id,
-        "conversation": conversation,
-        "from": reference.bot,
-        "recipient": reference.user,
-    }
-    if reference.activity_id:
-        activity["replyToId"] = reference.activity_id
-    return activity
-
-
-def plain_message(reference: Reference, text: str) -> Json:
-    """Return a sentence of the bot's own."""
-    return outgoing(reference, "message") | {"textFormat": "markdown", "text": clipped(calm(text), 10_000)}
-
-
-def talk_message(reference: Reference, said: TalkReply, site_url: str, brief: Sequence[Json] = ()) -> Json:
-    """Return what is said to small talk: a sentence, with a card below it where there is more."""
-    message = plain_message(reference, said.text)
-    card = talk_card(said, site_url, brief)
-    return message | ({"attachments": [{"contentType": CARD_TYPE, "content": card}]} if card else {})
-
-
-def card_message(reference: Reference, card: Json) -> Json:
-    """Return a message that is one card; `summary` is what a notification shows."""
-    return outgoing(reference, "message") | {
-        "summary": card.get("fallbackText", ""),
-        "attachments": [{"contentType": CARD_TYPE, "content": card}],
-    }
-
-
-def stream_part(reference: Reference, text: str, *, sequence: int, stream_id: str, informative: bool) -> Json:
-    """Return one update of a streamed message; the text is all that is written so far."""
-    information: Json = {
-        "streamType": "informative" if informative else "streaming",
-        "streamSequence": sequence,
-    }
-    if stream_id:
-        information["streamId"] = stream_id
-    return outgoing(reference, "typing") | {
-        "text": text,
-        "entities": [{"type": "streaminfo"} | information],
-        "channelData": dict(information),
-    }
-
-
-def stream_end(message: Json, stream_id: str) -> Json:
-    """Return the message as the last one of a stream, which is the one that stays."""
-    information = {"streamType": "final", "streamId": stream_id}
-    return message | {
-        "entities": [{"type": "streaminfo"} | information, *message.get("entities", [])],
-        "channelData": message.get("channelData", {}) | information,
-    }
-
-
-def offering(message: Json, reference: Reference, offers: Sequence[tuple[str, str]]) -> Json:
-    """Return a message with what can be asked next below it, (title, words): a press says the words."""
-    if not offers:
-        return message
-    actions = [{"type": "imBack", "title": title, "value": words} for title, words in offers]
-    return message | {"suggestedActions": {"to": [as_text(reference.user.get("id"))], "actions": actions}}
-
-
-def answer_messages(
-    reference: Reference,
-    answer: Answer,
-    site_url: str,
-    standing: Standing = NOTHING_SAID,
-    loop: Json | None = None,
-) -> list[Json]:
-    """Return the final messages, mostly one: text with [n] markers, AI label and citations, thumbs, and the card.
-
-    The label and the citations share one root entity, the only form that Teams shows. `loop` is Teams' feedback loop.
-    Of several messages each has the citations that its text names; loop and card stand below the last one. The words of
-    a quoted answer stand in the card, which shows a page's letters as they are; a notification has them as `summary`.
-    """
-    *before, last = split(_text(answer, site_url, verified=standing.state == "verified"))
-    named = [_named(part) for part in before]
-    messages = [
-        _said(reference, part, answer, site_url, numbers) for part, numbers in zip(before, named, strict=True)
-    ]
-    rest = set(range(1, MAX_CITATIONS + 1)) - (set().union(*named) - _named(last))
-    message = _said(reference, last, answer, site_url, rest)
-    if loop:
-        message["channelData"] = {"feedbackLoop": loop}
-    if answer.kind is AnswerKind.QUOTED:
-        message["summary"] = clipped(calm(shown_text(answer), keep_urls=()), SUMMARY_CHARACTERS)
-    card = answer_card(answer, site_url, standing)
-    if card is not None:
-        with_card = message | {"attachments": [{"contentType": CARD_TYPE, "content": card}]}
-        if utf16_bytes(with_card) <= MAX_MESSAGE_BYTES:
-            message = with_card
-    return [*messages, message]
-
-
-def _text(answer: Answer, site_url: str, *, verified: bool) -> str:
-    """Return the text of an answer's message as Markdown with nothing but our own marks in it."""
-    match answer.kind:
-        case AnswerKind.ANSWERED:
-            cited = {absolute(citation.url, site_url) for citation in answer.citations}
-            return printable(calm(answer.text, keep_urls=cited, markers=len(answer.citations)))
-        case AnswerKind.QUOTED:
-            says = unmarked(calm(lead_in(answer, verified=verified), keep_urls=()))
-            return printable(f"{says} [1]" if answer.citations else says)
-        case AnswerKind.DECLINED:
-            return declined(answer)
-
-
-def whole_text(reference: Reference, answer: Answer, site_url: str) -> str:
-    """Return all that an answer says in one text, where no card can stand below it: in a stream, or in its place.
-
-    Addresses are left out, since a client makes links of them; on the card they stand as words.
-    """
-    if answer.kind is AnswerKind.ANSWERED:
-        return _text(answer, site_url, verified=False)
-    text = unmarked(calm(shown_text(answer), keep_urls=()))
-    if reference.conversation.get("channelId") == Channel.LOCAL:
-        return text
-    return re.sub(r"\n+", "\n\n", text)  # Teams draws lines together that have no empty one between them
-
-
-def _named(text: str) -> set[int]:
-    """Return the numbers of the citations that a text names."""
-    return {int(number) for number in _MARKER.findall(text)}
-
-
-def _said(reference: Reference, text: str, answer: Answer, site_url: str, numbers: Collection[int]) -> Json:
-    """Return a message of an answer's words; addresses are left out of its citations where it would be too large."""
-    message = outgoing(reference, "message") | {"textFormat": "markdown", "text": text}
-    message["entities"] = [_label(answer, site_url, numbers)]
-    if utf16_bytes(message) > MAX_MESSAGE_BYTES:
-        message["entities"] = [_label(answer, site_url, numbers, urls=False)]
-    return message
-
-
-def _label(answer: Answer, site_url: str, numbers: Collection[int], *, urls: bool = True) -> Json:
-    label: Json = {
-        "type": "https://schema.org/Message",
-        "@type": "Message",
-        "@context": "https://schema.org",
-        "@id": "",
-        "additionalType": ["AIGeneratedContent"],
-    }
-    claims: list[Json] = []
-    for position, citation in enumerate(answer.citations[:MAX_CITATIONS], start=1):
-        if position not in numbers:
-            continue
-        name = citation.title or citation.heading or citation.url
-        appearance: Json = {
-            "@type": "DigitalDocument",
-            "name": clipped(calm(name), NAME_CHARACTERS),
-            "abstract": clipped(calm(citation.quote), ABSTRACT_CHARACTERS),
-        }
-        url = absolute(citation.url, site_url)
-        if url and urls:
-            appearance["url"] = url
-        claims.append({"@type": "Claim", "position": position, "appearance": appearance})
-    if claims and not answer.abstained:
-        label["citation"] = claims
-    return label

@@ -1,26 +1,33 @@
-"""How one answer looks now: its message and its card, by how it stands with the reviewers and how feedback is asked.
+"""The messages of an answer: its text with citations and label, its card, and how feedback is asked for.
 
-The front end sends it, the courier writes over it when its review moves on, and a rating on its card is acknowledged
-with it.
+What stands there follows from the answer, how it stands with the reviewers, and which feedback form it has. The front
+end sends it, `bot/channels/card_sync.py` writes over it when its review moves on, and a rating on its card is
+acknowledged with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from bot.card_tokens import RATE, Seals
-from bot.cards.answer import Standing, State, answer_card, state_sentence
+from bot.cards.answer import NOTHING_SAID, Standing, State, answer_card, state_sentence
+from bot.cards.answer_text import declined, lead_in, shown_text
+from bot.cards.elements import Card, address
 from bot.cards.privacy import brief
 from bot.cards.rating import STARS, rating_actions
-from bot.channels.activity import Reference, answer_messages, whole_text
+from bot.channels.message import CitedSource, Message, ThumbsRequest
 from bot.dialogs.rate import name_of
 from core.records import Answer, AnswerKind, Channel, Feedback, FeedbackKind, Review, ReviewReason, Ruling
-from core.text import Json, calm, clipped
+from core.text import ABSTRACT_CHARACTERS, NAME_CHARACTERS, calm, clipped, printable, split, unmarked
 
 MAX_TEXT = 20_000
 MAX_SLACK_TEXT = 10_000
+MAX_CITATIONS = 20
+"""Teams drops the whole message that carries more."""
+SUMMARY_CHARACTERS = 1_000
 _ASKED_FOR = frozenset(
     {
         ReviewReason.THUMB_DOWN,
@@ -31,13 +38,14 @@ _ASKED_FOR = frozenset(
     }
 )
 """Reasons that people see as «under review»; a sample would only unsettle them."""
-_LOOPS: Mapping[str, Json] = {"thumbs": {"type": "default"}, "reasons": {"type": "custom"}}
+_MARKER = re.compile(r"\[(\d{1,3})\]")
 
 
 class AnswerView:
-    """Draws answers. `opens_url` is where the Open buttons of a card lead, with "{answer}" and "{number}" in it.
+    """Makes the messages of answers. `opens_url` is where the Open buttons lead, with "{answer}" and "{number}" in it.
 
-    Without it they lead to the pages themselves, and nobody counts what is opened.
+    Without it they lead to the pages themselves, and nobody counts what is opened. `conversation` is an
+    `Incoming.conversation`: what can be pressed in a message is sealed for it.
     """
 
     def __init__(self, site_url: str, seals: Seals, opens_url: str = "") -> None:
@@ -45,59 +53,69 @@ class AnswerView:
         self.seals = seals
         self._opens_url = opens_url
 
-    def messages(
+    def make_messages(
         self,
-        reference: Reference,
+        conversation: Mapping[str, Any],
         answer: Answer,
         review: Review | None = None,
         thanks: str = "",
         *,
         greeted: bool = False,
-    ) -> list[Json]:
-        """Return all of an answer, mostly one message, for the place where `reference` leads.
+    ) -> list[Message]:
+        """Return all of an answer, mostly one message; one always in Slack.
 
-        `greeted`: with what is said once to a new person. In Slack it is one message always.
+        `greeted`: with what is said once to a new person. `thanks` is said to the one who has just rated.
         """
-        if reference.conversation.get("channelId") == Channel.SLACK:
+        if conversation.get("channelId") == Channel.SLACK:
             answer = replace(answer, text=clipped(answer.text, MAX_SLACK_TEXT))
-        loop = _LOOPS.get(name_of(answer.form))
-        standing = self._standing(reference.conversation, answer, review, thanks)
+        standing = self._standing(conversation, answer, review, thanks)
         if greeted:
             standing = replace(standing, brief=brief())
-        return answer_messages(reference, answer, self.site_url, standing, loop)
+        *before, last = make_messages(answer, self.site_url, standing)
+        return [*before, replace(last, thumbs=self._thumbs(conversation, answer))]
 
-    def message(
+    def make_message(
         self,
-        reference: Reference,
+        conversation: Mapping[str, Any],
         answer: Answer,
         review: Review | None = None,
         thanks: str = "",
         *,
         greeted: bool = False,
-    ) -> Json:
+    ) -> Message:
         """Return the message that an answer is known by, its last one: the one that can change."""
-        return self.messages(reference, answer, review, thanks, greeted=greeted)[-1]
+        return self.make_messages(conversation, answer, review, thanks, greeted=greeted)[-1]
 
-    def words(self, reference: Reference, answer: Answer, review: Review | None = None) -> Json:
-        """Return the message without its card: what it says about the answer stands in the text."""
-        standing = self._standing(reference.conversation, answer, review, "")
-        message = answer_messages(reference, answer, self.site_url, loop=_LOOPS.get(name_of(answer.form)))[-1]
-        message.pop("attachments", None)
-        text = message["text"]
+    def make_text_message(
+        self, conversation: Mapping[str, Any], answer: Answer, review: Review | None = None
+    ) -> Message:
+        """Return the message without its card: what that says about the answer stands in the text."""
+        standing = self._standing(conversation, answer, review, "")
+        message = make_messages(answer, self.site_url)[-1]
+        text = message.text
         if answer.kind is AnswerKind.QUOTED:
-            text = whole_text(reference, answer, self.site_url)
+            text = whole_text(conversation, answer, self.site_url)
         said = [text, state_sentence(answer, standing), calm(standing.text)]
-        return message | {"text": clipped("\n\n".join(part for part in said if part), MAX_TEXT)}
+        text = clipped("\n\n".join(part for part in said if part), MAX_TEXT)
+        return replace(message, text=text, card=None, thumbs=self._thumbs(conversation, answer))
 
-    def preview(self, reference: Reference, answer: Answer) -> Json:
+    def make_preview(self, answer: Answer) -> Message:
         """Return a message with a quotation that a better answer may replace: nothing can be done with it yet."""
-        return answer_messages(reference, answer, self.site_url)[-1]
+        return make_messages(answer, self.site_url)[-1]
 
-    def card(
+    def make_card(
         self, conversation: Mapping[str, Any], answer: Answer, review: Review | None = None, thanks: str = ""
-    ) -> Json | None:
-        """Return the card alone; `thanks` is said to the one who has just rated."""
+    ) -> Card | None:
+        """Return the card alone."""
         return answer_card(answer, self.site_url, self._standing(conversation, answer, review, thanks))
+
+    def _thumbs(self, conversation: Mapping[str, Any], answer: Answer) -> ThumbsRequest | None:
+        form = name_of(answer.form)
+        if form not in {"thumbs", "reasons"}:
+            return None
+        return ThumbsRequest(
+            answer.id, self.seals.make(RATE, answer.id, conversation), asks_why=form == "reasons"
+        )
 
     def _standing(
         self, conversation: Mapping[str, Any], answer: Answer, review: Review | None, thanks: str
@@ -114,6 +132,78 @@ class AnswerView:
             thanks=thanks,
             opens_url=self._opens_url,
         )
+
+
+def make_messages(answer: Answer, site_url: str, standing: Standing = NOTHING_SAID) -> list[Message]:
+    """Return the final messages, mostly one: text with [n] markers, AI label and citations, and the card.
+
+    Of several messages each has the citations that its text names; the card stands below the last one. The words of a
+    quoted answer stand in the card, which shows a page's letters as they are; a notification has them as `summary`.
+    """
+    *before, last = split(_text(answer, site_url, verified=standing.state == "verified"))
+    named = [_named(part) for part in before]
+    label = "quoted" if answer.kind is AnswerKind.QUOTED else "written"
+    messages = [
+        Message(part, label=label, citations=_cited(answer, site_url, numbers))
+        for part, numbers in zip(before, named, strict=True)
+    ]
+    rest = set(range(1, MAX_CITATIONS + 1)) - (set().union(*named) - _named(last))
+    quoted = answer.kind is AnswerKind.QUOTED
+    message = Message(
+        last,
+        card=answer_card(answer, site_url, standing),
+        summary=clipped(calm(shown_text(answer), keep_urls=()), SUMMARY_CHARACTERS) if quoted else "",
+        label=label,
+        citations=_cited(answer, site_url, rest),
+    )
+    return [*messages, message]
+
+
+def _text(answer: Answer, site_url: str, *, verified: bool) -> str:
+    """Return the text of an answer's message as Markdown with nothing but our own marks in it."""
+    match answer.kind:
+        case AnswerKind.ANSWERED:
+            cited = {address(citation, site_url) for citation in answer.citations}
+            return printable(calm(answer.text, keep_urls=cited, markers=len(answer.citations)))
+        case AnswerKind.QUOTED:
+            says = unmarked(calm(lead_in(answer, verified=verified), keep_urls=()))
+            return printable(f"{says} [1]" if answer.citations else says)
+        case AnswerKind.DECLINED:
+            return declined(answer)
+
+
+def whole_text(conversation: Mapping[str, Any], answer: Answer, site_url: str) -> str:
+    """Return all that an answer says in one text, where no card can stand below it: in a stream, or in its place.
+
+    Addresses are left out, since a client makes links of them; on the card they stand as words.
+    """
+    if answer.kind is AnswerKind.ANSWERED:
+        return _text(answer, site_url, verified=False)
+    text = unmarked(calm(shown_text(answer), keep_urls=()))
+    if conversation.get("channelId") == Channel.LOCAL:
+        return text
+    return re.sub(r"\n+", "\n\n", text)  # Teams draws lines together that have no empty one between them
+
+
+def _named(text: str) -> set[int]:
+    """Return the numbers of the citations that a text names."""
+    return {int(number) for number in _MARKER.findall(text)}
+
+
+def _cited(answer: Answer, site_url: str, numbers: Collection[int]) -> tuple[CitedSource, ...]:
+    """Return the citations with these numbers."""
+    if answer.abstained:
+        return ()
+    return tuple(
+        CitedSource(
+            number,
+            clipped(calm(one.title or one.heading or one.url), NAME_CHARACTERS),
+            clipped(calm(one.quote), ABSTRACT_CHARACTERS),
+            address(one, site_url),
+        )
+        for number, one in enumerate(answer.citations[:MAX_CITATIONS], start=1)
+        if number in numbers
+    )
 
 
 def state_of(review: Review | None) -> State:

@@ -22,9 +22,10 @@ from typing import Any
 from bot.card_tokens import REVIEW, Seals
 from bot.cards.notice import notice_card
 from bot.cards.review import ReviewView, review_card
-from bot.channel import ChannelError, Connector, Undeliverable
-from bot.channels.activity import Reference, card_message, plain_message
+from bot.channel import ChannelError, Undeliverable
+from bot.channels.activity import Reference
 from bot.channels.answer_message import AnswerView, state_of, thanks_for
+from bot.channels.message import Connector, card_message, plain_message
 from bot.dialogs.review import Reviewing
 from core import telemetry
 from core.records import Answer, Feedback, Review, Ruling, VerifiedAnswer
@@ -201,7 +202,7 @@ class Courier:
         if reference is None or connector is None:
             return
         try:
-            await connector.send(reference.conversation, plain_message(reference, sentence))
+            await connector.send(reference, plain_message(sentence))
         except (Undeliverable, OSError) as error:
             log.warning("somebody could not be told: %s", error)
 
@@ -287,13 +288,13 @@ class Courier:
             return
         seal = self.seals.make(REVIEW, answer.id, reference.conversation)
         view = ReviewView(review, self.as_reviewed(answer, review), words, seal, datetime.now(UTC))
-        message = card_message(reference, review_card(view, self.site_url))
+        message = card_message(review_card(view, self.site_url))
         try:
             message_id = shown.message_id
             if message_id:
-                await connector.update(reference.conversation, message_id, message)
+                await connector.update(reference, message_id, message)
             else:
-                message_id = await connector.send(reference.conversation, message)
+                message_id = await connector.send(reference, message)
         except Undeliverable as gone:
             log.warning("no more review cards for a place that is gone: %s", gone)
             if not shown.message_id:
@@ -316,16 +317,16 @@ class Courier:
         if reference is None or connector is None or not message_id:
             return
         mine = thanks_for(words) if reference.personal else ""  # elsewhere many read it
-        message = self._view.message(reference, answer, review, mine)
+        message = self._view.make_message(reference.conversation, answer, review, mine)
         try:
             try:
-                await connector.update(reference.conversation, message_id, message)
+                await connector.update(reference, message_id, message)
             except ChannelError as error:
                 if error.status != HTTPStatus.BAD_REQUEST:
                     raise
                 # Teams sends text and card as two messages sometimes, and lets nobody write both over one of them.
-                message = self._view.words(reference, answer, review)
-                await connector.update(reference.conversation, message_id, message)
+                message = self._view.make_text_message(reference.conversation, answer, review)
+                await connector.update(reference, message_id, message)
         except Undeliverable as gone:
             log.info("an answer that was reviewed is on screen no more: %s", gone)
         await self._desk.put_shown(Shown(answer.id, ASKER, reference.dump(), message_id, stamp))
@@ -349,7 +350,7 @@ class Courier:
         if reference is not None and connector is not None:
             try:
                 card = notice_card(answer, verdict, self.site_url)
-                await connector.send(reference.conversation, card_message(reference, card))
+                await connector.send(reference, card_message(card))
             except Undeliverable as gone:
                 log.warning("somebody could not be told of a ruling: %s", gone)
         for notice in unsent:

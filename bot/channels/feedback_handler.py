@@ -113,7 +113,7 @@ class FeedbackHandler:
             return saying(thanks)
         if answer is None:
             return saying("This answer is not here any more: its question was deleted.")
-        card = self._view.card(incoming.conversation, answer, review, thanks)
+        card = self._view.make_card(incoming.conversation, answer, review, thanks)
         return showing(card, thanks) if card else saying(thanks)
 
     async def _hear(self, spoken: Spoken) -> bool:

@@ -14,17 +14,15 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Protocol
 
+from bot.cards.elements import Card
 from bot.cards.help import help_card
 from bot.cards.privacy import brief
-from bot.channel import CancellableReply, Connector, Offers, StreamPace, Undeliverable, nothing_more
+from bot.channel import CancellableReply, Offers, StreamPace, Undeliverable, nothing_more
 from bot.channels.activity import (
-    CARD_TYPE,
     Incoming,
     Reference,
     as_dicts,
     as_text,
-    card_message,
-    plain_message,
     read_activity,
     reference_of,
     split_page,
@@ -45,6 +43,7 @@ from bot.channels.invoke import (
     read_submitted,
     saying,
 )
+from bot.channels.message import Connector, card_message, plain_message
 from bot.channels.model_handler import ModelHandler
 from bot.channels.privacy_handler import PrivacyHandler
 from bot.channels.reply import ReplyExtras, Stream, StreamedReply
@@ -53,7 +52,6 @@ from bot.dialogs.ask import Asking
 from bot.dialogs.privacy import Greeting
 from core import telemetry
 from core.records import Channel, Question
-from core.text import Json
 from feedback.store.base import StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -295,8 +293,8 @@ class ActivityHandler:
                 log.info("a card was submitted that nobody here knows")
                 return
             reply = await self._acted(incoming, action)
-            if action.verb.startswith("privacy.") and reply.body["type"] == CARD_TYPE:
-                self._show(reply.body["value"], incoming, connector)
+            if action.verb.startswith("privacy.") and reply.card is not None:
+                self._show(reply.card, incoming, connector)
                 return
             said = (
                 str(reply.body["value"]) if reply.body["type"] == MESSAGE_TYPE else "Thank you, it is kept."
@@ -329,7 +327,7 @@ class ActivityHandler:
 
     def _show(
         self,
-        card: dict[str, Any],
+        card: Card,
         incoming: Incoming,
         connector: Connector,
         shown: Callable[[], Awaitable[None]] | None = None,
@@ -345,16 +343,16 @@ class ActivityHandler:
 
 async def _say(sentence: str, incoming: Incoming, connector: Connector) -> None:
     try:
-        await connector.send(incoming.conversation, plain_message(reference_of(incoming), sentence))
+        await connector.send(reference_of(incoming), plain_message(sentence))
     except (Undeliverable, OSError) as error:
         log.warning("a sentence was not delivered: %s", error)
 
 
-async def _send_card(reference: Reference, connector: Connector, card: Json) -> bool:
+async def _send_card(reference: Reference, connector: Connector, card: Card) -> bool:
     """Send a card that answers no question; a failure is logged, and False."""
     unasked = replace(reference, activity_id="")
     try:
-        await connector.send(reference.conversation, card_message(unasked, card))
+        await connector.send(unasked, card_message(card))
     except (Undeliverable, OSError) as error:
         log.warning("a card was not delivered: %s", error)
         return False

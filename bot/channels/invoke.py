@@ -6,8 +6,10 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from bot.cards.adaptive import CARD_TYPE, render_card, render_form
+from bot.cards.elements import Card
 from bot.cards.rating import MAX_COMMENT, feedback_form
-from bot.channels.activity import CARD_TYPE, as_dict, as_text
+from bot.channels.activity import as_dict, as_text
 from core.text import Json
 
 MAX_REASON_CHARACTERS = 40
@@ -25,13 +27,14 @@ class InvokeReply:
     """The HTTP status and the JSON body of an answer to an invoke. Teams retries on an empty body.
 
     `said` is the sentence of a card that takes another one's place, for channels where only one person is to see it.
-    `refused`: nothing was done.
+    `refused`: nothing was done. `card` takes the place of the one that was pressed.
     """
 
     status: int
     body: dict[str, Any] = field(default_factory=dict[str, Any])
     said: str = ""
     refused: bool = False
+    card: Card | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +71,10 @@ def saying(sentence: str, *, refused: bool = False) -> InvokeReply:
     return InvokeReply(200, body, sentence, refused)
 
 
-def showing(card: Json, said: str = "") -> InvokeReply:
+def showing(card: Card, said: str = "") -> InvokeReply:
     """Answer a card action with the card that takes its place."""
-    return InvokeReply(200, {"statusCode": 200, "type": CARD_TYPE, "value": card}, said)
+    body = {"statusCode": 200, "type": CARD_TYPE, "value": render_card(card)}
+    return InvokeReply(200, body, said, card=card)
 
 
 def bad_action(sentence: str) -> InvokeReply:
@@ -85,9 +89,9 @@ def form_task(value: Json) -> InvokeReply:
     data = as_dict(value.get("data")) or value
     reaction = as_text(as_dict(data.get("actionValue")).get("reaction")).lower()
     liked = reaction == "like"
-    content = {"contentType": CARD_TYPE, "content": feedback_form("like" if liked else "dislike")}
-    title = "What was good about it?" if liked else "What went wrong?"
-    task = {"title": title, "height": "medium", "width": "medium", "card": content}
+    form = feedback_form("like" if liked else "dislike")
+    content = {"contentType": CARD_TYPE, "content": render_form(form, "What do you think of the answer?")}
+    task = {"title": form.title, "height": "medium", "width": "medium", "card": content}
     return InvokeReply(200, {"task": {"type": "continue", "value": task}})
 
 

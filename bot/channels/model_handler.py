@@ -23,11 +23,13 @@ from typing import Any
 from uuid import uuid4
 
 from bot.card_tokens import MODEL, Seals, home_of
+from bot.cards.elements import Card
 from bot.cards.model import model_card, notice_of, standing_card
-from bot.channel import Connector, Undeliverable
-from bot.channels.activity import Incoming, Reference, card_message, place_of, plain_message, reference_of
+from bot.channel import Undeliverable
+from bot.channels.activity import Incoming, Reference, place_of, reference_of
 from bot.channels.card_sync import Courier, take_all
 from bot.channels.invoke import BadAction, CardAction, InvokeReply, saying, showing
+from bot.channels.message import Connector, card_message, plain_message
 from bot.channels.reviewers import Reviewers
 from bot.dialogs.models import ERRAND, GONE, Deciding, Press
 from bot.dialogs.review import Refused
@@ -146,7 +148,7 @@ class ModelCourier:
             card = notice_of(notice)
             await take_all([partial(self._tell, one, card) for one in blanks if one.place not in told])
 
-    async def _tell(self, blank: Shown, card: dict[str, Any]) -> None:
+    async def _tell(self, blank: Shown, card: Card) -> None:
         reference = Reference.load(blank.reference)
         connector = self._connect(reference.conversation) if reference else None
         if reference is not None and connector is not None:
@@ -155,15 +157,15 @@ class ModelCourier:
                 await self._desk.put_shown(replace(sent, stamp=_SAID))
 
     async def _send(
-        self, shown: Shown, reference: Reference, connector: Connector, card: dict[str, Any]
+        self, shown: Shown, reference: Reference, connector: Connector, card: Card
     ) -> Shown | None:
         """Send a card, or write over the one that is there; None where the place is gone. Raises OSError."""
-        message = card_message(reference, card)
+        message = card_message(card)
         try:
             if shown.message_id:
-                await connector.update(reference.conversation, shown.message_id, message)
+                await connector.update(reference, shown.message_id, message)
                 return shown
-            return replace(shown, message_id=await connector.send(reference.conversation, message))
+            return replace(shown, message_id=await connector.send(reference, message))
         except Undeliverable as gone:
             log.warning("no more cards about models for a place that is gone: %s", gone)
             if not shown.message_id:
@@ -194,16 +196,16 @@ class ModelHandler:
         if " ".join(incoming.text.lower().strip(" .!?").split()) not in WORDS:
             return False
         if refusal := await self._reviewers.refusal(incoming.directory_id):
-            await connector.send(incoming.conversation, plain_message(reference_of(incoming), refusal))
+            await connector.send(reference_of(incoming), plain_message(refusal))
             return True
         comparison, watch = await self._deciding.latest(), await self._deciding.board.watch()
         try:
             standing = await self._deciding.standing()
         except VersionError as error:
-            await connector.send(incoming.conversation, plain_message(reference_of(incoming), f"{error}."))
+            await connector.send(reference_of(incoming), plain_message(f"{error}."))
             return True
         card = standing_card(standing, watch, compared=comparison is not None)
-        await connector.send(incoming.conversation, card_message(reference_of(incoming), card))
+        await connector.send(reference_of(incoming), card_message(card))
         if comparison is not None:
             place = Place(_place_id(incoming, person), place_of(incoming).dump())
             await self._courier.show_anew(comparison.candidate, place)
@@ -228,7 +230,7 @@ class ModelHandler:
             log.info("nothing was decided about a model version: %s", error)
             return saying(STORE_AWAY)
 
-    async def _card(self, action: CardAction) -> dict[str, Any]:
+    async def _card(self, action: CardAction) -> Card:
         view = await self._deciding.view(action.answer_id, action.seal)
         if view is None:
             raise BadAction(GONE)

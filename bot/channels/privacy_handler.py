@@ -23,14 +23,15 @@ from typing import Any
 from yarl import URL
 
 from bot.card_tokens import PRIVACY, Seals
+from bot.cards.elements import Card
 from bot.cards.privacy import Buttons, confirm_card, deleted_card, deleting_card, export_card, privacy_card
-from bot.channel import Connector, Undeliverable
-from bot.channels.activity import Incoming, Reference, card_message, place_of, plain_message, reference_of
+from bot.channel import Undeliverable
+from bot.channels.activity import Incoming, Reference, place_of, reference_of
 from bot.channels.invoke import BadAction, CardAction, InvokeReply, saying, showing
+from bot.channels.message import Connector, card_message, plain_message
 from bot.dialogs.data_links import EVERYWHERE, HERE, DataLinks
 from bot.dialogs.privacy import Privacy, Tell
 from bot.http import names_loopback
-from core.text import Json
 from feedback.privacy.deletion_log import Deletion
 from feedback.privacy.retention import Retention
 from feedback.store.base import StoreUnavailable
@@ -128,11 +129,8 @@ class PrivacyHandler:
         if verb is None:
             return False
         answer = await self._do(verb, incoming, person)
-        reference = reference_of(incoming)
-        message = (
-            plain_message(reference, answer) if isinstance(answer, str) else card_message(reference, answer)
-        )
-        await connector.send(incoming.conversation, message)
+        message = plain_message(answer) if isinstance(answer, str) else card_message(answer)
+        await connector.send(reference_of(incoming), message)
         return True
 
     async def handle_action(self, incoming: Incoming, action: CardAction, person: str) -> InvokeReply:
@@ -152,9 +150,9 @@ class PrivacyHandler:
         answer = await self._do(action.verb, incoming, person)
         return saying(answer) if isinstance(answer, str) else showing(answer)
 
-    async def _do(self, verb: str, incoming: Incoming, person: str) -> Json | str:
+    async def _do(self, verb: str, incoming: Incoming, person: str) -> Card | str:
         """Do what needs no second thought; return the card that shows it, or a sentence."""
-        do: Mapping[str, Callable[[Incoming, str], Awaitable[Json | str]]] = {
+        do: Mapping[str, Callable[[Incoming, str], Awaitable[Card | str]]] = {
             SHOW: self._show,
             EXPORT: self._export,
             DELETE: self._confirm,
@@ -163,27 +161,27 @@ class PrivacyHandler:
         }
         return await do[verb](incoming, person)
 
-    async def _show(self, incoming: Incoming, person: str) -> Json:
+    async def _show(self, incoming: Incoming, person: str) -> Card:
         choice = await self.privacy.choice(person)
         verbs = (EXPORT, LEARN if choice.out else STOP, DELETE)
         return privacy_card(
             self._place.terms.retention, self._buttons(incoming, person, *verbs), out=choice.out
         )
 
-    async def _stop(self, incoming: Incoming, person: str) -> Json | str:
+    async def _stop(self, incoming: Incoming, person: str) -> Card | str:
         return await self._choose(incoming, person, out=True)
 
-    async def _learn(self, incoming: Incoming, person: str) -> Json | str:
+    async def _learn(self, incoming: Incoming, person: str) -> Card | str:
         return await self._choose(incoming, person, out=False)
 
-    async def _choose(self, incoming: Incoming, person: str, *, out: bool) -> Json | str:
+    async def _choose(self, incoming: Incoming, person: str, *, out: bool) -> Card | str:
         await self.privacy.choose(person, out=out, source=incoming.question_id)
         try:
             return await self._show(incoming, person)
         except StoreUnavailable:
             return KEPT_FOR_LATER
 
-    async def _export(self, incoming: Incoming, person: str) -> Json | str:
+    async def _export(self, incoming: Incoming, person: str) -> Card | str:
         if not incoming.personal:
             return ASK_ALONE
         local = self._place.keeps_messages_here(incoming.conversation)
@@ -201,7 +199,7 @@ class PrivacyHandler:
             return False
         return since is not None and int(since.timestamp() * 1_000) > made_at
 
-    async def _confirm(self, incoming: Incoming, person: str) -> Json:
+    async def _confirm(self, incoming: Incoming, person: str) -> Card:
         buttons = self._buttons(incoming, person, DELETE_NOW, SHOW)
         return confirm_card(
             buttons, CONFIRM_S // 60, ours=self._place.keeps_messages_here(incoming.conversation)
@@ -236,7 +234,7 @@ def teller(
             return
         card = deleted_card(deletion, ours=keeps_messages_here(reference.conversation))
         try:
-            await way.send(reference.conversation, card_message(reference, card))
+            await way.send(reference, card_message(card))
         except Undeliverable as gone:
             log.warning("somebody could not be told that their data is deleted: %s", gone)
 

@@ -10,7 +10,7 @@ An answer that is too long for one message comes in several (`core/text.py`); wh
 
     OSError
     └── ChannelError     the channel refused the request (`status`), or did not answer
-    Undeliverable        it never will take it (bot/dialogs/ask.py)
+    Undeliverable        it never will take it (bot/channel.py)
 """
 
 from __future__ import annotations
@@ -20,13 +20,12 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bot.cards.privacy import brief
 from bot.channel import (
     STOPPED,
     ChannelError,
-    Connector,
     Greets,
     Offers,
     Stopped,
@@ -38,17 +37,11 @@ from bot.channel import (
 )
 from bot.channels.activity import (
     Reference,
-    offering,
-    outgoing,
-    plain_message,
-    stream_end,
-    stream_part,
-    talk_message,
-    whole_text,
 )
-from bot.channels.answer_message import AnswerView
+from bot.channels.answer_message import AnswerView, whole_text
+from bot.channels.message import Connector, Message, Outgoing, StreamPart, Typing, plain_message, talk_message
 from core.records import Answer
-from core.text import Json, calm, clipped
+from core.text import calm, clipped
 
 log = logging.getLogger(__name__)
 
@@ -72,18 +65,16 @@ BELOW = "The answer is below."
 class Stream:
     """One message that grows.
 
-    `send` delivers an activity and returns the id that the channel gave it; `otherwise` shows that the bot is at work
+    `send` delivers an update and returns the id that the channel gave it; `otherwise` shows that the bot is at work
     where the channel does not let a stream begin.
     """
 
     def __init__(
         self,
-        reference: Reference,
-        send: Callable[[Json], Awaitable[str]],
+        send: Callable[[Outgoing], Awaitable[str]],
         pace: StreamPace,
         otherwise: Callable[[], Awaitable[None]],
     ) -> None:
-        self._reference = reference
         self._send = send
         self._otherwise = otherwise
         self._pace = pace
@@ -158,11 +149,8 @@ class Stream:
                 return  # Teams refuses a part that is not the one before and more
             self._streamed = text
         self._sequence += 1
-        part = stream_part(
-            self._reference, text, sequence=self._sequence, stream_id=self.id, informative=informative
-        )
         try:
-            message_id = await self._send(part)
+            message_id = await self._send(StreamPart(text, self._sequence, self.id, informative))
         except (Undeliverable, OSError) as error:
             self.refuse(error)
             if self.refused and self._sequence == 1 and not self._closing.is_set():
@@ -231,7 +219,7 @@ class StreamedReply:
         here = str(self._reference.conversation["id"])
         other = self._extras.streaming.get(here)
         if self._reference.personal and (other is None or other.is_over):
-            stream = Stream(self._reference, self._send, self._pace, self._show_typing)
+            stream = Stream(self._send, self._pace, self._show_typing)
             self._stream = self._extras.streaming[here] = stream
             stream.show(READING, informative=True)
         else:
@@ -251,14 +239,16 @@ class StreamedReply:
         if self._stream is None:
             return
         self._check_wanted()
-        self._previewed = clipped(whole_text(self._reference, answer, self._view.site_url), 10_000) + "\n\n"
+        self._previewed = (
+            clipped(whole_text(self._reference.conversation, answer, self._view.site_url), 10_000) + "\n\n"
+        )
         self._stream.show(self._previewed)
 
     async def answer(self, answer: Answer) -> str:
         async with with_greeting(self._extras.greeting) as due:
-            *parts, last = self._view.messages(self._reference, answer, greeted=due)
+            *parts, last = self._view.make_messages(self._reference.conversation, answer, greeted=due)
             if self._reference.personal and not self._reference.replaces:
-                last = offering(last, self._reference, await self._offers(answer))
+                last = replace(last, suggestions=tuple(await self._offers(answer)))
             for number, part in enumerate(parts, start=1):
                 await self._extras.keep_part(answer, number, await self._finish(part))
             return await self._finish(last)
@@ -273,12 +263,12 @@ class StreamedReply:
             return ()
 
     async def say(self, text: str) -> str:
-        return await self._finish(plain_message(self._reference, text))
+        return await self._finish(plain_message(text))
 
     async def talk(self, said: TalkReply) -> str:
         async with with_greeting(self._extras.greeting) as due:
             words = brief() if due else ()
-            return await self._finish(talk_message(self._reference, said, self._view.site_url, words))
+            return await self._finish(talk_message(said, self._view.site_url, words))
 
     async def abandon(self) -> str:
         """Leave no half message of a question that is gone; return the id of the one on screen, "" for none."""
@@ -290,7 +280,7 @@ class StreamedReply:
         self._no_longer_streams()
         return self._stream.id if is_shown else ""
 
-    async def _finish(self, message: Json) -> str:
+    async def _finish(self, message: Message) -> str:
         """Let a message take the place of what shows that the bot is at work; a further one comes below it."""
         if self._begun:
             return await self._send(message)
@@ -305,7 +295,7 @@ class StreamedReply:
         self._begun = True
         return message_id
 
-    async def _end_stream(self, stream: Stream, message: Json) -> str:
+    async def _end_stream(self, stream: Stream, message: Message) -> str:
         can_end = await stream.close()
         try:
             for _ in range(END_ATTEMPTS if can_end else 0):
@@ -322,13 +312,13 @@ class StreamedReply:
             self._no_longer_streams()
 
     async def _end_as(self, stream: Stream, text: str) -> None:
-        if not await self._end(stream, plain_message(self._reference, text)):
+        if not await self._end(stream, plain_message(text)):
             log.info("a half answer stays until Teams ends it")
 
-    async def _end(self, stream: Stream, message: Json) -> str:
+    async def _end(self, stream: Stream, message: Message) -> str:
         """Let a message be the end of a stream; return its id, "" where the channel did not take it."""
         try:
-            message_id = await self._send(stream_end(message, stream.id)) or stream.id
+            message_id = await self._send(replace(message, stream_id=stream.id)) or stream.id
         except (Undeliverable, OSError) as error:
             stream.refuse(error)
             return ""
@@ -346,9 +336,9 @@ class StreamedReply:
         if stream and not stream.is_open and self._extras.streaming.get(here) is stream:
             del self._extras.streaming[here]
 
-    async def _write_over(self, message: Json) -> str:
+    async def _write_over(self, message: Message) -> str:
         try:
-            await self._connector.update(self._reference.conversation, self._reference.replaces, message)
+            await self._connector.update(self._reference, self._reference.replaces, message)
         except Undeliverable:
             log.info("the message to write over is gone, sending a new one")
             return await self._send(message)
@@ -356,7 +346,7 @@ class StreamedReply:
 
     async def _show_typing(self) -> None:
         with contextlib.suppress(Undeliverable, OSError):
-            await self._send(outgoing(self._reference, "typing"))
+            await self._send(Typing())
 
-    async def _send(self, activity: Json) -> str:
-        return await self._connector.send(self._reference.conversation, activity)
+    async def _send(self, message: Outgoing) -> str:
+        return await self._connector.send(self._reference, message)

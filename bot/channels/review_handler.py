@@ -15,16 +15,16 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 from uuid import uuid4
 
 from bot.card_tokens import REVIEW, home_of
+from bot.cards.elements import Card
 from bot.cards.notice import changes_card
 from bot.cards.review import CORRECTION_CHARACTERS, ReviewView, review_card, spans
-from bot.channel import Connector
-from bot.channels.activity import Incoming, card_message, place_of, plain_message, reference_of
+from bot.channels.activity import Incoming, place_of, reference_of
 from bot.channels.card_sync import Courier
 from bot.channels.invoke import BadAction, CardAction, InvokeReply, saying, showing, text_input
+from bot.channels.message import Connector, card_message, plain_message
 from bot.channels.reviewers import Reviewers
 from bot.dialogs.privacy import WISH
 from bot.dialogs.review import Refused, Reviewing
@@ -151,7 +151,8 @@ class ReviewHandler:
         """Do what was said, if it is one of the words above; False for anything else, which is a question."""
         words = " ".join(incoming.text.lower().strip(" .!?").split())
         if _CHANGED.match(words):
-            await connector.send(incoming.conversation, await self._changes(incoming, person))
+            changes = changes_card(await self.changes(person))
+            await connector.send(reference_of(incoming), card_message(changes))
             return True
         commands: Mapping[str, Callable[[Incoming, str], Awaitable[str]]] = {
             "reviewers here": self._cards_here,
@@ -165,7 +166,7 @@ class ReviewHandler:
         refusal = await self._refusal(incoming)
         sentence = refusal or await command(incoming, person)
         if sentence:
-            await connector.send(incoming.conversation, plain_message(reference_of(incoming), sentence))
+            await connector.send(reference_of(incoming), plain_message(sentence))
         return True
 
     async def open_chat(self, incoming: Incoming, person: str) -> None:
@@ -193,7 +194,7 @@ class ReviewHandler:
         except StoreUnavailable:  # it was there a moment ago, when this was done
             return saying("It is done.")
 
-    async def draw_card(self, incoming: Incoming, action: CardAction) -> dict[str, Any]:
+    async def draw_card(self, incoming: Incoming, action: CardAction) -> Card:
         """Return the card of a review as it is now, for a form of it. Raises BadAction."""
         if refusal := await self._refusal(incoming):
             log.warning("somebody who is no reviewer opened %s", action.verb)
@@ -205,7 +206,7 @@ class ReviewHandler:
             raise BadAction(DELETED)
         return await self._card(review, action)
 
-    async def _card(self, review: Review, action: CardAction) -> dict[str, Any]:
+    async def _card(self, review: Review, action: CardAction) -> Card:
         answer = await self._store.answer(review.answer_id)
         if answer is None:
             raise BadAction(DELETED)
@@ -253,9 +254,6 @@ class ReviewHandler:
                 await self._reviewing.audit.write(person, Deed.OPENED, answer_id=answer.id, person=asker)
                 await self._courier.show_anew(review, place)
         return "" if waiting else "Nothing waits for a review."
-
-    async def _changes(self, incoming: Incoming, person: str) -> dict[str, Any]:
-        return card_message(reference_of(incoming), changes_card(await self.changes(person)))
 
     async def changes(self, person: str) -> list[tuple[Answer, Verdict]]:
         """Return what changed because of somebody, the newest change first. Raises StoreError."""

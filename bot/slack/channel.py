@@ -44,7 +44,7 @@ PLACE_EVERY_S = 300.0
 
 
 class SlackChannel:
-    """Slack as a bot meets it that listens: a `bot.channel.OpenChannel`."""
+    """Slack as a bot meets it that listens: a `bot.services.OpenChannel`."""
 
     capabilities = CAPABILITIES
 

@@ -1,4 +1,4 @@
-"""The way out to Slack: messages of ours as calls of its Web API. A `bot.channel.Connector`."""
+"""The way out to Slack: messages as calls of its Web API. A `bot.channels.message.Connector`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from bot.channel import Undeliverable
-from bot.channels.activity import as_text
-from bot.slack.blocks import message_of, notification, plain
+from bot.channels.activity import Reference
+from bot.channels.message import Message, Outgoing
+from bot.slack.blocks import plain_text, render_message, render_notification
 from bot.slack.client import SlackApi, Workspace
 from bot.slack.events import place_in
 from core.text import Json
@@ -27,20 +28,19 @@ class SlackConnector:
     def __init__(self, api: SlackApi) -> None:
         self.api = api
 
-    async def send(self, conversation: Mapping[str, Any], activity: Json) -> str:
-        if activity.get("type") != "message":
+    async def send(self, reference: Reference, message: Outgoing) -> str:
+        if not isinstance(message, Message):
             return ""
-        place = place_in(conversation)
-        params = {"channel": place.channel, "unfurl_links": False, "unfurl_media": False} | message_of(
-            activity
-        )
+        place = place_in(reference.conversation)
+        params: Json = {"channel": place.channel, "unfurl_links": False, "unfurl_media": False}
+        params |= render_message(message)
         if place.thread:
             params["thread_ts"] = place.thread
-        return as_text((await self.api.call("chat.postMessage", place.where, params)).get("ts"))
+        return str((await self.api.call("chat.postMessage", place.where, params)).get("ts") or "")
 
-    async def update(self, conversation: Mapping[str, Any], message_id: str, activity: Json) -> None:
-        place = place_in(conversation)
-        params = {"channel": place.channel, "ts": message_id} | message_of(activity)
+    async def update(self, reference: Reference, message_id: str, message: Message) -> None:
+        place = place_in(reference.conversation)
+        params = {"channel": place.channel, "ts": message_id} | render_message(message)
         await self.api.call("chat.update", place.where, params)
 
     async def delete(self, conversation: Mapping[str, Any], message_id: str) -> None:
@@ -53,8 +53,8 @@ class SlackConnector:
         In a chat with the bot anything is for one person: where Slack has no such message there, it is an ordinary one.
         """
         place = place_in(conversation)
-        said = plain(sentence, EPHEMERAL_CHARACTERS)
-        params: Json = {"channel": place.channel, "user": user, "text": notification(sentence)}
+        said = plain_text(sentence, EPHEMERAL_CHARACTERS)
+        params: Json = {"channel": place.channel, "user": user, "text": render_notification(sentence)}
         params["blocks"] = [{"type": "section", "text": said}]
         if place.thread:
             params["thread_ts"] = place.thread
@@ -81,13 +81,13 @@ class Unhurried:
         self._connector = connector
         self.errands: set[asyncio.Task[None]] = set()
 
-    async def send(self, conversation: Mapping[str, Any], activity: Json) -> str:
+    async def send(self, reference: Reference, message: Outgoing) -> str:
         """Say it soon; nobody here waits for the id."""
-        self._later(self._connector.send(conversation, activity))
+        self._later(self._connector.send(reference, message))
         return ""
 
-    async def update(self, conversation: Mapping[str, Any], message_id: str, activity: Json) -> None:
-        self._later(self._connector.update(conversation, message_id, activity))
+    async def update(self, reference: Reference, message_id: str, message: Message) -> None:
+        self._later(self._connector.update(reference, message_id, message))
 
     async def delete(self, conversation: Mapping[str, Any], message_id: str) -> None:
         self._later(self._connector.delete(conversation, message_id))

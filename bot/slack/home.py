@@ -8,11 +8,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from bot.cards.common import day
+from bot.cards.elements import day
 from bot.cards.notice import changes_card
 from bot.channel import Undeliverable
 from bot.channels.review_handler import ReviewHandler
-from bot.slack.blocks import card_blocks, fitted, paragraph, plain, rich, run, say_button
+from bot.slack.blocks import fit_blocks, plain_text, render_card, rich_text, say_button, section, text_run
 from bot.slack.client import SlackApi, Workspace
 from core.records import Question
 from core.text import Json, clipped
@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 MOST_QUESTIONS = 10
 MOST_PAGES = 5
 QUESTION_CHARACTERS = 300
+HEADER_CHARACTERS = 150
 WELCOME = (
     "Ask me about your pages: here in my chat, in the assistant pane, or by mentioning me in a channel. I answer from"
     " what stands there, show you the place, and say so when the pages do not tell."
@@ -52,8 +53,8 @@ class SlackHome:
             blocks = await self._drawn(person)
         except StoreError:
             log.exception("a home page could not be drawn")
-            blocks = [rich(paragraph(run(AWAY)))]
-        view = {"type": "home", "blocks": fitted(blocks)}
+            blocks = [rich_text(section(text_run(AWAY)))]
+        view = {"type": "home", "blocks": fit_blocks(blocks)}
         try:
             await self._api.call("views.publish", where, {"user_id": user, "view": view})
         except (Undeliverable, OSError) as error:
@@ -63,12 +64,12 @@ class SlackHome:
         questions = await self._questions(person)
         changes = changes_card(await self._reviews.changes(person))
         return [
-            {"type": "header", "text": plain("askpage", 150)},
-            rich(paragraph(run(WELCOME))),
-            {"type": "header", "text": plain("My questions", 150)},
+            {"type": "header", "text": plain_text("askpage", HEADER_CHARACTERS)},
+            rich_text(section(text_run(WELCOME))),
+            {"type": "header", "text": plain_text("My questions", HEADER_CHARACTERS)},
             *_listed(questions),
-            *card_blocks(changes),
-            {"type": "header", "text": plain("My data", 150)},
+            *render_card(changes),
+            {"type": "header", "text": plain_text("My data", HEADER_CHARACTERS)},
             {
                 "type": "actions",
                 "elements": [say_button(title, words, n) for n, (title, words) in enumerate(BUTTONS)],
@@ -90,9 +91,12 @@ class SlackHome:
 
 def _listed(questions: Sequence[Question]) -> list[Json]:
     if not questions:
-        return [rich(paragraph(run("You have not asked anything yet.")))]
+        return [rich_text(section(text_run("You have not asked anything yet.")))]
     lines = [
-        [run(f"{day(question.asked_at)}  ", bold=True), run(clipped(question.text, QUESTION_CHARACTERS))]
+        [
+            text_run(f"{day(question.asked_at)}  ", bold=True),
+            text_run(clipped(question.text, QUESTION_CHARACTERS)),
+        ]
         for question in questions
     ]
-    return [rich(*({"type": "rich_text_section", "elements": [*line, run("\n")]} for line in lines))]
+    return [rich_text(*(section(*line, text_run("\n")) for line in lines))]

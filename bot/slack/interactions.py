@@ -13,15 +13,16 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bot.cards.elements import Card, Form
 from bot.cards.rating import feedback_form, rating_actions
 from bot.channel import Undeliverable
-from bot.channels.activity import Reference, as_dict, as_dicts, as_text, card_message, read_activity
-from bot.channels.invoke import MESSAGE_TYPE, BadAction, InvokeReply, read_action
+from bot.channels.activity import Reference, as_dict, as_dicts, as_text, read_activity
+from bot.channels.invoke import BadAction, InvokeReply, read_action
+from bot.channels.message import card_message
 from bot.channels.review_handler import ReviewHandler
-from bot.slack.blocks import ACT, OPEN, SAY, STARS, THUMB, star_data
+from bot.slack.blocks import ACT, CALLBACK, OPEN, SAY, STARS, THUMB, decode_stars, render_form
 from bot.slack.connector import SlackConnector
 from bot.slack.events import Arrived, Place, activity, an_id, spoken
-from bot.slack.modal import CALLBACK, first_field, form_in, form_view, inputs_in
 from core.text import Json
 from feedback.store.base import StoreUnavailable
 
@@ -92,7 +93,7 @@ class SlackActions:
             log.info("a form that is none of ours")
             return {}
         try:
-            data = _with(as_dict(about.get("data")), inputs_in(view))
+            data = _with(as_dict(about.get("data")), _inputs(view))
             reply = await self._invoked(press, data)
         except BadAction as bad:
             return _complaint(view, str(bad))
@@ -119,7 +120,7 @@ class SlackActions:
     async def _do(self, press: Press, action: Mapping[str, Any]) -> None:
         what = as_text(action.get("action_id")).partition(":")[0]
         chosen = as_text(as_dict(action.get("selected_option")).get("value"))
-        data = star_data(chosen) if what == STARS else _data(as_text(action.get("value")))
+        data = decode_stars(chosen) if what == STARS else _data(as_text(action.get("value")))
         if what == SAY:
             await self._say(press, as_text(data.get("say")))
         elif what == OPEN:
@@ -143,15 +144,12 @@ class SlackActions:
 
     async def _show(self, press: Press, reply: InvokeReply) -> None:
         """Show what came of it: a sentence to one, a card to all."""
-        card = reply.body.get("value")
-        if reply.said or reply.body.get("type") == MESSAGE_TYPE:
-            await self._tell(press, reply.said or as_text(card))
-        elif as_dict(card) and press.ts:
+        if reply.said:
+            await self._tell(press, reply.said)
+        elif reply.card is not None and press.ts:
             reference = Reference(press.activity()["conversation"], {}, {}, "")
             try:
-                await self._connector.update(
-                    reference.conversation, press.ts, card_message(reference, as_dict(card))
-                )
+                await self._connector.update(reference, press.ts, card_message(reply.card))
             except (Undeliverable, OSError) as error:
                 log.warning("a card was not shown anew: %s", error)
 
@@ -162,7 +160,7 @@ class SlackActions:
 
     async def _open(self, press: Press, data: Json) -> None:
         """Open the form of a button. Raises BadAction where this person may not, or the card was sent elsewhere."""
-        title, card = await self._form(press, data)
+        form = await self._form(press, data)
         about = {
             "data": {
                 name: data.get(name)
@@ -174,7 +172,7 @@ class SlackActions:
             "ts": press.ts,
         }
         try:
-            await self._connector.open_form(press.place.where, press.trigger, form_view(title, card, about))
+            await self._connector.open_form(press.place.where, press.trigger, render_form(form, about))
         except ValueError as error:
             log.warning("a form is not for Slack: %s", error)
             raise BadAction(NO_FORM) from error
@@ -182,21 +180,20 @@ class SlackActions:
             log.warning("a form was not opened: %s", error)
             raise BadAction(NO_FORM) from error
 
-    async def _form(self, press: Press, data: Json) -> tuple[str, Json]:
+    async def _form(self, press: Press, data: Json) -> Form:
         action = read_action({"action": {"verb": data.get("verb"), "data": data}})
         if action.verb == "rate.thumb":
-            liked = data.get("thumb") == "like"
-            title = "What was good?" if liked else "What went wrong?"
-            return title, feedback_form("like" if liked else "dislike")
+            return feedback_form("like" if data.get("thumb") == "like" else "dislike")
         if action.verb.startswith("review."):
             card = await self._reviews.draw_card(read_activity(press.activity() | {"type": "invoke"}), action)
         else:
             stars = action.verb == "rate.stars"
-            card = {"actions": rating_actions(action.answer_id, action.seal, stars=stars, comment=True)}
-        form = form_in(card, action.verb)
-        if not form:
+            actions = rating_actions(action.answer_id, action.seal, stars=stars, comment=True)
+            card = Card((), tuple(actions), "")
+        form = card.find_form(action.verb)
+        if form is None:
             raise BadAction(NO_SUCH)
-        return as_text(form.get("title")), form
+        return form
 
 
 def _press(payload: Mapping[str, Any], by: Arrived, home: str) -> Press | None:
@@ -258,5 +255,29 @@ def _with(data: Json, inputs: Json) -> Json:
     return inputs | data
 
 
+def _inputs(view: Mapping[str, Any]) -> Json:
+    """Return what was filled in, by the field's name, as a card of Teams would send it."""
+    filled: Json = {}
+    for name, actions in as_dict(as_dict(view.get("state")).get("values")).items():
+        for field in as_dict(actions).values():
+            filled[name] = _given(as_dict(field))
+    return filled
+
+
+def _given(field: Mapping[str, Any]) -> object:
+    match field.get("type"):
+        case "plain_text_input":
+            return as_text(field.get("value"))
+        case "checkboxes":
+            return [as_text(one.get("value")) for one in as_dicts(field.get("selected_options"))]
+        case "static_select" | "radio_buttons":
+            return as_text(as_dict(field.get("selected_option")).get("value"))
+        case _:
+            return ""
+
+
 def _complaint(view: Mapping[str, Any], sentence: str) -> Json:
-    return {"response_action": "errors", "errors": {first_field(view): sentence}}
+    """Return a complaint about a form, which stands below its first field."""
+    names = [as_text(block.get("block_id")) for block in as_dicts(view.get("blocks"))]
+    first = next((name for name in names if name), "text")
+    return {"response_action": "errors", "errors": {first: sentence}}

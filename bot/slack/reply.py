@@ -18,9 +18,10 @@ from dataclasses import dataclass
 
 from bot.cards.privacy import brief
 from bot.channel import STOPPED, ChannelError, Greets, TalkReply, Undeliverable, with_greeting
-from bot.channels.activity import Reference, plain_message, talk_message
+from bot.channels.activity import Reference
 from bot.channels.answer_message import AnswerView
-from bot.slack.blocks import below, fitted, message_of, streamed
+from bot.channels.message import Message, plain_message, talk_message
+from bot.slack.blocks import fit_blocks, render_below, render_draft, render_message
 from bot.slack.client import SlackRefused
 from bot.slack.connector import SlackConnector
 from bot.slack.events import place_in, user_in
@@ -53,7 +54,7 @@ class Streams:
 
 
 class SlackReply:
-    """A `bot.dialogs.ask.Reply`, made from `Question.reply_to` alone."""
+    """A `bot.channel.Reply`, made from `Question.reply_to` alone."""
 
     def __init__(
         self,
@@ -70,7 +71,7 @@ class SlackReply:
         self._greeting = greeting
         self._place = place_in(reference.conversation)
         self._draft = ""
-        self._preview: Json | None = None
+        self._preview: Message | None = None
         self._shown = ""
         self._ts = ""
         possible = streams.has(self._place.where.team, personal=reference.personal)
@@ -88,13 +89,13 @@ class SlackReply:
 
     async def draft(self, text: str) -> None:
         """Show what is written so far, at Slack's pace; never waits for it."""
-        self._draft = streamed(text)
+        self._draft = render_draft(text)
         self._begin()
 
     async def preview(self, answer: Answer) -> None:
         """Show a quotation as a message that can be written over, unless a stream has begun."""
         if self._task is None:
-            self._preview, self._streaming = self._view.preview(self._reference, answer), False
+            self._preview, self._streaming = self._view.make_preview(answer), False
         self._begin()
 
     def _begin(self) -> None:
@@ -105,15 +106,17 @@ class SlackReply:
 
     async def answer(self, answer: Answer) -> str:
         async with with_greeting(self._greeting) as due:
-            return await self._finish(self._view.message(self._reference, answer, greeted=due))
+            return await self._finish(
+                self._view.make_message(self._reference.conversation, answer, greeted=due)
+            )
 
     async def say(self, text: str) -> str:
-        return await self._finish(plain_message(self._reference, text))
+        return await self._finish(plain_message(text))
 
     async def talk(self, said: TalkReply) -> str:
         async with with_greeting(self._greeting) as due:
             words = brief() if due else ()
-            return await self._finish(talk_message(self._reference, said, self._view.site_url, words))
+            return await self._finish(talk_message(said, self._view.site_url, words))
 
     async def abandon(self) -> str:
         """Leave no half message of a question that is gone; return the id of the one on screen, "" for none."""
@@ -122,21 +125,19 @@ class SlackReply:
             return ""
         try:
             await self._end_stream({})
-            await self._connector.update(
-                self._reference.conversation, self._ts, plain_message(self._reference, STOPPED)
-            )
+            await self._connector.update(self._reference, self._ts, plain_message(STOPPED))
         except (Undeliverable, OSError) as error:
             log.info("a half answer stays: %s", error)
         return self._ts
 
     # The end
 
-    async def _finish(self, message: Json) -> str:
+    async def _finish(self, message: Message) -> str:
         await self._pause()
         if self._reference.replaces:
             return await self._write_over(self._reference.replaces, message)
         if not self._ts:
-            return await self._connector.send(self._reference.conversation, message)
+            return await self._connector.send(self._reference, message)
         if not self._streaming:
             return await self._write_over(self._ts, message)
         rest = self._rest_of(message)
@@ -149,27 +150,26 @@ class SlackReply:
             return await self._write_over(self._ts, message)
         return self._ts
 
-    def _rest_of(self, message: Json) -> Json | None:
+    def _rest_of(self, message: Message) -> Json | None:
         """Return what a stream lacks to be this message, None where it says something else."""
-        whole = streamed(str(message["text"]))
-        same = whole == str(message["text"]).replace("<", "‹")  # nothing had to go
+        whole = render_draft(message.text)
+        same = whole == message.text.replace("<", "‹")  # nothing had to go
         if self._unsure or not same or not whole.startswith(self._shown):
             return None
         rest = whole[len(self._shown) :]
-        return {"blocks": fitted(below(message))} | ({"markdown_text": rest} if rest else {})
+        return {"blocks": fit_blocks(render_below(message))} | ({"markdown_text": rest} if rest else {})
 
     async def _end_stream(self, rest: Json) -> None:
         if self._streaming:
             await self._call("chat.stopStream", {"ts": self._ts} | rest)
             self._streaming = False
 
-    async def _write_over(self, message_id: str, message: Json) -> str:
-        conversation = self._reference.conversation
+    async def _write_over(self, message_id: str, message: Message) -> str:
         try:
-            await self._connector.update(conversation, message_id, message)
+            await self._connector.update(self._reference, message_id, message)
         except Undeliverable:
             log.info("the message to write over is gone, sending a new one")
-            return await self._connector.send(conversation, message)
+            return await self._connector.send(self._reference, message)
         return message_id
 
     async def _pause(self) -> None:
@@ -193,11 +193,11 @@ class SlackReply:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._closing.wait(), every * self._connector.api.pace.second_s)
 
-    async def _post(self, message: Json) -> None:
+    async def _post(self, message: Message) -> None:
         if self._closing.is_set():  # the answer is here already
             return
         try:
-            self._ts = await self._connector.send(self._reference.conversation, message)
+            self._ts = await self._connector.send(self._reference, message)
         except (Undeliverable, OSError) as error:
             log.info("no quotation before the answer: %s", error)
 
@@ -242,7 +242,7 @@ class SlackReply:
         self._ts = str((await self._call("chat.startStream", begin, hurried=True)).get("ts") or "")
 
     async def _edit(self, text: str) -> None:
-        message = message_of({"text": text + WRITING})
+        message = render_message(Message(text + WRITING))
         if self._ts:
             await self._call("chat.update", {"ts": self._ts} | message, hurried=True)
             return

@@ -10,8 +10,9 @@ from dataclasses import replace
 import aiohttp
 from aiohttp import web
 
-from bot.channel import ChannelCapabilities, ChannelMisconfigured, Connector, Reply, StreamPace
+from bot.channel import ChannelCapabilities, ChannelMisconfigured, Reply, StreamPace
 from bot.channels.handler import ActivityHandler, ChannelConfig
+from bot.channels.message import Connector
 from bot.channels.reviewers import Reviewers
 from bot.services import ChannelContext
 from bot.teams.auth import BotFrameworkConfig, OwnToken
@@ -28,7 +29,7 @@ PACE = StreamPace(grace_s=0.3)
 
 
 class TeamsChannel:
-    """Teams as a bot meets it that listens: a `bot.channel.OpenChannel`."""
+    """Teams as a bot meets it that listens: a `bot.services.OpenChannel`."""
 
     capabilities = CAPABILITIES
 

@@ -20,9 +20,11 @@ import aiohttp
 from yarl import URL
 
 from bot.channel import ChannelError, Undeliverable
-from bot.channels.activity import as_dict, as_text
+from bot.channels.activity import Reference, as_dict, as_text
+from bot.channels.message import Message, Outgoing
 from bot.channels.retry import retry_wait_s
 from bot.teams.rate_limit import Pace
+from bot.teams.render import render_activity
 from core.text import Json
 
 log = logging.getLogger(__name__)
@@ -35,7 +37,7 @@ TIMEOUT = aiohttp.ClientTimeout(total=60.0, sock_connect=10.0, sock_read=15.0)
 
 
 class BotConnector:
-    """Implements `bot.channel.Connector`. `token` returns the bot's own bearer token, "" to send none."""
+    """A `bot.channels.message.Connector`. `token` returns the bot's own bearer token, "" to send none."""
 
     def __init__(
         self, session: aiohttp.ClientSession, token: Callable[[], Awaitable[str]], pace: Pace | None = None
@@ -44,14 +46,22 @@ class BotConnector:
         self._token = token
         self._pace = pace or Pace()
 
-    async def send(self, conversation: Mapping[str, Any], activity: Json) -> str:
-        return as_text((await self._call("POST", conversation, "", activity)).get("id"))
+    async def send(self, reference: Reference, message: Outgoing) -> str:
+        return await self.post_activity(reference.conversation, render_activity(reference, message))
 
-    async def update(self, conversation: Mapping[str, Any], message_id: str, activity: Json) -> None:
-        await self._call("PUT", conversation, message_id, activity | {"id": message_id})
+    async def update(self, reference: Reference, message_id: str, message: Message) -> None:
+        await self.put_activity(reference.conversation, message_id, render_activity(reference, message))
 
     async def delete(self, conversation: Mapping[str, Any], message_id: str) -> None:
         await self._call("DELETE", conversation, message_id, None)
+
+    async def post_activity(self, conversation: Mapping[str, Any], activity: Json) -> str:
+        """Send an activity as it is; return its id."""
+        return as_text((await self._call("POST", conversation, "", activity)).get("id"))
+
+    async def put_activity(self, conversation: Mapping[str, Any], message_id: str, activity: Json) -> None:
+        """Write an activity as it is over a message."""
+        await self._call("PUT", conversation, message_id, activity | {"id": message_id})
 
     async def _call(
         self, method: str, conversation: Mapping[str, Any], message_id: str, activity: Json | None

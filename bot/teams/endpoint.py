@@ -53,7 +53,6 @@ from botframework.connector.auth import (
 )
 from yarl import URL
 
-from bot.channel import Connector
 from bot.channels.activity import MalformedError, as_dict, as_text
 from bot.channels.handler import ActivityHandler
 from bot.channels.invoke import InvokeReply
@@ -68,7 +67,7 @@ from feedback.store.base import StoreUnavailable
 class Turns(BotAdapter):
     """The SDK's adapter over our front end and connector."""
 
-    def __init__(self, front: ActivityHandler, connector: Connector) -> None:
+    def __init__(self, front: ActivityHandler, connector: BotConnector) -> None:
         super().__init__()
         self._front = front
         self._connector = connector
@@ -89,13 +88,13 @@ class Turns(BotAdapter):
         """Send what middleware says, in order."""
         where = _conversation(context)
         return [
-            ResourceResponse(id=await self._connector.send(where, activity.serialize()))
+            ResourceResponse(id=await self._connector.post_activity(where, activity.serialize()))
             for activity in activities
         ]
 
     async def update_activity(self, context: TurnContext, activity: Activity) -> ResourceResponse:
         """Write over a message."""
-        await self._connector.update(_conversation(context), activity.id, activity.serialize())
+        await self._connector.put_activity(_conversation(context), activity.id, activity.serialize())
         return ResourceResponse(id=activity.id)
 
     async def delete_activity(self, context: TurnContext, reference: ConversationReference) -> None:

@@ -7,8 +7,9 @@ from contextlib import AsyncExitStack
 
 from aiohttp import web
 
-from bot.channel import ChannelCapabilities, Connector, Reply, StreamPace
+from bot.channel import ChannelCapabilities, Reply, StreamPace
 from bot.channels.handler import ActivityHandler, ChannelConfig
+from bot.channels.message import Connector
 from bot.channels.reviewers import Reviewers
 from bot.services import ChannelContext
 from bot.web.activities import REVIEWER, directory_id
@@ -24,7 +25,7 @@ PACE = StreamPace(interval_s=0.1)
 
 
 class WebChannel:
-    """The chat page as a bot meets it that listens: a `bot.channel.OpenChannel`."""
+    """The chat page as a bot meets it that listens: a `bot.services.OpenChannel`."""
 
     capabilities = CAPABILITIES
 

@@ -24,7 +24,10 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
+from bot.cards.adaptive import CARD_TYPE
 from bot.channel import Undeliverable
+from bot.channels.activity import Reference, as_dict
+from bot.channels.message import Message, Outgoing, StreamPart, Typing
 from bot.web.access import HEADERS, Handler, RefusedError, only_from_here, read_object
 from bot.web.activities import (
     REVIEWER,
@@ -36,7 +39,7 @@ from bot.web.activities import (
 )
 from bot.web.conversations import Change, Conversation, Conversations
 from bot.web.erase import PAGE_FILE, IsTheirs, forget_shown
-from bot.web.render import ADAPTIVE_CARD, an_object, shown_of_bot, stream_info
+from bot.web.render import render_shown
 from core import telemetry
 from feedback.privacy.deletion_log import Deletion
 from feedback.store.base import StoreUnavailable
@@ -91,7 +94,7 @@ class ChatPage:
         root: Path = STATIC.parent.parent,
     ) -> None:
         self._front = front
-        self._conversations = Conversations(data_dir / PAGE_FILE)
+        self.conversations = Conversations(data_dir / PAGE_FILE)
         self._people = tuple(people)
         self._suggestions = tuple(suggestions)
         self._loading = loading
@@ -115,60 +118,57 @@ class ChatPage:
         while True:
             await asyncio.sleep(OVERWRITE_EVERY_S)
             try:
-                await self._conversations.overwrite()
+                await self.conversations.overwrite()
             except OSError as error:
                 log.warning("%s", error)
 
     def hang_up(self) -> None:
         """End the browsers' event streams: they try again by themselves. For the application's shutdown signal."""
         self._closing = True
-        self._conversations.wake()
+        self.conversations.wake()
 
     async def close(self) -> None:
         """Write what is under way and let go of the file. What is sent afterwards raises OSError."""
         self.hang_up()
-        await self._conversations.close()
+        await self.conversations.close()
 
     async def forget(self, deletion: Deletion, is_theirs: IsTheirs) -> None:
         """Erase what is shown of a person from before a deletion."""
-        await forget_shown(self._conversations, deletion, is_theirs)
+        await forget_shown(self.conversations, deletion, is_theirs)
 
     def owner(self, conversation_id: str) -> str:
         """Return the directory id of whose conversation this is, "" for one that is gone."""
-        chat = self._conversations.get(conversation_id)
+        chat = self.conversations.get(conversation_id)
         return directory_id(chat.person["id"]) if chat else ""
 
     # The connector of the front end
 
-    async def send(self, conversation: Mapping[str, Any], activity: dict[str, Any]) -> str:
+    async def send(self, reference: Reference, message: Outgoing) -> str:
         """Show what the bot sends; return the message's id. Raises Undeliverable for a conversation that is gone."""
-        chat = self._chat(conversation)
-        info = stream_info(activity)
-        if activity.get("type") == "typing" and not info:
-            self._conversations.typing(chat)
-            return self._conversations.new_id()
-        message_id = str(info.get("streamId") or self._conversations.new_id())
-        await self._show(chat, message_id, activity)
+        chat = self._chat(reference.conversation)
+        if isinstance(message, Typing):
+            self.conversations.typing(chat)
+            return self.conversations.new_id()
+        message_id = message.stream_id or self.conversations.new_id()
+        await self._show(chat, message_id, message)
         return message_id
 
-    async def update(
-        self, conversation: Mapping[str, Any], message_id: str, activity: dict[str, Any]
-    ) -> None:
-        """Show another activity in a message's place; what people did with the message stays."""
-        await self._show(self._chat(conversation), message_id, activity)
+    async def update(self, reference: Reference, message_id: str, message: Message) -> None:
+        """Show another one in a message's place; what people did with it stays."""
+        await self._show(self._chat(reference.conversation), message_id, message)
 
     async def delete(self, conversation: Mapping[str, Any], message_id: str) -> None:
         """Show a message no more."""
-        await self._conversations.remove(self._chat(conversation), message_id)
+        await self.conversations.remove(self._chat(conversation), message_id)
 
-    async def _show(self, chat: Conversation, message_id: str, activity: dict[str, Any]) -> None:
+    async def _show(self, chat: Conversation, message_id: str, message: Message | StreamPart) -> None:
         before = chat.messages.get(message_id, {})
         kept = {key: before[key] for key in ("at", "thumb", "reactions") if key in before}
-        shown = {"id": message_id, "at": self._conversations.now(), **shown_of_bot(activity), **kept}
-        await self._conversations.put(chat, shown)
+        shown = {"id": message_id, "at": self.conversations.now(), **render_shown(message), **kept}
+        await self.conversations.put(chat, shown)
 
     def _chat(self, conversation: Mapping[str, Any]) -> Conversation:
-        chat = self._conversations.get(str(conversation.get("id", "")))
+        chat = self.conversations.get(str(conversation.get("id", "")))
         if chat is None:
             raise Undeliverable("the local page has no such conversation any more")
         return chat
@@ -201,19 +201,19 @@ class ChatPage:
         return web.FileResponse(path, headers={"Content-Type": content_type, "Cache-Control": "no-cache"})
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
-        chats = self._conversations.of_person(request.query.get("person", ""))
+        chats = self.conversations.of_person(request.query.get("person", ""))
         return web.json_response([{"id": c.id, "title": c.title[:120], "begun": c.begun} for c in chats])
 
     async def _begin(self, request: web.Request) -> web.StreamResponse:
-        chat = await self._conversations.begin(checked_person((await read_object(request)).get("person")))
-        await self._hand_over(first_contact(chat, self._conversations.new_id()))
+        chat = await self.conversations.begin(checked_person((await read_object(request)).get("person")))
+        await self._hand_over(first_contact(chat, self.conversations.new_id()))
         return web.json_response({"id": chat.id})
 
     async def _take(self, request: web.Request) -> web.StreamResponse:
         """Turn one thing that the person did into its activity, show it, and hand it to the front end."""
         body = await read_object(request)
         chat = self._known(str(body.get("conversation", "")))
-        activity = activity_of(body, chat, self._conversations.new_id())
+        activity = activity_of(body, chat, self.conversations.new_id())
         await self._apply(chat, activity)
         try:
             result = await self._hand_over(activity)
@@ -223,7 +223,7 @@ class ChatPage:
         answer = {"id": activity["id"], "status": 200, "body": None}
         if result is not None:
             answer.update(status=result.status, body=result.body)
-            await self._refresh(chat, activity, an_object(result.body))
+            await self._refresh(chat, activity, as_dict(result.body))
         return web.json_response(answer)
 
     async def _hand_over(self, activity: dict[str, Any]) -> InvokeResult | None:
@@ -240,32 +240,32 @@ class ChatPage:
 
     async def _apply(self, chat: Conversation, activity: dict[str, Any]) -> None:
         if activity["type"] == "messageDelete":
-            await self._conversations.remove(chat, activity["id"])
+            await self.conversations.remove(chat, activity["id"])
             return
-        shown = shown_after(activity, chat, self._conversations.now())
+        shown = shown_after(activity, chat, self.conversations.now())
         if shown is not None:
-            await self._conversations.put(chat, shown)
+            await self.conversations.put(chat, shown)
 
     async def _refresh(self, chat: Conversation, activity: dict[str, Any], body: dict[str, Any]) -> None:
         """Put the card that answered an Action.Execute in the place of the message's card."""
         message = chat.messages.get(str(activity.get("replyToId")))
-        if message is not None and body.get("type") == ADAPTIVE_CARD and an_object(body.get("value")):
-            await self._conversations.put(chat, {**message, "cards": [body["value"]]})
+        if message is not None and body.get("type") == CARD_TYPE and as_dict(body.get("value")):
+            await self.conversations.put(chat, {**message, "cards": [body["value"]]})
 
     async def _mark_failed(self, chat: Conversation, activity: dict[str, Any], sentence: str) -> None:
         mine = chat.messages.get(activity["id"])
         if mine is not None:
-            await self._conversations.put(chat, {**mine, "failed": sentence})
+            await self.conversations.put(chat, {**mine, "failed": sentence})
 
     def _known(self, conversation_id: str) -> Conversation:
-        chat = self._conversations.get(conversation_id)
+        chat = self.conversations.get(conversation_id)
         if chat is None:
             raise RefusedError(404, "This conversation is gone. Begin a new one.", "gone")
         return chat
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         """Send a conversation's changes as Server-Sent Events until the browser goes away."""
-        chat = self._conversations.get(request.query.get("conversation", ""))
+        chat = self.conversations.get(request.query.get("conversation", ""))
         last = request.headers.get("Last-Event-ID") or request.query.get("after", "")
         response = web.StreamResponse(
             headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", **HEADERS}
@@ -275,12 +275,12 @@ class ChatPage:
             await response.write(b"event: gone\ndata: {}\n\n")
             return response
         with contextlib.suppress(ConnectionResetError):
-            await self._stream(response, chat, self._conversations.number_of(last))
+            await self._stream(response, chat, self.conversations.number_of(last))
         return response
 
     async def _stream(self, response: web.StreamResponse, chat: Conversation, after: int | None) -> None:
         status = None
-        async for changes in self._conversations.follow(chat, after, self._beat_s):
+        async for changes in self.conversations.follow(chat, after, self._beat_s):
             if self._closing:
                 return
             told = {"token": self._token, "loading": self._loading()}
@@ -290,7 +290,7 @@ class ChatPage:
             await response.write((text or ": still here\n\n").encode())
 
     def _event(self, change: Change) -> str:
-        identity = f"{self._conversations.epoch}-{change.number}"
+        identity = f"{self.conversations.epoch}-{change.number}"
         return f"id: {identity}\nevent: {change.event}\ndata: {json.dumps(change.data)}\n\n"
 
     def _beat_s(self) -> float:

@@ -1,13 +1,13 @@
-"""What the local page shows of an activity that the bot sends: the entities and channel data of Teams, made plain.
+"""Messages of the bot as the chat page shows them.
 
 A shown message is a JSON object:
 
     id, sender ("user" or "bot"), text, at (ISO time), state ("informative", "streaming", "final")
     ai        True when it carries the AI label
     citations [{position, name, text, url}], position as the [n] in the text; url is "" when it must not be opened
-    cards     Adaptive Cards, as sent
-    choices   [{title, text}]: suggested actions that say `text` for the person
-    loop      True when Teams would show thumbs below it
+    cards     Adaptive Cards, which the page draws with Microsoft's renderer
+    choices   [{title, text}]: what can be asked next, `text` is said for the person
+    loop      True when thumbs stand below it
     own_form  True when the bot has a form of its own behind them (message/fetchTask)
 
 and what the person did with it: edited, thumb {reaction, text, reasons}, reactions [name], failed (a sentence).
@@ -15,52 +15,49 @@ and what the person did with it: edited, thumb {reaction, text, reasons}, reacti
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
+
+from bot.cards.adaptive import render_card
+from bot.channels.message import CitedSource, Message, StreamPart
 
 Shown = dict[str, Any]
 
-ADAPTIVE_CARD = "application/vnd.microsoft.card.adaptive"
-CITATIONS_LIMIT = 20
 QUOTE_LIMIT = 400
 """Longest quote that goes into a link to one of our pages, characters."""
 
 
-def stream_info(activity: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the streaming fields of an activity ({} when it does not stream): entity first, then channel data."""
-    for entity in _objects(activity.get("entities")):
-        if entity.get("type") == "streaminfo":
-            return entity
-    channel_data = an_object(activity.get("channelData"))
-    return channel_data if channel_data.get("streamType") else {}
-
-
-def shown_of_bot(activity: Mapping[str, Any]) -> Shown:
+def render_shown(message: Message | StreamPart) -> Shown:
     """Return what to show of a message of the bot, without `id` and `at`."""
-    root = _message_entity(activity)
-    info = stream_info(activity)
-    channel_data = an_object(activity.get("channelData"))
+    state = "final"
+    if isinstance(message, StreamPart):
+        state, message = "informative" if message.informative else "streaming", Message(message.text)
     return {
         "sender": "bot",
-        "text": str(activity.get("text") or ""),
-        "state": str(info.get("streamType") or "final"),
-        "ai": "AIGeneratedContent" in (root.get("additionalType") or ()),
-        "citations": list(_citations(root)),
-        "cards": [
-            attachment["content"]
-            for attachment in _objects(activity.get("attachments"))
-            if attachment.get("contentType") == ADAPTIVE_CARD and isinstance(attachment.get("content"), dict)
-        ],
-        "choices": list(_choices(activity)),
-        "loop": bool(channel_data.get("feedbackLoop") or channel_data.get("feedbackLoopEnabled")),
-        "own_form": an_object(channel_data.get("feedbackLoop")).get("type") == "custom",
+        "text": message.text,
+        "state": state,
+        "ai": bool(message.label),
+        "citations": [_cited(one) for one in message.citations],
+        "cards": [render_card(message.card)] if message.card else [],
+        "choices": [{"title": title or words, "text": words} for title, words in message.suggestions],
+        "loop": message.thumbs is not None,
+        "own_form": message.thumbs is not None and message.thumbs.asks_why,
     }
 
 
-def openable(url: object) -> str:
+def _cited(cited: CitedSource) -> Shown:
+    url = openable(cited.url)
+    return {
+        "position": cited.position,
+        "name": cited.name,
+        "text": cited.quote,
+        "url": with_quote(url, cited.quote) if url else "",
+    }
+
+
+def openable(url: str) -> str:
     """Return a link that a browser may be sent to (http, https, or a path on this site), or ""."""
-    text = str(url or "").strip()
+    text = url.strip()
     if text.startswith("/") and not text.startswith(("//", "/\\")):
         return text
     try:
@@ -77,41 +74,3 @@ def with_quote(url: str, words: str) -> str:
     if not here or not parts.path.startswith("/site/") or parts.query or not words:
         return url
     return urlunsplit(parts._replace(query="quote=" + quote(words[:QUOTE_LIMIT], safe="")))
-
-
-def _message_entity(activity: Mapping[str, Any]) -> Mapping[str, Any]:
-    for entity in _objects(activity.get("entities")):
-        if entity.get("type") == "https://schema.org/Message":
-            return entity
-    return {}
-
-
-def _citations(root: Mapping[str, Any]) -> Iterator[Shown]:
-    for claim in list(_objects(root.get("citation")))[:CITATIONS_LIMIT]:
-        appearance = an_object(claim.get("appearance"))
-        if not appearance or not isinstance(claim.get("position"), int):
-            continue
-        words = str(appearance.get("abstract") or "")
-        url = openable(appearance.get("url"))
-        yield {
-            "position": claim["position"],
-            "name": str(appearance.get("name") or ""),
-            "text": words,
-            "url": with_quote(url, words) if url else "",
-        }
-
-
-def _choices(activity: Mapping[str, Any]) -> Iterator[Shown]:
-    for action in _objects(an_object(activity.get("suggestedActions")).get("actions")):
-        if action.get("type") in ("imBack", "messageBack") and isinstance(action.get("value"), str):
-            yield {"title": str(action.get("title") or action["value"]), "text": action["value"]}
-
-
-def an_object(value: object) -> dict[str, Any]:
-    """Return a JSON object as it is, and {} for anything else."""
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
-
-
-def _objects(value: object) -> Iterator[dict[str, Any]]:
-    if isinstance(value, list):
-        yield from (known for item in cast("list[object]", value) if (known := an_object(item)))

@@ -14,9 +14,11 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from bot.channel import Connector, StreamPace
+from bot.channel import StreamPace
+from bot.channels.activity import Reference
 from bot.channels.handler import ActivityHandler, ChannelConfig
 from bot.channels.invoke import InvokeReply
+from bot.channels.message import Connector
 from bot.channels.reviewers import Reviewers
 from bot.dialogs.ask import Asking
 from bot.dialogs.rate import RatingRules
@@ -174,6 +176,17 @@ class Chat:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    async def here(self) -> Reference:
+        """Return the conversation of the first message that was sent."""
+        return Reference((await self.heard.came("message"))["conversation"], {}, {}, "")
+
+    async def show(self, shown: Json) -> None:
+        """Show a message as it stands, also one that no message of ours could be."""
+        kept = self.channel.conversations
+        conversation = kept.get((await self.here()).conversation["id"])
+        assert conversation is not None
+        await kept.put(conversation, {"id": kept.new_id(), "at": kept.now(), **shown})
 
     async def start(self) -> None:
         where = {"root": self.root} if self.root else {}

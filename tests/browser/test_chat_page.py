@@ -9,6 +9,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ import pytest
 import pytest_asyncio
 
 from bot.cards.answer_text import NOTHING_FOUND
+from bot.channels.message import CitedSource, Message, ThumbsRequest
 from bot.web.chat_page import ADAPTIVE_CARDS
+from bot.web.render import render_shown
 from core.records import AnswerKind, Citation
 from feedback.store.base import StoreUnavailable
 from tests.browser.chat import ANNUAL, PARENTS, Actor, Chat, Lines, a_chat
@@ -300,18 +303,18 @@ async def test_what_arrives_meanwhile_takes_neither_focus_nor_words_away(chat: C
     page = await screen.open()
     answer = await screen.ask("How much holiday is there?")
     chats, message_id = page.locator("#chats"), await answer.get_attribute("data-id")
-    conversation = {"id": (await chat.heard.came("message"))["conversation"]["id"]}
-    changed = {"type": "message", "text": "Thirty-one.", "channelData": {"feedbackLoop": {"type": "default"}}}
+    here = await chat.here()
+    changed = Message("Thirty-one.", thumbs=ThumbsRequest("a", "s", asks_why=False))
     await answer.get_by_role("button", name="React", exact=True).click()
     await page.keyboard.press("ArrowRight")
-    await chat.channel.update(conversation, message_id, changed)
+    await chat.channel.update(here, message_id, changed)
     await expect(answer.locator(".body")).to_have_text("Thirty-one.")
     await expect(answer.get_by_role("menuitemcheckbox", name="Heart")).to_be_focused()
     await page.keyboard.press("Enter")
     assert (await chat.heard.came("messageReaction"))["reactionsAdded"] == [{"type": "heart"}]
     await answer.get_by_role("button", name="Good answer").click()
     await answer.get_by_role("textbox").fill("half a thou")
-    await chat.channel.update(conversation, message_id, changed | {"text": "Thirty-two."})
+    await chat.channel.update(here, message_id, replace(changed, text="Thirty-two."))
     await expect(answer.locator(".body")).to_have_text("Thirty-two.")
     await page.keyboard.type("ght")
     await expect(answer.get_by_role("textbox")).to_have_value("half a thought")
@@ -326,22 +329,15 @@ async def test_hostile_words_stay_words(chat: Chat, screen: Screen) -> None:
     body = answer.locator(".body")
     await expect(body).to_contain_text("onerror")
     assert await body.locator("a, img, script, b, strong").count() == 0
-    conversation = {"id": (await chat.heard.came("message"))["conversation"]["id"]}
     link = {"type": "Action.OpenUrl", "title": "Press", "url": "javascript:document.title=3"}
     bodies = [
         {"type": "TextBlock", "text": HOSTILE, "wrap": True},
         {"type": "Image", "url": "https://evil.example/d"},
     ]
     card = {"type": "AdaptiveCard", "version": "1.5", "body": bodies[:1], "actions": [link]}
-    attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "content": card}
-    claim = {
-        "@type": "Claim",
-        "position": 1,
-        "appearance": {"name": HOSTILE, "url": "javascript:alert(1)", "abstract": HOSTILE},
-    }
-    entity = {"type": "https://schema.org/Message", "citation": [claim]}
-    said = {"type": "message", "text": HOSTILE + " [1]", "attachments": [attachment], "entities": [entity]}
-    await chat.channel.send(conversation, said)
+    cited = CitedSource(1, HOSTILE, HOSTILE, "javascript:alert(1)")
+    said = Message(HOSTILE + " [1]", label="written", citations=(cited,))
+    await chat.show(render_shown(said) | {"cards": [card]})
     raw = page.locator(".message").last
     await expect(raw.locator(".card")).to_contain_text("onerror")
     assert await raw.locator(".content a, .content img, .content script, .card strong").count() == 0
@@ -365,7 +361,6 @@ async def test_the_pages_that_the_bot_knows_are_links(chat: Chat, screen: Screen
 async def test_a_picture_from_elsewhere_in_a_card_is_not_fetched(chat: Chat, screen: Screen) -> None:
     page = await screen.open()
     await screen.ask("How much holiday is there?")
-    conversation = {"id": (await chat.heard.came("message"))["conversation"]["id"]}
     arrived: list[str] = []
     await page.context.route(
         re.compile("evil"), lambda route: arrived.append(route.request.url) or route.abort()
@@ -376,8 +371,7 @@ async def test_a_picture_from_elsewhere_in_a_card_is_not_fetched(chat: Chat, scr
         "version": "1.5",
         "body": [picture, {"type": "TextBlock", "text": "Below it"}],
     }
-    attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "content": card}
-    await chat.channel.send(conversation, {"type": "message", "attachments": [attachment]})
+    await chat.show(render_shown(Message()) | {"cards": [card]})
     await expect(page.locator(".card").last).to_contain_text("Below it")
     await page.locator(".card").last.screenshot()
     assert arrived == []
@@ -503,8 +497,7 @@ async def test_who_reads_further_up_is_not_pulled_down(chat: Chat, screen: Scree
     await screen.ask("How long is it? long")
     await page.locator("#scroll").evaluate("(box) => { box.scrollTop = 0; }")
     await expect(page.locator("#latest")).to_be_visible()
-    conversation = {"id": (await chat.heard.came("message"))["conversation"]["id"]}
-    await chat.channel.send(conversation, {"type": "message", "text": "By the way."})
+    await chat.channel.send(await chat.here(), Message("By the way."))
     await expect(page.locator(".message").last).to_contain_text("By the way.")
     assert await page.locator("#scroll").evaluate("(box) => box.scrollTop") == 0
     await page.locator("#latest").click()

@@ -8,7 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from bot.channel import Connector
+from bot.channels.message import Connector
 from bot.services import Services
 from feedback.reviews.repository import Desk
 from feedback.store.base import Hold

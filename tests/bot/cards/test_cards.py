@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from bot.cards.adaptive import render_card
 from bot.cards.answer import answer_card
 from bot.cards.help import help_card
-from bot.channels.activity import Reference, answer_messages, whole_text
-from core.records import AnswerKind, Channel, Citation, Question
+from bot.channels.answer_message import make_messages, whole_text
+from core.records import Answer, AnswerKind, Channel, Citation, Question
 from core.text import absolute, calm
 from tests.builders.cards import SITE, parts
 from tests.builders.world import CITED, NOW, an_answer
@@ -22,9 +23,14 @@ QUESTION = Question("q", "How much leave?", "p", "c", Channel.TEAMS, NOW)
 Check = Callable[[dict[str, Any]], None]
 
 
-def test_the_answers_card_shows_place_quote_and_button(valid: Check) -> None:
-    card = answer_card(an_answer(QUESTION), SITE)
+def drawn(answer: Answer, site_url: str) -> dict[str, Any]:
+    card = answer_card(answer, site_url)
     assert card is not None
+    return render_card(card)
+
+
+def test_the_answers_card_shows_place_quote_and_button(valid: Check) -> None:
+    card = drawn(an_answer(QUESTION), SITE)
     valid(card)
     texts = [part["text"] for part in parts(card) if part.get("type") == "TextRun"]
     assert texts == ["Source", "1  Leave › Parents", "“16 weeks of paid leave”"]
@@ -33,8 +39,7 @@ def test_the_answers_card_shows_place_quote_and_button(valid: Check) -> None:
 
 
 def test_an_abstention_shows_the_nearest_section_only(valid: Check) -> None:
-    card = answer_card(an_answer(QUESTION, kind=AnswerKind.DECLINED, citations=(CITED, CITED)), SITE)
-    assert card is not None
+    card = drawn(an_answer(QUESTION, kind=AnswerKind.DECLINED, citations=(CITED, CITED)), SITE)
     valid(card)
     assert "nearest section" in json.dumps(card)
     assert len([part for part in parts(card) if part.get("type") == "Action.OpenUrl"]) == 1
@@ -45,8 +50,7 @@ def test_without_citations_there_is_no_card() -> None:
 
 
 def test_a_verified_answer_says_so_without_a_name(valid: Check) -> None:
-    card = answer_card(an_answer(QUESTION, verified_by="p-reviewer"), SITE)
-    assert card is not None
+    card = drawn(an_answer(QUESTION, verified_by="p-reviewer"), SITE)
     valid(card)
     assert "Verified by a reviewer" in json.dumps(card, ensure_ascii=False)
     assert "p-reviewer" not in json.dumps(card)
@@ -57,14 +61,14 @@ def test_many_sources_are_cut_and_a_bad_address_has_no_button(valid: Check) -> N
         replace(CITED, url=url)
         for url in ("javascript:alert(1)", "data:text/html,x", "http://[::", "x" * 3000)
     ]
-    card = answer_card(an_answer(QUESTION, citations=tuple(bad + [CITED] * 30)), SITE)
-    assert card is not None
+    card = drawn(an_answer(QUESTION, citations=tuple(bad + [CITED] * 30)), SITE)
     valid(card)
     assert len([part for part in parts(card) if part.get("type") == "Action.OpenUrl"]) == 2
 
 
 def test_the_help_and_the_welcome_card(valid: Check) -> None:
-    for card in (help_card(), help_card(["Who am I?"] * 9), help_card(welcome=True)):
+    for one in (help_card(), help_card(["Who am I?"] * 9), help_card(welcome=True)):
+        card = render_card(one)
         valid(card)
         assert len(card.get("actions", [])) <= 5
 
@@ -88,8 +92,7 @@ def test_every_naughty_string_makes_a_valid_card_that_renders_no_markup(
         for kind in AnswerKind:
             citations = (Citation(text, text, text, text),) * 2
             answer = an_answer(QUESTION, text, kind=kind, citations=citations, marked=text[:9])
-            card = answer_card(answer, SITE)
-            assert card is not None
+            card = drawn(answer, SITE)
             valid(card)
             nothing_renders(card)
 
@@ -110,15 +113,14 @@ def test_a_place_and_a_quotation_that_are_markup_stay_words_in_a_message_and_in_
     answer = an_answer(
         QUESTION, f"{MARKUP}\n> x\n- {MARKUP}", kind=AnswerKind.QUOTED, citations=(place, place)
     )
-    reference = Reference({"id": "a:1", "channelId": "msteams"}, {}, {}, "1")
-    (message,) = answer_messages(reference, answer, SITE)
-    for text in (message["text"], whole_text(reference, answer, SITE)):
+    (message,) = make_messages(answer, SITE)
+    for text in (message.text, whole_text({"channelId": "msteams"}, answer, SITE)):
         assert not set("*_`~<&\\") & set(text.replace("[1]", ""))
         assert "](" not in text
         assert "evil.example" not in text
         assert "![" not in text
         assert not [line for line in text.split("\n") if line.lstrip().startswith(("#", ">", "-", "+"))]
-    assert message["text"].startswith("I am not certain, but “")
+    assert message.text.startswith("I am not certain, but “")
 
 
 @pytest.mark.parametrize(

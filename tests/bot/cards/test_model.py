@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from bot.cards.adaptive import render_card
 from bot.cards.model import ModelView, choices, model_card, notice_of, standing_card
 from core.records import ComparedAnswer, ComparedFigure, Comparison, Decision
 from feedback.reviews.model_decisions import CanaryWatch, Choice, ModelDecision, ModelNotice
@@ -59,15 +60,15 @@ def every_card(
         )
         fresh = ModelView(comparison, standing, True, (), "s" * 32)
         held = replace(comparison, decision=Decision.HOLD)
-        yield f"{name}, fresh", model_card(fresh)
+        yield f"{name}, fresh", render_card(model_card(fresh))
         yield (
             f"{name}, decided",
-            model_card(replace(fresh, comparison=held, present=False, decisions=decided)),
+            render_card(model_card(replace(fresh, comparison=held, present=False, decisions=decided))),
         )
         if plain.canary == "v2":
             for seen in (CanaryWatch(standing.canary, text, NOW, ((text, text),) * times), None):
-                yield f"standing {name}", standing_card(standing, seen, compared=seen is None)
-    yield "notice", notice_of(ModelNotice("n", text, text, text, NOW, ((text, text),) * times))
+                yield f"standing {name}", render_card(standing_card(standing, seen, compared=seen is None))
+    yield "notice", render_card(notice_of(ModelNotice("n", text, text, text, NOW, ((text, text),) * times)))
 
 
 def test_every_card_in_every_state_is_valid(valid: Check) -> None:
@@ -110,13 +111,15 @@ def test_every_card_holds_every_naughty_string(shared_data: Path, valid: Check) 
 def test_a_card_has_the_buttons_that_the_standing_allows(name: str, present: bool, allowed: str) -> None:
     view = ModelView(a_comparison(), STANDINGS[name], present, (), "s")
     assert " ".join(choices(view)) == allowed
-    verbs = [part["verb"] for part in parts(model_card(view)) if part.get("type") == "Action.Execute"]
+    verbs = [
+        part["verb"] for part in parts(render_card(model_card(view))) if part.get("type") == "Action.Execute"
+    ]
     assert verbs == [f"model.{choice}" for choice in allowed.split()]
 
 
 def test_what_is_read_out_says_all_that_is_seen() -> None:
     """Tables have headings, columns say which version they are, and the notification says what it is about."""
-    card = model_card(ModelView(a_comparison(), STANDINGS["candidate"], True, (), "s"))
+    card = render_card(model_card(ModelView(a_comparison(), STANDINGS["candidate"], True, (), "s")))
     [table] = [part for part in parts(card) if part.get("type") == "Table"]
     assert set(table) == {"type", "columns", "rows"}, (
         "the first row is a heading unless something else is said"
@@ -138,7 +141,9 @@ def test_what_is_read_out_says_all_that_is_seen() -> None:
 
 def test_only_the_three_worst_answers_are_shown_and_how_many_more_there_are() -> None:
     worst = tuple(ComparedAnswer(f"question {number}", "", "a", "b") for number in range(5))
-    text = json.dumps(model_card(ModelView(a_comparison(worst=worst), Standing(), True, (), "s")))
+    text = json.dumps(
+        render_card(model_card(ModelView(a_comparison(worst=worst), Standing(), True, (), "s")))
+    )
     assert "question 2" in text
     assert "question 3" not in text
     assert "and 2 more." in text

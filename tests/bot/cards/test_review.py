@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.cards.adaptive import render_card, render_form
 from bot.cards.answer import Standing, State, answer_card
+from bot.cards.elements import ActionButton
 from bot.cards.notice import changes_card, notice_card
 from bot.cards.rating import feedback_form, rating_actions
 from bot.cards.review import ReviewView, review_card, spans
@@ -90,20 +92,21 @@ def every_card(text: str, *, times: int = 1) -> Iterator[tuple[str, Json]]:
     quoted = replace(answer, kind=AnswerKind.QUOTED, marked=text[:20], confidence=0.3)
     for name, one in reviews(review, verdict).items():
         for said in (answer, declined, quoted, replace(answer, citations=())):
-            yield f"review {name}", review_card(ReviewView(one, said, words, "s" * 32, NOW), SITE)
+            card = review_card(ReviewView(one, said, words, "s" * 32, NOW), SITE)
+            yield f"review {name}", render_card(card)
     for state in STATES:
         actions = rating_actions(answer.id, "s" * 32, stars=state != "closed", comment=True)
         standing = Standing(state, NOW, text, verdict.citation, actions, "Thank you.")
         for said in (answer, declined, quoted, replace(answer, verified_by="r", verified_at=NOW)):
             card = answer_card(said, SITE, standing)
             assert card is not None
-            yield f"answer {state}", card
+            yield f"answer {state}", render_card(card)
     for ruling in Ruling:
-        yield f"notice {ruling}", notice_card(answer, replace(verdict, ruling=ruling), SITE)
-    yield "changes", changes_card([(answer, verdict)] * times)
-    yield "no changes", changes_card([])
+        yield f"notice {ruling}", render_card(notice_card(answer, replace(verdict, ruling=ruling), SITE))
+    yield "changes", render_card(changes_card([(answer, verdict)] * times))
+    yield "no changes", render_card(changes_card([]))
     for reaction in ("like", "dislike"):
-        yield f"form {reaction}", feedback_form(reaction)
+        yield f"form {reaction}", render_form(feedback_form(reaction), "What do you think?")
 
 
 def test_every_card_in_every_state_is_valid(valid: Check) -> None:
@@ -121,7 +124,7 @@ def test_a_long_correction_is_shown_and_offered_whole() -> None:
     answer, verdict, review, words = scene("x")
     long = " ".join(f"word{number}" for number in range(430))
     proposed = replace(review, needed=2, verdicts=(replace(verdict, text=long),))
-    card = review_card(ReviewView(proposed, answer, words, "s", NOW), SITE)
+    card = render_card(review_card(ReviewView(proposed, answer, words, "s", NOW), SITE))
     [offered] = [part["value"] for part in parts(card) if part.get("id") == "text"]
     assert offered == long
     assert long in [part.get("text") for part in parts(card) if part.get("type") == "TextRun"]
@@ -159,7 +162,7 @@ def test_every_card_in_every_state_holds_every_naughty_string(shared_data: Path,
 def test_a_quotation_is_reviewed_as_one() -> None:
     question = Question("q", "How much leave?", "p", "c", Channel.TEAMS, NOW)
     review = Review("a", (ReviewReason.LOW_CONFIDENCE,), NOW)
-    card = review_card(ReviewView(review, a_quote(question), (), "s", NOW), SITE)
+    card = render_card(review_card(ReviewView(review, a_quote(question), (), "s", NOW), SITE))
     shown = json.dumps(card, ensure_ascii=False)
     for words in (
         "The bot quoted",
@@ -183,7 +186,7 @@ def test_a_blind_second_reviewer_sees_nothing_of_the_first() -> None:
     answer, verdict, review, words = scene("How much leave?")
     first = replace(verdict, reviewer_name="Robin", text="a first opinion", note="so there")
     blind = replace(review, weight=5.0, needed=2, verdicts=(first,))
-    card = json.dumps(review_card(ReviewView(blind, answer, words, "s", NOW), SITE))
+    card = json.dumps(render_card(review_card(ReviewView(blind, answer, words, "s", NOW), SITE)))
     for secret in ("Robin", "a first opinion", "so there", "corrected"):
         assert secret not in card
 
@@ -197,4 +200,6 @@ def test_a_correction_can_stand_on_every_citation_and_passage() -> None:
 
 @pytest.mark.parametrize("stars", [True, False])
 def test_an_expert_can_always_be_asked(stars: bool) -> None:
-    assert rating_actions("a", "s", stars=stars, comment=False)[-1]["verb"] == "rate.expert"
+    last = rating_actions("a", "s", stars=stars, comment=False)[-1]
+    assert isinstance(last, ActionButton)
+    assert last.verb == "rate.expert"

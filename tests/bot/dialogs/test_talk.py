@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from bot.channels.activity import Reference, talk_message
+from bot.cards.adaptive import render_card
+from bot.channels.message import talk_message
 from bot.channels.privacy_handler import WORDS
 from bot.dialogs.ask import Asking
 from bot.dialogs.talk import MOST_PAGES, Talking, language_of_talk, listing, talk_of
 from bot.dialogs.talk_words import MORE, OFFERS, SENTENCES, Talk
-from bot.slack.blocks import message_of
+from bot.slack.blocks import render_message
 from core.records import Question
 from feedback.metrics.by_version import said_since
 from feedback.store.sqlite import SqliteStore
@@ -24,7 +25,6 @@ from tests.builders.asking import NOW, Heard, Scripted
 from tests.builders.asking import question as a_question
 
 PAGES = (("/site/leave", "Leave"), ("https://pages.example/travel", "Travel"))
-REFERENCE = Reference({"id": "c", "conversationType": "personal"}, {"id": "u"}, {"id": "b"}, "a1")
 
 
 def said(text: str) -> Question:
@@ -193,12 +193,13 @@ def test_without_pages_it_is_said_that_there_are_none() -> None:
 async def test_pages_are_links_on_every_channel(valid: Callable[[dict[str, Any]], None]) -> None:
     reply = await talking().reply_to(said("which pages do you have?"))
     assert reply is not None
-    message = talk_message(REFERENCE, reply, "https://bot.example")
-    card = message["attachments"][0]["content"]
+    message = talk_message(reply, "https://bot.example")
+    assert message.card is not None
+    card = render_card(message.card)
     valid(card)
     opened = [run["selectAction"]["url"] for item in card["body"] for run in item["inlines"]]
     assert opened == ["https://bot.example/site/leave", "https://pages.example/travel"]
-    (_, listed, *_) = message_of(message)["blocks"]
+    (_, listed, *_) = render_message(message)["blocks"]
     links = [one for part in listed["elements"] for one in part["elements"] if one["type"] == "link"]
     assert [(one["text"], one["url"]) for one in links] == [("Leave", opened[0]), ("Travel", opened[1])]
 
@@ -206,9 +207,10 @@ async def test_pages_are_links_on_every_channel(valid: Callable[[dict[str, Any]]
 async def test_the_card_of_help_explains_and_offers(valid: Callable[[dict[str, Any]], None]) -> None:
     reply = await talking().reply_to(said("what can you do?"))
     assert reply is not None
-    message = talk_message(REFERENCE, reply, "https://bot.example")
-    valid(message["attachments"][0]["content"])
-    assert "privacy" in json.dumps(message, ensure_ascii=False)
+    card = talk_message(reply, "https://bot.example").card
+    assert card is not None
+    valid(render_card(card))
+    assert "privacy" in json.dumps(render_card(card), ensure_ascii=False)
 
 
 async def test_small_talk_is_answered_once_and_leaves_no_answer(store: SqliteStore) -> None:

@@ -10,29 +10,31 @@ from typing import Any
 import pytest
 
 from bot.cards.answer import Standing
+from bot.cards.elements import Card, Form
 from bot.cards.help import help_card
 from bot.cards.model import ModelView, model_card
 from bot.cards.notice import changes_card, notice_card
 from bot.cards.privacy import Buttons, brief, confirm_card, privacy_card
 from bot.cards.rating import feedback_form, rating_actions
 from bot.cards.review import ReviewView, review_card
-from bot.channels.activity import Reference, answer_messages, card_message
+from bot.channels.answer_message import make_messages
+from bot.channels.message import Message, ThumbsRequest, card_message
 from bot.slack.blocks import (
     MOST_BLOCKS,
-    card_blocks,
-    escaped,
-    fitted,
-    message_of,
-    notification,
-    paragraph,
-    plain,
-    rich,
-    run,
-    star_data,
-    star_value,
-    streamed,
+    decode_stars,
+    encode_stars,
+    escape_markup,
+    fit_blocks,
+    plain_text,
+    render_card,
+    render_draft,
+    render_form,
+    render_message,
+    render_notification,
+    rich_text,
+    section,
+    text_run,
 )
-from bot.slack.modal import form_in, form_view
 from core.records import (
     Answer,
     Channel,
@@ -58,8 +60,8 @@ from tests.doubles.slack_api import check_message, check_view
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 SITE = "https://bot.example"
-HERE = Reference({"id": "T1:C1", "channelId": "slack", "tenantId": "T1"}, {}, {}, "")
 SEAL = "0" * 32
+THUMBS = ThumbsRequest("a" * 32, SEAL, asks_why=True)
 HOSTILE = (
     "<!channel> <!here|here> <@U12345|ada> <#C1|general> <https://evil.example|your bank>",
     "[click](https://evil.example/?q=secret) ![x](https://evil.example/x.png)",
@@ -83,7 +85,7 @@ def hostile(text: str) -> Answer:
     return an_answer(question, f"{text} [1] [2]", id="a" * 32, passages=(passage,) * 12, citations=cited)
 
 
-def every_card(text: str) -> dict[str, dict[str, Any]]:
+def every_card(text: str) -> dict[str, Message]:
     """Return every card of ours with this text wherever a text of others can stand."""
     answer = hostile(text)
     citation = answer.citations[0]
@@ -115,19 +117,19 @@ def every_card(text: str) -> dict[str, dict[str, Any]]:
         brief(),
     )
     return {
-        "answer": answer_messages(HERE, answer, SITE, standing, {"type": "custom"})[0],
-        "review": card_message(HERE, review_card(ReviewView(waiting, answer, words, SEAL, NOW), SITE)),
-        "reviewed": card_message(HERE, review_card(ReviewView(settled, answer, words, SEAL, NOW), SITE)),
-        "notice": card_message(HERE, notice_card(answer, verdict, SITE)),
-        "changes": card_message(HERE, changes_card([(answer, verdict)] * 30)),
-        "model": card_message(HERE, a_model_card(text)),
-        "help": card_message(HERE, help_card([text or "?"] * 9, welcome=True, brief=brief())),
-        "privacy": card_message(HERE, privacy_card(Retention(), buttons, out=False)),
-        "confirm": card_message(HERE, confirm_card(buttons, 10, ours=False)),
+        "answer": replace(make_messages(answer, SITE, standing)[0], thumbs=THUMBS),
+        "review": card_message(review_card(ReviewView(waiting, answer, words, SEAL, NOW), SITE)),
+        "reviewed": card_message(review_card(ReviewView(settled, answer, words, SEAL, NOW), SITE)),
+        "notice": card_message(notice_card(answer, verdict, SITE)),
+        "changes": card_message(changes_card([(answer, verdict)] * 30)),
+        "model": card_message(a_model_card(text)),
+        "help": card_message(help_card([text or "?"] * 9, welcome=True, brief=brief())),
+        "privacy": card_message(privacy_card(Retention(), buttons, out=False)),
+        "confirm": card_message(confirm_card(buttons, 10, ours=False)),
     }
 
 
-def a_model_card(text: str) -> dict[str, Any]:
+def a_model_card(text: str) -> Card:
     """Return a comparison of two versions, as reviewers see it."""
     figures = tuple(ComparedFigure(f"accuracy {n}", 0.5, 0.6, -0.1, 0.3) for n in range(20))
     worst = tuple(ComparedAnswer(text, text, text, text) for _ in range(5))
@@ -144,7 +146,7 @@ VERBS = ("show", "export", "stop", "learn", "delete", "delete_now")
 def test_whatever_stands_in_a_card_slack_takes_it_and_reads_no_markup(number: int) -> None:
     text = HOSTILE[number].encode("utf-8", "replace").decode()
     for name, message in every_card(text).items():
-        drawn = message_of(message)
+        drawn = render_message(message)
         check_message(drawn)  # and no mention in what a notification shows
         assert json.dumps(drawn).encode()
         for block in drawn["blocks"]:
@@ -162,21 +164,22 @@ def test_forms_are_within_slacks_limits(number: int) -> None:
     answer = hostile(HOSTILE[number].encode("utf-8", "replace").decode())
     review = Review(answer.id, (ReviewReason.EXPERT,), NOW)
     card = review_card(ReviewView(review, answer, (), SEAL, NOW), SITE)
+    rating = [rating_actions(answer.id, SEAL, stars=stars, comment=True) for stars in (True, False)]
+    forms = [one for one in (*card.actions, *rating[0], *rating[1]) if isinstance(one, Form)]
+    assert [one.button.verb for one in forms] == [
+        "review.correct",
+        "review.skip",
+        "rate.stars",
+        "rate.comment",
+    ]
     about = {"data": {"answer_id": answer.id, "seal": SEAL}, "channel": "C1", "ts": "1.1"}
-    for verb in ("review.correct", "review.skip"):
-        form = form_in(card, verb)
-        check_view(form_view(form["title"], form, about))
-    for reaction in ("like", "dislike"):
-        check_view(form_view("Why?", feedback_form(reaction), about))
-    for stars in (True, False):
-        verb = "rate.stars" if stars else "rate.comment"
-        card = {"actions": rating_actions(answer.id, SEAL, stars=stars, comment=True)}
-        check_view(form_view("Rate", form_in(card, verb), about))
+    for form in (*forms, feedback_form("like"), feedback_form("dislike")):
+        check_view(render_form(form, about))
 
 
 @pytest.mark.parametrize("number", range(len(HOSTILE)))
 def test_a_streamed_text_has_no_link_no_mention_and_is_not_too_long(number: int) -> None:
-    text = streamed(HOSTILE[number].encode("utf-8", "replace").decode())
+    text = render_draft(HOSTILE[number].encode("utf-8", "replace").decode())
     assert "<" not in text
     assert "](" not in text
     assert "evil.example/" not in text
@@ -184,14 +187,14 @@ def test_a_streamed_text_has_no_link_no_mention_and_is_not_too_long(number: int)
 
 
 def test_markup_is_escaped_where_slack_reads_it() -> None:
-    assert escaped("<!channel> & co") == "&lt;!channel&gt; &amp; co"
-    assert len(notification("<" * 9_000)) <= 3_000
-    assert notification("") == "…"
-    assert plain("  ")["text"] == "…"
+    assert escape_markup("<!channel> & co") == "&lt;!channel&gt; &amp; co"
+    assert len(render_notification("<" * 9_000)) <= 3_000
+    assert render_notification("") == "…"
+    assert plain_text("  ")["text"] == "…"
 
 
 def test_a_comparison_of_models_is_drawn_with_its_figures_and_what_can_be_decided() -> None:
-    drawn = json.dumps(message_of(card_message(HERE, a_model_card("Leave?"))), ensure_ascii=False)
+    drawn = json.dumps(render_message(card_message(a_model_card("Leave?"))), ensure_ascii=False)
     assert "Live version: 0.50; This one: 0.60; Difference (95 % interval): +0.10 (−0.10 to +0.30)" in drawn
     assert "act:model.promote" in drawn
     assert "This one:" in drawn
@@ -199,31 +202,37 @@ def test_a_comparison_of_models_is_drawn_with_its_figures_and_what_can_be_decide
 
 def test_a_citation_mark_leads_to_its_source() -> None:
     answer = hostile("Leave")
-    blocks = message_of(answer_messages(HERE, answer, SITE)[0])["blocks"]
+    blocks = render_message(make_messages(answer, SITE)[0])["blocks"]
     pieces = blocks[0]["elements"][0]["elements"]
     assert [piece["text"] for piece in pieces if piece["type"] == "link"] == ["[1]", "[2]"]
 
 
 def test_more_blocks_than_slack_takes_lose_text_before_they_lose_buttons() -> None:
-    small = {"type": "context", "elements": [plain("small print")]}
+    small = {"type": "context", "elements": [plain_text("small print")]}
     button = {"type": "actions", "elements": [{"type": "button"}]}
-    blocks = [rich(paragraph(run("x" * 2_900)))] * 60 + [small] * 60 + [button] * 3
-    kept = fitted(blocks)
+    blocks = [rich_text(section(text_run("x" * 2_900)))] * 60 + [small] * 60 + [button] * 3
+    kept = fit_blocks(blocks)
     assert len(kept) == MOST_BLOCKS
     assert kept[-3:] == [button] * 3
-    few = fitted([small] * 80)
+    few = fit_blocks([small] * 80)
     assert len(few) <= MOST_BLOCKS
     assert json.dumps(few).count("small print") == 80
 
 
 def test_a_star_list_says_which_answer_and_how_many() -> None:
     data = {"answer_id": "a|b", "seal": SEAL, "verb": "rate.stars"}
-    assert star_data(star_value(data, 4)) == data | {"stars": "4"}
-    assert star_data("nonsense") == {"verb": "rate.stars", "answer_id": "", "seal": "nonsense", "stars": ""}
+    assert decode_stars(encode_stars(data, 4)) == data | {"stars": "4"}
+    assert decode_stars("nonsense") == {
+        "verb": "rate.stars",
+        "answer_id": "",
+        "seal": "nonsense",
+        "stars": "",
+    }
 
 
 def test_stars_of_an_answer_with_a_long_name_are_given_in_a_form() -> None:
-    (actions,) = card_blocks({"actions": rating_actions("a" * 140, SEAL, stars=True, comment=True)})
+    card = Card((), tuple(rating_actions("a" * 140, SEAL, stars=True, comment=True)), "")
+    (actions,) = render_card(card)
     assert [one["action_id"] for one in actions["elements"]] == [
         "open:rate.stars",
         "open:rate.comment",

@@ -18,6 +18,8 @@ from typer.testing import CliRunner
 
 from bot.app import Bot, CannotServe, check_channels, open_bot
 from bot.bootstrap import open_borrowed, open_parts
+from bot.channels.activity import Reference
+from bot.channels.message import Message
 from bot.slack.client import PaceRules, SlackPace, TooFast
 from bot.slack.endpoint import signed
 from bot.slack.manifest import (
@@ -307,7 +309,7 @@ async def test_scheduled_work_reaches_slack_and_no_conversation_of_it_by_another
             async with open_borrowed(settings, store) as borrowed:
                 connector = borrowed.connect(there)
                 assert connector is not None
-                await connector.send(there, {"type": "message", "text": "A card."})
+                await connector.send(Reference(there, {}, {}, ""), Message("A card."))
             async with open_borrowed(settings_for(tmp_path), store) as borrowed:
                 assert borrowed.connect(there) is None
                 assert borrowed.connect(there | {"channelId": "msteams"}) is not None

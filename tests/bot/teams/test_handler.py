@@ -375,7 +375,7 @@ async def test_a_quotation_that_is_the_answer_stands_on_the_card_letter_by_lette
         "\u2003• and `__others__`",
     ]
     bold = [
-        run["text"] for item in quotation["items"] for run in item["inlines"] if run["weight"] == "Bolder"
+        run["text"] for item in quotation["items"] for run in item["inlines"] if run.get("weight") == "Bolder"
     ]
     assert bold == ["Parents get 16 weeks of paid leave."]
     assert {item["type"] for item in quotation["items"]} == {"RichTextBlock"}

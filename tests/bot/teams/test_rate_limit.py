@@ -156,7 +156,9 @@ async def say(connector: BotConnector, url: str, chats: int, times: int) -> None
     """Say something in many chats of one tenant, everything at once."""
     places = [CHAT | {"id": f"a:{number}", "serviceUrl": url} for number in range(chats)]
     said = [
-        connector.send(place, MESSAGE | {"conversation": place}) for place in places for _ in range(times)
+        connector.post_activity(place, MESSAGE | {"conversation": place})
+        for place in places
+        for _ in range(times)
     ]
     await asyncio.gather(*said)
 
@@ -187,10 +189,12 @@ async def test_a_channel_that_stays_busy_is_asked_four_times_and_each_time_count
     async with a_connector(quick_pace()) as (service, connector, url):
         service.fail(429, times=99, headers={"Retry-After": "0"})
         with pytest.raises(ChannelError) as failed:
-            await asyncio.gather(*(connector.send(CHAT | {"serviceUrl": url}, MESSAGE) for _ in range(3)))
+            await asyncio.gather(
+                *(connector.post_activity(CHAT | {"serviceUrl": url}, MESSAGE) for _ in range(3))
+            )
         assert failed.value.status == 429
         service.recover()
-        await connector.send(CHAT | {"serviceUrl": url}, MESSAGE)
+        await connector.post_activity(CHAT | {"serviceUrl": url}, MESSAGE)
         assert not service.broken
         assert [call.status for call in service.calls[:4]] == [429] * 4
 
@@ -199,7 +203,7 @@ async def test_messages_of_one_conversation_keep_their_order_while_one_is_tried_
     async with a_connector(quick_pace()) as (service, connector, url):
         service.fail(429, times=2, headers={"Retry-After": "0.01"})
         place = CHAT | {"serviceUrl": url}
-        await asyncio.gather(*(connector.send(place, MESSAGE | {"text": text}) for text in "abc"))
+        await asyncio.gather(*(connector.post_activity(place, MESSAGE | {"text": text}) for text in "abc"))
         assert [call.activity["text"] for call in service.calls if call.is_message] == ["a", "b", "c"]
 
 
@@ -216,12 +220,12 @@ def test_a_wait_is_what_the_channel_asked_for_with_jitter_and_never_too_long() -
 async def test_a_message_that_was_never_there_is_neither_changed_nor_deleted() -> None:
     async with a_connector(quick_pace()) as (service, connector, url):
         place = CHAT | {"serviceUrl": url}
-        message_id = await connector.send(place, MESSAGE)
-        await connector.update(place, message_id, MESSAGE)
+        message_id = await connector.post_activity(place, MESSAGE)
+        await connector.put_activity(place, message_id, MESSAGE)
         await connector.delete(place, message_id)
         assert not service.broken
         with pytest.raises(Exception, match="404"):
-            await connector.update(place | {"id": "a:other"}, message_id, MESSAGE)
+            await connector.put_activity(place | {"id": "a:other"}, message_id, MESSAGE)
         with pytest.raises(Exception, match="404"):
             await connector.delete(place, "m99")
         assert len(service.forgive()) == 2

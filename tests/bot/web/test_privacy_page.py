@@ -69,7 +69,7 @@ async def test_name_and_id_leave_the_file_though_the_conversation_stays_on_scree
         [told] = await browser.messages()
         assert "Your data is deleted" in json.dumps(told["cards"])
     await chat.restart()
-    assert chat.channel._conversations.all() == []
+    assert chat.channel.conversations.all() == []
 
 
 async def test_whoever_goes_on_in_the_same_conversation_finds_it_again_after_a_restart(

@@ -1,0 +1,195 @@
+"""Cards as Adaptive Cards 1.5, for Teams and for the chat page, which draws them with Microsoft's renderer.
+
+Text goes into RichTextBlocks, which render no Markdown. What is the schema's default is left out, so that more has room
+in a message. https://adaptivecards.io/explorer/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.cards.elements import (
+    Action,
+    ActionButton,
+    ButtonRow,
+    Card,
+    ChoiceInput,
+    Columns,
+    Element,
+    Facts,
+    Form,
+    Input,
+    LinkButton,
+    Paragraph,
+    Quotation,
+    SayButton,
+    Source,
+    Table,
+    TextInput,
+    TextRun,
+)
+from core.text import Json, clipped, printable, utf16_bytes
+
+CARD_TYPE = "application/vnd.microsoft.card.adaptive"
+FALLBACK_CHARACTERS = 300
+QUOTATION = "quotation"
+"""The id of a quotation: the chat page draws it its own way."""
+
+
+def render_card(card: Card) -> Json:
+    """Return a card as JSON."""
+    whole: Json = {
+        "type": "AdaptiveCard",
+        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+        "version": "1.5",
+        "fallbackText": clipped(card.fallback, FALLBACK_CHARACTERS),
+        "body": [_element(element) for element in card.body],
+    }
+    return whole | ({"actions": [_action(action) for action in card.actions]} if card.actions else {})
+
+
+def render_form(form: Form, fallback: str) -> Json:
+    """Return a form as a card of its own; the client sends what was filled in, and nothing else."""
+    inputs = [_input(one) for one in form.inputs]
+    submit = {"type": "Action.Submit", "title": form.button.title}
+    return render_card(Card((), (), fallback)) | {"body": inputs, "actions": [submit]}
+
+
+def attach_card(card: Card) -> Json:
+    """Return a card as an attachment of an activity."""
+    return {"contentType": CARD_TYPE, "content": render_card(card)}
+
+
+def measure_card(card: Card) -> int:
+    """Return the bytes of a card as Teams counts them."""
+    return utf16_bytes(render_card(card))
+
+
+def _known(**fields: object) -> Json:
+    """Return the fields that say something else than nothing."""
+    return {name: value for name, value in fields.items() if value}
+
+
+def _element(element: Element) -> Json:
+    match element:
+        case Paragraph():
+            drawn = _paragraph(element)
+        case Quotation(lines):
+            items = [_paragraph(one) for one in lines]
+            drawn = {"type": "Container", "id": QUOTATION, "style": "emphasis", "items": items}
+        case Source():
+            drawn = _source(element)
+        case Facts(pairs):
+            facts = [{"title": name, "value": value} for name, value in pairs]
+            drawn = {"type": "FactSet", "facts": facts, "spacing": "Small"}
+        case Table():
+            drawn = _table(element)
+        case Columns(columns):
+            drawn = {"type": "ColumnSet", "columns": [_column(lines) for lines in columns]}
+        case ButtonRow(actions):
+            drawn = {"type": "ActionSet", "actions": [_action(one) for one in actions], "spacing": "Small"}
+    return drawn
+
+
+def _paragraph(shown: Paragraph) -> Json:
+    look = _known(size=shown.size, color=shown.color, isSubtle=shown.subtle)
+    runs = [look | _run(run) for run in shown.runs]
+    return {"type": "RichTextBlock", "inlines": runs} | _known(
+        spacing=shown.spacing, separator=shown.separator
+    )
+
+
+def _run(run: TextRun) -> Json:
+    drawn: Json = {"type": "TextRun", "text": printable(run.text)} | _known(weight=run.bold and "Bolder")
+    if run.url:
+        drawn |= {"color": "Accent", "selectAction": _opener(printable(run.text), run.url)}
+    return drawn
+
+
+def _opener(title: str, url: str) -> Json:
+    return {"type": "Action.OpenUrl", "title": title, "url": url}
+
+
+def _source(shown: Source) -> Json:
+    name = TextRun(shown.name, bold=True, url=shown.url if shown.compact else "")
+    items = [_paragraph(Paragraph((name,), size="Small"))]
+    if shown.quote:
+        spacing = "None" if shown.compact else ""
+        items.append(
+            _paragraph(Paragraph((TextRun(shown.quote),), "Small", "", subtle=True, spacing=spacing))
+        )
+    if shown.url and not shown.compact:
+        items.append({"type": "ActionSet", "actions": [_opener("Open", shown.url)]})
+    return {"type": "Container", "spacing": "Small", "items": items}
+
+
+def _table(table: Table) -> Json:
+    """Draw a table whose first row is read out with every cell below it: so it is unless a table says otherwise.
+
+    (Its schema and its renderers do not agree on how that would be said.)
+    """
+    rows = [_row(row, headings=1 if number else len(row)) for number, row in enumerate(table.rows)]
+    return {"type": "Table", "columns": [{"width": width} for width in table.widths], "rows": rows}
+
+
+def _row(texts: Sequence[str], headings: int) -> Json:
+    lines = [Paragraph((TextRun(text, number < headings),), "Small") for number, text in enumerate(texts)]
+    return {
+        "type": "TableRow",
+        "cells": [{"type": "TableCell", "items": [_paragraph(one)]} for one in lines],
+    }
+
+
+def _column(lines: Sequence[Paragraph]) -> Json:
+    return {"type": "Column", "width": "stretch", "items": [_paragraph(one) for one in lines]}
+
+
+def _action(action: Action) -> Json:
+    match action:
+        case ActionButton():
+            return _execute(action)
+        case SayButton(title, words):
+            # Clients other than Teams send `question` as the value of a message.
+            data = {"question": words, "msteams": {"type": "imBack", "value": words}}
+            return {"type": "Action.Submit", "title": title, "data": data}
+        case LinkButton(title, url):
+            return _opener(title, url)
+        case Form(title, inputs, button):
+            body = [_input(one) for one in inputs]
+            inner = {"type": "AdaptiveCard", "body": body, "actions": [_execute(button)]}
+            return {"type": "Action.ShowCard", "title": title, "card": inner}
+
+
+def _execute(button: ActionButton) -> Json:
+    """Draw a button; older clients submit the same data as a message."""
+    common: Json = {
+        "title": button.title,
+        "data": dict(button.data),
+        "associatedInputs": "auto" if button.inputs else "none",
+    }
+    common |= {"style": button.style} if button.style != "default" else {}
+    fallback = {"type": "Action.Submit", **common}
+    return {"type": "Action.Execute", "verb": button.verb, **common, "fallback": fallback}
+
+
+def _input(shown: Input) -> Json:
+    known = {"id": shown.id, "label": shown.label}
+    match shown:
+        case TextInput():
+            field: Json = {"type": "Input.Text", **known, "maxLength": shown.max_length}
+            field |= _known(isMultiline=shown.multiline, value=shown.value)
+            return field | _known(isRequired=bool(shown.required), errorMessage=shown.required)
+        case ChoiceInput():
+            look = {"isMultiSelect": True, "style": "expanded"} if shown.several else {"style": "compact"}
+            choices = _choices(shown.choices)
+            return {"type": "Input.ChoiceSet", **known, **look, "choices": choices} | _known(
+                value=shown.value, wrap=shown.wrap
+            )
+        case _:  # a client that does not know stars shows a list
+            choices = _choices([(str(stars), name) for stars, name in enumerate(shown.names, start=1)])
+            a_list = {"type": "Input.ChoiceSet", **known, "style": "expanded", "choices": choices}
+            return {"type": "Input.Rating", **known, "max": len(shown.names), "fallback": a_list}
+
+
+def _choices(choices: Sequence[tuple[str, str]]) -> list[Json]:
+    return [{"title": title, "value": value} for value, title in choices]
