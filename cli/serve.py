@@ -13,7 +13,8 @@ from rich.text import Text
 
 from bot.app import Listeners, listening, serve
 from bot.bootstrap import LocalPage, Shelf, is_public, local_page_of, open_parts, open_shelf
-from bot.cards.answer_text import SEE_ALSO, declined, further, lead_in, place_of, quotation, words_of
+from bot.cards.answer_text import SEE_ALSO, declined, further, lead_in, quotation, words_of
+from bot.cards.elements import name_place
 from bot.channel import TalkReply
 from bot.dialogs.talk import Talking, talk_of
 from cli.console import Json, out, progress_out, question_of, telling
@@ -130,7 +131,7 @@ def _print(answer: Answer) -> None:
         out.print(words_of(answer), markup=False)
     for label, citation in _places(answer):
         quote = f"\n“{citation.quote}”" if citation.quote else ""
-        out.print(f"\n{label}{place_of(citation)}\n{citation.url}{quote}", markup=False)
+        out.print(f"\n{label}{name_place(citation)}\n{citation.url}{quote}", markup=False)
 
 
 def _places(answer: Answer) -> list[tuple[str, Citation]]:

@@ -12,9 +12,9 @@ from datetime import datetime
 from typing import Literal
 
 from bot.cards.answer_text import NEAREST, SEE_ALSO, further, quotation_of
-from bot.cards.elements import Action, Card, Color, Element, address, day, line, place_name, source
+from bot.cards.elements import Action, Card, Color, Element, day, line, name_place, source
 from core.records import Answer, AnswerKind, Citation
-from core.text import clipped
+from core.text import absolute, clipped
 
 MAX_SOURCES = 6
 """More would push the answer off the screen; the citations of the message itself have them all."""
@@ -66,7 +66,7 @@ def answer_card(answer: Answer, site_url: str, standing: Standing = NOTHING_SAID
 
 
 def _fallback(answer: Answer) -> str:
-    titles = dict.fromkeys(place_name(one.title, one.heading) for one in answer.citations[:MAX_SOURCES])
+    titles = dict.fromkeys(name_place(one) for one in answer.citations[:MAX_SOURCES])
     if not titles:
         return "An answer of askpage"
     return ("Nearest section: " if answer.abstained else "From: ") + ", ".join(titles)
@@ -84,11 +84,11 @@ def _sources(answer: Answer, site_url: str, opens_url: str) -> list[Element]:
             first, cited, title = 1, answer.citations[:1], NEAREST
     drawn: list[Element] = [line(title, bold=True)] if cited else []
     for number, citation in enumerate(cited, start=first):
-        url = address(citation, site_url)
+        url = absolute(citation.url, site_url)
         if url and opens_url:
             url = opens_url.format(answer=answer.id, number=number)
         sign = f"{number}  " if answer.kind is AnswerKind.ANSWERED else ""
-        drawn.append(source(citation, sign, url, compact=answer.kind is AnswerKind.QUOTED))
+        drawn.append(source(citation, url, sign, compact=answer.kind is AnswerKind.QUOTED))
     return drawn
 
 
@@ -116,5 +116,5 @@ def _state(answer: Answer, standing: Standing, site_url: str) -> list[Element]:
     if standing.state == "corrected":
         drawn.append(line(clipped(standing.text, CORRECTION_CHARACTERS)))
         if standing.citation is not None:
-            drawn.append(source(standing.citation, "", address(standing.citation, site_url)))
+            drawn.append(source(standing.citation, absolute(standing.citation.url, site_url)))
     return drawn

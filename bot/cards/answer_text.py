@@ -13,7 +13,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bot.cards.elements import Paragraph, Quotation, TextRun, place_name
+from bot.cards.elements import Paragraph, Quotation, TextRun, name_place
 from core.records import Answer, AnswerKind, Citation
 from core.text import clipped
 from model.text.languages import translated_hint
@@ -61,11 +61,6 @@ class Line:
         return "".join(run.text for run in self.runs)
 
 
-def place_of(citation: Citation) -> str:
-    """Name the place of a citation, as in "Leave › Annual leave"."""
-    return place_name(citation.title, citation.heading)
-
-
 def lead_in(answer: Answer, *, verified: bool = False) -> str:
     """Say where the words of a quoted answer stand, and that nobody is certain of them unless a reviewer is.
 
@@ -76,7 +71,7 @@ def lead_in(answer: Answer, *, verified: bool = False) -> str:
 
 
 def _lead_in(answer: Answer, *, verified: bool) -> str:
-    says = _SAYS.format(place=place_of(answer.citations[0])) if answer.citations else _PAGE_SAYS
+    says = _SAYS.format(place=name_place(answer.citations[0])) if answer.citations else _PAGE_SAYS
     return says[0].upper() + says[1:] if verified else _UNSURE.format(says=says)
 
 
@@ -160,5 +155,5 @@ def shown_text(answer: Answer) -> str:
 
 
 def _listed(title: str, places: Sequence[Citation]) -> str:
-    named = [f"{place_of(one)}: “{' '.join(one.quote.split())}”" for one in places]
+    named = [f"{name_place(one)}: “{' '.join(one.quote.split())}”" for one in places]
     return "\n".join([f"{title}:", *named]) if named else ""

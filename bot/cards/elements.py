@@ -8,13 +8,13 @@ without them leaves them out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from core.records import Citation
-from core.text import absolute, clipped
+from core.text import clipped
 
 QUOTE_CHARACTERS = 400
 PLACE_CHARACTERS = 160
@@ -229,32 +229,17 @@ def small_print(text: str) -> Paragraph:
     return line(text, size="Small", subtle=True)
 
 
-def source(citation: Citation, number: str, url: str, *, compact: bool = False) -> Source:
-    """Return where the words of a citation stand; `number` comes before its name."""
+def source(citation: Citation, url: str, number: str = "", *, compact: bool = False) -> Source:
+    """Return where the words of a citation stand; `url` opens it, `number` comes before its name."""
     quote = " ".join(citation.quote.split())
     shown = f"“{clipped(quote, QUOTE_CHARACTERS)}”" if quote else ""
-    return Source(number + place_name(citation.title, citation.heading), shown, url, compact)
+    return Source(number + name_place(citation), shown, url, compact)
 
 
-def links(named: Sequence[tuple[str, str]], *, before: str = "", after: str = "") -> Paragraph:
-    """Return a line of names, each of which opens its address: (name, address, "" for none), between other words."""
-    runs = [TextRun(before, bold=True)] if before else []
-    for number, (name, url) in enumerate(named):
-        runs += [TextRun(", ")] if number else []
-        runs.append(TextRun(name, url=url))
-    runs += [TextRun(after)] if after else []
-    return Paragraph(tuple(runs), spacing="Small")
-
-
-def place_name(title: str, head: str) -> str:
-    """Name a section by its page and heading, once where they are the same."""
-    names = dict.fromkeys(name.strip() for name in (title, head) if name.strip())
+def name_place(citation: Citation) -> str:
+    """Name a section by its page and heading, once where they are the same: "Leave › Annual leave"."""
+    names = dict.fromkeys(name.strip() for name in (citation.title, citation.heading) if name.strip())
     return clipped(" › ".join(names) or "Page", PLACE_CHARACTERS)
-
-
-def address(citation: Citation, site_url: str) -> str:
-    """Return where a source is opened, "" where it cannot be."""
-    return absolute(citation.url, site_url)
 
 
 def when(time: datetime) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.cards.elements import Card, Element, Paragraph, SayButton, line, links, title
+from bot.cards.elements import Card, Element, Paragraph, SayButton, TextRun, line, title
 from bot.channel import PageGroup, TalkReply
 from core.text import absolute, clipped
 
@@ -53,6 +53,15 @@ def _group(group: PageGroup, site_url: str) -> list[Paragraph]:
     """Draw pages: those of a folder in one line, those without one each in a line of its own."""
     pages = [(clipped(title, TITLE_CHARACTERS), absolute(url, site_url)) for title, url in group.pages]
     if not group.name and not group.more:
-        return [links([page]) for page in pages]
-    before, after = f"{group.name}: " if group.name else "", f", {group.more}" if group.more else ""
-    return [links(pages, before=before, after=after)]
+        return [_links([page]) for page in pages]
+    return [_links(pages, f"{group.name}: " if group.name else "", f", {group.more}" if group.more else "")]
+
+
+def _links(named: Sequence[tuple[str, str]], before: str = "", after: str = "") -> Paragraph:
+    """Return a line of names, each of which opens its address: (name, address, "" for none), between other words."""
+    runs = [TextRun(before, bold=True)] if before else []
+    for number, (name, url) in enumerate(named):
+        runs += [TextRun(", ")] if number else []
+        runs.append(TextRun(name, url=url))
+    runs += [TextRun(after)] if after else []
+    return Paragraph(tuple(runs), spacing="Small")

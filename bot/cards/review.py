@@ -21,18 +21,17 @@ from bot.cards.elements import (
     Paragraph,
     Style,
     TextInput,
-    address,
     day,
     heading,
     line,
-    place_name,
+    name_place,
     small_print,
     source,
     title,
     when,
 )
 from core.records import Answer, AnswerKind, Citation, Feedback, FeedbackKind, Review, ReviewReason, Verdict
-from core.text import RULED, clipped
+from core.text import RULED, absolute, clipped
 from model.answering.grounding import cite
 
 MAX_CARD_BYTES = 70_000
@@ -188,7 +187,7 @@ def _ruled(verdict: Verdict) -> list[Element]:
     if verdict.text:
         drawn.append(line(clipped(verdict.text, CORRECTION_CHARACTERS)))
     if verdict.citation is not None:
-        drawn.append(source(verdict.citation, "", ""))
+        drawn.append(source(verdict.citation, ""))
     if verdict.note:
         drawn.append(small_print(f"Note: {clipped(verdict.note, COMMENT_CHARACTERS)}"))
     return drawn
@@ -204,7 +203,8 @@ def _stands_on(answer: Answer, site_url: str, room: _Room) -> list[Element]:
     if not cited:
         return []
     drawn = [
-        source(citation, number, address(citation, site_url)) for number, citation in cited[: room.sources]
+        source(citation, absolute(citation.url, site_url), number)
+        for number, citation in cited[: room.sources]
     ]
     versions = {passage.page_hash[:8]: passage for passage in answer.passages}
     pages = [f"{page_hash}, read {day(passage.fetched_at)}" for page_hash, passage in versions.items()]
@@ -289,8 +289,7 @@ def _correction(view: ReviewView) -> tuple[Input, ...]:
     )
     note = TextInput("note", "Note for the record (optional)", NOTE_CHARACTERS, multiline=False)
     choices = tuple(
-        (value, clipped(f"{place_name(one.title, one.heading)}: {one.quote}", SPAN_CHARACTERS))
-        for value, one in spans(answer)
+        (value, clipped(f"{name_place(one)}: {one.quote}", SPAN_CHARACTERS)) for value, one in spans(answer)
     )
     if not choices:
         return text, note

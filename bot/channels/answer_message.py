@@ -15,13 +15,22 @@ from typing import Any
 from bot.card_tokens import RATE, Seals
 from bot.cards.answer import NOTHING_SAID, Standing, State, answer_card, state_sentence
 from bot.cards.answer_text import declined, lead_in, shown_text
-from bot.cards.elements import Card, address
+from bot.cards.elements import Card
 from bot.cards.privacy import brief
 from bot.cards.rating import STARS, rating_actions
 from bot.channels.message import CitedSource, Message, ThumbsRequest
 from bot.dialogs.rate import name_of
 from core.records import Answer, AnswerKind, Channel, Feedback, FeedbackKind, Review, ReviewReason, Ruling
-from core.text import ABSTRACT_CHARACTERS, NAME_CHARACTERS, calm, clipped, printable, split, unmarked
+from core.text import (
+    ABSTRACT_CHARACTERS,
+    NAME_CHARACTERS,
+    absolute,
+    calm,
+    clipped,
+    printable,
+    split,
+    unmarked,
+)
 
 MAX_TEXT = 20_000
 MAX_SLACK_TEXT = 10_000
@@ -64,7 +73,7 @@ class AnswerView:
     ) -> list[Message]:
         """Return all of an answer, mostly one message; one always in Slack.
 
-        `greeted`: with what is said once to a new person. `thanks` is said to the one who has just rated.
+        The last one is that which it is known by, and which can change. `greeted`: with what is said once to a new person. `thanks` is said to the one who has just rated.
         """
         if conversation.get("channelId") == Channel.SLACK:
             answer = replace(answer, text=clipped(answer.text, MAX_SLACK_TEXT))
@@ -73,18 +82,6 @@ class AnswerView:
             standing = replace(standing, brief=brief())
         *before, last = make_messages(answer, self.site_url, standing)
         return [*before, replace(last, thumbs=self._thumbs(conversation, answer))]
-
-    def make_message(
-        self,
-        conversation: Mapping[str, Any],
-        answer: Answer,
-        review: Review | None = None,
-        thanks: str = "",
-        *,
-        greeted: bool = False,
-    ) -> Message:
-        """Return the message that an answer is known by, its last one: the one that can change."""
-        return self.make_messages(conversation, answer, review, thanks, greeted=greeted)[-1]
 
     def make_text_message(
         self, conversation: Mapping[str, Any], answer: Answer, review: Review | None = None
@@ -98,10 +95,6 @@ class AnswerView:
         said = [text, state_sentence(answer, standing), calm(standing.text)]
         text = clipped("\n\n".join(part for part in said if part), MAX_TEXT)
         return replace(message, text=text, card=None, thumbs=self._thumbs(conversation, answer))
-
-    def make_preview(self, answer: Answer) -> Message:
-        """Return a message with a quotation that a better answer may replace: nothing can be done with it yet."""
-        return make_messages(answer, self.site_url)[-1]
 
     def make_card(
         self, conversation: Mapping[str, Any], answer: Answer, review: Review | None = None, thanks: str = ""
@@ -163,7 +156,7 @@ def _text(answer: Answer, site_url: str, *, verified: bool) -> str:
     """Return the text of an answer's message as Markdown with nothing but our own marks in it."""
     match answer.kind:
         case AnswerKind.ANSWERED:
-            cited = {address(citation, site_url) for citation in answer.citations}
+            cited = {absolute(citation.url, site_url) for citation in answer.citations}
             return printable(calm(answer.text, keep_urls=cited, markers=len(answer.citations)))
         case AnswerKind.QUOTED:
             says = unmarked(calm(lead_in(answer, verified=verified), keep_urls=()))
@@ -199,7 +192,7 @@ def _cited(answer: Answer, site_url: str, numbers: Collection[int]) -> tuple[Cit
             number,
             clipped(calm(one.title or one.heading or one.url), NAME_CHARACTERS),
             clipped(calm(one.quote), ABSTRACT_CHARACTERS),
-            address(one, site_url),
+            absolute(one.url, site_url),
         )
         for number, one in enumerate(answer.citations[:MAX_CITATIONS], start=1)
         if number in numbers

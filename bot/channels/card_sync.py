@@ -317,7 +317,7 @@ class Courier:
         if reference is None or connector is None or not message_id:
             return
         mine = thanks_for(words) if reference.personal else ""  # elsewhere many read it
-        message = self._view.make_message(reference.conversation, answer, review, mine)
+        message = self._view.make_messages(reference.conversation, answer, review, mine)[-1]
         try:
             try:
                 await connector.update(reference, message_id, message)
