@@ -177,24 +177,24 @@ async def run_flows(meter: Meter, world: World, store: CosmosStore) -> None:
     await meter.run("the same thumb, delivered again", lambda: thumb(world, 2, "like", "press 1"))
     await meter.run("thumbs down, which opens a review", lambda: thumb(world, 3, "dislike", "press 2"))
     card = await meter.run(
-        "the courier shows the review to reviewers", lambda: shown_in(world, CHANNEL["id"], "Please review")
+        "the card sync shows the review to reviewers", lambda: shown_in(world, CHANNEL["id"], "Please review")
     )
     await meter.run("a reviewer claims", lambda: press(world, card, "review.claim"))
     await meter.run(
         "a reviewer corrects", lambda: press(world, card, "review.correct", text="You get 18 weeks.")
     )
-    await meter.run("the courier tells everybody", world.parts.courier.do_errands)
+    await meter.run("the card sync tells everybody", world.parts.card_sync.do_errands)
     for number in range(10, 10 + QUEUE):
         await ask(world, number)
         await world.settled()
         await thumb(world, number, "dislike", f"press {number}")
-        await world.parts.courier.do_errands()
+        await world.parts.card_sync.do_errands()
     await meter.run(f"a page of the review queue ({QUEUE})", lambda: world.parts.desk.reviews(WAITING, QUEUE))
     await meter.run("export of a person (23 questions)", lambda: exported(store))
     await meter.run("a question is deleted by its asker", lambda: delete(world, 2))
     await meter.run("idle: one look for open questions (every 30 s)", store.undelivered)
-    await meter.run("idle: one look for errands (every 10 s)", world.parts.courier.do_errands)
-    await meter.run("idle: one look for verified answers (every 10 s)", world.parts.courier.look_at_pages)
+    await meter.run("idle: one look for errands (every 10 s)", world.parts.card_sync.do_errands)
+    await meter.run("idle: one look for verified answers (every 10 s)", world.parts.card_sync.look_at_pages)
 
 
 async def ask(world: World, number: int, text: str = "") -> None:

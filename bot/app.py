@@ -167,7 +167,7 @@ class BotBuilder:
         upkeep.also("pasted pages", PASTED_EVERY_S, self._shelf.library.forget_pasted)
         self._closing.push_async_callback(services.deciding.close)
         app.add_routes([web.get("/readyz", upkeep.ready)])
-        self._run(services.courier.run(settings.review_interval_s), "courier")
+        self._run(services.card_sync.run(settings.review_interval_s), "card_sync")
         self._run(upkeep.run(), "upkeep")
         for name, channel in self._channels.items():
             self._run(channel.run(), str(name))

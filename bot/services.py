@@ -14,11 +14,11 @@ from bot.card_tokens import Seals
 from bot.channel import ChannelCapabilities, Offers, Reply
 from bot.channels.answer_message import AnswerView
 from bot.channels.asked_messages import AskedMessages
-from bot.channels.card_sync import Courier, Ways
+from bot.channels.card_sync import CardSync, CardSyncHooks
 from bot.channels.feedback_handler import FeedbackHandler
 from bot.channels.handler import Handlers, Recognise
 from bot.channels.message import Connector
-from bot.channels.model_handler import ModelCourier, ModelHandler
+from bot.channels.model_handler import ModelCardSync, ModelHandler
 from bot.channels.privacy_handler import PrivacyHandler, PrivacyPlace, PrivacyTerms, teller
 from bot.channels.review_handler import ReviewActions, ReviewHandler
 from bot.channels.reviewers import Reviewers
@@ -46,7 +46,7 @@ async def _known_to_nobody(_: str) -> None: ...
 class ServiceDependencies:
     """What feedback and review need from the rest: where pages and people are, and what people are promised.
 
-    `opens_url` as in `AnswerView`; `connector` as in `Ways`. `later` is where something goes that the store cannot
+    `opens_url` as in `AnswerView`; `connector` as in `CardSyncHooks`. `later` is where something goes that the store cannot
     take now. `forget_examples` as in `feedback/privacy/deletion_log.py`. `recognise` hears of everybody who shows up, and
     `key_before` is the earlier key, both while the key of the pseudonyms changes (`feedback/privacy/keys.py`).
     """
@@ -93,11 +93,11 @@ class Services:
         self.reviewing = Reviewing(desk, store, around.known, review_rules, around.look_again)
         self.rating = Rating(store, self.reviewing, rating_rules)
         self.looking = Looking(store, self.rating, self.reviewing, around.later)
-        ways = Ways(around.connector, around.fresh, self.rating.waits)
-        self.courier = Courier(store, self.reviewing, self.view, seals, ways)
+        hooks = CardSyncHooks(around.connector, around.fresh, self.rating.waits)
+        self.card_sync = CardSync(store, self.reviewing, self.view, seals, hooks)
         self.deciding = Deciding(desk, around.models_dir)
-        self.models = ModelCourier(self.deciding, desk, seals, around.connector)
-        self.models.join(self.courier)
+        self.models = ModelCardSync(self.deciding, desk, seals, around.connector)
+        self.models.join(self.card_sync)
         tell = teller(around.connector, self._keeps_messages_here)
         self.privacy = Privacy(store, self._forgotten, tell, around.later, around.forget_examples)
         if isinstance(around.later, Spool):
@@ -110,8 +110,8 @@ class Services:
             PrivacyPlace(around.site_url, around.terms, self._keeps_messages_here),
         )
         self._feedback = FeedbackHandler(store, desk, self.rating, self.view, around.later)
-        self._review_actions = ReviewActions(store, self.reviewing, self.courier, around.later)
-        self.messages = AskedMessages(store, desk, self.courier, around.later, self.pseudonym)
+        self._review_actions = ReviewActions(store, self.reviewing, self.card_sync, around.later)
+        self.messages = AskedMessages(store, desk, self.card_sync, around.later, self.pseudonym)
         self.privacy.memories.insert(0, self.messages.forget_person)
 
     def handlers(self, asking: Asking, reviewers: Reviewers) -> Handlers:
@@ -124,7 +124,7 @@ class Services:
             feedback=self._feedback,
             reviews=ReviewHandler(self._review_actions, reviewers),
             privacy=self._privacy_handler,
-            models=ModelHandler(self.deciding, reviewers, self.courier.seals, self.models),
+            models=ModelHandler(self.deciding, reviewers, self.card_sync.seals, self.models),
             recognise=self._recognise,
             pseudonym=self.pseudonym,
         )

@@ -61,7 +61,7 @@ async def _post(parts: Services, answer_id: str, *, anew: bool) -> bool:
     review = await parts.desk.review(answer_id)
     if review is None or review.settled_at is not None:
         return False
-    return await parts.courier.post(review, anew=anew)
+    return await parts.card_sync.post(review, anew=anew)
 
 
 MOST = 50

@@ -178,7 +178,7 @@ class PageChanges:
 
     async def on(self, surface: Surface) -> None:
         surface.script.change_the_page()
-        await surface.parts.courier.look_at_pages()
+        await surface.parts.card_sync.look_at_pages()
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ class ModelView:
         return self.standing.status_of(self.comparison.candidate)
 
     @property
-    def stamp(self) -> str:
+    def shown_version(self) -> str:
         """Say what the card shows, for comparing it with what is on screen."""
         done = "".join("+" if decision.done else "-" for decision in self.decisions)
         live, share = self.standing.name, self.standing.share if self.status is Status.CANARY else 0

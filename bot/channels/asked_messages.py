@@ -15,11 +15,11 @@ from weakref import WeakValueDictionary
 
 from bot.channel import CancellableReply
 from bot.channels.activity import Incoming, Reference, place_of, split_page
-from bot.channels.card_sync import Courier
+from bot.channels.card_sync import CardSync
 from bot.dialogs.ask import Asking, forget_question
 from core.records import Answer, Channel
 from feedback.privacy.deletion_log import Deletion
-from feedback.reviews.repository import Desk, Shown, place_of_part
+from feedback.reviews.repository import Desk, PostedMessage, place_of_part
 from feedback.store.base import FeedbackStore, StoreUnavailable
 from feedback.store.deferred import Later
 
@@ -49,14 +49,14 @@ class AskedMessages:
         self,
         store: FeedbackStore,
         desk: Desk,
-        courier: Courier,
+        card_sync: CardSync,
         later: Later,
         pseudonym: Callable[[str], str],
     ) -> None:
         self.asking: Asking | None = None
         self._store = store
         self._desk = desk
-        self._courier = courier
+        self._card_sync = card_sync
         self._later = later
         self._pseudonym = pseudonym
         self._replies: WeakValueDictionary[str, CancellableReply] = WeakValueDictionary()  # while they work
@@ -88,7 +88,7 @@ class AskedMessages:
         """Keep which message an answer begins with, so that it goes when the answer is forgotten."""
         place = place_of_part(number)
         with contextlib.suppress(StoreUnavailable):  # it stays on screen then, which is better than no answer
-            await self._desk.put_shown(Shown(answer.id, place, reference.dump(), message_id, ""))
+            await self._desk.put_shown(PostedMessage(answer.id, place, reference.dump(), message_id, ""))
 
     async def edit(self, incoming: Incoming) -> Edit | None:
         """Forget what a message asked before it was edited; None where it asks what it asked before."""
@@ -122,7 +122,7 @@ class AskedMessages:
         message_id = await self._forget(await self._find_versions(question_id, conversation["id"]))
         self._latest.pop(question_id, None)
         if message_id:
-            await self._courier.take_back(conversation, message_id)
+            await self._card_sync.take_back(conversation, message_id)
 
     async def _find_versions(self, first: str, conversation: str) -> dict[str, Answer | None]:
         """Return every id that a message was asked under, with its answer where it has one."""
@@ -142,7 +142,7 @@ class AskedMessages:
             answer = await self._store.answer_to_question(question_id)
             known = answer is not None and await self._desk.verified(answer.id) is not None
             if answer is not None:
-                await self._courier.forget(answer)
+                await self._card_sync.forget(answer)
             message_id = await self._forget_question(question_id)
             if answer is not None and known:  # other processes know it by heart
                 await self._desk.drop_verified(answer.id)

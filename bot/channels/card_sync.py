@@ -1,10 +1,8 @@
-"""Carries what follows from a review to where it is seen: reviewers' cards, the asker's message, notices.
+"""Outbox worker: brings reviewers' cards, the asker's message and notices in line with a review.
 
-It works off the desk's errands, one answer at a time, and compares what is on screen with what should be: so it may
-be killed at any moment, and a second look changes nothing. What a channel does not take stays for the next round.
-It also notices that a page has changed under a verified answer.
-
-Steps of which none waits for another one to succeed.
+It takes the outbox's entries ("errands" of the desk), one answer at a time, and compares what is on screen with
+what should be. So it may be killed at any moment, and a second run changes nothing. What a channel does not take
+stays for the next round. It also finds verified answers whose page has changed.
 """
 
 from __future__ import annotations
@@ -20,6 +18,7 @@ from http import HTTPStatus
 from typing import Any
 
 from bot.card_tokens import REVIEW, Seals
+from bot.cards.elements import Card
 from bot.cards.notice import notice_card
 from bot.cards.review import ReviewView, review_card
 from bot.channel import ChannelError, Undeliverable
@@ -29,12 +28,18 @@ from bot.channels.message import Connector, card_message, plain_message
 from bot.dialogs.review import Reviewing
 from core import telemetry
 from core.records import Answer, Feedback, Review, Ruling, VerifiedAnswer
-from feedback.reviews.repository import ASKER, Desk, Notice, Place, Shown
+from feedback.reviews.repository import ASKER, CardDestination, Desk, Notice, PostedMessage
 from feedback.store.base import FeedbackStore, StoreError, moment
 
+log = logging.getLogger(__name__)
 
-async def take_all(steps: Iterable[Callable[[], Awaitable[object]]]) -> None:
-    """Take all of them. Raises the last OSError."""
+ERRANDS = 50
+Connect = Callable[[Mapping[str, Any]], Connector | None]
+"""Reaches a conversation; None where this process has no way to its channel."""
+
+
+async def run_all(steps: Iterable[Callable[[], Awaitable[object]]]) -> None:
+    """Run all steps; none waits for another one to succeed. Raises the last OSError."""
     failed: OSError | None = None
     for step in steps:
         try:
@@ -45,25 +50,50 @@ async def take_all(steps: Iterable[Callable[[], Awaitable[object]]]) -> None:
         raise failed
 
 
-log = logging.getLogger(__name__)
+def find_way(connect: Connect, stored: str) -> tuple[Reference, Connector] | None:
+    """Return a stored Reference and the way to its conversation; None where this process has none."""
+    reference = Reference.load(stored)
+    connector = connect(reference.conversation) if reference else None
+    return (reference, connector) if reference and connector else None
 
-ERRANDS = 50
+
+async def post_card(
+    desk: Desk, posted: PostedMessage, way: tuple[Reference, Connector], card: Card, shown_version: str
+) -> None:
+    """Send a card, or write over the one on screen, and keep which version it shows. Raises OSError.
+
+    A destination that does not exist any more gets no more cards.
+    """
+    (reference, connector), message = way, card_message(card)
+    try:
+        message_id = posted.message_id
+        if message_id:
+            await connector.update(reference, message_id, message)
+        else:
+            message_id = await connector.send(reference, message)
+    except Undeliverable as gone:
+        log.warning("no more cards for a place that is gone: %s", gone)
+        if not posted.message_id:
+            await desk.remove_place(posted.place.partition("#")[0])
+        await desk.remove_shown(posted)
+    else:
+        await desk.put_shown(replace(posted, message_id=message_id, stamp=shown_version))
 
 
 @dataclass(frozen=True, slots=True)
-class Ways:
-    """Whom the courier asks.
+class CardSyncHooks:
+    """What the card sync asks of the rest of the bot.
 
-    `connector` reaches a conversation, `fresh` tells whether what a verified answer stands on is unchanged, `waits`
-    whether somebody who said this waits to hear from a reviewer.
+    `fresh` tells whether the page of a verified answer is unchanged. `waits` tells whether the giver of a feedback is
+    to hear from a reviewer.
     """
 
-    connector: Callable[[Mapping[str, Any]], Connector | None]
+    connector: Connect
     fresh: Callable[[VerifiedAnswer], bool]
     waits: Callable[[Feedback], bool]
 
 
-class Courier:
+class CardSync:
     """One per process; `run` until it is cancelled."""
 
     def __init__(
@@ -72,16 +102,16 @@ class Courier:
         reviewing: Reviewing,
         view: AnswerView,
         seals: Seals,
-        ways: Ways,
+        hooks: CardSyncHooks,
     ) -> None:
         self._store = store
         self._reviewing = reviewing
         self._view = view
         self.seals = seals
-        self._ways = ways
+        self._hooks = hooks
         self._news = asyncio.Event()
-        self._others: dict[str, Callable[[str], Awaitable[None]]] = {}
-        self.newcomers: list[Callable[[], Awaitable[None]]] = []
+        self._handlers: dict[str, Callable[[str], Awaitable[None]]] = {}
+        self.on_new_destination: list[Callable[[], Awaitable[None]]] = []
         self.wake = reviewing.wake = self._news.set
 
     @property
@@ -92,14 +122,14 @@ class Courier:
     def site_url(self) -> str:
         return self._view.site_url
 
-    def also(self, prefix: str, look_after: Callable[[str], Awaitable[None]]) -> None:
-        """Bring errands whose names begin so to another one, who gets the rest of the name and raises OSError."""
-        self._others[prefix] = look_after
+    def add_handler(self, prefix: str, handle: Callable[[str], Awaitable[None]]) -> None:
+        """Let `handle` do the errands whose names begin so; it gets the rest of the name, and raises OSError."""
+        self._handlers[prefix] = handle
 
-    async def place_added(self) -> None:
-        """There is another place for cards: let those come there that are not of answers, too."""
-        for newcomer in self.newcomers:
-            await newcomer()
+    async def fill_destination(self) -> None:
+        """Bring cards that are not of answers to a new destination, too."""
+        for fill in self.on_new_destination:
+            await fill()
 
     async def run(self, interval_s: float) -> None:
         """Do errands as they come, and look at the verified answers' pages every `interval_s`."""
@@ -116,7 +146,7 @@ class Courier:
             except StoreError as error:
                 log.warning("reviews wait: %s", error)
             except Exception:
-                log.exception("a round of the courier failed; the next one goes on")
+                log.exception("a round of the card sync failed; the next one goes on")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), max(0.0, next_look - loop.time()))
 
@@ -143,7 +173,7 @@ class Courier:
     async def look_at_pages(self) -> None:
         """Serve what other processes have verified, and send back to review what stands on pages that have changed."""
         for verified in await self._reviewing.catch_up():
-            if not self._ways.fresh(verified):
+            if not self._hooks.fresh(verified):
                 log.info("the page of a verified answer has changed; it goes back to review")
                 await self._reviewing.stale(verified)
 
@@ -167,7 +197,7 @@ class Courier:
             else:
                 await self._desk.remove_left_card(shown)
 
-    async def _take_back(self, shown: Shown) -> None:
+    async def _take_back(self, shown: PostedMessage) -> None:
         reference = Reference.load(shown.reference)
         if reference is not None:
             await self.take_back(reference.conversation, shown.message_id)
@@ -181,7 +211,7 @@ class Courier:
 
     async def _delete(self, conversation: dict[str, Any], message_id: str) -> None:
         """Delete a message of ours that may be gone already. Raises OSError."""
-        connector = self._ways.connector(conversation)
+        connector = self._hooks.connector(conversation)
         if connector is None or not message_id:
             return
         try:
@@ -189,24 +219,22 @@ class Courier:
         except Undeliverable as gone:
             log.info("a message that should go is on screen no more: %s", gone)
 
-    def as_reviewed(self, answer: Answer, review: Review | None) -> Answer:
+    def to_reviewed(self, answer: Answer, review: Review | None) -> Answer:
         """Return the answer with the passages that its reviewers look at."""
         if review is None or not review.passages:
             return answer
         return replace(answer, passages=review.passages, citations=())
 
-    async def say(self, place: str, sentence: str) -> None:
-        """Say something in a place (a Reference as JSON) unasked; where it cannot be said, it is logged."""
-        reference = Reference.load(place)
-        connector = self._ways.connector(reference.conversation) if reference else None
-        if reference is None or connector is None:
-            return
-        try:
-            await connector.send(reference, plain_message(sentence))
-        except (Undeliverable, OSError) as error:
-            log.warning("somebody could not be told: %s", error)
+    async def say(self, stored: str, sentence: str) -> None:
+        """Say something unasked where a stored Reference leads; where it cannot be said, it is logged."""
+        if way := find_way(self._hooks.connector, stored):
+            reference, connector = way
+            try:
+                await connector.send(reference, plain_message(sentence))
+            except (Undeliverable, OSError) as error:
+                log.warning("somebody could not be told: %s", error)
 
-    async def show_anew(self, review: Review, place: Place) -> None:
+    async def show_anew(self, review: Review, place: CardDestination) -> None:
         """Show a review as a new card in a place; one that is there already is taken back."""
         answer = await self._store.answer(review.answer_id)
         if answer is None:
@@ -214,7 +242,7 @@ class Courier:
         words = await self._store.feedback_on(answer.id)
         shown = {one.place: one for one in await self._desk.shown(answer.id)}
         name = f"{place.id}#{review.round}"
-        await self._show_card(Shown(answer.id, name, place.reference, "", ""), review, answer, words)
+        await self._show_card(PostedMessage(answer.id, name, place.reference, "", ""), review, answer, words)
         if name in shown:
             await self._take_back(shown[name])
 
@@ -231,25 +259,25 @@ class Courier:
         reached = True
         steps: list[Callable[[], Awaitable[None]]] = []
         for place in await self._desk.places():
-            reference, name = Reference.load(place.reference), f"{place.id}#{review.round}"
-            if reference is None or self._ways.connector(reference.conversation) is None:
+            name = f"{place.id}#{review.round}"
+            if find_way(self._hooks.connector, place.reference) is None:
                 reached = False
             elif name not in shown:
-                blank = Shown(answer.id, name, place.reference, "", "")
+                blank = PostedMessage(answer.id, name, place.reference, "", "")
                 steps.append(partial(self._show_card, blank, review, answer, words))
             elif anew:
                 steps.append(partial(self.show_anew, review, place))
-        await take_all(steps)
+        await run_all(steps)
         return reached
 
     async def _do_errand(self, name: str) -> None:
-        for prefix, look_after in self._others.items():
+        for prefix, handle in self._handlers.items():
             if name.startswith(prefix):
-                await look_after(name.removeprefix(prefix))
+                await handle(name.removeprefix(prefix))
                 return
-        await self._look_after(name)
+        await self._sync_answer(name)
 
-    async def _look_after(self, answer_id: str) -> None:
+    async def _sync_answer(self, answer_id: str) -> None:
         answer, review = await self._store.answer(answer_id), await self._desk.review(answer_id)
         if answer is None or review is None:
             return
@@ -259,63 +287,48 @@ class Courier:
             await self._reviewing.publish(review)
         shown = {one.place: one for one in await self._desk.shown(answer_id)}
         steps: list[Callable[[], Awaitable[None]]] = [
-            partial(self._show_card, one, review, answer, words) for one in await self._wanted(review, shown)
+            partial(self._show_card, one, review, answer, words)
+            for one in await self._list_cards(review, shown)
         ]
         steps.append(partial(self._show_asker, shown.get(ASKER), review, answer, words))
         if review.settled_at is not None:
-            steps.append(partial(self._tell, review, answer, words))
-        await take_all(steps)
+            steps.append(partial(self._notify, review, answer, words))
+        await run_all(steps)
 
-    async def _wanted(self, review: Review, shown: Mapping[str, Shown]) -> list[Shown]:
+    async def _list_cards(self, review: Review, shown: Mapping[str, PostedMessage]) -> list[PostedMessage]:
         """Return the cards of this round: those on screen, and blanks for where one is missing."""
         this_round = f"#{review.round}"
         wanted = {place: one for place, one in shown.items() if place.endswith(this_round)}
         if review.settled_at is None:
             for place in await self._desk.places():
                 name = place.id + this_round
-                wanted.setdefault(name, Shown(review.answer_id, name, place.reference, "", ""))
+                wanted.setdefault(name, PostedMessage(review.answer_id, name, place.reference, "", ""))
         return list(wanted.values())
 
     async def _show_card(
-        self, shown: Shown, review: Review, answer: Answer, words: Sequence[Feedback]
+        self, shown: PostedMessage, review: Review, answer: Answer, words: Sequence[Feedback]
     ) -> None:
-        reference = Reference.load(shown.reference)
-        stamp = f"{review.version}/{len(words)}"
-        if reference is None or shown.stamp == stamp:
+        shown_version = f"{review.version}/{len(words)}"
+        way = find_way(self._hooks.connector, shown.reference)
+        if way is None or shown.stamp == shown_version:
             return
-        connector = self._ways.connector(reference.conversation)
-        if connector is None:
-            return
-        seal = self.seals.make(REVIEW, answer.id, reference.conversation)
-        view = ReviewView(review, self.as_reviewed(answer, review), words, seal, datetime.now(UTC))
-        message = card_message(review_card(view, self.site_url))
-        try:
-            message_id = shown.message_id
-            if message_id:
-                await connector.update(reference, message_id, message)
-            else:
-                message_id = await connector.send(reference, message)
-        except Undeliverable as gone:
-            log.warning("no more review cards for a place that is gone: %s", gone)
-            if not shown.message_id:
-                await self._desk.remove_place(shown.place.partition("#")[0])
-            await self._desk.remove_shown(shown)
-            return
-        await self._desk.put_shown(replace(shown, message_id=message_id, stamp=stamp))
+        seal = self.seals.make(REVIEW, answer.id, way[0].conversation)
+        view = ReviewView(review, self.to_reviewed(answer, review), words, seal, datetime.now(UTC))
+        await post_card(self._desk, shown, way, review_card(view, self.site_url), shown_version)
 
     async def _show_asker(
-        self, shown: Shown | None, review: Review, answer: Answer, words: Sequence[Feedback]
+        self, shown: PostedMessage | None, review: Review, answer: Answer, words: Sequence[Feedback]
     ) -> None:
         """Let the answer's own message say how it stands."""
         ruled_at = review.settled_at.isoformat() if review.settled_at else ""
-        stamp = f"{state_of(review)} {ruled_at}".strip()
-        if stamp == (shown.stamp if shown else ""):
+        shown_version = f"{state_of(review)} {ruled_at}".strip()
+        if shown_version == (shown.stamp if shown else ""):
             return
         message_id = await self._store.message_of(answer.question.id)
-        reference = Reference.load(await self._desk.contact(answer.question.conversation))
-        connector = self._ways.connector(reference.conversation) if reference else None
-        if reference is None or connector is None or not message_id:
+        way = find_way(self._hooks.connector, await self._desk.contact(answer.question.conversation))
+        if way is None or not message_id:
             return
+        reference, connector = way
         mine = thanks_for(words) if reference.personal else ""  # elsewhere many read it
         message = self._view.make_messages(reference.conversation, answer, review, mine)[-1]
         try:
@@ -329,14 +342,16 @@ class Courier:
                 await connector.update(reference, message_id, message)
         except Undeliverable as gone:
             log.info("an answer that was reviewed is on screen no more: %s", gone)
-        await self._desk.put_shown(Shown(answer.id, ASKER, reference.dump(), message_id, stamp))
+        await self._desk.put_shown(
+            PostedMessage(answer.id, ASKER, reference.dump(), message_id, shown_version)
+        )
 
-    async def _tell(self, review: Review, answer: Answer, words: Sequence[Feedback]) -> None:
+    async def _notify(self, review: Review, answer: Answer, words: Sequence[Feedback]) -> None:
         """Tell the asker and whoever complained what became of it: once each, in one message of the conversation."""
         verdict = review.ruling
         if verdict is None:
             return
-        due = {word.giver for word in words if self._ways.waits(word)}
+        due = {word.giver for word in words if self._hooks.waits(word)}
         if verdict.ruling in {Ruling.CORRECTED, Ruling.NOT_ON_PAGE}:
             due.add(answer.question.asker)
         made_at = moment(review.settled_at or verdict.given_at)
@@ -345,12 +360,11 @@ class Courier:
         unsent = [notice for notice in await self._desk.notices_on(answer.id) if not notice.sent]
         if not unsent:
             return
-        reference = Reference.load(await self._desk.contact(answer.question.conversation))
-        connector = self._ways.connector(reference.conversation) if reference else None
-        if reference is not None and connector is not None:
+        way = find_way(self._hooks.connector, await self._desk.contact(answer.question.conversation))
+        if way is not None:
+            reference, connector = way
             try:
-                card = notice_card(answer, verdict, self.site_url)
-                await connector.send(reference, card_message(card))
+                await connector.send(reference, card_message(notice_card(answer, verdict, self.site_url)))
             except Undeliverable as gone:
                 log.warning("somebody could not be told of a ruling: %s", gone)
         for notice in unsent:

@@ -1,33 +1,29 @@
-"""What reviewers do with model versions in chat: the buttons of a comparison's card, and one word.
+"""Model versions in chat: the buttons of a comparison's card, the command `model`, and the sync of those cards.
 
     model    what is live, the canary's share and figures, and the last comparison
 
-Who may do so is who may review; each action is authorised anew.
+Only reviewers may do so; each action is authorised anew.
 
-Carries what happens to model versions to the reviewers: comparisons, what became of them, and notices.
-
-It compares what is on screen with what should be, one comparison at a time, and works off the same errands as the courier
-(bot/channels/card_sync.py), so no two processes post the same at once, and one that was killed leaves its errand to another one. A
-card is sent before it is kept that it was: who is killed in between sends it again, since no channel lets us ask.
+`ModelCardSync` brings what happens to model versions to the reviewers: comparisons, what became of them, notices. It
+compares what is on screen with what should be, one comparison at a time. It works off the same errands as
+`bot/channels/card_sync.py`, so no two processes post the same at once, and the errand of a killed one is done by
+another. A card is sent before it is kept that it was: a kill in between sends it again, since no channel lets us ask.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
 from uuid import uuid4
 
 from bot.card_tokens import MODEL, Seals, home_of
 from bot.cards.elements import Card
 from bot.cards.model import model_card, notice_of, standing_card
 from bot.channel import Undeliverable
-from bot.channels.activity import Incoming, Reference, place_of, reference_of
-from bot.channels.card_sync import Courier, take_all
+from bot.channels.activity import Incoming, place_of, reference_of
+from bot.channels.card_sync import CardSync, Connect, find_way, post_card, run_all
 from bot.channels.invoke import BadAction, CardAction, InvokeReply, saying, showing
 from bot.channels.message import Connector, card_message, plain_message
 from bot.channels.reviewers import Reviewers
@@ -35,7 +31,7 @@ from bot.dialogs.models import ERRAND, GONE, Deciding, Press
 from bot.dialogs.review import Refused
 from feedback.reviews import model_decisions
 from feedback.reviews.model_decisions import POSTED, UNPOSTED, Choice
-from feedback.reviews.repository import Desk, Place, Shown, place_of_reviewer
+from feedback.reviews.repository import CardDestination, Desk, PostedMessage, place_of_reviewer
 from feedback.store.base import StoreUnavailable
 from model.registry.versions import Standing, Status, VersionError
 
@@ -46,11 +42,9 @@ FOLLOWED = timedelta(days=90)
 """How old a comparison is whose cards still follow where its candidate stands."""
 _SAID = "said"
 
-Connect = Callable[[Mapping[str, Any]], Connector | None]
 
-
-class ModelCourier:
-    """One per process; `look` is called again and again, the rest by the courier."""
+class ModelCardSync:
+    """One per process; `look` is called again and again, the rest by the card sync."""
 
     def __init__(self, deciding: Deciding, desk: Desk, seals: Seals, connect: Connect) -> None:
         self._deciding = deciding
@@ -59,12 +53,12 @@ class ModelCourier:
         self._connect = connect
         self._standing: Standing | None = None
 
-    def join(self, courier: Courier) -> None:
-        """Let the courier bring the errands of models here."""
-        self._deciding.wake = courier.wake
-        courier.also(ERRAND, self.look_after)
-        courier.also(NOTICE, self.post_notice)
-        courier.newcomers.append(self._show_last)
+    def join(self, card_sync: CardSync) -> None:
+        """Let the card sync bring the errands of models here."""
+        self._deciding.wake = card_sync.wake
+        card_sync.add_handler(ERRAND, self.look_after)
+        card_sync.add_handler(NOTICE, self.post_notice)
+        card_sync.on_new_destination.append(self._show_last)
 
     async def look(self) -> None:
         """Leave errands for what waits to be posted, and for the cards of versions that stand elsewhere by now.
@@ -109,34 +103,30 @@ class ModelCourier:
         shown = {one.place: one for one in await self._desk.shown(name)}
         if not view.decisions and view.status in {Status.CANDIDATE, Status.CANARY}:
             for place in await self._desk.places():
-                shown.setdefault(place.id, Shown(name, place.id, place.reference, "", ""))
-        await take_all([partial(self._show, one, candidate) for one in shown.values()])
+                shown.setdefault(place.id, PostedMessage(name, place.id, place.reference, "", ""))
+        await run_all([partial(self._show, one, candidate) for one in shown.values()])
 
-    async def show_anew(self, candidate: str, place: Place) -> None:
+    async def show_anew(self, candidate: str, place: CardDestination) -> None:
         """Show a comparison as a new card in a place; one that is there already is taken back."""
         name = f"{ERRAND}{candidate}"
         before = {one.place: one for one in await self._desk.shown(name)}.get(place.id)
-        await self._show(Shown(name, place.id, place.reference, "", ""), candidate)
-        reference = Reference.load(before.reference) if before else None
-        connector = self._connect(reference.conversation) if reference else None
-        if before and reference and connector and before.message_id:
+        await self._show(PostedMessage(name, place.id, place.reference, "", ""), candidate)
+        way = find_way(self._connect, before.reference) if before else None
+        if before and way and before.message_id:
+            reference, connector = way
             try:
                 await connector.delete(reference.conversation, before.message_id)
             except (Undeliverable, OSError) as error:
                 log.info("an older card stays on screen: %s", error)
 
-    async def _show(self, shown: Shown, candidate: str) -> None:
-        reference = Reference.load(shown.reference)
-        connector = self._connect(reference.conversation) if reference else None
-        if reference is None or connector is None:
+    async def _show(self, posted: PostedMessage, candidate: str) -> None:
+        way = find_way(self._connect, posted.reference)
+        if way is None:
             return
-        seal = self._seals.make(MODEL, candidate, reference.conversation)
+        seal = self._seals.make(MODEL, candidate, way[0].conversation)
         view = await self._deciding.view(candidate, seal)
-        if view is None or view.stamp == shown.stamp:
-            return
-        sent = await self._send(shown, reference, connector, model_card(view))
-        if sent is not None:
-            await self._desk.put_shown(replace(sent, stamp=view.stamp))
+        if view is not None and view.shown_version != posted.stamp:
+            await post_card(self._desk, posted, way, model_card(view), view.shown_version)
 
     async def post_notice(self, notice_id: str) -> None:
         """Tell the reviewers, once in each place. Raises OSError."""
@@ -144,34 +134,15 @@ class ModelCourier:
         name = f"{NOTICE}{notice_id}"
         told = {one.place for one in await self._desk.shown(name)}
         if notice is not None:
-            blanks = [Shown(name, place.id, place.reference, "", "") for place in await self._desk.places()]
+            blanks = [
+                PostedMessage(name, place.id, place.reference, "", "") for place in await self._desk.places()
+            ]
             card = notice_of(notice)
-            await take_all([partial(self._tell, one, card) for one in blanks if one.place not in told])
+            await run_all([partial(self._notify, one, card) for one in blanks if one.place not in told])
 
-    async def _tell(self, blank: Shown, card: Card) -> None:
-        reference = Reference.load(blank.reference)
-        connector = self._connect(reference.conversation) if reference else None
-        if reference is not None and connector is not None:
-            sent = await self._send(blank, reference, connector, card)
-            if sent is not None:
-                await self._desk.put_shown(replace(sent, stamp=_SAID))
-
-    async def _send(
-        self, shown: Shown, reference: Reference, connector: Connector, card: Card
-    ) -> Shown | None:
-        """Send a card, or write over the one that is there; None where the place is gone. Raises OSError."""
-        message = card_message(card)
-        try:
-            if shown.message_id:
-                await connector.update(reference, shown.message_id, message)
-                return shown
-            return replace(shown, message_id=await connector.send(reference, message))
-        except Undeliverable as gone:
-            log.warning("no more cards about models for a place that is gone: %s", gone)
-            if not shown.message_id:
-                await self._desk.remove_place(shown.place)
-            await self._desk.remove_shown(shown)
-            return None
+    async def _notify(self, blank: PostedMessage, card: Card) -> None:
+        if way := find_way(self._connect, blank.reference):
+            await post_card(self._desk, blank, way, card, _SAID)
 
 
 MAX_NAME = 80
@@ -185,11 +156,13 @@ _CHOICES = {f"model.{choice}": choice for choice in Choice}
 class ModelHandler:
     """Takes what reviewers do, asks whether they may, and has it done. One per channel."""
 
-    def __init__(self, deciding: Deciding, reviewers: Reviewers, seals: Seals, courier: ModelCourier) -> None:
+    def __init__(
+        self, deciding: Deciding, reviewers: Reviewers, seals: Seals, card_sync: ModelCardSync
+    ) -> None:
         self._deciding = deciding
         self._reviewers = reviewers
         self._seals = seals
-        self._courier = courier
+        self._card_sync = card_sync
 
     async def handle_command(self, incoming: Incoming, connector: Connector, person: str) -> bool:
         """Do what was said, if it is the word above; False for anything else."""
@@ -207,8 +180,8 @@ class ModelHandler:
         card = standing_card(standing, watch, compared=comparison is not None)
         await connector.send(reference_of(incoming), card_message(card))
         if comparison is not None:
-            place = Place(_place_id(incoming, person), place_of(incoming).dump())
-            await self._courier.show_anew(comparison.candidate, place)
+            place = CardDestination(_place_id(incoming, person), place_of(incoming).dump())
+            await self._card_sync.show_anew(comparison.candidate, place)
         return True
 
     async def handle_action(self, incoming: Incoming, action: CardAction, person: str) -> InvokeReply:

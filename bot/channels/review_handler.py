@@ -22,7 +22,7 @@ from bot.cards.elements import Card
 from bot.cards.notice import changes_card
 from bot.cards.review import CORRECTION_CHARACTERS, ReviewView, review_card, spans
 from bot.channels.activity import Incoming, place_of, reference_of
-from bot.channels.card_sync import Courier
+from bot.channels.card_sync import CardSync
 from bot.channels.invoke import BadAction, CardAction, InvokeReply, saying, showing, text_input
 from bot.channels.message import Connector, card_message, plain_message
 from bot.channels.reviewers import Reviewers
@@ -30,7 +30,7 @@ from bot.dialogs.privacy import WISH
 from bot.dialogs.review import Refused, Reviewing
 from core.records import Answer, Citation, Review, Ruling, Skip, Verdict
 from feedback.privacy.audit import Deed
-from feedback.reviews.repository import WAITING, Desk, Place, place_of_reviewer, reader_of
+from feedback.reviews.repository import WAITING, CardDestination, Desk, place_of_reviewer, reader_of
 from feedback.store.base import FeedbackStore, StoreUnavailable
 from feedback.store.deferred import Entry, Later
 
@@ -77,10 +77,10 @@ class Wish:
 class ReviewActions:
     """Does what reviewers want who may do so, now or once the store is back. One per process, for all channels."""
 
-    def __init__(self, store: FeedbackStore, reviewing: Reviewing, courier: Courier, later: Later) -> None:
+    def __init__(self, store: FeedbackStore, reviewing: Reviewing, card_sync: CardSync, later: Later) -> None:
         self.store = store
         self.reviewing = reviewing
-        self.courier = courier
+        self.card_sync = card_sync
         self._later = later
         later.on(WISH, self._do_later)
 
@@ -116,7 +116,7 @@ class ReviewActions:
         )
         if answer is None:
             raise Refused(DELETED)
-        known = dict(spans(self.courier.as_reviewed(answer, review)))
+        known = dict(spans(self.card_sync.to_reviewed(answer, review)))
         if wish.span and wish.span not in known:
             raise BadAction("Please choose one of the places that the card offers.")
         return known.get(wish.span)
@@ -129,7 +129,7 @@ class ReviewActions:
         except (Refused, BadAction) as refused:
             question = await self.store.answer(wish.answer_id)
             about = f" on “{question.question.text[:MAX_QUOTED]}”" if question else ""
-            await self.courier.say(wish.place, f"What you decided{about} could not be taken up: {refused}")
+            await self.card_sync.say(wish.place, f"What you decided{about} could not be taken up: {refused}")
 
 
 class ReviewHandler:
@@ -139,8 +139,8 @@ class ReviewHandler:
         self._actions = actions
         self._store = actions.store
         self._reviewing = actions.reviewing
-        self._courier = actions.courier
-        self._seals = actions.courier.seals
+        self._card_sync = actions.card_sync
+        self._seals = actions.card_sync.seals
         self._reviewers = reviewers
 
     @property
@@ -212,9 +212,9 @@ class ReviewHandler:
             raise BadAction(DELETED)
         words = await self._store.feedback_on(answer.id)
         view = ReviewView(
-            review, self._courier.as_reviewed(answer, review), words, action.seal, datetime.now(UTC)
+            review, self._card_sync.to_reviewed(answer, review), words, action.seal, datetime.now(UTC)
         )
-        return review_card(view, self._courier.site_url)
+        return review_card(view, self._card_sync.site_url)
 
     async def _refusal(self, incoming: Incoming) -> str:
         return await self._reviewers.refusal(incoming.directory_id)
@@ -232,19 +232,19 @@ class ReviewHandler:
     async def _subscribe(self, incoming: Incoming, person: str) -> None:
         place_id = _place_id(incoming, person)
         reference = place_of(incoming, whole_channel=True).dump()
-        await self.send_cards_to(Place(place_id, reference, reader_of(place_id)))
+        await self.send_cards_to(CardDestination(place_id, reference, reader_of(place_id)))
 
-    async def send_cards_to(self, place: Place) -> None:
+    async def send_cards_to(self, place: CardDestination) -> None:
         """Let a place have the cards from now on, and those that wait already. Raises StoreError."""
         await self._desk.put_place(place)
         waiting, _ = await self._desk.reviews(WAITING, QUEUE_LENGTH)
         for review in waiting:
             await self._desk.leave_errand(review.answer_id, datetime.now(UTC))
-        await self._courier.place_added()
+        await self._card_sync.fill_destination()
         self._reviewing.wake()
 
     async def _queue(self, incoming: Incoming, person: str) -> str:
-        place = Place(_place_id(incoming, person), place_of(incoming).dump())
+        place = CardDestination(_place_id(incoming, person), place_of(incoming).dump())
         await self._reviewing.audit.write(person, Deed.READ_QUEUE)
         waiting, _ = await self._desk.reviews(WAITING, QUEUE_LENGTH)
         for review in waiting:
@@ -252,7 +252,7 @@ class ReviewHandler:
             if answer is not None:
                 asker = answer.question.asker
                 await self._reviewing.audit.write(person, Deed.OPENED, answer_id=answer.id, person=asker)
-                await self._courier.show_anew(review, place)
+                await self._card_sync.show_anew(review, place)
         return "" if waiting else "Nothing waits for a review."
 
     async def changes(self, person: str) -> list[tuple[Answer, Verdict]]:

@@ -5,7 +5,7 @@
                             └────────── stale: its page has changed ───────┘
 
 Every change compares versions, so of two reviewers at once one wins, and the other hears who it was and what they
-did (`Refused`). What must be seen elsewhere is left as an errand for the courier (bot/channels/card_sync.py).
+did (`Refused`). What must be seen elsewhere is left as an errand for the card sync (bot/channels/card_sync.py).
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class ReviewRules:
 
 
 class Reviewing:
-    """Decides what becomes a review, and what becomes of it. `wake` is called when the courier has something to do."""
+    """Decides what becomes a review, and what becomes of it. `wake` is called when the card sync has something to do."""
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ counted before anything goes, and what goes with a question is noted in a docume
 Only what is from before `begun_at` goes, so whoever asks again meanwhile loses nothing.
 
 What goes: questions with their answers, all that anybody said about those, their reviews and verified answers, the
-cards of them on screen (the courier takes those back), what the person said about other people's answers, and the
+cards of them on screen (the card sync takes those back), what the person said about other people's answers, and the
 documents about the person: notices, contacts, words without an answer, declined questions, subscriptions to review
 cards. What the person did as a reviewer stays without the name (`feedback/privacy/anonymise.py`). What stays with it: the wish
 that nothing is learned (`feedback/privacy/opt_out.py`), that there was a deletion, and what the audit trail says about the
@@ -33,7 +33,7 @@ from feedback.privacy.anonymise import anonymise_answers, anonymise_reviews
 from feedback.privacy.deletion_log import KIND, Deletion, Deletions, ForgetExamples, ForgottenExamples
 from feedback.privacy.export import export_of
 from feedback.reviews import model_decisions
-from feedback.reviews.repository import Desk, Shown, is_askers
+from feedback.reviews.repository import Desk, PostedMessage, is_askers
 from feedback.store.base import moment
 from feedback.store.documents import Document, Wanted
 from feedback.store.rows import TIMES, Row, Table, WholeStore, theirs
@@ -207,7 +207,7 @@ class _Deleting:
                     self._around.tell("answers read", read)
                     await self._move_on()
             case "shown":
-                await self._desk.leave_card(Shown(**json.loads(fields["body"])))
+                await self._desk.leave_card(PostedMessage(**json.loads(fields["body"])))
             case _:
                 pass
 
@@ -227,7 +227,7 @@ class _Noted:
     question_id: str
     answer_id: str
     verified: bool = False
-    cards: tuple[Shown, ...] = ()
+    cards: tuple[PostedMessage, ...] = ()
 
     @property
     def id(self) -> str:
@@ -239,7 +239,7 @@ class _Noted:
     @classmethod
     def read(cls, body: str) -> _Noted:
         kept = json.loads(body)
-        cards = tuple(Shown(**card) for card in kept["cards"])
+        cards = tuple(PostedMessage(**card) for card in kept["cards"])
         return cls(kept["question_id"], kept["answer_id"], kept["verified"], cards)
 
 

@@ -4,7 +4,7 @@ Everything that goes with an answer carries its id, and is forgotten with its qu
 may make at once is made by comparing versions: `change_review` says False to whoever was slower.
 
 `errand`s are the outbox: whoever changes something that must be seen elsewhere (cards, notices, the asker's message)
-first leaves the answer's id there; the courier takes it away once everything that follows has happened.
+first leaves the answer's id there; the card sync takes it away once everything that follows has happened.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _ALONE = "person:"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CardDestination:
     """Where reviewers see cards: a channel, or one reviewer's chat. `reference` is JSON, opaque to the store.
 
     `reviewer` is the pseudonym of who reads it alone, "" for a channel.
@@ -43,7 +43,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class PostedMessage:
     """A message on somebody's screen that must follow a review. `stamp` says which state it shows."""
 
     answer_id: str
@@ -132,7 +132,7 @@ class Desk:
         return [now, *map(_review_in, earlier)]
 
     async def leave_errand(self, answer_id: str, at: datetime) -> None:
-        """Let the courier look after everything that follows from this answer's review."""
+        """Let the card sync look after everything that follows from this answer's review."""
         for _ in range(TRIES):
             held = await self._documents.get("errand", answer_id, answer_id)
             if held is None or held.order <= moment(datetime.now(UTC)):
@@ -237,7 +237,7 @@ class Desk:
 
     # What is on screen
 
-    async def put_place(self, place: Place) -> None:
+    async def put_place(self, place: CardDestination) -> None:
         """Let a conversation receive the reviewers' cards."""
         await self._documents.put(
             Document("place", place.id, json.dumps(asdict(place)), person=place.reviewer)
@@ -247,11 +247,11 @@ class Desk:
         """Send a conversation no more cards; False when it received none."""
         return await self._documents.remove("place", place_id)
 
-    async def places(self) -> Sequence[Place]:
+    async def places(self) -> Sequence[CardDestination]:
         """Return where the reviewers' cards go."""
-        return [Place(**json.loads(document.body)) for document in await self._all(Wanted("place"))]
+        return [CardDestination(**json.loads(document.body)) for document in await self._all(Wanted("place"))]
 
-    async def put_shown(self, shown: Shown) -> None:
+    async def put_shown(self, shown: PostedMessage) -> None:
         """Remember what a message shows."""
         shown_at = moment(datetime.now(UTC))
         await self._documents.put(
@@ -265,27 +265,27 @@ class Desk:
             )
         )
 
-    async def shown(self, answer_id: str) -> Sequence[Shown]:
+    async def shown(self, answer_id: str) -> Sequence[PostedMessage]:
         """Return the messages that follow this answer's review."""
         found = await self._all(Wanted("shown", answer_id=answer_id))
-        return [Shown(**json.loads(document.body)) for document in found]
+        return [PostedMessage(**json.loads(document.body)) for document in found]
 
-    async def remove_shown(self, shown: Shown) -> None:
+    async def remove_shown(self, shown: PostedMessage) -> None:
         """A message is gone."""
         await self._documents.remove("shown", _on_screen(shown), shown.answer_id)
 
-    async def leave_card(self, shown: Shown) -> None:
-        """Let the courier take a card from a screen whose answer is forgotten, or whose reader is."""
+    async def leave_card(self, shown: PostedMessage) -> None:
+        """Let the card sync take a card from a screen whose answer is forgotten, or whose reader is."""
         left_at = moment(datetime.now(UTC))
         nameless = json.dumps(asdict(replace(shown, place="")))
         await self._documents.put(Document("leftover", _leftover(shown), nameless, order=left_at))
 
-    async def left_cards(self, limit: int) -> Sequence[Shown]:
+    async def left_cards(self, limit: int) -> Sequence[PostedMessage]:
         """Return cards that are to be taken from screens, the longest waiting first."""
         found = await self._documents.listed(Wanted("leftover", limit=limit))
-        return [Shown(**json.loads(document.body)) for document in found]
+        return [PostedMessage(**json.loads(document.body)) for document in found]
 
-    async def remove_left_card(self, shown: Shown) -> None:
+    async def remove_left_card(self, shown: PostedMessage) -> None:
         """The card is on screen no more."""
         await self._documents.remove("leftover", _leftover(shown))
 
@@ -464,11 +464,11 @@ def reader_of(place: str) -> str:
     return place.partition("#")[0].removeprefix(_ALONE) if place.startswith(_ALONE) else ""
 
 
-def _on_screen(shown: Shown) -> str:
+def _on_screen(shown: PostedMessage) -> str:
     return f"{shown.answer_id}|{shown.place}"
 
 
-def _leftover(shown: Shown) -> str:
+def _leftover(shown: PostedMessage) -> str:
     """Name a card by its message; the conversation's reference has no name of anybody."""
     return hashlib.sha256(f"{shown.reference}|{shown.message_id}".encode()).hexdigest()
 

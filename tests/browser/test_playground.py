@@ -155,9 +155,9 @@ async def the_bot() -> AsyncGenerator[tuple[str, WaitingStore, ScriptedAnswerer,
     app.router.add_post("/api/messages", seam.process)
     try:
         async with served(app) as url:
-            courier = asyncio.create_task(parts.courier.run(0.5))
+            card_sync = asyncio.create_task(parts.card_sync.run(0.5))
             yield f"{url}/api/messages", store, answerer, hashes
-            courier.cancel()
+            card_sync.cancel()
             await asking.drain(5)
             await front.close()
     finally:

@@ -238,9 +238,9 @@ class SlackWorld:
         await self.bot.handler.close()
         await self.bot.inbox.close()
 
-    async def courier(self) -> None:
-        """Let the courier do what is to be done."""
-        await self.parts.courier.do_errands()
+    async def card_sync(self) -> None:
+        """Let the card sync do what is to be done."""
+        await self.parts.card_sync.do_errands()
         await self.settled()
 
 

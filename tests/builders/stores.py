@@ -122,7 +122,7 @@ class Afternoon:
         return body["value"] if isinstance(body["value"], str) else ""
 
     def message_of(self, number: int) -> str:
-        """Return the message that shows the answer to a question, also when the courier has written over it."""
+        """Return the message that shows the answer to a question, also when the card sync has written over it."""
         for message_id, activity in self.world.connector.shown.items():
             if activity["type"] == "message" and activity.get("replyToId"):
                 self.messages.setdefault(activity["replyToId"], message_id)

@@ -222,7 +222,7 @@ class LocalSurface:
 
     async def sees(self, person: str, text: str) -> None:
         for _ in range(20):
-            await self.parts.courier.do_errands()
+            await self.parts.card_sync.do_errands()
             if any(text in text_of(shown) for shown in await self._browsers[person].messages()):
                 return
             await asyncio.sleep(0.05)
@@ -290,12 +290,12 @@ class SlackSurface:
             await self._fill(person, inputs)
         elif chosen and inputs.get("comment"):  # which has a form of its own
             await self.press(person, "rate.comment", {"comment": inputs["comment"]})
-        await self._world.courier()
+        await self._world.card_sync()
         return message.words + "".join(one["text"] for one in self._world.slack.whispers[told:])
 
     async def sees(self, person: str, text: str) -> None:
         for _ in range(20):
-            await self._world.courier()
+            await self._world.card_sync()
             if any(text in shown.words for shown in self._world.slack.messages(self._channels[person])):
                 return
             await asyncio.sleep(0.05)

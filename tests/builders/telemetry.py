@@ -115,7 +115,7 @@ async def say_everything(world: World) -> None:
     await world.ask(f"{RARE} once more", conversation=BOBS_CHAT, **{"from": ADA}, id=rare("again"))
     await world.settled()
     world.hashes[RARE_PAGE.url.partition("#")[0]] = "h2"
-    await world.parts.courier.look_at_pages()
+    await world.parts.card_sync.look_at_pages()
     await world.post(world.activity("messageDelete", **chat, id=rare("asked")))
 
 

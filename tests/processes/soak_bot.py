@@ -89,7 +89,7 @@ async def run(path: Path, port: int, slack_api: str) -> None:
     upkeep = Upkeep(asking, reply_for, store, hold, parts.privacy)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
-    await asyncio.gather(parts.courier.run(1.0), upkeep.run(), slack.run())
+    await asyncio.gather(parts.card_sync.run(1.0), upkeep.run(), slack.run())
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ async def run(where: str, port: int) -> None:
     await upkeep.resume()
     sys.stdout.write("ready\n")
     sys.stdout.flush()
-    await asyncio.gather(parts.courier.run(0.5), upkeep.run())
+    await asyncio.gather(parts.card_sync.run(0.5), upkeep.run())
 
 
 if __name__ == "__main__":

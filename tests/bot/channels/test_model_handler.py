@@ -55,9 +55,9 @@ class Scene:
         return read_standing(self.models_dir).status_of(name)
 
     async def posted(self) -> None:
-        """Do what the bot's upkeep and courier do again and again."""
+        """Do what the bot's upkeep and card sync do again and again."""
         await self.world.parts.models.look()
-        await self.world.parts.courier.do_errands()
+        await self.world.parts.card_sync.do_errands()
 
     async def now(self) -> Call:
         """Return the card as it is on screen by now."""

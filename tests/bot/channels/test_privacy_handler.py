@@ -206,7 +206,7 @@ async def test_everything_of_a_person_goes_and_they_are_told_in_numbers(world: W
     assert not world.store.feedback
     assert documents_of(world) == {"deletion", "audit"}
     assert RARE not in repr(world.store.documents.kept)
-    await world.parts.courier.take_back_left()
+    await world.parts.card_sync.take_back_left()
     assert review.message_id not in world.connector.shown
     assert ("DELETE", "19:reviewers@thread.tacv2") in [
         (call.method, call.conversation) for call in world.connector.calls
@@ -281,7 +281,7 @@ async def test_a_reviewers_rulings_stay_and_no_more_cards_come_to_their_chat(wor
     await done(world)
     assert "1 review by you, which lost your name" in text_of(card_of(world.connector.calls[-1]))
     for _ in range(2):
-        await world.parts.courier.take_back_left()
+        await world.parts.card_sync.take_back_left()
     assert mine.activity["summary"] not in json.dumps(
         [shown for name, shown in world.connector.shown.items() if name == mine.message_id]
     )
@@ -289,7 +289,7 @@ async def test_a_reviewers_rulings_stay_and_no_more_cards_come_to_their_chat(wor
     for document in list(world.store.documents.kept.values()):  # what is due in some seconds is due now
         if document.kind == "errand":
             await world.store.documents.put(replace(document, order=""))
-    await world.parts.courier.do_errands()
+    await world.parts.card_sync.do_errands()
     card = await shown_in(world, REVIEWERS_CHANNEL["id"], "A former reviewer corrected the answer")
     assert "Eighteen" in text_of(card_of(card))
     assert "Robin" not in text_of(card_of(card))
@@ -598,7 +598,7 @@ async def test_what_one_process_deletes_the_others_forget_and_go_on_with(tmp_pat
         card = await shown_in(one, REVIEWERS_CHANNEL["id"], "Please review")
         await press(one, card, "review.approve")
         for world in worlds:
-            await world.parts.courier.look_at_pages()
+            await world.parts.card_sync.look_at_pages()
             assert len(world.known.served) == 1
         other.answerer.go.clear()
         await other.ask(f"And {RARE} for part-timers?", id="17")  # under way in the other one
@@ -607,7 +607,7 @@ async def test_what_one_process_deletes_the_others_forget_and_go_on_with(tmp_pat
         await pressed(one, card_of(confirm), "privacy.delete_now")
         await done(one)
         await other.parts.privacy.catch_up()
-        await other.parts.courier.look_at_pages()
+        await other.parts.card_sync.look_at_pages()
         assert other.asking.under_way == 0
         for world in worlds:
             assert world.known.served == {}

@@ -68,7 +68,7 @@ async def test_a_complaint_becomes_the_next_askers_verified_answer_until_the_pag
     assert len(world.answerer_asked) == 1  # type: ignore[attr-defined]
 
     world.hashes[PAGE.url.partition("#")[0]] = "h2"
-    await world.parts.courier.look_at_pages()
+    await world.parts.card_sync.look_at_pages()
     again = await shown_in(world, REVIEWERS_CHANNEL["id"], "the page has changed since it was verified")
     assert again.method == "POST"
     assert "Robin corrected the answer" in text_of(card_of(again))
@@ -147,7 +147,7 @@ async def test_what_the_channel_does_not_take_is_carried_again(world: World) -> 
     await world.settled()
     world.connector.fail(503, times=30, when=lambda activity: "Please review" in text_of(activity))
     await thumb_down(world)
-    await world.parts.courier.do_errands()
+    await world.parts.card_sync.do_errands()
     assert await world.parts.desk.take_errands(10)
     world.connector.recover()
     await shown_in(world, REVIEWERS_CHANNEL["id"], "Please review")

@@ -105,7 +105,7 @@ async def scene() -> AsyncIterator[Scene]:
         other = await world.ask("How much sick leave?")
         await world.interact(world.press(answer, pressable(answer, "thumb"), side="negative_button"))
         await world.settled()
-        await world.courier()
+        await world.card_sync()
         (card,) = [m for m in world.slack.messages("C9") if "Please review" in m.words]
         yield Scene(world, answer, card, other)
 

@@ -30,7 +30,7 @@ async def doubted(world: SlackWorld, text: str = "How much leave?") -> tuple[Mes
     answer = await world.ask(text)
     await world.interact(world.press(answer, pressable(answer, "thumb"), side="negative_button"))
     await world.settled()
-    await world.courier()
+    await world.card_sync()
     card = next(m for m in reversed(world.slack.messages("C9")) if "Please review" in m.words)
     return answer, card
 
@@ -81,7 +81,7 @@ async def test_one_press_decides_and_the_card_and_the_answer_show_it(
     assert (verdict.ruling, verdict.channel) == (ruling, "slack")
     assert verdict.reviewer == pseudonym(f"slack:T1:{ROBIN}")
     assert verdict.reviewer_name == f"name of {ROBIN}"
-    await world.courier()
+    await world.card_sync()
     assert "Reviewed" in card.words
     assert not list(elements_in(card.blocks))
     assert "eviewer" in answer.words  # verified, corrected or looked at
@@ -103,11 +103,11 @@ async def test_a_correction_is_written_in_a_form_and_its_asker_hears_that_it_is_
     await world.settled()
     (verified,) = await live(world.parts.desk)
     assert verified.text == "Parents get 16 weeks, fully paid. [1]"
-    await world.courier()
+    await world.card_sync()
     assert "✎ Corrected by a reviewer" in answer.words
     (notice,) = [m for m in world.slack.messages("D1") if "Your correction is live" in m.words]
     assert "Parents get 16 weeks, fully paid." in notice.words
-    await world.courier()
+    await world.card_sync()
     assert len([m for m in world.slack.messages("D1") if "Your correction is live" in m.words]) == 1
 
 
@@ -223,12 +223,12 @@ async def test_a_channel_without_the_bot_gets_its_cards_once_it_is_invited(world
     answer = await world.ask("How much leave?")
     await world.interact(world.press(answer, pressable(answer, "act:rate.expert")))
     await world.settled()
-    await world.courier()
+    await world.card_sync()
     assert world.slack.broken == ["chat.postMessage: channel_not_found C9"]
     world.slack.broken.clear()
     world.slack.channels["T1"].add("C9")
     await world.bot.keep_review_place()
-    await world.courier()
+    await world.card_sync()
     assert "Please review" in world.slack.messages("C9")[0].words
 
 
@@ -238,7 +238,7 @@ async def test_a_very_long_review_fits_into_one_message(world: SlackWorld) -> No
     assert len(card.blocks) <= 50
     (answer,) = world.store.answers.values()
     await world.parts.reviewing.flag(answer, ReviewReason.LOW_SUPPORT)
-    await world.courier()
+    await world.card_sync()
 
 
 # The home page
@@ -264,7 +264,7 @@ async def test_the_home_page_has_my_questions_and_what_changed_because_of_me(wor
     _, card = await doubted(world)
     await world.ask("Somebody else's question?", channel="D2", user=BOB)
     await press(world, card, "act:review.not_on_page")
-    await world.courier()
+    await world.card_sync()
     shown = json.dumps(await home(world))
     assert "How much leave?" in shown
     assert "it is not on the page" in shown
