@@ -1,7 +1,7 @@
 """Cards as Adaptive Cards 1.5, for Teams and for the chat page, which draws them with Microsoft's renderer.
 
-Text goes into RichTextBlocks, which render no Markdown. What is the schema's default is left out, so that more has room
-in a message. https://adaptivecards.io/explorer/
+Text goes into RichTextBlocks, which render no Markdown. What is the schema's default is left out, so that
+more has room in a message. https://adaptivecards.io/explorer/
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def _source(shown: Source) -> Json:
 
 
 def _table(table: Table) -> Json:
-    """Draw a table whose first row is read out with every cell below it: so it is unless a table says otherwise.
+    """Draw a table whose first row is read out with every cell below it, which is the default.
 
     (Its schema and its renderers do not agree on how that would be said.)
     """

@@ -1,4 +1,4 @@
-"""The card under an answer: where it stands, word for word, how it stands with the reviewers, and what is asked.
+"""The card under an answer: its sources word for word, its review state, and the request for feedback.
 
 Below a quoted answer it begins with the quotation. Titles and quotes come from
 pages and are shown as they stand.
@@ -27,9 +27,9 @@ State = Literal["", "under_review", "verified", "corrected", "not_on_page", "clo
 class Standing:
     """How an answer stands with the reviewers, and what is asked below it.
 
-    `text` and `citation` are those of a correction, `actions` the buttons (bot/cards/rating.py), `thanks` a sentence
-    to whoever has just rated. `opens_url` is where the Open buttons lead, with {answer} and {number} in it. `brief` is
-    what is said once, to a new person.
+    `text` and `citation` are those of a correction, `actions` the buttons (bot/cards/rating.py), `thanks` a
+    sentence to whoever has just rated. `opens_url` is where the Open buttons lead, with {answer} and {number}
+    in it. `brief` is what is said once, to a new person.
     """
 
     state: State = ""

@@ -1,10 +1,12 @@
-"""What an answer says on screen, by its kind: the words around a quotation, and the sentence of one who found nothing.
+"""The text of an answer by its kind: words around a quotation, the sentence of one that found nothing.
 
-An answered one says its own text. A quoted one has the page's words alone in `Answer.text`: who says them, and where
-else to look, is said here. A declined one says a sentence of ours, whatever its text is; nothing compares it. Every
-surface draws from here what it shows, and whoever judges answers reads them as people do, with `shown_text`.
+An answered one says its own text. A quoted one has the page's words alone in `Answer.text`: who says them,
+and where else to look, is said here. A declined one says a sentence of ours, whatever its text is; nothing
+compares it. Every surface draws from here what it shows, and whoever judges answers reads them as people do,
+with `shown_text`.
 
-The words of a page on a card, letter by letter as they stand there: a line each for its paragraphs, items and rows.
+The words of a page on a card, letter by letter as they stand there: a line each for its paragraphs, items and
+rows.
 """
 
 from __future__ import annotations
@@ -48,7 +50,8 @@ class Run:
 class Line:
     """A paragraph, a list's item or a table's row of a quotation.
 
-    `sign` is what stands before an item ("•", "2."; "" for no item), `depth` how many lists it stands inside of.
+    `sign` is what stands before an item ("•", "2."; "" for no item), `depth` how many lists it stands inside
+    of.
     """
 
     runs: tuple[Run, ...]
@@ -86,7 +89,7 @@ def further(answer: Answer) -> Sequence[Citation]:
 
 
 def quotation(answer: Answer) -> Sequence[Line]:
-    """Return the words of a quoted answer, a line each for its paragraphs, items and rows, none of them empty."""
+    """Return the words of a quoted answer: a line each for its paragraphs, items and rows, none empty."""
     text, marked = answer.text, answer.marked
     begin = text.find(marked) if marked else -1
     end = begin + len(marked) if begin >= 0 else -1
@@ -132,7 +135,7 @@ def quoted_text(answer: Answer) -> str:
 
 
 def words_of(answer: Answer) -> str:
-    """Return what an answer says by itself, as plain text: nothing around a quotation, and no other places."""
+    """Return an answer's own words as plain text, without what leads in to them and without other places."""
     match answer.kind:
         case AnswerKind.ANSWERED:
             return answer.text

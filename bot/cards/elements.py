@@ -1,9 +1,9 @@
 """The vocabulary of cards: what a card consists of, whichever channel shows it.
 
-A card is made once of these elements, and each channel renders it: as an Adaptive Card for Teams and the chat page
-(`bot/cards/adaptive.py`), as Block Kit for Slack (`bot/slack/blocks.py`). No element renders Markdown: text of people
-and pages is shown as it stands. Sizes, colors and spacings are those of Adaptive Cards, "" is the default; a channel
-without them leaves them out.
+A card is made once of these elements, and each channel renders it: as an Adaptive Card for Teams and the chat
+page (`bot/cards/adaptive.py`), as Block Kit for Slack (`bot/slack/blocks.py`). No element renders Markdown:
+text of people and pages is shown as it stands. Sizes, colors and spacings are those of Adaptive Cards, "" is
+the default; a channel without them leaves them out.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ Element = Paragraph | Quotation | Source | Facts | Table | Columns | ButtonRow
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """Elements one below the other, and buttons. `fallback` is for a notification and a client that cannot draw it."""
+    """Elements one below the other, and buttons. `fallback` is for notifications and for old clients."""
 
     body: tuple[Element, ...]
     actions: tuple[Action, ...]

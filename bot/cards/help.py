@@ -1,4 +1,4 @@
-"""Cards that say what the bot can do: on `help`, as a welcome, and below small talk, with the pages that it knows."""
+"""The help card: what the bot can do, and the pages that it knows. Also the welcome, and below small talk."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _group(group: PageGroup, site_url: str) -> list[Paragraph]:
 
 
 def _links(named: Sequence[tuple[str, str]], before: str = "", after: str = "") -> Paragraph:
-    """Return a line of names, each of which opens its address: (name, address, "" for none), between other words."""
+    """Return a line of names between other words; each opens its address: (name, address or "")."""
     runs = [TextRun(before, bold=True)] if before else []
     for number, (name, url) in enumerate(named):
         runs += [TextRun(", ")] if number else []

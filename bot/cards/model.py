@@ -1,4 +1,4 @@
-"""What reviewers see of model versions: how a candidate compares, what can be decided, what was; and what happened by itself."""
+"""Cards about model versions: a comparison with its decisions, a notice, and who answers whom now."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ NOT_COUNTED = "What people say of it has not been counted yet; the job watch_can
 
 @dataclass(frozen=True, slots=True)
 class ModelView:
-    """One comparison as it is now. `present` says that the candidate's files are there; `seal` goes into every button."""
+    """One comparison as it is now. `present`: the candidate's files are there. `seal` is for the buttons."""
 
     comparison: Comparison
     standing: Standing
@@ -96,7 +96,7 @@ def choices(view: ModelView) -> Sequence[Choice]:
 
 
 def model_card(view: ModelView) -> Card:
-    """Return the card of a comparison; where it would be too large for Teams, less of the worst answers is shown."""
+    """Return the card of a comparison; if it is too large for Teams, with less of the worst answers."""
     ample = _drawn(view, 600)
     return ample if measure_card(ample) < MAX_CARD_BYTES else _drawn(view, 200)
 

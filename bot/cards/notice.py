@@ -1,4 +1,4 @@
-"""What people are told of a ruling: once, unasked, and whenever they ask what changed because of them.
+"""Cards about rulings: the notice that people get once, and what changed because of them.
 
 The reviewer is not named: who decided is the reviewers' business, that somebody did is everyone's.
 """
@@ -16,8 +16,8 @@ MOST = 10
 QUESTION_CHARACTERS = 300
 TEXT_CHARACTERS = 4_000
 NOTHING_YET = (
-    "Nothing yet. When you press thumbs down or “Ask an expert”, a colleague looks at the answer, and what they decide"
-    " is live at once. You find it here then."
+    "Nothing yet. When you press thumbs down or “Ask an expert”, a colleague looks at the answer, and what"
+    " they decide is live at once. You find it here then."
 )
 
 _HEADINGS = {

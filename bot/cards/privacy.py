@@ -1,4 +1,4 @@
-"""What people see of their own data: what is kept and why, the file with it, and that it was deleted, in numbers."""
+"""Cards about a person's own data: what is kept and why, the file with it, and its deletion in numbers."""
 
 from __future__ import annotations
 
@@ -25,23 +25,25 @@ from feedback.privacy.deletion_log import Deletion, ForgottenExamples
 from feedback.privacy.retention import Retention
 
 BRIEF = (
-    "Before we begin: I keep what you ask, what I answer and what you say about it, under a pseudonym, so that wrong"
-    " answers are corrected and I get better. You can see it, get it and have it deleted at any time."
+    "Before we begin: I keep what you ask, what I answer and what you say about it, under a pseudonym, so"
+    " that wrong answers are corrected and I get better. You can see it, get it and have it deleted at any"
+    " time."
 )
 
 _WHO = (
-    "The operators of this bot can see it; reviewers see the questions that are reviewed; both without your name."
-    " Your colleagues do not see it, but what you ask in a group stands in that group."
+    "The operators of this bot can see it; reviewers see the questions that are reviewed; both without your"
+    " name. Your colleagues do not see it, but what you ask in a group stands in that group."
 )
 _LEARNING = (
-    "Reviewed questions, with the answer that a reviewer approved or wrote, and what was said about answers, train the"
-    " next version of the model. Corrected answers are also given to whoever asks the same, at once."
+    "Reviewed questions, with the answer that a reviewer approved or wrote, and what was said about answers,"
+    " train the next version of the model. Corrected answers are also given to whoever asks the same, at"
+    " once."
 )
 _ON = "Learning from you is on."
 _OFF = "Learning from you is off: neither what you ask nor what you say about answers is used, now or before."
 _STAYS = (
-    "A note stays that this was done (your pseudonym, times and numbers), and who looked at your records before."
-    " What you decided as a reviewer stays without your name."
+    "A note stays that this was done (your pseudonym, times and numbers), and who looked at your records"
+    " before. What you decided as a reviewer stays without your name."
 )
 _IN_CHAT = " The messages in this chat are kept by the chat itself: delete them there."
 _SAID: Mapping[str, tuple[str, str]] = {
@@ -63,7 +65,7 @@ _SAID: Mapping[str, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Buttons:
-    """What goes into the buttons of a card: when it was made (milliseconds), and a seal for each of its verbs."""
+    """What the buttons of a card carry: when it was made (milliseconds), and a seal for each verb."""
 
     made_at: int
     seals: Mapping[str, str]
@@ -81,13 +83,13 @@ def brief() -> tuple[Element, ...]:
 
 
 def privacy_card(retention: Retention, buttons: Buttons, *, out: bool) -> Card:
-    """Return what is kept, how long, who sees it, what learning means; `out`: nothing is learned from this person."""
+    """Return what is kept, how long, who sees it, what is learned; `out`: nothing from this person."""
     choose = ("Learn from me again", "privacy.learn") if out else ("Stop learning from me", "privacy.stop")
     body = (
         title("Your data"),
         line(
-            "I keep what I need to answer and to get better, under a pseudonym in place of your name and id. You can"
-            " get all of it as a file, and have it deleted, at any time."
+            "I keep what I need to answer and to get better, under a pseudonym in place of your name and id."
+            " You can get all of it as a file, and have it deleted, at any time."
         ),
         heading("How long it is kept"),
         _facts(retention),
@@ -123,8 +125,9 @@ def confirm_card(buttons: Buttons, minutes: int, *, ours: bool) -> Card:
     body = (
         title("Delete all your data?"),
         line(
-            "Your questions with their answers, what you and others said about them, their reviews and corrections, and"
-            " what you said about other people's answers go now and for good. What I am answering to you now is stopped."
+            "Your questions with their answers, what you and others said about them, their reviews and"
+            " corrections, and what you said about other people's answers go now and for good. What I am"
+            " answering to you now is stopped."
         ),
         small_print(_STAYS if ours else _STAYS + _IN_CHAT),
         small_print(f"Only you can press this, within {minutes} minutes."),

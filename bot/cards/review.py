@@ -1,4 +1,4 @@
-"""What a reviewer sees: question, answer, the words that it stands on, what people said, and what can be decided."""
+"""The card of a review: question, answer, its sources, people's feedback, and what can be decided."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ COMMENT_CHARACTERS = 200
 NOTE_CHARACTERS = 500
 QUESTION_CHARACTERS = 1_000
 CORRECTION_CHARACTERS = 4_000
-"""What a reviewer may write; it is shown and offered again whole, so that nothing is lost by agreeing to it."""
+"""The longest correction. It is shown and offered again whole: who agrees to it loses nothing."""
 SPAN_CHARACTERS = 120
 
 _WHY = {
@@ -87,7 +87,7 @@ _REASON = ChoiceInput(
 
 @dataclass(frozen=True, slots=True)
 class ReviewView:
-    """One review as it is now. `answer` has the passages that its reviewers look at; `seal` goes into every button."""
+    """One review as it is now. `answer` has the passages that reviewers see. `seal` is for the buttons."""
 
     review: Review
     answer: Answer
@@ -97,7 +97,7 @@ class ReviewView:
 
 
 def spans(answer: Answer) -> Sequence[tuple[str, Citation]]:
-    """Return what a correction can stand on, by its choice's value: the citations first, then other passages."""
+    """Return what a correction can stand on, by its choice's value: citations first, then passages."""
     found = [
         (f"c{number}", citation) for number, citation in enumerate(answer.citations[:MAX_CITED], start=1)
     ]
@@ -297,7 +297,7 @@ def _correction(view: ReviewView) -> tuple[Input, ...]:
 
 
 def _begin_with(answer: Answer) -> str:
-    """Return the words that a correction begins with: those of the answer, without our marks, or of the quotation."""
+    """Return what a correction begins with: the answer without our marks, or the quotation."""
     match answer.kind:
         case AnswerKind.ANSWERED:
             return re.sub(r"(?:(?<!\s)\s+)?\[\d+\]", "", answer.text)

@@ -1,8 +1,8 @@
 """The messages of an answer: its text with citations and label, its card, and how feedback is asked for.
 
-What stands there follows from the answer, how it stands with the reviewers, and which feedback form it has. The front
-end sends it, `bot/channels/card_sync.py` writes over it when its review moves on, and a rating on its card is
-acknowledged with it.
+What stands there follows from the answer, how it stands with the reviewers, and which feedback form it has.
+The front end sends it, `bot/channels/card_sync.py` writes over it when its review moves on, and a rating on
+its card is acknowledged with it.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _MARKER = re.compile(r"\[(\d{1,3})\]")
 
 
 class AnswerView:
-    """Makes the messages of answers. `opens_url` is where the Open buttons lead, with "{answer}" and "{number}" in it.
+    """Makes the messages of answers. Open buttons lead to `opens_url`, with "{answer}" and "{number}" in it.
 
     Without it they lead to the pages themselves, and nobody counts what is opened. `conversation` is an
     `Incoming.conversation`: what can be pressed in a message is sealed for it.
@@ -73,7 +73,8 @@ class AnswerView:
     ) -> list[Message]:
         """Return all of an answer, mostly one message; one always in Slack.
 
-        The last one is that which it is known by, and which can change. `greeted`: with what is said once to a new person. `thanks` is said to the one who has just rated.
+        The last one is that which it is known by, and which can change. `greeted`: with what is said once to
+        a new person. `thanks` is said to the one who has just rated.
         """
         if conversation.get("channelId") == Channel.SLACK:
             answer = replace(answer, text=clipped(answer.text, MAX_SLACK_TEXT))
@@ -130,8 +131,9 @@ class AnswerView:
 def make_messages(answer: Answer, site_url: str, standing: Standing = NOTHING_SAID) -> list[Message]:
     """Return the final messages, mostly one: text with [n] markers, AI label and citations, and the card.
 
-    Of several messages each has the citations that its text names; the card stands below the last one. The words of a
-    quoted answer stand in the card, which shows a page's letters as they are; a notification has them as `summary`.
+    Of several messages each has the citations that its text names; the card stands below the last one. The
+    words of a quoted answer stand in the card, which shows a page's letters as they are; a notification has
+    them as `summary`.
     """
     *before, last = split(_text(answer, site_url, verified=standing.state == "verified"))
     named = [_named(part) for part in before]
@@ -166,7 +168,7 @@ def _text(answer: Answer, site_url: str, *, verified: bool) -> str:
 
 
 def whole_text(conversation: Mapping[str, Any], answer: Answer, site_url: str) -> str:
-    """Return all that an answer says in one text, where no card can stand below it: in a stream, or in its place.
+    """Return all that an answer says as one text: for a stream, or where no card can stand below it.
 
     Addresses are left out, since a client makes links of them; on the card they stand as words.
     """

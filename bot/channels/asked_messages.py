@@ -1,6 +1,7 @@
 """The messages in which people asked: edited, deleted, forgotten with whoever wrote them, and answered later.
 
-Each edit of a message makes a question of its own, whose id is the message's with a digest of the text behind it.
+Each edit of a message makes a question of its own, whose id is the message's with a digest of the text behind
+it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Outbox worker: brings reviewers' cards, the asker's message and notices in line with a review.
 
-It takes the outbox's entries ("errands" of the desk), one answer at a time, and compares what is on screen with
-what should be. So it may be killed at any moment, and a second run changes nothing. What a channel does not take
-stays for the next round. It also finds verified answers whose page has changed.
+It takes the outbox's entries ("errands" of the desk), one answer at a time, and compares what is on screen
+with what should be. So it may be killed at any moment, and a second run changes nothing. What a channel does
+not take stays for the next round. It also finds verified answers whose page has changed.
 """
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ async def post_card(
 class CardSyncHooks:
     """What the card sync asks of the rest of the bot.
 
-    `fresh` tells whether the page of a verified answer is unchanged. `waits` tells whether the giver of a feedback is
-    to hear from a reviewer.
+    `fresh` tells whether the page of a verified answer is unchanged. `waits` tells whether the giver of a
+    feedback is to hear from a reviewer.
     """
 
     connector: Connect
@@ -123,7 +123,7 @@ class CardSync:
         return self._view.site_url
 
     def add_handler(self, prefix: str, handle: Callable[[str], Awaitable[None]]) -> None:
-        """Let `handle` do the errands whose names begin so; it gets the rest of the name, and raises OSError."""
+        """Let `handle` do the errands with this prefix; it gets the rest of the name and raises OSError."""
         self._handlers[prefix] = handle
 
     async def fill_destination(self) -> None:
@@ -151,7 +151,7 @@ class CardSync:
                 await asyncio.wait_for(self._news.wait(), max(0.0, next_look - loop.time()))
 
     async def do_errands(self) -> None:
-        """Look after the answers whose reviews have changed; what fails goes to the end, for a later round."""
+        """Sync the answers whose reviews have changed; what fails goes to the end, for a later round."""
         found = await self._desk.take_errands(ERRANDS)
         done = 0
         for answer_id, version in found:
@@ -171,7 +171,7 @@ class CardSync:
             self._news.set()
 
     async def look_at_pages(self) -> None:
-        """Serve what other processes have verified, and send back to review what stands on pages that have changed."""
+        """Serve what other processes have verified; send back to review what stands on changed pages."""
         for verified in await self._reviewing.catch_up():
             if not self._hooks.fresh(verified):
                 log.info("the page of a verified answer has changed; it goes back to review")
@@ -185,7 +185,7 @@ class CardSync:
         self._reviewing.forget(answer.id)
 
     async def take_back_left(self) -> None:
-        """Take cards from screens whose answers, or readers, are gone; what fails goes to the end, for a later round."""
+        """Delete cards whose answers or readers are gone; what fails goes to the end, for a later round."""
         for shown in await self._desk.left_cards(ERRANDS):
             reference = Reference.load(shown.reference)
             try:
@@ -247,7 +247,7 @@ class CardSync:
             await self._take_back(shown[name])
 
     async def post(self, review: Review, *, anew: bool = False) -> bool:
-        """Show a waiting review wherever reviewers' cards go; False where some place cannot be reached from here.
+        """Post a waiting review to all destinations; False where one cannot be reached from here.
 
         `anew`: as a new card, where one is there already. Raises OSError when a channel does not take it.
         """
@@ -337,7 +337,7 @@ class CardSync:
             except ChannelError as error:
                 if error.status != HTTPStatus.BAD_REQUEST:
                     raise
-                # Teams sends text and card as two messages sometimes, and lets nobody write both over one of them.
+                # Teams sometimes sends text and card as two messages, and lets nobody write both over one.
                 message = self._view.make_text_message(reference.conversation, answer, review)
                 await connector.update(reference, message_id, message)
         except Undeliverable as gone:
@@ -347,7 +347,7 @@ class CardSync:
         )
 
     async def _notify(self, review: Review, answer: Answer, words: Sequence[Feedback]) -> None:
-        """Tell the asker and whoever complained what became of it: once each, in one message of the conversation."""
+        """Notify the asker and all who complained of the ruling: once each, in one message of the chat."""
         verdict = review.ruling
         if verdict is None:
             return

@@ -1,8 +1,8 @@
 """What people think of an answer, as it arrives: thumbs, reactions, stars, comments, the wish for an expert.
 
-Each is tied to the one answer that it is about. What cannot be (a thumb without its message's id where several
-answers stand, a reaction to somebody else's message, or to an answer that is still being written) is kept apart and
-counted, never guessed; the last kind finds its answer when that is delivered.
+Each is tied to the one answer that it is about. What cannot be (a thumb without its message's id where
+several answers stand, a reaction to somebody else's message, or to an answer that is still being written) is
+kept apart and counted, never guessed; the last kind finds its answer when that is delivered.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Messages to people, whichever channel shows them: what is said, apart from how Teams, Slack or the chat page say it.
+"""Channel-neutral messages: what is said, apart from how Teams, Slack or the chat page show it.
 
 A message is made once, and each channel's connector renders it: `bot/teams/render.py`, `bot/slack/blocks.py`,
 `bot/web/render.py`. Its text is Markdown with nothing but our own marks in it.
@@ -32,7 +32,7 @@ class CitedSource:
 
 @dataclass(frozen=True, slots=True)
 class ThumbsRequest:
-    """Thumbs below an answer. `asks_why`: a form of ours follows (`bot/cards/rating.py`), else the channel's own."""
+    """Thumbs below an answer. `asks_why`: our form follows (`bot/cards/rating.py`), else the channel's."""
 
     answer_id: str
     seal: str
@@ -47,7 +47,8 @@ Label = Literal["", "written", "quoted"]
 class Message:
     """One message. `summary` is for its notification, where that is not the text.
 
-    `suggestions` are what can be asked next, (title, words). `stream_id` names the stream that it ends, "" for none.
+    `suggestions` are what can be asked next, (title, words). `stream_id` names the stream that it ends, ""
+    for none.
     """
 
     text: str = ""

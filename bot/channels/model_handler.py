@@ -1,13 +1,14 @@
-"""Model versions in chat: the buttons of a comparison's card, the command `model`, and the sync of those cards.
+"""Model versions in chat: buttons of a comparison's card, the command `model`, and the sync of those cards.
 
     model    what is live, the canary's share and figures, and the last comparison
 
 Only reviewers may do so; each action is authorised anew.
 
-`ModelCardSync` brings what happens to model versions to the reviewers: comparisons, what became of them, notices. It
-compares what is on screen with what should be, one comparison at a time. It works off the same errands as
-`bot/channels/card_sync.py`, so no two processes post the same at once, and the errand of a killed one is done by
-another. A card is sent before it is kept that it was: a kill in between sends it again, since no channel lets us ask.
+`ModelCardSync` brings what happens to model versions to the reviewers: comparisons, what became of them,
+notices. It compares what is on screen with what should be, one comparison at a time. It works off the same
+errands as `bot/channels/card_sync.py`, so no two processes post the same at once, and the errand of a killed
+one is done by another. A card is sent before it is kept that it was: a kill in between sends it again, since
+no channel lets us ask.
 """
 
 from __future__ import annotations
@@ -61,9 +62,10 @@ class ModelCardSync:
         card_sync.on_new_destination.append(self._show_last)
 
     async def look(self) -> None:
-        """Leave errands for what waits to be posted, and for the cards of versions that stand elsewhere by now.
+        """Leave errands for what waits to be posted, and for cards of versions whose standing has changed.
 
-        The errand is kept before it is kept that nothing waits: a kill in between leaves it twice, which is once.
+        The errand is kept before it is kept that nothing waits: a kill in between leaves it twice, which is
+        once.
         """
         for document in await model_decisions.waiting(self._desk.documents):
             await self._deciding.leave_errand(document.id)
@@ -94,7 +96,7 @@ class ModelCardSync:
         self._standing = standing
 
     async def look_after(self, candidate: str) -> None:
-        """Do what was decided and not done, and let every card of a comparison say how it stands. Raises OSError."""
+        """Do what was decided and not done; let every card of a comparison say so. Raises OSError."""
         await self._deciding.catch_up(candidate)
         view = await self._deciding.view(candidate)
         if view is None:

@@ -1,12 +1,14 @@
 """How an answer reaches the person in Teams: streamed in a personal chat, typing and one message elsewhere.
 
-A stream is one message that grows. Teams takes about one update a second, each with all the text so far, each after
-the success of the one before, for two minutes at most; label, citations, thumbs and cards come with the last one.
-So `draft` only remembers the newest text and a task of its own sends it at that pace. Where the channel refuses to
-stream, it shows typing and then an ordinary message: so do several processes that answer in one chat, of which none
-knows whether another one streams there, but Teams does. Who presses Teams' stop button is heard of as a refusal of the next update.
+A stream is one message that grows. Teams takes about one update a second, each with all the text so far, each
+after the success of the one before, for two minutes at most; label, citations, thumbs and cards come with the
+last one. So `draft` only remembers the newest text and a task of its own sends it at that pace. Where the
+channel refuses to stream, it shows typing and then an ordinary message: so do several processes that answer
+in one chat, of which none knows whether another one streams there, but Teams does. Who presses Teams' stop
+button is heard of as a refusal of the next update.
 
-An answer that is too long for one message comes in several (`core/text.py`); what is asked stands below the last.
+An answer that is too long for one message comes in several (`core/text.py`); what is asked stands below the
+last.
 
     OSError
     └── ChannelError     the channel refused the request (`status`), or did not answer
@@ -65,8 +67,8 @@ BELOW = "The answer is below."
 class Stream:
     """One message that grows.
 
-    `send` delivers an update and returns the id that the channel gave it; `otherwise` shows that the bot is at work
-    where the channel does not let a stream begin.
+    `send` delivers an update and returns the id that the channel gave it; `otherwise` shows that the bot is
+    at work where the channel does not let a stream begin.
     """
 
     def __init__(
@@ -164,7 +166,8 @@ class Stream:
     def refuse(self, error: Exception) -> None:
         """Take note that the channel takes no more of it, and whether its reader wants no more.
 
-        Where it was away, no more parts are sent, but the end is: a stream left open is in the way of the next one.
+        Where it was away, no more parts are sent, but the end is: a stream left open is in the way of the
+        next one.
         """
         self.interrupted = isinstance(error, ChannelError) and error.status in PASSING
         self.refused = not self.interrupted
@@ -180,9 +183,10 @@ async def in_one_message(*_: object) -> None:
 class ReplyExtras:
     """What goes with an answer.
 
-    `offers` are what can be asked next, (title, words), in a personal chat. `keep_part` hears of the messages that an
-    answer begins with where it needs several: the answer, the number from 1, the message's id. `streaming` has the
-    stream of each conversation where one is under way, or could not be ended: Teams takes one at a time.
+    `offers` are what can be asked next, (title, words), in a personal chat. `keep_part` hears of the messages
+    that an answer begins with where it needs several: the answer, the number from 1, the message's id.
+    `streaming` has the stream of each conversation where one is under way, or could not be ended: Teams takes
+    one at a time.
     """
 
     greeting: Greets | None = None

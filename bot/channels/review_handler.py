@@ -4,7 +4,8 @@
     reviewers stop     they do not any more
     queue              the next cards, here and now
 
-and what everyone may ask: "what changed because of me?". Only reviewers may act; each action is authorised anew.
+and what everyone may ask: "what changed because of me?". Only reviewers may act; each action is authorised
+anew.
 """
 
 from __future__ import annotations

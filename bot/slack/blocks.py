@@ -1,13 +1,13 @@
 """Messages, cards and forms in Block Kit: the same content as in Teams, drawn with what Slack has.
 
-What a card consists of is in `bot/cards/elements.py`: paragraphs become rich text, sources become a link with a
-quotation, buttons become buttons whose value is the data of the card's own action, with its seal. A form becomes a
-button that opens a modal; stars become a list to choose from.
+What a card consists of is in `bot/cards/elements.py`: paragraphs become rich text, sources become a link with
+a quotation, buttons become buttons whose value is the data of the card's own action, with its seal. A form
+becomes a button that opens a modal; stars become a list to choose from.
 
-Slack reads `<!channel>`, `<@U…>` and `<https://…|label>` out of its own markup, and Markdown out of streamed text.
-Nothing that a page, a model or a person wrote becomes a mention, a link or markup: what stays on screen is rich text,
-whose runs Slack shows letter by letter. Where Slack takes nothing but markup, the three letters that begin and end it
-are escaped; where it takes Markdown, they are replaced by lookalikes.
+Slack reads `<!channel>`, `<@U…>` and `<https://…|label>` out of its own markup, and Markdown out of streamed
+text. Nothing that a page, a model or a person wrote becomes a mention, a link or markup: what stays on screen
+is rich text, whose runs Slack shows letter by letter. Where Slack takes nothing but markup, the three letters
+that begin and end it are escaped; where it takes Markdown, they are replaced by lookalikes.
 https://docs.slack.dev/reference/block-kit/blocks
 """
 
@@ -148,7 +148,7 @@ def render_card(card: Card) -> list[Json]:
 
 
 def fit_blocks(blocks: Sequence[Json]) -> list[Json]:
-    """Return at most as many blocks as Slack takes: small print joins the text before it, then the middle goes."""
+    """Return as many blocks as Slack takes: small print joins the text above, then the middle goes."""
     kept = list(blocks)
     if len(kept) > MOST_BLOCKS:
         kept = _join_texts([_enlarge(block) for block in kept])
@@ -301,7 +301,7 @@ def _render_action(action: Action, number: int) -> list[Json]:
 
 
 def _stars(opener: Json, button: ActionButton) -> list[Json]:
-    """Return a list of stars to choose from where it has room for what choosing says, and the way to a comment."""
+    """Return a list of stars where an option has room for what it sends, and the way to a comment."""
     data = {**button.data, "verb": "rate.comment"}
     comment = _button("Comment", f"{OPEN}:rate.comment", value=encode_value(data))
     values = [encode_stars(data, stars) for stars in range(1, len(_STAR_NAMES) + 1)]

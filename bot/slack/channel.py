@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 CAPABILITIES = ChannelCapabilities()
 PLACE_EVERY_S = 300.0
-"""Time between two looks at whether the reviewers' channel still has its cards: it loses them where the bot is not in."""
+"""Time between two checks of the reviewers' channel: it loses its cards while the bot is not in it."""
 
 
 class SlackChannel:
@@ -92,7 +92,7 @@ class SlackChannel:
             await asyncio.sleep(PLACE_EVERY_S)
 
     async def learn_who_we_are(self) -> None:
-        """Ask Slack for our own user, where the token is a setting; what fails is logged, events tell it, too."""
+        """Ask Slack for our own user where the token is a setting. A failure is logged: events tell it."""
         config = self._config
         if not config.bot_token:
             return

@@ -1,14 +1,15 @@
-"""Slack's Web API: one call at a time within its limits, with the token of its workspace, and its errors as ours.
+"""Slack's Web API: calls within its limits, with the token of their workspace, and its errors as ours.
 
-What Slack answers: `ratelimited` is waited for as long as it says; what may pass (it is down, it does not answer) is
-tried again; that somebody or something is gone is `Undeliverable`; everything else is a `ChannelError`. Tokens stand in
-no message of an error, and of the SDK's own log only errors are kept, since it writes whole requests otherwise.
+What Slack answers: `ratelimited` is waited for as long as it says; what may pass (it is down, it does not
+answer) is tried again; that somebody or something is gone is `Undeliverable`; everything else is a
+`ChannelError`. Tokens stand in no message of an error, and of the SDK's own log only errors are kept, since
+it writes whole requests otherwise.
 
 How fast Slack may be spoken to, and what to do when it says "too fast".
 
-Slack counts per method and workspace (its tiers: so many calls a minute), and lets an app say one thing a second in one
-channel. On 429 it says for how long that method is closed for that workspace: until then nobody here calls it, and
-afterwards not all at once.
+Slack counts per method and workspace (its tiers: so many calls a minute), and lets an app say one thing a
+second in one channel. On 429 it says for how long that method is closed for that workspace: until then nobody
+here calls it, and afterwards not all at once.
 
 Source: Slack's documentation on rate limits of the Web API.
 """
@@ -69,7 +70,7 @@ class TooFast(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PaceRules:
-    """`second_s` is how long Slack's second lasts (tests have a shorter one); `per_minute` as in PER_MINUTE."""
+    """`second_s` is how long Slack's second lasts (shorter in tests); `per_minute` as in PER_MINUTE."""
 
     second_s: float = 1.0
     per_minute: Mapping[str, int] = field(default_factory=lambda: PER_MINUTE)
@@ -134,7 +135,7 @@ class SlackPace:
         return call, before
 
     def _clear(self, before: _Call | None) -> float:
-        """Return when a call no longer counts. When it arrived nobody here knows: at the latest when it was answered."""
+        """Return when a call no longer counts: it arrived when it was answered, at the latest."""
         if before is None:
             return 0.0
         over = before.answered or max(before.at, time.monotonic())
@@ -211,7 +212,7 @@ class SlackRefused(ChannelError):
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """Whom a call is for: a workspace, and its organisation where the app is installed for all of that ("")."""
+    """Whom a call is for: a workspace, and its organisation ("") if the app is installed for all of it."""
 
     team: str
     enterprise: str = ""

@@ -1,4 +1,4 @@
-"""What the settings say about Slack, and whether it fits together. Nothing of Slack's SDK is imported here."""
+"""The settings for Slack, and whether they fit together. Nothing of Slack's SDK is imported here."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from bot.slack.client import PaceRules  # which has Slack's SDK
 
 KEY_HOW = (
-    "slack_store_key has to be 32 random bytes as URL-safe base64. Make one with: python3 -c 'import base64, os;"
-    " print(base64.urlsafe_b64encode(os.urandom(32)).decode())'"
+    "slack_store_key has to be 32 random bytes as URL-safe base64. Make one with: python3 -c 'import base64,"
+    " os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())'"
 )
 _KEY_BYTES = 32
 
@@ -65,14 +65,15 @@ def check_config(config: SlackConfig) -> None:
         raise BadSlackConfig("Slack needs slack_teams: the ids of the workspaces that may use the bot (T…).")
     if bool(config.bot_token) == bool(config.client_id):
         raise BadSlackConfig(
-            "Slack needs either slack_bot_token (one workspace) or slack_client_id and slack_client_secret (installed"
-            " at /slack/install), not both."
+            "Slack needs either slack_bot_token (one workspace) or slack_client_id and slack_client_secret"
+            " (installed at /slack/install), not both."
         )
     if config.bot_token and len(config.teams) > 1:
         raise BadSlackConfig("With slack_bot_token there is one workspace: name it alone in slack_teams.")
     if config.client_id and not (config.client_secret and config.store_key and config.public_url):
         raise BadSlackConfig(
-            "To be installed at /slack/install, Slack needs slack_client_secret, slack_store_key and public_url, too."
+            "To be installed at /slack/install, Slack needs slack_client_secret, slack_store_key and"
+            " public_url, too."
         )
     if not all(map(_is_key, _words(config.store_key))):
         raise BadSlackConfig(KEY_HOW)

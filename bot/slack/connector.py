@@ -50,7 +50,8 @@ class SlackConnector:
     async def whisper(self, conversation: Mapping[str, Any], user: str, sentence: str) -> None:
         """Say something that only one person in the conversation sees; where it cannot be said, it is logged.
 
-        In a chat with the bot anything is for one person: where Slack has no such message there, it is an ordinary one.
+        In a chat with the bot anything is for one person: where Slack has no such message there, it is an
+        ordinary one.
         """
         place = place_in(conversation)
         said = plain_text(sentence, EPHEMERAL_CHARACTERS)
@@ -75,7 +76,7 @@ class SlackConnector:
 
 
 class Unhurried:
-    """Speaks later: who arrives at the door is not kept there until Slack has taken the answer. A `Connector`."""
+    """A `Connector` that sends in the background, so that a request is answered before Slack takes it."""
 
     def __init__(self, connector: SlackConnector) -> None:
         self._connector = connector
@@ -105,7 +106,7 @@ class Unhurried:
 
 
 async def finished(tasks: set[asyncio.Task[Any]]) -> None:
-    """Wait until a set of tasks is empty, which others take themselves out of; what takes too long is cancelled."""
+    """Wait until a set of tasks has emptied itself; cancel what takes too long."""
     loop = asyncio.get_running_loop()
     until = loop.time() + PATIENCE_S
     while tasks and loop.time() < until:

@@ -1,13 +1,15 @@
 """Slack at the door: signed bytes in, acknowledged once what they say is kept, then handed to the front end.
 
     POST /slack/events ─ too large? 413 ─ signed by Slack, now? 401 ─ readable? 400 ─ a workspace of ours? 403
-        ─ the same again? 200 ─ bolt ─ front end (bot/channels/handler.py) ─ 200 within a second; 503: please send it again
+        ─ the same again? 200 ─ bolt ─ front end (bot/channels/handler.py) ─ 200 within a second; 503: please
+        send it again
 
-What needs Slack's network (answers, cards) goes out afterwards. A question that is not on disk after that second is not
-acknowledged: Slack sends it again, and whichever came first is answered. slack-bolt reads payloads and finds the
-listener; who sent the bytes is checked here, before anything parses them.
+What needs Slack's network (answers, cards) goes out afterwards. A question that is not on disk after that
+second is not acknowledged: Slack sends it again, and whichever came first is answered. slack-bolt reads
+payloads and finds the listener; who sent the bytes is checked here, before anything parses them.
 
-Is a request from Slack? Its signature is over the bytes as they came, so it is checked before anything reads them.
+Is a request from Slack? Its signature is over the bytes as they came, so it is checked before anything reads
+them.
 
 Source: Slack's documentation, "Verifying requests from Slack" (version v0).
 """
@@ -58,7 +60,7 @@ _MOST_DIGITS = 12
 
 
 class Unsigned(Exception):
-    """A request that Slack did not send, or not now; the message is for the log and has nothing of the request."""
+    """A request that Slack did not send, or not now. The message is for the log, without the request."""
 
 
 class Headers(Protocol):
@@ -68,7 +70,7 @@ class Headers(Protocol):
 
 
 def claim(headers: Headers, now: float) -> tuple[str, str]:
-    """Return the timestamp and the signature that a request has, not yet compared with anything. Raises Unsigned.
+    """Return the timestamp and the signature of a request, not yet checked. Raises Unsigned.
 
     What has none, or one of another time, need not be read at all. `now` is in seconds.
     """
@@ -139,7 +141,7 @@ class Grants(AsyncAuthorize):
     ) -> AuthorizeResult:
         whole = (enterprise_id or "") if context.is_enterprise_install else ""
         installed = await self._installations.get(Workspace(team_id or "", whole))
-        return AuthorizeResult(  # without a token where there is none: bolt would write to the request's own address
+        return AuthorizeResult(  # without a token, bolt would write to the request's own address
             enterprise_id=enterprise_id,
             team_id=team_id,
             bot_user_id=installed.bot_user if installed else None,
@@ -377,7 +379,7 @@ class SlackInbox:
 
 
 def _payload(text: str, content_type: str) -> Json | None:
-    """Read what a request says: JSON of an event, or the form that an interaction comes in. None for anything else."""
+    """Read a request: JSON of an event, or the form that an interaction comes in. None for anything else."""
     try:
         if content_type == "application/x-www-form-urlencoded":
             form = parse_qs(text, keep_blank_values=True, strict_parsing=True, max_num_fields=10)
@@ -393,7 +395,7 @@ def _payload(text: str, content_type: str) -> Json | None:
 
 
 def _is_whole(payload: Mapping[str, Any]) -> bool:
-    """Tell whether bolt can find out what a payload is about: it reads some fields without looking whether they are there."""
+    """Tell whether bolt can read a payload: it takes some fields without checking that they are there."""
     match payload.get("type"):
         case "event_callback":
             return bool(as_text(as_dict(payload.get("event")).get("type")))

@@ -1,7 +1,7 @@
-"""Slack's events as activities: what a person did there, in the words that the front end reads (`bot/channels/activity.py`).
+"""Slack's events as activities: what a person did there, as `bot/channels/activity.py` reads it.
 
-Everything here is pure. The request is signed, but any field of it may be missing or of another type than documented:
-an event that nobody could answer becomes None.
+Everything here is pure. The request is signed, but any field of it may be missing or of another type than
+documented: an event that nobody could answer becomes None.
 
 Where something is said in Slack, as the rest of the bot knows it: a conversation's id, and back.
 
@@ -225,7 +225,7 @@ def _reacted(event: Mapping[str, Any], by: Arrived) -> Json | None:
 
 
 def _thread(event: Mapping[str, Any], ts: str, *, personal: bool) -> str:
-    """Return the thread to answer in: in a channel there always is one; in a chat, where the person is in one."""
+    """Return the thread to answer in: always one in a channel; in a chat, where the person is in one."""
     thread = an_id(event.get("thread_ts"))
     if personal:
         return "" if thread == ts else thread

@@ -27,8 +27,8 @@ MOST_PAGES = 5
 QUESTION_CHARACTERS = 300
 HEADER_CHARACTERS = 150
 WELCOME = (
-    "Ask me about your pages: here in my chat, in the assistant pane, or by mentioning me in a channel. I answer from"
-    " what stands there, show you the place, and say so when the pages do not tell."
+    "Ask me about your pages: here in my chat, in the assistant pane, or by mentioning me in a channel. I"
+    " answer from what stands there, show you the place, and say so when the pages do not tell."
 )
 AWAY = "I cannot reach my records just now. Please open this page again in a minute."
 BUTTONS = (

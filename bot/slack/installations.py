@@ -1,10 +1,11 @@
-"""In which workspaces the app is installed, and its token in each: encrypted in the store, read when it is needed.
+"""The workspaces where the app is installed, with its tokens: encrypted in the store, read when needed.
 
     slack_installation   id: the workspace, or the organisation where the app is installed for all of it
-                         body: Fernet (AES-128-CBC with HMAC-SHA256) of the record as JSON; the key is a setting
+                         body: Fernet (AES-128-CBC with HMAC-SHA256) of the record as JSON; the key is a
+                         setting
 
-A record names its workspace inside the encryption, so that one cannot be put in another's place. With one workspace and
-the setting `slack_bot_token` nothing is stored at all.
+A record names its workspace inside the encryption, so that one cannot be put in another's place. With one
+workspace and the setting `slack_bot_token` nothing is stored at all.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ class Installations:
             self._only = Installed(self._only.home, self._only.token, bot_user, bot_id)
 
     async def save(self, installed: Installed) -> None:
-        """Keep an installation, in the place of an earlier one. Raises StoreError, and BadStoreKey without a key."""
+        """Keep an installation in place of an earlier one. Raises StoreError; BadStoreKey without a key."""
         if self._cipher is None:
             raise BadStoreKey("Set slack_store_key: tokens are kept encrypted only.")
         body = self._cipher.encrypt(json.dumps(asdict(installed)).encode()).decode()

@@ -1,8 +1,8 @@
-"""What people press and fill in: buttons, thumbs, lists and forms of Slack → card actions → what they see of it.
+"""Interactions of Slack: buttons, thumbs, lists and forms → card actions → what people see of it.
 
-A press becomes the card action that the same button is in Teams and goes to the same front end, which asks whether the
-seal fits and whether this person may. Here it is only read and answered: a sentence is for the one who pressed, a card
-of reviewers takes the place of the message for everybody.
+A press becomes the card action that the same button is in Teams and goes to the same front end, which asks
+whether the seal fits and whether this person may. Here it is only read and answered: a sentence is for the
+one who pressed, a card of reviewers takes the place of the message for everybody.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ class SlackActions:
     # Forms
 
     async def _open(self, press: Press, data: Json) -> None:
-        """Open the form of a button. Raises BadAction where this person may not, or the card was sent elsewhere."""
+        """Open the form of a button. Raises BadAction where this person may not, or the seal does not fit."""
         form = await self._form(press, data)
         about = {
             "data": {
@@ -197,7 +197,7 @@ class SlackActions:
 
 
 def _press(payload: Mapping[str, Any], by: Arrived, home: str) -> Press | None:
-    """Read who pressed where; None where that cannot be told. `home` is the chat that the home page speaks in."""
+    """Read who pressed where; None where that is unknown. `home` is the chat that the home page speaks in."""
     container, message = as_dict(payload.get("container")), as_dict(payload.get("message"))
     channel = home or an_id(as_dict(payload.get("channel")).get("id")) or an_id(container.get("channel_id"))
     ts = an_id(container.get("message_ts")) or an_id(message.get("ts"))
@@ -251,7 +251,7 @@ def _metadata(view: Mapping[str, Any]) -> Json:
 
 
 def _with(data: Json, inputs: Json) -> Json:
-    """Return a button's data with what was filled in; a field cannot take the place of what the button says."""
+    """Return a button's data with what was filled in; a field never replaces what the button says."""
     return inputs | data
 
 

@@ -1,7 +1,7 @@
-"""The Slack app's manifest: what is pasted into Slack to make the app, from the settings and the list of scopes.
+"""The Slack app's manifest: what is pasted into Slack to make the app, from the settings and the scopes.
 
-`check_manifest` is for manifests that people have changed, too: it says what would not work. Limits are those of Slack's
-reference of app manifests.
+`check_manifest` is for manifests that people have changed, too: it says what would not work. Limits are those
+of Slack's reference of app manifests.
 
 What the Slack app may do, and why: the one list behind the manifest, the installation and the docs.
 """
@@ -69,9 +69,10 @@ Json = dict[str, Any]
 
 DESCRIPTION = "Answers questions about your pages, shows where it stands, and learns from its corrections."
 LONG_DESCRIPTION = (
-    "Ask about your pages in a chat, in the assistant pane or by mentioning the bot in a channel. It answers from what"
-    " stands there and shows the place, or says that the pages do not tell. Thumbs, reactions, stars and comments go to"
-    " reviewers, and what they correct is what the next person gets. Say “privacy” to see what is kept of you."
+    "Ask about your pages in a chat, in the assistant pane or by mentioning the bot in a channel. It answers"
+    " from what stands there and shows the place, or says that the pages do not tell. Thumbs, reactions, stars"
+    " and comments go to reviewers, and what they correct is what the next person gets. Say “privacy” to see what"
+    " is kept of you."
 )
 
 
@@ -80,7 +81,7 @@ class BadManifest(ValueError):
 
 
 def manifest(public_url: str, *, installed: bool, groups: bool) -> Json:
-    """Return the manifest. `installed`: by several workspaces, at /slack/install; `groups`: user groups review.
+    """Return the manifest. `installed`: by several workspaces at /slack/install; `groups` of users review.
 
     Raises BadManifest.
     """

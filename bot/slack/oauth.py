@@ -1,8 +1,8 @@
-"""How a workspace installs the app: /slack/install leads to Slack, /slack/oauth_redirect comes back with a code.
+"""Installation by a workspace: /slack/install leads to Slack, /slack/oauth_redirect comes back with a code.
 
-The state between the two is kept in the store, used once, and tied to the browser by a cookie: nobody can be made to
-finish an installation that somebody else has begun. A workspace that is not among `slack_teams` is refused, and the
-token that it gave is handed back.
+The state between the two is kept in the store, used once, and tied to the browser by a cookie: nobody can be
+made to finish an installation that somebody else has begun. A workspace that is not among `slack_teams` is
+refused, and the token that it gave is handed back.
 """
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
 
@@ -42,7 +42,10 @@ STATE = "slack_state"
 STATE_S = 600
 MOST_QUERY = 2_000
 INSTALLED = "askpage is installed in this workspace. In Slack, open it below Apps and ask it something."
-FAILED = "askpage was not installed. Please begin again at /slack/install; if it fails again, ask the people who run it."
+FAILED = (
+    "askpage was not installed. Please begin again at /slack/install; if it fails again, ask the people who"
+    " run it."
+)
 HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"}
 
 
@@ -116,7 +119,7 @@ class Saving(AsyncInstallationStore):
 
 
 class Flow(AsyncOAuthFlow):
-    """Bolt's flow, which asks for the token itself: the SDK's way is deprecated in aiohttp, and it logs the code."""
+    """Bolt's flow with a token request of our own: the SDK's is deprecated in aiohttp, and logs the code."""
 
     async def run_installation(self, code: str) -> Installation | None:
         """Return what Slack gives for a code, None where it gives nothing."""

@@ -3,10 +3,10 @@
     status ─> chat.startStream ─> chat.appendStream … ─> chat.stopStream with sources, label and thumbs
     a workspace or a place without streams:  chat.postMessage ─> chat.update … ─> chat.update with all of it
 
-A stream only ever grows, so a word is sent once the next one has begun: then the marks of the citations, which come
-with the answer, still fit. An answer that reads otherwise than its drafts is written over the stream. A quotation that
-comes first is a message, not a stream, and drafts do not touch it: what is streamed could not be taken back, and the
-answer, if the model finds one, is written over the message.
+A stream only ever grows, so a word is sent once the next one has begun: then the marks of the citations,
+which come with the answer, still fit. An answer that reads otherwise than its drafts is written over the
+stream. A quotation that comes first is a message, not a stream, and drafts do not touch it: what is streamed
+could not be taken back, and the answer, if the model finds one, is written over the message.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class SlackReply:
             return await self._finish(talk_message(said, self._view.site_url, words))
 
     async def abandon(self) -> str:
-        """Leave no half message of a question that is gone; return the id of the one on screen, "" for none."""
+        """Leave no half message of a question that is gone; return the message on screen, "" for none."""
         await self._pause()
         if not self._ts:
             return ""

@@ -1,10 +1,10 @@
 """The way out to a channel: the Bot Connector's REST calls over one aiohttp session.
 
-The SDK's client sends from threads of the default executor, six of them on two cores, and drops the fields that
-Teams' label and streams need; the calls are three, so they stand here.
+The SDK's client sends from threads of the default executor, six of them on two cores, and drops the fields
+that Teams' label and streams need; the calls are three, so they stand here.
 
-What the channel answers: 403 and 404 are `Undeliverable`; 412, 429, 502 and 504 are tried again with jitter and the
-wait that the channel asked for; everything else is a `ChannelError`.
+What the channel answers: 403 and 404 are `Undeliverable`; 412, 429, 502 and 504 are tried again with jitter
+and the wait that the channel asked for; everything else is a `ChannelError`.
 """
 
 from __future__ import annotations

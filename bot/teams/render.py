@@ -1,7 +1,7 @@
-"""Messages as Bot Framework activities, as Teams shows them: AI label, citations, feedback loop, streams, cards.
+"""Messages as Bot Framework activities for Teams: AI label, citations, feedback loop, streams, cards.
 
-Teams draws label and citations only where they share one root entity. Of a message that is too large the addresses of
-its citations go first, then its card.
+Teams draws label and citations only where they share one root entity. Of a message that is too large the
+addresses of its citations go first, then its card.
 https://learn.microsoft.com/microsoftteams/platform/bots/how-to/bot-messages-ai-generated-content
 """
 

@@ -40,7 +40,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         " adaptivecards#deprecatedExportedFunctionPolicy",
     )
 )
-"""Nothing from elsewhere, nothing inline, and no string ever becomes HTML but in the card renderer's own code."""
+"""Nothing from elsewhere, nothing inline; only the card renderer's own code makes HTML of a string."""
 
 HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
@@ -55,7 +55,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class RefusedError(Exception):
-    """A request that is not served; `status` says what kind of mistake it is, the text is a sentence for people."""
+    """A request that is not served: `status` is its HTTP status, the text a sentence for people."""
 
     def __init__(self, status: int, sentence: str, code: str = "refused") -> None:
         super().__init__(sentence)
@@ -124,7 +124,7 @@ def is_own_host(host: str, port: int) -> bool:
 
 
 async def read_object(request: web.Request) -> dict[str, Any]:
-    """Read the body as a JSON object; a longer one than BODY_LIMIT or another thing is refused with a sentence."""
+    """Read the body as a JSON object. Raises RefusedError for more than BODY_LIMIT, and for anything else."""
     try:
         raw = await read_body(request, BODY_LIMIT)
     except web.HTTPUnsupportedMediaType as error:

@@ -1,4 +1,4 @@
-"""What a person does on the local page, as the activity that Teams sends for it, and what the page shows of it then.
+"""What a person does on the chat page, as the activity that Teams sends for it, and what is shown then.
 
 The page posts the part that only it knows; the rest is filled in here:
 

@@ -30,7 +30,7 @@ class WebChannel:
     capabilities = CAPABILITIES
 
     def __init__(self, context: ChannelContext) -> None:
-        """Where the page's reviewer is not trusted, nobody there reviews: their word would be verified elsewhere."""
+        """Nobody reviews on the page where its reviewer is not trusted: their word would count elsewhere."""
         services, trusted = context.services, context.trusts_local_reviewers
         config = ChannelConfig(Channel.LOCAL, context.examples, PACE, shows_reviewers_cards=True)
         reviewers = Reviewers([directory_id(REVIEWER)] if trusted else [])

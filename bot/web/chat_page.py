@@ -1,13 +1,13 @@
 """The local chat page: a small Teams for one machine.
 
-What a person does in the browser becomes the activity that Teams would send, on channel "local", and goes to the
-same front end; what the front end sends comes back through its connector, which is this channel too.
+What a person does in the browser becomes the activity that Teams would send, on channel "local", and goes to
+the same front end; what the front end sends comes back through its connector, which is this channel too.
 
     browser ── POST /local/activities ──> ChatPage ── receive(activity, connector) ──> front end
     browser <── GET /local/events (SSE) ── ChatPage <── send, update, delete ────────── front end
 
-`bot/web/access.py` says who may use it, `bot/web/conversations.py` keeps what is shown, `bot/web/activities.py` writes
-the activities.
+`bot/web/access.py` says who may use it, `bot/web/conversations.py` keeps what is shown,
+`bot/web/activities.py` writes the activities.
 """
 
 from __future__ import annotations
@@ -79,8 +79,9 @@ class Front(Protocol):
 class ChatPage:
     """The page, its conversations, and the connector that the front end answers through. One per process.
 
-    `people` are those who can be spoken as, `suggestions` are first questions that the page offers. `loading` returns a
-    sentence while the model is not ready (shown as a banner), else None. `root` is the folder that holds node_modules.
+    `people` are those who can be spoken as, `suggestions` are first questions that the page offers. `loading`
+    returns a sentence while the model is not ready (shown as a banner), else None. `root` is the folder that
+    holds node_modules.
     """
 
     def __init__(
@@ -123,7 +124,7 @@ class ChatPage:
                 log.warning("%s", error)
 
     def hang_up(self) -> None:
-        """End the browsers' event streams: they try again by themselves. For the application's shutdown signal."""
+        """End the browsers' event streams, which try again by themselves. For the application's shutdown."""
         self._closing = True
         self.conversations.wake()
 
@@ -144,7 +145,7 @@ class ChatPage:
     # The connector of the front end
 
     async def send(self, reference: Reference, message: Outgoing) -> str:
-        """Show what the bot sends; return the message's id. Raises Undeliverable for a conversation that is gone."""
+        """Show a message; return its id. Raises Undeliverable if the conversation is gone."""
         chat = self._chat(reference.conversation)
         if isinstance(message, Typing):
             self.conversations.typing(chat)

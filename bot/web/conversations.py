@@ -1,7 +1,7 @@
-"""The conversations of the local page: kept in memory and in one SQLite file, followed by any number of browsers.
+"""The conversations of the chat page: in memory and in one SQLite file, followed by any number of browsers.
 
-What is shown survives a reload and a restart. Changes get numbers; a follower that lost its connection goes on
-after the last one it has seen, or, when that is too long ago, begins again with the whole conversation.
+What is shown survives a reload and a restart. Changes get numbers; a follower that lost its connection goes
+on after the last one it has seen, or, when that is too long ago, begins again with the whole conversation.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ _SCHEMA = """
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
 PRAGMA secure_delete = ON;
-CREATE TABLE IF NOT EXISTS conversation (id TEXT PRIMARY KEY, person TEXT NOT NULL, begun TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS conversation (
+    id TEXT PRIMARY KEY, person TEXT NOT NULL, begun TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS message (
     conversation TEXT NOT NULL REFERENCES conversation (id) ON DELETE CASCADE,
     id TEXT NOT NULL, shown TEXT NOT NULL, PRIMARY KEY (conversation, id)) STRICT, WITHOUT ROWID;
@@ -40,7 +41,7 @@ PRAGMA foreign_keys = ON;
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing that happened in a conversation: `event` is conversation (all of it), message, deleted, or typing."""
+    """A change of a conversation: `event` is conversation (all of it), message, deleted, or typing."""
 
     number: int
     event: str
@@ -49,7 +50,7 @@ class Change:
 
 @dataclass(slots=True)
 class Conversation:
-    """One person's chat with the bot. `messages` are in the order of their ids, which are times (milliseconds).
+    """One person's chat with the bot. `messages` are in the order of their ids: times in milliseconds.
 
     `changes` has the last change of each message only: who was away for a while gets the state, not the film.
     """
@@ -62,7 +63,7 @@ class Conversation:
     forgotten: int = 0
     followers: set[asyncio.Event] = field(default_factory=set[asyncio.Event])
     in_file: bool = True
-    """False after its person's data was deleted, until they say something again: it ends with the process then."""
+    """False after its person's data was deleted, until they speak again: it ends with the process then."""
 
     @property
     def has_spoken(self) -> bool:
@@ -93,7 +94,7 @@ class Conversation:
 
 
 class Conversations:
-    """All conversations. Made and used on the event loop; the file is written in a thread of its own, in order."""
+    """All conversations. For one event loop; a thread of its own writes the file, in order."""
 
     def __init__(self, path: Path) -> None:
         make_private(path)
@@ -141,7 +142,7 @@ class Conversations:
         return datetime.now(UTC).isoformat(timespec="milliseconds")
 
     def number_of(self, event_id: str) -> int | None:
-        """Return the change number in an event's id (epoch-number), or None when it is none of this start's."""
+        """Return the change number in an event's id (epoch-number); None if it is of another start."""
         epoch, _, number = event_id.partition("-")
         return int(number) if epoch == self.epoch and number.isdecimal() else None
 
@@ -177,8 +178,8 @@ class Conversations:
     async def forget(self, conversation: Conversation, until: str, *, keep: bool) -> None:
         """Erase what was shown up to a time and, unless `keep`, whose conversation it is.
 
-        A conversation in which nothing is shown any more goes. One in which the bot alone has spoken since, to say that
-        all is deleted, stays on screen and leaves the file.
+        A conversation in which nothing is shown any more goes. One in which the bot alone has spoken since,
+        to say that all is deleted, stays on screen and leaves the file.
         """
         for message_id, shown in list(conversation.messages.items()):
             if shown["at"] <= until:
@@ -191,7 +192,7 @@ class Conversations:
             await self._write("DELETE FROM conversation WHERE id = ?", (conversation.id,))
 
     async def overwrite(self) -> None:
-        """Write the file anew and empty its log, so that nothing is left in them of what was erased or replaced.
+        """Write the file anew and empty its log, so that nothing of what was erased or replaced is left.
 
         A file from which nothing went since the last time stays as it is. Raises OSError.
         """
@@ -212,7 +213,7 @@ class Conversations:
     async def follow(
         self, conversation: Conversation, after: int | None, beat_s: Callable[[], float]
     ) -> AsyncIterator[list[Change]]:
-        """Yield what changed after change `after`, then what changes from now on; [] when nothing did for `beat_s`.
+        """Yield what changed after change `after`, then what changes from now on; [] after a quiet `beat_s`.
 
         Where `after` is of no use (None, of another start, too long ago), the whole conversation comes first.
         """
@@ -245,7 +246,7 @@ class Conversations:
         conversation.tell(Change(self._number, event, data))
 
     async def _keep(self, conversation: Conversation, shown: Shown) -> None:
-        """Write a message; of a conversation that has left the file nothing, until its person speaks, and then all."""
+        """Write a message; of a conversation that left the file nothing, until its person speaks."""
         kept = [shown]
         if not conversation.in_file:
             if shown["sender"] != "user":

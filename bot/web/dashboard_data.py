@@ -1,9 +1,10 @@
-"""What the dashboard shows, as JSON: figures over time, versions, reviews, jobs, and the answers that people like least.
+"""The dashboard's data as JSON: figures over time, versions, reviews, jobs, and the worst rated answers.
 
     days' documents (feedback/metrics/daily_cache.py) ─┐
     records of some hours (feedback/metrics/timeline.py) ─┴─> Timeline ─> draw ─> JSON
 
-A figure is {"value", "n", "low"?, "high"?} or null. Times are UTC ISO text, names that end in `_s` are seconds.
+A figure is {"value", "n", "low"?, "high"?} or null. Times are UTC ISO text, names that end in `_s` are
+seconds.
 """
 
 from __future__ import annotations
@@ -158,7 +159,7 @@ class DashboardData:
         return _Span(str(count), timeline, rated, read.as_of, read.live)
 
     async def _hours(self, name: str, now: datetime) -> _Span | None:
-        """Return the time of all records if that is short, or the last two days; None where days have to do."""
+        """Return the time of all records if it is short, or the last two days; None where days have to do."""
         async with self._turn:
             until, span = self._spans.get(name, (0.0, None))
             if until <= time.monotonic():
@@ -194,7 +195,8 @@ class DashboardData:
     def _versions(self, drawn: Drawn, standing: Standing) -> list[dict[str, Any]]:
         """Return the versions that answered, and those that stand ready without an answer so far.
 
-        They have the order in which they were live, whatever the range is, so that each keeps its number and colour.
+        They have the order in which they were live, whatever the range is, so that each keeps its number and
+        colour.
         """
         marked = {version.name: version for version in drawn.versions}
         ready = [name for name in (standing.name, standing.canary) if name]

@@ -1,14 +1,15 @@
-"""The dashboard: is the bot right, liked, fast and used? `/dashboard` is the page, `/dashboard/data` its figures.
+"""The dashboard: is the bot right, liked, fast and used? `/dashboard` and its `/dashboard/data`.
 
 Who may see what:
 
     a browser on this machine, while the chat page is on (its Robin may review)   everything
     whoever shows the reviewers' token, from anywhere                             everything
-    whoever shows the dashboard's token, from anywhere                            everything but what people asked
+    whoever shows the dashboard's token, from anywhere                            all but what people asked
     anybody else                                                                  nothing
 
-A token comes in the header `Authorization: Bearer …`: no cookie, so no other web site's page can use it, and a name
-that is rebound to this machine is of no use to whoever has no token. The page itself is the same for everybody.
+A token comes in the header `Authorization: Bearer …`: no cookie, so no other web site's page can use it, and
+a name that is rebound to this machine is of no use to whoever has no token. The page itself is the same for
+everybody.
 """
 
 from __future__ import annotations
@@ -113,7 +114,7 @@ def check_is_open(doors: Doors) -> None:
 
 
 def may_read_questions(request: web.Request, doors: Doors) -> bool:
-    """Tell whether somebody who may see the figures may also read what people asked; refuses whoever may see nothing."""
+    """Tell whether who may see the figures may also read what people asked; refuse who may see nothing."""
     given = request.headers.get("Authorization", "")
     if given:
         return _right_of(given.removeprefix("Bearer "), doors)

@@ -1,8 +1,8 @@
 """Serves the file with a person's data to whoever holds a link to it (`bot/dialogs/data_links.py`).
 
-On the chat page a link opens only while the conversation that it was made for is there and is still that person's;
-elsewhere it leads to `public_url`. A link that was made before the person's data was deleted, wherever that was asked
-for, opens nothing.
+On the chat page a link opens only while the conversation that it was made for is there and is still that
+person's; elsewhere it leads to `public_url`. A link that was made before the person's data was deleted,
+wherever that was asked for, opens nothing.
 """
 
 from __future__ import annotations

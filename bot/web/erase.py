@@ -1,11 +1,11 @@
-"""Where some words stand below a folder: every file byte by byte, packed ones unpacked, databases also row by row.
+"""Finds words below a folder: every file byte by byte, packed ones unpacked, databases also row by row.
 
     search = FileSearch(Words({"the pseudonym": "3f…"}))
     search.look_through(folder)
     search.found, search.unread
 
-Bytes show what a database has deleted and not yet overwritten; rows show a text that its pages cut in two. What cannot
-be read is listed with the reason. Nothing of what stands around a match is kept.
+Bytes show what a database has deleted and not yet overwritten; rows show a text that its pages cut in two.
+What cannot be read is listed with the reason. Nothing of what stands around a match is kept.
 
 What a person leaves on this machine beside the store: the chat page's file and the spools.
 """
@@ -115,8 +115,8 @@ class Unreadable(Exception):
 def forms_of(text: str) -> frozenset[bytes]:
     """Return every way in which a file may hold a text, its ASCII letters small.
 
-    In UTF-8 and both UTF-16, composed and decomposed, and as JSON escapes it, also JSON within JSON. Letters beyond
-    ASCII are small, capital, as given, or capital where a word begins.
+    In UTF-8 and both UTF-16, composed and decomposed, and as JSON escapes it, also JSON within JSON. Letters
+    beyond ASCII are small, capital, as given, or capital where a word begins.
     """
     cases = (text, text.lower(), text.upper(), text.title())
     told = {unicodedata.normalize(form, one) for form in ("NFC", "NFD") for one in cases}
@@ -235,7 +235,7 @@ class FileSearch:
                     self._unpacked(inner, counts, depth, plain=member.compress_type == zipfile.ZIP_STORED)
 
     def _unpacked(self, inner: IO[bytes], counts: Counts, depth: int, *, plain: bool = False) -> None:
-        """Count in what comes out of a packed file; what stands there `plain` was counted with the file's bytes."""
+        """Count in what comes out of a packed file; what stands there `plain` is counted already."""
         head = inner.read(_HEAD)
         if not plain:
             inner.seek(0)

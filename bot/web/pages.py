@@ -1,8 +1,8 @@
 """The pages that the bot knows, as web pages: what a citation of a page without an address of its own opens.
 
-`/site/` lists them, `/site/PATH` shows one with an id at every section, and `?quote=WORDS` marks the words in it.
-`/about/` has two of the project's own.
-The text of a page was written by others: all of it is escaped, and the pages run no script.
+`/site/` lists them, `/site/PATH` shows one with an id at every section, and `?quote=WORDS` marks the words in
+it. `/about/` has two of the project's own. The text of a page was written by others: all of it is escaped,
+and the pages run no script.
 
 The way from an answer's card to its source, over the bot, so that it is known which sources people open.
 
@@ -87,7 +87,7 @@ PageList = Callable[[], Sequence[tuple[str, str]]]
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A paragraph ("p"), or one item of a list ("ul", "ol" with its number), as the span [start, end) of the text."""
+    """A paragraph ("p") or a list's item ("ul", "ol" with its number): the span [start, end) of the text."""
 
     tag: str
     start: int
@@ -100,9 +100,9 @@ def site_routes(
 ) -> list[web.RouteDef]:
     """Return the routes of the viewer.
 
-    `page` finds a page by its root-relative URL ("/site/docs/asking"), `pages` lists (url, title) of those there are.
-    Without `everyone` they are shown to browsers on this machine only, and without `local` to nobody: a bot that Teams
-    reaches from the internet must not hand out a company's pages to whoever asks.
+    `page` finds a page by its root-relative URL ("/site/docs/asking"), `pages` lists (url, title) of those
+    there are. Without `everyone` they are shown to browsers on this machine only, and without `local` to
+    nobody: a bot that Teams reaches from the internet must not hand out a company's pages to whoever asks.
     """
 
     async def show_list(request: web.Request) -> web.StreamResponse:
@@ -134,7 +134,7 @@ def site_routes(
 
 
 def about_routes(docs: Path) -> list[web.RouteDef]:
-    """Return what everybody may read about the bot itself, whoever they are: `/about/privacy`, `/about/asking`.
+    """Return the pages about the bot itself, which everybody may read: `/about/privacy`, `/about/asking`.
 
     `docs` is the folder of the project's own docs, which tell nothing of an organisation's pages.
     """
@@ -203,7 +203,7 @@ def find_quote(text: str, quote: str) -> tuple[int, int] | None:
 
 
 def _place(text: str, at: int) -> int:
-    """Return where in a text the character is that stands at a place when every white space is one character."""
+    """Return the index in a text of a place that was counted with every white space as one character."""
     for space in _SPACES.finditer(text, len(text) - len(text.lstrip())):
         if space.start() >= at:
             break
@@ -212,7 +212,7 @@ def _place(text: str, at: int) -> int:
 
 
 def blocks(text: str) -> Iterator[Block]:
-    """Cut a section's text into paragraphs and list items; a mark alone on its line belongs to the next line."""
+    """Cut a section into paragraphs and list items; a mark alone on its line belongs to the next one."""
     kind, number, start, end = "p", 0, -1, -1
     for line in _LINE.finditer(text):
         item = _ITEM.match(line[0])
@@ -265,11 +265,13 @@ def _response(request: web.Request, title: str, body: str, *, status: int = 200)
     theme = theme if theme in ("light", "dark") else "system"
     html = (
         f'<!doctype html><html lang="en" data-theme="{theme}"><head><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{escape(title)} · askpage</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)} · askpage</title>"
         '<link rel="icon" href="/site-files/logo.svg" type="image/svg+xml">'
         '<link rel="stylesheet" href="/site-files/palette.css">'
         '<link rel="stylesheet" href="/site-files/site.css"></head><body>'
-        '<header><a href="/site/"><img src="/site-files/logo.svg" alt="" width="24" height="24">All pages</a></header>'
+        '<header><a href="/site/"><img src="/site-files/logo.svg" alt="" width="24" height="24">All pages</a>'
+        "</header>"
         f"<main>{body}</main></body></html>"
     )
     return web.Response(text=html, status=status, content_type="text/html", headers=HEADERS)

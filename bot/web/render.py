@@ -4,13 +4,15 @@ A shown message is a JSON object:
 
     id, sender ("user" or "bot"), text, at (ISO time), state ("informative", "streaming", "final")
     ai        True when it carries the AI label
-    citations [{position, name, text, url}], position as the [n] in the text; url is "" when it must not be opened
+    citations [{position, name, text, url}], position as the [n] in the text; url is "" when it must not be
+    opened
     cards     Adaptive Cards, which the page draws with Microsoft's renderer
     choices   [{title, text}]: what can be asked next, `text` is said for the person
     loop      True when thumbs stand below it
     own_form  True when the bot has a form of its own behind them (message/fetchTask)
 
-and what the person did with it: edited, thumb {reaction, text, reasons}, reactions [name], failed (a sentence).
+and what the person did with it: edited, thumb {reaction, text, reasons}, reactions [name], failed (a
+sentence).
 """
 
 from __future__ import annotations
