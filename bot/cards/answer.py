@@ -14,7 +14,7 @@ from typing import Literal
 from bot.cards.answer_text import NEAREST, SEE_ALSO, further, quotation_of
 from bot.cards.elements import Action, Card, Color, Element, day, line, name_place, source
 from core.records import Answer, AnswerKind, Citation
-from core.text import absolute, clipped
+from core.text import clipped
 
 MAX_SOURCES = 6
 """More would push the answer off the screen; the citations of the message itself have them all."""
@@ -84,11 +84,10 @@ def _sources(answer: Answer, site_url: str, opens_url: str) -> list[Element]:
             first, cited, title = 1, answer.citations[:1], NEAREST
     drawn: list[Element] = [line(title, bold=True)] if cited else []
     for number, citation in enumerate(cited, start=first):
-        url = absolute(citation.url, site_url)
-        if url and opens_url:
-            url = opens_url.format(answer=answer.id, number=number)
+        opened_by = opens_url.format(answer=answer.id, number=number)
         sign = f"{number}  " if answer.kind is AnswerKind.ANSWERED else ""
-        drawn.append(source(citation, url, sign, compact=answer.kind is AnswerKind.QUOTED))
+        compact = answer.kind is AnswerKind.QUOTED
+        drawn.append(source(citation, site_url, sign, compact=compact, opened_by=opened_by))
     return drawn
 
 
@@ -116,5 +115,5 @@ def _state(answer: Answer, standing: Standing, site_url: str) -> list[Element]:
     if standing.state == "corrected":
         drawn.append(line(clipped(standing.text, CORRECTION_CHARACTERS)))
         if standing.citation is not None:
-            drawn.append(source(standing.citation, absolute(standing.citation.url, site_url)))
+            drawn.append(source(standing.citation, site_url))
     return drawn

@@ -12,16 +12,17 @@ rows.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from bot.cards.elements import Paragraph, Quotation, TextRun, name_place
-from core.records import Answer, AnswerKind, Citation
-from core.text import clipped
+from core.records import Answer, AnswerKind, Channel, Citation
+from core.text import absolute, calm, clipped, printable, unmarked
 from model.text.languages import translated_hint
 
 MOST_LINES = 60
-CHARACTERS = 4_000
+CHARACTERS, SUMMARY_CHARACTERS = 4_000, 1_000
 """More than any quotation has; a record from elsewhere must not burst a message."""
 _INDENT = "\u2003"
 MOST_FURTHER = 2
@@ -160,3 +161,34 @@ def shown_text(answer: Answer) -> str:
 def _listed(title: str, places: Sequence[Citation]) -> str:
     named = [f"{name_place(one)}: “{' '.join(one.quote.split())}”" for one in places]
     return "\n".join([f"{title}:", *named]) if named else ""
+
+
+def message_text(answer: Answer, site_url: str, *, verified: bool) -> str:
+    """Return the text of an answer's message as Markdown with nothing but our own marks in it."""
+    match answer.kind:
+        case AnswerKind.ANSWERED:
+            cited = {absolute(citation.url, site_url) for citation in answer.citations}
+            return printable(calm(answer.text, keep_urls=cited, markers=len(answer.citations)))
+        case AnswerKind.QUOTED:
+            says = unmarked(calm(lead_in(answer, verified=verified), keep_urls=()))
+            return printable(f"{says} [1]" if answer.citations else says)
+        case AnswerKind.DECLINED:
+            return declined(answer)
+
+
+def summarise(answer: Answer) -> str:
+    """Return what a notification shows of an answer whose words stand in its card."""
+    return clipped(calm(shown_text(answer), keep_urls=()), SUMMARY_CHARACTERS)
+
+
+def full_text(answer: Answer, site_url: str, conversation: Mapping[str, Any]) -> str:
+    """Return all that an answer says as one text: for a stream, or where no card can stand below it.
+
+    Addresses are left out, since a client makes links of them; on the card they stand as words.
+    """
+    if answer.kind is AnswerKind.ANSWERED:
+        return message_text(answer, site_url, verified=False)
+    text = unmarked(calm(shown_text(answer), keep_urls=()))
+    if conversation.get("channelId") == Channel.LOCAL:
+        return text
+    return re.sub(r"\n+", "\n\n", text)  # Teams draws lines together that have no empty one between them

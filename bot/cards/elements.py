@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from core.records import Citation
-from core.text import clipped
+from core.text import absolute, clipped
 
 QUOTE_CHARACTERS = 400
 PLACE_CHARACTERS = 160
@@ -229,11 +229,17 @@ def small_print(text: str) -> Paragraph:
     return line(text, size="Small", subtle=True)
 
 
-def source(citation: Citation, url: str, number: str = "", *, compact: bool = False) -> Source:
-    """Return where the words of a citation stand; `url` opens it, `number` comes before its name."""
+def source(
+    citation: Citation, site_url: str | None, number: str = "", *, compact: bool = False, opened_by: str = ""
+) -> Source:
+    """Return where the words of a citation stand; `number` comes before its name.
+
+    Without a `site_url` it cannot be opened. `opened_by` is an address that leads there and counts it.
+    """
+    url = "" if site_url is None else absolute(citation.url, site_url)
     quote = " ".join(citation.quote.split())
     shown = f"“{clipped(quote, QUOTE_CHARACTERS)}”" if quote else ""
-    return Source(number + name_place(citation), shown, url, compact)
+    return Source(number + name_place(citation), shown, url and (opened_by or url), compact)
 
 
 def name_place(citation: Citation) -> str:

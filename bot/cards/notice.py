@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from bot.cards.answer_text import words_of
 from bot.cards.elements import Card, Element, day, heading, line, small_print, source, title
 from core.records import Answer, Citation, Ruling, Verdict
-from core.text import absolute, clipped
+from core.text import clipped
 
 MOST = 10
 QUESTION_CHARACTERS = 300
@@ -42,7 +42,7 @@ def notice_card(answer: Answer, verdict: Verdict, site_url: str) -> Card:
     if text:
         body.append(line(clipped(text, TEXT_CHARACTERS)))
     if citation is not None:
-        body.append(source(citation, absolute(citation.url, site_url)))
+        body.append(source(citation, site_url))
     body.append(small_print(_FOLLOWS[verdict.ruling]))
     return Card(tuple(body), (), f"{head}: {answer.question.text}")
 

@@ -31,7 +31,7 @@ from bot.cards.elements import (
     when,
 )
 from core.records import Answer, AnswerKind, Citation, Feedback, FeedbackKind, Review, ReviewReason, Verdict
-from core.text import RULED, absolute, clipped
+from core.text import RULED, clipped
 from model.answering.grounding import cite
 
 MAX_CARD_BYTES = 70_000
@@ -187,7 +187,7 @@ def _ruled(verdict: Verdict) -> list[Element]:
     if verdict.text:
         drawn.append(line(clipped(verdict.text, CORRECTION_CHARACTERS)))
     if verdict.citation is not None:
-        drawn.append(source(verdict.citation, ""))
+        drawn.append(source(verdict.citation, None))
     if verdict.note:
         drawn.append(small_print(f"Note: {clipped(verdict.note, COMMENT_CHARACTERS)}"))
     return drawn
@@ -202,10 +202,7 @@ def _stands_on(answer: Answer, site_url: str, room: _Room) -> list[Element]:
         head, cited = "What the pages say", [("", citation) for _, citation in spans(answer)]
     if not cited:
         return []
-    drawn = [
-        source(citation, absolute(citation.url, site_url), number)
-        for number, citation in cited[: room.sources]
-    ]
+    drawn = [source(citation, site_url, number) for number, citation in cited[: room.sources]]
     versions = {passage.page_hash[:8]: passage for passage in answer.passages}
     pages = [f"{page_hash}, read {day(passage.fetched_at)}" for page_hash, passage in versions.items()]
     seen = small_print("Page at version " + "; ".join(pages[: room.sources]))

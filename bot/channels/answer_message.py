@@ -14,7 +14,7 @@ from typing import Any
 
 from bot.card_tokens import RATE, Seals
 from bot.cards.answer import NOTHING_SAID, Standing, State, answer_card, state_sentence
-from bot.cards.answer_text import declined, lead_in, shown_text
+from bot.cards.answer_text import full_text, message_text, summarise
 from bot.cards.elements import Card
 from bot.cards.privacy import brief
 from bot.cards.rating import STARS, rating_actions
@@ -27,16 +27,13 @@ from core.text import (
     absolute,
     calm,
     clipped,
-    printable,
     split,
-    unmarked,
 )
 
 MAX_TEXT = 20_000
 MAX_SLACK_TEXT = 10_000
 MAX_CITATIONS = 20
 """Teams drops the whole message that carries more."""
-SUMMARY_CHARACTERS = 1_000
 _ASKED_FOR = frozenset(
     {
         ReviewReason.THUMB_DOWN,
@@ -81,7 +78,7 @@ class AnswerView:
         standing = self._standing(conversation, answer, review, thanks)
         if greeted:
             standing = replace(standing, brief=brief())
-        *before, last = make_messages(answer, self.site_url, standing)
+        *before, last = compose_messages(answer, self.site_url, standing)
         return [*before, replace(last, thumbs=self._thumbs(conversation, answer))]
 
     def make_text_message(
@@ -89,10 +86,10 @@ class AnswerView:
     ) -> Message:
         """Return the message without its card: what that says about the answer stands in the text."""
         standing = self._standing(conversation, answer, review, "")
-        message = make_messages(answer, self.site_url)[-1]
+        message = compose_messages(answer, self.site_url)[-1]
         text = message.text
         if answer.kind is AnswerKind.QUOTED:
-            text = whole_text(conversation, answer, self.site_url)
+            text = full_text(answer, self.site_url, conversation)
         said = [text, state_sentence(answer, standing), calm(standing.text)]
         text = clipped("\n\n".join(part for part in said if part), MAX_TEXT)
         return replace(message, text=text, card=None, thumbs=self._thumbs(conversation, answer))
@@ -128,56 +125,23 @@ class AnswerView:
         )
 
 
-def make_messages(answer: Answer, site_url: str, standing: Standing = NOTHING_SAID) -> list[Message]:
+def compose_messages(answer: Answer, site_url: str, standing: Standing = NOTHING_SAID) -> list[Message]:
     """Return the final messages, mostly one: text with [n] markers, AI label and citations, and the card.
 
     Of several messages each has the citations that its text names; the card stands below the last one. The
     words of a quoted answer stand in the card, which shows a page's letters as they are; a notification has
     them as `summary`.
     """
-    *before, last = split(_text(answer, site_url, verified=standing.state == "verified"))
+    card = answer_card(answer, site_url, standing)
+    text = message_text(answer, site_url, verified=standing.state == "verified")
+    *before, last = split(text)
     named = [_named(part) for part in before]
-    label = "quoted" if answer.kind is AnswerKind.QUOTED else "written"
-    messages = [
-        Message(part, label=label, citations=_cited(answer, site_url, numbers))
-        for part, numbers in zip(before, named, strict=True)
-    ]
     rest = set(range(1, MAX_CITATIONS + 1)) - (set().union(*named) - _named(last))
-    quoted = answer.kind is AnswerKind.QUOTED
-    message = Message(
-        last,
-        card=answer_card(answer, site_url, standing),
-        summary=clipped(calm(shown_text(answer), keep_urls=()), SUMMARY_CHARACTERS) if quoted else "",
-        label=label,
-        citations=_cited(answer, site_url, rest),
-    )
-    return [*messages, message]
-
-
-def _text(answer: Answer, site_url: str, *, verified: bool) -> str:
-    """Return the text of an answer's message as Markdown with nothing but our own marks in it."""
-    match answer.kind:
-        case AnswerKind.ANSWERED:
-            cited = {absolute(citation.url, site_url) for citation in answer.citations}
-            return printable(calm(answer.text, keep_urls=cited, markers=len(answer.citations)))
-        case AnswerKind.QUOTED:
-            says = unmarked(calm(lead_in(answer, verified=verified), keep_urls=()))
-            return printable(f"{says} [1]" if answer.citations else says)
-        case AnswerKind.DECLINED:
-            return declined(answer)
-
-
-def whole_text(conversation: Mapping[str, Any], answer: Answer, site_url: str) -> str:
-    """Return all that an answer says as one text: for a stream, or where no card can stand below it.
-
-    Addresses are left out, since a client makes links of them; on the card they stand as words.
-    """
-    if answer.kind is AnswerKind.ANSWERED:
-        return _text(answer, site_url, verified=False)
-    text = unmarked(calm(shown_text(answer), keep_urls=()))
-    if conversation.get("channelId") == Channel.LOCAL:
-        return text
-    return re.sub(r"\n+", "\n\n", text)  # Teams draws lines together that have no empty one between them
+    *cited, of_last = [_cited(answer, site_url, numbers) for numbers in (*named, rest)]
+    label = "quoted" if answer.kind is AnswerKind.QUOTED else "written"
+    messages = [Message(part, label=label, citations=one) for part, one in zip(before, cited, strict=True)]
+    summary = summarise(answer) if answer.kind is AnswerKind.QUOTED else ""
+    return [*messages, Message(last, card, summary, label, of_last)]
 
 
 def _named(text: str) -> set[int]:

@@ -24,6 +24,7 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from bot.cards.answer_text import full_text
 from bot.cards.privacy import brief
 from bot.channel import (
     STOPPED,
@@ -40,7 +41,7 @@ from bot.channel import (
 from bot.channels.activity import (
     Reference,
 )
-from bot.channels.answer_message import AnswerView, whole_text
+from bot.channels.answer_message import AnswerView
 from bot.channels.message import Connector, Message, Outgoing, StreamPart, Typing, plain_message, talk_message
 from core.records import Answer
 from core.text import calm, clipped
@@ -244,7 +245,7 @@ class StreamedReply:
             return
         self._check_wanted()
         self._previewed = (
-            clipped(whole_text(self._reference.conversation, answer, self._view.site_url), 10_000) + "\n\n"
+            clipped(full_text(answer, self._view.site_url, self._reference.conversation), 10_000) + "\n\n"
         )
         self._stream.show(self._previewed)
 

@@ -70,9 +70,9 @@ Json = dict[str, Any]
 DESCRIPTION = "Answers questions about your pages, shows where it stands, and learns from its corrections."
 LONG_DESCRIPTION = (
     "Ask about your pages in a chat, in the assistant pane or by mentioning the bot in a channel. It answers"
-    " from what stands there and shows the place, or says that the pages do not tell. Thumbs, reactions, stars"
-    " and comments go to reviewers, and what they correct is what the next person gets. Say “privacy” to see what"
-    " is kept of you."
+    " from what stands there and shows the place, or says that the pages do not tell. Thumbs, reactions,"
+    " stars and comments go to reviewers, and what they correct is what the next person gets. Say “privacy”"
+    " to see what is kept of you."
 )
 
 

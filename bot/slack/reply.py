@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from bot.cards.privacy import brief
 from bot.channel import STOPPED, ChannelError, Greets, TalkReply, Undeliverable, with_greeting
 from bot.channels.activity import Reference
-from bot.channels.answer_message import AnswerView, make_messages
+from bot.channels.answer_message import AnswerView, compose_messages
 from bot.channels.message import Message, plain_message, talk_message
 from bot.slack.blocks import fit_blocks, render_below, render_draft, render_message
 from bot.slack.client import SlackRefused
@@ -95,7 +95,7 @@ class SlackReply:
     async def preview(self, answer: Answer) -> None:
         """Show a quotation as a message that can be written over, unless a stream has begun."""
         if self._task is None:
-            self._preview, self._streaming = make_messages(answer, self._view.site_url)[-1], False
+            self._preview, self._streaming = compose_messages(answer, self._view.site_url)[-1], False
         self._begin()
 
     def _begin(self) -> None:

@@ -12,8 +12,9 @@ import pytest
 
 from bot.cards.adaptive import render_card
 from bot.cards.answer import answer_card
+from bot.cards.answer_text import full_text
 from bot.cards.help import help_card
-from bot.channels.answer_message import make_messages, whole_text
+from bot.channels.answer_message import compose_messages
 from core.records import Answer, AnswerKind, Channel, Citation, Question
 from core.text import absolute, calm
 from tests.builders.cards import SITE, parts
@@ -113,8 +114,8 @@ def test_a_place_and_a_quotation_that_are_markup_stay_words_in_a_message_and_in_
     answer = an_answer(
         QUESTION, f"{MARKUP}\n> x\n- {MARKUP}", kind=AnswerKind.QUOTED, citations=(place, place)
     )
-    (message,) = make_messages(answer, SITE)
-    for text in (message.text, whole_text({"channelId": "msteams"}, answer, SITE)):
+    (message,) = compose_messages(answer, SITE)
+    for text in (message.text, full_text(answer, SITE, {"channelId": "msteams"})):
         assert not set("*_`~<&\\") & set(text.replace("[1]", ""))
         assert "](" not in text
         assert "evil.example" not in text

@@ -17,7 +17,7 @@ from bot.cards.notice import changes_card, notice_card
 from bot.cards.privacy import Buttons, brief, confirm_card, privacy_card
 from bot.cards.rating import feedback_form, rating_actions
 from bot.cards.review import ReviewView, review_card
-from bot.channels.answer_message import make_messages
+from bot.channels.answer_message import compose_messages
 from bot.channels.message import Message, ThumbsRequest, card_message
 from bot.slack.blocks import (
     MOST_BLOCKS,
@@ -117,7 +117,7 @@ def every_card(text: str) -> dict[str, Message]:
         brief(),
     )
     return {
-        "answer": replace(make_messages(answer, SITE, standing)[0], thumbs=THUMBS),
+        "answer": replace(compose_messages(answer, SITE, standing)[0], thumbs=THUMBS),
         "review": card_message(review_card(ReviewView(waiting, answer, words, SEAL, NOW), SITE)),
         "reviewed": card_message(review_card(ReviewView(settled, answer, words, SEAL, NOW), SITE)),
         "notice": card_message(notice_card(answer, verdict, SITE)),
@@ -202,7 +202,7 @@ def test_a_comparison_of_models_is_drawn_with_its_figures_and_what_can_be_decide
 
 def test_a_citation_mark_leads_to_its_source() -> None:
     answer = hostile("Leave")
-    blocks = render_message(make_messages(answer, SITE)[0])["blocks"]
+    blocks = render_message(compose_messages(answer, SITE)[0])["blocks"]
     pieces = blocks[0]["elements"][0]["elements"]
     assert [piece["text"] for piece in pieces if piece["type"] == "link"] == ["[1]", "[2]"]
 
