@@ -41,9 +41,9 @@ def test_the_patterns_are_found_where_they_stand(timed: list[dict[str, Any]]) ->
         "pages.parse.markdown._TAG",
         "core.sentences._STOP",
         "feedback.examples.poisoning._MARKUP",
-        "bot.channels.activity._URL",
+        "bot.channels.incoming._URL",
     }
-    assert any(name.startswith("bot.channels.activity:") for name in found), "those in calls, too"
+    assert any(name.startswith("bot.channels.incoming:") for name in found), "those in calls, too"
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from bot.channel import CancellableReply
-from bot.channels.activity import Incoming, Reference, place_of, split_page
 from bot.channels.card_sync import CardSync
+from bot.channels.incoming import Incoming, Reference
 from bot.dialogs.ask import Asking, forget_question
 from core.records import Answer, Channel
 from feedback.privacy.deletion_log import Deletion
@@ -78,7 +78,7 @@ class AskedMessages:
 
     async def keep_contact(self, incoming: Incoming) -> None:
         """Keep how to speak in this conversation later, when a reviewer has ruled."""
-        way = place_of(incoming).dump()
+        way = incoming.contact.dump()
         if self._contacts.get(incoming.conversation_id) != way:
             alone = self._pseudonym(incoming.sender) if incoming.personal else ""
             entry = {"conversation": incoming.conversation_id, "reference": way, "person": alone}
@@ -96,7 +96,7 @@ class AskedMessages:
         digest = hashlib.sha256(incoming.text.encode()).hexdigest()[:12]
         edited_id = f"{incoming.question_id}#{digest}"
         earlier = await self._find_versions(incoming.question_id, incoming.conversation_id)
-        if edited_id in earlier or split_page(incoming.text) in [
+        if edited_id in earlier or incoming.question in [
             (answer.question.text, answer.question.page_url) for answer in earlier.values() if answer
         ]:
             return None

@@ -22,8 +22,8 @@ from bot.cards.elements import Card
 from bot.cards.notice import notice_card
 from bot.cards.review import ReviewView, review_card
 from bot.channel import ChannelError, Undeliverable
-from bot.channels.activity import Reference
 from bot.channels.answer_message import AnswerView, state_of, thanks_for
+from bot.channels.incoming import Reference
 from bot.channels.message import Connector, card_message, plain_message
 from bot.dialogs.review import Reviewing
 from core import telemetry

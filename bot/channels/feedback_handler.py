@@ -13,18 +13,9 @@ from functools import partial
 
 from bot.card_tokens import RATE
 from bot.cards.rating import MAX_COMMENT, STARS
-from bot.channels.activity import Incoming, as_dicts, as_text
 from bot.channels.answer_message import AnswerView, thanks_for
-from bot.channels.invoke import (
-    BadAction,
-    CardAction,
-    InvokeReply,
-    read_thumb,
-    saying,
-    showing,
-    text_input,
-    thumb_with,
-)
+from bot.channels.incoming import BadAction, CardAction, Incoming
+from bot.channels.invoke import InvokeReply, saying, showing
 from bot.dialogs.rate import Rating, Said, Word, spoken_at, unbound
 from core.records import Answer, Feedback, FeedbackKind
 from feedback.reviews.repository import Desk
@@ -34,7 +25,6 @@ from feedback.store.serialization import feedback_from, to_json
 
 log = logging.getLogger(__name__)
 
-MAX_REACTION_CHARACTERS = 80
 MAX_REACTIONS = 20
 WORD = "word"
 """What waits while the store is away."""
@@ -77,17 +67,14 @@ class FeedbackHandler:
 
     async def keep_reactions(self, incoming: Incoming, giver: str) -> None:
         """Keep the reactions that were added to a message, and withdraw those that were taken back."""
-        changes = [("+", one) for one in as_dicts(incoming.raw.get("reactionsAdded"))]
-        changes += [("-", one) for one in as_dicts(incoming.raw.get("reactionsRemoved"))]
-        for sign, reaction in changes[:MAX_REACTIONS]:
-            name = as_text(reaction.get("type"))[:MAX_REACTION_CHARACTERS]
-            if name:
-                word = Word(FeedbackKind.REACTION, name, withdrawn=sign == "-")
-                await self._hear(_about_message(incoming, word, _said(incoming, giver, f"{sign}{name}")))
+        for name, taken_back in incoming.reactions[:MAX_REACTIONS]:
+            word = Word(FeedbackKind.REACTION, name, withdrawn=taken_back)
+            part = f"{'-' if taken_back else '+'}{name}"
+            await self._hear(_about_message(incoming, word, _said(incoming, giver, part)))
 
     async def keep_thumb(self, incoming: Incoming, giver: str) -> None:
         """Keep a thumb of the channel's own feedback form."""
-        thumb = read_thumb(incoming.value)
+        thumb = incoming.thumb
         if thumb is None:
             return
         word = Word(FeedbackKind.THUMB, thumb.value, thumb.comment, thumb.reasons)
@@ -151,27 +138,26 @@ def _spoken(entry: Entry) -> Spoken:
 
 def _said(incoming: Incoming, giver: str, part: str = "") -> Said:
     source = f"{incoming.question_id}|{part}" if incoming.id else ""
-    return Said(giver, source, spoken_at(as_text(incoming.raw.get("timestamp"))))
+    return Said(giver, source, spoken_at(incoming.timestamp))
 
 
 def _words(action: CardAction) -> list[Word]:
     """Return what a button says. Raises BadAction."""
     match action.verb:
         case "rate.stars":
-            stars, comment = _stars(action.inputs.get("stars")), text_input(action, "comment", MAX_COMMENT)
+            stars, comment = _stars(action.inputs.get("stars")), action.text_input("comment", MAX_COMMENT)
             words = [Word(FeedbackKind.STARS, str(stars))]
             if comment:
                 words.append(Word(FeedbackKind.COMMENT, comment=comment))
             return words
         case "rate.comment":
-            comment = text_input(action, "comment", MAX_COMMENT)
+            comment = action.text_input("comment", MAX_COMMENT)
             if not comment:
                 raise BadAction("Please write something first.")
             return [Word(FeedbackKind.COMMENT, comment=comment)]
         case "rate.expert":
             return [Word(FeedbackKind.EXPERT)]
-        case "rate.thumb" if action.inputs.get("thumb") in ("like", "dislike"):
-            thumb = thumb_with(action.inputs["thumb"], action.inputs)
+        case "rate.thumb" if (thumb := action.thumb_input()) is not None:
             return [Word(FeedbackKind.THUMB, thumb.value, thumb.comment, thumb.reasons)]
         case _:
             raise BadAction("This card has no such action.")

@@ -18,31 +18,17 @@ from bot.cards.elements import Card
 from bot.cards.help import help_card
 from bot.cards.privacy import brief
 from bot.channel import CancellableReply, Offers, StreamPace, Undeliverable, nothing_more
-from bot.channels.activity import (
-    Incoming,
-    Reference,
-    as_dicts,
-    as_text,
-    read_activity,
-    reference_of,
-    split_page,
-)
 from bot.channels.answer_message import AnswerView
 from bot.channels.asked_messages import AskedMessages, remember_newest
 from bot.channels.feedback_handler import FeedbackHandler
-from bot.channels.invoke import (
-    MESSAGE_TYPE,
-    NOT_IMPLEMENTED,
-    OK,
+from bot.channels.incoming import (
     BadAction,
     CardAction,
-    InvokeReply,
-    bad_action,
-    form_task,
-    read_action,
-    read_submitted,
-    saying,
+    Incoming,
+    Reference,
+    parse_activity,
 )
+from bot.channels.invoke import MESSAGE_TYPE, NOT_IMPLEMENTED, OK, InvokeReply, bad_action, form_task, saying
 from bot.channels.message import Connector, card_message, plain_message
 from bot.channels.model_handler import ModelHandler
 from bot.channels.privacy_handler import PrivacyHandler
@@ -152,7 +138,7 @@ class ActivityHandler:
 
     async def receive(self, activity: Mapping[str, Any], connector: Connector) -> InvokeReply | None:
         """Handle one activity; an invoke gets its reply. Raises Malformed, and StoreUnavailable for feedback."""
-        incoming = read_activity(activity)
+        incoming = parse_activity(activity)
         if incoming.user["role"] in {"bot", "skill"}:
             return None
         await self._handlers.recognise(incoming.sender)
@@ -225,8 +211,8 @@ class ActivityHandler:
     async def _ask(
         self, incoming: Incoming, connector: Connector, question_id: str, *, replaces: str
     ) -> None:
-        text, page_url = split_page(incoming.text)
-        reference = reference_of(incoming, replaces)
+        text, page_url = incoming.question
+        reference = replace(incoming.reference, replaces=replaces)
         question = Question(
             id=question_id,
             text=text,
@@ -236,7 +222,7 @@ class ActivityHandler:
             asked_at=datetime.now(UTC),
             page_url=page_url,
             reply_to=reference.dump(),
-            language=as_text(incoming.raw.get("locale")).partition("-")[0].lower()[:8],
+            language=incoming.language,
             trace=telemetry.here(),
         )
         reply = self._reply(reference, connector, question.asker)
@@ -266,10 +252,10 @@ class ActivityHandler:
                 await self._handlers.feedback.keep_thumb(incoming, self._pseudonym(incoming.sender))
                 return OK
             case "message/fetchTask":
-                return form_task(incoming.value)
+                return form_task(incoming.pressed_reaction)
             case "adaptiveCard/action":
                 try:
-                    action = read_action(incoming.value)
+                    action = incoming.card_action
                 except BadAction as bad:
                     log.info("an action that no card of ours has")
                     return bad_action(str(bad))
@@ -288,7 +274,7 @@ class ActivityHandler:
     async def _submitted(self, incoming: Incoming, connector: Connector) -> None:
         """Do what a button of an older client says, and answer with a sentence, since there is no card to change."""
         try:
-            action = read_submitted(incoming.value)
+            action = incoming.submitted_action
             if action is None:
                 log.info("a card was submitted that nobody here knows")
                 return
@@ -310,9 +296,7 @@ class ActivityHandler:
 
     async def _joined(self, incoming: Incoming, connector: Connector) -> None:
         """Welcome a conversation that the bot was added to, once: Teams tells it in two ways."""
-        added = [as_text(member.get("id")) for member in as_dicts(incoming.raw.get("membersAdded"))]
-        installed = incoming.kind == "installationUpdate" and incoming.raw.get("action") == "add"
-        if (incoming.bot["id"] in added or installed) and incoming.conversation_id not in self._welcomed:
+        if incoming.adds_bot and incoming.conversation_id not in self._welcomed:
             remember_newest(self._welcomed, incoming.conversation_id, "")
             await self._welcome(incoming, connector)
             if self._config.shows_reviewers_cards:
@@ -333,7 +317,7 @@ class ActivityHandler:
         shown: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         async def show() -> None:
-            if await _send_card(reference_of(incoming), connector, card) and shown is not None:
+            if await _send_card(incoming.reference, connector, card) and shown is not None:
                 await shown()
 
         task = asyncio.create_task(show(), name="card")
@@ -343,7 +327,7 @@ class ActivityHandler:
 
 async def _say(sentence: str, incoming: Incoming, connector: Connector) -> None:
     try:
-        await connector.send(reference_of(incoming), plain_message(sentence))
+        await connector.send(incoming.reference, plain_message(sentence))
     except (Undeliverable, OSError) as error:
         log.warning("a sentence was not delivered: %s", error)
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 from bot.cards.elements import Card, Element
 from bot.cards.help import talk_card
 from bot.channel import TalkReply
-from bot.channels.activity import Reference
+from bot.channels.incoming import Reference
 from core.text import calm, clipped
 
 MAX_PLAIN_CHARACTERS = 10_000

@@ -19,20 +19,20 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import uuid4
 
-from bot.card_tokens import MODEL, Seals, home_of
+from bot.card_tokens import MODEL, Seals
 from bot.cards.elements import Card
 from bot.cards.model import model_card, notice_of, standing_card
 from bot.channel import Undeliverable
-from bot.channels.activity import Incoming, place_of, reference_of
 from bot.channels.card_sync import CardSync, Connect, find_way, post_card, run_all
-from bot.channels.invoke import BadAction, CardAction, InvokeReply, saying, showing
+from bot.channels.incoming import BadAction, CardAction, Incoming, find_place
+from bot.channels.invoke import InvokeReply, saying, showing
 from bot.channels.message import Connector, card_message, plain_message
 from bot.channels.reviewers import Reviewers
 from bot.dialogs.models import ERRAND, GONE, Deciding, Press
 from bot.dialogs.review import Refused
 from feedback.reviews import model_decisions
 from feedback.reviews.model_decisions import POSTED, UNPOSTED, Choice
-from feedback.reviews.repository import CardDestination, Desk, PostedMessage, place_of_reviewer
+from feedback.reviews.repository import CardDestination, Desk, PostedMessage
 from feedback.store.base import StoreUnavailable
 from model.registry.versions import Standing, Status, VersionError
 
@@ -171,18 +171,18 @@ class ModelHandler:
         if " ".join(incoming.text.lower().strip(" .!?").split()) not in WORDS:
             return False
         if refusal := await self._reviewers.refusal(incoming.directory_id):
-            await connector.send(reference_of(incoming), plain_message(refusal))
+            await connector.send(incoming.reference, plain_message(refusal))
             return True
         comparison, watch = await self._deciding.latest(), await self._deciding.board.watch()
         try:
             standing = await self._deciding.standing()
         except VersionError as error:
-            await connector.send(reference_of(incoming), plain_message(f"{error}."))
+            await connector.send(incoming.reference, plain_message(f"{error}."))
             return True
         card = standing_card(standing, watch, compared=comparison is not None)
-        await connector.send(reference_of(incoming), card_message(card))
+        await connector.send(incoming.reference, card_message(card))
         if comparison is not None:
-            place = CardDestination(_place_id(incoming, person), place_of(incoming).dump())
+            place = CardDestination(find_place(incoming, person), incoming.contact.dump())
             await self._card_sync.show_anew(comparison.candidate, place)
         return True
 
@@ -225,8 +225,3 @@ def _press(incoming: Incoming, action: CardAction, person: str) -> Press:
         reviewer_name=incoming.user["name"][:MAX_NAME] or "A reviewer",
         source=incoming.question_id if incoming.id else uuid4().hex,
     )
-
-
-def _place_id(incoming: Incoming, person: str) -> str:
-    """Name a place: a reviewer's own chat by the reviewer, a channel by itself."""
-    return place_of_reviewer(person) if incoming.personal else home_of(incoming.conversation)

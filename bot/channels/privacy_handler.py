@@ -26,8 +26,8 @@ from bot.card_tokens import PRIVACY, Seals
 from bot.cards.elements import Card
 from bot.cards.privacy import Buttons, confirm_card, deleted_card, deleting_card, export_card, privacy_card
 from bot.channel import Undeliverable
-from bot.channels.activity import Incoming, Reference, place_of, reference_of
-from bot.channels.invoke import BadAction, CardAction, InvokeReply, saying, showing
+from bot.channels.incoming import BadAction, CardAction, Incoming, Reference
+from bot.channels.invoke import InvokeReply, saying, showing
 from bot.channels.message import Connector, card_message, plain_message
 from bot.dialogs.data_links import EVERYWHERE, HERE, DataLinks
 from bot.dialogs.privacy import Privacy, Tell
@@ -130,7 +130,7 @@ class PrivacyHandler:
             return False
         answer = await self._do(verb, incoming, person)
         message = plain_message(answer) if isinstance(answer, str) else card_message(answer)
-        await connector.send(reference_of(incoming), message)
+        await connector.send(incoming.reference, message)
         return True
 
     async def handle_action(self, incoming: Incoming, action: CardAction, person: str) -> InvokeReply:
@@ -208,7 +208,7 @@ class PrivacyHandler:
     async def _delete(self, incoming: Incoming, action: CardAction, person: str) -> InvokeReply:
         """Delete; the button's seal names the deletion, so that pressing it again is the same one."""
         before = datetime.now(UTC)
-        deletion = await self.privacy.delete(person, action.seal, place_of(incoming).dump())
+        deletion = await self.privacy.delete(person, action.seal, incoming.contact.dump())
         if deletion.begun_at < before:
             return saying(DELETED_BEFORE if deletion.is_gone else UNDER_WAY)
         return showing(deleting_card())

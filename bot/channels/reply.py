@@ -38,10 +38,8 @@ from bot.channel import (
     nothing_more,
     with_greeting,
 )
-from bot.channels.activity import (
-    Reference,
-)
 from bot.channels.answer_message import AnswerView
+from bot.channels.incoming import Reference
 from bot.channels.message import Connector, Message, Outgoing, StreamPart, Typing, plain_message, talk_message
 from core.records import Answer
 from core.text import calm, clipped

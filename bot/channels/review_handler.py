@@ -18,20 +18,20 @@ from datetime import UTC, datetime
 from functools import partial
 from uuid import uuid4
 
-from bot.card_tokens import REVIEW, home_of
+from bot.card_tokens import REVIEW
 from bot.cards.elements import Card
 from bot.cards.notice import changes_card
 from bot.cards.review import CORRECTION_CHARACTERS, ReviewView, review_card, spans
-from bot.channels.activity import Incoming, place_of, reference_of
 from bot.channels.card_sync import CardSync
-from bot.channels.invoke import BadAction, CardAction, InvokeReply, saying, showing, text_input
+from bot.channels.incoming import BadAction, CardAction, Incoming, find_place
+from bot.channels.invoke import InvokeReply, saying, showing
 from bot.channels.message import Connector, card_message, plain_message
 from bot.channels.reviewers import Reviewers
 from bot.dialogs.privacy import WISH
 from bot.dialogs.review import Refused, Reviewing
 from core.records import Answer, Citation, Review, Ruling, Skip, Verdict
 from feedback.privacy.audit import Deed
-from feedback.reviews.repository import WAITING, CardDestination, Desk, place_of_reviewer, reader_of
+from feedback.reviews.repository import WAITING, CardDestination, Desk, reader_of
 from feedback.store.base import FeedbackStore, StoreUnavailable
 from feedback.store.deferred import Entry, Later
 
@@ -153,7 +153,7 @@ class ReviewHandler:
         words = " ".join(incoming.text.lower().strip(" .!?").split())
         if _CHANGED.match(words):
             changes = changes_card(await self.changes(person))
-            await connector.send(reference_of(incoming), card_message(changes))
+            await connector.send(incoming.reference, card_message(changes))
             return True
         commands: Mapping[str, Callable[[Incoming, str], Awaitable[str]]] = {
             "reviewers here": self._cards_here,
@@ -167,7 +167,7 @@ class ReviewHandler:
         refusal = await self._refusal(incoming)
         sentence = refusal or await command(incoming, person)
         if sentence:
-            await connector.send(reference_of(incoming), plain_message(sentence))
+            await connector.send(incoming.reference, plain_message(sentence))
         return True
 
     async def open_chat(self, incoming: Incoming, person: str) -> None:
@@ -227,12 +227,12 @@ class ReviewHandler:
         return "From now on, answers to review come here. Say “reviewers stop” to end that."
 
     async def _no_cards_here(self, incoming: Incoming, person: str) -> str:
-        stopped = await self._desk.remove_place(_place_id(incoming, person))
+        stopped = await self._desk.remove_place(find_place(incoming, person))
         return "No more cards come here." if stopped else "No cards came here before."
 
     async def _subscribe(self, incoming: Incoming, person: str) -> None:
-        place_id = _place_id(incoming, person)
-        reference = place_of(incoming, whole_channel=True).dump()
+        place_id = find_place(incoming, person)
+        reference = incoming.channel_contact.dump()
         await self.send_cards_to(CardDestination(place_id, reference, reader_of(place_id)))
 
     async def send_cards_to(self, place: CardDestination) -> None:
@@ -245,7 +245,7 @@ class ReviewHandler:
         self._reviewing.wake()
 
     async def _queue(self, incoming: Incoming, person: str) -> str:
-        place = CardDestination(_place_id(incoming, person), place_of(incoming).dump())
+        place = CardDestination(find_place(incoming, person), incoming.contact.dump())
         await self._reviewing.audit.write(person, Deed.READ_QUEUE)
         waiting, _ = await self._desk.reviews(WAITING, QUEUE_LENGTH)
         for review in waiting:
@@ -280,26 +280,21 @@ def _wish(incoming: Incoming, action: CardAction, person: str) -> Wish:
         name=incoming.user["name"][:MAX_NAME] or "A reviewer",
         at=datetime.now(UTC).isoformat(),
         source=incoming.question_id if incoming.id else uuid4().hex,
-        place=place_of(incoming).dump(),
+        place=incoming.contact.dump(),
         channel=str(incoming.conversation["channelId"]),
     )
     if action.verb == "review.claim":
         return wish
     if action.verb == "review.skip":
-        reason = text_input(action, "reason", MAX_NOTE)
+        reason = action.text_input("reason", MAX_NOTE)
         if not reason:
             raise BadAction("Please say why you skip it.")
         return replace(wish, note=reason)
     if action.verb not in _RULINGS:
         raise BadAction("This card has no such action.")
-    text, span = text_input(action, "text", CORRECTION_CHARACTERS), text_input(action, "span", MAX_NOTE)
+    text, span = action.text_input("text", CORRECTION_CHARACTERS), action.text_input("span", MAX_NOTE)
     corrects = _RULINGS[action.verb] is Ruling.CORRECTED
     if corrects and not text:
         raise BadAction("Please write the right answer first.")
-    wish = replace(wish, note=text_input(action, "note", MAX_NOTE))
+    wish = replace(wish, note=action.text_input("note", MAX_NOTE))
     return replace(wish, text=text, span=span) if corrects else wish
-
-
-def _place_id(incoming: Incoming, person: str) -> str:
-    """Name a place: a reviewer's own chat by the reviewer, a channel by itself."""
-    return place_of_reviewer(person) if incoming.personal else home_of(incoming.conversation)

@@ -15,8 +15,8 @@ from aiohttp import web
 
 from bot.card_tokens import home_of
 from bot.channel import CancellableReply, ChannelCapabilities, Undeliverable
-from bot.channels.activity import Reference
 from bot.channels.handler import ActivityHandler, ChannelConfig, ReplyRequest
+from bot.channels.incoming import Reference
 from bot.channels.reviewers import Reviewers
 from bot.dialogs.ask import Asking
 from bot.services import ChannelContext, Services

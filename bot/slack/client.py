@@ -36,7 +36,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.channel import ChannelError, Undeliverable
-from bot.channels.activity import as_dict, as_text
+from bot.channels.incoming import to_object, to_text
 from bot.channels.retry import retry_wait_s
 
 TIER_2, TIER_3, TIER_4 = 20, 50, 100
@@ -255,7 +255,7 @@ class SlackApi:
         token = await self._token_of(where)
         if not token:
             raise Undeliverable("the app is not installed in this workspace (any more)")
-        channel = as_text(params.get("channel"))
+        channel = to_text(params.get("channel"))
         for attempt in range(ATTEMPTS):
             try:
                 return await self._try(method, where, (token, channel, params), hurried=hurried)
@@ -293,13 +293,13 @@ class SlackApi:
             raise
         except (aiohttp.ClientError, SlackClientError, TimeoutError, ValueError) as error:
             raise SlackRefused(method, f"no answer ({type(error).__name__})", 0) from None
-        return as_dict(data)
+        return to_object(data)
 
     def _read(self, method: str, where: Workspace, error: SlackApiError) -> Exception:
         response: Any = cast("Any", error.response)
         status = int(getattr(response, "status_code", 0) or getattr(response, "status", 0) or 0)
         body: object = getattr(response, "data", None)
-        word = as_text(as_dict(body).get("error"))[:80]
+        word = to_text(to_object(body).get("error"))[:80]
         if status == HTTPStatus.TOO_MANY_REQUESTS or word in {"ratelimited", "rate_limited"}:
             headers = cast("Mapping[str, str]", getattr(response, "headers", {}))
             self.pace.close(method, where.team, headers.get("Retry-After"))

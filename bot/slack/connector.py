@@ -8,7 +8,7 @@ from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from bot.channel import Undeliverable
-from bot.channels.activity import Reference
+from bot.channels.incoming import Reference
 from bot.channels.message import Message, Outgoing
 from bot.slack.blocks import plain_text, render_message, render_notification
 from bot.slack.client import SlackApi, Workspace

@@ -40,8 +40,8 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
 from bot.channel import Undeliverable
-from bot.channels.activity import MalformedError, as_dict, as_dicts, as_text
 from bot.channels.handler import ActivityHandler
+from bot.channels.incoming import MalformedError, to_object, to_objects, to_text
 from bot.channels.invoke import InvokeReply
 from bot.channels.review_handler import ReviewHandler
 from bot.http import read_body
@@ -233,9 +233,9 @@ class SlackInbox:
         """Tell whether a workspace may use the bot."""
         if payload.get("type") in {"url_verification", "ssl_check"}:
             return True
-        grants = as_dicts(payload.get("authorizations"))
-        named = [payload.get("team_id"), as_dict(payload.get("team")).get("id")]
-        named += [one.get("team_id") for one in [*grants, as_dict(payload.get("user"))]]
+        grants = to_objects(payload.get("authorizations"))
+        named = [payload.get("team_id"), to_object(payload.get("team")).get("id")]
+        named += [one.get("team_id") for one in [*grants, to_object(payload.get("user"))]]
         return self._all_allowed(named) and any(named)
 
     def _all_allowed(self, named: Sequence[object]) -> bool:
@@ -244,8 +244,8 @@ class SlackInbox:
 
     def _from_strangers(self, payload: Mapping[str, Any]) -> bool:
         """Tell whether somebody of another organisation speaks, in a channel that is shared with it."""
-        event = as_dict(payload.get("event"))
-        messages = [event, as_dict(event.get("message")), as_dict(event.get("previous_message"))]
+        event = to_object(payload.get("event"))
+        messages = [event, to_object(event.get("message")), to_object(event.get("previous_message"))]
         named = [one.get(name) for one in messages for name in ("user_team", "source_team")]
         unknown = payload.get("is_ext_shared_channel") is True and event.get("type") in NAMELESS
         return unknown or not self._all_allowed(named)
@@ -270,7 +270,7 @@ class SlackInbox:
 
     async def _on_event(self, body: dict[str, Any], context: AsyncBoltContext) -> BoltResponse:
         by = arrived(body, context.bot_user_id or "")
-        event = as_dict(body.get("event"))
+        event = to_object(body.get("event"))
         if by is None or not event:
             return BoltResponse(status=400)
         if _is_absent(context) and event.get("type") not in REMOVALS:
@@ -307,9 +307,11 @@ class SlackInbox:
         return BoltResponse(status=200, body=json.dumps(reply) if reply else "")
 
     def _interacting(self, body: Mapping[str, Any], context: AsyncBoltContext) -> Arrived | None:
-        team = an_id(as_dict(body.get("team")).get("id")) or an_id(as_dict(body.get("user")).get("team_id"))
+        team = an_id(to_object(body.get("team")).get("id")) or an_id(
+            to_object(body.get("user")).get("team_id")
+        )
         whole = (
-            an_id(as_dict(body.get("enterprise")).get("id"))
+            an_id(to_object(body.get("enterprise")).get("id"))
             if body.get("is_enterprise_install") is True
             else ""
         )
@@ -324,10 +326,10 @@ class SlackInbox:
             case "app_uninstalled":
                 await self._parts.installations.remove(by.where.enterprise or by.where.team)
             case "tokens_revoked":
-                if as_dict(event.get("tokens")).get("bot"):
+                if to_object(event.get("tokens")).get("bot"):
                     await self._parts.installations.remove(by.where.enterprise or by.where.team)
             case "assistant_thread_started":
-                self._begin(self._prompt(as_dict(event.get("assistant_thread")), by))
+                self._begin(self._prompt(to_object(event.get("assistant_thread")), by))
             case "app_home_opened":
                 self._open_home(event, by)
             case _:
@@ -388,7 +390,7 @@ def _payload(text: str, content_type: str) -> Json | None:
             (text,) = form["payload"]
         elif content_type != "application/json":
             return None
-        payload = as_dict(json.loads(text))
+        payload = to_object(json.loads(text))
     except (ValueError, KeyError, RecursionError):
         return None
     return payload if _is_whole(payload) else None
@@ -398,15 +400,15 @@ def _is_whole(payload: Mapping[str, Any]) -> bool:
     """Tell whether bolt can read a payload: it takes some fields without checking that they are there."""
     match payload.get("type"):
         case "event_callback":
-            return bool(as_text(as_dict(payload.get("event")).get("type")))
+            return bool(to_text(to_object(payload.get("event")).get("type")))
         case "block_actions":
-            pressed = as_dicts(payload.get("actions"))
-            named = all(as_text(one.get("action_id")) and as_text(one.get("block_id")) for one in pressed)
+            pressed = to_objects(payload.get("actions"))
+            named = all(to_text(one.get("action_id")) and to_text(one.get("block_id")) for one in pressed)
             return bool(pressed) and pressed == payload["actions"] and named
         case "view_submission" | "view_closed":
-            return bool(as_text(as_dict(payload.get("view")).get("callback_id")))
+            return bool(to_text(to_object(payload.get("view")).get("callback_id")))
         case kind:
-            return bool(as_text(kind))
+            return bool(to_text(kind))
 
 
 def _is_absent(context: AsyncBoltContext) -> bool:

@@ -1,4 +1,4 @@
-"""Slack's events as activities: what a person did there, as `bot/channels/activity.py` reads it.
+"""Slack's events as activities: what a person did there, as `bot/channels/incoming.py` reads it.
 
 Everything here is pure. The request is signed, but any field of it may be missing or of another type than
 documented: an event that nobody could answer becomes None.
@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.card_tokens import home_of
-from bot.channels.activity import MAX_QUESTION_CHARACTERS, as_dict, as_dicts, as_text
+from bot.channels.incoming import MAX_QUESTION_CHARACTERS, to_object, to_objects, to_text
 from bot.slack.client import Workspace
 from core.records import Channel
 from core.text import Json
@@ -55,8 +55,8 @@ def place_in(conversation: Mapping[str, Any]) -> Place:
     """Read what `conversation_of` wrote."""
     home = home_of(conversation)
     team, _, channel = home.partition(":")
-    thread = as_text(conversation.get("id")).removeprefix(home).removeprefix(_THREAD)
-    return Place(Workspace(team, as_text(conversation.get("serviceUrl"))), channel, thread)
+    thread = to_text(conversation.get("id")).removeprefix(home).removeprefix(_THREAD)
+    return Place(Workspace(team, to_text(conversation.get("serviceUrl"))), channel, thread)
 
 
 def person_of(team: str, user: str) -> str:
@@ -89,7 +89,7 @@ class Arrived:
 
 def arrived(body: Mapping[str, Any], bot_user: str = "") -> Arrived | None:
     """Read the envelope of an event; None where it names no workspace."""
-    grants = as_dicts(body.get("authorizations")) or [{}]
+    grants = to_objects(body.get("authorizations")) or [{}]
     team = an_id(grants[0].get("team_id")) or an_id(body.get("team_id"))
     enterprise = an_id(body.get("enterprise_id")) or an_id(grants[0].get("enterprise_id"))
     whole = grants[0].get("is_enterprise_install") is True
@@ -166,7 +166,7 @@ def _written_out(markup: str, bot_user: str) -> str:
 
 
 def _message(event: Json, by: Arrived) -> Json | None:
-    subtype = as_text(event.get("subtype"))
+    subtype = to_text(event.get("subtype"))
     personal = event.get("channel_type") == "im"
     if subtype == "message_changed":
         return _edited(event, by, personal=personal)
@@ -183,34 +183,34 @@ def _asked(event: Mapping[str, Any], by: Arrived, *, personal: bool) -> Json | N
         return None
     place = Place(by.where, channel, _thread(event, ts, personal=personal))
     made = activity(by, place, (_team_of(event, by), user), personal=personal, id_=ts)
-    return spoken(made, said(as_text(event.get("text")), by.bot_user))
+    return spoken(made, said(to_text(event.get("text")), by.bot_user))
 
 
 def _edited(event: Json, by: Arrived, *, personal: bool) -> Json | None:
-    now, before = as_dict(event.get("message")), as_dict(event.get("previous_message"))
+    now, before = to_object(event.get("message")), to_object(event.get("previous_message"))
     if now.get("subtype") == "tombstone":  # a message with replies that was deleted
         return _deleted(event | {"deleted_ts": now.get("ts")}, by, personal=personal)
-    if as_text(now.get("subtype")) not in _OURS:  # such as the title of a chat in the assistant pane
+    if to_text(now.get("subtype")) not in _OURS:  # such as the title of a chat in the assistant pane
         return None
-    if as_text(now.get("text")) == as_text(before.get("text")):  # a preview of a link came
+    if to_text(now.get("text")) == to_text(before.get("text")):  # a preview of a link came
         return None
     made = _asked({**now, "channel": event.get("channel")}, by, personal=personal)
-    if made is None or not (personal or f"<@{by.bot_user}>" in as_text(now.get("text"))):
+    if made is None or not (personal or f"<@{by.bot_user}>" in to_text(now.get("text"))):
         return None
     return made | {"type": "messageUpdate"}
 
 
 def _deleted(event: Mapping[str, Any], by: Arrived, *, personal: bool) -> Json | None:
-    before = as_dict(event.get("previous_message"))
+    before = to_object(event.get("previous_message"))
     ts = an_id(event.get("deleted_ts")) or before.get("ts")
     made = _asked({**before, "ts": ts, "channel": event.get("channel")}, by, personal=personal)
     return made and made | {"type": "messageDelete", "text": ""}
 
 
 def _reacted(event: Mapping[str, Any], by: Arrived) -> Json | None:
-    item, user = as_dict(event.get("item")), an_id(event.get("user"))
+    item, user = to_object(event.get("item")), an_id(event.get("user"))
     channel, ts = an_id(item.get("channel")), an_id(item.get("ts"))
-    name = _TONE.sub("", as_text(event.get("reaction")))
+    name = _TONE.sub("", to_text(event.get("reaction")))
     if item.get("type") != "message" or not (channel and ts and user and name) or user == by.bot_user:
         return None
     place = Place(by.where, channel)

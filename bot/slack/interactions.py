@@ -16,8 +16,16 @@ from typing import Any
 from bot.cards.elements import Card, Form
 from bot.cards.rating import feedback_form, rating_actions
 from bot.channel import Undeliverable
-from bot.channels.activity import Reference, as_dict, as_dicts, as_text, read_activity
-from bot.channels.invoke import BadAction, InvokeReply, read_action
+from bot.channels.incoming import (
+    BadAction,
+    Reference,
+    parse_action,
+    parse_activity,
+    to_object,
+    to_objects,
+    to_text,
+)
+from bot.channels.invoke import InvokeReply
 from bot.channels.message import card_message
 from bot.channels.review_handler import ReviewHandler
 from bot.slack.blocks import ACT, CALLBACK, OPEN, SAY, STARS, THUMB, decode_stars, render_form
@@ -75,7 +83,7 @@ class SlackActions:
         if press is None:
             log.info("something was pressed, and nobody can tell where")
             return
-        for action in as_dicts(payload.get("actions"))[:MAX_ACTIONS]:
+        for action in to_objects(payload.get("actions"))[:MAX_ACTIONS]:
             try:
                 await self._do(press, action)
             except BadAction as bad:
@@ -86,14 +94,14 @@ class SlackActions:
 
     async def submitted(self, payload: Mapping[str, Any], by: Arrived) -> Json:
         """Do what a form says; return what Slack is to do with the form: {} closes it."""
-        view = as_dict(payload.get("view"))
+        view = to_object(payload.get("view"))
         about = _metadata(view)
         press = _filled(payload, about, by)
         if press is None or view.get("callback_id") != CALLBACK:
             log.info("a form that is none of ours")
             return {}
         try:
-            data = _with(as_dict(about.get("data")), _inputs(view))
+            data = _with(to_object(about.get("data")), _inputs(view))
             reply = await self._invoked(press, data)
         except BadAction as bad:
             return _complaint(view, str(bad))
@@ -108,21 +116,21 @@ class SlackActions:
     async def _home_chat(self, payload: Mapping[str, Any], by: Arrived) -> str:
         """Return the chat with who pressed something on the bot's home page, "" where it was elsewhere."""
         (_, user), _ = _user(payload, by)
-        if as_dict(payload.get("view")).get("type") != "home" or not user:
+        if to_object(payload.get("view")).get("type") != "home" or not user:
             return ""
         try:
             opened = await self._connector.api.call("conversations.open", by.where, {"users": user})
         except (Undeliverable, OSError) as error:
             log.warning("a chat could not be opened: %s", error)
             return ""
-        return an_id(as_dict(opened.get("channel")).get("id"))
+        return an_id(to_object(opened.get("channel")).get("id"))
 
     async def _do(self, press: Press, action: Mapping[str, Any]) -> None:
-        what = as_text(action.get("action_id")).partition(":")[0]
-        chosen = as_text(as_dict(action.get("selected_option")).get("value"))
-        data = decode_stars(chosen) if what == STARS else _data(as_text(action.get("value")))
+        what = to_text(action.get("action_id")).partition(":")[0]
+        chosen = to_text(to_object(action.get("selected_option")).get("value"))
+        data = decode_stars(chosen) if what == STARS else _data(to_text(action.get("value")))
         if what == SAY:
-            await self._say(press, as_text(data.get("say")))
+            await self._say(press, to_text(data.get("say")))
         elif what == OPEN:
             await self._open(press, data)
         elif what in {ACT, THUMB, STARS}:
@@ -181,11 +189,13 @@ class SlackActions:
             raise BadAction(NO_FORM) from error
 
     async def _form(self, press: Press, data: Json) -> Form:
-        action = read_action({"action": {"verb": data.get("verb"), "data": data}})
+        action = parse_action(data.get("verb"), data)
         if action.verb == "rate.thumb":
             return feedback_form("like" if data.get("thumb") == "like" else "dislike")
         if action.verb.startswith("review."):
-            card = await self._reviews.draw_card(read_activity(press.activity() | {"type": "invoke"}), action)
+            card = await self._reviews.draw_card(
+                parse_activity(press.activity() | {"type": "invoke"}), action
+            )
         else:
             stars = action.verb == "rate.stars"
             actions = rating_actions(action.answer_id, action.seal, stars=stars, comment=True)
@@ -198,17 +208,17 @@ class SlackActions:
 
 def _press(payload: Mapping[str, Any], by: Arrived, home: str) -> Press | None:
     """Read who pressed where; None where that is unknown. `home` is the chat that the home page speaks in."""
-    container, message = as_dict(payload.get("container")), as_dict(payload.get("message"))
-    channel = home or an_id(as_dict(payload.get("channel")).get("id")) or an_id(container.get("channel_id"))
+    container, message = to_object(payload.get("container")), to_object(payload.get("message"))
+    channel = home or an_id(to_object(payload.get("channel")).get("id")) or an_id(container.get("channel_id"))
     ts = an_id(container.get("message_ts")) or an_id(message.get("ts"))
     user, name = _user(payload, by)
-    actions = as_dicts(payload.get("actions"))
+    actions = to_objects(payload.get("actions"))
     if not (channel and user[1] and actions):
         return None
     thread = an_id(message.get("thread_ts")) or an_id(container.get("thread_ts"))
     if not thread and not channel.startswith("D"):
         thread = ts
-    trigger = as_text(payload.get("trigger_id"))
+    trigger = to_text(payload.get("trigger_id"))
     return Press(
         by, user, name, Place(by.where, channel, thread), ts, trigger, an_id(actions[0].get("action_ts"))
     )
@@ -221,21 +231,21 @@ def _filled(payload: Mapping[str, Any], about: Json, by: Arrived) -> Press | Non
     if not (channel and user[1]):
         return None
     place = Place(by.where, channel, an_id(about.get("thread")))
-    view_id = an_id(as_dict(payload.get("view")).get("id"))
+    view_id = an_id(to_object(payload.get("view")).get("id"))
     return Press(by, user, name, place, an_id(about.get("ts")), "", view_id)
 
 
 def _user(payload: Mapping[str, Any], by: Arrived) -> tuple[tuple[str, str], str]:
-    user = as_dict(payload.get("user"))
+    user = to_object(payload.get("user"))
     team = an_id(user.get("team_id")) or by.where.team
-    name = as_text(user.get("name")) or as_text(user.get("username"))
+    name = to_text(user.get("name")) or to_text(user.get("username"))
     return (team, an_id(user.get("id"))), name[:MAX_NAME]
 
 
 def _data(value: str) -> Json:
     """Read the value of a button. Raises BadAction."""
     try:
-        data = as_dict(json.loads(value))
+        data = to_object(json.loads(value))
     except (ValueError, RecursionError) as error:
         raise BadAction(NO_SUCH) from error
     if not data:
@@ -245,7 +255,7 @@ def _data(value: str) -> Json:
 
 def _metadata(view: Mapping[str, Any]) -> Json:
     try:
-        return as_dict(json.loads(as_text(view.get("private_metadata"))))
+        return to_object(json.loads(to_text(view.get("private_metadata"))))
     except (ValueError, RecursionError):
         return {}
 
@@ -258,26 +268,26 @@ def _with(data: Json, inputs: Json) -> Json:
 def _inputs(view: Mapping[str, Any]) -> Json:
     """Return what was filled in, by the field's name, as a card of Teams would send it."""
     filled: Json = {}
-    for name, actions in as_dict(as_dict(view.get("state")).get("values")).items():
-        for field in as_dict(actions).values():
-            filled[name] = _given(as_dict(field))
+    for name, actions in to_object(to_object(view.get("state")).get("values")).items():
+        for field in to_object(actions).values():
+            filled[name] = _given(to_object(field))
     return filled
 
 
 def _given(field: Mapping[str, Any]) -> object:
     match field.get("type"):
         case "plain_text_input":
-            return as_text(field.get("value"))
+            return to_text(field.get("value"))
         case "checkboxes":
-            return [as_text(one.get("value")) for one in as_dicts(field.get("selected_options"))]
+            return [to_text(one.get("value")) for one in to_objects(field.get("selected_options"))]
         case "static_select" | "radio_buttons":
-            return as_text(as_dict(field.get("selected_option")).get("value"))
+            return to_text(to_object(field.get("selected_option")).get("value"))
         case _:
             return ""
 
 
 def _complaint(view: Mapping[str, Any], sentence: str) -> Json:
     """Return a complaint about a form, which stands below its first field."""
-    names = [as_text(block.get("block_id")) for block in as_dicts(view.get("blocks"))]
+    names = [to_text(block.get("block_id")) for block in to_objects(view.get("blocks"))]
     first = next((name for name in names if name), "text")
     return {"response_action": "errors", "errors": {first: sentence}}

@@ -28,7 +28,7 @@ from slack_sdk.oauth.installation_store import Installation
 from slack_sdk.oauth.installation_store.async_installation_store import AsyncInstallationStore
 from slack_sdk.oauth.state_store.async_state_store import AsyncOAuthStateStore
 
-from bot.channels.activity import as_dict, as_text
+from bot.channels.incoming import to_object, to_text
 from bot.slack.client import SlackApi, sdk_log
 from bot.slack.events import an_id
 from bot.slack.installations import Installations, Installed
@@ -134,16 +134,16 @@ class Flow(AsyncOAuthFlow):
         except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
             log.warning("Slack gave no token for a code: %s", type(error).__name__)
             return None
-        given = as_dict(cast("object", response.data))
-        team, enterprise = as_dict(given.get("team")), as_dict(given.get("enterprise"))
+        given = to_object(cast("object", response.data))
+        team, enterprise = to_object(given.get("team")), to_object(given.get("enterprise"))
         return Installation(
-            app_id=as_text(given.get("app_id")),
+            app_id=to_text(given.get("app_id")),
             team_id=an_id(team.get("id")),
             enterprise_id=an_id(enterprise.get("id")),
             is_enterprise_install=given.get("is_enterprise_install") is True,
-            bot_token=as_text(given.get("access_token")),
+            bot_token=to_text(given.get("access_token")),
             bot_user_id=an_id(given.get("bot_user_id")),
-            bot_scopes=as_text(given.get("scope")),
+            bot_scopes=to_text(given.get("scope")),
             user_id="",
         )
 

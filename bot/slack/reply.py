@@ -18,8 +18,8 @@ from dataclasses import dataclass
 
 from bot.cards.privacy import brief
 from bot.channel import STOPPED, ChannelError, Greets, TalkReply, Undeliverable, with_greeting
-from bot.channels.activity import Reference
 from bot.channels.answer_message import AnswerView, compose_messages
+from bot.channels.incoming import Reference
 from bot.channels.message import Message, plain_message, talk_message
 from bot.slack.blocks import fit_blocks, render_below, render_draft, render_message
 from bot.slack.client import SlackRefused

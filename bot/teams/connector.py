@@ -20,7 +20,7 @@ import aiohttp
 from yarl import URL
 
 from bot.channel import ChannelError, Undeliverable
-from bot.channels.activity import Reference, as_dict, as_text
+from bot.channels.incoming import Reference, to_object, to_text
 from bot.channels.message import Message, Outgoing
 from bot.channels.retry import retry_wait_s
 from bot.teams.rate_limit import Pace
@@ -57,7 +57,7 @@ class BotConnector:
 
     async def post_activity(self, conversation: Mapping[str, Any], activity: Json) -> str:
         """Send an activity as it is; return its id."""
-        return as_text((await self._call("POST", conversation, "", activity)).get("id"))
+        return to_text((await self._call("POST", conversation, "", activity)).get("id"))
 
     async def put_activity(self, conversation: Mapping[str, Any], message_id: str, activity: Json) -> None:
         """Write an activity as it is over a message."""
@@ -68,7 +68,7 @@ class BotConnector:
     ) -> Json:
         url = _address(conversation, message_id)
         body = json.dumps(activity).encode() if activity is not None else None
-        tenant = as_text(conversation.get("tenantId"))
+        tenant = to_text(conversation.get("tenantId"))
         async with self._pace.turn(str(conversation["id"]), tenant) as turn:
             for attempt in range(ATTEMPTS):
                 async with turn.request():
@@ -94,7 +94,7 @@ class BotConnector:
 
 
 def _address(conversation: Mapping[str, Any], message_id: str) -> URL:
-    base = as_text(conversation.get("serviceUrl")).rstrip("/")
+    base = to_text(conversation.get("serviceUrl")).rstrip("/")
     path = f"{base}/v3/conversations/{quote(str(conversation['id']), safe='')}/activities"
     try:
         url = URL(f"{path}/{quote(message_id, safe='')}" if message_id else path, encoded=True)
@@ -108,7 +108,7 @@ def _address(conversation: Mapping[str, Any], message_id: str) -> URL:
 def _read(status: int, reply: bytes) -> Json:
     if status // 100 == 2:  # noqa: PLR2004 - any success
         try:
-            return as_dict(json.loads(reply)) if reply.strip() else {}
+            return to_object(json.loads(reply)) if reply.strip() else {}
         except ValueError:
             return {}
     said = f"{status} {reply[:300].decode('utf-8', 'replace')}"

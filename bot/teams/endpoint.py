@@ -53,8 +53,8 @@ from botframework.connector.auth import (
 )
 from yarl import URL
 
-from bot.channels.activity import MalformedError, as_dict, as_text
 from bot.channels.handler import ActivityHandler
+from bot.channels.incoming import MalformedError, to_object, to_text
 from bot.channels.invoke import InvokeReply
 from bot.http import PROXIED, names_loopback, read_body
 from bot.teams.auth import BotFrameworkConfig, KeysUnavailableError, KeyTimes, OwnToken, SigningKeys
@@ -103,20 +103,20 @@ class Turns(BotAdapter):
 
 
 def _decided_by(activity: Mapping[str, Any]) -> Activity:
-    sender, recipient = as_dict(activity.get("from")), as_dict(activity.get("recipient"))
-    conversation = as_dict(activity.get("conversation"))
+    sender, recipient = to_object(activity.get("from")), to_object(activity.get("recipient"))
+    conversation = to_object(activity.get("conversation"))
     return Activity(
-        type=as_text(activity.get("type")),
-        id=as_text(activity.get("id")),
-        name=as_text(activity.get("name")),
-        text=as_text(activity.get("text")),
-        channel_id=as_text(activity.get("channelId")),
-        service_url=as_text(activity.get("serviceUrl")),
-        from_property=ChannelAccount(id=as_text(sender.get("id")), name=as_text(sender.get("name"))),
-        recipient=ChannelAccount(id=as_text(recipient.get("id")), name=as_text(recipient.get("name"))),
+        type=to_text(activity.get("type")),
+        id=to_text(activity.get("id")),
+        name=to_text(activity.get("name")),
+        text=to_text(activity.get("text")),
+        channel_id=to_text(activity.get("channelId")),
+        service_url=to_text(activity.get("serviceUrl")),
+        from_property=ChannelAccount(id=to_text(sender.get("id")), name=to_text(sender.get("name"))),
+        recipient=ChannelAccount(id=to_text(recipient.get("id")), name=to_text(recipient.get("name"))),
         conversation=ConversationAccount(
-            id=as_text(conversation.get("id")),
-            conversation_type=as_text(conversation.get("conversationType")),
+            id=to_text(conversation.get("id")),
+            conversation_type=to_text(conversation.get("conversationType")),
             is_group=conversation.get("isGroup") is True,
         ),
         value=activity.get("value"),
@@ -292,8 +292,8 @@ def check_tenants(activity: Mapping[str, Any], allowed: Collection[str]) -> None
     """Raise ForeignTenant unless every tenant that an activity names is allowed; without a list all are."""
     if not allowed:
         return
-    account, person = as_dict(activity.get("conversation")), as_dict(activity.get("from"))
-    channel = as_dict(as_dict(activity.get("channelData")).get("tenant"))
+    account, person = to_object(activity.get("conversation")), to_object(activity.get("from"))
+    channel = to_object(to_object(activity.get("channelData")).get("tenant"))
     named = (account.get("tenantId"), person.get("tenantId"), channel.get("id"))
     tenants = {str(one).strip().lower() for one in named if one}
     if not tenants or not tenants <= {one.lower() for one in allowed}:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bot.cards.adaptive import attach_card
 from bot.cards.elements import Card
-from bot.channels.activity import Reference
+from bot.channels.incoming import Reference
 from bot.channels.message import Message, Outgoing, StreamPart, Typing
 from core.text import Json, utf16_bytes
 

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import NAMESPACE_URL, uuid5
 
-from bot.channels.activity import as_dict
+from bot.channels.incoming import to_object
 from bot.web.access import RefusedError
 from bot.web.conversations import Conversation
 from bot.web.render import Shown
@@ -43,7 +43,7 @@ _PERSON_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 def checked_person(value: object) -> dict[str, str]:
     """Return {"id", "name"} of who speaks, or refuse it."""
-    person = as_dict(value)
+    person = to_object(value)
     identity, name = person.get("id"), person.get("name")
     if not isinstance(identity, str) or not _PERSON_ID.fullmatch(identity):
         raise _bad("A person needs an id of small letters, digits and hyphens.")
@@ -128,7 +128,9 @@ def _reaction(body: dict[str, Any], chat: Conversation, new_id: str) -> Activity
 
 def _reactions(value: object) -> list[str]:
     names = (
-        [as_dict(item).get("type") for item in cast("list[object]", value)] if isinstance(value, list) else []
+        [to_object(item).get("type") for item in cast("list[object]", value)]
+        if isinstance(value, list)
+        else []
     )
     if len(names) > len(REACTIONS) or any(name not in REACTIONS for name in names):
         raise _bad("A reaction is one of " + ", ".join(REACTIONS) + ".")
@@ -160,11 +162,11 @@ def _reacted(activity: Activity, chat: Conversation) -> Shown:
 
 
 def _thumbed(activity: Activity, chat: Conversation) -> Shown | None:
-    action = as_dict(activity["value"].get("actionValue"))
+    action = to_object(activity["value"].get("actionValue"))
     if activity["name"] != "message/submitAction" or action.get("reaction") not in ("like", "dislike"):
         return None
     try:
-        said = as_dict(json.loads(str(action.get("feedback") or "{}")))
+        said = to_object(json.loads(str(action.get("feedback") or "{}")))
     except ValueError:
         said = {}
     reasons = said.get("reasons")

@@ -26,7 +26,7 @@ from aiohttp import web
 
 from bot.cards.adaptive import CARD_TYPE
 from bot.channel import Undeliverable
-from bot.channels.activity import Reference, as_dict
+from bot.channels.incoming import Reference, to_object
 from bot.channels.message import Message, Outgoing, StreamPart, Typing
 from bot.web.access import HEADERS, Handler, RefusedError, only_from_here, read_object
 from bot.web.activities import (
@@ -224,7 +224,7 @@ class ChatPage:
         answer = {"id": activity["id"], "status": 200, "body": None}
         if result is not None:
             answer.update(status=result.status, body=result.body)
-            await self._refresh(chat, activity, as_dict(result.body))
+            await self._refresh(chat, activity, to_object(result.body))
         return web.json_response(answer)
 
     async def _hand_over(self, activity: dict[str, Any]) -> InvokeResult | None:
@@ -250,7 +250,7 @@ class ChatPage:
     async def _refresh(self, chat: Conversation, activity: dict[str, Any], body: dict[str, Any]) -> None:
         """Put the card that answered an Action.Execute in the place of the message's card."""
         message = chat.messages.get(str(activity.get("replyToId")))
-        if message is not None and body.get("type") == CARD_TYPE and as_dict(body.get("value")):
+        if message is not None and body.get("type") == CARD_TYPE and to_object(body.get("value")):
             await self.conversations.put(chat, {**message, "cards": [body["value"]]})
 
     async def _mark_failed(self, chat: Conversation, activity: dict[str, Any], sentence: str) -> None:

@@ -15,8 +15,8 @@ import aiohttp
 from aiohttp import web
 
 from bot.channel import StreamPace
-from bot.channels.activity import Reference
 from bot.channels.handler import ActivityHandler, ChannelConfig
+from bot.channels.incoming import Reference
 from bot.channels.invoke import InvokeReply
 from bot.channels.message import Connector
 from bot.channels.reviewers import Reviewers

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from bot.bootstrap import Connect, Shelf, find_connector, parts_over
-from bot.channels.activity import Reference
+from bot.channels.incoming import Reference
 from bot.services import Services
 from bot.teams.channel import to_config
 from bot.teams.connector import BotConnector

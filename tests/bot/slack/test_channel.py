@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from bot.app import Bot, CannotServe, check_channels, open_bot
 from bot.bootstrap import open_borrowed, open_parts
-from bot.channels.activity import Reference
+from bot.channels.incoming import Reference
 from bot.channels.message import Message
 from bot.slack.client import PaceRules, SlackPace, TooFast
 from bot.slack.endpoint import signed

@@ -18,7 +18,7 @@ from botbuilder.core import Middleware, TurnContext
 from botbuilder.schema import Activity
 from pydantic import SecretStr
 
-from bot.app import CannotServe, check_address
+from bot.app import CannotServe, check_channels
 from bot.channel import ChannelError
 from bot.teams.auth import BotFrameworkConfig, KeyTimes, OwnToken
 from bot.teams.channel import to_config
@@ -339,11 +339,11 @@ async def test_a_managed_identity_answers_with_the_token_of_its_machine(
 
 def test_a_bot_does_not_start_with_half_a_registration() -> None:
     with pytest.raises(CannotServe, match="ASKPAGE_APP_PASSWORD"):
-        check_address(Settings(app_id=APP_ID, app_tenant_id="t-1"))
+        check_channels(Settings(app_id=APP_ID, app_tenant_id="t-1"))
     with pytest.raises(CannotServe, match="ASKPAGE_APP_TENANT_ID"):
-        check_address(Settings(app_id=APP_ID, app_password=SecretStr("very")))
-    check_address(Settings(app_id=APP_ID, app_password=SecretStr("very"), app_type="MultiTenant"))
-    check_address(Settings(app_id=APP_ID, app_type="UserAssignedMSI"))
+        check_channels(Settings(app_id=APP_ID, app_password=SecretStr("very")))
+    check_channels(Settings(app_id=APP_ID, app_password=SecretStr("very"), app_type="MultiTenant"))
+    check_channels(Settings(app_id=APP_ID, app_type="UserAssignedMSI"))
 
 
 # Tenants

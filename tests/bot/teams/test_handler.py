@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bot.channel import StreamPace
-from bot.channels.activity import ABOUT_THE_PAGE, split_page
+from bot.channels.incoming import ABOUT_THE_PAGE, split_page
 from bot.channels.reply import StreamedReply
 from bot.dialogs.ask import WENT_WRONG
 from core.records import Answer, AnswerKind, Channel, FeedbackKind

@@ -15,7 +15,7 @@ import pytest
 
 from bot.cards.answer_text import NOTHING_FOUND
 from bot.channel import Undeliverable
-from bot.channels.activity import Reference
+from bot.channels.incoming import Reference
 from bot.channels.invoke import InvokeReply
 from bot.channels.message import CitedSource, Message, StreamPart, Typing
 from bot.channels.reply import READING

@@ -1,0 +1,410 @@
+"""What arrives from a channel: an activity of the Bot Framework, read once into types.
+
+Whoever sends it is known, yet not trusted: a field that is missing or of another type than documented is read as empty.
+`parse_activity` raises `MalformedError` only where nobody could answer, and `Incoming.card_action` `BadAction` for what
+no card of ours sends.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, cast
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from bot.card_tokens import home_of
+from bot.cards.rating import MAX_COMMENT
+from core.text import Json, printable
+from feedback.reviews.repository import place_of_reviewer
+
+MAX_QUESTION_CHARACTERS = 8_000
+MAX_ID_CHARACTERS = 200
+MAX_REASON_CHARACTERS = 40
+MAX_REASONS = 10
+MAX_REACTION_CHARACTERS = 80
+ABOUT_THE_PAGE = "What is this page about?"
+
+_URL = re.compile(r"https?://[^\s<>\"'`|\\^{}]+", re.IGNORECASE)
+_AT_TAG = re.compile(r"</?at\b[^>]*>", re.IGNORECASE)
+
+
+class MalformedError(ValueError):
+    """An activity that nobody could answer: no type, no channel or no conversation; `status` says it in HTTP's words."""
+
+    def __init__(self, sentence: str, status: int = 400) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+class BadAction(ValueError):
+    """A card action that no card of ours sends; the message is a sentence for whoever did."""
+
+
+def to_text(value: object) -> str:
+    """Return the value where it is text, less what no store takes: control characters and half surrogates."""
+    if not isinstance(value, str):
+        return ""
+    return printable(value.encode("utf-8", "replace").decode("utf-8"))
+
+
+def to_object(value: object) -> Json:
+    """Return the value where it is an object, otherwise an empty one."""
+    return cast("Json", value) if isinstance(value, dict) else {}
+
+
+def to_objects(value: object) -> list[Json]:
+    """Return the objects in a list; everything else is left out."""
+    items = cast("list[object]", value) if isinstance(value, list) else []
+    return [cast("Json", item) for item in items if isinstance(item, dict)]
+
+
+Text = Annotated[str, BeforeValidator(to_text)]
+Object = Annotated[Json, BeforeValidator(to_object)]
+
+
+class Part(BaseModel):
+    """A part of what arrives: of a value of another type every field is empty."""
+
+    model_config = ConfigDict(frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _only_objects(cls, value: object) -> Json:
+        return to_object(value)
+
+
+class Account(Part):
+    """Somebody, or the bot; `directory_id` is the directory's id of a person, "" where the channel vouches for none."""
+
+    id: Text = ""
+    name: Text = ""
+    role: Text = ""
+    directory_id: Text = Field(default="", alias="aadObjectId")
+
+
+class Mention(Part):
+    """Somebody who is named in a text, and the piece of text that names them."""
+
+    type: Text = ""
+    text: Text = ""
+    mentioned: Account = Field(default_factory=lambda: Account.model_validate({}))
+
+
+class Reaction(Part):
+    """A reaction to a message, by its name on the channel: "like", "1f44d_thumbsup"."""
+
+    type: Text = ""
+
+
+class _Activity(Part):
+    """An activity, with the fields of the Bot Framework that the bot reads."""
+
+    type: Text = ""
+    id: Text = ""
+    name: Text = ""
+    text: Text = ""
+    locale: Text = ""
+    action: Text = ""
+    timestamp: Text = ""
+    channel_id: Text = Field("", alias="channelId")
+    service_url: Text = Field("", alias="serviceUrl")
+    reply_to_id: Text = Field("", alias="replyToId")
+    sender: Account = Field(default_factory=lambda: Account.model_validate({}), alias="from")
+    recipient: Account = Field(default_factory=lambda: Account.model_validate({}))
+    conversation: Object = Field(default_factory=dict[str, Any])
+    channel_data: Object = Field(default_factory=dict[str, Any], alias="channelData")
+    value: Object = Field(default_factory=dict[str, Any])
+    entities: Annotated[list[Mention], BeforeValidator(to_objects)] = Field(default_factory=list[Mention])
+    added: Annotated[list[Reaction], BeforeValidator(to_objects)] = Field(
+        default_factory=list[Reaction], alias="reactionsAdded"
+    )
+    removed: Annotated[list[Reaction], BeforeValidator(to_objects)] = Field(
+        default_factory=list[Reaction], alias="reactionsRemoved"
+    )
+    members: Annotated[list[Account], BeforeValidator(to_objects)] = Field(
+        default_factory=list[Account], alias="membersAdded"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Thumb:
+    """A thumb of Teams' feedback loop: "like" or "dislike", what was written in its form, and the reasons ticked."""
+
+    value: str
+    comment: str = ""
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CardAction:
+    """A button of one of our cards: what it means, which answer it is about, and what was filled in beside it.
+
+    `round` is -1 where the card has none; of a card about somebody's data it is when that was made, in milliseconds.
+    `inputs` is all that came, as it came: read it with `text_input`.
+    """
+
+    verb: str
+    answer_id: str
+    round: int
+    seal: str
+    inputs: Json
+
+    def text_input(self, name: str, limit: int) -> str:
+        """Return a text that was filled in, "" where it was not. Raises BadAction for what is too long or no text."""
+        given = self.inputs.get(name, "")
+        if not isinstance(given, str):
+            raise BadAction(f"“{name}” has to be text.")
+        text = to_text(given).strip()
+        if len(text) > limit:
+            raise BadAction(f"That is too long: at most {limit:,} characters, please.")
+        return text
+
+    def thumb_input(self) -> Thumb | None:
+        """Return the thumb that was pressed on a card; None for another press."""
+        thumb = self.inputs.get("thumb")
+        return _fill_in(thumb, self.inputs) if thumb in ("like", "dislike") else None
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Where an answer goes; as JSON it is `Question.reply_to`. `replaces` is the message to write it over."""
+
+    conversation: Json
+    bot: Json
+    user: Json
+    activity_id: str
+    replaces: str = ""
+
+    def dump(self) -> str:
+        """Return it as JSON."""
+        return json.dumps(
+            {
+                "conversation": self.conversation,
+                "bot": self.bot,
+                "user": self.user,
+                "activityId": self.activity_id,
+                "replaces": self.replaces,
+            }
+        )
+
+    @classmethod
+    def load(cls, text: str) -> Reference | None:
+        """Read what `dump` wrote; None for anything else."""
+        try:
+            stored = to_object(json.loads(text))
+        except ValueError:
+            return None
+        conversation = to_object(stored.get("conversation"))
+        if not to_text(conversation.get("id")):
+            return None
+        return cls(
+            conversation=conversation,
+            bot=to_object(stored.get("bot")),
+            user=to_object(stored.get("user")),
+            activity_id=to_text(stored.get("activityId")),
+            replaces=to_text(stored.get("replaces")),
+        )
+
+    @property
+    def personal(self) -> bool:
+        """Whether this is a chat of one person with the bot, the only place where Teams streams."""
+        return self.conversation.get("conversationType") == "personal"
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One activity, read. `text` has lost the mention of the bot; `sender` is the directory's id where there is one.
+
+    `directory_id` is that id alone, and "" where the channel vouches for none: permissions stand on it.
+    `conversation` is the channel's conversation account with `serviceUrl` and `channelId` beside it: all that a
+    connector needs to reach it. `reactions` are (reaction, whether it was taken back). `adds_bot`: the bot was added
+    to the conversation. `timestamp` is the channel's, ISO text; `language` is two letters or "".
+    """
+
+    kind: str
+    name: str
+    id: str
+    sender: str
+    directory_id: str
+    text: str
+    reply_to_id: str
+    conversation: Json
+    bot: Json
+    user: Json
+    value: Json
+    reactions: tuple[tuple[str, bool], ...] = ()
+    adds_bot: bool = False
+    timestamp: str = ""
+    language: str = ""
+
+    @property
+    def conversation_id(self) -> str:
+        return str(self.conversation["id"])
+
+    @property
+    def personal(self) -> bool:
+        """Whether this is a chat of one person with the bot."""
+        return self.conversation.get("conversationType") == "personal"
+
+    @property
+    def question_id(self) -> str:
+        """The id of the question that this activity asks, edits or deletes."""
+        return f"{self.conversation['channelId']}:{self.conversation_id}:{self.id}"
+
+    @property
+    def reference(self) -> Reference:
+        """Where an answer to this goes. Only ids are kept of the person."""
+        return Reference(self.conversation, self.bot, {"id": self.user["id"]}, self.id)
+
+    @property
+    def contact(self) -> Reference:
+        """Where something can be said unasked: the conversation alone, without anybody's id."""
+        return Reference(self.conversation, self.bot, {}, "")
+
+    @property
+    def channel_contact(self) -> Reference:
+        """The same for a new post of a channel's own, outside the thread."""
+        whole = self.conversation | {"id": self.conversation_id.partition(";messageid=")[0]}
+        return Reference(whole, self.bot, {}, "")
+
+    @property
+    def question(self) -> tuple[str, str | None]:
+        """What is asked, and the address of the page that it is asked about."""
+        return split_page(self.text)
+
+    @property
+    def card_action(self) -> CardAction:
+        """The value of `adaptiveCard/action` (Action.Execute). Raises BadAction."""
+        action = to_object(self.value.get("action"))
+        return parse_action(action.get("verb"), to_object(action.get("data")))
+
+    @property
+    def submitted_action(self) -> CardAction | None:
+        """The value of a message, which an older client sends for the same button; None where it is none."""
+        return parse_action(self.value["verb"], self.value) if "verb" in self.value else None
+
+    @property
+    def thumb(self) -> Thumb | None:
+        """The value of `message/submitAction`; None where it is no thumb.
+
+        {"actionName": "feedback", "actionValue": {"reaction": "like" | "dislike", "feedback": ...}}, where `feedback`
+        is an object {"feedbackText": ..., "reasons": [...] or "a,b"}, the same object as JSON text, or plain text.
+        """
+        action = to_object(self.value.get("actionValue"))
+        reaction = to_text(action.get("reaction")).lower()
+        if self.value.get("actionName") != "feedback" or reaction not in {"like", "dislike"}:
+            return None
+        return _fill_in(reaction, _parse_form(action.get("feedback")))
+
+    @property
+    def pressed_reaction(self) -> str:
+        """Which thumb asks for its form (`message/fetchTask`): "like", "dislike", or another word."""
+        data = to_object(self.value.get("data")) or self.value
+        return to_text(to_object(data.get("actionValue")).get("reaction")).lower()
+
+
+def parse_activity(raw: Mapping[str, Any]) -> Incoming:
+    """Read an activity of any type; raises MalformedError."""
+    activity = _Activity.model_validate(dict(raw))
+    account = activity.conversation
+    conversation: Json = {
+        key: value for key, value in account.items() if key in {"id", "conversationType", "isGroup"}
+    }
+    conversation["id"] = to_text(account.get("id"))
+    conversation["channelId"] = activity.channel_id
+    conversation["serviceUrl"] = activity.service_url
+    tenant = to_object(activity.channel_data.get("tenant"))
+    conversation["tenantId"] = to_text(account.get("tenantId")) or to_text(tenant.get("id"))
+    if not (activity.type and conversation["id"] and conversation["channelId"]):
+        raise MalformedError("an activity needs type, channelId and conversation.id")
+    user, bot = activity.sender, activity.recipient
+    installed = activity.type == "installationUpdate" and activity.action == "add"
+    reactions = [(one.type, False) for one in activity.added] + [(one.type, True) for one in activity.removed]
+    return Incoming(
+        kind=activity.type,
+        name=activity.name,
+        id=activity.id,
+        sender=user.directory_id or user.id,
+        directory_id=user.directory_id,
+        text=_spoken(activity),
+        reply_to_id=activity.reply_to_id,
+        conversation=conversation,
+        bot={"id": bot.id, "name": bot.name},
+        user={"id": user.id, "name": user.name, "role": user.role},
+        value=activity.value,
+        reactions=tuple((name[:MAX_REACTION_CHARACTERS], back) for name, back in reactions if name),
+        adds_bot=installed or any(member.id == bot.id for member in activity.members),
+        timestamp=activity.timestamp,
+        language=activity.locale.partition("-")[0].lower()[:8],
+    )
+
+
+def _spoken(activity: _Activity) -> str:
+    """Return what was said to the bot: its own mention goes, other people's become their names."""
+    text = activity.text or to_text(activity.value.get("question"))
+    for entity in activity.entities:
+        if entity.type == "mention" and entity.text:
+            person = entity.mentioned
+            text = text.replace(
+                entity.text, " " if person.id == activity.recipient.id else f" {person.name} "
+            )
+    text = _AT_TAG.sub(" ", text).replace("&nbsp;", " ").replace("\xa0", " ")
+    return re.sub(r"[ \t]+", " ", text).strip()[:MAX_QUESTION_CHARACTERS]
+
+
+def find_place(incoming: Incoming, person: str) -> str:
+    """Name the place where a reviewer speaks: their own chat by the reviewer, a channel by itself."""
+    return place_of_reviewer(person) if incoming.personal else home_of(incoming.conversation)
+
+
+def split_page(text: str) -> tuple[str, str | None]:
+    """Cut the first web address out of a question; an address alone asks what its page is about.
+
+    >>> split_page("How long is parental leave in https://example.org/leave?")
+    ('How long is parental leave in?', 'https://example.org/leave')
+    """
+    found = _URL.search(text)
+    if found is None:
+        return text, None
+    url = found.group().rstrip(".,;:!?*_~]")
+    while url.endswith(")") and url.count("(") < url.count(")"):
+        url = url[:-1].rstrip(".,;:!?")
+    rest = " ".join((text[: found.start()] + " " + text[found.start() + len(url) :]).split())
+    rest = re.sub(r" (?=[?!.,;:)])", "", rest)
+    return (rest if re.search(r"\w", rest) else ABOUT_THE_PAGE), url
+
+
+def parse_action(verb: object, data: Json) -> CardAction:
+    """Read a button of one of our cards. Raises BadAction."""
+    answer_id, seal, round_ = data.get("answer_id"), data.get("seal"), data.get("round", -1)
+    if not isinstance(verb, str) or not isinstance(answer_id, str) or not isinstance(seal, str):
+        raise BadAction("This card has no such action.")
+    if type(round_) is not int or len(answer_id) > MAX_ID_CHARACTERS or len(seal) > MAX_ID_CHARACTERS:
+        raise BadAction("This card has no such action.")
+    return CardAction(to_text(verb)[:80], to_text(answer_id), round_, seal, data)
+
+
+def _parse_form(feedback: object) -> Json:
+    """Return the fields of the form, whichever way they came; plain text is the text of a form."""
+    if form := to_object(feedback):
+        return form
+    text = to_text(feedback).strip()
+    try:
+        form = to_object(json.loads(text)) if text.startswith("{") else {}
+    except (ValueError, RecursionError):
+        form = {}
+    return form or {"feedbackText": text}
+
+
+def _fill_in(reaction: str, form: Json) -> Thumb:
+    """Return a thumb with what was filled in behind it."""
+    listed = form.get("reasons")
+    if isinstance(listed, str):  # how a choice set with several answers tells them
+        listed = listed.split(",")
+    ticked = cast("list[object]", listed)[:MAX_REASONS] if isinstance(listed, list) else []
+    reasons = [to_text(reason).strip()[:MAX_REASON_CHARACTERS] for reason in ticked]
+    comment = to_text(form.get("feedbackText")).strip()[:MAX_COMMENT]
+    return Thumb(reaction, comment, tuple(reason for reason in reasons if reason))
