@@ -1,33 +1,25 @@
-# pyright: reportUnknownMemberType=false
-# azure-cosmos types its options as Any.
 """The store in Azure Cosmos DB for NoSQL, for several bots that answer together: a `FeedbackStore`.
 
     store = await CosmosStore.open(CosmosConfig("https://….documents.azure.com"))
 
-`feedback/store/cosmos_schema.py` describes the container, `feedback/store/cosmos_items.py` how it is spoken to. Ids are
+`feedback/store/cosmos_schema.py` describes the container, `core/cosmos_client.py` speaks to it. Ids are
 deterministic: a record that is written twice is one. The container is made by `askpage store init`, never by this.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from azure.cosmos.aio import ContainerProxy, CosmosClient
-from azure.cosmos.exceptions import CosmosHttpResponseError
-from azure.identity.aio import DefaultAzureCredential
-
+from core.cosmos_client import Charges, CosmosContainer, Item, translate_errors
 from core.records import Answer, Feedback, Question, answer_id_of
 from feedback.store import cosmos_records as as_item
 from feedback.store.base import ALONE, Hold, RecordInvalid, StoreError, StoreUnavailable, Undelivered
-from feedback.store.cosmos_items import Charges, Item, Items, explained
 from feedback.store.cosmos_records import CosmosDocuments
-from feedback.store.cosmos_schema import CosmosConfig, create, sort_key
+from feedback.store.cosmos_schema import ERRORS, CosmosConfig, sort_key
 from feedback.store.rows import PAGE, Row, Table
 from feedback.store.serialization import answer_from, feedback_from, question_from
 
@@ -39,8 +31,7 @@ class CosmosStore:
 
     def __init__(self, config: CosmosConfig, *, hold: Hold = ALONE) -> None:
         """Connects with the first call, and again with a later one where that did not work."""
-        self._connection = _Connection(config)
-        self._items = items = Items(self._connection.container, timeout_s=config.timeout_s)
+        self._items = items = CosmosContainer(config, ERRORS)
         self._config = config
         self._hold = hold
         self._closed = False
@@ -52,13 +43,7 @@ class CosmosStore:
         """Connect. Raises StoreUnavailable, also where the container is missing: `askpage store init` makes it."""
         store = cls(config, hold=hold)
         try:
-            with explained(config.timeout_s):
-                await (await store._connection.container()).read()
-        except CosmosHttpResponseError as error:
-            await store.close()
-            raise StoreUnavailable(
-                f"There is no container {config.database}/{config.container} in Cosmos DB: run `askpage store init`."
-            ) from error
+            await store._items.open()
         except StoreError:
             await store.close()
             raise
@@ -72,7 +57,7 @@ class CosmosStore:
     async def add_question(self, question: Question) -> bool:
         """Keep a question; False when this id is known already."""
         self._must_be_open()
-        with explained(self._config.timeout_s):
+        with translate_errors(ERRORS, self._config.timeout_s):
             item = as_item.question_item(question, self._hold)
         return await self._items.create(self._aged(item))
 
@@ -238,7 +223,7 @@ class CosmosStore:
     async def put_rows(self, rows: Sequence[Row]) -> None:
         """Keep rows as they are. A question that is there keeps its holder, and the way to its answer."""
         self._must_be_open()
-        with explained(self._config.timeout_s):
+        with translate_errors(ERRORS, self._config.timeout_s):
             items = [self._aged(as_item.item_of(row)) for row in rows]
         await self._items.together([partial(self._put, item) for item in items])
 
@@ -272,7 +257,7 @@ class CosmosStore:
         """Let go of the connections."""
         if not self._closed:
             self._closed = True
-            await self._connection.close()
+            await self._items.close()
 
     def _must_be_open(self) -> None:
         if self._closed:
@@ -308,52 +293,6 @@ class CosmosStore:
 
     async def _answer_to(self, asked: Mapping[str, Any]) -> Answer | None:
         return await self.answer(asked["answer_id"])
-
-
-class _Connection:
-    """One client for a process, made when it is first needed."""
-
-    def __init__(self, config: CosmosConfig) -> None:
-        self._config = config
-        self._closing = AsyncExitStack()
-        self._container: ContainerProxy | None = None
-        self._connecting = asyncio.Lock()
-
-    async def container(self) -> ContainerProxy:
-        """Return the container; that it exists is not checked."""
-        async with self._connecting:
-            if self._container is None:
-                async with AsyncExitStack() as closing:
-                    client = await closing.enter_async_context(client_of(self._config))
-                    database = client.get_database_client(self._config.database)
-                    self._container = database.get_container_client(self._config.container)
-                    self._closing = closing.pop_all()
-            return self._container
-
-    async def close(self) -> None:
-        """Let go of the client."""
-        self._container = None
-        await self._closing.aclose()
-
-
-@asynccontextmanager
-async def client_of(config: CosmosConfig) -> AsyncGenerator[CosmosClient]:
-    """Connect with the key, or with the identity of the machine or developer."""
-    async with AsyncExitStack() as closing:
-        credential = config.key or await closing.enter_async_context(DefaultAzureCredential())
-        client = CosmosClient(config.endpoint, credential, **config.options)
-        closing.push_async_callback(client.close)  # also where connecting fails
-        yield await client.__aenter__()
-
-
-async def make_container(config: CosmosConfig) -> str:
-    """Make database and container where they are missing (`askpage store init`); return what was done, a sentence.
-
-    Raises StoreUnavailable.
-    """
-    with explained(config.timeout_s):
-        async with client_of(config) as client:
-            return await create(config, client)
 
 
 def _answer_in(item: Item) -> Answer:

@@ -7,6 +7,7 @@
 All else may wait for a disk or a network.
 
     IndexUnavailable   the index cannot be used now; the message is a sentence that says why
+    └── PageInvalid    the index never takes this page or question; all others it does
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ from core.records import Hit, Page
 
 class IndexUnavailable(Exception):
     """The index cannot be used now."""
+
+
+class PageInvalid(IndexUnavailable):
+    """The index never takes this page or question, however often it is tried."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,28 +37,25 @@ from contextlib import AsyncExitStack
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
-from http import HTTPStatus
+from functools import partial
 from typing import Any
 
 import numpy as np
 from azure.cosmos import PartitionKey
-from azure.cosmos.aio import ContainerProxy, CosmosClient, DatabaseProxy
-from azure.cosmos.exceptions import CosmosHttpResponseError
 from langchain_azure_cosmosdb import AsyncAzureCosmosDBNoSqlVectorSearch
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 
+from core.cosmos_client import PARTITION, Charges, Connected, CosmosContainer
 from core.records import Hit, Page, Passage
 from pages.index.base import IndexUnavailable, PageEntry
 from pages.index.chunking import searched_text
 from pages.index.cosmos_cache import Row, Table, key_of
-from pages.index.cosmos_items import Items, explained
 from pages.index.cosmos_pages import Pace, Pages
 from pages.index.cosmos_schema import (
     ENTRIES,
-    PARTITION,
+    ERRORS,
     PagesConfig,
-    client_of,
     full_text_policy,
     indexing_policy,
     vector_policy,
@@ -67,6 +64,8 @@ from pages.index.embeddings import Embeds, Vectors, best, spans
 from pages.index.query import question_vector
 from pages.index.ranking import Ranking, Words, asked_terms, keywords, terms
 
+SEARCH = "hybrid search"
+"""What a search's request charge is counted under."""
 _MOST_WORDS = 30
 """Words of a question that are looked for: each costs, and a question hardly has more."""
 _ALWAYS_THERE = ("text", "url", "heading", "pk", "generation")
@@ -92,12 +91,12 @@ class Found:
 class HybridSearch:
     """Finds passages by words and meaning."""
 
-    def __init__(self, client: CosmosClient, database: DatabaseProxy, container: ContainerProxy) -> None:
-        """The client stays its owner's to close."""
+    def __init__(self, connected: Connected, charges: Charges) -> None:
+        """The client stays its owner's to close; what a search costs is counted in `charges`."""
         self._store = AsyncAzureCosmosDBNoSqlVectorSearch(
-            cosmos_client=client,
-            database=database,
-            container=container,
+            cosmos_client=connected.client,
+            database=connected.database,
+            container=connected.container,
             embedding=_Embeddings(),
             vector_embedding_policy=vector_policy(),
             indexing_policy=indexing_policy(),
@@ -107,6 +106,7 @@ class HybridSearch:
             vector_search_fields={"text_field": "text", "embedding_field": "vector"},
             create_container=False,
             full_text_search_enabled=True,
+            request_charge_callback=lambda cost: charges.add(SEARCH, cost.request_charge, cost.request_count),
         )
 
     async def find(self, question: str, vector: Vectors, where: str, limit: int) -> Sequence[Found]:
@@ -180,7 +180,7 @@ class CosmosIndex:
     shared = True
 
     def __init__(
-        self, items: Items, search: HybridSearch, embedder: Embeds, passage_tokens: int, pace: Pace
+        self, items: CosmosContainer, search: HybridSearch, embedder: Embeds, passage_tokens: int, pace: Pace
     ) -> None:
         self._items = items
         self._search = search
@@ -204,16 +204,9 @@ class CosmosIndex:
         they are, until their source is read again.
         """
         async with AsyncExitStack() as closing:
-            client = client_of(config)
-            closing.push_async_callback(client.close)  # it is half open when it cannot be opened
-            database = client.get_database_client(config.database)
-            container = database.get_container_client(config.container)
-            with explained(config.timeout_s):
-                async with asyncio.timeout(config.timeout_s):
-                    await closing.enter_async_context(client)
-                    await _must_exist(container, config)
-            items = Items(container, timeout_s=config.timeout_s)
-            search = HybridSearch(client, database, container)
+            items = CosmosContainer(config, ERRORS)
+            closing.push_async_callback(items.close)
+            search = HybridSearch(await items.open(), items.charges)
             index = cls(items, search, embedder, passage_tokens, pace or Pace())
             await index._follow()
             for name, work in (("follow", index._follow), ("tidy", index._pages.tidy)):
@@ -221,6 +214,11 @@ class CosmosIndex:
                 closing.push_async_callback(_stop, running)
             index._closing = closing.pop_all()
         return index
+
+    @property
+    def charges(self) -> Charges:
+        """What the operations have cost so far."""
+        return self._items.charges
 
     async def close(self) -> None:
         """Stop following, and let go of the connections."""
@@ -274,7 +272,9 @@ class CosmosIndex:
         candidates: list[tuple[Found, Row]] = []
         wanted = max(2 * limit + 10, self._ranking.candidates + 10)
         for _ in range(_LOOKS):
-            found = await self._items.found(self._search.find(question, vector, where, wanted))
+            found = await self._items.bounded(
+                SEARCH, partial(self._search.find, question, vector, where, wanted)
+            )
             candidates = _current(found, rows)
             if len(candidates) >= limit or len(found) < wanted:
                 break
@@ -325,7 +325,7 @@ class CosmosIndex:
     async def _follow(self) -> None:
         async with self._following:
             asked_at = time.monotonic()
-            changes, self._place = await self._items.changes(ENTRIES, self._place)
+            changes, self._place = await self._items.changes(self._place, ENTRIES)
             self._table.follow(changes)
             self._known_at = asked_at
 
@@ -359,17 +359,6 @@ def _passage(found: Found, row: Row) -> Passage:
         page_hash=row.entry.page_hash,
         fetched_at=row.entry.fetched_at,
     )
-
-
-async def _must_exist(container: ContainerProxy, config: PagesConfig) -> None:
-    try:
-        await container.read()
-    except CosmosHttpResponseError as error:
-        if error.status_code != HTTPStatus.NOT_FOUND:
-            raise
-        raise IndexUnavailable(
-            f"There is no container {config.database}/{config.container} in Cosmos DB: run `askpage store init`."
-        ) from error
 
 
 async def _stop(running: asyncio.Task[None]) -> None:

@@ -24,12 +24,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
+from core.cosmos_client import CosmosContainer, Item
 from core.records import Page, Section
 from pages.index.base import IndexUnavailable, PageEntry
 from pages.index.chunking import RECIPE, Searched, searchable
 from pages.index.cosmos_cache import Leftover, Row, Table, item_of, key_of, row_in
-from pages.index.cosmos_items import Item, Items
 from pages.index.cosmos_schema import ENTRIES, FORGOTTEN_S
 from pages.index.embeddings import Embeds, Known, known_in, pack
 
@@ -80,7 +81,9 @@ class Vectors:
 class Pages:
     """Reads and writes pages; `table` learns of every change made here at once."""
 
-    def __init__(self, items: Items, table: Table, embedder: Embeds, passage_tokens: int, pace: Pace) -> None:
+    def __init__(
+        self, items: CosmosContainer, table: Table, embedder: Embeds, passage_tokens: int, pace: Pace
+    ) -> None:
         self._items = items
         self._table = table
         self._embedder = embedder
@@ -184,10 +187,10 @@ class Pages:
         before = kept.row.written if kept.row is not None else 0
         row = replace(row, written=max(time.time_ns() // 1000, before + 1))
         item = item_of(row, pk=ENTRIES, ttl=FORGOTTEN_S if row.removed else -1)
-        if await self._items.put_if(item, kept.etag) is None:
-            there = (await self._look(row.entry.url)).row
-            if there is None or (there.generation, there.written) != (row.generation, row.written):
-                return False  # else it was this write that had arrived before
+        if not await (
+            self._items.create(item) if kept.etag is None else self._items.replace(item, kept.etag)
+        ):
+            return False
         self._table.put(row)
         return True
 
@@ -259,7 +262,7 @@ class Pages:
     async def _leave(self, key: str, generation: str, after_s: float) -> Leftover:
         """Note that passages are left over then, unless they are current."""
         leftover = Leftover(key, generation, self._pace.now() + after_s)
-        await self._items.put(
+        await self._items.upsert(
             {
                 "id": leftover.id,
                 "pk": ENTRIES,
@@ -284,7 +287,9 @@ class Pages:
                 pk=leftover.key,
                 generation=leftover.generation,
             )
-            await self._items.delete_all(leftover.key, [item["id"] for item in found])
+            await self._items.together(
+                [partial(self._items.delete, leftover.key, item["id"]) for item in found]
+            )
         await self._drop(leftover)
 
     async def _drop(self, leftover: Leftover) -> None:

@@ -319,12 +319,9 @@ async def test_a_file_that_another_program_locks_is_unavailable_and_recovers(tmp
 FULL_DISK = """
 import asyncio, resource, sys
 from pathlib import Path
-from feedback.cosmos import CosmosStore
-from feedback.cosmos_schema import CosmosConfig
-from feedback.sqlite import SqliteStore
-from feedback.store import StoreUnavailable
-sys.path.insert(0, "tests")
-from test_store import question
+from feedback.store.sqlite import SqliteStore
+from feedback.store.base import StoreUnavailable
+from tests.builders.records import question
 
 async def main():
     store = SqliteStore.open(Path(sys.argv[1]))
@@ -364,11 +361,8 @@ def test_a_full_disk_refuses_what_it_cannot_keep_and_recovers(tmp_path: Path) ->
 WRITER = """
 import asyncio, sys
 from pathlib import Path
-from feedback.cosmos import CosmosStore
-from feedback.cosmos_schema import CosmosConfig
-from feedback.sqlite import SqliteStore
-sys.path.insert(0, "tests")
-from test_store import question
+from feedback.store.sqlite import SqliteStore
+from tests.builders.records import question
 
 async def add(store, first):
     for number in range(first, 10**9, 8):
