@@ -30,7 +30,7 @@ from core.records import Answer, Feedback, FeedbackKind
 from feedback.reviews.repository import Desk
 from feedback.store.base import FeedbackStore, StoreUnavailable
 from feedback.store.deferred import Entry, Later
-from feedback.store.serialization import feedback_from, to_json
+from feedback.store.serialization import from_json, to_json
 
 log = logging.getLogger(__name__)
 
@@ -146,7 +146,7 @@ def _about_message(incoming: Incoming, word: Word, said: Said) -> Spoken:
 
 def _spoken(entry: Entry) -> Spoken:
     about = {name: value for name, value in entry.items() if name != "feedback"}
-    return Spoken(feedback_from(entry["feedback"]), **about)
+    return Spoken(from_json(Feedback, entry["feedback"]), **about)
 
 
 def _said(incoming: Incoming, giver: str, part: str = "") -> Said:

@@ -22,14 +22,14 @@ from functools import partial
 from typing import Any, Protocol
 
 from core import telemetry
-from core.records import Answer, Review
+from core.records import Answer, Feedback, Review
 from feedback.analytics import events
 from feedback.metrics import daily
 from feedback.reviews.repository import SETTLED, Desk
 from feedback.store.base import moment
 from feedback.store.documents import Document, Documents
 from feedback.store.rows import Listed, Row, every, every_answer, every_row
-from feedback.store.serialization import feedback_from
+from feedback.store.serialization import from_json
 
 AGAIN = timedelta(hours=24)
 """So much is looked through again: a word or an answer may have waited on disk until the store was back."""
@@ -205,7 +205,7 @@ class Sources:
                 )
 
     async def _line_of_word(self, row: Row, record: str) -> Sequence[str]:
-        word = feedback_from(row.fields["record"])
+        word = from_json(Feedback, row.fields["record"])
         answer = await self._store.answer(word.answer_id)
         if answer is None:  # it was forgotten meanwhile
             return []

@@ -40,8 +40,8 @@ from typing import Any
 
 from core.records import TrainingExample
 from feedback.examples.convert import Candidate, Lineage
-from feedback.examples.dataset_card import Built, Card, Coverage, card_of
-from feedback.store.serialization import example_from, to_json
+from feedback.examples.dataset_card import Built, Card, card_of
+from feedback.store.serialization import from_json, to_json
 
 EXAMPLES, LINEAGE, CARD = "examples.jsonl", "lineage.jsonl", "card.json"
 _NAME_DIGITS = 16
@@ -76,7 +76,7 @@ def write_dataset(datasets_dir: Path, built: Built, now: datetime) -> Card:
         for line, origin in _lines(built.chosen):
             digest.update(line)
             examples.write(line)
-            lineage.write(_line(asdict(origin)))
+            lineage.write(_line(origin))
     sha256 = digest.hexdigest()
     card = card_of(built, sha256[:_NAME_DIGITS], sha256, now)
     _write_card(folder, card)
@@ -87,7 +87,7 @@ def write_dataset(datasets_dir: Path, built: Built, now: datetime) -> Card:
 
 def _lines(chosen: Iterable[Candidate]) -> Iterator[tuple[bytes, Lineage]]:
     for candidate in chosen:
-        line = to_json(candidate.example).encode() + b"\n"
+        line = _line(candidate.example)
         yield line, replace(candidate.lineage, example=_hash_of(line))
 
 
@@ -124,13 +124,8 @@ def find_dataset(datasets_dir: Path, name: str = "latest") -> Path:
 def read_card(folder: Path) -> Card:
     """Return a dataset's card. Raises DatasetDamaged."""
     try:
-        raw = json.loads((folder / CARD).read_text("utf-8"))
-        raw["covered"] = {
-            part: {name: Coverage(**one) for name, one in names.items()}
-            for part, names in raw["covered"].items()
-        }
-        return Card(**raw)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        return from_json(Card, (folder / CARD).read_text("utf-8"))
+    except (OSError, ValueError, TypeError) as error:
         raise DatasetDamaged(f"the card {folder / CARD} cannot be read: build the dataset again") from error
 
 
@@ -140,7 +135,7 @@ def examples_in(folder: Path) -> Iterator[TrainingExample]:
     for line in _lines_of(folder / EXAMPLES):
         if not left or left.pop() != _hash_of(line):
             raise DatasetDamaged(_not_whole(folder))
-        yield example_from(line.decode())
+        yield from_json(TrainingExample, line)
     if left:
         raise DatasetDamaged(_not_whole(folder))
 
@@ -149,9 +144,8 @@ def reviews_in(folder: Path) -> Iterator[Lineage]:
     """Yield where the examples of a dataset come from, in their order. Raises DatasetDamaged."""
     for line in _lines_of(folder / LINEAGE):
         try:
-            raw = json.loads(line)
-            read = Lineage(**raw | {name: tuple(raw[name]) for name in ("givers", "reviewers", "folded")})
-        except (ValueError, TypeError, KeyError) as error:
+            read = from_json(Lineage, line)
+        except (ValueError, TypeError) as error:
             raise DatasetDamaged(_not_whole(folder)) from error
         yield read
 
@@ -238,7 +232,7 @@ def _erase(folder: Path, ids: frozenset[str], people: frozenset[str]) -> int:
             line for line in _lines_of(folder / EXAMPLES) if json.loads(line)["answer_id"] not in ids
         )
         _rewrite(folder / EXAMPLES, remaining)
-        _rewrite(folder / LINEAGE, (_line(asdict(one)) for one in kept))
+        _rewrite(folder / LINEAGE, (_line(one) for one in kept))
     set_aside = {name: found for name, found in card.set_aside.items() if name not in ids}
     changed = replace(card, erased=card.examples - len(kept), set_aside=set_aside)
     if changed != card:
@@ -333,8 +327,8 @@ def _not_whole(folder: Path) -> str:
     return f"{folder} is not whole: build the dataset again, or delete the folder"
 
 
-def _line(values: Mapping[str, Any]) -> bytes:
-    return json.dumps(values, separators=(",", ":"), sort_keys=True).encode() + b"\n"
+def _line(record: TrainingExample | Lineage) -> bytes:
+    return to_json(record).encode() + b"\n"
 
 
 def _hash_of(line: bytes) -> str:

@@ -21,7 +21,7 @@ from feedback.reviews.repository import WAITING, Desk
 from feedback.store.base import FeedbackStore, moment, site_of
 from feedback.store.documents import Document, Documents, Wanted
 from feedback.store.rows import RECORDS_AT_ONCE, Rows, every, every_answer
-from feedback.store.serialization import feedback_from
+from feedback.store.serialization import from_json
 
 KIND = "daily"
 _PLACE = "rolled_up"
@@ -128,7 +128,7 @@ async def _known(store: Records, desk: Desk, answer: Answer) -> Known:
 async def _every_word(store: Records, answer_id: str) -> list[Feedback]:
     """Return all that was ever said on an answer, also what a later word has replaced."""
     rows = await store.rows("feedback", f"{answer_id} ", RECORDS_AT_ONCE)
-    return [feedback_from(row.fields["record"]) for row in rows if row.fields["answer_id"] == answer_id]
+    return [from_json(Feedback, row.fields["record"]) for row in rows if row.fields["answer_id"] == answer_id]
 
 
 async def answers_between(store: FeedbackStore, begin: datetime, end: datetime) -> AsyncIterator[Answer]:

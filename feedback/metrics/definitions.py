@@ -10,10 +10,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer
 
 from core.records import Answer, AnswerKind, Feedback, FeedbackKind, Review, Ruling
 from feedback.metrics.quantile_sketch import Spread
+from feedback.store.serialization import adapter
 
 IDLE = timedelta(minutes=30)
 """Who says nothing for so long has ignored an answer; a session without a question for so long is over."""
@@ -82,6 +85,9 @@ def wilson(share: float, count: float) -> tuple[float, float]:
 
 # What is added up
 
+_Spread = Annotated[Spread, BeforeValidator(Spread.load), PlainSerializer(Spread.dump)]
+"""A spread that is kept as the counts of its buckets alone."""
+
 
 @dataclass(slots=True)
 class Sums:
@@ -106,8 +112,8 @@ class Sums:
     judged: Weighted = field(default_factory=Weighted)
     attempted: Weighted = field(default_factory=Weighted)
     quotes: Weighted = field(default_factory=Weighted)
-    response: Spread = field(default_factory=Spread)
-    first_token: Spread = field(default_factory=Spread)
+    response: _Spread = field(default_factory=Spread)
+    first_token: _Spread = field(default_factory=Spread)
 
     def merge(self, other: Sums) -> None:
         """Add another group."""
@@ -120,26 +126,12 @@ class Sums:
 
     def dump(self) -> dict[str, Any]:
         """Return them as JSON has them."""
-        kept: dict[str, Any] = {}
-        for one in fields(self):
-            value = getattr(self, one.name)
-            if isinstance(value, Weighted):
-                kept[one.name] = {part.name: getattr(value, part.name) for part in fields(value)}
-            else:
-                kept[one.name] = value.dump() if isinstance(value, Spread) else value
-        return kept
+        return adapter(Sums).dump_python(self, mode="json")
 
     @classmethod
     def load(cls, kept: Mapping[str, Any]) -> Sums:
         """Read what `dump` wrote."""
-        read: dict[str, Any] = {
-            "judged": Weighted(**kept["judged"]),
-            "attempted": Weighted(**kept["attempted"]),
-            "quotes": Weighted(**kept.get("quotes", {})),
-            "response": Spread.load(kept["response"]),
-            "first_token": Spread.load(kept["first_token"]),
-        }
-        return cls(**{**kept, **read})
+        return adapter(Sums).validate_python(kept)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,18 +7,17 @@ note (kind `worst`) goes with its answer, and has nobody's words.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any
 
 from core.records import FeedbackKind
 from feedback.metrics.daily import Group, listed_days
 from feedback.metrics.definitions import Known
 from feedback.store.base import moment, site_of
 from feedback.store.documents import Document, Documents
+from feedback.store.serialization import from_json, to_json
 
 KIND = "worst"
 MOST = 10
@@ -95,13 +94,13 @@ async def keep(documents: Documents, day: date, rated: Sequence[Rated]) -> None:
         if document.id not in noted:
             await documents.remove(KIND, document.id, document.answer_id)
     for name, one in noted.items():
-        await documents.put(Document(KIND, name, json.dumps(asdict(one)), name, order=day.isoformat()))
+        await documents.put(Document(KIND, name, to_json(one), name, order=day.isoformat()))
 
 
 async def noted(documents: Documents, first: date, last: date) -> list[Rated]:
     """Return what is noted of a span of days. Raises StoreError."""
     found = await listed_days(documents, KIND, first, last)
-    return [_read(document) for document in found]
+    return [from_json(Rated, document.body) for document in found]
 
 
 def without_days(rated: Iterable[Rated], days: Collection[date]) -> list[Rated]:
@@ -116,9 +115,3 @@ def chosen(rated: Iterable[Rated], wanted: Callable[[Group], bool]) -> list[Rate
 
 def _day(one: Rated) -> date:
     return datetime.fromisoformat(one.answered_at).astimezone(UTC).date()
-
-
-def _read(document: Document) -> Rated:
-    body: dict[str, Any] = json.loads(document.body)
-    body["group"] = Group(*body["group"])
-    return Rated(**body)

@@ -16,13 +16,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from core.records import Review, Verdict
+from core.records import Review, Verdict, VerifiedAnswer
 from feedback.privacy.audit import SOMEBODY
 from feedback.reviews.repository import Desk
 from feedback.store.base import RecordInvalid, StoreUnavailable, moment
 from feedback.store.documents import TRIES, Document, Wanted
 from feedback.store.rows import PAGE, Row, WholeStore
-from feedback.store.serialization import answer_from, question_from, review_from, to_json, verified_from
+from feedback.store.serialization import answer_from, from_json, question_from, to_json
 
 Change = Callable[[str], str]
 """Returns a record (JSON) with somebody else in the reviewer's place, or nobody."""
@@ -107,7 +107,7 @@ def anonymise_answers(store: WholeStore, person: str) -> AsyncIterator[int]:
 
 
 def _review_without(person: str, body: str) -> str:
-    review: Review = review_from(body)
+    review = from_json(Review, body)
     if review.claimed_by == person:
         review = replace(review, claimed_by="", claimed_name="", claimed_until=None)
     without = replace(
@@ -129,7 +129,7 @@ def _unsigned(verdict: Verdict, person: str) -> Verdict:
 def _verified_without(person: str, body: str) -> str:
     if not body:  # it was taken back
         return body
-    verified = verified_from(body)
+    verified = from_json(VerifiedAnswer, body)
     return to_json(replace(verified, verified_by=_somebody(verified.verified_by, person)))
 
 

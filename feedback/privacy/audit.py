@@ -9,16 +9,16 @@ own data is done even where its entry cannot be kept.
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import AsyncIterator, Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
 from feedback.privacy.pseudonyms import pseudonym
 from feedback.store.base import moment
 from feedback.store.documents import Document, Documents, Wanted
+from feedback.store.serialization import from_json, to_json
 
 KIND = "audit"
 SOMEBODY = "gone"
@@ -95,8 +95,7 @@ def operator(key: bytes, user: str) -> str:
 
 def entry_in(document: Document) -> Entry:
     """Return what a document of the trail says."""
-    kept = json.loads(document.body)
-    return Entry(**kept | {"what": Deed(kept["what"]), "at": datetime.fromisoformat(kept["at"])})
+    return from_json(Entry, document.body)
 
 
 async def without_person(documents: Documents, document: Document) -> None:
@@ -132,5 +131,6 @@ async def _every(documents: Documents, wanted: Wanted) -> AsyncIterator[Document
 
 def _document(entry: Entry, name: str, version: int = 0) -> Document:
     at = moment(entry.at)
-    body = json.dumps(asdict(entry) | {"at": at})
-    return Document(KIND, name, body, person=entry.person, state=entry.who, order=at, version=version)
+    return Document(
+        KIND, name, to_json(entry), person=entry.person, state=entry.who, order=at, version=version
+    )

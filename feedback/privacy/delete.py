@@ -20,10 +20,9 @@ reviewed are all answers read, a page at a time, too.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from core import telemetry
@@ -37,6 +36,7 @@ from feedback.reviews.repository import Desk, Shown, is_askers
 from feedback.store.base import moment
 from feedback.store.documents import Document, Wanted
 from feedback.store.rows import TIMES, Row, Table, WholeStore, theirs
+from feedback.store.serialization import from_json, to_json
 
 __all__ = ["Around", "delete", "export_of"]
 
@@ -154,7 +154,7 @@ class _Deleting:
         done = 0
         while noted := await self._documents.listed(Wanted(GOING, person=self._deletion.person)):
             for document in noted:
-                await self._forget(_Noted.read(document.body))
+                await self._forget(from_json(_Noted, document.body))
             done += len(noted)
             self._around.tell("questions", done)
             await self._move_on()
@@ -207,7 +207,7 @@ class _Deleting:
                     self._around.tell("answers read", read)
                     await self._move_on()
             case "shown":
-                await self._desk.leave_card(Shown(**json.loads(fields["body"])))
+                await self._desk.leave_card(from_json(Shown, fields["body"]))
             case _:
                 pass
 
@@ -234,13 +234,7 @@ class _Noted:
         return answer_id_of(self.question_id)
 
     def document(self, person: str) -> Document:
-        return Document(GOING, self.id, json.dumps(asdict(self)), person=person)
-
-    @classmethod
-    def read(cls, body: str) -> _Noted:
-        kept = json.loads(body)
-        cards = tuple(Shown(**card) for card in kept["cards"])
-        return cls(kept["question_id"], kept["answer_id"], kept["verified"], cards)
+        return Document(GOING, self.id, to_json(self), person=person)
 
 
 def _stays(row: Row) -> bool:

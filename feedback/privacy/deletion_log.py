@@ -10,15 +10,15 @@ processes hear of each other's deletions: each one looks what is new, and forget
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence, Set
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from feedback.privacy.opt_out import opted_out
 from feedback.store.base import moment
 from feedback.store.documents import Document, Documents, Wanted
+from feedback.store.serialization import from_json, to_json
 
 KIND = "deletion"
 SETTLES = timedelta(minutes=2)
@@ -166,16 +166,10 @@ async def _listed(documents: Documents, wanted: Wanted) -> AsyncIterator[Deletio
 
 
 def _document(deletion: Deletion) -> Document:
-    kept = {
-        **asdict(deletion),
-        "begun_at": moment(deletion.begun_at),
-        "gone_at": moment(deletion.gone_at) if deletion.gone_at else None,
-    }
-    body = json.dumps({name: value for name, value in kept.items() if name not in ("changed_at", "version")})
     return Document(
         KIND,
         deletion.id,
-        body,
+        to_json(deletion, without=("changed_at", "version")),
         person=deletion.person,
         state=deletion.state,
         order=moment(deletion.changed_at),
@@ -184,18 +178,9 @@ def _document(deletion: Deletion) -> Document:
 
 
 def _read(document: Document) -> Deletion:
-    kept = json.loads(document.body)
-    examples = {
-        page: tuple(ForgottenExamples(one["dataset"], tuple(one["models"]), one["examples"]) for one in found)
-        for page, found in kept["examples"].items()
-    }
-    return Deletion(
-        **kept
-        | {
-            "begun_at": datetime.fromisoformat(kept["begun_at"]),
-            "gone_at": datetime.fromisoformat(kept["gone_at"]) if kept["gone_at"] else None,
-            "changed_at": datetime.fromisoformat(document.order),
-            "examples": examples,
-            "version": document.version,
-        }
+    return from_json(
+        Deletion,
+        document.body,
+        changed_at=datetime.fromisoformat(document.order),
+        version=document.version,
     )

@@ -18,7 +18,7 @@ from feedback.reviews.repository import Desk
 from feedback.store.base import moment
 from feedback.store.documents import Wanted
 from feedback.store.rows import Row, WholeStore, line_of, theirs
-from feedback.store.serialization import review_from, to_json
+from feedback.store.serialization import from_json, to_json
 
 Json = dict[str, Any]
 
@@ -116,7 +116,7 @@ async def _reviewed(store: WholeStore, documents: Sequence[Row], person: str) ->
         answer_id = row.fields["answer_id"]
         for kind in ("past_review", "review"):
             for document in await store.documents.listed(Wanted(kind, answer_id=answer_id)):
-                review = review_from(document.body)
+                review = from_json(Review, document.body)
                 rulings = [_verdict(one) for one in review.verdicts if one.reviewer == person]
                 skips = [_record(one, but=("reviewer",)) for one in review.skips if one.reviewer == person]
                 told.append({"answer": answer_id, "round": review.round, "rulings": rulings, "skips": skips})

@@ -17,14 +17,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Collection, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
 from core.records import Comparison
 from feedback.store.base import StoreUnavailable, moment
 from feedback.store.documents import TRIES, Document, Documents, Wanted
-from feedback.store.serialization import comparison_from, to_json
+from feedback.store.serialization import from_json, to_json
 
 KIND = "comparison"
 
@@ -108,7 +108,7 @@ def _document(comparison: Comparison, answers: Sequence[str]) -> Document:
 
 def _read(document: Document) -> tuple[Comparison, list[str]]:
     kept = json.loads(document.body)
-    return comparison_from(kept["comparison"]), kept["answers"]
+    return from_json(Comparison, kept["comparison"]), kept["answers"]
 
 
 DECISION, NOTICE, WATCH = "model_decision", "model_notice", "canary_watch"
@@ -220,17 +220,12 @@ class ModelBoard:
     async def put_watch(self, watch: CanaryWatch) -> None:
         """Keep what was found."""
         at = moment(watch.looked_at)
-        body = json.dumps(asdict(watch) | {"looked_at": at})
-        await self._documents.put(Document(WATCH, _LAST, body, order=at))
+        await self._documents.put(Document(WATCH, _LAST, to_json(watch), order=at))
 
     async def watch(self) -> CanaryWatch | None:
         """Return what was found last; None where nobody has looked yet."""
         found = await self._documents.get(WATCH, _LAST)
-        if found is None:
-            return None
-        kept = json.loads(found.body)
-        at = datetime.fromisoformat(kept["looked_at"])
-        return CanaryWatch(**kept | {"looked_at": at, "facts": _facts(kept["facts"])})
+        return from_json(CanaryWatch, found.body) if found else None
 
 
 async def without_reviewer(documents: Documents, document: Document) -> None:
@@ -245,12 +240,10 @@ def _name(decision: ModelDecision) -> str:
 
 def _of_decision(decision: ModelDecision) -> Document:
     at = moment(decision.decided_at)
-    body = asdict(decision) | {"decided_at": at}
-    del body["reviewer"]  # where an index finds it
     return Document(
         DECISION,
         _name(decision),
-        json.dumps(body),
+        to_json(decision, without=("reviewer",)),  # an index finds the reviewer in `person`
         person=decision.reviewer,
         state=decision.candidate,
         order=at,
@@ -258,22 +251,13 @@ def _of_decision(decision: ModelDecision) -> Document:
 
 
 def _decision_in(document: Document) -> ModelDecision:
-    kept = json.loads(document.body)
-    read = {"choice": Choice(kept["choice"]), "decided_at": datetime.fromisoformat(kept["decided_at"])}
-    return ModelDecision(**kept | read, reviewer=document.person)
+    return from_json(ModelDecision, document.body, reviewer=document.person)
 
 
 def _of_notice(notice: ModelNotice, state: str) -> Document:
     at = moment(notice.happened_at)
-    body = json.dumps(asdict(notice) | {"happened_at": at})
-    return Document(NOTICE, notice.id, body, state=state, order=at)
+    return Document(NOTICE, notice.id, to_json(notice), state=state, order=at)
 
 
 def _notice_in(document: Document) -> ModelNotice:
-    kept = json.loads(document.body)
-    at = datetime.fromisoformat(kept["happened_at"])
-    return ModelNotice(**kept | {"happened_at": at, "facts": _facts(kept["facts"])})
-
-
-def _facts(kept: Sequence[Sequence[str]]) -> tuple[tuple[str, str], ...]:
-    return tuple((what, how_much) for what, how_much in kept)
+    return from_json(ModelNotice, document.body)

@@ -12,13 +12,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from core.records import Answer, Feedback, Review, VerifiedAnswer
 from feedback.store.base import StoreUnavailable, moment
 from feedback.store.documents import TRIES, Document, Documents, Wanted
-from feedback.store.serialization import feedback_from, review_from, to_json, verified_from
+from feedback.store.serialization import from_json, to_json
 
 WAITING, SETTLED = "waiting", "settled"
 LIVE, STALE, DROPPED = "live", "stale", "dropped"
@@ -201,7 +201,7 @@ class Desk:
     async def verified(self, answer_id: str) -> VerifiedAnswer | None:
         """Return the verified answer that came from this answer, or None."""
         document = await self._documents.get("verified", answer_id, answer_id)
-        return verified_from(document.body) if document and document.body else None
+        return from_json(VerifiedAnswer, document.body) if document and document.body else None
 
     async def drop_verified(self, answer_id: str) -> None:
         """A new ruling took the verified answer back. That it did stays on record: other processes must hear of it."""
@@ -215,7 +215,7 @@ class Desk:
         """
         found = await self._all(Wanted("verified", after=(place, "")))
         changes = [
-            (document.id, verified_from(document.body) if document.state == LIVE else None)
+            (document.id, from_json(VerifiedAnswer, document.body) if document.state == LIVE else None)
             for document in found
         ]
         if not found:
@@ -227,7 +227,7 @@ class Desk:
     ) -> tuple[Sequence[VerifiedAnswer], tuple[str, str]]:
         """Return the verified answers whose page has changed, and where to go on after them."""
         found = await self._documents.listed(Wanted("verified", state=STALE, after=after, limit=limit))
-        return [verified_from(document.body) for document in found], _last(found, after)
+        return [from_json(VerifiedAnswer, document.body) for document in found], _last(found, after)
 
     async def _put_verified(self, answer_id: str, body: str, state: str) -> None:
         changed_at = moment(datetime.now(UTC))
@@ -239,9 +239,7 @@ class Desk:
 
     async def put_place(self, place: Place) -> None:
         """Let a conversation receive the reviewers' cards."""
-        await self._documents.put(
-            Document("place", place.id, json.dumps(asdict(place)), person=place.reviewer)
-        )
+        await self._documents.put(Document("place", place.id, to_json(place), person=place.reviewer))
 
     async def remove_place(self, place_id: str) -> bool:
         """Send a conversation no more cards; False when it received none."""
@@ -249,7 +247,7 @@ class Desk:
 
     async def places(self) -> Sequence[Place]:
         """Return where the reviewers' cards go."""
-        return [Place(**json.loads(document.body)) for document in await self._all(Wanted("place"))]
+        return [from_json(Place, document.body) for document in await self._all(Wanted("place"))]
 
     async def put_shown(self, shown: Shown) -> None:
         """Remember what a message shows."""
@@ -258,7 +256,7 @@ class Desk:
             Document(
                 "shown",
                 _on_screen(shown),
-                json.dumps(asdict(shown)),
+                to_json(shown),
                 shown.answer_id,
                 reader_of(shown.place),
                 order=shown_at,
@@ -268,7 +266,7 @@ class Desk:
     async def shown(self, answer_id: str) -> Sequence[Shown]:
         """Return the messages that follow this answer's review."""
         found = await self._all(Wanted("shown", answer_id=answer_id))
-        return [Shown(**json.loads(document.body)) for document in found]
+        return [from_json(Shown, document.body) for document in found]
 
     async def remove_shown(self, shown: Shown) -> None:
         """A message is gone."""
@@ -277,13 +275,13 @@ class Desk:
     async def leave_card(self, shown: Shown) -> None:
         """Let the courier take a card from a screen whose answer is forgotten, or whose reader is."""
         left_at = moment(datetime.now(UTC))
-        nameless = json.dumps(asdict(replace(shown, place="")))
+        nameless = to_json(replace(shown, place=""))
         await self._documents.put(Document("leftover", _leftover(shown), nameless, order=left_at))
 
     async def left_cards(self, limit: int) -> Sequence[Shown]:
         """Return cards that are to be taken from screens, the longest waiting first."""
         found = await self._documents.listed(Wanted("leftover", limit=limit))
-        return [Shown(**json.loads(document.body)) for document in found]
+        return [from_json(Shown, document.body) for document in found]
 
     async def remove_left_card(self, shown: Shown) -> None:
         """The card is on screen no more."""
@@ -339,7 +337,9 @@ class Desk:
     async def untied_to(self, conversation: str, message_id: str) -> Sequence[tuple[str, Feedback]]:
         """Return (name, word) of what was said about a message before its answer was known."""
         found = await self._all(Wanted("untied", state=_message(conversation, message_id)))
-        return [(document.id, feedback_from(json.loads(document.body)["feedback"])) for document in found]
+        return [
+            (document.id, from_json(Feedback, json.loads(document.body)["feedback"])) for document in found
+        ]
 
     async def remove_untied(self, name: str) -> None:
         """The word has found its answer."""
@@ -421,14 +421,14 @@ def _of_review(review: Review) -> Document:
 
 
 def _review_in(document: Document) -> Review:
-    return replace(review_from(document.body), version=document.version)
+    return from_json(Review, document.body, version=document.version)
 
 
 def _of_notice(notice: Notice) -> Document:
     return Document(
         "notice",
         f"{notice.answer_id}|{notice.person}",
-        json.dumps(asdict(notice)),
+        to_json(notice),
         notice.answer_id,
         notice.person,
         SENT if notice.sent else UNSENT,
@@ -437,7 +437,7 @@ def _of_notice(notice: Notice) -> Document:
 
 
 def _notice_in(document: Document) -> Notice:
-    return Notice(**json.loads(document.body))
+    return from_json(Notice, document.body)
 
 
 def _last(found: Sequence[Document], before: tuple[str, str]) -> tuple[str, str]:

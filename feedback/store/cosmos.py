@@ -21,7 +21,7 @@ from feedback.store.base import ALONE, Hold, RecordInvalid, StoreError, StoreUna
 from feedback.store.cosmos_records import CosmosDocuments
 from feedback.store.cosmos_schema import ERRORS, CosmosConfig, sort_key
 from feedback.store.rows import PAGE, Row, Table
-from feedback.store.serialization import answer_from, feedback_from, question_from
+from feedback.store.serialization import answer_from, from_json, question_from
 
 _OPEN_AT_ONCE = 200
 
@@ -202,7 +202,7 @@ class CosmosStore:
         for item in sorted(found, key=lambda item: (item["changed_at"], item["number"])):
             newest[item["person"], item["word"], item["reaction"]] = item
         current = sorted(newest.values(), key=lambda item: (item["at"], item["number"]))
-        return [feedback_from(item["body"]) for item in current]
+        return [from_json(Feedback, item["body"]) for item in current]
 
     async def rows(
         self, table: Table, after: str = "", limit: int = PAGE, person: str | None = None

@@ -5,12 +5,12 @@ Whoever runs a job holds its lease (feedback/store/lease.py) and writes its docu
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from feedback.store.documents import Document, Documents, Wanted
+from feedback.store.serialization import from_json, to_json
 
 KIND = "job"
 RUNNING, DONE, FAILED, STOPPED, DIED = "running", "done", "failed", "stopped", "died"
@@ -86,8 +86,8 @@ async def plan(documents: Documents, name: str, next_at: str, *, known_since: st
 
 
 def _document(run: JobRun) -> Document:
-    return Document(KIND, run.name, json.dumps(asdict(run)))
+    return Document(KIND, run.name, to_json(run))
 
 
 def _read(document: Document) -> JobRun:
-    return JobRun(**json.loads(document.body))
+    return from_json(JobRun, document.body)

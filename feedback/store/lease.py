@@ -13,15 +13,15 @@ Ends are told by each machine's own clock. They may differ by HOLD_S less the ti
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import secrets
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from feedback.store.base import StoreUnavailable, moment
 from feedback.store.documents import TRIES, Document, Documents
+from feedback.store.serialization import from_json, to_json
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ async def free_of(documents: Documents, name: str, who: str) -> None:
     """Free a lease of a process that is known to have died."""
     document = await documents.get(KIND, name)
     if document is not None and _read(document).who == who:
-        await documents.replace(Document(KIND, name, json.dumps(asdict(NOBODY)), version=document.version))
+        await documents.replace(Document(KIND, name, to_json(NOBODY), version=document.version))
 
 
 class Lease:
@@ -122,7 +122,7 @@ class Lease:
 
     async def give_back(self) -> None:
         """Let others have it at once."""
-        await self._write(Document(KIND, self._name, json.dumps(asdict(NOBODY)), version=self._version))
+        await self._write(Document(KIND, self._name, to_json(NOBODY), version=self._version))
 
     async def _write(self, document: Document) -> bool:
         written = await self._documents.replace(document)
@@ -132,8 +132,8 @@ class Lease:
     def _document(self) -> Document:
         until = datetime.now(UTC) + timedelta(seconds=self._hold_s)
         held = Held(self._owner, self._who, self._since, moment(until))
-        return Document(KIND, self._name, json.dumps(asdict(held)), version=self._version)
+        return Document(KIND, self._name, to_json(held), version=self._version)
 
 
 def _read(document: Document | None) -> Held:
-    return Held(**json.loads(document.body)) if document else NOBODY
+    return from_json(Held, document.body) if document else NOBODY

@@ -19,7 +19,7 @@ from core.records import Answer, Feedback, Question
 from feedback.store.base import ALONE, Hold, RecordInvalid, Undelivered, moment
 from feedback.store.documents import Document, Wanted
 from feedback.store.rows import FIELDS, PAGE, Row, Table, key_of
-from feedback.store.serialization import answer_from, feedback_from, question_from, reaction_of, to_json
+from feedback.store.serialization import answer_from, from_json, question_from, reaction_of, to_json
 from feedback.store.sqlite_connection import SqliteFile
 
 INDEXES = """
@@ -463,7 +463,7 @@ class SqliteStore:
             " FROM feedback WHERE answer_id = ?) WHERE age = 1 ORDER BY given_at, number",
             answer_id,
         )
-        return [feedback_from(record) for (record,) in rows]
+        return [from_json(Feedback, record) for (record,) in rows]
 
     async def rows(
         self, table: Table, after: str = "", limit: int = PAGE, person: str | None = None

@@ -251,10 +251,10 @@ KILLED = """
 import asyncio, sys
 from pathlib import Path
 from datetime import datetime
-from feedback.deletions import Deletion, Deletions
-from feedback.people import delete
-from feedback.sqlite import SqliteStore
-from tests.dying import die_after
+from feedback.privacy.delete import delete
+from feedback.privacy.deletion_log import Deletion, Deletions
+from feedback.store.sqlite import SqliteStore
+from tests.processes.dying import die_after
 
 die_after(int(sys.argv[2]))
 

@@ -112,9 +112,9 @@ async def test_what_was_chosen_since_stays(town: Town) -> None:
 KILLED = """
 import asyncio, sys
 from pathlib import Path
-from feedback.renaming import rename
-from feedback.sqlite import SqliteStore
-from tests.dying import die_after
+from feedback.privacy.keys import rename
+from feedback.store.sqlite import SqliteStore
+from tests.processes.dying import die_after
 
 die_after(int(sys.argv[2]))
 

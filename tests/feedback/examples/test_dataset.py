@@ -281,11 +281,11 @@ DRIVER = """
 import asyncio, os, signal, sys
 from datetime import datetime
 from pathlib import Path
-from feedback.building import Work, build
-from feedback.datasets import forget
-from feedback.desk import Desk
-from feedback.examples import ExampleRules
-from feedback.sqlite import SqliteStore
+from feedback.examples.build import Work, build
+from feedback.examples.convert import ExampleRules
+from feedback.examples.dataset import forget
+from feedback.reviews.repository import Desk
+from feedback.store.sqlite import SqliteStore
 
 steps = 0
 
@@ -594,13 +594,13 @@ async def test_what_was_forgotten_and_is_allowed_again_is_whole_again(tmp_path: 
 
 READER = """
 import json, sys
-import cli
+from cli import main
 
 *commands, last = json.loads(sys.argv[1])
 for command in commands:
-    cli.app(command, standalone_mode=False)
+    main.app(command, standalone_mode=False)
 sys.argv[1:] = last
-cli.main()
+main.main()
 """
 
 
