@@ -19,7 +19,7 @@ from feedback.metrics.definitions import IDLE, Known, Sums, add_answer, add_turn
 from feedback.metrics.quantile_sketch import Spread
 from feedback.reviews.repository import WAITING, Desk
 from feedback.store.base import FeedbackStore, moment, site_of
-from feedback.store.documents import Document, Documents, Wanted
+from feedback.store.documents import Document, Documents, Wanted, every_document
 from feedback.store.rows import RECORDS_AT_ONCE, Rows, every, every_answer
 from feedback.store.serialization import from_json
 
@@ -170,12 +170,11 @@ async def kept(documents: Documents, first: date, last: date) -> list[Day]:
 async def listed_days(documents: Documents, kind: str, first: date, last: date) -> list[Document]:
     """Return the documents of a kind whose order is a day, of a span of days."""
     found: list[Document] = []
-    wanted = Wanted(kind, after=((first - timedelta(days=1)).isoformat(), "~"), limit=RECORDS_AT_ONCE)
-    while page := await documents.listed(wanted):
-        found += [document for document in page if document.order <= last.isoformat()]
-        if len(page) < RECORDS_AT_ONCE or page[-1].order > last.isoformat():
+    before = ((first - timedelta(days=1)).isoformat(), "~")
+    async for document in every_document(documents, Wanted(kind, after=before, limit=RECORDS_AT_ONCE)):
+        if document.order > last.isoformat():
             break
-        wanted = Wanted(kind, after=(page[-1].order, page[-1].id), limit=RECORDS_AT_ONCE)
+        found.append(document)
     return found
 
 

@@ -19,9 +19,9 @@ from functools import partial
 from core.records import Review, Verdict, VerifiedAnswer
 from feedback.privacy.audit import SOMEBODY
 from feedback.reviews.repository import Desk
-from feedback.store.base import RecordInvalid, StoreUnavailable, moment
-from feedback.store.documents import TRIES, Document, Wanted
-from feedback.store.rows import PAGE, Row, WholeStore
+from feedback.store.base import RecordInvalid, moment
+from feedback.store.documents import Document, Wanted, change_document
+from feedback.store.rows import Row, WholeStore, every_page
 from feedback.store.serialization import answer_from, from_json, question_from, to_json
 
 Change = Callable[[str], str]
@@ -53,16 +53,13 @@ async def change_answers(store: WholeStore, person: str, change: Change) -> Asyn
 
     Reads every answer, PAGE of them at a time, and yields how many it has read.
     """
-    after, read = "", 0
-    while page := await store.rows("answer", after):
+    read = 0
+    async for page in every_page(store, "answer"):
         theirs = [row for row in page if person in row.fields["record"]]
         changed = [{**row.fields, "record": change(row.fields["record"])} for row in theirs]
         await put_answers(store, [Row("answer", fields["id"], fields) for fields in changed])
         read += len(page)
         yield read
-        after = page[-1].key
-        if len(page) < PAGE:
-            return
 
 
 async def put_answers(store: WholeStore, rows: Sequence[Row]) -> None:
@@ -78,17 +75,16 @@ async def put_answers(store: WholeStore, rows: Sequence[Row]) -> None:
 
 async def _change(store: WholeStore, document: Document, change: Change) -> None:
     """Change a document's body, however many others change it, too, until that is done or it is gone."""
-    for _ in range(TRIES):
-        changed = replace(document, body=change(document.body))
-        if document.kind == "verified":  # whoever knows it by heart must hear of it
-            changed = replace(changed, order=moment(datetime.now(UTC)))
-        if await store.documents.replace(changed):
-            return
-        kept = await store.documents.get(document.kind, document.id, document.answer_id)
+
+    def changed(kept: Document | None) -> Document | None:
         if kept is None:
-            return
-        document = kept
-    raise StoreUnavailable(f"a {document.kind} changes too fast")
+            return None
+        now = moment(
+            datetime.now(UTC)
+        )  # other processes read verified answers that changed since they last looked
+        return replace(kept, body=change(kept.body), order=now if kept.kind == "verified" else kept.order)
+
+    await change_document(store.documents, document, changed)
 
 
 NAME = "A former reviewer"

@@ -17,7 +17,7 @@ from enum import StrEnum
 
 from feedback.privacy.pseudonyms import pseudonym
 from feedback.store.base import moment
-from feedback.store.documents import Document, Documents, Wanted
+from feedback.store.documents import Document, Documents, Wanted, every_document
 from feedback.store.serialization import from_json, to_json
 
 KIND = "audit"
@@ -82,7 +82,7 @@ class Audit:
         everyone = [Wanted(KIND, after=after)]
         one = [Wanted(KIND, after=after, person=person), Wanted(KIND, after=after, state=person)]
         for wanted in one if person else everyone:
-            async for document in _every(self._documents, wanted):
+            async for document in every_document(self._documents, wanted):
                 entry = entry_in(document)
                 if wanted.state is None or entry.person != person:  # else it was there already
                     yield entry
@@ -112,21 +112,11 @@ async def without_reviewer(documents: Documents, person: str) -> None:
 
 async def change_reviewer(documents: Documents, person: str, change: Callable[[str], str]) -> None:
     """Change the name of a reviewer in the entries about other people's answers."""
-    async for document in _every(documents, Wanted(KIND, state=person)):
+    async for document in every_document(documents, Wanted(KIND, state=person)):
         entry = entry_in(document)
         if entry.person != person:
             changed = replace(entry, who=change(entry.who))
             await documents.replace(_document(changed, document.id, document.version))
-
-
-async def _every(documents: Documents, wanted: Wanted) -> AsyncIterator[Document]:
-    while True:
-        page = await documents.listed(wanted)
-        for document in page:
-            yield document
-        if len(page) < wanted.limit:
-            return
-        wanted = replace(wanted, after=(page[-1].order, page[-1].id))
 
 
 def _document(entry: Entry, name: str, version: int = 0) -> Document:

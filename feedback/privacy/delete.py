@@ -35,7 +35,7 @@ from feedback.reviews import model_decisions
 from feedback.reviews.repository import Desk, Shown, is_askers
 from feedback.store.base import moment
 from feedback.store.documents import Document, Wanted
-from feedback.store.rows import TIMES, Row, Table, WholeStore, theirs
+from feedback.store.rows import TIMES, Row, Table, WholeStore, every_page
 from feedback.store.serialization import from_json, to_json
 
 __all__ = ["Around", "delete", "export_of"]
@@ -213,7 +213,7 @@ class _Deleting:
 
     async def _theirs(self, table: Table) -> AsyncIterator[Sequence[Row]]:
         until = self._deletion.begun_at
-        async for page in theirs(self._store, table, self._deletion.person):
+        async for page in every_page(self._store, table, person=self._deletion.person):
             yield [row for row in page if _is_from_before(row, until)]
 
     async def _move_on(self, **changes: object) -> None:

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from feedback.privacy.opt_out import opted_out
 from feedback.store.base import moment
-from feedback.store.documents import Document, Documents, Wanted
+from feedback.store.documents import Document, Documents, Wanted, every_document
 from feedback.store.serialization import from_json, to_json
 
 KIND = "deletion"
@@ -156,13 +156,8 @@ class Deletions:
 
 
 async def _listed(documents: Documents, wanted: Wanted) -> AsyncIterator[Deletion]:
-    while True:
-        page = await documents.listed(wanted)
-        for document in page:
-            yield _read(document)
-        if len(page) < wanted.limit:
-            return
-        wanted = replace(wanted, after=(page[-1].order, page[-1].id))
+    async for document in every_document(documents, wanted):
+        yield _read(document)
 
 
 def _document(deletion: Deletion) -> Document:

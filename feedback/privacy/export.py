@@ -17,7 +17,7 @@ from feedback.privacy.audit import Audit
 from feedback.reviews.repository import Desk
 from feedback.store.base import moment
 from feedback.store.documents import Wanted
-from feedback.store.rows import Row, WholeStore, line_of, theirs
+from feedback.store.rows import Row, WholeStore, every_row, line_of
 from feedback.store.serialization import from_json, to_json
 
 Json = dict[str, Any]
@@ -53,7 +53,7 @@ _TOLD_ELSEWHERE = frozenset({"deletion", "opted_out", audit.KIND, "going"})
 async def export_of(store: WholeStore, person: str) -> Json:
     """Return all of a person that is in a store. Raises StoreError."""
     choice = await opt_out.OptOuts(store.documents).choice(person)
-    documents = [row async for page in theirs(store, "document", person) for row in page]
+    documents = [row async for row in every_row(store, "document", person=person)]
     return {
         "what_this_is": WHAT,
         "meaning": MEANING,
@@ -61,9 +61,9 @@ async def export_of(store: WholeStore, person: str) -> Json:
         "person": person,
         "learning": {"stopped": choice.out, "since": moment(choice.since) if choice.since else None},
         "questions": [
-            await _question(store, row) async for page in theirs(store, "question", person) for row in page
+            await _question(store, row) async for row in every_row(store, "question", person=person)
         ],
-        "words": [_plain(row) async for page in theirs(store, "feedback", person) for row in page],
+        "words": [_plain(row) async for row in every_row(store, "feedback", person=person)],
         "reviewed": await _reviewed(store, documents, person),
         "kept_about_you": [_plain(row) for row in documents if row.fields["kind"] not in _TOLD_ELSEWHERE],
         "deletions": [_plain(row) for row in documents if row.fields["kind"] == "deletion"],

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.bounded_dict import BoundedDict
 from core.settings import Settings
 from feedback.privacy import audit
 from feedback.privacy.anonymise import change_answers, change_reviews, put_answers
@@ -27,7 +28,7 @@ from feedback.privacy.audit import operator
 from feedback.privacy.pseudonyms import fresh_key, load_key, load_or_make_key, pseudonym
 from feedback.store.base import StoreError
 from feedback.store.documents import Document
-from feedback.store.rows import PAGE, Row, Table, WholeStore, key_of
+from feedback.store.rows import Row, Table, WholeStore, every_page, every_row, key_of
 
 Change = Callable[[str], str]
 _TABLES: tuple[Table, ...] = ("question", "feedback", "document")
@@ -50,18 +51,15 @@ async def rename(store: WholeStore, old: str, new: str) -> None:
     for table in ("answer", "question", "feedback"):
         await _rename_rows(store, table, old, change)
     await audit.change_reviewer(store.documents, old, change)
-    after = ""
-    while page := await store.rows("document", after, PAGE, old):
-        for row in page:
-            await _rename_inside(store, row, old, change)
-            await _rename_document(store, row, change)
-        after = page[-1].key
+    async for row in every_row(store, "document", person=old):
+        await _rename_inside(store, row, old, change)
+        await _rename_document(store, row, change)
     await store.overwrite()
 
 
 async def _rename_rows(store: WholeStore, table: Table, old: str, change: Change) -> None:
     after = ""
-    while page := await store.rows(table, after, PAGE, old):
+    async for page in every_page(store, table, person=old):
         renamed = [_renamed(row, change) for row in page]
         if table == "answer":
             await put_answers(store, renamed)
@@ -157,7 +155,7 @@ class Recognising:
     def __init__(self, store: WholeStore, keys: Keys) -> None:
         self._store = store
         self._keys = keys
-        self._known: dict[str, None] = {}
+        self._known: BoundedDict[str, None] = BoundedDict(REMEMBERED)
 
     async def __call__(self, user_id: str) -> None:
         """Let what was kept under somebody's earlier pseudonym be theirs; where it cannot be now, the next time."""
@@ -171,8 +169,6 @@ class Recognising:
             log.warning("somebody's earlier records wait for the new key: %s", error)
             return
         self._known[earlier] = None
-        if len(self._known) > REMEMBERED:
-            del self._known[next(iter(self._known))]
 
 
 def rotate(settings: Settings) -> None:

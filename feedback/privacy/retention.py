@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from feedback.store.base import moment
-from feedback.store.rows import PAGE, TABLES, TIMES, Row, Rows
+from feedback.store.rows import TABLES, TIMES, Row, Rows, every_page
 from feedback.store.serialization import question_from
 
 
@@ -62,8 +62,7 @@ async def retain(
     dropped: dict[str, int] = {}
     looked = 0
     for table in reversed(TABLES):
-        after = ""
-        while page := await store.rows(table, after, PAGE):
+        async for page in every_page(store, table):
             old = [row for row in page if _is_old(row, retention, now)]
             if old and not dry_run:
                 await store.drop_rows(old)
@@ -71,7 +70,6 @@ async def retain(
                 dropped[_kind(row)] = dropped.get(_kind(row), 0) + 1
             looked += len(page)
             tell(looked)
-            after = page[-1].key
     return dropped
 
 

@@ -16,14 +16,14 @@ answers they come from: `strike_out` takes out what is deleted.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
 from core.records import Comparison
-from feedback.store.base import StoreUnavailable, moment
-from feedback.store.documents import TRIES, Document, Documents, Wanted
+from feedback.store.base import moment
+from feedback.store.documents import Document, Documents, Wanted, change_document, every_document
 from feedback.store.serialization import from_json, to_json
 
 KIND = "comparison"
@@ -46,14 +46,14 @@ async def get(documents: Documents, candidate: str) -> Comparison | None:
 async def latest(documents: Documents) -> Comparison | None:
     """Return the newest comparison, or None. Raises StoreError."""
     newest = None
-    async for document in _every(documents, Wanted(KIND)):
+    async for document in every_document(documents, Wanted(KIND)):
         newest = document
     return _read(newest)[0] if newest else None
 
 
 async def since(documents: Documents, time: datetime) -> Sequence[str]:
     """Return the candidates that were compared since a time, the longest ago first. Raises StoreError."""
-    return [one.id async for one in _every(documents, Wanted(KIND, after=(moment(time), "")))]
+    return [one.id async for one in every_document(documents, Wanted(KIND, after=(moment(time), "")))]
 
 
 async def waiting(documents: Documents) -> Sequence[Document]:
@@ -70,33 +70,21 @@ async def strike_out(documents: Documents, answer_ids: Collection[str]) -> int:
     """Take what comes from these answers out of every comparison; return how many changed. Raises StoreError."""
     changed = 0
     if answer_ids:
-        async for document in _every(documents, Wanted(KIND)):
+        async for document in every_document(documents, Wanted(KIND)):
             changed += await _strike(documents, document, frozenset(answer_ids))
     return changed
 
 
 async def _strike(documents: Documents, document: Document, gone: frozenset[str]) -> bool:
-    kept: Document | None = document
-    for _ in range(TRIES):
-        if kept is None:
-            return False
-        comparison, answers = _read(kept)
+    def strike(kept: Document | None) -> Document | None:
+        comparison, answers = _read(kept or document)
         stays = [number for number, answer in enumerate(answers) if not answer or answer not in gone]
-        if len(stays) == len(answers):
-            return False
+        if kept is None or len(stays) == len(answers):
+            return None
         worst = tuple(comparison.worst[number] for number in stays)
-        changed = _document(replace(comparison, worst=worst), [answers[number] for number in stays])
-        if await documents.replace(replace(changed, version=kept.version)):
-            return True
-        kept = await documents.get(KIND, document.id)
-    raise StoreUnavailable(f"the comparison of {document.id} is being changed all the time")
+        return _document(replace(comparison, worst=worst), [answers[number] for number in stays])
 
-
-async def _every(documents: Documents, wanted: Wanted) -> AsyncIterator[Document]:
-    while page := await documents.listed(wanted):
-        for document in page:
-            yield document
-        wanted = replace(wanted, after=(page[-1].order, page[-1].id))
+    return await change_document(documents, document, strike) is not None
 
 
 def _document(comparison: Comparison, answers: Sequence[str]) -> Document:

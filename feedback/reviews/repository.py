@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from core.records import Answer, Feedback, Review, VerifiedAnswer
-from feedback.store.base import StoreUnavailable, moment
-from feedback.store.documents import TRIES, Document, Documents, Wanted
+from feedback.store.base import moment
+from feedback.store.documents import Document, Documents, Wanted, change_document, every_document
 from feedback.store.serialization import from_json, to_json
 
 WAITING, SETTLED = "waiting", "settled"
@@ -133,16 +133,15 @@ class Desk:
 
     async def leave_errand(self, answer_id: str, at: datetime) -> None:
         """Let the courier look after everything that follows from this answer's review."""
-        for _ in range(TRIES):
-            held = await self._documents.get("errand", answer_id, answer_id)
-            if held is None or held.order <= moment(datetime.now(UTC)):
-                await self.free_errand(answer_id, at)
-                return
-            if await self._documents.replace(
-                held
-            ):  # somebody is at it, and will see that there is more to do
-                return
-        raise StoreUnavailable(f"the errand of {answer_id} changes too fast")
+
+        def leave(held: Document | None) -> Document:
+            taken = held is not None and held.order > moment(datetime.now(UTC))
+            return (
+                held if held and taken else free
+            )  # a new version tells who is at it that there is more to do
+
+        free = Document("errand", answer_id, "", answer_id, order=moment(at))
+        await change_document(self._documents, free, leave)
 
     async def free_errand(self, answer_id: str, at: datetime) -> None:
         """Let any process look after this answer, from a time on."""
@@ -398,14 +397,7 @@ class Desk:
         ]
 
     async def _all(self, wanted: Wanted) -> Sequence[Document]:
-        """Return all documents of a list, page by page."""
-        found: list[Document] = []
-        while True:
-            page = await self._documents.listed(wanted)
-            found += page
-            if len(page) < wanted.limit:
-                return found
-            wanted = replace(wanted, after=_last(page, wanted.after))
+        return [document async for document in every_document(self._documents, wanted)]
 
 
 def _of_review(review: Review) -> Document:

@@ -7,9 +7,11 @@ What the documents mean is in `feedback/reviews/repository.py`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
+
+from feedback.store.base import StoreUnavailable
 
 TRIES = 100
 """How often a change is tried that others are faster with; then it counts as unavailable."""
@@ -82,3 +84,37 @@ class Documents(Protocol):
     async def remove(self, kind: str, id_: str, answer_id: str = "", *, version: int | None = None) -> bool:
         """Forget a document; False when there was none, or its version is another than the given one."""
         ...
+
+
+async def every_document(documents: Documents, wanted: Wanted) -> AsyncIterator[Document]:
+    """Yield all documents of a list by (`order`, `id`), `wanted.limit` at a time. Raises StoreError."""
+    while page := await documents.listed(wanted):
+        for document in page:
+            yield document
+        if len(page) < wanted.limit:
+            return
+        wanted = replace(wanted, after=(page[-1].order, page[-1].id))
+
+
+async def change_document(
+    documents: Documents,
+    named: Document,
+    change: Callable[[Document | None], Document | None],
+) -> Document | None:
+    """Change a document by comparing versions: `change` is called again where somebody else was faster.
+
+    `named` says which one, by its kind, id and answer id. `change` gets the document as it is kept (None: there is
+    none) and returns what it should be, or None to leave it as it is. Returns what was written, None where nothing was.
+    Raises StoreUnavailable where it changes too fast.
+    """
+    for _ in range(TRIES):
+        kept = await documents.get(named.kind, named.id, named.answer_id)
+        changed = change(kept)
+        if changed is None:
+            return None
+        if kept is None:
+            if await documents.add(changed):
+                return replace(changed, version=1)
+        elif await documents.replace(replace(changed, version=kept.version)):
+            return replace(changed, version=kept.version + 1)
+    raise StoreUnavailable(f"A document of kind {named.kind} changes too fast.")

@@ -23,8 +23,8 @@ from core import telemetry
 from core.records import Answer, Feedback, Question
 from feedback.store.base import FeedbackStore, RecordInvalid, StoreUnavailable, Undelivered, moment
 from feedback.store.deferred import Do, Entry
-from feedback.store.documents import Document, Wanted
-from feedback.store.rows import PAGE, TABLES, Row, Table, WholeStore, every_row
+from feedback.store.documents import Document, Wanted, every_document
+from feedback.store.rows import PAGE, TABLES, Row, Table, WholeStore, every_page, every_row
 from feedback.store.serialization import question_from
 from feedback.store.sqlite import SqliteStore
 
@@ -81,12 +81,10 @@ class Spool:
     async def take_over(self, left: SqliteStore) -> None:
         """Take what another process left; it may be stopped in between and done again."""
         for table in TABLES:
-            after = ""
-            while page := await left.rows(table, after):
+            async for page in every_page(left, table):
                 await self.near.put_rows(page)
-                after = page[-1].key
         for table in reversed(TABLES):  # a question's answer goes with it
-            while page := await left.rows(table):
+            async for page in every_page(left, table):
                 await left.drop_rows(page)
         await self.load()
 
@@ -234,13 +232,11 @@ class Spool:
         self._entries -= 1
 
     async def _all(self, *kinds: str) -> list[Document]:
-        found: list[Document] = []
-        for kind in kinds or (_ENTRY, _FAILED):
-            after = ("", "")
-            while page := await self.near.documents.listed(Wanted(kind, after=after, limit=500)):
-                found += page
-                after = (page[-1].order, page[-1].id)
-        return found
+        return [
+            document
+            for kind in kinds or (_ENTRY, _FAILED)
+            async for document in every_document(self.near.documents, Wanted(kind, limit=500))
+        ]
 
 
 class SpooledStore:

@@ -101,34 +101,32 @@ def key_of(table: Table, fields: Mapping[str, Any]) -> str:
             return fields["id"]
 
 
-async def every_row(
+async def every_page(
     store: Rows, table: Table, after: str = "", person: str | None = None
-) -> AsyncIterator[Row]:
-    """Yield the rows of a table, page by page. Raises StoreError, also where the keys do not ascend.
+) -> AsyncIterator[Sequence[Row]]:
+    """Yield the rows of a table, or of a person in it, PAGE at a time, also while they are deleted. Raises StoreError.
 
     A page begins where the last one ended: a store that sorted otherwise would lose rows without a word.
     """
-    while True:
-        page = await store.rows(table, after, PAGE, person)
+    while page := await store.rows(table, after, PAGE, person):
         for row in page:
             if row.key <= after:
                 raise StoreError(
                     f"The store gives its {table} records out of order: {row.key!r} after {after!r}."
                 )
             after = row.key
-            yield row
-        if len(page) < PAGE:
-            return
-
-
-async def theirs(store: Rows, table: Table, person: str) -> AsyncIterator[Sequence[Row]]:
-    """Yield a person's rows, page by page; also while they are deleted."""
-    after = ""
-    while page := await store.rows(table, after, PAGE, person):
         yield page
-        after = page[-1].key
         if len(page) < PAGE:
             return
+
+
+async def every_row(
+    store: Rows, table: Table, after: str = "", person: str | None = None
+) -> AsyncIterator[Row]:
+    """Yield the rows of a table one by one, as `every_page` does."""
+    async for page in every_page(store, table, after, person):
+        for row in page:
+            yield row
 
 
 _JSON_FIELDS = frozenset({"record", "body", "question", "reply_to"})

@@ -753,7 +753,7 @@ async def test_what_is_settled_while_a_dataset_is_built_belongs_to_the_next_one(
 async def test_more_reviews_than_a_page_are_all_read_and_told_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("feedback.examples.collect.RECORDS_AT_ONCE", 20)
+    monkeypatch.setattr("feedback.store.rows.RECORDS_AT_ONCE", 20)
     store = SqliteStore.open(tmp_path / "s")
     desk = await keep(store, [approved(n, f"question {n}", by=f"asker{n}") for n in range(43)])
     told: Counter[str] = Counter()
