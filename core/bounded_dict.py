@@ -1,4 +1,7 @@
-"""A dictionary of bounded size, for what a process remembers: the oldest entry goes once there are too many."""
+"""A dictionary of bounded size, for what a process remembers.
+
+The oldest entry goes once there are too many.
+"""
 
 from __future__ import annotations
 

@@ -9,10 +9,11 @@ Every operation has a bounded wait, counts its request charge, and raises the er
     errors.unavailable   the service cannot be reached, refuses, or is overloaded: no call is made for `pause_s`
     errors.invalid       the service does not take this item or query, however often it is sent
 
-The SDK repeats a write whose reply was lost. A conditional write therefore carries a `mark`, and one that is refused
-because its own first attempt has arrived counts as done. All other writes may arrive twice.
+The SDK repeats a write whose reply was lost. A conditional write therefore carries a `mark`, and one that is
+refused because its own first attempt has arrived counts as done. All other writes may arrive twice.
 
-The container is partitioned by `/pk`. `create_container` makes it, for `askpage store init`; nothing else does.
+The container is partitioned by `/pk`. `create_container` makes it, for `askpage store init`; nothing else
+does.
 """
 
 from __future__ import annotations
@@ -59,9 +60,9 @@ _CONNECT_S = 20.0
 class ContainerConfig:
     """Where a container is, and how it is reached.
 
-    `key` is the account's; without one, the identity of the machine or of the developer is used (Microsoft Entra).
-    No request waits longer than `timeout_s`, retries included; after a failure none is made for `pause_s`.
-    `options` go to the SDK's client as they are.
+    `key` is the account's; without one, the identity of the machine or of the developer is used (Microsoft
+    Entra). No request waits longer than `timeout_s`, retries included; after a failure none is made for
+    `pause_s`. `options` go to the SDK's client as they are.
     """
 
     endpoint: str
@@ -285,7 +286,10 @@ class CosmosContainer:
         return True
 
     async def query(self, sql: str, pk: str | None = None, /, **values: Any) -> list[Item]:
-        """Return what a query finds; `values` are its parameters, without the @. With `pk`: in that partition."""
+        """Return what a query finds; `values` are its parameters, without the @.
+
+        With `pk`: in that partition.
+        """
         options: dict[str, Any] = {} if pk is None else {"partition_key": pk}
         parameters: list[dict[str, Any]] = [
             {"name": f"@{name}", "value": value} for name, value in values.items()
@@ -298,7 +302,10 @@ class CosmosContainer:
         return await self._search("query" if pk is None else "query in a partition", find)
 
     async def changes(self, since: str = "", pk: str | None = None) -> tuple[list[Item], str]:
-        """Return what was written since a place in the change feed ("": since the beginning), and the next place."""
+        """Return what was written since a place in the change feed ("".
+
+        Since the beginning), and the next place.
+        """
         start: dict[str, Any] = {"continuation": since} if since else {"start_time": "Beginning"}
         if pk is not None:
             start["partition_key"] = pk
@@ -326,7 +333,10 @@ class CosmosContainer:
         return await self._search(operation, wait)
 
     async def _search(self, operation: str, call: Callable[[ContainerProxy, Hook], Awaitable[T]]) -> T:
-        """Make a call that is about no single item. Each reply may take the whole timeout: there may be many."""
+        """Make a call that is about no single item.
+
+        Each reply may take the whole timeout: there may be many.
+        """
         try:
             return await self._call(operation, call)
         except CosmosHttpResponseError as error:
@@ -394,7 +404,10 @@ class CosmosContainer:
 async def _retry_conflicts(
     change: Callable[[ContainerProxy, Hook], Awaitable[T]], container: ContainerProxy, hook: Hook
 ) -> T:
-    """Change an item that others change in the same moment: the service may ask to try that again, the SDK does not."""
+    """Change an item that others change in the same moment.
+
+    The service may ask to try that again, the SDK does not.
+    """
     while True:
         try:
             return await change(container, hook)
@@ -480,8 +493,9 @@ def _error_for(errors: ErrorClasses, status: int, timeout_s: float) -> Exception
 class ContainerPolicies:
     """How a container is indexed and aged.
 
-    `wanted` are its properties as Azure's templates spell them. `refuse` raises for a container that cannot be
-    changed into this one; `is_current` tells whether nothing is to be changed. Both read the container's properties.
+    `wanted` are its properties as Azure's templates spell them. `refuse` raises for a container that cannot
+    be changed into this one; `is_current` tells whether nothing is to be changed. Both read the container's
+    properties.
     """
 
     wanted: Mapping[str, Any]
@@ -503,9 +517,10 @@ _OPTIONS = {
 
 
 async def create_container(config: ContainerConfig, policies: ContainerPolicies, errors: ErrorClasses) -> str:
-    """Create database and container, or bring an older container's policies up; return what was done, a sentence.
+    """Create database and container, or bring an older container's policies up.
 
-    Raises errors.unavailable. An identity's data role allows to read all of this, and to make or change nothing.
+    Return what was done, a sentence. Raises errors.unavailable. An identity's data role allows to read all of
+    this, and to make or change nothing.
     """
     options: dict[str, Any] = {_OPTIONS[name]: policy for name, policy in policies.wanted.items()}
     layout: dict[str, Any] = {"partition_key": PartitionKey(PARTITION), "default_ttl": -1, **options}

@@ -1,10 +1,13 @@
-"""What waits to be sent elsewhere: a folder with one file a batch, written before the batch is sent for the first time.
+"""What waits to be sent elsewhere.
+
+A folder with one file a batch, written before the batch is sent for the first time.
 
     000000042.json     the place that everything is read to with this batch, and its lines; gone once it is accepted
     aside.jsonl        what cannot be sent, with the reason; kept for a person
 
-So a batch that is sent again, by whichever process, is the same batch. Files are numbered on from the last batch that
-was accepted: others belong to a past that another machine has gone on from, and go. Blocks for as long as the disk does.
+So a batch that is sent again, by whichever process, is the same batch. Files are numbered on from the last
+batch that was accepted: others belong to a past that another machine has gone on from, and go. Blocks for as
+long as the disk does.
 """
 
 from __future__ import annotations
@@ -27,7 +30,10 @@ MOST_ASIDE_BYTES = 10_000_000
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Lines that are sent together. `place` is where reading goes on after them (feedback.analytics.event_log.Place.dump)."""
+    """Lines that are sent together.
+
+    `place` is where reading goes on after them (feedback.analytics.event_log.Place.dump).
+    """
 
     number: int
     place: str
@@ -86,7 +92,10 @@ class Outgoing:
         self._path(batch.number).unlink(missing_ok=True)
 
     def set_aside(self, poison: Poison, line: str = "") -> None:
-        """Write down what cannot be sent, and its line where there is one; after a crash it may stand there twice."""
+        """Write down what cannot be sent, and its line where there is one.
+
+        After a crash it may stand there twice.
+        """
         path = self._folder / ASIDE
         if path.exists() and path.stat().st_size > MOST_ASIDE_BYTES:
             return

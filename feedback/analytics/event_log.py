@@ -1,14 +1,16 @@
-"""What is kept, as lines that tell of it to a place for months: answers, words, settled reviews, days that are over.
+"""What is kept, as lines that tell of it to a place for months.
 
-A line is JSON with `timestamp`, `name`, `customDimensions` and `customMeasurements`, as telemetry's events arrive
-(core/telemetry.py says what may be among it), and with
+Answers, words, settled reviews, days that are over. A line is JSON with `timestamp`, `name`,
+`customDimensions` and `customMeasurements`, as telemetry's events arrive (core/telemetry.py says what may be
+among it), and with
 
     record     what it tells of: a hash, the same however often that is told, of no person
     revised    as of when it is told; of lines with the same record, the one revised last counts
 
-`unsent` reads everything once, in sweeps: a sweep has all that changed from the last one's beginning until its own, less
-`AGAIN`, since records may have waited elsewhere before they were kept; what the last sweep has seen of that time is left
-out. A `Place` says how far it is; whoever goes on from a kept one reads the same again, and nothing twice.
+`unsent` reads everything once, in sweeps: a sweep has all that changed from the last one's beginning until
+its own, less `AGAIN`, since records may have waited elsewhere before they were kept; what the last sweep has
+seen of that time is left out. A `Place` says how far it is; whoever goes on from a kept one reads the same
+again, and nothing twice.
 """
 
 from __future__ import annotations
@@ -48,10 +50,11 @@ class Store(daily.Records, Protocol):
 
 @dataclass(slots=True)
 class Place:
-    """How far everything is read: what is after `after` in the sweep's source, of what changed in [since, until).
+    """How far everything is read.
 
-    `seen` are those of the earlier sweep that this one meets again, `again` those that the next one will; `days` has the
-    versions of the days that are told.
+    What is after `after` in the sweep's source, of what changed in [since, until). `seen` are those of the
+    earlier sweep that this one meets again, `again` those that the next one will; `days` has the versions of
+    the days that are told.
     """
 
     since: str = ""
@@ -115,7 +118,10 @@ class _Found:
 
 
 class Sources:
-    """Everything of a store that is told; `directions` say which reactions are up and down (bot.dialogs.rate)."""
+    """Everything of a store that is told.
+
+    `directions` say which reactions are up and down (bot.dialogs.rate).
+    """
 
     def __init__(self, store: Store, directions: Mapping[str, str]) -> None:
         self._store = store
@@ -124,7 +130,10 @@ class Sources:
         self._all = (self._answers, self._words, self._reviews, self._past_reviews, self._days)
 
     async def unsent(self, place: Place, now: datetime) -> AsyncIterator[Sequence[Told]]:
-        """Yield what is to be told of each record that is new, and move `place` on before each. Raises StoreError."""
+        """Yield what is to be told of each record that is new, and move `place` on before each.
+
+        Raises StoreError.
+        """
         place.until = place.until or moment(now)
         overlap = moment(datetime.fromisoformat(place.until) - AGAIN)
         for number in range(place.source, len(self._all)):
@@ -179,7 +188,10 @@ class Sources:
     async def _settled(
         self, place: Place, listed: Listed[Review], id_of: Callable[[Review], str]
     ) -> AsyncIterator[_Found]:
-        """Read settled reviews; one that has begun again since is among the past ones, under the same record."""
+        """Read settled reviews.
+
+        One that has begun again since is among the past ones, under the same record.
+        """
         begin, id_ = place.after or (place.since, "")
         async for review in every(listed, (begin, id_)):
             settled_at = moment(review.settled_at or review.opened_at)
@@ -223,7 +235,10 @@ class Sources:
 
 
 async def _told(found: _Found) -> Sequence[Told]:
-    """Return the lines of a record; of one that cannot be told, that. A line may have no text of anybody, a reason neither."""
+    """Return the lines of a record; of one that cannot be told, that.
+
+    A line may have no text of anybody, a reason neither.
+    """
     try:
         return [Telling(found.name, found.record, line) for line in await found.lines()]
     except telemetry.NotAllowed as error:

@@ -1,6 +1,7 @@
-"""Reads what was asked and what was reviewed out of a store, page by page: only the examples are held in memory.
+"""Reads what was asked and what was reviewed out of a store, page by page.
 
-A review that is settled while this reads belongs to the next dataset, so nothing is read twice.
+Only the examples are held in memory. A review that is settled while this reads belongs to the next dataset,
+so nothing is read twice.
 """
 
 from __future__ import annotations
@@ -43,7 +44,10 @@ Tell = Callable[[str, int], None]
 
 @dataclass(slots=True)
 class Gathered:
-    """What the reviews make. `reviews` were settled, `waiting` are not, `reopened` of those since a page changed."""
+    """What the reviews make.
+
+    `reviews` were settled, `waiting` are not, `reopened` of those since a page changed.
+    """
 
     candidates: list[Candidate] = field(default_factory=list[Candidate])
     left_out: Counter[LeftOut] = field(default_factory=Counter[LeftOut])
@@ -56,7 +60,10 @@ class Gathered:
 
 @dataclass(frozen=True, slots=True)
 class AskedQuestion:
-    """One of the questions that stand for all. `page_words` are those that stand on a page, too: nobody's own ones."""
+    """One of the questions that stand for all.
+
+    `page_words` are those that stand on a page, too: nobody's own ones.
+    """
 
     answer_id: str
     text: str
@@ -173,7 +180,10 @@ def _may_be_read(answer: Answer, rules: ExampleRules) -> bool:
 
 
 def _choose(chosen: list[tuple[int, str, AskedQuestion]], answer: Answer) -> None:
-    """Keep the answers whose ids have the lowest hashes: always the same ones, in whatever order they come."""
+    """Keep the answers whose ids have the lowest hashes.
+
+    Always the same ones, in whatever order they come.
+    """
     lot = -int.from_bytes(hashlib.sha256(f"topic|{answer.id}".encode()).digest()[:8])
     if len(chosen) == SAMPLED and lot <= chosen[0][0]:
         return

@@ -1,12 +1,15 @@
-"""Datasets on disk: folders of training examples that are named by their content, and where each example comes from.
+"""Datasets on disk.
+
+Folders of training examples that are named by their content, and where each example comes from.
 
     datasets/3f0c…/            the first 16 digits of the SHA-256 of examples.jsonl
         examples.jsonl         one training example a line, by answer id
         lineage.jsonl          whose words they are, and when: no content
         card.json              what is in it, what is not, and why; written last
 
-A folder gets its name when everything in it is on the disk: what a crash leaves has a name that begins with a dot, and
-the next one who writes takes it away. Whoever builds (`feedback/examples/build.py`) or erases (`forget`) is alone here.
+A folder gets its name when everything in it is on the disk: what a crash leaves has a name that begins with a
+dot, and the next one who writes takes it away. Whoever builds (`feedback/examples/build.py`) or erases
+(`forget`) is alone here.
 
     DatasetError
     ├── NoExamples        nothing is reviewed that could be learnt from     (a person sees it)
@@ -112,7 +115,10 @@ def list_datasets(datasets_dir: Path) -> list[Card]:
 
 
 def find_dataset(datasets_dir: Path, name: str = "latest") -> Path:
-    """Return the folder of a dataset, by its name, the beginning of it, or "latest". Raises DatasetMissing."""
+    """Return the folder of a dataset, by its name, the beginning of it, or "latest".
+
+    Raises DatasetMissing.
+    """
     known = [card.name for card in list_datasets(datasets_dir)]
     found = known[-1:] if name == "latest" else [one for one in known if name and one.startswith(name)]
     if len(found) != 1:
@@ -186,12 +192,13 @@ def difference(before: Path, after: Path) -> Difference:
 
 
 def forget(datasets_dir: Path, answer_ids: Collection[str], people: Collection[str] = ()) -> dict[str, int]:
-    """Erase the examples of these answers from every dataset; return dataset → how many, where there were any.
+    """Erase the examples of these answers from every dataset.
 
-    These people (pseudonyms) are struck out of what is left, where they rated or reviewed it. A dataset keeps its name; its
-    card says how many are gone. It waits for a dataset that is being built; the next one must find the answers deleted, or
-    their askers opted out (`Work`). Cut off in the middle, it can be repeated. Raises OSError, and DatasetDamaged once it
-    has been everywhere else.
+    Return dataset → how many, where there were any. These people (pseudonyms) are struck out of what is left,
+    where they rated or reviewed it. A dataset keeps its name; its card says how many are gone. It waits for a
+    dataset that is being built; the next one must find the answers deleted, or their askers opted out
+    (`Work`). Cut off in the middle, it can be repeated. Raises OSError, and DatasetDamaged once it has been
+    everywhere else.
     """
     if not datasets_dir.is_dir():
         return {}

@@ -1,10 +1,11 @@
 """The dataset card: what a dataset has, what was left out and why, and whose questions it does not know.
 
-After Gebru et al. 2021, Datasheets for Datasets (https://arxiv.org/abs/1803.09010): no figure for the eye, but what
-somebody has to know before they train on it. No word of a question stands in a card, but for those that pages have, too.
+After Gebru et al. 2021, Datasheets for Datasets (https://arxiv.org/abs/1803.09010): no figure for the eye,
+but what somebody has to know before they train on it. No word of a question stands in a card, but for those
+that pages have, too.
 
-The figures add up: `reviews` = `examples` + all that `left_out` counts; each part of `by` sums to `examples`; so do the
-examples of the topics. (They are what was built: `erased` of them may be gone since.)
+The figures add up: `reviews` = `examples` + all that `left_out` counts; each part of `by` sums to `examples`;
+so do the examples of the topics. (They are what was built: `erased` of them may be gone since.)
 """
 
 from __future__ import annotations
@@ -41,10 +42,11 @@ class Coverage:
 class Card:
     """See above. `name` and `sha256` are of the examples as they were built.
 
-    `set_aside` is for the operator: answer id → what the screen found. `people` counts askers, reviewers, and who is
-    weighed down or not trusted. `covered` counts the `asked` questions by site, channel and language, and those of them
-    that were `sampled` by topic. `label` is the wording of the label that declines (0: it was not recorded yet). `unsupported` counts the completions most of whose words the passages lack. `missing` is
-    in sentences.
+    `set_aside` is for the operator: answer id → what the screen found. `people` counts askers, reviewers, and
+    who is weighed down or not trusted. `covered` counts the `asked` questions by site, channel and language,
+    and those of them that were `sampled` by topic. `label` is the wording of the label that declines (0: it
+    was not recorded yet). `unsupported` counts the completions most of whose words the passages lack.
+    `missing` is in sentences.
     """
 
     name: str

@@ -1,8 +1,8 @@
 """Is this a right answer, or something to plant in a model? A screen over what people write as corrections.
 
-What it finds is set aside for the operator, not judged: a correction may name a link for good reasons. It is a net for
-the known kinds (OWASP LLM Top 10: data poisoning, prompt injection), not a proof that nothing else is planted; reviewers
-who plant facts are met by the measures of `feedback/examples/trust.py` and by the caps.
+What it finds is set aside for the operator, not judged: a correction may name a link for good reasons. It is
+a net for the known kinds (OWASP LLM Top 10: data poisoning, prompt injection), not a proof that nothing else
+is planted; reviewers who plant facts are met by the measures of `feedback/examples/trust.py` and by the caps.
 """
 
 from __future__ import annotations
@@ -93,7 +93,10 @@ def _host_of(address: str) -> str:
 
 
 def _has_hidden(text: str) -> bool:
-    """Tell whether something is there that nobody sees. Joiners inside emoji and in scripts that need them are fine."""
+    """Tell whether something is there that nobody sees.
+
+    Joiners inside emoji and in scripts that need them are fine.
+    """
     for place, mark in enumerate(text):
         if not _hides(mark):
             continue

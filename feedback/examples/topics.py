@@ -1,11 +1,12 @@
 """What is asked about: questions in groups by meaning, each named by its most telling words.
 
-Spherical k-means (Dhillon & Modha 2001, Machine Learning 42): vectors of length 1, nearness by cosine, a group's centre
-is its mean scaled to length 1. It begins with the question nearest to the mean of all and, again and again, the one that
-is farthest from those chosen (Gonzalez 1985), so the same questions make the same groups.
+Spherical k-means (Dhillon & Modha 2001, Machine Learning 42): vectors of length 1, nearness by cosine, a
+group's centre is its mean scaled to length 1. It begins with the question nearest to the mean of all and,
+again and again, the one that is farthest from those chosen (Gonzalez 1985), so the same questions make the
+same groups.
 
-A word tells a group by how often it stands there, against how often anywhere (class-based TF-IDF, Grootendorst 2022,
-https://arxiv.org/abs/2203.05794).
+A word tells a group by how often it stands there, against how often anywhere (class-based TF-IDF,
+Grootendorst 2022, https://arxiv.org/abs/2203.05794).
 """
 
 from __future__ import annotations

@@ -1,16 +1,17 @@
 """How far a person's judgement is trusted: how often it agreed with reviewers who did not know of it.
 
-People who rate badly on purpose do it again and again, so they are found as people, not answer by answer: filtering by
-user beats filtering by example (Ju et al. 2022, https://arxiv.org/abs/2208.03295). They are measured by what they cannot
-choose: the random sample of answers, which part of the reviewers judge twice, without seeing each other's ruling.
+People who rate badly on purpose do it again and again, so they are found as people, not answer by answer:
+filtering by user beats filtering by example (Ju et al. 2022, https://arxiv.org/abs/2208.03295). They are
+measured by what they cannot choose: the random sample of answers, which part of the reviewers judge twice,
+without seeing each other's ruling.
 
     agreement = (agreed + 8) / (compared + 10)
     trust     = (agreement - 0.5) / (0.8 - 0.5), cut to 0 … 1
 
-The agreement is a posterior mean: whoever is not known yet counts like somebody who agreed in 8 of 10 cases (a Beta(8, 2)
-prior on a rater's accuracy, which Dawid & Skene 1979, Applied Statistics 28, estimated without one). So a newcomer is
-trusted fully, one contradiction takes little away, six in a row take all, and whoever agrees no more often than a coin
-ends at 0, however much they say.
+The agreement is a posterior mean: whoever is not known yet counts like somebody who agreed in 8 of 10 cases
+(a Beta(8, 2) prior on a rater's accuracy, which Dawid & Skene 1979, Applied Statistics 28, estimated without
+one). So a newcomer is trusted fully, one contradiction takes little away, six in a row take all, and whoever
+agrees no more often than a coin ends at 0, however much they say.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ _SURELY_GOOD = 4
 
 @dataclass(frozen=True, slots=True)
 class RatingScale:
-    """What a word says about an answer: reactions by their channel's names, and so many stars or fewer are bad."""
+    """What a word says about an answer.
+
+    Reactions by their channel's names, and so many stars or fewer are bad.
+    """
 
     up: frozenset[str] = frozenset({"like", "heart", "laugh"})
     down: frozenset[str] = frozenset({"sad", "angry"})
@@ -86,8 +90,9 @@ def compare_raters(
 ) -> None:
     """Compare what people said about an answer with what reviewers decided.
 
-    Only the sample counts: elsewhere whoever complained chose the question. A declined answer disappoints also where it
-    is right to decline, so it tells nothing about its rater; nor does somebody who calls one answer good and bad.
+    Only the sample counts: elsewhere whoever complained chose the question. A declined answer disappoints
+    also where it is right to decline, so it tells nothing about its rater; nor does somebody who calls one
+    answer good and bad.
     """
     review, answer = reviewed
     ruling = review.ruling

@@ -1,6 +1,7 @@
-"""What is known of each model version since a time: its votes, its response times, and the questions it failed on.
+"""What is known of each model version since a time.
 
-It reads the answers since then with what was said about them, and all questions once: which of them failed is in no index.
+Its votes, its response times, and the questions it failed on. It reads the answers since then with what was
+said about them, and all questions once: which of them failed is in no index.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ class Said:
 async def said_since(store: Records, since: datetime, drawn: Callable[[str], str]) -> dict[str, Said]:
     """Return what is known by model version. Raises StoreError.
 
-    `drawn` names the version that answers a conversation: a question that failed has no answer that could tell. Verified
-    answers are no version's work. A vote counts for the answer that it is about, however late it comes.
+    `drawn` names the version that answers a conversation: a question that failed has no answer that could
+    tell. Verified answers are no version's work. A vote counts for the answer that it is about, however late
+    it comes.
     """
     said: dict[str, Said] = {}
     answered: set[str] = set()

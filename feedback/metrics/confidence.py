@@ -1,4 +1,7 @@
-"""Figures as they are shown: none without the number that it rests on, and whether a change is more than chance."""
+"""Figures as they are shown.
+
+None without the number that it rests on, and whether a change is more than chance.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ from typing import Literal
 from feedback.metrics.definitions import Share, Sums, figures_of, wilson
 
 FEW = 30
-"""Fewer judgements, ratings or answers than this say little: of 30 the interval of a share is up to 0.34 wide."""
+"""Fewer judgements, ratings or answers than this say little: of 30 the interval of a share is up to 0.34
+wide."""
 NOTICED = 0.05
 """A figure that has no interval has changed when it did so by this share of what it was."""
 
@@ -51,7 +55,10 @@ BETTER: Mapping[str, Literal[-1, 0, 1]] = {
 
 
 def values_of(sums: Sums) -> dict[str, Value | None]:
-    """Return every figure (feedback/metrics/definitions.py says what it means) with its count; None where nothing is known."""
+    """Return every figure (feedback/metrics/definitions.py says what it means) with its count.
+
+    None where nothing is known.
+    """
     figures = figures_of(sums)
     counts = {
         "satisfaction": sums.starred,
@@ -91,10 +98,11 @@ def _share(value: float | None, count: int) -> Value | None:
 
 
 def tone_of(name: str, now: Value | None, before: Value | None) -> Tone | None:
-    """Tell whether a figure is better than it was; "unclear" where there are too few to say. None: nothing to compare.
+    """Tell whether a figure is better than it was; "unclear" where there are too few to say.
 
-    The difference of two shares has an interval, too (Newcombe 1998, from Wilson's bounds): where zero lies in it, the
-    change may be chance. A figure without bounds has to change by a twentieth.
+    None: nothing to compare. The difference of two shares has an interval, too (Newcombe 1998, from Wilson's
+    bounds): where zero lies in it, the change may be chance. A figure without bounds has to change by a
+    twentieth.
     """
     if now is None or before is None:
         return None

@@ -1,8 +1,9 @@
-"""The figures of each day, kept as documents (kind `daily`): computed from the records, as often as one likes.
+"""The figures of each day, kept as documents (kind `daily`).
 
-A day's document has the sums of each group of answers with one model version, channel and site; any selection of
-groups and days adds up (`select`). Reading the store takes memory for one day's groups and the sessions of half an
-hour, however many answers there are. When that was done last, `rolled_up_at` tells.
+Computed from the records, as often as one likes. A day's document has the sums of each group of answers with
+one model version, channel and site; any selection of groups and days adds up (`select`). Reading the store
+takes memory for one day's groups and the sessions of half an hour, however many answers there are. When that
+was done last, `rolled_up_at` tells.
 """
 
 from __future__ import annotations
@@ -49,7 +50,10 @@ Groups = dict[Group, Sums]
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """How many reviews wait, and for how long: the oldest and the median one, seconds. As it was at `seen_at`."""
+    """How many reviews wait, and for how long: the oldest and the median one, seconds.
+
+    As it was at `seen_at`.
+    """
 
     waiting: int
     oldest_s: float
@@ -71,7 +75,10 @@ class Day:
 
 
 def sums_of(groups: Groups, answer: Answer) -> Sums:
-    """Return the sums that an answer belongs to among those of a span of time; new ones where there are none yet."""
+    """Return the sums that an answer belongs to among those of a span of time.
+
+    New ones where there are none yet.
+    """
     site, known = site_of(answer), {group.site for group in groups}
     if site not in known and len(known) >= MOST_SITES:
         site = OTHER_SITES

@@ -1,7 +1,8 @@
-"""The days' documents at hand: read once, and again only where they changed; the days that are not summed up yet beside.
+"""The days' documents at hand.
 
-A year of documents is some tens of megabytes of JSON in a busy company, so what was parsed is remembered by its
-version, and the store is asked at most once in FRESH_S seconds, however many people look.
+Read once, and again only where they changed; the days that are not summed up yet beside. A year of documents
+is some tens of megabytes of JSON in a busy company, so what was parsed is remembered by its version, and the
+store is asked at most once in FRESH_S seconds, however many people look.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ MOST_LIVE = 200
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """The days of a span. `as_of` is when they were computed, None: never. `live`: up to now, without the job."""
+    """The days of a span. `as_of` is when they were computed, None: never.
+
+    `live`: up to now, without the job.
+    """
 
     days: Sequence[Day]
     rated: Sequence[Rated]

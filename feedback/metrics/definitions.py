@@ -1,7 +1,7 @@
 """What the numbers mean: every figure, explained where it is computed. Pure functions over records.
 
-Figures are made of sums that add up (`Sums`): those of two days, or of two channels, are the sums of both. An answer
-counts for the day (UTC) on which it was written, whenever somebody judged it.
+Figures are made of sums that add up (`Sums`): those of two days, or of two channels, are the sums of both. An
+answer counts for the day (UTC) on which it was written, whenever somebody judged it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ _Z = 1.959964
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A share, with the interval that covers the true one in 95 of 100 samples; `count` is how many were judged."""
+    """A share, with the interval that covers the true one in 95 of 100 samples.
+
+    `count` is how many were judged.
+    """
 
     value: float
     low: float
@@ -64,9 +67,9 @@ class Weighted:
     def share(self) -> Share | None:
         """Return the weighted share; None where nothing was judged.
 
-        The interval is Wilson's (1927), which holds for few judgements and for shares near 0 and 1, too. Judgements
-        that stand for different numbers of answers tell less than as many equal ones: their number is cut down to
-        (sum of weights)² / sum of squared weights (Kish 1965, "effective sample size").
+        The interval is Wilson's (1927), which holds for few judgements and for shares near 0 and 1, too.
+        Judgements that stand for different numbers of answers tell less than as many equal ones: their number
+        is cut down to (sum of weights)² / sum of squared weights (Kish 1965, "effective sample size").
         """
         if not self.total:
             return None
@@ -91,10 +94,11 @@ _Spread = Annotated[Spread, BeforeValidator(Spread.load), PlainSerializer(Spread
 
 @dataclass(slots=True)
 class Sums:
-    """What is known of a group of answers. `closed` are those whose 30 minutes are over, `ignored` of them got nothing.
+    """What is known of a group of answers.
 
-    `judged` are all that reviewers judged; `attempted` of them those in the model's or a reviewer's words, `quotes` those
-    in the words of a page. Whoever summed up days before there were quotations knew none.
+    `closed` are those whose 30 minutes are over, `ignored` of them got nothing. `judged` are all that
+    reviewers judged; `attempted` of them those in the model's or a reviewer's words, `quotes` those in the
+    words of a page. Whoever summed up days before there were quotations knew none.
     """
 
     answers: int = 0
@@ -136,7 +140,10 @@ class Sums:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of an answer: everyone's last words on it, all words that ever were, and the rounds of its review."""
+    """What is known of an answer.
+
+    Everyone's last words on it, all words that ever were, and the rounds of its review.
+    """
 
     answer: Answer
     words: Sequence[Feedback] = ()
@@ -170,8 +177,8 @@ def add_answer(sums: Sums, known: Known, now: datetime) -> None:
 def _add_times(sums: Sums, answer: Answer) -> None:
     """Response time: from the arrival of the question to the written answer, whatever happened in between.
 
-    The store does not know when the channel had taken the message; the event `answer_sent` does (core/telemetry.py), and
-    its `seconds` go until then.
+    The store does not know when the channel had taken the message; the event `answer_sent` does
+    (core/telemetry.py), and its `seconds` go until then.
     """
     sums.response.add((answer.answered_at - answer.question.asked_at).total_seconds())
     if answer.timings.time_to_first_token_s is not None:
@@ -194,8 +201,8 @@ def _add_words(sums: Sums, words: Sequence[Feedback]) -> None:
 def is_ignored(answer: Answer, ever: Sequence[Feedback]) -> bool:
     """Tell whether nobody reacted, rated, asked on, opened a source or pressed a button within 30 minutes.
 
-    Who changed their mind later has not ignored it, so all words that ever were count. Stopping the answer while it
-    was written is no interest in it.
+    Who changed their mind later has not ignored it, so all words that ever were count. Stopping the answer
+    while it was written is no interest in it.
     """
     return not any(
         word.given_at - answer.answered_at <= IDLE
@@ -207,8 +214,8 @@ def is_ignored(answer: Answer, ever: Sequence[Feedback]) -> bool:
 def is_right(review: Review) -> bool | None:
     """Tell whether reviewers found an answer right, or rightly declined; None where nothing is judged.
 
-    A question that was rejected is none, and does not count. "Not on the page" is a wrong answer: it should have
-    been declined; where it was, reviewers approve.
+    A question that was rejected is none, and does not count. "Not on the page" is a wrong answer: it should
+    have been declined; where it was, reviewers approve.
     """
     if review.ruling is None or review.ruling.ruling is Ruling.REJECTED:
         return None
@@ -216,10 +223,11 @@ def is_right(review: Review) -> bool | None:
 
 
 def add_turn(sums: Sums, answer: Answer, before: datetime | None) -> None:
-    """Add what an answer adds to the time on tool; `before` is when the same person's answer before was written there.
+    """Add what an answer adds to the time on tool.
 
-    A session lasts from its first question to its last answer; 30 idle minutes end it. So every answer adds its own
-    time, and the pause before its question if that belongs to the session; otherwise it begins one.
+    `before` is when the same person's answer before was written there. A session lasts from its first
+    question to its last answer; 30 idle minutes end it. So every answer adds its own time, and the pause
+    before its question if that belongs to the session; otherwise it begins one.
     """
     asked_at = answer.question.asked_at
     goes_on = before is not None and asked_at - before <= IDLE
@@ -235,12 +243,13 @@ def add_turn(sums: Sums, answer: Answer, before: datetime | None) -> None:
 class Figures:
     """The figures of a group of answers; None where nothing is known. Times are seconds.
 
-    `accuracy`: answered or quoted rightly, or rightly declined, of all that were judged; `precision`: answered rightly,
-    of all that were attempted, which are the answered ones: a quotation says that it is not certain. `quote_precision`:
-    quoted rightly, of all that were quoted. All three are from the random sample alone, where each answer counts for as
-    many as it stands for, since what people complain about is not what they get. `answered_share`, `quoted_share` and
-    `abstained_share` add up to one. `satisfaction`: mean stars, 1 to 5. `ignore_rate`: answers
-    to which nothing happened for 30 minutes. `time_on_tool_s`: mean length of a session.
+    `accuracy`: answered or quoted rightly, or rightly declined, of all that were judged; `precision`:
+    answered rightly, of all that were attempted, which are the answered ones: a quotation says that it is not
+    certain. `quote_precision`: quoted rightly, of all that were quoted. All three are from the random sample
+    alone, where each answer counts for as many as it stands for, since what people complain about is not what
+    they get. `answered_share`, `quoted_share` and `abstained_share` add up to one. `satisfaction`: mean
+    stars, 1 to 5. `ignore_rate`: answers to which nothing happened for 30 minutes. `time_on_tool_s`: mean
+    length of a session.
     """
 
     answers: int

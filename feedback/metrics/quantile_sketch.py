@@ -1,7 +1,8 @@
 """How values spread: percentiles of any number of them in bounded memory, and of several days together.
 
-Values are counted in buckets whose bounds grow by a constant factor, so every percentile is right within 1 % of its
-value, whatever the values are (DDSketch: Masson, Rim and Lee, VLDB 2019). Two spreads add up to the spread of both.
+Values are counted in buckets whose bounds grow by a constant factor, so every percentile is right within 1 %
+of its value, whatever the values are (DDSketch: Masson, Rim and Lee, VLDB 2019). Two spreads add up to the
+spread of both.
 """
 
 from __future__ import annotations
@@ -39,9 +40,10 @@ class Spread:
         self.buckets.update(other.buckets)
 
     def percentile(self, share: float) -> float | None:
-        """Return the value below or at which this share of the values lies (0.5 is the median); None without values.
+        """Return the value below or at which this share of the values lies (0.5 is the median).
 
-        Of n values it is the one with rank ceil(share * n), the smallest with rank 1 ("nearest rank").
+        None without values. Of n values it is the one with rank ceil(share * n), the smallest with rank 1
+        ("nearest rank").
         """
         rank = max(1, math.ceil(share * self.count))
         seen = 0

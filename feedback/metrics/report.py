@@ -1,7 +1,8 @@
-"""What feedback and reviews say so far: response rates by form, accuracy from the sample, how reviewers agree.
+"""What feedback and reviews say so far.
 
-Only the random sample is unbiased, so accuracy is computed from nothing else; each answer in it counts for as many as
-it stands for (`Review.weight`).
+Response rates by form, accuracy from the sample, how reviewers agree. Only the random sample is unbiased, so
+accuracy is computed from nothing else; each answer in it counts for as many as it stands for
+(`Review.weight`).
 """
 
 from __future__ import annotations
@@ -33,9 +34,10 @@ class FormRate:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`accuracy` is None while nothing of the sample is settled; `kappa` while nobody judged the same as another.
+    """`accuracy` is None while nothing of the sample is settled.
 
-    `accuracy_interval` covers the true accuracy in 95 of 100 samples.
+    `kappa` while nobody judged the same as another. `accuracy_interval` covers the true accuracy in 95 of 100
+    samples.
 
     `rulings` and `waiting` count reviews, `untied` words that belong to no known answer, by their kind.
     """

@@ -1,9 +1,11 @@
 """Figures over time: spans of equal length with the sums of each group of answers, and what is drawn of them.
 
-Everything is the sum of `Sums`, so a filter leaves groups out, and a longer span is the sum of shorter ones. What few
-people tell, reviewers of the sample and whoever gives stars, is taken over the week until each day (`WEEK`).
+Everything is the sum of `Sums`, so a filter leaves groups out, and a longer span is the sum of shorter ones.
+What few people tell, reviewers of the sample and whoever gives stars, is taken over the week until each day
+(`WEEK`).
 
-Figures by the hour, or less, computed from the records: for days that are not over, and for stores of a few hours.
+Figures by the hour, or less, computed from the records: for days that are not over, and for stores of a few
+hours.
 
 Every answer of the span is read, so there is a bound to them; beyond it the days' documents have to do.
 """
@@ -40,9 +42,9 @@ def step_of(span: timedelta) -> timedelta:
 
 
 async def of_short_store(store: Records, desk: Desk, now: datetime) -> tuple[Timeline, Worst] | None:
-    """Compute the time from the first to the last answer of all; None where that is more than two days, or none is there.
+    """Compute the time from the first to the last answer of all.
 
-    Raises TooMany and StoreError.
+    None where that is more than two days, or none is there. Raises TooMany and StoreError.
     """
     first = await store.answers_after(("", ""), 1)
     if not first:
@@ -118,8 +120,8 @@ class Bucket:
 class Timeline:
     """Buckets of one length, oldest first; `before` are as many of the time before, where there are any.
 
-    `smoothed` says over how many buckets a point of the figures in SMOOTHED is taken. `earlier` names the model versions
-    that answered before it began.
+    `smoothed` says over how many buckets a point of the figures in SMOOTHED is taken. `earlier` names the
+    model versions that answered before it began.
     """
 
     step: timedelta
@@ -141,7 +143,10 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """A model version that has answers in the timeline. `bucket` is where its first ones are, None: before it."""
+    """A model version that has answers in the timeline.
+
+    `bucket` is where its first ones are, None: before it.
+    """
 
     name: str
     bucket: int | None
@@ -151,7 +156,10 @@ class Marked:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What is shown: every figure's points, its value over the whole time and in the time before, the versions."""
+    """What is shown.
+
+    Every figure's points, its value over the whole time and in the time before, the versions.
+    """
 
     points: dict[str, list[Value | None]]
     now: Values

@@ -1,8 +1,9 @@
-"""The answers that people liked least: each day's are noted, so that those of months are found without reading all.
+"""The answers that people liked least.
 
-Thumbs count as stars, up as five and down as one. An answer is bad whose mean is below MIDDLE; the lower the mean, the
-worse, and of equal ones the worse is that of which more people say so. Each day keeps MOST of each model version: a
-note (kind `worst`) goes with its answer, and has nobody's words.
+Each day's are noted, so that those of months are found without reading all. Thumbs count as stars, up as five
+and down as one. An answer is bad whose mean is below MIDDLE; the lower the mean, the worse, and of equal ones
+the worse is that of which more people say so. Each day keeps MOST of each model version: a note (kind
+`worst`) goes with its answer, and has nobody's words.
 """
 
 from __future__ import annotations

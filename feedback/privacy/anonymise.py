@@ -2,10 +2,10 @@
 
 Where a reviewer stands inside records, where no index finds them, and the change of all of these.
 
-In verdicts, skips and claims, in the verified answer that came of them, and in every answer that was served from that.
-So the desk leaves two marks when somebody reviews (`Desk.mark_reviewer`): one with the answer, by which its review and
-its verified answer are found, and one that says that this person has reviewed at all. Only for such a person are all
-answers read through, a page at a time.
+In verdicts, skips and claims, in the verified answer that came of them, and in every answer that was served
+from that. So the desk leaves two marks when somebody reviews (`Desk.mark_reviewer`): one with the answer, by
+which its review and its verified answer are found, and one that says that this person has reviewed at all.
+Only for such a person are all answers read through, a page at a time.
 """
 
 from __future__ import annotations
@@ -98,7 +98,10 @@ async def anonymise_reviews(store: WholeStore, answer_id: str, person: str) -> N
 
 
 def anonymise_answers(store: WholeStore, person: str) -> AsyncIterator[int]:
-    """Take a reviewer out of all answers that were served as verified by them; yields how many it has read."""
+    """Take a reviewer out of all answers that were served as verified by them.
+
+    Yields how many it has read.
+    """
     return change_answers(store, person, partial(_answer_without, person))
 
 

@@ -1,10 +1,11 @@
 """The audit trail: who did what with whose records, and when; never what stood in them.
 
-An entry is a document. `who` is a reviewer's or a person's pseudonym, or an operator: the name of the machine's user
-under the same key as the pseudonyms. An entry that names an answer is about its asker, too, as long as there is one.
+An entry is a document. `who` is a reviewer's or a person's pseudonym, or an operator: the name of the
+machine's user under the same key as the pseudonyms. An entry that names an answer is about its asker, too, as
+long as there is one.
 
-Whoever reads personal data writes the entry first, and does not read where that fails. What a person does with their
-own data is done even where its entry cannot be kept.
+Whoever reads personal data writes the entry first, and does not read where that fails. What a person does
+with their own data is done even where its entry cannot be kept.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ SOMEBODY = "gone"
 
 
 class Deed(StrEnum):
-    """What is recorded. The first four are about an answer, the last three about a model, the others about people."""
+    """What is recorded.
+
+    The first four are about an answer, the last three about a model, the others about people.
+    """
 
     OPENED = "opened a review"
     CLAIMED = "claimed a review"
@@ -99,7 +103,10 @@ def entry_in(document: Document) -> Entry:
 
 
 async def without_person(documents: Documents, document: Document) -> None:
-    """Take an asker who is gone out of an entry about an answer. What is about the person alone stays: it is the proof."""
+    """Take an asker who is gone out of an entry about an answer.
+
+    What is about the person alone stays: it is the proof.
+    """
     entry = entry_in(document)
     if entry.answer_id:
         await documents.replace(_document(replace(entry, person=""), document.id, document.version))

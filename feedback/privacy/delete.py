@@ -1,21 +1,24 @@
-"""Everything of one person, who is a pseudonym, in a store: given out (`feedback/privacy/export.py`), or deleted.
+"""Everything of one person, who is a pseudonym, in a store.
+
+Given out (`feedback/privacy/export.py`), or deleted.
 
     told = await export_of(store, person)
 
     deletion = await Deletions(store.documents).begin(Deletion(person, "name", now, by=person))
     deletion = await delete(store, deletion)
 
-It may be killed at any moment and called again, by any process, with the deletion as it is kept: what is there is
-counted before anything goes, and what goes with a question is noted in a document (`going`) before the question goes.
-Only what is from before `begun_at` goes, so whoever asks again meanwhile loses nothing.
+It may be killed at any moment and called again, by any process, with the deletion as it is kept: what is
+there is counted before anything goes, and what goes with a question is noted in a document (`going`) before
+the question goes. Only what is from before `begun_at` goes, so whoever asks again meanwhile loses nothing.
 
-What goes: questions with their answers, all that anybody said about those, their reviews and verified answers, the
-cards of them on screen (the courier takes those back), what the person said about other people's answers, and the
-documents about the person: notices, contacts, words without an answer, declined questions, subscriptions to review
-cards. What the person did as a reviewer stays without the name (`feedback/privacy/anonymise.py`). What stays with it: the wish
-that nothing is learned (`feedback/privacy/opt_out.py`), that there was a deletion, and what the audit trail says about the
-person's own requests. Questions, words and documents are found along indexes, PAGE at a time; only where the person has
-reviewed are all answers read, a page at a time, too.
+What goes: questions with their answers, all that anybody said about those, their reviews and verified
+answers, the cards of them on screen (the courier takes those back), what the person said about other people's
+answers, and the documents about the person: notices, contacts, words without an answer, declined questions,
+subscriptions to review cards. What the person did as a reviewer stays without the name
+(`feedback/privacy/anonymise.py`). What stays with it: the wish that nothing is learned
+(`feedback/privacy/opt_out.py`), that there was a deletion, and what the audit trail says about the person's
+own requests. Questions, words and documents are found along indexes, PAGE at a time; only where the person
+has reviewed are all answers read, a page at a time, too.
 """
 
 from __future__ import annotations
@@ -53,7 +56,10 @@ async def _no_examples(_answers: object, _person: str) -> Sequence[ForgottenExam
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """Whom a deletion tells: the data sets, this process's memory of an answer (by its id), and whoever watches."""
+    """Whom a deletion tells.
+
+    The data sets, this process's memory of an answer (by its id), and whoever watches.
+    """
 
     forget_examples: ForgetExamples = _no_examples
     forgotten: Callable[[str], None] = lambda _: None

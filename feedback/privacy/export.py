@@ -1,7 +1,7 @@
 """Everything that a store has of one person, as JSON that says what its fields mean.
 
-What others said about the person's answers is in it without who said it; of what the person said and ruled about other
-people's answers, the own words are in it and theirs are not.
+What others said about the person's answers is in it without who said it; of what the person said and ruled
+about other people's answers, the own words are in it and theirs are not.
 """
 
 from __future__ import annotations

@@ -3,11 +3,12 @@
 pseudonym.key           made at the first start, where the setting `pseudonym_key` is empty
 pseudonym.key.before    `askpage privacy rotate-key` leaves the earlier one here, until `--finish`
 
-Another pseudonym for the same person, after the key has changed: all that stands under the old one is kept anew.
+Another pseudonym for the same person, after the key has changed: all that stands under the old one is kept
+anew.
 
-A pseudonym has so many digits that it stands nowhere by accident, so it is replaced as text wherever it stands. What is
-kept anew comes first, and what it takes the place of goes afterwards: it may be stopped in between and done again. What
-the person has under the new pseudonym already stays as it is.
+A pseudonym has so many digits that it stands nowhere by accident, so it is replaced as text wherever it
+stands. What is kept anew comes first, and what it takes the place of goes afterwards: it may be stopped in
+between and done again. What the person has under the new pseudonym already stays as it is.
 """
 
 from __future__ import annotations
@@ -131,7 +132,10 @@ def before_path(settings: Settings) -> Path:
 
 
 def keys_of(settings: Settings) -> Keys:
-    """Return the keys; one is made where there is none. Raises OSError, and ValueError for an unusable file."""
+    """Return the keys; one is made where there is none.
+
+    Raises OSError, and ValueError for an unusable file.
+    """
     secret = settings.pseudonym_key.get_secret_value()
     before = settings.pseudonym_key_before.get_secret_value()
     if secret:
@@ -158,7 +162,10 @@ class Recognising:
         self._known: BoundedDict[str, None] = BoundedDict(REMEMBERED)
 
     async def __call__(self, user_id: str) -> None:
-        """Let what was kept under somebody's earlier pseudonym be theirs; where it cannot be now, the next time."""
+        """Let what was kept under somebody's earlier pseudonym be theirs.
+
+        Where it cannot be now, the next time.
+        """
         earlier = self._keys.earlier(user_id) if user_id else ""
         if not earlier or earlier in self._known:
             return
@@ -174,8 +181,8 @@ class Recognising:
 def rotate(settings: Settings) -> None:
     """Put a new key in the place of the one in the data folder, and keep that as the earlier one.
 
-    It may be stopped in between and run again. Raises FileExistsError while an earlier rotation is not finished, OSError,
-    and ValueError for an unusable file.
+    It may be stopped in between and run again. Raises FileExistsError while an earlier rotation is not
+    finished, OSError, and ValueError for an unusable file.
     """
     path, before = key_path(settings), before_path(settings)
     key = load_or_make_key(path)

@@ -1,7 +1,8 @@
 """Pseudonyms: what stands for a person everywhere in the store, and its key.
 
-A pseudonym is HMAC-SHA256 of the channel's user id: the same person is recognised, and without the key nobody can
-tell who it is, or try out ids. Losing the key makes every person a new one; deleting it anonymises what is stored.
+A pseudonym is HMAC-SHA256 of the channel's user id: the same person is recognised, and without the key nobody
+can tell who it is, or try out ids. Losing the key makes every person a new one; deleting it anonymises what
+is stored.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ def pseudonym(key: bytes, user_id: str) -> str:
 def load_or_make_key(path: Path) -> bytes:
     """Return the key in a file, or make one, readable to this user only; it is never half written.
 
-    The key is the file's text without white space at its ends: pasted into the setting `pseudonym_key`, the same text
-    gives the same pseudonyms. Of several processes that make it at once, one wins, and all use its key. Raises
-    ValueError for a file without a usable key, and OSError.
+    The key is the file's text without white space at its ends: pasted into the setting `pseudonym_key`, the
+    same text gives the same pseudonyms. Of several processes that make it at once, one wins, and all use its
+    key. Raises ValueError for a file without a usable key, and OSError.
     """
     if not path.exists():
         _make(path)

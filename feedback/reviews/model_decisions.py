@@ -1,7 +1,8 @@
 """What reviewers decide about model versions, and what they are told of them, as documents (feedback/store/documents.py).
 
-A decision is a document of its own: its number says that the decisions before it were known, so of two reviewers at once
-one wins. A notice is written before what it tells of is done, as a DRAFT, and may be shown once it is done.
+A decision is a document of its own: its number says that the decisions before it were known, so of two
+reviewers at once one wins. A notice is written before what it tells of is done, as a DRAFT, and may be shown
+once it is done.
 
 What the gate said of each candidate: one document a candidate, with the newest one easily found.
 
@@ -9,8 +10,8 @@ What the gate said of each candidate: one document a candidate, with the newest 
     await latest(store.documents)                       for whoever shows it
     await waiting(store.documents)                      what the reviewers have not on their screens, or otherwise
 
-The worst answers have questions of people in them (masked, as they were learned from), so a comparison knows which
-answers they come from: `strike_out` takes out what is deleted.
+The worst answers have questions of people in them (masked, as they were learned from), so a comparison knows
+which answers they come from: `strike_out` takes out what is deleted.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ KIND = "comparison"
 async def put(documents: Documents, comparison: Comparison, answers: Sequence[str] = ()) -> None:
     """Keep what was found of a candidate, in place of what was found before. Raises StoreError.
 
-    `answers` are the ids of the reviewed answers that the worst ones come from, in their order ("": from none).
+    `answers` are the ids of the reviewed answers that the worst ones come from, in their order ("": from
+    none).
     """
     await documents.put(_document(comparison, answers))
 
@@ -67,7 +69,10 @@ async def mark_posted(documents: Documents, document: Document) -> bool:
 
 
 async def strike_out(documents: Documents, answer_ids: Collection[str]) -> int:
-    """Take what comes from these answers out of every comparison; return how many changed. Raises StoreError."""
+    """Take what comes from these answers out of every comparison; return how many changed.
+
+    Raises StoreError.
+    """
     changed = 0
     if answer_ids:
         async for document in every_document(documents, Wanted(KIND)):
@@ -105,7 +110,10 @@ _LAST = "last"
 
 
 class Choice(StrEnum):
-    """What a reviewer decides: it answers everybody; it stays where it is, also when time is up; it answers nobody."""
+    """What a reviewer decides.
+
+    It answers everybody; it stays where it is, also when time is up; it answers nobody.
+    """
 
     PROMOTE = "promote"
     HOLD = "hold"
@@ -116,8 +124,8 @@ class Choice(StrEnum):
 class ModelDecision:
     """One reviewer's decision about the candidate of a comparison, the `number`th, from 1.
 
-    `reviewer` is a pseudonym ("" for one who is gone), `source` the activity that brought it. `done` says that the
-    version stands where it should.
+    `reviewer` is a pseudonym ("" for one who is gone), `source` the activity that brought it. `done` says
+    that the version stands where it should.
     """
 
     candidate: str
@@ -217,7 +225,10 @@ class ModelBoard:
 
 
 async def without_reviewer(documents: Documents, document: Document) -> None:
-    """Take the name of a reviewer who is gone from a decision; it stays, as what happened to the version does."""
+    """Take the name of a reviewer who is gone from a decision.
+
+    It stays, as what happened to the version does.
+    """
     nameless = replace(_decision_in(document), reviewer="", reviewer_name="A former reviewer", source="")
     await documents.replace(replace(_of_decision(nameless), version=document.version))
 

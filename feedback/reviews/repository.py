@@ -1,10 +1,12 @@
-"""The reviewers' desk: reviews, verified answers, and what is on whose screen, as documents (feedback/store/documents.py).
+"""The reviewers' desk.
 
-Everything that goes with an answer carries its id, and is forgotten with its question. A change that several people
-may make at once is made by comparing versions: `change_review` says False to whoever was slower.
+Reviews, verified answers, and what is on whose screen, as documents (feedback/store/documents.py). Everything
+that goes with an answer carries its id, and is forgotten with its question. A change that several people may
+make at once is made by comparing versions: `change_review` says False to whoever was slower.
 
-`errand`s are the outbox: whoever changes something that must be seen elsewhere (cards, notices, the asker's message)
-first leaves the answer's id there; the courier takes it away once everything that follows has happened.
+`errand`s are the outbox: whoever changes something that must be seen elsewhere (cards, notices, the asker's
+message) first leaves the answer's id there; the courier takes it away once everything that follows has
+happened.
 """
 
 from __future__ import annotations
@@ -203,14 +205,17 @@ class Desk:
         return from_json(VerifiedAnswer, document.body) if document and document.body else None
 
     async def drop_verified(self, answer_id: str) -> None:
-        """A new ruling took the verified answer back. That it did stays on record: other processes must hear of it."""
+        """A new ruling took the verified answer back.
+
+        That it did stays on record: other processes must hear of it.
+        """
         await self._put_verified(answer_id, "", DROPPED)
 
     async def verified_since(self, place: str) -> tuple[Sequence[tuple[str, VerifiedAnswer | None]], str]:
         """Return what changed since a place ("": all there is), and the next place.
 
-        (answer id, verified answer), None for one that is not served any more. Some come again: processes' clocks
-        differ.
+        (answer id, verified answer), None for one that is not served any more. Some come again: processes'
+        clocks differ.
         """
         found = await self._all(Wanted("verified", after=(place, "")))
         changes = [
@@ -287,7 +292,10 @@ class Desk:
         await self._documents.remove("leftover", _leftover(shown))
 
     async def put_contact(self, conversation: str, reference: str, person: str = "") -> None:
-        """Remember how to speak in a conversation unasked; `person` is whose alone it is, "" where several speak."""
+        """Remember how to speak in a conversation unasked.
+
+        `person` is whose alone it is, "" where several speak.
+        """
         changed_at = moment(datetime.now(UTC))
         await self._documents.put(
             Document("contact", conversation, reference, person=person, order=changed_at)
@@ -361,7 +369,10 @@ class Desk:
     # What reviewers may have to see
 
     async def mark_considered(self, answer: Answer) -> None:
-        """Note that it was decided whether reviewers see this answer: a second look would draw it a second time."""
+        """Note that it was decided whether reviewers see this answer.
+
+        A second look would draw it a second time.
+        """
         await self._documents.add(
             Document("considered", answer.id, "", answer.id, order=moment(answer.answered_at))
         )

@@ -39,7 +39,10 @@ class RecordInvalid(StoreError):
 
 @dataclass(frozen=True, slots=True)
 class Undelivered:
-    """A question that was acknowledged and whose answer has not reached its asker. `answer` may exist already."""
+    """A question that was acknowledged and whose answer has not reached its asker.
+
+    `answer` may exist already.
+    """
 
     question: Question
     answer: Answer | None
@@ -49,8 +52,8 @@ class Undelivered:
 class Hold:
     """How a process holds the questions that it answers, so that no other one answers them, too.
 
-    `holder` names the process, also after a restart: it takes back its own at once. What it does not hold anew for
-    `hold_s` seconds, by looking for the undelivered, belongs to whoever looks next.
+    `holder` names the process, also after a restart: it takes back its own at once. What it does not hold
+    anew for `hold_s` seconds, by looking for the undelivered, belongs to whoever looks next.
     """
 
     holder: str = ""
@@ -83,15 +86,24 @@ class FeedbackStore(Protocol):
         ...
 
     async def add_answer(self, answer: Answer) -> Answer:
-        """Keep the answer to a known question; return the kept one, which is an earlier one if there is one."""
+        """Keep the answer to a known question.
+
+        Return the kept one, which is an earlier one if there is one.
+        """
         ...
 
     async def mark_delivered(self, question_id: str, message_id: str) -> None:
-        """The asker has the answer (or was told why not) as the channel's message `message_id`. Erases reply_to."""
+        """The asker has the answer (or was told why not) as the channel's message `message_id`.
+
+        Erases reply_to.
+        """
         ...
 
     async def undelivered(self) -> Sequence[Undelivered]:
-        """What a crash left open, oldest question first; nobody else holds it, and this process does from now on."""
+        """What a crash left open, oldest question first.
+
+        Nobody else holds it, and this process does from now on.
+        """
         ...
 
     async def answer(self, answer_id: str) -> Answer | None:
@@ -119,11 +131,17 @@ class FeedbackStore(Protocol):
         ...
 
     async def forget_question(self, question_id: str) -> None:
-        """Delete a question with its answer, their feedback and their documents; an unknown id is no error."""
+        """Delete a question with its answer, their feedback and their documents.
+
+        An unknown id is no error.
+        """
         ...
 
     async def put_feedback(self, feedback: Feedback) -> None:
-        """Keep or replace one person's word; a `withdrawn_at` withdraws it. Earlier values stay as history."""
+        """Keep or replace one person's word; a `withdrawn_at` withdraws it.
+
+        Earlier values stay as history.
+        """
         ...
 
     async def feedback_on(self, answer_id: str) -> Sequence[Feedback]:

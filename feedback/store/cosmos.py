@@ -3,7 +3,8 @@
     store = await CosmosStore.open(CosmosConfig("https://….documents.azure.com"))
 
 `feedback/store/cosmos_schema.py` describes the container, `core/cosmos_client.py` speaks to it. Ids are
-deterministic: a record that is written twice is one. The container is made by `askpage store init`, never by this.
+deterministic: a record that is written twice is one. The container is made by `askpage store init`, never by
+this.
 """
 
 from __future__ import annotations
@@ -40,7 +41,10 @@ class CosmosStore:
 
     @classmethod
     async def open(cls, config: CosmosConfig, *, hold: Hold = ALONE) -> CosmosStore:
-        """Connect. Raises StoreUnavailable, also where the container is missing: `askpage store init` makes it."""
+        """Connect.
+
+        Raises StoreUnavailable, also where the container is missing: `askpage store init` makes it.
+        """
         store = cls(config, hold=hold)
         try:
             await store._items.open()
@@ -62,7 +66,10 @@ class CosmosStore:
         return await self._items.create(self._aged(item))
 
     async def add_answer(self, answer: Answer) -> Answer:
-        """Keep an answer. Raises RecordInvalid when its question is not known (it may have been forgotten)."""
+        """Keep an answer.
+
+        Raises RecordInvalid when its question is not known (it may have been forgotten).
+        """
         self._must_be_open()
         question = answer.question
         pk = answer_id_of(question.id)
@@ -121,7 +128,10 @@ class CosmosStore:
         return await self._answer_to(asked) if asked and asked["answer_id"] != pk else None
 
     async def answer_in_message(self, conversation: str, message_id: str) -> Answer | None:
-        """Return the answer that was delivered as this message, or None; a thread's without naming the thread."""
+        """Return the answer that was delivered as this message, or None.
+
+        A thread's without naming the thread.
+        """
         self._must_be_open()
         if not message_id:
             return None
@@ -168,7 +178,10 @@ class CosmosStore:
         return [_answer_in(item) for item in found]
 
     async def forget_question(self, question_id: str) -> None:
-        """Delete a question with all that goes with it. Cut off in the middle, it can be repeated: it goes last."""
+        """Delete a question with all that goes with it.
+
+        Cut off in the middle, it can be repeated: it goes last.
+        """
         self._must_be_open()
         pk = answer_id_of(question_id)
         asked = await self._items.read(pk, as_item.QUESTION)
@@ -267,7 +280,10 @@ class CosmosStore:
         return item | {"ttl": self._config.ttl_s(item["kind"])}
 
     def _next_number(self) -> int:
-        """Return the time in microseconds, but never a number twice. Cosmos DB's numbers are exact up to 2**53."""
+        """Return the time in microseconds, but never a number twice.
+
+        Cosmos DB's numbers are exact up to 2**53.
+        """
         self._number = max(self._number + 1, time.time_ns() // 1000)
         return self._number
 

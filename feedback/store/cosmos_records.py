@@ -1,6 +1,7 @@
 """Small records that change, in Azure Cosmos DB: a `Documents` (feedback/store/documents.py).
 
-Questions, answers, feedback and rows ↔ items of Azure Cosmos DB. The properties are those of cosmos_schema.py.
+Questions, answers, feedback and rows ↔ items of Azure Cosmos DB. The properties are those of
+cosmos_schema.py.
 """
 
 from __future__ import annotations

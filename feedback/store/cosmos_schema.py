@@ -1,8 +1,8 @@
 """The one container of the store in Azure Cosmos DB for NoSQL: how it is partitioned, indexed and aged.
 
-Everything that goes with one answer lies in one partition: its question, the answer, the words on it, its review and
-the cards on screen. The partition key `pk` is the answer's id, which follows from the question's; records that go with
-no answer are spread by a hash of their name.
+Everything that goes with one answer lies in one partition: its question, the answer, the words on it, its
+review and the cards on screen. The partition key `pk` is the answer's id, which follows from the question's;
+records that go with no answer are spread by a hash of their name.
 
 | property | of | what |
 |---|---|---|
@@ -62,8 +62,8 @@ def indexing_policy() -> dict[str, Any]:
 def sort_key(key: str) -> str:
     """Return a key in ASCII that sorts as the key does by code points.
 
-    How Cosmos DB sorts characters beyond ASCII is not documented; the SDK, which joins what the partitions give,
-    sorts by code points, other implementations of the protocol by UTF-16 units.
+    How Cosmos DB sorts characters beyond ASCII is not documented; the SDK, which joins what the partitions
+    give, sorts by code points, other implementations of the protocol by UTF-16 units.
     """
     return _BEYOND_ASCII.sub(lambda found: f"~{ord(found[0]):06x}", key)
 
@@ -90,9 +90,9 @@ class CosmosConfig(ContainerConfig):
 
 
 async def make_container(config: CosmosConfig) -> str:
-    """Make database and container where they are missing (`askpage store init`); return what was done, a sentence.
+    """Make database and container where they are missing (`askpage store init`).
 
-    Raises StoreUnavailable.
+    Return what was done, a sentence. Raises StoreUnavailable.
     """
     return await create_container(config, _policies(config), ERRORS)
 
@@ -120,7 +120,10 @@ def _policies(config: CosmosConfig) -> ContainerPolicies:
 
 
 def _indexes(policy: Mapping[str, Any]) -> set[str | tuple[tuple[str, str], ...]]:
-    """Return what matters of a policy: the service adds properties of its own, and has them in its own order."""
+    """Return what matters of a policy.
+
+    The service adds properties of its own, and has them in its own order.
+    """
     single: set[str] = {index["path"] for index in policy.get("includedPaths") or ()}
     composite = {
         tuple((part["path"], part.get("order", "ascending")) for part in index)

@@ -1,6 +1,7 @@
-"""The seam to what can wait: something that somebody said is done now, or kept and done once the store is back.
+"""The seam to what can wait.
 
-Forms: `AtOnce` where there is no spool, and the spool of a process (feedback/store/offline_queue.py).
+Something that somebody said is done now, or kept and done once the store is back. Forms: `AtOnce` where there
+is no spool, and the spool of a process (feedback/store/offline_queue.py).
 """
 
 from __future__ import annotations
@@ -13,16 +14,18 @@ T = TypeVar("T")
 Entry = dict[str, Any]
 """What is to be done, as JSON; people stand in it as pseudonyms."""
 Do = Callable[[Entry], Awaitable[object]]
-"""Does what an entry says; doing it twice changes nothing. Raises StoreUnavailable to be called again later."""
+"""Does what an entry says; doing it twice changes nothing. Raises StoreUnavailable to be called again later.
+Does what an entry says; doing it twice changes nothing. Raises StoreUnavailable to be called again later."""
 
 
 class Later(Protocol):
     """Where something goes that the store cannot take now."""
 
     async def attempt(self, do: Callable[[], Awaitable[T]], what: str, entry: Entry) -> T | None:
-        """Do something and return its result; None where `entry` was kept durably instead, behind what waits already.
+        """Do something and return its result.
 
-        Raises StoreUnavailable when it can neither be done nor kept.
+        None where `entry` was kept durably instead, behind what waits already. Raises StoreUnavailable when
+        it can neither be done nor kept.
         """
         ...
 

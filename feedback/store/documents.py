@@ -1,8 +1,8 @@
 """The seam to small records that change: one Protocol of seven methods, whatever stands behind it.
 
-Reviews, verified answers, cards on screen and notices are documents: JSON with the few fields that a store looks
-them up by. Every form keeps them durably before a call returns, and raises StoreError (`feedback/store/base.py`).
-What the documents mean is in `feedback/reviews/repository.py`.
+Reviews, verified answers, cards on screen and notices are documents: JSON with the few fields that a store
+looks them up by. Every form keeps them durably before a call returns, and raises StoreError
+(`feedback/store/base.py`). What the documents mean is in `feedback/reviews/repository.py`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ TRIES = 100
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One record. (`kind`, `id`) names it; `answer_id` says which answer it goes with, and goes away with ("": none).
+    """One record.
 
-    `person` is the pseudonym of whom it is about, `state` and `order` what lists filter and sort by. `version` counts
-    the changes: 0 before the document is kept, 1 afterwards.
+    (`kind`, `id`) names it; `answer_id` says which answer it goes with, and goes away with ("": none).
+    `person` is the pseudonym of whom it is about, `state` and `order` what lists filter and sort by.
+    `version` counts the changes: 0 before the document is kept, 1 afterwards.
     """
 
     kind: str
@@ -66,7 +67,10 @@ class Documents(Protocol):
         ...
 
     async def get(self, kind: str, id_: str, answer_id: str = "") -> Document | None:
-        """Return a document, or None. `answer_id` is the document's: what goes with an answer lies with it."""
+        """Return a document, or None.
+
+        `answer_id` is the document's: what goes with an answer lies with it.
+        """
         ...
 
     async def listed(self, wanted: Wanted) -> Sequence[Document]:
@@ -74,10 +78,11 @@ class Documents(Protocol):
         ...
 
     async def count(self, kind: str, id_: str) -> int:
-        """Count: return 1, then 2, … for each kind and id, never the same number twice, however many count at once.
+        """Count.
 
-        The number is the document's version; the store adds one by itself, so nobody is slower than others. A number
-        whose reply was lost may be left out.
+        Return 1, then 2, … for each kind and id, never the same number twice, however many count at once. The
+        number is the document's version; the store adds one by itself, so nobody is slower than others. A
+        number whose reply was lost may be left out.
         """
         ...
 
@@ -103,9 +108,9 @@ async def change_document(
 ) -> Document | None:
     """Change a document by comparing versions: `change` is called again where somebody else was faster.
 
-    `named` says which one, by its kind, id and answer id. `change` gets the document as it is kept (None: there is
-    none) and returns what it should be, or None to leave it as it is. Returns what was written, None where nothing was.
-    Raises StoreUnavailable where it changes too fast.
+    `named` says which one, by its kind, id and answer id. `change` gets the document as it is kept (None:
+    there is none) and returns what it should be, or None to leave it as it is. Returns what was written, None
+    where nothing was. Raises StoreUnavailable where it changes too fast.
     """
     for _ in range(TRIES):
         kept = await documents.get(named.kind, named.id, named.answer_id)

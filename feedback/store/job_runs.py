@@ -1,6 +1,7 @@
-"""How scheduled work went: a document a job (kind `job`), for the schedule, `askpage jobs list` and dashboards.
+"""How scheduled work went.
 
-Whoever runs a job holds its lease (feedback/store/lease.py) and writes its document when it begins and when it ends.
+A document a job (kind `job`), for the schedule, `askpage jobs list` and dashboards. Whoever runs a job holds
+its lease (feedback/store/lease.py) and writes its document when it begins and when it ends.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ RUNNING, DONE, FAILED, STOPPED, DIED = "running", "done", "failed", "stopped", "
 class JobRun:
     """The last run of a job. Times are ISO text in UTC, "" for none.
 
-    `known_since` is when a schedule first had this job. `covers` is when the last run began that came to an end, well or
-    not: what was due before it is not due any more. `next_at` is when it is due next. `said` is what a good run
-    returned, `error` a sentence, `by` who ran it.
+    `known_since` is when a schedule first had this job. `covers` is when the last run began that came to an
+    end, well or not: what was due before it is not due any more. `next_at` is when it is due next. `said` is
+    what a good run returned, `error` a sentence, `by` who ran it.
     """
 
     name: str

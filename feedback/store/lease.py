@@ -3,9 +3,10 @@
     lease = Lease(documents, "job|roll_up_metrics", "host, process 123")
     if (other := await lease.take()) is None: … it is ours, while `keep` renews it; `give_back` at the end
 
-Every change compares versions, so of two who take a free lease at once one gets it. One that is not renewed ends by
-itself, and whoever comes next takes it over; whoever lost it so must stop what it allowed. The document stays when the
-lease is given back: its version must never begin anew, or somebody slow could renew what is another's by now.
+Every change compares versions, so of two who take a free lease at once one gets it. One that is not renewed
+ends by itself, and whoever comes next takes it over; whoever lost it so must stop what it allowed. The
+document stays when the lease is given back: its version must never begin anew, or somebody slow could renew
+what is another's by now.
 
 Ends are told by each machine's own clock. They may differ by HOLD_S less the time between two renewals.
 """
@@ -33,7 +34,10 @@ _A_HOLD = 6
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Who has a lease: `who` is for people, `owner` names the one process; since when, and until (ISO text)."""
+    """Who has a lease.
+
+    `who` is for people, `owner` names the one process; since when, and until (ISO text).
+    """
 
     owner: str
     who: str
@@ -104,7 +108,10 @@ class Lease:
         return await self._write(self._document())
 
     async def keep(self) -> None:
-        """Renew it until cancelled. Returns when it is lost: to somebody else, or as it could not be renewed in time."""
+        """Renew it until cancelled.
+
+        Returns when it is lost: to somebody else, or as it could not be renewed in time.
+        """
         pause_s = self._hold_s / _A_HOLD
         ends = time.monotonic() + self._hold_s
         while True:

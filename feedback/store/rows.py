@@ -1,9 +1,10 @@
 """Everything of a list that stores give in pages, one by one.
 
-Everything that a store holds, row by row, in one form for all stores: for copies, exports and what a person asks.
+Everything that a store holds, row by row, in one form for all stores: for copies, exports and what a person
+asks.
 
-A row is what one table keeps of one record, in the field names of `FIELDS`. (`table`, `key`) names it; keys sort as
-text, in the same order in every store.
+A row is what one table keeps of one record, in the field names of `FIELDS`. (`table`, `key`) names it; keys
+sort as text, in the same order in every store.
 """
 
 from __future__ import annotations
@@ -86,7 +87,10 @@ class WholeStore(FeedbackStore, Rows, Protocol):
         ...
 
     async def overwrite(self, *, whole: bool = False) -> None:
-        """Overwrite what was deleted or changed, where it still stands in a file: `whole` to the last piece of it."""
+        """Overwrite what was deleted or changed, where it still stands in a file.
+
+        `whole` to the last piece of it.
+        """
         ...
 
 
@@ -104,9 +108,10 @@ def key_of(table: Table, fields: Mapping[str, Any]) -> str:
 async def every_page(
     store: Rows, table: Table, after: str = "", person: str | None = None
 ) -> AsyncIterator[Sequence[Row]]:
-    """Yield the rows of a table, or of a person in it, PAGE at a time, also while they are deleted. Raises StoreError.
+    """Yield the rows of a table, or of a person in it, PAGE at a time, also while they are deleted.
 
-    A page begins where the last one ended: a store that sorted otherwise would lose rows without a word.
+    Raises StoreError. A page begins where the last one ended: a store that sorted otherwise would lose rows
+    without a word.
     """
     while page := await store.rows(table, after, PAGE, person):
         for row in page:
@@ -133,7 +138,10 @@ _JSON_FIELDS = frozenset({"record", "body", "question", "reply_to"})
 
 
 def line_of(row: Row) -> str:
-    """Return a row as one line of JSON, the same for equal rows. Records within it are JSON, not text, where they are."""
+    """Return a row as one line of JSON, the same for equal rows.
+
+    Records within it are JSON, not text, where they are.
+    """
     fields = {name: _parsed(value) if name in _JSON_FIELDS else value for name, value in row.fields.items()}
     return json.dumps({"table": row.table, **fields}, sort_keys=True, separators=(",", ":"))
 

@@ -3,10 +3,10 @@
     text = to_json(review)
     review = from_json(Review, text)
 
-pydantic reads and checks them; fields that an older program did not write have their defaults, those of a newer one are
-ignored. Two rules keep stored text as it always was, so that the version before reads it: times are ISO text with their
-offset (pydantic writes `Z`), and half a character (a lone surrogate) and NUL, which people can send, are JSON escapes
-(pydantic's own JSON writer and reader refuse them).
+pydantic reads and checks them; fields that an older program did not write have their defaults, those of a
+newer one are ignored. Two rules keep stored text as it always was, so that the version before reads it: times
+are ISO text with their offset (pydantic writes `Z`), and half a character (a lone surrogate) and NUL, which
+people can send, are JSON escapes (pydantic's own JSON writer and reader refuse them).
 """
 
 from __future__ import annotations
@@ -26,17 +26,24 @@ from feedback.store.base import RecordInvalid
 T = TypeVar("T")
 _SEVERAL = frozenset({FeedbackKind.REACTION, FeedbackKind.IMPLICIT})
 _KEPT_APART: Mapping[type[Any], Collection[str]] = {Question: ("reply_to",), Answer: ("question",)}
-"""What is kept beside a record: a question once, however many answers it has; `reply_to` until it is erased."""
+"""What is kept beside a record: a question once, however many answers it has; `reply_to` until it is erased.
+What is kept beside a record: a question once, however many answers it has; `reply_to` until it is erased."""
 
 
 def to_json(record: object, *, without: Collection[str] = ()) -> str:
-    """Return a dataclass as JSON, except some fields. Raises RecordInvalid for a value that JSON does not have."""
+    """Return a dataclass as JSON, except some fields.
+
+    Raises RecordInvalid for a value that JSON does not have.
+    """
     values = _fields_of(record, {*without, *_KEPT_APART.get(type(record), ())})
     return json.dumps(values, default=_fields_of, separators=(",", ":"), sort_keys=True)
 
 
 def from_json(kind: type[T], text: str | bytes, **beside: Any) -> T:
-    """Return the dataclass that `to_json` wrote; `beside` are fields that are kept elsewhere. Raises ValueError."""
+    """Return the dataclass that `to_json` wrote; `beside` are fields that are kept elsewhere.
+
+    Raises ValueError.
+    """
     return adapter(kind).validate_python(json.loads(text) | beside)
 
 

@@ -2,12 +2,13 @@
 
     index = await CosmosIndex.open(PagesConfig("https://….documents.azure.com"), embedder)
 
-What one machine writes the others know within seconds: each follows the change feed of the entries, and keeps the list
-of pages in memory (pages/index/cosmos_cache.py). How pages are written is in pages/index/cosmos_pages.py, how they are
-searched in pages/index/cosmos.py, what lies in the container in pages/index/cosmos_schema.py. The container is
-made by `askpage store init`, never by this.
+What one machine writes the others know within seconds: each follows the change feed of the entries, and keeps
+the list of pages in memory (pages/index/cosmos_cache.py). How pages are written is in
+pages/index/cosmos_pages.py, how they are searched in pages/index/cosmos.py, what lies in the container in
+pages/index/cosmos_schema.py. The container is made by `askpage store init`, never by this.
 
-A search in the shared page index: one hybrid query of Cosmos DB, which LangChain's vector store writes and sends.
+A search in the shared page index: one hybrid query of Cosmos DB, which LangChain's vector store writes and
+sends.
 
     SELECT …, VectorDistance(…) FROM c WHERE … ORDER BY RANK RRF(FullTextScore(…), VectorDistance(…)) OFFSET 0 LIMIT n
 
@@ -19,8 +20,9 @@ The store (`langchain-azure-cosmosdb`) is used for its query and for nothing els
 - it waits without end: the caller bounds it;
 - it takes conditions as text, so only our own words and hexadecimal digits go into them.
 
-Its `TOP @limit` is documented, but that a number in a hybrid query may be a parameter is reported otherwise for OFFSET
-and LIMIT; literal ones are documented and run in the SDK's own tests against the service, so it gets those.
+Its `TOP @limit` is documented, but that a number in a hybrid query may be a parameter is reported otherwise
+for OFFSET and LIMIT; literal ones are documented and run in the SDK's own tests against the service, so it
+gets those.
 """
 
 # pyright: reportUnknownMemberType=false
@@ -76,7 +78,8 @@ _SHOWN = (*_ALWAYS_THERE, "sentences")
 class Found:
     """A passage as the container has it; `key` and `generation` say of which version of which page.
 
-    `sentences` is a block of pages/index/embeddings.py, an empty one of a passage that was kept before there were any.
+    `sentences` is a block of pages/index/embeddings.py, an empty one of a passage that was kept before there
+    were any.
     """
 
     text: str
@@ -200,8 +203,8 @@ class CosmosIndex:
     ) -> CosmosIndex:
         """Connect, and learn which pages there are. Raises IndexUnavailable.
 
-        Pages that were made with another embedder are not found, and those that were cut in another way are found as
-        they are, until their source is read again.
+        Pages that were made with another embedder are not found, and those that were cut in another way are
+        found as they are, until their source is read again.
         """
         async with AsyncExitStack() as closing:
             items = CosmosContainer(config, ERRORS)
@@ -260,7 +263,8 @@ class CosmosIndex:
     async def search(self, question: str, *, limit: int, page_url: str | None = None) -> list[Hit]:
         """See `Indexes.search`. The service fuses words and meaning and does not tell its BM25 scores.
 
-        So those of a hit come from the candidates alone: which of the question's words are rare among them. What is current is decided before: what is called current then is whole until long after the search.
+        So those of a hit come from the candidates alone: which of the question's words are rare among them.
+        What is current is decided before: what is called current then is whole until long after the search.
         """
         await self._be_current()
         rows = self._table.as_it_is()

@@ -1,16 +1,18 @@
-"""Pages in the shared index: read, replaced and removed, while others do the same and any of them may be cut off.
+"""Pages in the shared index.
 
-The passages of a page are written under a new `generation`, and its entry, which says which generation is current, is
-written last. Who searches shows passages of current generations only, so that a page is seen as it was or as it is:
-never a part of it, never both. Generations never come back: what is written under one is the work of one writer.
+Read, replaced and removed, while others do the same and any of them may be cut off. The passages of a page
+are written under a new `generation`, and its entry, which says which generation is current, is written last.
+Who searches shows passages of current generations only, so that a page is seen as it was or as it is: never a
+part of it, never both. Generations never come back: what is written under one is the work of one writer.
 
-What a writer would leave behind is noted before it can come to be: its own generation, until the entry names it, and
-the one that it replaces. What is noted is deleted when it is due, by whichever machine is there then, unless it is
-current: the replaced passages after `grace_s`, while which every machine has learnt of the change, the passages of a
-write that was cut off after `abandoned_s`. A writer that takes half as long gives up.
+What a writer would leave behind is noted before it can come to be: its own generation, until the entry names
+it, and the one that it replaces. What is noted is deleted when it is due, by whichever machine is there then,
+unless it is current: the replaced passages after `grace_s`, while which every machine has learnt of the
+change, the passages of a write that was cut off after `abandoned_s`. A writer that takes half as long gives
+up.
 
-Of two machines that change a page at once, the entry's etag lets one through. The other looks again: the same text
-needs nothing, a text that was fetched earlier gives way.
+Of two machines that change a page at once, the entry's etag lets one through. The other looks again: the same
+text needs nothing, a text that was fetched earlier gives way.
 """
 
 from __future__ import annotations
@@ -47,7 +49,8 @@ _PATIENCE_S = 120.0
 class Pace:
     """How often the shared index is looked at (`every_s`), and how long what is left over stays, seconds.
 
-    Nothing is searched by a table that is older than `stale_s`; `grace_s` is several times longer. `now` is the clock.
+    Nothing is searched by a table that is older than `stale_s`; `grace_s` is several times longer. `now` is
+    the clock.
     """
 
     every_s: float = 2.0
@@ -221,7 +224,10 @@ class Pages:
         return True
 
     async def _embed(self, passages: Sequence[Searched], before: Row | None, vectors: Vectors) -> list[bytes]:
-        """Fill `vectors`, and return the sentences of each; what the page said before is not embedded again."""
+        """Fill `vectors`, and return the sentences of each.
+
+        What the page said before is not embedded again.
+        """
         if before is not None and before.recipe == self._recipe:
             known = await self._items.query(
                 "SELECT c.searched, c.vector, c.sentences FROM c"

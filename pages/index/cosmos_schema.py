@@ -9,15 +9,16 @@
 | passage | the page's key | generation.number | what is searched, its vector, and what is shown |
 | body | the page's key | generation.body.number | a part of the page's sections as JSON text |
 
-A page's key is a hash of its URL. All entries are in one partition, so that one change feed tells every machine what
-has changed; passages are spread over as many as there are pages, and one page is searched in its own. A removed page's
-entry stays for `FORGOTTEN_S`, since a change feed does not tell of deletions.
+A page's key is a hash of its URL. All entries are in one partition, so that one change feed tells every
+machine what has changed; passages are spread over as many as there are pages, and one page is searched in its
+own. A removed page's entry stays for `FORGOTTEN_S`, since a change feed does not tell of deletions.
 
-Policies are those of Microsoft's documentation (hybrid search, vector search, full-text search, as of 2026). The vector
-index is `quantizedFlat`: it looks at every vector, so that nothing near is missed, which Microsoft recommends for up to
-about 50,000 vectors a physical partition and where a filter narrows the search, as it does here (one page, or those
-that a source named). A handbook of 240 pages has 2,500 passages; `diskANN` would be faster beyond that, and misses some.
-Below 1,000 vectors the service scans all of them with either. Vector policy and vector index cannot be changed later.
+Policies are those of Microsoft's documentation (hybrid search, vector search, full-text search, as of 2026).
+The vector index is `quantizedFlat`: it looks at every vector, so that nothing near is missed, which Microsoft
+recommends for up to about 50,000 vectors a physical partition and where a filter narrows the search, as it
+does here (one page, or those that a source named). A handbook of 240 pages has 2,500 passages; `diskANN`
+would be faster beyond that, and misses some. Below 1,000 vectors the service scans all of them with either.
+Vector policy and vector index cannot be changed later.
 """
 
 from __future__ import annotations
@@ -77,10 +78,11 @@ def indexing_policy() -> dict[str, Any]:
 
 
 async def make_page_container(config: PagesConfig) -> str:
-    """Make database and container where they are missing (`askpage store init`), or check them; return what was done.
+    """Make database and container where they are missing (`askpage store init`), or check them.
 
-    Raises IndexUnavailable, also where the container has vectors of another kind: they cannot be changed. An identity's
-    data role allows to read all of this, and to make or change nothing; the account must have vector search on.
+    Return what was done. Raises IndexUnavailable, also where the container has vectors of another kind: they
+    cannot be changed. An identity's data role allows to read all of this, and to make or change nothing; the
+    account must have vector search on.
     """
     return await create_container(config, _policies(config), ERRORS)
 
@@ -126,7 +128,10 @@ def _is_current(found: Mapping[str, Any]) -> bool:
 
 
 def _covers(found: Any, wanted: list[dict[str, Any]]) -> bool:
-    """Tell whether all that is wanted is there; the service adds defaults of its own, and its own spelling of names."""
+    """Tell whether all that is wanted is there.
+
+    The service adds defaults of its own, and its own spelling of names.
+    """
     return all(any(_has(item, one) for item in found or ()) for one in wanted)
 
 
