@@ -28,7 +28,7 @@ from core.records import VerifiedAnswer
 from core.settings import Settings
 from feedback.privacy.deletion_log import ForgetExamples
 from feedback.reviews.repository import Desk
-from feedback.store.deferred import AtOnce, Later
+from feedback.store.base import AtOnce, Later
 from feedback.store.offline_queue import Spool
 from feedback.store.rows import WholeStore
 

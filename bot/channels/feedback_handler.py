@@ -28,8 +28,7 @@ from bot.channels.invoke import (
 from bot.dialogs.rate import Rating, Said, Word, spoken_at, unbound
 from core.records import Answer, Feedback, FeedbackKind
 from feedback.reviews.repository import Desk
-from feedback.store.base import FeedbackStore, StoreUnavailable
-from feedback.store.deferred import Entry, Later
+from feedback.store.base import Entry, FeedbackStore, Later, StoreUnavailable
 from feedback.store.serialization import from_json, to_json
 
 log = logging.getLogger(__name__)

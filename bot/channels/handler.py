@@ -61,8 +61,7 @@ from core.records import Answer, Channel, Question
 from core.text import Json
 from feedback.privacy.deletion_log import Deletion
 from feedback.reviews.repository import Desk, Shown, place_of_part
-from feedback.store.base import FeedbackStore, StoreUnavailable
-from feedback.store.deferred import Later
+from feedback.store.base import FeedbackStore, Later, StoreUnavailable
 
 
 async def show_card(reference: Reference, connector: Connector, card: Json) -> bool:

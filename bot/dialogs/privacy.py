@@ -24,8 +24,7 @@ from feedback.privacy.audit import SOMEBODY, Audit, Deed
 from feedback.privacy.delete import Around, delete, export_of
 from feedback.privacy.deletion_log import Deletion, Deletions, ForgetExamples, Overtaken
 from feedback.privacy.opt_out import Choice, OptOuts
-from feedback.store.base import StoreError, moment
-from feedback.store.deferred import Entry, Later
+from feedback.store.base import Entry, Later, StoreError, moment
 from feedback.store.documents import Document
 from feedback.store.offline_queue import Spool
 from feedback.store.rows import WholeStore

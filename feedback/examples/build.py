@@ -19,9 +19,8 @@ from threading import Event
 from feedback.examples.collect import Tell, gather, gather_asked, silence
 from feedback.examples.convert import ExampleRules, LeftOut
 from feedback.examples.dataset import NoExamples, write_dataset, writing_alone
-from feedback.examples.dataset_card import Built, Card, Coverage, cover_topics
+from feedback.examples.dataset_card import Built, Card, Coverage, Embed, cover_topics
 from feedback.examples.select import choose
-from feedback.examples.topics import Embed
 from feedback.reviews.repository import Desk
 from feedback.store.base import FeedbackStore
 

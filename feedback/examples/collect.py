@@ -26,8 +26,8 @@ from feedback.examples.convert import (
     candidate_of,
     long_words,
 )
+from feedback.examples.poisoning import compare_raters, compare_reviewers
 from feedback.examples.select import Trusted
-from feedback.examples.trust import compare_raters, compare_reviewers
 from feedback.reviews.repository import SETTLED, WAITING, Desk
 from feedback.store.base import FeedbackStore, site_of
 from feedback.store.rows import every, every_answer

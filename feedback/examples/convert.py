@@ -40,8 +40,7 @@ from core.records import (
     TrainingExample,
     Verdict,
 )
-from feedback.examples.poisoning import hosts_in, suspicions
-from feedback.examples.trust import RatingScale
+from feedback.examples.poisoning import RatingScale, hosts_in, suspicions
 from feedback.store.base import moment, site_of
 
 CORRECTION, APPROVAL, NOT_ON_PAGE = "correction", "approval", "not_on_page"

@@ -1,6 +1,6 @@
 """Which of the candidates a dataset gets, and on which side of the split each one is.
 
-    filtered by person      who contradicts the reviewers is weighed down or left out (feedback/examples/trust.py)
+    filtered by person      who contradicts the reviewers is weighed down or left out (feedback/examples/poisoning.py)
     capped                  nobody is in more examples than the cap, as asker, complainer or reviewer
     masked                  personal data goes, for all texts of an example together
     folded                  the same question over the same passages is one example; the newest ruling wins
@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 
 from core.records import TrainingExample
 from feedback.examples.convert import Candidate, ExampleRules, LeftOut, Mask, normalised
-from feedback.examples.trust import Agreements
+from feedback.examples.poisoning import Agreements
 
 
 @dataclass(frozen=True, slots=True)

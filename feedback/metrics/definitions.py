@@ -6,7 +6,6 @@ answer counts for the day (UTC) on which it was written, whenever somebody judge
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
@@ -15,75 +14,12 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, PlainSerializer
 
 from core.records import Answer, AnswerKind, Feedback, FeedbackKind, Review, Ruling
-from feedback.metrics.quantile_sketch import Spread
+from feedback.metrics.statistics import Share, Spread, Weighted
 from feedback.store.serialization import adapter
 
 IDLE = timedelta(minutes=30)
 """Who says nothing for so long has ignored an answer; a session without a question for so long is over."""
 ABANDONED = "abandoned"
-_Z = 1.959964
-"""Two-sided 95 % of a normal distribution."""
-
-
-# Shares
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """A share, with the interval that covers the true one in 95 of 100 samples.
-
-    `count` is how many were judged.
-    """
-
-    value: float
-    low: float
-    high: float
-    count: int
-
-
-@dataclass(slots=True)
-class Weighted:
-    """Weights of what was judged and of what was found right; `squares` is the sum of the squared weights."""
-
-    total: float = 0.0
-    right: float = 0.0
-    squares: float = 0.0
-    count: int = 0
-
-    def add(self, weight: float, *, right: bool) -> None:
-        """Count one judgement."""
-        self.total += weight
-        self.right += weight if right else 0.0
-        self.squares += weight**2
-        self.count += 1
-
-    def merge(self, other: Weighted) -> None:
-        """Count what another one counts."""
-        self.total += other.total
-        self.right += other.right
-        self.squares += other.squares
-        self.count += other.count
-
-    def share(self) -> Share | None:
-        """Return the weighted share; None where nothing was judged.
-
-        The interval is Wilson's (1927), which holds for few judgements and for shares near 0 and 1, too.
-        Judgements that stand for different numbers of answers tell less than as many equal ones: their number
-        is cut down to (sum of weights)² / sum of squared weights (Kish 1965, "effective sample size").
-        """
-        if not self.total:
-            return None
-        value = self.right / self.total
-        low, high = wilson(value, self.total**2 / self.squares)
-        return Share(value, low, high, self.count)
-
-
-def wilson(share: float, count: float) -> tuple[float, float]:
-    """Return the bounds of a share's 95 % confidence interval (Wilson 1927); `count` need not be whole."""
-    middle = share + _Z**2 / (2 * count)
-    reach = _Z * math.sqrt(share * (1 - share) / count + _Z**2 / (4 * count**2))
-    scale = 1 + _Z**2 / count
-    return max(0.0, (middle - reach) / scale), min(1.0, (middle + reach) / scale)
 
 
 # What is added up

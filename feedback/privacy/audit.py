@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from feedback.privacy.pseudonyms import pseudonym
 from feedback.store.base import moment
 from feedback.store.documents import Document, Documents, Wanted, every_document
 from feedback.store.serialization import from_json, to_json
@@ -90,11 +89,6 @@ class Audit:
                 entry = entry_in(document)
                 if wanted.state is None or entry.person != person:  # else it was there already
                     yield entry
-
-
-def operator(key: bytes, user: str) -> str:
-    """Return how the trail names an operator, who is a user of the machine."""
-    return f"operator {pseudonym(key, f'operator {user}')[:16]}"
 
 
 def entry_in(document: Document) -> Entry:

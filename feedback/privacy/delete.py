@@ -1,8 +1,4 @@
-"""Everything of one person, who is a pseudonym, in a store.
-
-Given out (`feedback/privacy/export.py`), or deleted.
-
-    told = await export_of(store, person)
+"""Deletes everything of one person, who is a pseudonym, from a store.
 
     deletion = await Deletions(store.documents).begin(Deletion(person, "name", now, by=person))
     deletion = await delete(store, deletion)
@@ -12,7 +8,7 @@ there is counted before anything goes, and what goes with a question is noted in
 the question goes. Only what is from before `begun_at` goes, so whoever asks again meanwhile loses nothing.
 
 What goes: questions with their answers, all that anybody said about those, their reviews and verified
-answers, the cards of them on screen (the courier takes those back), what the person said about other people's
+answers, the cards of them on screen (card sync takes those back), what the person said about other people's
 answers, and the documents about the person: notices, contacts, words without an answer, declined questions,
 subscriptions to review cards. What the person did as a reviewer stays without the name
 (`feedback/privacy/anonymise.py`). What stays with it: the wish that nothing is learned

@@ -1,14 +1,12 @@
-"""What reviewers decide about model versions, and what they are told of them, as documents (feedback/store/documents.py).
+"""Reviewers' decisions about model versions, notices about them, and comparisons by the gate, as documents.
 
 A decision is a document of its own: its number says that the decisions before it were known, so of two
-reviewers at once one wins. A notice is written before what it tells of is done, as a DRAFT, and may be shown
-once it is done.
-
-What the gate said of each candidate: one document a candidate, with the newest one easily found.
+reviewers at once one wins. A notice is written before what it is about is done, as a DRAFT, and may be shown
+once it is done. Each candidate has one comparison, and the newest one is easily found.
 
     await put(store.documents, comparison, answers)     a candidate was compared with the live version
-    await latest(store.documents)                       for whoever shows it
-    await waiting(store.documents)                      what the reviewers have not on their screens, or otherwise
+    await latest(store.documents)                       the newest comparison
+    await waiting(store.documents)                      what is not on the reviewers' screens yet
 
 The worst answers have questions of people in them (masked, as they were learned from), so a comparison knows
 which answers they come from: `strike_out` takes out what is deleted.

@@ -1,19 +1,21 @@
-"""The seam to where questions, answers and feedback are kept: one Protocol, and its errors.
+"""Where questions, answers and feedback are kept: the protocol of a store, its errors, and deferred actions.
 
     StoreError
     ├── StoreUnavailable   the store cannot be reached or written: the asker is told to try again
     └── RecordInvalid      a record that cannot be kept (a programming error; nobody sees it)
 
 Everything that returns has been written durably: a person may be told. Every write is idempotent: the same
-record twice is one record. Forms: `feedback/store/sqlite.py` (embedded default).
+record twice is one record. Forms: one SQLite file (feedback/store/sqlite.py, the default), Azure Cosmos DB
+(feedback/store/cosmos.py), and Cosmos DB with a queue on disk for when it is away
+(feedback/store/offline_queue.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from core.records import Answer, Feedback, Question
@@ -151,3 +153,37 @@ class FeedbackStore(Protocol):
     async def close(self) -> None:
         """Write what is under way and let go of the files."""
         ...
+
+
+T = TypeVar("T")
+
+Entry = dict[str, Any]
+"""What is to be done, as JSON; people stand in it as pseudonyms."""
+Do = Callable[[Entry], Awaitable[object]]
+"""Does what an entry says; doing it twice changes nothing. Raises StoreUnavailable to be called again later."""
+
+
+class Later(Protocol):
+    """Where something goes that the store cannot take now."""
+
+    async def attempt(self, do: Callable[[], Awaitable[T]], what: str, entry: Entry) -> T | None:
+        """Do something and return its result.
+
+        None where `entry` was kept durably instead, behind what waits already. Raises StoreUnavailable when
+        it can neither be done nor kept.
+        """
+        ...
+
+    def on(self, what: str, do: Do) -> None:
+        """Say what is done with kept entries of a kind."""
+        ...
+
+
+class AtOnce:
+    """A Later that keeps nothing."""
+
+    async def attempt(self, do: Callable[[], Awaitable[T]], what: str, entry: Entry) -> T | None:
+        return await do()
+
+    def on(self, what: str, do: Do) -> None:
+        """Nothing is ever kept."""

@@ -1,18 +1,14 @@
-"""Copies all rows of a store into another one, whatever their forms.
-
-It can be killed at any moment and goes on.
+"""Copies all rows of a store into another one, whatever their forms; it can be killed at any moment.
 
     copied = await Copying(source, target, journal).run("the source's name")
 
 Both stores are read along their keys, side by side: what only the source has is put, what differs is put
 again, and what only the target has is removed. So a second copy carries over what has changed. Only rows that
-the copy has put itself are replaced or removed (feedback/store/copy_journal.py): what somebody else wrote
-into the target stays.
+the copy has put itself are replaced or removed (feedback/store/copy_journal.py): what others wrote into the
+target stays. Where a store is away for a while, `Patient` repeats calls for a bounded time.
 
     StoreError
     └── CopyFailed   a copy may not begin, or is not whole; the sentence says why
-
-A store that may be away for a while: calls wait for it, and are made again, for a bounded time.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""Which store a command line names: `sqlite:PATH` (or a path), `cosmos:`, `cosmos:DATABASE/CONTAINER`.
-
-How far a copy from one store into another is: a file beside the target that survives being killed.
+"""The journal of a copy from one store into another, and the stores that a command line names.
 
     with Journal.open(path) as journal: …
 
-Every row is written down here before it is put. So a row of the target that stands here is the copy's own,
-which may be replaced and removed; one that does not is somebody else's. Keys and records stand here as
-hashes.
+A journal is a file beside the target, which survives being killed. Every row is written down here before it is
+put. So a row of the target that stands here is the copy's own, which may be replaced and removed; one that
+does not is somebody else's. Keys and records stand here as hashes.
+
+A command line names a store as `sqlite:PATH` (or a path), `cosmos:` or `cosmos:DATABASE/CONTAINER`.
 """
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
-"""Everything of a list that stores give in pages, one by one.
-
-Everything that a store holds, row by row, in one form for all stores: for copies, exports and what a person
-asks.
+"""Rows: everything that a store holds, in one form for all stores, for copies, exports and personal data.
 
 A row is what one table keeps of one record, in the field names of `FIELDS`. (`table`, `key`) names it; keys
-sort as text, in the same order in every store.
+sort as text, in the same order in every store. `every_row` and its siblings iterate over what stores give in
+pages.
 """
 
 from __future__ import annotations

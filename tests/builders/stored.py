@@ -31,10 +31,9 @@ from core.records import (
 )
 from feedback.examples.convert import Lineage
 from feedback.examples.dataset_card import Card, Coverage
-from feedback.metrics import daily, worst_rated
-from feedback.metrics.daily import Backlog, Day, Group
+from feedback.metrics import daily
+from feedback.metrics.daily import Backlog, Day, Group, Rated
 from feedback.metrics.definitions import Sums
-from feedback.metrics.worst_rated import Rated
 from feedback.privacy.deletion_log import Deletion, Deletions, ForgottenExamples
 from feedback.privacy.opt_out import OptOuts
 from feedback.reviews import model_decisions
@@ -303,4 +302,4 @@ async def fill(store: WholeStore) -> None:
     await OptOuts(documents).choose(EVE, out=True, source="a5")
     await keep_run(documents, JOB_RUN)
     await daily.keep(documents, DAY)
-    await worst_rated.keep(documents, DAY.day, [RATED])
+    await daily.keep_worst(documents, DAY.day, [RATED])

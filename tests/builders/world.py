@@ -30,8 +30,7 @@ from bot.teams.auth import BotFrameworkConfig, KeyTimes
 from bot.teams.endpoint import BotFrameworkSeam
 from core.records import Answer, AnswerKind, Citation, Feedback, Passage, Question, Timings, VerifiedAnswer
 from feedback.reviews.repository import Desk
-from feedback.store.base import StoreUnavailable, Undelivered, moment
-from feedback.store.deferred import AtOnce
+from feedback.store.base import AtOnce, StoreUnavailable, Undelivered, moment
 from feedback.store.documents import Document, Wanted
 from feedback.store.offline_queue import SpooledStore
 from feedback.store.rows import PAGE as PAGE_OF_ROWS

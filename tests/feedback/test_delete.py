@@ -22,8 +22,8 @@ from feedback.privacy.anonymise import NAME
 from feedback.privacy.audit import SOMEBODY, Audit, Deed
 from feedback.privacy.delete import Around, delete, export_of
 from feedback.privacy.deletion_log import Deletion, Deletions, ForgottenExamples, Overtaken, left_out
+from feedback.privacy.keys import pseudonym
 from feedback.privacy.opt_out import OptOuts, opted_out
-from feedback.privacy.pseudonyms import pseudonym
 from feedback.store.rows import every_row
 from feedback.store.sqlite import SqliteStore
 from tests.builders.people import (

@@ -36,9 +36,18 @@ from feedback.examples.convert import (
     normalised,
     supported,
 )
-from feedback.examples.poisoning import HIDDEN, LINK, MARKUP, ORDER, suspicions
+from feedback.examples.poisoning import (
+    HIDDEN,
+    LINK,
+    MARKUP,
+    ORDER,
+    Agreements,
+    RatingScale,
+    compare_raters,
+    compare_reviewers,
+    suspicions,
+)
 from feedback.examples.select import Trusted, choose, is_held_out
-from feedback.examples.trust import Agreements, RatingScale, compare_raters, compare_reviewers
 from feedback.store.serialization import from_json, to_json
 from feedback.store.sqlite import SqliteStore
 from model.text import prompt

@@ -40,8 +40,7 @@ from feedback.examples.dataset import (
     reviews_in,
     trained_on,
 )
-from feedback.examples.dataset_card import Card, Coverage
-from feedback.examples.topics import Vectors, find_topics
+from feedback.examples.dataset_card import Card, Coverage, Vectors, find_topics
 from feedback.store.serialization import to_json
 from feedback.store.sqlite import SqliteStore
 from model.text import prompt

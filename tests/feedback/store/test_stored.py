@@ -14,7 +14,7 @@ import pytest
 
 from core.records import Answer
 from feedback.examples.dataset import examples_in, list_datasets, reviews_in
-from feedback.metrics import daily, worst_rated
+from feedback.metrics import daily
 from feedback.privacy.deletion_log import Deletions
 from feedback.privacy.opt_out import OptOuts
 from feedback.reviews import model_decisions
@@ -103,7 +103,7 @@ async def test_deletions_choices_jobs_and_figures_are_read(older: SqliteStore) -
     assert await job_runs(older.documents) == [stored.JOB_RUN]
     day = stored.DAY.day
     assert await daily.kept(older.documents, day, day) == [stored.DAY]
-    assert await worst_rated.noted(older.documents, day, day) == [stored.RATED]
+    assert await daily.kept_worst(older.documents, day, day) == [stored.RATED]
 
 
 def test_a_dataset_is_read(tmp_path: Path) -> None:
