@@ -25,7 +25,8 @@ from aiohttp import web
 
 from core.records import Answer, Question, answer_id_of
 from feedback.reviews.repository import WAITING
-from feedback.store.cosmos import CosmosStore, make_container
+from feedback.store.cosmos import CosmosStore
+from feedback.store.cosmos_schema import make_container
 from feedback.store.rows import every_line
 from tests.builders.reviewing import REVIEWERS_CHANNEL as CHANNEL
 from tests.builders.reviewing import press, shown_in, subscribe

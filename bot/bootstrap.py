@@ -38,7 +38,7 @@ from feedback.examples.dataset import forget, trained_on
 from feedback.privacy.deletion_log import ForgetExamples, ForgottenExamples
 from feedback.privacy.keys import Keys, Recognising, keys_of
 from feedback.reviews.repository import Desk
-from feedback.store.deferred import AtOnce
+from feedback.store.base import AtOnce
 from feedback.store.offline_queue import SpooledStore
 from model.answering.chain import Answering, AnswerRules
 from model.evaluation.report import forget_answers

@@ -32,9 +32,9 @@ from bot.dialogs.review import Known, LookAgain, Reviewing, ReviewRules
 from core.records import Question, VerifiedAnswer
 from core.settings import Settings
 from feedback.privacy.deletion_log import ForgetExamples
-from feedback.privacy.pseudonyms import pseudonym
+from feedback.privacy.keys import pseudonym
 from feedback.reviews.repository import Desk
-from feedback.store.deferred import AtOnce, Later
+from feedback.store.base import AtOnce, Later
 from feedback.store.offline_queue import Spool
 from feedback.store.rows import WholeStore
 

@@ -23,7 +23,7 @@ from feedback.examples.collect import Tell
 from feedback.examples.convert import ExampleRules, Mask
 from feedback.examples.dataset import DatasetError, difference, find_dataset, list_datasets, read_card
 from feedback.examples.dataset_card import Card
-from feedback.examples.trust import RatingScale
+from feedback.examples.poisoning import RatingScale
 from feedback.privacy.deletion_log import left_out
 from feedback.reviews.repository import Desk
 from jobs.registry import Store

@@ -10,7 +10,7 @@ from bot.services import rules_of
 from core.settings import Settings
 from exporters import CannotExport
 from exporters.data_explorer import DataExplorer, Target
-from feedback.analytics.batches import Outgoing
+from feedback.analytics.event_log import Outgoing
 from feedback.privacy.keys import keys_of
 from jobs.registry import JobFailed, Result, Store
 from jobs.send_to_data_explorer import send_to_data_explorer

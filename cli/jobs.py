@@ -28,8 +28,7 @@ from core import telemetry
 from core.settings import Settings
 from feedback.store.base import StoreError
 from feedback.store.cosmos import CosmosStore
-from feedback.store.job_runs import DONE, FAILED, STOPPED, JobRun, job_runs, lease_of
-from feedback.store.lease import who_holds
+from feedback.store.job_runs import DONE, FAILED, STOPPED, JobRun, job_runs, lease_of, who_holds
 from jobs.registry import Job, Result, Store
 from jobs.runner import ELSEWHERE, NOT_DUE, TOLD, run_alone, who_we_are
 from jobs.schedule import PREFIX, Schedule, schedule_of

@@ -31,11 +31,10 @@ from core.settings import Settings
 from feedback.privacy.audit import Audit, Deed, Entry
 from feedback.privacy.delete import Around, delete, export_of
 from feedback.privacy.deletion_log import Deletion, Deletions
-from feedback.privacy.keys import Keys, before_path, finish, key_path, keys_of, operator_of, rotate
+from feedback.privacy.keys import Keys, before_path, finish, fresh_key, key_path, keys_of, operator_of, rotate
 from feedback.privacy.opt_out import OptOuts
-from feedback.privacy.pseudonyms import fresh_key
 from feedback.store.base import StoreError
-from feedback.store.rows import WholeStore, theirs
+from feedback.store.rows import WholeStore, every_page
 
 privacy_app = typer.Typer(help="One person's data, and who did what with it.", no_args_is_help=True)
 
@@ -126,14 +125,14 @@ async def _show(settings: Settings, person: str) -> list[Standing]:
 async def _standing(store: WholeStore, person: str) -> Standing:
     kinds: Counter[str] = Counter()
     found = Standing(person)
-    async for page in theirs(store, "question", person):
+    async for page in every_page(store, "question", person=person):
         times = sorted(row.fields["asked_at"] for row in page)
         found.questions += len(page)
         found.first_question = min(found.first_question or times[0], times[0])
         found.last_question = max(found.last_question, times[-1])
-    async for page in theirs(store, "feedback", person):
+    async for page in every_page(store, "feedback", person=person):
         found.words += len(page)
-    async for page in theirs(store, "document", person):
+    async for page in every_page(store, "document", person=person):
         kinds.update(row.fields["kind"] for row in page)
     found.documents = dict(kinds)
     found.learning_stopped = await OptOuts(store.documents).is_out(person)

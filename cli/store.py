@@ -29,8 +29,8 @@ from feedback.privacy.retention import retain
 from feedback.store.base import StoreError, StoreUnavailable
 from feedback.store.copy import Copied, CopyFailed, Copying, Patient
 from feedback.store.copy_journal import Journal, Known, NamedStore, named
-from feedback.store.cosmos import CosmosStore, make_container
-from feedback.store.cosmos_schema import definition
+from feedback.store.cosmos import CosmosStore
+from feedback.store.cosmos_schema import definition, make_container
 from feedback.store.offline_queue import Spool
 from feedback.store.rows import TABLES, every_line
 from feedback.store.sqlite import SqliteStore

@@ -2,13 +2,13 @@ r"""A text of a page → its sentences, list items and table rows; and its words
 
     pieces("You need:\n\n- a badge\n- a laptop")  →  "You need:" (sentence), "- a badge" and "- a laptop" (item)
 
-The text is what `pages` extracts: paragraphs stand apart by an empty line, items begin with "- " or "1. " (two spaces
-deeper for each level), a row's cells stand apart by " | ". Nothing in it says which row is a header or whether a line
-was broken because it was full, so both are guessed from the lines around. Everything takes time in proportion to the
-text: each pattern looks at a bounded stretch, whatever somebody wrote.
+The text is what `pages` extracts: paragraphs stand apart by an empty line, items begin with "- " or "1. "
+(two spaces deeper for each level), a row's cells stand apart by " | ". Nothing in it says which row is a
+header or whether a line was broken because it was full, so both are guessed from the lines around. Everything
+takes time in proportion to the text: each pattern looks at a bounded stretch, whatever somebody wrote.
 
-Words follow Unicode's annex 29 (https://unicode.org/reports/tr29/) without dictionaries: a language that puts no spaces
-between words is read character by character.
+Words follow Unicode's annex 29 (https://unicode.org/reports/tr29/) without dictionaries: a language that puts
+no spaces between words is read character by character.
 """
 
 from __future__ import annotations
@@ -35,11 +35,12 @@ _LONGEST_CELL = 60
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """`text[start:end]`, without outer white space: a sentence, a list's item, a table's row or its header row.
+    """`text[start:end]`, without outer white space.
 
-    An item includes its bullet or number; a long one is cut into its sentences, each an item. `lead` is what introduces
-    the list of an item: the sentence before it ("You need:") or the item above it; `header` is a row's header row.
-    Both are "" where there is none.
+    A sentence, a list's item, a table's row or its header row. An item includes its bullet or number; a long
+    one is cut into its sentences, each an item. `lead` is what introduces the list of an item: the sentence
+    before it ("You need:") or the item above it; `header` is a row's header row. Both are "" where there is
+    none.
     """
 
     start: int
@@ -186,7 +187,10 @@ def _line_kind(text: str, start: int, end: int, *, below_row: bool) -> Literal["
 
 
 def _blocks(text: str, lines: Iterable[_Line]) -> Iterator[list[_Line]]:
-    """Group lines: the rows of a table, an item with its further lines, or the plain lines between two gaps."""
+    """Group lines.
+
+    The rows of a table, an item with its further lines, or the plain lines between two gaps.
+    """
     block: list[_Line] = []
     for line in lines:
         if block and _begins_block(text, block[-1], line, block):
@@ -219,7 +223,10 @@ def _table(text: str, rows: Sequence[_Line]) -> Iterator[Piece]:
 
 
 def _is_header(first: str, second: str) -> bool:
-    """Guess whether a table's first row names its columns: short cells, with fewer numbers than the row below."""
+    """Guess whether a table's first row names its columns.
+
+    Short cells, with fewer numbers than the row below.
+    """
     cells, below = _CELL_END.split(first), _CELL_END.split(second)
     numbers = sum(_DIGIT.search(cell) is not None for cell in cells)
     numbers_below = sum(_DIGIT.search(cell) is not None for cell in below)
@@ -242,7 +249,10 @@ class _Lists:
         self._lead, self._above, self._unmarked = "", [], False
 
     def holds(self, line: _Line) -> bool:
-        """Tell whether a block that is no item by its looks goes on with one: it is indented below an item."""
+        """Tell whether a block that is no item by its looks goes on with one.
+
+        It is indented below an item.
+        """
         return bool(self._above) and line.kind == "plain" and line.indent > self._above[-1][0]
 
     def begin(self, text: str, prose: Sequence[Piece]) -> None:
@@ -393,8 +403,8 @@ _WORD = re.compile(
 def words(text: str) -> list[str]:
     """Return a text's words, case folded, in their order: "1,000", "3.50" and "9:00" are one word each.
 
-    Han, Hiragana and Thai letters come one by one, Katakana and Hangul as they stand together. A curly apostrophe
-    becomes a straight one, so that both are the same word.
+    Han, Hiragana and Thai letters come one by one, Katakana and Hangul as they stand together. A curly
+    apostrophe becomes a straight one, so that both are the same word.
     """
     folded = unicodedata.normalize("NFC", text).casefold().replace("\u2019", "'")
     return [word for word in _WORD.findall(folded) if word.strip("_")]

@@ -1,12 +1,13 @@
 """A long step runs as a process of its own, tells how far it is, and ends with us.
 
-What needs torch is never imported where answers are written, and can be killed. The process prints JSON, an object a
-line: {"step": ..., "done": 0 to 1} on the way, {"info": {...}} at the end, or {"problem": a sentence for a person}. It
-ends when its standard input does, so that none outlives its parent.
+What needs torch is never imported where answers are written, and can be killed. The process prints JSON, an
+object a line: {"step": ..., "done": 0 to 1} on the way, {"info": {...}} at the end, or {"problem": a sentence
+for a person}. It ends when its standard input does, so that none outlives its parent.
 
     StepFailed     nothing came of it; the message is for a person
 
-How a long step tells how far it is: to its parent process as JSON (`core/subprocess_step.py` reads it), or to a person.
+How a long step tells how far it is: to its parent process as JSON (`core/subprocess_step.py` reads it), or to
+a person.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ from rich.progress import Progress
 
 
 class Report(io.TextIOBase):
-    """Stands in for stdout and stderr while libraries work: turns their bars into our progress, keeps the rest."""
+    """Stands in for stdout and stderr while libraries work.
+
+    Turns their bars into our progress, keeps the rest.
+    """
 
     def __init__(self, out: TextIO, log: TextIO) -> None:
         self._out, self._log = out, log
@@ -100,9 +104,10 @@ class StepFailed(Exception):
 def run_step(
     module: str, arguments: Sequence[str], on_progress: OnProgress, *, under: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Run a module and return its `info`. `under` stands before it, as a launcher's command. Raises StepFailed.
+    """Run a module and return its `info`. `under` stands before it, as a launcher's command.
 
-    A launcher is told where its own options end: it takes what begins like one of them for that one.
+    Raises StepFailed. A launcher is told where its own options end: it takes what begins like one of them for
+    that one.
     """
     info: dict[str, Any] | None = None
     problem = ""

@@ -1,1 +1,4 @@
-"""What people asked, what they were answered and what they thought of it: stores and what is learned from them."""
+"""What people asked, what they were answered and what they thought of it.
+
+Stores and what is learned from them.
+"""

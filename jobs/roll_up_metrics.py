@@ -1,6 +1,6 @@
 """Sums up the figures of every day, and writes each day's into a document (feedback/metrics/daily.py).
 
-Each day's worst-rated answers are noted, too (feedback/metrics/worst_rated.py).
+Each day's worst-rated answers are noted, too (feedback/metrics/daily.py).
 
 Run as: askpage jobs run roll_up_metrics
 
@@ -15,8 +15,8 @@ from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
-from feedback.metrics import daily, worst_rated
-from feedback.metrics.worst_rated import Worst
+from feedback.metrics import daily
+from feedback.metrics.daily import Worst
 from feedback.reviews.repository import SETTLED, Desk
 from feedback.store.base import moment
 from feedback.store.documents import Documents
@@ -45,7 +45,7 @@ async def roll_up(store: Store, now: datetime, *, keep_days: int = 0) -> Result:
         today = day == now.date()
         summed.backlog = await daily.backlog(desk, now) if today else before[0].backlog if before else None
         await daily.keep(store.documents, summed)
-        await worst_rated.keep(store.documents, day, bad.rated)
+        await daily.keep_worst(store.documents, day, bad.rated)
         answers += daily.select([summed]).answers
     await daily.mark_rolled_up(store.documents, now)
     return {"days": len(days), "answers": answers}

@@ -22,8 +22,19 @@ from datetime import UTC, datetime
 from core import telemetry
 from feedback.store.base import StoreError, moment
 from feedback.store.documents import Documents
-from feedback.store.job_runs import DONE, FAILED, RUNNING, STOPPED, JobRun, job_run, keep_run, lease_of
-from feedback.store.lease import HOLD_S, Held, Lease
+from feedback.store.job_runs import (
+    DONE,
+    FAILED,
+    HOLD_S,
+    RUNNING,
+    STOPPED,
+    Held,
+    JobRun,
+    Lease,
+    job_run,
+    keep_run,
+    lease_of,
+)
 from jobs.registry import JobFailed, Result
 from jobs.schedule import Schedule
 

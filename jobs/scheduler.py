@@ -40,8 +40,7 @@ from core.files import keep_private
 from core.settings import Settings, environment_of
 from feedback.store.base import StoreError, moment
 from feedback.store.documents import Documents
-from feedback.store.job_runs import DIED, RUNNING, JobRun, job_run, keep_run, lease_of, meet, plan
-from feedback.store.lease import free_of
+from feedback.store.job_runs import DIED, RUNNING, JobRun, free_of, job_run, keep_run, lease_of, meet, plan
 from jobs.schedule import Schedule, schedule_of
 
 AT_ONCE = 2

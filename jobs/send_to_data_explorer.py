@@ -2,7 +2,7 @@
 
 Run as: askpage jobs run send_to_data_explorer
 
-Lines (feedback/analytics/event_log.py) go in batches. A batch is written to a file first (feedback/analytics/batches.py), then sent; once it is
+Lines (feedback/analytics/event_log.py) go in batches. A batch is written to a file first (feedback/analytics/event_log.py), then sent; once it is
 accepted, a document in the store says so, and the file goes. Whoever is killed in between is followed by a run that sends
 the same batch under the same name. While nothing is accepted, batches wait in files, as many as fit; the rest stays in the
 store, where it is read later. What cannot be told, or is refused for what it is, is set aside in a file and counted.
@@ -18,8 +18,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
-from feedback.analytics.batches import Batch, Outgoing, name_of
-from feedback.analytics.event_log import Place, Poison, Sources, Told
+from feedback.analytics.event_log import Batch, Outgoing, Place, Poison, Sources, Told, name_of
 from feedback.store.documents import Document, Documents
 from jobs.registry import JobFailed, Result, Store
 

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from feedback.metrics.by_version import Said, said_since
+from feedback.metrics.report import Said, said_since
 from feedback.privacy.audit import Audit, Deed
 from feedback.reviews.model_decisions import DRAFT, UNPOSTED, CanaryWatch, Choice, ModelBoard, ModelNotice
 from jobs.registry import Result, Store

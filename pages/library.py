@@ -19,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from core import telemetry
+from core.bounded_dict import BoundedDict
 from core.records import Hit, Page, Passage
 from pages.fetch import ssrf
 from pages.fetch.client import Fetcher
@@ -87,7 +88,9 @@ class Library:
         self._max_age = timedelta(seconds=max_age_s)
         self._now = now
         self._fetching: dict[str, asyncio.Task[Page]] = {}
-        self._moved: dict[str, str] = {}  # where redirects ended, by the address that was asked for
+        self._moved: BoundedDict[str, str] = BoundedDict(
+            _MOST_MOVED
+        )  # where redirects ended, by the address that was asked for
         self._refreshing = asyncio.Lock()
 
     async def search(self, question: str, limit: int, page_url: str | None = None) -> list[Hit]:
@@ -237,8 +240,6 @@ class Library:
 
     def _remember_move(self, url: str, moved_to: str) -> None:
         self._moved[url] = moved_to
-        if len(self._moved) > _MOST_MOVED:
-            del self._moved[next(iter(self._moved))]
 
     async def _refresh_one(self, source: str, report: RefreshReport, tell: Progress) -> None:
         seen: set[str] = set()

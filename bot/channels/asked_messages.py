@@ -21,8 +21,7 @@ from bot.dialogs.ask import Asking, forget_question
 from core.records import Answer, Channel
 from feedback.privacy.deletion_log import Deletion
 from feedback.reviews.repository import Desk, PostedMessage, place_of_part
-from feedback.store.base import FeedbackStore, StoreUnavailable
-from feedback.store.deferred import Later
+from feedback.store.base import FeedbackStore, Later, StoreUnavailable
 
 REMEMBERED = 10_000
 """How many conversations and edited questions are remembered in memory, the latest ones."""

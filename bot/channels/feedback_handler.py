@@ -19,9 +19,8 @@ from bot.channels.invoke import InvokeReply, saying, showing
 from bot.dialogs.rate import Rating, Said, Word, spoken_at, unbound
 from core.records import Answer, Feedback, FeedbackKind
 from feedback.reviews.repository import Desk
-from feedback.store.base import FeedbackStore, StoreUnavailable
-from feedback.store.deferred import Entry, Later
-from feedback.store.serialization import feedback_from, to_json
+from feedback.store.base import Entry, FeedbackStore, Later, StoreUnavailable
+from feedback.store.serialization import from_json, to_json
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +132,7 @@ def _about_message(incoming: Incoming, word: Word, said: Said) -> Spoken:
 
 def _spoken(entry: Entry) -> Spoken:
     about = {name: value for name, value in entry.items() if name != "feedback"}
-    return Spoken(feedback_from(entry["feedback"]), **about)
+    return Spoken(from_json(Feedback, entry["feedback"]), **about)
 
 
 def _said(incoming: Incoming, giver: str, part: str = "") -> Said:

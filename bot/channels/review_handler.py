@@ -32,8 +32,7 @@ from bot.dialogs.review import Refused, Reviewing
 from core.records import Answer, Citation, Review, Ruling, Skip, Verdict
 from feedback.privacy.audit import Deed
 from feedback.reviews.repository import WAITING, CardDestination, Desk, reader_of
-from feedback.store.base import FeedbackStore, StoreUnavailable
-from feedback.store.deferred import Entry, Later
+from feedback.store.base import Entry, FeedbackStore, Later, StoreUnavailable
 
 log = logging.getLogger(__name__)
 

@@ -9,6 +9,8 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 
+from core.bounded_dict import BoundedDict
+
 IsMember = Callable[[str, Sequence[str]], Awaitable[bool]]
 """(directory id, group ids) → whether the person is in one of the groups. Raises OSError."""
 
@@ -31,7 +33,7 @@ class Reviewers:
         self._ids = frozenset(one.casefold() for one in ids)
         self._groups = tuple(groups)
         self._is_member = is_member
-        self._known: dict[str, tuple[bool, float]] = {}
+        self._known: BoundedDict[str, tuple[bool, float]] = BoundedDict(REMEMBERED)
 
     async def refusal(self, directory_id: str) -> str:
         """Return why somebody may not do what reviewers do, "" when they may."""
@@ -55,6 +57,4 @@ class Reviewers:
         if until < time.monotonic():
             member = await self._is_member(person, self._groups)
             self._known[person] = (member, time.monotonic() + REMEMBERED_S)
-            if len(self._known) > REMEMBERED:
-                del self._known[next(iter(self._known))]
         return member

@@ -11,8 +11,7 @@ from functools import partial
 from bot.dialogs.rate import Rating, Said, Word, unbound
 from bot.dialogs.review import Reviewing
 from core.records import Answer, FeedbackKind, Question
-from feedback.store.base import FeedbackStore
-from feedback.store.deferred import Later
+from feedback.store.base import FeedbackStore, Later
 from model.text.question import follows
 
 FOLLOW_UP, OPENED, ABANDONED = "follow_up", "opened", "abandoned"

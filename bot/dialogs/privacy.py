@@ -18,13 +18,13 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
+from core.bounded_dict import BoundedDict
 from feedback.privacy.anonymise import NAME
 from feedback.privacy.audit import SOMEBODY, Audit, Deed
 from feedback.privacy.delete import Around, delete, export_of
 from feedback.privacy.deletion_log import Deletion, Deletions, ForgetExamples, Overtaken
 from feedback.privacy.opt_out import Choice, OptOuts
-from feedback.store.base import StoreError, moment
-from feedback.store.deferred import Entry, Later
+from feedback.store.base import Entry, Later, StoreError, moment
 from feedback.store.documents import Document
 from feedback.store.offline_queue import Spool
 from feedback.store.rows import WholeStore
@@ -84,7 +84,7 @@ class Privacy:
         self._open: dict[str, Deletion] = {}
         self._seen = ""
         self._known: set[str] = set()
-        self._greeted: dict[str, None] = {}
+        self._greeted: BoundedDict[str, None] = BoundedDict(REMEMBERED)
         self._at_work: dict[str, asyncio.Task[None]] = {}
 
     # Deleting
@@ -219,8 +219,6 @@ class Privacy:
     async def greeted(self, person: str) -> None:
         """The person has been told."""
         self._greeted[person] = None
-        if len(self._greeted) > REMEMBERED:
-            del self._greeted[next(iter(self._greeted))]
         try:
             told_at = moment(datetime.now(UTC))
             await self._store.documents.add(Document(GREETED, person, "", person=person, order=told_at))

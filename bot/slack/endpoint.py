@@ -25,7 +25,6 @@ import json
 import logging
 import re
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -51,6 +50,7 @@ from bot.slack.events import Arrived, activity_of, an_id, arrived, person_of
 from bot.slack.home import SlackHome
 from bot.slack.installations import Installations
 from bot.slack.interactions import SlackActions
+from core.bounded_dict import BoundedDict
 from core.text import Json
 from feedback.store.base import StoreUnavailable
 
@@ -168,8 +168,8 @@ class SlackInbox:
         self._examples = examples
         self._unhurried = Unhurried(parts.connector)
         self._actions = SlackActions(self._receive, parts.reviews, parts.connector)
-        self._seen: OrderedDict[str, float] = OrderedDict()
-        self._events: OrderedDict[str, asyncio.Task[None]] = OrderedDict()
+        self._seen: BoundedDict[str, float] = BoundedDict(REMEMBERED)
+        self._events: BoundedDict[str, asyncio.Task[None]] = BoundedDict(REMEMBERED)
         self._work: set[asyncio.Task[Any]] = set()
         self._bolt = self._made(secret)
 
@@ -209,8 +209,6 @@ class SlackInbox:
         response = await self._bolt.async_dispatch(AsyncBoltRequest(body=text, headers=headers))
         if response.status < 300:  # noqa: PLR2004 - any success
             self._seen[signature] = time.monotonic() + 2 * WINDOW_S
-            if len(self._seen) > REMEMBERED:
-                self._seen.popitem(last=False)
         kind = "application/json" if response.body.startswith("{") else "text/plain"
         return web.Response(status=response.status, text=response.body, content_type=kind)
 
@@ -280,8 +278,6 @@ class SlackInbox:
         task = known or self._begin(self._event(event, by))
         if by.event_id and known is None:
             self._events[by.event_id] = task
-            if len(self._events) > REMEMBERED:
-                self._events.popitem(last=False)
         done, _ = await asyncio.wait([task], timeout=ACK_S)
         if not done:
             return BoltResponse(status=503)

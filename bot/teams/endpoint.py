@@ -29,7 +29,6 @@ import hashlib
 import json
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -61,6 +60,7 @@ from bot.teams.auth import BotFrameworkConfig, KeysUnavailableError, KeyTimes, O
 from bot.teams.connector import BotConnector
 from bot.teams.rate_limit import Pace
 from core import telemetry
+from core.bounded_dict import BoundedDict
 from feedback.store.base import StoreUnavailable
 
 
@@ -232,7 +232,7 @@ class _Tokens:
     def __init__(self, config: BotFrameworkConfig, keys: SigningKeys) -> None:
         self._app_id = config.app_id
         self._keys = keys
-        self._good: OrderedDict[bytes, _Identity] = OrderedDict()
+        self._good: BoundedDict[bytes, _Identity] = BoundedDict(REMEMBERED_TOKENS)
         self._metadata_url = _metadata_url(config)
         issuer = config.token_issuer or AuthenticationConstants.TO_BOT_FROM_CHANNEL_TOKEN_ISSUER
         JwtTokenExtractor.metadataCache[self._metadata_url] = keys
@@ -253,8 +253,6 @@ class _Tokens:
             return known
         identity = await self._validate(token)
         self._good[digest] = identity
-        if len(self._good) > REMEMBERED_TOKENS:
-            self._good.popitem(last=False)
         return identity
 
     async def _validate(self, token: str) -> _Identity:

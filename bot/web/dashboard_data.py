@@ -19,24 +19,27 @@ from typing import Any, Protocol
 from bot.cards.answer_text import words_of
 from bot.dialogs.answerer import VERIFIED
 from core.records import Answer, Review
-from feedback.metrics import worst_rated
-from feedback.metrics.confidence import FEW, Value, Values, difference, tone_of
-from feedback.metrics.daily import Group, Records
+from feedback.metrics import daily
+from feedback.metrics.daily import Group, Rated, Records, Worst
 from feedback.metrics.daily_cache import FRESH_S, DayBook
 from feedback.metrics.timeline import (
+    FEW,
     SHORT,
     SMOOTHED,
     Drawn,
     Marked,
     Timeline,
     TooMany,
+    Value,
+    Values,
+    difference,
     draw,
     of_days,
     of_short_store,
     of_span,
+    tone_of,
     versions_in,
 )
-from feedback.metrics.worst_rated import Rated, Worst
 from feedback.reviews.repository import Desk
 from model.registry.versions import Standing, VersionError
 
@@ -214,7 +217,7 @@ class DashboardData:
 
     async def _worst(self, span: _Span, query: Query) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
-        for rated in worst_rated.worst_of(worst_rated.chosen(span.rated, query.wants)):
+        for rated in daily.worst_of(daily.select_rated(span.rated, query.wants)):
             answer = await self._store.answer(rated.answer_id)
             if answer is not None:  # not forgotten since
                 found.append(_rated(rated, answer, await self._desk.review(answer.id)))

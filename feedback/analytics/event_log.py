@@ -1,35 +1,47 @@
-"""What is kept, as lines that tell of it to a place for months: answers, words, settled reviews, days that are over.
+"""The store as an append-only event log (JSON Lines): answers, feedback, settled reviews and finished days.
 
-A line is JSON with `timestamp`, `name`, `customDimensions` and `customMeasurements`, as telemetry's events arrive
-(core/telemetry.py says what may be among it), and with
+A line is JSON with `timestamp`, `name`, `customDimensions` and `customMeasurements`, as telemetry's events
+arrive (core/telemetry.py says what may be in it), and with
 
-    record     what it tells of: a hash, the same however often that is told, of no person
-    revised    as of when it is told; of lines with the same record, the one revised last counts
+    record     what it is about: a hash, the same at every repetition, of no person
+    revised    as of when it was written; of lines with the same record, the one revised last counts
 
-`unsent` reads everything once, in sweeps: a sweep has all that changed from the last one's beginning until its own, less
-`AGAIN`, since records may have waited elsewhere before they were kept; what the last sweep has seen of that time is left
-out. A `Place` says how far it is; whoever goes on from a kept one reads the same again, and nothing twice.
+`unsent` reads everything once, in sweeps: a sweep has all that changed from the last one's beginning until
+its own, less `AGAIN`, since records may have waited elsewhere before they were kept; what the last sweep has
+seen of that time is left out. A `Place` says how far it is; a process that goes on from a kept one reads the
+same again, and nothing twice.
+
+`Outgoing` keeps what waits to be sent: a folder with one file a batch, written before the batch is first sent.
+
+    000000042.json     the place that the log is read up to with this batch, and its lines; gone once accepted
+    aside.jsonl        what cannot be sent, with the reason; kept for a person
+
+So a batch that is sent again, by whichever process, is the same batch. Files are numbered on from the last
+batch that was accepted: others belong to a past that another machine has gone on from, and are deleted. It
+blocks for as long as the disk does.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 from core import telemetry
-from core.records import Answer, Review
+from core.records import Answer, Feedback, Review
 from feedback.analytics import events
 from feedback.metrics import daily
 from feedback.reviews.repository import SETTLED, Desk
 from feedback.store.base import moment
 from feedback.store.documents import Document, Documents
 from feedback.store.rows import Listed, Row, every, every_answer, every_row
-from feedback.store.serialization import feedback_from
+from feedback.store.serialization import from_json
 
 AGAIN = timedelta(hours=24)
 """So much is looked through again: a word or an answer may have waited on disk until the store was back."""
@@ -48,10 +60,11 @@ class Store(daily.Records, Protocol):
 
 @dataclass(slots=True)
 class Place:
-    """How far everything is read: what is after `after` in the sweep's source, of what changed in [since, until).
+    """How far everything is read.
 
-    `seen` are those of the earlier sweep that this one meets again, `again` those that the next one will; `days` has the
-    versions of the days that are told.
+    What is after `after` in the sweep's source, of what changed in [since, until). `seen` are those of the
+    earlier sweep that this one meets again, `again` those that the next one will; `days` has the versions of
+    the days that are told.
     """
 
     since: str = ""
@@ -115,7 +128,10 @@ class _Found:
 
 
 class Sources:
-    """Everything of a store that is told; `directions` say which reactions are up and down (bot.dialogs.rate)."""
+    """Everything of a store that is told.
+
+    `directions` say which reactions are up and down (bot.dialogs.rate).
+    """
 
     def __init__(self, store: Store, directions: Mapping[str, str]) -> None:
         self._store = store
@@ -124,7 +140,10 @@ class Sources:
         self._all = (self._answers, self._words, self._reviews, self._past_reviews, self._days)
 
     async def unsent(self, place: Place, now: datetime) -> AsyncIterator[Sequence[Told]]:
-        """Yield what is to be told of each record that is new, and move `place` on before each. Raises StoreError."""
+        """Yield what is to be told of each record that is new, and move `place` on before each.
+
+        Raises StoreError.
+        """
         place.until = place.until or moment(now)
         overlap = moment(datetime.fromisoformat(place.until) - AGAIN)
         for number in range(place.source, len(self._all)):
@@ -179,7 +198,10 @@ class Sources:
     async def _settled(
         self, place: Place, listed: Listed[Review], id_of: Callable[[Review], str]
     ) -> AsyncIterator[_Found]:
-        """Read settled reviews; one that has begun again since is among the past ones, under the same record."""
+        """Read settled reviews.
+
+        One that has begun again since is among the past ones, under the same record.
+        """
         begin, id_ = place.after or (place.since, "")
         async for review in every(listed, (begin, id_)):
             settled_at = moment(review.settled_at or review.opened_at)
@@ -205,7 +227,7 @@ class Sources:
                 )
 
     async def _line_of_word(self, row: Row, record: str) -> Sequence[str]:
-        word = feedback_from(row.fields["record"])
+        word = from_json(Feedback, row.fields["record"])
         answer = await self._store.answer(word.answer_id)
         if answer is None:  # it was forgotten meanwhile
             return []
@@ -223,7 +245,10 @@ class Sources:
 
 
 async def _told(found: _Found) -> Sequence[Told]:
-    """Return the lines of a record; of one that cannot be told, that. A line may have no text of anybody, a reason neither."""
+    """Return the lines of a record; of one that cannot be told, that.
+
+    A line may have no text of anybody, a reason neither.
+    """
     try:
         return [Telling(found.name, found.record, line) for line in await found.lines()]
     except telemetry.NotAllowed as error:
@@ -269,3 +294,94 @@ def _line(name: str, at: str, record: str, revised: str, properties: Mapping[str
 
 def _short(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:_HASH]
+
+
+ASIDE = "aside.jsonl"
+MOST_ASIDE_BYTES = 10_000_000
+"""More than that is counted and not written down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Lines that are sent together.
+
+    `place` is where reading goes on after them (feedback.analytics.event_log.Place.dump).
+    """
+
+    number: int
+    place: str
+    lines: tuple[str, ...]
+
+
+def name_of(lines: Sequence[str]) -> str:
+    """Return the name of lines that are sent together: equal for equal lines."""
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
+
+
+class Outgoing:
+    """The folder. `most_bytes` bounds all batches together."""
+
+    def __init__(self, folder: Path, most_bytes: int) -> None:
+        self._folder = folder
+        self._most_bytes = most_bytes
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for left in folder.glob("*.new"):  # of a process that was killed while it wrote
+            left.unlink()
+
+    @property
+    def folder(self) -> Path:
+        """Where it is."""
+        return self._folder
+
+    def after(self, number: int) -> list[Batch]:
+        """Return the batches that follow a number without a gap, and forget all others."""
+        found: list[Batch] = []
+        for path in sorted(self._folder.glob("*.json")):
+            if path.stem.isdecimal() and int(path.stem) == number + len(found) + 1:
+                kept = json.loads(path.read_text("utf-8"))
+                found.append(Batch(int(path.stem), kept["place"], tuple(kept["lines"])))
+            else:
+                path.unlink()
+        return found
+
+    def keep(self, batch: Batch) -> bool:
+        """Keep a batch, in the place of one with its number; False where no more fits."""
+        path = self._path(batch.number)
+        data = json.dumps({"place": batch.place, "lines": batch.lines}).encode()
+        others = sum(one.stat().st_size for one in self._folder.glob("*.json") if one != path)
+        if others + len(data) > self._most_bytes:
+            return False
+        new = path.with_suffix(".new")
+        with new.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+        self._sync()
+        return True
+
+    def drop(self, batch: Batch) -> None:
+        """Forget a batch."""
+        self._path(batch.number).unlink(missing_ok=True)
+
+    def set_aside(self, poison: Poison, line: str = "") -> None:
+        """Write down what cannot be sent, and its line where there is one.
+
+        After a crash it may stand there twice.
+        """
+        path = self._folder / ASIDE
+        if path.exists() and path.stat().st_size > MOST_ASIDE_BYTES:
+            return
+        said = json.dumps({"set_aside_at": moment(datetime.now(UTC)), **asdict(poison), "line": line})
+        with path.open("a", encoding="utf-8") as file:
+            file.write(f"{said}\n")
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"{number:09}.json"
+
+    def _sync(self) -> None:
+        folder = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

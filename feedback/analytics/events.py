@@ -1,6 +1,7 @@
-"""What is told of records, as properties of the events that have them (core/telemetry.py): no text, no name, nobody's id.
+"""What is told of records, as properties of the events that have them (core/telemetry.py).
 
-The bot tells them when they happen (bot/dialogs/events.py), a job once more from what is kept (jobs/send_to_data_explorer.py).
+No text, no name, nobody's id. The bot tells them when they happen (bot/dialogs/events.py), a job once more
+from what is kept (jobs/send_to_data_explorer.py).
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ def of_answer(answer: Answer) -> Properties:
 
 
 def answer_kept(answer: Answer) -> Properties:
-    """Return what the store knows for `answer_sent`: `seconds` end with the written answer, not on the screen."""
+    """Return what the store knows for `answer_sent`.
+
+    `seconds` end with the written answer, not on the screen.
+    """
     return {
         **of_answer(answer),
         "seconds": max(0.0, (answer.answered_at - answer.question.asked_at).total_seconds()),
@@ -47,8 +51,8 @@ def feedback_given(
 ) -> Properties:
     """Return `feedback_given`: with all `words` that its answer has by now.
 
-    Who said it is not told, so a change of mind would look like a second person otherwise, and a word that was
-    delivered twice like two.
+    Who said it is not told, so a change of mind would look like a second person otherwise, and a word that
+    was delivered twice like two.
     """
     standing = [word for word in words if word.withdrawn_at is None]
     stars = [int(word.value) for word in standing if word.kind is FeedbackKind.STARS]

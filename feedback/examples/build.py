@@ -2,8 +2,8 @@
 
     card = await build(store, desk, Path("data/datasets"), rules, Work(now))
 
-Nobody else writes or erases from the first look at the store on, so `forget` (feedback/examples/dataset.py) finds also what was
-just being built. An interruption leaves nothing.
+Nobody else writes or erases from the first look at the store on, so `forget` (feedback/examples/dataset.py)
+finds also what was just being built. An interruption leaves nothing.
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ from threading import Event
 from feedback.examples.collect import Tell, gather, gather_asked, silence
 from feedback.examples.convert import ExampleRules, LeftOut
 from feedback.examples.dataset import NoExamples, write_dataset, writing_alone
-from feedback.examples.dataset_card import Built, Card, Coverage, cover_topics
+from feedback.examples.dataset_card import Built, Card, Coverage, Embed, cover_topics
 from feedback.examples.select import choose
-from feedback.examples.topics import Embed
 from feedback.reviews.repository import Desk
 from feedback.store.base import FeedbackStore
 
@@ -32,10 +31,11 @@ async def _nobody() -> Collection[str]:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """How a dataset is built: when, by what topics are found (None: they are not looked for), and who hears of it.
+    """How a dataset is built.
 
-    `opted_out` is asked once nobody else can write: whoever opts out, or is being deleted, from then on is forgotten by
-    `forget`, which waits for this dataset; whoever did before is not in it.
+    When, by what topics are found (None: they are not looked for), and who hears of it. `opted_out` is asked
+    once nobody else can write: whoever opts out, or is being deleted, from then on is forgotten by `forget`,
+    which waits for this dataset; whoever did before is not in it.
     """
 
     now: datetime
@@ -47,9 +47,10 @@ class Work:
 async def build(
     store: FeedbackStore, desk: Desk, datasets_dir: Path, rules: ExampleRules, work: Work
 ) -> Card:
-    """Make the dataset of all that is reviewed, and return its card; what was the same before is brought up to date.
+    """Make the dataset of all that is reviewed, and return its card.
 
-    Raises NoExamples, StoreError, and OSError where the folder cannot be written.
+    What was the same before is brought up to date. Raises NoExamples, StoreError, and OSError where the
+    folder cannot be written.
     """
     async with writing_alone(datasets_dir):
         rules = replace(rules, opted_out=rules.opted_out | frozenset(await work.opted_out()))

@@ -1,6 +1,7 @@
-"""Reads what was asked and what was reviewed out of a store, page by page: only the examples are held in memory.
+"""Reads what was asked and what was reviewed out of a store, page by page.
 
-A review that is settled while this reads belongs to the next dataset, so nothing is read twice.
+Only the examples are held in memory. A review that is settled while this reads belongs to the next dataset,
+so nothing is read twice.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
+from typing import TypeVar
 
 from core.records import Answer, Review
 from feedback.examples.convert import (
@@ -23,12 +26,13 @@ from feedback.examples.convert import (
     candidate_of,
     long_words,
 )
+from feedback.examples.poisoning import compare_raters, compare_reviewers
 from feedback.examples.select import Trusted
-from feedback.examples.trust import compare_raters, compare_reviewers
 from feedback.reviews.repository import SETTLED, WAITING, Desk
-from feedback.store.base import FeedbackStore, moment, site_of
-from feedback.store.rows import RECORDS_AT_ONCE, every
+from feedback.store.base import FeedbackStore, site_of
+from feedback.store.rows import every, every_answer
 
+T = TypeVar("T")
 _AT_ONCE = 16
 """Reviews whose answers are fetched together: a store far away answers them in one go."""
 SAMPLED = 2_000
@@ -40,7 +44,10 @@ Tell = Callable[[str, int], None]
 
 @dataclass(slots=True)
 class Gathered:
-    """What the reviews make. `reviews` were settled, `waiting` are not, `reopened` of those since a page changed."""
+    """What the reviews make.
+
+    `reviews` were settled, `waiting` are not, `reopened` of those since a page changed.
+    """
 
     candidates: list[Candidate] = field(default_factory=list[Candidate])
     left_out: Counter[LeftOut] = field(default_factory=Counter[LeftOut])
@@ -53,7 +60,10 @@ class Gathered:
 
 @dataclass(frozen=True, slots=True)
 class AskedQuestion:
-    """One of the questions that stand for all. `page_words` are those that stand on a page, too: nobody's own ones."""
+    """One of the questions that stand for all.
+
+    `page_words` are those that stand on a page, too: nobody's own ones.
+    """
 
     answer_id: str
     text: str
@@ -81,17 +91,15 @@ async def gather(
     """Read every review that was settled before `until`. Raises StoreError."""
     found = Gathered()
     stale = await _stale_pages(desk)
-    async for page in _pages(desk, SETTLED):
-        old = [one for one in page if one.settled_at is not None and one.settled_at < until]
-        for start in range(0, len(old), _AT_ONCE):
-            some = old[start : start + _AT_ONCE]
-            read = await asyncio.gather(*(_with_answer(store, one) for one in some))
-            for review, reviewed in zip(some, read, strict=True):
-                _take(found, review, reviewed, rules, stale)
-        tell("Reading reviews", len(page))
-    async for page in _pages(desk, WAITING):
-        found.waiting += len(page)
-        found.reopened += sum(one.earlier is not None for one in page)
+    async for some in _several(every(partial(desk.reviews, SETTLED))):
+        old = [one for one in some if one.settled_at is not None and one.settled_at < until]
+        read = await asyncio.gather(*(_with_answer(store, one) for one in old))
+        for review, reviewed in zip(old, read, strict=True):
+            _take(found, review, reviewed, rules, stale)
+        tell("Reading reviews", len(some))
+    async for review in every(partial(desk.reviews, WAITING)):
+        found.waiting += 1
+        found.reopened += review.earlier is not None
     return found
 
 
@@ -123,13 +131,15 @@ async def _with_answer(store: FeedbackStore, review: Review) -> Reviewed | None:
     return Reviewed(review, answer, await store.feedback_on(answer.id)) if answer else None
 
 
-async def _pages(desk: Desk, state: str) -> AsyncIterator[Sequence[Review]]:
-    after = ("", "")
-    while True:
-        page, after = await desk.reviews(state, RECORDS_AT_ONCE, after)
-        yield page
-        if len(page) < RECORDS_AT_ONCE:
-            return
+async def _several(records: AsyncIterator[T]) -> AsyncIterator[Sequence[T]]:
+    """Yield as many at once as are read together."""
+    some: list[T] = []
+    async for record in records:
+        some.append(record)
+        if len(some) == _AT_ONCE:
+            yield some
+            some = []
+    yield some
 
 
 async def _stale_pages(desk: Desk) -> set[tuple[str, str]]:
@@ -147,14 +157,12 @@ async def gather_asked(store: FeedbackStore, rules: ExampleRules, tell: Tell = s
     """
     found = Asked()
     chosen: list[tuple[int, str, AskedQuestion]] = []
-    after = ("", "")
-    while page := await store.answers_after(after, RECORDS_AT_ONCE):
-        for answer in page:
+    async for some in _several(every_answer(store)):
+        for answer in some:
             _count(found, answer)
             if _may_be_read(answer, rules):
                 _choose(chosen, answer)
-        tell("Reading questions", len(page))
-        after = (moment(page[-1].answered_at), page[-1].id)
+        tell("Reading questions", len(some))
     found.sample = sorted((one for _, _, one in chosen), key=lambda one: one.answer_id)
     return found
 
@@ -172,7 +180,10 @@ def _may_be_read(answer: Answer, rules: ExampleRules) -> bool:
 
 
 def _choose(chosen: list[tuple[int, str, AskedQuestion]], answer: Answer) -> None:
-    """Keep the answers whose ids have the lowest hashes: always the same ones, in whatever order they come."""
+    """Keep the answers whose ids have the lowest hashes.
+
+    Always the same ones, in whatever order they come.
+    """
     lot = -int.from_bytes(hashlib.sha256(f"topic|{answer.id}".encode()).digest()[:8])
     if len(chosen) == SAMPLED and lot <= chosen[0][0]:
         return

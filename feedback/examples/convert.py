@@ -5,14 +5,17 @@
     not on page → the label that declines, and beside it what should not have been said
     rejected    → nothing: it was no real question
 
-A quotation is the page's words, not the model's: it teaches what to say, where a reviewer approves it, in its one sentence
-that answers, since short answers are what is to be learned; it is never what should not have been said.
+A quotation is the page's words, not the model's: it teaches what to say, where a reviewer approves it, in its
+one sentence that answers, since short answers are what is to be learned; it is never what should not have
+been said.
 
-The passages are those that were found (`Answer.passages`), after a page has changed those that the reviewer saw
-(`Review.passages`): an example is a prompt that the bot makes, or it teaches another task than answering. What no prompt can be
-made of is left out: a question that needs the one before it, or an answer without a passage, which no model wrote.
+The passages are those that were found (`Answer.passages`), after a page has changed those that the reviewer
+saw (`Review.passages`): an example is a prompt that the bot makes, or it teaches another task than answering.
+What no prompt can be made of is left out: a question that needs the one before it, or an answer without a
+passage, which no model wrote.
 
-Which of these examples a dataset gets is in `feedback/examples/select.py`, where they are read from in `feedback/examples/collect.py`.
+Which of these examples a dataset gets is in `feedback/examples/select.py`, where they are read from in
+`feedback/examples/collect.py`.
 """
 
 from __future__ import annotations
@@ -37,8 +40,7 @@ from core.records import (
     TrainingExample,
     Verdict,
 )
-from feedback.examples.poisoning import hosts_in, suspicions
-from feedback.examples.trust import RatingScale
+from feedback.examples.poisoning import RatingScale, hosts_in, suspicions
 from feedback.store.base import moment, site_of
 
 CORRECTION, APPROVAL, NOT_ON_PAGE = "correction", "approval", "not_on_page"
@@ -88,9 +90,9 @@ def _stands_alone(_: str) -> bool:
 class ExampleRules:
     """What becomes an example, in the model's words (`model/text/prompt.py`, `answering.py`).
 
-    `not_on_page` is the label that declines, and `label_version` its wording. `follows` tells whether a question needs the
-    one before it. `mask` of None trains on personal data. `hosts` are our
-    own, beside those of the pages; `trainable` are channels, `opted_out` pseudonyms. A person is in at most so many
+    `not_on_page` is the label that declines, and `label_version` its wording. `follows` tells whether a
+    question needs the one before it. `mask` of None trains on personal data. `hosts` are our own, beside
+    those of the pages; `trainable` are channels, `opted_out` pseudonyms. A person is in at most so many
     examples as asker or complainer, and in so many as reviewer.
     """
 
@@ -112,9 +114,10 @@ class ExampleRules:
 class Lineage:
     """Where an example comes from, without a word of it. People are pseudonyms, times UTC ISO text.
 
-    `reviewers` wrote or approved its completion, `givers` rated the answer. `reason` is why it was reviewed first.
-    `supported` is the share, 0 to 1, of the completion's own words that stand in the passages. `folded` are the answers
-    to the same question that say the same. `example` is the SHA-256 of the example's line, in hex.
+    `reviewers` wrote or approved its completion, `givers` rated the answer. `reason` is why it was reviewed
+    first. `supported` is the share, 0 to 1, of the completion's own words that stand in the passages.
+    `folded` are the answers to the same question that say the same. `example` is the SHA-256 of the example's
+    line, in hex.
     """
 
     answer_id: str
@@ -264,14 +267,20 @@ def _writers(review: Review, verdict: Verdict) -> tuple[str, ...]:
 
 
 def _brought_by(reviewed: Reviewed, rules: ExampleRules) -> frozenset[str]:
-    """Return the people whose complaint alone made it a review; nobody when it was drawn, or doubtful by itself."""
+    """Return the people whose complaint alone made it a review.
+
+    Nobody when it was drawn, or doubtful by itself.
+    """
     if not reviewed.review.reasons or set(reviewed.review.reasons) - _COMPLAINTS:
         return frozenset()
     return rules.scale.complainers(reviewed.words)
 
 
 def _stands_on(reviewed: Reviewed, verdict: Verdict, passages: Sequence[Passage]) -> set[tuple[str, str]]:
-    """Return the pages that the right answer stands on: those that it cites, or all when it declines or cites none."""
+    """Return the pages that the right answer stands on.
+
+    Those that it cites, or all when it declines or cites none.
+    """
     hashes = {urldefrag(passage.url).url: passage.page_hash for passage in passages}
     answer = reviewed.answer
     declines = _declines(answer, verdict)
@@ -309,7 +318,8 @@ def _lineage(reviewed: Reviewed, verdict: Verdict, example: TrainingExample, rul
 def supported(example: TrainingExample) -> float:
     """Return the share of the completion's own words that the passages have, 0 to 1.
 
-    A completion whose words stand nowhere teaches a model to guess. Words that the question brought along do not count.
+    A completion whose words stand nowhere teaches a model to guess. Words that the question brought along do
+    not count.
     """
     own = long_words(example.completion) - long_words(example.question_text)
     told = long_words(" ".join(f"{one.title} {one.heading} {one.text}" for one in example.passages))

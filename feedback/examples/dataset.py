@@ -1,12 +1,15 @@
-"""Datasets on disk: folders of training examples that are named by their content, and where each example comes from.
+"""Datasets on disk.
+
+Folders of training examples that are named by their content, and where each example comes from.
 
     datasets/3f0c…/            the first 16 digits of the SHA-256 of examples.jsonl
         examples.jsonl         one training example a line, by answer id
         lineage.jsonl          whose words they are, and when: no content
         card.json              what is in it, what is not, and why; written last
 
-A folder gets its name when everything in it is on the disk: what a crash leaves has a name that begins with a dot, and
-the next one who writes takes it away. Whoever builds (`feedback/examples/build.py`) or erases (`forget`) is alone here.
+A folder gets its name when everything in it is on the disk: what a crash leaves has a name that begins with a
+dot, and the next one who writes takes it away. Whoever builds (`feedback/examples/build.py`) or erases
+(`forget`) is alone here.
 
     DatasetError
     ├── NoExamples        nothing is reviewed that could be learnt from     (a person sees it)
@@ -40,8 +43,8 @@ from typing import Any
 
 from core.records import TrainingExample
 from feedback.examples.convert import Candidate, Lineage
-from feedback.examples.dataset_card import Built, Card, Coverage, card_of
-from feedback.store.serialization import example_from, to_json
+from feedback.examples.dataset_card import Built, Card, card_of
+from feedback.store.serialization import from_json, to_json
 
 EXAMPLES, LINEAGE, CARD = "examples.jsonl", "lineage.jsonl", "card.json"
 _NAME_DIGITS = 16
@@ -76,7 +79,7 @@ def write_dataset(datasets_dir: Path, built: Built, now: datetime) -> Card:
         for line, origin in _lines(built.chosen):
             digest.update(line)
             examples.write(line)
-            lineage.write(_line(asdict(origin)))
+            lineage.write(_line(origin))
     sha256 = digest.hexdigest()
     card = card_of(built, sha256[:_NAME_DIGITS], sha256, now)
     _write_card(folder, card)
@@ -87,7 +90,7 @@ def write_dataset(datasets_dir: Path, built: Built, now: datetime) -> Card:
 
 def _lines(chosen: Iterable[Candidate]) -> Iterator[tuple[bytes, Lineage]]:
     for candidate in chosen:
-        line = to_json(candidate.example).encode() + b"\n"
+        line = _line(candidate.example)
         yield line, replace(candidate.lineage, example=_hash_of(line))
 
 
@@ -112,7 +115,10 @@ def list_datasets(datasets_dir: Path) -> list[Card]:
 
 
 def find_dataset(datasets_dir: Path, name: str = "latest") -> Path:
-    """Return the folder of a dataset, by its name, the beginning of it, or "latest". Raises DatasetMissing."""
+    """Return the folder of a dataset, by its name, the beginning of it, or "latest".
+
+    Raises DatasetMissing.
+    """
     known = [card.name for card in list_datasets(datasets_dir)]
     found = known[-1:] if name == "latest" else [one for one in known if name and one.startswith(name)]
     if len(found) != 1:
@@ -124,13 +130,8 @@ def find_dataset(datasets_dir: Path, name: str = "latest") -> Path:
 def read_card(folder: Path) -> Card:
     """Return a dataset's card. Raises DatasetDamaged."""
     try:
-        raw = json.loads((folder / CARD).read_text("utf-8"))
-        raw["covered"] = {
-            part: {name: Coverage(**one) for name, one in names.items()}
-            for part, names in raw["covered"].items()
-        }
-        return Card(**raw)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        return from_json(Card, (folder / CARD).read_text("utf-8"))
+    except (OSError, ValueError, TypeError) as error:
         raise DatasetDamaged(f"the card {folder / CARD} cannot be read: build the dataset again") from error
 
 
@@ -140,7 +141,7 @@ def examples_in(folder: Path) -> Iterator[TrainingExample]:
     for line in _lines_of(folder / EXAMPLES):
         if not left or left.pop() != _hash_of(line):
             raise DatasetDamaged(_not_whole(folder))
-        yield example_from(line.decode())
+        yield from_json(TrainingExample, line)
     if left:
         raise DatasetDamaged(_not_whole(folder))
 
@@ -149,9 +150,8 @@ def reviews_in(folder: Path) -> Iterator[Lineage]:
     """Yield where the examples of a dataset come from, in their order. Raises DatasetDamaged."""
     for line in _lines_of(folder / LINEAGE):
         try:
-            raw = json.loads(line)
-            read = Lineage(**raw | {name: tuple(raw[name]) for name in ("givers", "reviewers", "folded")})
-        except (ValueError, TypeError, KeyError) as error:
+            read = from_json(Lineage, line)
+        except (ValueError, TypeError) as error:
             raise DatasetDamaged(_not_whole(folder)) from error
         yield read
 
@@ -192,12 +192,13 @@ def difference(before: Path, after: Path) -> Difference:
 
 
 def forget(datasets_dir: Path, answer_ids: Collection[str], people: Collection[str] = ()) -> dict[str, int]:
-    """Erase the examples of these answers from every dataset; return dataset → how many, where there were any.
+    """Erase the examples of these answers from every dataset.
 
-    These people (pseudonyms) are struck out of what is left, where they rated or reviewed it. A dataset keeps its name; its
-    card says how many are gone. It waits for a dataset that is being built; the next one must find the answers deleted, or
-    their askers opted out (`Work`). Cut off in the middle, it can be repeated. Raises OSError, and DatasetDamaged once it
-    has been everywhere else.
+    Return dataset → how many, where there were any. These people (pseudonyms) are struck out of what is left,
+    where they rated or reviewed it. A dataset keeps its name; its card says how many are gone. It waits for a
+    dataset that is being built; the next one must find the answers deleted, or their askers opted out
+    (`Work`). Cut off in the middle, it can be repeated. Raises OSError, and DatasetDamaged once it has been
+    everywhere else.
     """
     if not datasets_dir.is_dir():
         return {}
@@ -238,7 +239,7 @@ def _erase(folder: Path, ids: frozenset[str], people: frozenset[str]) -> int:
             line for line in _lines_of(folder / EXAMPLES) if json.loads(line)["answer_id"] not in ids
         )
         _rewrite(folder / EXAMPLES, remaining)
-        _rewrite(folder / LINEAGE, (_line(asdict(one)) for one in kept))
+        _rewrite(folder / LINEAGE, (_line(one) for one in kept))
     set_aside = {name: found for name, found in card.set_aside.items() if name not in ids}
     changed = replace(card, erased=card.examples - len(kept), set_aside=set_aside)
     if changed != card:
@@ -333,8 +334,8 @@ def _not_whole(folder: Path) -> str:
     return f"{folder} is not whole: build the dataset again, or delete the folder"
 
 
-def _line(values: Mapping[str, Any]) -> bytes:
-    return json.dumps(values, separators=(",", ":"), sort_keys=True).encode() + b"\n"
+def _line(record: TrainingExample | Lineage) -> bytes:
+    return to_json(record).encode() + b"\n"
 
 
 def _hash_of(line: bytes) -> str:

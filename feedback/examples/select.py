@@ -1,13 +1,13 @@
 """Which of the candidates a dataset gets, and on which side of the split each one is.
 
-    filtered by person      who contradicts the reviewers is weighed down or left out (feedback/examples/trust.py)
+    filtered by person      who contradicts the reviewers is weighed down or left out (feedback/examples/poisoning.py)
     capped                  nobody is in more examples than the cap, as asker, complainer or reviewer
     masked                  personal data goes, for all texts of an example together
     folded                  the same question over the same passages is one example; the newest ruling wins
     split                   by a hash of the question's words
 
-The caps come before the folding: what is over somebody's cap is gone before it can take the place of another person's
-example. So a group of people moves at most its caps together, whatever it does.
+The caps come before the folding: what is over somebody's cap is gone before it can take the place of another
+person's example. So a group of people moves at most its caps together, whatever it does.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 
 from core.records import TrainingExample
 from feedback.examples.convert import Candidate, ExampleRules, LeftOut, Mask, normalised
-from feedback.examples.trust import Agreements
+from feedback.examples.poisoning import Agreements
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,9 @@ def choose(
 def is_held_out(question_text: str, share: float) -> bool:
     """Tell whether a question measures a model, and never trains one.
 
-    The lot is drawn by the question's words, not by the answer that happened to be the first to ask it: so the same
-    question is always on the same side, and no question that is asked or deleted later moves one that is there.
+    The lot is drawn by the question's words, not by the answer that happened to be the first to ask it: so
+    the same question is always on the same side, and no question that is asked or deleted later moves one
+    that is there.
     """
     words = normalised(question_text).encode("utf-8", "surrogatepass")
     lot = int.from_bytes(hashlib.sha256(b"held out|" + words).digest()[:8]) / 2**64
@@ -78,8 +79,8 @@ def _on_its_side(candidate: Candidate, share: float) -> Candidate:
 def _weighed(candidate: Candidate, trusted: Trusted) -> Candidate | LeftOut:
     """Weigh an example by the people who made it, or leave it out.
 
-    One whom nobody trusts takes part in nothing. An example that complaints alone brought counts as much as the most
-    trusted of those who complained; one that was drawn counts fully.
+    One whom nobody trusts takes part in nothing. An example that complaints alone brought counts as much as
+    the most trusted of those who complained; one that was drawn counts fully.
     """
     lineage, raters = candidate.lineage, trusted.raters
     brought = max((raters.trust(person) for person in candidate.brought_by), default=1.0)
@@ -99,8 +100,8 @@ def _newness(candidate: Candidate) -> tuple[str, str]:
 def _capped(candidates: Sequence[Candidate], rules: ExampleRules) -> list[Candidate]:
     """Return what stays when everyone has so many examples at most, the newest rulings first.
 
-    Where several could be charged (complainers, reviewers who agree), the one with the most room is: nobody loses an
-    example because somebody else joined in.
+    Where several could be charged (complainers, reviewers who agree), the one with the most room is: nobody
+    loses an example because somebody else joined in.
     """
     asked: defaultdict[str, int] = defaultdict(lambda: rules.per_asker)
     ruled: defaultdict[str, int] = defaultdict(lambda: rules.per_reviewer)
@@ -122,7 +123,10 @@ def _capped(candidates: Sequence[Candidate], rules: ExampleRules) -> list[Candid
 
 
 def _masked(candidate: Candidate, mask: Mask | None, done: Callable[[], None]) -> Candidate:
-    """Return an example without personal data in any of its texts, which are masked together; a label stays as it is."""
+    """Return an example without personal data in any of its texts, which are masked together.
+
+    A label stays as it is.
+    """
     done()
     if mask is None:
         return candidate

@@ -1,12 +1,13 @@
 """Personal data out of what people wrote, before any of it is kept for training.
 
-`Masker` puts placeholders in its place: "Ask [person] at [email]." One value has one placeholder throughout the texts
-that are masked together, so that a question and its answer still fit: a second person is [person 2]. What has a form
-(numbers, addresses) is found by masking_values.py, names by masking_names.py; Presidio runs both over spaCy's reading.
-Nothing is looked up or downloaded: the language model lies in a wheel that is located and never imported.
+`Masker` puts placeholders in its place: "Ask [person] at [email]." One value has one placeholder throughout
+the texts that are masked together, so that a question and its answer still fit: a second person is [person
+2]. What has a form (numbers, addresses) is found by masking_values.py, names by masking_names.py; Presidio
+runs both over spaCy's reading. Nothing is looked up or downloaded: the language model lies in a wheel that is
+located and never imported.
 
-It finds much, not everything: docs/masking.md has what was measured. For jobs, never for the serving process: loading
-takes seconds and brings spaCy.
+It finds much, not everything: docs/masking.md has what was measured. For jobs, never for the serving process:
+loading takes seconds and brings spaCy.
 """
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportMissingTypeStubs=false
@@ -98,7 +99,10 @@ class Masker:
     """Masks texts. Loading takes seconds: make one and use it often, from one thread at a time."""
 
     def __init__(self, never: Iterable[str] = ()) -> None:
-        """`never`: what is called like a person and is none here (rooms, products). Raises MaskingModelMissing."""
+        """`never`: what is called like a person and is none here (rooms, products).
+
+        Raises MaskingModelMissing.
+        """
         # It would log a value whose check digits it cannot compute.
         logging.getLogger("presidio-analyzer").setLevel(logging.CRITICAL)
         engine = _Reading()
@@ -118,8 +122,8 @@ class Masker:
     ) -> Sequence[Masked]:
         """Return texts of one example without what is personal in them, in the same order.
 
-        `known` are full names that are masked for sure, such as the reviewer's. What stands in `public` stays: a
-        page's own contact person is its content. Masking again changes nothing.
+        `known` are full names that are masked for sure, such as the reviewer's. What stands in `public`
+        stays: a page's own contact person is its content. Masking again changes nothing.
         """
         drafts = [_Draft(text) for text in texts]
         placeholders = _Placeholders(texts)

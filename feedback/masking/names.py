@@ -1,10 +1,11 @@
-"""Where a text names a person: spaCy's model, lists of names and what stands around a name, each checking the other.
+"""Where a text names a person.
 
-The model alone misses names in small letters, short sentences and names of other languages, and takes products and
-holidays for people; lists alone take May, Grace and Will for people. So the model's word counts where the lists do not
-speak against it, a listed name counts where neither it nor what follows it is an ordinary word, and after a cue ("my
-name is", "Dr.", "ask") less is asked for. The lists are Faker's, which it makes up people from: given names and
-surnames of about 70 countries.
+SpaCy's model, lists of names and what stands around a name, each checking the other. The model alone misses
+names in small letters, short sentences and names of other languages, and takes products and holidays for
+people; lists alone take May, Grace and Will for people. So the model's word counts where the lists do not
+speak against it, a listed name counts where neither it nor what follows it is an ordinary word, and after a
+cue ("my name is", "Dr.", "ask") less is asked for. The lists are Faker's, which it makes up people from:
+given names and surnames of about 70 countries.
 """
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportMissingTypeStubs=false, reportUnknownParameterType=false
@@ -48,7 +49,8 @@ _NO_NAME = re.compile(
 _LETTERS = str.maketrans({"ł": "l", "ø": "o", "ı": "i", "đ": "d", "ß": "ss", "æ": "ae", "ð": "d", "þ": "th"})
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 _WELL_KNOWN = 5
-"""Countries that know a given name which is also in the dictionary: Maria and Edit are, but few are called Edit."""
+"""Countries that know a given name which is also in the dictionary: Maria and Edit are, but few are called
+Edit."""
 _LONGEST_NAME = 5
 """Words of one name, particles not counted."""
 _OTHER_THINGS = {"GPE", "LOC", "FAC", "DATE", "TIME", "EVENT", "LAW", "LANGUAGE", "PRODUCT"}
@@ -62,8 +64,8 @@ Stretch = tuple[int, int]
 class Word:
     """A word of a text, without a possessive's ending; `plain` is it in small letters without accents.
 
-    `given` is the number of countries where it is a given name. `label` is what the model calls the thing that the
-    word belongs to; `opens`: whether it opens a sentence, where a capital letter tells nothing.
+    `given` is the number of countries where it is a given name. `label` is what the model calls the thing
+    that the word belongs to; `opens`: whether it opens a sentence, where a capital letter tells nothing.
     """
 
     text: str
@@ -104,7 +106,8 @@ class Word:
 class Dictionary:
     """The ordinary words of a language, made plain: all of them, those that are no nouns, and the small ones.
 
-    No name begins with a small word (the, mein). Among the nouns of a dictionary there are names, too (Maria).
+    No name begins with a small word (the, mein). Among the nouns of a dictionary there are names, too
+    (Maria).
     """
 
     words: frozenset[str]
@@ -157,7 +160,10 @@ class Names:
                 yield first, last
 
     def _is_believed(self, word: Word, *, determined: bool) -> bool:
-        """Whether a single word is a person because the model says so: a known name, and no article before it."""
+        """Whether a single word is a person because the model says so.
+
+        A known name, and no article before it.
+        """
         if determined or (word.text[0].islower() and word.plain in self._sayings):
             return False
         return word.given > 0 or (word.surname and word.plain not in self._words)
@@ -249,7 +255,10 @@ class Names:
         return word.listed or (word.capital and word.plain not in self._words)
 
     def _may_be(self, word: Word) -> bool:
-        """Whether a word can belong to a name: a listed one, or a capitalised one that is in no dictionary."""
+        """Whether a word can belong to a name.
+
+        A listed one, or a capitalised one that is in no dictionary.
+        """
         if not word.capital:
             return word.listed and not word.seldom and word.plain not in self._words
         return (word.listed and not word.seldom) or not (word.plain in self._words or word.seldom)
@@ -272,7 +281,10 @@ class Names:
         return _adjoin(word, first) and (given or (word.links and word.text.isupper()))
 
     def _follows(self, word: Word) -> bool:
-        """Whether a capitalised word behind a name belongs to it; among the nouns of a dictionary are names."""
+        """Whether a capitalised word behind a name belongs to it.
+
+        Among the nouns of a dictionary are names.
+        """
         if not word.capital or word.label in _OTHER_THINGS:
             return False
         if word.seldom:
@@ -346,7 +358,10 @@ def _opens_a_sentence(text: str, start: int) -> bool:
 
 
 def _adjoin(one: Word, other: Word) -> bool:
-    """Whether nothing but a space, or the dot of an initial, is between two words; a possessive's ending is more."""
+    """Whether nothing but a space, or the dot of an initial, is between two words.
+
+    A possessive's ending is more.
+    """
     return 1 <= other.start - one.end <= 1 + (len(one.text) == 1)
 
 
@@ -401,7 +416,10 @@ def _beside_ampersand(text: str, start: int, end: int) -> bool:
 
 @cache
 def _lists() -> tuple[Mapping[str, int], frozenset[str]]:
-    """Return given names with the number of countries that have them, and surnames: Latin letters, made plain."""
+    """Return given names with the number of countries that have them, and surnames.
+
+    Latin letters, made plain.
+    """
     given: Counter[str] = Counter()
     surnames: set[str] = set()
     for module in iter_modules(faker.providers.person.__path__):

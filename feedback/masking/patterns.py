@@ -1,8 +1,9 @@
-"""Personal data that has a form: what Presidio recognises by pattern and check digits, and what its words announce.
+"""Personal data that has a form.
 
-Presidio knows cards, IBANs, telephone numbers and the numbers by which states number people. A number without letters
-or a grouping (a ticket, an order) counts only where words announce it; so do dates of birth and addresses, which have
-the same form as any date and any office's address.
+What Presidio recognises by pattern and check digits, and what its words announce. Presidio knows cards,
+IBANs, telephone numbers and the numbers by which states number people. A number without letters or a grouping
+(a ticket, an order) counts only where words announce it; so do dates of birth and addresses, which have the
+same form as any date and any office's address.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ _SURE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Announced:
-    """Personal data that words before it announce. `pattern` has it as the group `value`; `counts` has the last word."""
+    """Personal data that words before it announce.
+
+    `pattern` has it as the group `value`; `counts` has the last word.
+    """
 
     kind: str
     pattern: re.Pattern[str]
@@ -193,7 +197,10 @@ ANNOUNCED = (
 
 
 class PhoneRecognizer(known.PhoneRecognizer):
-    """Telephone numbers: with a country code, announced by words, or a valid one written in a telephone's way."""
+    """Telephone numbers.
+
+    With a country code, announced by words, or a valid one written in a telephone's way.
+    """
 
     _ANNOUNCED = re.compile(
         r"(?:\b(?:call|dial|ring|text|phone|mobile?|cell|tel|telephone|telefon|handy|fax|whatsapp|hotline|direct line"
@@ -242,7 +249,10 @@ _CARDS = [
 
 
 def _email() -> PatternRecognizer:
-    """Presidio's own asks for a list of the world's domains, and fetches it; and knows no internal domains."""
+    """Presidio's own asks for a list of the world's domains, and fetches it.
+
+    And knows no internal domains.
+    """
     letters = r"\w!#$%&'*+/=?^`{|}~\-"
     address = rf"(?<![{letters}.@])[\w+](?:[{letters}.]{{0,62}}[{letters}])?@[\w-]{{1,63}}(?:\.[\w-]{{1,63}}){{1,8}}(?![\w@]|:[\w/~])"
     return PatternRecognizer(EMAIL, patterns=[Pattern("address", address, 1.0)], name="Email")
@@ -273,5 +283,8 @@ def recognisers() -> list[EntityRecognizer]:
 
 
 def counts(kind: str, value: str, score: float) -> bool:
-    """Whether what a recogniser found is sure enough; a state's number of digits alone has to be announced."""
+    """Whether what a recogniser found is sure enough.
+
+    A state's number of digits alone has to be announced.
+    """
     return kind == PHONE or (score >= _SURE and not (kind == ID and score < 1.0 and value.isdigit()))

@@ -81,7 +81,8 @@ NOT_PEOPLE = frozenset(
         "wells fargo",
     }
 )
-"""Firms that are named like people, and people of whom a workplace speaks as a room or a holiday. Far from all."""
+"""Firms that are named like people, and people of whom a workplace speaks as a room or a holiday. Far from
+all."""
 
 PARTICLES = _words("al bin da das de del della den der di do dos du el ibn la le ni ter van von y zu")
 """Small words inside a name."""
@@ -108,8 +109,8 @@ BEFORE_A_PLACE = _words("building fort hotel lake los mount port room saint san 
 class Cue:
     """Words before a name.
 
-    `trust` says what is taken for a name there: "sure", whatever is capitalised; "likely", what is in no dictionary;
-    "listed", what is in a list of names. `then`: what has to follow the name.
+    `trust` says what is taken for a name there: "sure", whatever is capitalised; "likely", what is in no
+    dictionary; "listed", what is in a list of names. `then`: what has to follow the name.
     """
 
     pattern: re.Pattern[str]

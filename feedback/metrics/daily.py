@@ -1,27 +1,34 @@
-"""The figures of each day, kept as documents (kind `daily`): computed from the records, as often as one likes.
+"""The figures of each day, and the worst-rated answers of each day, kept as documents.
 
-A day's document has the sums of each group of answers with one model version, channel and site; any selection of
-groups and days adds up (`select`). Reading the store takes memory for one day's groups and the sessions of half an
-hour, however many answers there are. When that was done last, `rolled_up_at` tells.
+A day's document (kind `daily`) has the sums of each group of answers with one model version, channel and site;
+any selection of groups and days adds up (`select`). It is computed from the records, as often as one likes.
+Reading the store takes memory for one day's groups and the sessions of half an hour, however many answers
+there are. `rolled_up_at` says when that was done last.
+
+The answers that people liked least are noted by day (kind `worst`), so that those of months are found without
+reading all. Thumbs count as stars, up as five and down as one. An answer is bad whose mean is below MIDDLE;
+the lower the mean, the worse, and of equal ones the worse is that of which more people say so. Each day keeps
+MOST of each model version. A note goes with its answer, and has nobody's words.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
-from core.records import Answer, Feedback
+from core.records import Answer, Feedback, FeedbackKind
 from feedback.metrics.definitions import IDLE, Known, Sums, add_answer, add_turn, is_ignored
-from feedback.metrics.quantile_sketch import Spread
+from feedback.metrics.statistics import Spread
 from feedback.reviews.repository import WAITING, Desk
 from feedback.store.base import FeedbackStore, moment, site_of
-from feedback.store.documents import Document, Documents, Wanted
+from feedback.store.documents import Document, Documents, Wanted, every_document
 from feedback.store.rows import RECORDS_AT_ONCE, Rows, every, every_answer
-from feedback.store.serialization import feedback_from
+from feedback.store.serialization import from_json, to_json
 
 KIND = "daily"
 _PLACE = "rolled_up"
@@ -49,7 +56,10 @@ Groups = dict[Group, Sums]
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """How many reviews wait, and for how long: the oldest and the median one, seconds. As it was at `seen_at`."""
+    """How many reviews wait, and for how long: the oldest and the median one, seconds.
+
+    As it was at `seen_at`.
+    """
 
     waiting: int
     oldest_s: float
@@ -71,7 +81,10 @@ class Day:
 
 
 def sums_of(groups: Groups, answer: Answer) -> Sums:
-    """Return the sums that an answer belongs to among those of a span of time; new ones where there are none yet."""
+    """Return the sums that an answer belongs to among those of a span of time.
+
+    New ones where there are none yet.
+    """
     site, known = site_of(answer), {group.site for group in groups}
     if site not in known and len(known) >= MOST_SITES:
         site = OTHER_SITES
@@ -128,7 +141,7 @@ async def _known(store: Records, desk: Desk, answer: Answer) -> Known:
 async def _every_word(store: Records, answer_id: str) -> list[Feedback]:
     """Return all that was ever said on an answer, also what a later word has replaced."""
     rows = await store.rows("feedback", f"{answer_id} ", RECORDS_AT_ONCE)
-    return [feedback_from(row.fields["record"]) for row in rows if row.fields["answer_id"] == answer_id]
+    return [from_json(Feedback, row.fields["record"]) for row in rows if row.fields["answer_id"] == answer_id]
 
 
 async def answers_between(store: FeedbackStore, begin: datetime, end: datetime) -> AsyncIterator[Answer]:
@@ -170,12 +183,11 @@ async def kept(documents: Documents, first: date, last: date) -> list[Day]:
 async def listed_days(documents: Documents, kind: str, first: date, last: date) -> list[Document]:
     """Return the documents of a kind whose order is a day, of a span of days."""
     found: list[Document] = []
-    wanted = Wanted(kind, after=((first - timedelta(days=1)).isoformat(), "~"), limit=RECORDS_AT_ONCE)
-    while page := await documents.listed(wanted):
-        found += [document for document in page if document.order <= last.isoformat()]
-        if len(page) < RECORDS_AT_ONCE or page[-1].order > last.isoformat():
+    before = ((first - timedelta(days=1)).isoformat(), "~")
+    async for document in every_document(documents, Wanted(kind, after=before, limit=RECORDS_AT_ONCE)):
+        if document.order > last.isoformat():
             break
-        wanted = Wanted(kind, after=(page[-1].order, page[-1].id), limit=RECORDS_AT_ONCE)
+        found.append(document)
     return found
 
 
@@ -199,3 +211,101 @@ async def rolled_up_at(documents: Documents) -> datetime | None:
     """Return as of when the days are; None before the first time."""
     last = await documents.get(_PLACE, "last")
     return datetime.fromisoformat(last.order) if last else None
+
+
+WORST = "worst"
+MOST = 10
+MIDDLE = 3.0
+_UP, _DOWN = 5, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """What people gave an answer, all together; `answered_at` is UTC ISO text."""
+
+    answer_id: str
+    answered_at: str
+    group: Group
+    stars: int = 0
+    starred: int = 0
+    likes: int = 0
+    dislikes: int = 0
+
+    @property
+    def count(self) -> int:
+        """Return how many people said something."""
+        return self.starred + self.likes + self.dislikes
+
+    @property
+    def mean(self) -> float:
+        """Return the mean, 1 to 5."""
+        return (self.stars + _UP * self.likes + _DOWN * self.dislikes) / self.count
+
+
+@dataclass(slots=True)
+class Worst:
+    """Hears of answers and keeps the bad ones."""
+
+    rated: list[Rated] = field(default_factory=list[Rated])
+
+    def hear(self, known: Known) -> None:
+        """Look at what was said on an answer."""
+        rated = rating_of(known)
+        if rated.count and rated.mean < MIDDLE:
+            self.rated.append(rated)
+
+
+def rating_of(known: Known) -> Rated:
+    """Add up everybody's last words on an answer."""
+    said = [word for word in known.words if word.withdrawn_at is None]
+    stars = [int(word.value) for word in said if word.kind is FeedbackKind.STARS]
+    thumbs = [word.value for word in said if word.kind is FeedbackKind.THUMB]
+    answer = known.answer
+    return Rated(
+        answer_id=answer.id,
+        answered_at=moment(answer.answered_at),
+        group=Group(answer.model_version, str(answer.question.channel), site_of(answer)),
+        stars=sum(stars),
+        starred=len(stars),
+        likes=thumbs.count("like"),
+        dislikes=thumbs.count("dislike"),
+    )
+
+
+def worst_of(rated: Iterable[Rated], most: int = MOST) -> list[Rated]:
+    """Return the worst ones, the worst first; of equal ones the newest."""
+    newest_first = sorted(rated, key=lambda one: one.answered_at, reverse=True)
+    return sorted(newest_first, key=lambda one: (one.mean, -one.count))[:most]
+
+
+async def keep_worst(documents: Documents, day: date, rated: Sequence[Rated]) -> None:
+    """Note the worst of each version on a day, in the place of what was noted of it. Raises StoreError."""
+    by_version: defaultdict[str, list[Rated]] = defaultdict(list)
+    for one in rated:
+        by_version[one.group.model_version].append(one)
+    noted = {one.answer_id: one for of_one in by_version.values() for one in worst_of(of_one)}
+    for document in await listed_days(documents, WORST, day, day):
+        if document.id not in noted:
+            await documents.remove(WORST, document.id, document.answer_id)
+    for name, one in noted.items():
+        await documents.put(Document(WORST, name, to_json(one), name, order=day.isoformat()))
+
+
+async def kept_worst(documents: Documents, first: date, last: date) -> list[Rated]:
+    """Return what is noted of a span of days. Raises StoreError."""
+    found = await listed_days(documents, WORST, first, last)
+    return [from_json(Rated, document.body) for document in found]
+
+
+def without_days(rated: Iterable[Rated], days: Collection[date]) -> list[Rated]:
+    """Leave out the answers of some days."""
+    return [one for one in rated if _day(one) not in days]
+
+
+def select_rated(rated: Iterable[Rated], wanted: Callable[[Group], bool]) -> list[Rated]:
+    """Leave only the answers of wanted groups."""
+    return [one for one in rated if wanted(one.group)]
+
+
+def _day(one: Rated) -> date:
+    return datetime.fromisoformat(one.answered_at).astimezone(UTC).date()

@@ -1,7 +1,8 @@
-"""The days' documents at hand: read once, and again only where they changed; the days that are not summed up yet beside.
+"""The days' documents at hand.
 
-A year of documents is some tens of megabytes of JSON in a busy company, so what was parsed is remembered by its
-version, and the store is asked at most once in FRESH_S seconds, however many people look.
+Read once, and again only where they changed; the days that are not summed up yet beside. A year of documents
+is some tens of megabytes of JSON in a busy company, so what was parsed is remembered by its version, and the
+store is asked at most once in FRESH_S seconds, however many people look.
 """
 
 from __future__ import annotations
@@ -12,9 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from feedback.metrics import daily, worst_rated
-from feedback.metrics.daily import Backlog, Day, Records
-from feedback.metrics.worst_rated import Rated, Worst
+from feedback.metrics import daily
+from feedback.metrics.daily import Backlog, Day, Rated, Records, Worst
 from feedback.reviews.repository import Desk
 from feedback.store.base import moment
 from feedback.store.documents import Document
@@ -26,7 +26,10 @@ MOST_LIVE = 200
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """The days of a span. `as_of` is when they were computed, None: never. `live`: up to now, without the job."""
+    """The days of a span. `as_of` is when they were computed, None: never.
+
+    `live`: up to now, without the job.
+    """
 
     days: Sequence[Day]
     rated: Sequence[Rated]
@@ -77,7 +80,7 @@ class DayBook:
     async def _read(self, first: date, last: date, now: datetime) -> Read:
         found = await daily.listed_days(self._documents, daily.KIND, first, last)
         days = {day.day: day for day in await asyncio.to_thread(self._parse, found)}
-        rated = await worst_rated.noted(self._documents, first, last)
+        rated = await daily.kept_worst(self._documents, first, last)
         as_of = await daily.rolled_up_at(self._documents)
         begin = as_of.date() if as_of else await self._first_day()
         if begin is None:
@@ -90,7 +93,7 @@ class DayBook:
             kept = days.get(day)
             days[day] = await daily.sum_up(self._store, self._desk, day, now, bad.hear)
             days[day].backlog = kept.backlog if kept else None
-        rated = [*worst_rated.without_days(rated, set(since)), *bad.rated]
+        rated = [*daily.without_days(rated, set(since)), *bad.rated]
         return Read([*days.values()], rated, now, live=True)
 
     def _parse(self, found: Sequence[Document]) -> list[Day]:

@@ -1,94 +1,40 @@
 """What the numbers mean: every figure, explained where it is computed. Pure functions over records.
 
-Figures are made of sums that add up (`Sums`): those of two days, or of two channels, are the sums of both. An answer
-counts for the day (UTC) on which it was written, whenever somebody judged it.
+Figures are made of sums that add up (`Sums`): those of two days, or of two channels, are the sums of both. An
+answer counts for the day (UTC) on which it was written, whenever somebody judged it.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer
 
 from core.records import Answer, AnswerKind, Feedback, FeedbackKind, Review, Ruling
-from feedback.metrics.quantile_sketch import Spread
+from feedback.metrics.statistics import Share, Spread, Weighted
+from feedback.store.serialization import adapter
 
 IDLE = timedelta(minutes=30)
 """Who says nothing for so long has ignored an answer; a session without a question for so long is over."""
 ABANDONED = "abandoned"
-_Z = 1.959964
-"""Two-sided 95 % of a normal distribution."""
-
-
-# Shares
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """A share, with the interval that covers the true one in 95 of 100 samples; `count` is how many were judged."""
-
-    value: float
-    low: float
-    high: float
-    count: int
-
-
-@dataclass(slots=True)
-class Weighted:
-    """Weights of what was judged and of what was found right; `squares` is the sum of the squared weights."""
-
-    total: float = 0.0
-    right: float = 0.0
-    squares: float = 0.0
-    count: int = 0
-
-    def add(self, weight: float, *, right: bool) -> None:
-        """Count one judgement."""
-        self.total += weight
-        self.right += weight if right else 0.0
-        self.squares += weight**2
-        self.count += 1
-
-    def merge(self, other: Weighted) -> None:
-        """Count what another one counts."""
-        self.total += other.total
-        self.right += other.right
-        self.squares += other.squares
-        self.count += other.count
-
-    def share(self) -> Share | None:
-        """Return the weighted share; None where nothing was judged.
-
-        The interval is Wilson's (1927), which holds for few judgements and for shares near 0 and 1, too. Judgements
-        that stand for different numbers of answers tell less than as many equal ones: their number is cut down to
-        (sum of weights)² / sum of squared weights (Kish 1965, "effective sample size").
-        """
-        if not self.total:
-            return None
-        value = self.right / self.total
-        low, high = wilson(value, self.total**2 / self.squares)
-        return Share(value, low, high, self.count)
-
-
-def wilson(share: float, count: float) -> tuple[float, float]:
-    """Return the bounds of a share's 95 % confidence interval (Wilson 1927); `count` need not be whole."""
-    middle = share + _Z**2 / (2 * count)
-    reach = _Z * math.sqrt(share * (1 - share) / count + _Z**2 / (4 * count**2))
-    scale = 1 + _Z**2 / count
-    return max(0.0, (middle - reach) / scale), min(1.0, (middle + reach) / scale)
 
 
 # What is added up
 
+_Spread = Annotated[Spread, BeforeValidator(Spread.load), PlainSerializer(Spread.dump)]
+"""A spread that is kept as the counts of its buckets alone."""
+
 
 @dataclass(slots=True)
 class Sums:
-    """What is known of a group of answers. `closed` are those whose 30 minutes are over, `ignored` of them got nothing.
+    """What is known of a group of answers.
 
-    `judged` are all that reviewers judged; `attempted` of them those in the model's or a reviewer's words, `quotes` those
-    in the words of a page. Whoever summed up days before there were quotations knew none.
+    `closed` are those whose 30 minutes are over, `ignored` of them got nothing. `judged` are all that
+    reviewers judged; `attempted` of them those in the model's or a reviewer's words, `quotes` those in the
+    words of a page. Whoever summed up days before there were quotations knew none.
     """
 
     answers: int = 0
@@ -106,8 +52,8 @@ class Sums:
     judged: Weighted = field(default_factory=Weighted)
     attempted: Weighted = field(default_factory=Weighted)
     quotes: Weighted = field(default_factory=Weighted)
-    response: Spread = field(default_factory=Spread)
-    first_token: Spread = field(default_factory=Spread)
+    response: _Spread = field(default_factory=Spread)
+    first_token: _Spread = field(default_factory=Spread)
 
     def merge(self, other: Sums) -> None:
         """Add another group."""
@@ -120,31 +66,20 @@ class Sums:
 
     def dump(self) -> dict[str, Any]:
         """Return them as JSON has them."""
-        kept: dict[str, Any] = {}
-        for one in fields(self):
-            value = getattr(self, one.name)
-            if isinstance(value, Weighted):
-                kept[one.name] = {part.name: getattr(value, part.name) for part in fields(value)}
-            else:
-                kept[one.name] = value.dump() if isinstance(value, Spread) else value
-        return kept
+        return adapter(Sums).dump_python(self, mode="json")
 
     @classmethod
     def load(cls, kept: Mapping[str, Any]) -> Sums:
         """Read what `dump` wrote."""
-        read: dict[str, Any] = {
-            "judged": Weighted(**kept["judged"]),
-            "attempted": Weighted(**kept["attempted"]),
-            "quotes": Weighted(**kept.get("quotes", {})),
-            "response": Spread.load(kept["response"]),
-            "first_token": Spread.load(kept["first_token"]),
-        }
-        return cls(**{**kept, **read})
+        return adapter(Sums).validate_python(kept)
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of an answer: everyone's last words on it, all words that ever were, and the rounds of its review."""
+    """What is known of an answer.
+
+    Everyone's last words on it, all words that ever were, and the rounds of its review.
+    """
 
     answer: Answer
     words: Sequence[Feedback] = ()
@@ -178,8 +113,8 @@ def add_answer(sums: Sums, known: Known, now: datetime) -> None:
 def _add_times(sums: Sums, answer: Answer) -> None:
     """Response time: from the arrival of the question to the written answer, whatever happened in between.
 
-    The store does not know when the channel had taken the message; the event `answer_sent` does (core/telemetry.py), and
-    its `seconds` go until then.
+    The store does not know when the channel had taken the message; the event `answer_sent` does
+    (core/telemetry.py), and its `seconds` go until then.
     """
     sums.response.add((answer.answered_at - answer.question.asked_at).total_seconds())
     if answer.timings.time_to_first_token_s is not None:
@@ -202,8 +137,8 @@ def _add_words(sums: Sums, words: Sequence[Feedback]) -> None:
 def is_ignored(answer: Answer, ever: Sequence[Feedback]) -> bool:
     """Tell whether nobody reacted, rated, asked on, opened a source or pressed a button within 30 minutes.
 
-    Who changed their mind later has not ignored it, so all words that ever were count. Stopping the answer while it
-    was written is no interest in it.
+    Who changed their mind later has not ignored it, so all words that ever were count. Stopping the answer
+    while it was written is no interest in it.
     """
     return not any(
         word.given_at - answer.answered_at <= IDLE
@@ -215,8 +150,8 @@ def is_ignored(answer: Answer, ever: Sequence[Feedback]) -> bool:
 def is_right(review: Review) -> bool | None:
     """Tell whether reviewers found an answer right, or rightly declined; None where nothing is judged.
 
-    A question that was rejected is none, and does not count. "Not on the page" is a wrong answer: it should have
-    been declined; where it was, reviewers approve.
+    A question that was rejected is none, and does not count. "Not on the page" is a wrong answer: it should
+    have been declined; where it was, reviewers approve.
     """
     if review.ruling is None or review.ruling.ruling is Ruling.REJECTED:
         return None
@@ -224,10 +159,11 @@ def is_right(review: Review) -> bool | None:
 
 
 def add_turn(sums: Sums, answer: Answer, before: datetime | None) -> None:
-    """Add what an answer adds to the time on tool; `before` is when the same person's answer before was written there.
+    """Add what an answer adds to the time on tool.
 
-    A session lasts from its first question to its last answer; 30 idle minutes end it. So every answer adds its own
-    time, and the pause before its question if that belongs to the session; otherwise it begins one.
+    `before` is when the same person's answer before was written there. A session lasts from its first
+    question to its last answer; 30 idle minutes end it. So every answer adds its own time, and the pause
+    before its question if that belongs to the session; otherwise it begins one.
     """
     asked_at = answer.question.asked_at
     goes_on = before is not None and asked_at - before <= IDLE
@@ -243,12 +179,13 @@ def add_turn(sums: Sums, answer: Answer, before: datetime | None) -> None:
 class Figures:
     """The figures of a group of answers; None where nothing is known. Times are seconds.
 
-    `accuracy`: answered or quoted rightly, or rightly declined, of all that were judged; `precision`: answered rightly,
-    of all that were attempted, which are the answered ones: a quotation says that it is not certain. `quote_precision`:
-    quoted rightly, of all that were quoted. All three are from the random sample alone, where each answer counts for as
-    many as it stands for, since what people complain about is not what they get. `answered_share`, `quoted_share` and
-    `abstained_share` add up to one. `satisfaction`: mean stars, 1 to 5. `ignore_rate`: answers
-    to which nothing happened for 30 minutes. `time_on_tool_s`: mean length of a session.
+    `accuracy`: answered or quoted rightly, or rightly declined, of all that were judged; `precision`:
+    answered rightly, of all that were attempted, which are the answered ones: a quotation says that it is not
+    certain. `quote_precision`: quoted rightly, of all that were quoted. All three are from the random sample
+    alone, where each answer counts for as many as it stands for, since what people complain about is not what
+    they get. `answered_share`, `quoted_share` and `abstained_share` add up to one. `satisfaction`: mean
+    stars, 1 to 5. `ignore_rate`: answers to which nothing happened for 30 minutes. `time_on_tool_s`: mean
+    length of a session.
     """
 
     answers: int

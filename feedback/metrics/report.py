@@ -1,21 +1,25 @@
-"""What feedback and reviews say so far: response rates by form, accuracy from the sample, how reviewers agree.
+"""What feedback and reviews say so far: response rates, accuracy, agreement of reviewers, votes by version.
 
-Only the random sample is unbiased, so accuracy is computed from nothing else; each answer in it counts for as many as
-it stands for (`Review.weight`).
+Only the random sample is unbiased, so accuracy is computed from nothing else; each answer in it counts for as
+many as it stands for (`Review.weight`). `said_since` reads the answers since a time with what was said about
+them, and all questions once: which of them failed is in no index.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 
-from core.records import FeedbackKind, Review
-from feedback.metrics.definitions import Share, Weighted, is_right
+from core.records import Feedback, FeedbackKind, Review
+from feedback.metrics.daily import Records, answers_between
+from feedback.metrics.definitions import is_right
+from feedback.metrics.statistics import Share, Weighted
 from feedback.reviews.repository import SETTLED, WAITING, Desk
-from feedback.store.base import FeedbackStore
-from feedback.store.rows import every, every_answer
+from feedback.store.base import FeedbackStore, moment
+from feedback.store.rows import every, every_answer, every_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +37,10 @@ class FormRate:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`accuracy` is None while nothing of the sample is settled; `kappa` while nobody judged the same as another.
+    """`accuracy` is None while nothing of the sample is settled.
 
-    `accuracy_interval` covers the true accuracy in 95 of 100 samples.
+    `kappa` while nobody judged the same as another. `accuracy_interval` covers the true accuracy in 95 of 100
+    samples.
 
     `rulings` and `waiting` count reviews, `untied` words that belong to no known answer, by their kind.
     """
@@ -120,3 +125,53 @@ async def _reviews(desk: Desk) -> AsyncIterator[Review]:
     for listed in (partial(desk.reviews, WAITING), partial(desk.reviews, SETTLED), desk.past_reviews):
         async for review in every(listed):
             yield review
+
+
+_MOST_STARS = 5
+
+
+@dataclass(slots=True)
+class Said:
+    """`votes` are numbers from 0 to 1, `seconds` the response times of the answers, `failed` counts questions without one."""
+
+    votes: list[float] = field(default_factory=list[float])
+    seconds: list[float] = field(default_factory=list[float])
+    failed: int = 0
+
+
+async def said_since(store: Records, since: datetime, drawn: Callable[[str], str]) -> dict[str, Said]:
+    """Return what is known by model version. Raises StoreError.
+
+    `drawn` names the version that answers a conversation: a question that failed has no answer that could
+    tell. Verified answers are no version's work. A vote counts for the answer that it is about, however late
+    it comes.
+    """
+    said: dict[str, Said] = {}
+    answered: set[str] = set()
+    async for answer in answers_between(store, since, datetime.max.replace(tzinfo=UTC)):
+        answered.add(answer.question.id)
+        if answer.verified_by is not None:
+            continue
+        one = said.setdefault(answer.model_version, Said())
+        one.seconds.append((answer.answered_at - answer.question.asked_at).total_seconds())
+        one.votes += votes_in(await store.feedback_on(answer.id))
+    async for row in every_row(store, "question"):
+        done = (
+            row.fields["asked_at"] >= moment(since) and row.fields["message_id"]
+        )  # "": stopped by its asker
+        if done and row.fields["id"] not in answered:
+            said.setdefault(drawn(row.fields["conversation"]), Said()).failed += 1
+    return said
+
+
+def votes_in(words: Sequence[Feedback]) -> list[float]:
+    """Return everybody's last thumb and stars as numbers from 0 to 1; what was taken back is no vote."""
+    votes: list[float] = []
+    for word in words:
+        if word.withdrawn_at is not None:
+            continue
+        if word.kind is FeedbackKind.THUMB:
+            votes.append(float(word.value == "like"))
+        elif word.kind is FeedbackKind.STARS:
+            votes.append((int(word.value) - 1) / (_MOST_STARS - 1))
+    return votes

@@ -1,23 +1,25 @@
-"""Figures over time: spans of equal length with the sums of each group of answers, and what is drawn of them.
+"""Figures over time: spans of equal length with the sums of each group of answers, and the points of the plots.
 
-Everything is the sum of `Sums`, so a filter leaves groups out, and a longer span is the sum of shorter ones. What few
-people tell, reviewers of the sample and whoever gives stars, is taken over the week until each day (`WEEK`).
+Everything is the sum of `Sums`, so a filter leaves groups out, and a longer span is the sum of shorter ones.
+What few people tell, reviewers of the sample and those who give stars, is taken over the week until each day
+(`WEEK`). Days that are not over, and stores of a few hours, have figures by the hour or less, computed from
+the records: every answer of the span is read, so there is a bound to them.
 
-Figures by the hour, or less, computed from the records: for days that are not over, and for stores of a few hours.
-
-Every answer of the span is read, so there is a bound to them; beyond it the days' documents have to do.
+A `Value` is a figure as it is shown: with the number that it rests on, and with an interval where it is a
+share; `tone_of` says whether a change is more than chance.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Literal
 
-from feedback.metrics.confidence import BETTER, Value, Values, values_of
-from feedback.metrics.daily import Backlog, Day, Group, Groups, Records, known_between, sums_of
-from feedback.metrics.definitions import Known, Sums, add_answer, add_turn
-from feedback.metrics.worst_rated import Worst
+from feedback.metrics.daily import Backlog, Day, Group, Groups, Records, Worst, known_between, sums_of
+from feedback.metrics.definitions import Known, Sums, add_answer, add_turn, figures_of
+from feedback.metrics.statistics import Share, wilson
 from feedback.reviews.repository import Desk
 from feedback.store.base import moment
 
@@ -40,9 +42,9 @@ def step_of(span: timedelta) -> timedelta:
 
 
 async def of_short_store(store: Records, desk: Desk, now: datetime) -> tuple[Timeline, Worst] | None:
-    """Compute the time from the first to the last answer of all; None where that is more than two days, or none is there.
+    """Compute the time from the first to the last answer of all.
 
-    Raises TooMany and StoreError.
+    None where that is more than two days, or none is there. Raises TooMany and StoreError.
     """
     first = await store.answers_after(("", ""), 1)
     if not first:
@@ -118,8 +120,8 @@ class Bucket:
 class Timeline:
     """Buckets of one length, oldest first; `before` are as many of the time before, where there are any.
 
-    `smoothed` says over how many buckets a point of the figures in SMOOTHED is taken. `earlier` names the model versions
-    that answered before it began.
+    `smoothed` says over how many buckets a point of the figures in SMOOTHED is taken. `earlier` names the
+    model versions that answered before it began.
     """
 
     step: timedelta
@@ -141,7 +143,10 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """A model version that has answers in the timeline. `bucket` is where its first ones are, None: before it."""
+    """A model version that has answers in the timeline.
+
+    `bucket` is where its first ones are, None: before it.
+    """
 
     name: str
     bucket: int | None
@@ -151,7 +156,10 @@ class Marked:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What is shown: every figure's points, its value over the whole time and in the time before, the versions."""
+    """What is shown.
+
+    Every figure's points, its value over the whole time and in the time before, the versions.
+    """
 
     points: dict[str, list[Value | None]]
     now: Values
@@ -240,3 +248,124 @@ def _marked(timeline: Timeline, chosen: Chosen, name: str, *, begins: bool) -> M
         if any(g.model_version == name for g in bucket.groups)
     )
     return Marked(name, first if begins else None, [one.answers for one in sums], values_of(_total(sums)))
+
+
+FEW = 30
+"""Fewer judgements, ratings or answers than this say little: of 30 the interval of a share is up to 0.34
+wide."""
+NOTICED = 0.05
+"""A figure that has no interval has changed when it did so by this share of what it was."""
+
+Tone = Literal["better", "worse", "same", "unclear"]
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A figure and how many it rests on; `low` and `high` are bounds of a share, with 95 % confidence."""
+
+    value: float
+    count: int
+    low: float | None = None
+    high: float | None = None
+
+
+Values = Mapping[str, Value | None]
+
+BETTER: Mapping[str, Literal[-1, 0, 1]] = {
+    "accuracy": 1,
+    "precision": 1,
+    "quote_precision": 1,
+    "satisfaction": 1,
+    "liked_share": 1,
+    "ignore_rate": -1,
+    "response_p50_s": -1,
+    "response_p95_s": -1,
+    "first_token_p50_s": -1,
+    "first_token_p95_s": -1,
+    "answers": 0,
+    "time_on_tool_s": 1,
+    "verified_share": 0,
+    "answered_share": 0,
+    "quoted_share": 0,
+    "abstained_share": 0,
+}
+"""Every figure, and whether more of it is better (1), worse (-1) or neither."""
+
+
+def values_of(sums: Sums) -> dict[str, Value | None]:
+    """Return every figure (feedback/metrics/definitions.py says what it means) with its count.
+
+    None where nothing is known.
+    """
+    figures = figures_of(sums)
+    counts = {
+        "satisfaction": sums.starred,
+        "response_p50_s": sums.response.count,
+        "response_p95_s": sums.response.count,
+        "first_token_p50_s": sums.first_token.count,
+        "first_token_p95_s": sums.first_token.count,
+        "answers": sums.answers,
+        "time_on_tool_s": sums.sessions,
+    }
+    shares = {
+        "liked_share": sums.likes + sums.dislikes,
+        "ignore_rate": sums.closed,
+        "verified_share": sums.answers,
+        "answered_share": sums.answers,
+        "quoted_share": sums.answers,
+        "abstained_share": sums.answers,
+    }
+    known: dict[str, Value | None] = {
+        name: _sampled(getattr(figures, name)) for name in ("accuracy", "precision", "quote_precision")
+    }
+    known |= {name: _counted(getattr(figures, name), count) for name, count in counts.items()}
+    known |= {name: _share(getattr(figures, name), count) for name, count in shares.items()}
+    return {name: known[name] for name in BETTER}
+
+
+def _sampled(share: Share | None) -> Value | None:
+    return None if share is None else Value(share.value, share.count, share.low, share.high)
+
+
+def _counted(value: float | None, count: int) -> Value | None:
+    return None if value is None else Value(value, count)
+
+
+def _share(value: float | None, count: int) -> Value | None:
+    return None if value is None else Value(value, count, *wilson(value, count))
+
+
+def tone_of(name: str, now: Value | None, before: Value | None) -> Tone | None:
+    """Tell whether a figure is better than it was; "unclear" where there are too few to say.
+
+    None: nothing to compare. The difference of two shares has an interval, too (Newcombe 1998, from Wilson's
+    bounds): where zero lies in it, the change may be chance. A figure without bounds has to change by a
+    twentieth.
+    """
+    if now is None or before is None:
+        return None
+    better = BETTER[name]
+    if not better:
+        return "same"
+    if min(now.count, before.count) < FEW:
+        return "unclear"
+    if not _has_changed(now, before):
+        return "same"
+    return "better" if (now.value > before.value) == (better > 0) else "worse"
+
+
+def _has_changed(now: Value, before: Value) -> bool:
+    bounds = difference(now, before)
+    if bounds is None:
+        return abs(now.value - before.value) >= NOTICED * abs(before.value)
+    return bounds[0] > 0 or bounds[1] < 0
+
+
+def difference(now: Value, before: Value) -> tuple[float, float] | None:
+    """Return the bounds of how much a share has changed, with 95 % confidence; None for what is no share."""
+    if now.low is None or now.high is None or before.low is None or before.high is None:
+        return None
+    changed = now.value - before.value
+    down = math.hypot(now.value - now.low, before.high - before.value)
+    up = math.hypot(now.high - now.value, before.value - before.low)
+    return changed - down, changed + up

@@ -1,11 +1,9 @@
-"""What somebody did as a reviewer, without their name: rulings are the colleagues' records, too, and stay.
+"""Takes a reviewer's name out of the records: rulings are the colleagues' records, too, and stay.
 
-Where a reviewer stands inside records, where no index finds them, and the change of all of these.
-
-In verdicts, skips and claims, in the verified answer that came of them, and in every answer that was served from that.
-So the desk leaves two marks when somebody reviews (`Desk.mark_reviewer`): one with the answer, by which its review and
-its verified answer are found, and one that says that this person has reviewed at all. Only for such a person are all
-answers read through, a page at a time.
+A reviewer stands inside records, where no index finds them: in verdicts, skips and claims, in the verified
+answer that came of them, and in every answer that was served from that. So a review leaves two marks
+(`mark_reviewer`): one with the answer, by which its review and its verified answer are found, and one that says
+that this person has reviewed at all. Only for such a person are all answers read through, a page at a time.
 """
 
 from __future__ import annotations
@@ -16,13 +14,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from core.records import Review, Verdict
+from core.records import Review, Verdict, VerifiedAnswer
 from feedback.privacy.audit import SOMEBODY
 from feedback.reviews.repository import Desk
-from feedback.store.base import RecordInvalid, StoreUnavailable, moment
-from feedback.store.documents import TRIES, Document, Wanted
-from feedback.store.rows import PAGE, Row, WholeStore
-from feedback.store.serialization import answer_from, question_from, review_from, to_json, verified_from
+from feedback.store.base import RecordInvalid, moment
+from feedback.store.documents import Document, Wanted, change_document
+from feedback.store.rows import Row, WholeStore, every_page
+from feedback.store.serialization import answer_from, from_json, question_from, to_json
 
 Change = Callable[[str], str]
 """Returns a record (JSON) with somebody else in the reviewer's place, or nobody."""
@@ -53,16 +51,13 @@ async def change_answers(store: WholeStore, person: str, change: Change) -> Asyn
 
     Reads every answer, PAGE of them at a time, and yields how many it has read.
     """
-    after, read = "", 0
-    while page := await store.rows("answer", after):
+    read = 0
+    async for page in every_page(store, "answer"):
         theirs = [row for row in page if person in row.fields["record"]]
         changed = [{**row.fields, "record": change(row.fields["record"])} for row in theirs]
         await put_answers(store, [Row("answer", fields["id"], fields) for fields in changed])
         read += len(page)
         yield read
-        after = page[-1].key
-        if len(page) < PAGE:
-            return
 
 
 async def put_answers(store: WholeStore, rows: Sequence[Row]) -> None:
@@ -78,17 +73,16 @@ async def put_answers(store: WholeStore, rows: Sequence[Row]) -> None:
 
 async def _change(store: WholeStore, document: Document, change: Change) -> None:
     """Change a document's body, however many others change it, too, until that is done or it is gone."""
-    for _ in range(TRIES):
-        changed = replace(document, body=change(document.body))
-        if document.kind == "verified":  # whoever knows it by heart must hear of it
-            changed = replace(changed, order=moment(datetime.now(UTC)))
-        if await store.documents.replace(changed):
-            return
-        kept = await store.documents.get(document.kind, document.id, document.answer_id)
+
+    def changed(kept: Document | None) -> Document | None:
         if kept is None:
-            return
-        document = kept
-    raise StoreUnavailable(f"a {document.kind} changes too fast")
+            return None
+        now = moment(
+            datetime.now(UTC)
+        )  # other processes read verified answers that changed since they last looked
+        return replace(kept, body=change(kept.body), order=now if kept.kind == "verified" else kept.order)
+
+    await change_document(store.documents, document, changed)
 
 
 NAME = "A former reviewer"
@@ -102,12 +96,15 @@ async def anonymise_reviews(store: WholeStore, answer_id: str, person: str) -> N
 
 
 def anonymise_answers(store: WholeStore, person: str) -> AsyncIterator[int]:
-    """Take a reviewer out of all answers that were served as verified by them; yields how many it has read."""
+    """Take a reviewer out of all answers that were served as verified by them.
+
+    Yields how many it has read.
+    """
     return change_answers(store, person, partial(_answer_without, person))
 
 
 def _review_without(person: str, body: str) -> str:
-    review: Review = review_from(body)
+    review = from_json(Review, body)
     if review.claimed_by == person:
         review = replace(review, claimed_by="", claimed_name="", claimed_until=None)
     without = replace(
@@ -129,7 +126,7 @@ def _unsigned(verdict: Verdict, person: str) -> Verdict:
 def _verified_without(person: str, body: str) -> str:
     if not body:  # it was taken back
         return body
-    verified = verified_from(body)
+    verified = from_json(VerifiedAnswer, body)
     return to_json(replace(verified, verified_by=_somebody(verified.verified_by, person)))
 
 

@@ -1,24 +1,24 @@
 """The audit trail: who did what with whose records, and when; never what stood in them.
 
-An entry is a document. `who` is a reviewer's or a person's pseudonym, or an operator: the name of the machine's user
-under the same key as the pseudonyms. An entry that names an answer is about its asker, too, as long as there is one.
+An entry is a document. `who` is a reviewer's or a person's pseudonym, or an operator: the name of the
+machine's user under the same key as the pseudonyms. An entry that names an answer is about its asker, too, as
+long as there is one.
 
-Whoever reads personal data writes the entry first, and does not read where that fails. What a person does with their
-own data is done even where its entry cannot be kept.
+Whoever reads personal data writes the entry first, and does not read where that fails. What a person does
+with their own data is done even where its entry cannot be kept.
 """
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import AsyncIterator, Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from feedback.privacy.pseudonyms import pseudonym
 from feedback.store.base import moment
-from feedback.store.documents import Document, Documents, Wanted
+from feedback.store.documents import Document, Documents, Wanted, every_document
+from feedback.store.serialization import from_json, to_json
 
 KIND = "audit"
 SOMEBODY = "gone"
@@ -26,7 +26,10 @@ SOMEBODY = "gone"
 
 
 class Deed(StrEnum):
-    """What is recorded. The first four are about an answer, the last three about a model, the others about people."""
+    """What is recorded.
+
+    The first four are about an answer, the last three about a model, the others about people.
+    """
 
     OPENED = "opened a review"
     CLAIMED = "claimed a review"
@@ -82,25 +85,22 @@ class Audit:
         everyone = [Wanted(KIND, after=after)]
         one = [Wanted(KIND, after=after, person=person), Wanted(KIND, after=after, state=person)]
         for wanted in one if person else everyone:
-            async for document in _every(self._documents, wanted):
+            async for document in every_document(self._documents, wanted):
                 entry = entry_in(document)
                 if wanted.state is None or entry.person != person:  # else it was there already
                     yield entry
 
 
-def operator(key: bytes, user: str) -> str:
-    """Return how the trail names an operator, who is a user of the machine."""
-    return f"operator {pseudonym(key, f'operator {user}')[:16]}"
-
-
 def entry_in(document: Document) -> Entry:
     """Return what a document of the trail says."""
-    kept = json.loads(document.body)
-    return Entry(**kept | {"what": Deed(kept["what"]), "at": datetime.fromisoformat(kept["at"])})
+    return from_json(Entry, document.body)
 
 
 async def without_person(documents: Documents, document: Document) -> None:
-    """Take an asker who is gone out of an entry about an answer. What is about the person alone stays: it is the proof."""
+    """Take an asker who is gone out of an entry about an answer.
+
+    What is about the person alone stays: it is the proof.
+    """
     entry = entry_in(document)
     if entry.answer_id:
         await documents.replace(_document(replace(entry, person=""), document.id, document.version))
@@ -113,24 +113,15 @@ async def without_reviewer(documents: Documents, person: str) -> None:
 
 async def change_reviewer(documents: Documents, person: str, change: Callable[[str], str]) -> None:
     """Change the name of a reviewer in the entries about other people's answers."""
-    async for document in _every(documents, Wanted(KIND, state=person)):
+    async for document in every_document(documents, Wanted(KIND, state=person)):
         entry = entry_in(document)
         if entry.person != person:
             changed = replace(entry, who=change(entry.who))
             await documents.replace(_document(changed, document.id, document.version))
 
 
-async def _every(documents: Documents, wanted: Wanted) -> AsyncIterator[Document]:
-    while True:
-        page = await documents.listed(wanted)
-        for document in page:
-            yield document
-        if len(page) < wanted.limit:
-            return
-        wanted = replace(wanted, after=(page[-1].order, page[-1].id))
-
-
 def _document(entry: Entry, name: str, version: int = 0) -> Document:
     at = moment(entry.at)
-    body = json.dumps(asdict(entry) | {"at": at})
-    return Document(KIND, name, body, person=entry.person, state=entry.who, order=at, version=version)
+    return Document(
+        KIND, name, to_json(entry), person=entry.person, state=entry.who, order=at, version=version
+    )

@@ -1,29 +1,27 @@
-"""Everything of one person, who is a pseudonym, in a store: given out (`feedback/privacy/export.py`), or deleted.
-
-    told = await export_of(store, person)
+"""Deletes everything of one person, who is a pseudonym, from a store.
 
     deletion = await Deletions(store.documents).begin(Deletion(person, "name", now, by=person))
     deletion = await delete(store, deletion)
 
-It may be killed at any moment and called again, by any process, with the deletion as it is kept: what is there is
-counted before anything goes, and what goes with a question is noted in a document (`going`) before the question goes.
-Only what is from before `begun_at` goes, so whoever asks again meanwhile loses nothing.
+It may be killed at any moment and called again, by any process, with the deletion as it is kept: what is
+there is counted before anything goes, and what goes with a question is noted in a document (`going`) before
+the question goes. Only what is from before `begun_at` goes, so whoever asks again meanwhile loses nothing.
 
-What goes: questions with their answers, all that anybody said about those, their reviews and verified answers, the
-cards of them on screen (the card sync takes those back), what the person said about other people's answers, and the
-documents about the person: notices, contacts, words without an answer, declined questions, subscriptions to review
-cards. What the person did as a reviewer stays without the name (`feedback/privacy/anonymise.py`). What stays with it: the wish
-that nothing is learned (`feedback/privacy/opt_out.py`), that there was a deletion, and what the audit trail says about the
-person's own requests. Questions, words and documents are found along indexes, PAGE at a time; only where the person has
-reviewed are all answers read, a page at a time, too.
+What goes: questions with their answers, all that anybody said about those, their reviews and verified
+answers, the cards of them on screen (card sync takes those back), what the person said about other people's
+answers, and the documents about the person: notices, contacts, words without an answer, declined questions,
+subscriptions to review cards. What the person did as a reviewer stays without the name
+(`feedback/privacy/anonymise.py`). What stays with it: the wish that nothing is learned
+(`feedback/privacy/opt_out.py`), that there was a deletion, and what the audit trail says about the person's
+own requests. Questions, words and documents are found along indexes, PAGE at a time; only where the person
+has reviewed are all answers read, a page at a time, too.
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from core import telemetry
@@ -36,7 +34,8 @@ from feedback.reviews import model_decisions
 from feedback.reviews.repository import Desk, PostedMessage, is_askers
 from feedback.store.base import moment
 from feedback.store.documents import Document, Wanted
-from feedback.store.rows import TIMES, Row, Table, WholeStore, theirs
+from feedback.store.rows import TIMES, Row, Table, WholeStore, every_page
+from feedback.store.serialization import from_json, to_json
 
 __all__ = ["Around", "delete", "export_of"]
 
@@ -53,7 +52,10 @@ async def _no_examples(_answers: object, _person: str) -> Sequence[ForgottenExam
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """Whom a deletion tells: the data sets, this process's memory of an answer (by its id), and whoever watches."""
+    """Whom a deletion tells.
+
+    The data sets, this process's memory of an answer (by its id), and whoever watches.
+    """
 
     forget_examples: ForgetExamples = _no_examples
     forgotten: Callable[[str], None] = lambda _: None
@@ -154,7 +156,7 @@ class _Deleting:
         done = 0
         while noted := await self._documents.listed(Wanted(GOING, person=self._deletion.person)):
             for document in noted:
-                await self._forget(_Noted.read(document.body))
+                await self._forget(from_json(_Noted, document.body))
             done += len(noted)
             self._around.tell("questions", done)
             await self._move_on()
@@ -207,13 +209,13 @@ class _Deleting:
                     self._around.tell("answers read", read)
                     await self._move_on()
             case "shown":
-                await self._desk.leave_card(PostedMessage(**json.loads(fields["body"])))
+                await self._desk.leave_card(from_json(PostedMessage, fields["body"]))
             case _:
                 pass
 
     async def _theirs(self, table: Table) -> AsyncIterator[Sequence[Row]]:
         until = self._deletion.begun_at
-        async for page in theirs(self._store, table, self._deletion.person):
+        async for page in every_page(self._store, table, person=self._deletion.person):
             yield [row for row in page if _is_from_before(row, until)]
 
     async def _move_on(self, **changes: object) -> None:
@@ -234,13 +236,7 @@ class _Noted:
         return answer_id_of(self.question_id)
 
     def document(self, person: str) -> Document:
-        return Document(GOING, self.id, json.dumps(asdict(self)), person=person)
-
-    @classmethod
-    def read(cls, body: str) -> _Noted:
-        kept = json.loads(body)
-        cards = tuple(PostedMessage(**card) for card in kept["cards"])
-        return cls(kept["question_id"], kept["answer_id"], kept["verified"], cards)
+        return Document(GOING, self.id, to_json(self), person=person)
 
 
 def _stays(row: Row) -> bool:

@@ -4,21 +4,22 @@
     begun    what there  all of it    looked for once more, after whatever was on its way has arrived
              was is known is gone
 
-The document outlives what it is about, as a proof without content: a pseudonym, times and counts. It is also how
-processes hear of each other's deletions: each one looks what is new, and forgets what it has in its own memory.
+The document outlives what it is about, as a proof without content: a pseudonym, times and counts. It is also
+how processes hear of each other's deletions: each one looks what is new, and forgets what it has in its own
+memory.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence, Set
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from feedback.privacy.opt_out import opted_out
 from feedback.store.base import moment
-from feedback.store.documents import Document, Documents, Wanted
+from feedback.store.documents import Document, Documents, Wanted, every_document
+from feedback.store.serialization import from_json, to_json
 
 KIND = "deletion"
 SETTLES = timedelta(minutes=2)
@@ -38,7 +39,10 @@ State = Literal["open", "counted", "settling", "done"]
 
 @dataclass(frozen=True, slots=True)
 class ForgottenExamples:
-    """Training examples that went with their questions: how many of which data set, and the models that saw them."""
+    """Training examples that went with their questions.
+
+    How many of which data set, and the models that saw them.
+    """
 
     dataset: str
     models: tuple[str, ...]
@@ -48,9 +52,9 @@ class ForgottenExamples:
 ForgetExamples = Callable[[Collection[str], str], Awaitable[Sequence[ForgottenExamples]]]
 """Takes the examples that were made of these answers (by their ids) out of every data set, and tells which they were.
 
-The person, a pseudonym, is struck out of what is left there, where they rated or reviewed it. It is called before the
-answers are deleted, and again after a crash: what is gone already is no error. Whoever builds a data set meanwhile leaves
-out the people in `left_out`.
+The person, a pseudonym, is struck out of what is left there, where they rated or reviewed it. It is called
+before the answers are deleted, and again after a crash: what is gone already is no error. Whoever builds a
+data set meanwhile leaves out the people in `left_out`.
 """
 
 
@@ -58,10 +62,11 @@ out the people in `left_out`.
 class Deletion:
     """One person's data goes, as far as it is from before `begun_at`.
 
-    `name` tells deletions of a person apart: the same request twice is one. `by` is who asked for it: the person, or an
-    operator (`feedback/privacy/audit.py`). `counts` says how much there was, by kind; `examples` what was learned from it, by
-    the page of questions that was asked about. `reply_to` is where to say that it is done (JSON, opaque to the store),
-    and is erased once that is said. `changed_at` moves with all progress.
+    `name` tells deletions of a person apart: the same request twice is one. `by` is who asked for it: the
+    person, or an operator (`feedback/privacy/audit.py`). `counts` says how much there was, by kind;
+    `examples` what was learned from it, by the page of questions that was asked about. `reply_to` is where to
+    say that it is done (JSON, opaque to the store), and is erased once that is said. `changed_at` moves with
+    all progress.
     """
 
     person: str
@@ -111,7 +116,10 @@ class Deletion:
 
 
 async def left_out(documents: Documents) -> Set[str]:
-    """Return the pseudonyms of whom nothing is to be learned from: who said so, and whose data is being deleted."""
+    """Return the pseudonyms of whom nothing is to be learned from.
+
+    Who said so, and whose data is being deleted.
+    """
     people = set(await opted_out(documents))
     for state in ("open", "counted"):
         people |= {one.person async for one in _listed(documents, Wanted(KIND, state=state))}
@@ -125,7 +133,10 @@ class Deletions:
         self._documents = documents
 
     async def begin(self, deletion: Deletion) -> Deletion:
-        """Keep that a person's data goes from now on; where it was asked for already, return how that stands."""
+        """Keep that a person's data goes from now on.
+
+        Where it was asked for already, return how that stands.
+        """
         begun = replace(deletion, changed_at=datetime.now(UTC))
         if await self._documents.add(_document(begun)):
             return replace(begun, version=1)
@@ -148,7 +159,10 @@ class Deletions:
         return [deletion async for deletion in _listed(self._documents, Wanted(KIND, person=person))]
 
     async def since(self, place: str) -> tuple[Sequence[Deletion], str]:
-        """Return what changed since a place ("": all there is), and the next place. Some come again: clocks differ."""
+        """Return what changed since a place ("": all there is), and the next place.
+
+        Some come again: clocks differ.
+        """
         found = [one async for one in _listed(self._documents, Wanted(KIND, after=(place, "")))]
         if not found:
             return found, place
@@ -156,26 +170,15 @@ class Deletions:
 
 
 async def _listed(documents: Documents, wanted: Wanted) -> AsyncIterator[Deletion]:
-    while True:
-        page = await documents.listed(wanted)
-        for document in page:
-            yield _read(document)
-        if len(page) < wanted.limit:
-            return
-        wanted = replace(wanted, after=(page[-1].order, page[-1].id))
+    async for document in every_document(documents, wanted):
+        yield _read(document)
 
 
 def _document(deletion: Deletion) -> Document:
-    kept = {
-        **asdict(deletion),
-        "begun_at": moment(deletion.begun_at),
-        "gone_at": moment(deletion.gone_at) if deletion.gone_at else None,
-    }
-    body = json.dumps({name: value for name, value in kept.items() if name not in ("changed_at", "version")})
     return Document(
         KIND,
         deletion.id,
-        body,
+        to_json(deletion, without=("changed_at", "version")),
         person=deletion.person,
         state=deletion.state,
         order=moment(deletion.changed_at),
@@ -184,18 +187,9 @@ def _document(deletion: Deletion) -> Document:
 
 
 def _read(document: Document) -> Deletion:
-    kept = json.loads(document.body)
-    examples = {
-        page: tuple(ForgottenExamples(one["dataset"], tuple(one["models"]), one["examples"]) for one in found)
-        for page, found in kept["examples"].items()
-    }
-    return Deletion(
-        **kept
-        | {
-            "begun_at": datetime.fromisoformat(kept["begun_at"]),
-            "gone_at": datetime.fromisoformat(kept["gone_at"]) if kept["gone_at"] else None,
-            "changed_at": datetime.fromisoformat(document.order),
-            "examples": examples,
-            "version": document.version,
-        }
+    return from_json(
+        Deletion,
+        document.body,
+        changed_at=datetime.fromisoformat(document.order),
+        version=document.version,
     )

@@ -1,7 +1,7 @@
 """Everything that a store has of one person, as JSON that says what its fields mean.
 
-What others said about the person's answers is in it without who said it; of what the person said and ruled about other
-people's answers, the own words are in it and theirs are not.
+What others said about the person's answers is in it without who said it; of what the person said and ruled
+about other people's answers, the own words are in it and theirs are not.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from feedback.privacy.audit import Audit
 from feedback.reviews.repository import Desk
 from feedback.store.base import moment
 from feedback.store.documents import Wanted
-from feedback.store.rows import Row, WholeStore, line_of, theirs
-from feedback.store.serialization import review_from, to_json
+from feedback.store.rows import Row, WholeStore, every_row, line_of
+from feedback.store.serialization import from_json, to_json
 
 Json = dict[str, Any]
 
@@ -53,7 +53,7 @@ _TOLD_ELSEWHERE = frozenset({"deletion", "opted_out", audit.KIND, "going"})
 async def export_of(store: WholeStore, person: str) -> Json:
     """Return all of a person that is in a store. Raises StoreError."""
     choice = await opt_out.OptOuts(store.documents).choice(person)
-    documents = [row async for page in theirs(store, "document", person) for row in page]
+    documents = [row async for row in every_row(store, "document", person=person)]
     return {
         "what_this_is": WHAT,
         "meaning": MEANING,
@@ -61,9 +61,9 @@ async def export_of(store: WholeStore, person: str) -> Json:
         "person": person,
         "learning": {"stopped": choice.out, "since": moment(choice.since) if choice.since else None},
         "questions": [
-            await _question(store, row) async for page in theirs(store, "question", person) for row in page
+            await _question(store, row) async for row in every_row(store, "question", person=person)
         ],
-        "words": [_plain(row) async for page in theirs(store, "feedback", person) for row in page],
+        "words": [_plain(row) async for row in every_row(store, "feedback", person=person)],
         "reviewed": await _reviewed(store, documents, person),
         "kept_about_you": [_plain(row) for row in documents if row.fields["kind"] not in _TOLD_ELSEWHERE],
         "deletions": [_plain(row) for row in documents if row.fields["kind"] == "deletion"],
@@ -116,7 +116,7 @@ async def _reviewed(store: WholeStore, documents: Sequence[Row], person: str) ->
         answer_id = row.fields["answer_id"]
         for kind in ("past_review", "review"):
             for document in await store.documents.listed(Wanted(kind, answer_id=answer_id)):
-                review = review_from(document.body)
+                review = from_json(Review, document.body)
                 rulings = [_verdict(one) for one in review.verdicts if one.reviewer == person]
                 skips = [_record(one, but=("reviewer",)) for one in review.skips if one.reviewer == person]
                 told.append({"answer": answer_id, "round": review.round, "rulings": rulings, "skips": skips})

@@ -1,33 +1,38 @@
-"""The key of the pseudonyms, from the settings or the data folder, and the one before it while people are moved over.
+"""Pseudonyms, which stand for people everywhere in the store, their key, and its rotation.
 
-pseudonym.key           made at the first start, where the setting `pseudonym_key` is empty
-pseudonym.key.before    `askpage privacy rotate-key` leaves the earlier one here, until `--finish`
+A pseudonym is HMAC-SHA256 of the channel's user id: the same person is recognised, and without the key nobody
+can tell who it is, or try out ids. Losing the key makes every person a new one; deleting it anonymises what is
+stored.
 
-Another pseudonym for the same person, after the key has changed: all that stands under the old one is kept anew.
+    pseudonym.key           made at the first start, where the setting `pseudonym_key` is empty
+    pseudonym.key.before    `askpage privacy rotate-key` leaves the earlier one here, until `--finish`
 
-A pseudonym has so many digits that it stands nowhere by accident, so it is replaced as text wherever it stands. What is
-kept anew comes first, and what it takes the place of goes afterwards: it may be stopped in between and done again. What
-the person has under the new pseudonym already stays as it is.
+After the key has changed, all that stands under a person's old pseudonym is kept anew under the new one. A
+pseudonym has so many digits that it stands nowhere by accident, so it is replaced as text wherever it stands.
+What is kept anew comes first, and what it replaces goes afterwards: it may be stopped in between and done
+again. What the person has under the new pseudonym already stays as it is.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import logging
 import os
 import pwd
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.bounded_dict import BoundedDict
 from core.settings import Settings
 from feedback.privacy import audit
 from feedback.privacy.anonymise import change_answers, change_reviews, put_answers
-from feedback.privacy.audit import operator
-from feedback.privacy.pseudonyms import fresh_key, load_key, load_or_make_key, pseudonym
 from feedback.store.base import StoreError
 from feedback.store.documents import Document
-from feedback.store.rows import PAGE, Row, Table, WholeStore, key_of
+from feedback.store.rows import Row, Table, WholeStore, every_page, every_row, key_of
 
 Change = Callable[[str], str]
 _TABLES: tuple[Table, ...] = ("question", "feedback", "document")
@@ -50,18 +55,15 @@ async def rename(store: WholeStore, old: str, new: str) -> None:
     for table in ("answer", "question", "feedback"):
         await _rename_rows(store, table, old, change)
     await audit.change_reviewer(store.documents, old, change)
-    after = ""
-    while page := await store.rows("document", after, PAGE, old):
-        for row in page:
-            await _rename_inside(store, row, old, change)
-            await _rename_document(store, row, change)
-        after = page[-1].key
+    async for row in every_row(store, "document", person=old):
+        await _rename_inside(store, row, old, change)
+        await _rename_document(store, row, change)
     await store.overwrite()
 
 
 async def _rename_rows(store: WholeStore, table: Table, old: str, change: Change) -> None:
     after = ""
-    while page := await store.rows(table, after, PAGE, old):
+    async for page in every_page(store, table, person=old):
         renamed = [_renamed(row, change) for row in page]
         if table == "answer":
             await put_answers(store, renamed)
@@ -133,7 +135,10 @@ def before_path(settings: Settings) -> Path:
 
 
 def keys_of(settings: Settings) -> Keys:
-    """Return the keys; one is made where there is none. Raises OSError, and ValueError for an unusable file."""
+    """Return the keys; one is made where there is none.
+
+    Raises OSError, and ValueError for an unusable file.
+    """
     secret = settings.pseudonym_key.get_secret_value()
     before = settings.pseudonym_key_before.get_secret_value()
     if secret:
@@ -157,10 +162,13 @@ class Recognising:
     def __init__(self, store: WholeStore, keys: Keys) -> None:
         self._store = store
         self._keys = keys
-        self._known: dict[str, None] = {}
+        self._known: BoundedDict[str, None] = BoundedDict(REMEMBERED)
 
     async def __call__(self, user_id: str) -> None:
-        """Let what was kept under somebody's earlier pseudonym be theirs; where it cannot be now, the next time."""
+        """Let what was kept under somebody's earlier pseudonym be theirs.
+
+        Where it cannot be now, the next time.
+        """
         earlier = self._keys.earlier(user_id) if user_id else ""
         if not earlier or earlier in self._known:
             return
@@ -171,15 +179,13 @@ class Recognising:
             log.warning("somebody's earlier records wait for the new key: %s", error)
             return
         self._known[earlier] = None
-        if len(self._known) > REMEMBERED:
-            del self._known[next(iter(self._known))]
 
 
 def rotate(settings: Settings) -> None:
     """Put a new key in the place of the one in the data folder, and keep that as the earlier one.
 
-    It may be stopped in between and run again. Raises FileExistsError while an earlier rotation is not finished, OSError,
-    and ValueError for an unusable file.
+    It may be stopped in between and run again. Raises FileExistsError while an earlier rotation is not
+    finished, OSError, and ValueError for an unusable file.
     """
     path, before = key_path(settings), before_path(settings)
     key = load_or_make_key(path)
@@ -217,3 +223,65 @@ def _sync(folder: Path) -> None:
         os.fsync(opened)
     finally:
         os.close(opened)
+
+
+_SHORTEST = 16
+"""Bytes of a key that are too few to keep anyone from trying all of them."""
+
+
+def pseudonym(key: bytes, user_id: str) -> str:
+    """Return 64 hexadecimal digits that stand for this user."""
+    return hmac.new(key, user_id.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+
+
+def load_or_make_key(path: Path) -> bytes:
+    """Return the key in a file, or make one, readable to this user only; it is never half written.
+
+    The key is the file's text without white space at its ends: pasted into the setting `pseudonym_key`, the
+    same text gives the same pseudonyms. Of several processes that make it at once, one wins, and all use its
+    key. Raises ValueError for a file without a usable key, and OSError.
+    """
+    if not path.exists():
+        _make(path)
+    return load_key(path)
+
+
+def load_key(path: Path) -> bytes:
+    """Return the key in a file. Raises ValueError for a file without a usable key, and OSError."""
+    key = path.read_bytes().strip()
+    if len(key) < _SHORTEST:
+        raise ValueError(
+            f"{path} holds no usable key: restore it from a backup, or delete it, and everyone counts as a new person."
+        )
+    return key
+
+
+def fresh_key() -> str:
+    """Return a key that nobody has had, as text."""
+    return secrets.token_hex(32)
+
+
+def _make(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}.unfinished")
+    try:
+        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(fresh_key() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(unfinished, path)  # unlike a rename, never replaces a key that came first
+        except FileExistsError:
+            return
+    finally:
+        unfinished.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def operator(key: bytes, user: str) -> str:
+    """Return how the trail names an operator, who is a user of the machine."""
+    return f"operator {pseudonym(key, f'operator {user}')[:16]}"

@@ -1,20 +1,23 @@
-"""Who does not want that anything is learned from them: one document a person, which a deletion leaves in place.
+"""Who does not want that anything is learned from them.
+
+One document a person, which a deletion leaves in place.
 
     out = await opted_out(store.documents)      for whoever builds a data set: leave out what these people asked and said
     await OptOuts(store.documents).is_out(p)    for whoever keeps what one person says now
 
-A change of mind carries the id of the activity that brought it: an old one that is delivered again changes nothing.
+A change of mind carries the id of the activity that brought it: an old one that is delivered again changes
+nothing.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from feedback.store.base import StoreUnavailable, moment
-from feedback.store.documents import TRIES, Document, Documents, Wanted
+from feedback.store.base import moment
+from feedback.store.documents import Document, Documents, Wanted, change_document, every_document
 
 KIND = "opted_out"
 OUT, IN = "out", "in"
@@ -24,14 +27,8 @@ _SOURCES = 8
 
 async def opted_out(documents: Documents) -> Set[str]:
     """Return the pseudonyms of all who want that nothing is learned from them. Raises StoreError."""
-    found: set[str] = set()
     wanted = Wanted(KIND, state=OUT, limit=500)
-    while True:
-        page = await documents.listed(wanted)
-        found |= {document.person for document in page}
-        if len(page) < wanted.limit:
-            return found
-        wanted = replace(wanted, after=(page[-1].order, page[-1].id))
+    return {document.person async for document in every_document(documents, wanted)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +56,13 @@ class OptOuts:
 
     async def choose(self, person: str, *, out: bool, source: str) -> bool:
         """Keep a choice; False where this activity has brought it before, or it was so already."""
-        for _ in range(TRIES):
-            kept = await self._documents.get(KIND, person)
+        state = OUT if out else IN
+
+        def change(kept: Document | None) -> Document | None:
             sources: list[str] = json.loads(kept.body)["sources"] if kept else []
-            state = OUT if out else IN
             if source in sources or state == (kept.state if kept else IN):
-                return False
+                return None
             body = json.dumps({"sources": [*sources[1 - _SOURCES :], source]})
-            order = moment(datetime.now(UTC))
-            changed = Document(KIND, person, body, person=person, state=state, order=order)
-            if kept is None and await self._documents.add(changed):
-                return True
-            if kept and await self._documents.replace(replace(changed, version=kept.version)):
-                return True
-        raise StoreUnavailable("a choice changes too fast")
+            return Document(KIND, person, body, person=person, state=state, order=moment(datetime.now(UTC)))
+
+        return await change_document(self._documents, Document(KIND, person, ""), change) is not None

@@ -1,7 +1,7 @@
 """How long records are kept, by their kind, and the deletion of those that are older.
 
-Cosmos DB also ages them by itself (TTL, from their last change on); the job finds what that misses, and is all there
-is for the embedded store.
+Cosmos DB also ages them by itself (TTL, from their last change on); the job finds what that misses, and is
+all there is for the embedded store.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from feedback.store.base import moment
-from feedback.store.rows import PAGE, TABLES, TIMES, Row, Rows
+from feedback.store.rows import TABLES, TIMES, Row, Rows, every_page
 from feedback.store.serialization import question_from
 
 
@@ -20,9 +20,9 @@ from feedback.store.serialization import question_from
 class Retention:
     """Days that records are kept; 0 is for ever.
 
-    Questions go with their answers. Reviews go with the verified answers, the cards and the notices that follow from
-    them; a verified answer has no asker in it, so it may stay longer than its question. How to reach a conversation
-    (contacts) counts from the last change of it.
+    Questions go with their answers. Reviews go with the verified answers, the cards and the notices that
+    follow from them; a verified answer has no asker in it, so it may stay longer than its question. How to
+    reach a conversation (contacts) counts from the last change of it.
     """
 
     questions_days: int = 365
@@ -54,16 +54,15 @@ async def retain(
     *,
     dry_run: bool = False,
 ) -> Mapping[str, int]:
-    """Delete what is older than it may be; return how many records of which kind. `tell` hears how many were looked at.
+    """Delete what is older than it may be; return how many records of which kind.
 
-    It can be stopped at any moment and run again; answers go before their questions, which lead to them. A `dry_run`
-    deletes nothing. Raises StoreError.
+    `tell` hears how many were looked at. It can be stopped at any moment and run again; answers go before
+    their questions, which lead to them. A `dry_run` deletes nothing. Raises StoreError.
     """
     dropped: dict[str, int] = {}
     looked = 0
     for table in reversed(TABLES):
-        after = ""
-        while page := await store.rows(table, after, PAGE):
+        async for page in every_page(store, table):
             old = [row for row in page if _is_old(row, retention, now)]
             if old and not dry_run:
                 await store.drop_rows(old)
@@ -71,7 +70,6 @@ async def retain(
                 dropped[_kind(row)] = dropped.get(_kind(row), 0) + 1
             looked += len(page)
             tell(looked)
-            after = page[-1].key
     return dropped
 
 

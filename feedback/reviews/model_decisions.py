@@ -1,30 +1,29 @@
-"""What reviewers decide about model versions, and what they are told of them, as documents (feedback/store/documents.py).
+"""Reviewers' decisions about model versions, notices about them, and comparisons by the gate, as documents.
 
-A decision is a document of its own: its number says that the decisions before it were known, so of two reviewers at once
-one wins. A notice is written before what it tells of is done, as a DRAFT, and may be shown once it is done.
-
-What the gate said of each candidate: one document a candidate, with the newest one easily found.
+A decision is a document of its own: its number says that the decisions before it were known, so of two
+reviewers at once one wins. A notice is written before what it is about is done, as a DRAFT, and may be shown
+once it is done. Each candidate has one comparison, and the newest one is easily found.
 
     await put(store.documents, comparison, answers)     a candidate was compared with the live version
-    await latest(store.documents)                       for whoever shows it
-    await waiting(store.documents)                      what the reviewers have not on their screens, or otherwise
+    await latest(store.documents)                       the newest comparison
+    await waiting(store.documents)                      what is not on the reviewers' screens yet
 
-The worst answers have questions of people in them (masked, as they were learned from), so a comparison knows which
-answers they come from: `strike_out` takes out what is deleted.
+The worst answers have questions of people in them (masked, as they were learned from), so a comparison knows
+which answers they come from: `strike_out` takes out what is deleted.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Collection, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
 from core.records import Comparison
-from feedback.store.base import StoreUnavailable, moment
-from feedback.store.documents import TRIES, Document, Documents, Wanted
-from feedback.store.serialization import comparison_from, to_json
+from feedback.store.base import moment
+from feedback.store.documents import Document, Documents, Wanted, change_document, every_document
+from feedback.store.serialization import from_json, to_json
 
 KIND = "comparison"
 
@@ -32,7 +31,8 @@ KIND = "comparison"
 async def put(documents: Documents, comparison: Comparison, answers: Sequence[str] = ()) -> None:
     """Keep what was found of a candidate, in place of what was found before. Raises StoreError.
 
-    `answers` are the ids of the reviewed answers that the worst ones come from, in their order ("": from none).
+    `answers` are the ids of the reviewed answers that the worst ones come from, in their order ("": from
+    none).
     """
     await documents.put(_document(comparison, answers))
 
@@ -46,14 +46,14 @@ async def get(documents: Documents, candidate: str) -> Comparison | None:
 async def latest(documents: Documents) -> Comparison | None:
     """Return the newest comparison, or None. Raises StoreError."""
     newest = None
-    async for document in _every(documents, Wanted(KIND)):
+    async for document in every_document(documents, Wanted(KIND)):
         newest = document
     return _read(newest)[0] if newest else None
 
 
 async def since(documents: Documents, time: datetime) -> Sequence[str]:
     """Return the candidates that were compared since a time, the longest ago first. Raises StoreError."""
-    return [one.id async for one in _every(documents, Wanted(KIND, after=(moment(time), "")))]
+    return [one.id async for one in every_document(documents, Wanted(KIND, after=(moment(time), "")))]
 
 
 async def waiting(documents: Documents) -> Sequence[Document]:
@@ -67,36 +67,27 @@ async def mark_posted(documents: Documents, document: Document) -> bool:
 
 
 async def strike_out(documents: Documents, answer_ids: Collection[str]) -> int:
-    """Take what comes from these answers out of every comparison; return how many changed. Raises StoreError."""
+    """Take what comes from these answers out of every comparison; return how many changed.
+
+    Raises StoreError.
+    """
     changed = 0
     if answer_ids:
-        async for document in _every(documents, Wanted(KIND)):
+        async for document in every_document(documents, Wanted(KIND)):
             changed += await _strike(documents, document, frozenset(answer_ids))
     return changed
 
 
 async def _strike(documents: Documents, document: Document, gone: frozenset[str]) -> bool:
-    kept: Document | None = document
-    for _ in range(TRIES):
-        if kept is None:
-            return False
-        comparison, answers = _read(kept)
+    def strike(kept: Document | None) -> Document | None:
+        comparison, answers = _read(kept or document)
         stays = [number for number, answer in enumerate(answers) if not answer or answer not in gone]
-        if len(stays) == len(answers):
-            return False
+        if kept is None or len(stays) == len(answers):
+            return None
         worst = tuple(comparison.worst[number] for number in stays)
-        changed = _document(replace(comparison, worst=worst), [answers[number] for number in stays])
-        if await documents.replace(replace(changed, version=kept.version)):
-            return True
-        kept = await documents.get(KIND, document.id)
-    raise StoreUnavailable(f"the comparison of {document.id} is being changed all the time")
+        return _document(replace(comparison, worst=worst), [answers[number] for number in stays])
 
-
-async def _every(documents: Documents, wanted: Wanted) -> AsyncIterator[Document]:
-    while page := await documents.listed(wanted):
-        for document in page:
-            yield document
-        wanted = replace(wanted, after=(page[-1].order, page[-1].id))
+    return await change_document(documents, document, strike) is not None
 
 
 def _document(comparison: Comparison, answers: Sequence[str]) -> Document:
@@ -108,7 +99,7 @@ def _document(comparison: Comparison, answers: Sequence[str]) -> Document:
 
 def _read(document: Document) -> tuple[Comparison, list[str]]:
     kept = json.loads(document.body)
-    return comparison_from(kept["comparison"]), kept["answers"]
+    return from_json(Comparison, kept["comparison"]), kept["answers"]
 
 
 DECISION, NOTICE, WATCH = "model_decision", "model_notice", "canary_watch"
@@ -117,7 +108,10 @@ _LAST = "last"
 
 
 class Choice(StrEnum):
-    """What a reviewer decides: it answers everybody; it stays where it is, also when time is up; it answers nobody."""
+    """What a reviewer decides.
+
+    It answers everybody; it stays where it is, also when time is up; it answers nobody.
+    """
 
     PROMOTE = "promote"
     HOLD = "hold"
@@ -128,8 +122,8 @@ class Choice(StrEnum):
 class ModelDecision:
     """One reviewer's decision about the candidate of a comparison, the `number`th, from 1.
 
-    `reviewer` is a pseudonym ("" for one who is gone), `source` the activity that brought it. `done` says that the
-    version stands where it should.
+    `reviewer` is a pseudonym ("" for one who is gone), `source` the activity that brought it. `done` says
+    that the version stands where it should.
     """
 
     candidate: str
@@ -220,21 +214,19 @@ class ModelBoard:
     async def put_watch(self, watch: CanaryWatch) -> None:
         """Keep what was found."""
         at = moment(watch.looked_at)
-        body = json.dumps(asdict(watch) | {"looked_at": at})
-        await self._documents.put(Document(WATCH, _LAST, body, order=at))
+        await self._documents.put(Document(WATCH, _LAST, to_json(watch), order=at))
 
     async def watch(self) -> CanaryWatch | None:
         """Return what was found last; None where nobody has looked yet."""
         found = await self._documents.get(WATCH, _LAST)
-        if found is None:
-            return None
-        kept = json.loads(found.body)
-        at = datetime.fromisoformat(kept["looked_at"])
-        return CanaryWatch(**kept | {"looked_at": at, "facts": _facts(kept["facts"])})
+        return from_json(CanaryWatch, found.body) if found else None
 
 
 async def without_reviewer(documents: Documents, document: Document) -> None:
-    """Take the name of a reviewer who is gone from a decision; it stays, as what happened to the version does."""
+    """Take the name of a reviewer who is gone from a decision.
+
+    It stays, as what happened to the version does.
+    """
     nameless = replace(_decision_in(document), reviewer="", reviewer_name="A former reviewer", source="")
     await documents.replace(replace(_of_decision(nameless), version=document.version))
 
@@ -245,12 +237,10 @@ def _name(decision: ModelDecision) -> str:
 
 def _of_decision(decision: ModelDecision) -> Document:
     at = moment(decision.decided_at)
-    body = asdict(decision) | {"decided_at": at}
-    del body["reviewer"]  # where an index finds it
     return Document(
         DECISION,
         _name(decision),
-        json.dumps(body),
+        to_json(decision, without=("reviewer",)),  # an index finds the reviewer in `person`
         person=decision.reviewer,
         state=decision.candidate,
         order=at,
@@ -258,22 +248,13 @@ def _of_decision(decision: ModelDecision) -> Document:
 
 
 def _decision_in(document: Document) -> ModelDecision:
-    kept = json.loads(document.body)
-    read = {"choice": Choice(kept["choice"]), "decided_at": datetime.fromisoformat(kept["decided_at"])}
-    return ModelDecision(**kept | read, reviewer=document.person)
+    return from_json(ModelDecision, document.body, reviewer=document.person)
 
 
 def _of_notice(notice: ModelNotice, state: str) -> Document:
     at = moment(notice.happened_at)
-    body = json.dumps(asdict(notice) | {"happened_at": at})
-    return Document(NOTICE, notice.id, body, state=state, order=at)
+    return Document(NOTICE, notice.id, to_json(notice), state=state, order=at)
 
 
 def _notice_in(document: Document) -> ModelNotice:
-    kept = json.loads(document.body)
-    at = datetime.fromisoformat(kept["happened_at"])
-    return ModelNotice(**kept | {"happened_at": at, "facts": _facts(kept["facts"])})
-
-
-def _facts(kept: Sequence[Sequence[str]]) -> tuple[tuple[str, str], ...]:
-    return tuple((what, how_much) for what, how_much in kept)
+    return from_json(ModelNotice, document.body)

@@ -1,10 +1,12 @@
-"""The reviewers' desk: reviews, verified answers, and what is on whose screen, as documents (feedback/store/documents.py).
+"""The reviewers' desk.
 
-Everything that goes with an answer carries its id, and is forgotten with its question. A change that several people
-may make at once is made by comparing versions: `change_review` says False to whoever was slower.
+Reviews, verified answers, and what is on whose screen, as documents (feedback/store/documents.py). Everything
+that goes with an answer carries its id, and is forgotten with its question. A change that several people may
+make at once is made by comparing versions: `change_review` says False to whoever was slower.
 
-`errand`s are the outbox: whoever changes something that must be seen elsewhere (cards, notices, the asker's message)
-first leaves the answer's id there; the card sync takes it away once everything that follows has happened.
+`errand`s are the outbox: whoever changes something that must be seen elsewhere (cards, notices, the asker's
+message) first leaves the answer's id there; the card sync takes it away once everything that follows has
+happened.
 """
 
 from __future__ import annotations
@@ -12,13 +14,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from core.records import Answer, Feedback, Review, VerifiedAnswer
-from feedback.store.base import StoreUnavailable, moment
-from feedback.store.documents import TRIES, Document, Documents, Wanted
-from feedback.store.serialization import feedback_from, review_from, to_json, verified_from
+from feedback.store.base import moment
+from feedback.store.documents import Document, Documents, Wanted, change_document, every_document
+from feedback.store.serialization import from_json, to_json
 
 WAITING, SETTLED = "waiting", "settled"
 LIVE, STALE, DROPPED = "live", "stale", "dropped"
@@ -133,16 +135,15 @@ class Desk:
 
     async def leave_errand(self, answer_id: str, at: datetime) -> None:
         """Let the card sync look after everything that follows from this answer's review."""
-        for _ in range(TRIES):
-            held = await self._documents.get("errand", answer_id, answer_id)
-            if held is None or held.order <= moment(datetime.now(UTC)):
-                await self.free_errand(answer_id, at)
-                return
-            if await self._documents.replace(
-                held
-            ):  # somebody is at it, and will see that there is more to do
-                return
-        raise StoreUnavailable(f"the errand of {answer_id} changes too fast")
+
+        def leave(held: Document | None) -> Document:
+            taken = held is not None and held.order > moment(datetime.now(UTC))
+            return (
+                held if held and taken else free
+            )  # a new version tells who is at it that there is more to do
+
+        free = Document("errand", answer_id, "", answer_id, order=moment(at))
+        await change_document(self._documents, free, leave)
 
     async def free_errand(self, answer_id: str, at: datetime) -> None:
         """Let any process look after this answer, from a time on."""
@@ -201,21 +202,24 @@ class Desk:
     async def verified(self, answer_id: str) -> VerifiedAnswer | None:
         """Return the verified answer that came from this answer, or None."""
         document = await self._documents.get("verified", answer_id, answer_id)
-        return verified_from(document.body) if document and document.body else None
+        return from_json(VerifiedAnswer, document.body) if document and document.body else None
 
     async def drop_verified(self, answer_id: str) -> None:
-        """A new ruling took the verified answer back. That it did stays on record: other processes must hear of it."""
+        """A new ruling took the verified answer back.
+
+        That it did stays on record: other processes must hear of it.
+        """
         await self._put_verified(answer_id, "", DROPPED)
 
     async def verified_since(self, place: str) -> tuple[Sequence[tuple[str, VerifiedAnswer | None]], str]:
         """Return what changed since a place ("": all there is), and the next place.
 
-        (answer id, verified answer), None for one that is not served any more. Some come again: processes' clocks
-        differ.
+        (answer id, verified answer), None for one that is not served any more. Some come again: processes'
+        clocks differ.
         """
         found = await self._all(Wanted("verified", after=(place, "")))
         changes = [
-            (document.id, verified_from(document.body) if document.state == LIVE else None)
+            (document.id, from_json(VerifiedAnswer, document.body) if document.state == LIVE else None)
             for document in found
         ]
         if not found:
@@ -227,7 +231,7 @@ class Desk:
     ) -> tuple[Sequence[VerifiedAnswer], tuple[str, str]]:
         """Return the verified answers whose page has changed, and where to go on after them."""
         found = await self._documents.listed(Wanted("verified", state=STALE, after=after, limit=limit))
-        return [verified_from(document.body) for document in found], _last(found, after)
+        return [from_json(VerifiedAnswer, document.body) for document in found], _last(found, after)
 
     async def _put_verified(self, answer_id: str, body: str, state: str) -> None:
         changed_at = moment(datetime.now(UTC))
@@ -239,9 +243,7 @@ class Desk:
 
     async def put_place(self, place: CardDestination) -> None:
         """Let a conversation receive the reviewers' cards."""
-        await self._documents.put(
-            Document("place", place.id, json.dumps(asdict(place)), person=place.reviewer)
-        )
+        await self._documents.put(Document("place", place.id, to_json(place), person=place.reviewer))
 
     async def remove_place(self, place_id: str) -> bool:
         """Send a conversation no more cards; False when it received none."""
@@ -249,7 +251,7 @@ class Desk:
 
     async def places(self) -> Sequence[CardDestination]:
         """Return where the reviewers' cards go."""
-        return [CardDestination(**json.loads(document.body)) for document in await self._all(Wanted("place"))]
+        return [from_json(CardDestination, document.body) for document in await self._all(Wanted("place"))]
 
     async def put_shown(self, shown: PostedMessage) -> None:
         """Remember what a message shows."""
@@ -258,7 +260,7 @@ class Desk:
             Document(
                 "shown",
                 _on_screen(shown),
-                json.dumps(asdict(shown)),
+                to_json(shown),
                 shown.answer_id,
                 reader_of(shown.place),
                 order=shown_at,
@@ -268,7 +270,7 @@ class Desk:
     async def shown(self, answer_id: str) -> Sequence[PostedMessage]:
         """Return the messages that follow this answer's review."""
         found = await self._all(Wanted("shown", answer_id=answer_id))
-        return [PostedMessage(**json.loads(document.body)) for document in found]
+        return [from_json(PostedMessage, document.body) for document in found]
 
     async def remove_shown(self, shown: PostedMessage) -> None:
         """A message is gone."""
@@ -277,20 +279,23 @@ class Desk:
     async def leave_card(self, shown: PostedMessage) -> None:
         """Let the card sync take a card from a screen whose answer is forgotten, or whose reader is."""
         left_at = moment(datetime.now(UTC))
-        nameless = json.dumps(asdict(replace(shown, place="")))
+        nameless = to_json(replace(shown, place=""))
         await self._documents.put(Document("leftover", _leftover(shown), nameless, order=left_at))
 
     async def left_cards(self, limit: int) -> Sequence[PostedMessage]:
         """Return cards that are to be taken from screens, the longest waiting first."""
         found = await self._documents.listed(Wanted("leftover", limit=limit))
-        return [PostedMessage(**json.loads(document.body)) for document in found]
+        return [from_json(PostedMessage, document.body) for document in found]
 
     async def remove_left_card(self, shown: PostedMessage) -> None:
         """The card is on screen no more."""
         await self._documents.remove("leftover", _leftover(shown))
 
     async def put_contact(self, conversation: str, reference: str, person: str = "") -> None:
-        """Remember how to speak in a conversation unasked; `person` is whose alone it is, "" where several speak."""
+        """Remember how to speak in a conversation unasked.
+
+        `person` is whose alone it is, "" where several speak.
+        """
         changed_at = moment(datetime.now(UTC))
         await self._documents.put(
             Document("contact", conversation, reference, person=person, order=changed_at)
@@ -339,7 +344,9 @@ class Desk:
     async def untied_to(self, conversation: str, message_id: str) -> Sequence[tuple[str, Feedback]]:
         """Return (name, word) of what was said about a message before its answer was known."""
         found = await self._all(Wanted("untied", state=_message(conversation, message_id)))
-        return [(document.id, feedback_from(json.loads(document.body)["feedback"])) for document in found]
+        return [
+            (document.id, from_json(Feedback, json.loads(document.body)["feedback"])) for document in found
+        ]
 
     async def remove_untied(self, name: str) -> None:
         """The word has found its answer."""
@@ -362,7 +369,10 @@ class Desk:
     # What reviewers may have to see
 
     async def mark_considered(self, answer: Answer) -> None:
-        """Note that it was decided whether reviewers see this answer: a second look would draw it a second time."""
+        """Note that it was decided whether reviewers see this answer.
+
+        A second look would draw it a second time.
+        """
         await self._documents.add(
             Document("considered", answer.id, "", answer.id, order=moment(answer.answered_at))
         )
@@ -398,14 +408,7 @@ class Desk:
         ]
 
     async def _all(self, wanted: Wanted) -> Sequence[Document]:
-        """Return all documents of a list, page by page."""
-        found: list[Document] = []
-        while True:
-            page = await self._documents.listed(wanted)
-            found += page
-            if len(page) < wanted.limit:
-                return found
-            wanted = replace(wanted, after=_last(page, wanted.after))
+        return [document async for document in every_document(self._documents, wanted)]
 
 
 def _of_review(review: Review) -> Document:
@@ -421,14 +424,14 @@ def _of_review(review: Review) -> Document:
 
 
 def _review_in(document: Document) -> Review:
-    return replace(review_from(document.body), version=document.version)
+    return from_json(Review, document.body, version=document.version)
 
 
 def _of_notice(notice: Notice) -> Document:
     return Document(
         "notice",
         f"{notice.answer_id}|{notice.person}",
-        json.dumps(asdict(notice)),
+        to_json(notice),
         notice.answer_id,
         notice.person,
         SENT if notice.sent else UNSENT,
@@ -437,7 +440,7 @@ def _of_notice(notice: Notice) -> Document:
 
 
 def _notice_in(document: Document) -> Notice:
-    return Notice(**json.loads(document.body))
+    return from_json(Notice, document.body)
 
 
 def _last(found: Sequence[Document], before: tuple[str, str]) -> tuple[str, str]:

@@ -1,19 +1,21 @@
-"""The seam to where questions, answers and feedback are kept: one Protocol, and its errors.
+"""Where questions, answers and feedback are kept: the protocol of a store, its errors, and deferred actions.
 
     StoreError
     ├── StoreUnavailable   the store cannot be reached or written: the asker is told to try again
     └── RecordInvalid      a record that cannot be kept (a programming error; nobody sees it)
 
 Everything that returns has been written durably: a person may be told. Every write is idempotent: the same
-record twice is one record. Forms: `feedback/store/sqlite.py` (embedded default).
+record twice is one record. Forms: one SQLite file (feedback/store/sqlite.py, the default), Azure Cosmos DB
+(feedback/store/cosmos.py), and Cosmos DB with a queue on disk for when it is away
+(feedback/store/offline_queue.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from core.records import Answer, Feedback, Question
@@ -39,7 +41,10 @@ class RecordInvalid(StoreError):
 
 @dataclass(frozen=True, slots=True)
 class Undelivered:
-    """A question that was acknowledged and whose answer has not reached its asker. `answer` may exist already."""
+    """A question that was acknowledged and whose answer has not reached its asker.
+
+    `answer` may exist already.
+    """
 
     question: Question
     answer: Answer | None
@@ -49,8 +54,8 @@ class Undelivered:
 class Hold:
     """How a process holds the questions that it answers, so that no other one answers them, too.
 
-    `holder` names the process, also after a restart: it takes back its own at once. What it does not hold anew for
-    `hold_s` seconds, by looking for the undelivered, belongs to whoever looks next.
+    `holder` names the process, also after a restart: it takes back its own at once. What it does not hold
+    anew for `hold_s` seconds, by looking for the undelivered, belongs to whoever looks next.
     """
 
     holder: str = ""
@@ -83,15 +88,24 @@ class FeedbackStore(Protocol):
         ...
 
     async def add_answer(self, answer: Answer) -> Answer:
-        """Keep the answer to a known question; return the kept one, which is an earlier one if there is one."""
+        """Keep the answer to a known question.
+
+        Return the kept one, which is an earlier one if there is one.
+        """
         ...
 
     async def mark_delivered(self, question_id: str, message_id: str) -> None:
-        """The asker has the answer (or was told why not) as the channel's message `message_id`. Erases reply_to."""
+        """The asker has the answer (or was told why not) as the channel's message `message_id`.
+
+        Erases reply_to.
+        """
         ...
 
     async def undelivered(self) -> Sequence[Undelivered]:
-        """What a crash left open, oldest question first; nobody else holds it, and this process does from now on."""
+        """What a crash left open, oldest question first.
+
+        Nobody else holds it, and this process does from now on.
+        """
         ...
 
     async def answer(self, answer_id: str) -> Answer | None:
@@ -119,11 +133,17 @@ class FeedbackStore(Protocol):
         ...
 
     async def forget_question(self, question_id: str) -> None:
-        """Delete a question with its answer, their feedback and their documents; an unknown id is no error."""
+        """Delete a question with its answer, their feedback and their documents.
+
+        An unknown id is no error.
+        """
         ...
 
     async def put_feedback(self, feedback: Feedback) -> None:
-        """Keep or replace one person's word; a `withdrawn_at` withdraws it. Earlier values stay as history."""
+        """Keep or replace one person's word; a `withdrawn_at` withdraws it.
+
+        Earlier values stay as history.
+        """
         ...
 
     async def feedback_on(self, answer_id: str) -> Sequence[Feedback]:
@@ -133,3 +153,37 @@ class FeedbackStore(Protocol):
     async def close(self) -> None:
         """Write what is under way and let go of the files."""
         ...
+
+
+T = TypeVar("T")
+
+Entry = dict[str, Any]
+"""What is to be done, as JSON; people stand in it as pseudonyms."""
+Do = Callable[[Entry], Awaitable[object]]
+"""Does what an entry says; doing it twice changes nothing. Raises StoreUnavailable to be called again later."""
+
+
+class Later(Protocol):
+    """Where something goes that the store cannot take now."""
+
+    async def attempt(self, do: Callable[[], Awaitable[T]], what: str, entry: Entry) -> T | None:
+        """Do something and return its result.
+
+        None where `entry` was kept durably instead, behind what waits already. Raises StoreUnavailable when
+        it can neither be done nor kept.
+        """
+        ...
+
+    def on(self, what: str, do: Do) -> None:
+        """Say what is done with kept entries of a kind."""
+        ...
+
+
+class AtOnce:
+    """A Later that keeps nothing."""
+
+    async def attempt(self, do: Callable[[], Awaitable[T]], what: str, entry: Entry) -> T | None:
+        return await do()
+
+    def on(self, what: str, do: Do) -> None:
+        """Nothing is ever kept."""

@@ -1,15 +1,14 @@
-"""Copies all rows of a store into another one, whatever their forms; it can be killed at any moment and goes on.
+"""Copies all rows of a store into another one, whatever their forms; it can be killed at any moment.
 
     copied = await Copying(source, target, journal).run("the source's name")
 
-Both stores are read along their keys, side by side: what only the source has is put, what differs is put again, and
-what only the target has is removed. So a second copy carries over what has changed. Only rows that the copy has put
-itself are replaced or removed (feedback/store/copy_journal.py): what somebody else wrote into the target stays.
+Both stores are read along their keys, side by side: what only the source has is put, what differs is put
+again, and what only the target has is removed. So a second copy carries over what has changed. Only rows that
+the copy has put itself are replaced or removed (feedback/store/copy_journal.py): what others wrote into the
+target stays. Where a store is away for a while, `Patient` repeats calls for a bounded time.
 
     StoreError
     └── CopyFailed   a copy may not begin, or is not whole; the sentence says why
-
-A store that may be away for a while: calls wait for it, and are made again, for a bounded time.
 """
 
 from __future__ import annotations
@@ -34,8 +33,8 @@ _FIRST_S, _LONGEST_S = 1.0, 30.0
 class Patient:
     """The rows of a store. Every call is made until it works, or the store was away for `wait_s` seconds.
 
-    The pauses double from one second to half a minute, and are shortened by chance, so that several programs do not
-    come back together. Raises the last StoreUnavailable.
+    The pauses double from one second to half a minute, and are shortened by chance, so that several programs
+    do not come back together. Raises the last StoreUnavailable.
     """
 
     def __init__(self, store: Rows, wait_s: float, tell: TellWaiting = lambda error, pause_s: None) -> None:
@@ -108,9 +107,10 @@ class Named:
 
 @dataclass(slots=True)
 class Copied:
-    """What a copy did. `sums` are the source's and the target's, by table; `went_on` says that it was begun earlier.
+    """What a copy did.
 
-    `strange` are rows of the target that are not the copy's own, and differ: they were left. `refused` are those that
+    `sums` are the source's and the target's, by table; `went_on` says that it was begun earlier. `strange`
+    are rows of the target that are not the copy's own, and differ: they were left. `refused` are those that
     the target could not take.
     """
 
@@ -135,7 +135,10 @@ class _Batch:
 
 
 class Copying:
-    """One copy. `into_existing`: the target has other rows, too, which stay; of a row that both have, the source's counts."""
+    """One copy.
+
+    `into_existing`: the target has other rows, too, which stay; of a row that both have, the source's counts.
+    """
 
     def __init__(
         self,
@@ -239,7 +242,10 @@ class Copying:
                 await self._put([row])
 
     async def _sums(self, table: Table) -> tuple[Sum, Sum]:
-        """Count and hash what both hold; where the target holds other rows, too, of those that the source has."""
+        """Count and hash what both hold.
+
+        Where the target holds other rows, too, of those that the source has.
+        """
         count = await self._source.count(table)
         ours = self._shown(every_row(self._source, table), table, count)
         theirs = every_row(self._target, table)
@@ -286,7 +292,10 @@ class Copying:
 
 
 async def _pairs(source: Rows, target: Rows, table: Table, after: str = "") -> AsyncIterator[Pair]:
-    """Yield (key, the source's row, the target's row) in the order of the keys; one of the rows may be missing."""
+    """Yield (key, the source's row, the target's row) in the order of the keys.
+
+    One of the rows may be missing.
+    """
     ours, theirs = every_row(source, table, after), every_row(target, table, after)
     one, two = await anext(ours, None), await anext(theirs, None)
     while one is not None or two is not None:

@@ -1,11 +1,12 @@
-"""Which store a command line names: `sqlite:PATH` (or a path), `cosmos:`, `cosmos:DATABASE/CONTAINER`.
-
-How far a copy from one store into another is: a file beside the target that survives being killed.
+"""The journal of a copy from one store into another, and the stores that a command line names.
 
     with Journal.open(path) as journal: …
 
-Every row is written down here before it is put. So a row of the target that stands here is the copy's own, which may
-be replaced and removed; one that does not is somebody else's. Keys and records stand here as hashes.
+A journal is a file beside the target, which survives being killed. Every row is written down here before it is
+put. So a row of the target that stands here is the copy's own, which may be replaced and removed; one that
+does not is somebody else's. Keys and records stand here as hashes.
+
+A command line names a store as `sqlite:PATH` (or a path), `cosmos:` or `cosmos:DATABASE/CONTAINER`.
 """
 
 from __future__ import annotations
@@ -56,7 +57,10 @@ def hash_of(row: Row) -> bytes:
 
 
 class Journal:
-    """An open journal; nobody else has it open. It is written with every batch, and blocks for that moment."""
+    """An open journal; nobody else has it open.
+
+    It is written with every batch, and blocks for that moment.
+    """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -174,8 +178,8 @@ class StoreNameInvalid(StoreError):
 class NamedStore:
     """A store that is not open yet: a file, or a container.
 
-    `name` is what people are told, and what a copy remembers; `journal` is the file in which a copy into this store
-    keeps how far it is.
+    `name` is what people are told, and what a copy remembers; `journal` is the file in which a copy into this
+    store keeps how far it is.
     """
 
     name: str
@@ -210,7 +214,10 @@ class NamedStore:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What names are short for: the settings' file and account (None: there is none), the folder for journals."""
+    """What names are short for.
+
+    The settings' file and account (None: there is none), the folder for journals.
+    """
 
     file: Path
     cosmos: CosmosConfig | None

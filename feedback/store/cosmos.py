@@ -1,35 +1,28 @@
-# pyright: reportUnknownMemberType=false
-# azure-cosmos types its options as Any.
 """The store in Azure Cosmos DB for NoSQL, for several bots that answer together: a `FeedbackStore`.
 
     store = await CosmosStore.open(CosmosConfig("https://….documents.azure.com"))
 
-`feedback/store/cosmos_schema.py` describes the container, `feedback/store/cosmos_items.py` how it is spoken to. Ids are
-deterministic: a record that is written twice is one. The container is made by `askpage store init`, never by this.
+`feedback/store/cosmos_schema.py` describes the container, `core/cosmos_client.py` speaks to it. Ids are
+deterministic: a record that is written twice is one. The container is made by `askpage store init`, never by
+this.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from azure.cosmos.aio import ContainerProxy, CosmosClient
-from azure.cosmos.exceptions import CosmosHttpResponseError
-from azure.identity.aio import DefaultAzureCredential
-
+from core.cosmos_client import Charges, CosmosContainer, Item, translate_errors
 from core.records import Answer, Feedback, Question, answer_id_of
 from feedback.store import cosmos_records as as_item
 from feedback.store.base import ALONE, Hold, RecordInvalid, StoreError, StoreUnavailable, Undelivered
-from feedback.store.cosmos_items import Charges, Item, Items, explained
 from feedback.store.cosmos_records import CosmosDocuments
-from feedback.store.cosmos_schema import CosmosConfig, create, sort_key
+from feedback.store.cosmos_schema import ERRORS, CosmosConfig, sort_key
 from feedback.store.rows import PAGE, Row, Table
-from feedback.store.serialization import answer_from, feedback_from, question_from
+from feedback.store.serialization import answer_from, from_json, question_from
 
 _OPEN_AT_ONCE = 200
 
@@ -39,8 +32,7 @@ class CosmosStore:
 
     def __init__(self, config: CosmosConfig, *, hold: Hold = ALONE) -> None:
         """Connects with the first call, and again with a later one where that did not work."""
-        self._connection = _Connection(config)
-        self._items = items = Items(self._connection.container, timeout_s=config.timeout_s)
+        self._items = items = CosmosContainer(config, ERRORS)
         self._config = config
         self._hold = hold
         self._closed = False
@@ -49,16 +41,13 @@ class CosmosStore:
 
     @classmethod
     async def open(cls, config: CosmosConfig, *, hold: Hold = ALONE) -> CosmosStore:
-        """Connect. Raises StoreUnavailable, also where the container is missing: `askpage store init` makes it."""
+        """Connect.
+
+        Raises StoreUnavailable, also where the container is missing: `askpage store init` makes it.
+        """
         store = cls(config, hold=hold)
         try:
-            with explained(config.timeout_s):
-                await (await store._connection.container()).read()
-        except CosmosHttpResponseError as error:
-            await store.close()
-            raise StoreUnavailable(
-                f"There is no container {config.database}/{config.container} in Cosmos DB: run `askpage store init`."
-            ) from error
+            await store._items.open()
         except StoreError:
             await store.close()
             raise
@@ -72,12 +61,15 @@ class CosmosStore:
     async def add_question(self, question: Question) -> bool:
         """Keep a question; False when this id is known already."""
         self._must_be_open()
-        with explained(self._config.timeout_s):
+        with translate_errors(ERRORS, self._config.timeout_s):
             item = as_item.question_item(question, self._hold)
         return await self._items.create(self._aged(item))
 
     async def add_answer(self, answer: Answer) -> Answer:
-        """Keep an answer. Raises RecordInvalid when its question is not known (it may have been forgotten)."""
+        """Keep an answer.
+
+        Raises RecordInvalid when its question is not known (it may have been forgotten).
+        """
         self._must_be_open()
         question = answer.question
         pk = answer_id_of(question.id)
@@ -136,7 +128,10 @@ class CosmosStore:
         return await self._answer_to(asked) if asked and asked["answer_id"] != pk else None
 
     async def answer_in_message(self, conversation: str, message_id: str) -> Answer | None:
-        """Return the answer that was delivered as this message, or None; a thread's without naming the thread."""
+        """Return the answer that was delivered as this message, or None.
+
+        A thread's without naming the thread.
+        """
         self._must_be_open()
         if not message_id:
             return None
@@ -183,7 +178,10 @@ class CosmosStore:
         return [_answer_in(item) for item in found]
 
     async def forget_question(self, question_id: str) -> None:
-        """Delete a question with all that goes with it. Cut off in the middle, it can be repeated: it goes last."""
+        """Delete a question with all that goes with it.
+
+        Cut off in the middle, it can be repeated: it goes last.
+        """
         self._must_be_open()
         pk = answer_id_of(question_id)
         asked = await self._items.read(pk, as_item.QUESTION)
@@ -217,7 +215,7 @@ class CosmosStore:
         for item in sorted(found, key=lambda item: (item["changed_at"], item["number"])):
             newest[item["person"], item["word"], item["reaction"]] = item
         current = sorted(newest.values(), key=lambda item: (item["at"], item["number"]))
-        return [feedback_from(item["body"]) for item in current]
+        return [from_json(Feedback, item["body"]) for item in current]
 
     async def rows(
         self, table: Table, after: str = "", limit: int = PAGE, person: str | None = None
@@ -238,7 +236,7 @@ class CosmosStore:
     async def put_rows(self, rows: Sequence[Row]) -> None:
         """Keep rows as they are. A question that is there keeps its holder, and the way to its answer."""
         self._must_be_open()
-        with explained(self._config.timeout_s):
+        with translate_errors(ERRORS, self._config.timeout_s):
             items = [self._aged(as_item.item_of(row)) for row in rows]
         await self._items.together([partial(self._put, item) for item in items])
 
@@ -272,7 +270,7 @@ class CosmosStore:
         """Let go of the connections."""
         if not self._closed:
             self._closed = True
-            await self._connection.close()
+            await self._items.close()
 
     def _must_be_open(self) -> None:
         if self._closed:
@@ -282,7 +280,10 @@ class CosmosStore:
         return item | {"ttl": self._config.ttl_s(item["kind"])}
 
     def _next_number(self) -> int:
-        """Return the time in microseconds, but never a number twice. Cosmos DB's numbers are exact up to 2**53."""
+        """Return the time in microseconds, but never a number twice.
+
+        Cosmos DB's numbers are exact up to 2**53.
+        """
         self._number = max(self._number + 1, time.time_ns() // 1000)
         return self._number
 
@@ -308,52 +309,6 @@ class CosmosStore:
 
     async def _answer_to(self, asked: Mapping[str, Any]) -> Answer | None:
         return await self.answer(asked["answer_id"])
-
-
-class _Connection:
-    """One client for a process, made when it is first needed."""
-
-    def __init__(self, config: CosmosConfig) -> None:
-        self._config = config
-        self._closing = AsyncExitStack()
-        self._container: ContainerProxy | None = None
-        self._connecting = asyncio.Lock()
-
-    async def container(self) -> ContainerProxy:
-        """Return the container; that it exists is not checked."""
-        async with self._connecting:
-            if self._container is None:
-                async with AsyncExitStack() as closing:
-                    client = await closing.enter_async_context(client_of(self._config))
-                    database = client.get_database_client(self._config.database)
-                    self._container = database.get_container_client(self._config.container)
-                    self._closing = closing.pop_all()
-            return self._container
-
-    async def close(self) -> None:
-        """Let go of the client."""
-        self._container = None
-        await self._closing.aclose()
-
-
-@asynccontextmanager
-async def client_of(config: CosmosConfig) -> AsyncGenerator[CosmosClient]:
-    """Connect with the key, or with the identity of the machine or developer."""
-    async with AsyncExitStack() as closing:
-        credential = config.key or await closing.enter_async_context(DefaultAzureCredential())
-        client = CosmosClient(config.endpoint, credential, **config.options)
-        closing.push_async_callback(client.close)  # also where connecting fails
-        yield await client.__aenter__()
-
-
-async def make_container(config: CosmosConfig) -> str:
-    """Make database and container where they are missing (`askpage store init`); return what was done, a sentence.
-
-    Raises StoreUnavailable.
-    """
-    with explained(config.timeout_s):
-        async with client_of(config) as client:
-            return await create(config, client)
 
 
 def _answer_in(item: Item) -> Answer:

@@ -1,6 +1,7 @@
 """Small records that change, in Azure Cosmos DB: a `Documents` (feedback/store/documents.py).
 
-Questions, answers, feedback and rows ↔ items of Azure Cosmos DB. The properties are those of cosmos_schema.py.
+Questions, answers, feedback and rows ↔ items of Azure Cosmos DB. The properties are those of
+cosmos_schema.py.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from core.cosmos_client import CosmosContainer, Item
 from core.records import Answer, Feedback, Question, answer_id_of
 from feedback.store.base import Hold, StoreUnavailable, moment
-from feedback.store.cosmos_items import Item, Items
 from feedback.store.cosmos_schema import sort_key
 from feedback.store.documents import TRIES, Document, Wanted
 from feedback.store.rows import Row, Table, key_of
@@ -151,7 +152,7 @@ def _place_of(table: Table, fields: Mapping[str, Any]) -> tuple[str, str]:
 class CosmosDocuments:
     """The documents of one container."""
 
-    def __init__(self, items: Items, aged: Callable[[Item], Item]) -> None:
+    def __init__(self, items: CosmosContainer, aged: Callable[[Item], Item]) -> None:
         """`aged` says how long an item is kept."""
         self._items = items
         self._aged = aged

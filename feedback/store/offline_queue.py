@@ -1,11 +1,13 @@
-"""While the store is away: questions go on being answered from a file of this process, and nothing said is lost.
+"""While the store is away.
+
+Questions go on being answered from a file of this process, and nothing said is lost.
 
     SpooledStore   a FeedbackStore: the far one, and in its absence the near one, a `SqliteStore` of this process
     Spool          a Later: what cannot be done now, in the order in which it came, until `drain` does it
 
-What waits is moved to the far store once it is back, one thing after the other. Being stopped in between, at any
-moment, changes nothing: every step may be done twice. The spool is bounded: when it is full, or its disk, whoever
-speaks is told that nothing can be kept (StoreUnavailable), as if there were no spool.
+What waits is moved to the far store once it is back, one thing after the other. Being stopped in between, at
+any moment, changes nothing: every step may be done twice. The spool is bounded: when it is full, or its disk,
+whoever speaks is told that nothing can be kept (StoreUnavailable), as if there were no spool.
 """
 
 from __future__ import annotations
@@ -21,10 +23,9 @@ from typing import TypeVar
 
 from core import telemetry
 from core.records import Answer, Feedback, Question
-from feedback.store.base import FeedbackStore, RecordInvalid, StoreUnavailable, Undelivered, moment
-from feedback.store.deferred import Do, Entry
-from feedback.store.documents import Document, Wanted
-from feedback.store.rows import PAGE, TABLES, Row, Table, WholeStore, every_row
+from feedback.store.base import Do, Entry, FeedbackStore, RecordInvalid, StoreUnavailable, Undelivered, moment
+from feedback.store.documents import Document, Wanted, every_document
+from feedback.store.rows import PAGE, TABLES, Row, Table, WholeStore, every_page, every_row
 from feedback.store.serialization import question_from
 from feedback.store.sqlite import SqliteStore
 
@@ -55,8 +56,8 @@ class Spool:
     def __init__(self, near: SqliteStore, *, most: int) -> None:
         """`most` records are kept, questions and entries together.
 
-        `closed` has the questions of the far store that their askers have answers to, which it has not heard yet;
-        `failed` is how many entries could not be done.
+        `closed` has the questions of the far store that their askers have answers to, which it has not heard
+        yet; `failed` is how many entries could not be done.
         """
         self.near = near
         self.most = most
@@ -81,12 +82,10 @@ class Spool:
     async def take_over(self, left: SqliteStore) -> None:
         """Take what another process left; it may be stopped in between and done again."""
         for table in TABLES:
-            after = ""
-            while page := await left.rows(table, after):
+            async for page in every_page(left, table):
                 await self.near.put_rows(page)
-                after = page[-1].key
         for table in reversed(TABLES):  # a question's answer goes with it
-            while page := await left.rows(table):
+            async for page in every_page(left, table):
                 await left.drop_rows(page)
         await self.load()
 
@@ -151,7 +150,10 @@ class Spool:
             self._questions.discard(question_id)
 
     async def drain(self, far: WholeStore) -> int:
-        """Do what waits, the questions first; return how much was done. Raises StoreUnavailable when it is still away."""
+        """Do what waits, the questions first; return how much was done.
+
+        Raises StoreUnavailable when it is still away.
+        """
         delivered = [
             row async for row in every_row(self.near, "question") if row.fields["message_id"] is not None
         ]
@@ -164,7 +166,10 @@ class Spool:
         return done
 
     async def hand_over(self, far: WholeStore) -> int:
-        """Carry the questions over that are still open, for whoever looks next; of a process that answers no more."""
+        """Carry the questions over that are still open, for whoever looks next.
+
+        Of a process that answers no more.
+        """
         left = await self.near.undelivered()
         for one in left:
             await far.add_question(one.question)
@@ -175,7 +180,10 @@ class Spool:
         return len(left)
 
     async def foreign(self) -> set[str]:
-        """Return the kinds of entries that nobody here can do: another version, or another part, left them."""
+        """Return the kinds of entries that nobody here can do.
+
+        Another version, or another part, left them.
+        """
         return {what for what, _ in map(_read, await self._all(_ENTRY))} - self._actions.keys()
 
     async def forget(self, mentions: str) -> int:
@@ -234,17 +242,18 @@ class Spool:
         self._entries -= 1
 
     async def _all(self, *kinds: str) -> list[Document]:
-        found: list[Document] = []
-        for kind in kinds or (_ENTRY, _FAILED):
-            after = ("", "")
-            while page := await self.near.documents.listed(Wanted(kind, after=after, limit=500)):
-                found += page
-                after = (page[-1].order, page[-1].id)
-        return found
+        return [
+            document
+            for kind in kinds or (_ENTRY, _FAILED)
+            async for document in every_document(self.near.documents, Wanted(kind, limit=500))
+        ]
 
 
 class SpooledStore:
-    """A FeedbackStore: the far store, and where that is away, the spool's own file. `documents` are the far ones."""
+    """A FeedbackStore: the far store, and where that is away, the spool's own file.
+
+    `documents` are the far ones.
+    """
 
     def __init__(self, far: WholeStore, spool: Spool) -> None:
         self._far = far
@@ -329,7 +338,10 @@ class SpooledStore:
         return await self._first(lambda store: store.message_of(question_id))
 
     async def recent_answers(self, conversation: str, limit: int) -> Sequence[Answer]:
-        """Return what is at hand: a follow-up is answered without what came before, rather than not at all."""
+        """Return what is at hand.
+
+        A follow-up is answered without what came before, rather than not at all.
+        """
         near = list(await self._near.recent_answers(conversation, limit)) if self.spool.records else []
         try:
             far = list(await self._far.recent_answers(conversation, limit))

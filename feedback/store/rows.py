@@ -1,9 +1,8 @@
-"""Everything of a list that stores give in pages, one by one.
+"""Rows: everything that a store holds, in one form for all stores, for copies, exports and personal data.
 
-Everything that a store holds, row by row, in one form for all stores: for copies, exports and what a person asks.
-
-A row is what one table keeps of one record, in the field names of `FIELDS`. (`table`, `key`) names it; keys sort as
-text, in the same order in every store.
+A row is what one table keeps of one record, in the field names of `FIELDS`. (`table`, `key`) names it; keys
+sort as text, in the same order in every store. `every_row` and its siblings iterate over what stores give in
+pages.
 """
 
 from __future__ import annotations
@@ -86,7 +85,10 @@ class WholeStore(FeedbackStore, Rows, Protocol):
         ...
 
     async def overwrite(self, *, whole: bool = False) -> None:
-        """Overwrite what was deleted or changed, where it still stands in a file: `whole` to the last piece of it."""
+        """Overwrite what was deleted or changed, where it still stands in a file.
+
+        `whole` to the last piece of it.
+        """
         ...
 
 
@@ -101,41 +103,43 @@ def key_of(table: Table, fields: Mapping[str, Any]) -> str:
             return fields["id"]
 
 
-async def every_row(
+async def every_page(
     store: Rows, table: Table, after: str = "", person: str | None = None
-) -> AsyncIterator[Row]:
-    """Yield the rows of a table, page by page. Raises StoreError, also where the keys do not ascend.
+) -> AsyncIterator[Sequence[Row]]:
+    """Yield the rows of a table, or of a person in it, PAGE at a time, also while they are deleted.
 
-    A page begins where the last one ended: a store that sorted otherwise would lose rows without a word.
+    Raises StoreError. A page begins where the last one ended: a store that sorted otherwise would lose rows
+    without a word.
     """
-    while True:
-        page = await store.rows(table, after, PAGE, person)
+    while page := await store.rows(table, after, PAGE, person):
         for row in page:
             if row.key <= after:
                 raise StoreError(
                     f"The store gives its {table} records out of order: {row.key!r} after {after!r}."
                 )
             after = row.key
-            yield row
-        if len(page) < PAGE:
-            return
-
-
-async def theirs(store: Rows, table: Table, person: str) -> AsyncIterator[Sequence[Row]]:
-    """Yield a person's rows, page by page; also while they are deleted."""
-    after = ""
-    while page := await store.rows(table, after, PAGE, person):
         yield page
-        after = page[-1].key
         if len(page) < PAGE:
             return
+
+
+async def every_row(
+    store: Rows, table: Table, after: str = "", person: str | None = None
+) -> AsyncIterator[Row]:
+    """Yield the rows of a table one by one, as `every_page` does."""
+    async for page in every_page(store, table, after, person):
+        for row in page:
+            yield row
 
 
 _JSON_FIELDS = frozenset({"record", "body", "question", "reply_to"})
 
 
 def line_of(row: Row) -> str:
-    """Return a row as one line of JSON, the same for equal rows. Records within it are JSON, not text, where they are."""
+    """Return a row as one line of JSON, the same for equal rows.
+
+    Records within it are JSON, not text, where they are.
+    """
     fields = {name: _parsed(value) if name in _JSON_FIELDS else value for name, value in row.fields.items()}
     return json.dumps({"table": row.table, **fields}, sort_keys=True, separators=(",", ":"))
 

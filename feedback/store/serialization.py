@@ -1,125 +1,61 @@
-"""Records ↔ JSON text, for the stores. Lone surrogates and NUL, which people can send, survive as escapes."""
+"""Records as JSON text, for the stores, the queues and the files: any dataclass of the code base, and back.
+
+    text = to_json(review)
+    review = from_json(Review, text)
+
+pydantic reads and checks them; fields that an older program did not write have their defaults, those of a
+newer one are ignored. Two rules keep stored text as it always was, so that the version before reads it: times
+are ISO text with their offset (pydantic writes `Z`), and half a character (a lone surrogate) and NUL, which
+people can send, are JSON escapes (pydantic's own JSON writer and reader refuse them).
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
-from typing import Any
+from functools import cache
+from typing import Any, TypeVar
 
-from core.records import (
-    Answer,
-    AnswerKind,
-    Channel,
-    Citation,
-    ComparedAnswer,
-    ComparedFigure,
-    Comparison,
-    Decision,
-    Feedback,
-    FeedbackKind,
-    Passage,
-    Question,
-    Review,
-    ReviewReason,
-    Ruling,
-    Skip,
-    Timings,
-    TrainingExample,
-    Verdict,
-    VerifiedAnswer,
-)
+from pydantic import TypeAdapter
+
+from core.records import Answer, AnswerKind, Feedback, FeedbackKind, Question
 from feedback.store.base import RecordInvalid
 
+T = TypeVar("T")
 _SEVERAL = frozenset({FeedbackKind.REACTION, FeedbackKind.IMPLICIT})
-_KEPT_APART = frozenset({"question", "reply_to"})
+_KEPT_APART: Mapping[type[Any], Collection[str]] = {Question: ("reply_to",), Answer: ("question",)}
+"""What is kept beside a record: a question once, however many answers it has; `reply_to` until it is erased."""
 
 
-def to_json(
-    record: Question
-    | Answer
-    | Feedback
-    | Review
-    | VerifiedAnswer
-    | Verdict
-    | Skip
-    | TrainingExample
-    | Comparison,
-) -> str:
-    """Return a record as JSON. An answer comes without its question, a question without its `reply_to`.
+def to_json(record: object, *, without: Collection[str] = ()) -> str:
+    """Return a dataclass as JSON, except some fields.
 
-    Both are kept beside it: the question once, however many answers it has, and `reply_to` until it is erased.
+    Raises RecordInvalid for a value that JSON does not have.
     """
-    names = (field.name for field in fields(record) if field.name not in _KEPT_APART)
-    values = {name: getattr(record, name) for name in names}
-    return json.dumps(values, default=_plain_value, separators=(",", ":"), sort_keys=True)
+    values = _fields_of(record, {*without, *_KEPT_APART.get(type(record), ())})
+    return json.dumps(values, default=_fields_of, separators=(",", ":"), sort_keys=True)
+
+
+def from_json(kind: type[T], text: str | bytes, **beside: Any) -> T:
+    """Return the dataclass that `to_json` wrote; `beside` are fields that are kept elsewhere.
+
+    Raises ValueError.
+    """
+    return adapter(kind).validate_python(json.loads(text) | beside)
 
 
 def question_from(text: str, reply_to: str = "") -> Question:
     """Return the question that `to_json` wrote."""
-    kept = json.loads(text)
-    return Question(
-        **kept
-        | {
-            "channel": Channel(kept["channel"]),
-            "asked_at": datetime.fromisoformat(kept["asked_at"]),
-            "reply_to": reply_to,
-        }
-    )
+    return from_json(Question, text, reply_to=reply_to)
 
 
 def answer_from(text: str, question: Question) -> Answer:
     """Return the answer that `to_json` wrote; an older version of it knew two kinds, and said `abstained`."""
     kept = json.loads(text)
-    abstained = kept.pop("abstained", False)
-    kind = AnswerKind(kept.get("kind") or (AnswerKind.DECLINED if abstained else AnswerKind.ANSWERED))
-    return Answer(
-        **kept
-        | {
-            "question": question,
-            "kind": kind,
-            "passages": tuple(_passage_from(passage) for passage in kept["passages"]),
-            "citations": tuple(Citation(**citation) for citation in kept["citations"]),
-            "timings": Timings(**kept["timings"]),
-            "answered_at": datetime.fromisoformat(kept["answered_at"]),
-            "verified_at": _time_from(kept.get("verified_at")),
-        }
-    )
-
-
-def feedback_from(text: str) -> Feedback:
-    """Return the feedback that `to_json` wrote."""
-    kept = json.loads(text)
-    return Feedback(
-        **kept
-        | {
-            "kind": FeedbackKind(kept["kind"]),
-            "given_at": datetime.fromisoformat(kept["given_at"]),
-            "withdrawn_at": _time_from(kept["withdrawn_at"]),
-            "reasons": tuple(kept["reasons"]),
-        }
-    )
-
-
-def review_from(text: str) -> Review:
-    """Return the review that `to_json` wrote."""
-    kept = json.loads(text)
-    return Review(
-        **kept
-        | {
-            "reasons": tuple(ReviewReason(reason) for reason in kept["reasons"]),
-            "opened_at": datetime.fromisoformat(kept["opened_at"]),
-            "claimed_until": _time_from(kept["claimed_until"]),
-            "verdicts": tuple(_verdict_from(verdict) for verdict in kept["verdicts"]),
-            "skips": tuple(
-                Skip(**skip | {"skipped_at": datetime.fromisoformat(skip["skipped_at"])})
-                for skip in kept["skips"]
-            ),
-            "settled_at": _time_from(kept["settled_at"]),
-            "passages": tuple(_passage_from(passage) for passage in kept["passages"]),
-            "earlier": _verdict_from(kept["earlier"]) if kept["earlier"] else None,
-        }
-    )
+    kept["kind"] = kept.get("kind") or (AnswerKind.DECLINED if kept.get("abstained") else AnswerKind.ANSWERED)
+    return adapter(Answer).validate_python(kept | {"question": question})
 
 
 def reaction_of(feedback: Feedback) -> str:
@@ -127,66 +63,15 @@ def reaction_of(feedback: Feedback) -> str:
     return feedback.value if feedback.kind in _SEVERAL else ""
 
 
-def verified_from(text: str) -> VerifiedAnswer:
-    """Return the verified answer that `to_json` wrote."""
-    kept = json.loads(text)
-    return VerifiedAnswer(
-        **kept
-        | {
-            "citations": tuple(Citation(**citation) for citation in kept["citations"]),
-            "passages": tuple(_passage_from(passage) for passage in kept["passages"]),
-            "pages": tuple((url, page_hash) for url, page_hash in kept["pages"]),
-            "verified_at": datetime.fromisoformat(kept["verified_at"]),
-            "stale_at": _time_from(kept["stale_at"]),
-        }
-    )
+@cache
+def adapter(kind: type[T]) -> TypeAdapter[T]:
+    """Return what reads and writes a type; it is made once."""
+    return TypeAdapter(kind)
 
 
-def example_from(text: str) -> TrainingExample:
-    """Return the training example that `to_json` wrote."""
-    kept = json.loads(text)
-    return TrainingExample(
-        **kept | {"passages": tuple(_passage_from(passage) for passage in kept["passages"])}
-    )
-
-
-def comparison_from(text: str) -> Comparison:
-    """Return the comparison that `to_json` wrote."""
-    kept = json.loads(text)
-    return Comparison(
-        **kept
-        | {
-            "decision": Decision(kept["decision"]),
-            "reasons": tuple(kept["reasons"]),
-            "figures": tuple(ComparedFigure(**figure) for figure in kept["figures"]),
-            "compared_at": datetime.fromisoformat(kept["compared_at"]),
-            "worst": tuple(ComparedAnswer(**answer) for answer in kept["worst"]),
-        }
-    )
-
-
-def _verdict_from(kept: dict[str, Any]) -> Verdict:
-    citation = kept["citation"]
-    read: dict[str, Any] = {
-        "ruling": Ruling(kept["ruling"]),
-        "given_at": datetime.fromisoformat(kept["given_at"]),
-        "citation": Citation(**citation) if citation else None,
-    }
-    return Verdict(**kept | read)
-
-
-def _time_from(kept: str | None) -> datetime | None:
-    return datetime.fromisoformat(kept) if kept else None
-
-
-def _passage_from(kept: dict[str, Any]) -> Passage:
-    fetched_at: Any = datetime.fromisoformat(kept["fetched_at"])
-    return Passage(**kept | {"fetched_at": fetched_at})
-
-
-def _plain_value(value: object) -> object:
+def _fields_of(value: object, without: Collection[str] = ()) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
     if is_dataclass(value):
-        return {field.name: getattr(value, field.name) for field in fields(value)}
+        return {one.name: getattr(value, one.name) for one in fields(value) if one.name not in without}
     raise RecordInvalid(f"{type(value).__name__} cannot be kept")

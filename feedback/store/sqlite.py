@@ -1,10 +1,13 @@
-"""The embedded store: one SQLite file, written durably (WAL, synchronous=FULL), read on a connection of its own.
+"""The embedded store.
+
+One SQLite file, written durably (WAL, synchronous=FULL), read on a connection of its own.
 
     store = SqliteStore.open(Path("data/askpage.sqlite3"))
 
 Several processes may share a file (`feedback/store/sqlite_connection.py`). What is forgotten is overwritten.
 
-The rows of the embedded store's tables (feedback/store/rows.py), read along their keys and written as they are.
+The rows of the embedded store's tables (feedback/store/rows.py), read along their keys and written as they
+are.
 
 Small records that change, in the embedded store's file: a `Documents` (feedback/store/documents.py).
 """
@@ -19,7 +22,7 @@ from core.records import Answer, Feedback, Question
 from feedback.store.base import ALONE, Hold, RecordInvalid, Undelivered, moment
 from feedback.store.documents import Document, Wanted
 from feedback.store.rows import FIELDS, PAGE, Row, Table, key_of
-from feedback.store.serialization import answer_from, feedback_from, question_from, reaction_of, to_json
+from feedback.store.serialization import answer_from, from_json, question_from, reaction_of, to_json
 from feedback.store.sqlite_connection import SqliteFile
 
 INDEXES = """
@@ -239,7 +242,8 @@ _HOLDERS = """
 ALTER TABLE questions ADD COLUMN holder TEXT NOT NULL DEFAULT '';
 ALTER TABLE questions ADD COLUMN held_until TEXT NOT NULL DEFAULT ''
 """
-# Words from elsewhere bring their numbers with them, which tell those on one answer apart, not those on several.
+# Words from elsewhere bring their numbers with them, which tell those on one answer apart, not those on
+# several.
 _NUMBERS = """
 CREATE TABLE words (
     number INTEGER NOT NULL, answer_id TEXT NOT NULL, giver TEXT NOT NULL, kind TEXT NOT NULL,
@@ -263,9 +267,9 @@ _FORMATS = (
 SCHEMA = len(_FORMATS)
 """Version of the file, in its `user_version`."""
 
-# `feedback` keeps every word that was ever given; of those with the same answer, giver, kind and reaction, the one
-# changed last is current. `reaction` tells those apart that do not replace each other, a heart and a smile; it is
-# empty for thumbs. `source` is the activity that brought a word: the same one twice is one row.
+# `feedback` keeps every word that was ever given; of those with the same answer, giver, kind and reaction,
+# the one changed last is current. `reaction` tells those apart that do not replace each other, a heart and a
+# smile; it is empty for thumbs. `source` is the activity that brought a word: the same one twice is one row.
 
 _ANSWER = "SELECT a.record, q.record FROM answers a JOIN questions q ON q.id = a.question_id "
 _NEWEST = "ORDER BY a.answered_at DESC, a.rowid DESC LIMIT ?"
@@ -281,9 +285,10 @@ class SqliteStore:
 
     @classmethod
     def open(cls, path: Path, *, busy_timeout_s: float = 10.0, hold: Hold = ALONE) -> SqliteStore:
-        """Open the file, or make it, readable to this user only. Blocks for a moment. Raises StoreUnavailable.
+        """Open the file, or make it, readable to this user only. Blocks for a moment.
 
-        `busy_timeout_s` is how long a write waits for another process's, `hold` how this process holds questions.
+        Raises StoreUnavailable. `busy_timeout_s` is how long a write waits for another process's, `hold` how
+        this process holds questions.
         """
         return cls(SqliteFile.open(path, _FORMATS, busy_timeout_s=busy_timeout_s), hold)
 
@@ -312,7 +317,10 @@ class SqliteStore:
         return await self._file.write(add)
 
     async def add_answer(self, answer: Answer) -> Answer:
-        """Keep an answer. Raises RecordInvalid when its question is not known (it may have been forgotten)."""
+        """Keep an answer.
+
+        Raises RecordInvalid when its question is not known (it may have been forgotten).
+        """
         question_id = answer.question.id
         values = (
             answer.id,
@@ -463,7 +471,7 @@ class SqliteStore:
             " FROM feedback WHERE answer_id = ?) WHERE age = 1 ORDER BY given_at, number",
             answer_id,
         )
-        return [feedback_from(record) for (record,) in rows]
+        return [from_json(Feedback, record) for (record,) in rows]
 
     async def rows(
         self, table: Table, after: str = "", limit: int = PAGE, person: str | None = None
@@ -475,7 +483,10 @@ class SqliteStore:
         return [row_in(table, values) for values in found]
 
     async def put_rows(self, rows: Sequence[Row]) -> None:
-        """Keep rows as they are; not an answer whose question is not here, which nobody could read or forget."""
+        """Keep rows as they are.
+
+        Not an answer whose question is not here, which nobody could read or forget.
+        """
         await self._file.write(lambda connection: put(connection, rows))
 
     async def drop_rows(self, rows: Sequence[Row]) -> None:
@@ -485,7 +496,10 @@ class SqliteStore:
             await self._file.overwrite_log()
 
     async def overwrite(self, *, whole: bool = False) -> None:
-        """Overwrite what was deleted or changed: it still stands in the write-ahead log, and in pieces in the file."""
+        """Overwrite what was deleted or changed.
+
+        It still stands in the write-ahead log, and in pieces in the file.
+        """
         await (self._file.rewrite() if whole else self._file.overwrite_log())
 
     async def count(self, table: Table) -> int:

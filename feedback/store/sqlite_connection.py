@@ -1,13 +1,14 @@
-"""One SQLite file: a connection that writes durably (WAL, synchronous=FULL), another one that reads, and its format.
+"""One SQLite file.
 
-Several processes may share a file. What is deleted is overwritten, in the file and, after `overwrite_log`, in its
-write-ahead log. Where SQLite has moved records within a page, pieces of them may be left beside the ones that count, in
-some of a thousand deleted records; `rewrite` writes the file anew, without them.
+A connection that writes durably (WAL, synchronous=FULL), another one that reads, and its format. Several
+processes may share a file. What is deleted is overwritten, in the file and, after `overwrite_log`, in its
+write-ahead log. Where SQLite has moved records within a page, pieces of them may be left beside the ones that
+count, in some of a thousand deleted records; `rewrite` writes the file anew, without them.
 
 One SQLite connection that writes, in a thread of its own: writes that arrive together share one commit.
 
-A commit waits for the disk, and takes as long for a hundred rows as for one. Whoever waits for a write is told after
-the commit that holds it, never before.
+A commit waits for the disk, and takes as long for a hundred rows as for one. Whoever waits for a write is
+told after the commit that holds it, never before.
 """
 
 from __future__ import annotations
@@ -51,9 +52,9 @@ class Committer:
     async def write(self, do: Callable[[sqlite3.Connection], T], *, alone: bool = False) -> T:
         """Run `do` in a transaction (`alone`: in none); return its result once that is committed.
 
-        `do` must raise what it refuses before it changes anything: other writes share its transaction. It may be run
-        again when another one fails. Raises what `do` raises, and sqlite3.Error. A caller that is cancelled may leave
-        its write behind, done.
+        `do` must raise what it refuses before it changes anything: other writes share its transaction. It may
+        be run again when another one fails. Raises what `do` raises, and sqlite3.Error. A caller that is
+        cancelled may leave its write behind, done.
         """
         if self._closed:
             raise StoreUnavailable("The store is closed.")
@@ -141,10 +142,11 @@ class SqliteFile:
 
     @classmethod
     def open(cls, path: Path, formats: Sequence[str], *, busy_timeout_s: float) -> SqliteFile:
-        """Open the file, or make it, readable to this user only. Blocks for a moment. Raises StoreUnavailable.
+        """Open the file, or make it, readable to this user only. Blocks for a moment.
 
-        `formats` are the statements that lead from each version of the file to the next one; the file's version is
-        how many of them it has seen. `busy_timeout_s` is how long a write waits for another process's.
+        Raises StoreUnavailable. `formats` are the statements that lead from each version of the file to the
+        next one; the file's version is how many of them it has seen. `busy_timeout_s` is how long a write
+        waits for another process's.
         """
         with _explained(path):
             make_private(path)
@@ -187,7 +189,8 @@ class SqliteFile:
     async def rewrite(self) -> None:
         """Write the file anew, which takes a second for 140 MB, and empty its log. Writes wait meanwhile.
 
-        A file of more than `REWRITTEN_UP_TO` bytes would make other processes' writes fail, so only its log is emptied.
+        A file of more than `REWRITTEN_UP_TO` bytes would make other processes' writes fail, so only its log
+        is emptied.
         """
         with _explained(self._path):
             await self._committer.write(self._vacuum, alone=True)

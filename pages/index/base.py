@@ -3,10 +3,11 @@
     pages/index/sqlite.py     one SQLite file, for the processes of one machine
     pages/index/cosmos.py   a container in Azure Cosmos DB, for several machines
 
-`entry` and `entries` are facts that are known at once; of an index that machines share they may be some seconds old.
-All else may wait for a disk or a network.
+`entry` and `entries` are facts that are known at once; of an index that machines share they may be some
+seconds old. All else may wait for a disk or a network.
 
     IndexUnavailable   the index cannot be used now; the message is a sentence that says why
+    └── PageInvalid    the index never takes this page or question; all others it does
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ from core.records import Hit, Page
 
 class IndexUnavailable(Exception):
     """The index cannot be used now."""
+
+
+class PageInvalid(IndexUnavailable):
+    """The index never takes this page or question, however often it is tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +63,8 @@ class Indexes(Protocol):
     async def add(self, page: Page, *, source: str | None) -> bool:
         """Keep a page in place of what was known under its URL; True when its text is new or changed.
 
-        Whoever searches meanwhile sees the page as it was or as it is, never a part of it and never both. A page
-        that a source named does not become a pasted one when somebody pastes its address.
+        Whoever searches meanwhile sees the page as it was or as it is, never a part of it and never both. A
+        page that a source named does not become a pasted one when somebody pastes its address.
         """
         ...
 

@@ -2,12 +2,13 @@
 
     index = await CosmosIndex.open(PagesConfig("https://….documents.azure.com"), embedder)
 
-What one machine writes the others know within seconds: each follows the change feed of the entries, and keeps the list
-of pages in memory (pages/index/cosmos_cache.py). How pages are written is in pages/index/cosmos_pages.py, how they are
-searched in pages/index/cosmos.py, what lies in the container in pages/index/cosmos_schema.py. The container is
-made by `askpage store init`, never by this.
+What one machine writes the others know within seconds: each follows the change feed of the entries, and keeps
+the list of pages in memory (pages/index/cosmos_cache.py). How pages are written is in
+pages/index/cosmos_pages.py, how they are searched in pages/index/cosmos.py, what lies in the container in
+pages/index/cosmos_schema.py. The container is made by `askpage store init`, never by this.
 
-A search in the shared page index: one hybrid query of Cosmos DB, which LangChain's vector store writes and sends.
+A search in the shared page index: one hybrid query of Cosmos DB, which LangChain's vector store writes and
+sends.
 
     SELECT …, VectorDistance(…) FROM c WHERE … ORDER BY RANK RRF(FullTextScore(…), VectorDistance(…)) OFFSET 0 LIMIT n
 
@@ -19,8 +20,9 @@ The store (`langchain-azure-cosmosdb`) is used for its query and for nothing els
 - it waits without end: the caller bounds it;
 - it takes conditions as text, so only our own words and hexadecimal digits go into them.
 
-Its `TOP @limit` is documented, but that a number in a hybrid query may be a parameter is reported otherwise for OFFSET
-and LIMIT; literal ones are documented and run in the SDK's own tests against the service, so it gets those.
+Its `TOP @limit` is documented, but that a number in a hybrid query may be a parameter is reported otherwise
+for OFFSET and LIMIT; literal ones are documented and run in the SDK's own tests against the service, so it
+gets those.
 """
 
 # pyright: reportUnknownMemberType=false
@@ -37,28 +39,25 @@ from contextlib import AsyncExitStack
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
-from http import HTTPStatus
+from functools import partial
 from typing import Any
 
 import numpy as np
 from azure.cosmos import PartitionKey
-from azure.cosmos.aio import ContainerProxy, CosmosClient, DatabaseProxy
-from azure.cosmos.exceptions import CosmosHttpResponseError
 from langchain_azure_cosmosdb import AsyncAzureCosmosDBNoSqlVectorSearch
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 
+from core.cosmos_client import PARTITION, Charges, Connected, CosmosContainer
 from core.records import Hit, Page, Passage
 from pages.index.base import IndexUnavailable, PageEntry
 from pages.index.chunking import searched_text
 from pages.index.cosmos_cache import Row, Table, key_of
-from pages.index.cosmos_items import Items, explained
 from pages.index.cosmos_pages import Pace, Pages
 from pages.index.cosmos_schema import (
     ENTRIES,
-    PARTITION,
+    ERRORS,
     PagesConfig,
-    client_of,
     full_text_policy,
     indexing_policy,
     vector_policy,
@@ -67,6 +66,8 @@ from pages.index.embeddings import Embeds, Vectors, best, spans
 from pages.index.query import question_vector
 from pages.index.ranking import Ranking, Words, asked_terms, keywords, terms
 
+SEARCH = "hybrid search"
+"""What a search's request charge is counted under."""
 _MOST_WORDS = 30
 """Words of a question that are looked for: each costs, and a question hardly has more."""
 _ALWAYS_THERE = ("text", "url", "heading", "pk", "generation")
@@ -77,7 +78,8 @@ _SHOWN = (*_ALWAYS_THERE, "sentences")
 class Found:
     """A passage as the container has it; `key` and `generation` say of which version of which page.
 
-    `sentences` is a block of pages/index/embeddings.py, an empty one of a passage that was kept before there were any.
+    `sentences` is a block of pages/index/embeddings.py, an empty one of a passage that was kept before there
+    were any.
     """
 
     text: str
@@ -92,12 +94,12 @@ class Found:
 class HybridSearch:
     """Finds passages by words and meaning."""
 
-    def __init__(self, client: CosmosClient, database: DatabaseProxy, container: ContainerProxy) -> None:
-        """The client stays its owner's to close."""
+    def __init__(self, connected: Connected, charges: Charges) -> None:
+        """The client stays its owner's to close; what a search costs is counted in `charges`."""
         self._store = AsyncAzureCosmosDBNoSqlVectorSearch(
-            cosmos_client=client,
-            database=database,
-            container=container,
+            cosmos_client=connected.client,
+            database=connected.database,
+            container=connected.container,
             embedding=_Embeddings(),
             vector_embedding_policy=vector_policy(),
             indexing_policy=indexing_policy(),
@@ -107,6 +109,7 @@ class HybridSearch:
             vector_search_fields={"text_field": "text", "embedding_field": "vector"},
             create_container=False,
             full_text_search_enabled=True,
+            request_charge_callback=lambda cost: charges.add(SEARCH, cost.request_charge, cost.request_count),
         )
 
     async def find(self, question: str, vector: Vectors, where: str, limit: int) -> Sequence[Found]:
@@ -180,7 +183,7 @@ class CosmosIndex:
     shared = True
 
     def __init__(
-        self, items: Items, search: HybridSearch, embedder: Embeds, passage_tokens: int, pace: Pace
+        self, items: CosmosContainer, search: HybridSearch, embedder: Embeds, passage_tokens: int, pace: Pace
     ) -> None:
         self._items = items
         self._search = search
@@ -200,20 +203,13 @@ class CosmosIndex:
     ) -> CosmosIndex:
         """Connect, and learn which pages there are. Raises IndexUnavailable.
 
-        Pages that were made with another embedder are not found, and those that were cut in another way are found as
-        they are, until their source is read again.
+        Pages that were made with another embedder are not found, and those that were cut in another way are
+        found as they are, until their source is read again.
         """
         async with AsyncExitStack() as closing:
-            client = client_of(config)
-            closing.push_async_callback(client.close)  # it is half open when it cannot be opened
-            database = client.get_database_client(config.database)
-            container = database.get_container_client(config.container)
-            with explained(config.timeout_s):
-                async with asyncio.timeout(config.timeout_s):
-                    await closing.enter_async_context(client)
-                    await _must_exist(container, config)
-            items = Items(container, timeout_s=config.timeout_s)
-            search = HybridSearch(client, database, container)
+            items = CosmosContainer(config, ERRORS)
+            closing.push_async_callback(items.close)
+            search = HybridSearch(await items.open(), items.charges)
             index = cls(items, search, embedder, passage_tokens, pace or Pace())
             await index._follow()
             for name, work in (("follow", index._follow), ("tidy", index._pages.tidy)):
@@ -221,6 +217,11 @@ class CosmosIndex:
                 closing.push_async_callback(_stop, running)
             index._closing = closing.pop_all()
         return index
+
+    @property
+    def charges(self) -> Charges:
+        """What the operations have cost so far."""
+        return self._items.charges
 
     async def close(self) -> None:
         """Stop following, and let go of the connections."""
@@ -262,7 +263,8 @@ class CosmosIndex:
     async def search(self, question: str, *, limit: int, page_url: str | None = None) -> list[Hit]:
         """See `Indexes.search`. The service fuses words and meaning and does not tell its BM25 scores.
 
-        So those of a hit come from the candidates alone: which of the question's words are rare among them. What is current is decided before: what is called current then is whole until long after the search.
+        So those of a hit come from the candidates alone: which of the question's words are rare among them.
+        What is current is decided before: what is called current then is whole until long after the search.
         """
         await self._be_current()
         rows = self._table.as_it_is()
@@ -274,7 +276,9 @@ class CosmosIndex:
         candidates: list[tuple[Found, Row]] = []
         wanted = max(2 * limit + 10, self._ranking.candidates + 10)
         for _ in range(_LOOKS):
-            found = await self._items.found(self._search.find(question, vector, where, wanted))
+            found = await self._items.bounded(
+                SEARCH, partial(self._search.find, question, vector, where, wanted)
+            )
             candidates = _current(found, rows)
             if len(candidates) >= limit or len(found) < wanted:
                 break
@@ -325,7 +329,7 @@ class CosmosIndex:
     async def _follow(self) -> None:
         async with self._following:
             asked_at = time.monotonic()
-            changes, self._place = await self._items.changes(ENTRIES, self._place)
+            changes, self._place = await self._items.changes(self._place, ENTRIES)
             self._table.follow(changes)
             self._known_at = asked_at
 
@@ -359,17 +363,6 @@ def _passage(found: Found, row: Row) -> Passage:
         page_hash=row.entry.page_hash,
         fetched_at=row.entry.fetched_at,
     )
-
-
-async def _must_exist(container: ContainerProxy, config: PagesConfig) -> None:
-    try:
-        await container.read()
-    except CosmosHttpResponseError as error:
-        if error.status_code != HTTPStatus.NOT_FOUND:
-            raise
-        raise IndexUnavailable(
-            f"There is no container {config.database}/{config.container} in Cosmos DB: run `askpage store init`."
-        ) from error
 
 
 async def _stop(running: asyncio.Task[None]) -> None:

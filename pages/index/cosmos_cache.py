@@ -1,7 +1,8 @@
-"""What one machine knows of the shared page index at once: a row a page, and what is left over and waits for deletion.
+"""What one machine knows of the shared page index at once.
 
-The table follows the container's change feed. Writes are numbered (`written`), and a row only ever gives way to a
-later write, in whatever order this machine's own writes and the feed tell of them.
+A row a page, and what is left over and waits for deletion. The table follows the container's change feed.
+Writes are numbered (`written`), and a row only ever gives way to a later write, in whatever order this
+machine's own writes and the feed tell of them.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ Item = dict[str, Any]
 class Row:
     """A page: what is known of it, and which of its passages are current.
 
-    `recipe` says how its passages were made, `written` in which order entries were written; a removed page has no
-    `generation`.
+    `recipe` says how its passages were made, `written` in which order entries were written; a removed page
+    has no `generation`.
     """
 
     entry: PageEntry

@@ -1,16 +1,18 @@
-"""Pages in the shared index: read, replaced and removed, while others do the same and any of them may be cut off.
+"""Pages in the shared index.
 
-The passages of a page are written under a new `generation`, and its entry, which says which generation is current, is
-written last. Who searches shows passages of current generations only, so that a page is seen as it was or as it is:
-never a part of it, never both. Generations never come back: what is written under one is the work of one writer.
+Read, replaced and removed, while others do the same and any of them may be cut off. The passages of a page
+are written under a new `generation`, and its entry, which says which generation is current, is written last.
+Who searches shows passages of current generations only, so that a page is seen as it was or as it is: never a
+part of it, never both. Generations never come back: what is written under one is the work of one writer.
 
-What a writer would leave behind is noted before it can come to be: its own generation, until the entry names it, and
-the one that it replaces. What is noted is deleted when it is due, by whichever machine is there then, unless it is
-current: the replaced passages after `grace_s`, while which every machine has learnt of the change, the passages of a
-write that was cut off after `abandoned_s`. A writer that takes half as long gives up.
+What a writer would leave behind is noted before it can come to be: its own generation, until the entry names
+it, and the one that it replaces. What is noted is deleted when it is due, by whichever machine is there then,
+unless it is current: the replaced passages after `grace_s`, while which every machine has learnt of the
+change, the passages of a write that was cut off after `abandoned_s`. A writer that takes half as long gives
+up.
 
-Of two machines that change a page at once, the entry's etag lets one through. The other looks again: the same text
-needs nothing, a text that was fetched earlier gives way.
+Of two machines that change a page at once, the entry's etag lets one through. The other looks again: the same
+text needs nothing, a text that was fetched earlier gives way.
 """
 
 from __future__ import annotations
@@ -24,12 +26,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
+from core.cosmos_client import CosmosContainer, Item
 from core.records import Page, Section
 from pages.index.base import IndexUnavailable, PageEntry
 from pages.index.chunking import RECIPE, Searched, searchable
 from pages.index.cosmos_cache import Leftover, Row, Table, item_of, key_of, row_in
-from pages.index.cosmos_items import Item, Items
 from pages.index.cosmos_schema import ENTRIES, FORGOTTEN_S
 from pages.index.embeddings import Embeds, Known, known_in, pack
 
@@ -46,7 +49,8 @@ _PATIENCE_S = 120.0
 class Pace:
     """How often the shared index is looked at (`every_s`), and how long what is left over stays, seconds.
 
-    Nothing is searched by a table that is older than `stale_s`; `grace_s` is several times longer. `now` is the clock.
+    Nothing is searched by a table that is older than `stale_s`; `grace_s` is several times longer. `now` is
+    the clock.
     """
 
     every_s: float = 2.0
@@ -80,7 +84,9 @@ class Vectors:
 class Pages:
     """Reads and writes pages; `table` learns of every change made here at once."""
 
-    def __init__(self, items: Items, table: Table, embedder: Embeds, passage_tokens: int, pace: Pace) -> None:
+    def __init__(
+        self, items: CosmosContainer, table: Table, embedder: Embeds, passage_tokens: int, pace: Pace
+    ) -> None:
         self._items = items
         self._table = table
         self._embedder = embedder
@@ -184,10 +190,10 @@ class Pages:
         before = kept.row.written if kept.row is not None else 0
         row = replace(row, written=max(time.time_ns() // 1000, before + 1))
         item = item_of(row, pk=ENTRIES, ttl=FORGOTTEN_S if row.removed else -1)
-        if await self._items.put_if(item, kept.etag) is None:
-            there = (await self._look(row.entry.url)).row
-            if there is None or (there.generation, there.written) != (row.generation, row.written):
-                return False  # else it was this write that had arrived before
+        if not await (
+            self._items.create(item) if kept.etag is None else self._items.replace(item, kept.etag)
+        ):
+            return False
         self._table.put(row)
         return True
 
@@ -218,7 +224,10 @@ class Pages:
         return True
 
     async def _embed(self, passages: Sequence[Searched], before: Row | None, vectors: Vectors) -> list[bytes]:
-        """Fill `vectors`, and return the sentences of each; what the page said before is not embedded again."""
+        """Fill `vectors`, and return the sentences of each.
+
+        What the page said before is not embedded again.
+        """
         if before is not None and before.recipe == self._recipe:
             known = await self._items.query(
                 "SELECT c.searched, c.vector, c.sentences FROM c"
@@ -259,7 +268,7 @@ class Pages:
     async def _leave(self, key: str, generation: str, after_s: float) -> Leftover:
         """Note that passages are left over then, unless they are current."""
         leftover = Leftover(key, generation, self._pace.now() + after_s)
-        await self._items.put(
+        await self._items.upsert(
             {
                 "id": leftover.id,
                 "pk": ENTRIES,
@@ -284,7 +293,9 @@ class Pages:
                 pk=leftover.key,
                 generation=leftover.generation,
             )
-            await self._items.delete_all(leftover.key, [item["id"] for item in found])
+            await self._items.together(
+                [partial(self._items.delete, leftover.key, item["id"]) for item in found]
+            )
         await self._drop(leftover)
 
     async def _drop(self, leftover: Leftover) -> None:

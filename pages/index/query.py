@@ -2,16 +2,18 @@
 
     Spelling(["vacation", "travel"]).corrected("how much vacaiton", is_word) → "how much vacation"
 
-Near is one edit (a letter more, less or other, or two neighbours swapped), two for long words that begin alike. Only
-what is no word at all is replaced: `is_word` says so of words that the pages do not happen to use. The known words are
-compared by how often each letter occurs in them, all at once, and letter by letter only where that is near enough:
-a tenth of a millisecond for a word among 8,000, without a dictionary of all misspellings in memory.
+Near is one edit (a letter more, less or other, or two neighbours swapped), two for long words that begin
+alike. Only what is no word at all is replaced: `is_word` says so of words that the pages do not happen to
+use. The known words are compared by how often each letter occurs in them, all at once, and letter by letter
+only where that is near enough: a tenth of a millisecond for a word among 8,000, without a dictionary of all
+misspellings in memory.
 
 A question as it is searched: what people say around it weighs less than what they ask.
 
-"I'm moving to Denver next month, how do I change my address?" is embedded whole and once more by the part that asks;
-the part counts half (`Ranking.part`). Taking the better of both cosines, or the part as much as the whole, loses what people say first
-and mean ("We're relocating to Ohio. Where do I send the form?"); `python -m benchmarks.retrieval` measures it.
+"I'm moving to Denver next month, how do I change my address?" is embedded whole and once more by the part
+that asks; the part counts half (`Ranking.part`). Taking the better of both cosines, or the part as much as
+the whole, loses what people say first and mean ("We're relocating to Ohio. Where do I send the form?");
+`python -m benchmarks.retrieval` measures it.
 """
 
 from __future__ import annotations
@@ -113,7 +115,10 @@ class Spelling:
 
 
 def _letter_counts(word: str) -> NDArray[np.int8]:
-    """Return how often each letter occurs; letters that share a column only make words look nearer than they are."""
+    """Return how often each letter occurs.
+
+    Letters that share a column only make words look nearer than they are.
+    """
     columns = np.frombuffer(word.encode("utf-32-le", "surrogatepass"), np.uint32) % _COLUMNS
     return np.bincount(columns, minlength=_COLUMNS).astype(np.int8)
 

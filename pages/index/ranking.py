@@ -1,9 +1,10 @@
-"""Which passages are nearest to a question: by its words (BM25), by its meaning, and by the meaning of a sentence.
+"""Which passages are nearest to a question.
 
-First words and meaning choose candidates: their rankings are fused by reciprocal rank (Cormack, Clarke, Büttcher, SIGIR
-2009), where a passage scores `weight / (k + rank)` in each. Then the candidates are ranked by the sum of three scores,
-each in standard deviations from the candidates' mean: BM25, the cosine of the passage, and the best cosine of one of its
-sentences. A long passage is near in general, its sentence in particular, and a rare word is neither.
+By its words (BM25), by its meaning, and by the meaning of a sentence. First words and meaning choose
+candidates: their rankings are fused by reciprocal rank (Cormack, Clarke, Büttcher, SIGIR 2009), where a
+passage scores `weight / (k + rank)` in each. Then the candidates are ranked by the sum of three scores, each
+in standard deviations from the candidates' mean: BM25, the cosine of the passage, and the best cosine of one
+of its sentences. A long passage is near in general, its sentence in particular, and a rare word is neither.
 
 The constants were chosen on a handbook, XQuAD and PolicyQA together, so that none of them decides alone;
 `python -m benchmarks.retrieval` measures what they give.
@@ -39,12 +40,14 @@ _ASKING = frozenset(
     his her am have has had get got here so about any some than
     """.split()  # noqa: SIM905
 )
-"""Words of a question that say that it is one. They are rare on pages, and would weigh more than what is asked about."""
+"""Words of a question that say that it is one. They are rare on pages, and would weigh more than what is
+asked about."""
 _NO_SPREAD = 1e-9
 _FEW = 10
 """Candidates that are too few to compare with each other."""
 _TYPICAL_WORDS, _TYPICAL_MEANING, _TYPICAL_SENTENCE = (3.7, 1.8), (0.34, 0.11), (0.36, 0.11)
-"""Mean and standard deviation among the thirty candidates of a question, on average over a handbook's questions."""
+"""Mean and standard deviation among the thirty candidates of a question, on average over a handbook's
+questions."""
 _WITHIN = re.compile(r"[._'\u2019\u00b7]+")
 
 
@@ -52,8 +55,9 @@ _WITHIN = re.compile(r"[._'\u2019\u00b7]+")
 class Ranking:
     """How the rankings are weighed. A weight of 0 leaves one out, which only a benchmark wants.
 
-    `candidates` is how many passages are compared by their sentences, too; 0 ranks by reciprocal rank alone. `part` is how
-    much the part of a question that asks counts beside all of it (pages/index/query.py); `corrects` typing errors or not.
+    `candidates` is how many passages are compared by their sentences, too; 0 ranks by reciprocal rank alone.
+    `part` is how much the part of a question that asks counts beside all of it (pages/index/query.py);
+    `corrects` typing errors or not.
     """
 
     words: float = 1.0
@@ -65,12 +69,18 @@ class Ranking:
     corrects: bool = True
 
     def fuse(self, words: Scores, meaning: Scores) -> NDArray[np.floating]:
-        """Return one score per passage; higher is nearer. A passage with none of the words is not ranked by them."""
+        """Return one score per passage; higher is nearer.
+
+        A passage with none of the words is not ranked by them.
+        """
         by_words = np.where(words > 0, self.words / (self.k + _ranks(words)), 0.0)
         return by_words + self.meaning / (self.k + _ranks(meaning))
 
     def sum(self, words: Scores, meaning: Scores, sentence: Scores) -> NDArray[np.floating]:
-        """Return one score per candidate; higher is nearer. `sentence` is the best cosine of one of its sentences."""
+        """Return one score per candidate; higher is nearer.
+
+        `sentence` is the best cosine of one of its sentences.
+        """
         return (
             self.words * _standardised(words, _TYPICAL_WORDS)
             + self.meaning * _standardised(meaning, _TYPICAL_MEANING)
@@ -139,7 +149,8 @@ def _stems(words: Iterable[str]) -> list[str]:
 def _standardised(scores: Scores, typical: tuple[float, float]) -> NDArray[np.floating]:
     """Return scores in standard deviations from their mean; all 0 where they are all the same.
 
-    A page of a few passages says little of how near passages are that do not answer: what is `typical` stands in.
+    A page of a few passages says little of how near passages are that do not answer: what is `typical` stands
+    in.
     """
     if scores.size < _FEW:
         return (scores - typical[0]) / typical[1]

@@ -4,9 +4,9 @@ The page index: pages cut into passages, kept in one SQLite file with their embe
 
     PageIndex.open(folder, embedder) ─ add(page) ─ search(question, limit=2) → [Hit, ...]
 
-The file is the truth; every process keeps what searching needs (vectors and words) in memory and takes over what
-another process wrote before its next search. All methods may be called from several threads. They block: an
-asynchronous caller goes through `asyncio.to_thread`.
+The file is the truth; every process keeps what searching needs (vectors and words) in memory and takes over
+what another process wrote before its next search. All methods may be called from several threads. They block:
+an asynchronous caller goes through `asyncio.to_thread`.
 
     IndexUnavailable   the file is damaged, locked, newer than this program, or the disk is full; the message says which
 
@@ -84,8 +84,8 @@ class PageIndex:
     ) -> PageIndex:
         """Open the index in a folder, or begin one. Raises IndexUnavailable.
 
-        `passage_tokens` is the longest passage, in word pieces of the embedder. An index that was made with another
-        embedder or another length is made anew from the pages it holds, which takes a while.
+        `passage_tokens` is the longest passage, in word pieces of the embedder. An index that was made with
+        another embedder or another length is made anew from the pages it holds, which takes a while.
         """
         path = folder / "index.sqlite3"
         make_private(path)
@@ -107,8 +107,8 @@ class PageIndex:
     def add(self, page: Page, *, source: str | None) -> bool:
         """Keep a page in place of what was known under its URL; True when its text is new or changed.
 
-        Unchanged text costs nothing; of a changed page, only changed passages are embedded. A page that a source
-        named does not become a pasted one when somebody pastes its address.
+        Unchanged text costs nothing; of a changed page, only changed passages are embedded. A page that a
+        source named does not become a pasted one when somebody pastes its address.
         """
         known = self._row_of(page.url)
         if known is not None and known["page_hash"] == page.page_hash:

@@ -27,8 +27,8 @@ from core.records import (
     Verdict,
 )
 from feedback.examples.convert import Candidate, ExampleRules, Refusal, Reviewed, candidate_of
+from feedback.examples.poisoning import compare_raters, compare_reviewers
 from feedback.examples.select import Trusted
-from feedback.examples.trust import compare_raters, compare_reviewers
 from feedback.reviews.repository import Desk
 from feedback.store.cosmos import CosmosStore
 from feedback.store.sqlite import SqliteStore

@@ -24,7 +24,7 @@ from core.records import (
     answer_id_of,
 )
 from feedback.privacy.audit import Audit, Deed
-from feedback.privacy.pseudonyms import pseudonym
+from feedback.privacy.keys import pseudonym
 from feedback.reviews.repository import (
     ASKER,
     CardDestination,

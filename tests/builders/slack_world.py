@@ -29,7 +29,7 @@ from bot.slack.config import SlackConfig
 from bot.slack.endpoint import signed
 from core.records import Answer, Question
 from feedback.reviews.repository import Desk
-from feedback.store.deferred import AtOnce
+from feedback.store.base import AtOnce
 from feedback.store.offline_queue import SpooledStore
 from feedback.store.sqlite import SqliteStore
 from tests.builders.world import (

@@ -30,10 +30,9 @@ from bot.teams.auth import BotFrameworkConfig, KeyTimes
 from bot.teams.endpoint import TeamsEndpoint
 from bot.web.data_download import DataDownload
 from core.records import Answer, AnswerKind, Citation, Feedback, Passage, Question, Timings, VerifiedAnswer
-from feedback.privacy import pseudonyms
+from feedback.privacy import keys
 from feedback.reviews.repository import Desk
-from feedback.store.base import StoreUnavailable, Undelivered, moment
-from feedback.store.deferred import AtOnce
+from feedback.store.base import AtOnce, StoreUnavailable, Undelivered, moment
 from feedback.store.documents import Document, Wanted
 from feedback.store.offline_queue import SpooledStore
 from feedback.store.rows import PAGE as PAGE_OF_ROWS
@@ -380,7 +379,7 @@ async def no_passages(_: Question) -> Sequence[Passage]:
 
 
 def pseudonym(person: str) -> str:
-    return pseudonyms.pseudonym(KEY, person)
+    return keys.pseudonym(KEY, person)
 
 
 class World:

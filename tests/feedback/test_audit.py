@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from feedback.privacy.audit import Audit, Deed, Entry, operator
+from feedback.privacy.audit import Audit, Deed, Entry
+from feedback.privacy.keys import operator
 from tests.builders.records import Opening, opening
 from tests.builders.reviewing import (
     KIM,

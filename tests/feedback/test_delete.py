@@ -22,8 +22,8 @@ from feedback.privacy.anonymise import NAME
 from feedback.privacy.audit import SOMEBODY, Audit, Deed
 from feedback.privacy.delete import Around, delete, export_of
 from feedback.privacy.deletion_log import Deletion, Deletions, ForgottenExamples, Overtaken, left_out
+from feedback.privacy.keys import pseudonym
 from feedback.privacy.opt_out import OptOuts, opted_out
-from feedback.privacy.pseudonyms import pseudonym
 from feedback.store.rows import every_row
 from feedback.store.sqlite import SqliteStore
 from tests.builders.people import (
@@ -251,8 +251,8 @@ KILLED = """
 import asyncio, sys
 from pathlib import Path
 from datetime import datetime
-from feedback.privacy.deletion_log import Deletion, Deletions
 from feedback.privacy.delete import delete
+from feedback.privacy.deletion_log import Deletion, Deletions
 from feedback.store.sqlite import SqliteStore
 from tests.processes.dying import die_after
 

@@ -24,12 +24,12 @@ from feedback.privacy.keys import (
     finish,
     key_path,
     keys_of,
+    pseudonym,
     rename,
     rotate,
     stands_for_somebody,
 )
 from feedback.privacy.opt_out import OptOuts, opted_out
-from feedback.privacy.pseudonyms import pseudonym
 from feedback.store.base import StoreUnavailable
 from feedback.store.sqlite import SqliteStore
 from tests.builders.people import ADA, BOB, KEY, RARE, Town, bytes_in, held_by

@@ -11,7 +11,7 @@ import pytest
 from bot.channels.privacy_handler import DELETE, EXPORT, LEARN, SHOW, STOP, WORDS, words_of
 from cli.privacy import privacy_app
 from core.settings import Settings
-from feedback.privacy.pseudonyms import load_or_make_key, pseudonym
+from feedback.privacy.keys import load_or_make_key, pseudonym
 from feedback.privacy.retention import Retention
 
 

@@ -18,7 +18,8 @@ from core.records import Answer, AnswerKind, Feedback, FeedbackKind, Review, Rul
 from core.telemetry import EVENTS, PROPERTIES, NotAllowed
 from exporters import exporting
 from exporters.in_memory import recording
-from feedback.metrics.definitions import Known, Sums, add_answer, add_turn, figures_of, wilson
+from feedback.metrics.definitions import Known, Sums, add_answer, add_turn, figures_of
+from feedback.metrics.statistics import wilson
 from tests.builders.queries import FILES, NOON, NOW, Insights, events_in, problems
 from tests.builders.records import question as a_question
 from tests.builders.telemetry import export_to, review_a_question

@@ -13,15 +13,17 @@ from feedback.store.documents import Documents
 from feedback.store.job_runs import (
     DONE,
     FAILED,
+    LEASE,
     RUNNING,
     STOPPED,
     JobRun,
+    Lease,
     job_run,
     job_runs,
     keep_run,
     lease_of,
+    who_holds,
 )
-from feedback.store.lease import KIND, Lease, who_holds
 from jobs.registry import Result
 from jobs.runner import ELSEWHERE, LOST, NOT_DUE, TOLD, run_alone, who_we_are
 from jobs.schedule import Schedule
@@ -109,7 +111,7 @@ async def test_a_runner_that_lost_its_lease_stops_its_work_and_leaves_the_others
     other = Lease(documents, name, "another machine")
     taken = False
     while not taken:
-        document = await documents.get(KIND, name)
+        document = await documents.get(LEASE, name)
         assert document is not None
         body = json.dumps(json.loads(document.body) | {"until": "2020"})
         taken = await documents.replace(replace(document, body=body)) and await other.take() is None

@@ -37,8 +37,7 @@ from core.records import (
 )
 from core.settings import Settings
 from exporters.data_explorer import DataExplorer, Target
-from feedback.analytics.batches import ASIDE, Outgoing
-from feedback.analytics.event_log import AGAIN
+from feedback.analytics.event_log import AGAIN, ASIDE, Outgoing
 from feedback.reviews.repository import Desk
 from feedback.store.cosmos import CosmosStore
 from feedback.store.sqlite import SqliteStore

@@ -6,7 +6,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from feedback.store.lease import Lease
+from feedback.store.job_runs import Lease
 from feedback.store.sqlite import SqliteStore
 
 

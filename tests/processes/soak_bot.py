@@ -25,8 +25,7 @@ from bot.teams.auth import BotFrameworkConfig
 from bot.teams.endpoint import TeamsEndpoint
 from core.records import Answer, Channel, Question
 from feedback.reviews.repository import Desk
-from feedback.store.base import Hold
-from feedback.store.deferred import AtOnce
+from feedback.store.base import AtOnce, Hold
 from feedback.store.sqlite import SqliteStore
 from tests.builders.slack_world import CONFIG, REACTIONS
 from tests.builders.world import KEY, NO_SAMPLE, an_answer, some_surroundings

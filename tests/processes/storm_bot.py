@@ -23,9 +23,8 @@ from bot.stores import Store
 from bot.teams.auth import BotFrameworkConfig
 from bot.teams.endpoint import TeamsEndpoint
 from feedback.reviews.repository import Desk
-from feedback.store.base import Hold
+from feedback.store.base import AtOnce, Hold
 from feedback.store.cosmos import CosmosStore
-from feedback.store.deferred import AtOnce
 from feedback.store.offline_queue import Spool, SpooledStore
 from feedback.store.sqlite import SqliteStore
 from tests.builders.world import KEY, NO_SAMPLE, ScriptedAnswerer, some_surroundings

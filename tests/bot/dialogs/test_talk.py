@@ -19,7 +19,7 @@ from bot.dialogs.talk import MOST_PAGES, Talking, language_of_talk, listing, tal
 from bot.dialogs.talk_words import MORE, OFFERS, SENTENCES, Talk
 from bot.slack.blocks import render_message
 from core.records import Question
-from feedback.metrics.by_version import said_since
+from feedback.metrics.report import said_since
 from feedback.store.sqlite import SqliteStore
 from tests.builders.asking import NOW, Heard, Scripted
 from tests.builders.asking import question as a_question

@@ -26,13 +26,12 @@ from core.records import (
     Timings,
 )
 from core.settings import Settings
-from feedback.metrics import daily, worst_rated
-from feedback.metrics.confidence import Value, difference, tone_of
+from feedback.metrics import daily
+from feedback.metrics.daily import WORST, Worst
 from feedback.metrics.daily_cache import MOST_LIVE
-from feedback.metrics.definitions import Known, add_answer, wilson
-from feedback.metrics.quantile_sketch import ACCURACY
-from feedback.metrics.timeline import MOST, step_of
-from feedback.metrics.worst_rated import KIND, Worst
+from feedback.metrics.definitions import Known, add_answer
+from feedback.metrics.statistics import ACCURACY, wilson
+from feedback.metrics.timeline import MOST, Value, difference, step_of, tone_of
 from feedback.privacy.retention import Retention, retain
 from feedback.reviews.repository import Desk
 from feedback.store.base import StoreUnavailable
@@ -387,7 +386,7 @@ async def test_a_year_of_days_is_read_from_their_documents_and_not_from_their_an
         add_answer(day.of(one), known, NOW)
         bad.hear(known)
         await daily.keep(store.documents, day)
-        await worst_rated.keep(store.documents, day.day, bad.rated)
+        await daily.keep_worst(store.documents, day.day, bad.rated)
     await daily.mark_rolled_up(store.documents, NOW)
     watched = Watched(store)
     body = await shown(watched, "90")
@@ -466,13 +465,13 @@ async def test_what_is_forgotten_or_was_taken_back_is_not_listed_any_more(store:
     await roll_up(store, days_ago(0.5))
     assert len((await shown(store, "7"))["worst"]) == 3
     await store.forget_question(gone.question.id)
-    assert [note.id for note in await store.documents.listed(Wanted(KIND))] == [sorry.id, left.id]
+    assert [note.id for note in await store.documents.listed(Wanted(WORST))] == [sorry.id, left.id]
     await store.put_feedback(stars(sorry, 5, NOW))
     await roll_up(store, NOW)
-    assert [note.id for note in await store.documents.listed(Wanted(KIND))] == [left.id]
+    assert [note.id for note in await store.documents.listed(Wanted(WORST))] == [left.id]
     assert len((await shown(store, "7"))["worst"]) == 1
     await retain(store, Retention(feedback_days=1), NOW)
-    assert not await store.documents.listed(Wanted(KIND))
+    assert not await store.documents.listed(Wanted(WORST))
 
 
 async def test_reviews_jobs_and_rulings_stand_beside_the_figures(store: SqliteStore) -> None:

@@ -36,10 +36,19 @@ from feedback.examples.convert import (
     normalised,
     supported,
 )
-from feedback.examples.poisoning import HIDDEN, LINK, MARKUP, ORDER, suspicions
+from feedback.examples.poisoning import (
+    HIDDEN,
+    LINK,
+    MARKUP,
+    ORDER,
+    Agreements,
+    RatingScale,
+    compare_raters,
+    compare_reviewers,
+    suspicions,
+)
 from feedback.examples.select import Trusted, choose, is_held_out
-from feedback.examples.trust import Agreements, RatingScale, compare_raters, compare_reviewers
-from feedback.store.serialization import example_from, to_json
+from feedback.store.serialization import from_json, to_json
 from feedback.store.sqlite import SqliteStore
 from model.text import prompt
 from model.text.question import follows
@@ -346,11 +355,11 @@ def test_hostile_corrections_are_set_aside_or_come_back_as_they_were(shared_data
         taught = TrainingExample("a", text, (passage(text),), text, text)  # whatever the screen thinks
         line = to_json(taught)
         assert "\n" not in line
-        assert example_from(line) == taught
+        assert from_json(TrainingExample, line) == taught
         if isinstance(candidate, Candidate):
             outcomes["taught"] += 1
             assert candidate.example.completion == text.strip()
-            assert example_from(to_json(candidate.example)) == candidate.example
+            assert from_json(TrainingExample, to_json(candidate.example)) == candidate.example
         else:
             outcomes[candidate.why] += 1
     assert set(outcomes) == {"taught", LeftOut.SET_ASIDE, LeftOut.EMPTY}
@@ -753,7 +762,7 @@ async def test_what_is_settled_while_a_dataset_is_built_belongs_to_the_next_one(
 async def test_more_reviews_than_a_page_are_all_read_and_told_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("feedback.examples.collect.RECORDS_AT_ONCE", 20)
+    monkeypatch.setattr("feedback.store.rows.RECORDS_AT_ONCE", 20)
     store = SqliteStore.open(tmp_path / "s")
     desk = await keep(store, [approved(n, f"question {n}", by=f"asker{n}") for n in range(43)])
     told: Counter[str] = Counter()

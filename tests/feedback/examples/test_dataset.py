@@ -40,8 +40,7 @@ from feedback.examples.dataset import (
     reviews_in,
     trained_on,
 )
-from feedback.examples.dataset_card import Card, Coverage
-from feedback.examples.topics import Vectors, find_topics
+from feedback.examples.dataset_card import Card, Coverage, Vectors, find_topics
 from feedback.store.serialization import to_json
 from feedback.store.sqlite import SqliteStore
 from model.text import prompt
@@ -282,9 +281,9 @@ import asyncio, os, signal, sys
 from datetime import datetime
 from pathlib import Path
 from feedback.examples.build import Work, build
+from feedback.examples.convert import ExampleRules
 from feedback.examples.dataset import forget
 from feedback.reviews.repository import Desk
-from feedback.examples.convert import ExampleRules
 from feedback.store.sqlite import SqliteStore
 
 steps = 0
@@ -594,13 +593,13 @@ async def test_what_was_forgotten_and_is_allowed_again_is_whole_again(tmp_path: 
 
 READER = """
 import json, sys
-from cli import main as cli
+from cli import main
 
 *commands, last = json.loads(sys.argv[1])
 for command in commands:
-    cli.app(command, standalone_mode=False)
+    main.app(command, standalone_mode=False)
 sys.argv[1:] = last
-cli.main()
+main.main()
 """
 
 

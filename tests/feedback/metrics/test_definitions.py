@@ -26,17 +26,14 @@ from core.records import (
 from feedback.metrics.daily import MOST_SITES, OTHER_SITES, Day, Group, select
 from feedback.metrics.definitions import (
     Known,
-    Share,
     Sums,
-    Weighted,
     add_answer,
     add_turn,
     figures_of,
     is_ignored,
     is_right,
-    wilson,
 )
-from feedback.metrics.quantile_sketch import ACCURACY, Spread
+from feedback.metrics.statistics import ACCURACY, Share, Spread, Weighted, wilson
 from feedback.store.base import site_of
 from feedback.store.serialization import answer_from, to_json
 from tests.builders.records import answer, question

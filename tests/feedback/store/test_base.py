@@ -319,8 +319,6 @@ async def test_a_file_that_another_program_locks_is_unavailable_and_recovers(tmp
 FULL_DISK = """
 import asyncio, resource, sys
 from pathlib import Path
-from feedback.store.cosmos import CosmosStore
-from feedback.store.cosmos_schema import CosmosConfig
 from feedback.store.sqlite import SqliteStore
 from feedback.store.base import StoreUnavailable
 from tests.builders.records import question
@@ -363,8 +361,6 @@ def test_a_full_disk_refuses_what_it_cannot_keep_and_recovers(tmp_path: Path) ->
 WRITER = """
 import asyncio, sys
 from pathlib import Path
-from feedback.store.cosmos import CosmosStore
-from feedback.store.cosmos_schema import CosmosConfig
 from feedback.store.sqlite import SqliteStore
 from tests.builders.records import question
 

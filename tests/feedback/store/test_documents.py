@@ -7,8 +7,11 @@ import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from feedback.store.base import StoreUnavailable
 from feedback.store.cosmos import CosmosStore
-from feedback.store.documents import Document, Documents, Wanted
+from feedback.store.documents import TRIES, Document, Documents, Wanted, change_document, every_document
 from feedback.store.sqlite import SqliteStore
 from tests.builders.records import answer, question
 from tests.builders.stores import documents
@@ -50,6 +53,55 @@ async def test_putting_counts_the_version_up(documents: Documents) -> None:
     for body in ("one", "two", "three"):
         await documents.put(a_document(body=body))
     assert await documents.get("kind", "d1", "a1") == replace(a_document(body="three"), version=3)
+
+
+async def test_a_list_is_read_to_its_end_however_many_come_at_once(documents: Documents) -> None:
+    names = [f"d{number}" for number in range(5)]
+    for name in names:
+        await documents.add(a_document(name))
+    for limit in (1, 2, 5, 100):
+        found = every_document(documents, Wanted("kind", person="p1", limit=limit))
+        assert [document.id async for document in found] == names
+
+
+async def test_of_many_changes_at_once_none_is_lost(documents: Documents) -> None:
+    def add_one(kept: Document | None) -> Document:
+        return a_document(body=str(int(kept.body) + 1 if kept else 1))
+
+    written = await asyncio.gather(*(change_document(documents, a_document(), add_one) for _ in range(8)))
+    assert sorted(int(one.body) for one in written if one) == list(range(1, 9))
+    assert sorted(one.version for one in written if one) == list(range(1, 9))
+    kept = await documents.get("kind", "d1", "a1")
+    assert (kept and (kept.body, kept.version)) == ("8", 8)
+
+
+async def test_a_change_that_wants_nothing_writes_nothing(documents: Documents) -> None:
+    assert await change_document(documents, a_document(), lambda _: None) is None
+    assert await documents.get("kind", "d1", "a1") is None
+    await documents.add(a_document())
+    assert await change_document(documents, a_document(), lambda _: None) is None
+    kept = await documents.get("kind", "d1", "a1")
+    assert kept is not None
+    assert kept.version == 1
+
+
+async def test_a_change_that_never_gets_its_turn_ends_with_a_sentence(tmp_path: Path) -> None:
+    store = SqliteStore.open(tmp_path / "s")
+    tries: list[int] = []
+
+    class Busy:
+        get = store.documents.get
+        add = store.documents.add
+
+        async def replace(self, document: Document) -> bool:
+            tries.append(document.version)
+            return False
+
+    await store.documents.add(a_document())
+    with pytest.raises(StoreUnavailable, match="too fast"):
+        await change_document(Busy(), a_document(), lambda kept: kept)  # type: ignore[arg-type]
+    assert len(tries) == TRIES
+    await store.close()
 
 
 async def test_a_document_of_another_version_is_not_removed(documents: Documents) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from feedback.store.base import StoreUnavailable
 from feedback.store.documents import Document, Documents
-from feedback.store.lease import KIND, Lease, free_of, who_holds
+from feedback.store.job_runs import LEASE, Lease, free_of, who_holds
 from feedback.store.sqlite import SqliteStore
 from tests.builders.stores import documents
 from tests.conftest import ROOT
@@ -22,7 +22,7 @@ __all__ = ["documents"]
 
 async def ended(documents: Documents, name: str) -> bool:
     """Let a lease end now, as if its holder had not renewed it; False when that was renewed in this moment."""
-    document = await documents.get(KIND, name)
+    document = await documents.get(LEASE, name)
     assert document is not None
     body = json.dumps(json.loads(document.body) | {"until": "2020"})
     return await documents.replace(replace(document, body=body))
@@ -30,9 +30,9 @@ async def ended(documents: Documents, name: str) -> bool:
 
 async def renewed(documents: Documents, name: str) -> None:
     """Wait until a holder has renewed a lease."""
-    before = await documents.get(KIND, name)
+    before = await documents.get(LEASE, name)
     async with asyncio.timeout(20):
-        while await documents.get(KIND, name) == before:  # noqa: ASYNC110 - a store tells nobody
+        while await documents.get(LEASE, name) == before:  # noqa: ASYNC110 - a store tells nobody
             await asyncio.sleep(0.05)
 
 

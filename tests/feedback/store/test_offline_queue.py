@@ -21,12 +21,12 @@ from aiohttp import web
 
 from bot.background import Upkeep
 from bot.dialogs.review import Reviewing
+from core.cosmos_client import open_client
 from core.records import Ruling, Verdict, answer_id_of
 from exporters.in_memory import recording
 from feedback.reviews.repository import WAITING, Desk
 from feedback.store.base import Hold, StoreUnavailable
-from feedback.store.cosmos import client_of, make_container
-from feedback.store.cosmos_schema import CosmosConfig
+from feedback.store.cosmos_schema import CosmosConfig, make_container
 from feedback.store.rows import every_row
 from tests.builders.reviewing import BOB, BOBS_CHAT, REVIEWERS_CHANNEL, actions_of, card_of, shown_in
 from tests.builders.stores import Afternoon, afternoon, an_afternoon, another_store
@@ -142,7 +142,7 @@ async def check(afternoon: Afternoon) -> None:
 async def test_a_server_that_comes_back_empty_takes_what_waited_once_its_container_is_made(
     afternoon: Afternoon,
 ) -> None:
-    async with client_of(afternoon.config) as client:
+    async with open_client(afternoon.config) as client:
         await client.delete_database(afternoon.config.database)
     await afternoon.ask(3)
     await afternoon.world.connector.until(lambda _: afternoon.answers_shown(3))

@@ -15,14 +15,14 @@ import pytest
 from azure.cosmos import PartitionKey
 from azure.cosmos.aio import ContainerProxy, CosmosClient
 
+from core.cosmos_client import open_client
 from core.records import Page
-from pages.index.base import IndexUnavailable, PageEntry
+from pages.index.base import IndexUnavailable, PageEntry, PageInvalid
 from pages.index.cosmos import CosmosIndex
 from pages.index.cosmos_cache import Row, Table, item_of, key_of
 from pages.index.cosmos_pages import Pace
 from pages.index.cosmos_schema import (
     PagesConfig,
-    client_of,
     full_text_policy,
     indexing_policy,
     make_page_container,
@@ -67,7 +67,7 @@ async def place(cosmos_url: str) -> AsyncIterator[Place]:
     async with (
         a_page_container(cosmos_url) as (front, _, config),
         machines(config) as opening,
-        client_of(config) as client,
+        open_client(config) as client,
     ):
         yield Place(front, config, opening, _container(client, config))
 
@@ -265,10 +265,10 @@ async def test_of_the_change_feed_only_what_is_new_is_read(place: Place) -> None
     index = await place.open(pace=STILL)
     await index.add(page("/site/leave", LEAVE), source="docs")
     await index.warm()
-    changes, _ = await index._items.changes("pages", index._place)
+    changes, _ = await index._items.changes(index._place, "pages")
     assert changes == []
     await index.add(page("/site/travel", TRAVEL), source="docs")
-    changes, _ = await index._items.changes("pages", index._place)
+    changes, _ = await index._items.changes(index._place, "pages")
     assert [change["url"] for change in changes if change["kind"] == "entry"] == ["/site/travel"]
 
 
@@ -289,15 +289,15 @@ def test_a_row_only_ever_gives_way_to_a_later_write(order: tuple[int, int]) -> N
     ("fault", "sentence"),
     [
         (Fault("hang", 99), "did not answer within 0.3 s"),
-        (Fault("status", 99, status=403), "does not let the page index in"),
+        (Fault("status", 99, status=403), "does not let this program in"),
         (Fault("status", 99, status=503), "status 503"),
-        (Fault("drop before", 99), "cannot reach Cosmos DB|did not answer"),
+        (Fault("drop before", 99), "cannot be reached|did not answer"),
     ],
 )
 async def test_while_cosmos_db_is_away_calls_fail_with_a_sentence_and_facts_stay(
     place: Place, fault: Fault, sentence: str
 ) -> None:
-    config = replace(place.config, timeout_s=0.3)
+    config = replace(place.config, timeout_s=0.3, pause_s=0.0)
     async with AsyncExitStack() as closing:
         opening = await closing.enter_async_context(machines(config))
         index = await opening(pace=STILL)
@@ -316,6 +316,41 @@ async def test_while_cosmos_db_is_away_calls_fail_with_a_sentence_and_facts_stay
         assert index.entry("/site/leave") is not None
         place.front.heal()
         assert await texts(index, "leave") == [LEAVE]
+
+
+async def test_after_a_failure_nothing_is_sent_for_a_moment(place: Place) -> None:
+    async with machines(replace(place.config, pause_s=0.5)) as opening:
+        index = await opening(pace=STILL)
+        await index.add(page("/site/leave", LEAVE), source="docs")
+        place.front.faults = [Fault("status", 99, status=503)]
+        with pytest.raises(IndexUnavailable, match="status 503"):
+            await index.warm()
+        place.front.heal()
+        place.front.requests.clear()
+        with pytest.raises(IndexUnavailable, match="a moment ago"):
+            await index.search("leave", limit=1)
+        assert place.front.requests == []
+        await asyncio.sleep(0.6)
+        assert await texts(index, "leave") == [LEAVE]
+
+
+async def test_a_page_that_the_service_never_takes_delays_no_other(place: Place) -> None:
+    index = await place.open(pace=STILL)
+    place.front.faults = [Fault("status", 1, status=413, when=lambda method, _: method == "POST")]
+    with pytest.raises(PageInvalid, match="2 MB"):
+        await index.add(page("/site/leave", LEAVE), source="docs")
+    assert await index.add(page("/site/travel", TRAVEL), source="docs")
+
+
+async def test_what_the_index_costs_is_counted_by_operation(place: Place) -> None:
+    index = await place.open(pace=STILL)
+    await index.add(page("/site/leave", LEAVE), source="docs")
+    await texts(index, "leave")
+    counted = {name: charge.trips for name, charge in index.charges.by_operation.items()}
+    assert {"read", "create", "upsert", "batch", "delete", "change feed"} <= counted.keys()
+    assert counted["batch"] == 1
+    await index.add(page("/site/leave", TRAVEL), source="docs")
+    assert index.charges.by_operation["replace"].trips == 1
 
 
 async def test_opening_says_what_is_missing(place: Place) -> None:
@@ -353,14 +388,14 @@ async def test_the_container_has_the_documented_policies_and_is_made_once(place:
     }
     place.front.faults = [Fault("status", 99, status=403, when=lambda method, _: method != "GET")]
     assert await make_page_container(place.config) == (
-        f"The container {place.config.database}/pages is ready for the pages; nothing was to be done."
+        f"The container {place.config.database}/pages is ready; nothing was to be done."
     )
 
 
 async def test_a_container_with_other_indexes_gets_ours_and_one_with_other_vectors_is_refused(
     place: Place,
 ) -> None:
-    async with client_of(place.config) as client:
+    async with open_client(place.config) as client:
         database = client.get_database_client(place.config.database)
         older = indexing_policy() | {"includedPaths": [{"path": "/kind/?"}]}
         others = vector_policy()
@@ -392,7 +427,7 @@ async def test_passages_that_were_kept_before_there_were_sentences_are_found(cos
         key = key_of("/site/rules")
         for item in await items.query("SELECT * FROM c WHERE c.pk = @pk AND c.kind = 'passage'", key, pk=key):
             del item["sentences"]
-            await items.put(item)
+            await items.upsert(item)
         hits = await index.search("rules", limit=9)
         assert {hit.passage.text for hit in hits} == texts_of(rules("/site/rules", 1))
         assert {hit.spans for hit in hits} == {()}
