@@ -28,7 +28,7 @@ from bot.channels.answer_message import AnswerView, state_of, thanks_for
 from bot.dialogs.review import Reviewing
 from core import telemetry
 from core.records import Answer, Feedback, Review, Ruling, VerifiedAnswer
-from feedback.reviews.repository import ASKER, Desk, Notice, Place, Shown
+from feedback.reviews.repository import ASKER, CardDestination, Desk, Notice, PostedMessage
 from feedback.store.base import FeedbackStore, StoreError, moment
 
 
@@ -166,7 +166,7 @@ class Courier:
             else:
                 await self._desk.remove_left_card(shown)
 
-    async def _take_back(self, shown: Shown) -> None:
+    async def _take_back(self, shown: PostedMessage) -> None:
         reference = Reference.load(shown.reference)
         if reference is not None:
             await self.take_back(reference.conversation, shown.message_id)
@@ -205,7 +205,7 @@ class Courier:
         except (Undeliverable, OSError) as error:
             log.warning("somebody could not be told: %s", error)
 
-    async def show_anew(self, review: Review, place: Place) -> None:
+    async def show_anew(self, review: Review, place: CardDestination) -> None:
         """Show a review as a new card in a place; one that is there already is taken back."""
         answer = await self._store.answer(review.answer_id)
         if answer is None:
@@ -213,7 +213,7 @@ class Courier:
         words = await self._store.feedback_on(answer.id)
         shown = {one.place: one for one in await self._desk.shown(answer.id)}
         name = f"{place.id}#{review.round}"
-        await self._show_card(Shown(answer.id, name, place.reference, "", ""), review, answer, words)
+        await self._show_card(PostedMessage(answer.id, name, place.reference, "", ""), review, answer, words)
         if name in shown:
             await self._take_back(shown[name])
 
@@ -234,7 +234,7 @@ class Courier:
             if reference is None or self._ways.connector(reference.conversation) is None:
                 reached = False
             elif name not in shown:
-                blank = Shown(answer.id, name, place.reference, "", "")
+                blank = PostedMessage(answer.id, name, place.reference, "", "")
                 steps.append(partial(self._show_card, blank, review, answer, words))
             elif anew:
                 steps.append(partial(self.show_anew, review, place))
@@ -265,18 +265,18 @@ class Courier:
             steps.append(partial(self._tell, review, answer, words))
         await take_all(steps)
 
-    async def _wanted(self, review: Review, shown: Mapping[str, Shown]) -> list[Shown]:
+    async def _wanted(self, review: Review, shown: Mapping[str, PostedMessage]) -> list[PostedMessage]:
         """Return the cards of this round: those on screen, and blanks for where one is missing."""
         this_round = f"#{review.round}"
         wanted = {place: one for place, one in shown.items() if place.endswith(this_round)}
         if review.settled_at is None:
             for place in await self._desk.places():
                 name = place.id + this_round
-                wanted.setdefault(name, Shown(review.answer_id, name, place.reference, "", ""))
+                wanted.setdefault(name, PostedMessage(review.answer_id, name, place.reference, "", ""))
         return list(wanted.values())
 
     async def _show_card(
-        self, shown: Shown, review: Review, answer: Answer, words: Sequence[Feedback]
+        self, shown: PostedMessage, review: Review, answer: Answer, words: Sequence[Feedback]
     ) -> None:
         reference = Reference.load(shown.reference)
         stamp = f"{review.version}/{len(words)}"
@@ -303,7 +303,7 @@ class Courier:
         await self._desk.put_shown(replace(shown, message_id=message_id, stamp=stamp))
 
     async def _show_asker(
-        self, shown: Shown | None, review: Review, answer: Answer, words: Sequence[Feedback]
+        self, shown: PostedMessage | None, review: Review, answer: Answer, words: Sequence[Feedback]
     ) -> None:
         """Let the answer's own message say how it stands."""
         ruled_at = review.settled_at.isoformat() if review.settled_at else ""
@@ -328,7 +328,7 @@ class Courier:
                 await connector.update(reference.conversation, message_id, message)
         except Undeliverable as gone:
             log.info("an answer that was reviewed is on screen no more: %s", gone)
-        await self._desk.put_shown(Shown(answer.id, ASKER, reference.dump(), message_id, stamp))
+        await self._desk.put_shown(PostedMessage(answer.id, ASKER, reference.dump(), message_id, stamp))
 
     async def _tell(self, review: Review, answer: Answer, words: Sequence[Feedback]) -> None:
         """Tell the asker and whoever complained what became of it: once each, in one message of the conversation."""

@@ -60,7 +60,7 @@ from core import telemetry
 from core.records import Answer, Channel, Question
 from core.text import Json
 from feedback.privacy.deletion_log import Deletion
-from feedback.reviews.repository import Desk, Shown, place_of_part
+from feedback.reviews.repository import Desk, PostedMessage, place_of_part
 from feedback.store.base import FeedbackStore, Later, StoreUnavailable
 
 
@@ -200,7 +200,9 @@ class TeamsFrontEnd:
         """Keep which message an answer begins with, so that it goes when the answer is forgotten."""
         place = place_of_part(number)
         with contextlib.suppress(StoreUnavailable):  # it stays on screen then, which is better than no answer
-            await self._hands.desk.put_shown(Shown(answer.id, place, reference.dump(), message_id, ""))
+            await self._hands.desk.put_shown(
+                PostedMessage(answer.id, place, reference.dump(), message_id, "")
+            )
 
     async def close(self) -> None:
         """Wait for the cards that are on their way."""

@@ -33,7 +33,7 @@ from bot.dialogs.models import ERRAND, GONE, Deciding, Press
 from bot.dialogs.review import Refused
 from feedback.reviews import model_decisions
 from feedback.reviews.model_decisions import POSTED, UNPOSTED, Choice
-from feedback.reviews.repository import Desk, Place, Shown, place_of_reviewer
+from feedback.reviews.repository import CardDestination, Desk, PostedMessage, place_of_reviewer
 from feedback.store.base import StoreUnavailable
 from model.registry.versions import Standing, Status, VersionError
 
@@ -107,14 +107,14 @@ class ModelCourier:
         shown = {one.place: one for one in await self._desk.shown(name)}
         if not view.decisions and view.status in {Status.CANDIDATE, Status.CANARY}:
             for place in await self._desk.places():
-                shown.setdefault(place.id, Shown(name, place.id, place.reference, "", ""))
+                shown.setdefault(place.id, PostedMessage(name, place.id, place.reference, "", ""))
         await take_all([partial(self._show, one, candidate) for one in shown.values()])
 
-    async def show_anew(self, candidate: str, place: Place) -> None:
+    async def show_anew(self, candidate: str, place: CardDestination) -> None:
         """Show a comparison as a new card in a place; one that is there already is taken back."""
         name = f"{ERRAND}{candidate}"
         before = {one.place: one for one in await self._desk.shown(name)}.get(place.id)
-        await self._show(Shown(name, place.id, place.reference, "", ""), candidate)
+        await self._show(PostedMessage(name, place.id, place.reference, "", ""), candidate)
         reference = Reference.load(before.reference) if before else None
         connector = self._connect(reference.conversation) if reference else None
         if before and reference and connector and before.message_id:
@@ -123,7 +123,7 @@ class ModelCourier:
             except (Undeliverable, OSError) as error:
                 log.info("an older card stays on screen: %s", error)
 
-    async def _show(self, shown: Shown, candidate: str) -> None:
+    async def _show(self, shown: PostedMessage, candidate: str) -> None:
         reference = Reference.load(shown.reference)
         connector = self._connect(reference.conversation) if reference else None
         if reference is None or connector is None:
@@ -142,11 +142,13 @@ class ModelCourier:
         name = f"{NOTICE}{notice_id}"
         told = {one.place for one in await self._desk.shown(name)}
         if notice is not None:
-            blanks = [Shown(name, place.id, place.reference, "", "") for place in await self._desk.places()]
+            blanks = [
+                PostedMessage(name, place.id, place.reference, "", "") for place in await self._desk.places()
+            ]
             card = notice_of(notice)
             await take_all([partial(self._tell, one, card) for one in blanks if one.place not in told])
 
-    async def _tell(self, blank: Shown, card: dict[str, Any]) -> None:
+    async def _tell(self, blank: PostedMessage, card: dict[str, Any]) -> None:
         reference = Reference.load(blank.reference)
         connector = self._connect(reference.conversation) if reference else None
         if reference is not None and connector is not None:
@@ -155,8 +157,8 @@ class ModelCourier:
                 await self._desk.put_shown(replace(sent, stamp=_SAID))
 
     async def _send(
-        self, shown: Shown, reference: Reference, connector: Connector, card: dict[str, Any]
-    ) -> Shown | None:
+        self, shown: PostedMessage, reference: Reference, connector: Connector, card: dict[str, Any]
+    ) -> PostedMessage | None:
         """Send a card, or write over the one that is there; None where the place is gone. Raises OSError."""
         message = card_message(reference, card)
         try:
@@ -205,7 +207,7 @@ class ModelDesk:
         card = standing_card(standing, watch, compared=comparison is not None)
         await connector.send(incoming.conversation, card_message(reference_of(incoming), card))
         if comparison is not None:
-            place = Place(_place_id(incoming, person), place_of(incoming).dump())
+            place = CardDestination(_place_id(incoming, person), place_of(incoming).dump())
             await self._courier.show_anew(comparison.candidate, place)
         return True
 

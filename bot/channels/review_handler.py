@@ -30,7 +30,7 @@ from bot.dialogs.privacy import WISH
 from bot.dialogs.review import Refused, Reviewing
 from core.records import Answer, Citation, Review, Ruling, Skip, Verdict
 from feedback.privacy.audit import Deed
-from feedback.reviews.repository import WAITING, Desk, Place, place_of_reviewer, reader_of
+from feedback.reviews.repository import WAITING, CardDestination, Desk, place_of_reviewer, reader_of
 from feedback.store.base import Entry, FeedbackStore, Later, StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -219,9 +219,9 @@ class ReviewDesk:
     async def _subscribe(self, incoming: Incoming, person: str) -> None:
         place_id = _place_id(incoming, person)
         reference = place_of(incoming, whole_channel=True).dump()
-        await self.send_cards_to(Place(place_id, reference, reader_of(place_id)))
+        await self.send_cards_to(CardDestination(place_id, reference, reader_of(place_id)))
 
-    async def send_cards_to(self, place: Place) -> None:
+    async def send_cards_to(self, place: CardDestination) -> None:
         """Let a place have the cards from now on, and those that wait already. Raises StoreError."""
         await self._desk.put_place(place)
         waiting, _ = await self._desk.reviews(WAITING, QUEUE_LENGTH)
@@ -231,7 +231,7 @@ class ReviewDesk:
         self._reviewing.wake()
 
     async def _queue(self, incoming: Incoming, person: str) -> str:
-        place = Place(_place_id(incoming, person), place_of(incoming).dump())
+        place = CardDestination(_place_id(incoming, person), place_of(incoming).dump())
         await self._reviewing.audit.write(person, Deed.READ_QUEUE)
         waiting, _ = await self._desk.reviews(WAITING, QUEUE_LENGTH)
         for review in waiting:

@@ -29,7 +29,7 @@ from bot.slack.manifest import scopes_of
 from bot.slack.oauth import Installing, OAuthConfig
 from bot.slack.reply import SlackReply, Streams
 from core.records import Channel
-from feedback.reviews.repository import Place as CardPlace
+from feedback.reviews.repository import CardDestination
 from feedback.store.base import StoreError
 from feedback.store.rows import WholeStore
 
@@ -100,12 +100,12 @@ class SlackParts:
         except StoreError as error:
             log.warning("reviewers' cards do not come to Slack yet: %s", error)
 
-    def review_place(self) -> CardPlace:
+    def review_place(self) -> CardDestination:
         """Return the channel where reviewers see cards."""
         team, channel = named(self._config, self._config.review_channel)
         conversation = conversation_of(Place(Workspace(team), channel), personal=False)
         reference = Reference(conversation=conversation, bot={}, user={}, activity_id="")
-        return CardPlace(home_of(conversation), reference.dump())
+        return CardDestination(home_of(conversation), reference.dump())
 
     async def close(self) -> None:
         """Finish what arrived, then let go of the connections."""

@@ -31,7 +31,7 @@ from feedback.privacy.anonymise import anonymise_answers, anonymise_reviews
 from feedback.privacy.deletion_log import KIND, Deletion, Deletions, ForgetExamples, ForgottenExamples
 from feedback.privacy.export import export_of
 from feedback.reviews import model_decisions
-from feedback.reviews.repository import Desk, Shown, is_askers
+from feedback.reviews.repository import Desk, PostedMessage, is_askers
 from feedback.store.base import moment
 from feedback.store.documents import Document, Wanted
 from feedback.store.rows import TIMES, Row, Table, WholeStore, every_page
@@ -209,7 +209,7 @@ class _Deleting:
                     self._around.tell("answers read", read)
                     await self._move_on()
             case "shown":
-                await self._desk.leave_card(from_json(Shown, fields["body"]))
+                await self._desk.leave_card(from_json(PostedMessage, fields["body"]))
             case _:
                 pass
 
@@ -229,7 +229,7 @@ class _Noted:
     question_id: str
     answer_id: str
     verified: bool = False
-    cards: tuple[Shown, ...] = ()
+    cards: tuple[PostedMessage, ...] = ()
 
     @property
     def id(self) -> str:

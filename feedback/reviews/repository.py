@@ -33,7 +33,7 @@ _ALONE = "person:"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CardDestination:
     """Where reviewers see cards: a channel, or one reviewer's chat. `reference` is JSON, opaque to the store.
 
     `reviewer` is the pseudonym of who reads it alone, "" for a channel.
@@ -45,7 +45,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class PostedMessage:
     """A message on somebody's screen that must follow a review. `stamp` says which state it shows."""
 
     answer_id: str
@@ -66,7 +66,7 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class Untied:
+class UnmatchedFeedback:
     """A word that belongs to no answer that is known (yet). `what` names its shape, for the count."""
 
     what: str
@@ -241,7 +241,7 @@ class Desk:
 
     # What is on screen
 
-    async def put_place(self, place: Place) -> None:
+    async def put_place(self, place: CardDestination) -> None:
         """Let a conversation receive the reviewers' cards."""
         await self._documents.put(Document("place", place.id, to_json(place), person=place.reviewer))
 
@@ -249,11 +249,11 @@ class Desk:
         """Send a conversation no more cards; False when it received none."""
         return await self._documents.remove("place", place_id)
 
-    async def places(self) -> Sequence[Place]:
+    async def places(self) -> Sequence[CardDestination]:
         """Return where the reviewers' cards go."""
-        return [from_json(Place, document.body) for document in await self._all(Wanted("place"))]
+        return [from_json(CardDestination, document.body) for document in await self._all(Wanted("place"))]
 
-    async def put_shown(self, shown: Shown) -> None:
+    async def put_shown(self, shown: PostedMessage) -> None:
         """Remember what a message shows."""
         shown_at = moment(datetime.now(UTC))
         await self._documents.put(
@@ -267,27 +267,27 @@ class Desk:
             )
         )
 
-    async def shown(self, answer_id: str) -> Sequence[Shown]:
+    async def shown(self, answer_id: str) -> Sequence[PostedMessage]:
         """Return the messages that follow this answer's review."""
         found = await self._all(Wanted("shown", answer_id=answer_id))
-        return [from_json(Shown, document.body) for document in found]
+        return [from_json(PostedMessage, document.body) for document in found]
 
-    async def remove_shown(self, shown: Shown) -> None:
+    async def remove_shown(self, shown: PostedMessage) -> None:
         """A message is gone."""
         await self._documents.remove("shown", _on_screen(shown), shown.answer_id)
 
-    async def leave_card(self, shown: Shown) -> None:
+    async def leave_card(self, shown: PostedMessage) -> None:
         """Let the courier take a card from a screen whose answer is forgotten, or whose reader is."""
         left_at = moment(datetime.now(UTC))
         nameless = to_json(replace(shown, place=""))
         await self._documents.put(Document("leftover", _leftover(shown), nameless, order=left_at))
 
-    async def left_cards(self, limit: int) -> Sequence[Shown]:
+    async def left_cards(self, limit: int) -> Sequence[PostedMessage]:
         """Return cards that are to be taken from screens, the longest waiting first."""
         found = await self._documents.listed(Wanted("leftover", limit=limit))
-        return [from_json(Shown, document.body) for document in found]
+        return [from_json(PostedMessage, document.body) for document in found]
 
-    async def remove_left_card(self, shown: Shown) -> None:
+    async def remove_left_card(self, shown: PostedMessage) -> None:
         """The card is on screen no more."""
         await self._documents.remove("leftover", _leftover(shown))
 
@@ -326,7 +326,7 @@ class Desk:
 
     # Words without an answer
 
-    async def keep_untied(self, untied: Untied, name: str) -> bool:
+    async def keep_untied(self, untied: UnmatchedFeedback, name: str) -> bool:
         """Keep a word that belongs to no known answer; False when `name` (its activity) was kept before."""
         feedback = untied.feedback
         body = json.dumps({"what": untied.what, "feedback": to_json(feedback)})
@@ -467,11 +467,11 @@ def reader_of(place: str) -> str:
     return place.partition("#")[0].removeprefix(_ALONE) if place.startswith(_ALONE) else ""
 
 
-def _on_screen(shown: Shown) -> str:
+def _on_screen(shown: PostedMessage) -> str:
     return f"{shown.answer_id}|{shown.place}"
 
 
-def _leftover(shown: Shown) -> str:
+def _leftover(shown: PostedMessage) -> str:
     """Name a card by its message; the conversation's reference has no name of anybody."""
     return hashlib.sha256(f"{shown.reference}|{shown.message_id}".encode()).hexdigest()
 

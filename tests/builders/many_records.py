@@ -18,7 +18,7 @@ from core.records import (
     VerifiedAnswer,
     answer_id_of,
 )
-from feedback.reviews.repository import Desk, Notice, Place, Shown
+from feedback.reviews.repository import CardDestination, Desk, Notice, PostedMessage
 from feedback.store.sqlite import SqliteStore
 from tests.builders.records import NOON, answer, question
 
@@ -115,5 +115,5 @@ async def _review(desk: Desk, given: Answer, number: int) -> None:
             )
         )
         await desk.add_notice(Notice(given.id, asked.asker, at.isoformat()))
-    await desk.put_place(Place(f"place {number % 7}", "{}"))
-    await desk.put_shown(Shown(given.id, f"place {number % 7}", "{}", f"m{number}", "stamp"))
+    await desk.put_place(CardDestination(f"place {number % 7}", "{}"))
+    await desk.put_shown(PostedMessage(given.id, f"place {number % 7}", "{}", f"m{number}", "stamp"))

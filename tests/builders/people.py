@@ -25,7 +25,15 @@ from core.records import (
 )
 from feedback.privacy.audit import Audit, Deed
 from feedback.privacy.keys import pseudonym
-from feedback.reviews.repository import ASKER, Desk, Notice, Place, Shown, Untied, place_of_reviewer
+from feedback.reviews.repository import (
+    ASKER,
+    CardDestination,
+    Desk,
+    Notice,
+    PostedMessage,
+    UnmatchedFeedback,
+    place_of_reviewer,
+)
 from feedback.store.base import moment
 from feedback.store.cosmos import CosmosStore
 from feedback.store.documents import Document
@@ -158,8 +166,8 @@ class Town:
         await self.desk.add_review(review)
         await self.desk.keep_round(review)
         await self.desk.put_verified(verified(first, BOB))
-        await self.desk.put_shown(Shown(first.id, "team#1", "{}", "card 1", "s"))
-        await self.desk.put_shown(Shown(first.id, ASKER, "{}", "m1", "s"))
+        await self.desk.put_shown(PostedMessage(first.id, "team#1", "{}", "card 1", "s"))
+        await self.desk.put_shown(PostedMessage(first.id, ASKER, "{}", "m1", "s"))
         await self.desk.mark_reviewer(first.id, BOB)
         await self.desk.add_declined(first)
         await self.desk.leave_errand(first.id, NOON)
@@ -204,12 +212,14 @@ class Town:
 
     async def be_kept_about(self) -> None:
         place = place_of_reviewer(ADA)
-        await self.desk.put_place(Place(place, '{"conversation": {"id": "chat of ada"}}', ADA))
-        await self.desk.put_shown(Shown(self.held.id, f"{place}#1", '{"conversation": "ada"}', "card 2", "s"))
+        await self.desk.put_place(CardDestination(place, '{"conversation": {"id": "chat of ada"}}', ADA))
+        await self.desk.put_shown(
+            PostedMessage(self.held.id, f"{place}#1", '{"conversation": "ada"}', "card 2", "s")
+        )
         await self.desk.put_contact("chat of ada", "{}", ADA)
         await self.desk.add_notice(Notice(self.bobs.id, ADA, moment(NOON)))
         word = Feedback("", ADA, FeedbackKind.COMMENT, "", False, NOON, comment=RARE, source="ada|f:9")
-        await self.desk.keep_untied(Untied("comment", "chat of ada", "m77", word), "ada|f:9")
+        await self.desk.keep_untied(UnmatchedFeedback("comment", "chat of ada", "m77", word), "ada|f:9")
         await self.store.documents.put(Document("greeted", ADA, "", person=ADA))
         await Audit(self.store.documents).write(
             BOB, Deed.OPENED, answer_id=answer_id_of(f"chat/{ADA[:6]}/1"), person=ADA

@@ -20,7 +20,7 @@ from bot.teams.endpoint import OwnToken
 from cli.jobs import _send_reviews
 from core.records import Answer, Review, ReviewReason, Ruling, Verdict
 from core.settings import Settings
-from feedback.reviews.repository import Desk, Place
+from feedback.reviews.repository import CardDestination, Desk
 from jobs.registry import Store
 from jobs.send_reviews import MOST, send_cards, send_reviews
 from pages.index.embeddings import HashedEmbedder
@@ -53,7 +53,7 @@ class Channel:
     async def place(self, name: str = "19:reviewers", channel: str = "msteams") -> None:
         conversation = {"id": name, "channelId": channel, "serviceUrl": self.url}
         reference = Reference(conversation, {"id": "28:bot"}, {}, "")
-        await self.desk.put_place(Place(name, reference.dump()))
+        await self.desk.put_place(CardDestination(name, reference.dump()))
 
     async def waits(self, number: int, **changes: Any) -> Answer:
         answer = await ask(self.store, number, NOW - timedelta(hours=1) + timedelta(seconds=number))
