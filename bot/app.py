@@ -60,7 +60,7 @@ from core.records import Channel, Question
 from core.settings import Settings
 from feedback.privacy.keys import keys_of
 from feedback.reviews.repository import Desk
-from feedback.store.base import Hold, StoreUnavailable
+from feedback.store.base import ProcessLease, StoreUnavailable
 from feedback.store.job_runs import job_runs
 from model.answering.chain import Answering
 from model.registry.versions import read_standing
@@ -132,7 +132,7 @@ class BotBuilder:
     """Builds a Bot; what has to be closed goes onto `closing` as it is opened."""
 
     def __init__(
-        self, settings: Settings, shelf: Shelf, store: Store, hold: Hold, closing: contextlib.AsyncExitStack
+        self, settings: Settings, shelf: Shelf, store: Store, hold: ProcessLease, closing: contextlib.AsyncExitStack
     ) -> None:
         self._settings = settings
         self._shelf = shelf

@@ -14,7 +14,7 @@ from bot.dialogs.ask import Asking
 from bot.dialogs.privacy import Privacy
 from bot.stores import Store
 from core.records import Question
-from feedback.store.base import Hold, StoreUnavailable
+from feedback.store.base import ProcessLease, StoreUnavailable
 from feedback.store.offline_queue import SpooledStore
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class Upkeep:
         asking: Asking,
         reply_for: Callable[[Question], Reply | None],
         store: Store,
-        hold: Hold,
+        hold: ProcessLease,
         privacy: Privacy,
     ) -> None:
         self._asking = asking

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from feedback.store.base import Hold
+from feedback.store.base import ProcessLease
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,9 @@ class Instance:
     folder: Path
 
     @property
-    def hold(self) -> Hold:
+    def hold(self) -> ProcessLease:
         """How this process holds what it answers."""
-        return Hold(self.name)
+        return ProcessLease(self.name)
 
     @property
     def spool_path(self) -> Path:

@@ -39,7 +39,7 @@ async def roll_up(store: Store, now: datetime, *, keep_days: int = 0) -> Result:
     days = sorted(day for day in touched if day > oldest)
     answers = 0
     for day in days:
-        [*before] = await daily.kept(store.documents, day, day)
+        [*before] = await daily.kept_days(store.documents, day, day)
         bad = Worst()
         summed = await daily.sum_up(store, desk, day, now, bad.hear)
         today = day == now.date()

@@ -18,7 +18,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
-from feedback.analytics.event_log import Batch, Outgoing, Place, Poison, Sources, Told, name_of
+from feedback.analytics.event_log import (
+    Batch,
+    EventSource,
+    Outgoing,
+    ReadPosition,
+    RejectedEvent,
+    Told,
+    name_of,
+)
 from feedback.store.documents import Document, Documents
 from jobs.registry import JobFailed, Result, Store
 
@@ -72,8 +80,8 @@ async def send_to_data_explorer(
     number, place = await _kept(store.documents, to)
     for batch in await asyncio.to_thread(outgoing.after, number):
         await _try(sending, store.documents, to, batch)
-        number, place = batch.number, Place.load(batch.place)
-    async for lines in _gathered(sending, Sources(store, directions).unsent(place, now)):
+        number, place = batch.number, ReadPosition.load(batch.place)
+    async for lines in _gathered(sending, EventSource(store, directions).unsent(place, now)):
         number += 1
         await _begin(sending, store.documents, to, Batch(number, place.dump(), tuple(lines)))
         if sending.full:
@@ -88,7 +96,7 @@ async def _gathered(sending: Sending, unsent: AsyncIterator[Sequence[Told]]) -> 
     lines: list[str] = []
     async for told in unsent:
         for one in told:
-            if isinstance(one, Poison):
+            if isinstance(one, RejectedEvent):
                 _set_aside(sending, one)
             else:
                 lines.append(one.line)
@@ -141,22 +149,22 @@ async def _deliver(sending: Sending, lines: Sequence[str]) -> list[str]:
             return [line for line, _ in refused] + part + [line for later in parts for line in later]
     for line, why in refused:
         told = json.loads(line)
-        _set_aside(sending, Poison(told["name"], told["record"], why), line)
+        _set_aside(sending, RejectedEvent(told["name"], told["record"], why), line)
     return []
 
 
-def _set_aside(sending: Sending, poison: Poison, line: str = "") -> None:
+def _set_aside(sending: Sending, poison: RejectedEvent, line: str = "") -> None:
     sending.counts["aside"] += 1
     sending.outgoing.set_aside(poison, line)
 
 
-async def _kept(documents: Documents, to: str) -> tuple[int, Place]:
+async def _kept(documents: Documents, to: str) -> tuple[int, ReadPosition]:
     """Return the number of the last batch that was accepted, and the place behind it."""
     kept = await documents.get(KIND, to)
     if kept is None:
-        return 0, Place()
+        return 0, ReadPosition()
     body = json.loads(kept.body)
-    return body["number"], Place.load(body["place"])
+    return body["number"], ReadPosition.load(body["place"])
 
 
 async def _keep(documents: Documents, to: str, batch: Batch) -> None:

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from feedback.metrics.report import Said, said_since
+from feedback.metrics.report import VersionStats, version_stats_since
 from feedback.privacy.audit import Audit, Deed
 from feedback.reviews.model_decisions import DRAFT, UNPOSTED, CanaryWatch, Choice, ModelBoard, ModelNotice
 from jobs.registry import Result, Store
@@ -67,8 +67,8 @@ async def watch_canary(
 
 async def _heard(store: Store, standing: Standing, since: datetime) -> tuple[Heard, Heard]:
     """Return what is known of the live version and of the canary."""
-    said = await said_since(store, since, standing.version_for)
-    live, canary = (said.get(name, Said()) for name in (standing.name, standing.canary))
+    said = await version_stats_since(store, since, standing.version_for)
+    live, canary = (said.get(name, VersionStats()) for name in (standing.name, standing.canary))
     return Heard(live.votes, live.seconds, live.failed), Heard(canary.votes, canary.seconds, canary.failed)
 
 

@@ -21,7 +21,7 @@ from bot.dialogs import events
 from bot.dialogs.review import Reviewing
 from core.records import Answer, Channel, Feedback, FeedbackKind, ReviewReason
 from feedback.privacy.opt_out import OptOuts
-from feedback.reviews.repository import Untied
+from feedback.reviews.repository import UnmatchedFeedback
 from feedback.store.base import FeedbackStore
 
 FormName = Literal["thumbs", "reasons", "stars", "none"]
@@ -118,7 +118,7 @@ class Rating:
     async def keep_untied(self, conversation: str, message_id: str, feedback: Feedback) -> None:
         """Keep a word apart that belongs to no known answer; it is counted, and tied if its answer appears."""
         name = feedback.source or f"{feedback.giver}|{feedback.given_at.isoformat()}"
-        untied = Untied(str(feedback.kind), conversation, message_id, feedback)
+        untied = UnmatchedFeedback(str(feedback.kind), conversation, message_id, feedback)
         await self._reviewing.desk.keep_untied(untied, f"{name}|{feedback.kind}|{feedback.value}")
         if message_id:  # it may have been delivered while this was written
             answer = await self._store.answer_in_message(conversation, message_id)

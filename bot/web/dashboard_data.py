@@ -21,7 +21,7 @@ from bot.dialogs.answerer import VERIFIED
 from core.records import Answer, Review
 from feedback.metrics import daily
 from feedback.metrics.daily import Group, Rated, Records, Worst
-from feedback.metrics.daily_cache import FRESH_S, DayBook
+from feedback.metrics.daily_cache import FRESH_S, DailyCache
 from feedback.metrics.timeline import (
     FEW,
     SHORT,
@@ -118,7 +118,7 @@ class DashboardData:
         self._standing = standing
         self._jobs = jobs
         self._fresh_s = fresh_s
-        self._book = DayBook(store, desk, fresh_s)
+        self._book = DailyCache(store, desk, fresh_s)
         self._spans: dict[str, tuple[float, _Span | None]] = {}
         self._turn = asyncio.Lock()
 

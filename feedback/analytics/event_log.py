@@ -8,10 +8,11 @@ arrive (core/telemetry.py says what may be in it), and with
 
 `unsent` reads everything once, in sweeps: a sweep has all that changed from the last one's beginning until
 its own, less `AGAIN`, since records may have waited elsewhere before they were kept; what the last sweep has
-seen of that time is left out. A `Place` says how far it is; a process that goes on from a kept one reads the
-same again, and nothing twice.
+seen of that time is left out. A `ReadPosition` says how far it is; a process that goes on from a kept one
+reads the same again, and nothing twice.
 
-`Outgoing` keeps what waits to be sent: a folder with one file a batch, written before the batch is first sent.
+`Outgoing` keeps what waits to be sent: a folder with one file a batch, written before the batch is first
+sent.
 
     000000042.json     the place that the log is read up to with this batch, and its lines; gone once accepted
     aside.jsonl        what cannot be sent, with the reason; kept for a person
@@ -59,7 +60,7 @@ class Store(daily.Records, Protocol):
 
 
 @dataclass(slots=True)
-class Place:
+class ReadPosition:
     """How far everything is read.
 
     What is after `after` in the sweep's source, of what changed in [since, until). `seen` are those of the
@@ -86,7 +87,7 @@ class Place:
         )
 
     @classmethod
-    def load(cls, text: str) -> Place:
+    def load(cls, text: str) -> ReadPosition:
         """Read what `dump` wrote."""
         kept: dict[str, Any] = json.loads(text)
         sets: dict[str, Any] = {name: set(kept[name]) for name in ("seen", "again")}
@@ -95,7 +96,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
+class Event:
     """One line. `name` is the event's, `record` as above."""
 
     name: str
@@ -104,7 +105,7 @@ class Telling:
 
 
 @dataclass(frozen=True, slots=True)
-class Poison:
+class RejectedEvent:
     """A record that cannot be told, and why; nothing of what stands in it."""
 
     name: str
@@ -112,7 +113,7 @@ class Poison:
     reason: str
 
 
-Told = Telling | Poison
+Told = Event | RejectedEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ class _Found:
     day: tuple[str, int] | None = None
 
 
-class Sources:
+class EventSource:
     """Everything of a store that is told.
 
     `directions` say which reactions are up and down (bot.dialogs.rate).
@@ -139,7 +140,7 @@ class Sources:
         self._directions = directions
         self._all = (self._answers, self._words, self._reviews, self._past_reviews, self._days)
 
-    async def unsent(self, place: Place, now: datetime) -> AsyncIterator[Sequence[Told]]:
+    async def unsent(self, place: ReadPosition, now: datetime) -> AsyncIterator[Sequence[Told]]:
         """Yield what is to be told of each record that is new, and move `place` on before each.
 
         Raises StoreError.
@@ -164,7 +165,7 @@ class Sources:
         place.since, place.until, place.source = overlap, "", 0
         place.seen, place.again = place.again, set()
 
-    async def _answers(self, place: Place) -> AsyncIterator[_Found]:
+    async def _answers(self, place: ReadPosition) -> AsyncIterator[_Found]:
         begin, id_ = place.after or (place.since, "")
         async for answer in every_answer(self._store, (begin, id_)):
             written_at = moment(answer.answered_at)
@@ -174,7 +175,7 @@ class Sources:
             lines = partial(_line_of_answer, answer, record)
             yield _Found("answer_sent", record, (written_at, answer.id), written_at, lines)
 
-    async def _words(self, place: Place) -> AsyncIterator[_Found]:
+    async def _words(self, place: ReadPosition) -> AsyncIterator[_Found]:
         """Words have no order in time: all are looked at, as for the days' figures."""
         [after] = place.after or ("",)
         async for row in every_row(self._store, "feedback", after):
@@ -184,19 +185,19 @@ class Sources:
                 lines = partial(self._line_of_word, row, record)
                 yield _Found("feedback_given", record, (row.key,), changed_at, lines)
 
-    async def _reviews(self, place: Place) -> AsyncIterator[_Found]:
+    async def _reviews(self, place: ReadPosition) -> AsyncIterator[_Found]:
         listed = partial(self._desk.reviews, SETTLED)
         async for found in self._settled(place, listed, lambda review: review.answer_id):
             yield found
 
-    async def _past_reviews(self, place: Place) -> AsyncIterator[_Found]:
+    async def _past_reviews(self, place: ReadPosition) -> AsyncIterator[_Found]:
         async for found in self._settled(
             place, self._desk.past_reviews, lambda review: f"{review.answer_id}|{review.round}"
         ):
             yield found
 
     async def _settled(
-        self, place: Place, listed: Listed[Review], id_of: Callable[[Review], str]
+        self, place: ReadPosition, listed: Listed[Review], id_of: Callable[[Review], str]
     ) -> AsyncIterator[_Found]:
         """Read settled reviews.
 
@@ -211,7 +212,7 @@ class Sources:
             lines = partial(self._line_of_review, review, record)
             yield _Found("review_ruled", record, (settled_at, id_of(review)), settled_at, lines)
 
-    async def _days(self, place: Place) -> AsyncIterator[_Found]:
+    async def _days(self, place: ReadPosition) -> AsyncIterator[_Found]:
         """Read the days that are over and have been summed up since they were told."""
         last = datetime.fromisoformat(place.until).date() - timedelta(days=1)
         for document in await daily.listed_days(self._store.documents, daily.KIND, date(1970, 1, 1), last):
@@ -250,11 +251,11 @@ async def _told(found: _Found) -> Sequence[Told]:
     A line may have no text of anybody, a reason neither.
     """
     try:
-        return [Telling(found.name, found.record, line) for line in await found.lines()]
+        return [Event(found.name, found.record, line) for line in await found.lines()]
     except telemetry.NotAllowed as error:
-        return [Poison(found.name, found.record, str(error))]
+        return [RejectedEvent(found.name, found.record, str(error))]
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        return [Poison(found.name, found.record, f"it cannot be read: {type(error).__name__}")]
+        return [RejectedEvent(found.name, found.record, f"it cannot be read: {type(error).__name__}")]
 
 
 async def _line_of_answer(answer: Answer, record: str) -> Sequence[str]:
@@ -364,7 +365,7 @@ class Outgoing:
         """Forget a batch."""
         self._path(batch.number).unlink(missing_ok=True)
 
-    def set_aside(self, poison: Poison, line: str = "") -> None:
+    def set_aside(self, poison: RejectedEvent, line: str = "") -> None:
         """Write down what cannot be sent, and its line where there is one.
 
         After a crash it may stand there twice.

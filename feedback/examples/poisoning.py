@@ -1,8 +1,8 @@
 """Data-poisoning filters: which corrections are set aside, and how far a person's judgement is trusted.
 
-What the filter of texts finds is set aside for the operator, not judged: a correction may name a link for good
-reasons. It is a net for the known kinds (OWASP LLM Top 10: data poisoning, prompt injection), not a proof that
-nothing else is planted.
+What the filter of texts finds is set aside for the operator, not judged: a correction may name a link for
+good reasons. It is a net for the known kinds (OWASP LLM Top 10: data poisoning, prompt injection), not a
+proof that nothing else is planted.
 
 People who rate badly on purpose do it again and again, so they are found as people, not answer by answer:
 filtering by user beats filtering by example (Ju et al. 2022, https://arxiv.org/abs/2208.03295). They are

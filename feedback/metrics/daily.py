@@ -1,9 +1,9 @@
 """The figures of each day, and the worst-rated answers of each day, kept as documents.
 
-A day's document (kind `daily`) has the sums of each group of answers with one model version, channel and site;
-any selection of groups and days adds up (`select`). It is computed from the records, as often as one likes.
-Reading the store takes memory for one day's groups and the sessions of half an hour, however many answers
-there are. `rolled_up_at` says when that was done last.
+A day's document (kind `daily`) has the sums of each group of answers with one model version, channel and
+site; any selection of groups and days adds up (`select`). It is computed from the records, as often as one
+likes. Reading the store takes memory for one day's groups and the sessions of half an hour, however many
+answers there are. `rolled_up_at` says when that was done last.
 
 The answers that people liked least are noted by day (kind `worst`), so that those of months are found without
 reading all. Thumbs count as stars, up as five and down as one. An answer is bad whose mean is below MIDDLE;
@@ -23,7 +23,7 @@ from typing import Any, NamedTuple, Protocol
 
 from core.records import Answer, Feedback, FeedbackKind
 from feedback.metrics.definitions import IDLE, Known, Sums, add_answer, add_turn, is_ignored
-from feedback.metrics.statistics import Spread
+from feedback.metrics.statistics import QuantileSketch
 from feedback.reviews.repository import WAITING, Desk
 from feedback.store.base import FeedbackStore, moment, site_of
 from feedback.store.documents import Document, Documents, Wanted, every_document
@@ -154,7 +154,7 @@ async def answers_between(store: FeedbackStore, begin: datetime, end: datetime) 
 
 async def backlog(desk: Desk, now: datetime) -> Backlog:
     """Look at the reviews that wait now."""
-    ages, oldest_s = Spread(), 0.0
+    ages, oldest_s = QuantileSketch(), 0.0
     async for review in every(partial(desk.reviews, WAITING)):
         age_s = max(0.0, (now - review.opened_at).total_seconds())
         ages.add(age_s)
@@ -175,7 +175,7 @@ async def keep(documents: Documents, day: Day) -> None:
     await documents.put(Document(KIND, name, json.dumps(body, sort_keys=True), order=name))
 
 
-async def kept(documents: Documents, first: date, last: date) -> list[Day]:
+async def kept_days(documents: Documents, first: date, last: date) -> list[Day]:
     """Return the days that are kept, of a span of days."""
     return [read(document) for document in await listed_days(documents, KIND, first, last)]
 

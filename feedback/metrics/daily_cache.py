@@ -25,7 +25,7 @@ MOST_LIVE = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class DaysRead:
     """The days of a span. `as_of` is when they were computed, None: never.
 
     `live`: up to now, without the job.
@@ -42,10 +42,10 @@ class _Kept:
     first: date
     last: date
     until: float
-    read: Read
+    read: DaysRead
 
 
-class DayBook:
+class DailyCache:
     """Reads the days of one store."""
 
     def __init__(self, store: Records, desk: Desk, fresh_s: float = FRESH_S) -> None:
@@ -58,7 +58,7 @@ class DayBook:
         self._backlog: tuple[float, Backlog] | None = None
         self._turn = asyncio.Lock()
 
-    async def read(self, first: date, last: date, now: datetime) -> Read:
+    async def read(self, first: date, last: date, now: datetime) -> DaysRead:
         """Return a span of days; `last` is today. Raises StoreError."""
         async with self._turn:
             clock = time.monotonic()
@@ -77,16 +77,16 @@ class DayBook:
                 self._backlog = (time.monotonic() + self._fresh_s, await daily.backlog(self._desk, now))
             return self._backlog[1]
 
-    async def _read(self, first: date, last: date, now: datetime) -> Read:
+    async def _read(self, first: date, last: date, now: datetime) -> DaysRead:
         found = await daily.listed_days(self._documents, daily.KIND, first, last)
         days = {day.day: day for day in await asyncio.to_thread(self._parse, found)}
         rated = await daily.kept_worst(self._documents, first, last)
         as_of = await daily.rolled_up_at(self._documents)
         begin = as_of.date() if as_of else await self._first_day()
         if begin is None:
-            return Read([*days.values()], rated, as_of, live=True)
+            return DaysRead([*days.values()], rated, as_of, live=True)
         if not await self._few_since(begin):
-            return Read([*days.values()], rated, as_of, live=False)
+            return DaysRead([*days.values()], rated, as_of, live=False)
         since = [max(begin, first) + timedelta(days=n) for n in range((last - max(begin, first)).days + 1)]
         bad = Worst()
         for day in since:
@@ -94,7 +94,7 @@ class DayBook:
             days[day] = await daily.sum_up(self._store, self._desk, day, now, bad.hear)
             days[day].backlog = kept.backlog if kept else None
         rated = [*daily.without_days(rated, set(since)), *bad.rated]
-        return Read([*days.values()], rated, now, live=True)
+        return DaysRead([*days.values()], rated, now, live=True)
 
     def _parse(self, found: Sequence[Document]) -> list[Day]:
         for document in found:

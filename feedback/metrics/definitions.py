@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, PlainSerializer
 
 from core.records import Answer, AnswerKind, Feedback, FeedbackKind, Review, Ruling
-from feedback.metrics.statistics import Share, Spread, Weighted
+from feedback.metrics.statistics import QuantileSketch, Share, Weighted
 from feedback.store.serialization import adapter
 
 IDLE = timedelta(minutes=30)
@@ -24,7 +24,9 @@ ABANDONED = "abandoned"
 
 # What is added up
 
-_Spread = Annotated[Spread, BeforeValidator(Spread.load), PlainSerializer(Spread.dump)]
+_Sketch = Annotated[
+    QuantileSketch, BeforeValidator(QuantileSketch.load), PlainSerializer(QuantileSketch.dump)
+]
 """A spread that is kept as the counts of its buckets alone."""
 
 
@@ -52,14 +54,14 @@ class Sums:
     judged: Weighted = field(default_factory=Weighted)
     attempted: Weighted = field(default_factory=Weighted)
     quotes: Weighted = field(default_factory=Weighted)
-    response: _Spread = field(default_factory=Spread)
-    first_token: _Spread = field(default_factory=Spread)
+    response: _Sketch = field(default_factory=QuantileSketch)
+    first_token: _Sketch = field(default_factory=QuantileSketch)
 
     def merge(self, other: Sums) -> None:
         """Add another group."""
         for one in fields(self):
             mine, theirs = getattr(self, one.name), getattr(other, one.name)
-            if isinstance(mine, Weighted | Spread):
+            if isinstance(mine, Weighted | QuantileSketch):
                 mine.merge(theirs)
             else:
                 setattr(self, one.name, mine + theirs)

@@ -1,8 +1,8 @@
 """What feedback and reviews say so far: response rates, accuracy, agreement of reviewers, votes by version.
 
 Only the random sample is unbiased, so accuracy is computed from nothing else; each answer in it counts for as
-many as it stands for (`Review.weight`). `said_since` reads the answers since a time with what was said about
-them, and all questions once: which of them failed is in no index.
+many as it stands for (`Review.weight`). `version_stats_since` reads the answers since a time with what was
+said about them, and all questions once: which of them failed is in no index.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ _MOST_STARS = 5
 
 
 @dataclass(slots=True)
-class Said:
+class VersionStats:
     """`votes` are numbers from 0 to 1, `seconds` the response times of the answers, `failed` counts questions without one."""
 
     votes: list[float] = field(default_factory=list[float])
@@ -139,32 +139,34 @@ class Said:
     failed: int = 0
 
 
-async def said_since(store: Records, since: datetime, drawn: Callable[[str], str]) -> dict[str, Said]:
+async def version_stats_since(
+    store: Records, since: datetime, drawn: Callable[[str], str]
+) -> dict[str, VersionStats]:
     """Return what is known by model version. Raises StoreError.
 
     `drawn` names the version that answers a conversation: a question that failed has no answer that could
     tell. Verified answers are no version's work. A vote counts for the answer that it is about, however late
     it comes.
     """
-    said: dict[str, Said] = {}
+    said: dict[str, VersionStats] = {}
     answered: set[str] = set()
     async for answer in answers_between(store, since, datetime.max.replace(tzinfo=UTC)):
         answered.add(answer.question.id)
         if answer.verified_by is not None:
             continue
-        one = said.setdefault(answer.model_version, Said())
+        one = said.setdefault(answer.model_version, VersionStats())
         one.seconds.append((answer.answered_at - answer.question.asked_at).total_seconds())
-        one.votes += votes_in(await store.feedback_on(answer.id))
+        one.votes += parse_votes(await store.feedback_on(answer.id))
     async for row in every_row(store, "question"):
         done = (
             row.fields["asked_at"] >= moment(since) and row.fields["message_id"]
         )  # "": stopped by its asker
         if done and row.fields["id"] not in answered:
-            said.setdefault(drawn(row.fields["conversation"]), Said()).failed += 1
+            said.setdefault(drawn(row.fields["conversation"]), VersionStats()).failed += 1
     return said
 
 
-def votes_in(words: Sequence[Feedback]) -> list[float]:
+def parse_votes(words: Sequence[Feedback]) -> list[float]:
     """Return everybody's last thumb and stars as numbers from 0 to 1; what was taken back is no vote."""
     votes: list[float] = []
     for word in words:

@@ -1,9 +1,9 @@
 """Statistics that add up over days: percentiles in bounded memory, and shares with confidence intervals.
 
-`Spread` is a quantile sketch (DDSketch: Masson, Rim and Lee, VLDB 2019): values are counted in buckets whose
-bounds grow by a constant factor, so every percentile is right within 1 % of its value, whatever the values
-are. Two sketches add up to the sketch of both. `Weighted` adds up judgements, of which each stands for several
-answers; the interval of their share is Wilson's (1927).
+`QuantileSketch` is a quantile sketch (DDSketch: Masson, Rim and Lee, VLDB 2019): values are counted in
+buckets whose bounds grow by a constant factor, so every percentile is right within 1 % of its value, whatever
+the values are. Two sketches add up to the sketch of both. `Weighted` adds up judgements, of which each stands
+for several answers; the interval of their share is Wilson's (1927).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _Z = 1.959964
 
 
 @dataclass(slots=True)
-class Spread:
+class QuantileSketch:
     """Bucket `n` counts the values above GROWTH ** (n - 1), up to GROWTH ** n."""
 
     buckets: Counter[int] = field(default_factory=Counter[int])
@@ -38,7 +38,7 @@ class Spread:
         """Count a value."""
         self.buckets[math.ceil(math.log(max(value, LEAST)) / _LOG_GROWTH)] += 1
 
-    def merge(self, other: Spread) -> None:
+    def merge(self, other: QuantileSketch) -> None:
         """Count what another spread counts."""
         self.buckets.update(other.buckets)
 
@@ -61,7 +61,7 @@ class Spread:
         return {str(bucket): count for bucket, count in sorted(self.buckets.items())}
 
     @classmethod
-    def load(cls, kept: Mapping[str, Any]) -> Spread:
+    def load(cls, kept: Mapping[str, Any]) -> QuantileSketch:
         """Read what `dump` wrote."""
         return cls(Counter({int(bucket): int(count) for bucket, count in kept.items()}))
 

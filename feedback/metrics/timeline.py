@@ -1,9 +1,10 @@
-"""Figures over time: spans of equal length with the sums of each group of answers, and the points of the plots.
+"""Figures over time.
 
-Everything is the sum of `Sums`, so a filter leaves groups out, and a longer span is the sum of shorter ones.
-What few people tell, reviewers of the sample and those who give stars, is taken over the week until each day
-(`WEEK`). Days that are not over, and stores of a few hours, have figures by the hour or less, computed from
-the records: every answer of the span is read, so there is a bound to them.
+Spans of equal length with the sums of each group of answers, and the points of the plots. Everything is the
+sum of `Sums`, so a filter leaves groups out, and a longer span is the sum of shorter ones. What few people
+tell, reviewers of the sample and those who give stars, is taken over the week until each day (`WEEK`). Days
+that are not over, and stores of a few hours, have figures by the hour or less, computed from the records:
+every answer of the span is read, so there is a bound to them.
 
 A `Value` is a figure as it is shown: with the number that it rests on, and with an interval where it is a
 share; `tone_of` says whether a change is more than chance.

@@ -2,8 +2,9 @@
 
 A reviewer stands inside records, where no index finds them: in verdicts, skips and claims, in the verified
 answer that came of them, and in every answer that was served from that. So a review leaves two marks
-(`mark_reviewer`): one with the answer, by which its review and its verified answer are found, and one that says
-that this person has reviewed at all. Only for such a person are all answers read through, a page at a time.
+(`mark_reviewer`): one with the answer, by which its review and its verified answer are found, and one that
+says that this person has reviewed at all. Only for such a person are all answers read through, a page at a
+time.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Pseudonyms, which stand for people everywhere in the store, their key, and its rotation.
 
 A pseudonym is HMAC-SHA256 of the channel's user id: the same person is recognised, and without the key nobody
-can tell who it is, or try out ids. Losing the key makes every person a new one; deleting it anonymises what is
-stored.
+can tell who it is, or try out ids. Losing the key makes every person a new one; deleting it anonymises what
+is stored.
 
     pseudonym.key           made at the first start, where the setting `pseudonym_key` is empty
     pseudonym.key.before    `askpage privacy rotate-key` leaves the earlier one here, until `--finish`

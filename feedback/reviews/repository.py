@@ -66,7 +66,7 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class Untied:
+class UnmatchedFeedback:
     """A word that belongs to no answer that is known (yet). `what` names its shape, for the count."""
 
     what: str
@@ -277,7 +277,7 @@ class Desk:
         await self._documents.remove("shown", _on_screen(shown), shown.answer_id)
 
     async def leave_card(self, shown: PostedMessage) -> None:
-        """Let the card sync take a card from a screen whose answer is forgotten, or whose reader is."""
+        """Let the courier take a card from a screen whose answer is forgotten, or whose reader is."""
         left_at = moment(datetime.now(UTC))
         nameless = to_json(replace(shown, place=""))
         await self._documents.put(Document("leftover", _leftover(shown), nameless, order=left_at))
@@ -326,7 +326,7 @@ class Desk:
 
     # Words without an answer
 
-    async def keep_untied(self, untied: Untied, name: str) -> bool:
+    async def keep_untied(self, untied: UnmatchedFeedback, name: str) -> bool:
         """Keep a word that belongs to no known answer; False when `name` (its activity) was kept before."""
         feedback = untied.feedback
         body = json.dumps({"what": untied.what, "feedback": to_json(feedback)})

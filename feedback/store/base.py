@@ -51,7 +51,7 @@ class Undelivered:
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
+class ProcessLease:
     """How a process holds the questions that it answers, so that no other one answers them, too.
 
     `holder` names the process, also after a restart: it takes back its own at once. What it does not hold
@@ -77,7 +77,7 @@ def moment(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-ALONE = Hold()
+ALONE = ProcessLease()
 
 
 class FeedbackStore(Protocol):
@@ -160,7 +160,8 @@ T = TypeVar("T")
 Entry = dict[str, Any]
 """What is to be done, as JSON; people stand in it as pseudonyms."""
 Do = Callable[[Entry], Awaitable[object]]
-"""Does what an entry says; doing it twice changes nothing. Raises StoreUnavailable to be called again later."""
+"""Does what an entry says; doing it twice changes nothing. Raises StoreUnavailable to be called again later.
+Does what an entry says; doing it twice changes nothing. Raises StoreUnavailable to be called again later."""
 
 
 class Later(Protocol):

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from feedback.store.base import RecordInvalid, StoreError, StoreUnavailable
-from feedback.store.copy_journal import Intent, Journal, Place, hash_of
+from feedback.store.copy_journal import CopyPosition, Intent, Journal, hash_of
 from feedback.store.rows import PAGE, TABLES, Row, Rows, Sum, Table, every_row, line_of, sum_rows
 
 T = TypeVar("T")
@@ -187,7 +187,7 @@ class Copying:
                 )
             self._journal.begin(source_name)
 
-    async def _carry(self, place: Place | None) -> None:
+    async def _carry(self, place: CopyPosition | None) -> None:
         total = sum([await self._source.count(table) for table in TABLES])
         self._copied.strange = Named()
         self._looked = place.looked if place else 0
@@ -198,10 +198,10 @@ class Copying:
                 self._sort_out(batch, ours, theirs)
                 after = key
                 if batch.compared == BATCH:
-                    await self._do(batch, Place(table, after, self._looked))
+                    await self._do(batch, CopyPosition(table, after, self._looked))
                     batch = _Batch()
                 self._tell(f"Copying {table} records", self._looked, total)
-            await self._do(batch, Place(table, after, self._looked))
+            await self._do(batch, CopyPosition(table, after, self._looked))
 
     def _sort_out(self, batch: _Batch, ours: Row | None, theirs: Row | None) -> None:
         batch.compared += 1
@@ -220,7 +220,7 @@ class Copying:
             else:
                 self._copied.strange.add(theirs)
 
-    async def _do(self, batch: _Batch, place: Place) -> None:
+    async def _do(self, batch: _Batch, place: CopyPosition) -> None:
         self._journal.intend(batch.puts)
         rows = [intent.row for intent in batch.puts]
         if rows:

@@ -2,8 +2,8 @@
 
     with Journal.open(path) as journal: …
 
-A journal is a file beside the target, which survives being killed. Every row is written down here before it is
-put. So a row of the target that stands here is the copy's own, which may be replaced and removed; one that
+A journal is a file beside the target, which survives being killed. Every row is written down here before it
+is put. So a row of the target that stands here is the copy's own, which may be replaced and removed; one that
 does not is somebody else's. Keys and records stand here as hashes.
 
 A command line names a store as `sqlite:PATH` (or a path), `cosmos:` or `cosmos:DATABASE/CONTAINER`.
@@ -35,7 +35,7 @@ _SHORT = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CopyPosition:
     """Up to where both stores were compared: a table's key, after `looked` rows of the source in all."""
 
     table: Table
@@ -90,12 +90,12 @@ class Journal:
         return found[0] if found else ""
 
     @property
-    def place(self) -> Place | None:
+    def place(self) -> CopyPosition | None:
         """Where a copy was interrupted; None where none is under way."""
         found = self._connection.execute(
             "SELECT tab, key, looked FROM state WHERE tab IS NOT NULL"
         ).fetchone()
-        return Place(*found) if found else None
+        return CopyPosition(*found) if found else None
 
     def begin(self, source: str) -> None:
         """Forget everything: a new copy begins."""
@@ -119,7 +119,7 @@ class Journal:
                     [(_name(intent.row), hash_of(intent.row), intent.before) for intent in intents],
                 )
 
-    def reach(self, place: Place, dropped: Sequence[Row] = ()) -> None:
+    def reach(self, place: CopyPosition, dropped: Sequence[Row] = ()) -> None:
         """Everything up to a place is done; the dropped rows are gone."""
         with self._written():
             self._connection.executemany(

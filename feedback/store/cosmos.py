@@ -18,7 +18,7 @@ from typing import Any
 from core.cosmos_client import Charges, CosmosContainer, Item, translate_errors
 from core.records import Answer, Feedback, Question, answer_id_of
 from feedback.store import cosmos_records as as_item
-from feedback.store.base import ALONE, Hold, RecordInvalid, StoreError, StoreUnavailable, Undelivered
+from feedback.store.base import ALONE, ProcessLease, RecordInvalid, StoreError, StoreUnavailable, Undelivered
 from feedback.store.cosmos_records import CosmosDocuments
 from feedback.store.cosmos_schema import ERRORS, CosmosConfig, sort_key
 from feedback.store.rows import PAGE, Row, Table
@@ -30,7 +30,7 @@ _OPEN_AT_ONCE = 200
 class CosmosStore:
     """A FeedbackStore in a container; `documents` are in the same one. One per process."""
 
-    def __init__(self, config: CosmosConfig, *, hold: Hold = ALONE) -> None:
+    def __init__(self, config: CosmosConfig, *, hold: ProcessLease = ALONE) -> None:
         """Connects with the first call, and again with a later one where that did not work."""
         self._items = items = CosmosContainer(config, ERRORS)
         self._config = config
@@ -40,7 +40,7 @@ class CosmosStore:
         self.documents = CosmosDocuments(items, self._aged)
 
     @classmethod
-    async def open(cls, config: CosmosConfig, *, hold: Hold = ALONE) -> CosmosStore:
+    async def open(cls, config: CosmosConfig, *, hold: ProcessLease = ALONE) -> CosmosStore:
         """Connect.
 
         Raises StoreUnavailable, also where the container is missing: `askpage store init` makes it.

@@ -12,7 +12,7 @@ from typing import Any
 
 from core.cosmos_client import CosmosContainer, Item
 from core.records import Answer, Feedback, Question, answer_id_of
-from feedback.store.base import Hold, StoreUnavailable, moment
+from feedback.store.base import ProcessLease, StoreUnavailable, moment
 from feedback.store.cosmos_schema import sort_key
 from feedback.store.documents import TRIES, Document, Wanted
 from feedback.store.rows import Row, Table, key_of
@@ -68,7 +68,7 @@ _NAMES: Mapping[Table, Mapping[str, str]] = {
 """A row's fields and the items' properties that hold them."""
 
 
-def question_item(question: Question, hold: Hold) -> Item:
+def question_item(question: Question, hold: ProcessLease) -> Item:
     """Return an open question as an item that this process holds."""
     fields = {
         "id": question.id,

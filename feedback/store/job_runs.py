@@ -1,15 +1,15 @@
 """Scheduled jobs in the store: how the last run of each went, and leases, so that one process runs it.
 
-A job has a document (kind `job`) for the schedule, `askpage jobs list` and dashboards. The process that runs it
-holds its lease, and writes the document when it begins and when it ends.
+A job has a document (kind `job`) for the schedule, `askpage jobs list` and dashboards. The process that runs
+it holds its lease, and writes the document when it begins and when it ends.
 
     lease = Lease(documents, lease_of("roll_up_metrics"), "host, process 123")
     if (other := await lease.take()) is None: … it is ours, while `keep` renews it; `give_back` at the end
 
-A lease is a document with an owner and an end. Every change compares versions, so of two processes that take a
-free lease at once one gets it. One that is not renewed ends by itself, and the next process takes it over; a
-process that lost it so must stop what it allowed. The document stays when the lease is given back: its version
-must never begin anew, or a slow process could renew what is another's by now.
+A lease is a document with an owner and an end. Every change compares versions, so of two processes that take
+a free lease at once one gets it. One that is not renewed ends by itself, and the next process takes it over;
+a process that lost it so must stop what it allowed. The document stays when the lease is given back: its
+version must never begin anew, or a slow process could renew what is another's by now.
 
 Ends are told by each machine's own clock. They may differ by HOLD_S less the time between two renewals.
 """

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from core.records import Answer, Feedback, Question
-from feedback.store.base import ALONE, Hold, RecordInvalid, Undelivered, moment
+from feedback.store.base import ALONE, ProcessLease, RecordInvalid, Undelivered, moment
 from feedback.store.documents import Document, Wanted
 from feedback.store.rows import FIELDS, PAGE, Row, Table, key_of
 from feedback.store.serialization import answer_from, from_json, question_from, reaction_of, to_json
@@ -278,13 +278,13 @@ _NEWEST = "ORDER BY a.answered_at DESC, a.rowid DESC LIMIT ?"
 class SqliteStore:
     """A FeedbackStore in a file; `documents` are in the same file."""
 
-    def __init__(self, file: SqliteFile, hold: Hold) -> None:
+    def __init__(self, file: SqliteFile, hold: ProcessLease) -> None:
         self._file = file
         self._hold = hold
         self.documents = SqliteDocuments(file)
 
     @classmethod
-    def open(cls, path: Path, *, busy_timeout_s: float = 10.0, hold: Hold = ALONE) -> SqliteStore:
+    def open(cls, path: Path, *, busy_timeout_s: float = 10.0, hold: ProcessLease = ALONE) -> SqliteStore:
         """Open the file, or make it, readable to this user only. Blocks for a moment.
 
         Raises StoreUnavailable. `busy_timeout_s` is how long a write waits for another process's, `hold` how

@@ -24,7 +24,8 @@ again."""
 MOST_PASSAGES = 2000
 """Passages of one page that are searched, a book of 500 pages; a larger page is cut off there."""
 MOST_SENTENCES = 20_000
-"""Sentences of one page that are embedded, some twenty times what its passages take; hostile pages have more."""
+"""Sentences of one page that are embedded, some twenty times what its passages take; hostile pages have more.
+Sentences of one page that are embedded, some twenty times what its passages take; hostile pages have more."""
 
 Span = tuple[int, int]
 _MOST_OF_PASSAGE = 400
@@ -32,7 +33,8 @@ _MOST_OF_PASSAGE = 400
 _LONGEST_LABEL = 160
 """Characters of a title or heading that are searched along with a passage."""
 _CHARACTERS_OF_A_TOKEN = 64
-"""Ten times what a token has in prose: beyond, nothing is counted, for the tokenizer holds the interpreter."""
+"""Ten times what a token has in prose: beyond, nothing is counted, for the tokenizer holds the interpreter.
+Ten times what a token has in prose: beyond, nothing is counted, for the tokenizer holds the interpreter."""
 _PARAGRAPHS = re.compile(r"\n[^\S\n]*\n\s*")
 _WORDS = re.compile(r"\s+")
 

@@ -42,7 +42,8 @@ log = logging.getLogger(__name__)
 SCHEMA = 2
 """Version of the file, in its `user_version`."""
 _LOOKS = 3
-"""How often a search begins anew because a page that it found was replaced, before it makes the writers wait."""
+"""How often a search begins anew because a page that it found was replaced, before it makes the writers wait.
+How often a search begins anew because a page that it found was replaced, before it makes the writers wait."""
 
 _AT_ONCE = 500
 """Passages whose sentences are read with one statement; SQLite takes a bounded number of values."""

@@ -31,7 +31,7 @@ from feedback.reviews.repository import (
     Desk,
     Notice,
     PostedMessage,
-    Untied,
+    UnmatchedFeedback,
     place_of_reviewer,
 )
 from feedback.store.base import moment
@@ -219,7 +219,7 @@ class Town:
         await self.desk.put_contact("chat of ada", "{}", ADA)
         await self.desk.add_notice(Notice(self.bobs.id, ADA, moment(NOON)))
         word = Feedback("", ADA, FeedbackKind.COMMENT, "", False, NOON, comment=RARE, source="ada|f:9")
-        await self.desk.keep_untied(Untied("comment", "chat of ada", "m77", word), "ada|f:9")
+        await self.desk.keep_untied(UnmatchedFeedback("comment", "chat of ada", "m77", word), "ada|f:9")
         await self.store.documents.put(Document("greeted", ADA, "", person=ADA))
         await Audit(self.store.documents).write(
             BOB, Deed.OPENED, answer_id=answer_id_of(f"chat/{ADA[:6]}/1"), person=ADA

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from core.records import Answer, Channel, Citation, Feedback, FeedbackKind, Passage, Question, Timings
-from feedback.store.base import ALONE, FeedbackStore, Hold
+from feedback.store.base import ALONE, FeedbackStore, ProcessLease
 from feedback.store.cosmos import CosmosStore
 from feedback.store.cosmos_schema import CosmosConfig
 from feedback.store.sqlite import SqliteStore
@@ -32,7 +32,7 @@ async def opening(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
             url = request.getfixturevalue("cosmos_url")
             _, config = await closing.enter_async_context(a_cosmos(url))
 
-        async def opening(hold: Hold = ALONE) -> FeedbackStore:
+        async def opening(hold: ProcessLease = ALONE) -> FeedbackStore:
             store: FeedbackStore = (
                 await CosmosStore.open(config, hold=hold)
                 if config

@@ -38,7 +38,7 @@ from feedback.privacy.deletion_log import Deletion, Deletions, ForgottenExamples
 from feedback.privacy.opt_out import OptOuts
 from feedback.reviews import model_decisions
 from feedback.reviews.model_decisions import CanaryWatch, Choice, ModelBoard, ModelDecision, ModelNotice
-from feedback.reviews.repository import Desk, Notice, Place, Shown, Untied
+from feedback.reviews.repository import CardDestination, Desk, Notice, PostedMessage, UnmatchedFeedback
 from feedback.store.job_runs import JobRun, keep_run
 from feedback.store.rows import WholeStore
 
@@ -232,10 +232,10 @@ MODEL_NOTICE = ModelNotice(
     "n-1", "c-1", "It is live", "All share it.", EAST, (("Answers", "12"), ("Votes", "3"))
 )
 WATCH = CanaryWatch("c-1", "All is well.", EAST, (("Answers", "12"),))
-PLACE = Place("19:reviewers", '{"conversation":{"id":"19:reviewers"}}', BEN)
-SHOWN = Shown(ANSWERS[0].id, "19:reviewers", "{}", "m1", "settled")
+PLACE = CardDestination("19:reviewers", '{"conversation":{"id":"19:reviewers"}}', BEN)
+SHOWN = PostedMessage(ANSWERS[0].id, "19:reviewers", "{}", "m1", "settled")
 NOTICE = Notice(ANSWERS[0].id, ADA, "2026-03-04T12:00:00.000000+00:00", sent=True)
-UNTIED = Untied("thumb", "19:chat;messageid=7", "m9", WORDS[2])
+UNTIED = UnmatchedFeedback("thumb", "19:chat;messageid=7", "m9", WORDS[2])
 DELETION_KEPT = Deletion(
     EVE,
     "n",

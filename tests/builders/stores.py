@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from core.records import Answer, Question, answer_id_of
-from feedback.store.base import Hold, StoreUnavailable
+from feedback.store.base import ProcessLease, StoreUnavailable
 from feedback.store.cosmos import CosmosStore
 from feedback.store.cosmos_schema import CosmosConfig
 from feedback.store.documents import Documents
@@ -171,7 +171,7 @@ async def another_store(config: CosmosConfig) -> AsyncGenerator[CosmosStore]:
 async def a_spooled_store(
     config: CosmosConfig, path: Path, *, most: int = 1_000
 ) -> AsyncGenerator[SpooledStore]:
-    hold = Hold("this process")
+    hold = ProcessLease("this process")
     store = SpooledStore(CosmosStore(config, hold=hold), Spool(SqliteStore.open(path, hold=hold), most=most))
     await store.spool.load()
     try:

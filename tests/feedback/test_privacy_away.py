@@ -16,7 +16,7 @@ from feedback.privacy.audit import SOMEBODY
 from feedback.privacy.delete import delete
 from feedback.privacy.deletion_log import Deletion, Deletions
 from feedback.privacy.opt_out import OptOuts
-from feedback.store.base import Hold
+from feedback.store.base import ProcessLease
 from tests.builders.people import bytes_in
 from tests.builders.privacy import ADA, pressed
 from tests.builders.reviewing import ROBIN, card_of, text_of
@@ -119,7 +119,7 @@ async def test_what_waits_in_another_process_is_not_carried_over_after_a_deletio
         wished = Deletion(ADA, "by an operator", datetime.now(UTC), by="operator 7")
         await delete(far, await Deletions(far.documents).begin(wished))
     world = afternoon.world
-    upkeep = Upkeep(world.asking, lambda _: None, afternoon.store, Hold(), world.parts.privacy)
+    upkeep = Upkeep(world.asking, lambda _: None, afternoon.store, ProcessLease(), world.parts.privacy)
     running = asyncio.create_task(upkeep.run())
     for _ in range(200):
         await asyncio.sleep(0.1)

@@ -35,7 +35,7 @@ async def documents(store: Store) -> dict[str, Document]:
 
 
 async def on_day(store: Store, day: date) -> daily.Day:
-    [found] = await daily.kept(store.documents, day, day)
+    [found] = await daily.kept_days(store.documents, day, day)
     return found
 
 
@@ -157,9 +157,9 @@ async def test_many_days_are_listed_by_their_span(store: Store) -> None:
     for number in range(daily.RECORDS_AT_ONCE + 7):
         await daily.keep(store.documents, daily.Day(date(2026, 1, 1) + timedelta(days=number)))
     first, last = date(2026, 1, 3), date(2026, 7, 21)
-    days = [day.day for day in await daily.kept(store.documents, first, last)]
+    days = [day.day for day in await daily.kept_days(store.documents, first, last)]
     assert days == [first + timedelta(days=number) for number in range((last - first).days + 1)]
-    assert await daily.kept(store.documents, date(2025, 1, 1), date(2025, 12, 31)) == []
+    assert await daily.kept_days(store.documents, date(2025, 1, 1), date(2025, 12, 31)) == []
 
 
 # The command

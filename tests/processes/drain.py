@@ -11,7 +11,7 @@ from pathlib import Path
 from bot.channels.message import Connector
 from bot.services import Services
 from feedback.reviews.repository import Desk
-from feedback.store.base import Hold
+from feedback.store.base import ProcessLease
 from feedback.store.cosmos import CosmosStore
 from feedback.store.offline_queue import Spool, SpooledStore
 from feedback.store.sqlite import SqliteStore
@@ -21,7 +21,7 @@ from tests.doubles.cosmos import config_of
 
 async def run(place: dict[str, str], path: Path) -> None:
     """Drain until nothing waits."""
-    hold = Hold("this process")
+    hold = ProcessLease("this process")
     far = CosmosStore(config_of(**place), hold=hold)
     store = SpooledStore(far, Spool(SqliteStore.open(path, hold=hold), most=1_000))
     await store.spool.load()

@@ -25,7 +25,7 @@ from bot.teams.auth import BotFrameworkConfig
 from bot.teams.endpoint import TeamsEndpoint
 from core.records import Answer, Channel, Question
 from feedback.reviews.repository import Desk
-from feedback.store.base import AtOnce, Hold
+from feedback.store.base import AtOnce, ProcessLease
 from feedback.store.sqlite import SqliteStore
 from tests.builders.slack_world import CONFIG, REACTIONS
 from tests.builders.world import KEY, NO_SAMPLE, an_answer, some_surroundings
@@ -57,7 +57,7 @@ class CannedModel:
 
 async def run(path: Path, port: int, slack_api: str) -> None:
     """Serve until killed."""
-    hold = Hold(str(port), HOLD_S)
+    hold = ProcessLease(str(port), HOLD_S)
     store = SqliteStore.open(path, hold=hold)
     around = replace(
         some_surroundings(lambda: seam.connector),

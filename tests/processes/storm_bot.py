@@ -23,7 +23,7 @@ from bot.stores import Store
 from bot.teams.auth import BotFrameworkConfig
 from bot.teams.endpoint import TeamsEndpoint
 from feedback.reviews.repository import Desk
-from feedback.store.base import AtOnce, Hold
+from feedback.store.base import AtOnce, ProcessLease
 from feedback.store.cosmos import CosmosStore
 from feedback.store.offline_queue import Spool, SpooledStore
 from feedback.store.sqlite import SqliteStore
@@ -36,7 +36,7 @@ HOLD_S = 12.0
 """Shorter than in use, so that a test need not wait; long enough for a slow machine."""
 
 
-async def open_store(where: str, hold: Hold) -> Store:
+async def open_store(where: str, hold: ProcessLease) -> Store:
     """Open what the command line names."""
     if not where.startswith("{"):
         return SqliteStore.open(Path(where), hold=hold)
@@ -49,7 +49,7 @@ async def open_store(where: str, hold: Hold) -> Store:
 
 async def run(where: str, port: int) -> None:
     """Serve until killed."""
-    hold = Hold(str(port), HOLD_S)
+    hold = ProcessLease(str(port), HOLD_S)
     store = await open_store(where, hold)
     later = store.spool if isinstance(store, SpooledStore) else AtOnce()
     around = replace(some_surroundings(lambda: seam.connector), later=later)

@@ -19,7 +19,7 @@ from bot.dialogs.talk import MOST_PAGES, Talking, language_of_talk, listing, tal
 from bot.dialogs.talk_words import MORE, OFFERS, SENTENCES, Talk
 from bot.slack.blocks import render_message
 from core.records import Question
-from feedback.metrics.report import said_since
+from feedback.metrics.report import version_stats_since
 from feedback.store.sqlite import SqliteStore
 from tests.builders.asking import NOW, Heard, Scripted
 from tests.builders.asking import question as a_question
@@ -229,7 +229,7 @@ async def test_small_talk_is_no_question_that_failed(store: SqliteStore) -> None
     asking = Asking(store, Scripted(), talking=talking())
     await asking.receive(said("thanks!"), Heard())
     await asking.drain(5)
-    heard = await said_since(store, NOW - timedelta(days=1), lambda _: "v")
+    heard = await version_stats_since(store, NOW - timedelta(days=1), lambda _: "v")
     assert sum(one.failed for one in heard.values()) == 0
 
 

@@ -33,7 +33,7 @@ from feedback.metrics.definitions import (
     is_ignored,
     is_right,
 )
-from feedback.metrics.statistics import ACCURACY, Share, Spread, Weighted, wilson
+from feedback.metrics.statistics import ACCURACY, QuantileSketch, Share, Weighted, wilson
 from feedback.store.base import site_of
 from feedback.store.serialization import answer_from, to_json
 from tests.builders.records import answer, question
@@ -98,7 +98,7 @@ def test_judgements_that_stand_for_different_numbers_tell_less_than_as_many_equa
 def test_percentiles_are_right_within_a_hundredth_of_their_value() -> None:
     draw = random.Random(7)  # noqa: S311 - no secret
     values = [draw.lognormvariate(0, 2) + 0.01 for _ in range(5_000)]
-    spread = Spread()
+    spread = QuantileSketch()
     for value in values:
         spread.add(value)
     values.sort()
@@ -110,12 +110,12 @@ def test_percentiles_are_right_within_a_hundredth_of_their_value() -> None:
 
 @pytest.mark.parametrize("values", [[], [3.0], [0.0, -1.0], [1.0, 1.0, 1.0]])
 def test_few_and_equal_values_have_percentiles_too(values: list[float]) -> None:
-    spread = Spread()
+    spread = QuantileSketch()
     for value in values:
         spread.add(value)
     expected = None if not values else pytest.approx(max(values[0], 0.001), rel=ACCURACY)
     assert spread.percentile(0.5) == spread.percentile(0.95) == expected
-    assert Spread.load(json.loads(json.dumps(spread.dump()))) == spread
+    assert QuantileSketch.load(json.loads(json.dumps(spread.dump()))) == spread
 
 
 # What counts

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from core.records import AnswerKind, FeedbackKind
-from feedback.store.base import FeedbackStore, Hold, RecordInvalid, StoreUnavailable
+from feedback.store.base import FeedbackStore, ProcessLease, RecordInvalid, StoreUnavailable
 from feedback.store.cosmos import CosmosStore
 from feedback.store.sqlite import SCHEMA, SqliteStore
 from tests.builders.records import NOON, Opening, answer, opening, question, store, thumb
@@ -78,15 +78,15 @@ async def test_a_crash_leaves_open_what_was_not_delivered_oldest_first(store: Fe
 
 
 async def test_what_another_process_answers_is_left_to_it_until_it_lets_go(opening: Opening) -> None:
-    one, two = await opening(Hold("one", hold_s=1.0)), await opening(Hold("two", hold_s=60.0))
+    one, two = await opening(ProcessLease("one", hold_s=1.0)), await opening(ProcessLease("two", hold_s=60.0))
     await one.add_question(question())
     assert await two.undelivered() == []
     assert len(await one.undelivered()) == 1
-    restarted = await opening(Hold("one", hold_s=1.0))
+    restarted = await opening(ProcessLease("one", hold_s=1.0))
     assert len(await restarted.undelivered()) == 1
     assert await two.undelivered() == []
     await asyncio.sleep(1.1)
-    taken = await asyncio.gather(two.undelivered(), (await opening(Hold("three"))).undelivered())
+    taken = await asyncio.gather(two.undelivered(), (await opening(ProcessLease("three"))).undelivered())
     assert sorted(map(len, taken)) == [0, 1]
 
 

@@ -14,7 +14,7 @@ from core.records import Question, answer_id_of
 from feedback.store import copy as patience
 from feedback.store.base import RecordInvalid, StoreError, StoreUnavailable
 from feedback.store.copy import BATCH, CopyFailed, Copying, Patient
-from feedback.store.copy_journal import Intent, Journal, Known, Place, hash_of, named
+from feedback.store.copy_journal import CopyPosition, Intent, Journal, Known, hash_of, named
 from feedback.store.cosmos import CosmosStore
 from feedback.store.cosmos_schema import CosmosConfig
 from feedback.store.documents import Document
@@ -375,7 +375,7 @@ async def test_a_target_that_was_emptied_is_filled_from_the_beginning(
     for name in ("first", "second"):
         target = SqliteStore.open(tmp_path / f"{name}.sqlite3")  # the journal still tells of the other one
         with Journal.open(copy.path) as journal:
-            journal.reach(Place("document", "z", 9999))
+            journal.reach(CopyPosition("document", "z", 9999))
         assert (await copy(sqlite, target)).same
         await target.close()
 
@@ -462,9 +462,9 @@ def test_a_row_is_the_copys_own_as_it_was_put_and_as_it_was_before_a_kill(tmp_pa
         journal.intend([Intent(new, hash_of(old))])  # killed here: it may have been put, or not
     with Journal.open(tmp_path / "j") as journal:
         assert [journal.is_ours(row) for row in (old, new, others)] == [True, True, False]
-        journal.reach(Place("document", "k a", 1), dropped=[new])
+        journal.reach(CopyPosition("document", "k a", 1), dropped=[new])
         assert [journal.is_ours(row) for row in (old, new)] == [False, False]
-        assert (journal.source, journal.place) == ("one", Place("document", "k a", 1))
+        assert (journal.source, journal.place) == ("one", CopyPosition("document", "k a", 1))
         journal.finish()
         assert (journal.source, journal.place) == ("one", None)
         journal.begin("two")

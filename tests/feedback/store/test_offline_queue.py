@@ -25,7 +25,7 @@ from core.cosmos_client import open_client
 from core.records import Ruling, Verdict, answer_id_of
 from exporters.in_memory import recording
 from feedback.reviews.repository import WAITING, Desk
-from feedback.store.base import Hold, StoreUnavailable
+from feedback.store.base import ProcessLease, StoreUnavailable
 from feedback.store.cosmos_schema import CosmosConfig, make_container
 from feedback.store.rows import every_row
 from tests.builders.reviewing import BOB, BOBS_CHAT, REVIEWERS_CHANNEL, actions_of, card_of, shown_in
@@ -271,7 +271,7 @@ async def test_whoever_asks_whether_it_is_ready_hears_that_the_store_is_away(
     afternoon: Afternoon, records: int, most: int, status: int, told: str
 ) -> None:
     upkeep = Upkeep(
-        afternoon.world.asking, lambda _: None, afternoon.store, Hold(), afternoon.world.parts.privacy
+        afternoon.world.asking, lambda _: None, afternoon.store, ProcessLease(), afternoon.world.parts.privacy
     )
     app = web.Application()
     app.router.add_get("/readyz", upkeep.ready)

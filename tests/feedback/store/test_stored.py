@@ -102,7 +102,7 @@ async def test_deletions_choices_jobs_and_figures_are_read(older: SqliteStore) -
     assert not await OptOuts(older.documents).choose(stored.EVE, out=False, source="a5")
     assert await job_runs(older.documents) == [stored.JOB_RUN]
     day = stored.DAY.day
-    assert await daily.kept(older.documents, day, day) == [stored.DAY]
+    assert await daily.kept_days(older.documents, day, day) == [stored.DAY]
     assert await daily.kept_worst(older.documents, day, day) == [stored.RATED]
 
 
