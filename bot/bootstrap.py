@@ -40,7 +40,7 @@ from core.settings import Settings
 from feedback.examples.dataset import forget, trained_on
 from feedback.privacy.deletion_log import ForgetExamples, ForgottenExamples
 from feedback.privacy.keys import Keys, Recognising, keys_of
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import AtOnce
 from feedback.store.offline_queue import SpooledStore
 from model.answering.chain import Answering, AnswerRules
@@ -292,7 +292,7 @@ def parts_over(
     """Wire feedback and review over a store, with everything that may have waited for it."""
     keys = keys_of(settings)
     around = surroundings_of(settings, shelf, store, keys, connect, port=settings.port)
-    desk = Desk(store.documents, holder)
+    desk = ReviewRepository(store.documents, holder)
     return FeedbackParts(store, desk, keys.now, around, rules_of(settings))
 
 

@@ -27,7 +27,7 @@ from bot.dialogs.review import Known, LookAgain, Reviewing, ReviewRules
 from core.records import VerifiedAnswer
 from core.settings import Settings
 from feedback.privacy.deletion_log import ForgetExamples
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import AtOnce, Later
 from feedback.store.offline_queue import Spool
 from feedback.store.rows import WholeStore
@@ -65,7 +65,7 @@ class FeedbackParts:
     def __init__(
         self,
         store: WholeStore,
-        desk: Desk,
+        desk: ReviewRepository,
         key: bytes,
         around: Surroundings,
         rules: tuple[RatingRules, ReviewRules] = (RatingRules(), ReviewRules()),

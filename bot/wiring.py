@@ -53,7 +53,7 @@ from bot.web.pages import about_routes, open_route, site_routes
 from core.records import Channel, Question
 from core.settings import Settings
 from feedback.privacy.keys import keys_of
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import ProcessLease, StoreUnavailable
 from feedback.store.job_runs import job_runs
 from model.answering.chain import Answering
@@ -163,7 +163,7 @@ class Wiring:
             self._settings, self._shelf, self._store, self._keys, self._connector, port=port
         )
         around = replace(around, known=known)
-        desk = Desk(self._store.documents, self._hold.holder)
+        desk = ReviewRepository(self._store.documents, self._hold.holder)
         parts = FeedbackParts(self._store, desk, self._keys.now, around, rules_of(self._settings))
         self._closing.push_async_callback(parts.privacy.close)
         return parts
@@ -186,7 +186,7 @@ class Wiring:
         self._closing.push_async_callback(front.close)
         return front, seam
 
-    def _for_this_machine(self, app: web.Application, desk: Desk) -> web.Application | None:
+    def _for_this_machine(self, app: web.Application, desk: ReviewRepository) -> web.Application | None:
         """Return where the chat page is served: in the one application, or on a port of its own, or nowhere.
 
         Once people elsewhere are to reach the port, a request that comes from this machine may be anybody's: a proxy
@@ -255,7 +255,7 @@ class Wiring:
             local=not is_public(self._settings),
         )
 
-    def _dashboard(self, desk: Desk) -> list[web.RouteDef]:
+    def _dashboard(self, desk: ReviewRepository) -> list[web.RouteDef]:
         settings = self._settings
         doors = Doors(
             local=local_page_of(settings) is LocalPage.ON_THE_PORT,
@@ -264,7 +264,7 @@ class Wiring:
         )
         return dashboard_routes(self._figures(desk), doors)
 
-    def _figures(self, desk: Desk) -> DashboardData:
+    def _figures(self, desk: ReviewRepository) -> DashboardData:
         standing = partial(read_standing, self._settings.models_dir)
         return DashboardData(self._store, desk, standing, partial(job_runs, desk.documents))
 

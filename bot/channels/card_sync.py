@@ -28,7 +28,7 @@ from bot.channels.answer_message import AnswerView, state_of, thanks_for
 from bot.dialogs.review import Reviewing
 from core import telemetry
 from core.records import Answer, Feedback, Review, Ruling, VerifiedAnswer
-from feedback.reviews.repository import ASKER, CardDestination, Desk, Notice, PostedMessage
+from feedback.reviews.repository import ASKER, CardDestination, Notice, PostedMessage, ReviewRepository
 from feedback.store.base import FeedbackStore, StoreError, moment
 
 
@@ -84,7 +84,7 @@ class Courier:
         self.wake = reviewing.wake = self._news.set
 
     @property
-    def _desk(self) -> Desk:
+    def _desk(self) -> ReviewRepository:
         return self._reviewing.desk
 
     @property

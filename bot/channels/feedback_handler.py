@@ -27,7 +27,7 @@ from bot.channels.invoke import (
 )
 from bot.dialogs.rate import Rating, Said, Word, spoken_at, unbound
 from core.records import Answer, Feedback, FeedbackKind
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import Entry, FeedbackStore, Later, StoreUnavailable
 from feedback.store.serialization import from_json, to_json
 
@@ -65,7 +65,7 @@ class Opinions:
     """Reads opinions out of activities and has them kept. Raises StoreUnavailable: then nothing was acknowledged."""
 
     def __init__(
-        self, store: FeedbackStore, desk: Desk, rating: Rating, view: AnswerView, later: Later
+        self, store: FeedbackStore, desk: ReviewRepository, rating: Rating, view: AnswerView, later: Later
     ) -> None:
         self._store = store
         self._desk = desk

@@ -60,7 +60,7 @@ from core import telemetry
 from core.records import Answer, Channel, Question
 from core.text import Json
 from feedback.privacy.deletion_log import Deletion
-from feedback.reviews.repository import Desk, PostedMessage, place_of_part
+from feedback.reviews.repository import PostedMessage, ReviewRepository, place_of_part
 from feedback.store.base import FeedbackStore, Later, StoreUnavailable
 
 
@@ -120,7 +120,7 @@ Recognise = Callable[[str], Awaitable[None]]
 class Hands:
     """What a front end passes activities on to."""
 
-    desk: Desk
+    desk: ReviewRepository
     view: AnswerView
     opinions: Opinions
     reviews: ReviewDesk

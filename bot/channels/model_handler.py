@@ -33,7 +33,7 @@ from bot.dialogs.models import ERRAND, GONE, Deciding, Press
 from bot.dialogs.review import Refused
 from feedback.reviews import model_decisions
 from feedback.reviews.model_decisions import POSTED, UNPOSTED, Choice
-from feedback.reviews.repository import CardDestination, Desk, PostedMessage, place_of_reviewer
+from feedback.reviews.repository import CardDestination, PostedMessage, ReviewRepository, place_of_reviewer
 from feedback.store.base import StoreUnavailable
 from model.registry.versions import Standing, Status, VersionError
 
@@ -50,7 +50,7 @@ Connect = Callable[[Mapping[str, Any]], Connector | None]
 class ModelCourier:
     """One per process; `look` is called again and again, the rest by the courier."""
 
-    def __init__(self, deciding: Deciding, desk: Desk, seals: Seals, connect: Connect) -> None:
+    def __init__(self, deciding: Deciding, desk: ReviewRepository, seals: Seals, connect: Connect) -> None:
         self._deciding = deciding
         self._desk = desk
         self._seals = seals

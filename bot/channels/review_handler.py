@@ -30,7 +30,13 @@ from bot.dialogs.privacy import WISH
 from bot.dialogs.review import Refused, Reviewing
 from core.records import Answer, Citation, Review, Ruling, Skip, Verdict
 from feedback.privacy.audit import Deed
-from feedback.reviews.repository import WAITING, CardDestination, Desk, place_of_reviewer, reader_of
+from feedback.reviews.repository import (
+    WAITING,
+    CardDestination,
+    ReviewRepository,
+    place_of_reviewer,
+    reader_of,
+)
 from feedback.store.base import Entry, FeedbackStore, Later, StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -88,7 +94,7 @@ class ReviewDesk:
         later.on(WISH, self._do_later)
 
     @property
-    def _desk(self) -> Desk:
+    def _desk(self) -> ReviewRepository:
         return self._reviewing.desk
 
     async def told(self, incoming: Incoming, connector: Connector, person: str) -> bool:

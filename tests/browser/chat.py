@@ -27,7 +27,7 @@ from bot.web.activities import REVIEWER, directory_id
 from bot.web.chat_page import LocalChannel
 from bot.web.pages import site_routes
 from core.records import Answer, AnswerKind, Channel, Citation, Page, Question, Section
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from tests.builders.world import (
     KEY,
     LISTED,
@@ -203,7 +203,7 @@ class Chat:
             fresh=lambda verified: all(self.hashes.get(url, then) == then for url, then in verified.pages),
         )
         rules = (RatingRules(), NO_SAMPLE)
-        return FeedbackParts(self.store, Desk(self.store.documents), KEY, around, rules)
+        return FeedbackParts(self.store, ReviewRepository(self.store.documents), KEY, around, rules)
 
     async def _export(self, request: web.Request) -> web.StreamResponse:
         [route] = self.parts.exports.local_routes(self.channel.owner, pseudonym)

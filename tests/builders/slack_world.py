@@ -28,7 +28,7 @@ from bot.slack.client import PaceRules
 from bot.slack.config import SlackConfig
 from bot.slack.endpoint import signed
 from core.records import Answer, Question
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import AtOnce
 from feedback.store.offline_queue import SpooledStore
 from feedback.store.sqlite import SqliteStore
@@ -280,7 +280,7 @@ async def a_slack_world(
             terms=PrivacyTerms(public_url="https://bot.example"),
             later=store.spool if isinstance(store, SpooledStore) else AtOnce(),
         )
-        world.parts = FeedbackParts(world.store, Desk(world.store.documents), KEY, around, rules)
+        world.parts = FeedbackParts(world.store, ReviewRepository(world.store.documents), KEY, around, rules)
         talking = Talking(lambda: LISTED, ("Who am I?",))
         world.asking = Asking(world.store, _Late(world), world.parts.looking, talking=talking, limits=limits)
         pace = PaceRules(second_s=world.slack.second_s)

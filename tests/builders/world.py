@@ -29,7 +29,7 @@ from bot.services import FeedbackParts, Surroundings
 from bot.teams.auth import BotFrameworkConfig, KeyTimes
 from bot.teams.endpoint import BotFrameworkSeam
 from core.records import Answer, AnswerKind, Citation, Feedback, Passage, Question, Timings, VerifiedAnswer
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import AtOnce, StoreUnavailable, Undelivered, moment
 from feedback.store.documents import Document, Wanted
 from feedback.store.offline_queue import SpooledStore
@@ -354,7 +354,7 @@ class NothingKnown:
         return [text == other for other in others]
 
 
-async def live(desk: Desk) -> list[VerifiedAnswer]:
+async def live(desk: ReviewRepository) -> list[VerifiedAnswer]:
     """Return what every process serves, or will."""
     return [verified for _, verified in (await desk.verified_since(""))[0] if verified]
 
@@ -466,7 +466,7 @@ async def a_world(
             later=kept.spool if isinstance(kept, SpooledStore) else AtOnce(),
             models_dir=models_dir,
         )
-        world.parts = FeedbackParts(kept, Desk(kept.documents), KEY, around, rules)
+        world.parts = FeedbackParts(kept, ReviewRepository(kept.documents), KEY, around, rules)
         world.asking = Asking(kept, _Late(world), world.parts.looking, talking=talking, limits=limits)
         style = TeamsStyle(examples=("Who am I?",), pace=TEST_STREAM)
         hands = world.parts.hands(Reviewers(REVIEWERS))

@@ -15,7 +15,7 @@ from bot.instance import Instance, instance_in
 from cli.jobs import _drain_spool
 from core.records import answer_id_of
 from core.settings import Settings
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from feedback.store.cosmos import CosmosStore
 from feedback.store.cosmos_schema import CosmosConfig
 from feedback.store.offline_queue import Spool, SpooledStore
@@ -98,7 +98,7 @@ async def test_what_a_gone_bot_left_is_carried_over_and_its_open_questions_are_h
         assert await far.message_of(second.question.id)
         [word] = await far.feedback_on(second.id)
         assert word.value == "dislike"
-        assert await Desk(far.documents).review(second.id) is not None
+        assert await ReviewRepository(far.documents).review(second.id) is not None
         held = await far.answer(answer_id_of(open_question.id))
         assert held is None
         row = next(row for row in await far.rows("question") if row.fields["id"] == open_question.id)

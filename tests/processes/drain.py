@@ -11,7 +11,7 @@ from pathlib import Path
 from bot.channel import Connector
 from bot.channels.reviewers import Reviewers
 from bot.services import FeedbackParts
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import ProcessLease
 from feedback.store.cosmos import CosmosStore
 from feedback.store.offline_queue import Spool, SpooledStore
@@ -27,7 +27,7 @@ async def run(place: dict[str, str], path: Path) -> None:
     store = SpooledStore(far, Spool(SqliteStore.open(path, hold=hold), most=1_000))
     await store.spool.load()
     around = replace(some_surroundings(_nobody), later=store.spool)
-    FeedbackParts(store, Desk(store.documents), KEY, around).hands(Reviewers([]))
+    FeedbackParts(store, ReviewRepository(store.documents), KEY, around).hands(Reviewers([]))
     while store.spool.records:
         await store.drain()
     await store.close()

@@ -24,7 +24,7 @@ from bot.slack.client import PaceRules
 from bot.teams.auth import BotFrameworkConfig
 from bot.teams.endpoint import BotFrameworkSeam
 from core.records import Answer, Channel, Question
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import AtOnce, ProcessLease
 from feedback.store.sqlite import SqliteStore
 from tests.builders.slack_world import CONFIG, REACTIONS
@@ -64,7 +64,9 @@ async def run(path: Path, port: int, slack_api: str) -> None:
         connector=lambda conversation: reach(seam.connector, conversation, slack=slack.connector),
         later=AtOnce(),
     )
-    parts = FeedbackParts(store, Desk(store.documents, hold.holder), KEY, around, (REACTIONS, NO_SAMPLE))
+    parts = FeedbackParts(
+        store, ReviewRepository(store.documents, hold.holder), KEY, around, (REACTIONS, NO_SAMPLE)
+    )
     asking = Asking(store, CannedModel(), parts.looking)
     style = TeamsStyle(pace=TEST_STREAM)
     front = TeamsFrontEnd(asking, store, pseudonym, parts.hands(Reviewers([REVIEWER])), style)

@@ -22,7 +22,7 @@ from bot.services import FeedbackParts
 from bot.stores import Store
 from bot.teams.auth import BotFrameworkConfig
 from bot.teams.endpoint import BotFrameworkSeam
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import AtOnce, ProcessLease
 from feedback.store.cosmos import CosmosStore
 from feedback.store.offline_queue import Spool, SpooledStore
@@ -53,7 +53,7 @@ async def run(where: str, port: int) -> None:
     store = await open_store(where, hold)
     later = store.spool if isinstance(store, SpooledStore) else AtOnce()
     around = replace(some_surroundings(lambda: seam.connector), later=later)
-    desk = Desk(store.documents, hold.holder)
+    desk = ReviewRepository(store.documents, hold.holder)
     parts = FeedbackParts(store, desk, KEY, around, (RatingRules(), NO_SAMPLE))
     asking = Asking(store, ScriptedAnswerer(), parts.looking)
     front = TeamsFrontEnd(asking, store, pseudonym, parts.hands(Reviewers(REVIEWERS)))
