@@ -28,7 +28,7 @@ from core.records import VerifiedAnswer
 from core.settings import Settings
 from feedback.privacy.deletion_log import ForgetExamples
 from feedback.reviews.repository import ReviewRepository
-from feedback.store.base import AtOnce, Later
+from feedback.store.base import DeferredActions, RunImmediately
 from feedback.store.offline_queue import Spool
 from feedback.store.rows import WholeStore
 
@@ -51,7 +51,7 @@ class Surroundings:
     connector: Callable[[Mapping[str, Any]], Connector | None]
     site_url: str
     opens_url: str = ""
-    later: Later = field(default_factory=AtOnce)
+    later: DeferredActions = field(default_factory=RunImmediately)
     terms: PrivacyTerms = field(default_factory=PrivacyTerms)
     forget_examples: ForgetExamples | None = None
     recognise: Recognise = _known_to_nobody

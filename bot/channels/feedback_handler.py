@@ -28,7 +28,7 @@ from bot.channels.invoke import (
 from bot.dialogs.rate import Rating, Said, Word, spoken_at, unbound
 from core.records import Answer, Feedback, FeedbackKind
 from feedback.reviews.repository import ReviewRepository
-from feedback.store.base import Entry, FeedbackStore, Later, StoreUnavailable
+from feedback.store.base import DeferredActions, Entry, FeedbackStore, StoreUnavailable
 from feedback.store.serialization import from_json, to_json
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,12 @@ class Opinions:
     """Reads opinions out of activities and has them kept. Raises StoreUnavailable: then nothing was acknowledged."""
 
     def __init__(
-        self, store: FeedbackStore, desk: ReviewRepository, rating: Rating, view: AnswerView, later: Later
+        self,
+        store: FeedbackStore,
+        desk: ReviewRepository,
+        rating: Rating,
+        view: AnswerView,
+        later: DeferredActions,
     ) -> None:
         self._store = store
         self._desk = desk

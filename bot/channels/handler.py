@@ -61,7 +61,7 @@ from core.records import Answer, Channel, Question
 from core.text import Json
 from feedback.privacy.deletion_log import Deletion
 from feedback.reviews.repository import PostedMessage, ReviewRepository, place_of_part
-from feedback.store.base import FeedbackStore, Later, StoreUnavailable
+from feedback.store.base import DeferredActions, FeedbackStore, StoreUnavailable
 
 
 async def show_card(reference: Reference, connector: Connector, card: Json) -> bool:
@@ -125,7 +125,7 @@ class Hands:
     opinions: Opinions
     reviews: ReviewDesk
     courier: Courier
-    later: Later
+    later: DeferredActions
     privacy: PrivacyDesk
     recognise: Recognise
     models: ModelDesk

@@ -37,7 +37,7 @@ from feedback.reviews.repository import (
     place_of_reviewer,
     reader_of,
 )
-from feedback.store.base import Entry, FeedbackStore, Later, StoreUnavailable
+from feedback.store.base import DeferredActions, Entry, FeedbackStore, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,12 @@ class ReviewDesk:
     """Takes what reviewers do, asks whether they may, and has it done. One per channel."""
 
     def __init__(
-        self, store: FeedbackStore, reviewing: Reviewing, reviewers: Reviewers, courier: Courier, later: Later
+        self,
+        store: FeedbackStore,
+        reviewing: Reviewing,
+        reviewers: Reviewers,
+        courier: Courier,
+        later: DeferredActions,
     ) -> None:
         self._store = store
         self._reviewing = reviewing

@@ -164,11 +164,11 @@ Do = Callable[[Entry], Awaitable[object]]
 Does what an entry says; doing it twice changes nothing. Raises StoreUnavailable to be called again later."""
 
 
-class Later(Protocol):
-    """Where something goes that the store cannot take now."""
+class DeferredActions(Protocol):
+    """Runs an action now, or queues it on disk until the store is back."""
 
     async def attempt(self, do: Callable[[], Awaitable[T]], what: str, entry: Entry) -> T | None:
-        """Do something and return its result.
+        """Run an action and return its result.
 
         None where `entry` was kept durably instead, behind what waits already. Raises StoreUnavailable when
         it can neither be done nor kept.
@@ -176,12 +176,12 @@ class Later(Protocol):
         ...
 
     def on(self, what: str, do: Do) -> None:
-        """Say what is done with kept entries of a kind."""
+        """Register what is done with queued entries of a kind."""
         ...
 
 
-class AtOnce:
-    """A Later that keeps nothing."""
+class RunImmediately:
+    """Deferred actions without a queue: an action runs now, or fails."""
 
     async def attempt(self, do: Callable[[], Awaitable[T]], what: str, entry: Entry) -> T | None:
         return await do()

@@ -119,7 +119,7 @@ class Spool:
             )
 
     async def attempt(self, do: Callable[[], Awaitable[T]], what: str, entry: Entry) -> T | None:
-        """Do something now, unless something waits; None where it is kept (see `Later`)."""
+        """Do something now, unless something waits; None where it is kept (see `DeferredActions`)."""
         if not self._entries:
             try:
                 return await do()

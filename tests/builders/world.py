@@ -30,7 +30,7 @@ from bot.teams.auth import BotFrameworkConfig, KeyTimes
 from bot.teams.endpoint import BotFrameworkSeam
 from core.records import Answer, AnswerKind, Citation, Feedback, Passage, Question, Timings, VerifiedAnswer
 from feedback.reviews.repository import ReviewRepository
-from feedback.store.base import AtOnce, StoreUnavailable, Undelivered, moment
+from feedback.store.base import RunImmediately, StoreUnavailable, Undelivered, moment
 from feedback.store.documents import Document, Wanted
 from feedback.store.offline_queue import SpooledStore
 from feedback.store.rows import PAGE as PAGE_OF_ROWS
@@ -463,7 +463,7 @@ async def a_world(
             known=world.known,
             terms=PrivacyTerms(public_url="https://bot.example"),
             fresh=lambda verified: all(world.hashes.get(url, then) == then for url, then in verified.pages),
-            later=kept.spool if isinstance(kept, SpooledStore) else AtOnce(),
+            later=kept.spool if isinstance(kept, SpooledStore) else RunImmediately(),
             models_dir=models_dir,
         )
         world.parts = FeedbackParts(kept, ReviewRepository(kept.documents), KEY, around, rules)

@@ -25,7 +25,7 @@ from bot.teams.auth import BotFrameworkConfig
 from bot.teams.endpoint import BotFrameworkSeam
 from core.records import Answer, Channel, Question
 from feedback.reviews.repository import ReviewRepository
-from feedback.store.base import AtOnce, ProcessLease
+from feedback.store.base import ProcessLease, RunImmediately
 from feedback.store.sqlite import SqliteStore
 from tests.builders.slack_world import CONFIG, REACTIONS
 from tests.builders.world import KEY, NO_SAMPLE, an_answer, pseudonym, some_surroundings
@@ -62,7 +62,7 @@ async def run(path: Path, port: int, slack_api: str) -> None:
     around = replace(
         some_surroundings(lambda: seam.connector),
         connector=lambda conversation: reach(seam.connector, conversation, slack=slack.connector),
-        later=AtOnce(),
+        later=RunImmediately(),
     )
     parts = FeedbackParts(
         store, ReviewRepository(store.documents, hold.holder), KEY, around, (REACTIONS, NO_SAMPLE)

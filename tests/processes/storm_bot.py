@@ -23,7 +23,7 @@ from bot.stores import Store
 from bot.teams.auth import BotFrameworkConfig
 from bot.teams.endpoint import BotFrameworkSeam
 from feedback.reviews.repository import ReviewRepository
-from feedback.store.base import AtOnce, ProcessLease
+from feedback.store.base import ProcessLease, RunImmediately
 from feedback.store.cosmos import CosmosStore
 from feedback.store.offline_queue import Spool, SpooledStore
 from feedback.store.sqlite import SqliteStore
@@ -51,7 +51,7 @@ async def run(where: str, port: int) -> None:
     """Serve until killed."""
     hold = ProcessLease(str(port), HOLD_S)
     store = await open_store(where, hold)
-    later = store.spool if isinstance(store, SpooledStore) else AtOnce()
+    later = store.spool if isinstance(store, SpooledStore) else RunImmediately()
     around = replace(some_surroundings(lambda: seam.connector), later=later)
     desk = ReviewRepository(store.documents, hold.holder)
     parts = FeedbackParts(store, desk, KEY, around, (RatingRules(), NO_SAMPLE))
