@@ -42,7 +42,7 @@ from feedback.privacy.deletion_log import ForgetExamples, ForgottenExamples
 from feedback.privacy.keys import Keys, Recognising, keys_of
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import RunImmediately
-from feedback.store.offline_queue import SpooledStore
+from feedback.store.offline_queue import OfflineStore
 from model.answering.chain import Answering, AnswerRules
 from model.evaluation.report import forget_answers
 from model.onnx_infer import EngineOptions
@@ -261,7 +261,7 @@ def surroundings_of(
         connector=connect,
         site_url=site,
         opens_url=site + PATH if settings.count_opened and reachable else "",
-        later=store.spool if isinstance(store, SpooledStore) else RunImmediately(),
+        later=store.spool if isinstance(store, OfflineStore) else RunImmediately(),
         terms=PrivacyTerms(retention_of(settings), settings.public_url),
         recognise=Recognising(store, keys),
         forget_examples=forgetting(settings),

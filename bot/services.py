@@ -29,7 +29,7 @@ from core.settings import Settings
 from feedback.privacy.deletion_log import ForgetExamples
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import DeferredActions, RunImmediately
-from feedback.store.offline_queue import Spool
+from feedback.store.offline_queue import OfflineQueue
 from feedback.store.rows import WholeStore
 
 
@@ -88,7 +88,7 @@ class FeedbackParts:
         self.models.join(self.courier)
         tell = teller(around.connector)
         self.privacy = Privacy(store, self._forgotten, tell, around.later, around.forget_examples)
-        if isinstance(around.later, Spool):
+        if isinstance(around.later, OfflineQueue):
             self.privacy.memories.append(partial(forget_waiting, around.later))
         self.exports = Exports(self.privacy, seals)
         self._privacy_desk = PrivacyDesk(self.privacy, self.exports, seals, around.site_url, around.terms)

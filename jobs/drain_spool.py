@@ -29,7 +29,7 @@ from core.records import Answer, Channel, Question
 from core.settings import Settings
 from feedback.privacy.keys import keys_of
 from feedback.store.cosmos import CosmosStore
-from feedback.store.offline_queue import Spool, SpooledStore
+from feedback.store.offline_queue import OfflineQueue, OfflineStore
 from feedback.store.rows import WholeStore
 from feedback.store.sqlite import SqliteStore
 from jobs.registry import Result
@@ -37,7 +37,7 @@ from jobs.registry import Result
 
 async def left_spools(
     settings: Settings, far: CosmosStore, borrowed: Borrowed
-) -> AsyncGenerator[SpooledStore]:
+) -> AsyncGenerator[OfflineStore]:
     """Yield each, with everything wired that may wait in it, and nothing left in it of whoever is forgotten by now."""
     if not await asyncio.to_thread((settings.data_dir / "instances").is_dir):
         return
@@ -51,10 +51,10 @@ async def left_spools(
 @asynccontextmanager
 async def _opened(
     settings: Settings, far: CosmosStore, borrowed: Borrowed, instance: Instance
-) -> AsyncGenerator[SpooledStore]:
+) -> AsyncGenerator[OfflineStore]:
     near = await asyncio.to_thread(SqliteStore.open, instance.spool_path, hold=instance.hold)
     try:
-        store = SpooledStore(far, Spool(near, most=settings.spool_records))
+        store = OfflineStore(far, OfflineQueue(near, most=settings.spool_records))
         await store.spool.load()
         if not store.spool.records:
             yield store
@@ -70,7 +70,7 @@ async def _opened(
         await near.close()
 
 
-def _know_every_kind(settings: Settings, store: SpooledStore, parts: FeedbackParts) -> None:
+def _know_every_kind(settings: Settings, store: OfflineStore, parts: FeedbackParts) -> None:
     """Make the front ends, which say what is done with what waits of theirs; nobody speaks to them."""
     hands = parts.hands(Reviewers(settings.reviewers))
     asking = Asking(store, _Silent())
@@ -88,7 +88,7 @@ class _Silent:
 log = logging.getLogger(__name__)
 
 
-async def drain_spool(far: WholeStore, left: AsyncIterator[SpooledStore]) -> Result:
+async def drain_spool(far: WholeStore, left: AsyncIterator[OfflineStore]) -> Result:
     """Carry it over; return how much was, how many open questions, and what could not be. Raises StoreError."""
     carried = handed = failed = foreign = 0
     async for store in left:

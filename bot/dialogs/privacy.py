@@ -26,11 +26,11 @@ from feedback.privacy.deletion_log import Deletion, Deletions, ForgetExamples, O
 from feedback.privacy.opt_out import Choice, OptOuts
 from feedback.store.base import DeferredActions, Entry, StoreError, moment
 from feedback.store.documents import Document
-from feedback.store.offline_queue import Spool
+from feedback.store.offline_queue import OfflineQueue
 from feedback.store.rows import WholeStore
 
 
-async def forget_waiting(spool: Spool, deletion: Deletion) -> None:
+async def forget_waiting(spool: OfflineQueue, deletion: Deletion) -> None:
     """Forget what a person said that waits for the store; wishes for the own data stay, rulings lose their name."""
     kept: dict[str, Callable[[Entry], Entry]] = {DELETION: dict, CHOICE: dict, WISH: nameless}
     await spool.forget_person(deletion.person, deletion.begun_at, kept)

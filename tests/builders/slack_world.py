@@ -30,7 +30,7 @@ from bot.slack.endpoint import signed
 from core.records import Answer, Question
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import RunImmediately
-from feedback.store.offline_queue import SpooledStore
+from feedback.store.offline_queue import OfflineStore
 from feedback.store.sqlite import SqliteStore
 from tests.builders.world import (
     KEY,
@@ -263,7 +263,7 @@ def pressable(message: Message, prefix: str) -> Json:
 async def a_slack_world(
     config: SlackConfig = CONFIG,
     *,
-    store: SqliteStore | SpooledStore | None = None,
+    store: SqliteStore | OfflineStore | None = None,
     rules: tuple[RatingRules, ReviewRules] = (REACTIONS, NO_SAMPLE),
     clean: bool = True,
     limits: AskerLimits | None = None,
@@ -278,7 +278,7 @@ async def a_slack_world(
             known=world.known,
             fresh=lambda verified: all(world.hashes.get(url, then) == then for url, then in verified.pages),
             terms=PrivacyTerms(public_url="https://bot.example"),
-            later=store.spool if isinstance(store, SpooledStore) else RunImmediately(),
+            later=store.spool if isinstance(store, OfflineStore) else RunImmediately(),
         )
         world.parts = FeedbackParts(world.store, ReviewRepository(world.store.documents), KEY, around, rules)
         talking = Talking(lambda: LISTED, ("Who am I?",))

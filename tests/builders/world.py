@@ -32,7 +32,7 @@ from core.records import Answer, AnswerKind, Citation, Feedback, Passage, Questi
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import RunImmediately, StoreUnavailable, Undelivered, moment
 from feedback.store.documents import Document, Wanted
-from feedback.store.offline_queue import SpooledStore
+from feedback.store.offline_queue import OfflineStore
 from feedback.store.rows import PAGE as PAGE_OF_ROWS
 from feedback.store.rows import Row, Table, key_of
 from feedback.store.serialization import answer_from, question_from, reaction_of, to_json
@@ -441,7 +441,7 @@ async def a_world(
     config: BotFrameworkConfig | None = None,
     *,
     key_times: KeyTimes | None = None,
-    store: SqliteStore | SpooledStore | None = None,
+    store: SqliteStore | OfflineStore | None = None,
     rules: tuple[RatingRules, ReviewRules] = (RatingRules(), NO_SAMPLE),
     models_dir: Path = Path("no models"),
     own_token: bool = True,
@@ -463,7 +463,7 @@ async def a_world(
             known=world.known,
             terms=PrivacyTerms(public_url="https://bot.example"),
             fresh=lambda verified: all(world.hashes.get(url, then) == then for url, then in verified.pages),
-            later=kept.spool if isinstance(kept, SpooledStore) else RunImmediately(),
+            later=kept.spool if isinstance(kept, OfflineStore) else RunImmediately(),
             models_dir=models_dir,
         )
         world.parts = FeedbackParts(kept, ReviewRepository(kept.documents), KEY, around, rules)

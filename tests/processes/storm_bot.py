@@ -25,7 +25,7 @@ from bot.teams.endpoint import BotFrameworkSeam
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import ProcessLease, RunImmediately
 from feedback.store.cosmos import CosmosStore
-from feedback.store.offline_queue import Spool, SpooledStore
+from feedback.store.offline_queue import OfflineQueue, OfflineStore
 from feedback.store.sqlite import SqliteStore
 from tests.builders.world import KEY, NO_SAMPLE, ScriptedAnswerer, pseudonym, some_surroundings
 from tests.doubles.cosmos import config_of
@@ -42,7 +42,7 @@ async def open_store(where: str, hold: ProcessLease) -> Store:
         return SqliteStore.open(Path(where), hold=hold)
     place = json.loads(where)
     spool = SqliteStore.open(Path(place.pop("spools")) / f"{hold.holder}.sqlite3", hold=hold)
-    store = SpooledStore(CosmosStore(config_of(**place), hold=hold), Spool(spool, most=1_000))
+    store = OfflineStore(CosmosStore(config_of(**place), hold=hold), OfflineQueue(spool, most=1_000))
     await store.spool.load()
     return store
 
@@ -51,7 +51,7 @@ async def run(where: str, port: int) -> None:
     """Serve until killed."""
     hold = ProcessLease(str(port), HOLD_S)
     store = await open_store(where, hold)
-    later = store.spool if isinstance(store, SpooledStore) else RunImmediately()
+    later = store.spool if isinstance(store, OfflineStore) else RunImmediately()
     around = replace(some_surroundings(lambda: seam.connector), later=later)
     desk = ReviewRepository(store.documents, hold.holder)
     parts = FeedbackParts(store, desk, KEY, around, (RatingRules(), NO_SAMPLE))
