@@ -132,7 +132,11 @@ _MOST_STARS = 5
 
 @dataclass(slots=True)
 class VersionStats:
-    """`votes` are numbers from 0 to 1, `seconds` the response times of the answers, `failed` counts questions without one."""
+    """What is known of one model version.
+
+    `votes` are numbers from 0 to 1, `seconds` the response times of its answers; `failed` counts questions
+    without an answer.
+    """
 
     votes: list[float] = field(default_factory=list[float])
     seconds: list[float] = field(default_factory=list[float])

@@ -31,7 +31,7 @@ _REDRAWN_AFTER = timedelta(seconds=5)
 async def change_reviews(
     store: WholeStore, answer_id: str, person: str, changes: Mapping[str, Change]
 ) -> None:
-    """Change all rounds of an answer's review and its verified answer, by the kind of document, where a reviewer stands.
+    """Change all rounds of an answer's review, and its verified answer, where a reviewer stands in them.
 
     Whoever sees the card of the review is shown it anew.
     """

@@ -117,7 +117,7 @@ class FeedbackStore(Protocol):
         ...
 
     async def answer_in_message(self, conversation: str, message_id: str) -> Answer | None:
-        """Return the answer that was delivered as this message of this conversation (or of a thread in it), or None."""
+        """Return the answer that was delivered as this message of a conversation (or of a thread in it), or None."""
         ...
 
     async def message_of(self, question_id: str) -> str | None:
@@ -129,7 +129,7 @@ class FeedbackStore(Protocol):
         ...
 
     async def answers_after(self, after: tuple[str, str], limit: int) -> Sequence[Answer]:
-        """Return `limit` answers after a place in (`answered_at` as UTC ISO text with microseconds, id), in order."""
+        """Return `limit` answers in order after (`answered_at` as UTC ISO text with microseconds, id)."""
         ...
 
     async def forget_question(self, question_id: str) -> None:

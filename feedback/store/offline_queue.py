@@ -1,7 +1,7 @@
 """The store while Cosmos DB is away: questions go on being answered from a file, and nothing said is lost.
 
-    OfflineStore   a FeedbackStore: the far store, and in its absence the near one, an SQLite file of this process
-    OfflineQueue   DeferredActions: what cannot be done now, in the order in which it came, until `drain` does it
+    OfflineStore   a FeedbackStore: the far store, and in its absence an SQLite file of this process
+    OfflineQueue   DeferredActions: what cannot be done now, in order, until `drain` does it
 
 What waits is moved to the far store once it is back, one thing after the other. Being stopped in between, at
 any moment, changes nothing: every step may be done twice. The queue is bounded: when it is full, or its disk,
