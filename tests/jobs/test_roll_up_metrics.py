@@ -19,6 +19,7 @@ from feedback.metrics.definitions import figures_of
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import StoreUnavailable
 from feedback.store.documents import Document, Wanted
+from feedback.store.rows import RECORDS_AT_ONCE
 from feedback.store.sqlite import SqliteStore
 from jobs.registry import Job, Store
 from jobs.roll_up_metrics import roll_up
@@ -154,7 +155,7 @@ async def test_a_day_that_retention_has_thinned_out_stays_as_it_was(store: Store
 
 
 async def test_many_days_are_listed_by_their_span(store: Store) -> None:
-    for number in range(daily.PAGE + 7):
+    for number in range(RECORDS_AT_ONCE + 7):
         await daily.keep(store.documents, daily.Day(date(2026, 1, 1) + timedelta(days=number)))
     first, last = date(2026, 1, 3), date(2026, 7, 21)
     days = [day.day for day in await daily.kept_days(store.documents, first, last)]

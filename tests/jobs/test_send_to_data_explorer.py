@@ -502,11 +502,10 @@ CHILD = """
 import asyncio, sys
 from datetime import datetime
 from pathlib import Path
-import telemetry
+from core import telemetry
 from exporters.data_explorer import DataExplorer, Target
-from feedback.cosmos import CosmosStore
-from feedback.outgoing import Outgoing
-from feedback.sqlite import SqliteStore
+from feedback.analytics.event_log import Outgoing
+from feedback.store.sqlite import SqliteStore
 from jobs.send_to_data_explorer import send_to_data_explorer
 
 telemetry.use_key(b"a key", ["example.com"])
