@@ -42,7 +42,7 @@ from bot.teams.endpoint import TeamsEndpoint
 from bot.teams.rate_limit import Pace
 from core.records import Answer, Question
 from exporters import Export, To, exporting
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from feedback.store.sqlite import SqliteStore
 from tests.builders.world import KEY, NO_SAMPLE, REVIEWERS, an_answer, served, some_surroundings
 from tests.doubles.tokens import APP_ID, ISSUER
@@ -69,7 +69,7 @@ async def _serve(metadata_url: str, folder: Path) -> None:
     around = some_surroundings(lambda: seam.connector)
     # All answers are of one stratum: its counter for the sample would be what is measured.
     rules = (RatingRules(), NO_SAMPLE)
-    parts = Services(store, Desk(store.documents), KEY, around, rules)
+    parts = Services(store, ReviewRepository(store.documents), KEY, around, rules)
     asking = Asking(store, CannedAnswerer(), parts.looking)
     front = ActivityHandler(parts.handlers(asking, Reviewers(REVIEWERS)))
     config = BotFrameworkConfig(app_id=APP_ID, openid_metadata_url=metadata_url, token_issuer=ISSUER)

@@ -21,7 +21,7 @@ from pathlib import Path
 from bot.dialogs.rate import Rating, Said, Word
 from bot.dialogs.review import Reviewing, ReviewRules
 from core.records import Answer, Channel, FeedbackKind, Question
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from feedback.store.sqlite import SqliteStore
 from tests.builders.world import NothingKnown, an_answer
 
@@ -48,7 +48,9 @@ def main() -> None:
 async def measure(path: Path, seconds: float, rate: float) -> Sequence[float]:
     """Return how long each rating took, in seconds from its arrival."""
     store = SqliteStore.open(path)
-    reviewing = Reviewing(Desk(store.documents), store, NothingKnown(), ReviewRules(sample_share=0))
+    reviewing = Reviewing(
+        ReviewRepository(store.documents), store, NothingKnown(), ReviewRules(sample_share=0)
+    )
     rating = Rating(store, reviewing)
     answers = [await answered(store, number) for number in range(ANSWERS)]
     dice = random.Random(1)  # noqa: S311 - nothing secret

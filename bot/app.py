@@ -59,7 +59,7 @@ from bot.web.pages import about_routes, open_route, site_routes
 from core.records import Channel, Question
 from core.settings import Settings
 from feedback.privacy.keys import keys_of
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import ProcessLease, StoreUnavailable
 from feedback.store.job_runs import job_runs
 from model.answering.chain import Answering
@@ -132,7 +132,12 @@ class BotBuilder:
     """Builds a Bot; what has to be closed goes onto `closing` as it is opened."""
 
     def __init__(
-        self, settings: Settings, shelf: Shelf, store: Store, hold: ProcessLease, closing: contextlib.AsyncExitStack
+        self,
+        settings: Settings,
+        shelf: Shelf,
+        store: Store,
+        hold: ProcessLease,
+        closing: contextlib.AsyncExitStack,
     ) -> None:
         self._settings = settings
         self._shelf = shelf
@@ -178,7 +183,7 @@ class BotBuilder:
             self._settings, self._shelf, self._store, self._keys, self._connector, port=port
         )
         around = replace(around, known=known)
-        desk = Desk(self._store.documents, self._hold.holder)
+        desk = ReviewRepository(self._store.documents, self._hold.holder)
         services = Services(self._store, desk, self._keys.now, around, rules_of(self._settings))
         self._closing.push_async_callback(services.privacy.close)
         return services
@@ -241,7 +246,7 @@ class BotBuilder:
 
     # For browsers
 
-    def _for_this_machine(self, app: web.Application, desk: Desk) -> web.Application | None:
+    def _for_this_machine(self, app: web.Application, desk: ReviewRepository) -> web.Application | None:
         """Return where the chat page is served: in the one application, or on a port of its own, or nowhere.
 
         Once people elsewhere are to reach the port, a request that comes from this machine may be anybody's: a proxy
@@ -273,7 +278,7 @@ class BotBuilder:
             local=not is_public(self._settings),
         )
 
-    def _dashboard(self, desk: Desk) -> list[web.RouteDef]:
+    def _dashboard(self, desk: ReviewRepository) -> list[web.RouteDef]:
         settings = self._settings
         doors = Doors(
             local=local_page_of(settings) is LocalPage.ON_THE_PORT,
@@ -282,7 +287,7 @@ class BotBuilder:
         )
         return dashboard_routes(self._figures(desk), doors)
 
-    def _figures(self, desk: Desk) -> DashboardData:
+    def _figures(self, desk: ReviewRepository) -> DashboardData:
         standing = partial(read_standing, self._settings.models_dir)
         return DashboardData(self._store, desk, standing, partial(job_runs, desk.documents))
 

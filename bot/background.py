@@ -15,7 +15,7 @@ from bot.dialogs.privacy import Privacy
 from bot.stores import Store
 from core.records import Question
 from feedback.store.base import ProcessLease, StoreUnavailable
-from feedback.store.offline_queue import SpooledStore
+from feedback.store.offline_queue import OfflineStore
 
 log = logging.getLogger(__name__)
 
@@ -60,10 +60,10 @@ class Upkeep:
             group.create_task(_again(FORGET_EVERY_S, self._privacy.catch_up), name="forget")
             for name, every_s, do in self._others:
                 group.create_task(_again(every_s, do), name=name)
-            if isinstance(self._store, SpooledStore):
+            if isinstance(self._store, OfflineStore):
                 group.create_task(_again(DRAIN_EVERY_S, partial(self._drain, self._store)), name="drain")
 
-    async def _drain(self, store: SpooledStore) -> None:
+    async def _drain(self, store: OfflineStore) -> None:
         """Carry over what waited, but nothing of whoever was forgotten in the meantime."""
         if store.spool.records:
             await self._privacy.catch_up()
@@ -71,7 +71,7 @@ class Upkeep:
 
     async def ready(self, _: web.Request) -> web.Response:
         """Answer /readyz: 200 while questions are taken, also without the store; 503 when nothing more can be kept."""
-        if not isinstance(self._store, SpooledStore):
+        if not isinstance(self._store, OfflineStore):
             return web.json_response({"status": "ready"})
         waiting = self._store.waiting
         away = waiting.away_since_s is not None

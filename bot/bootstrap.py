@@ -37,9 +37,9 @@ from core.settings import Settings
 from feedback.examples.dataset import forget, trained_on
 from feedback.privacy.deletion_log import ForgetExamples, ForgottenExamples
 from feedback.privacy.keys import Keys, Recognising, keys_of
-from feedback.reviews.repository import Desk
-from feedback.store.base import AtOnce
-from feedback.store.offline_queue import SpooledStore
+from feedback.reviews.repository import ReviewRepository
+from feedback.store.base import RunImmediately
+from feedback.store.offline_queue import OfflineStore
 from model.answering.chain import Answering, AnswerRules
 from model.evaluation.report import forget_answers
 from model.onnx_infer import EngineOptions
@@ -315,7 +315,7 @@ def surroundings_of(
         connector=connect,
         site_url=site,
         opens_url=site + PATH if settings.count_opened and reachable else "",
-        later=store.spool if isinstance(store, SpooledStore) else AtOnce(),
+        later=store.spool if isinstance(store, OfflineStore) else RunImmediately(),
         terms=PrivacyTerms(retention_of(settings), settings.public_url),
         recognise=Recognising(store, keys),
         forget_examples=forgetting(settings),
@@ -345,7 +345,7 @@ def parts_over(settings: Settings, shelf: Shelf, store: Store, connect: Connect,
     """Wire feedback and review over a store, with everything that may have waited for it."""
     keys = keys_of(settings)
     around = surroundings_of(settings, shelf, store, keys, connect, port=settings.port)
-    desk = Desk(store.documents, holder)
+    desk = ReviewRepository(store.documents, holder)
     return Services(store, desk, keys.now, around, rules_of(settings))
 
 

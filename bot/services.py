@@ -33,9 +33,9 @@ from core.records import Question, VerifiedAnswer
 from core.settings import Settings
 from feedback.privacy.deletion_log import ForgetExamples
 from feedback.privacy.keys import pseudonym
-from feedback.reviews.repository import Desk
-from feedback.store.base import AtOnce, Later
-from feedback.store.offline_queue import Spool
+from feedback.reviews.repository import ReviewRepository
+from feedback.store.base import DeferredActions, RunImmediately
+from feedback.store.offline_queue import OfflineQueue
 from feedback.store.rows import WholeStore
 
 
@@ -57,7 +57,7 @@ class ServiceDependencies:
     connector: Callable[[Mapping[str, Any]], Connector | None]
     site_url: str
     opens_url: str = ""
-    later: Later = field(default_factory=AtOnce)
+    later: DeferredActions = field(default_factory=RunImmediately)
     terms: PrivacyTerms = field(default_factory=PrivacyTerms)
     forget_examples: ForgetExamples | None = None
     recognise: Recognise = _known_to_nobody
@@ -74,7 +74,7 @@ class Services:
     def __init__(
         self,
         store: WholeStore,
-        desk: Desk,
+        desk: ReviewRepository,
         key: bytes,
         around: ServiceDependencies,
         rules: tuple[RatingRules, ReviewRules] = (RatingRules(), ReviewRules()),
@@ -100,7 +100,7 @@ class Services:
         self.models.join(self.card_sync)
         tell = teller(around.connector, self._keeps_messages_here)
         self.privacy = Privacy(store, self._forgotten, tell, around.later, around.forget_examples)
-        if isinstance(around.later, Spool):
+        if isinstance(around.later, OfflineQueue):
             self.privacy.memories.append(partial(forget_waiting, around.later))
         self.links = DataLinks(seals)
         self._privacy_handler = PrivacyHandler(

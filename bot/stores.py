@@ -12,11 +12,11 @@ from feedback.privacy.retention import Retention
 from feedback.store.base import ALONE
 from feedback.store.cosmos import CosmosStore
 from feedback.store.cosmos_schema import CosmosConfig
-from feedback.store.offline_queue import Spool, SpooledStore
+from feedback.store.offline_queue import OfflineQueue, OfflineStore
 from feedback.store.sqlite import SqliteStore
 from pages.index.cosmos_schema import PagesConfig
 
-Store = SqliteStore | CosmosStore | SpooledStore
+Store = SqliteStore | CosmosStore | OfflineStore
 
 
 @asynccontextmanager
@@ -40,14 +40,14 @@ async def open_store(settings: Settings, instance: Instance | None = None) -> As
             return
         far = CosmosStore(config, hold=hold)
         near = await asyncio.to_thread(SqliteStore.open, instance.spool_path, hold=hold)
-        store = SpooledStore(far, Spool(near, most=settings.spool_records))
+        store = OfflineStore(far, OfflineQueue(near, most=settings.spool_records))
         closing.push_async_callback(store.close)
         await store.spool.load()
         await _take_over(settings, store.spool)
         yield store
 
 
-async def _take_over(settings: Settings, spool: Spool) -> None:
+async def _take_over(settings: Settings, spool: OfflineQueue) -> None:
     """Carry what processes that never came back left waiting into this one's spool."""
     with abandoned_in(settings.data_dir) as instances:
         for instance in instances:

@@ -25,7 +25,7 @@ from feedback.examples.dataset import DatasetError, difference, find_dataset, li
 from feedback.examples.dataset_card import Card
 from feedback.examples.poisoning import RatingScale
 from feedback.privacy.deletion_log import left_out
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from jobs.registry import Store
 from model.text import prompt
 from model.text.question import follows
@@ -75,7 +75,7 @@ async def build_dataset(settings: Settings, store: Store, tell: Tell) -> Card:
     masks = await asyncio.to_thread(masking)
     work = Work(datetime.now(UTC), embedder.embed, tell, opted_out=partial(left_out, store.documents))
     rules = replace(example_rules(settings), mask=masks)
-    return await build(store, Desk(store.documents), settings.datasets_dir, rules, work)
+    return await build(store, ReviewRepository(store.documents), settings.datasets_dir, rules, work)
 
 
 def masking() -> Mask:

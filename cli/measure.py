@@ -30,7 +30,7 @@ from cli.pages import refresh_with_bar
 from core.records import Answer, Page, Section
 from core.settings import Settings
 from feedback.metrics.report import Report, report
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from model.evaluation.metrics import Item, Judged, Scores, evaluate, read_squad, spread
 from model.evaluation.question_set import PageQuestion, read_questions
 from model.evaluation.questions import Calibration, QuestionScores, Reply, ask_each
@@ -238,4 +238,4 @@ def _figure(value: float | None) -> str:
 
 async def _report(settings: Settings) -> Report:
     async with open_store(settings) as store:
-        return await report(store, Desk(store.documents))
+        return await report(store, ReviewRepository(store.documents))

@@ -31,7 +31,7 @@ from feedback.store.copy import Copied, CopyFailed, Copying, Patient
 from feedback.store.copy_journal import Journal, Known, NamedStore, named
 from feedback.store.cosmos import CosmosStore
 from feedback.store.cosmos_schema import definition, make_container
-from feedback.store.offline_queue import Spool
+from feedback.store.offline_queue import OfflineQueue
 from feedback.store.rows import TABLES, every_line
 from feedback.store.sqlite import SqliteStore
 from pages.index.cosmos_schema import make_page_container, page_container_definition
@@ -303,7 +303,7 @@ async def _status(settings: Settings) -> Status:
     for instance, running in instances_in(settings.data_dir):
         near = await asyncio.to_thread(SqliteStore.open, instance.spool_path)
         try:
-            spool = Spool(near, most=0)
+            spool = OfflineQueue(near, most=0)
             await spool.load()
             status.spools.append(Waiting(instance.folder.name, running, spool.records, spool.failed))
         finally:

@@ -6,7 +6,7 @@
 
 Every operation has a bounded wait, counts its request charge, and raises the errors of the room that uses it:
 
-    errors.unavailable   the service cannot be reached, refuses, or is overloaded: no call is made for `pause_s`
+    errors.unavailable   the service is away, refuses, or is overloaded: no call is made for `pause_s`
     errors.invalid       the service does not take this item or query, however often it is sent
 
 The SDK repeats a write whose reply was lost. A conditional write therefore carries a `mark`, and one that is
@@ -464,12 +464,12 @@ def translate_errors(errors: ErrorClasses, timeout_s: float) -> Generator[None]:
 
 
 _NO_IDENTITY = (
-    "No identity for Cosmos DB was found: run where a managed identity is, sign in with `az login`, or set the key"
-    " (cosmos_key)."
+    "No identity for Cosmos DB was found: run where a managed identity is, sign in with `az login`, or set the"
+    " key (cosmos_key)."
 )
 _REFUSED = (
-    "Cosmos DB does not let this program in: give its identity the role “Cosmos DB Built-in Data Contributor”, or set"
-    " the key."
+    "Cosmos DB does not let this program in: give its identity the role “Cosmos DB Built-in Data"
+    " Contributor”, or set the key."
 )
 
 
@@ -534,14 +534,14 @@ async def create_container(config: ContainerConfig, policies: ContainerPolicies,
             if not await _exists(container.read):
                 with _allowed(errors):
                     await database.create_container_if_not_exists(config.container, **layout)
-                return f"The container {config.name} is made, with its indexes and with time to live switched on."
+                return f"The container {config.name} is made, with its indexes and time to live switched on."
             found = await container.read()
             policies.refuse(found)
             if policies.is_current(found) and found.get("defaultTtl") == -1:
                 return f"The container {config.name} is ready; nothing was to be done."
             with _allowed(errors):
                 await database.replace_container(container, **layout)
-            return f"The container {config.name} has its new indexes and time to live; the service builds them meanwhile."
+            return f"The container {config.name} has its new indexes and time to live; they are being built."
 
 
 async def _exists(read: Callable[[], Awaitable[object]]) -> bool:
@@ -561,7 +561,7 @@ def _allowed(errors: ErrorClasses) -> Generator[None]:
         if error.status_code != HTTPStatus.FORBIDDEN:
             raise
         raise errors.unavailable(
-            "Cosmos DB does not let this identity make or change databases and containers; the roles for data never"
-            " do. Run `askpage store init` once with the account's key (cosmos_key), or let an administrator of the"
-            " account make the container as `askpage store init --definition` prints it."
+            "Cosmos DB does not let this identity make or change databases and containers; the roles for data"
+            " never do. Run `askpage store init` once with the account's key (cosmos_key), or let an"
+            " administrator of the account make the container as `askpage store init --definition` prints it."
         ) from error

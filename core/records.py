@@ -435,8 +435,9 @@ class ComparedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A candidate beside the live version, on held-out questions, the regression file and planted instructions.
+    """A candidate beside the live version.
 
+    Both answer held-out questions, the regression file and planted instructions.
     `reasons` are sentences: what the decision rests on, the refusals first. `worst` are questions that the
     live version answered rightly and the candidate does not. `dataset` is the hash of the examples that the
     candidate learned from.

@@ -148,7 +148,7 @@ _LEAST_FILLED = 0.5
 
 
 def split(text: str, most_bytes: int = PART_BYTES, most_parts: int = MOST_PARTS) -> list[str]:
-    """Return a text in parts that have room each, the last one cut off with an ellipsis where even they do not do."""
+    """Return a text in parts that have room each; the last is cut off with an ellipsis where they do not do."""
     parts: list[str] = []
     rest = text
     while len(parts) < most_parts - 1 and (room := _room(rest, most_bytes)) < len(rest):

@@ -31,7 +31,7 @@ from core.settings import Settings
 from demo.questions import Asked
 from demo.simulated_users import People
 from feedback.privacy.keys import keys_of
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from model.answering.writing import declines
 from model.evaluation.metrics import Judged, judge
 from model.registry.loading import open_version
@@ -182,7 +182,7 @@ async def open_stage(settings: Settings, people: People, round_number: int) -> A
         open_store(settings) as store,
     ):
         keys = keys_of(settings)
-        desk = Desk(store.documents)
+        desk = ReviewRepository(store.documents)
         known = VerifiedAnswers(shelf.embedder)
         fresh = partial(is_fresh, page_hash=shelf.page_hash)
         around = ServiceDependencies(

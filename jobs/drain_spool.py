@@ -23,7 +23,7 @@ from bot.bootstrap import Borrowed, parts_over
 from bot.instance import Instance, abandoned_in
 from core.settings import Settings
 from feedback.store.cosmos import CosmosStore
-from feedback.store.offline_queue import Spool, SpooledStore
+from feedback.store.offline_queue import OfflineQueue, OfflineStore
 from feedback.store.rows import WholeStore
 from feedback.store.sqlite import SqliteStore
 from jobs.registry import Result
@@ -31,7 +31,7 @@ from jobs.registry import Result
 
 async def left_spools(
     settings: Settings, far: CosmosStore, borrowed: Borrowed
-) -> AsyncGenerator[SpooledStore]:
+) -> AsyncGenerator[OfflineStore]:
     """Yield each, with everything wired that may wait in it, and nothing left in it of whoever is forgotten by now."""
     if not await asyncio.to_thread((settings.data_dir / "instances").is_dir):
         return
@@ -45,10 +45,10 @@ async def left_spools(
 @asynccontextmanager
 async def _opened(
     settings: Settings, far: CosmosStore, borrowed: Borrowed, instance: Instance
-) -> AsyncGenerator[SpooledStore]:
+) -> AsyncGenerator[OfflineStore]:
     near = await asyncio.to_thread(SqliteStore.open, instance.spool_path, hold=instance.hold)
     try:
-        store = SpooledStore(far, Spool(near, most=settings.spool_records))
+        store = OfflineStore(far, OfflineQueue(near, most=settings.spool_records))
         await store.spool.load()
         if not store.spool.records:
             yield store
@@ -66,7 +66,7 @@ async def _opened(
 log = logging.getLogger(__name__)
 
 
-async def drain_spool(far: WholeStore, left: AsyncIterator[SpooledStore]) -> Result:
+async def drain_spool(far: WholeStore, left: AsyncIterator[OfflineStore]) -> Result:
     """Carry it over; return how much was, how many open questions, and what could not be. Raises StoreError."""
     carried = handed = failed = foreign = 0
     async for store in left:

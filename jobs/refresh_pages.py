@@ -16,7 +16,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 
 from core.records import VerifiedAnswer
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from jobs.registry import Result
 from pages.library import Library
 
@@ -28,7 +28,7 @@ SHOWN_PROBLEMS = 5
 async def refresh_pages(
     library: Library,
     added: Sequence[str],
-    desk: Desk,
+    desk: ReviewRepository,
     page_hash: Callable[[str], str | None],
     make_stale: Callable[[VerifiedAnswer], Awaitable[None]],
 ) -> Result:

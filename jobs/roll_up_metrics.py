@@ -17,7 +17,7 @@ from functools import partial
 
 from feedback.metrics import daily
 from feedback.metrics.daily import Worst
-from feedback.reviews.repository import SETTLED, Desk
+from feedback.reviews.repository import SETTLED, ReviewRepository
 from feedback.store.base import moment
 from feedback.store.documents import Documents
 from feedback.store.rows import every, every_row
@@ -32,7 +32,7 @@ async def roll_up(store: Store, now: datetime, *, keep_days: int = 0) -> Result:
 
     `keep_days` is how long answers are kept (0: for ever): an older day has lost some of its records.
     """
-    desk = Desk(store.documents)
+    desk = ReviewRepository(store.documents)
     since = await _place(store.documents)
     oldest = (now - timedelta(days=keep_days)).date() if keep_days else date.min
     touched = {day async for day in _touched(store, desk, since)} | {now.date()}
@@ -56,7 +56,7 @@ async def _place(documents: Documents) -> datetime | None:
     return last - AGAIN if last else None
 
 
-async def _touched(store: Store, desk: Desk, since: datetime | None) -> AsyncIterator[date]:
+async def _touched(store: Store, desk: ReviewRepository, since: datetime | None) -> AsyncIterator[date]:
     """Yield the days of the answers that something happened to."""
     begin = since or datetime.min.replace(tzinfo=UTC)
     async for answer in daily.answers_between(store, begin, datetime.max.replace(tzinfo=UTC)):
@@ -69,7 +69,7 @@ async def _touched(store: Store, desk: Desk, since: datetime | None) -> AsyncIte
             yield answer.answered_at.date()
 
 
-async def _judged(store: Store, desk: Desk, since: str) -> AsyncIterator[str]:
+async def _judged(store: Store, desk: ReviewRepository, since: str) -> AsyncIterator[str]:
     """Yield the answers with a word, or a settled review, since a time."""
     async for row in every_row(store, "feedback"):
         if row.fields["changed_at"] >= since:

@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 
 from core.records import Answer
 from feedback.metrics import daily
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import FeedbackStore, moment
 from feedback.store.documents import Document, Documents
 from feedback.store.rows import every
@@ -36,7 +36,7 @@ Consider = Callable[[Answer, str], Awaitable[None]]
 
 async def sample_reviews(store: Store, consider: Consider, now: datetime) -> Result:
     """Look at what nobody looked at; return how many answers were passed and looked at. Raises StoreError."""
-    desk = Desk(store.documents)
+    desk = ReviewRepository(store.documents)
     begin = await _begin(store.documents, desk)
     if begin is None:
         return {"answers": 0, "considered": 0}
@@ -56,7 +56,7 @@ async def sample_reviews(store: Store, consider: Consider, now: datetime) -> Res
     return {"answers": passed, "considered": considered}
 
 
-async def _begin(documents: Documents, desk: Desk) -> datetime | None:
+async def _begin(documents: Documents, desk: ReviewRepository) -> datetime | None:
     last = await documents.get(PLACE, "last")
     if last is not None:
         return datetime.fromisoformat(last.order)
@@ -65,7 +65,7 @@ async def _begin(documents: Documents, desk: Desk) -> datetime | None:
 
 
 async def _with_marks(
-    store: FeedbackStore, desk: Desk, begin: datetime, end: datetime
+    store: FeedbackStore, desk: ReviewRepository, begin: datetime, end: datetime
 ) -> AsyncIterator[tuple[Answer, bool]]:
     """Yield the answers of a span of time, and whether each is marked: two lists in the same order, side by side."""
     marks = every(desk.considered, (moment(begin), ""))

@@ -23,7 +23,7 @@ from bot.channel import Undeliverable
 from bot.dialogs.review import Refused
 from bot.services import Services
 from core.records import Review
-from feedback.reviews.repository import WAITING, Desk
+from feedback.reviews.repository import WAITING, ReviewRepository
 from feedback.store.rows import every
 from jobs.registry import Result
 
@@ -76,7 +76,7 @@ class Send(Protocol):
         ...
 
 
-async def send_reviews(desk: Desk, send: Send, now: datetime) -> Result:
+async def send_reviews(desk: ReviewRepository, send: Send, now: datetime) -> Result:
     """Send them; return how many reviews wait, were sent, and are left to the bots. Raises StoreError."""
     places = [place.id for place in await desk.places()]
     waiting = sent = left = 0
@@ -95,6 +95,6 @@ async def send_reviews(desk: Desk, send: Send, now: datetime) -> Result:
     return {"waiting": waiting, "sent": sent, "left": left, "places": len(places)}
 
 
-async def _is_missing(desk: Desk, review: Review, places: list[str]) -> bool:
+async def _is_missing(desk: ReviewRepository, review: Review, places: list[str]) -> bool:
     shown = {one.place for one in await desk.shown(review.answer_id)}
     return any(f"{place}#{review.round}" not in shown for place in places)

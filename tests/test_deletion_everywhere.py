@@ -33,7 +33,7 @@ from core.settings import Settings
 from feedback.examples.build import Work, build
 from feedback.examples.convert import ExampleRules
 from feedback.privacy.keys import keys_of
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from feedback.store.sqlite import SqliteStore
 from model.text.prompt import NOT_ON_PAGE
 from pages.library import MOST_PASTED, PASTED_FOR
@@ -246,7 +246,9 @@ async def jobs_run(town: Town) -> None:
     """Let a dataset be built of what is reviewed."""
     store = SqliteStore.open(town.settings.store_path)
     rules = ExampleRules(not_on_page=NOT_ON_PAGE, held_out_share=0.0)
-    await build(store, Desk(store.documents), town.settings.datasets_dir, rules, Work(datetime.now(UTC)))
+    await build(
+        store, ReviewRepository(store.documents), town.settings.datasets_dir, rules, Work(datetime.now(UTC))
+    )
     await store.close()
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from feedback.reviews.repository import SETTLED, WAITING, Desk
+from feedback.reviews.repository import SETTLED, WAITING, ReviewRepository
 from feedback.store.cosmos import CosmosStore
 from feedback.store.rows import every_row
 from tests.builders.world import served
@@ -165,7 +165,7 @@ async def rule(those: Several) -> dict[str, list[str]]:
 
 async def check_rulings(those: Several, told: dict[str, list[str]]) -> None:
     """Of three reviewers one has ruled, and was told so; the others heard who it was."""
-    desk = Desk(those.store.documents)
+    desk = ReviewRepository(those.store.documents)
     settled, _ = await desk.reviews(SETTLED, 100)
     waiting, _ = await desk.reviews(WAITING, 100)
     assert not waiting

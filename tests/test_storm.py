@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 
 from core.records import Review
-from feedback.reviews.repository import SETTLED, WAITING, Desk
+from feedback.reviews.repository import SETTLED, WAITING, ReviewRepository
 from feedback.store.sqlite import SqliteStore
 from tests.builders.world import live, pseudonym, served
 from tests.doubles.teams_connector import ConnectorService
@@ -114,7 +114,7 @@ async def check_words(path: Path, storm: Storm) -> None:
 async def check_rulings(path: Path, storm: Storm) -> None:
     """Each settled review has one verdict, of the one reviewer who was told that it was taken."""
     store = SqliteStore.open(path)
-    desk = Desk(store.documents)
+    desk = ReviewRepository(store.documents)
     settled, _ = await desk.reviews(SETTLED, 1_000)
     waiting, _ = await desk.reviews(WAITING, 1_000)
     assert len(settled) >= CHATS * QUESTIONS // 2

@@ -20,8 +20,8 @@ from bot.channels.incoming import Incoming, Reference
 from bot.dialogs.ask import Asking, forget_question
 from core.records import Answer, Channel
 from feedback.privacy.deletion_log import Deletion
-from feedback.reviews.repository import Desk, PostedMessage, place_of_part
-from feedback.store.base import FeedbackStore, Later, StoreUnavailable
+from feedback.reviews.repository import PostedMessage, ReviewRepository, place_of_part
+from feedback.store.base import DeferredActions, FeedbackStore, StoreUnavailable
 
 REMEMBERED = 10_000
 """How many conversations and edited questions are remembered in memory, the latest ones."""
@@ -48,9 +48,9 @@ class AskedMessages:
     def __init__(
         self,
         store: FeedbackStore,
-        desk: Desk,
+        desk: ReviewRepository,
         card_sync: CardSync,
-        later: Later,
+        later: DeferredActions,
         pseudonym: Callable[[str], str],
     ) -> None:
         self.asking: Asking | None = None

@@ -28,7 +28,7 @@ from bot.channels.message import Connector, card_message, plain_message
 from bot.dialogs.review import Reviewing
 from core import telemetry
 from core.records import Answer, Feedback, Review, Ruling, VerifiedAnswer
-from feedback.reviews.repository import ASKER, CardDestination, Desk, Notice, PostedMessage
+from feedback.reviews.repository import ASKER, CardDestination, Notice, PostedMessage, ReviewRepository
 from feedback.store.base import FeedbackStore, StoreError, moment
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,11 @@ def find_way(connect: Connect, stored: str) -> tuple[Reference, Connector] | Non
 
 
 async def post_card(
-    desk: Desk, posted: PostedMessage, way: tuple[Reference, Connector], card: Card, shown_version: str
+    desk: ReviewRepository,
+    posted: PostedMessage,
+    way: tuple[Reference, Connector],
+    card: Card,
+    shown_version: str,
 ) -> None:
     """Send a card, or write over the one on screen, and keep which version it shows. Raises OSError.
 
@@ -115,7 +119,7 @@ class CardSync:
         self.wake = reviewing.wake = self._news.set
 
     @property
-    def _desk(self) -> Desk:
+    def _desk(self) -> ReviewRepository:
         return self._reviewing.desk
 
     @property

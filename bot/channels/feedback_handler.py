@@ -18,8 +18,8 @@ from bot.channels.incoming import BadAction, CardAction, Incoming
 from bot.channels.invoke import InvokeReply, saying, showing
 from bot.dialogs.rate import Rating, Said, Word, spoken_at, unbound
 from core.records import Answer, Feedback, FeedbackKind
-from feedback.reviews.repository import Desk
-from feedback.store.base import Entry, FeedbackStore, Later, StoreUnavailable
+from feedback.reviews.repository import ReviewRepository
+from feedback.store.base import DeferredActions, Entry, FeedbackStore, StoreUnavailable
 from feedback.store.serialization import from_json, to_json
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,12 @@ class FeedbackHandler:
     """Reads opinions out of activities and has them kept. Raises StoreUnavailable: then nothing was acknowledged."""
 
     def __init__(
-        self, store: FeedbackStore, desk: Desk, rating: Rating, view: AnswerView, later: Later
+        self,
+        store: FeedbackStore,
+        desk: ReviewRepository,
+        rating: Rating,
+        view: AnswerView,
+        later: DeferredActions,
     ) -> None:
         self._store = store
         self._desk = desk

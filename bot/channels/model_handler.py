@@ -32,7 +32,7 @@ from bot.dialogs.models import ERRAND, GONE, Deciding, Press
 from bot.dialogs.review import Refused
 from feedback.reviews import model_decisions
 from feedback.reviews.model_decisions import POSTED, UNPOSTED, Choice
-from feedback.reviews.repository import CardDestination, Desk, PostedMessage
+from feedback.reviews.repository import CardDestination, PostedMessage, ReviewRepository
 from feedback.store.base import StoreUnavailable
 from model.registry.versions import Standing, Status, VersionError
 
@@ -47,7 +47,7 @@ _SAID = "said"
 class ModelCardSync:
     """One per process; `look` is called again and again, the rest by the card sync."""
 
-    def __init__(self, deciding: Deciding, desk: Desk, seals: Seals, connect: Connect) -> None:
+    def __init__(self, deciding: Deciding, desk: ReviewRepository, seals: Seals, connect: Connect) -> None:
         self._deciding = deciding
         self._desk = desk
         self._seals = seals

@@ -31,8 +31,8 @@ from bot.dialogs.privacy import WISH
 from bot.dialogs.review import Refused, Reviewing
 from core.records import Answer, Citation, Review, Ruling, Skip, Verdict
 from feedback.privacy.audit import Deed
-from feedback.reviews.repository import WAITING, CardDestination, Desk, reader_of
-from feedback.store.base import Entry, FeedbackStore, Later, StoreUnavailable
+from feedback.reviews.repository import WAITING, CardDestination, ReviewRepository, reader_of
+from feedback.store.base import DeferredActions, Entry, FeedbackStore, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +77,9 @@ class Wish:
 class ReviewActions:
     """Does what reviewers want who may do so, now or once the store is back. One per process, for all channels."""
 
-    def __init__(self, store: FeedbackStore, reviewing: Reviewing, card_sync: CardSync, later: Later) -> None:
+    def __init__(
+        self, store: FeedbackStore, reviewing: Reviewing, card_sync: CardSync, later: DeferredActions
+    ) -> None:
         self.store = store
         self.reviewing = reviewing
         self.card_sync = card_sync
@@ -144,7 +146,7 @@ class ReviewHandler:
         self._reviewers = reviewers
 
     @property
-    def _desk(self) -> Desk:
+    def _desk(self) -> ReviewRepository:
         return self._reviewing.desk
 
     async def handle_command(self, incoming: Incoming, connector: Connector, person: str) -> bool:

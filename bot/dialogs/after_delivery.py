@@ -11,7 +11,7 @@ from functools import partial
 from bot.dialogs.rate import Rating, Said, Word, unbound
 from bot.dialogs.review import Reviewing
 from core.records import Answer, FeedbackKind, Question
-from feedback.store.base import FeedbackStore, Later
+from feedback.store.base import DeferredActions, FeedbackStore
 from model.text.question import follows
 
 FOLLOW_UP, OPENED, ABANDONED = "follow_up", "opened", "abandoned"
@@ -23,7 +23,9 @@ _SOON = timedelta(minutes=30)
 class Looking:
     """A `bot.dialogs.ask.Afterwards`. What the store cannot take now is looked at later."""
 
-    def __init__(self, store: FeedbackStore, rating: Rating, reviewing: Reviewing, later: Later) -> None:
+    def __init__(
+        self, store: FeedbackStore, rating: Rating, reviewing: Reviewing, later: DeferredActions
+    ) -> None:
         self._store = store
         self._rating = rating
         self._reviewing = reviewing

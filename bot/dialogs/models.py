@@ -21,7 +21,7 @@ from core.records import Comparison
 from feedback.privacy.audit import Audit, Deed
 from feedback.reviews import model_decisions
 from feedback.reviews.model_decisions import Choice, ModelBoard, ModelDecision
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import StoreError
 from model.registry.versions import (
     Standing,
@@ -63,7 +63,7 @@ class Press:
 class Deciding:
     """Decides what becomes of candidates. `wake` is called when cards have to be drawn anew."""
 
-    def __init__(self, desk: Desk, models_dir: Path) -> None:
+    def __init__(self, desk: ReviewRepository, models_dir: Path) -> None:
         self.board = ModelBoard(desk.documents)
         self.wake: Callable[[], None] = lambda: None
         self._desk = desk

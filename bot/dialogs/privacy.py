@@ -24,13 +24,13 @@ from feedback.privacy.audit import SOMEBODY, Audit, Deed
 from feedback.privacy.delete import Around, delete, export_of
 from feedback.privacy.deletion_log import Deletion, Deletions, ForgetExamples, Overtaken
 from feedback.privacy.opt_out import Choice, OptOuts
-from feedback.store.base import Entry, Later, StoreError, moment
+from feedback.store.base import DeferredActions, Entry, StoreError, moment
 from feedback.store.documents import Document
-from feedback.store.offline_queue import Spool
+from feedback.store.offline_queue import OfflineQueue
 from feedback.store.rows import WholeStore
 
 
-async def forget_waiting(spool: Spool, deletion: Deletion) -> None:
+async def forget_waiting(spool: OfflineQueue, deletion: Deletion) -> None:
     """Forget what a person said that waits for the store; wishes for the own data stay, rulings lose their name."""
     kept: dict[str, Callable[[Entry], Entry]] = {DELETION: dict, CHOICE: dict, WISH: nameless}
     await spool.forget_person(deletion.person, deletion.begun_at, kept)
@@ -67,7 +67,7 @@ class Privacy:
         store: WholeStore,
         forgotten: Callable[[str], None],
         tell: Tell,
-        later: Later,
+        later: DeferredActions,
         forget_examples: ForgetExamples | None = None,
     ) -> None:
         """`forgotten` hears the id of every answer that is gone."""

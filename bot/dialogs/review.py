@@ -37,7 +37,7 @@ from core.records import (
 )
 from core.text import RULED
 from feedback.privacy.audit import Audit, Deed
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import FeedbackStore, StoreError, StoreUnavailable, site_of
 from feedback.store.documents import TRIES
 
@@ -99,7 +99,7 @@ class Reviewing:
 
     def __init__(
         self,
-        desk: Desk,
+        desk: ReviewRepository,
         store: FeedbackStore,
         known: Known,
         rules: ReviewRules | None = None,

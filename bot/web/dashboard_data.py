@@ -40,7 +40,7 @@ from feedback.metrics.timeline import (
     tone_of,
     versions_in,
 )
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from model.registry.versions import Standing, VersionError
 
 RANGES = ("auto", "hours", "7", "30", "90")
@@ -108,7 +108,7 @@ class DashboardData:
     def __init__(
         self,
         store: Records,
-        desk: Desk,
+        desk: ReviewRepository,
         standing: Callable[[], Standing],
         jobs: JobRuns | None = None,
         fresh_s: float = FRESH_S,

@@ -37,7 +37,7 @@ from bot.web.activities import directory_id
 from bot.web.conversations import Conversations
 from feedback.privacy.deletion_log import Deletion
 from feedback.store.base import StoreUnavailable
-from feedback.store.offline_queue import Spool
+from feedback.store.offline_queue import OfflineQueue
 from feedback.store.sqlite import SqliteStore
 
 PAGE_FILE = "local.sqlite3"
@@ -78,7 +78,7 @@ async def forget_here(data_dir: Path, deletion: Deletion, is_theirs: IsTheirs) -
         for instance in instances:
             near = await asyncio.to_thread(SqliteStore.open, instance.spool_path)
             try:
-                spool = Spool(near, most=0)
+                spool = OfflineQueue(near, most=0)
                 await spool.load()
                 await forget_waiting(spool, deletion)
             finally:

@@ -38,7 +38,7 @@ from core import telemetry
 from core.records import Answer, Feedback, Review
 from feedback.analytics import events
 from feedback.metrics import daily
-from feedback.reviews.repository import SETTLED, Desk
+from feedback.reviews.repository import SETTLED, ReviewRepository
 from feedback.store.base import moment
 from feedback.store.documents import Document, Documents
 from feedback.store.rows import Listed, Row, every, every_answer, every_row
@@ -136,7 +136,7 @@ class EventSource:
 
     def __init__(self, store: Store, directions: Mapping[str, str]) -> None:
         self._store = store
-        self._desk = Desk(store.documents)
+        self._desk = ReviewRepository(store.documents)
         self._directions = directions
         self._all = (self._answers, self._words, self._reviews, self._past_reviews, self._days)
 

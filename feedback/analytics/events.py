@@ -1,7 +1,7 @@
-"""What is told of records, as properties of the events that have them (core/telemetry.py).
+"""Telemetry properties of answers, feedback and reviews (core/telemetry.py); never text, names or ids.
 
-No text, no name, nobody's id. The bot tells them when they happen (bot/dialogs/events.py), a job once more
-from what is kept (jobs/send_to_data_explorer.py).
+The bot sends them as they happen (bot/dialogs/events.py), a job once more from what is kept
+(jobs/send_to_data_explorer.py).
 """
 
 from __future__ import annotations

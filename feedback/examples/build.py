@@ -21,7 +21,7 @@ from feedback.examples.convert import ExampleRules, LeftOut
 from feedback.examples.dataset import NoExamples, write_dataset, writing_alone
 from feedback.examples.dataset_card import Built, Card, Coverage, Embed, cover_topics
 from feedback.examples.select import choose
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import FeedbackStore
 
 
@@ -45,7 +45,7 @@ class Work:
 
 
 async def build(
-    store: FeedbackStore, desk: Desk, datasets_dir: Path, rules: ExampleRules, work: Work
+    store: FeedbackStore, desk: ReviewRepository, datasets_dir: Path, rules: ExampleRules, work: Work
 ) -> Card:
     """Make the dataset of all that is reviewed, and return its card.
 

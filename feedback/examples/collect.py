@@ -28,7 +28,7 @@ from feedback.examples.convert import (
 )
 from feedback.examples.poisoning import compare_raters, compare_reviewers
 from feedback.examples.select import Trusted
-from feedback.reviews.repository import SETTLED, WAITING, Desk
+from feedback.reviews.repository import SETTLED, WAITING, ReviewRepository
 from feedback.store.base import FeedbackStore, site_of
 from feedback.store.rows import every, every_answer
 
@@ -86,7 +86,7 @@ def silence(_: str, __: int) -> None:
 
 
 async def gather(
-    store: FeedbackStore, desk: Desk, rules: ExampleRules, until: datetime, tell: Tell = silence
+    store: FeedbackStore, desk: ReviewRepository, rules: ExampleRules, until: datetime, tell: Tell = silence
 ) -> Gathered:
     """Read every review that was settled before `until`. Raises StoreError."""
     found = Gathered()
@@ -142,7 +142,7 @@ async def _several(records: AsyncIterator[T]) -> AsyncIterator[Sequence[T]]:
     yield some
 
 
-async def _stale_pages(desk: Desk) -> set[tuple[str, str]]:
+async def _stale_pages(desk: ReviewRepository) -> set[tuple[str, str]]:
     """Return (address without fragment, hash) of the pages that verified answers went stale on."""
     pages: set[tuple[str, str]] = set()
     async for one in every(desk.stale):

@@ -195,7 +195,7 @@ def candidate_of(
 
 
 def _channels(review: Review, verdict: Verdict, answer: Answer) -> set[str]:
-    """Return where the question was asked, and where what was decided about it, and what was said to it, was written."""
+    """Return the channels where the question was asked, and where rulings and feedback on it were written."""
     decided = [one.channel for one in (*review.verdicts, verdict, review.earlier) if one]
     return {str(answer.question.channel), answer.written_on, *decided} - {""}
 

@@ -1,6 +1,6 @@
 """Which of the candidates a dataset gets, and on which side of the split each one is.
 
-    filtered by person      who contradicts the reviewers is weighed down or left out (feedback/examples/poisoning.py)
+    filtered by person      who contradicts the reviewers is weighed down or left out (poisoning.py)
     capped                  nobody is in more examples than the cap, as asker, complainer or reviewer
     masked                  personal data goes, for all texts of an example together
     folded                  the same question over the same passages is one example; the newest ruling wins
@@ -36,7 +36,7 @@ def choose(
     rules: ExampleRules,
     tell: Callable[[int], None] = lambda _: None,
 ) -> tuple[list[Candidate], Counter[LeftOut]]:
-    """Return the candidates that a dataset gets, by answer id, and how many of the others are left out for what.
+    """Return the candidates that a dataset gets, by answer id, and how many are left out for what.
 
     Depends on the candidates alone, not on their order. `tell` hears how many were masked.
     """
@@ -150,7 +150,7 @@ def _masked(candidate: Candidate, mask: Mask | None, done: Callable[[], None]) -
 
 
 def _folded(candidates: Sequence[Candidate]) -> tuple[list[Candidate], int]:
-    """Return one example for each question over each choice of passages, and how many lost against a newer ruling."""
+    """Return one example for each question over each choice of passages, and how many a newer ruling replaced."""
     groups: defaultdict[object, list[Candidate]] = defaultdict(list)
     for candidate in candidates:
         groups[_asks(candidate.example)].append(candidate)

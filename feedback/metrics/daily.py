@@ -24,7 +24,7 @@ from typing import Any, NamedTuple, Protocol
 from core.records import Answer, Feedback, FeedbackKind
 from feedback.metrics.definitions import IDLE, Known, Sums, add_answer, add_turn, is_ignored
 from feedback.metrics.statistics import QuantileSketch
-from feedback.reviews.repository import WAITING, Desk
+from feedback.reviews.repository import WAITING, ReviewRepository
 from feedback.store.base import FeedbackStore, moment, site_of
 from feedback.store.documents import Document, Documents, Wanted, every_document
 from feedback.store.rows import RECORDS_AT_ONCE, Rows, every, every_answer
@@ -103,7 +103,11 @@ def select(days: Sequence[Day], wanted: Callable[[Group], bool] = lambda _: True
 
 
 async def sum_up(
-    store: Records, desk: Desk, day: date, now: datetime, hear: Callable[[Known], None] = lambda _: None
+    store: Records,
+    desk: ReviewRepository,
+    day: date,
+    now: datetime,
+    hear: Callable[[Known], None] = lambda _: None,
 ) -> Day:
     """Compute a day from the records; `hear` is told of each answer. Raises StoreError."""
     begin = datetime.combine(day, time(), UTC)
@@ -117,9 +121,9 @@ async def sum_up(
 
 
 async def known_between(
-    store: Records, desk: Desk, begin: datetime, end: datetime
+    store: Records, desk: ReviewRepository, begin: datetime, end: datetime
 ) -> AsyncIterator[tuple[Known, datetime | None]]:
-    """Yield what is known of the answers in a span of time, each with when its asker's answer before was written there."""
+    """Yield what is known of the answers in a span of time, each with the time of its asker's answer before."""
     last: dict[tuple[str, str], datetime] = {}
     async for answer in answers_between(store, begin - _LOOK_BACK, end):
         who = (answer.question.conversation, answer.question.asker)
@@ -131,7 +135,7 @@ async def known_between(
             last = {name: at for name, at in last.items() if at >= over}
 
 
-async def _known(store: Records, desk: Desk, answer: Answer) -> Known:
+async def _known(store: Records, desk: ReviewRepository, answer: Answer) -> Known:
     words = await store.feedback_on(answer.id)
     late = bool(words) and is_ignored(answer, words)
     ever = await _every_word(store, answer.id) if late else words
@@ -152,7 +156,7 @@ async def answers_between(store: FeedbackStore, begin: datetime, end: datetime) 
         yield answer
 
 
-async def backlog(desk: Desk, now: datetime) -> Backlog:
+async def backlog(desk: ReviewRepository, now: datetime) -> Backlog:
     """Look at the reviews that wait now."""
     ages, oldest_s = QuantileSketch(), 0.0
     async for review in every(partial(desk.reviews, WAITING)):

@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from feedback.metrics import daily
 from feedback.metrics.daily import Backlog, Day, Rated, Records, Worst
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import moment
 from feedback.store.documents import Document
 
@@ -48,7 +48,7 @@ class _Kept:
 class DailyCache:
     """Reads the days of one store."""
 
-    def __init__(self, store: Records, desk: Desk, fresh_s: float = FRESH_S) -> None:
+    def __init__(self, store: Records, desk: ReviewRepository, fresh_s: float = FRESH_S) -> None:
         self._store = store
         self._desk = desk
         self._documents = desk.documents

@@ -17,7 +17,7 @@ from core.records import Feedback, FeedbackKind, Review
 from feedback.metrics.daily import Records, answers_between
 from feedback.metrics.definitions import is_right
 from feedback.metrics.statistics import Share, Weighted
-from feedback.reviews.repository import SETTLED, WAITING, Desk
+from feedback.reviews.repository import SETTLED, WAITING, ReviewRepository
 from feedback.store.base import FeedbackStore, moment
 from feedback.store.rows import every, every_answer, every_row
 
@@ -56,7 +56,7 @@ class Report:
     untied: dict[str, int] = field(default_factory=dict[str, int])
 
 
-async def report(store: FeedbackStore, desk: Desk) -> Report:
+async def report(store: FeedbackStore, desk: ReviewRepository) -> Report:
     """Read everything once. Raises StoreError."""
     reviews = [review async for review in _reviews(desk)]
     settled = [review for review in reviews if review.ruling is not None]
@@ -120,7 +120,7 @@ async def _forms(store: FeedbackStore) -> dict[str, FormRate]:
     return {form: FormRate(asked[form], said[form]) for form in sorted(asked)}
 
 
-async def _reviews(desk: Desk) -> AsyncIterator[Review]:
+async def _reviews(desk: ReviewRepository) -> AsyncIterator[Review]:
     """Yield every review in its present round, then the earlier rounds."""
     for listed in (partial(desk.reviews, WAITING), partial(desk.reviews, SETTLED), desk.past_reviews):
         async for review in every(listed):
@@ -132,7 +132,11 @@ _MOST_STARS = 5
 
 @dataclass(slots=True)
 class VersionStats:
-    """`votes` are numbers from 0 to 1, `seconds` the response times of the answers, `failed` counts questions without one."""
+    """What is known of one model version.
+
+    `votes` are numbers from 0 to 1, `seconds` the response times of its answers; `failed` counts questions
+    without an answer.
+    """
 
     votes: list[float] = field(default_factory=list[float])
     seconds: list[float] = field(default_factory=list[float])

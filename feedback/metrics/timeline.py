@@ -21,7 +21,7 @@ from typing import Literal
 from feedback.metrics.daily import Backlog, Day, Group, Groups, Records, Worst, known_between, sums_of
 from feedback.metrics.definitions import Known, Sums, add_answer, add_turn, figures_of
 from feedback.metrics.statistics import Share, wilson
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import moment
 
 SHORT = timedelta(days=2)
@@ -42,7 +42,9 @@ def step_of(span: timedelta) -> timedelta:
     return next((step for step in _STEPS if span <= _MOST_BUCKETS * step), _STEPS[-1])
 
 
-async def of_short_store(store: Records, desk: Desk, now: datetime) -> tuple[Timeline, Worst] | None:
+async def of_short_store(
+    store: Records, desk: ReviewRepository, now: datetime
+) -> tuple[Timeline, Worst] | None:
     """Compute the time from the first to the last answer of all.
 
     None where that is more than two days, or none is there. Raises TooMany and StoreError.
@@ -58,13 +60,13 @@ async def of_short_store(store: Records, desk: Desk, now: datetime) -> tuple[Tim
 
 
 async def of_span(
-    store: Records, desk: Desk, span: tuple[datetime, datetime], now: datetime
+    store: Records, desk: ReviewRepository, span: tuple[datetime, datetime], now: datetime
 ) -> tuple[Timeline, Worst]:
     """Compute a span from its records. Raises TooMany and StoreError."""
     return _summed(await _read(store, desk, *span), span, now)
 
 
-async def _read(store: Records, desk: Desk, begin: datetime, end: datetime) -> list[_Found]:
+async def _read(store: Records, desk: ReviewRepository, begin: datetime, end: datetime) -> list[_Found]:
     found: list[_Found] = []
     async for one in known_between(store, desk, begin, end):
         found.append(one)

@@ -17,7 +17,7 @@ from functools import partial
 
 from core.records import Review, Verdict, VerifiedAnswer
 from feedback.privacy.audit import SOMEBODY
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import RecordInvalid, moment
 from feedback.store.documents import Document, Wanted, change_document
 from feedback.store.rows import Row, WholeStore, every_page
@@ -31,7 +31,7 @@ _REDRAWN_AFTER = timedelta(seconds=5)
 async def change_reviews(
     store: WholeStore, answer_id: str, person: str, changes: Mapping[str, Change]
 ) -> None:
-    """Change all rounds of an answer's review and its verified answer, by the kind of document, where a reviewer stands.
+    """Change all rounds of an answer's review, and its verified answer, where a reviewer stands in them.
 
     Whoever sees the card of the review is shown it anew.
     """
@@ -42,7 +42,7 @@ async def change_reviews(
         if person in document.body
     ]
     if found:  # before, so that a crash in between leaves no name on a screen
-        await Desk(store.documents).leave_errand(answer_id, datetime.now(UTC) + _REDRAWN_AFTER)
+        await ReviewRepository(store.documents).leave_errand(answer_id, datetime.now(UTC) + _REDRAWN_AFTER)
     for document in found:
         await _change(store, document, changes[document.kind])
 

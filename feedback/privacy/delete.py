@@ -31,7 +31,7 @@ from feedback.privacy.anonymise import anonymise_answers, anonymise_reviews
 from feedback.privacy.deletion_log import KIND, Deletion, Deletions, ForgetExamples, ForgottenExamples
 from feedback.privacy.export import export_of
 from feedback.reviews import model_decisions
-from feedback.reviews.repository import Desk, PostedMessage, is_askers
+from feedback.reviews.repository import PostedMessage, ReviewRepository, is_askers
 from feedback.store.base import moment
 from feedback.store.documents import Document, Wanted
 from feedback.store.rows import TIMES, Row, Table, WholeStore, every_page
@@ -79,7 +79,7 @@ class _Deleting:
     def __init__(self, store: WholeStore, deletion: Deletion, around: Around) -> None:
         self._store = store
         self._documents = store.documents
-        self._desk = Desk(store.documents)
+        self._desk = ReviewRepository(store.documents)
         self._deletions = Deletions(store.documents)
         self._deletion = deletion
         self._around = around

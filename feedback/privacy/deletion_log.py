@@ -50,7 +50,7 @@ class ForgottenExamples:
 
 
 ForgetExamples = Callable[[Collection[str], str], Awaitable[Sequence[ForgottenExamples]]]
-"""Takes the examples that were made of these answers (by their ids) out of every data set, and tells which they were.
+"""Takes the examples of these answers (by their ids) out of every data set, and returns which they were.
 
 The person, a pseudonym, is struck out of what is left there, where they rated or reviewed it. It is called
 before the answers are deleted, and again after a crash: what is gone already is no error. Whoever builds a

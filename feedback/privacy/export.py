@@ -14,7 +14,7 @@ from typing import Any
 from core.records import Answer, Feedback, Review, Skip, Verdict
 from feedback.privacy import audit, opt_out
 from feedback.privacy.audit import Audit
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import moment
 from feedback.store.documents import Wanted
 from feedback.store.rows import Row, WholeStore, every_row, line_of
@@ -85,7 +85,7 @@ async def _question(store: WholeStore, row: Row) -> Json:
     if answer is None:
         return told
     words = await store.feedback_on(answer.id)
-    review = await Desk(store.documents).review(answer.id)
+    review = await ReviewRepository(store.documents).review(answer.id)
     return told | {
         "answer": _record(answer, but=("verified_by",)),
         "said": [_said(word, row.fields["asker"]) for word in words],

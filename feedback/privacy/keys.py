@@ -157,7 +157,7 @@ def operator_of(keys: Keys) -> str:
 
 
 class Recognising:
-    """Moves the records of people over to the new key, each time that somebody shows up for the first time."""
+    """Moves a person's records over to the new key when that person shows up for the first time."""
 
     def __init__(self, store: WholeStore, keys: Keys) -> None:
         self._store = store

@@ -1,12 +1,10 @@
-"""The reviewers' desk.
+"""The repository of reviews: reviews, verified answers and posted cards, as documents.
 
-Reviews, verified answers, and what is on whose screen, as documents (feedback/store/documents.py). Everything
-that goes with an answer carries its id, and is forgotten with its question. A change that several people may
-make at once is made by comparing versions: `change_review` says False to whoever was slower.
+Everything that goes with an answer carries its id, and is forgotten with its question. A change that several
+people may make at once is made by comparing versions: `change_review` returns False to the slower one.
 
-`errand`s are the outbox: whoever changes something that must be seen elsewhere (cards, notices, the asker's
-message) first leaves the answer's id there; the card sync takes it away once everything that follows has
-happened.
+`errand`s are an outbox: a change that must be seen elsewhere (cards, notices, the asker's message) first
+leaves the answer's id there; card sync takes it away once everything that follows has happened.
 """
 
 from __future__ import annotations
@@ -75,7 +73,7 @@ class UnmatchedFeedback:
     feedback: Feedback
 
 
-class Desk:
+class ReviewRepository:
     """Typed access to the documents of reviewing. Raises StoreError."""
 
     def __init__(self, documents: Documents, holder: str = "") -> None:
@@ -134,7 +132,7 @@ class Desk:
         return [now, *map(_review_in, earlier)]
 
     async def leave_errand(self, answer_id: str, at: datetime) -> None:
-        """Let the card sync look after everything that follows from this answer's review."""
+        """Let card sync look after everything that follows from this answer's review."""
 
         def leave(held: Document | None) -> Document:
             taken = held is not None and held.order > moment(datetime.now(UTC))
@@ -181,11 +179,11 @@ class Desk:
         return (left.version + 1, True) if taken else None
 
     async def end_errand(self, answer_id: str, version: int) -> bool:
-        """Everything has happened; False when the errand was left anew meanwhile."""
+        """End an errand: everything has happened. False when the errand was left anew meanwhile."""
         return await self._documents.remove("errand", answer_id, answer_id, version=version)
 
     async def mark_reviewer(self, answer_id: str, reviewer: str) -> None:
-        """Let the reviewer of an answer be found, who stands inside the review only (feedback/privacy/anonymise.py)."""
+        """Let the reviewer of an answer be found, who stands inside the review only (privacy/anonymise.py)."""
         now = moment(datetime.now(UTC))
         await self._documents.put(
             Document("reviewed", f"{answer_id}|{reviewer}", "", answer_id, reviewer, order=now)
@@ -273,11 +271,11 @@ class Desk:
         return [from_json(PostedMessage, document.body) for document in found]
 
     async def remove_shown(self, shown: PostedMessage) -> None:
-        """A message is gone."""
+        """Forget a message that is gone."""
         await self._documents.remove("shown", _on_screen(shown), shown.answer_id)
 
     async def leave_card(self, shown: PostedMessage) -> None:
-        """Let the courier take a card from a screen whose answer is forgotten, or whose reader is."""
+        """Let card sync take a card from a screen whose answer is forgotten, or whose reader is."""
         left_at = moment(datetime.now(UTC))
         nameless = to_json(replace(shown, place=""))
         await self._documents.put(Document("leftover", _leftover(shown), nameless, order=left_at))
@@ -288,7 +286,7 @@ class Desk:
         return [from_json(PostedMessage, document.body) for document in found]
 
     async def remove_left_card(self, shown: PostedMessage) -> None:
-        """The card is on screen no more."""
+        """Forget a card that is on screen no more."""
         await self._documents.remove("leftover", _leftover(shown))
 
     async def put_contact(self, conversation: str, reference: str, person: str = "") -> None:
@@ -309,7 +307,7 @@ class Desk:
     # Telling people
 
     async def add_notice(self, notice: Notice) -> bool:
-        """Somebody is to be told; False when they were, or will be."""
+        """Keep a notification that is to be sent; False when it was kept before."""
         return await self._documents.add(_of_notice(notice))
 
     async def notices_on(self, answer_id: str) -> Sequence[Notice]:
@@ -317,7 +315,7 @@ class Desk:
         return [_notice_in(found) for found in await self._all(Wanted("notice", answer_id=answer_id))]
 
     async def mark_sent(self, notice: Notice) -> None:
-        """They know."""
+        """Mark a notification as sent."""
         await self._documents.put(_of_notice(replace(notice, sent=True)))
 
     async def notices_to(self, person: str) -> Sequence[Notice]:
@@ -349,7 +347,7 @@ class Desk:
         ]
 
     async def remove_untied(self, name: str) -> None:
-        """The word has found its answer."""
+        """Forget a word that has found its answer."""
         await self._documents.remove("untied", name)
 
     async def untied_counts(self) -> dict[str, int]:

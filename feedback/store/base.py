@@ -117,7 +117,7 @@ class FeedbackStore(Protocol):
         ...
 
     async def answer_in_message(self, conversation: str, message_id: str) -> Answer | None:
-        """Return the answer that was delivered as this message of this conversation (or of a thread in it), or None."""
+        """Return the answer that was delivered as this message of a conversation (or of a thread in it), or None."""
         ...
 
     async def message_of(self, question_id: str) -> str | None:
@@ -129,7 +129,7 @@ class FeedbackStore(Protocol):
         ...
 
     async def answers_after(self, after: tuple[str, str], limit: int) -> Sequence[Answer]:
-        """Return `limit` answers after a place in (`answered_at` as UTC ISO text with microseconds, id), in order."""
+        """Return `limit` answers in order after (`answered_at` as UTC ISO text with microseconds, id)."""
         ...
 
     async def forget_question(self, question_id: str) -> None:
@@ -164,11 +164,11 @@ Do = Callable[[Entry], Awaitable[object]]
 Does what an entry says; doing it twice changes nothing. Raises StoreUnavailable to be called again later."""
 
 
-class Later(Protocol):
-    """Where something goes that the store cannot take now."""
+class DeferredActions(Protocol):
+    """Runs an action now, or queues it on disk until the store is back."""
 
     async def attempt(self, do: Callable[[], Awaitable[T]], what: str, entry: Entry) -> T | None:
-        """Do something and return its result.
+        """Run an action and return its result.
 
         None where `entry` was kept durably instead, behind what waits already. Raises StoreUnavailable when
         it can neither be done nor kept.
@@ -176,12 +176,12 @@ class Later(Protocol):
         ...
 
     def on(self, what: str, do: Do) -> None:
-        """Say what is done with kept entries of a kind."""
+        """Register what is done with queued entries of a kind."""
         ...
 
 
-class AtOnce:
-    """A Later that keeps nothing."""
+class RunImmediately:
+    """Deferred actions without a queue: an action runs now, or fails."""
 
     async def attempt(self, do: Callable[[], Awaitable[T]], what: str, entry: Entry) -> T | None:
         return await do()

@@ -99,7 +99,7 @@ class CosmosStore:
         )
 
     async def undelivered(self) -> Sequence[Undelivered]:
-        """Return the open questions that nobody else holds, oldest first, each with its answer, and hold them."""
+        """Return and hold the open questions that nobody else holds, oldest first, each with its answer."""
         self._must_be_open()
         found = await self._items.query(
             f"SELECT TOP {_OPEN_AT_ONCE} * FROM c WHERE c.type = 'question' AND c.kind = 'question' AND c.state = 'open'"  # noqa: S608

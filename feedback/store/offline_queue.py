@@ -1,13 +1,11 @@
-"""While the store is away.
+"""The store while Cosmos DB is away: questions go on being answered from a file, and nothing said is lost.
 
-Questions go on being answered from a file of this process, and nothing said is lost.
-
-    SpooledStore   a FeedbackStore: the far one, and in its absence the near one, a `SqliteStore` of this process
-    Spool          a Later: what cannot be done now, in the order in which it came, until `drain` does it
+    OfflineStore   a FeedbackStore: the far store, and in its absence an SQLite file of this process
+    OfflineQueue   DeferredActions: what cannot be done now, in order, until `drain` does it
 
 What waits is moved to the far store once it is back, one thing after the other. Being stopped in between, at
-any moment, changes nothing: every step may be done twice. The spool is bounded: when it is full, or its disk,
-whoever speaks is told that nothing can be kept (StoreUnavailable), as if there were no spool.
+any moment, changes nothing: every step may be done twice. The queue is bounded: when it is full, or its disk,
+people are told that nothing can be kept (StoreUnavailable), as if there were no queue.
 """
 
 from __future__ import annotations
@@ -38,7 +36,7 @@ DELIVERED = "delivered"
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class QueueState:
     """How much waits for the store, and since when it is away (None: it is there).
 
     `failed` entries could not be done when the store was back; they stay in the file.
@@ -50,7 +48,7 @@ class Waiting:
     failed: int = 0
 
 
-class Spool:
+class OfflineQueue:
     """The entries of one process, in a file that survives it."""
 
     def __init__(self, near: SqliteStore, *, most: int) -> None:
@@ -108,7 +106,7 @@ class Spool:
         return question_id in self._questions
 
     def check_room(self) -> None:
-        """Raise StoreUnavailable when the spool is full."""
+        """Raise StoreUnavailable when the queue is full."""
         if self.full and not self._told_full:
             telemetry.event("spool_full", count=self.records)
         self._told_full = self.full
@@ -119,7 +117,7 @@ class Spool:
             )
 
     async def attempt(self, do: Callable[[], Awaitable[T]], what: str, entry: Entry) -> T | None:
-        """Do something now, unless something waits; None where it is kept (see `Later`)."""
+        """Do something now, unless something waits; None where it is kept (see `DeferredActions`)."""
         if not self._entries:
             try:
                 return await do()
@@ -249,13 +247,13 @@ class Spool:
         ]
 
 
-class SpooledStore:
-    """A FeedbackStore: the far store, and where that is away, the spool's own file.
+class OfflineStore:
+    """A FeedbackStore: the far store, and where that is away, the queue's own file.
 
     `documents` are the far ones.
     """
 
-    def __init__(self, far: WholeStore, spool: Spool) -> None:
+    def __init__(self, far: WholeStore, spool: OfflineQueue) -> None:
         self._far = far
         self._near = spool.near
         self.spool = spool
@@ -264,10 +262,10 @@ class SpooledStore:
         spool.on(DELIVERED, self._deliver)
 
     @property
-    def waiting(self) -> Waiting:
+    def waiting(self) -> QueueState:
         """How things stand."""
         away_s = None if self._away_since is None else time.monotonic() - self._away_since
-        return Waiting(self.spool.records, away_s, self.spool.full, self.spool.failed)
+        return QueueState(self.spool.records, away_s, self.spool.full, self.spool.failed)
 
     async def drain(self) -> int:
         """Carry over what waits; return how much. Raises StoreUnavailable while the far store is away."""

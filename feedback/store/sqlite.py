@@ -353,7 +353,7 @@ class SqliteStore:
         await self._file.write(mark)
 
     async def undelivered(self) -> Sequence[Undelivered]:
-        """Return the open questions that nobody else holds, oldest first, each with its answer, and hold them."""
+        """Return and hold the open questions that nobody else holds, oldest first, each with its answer."""
         mine = "message_id IS NULL AND (holder = ? OR held_until < ?)"
 
         def take(connection: sqlite3.Connection) -> list[tuple[str, str, str | None]]:
@@ -422,7 +422,7 @@ class SqliteStore:
         return [_answer_in(row) for row in rows]
 
     async def forget_question(self, question_id: str) -> None:
-        """Delete a question with its answers and all that was ever said about them, and overwrite their text."""
+        """Delete a question, its answers and all that was ever said about them, and overwrite their text."""
 
         def forget(connection: sqlite3.Connection) -> None:
             its_answers = "(SELECT id FROM answers WHERE question_id = ?)"

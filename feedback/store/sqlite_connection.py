@@ -162,7 +162,7 @@ class SqliteFile:
         return cls(Committer(writer), reader, path)
 
     async def write(self, do: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `do` in a transaction and return its result once that is on the disk (see `Committer.write`)."""
+        """Run `do` in a transaction; return its result once that is on the disk (see `Committer.write`)."""
         with _explained(self._path):
             return await self._committer.write(do)
 

@@ -21,7 +21,7 @@ from bot.dialogs.review import Reviewing
 from bot.teams.graph import Directory, DirectoryConfig, DirectoryUnavailable
 from bot.web.pages import open_route
 from core.records import AnswerKind, Channel, FeedbackKind, Question
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from feedback.store.sqlite import SqliteStore
 from tests.builders.records import answer, question
 from tests.builders.reviewing import shown_in, subscribe, thumb_down
@@ -243,7 +243,7 @@ async def test_words_in_any_order_end_with_the_one_said_last(tmp_path: Any) -> N
     given = answer(asked)
     await store.add_question(asked)
     await store.add_answer(given)
-    reviewing = Reviewing(Desk(store.documents), store, NothingKnown(), NO_SAMPLE)
+    reviewing = Reviewing(ReviewRepository(store.documents), store, NothingKnown(), NO_SAMPLE)
     rating = Rating(store, reviewing, RatingRules())
     said = [
         (Word(FeedbackKind.REACTION, "heart"), Said("p", "f:1", NOW)),

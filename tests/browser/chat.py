@@ -31,7 +31,7 @@ from bot.web.chat_page import ChatPage
 from bot.web.data_download import DataDownload
 from bot.web.pages import site_routes
 from core.records import Answer, AnswerKind, Channel, Citation, Page, Question, Section
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from tests.builders.world import (
     KEY,
     LISTED,
@@ -221,7 +221,7 @@ class Chat:
             fresh=lambda verified: all(self.hashes.get(url, then) == then for url, then in verified.pages),
         )
         rules = (RatingRules(), NO_SAMPLE)
-        return Services(self.store, Desk(self.store.documents), KEY, around, rules)
+        return Services(self.store, ReviewRepository(self.store.documents), KEY, around, rules)
 
     async def _export(self, request: web.Request) -> web.StreamResponse:
         download = DataDownload(self.parts.links, self.parts.privacy)

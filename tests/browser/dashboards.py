@@ -12,7 +12,7 @@ from aiohttp import web
 
 from bot.web.dashboard_data import DashboardData
 from bot.web.dashboard_routes import Doors, dashboard_routes
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from model.registry.versions import Standing
 from tests.builders.world import served
 
@@ -46,7 +46,11 @@ class Board:
 
         given = None if self.runs is None else jobs
         return DashboardData(
-            self.store, Desk(self.store.documents), lambda: self.standing, given, fresh_s=self.fresh_s
+            self.store,
+            ReviewRepository(self.store.documents),
+            lambda: self.standing,
+            given,
+            fresh_s=self.fresh_s,
         )
 
 

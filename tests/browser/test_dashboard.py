@@ -15,7 +15,7 @@ from bot.web.dashboard_data import Query
 from bot.web.dashboard_routes import Doors
 from core.records import Channel, Ruling
 from demo.questions import Size
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from feedback.store.sqlite import SqliteStore
 from jobs.roll_up_metrics import roll_up
 from model.registry.versions import Standing
@@ -250,7 +250,7 @@ async def test_a_replay_is_drawn_as_its_store_has_it(browser: Any, tmp_path: Pat
     store = SqliteStore.open(tmp_path / "askpage.sqlite3")
     now = datetime.now(UTC)
     await roll_up(store, now)
-    reviews = [await Desk(store.documents).review(one.answer.id) for one in judged]
+    reviews = [await ReviewRepository(store.documents).review(one.answer.id) for one in judged]
     rulings = [review.verdicts[0].ruling for review in reviews if review]
     approved = rulings.count(Ruling.APPROVED)
     assert 0 < approved < len(rulings) == 14

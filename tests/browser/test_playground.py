@@ -29,7 +29,7 @@ from bot.services import Services
 from bot.teams.auth import BotFrameworkConfig
 from bot.teams.endpoint import TeamsEndpoint
 from core.records import Feedback, VerifiedAnswer
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from tests.builders.reviewing import Library as NoPages
 from tests.builders.verified import AllNear
 from tests.builders.world import (
@@ -100,7 +100,7 @@ class Stage:
 
     store: WaitingStore
     answerer: ScriptedAnswerer
-    desk: Desk
+    desk: ReviewRepository
     hashes: dict[str, str]
     page: Page
 
@@ -145,7 +145,7 @@ async def the_bot() -> AsyncGenerator[tuple[str, WaitingStore, ScriptedAnswerer,
         return all(hashes.get(url, then) == then for url, then in verified.pages)
 
     around = replace(some_surroundings(lambda: seam.connector), known=known, fresh=fresh)
-    parts = Services(store, Desk(store.documents), KEY, around, (RatingRules(), NO_SAMPLE))
+    parts = Services(store, ReviewRepository(store.documents), KEY, around, (RatingRules(), NO_SAMPLE))
     verified = Verified(known, fresh, parts.desk.verified)
     asking = Asking(store, PageAnswerer(NoPages(), answerer, verified), parts.looking)  # type: ignore[arg-type]
     style = ChannelConfig(examples=("How much leave?",), pace=StreamPace(interval_s=0.1))
@@ -214,7 +214,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
         await page.goto(url)
         await page.locator("[role=textbox]").first.wait_for()
         await page.get_by_role("button", name="Hide log panel").click()  # it too shows what is said
-        yield Stage(store, answerer, Desk(store.documents), hashes, page)
+        yield Stage(store, answerer, ReviewRepository(store.documents), hashes, page)
         await page.screenshot(path=tmp_path / "end.png")
         await browser.close()
 

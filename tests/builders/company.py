@@ -28,7 +28,7 @@ from core.records import (
     Verdict,
 )
 from feedback.metrics import daily
-from feedback.reviews.repository import SETTLED, WAITING, Desk
+from feedback.reviews.repository import SETTLED, WAITING, ReviewRepository
 from feedback.store.sqlite import SqliteStore
 from jobs.roll_up_metrics import roll_up
 
@@ -86,7 +86,7 @@ class _Turn:
 
 async def fill(store: SqliteStore, now: datetime, *, days: int = 60, busy: float = 1.0) -> None:
     """Keep what happened in the days until `now`; a `busy` of one is some fifty questions on a weekday."""
-    desk = Desk(store.documents)
+    desk = ReviewRepository(store.documents)
     begin = datetime.combine(now.date(), datetime.min.time(), UTC) - timedelta(days=days - 1)
     for number in range(days):
         dice = random.Random(number)  # noqa: S311 - nothing secret
@@ -101,7 +101,7 @@ async def fill(store: SqliteStore, now: datetime, *, days: int = 60, busy: float
 async def sum_up(store: SqliteStore, now: datetime) -> None:
     """Write the days' documents as the job does, with the backlog that there was at the end of each day."""
     await roll_up(store, now)
-    desk = Desk(store.documents)
+    desk = ReviewRepository(store.documents)
     reviews = [review for state in (WAITING, SETTLED) for review in (await desk.reviews(state, 10_000))[0]]
     for day in await daily.kept_days(store.documents, now.date() - timedelta(days=400), now.date()):
         end = datetime.combine(day.day, datetime.min.time(), UTC) + timedelta(days=1)
@@ -173,7 +173,9 @@ def _kind(turn: _Turn, *, reviewed: bool) -> AnswerKind:
     return AnswerKind.QUOTED if lot < share and not reviewed else AnswerKind.ANSWERED
 
 
-async def _keep(store: SqliteStore, desk: Desk, answer: Answer, version: MadeUp, now: datetime) -> None:
+async def _keep(
+    store: SqliteStore, desk: ReviewRepository, answer: Answer, version: MadeUp, now: datetime
+) -> None:
     dice = random.Random(answer.id)  # noqa: S311 - nothing secret
     await store.add_question(answer.question)
     await store.add_answer(answer)
@@ -211,7 +213,7 @@ def _words(dice: random.Random, answer: Answer, version: MadeUp, right: bool) ->
 
 
 async def _review(
-    dice: random.Random, desk: Desk, answer: Answer, right: bool, bad: bool, now: datetime
+    dice: random.Random, desk: ReviewRepository, answer: Answer, right: bool, bad: bool, now: datetime
 ) -> None:
     sampled = dice.random() < SAMPLE_SHARE
     if not sampled and not bad:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from core.records import Answer, Feedback, FeedbackKind, Review, ReviewReason, Ruling, Verdict
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from feedback.store.cosmos import CosmosStore
 from feedback.store.sqlite import SqliteStore
 from jobs.registry import Store
@@ -51,7 +51,7 @@ def stars(on: Answer, value: int, at: datetime, giver: str = "p") -> Feedback:
 
 async def settle(store: Store, on: Answer, ruling: Ruling, at: datetime, weight: float = 5.0) -> None:
     """Let reviewers rule on a sampled answer."""
-    desk = Desk(store.documents)
+    desk = ReviewRepository(store.documents)
     review = Review(on.id, (ReviewReason.SAMPLE,), on.answered_at, weight=weight)
     await desk.add_review(review)
     kept = await desk.review(on.id)

@@ -29,7 +29,7 @@ from core.records import (
 from feedback.examples.convert import Candidate, ExampleRules, Refusal, Reviewed, candidate_of
 from feedback.examples.poisoning import compare_raters, compare_reviewers
 from feedback.examples.select import Trusted
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from feedback.store.cosmos import CosmosStore
 from feedback.store.sqlite import SqliteStore
 from tests.doubles.cosmos import a_cosmos
@@ -167,9 +167,9 @@ def made(reviews: Iterable[Reviewed], rules: ExampleRules = RULES) -> Made:
     return found
 
 
-async def keep(store: Store, reviews: Iterable[Reviewed]) -> Desk:
+async def keep(store: Store, reviews: Iterable[Reviewed]) -> ReviewRepository:
     """Keep reviews in a store, with their questions, answers and feedback."""
-    desk = Desk(store.documents)
+    desk = ReviewRepository(store.documents)
     for one in reviews:
         await store.add_question(one.answer.question)
         await store.add_answer(one.answer)

@@ -18,7 +18,7 @@ from core.records import (
     VerifiedAnswer,
     answer_id_of,
 )
-from feedback.reviews.repository import CardDestination, Desk, Notice, PostedMessage
+from feedback.reviews.repository import CardDestination, Notice, PostedMessage, ReviewRepository
 from feedback.store.sqlite import SqliteStore
 from tests.builders.records import NOON, answer, question
 
@@ -63,7 +63,7 @@ async def _one(store: SqliteStore, number: int) -> None:
     if number % 20 != 3:  # its delivery is under way
         await store.mark_delivered(asked.id, "" if number % 20 == 4 else f"m{number}")
     await _rate(store, given, number)
-    await _review(Desk(store.documents), given, number)
+    await _review(ReviewRepository(store.documents), given, number)
 
 
 async def _rate(store: SqliteStore, given: Answer, number: int) -> None:
@@ -87,7 +87,7 @@ async def _rate(store: SqliteStore, given: Answer, number: int) -> None:
         await store.put_feedback(word)
 
 
-async def _review(desk: Desk, given: Answer, number: int) -> None:
+async def _review(desk: ReviewRepository, given: Answer, number: int) -> None:
     asked = given.question
     at = given.answered_at + timedelta(seconds=60)
     if number % 10 == 1:

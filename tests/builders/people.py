@@ -28,9 +28,9 @@ from feedback.privacy.keys import pseudonym
 from feedback.reviews.repository import (
     ASKER,
     CardDestination,
-    Desk,
     Notice,
     PostedMessage,
+    ReviewRepository,
     UnmatchedFeedback,
     place_of_reviewer,
 )
@@ -128,7 +128,7 @@ class Town:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.desk = Desk(store.documents)
+        self.desk = ReviewRepository(store.documents)
 
     async def settle(self, people: int) -> None:
         rows = crowd(people)

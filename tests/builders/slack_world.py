@@ -28,9 +28,9 @@ from bot.slack.client import PaceRules
 from bot.slack.config import SlackConfig
 from bot.slack.endpoint import signed
 from core.records import Answer, Question
-from feedback.reviews.repository import Desk
-from feedback.store.base import AtOnce
-from feedback.store.offline_queue import SpooledStore
+from feedback.reviews.repository import ReviewRepository
+from feedback.store.base import RunImmediately
+from feedback.store.offline_queue import OfflineStore
 from feedback.store.sqlite import SqliteStore
 from tests.builders.world import (
     KEY,
@@ -262,7 +262,7 @@ def pressable(message: Message, prefix: str) -> Json:
 async def a_slack_world(
     config: SlackConfig = CONFIG,
     *,
-    store: SqliteStore | SpooledStore | None = None,
+    store: SqliteStore | OfflineStore | None = None,
     rules: tuple[RatingRules, ReviewRules] = (REACTIONS, NO_SAMPLE),
     clean: bool = True,
     limits: AskerLimits | None = None,
@@ -277,9 +277,9 @@ async def a_slack_world(
             known=world.known,
             fresh=lambda verified: all(world.hashes.get(url, then) == then for url, then in verified.pages),
             terms=PrivacyTerms(public_url="https://bot.example"),
-            later=store.spool if isinstance(store, SpooledStore) else AtOnce(),
+            later=store.spool if isinstance(store, OfflineStore) else RunImmediately(),
         )
-        world.parts = Services(world.store, Desk(world.store.documents), KEY, around, rules)
+        world.parts = Services(world.store, ReviewRepository(world.store.documents), KEY, around, rules)
         talking = Talking(lambda: LISTED, ("Who am I?",))
         world.asking = Asking(world.store, _Late(world), world.parts.looking, talking=talking, limits=limits)
         pace = PaceRules(second_s=world.slack.second_s)

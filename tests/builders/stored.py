@@ -38,7 +38,13 @@ from feedback.privacy.deletion_log import Deletion, Deletions, ForgottenExamples
 from feedback.privacy.opt_out import OptOuts
 from feedback.reviews import model_decisions
 from feedback.reviews.model_decisions import CanaryWatch, Choice, ModelBoard, ModelDecision, ModelNotice
-from feedback.reviews.repository import CardDestination, Desk, Notice, PostedMessage, UnmatchedFeedback
+from feedback.reviews.repository import (
+    CardDestination,
+    Notice,
+    PostedMessage,
+    ReviewRepository,
+    UnmatchedFeedback,
+)
 from feedback.store.job_runs import JobRun, keep_run
 from feedback.store.rows import WholeStore
 
@@ -273,7 +279,7 @@ DAY = Day(
 
 async def fill(store: WholeStore) -> None:
     """Write all of them, as the bot does."""
-    documents, desk = store.documents, Desk(store.documents)
+    documents, desk = store.documents, ReviewRepository(store.documents)
     for question in QUESTIONS:
         await store.add_question(question)
     for answer in ANSWERS:

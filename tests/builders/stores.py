@@ -17,7 +17,7 @@ from feedback.store.base import ProcessLease, StoreUnavailable
 from feedback.store.cosmos import CosmosStore
 from feedback.store.cosmos_schema import CosmosConfig
 from feedback.store.documents import Documents
-from feedback.store.offline_queue import Spool, SpooledStore
+from feedback.store.offline_queue import OfflineQueue, OfflineStore
 from feedback.store.rows import Row, every_row
 from feedback.store.sqlite import SqliteStore
 from tests.builders.records import answer, question, thumb
@@ -83,7 +83,7 @@ class Afternoon:
     world: World
     front: Front
     config: CosmosConfig
-    store: SpooledStore
+    store: OfflineStore
     review_card: Any = None
     messages: dict[str, str] = field(default_factory=dict[str, str])
 
@@ -170,9 +170,11 @@ async def another_store(config: CosmosConfig) -> AsyncGenerator[CosmosStore]:
 @asynccontextmanager
 async def a_spooled_store(
     config: CosmosConfig, path: Path, *, most: int = 1_000
-) -> AsyncGenerator[SpooledStore]:
+) -> AsyncGenerator[OfflineStore]:
     hold = ProcessLease("this process")
-    store = SpooledStore(CosmosStore(config, hold=hold), Spool(SqliteStore.open(path, hold=hold), most=most))
+    store = OfflineStore(
+        CosmosStore(config, hold=hold), OfflineQueue(SqliteStore.open(path, hold=hold), most=most)
+    )
     await store.spool.load()
     try:
         yield store

@@ -31,10 +31,10 @@ from bot.teams.endpoint import TeamsEndpoint
 from bot.web.data_download import DataDownload
 from core.records import Answer, AnswerKind, Citation, Feedback, Passage, Question, Timings, VerifiedAnswer
 from feedback.privacy import keys
-from feedback.reviews.repository import Desk
-from feedback.store.base import AtOnce, StoreUnavailable, Undelivered, moment
+from feedback.reviews.repository import ReviewRepository
+from feedback.store.base import RunImmediately, StoreUnavailable, Undelivered, moment
 from feedback.store.documents import Document, Wanted
-from feedback.store.offline_queue import SpooledStore
+from feedback.store.offline_queue import OfflineStore
 from feedback.store.rows import PAGE as PAGE_OF_ROWS
 from feedback.store.rows import Row, Table, key_of
 from feedback.store.serialization import answer_from, question_from, reaction_of, to_json
@@ -356,7 +356,7 @@ class NothingKnown:
         return [text == other for other in others]
 
 
-async def live(desk: Desk) -> list[VerifiedAnswer]:
+async def live(desk: ReviewRepository) -> list[VerifiedAnswer]:
     """Return what every process serves, or will."""
     return [verified for _, verified in (await desk.verified_since(""))[0] if verified]
 
@@ -445,7 +445,7 @@ async def a_world(
     config: BotFrameworkConfig | None = None,
     *,
     key_times: KeyTimes | None = None,
-    store: SqliteStore | SpooledStore | None = None,
+    store: SqliteStore | OfflineStore | None = None,
     rules: tuple[RatingRules, ReviewRules] = (RatingRules(), NO_SAMPLE),
     models_dir: Path = Path("no models"),
     own_token: bool = True,
@@ -467,10 +467,10 @@ async def a_world(
             known=world.known,
             terms=PrivacyTerms(public_url="https://bot.example"),
             fresh=lambda verified: all(world.hashes.get(url, then) == then for url, then in verified.pages),
-            later=kept.spool if isinstance(kept, SpooledStore) else AtOnce(),
+            later=kept.spool if isinstance(kept, OfflineStore) else RunImmediately(),
             models_dir=models_dir,
         )
-        world.parts = Services(kept, Desk(kept.documents), KEY, around, rules)
+        world.parts = Services(kept, ReviewRepository(kept.documents), KEY, around, rules)
         world.asking = Asking(kept, _Late(world), world.parts.looking, talking=talking, limits=limits)
         style = ChannelConfig(examples=("Who am I?",), pace=TEST_STREAM)
         hands = world.parts.handlers(world.asking, Reviewers(REVIEWERS))

@@ -19,7 +19,7 @@ from demo import rounds
 from demo.plot import curve
 from demo.questions import HELD_OUT, Asked, Plan, Size, plan
 from demo.simulated_users import People
-from feedback.reviews.repository import SETTLED, Desk
+from feedback.reviews.repository import SETTLED, ReviewRepository
 from model.evaluation.metrics import Article, Item, judge
 from model.registry.versions import Status, list_versions, read_standing
 from tests.builders.replay import file, play
@@ -182,7 +182,7 @@ def test_a_replay_that_is_interrupted_goes_on_and_ends_with_a_trained_version_a_
 async def test_everybody_is_asked_rated_and_reviewed_once_in_a_real_store(file: Path, tmp_path: Path) -> None:
     judged = await play(file, tmp_path, Size(rounds=1, limit=8), times=2)
     async with open_store(Settings(data_dir=tmp_path)) as store:  # pyright: ignore
-        settled, _ = await Desk(store.documents).reviews(SETTLED, 50)
+        settled, _ = await ReviewRepository(store.documents).reviews(SETTLED, 50)
         assert {review.answer_id for review in settled} == {one.answer.id for one in judged}
         assert all(len(review.verdicts) == 1 for review in settled)
         words = [word for one in judged for word in await store.feedback_on(one.answer.id)]

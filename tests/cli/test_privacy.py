@@ -27,7 +27,7 @@ from feedback.privacy.keys import operator, pseudonym
 from feedback.privacy.opt_out import OptOuts
 from feedback.store.base import StoreUnavailable
 from feedback.store.cosmos import CosmosStore
-from feedback.store.offline_queue import Spool
+from feedback.store.offline_queue import OfflineQueue
 from feedback.store.sqlite import SqliteDocuments, SqliteStore
 from tests.builders.people import ADA, BOB, KEY, RARE, Town, bytes_in, names
 from tests.builders.privacy import Here
@@ -184,7 +184,7 @@ async def leave_traces(data: Path) -> None:
     """Let a process that is gone have left what Ada said, and her wish; and Alex have chatted on the page."""
     with instance_in(data) as instance:
         near = SqliteStore.open(instance.spool_path)
-        spool = Spool(near, most=100)
+        spool = OfflineQueue(near, most=100)
         await spool.load()
         await spool.keep_question(question(77, asker=ADA, text=RARE, asked_at=datetime.now(UTC)))
         await spool.keep("word", {"giver": ADA, "comment": RARE})
@@ -214,7 +214,7 @@ async def test_a_wish_that_waits_is_not_lost_with_the_rest(commands: Here, data:
     await leave_traces(data)
     await told(commands, "delete", "ada", "--yes")
     near = SqliteStore.open(data / "instances" / "0" / "spool.sqlite3")
-    spool = Spool(near, most=100)
+    spool = OfflineQueue(near, most=100)
     await spool.load()
     assert spool.records == 1
     await near.close()

@@ -18,7 +18,7 @@ from bot.instance import Instance, instance_in
 from feedback.store.base import StoreUnavailable
 from feedback.store.cosmos import CosmosStore
 from feedback.store.cosmos_schema import CosmosConfig, definition, indexing_policy, make_container
-from feedback.store.offline_queue import Spool
+from feedback.store.offline_queue import OfflineQueue
 from feedback.store.rows import every_line
 from feedback.store.sqlite import SqliteStore
 from tests.builders.many_records import fill
@@ -246,7 +246,7 @@ async def test_the_status_counts_records_and_what_waits_in_the_processes_files(
 async def keep(instance: Instance, entries: int) -> None:
     """Let something wait: entries, the last one a question."""
     near = SqliteStore.open(instance.spool_path)
-    spool = Spool(near, most=100)
+    spool = OfflineQueue(near, most=100)
     for number in range(entries - 1):
         await spool.keep("delivered", {"question_id": f"q{number}", "message_id": "m"})
     await spool.keep_question(question())

@@ -15,10 +15,10 @@ from bot.instance import Instance, instance_in
 from cli.jobs import _drain_spool
 from core.records import answer_id_of
 from core.settings import Settings
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from feedback.store.cosmos import CosmosStore
 from feedback.store.cosmos_schema import CosmosConfig
-from feedback.store.offline_queue import Spool, SpooledStore
+from feedback.store.offline_queue import OfflineQueue, OfflineStore
 from feedback.store.sqlite import SqliteStore
 from tests.builders.records import question
 from tests.builders.slack_world import a_slack_world
@@ -36,10 +36,10 @@ async def cosmos(cosmos_url: str) -> AsyncIterator[tuple[Front, CosmosConfig]]:
 
 
 @asynccontextmanager
-async def a_store(config: CosmosConfig, instance: Instance) -> AsyncIterator[SpooledStore]:
+async def a_store(config: CosmosConfig, instance: Instance) -> AsyncIterator[OfflineStore]:
     """Open a store with a spool in an instance's folder; afterwards what waited is still there."""
     near = SqliteStore.open(instance.spool_path, hold=instance.hold)
-    store = SpooledStore(CosmosStore(config, hold=instance.hold), Spool(near, most=1_000))
+    store = OfflineStore(CosmosStore(config, hold=instance.hold), OfflineQueue(near, most=1_000))
     try:
         await store.spool.load()
         yield store
@@ -48,7 +48,7 @@ async def a_store(config: CosmosConfig, instance: Instance) -> AsyncIterator[Spo
 
 
 @asynccontextmanager
-async def a_bot(config: CosmosConfig, instance: Instance) -> AsyncIterator[tuple[World, SpooledStore]]:
+async def a_bot(config: CosmosConfig, instance: Instance) -> AsyncIterator[tuple[World, OfflineStore]]:
     """Run a bot in an instance's folder; afterwards it is gone."""
     async with a_store(config, instance) as store, a_world(store=store) as world:
         world.answerer = Answers()
@@ -98,7 +98,7 @@ async def test_what_a_gone_bot_left_is_carried_over_and_its_open_questions_are_h
         assert await far.message_of(second.question.id)
         [word] = await far.feedback_on(second.id)
         assert word.value == "dislike"
-        assert await Desk(far.documents).review(second.id) is not None
+        assert await ReviewRepository(far.documents).review(second.id) is not None
         held = await far.answer(answer_id_of(open_question.id))
         assert held is None
         row = next(row for row in await far.rows("question") if row.fields["id"] == open_question.id)
@@ -150,11 +150,11 @@ async def test_what_nobody_here_can_do_is_left_as_it_is(
     _, config = cosmos
     with instance_in(tmp_path) as instance:
         near = SqliteStore.open(instance.spool_path, hold=instance.hold)
-        await Spool(near, most=10).keep("a word of a later version", {"x": 1})
+        await OfflineQueue(near, most=10).keep("a word of a later version", {"x": 1})
         await near.close()
     assert await drained(config, tmp_path) == NOTHING | {"left": 1}
     near = SqliteStore.open(instance.spool_path, hold=instance.hold)
-    spool = Spool(near, most=10)
+    spool = OfflineQueue(near, most=10)
     await spool.load()
     assert (spool.records, spool.failed) == (1, 0)
     await near.close()

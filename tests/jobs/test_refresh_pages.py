@@ -13,7 +13,7 @@ from bot.dialogs.review import Reviewing
 from cli.jobs import _refresh_pages
 from core.records import Answer, Passage, Question, ReviewReason, Ruling, Verdict
 from core.settings import Settings
-from feedback.reviews.repository import WAITING, Desk
+from feedback.reviews.repository import WAITING, ReviewRepository
 from jobs.refresh_pages import refresh_pages
 from jobs.registry import Result, Store
 from pages.fetch.client import Fetcher, FetchLimits
@@ -39,7 +39,7 @@ class Shelf:
     reviewing: Reviewing
 
     @property
-    def desk(self) -> Desk:
+    def desk(self) -> ReviewRepository:
         return self.reviewing.desk
 
     def page_hash(self, url: str) -> str | None:
@@ -75,7 +75,7 @@ async def shelf(store: Store, tmp_path: Path) -> AsyncIterator[Shelf]:
         async def look_again(question: Question) -> Sequence[Passage]:
             return [hit.passage for hit in await library.search(question.text, 2)]
 
-        reviewing = Reviewing(Desk(store.documents), store, NothingKnown(), NO_SAMPLE, look_again)
+        reviewing = Reviewing(ReviewRepository(store.documents), store, NothingKnown(), NO_SAMPLE, look_again)
         await library.refresh([str(folder)])
         yield Shelf(folder, index, library, store, reviewing)
         await library.close()

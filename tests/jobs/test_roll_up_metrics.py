@@ -16,7 +16,7 @@ from core.settings import Settings
 from exporters.in_memory import recording
 from feedback.metrics import daily
 from feedback.metrics.definitions import figures_of
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import StoreUnavailable
 from feedback.store.documents import Document, Wanted
 from feedback.store.sqlite import SqliteStore
@@ -91,7 +91,7 @@ async def test_a_ruling_counts_also_when_its_page_has_changed_since(store: Store
     await roll_up(store, MONDAY + timedelta(days=1))
     now = MONDAY + timedelta(days=5)
     await settle(store, one, Ruling.APPROVED, now - timedelta(minutes=9))
-    desk = Desk(store.documents)
+    desk = ReviewRepository(store.documents)
     settled = await desk.review(one.id)
     assert settled is not None
     await desk.keep_round(settled)
@@ -128,7 +128,7 @@ async def test_a_session_may_begin_the_day_before(store: Store) -> None:
 
 
 async def test_the_backlog_is_that_of_the_moment_and_stays_with_its_day(store: Store) -> None:
-    desk = Desk(store.documents)
+    desk = ReviewRepository(store.documents)
     for number, hours in enumerate((1, 2, 30)):
         one = await ask(store, number, NOW - timedelta(hours=hours))
         await desk.add_review(Review(one.id, (ReviewReason.THUMB_DOWN,), NOW - timedelta(hours=hours)))

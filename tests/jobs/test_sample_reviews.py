@@ -12,7 +12,7 @@ from bot.dialogs.rate import RatingRules
 from bot.dialogs.review import ReviewRules
 from bot.services import Services
 from core.records import Answer, ReviewReason
-from feedback.reviews.repository import WAITING, Desk
+from feedback.reviews.repository import WAITING, ReviewRepository
 from feedback.store.base import StoreUnavailable
 from feedback.store.documents import Wanted
 from jobs.registry import Store
@@ -30,7 +30,7 @@ def parts_of(store: Store, share: float = 1.0) -> Services:
     """The bot's own parts on this store, which sample this share."""
     rules = (RatingRules(), ReviewRules(sample_share=share))
     surroundings = some_surroundings(lambda: None)
-    return Services(store, Desk(store.documents), KEY, surroundings, rules)  # type: ignore[arg-type]
+    return Services(store, ReviewRepository(store.documents), KEY, surroundings, rules)  # type: ignore[arg-type]
 
 
 async def delivered(store: Store, number: int, at: datetime, parts: Services | None = None) -> Answer:
@@ -44,7 +44,7 @@ async def delivered(store: Store, number: int, at: datetime, parts: Services | N
 
 async def sampled(store: Store) -> dict[str, float]:
     """Return the weights of the sample by answer."""
-    reviews, _ = await Desk(store.documents).reviews(WAITING, 1_000)
+    reviews, _ = await ReviewRepository(store.documents).reviews(WAITING, 1_000)
     return {review.answer_id: review.weight for review in reviews if review.weight}
 
 

@@ -21,7 +21,7 @@ from bot.teams.endpoint import OwnToken
 from cli.jobs import _send_reviews
 from core.records import Answer, Channel, Review, ReviewReason, Ruling, Verdict
 from core.settings import Settings
-from feedback.reviews.repository import CardDestination, Desk
+from feedback.reviews.repository import CardDestination, ReviewRepository
 from jobs.registry import Store
 from jobs.send_reviews import MOST, send_cards, send_reviews
 from pages.index.embeddings import HashedEmbedder
@@ -46,7 +46,7 @@ class Served:
 
     def __init__(self, store: Store, service: ConnectorService, url: str, data_dir: Path) -> None:
         self.store = store
-        self.desk = Desk(store.documents)
+        self.desk = ReviewRepository(store.documents)
         self.service = service
         self.url = url
         self.settings = Settings(data_dir=data_dir)
@@ -148,7 +148,7 @@ async def test_a_settled_review_and_one_whose_answer_is_gone_are_sent_to_nobody(
 async def test_nobody_posts_a_card_while_somebody_else_is_at_it(channel: Served) -> None:
     await channel.place()
     answer = await channel.waits(1)
-    bot = Desk(channel.store.documents, "a bot")
+    bot = ReviewRepository(channel.store.documents, "a bot")
     await bot.leave_errand(answer.id, NOW)
     [(_, version)] = await bot.take_errands(10)
     assert await channel.run() == {"waiting": 1, "sent": 0, "left": 1, "places": 1}
@@ -166,7 +166,7 @@ async def test_what_a_channel_refuses_is_left_to_the_bots_and_other_places_get_t
     channel.service.fail(500, when=lambda activity: activity.get("conversation", {}).get("id") == "19:broken")
     assert await channel.run() == {"waiting": 1, "sent": 0, "left": 1, "places": 2}
     assert [card.conversation for card in channel.cards] == ["19:whole"]
-    [(errand, _)] = await Desk(channel.store.documents, "a bot").take_errands(10)
+    [(errand, _)] = await ReviewRepository(channel.store.documents, "a bot").take_errands(10)
     assert errand == answer.id
 
 
@@ -176,7 +176,7 @@ async def test_a_card_for_the_local_page_is_left_to_the_bot_that_serves_it(chann
     answer = await channel.waits(1)
     assert await channel.run() == {"waiting": 1, "sent": 0, "left": 1, "places": 2}
     assert [card.conversation for card in channel.cards] == ["19:reviewers"]
-    [(errand, _)] = await Desk(channel.store.documents, "a bot").take_errands(10)
+    [(errand, _)] = await ReviewRepository(channel.store.documents, "a bot").take_errands(10)
     assert errand == answer.id
 
 
@@ -185,7 +185,7 @@ async def test_an_errand_that_was_left_for_more_than_cards_stays(channel: Served
     answer = await channel.waits(1)
     await channel.desk.leave_errand(answer.id, NOW)
     assert (await channel.run())["sent"] == 1
-    [(errand, _)] = await Desk(channel.store.documents, "a bot").take_errands(10)
+    [(errand, _)] = await ReviewRepository(channel.store.documents, "a bot").take_errands(10)
     assert errand == answer.id
 
 
@@ -225,4 +225,4 @@ async def test_a_review_that_is_settled_meanwhile_is_not_posted(channel: Served)
     assert await channel.desk.change_review(replace(before, verdicts=(verdict,), settled_at=NOW))
     assert not await send_cards(channel.parts(lambda _: None), before, ran_out=True)
     assert channel.cards == []
-    assert await Desk(channel.store.documents, "a bot").take_errands(10)
+    assert await ReviewRepository(channel.store.documents, "a bot").take_errands(10)

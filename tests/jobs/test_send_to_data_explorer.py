@@ -38,7 +38,7 @@ from core.records import (
 from core.settings import Settings
 from exporters.data_explorer import DataExplorer, Target
 from feedback.analytics.event_log import AGAIN, ASIDE, Outgoing
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from feedback.store.cosmos import CosmosStore
 from feedback.store.sqlite import SqliteStore
 from jobs.registry import JobFailed, Store
@@ -306,7 +306,7 @@ async def test_a_review_that_begins_again_is_told_once_a_round(
     [one] = await some_answers(store, 1)
     await settle(store, one, Ruling.APPROVED, NOW - timedelta(hours=1))
     assert (await send())["sent"] == 2
-    desk = Desk(store.documents)
+    desk = ReviewRepository(store.documents)
     settled = await desk.review(one.id)
     assert settled is not None
     await desk.keep_round(settled)

@@ -30,7 +30,7 @@ from feedback.examples.dataset_card import Card
 from feedback.privacy.delete import Around, delete
 from feedback.privacy.deletion_log import Deletion, Deletions
 from feedback.reviews import model_decisions
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from feedback.store.serialization import to_json
 from feedback.store.sqlite import SqliteStore
 from jobs.update_model import NOTE, Begun, Plan, UpdateFailed, clean, update_model
@@ -139,7 +139,9 @@ class House:
     async def build(self) -> Card:
         """Build as `examples build` does; a test may change what is learned from behind the reviewers' backs."""
         datasets = self.folder / "datasets"
-        card = await build(self.store, Desk(self.store.documents), datasets, self.rules, Work(LATER))
+        card = await build(
+            self.store, ReviewRepository(self.store.documents), datasets, self.rules, Work(LATER)
+        )
         if self.changed is not None:
             folder = datasets / card.name
             changed = self.changed(list(examples_in(folder)))

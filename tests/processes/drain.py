@@ -10,10 +10,10 @@ from pathlib import Path
 
 from bot.channels.message import Connector
 from bot.services import Services
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import ProcessLease
 from feedback.store.cosmos import CosmosStore
-from feedback.store.offline_queue import Spool, SpooledStore
+from feedback.store.offline_queue import OfflineQueue, OfflineStore
 from feedback.store.sqlite import SqliteStore
 from tests.builders.world import KEY, some_surroundings
 from tests.doubles.cosmos import config_of
@@ -23,10 +23,10 @@ async def run(place: dict[str, str], path: Path) -> None:
     """Drain until nothing waits."""
     hold = ProcessLease("this process")
     far = CosmosStore(config_of(**place), hold=hold)
-    store = SpooledStore(far, Spool(SqliteStore.open(path, hold=hold), most=1_000))
+    store = OfflineStore(far, OfflineQueue(SqliteStore.open(path, hold=hold), most=1_000))
     await store.spool.load()
     around = replace(some_surroundings(_nobody), later=store.spool)
-    Services(store, Desk(store.documents), KEY, around)
+    Services(store, ReviewRepository(store.documents), KEY, around)
     while store.spool.records:
         await store.drain()
     await store.close()

@@ -24,8 +24,8 @@ from bot.slack.client import PaceRules
 from bot.teams.auth import BotFrameworkConfig
 from bot.teams.endpoint import TeamsEndpoint
 from core.records import Answer, Channel, Question
-from feedback.reviews.repository import Desk
-from feedback.store.base import AtOnce, ProcessLease
+from feedback.reviews.repository import ReviewRepository
+from feedback.store.base import ProcessLease, RunImmediately
 from feedback.store.sqlite import SqliteStore
 from tests.builders.slack_world import CONFIG, REACTIONS
 from tests.builders.world import KEY, NO_SAMPLE, an_answer, some_surroundings
@@ -64,9 +64,11 @@ async def run(path: Path, port: int, slack_api: str) -> None:
         connector=lambda conversation: find_connector(
             {Channel.TEAMS: seam.connector, Channel.SLACK: slack.connector}, conversation
         ),
-        later=AtOnce(),
+        later=RunImmediately(),
     )
-    parts = Services(store, Desk(store.documents, hold.holder), KEY, around, (REACTIONS, NO_SAMPLE))
+    parts = Services(
+        store, ReviewRepository(store.documents, hold.holder), KEY, around, (REACTIONS, NO_SAMPLE)
+    )
     asking = Asking(store, CannedModel(), parts.looking)
     style = ChannelConfig(pace=TEST_STREAM)
     front = ActivityHandler(parts.handlers(asking, Reviewers([REVIEWER])), style)

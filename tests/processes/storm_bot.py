@@ -22,10 +22,10 @@ from bot.services import Services
 from bot.stores import Store
 from bot.teams.auth import BotFrameworkConfig
 from bot.teams.endpoint import TeamsEndpoint
-from feedback.reviews.repository import Desk
-from feedback.store.base import AtOnce, ProcessLease
+from feedback.reviews.repository import ReviewRepository
+from feedback.store.base import ProcessLease, RunImmediately
 from feedback.store.cosmos import CosmosStore
-from feedback.store.offline_queue import Spool, SpooledStore
+from feedback.store.offline_queue import OfflineQueue, OfflineStore
 from feedback.store.sqlite import SqliteStore
 from tests.builders.world import KEY, NO_SAMPLE, ScriptedAnswerer, some_surroundings
 from tests.doubles.cosmos import config_of
@@ -42,7 +42,7 @@ async def open_store(where: str, hold: ProcessLease) -> Store:
         return SqliteStore.open(Path(where), hold=hold)
     place = json.loads(where)
     spool = SqliteStore.open(Path(place.pop("spools")) / f"{hold.holder}.sqlite3", hold=hold)
-    store = SpooledStore(CosmosStore(config_of(**place), hold=hold), Spool(spool, most=1_000))
+    store = OfflineStore(CosmosStore(config_of(**place), hold=hold), OfflineQueue(spool, most=1_000))
     await store.spool.load()
     return store
 
@@ -51,9 +51,9 @@ async def run(where: str, port: int) -> None:
     """Serve until killed."""
     hold = ProcessLease(str(port), HOLD_S)
     store = await open_store(where, hold)
-    later = store.spool if isinstance(store, SpooledStore) else AtOnce()
+    later = store.spool if isinstance(store, OfflineStore) else RunImmediately()
     around = replace(some_surroundings(lambda: seam.connector), later=later)
-    desk = Desk(store.documents, hold.holder)
+    desk = ReviewRepository(store.documents, hold.holder)
     parts = Services(store, desk, KEY, around, (RatingRules(), NO_SAMPLE))
     asking = Asking(store, ScriptedAnswerer(), parts.looking)
     front = ActivityHandler(parts.handlers(asking, Reviewers(REVIEWERS)))

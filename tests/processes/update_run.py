@@ -17,7 +17,7 @@ from pathlib import Path
 from feedback.examples.build import Work, build
 from feedback.examples.convert import ExampleRules
 from feedback.examples.dataset_card import Card
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from feedback.store.sqlite import SqliteStore
 from jobs.update_model import Plan, update_model
 from model.evaluation.launch import Comparing
@@ -37,7 +37,7 @@ async def main(folder: Path, words: str) -> None:
 
     async def dataset() -> Card:
         rules = ExampleRules(not_on_page=NOT_ON_PAGE, held_out_share=0.3)
-        return await build(store, Desk(store.documents), folder / "datasets", rules, Work(LATER))
+        return await build(store, ReviewRepository(store.documents), folder / "datasets", rules, Work(LATER))
 
     def tell(step: str, _: float) -> None:
         print(step, flush=True)  # noqa: T201 - for the test

@@ -15,7 +15,7 @@ from bot.services import rules_of
 from core.records import Answer, Channel, FeedbackKind
 from core.settings import Settings
 from feedback.privacy.opt_out import OptOuts, opted_out
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from feedback.store.sqlite import SqliteStore
 from tests.builders.records import Opening, answer, opening, question
 from tests.builders.world import NO_SAMPLE, NothingKnown
@@ -26,7 +26,7 @@ __all__ = ["opening"]
 class Scene:
     def __init__(self, store: Any, rules: RatingRules | None = None) -> None:
         self.store = store
-        desk = Desk(store.documents)
+        desk = ReviewRepository(store.documents)
         self.choices = OptOuts(store.documents)
         self.rating = Rating(store, Reviewing(desk, store, NothingKnown(), NO_SAMPLE), rules)
 

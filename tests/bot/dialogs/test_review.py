@@ -13,7 +13,7 @@ import pytest
 
 from bot.dialogs.review import Refused, Reviewing, ReviewRules, stratum_of, verified_by
 from core.records import Answer, AnswerKind, Citation, Passage, Review, ReviewReason, Ruling, Skip, Verdict
-from feedback.reviews.repository import SETTLED, WAITING, Desk
+from feedback.reviews.repository import SETTLED, WAITING, ReviewRepository
 from feedback.store.sqlite import SqliteStore
 from tests.builders.records import NOON, answer, question
 from tests.builders.world import NO_SAMPLE, NothingKnown, live
@@ -27,7 +27,7 @@ class Bench:
     def __init__(self, store: SqliteStore, rules: ReviewRules) -> None:
         self.store = store
         self.known = NothingKnown()
-        self.desk = Desk(store.documents)
+        self.desk = ReviewRepository(store.documents)
         self.now_on_the_page: list[Passage] = []
         self.reviewing = Reviewing(self.desk, store, self.known, rules, self._look_again)
 

@@ -33,7 +33,7 @@ from feedback.metrics.definitions import Known, add_answer
 from feedback.metrics.statistics import ACCURACY, wilson
 from feedback.metrics.timeline import MOST, Value, difference, step_of, tone_of
 from feedback.privacy.retention import Retention, retain
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import StoreUnavailable
 from feedback.store.documents import Wanted
 from feedback.store.sqlite import SqliteStore
@@ -476,7 +476,7 @@ async def test_what_is_forgotten_or_was_taken_back_is_not_listed_any_more(store:
 
 async def test_reviews_jobs_and_rulings_stand_beside_the_figures(store: SqliteStore) -> None:
     await long_ago(store)
-    desk = Desk(store.documents)
+    desk = ReviewRepository(store.documents)
     one, other = await ask(store, 1, days_ago(2)), await ask(store, 2, days_ago(1))
     for bad in (one, other):
         await store.put_feedback(stars(bad, 1, days_ago(0.5)))

@@ -283,7 +283,7 @@ from pathlib import Path
 from feedback.examples.build import Work, build
 from feedback.examples.convert import ExampleRules
 from feedback.examples.dataset import forget
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from feedback.store.sqlite import SqliteStore
 
 steps = 0
@@ -303,7 +303,7 @@ async def run(what, folder, last):
         setattr(os, name, counted(getattr(os, name), last))
     if what == "build":
         rules, work = ExampleRules(sys.argv[1]), Work(datetime.fromisoformat(sys.argv[2]))
-        await build(store, Desk(store.documents), folder / "datasets", rules, work)
+        await build(store, ReviewRepository(store.documents), folder / "datasets", rules, work)
     else:
         forget(folder / "datasets", ["a00003", "a00004"])
     os._exit(0)

@@ -12,7 +12,7 @@ import pytest
 
 from core.records import Review, ReviewReason, Ruling, Verdict
 from feedback.metrics.report import accuracy, cohens_kappa, report
-from feedback.reviews.repository import Desk
+from feedback.reviews.repository import ReviewRepository
 from feedback.store.sqlite import SqliteStore
 from tests.builders.records import NOON, answer, question, thumb
 from tests.conftest import ROOT
@@ -45,7 +45,7 @@ def test_accuracy_counts_each_sampled_answer_for_as_many_as_it_stands_for() -> N
 
 async def test_the_report_of_a_store_and_its_command(tmp_path: Path) -> None:
     store = SqliteStore.open(tmp_path / "askpage.sqlite3")
-    desk = Desk(store.documents)
+    desk = ReviewRepository(store.documents)
     for number in range(6):
         asked = question(number)
         given = answer(asked, form="stars@2" if number % 2 else "thumbs@1")

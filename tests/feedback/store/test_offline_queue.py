@@ -24,7 +24,7 @@ from bot.dialogs.review import Reviewing
 from core.cosmos_client import open_client
 from core.records import Ruling, Verdict, answer_id_of
 from exporters.in_memory import recording
-from feedback.reviews.repository import WAITING, Desk
+from feedback.reviews.repository import WAITING, ReviewRepository
 from feedback.store.base import ProcessLease, StoreUnavailable
 from feedback.store.cosmos_schema import CosmosConfig, make_container
 from feedback.store.rows import every_row
@@ -164,7 +164,7 @@ async def test_a_reviewer_who_was_too_late_while_the_store_was_away_hears_it(aft
     assert "kept here" in await afternoon.rule("review.approve", "press 4")
     afternoon.front.heal()
     async with another_store(afternoon.config) as other:
-        reviewing = Reviewing(Desk(other.documents), other, NothingKnown(), NO_SAMPLE)
+        reviewing = Reviewing(ReviewRepository(other.documents), other, NothingKnown(), NO_SAMPLE)
         await reviewing.rule(
             card["answer_id"], 1, Verdict("p-kim", "Kim", Ruling.REJECTED, datetime.now(UTC), source="kims")
         )
@@ -311,7 +311,7 @@ async def test_a_drain_that_is_killed_again_and_again_loses_and_doubles_nothing(
         async with another_store(config) as far:
             asked = [row.fields async for row in every_row(far, "question")]
             words = [row.fields["answer_id"] async for row in every_row(far, "feedback")]
-            reviews, _ = await Desk(far.documents).reviews(WAITING, 100)
+            reviews, _ = await ReviewRepository(far.documents).reviews(WAITING, 100)
     assert len(asked) == 14
     assert all(fields["message_id"] for fields in asked)
     thumbed = [answer_id_of(f"msteams:a:chat:{number}") for number in [1, *range(30, 42)]]

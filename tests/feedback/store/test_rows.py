@@ -16,7 +16,7 @@ from feedback.privacy.retention import Retention, retain
 from feedback.store.base import StoreError
 from feedback.store.cosmos import CosmosStore
 from feedback.store.documents import Document
-from feedback.store.offline_queue import Spool
+from feedback.store.offline_queue import OfflineQueue
 from feedback.store.rows import TABLES, Row, every_line, every_row, key_of, line_of, sum_of
 from feedback.store.sqlite import SqliteStore
 from tests.builders.records import NOON, answer, question, thumb
@@ -174,7 +174,7 @@ async def test_what_a_process_left_is_taken_over_with_the_answers(
     wanted = [line async for line in every_line(sqlite)]
     near = SqliteStore.open(tmp_path / "near.sqlite3")
     for _ in range(2):  # again, as after a stop in between
-        await Spool(near, most=10).take_over(sqlite)
+        await OfflineQueue(near, most=10).take_over(sqlite)
         assert [line async for line in every_line(near)] == wanted
         assert [line async for line in every_line(sqlite)] == []
     await near.close()

@@ -19,7 +19,7 @@ from feedback.privacy.deletion_log import Deletions
 from feedback.privacy.opt_out import OptOuts
 from feedback.reviews import model_decisions
 from feedback.reviews.model_decisions import DRAFT, ModelBoard
-from feedback.reviews.repository import SETTLED, WAITING, Desk
+from feedback.reviews.repository import SETTLED, WAITING, ReviewRepository
 from feedback.store.cosmos_records import row_in
 from feedback.store.job_runs import job_runs
 from feedback.store.rows import TABLES, Row, key_of
@@ -63,7 +63,7 @@ async def test_questions_answers_and_words_are_read(older: SqliteStore) -> None:
 
 
 async def test_reviews_and_verified_answers_are_read(older: SqliteStore) -> None:
-    desk = Desk(older.documents)
+    desk = ReviewRepository(older.documents)
     assert (await desk.reviews(SETTLED, 9))[0] == [REVIEWS[0]]
     assert (await desk.reviews(WAITING, 9))[0] == [REVIEWS[1]]
     assert await desk.rounds(ANSWERS[0].id) == [REVIEWS[0], stored.PAST_REVIEW]
@@ -72,7 +72,7 @@ async def test_reviews_and_verified_answers_are_read(older: SqliteStore) -> None
 
 
 async def test_what_is_on_screens_and_waits_for_people_is_read(older: SqliteStore) -> None:
-    desk = Desk(older.documents)
+    desk = ReviewRepository(older.documents)
     assert await desk.places() == [stored.PLACE]
     assert await desk.shown(ANSWERS[0].id) == [stored.SHOWN]
     assert await desk.left_cards(9) == [replace(stored.SHOWN, place="")]
