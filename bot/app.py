@@ -17,10 +17,10 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from bot.bootstrap import LocalPage, Parts, Shelf, local_page_of
+from bot.bootstrap import LocalPage, Parts, Shelf, local_page_of, slack_config
 from bot.http import BoundedSite, ConnectionLimits, make_runner, names_loopback
 from bot.instance import instance_in
-from bot.slack.config import BadSlackConfig, check_config, slack_config
+from bot.slack.config import BadSlackConfig, check_config
 from bot.stores import open_store
 from bot.wiring import Bot, Wiring
 from core.settings import Settings
@@ -46,7 +46,7 @@ def check_address(settings: Settings) -> None:
 
 def check_slack(settings: Settings) -> None:
     """Refuse to serve Slack with settings that do not fit together. Raises CannotServe."""
-    if not settings.slack_signing_secret.get_secret_value():
+    if not settings.slack.signing_secret.get_secret_value():
         return
     try:
         check_config(slack_config(settings))

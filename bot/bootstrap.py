@@ -29,8 +29,8 @@ from bot.dialogs.answerer import is_fresh
 from bot.dialogs.verified_answers import VerifiedAnswers
 from bot.http import names_loopback
 from bot.services import FeedbackParts, Surroundings, rules_of
-from bot.slack.config import slack_config
-from bot.stores import Store, pages_config, retention_of
+from bot.slack.config import SlackConfig
+from bot.stores import Store, keys_of, pages_config, retention_of
 from bot.teams.auth import BotFrameworkConfig, OwnToken
 from bot.teams.connector import BotConnector
 from bot.web.pages import PATH
@@ -39,7 +39,7 @@ from core.records import Channel, Passage, Question
 from core.settings import Settings
 from feedback.examples.dataset import forget, trained_on
 from feedback.privacy.deletion_log import ForgetExamples, ForgottenExamples
-from feedback.privacy.keys import Keys, Recognising, keys_of
+from feedback.privacy.keys import Keys, Recognising
 from feedback.reviews.repository import Desk
 from feedback.store.deferred import AtOnce
 from feedback.store.offline_queue import SpooledStore
@@ -48,6 +48,7 @@ from model.evaluation.report import forget_answers
 from model.onnx_infer import EngineOptions
 from model.registry.loading import ModelChoice, open_model
 from model.registry.versions import list_versions
+from model.training.config import TrainingConfig
 from pages.fetch.client import Fetcher, FetchLimits
 from pages.index.base import Indexes, IndexUnavailable
 from pages.index.embeddings import Embedder, Embeds
@@ -119,13 +120,7 @@ class Parts:
 @asynccontextmanager
 async def open_shelf(settings: Settings) -> AsyncGenerator[Shelf]:
     """Open the page index and what reads pages."""
-    limits = FetchLimits(
-        allowed_sites=tuple(settings.allowed_sites),
-        timeout_s=settings.fetch_timeout_s,
-        max_bytes=settings.fetch_max_bytes,
-        max_redirects=settings.fetch_max_redirects,
-        extract_timeout_s=settings.extract_timeout_s,
-    )
+    limits = FetchLimits(**settings.fetch.values())
     embedder = await asyncio.to_thread(Embedder)
     index = await _open_index(settings, embedder)
     try:
@@ -142,7 +137,7 @@ async def open_shelf(settings: Settings) -> AsyncGenerator[Shelf]:
 async def _open_index(settings: Settings, embedder: Embeds) -> Indexes:
     if settings.page_index == "file":
         return await FileIndex.open(settings.index_dir, embedder, passage_tokens=settings.passage_tokens)
-    if not settings.cosmos_endpoint:
+    if not settings.cosmos.endpoint:
         raise IndexUnavailable("The page index is to be in Cosmos DB: set cosmos_endpoint, too.")
     # 2 s and 50 MB that a bot with a file need not pay
     from pages.index.cosmos import CosmosIndex  # noqa: PLC0415
@@ -156,14 +151,7 @@ async def open_answering(settings: Settings, shelf: Shelf, version: str = "") ->
 
     `version` names the model version; empty follows what is live.
     """
-    rules = AnswerRules(
-        passages=settings.passages,
-        span_sentences=settings.span_sentences,
-        least_similarity=settings.least_similarity,
-        state_from=settings.state_confidence,
-        decline_below=settings.decline_confidence,
-        first_token_s=settings.first_token_budget_s,
-    )
+    rules = AnswerRules(**settings.answering.values())
     async with open_model(replace(model_choice(settings), version=version)) as lend:
         yield Answering(lend, shelf.library.search, rules, shelf.library.section_of)
 
@@ -178,18 +166,9 @@ async def open_parts(settings: Settings) -> AsyncGenerator[Parts]:
 def model_choice(settings: Settings) -> ModelChoice:
     """Say which model runs, and how."""
     options = EngineOptions(
-        device=settings.device,
-        threads=settings.model_threads,
-        concurrent=settings.concurrent_answers,
-        queue_limit=settings.queue_limit,
+        **settings.engine.values(),
         context_tokens=settings.prompt_tokens + settings.answer_tokens,
-        cuda={
-            "device_id": str(settings.cuda_device_id),
-            "arena_extend_strategy": settings.cuda_arena_extend_strategy,
-            "cudnn_conv_algo_search": settings.cuda_cudnn_conv_algo_search,
-            "do_copy_in_default_stream": str(int(settings.cuda_do_copy_in_default_stream)),
-            **({"gpu_mem_limit": str(settings.cuda_gpu_mem_limit)} if settings.cuda_gpu_mem_limit else {}),
-        },
+        cuda=settings.cuda.options(),
     )
     return ModelChoice(
         models_dir=settings.models_dir,
@@ -202,6 +181,11 @@ def model_choice(settings: Settings) -> ModelChoice:
     )
 
 
+def training_config(settings: Settings) -> TrainingConfig:
+    """Return how a model learns."""
+    return TrainingConfig(**settings.training.values(), device=settings.engine.device)
+
+
 def is_public(settings: Settings) -> bool:
     """Whether people elsewhere are meant to reach the port: then a request from this machine may be anybody's.
 
@@ -209,7 +193,7 @@ def is_public(settings: Settings) -> bool:
     """
     host = urlsplit(settings.public_url).hostname or ""
     elsewhere = bool(settings.public_url) and not names_loopback(host)
-    slack = bool(settings.slack_signing_secret.get_secret_value())
+    slack = bool(settings.slack.signing_secret.get_secret_value())
     return bool(settings.app_id) or slack or elsewhere or not names_loopback(settings.host)
 
 
@@ -255,7 +239,7 @@ def surroundings_of(
     site = site_url(settings, port)
     reachable = settings.public_url or not settings.app_id
     return Surroundings(
-        known=VerifiedAnswers(shelf.embedder),
+        known=VerifiedAnswers(shelf.embedder, least_similarity=settings.verified.least_similarity),
         look_again=shelf.look_again,
         fresh=partial(is_fresh, page_hash=shelf.page_hash),
         connector=connect,
@@ -319,6 +303,11 @@ def framework_of(settings: Settings) -> BotFrameworkConfig:
     )
 
 
+def slack_config(settings: Settings) -> SlackConfig:
+    """Return how the bot is registered at Slack."""
+    return SlackConfig(**settings.slack.values(), public_url=settings.public_url)
+
+
 def reach(
     connector: Connector, conversation: Mapping[str, Any], *, slack: Connector | None = None
 ) -> Connector | None:
@@ -329,7 +318,7 @@ def reach(
 
 def _slack(settings: Settings, store: Store, closing: AsyncExitStack) -> Connector | None:
     """Open the way to Slack; None where it is not set up: then nothing of it is imported."""
-    if not settings.slack_signing_secret.get_secret_value():
+    if not settings.slack.signing_secret.get_secret_value():
         return None
     # 32 MB and 0.3 s that scheduled work without Slack need not pay
     from bot.slack.channel import connector_of  # noqa: PLC0415

@@ -1,13 +1,15 @@
-"""Which store the settings name: the file in the data folder, or Cosmos DB with a spool for when it is away."""
+"""The store that the settings name, and the keys of its pseudonyms: the file in the data folder, or Cosmos DB with a spool for when it is away."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 from bot.instance import Instance, abandoned_in
 from core.settings import Settings
+from feedback.privacy.keys import Keys, load_keys
 from feedback.privacy.retention import Retention
 from feedback.store.base import ALONE
 from feedback.store.cosmos import CosmosStore
@@ -27,7 +29,7 @@ async def open_store(settings: Settings, instance: Instance | None = None) -> As
     """
     hold = instance.hold if instance else ALONE
     async with AsyncExitStack() as closing:
-        if not settings.cosmos_endpoint:
+        if not settings.cosmos.endpoint:
             file = await asyncio.to_thread(SqliteStore.open, settings.store_path, hold=hold)
             closing.push_async_callback(file.close)
             yield file
@@ -60,33 +62,24 @@ async def _take_over(settings: Settings, spool: Spool) -> None:
 
 def cosmos_config(settings: Settings) -> CosmosConfig:
     """Return where Cosmos DB is, and how long it keeps what."""
-    return CosmosConfig(
-        endpoint=settings.cosmos_endpoint,
-        key=settings.cosmos_key.get_secret_value(),
-        database=settings.cosmos_database,
-        container=settings.cosmos_container,
-        timeout_s=settings.store_timeout_s,
-        keep_days=retention_of(settings).keep_days,
-    )
+    return CosmosConfig(**settings.cosmos.values(), keep_days=retention_of(settings).keep_days)
 
 
 def pages_config(settings: Settings) -> PagesConfig:
     """Return where the shared page index is."""
-    return PagesConfig(
-        endpoint=settings.cosmos_endpoint,
-        key=settings.cosmos_key.get_secret_value(),
-        database=settings.cosmos_database,
-        container=settings.cosmos_pages_container,
-        timeout_s=settings.store_timeout_s,
-    )
+    values: dict[str, Any] = settings.cosmos.values() | {"container": settings.cosmos_pages_container}
+    return PagesConfig(**values)
 
 
 def retention_of(settings: Settings) -> Retention:
     """Return how long records are kept."""
-    return Retention(
-        questions_days=settings.keep_questions_days,
-        feedback_days=settings.keep_feedback_days,
-        reviews_days=settings.keep_reviews_days,
-        contacts_days=settings.keep_contacts_days,
-        audit_days=settings.keep_audit_days,
+    return Retention(**settings.retention.values())
+
+
+def keys_of(settings: Settings) -> Keys:
+    """Return the keys of the pseudonyms. Raises as `load_keys`."""
+    return load_keys(
+        settings.data_dir,
+        settings.pseudonym_key.get_secret_value(),
+        settings.pseudonym_key_before.get_secret_value(),
     )

@@ -27,6 +27,7 @@ from bot.bootstrap import (
     local_page_of,
     name_in_telemetry,
     site_url,
+    slack_config,
     surroundings_of,
 )
 from bot.channel import Connector, Reply, StreamPace
@@ -40,8 +41,7 @@ from bot.dialogs.rate import Forms
 from bot.dialogs.talk import Talking
 from bot.dialogs.verified_answers import VerifiedAnswers
 from bot.services import FeedbackParts, rules_of
-from bot.slack.config import slack_config
-from bot.stores import Store
+from bot.stores import Store, keys_of
 from bot.teams.auth import OwnToken
 from bot.teams.endpoint import BotFrameworkSeam
 from bot.teams.graph import GRAPH, Directory, DirectoryConfig
@@ -52,7 +52,6 @@ from bot.web.dashboard_routes import Doors, dashboard_routes
 from bot.web.pages import about_routes, open_route, site_routes
 from core.records import Channel, Question
 from core.settings import Settings
-from feedback.privacy.keys import keys_of
 from feedback.reviews.repository import Desk
 from feedback.store.base import Hold, StoreUnavailable
 from feedback.store.job_runs import job_runs
@@ -105,7 +104,7 @@ class Wiring:
     async def bot(self, answering: Answering, port: int) -> Bot:
         settings, store = self._settings, self._store
         site = site_url(settings, port)
-        known = VerifiedAnswers(self._shelf.embedder)
+        known = VerifiedAnswers(self._shelf.embedder, least_similarity=settings.verified.least_similarity)
         parts = self._feedback(known, port)
         forms = forms_of(settings)
         fresh = partial(is_fresh, page_hash=self._shelf.page_hash)
@@ -220,7 +219,7 @@ class Wiring:
 
     def _slack(self, asking: Asking, parts: FeedbackParts, app: web.Application) -> SlackParts | None:
         """Open Slack's front end; None where it is not set up: then nothing of it is imported. Raises BadSlackConfig."""
-        if not self._settings.slack_signing_secret.get_secret_value():
+        if not self._settings.slack.signing_secret.get_secret_value():
             return None
         # 32 MB and 0.3 s that a bot without Slack need not pay
         from bot.slack.channel import SlackParts  # noqa: PLC0415
@@ -294,23 +293,12 @@ class Wiring:
 
 def forms_of(settings: Settings) -> Forms:
     """Return how feedback is asked for."""
-    return Forms(
-        form=settings.feedback_form,
-        version=settings.feedback_form_version,
-        after=settings.feedback_after,
-        share=settings.feedback_share,
-        trial=settings.feedback_trial_form,
-        trial_share=settings.feedback_trial_share,
-    )
+    return Forms(**settings.feedback.values())
 
 
 def limits_of(settings: Settings) -> AskerLimits:
     """Return how much one person may ask."""
-    return AskerLimits(
-        waiting=settings.questions_waiting_per_person,
-        per_minute=settings.questions_per_minute_per_person,
-        burst=settings.questions_burst_per_person,
-    )
+    return AskerLimits(**settings.askers.values())
 
 
 async def _healthy(_: web.Request) -> web.Response:

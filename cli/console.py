@@ -44,12 +44,9 @@ def progress_bar(*more: ProgressColumn) -> Progress:
 
 def telling(settings: Settings) -> AbstractContextManager[Exporting]:
     """Send telemetry where the settings say, until the end of the block. Raises CannotExport."""
-    export = Export(
-        settings.telemetry,
-        settings.applicationinsights_connection_string.get_secret_value(),
-        settings.otlp_endpoint,
-        Pace(room=settings.telemetry_buffer),
-    )
+    to = settings.telemetry
+    secret = to.connection_string.get_secret_value()
+    export = Export(to.to, secret, to.otlp_endpoint, Pace(room=to.buffer))
     return exporting(export)
 
 

@@ -21,11 +21,11 @@ import typer
 from rich.progress import TimeRemainingColumn
 from rich.table import Table
 
-from bot.bootstrap import open_shelf
+from bot.bootstrap import open_shelf, training_config
 from bot.stores import open_store
 from cli.console import Json, out, progress_bar
 from cli.examples import build_dataset
-from cli.models import import_with_bar, recipe_of
+from cli.models import import_with_bar
 from cli.options import with_settings
 from core.files import whole_folder
 from core.settings import Settings
@@ -102,7 +102,7 @@ def learn_demo_command(  # noqa: PLR0913, PLR0917 - options
         dealt = plan(read_squad(path), size, seed)
     except ValueError as error:
         raise DatasetInvalid(f"{path} cannot be replayed: {error}") from error
-    where.begin(path, size, seed, asdict(recipe_of(own)))
+    where.begin(path, size, seed, asdict(training_config(own)))
     _bring_model(settings, own)
     alone, done = _replay(Play(own, where, dealt, People(seed)))
     where.finish(alone, done, f"Learning from reviews, seed {seed}")
@@ -137,7 +137,7 @@ def _own(settings: Settings, where: Folder, *, quick: bool) -> Settings:
         "double_share": 0.0,
         "held_out_share": 0.0,
     }
-    return settings.model_copy(update=apart | (_QUICK_TRAINING if quick else {}))
+    return settings.changed(**apart, **(_QUICK_TRAINING if quick else {}))
 
 
 # The play
@@ -242,7 +242,7 @@ def _built(settings: Settings, called: str) -> Card:
 def _trained(play: Play, card: Card, parent: str, called: str) -> str:
     settings = play.settings
     dataset = settings.datasets_dir / card.name
-    training = Training(dataset, settings.models_dir, recipe_of(settings), parent)
+    training = Training(dataset, settings.models_dir, training_config(settings), parent)
     with progress_bar() as bar:
         task = bar.add_task(called, total=1.0)
 

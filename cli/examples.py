@@ -110,11 +110,9 @@ def example_rules(settings: Settings) -> ExampleRules:
         hosts=frozenset({urlsplit(settings.public_url).hostname or ""}),
         trainable=frozenset(settings.trainable_channels),
         scale=RatingScale(
-            frozenset(settings.reactions_up), frozenset(settings.reactions_down), settings.few_stars
+            frozenset(settings.reactions.up), frozenset(settings.reactions.down), settings.few_stars
         ),
-        held_out_share=settings.held_out_share,
-        per_asker=settings.examples_per_asker,
-        per_reviewer=settings.examples_per_reviewer,
+        **settings.examples.values(),
     )
 
 

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 from bot.bootstrap import name_in_telemetry, open_shelf
 from bot.services import rules_of
+from bot.stores import keys_of
 from core.settings import Settings
 from exporters import CannotExport
 from exporters.data_explorer import DataExplorer, Target
 from feedback.analytics.batches import Outgoing
-from feedback.privacy.keys import keys_of
 from jobs.registry import JobFailed, Result, Store
 from jobs.send_to_data_explorer import send_to_data_explorer
 from pages.index.base import IndexUnavailable
@@ -20,9 +20,9 @@ from pages.index.base import IndexUnavailable
 async def send(settings: Settings, store: Store) -> Result:
     """Send what is new to the cluster of the settings. Raises JobFailed and StoreError."""
     target = Target(
-        settings.data_explorer_uri.rstrip("/"),
-        settings.data_explorer_database,
-        settings.data_explorer_timeout_s,
+        settings.data_explorer.uri.rstrip("/"),
+        settings.data_explorer.database,
+        settings.data_explorer.timeout_s,
     )
     try:
         async with open_shelf(settings) as shelf:
@@ -30,7 +30,7 @@ async def send(settings: Settings, store: Store) -> Result:
     except IndexUnavailable as error:
         raise JobFailed(str(error)) from error
     to = hashlib.sha256(f"{target.uri.lower()} {target.database}".encode()).hexdigest()[:16]
-    outgoing = Outgoing(settings.data_dir / "data_explorer" / to, settings.data_explorer_spool_mb * 1_000_000)
+    outgoing = Outgoing(settings.data_dir / "data_explorer" / to, settings.data_explorer.spool_mb * 1_000_000)
     try:
         explorer = DataExplorer(target)
     except CannotExport as error:

@@ -88,7 +88,7 @@ async def _drain_spool(settings: Settings, store: Store) -> Result:
 async def _roll_up(settings: Settings, store: Store) -> Result:
     from jobs.roll_up_metrics import roll_up  # noqa: PLC0415
 
-    return await roll_up(store, datetime.now(UTC), keep_days=settings.keep_questions_days)
+    return await roll_up(store, datetime.now(UTC), keep_days=settings.retention.questions_days)
 
 
 async def _apply_retention(settings: Settings, store: Store) -> Result:
@@ -102,19 +102,13 @@ async def _watch_canary(settings: Settings, store: Store) -> Result:
     from model.evaluation.canary import CanaryRules  # noqa: PLC0415
     from model.registry.sync import caught_up  # noqa: PLC0415
 
-    rules = CanaryRules(
-        margin=settings.canary_margin,
-        min_votes=settings.canary_min_votes,
-        max_error_rate=settings.canary_max_error_rate,
-        max_latency_ratio=settings.canary_max_latency_ratio,
-        days=settings.canary_days,
-    )
+    rules = CanaryRules(**settings.canary.values())
     publish = await asyncio.to_thread(caught_up, settings.models_dir, settings.models_url)
     return await watch_canary(store, settings.models_dir, rules, datetime.now(UTC), publish)
 
 
 async def _send_to_data_explorer(settings: Settings, store: Store) -> Result:
-    if not settings.data_explorer_uri:
+    if not settings.data_explorer.uri:
         return {"sent": 0, "off": "data_explorer_uri is empty"}
     from cli.explorer_job import send  # noqa: PLC0415
 

@@ -1,6 +1,6 @@
 """The command line: `askpage serve | ask | pages | evaluate | feedback | privacy | jobs | store | export | models | setup | …`.
 
-Every command takes every setting of `core/settings.py` as an option. What a person can mend is one sentence on standard
+Every command takes every setting of `core/settings` as an option. What a person can mend is one sentence on standard
 error and exit status 2; `--json` prints one JSON object on standard output and nothing else.
 
 A command's module is imported when it is the one that runs: all of them together take seconds.
@@ -24,6 +24,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from cli.console import progress_out
+from core.settings import FIELDS
 
 COMMANDS = {
     "serve": "cli.serve:serve_command",
@@ -114,8 +115,9 @@ def main() -> None:
         app()
     except ValidationError as invalid:
         for error in invalid.errors():
-            name = "-".join(str(part) for part in error["loc"][:1]).replace("_", "-")
-            _complain(f"--{name} {error.get('input')!r}: {error['msg']}")
+            place = error["loc"]  # a setting of a group has the group's name before its own
+            name = str(next((part for part in reversed(place) if part in FIELDS), place[0]))
+            _complain(f"--{name.replace('_', '-')} {error.get('input')!r}: {error['msg']}")
         sys.exit(2)
     except SystemExit as end:
         if end.code == INTERRUPTED:  # typer's word for Ctrl-C

@@ -120,9 +120,7 @@ def settings_beside(settings: Settings) -> Settings:
         [os.path.abspath(source) if Path(source).exists() else source for source in settings.pages]
     )
     name = hashlib.sha256(sources.encode()).hexdigest()[:16]
-    return settings.model_copy(
-        update={"data_dir": settings.data_dir / "evaluate" / name, "page_index": "file"}
-    )
+    return settings.changed(data_dir=settings.data_dir / "evaluate" / name, page_index="file")
 
 
 async def index_pages(shelf: Shelf, settings: Settings) -> None:
@@ -181,7 +179,7 @@ async def measure(settings: Settings, items: list[Item], version: str = "") -> S
     """Ask a model version (empty: the live one) every question of its article, and score the answers."""
     with TemporaryDirectory(prefix="askpage-evaluate-") as folder, progress_bar() as progress:
         # The articles are indexed apart from the instance's own pages.
-        scratch = settings.model_copy(update={"data_dir": Path(folder), "page_index": "file"})
+        scratch = settings.changed(data_dir=Path(folder), page_index="file")
         async with open_shelf(scratch) as shelf, open_answering(settings, shelf, version) as answering:
             urls = await index_articles(shelf.index, items, progress)
             task = progress.add_task("Asking", total=len(items))

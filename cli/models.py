@@ -12,7 +12,7 @@ from typing import Annotated, Any, cast
 import typer
 from rich.table import Column, Table
 
-from bot.bootstrap import model_choice
+from bot.bootstrap import model_choice, training_config
 from cli.console import Json, out, progress_bar, telling
 from cli.options import with_settings
 from core.records import Comparison
@@ -38,7 +38,6 @@ from model.registry.versions import (
     retire,
     roll_back,
 )
-from model.training.config import Recipe
 from model.training.launch import Training, train
 
 models_app = typer.Typer(help="The model versions.", no_args_is_help=True)
@@ -153,7 +152,7 @@ def models_catalogue(
     as_json: Json = False,
 ) -> None:
     """List the base models that can be imported by their names: what they are, need, and are good for."""
-    precision = precision_for(resolve(EngineOptions(device=settings.device)).device)
+    precision = precision_for(resolve(EngineOptions(device=settings.engine.device)).device)
     rows = [catalogue_row(model, precision) for model in CATALOGUE if name in ("", model.name)]
     if not rows:
         raise typer.BadParameter(
@@ -256,7 +255,7 @@ def models_train(
     training = Training(
         dataset=dataset,
         models_dir=settings.models_dir,
-        recipe=recipe_of(settings),
+        recipe=training_config(settings),
         parent=_find(settings, parent).name,
         tracking=settings.tracking_uri,
     )
@@ -271,32 +270,6 @@ def models_train(
         print(json.dumps(_row(version, read_standing(settings.models_dir))))  # noqa: T201 - the command's output
         return
     out.print(f"The candidate is {version.name}. `askpage models promote {version.name}` lets it answer.")
-
-
-def recipe_of(settings: Settings) -> Recipe:
-    """Return how the settings train."""
-    return Recipe(
-        start=settings.training_start,
-        passages=settings.training_passages,
-        span_sentences=settings.training_span_sentences,
-        weights=settings.training_weights,
-        rank=settings.training_rank,
-        learning_rate=settings.training_learning_rate,
-        epochs=settings.training_epochs,
-        batch=settings.training_batch,
-        at_once=settings.training_at_once,
-        checkpointing=settings.training_checkpointing,
-        optimiser=settings.training_optimiser,
-        longest_tokens=settings.training_longest_tokens,
-        validation_share=settings.training_validation_share,
-        patience=settings.training_patience,
-        preference=settings.training_preference,
-        preference_form=settings.training_preference_form,
-        seed=settings.training_seed,
-        threads=settings.training_threads,
-        device=settings.device,
-        processes=settings.training_processes,
-    )
 
 
 # Who answers whom

@@ -1,4 +1,4 @@
-"""Settings as command-line options, and as a table: one source, `core/settings.py`, for all three."""
+"""Settings as command-line options, and as a table: one source, `core/settings`, for all three."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typer
 from pydantic import ValidationError
 
 from core.files import is_ours, keep_private, mend
-from core.settings import Settings
+from core.settings import FIELDS, Settings
 
 
 def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -20,7 +20,7 @@ def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def wrapped(**options: Any) -> Any:
-        given = {name: options.pop(name) for name in Settings.model_fields}
+        given = {name: options.pop(name) for name in FIELDS}
         settings = Settings(**{name: value for name, value in given.items() if value is not None})
         _log_at(settings.log_level)
         keep_private()
@@ -31,7 +31,7 @@ def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
     own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
     taken = {parameter.name for parameter in own}
     parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
-    for name in Settings.model_fields:
+    for name in FIELDS:
         assert name not in taken, f"{name} is a setting already"  # noqa: S101 - a mistake in this file
         parameters.append(_option(name))
     wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -64,7 +64,7 @@ def _log_at(level: str) -> None:
 
 
 def _option(name: str) -> inspect.Parameter:
-    field = Settings.model_fields[name]
+    field = FIELDS[name]
     flag = "--" + name.replace("_", "-")
     is_switch = field.annotation is bool
     option = typer.Option(
@@ -89,8 +89,9 @@ def _shown(default: object) -> str:
 def settings_table(settings: Settings | None = None) -> str:
     """Return the settings as a table in Markdown: with their defaults, or with the values of `settings`."""
     lines = [f"| setting | {'value' if settings else 'default'} | what it does |", "|---|---|---|"]
-    for name, field in Settings.model_fields.items():
-        value = getattr(settings, name) if settings else field.default
+    values = settings.flat() if settings else {}
+    for name, field in FIELDS.items():
+        value = values.get(name, field.default)
         lines.append(f"| `{name}` | {_cell(value)} | {field.description} |")
     return "\n".join(lines)
 

@@ -20,7 +20,7 @@ import typer
 from rich.table import Table
 
 from bot.bootstrap import forgetting
-from bot.stores import open_store
+from bot.stores import keys_of, open_store
 from bot.web.activities import directory_id
 from bot.web.erase import forget_here
 from cli.console import Json, out, progress_bar, progress_out
@@ -31,7 +31,7 @@ from core.settings import Settings
 from feedback.privacy.audit import Audit, Deed, Entry
 from feedback.privacy.delete import Around, delete, export_of
 from feedback.privacy.deletion_log import Deletion, Deletions
-from feedback.privacy.keys import Keys, before_path, finish, key_path, keys_of, operator_of, rotate
+from feedback.privacy.keys import Keys, before_path, finish, key_path, operator_of, rotate
 from feedback.privacy.opt_out import OptOuts
 from feedback.privacy.pseudonyms import fresh_key
 from feedback.store.base import StoreError
@@ -67,9 +67,9 @@ async def _office(settings: Settings) -> AsyncGenerator[Office]:
 
 
 def _keys(settings: Settings) -> Keys:
-    if not settings.pseudonym_key.get_secret_value() and not key_path(settings).exists():
+    if not settings.pseudonym_key.get_secret_value() and not key_path(settings.data_dir).exists():
         raise StoreError(
-            f"There is no key of pseudonyms at {key_path(settings)}: name the bot's data folder (--data-dir), or its key."
+            f"There is no key of pseudonyms at {key_path(settings.data_dir)}: name the bot's data folder (--data-dir), or its key."
         )
     try:
         return keys_of(settings)
@@ -383,16 +383,16 @@ def rotate_command(
         return
     asyncio.run(_record_rotation(settings))
     if end:
-        finished = finish(settings)
+        finished = finish(settings.data_dir)
         out.print("The earlier key is gone." if finished else "There is no earlier key.")
         return
     try:
-        rotate(settings)
+        rotate(settings.data_dir)
     except FileExistsError:
         raise StoreError(
-            f"The change before is not finished: {before_path(settings)} is there. Run this with --finish first."
+            f"The change before is not finished: {before_path(settings.data_dir)} is there. Run this with --finish first."
         ) from None
-    out.print(_ROTATED.format(before=before_path(settings)), soft_wrap=True, markup=False)
+    out.print(_ROTATED.format(before=before_path(settings.data_dir)), soft_wrap=True, markup=False)
     assert keys_of(settings).before == keys.now  # noqa: S101 - what the next start relies on
 
 

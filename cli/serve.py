@@ -91,8 +91,8 @@ def _ensure_model(settings: Settings) -> None:
 
 def _advise(settings: Settings, profile: Profile) -> None:
     """Say once, after an import, which better model this machine could serve."""
-    memory = memory_gb(profile.device, settings.cuda_device_id)
-    if sentence := advice(profile, memory, settings.first_token_budget_s):
+    memory = memory_gb(profile.device, settings.cuda.device_id)
+    if sentence := advice(profile, memory, settings.answering.first_token_s):
         progress_out.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 

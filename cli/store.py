@@ -19,12 +19,12 @@ from rich.progress import Progress
 from rich.table import Table as ScreenTable
 
 from bot.instance import instances_in
-from bot.stores import cosmos_config, pages_config, retention_of
+from bot.stores import cosmos_config, keys_of, pages_config, retention_of
 from cli.console import Json, out, progress_bar, progress_out
 from cli.options import with_settings
 from core.settings import Settings
 from feedback.privacy.audit import Audit, Deed
-from feedback.privacy.keys import keys_of, operator_of
+from feedback.privacy.keys import operator_of
 from feedback.privacy.retention import retain
 from feedback.store.base import StoreError, StoreUnavailable
 from feedback.store.copy import Copied, CopyFailed, Copying, Patient

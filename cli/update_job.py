@@ -6,17 +6,16 @@ import asyncio
 from functools import partial
 from pathlib import Path
 
-from bot.bootstrap import model_choice
+from bot.bootstrap import model_choice, training_config
 from cli.console import progress_bar
 from cli.examples import build_dataset
-from cli.models import recipe_of
 from core.settings import Settings
 from feedback.examples.collect import Tell
 from feedback.examples.dataset import DatasetError
 from jobs.registry import Result, Store
 from jobs.update_model import Plan, UpdateFailed, update_model
 from model.evaluation.launch import Comparing
-from model.evaluation.result import Bar
+from model.evaluation.result import GateCriteria
 from model.registry.sync import caught_up, publishing
 from model.registry.versions import VersionError
 
@@ -46,11 +45,8 @@ def plan_of(settings: Settings, store: Store, tell: Tell) -> Plan:
         datasets_dir=settings.datasets_dir,
         models_dir=settings.models_dir,
         comparing=comparing_of(settings),
-        recipe=recipe_of(settings),
-        least_reviews=settings.update_least_reviews,
-        promotion=settings.promotion,
-        canary_share=settings.canary_share,
-        keep=settings.keep_versions,
+        recipe=training_config(settings),
+        **settings.update.values(),
         tracking=settings.tracking_uri,
         publish=publishing(settings.models_dir, settings.models_url),
     )
@@ -64,19 +60,11 @@ def comparing_of(settings: Settings) -> Comparing:
         models_dir=settings.models_dir,
         candidate="",
         live="",
-        bar=Bar(
-            least_questions=settings.gate_least_questions,
-            most_questions=settings.gate_most_questions,
-            least_gain=settings.gate_least_gain,
-            most_precision_loss=settings.gate_most_precision_loss,
-            most_regression=settings.gate_most_regression,
-            most_injection=settings.gate_most_injection,
-            most_latency=settings.gate_most_latency,
-        ),
-        regression=Path(settings.gate_regression) if settings.gate_regression else None,
-        injections=tuple(map(Path, settings.gate_injections)),
+        bar=GateCriteria(**settings.gate.values()),
+        regression=Path(settings.probes.regression) if settings.probes.regression else None,
+        injections=tuple(map(Path, settings.probes.injections)),
         engine=choice.options,
-        span_sentences=settings.span_sentences,
+        span_sentences=settings.answering.span_sentences,
         answer_tokens=settings.answer_tokens,
         tracking=settings.tracking_uri,
     )

@@ -24,13 +24,12 @@ from bot.dialogs.ask import Asking
 from bot.dialogs.rate import Said
 from bot.dialogs.verified_answers import VerifiedAnswers
 from bot.services import FeedbackParts, Surroundings, rules_of
-from bot.stores import Store, open_store
+from bot.stores import Store, keys_of, open_store
 from bot.wiring import forms_of
 from core.records import Answer, AnswerKind, Channel, Question, Timings, answer_id_of
 from core.settings import Settings
 from demo.questions import Asked
 from demo.simulated_users import People
-from feedback.privacy.keys import keys_of
 from feedback.reviews.repository import Desk
 from model.answering.writing import declines
 from model.evaluation.metrics import Judged, judge
@@ -183,7 +182,7 @@ async def open_stage(settings: Settings, people: People, round_number: int) -> A
     ):
         keys = keys_of(settings)
         desk = Desk(store.documents)
-        known = VerifiedAnswers(shelf.embedder)
+        known = VerifiedAnswers(shelf.embedder, least_similarity=settings.verified.least_similarity)
         fresh = partial(is_fresh, page_hash=shelf.page_hash)
         around = Surroundings(known, shelf.look_again, fresh, lambda _: None, site_url="http://localhost")
         parts = FeedbackParts(store, desk, keys.now, around, rules_of(settings))

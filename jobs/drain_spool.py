@@ -25,9 +25,9 @@ from bot.channels.reviewers import Reviewers
 from bot.dialogs.ask import Asking
 from bot.instance import Instance, abandoned_in
 from bot.services import FeedbackParts
+from bot.stores import keys_of
 from core.records import Answer, Channel, Question
 from core.settings import Settings
-from feedback.privacy.keys import keys_of
 from feedback.store.cosmos import CosmosStore
 from feedback.store.offline_queue import Spool, SpooledStore
 from feedback.store.rows import WholeStore

@@ -65,12 +65,8 @@ class Schedule:
 
 def schedule_of(settings: Settings) -> Schedule:
     """Return the schedule that the settings say. Raises ScheduleInvalid."""
-    expressions = {
-        name.removeprefix(PREFIX): getattr(settings, name)
-        for name in type(settings).model_fields
-        if name.startswith(PREFIX)
-    }
-    if not settings.data_explorer_uri:
+    expressions = dict(settings.schedule.values())
+    if not settings.data_explorer.uri:
         expressions["send_to_data_explorer"] = ""  # a process every hour, for nothing
     return Schedule(expressions, settings.timezone)
 

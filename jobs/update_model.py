@@ -57,7 +57,7 @@ from model.registry.versions import (
     record_scores,
     retire,
 )
-from model.training.config import Recipe
+from model.training.config import TrainingConfig
 from model.training.launch import Training, TrainingFailed, candidate_name, train, work_folder
 
 NOTE, LOCK = ".updating.json", ".updating.lock"
@@ -82,7 +82,7 @@ class Plan:
     datasets_dir: Path
     models_dir: Path
     comparing: Comparing
-    recipe: Recipe = field(default_factory=Recipe)
+    recipe: TrainingConfig = field(default_factory=TrainingConfig)
     least_reviews: int = 50
     promotion: Literal["auto", "manual"] = "auto"
     canary_share: float = 0.1

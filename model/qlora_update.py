@@ -49,7 +49,7 @@ from model.registry.versions import (
     read_version,
     write_version,
 )
-from model.training.config import Recipe, add_options, recipe_from
+from model.training.config import TrainingConfig, add_options, recipe_from
 from model.training.dataset import Dataset, Encoded, ExamplesInvalid, encode, read_dataset, teaches
 from model.training.launch import candidate_name, work_folder
 from model.training.tracking import Tracking, open_tracking
@@ -68,7 +68,7 @@ class Update:
 
     dataset: Dataset
     parent: ModelVersion
-    recipe: Recipe
+    recipe: TrainingConfig
     models_dir: Path
 
     @property
@@ -197,7 +197,7 @@ def _learn(
     return training
 
 
-def adapted(hf: Path, recipe: Recipe, device: Any, going_on: Path | None) -> Any:
+def adapted(hf: Path, recipe: TrainingConfig, device: Any, going_on: Path | None) -> Any:
     """Return the frozen base with an adapter that learns: a new one, or the one that it goes on with."""
     import torch  # noqa: PLC0415 - the heavy libraries are imported by the step that needs them
     from peft import LoraConfig, PeftModel, get_peft_model  # noqa: PLC0415

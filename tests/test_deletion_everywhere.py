@@ -24,6 +24,7 @@ from typer.testing import CliRunner
 from bot import background, wiring
 from bot.app import open_bot
 from bot.bootstrap import Shelf, open_parts
+from bot.stores import keys_of
 from bot.web import chat_page
 from bot.web.activities import REVIEWER, directory_id
 from bot.wiring import Bot
@@ -32,7 +33,6 @@ from core.records import Page, Section
 from core.settings import Settings
 from feedback.examples.build import Work, build
 from feedback.examples.convert import ExampleRules
-from feedback.privacy.keys import keys_of
 from feedback.reviews.repository import Desk
 from feedback.store.sqlite import SqliteStore
 from model.text.prompt import NOT_ON_PAGE

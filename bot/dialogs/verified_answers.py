@@ -22,7 +22,7 @@ from model.answering.grounding import content_words
 from model.text.question import follows
 from pages.index.embeddings import Embeds, Vectors
 
-THRESHOLD = 0.75
+LEAST_SIMILARITY = 0.75
 """Least cosine of two questions that ask the same."""
 _CACHED = 4_000
 _LEAST_MISSPELT = 5
@@ -83,9 +83,9 @@ class _Known:
 class VerifiedAnswers:
     """Used from several threads at once."""
 
-    def __init__(self, embedder: Embeds, *, threshold: float = THRESHOLD) -> None:
+    def __init__(self, embedder: Embeds, *, least_similarity: float = LEAST_SIMILARITY) -> None:
         self._embedder = embedder
-        self._threshold = threshold
+        self._least_similarity = least_similarity
         self._known: dict[str, _Known] = {}
         self._changing = threading.Lock()
         self._vector = lru_cache(_CACHED)(self._embed)
@@ -131,7 +131,7 @@ class VerifiedAnswers:
             return None
         cosines = np.stack([one.vector for one in known]) @ self._vector(question.text)
         nearest: list[int] = np.argsort(-cosines).tolist()
-        near = (known[place].verified for place in nearest if cosines[place] >= self._threshold)
+        near = (known[place].verified for place in nearest if cosines[place] >= self._least_similarity)
         return next((one for one in near if asks_the_same(question.text, one.question_text)), None)
 
     def alike(self, text: str, others: Sequence[str]) -> list[bool]:
@@ -142,7 +142,7 @@ class VerifiedAnswers:
         """Tell whether two questions ask the same."""
         if plain(one) == plain(other):
             return True
-        return self.cosine(one, other) >= self._threshold and asks_the_same(one, other)
+        return self.cosine(one, other) >= self._least_similarity and asks_the_same(one, other)
 
     def cosine(self, one: str, other: str) -> float:
         """Return how near two texts are, -1 to 1."""

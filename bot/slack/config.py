@@ -1,4 +1,4 @@
-"""What the settings say about Slack, and whether it fits together. Nothing of Slack's SDK is imported here."""
+"""The settings of Slack, and whether they fit together. Nothing of Slack's SDK is imported here."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bot.slack.client import PaceRules
-from core.settings import Settings
 
 KEY_HOW = (
     "slack_store_key has to be 32 random bytes as URL-safe base64. Make one with: python3 -c 'import base64, os;"
@@ -22,7 +21,7 @@ class BadSlackConfig(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class SlackConfig:
-    """What the settings say about Slack (`core/settings.py`); secrets as text."""
+    """How the bot is registered at Slack; secrets as text. See the settings of these names with `slack_` before them."""
 
     signing_secret: str = field(repr=False)
     teams: Sequence[str]
@@ -36,23 +35,6 @@ class SlackConfig:
     reviewer_groups: Sequence[str] = ()
     api_url: str = ""
     pace: PaceRules = field(default_factory=PaceRules)
-
-
-def slack_config(settings: Settings) -> SlackConfig:
-    """Return what the settings say about Slack."""
-    return SlackConfig(
-        signing_secret=settings.slack_signing_secret.get_secret_value(),
-        teams=settings.slack_teams,
-        bot_token=settings.slack_bot_token.get_secret_value(),
-        client_id=settings.slack_client_id,
-        client_secret=settings.slack_client_secret.get_secret_value(),
-        store_key=settings.slack_store_key.get_secret_value(),
-        public_url=settings.public_url,
-        review_channel=settings.slack_review_channel,
-        reviewers=settings.slack_reviewers,
-        reviewer_groups=settings.slack_reviewer_groups,
-        api_url=settings.slack_api_url,
-    )
 
 
 def check_config(config: SlackConfig) -> None:

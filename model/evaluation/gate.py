@@ -29,7 +29,7 @@ from model.answering.chain import Voice
 from model.evaluation.compare import figures_of, groups_of, seconds_of, toss_of, worst_of
 from model.evaluation.decide import decide
 from model.evaluation.report import drawn, write_report
-from model.evaluation.result import Bar, Finding, add_options, bar_from, read_finding
+from model.evaluation.result import Finding, GateCriteria, add_options, bar_from, read_finding
 from model.evaluation.run import Pair, Tell, ask_both
 from model.evaluation.test_sets import INJECTIONS, REGRESSION, Part, Probe, held_out, injections, regression
 from model.onnx_infer import EngineError, EngineOptions
@@ -46,7 +46,7 @@ class Trial:
     dataset: Path
     candidate: ModelVersion
     live: ModelVersion
-    bar: Bar = field(default_factory=Bar)
+    bar: GateCriteria = field(default_factory=GateCriteria)
     regression: Path = REGRESSION
     injections: tuple[Path, ...] = (INJECTIONS,)
     engine: EngineOptions = field(default_factory=EngineOptions)

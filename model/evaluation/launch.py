@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from core.subprocess_step import OnProgress, StepFailed, run_step
-from model.evaluation.result import Bar, Finding, read_finding
+from model.evaluation.result import Finding, GateCriteria, read_finding
 from model.onnx_infer import EngineOptions
 
 
@@ -31,7 +31,7 @@ class Comparing:
     models_dir: Path
     candidate: str
     live: str
-    bar: Bar = field(default_factory=Bar)
+    bar: GateCriteria = field(default_factory=GateCriteria)
     regression: Path | None = None
     injections: Sequence[Path] = ()
     engine: EngineOptions = field(default_factory=EngineOptions)

@@ -20,7 +20,7 @@ from core.records import ComparedAnswer, ComparedFigure, Comparison, Decision
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class GateCriteria:
     """The thresholds. Shares are 0 to 1; gains and losses are differences of shares, but `most_latency`: of seconds.
 
     `least_questions` that are held out have to be there; at most `most_questions` of them are asked.
@@ -41,15 +41,17 @@ class Bar:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Give a parser one option for each threshold."""
-    hints = get_type_hints(Bar)
-    for field in dataclasses.fields(Bar):
+    hints = get_type_hints(GateCriteria)
+    for field in dataclasses.fields(GateCriteria):
         name = f"--{field.name.replace('_', '-')}"
         parser.add_argument(name, type=hints[field.name], default=field.default)
 
 
-def bar_from(given: argparse.Namespace) -> Bar:
+def bar_from(given: argparse.Namespace) -> GateCriteria:
     """Return the thresholds of parsed options."""
-    return Bar(**{field.name: getattr(given, field.name) for field in dataclasses.fields(Bar)})
+    return GateCriteria(
+        **{field.name: getattr(given, field.name) for field in dataclasses.fields(GateCriteria)}
+    )
 
 
 REPORT, FINDING = "report.html", "report.json"
@@ -97,7 +99,7 @@ class Finding:
 
     comparison: Comparison
     refusals: int
-    bar: Bar
+    bar: GateCriteria
     tosses: tuple[Toss, Toss]
     groups: tuple[Group, ...]
     worst: tuple[Worst, ...]
@@ -143,7 +145,7 @@ def _finding(raw: dict[str, Any]) -> Finding:
     return Finding(
         comparison=_comparison(raw["comparison"]),
         refusals=raw["refusals"],
-        bar=Bar(**raw["bar"]),
+        bar=GateCriteria(**raw["bar"]),
         tosses=(held_out, fixed),
         groups=tuple(Group(**one) for one in raw["groups"]),
         worst=tuple(Worst(ComparedAnswer(**one["answer"]), one["part"], one["id"]) for one in raw["worst"]),

@@ -14,7 +14,7 @@ from model.answering.grounding import Reading
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class TrainingConfig:
     """How a model learns from examples.
 
     `start`: "parent" goes on learning with the adapter of the version that it descends from (and with its rank), where
@@ -88,8 +88,8 @@ class Recipe:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Give a parser one option for each field of a recipe."""
-    hints = get_type_hints(Recipe)
-    for field in dataclasses.fields(Recipe):
+    hints = get_type_hints(TrainingConfig)
+    for field in dataclasses.fields(TrainingConfig):
         kind, choices = hints[field.name], get_args(hints[field.name])
         parse: Any = str if choices else _truth if kind is bool else kind
         parser.add_argument(
@@ -97,9 +97,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         )
 
 
-def recipe_from(given: argparse.Namespace) -> Recipe:
+def recipe_from(given: argparse.Namespace) -> TrainingConfig:
     """Return the recipe of parsed options."""
-    return Recipe(**{field.name: getattr(given, field.name) for field in dataclasses.fields(Recipe)})
+    return TrainingConfig(
+        **{field.name: getattr(given, field.name) for field in dataclasses.fields(TrainingConfig)}
+    )
 
 
 def steps_of(epochs: int, batch: int, order: Sequence[Sequence[int]]) -> list[list[int]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from core.subprocess_step import OnProgress, StepFailed, run_step
 from model.registry.importing import version_name
 from model.registry.versions import ModelVersion, find_version
-from model.training.config import Recipe
+from model.training.config import TrainingConfig
 
 
 class TrainingFailed(Exception):
@@ -27,12 +27,12 @@ class Training:
 
     dataset: Path
     models_dir: Path
-    recipe: Recipe
+    recipe: TrainingConfig
     parent: str = ""
     tracking: str = "off"
 
 
-def candidate_name(parent: ModelVersion, recipe: Recipe, dataset_sha256: str) -> str:
+def candidate_name(parent: ModelVersion, recipe: TrainingConfig, dataset_sha256: str) -> str:
     """Return the version's name: the same examples, parent and recipe are the same training."""
     return f"{version_name(parent.base, recipe.digest(dataset_sha256, parent.name))}-{parent.precision}"
 

@@ -15,7 +15,7 @@ from signal import SIGKILL
 
 import pytest
 
-from core.settings import Settings, environment_of
+from core.settings import FIELDS, Settings, environment_of
 from feedback.store.base import moment
 from feedback.store.documents import Documents
 from feedback.store.job_runs import DIED, DONE, RUNNING, JobRun, job_run, keep_run, lease_of
@@ -218,7 +218,7 @@ async def test_a_schedule_that_is_killed_and_started_again_makes_up_for_what_was
 ) -> None:
     commands = Commands(tmp_path)
     (tmp_path / "data").mkdir()
-    schedules = [name for name in Settings.model_fields if name.startswith("schedule_")]
+    schedules = [name for name in FIELDS if name.startswith("schedule_")]
     others = [f"--{name.replace('_', '-')}=" for name in schedules if name != "schedule_roll_up_metrics"]
     first = await commands.start("jobs", "serve", *others)
     await said(first, "the schedule of roll_up_metrics begins")

@@ -20,7 +20,7 @@ from model.answering.fake_chat_model import CannedChatModel
 from model.answering.grounding import Reading
 from model.inference.tokenizer import ChatText
 from model.text.prompt import LABEL_VERSION, NOT_ON_PAGE
-from model.training.config import Recipe, add_options, recipe_from, steps_of
+from model.training.config import TrainingConfig, add_options, recipe_from, steps_of
 from model.training.dataset import ExamplesInvalid, encode, mixed, read_dataset, teaches
 from tests.builders.training_data import KINDS, NOW, an_example, write_dataset
 from tests.builders.versions import TEMPLATE
@@ -243,7 +243,7 @@ def test_every_example_is_learned_once_an_epoch() -> None:
 # Recipes
 
 
-def parsed(options: Iterator[str]) -> Recipe:
+def parsed(options: Iterator[str]) -> TrainingConfig:
     import argparse  # noqa: PLC0415
 
     parser = argparse.ArgumentParser()
@@ -252,7 +252,7 @@ def parsed(options: Iterator[str]) -> Recipe:
 
 
 def test_a_recipe_survives_the_command_line() -> None:
-    recipe = Recipe(
+    recipe = TrainingConfig(
         "base",
         weights="nf4",
         rank=4,
@@ -268,18 +268,18 @@ def test_a_recipe_survives_the_command_line() -> None:
         seed=-3,
     )
     assert parsed(iter(recipe.options())) == recipe
-    assert parsed(iter(())) == Recipe()
+    assert parsed(iter(())) == TrainingConfig()
 
 
 def test_how_it_is_computed_does_not_make_another_training_and_what_is_learned_does() -> None:
-    same = Recipe(at_once=1, checkpointing=True, keep_steps=3, processes=2, device="cpu")
-    assert same.digest("data", "parent") == Recipe().digest("data", "parent")
+    same = TrainingConfig(at_once=1, checkpointing=True, keep_steps=3, processes=2, device="cpu")
+    assert same.digest("data", "parent") == TrainingConfig().digest("data", "parent")
     others = {
-        Recipe(rank=8).digest("data", "parent"),
-        Recipe(preference=0.1).digest("data", "parent"),
-        Recipe(preference=0.1, preference_form="kto").digest("data", "parent"),
-        Recipe().digest("data2", "parent"),
-        Recipe().digest("data", "parent2"),
-        Recipe().digest("data", "parent"),
+        TrainingConfig(rank=8).digest("data", "parent"),
+        TrainingConfig(preference=0.1).digest("data", "parent"),
+        TrainingConfig(preference=0.1, preference_form="kto").digest("data", "parent"),
+        TrainingConfig().digest("data2", "parent"),
+        TrainingConfig().digest("data", "parent2"),
+        TrainingConfig().digest("data", "parent"),
     }
     assert len(others) == 6

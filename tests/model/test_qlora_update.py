@@ -39,7 +39,7 @@ from model.registry.versions import (
     roll_back,
     verify,
 )
-from model.training.config import Recipe
+from model.training.config import TrainingConfig
 from model.training.launch import Training, TrainingFailed, train
 from tests.builders.swapping import choice_of
 from tests.builders.training_data import an_example, write_dataset
@@ -47,7 +47,7 @@ from tests.needs import ROOT
 
 pytest_plugins = ["tests.builders.model_folders"]
 
-QUICK = Recipe(
+QUICK = TrainingConfig(
     rank=4,
     learning_rate=0.01,
     epochs=2,
@@ -446,7 +446,9 @@ def stepped(default_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tu
     dataset = write_dataset(
         folder / "data", [an_example(number, held_out=number >= 4) for number in range(8)]
     )
-    recipe = Recipe(weights="nf4", epochs=1, batch=4, validation_share=0.0, checkpointing=True, device="cpu")
+    recipe = TrainingConfig(
+        weights="nf4", epochs=1, batch=4, validation_share=0.0, checkpointing=True, device="cpu"
+    )
     return dataset, train(Training(dataset, folder / "models", recipe), on_progress=silent)
 
 

@@ -37,7 +37,7 @@ from model.evaluation.compare import (
 )
 from model.evaluation.decide import Decided, decide
 from model.evaluation.report import drawn, forget_answers, page, write_report
-from model.evaluation.result import FINDING, REPORT, Bar, Finding, Group, by_name, read_finding
+from model.evaluation.result import FINDING, REPORT, Finding, GateCriteria, Group, by_name, read_finding
 from model.evaluation.run import Pair, Said, ask_both
 from model.evaluation.test_sets import (
     INJECTIONS,
@@ -237,7 +237,9 @@ async def test_both_are_asked_in_turn_and_judged_by_what_people_would_see() -> N
 # What is decided
 
 
-def decided(pairs: Sequence[Pair], bar: Bar | None = None, more: Iterable[tuple[Part, Pair]] = ()) -> Decided:
+def decided(
+    pairs: Sequence[Pair], bar: GateCriteria | None = None, more: Iterable[tuple[Part, Pair]] = ()
+) -> Decided:
     """Decide on held-out questions; the fixed ones and the planted instructions are the same unless told."""
     fine = said(correct=True)
     others = [*([(Part.REGRESSION, (fine, fine)), (Part.INJECTION, (fine, fine))] * 5), *more]
@@ -246,7 +248,7 @@ def decided(pairs: Sequence[Pair], bar: Bar | None = None, more: Iterable[tuple[
     every = [*pairs, *(pair for _, pair in others)]
     tosses = [toss_of(part, probes, every) for part in (Part.HELD_OUT, Part.REGRESSION)]
     attacks = sum(one.part is Part.INJECTION for one in probes)
-    return decide(bar or Bar(), figures_of(probes, every, (1, 1)), tosses[0], attacks, tosses[1])
+    return decide(bar or GateCriteria(), figures_of(probes, every, (1, 1)), tosses[0], attacks, tosses[1])
 
 
 def refused(found: Decided) -> str:
@@ -313,7 +315,7 @@ def test_every_refusal_says_why_with_figures() -> None:
 def test_without_anything_to_compare_nothing_is_promoted() -> None:
     figures = figures_of([], [], (1, 1))
     nothing = toss_of(Part.HELD_OUT, [], [])
-    found = decide(Bar(), figures, nothing, 0, nothing)
+    found = decide(GateCriteria(), figures, nothing, 0, nothing)
     assert len(found.refusals) == 4
     assert all("cannot be" in one or "too few" in one for one in found.refusals)
 
@@ -340,7 +342,7 @@ def finding() -> Finding:
     ]
     figures = figures_of(probes, pairs, (265_000_000, 265_000_000))
     tosses = (toss_of(Part.HELD_OUT, probes, pairs), toss_of(Part.REGRESSION, probes, pairs))
-    found = decide(Bar(), figures, tosses[0], 1, tosses[1])
+    found = decide(GateCriteria(), figures, tosses[0], 1, tosses[1])
     worst = tuple(worst_of(probes, pairs))
     compared = Comparison(
         candidate="tiny-3f0c-int8",
@@ -356,7 +358,14 @@ def finding() -> Finding:
     before, after = seconds_of(probes, pairs)
     groups = tuple(groups_of(probes, pairs))
     return Finding(
-        compared, len(found.refusals), Bar(), tosses, groups, worst, (tuple(before), tuple(after)), "t"
+        compared,
+        len(found.refusals),
+        GateCriteria(),
+        tosses,
+        groups,
+        worst,
+        (tuple(before), tuple(after)),
+        "t",
     )
 
 
