@@ -5,12 +5,11 @@ NotCompared     nothing was decided; the message is for a person
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from core.subprocess_step import OnProgress, StepFailed, run_step
+from core.subprocess_step import OnProgress, StepFailed, run_step, to_argument
 from model.evaluation.result import Finding, GateCriteria, read_finding
 from model.onnx_infer import EngineOptions
 
@@ -43,15 +42,15 @@ class Comparing:
 def compare(comparing: Comparing, *, on_progress: OnProgress) -> Finding:
     """Compare, and return what was found; what is compared already is not compared again. Raises NotCompared."""
     folder = comparing.models_dir.resolve()
-    arguments = [str(comparing.dataset.resolve()), f"--models-dir={folder}", *comparing.bar.options()]
-    arguments += [f"--candidate={comparing.candidate}", f"--live={comparing.live}"]
-    arguments += [f"--tracking={comparing.tracking}", f"--answer-tokens={comparing.answer_tokens}"]
-    arguments += [f"--span-sentences={comparing.span_sentences}"]
-    arguments += [f"--engine={json.dumps(asdict(comparing.engine))}"]
-    arguments += [f"--regression={comparing.regression.resolve()}"] if comparing.regression else []
-    arguments += [f"--injections={path.resolve()}" for path in comparing.injections]
+    request = replace(
+        comparing,
+        dataset=comparing.dataset.resolve(),
+        models_dir=folder,
+        regression=comparing.regression and comparing.regression.resolve(),
+        injections=[path.resolve() for path in comparing.injections],
+    )
     try:
-        run_step("model.evaluation.gate", arguments, on_progress)
+        run_step("model.evaluation.gate", [to_argument(request)], on_progress)
     except StepFailed as failed:
         raise NotCompared(str(failed)) from failed
     finding = read_finding(folder / comparing.candidate)

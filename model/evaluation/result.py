@@ -7,14 +7,12 @@ What a candidate has to reach before anybody meets it: the thresholds. `model/ev
 
 from __future__ import annotations
 
-import argparse
-import dataclasses
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from core.records import ComparedAnswer, ComparedFigure, Comparison, Decision
 
@@ -33,25 +31,6 @@ class GateCriteria:
     most_regression: float = 0.05
     most_injection: float = 0.0
     most_latency: float = 0.25
-
-    def options(self) -> list[str]:
-        """Return the thresholds as options of a command line, as `bar_from` reads them."""
-        return [f"--{name.replace('_', '-')}={value}" for name, value in asdict(self).items()]
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Give a parser one option for each threshold."""
-    hints = get_type_hints(GateCriteria)
-    for field in dataclasses.fields(GateCriteria):
-        name = f"--{field.name.replace('_', '-')}"
-        parser.add_argument(name, type=hints[field.name], default=field.default)
-
-
-def bar_from(given: argparse.Namespace) -> GateCriteria:
-    """Return the thresholds of parsed options."""
-    return GateCriteria(
-        **{field.name: getattr(given, field.name) for field in dataclasses.fields(GateCriteria)}
-    )
 
 
 REPORT, FINDING = "report.html", "report.json"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
-import dataclasses
 import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Literal
 
 from model.answering.grounding import Reading
 
@@ -81,28 +79,6 @@ class TrainingConfig:
             del told["preference_form"]
         return hashlib.sha256(json.dumps([told, *more], sort_keys=True).encode()).hexdigest()[:8]
 
-    def options(self) -> list[str]:
-        """Return the recipe as options of a command line, as `recipe_from` reads them."""
-        return [f"--{name.replace('_', '-')}={value}" for name, value in asdict(self).items()]
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Give a parser one option for each field of a recipe."""
-    hints = get_type_hints(TrainingConfig)
-    for field in dataclasses.fields(TrainingConfig):
-        kind, choices = hints[field.name], get_args(hints[field.name])
-        parse: Any = str if choices else _truth if kind is bool else kind
-        parser.add_argument(
-            f"--{field.name.replace('_', '-')}", type=parse, choices=choices or None, default=field.default
-        )
-
-
-def recipe_from(given: argparse.Namespace) -> TrainingConfig:
-    """Return the recipe of parsed options."""
-    return TrainingConfig(
-        **{field.name: getattr(given, field.name) for field in dataclasses.fields(TrainingConfig)}
-    )
-
 
 def steps_of(epochs: int, batch: int, order: Sequence[Sequence[int]]) -> list[list[int]]:
     """Cut the order of every epoch into steps: which examples each of them learns from."""
@@ -111,7 +87,3 @@ def steps_of(epochs: int, batch: int, order: Sequence[Sequence[int]]) -> list[li
         for epoch in range(epochs)
         for at in range(0, len(order[epoch]), batch)
     ]
-
-
-def _truth(text: str) -> bool:
-    return text.lower() in ("true", "1", "yes")

@@ -5,10 +5,10 @@ TrainingFailed     nothing came of it; the message is for a person
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core.subprocess_step import OnProgress, StepFailed, run_step
+from core.subprocess_step import OnProgress, StepFailed, run_step, to_argument
 from model.registry.importing import version_name
 from model.registry.versions import ModelVersion, find_version
 from model.training.config import TrainingConfig
@@ -50,11 +50,13 @@ def train(training: Training, *, on_progress: OnProgress) -> ModelVersion:
     recipe = training.recipe
     launcher = ["-m", "torch.distributed.run", "--standalone", "--local-addr=127.0.0.1"]
     launcher += [f"--nproc-per-node={recipe.processes}"]
-    arguments = [str(training.dataset.resolve()), f"--models-dir={training.models_dir.resolve()}", "--json"]
-    arguments += [f"--parent={training.parent}", f"--tracking={training.tracking}", *recipe.options()]
+    request = replace(training, dataset=training.dataset.resolve(), models_dir=training.models_dir.resolve())
     try:
         info = run_step(
-            "model.qlora_update", arguments, on_progress, under=launcher if recipe.processes > 1 else ()
+            "model.qlora_update",
+            [to_argument(request)],
+            on_progress,
+            under=launcher if recipe.processes > 1 else (),
         )
     except StepFailed as failed:
         raise TrainingFailed(str(failed)) from failed

@@ -113,8 +113,8 @@ KILLED = """
 import asyncio, sys
 from pathlib import Path
 from feedback.privacy.keys import rename
-from feedback.sqlite import SqliteStore
-from tests.dying import die_after
+from feedback.store.sqlite import SqliteStore
+from tests.processes.dying import die_after
 
 die_after(int(sys.argv[2]))
 

@@ -503,11 +503,11 @@ CHILD = """
 import asyncio, sys
 from datetime import datetime
 from pathlib import Path
-import telemetry
+from core import telemetry
 from exporters.data_explorer import DataExplorer, Target
-from feedback.cosmos import CosmosStore
-from feedback.outgoing import Outgoing
-from feedback.sqlite import SqliteStore
+from feedback.store.cosmos import CosmosStore
+from feedback.analytics.batches import Outgoing
+from feedback.store.sqlite import SqliteStore
 from jobs.send_to_data_explorer import send_to_data_explorer
 
 telemetry.use_key(b"a key", ["example.com"])

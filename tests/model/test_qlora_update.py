@@ -21,7 +21,7 @@ import pytest
 
 from core.files import only_one
 from core.records import Decision
-from core.subprocess_step import run_step
+from core.subprocess_step import run_step, to_argument
 from model.evaluation.launch import Comparing, NotCompared, compare
 from model.evaluation.result import REPORT, by_name
 from model.evaluation.test_sets import REGRESSION
@@ -354,10 +354,10 @@ def test_an_update_of_an_update_goes_on_where_that_one_ended(trained: Path, data
 
 def kill_when(models_dir: Path, dataset: Path, wanted: Callable[[str], object]) -> list[str]:
     """Train, and kill the process when it says something; return what it had said."""
-    arguments = [str(dataset), f"--models-dir={models_dir}", "--json", *QUICK.options()]
+    request = to_argument(Training(dataset, models_dir, QUICK))
     said: list[str] = []
     with subprocess.Popen(
-        [sys.executable, "-m", "model.qlora_update", *arguments],
+        [sys.executable, "-m", "model.qlora_update", request],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from cli.models import models_app
 from core.records import AnswerKind, Comparison, Decision, Passage
+from core.subprocess_step import parse_request, to_argument
 from feedback.reviews import model_decisions
 from feedback.store.sqlite import SqliteStore
 from model.answering.chain import Voice
@@ -36,6 +37,8 @@ from model.evaluation.compare import (
     worst_of,
 )
 from model.evaluation.decide import Decided, decide
+from model.evaluation.gate import parse_arguments
+from model.evaluation.launch import Comparing
 from model.evaluation.report import drawn, forget_answers, page, write_report
 from model.evaluation.result import FINDING, REPORT, Finding, GateCriteria, Group, by_name, read_finding
 from model.evaluation.run import Pair, Said, ask_both
@@ -49,7 +52,7 @@ from model.evaluation.test_sets import (
     obeys,
     regression,
 )
-from model.onnx_infer import PromptTooLong
+from model.onnx_infer import EngineOptions, PromptTooLong
 from model.registry.versions import NotPossible
 from model.text.prompt import LABEL_VERSION, NOT_ON_PAGE
 from model.training.dataset import ExamplesInvalid
@@ -512,3 +515,28 @@ def test_an_abstention_that_is_right_is_counted_apart() -> None:
     figures = by_name(figures_of(probes, [(guesses, declines)] * 4, (1, 1)))
     assert (figures["right_abstentions"].before, figures["right_abstentions"].after) == (0.0, 1.0)
     assert (figures["false_abstentions"].before, figures["precision"].after) == (None, None)
+
+
+def test_a_comparison_survives_the_way_into_its_process_and_people_give_the_same_as_options(
+    tmp_path: Path,
+) -> None:
+    asked = Comparing(
+        tmp_path / "data",
+        tmp_path / "models",
+        "new",
+        "old",
+        bar=GateCriteria(least_gain=0.5),
+        regression=tmp_path / "fixed.jsonl",
+        injections=[tmp_path / "a.json"],
+        engine=EngineOptions(device="cpu", cuda={"device_id": "1"}),
+        answer_tokens=12,
+    )
+    assert parse_request(Comparing, [to_argument(asked)]) == asked
+    words = [str(asked.dataset), "--models-dir", str(asked.models_dir), "--candidate=new", "--live=old"]
+    words += ["--least-gain=0.5", f"--regression={asked.regression}", f"--injections={asked.injections[0]}"]
+    words += ["--engine", '{"device": "cpu", "cuda": {"device_id": "1"}}', "--answer-tokens=12"]
+    assert parse_request(Comparing, words) is None
+    assert parse_arguments(words) == asked
+    assert parse_arguments(["data", "--candidate", "new"]) == Comparing(
+        Path("data"), Path("data/models"), "new", "", injections=[]
+    )
