@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from bot.instance import Instance, abandoned_in
 from core.settings import Settings
 from feedback.privacy.keys import Keys, load_keys
 from feedback.privacy.retention import Retention
 from feedback.store.base import ALONE
-from feedback.store.cosmos import CosmosStore
-from feedback.store.cosmos_schema import CosmosConfig
 from feedback.store.offline_queue import Spool, SpooledStore
 from feedback.store.sqlite import SqliteStore
-from pages.index.cosmos_schema import PagesConfig
 
-Store = SqliteStore | CosmosStore | SpooledStore
+if TYPE_CHECKING:
+    from feedback.store.cosmos import CosmosStore
+    from feedback.store.cosmos_schema import CosmosConfig
+    from pages.index.cosmos_schema import PagesConfig
+
+Store: TypeAlias = "SqliteStore | CosmosStore | SpooledStore"
 
 
 @asynccontextmanager
@@ -34,6 +36,8 @@ async def open_store(settings: Settings, instance: Instance | None = None) -> As
             closing.push_async_callback(file.close)
             yield file
             return
+        from feedback.store.cosmos import CosmosStore  # noqa: PLC0415 - as in `cosmos_config`
+
         config = cosmos_config(settings)
         if instance is None:
             far = await CosmosStore.open(config)
@@ -62,11 +66,16 @@ async def _take_over(settings: Settings, spool: Spool) -> None:
 
 def cosmos_config(settings: Settings) -> CosmosConfig:
     """Return where Cosmos DB is, and how long it keeps what."""
+    # 0.5 s and 20 MB of Azure's SDK, which the schedule of an instance with a file need not pay
+    from feedback.store.cosmos_schema import CosmosConfig  # noqa: PLC0415
+
     return CosmosConfig(**settings.cosmos.values(), keep_days=retention_of(settings).keep_days)
 
 
 def pages_config(settings: Settings) -> PagesConfig:
     """Return where the shared page index is."""
+    from pages.index.cosmos_schema import PagesConfig  # noqa: PLC0415 - a second and 50 MB, for those who share pages
+
     values: dict[str, Any] = settings.cosmos.values() | {"container": settings.cosmos_pages_container}
     return PagesConfig(**values)
 

@@ -14,8 +14,7 @@ import typer
 
 from bot.slack.manifest import BadManifest, check_manifest, manifest
 from bot.teams.package import Package, package
-from cli.console import out, progress_out
-from cli.options import with_settings
+from cli.console import out, progress_out, with_settings
 from core.settings import Settings
 
 

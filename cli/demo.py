@@ -23,18 +23,16 @@ from rich.table import Table
 
 from bot.bootstrap import open_shelf, training_config
 from bot.stores import open_store
-from cli.console import Json, out, progress_bar
-from cli.examples import build_dataset
+from cli.console import Json, out, progress_bar, with_settings
 from cli.models import import_with_bar
-from cli.options import with_settings
 from core.files import whole_folder
 from core.settings import Settings
 from demo.checkpoint import ALONE, Folder, Round
 from demo.questions import Asked, Plan, Size, page_of, plan
-from demo.rounds import open_alone, play_round
-from demo.scoring import Figures, Opens, ask_all, figures_of, open_bot
+from demo.rounds import Figures, Opens, ask_all, figures_of, open_alone, open_bot, play_round
 from demo.simulated_users import People
 from feedback.examples.dataset_card import Card
+from jobs.update_model import build_dataset
 from model.evaluation.metrics import DatasetInvalid, Judged, read_squad, score
 from model.registry.versions import (
     ModelVersion,

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from cli.options import allows_telemetry
+from cli.console import allows_telemetry
 from core.usage_reporting import keep_quiet
 
 keep_quiet(allowed=allows_telemetry(sys.argv[1:]))  # first: what is imported below reports its own import
@@ -42,7 +42,7 @@ COMMANDS = {
     "privacy": "cli.privacy:privacy_app",
     "slack-manifest": "cli.app_packages:manifest_command",
     "teams-package": "cli.app_packages:teams_package_command",
-    "settings": "options:settings_command",
+    "settings": "cli.console:settings_command",
 }
 """Each command, or group of commands, and where it stands."""
 MISTAKES = {

@@ -24,8 +24,7 @@ from rich.table import Table
 from bot.bootstrap import Shelf, open_answering, open_shelf
 from bot.cards.answer_text import shown_text
 from bot.stores import open_store
-from cli.console import Json, out, progress_bar, question_of
-from cli.options import with_settings
+from cli.console import Json, out, progress_bar, question_of, with_settings
 from cli.pages import refresh_with_bar
 from core.records import Answer, Page, Section
 from core.settings import Settings

@@ -13,8 +13,7 @@ import typer
 from rich.table import Column, Table
 
 from bot.bootstrap import model_choice, training_config
-from cli.console import Json, out, progress_bar, telling
-from cli.options import with_settings
+from cli.console import Json, out, progress_bar, telling, with_settings
 from core.records import Comparison
 from core.settings import Settings
 from model.evaluation.result import REPORT, read_finding

@@ -10,8 +10,7 @@ import typer
 from rich.table import Table
 
 from bot.bootstrap import Shelf, open_shelf
-from cli.console import Json, out, progress_bar, progress_out
-from cli.options import with_settings
+from cli.console import Json, out, progress_bar, progress_out, with_settings
 from core.settings import Settings
 from pages.index.base import PageEntry
 from pages.library import Library, RefreshReport

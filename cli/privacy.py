@@ -23,8 +23,7 @@ from bot.bootstrap import forgetting
 from bot.stores import keys_of, open_store
 from bot.web.activities import directory_id
 from bot.web.erase import forget_here
-from cli.console import Json, out, progress_bar, progress_out
-from cli.options import with_settings
+from cli.console import Json, out, progress_bar, progress_out, with_settings
 from cli.scan import LEAST_CHARACTERS, LOCAL, PSEUDONYM, Scan, print_scan, scan, sought
 from cli.store import whole_file
 from core.settings import Settings

@@ -16,9 +16,8 @@ from bot.bootstrap import LocalPage, Shelf, is_public, local_page_of, open_parts
 from bot.cards.answer_text import SEE_ALSO, declined, further, lead_in, place_of, quotation, words_of
 from bot.channel import TalkReply
 from bot.dialogs.talk import Talking, talk_of
-from cli.console import Json, out, progress_out, question_of, telling
+from cli.console import Json, out, progress_out, question_of, telling, with_settings
 from cli.models import import_with_bar
-from cli.options import with_settings
 from cli.pages import refresh, refresh_alone
 from core.files import mend
 from core.records import Answer, AnswerKind, Citation, Page

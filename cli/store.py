@@ -20,8 +20,7 @@ from rich.table import Table as ScreenTable
 
 from bot.instance import instances_in
 from bot.stores import cosmos_config, keys_of, pages_config, retention_of
-from cli.console import Json, out, progress_bar, progress_out
-from cli.options import with_settings
+from cli.console import Json, out, progress_bar, progress_out, with_settings
 from core.settings import Settings
 from feedback.privacy.audit import Audit, Deed
 from feedback.privacy.keys import operator_of

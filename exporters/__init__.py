@@ -62,7 +62,7 @@ def exporting(export: Export) -> Generator[Exporting]:
     if export.to == "none":
         yield Exporting()
         return
-    from exporters.providers import exporting_by  # noqa: PLC0415 - the SDK costs nothing where nothing is sent
+    from exporters.pipelines import exporting_by  # noqa: PLC0415 - the SDK costs nothing where nothing is sent
 
     with exporting_by(export) as sending:
         yield sending

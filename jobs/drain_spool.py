@@ -6,8 +6,6 @@ A running bot carries over its own (bot/background.py), and takes what others le
 machine where none starts again: it leaves the folders of running bots alone, carries ratings, rulings and answers
 over, and hands questions that were never answered to the bots of other machines. It needs that machine's data folder.
 
-What processes that are gone left waiting in their folders, opened one after the other so that it can be carried over.
-
 A folder is locked by the process that uses it: those of running bots are never touched, and a bot that starts
 meanwhile takes another one.
 """
@@ -17,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 
 from bot.bootstrap import Borrowed, parts_over
 from bot.channels.handler import TeamsFrontEnd, TeamsStyle
@@ -32,7 +30,18 @@ from feedback.store.cosmos import CosmosStore
 from feedback.store.offline_queue import Spool, SpooledStore
 from feedback.store.rows import WholeStore
 from feedback.store.sqlite import SqliteStore
-from jobs.registry import Result
+from jobs.registry import JobContext, Result
+
+log = logging.getLogger(__name__)
+
+
+async def run(context: JobContext) -> Result:
+    """Carry over what waits on this machine. Raises StoreError."""
+    settings, far = context.settings, context.store
+    if not isinstance(far, CosmosStore):
+        return {"carried": 0, "questions": 0, "failed": 0, "left": 0}  # nothing ever waits for a file
+    async with context.services() as borrowed, aclosing(left_spools(settings, far, borrowed)) as left:
+        return await drain_spool(far, left)
 
 
 async def left_spools(
@@ -83,9 +92,6 @@ class _Silent:
 
     def stream(self, question: Question, history: Sequence[Answer]) -> AsyncGenerator[str | Answer]:
         raise RuntimeError("a process without a front door was asked something")
-
-
-log = logging.getLogger(__name__)
 
 
 async def drain_spool(far: WholeStore, left: AsyncIterator[SpooledStore]) -> Result:

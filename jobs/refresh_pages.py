@@ -17,12 +17,21 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from core.records import VerifiedAnswer
 from feedback.reviews.repository import Desk
-from jobs.registry import Result
+from jobs.registry import JobContext, Result
 from pages.library import Library
+from pages.sources import added_sources
 
 log = logging.getLogger(__name__)
 
 SHOWN_PROBLEMS = 5
+
+
+async def run(context: JobContext) -> Result:
+    """Refresh the pages of this installation. Raises StoreError, IndexUnavailable."""
+    async with context.services() as borrowed:
+        shelf, parts = borrowed.shelf, borrowed.parts
+        added = added_sources(context.settings.index_dir)
+        return await refresh_pages(shelf.library, added, parts.desk, shelf.page_hash, parts.reviewing.stale)
 
 
 async def refresh_pages(

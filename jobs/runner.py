@@ -19,13 +19,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from bot.stores import open_store
 from core import telemetry
+from core.settings import Settings
+from core.subprocess_step import OnProgress
 from feedback.store.base import StoreError, moment
 from feedback.store.documents import Documents
 from feedback.store.job_runs import DONE, FAILED, RUNNING, STOPPED, JobRun, job_run, keep_run, lease_of
 from feedback.store.lease import HOLD_S, Held, Lease
-from jobs.registry import JobFailed, Result
-from jobs.schedule import Schedule
+from jobs.registry import JobContext, JobFailed, Result, Run
+from jobs.schedule import Schedule, schedule_of
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +51,24 @@ class Ended:
     said: Result
     error: str = ""
     kept: str = ""
+
+
+async def run_job(
+    name: str, run: Run, settings: Settings, *, if_due: bool = False, tell: OnProgress | None = None
+) -> dict[str, object]:
+    """Run a job on the store of the settings; return what is printed of it. Nothing is raised but ScheduleInvalid.
+
+    `tell` hears how far it is, where the job tells that.
+    """
+    schedule = schedule_of(settings)
+    with telemetry.span("job"):
+        try:
+            async with open_store(settings) as store:
+                context = JobContext(settings, store, *([tell] if tell else []))
+                return await run_alone(store.documents, name, lambda: run(context), schedule, if_due=if_due)
+        except StoreError as error:  # before it had begun
+            telemetry.event("job_finished", job=name, outcome=FAILED, seconds=0.0)
+            return {"job": name, "outcome": FAILED, "seconds": 0.0, "error": str(error)}
 
 
 async def run_alone(

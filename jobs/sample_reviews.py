@@ -14,7 +14,7 @@ before the first mark: older answers were looked at by a version that left none.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from core.records import Answer
 from feedback.metrics import daily
@@ -22,7 +22,7 @@ from feedback.reviews.repository import Desk
 from feedback.store.base import FeedbackStore, moment
 from feedback.store.documents import Document, Documents
 from feedback.store.rows import every
-from jobs.registry import Result, Store
+from jobs.registry import JobContext, Result, Store
 
 PLACE = "sampled"
 GRACE = timedelta(minutes=10)
@@ -32,6 +32,12 @@ GIVEN_UP = timedelta(days=7)
 
 Consider = Callable[[Answer, str], Awaitable[None]]
 """(answer, the message that it was delivered as) → what whoever delivers it does with it, mark included."""
+
+
+async def run(context: JobContext) -> Result:
+    """Look at them as the bot does. Raises StoreError."""
+    async with context.services() as borrowed:
+        return await sample_reviews(context.store, borrowed.parts.looking.look_at, datetime.now(UTC))
 
 
 async def sample_reviews(store: Store, consider: Consider, now: datetime) -> Result:

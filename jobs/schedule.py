@@ -66,6 +66,8 @@ class Schedule:
 def schedule_of(settings: Settings) -> Schedule:
     """Return the schedule that the settings say. Raises ScheduleInvalid."""
     expressions = dict(settings.schedule.values())
+    if not settings.cosmos.endpoint:
+        expressions["drain_spool"] = ""  # nothing ever waits for a file
     if not settings.data_explorer.uri:
         expressions["send_to_data_explorer"] = ""  # a process every hour, for nothing
     return Schedule(expressions, settings.timezone)

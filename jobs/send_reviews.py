@@ -6,9 +6,7 @@ A bot posts the cards of its reviews at once. What it could not (it was killed, 
 for any bot; this job finds also those whose errand is gone, and brings a card that somebody claimed and left to the
 end of its conversation again. So many a run, that a long queue does not flood a channel.
 
-Sends the cards of one review that waits, from a process that listens to nobody.
-
-The review's errand is taken meanwhile, so that no bot posts the same card; where a place cannot be reached from here (the
+A review's errand is taken meanwhile, so that no bot posts the same card. Where a place cannot be reached from here (the
 local page, whose server is another process) or a channel does not take it, the errand stays for a bot.
 """
 
@@ -25,9 +23,28 @@ from bot.services import FeedbackParts
 from core.records import Review
 from feedback.reviews.repository import WAITING, Desk
 from feedback.store.rows import every
-from jobs.registry import Result
+from jobs.registry import JobContext, Result
+from jobs.runner import who_we_are
 
 log = logging.getLogger(__name__)
+
+MOST = 50
+"""Reviews whose cards one run sends."""
+
+
+class Send(Protocol):
+    """Posts the cards of a review."""
+
+    async def __call__(self, review: Review, *, ran_out: bool) -> bool:
+        """Post what is missing; False where a bot has to do the rest."""
+        ...
+
+
+async def run(context: JobContext) -> Result:
+    """Send them from here. Raises StoreError."""
+    async with context.services(who_we_are()) as borrowed:
+        send = partial(send_cards, borrowed.parts)
+        return await send_reviews(borrowed.parts.desk, send, datetime.now(UTC))
 
 
 async def send_cards(parts: FeedbackParts, review: Review, *, ran_out: bool) -> bool:
@@ -62,18 +79,6 @@ async def _post(parts: FeedbackParts, answer_id: str, *, anew: bool) -> bool:
     if review is None or review.settled_at is not None:
         return False
     return await parts.courier.post(review, anew=anew)
-
-
-MOST = 50
-"""Reviews whose cards one run sends."""
-
-
-class Send(Protocol):
-    """Posts the cards of a review (`jobs/send_reviews.py`)."""
-
-    async def __call__(self, review: Review, *, ran_out: bool) -> bool:
-        """Post what is missing; False where a bot has to do the rest."""
-        ...
 
 
 async def send_reviews(desk: Desk, send: Send, now: datetime) -> Result:

@@ -11,17 +11,22 @@ store, where it is read later. What cannot be told, or is refused for what it is
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 
+from bot.bootstrap import name_in_telemetry
+from bot.services import rules_of
+from bot.stores import keys_of
 from feedback.analytics.batches import Batch, Outgoing, name_of
 from feedback.analytics.event_log import Place, Poison, Sources, Told
 from feedback.store.documents import Document, Documents
-from jobs.registry import JobFailed, Result, Store
+from jobs.registry import JobContext, JobFailed, Result, Store
+from pages.index.base import IndexUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +60,28 @@ class Sending:
     )
     why: str = ""
     full: bool = False
+
+
+async def run(context: JobContext) -> Result:
+    """Send what is new to the cluster of the settings. Raises JobFailed and StoreError."""
+    settings, explorer = context.settings, context.settings.data_explorer
+    if not explorer.uri:
+        return {"sent": 0, "off": "data_explorer_uri is empty"}
+    # the only job that needs what sends, and its packages
+    from exporters import CannotExport  # noqa: PLC0415
+    from exporters.data_explorer import DataExplorer, Target  # noqa: PLC0415
+
+    target = Target(explorer.uri.rstrip("/"), explorer.database, explorer.timeout_s)
+    try:
+        async with context.pages() as shelf:
+            name_in_telemetry(keys_of(settings), shelf)
+        sender = DataExplorer(target)
+    except (IndexUnavailable, CannotExport) as error:
+        raise JobFailed(str(error)) from error
+    to = hashlib.sha256(f"{target.uri.lower()} {target.database}".encode()).hexdigest()[:16]
+    outgoing = Outgoing(settings.data_dir / "data_explorer" / to, explorer.spool_mb * 1_000_000)
+    directions = rules_of(settings)[0].reactions
+    return await send_to_data_explorer(context.store, sender, outgoing, directions, to, datetime.now(UTC))
 
 
 async def send_to_data_explorer(

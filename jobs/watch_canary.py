@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -19,8 +19,9 @@ from statistics import median
 from feedback.metrics.by_version import Said, said_since
 from feedback.privacy.audit import Audit, Deed
 from feedback.reviews.model_decisions import DRAFT, UNPOSTED, CanaryWatch, Choice, ModelBoard, ModelNotice
-from jobs.registry import Result, Store
+from jobs.registry import JobContext, Result, Store
 from model.evaluation.canary import CanaryRules, Finding, Heard, Step, judge
+from model.registry.sync import caught_up
 from model.registry.versions import (
     NotPossible,
     Publish,
@@ -36,6 +37,14 @@ log = logging.getLogger(__name__)
 
 BY_ITSELF = "askpage"
 """Stands in the audit trail where nobody decided."""
+
+
+async def run(context: JobContext) -> Result:
+    """Look at the canary of this installation, whichever machine began it. Raises StoreError."""
+    settings = context.settings
+    rules = CanaryRules(**settings.canary.values())
+    publish = await asyncio.to_thread(caught_up, settings.models_dir, settings.models_url)
+    return await watch_canary(context.store, settings.models_dir, rules, datetime.now(UTC), publish)
 
 
 async def watch_canary(

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-
-from bot.slack.client import PaceRules
 
 KEY_HOW = (
     "slack_store_key has to be 32 random bytes as URL-safe base64. Make one with: python3 -c 'import base64, os;"
@@ -14,9 +12,38 @@ KEY_HOW = (
 )
 _KEY_BYTES = 32
 
+TIER_2, TIER_3, TIER_4 = 20, 50, 100
+PER_MINUTE: Mapping[str, int] = {
+    "assistant.threads.setStatus": 600,
+    "assistant.threads.setSuggestedPrompts": TIER_3,
+    "auth.revoke": TIER_3,
+    "auth.test": 200,
+    "chat.appendStream": TIER_4,
+    "chat.delete": TIER_3,
+    "chat.postEphemeral": TIER_4,
+    "chat.postMessage": 300,
+    "chat.startStream": TIER_2,
+    "chat.stopStream": TIER_2,
+    "chat.update": TIER_3,
+    "conversations.open": TIER_3,
+    "usergroups.users.list": TIER_2,
+    "views.open": TIER_4,
+    "views.publish": TIER_4,
+}
+"""Calls a minute in one workspace. For posting Slack promises "several hundred"."""
+
 
 class BadSlackConfig(ValueError):
     """The settings do not allow Slack; the message is a sentence for the operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaceRules:
+    """`second_s` is how long Slack's second lasts (tests have a shorter one); `per_minute` as in PER_MINUTE."""
+
+    second_s: float = 1.0
+    per_minute: Mapping[str, int] = field(default_factory=lambda: PER_MINUTE)
+    other: int = TIER_2
 
 
 @dataclass(frozen=True, slots=True)

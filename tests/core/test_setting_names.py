@@ -13,7 +13,7 @@ import typer
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
-from cli.options import with_settings
+from cli.console import with_settings
 from core.settings import FIELDS, Settings, environment_of
 
 NAMES = """

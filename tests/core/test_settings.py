@@ -12,7 +12,7 @@ from bot.dialogs.answerer import Forms
 from bot.dialogs.askers import AskerLimits
 from bot.dialogs.review import ReviewRules
 from bot.stores import cosmos_config, pages_config
-from cli.options import settings_table
+from cli.console import settings_table
 from core.settings import FIELDS, Settings
 from feedback.privacy.retention import Retention
 from model.answering.chain import AnswerRules

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 import yaml
 
-from cli.jobs import JOBS
 from core.settings import FIELDS, Settings
 from feedback.store.cosmos_schema import CosmosConfig, definition
+from jobs.registry import JOBS
 from pages.index.cosmos_schema import PagesConfig, page_container_definition
 from tests.builders.bicep import PARSER, Expression, File, Types, faults, mistakes, read
 from tests.needs import ROOT
@@ -275,8 +275,8 @@ def test_every_job_is_on_a_schedule() -> None:
     assert run == {name.lower() for name in off}, (
         "a job runs here or beside the bot, not twice and not nowhere"
     )
-    assert run <= {job.name for job in JOBS}
-    beside = {job.name for job in JOBS} - run
+    assert run <= set(JOBS)
+    beside = set(JOBS) - run
     assert all(FIELDS[f"schedule_{name}"].default for name in beside)
     assert FIELDS["run_jobs_here"].default is True
     for one in scheduled:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -24,6 +25,7 @@ from feedback.store.sqlite import SqliteStore
 from jobs import scheduler
 from jobs.schedule import Schedule
 from jobs.scheduler import Runner, Way, keep_running, schedule_beside
+from tests.needs import ROOT
 from tests.processes.commands import Commands, until
 
 LONG_AGO = "2026-01-01T00:00:00+00:00"
@@ -238,3 +240,27 @@ async def test_a_schedule_that_is_killed_and_started_again_makes_up_for_what_was
     assert (run.outcome, run.said["days"]) == (DONE, 1)
     assert await who_holds(store.documents, lease_of("roll_up_metrics")) is None
     await store.close()
+
+
+def test_the_schedule_takes_little_memory_since_it_imports_neither_the_model_nor_what_is_wired() -> None:
+    """It runs for as long as the bot does, and starts everything else as processes."""
+    code = "import jobs.scheduler, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    modules = set(done.stdout.split())
+    for heavy in (
+        "model",
+        "pages",
+        "bot.bootstrap",
+        "bot.services",
+        "azure",
+        "numpy",
+        "onnxruntime",
+        "aiohttp",
+    ):
+        assert heavy not in modules, heavy
+
+
+def test_what_scheduled_work_is_wired_of_leaves_slack_alone_where_it_is_not_set_up() -> None:
+    code = "import bot.bootstrap, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "slack_sdk" not in done.stdout.split()

@@ -17,12 +17,11 @@ from bot.channels.activity import Reference
 from bot.services import FeedbackParts
 from bot.teams.connector import BotConnector
 from bot.teams.endpoint import OwnToken
-from cli.jobs import _send_reviews
 from core.records import Answer, Review, ReviewReason, Ruling, Verdict
 from core.settings import Settings
 from feedback.reviews.repository import Desk, Place
-from jobs.registry import Store
-from jobs.send_reviews import MOST, send_cards, send_reviews
+from jobs.registry import JobContext, Store
+from jobs.send_reviews import MOST, run, send_cards, send_reviews
 from pages.index.embeddings import HashedEmbedder
 from tests.builders.days import ask, store
 from tests.builders.world import served
@@ -87,7 +86,7 @@ async def channel(store: Store, tmp_path: Path) -> AsyncIterator[Channel]:
 async def test_a_card_that_was_never_posted_is_posted_once(channel: Channel) -> None:
     await channel.place()
     answer = await channel.waits(1)
-    assert await _send_reviews(channel.settings, channel.store) == {
+    assert await run(JobContext(channel.settings, channel.store)) == {
         "waiting": 1,
         "sent": 1,
         "left": 0,

@@ -18,8 +18,6 @@ from typing import Any
 import pytest
 
 from bot.bootstrap import forgetting
-from cli.jobs import JOBS, run_job
-from cli.update_job import plan_of
 from core.files import hashes_of, only_one
 from core.records import ComparedAnswer, ComparedFigure, Comparison, Decision, TrainingExample
 from core.settings import Settings
@@ -33,7 +31,9 @@ from feedback.reviews import model_decisions
 from feedback.reviews.repository import Desk
 from feedback.store.serialization import to_json
 from feedback.store.sqlite import SqliteStore
-from jobs.update_model import NOTE, Begun, Plan, UpdateFailed, clean, update_model
+from jobs.registry import JOBS
+from jobs.runner import run_job
+from jobs.update_model import NOTE, Begun, Plan, UpdateFailed, clean, plan_of, update_model
 from model.evaluation.gate import Trial, compare_voices
 from model.evaluation.launch import Comparing
 from model.evaluation.result import REPORT, Finding, GateCriteria, read_finding
@@ -507,11 +507,11 @@ async def test_the_settings_make_the_plan_and_the_job_says_what_is_missing(house
     assert plan.comparing.bar == GateCriteria(least_gain=0.1)
     assert plan.comparing.injections == (Path("a.json"),)
     assert (plan.recipe, plan.least_reviews, plan.canary_share, plan.keep) == (TrainingConfig(), 50, 0.1, 3)
-    job = next(job for job in JOBS if job.name == "update_model")
-    line = await run_job(job, settings)
+    job = "update_model", JOBS["update_model"].load()
+    line = await run_job(*job, settings)
     assert (line["outcome"], line["did"]) == ("done", "nothing")
     assert str(line["why"]).startswith("No answer is reviewed yet")
-    failed = await run_job(job, Settings(data_dir=house.folder / "empty"))
+    failed = await run_job(*job, Settings(data_dir=house.folder / "empty"))
     assert failed["outcome"] == "failed"
     assert "no model is imported yet" in str(failed["error"])
 

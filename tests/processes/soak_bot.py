@@ -20,7 +20,7 @@ from bot.channels.reviewers import Reviewers
 from bot.dialogs.ask import Asking
 from bot.services import FeedbackParts
 from bot.slack.channel import SlackParts
-from bot.slack.client import PaceRules
+from bot.slack.config import PaceRules
 from bot.teams.auth import BotFrameworkConfig
 from bot.teams.endpoint import BotFrameworkSeam
 from core.records import Answer, Channel, Question

@@ -18,7 +18,8 @@ from typer.testing import CliRunner
 
 from bot.app import CannotServe, check_slack, open_bot
 from bot.bootstrap import open_borrowed, open_parts
-from bot.slack.client import PaceRules, SlackPace, TooFast
+from bot.slack.client import SlackPace, TooFast
+from bot.slack.config import PaceRules
 from bot.slack.endpoint import signed
 from bot.slack.manifest import (
     EVENTS,

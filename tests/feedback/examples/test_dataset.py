@@ -17,7 +17,6 @@ from pathlib import Path
 
 import pytest
 
-from cli.examples import example_rules, masking
 from core.records import Channel, Ruling, TrainingExample
 from core.settings import Settings
 from feedback.examples.build import Work, build
@@ -44,6 +43,7 @@ from feedback.examples.dataset_card import Card, Coverage
 from feedback.examples.topics import Vectors, find_topics
 from feedback.store.serialization import to_json
 from feedback.store.sqlite import SqliteStore
+from jobs.update_model import example_rules, masking
 from model.text import prompt
 from pages.index.embeddings import HashedEmbedder
 from tests.builders.examples import (
