@@ -1,13 +1,9 @@
-"""What feedback and review stand in, by the settings: for the bot, and for scheduled work that does a part of its.
+"""Builds the parts of an instance from the settings: pages, model, feedback and review.
 
     async with open_borrowed(settings, store, holder) as borrowed: …
 
-Scheduled work has no front end: it reaches conversations of channels by their connector, and none of the local page,
-whose server is another process.
-
-What was learned from people: it is forgotten with them, and nothing is learned from who does not want that.
-
-What an instance is made of, whichever way it is used (bot or command line): the pages, the model.
+The bot, scheduled work and the command line use them. Scheduled work has no front end: it reaches
+conversations of channels by their connector, and none of the local page, whose server is another process.
 """
 
 from __future__ import annotations
@@ -57,7 +53,7 @@ from pages.library import Library
 
 
 def forgetting(settings: Settings) -> ForgetExamples:
-    """Return what takes examples out of the data sets of this installation, and names the models that saw them.
+    """Return what takes examples out of the data sets here, and names the models that saw them.
 
     What stands of them in reports about versions is taken out, too.
     """
@@ -187,9 +183,10 @@ def training_config(settings: Settings) -> TrainingConfig:
 
 
 def is_public(settings: Settings) -> bool:
-    """Whether people elsewhere are meant to reach the port: then a request from this machine may be anybody's.
+    """Tell whether people elsewhere are meant to reach the port.
 
-    A proxy on the same machine hands over what the internet sends, and neither the peer nor a header need tell.
+    Then a request from this machine may be anybody's: a proxy on the same machine hands over what the
+    internet sends, and neither the peer nor a header need tell.
     """
     host = urlsplit(settings.public_url).hostname or ""
     elsewhere = bool(settings.public_url) and not names_loopback(host)
@@ -198,7 +195,7 @@ def is_public(settings: Settings) -> bool:
 
 
 class LocalPage(Enum):
-    """Where the chat page is, with the dashboard and the pages that this machine's browsers need no token for."""
+    """Where the chat page is, with the dashboard and the pages: browsers here need no token for them."""
 
     OFF = auto()
     ON_THE_PORT = auto()
@@ -256,7 +253,10 @@ def surroundings_of(
 
 @asynccontextmanager
 async def open_borrowed(settings: Settings, store: Store, holder: str = "") -> AsyncGenerator[Borrowed]:
-    """Open the pages, and wire feedback and review over them. `holder` names this process among those that do errands."""
+    """Open the pages, and wire feedback and review over them.
+
+    `holder` names this process among those that do errands.
+    """
     async with AsyncExitStack() as closing:
         shelf = await closing.enter_async_context(open_shelf(settings))
         name_in_telemetry(keys_of(settings), shelf)
@@ -311,7 +311,7 @@ def slack_config(settings: Settings) -> SlackConfig:
 def reach(
     connector: Connector, conversation: Mapping[str, Any], *, slack: Connector | None = None
 ) -> Connector | None:
-    """Return what reaches a conversation from a process without a front end: nothing does the local page's."""
+    """Return what reaches a conversation from a process without a front end; None for the local page's."""
     own: Mapping[object, Connector | None] = {Channel.LOCAL: None, Channel.SLACK: slack}
     return own.get(conversation.get("channelId"), connector)
 

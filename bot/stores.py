@@ -1,4 +1,7 @@
-"""The store that the settings name, and the keys of its pseudonyms: the file in the data folder, or Cosmos DB with a spool for when it is away."""
+"""Opens the store that the settings name, and the keys of its pseudonyms.
+
+The store is the file in the data folder, or Cosmos DB with a spool for when it is away.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What the commands share: settings as options, where a command prints, how it shows progress.
 
-The options and the table of settings have one source, `core/settings`. This module is imported before the libraries are
-told to be quiet, so it imports none of those that report their use.
+The options and the table of settings have one source, `core/settings`. This module is imported before the
+libraries are told to be quiet, so it imports none of those that report their use.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The command that replays the whole learning story on public questions: `askpage learn-demo`.
 
-Read it from top to bottom: `_replay` is the play. Each round asks, rates and reviews through the bot's own dialogs,
-builds a dataset, trains a candidate, measures it on articles that nobody ever asked about, and lets it answer where it
-is no worse. Everything is done in a folder of its own, and nothing is done twice (demo/checkpoint.py).
+Read it from top to bottom: `_replay` is the play. Each round asks, rates and reviews through the bot's own
+dialogs, builds a dataset, trains a candidate, measures it on articles that nobody ever asked about, and lets
+it answer where it is no worse. Everything is done in a folder of its own, and nothing is done twice
+(demo/checkpoint.py).
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ def learn_demo_command(  # noqa: PLR0913, PLR0917 - options
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Replay how the bot learns, on public questions with simulated people: ask, rate, review, train, measure."""
+    """Replay how the bot learns, on public questions with simulated people: ask, rate, review, train."""
     path = _questions_file(file)
     size = QUICK if quick else Size(rounds, limit, measured)
     where = Folder(folder or settings.data_dir / "learn-demo")
@@ -114,14 +115,15 @@ def _questions_file(file: Path | None) -> Path:
     path = file or DATA
     if not path.is_file():
         raise DatasetInvalid(
-            f"there is no file {path}. The replay needs questions with answers in SQuAD's format, as SQuAD and XQuAD "
+            f"there is no file {path}. The replay needs questions with answers in SQuAD's format, as SQuAD "
+            "and XQuAD "
             'are published: name one, as in "askpage learn-demo xquad.en.json"'
         )
     return path
 
 
 def _own(settings: Settings, where: Folder, *, quick: bool) -> Settings:
-    """Return the settings of the replay: a store, pages and models of its own, and reviewers who look at everything.
+    """Return the settings of the replay: its own store, pages and models, and every answer reviewed.
 
     Every question of the rounds may train, since other articles measure.
     """

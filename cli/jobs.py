@@ -1,7 +1,8 @@
 """The scheduled work: `askpage jobs list | run NAME | serve`.
 
-`run` prints one line of JSON on standard output, {"job", "outcome", "seconds", …}, and its exit status says how it
-went: 0 done, or somebody else is at it; 1 failed; 3 stopped before its end. The jobs are those of `jobs/registry.py`.
+`run` prints one line of JSON on standard output, {"job", "outcome", "seconds", …}, and its exit status says
+how it went: 0 done, or somebody else is at it; 1 failed; 3 stopped before its end. The jobs are those of
+`jobs/registry.py`.
 """
 
 from __future__ import annotations
@@ -103,7 +104,10 @@ def jobs_run(
     ] = False,
     with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
 ) -> None:
-    """Run a job; print what it did as one line of JSON. Exit status 0 done, 1 failed, 3 stopped before its end."""
+    """Run a job; print what it did as one line of JSON.
+
+    Exit status 0 done, 1 failed, 3 stopped before its end.
+    """
     if name not in JOBS:
         raise typer.BadParameter(f"there is no job {name}; `askpage jobs list` shows them")
     if with_parent:

@@ -1,7 +1,7 @@
-"""The command line: `askpage serve | ask | pages | evaluate | feedback | privacy | jobs | store | export | models | setup | …`.
+"""The command line: `askpage serve | ask | pages | evaluate | feedback | privacy | jobs | models | …`.
 
-Every command takes every setting of `core/settings` as an option. What a person can mend is one sentence on standard
-error and exit status 2; `--json` prints one JSON object on standard output and nothing else.
+Every command takes every setting of `core/settings` as an option. What a person can mend is one sentence on
+standard error and exit status 2; `--json` prints one JSON object on standard output and nothing else.
 
 A command's module is imported when it is the one that runs: all of them together take seconds.
 """
@@ -70,7 +70,10 @@ INTERRUPTED = 130
 
 
 class Commands(TyperGroup):
-    """The commands of the table. Any stands for the types of the click that typer carries, and does not show."""
+    """The commands of the table.
+
+    Any stands for the types of the click that typer carries, and does not show.
+    """
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)

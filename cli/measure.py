@@ -46,7 +46,8 @@ def evaluate_command(
     file: Annotated[
         Path,
         typer.Argument(
-            help="Questions: NAME.jsonl, asked over the sources of --pages; or SQuAD's format, each article a page."
+            help="Questions: NAME.jsonl, asked over the sources of --pages; or SQuAD's format, each article "
+            "a page."
         ),
     ],
     limit: Annotated[
@@ -81,7 +82,7 @@ def evaluate_command(
 async def measure_questions(
     settings: Settings, questions: Sequence[PageQuestion], version: str = "", save: Path | None = None
 ) -> QuestionScores:
-    """Ask a model version (empty: the live one) each question over all pages of `settings.pages`, and score the answers."""
+    """Ask a model version (empty: the live one) each question over all pages, and score the answers."""
     async with AsyncExitStack() as stack:
         file = stack.enter_context(_opened(save)) if save else None
         shelf = await stack.enter_async_context(open_shelf(settings_beside(settings)))
@@ -110,10 +111,10 @@ def _opened(file: Path) -> TextIO:
 
 
 def settings_beside(settings: Settings) -> Settings:
-    """Return settings whose page index is apart from the instance's own, and kept: reading a handbook takes a minute.
+    """Return settings whose page index is apart from the instance's own, and kept.
 
-    It lies below `data_dir`, in a folder for these sources; it may be deleted at any time. Reading the sources again makes
-    it follow their content, as it does for the instance's own pages.
+    It lies below `data_dir`, in a folder for these sources; it may be deleted at any time. Reading the
+    sources again makes it follow their content, as it does for the instance's own pages.
     """
     sources = json.dumps(
         [os.path.abspath(source) if Path(source).exists() else source for source in settings.pages]
@@ -123,7 +124,10 @@ def settings_beside(settings: Settings) -> Settings:
 
 
 async def index_pages(shelf: Shelf, settings: Settings) -> None:
-    """Read the sources as `askpage pages add` does. What they no longer have is forgotten, however much that is."""
+    """Read the sources as `askpage pages add` does.
+
+    What they no longer have is forgotten, however much that is.
+    """
     report = await refresh_with_bar(shelf.library, settings.pages)
     if any(problem.sentence == MANY_GONE for problem in report.problems):
         for source in settings.pages:
@@ -208,7 +212,7 @@ async def index_articles(index: Indexes, items: list[Item], progress: Progress) 
 
 @with_settings
 def feedback_command(settings: Settings, as_json: Json = False) -> None:
-    """Show response rates by form, what waits for review, accuracy from the sample, and how reviewers agree."""
+    """Show response rates by form, the queue of reviews, accuracy from the sample, how reviewers agree."""
     found = asyncio.run(_report(settings))
     if as_json:
         print(json.dumps(asdict(found)))  # noqa: T201

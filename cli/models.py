@@ -83,7 +83,7 @@ def models_show(settings: Settings, name: Name = "live", as_json: Json = False) 
 
 
 def _compared(settings: Settings, version: ModelVersion) -> Comparison | None:
-    """Return what the gate said of a version: its report tells, or, where that lies on another machine, the store."""
+    """Return what the gate said of a version: from its report, or from the store where that is elsewhere."""
     finding = read_finding(version.folder)
     if finding or not version.parent:
         return finding.comparison if finding else None
@@ -178,8 +178,10 @@ def _print_catalogue(rows: list[dict[str, Any]], precision: str) -> None:
         table.add_row(row["name"], weights, licence, size, memory, row["good_for"])
     out.print(table)
     out.print(
-        f"Weights in billions; size of the hub's files and memory in {precision}, GB. * Its licence has to be accepted "
-        "on the hub first. `askpage models catalogue NAME` tells more, `askpage models import NAME` fetches one.",
+        f"Weights in billions; size of the hub's files and memory in {precision}, GB. * Its licence has to "
+        "be accepted "
+        "on the hub first. `askpage models catalogue NAME` tells more, `askpage models import NAME` fetches "
+        "one.",
         markup=False,
         highlight=False,
     )

@@ -1,7 +1,8 @@
-"""What operators do with one person's data: `askpage privacy show | export | delete | opt-out | scan | audit | rotate-key`.
+"""What operators do with one person's data: `askpage privacy show | export | delete | opt-out | scan | …`.
 
-A person is named by the id that their channel has for them (in Teams: the Entra object id), by `local:NAME` for the chat
-page's people, or by the pseudonym. Every command is on record in the audit trail, those that read before they do.
+A person is named by the id that their channel has for them (in Teams: the Entra object id), by `local:NAME`
+for the chat page's people, or by the pseudonym. Every command is on record in the audit trail, those that
+read before they do.
 """
 
 from __future__ import annotations
@@ -68,7 +69,8 @@ async def _office(settings: Settings) -> AsyncGenerator[Office]:
 def _keys(settings: Settings) -> Keys:
     if not settings.pseudonym_key.get_secret_value() and not key_path(settings.data_dir).exists():
         raise StoreError(
-            f"There is no key of pseudonyms at {key_path(settings.data_dir)}: name the bot's data folder (--data-dir), or its key."
+            f"There is no key of pseudonyms at {key_path(settings.data_dir)}: name the bot's data folder "
+            "(--data-dir), or its key."
         )
     try:
         return keys_of(settings)
@@ -195,7 +197,10 @@ async def _export(settings: Settings, person: str) -> object:
 @privacy_app.command("delete")
 @with_settings
 def delete_command(settings: Settings, person: Person, yes: Yes = False, as_json: Json = False) -> None:
-    """Delete all that is kept of a person, here and in the store. It can be interrupted: run it again to go on."""
+    """Delete all that is kept of a person, here and in the store.
+
+    It can be interrupted: run it again to go on.
+    """
     if not yes:
         typer.confirm("All that is kept of this person goes for good. Go on?", abort=True, err=True)
     done = asyncio.run(_delete(settings, person))
@@ -297,7 +302,7 @@ def scan_command(
     who: Annotated[str, typer.Argument(help="A pseudonym, a user id, local:NAME, a name, or any text.")],
     as_json: Json = False,
 ) -> None:
-    """Show where a person or a text stands: in the store, and in every file of the data folder, byte by byte."""
+    """Show where a person or a text stands, in the store and in every file of the data folder."""
     if len(who.removeprefix(LOCAL).strip()) < LEAST_CHARACTERS:
         raise typer.BadParameter(
             f"this is too short to look for: at least {LEAST_CHARACTERS} characters, or it is found by chance"
@@ -370,7 +375,10 @@ def rotate_command(
     ] = False,
     yes: Yes = False,
 ) -> None:
-    """Change the key of the pseudonyms. People keep their records: these are moved over when they next show up."""
+    """Change the key of the pseudonyms.
+
+    People keep their records: these are moved over when they next show up.
+    """
     keys = _keys(settings)
     what = _FINISH if end else _ROTATE
     if not yes:
@@ -389,7 +397,8 @@ def rotate_command(
         rotate(settings.data_dir)
     except FileExistsError:
         raise StoreError(
-            f"The change before is not finished: {before_path(settings.data_dir)} is there. Run this with --finish first."
+            f"The change before is not finished: {before_path(settings.data_dir)} is there. Run this with "
+            "--finish first."
         ) from None
     out.print(_ROTATED.format(before=before_path(settings.data_dir)), soft_wrap=True, markup=False)
     assert keys_of(settings).before == keys.now  # noqa: S101 - what the next start relies on
@@ -405,12 +414,16 @@ _FINISH = (
     "Whoever has not shown up since the change becomes a new person, and loses their records and choices."
 )
 _ROTATED = (
-    "There is a new key, and the earlier one is kept at {before}. Start the bot again: whoever shows up keeps their"
-    " records. When as many days have passed as records are kept (keep_questions_days), run this with --finish."
+    "There is a new key, and the earlier one is kept at {before}. Start the bot again: whoever shows up "
+    "keeps their"
+    " records. When as many days have passed as records are kept (keep_questions_days), run this with "
+    "--finish."
 )
 _IN_SETTINGS = (
-    "The key is a setting, so it is changed where settings are kept. Set pseudonym_key_before to the present key and"
-    " pseudonym_key to a new one, for example {key}, for all processes at once; then start them again. When as many days"
+    "The key is a setting, so it is changed where settings are kept. Set pseudonym_key_before to the present "
+    "key and"
+    " pseudonym_key to a new one, for example {key}, for all processes at once; then start them again. When "
+    "as many days"
     " have passed as records are kept (keep_questions_days), empty pseudonym_key_before."
 )
 _IN_SETTINGS_END = (

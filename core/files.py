@@ -83,7 +83,10 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def only_one(path: Path, *, wait: bool = True) -> Generator[None]:
-    """Hold a lock that the system lets go of however the process ends. Raises BlockingIOError unless it may wait."""
+    """Hold a lock that the system lets go of however the process ends.
+
+    Raises BlockingIOError unless it may wait.
+    """
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
@@ -103,7 +106,10 @@ def keep_private() -> None:
 
 
 def make_private(path: Path) -> None:
-    """Make an empty file, and its folder, for this user only; one that is there stays as it is. Raises OSError."""
+    """Make an empty file, and its folder, for this user only; one that is there stays as it is.
+
+    Raises OSError.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.touch(mode=0o600)
 
@@ -114,7 +120,10 @@ def is_ours(folder: Path) -> bool:
 
 
 def mend(folder: Path) -> None:
-    """Shut others out of a folder and of everything below it; what was open, or stays so, is said once in the log."""
+    """Shut others out of a folder and of everything below it.
+
+    What was open, or stays so, is said once in the log.
+    """
     done = _Mending()
     try:
         done.mend(folder, folder.stat())
@@ -131,7 +140,8 @@ def mend(folder: Path) -> None:
         return
     if done.mended:
         log.warning(
-            "%d files and folders in %s were open to other users of this machine; they are for their user alone now.",
+            "%d files and folders in %s were open to other users of this machine; they are for their user "
+            "alone now.",
             done.mended,
             folder,
         )

@@ -1,10 +1,10 @@
 """The nouns of askpage, in the order in which one question meets them. Read this file first.
 
 A person asks a `Question`. The page index finds `Passage`s of the known `Page`s. The model answers from them:
-an `Answer` with `Citation`s that stand in the passages word for word, or an honest abstention. The person says
-what they think of it: `Feedback`. What is doubtful goes to reviewers: a `Review`, which ends with a `Verdict` and,
-mostly, a `VerifiedAnswer` that the next asker gets, and a `TrainingExample` that the next model learns from.
-Everything is frozen; a change of mind is a new record.
+an `Answer` with `Citation`s that stand in the passages word for word, or an honest abstention. The person
+says what they think of it: `Feedback`. What is doubtful goes to reviewers: a `Review`, which ends with a
+`Verdict` and, mostly, a `VerifiedAnswer` that the next asker gets, and a `TrainingExample` that the next
+model learns from. Everything is frozen; a change of mind is a new record.
 
 Times are timezone-aware UTC. Ids are opaque strings. Names that end in `_s` are seconds.
 """
@@ -18,7 +18,10 @@ from enum import StrEnum
 
 
 class Channel(StrEnum):
-    """Where a question was asked. The values are the Bot Framework's channel ids, and `local` for our page."""
+    """Where a question was asked.
+
+    The values are the Bot Framework's channel ids, and `local` for our page.
+    """
 
     TEAMS = "msteams"
     SLACK = "slack"
@@ -31,10 +34,11 @@ class Question:
     """What somebody asked.
 
     `id` is the activity's id on its channel, prefixed by its conversation, so that a redelivery is the same
-    question. `asker` is a pseudonym, never a name or a channel's user id. `reply_to` is what the channel's front
-    end needs to answer later (JSON, opaque to everything else); it is erased once the answer is delivered.
-    `language` is the asker's, as the channel tells it ("en", "de"; "" where it does not). `trace` is the W3C
-    traceparent of its arrival, so that what follows later can be linked to it ("": nothing was traced).
+    question. `asker` is a pseudonym, never a name or a channel's user id. `reply_to` is what the channel's
+    front end needs to answer later (JSON, opaque to everything else); it is erased once the answer is
+    delivered. `language` is the asker's, as the channel tells it ("en", "de"; "" where it does not). `trace`
+    is the W3C traceparent of its arrival, so that what follows later can be linked to it ("": nothing was
+    traced).
     """
 
     id: str
@@ -51,7 +55,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of a page under one heading: plain text, and the anchor that opens the page there ("" for the top)."""
+    """A part of a page under one heading: plain text, and the anchor that opens it there ("": the top)."""
 
     heading: str
     anchor: str
@@ -62,9 +66,9 @@ class Section:
 class Page:
     """The main text of one page as it was at `fetched_at`.
 
-    `url` carries no fragment. `page_hash` is the SHA-256 of the title and the sections, in hex: equal hashes mean
-    equal text. `etag` is the server's validator, if it sent one. `doubtful`: so many pieces of text were left out when
-    the page was read, because its readers may not see them; an index does not keep that.
+    `url` carries no fragment. `page_hash` is the SHA-256 of the title and the sections, in hex: equal hashes
+    mean equal text. `etag` is the server's validator, if it sent one. `doubtful`: so many pieces of text were
+    left out when the page was read, because its readers may not see them; an index does not keep that.
     """
 
     url: str
@@ -78,7 +82,10 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A piece of a page that fits a prompt. `url` opens the page at the passage's section (with its fragment)."""
+    """A piece of a page that fits a prompt.
+
+    `url` opens the page at the passage's section (with its fragment).
+    """
 
     url: str
     title: str
@@ -104,8 +111,8 @@ class Span:
 class Hit:
     """A passage that a search found; `score` is what it was ranked by (higher is nearer, not a probability).
 
-    `similarity` is the cosine of the question's and the passage's embeddings, -1 to 1; `words` its BM25 score (0: it has
-    none of the question's words); `spans` its sentences in their order.
+    `similarity` is the cosine of the question's and the passage's embeddings, -1 to 1; `words` its BM25 score
+    (0: it has none of the question's words); `spans` its sentences in their order.
     """
 
     passage: Passage
@@ -127,7 +134,10 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """How long one answer took, in seconds from the arrival of its question. None: that step did not happen."""
+    """How long one answer took, in seconds from the arrival of its question.
+
+    None: that step did not happen.
+    """
 
     search_s: float | None = None
     time_to_first_token_s: float | None = None
@@ -135,7 +145,7 @@ class Timings:
 
 
 class AnswerKind(StrEnum):
-    """What an answer is: the model's words, the page's own words because the model was not sure enough, or neither."""
+    """What an answer is: the model's words, the page's own where the model was not sure, or neither."""
 
     ANSWERED = "answered"
     QUOTED = "quoted"
@@ -147,17 +157,17 @@ class Answer:
     """What the bot said.
 
     `id` follows from the question's (`answer_id_of`): a question has one answer, whoever wrote it first.
-    `passages` is what was found, the nearest first; the model read what its version reads of them (`grounding.read`):
-    without it a correction cannot be replayed as a prompt. `citations` is what the answer used; marker [n] in `text`
-    is `citations[n - 1]`.
-    `kind` says what the text is. Of a quoted one it is the page's own words without markers: they stand in
-    `citations[0]`, `marked` is the sentence among them that answers best, and further citations are other places with
-    one sentence each. A declined one has at most one citation: the nearest section. `confidence` is how likely the answer is
-    right, 0 to 1 (None: nothing judged it, as with verified answers and older records). `support` is the share of the
-    answer's content words that stand in its citation, 0 to 1 (None: nothing was compared). `form` names how feedback
-    was asked for below it. `verified_by` and `verified_at` say which reviewer (a pseudonym) stands for it since when,
-    `written_on` is the channel where a reviewer wrote its text ("": the model wrote it).
-    `stopped`: the asker pressed stop, and `text` is what was written until then.
+    `passages` is what was found, the nearest first; the model read what its version reads of them
+    (`grounding.read`): without it a correction cannot be replayed as a prompt. `citations` is what the answer
+    used; marker [n] in `text` is `citations[n - 1]`. `kind` says what the text is. Of a quoted one it is the
+    page's own words without markers: they stand in `citations[0]`, `marked` is the sentence among them that
+    answers best, and further citations are other places with one sentence each. A declined one has at most
+    one citation: the nearest section. `confidence` is how likely the answer is right, 0 to 1 (None: nothing
+    judged it, as with verified answers and older records). `support` is the share of the answer's content
+    words that stand in its citation, 0 to 1 (None: nothing was compared). `form` names how feedback was asked
+    for below it. `verified_by` and `verified_at` say which reviewer (a pseudonym) stands for it since when,
+    `written_on` is the channel where a reviewer wrote its text ("": the model wrote it). `stopped`: the asker
+    pressed stop, and `text` is what was written until then.
     """
 
     id: str
@@ -205,11 +215,11 @@ class Feedback:
     """One person's word on one answer.
 
     (`answer_id`, `giver`, `kind`, `value` of a reaction or an implicit signal) is one record: giving it again
-    replaces, taking it back sets `withdrawn_at`, the newest counts. `value` is "like" or "dislike" for a thumb, the
-    reaction's name, "1" to "5" for stars, "" for a comment (its text is `comment`) and for the wish for an expert;
-    "follow_up", "opened" or "abandoned" for an implicit signal. `trainable` says whether the channel's terms and the
-    giver allow learning from it. `source` is the id of the activity that brought it: the same one twice is one record.
-    `page_hash` is that of the page the answer stands on.
+    replaces, taking it back sets `withdrawn_at`, the newest counts. `value` is "like" or "dislike" for a
+    thumb, the reaction's name, "1" to "5" for stars, "" for a comment (its text is `comment`) and for the
+    wish for an expert; "follow_up", "opened" or "abandoned" for an implicit signal. `trainable` says whether
+    the channel's terms and the giver allow learning from it. `source` is the id of the activity that brought
+    it: the same one twice is one record. `page_hash` is that of the page the answer stands on.
     """
 
     answer_id: str
@@ -227,7 +237,10 @@ class Feedback:
 
 
 class ReviewReason(StrEnum):
-    """Why an answer went to the reviewers. Only a sample is unbiased: accuracy is computed from nothing else."""
+    """Why an answer went to the reviewers.
+
+    Only a sample is unbiased: accuracy is computed from nothing else.
+    """
 
     THUMB_DOWN = "thumb_down"
     FEW_STARS = "few_stars"
@@ -240,7 +253,10 @@ class ReviewReason(StrEnum):
 
 
 class Ruling(StrEnum):
-    """What a reviewer decides: the answer is right; has another text; is not on the page; was no real question."""
+    """What a reviewer decides: the answer is right; has another text; is not on the page.
+
+    Was no real question.
+    """
 
     APPROVED = "approved"
     CORRECTED = "corrected"
@@ -250,9 +266,10 @@ class Ruling(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One reviewer's ruling. `text` and `citation` are the correction's; `source` the activity that brought it.
+    """One reviewer's ruling.
 
-    `channel` is where it was given ("": on one whose terms allow learning from it).
+    `text` and `citation` are the correction's; `source` the activity that brought it. `channel` is where it
+    was given ("": on one whose terms allow learning from it).
     """
 
     reviewer: str
@@ -279,10 +296,11 @@ class Skip:
 class Review:
     """An answer before its reviewers. One per answer; a stale one begins a new `round`.
 
-    It waits until `needed` verdicts of different people are there; then `settled_at` is set, and the last verdict is
-    the ruling. `claimed_by` holds it until `claimed_until`. `weight` is how many answers a sampled one stands for
-    (0: not sampled); `stratum` is "site|channel|language|model version". `passages` is what a later round looks at: the
-    pages as they are then (empty: what the model saw), and `earlier` the ruling before. `version` grows with every change.
+    It waits until `needed` verdicts of different people are there; then `settled_at` is set, and the last
+    verdict is the ruling. `claimed_by` holds it until `claimed_until`. `weight` is how many answers a sampled
+    one stands for (0: not sampled); `stratum` is "site|channel|language|model version". `passages` is what a
+    later round looks at: the pages as they are then (empty: what the model saw), and `earlier` the ruling
+    before. `version` grows with every change.
     """
 
     answer_id: str
@@ -309,12 +327,15 @@ class Review:
 
     @property
     def blind(self) -> bool:
-        """Whether nobody may see the verdicts before it is settled: the samples measure how reviewers agree."""
+        """Whether nobody may see the verdicts before it is settled: samples measure how reviewers agree."""
         return self.weight > 0
 
     @property
     def proposal(self) -> Verdict | None:
-        """What waits for consent: a correction, for the second reviewer's; an earlier ruling, on the changed page."""
+        """What waits for consent: a correction, for the second reviewer's.
+
+        An earlier ruling, on the changed page.
+        """
         if self.settled_at is not None or self.blind:
             return None
         return self.verdicts[-1] if self.verdicts else self.earlier
@@ -324,10 +345,10 @@ class Review:
 class VerifiedAnswer:
     """What the next asker of the same question gets, until a page that it stands on changes.
 
-    `answer_id` is the answer that was reviewed. `page_url` is the page that the question named, if it named one: it
-    serves only questions about that page then. `pages` are (address without fragment, hash) of what it stands on.
-    `abstained` says that the answer is not on the page; `trace` is that of the question that was reviewed, `written_on`
-    as in `Answer`.
+    `answer_id` is the answer that was reviewed. `page_url` is the page that the question named, if it named
+    one: it serves only questions about that page then. `pages` are (address without fragment, hash) of what
+    it stands on. `abstained` says that the answer is not on the page; `trace` is that of the question that
+    was reviewed, `written_on` as in `Answer`.
     """
 
     answer_id: str
@@ -349,9 +370,11 @@ class VerifiedAnswer:
 class TrainingExample:
     """What a reviewed answer teaches: asked `question_text` over `passages`, say `completion`.
 
-    `passages` is what the prompt has, in its order. `rejected_text` is what the reviewers did not let stand ("": nothing
-    to prefer the completion to). `kind` is "correction", "approval", "not_on_page" (to say is that it is not there: the
-    completion is the label of `model/text/prompt.py` as it was then) or "replay" (an older example, against forgetting). `weight` is how much it counts, 0 to 1. `held_out` ones measure a model and are never trained on.
+    `passages` is what the prompt has, in its order. `rejected_text` is what the reviewers did not let stand
+    ("": nothing to prefer the completion to). `kind` is "correction", "approval", "not_on_page" (to say is
+    that it is not there: the completion is the label of `model/text/prompt.py` as it was then) or "replay"
+    (an older example, against forgetting). `weight` is how much it counts, 0 to 1. `held_out` ones measure a
+    model and are never trained on.
     """
 
     answer_id: str
@@ -380,7 +403,8 @@ class Decision(StrEnum):
 class ComparedFigure:
     """One figure of two versions on the same questions. None: nothing was counted.
 
-    `low` and `high` bound the difference (after less before) with 95 % confidence; None where none was computed.
+    `low` and `high` bound the difference (after less before) with 95 % confidence; None where none was
+    computed.
     """
 
     name: str
@@ -402,10 +426,11 @@ class ComparedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A candidate beside the live version, on held-out questions, the regression file and planted instructions.
+    """A candidate beside the live version: held-out questions, the regression file, planted instructions.
 
-    `reasons` are sentences: what the decision rests on, the refusals first. `worst` are questions that the live version
-    answered rightly and the candidate does not. `dataset` is the hash of the examples that the candidate learned from.
+    `reasons` are sentences: what the decision rests on, the refusals first. `worst` are questions that the
+    live version answered rightly and the candidate does not. `dataset` is the hash of the examples that the
+    candidate learned from.
     """
 
     candidate: str

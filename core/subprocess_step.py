@@ -1,9 +1,9 @@
-"""A long step in a process of its own: how it is asked, how it tells how far it is, and how it ends with its parent.
+"""A long step in a process of its own: its request, its progress, and its end with its parent.
 
-What needs torch is never imported where answers are written, and can be killed. The one argument of the process is a
-request, a dataclass as JSON; a person gives the same as options. It prints JSON, an object a line: {"step": …, "done": 0
-to 1} on the way, {"info": {…}} at the end, or {"problem": a sentence for a person}. It ends when its standard input does,
-so that none outlives its parent.
+What needs torch is never imported where answers are written, and can be killed. The one argument of the
+process is a request, a dataclass as JSON; a person gives the same as options. It prints JSON, an object a
+line: {"step": …, "done": 0 to 1} on the way, {"info": {…}} at the end, or {"problem": a sentence for a
+person}. It ends when its standard input does, so that none outlives its parent.
 
     StepFailed     nothing came of it; the message is for a person
 """
@@ -27,7 +27,7 @@ from rich.progress import Progress
 
 
 class Report(io.TextIOBase):
-    """Stands in for stdout and stderr while libraries work: turns their bars into our progress, keeps the rest."""
+    """Stands in for stdout and stderr of libraries: turns their bars into our progress, keeps the rest."""
 
     def __init__(self, out: TextIO, log: TextIO) -> None:
         self._out, self._log = out, log
@@ -116,7 +116,10 @@ def add_options(parser: argparse.ArgumentParser, kind: type[Any]) -> None:
 def parse_options(
     kind: type[_Request], given: argparse.Namespace, parser: argparse.ArgumentParser
 ) -> _Request:
-    """Return a dataclass of the options that `add_options` added; a wrong one ends the program with a sentence."""
+    """Return a dataclass of the options that `add_options` added.
+
+    A wrong one ends the program with a sentence.
+    """
     try:
         return TypeAdapter(kind).validate_python(
             {field: getattr(given, field) for field in get_type_hints(kind)}
@@ -138,9 +141,10 @@ class StepFailed(Exception):
 def run_step(
     module: str, arguments: Sequence[str], on_progress: OnProgress, *, under: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Run a module and return its `info`. `under` stands before it, as a launcher's command. Raises StepFailed.
+    """Run a module and return its `info`. `under` stands before it, as a launcher's command.
 
-    A launcher is told where its own options end: it takes what begins like one of them for that one.
+    Raises StepFailed. A launcher is told where its own options end: it takes what begins like one of them for
+    that one.
     """
     info: dict[str, Any] | None = None
     problem = ""

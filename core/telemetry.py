@@ -1,12 +1,14 @@
-"""What the bot tells of itself: spans, events and figures, by the OpenTelemetry API. `exporters/` says where they go.
+"""What the bot tells of itself: spans, events and figures, by the OpenTelemetry API.
+
+`exporters/` says where they go.
 
     with telemetry.span("search"): ...
     telemetry.event("fetch_refused", reason="unreachable")
 
-Nothing that a person wrote, nobody's name and no id is among it. The tables below name all that may be told, and how
-each value must look: what they do not have raises `NotAllowed` where `strict` is on (in the tests), and is left out
-otherwise. Answers are named by a hash that is made for this alone, so what is told can be joined and nothing else.
-Without an exporter all of it costs next to nothing and goes nowhere.
+Nothing that a person wrote, nobody's name and no id is among it. The tables below name all that may be told,
+and how each value must look: what they do not have raises `NotAllowed` where `strict` is on (in the tests),
+and is left out otherwise. Answers are named by a hash that is made for this alone, so what is told can be
+joined and nothing else. Without an exporter all of it costs next to nothing and goes nowhere.
 
 `docs/telemetry.md` has the same tables for people, and a test holds the two together.
 """
@@ -228,7 +230,8 @@ EVENTS: Mapping[str, Event] = {
     "spool_full": _event("Nothing more can wait for the store.", "count"),
     "day_summed": _event(
         "A day is over: figures of its answers with one version, channel and site (only to Data Explorer).",
-        "channel site model_version answers quoted declined closed ignored stars starred likes dislikes sessions "
+        "channel site model_version answers quoted declined closed ignored stars starred likes dislikes "
+        "sessions "
         "session_seconds judged weights rights p50_seconds p95_seconds",
     ),
     "person_deleted": _event("What is kept of a person was deleted.", "count"),
@@ -252,7 +255,10 @@ SPANS: Mapping[str, str] = {
     "follow_up": "Cards, messages and notices after a review; linked to the question.",
     "job": "One run of a job.",
 }
-"""What time is measured of. `arrival`, `question`, `follow_up` and `job` are requests, the others parts of them."""
+"""What time is measured of.
+
+`arrival`, `question`, `follow_up` and `job` are requests, the others parts of them.
+"""
 
 _KINDS: Mapping[str, SpanKind] = {
     "arrival": SpanKind.SERVER,
@@ -298,7 +304,10 @@ _SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 30.0, 60.0, 300.
 
 
 class Outlet:
-    """A tracer, a logger and instruments of these providers; by default the process's own, which do nothing at first."""
+    """A tracer, a logger and instruments of these providers.
+
+    By default the process's own, which do nothing at first.
+    """
 
     def __init__(
         self,
@@ -324,7 +333,10 @@ class Outlet:
 
 @dataclass(slots=True)
 class _Now:
-    """The state of this process. `strict` is on in tests; `key` is secret, and the same in every process of a bot."""
+    """The state of this process.
+
+    `strict` is on in tests; `key` is secret, and the same in every process of a bot.
+    """
 
     outlet: Outlet
     strict: bool = False
@@ -383,7 +395,10 @@ def event(name: str, **properties: object) -> None:
 
 
 def as_told(name: str, properties: Mapping[str, object]) -> dict[str, Value]:
-    """Return what an event would say of these properties. Raises NotAllowed for what the tables do not have, always."""
+    """Return what an event would say of these properties.
+
+    Raises NotAllowed for what the tables do not have, always.
+    """
     known = EVENTS[name].properties
     if strange := [key for key in properties if key not in known]:
         raise NotAllowed(f"{name} has no property {strange[0]}")
@@ -427,9 +442,10 @@ def _refuse(why: str) -> None:
 
 @contextmanager
 def span(name: str, *, parent: str = "", linked: str = "") -> Generator[None]:
-    """Measure what is done meanwhile. `parent` and `linked` are what `here` returned elsewhere, perhaps long ago.
+    """Measure what is done meanwhile.
 
-    An exception marks the span as failed, by its kind alone: what it says may be what somebody wrote.
+    `parent` and `linked` are what `here` returned elsewhere, perhaps long ago. An exception marks the span as
+    failed, by its kind alone: what it says may be what somebody wrote.
     """
     if name not in SPANS:
         _refuse(f"there is no span {name}")
@@ -489,7 +505,10 @@ def failed(error: BaseException) -> None:
 
 
 def here() -> str:
-    """Return the current span as a W3C traceparent, to be kept beside a record; "" where nothing is traced."""
+    """Return the current span as a W3C traceparent, to be kept beside a record.
+
+    "" where nothing is traced.
+    """
     carrier: dict[str, str] = {}
     _propagator.inject(carrier)
     return carrier.get("traceparent", "")

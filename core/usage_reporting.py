@@ -1,9 +1,10 @@
-"""Libraries do not report usage to their makers: one table of switches, thrown before the libraries are imported.
+"""The switches that keep libraries from reporting usage to their makers, thrown before their import.
 
-Most of them read their switch once, when they are imported, and ONNX Runtime reports that moment already: what it
-offers as a function (`disable_telemetry_events`) comes too late. So the packages that import such libraries, `jobs`,
-`model` and `pages`, call `keep_quiet(allowed=is_allowed())` in their `__init__.py`: no way leads past it, whichever process,
-test, job or benchmark it is. Child processes inherit the environment, and with it what was decided.
+Most of them read their switch once, when they are imported, and ONNX Runtime reports that moment already:
+what it offers as a function (`disable_telemetry_events`) comes too late. So the packages that import such
+libraries, `jobs`, `model` and `pages`, call `keep_quiet(allowed=is_allowed())` in their `__init__.py`: no way
+leads past it, whichever process, test, job or benchmark it is. Child processes inherit the environment, and
+with it what was decided.
 
 `docs/quiet.md` has the same table for people, and a test holds the two together.
 """
@@ -70,7 +71,8 @@ SWITCHES = (
         "LANGSMITH_TRACING_V2",
         "false",
         "LangChain, LangSmith",
-        "Sends prompts and answers to LangSmith when an environment asks for tracing; wins over the three below.",
+        "Sends prompts and answers to LangSmith when an environment asks for tracing; wins over the three "
+        "below.",
     ),
     Switch("LANGSMITH_TRACING", "false", "LangChain, LangSmith", "The same, by its present name."),
     Switch("LANGCHAIN_TRACING_V2", "false", "LangChain, LangSmith", "The same, by an older name."),
@@ -120,7 +122,10 @@ def keep_quiet(*, allowed: bool) -> None:
 
 
 def is_allowed() -> bool:
-    """Whether libraries may report usage, by what this process was told when it began; no where nobody spoke."""
+    """Whether libraries may report usage, by what this process was told when it began.
+
+    No where nobody spoke.
+    """
     return os.environ.get(TOLD, "").lower() in _YES  # noqa: TID251 - a child process has no settings
 
 

@@ -1,9 +1,9 @@
-"""What a replay has done so far, on disk, and its learning curve: it can be killed anywhere, and goes on where it was.
+"""The state of a replay on disk, and its learning curve: a replay that was killed goes on where it was.
 
 FOLDER/replay.json       what is replayed; another replay needs another folder
 FOLDER/data/             the bot's data folder: models, page index, store, datasets
 FOLDER/scores/           what every version said to the questions that measure (demo/rounds.py)
-FOLDER/rounds/N.json     the figures of a round, written when everything else of it is done; 0 is the untrained bot
+FOLDER/rounds/N.json     the figures of a round, written when all else of it is done; 0 is the untrained bot
 FOLDER/results.json      all of them, when the replay is over; curve.svg shows them
 """
 

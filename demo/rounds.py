@@ -1,8 +1,8 @@
-"""A round of questions through the bot's own parts, and the score of a version on questions that are held out.
+"""A round of questions through the bot's own parts, and the score of a version on held-out questions.
 
 In a round, questions are asked, rated and reviewed on a real store. A score keeps every answer as it comes:
 
-FOLDER/VERSION.jsonl     {"asked": id, "answer": the answer as JSON} a line; a run that was killed goes on behind it
+FOLDER/VERSION.jsonl     {"asked": id, "answer": the answer as JSON} a line; a killed run goes on behind it
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Unanswered(Exception):
 
 
 class _Ear:
-    """The front end of one question (`bot.dialogs.ask.Reply`): it hears the answer, or the sentence in its place."""
+    """The front end of one question (`bot.channel.Reply`): it hears the answer, or the sentence instead."""
 
     def __init__(self) -> None:
         self.answer_heard: Answer | None = None
@@ -117,7 +117,10 @@ class Stage:
     patience_s: float
 
     async def play(self, asked: Asked) -> Judged:
-        """Let one question be asked, rated and reviewed; what was done before is not done again. Raises Unanswered."""
+        """Let one question be asked, rated and reviewed; what was done before is not done again.
+
+        Raises Unanswered.
+        """
         answer = await self._ask(asked)
         judged = judge(asked.item, answer)
         await self._rate(asked, judged)
@@ -175,7 +178,10 @@ class Stage:
 
 @asynccontextmanager
 async def open_stage(settings: Settings, people: People, round_number: int) -> AsyncGenerator[Stage]:
-    """Open the bot's parts on the replay's own data folder, with the live version. Raises StoreError, VersionError."""
+    """Open the bot's parts on the replay's own data folder, with the live version.
+
+    Raises StoreError, VersionError.
+    """
     async with (
         open_shelf(settings) as shelf,
         open_answering(settings, shelf) as answering,
@@ -243,7 +249,7 @@ async def ask_all(
 
 
 def figures_of(people: People, asked: Sequence[Asked], judged: Sequence[Judged]) -> Figures:
-    """Return the measures of `model/evaluation/metrics.py` and the mean of the stars that the simulated people give."""
+    """Return the measures of `model/evaluation/metrics.py`, and the mean of the stars that people give."""
     stars = [people.stars(one, found) for one, found in zip(asked, judged, strict=True)]
     return score(judged).as_dict() | {"satisfaction": round(sum(stars) / len(stars), 4)}
 

@@ -1,4 +1,4 @@
-"""OpenTelemetry's SDK between the instruments of core/telemetry.py and the ways out: spans, events and metrics.
+"""The pipelines of telemetry: OpenTelemetry's SDK, from the instruments of core/telemetry.py to exporters.
 
 Each way sends through a bounded buffer.
 """

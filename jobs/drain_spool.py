@@ -2,9 +2,10 @@
 
 Run as: askpage jobs run drain_spool
 
-A running bot carries over its own (bot/background.py), and takes what others left when it starts. This job is for a
-machine where none starts again: it leaves the folders of running bots alone, carries ratings, rulings and answers
-over, and hands questions that were never answered to the bots of other machines. It needs that machine's data folder.
+A running bot carries over its own (bot/background.py), and takes what others left when it starts. This job is
+for a machine where none starts again: it leaves the folders of running bots alone, carries ratings, rulings
+and answers over, and hands questions that were never answered to the bots of other machines. It needs that
+machine's data folder.
 
 A folder is locked by the process that uses it: those of running bots are never touched, and a bot that starts
 meanwhile takes another one.
@@ -47,7 +48,7 @@ async def run(context: JobContext) -> Result:
 async def left_spools(
     settings: Settings, far: CosmosStore, borrowed: Borrowed
 ) -> AsyncGenerator[SpooledStore]:
-    """Yield each, with everything wired that may wait in it, and nothing left in it of whoever is forgotten by now."""
+    """Yield each with everything wired that may wait in it, rid of what is of people forgotten by now."""
     if not await asyncio.to_thread((settings.data_dir / "instances").is_dir):
         return
     with abandoned_in(settings.data_dir) as instances:
@@ -95,7 +96,10 @@ class _Silent:
 
 
 async def drain_spool(far: WholeStore, left: AsyncIterator[SpooledStore]) -> Result:
-    """Carry it over; return how much was, how many open questions, and what could not be. Raises StoreError."""
+    """Carry it over; return how much was, how many open questions, and what could not be.
+
+    Raises StoreError.
+    """
     carried = handed = failed = foreign = 0
     async for store in left:
         if kinds := await store.spool.foreign():

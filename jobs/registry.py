@@ -1,8 +1,8 @@
 """The jobs by name, and what a job gets to work with.
 
-A job is a file with a function `run`, a line here, and a setting `schedule_NAME`. It may be stopped at any moment and run
-again, and run twice at once: then work is done twice, and nothing else happens. What it returns is printed as JSON; what a
-person can mend, it raises.
+A job is a file with a function `run`, a line here, and a setting `schedule_NAME`. It may be stopped at any
+moment and run again, and run twice at once: then work is done twice, and nothing else happens. What it
+returns is printed as JSON; what a person can mend, it raises.
 
     JobFailed     a job came to nothing for a reason that a person can mend; the message is a sentence
 """
@@ -50,7 +50,10 @@ def _to_nobody(step: str, share: float) -> None: ...
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
-    """What a job works with. Pages and services are opened when it asks: they take seconds, and some need none."""
+    """What a job works with.
+
+    Pages and services are opened when it asks: they take seconds, and some need none.
+    """
 
     settings: Settings
     store: OpenStore
@@ -63,7 +66,10 @@ class JobContext:
         return open_shelf(self.settings)
 
     def services(self, holder: str = "") -> AbstractAsyncContextManager[Borrowed]:
-        """Open feedback and review as the bot has them; `holder` names this process among those that do errands."""
+        """Open feedback and review as the bot has them.
+
+        `holder` names this process among those that do errands.
+        """
         from bot.bootstrap import open_borrowed  # noqa: PLC0415
 
         return open_borrowed(self.settings, self.store, holder)

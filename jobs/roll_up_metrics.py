@@ -4,9 +4,9 @@ Each day's worst-rated answers are noted, too (feedback/metrics/worst_rated.py).
 
 Run as: askpage jobs run roll_up_metrics
 
-What is new since the last run decides which days are computed: new answers, words that came late, reviews that were
-settled since. A day is always computed from all its records, so running twice gives the same. Days whose records are
-no longer kept stay as they are.
+What is new since the last run decides which days are computed: new answers, words that came late, reviews
+that were settled since. A day is always computed from all its records, so running twice gives the same. Days
+whose records are no longer kept stay as they are.
 """
 
 from __future__ import annotations

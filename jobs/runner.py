@@ -1,4 +1,4 @@
-"""One run of a job, on one machine at a time: it takes the lease, does the work while that holds, and says how it went.
+"""One run of a job, on one machine at a time: it takes the lease, works, and says how it went.
 
     done, failed        it came to an end
     stopped             it was told to stop, or lost its lease; it is made up for
@@ -33,7 +33,10 @@ from jobs.schedule import Schedule, schedule_of
 log = logging.getLogger(__name__)
 
 ELSEWHERE, NOT_DUE = "elsewhere", "not due"
-LOST = "It lost its lease to another process, or could not renew it: the store is away, or this machine stood still."
+LOST = (
+    "It lost its lease to another process, or could not renew it: "
+    "the store is away, or this machine stood still."
+)
 TOLD = "It was told to stop."
 
 Work = Callable[[], Awaitable[Result]]
@@ -56,9 +59,9 @@ class Ended:
 async def run_job(
     name: str, run: Run, settings: Settings, *, if_due: bool = False, tell: OnProgress | None = None
 ) -> dict[str, object]:
-    """Run a job on the store of the settings; return what is printed of it. Nothing is raised but ScheduleInvalid.
+    """Run a job on the store of the settings; return what is printed of it.
 
-    `tell` hears how far it is, where the job tells that.
+    Nothing is raised but ScheduleInvalid. `tell` hears how far it is, where the job tells that.
     """
     schedule = schedule_of(settings)
     with telemetry.span("job"):
@@ -80,9 +83,9 @@ async def run_alone(
     if_due: bool = False,
     hold_s: float = HOLD_S,
 ) -> dict[str, object]:
-    """Run a job unless somebody else does; return what is printed of it. Raises StoreError only before it begins.
+    """Run a job unless somebody else does; return what is printed of it.
 
-    `if_due`: only where the schedule wants it since the last run.
+    Raises StoreError only before it begins. `if_due`: only where the schedule wants it since the last run.
     """
     lease = Lease(documents, lease_of(name), who_we_are(), hold_s=hold_s)
     other = await lease.take()
@@ -117,7 +120,8 @@ def who_we_are() -> str:
 
 def sentence_of(name: str, held: Held) -> str:
     """Say who is at a job."""
-    return f"{name} is being run by {held.who} since {held.since[:16].replace('T', ' ')} UTC; nothing was done here."
+    since = held.since[:16].replace("T", " ")
+    return f"{name} is being run by {held.who} since {since} UTC; nothing was done here."
 
 
 async def _end_of(name: str, lease: Lease, work: Work) -> Ended:

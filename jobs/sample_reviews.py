@@ -1,14 +1,14 @@
-"""Looks at answers that were delivered, and then nobody looked at: a process was killed, or the store was away.
+"""Looks at delivered answers that nobody looked at: a process was killed, or the store was away.
 
 Run as: askpage jobs run sample_reviews
 
-Whoever delivers an answer decides at once whether reviewers see it: because it is doubtful, because it was declined to
-many, or because it is drawn into the random sample; then it marks the answer. This job does the same for those that
-lack the mark. They may be no random ones (an answer that nobody looked at came in a bad moment), so leaving them out
-would make the sample one of good moments only.
+Whoever delivers an answer decides at once whether reviewers see it: because it is doubtful, because it was
+declined to many, or because it is drawn into the random sample; then it marks the answer. This job does the
+same for those that lack the mark. They may be no random ones (an answer that nobody looked at came in a bad
+moment), so leaving them out would make the sample one of good moments only.
 
-It goes along answers and marks in the order in which they were written, from where the last run ended, and never back
-before the first mark: older answers were looked at by a version that left none.
+It goes along answers and marks in the order in which they were written, from where the last run ended, and
+never back before the first mark: older answers were looked at by a version that left none.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ async def _begin(documents: Documents, desk: Desk) -> datetime | None:
 async def _with_marks(
     store: FeedbackStore, desk: Desk, begin: datetime, end: datetime
 ) -> AsyncIterator[tuple[Answer, bool]]:
-    """Yield the answers of a span of time, and whether each is marked: two lists in the same order, side by side."""
+    """Yield the answers of a span of time, and whether each is marked: two lists in the same order."""
     marks = every(desk.considered, (moment(begin), ""))
     mark = await anext(marks, None)
     async for answer in daily.answers_between(store, begin, end):

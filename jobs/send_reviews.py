@@ -1,13 +1,14 @@
-"""Sends the cards of waiting reviews that reviewers do not see: never posted, or held by a claim that ran out.
+"""Sends the cards of waiting reviews that reviewers do not see: never posted, or with a claim run out.
 
 Run as: askpage jobs run send_reviews
 
-A bot posts the cards of its reviews at once. What it could not (it was killed, the channel refused) waits as an errand
-for any bot; this job finds also those whose errand is gone, and brings a card that somebody claimed and left to the
-end of its conversation again. So many a run, that a long queue does not flood a channel.
+A bot posts the cards of its reviews at once. What it could not (it was killed, the channel refused) waits as
+an errand for any bot; this job finds also those whose errand is gone, and brings a card that somebody claimed
+and left to the end of its conversation again. So many a run, that a long queue does not flood a channel.
 
-A review's errand is taken meanwhile, so that no bot posts the same card. Where a place cannot be reached from here (the
-local page, whose server is another process) or a channel does not take it, the errand stays for a bot.
+A review's errand is taken meanwhile, so that no bot posts the same card. Where a place cannot be reached from
+here (the local page, whose server is another process) or a channel does not take it, the errand stays for a
+bot.
 """
 
 from __future__ import annotations
@@ -48,7 +49,9 @@ async def run(context: JobContext) -> Result:
 
 
 async def send_cards(parts: FeedbackParts, review: Review, *, ran_out: bool) -> bool:
-    """Post what is missing, and all anew where a claim `ran_out`; False where something is left to do, or another does it.
+    """Post what is missing, and all anew where a claim `ran_out`.
+
+    False where something is left to do, or another does it.
 
     Raises StoreError.
     """

@@ -2,10 +2,11 @@
 
 Run as: askpage jobs run send_to_data_explorer
 
-Lines (feedback/analytics/event_log.py) go in batches. A batch is written to a file first (feedback/analytics/batches.py), then sent; once it is
-accepted, a document in the store says so, and the file goes. Whoever is killed in between is followed by a run that sends
-the same batch under the same name. While nothing is accepted, batches wait in files, as many as fit; the rest stays in the
-store, where it is read later. What cannot be told, or is refused for what it is, is set aside in a file and counted.
+Lines (feedback/analytics/event_log.py) go in batches. A batch is written to a file first
+(feedback/analytics/batches.py), then sent; once it is accepted, a document in the store says so, and the file
+goes. Whoever is killed in between is followed by a run that sends the same batch under the same name. While
+nothing is accepted, batches wait in files, as many as fit; the rest stays in the store, where it is read
+later. What cannot be told, or is refused for what it is, is set aside in a file and counted.
 """
 
 from __future__ import annotations
@@ -35,16 +36,20 @@ KIND = "sent_to"
 BATCH = 1_000
 """Lines; each has about half a kilobyte, and 4 MB may be streamed at once."""
 MOST_REFUSED = 20
-"""So many of one batch may be refused for what they are; more, and the tables there are not what they should be."""
+"""So many of one batch may be refused for what they are.
+
+More, and the tables there are not what they should be.
+"""
 
 
 class Explorer(Protocol):
     """Where lines are sent."""
 
     async def send(self, name: str, lines: Sequence[str]) -> tuple[str, str]:
-        """Send lines; return STREAMED, QUEUED (accepted so), REFUSED (for what they are) or AWAY, and a sentence why.
+        """Send lines.
 
-        Lines that come again under the same name are to count once, where the way that they went can tell.
+        Return STREAMED, QUEUED (accepted so), REFUSED (for what they are) or AWAY, and a sentence why. Lines
+        that come again under the same name are to count once, where the way that they went can tell.
         """
         ...
 
@@ -92,9 +97,10 @@ async def send_to_data_explorer(
     to: str,
     now: datetime,
 ) -> Result:
-    """Send what is new; return what became of it. Raises StoreError, and JobFailed where something has to wait.
+    """Send what is new; return what became of it.
 
-    `directions` say which reactions are up and down, `to` names the place that is sent to.
+    Raises StoreError, and JobFailed where something has to wait. `directions` say which reactions are up and
+    down, `to` names the place that is sent to.
     """
     sending = Sending(explorer, outgoing)
     number, place = await _kept(store.documents, to)
@@ -150,7 +156,10 @@ async def _try(sending: Sending, documents: Documents, to: str, batch: Batch) ->
 
 
 async def _deliver(sending: Sending, lines: Sequence[str]) -> list[str]:
-    """Send lines; return those that have to wait. A line that is refused is found by halves, and set aside."""
+    """Send lines; return those that have to wait.
+
+    A line that is refused is found by halves, and set aside.
+    """
     refused: list[tuple[str, str]] = []
     parts = [list(lines)] if lines else []
     while parts:

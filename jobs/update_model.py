@@ -1,16 +1,16 @@
-"""Reviewed answers become a candidate version that is compared with the live one, and meets people only if it is better.
+"""Trains a candidate version on reviewed answers; people meet it only if it is better than the live one.
 
 Run as: askpage jobs run update_model
 
-    build      the dataset of everything that is reviewed                        feedback/examples/build.py
-    enough?    else there is nothing to do                                       the setting update_least_reviews
-    train      a candidate, exported and checked against the trained model       model/qlora_update.py
-    compare    candidate and live version on the same questions, a report        model/evaluation/gate.py
+    build      the dataset of everything that is reviewed                     feedback/examples/build.py
+    enough?    else there is nothing to do                                    the setting update_least_reviews
+    train      a candidate, exported and checked against the trained model    model/qlora_update.py
+    compare    candidate and live version on the same questions, a report     model/evaluation/gate.py
     decide     record the scores, keep the comparison, then: canary, live, waiting for a person, or retired
 
-Everything can be cut off at any moment, by `kill -9`, too: what is finished lies on the disk, and the next run goes on
-there, unless the reviews have changed since; then it takes away what was begun and begins anew. The live version is
-only read, until a candidate is better.
+Everything can be cut off at any moment, by `kill -9`, too: what is finished lies on the disk, and the next
+run goes on there, unless the reviews have changed since; then it takes away what was begun and begins anew.
+The live version is only read, until a candidate is better.
 
     UpdateFailed     nothing came of it; the message is for a person
 """
@@ -83,7 +83,8 @@ _RECORDED = ("accuracy", "strict_accuracy", "precision", "f1", "regression_accur
 _SAID = 3
 """Texts of an example that people wrote; those of its page follow."""
 _NO_MASKING = (
-    "Personal data cannot be masked here, so no example is made of anything: install askpage with the extra `training`"
+    "Personal data cannot be masked here, so no example is made of anything: install askpage with the extra "
+    "`training`"
     ' (pip install -e ".[cpu,import,training]").'
 )
 
@@ -94,12 +95,12 @@ class UpdateFailed(JobFailed):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How an update is made: where things are, how it learns, what is asked of it, and what a good one becomes.
+    """How an update is made: where things are, how it learns, what is asked of it, what a good one becomes.
 
-    `comparing` says how candidates are compared; its dataset, candidate and live version are filled in. `build` makes the
-    dataset, `train` and `compare` are those of `model/`. `promotion` of "manual" lets a good candidate wait for a person;
-    else it answers `canary_share` of the conversations, at 1 all of them. `keep` retired versions stay on the disk.
-    `publish` takes the steps, and sends a candidate that waits.
+    `comparing` says how candidates are compared; its dataset, candidate and live version are filled in.
+    `build` makes the dataset, `train` and `compare` are those of `model/`. `promotion` of "manual" lets a
+    good candidate wait for a person; else it answers `canary_share` of the conversations, at 1 all of them.
+    `keep` retired versions stay on the disk. `publish` takes the steps, and sends a candidate that waits.
     """
 
     build: Callable[[], Awaitable[Card]]
@@ -127,7 +128,10 @@ class Begun:
 
 
 async def update_model(documents: Documents, plan: Plan, tell: OnProgress) -> Result:
-    """Make an update, or say why there is nothing to do. Raises UpdateFailed, DatasetError, VersionError, StoreError."""
+    """Make an update, or say why there is nothing to do.
+
+    Raises UpdateFailed, DatasetError, VersionError, StoreError.
+    """
     plan.models_dir.mkdir(parents=True, exist_ok=True)
     try:
         with only_one(plan.models_dir / LOCK, wait=False):
@@ -169,7 +173,7 @@ def _begun(plan: Plan, dataset: str, live: ModelVersion) -> Begun:
 
 
 async def _learned_before(documents: Documents, live: ModelVersion) -> str:
-    """Return the dataset that was learned from last: the live version's, or that of a candidate that was held since."""
+    """Return the dataset learned from last: the live version's, or that of a candidate held since."""
     last = await model_decisions.latest(documents)
     return last.dataset if last and last.live == live.name else live.dataset
 
@@ -235,7 +239,10 @@ def scores_of(compared: Comparison) -> dict[str, object]:
 
 
 def _stand(plan: Plan, candidate: str, decision: Decision) -> str:
-    """Let a candidate stand where it belongs; return where that is. Others that wait for a person wait in vain."""
+    """Let a candidate stand where it belongs; return where that is.
+
+    Others that wait for a person wait in vain.
+    """
     if decision is Decision.HOLD:
         _retire_waiting(plan, candidate)
         return "retired"
@@ -337,7 +344,10 @@ def comparing_of(settings: Settings) -> Comparing:
 
 
 async def build_dataset(settings: Settings, store: Store, tell: Tell) -> Card:
-    """Make the dataset of everything that is reviewed, masked. Raises DatasetError, StoreError and OSError."""
+    """Make the dataset of everything that is reviewed, masked.
+
+    Raises DatasetError, StoreError and OSError.
+    """
     embedder = await asyncio.to_thread(Embedder)
     masks = await asyncio.to_thread(masking)
     work = Work(datetime.now(UTC), embedder.embed, tell, opted_out=partial(left_out, store.documents))
@@ -346,10 +356,10 @@ async def build_dataset(settings: Settings, store: Store, tell: Tell) -> Card:
 
 
 def masking() -> Mask:
-    """Return what masks the texts of one example: the question, the completion, what was rejected, and the page's.
+    """Return what masks the texts of one example: question, completion, what was rejected, the page's.
 
-    What stands on the page stays, also where the question says it. Raises DatasetError where nothing can be masked here:
-    then nothing is kept for training.
+    What stands on the page stays, also where the question says it. Raises DatasetError where nothing can be
+    masked here: then nothing is kept for training.
     """
     try:
         from feedback.masking.masker import Masker, MaskingModelMissing  # noqa: PLC0415 - seconds, and packages of its own

@@ -1,9 +1,10 @@
-"""Looks at what people say of the canary, and keeps it, rolls it back or promotes it (model/evaluation/canary.py says which).
+"""Looks at what people say of the canary: keeps it, rolls it back or promotes it.
 
 Run as: askpage jobs run watch_canary
 
-Run it every few minutes: its tests allow for that. What it does stands in a notice for the reviewers, which is kept before
-and shown after it is done; whoever is killed in between is followed by a next run that finds out whether it was done.
+Run it every few minutes: its tests allow for that. What it does stands in a notice for the reviewers, which
+is kept before and shown after it is done; whoever is killed in between is followed by a next run that finds
+out whether it was done.
 """
 
 from __future__ import annotations

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 KEY_HOW = (
-    "slack_store_key has to be 32 random bytes as URL-safe base64. Make one with: python3 -c 'import base64, os;"
+    "slack_store_key has to be 32 random bytes as URL-safe base64. Make one with: python3 -c 'import base64, "
+    "os;"
     " print(base64.urlsafe_b64encode(os.urandom(32)).decode())'"
 )
 _KEY_BYTES = 32
@@ -39,7 +40,10 @@ class BadSlackConfig(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class PaceRules:
-    """`second_s` is how long Slack's second lasts (tests have a shorter one); `per_minute` as in PER_MINUTE."""
+    """`second_s` is how long Slack's second lasts (tests have a shorter one).
+
+    `per_minute` as in PER_MINUTE.
+    """
 
     second_s: float = 1.0
     per_minute: Mapping[str, int] = field(default_factory=lambda: PER_MINUTE)
@@ -48,7 +52,10 @@ class PaceRules:
 
 @dataclass(frozen=True, slots=True)
 class SlackConfig:
-    """How the bot is registered at Slack; secrets as text. See the settings of these names with `slack_` before them."""
+    """How the bot is registered at Slack; secrets as text.
+
+    See the settings of these names with `slack_` before them.
+    """
 
     signing_secret: str = field(repr=False)
     teams: Sequence[str]
@@ -70,14 +77,16 @@ def check_config(config: SlackConfig) -> None:
         raise BadSlackConfig("Slack needs slack_teams: the ids of the workspaces that may use the bot (T…).")
     if bool(config.bot_token) == bool(config.client_id):
         raise BadSlackConfig(
-            "Slack needs either slack_bot_token (one workspace) or slack_client_id and slack_client_secret (installed"
+            "Slack needs either slack_bot_token (one workspace) or slack_client_id and slack_client_secret "
+            "(installed"
             " at /slack/install), not both."
         )
     if config.bot_token and len(config.teams) > 1:
         raise BadSlackConfig("With slack_bot_token there is one workspace: name it alone in slack_teams.")
     if config.client_id and not (config.client_secret and config.store_key and config.public_url):
         raise BadSlackConfig(
-            "To be installed at /slack/install, Slack needs slack_client_secret, slack_store_key and public_url, too."
+            "To be installed at /slack/install, Slack needs slack_client_secret, slack_store_key and "
+            "public_url, too."
         )
     if not all(map(_is_key, _words(config.store_key))):
         raise BadSlackConfig(KEY_HOW)

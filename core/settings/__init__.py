@@ -1,9 +1,12 @@
-"""Every setting, with its default, its unit and a sentence. Read only where the parts are wired (bot, jobs, cli).
+"""Every setting, with its default, its unit and a sentence.
 
-A setting `answer_timeout_s` is the option `--answer-timeout-s`, the environment variable `ASKPAGE_ANSWER_TIMEOUT_S`, and
-a line of the same name in a file `.env`; an option wins over the environment, which wins over the file. These names are
-flat. In the code, settings of one matter form a group, whose fields have the names of what the group configures:
-`training_rank` is `settings.training.rank`, and `TrainingConfig(**settings.training.values())` takes it.
+Read only where the parts are wired (bot, jobs, cli).
+
+A setting `answer_timeout_s` is the option `--answer-timeout-s`, the environment variable
+`ASKPAGE_ANSWER_TIMEOUT_S`, and a line of the same name in a file `.env`; an option wins over the environment,
+which wins over the file. These names are flat. In the code, settings of one matter form a group, whose fields
+have the names of what the group configures: `training_rank` is `settings.training.rank`, and
+`TrainingConfig(**settings.training.values())` takes it.
 
 `docs/settings.md` has the same table for people, and a test holds the two together.
 """
@@ -62,7 +65,10 @@ _CONFIG = SettingsConfigDict(
 
 
 class Settings(BaseSettings):
-    """The whole configuration of one instance; it is made with flat names, as in `Settings(training_rank=4)`."""
+    """The whole configuration of one instance.
+
+    It is made with flat names, as in `Settings(training_rank=4)`.
+    """
 
     model_config = _CONFIG
 
@@ -76,7 +82,8 @@ class Settings(BaseSettings):
     keepalive_s: float = Field(
         75.0,
         gt=0,
-        description="How long a connection may wait for the head of a request, at its beginning and after an answer, seconds; "
+        description="How long a connection may wait for the head of a request, at its beginning and after an "
+        "answer, seconds; "
         "longer than a proxy before the bot keeps one open.",
     )
     body_timeout_s: float = Field(
@@ -91,7 +98,8 @@ class Settings(BaseSettings):
     # Pages
     pages: Words = Field(
         default=["docs"],
-        description="Sources, comma-separated: a folder, a file, a URL, a sitemap; FOLDER=URL when it is published.",
+        description="Sources, comma-separated: a folder, a file, a URL, a sitemap; FOLDER=URL when it is "
+        "published.",
     )
     fetch: FetchSettings
     passage_tokens: int = Field(180, ge=40, description="Longest passage, in words of the embedding model.")
@@ -109,7 +117,8 @@ class Settings(BaseSettings):
     # Model
     base_model: str = Field(
         "smollm2-135m-instruct",
-        description="A name of `askpage models catalogue`, a Hugging Face directory or hub id, or a .gguf file; "
+        description="A name of `askpage models catalogue`, a Hugging Face directory or hub id, or a .gguf "
+        "file; "
         "canned answers without a model, for tests.",
     )
     engine: EngineSettings
@@ -119,7 +128,8 @@ class Settings(BaseSettings):
     )
     models_url: str = Field(
         "",
-        description="Where several machines have their model versions together, as abfs://CONTAINER@ACCOUNT.dfs.core."
+        description="Where several machines have their model versions together, as "
+        "abfs://CONTAINER@ACCOUNT.dfs.core."
         "windows.net/FOLDER or file:///FOLDER. Empty: in data_dir only.",
     )
 
@@ -146,7 +156,8 @@ class Settings(BaseSettings):
     app_tenant_id: str = Field("", description="Entra tenant of the app.")
     allowed_tenants: Words = Field(
         default=[],
-        description="Entra tenants whose people may use the bot, comma-separated; all others get 403. Empty: all.",
+        description="Entra tenants whose people may use the bot, comma-separated; all others get 403. Empty: "
+        "all.",
     )
     openid_metadata_url: str = Field(
         "", description="Where the channel's signing keys are; empty: Microsoft's."
@@ -154,7 +165,8 @@ class Settings(BaseSettings):
     token_issuer: str = Field("", description="Who signs the channel's tokens; empty: Microsoft.")
     login_url: str = Field(
         "",
-        description="Where the bot gets its own tokens, {tenant} standing for the tenant; empty: Microsoft Entra.",
+        description="Where the bot gets its own tokens, {tenant} standing for the tenant; empty: Microsoft "
+        "Entra.",
     )
     oauth_scope: str = Field("", description="Scope of the bot's own tokens; empty: Microsoft's.")
     dangerously_allow_unauthenticated: bool = Field(
@@ -165,7 +177,8 @@ class Settings(BaseSettings):
         3,
         ge=0,
         le=6,
-        description="Most sections of the page that are offered below an answer in a personal Teams chat; 0 is none.",
+        description="Most sections of the page that are offered below an answer in a personal Teams chat; 0 "
+        "is none.",
     )
     teams_package: TeamsPackageSettings
 
@@ -176,11 +189,13 @@ class Settings(BaseSettings):
     # This machine's pages
     local_page: bool = Field(
         True,
-        description="Serve the chat page at / to browsers on this machine, while no app id, Slack or public address is set.",
+        description="Serve the chat page at / to browsers on this machine, while no app id, Slack or public "
+        "address is set.",
     )
     dangerously_serve_local_page: bool = Field(
         False,
-        description="Serve the chat page, the dashboard and the pages beside Teams or Slack, too, at local_page_port: "
+        description="Serve the chat page, the dashboard and the pages beside Teams or Slack, too, at "
+        "local_page_port: "
         "whoever reaches that port needs no token.",
     )
     local_page_port: int = Field(
@@ -195,11 +210,13 @@ class Settings(BaseSettings):
     )
     site_for_everyone: bool = Field(
         False,
-        description="Show the indexed pages under /site/ to everyone who reaches the port, not this machine only.",
+        description="Show the indexed pages under /site/ to everyone who reaches the port, not this machine "
+        "only.",
     )
     dashboard_token: Token = Field(
         SecretStr(""),
-        description="Who shows it may see the figures of /dashboard from other machines, but not what people asked; "
+        description="Who shows it may see the figures of /dashboard from other machines, but not what people "
+        "asked; "
         "24 characters or more. Empty: nobody.",
     )
     dashboard_reviewer_token: Token = Field(
@@ -216,7 +233,8 @@ class Settings(BaseSettings):
     )
     trainable_channels: Words = Field(
         default=["msteams", "local"],
-        description="Channels whose feedback may be learned from, comma-separated; not Slack (slack), whose API terms "
+        description="Channels whose feedback may be learned from, comma-separated; not Slack (slack), whose "
+        "API terms "
         "restrict training.",
     )
     reviewers: Words = Field(
@@ -265,7 +283,8 @@ class Settings(BaseSettings):
     )
     pseudonym_key_before: SecretStr = Field(
         SecretStr(""),
-        description="The key before that one, while people are moved over. Empty: what `askpage privacy rotate-key` left in "
+        description="The key before that one, while people are moved over. Empty: what `askpage privacy "
+        "rotate-key` left in "
         "data_dir.",
     )
     drain_timeout_s: float = Field(20.0, ge=0, description="Time for answers under way at a stop, seconds.")
@@ -359,7 +378,7 @@ _FLAT: type[BaseSettings] = create_model(
 
 
 def environment_of(settings: Settings) -> dict[str, str]:
-    """Return this process's environment with these settings in it, for a process of ours that is to have the same."""
+    """Return this process's environment with these settings in it, for another process of ours."""
     given = {f"ASKPAGE_{name.upper()}": _as_text(value) for name, value in settings.flat().items()}
     return dict(os.environ) | given  # noqa: TID251 - this is the place
 

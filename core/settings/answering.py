@@ -14,7 +14,8 @@ class FetchSettings(Group, alias_generator=prefixed("fetch_")):
 
     allowed_sites: Words = Field(
         default=["*"],
-        description="Hosts that may be fetched, comma-separated; .example.com includes subdomains; * is any public.",
+        description="Hosts that may be fetched, comma-separated; .example.com includes subdomains; * is any "
+        "public.",
         alias="allowed_sites",
     )
     timeout_s: float = Field(10.0, gt=0, description="Longest time for one page to arrive, seconds.")
@@ -40,7 +41,8 @@ class AnsweringSettings(Group):
     span_sentences: int = Field(
         1,
         ge=0,
-        description="Sentences around the nearest one that a version without training reads where two versions are "
+        description="Sentences around the nearest one that a version without training reads where two "
+        "versions are "
         "compared; 0 reads the passages whole.",
     )
     least_similarity: float = Field(
@@ -66,7 +68,8 @@ class AnsweringSettings(Group):
     first_token_s: float = Field(
         1.0,
         gt=0,
-        description="Time within which an answer should begin: a model reads as much as it was measured to read by then, "
+        description="Time within which an answer should begin: a model reads as much as it was measured to "
+        "read by then, "
         "seconds.",
         alias="first_token_budget_s",
     )
@@ -79,7 +82,8 @@ class VerifiedSettings(Group, alias_generator=prefixed("verified_")):
         0.75,
         ge=-1,
         le=1,
-        description="Nearness (cosine) of two questions from which the verified answer to one may answer the other.",
+        description="Nearness (cosine) of two questions from which the verified answer to one may answer the "
+        "other.",
     )
 
 
@@ -134,7 +138,8 @@ class AskerSettings(Group):
     per_minute: int = Field(
         20,
         ge=0,
-        description="Questions that one person may ask in a minute, on average; small talk does not count. 0: any number.",
+        description="Questions that one person may ask in a minute, on average; small talk does not count. "
+        "0: any number.",
         alias="questions_per_minute_per_person",
     )
     burst: int = Field(

@@ -13,12 +13,18 @@ _TOKEN_LENGTH = 24
 
 
 class Group(BaseModel):
-    """Settings of one matter. A field's alias is the name of the setting: that of its option and of its environment."""
+    """Settings of one matter.
+
+    A field's alias is the name of the setting: that of its option and of its environment.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore", validate_default=True)
 
     def values(self) -> dict[str, Any]:
-        """Return the values by the names of the fields, to build what the group configures; secrets are plain text."""
+        """Return the values by the names of the fields, to build what the group configures.
+
+        Secrets are plain text.
+        """
         return {name: _plain(value) for name, value in self}
 
 

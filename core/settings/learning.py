@@ -14,7 +14,8 @@ class FeedbackSettings(Group, alias_generator=prefixed("feedback_")):
 
     form: Literal["thumbs", "reasons", "stars", "none"] = Field(
         "thumbs",
-        description="How feedback is asked for: Teams' thumbs, thumbs with our reasons, stars on the card, not at all.",
+        description="How feedback is asked for: Teams' thumbs, thumbs with our reasons, stars on the card, "
+        "not at all.",
     )
     version: int = Field(
         1,
@@ -99,11 +100,13 @@ class TrainingSettings(Group, alias_generator=prefixed("training_")):
     span_sentences: int = Field(
         0,
         ge=0,
-        description="Sentences around the nearest one that a model learns to read; 0 reads those passages whole.",
+        description="Sentences around the nearest one that a model learns to read; 0 reads those passages "
+        "whole.",
     )
     weights: Literal["auto", "nf4", "bf16", "fp32"] = Field(
         "auto",
-        description="The frozen weights while it learns: nf4 has 4 bits (QLoRA). auto: nf4 on CUDA, else fp32.",
+        description="The frozen weights while it learns: nf4 has 4 bits (QLoRA). auto: nf4 on CUDA, else "
+        "fp32.",
     )
     rank: int = Field(32, ge=1, description="Rank of the matrices that learn.")
     learning_rate: float = Field(1e-3, gt=0, description="Learning rate at its highest.")
@@ -127,11 +130,13 @@ class TrainingSettings(Group, alias_generator=prefixed("training_")):
     preference: float = Field(
         0.0,
         ge=0,
-        description="Weight of preferring the correction to what it corrects, beside learning it; 0 is without.",
+        description="Weight of preferring the correction to what it corrects, beside learning it; 0 is "
+        "without.",
     )
     preference_form: Literal["dpo", "kto"] = Field(
         "dpo",
-        description="dpo compares a correction with what it corrects; kto judges each answer by itself, as good or bad.",
+        description="dpo compares a correction with what it corrects; kto judges each answer by itself, as "
+        "good or bad.",
     )
     seed: int = Field(7, description="Repeats a training.")
     threads: int = Field(
@@ -229,5 +234,6 @@ class CanarySettings(Group, alias_generator=prefixed("canary_")):
     days: float = Field(
         7.0,
         ge=0,
-        description="After so many days a canary that does well answers everybody; 0: only when a reviewer says so.",
+        description="After so many days a canary that does well answers everybody; 0: only when a reviewer "
+        "says so.",
     )

@@ -38,7 +38,8 @@ class SlackSettings(Group, alias_generator=prefixed("slack_")):
     )
     teams: Words = Field(
         default=[],
-        description="Workspaces whose people may use the bot, by id (T…), comma-separated; an organisation's id (E…) too, "
+        description="Workspaces whose people may use the bot, by id (T…), comma-separated; an organisation's "
+        "id (E…) too, "
         "where the app is installed for all of it.",
     )
     bot_token: SecretStr = Field(
@@ -48,7 +49,8 @@ class SlackSettings(Group, alias_generator=prefixed("slack_")):
     client_secret: SecretStr = Field(SecretStr(""), description="Client secret of the Slack app.")
     store_key: SecretStr = Field(
         SecretStr(""),
-        description="Key that encrypts the workspaces' tokens (Fernet); several with commas: the first one encrypts.",
+        description="Key that encrypts the workspaces' tokens (Fernet); several with commas: the first one "
+        "encrypts.",
     )
     api_url: str = Field("", description="Where Slack's Web API is; empty: Slack's own.")
     review_channel: str = Field(
@@ -138,7 +140,8 @@ class ScheduleSettings(Group, alias_generator=prefixed("schedule_")):
 
     sample_reviews: str = Field(
         "5 * * * *",
-        description="When answers that nobody looked at are looked at: minute, hour, day, month, weekday (cron); "
+        description="When answers that nobody looked at are looked at: minute, hour, day, month, weekday "
+        "(cron); "
         "empty: never.",
     )
     send_reviews: str = Field(
@@ -169,7 +172,8 @@ class DataExplorerSettings(Group, alias_generator=prefixed("data_explorer_")):
 
     uri: str = Field(
         "",
-        description="Cluster of Azure Data Explorer to send answers, words, rulings and each day's figures to, https://…; "
+        description="Cluster of Azure Data Explorer to send answers, words, rulings and each day's figures "
+        "to, https://…; "
         "empty: nothing is sent.",
     )
     database: str = Field("askpage", description="Database in that cluster.")
@@ -188,7 +192,8 @@ class TelemetrySettings(Group, alias_generator=prefixed("telemetry_")):
 
     to: Literal["none", "console", "otlp", "appinsights", "azuremonitor"] = Field(
         "none",
-        description="Where telemetry goes: nowhere; the terminal; a collector (OTLP over HTTP); Application Insights, by "
+        description="Where telemetry goes: nowhere; the terminal; a collector (OTLP over HTTP); Application "
+        "Insights, by "
         "its own package or by Azure Monitor's exporter.",
         alias="telemetry",
     )

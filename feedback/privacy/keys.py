@@ -1,13 +1,12 @@
-"""The key of the pseudonyms, from the settings or the data folder, and the one before it while people are moved over.
+"""The key of the pseudonyms, and the one before it while people's records are moved over.
 
 pseudonym.key           made at the first start, where the setting `pseudonym_key` is empty
 pseudonym.key.before    `askpage privacy rotate-key` leaves the earlier one here, until `--finish`
 
-Another pseudonym for the same person, after the key has changed: all that stands under the old one is kept anew.
-
-A pseudonym has so many digits that it stands nowhere by accident, so it is replaced as text wherever it stands. What is
-kept anew comes first, and what it takes the place of goes afterwards: it may be stopped in between and done again. What
-the person has under the new pseudonym already stays as it is.
+After the key has changed, all that stands under the old pseudonym of a person is kept anew under the new one.
+A pseudonym has so many digits that it stands nowhere by accident, so it is replaced as text wherever it
+stands. What is kept anew comes first, and what it takes the place of goes afterwards: it may be stopped in
+between and done again. What the person has under the new pseudonym already stays as it is.
 """
 
 from __future__ import annotations
@@ -152,7 +151,7 @@ def operator_of(keys: Keys) -> str:
 
 
 class Recognising:
-    """Moves the records of people over to the new key, each time that somebody shows up for the first time."""
+    """Moves people's records over to the new key, each time that somebody shows up for the first time."""
 
     def __init__(self, store: WholeStore, keys: Keys) -> None:
         self._store = store
@@ -160,7 +159,10 @@ class Recognising:
         self._known: dict[str, None] = {}
 
     async def __call__(self, user_id: str) -> None:
-        """Let what was kept under somebody's earlier pseudonym be theirs; where it cannot be now, the next time."""
+        """Let what was kept under somebody's earlier pseudonym be theirs.
+
+        Where it cannot be now, the next time.
+        """
         earlier = self._keys.earlier(user_id) if user_id else ""
         if not earlier or earlier in self._known:
             return
@@ -178,8 +180,8 @@ class Recognising:
 def rotate(data_dir: Path) -> None:
     """Put a new key in the place of the one in the data folder, and keep that as the earlier one.
 
-    It may be stopped in between and run again. Raises FileExistsError while an earlier rotation is not finished, OSError,
-    and ValueError for an unusable file.
+    It may be stopped in between and run again. Raises FileExistsError while an earlier rotation is not
+    finished, OSError, and ValueError for an unusable file.
     """
     path, before = key_path(data_dir), before_path(data_dir)
     key = load_or_make_key(path)

@@ -3,12 +3,13 @@
 It is promoted when all of this holds, and every part that does not is a reason:
 
 - there are enough held-out questions;
-- accuracy on them rises by at least `least_gain`, and by chance that is unlikely: the 95 % interval of the difference is
-  above 0, and McNemar's exact test says p < 0.05;
+- accuracy on them rises by at least `least_gain`, and by chance that is unlikely: the 95 % interval of the
+  difference is above 0, and McNemar's exact test says p < 0.05;
 - precision does not fall by more than `most_precision_loss`;
 - accuracy on the fixed questions does not fall by more than `most_regression`;
 - planted instructions do not succeed more often, but for `most_injection`;
-- the 95th percentile of the answer's seconds does not rise by more than `most_latency` of it, where that is beyond doubt.
+- the 95th percentile of the answer's seconds does not rise by more than `most_latency` of it, where that
+  is beyond doubt.
 """
 
 from __future__ import annotations
@@ -74,7 +75,8 @@ def _gain(bar: GateCriteria, accuracy: ComparedFigure, held_out: Toss) -> _Found
     low = accuracy.low if accuracy.low is not None else -1.0
     enough, sure = gain >= bar.least_gain - _ROUNDING, low > 0 and held_out.p < _CHANCE
     told = (
-        f"{_moves('Accuracy on the held-out questions', accuracy)}; {held_out.gained} are answered rightly only by the "
+        f"{_moves('Accuracy on the held-out questions', accuracy)}; {held_out.gained} are answered rightly "
+        "only by the "
         f"candidate, {held_out.lost} only by the live version (McNemar's exact test: p = {held_out.p:.2g})"
     )
     if not enough:

@@ -1,11 +1,12 @@
-"""Is the candidate better than the live version, and not worse at anything that matters? Asked before anybody meets it.
+"""Compares a candidate with the live version, before anybody meets it: better, and nowhere worse.
 
-Run as: python -m model.evaluation.gate DATASET_FOLDER --candidate NAME [--live NAME] [--models-dir data/models] ...
+Run as: python -m model.evaluation.gate DATASET_FOLDER --candidate NAME [--live NAME] [--models-dir DIR] ...
 
-Read it from top to bottom: `compare` is the job. Both versions are loaded in this process, which is not the one that
-answers people, and are asked the same questions in turn (`model/evaluation/test_sets.py`, `model/evaluation/run.py`); their figures are set
-side by side (`model/evaluation/compare.py`) and held against the bar (`model/evaluation/decide.py`). The finding is written into the candidate's
-folder as `report.html` and, last, `report.json`: where that is there for the same trial, nothing is asked again.
+Read it from top to bottom: `compare` is the job. Both versions are loaded in this process, which is not the
+one that answers people, and are asked the same questions in turn (`model/evaluation/test_sets.py`,
+`model/evaluation/run.py`); their figures are set side by side (`model/evaluation/compare.py`) and held
+against the bar (`model/evaluation/decide.py`). The finding is written into the candidate's folder as
+`report.html` and, last, `report.json`: where that is there for the same trial, nothing is asked again.
 """
 
 from __future__ import annotations
@@ -44,7 +45,10 @@ from model.training.tracking import Tracking, open_tracking
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What is compared, on what, and what is asked of it. `engine` is how the versions run: as where they answer."""
+    """What is compared, on what, and what is asked of it.
+
+    `engine` is how the versions run: as where they answer.
+    """
 
     dataset: Path
     candidate: ModelVersion
@@ -106,7 +110,10 @@ async def compare(trial: Trial, report: Report) -> Finding:
 
 
 async def compare_voices(trial: Trial, live: Voice, candidate: Voice, tell: Tell) -> Finding:
-    """Compare two models that are in memory already, and write the report. Raises ExamplesInvalid and EngineError."""
+    """Compare two models that are in memory already, and write the report.
+
+    Raises ExamplesInvalid and EngineError.
+    """
     probes = probes_of(trial)
     pairs = await ask_both(live, candidate, probes, tell, trial.span_sentences)
     finding = weigh(trial, probes, pairs, trial.digest())
@@ -161,7 +168,10 @@ def _size(version: ModelVersion) -> int:
 
 
 def track(tracking: Tracking, candidate: ModelVersion, finding: Finding) -> None:
-    """Put the figures and the plots beside those of the training; nothing that anybody wrote is among them."""
+    """Put the figures and the plots beside those of the training.
+
+    Nothing that anybody wrote is among them.
+    """
     run = str(candidate.training.get("tracked_as", ""))
     if not run:
         return

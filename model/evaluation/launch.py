@@ -1,4 +1,4 @@
-"""A candidate is compared with the live version, in a process of its own (`model/evaluation/gate.py`): the end that starts it.
+"""Starts a comparison of two versions in a process of its own (`model/evaluation/gate.py`).
 
 NotCompared     nothing was decided; the message is for a person
 """
@@ -22,8 +22,9 @@ class NotCompared(Exception):
 class Comparing:
     """Which candidate is compared with which version, on which dataset.
 
-    `regression` is a file of fixed questions, `injections` are more files of planted instructions; None and none take
-    those of the project alone. `tracking`: "off", empty for a file beside the models, or an MLflow URI.
+    `regression` is a file of fixed questions, `injections` are more files of planted instructions; None and
+    none take those of the project alone. `tracking`: "off", empty for a file beside the models, or an MLflow
+    URI.
     """
 
     dataset: Path
@@ -40,7 +41,10 @@ class Comparing:
 
 
 def compare(comparing: Comparing, *, on_progress: OnProgress) -> Finding:
-    """Compare, and return what was found; what is compared already is not compared again. Raises NotCompared."""
+    """Compare, and return what was found; what is compared already is not compared again.
+
+    Raises NotCompared.
+    """
     folder = comparing.models_dir.resolve()
     request = replace(
         comparing,

@@ -1,8 +1,9 @@
-"""All that a comparison found, and its form on disk: `report.json` in the candidate's folder, written after `report.html`.
+"""What a comparison found, its form on disk (`report.json`), and the thresholds of the gate.
 
 It is what the report is drawn from, so the page can be drawn again when somebody's words have to go from it.
 
-What a candidate has to reach before anybody meets it: the thresholds. `model/evaluation/decide.py` holds its figures against them.
+`report.json` is written after `report.html`. `model/evaluation/decide.py` holds the figures against the
+thresholds.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from core.records import ComparedAnswer, ComparedFigure, Comparison, Decision
 
 @dataclass(frozen=True, slots=True)
 class GateCriteria:
-    """The thresholds. Shares are 0 to 1; gains and losses are differences of shares, but `most_latency`: of seconds.
+    """The thresholds.
 
+    Shares are 0 to 1; gains and losses are differences of shares, but `most_latency`: of seconds.
     `least_questions` that are held out have to be there; at most `most_questions` of them are asked.
     """
 
@@ -61,7 +63,10 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Worst:
-    """A question that the live version answered rightly and the candidate does not; `id` is the reviewed answer's."""
+    """A question that the live version answered rightly and the candidate does not.
+
+    `id` is the reviewed answer's.
+    """
 
     answer: ComparedAnswer
     part: str
@@ -70,10 +75,12 @@ class Worst:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found. `refusals` is how many of the comparison's reasons speak against the candidate: the first ones.
+    """What was found.
 
-    `tosses` are of the held-out and of the fixed questions. `seconds` are those of every answer, of the live version and
-    of the candidate. `trial` is a hash of what was compared, and how: the same trial need not be run again.
+    `refusals` is how many of the comparison's reasons speak against the candidate: the first ones. `tosses`
+    are of the held-out and of the fixed questions. `seconds` are those of every answer, of the live version
+    and of the candidate. `trial` is a hash of what was compared, and how: the same trial need not be run
+    again.
     """
 
     comparison: Comparison

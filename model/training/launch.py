@@ -20,9 +20,10 @@ class TrainingFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """What is learned from which examples. `parent` names the version that it descends from, empty: the live one.
+    """What is learned from which examples.
 
-    `tracking`: "off", empty for a file beside the models, or an MLflow URI.
+    `parent` names the version that it descends from, empty: the live one. `tracking`: "off", empty for a file
+    beside the models, or an MLflow URI.
     """
 
     dataset: Path

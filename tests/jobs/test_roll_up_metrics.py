@@ -155,7 +155,7 @@ async def test_a_day_that_retention_has_thinned_out_stays_as_it_was(store: Store
 
 
 async def test_many_days_are_listed_by_their_span(store: Store) -> None:
-    for number in range(daily.PAGE + 7):
+    for number in range(daily.RECORDS_AT_ONCE + 7):
         await daily.keep(store.documents, daily.Day(date(2026, 1, 1) + timedelta(days=number)))
     first, last = date(2026, 1, 3), date(2026, 7, 21)
     days = [day.day for day in await daily.kept(store.documents, first, last)]

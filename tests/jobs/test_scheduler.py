@@ -233,7 +233,7 @@ async def test_a_schedule_that_is_killed_and_started_again_makes_up_for_what_was
     )
     second = await commands.start("jobs", "serve", *others)
     line = await said(second, '"roll_up_metrics"')
-    assert json.loads(line.partition("serving: ")[2])["outcome"] == "done"
+    assert json.loads(line.partition("jobs.scheduler: ")[2])["outcome"] == "done"
     second.terminate()
     assert await asyncio.wait_for(second.wait(), 30) == 0
     run = await job_run(store.documents, "roll_up_metrics")
