@@ -16,7 +16,6 @@ from cli.console import Json, out, progress_bar, with_settings
 from core.settings import Settings
 from feedback.examples.dataset import difference, find_dataset, list_datasets, read_card
 from feedback.examples.dataset_card import Card
-from jobs.update_model import build_dataset
 
 examples_app = typer.Typer(
     help="The datasets of training examples that reviewed answers make.", no_args_is_help=True
@@ -38,6 +37,8 @@ def examples_build(settings: Settings, as_json: Json = False) -> None:
 
 
 async def _build(settings: Settings) -> Card:
+    from jobs.update_model import build_dataset  # noqa: PLC0415 - seconds, which the other commands need not take
+
     with progress_bar() as bar:
         task = bar.add_task("Opening the store", total=None)
         done = {"": 0}
