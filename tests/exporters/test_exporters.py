@@ -422,7 +422,8 @@ async def test_a_served_bot_tells_application_insights_of_a_question_from_its_se
 
 
 ELSEWHERE = """
-import cli, time, telemetry
+import cli.main, time
+from core import telemetry
 from exporters import Export, exporting
 
 string = "InstrumentationKey=01234567-89ab-cdef-0123-456789abcdef;IngestionEndpoint=http://127.0.0.1:9"
