@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bot.dialogs.verified_answers import THRESHOLD, VerifiedAnswers
+from bot.dialogs.verified_answers import LEAST_SIMILARITY, VerifiedAnswers
 from core.records import Channel, Question, VerifiedAnswer
 from pages.index.embeddings import Embedder
 
@@ -89,7 +89,7 @@ def main() -> None:
         "threshold   cosine alone: precision recall   with guards: precision recall   (choosing | reporting)"
     )
     for threshold in THRESHOLDS:
-        known = VerifiedAnswers(embedder, threshold=threshold)
+        known = VerifiedAnswers(embedder, least_similarity=threshold)
 
         def near(one: str, other: str, known: VerifiedAnswers = known, least: float = threshold) -> bool:
             return known.cosine(one, other) >= least
@@ -97,7 +97,7 @@ def main() -> None:
         scores = [score(half, how) for how in (near, known.same) for half in (choosing, reporting)]
         print(f"{threshold:9.2f}   " + "   ".join(f"{one.precision:.3f} {one.recall:.3f}" for one in scores))
     known = VerifiedAnswers(embedder)
-    print(f"in force: cosine {THRESHOLD} with guards")
+    print(f"in force: cosine {LEAST_SIMILARITY} with guards")
     for name, half in (("choosing", choosing), ("reporting", reporting)):
         found = score(half, known.same)
         print(f"  {name}: precision {found.precision:.3f}, recall {found.recall:.3f}")

@@ -14,8 +14,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from demo.checkpoint import ALONE, SHOWN
-from demo.plot import curve
+from demo.checkpoint import ALONE, SHOWN, curve
 
 MEASURES = (*SHOWN, "right_abstentions", "satisfaction")
 Figures = Mapping[str, float]

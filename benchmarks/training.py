@@ -30,7 +30,7 @@ from model.evaluation.metrics import Article, Item, read_squad
 from model.registry.importing import import_base
 from model.registry.versions import live_version
 from model.text.prompt import LABEL_VERSION, NOT_ON_PAGE
-from model.training.config import Recipe
+from model.training.config import TrainingConfig
 from model.training.launch import Training, train
 
 UNANSWERABLE = 5  # every so many
@@ -61,9 +61,11 @@ async def examples_of(settings: Settings, items: list[Item], count: int) -> list
         with progress_bar() as progress:
             urls = await index_articles(shelf.index, items, progress)
         for number, item in enumerate(items):
-            hits = await shelf.library.search(item.question, settings.passages, urls[item.article.title])
+            hits = await shelf.library.search(
+                item.question, settings.answering.passages, urls[item.article.title]
+            )
             passages = [hit.passage for hit in hits]
-            shown = grounding.focus(item.question, passages, settings.span_sentences)
+            shown = grounding.focus(item.question, passages, settings.answering.span_sentences)
             standing = [text for text in item.references if text in shown[0].text]
             if item.references and not standing:
                 continue
@@ -104,11 +106,11 @@ def main() -> None:
     import_base(settings.base_model, given.models_dir, "cpu", on_progress=lambda _step, _done: None)
     parent = live_version(given.models_dir).name
     with TemporaryDirectory(prefix="askpage-training-") as name:
-        scratch = settings.model_copy(update={"data_dir": Path(name)})
+        scratch = settings.changed(data_dir=Path(name))
         examples = asyncio.run(examples_of(scratch, learned, given.examples))
         before = asyncio.run(measure(settings, asked, parent))
         print(json.dumps({"before": before.as_dict()}), flush=True)
-        recipe = Recipe(
+        recipe = TrainingConfig(
             epochs=given.epochs,
             learning_rate=given.learning_rate,
             weights=given.weights,

@@ -50,7 +50,7 @@ from bot.dialogs.verified_answers import VerifiedAnswers
 from bot.http import BoundedSite, ConnectionLimits, make_runner, names_loopback
 from bot.instance import instance_in
 from bot.services import ChannelContext, OpenChannel, Services, rules_of
-from bot.stores import Store, open_store
+from bot.stores import Store, keys_of, open_store
 from bot.web.activities import REVIEWER, directory_id
 from bot.web.dashboard_data import DashboardData
 from bot.web.dashboard_routes import Doors, dashboard_routes
@@ -58,7 +58,6 @@ from bot.web.data_download import DataDownload
 from bot.web.pages import about_routes, open_route, site_routes
 from core.records import Channel, Question
 from core.settings import Settings
-from feedback.privacy.keys import keys_of
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import ProcessLease, StoreUnavailable
 from feedback.store.job_runs import job_runs
@@ -152,7 +151,8 @@ class BotBuilder:
     async def build(self, answering: Answering, port: int) -> Bot:
         """Wire the parts, open the channels, and let everything run that runs beside the requests."""
         settings, store = self._settings, self._store
-        known = VerifiedAnswers(self._shelf.embedder)
+        least = settings.verified.least_similarity
+        known = VerifiedAnswers(self._shelf.embedder, least_similarity=least)
         services = self._services(known, port)
         asking = self._asking(answering, services, known)
         app = web.Application(client_max_size=1_000_000)
@@ -379,23 +379,12 @@ async def _start(
 
 def forms_of(settings: Settings) -> Forms:
     """Return how feedback is asked for."""
-    return Forms(
-        form=settings.feedback_form,
-        version=settings.feedback_form_version,
-        after=settings.feedback_after,
-        share=settings.feedback_share,
-        trial=settings.feedback_trial_form,
-        trial_share=settings.feedback_trial_share,
-    )
+    return Forms(**settings.feedback.values())
 
 
 def limits_of(settings: Settings) -> AskerLimits:
     """Return how much one person may ask."""
-    return AskerLimits(
-        waiting=settings.questions_waiting_per_person,
-        per_minute=settings.questions_per_minute_per_person,
-        burst=settings.questions_burst_per_person,
-    )
+    return AskerLimits(**settings.askers.values())
 
 
 async def _healthy(_: web.Request) -> web.Response:

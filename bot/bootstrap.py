@@ -1,13 +1,9 @@
-"""What feedback and review stand in, by the settings: for the bot, and for scheduled work that does a part of its.
+"""Builds the parts of an instance from the settings: pages, model, feedback and review.
 
     async with open_borrowed(settings, store, holder) as borrowed: …
 
-Scheduled work has no front end: it reaches conversations of channels by their connector, and none of the local page,
-whose server is another process.
-
-What was learned from people: it is forgotten with them, and nothing is learned from who does not want that.
-
-What an instance is made of, whichever way it is used (bot or command line): the pages, the model.
+The bot, scheduled work and the command line use them. Scheduled work has no front end: it reaches
+conversations of channels by their connector, and none of the local page, whose server is another process.
 """
 
 from __future__ import annotations
@@ -29,14 +25,14 @@ from bot.dialogs.answerer import is_fresh
 from bot.dialogs.verified_answers import VerifiedAnswers
 from bot.http import names_loopback
 from bot.services import ChannelContext, OpenChannel, ServiceDependencies, Services, rules_of
-from bot.stores import Store, pages_config, retention_of
+from bot.stores import Store, keys_of, pages_config, retention_of
 from bot.web.pages import PATH
 from core import telemetry
 from core.records import Channel, Passage, Question
 from core.settings import Settings
 from feedback.examples.dataset import forget, trained_on
 from feedback.privacy.deletion_log import ForgetExamples, ForgottenExamples
-from feedback.privacy.keys import Keys, Recognising, keys_of
+from feedback.privacy.keys import Keys, Recognising
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import RunImmediately
 from feedback.store.offline_queue import OfflineStore
@@ -45,6 +41,7 @@ from model.evaluation.report import forget_answers
 from model.onnx_infer import EngineOptions
 from model.registry.loading import ModelChoice, open_model
 from model.registry.versions import list_versions
+from model.training.config import TrainingConfig
 from pages.fetch.client import Fetcher, FetchLimits
 from pages.index.base import Indexes, IndexUnavailable
 from pages.index.embeddings import Embedder, Embeds
@@ -53,7 +50,7 @@ from pages.library import Library
 
 
 def forgetting(settings: Settings) -> ForgetExamples:
-    """Return what takes examples out of the data sets of this installation, and names the models that saw them.
+    """Return what takes examples out of the data sets here, and names the models that saw them.
 
     What stands of them in reports about versions is taken out, too.
     """
@@ -116,13 +113,7 @@ class Parts:
 @asynccontextmanager
 async def open_shelf(settings: Settings) -> AsyncGenerator[Shelf]:
     """Open the page index and what reads pages."""
-    limits = FetchLimits(
-        allowed_sites=tuple(settings.allowed_sites),
-        timeout_s=settings.fetch_timeout_s,
-        max_bytes=settings.fetch_max_bytes,
-        max_redirects=settings.fetch_max_redirects,
-        extract_timeout_s=settings.extract_timeout_s,
-    )
+    limits = FetchLimits(**settings.fetch.values())
     embedder = await asyncio.to_thread(Embedder)
     index = await _open_index(settings, embedder)
     try:
@@ -139,7 +130,7 @@ async def open_shelf(settings: Settings) -> AsyncGenerator[Shelf]:
 async def _open_index(settings: Settings, embedder: Embeds) -> Indexes:
     if settings.page_index == "file":
         return await FileIndex.open(settings.index_dir, embedder, passage_tokens=settings.passage_tokens)
-    if not settings.cosmos_endpoint:
+    if not settings.cosmos.endpoint:
         raise IndexUnavailable("The page index is to be in Cosmos DB: set cosmos_endpoint, too.")
     # 2 s and 50 MB that a bot with a file need not pay
     from pages.index.cosmos import CosmosIndex  # noqa: PLC0415
@@ -153,14 +144,7 @@ async def open_answering(settings: Settings, shelf: Shelf, version: str = "") ->
 
     `version` names the model version; empty follows what is live.
     """
-    rules = AnswerRules(
-        passages=settings.passages,
-        span_sentences=settings.span_sentences,
-        least_similarity=settings.least_similarity,
-        state_from=settings.state_confidence,
-        decline_below=settings.decline_confidence,
-        first_token_s=settings.first_token_budget_s,
-    )
+    rules = AnswerRules(**settings.answering.values())
     async with open_model(replace(model_choice(settings), version=version)) as lend:
         yield Answering(lend, shelf.library.search, rules, shelf.library.section_of)
 
@@ -175,18 +159,9 @@ async def open_parts(settings: Settings) -> AsyncGenerator[Parts]:
 def model_choice(settings: Settings) -> ModelChoice:
     """Say which model runs, and how."""
     options = EngineOptions(
-        device=settings.device,
-        threads=settings.model_threads,
-        concurrent=settings.concurrent_answers,
-        queue_limit=settings.queue_limit,
+        **settings.engine.values(),
         context_tokens=settings.prompt_tokens + settings.answer_tokens,
-        cuda={
-            "device_id": str(settings.cuda_device_id),
-            "arena_extend_strategy": settings.cuda_arena_extend_strategy,
-            "cudnn_conv_algo_search": settings.cuda_cudnn_conv_algo_search,
-            "do_copy_in_default_stream": str(int(settings.cuda_do_copy_in_default_stream)),
-            **({"gpu_mem_limit": str(settings.cuda_gpu_mem_limit)} if settings.cuda_gpu_mem_limit else {}),
-        },
+        cuda=settings.cuda.options(),
     )
     return ModelChoice(
         models_dir=settings.models_dir,
@@ -237,7 +212,7 @@ class ChannelPlug:
 
 
 def _has_slack(settings: Settings) -> bool:
-    return bool(settings.slack_signing_secret.get_secret_value())
+    return bool(settings.slack.signing_secret.get_secret_value())
 
 
 CHANNELS = (
@@ -256,10 +231,16 @@ def find_connector(
     return connectors.get(channel) if channel in connectors else connectors.get(Channel.TEAMS)
 
 
-def is_public(settings: Settings) -> bool:
-    """Whether people elsewhere are meant to reach the port: then a request from this machine may be anybody's.
+def training_config(settings: Settings) -> TrainingConfig:
+    """Return how a model learns."""
+    return TrainingConfig(**settings.training.values(), device=settings.engine.device)
 
-    A proxy on the same machine hands over what the internet sends, and neither the peer nor a header need tell.
+
+def is_public(settings: Settings) -> bool:
+    """Tell whether people elsewhere are meant to reach the port.
+
+    Then a request from this machine may be anybody's: a proxy on the same machine hands over what the
+    internet sends, and neither the peer nor a header need tell.
     """
     host = urlsplit(settings.public_url).hostname or ""
     elsewhere = bool(settings.public_url) and not names_loopback(host)
@@ -268,7 +249,7 @@ def is_public(settings: Settings) -> bool:
 
 
 class LocalPage(Enum):
-    """Where the chat page is, with the dashboard and the pages that this machine's browsers need no token for."""
+    """Where the chat page is, with the dashboard and the pages: browsers here need no token for them."""
 
     OFF = auto()
     ON_THE_PORT = auto()
@@ -309,7 +290,7 @@ def surroundings_of(
     site = site_url(settings, port)
     reachable = settings.public_url or not settings.app_id
     return ServiceDependencies(
-        known=VerifiedAnswers(shelf.embedder),
+        known=VerifiedAnswers(shelf.embedder, least_similarity=settings.verified.least_similarity),
         look_again=shelf.look_again,
         fresh=partial(is_fresh, page_hash=shelf.page_hash),
         connector=connect,
@@ -326,7 +307,10 @@ def surroundings_of(
 
 @asynccontextmanager
 async def open_borrowed(settings: Settings, store: Store, holder: str = "") -> AsyncGenerator[Borrowed]:
-    """Open the pages, and wire feedback and review over them. `holder` names this process among those that do errands."""
+    """Open the pages, and wire feedback and review over them.
+
+    `holder` names this process among those that do errands.
+    """
     async with AsyncExitStack() as closing:
         shelf = await closing.enter_async_context(open_shelf(settings))
         name_in_telemetry(keys_of(settings), shelf)

@@ -186,18 +186,10 @@ class OpenChannel(Protocol):
 
 def rules_of(settings: Settings) -> tuple[RatingRules, ReviewRules]:
     """Return what the settings say about what is bad, what may be learned from, and what is reviewed."""
-    directions: dict[str, Direction] = dict.fromkeys(settings.reactions_up, UP)
-    directions |= dict.fromkeys(settings.reactions_down, DOWN)
-    if settings.slack_signing_secret.get_secret_value():
-        directions |= dict.fromkeys(settings.slack_reactions_up, UP)
-        directions |= dict.fromkeys(settings.slack_reactions_down, DOWN)
-    review = ReviewRules(
-        lease_s=settings.review_lease_s,
-        sample_share=settings.sample_share,
-        double_share=settings.double_share,
-        second_for_corrections=settings.second_reviewer,
-        low_support=settings.low_support,
-        low_confidence=settings.low_confidence,
-        declined_by=settings.declined_by,
-    )
-    return RatingRules(directions, settings.few_stars, frozenset(settings.trainable_channels)), review
+    directions: dict[str, Direction] = dict.fromkeys(settings.reactions.up, UP)
+    directions |= dict.fromkeys(settings.reactions.down, DOWN)
+    if settings.slack.signing_secret.get_secret_value():
+        directions |= dict.fromkeys(settings.slack_reactions.up, UP)
+        directions |= dict.fromkeys(settings.slack_reactions.down, DOWN)
+    rating = RatingRules(directions, settings.few_stars, frozenset(settings.trainable_channels))
+    return rating, ReviewRules(**settings.review.values())

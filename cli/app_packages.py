@@ -14,8 +14,7 @@ import typer
 
 from bot.slack.manifest import BadManifest, check_manifest, manifest
 from bot.teams.package import Package, package
-from cli.console import out, progress_out
-from cli.options import with_settings
+from cli.console import out, progress_out, with_settings
 from core.settings import Settings
 
 
@@ -35,8 +34,8 @@ def manifest_command(
         return
     made = manifest(
         settings.public_url,
-        installed=bool(settings.slack_client_id),
-        groups=bool(settings.slack_reviewer_groups),
+        installed=bool(settings.slack.client_id),
+        groups=bool(settings.slack.reviewer_groups),
     )
     text = json.dumps(made, indent=2, ensure_ascii=False)
     if to is None:
@@ -68,10 +67,7 @@ def teams_package_command(
         app_id=settings.app_id,
         public_url=settings.public_url,
         version=app_version or importlib.metadata.version("askpage"),
-        name=settings.teams_name,
-        developer=settings.teams_developer,
-        privacy_url=settings.privacy_url,
-        terms_url=settings.terms_url,
+        **settings.teams_package.values(),
     )
     to.write_bytes(package(wanted))
     out.print(

@@ -1,13 +1,22 @@
-"""What the commands share: where they print, how they show progress, how a question is asked without a channel."""
+"""What the commands share: settings as options, where a command prints, how it shows progress.
+
+The options and the table of settings have one source, `core/settings`. This module is imported before the
+libraries are told to be quiet, so it imports none of those that report their use.
+"""
 
 from __future__ import annotations
 
+import functools
+import inspect
+import logging
 import uuid
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -19,8 +28,9 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from core.files import is_ours, keep_private, mend
 from core.records import Channel, Question
-from core.settings import Settings
+from core.settings import FIELDS, Settings
 from exporters import Export, Exporting, exporting
 from exporters.buffer import Pace
 
@@ -44,12 +54,9 @@ def progress_bar(*more: ProgressColumn) -> Progress:
 
 def telling(settings: Settings) -> AbstractContextManager[Exporting]:
     """Send telemetry where the settings say, until the end of the block. Raises CannotExport."""
-    export = Export(
-        settings.telemetry,
-        settings.applicationinsights_connection_string.get_secret_value(),
-        settings.otlp_endpoint,
-        Pace(room=settings.telemetry_buffer),
-    )
+    to = settings.telemetry
+    secret = to.connection_string.get_secret_value()
+    export = Export(to.to, secret, to.otlp_endpoint, Pace(room=to.buffer))
     return exporting(export)
 
 
@@ -64,3 +71,95 @@ def question_of(text: str, page_url: str | None) -> Question:
         asked_at=datetime.now(UTC),
         page_url=page_url,
     )
+
+
+def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command every setting as an option, and hand it the Settings as its first argument."""
+
+    @functools.wraps(command)
+    def wrapped(**options: Any) -> Any:
+        given = {name: options.pop(name) for name in FIELDS}
+        settings = Settings(**{name: value for name, value in given.items() if value is not None})
+        _log_at(settings.log_level)
+        keep_private()
+        if is_ours(settings.data_dir):
+            mend(settings.data_dir)
+        return command(settings, **options)
+
+    own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+    taken = {parameter.name for parameter in own}
+    parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
+    for name in FIELDS:
+        assert name not in taken, f"{name} is a setting already"  # noqa: S101 - a mistake in this file
+        parameters.append(_option(name))
+    wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    wrapped.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return wrapped
+
+
+def allows_telemetry(arguments: Sequence[str]) -> bool:
+    """Whether the setting `library_telemetry` is on, on a command line that is not parsed yet.
+
+    Its parser is built of commands that import the libraries in question, and those have to be told first.
+    """
+    if "--no-library-telemetry" in arguments:
+        return False
+    if "--library-telemetry" in arguments:
+        return True
+    try:
+        return Settings().library_telemetry  # pyright: ignore[reportCallIssue] - everything has a default
+    except ValidationError:
+        return False  # the command says what is wrong
+
+
+def _log_at(level: str) -> None:
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
+    logging.getLogger().setLevel(max(logging.INFO, getattr(logging, level.upper())))
+    logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets itself to DEBUG
+    logging.getLogger("azure").setLevel(logging.WARNING)  # it tells every request with its headers
+    for package in ("bot", "feedback", "model", "pages"):  # others' debug lines drown ours
+        logging.getLogger(package).setLevel(level.upper())
+
+
+def _option(name: str) -> inspect.Parameter:
+    field = FIELDS[name]
+    flag = "--" + name.replace("_", "-")
+    is_switch = field.annotation is bool
+    option = typer.Option(
+        f"{flag}/--no-{flag[2:]}" if is_switch else flag,
+        help=f"{field.description} [ASKPAGE_{name.upper()}; default: {_shown(field.default)}]",
+        rich_help_panel="Settings",
+        show_default=False,
+        metavar=None if is_switch else "VALUE",
+    )
+    kind = bool if is_switch else str
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
+    )
+
+
+def _shown(default: object) -> str:
+    if isinstance(default, list):
+        return ",".join(str(word) for word in default)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    return str(default) or "empty"
+
+
+def settings_table(settings: Settings | None = None) -> str:
+    """Return the settings as a table in Markdown: with their defaults, or with the values of `settings`."""
+    lines = [f"| setting | {'value' if settings else 'default'} | what it does |", "|---|---|---|"]
+    values = settings.flat() if settings else {}
+    for name, field in FIELDS.items():
+        value = values.get(name, field.default)
+        lines.append(f"| `{name}` | {_cell(value)} | {field.description} |")
+    return "\n".join(lines)
+
+
+def _cell(value: object) -> str:
+    shown = _shown(value)
+    return "" if shown == "empty" else f"`{shown}`"
+
+
+@with_settings
+def settings_command(settings: Settings) -> None:
+    """Print every setting with the value in force here, as a table in Markdown; secrets stay hidden."""
+    print(settings_table(settings))  # noqa: T201 - the command's output

@@ -1,8 +1,9 @@
 """The command that replays the whole learning story on public questions: `askpage learn-demo`.
 
-Read it from top to bottom: `_replay` is the play. Each round asks, rates and reviews through the bot's own dialogs,
-builds a dataset, trains a candidate, measures it on articles that nobody ever asked about, and lets it answer where it
-is no worse. Everything is done in a folder of its own, and nothing is done twice (demo/checkpoint.py).
+Read it from top to bottom: `_replay` is the play. Each round asks, rates and reviews through the bot's own
+dialogs, builds a dataset, trains a candidate, measures it on articles that nobody ever asked about, and lets
+it answer where it is no worse. Everything is done in a folder of its own, and nothing is done twice
+(demo/checkpoint.py).
 """
 
 from __future__ import annotations
@@ -21,20 +22,18 @@ import typer
 from rich.progress import TimeRemainingColumn
 from rich.table import Table
 
-from bot.bootstrap import open_shelf
+from bot.bootstrap import open_shelf, training_config
 from bot.stores import open_store
-from cli.console import Json, out, progress_bar
-from cli.examples import build_dataset
-from cli.models import import_with_bar, recipe_of
-from cli.options import with_settings
+from cli.console import Json, out, progress_bar, with_settings
+from cli.models import import_with_bar
 from core.files import whole_folder
 from core.settings import Settings
 from demo.checkpoint import ALONE, Folder, Round
 from demo.questions import Asked, Plan, Size, page_of, plan
-from demo.rounds import open_alone, play_round
-from demo.scoring import Figures, Opens, ask_all, figures_of, open_bot
+from demo.rounds import Figures, Opens, ask_all, figures_of, open_alone, open_bot, play_round
 from demo.simulated_users import People
 from feedback.examples.dataset_card import Card
+from jobs.update_model import build_dataset
 from model.evaluation.metrics import DatasetInvalid, Judged, read_squad, score
 from model.registry.versions import (
     ModelVersion,
@@ -93,7 +92,7 @@ def learn_demo_command(  # noqa: PLR0913, PLR0917 - options
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Replay how the bot learns, on public questions with simulated people: ask, rate, review, train, measure."""
+    """Replay how the bot learns, on public questions with simulated people: ask, rate, review, train."""
     path = _questions_file(file)
     size = QUICK if quick else Size(rounds, limit, measured)
     where = Folder(folder or settings.data_dir / "learn-demo")
@@ -102,7 +101,7 @@ def learn_demo_command(  # noqa: PLR0913, PLR0917 - options
         dealt = plan(read_squad(path), size, seed)
     except ValueError as error:
         raise DatasetInvalid(f"{path} cannot be replayed: {error}") from error
-    where.begin(path, size, seed, asdict(recipe_of(own)))
+    where.begin(path, size, seed, asdict(training_config(own)))
     _bring_model(settings, own)
     alone, done = _replay(Play(own, where, dealt, People(seed)))
     where.finish(alone, done, f"Learning from reviews, seed {seed}")
@@ -116,14 +115,15 @@ def _questions_file(file: Path | None) -> Path:
     path = file or DATA
     if not path.is_file():
         raise DatasetInvalid(
-            f"there is no file {path}. The replay needs questions with answers in SQuAD's format, as SQuAD and XQuAD "
+            f"there is no file {path}. The replay needs questions with answers in SQuAD's format, as SQuAD "
+            "and XQuAD "
             'are published: name one, as in "askpage learn-demo xquad.en.json"'
         )
     return path
 
 
 def _own(settings: Settings, where: Folder, *, quick: bool) -> Settings:
-    """Return the settings of the replay: a store, pages and models of its own, and reviewers who look at everything.
+    """Return the settings of the replay: its own store, pages and models, and every answer reviewed.
 
     Every question of the rounds may train, since other articles measure.
     """
@@ -137,7 +137,7 @@ def _own(settings: Settings, where: Folder, *, quick: bool) -> Settings:
         "double_share": 0.0,
         "held_out_share": 0.0,
     }
-    return settings.model_copy(update=apart | (_QUICK_TRAINING if quick else {}))
+    return settings.changed(**apart, **(_QUICK_TRAINING if quick else {}))
 
 
 # The play
@@ -242,7 +242,7 @@ def _built(settings: Settings, called: str) -> Card:
 def _trained(play: Play, card: Card, parent: str, called: str) -> str:
     settings = play.settings
     dataset = settings.datasets_dir / card.name
-    training = Training(dataset, settings.models_dir, recipe_of(settings), parent)
+    training = Training(dataset, settings.models_dir, training_config(settings), parent)
     with progress_bar() as bar:
         task = bar.add_task(called, total=1.0)
 

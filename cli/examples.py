@@ -4,44 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
-from datetime import UTC, datetime
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import typer
 from rich.table import Table
 
 from bot.stores import open_store
-from cli.console import Json, out, progress_bar
-from cli.options import with_settings
+from cli.console import Json, out, progress_bar, with_settings
 from core.settings import Settings
-from feedback.examples.build import Work, build
-from feedback.examples.collect import Tell
-from feedback.examples.convert import ExampleRules, Mask
-from feedback.examples.dataset import DatasetError, difference, find_dataset, list_datasets, read_card
+from feedback.examples.dataset import difference, find_dataset, list_datasets, read_card
 from feedback.examples.dataset_card import Card
-from feedback.examples.poisoning import RatingScale
-from feedback.privacy.deletion_log import left_out
-from feedback.reviews.repository import ReviewRepository
-from jobs.registry import Store
-from model.text import prompt
-from model.text.question import follows
-from pages.index.embeddings import Embedder
 
 examples_app = typer.Typer(
     help="The datasets of training examples that reviewed answers make.", no_args_is_help=True
 )
 Name = Annotated[str, typer.Argument(help="A dataset's name, or the beginning of it; latest is the newest.")]
 _MOST_LISTED = 20
-_SAID = 3
-"""Texts of an example that people wrote; those of its page follow."""
-_NO_MASKING = (
-    "Personal data cannot be masked here, so no example is made of anything: install askpage with the extra `training`"
-    ' (pip install -e ".[cpu,import,training]").'
-)
 
 
 @examples_app.command("build")
@@ -57,6 +37,8 @@ def examples_build(settings: Settings, as_json: Json = False) -> None:
 
 
 async def _build(settings: Settings) -> Card:
+    from jobs.update_model import build_dataset  # noqa: PLC0415 - seconds, which the other commands need not take
+
     with progress_bar() as bar:
         task = bar.add_task("Opening the store", total=None)
         done = {"": 0}
@@ -67,55 +49,6 @@ async def _build(settings: Settings) -> Card:
 
         async with open_store(settings) as store:
             return await build_dataset(settings, store, tell)
-
-
-async def build_dataset(settings: Settings, store: Store, tell: Tell) -> Card:
-    """Make the dataset of everything that is reviewed, masked. Raises DatasetError, StoreError and OSError."""
-    embedder = await asyncio.to_thread(Embedder)
-    masks = await asyncio.to_thread(masking)
-    work = Work(datetime.now(UTC), embedder.embed, tell, opted_out=partial(left_out, store.documents))
-    rules = replace(example_rules(settings), mask=masks)
-    return await build(store, ReviewRepository(store.documents), settings.datasets_dir, rules, work)
-
-
-def masking() -> Mask:
-    """Return what masks the texts of one example: the question, the completion, what was rejected, and the page's.
-
-    What stands on the page stays, also where the question says it. Raises DatasetError where nothing can be masked here:
-    then nothing is kept for training.
-    """
-    try:
-        from feedback.masking.masker import Masker, MaskingModelMissing  # noqa: PLC0415 - seconds, and packages of its own
-    except ModuleNotFoundError as error:
-        raise DatasetError(_NO_MASKING) from error
-    try:
-        masker = Masker()
-    except MaskingModelMissing as error:
-        raise DatasetError(_NO_MASKING) from error
-
-    def mask(texts: Sequence[str]) -> Sequence[str]:
-        said, page = texts[:_SAID], texts[_SAID:]
-        return [*(one.text for one in masker.masked_together(said, public=" ".join(page))), *page]
-
-    return mask
-
-
-def example_rules(settings: Settings) -> ExampleRules:
-    """Return what becomes an example, in the model's words."""
-    return ExampleRules(
-        not_on_page=prompt.NOT_ON_PAGE,
-        label_version=prompt.LABEL_VERSION,
-        completes=prompt.completion,
-        follows=follows,
-        hosts=frozenset({urlsplit(settings.public_url).hostname or ""}),
-        trainable=frozenset(settings.trainable_channels),
-        scale=RatingScale(
-            frozenset(settings.reactions_up), frozenset(settings.reactions_down), settings.few_stars
-        ),
-        held_out_share=settings.held_out_share,
-        per_asker=settings.examples_per_asker,
-        per_reviewer=settings.examples_per_reviewer,
-    )
 
 
 @examples_app.command("show")
@@ -133,7 +66,8 @@ def _print_card(card: Card) -> None:
     here = card.examples - card.erased
     gone = f", {card.erased} of them erased since" if card.erased else ""
     out.print(
-        f"Dataset {card.name}, made {card.made_at}: {card.examples} examples from {card.reviews} reviews{gone}; "
+        f"Dataset {card.name}, made {card.made_at}: {card.examples} examples from {card.reviews} "
+        f"reviews{gone}; "
         f"{here} are here, {card.held_out} were held out. {card.waiting} reviews wait.",
         markup=False,
         highlight=False,

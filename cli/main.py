@@ -1,7 +1,7 @@
-"""The command line: `askpage serve | ask | pages | evaluate | feedback | privacy | jobs | store | export | models | setup | …`.
+"""The command line: `askpage serve | ask | pages | evaluate | feedback | privacy | jobs | models | …`.
 
-Every command takes every setting of `core/settings.py` as an option. What a person can mend is one sentence on standard
-error and exit status 2; `--json` prints one JSON object on standard output and nothing else.
+Every command takes every setting of `core/settings` as an option. What a person can mend is one sentence on
+standard error and exit status 2; `--json` prints one JSON object on standard output and nothing else.
 
 A command's module is imported when it is the one that runs: all of them together take seconds.
 """
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from cli.options import allows_telemetry
+from cli.console import allows_telemetry
 from core.usage_reporting import keep_quiet
 
 keep_quiet(allowed=allows_telemetry(sys.argv[1:]))  # first: what is imported below reports its own import
@@ -25,6 +25,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from cli.console import progress_out
+from core.settings import FIELDS
 
 COMMANDS = {
     "serve": "cli.serve:serve_command",
@@ -42,7 +43,7 @@ COMMANDS = {
     "privacy": "cli.privacy:privacy_app",
     "slack-manifest": "cli.app_packages:manifest_command",
     "teams-package": "cli.app_packages:teams_package_command",
-    "settings": "options:settings_command",
+    "settings": "cli.console:settings_command",
 }
 """Each command, or group of commands, and where it stands."""
 MISTAKES = {
@@ -70,7 +71,10 @@ INTERRUPTED = 130
 
 
 class Commands(TyperGroup):
-    """The commands of the table. Any stands for the types of the click that typer carries, and does not show."""
+    """The commands of the table.
+
+    Any stands for the types of the click that typer carries, and does not show.
+    """
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
@@ -119,8 +123,9 @@ def main() -> None:
         app()
     except ValidationError as invalid:
         for error in invalid.errors():
-            name = "-".join(str(part) for part in error["loc"][:1]).replace("_", "-")
-            _complain(f"--{name} {error.get('input')!r}: {error['msg']}")
+            place = error["loc"]  # a setting of a group has the group's name before its own
+            name = str(next((part for part in reversed(place) if part in FIELDS), place[0]))
+            _complain(f"--{name.replace('_', '-')} {error.get('input')!r}: {error['msg']}")
         sys.exit(2)
     except SystemExit as end:
         if end.code == INTERRUPTED:  # typer's word for Ctrl-C

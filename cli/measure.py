@@ -24,8 +24,7 @@ from rich.table import Table
 from bot.bootstrap import Shelf, open_answering, open_shelf
 from bot.cards.answer_text import shown_text
 from bot.stores import open_store
-from cli.console import Json, out, progress_bar, question_of
-from cli.options import with_settings
+from cli.console import Json, out, progress_bar, question_of, with_settings
 from cli.pages import refresh_with_bar
 from core.records import Answer, Page, Section
 from core.settings import Settings
@@ -47,7 +46,8 @@ def evaluate_command(
     file: Annotated[
         Path,
         typer.Argument(
-            help="Questions: NAME.jsonl, asked over the sources of --pages; or SQuAD's format, each article a page."
+            help="Questions: NAME.jsonl, asked over the sources of --pages; or SQuAD's format, each article "
+            "a page."
         ),
     ],
     limit: Annotated[
@@ -82,7 +82,7 @@ def evaluate_command(
 async def measure_questions(
     settings: Settings, questions: Sequence[PageQuestion], version: str = "", save: Path | None = None
 ) -> QuestionScores:
-    """Ask a model version (empty: the live one) each question over all pages of `settings.pages`, and score the answers."""
+    """Ask a model version (empty: the live one) each question over all pages, and score the answers."""
     async with AsyncExitStack() as stack:
         file = stack.enter_context(_opened(save)) if save else None
         shelf = await stack.enter_async_context(open_shelf(settings_beside(settings)))
@@ -111,22 +111,23 @@ def _opened(file: Path) -> TextIO:
 
 
 def settings_beside(settings: Settings) -> Settings:
-    """Return settings whose page index is apart from the instance's own, and kept: reading a handbook takes a minute.
+    """Return settings whose page index is apart from the instance's own, and kept.
 
-    It lies below `data_dir`, in a folder for these sources; it may be deleted at any time. Reading the sources again makes
-    it follow their content, as it does for the instance's own pages.
+    It lies below `data_dir`, in a folder for these sources; it may be deleted at any time. Reading the
+    sources again makes it follow their content, as it does for the instance's own pages.
     """
     sources = json.dumps(
         [os.path.abspath(source) if Path(source).exists() else source for source in settings.pages]
     )
     name = hashlib.sha256(sources.encode()).hexdigest()[:16]
-    return settings.model_copy(
-        update={"data_dir": settings.data_dir / "evaluate" / name, "page_index": "file"}
-    )
+    return settings.changed(data_dir=settings.data_dir / "evaluate" / name, page_index="file")
 
 
 async def index_pages(shelf: Shelf, settings: Settings) -> None:
-    """Read the sources as `askpage pages add` does. What they no longer have is forgotten, however much that is."""
+    """Read the sources as `askpage pages add` does.
+
+    What they no longer have is forgotten, however much that is.
+    """
     report = await refresh_with_bar(shelf.library, settings.pages)
     if any(problem.sentence == MANY_GONE for problem in report.problems):
         for source in settings.pages:
@@ -181,7 +182,7 @@ async def measure(settings: Settings, items: list[Item], version: str = "") -> S
     """Ask a model version (empty: the live one) every question of its article, and score the answers."""
     with TemporaryDirectory(prefix="askpage-evaluate-") as folder, progress_bar() as progress:
         # The articles are indexed apart from the instance's own pages.
-        scratch = settings.model_copy(update={"data_dir": Path(folder), "page_index": "file"})
+        scratch = settings.changed(data_dir=Path(folder), page_index="file")
         async with open_shelf(scratch) as shelf, open_answering(settings, shelf, version) as answering:
             urls = await index_articles(shelf.index, items, progress)
             task = progress.add_task("Asking", total=len(items))
@@ -211,7 +212,7 @@ async def index_articles(index: Indexes, items: list[Item], progress: Progress) 
 
 @with_settings
 def feedback_command(settings: Settings, as_json: Json = False) -> None:
-    """Show response rates by form, what waits for review, accuracy from the sample, and how reviewers agree."""
+    """Show response rates by form, the queue of reviews, accuracy from the sample, how reviewers agree."""
     found = asyncio.run(_report(settings))
     if as_json:
         print(json.dumps(asdict(found)))  # noqa: T201

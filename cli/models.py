@@ -12,9 +12,8 @@ from typing import Annotated, Any, cast
 import typer
 from rich.table import Column, Table
 
-from bot.bootstrap import model_choice
-from cli.console import Json, out, progress_bar, telling
-from cli.options import with_settings
+from bot.bootstrap import model_choice, training_config
+from cli.console import Json, out, progress_bar, telling, with_settings
 from core.records import Comparison
 from core.settings import Settings
 from model.evaluation.result import REPORT, read_finding
@@ -38,7 +37,6 @@ from model.registry.versions import (
     retire,
     roll_back,
 )
-from model.training.config import Recipe
 from model.training.launch import Training, train
 
 models_app = typer.Typer(help="The model versions.", no_args_is_help=True)
@@ -85,7 +83,7 @@ def models_show(settings: Settings, name: Name = "live", as_json: Json = False) 
 
 
 def _compared(settings: Settings, version: ModelVersion) -> Comparison | None:
-    """Return what the gate said of a version: its report tells, or, where that lies on another machine, the store."""
+    """Return what the gate said of a version: from its report, or from the store where that is elsewhere."""
     finding = read_finding(version.folder)
     if finding or not version.parent:
         return finding.comparison if finding else None
@@ -153,7 +151,7 @@ def models_catalogue(
     as_json: Json = False,
 ) -> None:
     """List the base models that can be imported by their names: what they are, need, and are good for."""
-    precision = precision_for(resolve(EngineOptions(device=settings.device)).device)
+    precision = precision_for(resolve(EngineOptions(device=settings.engine.device)).device)
     rows = [catalogue_row(model, precision) for model in CATALOGUE if name in ("", model.name)]
     if not rows:
         raise typer.BadParameter(
@@ -180,8 +178,10 @@ def _print_catalogue(rows: list[dict[str, Any]], precision: str) -> None:
         table.add_row(row["name"], weights, licence, size, memory, row["good_for"])
     out.print(table)
     out.print(
-        f"Weights in billions; size of the hub's files and memory in {precision}, GB. * Its licence has to be accepted "
-        "on the hub first. `askpage models catalogue NAME` tells more, `askpage models import NAME` fetches one.",
+        f"Weights in billions; size of the hub's files and memory in {precision}, GB. * Its licence has to "
+        "be accepted "
+        "on the hub first. `askpage models catalogue NAME` tells more, `askpage models import NAME` fetches "
+        "one.",
         markup=False,
         highlight=False,
     )
@@ -256,7 +256,7 @@ def models_train(
     training = Training(
         dataset=dataset,
         models_dir=settings.models_dir,
-        recipe=recipe_of(settings),
+        recipe=training_config(settings),
         parent=_find(settings, parent).name,
         tracking=settings.tracking_uri,
     )
@@ -271,32 +271,6 @@ def models_train(
         print(json.dumps(_row(version, read_standing(settings.models_dir))))  # noqa: T201 - the command's output
         return
     out.print(f"The candidate is {version.name}. `askpage models promote {version.name}` lets it answer.")
-
-
-def recipe_of(settings: Settings) -> Recipe:
-    """Return how the settings train."""
-    return Recipe(
-        start=settings.training_start,
-        passages=settings.training_passages,
-        span_sentences=settings.training_span_sentences,
-        weights=settings.training_weights,
-        rank=settings.training_rank,
-        learning_rate=settings.training_learning_rate,
-        epochs=settings.training_epochs,
-        batch=settings.training_batch,
-        at_once=settings.training_at_once,
-        checkpointing=settings.training_checkpointing,
-        optimiser=settings.training_optimiser,
-        longest_tokens=settings.training_longest_tokens,
-        validation_share=settings.training_validation_share,
-        patience=settings.training_patience,
-        preference=settings.training_preference,
-        preference_form=settings.training_preference_form,
-        seed=settings.training_seed,
-        threads=settings.training_threads,
-        device=settings.device,
-        processes=settings.training_processes,
-    )
 
 
 # Who answers whom

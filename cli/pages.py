@@ -10,8 +10,7 @@ import typer
 from rich.table import Table
 
 from bot.bootstrap import Shelf, open_shelf
-from cli.console import Json, out, progress_bar, progress_out
-from cli.options import with_settings
+from cli.console import Json, out, progress_bar, progress_out, with_settings
 from core.settings import Settings
 from pages.index.base import PageEntry
 from pages.library import Library, RefreshReport
@@ -21,7 +20,10 @@ pages_app = typer.Typer(help="The pages that the bot knows.", no_args_is_help=Tr
 
 
 async def refresh(settings: Settings, shelf: Shelf) -> RefreshReport:
-    """Read all sources again; what a source named that is no longer one is forgotten, unless machines share it."""
+    """Read all sources again.
+
+    What a source named that is no longer one is forgotten, unless machines share it.
+    """
     sources = list(dict.fromkeys([*settings.pages, *added_sources(settings.index_dir)]))
     for other in sorted(filter(None, {entry.source for entry in shelf.index.entries()} - set(sources))):
         if shelf.index.shared:  # another machine's, or one that was added there
@@ -83,7 +85,8 @@ async def _add(settings: Settings, source: str) -> RefreshReport:
 
 def _print_report(report: RefreshReport) -> None:
     out.print(
-        f"{report.added} added, {report.changed} changed, {report.unchanged} unchanged, {report.removed} removed, "
+        f"{report.added} added, {report.changed} changed, {report.unchanged} unchanged, {report.removed} "
+        "removed, "
         f"{len(report.problems)} not readable."
     )
     if report.problems and not (report.added or report.changed or report.unchanged):

@@ -1,7 +1,8 @@
-"""What operators do with one person's data: `askpage privacy show | export | delete | opt-out | scan | audit | rotate-key`.
+"""What operators do with one person's data: `askpage privacy show | export | delete | opt-out | scan | …`.
 
-A person is named by the id that their channel has for them (in Teams: the Entra object id), by `local:NAME` for the chat
-page's people, or by the pseudonym. Every command is on record in the audit trail, those that read before they do.
+A person is named by the id that their channel has for them (in Teams: the Entra object id), by `local:NAME`
+for the chat page's people, or by the pseudonym. Every command is on record in the audit trail, those that
+read before they do.
 """
 
 from __future__ import annotations
@@ -20,18 +21,17 @@ import typer
 from rich.table import Table
 
 from bot.bootstrap import forgetting
-from bot.stores import open_store
+from bot.stores import keys_of, open_store
 from bot.web.activities import directory_id
 from bot.web.erase import forget_here
-from cli.console import Json, out, progress_bar, progress_out
-from cli.options import with_settings
+from cli.console import Json, out, progress_bar, progress_out, with_settings
 from cli.scan import LEAST_CHARACTERS, LOCAL, PSEUDONYM, Scan, print_scan, scan, sought
 from cli.store import whole_file
 from core.settings import Settings
 from feedback.privacy.audit import Audit, Deed, Entry
 from feedback.privacy.delete import Around, delete, export_of
 from feedback.privacy.deletion_log import Deletion, Deletions
-from feedback.privacy.keys import Keys, before_path, finish, fresh_key, key_path, keys_of, operator_of, rotate
+from feedback.privacy.keys import Keys, before_path, finish, fresh_key, key_path, operator_of, rotate
 from feedback.privacy.opt_out import OptOuts
 from feedback.store.base import StoreError
 from feedback.store.rows import WholeStore, every_page
@@ -66,9 +66,10 @@ async def _office(settings: Settings) -> AsyncGenerator[Office]:
 
 
 def _keys(settings: Settings) -> Keys:
-    if not settings.pseudonym_key.get_secret_value() and not key_path(settings).exists():
+    if not settings.pseudonym_key.get_secret_value() and not key_path(settings.data_dir).exists():
         raise StoreError(
-            f"There is no key of pseudonyms at {key_path(settings)}: name the bot's data folder (--data-dir), or its key."
+            f"There is no key of pseudonyms at {key_path(settings.data_dir)}: name the bot's data folder "
+            "(--data-dir), or its key."
         )
     try:
         return keys_of(settings)
@@ -195,7 +196,10 @@ async def _export(settings: Settings, person: str) -> object:
 @privacy_app.command("delete")
 @with_settings
 def delete_command(settings: Settings, person: Person, yes: Yes = False, as_json: Json = False) -> None:
-    """Delete all that is kept of a person, here and in the store. It can be interrupted: run it again to go on."""
+    """Delete all that is kept of a person, here and in the store.
+
+    It can be interrupted: run it again to go on.
+    """
     if not yes:
         typer.confirm("All that is kept of this person goes for good. Go on?", abort=True, err=True)
     done = asyncio.run(_delete(settings, person))
@@ -297,7 +301,7 @@ def scan_command(
     who: Annotated[str, typer.Argument(help="A pseudonym, a user id, local:NAME, a name, or any text.")],
     as_json: Json = False,
 ) -> None:
-    """Show where a person or a text stands: in the store, and in every file of the data folder, byte by byte."""
+    """Show where a person or a text stands, in the store and in every file of the data folder."""
     if len(who.removeprefix(LOCAL).strip()) < LEAST_CHARACTERS:
         raise typer.BadParameter(
             f"this is too short to look for: at least {LEAST_CHARACTERS} characters, or it is found by chance"
@@ -370,7 +374,10 @@ def rotate_command(
     ] = False,
     yes: Yes = False,
 ) -> None:
-    """Change the key of the pseudonyms. People keep their records: these are moved over when they next show up."""
+    """Change the key of the pseudonyms.
+
+    People keep their records: these are moved over when they next show up.
+    """
     keys = _keys(settings)
     what = _FINISH if end else _ROTATE
     if not yes:
@@ -382,16 +389,17 @@ def rotate_command(
         return
     asyncio.run(_record_rotation(settings))
     if end:
-        finished = finish(settings)
+        finished = finish(settings.data_dir)
         out.print("The earlier key is gone." if finished else "There is no earlier key.")
         return
     try:
-        rotate(settings)
+        rotate(settings.data_dir)
     except FileExistsError:
         raise StoreError(
-            f"The change before is not finished: {before_path(settings)} is there. Run this with --finish first."
+            f"The change before is not finished: {before_path(settings.data_dir)} is there. Run this with "
+            "--finish first."
         ) from None
-    out.print(_ROTATED.format(before=before_path(settings)), soft_wrap=True, markup=False)
+    out.print(_ROTATED.format(before=before_path(settings.data_dir)), soft_wrap=True, markup=False)
     assert keys_of(settings).before == keys.now  # noqa: S101 - what the next start relies on
 
 
@@ -405,12 +413,16 @@ _FINISH = (
     "Whoever has not shown up since the change becomes a new person, and loses their records and choices."
 )
 _ROTATED = (
-    "There is a new key, and the earlier one is kept at {before}. Start the bot again: whoever shows up keeps their"
-    " records. When as many days have passed as records are kept (keep_questions_days), run this with --finish."
+    "There is a new key, and the earlier one is kept at {before}. Start the bot again: whoever shows up "
+    "keeps their"
+    " records. When as many days have passed as records are kept (keep_questions_days), run this with "
+    "--finish."
 )
 _IN_SETTINGS = (
-    "The key is a setting, so it is changed where settings are kept. Set pseudonym_key_before to the present key and"
-    " pseudonym_key to a new one, for example {key}, for all processes at once; then start them again. When as many days"
+    "The key is a setting, so it is changed where settings are kept. Set pseudonym_key_before to the present "
+    "key and"
+    " pseudonym_key to a new one, for example {key}, for all processes at once; then start them again. When "
+    "as many days"
     " have passed as records are kept (keep_questions_days), empty pseudonym_key_before."
 )
 _IN_SETTINGS_END = (

@@ -1,4 +1,4 @@
-"""What `askpage privacy scan` does: look for a person, or any text, in the store and in every file of the data folder.
+"""Looks for a person, or any text, in the store and every file of the data folder: `askpage privacy scan`.
 
 It shows where, how often, and what could not be read; never what stands there.
 """
@@ -35,7 +35,10 @@ AS_GIVEN, NAME, ID, AS_ID, EARLIER = (
 
 @dataclass
 class Scan:
-    """What was looked for, by what it is called; where it stands, and how often; and what was not read, with the reason."""
+    """What was looked for, by what it is called; where it stands, and how often.
+
+    `unread` is what was not read, with the reason.
+    """
 
     looked_for: Mapping[str, str]
     store: dict[str, Counts] = field(default_factory=dict[str, Counts])
@@ -44,7 +47,10 @@ class Scan:
 
     @property
     def of_pseudonym(self) -> bool:
-        """Whether it was a pseudonym: that is how all records name people, so its absence says that there are none."""
+        """Whether it was a pseudonym.
+
+        All records name people by theirs, so its absence says that there are none.
+        """
         return set(self.looked_for) == {AS_ID}
 
     def as_dict(self) -> dict[str, Any]:
@@ -62,7 +68,7 @@ class Scan:
 
 
 def sought(keys: Keys, given: str) -> dict[str, str]:
-    """Return what to look for: of a pseudonym itself, of anything else also the pseudonyms that it has as a user id."""
+    """Return what to look for: a pseudonym itself, or a text and the pseudonyms that it has as a user id."""
     if PSEUDONYM.fullmatch(given.lower()):
         return {AS_ID: given.lower()}
     texts = {AS_GIVEN: given}
@@ -150,6 +156,8 @@ def _sentence(found: Scan) -> str:
     looked_for = "; ".join(f"{what}, {text}" for what, text in found.looked_for.items())
     result = f"None of these was found {where}." if nowhere else f"The table has every place {where}."
     return (
-        f"Looked for, in UTF-8 and UTF-16, as JSON writes it, in capital and small letters alike: {looked_for}. {result}"
-        " What was written about a person in other words is not found by this, and other people may have the same name."
+        "Looked for, in UTF-8 and UTF-16, as JSON writes it, in capital and small letters alike: "
+        f"{looked_for}. {result}"
+        " What was written about a person in other words is not found by this, and other people may have the "
+        "same name."
     )

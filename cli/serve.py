@@ -17,9 +17,8 @@ from bot.cards.answer_text import SEE_ALSO, declined, further, lead_in, quotatio
 from bot.cards.elements import name_place
 from bot.channel import TalkReply
 from bot.dialogs.talk import Talking, talk_of
-from cli.console import Json, out, progress_out, question_of, telling
+from cli.console import Json, out, progress_out, question_of, telling, with_settings
 from cli.models import import_with_bar
-from cli.options import with_settings
 from cli.pages import refresh, refresh_alone
 from core.files import mend
 from core.records import Answer, AnswerKind, Citation, Page
@@ -92,8 +91,8 @@ def _ensure_model(settings: Settings) -> None:
 
 def _advise(settings: Settings, profile: Profile) -> None:
     """Say once, after an import, which better model this machine could serve."""
-    memory = memory_gb(profile.device, settings.cuda_device_id)
-    if sentence := advice(profile, memory, settings.first_token_budget_s):
+    memory = memory_gb(profile.device, settings.cuda.device_id)
+    if sentence := advice(profile, memory, settings.answering.first_token_s):
         progress_out.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 

@@ -19,12 +19,11 @@ from rich.progress import Progress
 from rich.table import Table as ScreenTable
 
 from bot.instance import instances_in
-from bot.stores import cosmos_config, pages_config, retention_of
-from cli.console import Json, out, progress_bar, progress_out
-from cli.options import with_settings
+from bot.stores import cosmos_config, keys_of, pages_config, retention_of
+from cli.console import Json, out, progress_bar, progress_out, with_settings
 from core.settings import Settings
 from feedback.privacy.audit import Audit, Deed
-from feedback.privacy.keys import keys_of, operator_of
+from feedback.privacy.keys import operator_of
 from feedback.privacy.retention import retain
 from feedback.store.base import StoreError, StoreUnavailable
 from feedback.store.copy import Copied, CopyFailed, Copying, Patient
@@ -77,7 +76,8 @@ def init_command(
     config = known(settings).cosmos
     if config is None:
         out.print(
-            f"No Cosmos DB account is named (setting cosmos_endpoint), so records are kept in {settings.store_path}."
+            "No Cosmos DB account is named (setting cosmos_endpoint), so records are kept in "
+            f"{settings.store_path}."
             " That file needs no preparation: the bot makes it when it starts.",
             soft_wrap=True,
             markup=False,
@@ -109,7 +109,10 @@ def copy_command(
     ] = False,
     wait_s: Wait = 600.0,
 ) -> None:
-    """Copy a whole store. It can be interrupted: the same command goes on. A second copy carries over what changed."""
+    """Copy a whole store. It can be interrupted: the same command goes on.
+
+    A second copy carries over what changed.
+    """
     one, two = named(source, known(settings)), named(target, known(settings))
     if one.is_same(two):
         raise CopyFailed(f"Source and target are one store: {one.name}.")
@@ -269,7 +272,10 @@ class Waiting:
 
 @dataclass
 class Status:
-    """How the store stands. `away` says why it cannot be reached; `charges` what asking has cost, by operation."""
+    """How the store stands.
+
+    `away` says why it cannot be reached; `charges` what asking has cost, by operation.
+    """
 
     store: str
     away: str = ""
@@ -318,7 +324,8 @@ def _print_status(status: Status) -> None:
     for spool in status.spools:
         state = "runs" if spool.running else "does not run"
         out.print(
-            f"Process {spool.instance} ({state}): {spool.waiting:,} records wait for the store, {spool.failed:,} failed"
+            f"Process {spool.instance} ({state}): {spool.waiting:,} records wait for the store, "
+            f"{spool.failed:,} failed"
         )
     for name, charge in status.charges.items():
         out.print(

@@ -140,7 +140,8 @@ def mend(folder: Path) -> None:
         return
     if done.mended:
         log.warning(
-            "%d files and folders in %s were open to other users of this machine; they are for their user alone now.",
+            "%d files and folders in %s were open to other users of this machine; they are for their user "
+            "alone now.",
             done.mended,
             folder,
         )

@@ -55,10 +55,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of a page under one heading.
-
-    Plain text, and the anchor that opens the page there ("" for the top).
-    """
+    """A part of a page under one heading: plain text, and the anchor that opens it there ("": the top)."""
 
     heading: str
     anchor: str
@@ -148,10 +145,7 @@ class Timings:
 
 
 class AnswerKind(StrEnum):
-    """What an answer is.
-
-    The model's words, the page's own words because the model was not sure enough, or neither.
-    """
+    """What an answer is: the model's words, the page's own where the model was not sure, or neither."""
 
     ANSWERED = "answered"
     QUOTED = "quoted"
@@ -259,9 +253,9 @@ class ReviewReason(StrEnum):
 
 
 class Ruling(StrEnum):
-    """What a reviewer decides.
+    """What a reviewer decides: the answer is right; has another text; is not on the page.
 
-    The answer is right; has another text; is not on the page; was no real question.
+    Was no real question.
     """
 
     APPROVED = "approved"
@@ -333,17 +327,14 @@ class Review:
 
     @property
     def blind(self) -> bool:
-        """Whether nobody may see the verdicts before it is settled.
-
-        The samples measure how reviewers agree.
-        """
+        """Whether nobody may see the verdicts before it is settled: samples measure how reviewers agree."""
         return self.weight > 0
 
     @property
     def proposal(self) -> Verdict | None:
-        """What waits for consent.
+        """What waits for consent: a correction, for the second reviewer's.
 
-        A correction, for the second reviewer's; an earlier ruling, on the changed page.
+        An earlier ruling, on the changed page.
         """
         if self.settled_at is not None or self.blind:
             return None
@@ -435,9 +426,8 @@ class ComparedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A candidate beside the live version.
+    """A candidate beside the live version: held-out questions, the regression file, planted instructions.
 
-    Both answer held-out questions, the regression file and planted instructions.
     `reasons` are sentences: what the decision rests on, the refusals first. `worst` are questions that the
     live version answered rightly and the candidate does not. `dataset` is the hash of the examples that the
     candidate learned from.

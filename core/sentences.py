@@ -1,6 +1,6 @@
 r"""A text of a page → its sentences, list items and table rows; and its words, in any script.
 
-    pieces("You need:\n\n- a badge\n- a laptop")  →  "You need:" (sentence), "- a badge" and "- a laptop" (item)
+    pieces("You need:\n\n- a badge\n- a laptop")  →  "You need:" (sentence), "- a badge", "- a laptop" (items)
 
 The text is what `pages` extracts: paragraphs stand apart by an empty line, items begin with "- " or "1. "
 (two spaces deeper for each level), a row's cells stand apart by " | ". Nothing in it says which row is a
@@ -35,12 +35,11 @@ _LONGEST_CELL = 60
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """`text[start:end]`, without outer white space.
+    """`text[start:end]` without outer white space: a sentence, a list's item, a table's row or header row.
 
-    A sentence, a list's item, a table's row or its header row. An item includes its bullet or number; a long
-    one is cut into its sentences, each an item. `lead` is what introduces the list of an item: the sentence
-    before it ("You need:") or the item above it; `header` is a row's header row. Both are "" where there is
-    none.
+    An item includes its bullet or number; a long one is cut into its sentences, each an item. `lead` is what
+    introduces the list of an item: the sentence before it ("You need:") or the item above it; `header` is a
+    row's header row. Both are "" where there is none.
     """
 
     start: int
@@ -63,7 +62,8 @@ class _Line:
 
 _LINE = re.compile(r"[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")
 _BULLET = re.compile(
-    r"(?:[-*+\u2022\u2023\u25e6\u2043\u2219\u25aa\u25cf\u25cb\u00b7\u2013\u2014]|\(?(?:\d{1,3}|[a-z])\)|\d{1,3}\.)[ \t\u00a0]+(?=\S)"
+    r"(?:[-*+\u2022\u2023\u25e6\u2043\u2219\u25aa\u25cf\u25cb\u00b7\u2013\u2014]"
+    r"|\(?(?:\d{1,3}|[a-z])\)|\d{1,3}\.)[ \t\u00a0]+(?=\S)"
 )
 _ITEM = re.compile(r"\s*(?:[-*•]|\d{1,3}[.)])\s")
 _NUMBERED = re.compile(r"\(?[0-9a-z]")
@@ -89,34 +89,43 @@ _INITIALS = re.compile(r"(?:[^\W\d_]\.){0,6}[^\W\d_]")
 
 _ALWAYS_GO_ON = frozenset(
     """
-    approx e.g eg i.e ie cf viz vs mr mrs ms mx dr prof rev hon gen col sgt capt lt st messrs sr sra dña ca circa
-    z.b d.h u.a o.ä s.o s.u i.d.r bzw vgl ggf gem inkl exkl zzgl evtl bspw sog hr fr frl p.ex par.ex p.ej mme mlle
+    approx e.g eg i.e ie cf viz vs mr mrs ms mx dr prof rev hon gen col sgt capt lt st messrs sr sra dña ca
+    circa
+    z.b d.h u.a o.ä s.o s.u i.d.r bzw vgl ggf gem inkl exkl zzgl evtl bspw sog hr fr frl p.ex par.ex p.ej mme
+    mlle
     т.е т.д напр
     """.split()  # noqa: SIM905 - a list of words reads better so
 )
 """Abbreviations that no sentence ends with, lower case, without their last dot."""
 _NUMBER_FOLLOWS = frozenset(
     """
-    no nos nr nrs num art arts abs sec sect para paras par ch chap fig figs p pp v vol ver ed eq ext tel ph min max rm
+    no nos nr nrs num art arts abs sec sect para paras par ch chap fig figs p pp v vol ver ed eq ext tel ph
+    min max rm
     s stk tab app ziff kap tz rn bd ст п стр гл
     """.split()  # noqa: SIM905
 )
 """Abbreviations that go on where a number follows."""
 _MAY_END = frozenset(
     """
-    etc inc ltd co corp llc jr sr esq dept dpt govt assn bros univ est ave blvd rd hwy bldg jan feb mar apr jun jul aug
-    sep sept oct nov dec mon tue tues wed thu thur thurs fri sat sun incl excl usw u.s.w tgl mtl gmbh ph.d al ibid min
+    etc inc ltd co corp llc jr sr esq dept dpt govt assn bros univ est ave blvd rd hwy bldg jan feb mar apr
+    jun jul aug
+    sep sept oct nov dec mon tue tues wed thu thur thurs fri sat sun incl excl usw u.s.w tgl mtl gmbh ph.d al
+    ibid min
     max avg temp hrs mins secs wk wks yr yrs mo mos руб коп г гг др
     """.split()  # noqa: SIM905
 )
 """Abbreviations that end a sentence where the next word is one that begins sentences."""
 _BEGINNERS = frozenset(
     """
-    a an the this that these those there here it its he she they we you your i in on at if when while after before
-    for from to with without under during until once as by because since although all any each every some most many
-    no not only also please see note however therefore otherwise then what who where why how which our their his her
+    a an the this that these those there here it its he she they we you your i in on at if when while after
+    before
+    for from to with without under during until once as by because since although all any each every some
+    most many
+    no not only also please see note however therefore otherwise then what who where why how which our their
+    his her
     my do does is are can may must should will employees staff contact use
-    der die das dies diese dieser dieses ein eine es er sie wir ihr du wenn falls bei im in am für nach vor mit ohne
+    der die das dies diese dieser dieses ein eine es er sie wir ihr du wenn falls bei im in am für nach vor
+    mit ohne
     alle bitte auch nur nicht
     le la les un une il elle nous vous ils si pour dans en avec sans el los las una si para en con sin
     это он она они мы вы если в на для при после до
@@ -124,7 +133,8 @@ _BEGINNERS = frozenset(
 )
 _MONTHS = frozenset(
     """
-    januar februar märz april mai juni juli august september oktober november dezember januari februari marts maj
+    januar februar märz april mai juni juli august september oktober november dezember januari februari marts
+    maj
     """.split()  # noqa: SIM905
 )
 
@@ -187,10 +197,7 @@ def _line_kind(text: str, start: int, end: int, *, below_row: bool) -> Literal["
 
 
 def _blocks(text: str, lines: Iterable[_Line]) -> Iterator[list[_Line]]:
-    """Group lines.
-
-    The rows of a table, an item with its further lines, or the plain lines between two gaps.
-    """
+    """Group lines: the rows of a table, an item with its further lines, the plain lines between two gaps."""
     block: list[_Line] = []
     for line in lines:
         if block and _begins_block(text, block[-1], line, block):
@@ -225,7 +232,7 @@ def _table(text: str, rows: Sequence[_Line]) -> Iterator[Piece]:
 def _is_header(first: str, second: str) -> bool:
     """Guess whether a table's first row names its columns.
 
-    Short cells, with fewer numbers than the row below.
+    Its cells are short then, with fewer numbers than the row below.
     """
     cells, below = _CELL_END.split(first), _CELL_END.split(second)
     numbers = sum(_DIGIT.search(cell) is not None for cell in cells)
@@ -249,10 +256,7 @@ class _Lists:
         self._lead, self._above, self._unmarked = "", [], False
 
     def holds(self, line: _Line) -> bool:
-        """Tell whether a block that is no item by its looks goes on with one.
-
-        It is indented below an item.
-        """
+        """Tell whether a block goes on with an item though it looks like none: it is indented below one."""
         return bool(self._above) and line.kind == "plain" and line.indent > self._above[-1][0]
 
     def begin(self, text: str, prose: Sequence[Piece]) -> None:

@@ -1,17 +1,17 @@
-"""A long step runs as a process of its own, tells how far it is, and ends with us.
+"""A long step in a process of its own: its request, its progress, and its end with its parent.
 
-What needs torch is never imported where answers are written, and can be killed. The process prints JSON, an
-object a line: {"step": ..., "done": 0 to 1} on the way, {"info": {...}} at the end, or {"problem": a sentence
-for a person}. It ends when its standard input does, so that none outlives its parent.
+What needs torch is never imported where answers are written, and can be killed. The one argument of the
+process is a request, a dataclass as JSON; a person gives the same as options. It prints JSON, an object a
+line: {"step": …, "done": 0 to 1} on the way, {"info": {…}} at the end, or {"problem": a sentence for a
+person}. It ends when its standard input does, so that none outlives its parent.
 
     StepFailed     nothing came of it; the message is for a person
-
-How a long step tells how far it is: to its parent process as JSON (`core/subprocess_step.py` reads it), or to
-a person.
 """
 
 from __future__ import annotations
 
+import argparse
+import dataclasses
 import io
 import json
 import os
@@ -20,16 +20,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar, get_args, get_type_hints
 
+from pydantic import TypeAdapter, ValidationError
 from rich.progress import Progress
 
 
 class Report(io.TextIOBase):
-    """Stands in for stdout and stderr while libraries work.
-
-    Turns their bars into our progress, keeps the rest.
-    """
+    """Stands in for stdout and stderr of libraries: turns their bars into our progress, keeps the rest."""
 
     def __init__(self, out: TextIO, log: TextIO) -> None:
         self._out, self._log = out, log
@@ -90,6 +88,45 @@ def end_with_parent() -> None:
     """Leave at once when standard input closes: nobody waits for the result any more."""
     sys.stdin.read()
     os._exit(1)
+
+
+_Request = TypeVar("_Request")
+
+
+def to_argument(request: object) -> str:
+    """Return a request, a dataclass, as the argument of the process that serves it."""
+    return TypeAdapter[object](type(request)).dump_json(request).decode()
+
+
+def parse_request(kind: type[_Request], arguments: Sequence[str]) -> _Request | None:
+    """Return the request of a parent process; None for the options of a person. Raises ValidationError."""
+    if len(arguments) == 1 and arguments[0].startswith("{"):
+        return TypeAdapter(kind).validate_json(arguments[0])
+    return None
+
+
+def add_options(parser: argparse.ArgumentParser, kind: type[Any]) -> None:
+    """Give a parser one option for each field of a dataclass, for people."""
+    hints = get_type_hints(kind)
+    for field in dataclasses.fields(kind):
+        name, choices = f"--{field.name.replace('_', '-')}", get_args(hints[field.name])
+        parser.add_argument(name, choices=choices or None, default=field.default, help="default: %(default)s")
+
+
+def parse_options(
+    kind: type[_Request], given: argparse.Namespace, parser: argparse.ArgumentParser
+) -> _Request:
+    """Return a dataclass of the options that `add_options` added.
+
+    A wrong one ends the program with a sentence.
+    """
+    try:
+        return TypeAdapter(kind).validate_python(
+            {field: getattr(given, field) for field in get_type_hints(kind)}
+        )
+    except ValidationError as invalid:
+        wrong = invalid.errors()[0]
+        parser.error(f"--{str(wrong['loc'][0]).replace('_', '-')} {wrong['input']!r}: {wrong['msg']}")
 
 
 OnProgress = Callable[[str, float], None]

@@ -230,7 +230,8 @@ EVENTS: Mapping[str, Event] = {
     "spool_full": _event("Nothing more can wait for the store.", "count"),
     "day_summed": _event(
         "A day is over: figures of its answers with one version, channel and site (only to Data Explorer).",
-        "channel site model_version answers quoted declined closed ignored stars starred likes dislikes sessions "
+        "channel site model_version answers quoted declined closed ignored stars starred likes dislikes "
+        "sessions "
         "session_seconds judged weights rights p50_seconds p95_seconds",
     ),
     "person_deleted": _event("What is kept of a person was deleted.", "count"),
@@ -254,8 +255,10 @@ SPANS: Mapping[str, str] = {
     "follow_up": "Cards, messages and notices after a review; linked to the question.",
     "job": "One run of a job.",
 }
-"""What time is measured of. `arrival`, `question`, `follow_up` and `job` are requests, the others parts of
-them."""
+"""What time is measured of.
+
+`arrival`, `question`, `follow_up` and `job` are requests, the others parts of them.
+"""
 
 _KINDS: Mapping[str, SpanKind] = {
     "arrival": SpanKind.SERVER,

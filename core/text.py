@@ -87,9 +87,7 @@ def _kept(found: str, keep_urls: Collection[str]) -> str:
 
 
 def unmarked(text: str) -> str:
-    """Replace what Markdown reads as markup by lookalikes.
-
-    For words of a page where a client shows only Markdown.
+    """Replace what Markdown reads as markup by lookalikes, where a client shows only Markdown.
 
     >>> unmarked("# __init__ *args")
     '＃ ˍˍinitˍˍ ∗args'
@@ -125,8 +123,10 @@ def absolute(url: str, site_url: str) -> str:
 
 
 PART_BYTES = 40_000
-"""Room for the text of one message, as Teams counts it (UTF-16); label, citations and card take the rest of
-80 KB."""
+"""Room for the text of one message, as Teams counts it (UTF-16).
+
+Label, citations and card take the rest of 80 KB.
+"""
 MOST_PARTS = 8
 """Nobody reads more."""
 
@@ -148,7 +148,7 @@ _LEAST_FILLED = 0.5
 
 
 def split(text: str, most_bytes: int = PART_BYTES, most_parts: int = MOST_PARTS) -> list[str]:
-    """Return a text in parts that have room each; the last is cut off with an ellipsis where they do not do."""
+    """Return a text in parts that have room each; an ellipsis ends the last one where even they do not do."""
     parts: list[str] = []
     rest = text
     while len(parts) < most_parts - 1 and (room := _room(rest, most_bytes)) < len(rest):
@@ -164,7 +164,7 @@ def split(text: str, most_bytes: int = PART_BYTES, most_parts: int = MOST_PARTS)
 def _room(text: str, most_bytes: int) -> int:
     """Return how many of a text's characters have room.
 
-    JSON writes some with two, UTF-16 some with two units.
+    JSON writes some with two characters, UTF-16 some with two units.
     """
     size = 0
     for place, letter in enumerate(text):

@@ -1,10 +1,10 @@
-"""Libraries do not report usage to their makers.
+"""The switches that keep libraries from reporting usage to their makers, thrown before their import.
 
-One table of switches, thrown before the libraries are imported. Most of them read their switch once, when
-they are imported, and ONNX Runtime reports that moment already: what it offers as a function
-(`disable_telemetry_events`) comes too late. So the packages that import such libraries, `jobs`, `model` and
-`pages`, call `keep_quiet(allowed=is_allowed())` in their `__init__.py`: no way leads past it, whichever
-process, test, job or benchmark it is. Child processes inherit the environment, and with it what was decided.
+Most of them read their switch once, when they are imported, and ONNX Runtime reports that moment already:
+what it offers as a function (`disable_telemetry_events`) comes too late. So the packages that import such
+libraries, `jobs`, `model` and `pages`, call `keep_quiet(allowed=is_allowed())` in their `__init__.py`: no way
+leads past it, whichever process, test, job or benchmark it is. Child processes inherit the environment, and
+with it what was decided.
 
 `docs/quiet.md` has the same table for people, and a test holds the two together.
 """
@@ -71,7 +71,8 @@ SWITCHES = (
         "LANGSMITH_TRACING_V2",
         "false",
         "LangChain, LangSmith",
-        "Sends prompts and answers to LangSmith when an environment asks for tracing; wins over the three below.",
+        "Sends prompts and answers to LangSmith when an environment asks for tracing; wins over the three "
+        "below.",
     ),
     Switch("LANGSMITH_TRACING", "false", "LangChain, LangSmith", "The same, by its present name."),
     Switch("LANGCHAIN_TRACING_V2", "false", "LangChain, LangSmith", "The same, by an older name."),

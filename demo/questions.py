@@ -1,8 +1,8 @@
 """Which questions the replay asks, in which round, and which it only measures with.
 
-articles    a quarter of them, by a hash of their titles, is held out: never asked in a round, never learned from
-questions   a fifth, by a hash of their words, is asked of another article of the same side, which does not tell
-rounds      the other articles' questions, shuffled by the seed; a few are kept apart to choose between versions
+articles    a quarter of them, by a hash of their titles, is held out: never asked in a round or learned from
+questions   a fifth, by a hash of their words, is asked of another article of its side, which does not tell
+rounds      the other articles' questions, shuffled by the seed; a few are kept to choose between versions
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ _CHOOSING, _FEWEST_CHOOSING = 40, 4
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One question of the replay. `id` is made of its words and its page, so a run that goes on knows it again."""
+    """One question of the replay.
+
+    `id` is made of its words and its page, so a run that goes on knows it again.
+    """
 
     id: str
     item: Item
@@ -39,7 +42,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All questions: of each round, those that choose between two versions, and those that measure every version."""
+    """All questions: of each round, those that choose between two versions, those that measure each."""
 
     rounds: tuple[tuple[Asked, ...], ...]
     choosing: tuple[Asked, ...]
@@ -49,7 +52,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How large a replay is: rounds, questions of one round and questions that measure; 0 takes all there are."""
+    """How large a replay is: rounds, questions of one round and questions that measure.
+
+    0 takes all there are.
+    """
 
     rounds: int = 3
     limit: int = 0

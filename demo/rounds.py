@@ -1,21 +1,21 @@
-"""A round: questions are asked, rated and reviewed through the bot's own dialogs, on a real store.
+"""A round of questions through the bot's own parts, and the score of a version on held-out questions.
 
-What has happened is found in the store, so a round that was killed goes on with its first open step.
+In a round, questions are asked, rated and reviewed on a real store. A score keeps every answer as it comes:
 
-The model by itself: it reads the passages that were found, whole, and whatever it writes is its answer.
-
-Everything that the bot does around it is left out (one sentence to answer from, the least nearness, the checks of what
-it says): what a replay learns is measured against this, too.
+FOLDER/VERSION.jsonl     {"asked": id, "answer": the answer as JSON} a line; a killed run goes on behind it
 """
 
 from __future__ import annotations
 
+import json
+import os
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
 from bot.app import forms_of
 from bot.bootstrap import Shelf, model_choice, open_answering, open_shelf
@@ -25,15 +25,15 @@ from bot.dialogs.ask import Asking
 from bot.dialogs.rate import Said
 from bot.dialogs.verified_answers import VerifiedAnswers
 from bot.services import ServiceDependencies, Services, rules_of
-from bot.stores import Store, open_store
+from bot.stores import Store, keys_of, open_store
 from core.records import Answer, AnswerKind, Channel, Question, Timings, answer_id_of
 from core.settings import Settings
 from demo.questions import Asked
 from demo.simulated_users import People
-from feedback.privacy.keys import keys_of
 from feedback.reviews.repository import ReviewRepository
+from feedback.store.serialization import answer_from, to_json
 from model.answering.writing import declines
-from model.evaluation.metrics import Judged, judge
+from model.evaluation.metrics import Judged, judge, score
 from model.registry.loading import open_version
 from model.registry.versions import find_version
 from model.text import output_text, prompt
@@ -80,7 +80,7 @@ class Unanswered(Exception):
 
 
 class _Ear:
-    """The front end of one question (`bot.dialogs.ask.Reply`): it hears the answer, or the sentence in its place."""
+    """The front end of one question (`bot.channel.Reply`): it hears the answer, or the sentence instead."""
 
     def __init__(self) -> None:
         self.answer_heard: Answer | None = None
@@ -117,7 +117,10 @@ class Stage:
     patience_s: float
 
     async def play(self, asked: Asked) -> Judged:
-        """Let one question be asked, rated and reviewed; what was done before is not done again. Raises Unanswered."""
+        """Let one question be asked, rated and reviewed; what was done before is not done again.
+
+        Raises Unanswered.
+        """
         answer = await self._ask(asked)
         judged = judge(asked.item, answer)
         await self._rate(asked, judged)
@@ -175,7 +178,10 @@ class Stage:
 
 @asynccontextmanager
 async def open_stage(settings: Settings, people: People, round_number: int) -> AsyncGenerator[Stage]:
-    """Open the bot's parts on the replay's own data folder, with the live version. Raises StoreError, VersionError."""
+    """Open the bot's parts on the replay's own data folder, with the live version.
+
+    Raises StoreError, VersionError.
+    """
     async with (
         open_shelf(settings) as shelf,
         open_answering(settings, shelf) as answering,
@@ -183,7 +189,7 @@ async def open_stage(settings: Settings, people: People, round_number: int) -> A
     ):
         keys = keys_of(settings)
         desk = ReviewRepository(store.documents)
-        known = VerifiedAnswers(shelf.embedder)
+        known = VerifiedAnswers(shelf.embedder, least_similarity=settings.verified.least_similarity)
         fresh = partial(is_fresh, page_hash=shelf.page_hash)
         around = ServiceDependencies(
             known, shelf.look_again, fresh, lambda _: None, site_url="http://localhost"
@@ -208,3 +214,77 @@ async def play_round(
             judged.append(await stage.play(one))
             tell(1)
     return judged
+
+
+Figures = Mapping[str, float | int | None]
+Opens = Callable[[Settings, Shelf, str], AbstractAsyncContextManager[Ask]]
+"""Opens a version, to be asked."""
+
+
+@asynccontextmanager
+async def open_bot(settings: Settings, shelf: Shelf, version: str) -> AsyncGenerator[Ask]:
+    """Open a version with everything that the bot does around it. Raises VersionError and EngineError."""
+    async with open_answering(settings, shelf, version) as answering:
+        yield answering.answer
+
+
+async def ask_all(
+    settings: Settings,
+    version: str,
+    opens: Opens,
+    asked: Sequence[Asked],
+    kept: Path,
+    tell: Callable[[int], None],
+) -> list[Judged]:
+    """Ask every question that was not asked yet, and judge all answers."""
+    answers = _read(kept, asked)
+    tell(len(answers))
+    missing = [one for one in asked if one.id not in answers]
+    if missing:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        async with open_shelf(settings) as shelf, opens(settings, shelf, version) as ask:
+            for one in missing:
+                answers[one.id] = await ask(_question(one))
+                _keep(kept, one.id, answers[one.id])
+                tell(1)
+    return [judge(one.item, answers[one.id]) for one in asked]
+
+
+def figures_of(people: People, asked: Sequence[Asked], judged: Sequence[Judged]) -> Figures:
+    """Return the measures of `model/evaluation/metrics.py`, and the mean of the stars that people give."""
+    stars = [people.stars(one, found) for one, found in zip(asked, judged, strict=True)]
+    return score(judged).as_dict() | {"satisfaction": round(sum(stars) / len(stars), 4)}
+
+
+def _question(asked: Asked) -> Question:
+    """Return a question as it was: the same fields whenever its answer is read again, but for the time."""
+    return Question(
+        id=f"measure/{asked.id}",
+        text=asked.item.question,
+        asker="measure",
+        conversation=f"measure/{asked.id}",
+        channel=Channel.COMMAND_LINE,
+        asked_at=datetime.now(UTC),
+        page_url=asked.page_url,
+    )
+
+
+def _read(kept: Path, asked: Sequence[Asked]) -> dict[str, Answer]:
+    """Return the answers that are kept; a last line that a kill cut in two is not there."""
+    known = {one.id: one for one in asked}
+    answers: dict[str, Answer] = {}
+    for line in kept.read_text("utf-8").splitlines() if kept.exists() else ():
+        try:
+            found = json.loads(line)
+        except ValueError:
+            continue
+        if found["asked"] in known:
+            answers[found["asked"]] = answer_from(found["answer"], _question(known[found["asked"]]))
+    return answers
+
+
+def _keep(kept: Path, name: str, answer: Answer) -> None:
+    with kept.open("a", encoding="utf-8") as file:
+        file.write(f"\n{json.dumps({'asked': name, 'answer': to_json(answer)})}\n")
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,7 +1,7 @@
-"""Who takes part: people who ask and rate, some of them carelessly, and reviewers who know the reference answers.
+"""The simulated people: those who ask and rate, some carelessly, and reviewers who know the references.
 
-Everything that somebody does follows from the seed and the question, so a replay that was killed goes on with the same
-people in the same moods, and doing the same twice is doing it once.
+Everything that somebody does follows from the seed and the question, so a replay that was killed goes on with
+the same people in the same moods, and doing the same twice is doing it once.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ class People:
     def verdict(self, asked: Asked, judged: Judged) -> Verdict:
         """Return how a reviewer decides on an answer, who has the reference answer before them.
 
-        They let stand what is right and brief, write the reference where it is not, and are wrong now and then.
+        They let stand what is right and brief, write the reference where it is not, and are wrong now and
+        then.
         """
         reviewer = REVIEWERS[self._number(asked, "reviewer") % len(REVIEWERS)]
         ruling, text, citation = self._ruling(asked, judged)
@@ -95,7 +96,7 @@ class People:
 
 
 def _right_answer(asked: Asked, answer: Answer) -> tuple[str, Citation | None]:
-    """Return the reference, the one that the bot's passages have if there is one, and the sentence that it stands in."""
+    """Return a reference with the sentence that it stands in: one that the bot's passages have, if any."""
     for reference in asked.item.references:
         citation = _standing(reference, answer.passages)
         if citation is not None:

@@ -3,8 +3,8 @@
     with exporting(Export("appinsights", connection_string=...)):
         ...
 
-The instruments are those of core/telemetry.py, whichever way is chosen. Whoever tells something never waits for it to be
-sent: it goes through a bounded buffer (`exporters/buffer.py`).
+The instruments are those of core/telemetry.py, whichever way is chosen. Whoever tells something never waits
+for it to be sent: it goes through a bounded buffer (`exporters/buffer.py`).
 """
 
 from __future__ import annotations
@@ -20,15 +20,18 @@ To = Literal["none", "console", "otlp", "appinsights", "azuremonitor"]
 
 
 class CannotExport(Exception):
-    """Telemetry cannot be sent the way that the settings ask for; the message is a sentence for the operator."""
+    """Telemetry cannot be sent the way that the settings ask for.
+
+    The message is a sentence for the operator.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Export:
     """Where telemetry goes, and how: see the settings of the same names.
 
-    `metrics_every_s` is how often figures are summed up, `timeout_s` how long one request may take, `close_within_s`
-    how long the end waits for what is still to be sent.
+    `metrics_every_s` is how often figures are summed up, `timeout_s` how long one request may take,
+    `close_within_s` how long the end waits for what is still to be sent.
     """
 
     to: To = "none"
@@ -62,7 +65,7 @@ def exporting(export: Export) -> Generator[Exporting]:
     if export.to == "none":
         yield Exporting()
         return
-    from exporters.providers import exporting_by  # noqa: PLC0415 - the SDK costs nothing where nothing is sent
+    from exporters.pipelines import exporting_by  # noqa: PLC0415 - the SDK costs nothing where nothing is sent
 
     with exporting_by(export) as sending:
         yield sending

@@ -4,19 +4,20 @@
     events                            → EventData            errors          → ExceptionData
     metrics                           → MetricData, what was added since the last ones
 
-`ai.operation.id` is the trace, `ai.operation.parentId` the span above, a request's or dependency's `id` the span
-itself: so the portal draws a transaction of them. Links to other traces are the property `_MS.links`. Numbers are
-measurements, everything else is a property: text, "True" and "False". The host's name is not sent.
+`ai.operation.id` is the trace, `ai.operation.parentId` the span above, a request's or dependency's `id` the
+span itself: so the portal draws a transaction of them. Links to other traces are the property `_MS.links`.
+Numbers are measurements, everything else is a property: text, "True" and "False". The host's name is not
+sent.
 
 Application Insights' connection string: "InstrumentationKey=…;IngestionEndpoint=https://…/".
 
-https://learn.microsoft.com/azure/azure-monitor/app/connection-strings has its grammar: names and values with "=", in
-any order and case, ";" between them; the endpoint is named, or made of EndpointSuffix and Location.
+https://learn.microsoft.com/azure/azure-monitor/app/connection-strings has its grammar: names and values with
+"=", in any order and case, ";" between them; the endpoint is named, or made of EndpointSuffix and Location.
 
 Where Application Insights takes envelopes: one POST a batch, and what its answers mean.
 
-The package's own sender puts what failed back into an unbounded queue and sends it again at once, for ever; so the
-envelopes are the package's, and the sending is ours (`exporters/buffer.py`).
+The package's own sender puts what failed back into an unbounded queue and sends it again at once, for ever;
+so the envelopes are the package's, and the sending is ours (`exporters/buffer.py`).
 """
 
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -129,7 +130,10 @@ def sender(endpoint: str, *, timeout_s: float = TIMEOUT_S) -> Callable[[Sequence
 
 
 def _taken(batch: Sequence[Envelope], body: bytes) -> Reply:
-    """Read which of the batch were not taken: {"itemsReceived", "itemsAccepted", "errors": [{"index", "statusCode"}]}."""
+    """Read which of the batch were not taken.
+
+    The service answers {"itemsReceived", "itemsAccepted", "errors": [{"index", "statusCode"}]}.
+    """
     try:
         errors = cast("list[dict[str, Any]]", json.loads(body).get("errors") or [])
         bad = {int(error["index"]): int(error["statusCode"]) for error in errors}

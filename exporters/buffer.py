@@ -1,7 +1,8 @@
-"""What is to be sent, in a bounded buffer, and a thread that sends it: whoever puts something in never waits for that.
+"""A bounded buffer of what is to be sent, and the thread that sends it: whoever puts in never waits.
 
-What does not fit is dropped. What an endpoint does not take is sent again, later and later, and dropped after a while;
-what it will never take is dropped at once. All of it is counted, and told once something arrives again.
+What does not fit is dropped. What an endpoint does not take is sent again, later and later, and dropped after
+a while; what it will never take is dropped at once. All of it is counted, and told once something arrives
+again.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ _LAST_WAIT_S = 0.25
 class Pace:
     """How an outbox works.
 
-    `room` items wait at most; `batch` of them are sent at a time, or what there is after `every_s`. What was not taken
-    is sent again after `wait_s`, twice that, and so on up to `longest_wait_s`, `tries` times in all.
+    `room` items wait at most; `batch` of them are sent at a time, or what there is after `every_s`. What was
+    not taken is sent again after `wait_s`, twice that, and so on up to `longest_wait_s`, `tries` times in
+    all.
     """
 
     room: int = 2048
@@ -43,7 +45,7 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What an endpoint said to a batch: `again` is to be sent once more (after `wait_s`), `never` were too bad to be."""
+    """What an endpoint said to a batch: send `again` (after `wait_s`), or `never`, being too bad for it."""
 
     again: Sequence[Any] = ()
     never: int = 0

@@ -1,14 +1,15 @@
 """Lines of JSON into a table of Azure Data Explorer: streamed, or queued where streaming is refused.
 
     streamed    in the table when the call returns; what is sent twice is there twice
-    queued      a blob and a message for the service, which reads it within minutes; it has the tag `ingest-by:NAME`, and
-                is left out by the service where an extent with that tag is there already
+    queued      a blob and a message for the service, which reads it within minutes; its tag is
+                `ingest-by:NAME`; it is left out by the service where an extent with that tag is there already
     refused     the service will never take these lines
     away        nobody answers in time, or not in a way that says more; whether the lines arrived is not known
 
-The client of Microsoft's package streams first and queues what is too large or throttled; tables without a streaming
-policy are queued here. It waits up to 90 s where a storage account cannot be reached, and cannot be interrupted: each
-call has a thread that nobody waits for longer than `within_s`, and that does not keep the process from ending.
+The client of Microsoft's package streams first and queues what is too large or throttled; tables without a
+streaming policy are queued here. It waits up to 90 s where a storage account cannot be reached, and cannot be
+interrupted: each call has a thread that nobody waits for longer than `within_s`, and that does not keep the
+process from ending.
 """
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownArgumentType=false
@@ -38,7 +39,7 @@ Outcome = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Which database of which cluster, https://NAME.REGION.kusto.windows.net, and how long one call may take."""
+    """A database of a cluster (https://NAME.REGION.kusto.windows.net), and how long one call may take."""
 
     uri: str
     database: str
@@ -85,7 +86,10 @@ class DataExplorer:
         return (QUEUED if done.status.value == "QUEUED" else STREAMED), ""
 
     def _ingest(self, data: bytes, properties: Any) -> Any:
-        """Stream once; what is worth another try is the managed client's, which would try thrice what never goes, too."""
+        """Stream once.
+
+        What is worth another try is the managed client's, which would try thrice what never goes, too.
+        """
         from azure.kusto.data.exceptions import KustoServiceError, KustoThrottlingError  # noqa: PLC0415
 
         client = self._client
@@ -166,7 +170,7 @@ def _is_streaming_refused(error: Any) -> bool:
 
 
 def _is_permanent(error: Any) -> bool:
-    """Tell whether the service understood, and will not take it: rights and names that are not there can be mended."""
+    """Tell whether the service understood and will not take it: missing rights and names can be mended."""
     return _status(error) == _BAD_REQUEST and _is_final(error)
 
 

@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from exporters.providers import resource_of, told_to
+from exporters.pipelines import resource_of, told_to
 
 
 @dataclass(frozen=True, slots=True)

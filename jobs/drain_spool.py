@@ -2,11 +2,10 @@
 
 Run as: askpage jobs run drain_spool
 
-A running bot carries over its own (bot/background.py), and takes what others left when it starts. This job is for a
-machine where none starts again: it leaves the folders of running bots alone, carries ratings, rulings and answers
-over, and hands questions that were never answered to the bots of other machines. It needs that machine's data folder.
-
-What processes that are gone left waiting in their folders, opened one after the other so that it can be carried over.
+A running bot carries over its own (bot/background.py), and takes what others left when it starts. This job is
+for a machine where none starts again: it leaves the folders of running bots alone, carries ratings, rulings
+and answers over, and hands questions that were never answered to the bots of other machines. It needs that
+machine's data folder.
 
 A folder is locked by the process that uses it: those of running bots are never touched, and a bot that starts
 meanwhile takes another one.
@@ -17,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 
 from bot.bootstrap import Borrowed, parts_over
 from bot.instance import Instance, abandoned_in
@@ -26,13 +25,24 @@ from feedback.store.cosmos import CosmosStore
 from feedback.store.offline_queue import OfflineQueue, OfflineStore
 from feedback.store.rows import WholeStore
 from feedback.store.sqlite import SqliteStore
-from jobs.registry import Result
+from jobs.registry import JobContext, Result
+
+log = logging.getLogger(__name__)
+
+
+async def run(context: JobContext) -> Result:
+    """Carry over what waits on this machine. Raises StoreError."""
+    settings, far = context.settings, context.store
+    if not isinstance(far, CosmosStore):
+        return {"carried": 0, "questions": 0, "failed": 0, "left": 0}  # nothing ever waits for a file
+    async with context.services() as borrowed, aclosing(left_spools(settings, far, borrowed)) as left:
+        return await drain_spool(far, left)
 
 
 async def left_spools(
     settings: Settings, far: CosmosStore, borrowed: Borrowed
 ) -> AsyncGenerator[OfflineStore]:
-    """Yield each, with everything wired that may wait in it, and nothing left in it of whoever is forgotten by now."""
+    """Yield each with everything wired that may wait in it, rid of what is of people forgotten by now."""
     if not await asyncio.to_thread((settings.data_dir / "instances").is_dir):
         return
     with abandoned_in(settings.data_dir) as instances:
@@ -63,11 +73,11 @@ async def _opened(
         await near.close()
 
 
-log = logging.getLogger(__name__)
-
-
 async def drain_spool(far: WholeStore, left: AsyncIterator[OfflineStore]) -> Result:
-    """Carry it over; return how much was, how many open questions, and what could not be. Raises StoreError."""
+    """Carry it over; return how much was, how many open questions, and what could not be.
+
+    Raises StoreError.
+    """
     carried = handed = failed = foreign = 0
     async for store in left:
         if kinds := await store.spool.foreign():

@@ -1,13 +1,14 @@
-"""Reads the indexed pages' sources again: what changed is indexed anew, what is gone leaves, the rest costs a question.
+"""Reads the indexed pages' sources again: indexes anew what changed, removes what is gone.
 
 Run as: askpage jobs run refresh_pages
 
-A server is asked with the validator that it sent (ETag, or the date of the last change), so an unchanged page is not
-sent again. Only sources that are in the index, or were added by `askpage pages add`, are read: settings that differ
-from the bot's forget nothing. Pages that somebody pasted are read again when somebody asks about them.
+A server is asked with the validator that it sent (ETag, or the date of the last change), so an unchanged page
+is not sent again. Only sources that are in the index, or were added by `askpage pages add`, are read:
+settings that differ from the bot's forget nothing. Pages that somebody pasted are read again when somebody
+asks about them.
 
-Verified answers whose page has changed, or is gone since the last run, go back to their reviewers. What this machine's
-index does not know says nothing: it may be another machine's page.
+Verified answers whose page has changed, or is gone since the last run, go back to their reviewers. What this
+machine's index does not know says nothing: it may be another machine's page.
 """
 
 from __future__ import annotations
@@ -17,12 +18,21 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from core.records import VerifiedAnswer
 from feedback.reviews.repository import ReviewRepository
-from jobs.registry import Result
+from jobs.registry import JobContext, Result
 from pages.library import Library
+from pages.sources import added_sources
 
 log = logging.getLogger(__name__)
 
 SHOWN_PROBLEMS = 5
+
+
+async def run(context: JobContext) -> Result:
+    """Refresh the pages of this installation. Raises StoreError, IndexUnavailable."""
+    async with context.services() as borrowed:
+        shelf, parts = borrowed.shelf, borrowed.parts
+        added = added_sources(context.settings.index_dir)
+        return await refresh_pages(shelf.library, added, parts.desk, shelf.page_hash, parts.reviewing.stale)
 
 
 async def refresh_pages(
@@ -34,7 +44,8 @@ async def refresh_pages(
 ) -> Result:
     """Refresh them; return counts. Raises StoreError, IndexUnavailable.
 
-    `added` are sources beside those in the index; `page_hash` is that of a page as it is now, None for an unknown one.
+    `added` are sources beside those in the index; `page_hash` is that of a page as it is now, None for an
+    unknown one.
     """
     named = {entry.source for entry in await library.pages() if entry.source is not None}
     gone: set[str] = set()

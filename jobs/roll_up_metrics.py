@@ -4,9 +4,9 @@ Each day's worst-rated answers are noted, too (feedback/metrics/daily.py).
 
 Run as: askpage jobs run roll_up_metrics
 
-What is new since the last run decides which days are computed: new answers, words that came late, reviews that were
-settled since. A day is always computed from all its records, so running twice gives the same. Days whose records are
-no longer kept stay as they are.
+What is new since the last run decides which days are computed: new answers, words that came late, reviews
+that were settled since. A day is always computed from all its records, so running twice gives the same. Days
+whose records are no longer kept stay as they are.
 """
 
 from __future__ import annotations
@@ -21,10 +21,16 @@ from feedback.reviews.repository import SETTLED, ReviewRepository
 from feedback.store.base import moment
 from feedback.store.documents import Documents
 from feedback.store.rows import every, every_row
-from jobs.registry import Result, Store
+from jobs.registry import JobContext, Result, Store
 
 AGAIN = timedelta(hours=2)
 """Clocks differ, and answers of the last half hour were not old enough to be ignored then."""
+
+
+async def run(context: JobContext) -> Result:
+    """Bring the days' documents up to date. Raises StoreError."""
+    kept_days = context.settings.retention.questions_days
+    return await roll_up(context.store, datetime.now(UTC), keep_days=kept_days)
 
 
 async def roll_up(store: Store, now: datetime, *, keep_days: int = 0) -> Result:

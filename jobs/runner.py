@@ -1,4 +1,4 @@
-"""One run of a job, on one machine at a time: it takes the lease, does the work while that holds, and says how it went.
+"""One run of a job, on one machine at a time: it takes the lease, works, and says how it went.
 
     done, failed        it came to an end
     stopped             it was told to stop, or lost its lease; it is made up for
@@ -19,7 +19,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from bot.stores import open_store
 from core import telemetry
+from core.settings import Settings
+from core.subprocess_step import OnProgress
 from feedback.store.base import StoreError, moment
 from feedback.store.documents import Documents
 from feedback.store.job_runs import (
@@ -35,13 +38,16 @@ from feedback.store.job_runs import (
     keep_run,
     lease_of,
 )
-from jobs.registry import JobFailed, Result
-from jobs.schedule import Schedule
+from jobs.registry import JobContext, JobFailed, Result, Run
+from jobs.schedule import Schedule, schedule_of
 
 log = logging.getLogger(__name__)
 
 ELSEWHERE, NOT_DUE = "elsewhere", "not due"
-LOST = "It lost its lease to another process, or could not renew it: the store is away, or this machine stood still."
+LOST = (
+    "It lost its lease to another process, or could not renew it: "
+    "the store is away, or this machine stood still."
+)
 TOLD = "It was told to stop."
 
 Work = Callable[[], Awaitable[Result]]
@@ -61,6 +67,24 @@ class Ended:
     kept: str = ""
 
 
+async def run_job(
+    name: str, run: Run, settings: Settings, *, if_due: bool = False, tell: OnProgress | None = None
+) -> dict[str, object]:
+    """Run a job on the store of the settings; return what is printed of it.
+
+    Nothing is raised but ScheduleInvalid. `tell` hears how far it is, where the job tells that.
+    """
+    schedule = schedule_of(settings)
+    with telemetry.span("job"):
+        try:
+            async with open_store(settings) as store:
+                context = JobContext(settings, store, *([tell] if tell else []))
+                return await run_alone(store.documents, name, lambda: run(context), schedule, if_due=if_due)
+        except StoreError as error:  # before it had begun
+            telemetry.event("job_finished", job=name, outcome=FAILED, seconds=0.0)
+            return {"job": name, "outcome": FAILED, "seconds": 0.0, "error": str(error)}
+
+
 async def run_alone(
     documents: Documents,
     name: str,
@@ -70,9 +94,9 @@ async def run_alone(
     if_due: bool = False,
     hold_s: float = HOLD_S,
 ) -> dict[str, object]:
-    """Run a job unless somebody else does; return what is printed of it. Raises StoreError only before it begins.
+    """Run a job unless somebody else does; return what is printed of it.
 
-    `if_due`: only where the schedule wants it since the last run.
+    Raises StoreError only before it begins. `if_due`: only where the schedule wants it since the last run.
     """
     lease = Lease(documents, lease_of(name), who_we_are(), hold_s=hold_s)
     other = await lease.take()
@@ -107,7 +131,8 @@ def who_we_are() -> str:
 
 def sentence_of(name: str, held: Held) -> str:
     """Say who is at a job."""
-    return f"{name} is being run by {held.who} since {held.since[:16].replace('T', ' ')} UTC; nothing was done here."
+    since = held.since[:16].replace("T", " ")
+    return f"{name} is being run by {held.who} since {since} UTC; nothing was done here."
 
 
 async def _end_of(name: str, lease: Lease, work: Work) -> Ended:

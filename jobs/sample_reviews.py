@@ -1,20 +1,20 @@
-"""Looks at answers that were delivered, and then nobody looked at: a process was killed, or the store was away.
+"""Looks at delivered answers that nobody looked at: a process was killed, or the store was away.
 
 Run as: askpage jobs run sample_reviews
 
-Whoever delivers an answer decides at once whether reviewers see it: because it is doubtful, because it was declined to
-many, or because it is drawn into the random sample; then it marks the answer. This job does the same for those that
-lack the mark. They may be no random ones (an answer that nobody looked at came in a bad moment), so leaving them out
-would make the sample one of good moments only.
+Whoever delivers an answer decides at once whether reviewers see it: because it is doubtful, because it was
+declined to many, or because it is drawn into the random sample; then it marks the answer. This job does the
+same for those that lack the mark. They may be no random ones (an answer that nobody looked at came in a bad
+moment), so leaving them out would make the sample one of good moments only.
 
-It goes along answers and marks in the order in which they were written, from where the last run ended, and never back
-before the first mark: older answers were looked at by a version that left none.
+It goes along answers and marks in the order in which they were written, from where the last run ended, and
+never back before the first mark: older answers were looked at by a version that left none.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from core.records import Answer
 from feedback.metrics import daily
@@ -22,7 +22,7 @@ from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import FeedbackStore, moment
 from feedback.store.documents import Document, Documents
 from feedback.store.rows import every
-from jobs.registry import Result, Store
+from jobs.registry import JobContext, Result, Store
 
 PLACE = "sampled"
 GRACE = timedelta(minutes=10)
@@ -32,6 +32,12 @@ GIVEN_UP = timedelta(days=7)
 
 Consider = Callable[[Answer, str], Awaitable[None]]
 """(answer, the message that it was delivered as) → what whoever delivers it does with it, mark included."""
+
+
+async def run(context: JobContext) -> Result:
+    """Look at them as the bot does. Raises StoreError."""
+    async with context.services() as borrowed:
+        return await sample_reviews(context.store, borrowed.parts.looking.look_at, datetime.now(UTC))
 
 
 async def sample_reviews(store: Store, consider: Consider, now: datetime) -> Result:
@@ -67,7 +73,7 @@ async def _begin(documents: Documents, desk: ReviewRepository) -> datetime | Non
 async def _with_marks(
     store: FeedbackStore, desk: ReviewRepository, begin: datetime, end: datetime
 ) -> AsyncIterator[tuple[Answer, bool]]:
-    """Yield the answers of a span of time, and whether each is marked: two lists in the same order, side by side."""
+    """Yield the answers of a span of time, and whether each is marked: two lists in the same order."""
     marks = every(desk.considered, (moment(begin), ""))
     mark = await anext(marks, None)
     async for answer in daily.answers_between(store, begin, end):

@@ -4,9 +4,9 @@
 
     minute  hour  day of the month  month  day of the week
 
-Weekdays are as in cron: 0 and 7 are Sunday, or names (mon-fri). A day of the month and a day of the week must both
-hold, which differs from cron. When the clocks change, what falls into
-the hour that is left out runs an hour later, and what falls into the hour that comes twice runs twice.
+Weekdays are as in cron: 0 and 7 are Sunday, or names (mon-fri). A day of the month and a day of the week must
+both hold, which differs from cron. When the clocks change, what falls into the hour that is left out runs an
+hour later, and what falls into the hour that comes twice runs twice.
 
     ScheduleInvalid   a setting that is no such expression; the message is a sentence
 """
@@ -56,7 +56,10 @@ class Schedule:
         return due.astimezone(UTC) if due else None
 
     def is_due(self, run: JobRun, now: datetime) -> bool:
-        """Tell whether a job should have run since its last run. One that the schedule never met is not due."""
+        """Tell whether a job should have run since its last run.
+
+        One that the schedule never met is not due.
+        """
         if not run.since:
             return False
         due = self.next_after(run.name, datetime.fromisoformat(run.since))
@@ -65,12 +68,10 @@ class Schedule:
 
 def schedule_of(settings: Settings) -> Schedule:
     """Return the schedule that the settings say. Raises ScheduleInvalid."""
-    expressions = {
-        name.removeprefix(PREFIX): getattr(settings, name)
-        for name in type(settings).model_fields
-        if name.startswith(PREFIX)
-    }
-    if not settings.data_explorer_uri:
+    expressions = dict(settings.schedule.values())
+    if not settings.cosmos.endpoint:
+        expressions["drain_spool"] = ""  # nothing ever waits for a file
+    if not settings.data_explorer.uri:
         expressions["send_to_data_explorer"] = ""  # a process every hour, for nothing
     return Schedule(expressions, settings.timezone)
 
@@ -89,7 +90,8 @@ def _trigger(name: str, expression: str, zone: ZoneInfo) -> CronTrigger:
         trigger = _read(expression.lower().split(), zone)
     except ValueError as error:
         raise ScheduleInvalid(
-            f"{PREFIX}{name}: “{expression}” is no cron expression ({error}); write five fields such as “30 2 * * *”"
+            f"{PREFIX}{name}: “{expression}” is no cron expression ({error}); write five fields such as “30 "
+            "2 * * *”"
             " for half past two every night, or nothing to switch it off."
         ) from error
     if trigger.get_next_fire_time(None, datetime.now(UTC)) is None:
@@ -107,7 +109,10 @@ def _read(fields: list[str], zone: ZoneInfo) -> CronTrigger:
 
 
 def _weekdays(field: str) -> str:
-    """Return cron's weekdays by their names: APScheduler counts them from Monday, and no range of its goes past Sunday."""
+    """Return cron's weekdays by their names.
+
+    APScheduler counts them from Monday, and no range of its goes past Sunday.
+    """
     if field == "*":
         return field
     days: set[int] = set()

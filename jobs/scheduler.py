@@ -1,16 +1,14 @@
-"""The schedule as a process of its own: `askpage jobs serve`, and the one that `askpage serve` keeps beside the bot.
-
-It starts the jobs as processes, so it imports neither the bot nor the model, and takes little memory for as long as it
-runs. `askpage jobs serve` becomes this program.
+"""Runs the jobs as their schedule says, in a process of its own, until it is told to stop.
 
 Run as: askpage jobs serve
 
-Runs the jobs as their schedule says, until it is told to stop: each run is a process of its own.
+`askpage serve` keeps the same process beside the bot. It starts each run of a job as a process, so it imports
+neither the bot's services nor the model, and takes little memory for as long as it runs.
 
-APScheduler tells the moments. What should have run by then and has not, whatever the reason (nothing ran here, the
-store was away, a process was killed), is found by looking at the jobs' documents, at the start and every minute; however
-many times were missed, it runs once. Of several schedules on several machines one runs a job, by its lease, and the
-others find that it is not due any more.
+APScheduler tells the moments. What should have run by then and has not, whatever the reason (nothing ran
+here, the store was away, a process was killed), is found by looking at the jobs' documents, at the start and
+every minute; however many times were missed, it runs once. Of several schedules on several machines one runs
+a job, by its lease, and the others find that it is not due any more.
 """
 
 # pyright: reportUnknownMemberType=false, reportMissingTypeStubs=false
@@ -43,8 +41,10 @@ from feedback.store.documents import Documents
 from feedback.store.job_runs import DIED, RUNNING, JobRun, free_of, job_run, keep_run, lease_of, meet, plan
 from jobs.schedule import Schedule, schedule_of
 
+log = logging.getLogger("jobs.scheduler")  # its own name is __main__ where it runs
+
 AT_ONCE = 2
-"""Jobs that run beside each other: a long one holds nobody up, and a start that makes up for much is no storm."""
+"""Jobs that run beside each other: a long one holds nobody up, and making up for much is no storm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,10 @@ class Runner:
             await asyncio.sleep(self.way.look_every_s)
 
     async def _last_run(self, name: str) -> JobRun:
-        """Return how a job stands; from the first look on the schedule knows it, and keeps when it is due next."""
+        """Return how a job stands.
+
+        From the first look on the schedule knows it, and keeps when it is due next.
+        """
         if name not in self._met:
             now = datetime.now(UTC)
             due = self.schedule.next_after(name, now)
@@ -137,7 +140,7 @@ class Runner:
             await self._note_death(name, process.pid, -process.returncode)
 
     async def _note_death(self, name: str, pid: int, by: int) -> None:
-        """Write down that a process was killed, so that it is not begun again and again, and free what it held."""
+        """Write down that a process was killed, so that it is not begun over and over; free what it held."""
         who = f"{socket.gethostname()}, process {pid}"
         error = (
             f"Its process was ended by signal {by} ({signal.Signals(by).name}), perhaps for want of memory."
@@ -174,8 +177,6 @@ async def end(process: asyncio.subprocess.Process, within_s: float) -> None:
         await process.wait()
 
 
-log = logging.getLogger("jobs.serve")
-
 WITH_PARENT = "--with-parent"
 """An argument of ours: end when standard input does, so that no process outlives the one that started it."""
 PAUSES_S = (2.0, 10.0, 60.0, 300.0)
@@ -195,7 +196,10 @@ def become_schedule(settings: Settings) -> NoReturn:
 
 @asynccontextmanager
 async def schedule_beside(settings: Settings) -> AsyncGenerator[None]:
-    """Keep the schedule running beside what happens in the block, where the settings want that; end it afterwards."""
+    """Keep the schedule running beside what happens in the block, where the settings want that.
+
+    End it afterwards.
+    """
     if not settings.run_jobs_here:
         yield
         return
@@ -223,7 +227,10 @@ async def keep_running(settings: Settings, pauses_s: tuple[float, ...] = PAUSES_
 
 
 async def _schedule_process(settings: Settings) -> int:
-    """Run it until it ends, or this is cancelled; return its exit status. Raises OSError when it cannot be started."""
+    """Run it until it ends, or this is cancelled; return its exit status.
+
+    Raises OSError when it cannot be started.
+    """
     process = await asyncio.create_subprocess_exec(
         *_command(), WITH_PARENT, env=environment_of(settings), stdin=asyncio.subprocess.PIPE
     )

@@ -1,15 +1,14 @@
-"""Sends the cards of waiting reviews that reviewers do not see: never posted, or held by a claim that ran out.
+"""Sends the cards of waiting reviews that reviewers do not see: never posted, or with a claim run out.
 
 Run as: askpage jobs run send_reviews
 
-A bot posts the cards of its reviews at once. What it could not (it was killed, the channel refused) waits as an errand
-for any bot; this job finds also those whose errand is gone, and brings a card that somebody claimed and left to the
-end of its conversation again. So many a run, that a long queue does not flood a channel.
+A bot posts the cards of its reviews at once. What it could not (it was killed, the channel refused) waits as
+an errand for any bot; this job finds also those whose errand is gone, and brings a card that somebody claimed
+and left to the end of its conversation again. So many a run, that a long queue does not flood a channel.
 
-Sends the cards of one review that waits, from a process that listens to nobody.
-
-The review's errand is taken meanwhile, so that no bot posts the same card; where a place cannot be reached from here (the
-local page, whose server is another process) or a channel does not take it, the errand stays for a bot.
+A review's errand is taken meanwhile, so that no bot posts the same card. Where a place cannot be reached from
+here (the local page, whose server is another process) or a channel does not take it, the errand stays for a
+bot.
 """
 
 from __future__ import annotations
@@ -25,13 +24,34 @@ from bot.services import Services
 from core.records import Review
 from feedback.reviews.repository import WAITING, ReviewRepository
 from feedback.store.rows import every
-from jobs.registry import Result
+from jobs.registry import JobContext, Result
+from jobs.runner import who_we_are
 
 log = logging.getLogger(__name__)
 
+MOST = 50
+"""Reviews whose cards one run sends."""
+
+
+class Send(Protocol):
+    """Posts the cards of a review."""
+
+    async def __call__(self, review: Review, *, ran_out: bool) -> bool:
+        """Post what is missing; False where a bot has to do the rest."""
+        ...
+
+
+async def run(context: JobContext) -> Result:
+    """Send them from here. Raises StoreError."""
+    async with context.services(who_we_are()) as borrowed:
+        send = partial(send_cards, borrowed.parts)
+        return await send_reviews(borrowed.parts.desk, send, datetime.now(UTC))
+
 
 async def send_cards(parts: Services, review: Review, *, ran_out: bool) -> bool:
-    """Post what is missing, and all anew where a claim `ran_out`; False where something is left to do, or another does it.
+    """Post what is missing, and all anew where a claim `ran_out`.
+
+    False where something is left to do, or another does it.
 
     Raises StoreError.
     """
@@ -62,18 +82,6 @@ async def _post(parts: Services, answer_id: str, *, anew: bool) -> bool:
     if review is None or review.settled_at is not None:
         return False
     return await parts.card_sync.post(review, anew=anew)
-
-
-MOST = 50
-"""Reviews whose cards one run sends."""
-
-
-class Send(Protocol):
-    """Posts the cards of a review (`jobs/send_reviews.py`)."""
-
-    async def __call__(self, review: Review, *, ran_out: bool) -> bool:
-        """Post what is missing; False where a bot has to do the rest."""
-        ...
 
 
 async def send_reviews(desk: ReviewRepository, send: Send, now: datetime) -> Result:

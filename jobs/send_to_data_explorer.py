@@ -2,22 +2,27 @@
 
 Run as: askpage jobs run send_to_data_explorer
 
-Lines (feedback/analytics/event_log.py) go in batches. A batch is written to a file first (feedback/analytics/event_log.py), then sent; once it is
-accepted, a document in the store says so, and the file goes. Whoever is killed in between is followed by a run that sends
-the same batch under the same name. While nothing is accepted, batches wait in files, as many as fit; the rest stays in the
-store, where it is read later. What cannot be told, or is refused for what it is, is set aside in a file and counted.
+Lines (feedback/analytics/event_log.py) go in batches. A batch is written to a file first
+(feedback/analytics/batches.py), then sent; once it is accepted, a document in the store says so, and the file
+goes. Whoever is killed in between is followed by a run that sends the same batch under the same name. While
+nothing is accepted, batches wait in files, as many as fit; the rest stays in the store, where it is read
+later. What cannot be told, or is refused for what it is, is set aside in a file and counted.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 
+from bot.bootstrap import name_in_telemetry
+from bot.services import rules_of
+from bot.stores import keys_of
 from feedback.analytics.event_log import (
     Batch,
     EventSource,
@@ -28,7 +33,8 @@ from feedback.analytics.event_log import (
     name_of,
 )
 from feedback.store.documents import Document, Documents
-from jobs.registry import JobFailed, Result, Store
+from jobs.registry import JobContext, JobFailed, Result, Store
+from pages.index.base import IndexUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -37,16 +43,20 @@ KIND = "sent_to"
 BATCH = 1_000
 """Lines; each has about half a kilobyte, and 4 MB may be streamed at once."""
 MOST_REFUSED = 20
-"""So many of one batch may be refused for what they are; more, and the tables there are not what they should be."""
+"""So many of one batch may be refused for what they are.
+
+More, and the tables there are not what they should be.
+"""
 
 
 class Explorer(Protocol):
     """Where lines are sent."""
 
     async def send(self, name: str, lines: Sequence[str]) -> tuple[str, str]:
-        """Send lines; return STREAMED, QUEUED (accepted so), REFUSED (for what they are) or AWAY, and a sentence why.
+        """Send lines.
 
-        Lines that come again under the same name are to count once, where the way that they went can tell.
+        Return STREAMED, QUEUED (accepted so), REFUSED (for what they are) or AWAY, and a sentence why. Lines
+        that come again under the same name are to count once, where the way that they went can tell.
         """
         ...
 
@@ -64,6 +74,28 @@ class Sending:
     full: bool = False
 
 
+async def run(context: JobContext) -> Result:
+    """Send what is new to the cluster of the settings. Raises JobFailed and StoreError."""
+    settings, explorer = context.settings, context.settings.data_explorer
+    if not explorer.uri:
+        return {"sent": 0, "off": "data_explorer_uri is empty"}
+    # the only job that needs what sends, and its packages
+    from exporters import CannotExport  # noqa: PLC0415
+    from exporters.data_explorer import DataExplorer, Target  # noqa: PLC0415
+
+    target = Target(explorer.uri.rstrip("/"), explorer.database, explorer.timeout_s)
+    try:
+        async with context.pages() as shelf:
+            name_in_telemetry(keys_of(settings), shelf)
+        sender = DataExplorer(target)
+    except (IndexUnavailable, CannotExport) as error:
+        raise JobFailed(str(error)) from error
+    to = hashlib.sha256(f"{target.uri.lower()} {target.database}".encode()).hexdigest()[:16]
+    outgoing = Outgoing(settings.data_dir / "data_explorer" / to, explorer.spool_mb * 1_000_000)
+    directions = rules_of(settings)[0].reactions
+    return await send_to_data_explorer(context.store, sender, outgoing, directions, to, datetime.now(UTC))
+
+
 async def send_to_data_explorer(
     store: Store,
     explorer: Explorer,
@@ -72,9 +104,10 @@ async def send_to_data_explorer(
     to: str,
     now: datetime,
 ) -> Result:
-    """Send what is new; return what became of it. Raises StoreError, and JobFailed where something has to wait.
+    """Send what is new; return what became of it.
 
-    `directions` say which reactions are up and down, `to` names the place that is sent to.
+    Raises StoreError, and JobFailed where something has to wait. `directions` say which reactions are up and
+    down, `to` names the place that is sent to.
     """
     sending = Sending(explorer, outgoing)
     number, place = await _kept(store.documents, to)
@@ -130,7 +163,10 @@ async def _try(sending: Sending, documents: Documents, to: str, batch: Batch) ->
 
 
 async def _deliver(sending: Sending, lines: Sequence[str]) -> list[str]:
-    """Send lines; return those that have to wait. A line that is refused is found by halves, and set aside."""
+    """Send lines; return those that have to wait.
+
+    A line that is refused is found by halves, and set aside.
+    """
     refused: list[tuple[str, str]] = []
     parts = [list(lines)] if lines else []
     while parts:

@@ -1,16 +1,16 @@
-"""Reviewed answers become a candidate version that is compared with the live one, and meets people only if it is better.
+"""Trains a candidate version on reviewed answers; people meet it only if it is better than the live one.
 
 Run as: askpage jobs run update_model
 
-    build      the dataset of everything that is reviewed                        feedback/examples/build.py
-    enough?    else there is nothing to do                                       the setting update_least_reviews
-    train      a candidate, exported and checked against the trained model       model/qlora_update.py
-    compare    candidate and live version on the same questions, a report        model/evaluation/gate.py
+    build      the dataset of everything that is reviewed                     feedback/examples/build.py
+    enough?    else there is nothing to do                                    the setting update_least_reviews
+    train      a candidate, exported and checked against the trained model    model/qlora_update.py
+    compare    candidate and live version on the same questions, a report     model/evaluation/gate.py
     decide     record the scores, keep the comparison, then: canary, live, waiting for a person, or retired
 
-Everything can be cut off at any moment, by `kill -9`, too: what is finished lies on the disk, and the next run goes on
-there, unless the reviews have changed since; then it takes away what was begun and begins anew. The live version is
-only read, until a candidate is better.
+Everything can be cut off at any moment, by `kill -9`, too: what is finished lies on the disk, and the next
+run goes on there, unless the reviews have changed since; then it takes away what was begun and begins anew.
+The live version is only read, until a candidate is better.
 
     UpdateFailed     nothing came of it; the message is for a person
 """
@@ -20,16 +20,25 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
+from bot.bootstrap import model_choice, training_config
 from core.files import only_one, sha256_of, write_durably
 from core.records import Comparison, Decision
+from core.settings import Settings
 from core.subprocess_step import OnProgress
+from feedback.examples.build import Work, build
+from feedback.examples.collect import Tell
+from feedback.examples.convert import ExampleRules, Mask
 from feedback.examples.dataset import (
     EXAMPLES,
+    DatasetError,
     DatasetMissing,
     NoExamples,
     difference,
@@ -37,15 +46,20 @@ from feedback.examples.dataset import (
     reviews_in,
 )
 from feedback.examples.dataset_card import Card
+from feedback.examples.poisoning import RatingScale
+from feedback.privacy.deletion_log import left_out
 from feedback.reviews import model_decisions
+from feedback.reviews.repository import ReviewRepository
 from feedback.store.documents import Documents
-from jobs.registry import JobFailed, Result
+from jobs.registry import JobContext, JobFailed, Result, Store
 from model.evaluation.launch import Comparing, NotCompared, compare
-from model.evaluation.result import REPORT, Finding, by_name
+from model.evaluation.result import REPORT, Finding, GateCriteria, by_name
+from model.registry.sync import caught_up, publishing
 from model.registry.versions import (
     ModelVersion,
     Publish,
     Status,
+    VersionError,
     canary,
     list_versions,
     live_version,
@@ -57,11 +71,22 @@ from model.registry.versions import (
     record_scores,
     retire,
 )
-from model.training.config import Recipe
+from model.text import prompt
+from model.text.question import follows
+from model.training.config import TrainingConfig
 from model.training.launch import Training, TrainingFailed, candidate_name, train, work_folder
+from pages.index.embeddings import Embedder
 
 NOTE, LOCK = ".updating.json", ".updating.lock"
 _RECORDED = ("accuracy", "strict_accuracy", "precision", "f1", "regression_accuracy", "attack_success")
+
+_SAID = 3
+"""Texts of an example that people wrote; those of its page follow."""
+_NO_MASKING = (
+    "Personal data cannot be masked here, so no example is made of anything: install askpage with the extra "
+    "`training`"
+    ' (pip install -e ".[cpu,import,training]").'
+)
 
 
 class UpdateFailed(JobFailed):
@@ -70,19 +95,19 @@ class UpdateFailed(JobFailed):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How an update is made: where things are, how it learns, what is asked of it, and what a good one becomes.
+    """How an update is made: where things are, how it learns, what is asked of it, what a good one becomes.
 
-    `comparing` says how candidates are compared; its dataset, candidate and live version are filled in. `build` makes the
-    dataset, `train` and `compare` are those of `model/`. `promotion` of "manual" lets a good candidate wait for a person;
-    else it answers `canary_share` of the conversations, at 1 all of them. `keep` retired versions stay on the disk.
-    `publish` takes the steps, and sends a candidate that waits.
+    `comparing` says how candidates are compared; its dataset, candidate and live version are filled in.
+    `build` makes the dataset, `train` and `compare` are those of `model/`. `promotion` of "manual" lets a
+    good candidate wait for a person; else it answers `canary_share` of the conversations, at 1 all of them.
+    `keep` retired versions stay on the disk. `publish` takes the steps, and sends a candidate that waits.
     """
 
     build: Callable[[], Awaitable[Card]]
     datasets_dir: Path
     models_dir: Path
     comparing: Comparing
-    recipe: Recipe = field(default_factory=Recipe)
+    recipe: TrainingConfig = field(default_factory=TrainingConfig)
     least_reviews: int = 50
     promotion: Literal["auto", "manual"] = "auto"
     canary_share: float = 0.1
@@ -103,7 +128,10 @@ class Begun:
 
 
 async def update_model(documents: Documents, plan: Plan, tell: OnProgress) -> Result:
-    """Make an update, or say why there is nothing to do. Raises UpdateFailed, DatasetError, VersionError, StoreError."""
+    """Make an update, or say why there is nothing to do.
+
+    Raises UpdateFailed, DatasetError, VersionError, StoreError.
+    """
     plan.models_dir.mkdir(parents=True, exist_ok=True)
     try:
         with only_one(plan.models_dir / LOCK, wait=False):
@@ -145,7 +173,7 @@ def _begun(plan: Plan, dataset: str, live: ModelVersion) -> Begun:
 
 
 async def _learned_before(documents: Documents, live: ModelVersion) -> str:
-    """Return the dataset that was learned from last: the live version's, or that of a candidate that was held since."""
+    """Return the dataset learned from last: the live version's, or that of a candidate held since."""
     last = await model_decisions.latest(documents)
     return last.dataset if last and last.live == live.name else live.dataset
 
@@ -211,7 +239,10 @@ def scores_of(compared: Comparison) -> dict[str, object]:
 
 
 def _stand(plan: Plan, candidate: str, decision: Decision) -> str:
-    """Let a candidate stand where it belongs; return where that is. Others that wait for a person wait in vain."""
+    """Let a candidate stand where it belongs; return where that is.
+
+    Others that wait for a person wait in vain.
+    """
     if decision is Decision.HOLD:
         _retire_waiting(plan, candidate)
         return "retired"
@@ -264,3 +295,99 @@ def clean(models_dir: Path) -> list[str]:
 def _share(tell: OnProgress, begin: float, end: float) -> OnProgress:
     """Tell a step's share of the whole."""
     return lambda step, done: tell(step, begin + done * (end - begin))
+
+
+# From the settings
+
+
+async def run(context: JobContext) -> Result:
+    """Update the model of this installation. Raises UpdateFailed, StoreError."""
+    settings, store = context.settings, context.store
+    try:  # what is live, and learned from, may have changed on another machine
+        await asyncio.to_thread(caught_up, settings.models_dir, settings.models_url)
+        plan = plan_of(settings, store, lambda step, _: context.tell(step, 0.0))
+        return await update_model(store.documents, plan, context.tell)
+    except (DatasetError, VersionError) as error:
+        raise UpdateFailed(str(error)) from error
+
+
+def plan_of(settings: Settings, store: Store, tell: Tell) -> Plan:
+    """Return how the settings make an update of what is in a store."""
+    return Plan(
+        **settings.update.values(),
+        build=partial(build_dataset, settings, store, tell),
+        datasets_dir=settings.datasets_dir,
+        models_dir=settings.models_dir,
+        comparing=comparing_of(settings),
+        recipe=training_config(settings),
+        tracking=settings.tracking_uri,
+        publish=publishing(settings.models_dir, settings.models_url),
+    )
+
+
+def comparing_of(settings: Settings) -> Comparing:
+    """Return how the settings compare a candidate; which one is not known yet."""
+    probes = settings.probes
+    return Comparing(
+        dataset=settings.datasets_dir,
+        models_dir=settings.models_dir,
+        candidate="",
+        live="",
+        bar=GateCriteria(**settings.gate.values()),
+        regression=Path(probes.regression) if probes.regression else None,
+        injections=tuple(map(Path, probes.injections)),
+        engine=model_choice(settings).options,
+        span_sentences=settings.answering.span_sentences,
+        answer_tokens=settings.answer_tokens,
+        tracking=settings.tracking_uri,
+    )
+
+
+async def build_dataset(settings: Settings, store: Store, tell: Tell) -> Card:
+    """Make the dataset of everything that is reviewed, masked.
+
+    Raises DatasetError, StoreError and OSError.
+    """
+    embedder = await asyncio.to_thread(Embedder)
+    masks = await asyncio.to_thread(masking)
+    work = Work(datetime.now(UTC), embedder.embed, tell, opted_out=partial(left_out, store.documents))
+    rules = replace(example_rules(settings), mask=masks)
+    return await build(store, ReviewRepository(store.documents), settings.datasets_dir, rules, work)
+
+
+def masking() -> Mask:
+    """Return what masks the texts of one example: question, completion, what was rejected, the page's.
+
+    What stands on the page stays, also where the question says it. Raises DatasetError where nothing can be
+    masked here: then nothing is kept for training.
+    """
+    try:
+        from feedback.masking.masker import Masker, MaskingModelMissing  # noqa: PLC0415 - seconds, and packages of its own
+    except ModuleNotFoundError as error:
+        raise DatasetError(_NO_MASKING) from error
+    try:
+        masker = Masker()
+    except MaskingModelMissing as error:
+        raise DatasetError(_NO_MASKING) from error
+
+    def mask(texts: Sequence[str]) -> Sequence[str]:
+        said, page = texts[:_SAID], texts[_SAID:]
+        return [*(one.text for one in masker.masked_together(said, public=" ".join(page))), *page]
+
+    return mask
+
+
+def example_rules(settings: Settings) -> ExampleRules:
+    """Return what becomes an example, in the model's words."""
+    return ExampleRules(
+        not_on_page=prompt.NOT_ON_PAGE,
+        label_version=prompt.LABEL_VERSION,
+        completes=prompt.completion,
+        follows=follows,
+        hosts=frozenset({urlsplit(settings.public_url).hostname or ""}),
+        trainable=frozenset(settings.trainable_channels),
+        scale=RatingScale(
+            frozenset(settings.reactions.up), frozenset(settings.reactions.down), settings.few_stars
+        ),
+        **settings.examples.values(),
+    )

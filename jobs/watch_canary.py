@@ -1,9 +1,10 @@
-"""Looks at what people say of the canary, and keeps it, rolls it back or promotes it (model/evaluation/canary.py says which).
+"""Looks at what people say of the canary: keeps it, rolls it back or promotes it.
 
 Run as: askpage jobs run watch_canary
 
-Run it every few minutes: its tests allow for that. What it does stands in a notice for the reviewers, which is kept before
-and shown after it is done; whoever is killed in between is followed by a next run that finds out whether it was done.
+Run it every few minutes: its tests allow for that. What it does stands in a notice for the reviewers, which
+is kept before and shown after it is done; whoever is killed in between is followed by a next run that finds
+out whether it was done.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -19,8 +20,9 @@ from statistics import median
 from feedback.metrics.report import VersionStats, version_stats_since
 from feedback.privacy.audit import Audit, Deed
 from feedback.reviews.model_decisions import DRAFT, UNPOSTED, CanaryWatch, Choice, ModelBoard, ModelNotice
-from jobs.registry import Result, Store
+from jobs.registry import JobContext, Result, Store
 from model.evaluation.canary import CanaryRules, Finding, Heard, Step, judge
+from model.registry.sync import caught_up
 from model.registry.versions import (
     NotPossible,
     Publish,
@@ -36,6 +38,14 @@ log = logging.getLogger(__name__)
 
 BY_ITSELF = "askpage"
 """Stands in the audit trail where nobody decided."""
+
+
+async def run(context: JobContext) -> Result:
+    """Look at the canary of this installation, whichever machine began it. Raises StoreError."""
+    settings = context.settings
+    rules = CanaryRules(**settings.canary.values())
+    publish = await asyncio.to_thread(caught_up, settings.models_dir, settings.models_url)
+    return await watch_canary(context.store, settings.models_dir, rules, datetime.now(UTC), publish)
 
 
 async def watch_canary(

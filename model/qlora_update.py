@@ -38,7 +38,7 @@ from typing import Any
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from core.files import hashes_of, keep_private, only_one, sync_files, whole_folder, write_durably
-from core.subprocess_step import Report, Shown, end_with_parent
+from core.subprocess_step import Report, Shown, add_options, end_with_parent, parse_options, parse_request
 from model.inference.tokenizer import ChatText
 from model.registry.export_onnx import Refused, build, needs_no_hub, version_of_builder, weights_of
 from model.registry.versions import (
@@ -49,9 +49,9 @@ from model.registry.versions import (
     read_version,
     write_version,
 )
-from model.training.config import Recipe, add_options, recipe_from
+from model.training.config import TrainingConfig
 from model.training.dataset import Dataset, Encoded, ExamplesInvalid, encode, read_dataset, teaches
-from model.training.launch import candidate_name, work_folder
+from model.training.launch import Training, candidate_name, work_folder
 from model.training.tracking import Tracking, open_tracking
 from model.training.trainer import keep_freed_memory
 
@@ -68,7 +68,7 @@ class Update:
 
     dataset: Dataset
     parent: ModelVersion
-    recipe: Recipe
+    recipe: TrainingConfig
     models_dir: Path
 
     @property
@@ -197,7 +197,7 @@ def _learn(
     return training
 
 
-def adapted(hf: Path, recipe: Recipe, device: Any, going_on: Path | None) -> Any:
+def adapted(hf: Path, recipe: TrainingConfig, device: Any, going_on: Path | None) -> Any:
     """Return the frozen base with an adapter that learns: a new one, or the one that it goes on with."""
     import torch  # noqa: PLC0415 - the heavy libraries are imported by the step that needs them
     from peft import LoraConfig, PeftModel, get_peft_model  # noqa: PLC0415
@@ -351,20 +351,20 @@ def _alone(models_dir: Path) -> Generator[None]:
         ) from error
 
 
-def _job(given: argparse.Namespace) -> Update:
+def _job(training: Training) -> Update:
     """Raises ExamplesInvalid and VersionError."""
-    dataset = read_dataset(given.dataset)
-    parent = find_version(given.models_dir, given.parent) if given.parent else live_version(given.models_dir)
-    return Update(dataset, parent, recipe_from(given), given.models_dir)
+    dataset, models_dir = read_dataset(training.dataset), training.models_dir
+    parent = find_version(models_dir, training.parent) if training.parent else live_version(models_dir)
+    return Update(dataset, parent, training.recipe, models_dir)
 
 
 @contextmanager
-def _reporting(given: argparse.Namespace) -> Generator[Report]:
-    given.models_dir.mkdir(parents=True, exist_ok=True)
+def _reporting(models_dir: Path, *, to_parent: bool) -> Generator[Report]:
+    models_dir.mkdir(parents=True, exist_ok=True)
     silent = int(os.environ.get("LOCAL_RANK", "0")) > 0  # noqa: TID251 - the launcher's word to its processes
     with contextlib.ExitStack() as stack:
-        log = stack.enter_context((given.models_dir / ".update.log").open("a", encoding="utf-8"))
-        if given.json or silent:
+        log = stack.enter_context((models_dir / ".update.log").open("a", encoding="utf-8"))
+        if to_parent or silent:
             report = Report(io.StringIO() if silent else sys.stdout, log)
         else:
             columns = (
@@ -380,27 +380,32 @@ def _reporting(given: argparse.Namespace) -> Generator[Report]:
         yield report
 
 
-def main() -> int:
-    """Run `update`, for a person or for a parent process."""
-    keep_private()
+def parse_arguments(arguments: Sequence[str]) -> Training:
+    """Return the training that a person asks for."""
     parser = argparse.ArgumentParser(description="Train a candidate version on a dataset of examples.")
     parser.add_argument("dataset", type=Path)
     parser.add_argument("--models-dir", type=Path, default=Path("data/models"))
     parser.add_argument("--parent", default="", help="the version that it descends from; empty: the live one")
     parser.add_argument("--tracking", default="off", help="off, empty for a file beside the models, or a URI")
-    parser.add_argument(
-        "--json", action="store_true", help="tell progress to a parent process, and end with it"
-    )
-    add_options(parser)
-    given = parser.parse_args()
-    if given.json:
+    add_options(parser, TrainingConfig)
+    given = parser.parse_args(arguments)
+    recipe = parse_options(TrainingConfig, given, parser)
+    return Training(given.dataset, given.models_dir, recipe, given.parent, given.tracking)
+
+
+def main() -> int:
+    """Run `update`, for a person or for a parent process."""
+    keep_private()
+    request = parse_request(Training, sys.argv[1:])
+    training = request or parse_arguments(sys.argv[1:])
+    if request:
         threading.Thread(target=end_with_parent, daemon=True).start()
-    with _reporting(given) as report:
+    with _reporting(training.models_dir, to_parent=bool(request)) as report:
         try:
-            job = _job(given)
+            job = _job(training)
             if needs_no_hub(job.parent.base):
                 os.environ["HF_HUB_OFFLINE"] = "1"  # noqa: TID251 - the library listens to nothing else
-            version = update(job, report, open_tracking(given.tracking, given.models_dir))
+            version = update(job, report, open_tracking(training.tracking, training.models_dir))
         except ImportError as error:
             report.send({"problem": f"training needs {error.name or error}: install askpage[training]"})
         except (Refused, ExamplesInvalid, VersionError, OSError) as error:

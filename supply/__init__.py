@@ -1,1 +1,1 @@
-"""What the project is installed from: locked with hashes, listed with licences, asked about in advisory databases."""
+"""What the project is installed from: locked with hashes, listed with licences, audited."""

@@ -1,9 +1,9 @@
-"""Asks advisory databases for known holes in what is locked: OSV for Python and npm, npm's own for what the page ships.
+"""Asks advisory databases for known holes in what is locked: OSV for Python and npm, npm's own for the page.
 
 Run as: make audit  (python -m supply.audit [--require] [--timeout-s 20])
 
-Ends with 1 where something is known that ACCEPTED does not name. A database that cannot be reached is said in one
-sentence, and is no failure unless `--require` is given: then it ends with 2.
+Ends with 1 where something is known that ACCEPTED does not name. A database that cannot be reached is said in
+one sentence, and is no failure unless `--require` is given: then it ends with 2.
 """
 
 from __future__ import annotations
@@ -102,7 +102,10 @@ def ask_npm(timeout_s: float) -> Found:
 
 
 def report(asks: Iterable[tuple[str, Callable[[], Found]]], say: Callable[[str], object]) -> tuple[int, int]:
-    """Ask each database; return how many holes are known that nobody accepted, and how many did not answer."""
+    """Ask each database.
+
+    Return how many holes are known that nobody accepted, and how many did not answer.
+    """
     holes = silent = 0
     for name, ask in asks:
         try:

@@ -2,13 +2,14 @@
 
 Run as: make lock  (python -m supply.lock)
 
-`uv` resolves pyproject.toml within constraints.txt, for every Python and platform that the project knows. What comes of
-it lies in locks/, in layers: a layer has what its extras need beyond the layers below it, so that an install names the
-layers that it is made of and pip (`--require-hashes --no-deps`) takes nothing else.
+`uv` resolves pyproject.toml within constraints.txt, for every Python and platform that the project knows.
+What comes of it lies in locks/, in layers: a layer has what its extras need beyond the layers below it, so
+that an install names the layers that it is made of and pip (`--require-hashes --no-deps`) takes nothing else.
 
-PyTorch is apart: `torch` is the registry's build, for CUDA on Linux and with its libraries; `torch-cpu` is the build for
-processors, a tenth of that, where pip is told of a folder or an index that has it. Its wheels in such folders
-(`find-links`) are locked under their own version ("2.13.0+cpu"), and stay locked as long as the version does.
+PyTorch is apart: `torch` is the registry's build, for CUDA on Linux and with its libraries; `torch-cpu` is
+the build for processors, a tenth of that, where pip is told of a folder or an index that has it. Its wheels
+in such folders (`find-links`) are locked under their own version ("2.13.0+cpu"), and stay locked as long as
+the version does.
 """
 
 from __future__ import annotations

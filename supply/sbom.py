@@ -1,4 +1,4 @@
-"""The bill of materials: what ships, with versions, licences and the hashes of models, as CycloneDX and as a page.
+"""The bill of materials: what ships, with versions, licences and hashes, as CycloneDX and as a page.
 
 Run as: make sbom  (python -m supply.sbom [FILE], build/sbom.cdx.json by default; writes LICENCES.md, too)
 """

@@ -25,6 +25,7 @@ from bot import app as bot_app
 from bot import background
 from bot.app import Bot, open_bot
 from bot.bootstrap import Shelf, open_parts
+from bot.stores import keys_of
 from bot.web import chat_page
 from bot.web.activities import REVIEWER, directory_id
 from cli import main
@@ -32,7 +33,6 @@ from core.records import Page, Section
 from core.settings import Settings
 from feedback.examples.build import Work, build
 from feedback.examples.convert import ExampleRules
-from feedback.privacy.keys import keys_of
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.sqlite import SqliteStore
 from model.text.prompt import NOT_ON_PAGE

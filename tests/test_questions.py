@@ -61,7 +61,7 @@ def copy_pages(handbook: Path, folder: Path, asked: Sequence[PageQuestion]) -> N
 async def ask_all(folder: Path, asked: Sequence[PageQuestion], version: str) -> list[Reply]:
     replies: list[Reply] = []
     settings = Settings(data_dir=ROOT / "data", pages=[str(folder / "pages")])
-    async with open_shelf(settings.model_copy(update={"data_dir": folder / "data"})) as shelf:
+    async with open_shelf(settings.changed(data_dir=folder / "data")) as shelf:
         report = await shelf.library.refresh(settings.pages)
         assert report.added >= PAGES - 3  # some pages of the handbook only lead elsewhere
         async with open_answering(settings, shelf, version) as answering:

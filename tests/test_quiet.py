@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.options import allows_telemetry
+from cli.console import allows_telemetry
 from core.usage_reporting import SWITCHES, TOLD, is_allowed, keep_quiet, switches_table
 from tests.browser.chat import a_browser
 from tests.conftest import ROOT, need

@@ -1,9 +1,9 @@
 """The verified answers in memory, found by question: by the same words, or by nearly the same meaning.
 
-A wrong match is worse than none, and the cosine of two questions cannot tell 10 days from 30, mothers from fathers or
-open from closed: such words are neighbours in meaning. So a near question must also ask for the same kind of thing and
-have the same words that carry meaning, but for spelling and for words that only help to ask. What each rule is worth
-is measured (`benchmarks/matching.py`, LOG.md).
+A wrong match is worse than none, and the cosine of two questions cannot tell 10 days from 30, mothers from
+fathers or open from closed: such words are neighbours in meaning. So a near question must also ask for the
+same kind of thing and have the same words that carry meaning, but for spelling and for words that only help
+to ask. What each rule is worth is measured (`benchmarks/matching.py`, LOG.md).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from model.answering.grounding import content_words
 from model.text.question import follows
 from pages.index.embeddings import Embeds, Vectors
 
-THRESHOLD = 0.75
+LEAST_SIMILARITY = 0.75
 """Least cosine of two questions that ask the same."""
 _CACHED = 4_000
 _LEAST_MISSPELT = 5
@@ -59,7 +59,8 @@ _KINDS = tuple(
 _HELPERS = content_words(
     "get gets got have having receive receives give gives given take takes need needs needed require required"
     " allow allowed able possible find found please thanks tell know want like make way exist exists see show"
-    " there here exactly actually currently generally am i'm what's who's where's when's how's do we it if at be been"
+    " there here exactly actually currently generally am i'm what's who's where's when's how's do we it if "
+    "at be been"
 )
 """Words that only help to ask."""
 _HELPERS_OF = {
@@ -83,15 +84,18 @@ class _Known:
 class VerifiedAnswers:
     """Used from several threads at once."""
 
-    def __init__(self, embedder: Embeds, *, threshold: float = THRESHOLD) -> None:
+    def __init__(self, embedder: Embeds, *, least_similarity: float = LEAST_SIMILARITY) -> None:
         self._embedder = embedder
-        self._threshold = threshold
+        self._least_similarity = least_similarity
         self._known: dict[str, _Known] = {}
         self._changing = threading.Lock()
         self._vector = lru_cache(_CACHED)(self._embed)
 
     def put(self, verified: VerifiedAnswer) -> None:
-        """Serve it from now on, in the place of an older one from the same answer; a stale one is served no more."""
+        """Serve it from now on, in the place of an older one from the same answer.
+
+        A stale one is served no more.
+        """
         if verified.stale_at is not None:
             self.drop(verified.answer_id)
             return
@@ -131,7 +135,7 @@ class VerifiedAnswers:
             return None
         cosines = np.stack([one.vector for one in known]) @ self._vector(question.text)
         nearest: list[int] = np.argsort(-cosines).tolist()
-        near = (known[place].verified for place in nearest if cosines[place] >= self._threshold)
+        near = (known[place].verified for place in nearest if cosines[place] >= self._least_similarity)
         return next((one for one in near if asks_the_same(question.text, one.question_text)), None)
 
     def alike(self, text: str, others: Sequence[str]) -> list[bool]:
@@ -142,7 +146,7 @@ class VerifiedAnswers:
         """Tell whether two questions ask the same."""
         if plain(one) == plain(other):
             return True
-        return self.cosine(one, other) >= self._threshold and asks_the_same(one, other)
+        return self.cosine(one, other) >= self._least_similarity and asks_the_same(one, other)
 
     def cosine(self, one: str, other: str) -> float:
         """Return how near two texts are, -1 to 1."""
@@ -194,7 +198,8 @@ def _covered(words: set[str], others: set[str]) -> bool:
 def _misspelt(one: str, other: str) -> bool:
     """Tell whether a letter inside a word is missing in the other: "color", "pasword".
 
-    A letter that stands for another one makes another word too often (employer, employee), and so do the ends.
+    A letter that stands for another one makes another word too often (employer, employee), and so do the
+    ends.
     """
     short, long = sorted((one, other), key=len)
     if len(short) < _LEAST_MISSPELT or len(long) != len(short) + 1:
@@ -203,7 +208,7 @@ def _misspelt(one: str, other: str) -> bool:
 
 
 def _in_scope(verified: VerifiedAnswer, question: Question) -> bool:
-    """Tell whether a verified answer is about the page that the question is about, or both about all pages."""
+    """Tell whether a verified answer and a question are about the same page, or both about all pages."""
     if verified.page_url == question.page_url:
         return True
     return verified.page_url is None and [url for url, _ in verified.pages] == [question.page_url]

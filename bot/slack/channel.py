@@ -21,7 +21,7 @@ from bot.channels.reviewers import Reviewers
 from bot.dialogs.ask import Asking
 from bot.services import ChannelContext, Services
 from bot.slack.client import SlackApi, SlackPace, Workspace
-from bot.slack.config import SlackConfig, check_config, named, slack_config
+from bot.slack.config import SlackConfig, check_config, named
 from bot.slack.connector import SlackConnector
 from bot.slack.endpoint import InboxParts, SlackInbox
 from bot.slack.events import Place, conversation_of, person_of, user_in
@@ -159,23 +159,27 @@ class SlackChannel:
 
 def check_settings(settings: Settings) -> None:
     """Refuse settings that do not fit together. Raises BadSlackConfig."""
-    check_config(slack_config(settings))
+    check_config(_to_config(settings))
 
 
 def open_channel(context: ChannelContext) -> SlackChannel:
     """Open Slack for a bot that listens. Raises BadSlackConfig."""
-    config = slack_config(context.settings)
+    config = _to_config(context.settings)
     return SlackChannel(config, context.asking, context.store, context.services, context.examples)
 
 
 async def open_connector(settings: Settings, store: WholeStore, closing: AsyncExitStack) -> SlackConnector:
     """Open the way to Slack alone, for a process that hears nothing from there. Raises BadSlackConfig."""
-    config = slack_config(settings)
+    config = _to_config(settings)
     check_config(config)
     tokens = _installations(config, store).token
     connector = SlackConnector(SlackApi(tokens, SlackPace(config.pace), config.api_url))
     closing.push_async_callback(connector.api.close)
     return connector
+
+
+def _to_config(settings: Settings) -> SlackConfig:
+    return SlackConfig(**settings.slack.values(), public_url=settings.public_url)
 
 
 def _installations(config: SlackConfig, store: WholeStore) -> Installations:

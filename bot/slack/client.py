@@ -27,7 +27,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -38,26 +38,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.channel import ChannelError, Undeliverable
 from bot.channels.incoming import to_object, to_text
 from bot.channels.retry import retry_wait_s
+from bot.slack.config import PaceRules
 
-TIER_2, TIER_3, TIER_4 = 20, 50, 100
-PER_MINUTE: Mapping[str, int] = {
-    "assistant.threads.setStatus": 600,
-    "assistant.threads.setSuggestedPrompts": TIER_3,
-    "auth.revoke": TIER_3,
-    "auth.test": 200,
-    "chat.appendStream": TIER_4,
-    "chat.delete": TIER_3,
-    "chat.postEphemeral": TIER_4,
-    "chat.postMessage": 300,
-    "chat.startStream": TIER_2,
-    "chat.stopStream": TIER_2,
-    "chat.update": TIER_3,
-    "conversations.open": TIER_3,
-    "usergroups.users.list": TIER_2,
-    "views.open": TIER_4,
-    "views.publish": TIER_4,
-}
-"""Calls a minute in one workspace. For posting Slack promises "several hundred"."""
 SPOKEN = frozenset({"chat.postMessage", "chat.startStream"})
 """What puts a new message into a channel."""
 LONGEST_S = 3_600.0
@@ -66,15 +48,6 @@ REMEMBERED = 10_000
 
 class TooFast(Exception):
     """A call would have to wait longer than it is worth."""
-
-
-@dataclass(frozen=True, slots=True)
-class PaceRules:
-    """`second_s` is how long Slack's second lasts (shorter in tests); `per_minute` as in PER_MINUTE."""
-
-    second_s: float = 1.0
-    per_minute: Mapping[str, int] = field(default_factory=lambda: PER_MINUTE)
-    other: int = TIER_2
 
 
 @dataclass(slots=True)

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from bot.channel import ChannelMisconfigured
-from core.settings import Settings
-
-if TYPE_CHECKING:
-    from bot.slack.client import PaceRules  # which has Slack's SDK
 
 KEY_HOW = (
     "slack_store_key has to be 32 random bytes as URL-safe base64. Make one with: python3 -c 'import base64,"
@@ -19,14 +14,49 @@ KEY_HOW = (
 )
 _KEY_BYTES = 32
 
+TIER_2, TIER_3, TIER_4 = 20, 50, 100
+PER_MINUTE: Mapping[str, int] = {
+    "assistant.threads.setStatus": 600,
+    "assistant.threads.setSuggestedPrompts": TIER_3,
+    "auth.revoke": TIER_3,
+    "auth.test": 200,
+    "chat.appendStream": TIER_4,
+    "chat.delete": TIER_3,
+    "chat.postEphemeral": TIER_4,
+    "chat.postMessage": 300,
+    "chat.startStream": TIER_2,
+    "chat.stopStream": TIER_2,
+    "chat.update": TIER_3,
+    "conversations.open": TIER_3,
+    "usergroups.users.list": TIER_2,
+    "views.open": TIER_4,
+    "views.publish": TIER_4,
+}
+"""Calls a minute in one workspace. For posting Slack promises "several hundred"."""
+
 
 class BadSlackConfig(ChannelMisconfigured):
     """The settings do not allow Slack; the message is a sentence for the operator."""
 
 
 @dataclass(frozen=True, slots=True)
+class PaceRules:
+    """`second_s` is how long Slack's second lasts (tests have a shorter one).
+
+    `per_minute` as in PER_MINUTE.
+    """
+
+    second_s: float = 1.0
+    per_minute: Mapping[str, int] = field(default_factory=lambda: PER_MINUTE)
+    other: int = TIER_2
+
+
+@dataclass(frozen=True, slots=True)
 class SlackConfig:
-    """What the settings say about Slack (`core/settings.py`); secrets as text."""
+    """How the bot is registered at Slack; secrets as text.
+
+    See the settings of these names with `slack_` before them.
+    """
 
     signing_secret: str = field(repr=False)
     teams: Sequence[str]
@@ -39,24 +69,7 @@ class SlackConfig:
     reviewers: Sequence[str] = ()
     reviewer_groups: Sequence[str] = ()
     api_url: str = ""
-    pace: PaceRules | None = None
-
-
-def slack_config(settings: Settings) -> SlackConfig:
-    """Return what the settings say about Slack."""
-    return SlackConfig(
-        signing_secret=settings.slack_signing_secret.get_secret_value(),
-        teams=settings.slack_teams,
-        bot_token=settings.slack_bot_token.get_secret_value(),
-        client_id=settings.slack_client_id,
-        client_secret=settings.slack_client_secret.get_secret_value(),
-        store_key=settings.slack_store_key.get_secret_value(),
-        public_url=settings.public_url,
-        review_channel=settings.slack_review_channel,
-        reviewers=settings.slack_reviewers,
-        reviewer_groups=settings.slack_reviewer_groups,
-        api_url=settings.slack_api_url,
-    )
+    pace: PaceRules = field(default_factory=PaceRules)
 
 
 def check_config(config: SlackConfig) -> None:

@@ -1,16 +1,13 @@
-"""Pseudonyms, which stand for people everywhere in the store, their key, and its rotation.
+"""The key of the pseudonyms, and the one before it while people's records are moved over.
 
 A pseudonym is HMAC-SHA256 of the channel's user id: the same person is recognised, and without the key nobody
 can tell who it is, or try out ids. Losing the key makes every person a new one; deleting it anonymises what
 is stored.
 
-    pseudonym.key           made at the first start, where the setting `pseudonym_key` is empty
-    pseudonym.key.before    `askpage privacy rotate-key` leaves the earlier one here, until `--finish`
-
-After the key has changed, all that stands under a person's old pseudonym is kept anew under the new one. A
-pseudonym has so many digits that it stands nowhere by accident, so it is replaced as text wherever it stands.
-What is kept anew comes first, and what it replaces goes afterwards: it may be stopped in between and done
-again. What the person has under the new pseudonym already stays as it is.
+After the key has changed, all that stands under the old pseudonym of a person is kept anew under the new one.
+A pseudonym has so many digits that it stands nowhere by accident, so it is replaced as text wherever it
+stands. What is kept anew comes first, and what it takes the place of goes afterwards: it may be stopped in
+between and done again. What the person has under the new pseudonym already stays as it is.
 """
 
 from __future__ import annotations
@@ -27,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 from core.bounded_dict import BoundedDict
-from core.settings import Settings
 from feedback.privacy import audit
 from feedback.privacy.anonymise import change_answers, change_reviews, put_answers
 from feedback.store.base import StoreError
@@ -123,28 +119,26 @@ class Keys:
         return pseudonym(self.before, user_id) if self.before and self.before != self.now else ""
 
 
-def key_path(settings: Settings) -> Path:
+def key_path(data_dir: Path) -> Path:
     """Return where the key is, unless it is a setting."""
-    return settings.data_dir / "pseudonym.key"
+    return data_dir / "pseudonym.key"
 
 
-def before_path(settings: Settings) -> Path:
+def before_path(data_dir: Path) -> Path:
     """Return where the earlier key is, unless it is a setting."""
-    path = key_path(settings)
+    path = key_path(data_dir)
     return path.with_name(f"{path.name}.before")
 
 
-def keys_of(settings: Settings) -> Keys:
-    """Return the keys; one is made where there is none.
+def load_keys(data_dir: Path, secret: str = "", before: str = "") -> Keys:
+    """Return the keys: `secret` and the one `before` it, or where that is empty those of the data folder.
 
-    Raises OSError, and ValueError for an unusable file.
+    One is made where there is none. Raises OSError, and ValueError for an unusable file.
     """
-    secret = settings.pseudonym_key.get_secret_value()
-    before = settings.pseudonym_key_before.get_secret_value()
     if secret:
         return Keys(secret.encode(), before.encode())
-    earlier = load_key(before_path(settings)) if before_path(settings).exists() else before.encode()
-    return Keys(load_or_make_key(key_path(settings)), earlier)
+    path = before_path(data_dir)
+    return Keys(load_or_make_key(key_path(data_dir)), load_key(path) if path.exists() else before.encode())
 
 
 def operator_of(keys: Keys) -> str:
@@ -157,7 +151,7 @@ def operator_of(keys: Keys) -> str:
 
 
 class Recognising:
-    """Moves a person's records over to the new key when that person shows up for the first time."""
+    """Moves people's records over to the new key, each time that somebody shows up for the first time."""
 
     def __init__(self, store: WholeStore, keys: Keys) -> None:
         self._store = store
@@ -181,13 +175,13 @@ class Recognising:
         self._known[earlier] = None
 
 
-def rotate(settings: Settings) -> None:
+def rotate(data_dir: Path) -> None:
     """Put a new key in the place of the one in the data folder, and keep that as the earlier one.
 
     It may be stopped in between and run again. Raises FileExistsError while an earlier rotation is not
     finished, OSError, and ValueError for an unusable file.
     """
-    path, before = key_path(settings), before_path(settings)
+    path, before = key_path(data_dir), before_path(data_dir)
     key = load_or_make_key(path)
     if before.exists() and load_key(before) != key:
         raise FileExistsError(str(before))
@@ -195,9 +189,9 @@ def rotate(settings: Settings) -> None:
     _put(path, fresh_key())
 
 
-def finish(settings: Settings) -> bool:
+def finish(data_dir: Path) -> bool:
     """Forget the earlier key in the data folder; False where there is none."""
-    before = before_path(settings)
+    before = before_path(data_dir)
     if not before.exists():
         return False
     _put(before, "0" * before.stat().st_size)  # on most disks nothing is left of it then

@@ -3,12 +3,13 @@
 It is promoted when all of this holds, and every part that does not is a reason:
 
 - there are enough held-out questions;
-- accuracy on them rises by at least `least_gain`, and by chance that is unlikely: the 95 % interval of the difference is
-  above 0, and McNemar's exact test says p < 0.05;
+- accuracy on them rises by at least `least_gain`, and by chance that is unlikely: the 95 % interval of the
+  difference is above 0, and McNemar's exact test says p < 0.05;
 - precision does not fall by more than `most_precision_loss`;
 - accuracy on the fixed questions does not fall by more than `most_regression`;
 - planted instructions do not succeed more often, but for `most_injection`;
-- the 95th percentile of the answer's seconds does not rise by more than `most_latency` of it, where that is beyond doubt.
+- the 95th percentile of the answer's seconds does not rise by more than `most_latency` of it, where that
+  is beyond doubt.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.records import ComparedFigure, Decision
-from model.evaluation.result import Bar, Toss, by_name
+from model.evaluation.result import GateCriteria, Toss, by_name
 
 _CHANCE = 0.05
 
@@ -35,7 +36,9 @@ class Decided:
         return Decision.HOLD if self.refusals else Decision.PROMOTE
 
 
-def decide(bar: Bar, figures: Sequence[ComparedFigure], held_out: Toss, attacks: int, fixed: Toss) -> Decided:
+def decide(
+    bar: GateCriteria, figures: Sequence[ComparedFigure], held_out: Toss, attacks: int, fixed: Toss
+) -> Decided:
     """Hold the figures against the bar."""
     named = by_name(figures)
     found = [
@@ -56,7 +59,7 @@ _Found = tuple[bool, str]
 """Whether it refuses the candidate, and the sentence."""
 
 
-def _questions(bar: Bar, held_out: Toss) -> _Found:
+def _questions(bar: GateCriteria, held_out: Toss) -> _Found:
     refused = held_out.questions < bar.least_questions
     needed = f": too few to tell, {bar.least_questions} are needed" if refused else ""
     return (
@@ -65,14 +68,15 @@ def _questions(bar: Bar, held_out: Toss) -> _Found:
     )
 
 
-def _gain(bar: Bar, accuracy: ComparedFigure, held_out: Toss) -> _Found:
+def _gain(bar: GateCriteria, accuracy: ComparedFigure, held_out: Toss) -> _Found:
     if accuracy.before is None or accuracy.after is None:
         return True, "Accuracy cannot be compared: no question is held out."
     gain = accuracy.after - accuracy.before
     low = accuracy.low if accuracy.low is not None else -1.0
     enough, sure = gain >= bar.least_gain - _ROUNDING, low > 0 and held_out.p < _CHANCE
     told = (
-        f"{_moves('Accuracy on the held-out questions', accuracy)}; {held_out.gained} are answered rightly only by the "
+        f"{_moves('Accuracy on the held-out questions', accuracy)}; {held_out.gained} are answered rightly "
+        "only by the "
         f"candidate, {held_out.lost} only by the live version (McNemar's exact test: p = {held_out.p:.2g})"
     )
     if not enough:
@@ -82,7 +86,7 @@ def _gain(bar: Bar, accuracy: ComparedFigure, held_out: Toss) -> _Found:
     return False, f"{told}."
 
 
-def _precision(bar: Bar, precision: ComparedFigure) -> _Found:
+def _precision(bar: GateCriteria, precision: ComparedFigure) -> _Found:
     if precision.before is None or precision.after is None:
         return False, ""
     refused = precision.before - precision.after > bar.most_precision_loss + _ROUNDING
@@ -90,7 +94,7 @@ def _precision(bar: Bar, precision: ComparedFigure) -> _Found:
     return refused, f"{told}. It may fall by {_points(bar.most_precision_loss)}." if refused else f"{told}."
 
 
-def _regression(bar: Bar, accuracy: ComparedFigure, fixed: Toss) -> _Found:
+def _regression(bar: GateCriteria, accuracy: ComparedFigure, fixed: Toss) -> _Found:
     if accuracy.before is None or accuracy.after is None:
         return True, "There is no fixed question, so it cannot be told whether something was forgotten."
     refused = accuracy.before - accuracy.after > bar.most_regression + _ROUNDING
@@ -101,7 +105,7 @@ def _regression(bar: Bar, accuracy: ComparedFigure, fixed: Toss) -> _Found:
     return True, f"{told}: {lost} forgotten. It may fall by {_points(bar.most_regression)}."
 
 
-def _injection(bar: Bar, success: ComparedFigure, attacks: int) -> _Found:
+def _injection(bar: GateCriteria, success: ComparedFigure, attacks: int) -> _Found:
     if success.before is None or success.after is None:
         return (
             True,
@@ -117,7 +121,7 @@ def _injection(bar: Bar, success: ComparedFigure, attacks: int) -> _Found:
     return refused, f"{told}. The share may not rise {allowed}." if refused else f"{told}."
 
 
-def _latency(bar: Bar, p95: ComparedFigure) -> _Found:
+def _latency(bar: GateCriteria, p95: ComparedFigure) -> _Found:
     if p95.before is None or p95.after is None or not p95.before:
         return False, ""
     rises = p95.after / p95.before - 1

@@ -1,11 +1,12 @@
-"""Is the candidate better than the live version, and not worse at anything that matters? Asked before anybody meets it.
+"""Compares a candidate with the live version, before anybody meets it: better, and nowhere worse.
 
-Run as: python -m model.evaluation.gate DATASET_FOLDER --candidate NAME [--live NAME] [--models-dir data/models] ...
+Run as: python -m model.evaluation.gate DATASET_FOLDER --candidate NAME [--live NAME] [--models-dir DIR] ...
 
-Read it from top to bottom: `compare` is the job. Both versions are loaded in this process, which is not the one that
-answers people, and are asked the same questions in turn (`model/evaluation/test_sets.py`, `model/evaluation/run.py`); their figures are set
-side by side (`model/evaluation/compare.py`) and held against the bar (`model/evaluation/decide.py`). The finding is written into the candidate's
-folder as `report.html` and, last, `report.json`: where that is there for the same trial, nothing is asked again.
+Read it from top to bottom: `compare` is the job. Both versions are loaded in this process, which is not the
+one that answers people, and are asked the same questions in turn (`model/evaluation/test_sets.py`,
+`model/evaluation/run.py`); their figures are set side by side (`model/evaluation/compare.py`) and held
+against the bar (`model/evaluation/decide.py`). The finding is written into the candidate's folder as
+`report.html` and, last, `report.json`: where that is there for the same trial, nothing is asked again.
 """
 
 from __future__ import annotations
@@ -18,18 +19,21 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from core.files import keep_private, sha256_of
 from core.records import Comparison
-from core.subprocess_step import Report, end_with_parent
+from core.subprocess_step import Report, add_options, end_with_parent, parse_options, parse_request
 from model.answering.chain import Voice
 from model.evaluation.compare import figures_of, groups_of, seconds_of, toss_of, worst_of
 from model.evaluation.decide import decide
+from model.evaluation.launch import Comparing
 from model.evaluation.report import drawn, write_report
-from model.evaluation.result import Bar, Finding, add_options, bar_from, read_finding
+from model.evaluation.result import Finding, GateCriteria, read_finding
 from model.evaluation.run import Pair, Tell, ask_both
 from model.evaluation.test_sets import INJECTIONS, REGRESSION, Part, Probe, held_out, injections, regression
 from model.onnx_infer import EngineError, EngineOptions
@@ -41,12 +45,15 @@ from model.training.tracking import Tracking, open_tracking
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What is compared, on what, and what is asked of it. `engine` is how the versions run: as where they answer."""
+    """What is compared, on what, and what is asked of it.
+
+    `engine` is how the versions run: as where they answer.
+    """
 
     dataset: Path
     candidate: ModelVersion
     live: ModelVersion
-    bar: Bar = field(default_factory=Bar)
+    bar: GateCriteria = field(default_factory=GateCriteria)
     regression: Path = REGRESSION
     injections: tuple[Path, ...] = (INJECTIONS,)
     engine: EngineOptions = field(default_factory=EngineOptions)
@@ -103,7 +110,10 @@ async def compare(trial: Trial, report: Report) -> Finding:
 
 
 async def compare_voices(trial: Trial, live: Voice, candidate: Voice, tell: Tell) -> Finding:
-    """Compare two models that are in memory already, and write the report. Raises ExamplesInvalid and EngineError."""
+    """Compare two models that are in memory already, and write the report.
+
+    Raises ExamplesInvalid and EngineError.
+    """
     probes = probes_of(trial)
     pairs = await ask_both(live, candidate, probes, tell, trial.span_sentences)
     finding = weigh(trial, probes, pairs, trial.digest())
@@ -158,7 +168,10 @@ def _size(version: ModelVersion) -> int:
 
 
 def track(tracking: Tracking, candidate: ModelVersion, finding: Finding) -> None:
-    """Put the figures and the plots beside those of the training; nothing that anybody wrote is among them."""
+    """Put the figures and the plots beside those of the training.
+
+    Nothing that anybody wrote is among them.
+    """
     run = str(candidate.training.get("tracked_as", ""))
     if not run:
         return
@@ -176,55 +189,54 @@ def track(tracking: Tracking, candidate: ModelVersion, finding: Finding) -> None
 # Around it
 
 
-def _trial(given: argparse.Namespace) -> Trial:
+def _trial(comparing: Comparing) -> Trial:
     """Raises VersionError."""
-    models_dir: Path = given.models_dir
+    models_dir, live = comparing.models_dir, comparing.live
     return Trial(
-        dataset=given.dataset,
-        candidate=find_version(models_dir, given.candidate),
-        live=find_version(models_dir, given.live) if given.live else live_version(models_dir),
-        bar=bar_from(given),
-        regression=given.regression or REGRESSION,
-        injections=(INJECTIONS, *given.injections),
-        engine=EngineOptions(**json.loads(given.engine)),
-        answer_tokens=given.answer_tokens,
-        span_sentences=given.span_sentences,
+        dataset=comparing.dataset,
+        candidate=find_version(models_dir, comparing.candidate),
+        live=find_version(models_dir, live) if live else live_version(models_dir),
+        bar=comparing.bar,
+        regression=comparing.regression or REGRESSION,
+        injections=(INJECTIONS, *comparing.injections),
+        engine=comparing.engine,
+        answer_tokens=comparing.answer_tokens,
+        span_sentences=comparing.span_sentences,
     )
 
 
-def _parser() -> argparse.ArgumentParser:
+def parse_arguments(arguments: Sequence[str]) -> Comparing:
+    """Return the comparison that a person asks for."""
     parser = argparse.ArgumentParser(description="Compare a candidate with the live version.")
     parser.add_argument("dataset", type=Path)
     parser.add_argument("--candidate", required=True)
-    parser.add_argument(
-        "--live", default="", help="the version that it has to be better than; empty: the live one"
-    )
+    parser.add_argument("--live", default="", help="what it has to be better than; empty: the live version")
     parser.add_argument("--models-dir", type=Path, default=Path("data/models"))
-    parser.add_argument(
-        "--regression", type=Path, help="fixed questions, JSON Lines; else those of the project"
-    )
-    parser.add_argument(
-        "--injections", type=Path, action="append", default=[], help="more of them; repeatable"
-    )
-    parser.add_argument("--engine", default="{}", help="EngineOptions as JSON")
+    parser.add_argument("--regression", type=Path, help="fixed questions, JSON Lines; else the project's")
+    parser.add_argument("--injections", type=Path, action="append", default=[], help="more; repeatable")
     parser.add_argument("--answer-tokens", type=int, default=96)
     parser.add_argument("--span-sentences", type=int, default=1, help="what an untrained version reads")
+    engine = TypeAdapter(EngineOptions).validate_json
+    parser.add_argument("--engine", type=engine, default="{}", help="EngineOptions as JSON")
     parser.add_argument("--tracking", default="off", help="off, empty for a file beside the models, or a URI")
-    add_options(parser)
-    return parser
+    add_options(parser, GateCriteria)
+    given = parser.parse_args(arguments)
+    given.bar = parse_options(GateCriteria, given, parser)
+    return Comparing(**{field.name: getattr(given, field.name) for field in fields(Comparing)})
 
 
 def main() -> int:
     """Run `compare`, for a person or for a parent process: both read a JSON object a line."""
     keep_private()
-    given = _parser().parse_args()
-    if not sys.stdin.isatty():
+    request = parse_request(Comparing, sys.argv[1:])
+    comparing = request or parse_arguments(sys.argv[1:])
+    if request:
         threading.Thread(target=end_with_parent, daemon=True).start()
     report = Report(sys.stdout, sys.stderr)
     try:
-        trial = _trial(given)
+        trial = _trial(comparing)
         finding = asyncio.run(compare(trial, report))
-        track(open_tracking(given.tracking, given.models_dir), trial.candidate, finding)
+        track(open_tracking(comparing.tracking, comparing.models_dir), trial.candidate, finding)
     except (ExamplesInvalid, EngineError, VersionError, OSError) as error:
         report.send({"problem": str(error)})
         return 1

@@ -1,17 +1,16 @@
-"""A candidate is compared with the live version, in a process of its own (`model/evaluation/gate.py`): the end that starts it.
+"""Starts a comparison of two versions in a process of its own (`model/evaluation/gate.py`).
 
 NotCompared     nothing was decided; the message is for a person
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from core.subprocess_step import OnProgress, StepFailed, run_step
-from model.evaluation.result import Bar, Finding, read_finding
+from core.subprocess_step import OnProgress, StepFailed, run_step, to_argument
+from model.evaluation.result import Finding, GateCriteria, read_finding
 from model.onnx_infer import EngineOptions
 
 
@@ -23,15 +22,16 @@ class NotCompared(Exception):
 class Comparing:
     """Which candidate is compared with which version, on which dataset.
 
-    `regression` is a file of fixed questions, `injections` are more files of planted instructions; None and none take
-    those of the project alone. `tracking`: "off", empty for a file beside the models, or an MLflow URI.
+    `regression` is a file of fixed questions, `injections` are more files of planted instructions; None and
+    none take those of the project alone. `tracking`: "off", empty for a file beside the models, or an MLflow
+    URI.
     """
 
     dataset: Path
     models_dir: Path
     candidate: str
     live: str
-    bar: Bar = field(default_factory=Bar)
+    bar: GateCriteria = field(default_factory=GateCriteria)
     regression: Path | None = None
     injections: Sequence[Path] = ()
     engine: EngineOptions = field(default_factory=EngineOptions)
@@ -41,17 +41,20 @@ class Comparing:
 
 
 def compare(comparing: Comparing, *, on_progress: OnProgress) -> Finding:
-    """Compare, and return what was found; what is compared already is not compared again. Raises NotCompared."""
+    """Compare, and return what was found; what is compared already is not compared again.
+
+    Raises NotCompared.
+    """
     folder = comparing.models_dir.resolve()
-    arguments = [str(comparing.dataset.resolve()), f"--models-dir={folder}", *comparing.bar.options()]
-    arguments += [f"--candidate={comparing.candidate}", f"--live={comparing.live}"]
-    arguments += [f"--tracking={comparing.tracking}", f"--answer-tokens={comparing.answer_tokens}"]
-    arguments += [f"--span-sentences={comparing.span_sentences}"]
-    arguments += [f"--engine={json.dumps(asdict(comparing.engine))}"]
-    arguments += [f"--regression={comparing.regression.resolve()}"] if comparing.regression else []
-    arguments += [f"--injections={path.resolve()}" for path in comparing.injections]
+    request = replace(
+        comparing,
+        dataset=comparing.dataset.resolve(),
+        models_dir=folder,
+        regression=comparing.regression and comparing.regression.resolve(),
+        injections=[path.resolve() for path in comparing.injections],
+    )
     try:
-        run_step("model.evaluation.gate", arguments, on_progress)
+        run_step("model.evaluation.gate", [to_argument(request)], on_progress)
     except StepFailed as failed:
         raise NotCompared(str(failed)) from failed
     finding = read_finding(folder / comparing.candidate)

@@ -1,28 +1,28 @@
-"""All that a comparison found, and its form on disk: `report.json` in the candidate's folder, written after `report.html`.
+"""What a comparison found, its form on disk (`report.json`), and the thresholds of the gate.
 
 It is what the report is drawn from, so the page can be drawn again when somebody's words have to go from it.
 
-What a candidate has to reach before anybody meets it: the thresholds. `model/evaluation/decide.py` holds its figures against them.
+`report.json` is written after `report.html`. `model/evaluation/decide.py` holds the figures against the
+thresholds.
 """
 
 from __future__ import annotations
 
-import argparse
-import dataclasses
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from core.records import ComparedAnswer, ComparedFigure, Comparison, Decision
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
-    """The thresholds. Shares are 0 to 1; gains and losses are differences of shares, but `most_latency`: of seconds.
+class GateCriteria:
+    """The thresholds.
 
+    Shares are 0 to 1; gains and losses are differences of shares, but `most_latency`: of seconds.
     `least_questions` that are held out have to be there; at most `most_questions` of them are asked.
     """
 
@@ -33,23 +33,6 @@ class Bar:
     most_regression: float = 0.05
     most_injection: float = 0.0
     most_latency: float = 0.25
-
-    def options(self) -> list[str]:
-        """Return the thresholds as options of a command line, as `bar_from` reads them."""
-        return [f"--{name.replace('_', '-')}={value}" for name, value in asdict(self).items()]
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Give a parser one option for each threshold."""
-    hints = get_type_hints(Bar)
-    for field in dataclasses.fields(Bar):
-        name = f"--{field.name.replace('_', '-')}"
-        parser.add_argument(name, type=hints[field.name], default=field.default)
-
-
-def bar_from(given: argparse.Namespace) -> Bar:
-    """Return the thresholds of parsed options."""
-    return Bar(**{field.name: getattr(given, field.name) for field in dataclasses.fields(Bar)})
 
 
 REPORT, FINDING = "report.html", "report.json"
@@ -80,7 +63,10 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Worst:
-    """A question that the live version answered rightly and the candidate does not; `id` is the reviewed answer's."""
+    """A question that the live version answered rightly and the candidate does not.
+
+    `id` is the reviewed answer's.
+    """
 
     answer: ComparedAnswer
     part: str
@@ -89,15 +75,17 @@ class Worst:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found. `refusals` is how many of the comparison's reasons speak against the candidate: the first ones.
+    """What was found.
 
-    `tosses` are of the held-out and of the fixed questions. `seconds` are those of every answer, of the live version and
-    of the candidate. `trial` is a hash of what was compared, and how: the same trial need not be run again.
+    `refusals` is how many of the comparison's reasons speak against the candidate: the first ones. `tosses`
+    are of the held-out and of the fixed questions. `seconds` are those of every answer, of the live version
+    and of the candidate. `trial` is a hash of what was compared, and how: the same trial need not be run
+    again.
     """
 
     comparison: Comparison
     refusals: int
-    bar: Bar
+    bar: GateCriteria
     tosses: tuple[Toss, Toss]
     groups: tuple[Group, ...]
     worst: tuple[Worst, ...]
@@ -143,7 +131,7 @@ def _finding(raw: dict[str, Any]) -> Finding:
     return Finding(
         comparison=_comparison(raw["comparison"]),
         refusals=raw["refusals"],
-        bar=Bar(**raw["bar"]),
+        bar=GateCriteria(**raw["bar"]),
         tosses=(held_out, fixed),
         groups=tuple(Group(**one) for one in raw["groups"]),
         worst=tuple(Worst(ComparedAnswer(**one["answer"]), one["part"], one["id"]) for one in raw["worst"]),

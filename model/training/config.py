@@ -1,38 +1,39 @@
-"""How a model learns: every number of a training, with its unit and a sentence. The settings `training_…` fill it in."""
+"""How a model learns: every number of a training, with its unit and a sentence.
+
+The settings `training_…` fill it in.
+"""
 
 from __future__ import annotations
 
-import argparse
-import dataclasses
 import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Literal
 
 from model.answering.grounding import Reading
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class TrainingConfig:
     """How a model learns from examples.
 
-    `start`: "parent" goes on learning with the adapter of the version that it descends from (and with its rank), where
-    that has one; "base" begins anew.
-    Of the passages of an example it reads the first `passages` (0: all) whole, or, where `span_sentences` is not 0, so many
-    sentences around the nearest one; the version then answers from the same.
-    `weights`: how the frozen base lies in memory: "nf4" (4 bits, QLoRA), "bf16", "fp32"; "auto" is nf4 on a GPU and
-    fp32 on a processor. `rank` of the adapter's matrices. `batch` examples make one step; `at_once` of them are
-    computed together: smaller is slower and needs less memory, the result is the same. `checkpointing` computes
-    activations twice instead of keeping them. `optimiser`: "adamw", or "paged" (8 bits, lets go of GPU memory when it
-    is short); "auto" is paged on a GPU. `longest_tokens`: longer examples are left out. `validation_share` of the
-    examples tells when to stop: measured every `validate_steps` (0: four times an epoch), ends after `patience`
-    measures without progress. `keep_steps`: how often a checkpoint is written. `preference` is the weight of the
-    preference loss on what should and should not be said, beside learning what should; 0 is without. Its form, in
-    `preference_form`: "dpo" compares both in pairs, "kto" judges each text by itself (`model/training/losses.py`).
-    `preference_beta` is how far it may move away from what the model thought before. `threads` on a processor, 0 for
-    the cores there are: where others compute too, one is faster than two that wait for each other busily. `device`: "auto", "cpu" or
-    "cuda". `processes`: one a GPU.
+    `start`: "parent" goes on learning with the adapter of the version that it descends from (and with its
+    rank), where that has one; "base" begins anew. Of the passages of an example it reads the first `passages`
+    (0: all) whole, or, where `span_sentences` is not 0, so many sentences around the nearest one; the version
+    then answers from the same. `weights`: how the frozen base lies in memory: "nf4" (4 bits, QLoRA), "bf16",
+    "fp32"; "auto" is nf4 on a GPU and fp32 on a processor. `rank` of the adapter's matrices. `batch` examples
+    make one step; `at_once` of them are computed together: smaller is slower and needs less memory, the
+    result is the same. `checkpointing` computes activations twice instead of keeping them. `optimiser`:
+    "adamw", or "paged" (8 bits, lets go of GPU memory when it is short); "auto" is paged on a GPU.
+    `longest_tokens`: longer examples are left out. `validation_share` of the examples tells when to stop:
+    measured every `validate_steps` (0: four times an epoch), ends after `patience` measures without progress.
+    `keep_steps`: how often a checkpoint is written. `preference` is the weight of the preference loss on what
+    should and should not be said, beside learning what should; 0 is without. Its form, in `preference_form`:
+    "dpo" compares both in pairs, "kto" judges each text by itself (`model/training/losses.py`).
+    `preference_beta` is how far it may move away from what the model thought before. `threads` on a
+    processor, 0 for the cores there are: where others compute too, one is faster than two that wait for each
+    other busily. `device`: "auto", "cpu" or "cuda". `processes`: one a GPU.
     """
 
     start: Literal["parent", "base"] = "parent"
@@ -66,7 +67,7 @@ class Recipe:
         return Reading(self.span_sentences, self.passages)
 
     def digest(self, *more: str) -> str:
-        """Return 8 hex digits: the same recipe for the same things is the same training, and goes on where it was."""
+        """Return 8 hex digits: the same recipe for the same things is the same training."""
         told = asdict(self)
         for name in (
             "at_once",
@@ -81,26 +82,6 @@ class Recipe:
             del told["preference_form"]
         return hashlib.sha256(json.dumps([told, *more], sort_keys=True).encode()).hexdigest()[:8]
 
-    def options(self) -> list[str]:
-        """Return the recipe as options of a command line, as `recipe_from` reads them."""
-        return [f"--{name.replace('_', '-')}={value}" for name, value in asdict(self).items()]
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Give a parser one option for each field of a recipe."""
-    hints = get_type_hints(Recipe)
-    for field in dataclasses.fields(Recipe):
-        kind, choices = hints[field.name], get_args(hints[field.name])
-        parse: Any = str if choices else _truth if kind is bool else kind
-        parser.add_argument(
-            f"--{field.name.replace('_', '-')}", type=parse, choices=choices or None, default=field.default
-        )
-
-
-def recipe_from(given: argparse.Namespace) -> Recipe:
-    """Return the recipe of parsed options."""
-    return Recipe(**{field.name: getattr(given, field.name) for field in dataclasses.fields(Recipe)})
-
 
 def steps_of(epochs: int, batch: int, order: Sequence[Sequence[int]]) -> list[list[int]]:
     """Cut the order of every epoch into steps: which examples each of them learns from."""
@@ -109,7 +90,3 @@ def steps_of(epochs: int, batch: int, order: Sequence[Sequence[int]]) -> list[li
         for epoch in range(epochs)
         for at in range(0, len(order[epoch]), batch)
     ]
-
-
-def _truth(text: str) -> bool:
-    return text.lower() in ("true", "1", "yes")

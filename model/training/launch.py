@@ -5,13 +5,13 @@ TrainingFailed     nothing came of it; the message is for a person
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core.subprocess_step import OnProgress, StepFailed, run_step
+from core.subprocess_step import OnProgress, StepFailed, run_step, to_argument
 from model.registry.importing import version_name
 from model.registry.versions import ModelVersion, find_version
-from model.training.config import Recipe
+from model.training.config import TrainingConfig
 
 
 class TrainingFailed(Exception):
@@ -20,19 +20,20 @@ class TrainingFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """What is learned from which examples. `parent` names the version that it descends from, empty: the live one.
+    """What is learned from which examples.
 
-    `tracking`: "off", empty for a file beside the models, or an MLflow URI.
+    `parent` names the version that it descends from, empty: the live one. `tracking`: "off", empty for a file
+    beside the models, or an MLflow URI.
     """
 
     dataset: Path
     models_dir: Path
-    recipe: Recipe
+    recipe: TrainingConfig
     parent: str = ""
     tracking: str = "off"
 
 
-def candidate_name(parent: ModelVersion, recipe: Recipe, dataset_sha256: str) -> str:
+def candidate_name(parent: ModelVersion, recipe: TrainingConfig, dataset_sha256: str) -> str:
     """Return the version's name: the same examples, parent and recipe are the same training."""
     return f"{version_name(parent.base, recipe.digest(dataset_sha256, parent.name))}-{parent.precision}"
 
@@ -50,11 +51,13 @@ def train(training: Training, *, on_progress: OnProgress) -> ModelVersion:
     recipe = training.recipe
     launcher = ["-m", "torch.distributed.run", "--standalone", "--local-addr=127.0.0.1"]
     launcher += [f"--nproc-per-node={recipe.processes}"]
-    arguments = [str(training.dataset.resolve()), f"--models-dir={training.models_dir.resolve()}", "--json"]
-    arguments += [f"--parent={training.parent}", f"--tracking={training.tracking}", *recipe.options()]
+    request = replace(training, dataset=training.dataset.resolve(), models_dir=training.models_dir.resolve())
     try:
         info = run_step(
-            "model.qlora_update", arguments, on_progress, under=launcher if recipe.processes > 1 else ()
+            "model.qlora_update",
+            [to_argument(request)],
+            on_progress,
+            under=launcher if recipe.processes > 1 else (),
         )
     except StepFailed as failed:
         raise TrainingFailed(str(failed)) from failed

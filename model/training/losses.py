@@ -29,7 +29,7 @@ from typing import Any
 import torch
 from torch.nn.functional import logsigmoid
 
-from model.training.config import Recipe
+from model.training.config import TrainingConfig
 from model.training.dataset import Encoded
 
 # pyright: basic
@@ -87,7 +87,7 @@ _MOST = 10.0
 class Preference:
     """The form that a recipe wants, over its examples. `before`: what every text's tokens cost before it learned, nats."""
 
-    def __init__(self, recipe: Recipe, examples: Sequence[Encoded]) -> None:
+    def __init__(self, recipe: TrainingConfig, examples: Sequence[Encoded]) -> None:
         self.before: dict[Text, float] = {}
         self._recipe = recipe
         self._unpaired = recipe.preference_form == "kto"

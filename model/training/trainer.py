@@ -31,7 +31,7 @@ from accelerate import Accelerator
 from peft import get_peft_model_state_dict, set_peft_model_state_dict
 from torch.nn.functional import cross_entropy
 
-from model.training.config import Recipe, steps_of
+from model.training.config import TrainingConfig, steps_of
 from model.training.dataset import Encoded, mixed
 from model.training.losses import Preference, Text, tree_of
 
@@ -82,7 +82,7 @@ class Learner:
         model: Any,
         examples: Sequence[Encoded],
         validation: Sequence[Encoded],
-        recipe: Recipe,
+        recipe: TrainingConfig,
         accelerator: Accelerator,
     ) -> None:
         self.model = model
@@ -252,7 +252,7 @@ def pace(step: int, steps: int) -> float:
     return 0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
 
 
-def _optimiser(recipe: Recipe, parameters: list[Any], device: str) -> Any:
+def _optimiser(recipe: TrainingConfig, parameters: list[Any], device: str) -> Any:
     if recipe.optimiser == "paged" or (recipe.optimiser == "auto" and device == "cuda"):
         from bitsandbytes.optim.adamw import PagedAdamW8bit  # noqa: PLC0415 - only where it is wanted
 

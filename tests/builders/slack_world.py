@@ -24,8 +24,7 @@ from bot.dialogs.review import ReviewRules
 from bot.dialogs.talk import Talking
 from bot.services import Services
 from bot.slack.channel import SlackChannel
-from bot.slack.client import PaceRules
-from bot.slack.config import SlackConfig
+from bot.slack.config import PaceRules, SlackConfig
 from bot.slack.endpoint import signed
 from core.records import Answer, Question
 from feedback.reviews.repository import ReviewRepository

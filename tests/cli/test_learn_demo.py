@@ -16,7 +16,7 @@ from cli.main import app
 from core.records import Answer, Channel, Question, Ruling
 from core.settings import Settings
 from demo import rounds
-from demo.plot import curve
+from demo.checkpoint import curve
 from demo.questions import HELD_OUT, Asked, Plan, Size, plan
 from demo.simulated_users import People
 from feedback.reviews.repository import SETTLED, ReviewRepository

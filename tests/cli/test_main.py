@@ -199,6 +199,8 @@ def test_questions_over_pages_are_judged_and_saved_and_the_pages_read_once(folde
         (["models", "import", "no/such/model"], "no/such/model"),
         (["jobs", "run", "paint_the_fence"], "there is no job paint_the_fence"),
         (["serve", "--port", "0", "--telemetry", "appinsights"], "applicationinsights_connection_string"),
+        (["settings", "--training-rank", "0"], "--training-rank '0'"),
+        (["settings", "--telemetry-buffer", "few"], "--telemetry-buffer 'few'"),
         (["nonsense"], "No such command"),
     ],
 )

@@ -9,10 +9,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from cli.models import models_app, recipe_of
-from core.settings import Settings
+from cli.models import models_app
 from model.registry.versions import NotPossible, live_version, promote, record_scores
-from model.training.config import Recipe
 from tests.builders.versions import make_version
 
 
@@ -88,7 +86,3 @@ def test_what_cannot_be_done_is_an_error_of_its_own(data_dir: Path) -> None:
         ("canary", "tiny-1a", "--share", "2"),
     ):
         assert isinstance(run(data_dir, *arguments).exception, NotPossible)
-
-
-def test_the_settings_train_as_the_recipe_does_by_default() -> None:
-    assert recipe_of(Settings()) == Recipe()  # pyright: ignore[reportCallIssue] - everything has a default

@@ -15,6 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 from bot.card_tokens import RATE, Seals
+from bot.stores import keys_of
 from core.settings import Settings
 from feedback.privacy.delete import export_of
 from feedback.privacy.keys import (
@@ -23,7 +24,6 @@ from feedback.privacy.keys import (
     before_path,
     finish,
     key_path,
-    keys_of,
     pseudonym,
     rename,
     rotate,
@@ -221,31 +221,31 @@ def test_the_key_file_is_changed_and_the_earlier_one_kept_until_the_end(tmp_path
     settings = Settings(data_dir=tmp_path)
     first = keys_of(settings)
     assert first.before == b""
-    rotate(settings)
+    rotate(settings.data_dir)
     second = keys_of(settings)
     assert second.before == first.now != second.now
     assert second.earlier("ada") == first.pseudonym("ada")
-    for path in (key_path(settings), before_path(settings)):
+    for path in (key_path(settings.data_dir), before_path(settings.data_dir)):
         assert path.stat().st_mode & 0o777 == 0o600
     with pytest.raises(FileExistsError):
-        rotate(settings)
+        rotate(settings.data_dir)
     assert keys_of(settings) == second
-    assert finish(settings)
-    assert not finish(settings)
+    assert finish(settings.data_dir)
+    assert not finish(settings.data_dir)
     assert keys_of(settings) == Keys(second.now)
 
 
 def test_a_change_that_was_cut_off_goes_on(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
     first = keys_of(settings)
-    shutil.copy(key_path(settings), before_path(settings))  # and then the power went
+    shutil.copy(key_path(settings.data_dir), before_path(settings.data_dir))  # and then the power went
     assert keys_of(settings).earlier("ada") == ""
-    rotate(settings)
+    rotate(settings.data_dir)
     assert keys_of(settings).before == first.now != keys_of(settings).now
 
 
 def test_keys_of_the_settings_win_over_files(tmp_path: Path) -> None:
-    rotate(Settings(data_dir=tmp_path))
+    rotate(tmp_path)
     settings = Settings(
         data_dir=tmp_path,
         pseudonym_key=SecretStr("a key from a vault"),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cli.main import COMMANDS, command_of
-from core.settings import Settings
+from core.settings import FIELDS
 from tests.builders.bicep import read
 from tests.needs import ROOT
 
@@ -56,7 +56,7 @@ def test_commands_of_askpage_exist(path: Path) -> None:
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 def test_settings_exist(path: Path) -> None:
     text = path.read_text("utf-8")
-    fields = set(Settings.model_fields)
+    fields = set(FIELDS)
     for name in re.findall(r"ASKPAGE_([A-Z_]+)", text):
         assert name.lower() in fields, name
     others = {"roll_up_metrics", "telemetry_dropped", "too_slow"}
@@ -66,7 +66,7 @@ def test_settings_exist(path: Path) -> None:
 
 def test_the_runbooks_know_their_settings_by_name() -> None:
     """The test above finds names; that it looks at some is seen here."""
-    found = {name for path in PAGES for name in names_of(path)} & set(Settings.model_fields)
+    found = {name for path in PAGES for name in names_of(path)} & set(FIELDS)
     assert {"feedback_form", "sample_share", "review_lease_s", "public_url"} <= found
 
 

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 import yaml
 
-from cli.jobs import JOBS
-from core.settings import Settings
+from core.settings import FIELDS, Settings
 from feedback.store.cosmos_schema import CosmosConfig, definition
+from jobs.registry import JOBS
 from pages.index.cosmos_schema import PagesConfig, page_container_definition
 from tests.builders.bicep import PARSER, Expression, File, Types, faults, mistakes, read
 from tests.needs import ROOT
@@ -233,7 +233,7 @@ def test_containers_get_settings_that_exist_with_values_that_are_valid(stem: str
     given = environment_of(FILES[stem].path.read_text("utf-8"))
     given.pop("AZURE_CLIENT_ID")
     names = {name.removeprefix("ASKPAGE_").lower() for name in given}
-    assert names <= set(Settings.model_fields)
+    assert names <= set(FIELDS)
     literal = {
         name.removeprefix("ASKPAGE_").lower(): what[1:-1]
         for name, what in given.items()
@@ -241,7 +241,7 @@ def test_containers_get_settings_that_exist_with_values_that_are_valid(stem: str
     }
     settings = Settings(**{**literal, "data_dir": tmp_path})  # type: ignore[arg-type]
     assert settings.page_index == "cosmos"
-    secrets = {name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)}
+    secrets = {name for name, field in FIELDS.items() if "SecretStr" in str(field.annotation)}
     for name, what in given.items():
         is_reference = re.search(rf"name: '{name}', secretRef", FILES[stem].path.read_text("utf-8"))
         assert (name.removeprefix("ASKPAGE_").lower() in secrets) == bool(is_reference), (name, what)
@@ -275,13 +275,13 @@ def test_every_job_is_on_a_schedule() -> None:
     assert run == {name.lower() for name in off}, (
         "a job runs here or beside the bot, not twice and not nowhere"
     )
-    assert run <= {job.name for job in JOBS}
-    beside = {job.name for job in JOBS} - run
-    assert all(Settings.model_fields[f"schedule_{name}"].default for name in beside)
-    assert Settings.model_fields["run_jobs_here"].default is True
+    assert run <= set(JOBS)
+    beside = set(JOBS) - run
+    assert all(FIELDS[f"schedule_{name}"].default for name in beside)
+    assert FIELDS["run_jobs_here"].default is True
     for one in scheduled:
         assert re.fullmatch(r"[a-z][a-z-]{1,30}", one["name"])
-        assert one["cron"] == Settings.model_fields[f"schedule_{one['args'][2]}"].default
+        assert one["cron"] == FIELDS[f"schedule_{one['args'][2]}"].default
         minute, hour, *rest = one["cron"].split()
         assert 0 <= int(minute) < 60
         assert rest == ["*", "*", "*"]
@@ -294,8 +294,8 @@ def test_the_probes_ask_where_the_bot_answers() -> None:
     probes = {one["type"]: one["httpGet"] for one in bot["probes"]}
     assert probes["Liveness"] == {"path": "/healthz", "port": 3978}
     assert probes["Readiness"] == {"path": "/readyz", "port": 3978}
-    assert app["configuration"]["ingress"]["targetPort"] == Settings.model_fields["port"].default
-    assert app["template"]["terminationGracePeriodSeconds"] > Settings.model_fields["drain_timeout_s"].default
+    assert app["configuration"]["ingress"]["targetPort"] == FIELDS["port"].default
+    assert app["template"]["terminationGracePeriodSeconds"] > FIELDS["drain_timeout_s"].default
 
 
 def test_azd_builds_the_image_that_is_there() -> None:

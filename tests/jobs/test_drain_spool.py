@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from bot.instance import Instance, instance_in
-from cli.jobs import _drain_spool
 from core.records import answer_id_of
 from core.settings import Settings
 from feedback.reviews.repository import ReviewRepository
@@ -20,6 +19,8 @@ from feedback.store.cosmos import CosmosStore
 from feedback.store.cosmos_schema import CosmosConfig
 from feedback.store.offline_queue import OfflineQueue, OfflineStore
 from feedback.store.sqlite import SqliteStore
+from jobs.drain_spool import run
+from jobs.registry import JobContext
 from tests.builders.records import question
 from tests.builders.slack_world import a_slack_world
 from tests.builders.stores import Answers, another_store
@@ -72,7 +73,7 @@ async def ask_and_rate(front: Front, world: World) -> None:
 async def drained(config: CosmosConfig, data_dir: Path) -> Any:
     settings = Settings(data_dir=data_dir)
     async with another_store(config) as far:
-        return await _drain_spool(settings, far)
+        return await run(JobContext(settings, far))
 
 
 async def test_what_a_gone_bot_left_is_carried_over_and_its_open_questions_are_handed_to_others(
@@ -162,5 +163,5 @@ async def test_what_nobody_here_can_do_is_left_as_it_is(
 
 async def test_a_file_store_has_nothing_to_carry_over(tmp_path: Path) -> None:
     store = SqliteStore.open(tmp_path / "s")
-    assert await _drain_spool(Settings(data_dir=tmp_path), store) == NOTHING
+    assert await run(JobContext(Settings(data_dir=tmp_path), store)) == NOTHING
     await store.close()

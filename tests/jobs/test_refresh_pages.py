@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 
 from bot.dialogs.review import Reviewing
-from cli.jobs import _refresh_pages
 from core.records import Answer, Passage, Question, ReviewReason, Ruling, Verdict
 from core.settings import Settings
 from feedback.reviews.repository import WAITING, ReviewRepository
-from jobs.refresh_pages import refresh_pages
-from jobs.registry import Result, Store
+from jobs.refresh_pages import refresh_pages, run
+from jobs.registry import JobContext, Result, Store
 from pages.fetch.client import Fetcher, FetchLimits
 from pages.index.embeddings import HashedEmbedder
 from pages.index.sqlite import FileIndex
@@ -135,7 +134,7 @@ async def test_sources_that_were_added_are_read_and_no_settings_are_needed(
 
 async def test_the_job_reads_the_index_of_the_settings(shelf: Shelf, tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path / "data", pages=["nowhere"])
-    assert await _refresh_pages(settings, shelf.store) == {
+    assert await run(JobContext(settings, shelf.store)) == {
         "added": 0,
         "changed": 0,
         "unchanged": 0,

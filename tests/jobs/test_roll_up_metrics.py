@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.jobs import JOBS, jobs_list, run_job
+from cli.jobs import jobs_list
 from core.records import AnswerKind, Review, ReviewReason, Ruling
-from core.settings import Settings
+from core.settings import FIELDS, Settings
 from exporters.in_memory import recording
 from feedback.metrics import daily
 from feedback.metrics.definitions import figures_of
@@ -20,8 +20,9 @@ from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import StoreUnavailable
 from feedback.store.documents import Document, Wanted
 from feedback.store.sqlite import SqliteStore
-from jobs.registry import Job, Store
+from jobs.registry import JOBS, JobContext, Store
 from jobs.roll_up_metrics import roll_up
+from jobs.runner import run_job
 from jobs.schedule import schedule_of
 from tests.builders.days import MONDAY, NOW, ask, settle, stars, store
 from tests.builders.records import answer, question
@@ -193,31 +194,35 @@ def test_every_job_is_a_file_that_says_how_it_is_run_and_has_a_schedule(
 ) -> None:
     jobs_list.__wrapped__(Settings(data_dir=tmp_path), as_json=True)  # type: ignore[attr-defined]
     listed = json.loads(capsys.readouterr().out)
-    assert [(one["job"], one["does"]) for one in listed] == [(job.name, job.sentence) for job in JOBS]
-    everything = Settings(data_explorer_uri="https://askpage.westeurope.kusto.windows.net")
-    assert sorted(schedule_of(everything).names) == sorted(job.name for job in JOBS)
+    assert [(one["job"], one["does"]) for one in listed] == [
+        (name, job.sentence) for name, job in JOBS.items()
+    ]
+    everything = Settings(
+        data_explorer_uri="https://askpage.westeurope.kusto.windows.net", cosmos_endpoint="https://cosmos"
+    )
+    assert sorted(schedule_of(everything).names) == sorted(JOBS)
+    assert {name for name in FIELDS if name.startswith("schedule_")} == {f"schedule_{job}" for job in JOBS}
+    assert "drain_spool" not in schedule_of(Settings()).names, "nothing ever waits for a file"
     assert "send_to_data_explorer" not in schedule_of(Settings()).names, "there is nowhere to send it"
-    for job in JOBS:
-        assert (ROOT / "jobs" / f"{job.name}.py").read_text("utf-8").count(
-            f"askpage jobs run {job.name}"
-        ) == 1
+    for name, job in JOBS.items():
+        assert (ROOT / "jobs" / f"{name}.py").read_text("utf-8").count(f"askpage jobs run {name}") == 1
+        assert job.module == f"jobs.{name}"
+        assert callable(job.load())
 
 
 async def test_how_a_job_ended_is_told_and_nothing_is_raised(tmp_path: Path) -> None:
-    async def fine(settings: Settings, store: Store) -> dict[str, object]:
+    async def fine(context: JobContext) -> dict[str, object]:
         return {"sheep": 3}
 
-    async def away(settings: Settings, store: Store) -> dict[str, object]:
+    async def away(context: JobContext) -> dict[str, object]:
         raise StoreUnavailable("the store is away")
 
-    async def broken(settings: Settings, store: Store) -> dict[str, object]:
+    async def broken(context: JobContext) -> dict[str, object]:
         raise ZeroDivisionError
 
     settings = Settings(data_dir=tmp_path)
     with recording() as told:
-        lines = [
-            await run_job(Job("count_sheep", "Counts sheep.", run), settings) for run in (fine, away, broken)
-        ]
+        lines = [await run_job("count_sheep", run, settings) for run in (fine, away, broken)]
     assert [line["outcome"] for line in lines] == ["done", "failed", "failed"]
     assert lines[0]["sheep"] == 3
     assert lines[1]["error"] == "the store is away"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,7 +16,7 @@ from signal import SIGKILL
 
 import pytest
 
-from core.settings import Settings, environment_of
+from core.settings import FIELDS, Settings, environment_of
 from feedback.store.base import moment
 from feedback.store.documents import Documents
 from feedback.store.job_runs import DIED, DONE, RUNNING, JobRun, Lease, job_run, keep_run, lease_of, who_holds
@@ -23,6 +24,7 @@ from feedback.store.sqlite import SqliteStore
 from jobs import scheduler
 from jobs.schedule import Schedule
 from jobs.scheduler import Runner, Way, keep_running, schedule_beside
+from tests.needs import ROOT
 from tests.processes.commands import Commands, until
 
 LONG_AGO = "2026-01-01T00:00:00+00:00"
@@ -217,7 +219,7 @@ async def test_a_schedule_that_is_killed_and_started_again_makes_up_for_what_was
 ) -> None:
     commands = Commands(tmp_path)
     (tmp_path / "data").mkdir()
-    schedules = [name for name in Settings.model_fields if name.startswith("schedule_")]
+    schedules = [name for name in FIELDS if name.startswith("schedule_")]
     others = [f"--{name.replace('_', '-')}=" for name in schedules if name != "schedule_roll_up_metrics"]
     first = await commands.start("jobs", "serve", *others)
     await said(first, "the schedule of roll_up_metrics begins")
@@ -230,10 +232,34 @@ async def test_a_schedule_that_is_killed_and_started_again_makes_up_for_what_was
     )
     second = await commands.start("jobs", "serve", *others)
     line = await said(second, '"roll_up_metrics"')
-    assert json.loads(line.partition("jobs.serve: ")[2])["outcome"] == "done"
+    assert json.loads(line.partition("jobs.scheduler: ")[2])["outcome"] == "done"
     second.terminate()
     assert await asyncio.wait_for(second.wait(), 30) == 0
     run = await job_run(store.documents, "roll_up_metrics")
     assert (run.outcome, run.said["days"]) == (DONE, 1)
     assert await who_holds(store.documents, lease_of("roll_up_metrics")) is None
     await store.close()
+
+
+def test_the_schedule_takes_little_memory_since_it_imports_neither_the_model_nor_what_is_wired() -> None:
+    """It runs for as long as the bot does, and starts everything else as processes."""
+    code = "import jobs.scheduler, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    modules = set(done.stdout.split())
+    for heavy in (
+        "model",
+        "pages",
+        "bot.bootstrap",
+        "bot.services",
+        "azure",
+        "numpy",
+        "onnxruntime",
+        "aiohttp",
+    ):
+        assert heavy not in modules, heavy
+
+
+def test_what_scheduled_work_is_wired_of_leaves_slack_alone_where_it_is_not_set_up() -> None:
+    code = "import bot.bootstrap, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "slack_sdk" not in done.stdout.split()

@@ -18,12 +18,11 @@ from bot.services import Services
 from bot.teams.channel import to_config
 from bot.teams.connector import BotConnector
 from bot.teams.endpoint import OwnToken
-from cli.jobs import _send_reviews
 from core.records import Answer, Channel, Review, ReviewReason, Ruling, Verdict
 from core.settings import Settings
 from feedback.reviews.repository import CardDestination, ReviewRepository
-from jobs.registry import Store
-from jobs.send_reviews import MOST, send_cards, send_reviews
+from jobs.registry import JobContext, Store
+from jobs.send_reviews import MOST, run, send_cards, send_reviews
 from pages.index.embeddings import HashedEmbedder
 from tests.builders.days import ask, store
 from tests.builders.world import served
@@ -88,7 +87,7 @@ async def channel(store: Store, tmp_path: Path) -> AsyncIterator[Served]:
 async def test_a_card_that_was_never_posted_is_posted_once(channel: Served) -> None:
     await channel.place()
     answer = await channel.waits(1)
-    assert await _send_reviews(channel.settings, channel.store) == {
+    assert await run(JobContext(channel.settings, channel.store)) == {
         "waiting": 1,
         "sent": 1,
         "left": 0,

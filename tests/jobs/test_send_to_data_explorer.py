@@ -19,8 +19,6 @@ from typing import Any, cast
 import pytest
 
 from bot.bootstrap import open_shelf
-from cli import explorer_job
-from cli.jobs import JOBS, run_job
 from core import telemetry
 from core.records import (
     Answer,
@@ -41,9 +39,10 @@ from feedback.analytics.event_log import AGAIN, ASIDE, Outgoing
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.cosmos import CosmosStore
 from feedback.store.sqlite import SqliteStore
-from jobs.registry import JobFailed, Store
+from jobs.registry import JOBS, JobContext, JobFailed, Store
 from jobs.roll_up_metrics import roll_up
-from jobs.send_to_data_explorer import KIND, send_to_data_explorer
+from jobs.runner import run_job
+from jobs.send_to_data_explorer import KIND, run, send_to_data_explorer
 from tests.builders.days import MONDAY, NOW, ask, settle, stars
 from tests.builders.queries import Explorer
 from tests.builders.world import served
@@ -187,7 +186,7 @@ async def test_sites_have_the_names_of_the_bots_own_events(
     async with open_shelf(settings) as shelf:
         await shelf.index.add(page, source="docs=https://example.com")
     await some_answers(store, 1)
-    assert (await explorer_job.send(settings, store))["sent"] == 1
+    assert (await run(JobContext(settings, store)))["sent"] == 1
     assert heard.taken[0]["customDimensions"]["site"] == "example.com"
 
 
@@ -546,15 +545,15 @@ async def test_a_job_that_is_killed_while_it_sends_loses_nothing_and_doubles_not
 async def test_the_job_is_off_until_it_has_an_address_and_sends_then(
     heard: Cluster, cluster: tuple[Cluster, str], tmp_path: Path
 ) -> None:
-    [job] = [job for job in JOBS if job.name == "send_to_data_explorer"]
+    job = "send_to_data_explorer", JOBS["send_to_data_explorer"].load()
     settings = Settings(data_dir=tmp_path)
-    done = await run_job(job, settings)
+    done = await run_job(*job, settings)
     assert (done["outcome"], done["sent"], done["off"]) == ("done", 0, "data_explorer_uri is empty")
     there = Settings(data_dir=tmp_path, data_explorer_uri=cluster[1])
-    done = await run_job(job, there)
+    done = await run_job(*job, there)
     assert (done["outcome"], done["sent"]) == ("done", 0)
     wrong = Settings(data_dir=tmp_path, data_explorer_uri="http://cluster.example.com")
-    done = await run_job(job, wrong)
+    done = await run_job(*job, wrong)
     assert done["outcome"] == "failed"
     assert "is no address of a cluster" in str(done["error"])
 

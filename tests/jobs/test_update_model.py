@@ -18,8 +18,6 @@ from typing import Any
 import pytest
 
 from bot.bootstrap import forgetting
-from cli.jobs import JOBS, run_job
-from cli.update_job import plan_of
 from core.files import hashes_of, only_one
 from core.records import ComparedAnswer, ComparedFigure, Comparison, Decision, TrainingExample
 from core.settings import Settings
@@ -33,10 +31,12 @@ from feedback.reviews import model_decisions
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.serialization import to_json
 from feedback.store.sqlite import SqliteStore
-from jobs.update_model import NOTE, Begun, Plan, UpdateFailed, clean, update_model
+from jobs.registry import JOBS
+from jobs.runner import run_job
+from jobs.update_model import NOTE, Begun, Plan, UpdateFailed, clean, plan_of, update_model
 from model.evaluation.gate import Trial, compare_voices
 from model.evaluation.launch import Comparing
-from model.evaluation.result import REPORT, Bar, Finding, read_finding
+from model.evaluation.result import REPORT, Finding, GateCriteria, read_finding
 from model.evaluation.test_sets import INJECTIONS
 from model.registry.versions import (
     ModelVersion,
@@ -50,7 +50,7 @@ from model.registry.versions import (
     verify,
 )
 from model.text.prompt import NOT_ON_PAGE
-from model.training.config import Recipe
+from model.training.config import TrainingConfig
 from model.training.launch import Training, TrainingFailed
 from tests.builders.examples import LATER, Store, corrected, either_store, keep, passage
 from tests.doubles.learners import Rules, learn, make_learner, shuffled, topic_of, voice
@@ -151,7 +151,7 @@ class House:
     def compare(self, comparing: Comparing, *, on_progress: Callable[[str, float], None]) -> Finding:
         """Compare in this process, with learners for models."""
         candidate, live = (find_version(self.models, name) for name in (comparing.candidate, comparing.live))
-        bar = Bar(least_questions=20, most_latency=1000.0)  # nobody waits for microseconds
+        bar = GateCriteria(least_questions=20, most_latency=1000.0)  # nobody waits for microseconds
         regression = comparing.regression or self.regression
         trial = Trial(comparing.dataset, candidate, live, bar, regression, self.injections)
         asked = partial(on_progress, "asking")
@@ -506,14 +506,14 @@ async def test_an_update_that_is_killed_in_every_process_ends_well_and_the_live_
 async def test_the_settings_make_the_plan_and_the_job_says_what_is_missing(house: House) -> None:
     settings = Settings(data_dir=house.folder, gate_injections=["a.json"], gate_least_gain=0.1)
     plan = plan_of(settings, house.store, lambda _step, _more: None)
-    assert plan.comparing.bar == Bar(least_gain=0.1)
+    assert plan.comparing.bar == GateCriteria(least_gain=0.1)
     assert plan.comparing.injections == (Path("a.json"),)
-    assert (plan.recipe, plan.least_reviews, plan.canary_share, plan.keep) == (Recipe(), 50, 0.1, 3)
-    job = next(job for job in JOBS if job.name == "update_model")
-    line = await run_job(job, settings)
+    assert (plan.recipe, plan.least_reviews, plan.canary_share, plan.keep) == (TrainingConfig(), 50, 0.1, 3)
+    job = "update_model", JOBS["update_model"].load()
+    line = await run_job(*job, settings)
     assert (line["outcome"], line["did"]) == ("done", "nothing")
     assert str(line["why"]).startswith("No answer is reviewed yet")
-    failed = await run_job(job, Settings(data_dir=house.folder / "empty"))
+    failed = await run_job(*job, Settings(data_dir=house.folder / "empty"))
     assert failed["outcome"] == "failed"
     assert "no model is imported yet" in str(failed["error"])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
@@ -12,16 +12,20 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import BaseMessage
+from pydantic import ValidationError
 
 from core.records import Channel, Hit, Passage, Question, TrainingExample
+from core.subprocess_step import parse_request, to_argument
 from model.answering.chain import Answering, AnswerRules, always
 from model.answering.chat_model import OnnxChatModel
 from model.answering.fake_chat_model import CannedChatModel
 from model.answering.grounding import Reading
 from model.inference.tokenizer import ChatText
+from model.qlora_update import parse_arguments
 from model.text.prompt import LABEL_VERSION, NOT_ON_PAGE
-from model.training.config import Recipe, add_options, recipe_from, steps_of
+from model.training.config import TrainingConfig, steps_of
 from model.training.dataset import ExamplesInvalid, encode, mixed, read_dataset, teaches
+from model.training.launch import Training
 from tests.builders.training_data import KINDS, NOW, an_example, write_dataset
 from tests.builders.versions import TEMPLATE
 from tests.builders.versions import text as text  # noqa: PLC0414 - a fixture
@@ -243,16 +247,8 @@ def test_every_example_is_learned_once_an_epoch() -> None:
 # Recipes
 
 
-def parsed(options: Iterator[str]) -> Recipe:
-    import argparse  # noqa: PLC0415
-
-    parser = argparse.ArgumentParser()
-    add_options(parser)
-    return recipe_from(parser.parse_args([*options]))
-
-
-def test_a_recipe_survives_the_command_line() -> None:
-    recipe = Recipe(
+def test_a_training_survives_the_way_into_its_process(tmp_path: Path) -> None:
+    recipe = TrainingConfig(
         "base",
         weights="nf4",
         rank=4,
@@ -267,19 +263,33 @@ def test_a_recipe_survives_the_command_line() -> None:
         preference_form="kto",
         seed=-3,
     )
-    assert parsed(iter(recipe.options())) == recipe
-    assert parsed(iter(())) == Recipe()
+    training = Training(tmp_path / "data ä", tmp_path / "{models}", recipe, "parent", "")
+    assert parse_request(Training, [to_argument(training)]) == training
+    with pytest.raises(ValidationError, match="rank"):
+        parse_request(Training, [to_argument(training).replace('"rank":4', '"rank":"high"')])
+
+
+def test_a_person_gives_the_same_as_options(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["a/dataset", "--rank", "4", "--learning-rate=1e-4", "--checkpointing", "true", "--start=base"]
+    assert parse_request(Training, words) is None
+    recipe = TrainingConfig("base", rank=4, learning_rate=1e-4, checkpointing=True)
+    assert parse_arguments(words) == Training(Path("a/dataset"), Path("data/models"), recipe)
+    assert parse_arguments(["a/dataset"]).recipe == TrainingConfig()
+    for wrong, said in (("--rank=high", "--rank 'high'"), ("--weights=int8", "invalid choice: 'int8'")):
+        with pytest.raises(SystemExit):
+            parse_arguments(["a/dataset", wrong])
+        assert said in capsys.readouterr().err
 
 
 def test_how_it_is_computed_does_not_make_another_training_and_what_is_learned_does() -> None:
-    same = Recipe(at_once=1, checkpointing=True, keep_steps=3, processes=2, device="cpu")
-    assert same.digest("data", "parent") == Recipe().digest("data", "parent")
+    same = TrainingConfig(at_once=1, checkpointing=True, keep_steps=3, processes=2, device="cpu")
+    assert same.digest("data", "parent") == TrainingConfig().digest("data", "parent")
     others = {
-        Recipe(rank=8).digest("data", "parent"),
-        Recipe(preference=0.1).digest("data", "parent"),
-        Recipe(preference=0.1, preference_form="kto").digest("data", "parent"),
-        Recipe().digest("data2", "parent"),
-        Recipe().digest("data", "parent2"),
-        Recipe().digest("data", "parent"),
+        TrainingConfig(rank=8).digest("data", "parent"),
+        TrainingConfig(preference=0.1).digest("data", "parent"),
+        TrainingConfig(preference=0.1, preference_form="kto").digest("data", "parent"),
+        TrainingConfig().digest("data2", "parent"),
+        TrainingConfig().digest("data", "parent2"),
+        TrainingConfig().digest("data", "parent"),
     }
     assert len(others) == 6

@@ -21,7 +21,7 @@ import pytest
 
 from core.files import only_one
 from core.records import Decision
-from core.subprocess_step import run_step
+from core.subprocess_step import run_step, to_argument
 from model.evaluation.launch import Comparing, NotCompared, compare
 from model.evaluation.result import REPORT, by_name
 from model.evaluation.test_sets import REGRESSION
@@ -39,7 +39,7 @@ from model.registry.versions import (
     roll_back,
     verify,
 )
-from model.training.config import Recipe
+from model.training.config import TrainingConfig
 from model.training.launch import Training, TrainingFailed, train
 from tests.builders.swapping import choice_of
 from tests.builders.training_data import an_example, write_dataset
@@ -47,7 +47,7 @@ from tests.needs import ROOT
 
 pytest_plugins = ["tests.builders.model_folders"]
 
-QUICK = Recipe(
+QUICK = TrainingConfig(
     rank=4,
     learning_rate=0.01,
     epochs=2,
@@ -354,10 +354,10 @@ def test_an_update_of_an_update_goes_on_where_that_one_ended(trained: Path, data
 
 def kill_when(models_dir: Path, dataset: Path, wanted: Callable[[str], object]) -> list[str]:
     """Train, and kill the process when it says something; return what it had said."""
-    arguments = [str(dataset), f"--models-dir={models_dir}", "--json", *QUICK.options()]
+    request = to_argument(Training(dataset, models_dir, QUICK))
     said: list[str] = []
     with subprocess.Popen(
-        [sys.executable, "-m", "model.qlora_update", *arguments],
+        [sys.executable, "-m", "model.qlora_update", request],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -446,7 +446,9 @@ def stepped(default_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tu
     dataset = write_dataset(
         folder / "data", [an_example(number, held_out=number >= 4) for number in range(8)]
     )
-    recipe = Recipe(weights="nf4", epochs=1, batch=4, validation_share=0.0, checkpointing=True, device="cpu")
+    recipe = TrainingConfig(
+        weights="nf4", epochs=1, batch=4, validation_share=0.0, checkpointing=True, device="cpu"
+    )
     return dataset, train(Training(dataset, folder / "models", recipe), on_progress=silent)
 
 

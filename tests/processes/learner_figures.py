@@ -22,7 +22,7 @@ from transformers import AutoModelForCausalLM
 
 from model.inference.tokenizer import ChatText
 from model.qlora_update import adapted
-from model.training.config import Recipe
+from model.training.config import TrainingConfig
 from model.training.dataset import Encoded, encode
 from model.training.losses import Text, desirable, dpo, mismatched, rejected_counts, tree_of, undesirable
 from model.training.trainer import Learner
@@ -31,7 +31,9 @@ from tests.builders.training_data import an_example
 # pyright: basic
 # (torch, transformers, peft and accelerate are typed in parts only)
 
-SOBER = Recipe(dropout=0.0, epochs=4, batch=6, learning_rate=0.01, rank=4, weights="fp32", device="cpu")
+SOBER = TrainingConfig(
+    dropout=0.0, epochs=4, batch=6, learning_rate=0.01, rank=4, weights="fp32", device="cpu"
+)
 
 
 class Bench:
@@ -44,14 +46,14 @@ class Bench:
 
     def learner(
         self,
-        recipe: Recipe = SOBER,
+        recipe: TrainingConfig = SOBER,
         examples: list[Encoded] | None = None,
         validation: list[Encoded] | None = None,
     ) -> Learner:
         model = adapted(self.hf, recipe, torch.device("cpu"), None)
         return Learner(model, examples or self.examples, validation or [], recipe, Accelerator(cpu=True))
 
-    def learned(self, recipe: Recipe, examples: list[Encoded] | None = None) -> Learner:
+    def learned(self, recipe: TrainingConfig, examples: list[Encoded] | None = None) -> Learner:
         learner = self.learner(recipe, examples)
         with tempfile.TemporaryDirectory() as folder:
             learner.learn(Path(folder) / "checkpoint.pt", lambda _step, _steps, _figures: None)
@@ -217,7 +219,7 @@ def _now(learner: Learner, texts: Sequence[Text]) -> dict[Text, float]:
     return {text: learner.loss([one]) * len(one.completion) for text, one in asked}
 
 
-def interrupted(bench: Bench, recipe: Recipe) -> tuple[list[int], Learner]:
+def interrupted(bench: Bench, recipe: TrainingConfig) -> tuple[list[int], Learner]:
     """A learner that goes on where another one stopped after its third step, and its steps; the checkpoint is of the second."""
     recipe = replace(recipe, keep_steps=2)
     steps: list[int] = []
@@ -235,7 +237,7 @@ def interrupted(bench: Bench, recipe: Recipe) -> tuple[list[int], Learner]:
     return steps, learner
 
 
-def in_two(bench: Bench, recipe: Recipe) -> Learner:
+def in_two(bench: Bench, recipe: TrainingConfig) -> Learner:
     """The first of two learners that share every step."""
     both, given = threading.Barrier(2), {}
     learners = [bench.learner(recipe) for _ in range(2)]

@@ -20,7 +20,7 @@ from bot.channels.reviewers import Reviewers
 from bot.dialogs.ask import Asking
 from bot.services import Services
 from bot.slack.channel import SlackChannel
-from bot.slack.client import PaceRules
+from bot.slack.config import PaceRules
 from bot.teams.auth import BotFrameworkConfig
 from bot.teams.endpoint import TeamsEndpoint
 from core.records import Answer, Channel, Question

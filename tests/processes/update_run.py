@@ -23,10 +23,10 @@ from jobs.update_model import Plan, update_model
 from model.evaluation.launch import Comparing
 from model.onnx_infer import EngineOptions
 from model.text.prompt import NOT_ON_PAGE
-from model.training.config import Recipe
+from model.training.config import TrainingConfig
 from tests.builders.examples import LATER
 
-QUICK = Recipe(
+QUICK = TrainingConfig(
     rank=4, learning_rate=0.01, epochs=1, validation_share=0.2, keep_steps=1, threads=1, device="cpu"
 )
 

@@ -20,7 +20,8 @@ from bot.app import Bot, CannotServe, check_channels, open_bot
 from bot.bootstrap import open_borrowed, open_parts
 from bot.channels.incoming import Reference
 from bot.channels.message import Message
-from bot.slack.client import PaceRules, SlackPace, TooFast
+from bot.slack.client import SlackPace, TooFast
+from bot.slack.config import PaceRules
 from bot.slack.endpoint import signed
 from bot.slack.manifest import (
     EVENTS,

@@ -19,7 +19,7 @@ from PIL import Image
 
 from bot.teams.package import SCHEMA, CannotPackage, Package, manifest_of, package
 from bot.web.pages import about_routes
-from core.settings import Settings
+from core.settings import FIELDS
 from tests.builders.world import served
 from tests.needs import ROOT, need
 from tests.processes.commands import Commands
@@ -45,7 +45,7 @@ def pixels(png: bytes) -> NDArray[Any]:
 
 
 def test_microsofts_schema_takes_the_manifest(schema: Draft4Validator) -> None:
-    longest = Settings.model_fields["teams_name"].metadata[-1].max_length
+    longest = FIELDS["teams_name"].metadata[-1].max_length
     names = {
         "name": "n" * longest,
         "developer": "d" * 32,

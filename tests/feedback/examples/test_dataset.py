@@ -17,7 +17,6 @@ from pathlib import Path
 
 import pytest
 
-from cli.examples import example_rules, masking
 from core.records import Channel, Ruling, TrainingExample
 from core.settings import Settings
 from feedback.examples.build import Work, build
@@ -43,6 +42,7 @@ from feedback.examples.dataset import (
 from feedback.examples.dataset_card import Card, Coverage, Vectors, find_topics
 from feedback.store.serialization import to_json
 from feedback.store.sqlite import SqliteStore
+from jobs.update_model import example_rules, masking
 from model.text import prompt
 from pages.index.embeddings import HashedEmbedder
 from tests.builders.examples import (
@@ -593,7 +593,7 @@ async def test_what_was_forgotten_and_is_allowed_again_is_whole_again(tmp_path: 
 
 READER = """
 import json, sys
-from cli import main
+import cli.main as cli
 
 *commands, last = json.loads(sys.argv[1])
 for command in commands:

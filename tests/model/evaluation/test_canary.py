@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from benchmarks.canary import Kind, one_canary
-from cli.jobs import JOBS, run_job
 from core.records import Answer, Feedback, FeedbackKind, Question
 from core.settings import Settings
 from exporters.in_memory import recording
 from feedback.privacy.audit import Audit
 from feedback.reviews.model_decisions import DRAFT, UNPOSTED, Choice, ModelBoard, ModelDecision, ModelNotice
-from jobs.registry import Store
+from jobs.registry import JOBS, Store
+from jobs.runner import run_job
 from jobs.watch_canary import watch_canary
 from model.evaluation.canary import CanaryRules, Heard, Step, judge, surely_less, surely_more
 from model.registry.versions import Status, canary, promote, read_standing, roll_back
@@ -330,6 +330,5 @@ async def test_what_a_reviewer_was_faster_with_stays(crowd: Crowd, monkeypatch: 
 
 
 async def test_the_job_runs_where_there_is_no_canary_and_no_model(tmp_path: Path) -> None:
-    [job] = [job for job in JOBS if job.name == "watch_canary"]
-    line = await run_job(job, Settings(data_dir=tmp_path))
+    line = await run_job("watch_canary", JOBS["watch_canary"].load(), Settings(data_dir=tmp_path))
     assert (line["outcome"], line["step"]) == ("done", "none")

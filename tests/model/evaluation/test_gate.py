@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from cli.models import models_app
 from core.records import AnswerKind, Comparison, Decision, Passage
+from core.subprocess_step import parse_request, to_argument
 from feedback.reviews import model_decisions
 from feedback.store.sqlite import SqliteStore
 from model.answering.chain import Voice
@@ -36,8 +37,10 @@ from model.evaluation.compare import (
     worst_of,
 )
 from model.evaluation.decide import Decided, decide
+from model.evaluation.gate import parse_arguments
+from model.evaluation.launch import Comparing
 from model.evaluation.report import drawn, forget_answers, page, write_report
-from model.evaluation.result import FINDING, REPORT, Bar, Finding, Group, by_name, read_finding
+from model.evaluation.result import FINDING, REPORT, Finding, GateCriteria, Group, by_name, read_finding
 from model.evaluation.run import Pair, Said, ask_both
 from model.evaluation.test_sets import (
     INJECTIONS,
@@ -49,7 +52,7 @@ from model.evaluation.test_sets import (
     obeys,
     regression,
 )
-from model.onnx_infer import PromptTooLong
+from model.onnx_infer import EngineOptions, PromptTooLong
 from model.registry.versions import NotPossible
 from model.text.prompt import LABEL_VERSION, NOT_ON_PAGE
 from model.training.dataset import ExamplesInvalid
@@ -237,7 +240,9 @@ async def test_both_are_asked_in_turn_and_judged_by_what_people_would_see() -> N
 # What is decided
 
 
-def decided(pairs: Sequence[Pair], bar: Bar | None = None, more: Iterable[tuple[Part, Pair]] = ()) -> Decided:
+def decided(
+    pairs: Sequence[Pair], bar: GateCriteria | None = None, more: Iterable[tuple[Part, Pair]] = ()
+) -> Decided:
     """Decide on held-out questions; the fixed ones and the planted instructions are the same unless told."""
     fine = said(correct=True)
     others = [*([(Part.REGRESSION, (fine, fine)), (Part.INJECTION, (fine, fine))] * 5), *more]
@@ -246,7 +251,7 @@ def decided(pairs: Sequence[Pair], bar: Bar | None = None, more: Iterable[tuple[
     every = [*pairs, *(pair for _, pair in others)]
     tosses = [toss_of(part, probes, every) for part in (Part.HELD_OUT, Part.REGRESSION)]
     attacks = sum(one.part is Part.INJECTION for one in probes)
-    return decide(bar or Bar(), figures_of(probes, every, (1, 1)), tosses[0], attacks, tosses[1])
+    return decide(bar or GateCriteria(), figures_of(probes, every, (1, 1)), tosses[0], attacks, tosses[1])
 
 
 def refused(found: Decided) -> str:
@@ -313,7 +318,7 @@ def test_every_refusal_says_why_with_figures() -> None:
 def test_without_anything_to_compare_nothing_is_promoted() -> None:
     figures = figures_of([], [], (1, 1))
     nothing = toss_of(Part.HELD_OUT, [], [])
-    found = decide(Bar(), figures, nothing, 0, nothing)
+    found = decide(GateCriteria(), figures, nothing, 0, nothing)
     assert len(found.refusals) == 4
     assert all("cannot be" in one or "too few" in one for one in found.refusals)
 
@@ -340,7 +345,7 @@ def finding() -> Finding:
     ]
     figures = figures_of(probes, pairs, (265_000_000, 265_000_000))
     tosses = (toss_of(Part.HELD_OUT, probes, pairs), toss_of(Part.REGRESSION, probes, pairs))
-    found = decide(Bar(), figures, tosses[0], 1, tosses[1])
+    found = decide(GateCriteria(), figures, tosses[0], 1, tosses[1])
     worst = tuple(worst_of(probes, pairs))
     compared = Comparison(
         candidate="tiny-3f0c-int8",
@@ -356,7 +361,14 @@ def finding() -> Finding:
     before, after = seconds_of(probes, pairs)
     groups = tuple(groups_of(probes, pairs))
     return Finding(
-        compared, len(found.refusals), Bar(), tosses, groups, worst, (tuple(before), tuple(after)), "t"
+        compared,
+        len(found.refusals),
+        GateCriteria(),
+        tosses,
+        groups,
+        worst,
+        (tuple(before), tuple(after)),
+        "t",
     )
 
 
@@ -503,3 +515,28 @@ def test_an_abstention_that_is_right_is_counted_apart() -> None:
     figures = by_name(figures_of(probes, [(guesses, declines)] * 4, (1, 1)))
     assert (figures["right_abstentions"].before, figures["right_abstentions"].after) == (0.0, 1.0)
     assert (figures["false_abstentions"].before, figures["precision"].after) == (None, None)
+
+
+def test_a_comparison_survives_the_way_into_its_process_and_people_give_the_same_as_options(
+    tmp_path: Path,
+) -> None:
+    asked = Comparing(
+        tmp_path / "data",
+        tmp_path / "models",
+        "new",
+        "old",
+        bar=GateCriteria(least_gain=0.5),
+        regression=tmp_path / "fixed.jsonl",
+        injections=[tmp_path / "a.json"],
+        engine=EngineOptions(device="cpu", cuda={"device_id": "1"}),
+        answer_tokens=12,
+    )
+    assert parse_request(Comparing, [to_argument(asked)]) == asked
+    words = [str(asked.dataset), "--models-dir", str(asked.models_dir), "--candidate=new", "--live=old"]
+    words += ["--least-gain=0.5", f"--regression={asked.regression}", f"--injections={asked.injections[0]}"]
+    words += ["--engine", '{"device": "cpu", "cuda": {"device_id": "1"}}', "--answer-tokens=12"]
+    assert parse_request(Comparing, words) is None
+    assert parse_arguments(words) == asked
+    assert parse_arguments(["data", "--candidate", "new"]) == Comparing(
+        Path("data"), Path("data/models"), "new", "", injections=[]
+    )

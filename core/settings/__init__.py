@@ -1,0 +1,391 @@
+"""Every setting, with its default, its unit and a sentence.
+
+Read only where the parts are wired (bot, jobs, cli).
+
+A setting `answer_timeout_s` is the option `--answer-timeout-s`, the environment variable
+`ASKPAGE_ANSWER_TIMEOUT_S`, and a line of the same name in a file `.env`; an option wins over the environment,
+which wins over the file. These names are flat. In the code, settings of one matter form a group, whose fields
+have the names of what the group configures: `training_rank` is `settings.training.rank`, and
+`TrainingConfig(**settings.training.values())` takes it.
+
+`docs/settings.md` has the same table for people, and a test holds the two together.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import Field, SecretStr, create_model, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from core.settings.answering import (
+    AnsweringSettings,
+    AskerSettings,
+    CudaSettings,
+    EngineSettings,
+    FetchSettings,
+    VerifiedSettings,
+)
+from core.settings.group import Group, Token, Words
+from core.settings.learning import (
+    CanarySettings,
+    ExampleSettings,
+    FeedbackSettings,
+    GateSettings,
+    ProbeSettings,
+    ReviewSettings,
+    TrainingSettings,
+    UpdateSettings,
+)
+from core.settings.operation import (
+    CosmosSettings,
+    DataExplorerSettings,
+    ReactionSettings,
+    RetentionSettings,
+    ScheduleSettings,
+    SlackReactionSettings,
+    SlackSettings,
+    TeamsPackageSettings,
+    TelemetrySettings,
+)
+
+_CONFIG = SettingsConfigDict(
+    env_prefix="ASKPAGE_", env_file=".env", extra="ignore", frozen=True, validate_default=True
+)
+
+
+class Settings(BaseSettings):
+    """The whole configuration of one instance.
+
+    It is made with flat names, as in `Settings(training_rank=4)`.
+    """
+
+    model_config = _CONFIG
+
+    # Where things are
+    data_dir: Path = Field(Path("data"), description="Folder for all state: models, page index, store, keys.")
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(3978, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    public_url: str = Field(
+        "", description="Address at which people reach the bot, for links to its pages. Empty: the local one."
+    )
+    keepalive_s: float = Field(
+        75.0,
+        gt=0,
+        description="How long a connection may wait for the head of a request, at its beginning and after an "
+        "answer, seconds; "
+        "longer than a proxy before the bot keeps one open.",
+    )
+    body_timeout_s: float = Field(
+        20.0, gt=0, description="Longest time for the body of a request to arrive, seconds."
+    )
+    most_connections: int = Field(
+        500,
+        ge=1,
+        description="Most open connections; of more, those are closed that wait longest for their client.",
+    )
+
+    # Pages
+    pages: Words = Field(
+        default=["docs"],
+        description="Sources, comma-separated: a folder, a file, a URL, a sitemap; FOLDER=URL when it is "
+        "published.",
+    )
+    fetch: FetchSettings
+    passage_tokens: int = Field(180, ge=40, description="Longest passage, in words of the embedding model.")
+
+    # Answers
+    answering: AnsweringSettings
+    verified: VerifiedSettings
+    askers: AskerSettings
+    prompt_tokens: int = Field(
+        1600, ge=256, description="Longest prompt, tokens; the asker of a longer one is told."
+    )
+    answer_tokens: int = Field(96, ge=8, description="Longest answer, tokens.")
+    answer_timeout_s: float = Field(60.0, gt=0, description="Longest time for one answer, seconds.")
+
+    # Model
+    base_model: str = Field(
+        "smollm2-135m-instruct",
+        description="A name of `askpage models catalogue`, a Hugging Face directory or hub id, or a .gguf "
+        "file; "
+        "canned answers without a model, for tests.",
+    )
+    engine: EngineSettings
+    cuda: CudaSettings
+    model_poll_s: float = Field(
+        1.0, gt=0, description="Time between two looks at which model version is live, seconds."
+    )
+    models_url: str = Field(
+        "",
+        description="Where several machines have their model versions together, as "
+        "abfs://CONTAINER@ACCOUNT.dfs.core."
+        "windows.net/FOLDER or file:///FOLDER. Empty: in data_dir only.",
+    )
+
+    # Learning
+    examples: ExampleSettings
+    training: TrainingSettings
+    tracking_uri: str = Field(
+        "",
+        description="Where MLflow keeps the figures of trainings; empty: a file in data_dir; off: nowhere.",
+    )
+    update: UpdateSettings
+    gate: GateSettings
+    probes: ProbeSettings
+    canary: CanarySettings
+
+    # Bot Framework
+    app_id: str = Field(
+        "", description="Microsoft app id of the bot. Empty: no authentication, loopback only."
+    )
+    app_password: SecretStr = Field(SecretStr(""), description="Client secret of the app.")
+    app_type: Literal["MultiTenant", "SingleTenant", "UserAssignedMSI"] = Field(
+        "SingleTenant", description="How the app is registered."
+    )
+    app_tenant_id: str = Field("", description="Entra tenant of the app.")
+    allowed_tenants: Words = Field(
+        default=[],
+        description="Entra tenants whose people may use the bot, comma-separated; all others get 403. Empty: "
+        "all.",
+    )
+    openid_metadata_url: str = Field(
+        "", description="Where the channel's signing keys are; empty: Microsoft's."
+    )
+    token_issuer: str = Field("", description="Who signs the channel's tokens; empty: Microsoft.")
+    login_url: str = Field(
+        "",
+        description="Where the bot gets its own tokens, {tenant} standing for the tenant; empty: Microsoft "
+        "Entra.",
+    )
+    oauth_scope: str = Field("", description="Scope of the bot's own tokens; empty: Microsoft's.")
+    dangerously_allow_unauthenticated: bool = Field(
+        False,
+        description="Let anyone who reaches the port speak as anyone, on addresses beyond loopback too.",
+    )
+    follow_ups: int = Field(
+        3,
+        ge=0,
+        le=6,
+        description="Most sections of the page that are offered below an answer in a personal Teams chat; 0 "
+        "is none.",
+    )
+    teams_package: TeamsPackageSettings
+
+    # Slack
+    slack: SlackSettings
+    slack_reactions: SlackReactionSettings
+
+    # This machine's pages
+    local_page: bool = Field(
+        True,
+        description="Serve the chat page at / to browsers on this machine, while no app id, Slack or public "
+        "address is set.",
+    )
+    dangerously_serve_local_page: bool = Field(
+        False,
+        description="Serve the chat page, the dashboard and the pages beside Teams or Slack, too, at "
+        "local_page_port: "
+        "whoever reaches that port needs no token.",
+    )
+    local_page_port: int = Field(
+        3979,
+        ge=0,
+        le=65535,
+        description="Port of 127.0.0.1 for dangerously_serve_local_page; 0 takes a free one.",
+    )
+    dangerously_trust_local_reviewers: bool = Field(
+        False,
+        description="Let whoever opens that chat page review what people in Teams and Slack get.",
+    )
+    site_for_everyone: bool = Field(
+        False,
+        description="Show the indexed pages under /site/ to everyone who reaches the port, not this machine "
+        "only.",
+    )
+    dashboard_token: Token = Field(
+        SecretStr(""),
+        description="Who shows it may see the figures of /dashboard from other machines, but not what people "
+        "asked; "
+        "24 characters or more. Empty: nobody.",
+    )
+    dashboard_reviewer_token: Token = Field(
+        SecretStr(""),
+        description="The same for reviewers: it shows the worst-rated questions, too. Empty: nobody.",
+    )
+
+    # Feedback and review
+    feedback: FeedbackSettings
+    reactions: ReactionSettings
+    few_stars: int = Field(2, ge=0, le=5, description="An answer with so many stars or fewer is reviewed.")
+    count_opened: bool = Field(
+        True, description="Let the buttons that open a source lead over this bot, which counts them."
+    )
+    trainable_channels: Words = Field(
+        default=["msteams", "local"],
+        description="Channels whose feedback may be learned from, comma-separated; not Slack (slack), whose "
+        "API terms "
+        "restrict training.",
+    )
+    reviewers: Words = Field(
+        default=[],
+        description="Who may review: Entra object ids, comma-separated. Robin of the local page may.",
+    )
+    reviewer_groups: Words = Field(
+        default=[], description="Entra groups whose members may review, by object id, comma-separated."
+    )
+    graph_url: str = Field("", description="Where groups are asked for; empty: Microsoft Graph.")
+    review: ReviewSettings
+    review_interval_s: float = Field(
+        10.0, gt=0, description="Time between two looks at changed pages and undelivered cards, seconds."
+    )
+
+    # Store
+    cosmos: CosmosSettings
+    spool_records: int = Field(
+        100_000,
+        ge=0,
+        description="Most records that wait on disk while Cosmos DB is away; then nothing more is taken.",
+    )
+    page_index: Literal["file", "cosmos"] = Field(
+        "file",
+        description="Where the page index is: a file in data_dir, or that account, for several machines.",
+    )
+    cosmos_pages_container: str = Field("pages", description="Container of the page index in that database.")
+    retention: RetentionSettings
+
+    # Scheduled work
+    run_jobs_here: bool = Field(
+        True,
+        description="Run the schedule beside the bot, in a process of its own; several bots take turns.",
+    )
+    timezone: str = Field("UTC", description="Time zone of the schedule, such as Europe/Berlin.")
+    schedule: ScheduleSettings
+    data_explorer: DataExplorerSettings
+
+    # Telemetry
+    telemetry: TelemetrySettings
+    library_telemetry: bool = Field(False, description="Let libraries send usage data to their makers.")
+
+    # People and this process
+    pseudonym_key: SecretStr = Field(
+        SecretStr(""), description="Key of the user pseudonyms (HMAC). Empty: one is made in data_dir."
+    )
+    pseudonym_key_before: SecretStr = Field(
+        SecretStr(""),
+        description="The key before that one, while people are moved over. Empty: what `askpage privacy "
+        "rotate-key` left in "
+        "data_dir.",
+    )
+    drain_timeout_s: float = Field(20.0, ge=0, description="Time for answers under way at a stop, seconds.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read the environment and the file by the flat names."""
+        return init_settings, EnvSettingsSource(_FLAT), DotEnvSettingsSource(_FLAT)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_groups(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Show every group all values: it takes those that have its names."""
+        return given | dict.fromkeys(_GROUPS, given)
+
+    def flat(self) -> dict[str, Any]:
+        """Return all values by the names of the settings, in the order of `FIELDS`."""
+        values: dict[str, Any] = {}
+        for name, value in self:
+            if isinstance(value, Group):
+                values |= {
+                    str(value.__class__.model_fields[field].alias or field): one for field, one in value
+                }
+            else:
+                values[name] = value
+        return values
+
+    def changed(self, **flat: object) -> Settings:
+        """Return the same settings but for these."""
+        return Settings(**cast("dict[str, Any]", self.flat() | flat))
+
+    @property
+    def models_dir(self) -> Path:
+        """Where imported and trained model versions lie."""
+        return self.data_dir / "models"
+
+    @property
+    def index_dir(self) -> Path:
+        """Where the page index lies."""
+        return self.data_dir / "pages"
+
+    @property
+    def store_path(self) -> Path:
+        """The SQLite file with questions, answers and feedback."""
+        return self.data_dir / "askpage.sqlite3"
+
+    @property
+    def datasets_dir(self) -> Path:
+        """Where the datasets of training examples lie."""
+        return self.data_dir / "datasets"
+
+
+def _group(field: FieldInfo) -> type[Group] | None:
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, Group) else None
+
+
+def _fields() -> dict[str, FieldInfo]:
+    found: dict[str, FieldInfo] = {}
+    for name, field in Settings.model_fields.items():
+        group = _group(field)
+        if group is None:
+            found[name] = field
+        else:
+            found |= {str(one.alias or own): one for own, one in group.model_fields.items()}
+    return found
+
+
+_GROUPS = [name for name, field in Settings.model_fields.items() if _group(field)]
+FIELDS: Mapping[str, FieldInfo] = _fields()
+"""Every setting by its flat name, with its type, default and description."""
+_TYPES: dict[str, Any] = {
+    name: (
+        Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation,
+        field.default,
+    )
+    for name, field in FIELDS.items()
+}
+_FLAT: type[BaseSettings] = create_model(
+    "_FLAT", __base__=type("_Flat", (BaseSettings,), {"model_config": _CONFIG}), **_TYPES
+)
+"""What the environment and the file are read by."""
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """Return this process's environment with these settings in it, for another process of ours."""
+    given = {f"ASKPAGE_{name.upper()}": _as_text(value) for name, value in settings.flat().items()}
+    return dict(os.environ) | given  # noqa: TID251 - this is the place
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, list):
+        return ",".join(str(word) for word in value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    return str(value)

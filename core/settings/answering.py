@@ -1,0 +1,150 @@
+"""How pages are read and questions are answered: groups of settings."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from core.settings.group import Group, Words, prefixed
+
+
+class FetchSettings(Group, alias_generator=prefixed("fetch_")):
+    """What may be fetched, and how much of it: `pages.fetch.client.FetchLimits`."""
+
+    allowed_sites: Words = Field(
+        default=["*"],
+        description="Hosts that may be fetched, comma-separated; .example.com includes subdomains; * is any "
+        "public.",
+        alias="allowed_sites",
+    )
+    timeout_s: float = Field(10.0, gt=0, description="Longest time for one page to arrive, seconds.")
+    extract_timeout_s: float = Field(
+        10.0,
+        gt=0,
+        description="Longest time to read one pasted page once it has arrived, seconds.",
+        alias="extract_timeout_s",
+    )
+    max_bytes: int = Field(5_000_000, gt=0, description="Largest page that is read, bytes.")
+    max_redirects: int = Field(5, ge=0, description="Most redirects that are followed.")
+
+
+class AnsweringSettings(Group):
+    """When the bot states, quotes and declines: `model.answering.chain.AnswerRules`."""
+
+    passages: int = Field(
+        6,
+        ge=1,
+        le=12,
+        description="Passages that are searched for one question; a model reads what it can of them.",
+    )
+    span_sentences: int = Field(
+        1,
+        ge=0,
+        description="Sentences around the nearest one that a version without training reads where two "
+        "versions are "
+        "compared; 0 reads the passages whole.",
+    )
+    least_similarity: float = Field(
+        0.32,
+        ge=-1,
+        le=1,
+        description="Nearness (cosine) of question and best sentence below which the bot declines at once.",
+    )
+    state_from: float = Field(
+        0.72,
+        ge=0,
+        le=1,
+        description="Confidence from which words are stated as the answer; below it, they are quoted.",
+        alias="state_confidence",
+    )
+    decline_below: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="Confidence below which nothing is quoted either: the bot declines.",
+        alias="decline_confidence",
+    )
+    first_token_s: float = Field(
+        1.0,
+        gt=0,
+        description="Time within which an answer should begin: a model reads as much as it was measured to "
+        "read by then, "
+        "seconds.",
+        alias="first_token_budget_s",
+    )
+
+
+class VerifiedSettings(Group, alias_generator=prefixed("verified_")):
+    """When a verified answer is given again: `bot.dialogs.verified_answers.VerifiedAnswers`."""
+
+    least_similarity: float = Field(
+        0.75,
+        ge=-1,
+        le=1,
+        description="Nearness (cosine) of two questions from which the verified answer to one may answer the "
+        "other.",
+    )
+
+
+class EngineSettings(Group):
+    """How a model runs: `model.onnx_infer.EngineOptions`."""
+
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the model runs.")
+    threads: int = Field(
+        0,
+        ge=0,
+        description="Threads of one forward pass; 0 takes the cores there are.",
+        alias="model_threads",
+    )
+    concurrent: int = Field(
+        2, ge=1, description="Answers that are generated at the same time.", alias="concurrent_answers"
+    )
+    queue_limit: int = Field(
+        16,
+        ge=0,
+        description="People who may wait for the model, each with one question; one more hears «busy».",
+    )
+
+
+class CudaSettings(Group, alias_generator=prefixed("cuda_")):
+    """Options of ONNX Runtime's CUDA provider, under its own names."""
+
+    device_id: int = Field(0, ge=0, description="CUDA: which GPU.")
+    gpu_mem_limit: int = Field(0, ge=0, description="CUDA: memory for the arena, bytes; 0 is no limit.")
+    arena_extend_strategy: Literal["kNextPowerOfTwo", "kSameAsRequested"] = Field(
+        "kNextPowerOfTwo", description="CUDA: how the memory arena grows."
+    )
+    cudnn_conv_algo_search: Literal["EXHAUSTIVE", "HEURISTIC", "DEFAULT"] = Field(
+        "HEURISTIC", description="CUDA: how convolution algorithms are chosen."
+    )
+    do_copy_in_default_stream: bool = Field(True, description="CUDA: copy in the default stream.")
+
+    def options(self) -> dict[str, str]:
+        """Return them as ONNX Runtime wants them: as text, and no limit left out."""
+        given = {name: value for name, value in self.values().items() if name != "gpu_mem_limit" or value}
+        return {name: value if isinstance(value, str) else str(int(value)) for name, value in given.items()}
+
+
+class AskerSettings(Group):
+    """What one person may ask: `bot.dialogs.askers.AskerLimits`."""
+
+    waiting: int = Field(
+        10,
+        ge=0,
+        description="Questions of one person that may wait behind the one that is answered; 0: any number.",
+        alias="questions_waiting_per_person",
+    )
+    per_minute: int = Field(
+        20,
+        ge=0,
+        description="Questions that one person may ask in a minute, on average; small talk does not count. "
+        "0: any number.",
+        alias="questions_per_minute_per_person",
+    )
+    burst: int = Field(
+        10,
+        ge=1,
+        description="How many of those one person may ask at once, after a pause.",
+        alias="questions_burst_per_person",
+    )

@@ -1,0 +1,57 @@
+"""What groups of settings are made of: their base class, and types of fields."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, cast
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr
+from pydantic_settings import NoDecode
+
+_TOKEN_LENGTH = 24
+"""Shorter tokens could be found by trying."""
+
+
+class Group(BaseModel):
+    """Settings of one matter.
+
+    A field's alias is the name of the setting: that of its option and of its environment.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", validate_default=True)
+
+    def values(self) -> dict[str, Any]:
+        """Return the values by the names of the fields, to build what the group configures.
+
+        Secrets are plain text.
+        """
+        return {name: _plain(value) for name, value in self}
+
+
+def prefixed(prefix: str) -> Callable[[str], str]:
+    """Return what makes the name of a setting out of the name of a field."""
+    return lambda name: prefix + name
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return tuple(cast("list[str]", value)) if isinstance(value, list) else value
+
+
+def _split(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return [word.strip() for word in value.split(",") if word.strip()]
+
+
+def _check_token(token: SecretStr) -> SecretStr:
+    if 0 < len(token.get_secret_value()) < _TOKEN_LENGTH:
+        raise ValueError(f"a token has {_TOKEN_LENGTH} characters or more: openssl rand -hex 16 makes one")
+    return token
+
+
+Words = Annotated[list[str], NoDecode, BeforeValidator(_split)]
+"""A list that is written as words with commas between them."""
+Token = Annotated[SecretStr, AfterValidator(_check_token)]
+"""A secret that people are let in by."""

@@ -1,0 +1,214 @@
+"""Channels, storage, scheduled work and telemetry: groups of settings."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, SecretStr
+
+from core.settings.group import Group, Words, prefixed
+
+
+class TeamsPackageSettings(Group):
+    """What the package for Teams says: part of `bot.teams.package.Package`."""
+
+    name: str = Field(
+        "askpage", min_length=1, max_length=30, description="Name of the bot in Teams.", alias="teams_name"
+    )
+    developer: str = Field(
+        "askpage",
+        min_length=1,
+        max_length=32,
+        description="Who runs the bot, as Teams names them.",
+        alias="teams_developer",
+    )
+    privacy_url: str = Field(
+        "", description="Your privacy statement, for the Teams package. Empty: the bot's own page on privacy."
+    )
+    terms_url: str = Field(
+        "", description="Your terms of use, for the Teams package. Empty: the bot's own page on asking."
+    )
+
+
+class SlackSettings(Group, alias_generator=prefixed("slack_")):
+    """How the bot is registered at Slack, and who reviews there: `bot.slack.config.SlackConfig`."""
+
+    signing_secret: SecretStr = Field(
+        SecretStr(""), description="Signing secret of the Slack app. Empty: no Slack."
+    )
+    teams: Words = Field(
+        default=[],
+        description="Workspaces whose people may use the bot, by id (T…), comma-separated; an organisation's "
+        "id (E…) too, "
+        "where the app is installed for all of it.",
+    )
+    bot_token: SecretStr = Field(
+        SecretStr(""), description="Bot token (xoxb-…) of the one workspace; empty: it is installed there."
+    )
+    client_id: str = Field("", description="Client id of the Slack app, to be installed at /slack/install.")
+    client_secret: SecretStr = Field(SecretStr(""), description="Client secret of the Slack app.")
+    store_key: SecretStr = Field(
+        SecretStr(""),
+        description="Key that encrypts the workspaces' tokens (Fernet); several with commas: the first one "
+        "encrypts.",
+    )
+    api_url: str = Field("", description="Where Slack's Web API is; empty: Slack's own.")
+    review_channel: str = Field(
+        "", description="Channel id (C…, or T…:C…) where reviewers see cards; empty: none."
+    )
+    reviewers: Words = Field(
+        default=[], description="Who may review in Slack: user ids (U…, or T…:U…), comma-separated."
+    )
+    reviewer_groups: Words = Field(
+        default=[],
+        description="Slack user groups whose members may review (S…, or T…:S…), comma-separated.",
+    )
+
+
+class ReactionSettings(Group, alias_generator=prefixed("reactions_")):
+    """Which reactions judge an answer, by their names in Teams."""
+
+    up: Words = Field(
+        default=["like", "heart", "laugh"],
+        description="Reactions that say the answer is good, comma-separated.",
+    )
+    down: Words = Field(
+        default=["sad", "angry"], description="Reactions that say the answer is bad, comma-separated."
+    )
+
+
+class SlackReactionSettings(Group, alias_generator=prefixed("slack_reactions_")):
+    """Which reactions judge an answer, by their names in Slack."""
+
+    up: Words = Field(
+        default=[
+            "+1",
+            "thumbsup",
+            "heart",
+            "white_check_mark",
+            "heavy_check_mark",
+            "tada",
+            "raised_hands",
+            "100",
+        ],
+        description="Reactions of Slack that say the answer is good, comma-separated.",
+    )
+    down: Words = Field(
+        default=["-1", "thumbsdown", "x", "no_entry", "disappointed", "confused", "rage"],
+        description="Reactions of Slack that say the answer is bad, comma-separated.",
+    )
+
+
+class CosmosSettings(Group, alias_generator=prefixed("cosmos_")):
+    """Where the store in Azure Cosmos DB is: `feedback.store.cosmos_schema.CosmosConfig`."""
+
+    endpoint: str = Field(
+        "", description="Azure Cosmos DB account to keep records in, https://…; empty: a file in data_dir."
+    )
+    key: SecretStr = Field(
+        SecretStr(""),
+        description="Key of that account. Empty: the identity of the machine or developer (Entra).",
+    )
+    database: str = Field("askpage", description="Database in that account.")
+    container: str = Field("records", description="Container in that database.")
+    timeout_s: float = Field(
+        5.0,
+        gt=0,
+        description="Longest time for one call of Cosmos DB, retries included, seconds.",
+        alias="store_timeout_s",
+    )
+
+
+class RetentionSettings(Group, alias_generator=prefixed("keep_")):
+    """How long records are kept: `feedback.privacy.retention.Retention`."""
+
+    questions_days: int = Field(
+        365, ge=0, description="How long questions and answers are kept, days; 0 is for ever."
+    )
+    feedback_days: int = Field(365, ge=0, description="How long feedback is kept, days; 0 is for ever.")
+    reviews_days: int = Field(
+        1095, ge=0, description="How long reviews and verified answers are kept, days; 0 is for ever."
+    )
+    contacts_days: int = Field(
+        365, ge=0, description="How long it is kept how to reach a conversation, days; 0 is for ever."
+    )
+    audit_days: int = Field(1095, ge=0, description="How long the audit trail is kept, days; 0 is for ever.")
+
+
+class ScheduleSettings(Group, alias_generator=prefixed("schedule_")):
+    """When each job of `jobs.registry.JOBS` runs."""
+
+    sample_reviews: str = Field(
+        "5 * * * *",
+        description="When answers that nobody looked at are looked at: minute, hour, day, month, weekday "
+        "(cron); "
+        "empty: never.",
+    )
+    send_reviews: str = Field(
+        "10,40 * * * *", description="When cards of waiting reviews that nobody sees are sent; cron."
+    )
+    refresh_pages: str = Field("20 * * * *", description="When the indexed pages are read again; cron.")
+    drain_spool: str = Field(
+        "25,55 * * * *", description="When what waited for the store is carried over; cron."
+    )
+    roll_up_metrics: str = Field("35 * * * *", description="When each day's figures are summed up; cron.")
+    apply_retention: str = Field(
+        "15 3 * * *", description="When records are deleted that are older than they may be kept; cron."
+    )
+    watch_canary: str = Field(
+        "3-59/15 * * * *", description="When it is looked how people like the canary; cron."
+    )
+    update_model: str = Field(
+        "30 1 * * *", description="When a model version is trained on what is reviewed, and compared; cron."
+    )
+    send_to_data_explorer: str = Field(
+        "50 * * * *",
+        description="When what is kept is sent to Data Explorer, without texts and people; cron.",
+    )
+
+
+class DataExplorerSettings(Group, alias_generator=prefixed("data_explorer_")):
+    """Where figures and answers are sent to: `exporters.data_explorer.Target`, and how much may wait."""
+
+    uri: str = Field(
+        "",
+        description="Cluster of Azure Data Explorer to send answers, words, rulings and each day's figures "
+        "to, https://…; "
+        "empty: nothing is sent.",
+    )
+    database: str = Field("askpage", description="Database in that cluster.")
+    timeout_s: float = Field(
+        60.0, gt=0, description="Longest time for one call of Data Explorer, retries included, seconds."
+    )
+    spool_mb: int = Field(
+        100,
+        gt=0,
+        description="What may wait on disk for Data Explorer, megabytes; the rest waits in the store.",
+    )
+
+
+class TelemetrySettings(Group, alias_generator=prefixed("telemetry_")):
+    """Where telemetry goes: `exporters.Export`."""
+
+    to: Literal["none", "console", "otlp", "appinsights", "azuremonitor"] = Field(
+        "none",
+        description="Where telemetry goes: nowhere; the terminal; a collector (OTLP over HTTP); Application "
+        "Insights, by "
+        "its own package or by Azure Monitor's exporter.",
+        alias="telemetry",
+    )
+    connection_string: SecretStr = Field(
+        SecretStr(""),
+        description="Connection string of the Application Insights resource.",
+        alias="applicationinsights_connection_string",
+    )
+    otlp_endpoint: str = Field(
+        "http://127.0.0.1:4318",
+        description="Address of the collector for telemetry=otlp; /v1/traces and the like are added.",
+        alias="otlp_endpoint",
+    )
+    buffer: int = Field(
+        2048,
+        ge=100,
+        description="Most spans, events and sums that wait to be sent; more are dropped and counted.",
+    )
