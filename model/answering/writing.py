@@ -99,9 +99,13 @@ async def write(chat: BaseChatModel, task: Task, started: float) -> AsyncGenerat
         yield _checked(task, message.text, written.first_token_s, Ending.of(message))
 
 
-def declines(text: str) -> bool:
-    """Tell whether a model's words are no answer: they say that there is none, apologise, or ask back."""
-    return bool(_DECLINES.search(text))
+def declines(text: str, labels: Sequence[str] = prompt.LABELS) -> bool:
+    """Tell whether a model's words are no answer: they say that there is none, apologise, or ask back.
+
+    A version may have learned any wording of the label.
+    """
+    said = text.casefold()
+    return any(label.rstrip(".").casefold() in said for label in labels) or bool(_DECLINES.search(text))
 
 
 def goes_in_circles(sentence: str) -> bool:

@@ -13,12 +13,15 @@ from core.records import Answer, Citation, Passage
 from model.text import output_text
 from model.text.question import AskedKind, kind_of
 
-NOT_ON_PAGE = "That is not on this page."
-"""What the model is asked to say when the excerpts do not answer, and what it is trained to say: the label "declined".
+LABELS = ("That is not on this page.",)
+"""Each wording that the label "declined" ever had. A new one comes last; versions and datasets with the others stay.
 
-It is written, and never compared: what declines is told by `Answer.kind` and `TrainingExample.kind`."""
-LABEL_VERSION = 1
-"""Goes up with each new wording of the label; datasets record theirs."""
+People read sentences of their own (`bot/cards/answer_text.py`). What declines is known by `Answer.kind` and
+`TrainingExample.kind`."""
+NOT_ON_PAGE = LABELS[-1]
+"""What the model is asked to say when the excerpts do not answer, and what it is trained to say."""
+LABEL_VERSION = len(LABELS)
+"""Which wording that is, counted from 1; a dataset's card names its own (`label`)."""
 
 INSTRUCTION = (
     "You answer questions about a page in one short sentence. "
@@ -53,7 +56,7 @@ def messages(question: str, passages: Sequence[Passage], history: Sequence[Answe
     shown: Sequence[Passage] = ()
     for answer in history:
         turns.append({"role": "user", "content": _asked(answer.question.text, answer.passages, shown)})
-        turns.append({"role": "assistant", "content": completion(answer.text)})
+        turns.append({"role": "assistant", "content": _answered(answer)})
         shown = answer.passages
     turns.append({"role": "user", "content": _asked(question, passages, shown)})
     return turns
@@ -72,6 +75,10 @@ def reading(question: str, passages: Sequence[Passage], before: str = "") -> lis
         {"role": "system", "content": READING.strip()},
         {"role": "user", "content": f"{sections}\n\nQuestion: {asked}\n{form}"},
     ]
+
+
+def _answered(answer: Answer) -> str:
+    return NOT_ON_PAGE if answer.abstained else completion(answer.text)
 
 
 def _named(passage: Passage) -> str:

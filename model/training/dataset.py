@@ -2,7 +2,8 @@
 
     folder/examples.jsonl    one `TrainingExample` a line, as JSON
     folder/card.json         tells at least the dataset's name ("dataset", or "name"), and in `label` which wording of the
-                             label "declined" it was written with; one without it is older than that, and read as then
+                             label "declined" it was written with (1: the first of `prompt.LABELS`). One without it is
+                             older: there the first wording declines wherever it stands
 
 The prompt is `model/text/prompt.py`'s, through the same template and tokenizer that the engine answers with: what is
 learned is what will be asked, token by token.
@@ -31,8 +32,6 @@ EXAMPLES, CARD = "examples.jsonl", "card.json"
 _KNOWN = {field.name for field in fields(TrainingExample)}
 _SCALE = 1 << 64
 _WHOLE = Reading(sentences=0)
-_FIRST_LABEL = "That is not on this page."
-"""What declined in datasets that record no label, by its words alone where they name no kind either."""
 _TOLD = 0.5
 """Share of the words of a completion that must stand in what is read."""
 
@@ -90,7 +89,7 @@ def read_dataset(folder: Path) -> Dataset:
     examples: dict[str, TrainingExample] = {}
     for number, line in enumerate(lines, 1):
         example = _example(line, f"{folder / EXAMPLES}, line {number}")
-        if not label and output_text.plain(example.completion) == _FIRST_LABEL:
+        if not label and output_text.plain(example.completion) == prompt.LABELS[0]:
             example = replace(example, kind="not_on_page")
         if example.answer_id in examples:
             raise ExamplesInvalid(f"{folder / EXAMPLES}, line {number}: {example.answer_id} is there twice")
