@@ -49,7 +49,7 @@ from cli.console import telling
 from core.settings import Settings
 from exporters import Exporting, To
 from model.answering.chain import Answering, always
-from model.answering.fake_chat_model import CannedChatModel
+from model.answering.chat_model import CannedChatModel
 from model.evaluation.compare import Interval, percentile_difference
 from model.registry.importing import import_base
 from model.registry.loading import CANNED, first_sentence

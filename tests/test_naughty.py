@@ -12,7 +12,7 @@ from jsonschema import Draft7Validator
 from bot.dialogs.answerer import PageAnswerer
 from feedback.store.sqlite import SqliteStore
 from model.answering.chain import Answering, AnswerRules, always
-from model.answering.fake_chat_model import CannedChatModel
+from model.answering.chat_model import CannedChatModel
 from model.registry.loading import first_sentence
 from pages.fetch.client import Fetcher, FixedResolver
 from pages.index.embeddings import HashedEmbedder

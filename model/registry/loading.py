@@ -14,8 +14,7 @@ from langchain_core.messages import BaseMessage
 
 from model.answering import grounding
 from model.answering.chain import Lend, always
-from model.answering.chat_model import OnnxChatModel
-from model.answering.fake_chat_model import CannedChatModel
+from model.answering.chat_model import CannedChatModel, OnnxChatModel
 from model.answering.profile import Profile, glance, processor_of
 from model.onnx_infer import Engine, EngineOptions
 from model.registry.catalogue import find

@@ -1,12 +1,10 @@
-"""The page index of one machine: a `PageIndex`, whose calls block, as an `Indexes`. They run in threads.
+"""The page index of one machine: pages cut into passages, in one SQLite file, searched from memory (`Indexes`).
 
-The page index: pages cut into passages, kept in one SQLite file with their embeddings, searched from memory.
-
-    PageIndex.open(folder, embedder) ─ add(page) ─ search(question, limit=2) → [Hit, ...]
+    await FileIndex.open(folder, embedder) ─ add(page) ─ search(question, limit=2) → [Hit, ...]
 
 The file is the truth; every process keeps what searching needs (vectors and words) in memory and takes over what
-another process wrote before its next search. All methods may be called from several threads. They block: an
-asynchronous caller goes through `asyncio.to_thread`.
+another process wrote before its next search. Work on the file runs in threads; the look-ups `entry` and `entries` are
+short enough to wait for.
 
     IndexUnavailable   the file is damaged, locked, newer than this program, or the disk is full; the message says which
 
@@ -20,11 +18,14 @@ import json
 import logging
 import sqlite3
 import threading
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import wraps
 from itertools import islice
 from pathlib import Path
+from types import CoroutineType
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -37,6 +38,8 @@ from pages.index.query import question_vector
 from pages.index.ranking import Ranking, asked_terms
 from pages.index.snapshot import Changed, Memory, Scope
 
+_Given = ParamSpec("_Given")
+_Result = TypeVar("_Result")
 log = logging.getLogger(__name__)
 
 SCHEMA = 2
@@ -64,8 +67,22 @@ _ENTRIES = (
 )
 
 
-class PageIndex:
+def _in_thread(
+    method: Callable[Concatenate[Any, _Given], _Result],
+) -> Callable[Concatenate[Any, _Given], CoroutineType[Any, Any, _Result]]:
+    """Make a method that blocks one that is awaited while a thread runs it."""
+
+    @wraps(method)
+    async def run(self: Any, *args: _Given.args, **kwargs: _Given.kwargs) -> _Result:
+        return await asyncio.to_thread(method, self, *args, **kwargs)
+
+    return run
+
+
+class FileIndex:
     """See the module. `open` it, `close` it."""
+
+    shared = False
 
     def __init__(
         self, connection: sqlite3.Connection, embedder: Embeds, passage_tokens: int, ranking: Ranking
@@ -79,31 +96,25 @@ class PageIndex:
         self._memory = Memory.empty()
 
     @classmethod
-    def open(
+    async def open(
         cls, folder: Path, embedder: Embeds, *, passage_tokens: int = 180, ranking: Ranking | None = None
-    ) -> PageIndex:
+    ) -> FileIndex:
         """Open the index in a folder, or begin one. Raises IndexUnavailable.
 
         `passage_tokens` is the longest passage, in word pieces of the embedder. An index that was made with another
         embedder or another length is made anew from the pages it holds, which takes a while.
         """
-        path = folder / "index.sqlite3"
-        make_private(path)
-        connection = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
-        try:
-            _prepare(connection, path)
-        except BaseException:
-            connection.close()
-            raise
+        connection = await asyncio.to_thread(_connect, folder / "index.sqlite3")
         index = cls(connection, embedder, passage_tokens, ranking or Ranking())
-        index._follow_recipe()
+        await asyncio.to_thread(index._follow_recipe)
         return index
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Let go of the file."""
         with self._lock:
             self._connection.close()
 
+    @_in_thread
     def add(self, page: Page, *, source: str | None) -> bool:
         """Keep a page in place of what was known under its URL; True when its text is new or changed.
 
@@ -112,26 +123,30 @@ class PageIndex:
         """
         known = self._row_of(page.url)
         if known is not None and known["page_hash"] == page.page_hash:
-            with self._transaction():
-                self._connection.execute(
-                    "UPDATE pages SET fetched_at = ?, etag = ?, source = coalesce(?, source) WHERE url = ?",
-                    (page.fetched_at.isoformat(), page.etag, source, page.url),
-                )
-                if known["source"] is None and source is not None:
-                    self._count_change()
+            self._note_unchanged(known, source, page.fetched_at, page.etag)
             return False
         self._write(page, source)
         return True
 
+    def _note_unchanged(
+        self, known: sqlite3.Row, source: str | None, fetched_at: datetime, etag: str | None
+    ) -> None:
+        with self._transaction():
+            self._connection.execute(
+                "UPDATE pages SET fetched_at = ?, etag = ?, source = coalesce(?, source) WHERE url = ?",
+                (fetched_at.isoformat(), etag, source, known["url"]),
+            )
+            if known["source"] is None and source is not None:
+                self._count_change()
+
+    @_in_thread
     def touch(self, url: str, *, source: str | None, fetched_at: datetime) -> None:
         """Note that a known page was found unchanged, by this source or (None) by somebody who pasted it."""
-        page = self.page(url)
-        if page is not None:
-            self.add(
-                Page(page.url, page.title, page.sections, page.page_hash, fetched_at, page.etag),
-                source=source,
-            )
+        row = self._row_of(url)
+        if row is not None:
+            self._note_unchanged(row, source, fetched_at, row["etag"])
 
+    @_in_thread
     def remove(self, url: str) -> bool:
         """Forget a page; False when it was not known."""
         with self._transaction():
@@ -140,29 +155,27 @@ class PageIndex:
                 self._count_change()
         return removed
 
+    @_in_thread
     def overwrite(self) -> None:
         """Carry the write-ahead log over into the file, and empty it: it still holds what was forgotten."""
         with self._lock, _explained():
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
+    @_in_thread
     def page(self, url: str) -> Page | None:
         """Return the page with this URL (without a fragment), or None."""
         row = self._row_of(url)
         return None if row is None else _page_from(row)
 
-    def source_of(self, url: str) -> str | None:
-        """Return what named a page; None when it was pasted, or is not known."""
-        row = self._row_of(url)
-        return None if row is None else row["source"]
-
     def entry(self, url: str) -> PageEntry | None:
         """Return what is known of a page, without its text."""
         return next((_entry_from(row) for row in self._all(f"{_ENTRIES} WHERE p.url = ?", (url,))), None)
 
-    def pages(self) -> list[PageEntry]:
-        """Return the pages, by URL."""
+    def entries(self) -> list[PageEntry]:
+        """Return all pages, by URL."""
         return [_entry_from(row) for row in self._all(f"{_ENTRIES} ORDER BY p.url")]
 
+    @_in_thread
     def search(self, question: str, *, limit: int, page_url: str | None = None) -> list[Hit]:
         """Return the passages nearest to a question, nearest first, of one page or of all that a source named.
 
@@ -226,6 +239,7 @@ class PageIndex:
             return None
         return [spans(found[one], question) for one in passage_ids]
 
+    @_in_thread
     def warm(self) -> None:
         """Load what searching needs, so that the next search is not the one that waits for it."""
         self._current().scope(None)
@@ -298,7 +312,7 @@ class PageIndex:
         recipe = f"{RECIPE}: {self._embedder.name}, {self._passage_tokens}"
         rows = self._all("SELECT value FROM facts WHERE name = 'recipe'")
         if not rows or rows[0]["value"] != recipe:
-            urls = [entry.url for entry in self.pages()]
+            urls = [entry.url for entry in self.entries()]
             if urls:
                 log.warning("the page index was made in another way: reading its %d pages again", len(urls))
             with self._transaction() as connection:
@@ -390,6 +404,17 @@ def _different(memory: Memory, scope: Scope, places: Iterable[int]) -> Iterator[
             yield place
 
 
+def _connect(path: Path) -> sqlite3.Connection:
+    make_private(path)
+    connection = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
+    try:
+        _prepare(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.row_factory = sqlite3.Row
     with _explained():
@@ -450,50 +475,3 @@ def _entry_from(row: sqlite3.Row) -> PageEntry:
         source=row["source"],
         etag=row["etag"],
     )
-
-
-class FileIndex:
-    """See pages/index/sqlite.py. `open` it, `close` it."""
-
-    shared = False
-
-    def __init__(self, file: PageIndex) -> None:
-        """Take over an open index; closing this closes it."""
-        self._file = file
-
-    @classmethod
-    async def open(cls, folder: Path, embedder: Embeds, *, passage_tokens: int = 180) -> FileIndex:
-        """Open the index in a folder, or begin one. Raises IndexUnavailable."""
-        return cls(await asyncio.to_thread(PageIndex.open, folder, embedder, passage_tokens=passage_tokens))
-
-    def entry(self, url: str) -> PageEntry | None:
-        """Return what is known of a page; a look into the file, short enough to wait for."""
-        return self._file.entry(url)
-
-    def entries(self) -> list[PageEntry]:
-        """Return all pages, by URL."""
-        return self._file.pages()
-
-    async def page(self, url: str) -> Page | None:
-        return await asyncio.to_thread(self._file.page, url)
-
-    async def add(self, page: Page, *, source: str | None) -> bool:
-        return await asyncio.to_thread(self._file.add, page, source=source)
-
-    async def touch(self, url: str, *, source: str | None, fetched_at: datetime) -> None:
-        await asyncio.to_thread(self._file.touch, url, source=source, fetched_at=fetched_at)
-
-    async def remove(self, url: str) -> bool:
-        return await asyncio.to_thread(self._file.remove, url)
-
-    async def overwrite(self) -> None:
-        await asyncio.to_thread(self._file.overwrite)
-
-    async def search(self, question: str, *, limit: int, page_url: str | None = None) -> list[Hit]:
-        return await asyncio.to_thread(self._file.search, question, limit=limit, page_url=page_url)
-
-    async def warm(self) -> None:
-        await asyncio.to_thread(self._file.warm)
-
-    async def close(self) -> None:
-        self._file.close()

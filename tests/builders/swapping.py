@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from model.answering.fake_chat_model import CannedChatModel
+from model.answering.chat_model import CannedChatModel
 from model.answering.profile import Profile
 from model.onnx_infer import EngineFailed, EngineOptions
 from model.registry.hot_swap import Swapping, following

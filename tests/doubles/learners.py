@@ -21,7 +21,7 @@ from core.files import sha256_of
 from core.records import TrainingExample
 from model.answering import grounding
 from model.answering.chain import Voice
-from model.answering.fake_chat_model import CannedChatModel
+from model.answering.chat_model import CannedChatModel
 from model.answering.grounding import Reading
 from model.registry.versions import ModelVersion, find_version, read_version, write_version
 from model.text import output_text

@@ -15,8 +15,7 @@ from langchain_core.messages import BaseMessage
 
 from core.records import Channel, Hit, Passage, Question, TrainingExample
 from model.answering.chain import Answering, AnswerRules, always
-from model.answering.chat_model import OnnxChatModel
-from model.answering.fake_chat_model import CannedChatModel
+from model.answering.chat_model import CannedChatModel, OnnxChatModel
 from model.answering.grounding import Reading
 from model.inference.tokenizer import ChatText
 from model.text.prompt import LABEL_VERSION, NOT_ON_PAGE

@@ -20,7 +20,7 @@ import pytest
 from bot.dialogs.answerer import PageAnswerer
 from bot.web.pages import find_quote
 from model.answering.chain import Answering, AnswerRules, always
-from model.answering.fake_chat_model import CannedChatModel
+from model.answering.chat_model import CannedChatModel
 from model.registry.loading import first_sentence
 from pages.fetch.client import Fetcher, FetchLimits
 from pages.index.embeddings import HashedEmbedder

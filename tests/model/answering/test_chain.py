@@ -17,7 +17,7 @@ from langchain_core.outputs import ChatGenerationChunk
 from bot.dialogs.answerer import PageAnswerer
 from core.records import Answer, Channel, Hit, Passage, Question
 from model.answering.chain import Answering, AnswerRules, Enough, always
-from model.answering.fake_chat_model import CannedChatModel
+from model.answering.chat_model import CannedChatModel
 from model.answering.grounding import Reading
 from model.inference.constrained import Within
 from model.onnx_infer import EngineBusy

@@ -13,8 +13,8 @@ from core.records import Answer, AnswerKind, Channel, Hit, Passage, Question, Sp
 from core.sentences import pieces
 from model.answering import confidence, quoting
 from model.answering.chain import Answering, AnswerRules, Enough, always
+from model.answering.chat_model import CannedChatModel
 from model.answering.confidence import WEIGHTS, Signals
-from model.answering.fake_chat_model import CannedChatModel
 from model.answering.profile import Profile
 from model.answering.writing import goes_in_circles
 

@@ -21,7 +21,7 @@ from core.records import AnswerKind, Comparison, Decision, Passage
 from feedback.reviews import model_decisions
 from feedback.store.sqlite import SqliteStore
 from model.answering.chain import Voice
-from model.answering.fake_chat_model import CannedChatModel
+from model.answering.chat_model import CannedChatModel
 from model.answering.grounding import Reading
 from model.evaluation.compare import (
     Interval,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +20,7 @@ from pages.index.embeddings import (
     file_of,
 )
 from pages.index.ranking import Ranking, Words, terms
-from pages.index.sqlite import PageIndex
+from pages.index.sqlite import FileIndex
 from pages.parse.extract import page_hash
 
 
@@ -123,27 +122,24 @@ def test_threads_share_the_model(embedder: Embedder) -> None:
     assert np.array_equal(alone, together)
 
 
-@pytest.fixture(scope="module")
-def xquad(
-    shared_data: Path, embedder: Embedder, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[PageIndex, list[tuple[str, str]]]]:
-    """All 240 paragraphs as pages of one passage, and every fifth question with the page that answers it."""
-    index = PageIndex.open(tmp_path_factory.mktemp("index"), embedder, passage_tokens=100_000)
+@pytest.mark.model
+async def test_questions_find_their_paragraph_among_240(shared_data: Path, index: FileIndex) -> None:
+    """All 240 paragraphs are pages, and every fifth question is asked.
+
+    The benchmark measures every second of 1,190: 0.96 and 0.995.
+    """
     asked: list[tuple[str, str]] = []
     for article in json.loads((shared_data / "xquad" / "xquad.en.json").read_text("utf-8"))["data"]:
         for paragraph in article["paragraphs"]:
-            url = f"/site/xquad/{len(index.pages())}"
+            url = f"/site/xquad/{len(index.entries())}"
             sections = (Section("", "", paragraph["context"]),)
-            index.add(Page(url, "", sections, page_hash("", sections), datetime.now(UTC)), source="xquad")
+            await index.add(
+                Page(url, "", sections, page_hash("", sections), datetime.now(UTC)), source="xquad"
+            )
             asked += [(question["question"], url) for question in paragraph["qas"]]
-    yield index, asked[::5]
-    index.close()
-
-
-@pytest.mark.model
-def test_questions_find_their_paragraph_among_240(xquad: tuple[PageIndex, list[tuple[str, str]]]) -> None:
-    """The benchmark measures every second of 1,190: 0.96 and 0.995."""
-    index, asked = xquad
-    found = [([hit.passage.url for hit in index.search(question, limit=5)], url) for question, url in asked]
+    found = [
+        ([hit.passage.url for hit in await index.search(question, limit=5)], url)
+        for question, url in asked[::5]
+    ]
     assert sum(urls[0] == url for urls, url in found) / len(found) >= 0.94
     assert sum(url in urls for urls, url in found) / len(found) >= 0.98
