@@ -35,8 +35,7 @@ from core.settings import Settings
 from model.answering.chain import Answering, AnswerRules, always
 from model.answering.chat_model import CannedChatModel
 from model.answering.confidence import WEIGHTS, Signals, agree, known_of_read, known_of_written
-from model.evaluation.question_set import PageQuestion, fold_of, is_right, read_questions
-from model.evaluation.questions import ask, calibrate
+from model.evaluation.question_sets import PageQuestion, ask, calibrate, fold_of, is_right, read_questions
 from model.registry.versions import find_version
 
 Numbers = NDArray[np.float64]

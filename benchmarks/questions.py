@@ -3,7 +3,7 @@
 Run as: python -m benchmarks.questions [SET ...] [--fold K/N [--rest]] [--limit N] [--version NAME] [--save FOLDER]
 
 SET is `handbook`, `newcomers` or `xquad`; all three without one. Handbook and newcomers are asked over all pages together
-and measured as `askpage evaluate NAME.jsonl` does (model/evaluation/questions.py says what each figure is); XQuAD's hundred
+and measured as `askpage evaluate NAME.jsonl` does (model/evaluation/question_sets.py says what each figure is); XQuAD's hundred
 questions are asked of their own article (model/evaluation/metrics.py). It prints tables in Markdown.
 
 To choose a constant by cross-validation: choose it on `--fold K/N --rest`, the questions of the pages outside of fold K,
@@ -22,8 +22,7 @@ from pathlib import Path
 from cli.measure import measure, measure_questions
 from core.settings import Settings
 from model.evaluation.metrics import read_squad, spread
-from model.evaluation.question_set import PageQuestion, fold_of, read_questions
-from model.evaluation.questions import Calibration, QuestionScores
+from model.evaluation.question_sets import Calibration, PageQuestion, QuestionScores, fold_of, read_questions
 
 NEWCOMERS = Path(__file__).with_name("newcomers.jsonl")
 DOCS = Path(__file__).resolve().parent.parent / "docs"

@@ -32,8 +32,14 @@ from core.settings import Settings
 from feedback.metrics.report import Report, report
 from feedback.reviews.repository import Desk
 from model.evaluation.metrics import Item, Judged, Scores, evaluate, read_squad, spread
-from model.evaluation.question_set import PageQuestion, read_questions
-from model.evaluation.questions import Calibration, QuestionScores, Reply, ask_each
+from model.evaluation.question_sets import (
+    Calibration,
+    PageQuestion,
+    QuestionScores,
+    Reply,
+    ask_each,
+    read_questions,
+)
 from pages.index.base import Indexes
 from pages.library import MANY_GONE
 

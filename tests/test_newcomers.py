@@ -9,7 +9,7 @@ from itertools import combinations
 import pytest
 
 from benchmarks.questions import in_fold
-from model.evaluation.question_set import KINDS, PageQuestion, is_right, is_too_long, plain, read_questions
+from model.evaluation.question_sets import KINDS, PageQuestion, is_right, is_too_long, plain, read_questions
 from tests.needs import ROOT
 
 FILE = ROOT / "benchmarks" / "newcomers.jsonl"

@@ -17,8 +17,15 @@ import pytest
 from bot.bootstrap import open_answering, open_shelf
 from bot.cards.answer_text import shown_text
 from core.settings import Settings
-from model.evaluation.question_set import KINDS, PageQuestion, read_questions
-from model.evaluation.questions import QuestionScores, Reply, ask_each, score
+from model.evaluation.question_sets import (
+    KINDS,
+    PageQuestion,
+    QuestionScores,
+    Reply,
+    ask_each,
+    read_questions,
+    score,
+)
 from tests.needs import ROOT
 
 pytest_plugins = ["tests.builders.model_folders"]

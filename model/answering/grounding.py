@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 
 from core.records import Citation, Passage
 from core.sentences import pieces
-from model.checks.injections import speaks_to_a_model
 from model.checks.support import Support, check, cite, support
 from model.checks.terms import content_words
+from model.text.prompt import speaks_to_a_model
 
 __all__ = [
     "Reading",

@@ -4,7 +4,7 @@
 
 A quotation is a stretch of its passage, word for word, of at most `MOST_WORDS` words, or `MOST_LIST_WORDS` where it is a
 list or steps: half a list is no answer. A table's rows come with their header row. What a page says to models instead of
-to its readers (`model/checks/injections.py`) is never quoted, and no stretch goes across it.
+to its readers (`model/text/prompt.py`) is never quoted, and no stretch goes across it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from itertools import pairwise, takewhile
 from core.records import Citation, Hit, Passage
 from core.sentences import Piece, is_list, pieces
 from model.answering import grounding
-from model.checks.injections import speaks_to_a_model
+from model.text.prompt import speaks_to_a_model
 from model.text.question import AskedKind, kind_of
 
 MOST_WORDS = 80

@@ -10,8 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from model.checks.antonyms import Side, side_of
-from model.checks.terms import content_words, fold, word_set
+from model.checks.terms import Side, content_words, fold, side_of, word_set
 
 _PHRASES = tuple(
     (re.compile(pattern), written)

@@ -12,9 +12,8 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
-from model.checks.antonyms import negative_prefixes, same_meaning
 from model.checks.claims import Claim, claims, plainly, residue
-from model.checks.terms import content_words
+from model.checks.terms import content_words, negative_prefixes, same_meaning
 
 _STRICT = re.compile(
     r"\b(?:only (?:[a-z]{2,12} )?(?:if|when|with|after|for|in|on|by|during|until|through|at|to|from|within|where|while)|unless|except(?: for| if| when)?"

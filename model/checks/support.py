@@ -18,13 +18,11 @@ from itertools import islice, pairwise
 
 from core.records import Citation, Passage
 from core.sentences import Piece, pieces, without_marker, words
-from model.checks.antonyms import same_meaning
 from model.checks.claims import claims, has_verb
-from model.checks.injections import speaks_to_a_model
-from model.checks.names import names_stand
-from model.checks.numbers import (
+from model.checks.names_and_numbers import (
     Spoken,
     as_often,
+    names_stand,
     same,
     same_bounds,
     same_column,
@@ -35,8 +33,8 @@ from model.checks.numbers import (
 )
 from model.checks.polarity import asks_whether, condition_kept, same_sense, yes_or_no
 from model.checks.quantities import Quantity, quantities, without
-from model.checks.terms import content_words, fold, ordered_terms, term_of
-from model.text.prompt import INSTRUCTION
+from model.checks.terms import content_words, fold, ordered_terms, same_meaning, term_of
+from model.text.prompt import INSTRUCTION, speaks_to_a_model
 
 LEAST_COVERED = 0.5
 _LONGEST_QUOTE = 320

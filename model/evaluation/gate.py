@@ -3,8 +3,8 @@
 Run as: python -m model.evaluation.gate DATASET_FOLDER --candidate NAME [--live NAME] [--models-dir data/models] ...
 
 Read it from top to bottom: `compare` is the job. Both versions are loaded in this process, which is not the one that
-answers people, and are asked the same questions in turn (`model/evaluation/test_sets.py`, `model/evaluation/run.py`); their figures are set
-side by side (`model/evaluation/compare.py`) and held against the bar (`model/evaluation/decide.py`). The finding is written into the candidate's
+answers people, and are asked the same questions in turn (`model/evaluation/test_sets.py`, `model/evaluation/compare.py`); their figures are set
+side by side (`model/evaluation/compare.py`) and held against the bar (`model/evaluation/result.py`). The finding is written into the candidate's
 folder as `report.html` and, last, `report.json`: where that is there for the same trial, nothing is asked again.
 """
 
@@ -26,11 +26,18 @@ from core.files import keep_private, sha256_of
 from core.records import Comparison
 from core.subprocess_step import Report, end_with_parent
 from model.answering.chain import Voice
-from model.evaluation.compare import figures_of, groups_of, seconds_of, toss_of, worst_of
-from model.evaluation.decide import decide
+from model.evaluation.compare import (
+    Pair,
+    Tell,
+    ask_both,
+    figures_of,
+    groups_of,
+    seconds_of,
+    toss_of,
+    worst_of,
+)
 from model.evaluation.report import drawn, write_report
-from model.evaluation.result import Bar, Finding, add_options, bar_from, read_finding
-from model.evaluation.run import Pair, Tell, ask_both
+from model.evaluation.result import Bar, Finding, add_options, bar_from, decide, read_finding
 from model.evaluation.test_sets import INJECTIONS, REGRESSION, Part, Probe, held_out, injections, regression
 from model.onnx_infer import EngineError, EngineOptions
 from model.registry.loading import ModelChoice, open_version

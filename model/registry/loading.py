@@ -1,28 +1,220 @@
-"""Which model answers, opened and closed: the versions on the engine as they become live, or the canned double."""
+"""The model that answers: opened, replaced by another version while people ask, and closed.
+
+    acquire   the live version, or the canary for its share of the conversations, until the answer is written
+    follow    live.json has changed: load the new version beside the old one, let it say something, switch new answers,
+              wait for the answers of the old one, unload it
+
+No answer is dropped, and none is mixed of two versions. Two versions are in memory while one takes over, and as long as
+there is a canary. A version that cannot be loaded changes nothing: the old one goes on, the log says why, and it is
+tried again after a while. The base model `canned` is the double, and follows nothing.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 
 from model.answering import grounding
-from model.answering.chain import Lend, always
+from model.answering.chain import Lend, Voice, always
 from model.answering.chat_model import CannedChatModel, OnnxChatModel
 from model.answering.profile import Profile, glance, processor_of
-from model.onnx_infer import Engine, EngineOptions
+from model.onnx_infer import Engine, EngineError, EngineOptions
 from model.registry.catalogue import find
-from model.registry.hot_swap import Swapping, following
 from model.registry.remote_storage import Remote
 from model.registry.sync import Published, keeping_up
-from model.registry.versions import ModelVersion, find_version, read_standing
+from model.registry.versions import (
+    ModelVersion,
+    Standing,
+    VersionError,
+    find_version,
+    live_version,
+    read_standing,
+    verify,
+)
 from model.text import prompt
+
+log = logging.getLogger(__name__)
+
+MISFORTUNES = (EngineError, VersionError, OSError)
+_TRY_AGAIN_S = 60.0
+
+
+class Opened(Protocol):
+    """A version in memory."""
+
+    @property
+    def chat(self) -> BaseChatModel:
+        """What answers."""
+        ...
+
+    @property
+    def profile(self) -> Profile | None:
+        """How fast it reads and writes on this machine."""
+        ...
+
+    async def close(self) -> None:
+        """Free the memory; an answer that is still being written fails with a sentence."""
+        ...
+
+
+Load = Callable[[ModelVersion], Awaitable[Opened]]
+"""Raises EngineError. What it returns has answered once."""
+
+
+class _Lent:
+    """A version in memory with the number of answers that are being written with it."""
+
+    def __init__(self, version: ModelVersion, opened: Opened) -> None:
+        self.opened = opened
+        self._voice = Voice(opened.chat, version.name, version.reading, opened.profile)
+        self._answers = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @contextmanager
+    def lend(self) -> Generator[Voice]:
+        self._answers += 1
+        self._idle.clear()
+        try:
+            yield self._voice
+        finally:
+            self._answers -= 1
+            if not self._answers:
+                self._idle.set()
+
+    async def end(self, drain_s: float) -> None:
+        """Wait for the answers, then unload. Nothing is lent any more when this is called."""
+        try:
+            # Not wait_for: in Python 3.11 it forgets a cancellation that comes as the wait ends.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(drain_s):
+                    await self._idle.wait()
+        finally:
+            await self.opened.close()
+
+
+class Swapping:
+    """The versions of one folder, in memory as `live.json` wants them."""
+
+    def __init__(self, models_dir: Path, load: Load, drain_s: float) -> None:
+        self._models_dir = models_dir
+        self._load = load
+        self._drain_s = drain_s
+        self._now = Standing()
+        self._lent: dict[str, _Lent] = {}
+        self._wanted = Standing()
+        self._again_at = float("inf")
+
+    @contextmanager
+    def lend(self, conversation: str) -> Generator[Voice]:
+        """Lend the version that answers a conversation now. See `model.answering.chain.Lend`."""
+        with self._lent[self._now.version_for(conversation)].lend() as voice:
+            yield voice
+
+    async def open(self) -> None:
+        """Load what is live; where that fails, what was live before. Raises EngineError, VersionError."""
+        live_version(self._models_dir)  # raises what tells how to import one
+        self._wanted = wanted = read_standing(self._models_dir)
+        await self._first_of((wanted.name, *reversed(wanted.before)))
+        try:
+            await self._begin_canary(wanted)
+        except MISFORTUNES as error:
+            self._failed(error)
+
+    async def _first_of(self, names: Sequence[str]) -> None:
+        for name in names:
+            try:
+                await self._take_in(name)
+            except MISFORTUNES as error:
+                if name == names[-1]:
+                    raise
+                self._failed(error)
+            else:
+                self._now = Standing(name)
+                return
+
+    async def look(self) -> None:
+        """Do what `live.json` wants, if that is something new, or failed a while ago."""
+        try:
+            wanted = await asyncio.to_thread(read_standing, self._models_dir)
+            if wanted == self._wanted and time.monotonic() < self._again_at:
+                return
+            self._wanted, self._again_at = wanted, float("inf")
+            await self._follow(wanted)
+        except MISFORTUNES as error:
+            self._failed(error)
+
+    async def close(self) -> None:
+        """Unload everything."""
+        for name in [*self._lent]:
+            await self._lent.pop(name).opened.close()
+
+    def _failed(self, error: Exception) -> None:
+        self._again_at = time.monotonic() + _TRY_AGAIN_S
+        standing = f"{self._now.name} goes on answering" if self._now.name else "what was live before answers"
+        log.error("a model version cannot be loaded, %s: %s", standing, error)
+
+    async def _follow(self, wanted: Standing) -> None:
+        if self._now.canary not in ("", wanted.canary, wanted.name):
+            ended, self._now = self._now.canary, Standing(self._now.name)
+            await self._let_go(ended)
+        if wanted.name != self._now.name:
+            await self._take_in(wanted.name)
+            before, self._now = self._now.name, Standing(wanted.name)
+            log.info("%s answers from now on, instead of %s", wanted.name, before)
+            if before != wanted.canary:
+                await self._let_go(before)
+        await self._begin_canary(wanted)
+
+    async def _begin_canary(self, wanted: Standing) -> None:
+        if wanted.canary:
+            await self._take_in(wanted.canary)
+            log.info("%s answers %.0f %% of the conversations", wanted.canary, 100 * wanted.share)
+        self._now = replace(self._now, canary=wanted.canary, share=wanted.share)
+
+    async def _take_in(self, name: str) -> None:
+        """Load a version unless it is loaded; what is damaged is not."""
+        if name not in self._lent:
+            find_version(self._models_dir, name)
+            version = await asyncio.to_thread(verify, self._models_dir / name)
+            self._lent[name] = _Lent(version, await self._load(version))
+
+    async def _let_go(self, name: str) -> None:
+        await self._lent.pop(name).end(self._drain_s)
+
+
+@asynccontextmanager
+async def following(swapping: Swapping, poll_s: float) -> AsyncGenerator[Swapping]:
+    """Load what is live, and follow what becomes so, until the context is left."""
+    await swapping.open()
+    look = asyncio.create_task(_look_again(swapping, poll_s), name="model-versions")
+    try:
+        yield swapping
+    finally:
+        look.cancel()
+        await asyncio.wait([look])
+        await swapping.close()
+
+
+async def _look_again(swapping: Swapping, poll_s: float) -> None:
+    while True:
+        await asyncio.sleep(poll_s)
+        try:
+            await swapping.look()
+        except Exception:
+            log.exception("looking for another model version failed; the next look goes on")
+
 
 CANNED = "canned"
 
@@ -47,7 +239,7 @@ class ModelChoice:
 
 @dataclass(frozen=True, slots=True)
 class OnEngine:
-    """A version in memory: see `model.registry.hot_swap.Opened`."""
+    """A version in memory: see `model.registry.loading.Opened`."""
 
     engine: Engine
     chat: OnnxChatModel

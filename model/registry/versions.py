@@ -7,7 +7,7 @@ without one is no version: it is what an interrupted import or training left.
         └───────────────────┘                       (a candidate may be promoted at once)
 
 Who stands where is in one small file, `live.json`, that is replaced whole: two versions are never live, whenever the
-machine stops. The serving process follows it (`model/registry/hot_swap.py`). Changes take turns by a lock.
+machine stops. The serving process follows it (`model/registry/loading.py`). Changes take turns by a lock.
 
     VersionError
     ├── ModelMissing     nothing is imported yet, or no version has that name    (a person sees it)

@@ -1,12 +1,14 @@
 """The prompts: one for answering and training alike, so that what is learned is what is asked, and one for the rest.
 
 A version that learned nothing here reads whole sections (`reading`). A follow-up's prompt begins with what the prompt
-before it began with, so that the engine reads only what is new. Page text is data; the engine takes care that none of it
-becomes a control token.
+before it began with, so that the engine reads only what is new. Page text is data: the engine takes care that none of
+it becomes a control token, and a sentence that speaks to the model instead of to the page's readers is not read
+(`speaks_to_a_model`), so it can be neither obeyed nor cited.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from core.records import Answer, Citation, Passage
@@ -101,3 +103,25 @@ def excerpts(passages: Sequence[Passage]) -> str:
     Their text alone: with its title and heading above it, the default model answered half as many questions (LOG.md).
     """
     return "\n\n".join(passage.text for passage in passages)
+
+
+_TO_A_MODEL = re.compile(
+    r"\b(?:in|into|of|to|from|with|begin|end|start|modify|change|rewrite|translate|enhance|augment)"
+    r"\s+your\s+(?:answer|reply|response|output)\b"
+    r"|\binstead\s+of\s+an\s+answer\b"
+    r"|\b(?:ignore|disregard|forget)\b.{0,40}\b(?:previous|prior|above|earlier|preceding|all|your)\b.{0,20}"
+    r"\b(?:instruction|prompt)s?\b"
+    r"|\byour\s+(?:system\s+)?(?:prompt|instructions)\b"
+    r"|\b(?:answer|reply|respond|say)\s+only\s+(?:with|in)\b"
+    r"|\b(?:if|as|since)\s+you\s+are\s+an?\s+(?:\w+\s+){0,2}(?:model|ai|chatbot|assistant|bot)\b"
+    r"|\b(?:dear|attention,?|note\s+to\s+(?:the|all|any|every))\s+(?:\w+\s+)?(?:ais?|assistants?|models?|chatbots?|bots?)\b"
+    r"|^\W*(?:system|assistant|ai|chatbot)\s*:\s|^\W*assistant\s*,"
+    r"|\[/?INST\]|<</?SYS>>|<\|\w{2,20}\|>"
+    r"|\bthe\s+(?:only\s+)?(?:correct|right|true|permitted)\s+answer\s+(?:to\s+(?:all|any|each|every|the)\s+questions?\s+)?is\b",
+    re.IGNORECASE,
+)
+
+
+def speaks_to_a_model(sentence: str) -> bool:
+    """Tell whether a sentence of a page is an order to whatever writes answers from it."""
+    return bool(_TO_A_MODEL.search(sentence))

@@ -40,8 +40,16 @@ from pages.fetch.ssrf import (
     literal,
     parse,
 )
-from pages.fetched import AddressRefused, Fetched, PageGone, PageRefused, PageUnreachable, PageUnreadable
-from pages.parse.inflate import Inflater, too_large
+from pages.fetched import (
+    AddressRefused,
+    Fetched,
+    Inflater,
+    PageGone,
+    PageRefused,
+    PageUnreachable,
+    PageUnreadable,
+    too_large,
+)
 from pages.parse.sandbox import Sandbox
 
 __all__ = [

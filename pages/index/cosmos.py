@@ -64,8 +64,7 @@ from pages.index.cosmos_schema import (
     vector_policy,
 )
 from pages.index.embeddings import Embeds, Vectors, best, spans
-from pages.index.query import question_vector
-from pages.index.ranking import Ranking, Words, asked_terms, keywords, terms
+from pages.index.ranking import Ranking, Words, asked_terms, keywords, question_vector, terms
 
 _MOST_WORDS = 30
 """Words of a question that are looked for: each costs, and a question hardly has more."""

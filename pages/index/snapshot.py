@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pages.index.embeddings import DIMENSIONS, Vectors
-from pages.index.query import Spelling
-from pages.index.ranking import Words, terms, vocabulary
+from pages.index.ranking import Spelling, Words, terms, vocabulary
 
 Rows = NDArray[np.int64]
 """Numbers of passages in a Memory, ascending."""

@@ -34,8 +34,7 @@ from core.records import Hit, Page, Passage, Section, Span
 from pages.index.base import IndexUnavailable, PageEntry
 from pages.index.chunking import RECIPE, Searched, searchable
 from pages.index.embeddings import Embeds, Vectors, best, known_in, pack, spans
-from pages.index.query import question_vector
-from pages.index.ranking import Ranking, asked_terms
+from pages.index.ranking import Ranking, asked_terms, question_vector
 from pages.index.snapshot import Changed, Memory, Scope
 
 _Given = ParamSpec("_Given")

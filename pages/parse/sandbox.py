@@ -28,7 +28,7 @@ from typing import Any
 
 from core.records import Page, Section
 from pages.fetched import Fetched, PageUnreachable, PageUnreadable
-from pages.parse.sitemap import Sitemap
+from pages.parse.extract import Sitemap
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ class Sandbox:
         )
 
     async def sitemap(self, fetched: Fetched, max_bytes: int) -> Sitemap:
-        """Return what a sitemap names (`pages.parse.sitemap`). Raises PageUnreadable, and PageUnreachable when busy."""
+        """Return what a sitemap names (`pages.parse.extract`). Raises PageUnreadable, and PageUnreachable when busy."""
         found = await self._run("sitemap", fetched, SOURCE_TIMEOUT_S, max_bytes=max_bytes)
         return Sitemap(tuple(found["pages"]), tuple(found["sitemaps"]))
 

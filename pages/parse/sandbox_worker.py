@@ -21,9 +21,8 @@ from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
 from pages.fetched import TOO_MUCH_MEMORY, Fetched, PageRefused
-from pages.parse.extract import extract
+from pages.parse.extract import extract, read_sitemap
 from pages.parse.markdown import front_matter
-from pages.parse.sitemap import read_sitemap
 
 _GRACE_S = 2.0  # the parent's clock is the one that decides
 _NICER = 5  # answers come first

@@ -15,8 +15,7 @@ import pytest
 from model.answering.chat_model import CannedChatModel
 from model.answering.profile import Profile
 from model.onnx_infer import EngineFailed, EngineOptions
-from model.registry.hot_swap import Swapping, following
-from model.registry.loading import ModelChoice
+from model.registry.loading import ModelChoice, Swapping, following
 from model.registry.versions import ModelVersion, promote
 from tests.builders.versions import make_version
 

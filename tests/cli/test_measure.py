@@ -9,8 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from core.records import Answer, AnswerKind, Channel, Citation, Question, Timings
-from model.evaluation.question_set import PageQuestion
-from model.evaluation.questions import Bin, Reply, ask_each, calibrate, judged, score
+from model.evaluation.question_sets import Bin, PageQuestion, Reply, ask_each, calibrate, judged, score
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 FACT = PageQuestion("f", "fact", "leave.md", "How long?", (("ten days",),))

@@ -25,7 +25,10 @@ from model.answering.chat_model import CannedChatModel
 from model.answering.grounding import Reading
 from model.evaluation.compare import (
     Interval,
+    Pair,
     Quotient,
+    Said,
+    ask_both,
     difference,
     figures_of,
     groups_of,
@@ -35,10 +38,18 @@ from model.evaluation.compare import (
     toss_of,
     worst_of,
 )
-from model.evaluation.decide import Decided, decide
 from model.evaluation.report import drawn, forget_answers, page, write_report
-from model.evaluation.result import FINDING, REPORT, Bar, Finding, Group, by_name, read_finding
-from model.evaluation.run import Pair, Said, ask_both
+from model.evaluation.result import (
+    FINDING,
+    REPORT,
+    Bar,
+    Decided,
+    Finding,
+    Group,
+    by_name,
+    decide,
+    read_finding,
+)
 from model.evaluation.test_sets import (
     INJECTIONS,
     REGRESSION,

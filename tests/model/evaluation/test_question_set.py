@@ -15,7 +15,7 @@ import pytest
 
 from core.records import Answer, Channel, Citation, Question, Timings
 from model.evaluation.metrics import DatasetInvalid, spread
-from model.evaluation.question_set import (
+from model.evaluation.question_sets import (
     PageQuestion,
     fold_of,
     is_right,

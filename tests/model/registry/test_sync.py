@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from model.registry.hot_swap import Swapping, following
+from model.registry.loading import Swapping, following
 from model.registry.remote_storage import Remote, RemoteAway
 from model.registry.sync import NotPublished, Published, keeping_up, publishing
 from model.registry.versions import (

@@ -8,8 +8,15 @@ import numpy as np
 import pytest
 
 from pages.index.embeddings import HashedEmbedder
-from pages.index.query import Spelling, asking_part, edits_between, question_vector
-from pages.index.ranking import asked_terms, terms, vocabulary
+from pages.index.ranking import (
+    Spelling,
+    asked_terms,
+    asking_part,
+    edits_between,
+    question_vector,
+    terms,
+    vocabulary,
+)
 
 PAGES = ["vacation", "travel", "receipts", "receipt", "receipt", "concur", "segregation", "maizière"]
 
