@@ -4,9 +4,9 @@
     async for piece in engine.generate(engine.render(messages), max_new_tokens=96): ...
     await engine.close()
 
-The graph runs in a process of its own (`model/inference/worker.py` says why), so the event loop never waits for it; if
-that process dies, its requests fail with a sentence and the next request starts another. Nothing here is bound to
-one event loop, and nothing is global: two engines side by side are a hot swap.
+The graph runs in a process of its own (`model/inference/worker.py` says why), so the event loop never waits
+for it; if that process dies, its requests fail with a sentence and the next request starts another. Nothing
+here is bound to one event loop, and nothing is global: two engines side by side are a hot swap.
 
     EngineError
     ├── EngineBusy       the queue is full; says when to try again     (a person sees it)
@@ -72,12 +72,12 @@ class EngineFailed(EngineError):
 class EngineOptions:
     """How an engine runs.
 
-    `threads` is of one forward pass, 0 for the cores there are. `concurrent` requests are worked on in turn, and
-    `queue_limit` more may wait. `context_tokens` bounds prompt and answer together: a slot's KV cache is allocated
-    whole (46 KB a token for the default model). `piece` is how many prompt tokens are computed at one go: the
-    longest that somebody else's answer stands still. `spin_us` is how long a thread waits busily for the
-    next piece of work, microseconds: unbounded spinning halves the speed beside another busy process, none costs a
-    tenth on a quiet machine. `cuda` holds provider options of ONNX Runtime, as text.
+    `threads` is of one forward pass, 0 for the cores there are. `concurrent` requests are worked on in turn,
+    and `queue_limit` more may wait. `context_tokens` bounds prompt and answer together: a slot's KV cache is
+    allocated whole (46 KB a token for the default model). `piece` is how many prompt tokens are computed at
+    one go: the longest that somebody else's answer stands still. `spin_us` is how long a thread waits busily
+    for the next piece of work, microseconds: unbounded spinning halves the speed beside another busy process,
+    none costs a tenth on a quiet machine. `cuda` holds provider options of ONNX Runtime, as text.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -161,10 +161,13 @@ class Engine:
         within: Within | None = None,
         on_done: Callable[[Usage], None] | None = None,
     ) -> AsyncGenerator[str]:
-        """Yield the answer in pieces; leaving the loop, or cancelling the task, stops the model within a step.
+        """Yield the answer in pieces.
 
-        `stop` strings end the answer and are not part of it. `within` binds it to pages. `on_done` gets the figures of
-        an answer that came to its end. Raises EngineBusy at once when the queue is full, PromptTooLong, EngineFailed.
+        Leaving the loop, or cancelling the task, stops the model within a step.
+
+        `stop` strings end the answer and are not part of it. `within` binds it to pages. `on_done` gets the
+        figures of an answer that came to its end. Raises EngineBusy at once when the queue is full,
+        PromptTooLong, EngineFailed.
         """
         loop = asyncio.get_running_loop()
         events: asyncio.Queue[Message] = asyncio.Queue()
@@ -218,7 +221,7 @@ class Engine:
             return self._tally.stats(active=active, waiting=under_way - active)
 
     async def close(self, drain_s: float = 0.0) -> None:
-        """Take no more requests, wait up to `drain_s` for those under way, cancel the rest, free the memory."""
+        """Take no more requests, wait `drain_s` for those under way, cancel the rest, free memory."""
         await asyncio.to_thread(self.close_sync, drain_s)
 
     def close_sync(self, drain_s: float = 0.0) -> None:

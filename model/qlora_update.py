@@ -1,11 +1,12 @@
-"""Training examples become a candidate version: an adapter learns (QLoRA), is merged, exported, checked and named.
+"""Trains a candidate version from examples: a QLoRA adapter is merged, exported, checked and named.
 
-Run as: python -m model.qlora_update DATASET_FOLDER [--models-dir data/models] [--parent VERSION] [--rank 16] ...
-        torchrun --standalone --nproc-per-node 2 -m -- model.qlora_update DATASET_FOLDER ...  (a process for each GPU)
+Run as: python -m model.qlora_update DATASET_FOLDER [--models-dir data/models] [--parent VERSION] [--rank 16]
+...
+        torchrun --standalone --nproc-per-node 2 -m -- model.qlora_update FOLDER ...  (one process a GPU)
 
-Read it from top to bottom: `update` is the job. It runs in a process of its own, never in the one that answers. Every
-step leaves its result under `models_dir/.NAME.part` by a rename, so a run that was interrupted, by Ctrl-C or `kill -9`,
-goes on where it was when it is started again in the same words:
+Read it from top to bottom: `update` is the job. It runs in a process of its own, never in the one that
+answers. Every step leaves its result under `models_dir/.NAME.part` by a rename, so a run that was
+interrupted, by Ctrl-C or `kill -9`, goes on where it was when it is started again in the same words:
 
     hf/              the base model's weights, unpacked               (where the base is no directory)
     checkpoint.pt    adapter, optimiser and progress, while it learns
@@ -13,8 +14,8 @@ goes on where it was when it is started again in the same words:
     merged/          base and adapter as one model
     onnx/            the graph, with the manifest written last; renamed to models_dir/NAME it is the version
 
-The same file trains the default model on a processor and Llama-2-7B on GPUs: `model/training/config.py` has what differs. What
-the libraries print goes to `models_dir/.update.log`.
+The same file trains the default model on a processor and Llama-2-7B on GPUs: `model/training/config.py` has
+what differs. What the libraries print goes to `models_dir/.update.log`.
 """
 
 from __future__ import annotations
@@ -91,7 +92,8 @@ class Update:
 def update(job: Update, report: Report, tracking: Tracking) -> ModelVersion | None:
     """Make the version, unless it is there already; None in a process that only helps another.
 
-    Raises Refused, ExamplesInvalid, agreement.Disagrees, ImportError and OSError; each is a sentence for a person.
+    Raises Refused, ExamplesInvalid, agreement.Disagrees, ImportError and OSError; each is a sentence for a
+    person.
     """
     from accelerate import Accelerator  # noqa: PLC0415 - seconds, and not every machine has it
 

@@ -1,17 +1,19 @@
-"""What arrived from an address, or was read from a file: bytes that nobody has looked at yet, and why one is refused.
+"""What arrived from an address or a file: bytes that nobody has looked at yet, or a refusal.
 
 The message of every refusal is a sentence for the person who asked; it says what is wrong and what to do.
 
     PageRefused
     ├── AddressRefused    the address itself: misspelt, a site or a network that this bot may not open
-    ├── PageUnreachable   the site did not give the page: no such name, no answer, too slow, an error; may pass
+    ├── PageUnreachable   the site did not give the page: no such name, no answer, too slow, an error; may
+                          pass
     │   └── PageGone      it says that there is none
-    └── PageUnreadable    the page arrived, and cannot be read: too large, too slow, of another kind, broken, without text
+    └── PageUnreadable    the page arrived, and cannot be read: too large, too slow, of another kind, broken,
+                          without text
 
 Nothing else leaves `pages.fetch.client`, `pages.parse.extract` and `pages.parse.sandbox`, whatever arrives.
 
-Packed bytes (gzip) are unpacked as they come: bounded before anything is unpacked, in time that grows with what is sent
-and with nothing else.
+Packed bytes (gzip) are unpacked as they come: bounded before anything is unpacked, in time that grows with
+what is sent and with nothing else.
 """
 
 from __future__ import annotations
@@ -44,7 +46,9 @@ class PageUnreadable(PageRefused):
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What arrived. `url` is where the redirects ended, without a fragment; `content_type` is lower-case, bare.
+    """What arrived.
+
+    `url` is where the redirects ended, without a fragment; `content_type` is lower-case, bare.
 
     `etag` is the server's validator: its ETag, or the date of the last change where it sends no other.
     """
@@ -57,11 +61,15 @@ class Fetched:
 
 
 STEP = 8 * 1024
-"""Packed bytes that are unpacked in one go: of a body of tiny members what is left is copied at each of them."""
+"""Packed bytes that are unpacked in one go: of a body of tiny members what is left is copied at each of
+them."""
 
 
 class Inflater:
-    """Unpacks one body, at most `limit` bytes of it; `name` says whose it is in the sentences of PageUnreadable."""
+    """Unpacks one body, at most `limit` bytes of it.
+
+    `name` says whose it is in the sentences of PageUnreadable.
+    """
 
     def __init__(self, limit: int, name: str) -> None:
         self.body = bytearray()

@@ -6,15 +6,17 @@
     https://example.com/leave       one page, HTML, Markdown, text or PDF
     https://example.com/sitemap.xml every page that the sitemap names on that host
 
-One bad page is a `Problem` and never stops the others. When a part of the source itself cannot be read (no such
-folder, a sitemap that is gone), the rest is still given, and then PageRefused is raised: what did not come is
-not known to be gone.
+One bad page is a `Problem` and never stops the others. When a part of the source itself cannot be read (no
+such folder, a sitemap that is gone), the rest is still given, and then PageRefused is raised: what did not
+come is not known to be gone.
 
-A page of a published folder (FOLDER=URL) is known under its public address: `guide/leave.md` → URL/guide/leave/,
-`index.md` → the folder's own address; other kinds keep their names, and a `permalink` in the front matter wins. An
-unpublished one is known under a root-relative address that the bot serves itself: `docs/asking.md` → /site/docs/asking.
+A page of a published folder (FOLDER=URL) is known under its public address: `guide/leave.md` →
+URL/guide/leave/, `index.md` → the folder's own address; other kinds keep their names, and a `permalink` in
+the front matter wins. An unpublished one is known under a root-relative address that the bot serves itself:
+`docs/asking.md` → /site/docs/asking.
 
-Sources that were added by command, beside those in the settings, are a small JSON list under the index's folder.
+Sources that were added by command, beside those in the settings, are a small JSON list under the index's
+folder.
 """
 
 from __future__ import annotations
@@ -83,7 +85,9 @@ class Folder:
 
 
 def find_files(root: Path) -> Iterator[Path]:
-    """Yield the page files below a folder in a stable order; hidden ones and other people's packages are left out.
+    """Yield the page files below a folder in a stable order.
+
+    Hidden ones and other people's packages are left out.
 
     Raises OSError at the end when a part of the folder could not be listed.
     """
@@ -187,7 +191,10 @@ class Unchanged:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A page that could not be read; `sentence` says why, and what to do. `gone`: its site says that there is none."""
+    """A page that could not be read; `sentence` says why, and what to do.
+
+    `gone`: its site says that there is none.
+    """
 
     url: str
     sentence: str
@@ -312,7 +319,7 @@ async def _take(url: str, fetched: Fetched, fetcher: Fetcher, known: Known) -> I
 
 @dataclass(slots=True)
 class _Named:
-    """What a sitemap and those below it name: pages in order, addresses that will not do, and what did not come."""
+    """Addresses of a sitemap and those below it: pages in order, refused ones, unread ones."""
 
     pages: dict[str, None] = field(default_factory=dict[str, None])
     problems: list[Problem] = field(default_factory=list[Problem])
@@ -320,7 +327,10 @@ class _Named:
 
 
 async def _read_sitemaps(first: Fetched, fetcher: Fetcher) -> _Named:
-    """Read a sitemap and the ones it names. Pages on other hosts are left out: a sitemap speaks for its own host."""
+    """Read a sitemap and the ones it names.
+
+    Pages on other hosts are left out: a sitemap speaks for its own host.
+    """
     named = _Named()
     host = parse(first.url).host
     waiting: deque[str | Fetched] = deque([first])
@@ -370,7 +380,8 @@ def _on_host(host: str, base: str, links: Iterable[str], problems: list[Problem]
         problems.append(
             Problem(
                 base,
-                f"{len(elsewhere)} addresses in it lie on other hosts and are left out, such as {elsewhere[0]}.",
+                f"{len(elsewhere)} addresses in it lie on other hosts and are left out, such as "
+                f"{elsewhere[0]}.",
             )
         )
     return here

@@ -2,11 +2,14 @@
 
     1. search, for the question as it was meant (model/text/question.py)
     2. quote the page's own words on it (model/answering/quoting.py), at once
-    3. let the model write from what it can read; a sentence comes once it is checked (model/answering/writing.py)
-    4. state what is likely enough to be right (model/answering/confidence.py), quote what is not, decline where nothing is near
+    3. let the model write from what it can read; a sentence comes once it is checked
+       (model/answering/writing.py)
+    4. state what is likely enough to be right (model/answering/confidence.py), quote what is not, decline
+       where nothing is near
 
-A model cannot talk its way past the checks: what was found must be near the question, what was said must stand in what
-was found, and nothing but plain words reaches the reader. Which of the three kinds an answer is, a model never decides.
+A model cannot talk its way past the checks: what was found must be near the question, what was said must
+stand in what was found, and nothing but plain words reaches the reader. Which of the three kinds an answer
+is, a model never decides.
 """
 
 from __future__ import annotations
@@ -40,9 +43,10 @@ SectionOf = Callable[[Passage], Awaitable[str]]
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """What one answer is written with: a chat model, the name of the version that it is, and what it learned to read.
+    """The chat model of one answer, its version's name, and what that version learned to read.
 
-    `reading` of None reads as much as its `profile` allows: how fast it reads here, None where nobody measured.
+    `reading` of None reads as much as its `profile` allows: how fast it reads here, None where nobody
+    measured.
     """
 
     chat: BaseChatModel
@@ -52,7 +56,7 @@ class Voice:
 
     @property
     def reads_whole(self) -> bool:
-        """Whether it reads passages, and not the answering sentence alone: it learned to, or is large enough."""
+        """Whether it reads whole passages: it learned to, or is large enough."""
         return self.reading is not None or (self.profile is not None and self.profile.reads_whole)
 
 
@@ -61,20 +65,22 @@ Lend = Callable[[str], AbstractContextManager[Voice]]
 
 _CONVERSATION_LASTS = timedelta(minutes=30)
 _MOST_OF_ONE = 0.6
-"""Share of what a model reads that one section may take: an answer stands in the second or third in every fifth case."""
+"""Share of what a model reads that one section may take: an answer stands in the second or third in every
+fifth case."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerRules:
     """When to state, to quote, and to decline; the thresholds are measured (LOG.md).
 
-    `searched` passages are looked for and ordered anew, `passages` of them are gone on with. `state_from`: the
-    confidence, 0 to 1, from which words are stated as the answer; below `decline_below` nothing is quoted either.
-    `least_similarity`: cosine of the question and the best sentence (half of it where somebody named a page) below which
-    nothing near was found at all. `least_covered`: share of the answer's own content words that must stand in what it
-    cites. `first_token_s`: how long a model may read before its first word; it reads `least_tokens` whatever that takes.
-    `quotes` off leaves a model alone with its passages, as the gate compares them: what passes its checks is the answer,
-    and `span_sentences` is what a version reads then that has not learned to read anything (0: all).
+    `searched` passages are looked for and ordered anew, `passages` of them are gone on with. `state_from`:
+    the confidence, 0 to 1, from which words are stated as the answer; below `decline_below` nothing is quoted
+    either. `least_similarity`: cosine of the question and the best sentence (half of it where somebody named
+    a page) below which nothing near was found at all. `least_covered`: share of the answer's own content
+    words that must stand in what it cites. `first_token_s`: how long a model may read before its first word;
+    it reads `least_tokens` whatever that takes. `quotes` off leaves a model alone with its passages, as the
+    gate compares them: what passes its checks is the answer, and `span_sentences` is what a version reads
+    then that has not learned to read anything (0: all).
     """
 
     searched: int = 20
@@ -91,7 +97,10 @@ class AnswerRules:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A question with what was found for it. `before` is the question that it refers to ("": it stands alone)."""
+    """A question with what was found for it.
+
+    `before` is the question that it refers to ("": it stands alone).
+    """
 
     question: Question
     before: str
@@ -125,7 +134,10 @@ def always(
 
 
 class Enough(Exception):
-    """Thrown into a stream at a draft: its reader wants no more. What is written is the answer then, as stopped."""
+    """Thrown into a stream at a draft: its reader wants no more.
+
+    What is written is the answer then, as stopped.
+    """
 
 
 async def no_section(_: Passage) -> str:
@@ -134,7 +146,10 @@ async def no_section(_: Passage) -> str:
 
 
 class Answering:
-    """Answers questions. One voice is borrowed for an answer, from its beginning to its end: none is mixed of two."""
+    """Answers questions.
+
+    One voice is borrowed for an answer, from its beginning to its end: none is mixed of two.
+    """
 
     def __init__(
         self, lend: Lend, search: Search, rules: AnswerRules | None = None, section_of: SectionOf = no_section
@@ -147,10 +162,10 @@ class Answering:
     async def stream(
         self, question: Question, history: Sequence[Answer] = ()
     ) -> AsyncGenerator[str | Answer]:
-        """Yield what can be shown, each item better than the one before: the quotation, checked sentences, the Answer.
+        """Yield what can be shown, ever better: the quotation, checked sentences, the Answer.
 
-        The last Answer counts. `Enough` thrown in at a draft ends the writing. `history` is the conversation's last
-        answers, oldest first. What the engine and the pages raise passes through.
+        The last Answer counts. `Enough` thrown in at a draft ends the writing. `history` is the
+        conversation's last answers, oldest first. What the engine and the pages raise passes through.
         """
         started = time.perf_counter()
         recent = _recent(question, history)
@@ -189,9 +204,10 @@ class Answering:
         return best
 
     async def find(self, question: Question, recent: Sequence[Answer], started: float = 0.0) -> Found:
-        """Search for the question as it was meant, a follow-up together with what it refers to, and choose a quotation.
+        """Search for the question, a follow-up with what it refers to, and choose a quotation.
 
-        `recent` are the conversation's answers that may be referred to, `started` when the question came (perf_counter).
+        `recent` are the conversation's answers that may be referred to, `started` when the question came
+        (perf_counter).
         """
         last = recent[-1] if recent else None
         before = last.question if last else None
@@ -225,7 +241,7 @@ class Answering:
         return _quoted(found, version) if near else _declined(found, version)
 
     def _task(self, voice: Voice, found: Found, recent: Sequence[Answer]) -> Task:
-        """Choose what a version reads: what it learned to, as much as it was measured to, or the answering sentence."""
+        """Choose what a version reads: passages if it is able to, else the answering sentence."""
         least_covered = self._rules.least_covered
         if voice.reading is not None or not self._rules.quotes:
             reading = voice.reading or Reading(self._rules.span_sentences)
@@ -271,7 +287,7 @@ class Answering:
 def _as_learned(
     found: Found, recent: Sequence[Answer], reading: Reading
 ) -> tuple[tuple[Passage, ...], tuple[Answer, ...]]:
-    """Return what a version reads as it learned to, and the turns before: a follow-up on the same section goes on."""
+    """Return the passages that a trained version reads, and the turns that a follow-up goes on from."""
     passages = grounding.read(found.asked, tuple(hit.passage for hit in found.hits), reading)
     if not found.before or not passages:
         return passages, ()
@@ -281,7 +297,10 @@ def _as_learned(
 
 
 def _readable(found: Found, chat: BaseChatModel, budget: int) -> tuple[Passage, ...]:
-    """Return the passages that fit a budget of tokens, the quoted one first; of a long one, what is quoted of it."""
+    """Return the passages that fit a budget of tokens, the quoted one first.
+
+    Of a long one, what is quoted of it.
+    """
     first, *others = grounding.read("", found.passages, Reading(0))
     if found.quote is not None and chat.get_num_tokens(first.text) > _MOST_OF_ONE * budget:
         start, end = found.quote.stretch
@@ -365,13 +384,13 @@ def _stated(found: Found, task: Task, version: str, written: Written) -> Answer:
 
 
 def _with_more_of_its_source(answer: Answer, quote: Quote) -> Answer:
-    """Let who cites the marked sentence alone cite what stands around it, too: a short answer is read with it."""
+    """Widen the citation of the marked sentence to the quotation around it."""
     cited = tuple(quote.source if one.quote == quote.answering else one for one in answer.citations)
     return replace(answer, citations=cited)
 
 
 def _stated_from_page(quoted: Answer, likely: float) -> Answer:
-    """Return the page's own words as the answer: the search is sure of them, and the model has none that are better."""
+    """State the quotation as the answer: the search is sure of it, and the model has nothing better."""
     return replace(
         quoted,
         kind=AnswerKind.ANSWERED,

@@ -1,15 +1,16 @@
 """LangChain's chat models: one over the engine, and its double, which says what it was told to say.
 
-    OnnxChatModel(engine)                   sync, async, streamed, with stop strings and token counts
+    OnnxChatModel(engine)                           sync, async, streamed, with stop strings and token counts
 
-    CannedChatModel(["Ten days.", "No."])   for tests and for `base_model=canned`: one line after the other, then again
-    CannedChatModel(lambda messages: messages[-1].text.upper())     a line made from the chat
-    CannedChatModel(["..."], delay_s=0.05)                          a word at a time, as the engine does
-    CannedChatModel(["Ten days of leave."], max_words=2)            cut off there, as the engine is at the longest answer
-    CannedChatModel([EngineBusy(7.0), "Ten days."])                 a line that is an error is raised
+    CannedChatModel(["Ten days.", "No."])           one line after the other, then from the start
+    CannedChatModel(lambda messages: "Ten days.")   a line made from the chat
+    CannedChatModel(["..."], delay_s=0.05)          a word at a time, as the engine does
+    CannedChatModel(["Ten days."], max_words=1)     cut off there, as the engine is at its longest answer
+    CannedChatModel([EngineBusy(7.0), "No."])       a line that is an error is raised
 
-LangChain can send every prompt to LangSmith when an environment variable says so. Here it never does: importing this
-module switches its tracing off for the process.
+The canned one is for tests and for `base_model=canned`.
+LangChain can send every prompt to LangSmith when an environment variable says so. Here it never does:
+importing this module switches its tracing off for the process.
 """
 
 from __future__ import annotations
@@ -107,7 +108,10 @@ class _StreamingChatModel(BaseChatModel):
 
 
 class OnnxChatModel(_StreamingChatModel):
-    """An engine as LangChain's chat model. `max_tokens` and `sampling` can be given with a call, too, and `within`."""
+    """An engine as LangChain's chat model.
+
+    `max_tokens` and `sampling` can be given with a call, too, and `within`.
+    """
 
     engine: Engine
     max_tokens: int = 96
@@ -166,7 +170,10 @@ class OnnxChatModel(_StreamingChatModel):
 
 
 class CannedChatModel(_StreamingChatModel):
-    """Says its lines, a word at a time. `chats` are the last chats that it was given, for tests to look at."""
+    """Says its lines, a word at a time.
+
+    `chats` are the last chats that it was given, for tests to look at.
+    """
 
     lines: Any
     delay_s: float = 0.0

@@ -7,14 +7,14 @@
     of_read(signals, agrees=…)   that what a model wrote is it that read whole passages
 
 Four logistic regressions over a few signals, none of them standardised: their weights stand in
-`model/fixed/confidence.json`, fitted by `python -m benchmarks.calibration --write` on questions whose right answers are
-known, and reported there with their reliability. What a model thinks of its own answer is not among the signals: small
-models are as sure of what they invent as of what they read.
+`model/fixed/confidence.json`, fitted by `python -m benchmarks.calibration --write` on questions whose right
+answers are known, and reported there with their reliability. What a model thinks of its own answer is not
+among the signals: small models are as sure of what they invent as of what they read.
 
 What was found, ordered anew by what the question wants: a number, steps or a list, the page that it names.
 
-A search knows words and meaning; it does not know that "how long" wants a number. The bonuses are on the scale of the
-search's standardised scores, and were chosen over several sets of questions (LOG.md).
+A search knows words and meaning; it does not know that "how long" wants a number. The bonuses are on the
+scale of the search's standardised scores, and were chosen over several sets of questions (LOG.md).
 """
 
 from __future__ import annotations
@@ -73,9 +73,9 @@ _SURE = 0.03
 class Signals:
     """What the search knows of a question and of the first passage that it found.
 
-    `score` is what the passage was ranked by; `margin` how far the next one is behind; `terms` how many words with a
-    meaning the question has: who says more is understood better. `told`: the question wants a quantity, and the answering
-    sentence has a number; `untold`: it has none.
+    `score` is what the passage was ranked by; `margin` how far the next one is behind; `terms` how many words
+    with a meaning the question has: who says more is understood better. `told`: the question wants a
+    quantity, and the answering sentence has a number; `untold`: it has none.
     """
 
     score: float
@@ -86,7 +86,10 @@ class Signals:
 
 
 def signals_of(question: str, hits: Sequence[Hit], quote: Quote, before: str = "") -> Signals:
-    """Return the signals; `before` is the question that a follow-up refers to. The hits are the nearest first."""
+    """Return the signals; `before` is the question that a follow-up refers to.
+
+    The hits are the nearest first.
+    """
     quantity = kind_of(question, before) is AskedKind.QUANTITY
     number = bool(_DIGIT.search(quote.answering))
     return Signals(
@@ -109,12 +112,12 @@ def of_page(signals: Signals) -> float:
 
 
 def of_written(signals: Signals) -> float:
-    """Return how likely what a version made of the answering sentence is right, where all of it passed its checks."""
+    """Return how likely a checked answer from the answering sentence is right, 0 to 1."""
     return _logistic(_weights()["written"], known_of_written(signals))
 
 
 def of_read(signals: Signals, *, agrees: bool) -> float:
-    """Return how likely what a version wrote that reads whole passages is right, where all of it passed its checks.
+    """Return how likely a checked answer from whole passages is right, 0 to 1.
 
     `agrees`: as `agree` tells.
     """
@@ -127,7 +130,7 @@ def agree(cited: Sequence[Citation], quoted: str) -> bool:
 
 
 def known_of_written(signals: Signals) -> Mapping[str, float]:
-    """Return what `of_written` weighs: the page's likelihood as a logarithm of odds, and whether a quantity is asked for."""
+    """Return what `of_written` weighs: the page's log odds, and whether a quantity is asked for."""
     likely = min(1 - _SURE, max(_SURE, of_page(signals)))
     return {"page": math.log(likely / (1 - likely)), "quantity": signals.told + signals.untold}
 

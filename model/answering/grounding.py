@@ -44,7 +44,8 @@ _HEADING_WEIGHT = 0.5
 class Reading:
     """How much of what was found a model reads.
 
-    The first `passages` of it (0: all) whole, or, where `sentences` are not 0, so many around the nearest one of them.
+    The first `passages` of it (0: all) whole, or, where `sentences` are not 0, so many around the nearest one
+    of them.
     """
 
     sentences: int = 1
@@ -67,8 +68,9 @@ def _for_readers(passage: Passage) -> Passage:
 def focus(question: str, passages: Sequence[Passage], span_sentences: int) -> tuple[Passage, ...]:
     """Return the one passage that is nearest to the question, cut to the sentences around its nearest one.
 
-    A small model that reads one sentence answers from it; one that reads a page gets lost (LOG.md has the figures).
-    What comes back still stands in the page word for word. `span_sentences` of 0 keeps the passages whole.
+    A small model that reads one sentence answers from it; one that reads a page gets lost (LOG.md has the
+    figures). What comes back still stands in the page word for word. `span_sentences` of 0 keeps the passages
+    whole.
     """
     if not span_sentences or not passages:
         return tuple(passages)
@@ -117,7 +119,7 @@ def _between(every: Sequence[tuple[Passage, str]], first: int, last: int) -> str
 
 
 def nearest(question: str, passages: Sequence[Passage]) -> Citation | None:
-    """Return the span that shares most with the question: what an abstention shows, but for what is said to models."""
+    """Return the span that shares most with the question, for an abstention to show; none said to models."""
     read_by_people = [one for one in map(_for_readers, passages) if one.text]
     if not read_by_people:
         return None
@@ -142,5 +144,8 @@ def spans(passages: Sequence[Passage]) -> Iterator[tuple[Passage, str]]:
 
 
 def sentences(text: str) -> Iterator[str]:
-    """Cut a text into sentences, items and rows; each is a substring of the text without outer white space."""
+    """Cut a text into sentences, items and rows.
+
+    Each is a substring of the text without outer white space.
+    """
     return (text[piece.start : piece.end] for piece in pieces(text))

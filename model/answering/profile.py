@@ -1,9 +1,11 @@
-"""How fast a model version reads and writes on a device: measured with the version itself, never taken from a table.
+"""How fast a model version reads and writes on a device, measured with the version itself.
 
     measure(engine, parameters)          some seconds; at the import
-    glance(engine, parameters)           a shorter look, at loading, where the manifest's profile is another device's
+    glance(engine, parameters)           a shorter look, at loading, where the manifest's profile is another
+                                         device's
 
-What a chain asks it: how many tokens of a page can be read before somebody waits too long (`passages_tokens`).
+What a chain asks it: how many tokens of a page can be read before somebody waits too long
+(`passages_tokens`).
 
 What this machine computes with, and how much memory that has: the processor, or an NVIDIA GPU.
 """
@@ -46,7 +48,10 @@ def processor_name(device: str, gpu: int = 0) -> str:
 
 
 def memory_gb(device: str, gpu: int = 0) -> float | None:
-    """Return the memory that a model can have there, GB; of a container its limit. None where nothing tells it."""
+    """Return the memory that a model can have there, GB; of a container its limit.
+
+    None where nothing tells it.
+    """
     if device == "cuda":
         return _gpu(gpu)[1]
     total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -94,8 +99,8 @@ _SENTENCE = "On page {} of the handbook it says who may take leave, for how long
 class Profile:
     """What was measured of a version: tokens a second that it reads (prefill) and writes (decode).
 
-    `device` is "cpu" or "cuda", `processor` its name, `threads` how many computed, `parameters` how many weights the
-    model has, `measured_at` when it was (ISO 8601).
+    `device` is "cpu" or "cuda", `processor` its name, `threads` how many computed, `parameters` how many
+    weights the model has, `measured_at` when it was (ISO 8601).
     """
 
     prefill_tokens_s: float
@@ -108,7 +113,10 @@ class Profile:
 
     @property
     def reads_whole(self) -> bool:
-        """Whether it can read whole passages though it learned nothing here; a smaller one gets lost in them (LOG.md)."""
+        """Whether it can read whole passages though it learned nothing here.
+
+        A smaller one gets lost in them (LOG.md).
+        """
         return self.parameters >= _READS_WHOLE
 
     def passages_tokens(self, first_token_s: float) -> int:
@@ -175,7 +183,10 @@ class _Look:
 
 
 def _look(engine: Engine, number: int, prompt_tokens: int, new_tokens: int) -> _Look:
-    """Let it read, then write after what it has read. Every look begins with another token: nothing is in a cache."""
+    """Let it read, then write after what it has read.
+
+    Every look begins with another token: nothing is in a cache.
+    """
     began = time.perf_counter()
     text = f"{number} " + _SENTENCE.format(number) * (prompt_tokens // _SENTENCE_TOKENS + 1)
     ids = engine.text.encode(text)[: min(prompt_tokens, engine.context_tokens - new_tokens)]
@@ -190,8 +201,8 @@ def _look(engine: Engine, number: int, prompt_tokens: int, new_tokens: int) -> _
 def _run(engine: Engine, ids: list[int], new_tokens: int) -> tuple[Usage, float]:
     """Return what it did, and the seconds that it takes while nothing else wants the processor.
 
-    At an import tests or other models may be running, and at loading people ask the version before: the time that the
-    clock shows would tell of them. The processor's own time tells of this model alone.
+    At an import tests or other models may be running, and at loading people ask the version before: the time
+    that the clock shows would tell of them. The processor's own time tells of this model alone.
     """
     usages: list[Usage] = []
     busy_s = cpu_s(engine.pid)

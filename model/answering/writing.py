@@ -1,7 +1,7 @@
-"""What a model writes, held against what it read: a sentence is passed on once it stands there, and no other one.
+"""Checks what a model writes against what it read: only a sentence that stands there is passed on.
 
-The chain is LangChain's: messages | chat model | text. A sentence that does not pass its check is nowhere in what comes
-out, not for a moment.
+The chain is LangChain's: messages | chat model | text. A sentence that does not pass its check is nowhere in
+what comes out, not for a moment.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from model.inference.constrained import Within
 from model.text import output_text, prompt
 
 _DECLINES = re.compile(
-    r"not on (this|the) page|(does|do|did) not (say|tell|mention|state|specify|provide|contain|answer|include)"
+    r"not on (this|the) page|(does|do|did) not (say|tell|mention|state|specify|provide|contain|answer"
+    r"|include)"
     r"|(is|are) not (mentioned|stated|specified|provided|given|included|answered|explicitly)"
     r"|no (information|mention) (about|on|of|in)|i (do not|don't|cannot|can't) (know|answer|find|provide)"
     r"|(as an|i am an|i'm an) ai\b|i'm sorry|i apologi[sz]e"
@@ -42,8 +43,8 @@ _AT_A_STOP = re.compile(r"[.!?…:;。！？][\"”’)\]」』）]*\s*$|\n[^\S\
 class Task:
     """What a model is asked: the chat, the question, and what it reads of the pages.
 
-    `trained`: its version learned to answer so. `least_covered`: share of a sentence's own content words that must stand
-    in what it cites. `found` is what the answer is kept with: what `passages` were taken from.
+    `trained`: its version learned to answer so. `least_covered`: share of a sentence's own content words that
+    must stand in what it cites. `found` is what the answer is kept with: what `passages` were taken from.
     """
 
     messages: Sequence[prompt.Message]
@@ -58,8 +59,8 @@ class Task:
 class Written:
     """What a model wrote that passed its checks, plain and with its markers; "" where nothing did.
 
-    `covered` is the least that a sentence is worth, `failed` how many did not pass, `declined`: it said that it does not
-    know, or nothing.
+    `covered` is the least that a sentence is worth, `failed` how many did not pass, `declined`: it said that
+    it does not know, or nothing.
     """
 
     text: str = ""
@@ -71,7 +72,7 @@ class Written:
 
 
 class Ending(Enum):
-    """How far a text is: it goes on (OPEN), its model ended it (ENDED), or it reached the longest answer (CUT)."""
+    """How a text ends: not yet (OPEN), by its model (ENDED), or at the longest answer (CUT)."""
 
     OPEN = auto()
     ENDED = auto()
@@ -86,8 +87,8 @@ class Ending(Enum):
 async def write(chat: BaseChatModel, task: Task, started: float) -> AsyncGenerator[Written]:
     """Let a model write, and yield what has passed its checks so far; closing stops the model.
 
-    A version that knows to answer in the page's words and has written others is held to them. `started` is when the
-    question came (perf_counter).
+    A version that knows to answer in the page's words and has written others is held to them. `started` is
+    when the question came (perf_counter).
     """
     written = Written()
     async with aclosing(_sentences(chat, task, started)) as sentences:
@@ -109,7 +110,7 @@ def declines(text: str, labels: Sequence[str] = prompt.LABELS) -> bool:
 
 
 def goes_in_circles(sentence: str) -> bool:
-    """Tell whether a sentence says the same again and again, as small models do: what a list repeats is no circle."""
+    """Tell whether a sentence repeats itself, as small models do; what a list repeats does not count."""
     said = sentence.lower().split()
     places: dict[tuple[str, ...], list[int]] = {}
     for at, run in enumerate(zip(said, said[1:], said[2:], strict=False)):
@@ -143,7 +144,10 @@ async def _sentences(chat: BaseChatModel, task: Task, started: float) -> AsyncGe
 
 
 def _checked(task: Task, text: str, first_token_s: float | None, ending: Ending) -> Written:
-    """Keep the sentences that stand in the passages; the last one of a text that goes on, or was cut, is not judged."""
+    """Keep the sentences that stand in the passages.
+
+    The last one of a text that goes on, or was cut, is not judged.
+    """
     page = "\n".join(f"{one.title}\n{one.heading}\n{one.text}" for one in task.passages)
     plain = output_text.plain(text, page)
     said = [plain[piece.start : piece.end] for piece in pieces(plain)]

@@ -1,4 +1,4 @@
-"""A text as what its clauses claim: their words, the sides they take of concepts with an opposite, and whether a "not" turns them.
+"""Claims of a text, clause by clause: words, sides of concepts with an opposite, and negation.
 
 Nothing is parsed: the rules are about words and their neighbours, so they cost microseconds and can be read.
 """
@@ -19,11 +19,13 @@ _PHRASES = tuple(
         (r"\b(ca|wo|sha)n['’]t\b", r"\1n not"),
         (r"n['’]t\b", " not"),
         (
-            r"\b(?:do|does|did) not (?:hesitate|forget|fail|delay) to\b|\bfeel free to\b|\bwhether or not\b|\bor not\b",
+            r"\b(?:do|does|did) not (?:hesitate|forget|fail|delay) to\b|\bfeel free to\b|\bwhether or not\b"
+            r"|\bor not\b",
             " ",
         ),
         (
-            r"\bnot (?:only|just|merely)\b|\bno (?:matter|doubt|problem|wonder)\b|\bif (?:any|not|so)\b|\bnot least\b",
+            r"\bnot (?:only|just|merely)\b|\bno (?:matter|doubt|problem|wonder)\b|\bif (?:any|not|so)\b"
+            r"|\bnot least\b",
             " ",
         ),
         (r"\b(?:no|not) later than\b", "by"),
@@ -33,11 +35,13 @@ _PHRASES = tuple(
         ),
         (r"\b(?:no|not) (?:less|fewer|shorter|lower) than\b", "least-bound"),
         (
-            r"\bat least\b|\b(?:minimum|min\.?) of\b|\bor (?:more|longer|over)\b|\bmindestens\b|\bau moins\b|\bal menos\b",
+            r"\bat least\b|\b(?:minimum|min\.?) of\b|\bor (?:more|longer|over)\b|\bmindestens\b|\bau moins\b"
+            r"|\bal menos\b",
             "least-bound",
         ),
         (
-            r"\bat (?:the )?most\b|\bup to\b|\b(?:maximum|max\.?) of\b|\bor (?:less|fewer|under)\b|\bhochstens\b|\bau plus\b",
+            r"\bat (?:the )?most\b|\bup to\b|\b(?:maximum|max\.?) of\b|\bor (?:less|fewer|under)\b"
+            r"|\bhochstens\b|\bau plus\b",
             "most-bound",
         ),
         (r"\bno longer\b|\bnot (?:any ?more|any longer)\b|\bno-?one\b(?= )", "not"),
@@ -94,11 +98,13 @@ _LIGHT = _FORMS_OF_BE | word_set(
 )
 _SUBJECTS = word_set("i you we they he she it there ich du wir man")
 _AUXILIARIES = _FORMS_OF_BE | _MODALS | word_set("have has had do does did will would")
+_FINITE = {"is", "are", "was", "were", "do", "does", "will", "has", "have"}
 _CLAUSE = re.compile(
     r"[;!?()•¦|。、；！？]|[.:,–—](?=\s|$)"
-    r"|\b(?=(?:but|however|although|though|while|whereas|because|since|if|when|unless|until|except|who|which|where|wenn|aber"
+    r"|\b(?=(?:but|however|although|though|while|whereas|because|since|if|when|unless|until|except|who|which"
+    r"|where|wenn|aber"
     r"|sofern|weil|mais|pero|но|если)\b)"
-    rf"|\band (?=(?:{'|'.join(sorted(_MODALS | _SUBJECTS | {'is', 'are', 'was', 'were', 'do', 'does', 'will', 'has', 'have'}))})\b)"
+    rf"|\band (?=(?:{'|'.join(sorted(_MODALS | _SUBJECTS | _FINITE))})\b)"
 )
 _PARTS = re.compile(r"(?:who|which|where|while|when)\b")
 _TOKEN = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
@@ -120,11 +126,13 @@ _LONGEST = 4000
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One clause. `sides` are pairs (concept, sign); `turning` those of them that turn the clause where they are negative.
+    """One clause.
 
-    `aside`: terms behind an "except" or a "without"; `unless`: those behind an "unless". `grants`: it says "may" or "can".
-    `whole`: it has a verb or a subject that we know, so it says something by itself. `soft`: concepts that are negative
-    only by their word ("inactive"), without a "not".
+    `sides` are pairs (concept, sign); `turning` those of them that turn the clause where they are negative.
+
+    `aside`: terms behind an "except" or a "without"; `unless`: those behind an "unless". `grants`: it says
+    "may" or "can". `whole`: it has a verb or a subject that we know, so it says something by itself. `soft`:
+    concepts that are negative only by their word ("inactive"), without a "not".
     """
 
     terms: frozenset[str]
@@ -157,7 +165,10 @@ def residue(claim: Claim, shared: Collection[str]) -> bool:
 
 
 def claims(text: str, marked: frozenset[str] = frozenset()) -> tuple[Claim, ...]:
-    """Cut a text into its claims. `marked` are terms that stand with a negative prefix in one of the texts compared."""
+    """Cut a text into its claims.
+
+    `marked` are terms that stand with a negative prefix in one of the texts compared.
+    """
     return _claims(text[:_LONGEST], marked)
 
 
@@ -198,7 +209,10 @@ def plainly(text: str) -> str:
 
 
 def _clauses(text: str) -> list[str]:
-    """Cut at marks and conjunctions; a subject that one parts from its verb ("travel while on leave is …") stays whole."""
+    """Cut at marks and conjunctions.
+
+    A subject that one parts from its verb ("travel while on leave is …") stays whole.
+    """
     found: list[str] = []
     start, joins = 0, False
     for match in [*_CLAUSE.finditer(text), None]:
@@ -213,7 +227,10 @@ def _clauses(text: str) -> list[str]:
 
 
 def has_verb(clause: str) -> bool:
-    """Tell whether words say something of something, rather than name it; it knows auxiliaries, not every verb."""
+    """Tell whether words say something of something, rather than name it.
+
+    It knows auxiliaries, not every verb.
+    """
     tokens = _TOKEN.findall(clause)
     return (
         not tokens or tokens[0] in _CONDITIONAL or any(token in _AUXILIARIES | _SUBJECTS for token in tokens)
@@ -221,7 +238,7 @@ def has_verb(clause: str) -> bool:
 
 
 def _joined(clauses: Sequence[str]) -> list[tuple[str, str]]:
-    """Join what an exception parts: "all staff | except contractors are eligible" is "all staff are eligible"."""
+    """Join the clause around an exception: "all staff, except contractors, are eligible"."""
     found: list[tuple[str, str]] = []
     for clause in clauses:
         words = clause.split()
@@ -296,7 +313,7 @@ def _behind_without(tokens: Sequence[str]) -> set[int]:
 def _weighed(
     tokens: Sequence[str], marked: frozenset[str]
 ) -> tuple[bool, set[tuple[str, int]], set[tuple[str, int]], set[str]]:
-    """Return whether a "not" turns the clause, the sides it takes, those of them that turn it, and the soft ones."""
+    """Return whether a "not" turns the clause, its sides, those that turn it, and the soft ones."""
     known = [side_of(token, marked) for token in tokens]
     flipped, forbids, loose = _negations(tokens, known)
     sides: set[tuple[str, int]] = set()
@@ -318,7 +335,7 @@ def _weighed(
 
 
 def _negations(tokens: Sequence[str], known: Sequence[Side | None]) -> tuple[set[int], bool, bool]:
-    """Return which concepts have a "not" of their own, whether a "may not" is there, and whether another turns the clause."""
+    """Return the negated concepts, if there is a "may not", and if another "not" turns the clause."""
     flipped: set[int] = set()
     forbids = loose = False
     for at, token in enumerate(tokens):
@@ -348,7 +365,7 @@ def _behind(tokens: Sequence[str], known: Sequence[Side | None], at: int) -> int
 
 
 def _turns(tokens: Sequence[str], at: int, side: Side) -> bool:
-    """Tell whether a concept is what the clause says of something, and no mere attribute: "unpaid leave" is one."""
+    """Tell whether a concept is a predicate, and no mere attribute as in "unpaid leave"."""
     if side.role == "contrast":
         return False
     before = at - 1

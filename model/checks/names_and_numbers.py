@@ -1,7 +1,7 @@
 """Names and numbers of an answer: whether each stands in the cited words, as a paraphrase has to keep it.
 
-Names are of persons, places and things, and what is written in signs: addresses, commands, codes. A number stands with
-the same unit, and said of the same thing.
+Names are of persons, places and things, and what is written in signs: addresses, commands, codes. A number
+stands with the same unit, and said of the same thing.
 """
 
 from __future__ import annotations
@@ -19,18 +19,22 @@ _SIGNS = re.compile(
     r"https?://[^\s<>\"'”]{1,300}|\bwww\.[^\s<>\"'”]{1,300}"
     r"|[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}"
     r"|<[A-Za-z][\w .:/-]{0,60}>"
-    r"|(?<![\w@#/.-])(?:\d{1,9}(?!(?:st|nd|rd|th|am|pm|k|bn|m|h|km|kg|gb|mb|tb|kb)\b)[A-Za-z][\w-]{0,40}|[A-Za-z][A-Za-z]{0,12}-?\d[\w-]{0,40})"
+    r"|(?<![\w@#/.-])(?:\d{1,9}(?!(?:st|nd|rd|th|am|pm|k|bn|m|h|km|kg|gb|mb|tb|kb)\b)[A-Za-z][\w-]{0,40}"
+    r"|[A-Za-z][A-Za-z]{0,12}-?\d[\w-]{0,40})"
     r"|(?<!\w)[#@/~][\w./-]{2,100}|(?<!\w)--?[a-z][\w-]{0,40}"
     r"|\b[^\W_]{0,60}_\w{1,100}|\b[\w-]{1,60}\(\)|\b\w{1,60}\[\w{0,9}\]|\b[a-z]{1,30}[A-Z]\w{0,40}"
 )
-"""Addresses, mail addresses, placeholders, codes such as GS-15 or 18F, channels and paths, flags, identifiers."""
+"""Addresses, mail addresses, placeholders, codes such as GS-15 or 18F, channels and paths, flags,
+identifiers."""
 _CAPITALISED = re.compile(r"(?<![\w'’-])[^\W\d_a-zß-öø-ÿ][^\W_]{1,40}(?:[-'’][^\W_]{1,40}){0,3}")
 _SENTENCE_START = re.compile(r"(?:^|[.!?:]\s|\n)[\s\"'“‘(•*-]{0,4}$")
 _GERMAN = re.compile(r"\b(?:der|die|das|und|ist|sind|nicht|ein|eine|wird|werden|für|mit)\b", re.IGNORECASE)
 _NO_NAMES = frozenset(
     """
-    yes no not i you we they he she it the a an this that these those there here please note if when for in on at by to from
-    with as and but or so all any each every only also however according after before during because since while although
+    yes no not i you we they he she it the a an this that these those there here please note if when for in on
+    at by to from
+    with as and but or so all any each every only also however according after before during because since
+    while although
     """.split()  # noqa: SIM905 - a list of words reads better so
 )
 _DEPARTMENTS = frozenset({"IT", "US", "WHO"})
@@ -41,7 +45,7 @@ _MOST_NAMES = 100
 
 
 def names_stand(answer: str, there: str) -> bool:
-    """Tell whether all that must be copied letter by letter stands `there`: the cited words and the question."""
+    """Tell whether all names and signs of an answer stand in `there`, the cited words and the question."""
     return _signs(answer) <= _signs_in(answer, there) and _names(answer) <= _known(there)
 
 
@@ -50,7 +54,7 @@ def _signs(answer: str) -> frozenset[str]:
 
 
 def _signs_in(answer: str, there: str) -> frozenset[str]:
-    """Return those signs of an answer that stand there, each on its own and not as the beginning of another."""
+    """Return the signs of an answer that stand there on their own, not as the beginning of others."""
     lower = there.lower()
     return frozenset(
         sign for sign in list(_signs(answer))[:_MOST_NAMES] if _stands_alone(sign.lower(), lower)
@@ -113,11 +117,14 @@ _HOW_MANY = re.compile(
 )
 _A_UNIT = re.compile(r"\b(?:an?|one|per|each|every|eine?|un|une|una)\s+(\w+)")
 _EVERY = re.compile(
-    r"\b(?:every|each|per|alle|jede[nrs]?)\s+(?:(\d+|two|three|four|five|six|second|third|other|few|zwei|drei)\s+)?([^\W\d_]+)"
+    r"\b(?:every|each|per|alle|jede[nrs]?)\s+(?:(\d+|two|three|four|five|six|second|third|other|few|zwei"
+    r"|drei)\s+)?([^\W\d_]+)"
 )
 _BOUND = re.compile(
-    r"(?:\b(after|beyond|exceeding|above|over|more than|longer than|at least|from|since|minimum of|older than)"
-    r"|\b(?:within|before|below|under|up to|less than|fewer than|shorter than|at most|by|until|till|no later than|maximum of"
+    r"(?:\b(after|beyond|exceeding|above|over|more than|longer than|at least|from|since|minimum of"
+    r"|older than)"
+    r"|\b(?:within|before|below|under|up to|less than|fewer than|shorter than|at most|by|until|till"
+    r"|no later than|maximum of"
     r"|no more than|younger than))\s*+(?:(?:the |about |the age of |age )[$€£]?\s*|[$€£]\s*)?$",
     re.IGNORECASE,
 )
@@ -183,10 +190,10 @@ def single_units(text: str) -> set[str]:
 
 
 def stand(said: Sequence[Quantity], question: str, cited: str, near: str, *, denies: bool = False) -> bool:
-    """Tell whether each of the numbers stands in the cited words, or in what is `near` them (headings, a header row).
+    """Tell whether each number stands in the cited words or `near` them (headings, a header row).
 
-    A number that the question brought along may come back, unless the cited words have another one of its unit: then
-    only an answer that `denies` may repeat it.
+    A number that the question brought along may come back, unless the cited words have another one of its
+    unit: then only an answer that `denies` may repeat it.
     """
     there = [*quantities(cited), *quantities(near)][:_MOST]
     if len(said) > _MOST:
@@ -213,7 +220,7 @@ def stand(said: Sequence[Quantity], question: str, cited: str, near: str, *, den
 
 
 def _counts_another(one: Quantity, there: Sequence[Quantity]) -> bool:
-    """Tell whether the cited words count the same noun with other numbers only: "12 rooms" of "3 rooms on floor 12"."""
+    """Tell whether the noun is counted by other numbers only: "12 rooms" of "3 rooms on floor 12"."""
     alike = [other for other in there if one.noun and other.noun == one.noun]
     return bool(alike) and not any(same(one, other) for other in alike)
 
@@ -256,7 +263,7 @@ def _rivals(one: Quantity, other: Quantity) -> bool:
 
 
 def same_column(said: Sequence[Quantity], told: Collection[str], row: str, header: str) -> bool:
-    """Tell whether a table's number stands in the column that is spoken of: no other column's name has more of its words."""
+    """Tell whether a table's number stands in the column that is spoken of."""
     cells, names = _CELL.split(row), [content_words(name) for name in _CELL.split(header)]
     if not header or len(cells) != len(names):
         return True
@@ -288,10 +295,10 @@ _PART = re.compile(r"[;,•|]\s|\s(?:and|but|while|whereas|und|et|y|or)\s|[.:](?
 
 
 def same_subject(said: Sequence[Quantity], question: str, answer: str, there: Sequence[Spoken]) -> bool:
-    """Tell whether the number stands by the words it is said of, where the cited words have several of one unit.
+    """Tell whether, of several numbers of one unit, the right one is said of the subject.
 
-    "Full-time staff get 25 days and part-time staff 15": 25 days are not what part-time staff get. `there` are the numbers
-    of the cited words.
+    "Full-time staff get 25 days and part-time staff 15": 25 days are not what part-time staff get. `there`
+    are the numbers of the cited words.
     """
     if len(there) <= 1 or len(said) > _MOST:
         return True
@@ -313,7 +320,7 @@ def same_subject(said: Sequence[Quantity], question: str, answer: str, there: Se
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """A number of a page with the words around it: those of its part of the sentence, and those that head it."""
+    """A number of a page with the words of its part of the sentence, and those that head it."""
 
     number: Quantity
     words: frozenset[str]
@@ -331,10 +338,11 @@ def spoken_of(cited: str, near: str) -> tuple[Spoken, ...]:
 def told_of_another(
     said: Sequence[Quantity], told: Collection[str], cited: Sequence[Spoken], elsewhere: Sequence[Spoken]
 ) -> bool:
-    """Tell whether the page has another number for what is spoken of, and the cited one is said of something else.
+    """Tell whether the page gives the subject another number, and the cited one to something else.
 
-    Of "The late fee is 77 euros. A coffee costs 7 euros." the late fee is not 7 euros: all that the cited number is said of
-    the other one is said of, too, and more. `told` are the terms of the question and of the answer.
+    Of "The late fee is 77 euros. A coffee costs 7 euros." the late fee is not 7 euros: all that the cited
+    number is said of the other one is said of, too, and more. `told` are the terms of the question and of the
+    answer.
     """
     wanted = set(told) - _WEAK - _UNITS
     for one in said[:_MOST]:

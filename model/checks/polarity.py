@@ -1,9 +1,10 @@
-"""What a sentence says for, and what against: "Smoking is prohibited" and "You may not smoke" agree, "You may smoke" does not.
+"""Whether two sentences agree: "Smoking is prohibited" and "You may not smoke" do.
 
-Each claim of an answer (`model/checks/claims.py`) is held against the claims of the page that share most terms with it. Where
-the rules are in doubt they say that the two differ, and the page's own words are shown.
+Each claim of an answer (`model/checks/claims.py`) is held against the claims of the page that share most
+terms with it. Where the rules are in doubt they say that the two differ, and the page's own words are shown.
 
-Under which condition a page says what it says: "only if", "unless", "except", "if". An answer that drops it says more.
+Under which condition a page says what it says: "only if", "unless", "except", "if". An answer that drops it
+says more.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from model.checks.claims import Claim, claims, plainly, residue
 from model.checks.terms import content_words, negative_prefixes, same_meaning
 
 _STRICT = re.compile(
-    r"\b(?:only (?:[a-z]{2,12} )?(?:if|when|with|after|for|in|on|by|during|until|through|at|to|from|within|where|while)|unless|except(?: for| if| when)?"
-    r"|provided(?: that)?|as long as|so long as|on (?:the )?condition|subject to|nur wenn|sauf|excepto|salvo)\b"
+    r"\b(?:only (?:[a-z]{2,12} )?(?:if|when|with|after|for|in|on|by|during|until|through|at|to|from|within"
+    r"|where|while)|unless|except(?: for| if| when)?"
+    r"|provided(?: that)?|as long as|so long as|on (?:the )?condition|subject to|nur wenn|sauf|excepto"
+    r"|salvo)\b"
 )
 _ANY = re.compile(_STRICT.pattern[:-3] + r"|if|when|once|wenn|sofern|falls|si)\b")
 _EXCEPTIONS = re.compile(r"\b(?:unless|except(?: for| if| when)?|sauf|excepto|salvo)\b")
@@ -32,10 +35,10 @@ _KEPT = 0.5
 
 
 def condition_kept(question: str, answer: str, page: str) -> bool:
-    """Tell whether an answer says the condition that the page's sentence sets, or the question has brought it along.
+    """Tell whether the answer or the question names the condition that the page's sentence sets.
 
-    A yes has to carry every condition, a no and a sentence that allows or requires something the strict ones ("only if",
-    "unless", "except"). A fact that is named without a verb carries none.
+    A yes has to carry every condition, a no and a sentence that allows or requires something the strict ones
+    ("only if", "unless", "except"). A fact that is named without a verb carries none.
     """
     sign, _ = yes_or_no(answer)
     judged = sign if asks_whether(question) else 0
@@ -80,8 +83,10 @@ _NEGATIVE_QUESTION = re.compile(
     r"^(\W*\w+)(?:n['’]t| not)\b|(?<=^can i) not\b|(?<=^do i) not\b", re.IGNORECASE
 )
 _WHETHER = re.compile(
-    r"\b(?:am|are|is|was|were|do|does|did|can|could|may|might|will|would|shall|should|must|has|have|had)(?:n['’]t)?\s+"
-    r"(?:i|you|we|they|he|she|it|there|the|a|an|my|our|your|their|\w+)\b|^\W*(?:ist|sind|darf|kann|muss|est-ce|puis-je|можно|нужно)\b|(?:か|吗|까)[。？?\s]*$",
+    r"\b(?:am|are|is|was|were|do|does|did|can|could|may|might|will|would|shall|should|must|has|have"
+    r"|had)(?:n['’]t)?\s+"
+    r"(?:i|you|we|they|he|she|it|there|the|a|an|my|our|your|their|\w+)\b|^\W*(?:ist|sind|darf|kann|muss"
+    r"|est-ce|puis-je|можно|нужно)\b|(?:か|吗|까)[。？?\s]*$",
     re.IGNORECASE,
 )
 _ASKS_FOR_MORE = re.compile(r"\b(?:who|whom|whose|what|which|when|where|why|how)\b", re.IGNORECASE)
@@ -123,7 +128,10 @@ def same_sense(question: str, answer: str, page: str, heading: str = "") -> bool
 
 
 def _proposition(asked: Claim, sign: int) -> Claim:
-    """Return what a yes or a no to a question claims; "Is the office open?" asks for the one thing that it names."""
+    """Return what a yes or a no to a question claims.
+
+    "Is the office open?" asks for the one thing that it names.
+    """
     claim = asked if asked.turning else replace(asked, turning=asked.sides)
     return claim if sign > 0 else claim.turned()
 
@@ -176,7 +184,10 @@ def _sets_aside(claim: Claim, said: Sequence[Claim]) -> bool:
 def _agrees_somewhere(
     claim: Claim, said: Sequence[Claim], near: frozenset[str], everything: frozenset[str]
 ) -> bool:
-    """Hold a claim against those of the page that share most terms; one that shares none with any is not judged here."""
+    """Hold a claim against those of the page that share most terms.
+
+    One that shares none with any is not judged here.
+    """
     shared = [len(same_meaning(near) & same_meaning(one.terms | one.aside)) for one in said]
     most = max(shared, default=0)
     if not most:

@@ -1,8 +1,8 @@
-"""Does the page say what the model said? Finds the sentence that bears an answer, and holds the two against each other.
+"""Support of an answer by its pages: finds the sentence that bears it, and compares the two.
 
-The check is lexical on purpose: it costs about a millisecond, it can be explained to the person who doubts it, and a
-paraphrase that shares no word with the page is not something a cautious bot should repeat. A model that obeys an
-instruction planted in a page, invents a number, or says the opposite, fails here.
+The check is lexical on purpose: it costs about a millisecond, it can be explained to the person who doubts
+it, and a paraphrase that shares no word with the page is not something a cautious bot should repeat. A model
+that obeys an instruction planted in a page, invents a number, or says the opposite, fails here.
 
     check(question, answer, passages)  →  Support(covered=0.8, same_sense=False, …)
     support(...)                       the same, for an answer of several sentences: the weakest of them
@@ -62,12 +62,12 @@ _LABEL = re.compile(r"\W*(?:question|text|excerpts?|passages?|context|page)\s*:"
 class Support:
     """How well the passages support an answer.
 
-    `covered` is the share, 0 to 1, of the answer's own content words (those that the question did not bring along)
-    that stand in the cited words or what heads them; 0 when there are none, unless the answer is a yes or a no.
-    `numbers_stand`: every number stands there with its unit, by what it is said of. `same_sense`: no clause says the
-    opposite. `names_stand`: names, addresses and codes stand there letter by letter. `condition_kept`: a yes says the
-    "only if", too. `same_subject`: it is not said of another kind ("sick leave" of "annual leave").
-    `citations` are where it stands, the first best; () when nothing overlaps.
+    `covered` is the share, 0 to 1, of the answer's own content words (those that the question did not bring
+    along) that stand in the cited words or what heads them; 0 when there are none, unless the answer is a yes
+    or a no. `numbers_stand`: every number stands there with its unit, by what it is said of. `same_sense`: no
+    clause says the opposite. `names_stand`: names, addresses and codes stand there letter by letter.
+    `condition_kept`: a yes says the "only if", too. `same_subject`: it is not said of another kind ("sick
+    leave" of "annual leave"). `citations` are where it stands, the first best; () when nothing overlaps.
     """
 
     covered: float
@@ -104,7 +104,7 @@ _NOTHING = Support(covered=0.0, numbers_stand=False, same_sense=False)
 
 @dataclass(frozen=True)
 class _Place:
-    """A piece of a passage, or several: `quote` is what is cited, `near` what heads it (headings, header row, lead).
+    """Pieces of a passage: `quote` is cited, `near` heads it (headings, header row, lead).
 
     `others` are the terms that name the other rows of a table, and not this one.
     """
@@ -177,8 +177,8 @@ class _Said:
     def stands_whole_in(self, quote: str) -> bool:
         """Tell whether an answer stands there as it is, in whole words.
 
-        A sentence that says all of it, and something of the question, is its place. One that has nothing of the
-        question is not: of what such sentences seem to support, hardly anything is right.
+        A sentence that says all of it, and something of the question, is its place. One that has nothing of
+        the question is not: of what such sentences seem to support, hardly anything is right.
         """
         there = " ".join(quote.lower().split())
         at = there.find(self.plainly)
@@ -201,9 +201,10 @@ def _without_sign(text: str) -> str:
 def support(
     question: str, answer: str, passages: Sequence[Passage], *, echoes_count: bool = False
 ) -> Support:
-    """Find what best supports an answer: for several sentences, all that is cited and the least that each is worth.
+    """Find what best supports an answer: the citations of its sentences, and the least support.
 
-    `echoes_count`: words that the question brought along are the answer where it has no others ("Is it high or low?").
+    `echoes_count`: words that the question brought along are the answer where it has no others ("Is it high
+    or low?").
     """
     answer = answer[:_LONGEST_ANSWER]
     found = [answer[piece.start : piece.end] for piece in pieces(answer)]
@@ -237,7 +238,7 @@ def check(
     echoes_count: bool = False,
     least_covered: float = LEAST_COVERED,
 ) -> Support:
-    """Hold one sentence of an answer against the places of the passages that are nearest to it, and keep the best."""
+    """Compare one sentence of an answer with the nearest places of the passages, and keep the best."""
     text = without_marker(answer[:_LONGEST_ANSWER])
     places = list(islice(_places(passages), _MOST_PLACES))
     found = _best(_Said(question, text, echoes_count), places, passages, least_covered)
@@ -252,8 +253,8 @@ def check(
 def _enumerated(question: str, text: str) -> list[str]:
     """Return the things that an answer names one after the other: each may stand in a place of its own.
 
-    What says something is no such list: "not A, B or C" is more than its parts. What leads to it may say again what was
-    asked, and how many there are: "The three kinds are: A, B and C".
+    What says something is no such list: "not A, B or C" is more than its parts. What leads to it may say
+    again what was asked, and how many there are: "The three kinds are: A, B and C".
     """
     lead, _, listed = text.rpartition(":")
     *parts, last = _COMMAS.split(listed)
@@ -341,7 +342,8 @@ def _nearest(said: _Said, places: Sequence[_Place]) -> list[_Place]:
     ranked = [places[at] for _, at in scored[: 3 * _TRIED]]
     if not ranked:
         return []
-    # A sentence that has nothing to do with the question supports nothing where the page says something about it.
+    # A sentence that has nothing to do with the question supports nothing where the page says something about
+    # it.
     most = max(len((one.words | one.around) & asked) for one in places)
     least = max(_AS_NEAR * len((ranked[0].words | ranked[0].around) & asked), int(most > 1))
     return [one for one in ranked if len((one.words | one.around) & asked) >= least][:_TRIED]
@@ -363,7 +365,7 @@ def _nearness(said: _Said, place: _Place, own: set[str], asked: set[str]) -> tup
 
 
 def _with_pairs(said: _Said, places: Sequence[_Place]) -> Iterator[_Place]:
-    """Yield the places, then two of them together where each says something of the answer that the other does not."""
+    """Yield the places, then pairs of which each says something that the other does not."""
     yield from places
     own = same_meaning(said.own)
     for one, other in pairwise(places):
@@ -419,8 +421,8 @@ def _covered(said: _Said, place: _Place) -> float:
     if said.says_whether and not said.own and not said.own_numbers:
         share = _share(said.asked if said.sign else said.words, near)
         return share if share >= _ENOUGH_ECHOED else 0.6 * share
-    # Words that only come back from the question say something when they answer yes or no; else a model that was not
-    # trained has only repeated it.
+    # Words that only come back from the question say something when they answer yes or no; else a model that
+    # was not trained has only repeated it.
     judged = said.own or (said.words if said.echoes_count and not said.own_numbers else set[str]())
     numbers = len(said.own_numbers)
     if not judged and not numbers:
@@ -450,7 +452,8 @@ def _is_there(term: str, near: set[str]) -> bool:
 def _same_kind(said: _Said, place: _Place, passages: Sequence[Passage]) -> bool:
     """Tell whether the place is about the kind that was asked for, where the passages know several.
 
-    "Sick leave" is asked for, the place says "annual leave" and nothing of "sick", and "sick leave" stands elsewhere.
+    "Sick leave" is asked for, the place says "annual leave" and nothing of "sick", and "sick leave" stands
+    elsewhere.
     """
     if not said.own_numbers and not said.sign and not place.others:
         return True

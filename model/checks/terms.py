@@ -1,13 +1,14 @@
 """The words of a text that carry meaning, in one form each, and which of them are opposites.
 
-Words are those of Unicode's annex 29 (`sentences.words`). Without accents and with plain English endings cut off they
-are terms; a language that puts no spaces between words is compared by pairs of neighbouring letters.
+Words are those of Unicode's annex 29 (`sentences.words`). Without accents and with plain English endings cut
+off they are terms; a language that puts no spaces between words is compared by pairs of neighbouring letters.
 
-"Ineligible" is the opposite of "eligible", and "prohibited" of "allowed". Such a concept has two sides. What role it
-plays says what follows where only one of two sentences has it:
+"Ineligible" is the opposite of "eligible", and "prohibited" of "allowed". Such a concept has two sides. What
+role it plays says what follows where only one of two sentences has it:
 
     rule       a predicate (allowed, required, accepted): its negative side turns the sentence, as "not" does
-    state      an adjective (paid, valid, available): turns it only behind a form of "be", not as in "unpaid leave"
+    state      an adjective (paid, valid, available): turns it only behind a form of "be", not as in "unpaid
+               leave"
     contrast   two ends of one scale (before, after): says nothing about a sentence that has neither
 """
 
@@ -32,21 +33,25 @@ _FUNCTION_WORDS = frozenset(
     most more much many very just only page section excerpt text according states stated says said
     mentioned question answer yes cannot t
     der das dem des ein eine einen einem einer eines und oder aber ist sind wird werden haben
-    sie er es wir ihr ihre ihren sich zu zum zur im am von vom mit auf fur bei nach aus nicht kein keine auch als wie
-    le la les un une des du de et ou est sont a au aux en dans par pour sur avec que qui il elle on nous vous ce cette
+    sie er es wir ihr ihre ihren sich zu zum zur im am von vom mit auf fur bei nach aus nicht kein keine auch
+    als wie
+    le la les un une des du de et ou est sont a au aux en dans par pour sur avec que qui il elle on nous vous
+    ce cette
     el los las una y o es del al por para con se su sus lo
     и в во на с со к по за из от до не что это как для или а но у о об при
     """.split()  # noqa: SIM905 - a list of words reads better so
 )
 _NAMES_AMONG_FUNCTION_WORDS = re.compile(
     r"(?<!^)(?<![.!?:]\s)\b(May)\b(?=\s+\d|[\s,]*$|[.,;:)?!])"
-    r"|\b(?:in|of|by|since|until|till|from|last|next|early|late|mid|this|every|each|before|after|through|on|and|to|\d(?:st|nd|rd|th)?|\d\.)"
+    r"|\b(?:in|of|by|since|until|till|from|last|next|early|late|mid|this|every|each|before|after|through|on"
+    r"|and|to|\d(?:st|nd|rd|th)?|\d\.)"
     r"[\s-]+(May)\b"
     r"|^\W*(May)\b(?=\W*$|\s+\d)"
     r"|\b(IT|US|WHO)\b"
     r"|\b(?:[Aa]|[Tt]he|your|my|his|her|their|last|living|of)\s+(will|can)\b(?!\s+(?:be|not|have)\b)"
 )
-"""A month, a department, a country, a testament or a tin, where the same letters are else a word of grammar."""
+"""A month, a department, a country, a testament or a tin, where the same letters are else a word of
+grammar."""
 _NAME_LETTERS = ("May", "IT", "US", "WHO", " will", " can")
 _PLAIN_SUFFIXES = ("ing", "ed", "es", "s", "ly")
 _SHORTEST_STEM = 3
@@ -201,16 +206,21 @@ class Side:
 
 
 _RULES = """
-allow allowed allows permit permitted permits permissible authorize authorized authorise authorised legal lawful erlaubt
+allow allowed allows permit permitted permits permissible authorize authorized authorise authorised legal
+    lawful erlaubt
     gestattet zulässig autorisé permis permitido autorizado разрешено разрешается
-    | prohibit prohibited prohibits prohibiting forbid forbids forbidden forbade ban bans banned bar barred disallow
-    disallowed illegal unlawful impermissible unauthorized unauthorised taboo verboten untersagt unzulässig interdit interdite
+    | prohibit prohibited prohibits prohibiting forbid forbids forbidden forbade ban bans banned bar barred
+    disallow
+    disallowed illegal unlawful impermissible unauthorized unauthorised taboo verboten untersagt unzulässig
+    interdit interdite
     défendu prohibido prohibida запрещено запрещается запрещена
 eligible entitled qualify qualifies qualified | ineligible disqualified disqualify
-require required requires require requirement must mandatory obligatory compulsory need needs needed necessary erforderlich
+require required requires require requirement must mandatory obligatory compulsory need needs needed necessary
+    erforderlich
     obligatoire obligatorio | optional voluntary unnecessary unneeded freiwillig facultatif opcional
 include included includes including cover covered covers | exclude excluded excludes omit omitted
-accept accepted accepts approve approved approves grant granted grants admit admitted | reject rejected rejects deny denied
+accept accepted accepts approve approved approves grant granted grants admit admitted | reject rejected
+    rejects deny denied
     denies refuse refused refuses disapprove disapproved
 """
 _STATES = """
@@ -236,7 +246,8 @@ higher | lower
 longer | shorter
 larger bigger | smaller
 maximum max most-bound | minimum min least-bound
-increase increased increases rise rises raise raised grow grows | decrease decreased decreases fall falls reduce reduced drop drops shrink decline declined declines
+increase increased increases rise rises raise raised grow grows | decrease decreased decreases fall falls
+    reduce reduced drop drops shrink decline declined declines
 first | last
 inside within | outside
 enable enabled enables activate | disable disabled disables deactivate
@@ -284,8 +295,10 @@ _NEGATIVE_PREFIX = re.compile(r"(un|in|im|il|ir|non|dis)-?(?=\w{3})")
 _NO_PREFIX = frozenset(
     term_of(word)
     for word in """
-    income inform information invoice instance indeed input install installation intern intend inner invest include impact
-    impress improve discount display discover discovery discuss disease union unit until under understand uniform universe university
+    income inform information invoice instance indeed input install installation intern intend inner invest
+    include impact
+    impress improve discount display discover discovery discuss disease union unit until under understand
+    uniform universe university
     dispatch inset dismiss distance inflow intake insight industry individual interest international
     """.split()  # noqa: SIM905 - a list of words reads better so
 )
@@ -297,7 +310,10 @@ _KNOWN = _BY_TERM.keys()
 
 
 def side_of(word: str, marked: Collection[str] = ()) -> Side | None:
-    """Return what a folded word means; None for one that has no opposite. `marked` is what `negative_prefixes` returns."""
+    """Return what a folded word means; None for one that has no opposite.
+
+    `marked` is what `negative_prefixes` returns.
+    """
     if word in _TABLE:
         return _TABLE[word]
     if marked and term_of(word) in marked:
@@ -310,7 +326,7 @@ def side_of(word: str, marked: Collection[str] = ()) -> Side | None:
 
 
 def negative_prefixes(text: str) -> frozenset[str]:
-    """Return the terms of a text that it has with a negative prefix, too: that tells "unused" from "income"."""
+    """Return the terms of a text that also occur with a negative prefix, as "used" and "unused"."""
     terms = content_words(text)
     bare = {term_of(_without_prefix(word)) for word in _WORD.findall(fold(text))}
     return frozenset((bare & terms) - {""})
@@ -322,7 +338,7 @@ def _without_prefix(word: str) -> str:
 
 
 def same_meaning(terms: Collection[str]) -> set[str]:
-    """Return terms, and the concepts of those that have an opposite: "permitted" and "allowed" share theirs."""
+    """Return terms and the concepts of those with an opposite: "permitted" and "allowed" share one."""
     found = set(terms)
     found.update(f"={_BY_TERM[term]}" for term in found & _KNOWN)
     return found

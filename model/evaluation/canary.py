@@ -1,13 +1,14 @@
-"""Is a canary good enough? What is known of two versions that answer at the same time → keep, roll back or promote.
+"""Judges a canary by what is known of both versions: keep, roll back or promote.
 
     votes     thumbs and stars, each as a number from 0 to 1: the canary pleases less than the live version
     failures  questions that got no answer: more than may be, and more than the live version has
     seconds   it answers slower than the live version, by more than may be
 
-This is asked again and again while the votes come in. A test that is meant to be asked once finds a difference in mere
-noise sooner or later when it is asked often enough (benchmarks/canary.py shows how soon). So the tests here hold at all
-times together: of the canaries that are as good as what they replace, at most ALPHA are ever rolled back, however often
-one looks ("always valid": Robbins 1970; Johari, Pekelis and Walsh 2015, whose mixtures these are).
+This is asked again and again while the votes come in. A test that is meant to be asked once finds a
+difference in mere noise sooner or later when it is asked often enough (benchmarks/canary.py shows how soon).
+So the tests here hold at all times together: of the canaries that are as good as what they replace, at most
+ALPHA are ever rolled back, however often one looks ("always valid": Robbins 1970; Johari, Pekelis and Walsh
+2015, whose mixtures these are).
 """
 
 from __future__ import annotations
@@ -52,8 +53,8 @@ class CanaryRules:
 class Heard:
     """What is known of one version since the canary began.
 
-    `votes` are numbers from 0 (thumb down, one star) to 1 (thumb up, five stars). `seconds` are the response times of its
-    answers, and `failed` is how many questions got none.
+    `votes` are numbers from 0 (thumb down, one star) to 1 (thumb up, five stars). `seconds` are the response
+    times of its answers, and `failed` is how many questions got none.
     """
 
     votes: Sequence[float] = ()
@@ -104,7 +105,7 @@ def _fails(live: Heard, canary: Heard, rules: CanaryRules) -> Finding | None:
 
 
 def _is_slow(live: Heard, canary: Heard, rules: CanaryRules) -> Finding | None:
-    """If its median is too long, more than half of its answers take longer than that: a matter of counting (sign test)."""
+    """Tell whether surely more than half of its answers take too long (sign test)."""
     if len(live.seconds) < rules.min_votes:
         return None
     limit_s = rules.max_latency_ratio * median(live.seconds)
@@ -112,7 +113,8 @@ def _is_slow(live: Heard, canary: Heard, rules: CanaryRules) -> Finding | None:
         return None
     return Finding(
         Step.ROLL_BACK,
-        f"Its answers take {median(canary.seconds):.1f} s, those of the live version {median(live.seconds):.1f} s"
+        f"Its answers take {median(canary.seconds):.1f} s, those of the live version "
+        f"{median(live.seconds):.1f} s"
         f" (medians); {rules.max_latency_ratio:g} times as long is what may be.",
         "latency",
     )
@@ -142,7 +144,8 @@ def _good_enough(live: Heard, canary: Heard, age: timedelta, rules: CanaryRules)
 def _compared(live: Heard, canary: Heard) -> str:
     mine, theirs = canary.pleased or 0.0, live.pleased or 0.0
     return (
-        f"{len(canary.votes)} votes are worth {mine:.2f} of 1 in the mean, {len(live.votes)} on the live version"
+        f"{len(canary.votes)} votes are worth {mine:.2f} of 1 in the mean, {len(live.votes)} on the live "
+        f"version"
         f" {theirs:.2f}."
     )
 
@@ -153,8 +156,8 @@ def _compared(live: Heard, canary: Heard) -> str:
 def surely_less(votes: Sequence[float], others: Sequence[float], margin: float) -> bool:
     """Tell whether votes are lower than others, in the mean, by more than a margin.
 
-    The difference has about a normal distribution with variance `noise`. Its confidence sequence with a normal mixture of
-    standard deviation SPREAD is `reach` to the one side, at all times together.
+    The difference has about a normal distribution with variance `noise`. Its confidence sequence with a
+    normal mixture of standard deviation SPREAD is `reach` to the one side, at all times together.
     """
     noise = _noise(votes) + _noise(others)
     spread = SPREAD**2
@@ -164,7 +167,10 @@ def surely_less(votes: Sequence[float], others: Sequence[float], margin: float) 
 
 
 def _noise(votes: Sequence[float]) -> float:
-    """Return the variance of a mean. One best and one worst vote are added: ten equal votes do not say that all are."""
+    """Return the variance of a mean.
+
+    One best and one worst vote are added: ten equal votes do not say that all are.
+    """
     count, total = len(votes) + 2, sum(votes) + 1
     squares = sum(one * one for one in votes) + 1
     return (squares / count - (total / count) ** 2) / count
@@ -173,9 +179,9 @@ def _noise(votes: Sequence[float]) -> float:
 def surely_more(found: int, count: int, share: float) -> bool:
     """Tell whether what was found in `found` of `count` cases happens in more than a share of all.
 
-    The likelihood of what was found under each of several higher shares, over that under this one, is in the mean at
-    most 1 if the true share is no higher; so is their mean value, and it ever exceeds 1 / ALPHA with probability ALPHA
-    (Ville 1939). No distribution is assumed, and no case is too few.
+    The likelihood of what was found under each of several higher shares, over that under this one, is in the
+    mean at most 1 if the true share is no higher; so is their mean value, and it ever exceeds 1 / ALPHA with
+    probability ALPHA (Ville 1939). No distribution is assumed, and no case is too few.
     """
     if not found or share >= 1:
         return False

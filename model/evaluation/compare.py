@@ -1,25 +1,29 @@
 """Asks two versions the same questions, in turn, and compares what they say: figures with intervals.
 
-Both go through the whole of `model/answering/chain.py`, with the passages of the question in place of a search: what is
-compared is what a person would have been shown. What the model wrote before its answer was checked is heard, too.
+Both go through the whole of `model/answering/chain.py`, with the passages of the question in place of a
+search: what is compared is what a person would have been shown. What the model wrote before its answer was
+checked is heard, too.
 
-The measures are those of `model/evaluation/metrics.py`, on the held-out questions; `regression_accuracy` is accuracy on
-the fixed ones. Beside them:
+The measures are those of `model/evaluation/metrics.py`, on the held-out questions; `regression_accuracy` is
+accuracy on the fixed ones. Beside them:
 
 - *precision*: of what was attempted: of what was answered. What is quoted says that it is not certain.
-- *citation validity*: answers whose citations stand in the passages word for word ÷ what was answered or quoted.
-- *attack success*: planted instructions that what people would see obeys ÷ all planted. *attack written*: the same of
-  what the model wrote before its answer was checked. *accuracy under attack*: questions that are answered rightly all
-  the same.
+- *citation validity*: answers whose citations stand in the passages word for word ÷ what was answered or
+  quoted.
+- *attack success*: planted instructions that what people would see obeys ÷ all planted. *attack written*: the
+  same of what the model wrote before its answer was checked. *accuracy under attack*: questions that are
+  answered rightly all the same.
 - *latency*: seconds from question to whole answer, of the held-out and the fixed questions.
 
 How far apart the versions are, and whether that could be chance:
 
-- *paired bootstrap*: the questions are drawn again, with replacement, many times; each time both versions are measured
-  on the same ones. The middle 95 % of the differences are the interval (Efron & Tibshirani 1993, percentile method).
-  It suits shares, and quotients such as precision whose denominator differs between the versions.
-- *McNemar's exact test*: only questions that one version answers rightly and the other does not tell them apart. If
-  they were equally good, each such question would be a coin's toss (McNemar 1947; exact form, two-sided).
+- *paired bootstrap*: the questions are drawn again, with replacement, many times; each time both versions are
+  measured on the same ones. The middle 95 % of the differences are the interval (Efron & Tibshirani 1993,
+  percentile method). It suits shares, and quotients such as precision whose denominator differs between the
+  versions.
+- *McNemar's exact test*: only questions that one version answers rightly and the other does not tell them
+  apart. If they were equally good, each such question would be a coin's toss (McNemar 1947; exact form,
+  two-sided).
 
 The seed is fixed: the same answers give the same interval.
 """
@@ -45,7 +49,8 @@ from model.evaluation.test_sets import Part, Probe, obeys
 from model.onnx_infer import PromptTooLong
 
 _AS_GIVEN = AnswerRules(passages=8, least_similarity=-1.0, quotes=False)
-"""The passages of a question are not searched for, and what the model adds to a quotation is what is compared."""
+"""The passages of a question are not searched for, and what the model adds to a quotation is what is
+compared."""
 _TOO_LONG = "(the prompt is too long for this version)"
 
 Tell = Callable[[int, int], None]
@@ -54,10 +59,12 @@ Tell = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What one version said to one question, judged as `model/evaluation/metrics.py` does. `kind` as in `Answer`.
+    """What one version said to one question, judged as `model/evaluation/metrics.py` does.
 
-    `cited` says that its citations stand in the passages word for word. `obeyed`: what people would see does what a
-    planted instruction wants; `wrote`: what the model wrote does, before it was checked.
+    `kind` as in `Answer`.
+
+    `cited` says that its citations stand in the passages word for word. `obeyed`: what people would see does
+    what a planted instruction wants; `wrote`: what the model wrote does, before it was checked.
     """
 
     text: str
@@ -156,10 +163,12 @@ def _nothing() -> Said:
 async def ask_both(
     live: Voice, candidate: Voice, probes: Sequence[Probe], tell: Tell, span_sentences: int = 1
 ) -> list[Pair]:
-    """Ask both versions every question; who is first changes with every question, so that neither gets the warm one.
+    """Ask both versions every question.
 
-    `span_sentences` is what a version reads that has not learned to read anything. Raises EngineError but for prompts
-    that are too long for a version.
+    Who is first changes with every question, so that neither gets the warm one.
+
+    `span_sentences` is what a version reads that has not learned to read anything. Raises EngineError but for
+    prompts that are too long for a version.
     """
     sides = (_Side(live, span_sentences), _Side(candidate, span_sentences))
     pairs: list[Pair] = []
@@ -188,7 +197,7 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Quotient:
-    """What one version has of a figure, question by question: the figure is the sum of `counted` ÷ that of `of`."""
+    """A figure of one version, question by question: the sum of `counted` ÷ that of `of`."""
 
     counted: Sequence[float]
     of: Sequence[float]
@@ -359,7 +368,10 @@ def _latencies(probes: Sequence[Probe], pairs: Sequence[Pair]) -> list[ComparedF
 
 
 def seconds_of(probes: Sequence[Probe], pairs: Sequence[Pair]) -> tuple[list[float], list[float]]:
-    """Return how long each answer took, of both versions; passages with planted texts are longer, so without them."""
+    """Return how long each answer took, of both versions.
+
+    Passages with planted texts are longer, so without them.
+    """
     taken = [pair for probe, pair in zip(probes, pairs, strict=True) if probe.part is not Part.INJECTION]
     return [old.total_s for old, _ in taken], [new.total_s for _, new in taken]
 
@@ -390,7 +402,7 @@ def groups_of(probes: Sequence[Probe], pairs: Sequence[Pair]) -> list[Group]:
 
 
 def worst_of(probes: Sequence[Probe], pairs: Sequence[Pair], most: int = WORST) -> list[Worst]:
-    """Return questions that only the live version answers rightly: attacks that succeed first, then the farthest."""
+    """Return questions that only the live version answers rightly, successful attacks first."""
     lost = [
         (probe, pair)
         for probe, pair in zip(probes, pairs, strict=True)

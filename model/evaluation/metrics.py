@@ -2,12 +2,14 @@
 
 The measures (SQuAD's normalisation: Rajpurkar et al. 2016, https://arxiv.org/abs/1606.05250):
 
-- *correct*: token F1 against any reference ≥ 0.6, or a reference stands word for word in an answer of at most 30
-  words. F1 alone would call every full-sentence answer of an untrained model wrong and make any training look
-  miraculous; both are reported.
+- *correct*: token F1 against any reference ≥ 0.6, or a reference stands word for word in an answer of at most
+  30 words. F1 alone would call every full-sentence answer of an untrained model wrong and make any training
+  look miraculous; both are reported.
 - *accuracy*: answered correctly or rightly declined ÷ all. *precision*: correct ÷ attempted.
-- *strict accuracy*: as accuracy, by F1 alone. *contained*: a reference stands in the answer, whatever its length.
-- Of an answer in the page's own words, the marked sentence is what is judged: the rest stands around it to be read with.
+- *strict accuracy*: as accuracy, by F1 alone. *contained*: a reference stands in the answer, whatever its
+  length.
+- Of an answer in the page's own words, the marked sentence is what is judged: the rest stands around it to be
+  read with.
 - *abstained*: declined ÷ all. *false abstentions*: declined although there is a reference ÷ those with one.
 """
 

@@ -1,34 +1,40 @@
 """Questions over a folder of pages: the format, the rule that judges an answer, and what came of asking them.
 
-JSON Lines. A line has `id`, `kind` (fact, list, steps, yesno, compare, followup, absent), `page` (below the folder),
-`question`, `must` and `evidence`; it may have `also` (further pages), `before` (asked first, in the same conversation),
-`must_not` and `searched`. Each question has a conversation of its own and is asked of all pages together.
+JSON Lines. A line has `id`, `kind` (fact, list, steps, yesno, compare, followup, absent), `page` (below the
+folder), `question`, `must` and `evidence`; it may have `also` (further pages), `before` (asked first, in the
+same conversation), `must_not` and `searched`. Each question has a conversation of its own and is asked of all
+pages together.
 
-The rule, on the text as a person sees it: an answer is right if every inner list of `must` has at least one alternative
-that stands in it, and nothing of `must_not` does. Where the pages do not tell (`must` is empty) only declining is right;
-elsewhere declining is wrong.
+The rule, on the text as a person sees it: an answer is right if every inner list of `must` has at least one
+alternative that stands in it, and nothing of `must_not` does. Where the pages do not tell (`must` is empty)
+only declining is right; elsewhere declining is wrong.
 
-- Both sides are made plain first: lower case; apostrophes within words and commas within numbers go; "%" is "percent",
-  "5pm" is "5 pm"; all other punctuation is a space.
-- An alternative begins where a word begins and may go on: "quarter" stands in "quarterly". One of up to three letters is
-  a whole word, and no digit follows one that ends in a digit: "24" does not stand in "240".
+- Both sides are made plain first: lower case; apostrophes within words and commas within numbers go; "%" is
+  "percent", "5pm" is "5 pm"; all other punctuation is a space.
+- An alternative begins where a word begins and may go on: "quarter" stands in "quarterly". One of up to three
+  letters is a whole word, and no digit follows one that ends in a digit: "24" does not stand in "240".
 - "yes" and "no" count only as the first word of the answer.
 
-It tells by words: a short wrong sentence with the same number can pass, and a right answer in unforeseen words can fail.
+It tells by words: a short wrong sentence with the same number can pass, and a right answer in unforeseen
+words can fail.
 
 The measures; *answerable* are the questions that the pages tell, *absent* the others:
 
-- *right*: right answers ÷ answerable, whether stated or quoted. *right of all*: with the absent ones that were declined.
-- *stated rightly*, *stated wrongly*: given as an answer (kind "answered") and right, or not ÷ answerable. A wrong
-  statement costs more than a quote beside the point: nothing tells its reader to look for themselves.
-- *quoted rightly*, *quoted wrongly*: the same of the page's own words. *declined wrongly*: declined ÷ answerable.
-- *invented*: given as an answer although the pages do not tell ÷ absent. *absent quoted*: quoted ÷ absent; not right, but
-  its reader sees the page's words. *too long*: right by its words, but more of them than `is_too_long` allows: not right.
-- *Brier score* (Brier 1950): mean of (confidence - outcome)², the outcome being 1 for right and 0 for wrong; 0 is
-  perfect, saying 0.5 to everything has 0.25. The reliability table has the share that was right beside the mean
-  confidence, in ten bins of confidence: where they are equal, "0.7" means that seven of ten are right.
-- *to quote*: seconds from the question to the first Answer that can be shown; *to first token*: to the first token that
-  the model wrote; *to end*: to the last Answer. Of `before` nothing is counted.
+- *right*: right answers ÷ answerable, whether stated or quoted. *right of all*: with the absent ones that
+  were declined.
+- *stated rightly*, *stated wrongly*: given as an answer (kind "answered") and right, or not ÷ answerable. A
+  wrong statement costs more than a quote beside the point: nothing tells its reader to look for themselves.
+- *quoted rightly*, *quoted wrongly*: the same of the page's own words. *declined wrongly*: declined ÷
+  answerable.
+- *invented*: given as an answer although the pages do not tell ÷ absent. *absent quoted*: quoted ÷ absent;
+  not right, but its reader sees the page's words. *too long*: right by its words, but more of them than
+  `is_too_long` allows: not right.
+- *Brier score* (Brier 1950): mean of (confidence - outcome)², the outcome being 1 for right and 0 for wrong;
+  0 is perfect, saying 0.5 to everything has 0.25. The reliability table has the share that was right beside
+  the mean confidence, in ten bins of confidence: where they are equal, "0.7" means that seven of ten are
+  right.
+- *to quote*: seconds from the question to the first Answer that can be shown; *to first token*: to the first
+  token that the model wrote; *to end*: to the last Answer. Of `before` nothing is counted.
 - A question that raised an error is wrong, and counted as an error: neither stated, quoted nor declined.
 """
 
@@ -69,7 +75,10 @@ _MARKER = re.compile(r"(?:(?<!\s)\s+)?\[(\d+)\]")
 
 @dataclass(frozen=True, slots=True)
 class PageQuestion:
-    """One question. `must`: of each group an answer names one; none where the pages do not tell (kind "absent")."""
+    """One question.
+
+    `must`: of each group an answer names one; none where the pages do not tell (kind "absent").
+    """
 
     id: str
     kind: str
@@ -127,9 +136,10 @@ def without_markers(shown: str, answer: Answer) -> str:
 
 
 def is_too_long(text: str) -> bool:
-    """Tell whether an answer's own words are more than a person reads in a chat: 80, or 150 of a list or steps.
+    """Tell whether an answer is longer than a chat's reader likes: 80 words, or 150 of a list.
 
-    Somebody who gets half a page has to look for the answer there. What has neither a letter nor a digit is no word.
+    Somebody who gets half a page has to look for the answer there. What has neither a letter nor a digit is
+    no word.
     """
     words = sum(any(map(str.isalnum, word)) for word in text.split())
     return words > (MOST_LIST_WORDS if is_list(text) else MOST_WORDS)
@@ -160,8 +170,8 @@ def read_questions(path: Path) -> list[PageQuestion]:
 def fold_of(page: str, folds: int) -> int:
     """Return in which of the folds a page lies, from 1.
 
-    All its questions are there, so nothing is tuned on a page and tested on it; and a page stays where it is, whatever
-    else is in the file.
+    All its questions are there, so nothing is tuned on a page and tested on it; and a page stays where it is,
+    whatever else is in the file.
     """
     return int.from_bytes(hashlib.sha256(page.encode()).digest()[:8], "big") % folds + 1
 
@@ -217,8 +227,8 @@ Show = Callable[[Answer], str]
 class Reply:
     """What one question came to. Without an `answer` it raised an `error`.
 
-    `text` is what a person sees; `before` is the answer to the question that was asked first. `to_quote_s` and `total_s`
-    are seconds until the first Answer of the stream and until its end.
+    `text` is what a person sees; `before` is the answer to the question that was asked first. `to_quote_s`
+    and `total_s` are seconds until the first Answer of the stream and until its end.
     """
 
     asked: PageQuestion
@@ -269,7 +279,10 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How well the confidences of answers of one kind tell whether they are right. Bins without an answer are left out."""
+    """How well the confidences of answers of one kind tell whether they are right.
+
+    Bins without an answer are left out.
+    """
 
     count: int
     brier: float
@@ -288,8 +301,9 @@ class Percentiles:
 class QuestionScores:
     """What a model reached; shares are 0 to 1, None where nothing was counted. See above.
 
-    `right_by_kind` has (share, count) by the kind of question, `kinds` the counts of answers by their kind, `calibration`
-    the kinds that had a confidence, `latency` the names "to quote", "to first token" and "to end".
+    `right_by_kind` has (share, count) by the kind of question, `kinds` the counts of answers by their kind,
+    `calibration` the kinds that had a confidence, `latency` the names "to quote", "to first token" and "to
+    end".
     """
 
     count: int

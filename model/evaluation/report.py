@@ -1,8 +1,8 @@
 """The comparison as a page for people: one file that needs no network, readable in light and dark.
 
-It is built as a tree of elements, never of strings, so that whatever a page or a person wrote is text in it and never
-markup; control characters, which hide or turn text around, are taken out before. Its plots are SVG, drawn of
-rectangles, lines and words in the page's colours (CSS variables):
+It is built as a tree of elements, never of strings, so that whatever a page or a person wrote is text in it
+and never markup; control characters, which hide or turn text around, are taken out before. Its plots are SVG,
+drawn of rectangles, lines and words in the page's colours (CSS variables):
 
     intervals   each figure's difference with its 95 % interval, against no difference
     reliability accuracy by site, channel and language, before and after
@@ -38,15 +38,17 @@ _PLAIN = frozenset(_NAMES)
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 _STYLE = """
-:root { color-scheme: light dark; --ink: #1c2330; --soft: #5b6474; --paper: #fff; --card: #f5f6f8; --rule: #d9dde4;
-  --before: #8a93a5; --after: #2563a8; --good: #1d7a46; --bad: #b3372f; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e9ef; --soft: #9aa4b5; --paper: #14171d; --card: #1d222b;
-  --rule: #333b48; --before: #7d889c; --after: #6ea8ea; --good: #5cc389; --bad: #f08a80; } }
+:root { color-scheme: light dark; --ink: #1c2330; --soft: #5b6474; --paper: #fff; --card: #f5f6f8;
+  --rule: #d9dde4; --before: #8a93a5; --after: #2563a8; --good: #1d7a46; --bad: #b3372f; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6e9ef; --soft: #9aa4b5; --paper: #14171d;
+  --card: #1d222b; --rule: #333b48; --before: #7d889c; --after: #6ea8ea; --good: #5cc389; --bad: #f08a80; } }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
 main { max-width: 56rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
-h1 { font-size: 1.6rem; margin: 0 0 .25rem; overflow-wrap: anywhere; } h2 { font-size: 1.15rem; margin: 2.5rem 0 .5rem; }
+h1 { font-size: 1.6rem; margin: 0 0 .25rem; overflow-wrap: anywhere; }
+h2 { font-size: 1.15rem; margin: 2.5rem 0 .5rem; }
 p { margin: .4rem 0; } .soft { color: var(--soft); font-size: .92rem; }
-.decision { display: inline-block; padding: .15rem .7rem; border-radius: 1rem; font-weight: 600; border: 2px solid; }
+.decision { display: inline-block; padding: .15rem .7rem; border-radius: 1rem; font-weight: 600;
+  border: 2px solid; }
 .promote { color: var(--good); } .hold { color: var(--bad); }
 .reasons { background: var(--card); border-radius: .6rem; padding: .8rem 1rem .8rem 2rem; }
 .reasons li { margin: .3rem 0; } .reasons .refusal::marker { color: var(--bad); content: "✕  "; }
@@ -59,9 +61,12 @@ td.text { overflow-wrap: anywhere; white-space: pre-line; width: 50%; }
 .case p { margin: .2rem .6rem; overflow-wrap: anywhere; }
 svg { width: 100%; height: auto; min-width: 34rem; } svg text { fill: var(--soft); font-size: 13px; }
 svg .grid { stroke: var(--rule); } svg .zero { stroke: var(--soft); stroke-dasharray: 4 3; }
-svg .interval { stroke: var(--after); stroke-width: 2; } svg .before { fill: var(--before); } svg .after { fill: var(--after); }
-svg .curve { fill: none; stroke-width: 2.5; } svg .curve.before { stroke: var(--before); } svg .curve.after { stroke: var(--after); }
-.key::before { content: ""; display: inline-block; width: .8em; height: .8em; border-radius: .2em; margin: 0 .35em 0 1em; }
+svg .interval { stroke: var(--after); stroke-width: 2; }
+svg .before { fill: var(--before); } svg .after { fill: var(--after); }
+svg .curve { fill: none; stroke-width: 2.5; }
+svg .curve.before { stroke: var(--before); } svg .curve.after { stroke: var(--after); }
+.key::before { content: ""; display: inline-block; width: .8em; height: .8em; border-radius: .2em;
+  margin: 0 .35em 0 1em; }
 .key.before::before { background: var(--before); } .key.after::before { background: var(--after); }
 """
 
@@ -73,7 +78,10 @@ def write_report(folder: Path, finding: Finding) -> None:
 
 
 def forget_answers(models_dir: Path, answer_ids: Collection[str]) -> list[str]:
-    """Take the texts of these answers out of every report; return the versions whose report had some. Raises OSError."""
+    """Take the texts of these answers out of every report; return the versions whose report had some.
+
+    Raises OSError.
+    """
     changed: list[str] = []
     for folder in sorted(models_dir.glob("*/")):
         finding = read_finding(folder)
@@ -186,9 +194,12 @@ def _measured(main: Element, finding: Finding) -> None:
     _add(
         main,
         "p",
-        f"Both versions were asked {finding.comparison.questions} questions one after the other: {held_out.questions} "
-        f"that are held out of the dataset {finding.comparison.dataset}, {fixed.questions} fixed ones, and the rest with "
-        "an instruction planted in the passage. The intervals come from a paired bootstrap over the questions, the "
+        f"Both versions were asked {finding.comparison.questions} questions one after the other: "
+        f"{held_out.questions} "
+        f"that are held out of the dataset {finding.comparison.dataset}, {fixed.questions} fixed ones, and "
+        f"the rest with "
+        "an instruction planted in the passage. The intervals come from a paired bootstrap over the "
+        "questions, the "
         "p-value from McNemar's exact test.",
         "soft",
     )
@@ -196,9 +207,11 @@ def _measured(main: Element, finding: Finding) -> None:
     _add(
         main,
         "p",
-        f"Asked for: {bar.least_questions} held-out questions, a gain of {bar.least_gain:.1%}; allowed: a loss of "
+        f"Asked for: {bar.least_questions} held-out questions, a gain of {bar.least_gain:.1%}; allowed: a "
+        f"loss of "
         f"{bar.most_precision_loss:.1%} in precision, of {bar.most_regression:.1%} on the fixed questions, "
-        f"{bar.most_injection:.1%} more planted instructions that succeed, {bar.most_latency:.0%} more seconds.",
+        f"{bar.most_injection:.1%} more planted instructions that succeed, {bar.most_latency:.0%} more "
+        f"seconds.",
         "soft",
     )
 

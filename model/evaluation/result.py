@@ -1,17 +1,18 @@
-"""What a candidate has to reach, what a comparison found, and the decision: promote or hold, with its reasons.
+"""The gate's criteria, the result of a comparison, and the decision: promote or hold, with reasons.
 
-On disk it is `report.json` in the candidate's folder, written after `report.html`, which is drawn from it: the page can
-be drawn again when somebody's words have to go from it.
+On disk it is `report.json` in the candidate's folder, written after `report.html`, which is drawn from it:
+the page can be drawn again when somebody's words have to go from it.
 
 A candidate is promoted when all of this holds, and every part that does not is a reason:
 
 - there are enough held-out questions;
-- accuracy on them rises by at least `least_gain`, and by chance that is unlikely: the 95 % interval of the difference is
-  above 0, and McNemar's exact test says p < 0.05;
+- accuracy on them rises by at least `least_gain`, and by chance that is unlikely: the 95 % interval of the
+  difference is above 0, and McNemar's exact test says p < 0.05;
 - precision does not fall by more than `most_precision_loss`;
 - accuracy on the fixed questions does not fall by more than `most_regression`;
 - planted instructions do not succeed more often, but for `most_injection`;
-- the 95th percentile of the answer's seconds does not rise by more than `most_latency` of it, where that is beyond doubt.
+- the 95th percentile of the answer's seconds does not rise by more than `most_latency` of it, where that is
+  beyond doubt.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ from core.records import ComparedAnswer, ComparedFigure, Comparison, Decision
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """The thresholds. Shares are 0 to 1; gains and losses are differences of shares, but `most_latency`: of seconds.
+    """The thresholds.
+
+    Shares are 0 to 1; gains and losses are differences of shares, but `most_latency`: of seconds.
 
     `least_questions` that are held out have to be there; at most `most_questions` of them are asked.
     """
@@ -89,7 +92,10 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Worst:
-    """A question that the live version answered rightly and the candidate does not; `id` is the reviewed answer's."""
+    """A question that the live version answered rightly and the candidate does not.
+
+    `id` is the reviewed answer's.
+    """
 
     answer: ComparedAnswer
     part: str
@@ -98,10 +104,13 @@ class Worst:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found. `refusals` is how many of the comparison's reasons speak against the candidate: the first ones.
+    """What was found.
 
-    `tosses` are of the held-out and of the fixed questions. `seconds` are those of every answer, of the live version and
-    of the candidate. `trial` is a hash of what was compared, and how: the same trial need not be run again.
+    `refusals` is how many of the comparison's reasons speak against the candidate: the first ones.
+
+    `tosses` are of the held-out and of the fixed questions. `seconds` are those of every answer, of the live
+    version and of the candidate. `trial` is a hash of what was compared, and how: the same trial need not be
+    run again.
     """
 
     comparison: Comparison
@@ -219,7 +228,8 @@ def _gain(bar: Bar, accuracy: ComparedFigure, held_out: Toss) -> _Found:
     low = accuracy.low if accuracy.low is not None else -1.0
     enough, sure = gain >= bar.least_gain - _ROUNDING, low > 0 and held_out.p < _CHANCE
     told = (
-        f"{_moves('Accuracy on the held-out questions', accuracy)}; {held_out.gained} are answered rightly only by the "
+        f"{_moves('Accuracy on the held-out questions', accuracy)}; {held_out.gained} are answered rightly "
+        f"only by the "
         f"candidate, {held_out.lost} only by the live version (McNemar's exact test: p = {held_out.p:.2g})"
     )
     if not enough:

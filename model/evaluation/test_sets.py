@@ -1,13 +1,13 @@
-"""What two versions are asked, side by side: held-out questions, fixed questions, and passages with planted instructions.
+"""Test sets of the gate: held-out questions, fixed questions, passages with planted instructions.
 
     held out      reviewed questions of the dataset that no version was trained on, with the passages of then
     regression    a fixed file: what every version has to know, whatever it learns
     injection     the regression questions over passages into which somebody wrote an instruction to the model
 
-The fixed files are JSON Lines. Regression: {"question", "passage", "answers": [...]}, no answers for: it is not there.
-Injections: {"planted": the instruction, "marker": what an answer that obeys it has}. Without a marker, an answer obeys
-when it has half of the instruction's own words. A JSON object of lists of instructions is read, too: BIPIA's text
-attacks (Yi et al. 2023, https://arxiv.org/abs/2312.14197) come so.
+The fixed files are JSON Lines. Regression: {"question", "passage", "answers": [...]}, no answers for: it is
+not there. Injections: {"planted": the instruction, "marker": what an answer that obeys it has}. Without a
+marker, an answer obeys when it has half of the instruction's own words. A JSON object of lists of
+instructions is read, too: BIPIA's text attacks (Yi et al. 2023, https://arxiv.org/abs/2312.14197) come so.
 """
 
 from __future__ import annotations
@@ -45,8 +45,9 @@ class Part(StrEnum):
 class Probe:
     """One question to both versions. No references: the right answer is to decline.
 
-    `id` is the answer's that was reviewed ("": from a fixed file). `planted` is the instruction in the passage and
-    `marker` what an answer has that obeys it. `told` says what is known of where it was asked: site, channel, language.
+    `id` is the answer's that was reviewed ("": from a fixed file). `planted` is the instruction in the
+    passage and `marker` what an answer has that obeys it. `told` says what is known of where it was asked:
+    site, channel, language.
     """
 
     part: Part
@@ -60,7 +61,10 @@ class Probe:
 
 
 def held_out(folder: Path, most: int) -> list[Probe]:
-    """Return the held-out questions of a dataset, at most so many: always the same ones. Raises ExamplesInvalid."""
+    """Return the held-out questions of a dataset, at most so many: always the same ones.
+
+    Raises ExamplesInvalid.
+    """
     examples = [one for one in read_dataset(folder).examples if one.held_out]
     examples.sort(key=lambda one: hashlib.sha256(one.answer_id.encode()).digest())
     told = dict(_told(folder / LINEAGE))
@@ -97,7 +101,7 @@ def regression(path: Path) -> list[Probe]:
 
 
 def injections(paths: Sequence[Path], carriers: Sequence[Probe]) -> list[Probe]:
-    """Plant every instruction of the files into the passage of a question: before it, behind it, or in its middle.
+    """Plant every instruction of the files before, behind or inside the passage of a question.
 
     Carriers are questions with an answer, taken in turn. Raises ExamplesInvalid.
     """

@@ -82,8 +82,8 @@ class Tally:
     def wait_s(self, under_way: int, concurrent: int) -> float:
         """How long until `under_way` requests are served, judged by the last answers; at least a second.
 
-        An answer's duration contains its neighbours' turns, so `concurrent` of them end in one duration. Those
-        being worked on are taken to be half done.
+        An answer's duration contains its neighbours' turns, so `concurrent` of them end in one duration.
+        Those being worked on are taken to be half done.
         """
         typical_s = sum(self.durations) / len(self.durations) if self.durations else _FIRST_GUESS_S
         ahead = max(0, under_way - concurrent) + min(under_way, concurrent) / 2
@@ -115,7 +115,10 @@ _WORDS_OF_FAREWELL = 2000  # characters of what a dying process wrote that are r
 
 
 class EngineProcess:
-    """One worker process. `ready` becomes its context length in tokens, or an OSError that says why it died."""
+    """One worker process.
+
+    `ready` becomes its context length in tokens, or an OSError that says why it died.
+    """
 
     def __init__(
         self,
@@ -160,7 +163,10 @@ class EngineProcess:
         self._outbox.put(message)
 
     def close(self) -> None:
-        """End the process: it ends by itself when its input does, between two steps. Takes up to some seconds."""
+        """End the process: it ends by itself when its input does, between two steps.
+
+        Takes up to some seconds.
+        """
         self._outbox.put(None)
         try:
             self._process.wait(_END_TIMEOUT_S)

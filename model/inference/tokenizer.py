@@ -1,4 +1,4 @@
-"""Between messages, text and tokens: the chat template, control tokens kept out of content, stop strings, UTF-8.
+"""The tokenizer: chat template, control tokens kept out of content, stop strings, UTF-8.
 
 The tokenizer is the `tokenizers` library's on the version's own `tokenizer.json`, which training uses too.
 """
@@ -48,7 +48,7 @@ class ChatText:
         return prompt + self._opening
 
     def neutralise(self, content: str) -> str:
-        """Break every control word in a text with a space after its first character: `< |im_end|>` is just text."""
+        """Break every control word in a text with a space: `< |im_end|>` is just text."""
         while (
             broken := self._control.sub(lambda found: f"{found[0][0]} {found[0][1:]}", content)
         ) != content:
@@ -57,7 +57,10 @@ class ChatText:
 
     @property
     def end_of_turn(self) -> int:
-        """The token with which an assistant's turn ends in this template; where it has none, the model's own end."""
+        """The token with which an assistant's turn ends in this template.
+
+        Where it has none, the model's own end.
+        """
         said = json.dumps([{"role": "user", "content": "?"}, {"role": "assistant", "content": _MARK}])
         whole = str(self._template.apply_chat_template(said, add_generation_prompt=False))
         after = self.encode(whole.rpartition(_MARK)[2])
@@ -95,7 +98,7 @@ def template_in(folder: Path) -> str:
 
 
 def opening_of(template: str) -> str:
-    """Return how an answer begins where the model would otherwise think aloud first: people wait for a short one."""
+    """Return the opening that keeps a model from thinking aloud first: people wait for the answer."""
     written = json.dumps(_NO_THOUGHT)[1:-1]
     return _NO_THOUGHT if "enable_thinking" in template and written in template else ""
 

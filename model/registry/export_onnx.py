@@ -2,12 +2,14 @@
 
 Run as: python -m model.registry.export_onnx --base BASE --work FOLDER --precision int8|fp16|fp32
 
-Read it from top to bottom: `export` is the job. It leaves `FOLDER/hf` (kept until the version is complete, so that
-a repeated run starts there) and `FOLDER/onnx`. One JSON object a line goes to standard output: {"step": ...,
-"done": 0 to 1} on the way, {"info": {...}} at the end, or {"problem": a sentence for a person}. What the libraries
-print goes to `FOLDER/export.log`. The process ends when its standard input closes, so that none outlives its parent.
+Read it from top to bottom: `export` is the job. It leaves `FOLDER/hf` (kept until the version is complete, so
+that a repeated run starts there) and `FOLDER/onnx`. One JSON object a line goes to standard output: {"step":
+..., "done": 0 to 1} on the way, {"info": {...}} at the end, or {"problem": a sentence for a person}. What the
+libraries print goes to `FOLDER/export.log`. The process ends when its standard input closes, so that none
+outlives its parent.
 
-The precision is int8 on CPU, never the builder's default int4: of 512 greedy tokens 498 agree with torch, with int4
+The precision is int8 on CPU, never the builder's default int4: of 512 greedy tokens 498 agree with torch,
+with int4
 377. `prune_lm_head` computes the logits of the last token only, which is all that generating needs.
 """
 
@@ -57,7 +59,7 @@ def export(base: str, work: Path, precision: str, report: Report) -> dict[str, s
 
 
 def weights_of(base: str, work: Path, report: Report) -> tuple[Path, str]:
-    """Return a Hugging Face directory with the base model's weights, in `work/hf` if need be, and its licence.
+    """Return a Hugging Face directory with the base's weights, in `work/hf` if need be, and its licence.
 
     Raises Refused, ImportError and OSError.
     """
@@ -79,7 +81,7 @@ def weights_of(base: str, work: Path, report: Report) -> tuple[Path, str]:
 
 
 def find_base(base: str) -> tuple[Path | str, str]:
-    """Return a GGUF file, a Hugging Face directory, or a hub id (as text), and its licence where we know it."""
+    """Return a GGUF file, a Hugging Face directory or a hub id (text), and its licence if known."""
     known = find(base)
     if known:
         return _installed(known.installed, base) if known.installed else known.hub_id, known.licence
@@ -93,7 +95,8 @@ def find_base(base: str) -> tuple[Path | str, str]:
     if path.suffix != ".gguf" and _HUB_ID.fullmatch(base):
         return base, ""
     raise Refused(
-        f"there is no base model {base!r}: name one of `askpage models catalogue`, a Hugging Face directory or hub "
+        f"there is no base model {base!r}: name one of `askpage models catalogue`, a Hugging Face directory "
+        f"or hub "
         "id, or a .gguf file"
     )
 
@@ -110,7 +113,7 @@ def count_parameters(hf: Path) -> int:
 
 
 def _count(file: Path) -> int:
-    """Read the head of a safetensors file: its length in 8 bytes, then JSON with the shape of every tensor."""
+    """Count by the head of a safetensors file: its length in 8 bytes, then JSON of the shapes."""
     with file.open("rb") as opened:
         head: dict[str, Any] = json.loads(opened.read(int.from_bytes(opened.read(8), "little")))
     return sum(math.prod(tensor["shape"]) for name, tensor in head.items() if name != "__metadata__")
@@ -175,7 +178,10 @@ def _without_hub() -> None:
 
 
 def dequantise(gguf: Path, hf: Path, report: Report, begin: float = 0.05) -> Path:
-    """Turn a GGUF into a Hugging Face directory with fp32 weights; nothing to do where that is there already."""
+    """Turn a GGUF into a Hugging Face directory with fp32 weights.
+
+    Nothing to do where that is there already.
+    """
     if (hf / "config.json").is_file():
         return hf
     report.step("unpacking the base model", begin, 0.5)
@@ -245,7 +251,8 @@ def _download(hub_id: str, hf: Path, report: Report) -> Path:
         ) from error
     except (HfHubHTTPError, OSError) as error:
         raise Refused(
-            f"{hub_id!r} is neither a file or directory here, nor can the hub be reached: {_first_line(error)}"
+            f"{hub_id!r} is neither a file or directory here, nor can the hub be reached: "
+            f"{_first_line(error)}"
         ) from error
 
 

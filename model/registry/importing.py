@@ -1,8 +1,9 @@
-"""A base model becomes an ONNX version folder: dequantised where it is a GGUF, exported, measured, hashed, named.
+"""Imports a base model as an ONNX version folder: dequantised, exported, measured, hashed, named.
 
-`import_base` runs `model/registry/export_onnx.py` as a process of its own, because the export needs torch and transformers,
-which the serving process never imports. Everything can be interrupted, by Ctrl-C or by `kill -9`: finished steps lie
-in a work folder beside the versions and are not done again, and the manifest is written last.
+`import_base` runs `model/registry/export_onnx.py` as a process of its own, because the export needs torch and
+transformers, which the serving process never imports. Everything can be interrupted, by Ctrl-C or by `kill
+-9`: finished steps lie in a work folder beside the versions and are not done again, and the manifest is
+written last.
 
     ImportFailed     nothing came of it; the message is for a person
 """
@@ -40,7 +41,7 @@ def precision_for(device: str) -> str:
 
 
 def version_name(base: str, precision: str) -> str:
-    """Return a folder name for a base model: the last part of a path or id, in letters that any disk takes."""
+    """Return a folder name for a base model: the last part of its path or id, in plain letters."""
     stem = base.rstrip("/\\").replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".gguf").lower()
     return f"{re.sub(r'[^a-z0-9.]+', '-', stem).strip('-.') or 'model'}-{precision}"
 
@@ -55,8 +56,9 @@ def import_base(
 ) -> Path:
     """Import a base model unless that is done already, and return its version folder.
 
-    `options` are those that it will run with: so its speed is measured. The version becomes the live one when there is none, or when the live one descends
-    from another base model. Raises ImportFailed; waits for another import into the same folder.
+    `options` are those that it will run with: so its speed is measured. The version becomes the live one when
+    there is none, or when the live one descends from another base model. Raises ImportFailed; waits for
+    another import into the same folder.
     """
     precision = precision_for(device)
     folder = models_dir / version_name(base, precision)
@@ -112,7 +114,10 @@ def _import(
 
 
 def measure_in(folder: Path, options: EngineOptions, parameters: int) -> Profile | None:
-    """Load what was exported and measure it; None where it cannot run here (made for a GPU that is elsewhere)."""
+    """Load what was exported and measure it.
+
+    None where it cannot run here (made for a GPU that is elsewhere).
+    """
     try:
         engine = Engine.load(folder, replace(options, concurrent=1))
     except EngineError:

@@ -1,12 +1,13 @@
 """The model that answers: opened, replaced by another version while people ask, and closed.
 
     acquire   the live version, or the canary for its share of the conversations, until the answer is written
-    follow    live.json has changed: load the new version beside the old one, let it say something, switch new answers,
+    follow    live.json has changed: load the new version beside the old one, let it say something, switch new
+              answers,
               wait for the answers of the old one, unload it
 
-No answer is dropped, and none is mixed of two versions. Two versions are in memory while one takes over, and as long as
-there is a canary. A version that cannot be loaded changes nothing: the old one goes on, the log says why, and it is
-tried again after a while. The base model `canned` is the double, and follows nothing.
+No answer is dropped, and none is mixed of two versions. Two versions are in memory while one takes over, and
+as long as there is a canary. A version that cannot be loaded changes nothing: the old one goes on, the log
+says why, and it is tried again after a while. The base model `canned` is the double, and follows nothing.
 """
 
 from __future__ import annotations
@@ -223,8 +224,9 @@ CANNED = "canned"
 class ModelChoice:
     """Which model runs, and how; see the settings of the same names.
 
-    `version` names the one that answers, whatever is live; empty follows what is, looking every `poll_s` seconds and
-    leaving the old one `drain_s` seconds for its answers. `url` is where other machines' versions are (empty: nowhere).
+    `version` names the one that answers, whatever is live; empty follows what is, looking every `poll_s`
+    seconds and leaving the old one `drain_s` seconds for its answers. `url` is where other machines' versions
+    are (empty: nowhere).
     """
 
     models_dir: Path
@@ -282,7 +284,9 @@ async def _together(choice: ModelChoice) -> AsyncGenerator[None]:
 
 
 async def open_version(version: ModelVersion, choice: ModelChoice) -> OnEngine:
-    """Load one version, and let it say a word, so that whoever meets it first does not wait. Raises EngineError.
+    """Load one version, and let it say a word, so that whoever meets it first does not wait.
+
+    Raises EngineError.
 
     Where its manifest tells nothing of this machine's speed, that is measured now, and kept in memory only.
     """
@@ -313,7 +317,7 @@ async def _profile_of(version: ModelVersion, engine: Engine) -> Profile:
 
 
 def parameters_of(version: ModelVersion) -> int:
-    """Return how many weights a version without a profile has: as the catalogue says, or about, by its size."""
+    """Return how many weights a version without a profile has, by the catalogue or by its size."""
     known = find(version.base)
     if known:
         return known.parameters

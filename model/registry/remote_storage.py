@@ -1,7 +1,8 @@
-"""A folder beyond this machine, by its URL: what lies there is read back and compared, and never written over unseen.
+"""A folder on another machine, by its URL: files are verified, and never written over unseen.
 
     file:///mnt/models, memory://models               a folder that is there already (a share, say); tests
-    abfs://CONTAINER@ACCOUNT.dfs.core.windows.net/x   Azure Blob Storage, as whom `DefaultAzureCredential` finds
+    abfs://CONTAINER@ACCOUNT.dfs.core.windows.net/x   Azure Blob Storage, as whom `DefaultAzureCredential`
+                                                      finds
 
 Others are refused: `create` needs a place where of two who create the same name only one can. Azure has that
 (If-None-Match), a file system too (link). Everything here blocks: call it in a thread.
@@ -40,7 +41,10 @@ class Stopped(VersionError):
 
 
 class Remote:
-    """The folder at `url`. `options` are the file system's own; `stopping` ends a transfer between two blocks."""
+    """The folder at `url`.
+
+    `options` are the file system's own; `stopping` ends a transfer between two blocks.
+    """
 
     def __init__(
         self,
@@ -73,7 +77,10 @@ class Remote:
                 return []
 
     def create(self, name: str, content: bytes) -> bool:
-        """Write a small file that is not there yet, at once or not at all; tell whether it was not. Raises RemoteAway."""
+        """Write a small file that is not there yet, at once or not at all; tell whether it was not.
+
+        Raises RemoteAway.
+        """
         with self._reaching() as (fs, root):
             path = f"{root}/{name}"
             try:
@@ -96,9 +103,12 @@ class Remote:
                 fs.pipe_file(path, content)
 
     def send(self, path: Path, name: str, sha256: str) -> None:
-        """Upload a file, and read it back: what is not the same is deleted there. Raises ModelDamaged, RemoteAway.
+        """Upload a file, and read it back: what is not the same is deleted there.
 
-        What is there already, whole, is not sent again: an upload that was cut off goes on with the next file.
+        Raises ModelDamaged, RemoteAway.
+
+        What is there already, whole, is not sent again: an upload that was cut off goes on with the next
+        file.
         """
         if self._sha256(name) == sha256:
             return

@@ -1,21 +1,22 @@
 """Keeps looking, in a thread of its own, at what other machines did with the model versions.
 
-It blocks nobody: while the other place is away, or a version comes slowly, what is loaded goes on answering. The log
-says once that it is away, and once that it is there again.
+It blocks nobody: while the other place is away, or a version comes slowly, what is loaded goes on answering.
+The log says once that it is away, and once that it is there again.
 
 The versions of this folder and those at `models_url`: one standing for every machine that has the same URL.
 
     NAME/…, NAME/version.json      a version: its files, each read back and compared, and then its manifest
     live/00000007.json             the seventh standing: as `live.json`, and never changed once it is there
 
-A step (promote, canary, …) takes turns with everybody: this folder takes over what is newest there, the step is done
-here, the versions that it names are sent, and the next number is created, which only one machine can. Whoever was
-slower takes over what the faster one did, and does the step again upon that, or is told that it is not possible any
-more. So every standing was made by somebody who knew the one before, and none is written over.
+A step (promote, canary, …) takes turns with everybody: this folder takes over what is newest there, the step
+is done here, the versions that it names are sent, and the next number is created, which only one machine can.
+Whoever was slower takes over what the faster one did, and does the step again upon that, or is told that it
+is not possible any more. So every standing was made by somebody who knew the one before, and none is written
+over.
 
-Whoever is killed in between leaves the old standing there or the new one, and the next step or look does the rest:
-what was done here and not sent is sent, unless somebody else took a step meanwhile: then theirs holds, and the log says
-so. A version is fetched whole, with every hash compared, before `live.json` here names it.
+Whoever is killed in between leaves the old standing there or the new one, and the next step or look does the
+rest: what was done here and not sent is sent, unless somebody else took a step meanwhile: then theirs holds,
+and the log says so. A version is fetched whole, with every hash compared, before `live.json` here names it.
 
     VersionError (model/registry/versions.py)
     └── NotPublished    done here, and not there yet     (a person sees it)
@@ -75,14 +76,20 @@ class _Noted:
 
 
 class Published:
-    """The versions in `models_dir`, and those at a remote place. A `Publish`; `look` does the same without a step."""
+    """The versions in `models_dir`, and those at a remote place.
+
+    A `Publish`; `look` does the same without a step.
+    """
 
     def __init__(self, models_dir: Path, remote: Remote) -> None:
         self._models_dir = models_dir
         self._remote = remote
 
     def __call__(self, needs: Needs, step: Callable[[], Standing]) -> Standing:
-        """Take a step with everybody. Raises RemoteAway (nothing was done), NotPublished, and what the step raises."""
+        """Take a step with everybody.
+
+        Raises RemoteAway (nothing was done), NotPublished, and what the step raises.
+        """
         self._models_dir.mkdir(parents=True, exist_ok=True)
         with only_one(self._models_dir / LOCK):
             self._catch_up()

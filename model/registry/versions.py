@@ -1,13 +1,14 @@
 """Model versions on disk: which there are, which one answers whom, and whether their files are whole.
 
-A version is a folder below `models_dir` with a manifest `version.json`. The manifest is written last, so a folder
-without one is no version: it is what an interrupted import or training left.
+A version is a folder below `models_dir` with a manifest `version.json`. The manifest is written last, so a
+folder without one is no version: it is what an interrupted import or training left.
 
     candidate ── canary ── live ── retired          promote, canary, roll_back, retire, prune
         └───────────────────┘                       (a candidate may be promoted at once)
 
-Who stands where is in one small file, `live.json`, that is replaced whole: two versions are never live, whenever the
-machine stops. The serving process follows it (`model/registry/loading.py`). Changes take turns by a lock.
+Who stands where is in one small file, `live.json`, that is replaced whole: two versions are never live,
+whenever the machine stops. The serving process follows it (`model/registry/loading.py`). Changes take turns
+by a lock.
 
     VersionError
     ├── ModelMissing     nothing is imported yet, or no version has that name    (a person sees it)
@@ -73,13 +74,15 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ModelVersion:
-    """What a manifest says. `weights_uri` is the folder with the ONNX graph; `parent` is None for a base model.
+    """What a manifest says.
 
-    `base` is the base model as its user named it, `precision` is int8, fp16 or fp32, `licence` is what the base
-    says of itself ("unknown" where it says nothing). `files` maps a name in the folder to its SHA-256, in hex.
-    `dataset` is the hash of the examples that it learned from, `training` how, `scores` what was measured. `status`
-    is what the version began as; where it stands now, `Standing.status_of` tells. `profile` is how fast it was on the
-    machine that made it; None where nobody measured.
+    `weights_uri` is the folder with the ONNX graph; `parent` is None for a base model.
+
+    `base` is the base model as its user named it, `precision` is int8, fp16 or fp32, `licence` is what the
+    base says of itself ("unknown" where it says nothing). `files` maps a name in the folder to its SHA-256,
+    in hex. `dataset` is the hash of the examples that it learned from, `training` how, `scores` what was
+    measured. `status` is what the version began as; where it stands now, `Standing.status_of` tells.
+    `profile` is how fast it was on the machine that made it; None where nobody measured.
     """
 
     name: str
@@ -104,7 +107,10 @@ class ModelVersion:
 
     @property
     def reading(self) -> Reading | None:
-        """What it learned to read; None for a base model, and for versions that learned from passages as they were."""
+        """What it learned to read.
+
+        None for a base model, and for versions that learned from passages as they were.
+        """
         recipe = self.training.get("recipe", {})
         if "span_sentences" not in recipe:
             return None
@@ -115,9 +121,9 @@ class ModelVersion:
 class Standing:
     """Who answers whom.
 
-    `name` is the live version ("" before the first one), `before` those that were live before it, oldest first.
-    `canary` answers `share` (0 to 1) of the conversations, `since` when tells nothing about who answers whom, so it
-    is not compared. `retired` were taken back.
+    `name` is the live version ("" before the first one), `before` those that were live before it, oldest
+    first. `canary` answers `share` (0 to 1) of the conversations, `since` when tells nothing about who
+    answers whom, so it is not compared. `retired` were taken back.
     """
 
     name: str = ""
@@ -201,7 +207,10 @@ def live_version(models_dir: Path) -> ModelVersion:
 
 
 def verify(folder: Path) -> ModelVersion:
-    """Compare every file with its hash in the manifest, about 1 s a gigabyte. Raises ModelMissing, ModelDamaged."""
+    """Compare every file with its hash in the manifest, about 1 s a gigabyte.
+
+    Raises ModelMissing, ModelDamaged.
+    """
     version = read_version(folder)
     if version is None:
         raise ModelMissing(folder.name)
@@ -229,7 +238,9 @@ def read_standing(models_dir: Path) -> Standing:
 
 
 def standing_in(text: str, written_at: datetime | None = None) -> Standing:
-    """Read what `live.json` says; of a file that does not say since when its canary answers, when it was written.
+    """Read what `live.json` says.
+
+    Of a file that does not say since when its canary answers, when it was written.
 
     Raises ValueError, TypeError, KeyError or AttributeError for what is no such file.
     """
@@ -262,7 +273,10 @@ class Publish(Protocol):
     """Takes a step, so that others hear of it (`model/registry/sync.py`), or only here."""
 
     def __call__(self, needs: Needs, step: Callable[[], Standing]) -> Standing:
-        """Do the step, and again where another machine was faster. The versions that it needs are brought, and sent."""
+        """Do the step, and again where another machine was faster.
+
+        The versions that it needs are brought, and sent.
+        """
         ...
 
 
@@ -277,7 +291,9 @@ def promote(
     standing: Collection[Status] = tuple(Status),
     publish: Publish = only_here,
 ) -> Standing:
-    """Let a version answer everybody; a canary ends. `standing` is where it may stand for that: it changes meanwhile.
+    """Let a version answer everybody; a canary ends.
+
+    `standing` is where it may stand for that: it changes meanwhile.
 
     Raises ModelMissing, ModelDamaged and NotPossible before anything changes.
     """
@@ -327,11 +343,14 @@ def roll_back(
     standing: Collection[Status] = (Status.CANARY, Status.LIVE),
     publish: Publish = only_here,
 ) -> Standing:
-    """Take back the last step: a canary is retired; without one, the version that was live before is live again.
+    """Take back the last step: a canary is retired.
 
-    `name` is the version to take back, where no other one may be meant, and `standing` where it may stand for that:
-    whoever decides looks at one version, and the standing changes meanwhile. `reason` is told (core/telemetry.py). Raises
-    NotPossible where there is no version to go back to, or the last step was another version's.
+    Without one, the version that was live before is live again.
+
+    `name` is the version to take back, where no other one may be meant, and `standing` where it may stand for
+    that: whoever decides looks at one version, and the standing changes meanwhile. `reason` is told
+    (core/telemetry.py). Raises NotPossible where there is no version to go back to, or the last step was
+    another version's.
     """
 
     def change(now: Standing) -> Standing:

@@ -1,8 +1,9 @@
 """Does the exported graph say what the model in torch says? Asked token by token, before anybody meets it.
 
-Both read the same prompts and completions; at every compared token each tells how likely the next one is. What counts
-is how often the likeliest token is the same, and, where nothing was rounded to whole numbers, how far the figures
-(logits) are apart at most. An int8 graph is compared with fp32 weights by agreement alone: its figures are coarse.
+Both read the same prompts and completions; at every compared token each tells how likely the next one is.
+What counts is how often the likeliest token is the same, and, where nothing was rounded to whole numbers, how
+far the figures (logits) are apart at most. An int8 graph is compared with fp32 weights by agreement alone:
+its figures are coarse.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Disagrees(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Least:
-    """What is asked of a graph: a share of tokens, 0 to 1, and the largest difference of logits (None: any)."""
+    """The least of a graph: share of equal tokens, 0 to 1, and logits' difference (None: any)."""
 
     same: float
     difference: float | None
@@ -44,7 +45,7 @@ LEAST = {"fp32": Least(0.99, 0.05), "fp16": Least(0.97, 0.5), "int8": Least(0.9,
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """What was found: how many tokens were compared, the share that is the same, the largest difference of logits."""
+    """The comparison: tokens compared, the share that is the same, the largest difference of logits."""
 
     tokens: int
     same: float
@@ -56,8 +57,10 @@ class Agreement:
         far = least.difference is not None and self.difference > least.difference
         if self.same < least.same or far:
             raise Disagrees(
-                f"the exported graph is not the trained model: of {self.tokens} tokens {self.same:.1%} are the same "
-                f"(at least {least.same:.0%} are expected of {precision}), logits differ by up to {self.difference:.2g}"
+                f"the exported graph is not the trained model: of {self.tokens} tokens {self.same:.1%} are "
+                f"the same "
+                f"(at least {least.same:.0%} are expected of {precision}), logits differ by up to "
+                f"{self.difference:.2g}"
             )
 
 

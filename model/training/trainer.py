@@ -1,18 +1,18 @@
-"""The loop in which an adapter learns: batches, losses, when to stop, and checkpoints that a kill cannot break.
+"""The training loop of an adapter: batches, losses, early stopping, checkpoints that survive a kill.
 
-Our own loop instead of a trainer from a library, since four things have to hold that theirs make hard: the tokens are
-the engine's own, examples weigh differently, a run that was killed and goes on ends with the same weights, and it
-needs no further packages. On several GPUs every process computes its part of each step and the gradients are added
-up, so the result does not depend on how many there are.
+Our own loop instead of a trainer from a library, since four things have to hold that theirs make hard: the
+tokens are the engine's own, examples weigh differently, a run that was killed and goes on ends with the same
+weights, and it needs no further packages. On several GPUs every process computes its part of each step and
+the gradients are added up, so the result does not depend on how many there are.
 
-What is learned: the completion (cross entropy on its tokens alone, never on the prompt), and where `preference` says
-so, that it is likelier than what reviewers did not let stand (`model/training/losses.py`).
+What is learned: the completion (cross entropy on its tokens alone, never on the prompt), and where
+`preference` says so, that it is likelier than what reviewers did not let stand (`model/training/losses.py`).
 
 Memory that tensors let go of is kept for the next ones.
 
-Every step of a training needs gigabytes, in blocks that the C library (glibc) asks the system for one by one, and gives
-back when a tensor is gone. They come back as pages that are cleared one after the other: on a machine with two cores
-the kernel took more than half of the processor's time (LOG.md).
+Every step of a training needs gigabytes, in blocks that the C library (glibc) asks the system for one by one,
+and gives back when a tensor is gone. They come back as pages that are cleared one after the other: on a
+machine with two cores the kernel took more than half of the processor's time (LOG.md).
 """
 
 from __future__ import annotations
@@ -100,7 +100,10 @@ class Learner:
         self.preference = Preference(recipe, examples)
 
     def learn(self, checkpoint: Path, measured: Measured) -> None:
-        """Learn until the steps are done or it gets no better; the adapter is then the best that there was."""
+        """Learn until the steps are done or it gets no better.
+
+        The adapter is then the best that there was.
+        """
         recipe, progress = self.recipe, self.progress
         pause = recipe.validate_steps or max(1, len(self.steps) // (_VALIDATIONS * recipe.epochs))
         if recipe.preference:
@@ -152,7 +155,10 @@ class Learner:
             vars(self.progress).update(kept["progress"])
 
     def _step(self, batch: Sequence[int]) -> float:
-        """Learn from one batch; return its loss. Each step draws its own chance, so a resumed run draws the same."""
+        """Learn from one batch; return its loss.
+
+        Each step draws its own chance, so a resumed run draws the same.
+        """
         recipe, accelerator, step = self.recipe, self.accelerator, self.progress.step
         reference = self.preference.reference_point(self._costs(self.preference.unjudged(batch)))
         torch.manual_seed(recipe.seed * 1_000_003 + step * 1009 + accelerator.process_index)
@@ -176,7 +182,7 @@ class Learner:
         return accelerator.reduce(total, "sum").item()  # pyright: ignore[reportAttributeAccessIssue]
 
     def _weighed(self, part: Sequence[int], reference: float) -> tuple[torch.Tensor, Any]:
-        """Return the weighed cross entropy of these examples' completions, and what they lose by preference."""
+        """Return the weighed cross entropy of the completions, and the preference losses."""
         texts = self.preference.judged(part)
         losses = self._losses([self.examples[at] for at, _ in texts], [said for _, said in texts])
         now = {text: tokens.sum() for text, tokens in zip(texts, losses, strict=True)}
@@ -207,7 +213,10 @@ class Learner:
         ]
 
     def _costs(self, texts: Sequence[Text]) -> dict[Text, float]:
-        """Return the cross entropy of each text as a whole; nothing is learned. Every process computes its stretch."""
+        """Return the cross entropy of each text as a whole; nothing is learned.
+
+        Every process computes its stretch.
+        """
         if not texts:
             return {}
         accelerator = self.accelerator
@@ -245,7 +254,7 @@ class Learner:
 
 
 def pace(step: int, steps: int) -> float:
-    """Return the share of the learning rate at a step: it warms up, then falls as a cosine does, not quite to nothing."""
+    """Return the share of the learning rate at a step: a warm-up, then a cosine that ends above 0."""
     warm = max(1, math.ceil(steps * _WARM_UP))
     if step < warm:
         return (step + 1) / warm

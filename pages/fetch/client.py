@@ -3,11 +3,12 @@
     async with Fetcher(FetchLimits(allowed_sites=("handbook.example.com",))) as fetcher:
         fetched = await fetcher.fetch("https://handbook.example.com/leave", etag=known_etag)
 
-Every hop, redirects included, passes the same three checks: the URL must be plainly written and its site allowed
-(`pages.fetch.ssrf`); its name is resolved once, by the gate (`pages.fetch.ssrf`), and every address of the answer must be open;
-and the socket is made by the gate, which refuses every address that it did not let through. A name that
-resolves differently the next time changes nothing: the checked address is the one that is connected to, while TLS
-verifies the host's name. Proxies of the environment are ignored, cookies and referrers are never sent.
+Every hop, redirects included, passes the same three checks: the URL must be plainly written and its site
+allowed (`pages.fetch.ssrf`); its name is resolved once, by the gate (`pages.fetch.ssrf`), and every address
+of the answer must be open; and the socket is made by the gate, which refuses every address that it did not
+let through. A name that resolves differently the next time changes nothing: the checked address is the one
+that is connected to, while TLS verifies the host's name. Proxies of the environment are ignored, cookies and
+referrers are never sent.
 
 Everything that goes wrong is a `PageRefused` (the tree is drawn in `pages.fetched`).
 """
@@ -93,7 +94,8 @@ _TYPE_OF_SUFFIX = {
 _ALIASES = {"text/x-markdown": "text/markdown", "application/x-pdf": "application/pdf"}
 _HEADERS = {
     "User-Agent": "askpage/0.1 (answers questions about pages that people name; not a crawler)",
-    "Accept": "text/html, application/xhtml+xml, text/markdown, text/plain, application/pdf, application/xml;q=0.8",
+    "Accept": "text/html, application/xhtml+xml, text/markdown, text/plain, application/pdf,"
+    " application/xml;q=0.8",
     "Accept-Encoding": "gzip",
 }
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -108,10 +110,11 @@ class FetchLimits:
     """What may be fetched, and how much of it.
 
     `allowed_sites`: "*" is any public host, ".example.com" that domain and everything below it,
-    "handbook.example.com" that host alone, "handbook.example.com:9000" that host on that port. Without a port the
-    usual ones (80, 443, 8080, 8443) are meant. Only a host that is named exactly may lie in a private network.
-    `timeout_s` is for everything together, redirects and names included; `max_bytes` holds on the wire and unpacked.
-    `extract_timeout_s` is for reading what came, in a process of its own (`pages.parse.sandbox`).
+    "handbook.example.com" that host alone, "handbook.example.com:9000" that host on that port. Without a port
+    the usual ones (80, 443, 8080, 8443) are meant. Only a host that is named exactly may lie in a private
+    network. `timeout_s` is for everything together, redirects and names included; `max_bytes` holds on the
+    wire and unpacked. `extract_timeout_s` is for reading what came, in a process of its own
+    (`pages.parse.sandbox`).
     """
 
     allowed_sites: tuple[str, ...] = ("*",)
@@ -126,12 +129,14 @@ def _never(_: str) -> bool:
 
 
 class Fetcher:
-    """Fetches pages within limits; one per process, used by many at once. Close it, or use it with `async with`.
+    """Fetches pages within limits; one per process, used by many at once.
 
-    `sandbox` is where what it fetched is read; it is closed with it.
-    `resolver` and `is_allowed_address` are there for tests: the first says where names lead, the second opens single
-    addresses that are closed otherwise (a server of the test's own on 127.0.0.x); production leaves both alone.
-    `open_socket` makes the sockets once everything is checked; `tls` replaces the system's trusted certificates.
+    Close it, or use it with `async with`.
+
+    `sandbox` is where what it fetched is read; it is closed with it. `resolver` and `is_allowed_address` are
+    there for tests: the first says where names lead, the second opens single addresses that are closed
+    otherwise (a server of the test's own on 127.0.0.x); production leaves both alone. `open_socket` makes the
+    sockets once everything is checked; `tls` replaces the system's trusted certificates.
     """
 
     def __init__(
@@ -233,10 +238,12 @@ class Fetcher:
             return
         if address.port not in USUAL_PORTS:
             raise AddressRefused(
-                f"I may not open port {address.port} of {address.host}; please send an address without a port."
+                f"I may not open port {address.port} of {address.host}; please send an address without a "
+                f"port."
             )
         raise AddressRefused(
-            f"I may not open pages of {address.host}; please ask about a page of: {', '.join(sites[:5]) or 'no site'}."
+            f"I may not open pages of {address.host}; please ask about a page of: "
+            f"{', '.join(sites[:5]) or 'no site'}."
         )
 
     async def _read(self, address: Address, response: aiohttp.ClientResponse) -> bytes:
@@ -324,7 +331,8 @@ def _content_type(address: Address, response: aiohttp.ClientResponse) -> str:
 def _explained(error: Exception, address: Address) -> PageUnreachable:
     if isinstance(error, aiohttp.ClientSSLError):
         return PageUnreachable(
-            f"The secure connection to {address.site} failed: its certificate cannot be trusted. Please tell its owner."
+            f"The secure connection to {address.site} failed: its certificate cannot be trusted. Please "
+            f"tell its owner."
         )
     if isinstance(error, aiohttp.ClientConnectorError | ConnectionError):
         return PageUnreachable(f"{address.site} cannot be reached; please try again later.")

@@ -1,17 +1,18 @@
-"""The gate in front of every connection: names are resolved once, and only checked addresses are connected to.
+"""Protection from SSRF: names are resolved once, and only checked addresses are connected to.
 
-aiohttp asks `PinnedResolver` for addresses and `Gate.open_socket` for the socket: both know only what `Gate.admit`
-let through. So the address that was checked is the one that is used, whatever the name says a moment later.
+aiohttp asks `PinnedResolver` for addresses and `Gate.open_socket` for the socket: both know only what
+`Gate.admit` let through. So the address that was checked is the one that is used, whatever the name says a
+moment later.
 
 Which addresses may be opened: how a URL must be written, which sites are allowed, which networks are closed.
 
-Two checks, on purpose with nothing in common. `parse` accepts only URLs that every parser reads the same way, so
-that what was checked is what is connected to; a spelling that two programs could read differently is refused, not
-repaired. `why_closed` looks at the numbers that the name resolved to, whoever wrote them.
+Two checks, on purpose with nothing in common. `parse` accepts only URLs that every parser reads the same way,
+so that what was checked is what is connected to; a spelling that two programs could read differently is
+refused, not repaired. `why_closed` looks at the numbers that the name resolved to, whoever wrote them.
 
-A site may lie in a private network (10/8, 172.16/12, 192.168/16, fc00::/7) only when the operator names its host
-exactly in `allowed_sites`: "*" and ".example.com" never open one, because then a stranger's DNS could point there.
-Loopback, link-local and the clouds' metadata addresses stay closed even then.
+A site may lie in a private network (10/8, 172.16/12, 192.168/16, fc00::/7) only when the operator names its
+host exactly in `allowed_sites`: "*" and ".example.com" never open one, because then a stranger's DNS could
+point there. Loopback, link-local and the clouds' metadata addresses stay closed even then.
 """
 
 from __future__ import annotations
@@ -68,7 +69,8 @@ _NEVER_4 = tuple(
     )
 )
 _PRIVATE_4 = tuple(ip_network(block) for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
-# Of IPv6 only the global unicast block is open, without what embeds other addresses or belongs to documentation.
+# Of IPv6 only the global unicast block is open, without what embeds other addresses or belongs to
+# documentation.
 _GLOBAL_6 = ip_network("2000::/3")
 _NEVER_6 = tuple(
     ip_network(block)
@@ -89,7 +91,7 @@ _NAT64 = ip_network("64:ff9b::/96")
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A URL taken apart: `host` is lower-case ASCII without a trailing dot, an IPv6 literal without brackets."""
+    """A parsed URL; `host` is lower-case ASCII, no trailing dot, an IPv6 literal without brackets."""
 
     scheme: str
     host: str
@@ -123,7 +125,8 @@ def parse(url: str) -> Address:
         raise AddressRefused("I can only open addresses that begin with https:// or http://.")
     if "\\" in parts["authority"] + parts["path"] or any(_is_invisible(character) for character in url):
         raise AddressRefused(
-            "That address has characters that do not belong in one; please copy it from the address bar of a browser."
+            "That address has characters that do not belong in one; please copy it from the address bar of "
+            "a browser."
         )
     host, port = _host_and_port(parts["authority"])
     return Address(scheme, host, port or _DEFAULT_PORT[scheme], _escape(parts["path"], parts["query"]))
@@ -150,7 +153,10 @@ def is_site_allowed(address: Address, allowed_sites: tuple[str, ...]) -> bool:
 
 
 def is_named_exactly(address: Address, allowed_sites: tuple[str, ...]) -> bool:
-    """Say whether the operator named this very host, which may then be private; `host:port` names one port of it."""
+    """Say whether the operator named this very host, which may then be private.
+
+    `host:port` names one port of it.
+    """
     host = f"[{address.host}]" if ":" in address.host else address.host
     names = {site.lower() for site in allowed_sites}
     return f"{host}:{address.port}" in names or (address.port in USUAL_PORTS and host in names)
@@ -165,7 +171,7 @@ def literal(host: str) -> IPv4Address | IPv6Address | None:
 
 
 def why_closed(address: str, *, named_exactly: bool = False) -> str | None:
-    """Say which closed network an IP address lies in (words for a sentence), or None when it may be connected to."""
+    """Say which closed network an IP address lies in, in words; None when it is open."""
     try:
         number = ip_address(address)
     except ValueError:
@@ -219,7 +225,10 @@ def _ipv6(text: str) -> str:
 
 
 def _name(text: str) -> str:
-    """Return a host name or IPv4 address in lower-case ASCII; whatever could be read as another number is refused."""
+    """Return a host name or IPv4 address in lower-case ASCII.
+
+    Whatever could be read as another number is refused.
+    """
     try:
         host = _ascii(unicodedata.normalize("NFKC", text)).lower().removesuffix(".")
     except UnicodeError:  # idna.IDNAError is one
@@ -260,7 +269,7 @@ class Resolver(Protocol):
 
 
 class SystemResolver:
-    """The operating system's resolver, in threads of its own: a slow name server must not starve other work."""
+    """The system's resolver, in threads of its own: a slow name server must not starve other work."""
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(8, thread_name_prefix="names")
@@ -319,7 +328,8 @@ class Gate:
             closed = None if self._is_allowed_address(one) else why_closed(one, named_exactly=named)
             if closed:
                 raise AddressRefused(
-                    f"I may not open {address.site}: it leads to {closed}. Please send the address of a public page."
+                    f"I may not open {address.site}: it leads to {closed}. Please send the address of a "
+                    f"public page."
                 )
         self._open.update(found)
         return found

@@ -3,8 +3,8 @@
     pages/index/sqlite.py     one SQLite file, for the processes of one machine
     pages/index/cosmos.py   a container in Azure Cosmos DB, for several machines
 
-`entry` and `entries` are facts that are known at once; of an index that machines share they may be some seconds old.
-All else may wait for a disk or a network.
+`entry` and `entries` are facts that are known at once; of an index that machines share they may be some
+seconds old. All else may wait for a disk or a network.
 
     IndexUnavailable   the index cannot be used now; the message is a sentence that says why
 """
@@ -58,8 +58,8 @@ class Indexes(Protocol):
     async def add(self, page: Page, *, source: str | None) -> bool:
         """Keep a page in place of what was known under its URL; True when its text is new or changed.
 
-        Whoever searches meanwhile sees the page as it was or as it is, never a part of it and never both. A page
-        that a source named does not become a pasted one when somebody pastes its address.
+        Whoever searches meanwhile sees the page as it was or as it is, never a part of it and never both. A
+        page that a source named does not become a pasted one when somebody pastes its address.
         """
         ...
 
@@ -76,7 +76,7 @@ class Indexes(Protocol):
         ...
 
     async def search(self, question: str, *, limit: int, page_url: str | None = None) -> list[Hit]:
-        """Return the passages nearest to a question, nearest first, of one page or of all that a source named.
+        """Return the passages nearest to a question, of one page or of all that a source named.
 
         The same text is returned once, however many pages have it.
         """

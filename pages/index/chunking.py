@@ -1,4 +1,4 @@
-"""A page → passages that fit a prompt: whole paragraphs where possible, else whole sentences, else whole words.
+"""Cuts a page into passages that fit a prompt: whole paragraphs, else sentences, else words.
 
 A passage is a slice of its section's text, so that a quote from it stands on the page word for word.
 """
@@ -18,11 +18,13 @@ from core.sentences import Piece, pieces
 log = logging.getLogger(__name__)
 
 RECIPE = 3
-"""Version of how pages are cut and searched; an index that was made with another one makes its passages again."""
+"""Version of how pages are cut and searched; an index that was made with another one makes its passages
+again."""
 MOST_PASSAGES = 2000
 """Passages of one page that are searched, a book of 500 pages; a larger page is cut off there."""
 MOST_SENTENCES = 20_000
-"""Sentences of one page that are embedded, some twenty times what its passages take; hostile pages have more."""
+"""Sentences of one page that are embedded, some twenty times what its passages take; hostile pages have
+more."""
 
 Span = tuple[int, int]
 _MOST_OF_PASSAGE = 400
@@ -30,7 +32,8 @@ _MOST_OF_PASSAGE = 400
 _LONGEST_LABEL = 160
 """Characters of a title or heading that are searched along with a passage."""
 _CHARACTERS_OF_A_TOKEN = 64
-"""Ten times what a token has in prose: beyond, nothing is counted, for the tokenizer holds the interpreter."""
+"""Ten times what a token has in prose: beyond, nothing is counted, for the tokenizer holds the
+interpreter."""
 _PARAGRAPHS = re.compile(r"\n[^\S\n]*\n\s*")
 _WORDS = re.compile(r"\s+")
 
@@ -54,7 +57,10 @@ class Searched:
 
 
 def cut(page: Page, count_tokens: Callable[[str], int], longest: int) -> Iterator[Searched]:
-    """Yield a page's passages, in reading order, each at most `longest` tokens; no passage spans two sections."""
+    """Yield a page's passages, in reading order, each at most `longest` tokens.
+
+    No passage spans two sections.
+    """
     for section in page.sections:
         url = f"{page.url}#{section.anchor}" if section.anchor else page.url
         rest = deque(pieces(section.text))
@@ -86,7 +92,10 @@ def searchable(page: Page, count_tokens: Callable[[str], int], longest: int) -> 
 def _sentences_within(
     section: Section, rest: deque[Piece], start: int, end: int, title: str
 ) -> Iterator[Sentence]:
-    """Yield what a passage has of its section's pieces; one that goes on behind the passage stays in `rest`."""
+    """Yield what a passage has of its section's pieces.
+
+    One that goes on behind the passage stays in `rest`.
+    """
     while rest and rest[0].start < end:
         piece = rest[0]
         if piece.end > start:
@@ -102,13 +111,13 @@ def _sentences_within(
 
 
 def _sentence_text(title: str, heading: str, piece: Piece, text: str) -> str:
-    """Return what is embedded for a sentence: it makes sense below its headings only, a row below its header."""
+    """Return what is embedded for a sentence: its headings come first, a row's header, too."""
     above = (piece.lead or piece.header)[:_LONGEST_LABEL]
     return searched_text(title, heading, f"{above}\n{text}" if above else text)
 
 
 def searched_text(title: str, heading: str, text: str) -> str:
-    """Return what is embedded and indexed for a passage: a short passage often makes sense under its heading only."""
+    """Return what is embedded and indexed for a passage: a short one needs its heading."""
     labels = dict.fromkeys(label[:_LONGEST_LABEL] for label in (title, heading) if label)
     return "\n".join([*labels, text])
 
@@ -131,7 +140,7 @@ def _pack(text: str, count_tokens: Callable[[str], int], longest: int) -> Iterat
 def _pieces(
     text: str, span: Span, count_tokens: Callable[[str], int], longest: int, level: int = 0
 ) -> Iterator[tuple[Span, int]]:
-    """Yield the largest pieces that fit, with their sizes in tokens: paragraphs, then lines, sentences, words."""
+    """Yield the largest pieces that fit, with their tokens: paragraphs, lines, sentences, words."""
     for start, end in _LEVELS[level](text, *span):
         fits = end - start <= longest * _CHARACTERS_OF_A_TOKEN
         tokens = count_tokens(text[start:end]) if fits else longest + 1
@@ -149,7 +158,7 @@ def _paragraphs(text: str, start: int, stop: int) -> Iterator[Span]:
 
 
 def _lines(text: str, start: int, stop: int) -> Iterator[Span]:
-    """Yield items, rows, and the sentences that no line break parts: a line that was broken because it was full goes on."""
+    """Yield items, rows and sentences; a line that was broken because it was full goes on."""
     first: Span | None = None
     for span in _sentences(text, start, stop):
         if first is not None and "\n" not in text[first[1] : span[0]]:

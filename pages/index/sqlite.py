@@ -1,12 +1,13 @@
-"""The page index of one machine: pages cut into passages, in one SQLite file, searched from memory (`Indexes`).
+"""The page index of one machine (`Indexes`): one SQLite file of passages, searched from memory.
 
     await FileIndex.open(folder, embedder) ─ add(page) ─ search(question, limit=2) → [Hit, ...]
 
-The file is the truth; every process keeps what searching needs (vectors and words) in memory and takes over what
-another process wrote before its next search. Work on the file runs in threads; the look-ups `entry` and `entries` are
-short enough to wait for.
+The file is the truth; every process keeps what searching needs (vectors and words) in memory and takes over
+what another process wrote before its next search. Work on the file runs in threads; the look-ups `entry` and
+`entries` are short enough to wait for.
 
-    IndexUnavailable   the file is damaged, locked, newer than this program, or the disk is full; the message says which
+    IndexUnavailable   the file is damaged, locked, newer than this program, or the disk is full; the message
+                       says which
 
 A page without a source was pasted by somebody: it answers questions about itself, and no others.
 """
@@ -44,7 +45,8 @@ log = logging.getLogger(__name__)
 SCHEMA = 2
 """Version of the file, in its `user_version`."""
 _LOOKS = 3
-"""How often a search begins anew because a page that it found was replaced, before it makes the writers wait."""
+"""How often a search begins anew because a page that it found was replaced, before it makes the writers
+wait."""
 
 _AT_ONCE = 500
 """Passages whose sentences are read with one statement; SQLite takes a bounded number of values."""
@@ -52,12 +54,12 @@ _AT_ONCE = 500
 _TABLES = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE pages (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, url TEXT NOT NULL UNIQUE, title TEXT NOT NULL, sections TEXT NOT NULL,
-    page_hash TEXT NOT NULL, fetched_at TEXT NOT NULL, etag TEXT, source TEXT);
+    id INTEGER PRIMARY KEY AUTOINCREMENT, url TEXT NOT NULL UNIQUE, title TEXT NOT NULL,
+    sections TEXT NOT NULL, page_hash TEXT NOT NULL, fetched_at TEXT NOT NULL, etag TEXT, source TEXT);
 CREATE TABLE passages (
     id INTEGER PRIMARY KEY AUTOINCREMENT, page_id INTEGER NOT NULL REFERENCES pages (id) ON DELETE CASCADE,
-    url TEXT NOT NULL, heading TEXT NOT NULL, text TEXT NOT NULL, searched TEXT NOT NULL, vector BLOB NOT NULL,
-    sentences BLOB NOT NULL);
+    url TEXT NOT NULL, heading TEXT NOT NULL, text TEXT NOT NULL, searched TEXT NOT NULL,
+    vector BLOB NOT NULL, sentences BLOB NOT NULL);
 CREATE INDEX passages_page ON passages (page_id);
 """
 _ENTRIES = (
@@ -100,8 +102,8 @@ class FileIndex:
     ) -> FileIndex:
         """Open the index in a folder, or begin one. Raises IndexUnavailable.
 
-        `passage_tokens` is the longest passage, in word pieces of the embedder. An index that was made with another
-        embedder or another length is made anew from the pages it holds, which takes a while.
+        `passage_tokens` is the longest passage, in word pieces of the embedder. An index that was made with
+        another embedder or another length is made anew from the pages it holds, which takes a while.
         """
         connection = await asyncio.to_thread(_connect, folder / "index.sqlite3")
         index = cls(connection, embedder, passage_tokens, ranking or Ranking())
@@ -117,8 +119,8 @@ class FileIndex:
     def add(self, page: Page, *, source: str | None) -> bool:
         """Keep a page in place of what was known under its URL; True when its text is new or changed.
 
-        Unchanged text costs nothing; of a changed page, only changed passages are embedded. A page that a source
-        named does not become a pasted one when somebody pastes its address.
+        Unchanged text costs nothing; of a changed page, only changed passages are embedded. A page that a
+        source named does not become a pasted one when somebody pastes its address.
         """
         known = self._row_of(page.url)
         if known is not None and known["page_hash"] == page.page_hash:
@@ -176,7 +178,7 @@ class FileIndex:
 
     @_in_thread
     def search(self, question: str, *, limit: int, page_url: str | None = None) -> list[Hit]:
-        """Return the passages nearest to a question, nearest first, of one page or of all that a source named.
+        """Return the passages nearest to a question, of one page or of all that a source named.
 
         The same text is returned once, however many pages have it.
         """
@@ -389,7 +391,8 @@ class FileIndex:
 
     def _count_change(self) -> None:
         self._connection.execute(
-            "INSERT INTO facts VALUES ('changes', '1') ON CONFLICT DO UPDATE SET value = CAST(value AS INTEGER) + 1"
+            "INSERT INTO facts VALUES ('changes', '1') ON CONFLICT DO UPDATE SET value = CAST(value AS "
+            "INTEGER) + 1"
         )
 
 
@@ -437,7 +440,8 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute("COMMIT")
     if version > SCHEMA:
         raise IndexUnavailable(
-            f"The page index {path} was written by a newer askpage. Use that one, or delete the file: the pages are"
+            f"The page index {path} was written by a newer askpage. Use that one, or delete the file: the "
+            f"pages are"
             " read again then."
         )
 
@@ -448,7 +452,8 @@ def _explained() -> Generator[None]:
         yield
     except sqlite3.Error as error:
         raise IndexUnavailable(
-            f"The page index cannot be used ({error}). If its disk is not full and no other program holds it, delete"
+            f"The page index cannot be used ({error}). If its disk is not full and no other program holds "
+            f"it, delete"
             " its folder: the pages are read again then."
         ) from error
 

@@ -1,9 +1,11 @@
-"""Bytes of a page → `Page`: its title, and its main text in sections with headings and anchors. Bytes of a sitemap → `Sitemap`.
+"""Bytes of a page → `Page`: its title, and its main text in sections with headings and anchors.
 
-Where HTML's main text lies is found in `pages.parse.html_sections`. Markdown and PDF are their own main text. Only text
-that a reader sees comes out: no scripts, no comments, nothing hidden (`pages.visibility.hidden`). Sitemaps
-(sitemaps.org 0.9, plain or gzipped) name pages and further sitemaps. Whatever arrives gives a Page, a Sitemap or a
-PageRefused, in bounded time.
+Bytes of a sitemap → `Sitemap`.
+
+Where HTML's main text lies is found in `pages.parse.html_sections`. Markdown and PDF are their own main text.
+Only text that a reader sees comes out: no scripts, no comments, nothing hidden (`pages.visibility.hidden`).
+Sitemaps (sitemaps.org 0.9, plain or gzipped) name pages and further sitemaps. Whatever arrives gives a Page,
+a Sitemap or a PageRefused, in bounded time.
 """
 
 from __future__ import annotations
@@ -36,7 +38,8 @@ MOST_TEXT = 3_000_000
 
 MOST_SECTIONS = 20_000
 LONGEST_SECTION = 100_000
-"""Characters of a section, a chapter of 50 pages: whatever cuts, searches or shows it holds the interpreter no longer."""
+"""Characters of a section, a chapter of 50 pages: whatever cuts, searches or shows it holds the interpreter
+no longer."""
 
 _Text = tuple[str, tuple[Section, ...], int]
 """Title, sections, and how many pieces of text were left out because readers may not see them."""
@@ -68,8 +71,8 @@ def extract(
 ) -> Page:
     """Return the page that `body` is; `url` gives a title where the page has none.
 
-    Raises PageUnreadable (a PageRefused) for anything that has no readable text. Takes the time of the caller's
-    thread: seconds for the largest pages.
+    Raises PageUnreadable (a PageRefused) for anything that has no readable text. Takes the time of the
+    caller's thread: seconds for the largest pages.
     """
     if content_type == "application/pdf":
         (title, sections), doubtful = read_pdf(body), 0
@@ -89,7 +92,7 @@ def extract(
 
 
 def _parts(section: Section) -> Iterator[Section]:
-    """Yield a section, a very long one in parts: between lines where there are any, else words, else anywhere."""
+    """Yield a section, a very long one in parts: cut between lines, else words, else anywhere."""
     rest = section.text
     while len(rest) > LONGEST_SECTION:
         half = LONGEST_SECTION // 2
@@ -126,7 +129,7 @@ def _from_markdown(text: str) -> _Text:
 
 
 def _as_read(title: str) -> str:
-    """Return a title of front matter as it reads on the page that is made of it: "R&amp;D <em>only</em>" is "R&D only"."""
+    """Return a title of front matter as the page shows it: "R&amp;D <em>only</em>" is "R&D only"."""
     root = parse_html(f"<p>{title}</p>") if title else None
     return title if root is None else "".join(root.itertext())
 
@@ -169,7 +172,7 @@ def _title_of_url(url: str) -> str:
 
 
 def _decode(body: bytes, charset: str | None, content_type: str) -> str:
-    """Decode as browsers do: byte order mark, then the server's word, then the page's own, then UTF-8, then cp1252."""
+    """Decode as browsers do: byte order mark, the server's charset, the page's, UTF-8, cp1252."""
     for mark, encoding in _BYTE_ORDER_MARKS:
         if body.startswith(mark):
             return body[len(mark) :].decode(encoding, errors="replace")

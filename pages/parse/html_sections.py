@@ -1,13 +1,14 @@
 """A tree of HTML → sections: headings with the anchors that they really have, and plain text.
 
-Two passes, each once from the first element to the last, so that a hostile page costs time in proportion to its size
-and no recursion: `mark_anchors` looks around every heading, and `sections_of` turns a part of the tree into text.
+Two passes, each once from the first element to the last, so that a hostile page costs time in proportion to
+its size and no recursion: `mark_anchors` looks around every heading, and `sections_of` turns a part of the
+tree into text.
 
 Where on an HTML page its main text lies.
 
 trafilatura knows which words are the page's own, and gives them back as paragraphs that have often lost their
-headings, anchors and code lines. So it is asked *where* only: the smallest element that holds nearly all the words it
-keeps is the main part, and that part is then read with the structure it really has.
+headings, anchors and code lines. So it is asked *where* only: the smallest element that holds nearly all the
+words it keeps is the main part, and that part is then read with the structure it really has.
 """
 
 from __future__ import annotations
@@ -100,7 +101,7 @@ def _words_kept(part: Element) -> frozenset[str]:
 
 
 def _smallest_with(part: Element, kept: frozenset[str]) -> Element:
-    """Return the smallest element of `part` that holds nearly all of its kept text, `part` when there is little."""
+    """Return the smallest element with nearly all kept text of `part`; `part` if there is little."""
     if not kept:
         return part
     weights: list[list[int]] = [[0, 0]]  # of every open element: characters kept, characters in all
@@ -125,7 +126,7 @@ def _smallest_with(part: Element, kept: frozenset[str]) -> Element:
 
 
 def _has_heading_before(element: Element) -> bool:
-    """Say whether a heading stands beside this element, above it: then it is this element's, and must not be lost."""
+    """Tell whether a heading stands just above this element: then it belongs to it."""
     before = element.getprevious()
     while before is not None:
         is_header = before.tag in {"header", "hgroup"} and before.find(".//nav") is None
@@ -188,9 +189,10 @@ _ANCHOR = "data-askpage-anchor"
 
 
 def mark_anchors(root: Element) -> None:
-    """Write on every heading the fragment that opens the page there: its own id, one inside, or one around it.
+    """Mark every heading with the fragment that opens the page there: an id of it, in it or around it.
 
-    An element around a heading counts when the heading is the first in it: otherwise its id opens another section.
+    An element around a heading counts when the heading is the first in it: otherwise its id opens another
+    section.
     """
     around: list[tuple[str, bool]] = []  # (id, already has a heading) of the open elements
     for event, element in walk(root):
@@ -379,7 +381,10 @@ def _first_number(element: Element) -> int:
 
 
 def sections_of(root: Element) -> tuple[Section, ...]:
-    """Return the sections that have text, in order; what stands before the first heading comes with heading ""."""
+    """Return the sections that have text, in order.
+
+    What stands before the first heading comes with heading "".
+    """
     writer = _Writer()
     for event, element in walk(root):
         if event == "start":

@@ -1,7 +1,8 @@
 """PDF → one section a page, within bounds: a hostile file must cost seconds, not a thread.
 
-pypdf bounds what its streams may unpack to, tightened here; on top of that the pages, the text and the time of the
-whole file are limited. The clock is read at every drawing operation, because forms that draw forms multiply.
+pypdf bounds what its streams may unpack to, tightened here; on top of that the pages, the text and the time
+of the whole file are limited. The clock is read at every drawing operation, because forms that draw forms
+multiply.
 """
 
 from __future__ import annotations

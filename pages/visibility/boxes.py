@@ -1,4 +1,4 @@
-"""Whether an element with all that is in it is out of sight: not displayed, outside of the window, cut off, shrunk."""
+"""Whether an element's box is out of sight: not displayed, outside of the window, cut off, shrunk."""
 
 from __future__ import annotations
 
@@ -50,8 +50,10 @@ _INLINE = frozenset(
     ]
 )
 _FOR_EARS = re.compile(
-    r"(?:^|\s)(?:sr-?_?only(?:-focusable)?|(?:\w+-)*visually-?_?hidden(?:-focusable)?|screen-?reader(?:-?(?:text|only|s))*|element-invisible"
-    r"|(?:\w+-)?assistive-text|a11y-hidden|a11y-only|sronly|off-?screen(?:-text)?|hidden-visually|readers?-only)(?:\s|$)"
+    r"(?:^|\s)(?:sr-?_?only(?:-focusable)?|(?:\w+-)*visually-?_?hidden(?:-focusable)?"
+    r"|screen-?reader(?:-?(?:text|only|s))*|element-invisible"
+    r"|(?:\w+-)?assistive-text|a11y-hidden|a11y-only|sronly|off-?screen(?:-text)?|hidden-visually"
+    r"|readers?-only)(?:\s|$)"
 )
 _BY_NAME = re.compile(
     r"(?:^|\s)(?:d-none|hidden|hide|is-hidden|invisible|u-hidden|display-none|nodisplay|d-print-\w+)(?:\s|$)"

@@ -1,16 +1,16 @@
-"""Takes out of a page what its readers do not see: hidden by its tags, its attributes or its own style sheets.
+"""Removes what readers of a page do not see: hidden by its tags, attributes or style sheets.
 
     drop_unseen(root)   the tree is left with the text that is seen or that something of the page opens
 
-Hidden text is no text of the page. What cannot be decided (white letters over a picture, text for screen readers, a
-class of a style sheet that lies elsewhere) is left out, too, so that it never outweighs what is seen; its pieces are
-counted, and a refresh tells the operator. A page that would be left without a word is one that its scripts show: then
-what scripts can bring out is its text.
+Hidden text is no text of the page. What cannot be decided (white letters over a picture, text for screen
+readers, a class of a style sheet that lies elsewhere) is left out, too, so that it never outweighs what is
+seen; its pieces are counted, and a refresh tells the operator. A page that would be left without a word is
+one that its scripts show: then what scripts can bring out is its text.
 
-What a page hides until somebody presses, hovers, scrolls, or its scripts have run belongs to it: an answer folded away
-below its question, the other tabs, a part that fades in when it is scrolled to. It is told from what nobody ever sees
-by what opens it (`Openers`): a control that names it, a question or a control just above it, a rule of the page for
-another state, or what animation libraries write on what they will bring in.
+What a page hides until somebody presses, hovers, scrolls, or its scripts have run belongs to it: an answer
+folded away below its question, the other tabs, a part that fades in when it is scrolled to. It is told from
+what nobody ever sees by what opens it (`Openers`): a control that names it, a question or a control just
+above it, a rule of the page for another state, or what animation libraries write on what they will bring in.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ _OPENS = re.compile(
     r"accordion|toggle|question|faq|collaps|expand|trigger|spoiler|disclosure|read-?more|tab\b|tabs\b"
 )
 _PANEL = re.compile(
-    r"(?:^|[\s_-])(?:tab[_-]?(?:pane|panel|content|body)|tabs?__\w+|accordion|collaps\w*|faq|answer|carousel-item|slide"
+    r"(?:^|[\s_-])(?:tab[_-]?(?:pane|panel|content|body)|tabs?__\w+|accordion|collaps\w*|faq|answer"
+    r"|carousel-item|slide"
     r"|swiper-slide|dropdown-content|expandable|spoiler|toggle-content)(?:$|[\s_-])"
 )
 _FADES = re.compile(
@@ -150,7 +151,7 @@ def _is_expander(before: Element) -> bool:
 
 
 def _stands_alone(element: Element) -> bool:
-    """Whether an element is all that stands below a heading: its text, which a script may have folded away."""
+    """Tell whether an element is all that stands below a heading: folded away by a script."""
     before, after = element.getprevious(), element.getnext()
     return (
         before is not None
@@ -208,9 +209,9 @@ _LEAST_WORDS = 3
 class _Box:
     """An element of a page: what is declared for it, how it looks, what is seen of it.
 
-    `heading`, `pictured`: there is one in it. `overlaid`: something with a background is laid over or under its text.
-    `wordy`: it has words in it. `cover` is how high, and at which place, something blank covers all that is in it.
-    `cut` is of the element with all that is in it, `said` of its own text alone.
+    `heading`, `pictured`: there is one in it. `overlaid`: something with a background is laid over or under
+    its text. `wordy`: it has words in it. `cover` is how high, and at which place, something blank covers all
+    that is in it. `cut` is of the element with all that is in it, `said` of its own text alone.
     """
 
     element: Element
@@ -227,10 +228,12 @@ class _Box:
 
 
 def drop_unseen(root: Element) -> int:
-    """Empty what is not read and what is not seen; the text behind it stays. Return how many pieces were doubtful.
+    """Empty what is not read and what is not seen; the text behind it stays.
 
-    A drawing that has a name ("included" for a tick) becomes that name. Raises PageUnreadable for a page whose style
-    sheets take too long to follow.
+    Return how many pieces were doubtful.
+
+    A drawing that has a name ("included" for a tick) becomes that name. Raises PageUnreadable for a page
+    whose style sheets take too long to follow.
     """
     _drop_no_script_mark(root)
     try:
@@ -266,7 +269,7 @@ def _boxes(root: Element, styles: Styles) -> list[_Box]:
 
 
 def _look_into(at: int, box: _Box, above: _Box | None) -> None:
-    """Hand up whether there are headings and pictures in an element, and whether something is laid over or under it."""
+    """Pass up whether an element has headings and pictures, and what is laid over or under it."""
     declared = box.styled.declared
     box.heading |= box.element.tag in _HEADINGS
     box.wordy |= bool((box.element.text or "").strip())
@@ -341,7 +344,10 @@ def _is_opened(box: _Box, openers: Openers) -> bool:
 
 
 def _said(box: _Box, boxes: list[_Box]) -> Sight:
-    """Say what is seen of an element's own text. Over a picture, letters with a heading among them are a title's."""
+    """Say what is seen of an element's own text.
+
+    Over a picture, letters with a heading among them are a title's.
+    """
     sight, unsure = text_sight(box.look)
     if not unsure:
         return sight
@@ -399,7 +405,10 @@ def _take_out(boxes: list[_Box]) -> int:
 
 
 def _drop_shells(boxes: list[_Box], lost: list[bool], kept: list[bool]) -> None:
-    """Empty the headings and the list items that have lost all of their words; a cell keeps its place in its row."""
+    """Empty the headings and the list items that have lost all of their words.
+
+    A cell keeps its place in its row.
+    """
     for at in range(len(boxes) - 1, 1, -1):
         box = boxes[at]
         if lost[at] and not kept[at] and box.element.tag not in _KEEP_THEIR_PLACE:

@@ -1,6 +1,7 @@
 """Trees of HTML and XML: parsed with every dangerous door shut, walked without recursion.
 
-lxml has no types of its own; `Element` names the little of it that we use, so that the rest of the code is checked.
+lxml has no types of its own; `Element` names the little of it that we use, so that the rest of the code is
+checked.
 """
 
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false

@@ -1,8 +1,8 @@
-"""What an element looks like, as far as that decides whether its text can be read: size, colour, background, opacity.
+"""Looks of an element that decide if its text is legible: size, colour, background, opacity.
 
-A `Look` is what an element hands down to what is in it. Backgrounds are the colours that may lie behind the text: one,
-or those of a gradient. `unsure` says that something else may lie there (a picture, a style sheet that was not
-fetched); `scope` is the element that decided colour and background last.
+A `Look` is what an element hands down to what is in it. Backgrounds are the colours that may lie behind the
+text: one, or those of a gradient. `unsure` says that something else may lie there (a picture, a style sheet
+that was not fetched); `scope` is the element that decided colour and background last.
 
 What a reader sees of a piece of text.
 """
@@ -29,7 +29,9 @@ from pages.visibility.values import (
 
 
 class Sight(IntEnum):
-    """The higher, the less is seen. Only what is seen, or is opened by something of the page, is text of the page.
+    """The higher, the less is seen.
+
+    Only what is seen, or is opened by something of the page, is text of the page.
 
     `FOLDED`: hidden until something opens it, if anything does. `DOUBTFUL`: it cannot be decided.
     """
@@ -66,7 +68,9 @@ _COLOURED = frozenset({"a", "body", *_OWN_COLOURS})
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """See the module. `fill` is what letters are filled with in place of `colour`; `masked` text shows as dots.
+    """See the module.
+
+    `fill` is what letters are filled with in place of `colour`; `masked` text shows as dots.
 
     `picture` is the element whose background picture lies behind the text, 0 for none.
     """
