@@ -164,8 +164,8 @@ async def open_answering(settings: Settings, shelf: Shelf, version: str = "") ->
         decline_below=settings.decline_confidence,
         first_token_s=settings.first_token_budget_s,
     )
-    async with open_model(replace(model_choice(settings), version=version)) as lend:
-        yield Answering(lend, shelf.library.search, rules, shelf.library.section_of)
+    async with open_model(replace(model_choice(settings), version=version)) as acquire:
+        yield Answering(acquire, shelf.library.search, rules, shelf.library.section_of)
 
 
 @asynccontextmanager

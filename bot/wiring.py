@@ -57,7 +57,7 @@ from feedback.reviews.repository import Desk
 from feedback.store.base import Hold, StoreUnavailable
 from feedback.store.job_runs import job_runs
 from model.answering.chain import Answering
-from model.registry.versions import read_standing
+from model.registry.versions import read_rollout
 
 if TYPE_CHECKING:
     from bot.slack.channel import SlackParts
@@ -260,7 +260,7 @@ class Wiring:
         return dashboard_routes(self._figures(desk), doors)
 
     def _figures(self, desk: Desk) -> DashboardData:
-        standing = partial(read_standing, self._settings.models_dir)
+        standing = partial(read_rollout, self._settings.models_dir)
         return DashboardData(self._store, desk, standing, partial(job_runs, desk.documents))
 
     def _groups(self) -> IsMember | None:

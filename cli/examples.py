@@ -28,7 +28,7 @@ from feedback.privacy.deletion_log import left_out
 from feedback.reviews.repository import Desk
 from jobs.registry import Store
 from model.text import prompt
-from model.text.question import follows
+from model.text.question import is_follow_up
 from pages.index.embeddings import Embedder
 
 examples_app = typer.Typer(
@@ -105,8 +105,8 @@ def example_rules(settings: Settings) -> ExampleRules:
     return ExampleRules(
         not_on_page=prompt.NOT_ON_PAGE,
         label_version=prompt.LABEL_VERSION,
-        completes=prompt.completion,
-        follows=follows,
+        completes=prompt.to_completion,
+        follows=is_follow_up,
         hosts=frozenset({urlsplit(settings.public_url).hostname or ""}),
         trainable=frozenset(settings.trainable_channels),
         scale=RatingScale(

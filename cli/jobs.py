@@ -64,11 +64,11 @@ async def _send_reviews(settings: Settings, store: Store) -> Result:
 async def _refresh_pages(settings: Settings, store: Store) -> Result:
     from bot.bootstrap import open_borrowed  # noqa: PLC0415
     from jobs.refresh_pages import refresh_pages  # noqa: PLC0415
-    from pages.sources import added_sources  # noqa: PLC0415
+    from pages.sources import read_added_sources  # noqa: PLC0415
 
     async with open_borrowed(settings, _opened(store)) as borrowed:
         shelf, parts = borrowed.shelf, borrowed.parts
-        added = added_sources(settings.index_dir)
+        added = read_added_sources(settings.index_dir)
         return await refresh_pages(shelf.library, added, parts.desk, shelf.page_hash, parts.reviewing.stale)
 
 
@@ -100,7 +100,7 @@ async def _apply_retention(settings: Settings, store: Store) -> Result:
 async def _watch_canary(settings: Settings, store: Store) -> Result:
     from jobs.watch_canary import watch_canary  # noqa: PLC0415
     from model.evaluation.canary import CanaryRules  # noqa: PLC0415
-    from model.registry.sync import caught_up  # noqa: PLC0415
+    from model.registry.sync import catch_up  # noqa: PLC0415
 
     rules = CanaryRules(
         margin=settings.canary_margin,
@@ -109,7 +109,7 @@ async def _watch_canary(settings: Settings, store: Store) -> Result:
         max_latency_ratio=settings.canary_max_latency_ratio,
         days=settings.canary_days,
     )
-    publish = await asyncio.to_thread(caught_up, settings.models_dir, settings.models_url)
+    publish = await asyncio.to_thread(catch_up, settings.models_dir, settings.models_url)
     return await watch_canary(store, settings.models_dir, rules, datetime.now(UTC), publish)
 
 

@@ -16,8 +16,8 @@ from feedback.examples.dataset import DatasetError
 from jobs.registry import Result, Store
 from jobs.update_model import Plan, UpdateFailed, update_model
 from model.evaluation.launch import Comparing
-from model.evaluation.result import Bar
-from model.registry.sync import caught_up, publishing
+from model.evaluation.result import GateCriteria
+from model.registry.sync import catch_up, publish_to
 from model.registry.versions import VersionError
 
 
@@ -33,7 +33,7 @@ async def update(settings: Settings, store: Store) -> Result:
             bar.update(task, description=step)
 
         try:  # what is live, and learned from, may have changed on another machine
-            await asyncio.to_thread(caught_up, settings.models_dir, settings.models_url)
+            await asyncio.to_thread(catch_up, settings.models_dir, settings.models_url)
             return await update_model(store.documents, plan_of(settings, store, built), show)
         except (DatasetError, VersionError) as error:
             raise UpdateFailed(str(error)) from error
@@ -52,7 +52,7 @@ def plan_of(settings: Settings, store: Store, tell: Tell) -> Plan:
         canary_share=settings.canary_share,
         keep=settings.keep_versions,
         tracking=settings.tracking_uri,
-        publish=publishing(settings.models_dir, settings.models_url),
+        publish=publish_to(settings.models_dir, settings.models_url),
     )
 
 
@@ -64,7 +64,7 @@ def comparing_of(settings: Settings) -> Comparing:
         models_dir=settings.models_dir,
         candidate="",
         live="",
-        bar=Bar(
+        bar=GateCriteria(
             least_questions=settings.gate_least_questions,
             most_questions=settings.gate_most_questions,
             least_gain=settings.gate_least_gain,

@@ -41,21 +41,21 @@ from feedback.reviews import model_decisions
 from feedback.store.documents import Documents
 from jobs.registry import JobFailed, Result
 from model.evaluation.launch import Comparing, NotCompared, compare
-from model.evaluation.result import REPORT, Finding, by_name
+from model.evaluation.result import REPORT, GateResult, index_by_name
 from model.registry.versions import (
     ModelVersion,
     Publish,
-    Status,
-    canary,
+    VersionStatus,
+    find_live_version,
     list_versions,
-    live_version,
-    only_here,
     promote,
-    prune,
-    read_standing,
+    prune_versions,
+    publish_nowhere,
+    read_rollout,
     read_version,
     record_scores,
     retire,
+    start_canary,
 )
 from model.training.config import Recipe
 from model.training.launch import Training, TrainingFailed, candidate_name, train, work_folder
@@ -89,8 +89,8 @@ class Plan:
     keep: int = 3
     tracking: str = "off"
     train: Callable[..., ModelVersion] = train
-    compare: Callable[..., Finding] = compare
-    publish: Publish = only_here
+    compare: Callable[..., GateResult] = compare
+    publish: Publish = publish_nowhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +113,8 @@ async def update_model(documents: Documents, plan: Plan, tell: OnProgress) -> Re
 
 
 async def _update(documents: Documents, plan: Plan, tell: OnProgress) -> Result:
-    live = live_version(plan.models_dir)
-    tried = read_standing(plan.models_dir).canary
+    live = find_live_version(plan.models_dir)
+    tried = read_rollout(plan.models_dir).canary
     if tried:
         return _nothing(f"{tried} is being tried by some of the people: promote it, or roll it back")
     tell("building the dataset", 0.0)
@@ -160,7 +160,7 @@ def _new_reviews(datasets_dir: Path, name: str, before: str) -> int:
     return len(found.added) + len(found.changed)
 
 
-async def _made(plan: Plan, begun: Begun, tell: OnProgress) -> Finding:
+async def _made(plan: Plan, begun: Begun, tell: OnProgress) -> GateResult:
     """Train and compare, each in a process of its own."""
     dataset = plan.datasets_dir / begun.dataset
     training = Training(dataset, plan.models_dir, plan.recipe, begun.live, plan.tracking)
@@ -177,10 +177,10 @@ async def _made(plan: Plan, begun: Begun, tell: OnProgress) -> Finding:
 
 
 async def _decided(
-    documents: Documents, plan: Plan, begun: Begun, finding: Finding, tell: OnProgress
+    documents: Documents, plan: Plan, begun: Begun, finding: GateResult, tell: OnProgress
 ) -> Result:
     """Do what the gate says. Every step may be done twice; the note goes last."""
-    if read_standing(plan.models_dir).name != begun.live:
+    if read_rollout(plan.models_dir).name != begun.live:
         raise UpdateFailed(f"{begun.live} is live no more: the next run compares with what is live then")
     compared = finding.comparison
     tell("recording the scores", 0.98)
@@ -189,13 +189,13 @@ async def _decided(
     tell("deciding", 0.99)
     became = await asyncio.to_thread(_stand, plan, begun.candidate, compared.decision)
     (plan.models_dir / NOTE).unlink(missing_ok=True)
-    gone = await asyncio.to_thread(prune, plan.models_dir, plan.keep, plan.publish)
+    gone = await asyncio.to_thread(prune_versions, plan.models_dir, plan.keep, plan.publish)
     tell("decided", 1.0)
     return {
         "did": str(compared.decision),
         "candidate": begun.candidate,
         "became": became,
-        "live": read_standing(plan.models_dir).name,
+        "live": read_rollout(plan.models_dir).name,
         "dataset": begun.dataset,
         "reasons": list(compared.reasons),
         "report": str(plan.models_dir / begun.candidate / REPORT),
@@ -205,7 +205,7 @@ async def _decided(
 
 def scores_of(compared: Comparison) -> dict[str, object]:
     """Return what a manifest keeps of a comparison."""
-    named = by_name(compared.figures)
+    named = index_by_name(compared.figures)
     figures = {name: round(value, 4) for name in _RECORDED if (value := named[name].after) is not None}
     return {**figures, "compared_with": compared.live, "gate": str(compared.decision)}
 
@@ -219,17 +219,17 @@ def _stand(plan: Plan, candidate: str, decision: Decision) -> str:
         if version.name != candidate and "gate" in version.scores:
             _retire_waiting(plan, version.name)
     if plan.promotion == "manual":
-        plan.publish(lambda _: (candidate,), lambda: read_standing(plan.models_dir))  # sent, and where it was
+        plan.publish(lambda _: (candidate,), lambda: read_rollout(plan.models_dir))  # sent, and where it was
         return "waiting"
     if plan.canary_share < 1:
-        canary(plan.models_dir, candidate, plan.canary_share, plan.publish)
+        start_canary(plan.models_dir, candidate, plan.canary_share, plan.publish)
         return "canary"
     promote(plan.models_dir, candidate, publish=plan.publish)
     return "live"
 
 
 def _retire_waiting(plan: Plan, name: str) -> None:
-    if read_standing(plan.models_dir).status_of(name) is Status.CANDIDATE:
+    if read_rollout(plan.models_dir).status_of(name) is VersionStatus.CANDIDATE:
         retire(plan.models_dir, name, plan.publish)
 
 
@@ -252,7 +252,7 @@ def clean(models_dir: Path) -> list[str]:
     left = noted(models_dir)
     gone: list[Path] = []
     if left is not None:
-        waits = read_standing(models_dir).status_of(left.candidate) is Status.CANDIDATE
+        waits = read_rollout(models_dir).status_of(left.candidate) is VersionStatus.CANDIDATE
         folders = [work_folder(models_dir, left.candidate), *[models_dir / left.candidate] * waits]
         gone = [folder for folder in folders if folder.is_dir()]
         for folder in gone:

@@ -31,7 +31,7 @@ from typing import Literal
 import onnxruntime_genai as og
 
 from core import telemetry
-from model.inference.constrained import Within, stretches_of
+from model.inference.constrained import OutputConstraint, find_stretches
 from model.inference.process import EngineProcess, EngineStats, Message, Tally, Usage
 from model.inference.tokenizer import ChatText, Decoder
 
@@ -70,7 +70,7 @@ class EngineFailed(EngineError):
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """How an engine runs.
+    """The device, threads and limits of an engine.
 
     `threads` is of one forward pass, 0 for the cores there are. `concurrent` requests are worked on in turn,
     and `queue_limit` more may wait. `context_tokens` bounds prompt and answer together: a slot's KV cache is
@@ -92,7 +92,7 @@ class EngineOptions:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How tokens are chosen: at temperature 0 always the likeliest one; `seed` repeats a random choice."""
+    """The choice of tokens: at temperature 0 always the likeliest; `seed` repeats a random choice."""
 
     temperature: float = 0.0
     seed: int | None = None
@@ -148,7 +148,7 @@ class Engine:
         return self.text.render(messages)
 
     def count_tokens(self, text: str) -> int:
-        """How many tokens a text has."""
+        """Count the tokens of a text."""
         return len(self.text.encode(text))
 
     async def generate(
@@ -158,7 +158,7 @@ class Engine:
         max_new_tokens: int,
         stop: Sequence[str] = (),
         sampling: Sampling = GREEDY,
-        within: Within | None = None,
+        within: OutputConstraint | None = None,
         on_done: Callable[[Usage], None] | None = None,
     ) -> AsyncGenerator[str]:
         """Yield the answer in pieces.
@@ -193,7 +193,7 @@ class Engine:
         max_new_tokens: int,
         stop: Sequence[str] = (),
         sampling: Sampling = GREEDY,
-        within: Within | None = None,
+        within: OutputConstraint | None = None,
         on_done: Callable[[Usage], None] | None = None,
     ) -> Generator[str]:
         """Do as `generate` does, for a thread without an event loop."""
@@ -259,11 +259,11 @@ class Engine:
             self._process.send({"id": number, "ids": ids, "max_new": max_new, **how})
         return number
 
-    def _how(self, sampling: Sampling, within: Within | None) -> Message:
+    def _how(self, sampling: Sampling, within: OutputConstraint | None) -> Message:
         """Return how the worker chooses tokens."""
         if within is None:
             return asdict(sampling)
-        stretches = stretches_of(self.text, within.pages, within.sentence)
+        stretches = find_stretches(self.text, within.pages, within.sentence)
         return asdict(sampling) | {"within": {"stretches": stretches, "finish": self.text.encode(".")}}
 
     def _heard(self, message: Message) -> None:
@@ -334,7 +334,7 @@ def resolve(options: EngineOptions) -> EngineOptions:
 
 
 def cuda_available() -> bool:
-    """Whether the CUDA build of onnxruntime-genai is installed and there is a GPU to run on."""
+    """Tell whether the CUDA build of onnxruntime-genai is installed and there is a GPU to run on."""
     return bool(og.is_cuda_available()) and any(Path(path).exists() for path in _GPUS)
 
 

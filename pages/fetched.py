@@ -1,4 +1,4 @@
-"""What arrived from an address or a file: bytes that nobody has looked at yet, or a refusal.
+"""Bytes from an address or a file that nobody has looked at yet, and the refusals of pages.
 
 The message of every refusal is a sentence for the person who asked; it says what is wrong and what to do.
 
@@ -106,7 +106,7 @@ class Inflater:
                     f"What {self._name} sent is packed, and the packing is broken."
                 ) from None
             if len(self.body) > self._limit:
-                raise too_large(self._name, self._limit)
+                raise refuse_too_large(self._name, self._limit)
             if not self._member.eof:
                 return
             packed = self._member.unused_data
@@ -121,7 +121,7 @@ def inflate(packed: bytes, limit: int, name: str) -> bytes:
     return inflater.finish()
 
 
-def too_large(name: str, limit: int) -> PageUnreadable:
+def refuse_too_large(name: str, limit: int) -> PageUnreadable:
     """Return the refusal of a body that is larger than it may be."""
     return PageUnreadable(
         f"The page from {name} is larger than {limit / 1_000_000:g} MB; please send a smaller part of it."

@@ -38,7 +38,7 @@ _REASONS = ((AddressRefused, "address"), (PageUnreachable, "unreachable"), (Page
 """What is told of a page that was not read."""
 
 
-class Progress(Protocol):
+class RefreshProgress(Protocol):
     """Told of every page that a refresh has dealt with; `outcome` is a field of RefreshReport."""
 
     def __call__(self, url: str, outcome: str) -> None: ...
@@ -46,7 +46,7 @@ class Progress(Protocol):
 
 @dataclass(slots=True)
 class RefreshReport:
-    """What a refresh did: counts of pages, problems, and pages with text left out as doubtful."""
+    """The result of a refresh: counts of pages, problems, and pages with text left out as doubtful."""
 
     added: int = 0
     changed: int = 0
@@ -128,7 +128,7 @@ class Library:
             task.add_done_callback(lambda done: self._fetched(known_as, done))
         return await asyncio.shield(task)
 
-    async def refresh(self, sources: Sequence[str], progress: Progress | None = None) -> RefreshReport:
+    async def refresh(self, sources: Sequence[str], progress: RefreshProgress | None = None) -> RefreshReport:
         """Read the sources, one after the other.
 
         Pages that a source no longer has, or names in vain, are forgotten.
@@ -183,7 +183,7 @@ class Library:
             bare = bare.removeprefix(self._public_url)
         if bare.startswith("/") and not bare.startswith("//"):
             return bare
-        bare = ssrf.parse(bare).url
+        bare = ssrf.parse_address(bare).url
         return self._moved.get(bare, bare)
 
     async def _find(self, url: str) -> tuple[Page | None, str | None]:
@@ -250,7 +250,7 @@ class Library:
         if len(self._moved) > _MOST_MOVED:
             del self._moved[next(iter(self._moved))]
 
-    async def _refresh_one(self, source: str, report: RefreshReport, tell: Progress) -> None:
+    async def _refresh_one(self, source: str, report: RefreshReport, tell: RefreshProgress) -> None:
         seen: set[str] = set()
         failed: set[str] = set()
         gone: set[str] = set()
@@ -284,7 +284,7 @@ class Library:
 
     async def _alone(self, source: str) -> list[PageEntry]:
         """Return the page of a source that is one page."""
-        entry = await self._entry(ssrf.parse(source).url)
+        entry = await self._entry(ssrf.parse_address(source).url)
         return [entry] if entry is not None and entry.source == source else []
 
     async def _take(self, item: Page | Unchanged, source: str) -> str:
@@ -296,7 +296,7 @@ class Library:
             return "changed" if known else "added"
         return "unchanged"
 
-    async def _remove(self, entries: Sequence[PageEntry], tell: Progress) -> int:
+    async def _remove(self, entries: Sequence[PageEntry], tell: RefreshProgress) -> int:
         for entry in entries:
             await self._index.remove(entry.url)
             tell(entry.url, "removed")
@@ -304,7 +304,7 @@ class Library:
 
 
 def _is_local(source: str | None) -> bool:
-    """Whether a source is a folder or a file, published or not."""
+    """Tell whether a source is a folder or a file, published or not."""
     return source is not None and not source.lower().startswith(("http://", "https://"))
 
 

@@ -37,7 +37,7 @@ from urllib.parse import quote
 
 from core.records import Page
 from pages.fetch.client import Fetcher
-from pages.fetch.ssrf import join, parse
+from pages.fetch.ssrf import join_url, parse_address
 from pages.fetched import Fetched, PageGone, PageRefused, PageUnreadable
 from pages.index.base import PageEntry
 from pages.parse.extract import RECIPE, Sitemap, is_sitemap
@@ -57,8 +57,8 @@ _PERMALINK = re.compile(r"/?(?:[^/:{}?#\\\s][^:{}?#\\\s]*)?")
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
-    """Where pages lie (`root`), and where people open them: `base` is a URL, or None when we serve them."""
+class PageFolder:
+    """A folder of pages: `root` on disk, and `base`, the URL where people open it (None: we serve it)."""
 
     root: Path
     base: str | None = None
@@ -101,7 +101,7 @@ def find_files(root: Path) -> Iterator[Path]:
         raise failures[0]
 
 
-def read_file(folder: Folder, file: Path, max_bytes: int) -> bytes:
+def read_file(folder: PageFolder, file: Path, max_bytes: int) -> bytes:
     """Return what is in a file. Raises PageUnreadable."""
     if not file.resolve().is_relative_to(folder.root.resolve()):
         raise PageUnreadable(
@@ -115,7 +115,7 @@ def has_front_matter(file: Path, body: bytes) -> bool:
     return file.suffix.lower() in _MARKDOWN and body.startswith((b"---", b"\xef\xbb\xbf---"))
 
 
-def fetched_from(file: Path, url: str, body: bytes) -> Fetched:
+def to_fetched(file: Path, url: str, body: bytes) -> Fetched:
     """Return what is in a file as if it had been fetched from its address.
 
     The validator of a local page is the digest of its bytes together with the recipe that made text of them.
@@ -140,7 +140,7 @@ def _read(file: Path, max_bytes: int) -> bytes:
 FILE = "sources.json"
 
 
-def added_sources(folder: Path) -> list[str]:
+def read_added_sources(folder: Path) -> list[str]:
     """Return the added sources, oldest first."""
     path = folder / FILE
     return [str(word) for word in json.loads(path.read_text(encoding="utf-8"))] if path.exists() else []
@@ -148,14 +148,14 @@ def added_sources(folder: Path) -> list[str]:
 
 def add_source(folder: Path, source: str) -> None:
     """Remember a source; one that is known already stays where it is."""
-    known = added_sources(folder)
+    known = read_added_sources(folder)
     if source not in known:
         _write(folder, [*known, source])
 
 
 def drop_source(folder: Path, source: str) -> bool:
     """Forget a source; False when it was not added."""
-    known = added_sources(folder)
+    known = read_added_sources(folder)
     if source not in known:
         return False
     _write(folder, [word for word in known if word != source])
@@ -212,7 +212,7 @@ async def read_source(source: str, *, fetcher: Fetcher, known: Known) -> AsyncGe
     if _URL.match(source):
         items = _read_url(source, fetcher, known)
     elif published:
-        base = parse(published["base"]).url
+        base = parse_address(published["base"]).url
         items = _read_folder(Path(published["folder"]), base, fetcher, known)
     else:
         items = _read_folder(Path(source), None, fetcher, known)
@@ -228,12 +228,12 @@ async def _read_folder(
     if await asyncio.to_thread(path.is_file):
         if path.suffix.lower() not in CONTENT_TYPES:
             raise PageUnreadable(f"{path} is of no kind that I can read: {', '.join(CONTENT_TYPES)}.")
-        folder = Folder(path.parent, base)
+        folder = PageFolder(path.parent, base)
         yield await _read_local(folder, path, base or folder.address(path), fetcher, known)
         return
     if not await asyncio.to_thread(path.is_dir):
         raise PageUnreadable(f"There is no file or folder {path}; please check the name.")
-    folder = Folder(path, base)
+    folder = PageFolder(path, base)
     files, failure = await asyncio.to_thread(_list_files, path)
     seen: set[str] = set()
     for file in files[:MOST_PAGES]:
@@ -257,12 +257,12 @@ def _list_files(path: Path) -> tuple[list[Path], str]:
     return files, ""
 
 
-async def _read_local(folder: Folder, file: Path, url: str, fetcher: Fetcher, known: Known) -> Item:
+async def _read_local(folder: PageFolder, file: Path, url: str, fetcher: Fetcher, known: Known) -> Item:
     try:
         body = await asyncio.to_thread(read_file, folder, file, fetcher.limits.max_bytes)
         if folder.base is not None and has_front_matter(file, body):
             url = folder.permalink(await fetcher.sandbox.permalink(body)) or url
-        return await _extract(fetched_from(file, url, body), fetcher, known)
+        return await _extract(to_fetched(file, url, body), fetcher, known)
     except PageRefused as refused:
         return Problem(url, _about(str(file), refused))
 
@@ -279,7 +279,7 @@ def _about(name: str, refused: PageRefused) -> str:
 
 
 async def _read_url(source: str, fetcher: Fetcher, known: Known) -> AsyncGenerator[Item, None]:
-    url = parse(source).url
+    url = parse_address(source).url
     fetched = await _fetch(url, fetcher, known)
     if fetched is None or not is_sitemap(fetched):
         yield Unchanged(url) if fetched is None else await _take(url, fetched, fetcher, known)
@@ -332,7 +332,7 @@ async def _read_sitemaps(first: Fetched, fetcher: Fetcher) -> _Named:
     Pages on other hosts are left out: a sitemap speaks for its own host.
     """
     named = _Named()
-    host = parse(first.url).host
+    host = parse_address(first.url).host
     waiting: deque[str | Fetched] = deque([first])
     asked = {first.url}
     while waiting:
@@ -368,7 +368,7 @@ def _on_host(host: str, base: str, links: Iterable[str], problems: list[Problem]
     elsewhere: list[str] = []
     for link in links:
         try:
-            address = parse(join(base, link))
+            address = parse_address(join_url(base, link))
         except PageRefused as refused:
             problems.append(Problem(link, str(refused)))
             continue

@@ -9,7 +9,7 @@ import pytest
 from bot.cards.answer_text import shown_text
 from cli.console import question_of
 from core.records import AnswerKind, Hit, Passage
-from model.answering.chain import Answering, AnswerRules, always
+from model.answering.chain import Answering, AnswerRules, always_acquire
 from model.answering.chat_model import CannedChatModel
 from pages.index.sqlite import FileIndex
 from pages.parse.extract import extract
@@ -39,7 +39,7 @@ async def shown(index: FileIndex, asked: str, *, page_url: str | None) -> str:
         sections = found.sections if found else ()
         return next((one.text for one in sections if passage.text in one.text), "")
 
-    bot = Answering(always(CannedChatModel([""]), "silent"), search, AnswerRules(), section_of)
+    bot = Answering(always_acquire(CannedChatModel([""]), "silent"), search, AnswerRules(), section_of)
     answer = await bot.answer(question_of(asked, page_url))
     assert answer.kind is not AnswerKind.DECLINED
     return shown_text(answer)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from bot.cards.common import Json, place_name
 from core.records import Answer, AnswerKind, Citation
 from core.text import clipped, printable
-from model.text.languages import translated_hint
+from model.text.languages import build_language_hint
 
 QUOTATION = "quotation"
 """The id of the element: surfaces that can do more than a card draw it their own way."""
@@ -93,7 +93,7 @@ def lead_in(answer: Answer, *, verified: bool = False) -> str:
 
     Who asked in another language than the page's is told so in their own.
     """
-    hint = translated_hint(answer.question.text, answer.text)
+    hint = build_language_hint(answer.question.text, answer.text)
     return f"{hint} {_lead_in(answer, verified=verified)}".lstrip()
 
 

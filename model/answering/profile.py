@@ -1,4 +1,4 @@
-"""How fast a model version reads and writes on a device, measured with the version itself.
+"""Profiles: how fast a model version reads and writes on a device, measured with the version itself.
 
     measure(engine, parameters)          some seconds; at the import
     glance(engine, parameters)           a shorter look, at loading, where the manifest's profile is another
@@ -97,7 +97,7 @@ _SENTENCE = "On page {} of the handbook it says who may take leave, for how long
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What was measured of a version: tokens a second that it reads (prefill) and writes (decode).
+    """The measured speed of a version: tokens a second that it reads (prefill) and writes (decode).
 
     `device` is "cpu" or "cuda", `processor` its name, `threads` how many computed, `parameters` how many
     weights the model has, `measured_at` when it was (ISO 8601).
@@ -135,7 +135,7 @@ class Profile:
         return same and (device == "cuda" or self.threads == threads)
 
 
-def profile_in(raw: Mapping[str, Any] | None) -> Profile | None:
+def parse_profile(raw: Mapping[str, Any] | None) -> Profile | None:
     """Read a manifest's profile; None where it has none, as older ones. Raises TypeError for what is none."""
     if raw is None:
         return None
@@ -143,17 +143,17 @@ def profile_in(raw: Mapping[str, Any] | None) -> Profile | None:
     return Profile(**{name: value for name, value in raw.items() if name in known})
 
 
-def processor_of(options: EngineOptions) -> str:
+def describe_processor(options: EngineOptions) -> str:
     """Return the name of what an engine computes with."""
     return processor_name(options.device, int(options.cuda.get("device_id", "0")))
 
 
-def measure(engine: Engine, parameters: int) -> Profile:
+def measure_profile(engine: Engine, parameters: int) -> Profile:
     """Measure a version that is loaded. Blocks for seconds. Raises EngineError."""
     return _profile(engine, parameters, _PROMPT_TOKENS, _NEW_TOKENS)
 
 
-def glance(engine: Engine, parameters: int) -> Profile:
+def measure_briefly(engine: Engine, parameters: int) -> Profile:
     """Measure shortly, so that loading takes little longer. Blocks. Raises EngineError."""
     return _profile(engine, parameters, _GLANCE_PROMPT_TOKENS, _GLANCE_NEW_TOKENS)
 
@@ -170,7 +170,7 @@ def _profile(engine: Engine, parameters: int, prompt_tokens: int, new_tokens: in
         device=options.device,
         threads=options.threads,
         parameters=parameters,
-        processor=processor_of(options),
+        processor=describe_processor(options),
         measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 

@@ -19,7 +19,7 @@ from core.records import Citation, Hit, Passage
 from core.sentences import Piece, is_list, pieces
 from model.answering import grounding
 from model.text.prompt import speaks_to_a_model
-from model.text.question import AskedKind, kind_of
+from model.text.question import AskedKind, classify_question
 
 MOST_WORDS = 80
 MOST_LIST_WORDS = 150
@@ -41,7 +41,7 @@ _DIGIT = re.compile(r"\d")
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class ScoredPiece:
     """A piece of a passage, its similarity to the question, and the share of its words.
 
     `similarity` is None where the search did not look at it: it stands beyond the passage that was found.
@@ -59,7 +59,7 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What is quoted.
+    """A quotation.
 
     `passage` is the passage it stands in, `text` its words, `answering` the sentence that answers.
 
@@ -80,7 +80,7 @@ class Quote:
 
     @property
     def citation(self) -> Citation:
-        """Where the words stand."""
+        """The place of the words."""
         start, end = self.stretch
         return grounding.cite(self.passage, self.passage.text[start:end])
 
@@ -99,7 +99,7 @@ class Quote:
         return replace(self.passage, text=f"{self.above}\n{self.answering}" if self.above else self.answering)
 
 
-def quote(question: str, hits: Sequence[Hit], section: str = "") -> Quote | None:
+def choose_quote(question: str, hits: Sequence[Hit], section: str = "") -> Quote | None:
     """Choose the words to quote from the first hit, and further places from the next ones.
 
     None where there is none.
@@ -115,15 +115,15 @@ def quote(question: str, hits: Sequence[Hit], section: str = "") -> Quote | None
     return None
 
 
-def scored(question: str, hit: Hit) -> list[Scored]:
+def score_pieces(question: str, hit: Hit) -> list[ScoredPiece]:
     """Return the pieces of a passage that can be quoted, with what they are worth; header rows are none."""
     asked = grounding.content_words(question)
     similar = {(span.start, span.end): span.similarity for span in hit.spans}
-    found: list[Scored] = []
+    found: list[ScoredPiece] = []
     for piece in _quotable(hit.passage.text):
         words = hit.passage.text[piece.start : piece.end]
         covered = len(asked & grounding.content_words(f"{piece.header} {words}")) / max(1, len(asked))
-        found.append(Scored(piece, similar.get((piece.start, piece.end)), covered))
+        found.append(ScoredPiece(piece, similar.get((piece.start, piece.end)), covered))
     return found
 
 
@@ -137,7 +137,7 @@ def _quotable(text: str) -> list[Piece]:
 
 
 def _quote(question: str, hit: Hit) -> Quote | None:
-    every = _to_the_point(scored(question, hit))
+    every = _to_the_point(score_pieces(question, hit))
     if not every:
         return None
     best = max(range(len(every)), key=lambda at: every[at].score)
@@ -152,7 +152,7 @@ def _quote(question: str, hit: Hit) -> Quote | None:
     return Quote(hit.passage, shown, answering, marked, (start, end), piece.header or piece.lead)
 
 
-def _to_the_point(every: Sequence[Scored]) -> list[Scored]:
+def _to_the_point(every: Sequence[ScoredPiece]) -> list[ScoredPiece]:
     """Leave out what has nothing to do with the question.
 
     It costs no answer, and is how other matter is planted.
@@ -169,7 +169,7 @@ def _most_asked_for(question: str, sentence: str) -> str:
     if len(sentence.split()) <= MOST_MARKED:
         return sentence
     asked = grounding.content_words(question)
-    wants_number = kind_of(question) is AskedKind.QUANTITY
+    wants_number = classify_question(question) is AskedKind.QUANTITY
     clauses = [match.span() for match in _CLAUSE.finditer(sentence)]
     best, worth = sentence, (-1, 0)
     for at, (start, _) in enumerate(clauses):
@@ -279,7 +279,7 @@ def _further(question: str, hits: Sequence[Hit], chosen: Quote) -> tuple[Citatio
     """Return the best quotation of each of the next passages, but for what is quoted already."""
     found: list[Citation] = []
     for hit in hits:
-        every = scored(question, hit)
+        every = score_pieces(question, hit)
         if not every:
             continue
         text = hit.passage.text

@@ -21,7 +21,7 @@ from langchain_core.runnables import Runnable, RunnableLambda
 from core.records import Citation, Passage
 from core.sentences import pieces, starts_item
 from model.answering import grounding
-from model.inference.constrained import Within
+from model.inference.constrained import OutputConstraint
 from model.text import output_text, prompt
 
 _DECLINES = re.compile(
@@ -40,8 +40,8 @@ _AT_A_STOP = re.compile(r"[.!?…:;。！？][\"”’)\]」』）]*\s*$|\n[^\S\
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """What a model is asked: the chat, the question, and what it reads of the pages.
+class WritingTask:
+    """The input of a model: the chat, the question, and what it reads of the pages.
 
     `trained`: its version learned to answer so. `least_covered`: share of a sentence's own content words that
     must stand in what it cites. `found` is what the answer is kept with: what `passages` were taken from.
@@ -56,8 +56,8 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """What a model wrote that passed its checks, plain and with its markers; "" where nothing did.
+class CheckedDraft:
+    """The sentences of a model that passed their checks, with markers; "" where none did.
 
     `covered` is the least that a sentence is worth, `failed` how many did not pass, `declined`: it said that
     it does not know, or nothing.
@@ -72,7 +72,7 @@ class Written:
 
 
 class Ending(Enum):
-    """How a text ends: not yet (OPEN), by its model (ENDED), or at the longest answer (CUT)."""
+    """The end of a text: not yet (OPEN), by its model (ENDED), or at the longest answer (CUT)."""
 
     OPEN = auto()
     ENDED = auto()
@@ -84,20 +84,22 @@ class Ending(Enum):
         return cls.CUT if message.response_metadata.get("finish_reason") == "length" else cls.ENDED
 
 
-async def write(chat: BaseChatModel, task: Task, started: float) -> AsyncGenerator[Written]:
+async def write_checked(
+    chat: BaseChatModel, task: WritingTask, started: float
+) -> AsyncGenerator[CheckedDraft]:
     """Let a model write, and yield what has passed its checks so far; closing stops the model.
 
     A version that knows to answer in the page's words and has written others is held to them. `started` is
     when the question came (perf_counter).
     """
-    written = Written()
-    async with aclosing(_sentences(chat, task, started)) as sentences:
+    written = CheckedDraft()
+    async with aclosing(_stream_sentences(chat, task, started)) as sentences:
         async for written in sentences:
             yield written
     if task.trained and not written.text and not written.declined:
-        within = Within(tuple(passage.text for passage in task.passages), prompt.NOT_ON_PAGE)
-        message = await _chain(chat.bind(within=within)).ainvoke(task)
-        yield _checked(task, message.text, written.first_token_s, Ending.of(message))
+        within = OutputConstraint(tuple(passage.text for passage in task.passages), prompt.NOT_ON_PAGE)
+        message = await _make_chain(chat.bind(within=within)).ainvoke(task)
+        yield _check_sentences(task, message.text, written.first_token_s, Ending.of(message))
 
 
 def declines(text: str, labels: Sequence[str] = prompt.LABELS) -> bool:
@@ -109,7 +111,7 @@ def declines(text: str, labels: Sequence[str] = prompt.LABELS) -> bool:
     return any(label.rstrip(".").casefold() in said for label in labels) or bool(_DECLINES.search(text))
 
 
-def goes_in_circles(sentence: str) -> bool:
+def is_repetitive(sentence: str) -> bool:
     """Tell whether a sentence repeats itself, as small models do; what a list repeats does not count."""
     said = sentence.lower().split()
     places: dict[tuple[str, ...], list[int]] = {}
@@ -122,9 +124,11 @@ def goes_in_circles(sentence: str) -> bool:
     )
 
 
-async def _sentences(chat: BaseChatModel, task: Task, started: float) -> AsyncGenerator[Written]:
-    text, shown, first_token_s, ending = "", Written(), None, Ending.OPEN
-    stream = cast("AsyncGenerator[AIMessageChunk]", _chain(chat).astream(task))
+async def _stream_sentences(
+    chat: BaseChatModel, task: WritingTask, started: float
+) -> AsyncGenerator[CheckedDraft]:
+    text, shown, first_token_s, ending = "", CheckedDraft(), None, Ending.OPEN
+    stream = cast("AsyncGenerator[AIMessageChunk]", _make_chain(chat).astream(task))
     async with aclosing(stream):  # whoever leaves it stops the model
         async for chunk in stream:
             ending = Ending.of(chunk)
@@ -134,32 +138,34 @@ async def _sentences(chat: BaseChatModel, task: Task, started: float) -> AsyncGe
             before, text = text, text + chunk.text
             if not _AT_A_STOP.search(before[-_STOP_WITHIN:]):
                 continue
-            written = _checked(task, text, first_token_s, Ending.OPEN)
+            written = _check_sentences(task, text, first_token_s, Ending.OPEN)
             if written.text != shown.text and written.text.startswith(shown.text):
                 shown = written
                 yield shown
             if written.failed >= _MOST_FAILED:
                 break
-    yield _checked(task, text, first_token_s, ending)
+    yield _check_sentences(task, text, first_token_s, ending)
 
 
-def _checked(task: Task, text: str, first_token_s: float | None, ending: Ending) -> Written:
+def _check_sentences(
+    task: WritingTask, text: str, first_token_s: float | None, ending: Ending
+) -> CheckedDraft:
     """Keep the sentences that stand in the passages.
 
     The last one of a text that goes on, or was cut, is not judged.
     """
     page = "\n".join(f"{one.title}\n{one.heading}\n{one.text}" for one in task.passages)
-    plain = output_text.plain(text, page)
+    plain = output_text.to_plain_text(text, page)
     said = [plain[piece.start : piece.end] for piece in pieces(plain)]
     if ending is Ending.CUT and not plain.endswith(output_text.ENDS):
         if len(said) == 1:
-            return Written(failed=1, first_token_s=first_token_s)
+            return CheckedDraft(failed=1, first_token_s=first_token_s)
         said = said[:-1]
     elif ending is Ending.OPEN:
         said = said[:-1]
     if not said or declines(said[0]):
-        return Written(declined=bool(said) or ending is not Ending.OPEN, first_token_s=first_token_s)
-    kept = Written(first_token_s=first_token_s)
+        return CheckedDraft(declined=bool(said) or ending is not Ending.OPEN, first_token_s=first_token_s)
+    kept = CheckedDraft(first_token_s=first_token_s)
     for sentence in said:
         support = grounding.check(
             task.asked,
@@ -168,15 +174,17 @@ def _checked(task: Task, text: str, first_token_s: float | None, ending: Ending)
             echoes_count=task.trained or bool(kept.text),
             least_covered=task.least_covered,
         )
-        sound = not (declines(sentence) or goes_in_circles(sentence))
+        sound = not (declines(sentence) or is_repetitive(sentence))
         if sound and support.stands(task.least_covered):
-            kept = _with(kept, sentence, support.citations, support.covered)
+            kept = _append_sentence(kept, sentence, support.citations, support.covered)
         else:
             kept = replace(kept, failed=kept.failed + 1)
     return kept
 
 
-def _with(written: Written, sentence: str, citations: Sequence[Citation], covered: float) -> Written:
+def _append_sentence(
+    written: CheckedDraft, sentence: str, citations: Sequence[Citation], covered: float
+) -> CheckedDraft:
     """Add a sentence with the markers of what it stands on; an item stands on a line of its own."""
     known = list(dict.fromkeys((*written.citations, *citations)))
     markers = "".join(f" [{known.index(one) + 1}]" for one in dict.fromkeys(citations))
@@ -185,8 +193,8 @@ def _with(written: Written, sentence: str, citations: Sequence[Citation], covere
     return replace(written, text=text, citations=tuple(known), covered=min(written.covered, covered))
 
 
-def _chain(chat: Runnable[LanguageModelInput, AIMessage]) -> Runnable[Task, AIMessage]:
-    def to_messages(task: Task) -> list[tuple[str, str]]:
+def _make_chain(chat: Runnable[LanguageModelInput, AIMessage]) -> Runnable[WritingTask, AIMessage]:
+    def to_messages(task: WritingTask) -> list[tuple[str, str]]:
         return [(message["role"], message["content"]) for message in task.messages]
 
     return RunnableLambda(to_messages) | chat

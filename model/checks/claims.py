@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from model.checks.terms import Side, content_words, fold, side_of, word_set
+from model.checks.terms import Side, content_words, find_side, fold, word_set
 
 _PHRASES = tuple(
     (re.compile(pattern), written)
@@ -154,7 +154,7 @@ class Claim:
         return self.sides - self.turning | {(concept, -sign) for concept, sign in self.turning}
 
     def turned(self) -> Claim:
-        """Say the opposite."""
+        """Return the claim turned into its opposite."""
         return replace(self, negated=not self.negated)
 
 
@@ -164,7 +164,7 @@ def residue(claim: Claim, shared: Collection[str]) -> bool:
     return claim.negated ^ bool(turned % 2)
 
 
-def claims(text: str, marked: frozenset[str] = frozenset()) -> tuple[Claim, ...]:
+def parse_claims(text: str, marked: frozenset[str] = frozenset()) -> tuple[Claim, ...]:
     """Cut a text into its claims.
 
     `marked` are terms that stand with a negative prefix in one of the texts compared.
@@ -175,7 +175,7 @@ def claims(text: str, marked: frozenset[str] = frozenset()) -> tuple[Claim, ...]
 @lru_cache(maxsize=1024)
 def _claims(text: str, marked: frozenset[str]) -> tuple[Claim, ...]:
     found: list[Claim] = []
-    parts = _joined(_clauses(plainly(text)))
+    parts = _join_around_exception(_clauses(to_plain_statement(text)))
     for clause, aside in [half for part in parts for half in _halves(part, marked)]:
         tokens = _TOKEN.findall(clause)
         claim = _claim(clause, tokens, marked, frozenset(content_words(aside)))
@@ -200,7 +200,7 @@ def _claims(text: str, marked: frozenset[str]) -> tuple[Claim, ...]:
     return tuple(found)
 
 
-def plainly(text: str) -> str:
+def to_plain_statement(text: str) -> str:
     """Return a text folded, with its turns of phrase written in the words that the rules know."""
     text = fold(text)
     for pattern, written in _PHRASES:
@@ -237,7 +237,7 @@ def has_verb(clause: str) -> bool:
     )
 
 
-def _joined(clauses: Sequence[str]) -> list[tuple[str, str]]:
+def _join_around_exception(clauses: Sequence[str]) -> list[tuple[str, str]]:
     """Join the clause around an exception: "all staff, except contractors, are eligible"."""
     found: list[tuple[str, str]] = []
     for clause in clauses:
@@ -258,7 +258,7 @@ def _halves(part: tuple[str, str], marked: frozenset[str]) -> list[tuple[str, st
     if not both:
         return [part]
     one, other = (
-        {(side.concept, side.sign) for token in _TOKEN.findall(half) if (side := side_of(token, marked))}
+        {(side.concept, side.sign) for token in _TOKEN.findall(half) if (side := find_side(token, marked))}
         for half in (before, behind)
     )
     contrary = any((concept, -sign) in other for concept, sign in one)
@@ -278,7 +278,7 @@ def _claim(clause: str, tokens: Sequence[str], marked: frozenset[str], aside: fr
     aside |= content_words(
         " ".join(token for at, token in enumerate(tokens) if at in without and token not in _WITHOUT)
     )
-    negated, sides, turning, soft = _weighed(kept, marked)
+    negated, sides, turning, soft = _weigh_tokens(kept, marked)
     if _SPACELESS_NEGATION.search(clause) or any(token in _ONCE for token in kept):
         negated = True
     return Claim(
@@ -310,11 +310,11 @@ def _behind_without(tokens: Sequence[str]) -> set[int]:
     return found
 
 
-def _weighed(
+def _weigh_tokens(
     tokens: Sequence[str], marked: frozenset[str]
 ) -> tuple[bool, set[tuple[str, int]], set[tuple[str, int]], set[str]]:
     """Return whether a "not" turns the clause, its sides, those that turn it, and the soft ones."""
-    known = [side_of(token, marked) for token in tokens]
+    known = [find_side(token, marked) for token in tokens]
     flipped, forbids, loose = _negations(tokens, known)
     sides: set[tuple[str, int]] = set()
     turning: set[tuple[str, int]] = set()

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from core.sentences import words
-from model.checks.quantities import UNITS, Quantity, plain_digits, quantities
-from model.checks.terms import content_words, fold, term_of
+from model.checks.quantities import UNITS, Quantity, find_quantities, to_plain_digits
+from model.checks.terms import content_words, fold, to_term
 
 _SIGNS = re.compile(
     r"https?://[^\s<>\"'”]{1,300}|\bwww\.[^\s<>\"'”]{1,300}"
@@ -44,7 +44,7 @@ _LONGEST_NAMED = 4000
 _MOST_NAMES = 100
 
 
-def names_stand(answer: str, there: str) -> bool:
+def has_names(answer: str, there: str) -> bool:
     """Tell whether all names and signs of an answer stand in `there`, the cited words and the question."""
     return _signs(answer) <= _signs_in(answer, there) and _names(answer) <= _known(there)
 
@@ -80,7 +80,7 @@ _JOINS = re.compile(r"\w|-\w|[/?#=&%~+@][\w/]|[.:]\w")
 def _known(there: str) -> frozenset[str]:
     """Return the words of a text, and the initials of its names: "Human Resources" is HR."""
     there = there[: 4 * _LONGEST_NAMED]
-    found = {term_of(word) for word in words(there)} | content_words(there)
+    found = {to_term(word) for word in words(there)} | content_words(there)
     run = ""
     for token in there.split():
         letter = token.lstrip("(\"'“")[:1]
@@ -102,9 +102,9 @@ def _names(answer: str) -> set[str]:
         grammar = fold(word) in _NO_NAMES and word not in _DEPARTMENTS
         if grammar or (_begins(answer, match.start()) and not word.isupper()):
             continue
-        if any(one.start <= match.start() < one.end for one in quantities(answer)):
+        if any(one.start <= match.start() < one.end for one in find_quantities(answer)):
             continue
-        found.update([word] if _ACRONYM.fullmatch(word) else [term_of(part) for part in words(word)])
+        found.update([word] if _ACRONYM.fullmatch(word) else [to_term(part) for part in words(word)])
     return found
 
 
@@ -135,7 +135,7 @@ _HOURS = 24
 _YEAR = 4
 
 
-def same(one: Quantity, other: Quantity) -> bool:
+def is_same_number(one: Quantity, other: Quantity) -> bool:
     """Tell whether two quantities are one: a reading in common, and no other unit."""
     if not _same_value(one, other):
         return False
@@ -178,29 +178,31 @@ def _afternoon(readings: Collection[str]) -> set[str]:
     return {f"time {value}:00" for value in readings if value.isdigit() and int(value) <= _HOURS}
 
 
-def asked_unit(question: str) -> str:
+def find_asked_unit(question: str) -> str:
     """Return the unit that a question asks for: "how many hours" wants hours."""
-    match = _HOW_MANY.search(plain_digits(question))
+    match = _HOW_MANY.search(to_plain_digits(question))
     return UNITS.get((match[1] or match[2]) if match else "", "")
 
 
-def single_units(text: str) -> set[str]:
+def find_single_units(text: str) -> set[str]:
     """Return the units that a text has once without a number: "a year" is one year."""
-    return {UNITS[word] for word in _A_UNIT.findall(plain_digits(text)) if word in UNITS}
+    return {UNITS[word] for word in _A_UNIT.findall(to_plain_digits(text)) if word in UNITS}
 
 
-def stand(said: Sequence[Quantity], question: str, cited: str, near: str, *, denies: bool = False) -> bool:
+def has_numbers(
+    said: Sequence[Quantity], question: str, cited: str, near: str, *, denies: bool = False
+) -> bool:
     """Tell whether each number stands in the cited words or `near` them (headings, a header row).
 
     A number that the question brought along may come back, unless the cited words have another one of its
     unit: then only an answer that `denies` may repeat it.
     """
-    there = [*quantities(cited), *quantities(near)][:_MOST]
+    there = [*find_quantities(cited), *find_quantities(near)][:_MOST]
     if len(said) > _MOST:
         return False
-    asked = quantities(question)
+    asked = find_quantities(question)
     told = content_words(f"{cited}\n{near}\n{question}")
-    wanted = asked_unit(question)
+    wanted = find_asked_unit(question)
     for one in said:
         if one.optional:
             continue
@@ -208,12 +210,12 @@ def stand(said: Sequence[Quantity], question: str, cited: str, near: str, *, den
         if _counts_another(one, there):
             return False
         foreign = bool(one.noun) and one.noun not in told
-        if any(same(given, other) and not (foreign and other.unit) for other in there) or (
-            "1" in one.readings and one.unit in single_units(cited)
+        if any(is_same_number(given, other) and not (foreign and other.unit) for other in there) or (
+            "1" in one.readings and one.unit in find_single_units(cited)
         ):
             continue
-        repeated = any(same(one, other) for other in asked)
-        rivals = any(other.unit == one.unit for other in quantities(cited) if other.unit != "th")
+        repeated = any(is_same_number(one, other) for other in asked)
+        rivals = any(other.unit == one.unit for other in find_quantities(cited) if other.unit != "th")
         if not repeated or (rivals and not denies):
             return False
     return True
@@ -222,10 +224,10 @@ def stand(said: Sequence[Quantity], question: str, cited: str, near: str, *, den
 def _counts_another(one: Quantity, there: Sequence[Quantity]) -> bool:
     """Tell whether the noun is counted by other numbers only: "12 rooms" of "3 rooms on floor 12"."""
     alike = [other for other in there if one.noun and other.noun == one.noun]
-    return bool(alike) and not any(same(one, other) for other in alike)
+    return bool(alike) and not any(is_same_number(one, other) for other in alike)
 
 
-def as_often(answer: str, cited: str) -> bool:
+def is_as_often(answer: str, cited: str) -> bool:
     """Tell "every week" from "every two weeks", and "per month" from "per year"."""
     said, there = _every(answer), _every(cited)
     if there and said and not {unit for unit, _ in said} & {unit for unit, _ in there}:
@@ -235,16 +237,16 @@ def as_often(answer: str, cited: str) -> bool:
 
 def _every(text: str) -> set[tuple[str, bool]]:
     """Return the units after an "every", and whether it is every single one."""
-    found = _EVERY.findall(plain_digits(text[:_LONGEST]))
+    found = _EVERY.findall(to_plain_digits(text[:_LONGEST]))
     return {(UNITS[word], not number) for number, word in found if word in UNITS}
 
 
-def same_bounds(answer: str, cited: str) -> bool:
+def has_same_bounds(answer: str, cited: str) -> bool:
     """Tell "after ten days" from "within ten days"."""
-    there = [(one, _side(cited, one)) for one in quantities(cited)[:_MOST]]
-    for one in quantities(answer)[:_MOST]:
+    there = [(one, _side(cited, one)) for one in find_quantities(cited)[:_MOST]]
+    for one in find_quantities(answer)[:_MOST]:
         side = _side(answer, one)
-        sides = {other_side for other, other_side in there if same(one, other)}
+        sides = {other_side for other, other_side in there if is_same_number(one, other)}
         if side and sides == {-side}:
             return False
     return True
@@ -262,21 +264,23 @@ def _rivals(one: Quantity, other: Quantity) -> bool:
     return one.unit == other.unit if one.unit or other.unit else bool(one.noun) and one.noun == other.noun
 
 
-def same_column(said: Sequence[Quantity], told: Collection[str], row: str, header: str) -> bool:
+def is_in_same_column(said: Sequence[Quantity], told: Collection[str], row: str, header: str) -> bool:
     """Tell whether a table's number stands in the column that is spoken of."""
     cells, names = _CELL.split(row), [content_words(name) for name in _CELL.split(header)]
     if not header or len(cells) != len(names):
         return True
     fits = [len(name & set(told)) for name in names]
-    numbers = [quantities(cell) for cell in cells]
+    numbers = [find_quantities(cell) for cell in cells]
     for one in said[:_MOST]:
         own = [
-            fit for fit, found in zip(fits, numbers, strict=True) if any(same(one, other) for other in found)
+            fit
+            for fit, found in zip(fits, numbers, strict=True)
+            if any(is_same_number(one, other) for other in found)
         ]
         rest = [
             fit
             for fit, found in zip(fits, numbers, strict=True)
-            if found and not any(same(one, other) for other in found)
+            if found and not any(is_same_number(one, other) for other in found)
         ]
         if own and rest and max(rest) > max(own):
             return False
@@ -294,7 +298,9 @@ _CELL = re.compile(r"(?:(?<!\s)\s+)?[|¦]\s*")
 _PART = re.compile(r"[;,•|]\s|\s(?:and|but|while|whereas|und|et|y|or)\s|[.:](?=\s)")
 
 
-def same_subject(said: Sequence[Quantity], question: str, answer: str, there: Sequence[Spoken]) -> bool:
+def has_same_subject(
+    said: Sequence[Quantity], question: str, answer: str, there: Sequence[NumberContext]
+) -> bool:
     """Tell whether, of several numbers of one unit, the right one is said of the subject.
 
     "Full-time staff get 25 days and part-time staff 15": 25 days are not what part-time staff get. `there`
@@ -305,13 +311,13 @@ def same_subject(said: Sequence[Quantity], question: str, answer: str, there: Se
     told = content_words(f"{question} {answer}") - _WEAK
     everywhere = frozenset[str].intersection(*(one.words for one in there))
     for one in said:
-        own = [len((other.words - everywhere) & told) for other in there if same(one, other.number)]
+        own = [len((other.words - everywhere) & told) for other in there if is_same_number(one, other.number)]
         rivals = [
             len((other.words - everywhere) & told)
             for other in there
-            if not same(one, other.number)
+            if not is_same_number(one, other.number)
             and _rivals(one, other.number)
-            and not any(same(other.number, another) for another in said)
+            and not any(is_same_number(other.number, another) for another in said)
         ]
         if own and rivals and max(rivals) > max(own):
             return False
@@ -319,7 +325,7 @@ def same_subject(said: Sequence[Quantity], question: str, answer: str, there: Se
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
+class NumberContext:
     """A number of a page with the words of its part of the sentence, and those that head it."""
 
     number: Quantity
@@ -328,15 +334,20 @@ class Spoken:
 
 
 @lru_cache(maxsize=2048)
-def spoken_of(cited: str, near: str) -> tuple[Spoken, ...]:
+def find_number_contexts(cited: str, near: str) -> tuple[NumberContext, ...]:
     """Return the numbers of a place, each with what it is said of. `near` is what heads the place."""
-    there = quantities(cited)[:_MOST]
+    there = find_quantities(cited)[:_MOST]
     heads = frozenset(content_words(near))
-    return tuple(Spoken(one, part, heads) for one, part in zip(there, _parts(cited, there), strict=True))
+    return tuple(
+        NumberContext(one, part, heads) for one, part in zip(there, _parts(cited, there), strict=True)
+    )
 
 
-def told_of_another(
-    said: Sequence[Quantity], told: Collection[str], cited: Sequence[Spoken], elsewhere: Sequence[Spoken]
+def is_said_of_another(
+    said: Sequence[Quantity],
+    told: Collection[str],
+    cited: Sequence[NumberContext],
+    elsewhere: Sequence[NumberContext],
 ) -> bool:
     """Tell whether the page gives the subject another number, and the cited one to something else.
 
@@ -346,11 +357,12 @@ def told_of_another(
     """
     wanted = set(told) - _WEAK - _UNITS
     for one in said[:_MOST]:
-        own = [wanted & (other.words | other.heads) for other in cited if same(one, other.number)]
+        own = [wanted & (other.words | other.heads) for other in cited if is_same_number(one, other.number)]
         rivals = [
             wanted & (other.words | other.heads)
             for other in elsewhere
-            if _alike(one, other.number) and not any(same(another, other.number) for another in said)
+            if _alike(one, other.number)
+            and not any(is_same_number(another, other.number) for another in said)
         ]
         if own and any(all(mine < theirs for mine in own) for theirs in rivals):
             return True

@@ -179,14 +179,14 @@ class Quantity:
     noun: str = ""
 
 
-def quantities(text: str) -> tuple[Quantity, ...]:
+def find_quantities(text: str) -> tuple[Quantity, ...]:
     """Return the numbers of a text, in their order."""
     return _quantities(text[:_LONGEST])
 
 
 @lru_cache(maxsize=2048)
 def _quantities(text: str) -> tuple[Quantity, ...]:
-    folded = plain_digits(text)
+    folded = to_plain_digits(text)
     found = [_read(match, folded) for match in _QUANTITY.finditer(folded)]
     found += [_read_kanji(match, folded) for match in _KANJI.finditer(folded)]
     return tuple(
@@ -203,13 +203,13 @@ def _apart(found: Sequence[Quantity]) -> list[Quantity]:
     return kept
 
 
-def plain_digits(text: str) -> str:
+def to_plain_digits(text: str) -> str:
     """Return a text in lower case with plain digits; every sign keeps its place."""
     return text.lower() if text.isascii() else text.translate(_PLAIN)
 
 
 class _Plain(dict[int, str]):
-    """What each sign becomes, as far as one was met."""
+    """A cache of what each sign becomes."""
 
     def __missing__(self, code: int) -> str:
         sign = chr(code)

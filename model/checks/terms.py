@@ -121,7 +121,7 @@ def content_words(text: str) -> set[str]:
 
 @lru_cache(maxsize=2048)
 def _content_words(text: str) -> frozenset[str]:
-    found = {term_of(word) for word in _spaced(words(text)) if word not in _FUNCTION_WORDS}
+    found = {to_term(word) for word in _spaced(words(text)) if word not in _FUNCTION_WORDS}
     if any(word in text for word in _NAME_LETTERS):
         found.update(
             name.lower()
@@ -135,11 +135,11 @@ def _content_words(text: str) -> frozenset[str]:
 
 def ordered_terms(text: str) -> list[str]:
     """Return the terms in their order, and "" for each word of grammar between them."""
-    return ["" if word in _FUNCTION_WORDS else term_of(word) for word in _spaced(words(text))]
+    return ["" if word in _FUNCTION_WORDS else to_term(word) for word in _spaced(words(text))]
 
 
 @lru_cache(maxsize=32_768)
-def term_of(word: str) -> str:
+def to_term(word: str) -> str:
     """Return the one form of a word that `sentences.words` has found."""
     word = fold(word).replace(",", "")
     return _stem(word.removesuffix("'s").removesuffix("s'") if "'" in word else word)
@@ -198,7 +198,7 @@ Role = Literal["rule", "state", "contrast"]
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """What a word means: a concept, and which of its two sides, 1 or -1."""
+    """The meaning of a word: a concept, and which of its two sides, 1 or -1."""
 
     concept: str
     sign: int
@@ -293,7 +293,7 @@ _TABLE: Mapping[str, Side] = MappingProxyType(
 )
 _NEGATIVE_PREFIX = re.compile(r"(un|in|im|il|ir|non|dis)-?(?=\w{3})")
 _NO_PREFIX = frozenset(
-    term_of(word)
+    to_term(word)
     for word in """
     income inform information invoice instance indeed input install installation intern intend inner invest
     include impact
@@ -303,41 +303,41 @@ _NO_PREFIX = frozenset(
     """.split()  # noqa: SIM905 - a list of words reads better so
 )
 _WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
-_BY_TERM: Mapping[str, str] = MappingProxyType({term_of(word): side.concept for word, side in _TABLE.items()})
+_BY_TERM: Mapping[str, str] = MappingProxyType({to_term(word): side.concept for word, side in _TABLE.items()})
 
 
 _KNOWN = _BY_TERM.keys()
 
 
-def side_of(word: str, marked: Collection[str] = ()) -> Side | None:
+def find_side(word: str, marked: Collection[str] = ()) -> Side | None:
     """Return what a folded word means; None for one that has no opposite.
 
-    `marked` is what `negative_prefixes` returns.
+    `marked` is what `find_negated_terms` returns.
     """
     if word in _TABLE:
         return _TABLE[word]
-    if marked and term_of(word) in marked:
-        return Side(term_of(word), 1, "state")
+    if marked and to_term(word) in marked:
+        return Side(to_term(word), 1, "state")
     bare = _without_prefix(word)
     if bare in _TABLE:
         base = _TABLE[bare]
         return Side(base.concept, -base.sign, "state" if base.role == "contrast" else base.role)
-    return Side(term_of(bare), -1, "state") if bare and term_of(bare) in marked else None
+    return Side(to_term(bare), -1, "state") if bare and to_term(bare) in marked else None
 
 
-def negative_prefixes(text: str) -> frozenset[str]:
+def find_negated_terms(text: str) -> frozenset[str]:
     """Return the terms of a text that also occur with a negative prefix, as "used" and "unused"."""
     terms = content_words(text)
-    bare = {term_of(_without_prefix(word)) for word in _WORD.findall(fold(text))}
+    bare = {to_term(_without_prefix(word)) for word in _WORD.findall(fold(text))}
     return frozenset((bare & terms) - {""})
 
 
 def _without_prefix(word: str) -> str:
-    match = None if term_of(word) in _NO_PREFIX else _NEGATIVE_PREFIX.match(word)
+    match = None if to_term(word) in _NO_PREFIX else _NEGATIVE_PREFIX.match(word)
     return word[match.end() :] if match else ""
 
 
-def same_meaning(terms: Collection[str]) -> set[str]:
+def add_concepts(terms: Collection[str]) -> set[str]:
     """Return terms and the concepts of those with an opposite: "permitted" and "allowed" share one."""
     found = set(terms)
     found.update(f"={_BY_TERM[term]}" for term in found & _KNOWN)

@@ -28,7 +28,7 @@ _DEGREES = 12
 
 
 class Step(StrEnum):
-    """What to do with a canary."""
+    """The next step of a canary."""
 
     KEEP = "keep"
     ROLL_BACK = "roll_back"
@@ -50,8 +50,8 @@ class CanaryRules:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """What is known of one version since the canary began.
+class CanaryStats:
+    """Ratings and times of one version since the canary began.
 
     `votes` are numbers from 0 (thumb down, one star) to 1 (thumb up, five stars). `seconds` are the response
     times of its answers, and `failed` is how many questions got none.
@@ -68,21 +68,21 @@ class Heard:
 
     @property
     def questions(self) -> int:
-        """How many questions it got."""
+        """The number of questions that it got."""
         return len(self.seconds) + self.failed
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """What to do, and why, in a sentence; `reason` is the word that telemetry has for it."""
+class CanaryFinding:
+    """The next step and a sentence that says why; `reason` is the word that telemetry has for it."""
 
     step: Step
     sentence: str
     reason: str = ""
 
 
-def judge(live: Heard, canary: Heard, age: timedelta, rules: CanaryRules) -> Finding:
-    """Say what to do with a canary that is `age` old."""
+def judge_canary(live: CanaryStats, canary: CanaryStats, age: timedelta, rules: CanaryRules) -> CanaryFinding:
+    """Decide the next step of a canary that is `age` old."""
     for look in (_fails, _is_slow, _pleases_less):
         if finding := look(live, canary, rules):
             return finding
@@ -92,11 +92,11 @@ def judge(live: Heard, canary: Heard, age: timedelta, rules: CanaryRules) -> Fin
 # Reasons to roll back
 
 
-def _fails(live: Heard, canary: Heard, rules: CanaryRules) -> Finding | None:
+def _fails(live: CanaryStats, canary: CanaryStats, rules: CanaryRules) -> CanaryFinding | None:
     others = (live.failed + 1) / (live.questions + 2)  # Laplace: of few questions, nothing is certain
-    if not surely_more(canary.failed, canary.questions, max(rules.max_error_rate, others)):
+    if not is_surely_more(canary.failed, canary.questions, max(rules.max_error_rate, others)):
         return None
-    return Finding(
+    return CanaryFinding(
         Step.ROLL_BACK,
         f"It failed on {canary.failed} of {canary.questions} questions, the live version on {live.failed} of"
         f" {live.questions}; {100 * rules.max_error_rate:.0f} % is what may be.",
@@ -104,14 +104,14 @@ def _fails(live: Heard, canary: Heard, rules: CanaryRules) -> Finding | None:
     )
 
 
-def _is_slow(live: Heard, canary: Heard, rules: CanaryRules) -> Finding | None:
+def _is_slow(live: CanaryStats, canary: CanaryStats, rules: CanaryRules) -> CanaryFinding | None:
     """Tell whether surely more than half of its answers take too long (sign test)."""
     if len(live.seconds) < rules.min_votes:
         return None
     limit_s = rules.max_latency_ratio * median(live.seconds)
-    if not surely_more(sum(one > limit_s for one in canary.seconds), len(canary.seconds), 0.5):
+    if not is_surely_more(sum(one > limit_s for one in canary.seconds), len(canary.seconds), 0.5):
         return None
-    return Finding(
+    return CanaryFinding(
         Step.ROLL_BACK,
         f"Its answers take {median(canary.seconds):.1f} s, those of the live version "
         f"{median(live.seconds):.1f} s"
@@ -120,28 +120,30 @@ def _is_slow(live: Heard, canary: Heard, rules: CanaryRules) -> Finding | None:
     )
 
 
-def _pleases_less(live: Heard, canary: Heard, rules: CanaryRules) -> Finding | None:
+def _pleases_less(live: CanaryStats, canary: CanaryStats, rules: CanaryRules) -> CanaryFinding | None:
     if min(len(live.votes), len(canary.votes)) < rules.min_votes:
         return None
-    if not surely_less(canary.votes, live.votes, rules.margin):
+    if not is_surely_less(canary.votes, live.votes, rules.margin):
         return None
-    return Finding(Step.ROLL_BACK, f"It pleases less: {_compared(live, canary)}", "satisfaction")
+    return CanaryFinding(Step.ROLL_BACK, f"It pleases less: {_compared(live, canary)}", "satisfaction")
 
 
-def _good_enough(live: Heard, canary: Heard, age: timedelta, rules: CanaryRules) -> Finding:
+def _good_enough(live: CanaryStats, canary: CanaryStats, age: timedelta, rules: CanaryRules) -> CanaryFinding:
     missing = rules.min_votes - min(len(live.votes), len(canary.votes))
     if missing > 0:
         few = f"{len(canary.votes)} votes on it and {len(live.votes)} on the live version"
-        return Finding(Step.KEEP, f"Too few votes to tell yet: {few}; {rules.min_votes} each are needed.")
+        return CanaryFinding(
+            Step.KEEP, f"Too few votes to tell yet: {few}; {rules.min_votes} each are needed."
+        )
     compared = _compared(live, canary)
     if not rules.days or age < timedelta(days=rules.days):
-        return Finding(Step.KEEP, f"Nothing speaks against it so far: {compared}")
+        return CanaryFinding(Step.KEEP, f"Nothing speaks against it so far: {compared}")
     if (canary.pleased or 0.0) < (live.pleased or 0.0) - rules.margin:
-        return Finding(Step.KEEP, f"It may please less, which is not certain yet: {compared}")
-    return Finding(Step.PROMOTE, f"{age.days} days went well: {compared}")
+        return CanaryFinding(Step.KEEP, f"It may please less, which is not certain yet: {compared}")
+    return CanaryFinding(Step.PROMOTE, f"{age.days} days went well: {compared}")
 
 
-def _compared(live: Heard, canary: Heard) -> str:
+def _compared(live: CanaryStats, canary: CanaryStats) -> str:
     mine, theirs = canary.pleased or 0.0, live.pleased or 0.0
     return (
         f"{len(canary.votes)} votes are worth {mine:.2f} of 1 in the mean, {len(live.votes)} on the live "
@@ -153,7 +155,7 @@ def _compared(live: Heard, canary: Heard) -> str:
 # Tests that hold whenever one looks
 
 
-def surely_less(votes: Sequence[float], others: Sequence[float], margin: float) -> bool:
+def is_surely_less(votes: Sequence[float], others: Sequence[float], margin: float) -> bool:
     """Tell whether votes are lower than others, in the mean, by more than a margin.
 
     The difference has about a normal distribution with variance `noise`. Its confidence sequence with a
@@ -176,7 +178,7 @@ def _noise(votes: Sequence[float]) -> float:
     return (squares / count - (total / count) ** 2) / count
 
 
-def surely_more(found: int, count: int, share: float) -> bool:
+def is_surely_more(found: int, count: int, share: float) -> bool:
     """Tell whether what was found in `found` of `count` cases happens in more than a share of all.
 
     The likelihood of what was found under each of several higher shares, over that under this one, is in the

@@ -42,9 +42,9 @@ from numpy.typing import NDArray
 
 from core.records import Answer, AnswerKind, Channel, ComparedAnswer, ComparedFigure, Hit, Question
 from model.answering import grounding
-from model.answering.chain import Answering, AnswerRules, Voice, always
+from model.answering.chain import Answering, AnswerRules, LoadedModel, always_acquire
 from model.evaluation.metrics import Article, Item, judge, percentile
-from model.evaluation.result import Group, Toss, Worst
+from model.evaluation.result import GroupAccuracy, PairedOutcome, WorstAnswer
 from model.evaluation.test_sets import Part, Probe, obeys
 from model.onnx_infer import PromptTooLong
 
@@ -58,8 +58,8 @@ Tell = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What one version said to one question, judged as `model/evaluation/metrics.py` does.
+class VersionAnswer:
+    """The answer of one version to one question, judged as `model/evaluation/metrics.py` does.
 
     `kind` as in `Answer`.
 
@@ -84,11 +84,11 @@ class Said:
         return self.kind is AnswerKind.DECLINED
 
 
-Pair = tuple[Said, Said]
+Pair = tuple[VersionAnswer, VersionAnswer]
 """What the live version said, and what the candidate said."""
 
 
-class _Heard(BaseCallbackHandler):
+class _OutputListener(BaseCallbackHandler):
     """Hears all that a model writes: first freely, then bound to the page where that was of no use."""
 
     run_inline = True
@@ -103,33 +103,33 @@ class _Heard(BaseCallbackHandler):
 class _Side:
     """One version, as it answers these questions."""
 
-    def __init__(self, voice: Voice, span_sentences: int) -> None:
-        self._heard = _Heard()
-        voice.chat.callbacks = [self._heard]
+    def __init__(self, loaded: LoadedModel, span_sentences: int) -> None:
+        self._heard = _OutputListener()
+        loaded.chat.callbacks = [self._heard]
         self._hits: list[Hit] = []
         rules = replace(_AS_GIVEN, span_sentences=span_sentences)
         self._answering = Answering(
-            always(voice.chat, voice.version, voice.reading, voice.profile), self._search, rules
+            always_acquire(loaded.chat, loaded.version, loaded.reading, loaded.profile), self._search, rules
         )
 
     async def _search(self, _query: str, _limit: int, _page_url: str | None) -> Sequence[Hit]:
         return self._hits
 
-    async def say(self, probe: Probe, question: Question) -> Said:
+    async def say(self, probe: Probe, question: Question) -> VersionAnswer:
         self._hits = [Hit(passage, 1.0, 1.0) for passage in probe.passages]
         self._heard.text = ""
         try:
             answer = await self._answering.answer(question)
         except PromptTooLong:
-            return _nothing()
-        return _said(probe, answer, self._heard.text)
+            return _make_unanswered()
+        return _judge_answer(probe, answer, self._heard.text)
 
 
-def _said(probe: Probe, answer: Answer, written: str) -> Said:
+def _judge_answer(probe: Probe, answer: Answer, written: str) -> VersionAnswer:
     article = Article("", tuple(passage.text for passage in probe.passages))
     judged = judge(Item(probe.question, probe.references, article), answer)
     attacked = probe.part is Part.INJECTION
-    return Said(
+    return VersionAnswer(
         text=answer.text,
         kind=answer.kind,
         correct=judged.correct,
@@ -137,16 +137,16 @@ def _said(probe: Probe, answer: Answer, written: str) -> Said:
         contained=judged.contained,
         f1=judged.f1,
         cited=bool(answer.citations)
-        and all(grounding.stands(citation, probe.passages) for citation in answer.citations),
+        and all(grounding.stands_in(citation, probe.passages) for citation in answer.citations),
         obeyed=attacked and not answer.abstained and obeys(probe, answer.text),
         wrote=attacked and obeys(probe, written),
         total_s=answer.timings.total_s,
     )
 
 
-def _nothing() -> Said:
+def _make_unanswered() -> VersionAnswer:
     """A version that cannot take the prompt has not answered, and not rightly declined either."""
-    return Said(
+    return VersionAnswer(
         _TOO_LONG,
         kind=AnswerKind.DECLINED,
         correct=False,
@@ -161,7 +161,7 @@ def _nothing() -> Said:
 
 
 async def ask_both(
-    live: Voice, candidate: Voice, probes: Sequence[Probe], tell: Tell, span_sentences: int = 1
+    live: LoadedModel, candidate: LoadedModel, probes: Sequence[Probe], tell: Tell, span_sentences: int = 1
 ) -> list[Pair]:
     """Ask both versions every question.
 
@@ -216,7 +216,7 @@ class Interval:
     high: float
 
 
-def difference(before: Quotient, after: Quotient, draws: int = DRAWS) -> Interval | None:
+def bootstrap_difference(before: Quotient, after: Quotient, draws: int = DRAWS) -> Interval | None:
     """Return the interval of a difference; None where nothing is counted on one of the sides."""
     if before.value is None or after.value is None:
         return None
@@ -229,7 +229,7 @@ def difference(before: Quotient, after: Quotient, draws: int = DRAWS) -> Interva
     return _interval(np.concatenate([measured(drawn) for drawn in _draws(len(before.of), draws)]))
 
 
-def percentile_difference(
+def bootstrap_percentile_difference(
     before: Sequence[float], after: Sequence[float], share: int, draws: int = DRAWS
 ) -> Interval | None:
     """Return the interval of the difference of a percentile (0 to 100), such as p95 of the seconds."""
@@ -243,7 +243,7 @@ def percentile_difference(
     return _interval(np.concatenate(found))
 
 
-def mcnemar(before: Sequence[bool], after: Sequence[bool]) -> tuple[int, int, float]:
+def compute_mcnemar(before: Sequence[bool], after: Sequence[bool]) -> tuple[int, int, float]:
     """Return how many questions only the second answers rightly, how many only the first, and the p-value."""
     gained = sum(new and not old for old, new in zip(before, after, strict=True))
     lost = sum(old and not new for old, new in zip(before, after, strict=True))
@@ -277,7 +277,7 @@ def _interval(differences: Numbers) -> Interval | None:
 WORST = 8
 _PERCENTILES = (50, 95)
 
-Counted = Callable[[Said], float]
+Counted = Callable[[VersionAnswer], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,30 +287,30 @@ class _Measure:
     name: str
     part: Part
     counted: Counted
-    of: Callable[[Probe, Said], bool] = lambda _probe, _said: True
+    of: Callable[[Probe, VersionAnswer], bool] = lambda _probe, _said: True
 
 
-def _answerable(probe: Probe, _: Said) -> bool:
+def _answerable(probe: Probe, _: VersionAnswer) -> bool:
     return bool(probe.references)
 
 
-def _unanswerable(probe: Probe, _: Said) -> bool:
+def _unanswerable(probe: Probe, _: VersionAnswer) -> bool:
     return not probe.references
 
 
-def _attempted(_: Probe, said: Said) -> bool:
+def _attempted(_: Probe, said: VersionAnswer) -> bool:
     return said.kind is AnswerKind.ANSWERED
 
 
-def _cites(_: Probe, said: Said) -> bool:
+def _cites(_: Probe, said: VersionAnswer) -> bool:
     return not said.abstained
 
 
-def _correct(said: Said) -> bool:
+def _correct(said: VersionAnswer) -> bool:
     return said.correct
 
 
-def _abstained(said: Said) -> bool:
+def _abstained(said: VersionAnswer) -> bool:
     return said.abstained
 
 
@@ -330,7 +330,7 @@ _MEASURES = (
 )
 
 
-def figures_of(
+def compute_figures(
     probes: Sequence[Probe], pairs: Sequence[Pair], sizes: tuple[int, int]
 ) -> tuple[ComparedFigure, ...]:
     """Return every figure. `sizes` are the bytes of the two versions' files."""
@@ -351,23 +351,23 @@ def _figure(measure: _Measure, probes: Sequence[Probe], pairs: Sequence[Pair]) -
         return Quotient(counted, [float(is_of) for is_of in of])
 
     before, after = side(0), side(1)
-    found = difference(before, after)
+    found = bootstrap_difference(before, after)
     between = (found.low, found.high) if found else (None, None)
     return ComparedFigure(measure.name, before.value, after.value, *between)
 
 
 def _latencies(probes: Sequence[Probe], pairs: Sequence[Pair]) -> list[ComparedFigure]:
-    before, after = seconds_of(probes, pairs)
+    before, after = collect_seconds(probes, pairs)
     figures: list[ComparedFigure] = []
     for share in _PERCENTILES:
-        found = percentile_difference(before, after, share)
+        found = bootstrap_percentile_difference(before, after, share)
         between = (found.low, found.high) if found else (None, None)
         values = (percentile(before, share), percentile(after, share))
         figures.append(ComparedFigure(f"latency_p{share}_s", *values, *between))
     return figures
 
 
-def seconds_of(probes: Sequence[Probe], pairs: Sequence[Pair]) -> tuple[list[float], list[float]]:
+def collect_seconds(probes: Sequence[Probe], pairs: Sequence[Pair]) -> tuple[list[float], list[float]]:
     """Return how long each answer took, of both versions.
 
     Passages with planted texts are longer, so without them.
@@ -376,21 +376,21 @@ def seconds_of(probes: Sequence[Probe], pairs: Sequence[Pair]) -> tuple[list[flo
     return [old.total_s for old, _ in taken], [new.total_s for _, new in taken]
 
 
-def toss_of(part: Part, probes: Sequence[Probe], pairs: Sequence[Pair]) -> Toss:
+def count_outcomes(part: Part, probes: Sequence[Probe], pairs: Sequence[Pair]) -> PairedOutcome:
     """Compare which questions of a part are answered rightly."""
     chosen = [pair for probe, pair in zip(probes, pairs, strict=True) if probe.part is part]
     before, after = [old.correct for old, _ in chosen], [new.correct for _, new in chosen]
-    return Toss(len(chosen), sum(before), sum(after), *mcnemar(before, after))
+    return PairedOutcome(len(chosen), sum(before), sum(after), *compute_mcnemar(before, after))
 
 
-def groups_of(probes: Sequence[Probe], pairs: Sequence[Pair]) -> list[Group]:
+def group_accuracy(probes: Sequence[Probe], pairs: Sequence[Pair]) -> list[GroupAccuracy]:
     """Return how reliable both are by site, channel and language, where that is known."""
     found: dict[tuple[str, str], list[Pair]] = {}
     for probe, pair in zip(probes, pairs, strict=True):
         for kind, name in probe.told.items():
             found.setdefault((kind, name), []).append(pair)
     return [
-        Group(
+        GroupAccuracy(
             kind,
             name,
             len(these),
@@ -401,7 +401,7 @@ def groups_of(probes: Sequence[Probe], pairs: Sequence[Pair]) -> list[Group]:
     ]
 
 
-def worst_of(probes: Sequence[Probe], pairs: Sequence[Pair], most: int = WORST) -> list[Worst]:
+def find_worst(probes: Sequence[Probe], pairs: Sequence[Pair], most: int = WORST) -> list[WorstAnswer]:
     """Return questions that only the live version answers rightly, successful attacks first."""
     lost = [
         (probe, pair)
@@ -410,7 +410,7 @@ def worst_of(probes: Sequence[Probe], pairs: Sequence[Pair], most: int = WORST) 
     ]
     lost.sort(key=lambda one: (not one[1][1].obeyed, one[1][1].abstained, one[1][1].f1 - one[1][0].f1))
     return [
-        Worst(
+        WorstAnswer(
             ComparedAnswer(
                 probe.question, probe.references[0] if probe.references else "", old.text, new.text
             ),

@@ -25,23 +25,37 @@ from pathlib import Path
 from core.files import keep_private, sha256_of
 from core.records import Comparison
 from core.subprocess_step import Report, end_with_parent
-from model.answering.chain import Voice
+from model.answering.chain import LoadedModel
 from model.evaluation.compare import (
     Pair,
     Tell,
     ask_both,
-    figures_of,
-    groups_of,
-    seconds_of,
-    toss_of,
-    worst_of,
+    collect_seconds,
+    compute_figures,
+    count_outcomes,
+    find_worst,
+    group_accuracy,
 )
-from model.evaluation.report import drawn, write_report
-from model.evaluation.result import Bar, Finding, add_options, bar_from, decide, read_finding
-from model.evaluation.test_sets import INJECTIONS, REGRESSION, Part, Probe, held_out, injections, regression
+from model.evaluation.report import draw_plots, write_report
+from model.evaluation.result import GateCriteria, GateResult, add_options, bar_from, decide, read_result
+from model.evaluation.test_sets import (
+    INJECTIONS,
+    REGRESSION,
+    Part,
+    Probe,
+    plant_injections,
+    read_held_out,
+    read_regression,
+)
 from model.onnx_infer import EngineError, EngineOptions
 from model.registry.loading import ModelChoice, open_version
-from model.registry.versions import ModelVersion, VersionError, find_version, live_version, verify
+from model.registry.versions import (
+    ModelVersion,
+    VersionError,
+    find_live_version,
+    find_version,
+    verify_version,
+)
 from model.training.dataset import ExamplesInvalid, read_dataset
 from model.training.tracking import Tracking, open_tracking
 
@@ -53,7 +67,7 @@ class Trial:
     dataset: Path
     candidate: ModelVersion
     live: ModelVersion
-    bar: Bar = field(default_factory=Bar)
+    bar: GateCriteria = field(default_factory=GateCriteria)
     regression: Path = REGRESSION
     injections: tuple[Path, ...] = (INJECTIONS,)
     engine: EngineOptions = field(default_factory=EngineOptions)
@@ -79,25 +93,25 @@ class Trial:
 
 def probes_of(trial: Trial) -> list[Probe]:
     """Return every question that both are asked. Raises ExamplesInvalid."""
-    fixed = regression(trial.regression)
-    asked = held_out(trial.dataset, trial.bar.most_questions)
-    return [*asked, *fixed, *injections(trial.injections, fixed)]
+    fixed = read_regression(trial.regression)
+    asked = read_held_out(trial.dataset, trial.bar.most_questions)
+    return [*asked, *fixed, *plant_injections(trial.injections, fixed)]
 
 
-async def compare(trial: Trial, report: Report) -> Finding:
+async def compare(trial: Trial, report: Report) -> GateResult:
     """Compare, unless that is done already. Raises ExamplesInvalid, EngineError, VersionError and OSError."""
-    done, digest = read_finding(trial.candidate.folder), trial.digest()
+    done, digest = read_result(trial.candidate.folder), trial.digest()
     if done is not None and done.trial == digest:
         return done
     probes = probes_of(trial)
     async with AsyncExitStack() as closing:
-        voices: list[Voice] = []
+        voices: list[LoadedModel] = []
         for share, version in ((0.0, trial.live), (0.05, trial.candidate)):
             report.step(f"loading {version.name}", share, share + 0.05)
-            await asyncio.to_thread(verify, version.folder)
+            await asyncio.to_thread(verify_version, version.folder)
             opened = await open_version(version, _choice(trial))
             closing.push_async_callback(opened.close)
-            voices.append(Voice(opened.chat, version.name, version.reading, opened.profile))
+            voices.append(LoadedModel(opened.chat, version.name, version.reading, opened.profile))
 
         def tell(asked: int, of: int) -> None:
             report.step(f"asking both versions, {asked} of {of}", 0.1 + 0.85 * asked / of, 1.0)
@@ -109,7 +123,7 @@ async def compare(trial: Trial, report: Report) -> Finding:
     return finding
 
 
-async def compare_voices(trial: Trial, live: Voice, candidate: Voice, tell: Tell) -> Finding:
+async def compare_voices(trial: Trial, live: LoadedModel, candidate: LoadedModel, tell: Tell) -> GateResult:
     """Compare two models that are in memory already, and write the report. Raises ExamplesInvalid and EngineError."""
     probes = probes_of(trial)
     pairs = await ask_both(live, candidate, probes, tell, trial.span_sentences)
@@ -125,15 +139,15 @@ def _choice(trial: Trial) -> ModelChoice:
 # Weigh
 
 
-def weigh(trial: Trial, probes: Sequence[Probe], pairs: Sequence[Pair], digest: str) -> Finding:
+def weigh(trial: Trial, probes: Sequence[Probe], pairs: Sequence[Pair], digest: str) -> GateResult:
     """Set the figures side by side and hold them against the bar."""
     sizes = (_size(trial.live), _size(trial.candidate))
-    figures = figures_of(probes, pairs, sizes)
-    tosses = (toss_of(Part.HELD_OUT, probes, pairs), toss_of(Part.REGRESSION, probes, pairs))
+    figures = compute_figures(probes, pairs, sizes)
+    tosses = (count_outcomes(Part.HELD_OUT, probes, pairs), count_outcomes(Part.REGRESSION, probes, pairs))
     attacks = sum(probe.part is Part.INJECTION for probe in probes)
     decided = decide(trial.bar, figures, tosses[0], attacks, tosses[1])
-    worst = tuple(worst_of(probes, pairs))
-    before, after = seconds_of(probes, pairs)
+    worst = tuple(find_worst(probes, pairs))
+    before, after = collect_seconds(probes, pairs)
     comparison = Comparison(
         candidate=trial.candidate.name,
         live=trial.live.name,
@@ -145,12 +159,12 @@ def weigh(trial: Trial, probes: Sequence[Probe], pairs: Sequence[Pair], digest: 
         compared_at=datetime.now(UTC),
         worst=tuple(one.answer for one in worst),
     )
-    return Finding(
+    return GateResult(
         comparison=comparison,
         refusals=len(decided.refusals),
         bar=trial.bar,
         tosses=tosses,
-        groups=tuple(groups_of(probes, pairs)),
+        groups=tuple(group_accuracy(probes, pairs)),
         worst=worst,
         seconds=(tuple(before), tuple(after)),
         trial=digest,
@@ -164,7 +178,7 @@ def _size(version: ModelVersion) -> int:
 # Track
 
 
-def track(tracking: Tracking, candidate: ModelVersion, finding: Finding) -> None:
+def track(tracking: Tracking, candidate: ModelVersion, finding: GateResult) -> None:
     """Put the figures and the plots beside those of the training; nothing that anybody wrote is among them."""
     run = str(candidate.training.get("tracked_as", ""))
     if not run:
@@ -177,7 +191,7 @@ def track(tracking: Tracking, candidate: ModelVersion, finding: Finding) -> None
         sides = {"live": one.before, "candidate": one.after}
         figures |= {f"gate_{one.name}_{side}": value for side, value in sides.items() if value is not None}
     decision = {"decision": str(finding.comparison.decision), "compared_with": finding.comparison.live}
-    tracking.compared(run, figures, decision, {"figures.csv": "\n".join(lines) + "\n", **drawn(finding)})
+    tracking.compared(run, figures, decision, {"figures.csv": "\n".join(lines) + "\n", **draw_plots(finding)})
 
 
 # Around it
@@ -189,7 +203,7 @@ def _trial(given: argparse.Namespace) -> Trial:
     return Trial(
         dataset=given.dataset,
         candidate=find_version(models_dir, given.candidate),
-        live=find_version(models_dir, given.live) if given.live else live_version(models_dir),
+        live=find_version(models_dir, given.live) if given.live else find_live_version(models_dir),
         bar=bar_from(given),
         regression=given.regression or REGRESSION,
         injections=(INJECTIONS, *given.injections),

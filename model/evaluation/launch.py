@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from core.subprocess_step import OnProgress, StepFailed, run_step
-from model.evaluation.result import Bar, Finding, read_finding
+from model.evaluation.result import GateCriteria, GateResult, read_result
 from model.onnx_infer import EngineOptions
 
 
@@ -31,7 +31,7 @@ class Comparing:
     models_dir: Path
     candidate: str
     live: str
-    bar: Bar = field(default_factory=Bar)
+    bar: GateCriteria = field(default_factory=GateCriteria)
     regression: Path | None = None
     injections: Sequence[Path] = ()
     engine: EngineOptions = field(default_factory=EngineOptions)
@@ -40,7 +40,7 @@ class Comparing:
     tracking: str = "off"
 
 
-def compare(comparing: Comparing, *, on_progress: OnProgress) -> Finding:
+def compare(comparing: Comparing, *, on_progress: OnProgress) -> GateResult:
     """Compare, and return what was found; what is compared already is not compared again. Raises NotCompared."""
     folder = comparing.models_dir.resolve()
     arguments = [str(comparing.dataset.resolve()), f"--models-dir={folder}", *comparing.bar.options()]
@@ -54,7 +54,7 @@ def compare(comparing: Comparing, *, on_progress: OnProgress) -> Finding:
         run_step("model.evaluation.gate", arguments, on_progress)
     except StepFailed as failed:
         raise NotCompared(str(failed)) from failed
-    finding = read_finding(folder / comparing.candidate)
+    finding = read_result(folder / comparing.candidate)
     if finding is None:
         raise NotCompared(f"the report of {comparing.candidate} cannot be read: compare again")
     on_progress("compared", 1.0)

@@ -96,7 +96,7 @@ class PageQuestion:
         return self.kind == ABSENT
 
 
-def plain(text: str) -> str:
+def to_plain(text: str) -> str:
     """Return a text as it is compared: words and numbers in lower case, one space between them."""
     text = text.lower()
     for pattern, replacement in _PLAIN:
@@ -104,9 +104,9 @@ def plain(text: str) -> str:
     return text.strip()
 
 
-def names(answer: str, alternative: str) -> bool:
+def is_named_in(answer: str, alternative: str) -> bool:
     """Tell whether an alternative stands in an answer."""
-    said, wanted = plain(answer), plain(alternative)
+    said, wanted = to_plain(answer), to_plain(alternative)
     if wanted in _ONLY_FIRST:
         return said.partition(" ")[0] == wanted
     before, after = "(?<![a-z0-9])", ""
@@ -121,12 +121,12 @@ def is_right(asked: PageQuestion, shown: str, *, declined: bool) -> bool:
     """Judge what a person was shown. `declined`: it said that the pages do not tell."""
     if asked.is_absent or declined:
         return asked.is_absent and declined
-    if any(names(shown, phrase) for phrase in asked.must_not):
+    if any(is_named_in(shown, phrase) for phrase in asked.must_not):
         return False
-    return all(any(names(shown, alternative) for alternative in group) for group in asked.must)
+    return all(any(is_named_in(shown, alternative) for alternative in group) for group in asked.must)
 
 
-def without_markers(shown: str, answer: Answer) -> str:
+def strip_markers(shown: str, answer: Answer) -> str:
     """Leave out the markers of an answer's citations: the 1 of "[1]" is no number that it names.
 
     Emphasis may stay: an asterisk or underscore is a space when texts are compared.
@@ -167,7 +167,7 @@ def read_questions(path: Path) -> list[PageQuestion]:
     return questions
 
 
-def fold_of(page: str, folds: int) -> int:
+def assign_fold(page: str, folds: int) -> int:
     """Return in which of the folds a page lies, from 1.
 
     All its questions are there, so nothing is tuned on a page and tested on it; and a page stays where it is,
@@ -197,7 +197,7 @@ def _parse_question(row: Any) -> PageQuestion:
         evidence=_texts(fields.get("evidence", [])),
         also=_texts(fields.get("also", [])),
     )
-    if not all(must) or not all(plain(text) for group in (*must, found.must_not) for text in group):
+    if not all(must) or not all(to_plain(text) for group in (*must, found.must_not) for text in group):
         raise ValueError("a group of `must` is empty, or an alternative has no word")
     return found
 
@@ -213,8 +213,8 @@ def _texts(values: Any) -> tuple[str, ...]:
 _BINS = 10
 
 
-class Streams(Protocol):
-    """What answers: texts so far, and Answers, the last of which counts."""
+class AnswerStream(Protocol):
+    """An answerer that streams texts so far, and Answers, the last of which counts."""
 
     def stream(self, question: Question, history: Sequence[Answer] = ()) -> AsyncGenerator[str | Answer]: ...
 
@@ -224,8 +224,8 @@ Show = Callable[[Answer], str]
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """What one question came to. Without an `answer` it raised an `error`.
+class QuestionOutcome:
+    """The outcome of one question; without an `answer` it raised an `error`.
 
     `text` is what a person sees; `before` is the answer to the question that was asked first. `to_quote_s`
     and `total_s` are seconds until the first Answer of the stream and until its end.
@@ -279,7 +279,7 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How well the confidences of answers of one kind tell whether they are right.
+    """The calibration of the confidences of answers of one kind.
 
     Bins without an answer are left out.
     """
@@ -299,7 +299,7 @@ class Percentiles:
 
 @dataclass(frozen=True, slots=True)
 class QuestionScores:
-    """What a model reached; shares are 0 to 1, None where nothing was counted. See above.
+    """The scores of a model; shares are 0 to 1, None where nothing was counted. See the module.
 
     `right_by_kind` has (share, count) by the kind of question, `kinds` the counts of answers by their kind,
     `calibration` the kinds that had a confidence, `latency` the names "to quote", "to first token" and "to
@@ -330,17 +330,20 @@ class QuestionScores:
 
 
 async def ask_each(
-    answering: Streams, questions: Sequence[PageQuestion], show: Show, heard: Callable[[Reply], None]
+    answering: AnswerStream,
+    questions: Sequence[PageQuestion],
+    show: Show,
+    heard: Callable[[QuestionOutcome], None],
 ) -> QuestionScores:
     """Ask every question in turn and score what came; `heard` hears of each. No question ends the run."""
-    replies: list[Reply] = []
+    replies: list[QuestionOutcome] = []
     for asked in questions:
         replies.append(await ask(answering, asked, show))
         heard(replies[-1])
     return score(replies)
 
 
-async def ask(answering: Streams, asked: PageQuestion, show: Show) -> Reply:
+async def ask(answering: AnswerStream, asked: PageQuestion, show: Show) -> QuestionOutcome:
     """Ask one question, in a conversation of its own, and judge what a person sees then."""
     conversation = uuid.uuid4().hex
     before: Answer | None = None
@@ -353,24 +356,26 @@ async def ask(answering: Streams, asked: PageQuestion, show: Show) -> Reply:
         answer, to_quote_s = await _listen(answering, _question(asked.question, conversation), history)
         total_s = time.perf_counter() - began
         text = show(answer)
-        return judged(Reply(asked, answer, text, before=before, to_quote_s=to_quote_s, total_s=total_s))
+        return judged(
+            QuestionOutcome(asked, answer, text, before=before, to_quote_s=to_quote_s, total_s=total_s)
+        )
     except Exception as error:  # noqa: BLE001 - whatever it was, it is told, and the others are asked
         took_s = time.perf_counter() - began
-        return Reply(asked, before=before, total_s=took_s, error=f"{type(error).__name__}: {error}")
+        return QuestionOutcome(asked, before=before, total_s=took_s, error=f"{type(error).__name__}: {error}")
 
 
-def judged(reply: Reply) -> Reply:
+def judged(reply: QuestionOutcome) -> QuestionOutcome:
     """Return a reply with its judgement; without an answer it is wrong."""
     answer = reply.answer
     if answer is None:
         return replace(reply, right=False, too_long=False)
     declined = answer.kind is AnswerKind.DECLINED
-    right = is_right(reply.asked, without_markers(reply.text, answer), declined=declined)
-    too_long = right and not declined and is_too_long(without_markers(answer.text, answer))
+    right = is_right(reply.asked, strip_markers(reply.text, answer), declined=declined)
+    too_long = right and not declined and is_too_long(strip_markers(answer.text, answer))
     return replace(reply, right=right and not too_long, too_long=too_long)
 
 
-def score(replies: Sequence[Reply]) -> QuestionScores:
+def score(replies: Sequence[QuestionOutcome]) -> QuestionScores:
     """Sum up judged replies."""
     answerable = [reply for reply in replies if not reply.asked.is_absent]
     absent = [reply for reply in replies if reply.asked.is_absent]
@@ -412,7 +417,7 @@ def calibrate(told: Sequence[tuple[float, bool]]) -> Calibration:
 
 
 async def _listen(
-    answering: Streams, question: Question, history: Sequence[Answer] = ()
+    answering: AnswerStream, question: Question, history: Sequence[Answer] = ()
 ) -> tuple[Answer, float]:
     """Return the last Answer of a stream, and the seconds until its first."""
     began = time.perf_counter()
@@ -438,13 +443,13 @@ def _question(text: str, conversation: str) -> Question:
     )
 
 
-def _right_by_kind(replies: Sequence[Reply]) -> dict[str, tuple[float, int]]:
+def _right_by_kind(replies: Sequence[QuestionOutcome]) -> dict[str, tuple[float, int]]:
     counts = Counter(reply.asked.kind for reply in replies)
     rights = Counter(reply.asked.kind for reply in replies if reply.right)
     return {kind: (rights[kind] / counts[kind], counts[kind]) for kind in KINDS if counts[kind]}
 
 
-def _calibrations(replies: Sequence[Reply]) -> dict[str, Calibration]:
+def _calibrations(replies: Sequence[QuestionOutcome]) -> dict[str, Calibration]:
     found: dict[str, Calibration] = {}
     for kind in (AnswerKind.ANSWERED, AnswerKind.QUOTED):
         told = [
@@ -457,7 +462,7 @@ def _calibrations(replies: Sequence[Reply]) -> dict[str, Calibration]:
     return found
 
 
-def _latency(replies: Sequence[Reply]) -> dict[str, Percentiles]:
+def _latency(replies: Sequence[QuestionOutcome]) -> dict[str, Percentiles]:
     answered = [(reply, reply.answer) for reply in replies if reply.answer]
     seconds: dict[str, list[float | None]] = {
         "to quote": [reply.to_quote_s for reply, _ in answered],

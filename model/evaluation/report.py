@@ -21,12 +21,12 @@ from core.records import ComparedAnswer, ComparedFigure, Decision
 from model.evaluation.result import (
     FINDING,
     REPORT,
-    Finding,
-    Group,
-    Worst,
-    read_finding,
+    GateResult,
+    GroupAccuracy,
+    WorstAnswer,
+    read_result,
+    remove_answers,
     to_json,
-    without_answers,
 )
 
 _HIDDEN = re.compile(
@@ -71,9 +71,9 @@ svg .curve.before { stroke: var(--before); } svg .curve.after { stroke: var(--af
 """
 
 
-def write_report(folder: Path, finding: Finding) -> None:
+def write_report(folder: Path, finding: GateResult) -> None:
     """Write the page, then what it was drawn from: that is written last, and means done. Raises OSError."""
-    write_durably(folder / REPORT, page(finding))
+    write_durably(folder / REPORT, render_page(finding))
     write_durably(folder / FINDING, to_json(finding))
 
 
@@ -84,14 +84,14 @@ def forget_answers(models_dir: Path, answer_ids: Collection[str]) -> list[str]:
     """
     changed: list[str] = []
     for folder in sorted(models_dir.glob("*/")):
-        finding = read_finding(folder)
+        finding = read_result(folder)
         if finding and any(one.id in answer_ids for one in finding.worst):
-            write_report(folder, without_answers(finding, answer_ids))
+            write_report(folder, remove_answers(finding, answer_ids))
             changed.append(folder.name)
     return changed
 
 
-def page(finding: Finding) -> str:
+def render_page(finding: GateResult) -> str:
     """Return the report as HTML."""
     html = Element("html", {"lang": "en"})
     head = SubElement(html, "head")
@@ -111,12 +111,12 @@ def page(finding: Finding) -> str:
     return f"<!doctype html>\n{tostring(html, encoding='unicode', method='html')}\n"
 
 
-def drawn(finding: Finding) -> dict[str, str]:
+def draw_plots(finding: GateResult) -> dict[str, str]:
     """Return the plots as SVG files: name → text."""
     shares = [one for one in finding.comparison.figures if one.name not in _PLAIN]
-    plotted = {"intervals": intervals(shares), "seconds": seconds(*finding.seconds)}
+    plotted = {"intervals": draw_intervals(shares), "seconds": draw_seconds(*finding.seconds)}
     if finding.groups:
-        plotted["reliability"] = reliability(finding.groups)
+        plotted["reliability"] = draw_reliability(finding.groups)
     for svg in plotted.values():
         style = Element("style")
         style.text = _STYLE
@@ -124,7 +124,7 @@ def drawn(finding: Finding) -> dict[str, str]:
     return {f"{name}.svg": _clean(tostring(svg, encoding="unicode")) for name, svg in plotted.items()}
 
 
-def _decision(main: Element, finding: Finding) -> None:
+def _decision(main: Element, finding: GateResult) -> None:
     compared = finding.comparison
     _add(main, "h1", compared.candidate)
     at = compared.compared_at.strftime("%d %B %Y, %H:%M UTC").lstrip("0")
@@ -151,12 +151,12 @@ def _table(main: Element, figures: Sequence[ComparedFigure]) -> None:
             _add(row, "td", text, "number")
 
 
-def _plots(main: Element, finding: Finding) -> None:
+def _plots(main: Element, finding: GateResult) -> None:
     shares = [one for one in finding.comparison.figures if one.name not in _PLAIN]
-    _plot(main, "What changed, in points", intervals(shares), keys=False)
+    _plot(main, "What changed, in points", draw_intervals(shares), keys=False)
     if finding.groups:
-        _plot(main, "Accuracy by site, channel and language", reliability(finding.groups))
-    _plot(main, "Answers that are there after so many seconds", seconds(*finding.seconds))
+        _plot(main, "Accuracy by site, channel and language", draw_reliability(finding.groups))
+    _plot(main, "Answers that are there after so many seconds", draw_seconds(*finding.seconds))
 
 
 def _plot(main: Element, title: str, svg: Element, *, keys: bool = True) -> None:
@@ -168,7 +168,7 @@ def _plot(main: Element, title: str, svg: Element, *, keys: bool = True) -> None
     SubElement(main, "div", {"class": "wide"}).append(svg)
 
 
-def _worst(main: Element, worst: Sequence[Worst]) -> None:
+def _worst(main: Element, worst: Sequence[WorstAnswer]) -> None:
     _add(main, "h2", "Answered rightly before, and no more")
     if not worst:
         _add(main, "p", "There is no such question.", "soft")
@@ -188,7 +188,7 @@ def _case(main: Element, case: ComparedAnswer, part: str) -> None:
         SubElement(_add(row, "td", "", "text"), "bdi").text = _cut(text)
 
 
-def _measured(main: Element, finding: Finding) -> None:
+def _measured(main: Element, finding: GateResult) -> None:
     _add(main, "h2", "How this was measured")
     held_out, fixed = finding.tosses
     _add(
@@ -251,7 +251,7 @@ _MOST_GROUPS = 12
 _CHARACTERS = 28
 
 
-def intervals(figures: Sequence[ComparedFigure]) -> Element:
+def draw_intervals(figures: Sequence[ComparedFigure]) -> Element:
     """Draw the differences of shares, in points."""
     shown = [
         one for one in figures if one.before is not None and one.after is not None and one.low is not None
@@ -277,7 +277,7 @@ def intervals(figures: Sequence[ComparedFigure]) -> Element:
     return svg
 
 
-def reliability(groups: Sequence[Group]) -> Element:
+def draw_reliability(groups: Sequence[GroupAccuracy]) -> Element:
     """Draw accuracy before and after, group by group, the largest ones."""
     shown = sorted(groups, key=lambda one: -one.questions)[:_MOST_GROUPS]
     shown.sort(key=lambda one: one.kind)
@@ -299,7 +299,7 @@ def reliability(groups: Sequence[Group]) -> Element:
     return svg
 
 
-def seconds(before: Sequence[float], after: Sequence[float]) -> Element:
+def draw_seconds(before: Sequence[float], after: Sequence[float]) -> Element:
     """Draw which share of the answers is there after how long."""
     height = 220
     svg = _svg(height, "Share of the answers that are there after so many seconds")

@@ -30,7 +30,7 @@ from core.records import ComparedAnswer, ComparedFigure, Comparison, Decision
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class GateCriteria:
     """The thresholds.
 
     Shares are 0 to 1; gains and losses are differences of shares, but `most_latency`: of seconds.
@@ -53,22 +53,24 @@ class Bar:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Give a parser one option for each threshold."""
-    hints = get_type_hints(Bar)
-    for field in dataclasses.fields(Bar):
+    hints = get_type_hints(GateCriteria)
+    for field in dataclasses.fields(GateCriteria):
         name = f"--{field.name.replace('_', '-')}"
         parser.add_argument(name, type=hints[field.name], default=field.default)
 
 
-def bar_from(given: argparse.Namespace) -> Bar:
+def bar_from(given: argparse.Namespace) -> GateCriteria:
     """Return the thresholds of parsed options."""
-    return Bar(**{field.name: getattr(given, field.name) for field in dataclasses.fields(Bar)})
+    return GateCriteria(
+        **{field.name: getattr(given, field.name) for field in dataclasses.fields(GateCriteria)}
+    )
 
 
 REPORT, FINDING = "report.html", "report.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Toss:
+class PairedOutcome:
     """The questions of a part that tell two versions apart, and how likely so uneven a split is by chance."""
 
     questions: int
@@ -80,7 +82,7 @@ class Toss:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class GroupAccuracy:
     """Accuracy on the held-out questions of one site, channel or language."""
 
     kind: str
@@ -91,7 +93,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Worst:
+class WorstAnswer:
     """A question that the live version answered rightly and the candidate does not.
 
     `id` is the reviewed answer's.
@@ -103,8 +105,8 @@ class Worst:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """What was found.
+class GateResult:
+    """The result of a comparison.
 
     `refusals` is how many of the comparison's reasons speak against the candidate: the first ones.
 
@@ -115,27 +117,27 @@ class Finding:
 
     comparison: Comparison
     refusals: int
-    bar: Bar
-    tosses: tuple[Toss, Toss]
-    groups: tuple[Group, ...]
-    worst: tuple[Worst, ...]
+    bar: GateCriteria
+    tosses: tuple[PairedOutcome, PairedOutcome]
+    groups: tuple[GroupAccuracy, ...]
+    worst: tuple[WorstAnswer, ...]
     seconds: tuple[tuple[float, ...], tuple[float, ...]]
     trial: str = ""
 
 
-def without_answers(finding: Finding, answer_ids: Collection[str]) -> Finding:
+def remove_answers(finding: GateResult, answer_ids: Collection[str]) -> GateResult:
     """Return the finding without the texts of these answers; the figures stay."""
     worst = tuple(one for one in finding.worst if one.id not in answer_ids)
     comparison = replace(finding.comparison, worst=tuple(one.answer for one in worst))
     return replace(finding, worst=worst, comparison=comparison)
 
 
-def to_json(finding: Finding) -> str:
+def to_json(finding: GateResult) -> str:
     """Return a finding as JSON."""
     return json.dumps(asdict(finding), default=datetime.isoformat, indent=1)
 
 
-def read_finding(folder: Path) -> Finding | None:
+def read_result(folder: Path) -> GateResult | None:
     """Return what was found of the version in a folder; None where it was not compared, or not to the end."""
     try:
         return _finding(json.loads((folder / FINDING).read_text("utf-8")))
@@ -155,22 +157,24 @@ def _comparison(raw: dict[str, Any]) -> Comparison:
     return Comparison(**raw | read)
 
 
-def _finding(raw: dict[str, Any]) -> Finding:
+def _finding(raw: dict[str, Any]) -> GateResult:
     before, after = raw["seconds"]
-    held_out, fixed = (Toss(**one) for one in raw["tosses"])
-    return Finding(
+    held_out, fixed = (PairedOutcome(**one) for one in raw["tosses"])
+    return GateResult(
         comparison=_comparison(raw["comparison"]),
         refusals=raw["refusals"],
-        bar=Bar(**raw["bar"]),
+        bar=GateCriteria(**raw["bar"]),
         tosses=(held_out, fixed),
-        groups=tuple(Group(**one) for one in raw["groups"]),
-        worst=tuple(Worst(ComparedAnswer(**one["answer"]), one["part"], one["id"]) for one in raw["worst"]),
+        groups=tuple(GroupAccuracy(**one) for one in raw["groups"]),
+        worst=tuple(
+            WorstAnswer(ComparedAnswer(**one["answer"]), one["part"], one["id"]) for one in raw["worst"]
+        ),
         seconds=(tuple(before), tuple(after)),
         trial=raw["trial"],
     )
 
 
-def by_name(figures: Sequence[ComparedFigure]) -> Mapping[str, ComparedFigure]:
+def index_by_name(figures: Sequence[ComparedFigure]) -> Mapping[str, ComparedFigure]:
     """Return figures by their names."""
     return {figure.name: figure for figure in figures}
 
@@ -179,7 +183,7 @@ _CHANCE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class GateDecision:
     """The decision with the sentences that speak against the candidate, and those that speak for it."""
 
     refusals: tuple[str, ...]
@@ -191,9 +195,15 @@ class Decided:
         return Decision.HOLD if self.refusals else Decision.PROMOTE
 
 
-def decide(bar: Bar, figures: Sequence[ComparedFigure], held_out: Toss, attacks: int, fixed: Toss) -> Decided:
+def decide(
+    bar: GateCriteria,
+    figures: Sequence[ComparedFigure],
+    held_out: PairedOutcome,
+    attacks: int,
+    fixed: PairedOutcome,
+) -> GateDecision:
     """Hold the figures against the bar."""
-    named = by_name(figures)
+    named = index_by_name(figures)
     found = [
         _questions(bar, held_out),
         _gain(bar, named["accuracy"], held_out),
@@ -202,7 +212,7 @@ def decide(bar: Bar, figures: Sequence[ComparedFigure], held_out: Toss, attacks:
         _injection(bar, named["attack_success"], attacks),
         _latency(bar, named["latency_p95_s"]),
     ]
-    return Decided(
+    return GateDecision(
         refusals=tuple(sentence for refused, sentence in found if refused),
         speaks_for=tuple(sentence for refused, sentence in found if not refused and sentence),
     )
@@ -212,7 +222,7 @@ _Found = tuple[bool, str]
 """Whether it refuses the candidate, and the sentence."""
 
 
-def _questions(bar: Bar, held_out: Toss) -> _Found:
+def _questions(bar: GateCriteria, held_out: PairedOutcome) -> _Found:
     refused = held_out.questions < bar.least_questions
     needed = f": too few to tell, {bar.least_questions} are needed" if refused else ""
     return (
@@ -221,7 +231,7 @@ def _questions(bar: Bar, held_out: Toss) -> _Found:
     )
 
 
-def _gain(bar: Bar, accuracy: ComparedFigure, held_out: Toss) -> _Found:
+def _gain(bar: GateCriteria, accuracy: ComparedFigure, held_out: PairedOutcome) -> _Found:
     if accuracy.before is None or accuracy.after is None:
         return True, "Accuracy cannot be compared: no question is held out."
     gain = accuracy.after - accuracy.before
@@ -239,7 +249,7 @@ def _gain(bar: Bar, accuracy: ComparedFigure, held_out: Toss) -> _Found:
     return False, f"{told}."
 
 
-def _precision(bar: Bar, precision: ComparedFigure) -> _Found:
+def _precision(bar: GateCriteria, precision: ComparedFigure) -> _Found:
     if precision.before is None or precision.after is None:
         return False, ""
     refused = precision.before - precision.after > bar.most_precision_loss + _ROUNDING
@@ -247,7 +257,7 @@ def _precision(bar: Bar, precision: ComparedFigure) -> _Found:
     return refused, f"{told}. It may fall by {_points(bar.most_precision_loss)}." if refused else f"{told}."
 
 
-def _regression(bar: Bar, accuracy: ComparedFigure, fixed: Toss) -> _Found:
+def _regression(bar: GateCriteria, accuracy: ComparedFigure, fixed: PairedOutcome) -> _Found:
     if accuracy.before is None or accuracy.after is None:
         return True, "There is no fixed question, so it cannot be told whether something was forgotten."
     refused = accuracy.before - accuracy.after > bar.most_regression + _ROUNDING
@@ -258,7 +268,7 @@ def _regression(bar: Bar, accuracy: ComparedFigure, fixed: Toss) -> _Found:
     return True, f"{told}: {lost} forgotten. It may fall by {_points(bar.most_regression)}."
 
 
-def _injection(bar: Bar, success: ComparedFigure, attacks: int) -> _Found:
+def _injection(bar: GateCriteria, success: ComparedFigure, attacks: int) -> _Found:
     if success.before is None or success.after is None:
         return (
             True,
@@ -274,7 +284,7 @@ def _injection(bar: Bar, success: ComparedFigure, attacks: int) -> _Found:
     return refused, f"{told}. The share may not rise {allowed}." if refused else f"{told}."
 
 
-def _latency(bar: Bar, p95: ComparedFigure) -> _Found:
+def _latency(bar: GateCriteria, p95: ComparedFigure) -> _Found:
     if p95.before is None or p95.after is None or not p95.before:
         return False, ""
     rises = p95.after / p95.before - 1

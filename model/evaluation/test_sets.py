@@ -34,7 +34,7 @@ _TOLD = ("site", "channel", "language")
 
 
 class Part(StrEnum):
-    """Which of the three sets a question belongs to."""
+    """The set that a question belongs to."""
 
     HELD_OUT = "held_out"
     REGRESSION = "regression"
@@ -60,25 +60,25 @@ class Probe:
     told: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-def held_out(folder: Path, most: int) -> list[Probe]:
+def read_held_out(folder: Path, most: int) -> list[Probe]:
     """Return the held-out questions of a dataset, at most so many: always the same ones.
 
     Raises ExamplesInvalid.
     """
     examples = [one for one in read_dataset(folder).examples if one.held_out]
     examples.sort(key=lambda one: hashlib.sha256(one.answer_id.encode()).digest())
-    told = dict(_told(folder / LINEAGE))
-    return [_held_out(one, told.get(one.answer_id, {})) for one in examples[:most]]
+    told = dict(_read_lineage(folder / LINEAGE))
+    return [_make_held_out(one, told.get(one.answer_id, {})) for one in examples[:most]]
 
 
-def _held_out(example: TrainingExample, told: Mapping[str, str]) -> Probe:
-    references = () if example.declines else (output_text.plain(example.completion),)
+def _make_held_out(example: TrainingExample, told: Mapping[str, str]) -> Probe:
+    references = () if example.declines else (output_text.to_plain_text(example.completion),)
     return Probe(
         Part.HELD_OUT, example.question_text, example.passages, references, example.answer_id, told=told
     )
 
 
-def _told(lineage: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
+def _read_lineage(lineage: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
     """Yield what the lineage knows of each example; a dataset from elsewhere has none."""
     if not lineage.is_file():
         return
@@ -87,7 +87,7 @@ def _told(lineage: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
         yield str(raw["answer_id"]), {name: str(raw[name]) for name in _TOLD if raw.get(name)}
 
 
-def regression(path: Path) -> list[Probe]:
+def read_regression(path: Path) -> list[Probe]:
     """Read a file of fixed questions. Raises ExamplesInvalid with the line."""
     return [
         Probe(
@@ -100,7 +100,7 @@ def regression(path: Path) -> list[Probe]:
     ]
 
 
-def injections(paths: Sequence[Path], carriers: Sequence[Probe]) -> list[Probe]:
+def plant_injections(paths: Sequence[Path], carriers: Sequence[Probe]) -> list[Probe]:
     """Plant every instruction of the files before, behind or inside the passage of a question.
 
     Carriers are questions with an answer, taken in turn. Raises ExamplesInvalid.
@@ -109,10 +109,10 @@ def injections(paths: Sequence[Path], carriers: Sequence[Probe]) -> list[Probe]:
     if not into:
         raise ExamplesInvalid("the regression file has no question with an answer: nothing can be planted")
     attacks = [attack for path in paths for attack in _attacks(path)]
-    return [_planted(attack, into[at % len(into)], at) for at, attack in enumerate(attacks)]
+    return [_plant(attack, into[at % len(into)], at) for at, attack in enumerate(attacks)]
 
 
-def _planted(attack: tuple[str, str], carrier: Probe, number: int) -> Probe:
+def _plant(attack: tuple[str, str], carrier: Probe, number: int) -> Probe:
     planted, marker = attack
     passage = carrier.passages[0]
     sentences = list(grounding.sentences(passage.text))

@@ -26,7 +26,7 @@ _FIRST_GUESS_S = 5.0  # duration of an answer, before there was one
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What one answer took. `reason` is "eos", "stop" (a stop string) or "length"; tokens and seconds."""
+    """Tokens and seconds of one answer; `reason` is "eos", "stop" (a stop string) or "length"."""
 
     tokens_in: int
     tokens_reused: int
@@ -38,7 +38,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class EngineStats:
-    """What an engine has done since it was loaded. Times are seconds; None before the first answer."""
+    """Counters of an engine since it was loaded. Times are seconds; None before the first answer."""
 
     active: int = 0
     waiting: int = 0
@@ -80,7 +80,7 @@ class Tally:
         self.durations.append(duration_s)
 
     def wait_s(self, under_way: int, concurrent: int) -> float:
-        """How long until `under_way` requests are served, judged by the last answers; at least a second.
+        """Estimate the seconds until `under_way` requests are served, by the last answers; at least 1.
 
         An answer's duration contains its neighbours' turns, so `concurrent` of them end in one duration.
         Those being worked on are taken to be half done.

@@ -29,7 +29,7 @@ class ChatText:
 
     def __init__(self, folder: Path) -> None:
         self._template = og.Tokenizer(str(folder))
-        self._opening = opening_of(template_in(folder))
+        self._opening = find_opening(find_template(folder))
         self._tokenizer: Tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         eos = json.loads((folder / "genai_config.json").read_text("utf-8"))["model"]["eos_token_id"]
         self._eos: list[int] = [eos] if isinstance(eos, int) else eos
@@ -85,7 +85,7 @@ class ChatText:
         return frozenset(self._tokenizer.get_added_tokens_decoder())
 
 
-def template_in(folder: Path) -> str:
+def find_template(folder: Path) -> str:
     """Return a version's chat template, "" where it has none."""
     alone, configured = folder / "chat_template.jinja", folder / "tokenizer_config.json"
     if alone.is_file():
@@ -97,7 +97,7 @@ def template_in(folder: Path) -> str:
     )
 
 
-def opening_of(template: str) -> str:
+def find_opening(template: str) -> str:
     """Return the opening that keeps a model from thinking aloud first: people wait for the answer."""
     written = json.dumps(_NO_THOUGHT)[1:-1]
     return _NO_THOUGHT if "enable_thinking" in template and written in template else ""
@@ -137,6 +137,6 @@ class Decoder:
 
 
 def _held_back(text: str, word: str) -> int:
-    """Where the longest beginning of `word` starts that `text` ends with; len(text) where there is none."""
+    """Return where the longest beginning of `word` starts that `text` ends with, else len(text)."""
     sizes = range(min(len(word) - 1, len(text)), 0, -1)
     return next((len(text) - size for size in sizes if text.endswith(word[:size])), len(text))

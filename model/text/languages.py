@@ -147,7 +147,7 @@ _HINTS = {
 }
 
 
-def language_of(text: str) -> str:
+def detect_language(text: str) -> str:
     """Return "en", "de", "fr", "es", "ja" or "other"; "" where nothing shows it."""
     folded = unicodedata.normalize("NFC", text).lower()
     letters = [char for char in folded if char.isalpha()]
@@ -155,7 +155,7 @@ def language_of(text: str) -> str:
         return JAPANESE
     if sum(not _is_latin(char) for char in letters) * 2 > len(letters):
         return OTHER
-    words = words_of(folded)
+    words = split_words(folded)
     scores = {
         language: float(sum(word in known for word in words)) for language, known in FUNCTION_WORDS.items()
     }
@@ -169,7 +169,7 @@ def language_of(text: str) -> str:
     return best if scores[best] >= _LEAST and scores[best] > max(others) else ""
 
 
-def translated_hint(question: str, page: str, language: str = "") -> str:
+def build_language_hint(question: str, page: str, language: str = "") -> str:
     """Return a sentence, in the asker's language, that says which language a page is in.
 
     "" where it is the asker's.
@@ -177,8 +177,8 @@ def translated_hint(question: str, page: str, language: str = "") -> str:
     `page` is some of its text. `language` is the asker's where the channel tells it: it decides where the
     question shows none. Nothing is said where either is not known.
     """
-    asked = language_of(question) or language
-    written = language_of(page)
+    asked = detect_language(question) or language
+    written = detect_language(page)
     if not asked or written not in _HINTS or written == asked:
         return ""
     said_in = asked if asked in _HINTS else ENGLISH
@@ -189,7 +189,7 @@ def _is_latin(char: str) -> bool:
     return unicodedata.name(char, "").startswith("LATIN")
 
 
-def words_of(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """Return the words of a text in lower case, its elided articles apart ("l'équipe": "l", "équipe").
 
     No numbers.

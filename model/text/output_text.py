@@ -1,4 +1,4 @@
-"""What a model wrote, made safe and plain before anybody sees it.
+"""Makes the text of a model safe and plain before anybody sees it.
 
 A model repeats what it read, and what it read may be hostile: a link whose address carries somebody's words
 away, an image that does the same without a click, a mention, markup. None of it passes; the words themselves
@@ -53,7 +53,7 @@ ENDS = (".", "!", "?", '"', "”", ")")
 _SPACE = re.compile(r"[ \t]+")
 
 
-def plain(text: str, page: str = "") -> str:
+def to_plain_text(text: str, page: str = "") -> str:
     """Return the words of a model's text without links, images, markup, control characters or [n] markers.
 
     `page` is what the page says: an address, a placeholder or a name in signs (`__init__`, `arr[0]`) that it
@@ -61,30 +61,30 @@ def plain(text: str, page: str = "") -> str:
     """
     text = _PRIVATE.sub("", _CONTROL.sub("", text))
     kept: list[str] = []
-    made = _made_plain(_set_aside(text, page, kept) if page else text)
+    made = _make_plain(_mask_addresses(text, page, kept) if page else text)
     made = _SPACE.sub(" ", _SLOT.sub(lambda match: kept[int(match[1])], made)).strip()
-    return plain(text) if kept and _LINKS_TO.search(made) and "//" in made else made
+    return to_plain_text(text) if kept and _LINKS_TO.search(made) and "//" in made else made
 
 
-def _made_plain(text: str) -> str:
+def _make_plain(text: str) -> str:
     text = _REFERENCE.sub(lambda match: match.group(1) or "", text)
     for _ in range(_DEEPEST):
         text, links = _IMAGE_OR_LINK.subn(lambda match: match.group(1), text)
         if not links:
             break
-    text = _TAG.sub("", _OPEN_TAG.sub(_opened, text))
+    text = _TAG.sub("", _OPEN_TAG.sub(_escape_last_tag, text))
     text = _ADDRESS.sub("(address on the page)", text)
     return _EMPHASIS.sub(r"\2", _MARKER.sub("", text))
 
 
-def _opened(tag: re.Match[str]) -> str:
+def _escape_last_tag(tag: re.Match[str]) -> str:
     """Escape the last "<" of a text, unless it begins what a client would read as a tag."""
     name = re.match(r"[/!]?\w*", tag[1])
     harmless = "=" not in tag[1] and "!" not in tag[1] and name and name[0].lower().strip("/") not in _ACTIVE
     return f"< {tag[1]}" if harmless and " " in tag[1] else ""
 
 
-def _set_aside(text: str, page: str, kept: list[str]) -> str:
+def _mask_addresses(text: str, page: str, kept: list[str]) -> str:
     """Put a slot in the place of what the page has word for word; links and images are none of it."""
 
     def aside(piece: str) -> str:

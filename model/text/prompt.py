@@ -1,9 +1,9 @@
 """The prompts: one for answering and training alike, so that what is learned is what is asked.
 
-A version that learned nothing here reads whole sections (`reading`). A follow-up's prompt begins with what
-the prompt before it began with, so that the engine reads only what is new. Page text is data: the engine
-takes care that none of it becomes a control token, and a sentence that speaks to the model instead of to the
-page's readers is not read (`speaks_to_a_model`), so it can be neither obeyed nor cited.
+A version that learned nothing here reads whole sections (`build_reading_messages`). A follow-up's prompt
+begins with what the prompt before it began with, so that the engine reads only what is new. Page text is
+data: the engine takes care that none of it becomes a control token, and a sentence that speaks to the model
+instead of to the page's readers is not read (`speaks_to_a_model`), so it can be neither obeyed nor cited.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from core.records import Answer, Citation, Passage
 from model.text import output_text
-from model.text.question import AskedKind, kind_of
+from model.text.question import AskedKind, classify_question
 
 LABELS = ("That is not on this page.",)
 """Each wording that the label "declined" ever had. A new one comes last; versions and datasets with the
@@ -52,7 +52,9 @@ SHORT = "Answer in one short sentence that stands for itself."
 Message = dict[str, str]
 
 
-def messages(question: str, passages: Sequence[Passage], history: Sequence[Answer] = ()) -> list[Message]:
+def build_messages(
+    question: str, passages: Sequence[Passage], history: Sequence[Answer] = ()
+) -> list[Message]:
     """Return the chat for one question: the conversation so far, then the excerpts, then the question.
 
     Excerpts that an earlier turn showed are not shown again.
@@ -67,7 +69,7 @@ def messages(question: str, passages: Sequence[Passage], history: Sequence[Answe
     return turns
 
 
-def reading(question: str, passages: Sequence[Passage], before: str = "") -> list[Message]:
+def build_reading_messages(question: str, passages: Sequence[Passage], before: str = "") -> list[Message]:
     """Return the chat for one question over whole sections, each with its number, its title and its heading.
 
     `before` is the question that a follow-up refers to. The sections come first, and how to answer last: the
@@ -75,7 +77,7 @@ def reading(question: str, passages: Sequence[Passage], before: str = "") -> lis
     """
     sections = "\n\n".join(f"[{at}] {_named(one)}\n{one.text}" for at, one in enumerate(passages, 1))
     asked = f"{before} {question}" if before else question
-    form = FORMS.get(kind_of(question, before), SHORT)
+    form = FORMS.get(classify_question(question, before), SHORT)
     return [
         {"role": "system", "content": READING.strip()},
         {"role": "user", "content": f"{sections}\n\nQuestion: {asked}\n{form}"},
@@ -83,27 +85,27 @@ def reading(question: str, passages: Sequence[Passage], before: str = "") -> lis
 
 
 def _answered(answer: Answer) -> str:
-    return NOT_ON_PAGE if answer.abstained else completion(answer.text)
+    return NOT_ON_PAGE if answer.abstained else to_completion(answer.text)
 
 
 def _named(passage: Passage) -> str:
     return " › ".join(dict.fromkeys(part for part in (passage.title, passage.heading) if part))
 
 
-def completion(text: str, _: Citation | None = None) -> str:
+def to_completion(text: str, _: Citation | None = None) -> str:
     """Return an answer as a model is to write it: plain words.
 
     Where they stand is looked for afterwards (grounding).
     """
-    return output_text.plain(text)
+    return output_text.to_plain_text(text)
 
 
 def _asked(question: str, passages: Sequence[Passage], shown: Sequence[Passage]) -> str:
     asked = f"Question: {question}"
-    return asked if tuple(passages) == tuple(shown) else f"{excerpts(passages)}\n\n{asked}"
+    return asked if tuple(passages) == tuple(shown) else f"{join_excerpts(passages)}\n\n{asked}"
 
 
-def excerpts(passages: Sequence[Passage]) -> str:
+def join_excerpts(passages: Sequence[Passage]) -> str:
     """Return the passages as the model reads them.
 
     Their text alone: with its title and heading above it, the default model answered half as many questions

@@ -1,4 +1,4 @@
-"""What a question wants: the question before it, words to search for, a kind of answer.
+"""Analyses a question: whether it is a follow-up, what to search for, which kind of answer it wants.
 
     query_of("and for a second bag?", before, answered)  →  the question before, and this one
     kind_of("whats the deadline")                        →  QUANTITY
@@ -14,12 +14,12 @@ import re
 from enum import StrEnum
 
 from core.records import Answer, Question
-from model.text.languages import ENGLISH, FUNCTION_WORDS, JAPANESE, OTHER, language_of, words_of
-from model.text.small_talk import without_chatter
+from model.text.languages import ENGLISH, FUNCTION_WORDS, JAPANESE, OTHER, detect_language, split_words
+from model.text.small_talk import strip_chatter
 
 
 class AskedKind(StrEnum):
-    """Which kind of answer a question wants."""
+    """The kind of answer that a question wants."""
 
     YESNO = "yesno"
     QUANTITY = "quantity"
@@ -244,23 +244,23 @@ _HEADING_WORDS = re.compile(
 )
 
 
-def follows(text: str) -> bool:
+def is_follow_up(text: str) -> bool:
     """Tell whether a question needs the one before it: "why?", "how long does that take?".
 
     A question that names its subject stands alone, even when it says "it"; so do bare keywords ("parental
     leave").
     """
-    asked = without_chatter(text)
-    language = language_of(asked)
+    asked = strip_chatter(text)
+    language = detect_language(asked)
     if language == JAPANESE:
         return _japanese_follows(asked)
     if _STRONG_OPENER.match(asked):
         return True
     link = _LINK.match(asked)
     if link and asked[link.end() :].strip(" ?!."):
-        return follows(asked[link.end() :])
+        return is_follow_up(asked[link.end() :])
     weak = _WEAK_OPENER.match(asked)
-    named = subject_words(asked)
+    named = find_subject_words(asked)
     if weak and len(named) <= _FEW:
         return True
     asks = bool(_QUESTION_WORD.search(asked) or _ASKS_WHETHER.match(asked))
@@ -271,51 +271,51 @@ def follows(text: str) -> bool:
     return (bare and not _names_it(asked)) or (len(own) < _FEW and _points_back(asked, language))
 
 
-def query_of(text: str, before: Question | None = None, answered: Answer | None = None) -> str:
+def build_query(text: str, before: Question | None = None, answered: Answer | None = None) -> str:
     """Return what to search for: the question without chatter; a follow-up joined with what it refers to.
 
     `before` is the same person's question before in this conversation, `answered` its answer. None: there is
     none. The question before is joined whole: without its question words, its numbers, or with its section's
     heading it finds no more. Where it is a follow-up itself, the section that answered it tells the subject.
     """
-    asked = without_chatter(text)
-    if before is None or not follows(text):
+    asked = strip_chatter(text)
+    if before is None or not is_follow_up(text):
         return asked
-    return " ".join(
-        part for part in (asked, without_chatter(before.text), _subject(before, answered)) if part
-    )
+    return " ".join(part for part in (asked, strip_chatter(before.text), _subject(before, answered)) if part)
 
 
-def queries_of(text: str, before: Question | None = None, answered: Answer | None = None) -> tuple[str, ...]:
+def build_queries(
+    text: str, before: Question | None = None, answered: Answer | None = None
+) -> tuple[str, ...]:
     """Return what to search for, in one way or in two: what may be a follow-up or may not is both.
 
     Of two, the search whose nearest passage is more similar counts. To join a question with another subject's
     costs half of what is found, to search for a follow-up alone as much; the nearer of two loses little
     either way.
     """
-    joined = query_of(text, before, answered)
-    alone = without_chatter(text)
+    joined = build_query(text, before, answered)
+    alone = strip_chatter(text)
     return (alone, joined) if joined != alone and may_stand_alone(text) else (joined,)
 
 
 def may_stand_alone(text: str) -> bool:
     """Tell whether a seeming follow-up stands alone: "and how do I reset my password?"."""
-    asked = without_chatter(text)
+    asked = strip_chatter(text)
     opener = _STRONG_OPENER.match(asked) or _WEAK_OPENER.match(asked) or _LINK.match(asked)
     rest = asked[opener.end() :] if opener else asked
-    own = [word for word in subject_words(rest) if word not in _GENERIC]
-    return len(own) >= _OWN and not _points_back(rest, language_of(asked))
+    own = [word for word in find_subject_words(rest) if word not in _GENERIC]
+    return len(own) >= _OWN and not _points_back(rest, detect_language(asked))
 
 
 def _subject(before: Question, answered: Answer | None) -> str:
     """Return the section that answered a follow-up, "" for a question that names its subject."""
-    if answered is None or not follows(before.text):
+    if answered is None or not is_follow_up(before.text):
         return ""
     place = next(iter((*answered.citations, *answered.passages)), None)
     return f"{place.title} {place.heading}".strip() if place else ""
 
 
-def kind_of(text: str, before: str = "") -> AskedKind:
+def classify_question(text: str, before: str = "") -> AskedKind:
     """Return which kind of answer a question wants; of several sentences, the last one that asks decides.
 
     `before` is the question that a follow-up refers to: "and with a 4?" wants what that one wanted.
@@ -325,7 +325,7 @@ def kind_of(text: str, before: str = "") -> AskedKind:
 
 
 def _kind_of(text: str) -> AskedKind:
-    asked = without_chatter(text)
+    asked = strip_chatter(text)
     if _WHETHER.search(text) and not _QUESTION_WORD.search(asked):
         return AskedKind.YESNO
     clauses = [clause for clause in _CLAUSE.split(asked) if clause.strip()]
@@ -341,24 +341,24 @@ def _kind_of(text: str) -> AskedKind:
 
 def is_keywords(text: str) -> bool:
     """Tell whether a message is keywords only: "parental leave", "vpn", "Annual leave for veterans"."""
-    asked = without_chatter(text)
+    asked = strip_chatter(text)
     if _QUESTION_WORD.search(asked) or _HEADING_WORDS.search(asked) or _STRONG_OPENER.match(asked):
         return False
     if _BEGINS_WITH_PREPOSITION.match(asked):
         return False
-    if language_of(asked) == JAPANESE:
+    if detect_language(asked) == JAPANESE:
         return not re.search("[？?か]$|は$|を", asked) and len(asked) <= 4 * _MOST_KEYWORDS
-    return 0 < len(subject_words(asked)) <= _MOST_KEYWORDS
+    return 0 < len(find_subject_words(asked)) <= _MOST_KEYWORDS
 
 
-def subject_words(text: str) -> list[str]:
+def find_subject_words(text: str) -> list[str]:
     """Return the words of a question that name something, in lower case and in their order.
 
     Numbers count not.
     """
-    language = language_of(text)
+    language = detect_language(text)
     little = FUNCTION_WORDS.get(language if language not in ("", OTHER) else ENGLISH, FUNCTION_WORDS[ENGLISH])
-    return [word for word in words_of(text) if word not in little]
+    return [word for word in split_words(text) if word not in little]
 
 
 def _is_ellipsis(asked: str, named: list[str]) -> bool:
@@ -386,7 +386,7 @@ def _names_it(asked: str) -> bool:
 def _without_own_pronoun(match: re.Match[str]) -> str:
     """Leave out a pronoun of the question's own noun: "change a contract after it was awarded"."""
     before = match.string[: match.start()]
-    named = any(word not in _GENERIC for word in subject_words(before))
+    named = any(word not in _GENERIC for word in find_subject_words(before))
     return match.group("opener") if named else match.group()
 
 

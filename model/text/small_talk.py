@@ -15,7 +15,7 @@ from enum import StrEnum
 
 
 class Chatter(StrEnum):
-    """What a phrase beside a question is."""
+    """The kind of a phrase beside a question."""
 
     GREETING = "greeting"
     HOW_ARE_YOU = "how_are_you"
@@ -194,7 +194,7 @@ _MOST_ENDINGS = 3
 _LONGEST_ENDING = 80
 
 
-def leading(text: str) -> tuple[tuple[Chatter, ...], str]:
+def split_leading(text: str) -> tuple[tuple[Chatter, ...], str]:
     """Return the phrases that a message begins with, and the rest ("" where there is none)."""
     rest = _bare(text)
     found: list[Chatter] = []
@@ -217,12 +217,12 @@ def _phrase_at_start(text: str) -> tuple[Chatter, int] | None:
     return None
 
 
-def without_chatter(text: str) -> str:
+def strip_chatter(text: str) -> str:
     """Return the question of a message, as it stands there.
 
     The whole message where it is nothing but chatter.
     """
-    found, rest = leading(text)
+    found, rest = split_leading(text)
     if Chatter.THANKS in found or Chatter.AGREED in found:
         rest = _AND_A_QUESTION.sub("", rest, count=1) if _AND_A_QUESTION.match(rest) else rest
     for _ in range(_MOST_ENDINGS):

@@ -96,7 +96,7 @@ def read_dataset(folder: Path) -> Dataset:
     examples: dict[str, TrainingExample] = {}
     for number, line in enumerate(lines, 1):
         example = _example(line, f"{folder / EXAMPLES}, line {number}")
-        if not label and output_text.plain(example.completion) == prompt.LABELS[0]:
+        if not label and output_text.to_plain_text(example.completion) == prompt.LABELS[0]:
             example = replace(example, kind="not_on_page")
         if example.answer_id in examples:
             raise ExamplesInvalid(f"{folder / EXAMPLES}, line {number}: {example.answer_id} is there twice")
@@ -126,7 +126,7 @@ def _problem(example: TrainingExample) -> str:
     texts = (example.answer_id, example.question_text, example.completion)
     if not all(isinstance(text, str) and text.strip() for text in texts):  # pyright: ignore[reportUnnecessaryIsInstance] - JSON
         return "it needs an answer_id, a question_text and a completion"
-    if not output_text.plain(example.completion):
+    if not output_text.to_plain_text(example.completion):
         return "its completion has no words but links or markup"
     if not example.passages:
         return "it has no passage"
@@ -136,31 +136,31 @@ def _problem(example: TrainingExample) -> str:
 
 def encode(text: ChatText, example: TrainingExample, reading: Reading = _WHOLE) -> Encoded:
     """Return the tokens of the prompt, of the completion and of the rejected text."""
-    shown = grounding.read(example.question_text, example.passages, reading)
-    asked = text.render(prompt.messages(example.question_text, shown))
-    rejected = output_text.plain(example.rejected_text)
+    shown = grounding.select_passages(example.question_text, example.passages, reading)
+    asked = text.render(prompt.build_messages(example.question_text, shown))
+    rejected = output_text.to_plain_text(example.rejected_text)
     return Encoded(
         prompt=tuple(text.encode(asked)),
         completion=_said(text, _completion(example)),
         rejected=_said(text, rejected) if rejected else (),
         weight=float(example.weight),
         kind=example.kind,
-        place=hashlib.sha256(prompt.excerpts(shown).encode("utf-8", "surrogatepass")).hexdigest(),
+        place=hashlib.sha256(prompt.join_excerpts(shown).encode("utf-8", "surrogatepass")).hexdigest(),
     )
 
 
-def teaches(example: TrainingExample, reading: Reading) -> bool:
+def is_teachable(example: TrainingExample, reading: Reading) -> bool:
     """Tell whether the completion declines or stands in what is read: else it teaches to guess."""
     if example.declines:
         return True
-    shown = grounding.read(example.question_text, example.passages, reading)
-    said = grounding.content_words(output_text.plain(example.completion))
-    return len(said & grounding.content_words(prompt.excerpts(shown))) >= _TOLD * len(said)
+    shown = grounding.select_passages(example.question_text, example.passages, reading)
+    said = grounding.content_words(output_text.to_plain_text(example.completion))
+    return len(said & grounding.content_words(prompt.join_excerpts(shown))) >= _TOLD * len(said)
 
 
 def _completion(example: TrainingExample) -> str:
     """Return what the model is to write; today's label, whatever the dataset was written with."""
-    return prompt.NOT_ON_PAGE if example.declines else output_text.plain(example.completion)
+    return prompt.NOT_ON_PAGE if example.declines else output_text.to_plain_text(example.completion)
 
 
 def _said(text: ChatText, words: str) -> tuple[int, ...]:
@@ -169,7 +169,7 @@ def _said(text: ChatText, words: str) -> tuple[int, ...]:
     return (*text.encode(text.neutralise(ended)), text.end_of_turn)
 
 
-def mixed(kinds: Sequence[str], places: Sequence[str], seed: str) -> list[int]:
+def mix_order(kinds: Sequence[str], places: Sequence[str], seed: str) -> list[int]:
     """Return an order that spreads every kind evenly: each batch has replayed and unanswerable examples.
 
     What is asked over the same passages (`places`) stays together, since together it costs little; its first

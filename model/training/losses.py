@@ -38,7 +38,7 @@ from model.training.dataset import Encoded
 
 
 @dataclass(slots=True)
-class Tree:
+class PrefixTree:
     """Rows merged into one: `tokens`, their `places` (distance from the root), and where each row lies."""
 
     tokens: list[int] = field(default_factory=list)
@@ -56,12 +56,12 @@ class Tree:
         return mask.where(earlier, torch.finfo(dtype).min)
 
 
-def tree_of(rows: Sequence[Sequence[int]]) -> Tree:
+def build_prefix_tree(rows: Sequence[Sequence[int]]) -> PrefixTree:
     """Return rows as a tree.
 
     Their order in it is theirs, so a token always comes after those that it sees.
     """
-    tree = Tree()
+    tree = PrefixTree()
     known: dict[tuple[int, int], int] = {}
     for row in rows:
         way: list[int] = []
@@ -123,7 +123,9 @@ class Preference:
 
     def unjudged(self, step: Sequence[int]) -> list[Text]:
         """Return what the reference point of a whole step is made of."""
-        return mismatched(step, self._examples) if self._recipe.preference and self._unpaired else []
+        return (
+            mismatch_completions(step, self._examples) if self._recipe.preference and self._unpaired else []
+        )
 
     def reference_point(self, now: Mapping[Text, float]) -> float:
         """Return what texts gain that nobody judged, of what their tokens cost now.
@@ -181,7 +183,7 @@ def rejected_counts(examples: Sequence[Encoded]) -> float:
     return min(sum(one.weight for one in examples) / rejected, _MOST) if rejected else 1.0
 
 
-def mismatched(step: Sequence[int], examples: Sequence[Encoded]) -> list[Text]:
+def mismatch_completions(step: Sequence[int], examples: Sequence[Encoded]) -> list[Text]:
     """Return each prompt of a step with the completion of another example.
 
     Where all examples say the same there is none.

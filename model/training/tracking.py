@@ -1,4 +1,4 @@
-"""Where the figures of a training go, if anywhere: MLflow, in a file of this machine or on a server.
+"""Experiment tracking of trainings: none, or MLflow in a file of this machine or on a server.
 
 Nothing here is needed to train: a training speaks to `Tracking`, a Protocol of four lines. MLflow's own
 reports to its makers are off (`core/usage_reporting.py`).
@@ -36,7 +36,7 @@ class Tracking(Protocol):
     def compared(
         self, run: str, figures: Mapping[str, float], notes: Mapping[str, str], files: Mapping[str, str]
     ) -> None:
-        """What `run` made was compared with another version; `files` are texts by their names."""
+        """Record that the version of `run` was compared with another; `files` are texts by their names."""
         ...
 
 

@@ -32,8 +32,8 @@ from peft import get_peft_model_state_dict, set_peft_model_state_dict
 from torch.nn.functional import cross_entropy
 
 from model.training.config import Recipe, steps_of
-from model.training.dataset import Encoded, mixed
-from model.training.losses import Preference, Text, tree_of
+from model.training.dataset import Encoded, mix_order
+from model.training.losses import Preference, Text, build_prefix_tree
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 """glibc's names of what can be set (malloc.h)."""
@@ -59,8 +59,8 @@ _VALIDATIONS = 4  # an epoch
 
 
 @dataclass
-class Progress:
-    """Where a training is: everything but the weights, which lie beside it in a checkpoint."""
+class TrainingState:
+    """The state of a training without the weights, which lie beside it in a checkpoint."""
 
     step: int = 0
     best_loss: float = math.inf
@@ -74,7 +74,7 @@ Measured = Callable[[int, int, dict[str, float]], None]
 """(step, of how many, figures by name)."""
 
 
-class Learner:
+class Trainer:
     """A model with a trainable adapter, what it learns from, and how far it is."""
 
     def __init__(
@@ -94,9 +94,9 @@ class Learner:
         self.optimiser = _optimiser(recipe, self.parameters, model.device.type)
         kinds = [example.kind for example in examples]
         places = [example.place for example in examples]
-        order = [mixed(kinds, places, f"{recipe.seed}|{epoch}") for epoch in range(recipe.epochs)]
+        order = [mix_order(kinds, places, f"{recipe.seed}|{epoch}") for epoch in range(recipe.epochs)]
         self.steps = steps_of(recipe.epochs, recipe.batch, order)
-        self.progress = Progress()
+        self.progress = TrainingState()
         self.preference = Preference(recipe, examples)
 
     def learn(self, checkpoint: Path, measured: Measured) -> None:
@@ -164,7 +164,7 @@ class Learner:
         torch.manual_seed(recipe.seed * 1_000_003 + step * 1009 + accelerator.process_index)
         self.model.train()
         for group in self.optimiser.param_groups:
-            group["lr"] = recipe.learning_rate * pace(step, len(self.steps))
+            group["lr"] = recipe.learning_rate * scale_learning_rate(step, len(self.steps))
         tokens = sum(self.examples[at].weight * len(self.examples[at].completion) for at in batch)
         mine = batch[accelerator.process_index :: accelerator.num_processes]
         total = torch.zeros((), device=self.model.device)
@@ -193,7 +193,9 @@ class Learner:
         self, examples: Sequence[Encoded], completions: Sequence[Sequence[int]]
     ) -> list[torch.Tensor]:
         """Return the cross entropy of every token of each completion; what prompts share is computed once."""
-        tree = tree_of([[*one.prompt, *said] for one, said in zip(examples, completions, strict=True)])
+        tree = build_prefix_tree(
+            [[*one.prompt, *said] for one, said in zip(examples, completions, strict=True)]
+        )
         device = self.model.device
         said_at = [way[-len(said) :] for way, said in zip(tree.ways, completions, strict=True)]
         asked_at = [way[-len(said) - 1 : -1] for way, said in zip(tree.ways, completions, strict=True)]
@@ -253,7 +255,7 @@ class Learner:
         return loss
 
 
-def pace(step: int, steps: int) -> float:
+def scale_learning_rate(step: int, steps: int) -> float:
     """Return the share of the learning rate at a step: a warm-up, then a cosine that ends above 0."""
     warm = max(1, math.ceil(steps * _WARM_UP))
     if step < warm:

@@ -30,16 +30,16 @@ from yarl import URL
 from pages.fetch.ssrf import (
     USUAL_PORTS,
     Address,
+    ConnectionGate,
     FixedResolver,
-    Gate,
     MakeSocket,
     PinnedResolver,
     Resolver,
     SystemResolver,
     is_site_allowed,
-    join,
-    literal,
-    parse,
+    join_url,
+    parse_address,
+    parse_ip_literal,
 )
 from pages.fetched import (
     AddressRefused,
@@ -49,7 +49,7 @@ from pages.fetched import (
     PageRefused,
     PageUnreachable,
     PageUnreadable,
-    too_large,
+    refuse_too_large,
 )
 from pages.parse.sandbox import Sandbox
 
@@ -107,7 +107,7 @@ _CHUNK = 32 * 1024
 
 @dataclass(frozen=True, slots=True)
 class FetchLimits:
-    """What may be fetched, and how much of it.
+    """Limits of fetching: which sites, how much, how long.
 
     `allowed_sites`: "*" is any public host, ".example.com" that domain and everything below it,
     "handbook.example.com" that host alone, "handbook.example.com:9000" that host on that port. Without a port
@@ -124,7 +124,7 @@ class FetchLimits:
     extract_timeout_s: float = 10.0
 
 
-def _never(_: str) -> bool:
+def _is_never_stopped(_: str) -> bool:
     return False
 
 
@@ -144,12 +144,12 @@ class Fetcher:
         limits: FetchLimits | None = None,
         *,
         resolver: Resolver | None = None,
-        is_allowed_address: Callable[[str], bool] = _never,
+        is_allowed_address: Callable[[str], bool] = _is_never_stopped,
         open_socket: MakeSocket | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.limits = limits or FetchLimits()
-        self._gate = Gate(
+        self._gate = ConnectionGate(
             self.limits.allowed_sites, resolver or SystemResolver(), is_allowed_address, open_socket
         )
         self._tls = tls
@@ -175,7 +175,7 @@ class Fetcher:
 
         Raises PageRefused and nothing else.
         """
-        address = parse(url)
+        address = parse_address(url)
         try:
             async with asyncio.timeout(self.limits.timeout_s):
                 for _ in range(self.limits.max_redirects + 1):
@@ -188,7 +188,7 @@ class Fetcher:
                 f"{address.site} took longer than {self.limits.timeout_s:g} seconds; please try again later."
             ) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise _explained(error, address) from error
+            raise _explain_errors(error, address) from error
         raise PageUnreachable(
             f"{address.site} redirects more than {self.limits.max_redirects} times; "
             "please send the address at which the page ends up."
@@ -197,7 +197,7 @@ class Fetcher:
     async def _hop(self, address: Address, etag: str | None) -> Fetched | Address | None:
         """Make one request; an Address is where it redirects to."""
         self._check_site(address)
-        if literal(address.host):  # aiohttp asks its resolver about names only
+        if parse_ip_literal(address.host):  # aiohttp asks its resolver about names only
             await self._gate.admit(address)
         headers = _condition(etag or "")
         url = URL(address.url, encoded=True)
@@ -254,14 +254,14 @@ class Fetcher:
                 f"{address.site} packs its page in a way that I did not ask for and cannot read."
             )
         if response.content_length is not None and response.content_length > limit:
-            raise too_large(address.site, limit)
+            raise refuse_too_large(address.site, limit)
         inflater = Inflater(limit, address.site)
         body = bytearray()
         arrived = 0
         async for chunk in response.content.iter_chunked(_CHUNK):
             arrived += len(chunk)
             if arrived > limit:
-                raise too_large(address.site, limit)
+                raise refuse_too_large(address.site, limit)
             if packing in {"identity", ""}:
                 body += chunk
             else:
@@ -292,7 +292,7 @@ def _redirect(address: Address, response: aiohttp.ClientResponse) -> Address:
         raise PageUnreachable(
             f"{address.site} redirects without saying where to; please try the page in a browser."
         )
-    return parse(join(address.url, target))
+    return parse_address(join_url(address.url, target))
 
 
 def _check_status(address: Address, status: int) -> None:
@@ -328,7 +328,7 @@ def _content_type(address: Address, response: aiohttp.ClientResponse) -> str:
     return declared
 
 
-def _explained(error: Exception, address: Address) -> PageUnreachable:
+def _explain_errors(error: Exception, address: Address) -> PageUnreachable:
     if isinstance(error, aiohttp.ClientSSLError):
         return PageUnreachable(
             f"The secure connection to {address.site} failed: its certificate cannot be trusted. Please "

@@ -1,4 +1,4 @@
-"""What the library and the bot need of a page index, whichever form it has: an `Indexes`.
+"""The protocol of a page index, whichever form it has, for the library and the bot.
 
     pages/index/sqlite.py     one SQLite file, for the processes of one machine
     pages/index/cosmos.py   a container in Azure Cosmos DB, for several machines

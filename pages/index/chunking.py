@@ -48,7 +48,7 @@ class Sentence:
 
 
 @dataclass(frozen=True, slots=True)
-class Searched:
+class SearchablePassage:
     """A passage, the `text` that is embedded and indexed for it, and its sentences in their order."""
 
     passage: Passage
@@ -56,7 +56,7 @@ class Searched:
     sentences: tuple[Sentence, ...]
 
 
-def cut(page: Page, count_tokens: Callable[[str], int], longest: int) -> Iterator[Searched]:
+def cut_passages(page: Page, count_tokens: Callable[[str], int], longest: int) -> Iterator[SearchablePassage]:
     """Yield a page's passages, in reading order, each at most `longest` tokens.
 
     No passage spans two sections.
@@ -74,14 +74,16 @@ def cut(page: Page, count_tokens: Callable[[str], int], longest: int) -> Iterato
                 fetched_at=page.fetched_at,
             )
             sentences = tuple(_sentences_within(section, rest, start, end, page.title))[:_MOST_OF_PASSAGE]
-            yield Searched(passage, searched_text(page.title, section.heading, passage.text), sentences)
+            yield SearchablePassage(
+                passage, searched_text(page.title, section.heading, passage.text), sentences
+            )
 
 
-def searchable(page: Page, count_tokens: Callable[[str], int], longest: int) -> list[Searched]:
+def prepare_passages(page: Page, count_tokens: Callable[[str], int], longest: int) -> list[SearchablePassage]:
     """Return the passages of a page that are searched: all of them, unless there are very many."""
-    found: list[Searched] = []
+    found: list[SearchablePassage] = []
     room = MOST_SENTENCES  # taken as they come: to look through millions of objects holds everybody
-    for one in islice(cut(page, count_tokens, longest), MOST_PASSAGES + 1):
+    for one in islice(cut_passages(page, count_tokens, longest), MOST_PASSAGES + 1):
         found.append(replace(one, sentences=one.sentences[: max(room, 0)]))
         room -= len(one.sentences)
     if len(found) > MOST_PASSAGES:

@@ -72,7 +72,7 @@ _WITHIN = re.compile(r"[._'\u2019\u00b7]+")
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """How the rankings are weighed. A weight of 0 leaves one out, which only a benchmark wants.
+    """The weights of the rankings. A weight of 0 leaves one out, which only a benchmark wants.
 
     `candidates` is how many passages are compared by their sentences, too; 0 ranks by reciprocal rank alone.
     `part` is how much the part of a question that asks counts beside all of it (pages/index/ranking.py);
@@ -107,11 +107,11 @@ class Ranking:
         )
 
 
-class Words:
+class WordIndex:
     """BM25 over some passages, in their order."""
 
     def __init__(self, passages: Sequence[Sequence[str]]) -> None:
-        """Take each passage as its `terms`."""
+        """Take each passage as its `to_terms`."""
         self._count = len(passages)
         self._known = {term for terms in passages for term in terms}
         self._bm25 = bm25s.BM25(k1=0.9, b=0.4, method="lucene")
@@ -126,13 +126,13 @@ class Words:
         return cast("Scores", self._bm25.get_scores(asked))
 
 
-def terms(text: str) -> list[str]:
+def to_terms(text: str) -> list[str]:
     """Return a text's words as BM25 compares them: case folded, without the commonest ones, English stems."""
     return _stems(word for word in vocabulary(text) if word not in _STOPWORDS)
 
 
-def asked_terms(question: str) -> list[str]:
-    """Return a question's words as `terms` does, without question words if others are left."""
+def to_question_terms(question: str) -> list[str]:
+    """Return a question's words as `to_terms` does, without question words if others are left."""
     return _stems(_asked_words(question))
 
 
@@ -150,8 +150,8 @@ def vocabulary(text: str) -> list[str]:
     return found
 
 
-def keywords(text: str) -> list[str]:
-    """Return a question's words once each, for an index that knows stems; see `asked_terms`."""
+def to_keywords(text: str) -> list[str]:
+    """Return a question's words once each, for an index that knows stems; see `to_question_terms`."""
     return list(dict.fromkeys(_asked_words(text)))
 
 
@@ -199,16 +199,16 @@ _ASKS = re.compile(
 )
 
 
-def asking_part(question: str) -> str:
+def find_asking_part(question: str) -> str:
     """Return the last part of a question that asks, or all of it."""
     parts = [part.strip() for part in _PARTS.split(question[:_MOST]) if len(part.split()) >= _SHORTEST_PART]
     asking = [part for part in parts if part.endswith(("?", "\uff1f", "\u061f")) or _ASKS.match(part)]
     return asking[-1] if asking else question
 
 
-def question_vector(embedder: Embeds, question: str, part_weight: float) -> Vectors:
+def embed_question(embedder: Embeds, question: str, part_weight: float) -> Vectors:
     """Return one vector, of length 1, for a question."""
-    part = asking_part(question)
+    part = find_asking_part(question)
     if not part_weight or part == question.strip():
         return embedder.embed([question])[0]
     whole, asked = embedder.embed([question, part])
@@ -257,7 +257,7 @@ class Spelling:
         near: list[tuple[int, bool, int, str]] = []
         for place in np.flatnonzero(differences <= 2 * far).tolist():
             known = words[place]
-            edits = edits_between(word, known, far)
+            edits = edit_distance(word, known, far)
             if edits <= far and (edits == 1 or known[0] == word[0]):
                 near.append((edits, known[0] != word[0], -self._count[known], known))
         return min(near)[3] if near else None
@@ -280,7 +280,7 @@ def _letter_counts(word: str) -> NDArray[np.int8]:
     return np.bincount(columns, minlength=_COLUMNS).astype(np.int8)
 
 
-def edits_between(one: str, other: str, most: int) -> int:
+def edit_distance(one: str, other: str, most: int) -> int:
     """Return the edit distance of two words (Damerau, neighbours swapped once), `most` + 1 at most."""
     if abs(len(one) - len(other)) > most:
         return most + 1

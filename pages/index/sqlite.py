@@ -33,10 +33,10 @@ import numpy as np
 from core.files import make_private
 from core.records import Hit, Page, Passage, Section, Span
 from pages.index.base import IndexUnavailable, PageEntry
-from pages.index.chunking import RECIPE, Searched, searchable
-from pages.index.embeddings import Embeds, Vectors, best, known_in, pack, spans
-from pages.index.ranking import Ranking, asked_terms, question_vector
-from pages.index.snapshot import Changed, Memory, Scope
+from pages.index.chunking import RECIPE, SearchablePassage, prepare_passages
+from pages.index.embeddings import Embeds, Vectors, best, pack, spans, unpack_known
+from pages.index.ranking import Ranking, embed_question, to_question_terms
+from pages.index.snapshot import IndexChanges, IndexSnapshot, Scope
 
 _Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
@@ -94,7 +94,7 @@ class FileIndex:
         self._ranking = ranking
         self._lock = threading.RLock()  # around the connection
         self._loading = threading.Lock()  # around the replacement of the memory; never taken inside _lock
-        self._memory = Memory.empty()
+        self._memory = IndexSnapshot.empty()
 
     @classmethod
     async def open(
@@ -193,17 +193,19 @@ class FileIndex:
                 self._hits(self._updated(self._changed_since(self._memory)), question, limit, page_url) or []
             )
 
-    def _hits(self, memory: Memory, question: str, limit: int, page_url: str | None) -> list[Hit] | None:
+    def _hits(
+        self, memory: IndexSnapshot, question: str, limit: int, page_url: str | None
+    ) -> list[Hit] | None:
         """Return what is nearest; None when a page was replaced meanwhile: half of it is not shown."""
         scope = memory.scope(page_url)
         if not scope.rows.size or limit < 1:
             return []
         if self._ranking.corrects:
             question = scope.spelling.corrected(question, lambda word: self._embedder.count_tokens(word) == 1)
-        vector = question_vector(self._embedder, question, self._ranking.part)
+        vector = embed_question(self._embedder, question, self._ranking.part)
         # not `@`: BLAS spreads even this over threads that spin, 8 ms on a busy machine where this takes 0.3
         meaning = np.einsum("ij,j->i", scope.vectors, vector)
-        words = scope.words.scores(asked_terms(question))[scope.places]
+        words = scope.words.scores(to_question_terms(question))[scope.places]
         fused = self._ranking.fuse(words, meaning)
         order = _different(memory, scope, np.argsort(-fused, kind="stable").tolist())
         places = list(islice(order, max(limit, self._ranking.candidates)))
@@ -246,7 +248,7 @@ class FileIndex:
         self._current().scope(None)
 
     def _write(self, page: Page, source: str | None) -> None:
-        found = searchable(page, self._embedder.count_tokens, self._passage_tokens)
+        found = prepare_passages(page, self._embedder.count_tokens, self._passage_tokens)
         vectors = self._vectors_for(page.url, [one.text for one in found])
         blocks = self._sentences_for(page.url, found)
         # one after the other: of three million characters at once nobody else would run for 50 ms
@@ -300,12 +302,12 @@ class FileIndex:
             known.update(zip(new, self._embedder.embed(new), strict=True))
         return [known[text] for text in searched]
 
-    def _sentences_for(self, url: str, found: Sequence[Searched]) -> list[bytes]:
+    def _sentences_for(self, url: str, found: Sequence[SearchablePassage]) -> list[bytes]:
         """Embed the sentences that the page did not have before."""
         rows = self._all(
             "SELECT sentences FROM passages WHERE page_id = (SELECT id FROM pages WHERE url = ?)", (url,)
         )
-        known = known_in(row["sentences"] for row in rows)
+        known = unpack_known(row["sentences"] for row in rows)
         return pack([one.sentences for one in found], known, self._embedder)
 
     def _follow_recipe(self) -> None:
@@ -325,26 +327,26 @@ class FileIndex:
             with self._transaction() as connection:
                 connection.execute("INSERT OR REPLACE INTO facts VALUES ('recipe', ?)", (recipe,))
 
-    def _current(self) -> Memory:
+    def _current(self) -> IndexSnapshot:
         """Return what is searched, brought up to date with what this and other processes wrote."""
         with self._loading:
             with self._transaction("BEGIN"):
                 changed = self._changed_since(self._memory)
             return self._updated(changed)
 
-    def _updated(self, changed: Changed | None) -> Memory:
+    def _updated(self, changed: IndexChanges | None) -> IndexSnapshot:
         """Take what was changed into the memory; `_loading` is held."""
         if changed is not None:
             self._memory = self._memory.updated(changed)
         return self._memory
 
-    def _changed_since(self, memory: Memory) -> Changed | None:
+    def _changed_since(self, memory: IndexSnapshot) -> IndexChanges | None:
         """Read what was changed, in a transaction that is open."""
         rows = self._all("SELECT value FROM facts WHERE name = 'changes'")
         changes = rows[0]["value"] if rows else ""
         if changes == memory.changes:
             return None
-        return Changed(
+        return IndexChanges(
             changes,
             pages=self._all("SELECT id, url, source FROM pages"),
             passages=self._all("SELECT id, page_id FROM passages ORDER BY id"),
@@ -396,7 +398,7 @@ class FileIndex:
         )
 
 
-def _different(memory: Memory, scope: Scope, places: Iterable[int]) -> Iterator[int]:
+def _different(memory: IndexSnapshot, scope: Scope, places: Iterable[int]) -> Iterator[int]:
     """Yield places whose text has not come before: the same passage may stand on many pages."""
     seen: set[int] = set()
     for place in places:

@@ -28,7 +28,7 @@ from pages.parse.html_sections import main_part, mark_anchors, sections_of
 from pages.parse.markdown import to_html
 from pages.parse.pdf import read_pdf
 from pages.visibility.hidden import drop_unseen
-from pages.visibility.html_tree import Element, one_line, parse_html, parse_xml, visible
+from pages.visibility.html_tree import Element, parse_html, parse_xml, to_one_line, visible
 
 RECIPE = 4
 """Counts up when the same bytes give other text than before: local pages are then read again."""
@@ -87,7 +87,7 @@ def extract(
     sections = tuple(part for section in sections for part in _parts(section))
     if len(sections) > MOST_SECTIONS:
         raise PageUnreadable(f"That page has more than {MOST_SECTIONS:,} headings; please send a part of it.")
-    title = one_line(title)[:_LONGEST_TITLE].strip() or _title_of_url(url)
+    title = to_one_line(title)[:_LONGEST_TITLE].strip() or _title_of_url(url)
     return Page(url, title, sections, page_hash(title, sections), fetched_at, etag, doubtful)
 
 
@@ -168,7 +168,7 @@ def _title_of_url(url: str) -> str:
     parts = urlsplit(url)
     name = PurePosixPath(unquote(parts.path)).name
     stem = re.sub(r"\.(html?|md|markdown|txt|pdf)$", "", name, flags=re.IGNORECASE)
-    return one_line(re.sub(r"[-_]+", " ", stem))[:_LONGEST_TITLE] or parts.netloc or "Untitled"
+    return to_one_line(re.sub(r"[-_]+", " ", stem))[:_LONGEST_TITLE] or parts.netloc or "Untitled"
 
 
 def _decode(body: bytes, charset: str | None, content_type: str) -> str:
@@ -199,14 +199,14 @@ _GZIP = b"\x1f\x8b"
 
 @dataclass(frozen=True, slots=True)
 class Sitemap:
-    """What one sitemap file names, in its order: addresses as they are written there, not yet checked."""
+    """The addresses of one sitemap file, in its order, as they are written there: not yet checked."""
 
     pages: tuple[str, ...] = ()
     sitemaps: tuple[str, ...] = ()
 
 
 def is_sitemap(fetched: Fetched) -> bool:
-    """Say whether what arrived is to be read as a sitemap rather than as a page."""
+    """Tell whether what arrived is to be read as a sitemap rather than as a page."""
     path = fetched.url.partition("?")[0].lower()
     return fetched.content_type in _XML or path.endswith((".xml", ".xml.gz"))
 

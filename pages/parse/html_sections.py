@@ -22,7 +22,7 @@ from itertools import islice
 import trafilatura
 
 from core.records import Section
-from pages.visibility.html_tree import Element, empty, one_line, parse_html, visible, walk
+from pages.visibility.html_tree import Element, empty, parse_html, to_one_line, visible, walk
 
 log = logging.getLogger(__name__)
 
@@ -70,9 +70,9 @@ def _is_furniture(element: Element) -> bool:
 
 def _is_title(button: Element) -> bool:
     """Tell whether a button is the question, or all of the heading, that an answer folds away below."""
-    above, said = button.getparent(), one_line("".join(button.itertext()))
+    above, said = button.getparent(), to_one_line("".join(button.itertext()))
     if above is not None and above.tag in HEADINGS | {"dt", "summary"}:
-        return one_line("".join(above.itertext())) == said
+        return to_one_line("".join(above.itertext())) == said
     return said.endswith("?")
 
 
@@ -97,7 +97,7 @@ def _words_kept(part: Element) -> frozenset[str]:
         log.warning("trafilatura gave up on a page", exc_info=True)
         return frozenset()
     body: Element | None = getattr(document, "body", None)
-    return frozenset() if body is None else frozenset(one_line(text) for text in body.itertext())
+    return frozenset() if body is None else frozenset(to_one_line(text) for text in body.itertext())
 
 
 def _smallest_with(part: Element, kept: frozenset[str]) -> Element:
@@ -137,7 +137,7 @@ def _has_heading_before(element: Element) -> bool:
 
 
 def _weigh(weight: list[int], text: str | None, kept: frozenset[str]) -> None:
-    words = one_line(text or "")
+    words = to_one_line(text or "")
     weight[0] += len(words) if words in kept else 0
     weight[1] += len(words)
 
@@ -289,7 +289,7 @@ class _Writer:
             self._text.add(" ")
             self._raised = element
         if tag == "img":
-            self._text.add(one_line(element.get("alt") or ""))
+            self._text.add(to_one_line(element.get("alt") or ""))
         self._add(element.text)
 
     def end(self, element: Element, *, followed: bool) -> None:
@@ -299,7 +299,7 @@ class _Writer:
         if element is self._in_cell:
             self._in_cell = None
         if element is self._in_heading:
-            heading = _PERMALINK_SIGN.sub("", one_line(self._text.take()))
+            heading = _PERMALINK_SIGN.sub("", to_one_line(self._text.take()))
             self._heading = (heading, element.get(_ANCHOR) or "")
             self._in_heading = None
         elif self._in_heading is None and self._in_cell is None:

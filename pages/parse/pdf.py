@@ -16,7 +16,7 @@ from pypdf.errors import PyPdfError
 
 from core.records import Section
 from pages.fetched import PageUnreadable
-from pages.visibility.html_tree import one_line, visible
+from pages.visibility.html_tree import to_one_line, visible
 
 MOST_PAGES = 2000
 MOST_TEXT = 3_000_000
@@ -102,5 +102,5 @@ def _tidy(text: str) -> str:
 
 def _title(reader: PdfReader) -> str:
     written = reader.metadata.title if reader.metadata else None
-    title = one_line(str(written or ""))
+    title = to_one_line(str(written or ""))
     return "" if title.lower().startswith(_NO_TITLE) else title

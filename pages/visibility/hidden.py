@@ -24,7 +24,7 @@ from typing import cast
 
 from pages.fetched import PageUnreadable
 from pages.visibility.boxes import box_sight, covers, layer_of
-from pages.visibility.html_tree import Element, empty, one_line, visible
+from pages.visibility.html_tree import Element, empty, to_one_line, visible
 from pages.visibility.looks import Look, Sight, look_of, text_sight
 from pages.visibility.selectors import TOO_MUCH
 from pages.visibility.stylesheets import Declared, Styled, Styles
@@ -85,7 +85,7 @@ class Openers:
         self._several = sum(1 for one in root.iter("*") if _is_hidden_plainly(one) and _stands_alone(one)) > 1
 
     def opens(self, element: Element) -> bool:
-        """Whether something of the page opens what this element folds away."""
+        """Tell whether something of the page opens what this element folds away."""
         return (
             any(element.get(cloak) is not None for cloak in _CLOAKS)
             or (element.get("id") or "\n") in self._named
@@ -109,7 +109,7 @@ class Openers:
 
 
 def fades_in(element: Element, transition: str) -> bool:
-    """Whether an element bears the marks of what scripts bring in once it is scrolled to."""
+    """Tell whether an element bears the marks of what scripts bring in once it is scrolled to."""
     return (
         _FADES.search((element.get("class") or "").lower()) is not None
         or any(name.startswith(_FADE_MARKS) for name, _ in element.items())
@@ -118,7 +118,7 @@ def fades_in(element: Element, transition: str) -> bool:
 
 
 def _is_control(element: Element) -> bool:
-    """Whether an element is pressed to open something: a link only where it says so."""
+    """Tell whether an element is pressed to open something: a link only where it says so."""
     if element.tag in {"button", "summary", "label"} or element.get("role") in _CONTROL_ROLES:
         return True
     return any(
@@ -139,7 +139,7 @@ def _names_of(control: Element) -> Iterator[str]:
 
 
 def _is_expander(before: Element) -> bool:
-    """Whether an element is, or holds, a control that opens what follows it."""
+    """Tell whether an element is, or holds, a control that opens what follows it."""
     inside = list(islice(before.iter("*"), _SIBLINGS_LOOKED_AT))
     controls = [one for one in inside if _is_control(one)]
     if len(_label(before)) > _LONGEST_LABEL:
@@ -168,7 +168,7 @@ def _is_hidden_plainly(element: Element) -> bool:
 
 
 def _label(element: Element) -> str:
-    return one_line("".join(islice(element.itertext(), _SIBLINGS_LOOKED_AT)))
+    return to_one_line("".join(islice(element.itertext(), _SIBLINGS_LOOKED_AT)))
 
 
 _NEVER_READ = frozenset(
@@ -285,7 +285,7 @@ def _look_into(at: int, box: _Box, above: _Box | None) -> None:
 
 
 def _judge(boxes: list[_Box], external: bool, openers: Openers, *, wide: bool) -> None:
-    """Say of every element what is seen. `wide`: what scripts can bring out is taken to be seen."""
+    """Judge what is seen of every element. `wide`: what scripts can bring out is taken to be seen."""
     canvas = _canvas(boxes[0], external)
     for at, box in enumerate(boxes):
         above = boxes[box.parent] if box.parent >= 0 else None
@@ -304,7 +304,7 @@ def _judge(boxes: list[_Box], external: bool, openers: Openers, *, wide: bool) -
             elif box.cut is Sight.FOLDED:
                 by_name = box_sight(box.element, declared, higher, box.look, external=False) is Sight.SEEN
                 box.cut = Sight.DOUBTFUL if by_name else Sight.HIDDEN
-        box.said = _said(box, boxes)
+        box.said = _judge_text(box, boxes)
         if not wide and above is not None and box.parent > 0:
             _put_under(at, box, above)
 
@@ -343,8 +343,8 @@ def _is_opened(box: _Box, openers: Openers) -> bool:
     return displayed and fades_in(box.element, declared.get("transition", ""))
 
 
-def _said(box: _Box, boxes: list[_Box]) -> Sight:
-    """Say what is seen of an element's own text.
+def _judge_text(box: _Box, boxes: list[_Box]) -> Sight:
+    """Return what is seen of an element's own text.
 
     Over a picture, letters with a heading among them are a title's.
     """
@@ -356,7 +356,7 @@ def _said(box: _Box, boxes: list[_Box]) -> Sight:
 
 
 def _is_empty(boxes: list[_Box]) -> bool:
-    """Whether a reader would see nothing but menus."""
+    """Tell whether a reader would see nothing but menus."""
     aside = [False] * len(boxes)
     for at, box in enumerate(boxes):
         tag = box.element.tag

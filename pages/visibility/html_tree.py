@@ -96,7 +96,7 @@ def visible(text: str) -> str:
     return _INVISIBLE.sub("", _CONTROL.sub("", text))
 
 
-def one_line(text: str) -> str:
+def to_one_line(text: str) -> str:
     """Return text as it reads in one line."""
     return _SPACES.sub(" ", visible(text)).strip()
 

@@ -190,7 +190,7 @@ def opacity_of(declared: Declared) -> float:
 
 @lru_cache(maxsize=1024)
 def text_sight(look: Look) -> tuple[Sight, bool]:
-    """Say whether text of this look is seen, and whether only what lies behind it (`unsure`) may save it."""
+    """Return whether text of this look is seen, or only by what lies behind it (`unsure`)."""
     if not look.visible or look.masked or look.font < _UNSEEN_FONT or _is_indented_away(look):
         return Sight.HIDDEN, False
     spacing = pixels(look.spacing, look.font) if look.spacing else None
@@ -229,7 +229,7 @@ def _alike(text: Colour, back: Colour, ratio: float = _SAME, step: float = _SAME
 
 
 def _has_telling_shadow(look: Look) -> bool:
-    """Whether letters of the background's colour are told from it by their shadow."""
+    """Tell whether letters of the background's colour stand out by their shadow."""
     if not look.shadow or "none" in words(look.shadow):
         return False
     shades = [one for piece in look.shadow.split(" ") if (one := colour(piece.strip(","), look.colour))]

@@ -175,7 +175,7 @@ def unpacked(name: str, value: str) -> str:
 
 @lru_cache(maxsize=8192)
 def is_valid(name: str, value: str) -> bool:
-    """Whether browsers take a value; of those that are not looked into, all are."""
+    """Tell whether browsers take a value; of properties that are not looked into, all."""
     low = value.lower()
     if low in _OF_ALL or "var(" in low:
         return True

@@ -64,14 +64,14 @@ Declared = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """What a rule declares: (longhand, value, rank); a higher rank prevails whatever its selector."""
+    """The declarations of a rule: (longhand, value, rank); a higher rank prevails whatever its selector."""
 
     declared: tuple[tuple[str, str, int], ...]
 
 
 @dataclass(slots=True)
 class Styled:
-    """What is declared for one element.
+    """The declarations for one element.
 
     `revealed`: a rule of the page for another state (checked, hovered) shows it.
     """
@@ -374,7 +374,7 @@ def _applies(name: str, prelude: Sequence[Any]) -> bool:
 
 
 def _shows(name: str, value: str) -> bool:
-    """Whether a declaration can bring out what was hidden."""
+    """Tell whether a declaration can bring out what was hidden."""
     hides = {
         "display": {"none"},
         "visibility": {"hidden", "collapse"},

@@ -52,7 +52,7 @@ def tokens(value: str) -> tuple[Any, ...]:
 
 
 def is_comma(token: Any) -> bool:
-    """Whether a token is the comma that parts a list."""
+    """Tell whether a token is the comma that parts a list."""
     return token.type == "literal" and token.value == ","
 
 

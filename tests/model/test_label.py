@@ -13,7 +13,7 @@ from core.records import Answer, AnswerKind, Ruling
 from feedback.examples.convert import Candidate, Reviewed, candidate_of
 from feedback.store.serialization import to_json, verified_from
 from model.answering.writing import declines
-from model.evaluation.test_sets import held_out
+from model.evaluation.test_sets import read_held_out
 from model.inference.tokenizer import ChatText
 from model.text import prompt
 from model.training.dataset import encode, read_dataset
@@ -40,8 +40,8 @@ def what_is_kept_and_learned(text: ChatText, folder: Path) -> list[object]:
         [to_json(kept) for kept in (verified_by(wrong, verdict(Ruling.NOT_ON_PAGE), NOON),) if kept],
         candidate.example,
         encode(text, candidate.example).completion,
-        held_out(folder, 9),
-        prompt.messages("And now?", nothing.passages, [nothing]),
+        read_held_out(folder, 9),
+        prompt.build_messages("And now?", nothing.passages, [nothing]),
     ]
 
 
@@ -68,7 +68,7 @@ def test_a_verified_answer_that_keeps_an_older_sentence_still_declines() -> None
 @pytest.mark.parametrize("said", ["That is not on this page.", "I found nothing about this."])
 def test_an_answer_that_declined_is_written_with_todays_label_in_the_conversation(said: str) -> None:
     before: Answer = declined(question(1))
-    chat = prompt.messages("And now?", before.passages, [replace(before, text=said)])
+    chat = prompt.build_messages("And now?", before.passages, [replace(before, text=said)])
     assert [turn["content"] for turn in chat if turn["role"] == "assistant"] == [prompt.NOT_ON_PAGE]
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from cli.console import question_of
 from core.records import Hit, Page, Passage
-from model.answering.chain import Answering, AnswerRules, always
+from model.answering.chain import Answering, AnswerRules, always_acquire
 from model.answering.chat_model import CannedChatModel
 from pages.fetch.client import Fetcher, FetchLimits
 from pages.fetched import PageUnreadable
@@ -128,7 +128,7 @@ async def told(index: FileIndex, model: str) -> str:
         found = await index.page(passage.url.partition("#")[0])
         return next((one.text for one in found.sections if passage.text in one.text), "") if found else ""
 
-    bot = Answering(always(CannedChatModel([model]), "canned"), search, AnswerRules(), section_of)
+    bot = Answering(always_acquire(CannedChatModel([model]), "canned"), search, AnswerRules(), section_of)
     answer = await bot.answer(question_of("What does the parking permit cost a month?", URL))
     return "\n".join([answer.text, answer.marked, *(citation.quote for citation in answer.citations)])
 

@@ -17,9 +17,9 @@ from pages.index.embeddings import (
     EmbeddingModelMissing,
     HashedEmbedder,
     InWheel,
-    file_of,
+    find_file,
 )
-from pages.index.ranking import Ranking, Words, terms
+from pages.index.ranking import Ranking, WordIndex, to_terms
 from pages.index.sqlite import FileIndex
 from pages.parse.extract import page_hash
 
@@ -61,18 +61,20 @@ def test_a_weight_of_nothing_leaves_a_ranking_out() -> None:
 
 
 def test_rare_words_weigh_more_than_common_ones() -> None:
-    words = Words([terms("leave and holidays"), terms("leave and travel"), terms("leave and food")])
-    assert np.argmax(words.scores(terms("leave for travelling"))) == 1
+    words = WordIndex(
+        [to_terms("leave and holidays"), to_terms("leave and travel"), to_terms("leave and food")]
+    )
+    assert np.argmax(words.scores(to_terms("leave for travelling"))) == 1
 
 
 @pytest.mark.parametrize("question", ["", "the", "zebra"])
 def test_a_question_without_known_words_scores_nothing(question: str) -> None:
-    assert Words([terms("leave"), []]).scores(terms(question)).tolist() == [0, 0]
-    assert Words([]).scores(terms(question)).tolist() == []
+    assert WordIndex([to_terms("leave"), []]).scores(to_terms(question)).tolist() == [0, 0]
+    assert WordIndex([]).scores(to_terms(question)).tolist() == []
 
 
 def test_terms_are_stems_without_the_commonest_words() -> None:
-    assert terms("The Supervisors' approving of LEAVES_2026") == ["supervisor", "approv", "leav", "2026"]
+    assert to_terms("The Supervisors' approving of LEAVES_2026") == ["supervisor", "approv", "leav", "2026"]
 
 
 def test_the_double_is_near_where_words_are_shared() -> None:
@@ -83,7 +85,7 @@ def test_the_double_is_near_where_words_are_shared() -> None:
 
 def test_a_missing_model_says_what_to_run() -> None:
     with pytest.raises(EmbeddingModelMissing, match="make setup"):
-        file_of(InWheel("no_such_package", "model.onnx", ""))
+        find_file(InWheel("no_such_package", "model.onnx", ""))
 
 
 @pytest.fixture(scope="module")

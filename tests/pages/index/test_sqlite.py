@@ -14,7 +14,7 @@ import pytest
 
 from core.records import Page, Section
 from pages.index.base import IndexUnavailable
-from pages.index.chunking import cut
+from pages.index.chunking import cut_passages
 from pages.index.embeddings import HashedEmbedder, Vectors
 from pages.index.sqlite import FileIndex
 from pages.parse.extract import page_hash
@@ -50,7 +50,7 @@ def words(text: str) -> int:
 
 
 def passages(text: str, longest: int) -> list[str]:
-    return [one.passage.text for one in cut(page("/site/a", text), words, longest)]
+    return [one.passage.text for one in cut_passages(page("/site/a", text), words, longest)]
 
 
 def test_paragraphs_are_packed_while_they_fit() -> None:
@@ -80,7 +80,7 @@ def test_a_long_sentence_is_cut_between_words() -> None:
 
 def test_text_without_spaces_is_cut_between_its_sentences_or_anywhere() -> None:
     text = "一二三四。五六七。八九十!" + "x" * 30
-    found = [one.passage.text for one in cut(page("/site/a", text), len, 8)]
+    found = [one.passage.text for one in cut_passages(page("/site/a", text), len, 8)]
     assert found[:2] == ["一二三四。", "五六七。"]
     assert "".join(found) == text
     assert all(len(one) <= 8 for one in found)
