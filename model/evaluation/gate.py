@@ -61,7 +61,7 @@ from model.training.tracking import Tracking, open_tracking
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class GateRun:
     """What is compared, on what, and what is asked of it. `engine` is how the versions run: as where they answer."""
 
     dataset: Path
@@ -91,19 +91,19 @@ class Trial:
 # Ask
 
 
-def probes_of(trial: Trial) -> list[Probe]:
+def read_probes(trial: GateRun) -> list[Probe]:
     """Return every question that both are asked. Raises ExamplesInvalid."""
     fixed = read_regression(trial.regression)
     asked = read_held_out(trial.dataset, trial.bar.most_questions)
     return [*asked, *fixed, *plant_injections(trial.injections, fixed)]
 
 
-async def compare(trial: Trial, report: Report) -> GateResult:
+async def compare(trial: GateRun, report: Report) -> GateResult:
     """Compare, unless that is done already. Raises ExamplesInvalid, EngineError, VersionError and OSError."""
     done, digest = read_result(trial.candidate.folder), trial.digest()
     if done is not None and done.trial == digest:
         return done
-    probes = probes_of(trial)
+    probes = read_probes(trial)
     async with AsyncExitStack() as closing:
         voices: list[LoadedModel] = []
         for share, version in ((0.0, trial.live), (0.05, trial.candidate)):
@@ -123,23 +123,23 @@ async def compare(trial: Trial, report: Report) -> GateResult:
     return finding
 
 
-async def compare_voices(trial: Trial, live: LoadedModel, candidate: LoadedModel, tell: Tell) -> GateResult:
+async def compare_loaded(trial: GateRun, live: LoadedModel, candidate: LoadedModel, tell: Tell) -> GateResult:
     """Compare two models that are in memory already, and write the report. Raises ExamplesInvalid and EngineError."""
-    probes = probes_of(trial)
+    probes = read_probes(trial)
     pairs = await ask_both(live, candidate, probes, tell, trial.span_sentences)
     finding = weigh(trial, probes, pairs, trial.digest())
     write_report(trial.candidate.folder, finding)
     return finding
 
 
-def _choice(trial: Trial) -> ModelChoice:
+def _choice(trial: GateRun) -> ModelChoice:
     return ModelChoice(trial.live.folder.parent, trial.live.base, trial.answer_tokens, trial.engine)
 
 
 # Weigh
 
 
-def weigh(trial: Trial, probes: Sequence[Probe], pairs: Sequence[Pair], digest: str) -> GateResult:
+def weigh(trial: GateRun, probes: Sequence[Probe], pairs: Sequence[Pair], digest: str) -> GateResult:
     """Set the figures side by side and hold them against the bar."""
     sizes = (_size(trial.live), _size(trial.candidate))
     figures = compute_figures(probes, pairs, sizes)
@@ -197,10 +197,10 @@ def track(tracking: Tracking, candidate: ModelVersion, finding: GateResult) -> N
 # Around it
 
 
-def _trial(given: argparse.Namespace) -> Trial:
+def _trial(given: argparse.Namespace) -> GateRun:
     """Raises VersionError."""
     models_dir: Path = given.models_dir
-    return Trial(
+    return GateRun(
         dataset=given.dataset,
         candidate=find_version(models_dir, given.candidate),
         live=find_version(models_dir, given.live) if given.live else find_live_version(models_dir),

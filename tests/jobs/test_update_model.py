@@ -34,7 +34,7 @@ from feedback.reviews.repository import Desk
 from feedback.store.serialization import to_json
 from feedback.store.sqlite import SqliteStore
 from jobs.update_model import NOTE, Begun, Plan, UpdateFailed, clean, update_model
-from model.evaluation.gate import Trial, compare_voices
+from model.evaluation.gate import GateRun, compare_loaded
 from model.evaluation.launch import Comparing
 from model.evaluation.result import REPORT, GateCriteria, GateResult, read_result
 from model.evaluation.test_sets import INJECTIONS
@@ -151,9 +151,9 @@ class House:
         candidate, live = (find_version(self.models, name) for name in (comparing.candidate, comparing.live))
         bar = GateCriteria(least_questions=20, most_latency=1000.0)  # nobody waits for microseconds
         regression = comparing.regression or self.regression
-        trial = Trial(comparing.dataset, candidate, live, bar, regression, self.injections)
+        trial = GateRun(comparing.dataset, candidate, live, bar, regression, self.injections)
         asked = partial(on_progress, "asking")
-        return asyncio.run(compare_voices(trial, voice(live), voice(candidate), lambda n, of: asked(n / of)))
+        return asyncio.run(compare_loaded(trial, voice(live), voice(candidate), lambda n, of: asked(n / of)))
 
     async def update(self, **changes: Any) -> dict[str, Any]:
         return dict(await update_model(self.store.documents, replace(self.plan, **changes), self.tell))
