@@ -1,20 +1,19 @@
 """Confidence: how likely an answer is right, 0 to 1, by what the search and the checks know of it.
 
-    signals = signals_of(question, hits, quote)
-    of_quote(signals)            that the answer is in the quotation or in the further places below it
-    of_page(signals)             that it is in the quotation alone: then it can be stated
-    of_written(signals)          that what a small model made of the answering sentence is the answer
-    of_read(signals, agrees=…)   that what a model wrote is it that read whole passages
+    signals = compute_signals(question, hits, quote)
+    rate_quote(signals)            that the answer is in the quotation or in the further places below it
+    rate_page(signals)             that it is in the quotation alone: then it can be stated
+    rate_written(signals)          that what a small model made of the answering sentence is the answer
+    rate_read(signals, agrees=…)   that what a model wrote is it that read whole passages
 
 Four logistic regressions over a few signals, none of them standardised: their weights stand in
 `model/fixed/confidence.json`, fitted by `python -m benchmarks.calibration --write` on questions whose right
 answers are known, and reported there with their reliability. What a model thinks of its own answer is not
 among the signals: small models are as sure of what they invent as of what they read.
 
-What was found, ordered anew by what the question wants: a number, steps or a list, the page that it names.
-
-A search knows words and meaning; it does not know that "how long" wants a number. The bonuses are on the
-scale of the search's standardised scores, and were chosen over several sets of questions (LOG.md).
+`rerank` orders the hits by what the question wants: a number, steps or a list, the page that it names. A
+search knows words and meaning; it does not know that "how long" wants a number. The bonuses are on the scale
+of the search's standardised scores, and were chosen over several sets of questions (LOG.md).
 """
 
 from __future__ import annotations

@@ -1,13 +1,11 @@
 """Profiles: how fast a model version reads and writes on a device, measured with the version itself.
 
-    measure(engine, parameters)          some seconds; at the import
-    glance(engine, parameters)           a shorter look, at loading, where the manifest's profile is another
-                                         device's
+    measure_profile(engine, parameters)    some seconds; at the import
+    measure_briefly(engine, parameters)    shorter, at loading, where the manifest's profile is another
+                                           device's
 
-What a chain asks it: how many tokens of a page can be read before somebody waits too long
-(`passages_tokens`).
-
-What this machine computes with, and how much memory that has: the processor, or an NVIDIA GPU.
+A chain asks it how many tokens of a page can be read before somebody waits too long (`passages_tokens`). The
+device is this machine's processor or an NVIDIA GPU, with its memory.
 """
 
 from __future__ import annotations

@@ -3,8 +3,7 @@
 Each claim of an answer (`model/checks/claims.py`) is held against the claims of the page that share most
 terms with it. Where the rules are in doubt they say that the two differ, and the page's own words are shown.
 
-Under which condition a page says what it says: "only if", "unless", "except", "if". An answer that drops it
-says more.
+An answer that drops a page's condition ("only if", "unless", "except", "if") says more than the page.
 """
 
 from __future__ import annotations

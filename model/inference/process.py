@@ -1,8 +1,7 @@
 """The parent's end of the process in which the ONNX graph runs: it is started, written to, read, and ended.
 
-Reading and writing have a thread each: a pipe that is full for a moment never holds up an event loop.
-
-What an engine has done, in figures, and how long a queue of it takes.
+Reading and writing have a thread each: a pipe that is full for a moment never holds up an event loop. `Tally`
+counts what an engine has done, and estimates how long its queue takes.
 """
 
 from __future__ import annotations

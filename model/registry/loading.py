@@ -1,9 +1,8 @@
 """The model that answers: opened, replaced by another version while people ask, and closed.
 
     acquire   the live version, or the canary for its share of the conversations, until the answer is written
-    follow    live.json has changed: load the new version beside the old one, let it say something, switch new
-              answers,
-              wait for the answers of the old one, unload it
+    follow    live.json has changed: load the new version beside the old one, let it say something, switch
+              new answers, wait for the answers of the old one, unload it
 
 No answer is dropped, and none is mixed of two versions. Two versions are in memory while one takes over, and
 as long as there is a canary. A version that cannot be loaded changes nothing: the old one goes on, the log

@@ -1,8 +1,8 @@
 """Analyses a question: whether it is a follow-up, what to search for, which kind of answer it wants.
 
-    query_of("and for a second bag?", before, answered)  →  the question before, and this one
-    kind_of("whats the deadline")                        →  QUANTITY
-    is_keywords("parental leave")                        →  True: the section of that name is wanted
+    build_query("and for a second bag?", before, answered)  →  the question before, and this one
+    classify_question("whats the deadline")                 →  QUANTITY
+    is_keywords("parental leave")                           →  True: the section of that name is wanted
 
 Pure functions over a question's words, in microseconds. English first; the openers of follow-ups and the
 commonest question words of German, French, Spanish and Japanese are known, too.

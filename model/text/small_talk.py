@@ -1,7 +1,7 @@
 """Greetings, thanks and lead-ins around a question: what they are, and the question without them.
 
-    leading("Hi there! Quick question: who signs it?")           →  ((GREETING, LEAD_IN), "who signs it?")
-    without_chatter("thanks, and how do I carry leave over?")    →  "how do I carry leave over?"
+    split_leading("Hi there! Quick question: who signs it?")  →  ((GREETING, LEAD_IN), "who signs it?")
+    strip_chatter("thanks, how do I carry leave over?")       →  "how do I carry leave over?"
 
 A phrase counts only where it stands alone: "ok, ..." is said to the bot, "OK to use my own phone?" asks
 something.

@@ -2,10 +2,9 @@
 
     folder/examples.jsonl    one `TrainingExample` a line, as JSON
     folder/card.json         tells at least the dataset's name ("dataset", or "name"), and in `label` which
-                             wording of the
-                             label "declined" it was written with (1: the first of `prompt.LABELS`). One
-                                 without it is
-                             older: there the first wording declines wherever it stands
+                             wording of the label "declined" it was written with (1: the first of
+                             `prompt.LABELS`). One without it is older: there the first wording declines
+                             wherever it stands
 
 The prompt is `model/text/prompt.py`'s, through the same template and tokenizer that the engine answers with:
 what is learned is what will be asked, token by token.

@@ -2,9 +2,8 @@
 
     dpo    in pairs: the completion has to gain more than what was rejected
            (Rafailov et al. 2023, https://arxiv.org/abs/2305.18290)
-    kto    each text by itself: a completion has to gain more than texts gain that nobody judged, what was
-           rejected less
-           (Ethayarajh et al. 2024, https://arxiv.org/abs/2402.01306)
+    kto    each text by itself: a completion has to gain more than texts gain that nobody judged, what
+           was rejected less (Ethayarajh et al. 2024, https://arxiv.org/abs/2402.01306)
 
 Either stands beside the cross entropy, as with DPO alone the likelihood of both may fall (Pang et al. 2024,
 https://arxiv.org/abs/2404.19733).

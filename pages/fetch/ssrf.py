@@ -1,15 +1,13 @@
 """Protection from SSRF: names are resolved once, and only checked addresses are connected to.
 
-aiohttp asks `PinnedResolver` for addresses and `Gate.open_socket` for the socket: both know only what
-`Gate.admit` let through. So the address that was checked is the one that is used, whatever the name says a
-moment later.
+aiohttp asks `PinnedResolver` for addresses and `ConnectionGate.open_socket` for the socket: both know only
+what `ConnectionGate.admit` let through. So the address that was checked is the one that is used, whatever the
+name says a moment later.
 
-Which addresses may be opened: how a URL must be written, which sites are allowed, which networks are closed.
-
-Two checks, on purpose with nothing in common. `parse_address` accepts only URLs that every parser reads the
-same way, so that what was checked is what is connected to; a spelling that two programs could read
-differently is refused, not repaired. `explain_closed` looks at the numbers that the name resolved to, whoever
-wrote them.
+Two checks decide which addresses may be opened, on purpose with nothing in common. `parse_address` accepts
+only URLs that every parser reads the same way, so that what was checked is what is connected to; a spelling
+that two programs could read differently is refused, not repaired. `explain_closed` looks at the numbers that
+the name resolved to, whoever wrote them.
 
 A site may lie in a private network (10/8, 172.16/12, 192.168/16, fc00::/7) only when the operator names its
 host exactly in `allowed_sites`: "*" and ".example.com" never open one, because then a stranger's DNS could

@@ -4,11 +4,10 @@ Two passes, each once from the first element to the last, so that a hostile page
 its size and no recursion: `mark_anchors` looks around every heading, and `sections_of` turns a part of the
 tree into text.
 
-Where on an HTML page its main text lies.
-
-trafilatura knows which words are the page's own, and gives them back as paragraphs that have often lost their
-headings, anchors and code lines. So it is asked *where* only: the smallest element that holds nearly all the
-words it keeps is the main part, and that part is then read with the structure it really has.
+`main_part` finds where the main text of a page lies. trafilatura knows which words are the page's own, and
+gives them back as paragraphs that have often lost their headings, anchors and code lines. So it is asked
+*where* only: the smallest element that holds nearly all the words it keeps is the main part, and that part is
+then read with the structure it really has.
 """
 
 from __future__ import annotations

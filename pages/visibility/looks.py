@@ -3,8 +3,7 @@
 A `Look` is what an element hands down to what is in it. Backgrounds are the colours that may lie behind the
 text: one, or those of a gradient. `unsure` says that something else may lie there (a picture, a style sheet
 that was not fetched); `scope` is the element that decided colour and background last.
-
-What a reader sees of a piece of text.
+`text_sight` tells what a reader sees of a piece of text of such a look.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 cssselect2 does the matching. A selector can be made to look at a page's elements for hours; so each ancestor,
 sibling and child that it looks at is a step, and a page has `MOST_STEPS` of them.
 
-Whether a media query holds on the screen that pages are looked at in: 1280 × 720 pixels, light, with a mouse.
+Media queries hold or not on the screen that pages are looked at in: 1280 × 720 pixels, light, with a mouse.
 """
 
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
