@@ -32,11 +32,16 @@ from cli.console import question_of
 from cli.measure import index_pages, settings_beside
 from core.records import AnswerKind
 from core.settings import Settings
-from model.answering.chain import Answering, AnswerRules, always
-from model.answering.confidence import WEIGHTS, Signals, agree, known_of_read, known_of_written
-from model.answering.fake_chat_model import CannedChatModel
-from model.evaluation.question_set import PageQuestion, fold_of, is_right, read_questions
-from model.evaluation.questions import ask, calibrate
+from model.answering.chain import Answering, AnswerRules, always_acquire
+from model.answering.chat_model import CannedChatModel
+from model.answering.confidence import (
+    WEIGHTS,
+    Signals,
+    cites_quote,
+    collect_read_features,
+    collect_written_features,
+)
+from model.evaluation.question_sets import PageQuestion, ask, assign_fold, calibrate, is_right, read_questions
 from model.registry.versions import find_version
 
 Numbers = NDArray[np.float64]
@@ -90,7 +95,9 @@ def main() -> None:
             heard += some
         name = "read" if reads else "written"
         known = [
-            known_of_read(one.signals, agrees=one.agrees) if reads else known_of_written(one.signals)
+            collect_read_features(one.signals, agrees=one.agrees)
+            if reads
+            else collect_written_features(one.signals)
             for one in heard
         ]
         weights[name] = _fitted(name, heard, known, given.folds)
@@ -104,7 +111,7 @@ async def _found(file: Path, folder: Path, data_dir: Path) -> list[Case]:
     cases: list[Case] = []
     async with open_shelf(settings_beside(settings)) as shelf:
         await index_pages(shelf, settings)
-        silent = always(CannedChatModel([""]), "none")
+        silent = always_acquire(CannedChatModel([""]), "none")
         answering = Answering(silent, shelf.library.search, AnswerRules(), shelf.library.section_of)
         for asked in read_questions(file):
             before = await answering.answer(question_of(asked.before, None)) if asked.before else None
@@ -138,7 +145,7 @@ async def _heard(
     for reply in replies:
         case = known.get(reply.asked.id)
         if case and reply.answer and reply.kind is AnswerKind.ANSWERED and not reply.answer.marked:
-            agrees = agree(reply.answer.citations, case.quoted)
+            agrees = cites_quote(reply.answer.citations, case.quoted)
             right = reply.right
             heard.append(replace(case, written=right and not reads, read=right and reads, agrees=agrees))
     return reads, heard
@@ -155,7 +162,7 @@ def _fitted(
     columns = list(known[0])
     signals = np.array([[one[column] for column in columns] for one in known])
     right = np.array([bool(getattr(case, name)) and not case.asked.is_absent for case in cases], np.float64)
-    fold = np.array([fold_of(case.asked.page or case.asked.id, folds) for case in cases])
+    fold = np.array([assign_fold(case.asked.page or case.asked.id, folds) for case in cases])
     likely = np.zeros(len(cases))
     for number in range(1, folds + 1):
         weights = _fit(signals[fold != number], right[fold != number])

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from model.evaluation.canary import CanaryRules, Heard, Step, judge
+from model.evaluation.canary import CanaryRules, CanaryStats, Step, judge_canary
 
 QUESTIONS, LOOK_EVERY = 5_000, 100
 SHARE, VOTED = 0.2, 0.2
@@ -69,8 +69,8 @@ class Known:
             self.votes.append(float(dice.random() < self.kind.pleases))
 
     @property
-    def heard(self) -> Heard:
-        return Heard(self.votes, self.seconds, self.failed)
+    def heard(self) -> CanaryStats:
+        return CanaryStats(self.votes, self.seconds, self.failed)
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def one_canary(kind: Kind, dice: random.Random, rules: CanaryRules) -> End:
             continue
         naive = naive or ordinary(canary.votes, live.votes, rules.min_votes)
         if not reason:
-            finding = judge(live.heard, canary.heard, timedelta(0), rules)
+            finding = judge_canary(live.heard, canary.heard, timedelta(0), rules)
             if finding.step is Step.ROLL_BACK:
                 reason, questions = finding.reason, canary.heard.questions
     return End(reason, questions, naive)

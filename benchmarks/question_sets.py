@@ -26,7 +26,7 @@ from typing import Any
 
 from core.records import Hit, Page, Section
 from core.sentences import words
-from model.evaluation.question_set import PageQuestion, read_questions
+from model.evaluation.question_sets import PageQuestion, read_questions
 from pages.fetched import PageRefused
 from pages.parse.extract import extract, page_hash
 

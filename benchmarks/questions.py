@@ -3,7 +3,7 @@
 Run as: python -m benchmarks.questions [SET ...] [--fold K/N [--rest]] [--limit N] [--version NAME] [--save FOLDER]
 
 SET is `handbook`, `newcomers` or `xquad`; all three without one. Handbook and newcomers are asked over all pages together
-and measured as `askpage evaluate NAME.jsonl` does (model/evaluation/questions.py says what each figure is); XQuAD's hundred
+and measured as `askpage evaluate NAME.jsonl` does (model/evaluation/question_sets.py says what each figure is); XQuAD's hundred
 questions are asked of their own article (model/evaluation/metrics.py). It prints tables in Markdown.
 
 To choose a constant by cross-validation: choose it on `--fold K/N --rest`, the questions of the pages outside of fold K,
@@ -21,9 +21,14 @@ from pathlib import Path
 
 from cli.measure import measure, measure_questions
 from core.settings import Settings
-from model.evaluation.metrics import read_squad, spread
-from model.evaluation.question_set import PageQuestion, fold_of, read_questions
-from model.evaluation.questions import Calibration, QuestionScores
+from model.evaluation.metrics import read_squad, sample_evenly
+from model.evaluation.question_sets import (
+    Calibration,
+    PageQuestion,
+    QuestionScores,
+    assign_fold,
+    read_questions,
+)
 
 NEWCOMERS = Path(__file__).with_name("newcomers.jsonl")
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -58,7 +63,7 @@ def _measure_questions(name: str, given: argparse.Namespace) -> None:
     handbook = name == "handbook"
     file = given.data / "questions" / "dev.jsonl" if handbook else NEWCOMERS
     pages = given.data / "handbook" / "pages" if handbook else DOCS
-    questions = spread(in_fold(read_questions(file), given.fold, rest=given.rest), given.limit)
+    questions = sample_evenly(in_fold(read_questions(file), given.fold, rest=given.rest), given.limit)
     settings = Settings(data_dir=given.data_dir, pages=[str(pages)])
     save = given.save / f"{name}.jsonl" if given.save else None
     scores = asyncio.run(measure_questions(settings, questions, given.version, save))
@@ -81,7 +86,7 @@ def in_fold(questions: Sequence[PageQuestion], fold: str, *, rest: bool = False)
     if not found or not 1 <= int(found[1]) <= int(found[2]):
         raise SystemExit(f"--fold {fold}: it is K/N, with K from 1 to N, such as 2/5")
     number, folds = int(found[1]), int(found[2])
-    return [one for one in questions if (fold_of(one.page, folds) == number) is not rest]
+    return [one for one in questions if (assign_fold(one.page, folds) == number) is not rest]
 
 
 def print_scores(scores: QuestionScores) -> None:

@@ -19,20 +19,19 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks import question_sets
-from benchmarks.question_sets import Asked, QuestionSet
+from benchmarks.question_sets import QuestionSet
 from core.records import Hit
 from pages.fetch.client import Fetcher, FetchLimits
 from pages.index.base import Indexes
 from pages.index.embeddings import Embedder, Vectors
 from pages.index.ranking import Ranking
-from pages.index.sqlite import FileIndex, PageIndex
+from pages.index.sqlite import FileIndex
 from pages.library import Library
 from tests.doubles.cosmos import cosmos_server
 from tests.doubles.cosmos_pages import a_page_container, machines
@@ -106,13 +105,15 @@ def main() -> None:
         if options.cosmos:
             asyncio.run(shared_recall(question_sets.xquad(options.data, every=5), Path(folder), embedder))
             return
-        figures = recall(options.data, Path(folder), embedder, options.only)
+        figures = asyncio.run(recall(options.data, Path(folder), embedder, options.only))
         if options.json:
             options.json.write_text(json.dumps(figures, indent=1), "utf-8")
         asyncio.run(speed(options.data / "handbook" / "pages", Path(folder) / "speed", Embedder()))
 
 
-def recall(data: Path, folder: Path, embedder: Embedder, ways: Sequence[str]) -> list[dict[str, object]]:
+async def recall(
+    data: Path, folder: Path, embedder: Embedder, ways: Sequence[str]
+) -> list[dict[str, object]]:
     """Index each set's pages once, then search all its questions in every way."""
     figures: list[dict[str, object]] = []
     handbook = question_sets.handbook(data)
@@ -126,29 +127,32 @@ def recall(data: Path, folder: Path, embedder: Embedder, ways: Sequence[str]) ->
     for questions in sets:
         place = folder / questions.name.partition(",")[0]
         for way in ways:
-            index = PageIndex.open(
+            index = await FileIndex.open(
                 place, embedder, passage_tokens=questions.passage_tokens, ranking=WAYS[way]
             )
             for page in questions.pages:
-                index.add(page, source="benchmark")
-            figures.append(_figures(questions, way, partial(_search, index)))
-            index.close()
+                await index.add(page, source="benchmark")
+            figures.append(_figures(questions, way, await _search(index, questions)))
+            await index.close()
             _print(figures[-1])
     return figures
 
 
-def _search(index: PageIndex, asked: Asked) -> list[Hit]:
-    return index.search(asked.question, limit=max(FIRST), page_url=asked.page_url)
+async def _search(index: Indexes, questions: QuestionSet) -> list[list[Hit]]:
+    """Ask all questions of a set, in their order."""
+    return [
+        await index.search(asked.question, limit=max(FIRST), page_url=asked.page_url)
+        for asked in questions.asked
+    ]
 
 
-def _figures(questions: QuestionSet, way: str, search: Callable[[Asked], list[Hit]]) -> dict[str, object]:
+def _figures(questions: QuestionSet, way: str, found: Sequence[Sequence[Hit]]) -> dict[str, object]:
     pages, evidence = dict.fromkeys(FIRST, 0.0), dict.fromkeys(FIRST, 0.0)
-    for asked in questions.asked:
-        hits = search(asked)
+    for asked, hits in zip(questions.asked, found, strict=True):
         for first in FIRST:
             pages[first] += any(map(asked.is_page, hits[:first]))
-            found = [any(map(tells, hits[:first])) for tells in asked.evidence]
-            evidence[first] += sum(found) / max(len(found), 1)
+            told = [any(map(tells, hits[:first])) for tells in asked.evidence]
+            evidence[first] += sum(told) / max(len(told), 1)
     count = len(questions.asked)
     return {
         "set": questions.name,
@@ -175,23 +179,19 @@ async def shared_recall(questions: QuestionSet, folder: Path, embedder: Embedder
             for name, index in forms.items():
                 for page in questions.pages:
                     await index.add(page, source="benchmark")
-                hits = {
-                    asked.question: await index.search(asked.question, limit=max(FIRST))
-                    for asked in questions.asked
-                }
-                _print(_figures(questions, name, lambda asked, hits=hits: hits[asked.question]))
+                _print(_figures(questions, name, await _search(index, questions)))
             await forms["file"].close()
 
 
 async def speed(source: Path, folder: Path, embedder: Embedder) -> None:
     """Index the handbook as a source, then search it one question after the other."""
-    index = PageIndex.open(folder, embedder)
+    index = await FileIndex.open(folder, embedder)
     async with Fetcher(FetchLimits()) as fetcher:
-        library = Library(FileIndex(index), fetcher)
+        library = Library(index, fetcher)
         began, cpu = time.perf_counter(), time.process_time()
         report = await library.refresh([str(source)])
         took, cpu = time.perf_counter() - began, time.process_time() - cpu
-        count = sum(entry.passages for entry in index.pages())
+        count = sum(entry.passages for entry in index.entries())
         print(
             f"handbook: {report.added} pages, {count} passages, {len(report.problems)} problems in {took:.1f} s"
         )
@@ -202,24 +202,24 @@ async def speed(source: Path, folder: Path, embedder: Embedder) -> None:
         began = time.perf_counter()
         report = await library.refresh([str(source)])
         print(f"read again: {report.unchanged} unchanged in {time.perf_counter() - began:.1f} s")
-    index.close()
-    index = PageIndex.open(folder, embedder)
+    await index.close()
+    index = await FileIndex.open(folder, embedder)
     began = time.perf_counter()
-    index.warm()
+    await index.warm()
     print(f"loading: {(time.perf_counter() - began) * 1000:.0f} ms")
     times: list[float] = []
     cpu = time.process_time()
     for question in QUESTIONS * 40:
         began = time.perf_counter()
-        index.search(question, limit=2)
+        await index.search(question, limit=2)
         times.append((time.perf_counter() - began) * 1000)
     cuts = statistics.quantiles(times, n=20)
     print(
         f"search: p50 {cuts[9]:.1f} ms, p95 {cuts[18]:.1f} ms; {(time.process_time() - cpu) * 5:.1f} ms of processor time"
     )
     for question in QUESTIONS:
-        print(question, "→", [hit.passage.url for hit in index.search(question, limit=2)])
-    index.close()
+        print(question, "→", [hit.passage.url for hit in await index.search(question, limit=2)])
+    await index.close()
 
 
 def _megabytes(folder: Path) -> float:

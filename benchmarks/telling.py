@@ -48,11 +48,11 @@ from bot.bootstrap import open_parts
 from cli.console import telling
 from core.settings import Settings
 from exporters import Exporting, To
-from model.answering.chain import Answering, always
-from model.answering.fake_chat_model import CannedChatModel
-from model.evaluation.compare import Interval, percentile_difference
+from model.answering.chain import Answering, always_acquire
+from model.answering.chat_model import CannedChatModel
+from model.evaluation.compare import Interval, bootstrap_percentile_difference
 from model.registry.importing import import_base
-from model.registry.loading import CANNED, first_sentence
+from model.registry.loading import CANNED, quote_first_sentence
 from tests.builders.world import served
 from tests.doubles.collector import collecting
 
@@ -144,8 +144,8 @@ async def _serve(settings: Settings) -> None:
         await parts.shelf.library.refresh(settings.pages)
         answering = parts.answering
         if settings.base_model == CANNED:
-            paced = CannedChatModel(first_sentence, delay_s=PACE_S)
-            answering = Answering(always(paced, CANNED), parts.shelf.library.search)
+            paced = CannedChatModel(quote_first_sentence, delay_s=PACE_S)
+            answering = Answering(always_acquire(paced, CANNED), parts.shelf.library.search)
         async with open_bot(settings, parts.shelf, answering, port=settings.port) as bot:
             bot.app.add_routes([USED])
             async with served(bot.app) as url:
@@ -267,7 +267,7 @@ def show(asked: Mapping[Way, Asked]) -> None:
     print("|---" * 5 + "|")
     for way, one in asked.items():
         more = [mine - its for mine, its in zip(one.own_ms, none.own_ms, strict=True)]
-        spread = percentile_difference([0.0] * len(more), more, 50)
+        spread = bootstrap_percentile_difference([0.0] * len(more), more, 50)
         dropped = ", ".join(f"{count} {why}" for why, count in one.counts.items() if why != "sent") or "0"
         own = f"{_percentile(more, 50):+.1f} ({_bounds(spread, '+.1f')})"
         print(
@@ -282,14 +282,16 @@ def show(asked: Mapping[Way, Asked]) -> None:
 def _of_none(mine: Sequence[float], none: Sequence[float]) -> str:
     """Return the median of the ratios in the same round, with its interval."""
     ratios = [math.log(one / its) for one, its in zip(mine, none, strict=True)]
-    interval = percentile_difference([0.0] * len(ratios), ratios, 50)
+    interval = bootstrap_percentile_difference([0.0] * len(ratios), ratios, 50)
     return _ratio(_percentile(ratios, 50), interval)
 
 
 def _p99_of_none(seconds: Sequence[float], none: Sequence[float]) -> str:
     """Return the ratio of the percentiles, with its interval: rounds are drawn again, for both together."""
     mine, its = ([math.log(one) for one in side] for side in (seconds, none))
-    return _ratio(_percentile(mine, 99) - _percentile(its, 99), percentile_difference(its, mine, 99))
+    return _ratio(
+        _percentile(mine, 99) - _percentile(its, 99), bootstrap_percentile_difference(its, mine, 99)
+    )
 
 
 def _ratio(logarithm: float, interval: Interval | None) -> str:

@@ -28,7 +28,7 @@ from core.settings import Settings
 from model.answering import grounding
 from model.evaluation.metrics import Article, Item, read_squad
 from model.registry.importing import import_base
-from model.registry.versions import live_version
+from model.registry.versions import find_live_version
 from model.text.prompt import LABEL_VERSION, NOT_ON_PAGE
 from model.training.config import TrainingConfig
 from model.training.launch import Training, train
@@ -104,7 +104,7 @@ def main() -> None:
     )
     settings = Settings(data_dir=given.models_dir.parent)  # pyright: ignore[reportCallIssue] - everything has a default
     import_base(settings.base_model, given.models_dir, "cpu", on_progress=lambda _step, _done: None)
-    parent = live_version(given.models_dir).name
+    parent = find_live_version(given.models_dir).name
     with TemporaryDirectory(prefix="askpage-training-") as name:
         scratch = settings.changed(data_dir=Path(name))
         examples = asyncio.run(examples_of(scratch, learned, given.examples))

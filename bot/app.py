@@ -62,7 +62,7 @@ from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import ProcessLease, StoreUnavailable
 from feedback.store.job_runs import job_runs
 from model.answering.chain import Answering
-from model.registry.versions import read_standing
+from model.registry.versions import read_rollout
 
 log = logging.getLogger(__name__)
 
@@ -288,7 +288,7 @@ class BotBuilder:
         return dashboard_routes(self._figures(desk), doors)
 
     def _figures(self, desk: ReviewRepository) -> DashboardData:
-        standing = partial(read_standing, self._settings.models_dir)
+        standing = partial(read_rollout, self._settings.models_dir)
         return DashboardData(self._store, desk, standing, partial(job_runs, desk.documents))
 
     def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:

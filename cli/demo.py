@@ -37,10 +37,10 @@ from jobs.update_model import build_dataset
 from model.evaluation.metrics import DatasetInvalid, Judged, read_squad, score
 from model.registry.versions import (
     ModelVersion,
+    find_live_version,
     list_versions,
-    live_version,
     promote,
-    read_standing,
+    read_rollout,
     retire,
 )
 from model.training.launch import Training, train
@@ -154,7 +154,7 @@ def _replay(play: Play) -> tuple[Figures, list[Round]]:
 
 
 def _untrained(play: Play) -> Round:
-    base = live_version(play.settings.models_dir).name
+    base = find_live_version(play.settings.models_dir).name
     took: dict[str, float] = {}
     with _timed(took, "measuring"):
         figures = _measured(play, base, "Untrained: measuring")
@@ -204,7 +204,7 @@ def _round(play: Play, number: int, live: str) -> Round:
 
 def _bring_model(installed: Settings, own: Settings) -> None:
     """Take the base model that is imported here, or import it."""
-    if read_standing(own.models_dir).name:
+    if read_rollout(own.models_dir).name:
         return
     found = [one for one in list_versions(installed.models_dir) if _is_base(one, own.base_model)]
     if not found:

@@ -30,9 +30,15 @@ from core.records import Answer, Page, Section
 from core.settings import Settings
 from feedback.metrics.report import Report, report
 from feedback.reviews.repository import ReviewRepository
-from model.evaluation.metrics import Item, Judged, Scores, evaluate, read_squad, spread
-from model.evaluation.question_set import PageQuestion, read_questions
-from model.evaluation.questions import Calibration, QuestionScores, Reply, ask_each
+from model.evaluation.metrics import Item, Judged, Scores, evaluate, read_squad, sample_evenly
+from model.evaluation.question_sets import (
+    Calibration,
+    PageQuestion,
+    QuestionOutcome,
+    QuestionScores,
+    ask_each,
+    read_questions,
+)
 from pages.index.base import Indexes
 from pages.library import MANY_GONE
 
@@ -63,7 +69,7 @@ def evaluate_command(
 ) -> None:
     """Score a model on questions whose right answers are known."""
     if file.suffix.lower() == QUESTIONS_OVER_PAGES:
-        questions = spread(read_questions(file), limit)
+        questions = sample_evenly(read_questions(file), limit)
         scores = asyncio.run(measure_questions(settings, questions, version, save))
         if as_json:
             print(json.dumps(scores.as_dict()))  # noqa: T201 - the command's output
@@ -91,7 +97,7 @@ async def measure_questions(
         bar = stack.enter_context(progress_bar())
         task = bar.add_task("Asking", total=len(questions))
 
-        def heard(reply: Reply) -> None:
+        def heard(reply: QuestionOutcome) -> None:
             bar.update(task, advance=1, description=f"Asking ({reply.asked.page[-30:]})")
             if file:  # line by line: what was asked is there, however the run ends
                 file.write(json.dumps(reply.as_dict(), ensure_ascii=False) + "\n")

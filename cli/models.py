@@ -16,26 +16,26 @@ from bot.bootstrap import model_choice, training_config
 from cli.console import Json, out, progress_bar, telling, with_settings
 from core.records import Comparison
 from core.settings import Settings
-from model.evaluation.result import REPORT, read_finding
+from model.evaluation.result import REPORT, read_result
 from model.onnx_infer import EngineOptions, resolve
 from model.registry.catalogue import CATALOGUE, BaseModel
-from model.registry.importing import import_base, precision_for
-from model.registry.sync import publishing
+from model.registry.importing import choose_precision, import_base
+from model.registry.sync import publish_to
 from model.registry.versions import (
     ModelMissing,
     ModelVersion,
     NotPossible,
     Publish,
-    Standing,
-    Status,
-    canary,
+    RolloutState,
+    VersionStatus,
     find_version,
     list_versions,
     promote,
-    prune,
-    read_standing,
+    prune_versions,
+    read_rollout,
     retire,
     roll_back,
+    start_canary,
 )
 from model.training.launch import Training, train
 
@@ -50,7 +50,7 @@ Name = Annotated[str, typer.Argument(help="A version's name, or the beginning of
 @with_settings
 def models_list(settings: Settings, as_json: Json = False) -> None:
     """List the model versions and where they stand."""
-    standing = read_standing(settings.models_dir)
+    standing = read_rollout(settings.models_dir)
     rows = [_row(version, standing) for version in list_versions(settings.models_dir)]
     if as_json:
         print(json.dumps(rows))  # noqa: T201 - the command's output
@@ -58,7 +58,7 @@ def models_list(settings: Settings, as_json: Json = False) -> None:
     table = Table("Version", "Status", "Parent", "Base", "Precision", "Created", "Accuracy")
     for row in rows:
         cells = (row[name] for name in ("name", "status", "parent", "base", "precision", "created_at"))
-        share = f" {standing.share:.0%}" if row["status"] == Status.CANARY else ""
+        share = f" {standing.share:.0%}" if row["status"] == VersionStatus.CANARY else ""
         first, status, *rest = (_cell(value) for value in cells)
         table.add_row(first, status + share, *rest, _cell(row["scores"].get("accuracy")))
     out.print(table)
@@ -70,7 +70,7 @@ def models_show(settings: Settings, name: Name = "live", as_json: Json = False) 
     """Show one version: what it learned from, how, and what was measured."""
     version = _find(settings, name)
     compared = _compared(settings, version)
-    row = _row(version, read_standing(settings.models_dir)) | {"files": dict(version.files)}
+    row = _row(version, read_rollout(settings.models_dir)) | {"files": dict(version.files)}
     if as_json:
         row |= (
             {"comparison": asdict(compared) | {"compared_at": str(compared.compared_at)}} if compared else {}
@@ -84,7 +84,7 @@ def models_show(settings: Settings, name: Name = "live", as_json: Json = False) 
 
 def _compared(settings: Settings, version: ModelVersion) -> Comparison | None:
     """Return what the gate said of a version: from its report, or from the store where that is elsewhere."""
-    finding = read_finding(version.folder)
+    finding = read_result(version.folder)
     if finding or not version.parent:
         return finding.comparison if finding else None
 
@@ -124,7 +124,7 @@ def models_report(settings: Settings, name: Name) -> None:
 @with_settings
 def models_diff(settings: Settings, one: Name, other: Name = "live", as_json: Json = False) -> None:
     """Show in what two versions differ: origin, recipe, scores."""
-    standing = read_standing(settings.models_dir)
+    standing = read_rollout(settings.models_dir)
     left, right = (_flat(_row(_find(settings, name), standing)) for name in (one, other))
     differing = {
         what: (left.get(what), right.get(what))
@@ -151,7 +151,7 @@ def models_catalogue(
     as_json: Json = False,
 ) -> None:
     """List the base models that can be imported by their names: what they are, need, and are good for."""
-    precision = precision_for(resolve(EngineOptions(device=settings.engine.device)).device)
+    precision = choose_precision(resolve(EngineOptions(device=settings.engine.device)).device)
     rows = [catalogue_row(model, precision) for model in CATALOGUE if name in ("", model.name)]
     if not rows:
         raise typer.BadParameter(
@@ -268,7 +268,7 @@ def models_train(
 
         version = train(training, on_progress=show)
     if as_json:
-        print(json.dumps(_row(version, read_standing(settings.models_dir))))  # noqa: T201 - the command's output
+        print(json.dumps(_row(version, read_rollout(settings.models_dir))))  # noqa: T201 - the command's output
         return
     out.print(f"The candidate is {version.name}. `askpage models promote {version.name}` lets it answer.")
 
@@ -293,7 +293,7 @@ def models_canary(
 ) -> None:
     """Let a version answer a share of the conversations."""
     with telling(settings):
-        _tell(canary(settings.models_dir, _name(settings, name), share, _publish(settings)))
+        _tell(start_canary(settings.models_dir, _name(settings, name), share, _publish(settings)))
 
 
 @models_app.command("rollback")
@@ -318,13 +318,13 @@ def models_prune(
     keep: Annotated[int, typer.Option("--keep", min=0, help="How many retired versions stay.")] = 3,
 ) -> None:
     """Delete old retired versions; never a base model, nor the version that a roll back takes."""
-    gone = prune(settings.models_dir, keep, _publish(settings))
+    gone = prune_versions(settings.models_dir, keep, _publish(settings))
     out.print(f"{len(gone)} versions are deleted{': ' if gone else ''}{', '.join(gone)}.", markup=False)
 
 
 def _publish(settings: Settings) -> Publish:
     """Return what steps are taken with."""
-    return publishing(settings.models_dir, settings.models_url)
+    return publish_to(settings.models_dir, settings.models_url)
 
 
 def _name(settings: Settings, name: str) -> str:
@@ -340,18 +340,18 @@ def _name(settings: Settings, name: str) -> str:
 def _find(settings: Settings, name: str) -> ModelVersion:
     """Return the version of that name, or the only one that begins so. Raises ModelMissing."""
     if name == "live":
-        name = read_standing(settings.models_dir).name
+        name = read_rollout(settings.models_dir).name
     names = [version.name for version in list_versions(settings.models_dir)]
     begun = [known for known in names if known.startswith(name)]
     return find_version(settings.models_dir, begun[0] if name not in names and len(begun) == 1 else name)
 
 
-def _tell(standing: Standing) -> None:
+def _tell(standing: RolloutState) -> None:
     rest = f"; {standing.canary} answers {standing.share:.0%} of the conversations" if standing.canary else ""
     out.print(f"{standing.name} is live{rest}.", markup=False, soft_wrap=True)
 
 
-def _row(version: ModelVersion, standing: Standing) -> dict[str, Any]:
+def _row(version: ModelVersion, standing: RolloutState) -> dict[str, Any]:
     return {
         "name": version.name,
         "status": str(standing.status_of(version.name)),

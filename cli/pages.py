@@ -14,7 +14,7 @@ from cli.console import Json, out, progress_bar, progress_out, with_settings
 from core.settings import Settings
 from pages.index.base import PageEntry
 from pages.library import Library, RefreshReport
-from pages.sources import add_source, added_sources, drop_source
+from pages.sources import add_source, drop_source, read_added_sources
 
 pages_app = typer.Typer(help="The pages that the bot knows.", no_args_is_help=True)
 
@@ -24,7 +24,7 @@ async def refresh(settings: Settings, shelf: Shelf) -> RefreshReport:
 
     What a source named that is no longer one is forgotten, unless machines share it.
     """
-    sources = list(dict.fromkeys([*settings.pages, *added_sources(settings.index_dir)]))
+    sources = list(dict.fromkeys([*settings.pages, *read_added_sources(settings.index_dir)]))
     for other in sorted(filter(None, {entry.source for entry in shelf.index.entries()} - set(sources))):
         if shelf.index.shared:  # another machine's, or one that was added there
             sources.append(other)

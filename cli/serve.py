@@ -26,7 +26,7 @@ from core.settings import Settings
 from jobs.schedule import schedule_of
 from jobs.scheduler import schedule_beside
 from model.answering.profile import Profile, memory_gb
-from model.registry.catalogue import advice
+from model.registry.catalogue import advise
 from model.registry.loading import CANNED
 from model.registry.versions import list_versions, read_version
 from pages.fetch.client import Fetcher, FetchLimits, PageRefused
@@ -92,7 +92,7 @@ def _ensure_model(settings: Settings) -> None:
 def _advise(settings: Settings, profile: Profile) -> None:
     """Say once, after an import, which better model this machine could serve."""
     memory = memory_gb(profile.device, settings.cuda.device_id)
-    if sentence := advice(profile, memory, settings.answering.first_token_s):
+    if sentence := advise(profile, memory, settings.answering.first_token_s):
         progress_out.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 

@@ -54,9 +54,9 @@ async def open_alone(settings: Settings, shelf: Shelf, version: str) -> AsyncGen
         hits = await shelf.library.search(question.text, _PASSAGES, question.page_url)
         passages = tuple(hit.passage for hit in hits)
         searched_s = time.perf_counter() - began
-        messages = prompt.messages(question.text, passages)
+        messages = prompt.build_messages(question.text, passages)
         written = await opened.chat.ainvoke([(one["role"], one["content"]) for one in messages])
-        text = output_text.plain(str(written.text))
+        text = output_text.to_plain_text(str(written.text))
         return Answer(
             id=answer_id_of(question.id),
             question=question,

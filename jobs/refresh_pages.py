@@ -20,7 +20,7 @@ from core.records import VerifiedAnswer
 from feedback.reviews.repository import ReviewRepository
 from jobs.registry import JobContext, Result
 from pages.library import Library
-from pages.sources import added_sources
+from pages.sources import read_added_sources
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ async def run(context: JobContext) -> Result:
     """Refresh the pages of this installation. Raises StoreError, IndexUnavailable."""
     async with context.services() as borrowed:
         shelf, parts = borrowed.shelf, borrowed.parts
-        added = added_sources(context.settings.index_dir)
+        added = read_added_sources(context.settings.index_dir)
         return await refresh_pages(shelf.library, added, parts.desk, shelf.page_hash, parts.reviewing.stale)
 
 

@@ -53,26 +53,26 @@ from feedback.reviews.repository import ReviewRepository
 from feedback.store.documents import Documents
 from jobs.registry import JobContext, JobFailed, Result, Store
 from model.evaluation.launch import Comparing, NotCompared, compare
-from model.evaluation.result import REPORT, Finding, GateCriteria, by_name
-from model.registry.sync import caught_up, publishing
+from model.evaluation.result import REPORT, GateCriteria, GateResult, index_by_name
+from model.registry.sync import catch_up, publish_to
 from model.registry.versions import (
     ModelVersion,
     Publish,
-    Status,
     VersionError,
-    canary,
+    VersionStatus,
+    find_live_version,
     list_versions,
-    live_version,
-    only_here,
     promote,
-    prune,
-    read_standing,
+    prune_versions,
+    publish_nowhere,
+    read_rollout,
     read_version,
     record_scores,
     retire,
+    start_canary,
 )
 from model.text import prompt
-from model.text.question import follows
+from model.text.question import is_follow_up
 from model.training.config import TrainingConfig
 from model.training.launch import Training, TrainingFailed, candidate_name, train, work_folder
 from pages.index.embeddings import Embedder
@@ -114,8 +114,8 @@ class Plan:
     keep: int = 3
     tracking: str = "off"
     train: Callable[..., ModelVersion] = train
-    compare: Callable[..., Finding] = compare
-    publish: Publish = only_here
+    compare: Callable[..., GateResult] = compare
+    publish: Publish = publish_nowhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +141,8 @@ async def update_model(documents: Documents, plan: Plan, tell: OnProgress) -> Re
 
 
 async def _update(documents: Documents, plan: Plan, tell: OnProgress) -> Result:
-    live = live_version(plan.models_dir)
-    tried = read_standing(plan.models_dir).canary
+    live = find_live_version(plan.models_dir)
+    tried = read_rollout(plan.models_dir).canary
     if tried:
         return _nothing(f"{tried} is being tried by some of the people: promote it, or roll it back")
     tell("building the dataset", 0.0)
@@ -188,7 +188,7 @@ def _new_reviews(datasets_dir: Path, name: str, before: str) -> int:
     return len(found.added) + len(found.changed)
 
 
-async def _made(plan: Plan, begun: Begun, tell: OnProgress) -> Finding:
+async def _made(plan: Plan, begun: Begun, tell: OnProgress) -> GateResult:
     """Train and compare, each in a process of its own."""
     dataset = plan.datasets_dir / begun.dataset
     training = Training(dataset, plan.models_dir, plan.recipe, begun.live, plan.tracking)
@@ -205,10 +205,10 @@ async def _made(plan: Plan, begun: Begun, tell: OnProgress) -> Finding:
 
 
 async def _decided(
-    documents: Documents, plan: Plan, begun: Begun, finding: Finding, tell: OnProgress
+    documents: Documents, plan: Plan, begun: Begun, finding: GateResult, tell: OnProgress
 ) -> Result:
     """Do what the gate says. Every step may be done twice; the note goes last."""
-    if read_standing(plan.models_dir).name != begun.live:
+    if read_rollout(plan.models_dir).name != begun.live:
         raise UpdateFailed(f"{begun.live} is live no more: the next run compares with what is live then")
     compared = finding.comparison
     tell("recording the scores", 0.98)
@@ -217,13 +217,13 @@ async def _decided(
     tell("deciding", 0.99)
     became = await asyncio.to_thread(_stand, plan, begun.candidate, compared.decision)
     (plan.models_dir / NOTE).unlink(missing_ok=True)
-    gone = await asyncio.to_thread(prune, plan.models_dir, plan.keep, plan.publish)
+    gone = await asyncio.to_thread(prune_versions, plan.models_dir, plan.keep, plan.publish)
     tell("decided", 1.0)
     return {
         "did": str(compared.decision),
         "candidate": begun.candidate,
         "became": became,
-        "live": read_standing(plan.models_dir).name,
+        "live": read_rollout(plan.models_dir).name,
         "dataset": begun.dataset,
         "reasons": list(compared.reasons),
         "report": str(plan.models_dir / begun.candidate / REPORT),
@@ -233,7 +233,7 @@ async def _decided(
 
 def scores_of(compared: Comparison) -> dict[str, object]:
     """Return what a manifest keeps of a comparison."""
-    named = by_name(compared.figures)
+    named = index_by_name(compared.figures)
     figures = {name: round(value, 4) for name in _RECORDED if (value := named[name].after) is not None}
     return {**figures, "compared_with": compared.live, "gate": str(compared.decision)}
 
@@ -250,17 +250,17 @@ def _stand(plan: Plan, candidate: str, decision: Decision) -> str:
         if version.name != candidate and "gate" in version.scores:
             _retire_waiting(plan, version.name)
     if plan.promotion == "manual":
-        plan.publish(lambda _: (candidate,), lambda: read_standing(plan.models_dir))  # sent, and where it was
+        plan.publish(lambda _: (candidate,), lambda: read_rollout(plan.models_dir))  # sent, and where it was
         return "waiting"
     if plan.canary_share < 1:
-        canary(plan.models_dir, candidate, plan.canary_share, plan.publish)
+        start_canary(plan.models_dir, candidate, plan.canary_share, plan.publish)
         return "canary"
     promote(plan.models_dir, candidate, publish=plan.publish)
     return "live"
 
 
 def _retire_waiting(plan: Plan, name: str) -> None:
-    if read_standing(plan.models_dir).status_of(name) is Status.CANDIDATE:
+    if read_rollout(plan.models_dir).status_of(name) is VersionStatus.CANDIDATE:
         retire(plan.models_dir, name, plan.publish)
 
 
@@ -283,7 +283,7 @@ def clean(models_dir: Path) -> list[str]:
     left = noted(models_dir)
     gone: list[Path] = []
     if left is not None:
-        waits = read_standing(models_dir).status_of(left.candidate) is Status.CANDIDATE
+        waits = read_rollout(models_dir).status_of(left.candidate) is VersionStatus.CANDIDATE
         folders = [work_folder(models_dir, left.candidate), *[models_dir / left.candidate] * waits]
         gone = [folder for folder in folders if folder.is_dir()]
         for folder in gone:
@@ -304,7 +304,7 @@ async def run(context: JobContext) -> Result:
     """Update the model of this installation. Raises UpdateFailed, StoreError."""
     settings, store = context.settings, context.store
     try:  # what is live, and learned from, may have changed on another machine
-        await asyncio.to_thread(caught_up, settings.models_dir, settings.models_url)
+        await asyncio.to_thread(catch_up, settings.models_dir, settings.models_url)
         plan = plan_of(settings, store, lambda step, _: context.tell(step, 0.0))
         return await update_model(store.documents, plan, context.tell)
     except (DatasetError, VersionError) as error:
@@ -321,7 +321,7 @@ def plan_of(settings: Settings, store: Store, tell: Tell) -> Plan:
         comparing=comparing_of(settings),
         recipe=training_config(settings),
         tracking=settings.tracking_uri,
-        publish=publishing(settings.models_dir, settings.models_url),
+        publish=publish_to(settings.models_dir, settings.models_url),
     )
 
 
@@ -382,8 +382,8 @@ def example_rules(settings: Settings) -> ExampleRules:
     return ExampleRules(
         not_on_page=prompt.NOT_ON_PAGE,
         label_version=prompt.LABEL_VERSION,
-        completes=prompt.completion,
-        follows=follows,
+        completes=prompt.to_completion,
+        follows=is_follow_up,
         hosts=frozenset({urlsplit(settings.public_url).hostname or ""}),
         trainable=frozenset(settings.trainable_channels),
         scale=RatingScale(

@@ -21,16 +21,16 @@ from feedback.metrics.report import VersionStats, version_stats_since
 from feedback.privacy.audit import Audit, Deed
 from feedback.reviews.model_decisions import DRAFT, UNPOSTED, CanaryWatch, Choice, ModelBoard, ModelNotice
 from jobs.registry import JobContext, Result, Store
-from model.evaluation.canary import CanaryRules, Finding, Heard, Step, judge
-from model.registry.sync import caught_up
+from model.evaluation.canary import CanaryFinding, CanaryRules, CanaryStats, Step, judge_canary
+from model.registry.sync import catch_up
 from model.registry.versions import (
     NotPossible,
     Publish,
-    Standing,
-    Status,
-    only_here,
+    RolloutState,
+    VersionStatus,
     promote,
-    read_standing,
+    publish_nowhere,
+    read_rollout,
     roll_back,
 )
 
@@ -44,23 +44,23 @@ async def run(context: JobContext) -> Result:
     """Look at the canary of this installation, whichever machine began it. Raises StoreError."""
     settings = context.settings
     rules = CanaryRules(**settings.canary.values())
-    publish = await asyncio.to_thread(caught_up, settings.models_dir, settings.models_url)
+    publish = await asyncio.to_thread(catch_up, settings.models_dir, settings.models_url)
     return await watch_canary(context.store, settings.models_dir, rules, datetime.now(UTC), publish)
 
 
 async def watch_canary(
-    store: Store, models_dir: Path, rules: CanaryRules, now: datetime, publish: Publish = only_here
+    store: Store, models_dir: Path, rules: CanaryRules, now: datetime, publish: Publish = publish_nowhere
 ) -> Result:
     """Look at the canary; return what was found and done. Raises StoreError and VersionError."""
     board = ModelBoard(store.documents)
-    standing = await asyncio.to_thread(read_standing, models_dir)
+    standing = await asyncio.to_thread(read_rollout, models_dir)
     await _show_what_was_done(store, standing)
     if not standing.canary or standing.since is None:
         return {"canary": "", "step": "none"}
     live, canary = await _heard(store, standing, standing.since)
-    finding = judge(live, canary, now - standing.since, rules)
+    finding = judge_canary(live, canary, now - standing.since, rules)
     if finding.step is Step.PROMOTE and await _is_held(store, standing.canary):
-        finding = Finding(Step.KEEP, f"{finding.sentence} A reviewer holds it where it is.")
+        finding = CanaryFinding(Step.KEEP, f"{finding.sentence} A reviewer holds it where it is.")
     facts = (*_facts("The canary", canary), *_facts("The live version", live))
     await board.put_watch(CanaryWatch(standing.canary, finding.sentence, now, facts))
     if finding.step is not Step.KEEP:
@@ -75,11 +75,13 @@ async def watch_canary(
     }
 
 
-async def _heard(store: Store, standing: Standing, since: datetime) -> tuple[Heard, Heard]:
+async def _heard(store: Store, standing: RolloutState, since: datetime) -> tuple[CanaryStats, CanaryStats]:
     """Return what is known of the live version and of the canary."""
     said = await version_stats_since(store, since, standing.version_for)
     live, canary = (said.get(name, VersionStats()) for name in (standing.name, standing.canary))
-    return Heard(live.votes, live.seconds, live.failed), Heard(canary.votes, canary.seconds, canary.failed)
+    return CanaryStats(live.votes, live.seconds, live.failed), CanaryStats(
+        canary.votes, canary.seconds, canary.failed
+    )
 
 
 async def _is_held(store: Store, canary: str) -> bool:
@@ -88,11 +90,11 @@ async def _is_held(store: Store, canary: str) -> bool:
     return bool(decisions) and decisions[-1].choice is Choice.HOLD
 
 
-def _step(models_dir: Path, version: str, finding: Finding, publish: Publish) -> None:
+def _step(models_dir: Path, version: str, finding: CanaryFinding, publish: Publish) -> None:
     if finding.step is Step.ROLL_BACK:
-        roll_back(models_dir, version, finding.reason, (Status.CANARY,), publish)
+        roll_back(models_dir, version, finding.reason, (VersionStatus.CANARY,), publish)
     else:
-        promote(models_dir, version, (Status.CANARY,), publish)
+        promote(models_dir, version, (VersionStatus.CANARY,), publish)
 
 
 async def _act(store: Store, notice: ModelNotice, step: Callable[[], None]) -> None:
@@ -108,11 +110,13 @@ async def _act(store: Store, notice: ModelNotice, step: Callable[[], None]) -> N
         await _tell(store, notice)
 
 
-async def _show_what_was_done(store: Store, standing: Standing) -> None:
+async def _show_what_was_done(store: Store, standing: RolloutState) -> None:
     """Tell what a run has done that was killed before it could; what it has not done is forgotten."""
     board = ModelBoard(store.documents)
     for notice in await board.notices(DRAFT):
-        if standing.status_of(notice.version) is (Status.LIVE if _promotes(notice) else Status.RETIRED):
+        if standing.status_of(notice.version) is (
+            VersionStatus.LIVE if _promotes(notice) else VersionStatus.RETIRED
+        ):
             await _tell(store, notice)
         else:
             await board.drop(notice)
@@ -129,7 +133,7 @@ def _promotes(notice: ModelNotice) -> bool:
 
 
 def _notice(
-    standing: Standing, finding: Finding, facts: Sequence[tuple[str, str]], now: datetime
+    standing: RolloutState, finding: CanaryFinding, facts: Sequence[tuple[str, str]], now: datetime
 ) -> ModelNotice:
     done = "was rolled back" if finding.step is Step.ROLL_BACK else "answers everybody now"
     began = standing.since.isoformat() if standing.since else ""
@@ -143,7 +147,7 @@ def _notice(
     )
 
 
-def _facts(who: str, heard: Heard) -> list[tuple[str, str]]:
+def _facts(who: str, heard: CanaryStats) -> list[tuple[str, str]]:
     pleased = "–" if heard.pleased is None else f"{heard.pleased:.2f} of 1"
     took = f"{median(heard.seconds):.1f} s" if heard.seconds else "–"
     return [

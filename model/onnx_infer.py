@@ -4,9 +4,9 @@
     async for piece in engine.generate(engine.render(messages), max_new_tokens=96): ...
     await engine.close()
 
-The graph runs in a process of its own (`model/inference/worker.py` says why), so the event loop never waits for it; if
-that process dies, its requests fail with a sentence and the next request starts another. Nothing here is bound to
-one event loop, and nothing is global: two engines side by side are a hot swap.
+The graph runs in a process of its own (`model/inference/worker.py` says why), so the event loop never waits
+for it; if that process dies, its requests fail with a sentence and the next request starts another. Nothing
+here is bound to one event loop, and nothing is global: two engines side by side are a hot swap.
 
     EngineError
     ├── EngineBusy       the queue is full; says when to try again     (a person sees it)
@@ -31,7 +31,7 @@ from typing import Literal
 import onnxruntime_genai as og
 
 from core import telemetry
-from model.inference.constrained import Within, stretches_of
+from model.inference.constrained import OutputConstraint, find_stretches
 from model.inference.process import EngineProcess, EngineStats, Message, Tally, Usage
 from model.inference.tokenizer import ChatText, Decoder
 
@@ -70,14 +70,14 @@ class EngineFailed(EngineError):
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """How an engine runs.
+    """The device, threads and limits of an engine.
 
-    `threads` is of one forward pass, 0 for the cores there are. `concurrent` requests are worked on in turn, and
-    `queue_limit` more may wait. `context_tokens` bounds prompt and answer together: a slot's KV cache is allocated
-    whole (46 KB a token for the default model). `piece` is how many prompt tokens are computed at one go: the
-    longest that somebody else's answer stands still. `spin_us` is how long a thread waits busily for the
-    next piece of work, microseconds: unbounded spinning halves the speed beside another busy process, none costs a
-    tenth on a quiet machine. `cuda` holds provider options of ONNX Runtime, as text.
+    `threads` is of one forward pass, 0 for the cores there are. `concurrent` requests are worked on in turn,
+    and `queue_limit` more may wait. `context_tokens` bounds prompt and answer together: a slot's KV cache is
+    allocated whole (46 KB a token for the default model). `piece` is how many prompt tokens are computed at
+    one go: the longest that somebody else's answer stands still. `spin_us` is how long a thread waits busily
+    for the next piece of work, microseconds: unbounded spinning halves the speed beside another busy process,
+    none costs a tenth on a quiet machine. `cuda` holds provider options of ONNX Runtime, as text.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -92,7 +92,7 @@ class EngineOptions:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How tokens are chosen: at temperature 0 always the likeliest one; `seed` repeats a random choice."""
+    """The choice of tokens: at temperature 0 always the likeliest; `seed` repeats a random choice."""
 
     temperature: float = 0.0
     seed: int | None = None
@@ -148,7 +148,7 @@ class Engine:
         return self.text.render(messages)
 
     def count_tokens(self, text: str) -> int:
-        """How many tokens a text has."""
+        """Count the tokens of a text."""
         return len(self.text.encode(text))
 
     async def generate(
@@ -158,13 +158,16 @@ class Engine:
         max_new_tokens: int,
         stop: Sequence[str] = (),
         sampling: Sampling = GREEDY,
-        within: Within | None = None,
+        within: OutputConstraint | None = None,
         on_done: Callable[[Usage], None] | None = None,
     ) -> AsyncGenerator[str]:
-        """Yield the answer in pieces; leaving the loop, or cancelling the task, stops the model within a step.
+        """Yield the answer in pieces.
 
-        `stop` strings end the answer and are not part of it. `within` binds it to pages. `on_done` gets the figures of
-        an answer that came to its end. Raises EngineBusy at once when the queue is full, PromptTooLong, EngineFailed.
+        Leaving the loop, or cancelling the task, stops the model within a step.
+
+        `stop` strings end the answer and are not part of it. `within` binds it to pages. `on_done` gets the
+        figures of an answer that came to its end. Raises EngineBusy at once when the queue is full,
+        PromptTooLong, EngineFailed.
         """
         loop = asyncio.get_running_loop()
         events: asyncio.Queue[Message] = asyncio.Queue()
@@ -190,7 +193,7 @@ class Engine:
         max_new_tokens: int,
         stop: Sequence[str] = (),
         sampling: Sampling = GREEDY,
-        within: Within | None = None,
+        within: OutputConstraint | None = None,
         on_done: Callable[[Usage], None] | None = None,
     ) -> Generator[str]:
         """Do as `generate` does, for a thread without an event loop."""
@@ -218,7 +221,7 @@ class Engine:
             return self._tally.stats(active=active, waiting=under_way - active)
 
     async def close(self, drain_s: float = 0.0) -> None:
-        """Take no more requests, wait up to `drain_s` for those under way, cancel the rest, free the memory."""
+        """Take no more requests, wait `drain_s` for those under way, cancel the rest, free memory."""
         await asyncio.to_thread(self.close_sync, drain_s)
 
     def close_sync(self, drain_s: float = 0.0) -> None:
@@ -256,11 +259,11 @@ class Engine:
             self._process.send({"id": number, "ids": ids, "max_new": max_new, **how})
         return number
 
-    def _how(self, sampling: Sampling, within: Within | None) -> Message:
+    def _how(self, sampling: Sampling, within: OutputConstraint | None) -> Message:
         """Return how the worker chooses tokens."""
         if within is None:
             return asdict(sampling)
-        stretches = stretches_of(self.text, within.pages, within.sentence)
+        stretches = find_stretches(self.text, within.pages, within.sentence)
         return asdict(sampling) | {"within": {"stretches": stretches, "finish": self.text.encode(".")}}
 
     def _heard(self, message: Message) -> None:
@@ -331,7 +334,7 @@ def resolve(options: EngineOptions) -> EngineOptions:
 
 
 def cuda_available() -> bool:
-    """Whether the CUDA build of onnxruntime-genai is installed and there is a GPU to run on."""
+    """Tell whether the CUDA build of onnxruntime-genai is installed and there is a GPU to run on."""
     return bool(og.is_cuda_available()) and any(Path(path).exists() for path in _GPUS)
 
 

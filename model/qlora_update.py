@@ -1,11 +1,12 @@
-"""Training examples become a candidate version: an adapter learns (QLoRA), is merged, exported, checked and named.
+"""Trains a candidate version from examples: a QLoRA adapter is merged, exported, checked and named.
 
-Run as: python -m model.qlora_update DATASET_FOLDER [--models-dir data/models] [--parent VERSION] [--rank 16] ...
-        torchrun --standalone --nproc-per-node 2 -m -- model.qlora_update DATASET_FOLDER ...  (a process for each GPU)
+Run as: python -m model.qlora_update DATASET_FOLDER [--models-dir data/models] [--parent VERSION] [--rank 16]
+...
+        torchrun --standalone --nproc-per-node 2 -m -- model.qlora_update FOLDER ...  (one process a GPU)
 
-Read it from top to bottom: `update` is the job. It runs in a process of its own, never in the one that answers. Every
-step leaves its result under `models_dir/.NAME.part` by a rename, so a run that was interrupted, by Ctrl-C or `kill -9`,
-goes on where it was when it is started again in the same words:
+Read it from top to bottom: `update` is the job. It runs in a process of its own, never in the one that
+answers. Every step leaves its result under `models_dir/.NAME.part` by a rename, so a run that was
+interrupted, by Ctrl-C or `kill -9`, goes on where it was when it is started again in the same words:
 
     hf/              the base model's weights, unpacked               (where the base is no directory)
     checkpoint.pt    adapter, optimiser and progress, while it learns
@@ -13,8 +14,8 @@ goes on where it was when it is started again in the same words:
     merged/          base and adapter as one model
     onnx/            the graph, with the manifest written last; renamed to models_dir/NAME it is the version
 
-The same file trains the default model on a processor and Llama-2-7B on GPUs: `model/training/config.py` has what differs. What
-the libraries print goes to `models_dir/.update.log`.
+The same file trains the default model on a processor and Llama-2-7B on GPUs: `model/training/config.py` has
+what differs. What the libraries print goes to `models_dir/.update.log`.
 """
 
 from __future__ import annotations
@@ -40,17 +41,17 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from core.files import hashes_of, keep_private, only_one, sync_files, whole_folder, write_durably
 from core.subprocess_step import Report, Shown, add_options, end_with_parent, parse_options, parse_request
 from model.inference.tokenizer import ChatText
-from model.registry.export_onnx import Refused, build, needs_no_hub, version_of_builder, weights_of
+from model.registry.export_onnx import ExportRefused, build, find_weights, needs_no_hub, read_builder_version
 from model.registry.versions import (
     ModelVersion,
     VersionError,
+    find_live_version,
     find_version,
-    live_version,
     read_version,
     write_version,
 )
 from model.training.config import TrainingConfig
-from model.training.dataset import Dataset, Encoded, ExamplesInvalid, encode, read_dataset, teaches
+from model.training.dataset import Dataset, Encoded, ExamplesInvalid, encode, is_teachable, read_dataset
 from model.training.launch import Training, candidate_name, work_folder
 from model.training.tracking import Tracking, open_tracking
 from model.training.trainer import keep_freed_memory
@@ -78,7 +79,7 @@ class Update:
 
     @property
     def work(self) -> Path:
-        """Where what is finished lies until everything is."""
+        """The folder of finished steps until everything is done."""
         return work_folder(self.models_dir, self.name)
 
     @property
@@ -91,7 +92,8 @@ class Update:
 def update(job: Update, report: Report, tracking: Tracking) -> ModelVersion | None:
     """Make the version, unless it is there already; None in a process that only helps another.
 
-    Raises Refused, ExamplesInvalid, agreement.Disagrees, ImportError and OSError; each is a sentence for a person.
+    Raises Refused, ExamplesInvalid, agreement.Disagrees, ImportError and OSError; each is a sentence for a
+    person.
     """
     from accelerate import Accelerator  # noqa: PLC0415 - seconds, and not every machine has it
 
@@ -104,10 +106,10 @@ def update(job: Update, report: Report, tracking: Tracking) -> ModelVersion | No
             return done
         job.work.mkdir(parents=True, exist_ok=True)
         text = ChatText(job.parent.folder)
-        learned, validation = _encoded(job, text)
+        learned, validation = _encode_all(job, text)
         report.part(0.0, 0.15)
         with accelerator.main_process_first():
-            hf, _ = weights_of(job.parent.base, job.work, report)
+            hf, _ = find_weights(job.parent.base, job.work, report)
         report.part(0.15, 0.8)
         training = _learn(job, hf, (learned, validation), report, tracking, accelerator)
         if not accelerator.is_main_process:
@@ -118,7 +120,7 @@ def update(job: Update, report: Report, tracking: Tracking) -> ModelVersion | No
         return _publish(job, merged, (validation or learned)[:_COMPARED], training, report)
 
 
-def _encoded(job: Update, text: ChatText) -> tuple[list[Encoded], list[Encoded]]:
+def _encode_all(job: Update, text: ChatText) -> tuple[list[Encoded], list[Encoded]]:
     """Return the tokens of what is learned and of what tells when to stop.
 
     What is too long is left out, and what does not stand in what the model reads.
@@ -128,7 +130,7 @@ def _encoded(job: Update, text: ChatText) -> tuple[list[Encoded], list[Encoded]]
         [
             one
             for example in side
-            if teaches(example, reading)
+            if is_teachable(example, reading)
             and len(one := encode(text, example, reading)) <= job.recipe.longest_tokens
         ]
         for side in job.dataset.split(job.recipe.validation_share)
@@ -157,11 +159,11 @@ def _learn(
     if told.exists():
         return json.loads(told.read_text("utf-8"))
     report.step("loading the base model", 0.0, 0.05)
-    from model.training.trainer import Learner  # noqa: PLC0415 - torch
+    from model.training.trainer import Trainer  # noqa: PLC0415 - torch
 
     learned, validation = examples
-    model = adapted(hf, job.recipe, accelerator.device, job.going_on)
-    learner = Learner(model, learned, validation, job.recipe, accelerator)
+    model = adapt_model(hf, job.recipe, accelerator.device, job.going_on)
+    learner = Trainer(model, learned, validation, job.recipe, accelerator)
     main = accelerator.is_main_process
     timing = _Timing(report)
     with _tracked(job, tracking, learner.progress) if main else contextlib.nullcontext():
@@ -197,7 +199,7 @@ def _learn(
     return training
 
 
-def adapted(hf: Path, recipe: TrainingConfig, device: Any, going_on: Path | None) -> Any:
+def adapt_model(hf: Path, recipe: TrainingConfig, device: Any, going_on: Path | None) -> Any:
     """Return the frozen base with an adapter that learns: a new one, or the one that it goes on with."""
     import torch  # noqa: PLC0415 - the heavy libraries are imported by the step that needs them
     from peft import LoraConfig, PeftModel, get_peft_model  # noqa: PLC0415
@@ -308,7 +310,7 @@ def _publish(
     from model.training.export_check import compare  # noqa: PLC0415
 
     if ChatText(onnx).end_of_turn != ChatText(job.parent.folder).end_of_turn:
-        raise Refused("the exported model has another chat template than its parent")
+        raise ExportRefused("the exported model has another chat template than its parent")
     agreed = compare(merged, onnx, precision, compared)
     agreed.check(precision)
     report.step("writing the manifest", 0.99, 1.0)
@@ -324,7 +326,7 @@ def _publish(
         weights_uri=str(onnx),
         files=hashes_of(onnx),
         licence=job.parent.licence,
-        builder=version_of_builder(),
+        builder=read_builder_version(),
         dataset=job.dataset.name,
         training=training | {"agreement": asdict(agreed)},
         profile=job.parent.profile,  # as many weights in the same precision
@@ -346,7 +348,7 @@ def _alone(models_dir: Path) -> Generator[None]:
         with only_one(models_dir / ".update.lock", wait=False):
             yield
     except BlockingIOError as error:
-        raise Refused(
+        raise ExportRefused(
             "a training is under way in another process: start this one when that has ended"
         ) from error
 
@@ -354,7 +356,7 @@ def _alone(models_dir: Path) -> Generator[None]:
 def _job(training: Training) -> Update:
     """Raises ExamplesInvalid and VersionError."""
     dataset, models_dir = read_dataset(training.dataset), training.models_dir
-    parent = find_version(models_dir, training.parent) if training.parent else live_version(models_dir)
+    parent = find_version(models_dir, training.parent) if training.parent else find_live_version(models_dir)
     return Update(dataset, parent, training.recipe, models_dir)
 
 
@@ -408,7 +410,7 @@ def main() -> int:
             version = update(job, report, open_tracking(training.tracking, training.models_dir))
         except ImportError as error:
             report.send({"problem": f"training needs {error.name or error}: install askpage[training]"})
-        except (Refused, ExamplesInvalid, VersionError, OSError) as error:
+        except (ExportRefused, ExamplesInvalid, VersionError, OSError) as error:
             report.send({"problem": str(error)})
         except KeyboardInterrupt:
             report.send(

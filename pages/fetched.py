@@ -1,18 +1,24 @@
-"""What arrived from an address, or was read from a file: bytes that nobody has looked at yet.
+"""Bytes from an address or a file that nobody has looked at yet, and the refusals of pages.
 
-Why a page is not read. The message of every one of these is a sentence for the person who asked.
+The message of every refusal is a sentence for the person who asked; it says what is wrong and what to do.
 
     PageRefused
     ├── AddressRefused    the address itself: misspelt, a site or a network that this bot may not open
-    ├── PageUnreachable   the site did not give the page: no such name, no answer, too slow, an error; may pass
+    ├── PageUnreachable   the site did not give the page: no such name, no answer, too slow, an error; may
+                          pass
     │   └── PageGone      it says that there is none
-    └── PageUnreadable    the page arrived, and cannot be read: too large, too slow, of another kind, broken, without text
+    └── PageUnreadable    the page arrived, and cannot be read: too large, too slow, of another kind, broken,
+                          without text
 
-Each says what is wrong and what to do. Nothing else leaves `pages.fetch.client`, `pages.parse.extract` and `pages.parse.sandbox`, whatever arrives.
+Nothing else leaves `pages.fetch.client`, `pages.parse.extract` and `pages.parse.sandbox`, whatever arrives.
+
+Packed bytes (gzip) are unpacked as they come: bounded before anything is unpacked, in time that grows with
+what is sent and with nothing else.
 """
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 
 TOO_MUCH_MEMORY = "That page takes more memory to read than one page may; please send a smaller part of it."
@@ -40,7 +46,9 @@ class PageUnreadable(PageRefused):
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What arrived. `url` is where the redirects ended, without a fragment; `content_type` is lower-case, bare.
+    """What arrived.
+
+    `url` is where the redirects ended, without a fragment; `content_type` is lower-case, bare.
 
     `etag` is the server's validator: its ETag, or the date of the last change where it sends no other.
     """
@@ -50,3 +58,75 @@ class Fetched:
     content_type: str
     charset: str | None = None
     etag: str | None = None
+
+
+STEP = 8 * 1024
+"""Packed bytes that are unpacked in one go: of a body of tiny members what is left is copied at each of
+them."""
+
+
+class Inflater:
+    """Unpacks one body, at most `limit` bytes of it.
+
+    `name` says whose it is in the sentences of PageUnreadable.
+    """
+
+    def __init__(self, limit: int, name: str) -> None:
+        self.body = bytearray()
+        self._limit = limit
+        self._name = name
+        self._member = _member()
+        self._between = True  # two members, or before the first
+        self._members = 0
+
+    def feed(self, packed: bytes) -> None:
+        """Unpack what came; takes some milliseconds for 64 KiB, whatever they are. Raises PageUnreadable."""
+        for start in range(0, len(packed), STEP):
+            self._step(packed[start : start + STEP])
+
+    def finish(self) -> bytes:
+        """Return all that was unpacked. Raises PageUnreadable where the end is missing."""
+        if not self._between:
+            raise PageUnreadable(
+                f"What {self._name} sent is packed, and its end is missing; please try again."
+            )
+        return bytes(self.body)
+
+    def _step(self, packed: bytes) -> None:
+        while packed:
+            if self._between and self._members:  # zeros may stand behind a member, up to the end of a block
+                packed = packed.lstrip(b"\0")
+                if not packed:
+                    return
+            self._between = False
+            try:
+                self.body += self._member.decompress(packed, self._limit + 1 - len(self.body))
+            except zlib.error:
+                raise PageUnreadable(
+                    f"What {self._name} sent is packed, and the packing is broken."
+                ) from None
+            if len(self.body) > self._limit:
+                raise refuse_too_large(self._name, self._limit)
+            if not self._member.eof:
+                return
+            packed = self._member.unused_data
+            self._member, self._between = _member(), True
+            self._members += 1
+
+
+def inflate(packed: bytes, limit: int, name: str) -> bytes:
+    """Unpack gzip, at most `limit` bytes of it. Raises PageUnreadable beyond, or if it is broken."""
+    inflater = Inflater(limit, name)
+    inflater.feed(packed)
+    return inflater.finish()
+
+
+def refuse_too_large(name: str, limit: int) -> PageUnreadable:
+    """Return the refusal of a body that is larger than it may be."""
+    return PageUnreadable(
+        f"The page from {name} is larger than {limit / 1_000_000:g} MB; please send a smaller part of it."
+    )
+
+
+def _member() -> zlib._Decompress:  # pyright: ignore[reportPrivateUsage] # it has no other name
+    return zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)

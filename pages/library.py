@@ -1,12 +1,12 @@
-"""The pages that the bot can answer from: found by a question, opened by an address, kept fresh from their sources.
+"""The library of pages: searched by a question, opened by an address, refreshed from sources.
 
     library.refresh(sources)       read folders, sites and sitemaps into the index; forget what vanished there
     library.search(question, 2)    the nearest passages of all pages that a source named
     library.ensure(url)            the page behind an address that somebody pasted, fetched now if need be
 
-A pasted page answers questions about itself only: `search` finds its passages with its `page_url`, never without.
-It is forgotten a week after it was last read from the web, which is when somebody last asked about it. Nothing here
-blocks the event loop.
+A pasted page answers questions about itself only: `search` finds its passages with its `page_url`, never
+without. It is forgotten a week after it was last read from the web, which is when somebody last asked about
+it. Nothing here blocks the event loop.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _REASONS = ((AddressRefused, "address"), (PageUnreachable, "unreachable"), (Page
 """What is told of a page that was not read."""
 
 
-class Progress(Protocol):
+class RefreshProgress(Protocol):
     """Told of every page that a refresh has dealt with; `outcome` is a field of RefreshReport."""
 
     def __call__(self, url: str, outcome: str) -> None: ...
@@ -47,7 +47,7 @@ class Progress(Protocol):
 
 @dataclass(slots=True)
 class RefreshReport:
-    """What a refresh did: counts of pages, what could not be read, and on which pages text was left out as doubtful."""
+    """The result of a refresh: counts of pages, problems, and pages with text left out as doubtful."""
 
     added: int = 0
     changed: int = 0
@@ -58,13 +58,14 @@ class RefreshReport:
 
     @property
     def doubt(self) -> str:
-        """What is told of text that was left out ("": nothing was): an operator looks whether it belongs to the page."""
+        """A sentence about text that was left out ("": none), for an operator to look at."""
         if not self.doubtful:
             return ""
         pieces, pages = sum(self.doubtful.values()), len(self.doubtful)
         most = max(self.doubtful, key=lambda url: self.doubtful[url])
         return (
-            f"{pieces} piece{'s' * (pieces > 1)} of text on {pages} page{'s' * (pages > 1)} may not be visible to readers"
+            f"{pieces} piece{'s' * (pieces > 1)} of text on {pages} page{'s' * (pages > 1)} may not be "
+            f"visible to readers"
             f" and {'are' if pieces > 1 else 'is'} left out; most on {most}."
         )
 
@@ -94,12 +95,15 @@ class Library:
         self._refreshing = asyncio.Lock()
 
     async def search(self, question: str, limit: int, page_url: str | None = None) -> list[Hit]:
-        """Return the nearest passages of one known page, or of all that a source named. Raises IndexUnavailable."""
+        """Return the nearest passages of one known page, or of all that a source named.
+
+        Raises IndexUnavailable.
+        """
         url = None if page_url is None else self._known_as(page_url)
         return await self._index.search(question, limit=limit, page_url=url)
 
     async def section_of(self, passage: Passage) -> str:
-        """Return the text of the whole section that a passage is a part of, "" where its page is gone or has changed."""
+        """Return the text of a passage's whole section, "" where its page is gone or has changed."""
         page = await self._index.page(_without_fragment(passage.url))
         if page is None or page.page_hash != passage.page_hash:
             return ""
@@ -115,8 +119,9 @@ class Library:
     async def ensure(self, url: str) -> Page:
         """Return the page behind an address, read now unless it is known and fresh. Raises PageRefused.
 
-        Its `url` is what `search` takes: redirects may have led elsewhere. A page that is read from a folder is never
-        fetched; of another page that a source named and that cannot be reached now, the last known text is returned.
+        Its `url` is what `search` takes: redirects may have led elsewhere. A page that is read from a folder
+        is never fetched; of another page that a source named and that cannot be reached now, the last known
+        text is returned.
         """
         known_as = self._known_as(url)
         task = self._fetching.get(known_as)
@@ -126,11 +131,13 @@ class Library:
             task.add_done_callback(lambda done: self._fetched(known_as, done))
         return await asyncio.shield(task)
 
-    async def refresh(self, sources: Sequence[str], progress: Progress | None = None) -> RefreshReport:
-        """Read the sources, one after the other; pages that a source no longer has, or names in vain, are forgotten.
+    async def refresh(self, sources: Sequence[str], progress: RefreshProgress | None = None) -> RefreshReport:
+        """Read the sources, one after the other.
 
-        A source that fails as a whole leaves its pages as they were; so does one most of whose pages are gone at once.
-        Raises IndexUnavailable.
+        Pages that a source no longer has, or names in vain, are forgotten.
+
+        A source that fails as a whole leaves its pages as they were; so does one most of whose pages are gone
+        at once. Raises IndexUnavailable.
         """
         tell = progress or _nobody
         report = RefreshReport()
@@ -150,7 +157,10 @@ class Library:
         return await self._remove([entry for entry in await self.pages() if entry.source == source], _nobody)
 
     async def forget_pasted(self) -> None:
-        """Forget the pages that somebody pasted a week ago, and the oldest beyond 500. Raises IndexUnavailable."""
+        """Forget the pages that somebody pasted a week ago, and the oldest beyond 500.
+
+        Raises IndexUnavailable.
+        """
         pasted = [entry for entry in await self.pages() if entry.source is None]
         pasted.sort(key=lambda entry: entry.fetched_at, reverse=True)
         oldest = self._now() - PASTED_FOR
@@ -170,13 +180,13 @@ class Library:
         await asyncio.gather(*under_way, return_exceptions=True)
 
     def _known_as(self, url: str) -> str:
-        """Return the identity of the page behind an address: no fragment, no redirects, our own ones root-relative."""
+        """Return a page's identity: no fragment, redirects followed, our own ones root-relative."""
         bare = _without_fragment(url.strip())
         if self._public_url and bare.startswith(f"{self._public_url}/site/"):
             bare = bare.removeprefix(self._public_url)
         if bare.startswith("/") and not bare.startswith("//"):
             return bare
-        bare = ssrf.parse(bare).url
+        bare = ssrf.parse_address(bare).url
         return self._moved.get(bare, bare)
 
     async def _find(self, url: str) -> tuple[Page | None, str | None]:
@@ -241,7 +251,7 @@ class Library:
     def _remember_move(self, url: str, moved_to: str) -> None:
         self._moved[url] = moved_to
 
-    async def _refresh_one(self, source: str, report: RefreshReport, tell: Progress) -> None:
+    async def _refresh_one(self, source: str, report: RefreshReport, tell: RefreshProgress) -> None:
         seen: set[str] = set()
         failed: set[str] = set()
         gone: set[str] = set()
@@ -275,7 +285,7 @@ class Library:
 
     async def _alone(self, source: str) -> list[PageEntry]:
         """Return the page of a source that is one page."""
-        entry = await self._entry(ssrf.parse(source).url)
+        entry = await self._entry(ssrf.parse_address(source).url)
         return [entry] if entry is not None and entry.source == source else []
 
     async def _take(self, item: Page | Unchanged, source: str) -> str:
@@ -287,7 +297,7 @@ class Library:
             return "changed" if known else "added"
         return "unchanged"
 
-    async def _remove(self, entries: Sequence[PageEntry], tell: Progress) -> int:
+    async def _remove(self, entries: Sequence[PageEntry], tell: RefreshProgress) -> int:
         for entry in entries:
             await self._index.remove(entry.url)
             tell(entry.url, "removed")
@@ -295,7 +305,7 @@ class Library:
 
 
 def _is_local(source: str | None) -> bool:
-    """Whether a source is a folder or a file, published or not."""
+    """Tell whether a source is a folder or a file, published or not."""
     return source is not None and not source.lower().startswith(("http://", "https://"))
 
 

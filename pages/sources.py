@@ -6,40 +6,141 @@
     https://example.com/leave       one page, HTML, Markdown, text or PDF
     https://example.com/sitemap.xml every page that the sitemap names on that host
 
-One bad page is a `Problem` and never stops the others. When a part of the source itself cannot be read (no such
-folder, a sitemap that is gone), the rest is still given, and then PageRefused is raised: what did not come is
-not known to be gone.
+One bad page is a `Problem` and never stops the others. When a part of the source itself cannot be read (no
+such folder, a sitemap that is gone), the rest is still given, and then PageRefused is raised: what did not
+come is not known to be gone.
 
-Sources that were added by command, beside those in the settings: a small JSON list under the index's folder.
+A page of a published folder (FOLDER=URL) is known under its public address: `guide/leave.md` →
+URL/guide/leave/, `index.md` → the folder's own address; other kinds keep their names, and a `permalink` in
+the front matter wins. An unpublished one is known under a root-relative address that the bot serves itself:
+`docs/asking.md` → /site/docs/asking.
+
+Sources that were added by command, beside those in the settings, are a small JSON list under the index's
+folder.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import re
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from urllib.parse import quote
 
 from core.records import Page
 from pages.fetch.client import Fetcher
-from pages.fetch.ssrf import join, parse
+from pages.fetch.ssrf import join_url, parse_address
 from pages.fetched import Fetched, PageGone, PageRefused, PageUnreadable
-from pages.folder import CONTENT_TYPES, Folder, fetched_from, find_files, has_front_matter, read_file
 from pages.index.base import PageEntry
+from pages.parse.extract import RECIPE, Sitemap, is_sitemap
 from pages.parse.sandbox import SOURCE_TIMEOUT_S
-from pages.parse.sitemap import Sitemap, is_sitemap
+
+CONTENT_TYPES = {
+    ".md": "text/markdown",
+    ".markdown": "text/markdown",
+    ".html": "text/html",
+    ".htm": "text/html",
+    ".txt": "text/plain",
+    ".pdf": "application/pdf",
+}
+_MARKDOWN = frozenset({".md", ".markdown"})
+_NOT_PAGES = frozenset({"node_modules", "bower_components", "__pycache__", "venv", "site-packages"})
+_PERMALINK = re.compile(r"/?(?:[^/:{}?#\\\s][^:{}?#\\\s]*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class PageFolder:
+    """A folder of pages: `root` on disk, and `base`, the URL where people open it (None: we serve it)."""
+
+    root: Path
+    base: str | None = None
+
+    def address(self, file: Path) -> str:
+        """Return the URL under which a file below the root is known."""
+        relative = PurePosixPath(file.relative_to(self.root).as_posix())
+        bare = relative.with_suffix("") if relative.suffix.lower() in _MARKDOWN else relative
+        if self.base is None:
+            return quote(f"/site/{self.root.name}/{bare}")
+        base = self.base.rstrip("/") + "/"
+        if bare == relative:
+            return base + quote(str(bare))
+        folder = bare.parent if bare.name == "index" else bare
+        return base if folder == PurePosixPath() else f"{base}{quote(str(folder))}/"
+
+    def permalink(self, written: object) -> str | None:
+        """Return the address that a front matter's `permalink` names, when it is a plain path below ours."""
+        if self.base is None or not isinstance(written, str) or not _PERMALINK.fullmatch(written):
+            return None
+        if not written or ".." in written.split("/"):
+            return None
+        return self.base.rstrip("/") + "/" + quote(written.lstrip("/"))
+
+
+def find_files(root: Path) -> Iterator[Path]:
+    """Yield the page files below a folder in a stable order.
+
+    Hidden ones and other people's packages are left out.
+
+    Raises OSError at the end when a part of the folder could not be listed.
+    """
+    failures: list[OSError] = []
+    for here, folders, files in os.walk(root, onerror=failures.append):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _NOT_PAGES)
+        for name in sorted(files):
+            if not name.startswith(".") and Path(name).suffix.lower() in CONTENT_TYPES:
+                yield Path(here, name)
+    if failures:
+        raise failures[0]
+
+
+def read_file(folder: PageFolder, file: Path, max_bytes: int) -> bytes:
+    """Return what is in a file. Raises PageUnreadable."""
+    if not file.resolve().is_relative_to(folder.root.resolve()):
+        raise PageUnreadable(
+            f"{file} is a link to a file outside of its folder; please put the file itself there."
+        )
+    return _read(file, max_bytes)
+
+
+def has_front_matter(file: Path, body: bytes) -> bool:
+    """Tell whether a file's own words may say under which address it is published."""
+    return file.suffix.lower() in _MARKDOWN and body.startswith((b"---", b"\xef\xbb\xbf---"))
+
+
+def to_fetched(file: Path, url: str, body: bytes) -> Fetched:
+    """Return what is in a file as if it had been fetched from its address.
+
+    The validator of a local page is the digest of its bytes together with the recipe that made text of them.
+    """
+    etag = f'"{RECIPE}-{hashlib.sha256(body).hexdigest()}"'
+    return Fetched(url, body, CONTENT_TYPES[file.suffix.lower()], etag=etag)
+
+
+def _read(file: Path, max_bytes: int) -> bytes:
+    try:
+        if not file.is_file():  # a named pipe would block for ever
+            raise PageUnreadable(f"{file} is not a regular file.")
+        with file.open("rb") as opened:
+            body = opened.read(max_bytes + 1)
+    except OSError as error:
+        raise PageUnreadable(f"{file} cannot be read: {error.strerror or error}.") from None
+    if len(body) > max_bytes:
+        raise PageUnreadable(f"{file} is larger than {max_bytes / 1_000_000:g} MB; please split it.")
+    return body
+
 
 FILE = "sources.json"
 
 
-def added_sources(folder: Path) -> list[str]:
+def read_added_sources(folder: Path) -> list[str]:
     """Return the added sources, oldest first."""
     path = folder / FILE
     return [str(word) for word in json.loads(path.read_text(encoding="utf-8"))] if path.exists() else []
@@ -47,14 +148,14 @@ def added_sources(folder: Path) -> list[str]:
 
 def add_source(folder: Path, source: str) -> None:
     """Remember a source; one that is known already stays where it is."""
-    known = added_sources(folder)
+    known = read_added_sources(folder)
     if source not in known:
         _write(folder, [*known, source])
 
 
 def drop_source(folder: Path, source: str) -> bool:
     """Forget a source; False when it was not added."""
-    known = added_sources(folder)
+    known = read_added_sources(folder)
     if source not in known:
         return False
     _write(folder, [word for word in known if word != source])
@@ -90,7 +191,10 @@ class Unchanged:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A page that could not be read; `sentence` says why, and what to do. `gone`: its site says that there is none."""
+    """A page that could not be read; `sentence` says why, and what to do.
+
+    `gone`: its site says that there is none.
+    """
 
     url: str
     sentence: str
@@ -108,7 +212,7 @@ async def read_source(source: str, *, fetcher: Fetcher, known: Known) -> AsyncGe
     if _URL.match(source):
         items = _read_url(source, fetcher, known)
     elif published:
-        base = parse(published["base"]).url
+        base = parse_address(published["base"]).url
         items = _read_folder(Path(published["folder"]), base, fetcher, known)
     else:
         items = _read_folder(Path(source), None, fetcher, known)
@@ -124,12 +228,12 @@ async def _read_folder(
     if await asyncio.to_thread(path.is_file):
         if path.suffix.lower() not in CONTENT_TYPES:
             raise PageUnreadable(f"{path} is of no kind that I can read: {', '.join(CONTENT_TYPES)}.")
-        folder = Folder(path.parent, base)
+        folder = PageFolder(path.parent, base)
         yield await _read_local(folder, path, base or folder.address(path), fetcher, known)
         return
     if not await asyncio.to_thread(path.is_dir):
         raise PageUnreadable(f"There is no file or folder {path}; please check the name.")
-    folder = Folder(path, base)
+    folder = PageFolder(path, base)
     files, failure = await asyncio.to_thread(_list_files, path)
     seen: set[str] = set()
     for file in files[:MOST_PAGES]:
@@ -153,12 +257,12 @@ def _list_files(path: Path) -> tuple[list[Path], str]:
     return files, ""
 
 
-async def _read_local(folder: Folder, file: Path, url: str, fetcher: Fetcher, known: Known) -> Item:
+async def _read_local(folder: PageFolder, file: Path, url: str, fetcher: Fetcher, known: Known) -> Item:
     try:
         body = await asyncio.to_thread(read_file, folder, file, fetcher.limits.max_bytes)
         if folder.base is not None and has_front_matter(file, body):
             url = folder.permalink(await fetcher.sandbox.permalink(body)) or url
-        return await _extract(fetched_from(file, url, body), fetcher, known)
+        return await _extract(to_fetched(file, url, body), fetcher, known)
     except PageRefused as refused:
         return Problem(url, _about(str(file), refused))
 
@@ -175,7 +279,7 @@ def _about(name: str, refused: PageRefused) -> str:
 
 
 async def _read_url(source: str, fetcher: Fetcher, known: Known) -> AsyncGenerator[Item, None]:
-    url = parse(source).url
+    url = parse_address(source).url
     fetched = await _fetch(url, fetcher, known)
     if fetched is None or not is_sitemap(fetched):
         yield Unchanged(url) if fetched is None else await _take(url, fetched, fetcher, known)
@@ -215,7 +319,7 @@ async def _take(url: str, fetched: Fetched, fetcher: Fetcher, known: Known) -> I
 
 @dataclass(slots=True)
 class _Named:
-    """What a sitemap and those below it name: pages in order, addresses that will not do, and what did not come."""
+    """Addresses of a sitemap and those below it: pages in order, refused ones, unread ones."""
 
     pages: dict[str, None] = field(default_factory=dict[str, None])
     problems: list[Problem] = field(default_factory=list[Problem])
@@ -223,9 +327,12 @@ class _Named:
 
 
 async def _read_sitemaps(first: Fetched, fetcher: Fetcher) -> _Named:
-    """Read a sitemap and the ones it names. Pages on other hosts are left out: a sitemap speaks for its own host."""
+    """Read a sitemap and the ones it names.
+
+    Pages on other hosts are left out: a sitemap speaks for its own host.
+    """
     named = _Named()
-    host = parse(first.url).host
+    host = parse_address(first.url).host
     waiting: deque[str | Fetched] = deque([first])
     asked = {first.url}
     while waiting:
@@ -261,7 +368,7 @@ def _on_host(host: str, base: str, links: Iterable[str], problems: list[Problem]
     elsewhere: list[str] = []
     for link in links:
         try:
-            address = parse(join(base, link))
+            address = parse_address(join_url(base, link))
         except PageRefused as refused:
             problems.append(Problem(link, str(refused)))
             continue
@@ -273,7 +380,8 @@ def _on_host(host: str, base: str, links: Iterable[str], problems: list[Problem]
         problems.append(
             Problem(
                 base,
-                f"{len(elsewhere)} addresses in it lie on other hosts and are left out, such as {elsewhere[0]}.",
+                f"{len(elsewhere)} addresses in it lie on other hosts and are left out, such as "
+                f"{elsewhere[0]}.",
             )
         )
     return here

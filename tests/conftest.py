@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from jsonschema import Draft7Validator
 from core import telemetry
 from core.files import only_one
 from pages.index.embeddings import Embedder
-from pages.index.sqlite import PageIndex
+from pages.index.sqlite import FileIndex
 from tests.doubles.cosmos import cosmos_server
 from tests.doubles.teams_connector import SERVICES
 from tests.needs import ROOT, need
@@ -95,11 +95,11 @@ def embedder() -> Embedder:
 
 
 @pytest.fixture
-def index(tmp_path: Path, embedder: Embedder) -> Iterator[PageIndex]:
+async def index(tmp_path: Path, embedder: Embedder) -> AsyncGenerator[FileIndex]:
     """A page index with the real embedding model, empty."""
-    opened = PageIndex.open(tmp_path, embedder)
+    opened = await FileIndex.open(tmp_path, embedder)
     yield opened
-    opened.close()
+    await opened.close()
 
 
 @pytest.fixture(scope="session")

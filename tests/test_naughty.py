@@ -11,9 +11,9 @@ from jsonschema import Draft7Validator
 
 from bot.dialogs.answerer import PageAnswerer
 from feedback.store.sqlite import SqliteStore
-from model.answering.chain import Answering, AnswerRules, always
-from model.answering.fake_chat_model import CannedChatModel
-from model.registry.loading import first_sentence
+from model.answering.chain import Answering, AnswerRules, always_acquire
+from model.answering.chat_model import CannedChatModel
+from model.registry.loading import quote_first_sentence
 from pages.fetch.client import Fetcher, FixedResolver
 from pages.index.embeddings import HashedEmbedder
 from pages.index.sqlite import FileIndex
@@ -54,7 +54,9 @@ async def test_every_naughty_string_as_a_question_is_answered_or_refused(
     async with Fetcher(resolver=FixedResolver({})) as fetcher, a_world(store=store) as world:
         library = Library(index, fetcher)
         rules = AnswerRules(least_similarity=-1.0)
-        answering = Answering(always(CannedChatModel(first_sentence), "canned"), library.search, rules)
+        answering = Answering(
+            always_acquire(CannedChatModel(quote_first_sentence), "canned"), library.search, rules
+        )
         world.answerer = PageAnswerer(library, answering)  # type: ignore[assignment]
         for number, text in enumerate(strings):
             await world.ask(

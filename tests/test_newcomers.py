@@ -9,7 +9,14 @@ from itertools import combinations
 import pytest
 
 from benchmarks.questions import in_fold
-from model.evaluation.question_set import KINDS, PageQuestion, is_right, is_too_long, plain, read_questions
+from model.evaluation.question_sets import (
+    KINDS,
+    PageQuestion,
+    is_right,
+    is_too_long,
+    read_questions,
+    to_plain,
+)
 from tests.needs import ROOT
 
 FILE = ROOT / "benchmarks" / "newcomers.jsonl"
@@ -54,7 +61,7 @@ def test_what_is_asked_first_stands_with_follow_ups_and_what_was_looked_for_with
 
 
 def test_no_two_ask_much_the_same() -> None:
-    asked = {one.id: set(plain(f"{one.before} {one.question}").split()) for one in QUESTIONS}
+    asked = {one.id: set(to_plain(f"{one.before} {one.question}").split()) for one in QUESTIONS}
     for (one, words), (other, others) in combinations(asked.items(), 2):
         assert len(words & others) / len(words | others) <= 0.6, f"{one} and {other}"
 

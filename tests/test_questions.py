@@ -17,8 +17,15 @@ import pytest
 from bot.bootstrap import open_answering, open_shelf
 from bot.cards.answer_text import shown_text
 from core.settings import Settings
-from model.evaluation.question_set import KINDS, PageQuestion, read_questions
-from model.evaluation.questions import QuestionScores, Reply, ask_each, score
+from model.evaluation.question_sets import (
+    KINDS,
+    PageQuestion,
+    QuestionOutcome,
+    QuestionScores,
+    ask_each,
+    read_questions,
+    score,
+)
 from tests.needs import ROOT
 
 pytest_plugins = ["tests.builders.model_folders"]
@@ -58,8 +65,8 @@ def copy_pages(handbook: Path, folder: Path, asked: Sequence[PageQuestion]) -> N
         shutil.copyfile(handbook / page, folder / page)
 
 
-async def ask_all(folder: Path, asked: Sequence[PageQuestion], version: str) -> list[Reply]:
-    replies: list[Reply] = []
+async def ask_all(folder: Path, asked: Sequence[PageQuestion], version: str) -> list[QuestionOutcome]:
+    replies: list[QuestionOutcome] = []
     settings = Settings(data_dir=ROOT / "data", pages=[str(folder / "pages")])
     async with open_shelf(settings.changed(data_dir=folder / "data")) as shelf:
         report = await shelf.library.refresh(settings.pages)
@@ -70,7 +77,9 @@ async def ask_all(folder: Path, asked: Sequence[PageQuestion], version: str) -> 
 
 
 @pytest.fixture(scope="module")
-def replies(shared_data: Path, default_model: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Reply]:
+def replies(
+    shared_data: Path, default_model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> list[QuestionOutcome]:
     asked = choose(read_questions(shared_data / "questions" / "dev.jsonl"))
     folder = tmp_path_factory.mktemp("handbook")
     copy_pages(shared_data / "handbook" / "pages", folder / "pages", asked)
@@ -78,24 +87,28 @@ def replies(shared_data: Path, default_model: Path, tmp_path_factory: pytest.Tem
 
 
 @pytest.fixture(scope="module")
-def scores(replies: list[Reply]) -> QuestionScores:
+def scores(replies: list[QuestionOutcome]) -> QuestionScores:
     return score(replies)
 
 
-def told(replies: Iterable[Reply]) -> str:
+def told(replies: Iterable[QuestionOutcome]) -> str:
     """Return the answers as a failed test shows them."""
     return "\n".join(f"{one.asked.id} {one.asked.question!r}: {one.kind} {one.text!r}" for one in replies)
 
 
 @pytest.mark.model
 @pytest.mark.timeout(600)  # the first one reads the pages and asks
-def test_every_question_is_answered_quoted_or_declined_and_none_breaks(replies: list[Reply]) -> None:
+def test_every_question_is_answered_quoted_or_declined_and_none_breaks(
+    replies: list[QuestionOutcome],
+) -> None:
     assert [one.error for one in replies if one.error] == []
     assert len(replies) == sum(OF_EACH_KIND.values())
 
 
 @pytest.mark.model
-def test_follow_ups_of_the_real_model_get_an_answer_after_the_first_one(replies: list[Reply]) -> None:
+def test_follow_ups_of_the_real_model_get_an_answer_after_the_first_one(
+    replies: list[QuestionOutcome],
+) -> None:
     follow_ups = [one for one in replies if one.asked.before]
     assert len(follow_ups) == OF_EACH_KIND["followup"]
     for one in follow_ups:
@@ -106,26 +119,28 @@ def test_follow_ups_of_the_real_model_get_an_answer_after_the_first_one(replies:
 
 
 @pytest.mark.model
-def test_enough_answers_are_right(replies: list[Reply], scores: QuestionScores) -> None:
+def test_enough_answers_are_right(replies: list[QuestionOutcome], scores: QuestionScores) -> None:
     assert scores.right is not None
     assert scores.right >= LEAST_RIGHT, told(one for one in replies if not one.right)
 
 
 @pytest.mark.model
-def test_few_wrong_answers_are_stated(replies: list[Reply], scores: QuestionScores) -> None:
+def test_few_wrong_answers_are_stated(replies: list[QuestionOutcome], scores: QuestionScores) -> None:
     assert scores.stated_wrongly is not None
     assert scores.stated_wrongly <= MOST_STATED_WRONGLY, told(one for one in replies if not one.right)
 
 
 @pytest.mark.model
 def test_few_questions_that_the_pages_answer_are_declined(
-    replies: list[Reply], scores: QuestionScores
+    replies: list[QuestionOutcome], scores: QuestionScores
 ) -> None:
     assert scores.declined_wrongly is not None
     assert scores.declined_wrongly <= MOST_DECLINED_WRONGLY, told(one for one in replies if not one.right)
 
 
 @pytest.mark.model
-def test_little_is_invented_where_the_pages_do_not_tell(replies: list[Reply], scores: QuestionScores) -> None:
+def test_little_is_invented_where_the_pages_do_not_tell(
+    replies: list[QuestionOutcome], scores: QuestionScores
+) -> None:
     assert scores.invented is not None
     assert scores.invented <= MOST_INVENTED, told(one for one in replies if one.asked.is_absent)

@@ -156,7 +156,7 @@ import time
 from importlib import import_module
 from importlib.util import find_spec
 
-from model.answering.fake_chat_model import CannedChatModel
+from model.answering.chat_model import CannedChatModel
 
 for name in (
     "huggingface_hub", "langchain", "langsmith", "langgraph", "msal", "onnxruntime", "onnxruntime_genai", "tokenizers",

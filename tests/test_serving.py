@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from feedback.store.sqlite import SqliteStore
-from model.registry.versions import MANIFEST, live_version, promote, roll_back, write_version
+from model.registry.versions import MANIFEST, find_live_version, promote, roll_back, write_version
 from tests.browser.chat import a_browser
 from tests.conftest import ROOT, need
 from tests.processes.serving import CANNED, QUESTION, Served, ask, serving
@@ -88,7 +88,7 @@ async def test_a_promotion_reaches_a_running_bot_and_a_roll_back_too(
     models = tmp_path / "models"
     shutil.copytree(docs_index, tmp_path / "pages")
     need(ROOT / "data" / "models" / "live.json", "no model is imported: run `make setup`")
-    live = live_version(ROOT / "data" / "models")
+    live = find_live_version(ROOT / "data" / "models")
     for name in (live.name, "trained"):
         shutil.copytree(live.folder, models / name, copy_function=os.link)
         (models / name / MANIFEST).unlink()  # linked: it would be changed for both

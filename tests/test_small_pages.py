@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 
 import pytest
@@ -10,9 +9,9 @@ import pytest
 from bot.cards.answer_text import shown_text
 from cli.console import question_of
 from core.records import AnswerKind, Hit, Passage
-from model.answering.chain import Answering, AnswerRules, always
-from model.answering.fake_chat_model import CannedChatModel
-from pages.index.sqlite import PageIndex
+from model.answering.chain import Answering, AnswerRules, always_acquire
+from model.answering.chat_model import CannedChatModel
+from pages.index.sqlite import FileIndex
 from pages.parse.extract import extract
 
 NOW = datetime(2026, 11, 1, 9, tzinfo=UTC)
@@ -29,19 +28,19 @@ def page(main: str, language: str = "en") -> str:
     )
 
 
-def shown(index: PageIndex, asked: str, *, page_url: str | None) -> str:
+async def shown(index: FileIndex, asked: str, *, page_url: str | None) -> str:
     """Ask with a model that has nothing to say: the words are the page's."""
 
     async def search(question: str, limit: int, url: str | None) -> list[Hit]:
-        return await asyncio.to_thread(index.search, question, limit=limit, page_url=url)
+        return await index.search(question, limit=limit, page_url=url)
 
     async def section_of(passage: Passage) -> str:
-        found = index.page(passage.url.partition("#")[0])
+        found = await index.page(passage.url.partition("#")[0])
         sections = found.sections if found else ()
         return next((one.text for one in sections if passage.text in one.text), "")
 
-    bot = Answering(always(CannedChatModel([""]), "silent"), search, AnswerRules(), section_of)
-    answer = asyncio.run(bot.answer(question_of(asked, page_url)))
+    bot = Answering(always_acquire(CannedChatModel([""]), "silent"), search, AnswerRules(), section_of)
+    answer = await bot.answer(question_of(asked, page_url))
     assert answer.kind is not AnswerKind.DECLINED
     return shown_text(answer)
 
@@ -107,17 +106,17 @@ KINDS = {
 @pytest.mark.model
 @pytest.mark.parametrize("scope", ["the page", "all pages"])
 @pytest.mark.parametrize("kind", list(KINDS))
-def test_the_words_that_answer_are_shown_whole(index: PageIndex, kind: str, scope: str) -> None:
+async def test_the_words_that_answer_are_shown_whole(index: FileIndex, kind: str, scope: str) -> None:
     html, asked, expected = KINDS[kind]
     url = "https://h.test/warehouse"
-    index.add(extract(html.encode(), url=url, content_type="text/html", fetched_at=NOW), source="here")
-    said = shown(index, asked, page_url=url if scope == "the page" else None)
+    await index.add(extract(html.encode(), url=url, content_type="text/html", fetched_at=NOW), source="here")
+    said = await shown(index, asked, page_url=url if scope == "the page" else None)
     assert [words for words in expected if words not in said] == [], said
 
 
 @pytest.mark.model
 @pytest.mark.parametrize("wrap", ["<pre>{}</pre>", "{}"])
-def test_lines_that_were_broken_by_width_are_read_as_one_sentence(index: PageIndex, wrap: str) -> None:
+async def test_lines_that_were_broken_by_width_are_read_as_one_sentence(index: FileIndex, wrap: str) -> None:
     text = (
         "Rules of the yard\n\nLorries that arrive after eight in the evening have to wait at the gate\n"
         "until the guard has opened, which takes at most twenty minutes on\nworking days.\n\n"
@@ -126,6 +125,6 @@ def test_lines_that_were_broken_by_width_are_read_as_one_sentence(index: PageInd
     kind = "text/plain" if wrap == "{}" else "text/html"
     body = wrap.format(text) if kind == "text/plain" else page(wrap.format(text))
     url = "https://h.test/yard"
-    index.add(extract(body.encode(), url=url, content_type=kind, fetched_at=NOW), source="here")
-    said = shown(index, "How long do lorries wait at the gate in the evening?", page_url=url)
+    await index.add(extract(body.encode(), url=url, content_type=kind, fetched_at=NOW), source="here")
+    said = await shown(index, "How long do lorries wait at the gate in the evening?", page_url=url)
     assert "twenty minutes" in said

@@ -19,7 +19,7 @@ from typing import Any
 from bot.cards.elements import Paragraph, Quotation, TextRun, name_place
 from core.records import Answer, AnswerKind, Channel, Citation
 from core.text import absolute, calm, clipped, printable, unmarked
-from model.text.languages import translated_hint
+from model.text.languages import build_language_hint
 
 MOST_LINES = 60
 CHARACTERS, SUMMARY_CHARACTERS = 4_000, 1_000
@@ -70,7 +70,7 @@ def lead_in(answer: Answer, *, verified: bool = False) -> str:
 
     Who asked in another language than the page's is told so in their own.
     """
-    hint = translated_hint(answer.question.text, answer.text)
+    hint = build_language_hint(answer.question.text, answer.text)
     return f"{hint} {_lead_in(answer, verified=verified)}".lstrip()
 
 

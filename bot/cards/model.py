@@ -22,7 +22,7 @@ from bot.cards.elements import (
 from core.records import ComparedAnswer, ComparedFigure, Comparison, Decision
 from core.text import clipped
 from feedback.reviews.model_decisions import CanaryWatch, Choice, ModelDecision, ModelNotice
-from model.registry.versions import Standing, Status
+from model.registry.versions import RolloutState, VersionStatus
 
 MAX_CARD_BYTES = 70_000
 MAX_WORST = 3
@@ -58,13 +58,13 @@ class ModelView:
     """One comparison as it is now. `present`: the candidate's files are there. `seal` is for the buttons."""
 
     comparison: Comparison
-    standing: Standing
+    standing: RolloutState
     present: bool
     decisions: Sequence[ModelDecision]
     seal: str
 
     @property
-    def status(self) -> Status:
+    def status(self) -> VersionStatus:
         """Where the candidate stands."""
         return self.standing.status_of(self.comparison.candidate)
 
@@ -72,7 +72,7 @@ class ModelView:
     def shown_version(self) -> str:
         """Say what the card shows, for comparing it with what is on screen."""
         done = "".join("+" if decision.done else "-" for decision in self.decisions)
-        live, share = self.standing.name, self.standing.share if self.status is Status.CANARY else 0
+        live, share = self.standing.name, self.standing.share if self.status is VersionStatus.CANARY else 0
         names = [decision.reviewer_name for decision in self.decisions]
         compared = f"{self.comparison.compared_at.isoformat()} {len(self.comparison.worst)}"
         return (
@@ -85,13 +85,13 @@ def choices(view: ModelView) -> Sequence[Choice]:
     held = bool(view.decisions) and view.decisions[-1].choice is Choice.HOLD
     forward = (Choice.PROMOTE, *(() if held else (Choice.HOLD,))) if view.present else ()
     match view.status:
-        case Status.LIVE:
+        case VersionStatus.LIVE:
             return (Choice.ROLL_BACK,) if view.standing.before and not view.standing.canary else ()
-        case Status.CANARY:
+        case VersionStatus.CANARY:
             return (*forward, Choice.ROLL_BACK)
-        case Status.CANDIDATE:
+        case VersionStatus.CANDIDATE:
             return forward
-        case Status.RETIRED:
+        case VersionStatus.RETIRED:
             return ()
 
 
@@ -120,13 +120,13 @@ def _drawn(view: ModelView, answer_characters: int) -> Card:
 def _stands(view: ModelView) -> str:
     compared_with = clipped(view.comparison.live, NAME_CHARACTERS)
     match view.status:
-        case Status.LIVE:
+        case VersionStatus.LIVE:
             return "It is live: it answers everybody."
-        case Status.RETIRED:
+        case VersionStatus.RETIRED:
             return "It is retired: it answers nobody any more."
         case _ if not view.present:
             return "Its files are gone: nothing can be done with it."
-        case Status.CANARY:
+        case VersionStatus.CANARY:
             since = f", since {when(view.standing.since)}" if view.standing.since else ""
             return (
                 f"It is the canary: it answers {_percent(view.standing.share)} of the conversations{since}."
@@ -236,7 +236,7 @@ def notice_of(notice: ModelNotice) -> Card:
     return Card(body, (), f"{head}. {notice.sentence}")
 
 
-def standing_card(standing: Standing, watch: CanaryWatch | None, *, compared: bool) -> Card:
+def standing_card(standing: RolloutState, watch: CanaryWatch | None, *, compared: bool) -> Card:
     """Return the answer to "model": who answers whom, and how the canary does."""
     live = clipped(standing.name, NAME_CHARACTERS) or "No version"
     rest = f"{_percent(1 - standing.share)} of the conversations" if standing.canary else "everybody"

@@ -34,7 +34,7 @@ from feedback.reviews import model_decisions
 from feedback.reviews.model_decisions import POSTED, UNPOSTED, Choice
 from feedback.reviews.repository import CardDestination, PostedMessage, ReviewRepository
 from feedback.store.base import StoreUnavailable
-from model.registry.versions import Standing, Status, VersionError
+from model.registry.versions import RolloutState, VersionError, VersionStatus
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class ModelCardSync:
         self._desk = desk
         self._seals = seals
         self._connect = connect
-        self._standing: Standing | None = None
+        self._standing: RolloutState | None = None
 
     def join(self, card_sync: CardSync) -> None:
         """Let the card sync bring the errands of models here."""
@@ -103,7 +103,7 @@ class ModelCardSync:
             return
         name = f"{ERRAND}{candidate}"
         shown = {one.place: one for one in await self._desk.shown(name)}
-        if not view.decisions and view.status in {Status.CANDIDATE, Status.CANARY}:
+        if not view.decisions and view.status in {VersionStatus.CANDIDATE, VersionStatus.CANARY}:
             for place in await self._desk.places():
                 shown.setdefault(place.id, PostedMessage(name, place.id, place.reference, "", ""))
         await run_all([partial(self._show, one, candidate) for one in shown.values()])

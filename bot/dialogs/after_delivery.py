@@ -12,7 +12,7 @@ from bot.dialogs.rate import Rating, Said, Word, unbound
 from bot.dialogs.review import Reviewing
 from core.records import Answer, FeedbackKind, Question
 from feedback.store.base import DeferredActions, FeedbackStore
-from model.text.question import follows
+from model.text.question import is_follow_up
 
 FOLLOW_UP, OPENED, ABANDONED = "follow_up", "opened", "abandoned"
 DELIVERED, STOPPED = "look at delivered", "note stopped"
@@ -80,7 +80,7 @@ class Looking:
 
     async def _note_follow_up(self, answer: Answer) -> None:
         question = answer.question
-        if not follows(question.text):
+        if not is_follow_up(question.text):
             return
         *_, before = [None, *await self._store.recent_answers(question.conversation, 2)][:-1]
         if before is None or before.question.asker != question.asker:

@@ -16,7 +16,7 @@ from bot.dialogs.verified_answers import VerifiedAnswers
 from core import telemetry
 from core.records import Answer, AnswerKind, Channel, Question, Timings, VerifiedAnswer, answer_id_of
 from feedback.store.base import StoreUnavailable
-from model.answering.chain import Answering, Enough
+from model.answering.chain import Answering, StopWriting
 from pages.library import Library
 
 VERIFIED = "verified"
@@ -70,7 +70,7 @@ class PageAnswerer:
             async for item in stream:
                 try:
                     yield self._passed_on(item)
-                except Enough as enough:
+                except StopWriting as enough:
                     yield self._passed_on(await stream.athrow(enough))
 
     def _passed_on(self, item: str | Answer) -> str | Answer:

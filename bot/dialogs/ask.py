@@ -23,7 +23,7 @@ from bot.dialogs.talk import Talking
 from core import telemetry
 from core.records import Answer, AnswerKind, Question
 from feedback.store.base import FeedbackStore, StoreUnavailable
-from model.answering.chain import Enough
+from model.answering.chain import StopWriting
 from model.onnx_infer import EngineBusy, EngineFailed, PromptTooLong
 from pages.fetch.client import PageRefused
 
@@ -58,7 +58,7 @@ class Answerer(Protocol):
         """Yield what is written so far (cumulative drafts) and Answers, each better than the one before; the last one counts.
 
         A quoted Answer may come long before the model has written one. `history` is the conversation's last answers,
-        oldest first. Raises EngineBusy, EngineFailed, PromptTooLong and PageRefused. `Enough` may be thrown in at a
+        oldest first. Raises EngineBusy, EngineFailed, PromptTooLong and PageRefused. `StopWriting` may be thrown in at a
         draft: the Answer is next then, with what is written.
         """
         ...
@@ -302,8 +302,8 @@ class Asking:
         """Stop an answerer, and keep what is on screen: the quotation, else what was written."""
         written: str | Answer | None = replace(work.best, stopped=True) if work.best else None
         if written is None:
-            with contextlib.suppress(Enough, StopAsyncIteration):
-                written = await stream.athrow(Enough())
+            with contextlib.suppress(StopWriting, StopAsyncIteration):
+                written = await stream.athrow(StopWriting())
         if isinstance(written, Answer):
             try:
                 await self._store.add_answer(written)

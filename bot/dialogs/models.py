@@ -24,12 +24,12 @@ from feedback.reviews.model_decisions import Choice, ModelBoard, ModelDecision
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import StoreError
 from model.registry.versions import (
-    Standing,
-    Status,
+    RolloutState,
     VersionError,
+    VersionStatus,
     find_version,
     promote,
-    read_standing,
+    read_rollout,
     roll_back,
 )
 
@@ -45,7 +45,7 @@ _DEEDS: Mapping[Choice, Deed] = {
     Choice.HOLD: Deed.HELD,
     Choice.ROLL_BACK: Deed.ROLLED_BACK,
 }
-_PROMOTABLE = (Status.CANDIDATE, Status.CANARY, Status.LIVE)  # live: it is done already
+_PROMOTABLE = (VersionStatus.CANDIDATE, VersionStatus.CANARY, VersionStatus.LIVE)  # live: it is done already
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +71,9 @@ class Deciding:
         self._models_dir = models_dir
         self._under_way: set[asyncio.Task[None]] = set()
 
-    async def standing(self) -> Standing:
+    async def standing(self) -> RolloutState:
         """Return who answers whom. Raises ModelDamaged."""
-        return await asyncio.to_thread(read_standing, self._models_dir)
+        return await asyncio.to_thread(read_rollout, self._models_dir)
 
     async def latest(self) -> Comparison | None:
         """Return the last comparison, if there is one."""
@@ -135,13 +135,13 @@ class Deciding:
         await self._desk.leave_errand(f"{ERRAND}{candidate}", datetime.now(UTC))
         self.wake()
 
-    def _look(self, candidate: str) -> tuple[Standing, bool]:
+    def _look(self, candidate: str) -> tuple[RolloutState, bool]:
         try:
             version = find_version(self._models_dir, candidate)
             present = all((version.folder / name).is_file() for name in version.files)
         except VersionError:
             present = False
-        return read_standing(self._models_dir), present
+        return read_rollout(self._models_dir), present
 
     def _check(self, press: Press, view: ModelView) -> None:
         """Refuse what others were faster with, what the standing does not allow, and versions whose files are gone."""
@@ -179,7 +179,7 @@ def _act(models_dir: Path, decision: ModelDecision) -> None:
     candidate = decision.candidate
     if decision.choice is Choice.PROMOTE:
         promote(models_dir, candidate, _PROMOTABLE)
-    taken_back = read_standing(models_dir).status_of(candidate) is Status.RETIRED
+    taken_back = read_rollout(models_dir).status_of(candidate) is VersionStatus.RETIRED
     if decision.choice is Choice.ROLL_BACK and not taken_back:
         roll_back(models_dir, candidate)
 

@@ -19,7 +19,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from urllib.parse import urldefrag
 
-from bot.cards import answer_text
 from bot.dialogs import events
 from core import telemetry
 from core.records import (
@@ -373,7 +372,7 @@ def verified_by(answer: Answer, verdict: Verdict, verified_at: datetime) -> Veri
         text = f"{verdict.text} [1]" if citations else verdict.text
         abstained = False
     elif declined:
-        text, citations = answer_text.declined(answer), ()
+        text, citations = "", ()
     hashes = {urldefrag(passage.url).url: passage.page_hash for passage in answer.passages}
     cited = {urldefrag(citation.url).url for citation in citations if not abstained} & hashes.keys()
     return VerifiedAnswer(
@@ -400,7 +399,7 @@ def _vouched_for(answer: Answer) -> tuple[str, tuple[Citation, ...]]:
         case AnswerKind.QUOTED:
             return f"{answer.text} [1]" if answer.citations else answer.text, answer.citations[:1]
         case AnswerKind.DECLINED:
-            return answer_text.declined(answer), answer.citations
+            return "", answer.citations
 
 
 def _written_on(answer: Answer, verdict: Verdict) -> str:

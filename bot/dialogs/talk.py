@@ -20,8 +20,8 @@ from urllib.parse import unquote, urlsplit
 from bot.channel import PageGroup, TalkReply
 from bot.dialogs.talk_words import MORE, NO_PAGES, OFFERS, SENTENCES, Talk
 from core.records import Question
-from model.text.languages import ENGLISH, FRENCH, GERMAN, JAPANESE, SPANISH, language_of
-from model.text.small_talk import Chatter, leading, without_chatter
+from model.text.languages import ENGLISH, FRENCH, GERMAN, JAPANESE, SPANISH, detect_language
+from model.text.small_talk import Chatter, split_leading, strip_chatter
 
 MOST_PAGES = 20
 MOST_EXAMPLES = 3
@@ -67,10 +67,10 @@ def talk_of(text: str) -> Talk | None:
     """Return what kind of small talk a whole message is, None for anything else."""
     if len(text) > _LONGEST or not text.strip():
         return None
-    found, rest = leading(text)
+    found, rest = split_leading(text)
     if not rest:
         return _of_chatter(found) if found else _of_picture(text)
-    said = {_plain(text), _plain(without_chatter(text))}
+    said = {_plain(text), _plain(strip_chatter(text))}
     return next((talk for talk, pattern in _WHOLE if any(map(pattern.fullmatch, said))), None)
 
 
@@ -78,7 +78,7 @@ def language_of_talk(text: str) -> str:
     """Return the language of small talk, which is told by a word or two; English where nothing shows another one."""
     said = _plain(text)
     marked = next((language for language, words in _MARKED if words.search(said)), "")
-    language = marked or language_of(text)
+    language = marked or detect_language(text)
     return language if language in OFFERS else ENGLISH
 
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from core.records import Question, VerifiedAnswer
 from model.answering.grounding import content_words
-from model.text.question import follows
+from model.text.question import is_follow_up
 from pages.index.embeddings import Embeds, Vectors
 
 LEAST_SIMILARITY = 0.75
@@ -123,7 +123,7 @@ class VerifiedAnswers:
         Of several with the same words the one that was verified last wins, otherwise the nearest. The word of
         `untrusted` reviewers does not count.
         """
-        if follows(question.text):
+        if is_follow_up(question.text):
             return None
         trusted = [one for one in self._known.values() if one.verified.verified_by not in untrusted]
         known = [one for one in trusted if _in_scope(one.verified, question)]

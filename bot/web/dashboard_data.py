@@ -41,7 +41,7 @@ from feedback.metrics.timeline import (
     versions_in,
 )
 from feedback.reviews.repository import ReviewRepository
-from model.registry.versions import Standing, VersionError
+from model.registry.versions import RolloutState, VersionError
 
 RANGES = ("auto", "hours", "7", "30", "90")
 STALE = timedelta(hours=26)
@@ -109,7 +109,7 @@ class DashboardData:
         self,
         store: Records,
         desk: ReviewRepository,
-        standing: Callable[[], Standing],
+        standing: Callable[[], RolloutState],
         jobs: JobRuns | None = None,
         fresh_s: float = FRESH_S,
     ) -> None:
@@ -189,13 +189,13 @@ class DashboardData:
 
     # What stands beside the figures
 
-    async def _standing_now(self) -> Standing:
+    async def _standing_now(self) -> RolloutState:
         try:
             return await asyncio.to_thread(self._standing)
         except VersionError:
-            return Standing()
+            return RolloutState()
 
-    def _versions(self, drawn: Drawn, standing: Standing) -> list[dict[str, Any]]:
+    def _versions(self, drawn: Drawn, standing: RolloutState) -> list[dict[str, Any]]:
         """Return the versions that answered, and those that stand ready without an answer so far.
 
         They have the order in which they were live, whatever the range is, so that each keeps its number and
@@ -259,7 +259,7 @@ def _value(value: Value | None) -> dict[str, Any] | None:
     return {"value": value.value, "n": value.count, **bounds}
 
 
-def _version(version: Marked, standing: Standing, number: int | None) -> dict[str, Any]:
+def _version(version: Marked, standing: RolloutState, number: int | None) -> dict[str, Any]:
     """`number` is None for the answers that reviewers stand for: no model wrote them."""
     return {
         "name": version.name,
@@ -272,7 +272,7 @@ def _version(version: Marked, standing: Standing, number: int | None) -> dict[st
     }
 
 
-def _share_of(standing: Standing, name: str) -> float | None:
+def _share_of(standing: RolloutState, name: str) -> float | None:
     """Return which share of the conversations a version answers; None for one that answers none."""
     if name == standing.canary and name:
         return standing.share

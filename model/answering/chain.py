@@ -2,11 +2,14 @@
 
     1. search, for the question as it was meant (model/text/question.py)
     2. quote the page's own words on it (model/answering/quoting.py), at once
-    3. let the model write from what it can read; a sentence comes once it is checked (model/answering/writing.py)
-    4. state what is likely enough to be right (model/answering/confidence.py), quote what is not, decline where nothing is near
+    3. let the model write from what it can read; a sentence comes once it is checked
+       (model/answering/writing.py)
+    4. state what is likely enough to be right (model/answering/confidence.py), quote what is not, decline
+       where nothing is near
 
-A model cannot talk its way past the checks: what was found must be near the question, what was said must stand in what
-was found, and nothing but plain words reaches the reader. Which of the three kinds an answer is, a model never decides.
+A model cannot talk its way past the checks: what was found must be near the question, what was said must
+stand in what was found, and nothing but plain words reaches the reader. Which of the three kinds an answer
+is, a model never decides.
 """
 
 from __future__ import annotations
@@ -22,11 +25,11 @@ from langchain_core.language_models import BaseChatModel
 from core import telemetry
 from core.records import Answer, AnswerKind, Hit, Passage, Question, Timings, answer_id_of
 from model.answering import confidence, grounding, quoting
-from model.answering.confidence import Signals, reranked
+from model.answering.confidence import Signals, rerank
 from model.answering.grounding import Reading
 from model.answering.profile import Profile
 from model.answering.quoting import Quote
-from model.answering.writing import Task, Written, write
+from model.answering.writing import CheckedDraft, WritingTask, write_checked
 from model.text import prompt
 from model.text import question as asked
 from model.text.question import AskedKind
@@ -39,10 +42,11 @@ SectionOf = Callable[[Passage], Awaitable[str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
-    """What one answer is written with: a chat model, the name of the version that it is, and what it learned to read.
+class LoadedModel:
+    """The chat model of one answer, its version's name, and what that version learned to read.
 
-    `reading` of None reads as much as its `profile` allows: how fast it reads here, None where nobody measured.
+    `reading` of None reads as much as its `profile` allows: how fast it reads here, None where nobody
+    measured.
     """
 
     chat: BaseChatModel
@@ -52,29 +56,31 @@ class Voice:
 
     @property
     def reads_whole(self) -> bool:
-        """Whether it reads passages, and not the answering sentence alone: it learned to, or is large enough."""
+        """Whether it reads whole passages: it learned to, or is large enough."""
         return self.reading is not None or (self.profile is not None and self.profile.reads_whole)
 
 
-Lend = Callable[[str], AbstractContextManager[Voice]]
-"""A conversation's id → the voice that answers it; its model stays loaded until the context is left."""
+AcquireModel = Callable[[str], AbstractContextManager[LoadedModel]]
+"""A conversation's id → the model that answers it, which stays loaded until the context is left."""
 
 _CONVERSATION_LASTS = timedelta(minutes=30)
 _MOST_OF_ONE = 0.6
-"""Share of what a model reads that one section may take: an answer stands in the second or third in every fifth case."""
+"""Share of what a model reads that one section may take: an answer stands in the second or third in every
+fifth case."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerRules:
     """When to state, to quote, and to decline; the thresholds are measured (LOG.md).
 
-    `searched` passages are looked for and ordered anew, `passages` of them are gone on with. `state_from`: the
-    confidence, 0 to 1, from which words are stated as the answer; below `decline_below` nothing is quoted either.
-    `least_similarity`: cosine of the question and the best sentence (half of it where somebody named a page) below which
-    nothing near was found at all. `least_covered`: share of the answer's own content words that must stand in what it
-    cites. `first_token_s`: how long a model may read before its first word; it reads `least_tokens` whatever that takes.
-    `quotes` off leaves a model alone with its passages, as the gate compares them: what passes its checks is the answer,
-    and `span_sentences` is what a version reads then that has not learned to read anything (0: all).
+    `searched` passages are looked for and ordered anew, `passages` of them are gone on with. `state_from`:
+    the confidence, 0 to 1, from which words are stated as the answer; below `decline_below` nothing is quoted
+    either. `least_similarity`: cosine of the question and the best sentence (half of it where somebody named
+    a page) below which nothing near was found at all. `least_covered`: share of the answer's own content
+    words that must stand in what it cites. `first_token_s`: how long a model may read before its first word;
+    it reads `least_tokens` whatever that takes. `quotes` off leaves a model alone with its passages, as the
+    gate compares them: what passes its checks is the answer, and `span_sentences` is what a version reads
+    then that has not learned to read anything (0: all).
     """
 
     searched: int = 20
@@ -90,8 +96,11 @@ class AnswerRules:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A question with what was found for it. `before` is the question that it refers to ("": it stands alone)."""
+class SearchOutcome:
+    """A question with what was found for it.
+
+    `before` is the question that it refers to ("": it stands alone).
+    """
 
     question: Question
     before: str
@@ -109,7 +118,7 @@ class Found:
 
     @property
     def passages(self) -> tuple[Passage, ...]:
-        """What was found, the one that is quoted as it is quoted."""
+        """The passages that were found; the quoted one as it is quoted."""
         found = tuple(hit.passage for hit in self.hits)
         if self.quote is None:
             return found
@@ -117,29 +126,39 @@ class Found:
         return tuple(quoted if one.url == quoted.url and one.text in quoted.text else one for one in found)
 
 
-def always(
+def always_acquire(
     chat: BaseChatModel, version: str, reading: Reading | None = None, profile: Profile | None = None
-) -> Lend:
+) -> AcquireModel:
     """Let one chat model answer everybody."""
-    return lambda _: nullcontext(Voice(chat, version, reading, profile))
+    return lambda _: nullcontext(LoadedModel(chat, version, reading, profile))
 
 
-class Enough(Exception):
-    """Thrown into a stream at a draft: its reader wants no more. What is written is the answer then, as stopped."""
+class StopWriting(Exception):
+    """Thrown into a stream at a draft: its reader wants no more.
+
+    What is written is the answer then, as stopped.
+    """
 
 
-async def no_section(_: Passage) -> str:
+async def find_no_section(_: Passage) -> str:
     """Know nothing of what stands around a passage."""
     return ""
 
 
 class Answering:
-    """Answers questions. One voice is borrowed for an answer, from its beginning to its end: none is mixed of two."""
+    """Answers questions.
+
+    One loaded model serves an answer from its beginning to its end: none is mixed of two.
+    """
 
     def __init__(
-        self, lend: Lend, search: Search, rules: AnswerRules | None = None, section_of: SectionOf = no_section
+        self,
+        acquire: AcquireModel,
+        search: Search,
+        rules: AnswerRules | None = None,
+        section_of: SectionOf = find_no_section,
     ) -> None:
-        self._lend = lend
+        self._acquire = acquire
         self._search = search
         self._rules = rules or AnswerRules()
         self._section_of = section_of
@@ -147,35 +166,35 @@ class Answering:
     async def stream(
         self, question: Question, history: Sequence[Answer] = ()
     ) -> AsyncGenerator[str | Answer]:
-        """Yield what can be shown, each item better than the one before: the quotation, checked sentences, the Answer.
+        """Yield what can be shown, ever better: the quotation, checked sentences, the Answer.
 
-        The last Answer counts. `Enough` thrown in at a draft ends the writing. `history` is the conversation's last
-        answers, oldest first. What the engine and the pages raise passes through.
+        The last Answer counts. `StopWriting` thrown in at a draft ends the writing. `history` is the
+        conversation's last answers, oldest first. What the engine and the pages raise passes through.
         """
         started = time.perf_counter()
-        recent = _recent(question, history)
-        with self._lend(question.conversation) as voice:
+        recent = _take_recent(question, history)
+        with self._acquire(question.conversation) as loaded:
             found = await self.find(question, recent, started)
-            best = self._before_writing(found, voice.version)
+            best = self._before_writing(found, loaded.version)
             if best.kind is AnswerKind.QUOTED:
                 try:
                     yield best
-                except Enough:
+                except StopWriting:
                     yield replace(best, stopped=True)
                     return
-            written, stopped, task = Written(), False, self._task(voice, found, recent)
+            written, stopped, task = CheckedDraft(), False, self._task(loaded, found, recent)
             if self._is_near(found) and task.passages:
-                async with aclosing(write(voice.chat, task, started)) as drafts:
+                async with aclosing(write_checked(loaded.chat, task, started)) as drafts:
                     async for written in drafts:
                         if not written.text:
                             continue
                         try:
                             yield written.text
-                        except Enough:
+                        except StopWriting:
                             stopped = True
                             break
-            stated = _stated(found, task, voice.version, written)
-            likely = self._likely(found, written, voice)
+            stated = _make_stated(found, task, loaded.version, written)
+            likely = self._likely(found, written, loaded)
             yield replace(stated, stopped=True) if stopped else self._best_of(found, best, stated, likely)
 
     async def answer(self, question: Question, history: Sequence[Answer] = ()) -> Answer:
@@ -188,101 +207,105 @@ class Answering:
             raise RuntimeError("the chain ended without an answer")
         return best
 
-    async def find(self, question: Question, recent: Sequence[Answer], started: float = 0.0) -> Found:
-        """Search for the question as it was meant, a follow-up together with what it refers to, and choose a quotation.
+    async def find(self, question: Question, recent: Sequence[Answer], started: float = 0.0) -> SearchOutcome:
+        """Search for the question, a follow-up with what it refers to, and choose a quotation.
 
-        `recent` are the conversation's answers that may be referred to, `started` when the question came (perf_counter).
+        `recent` are the conversation's answers that may be referred to, `started` when the question came
+        (perf_counter).
         """
         last = recent[-1] if recent else None
         before = last.question if last else None
-        follows = before is not None and asked.follows(question.text)
+        follows = before is not None and asked.is_follow_up(question.text)
         page = question.page_url or (before.page_url if before and follows else None)
         with telemetry.span("search"):
-            queries = asked.queries_of(question.text, before, last)
+            queries = asked.build_queries(question.text, before, last)
             results = [await self._search(query, self._rules.searched, page) for query in queries]
         at = max(range(len(results)), key=lambda at: _nearness(results[at]))
-        joined = before.text if before and queries[at] != asked.queries_of(question.text)[0] else ""
-        hits = self._ranked(queries[at], asked.kind_of(question.text, joined), results[at])
+        joined = before.text if before and queries[at] != asked.build_queries(question.text)[0] else ""
+        hits = self._ranked(queries[at], asked.classify_question(question.text, joined), results[at])
         quote = None
         if hits and self._rules.quotes:
-            quote = quoting.quote(queries[at], hits, await self._section_of(hits[0].passage))
-        signals = confidence.signals_of(question.text, hits, quote, joined) if quote else None
-        likely = confidence.of_quote(signals) if signals else 0.0
-        return Found(
+            quote = quoting.choose_quote(queries[at], hits, await self._section_of(hits[0].passage))
+        signals = confidence.compute_signals(question.text, hits, quote, joined) if quote else None
+        likely = confidence.rate_quote(signals) if signals else 0.0
+        return SearchOutcome(
             question, joined, tuple(hits), quote, signals, likely, time.perf_counter() - started, started
         )
 
     def _ranked(self, query: str, kind: AskedKind, hits: Sequence[Hit]) -> list[Hit]:
-        return reranked(query, kind, hits)[: self._rules.passages] if self._rules.quotes else list(hits)
+        return rerank(query, kind, hits)[: self._rules.passages] if self._rules.quotes else list(hits)
 
-    def _is_near(self, found: Found) -> bool:
+    def _is_near(self, found: SearchOutcome) -> bool:
         least = self._rules.least_similarity
         return _closeness(found.hits) >= (least / 2 if found.question.page_url else least)
 
-    def _before_writing(self, found: Found, version: str) -> Answer:
+    def _before_writing(self, found: SearchOutcome, version: str) -> Answer:
         """Return what is the answer where a model adds nothing."""
         near = found.quote is not None and self._is_near(found) and found.likely >= self._rules.decline_below
-        return _quoted(found, version) if near else _declined(found, version)
+        return _make_quoted(found, version) if near else _make_declined(found, version)
 
-    def _task(self, voice: Voice, found: Found, recent: Sequence[Answer]) -> Task:
-        """Choose what a version reads: what it learned to, as much as it was measured to, or the answering sentence."""
+    def _task(self, loaded: LoadedModel, found: SearchOutcome, recent: Sequence[Answer]) -> WritingTask:
+        """Choose what a version reads: passages if it is able to, else the answering sentence."""
         least_covered = self._rules.least_covered
-        if voice.reading is not None or not self._rules.quotes:
-            reading = voice.reading or Reading(self._rules.span_sentences)
-            passages, turns = _as_learned(found, recent, reading)
+        if loaded.reading is not None or not self._rules.quotes:
+            reading = loaded.reading or Reading(self._rules.span_sentences)
+            passages, turns = _read_as_trained(found, recent, reading)
             goes_on = bool(turns) and not reading.sentences
             if goes_on:  # the prompt goes on where the last one ended: nothing is read twice
                 passages = turns[0].passages
-            chat = prompt.messages(found.question.text, passages, turns)
+            chat = prompt.build_messages(found.question.text, passages, turns)
             kept = recent[-1].passages if goes_on else found.passages
-            trained = voice.reading is not None
-            return Task(chat, found.question.text, passages, trained, least_covered, kept)
-        if voice.profile is not None and voice.profile.reads_whole:
-            budget = max(self._rules.least_tokens, voice.profile.passages_tokens(self._rules.first_token_s))
-            passages = _readable(found, voice.chat, budget)
-            chat = prompt.reading(found.question.text, passages, found.before)
+            trained = loaded.reading is not None
+            return WritingTask(chat, found.question.text, passages, trained, least_covered, kept)
+        if loaded.profile is not None and loaded.profile.reads_whole:
+            budget = max(self._rules.least_tokens, loaded.profile.passages_tokens(self._rules.first_token_s))
+            passages = _fit_passages(found, loaded.chat, budget)
+            chat = prompt.build_reading_messages(found.question.text, passages, found.before)
         else:
             passages = (found.quote.sentence,) if found.quote else ()
-            chat = prompt.messages(found.asked, passages)
-        return Task(chat, found.asked, passages, False, least_covered, found.passages)
+            chat = prompt.build_messages(found.asked, passages)
+        return WritingTask(chat, found.asked, passages, False, least_covered, found.passages)
 
-    def _best_of(self, found: Found, best: Answer, stated: Answer, likely: float) -> Answer:
+    def _best_of(self, found: SearchOutcome, best: Answer, stated: Answer, likely: float) -> Answer:
         """Choose between what the model wrote, which is `likely` right, the page's own words, and neither."""
         best = replace(best, timings=stated.timings)
         if not self._rules.quotes:
             return stated if stated.text else replace(best, passages=stated.passages)
         if stated.text and likely >= self._rules.state_from:
             stated = replace(stated, confidence=likely)
-            return stated if found.quote is None else _with_more_of_its_source(stated, found.quote)
-        sure = confidence.of_page(found.signals) if found.signals else 0.0
+            return stated if found.quote is None else _widen_citation(stated, found.quote)
+        sure = confidence.rate_page(found.signals) if found.signals else 0.0
         if best.kind is AnswerKind.QUOTED and sure >= self._rules.state_from:
-            return _stated_from_page(best, sure)
+            return _state_quotation(best, sure)
         return best
 
-    def _likely(self, found: Found, written: Written, voice: Voice) -> float:
+    def _likely(self, found: SearchOutcome, written: CheckedDraft, loaded: LoadedModel) -> float:
         if not written.text or written.failed or found.signals is None:
             return 0.0
-        if not voice.reads_whole:
-            return confidence.of_written(found.signals)
+        if not loaded.reads_whole:
+            return confidence.rate_written(found.signals)
         quoted = found.quote.text if found.quote else ""
-        return confidence.of_read(found.signals, agrees=confidence.agree(written.citations, quoted))
+        return confidence.rate_read(found.signals, agrees=confidence.cites_quote(written.citations, quoted))
 
 
-def _as_learned(
-    found: Found, recent: Sequence[Answer], reading: Reading
+def _read_as_trained(
+    found: SearchOutcome, recent: Sequence[Answer], reading: Reading
 ) -> tuple[tuple[Passage, ...], tuple[Answer, ...]]:
-    """Return what a version reads as it learned to, and the turns before: a follow-up on the same section goes on."""
-    passages = grounding.read(found.asked, tuple(hit.passage for hit in found.hits), reading)
+    """Return the passages that a trained version reads, and the turns that a follow-up goes on from."""
+    passages = grounding.select_passages(found.asked, tuple(hit.passage for hit in found.hits), reading)
     if not found.before or not passages:
         return passages, ()
     last = recent[-1]
-    earlier = replace(last, passages=grounding.read(last.question.text, last.passages, reading))
+    earlier = replace(last, passages=grounding.select_passages(last.question.text, last.passages, reading))
     return passages, (earlier,) if any(passages[0].url == one.url for one in earlier.passages) else ()
 
 
-def _readable(found: Found, chat: BaseChatModel, budget: int) -> tuple[Passage, ...]:
-    """Return the passages that fit a budget of tokens, the quoted one first; of a long one, what is quoted of it."""
-    first, *others = grounding.read("", found.passages, Reading(0))
+def _fit_passages(found: SearchOutcome, chat: BaseChatModel, budget: int) -> tuple[Passage, ...]:
+    """Return the passages that fit a budget of tokens, the quoted one first.
+
+    Of a long one, what is quoted of it.
+    """
+    first, *others = grounding.select_passages("", found.passages, Reading(0))
     if found.quote is not None and chat.get_num_tokens(first.text) > _MOST_OF_ONE * budget:
         start, end = found.quote.stretch
         first = replace(found.quote.passage, text=found.quote.passage.text[start:end])
@@ -306,18 +329,18 @@ def _closeness(hits: Sequence[Hit]) -> float:
     return max(similar, default=_nearness(hits))
 
 
-def _recent(question: Question, history: Sequence[Answer]) -> list[Answer]:
+def _take_recent(question: Question, history: Sequence[Answer]) -> list[Answer]:
     oldest = question.asked_at - _CONVERSATION_LASTS
     return [
         answer for answer in history if answer.answered_at >= oldest and answer.question.id != question.id
     ]
 
 
-def _timings(found: Found, first_token_s: float | None = None) -> Timings:
+def _timings(found: SearchOutcome, first_token_s: float | None = None) -> Timings:
     return Timings(found.search_s, first_token_s, time.perf_counter() - found.started)
 
 
-def _answer(found: Found, version: str, kind: AnswerKind) -> Answer:
+def _make_answer(found: SearchOutcome, version: str, kind: AnswerKind) -> Answer:
     return Answer(
         id=answer_id_of(found.question.id),
         question=found.question,
@@ -331,10 +354,10 @@ def _answer(found: Found, version: str, kind: AnswerKind) -> Answer:
     )
 
 
-def _quoted(found: Found, version: str) -> Answer:
+def _make_quoted(found: SearchOutcome, version: str) -> Answer:
     assert found.quote is not None  # noqa: S101 - callers looked
     return replace(
-        _answer(found, version, AnswerKind.QUOTED),
+        _make_answer(found, version, AnswerKind.QUOTED),
         text=found.quote.text,
         marked=found.quote.marked,
         citations=(found.quote.citation, *found.quote.further),
@@ -342,20 +365,20 @@ def _quoted(found: Found, version: str) -> Answer:
     )
 
 
-def _declined(found: Found, version: str) -> Answer:
-    near = grounding.nearest(found.question.text, found.passages)
+def _make_declined(found: SearchOutcome, version: str) -> Answer:
+    near = grounding.find_nearest(found.question.text, found.passages)
     return replace(
-        _answer(found, version, AnswerKind.DECLINED),
+        _make_answer(found, version, AnswerKind.DECLINED),
         text=prompt.NOT_ON_PAGE,
         citations=(near,) if near else (),
         confidence=found.likely if found.signals else None,
     )
 
 
-def _stated(found: Found, task: Task, version: str, written: Written) -> Answer:
+def _make_stated(found: SearchOutcome, task: WritingTask, version: str, written: CheckedDraft) -> Answer:
     """Return what the model wrote as the answer."""
     return replace(
-        _answer(found, version, AnswerKind.ANSWERED),
+        _make_answer(found, version, AnswerKind.ANSWERED),
         text=written.text,
         passages=task.found,
         citations=written.citations,
@@ -364,14 +387,14 @@ def _stated(found: Found, task: Task, version: str, written: Written) -> Answer:
     )
 
 
-def _with_more_of_its_source(answer: Answer, quote: Quote) -> Answer:
-    """Let who cites the marked sentence alone cite what stands around it, too: a short answer is read with it."""
+def _widen_citation(answer: Answer, quote: Quote) -> Answer:
+    """Widen the citation of the marked sentence to the quotation around it."""
     cited = tuple(quote.source if one.quote == quote.answering else one for one in answer.citations)
     return replace(answer, citations=cited)
 
 
-def _stated_from_page(quoted: Answer, likely: float) -> Answer:
-    """Return the page's own words as the answer: the search is sure of them, and the model has none that are better."""
+def _state_quotation(quoted: Answer, likely: float) -> Answer:
+    """State the quotation as the answer: the search is sure of it, and the model has nothing better."""
     return replace(
         quoted,
         kind=AnswerKind.ANSWERED,

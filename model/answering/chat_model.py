@@ -1,53 +1,67 @@
-"""The LangChain chat model over the engine: sync, async, streamed, with stop strings and token counts.
+"""LangChain's chat models: one over the engine, and its double, which says what it was told to say.
 
-LangChain can send every prompt to LangSmith when an environment variable says so. Here it never does: importing this
-module switches its tracing off for the process.
+    OnnxChatModel(engine)                           sync, async, streamed, with stop strings and token counts
+
+    CannedChatModel(["Ten days.", "No."])           one line after the other, then from the start
+    CannedChatModel(lambda messages: "Ten days.")   a line made from the chat
+    CannedChatModel(["..."], delay_s=0.05)          a word at a time, as the engine does
+    CannedChatModel(["Ten days."], max_words=1)     cut off there, as the engine is at its longest answer
+    CannedChatModel([EngineBusy(7.0), "No."])       a line that is an error is raised
+
+The canned one is for tests and for `base_model=canned`.
+LangChain can send every prompt to LangSmith when an environment variable says so. Here it never does:
+importing this module switches its tracing off for the process.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from typing import Any
+import asyncio
+import re
+import threading
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any, cast
 
 import langsmith
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.chat_models import agenerate_from_stream, generate_from_stream
 from langchain_core.messages import AIMessageChunk, BaseMessage
-from langchain_core.messages.ai import UsageMetadata
+from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
-from pydantic import ConfigDict
+from pydantic import ConfigDict, PrivateAttr
 
 from model.onnx_infer import GREEDY, Engine, Sampling, Usage
 
 langsmith.configure(enabled=False)
 
+Line = str | Exception
+Lines = Sequence[Line] | Callable[[Sequence[BaseMessage]], Line]
+Call = Mapping[str, Any]
+
 _ROLES: Mapping[str, str] = {"human": "user", "ai": "assistant"}
+_KEPT = 1000  # chats
+_WORD = re.compile(r"\S+\s*|\s+")
 
 
-class OnnxChatModel(BaseChatModel):
-    """An engine as LangChain's chat model. `max_tokens` and `sampling` can be given with a call, too, and `within`."""
+class _StreamingChatModel(BaseChatModel):
+    """A chat model that writes piece by piece; a whole answer is its pieces put together.
+
+    A subclass yields what it writes, and last what LangChain keeps of the run (`last_chunk`).
+    """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
-    engine: Engine
-    max_tokens: int = 96
-    sampling: Sampling = GREEDY
+    def _write(
+        self, messages: list[BaseMessage], stop: Sequence[str], call: Call
+    ) -> Iterator[ChatGenerationChunk]:
+        raise NotImplementedError
 
-    def __init__(self, engine: Engine, **fields: Any) -> None:
-        super().__init__(engine=engine, **fields)  # pyright: ignore[reportCallIssue] - pydantic's fields
-
-    @property
-    def _llm_type(self) -> str:
-        return "onnx"
-
-    @property
-    def _identifying_params(self) -> dict[str, Any]:
-        return {"model": self.engine.folder.name, "max_tokens": self.max_tokens}
-
-    def get_num_tokens(self, text: str) -> int:
-        """Count with the model's own tokenizer."""
-        return self.engine.count_tokens(text)
+    def _awrite(
+        self, messages: list[BaseMessage], stop: Sequence[str], call: Call
+    ) -> AsyncGenerator[ChatGenerationChunk]:
+        raise NotImplementedError
 
     def _generate(
         self,
@@ -74,13 +88,10 @@ class OnnxChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        usage: list[Usage] = []
-        for piece in self.engine.generate_sync(**self._request(messages, stop, kwargs), on_done=usage.append):
-            chunk = _chunk(piece)
-            if run_manager is not None:
-                run_manager.on_llm_new_token(piece, chunk=chunk)
+        for chunk in self._write(messages, stop or (), kwargs):
+            if run_manager is not None and chunk.text:
+                run_manager.on_llm_new_token(chunk.text, chunk=chunk)
             yield chunk
-        yield _last_chunk(usage[0], self.engine.folder.name)
 
     async def _astream(
         self,
@@ -89,28 +100,134 @@ class OnnxChatModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        usage: list[Usage] = []
-        pieces = self.engine.generate(**self._request(messages, stop, kwargs), on_done=usage.append)
-        try:
-            async for piece in pieces:
-                chunk = _chunk(piece)
-                if run_manager is not None:
-                    await run_manager.on_llm_new_token(piece, chunk=chunk)
+        async with aclosing(self._awrite(messages, stop or (), kwargs)) as chunks:
+            async for chunk in chunks:
+                if run_manager is not None and chunk.text:
+                    await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                 yield chunk
-        finally:
-            await pieces.aclose()
-        yield _last_chunk(usage[0], self.engine.folder.name)
 
-    def _request(
-        self, messages: Sequence[BaseMessage], stop: list[str] | None, call: Mapping[str, Any]
-    ) -> dict[str, Any]:
+
+class OnnxChatModel(_StreamingChatModel):
+    """An engine as LangChain's chat model.
+
+    `max_tokens` and `sampling` can be given with a call, too, and `within`.
+    """
+
+    engine: Engine
+    max_tokens: int = 96
+    sampling: Sampling = GREEDY
+
+    def __init__(self, engine: Engine, **fields: Any) -> None:
+        super().__init__(engine=engine, **fields)  # pyright: ignore[reportCallIssue] - pydantic's fields
+
+    @property
+    def _llm_type(self) -> str:
+        return "onnx"
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        return {"model": self.engine.folder.name, "max_tokens": self.max_tokens}
+
+    def get_num_tokens(self, text: str) -> int:
+        """Count with the model's own tokenizer."""
+        return self.engine.count_tokens(text)
+
+    def _write(
+        self, messages: list[BaseMessage], stop: Sequence[str], call: Call
+    ) -> Iterator[ChatGenerationChunk]:
+        usage: list[Usage] = []
+        yield from map(
+            _chunk, self.engine.generate_sync(**self._request(messages, stop, call), on_done=usage.append)
+        )
+        yield self._last_chunk(usage[0])
+
+    async def _awrite(
+        self, messages: list[BaseMessage], stop: Sequence[str], call: Call
+    ) -> AsyncGenerator[ChatGenerationChunk]:
+        usage: list[Usage] = []
+        request = self._request(messages, stop, call)
+        async with aclosing(self.engine.generate(**request, on_done=usage.append)) as pieces:
+            async for piece in pieces:
+                yield _chunk(piece)
+        yield self._last_chunk(usage[0])
+
+    def _request(self, messages: Sequence[BaseMessage], stop: Sequence[str], call: Call) -> dict[str, Any]:
         return {
             "prompt": self.engine.render([_to_turn(message) for message in messages]),
             "max_new_tokens": call.get("max_tokens", self.max_tokens),
-            "stop": stop or (),
+            "stop": stop,
             "sampling": call.get("sampling", self.sampling),
             "within": call.get("within"),
         }
+
+    def _last_chunk(self, usage: Usage) -> ChatGenerationChunk:
+        return _last_chunk(
+            (usage.tokens_in, usage.tokens_out, usage.tokens_reused),
+            finish_reason=usage.reason,
+            model_name=self.engine.folder.name,
+            time_to_first_token_s=usage.ttft_s,
+        )
+
+
+class CannedChatModel(_StreamingChatModel):
+    """Says its lines, a word at a time.
+
+    `chats` are the last chats that it was given, for tests to look at.
+    """
+
+    lines: Any
+    delay_s: float = 0.0
+    max_words: int = 0
+    chats: list[list[BaseMessage]] = []  # noqa: RUF012 - pydantic copies it
+    _said: int = PrivateAttr(default=0)
+    _lock: Any = PrivateAttr(default_factory=threading.Lock)
+
+    def __init__(self, lines: Lines, **fields: Any) -> None:
+        super().__init__(lines=lines, **fields)  # pyright: ignore[reportCallIssue] - pydantic's fields
+
+    @property
+    def _llm_type(self) -> str:
+        return "canned"
+
+    def get_num_tokens(self, text: str) -> int:
+        """Count words: near enough for a double."""
+        return len(text.split())
+
+    def _write(
+        self, messages: list[BaseMessage], stop: Sequence[str], call: Call
+    ) -> Iterator[ChatGenerationChunk]:
+        words = self._next_words(messages, stop)
+        for word in words:
+            if self.delay_s:
+                time.sleep(self.delay_s)
+            yield _chunk(word)
+        yield self._last_chunk(messages, words)
+
+    async def _awrite(
+        self, messages: list[BaseMessage], stop: Sequence[str], call: Call
+    ) -> AsyncGenerator[ChatGenerationChunk]:
+        words = self._next_words(messages, stop)
+        for word in words:
+            await asyncio.sleep(self.delay_s)
+            yield _chunk(word)
+        yield self._last_chunk(messages, words)
+
+    def _next_words(self, messages: list[BaseMessage], stop: Sequence[str]) -> list[str]:
+        with self._lock:
+            self.chats.append(list(messages))
+            del self.chats[:-_KEPT]
+            lines: Any = self.lines
+            line = cast("Line", lines(messages) if callable(lines) else lines[self._said % len(lines)])
+            self._said += 1
+        if isinstance(line, Exception):
+            raise line
+        until = min((at for word in stop if (at := line.find(word)) >= 0), default=len(line))
+        return _WORD.findall(line[:until])[: self.max_words or None]
+
+    def _last_chunk(self, messages: list[BaseMessage], words: list[str]) -> ChatGenerationChunk:
+        asked = sum(self.get_num_tokens(str(message.text)) for message in messages)
+        reason = "length" if len(words) == self.max_words else "eos"
+        return _last_chunk((asked, len(words), 0), finish_reason=reason, model_name="canned")
 
 
 def _to_turn(message: BaseMessage) -> dict[str, str]:
@@ -121,20 +238,16 @@ def _chunk(piece: str) -> ChatGenerationChunk:
     return ChatGenerationChunk(message=AIMessageChunk(content=piece))
 
 
-def _last_chunk(usage: Usage, model: str) -> ChatGenerationChunk:
+def _last_chunk(tokens: tuple[int, int, int], **run: Any) -> ChatGenerationChunk:
+    """Return the empty piece that ends a run: its tokens (read, written, and read before) and facts of it."""
+    tokens_in, tokens_out, reused = tokens
+    usage = UsageMetadata(
+        input_tokens=tokens_in,
+        output_tokens=tokens_out,
+        total_tokens=tokens_in + tokens_out,
+        input_token_details=InputTokenDetails(cache_read=reused),
+    )
     message = AIMessageChunk(
-        content="",
-        chunk_position="last",
-        usage_metadata=UsageMetadata(
-            input_tokens=usage.tokens_in,
-            output_tokens=usage.tokens_out,
-            total_tokens=usage.tokens_in + usage.tokens_out,
-            input_token_details={"cache_read": usage.tokens_reused},
-        ),
-        response_metadata={
-            "finish_reason": usage.reason,
-            "model_name": model,
-            "time_to_first_token_s": usage.ttft_s,
-        },
+        content="", chunk_position="last", usage_metadata=usage, response_metadata=dict(run)
     )
     return ChatGenerationChunk(message=message)

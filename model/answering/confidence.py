@@ -1,20 +1,19 @@
-"""How likely an answer is right, 0 to 1, from what the search and the checks know of it.
+"""Confidence: how likely an answer is right, 0 to 1, by what the search and the checks know of it.
 
-    signals = signals_of(question, hits, quote)
-    of_quote(signals)            that the answer is in the quotation or in the further places below it
-    of_page(signals)             that it is in the quotation alone: then it can be stated
-    of_written(signals)          that what a small model made of the answering sentence is the answer
-    of_read(signals, agrees=…)   that what a model wrote is it that read whole passages
+    signals = compute_signals(question, hits, quote)
+    rate_quote(signals)            that the answer is in the quotation or in the further places below it
+    rate_page(signals)             that it is in the quotation alone: then it can be stated
+    rate_written(signals)          that what a small model made of the answering sentence is the answer
+    rate_read(signals, agrees=…)   that what a model wrote is it that read whole passages
 
 Four logistic regressions over a few signals, none of them standardised: their weights stand in
-`model/fixed/confidence.json`, fitted by `python -m benchmarks.calibration --write` on questions whose right answers are
-known, and reported there with their reliability. What a model thinks of its own answer is not among the signals: small
-models are as sure of what they invent as of what they read.
+`model/fixed/confidence.json`, fitted by `python -m benchmarks.calibration --write` on questions whose right
+answers are known, and reported there with their reliability. What a model thinks of its own answer is not
+among the signals: small models are as sure of what they invent as of what they read.
 
-What was found, ordered anew by what the question wants: a number, steps or a list, the page that it names.
-
-A search knows words and meaning; it does not know that "how long" wants a number. The bonuses are on the scale of the
-search's standardised scores, and were chosen over several sets of questions (LOG.md).
+`rerank` orders the hits by what the question wants: a number, steps or a list, the page that it names. A
+search knows words and meaning; it does not know that "how long" wants a number. The bonuses are on the scale
+of the search's standardised scores, and were chosen over several sets of questions (LOG.md).
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from core.records import Citation, Hit
 from core.sentences import pieces
 from model.answering import grounding
 from model.answering.quoting import Quote
-from model.text.question import AskedKind, kind_of
+from model.text.question import AskedKind, classify_question
 
 NUMBER = 0.8
 """For a passage with a number, where a quantity is asked for."""
@@ -45,7 +44,7 @@ _DIGIT = re.compile(r"\d")
 _LISTS = frozenset({AskedKind.STEPS, AskedKind.LIST})
 
 
-def reranked(query: str, kind: AskedKind, hits: Sequence[Hit]) -> list[Hit]:
+def rerank(query: str, kind: AskedKind, hits: Sequence[Hit]) -> list[Hit]:
     """Return the hits with their bonuses, the best first."""
     asked = grounding.content_words(query)
     raised = [replace(hit, score=hit.score + _bonus(asked, kind, hit)) for hit in hits]
@@ -71,11 +70,11 @@ _SURE = 0.03
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """What the search knows of a question and of the first passage that it found.
+    """Features of a question and of the first passage that the search found.
 
-    `score` is what the passage was ranked by; `margin` how far the next one is behind; `terms` how many words with a
-    meaning the question has: who says more is understood better. `told`: the question wants a quantity, and the answering
-    sentence has a number; `untold`: it has none.
+    `score` is what the passage was ranked by; `margin` how far the next one is behind; `terms` how many words
+    with a meaning the question has: who says more is understood better. `told`: the question wants a
+    quantity, and the answering sentence has a number; `untold`: it has none.
     """
 
     score: float
@@ -85,9 +84,12 @@ class Signals:
     untold: float
 
 
-def signals_of(question: str, hits: Sequence[Hit], quote: Quote, before: str = "") -> Signals:
-    """Return the signals; `before` is the question that a follow-up refers to. The hits are the nearest first."""
-    quantity = kind_of(question, before) is AskedKind.QUANTITY
+def compute_signals(question: str, hits: Sequence[Hit], quote: Quote, before: str = "") -> Signals:
+    """Return the signals; `before` is the question that a follow-up refers to.
+
+    The hits are the nearest first.
+    """
+    quantity = classify_question(question, before) is AskedKind.QUANTITY
     number = bool(_DIGIT.search(quote.answering))
     return Signals(
         score=hits[0].score,
@@ -98,43 +100,43 @@ def signals_of(question: str, hits: Sequence[Hit], quote: Quote, before: str = "
     )
 
 
-def of_quote(signals: Signals) -> float:
+def rate_quote(signals: Signals) -> float:
     """Return how likely a quotation with its further places holds a right answer."""
     return _logistic(_weights()["quote"], asdict(signals))
 
 
-def of_page(signals: Signals) -> float:
+def rate_page(signals: Signals) -> float:
     """Return how likely the quoted words alone are a right answer."""
     return _logistic(_weights()["page"], asdict(signals))
 
 
-def of_written(signals: Signals) -> float:
-    """Return how likely what a version made of the answering sentence is right, where all of it passed its checks."""
-    return _logistic(_weights()["written"], known_of_written(signals))
+def rate_written(signals: Signals) -> float:
+    """Return how likely a checked answer from the answering sentence is right, 0 to 1."""
+    return _logistic(_weights()["written"], collect_written_features(signals))
 
 
-def of_read(signals: Signals, *, agrees: bool) -> float:
-    """Return how likely what a version wrote that reads whole passages is right, where all of it passed its checks.
+def rate_read(signals: Signals, *, agrees: bool) -> float:
+    """Return how likely a checked answer from whole passages is right, 0 to 1.
 
-    `agrees`: as `agree` tells.
+    `agrees`: as `cites_quote` tells.
     """
-    return _logistic(_weights()["read"], known_of_read(signals, agrees=agrees))
+    return _logistic(_weights()["read"], collect_read_features(signals, agrees=agrees))
 
 
-def agree(cited: Sequence[Citation], quoted: str) -> bool:
+def cites_quote(cited: Sequence[Citation], quoted: str) -> bool:
     """Tell whether something of what a model cites is what the search would have quoted, too."""
     return any(one.quote in quoted for one in cited)
 
 
-def known_of_written(signals: Signals) -> Mapping[str, float]:
-    """Return what `of_written` weighs: the page's likelihood as a logarithm of odds, and whether a quantity is asked for."""
-    likely = min(1 - _SURE, max(_SURE, of_page(signals)))
+def collect_written_features(signals: Signals) -> Mapping[str, float]:
+    """Return what `rate_written` weighs: the page's log odds, and whether a quantity is asked for."""
+    likely = min(1 - _SURE, max(_SURE, rate_page(signals)))
     return {"page": math.log(likely / (1 - likely)), "quantity": signals.told + signals.untold}
 
 
-def known_of_read(signals: Signals, *, agrees: bool) -> Mapping[str, float]:
-    """Return what `of_read` weighs."""
-    return {**known_of_written(signals), "agrees": float(agrees)}
+def collect_read_features(signals: Signals, *, agrees: bool) -> Mapping[str, float]:
+    """Return what `rate_read` weighs."""
+    return {**collect_written_features(signals), "agrees": float(agrees)}
 
 
 @cache

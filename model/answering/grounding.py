@@ -1,4 +1,4 @@
-"""Where on the page is it? What a model reads of the passages that were found, and what is cited of them.
+"""Grounding: what a model reads of the passages that were found, and what is cited of them.
 
 Whether the page says what the model said is looked for in `model/checks/support.py`.
 """
@@ -12,23 +12,23 @@ from dataclasses import dataclass, replace
 
 from core.records import Citation, Passage
 from core.sentences import pieces
-from model.checks.injections import speaks_to_a_model
 from model.checks.support import Support, check, cite, support
 from model.checks.terms import content_words
+from model.text.prompt import speaks_to_a_model
 
 __all__ = [
     "Reading",
     "Support",
     "check",
     "cite",
+    "compute_rarity",
     "content_words",
+    "find_nearest",
     "focus",
-    "nearest",
-    "rarity",
-    "read",
+    "select_passages",
     "sentences",
     "spans",
-    "stands",
+    "stands_in",
     "support",
 ]
 
@@ -42,22 +42,23 @@ _HEADING_WEIGHT = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How much of what was found a model reads.
+    """The share of the passages that a model reads.
 
-    The first `passages` of it (0: all) whole, or, where `sentences` are not 0, so many around the nearest one of them.
+    The first `passages` of it (0: all) whole, or, where `sentences` are not 0, so many around the nearest one
+    of them.
     """
 
     sentences: int = 1
     passages: int = 0
 
 
-def read(question: str, found: Sequence[Passage], reading: Reading) -> tuple[Passage, ...]:
+def select_passages(question: str, found: Sequence[Passage], reading: Reading) -> tuple[Passage, ...]:
     """Return what a model reads of the passages that were found: nothing that a page says to models."""
-    passages = [_for_readers(passage) for passage in found[: reading.passages or None]]
+    passages = [_drop_orders(passage) for passage in found[: reading.passages or None]]
     return focus(question, [passage for passage in passages if passage.text], reading.sentences)
 
 
-def _for_readers(passage: Passage) -> Passage:
+def _drop_orders(passage: Passage) -> Passage:
     text = passage.text
     for sentence in filter(speaks_to_a_model, sentences(passage.text)):
         text = text.replace(sentence, "", 1)
@@ -67,13 +68,14 @@ def _for_readers(passage: Passage) -> Passage:
 def focus(question: str, passages: Sequence[Passage], span_sentences: int) -> tuple[Passage, ...]:
     """Return the one passage that is nearest to the question, cut to the sentences around its nearest one.
 
-    A small model that reads one sentence answers from it; one that reads a page gets lost (LOG.md has the figures).
-    What comes back still stands in the page word for word. `span_sentences` of 0 keeps the passages whole.
+    A small model that reads one sentence answers from it; one that reads a page gets lost (LOG.md has the
+    figures). What comes back still stands in the page word for word. `span_sentences` of 0 keeps the passages
+    whole.
     """
     if not span_sentences or not passages:
         return tuple(passages)
     every = list(spans(passages))
-    weigh = rarity([content_words(span) for _, span in every])
+    weigh = compute_rarity([content_words(span) for _, span in every])
     asked = content_words(question)
 
     def nearness(at: int) -> float:
@@ -96,7 +98,7 @@ def focus(question: str, passages: Sequence[Passage], span_sentences: int) -> tu
     return (replace(passage, text=_between(every, first, last)),)
 
 
-def rarity(spans_words: Sequence[set[str]]) -> Callable[[str], float]:
+def compute_rarity(spans_words: Sequence[set[str]]) -> Callable[[str], float]:
     """Return the inverse document frequency of words among some spans: rare words tell more."""
     seen = Counter(word for words in spans_words for word in words)
     return lambda word: math.log(1 + len(spans_words) / (seen[word] or 1))
@@ -116,16 +118,16 @@ def _between(every: Sequence[tuple[Passage, str]], first: int, last: int) -> str
     return text[start:end]
 
 
-def nearest(question: str, passages: Sequence[Passage]) -> Citation | None:
-    """Return the span that shares most with the question: what an abstention shows, but for what is said to models."""
-    read_by_people = [one for one in map(_for_readers, passages) if one.text]
+def find_nearest(question: str, passages: Sequence[Passage]) -> Citation | None:
+    """Return the span that shares most with the question, for an abstention to show; none said to models."""
+    read_by_people = [one for one in map(_drop_orders, passages) if one.text]
     if not read_by_people:
         return None
     found = check(question, question, read_by_people).citation
     return found or cite(read_by_people[0], next(spans(read_by_people[:1]))[1])
 
 
-def stands(citation: Citation, passages: Sequence[Passage]) -> bool:
+def stands_in(citation: Citation, passages: Sequence[Passage]) -> bool:
     """Tell whether the quote stands in a passage of its page, word for word."""
     return any(citation.url == passage.url and citation.quote in passage.text for passage in passages)
 
@@ -142,5 +144,8 @@ def spans(passages: Sequence[Passage]) -> Iterator[tuple[Passage, str]]:
 
 
 def sentences(text: str) -> Iterator[str]:
-    """Cut a text into sentences, items and rows; each is a substring of the text without outer white space."""
+    """Cut a text into sentences, items and rows.
+
+    Each is a substring of the text without outer white space.
+    """
     return (text[piece.start : piece.end] for piece in pieces(text))

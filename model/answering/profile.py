@@ -1,11 +1,11 @@
-"""How fast a model version reads and writes on a device: measured with the version itself, never taken from a table.
+"""Profiles: how fast a model version reads and writes on a device, measured with the version itself.
 
-    measure(engine, parameters)          some seconds; at the import
-    glance(engine, parameters)           a shorter look, at loading, where the manifest's profile is another device's
+    measure_profile(engine, parameters)    some seconds; at the import
+    measure_briefly(engine, parameters)    shorter, at loading, where the manifest's profile is another
+                                           device's
 
-What a chain asks it: how many tokens of a page can be read before somebody waits too long (`passages_tokens`).
-
-What this machine computes with, and how much memory that has: the processor, or an NVIDIA GPU.
+A chain asks it how many tokens of a page can be read before somebody waits too long (`passages_tokens`). The
+device is this machine's processor or an NVIDIA GPU, with its memory.
 """
 
 from __future__ import annotations
@@ -46,7 +46,10 @@ def processor_name(device: str, gpu: int = 0) -> str:
 
 
 def memory_gb(device: str, gpu: int = 0) -> float | None:
-    """Return the memory that a model can have there, GB; of a container its limit. None where nothing tells it."""
+    """Return the memory that a model can have there, GB; of a container its limit.
+
+    None where nothing tells it.
+    """
     if device == "cuda":
         return _gpu(gpu)[1]
     total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -92,10 +95,10 @@ _SENTENCE = "On page {} of the handbook it says who may take leave, for how long
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What was measured of a version: tokens a second that it reads (prefill) and writes (decode).
+    """The measured speed of a version: tokens a second that it reads (prefill) and writes (decode).
 
-    `device` is "cpu" or "cuda", `processor` its name, `threads` how many computed, `parameters` how many weights the
-    model has, `measured_at` when it was (ISO 8601).
+    `device` is "cpu" or "cuda", `processor` its name, `threads` how many computed, `parameters` how many
+    weights the model has, `measured_at` when it was (ISO 8601).
     """
 
     prefill_tokens_s: float
@@ -108,7 +111,10 @@ class Profile:
 
     @property
     def reads_whole(self) -> bool:
-        """Whether it can read whole passages though it learned nothing here; a smaller one gets lost in them (LOG.md)."""
+        """Whether it can read whole passages though it learned nothing here.
+
+        A smaller one gets lost in them (LOG.md).
+        """
         return self.parameters >= _READS_WHOLE
 
     def passages_tokens(self, first_token_s: float) -> int:
@@ -127,7 +133,7 @@ class Profile:
         return same and (device == "cuda" or self.threads == threads)
 
 
-def profile_in(raw: Mapping[str, Any] | None) -> Profile | None:
+def parse_profile(raw: Mapping[str, Any] | None) -> Profile | None:
     """Read a manifest's profile; None where it has none, as older ones. Raises TypeError for what is none."""
     if raw is None:
         return None
@@ -135,17 +141,17 @@ def profile_in(raw: Mapping[str, Any] | None) -> Profile | None:
     return Profile(**{name: value for name, value in raw.items() if name in known})
 
 
-def processor_of(options: EngineOptions) -> str:
+def describe_processor(options: EngineOptions) -> str:
     """Return the name of what an engine computes with."""
     return processor_name(options.device, int(options.cuda.get("device_id", "0")))
 
 
-def measure(engine: Engine, parameters: int) -> Profile:
+def measure_profile(engine: Engine, parameters: int) -> Profile:
     """Measure a version that is loaded. Blocks for seconds. Raises EngineError."""
     return _profile(engine, parameters, _PROMPT_TOKENS, _NEW_TOKENS)
 
 
-def glance(engine: Engine, parameters: int) -> Profile:
+def measure_briefly(engine: Engine, parameters: int) -> Profile:
     """Measure shortly, so that loading takes little longer. Blocks. Raises EngineError."""
     return _profile(engine, parameters, _GLANCE_PROMPT_TOKENS, _GLANCE_NEW_TOKENS)
 
@@ -162,7 +168,7 @@ def _profile(engine: Engine, parameters: int, prompt_tokens: int, new_tokens: in
         device=options.device,
         threads=options.threads,
         parameters=parameters,
-        processor=processor_of(options),
+        processor=describe_processor(options),
         measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
@@ -175,7 +181,10 @@ class _Look:
 
 
 def _look(engine: Engine, number: int, prompt_tokens: int, new_tokens: int) -> _Look:
-    """Let it read, then write after what it has read. Every look begins with another token: nothing is in a cache."""
+    """Let it read, then write after what it has read.
+
+    Every look begins with another token: nothing is in a cache.
+    """
     began = time.perf_counter()
     text = f"{number} " + _SENTENCE.format(number) * (prompt_tokens // _SENTENCE_TOKENS + 1)
     ids = engine.text.encode(text)[: min(prompt_tokens, engine.context_tokens - new_tokens)]
@@ -190,8 +199,8 @@ def _look(engine: Engine, number: int, prompt_tokens: int, new_tokens: int) -> _
 def _run(engine: Engine, ids: list[int], new_tokens: int) -> tuple[Usage, float]:
     """Return what it did, and the seconds that it takes while nothing else wants the processor.
 
-    At an import tests or other models may be running, and at loading people ask the version before: the time that the
-    clock shows would tell of them. The processor's own time tells of this model alone.
+    At an import tests or other models may be running, and at loading people ask the version before: the time
+    that the clock shows would tell of them. The processor's own time tells of this model alone.
     """
     usages: list[Usage] = []
     busy_s = cpu_s(engine.pid)

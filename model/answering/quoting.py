@@ -1,10 +1,11 @@
-"""The page's own words on a question: the sentences, list items or table rows around the place that answers it best.
+"""Quotations: the sentences, list items or table rows of a page that answer a question best.
 
     quote(question, hits) → Quote: the words, the sentence among them that answers, and where else to look
 
-A quotation is a stretch of its passage, word for word, of at most `MOST_WORDS` words, or `MOST_LIST_WORDS` where it is a
-list or steps: half a list is no answer. A table's rows come with their header row. What a page says to models instead of
-to its readers (`model/checks/injections.py`) is never quoted, and no stretch goes across it.
+A quotation is a stretch of its passage, word for word, of at most `MOST_WORDS` words, or `MOST_LIST_WORDS`
+where it is a list or steps: half a list is no answer. A table's rows come with their header row. What a page
+says to models instead of to its readers (`model/text/prompt.py`) is never quoted, and no stretch goes across
+it.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from itertools import pairwise, takewhile
 from core.records import Citation, Hit, Passage
 from core.sentences import Piece, is_list, pieces
 from model.answering import grounding
-from model.checks.injections import speaks_to_a_model
-from model.text.question import AskedKind, kind_of
+from model.text.prompt import speaks_to_a_model
+from model.text.question import AskedKind, classify_question
 
 MOST_WORDS = 80
 MOST_LIST_WORDS = 150
@@ -40,8 +41,8 @@ _DIGIT = re.compile(r"\d")
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
-    """A piece of a passage, and how well it answers: its similarity and the share of the question's words in it.
+class ScoredPiece:
+    """A piece of a passage, its similarity to the question, and the share of its words.
 
     `similarity` is None where the search did not look at it: it stands beyond the passage that was found.
     """
@@ -58,13 +59,15 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What is quoted. `passage` is the passage it stands in, `text` its words, `answering` the sentence that answers.
+    """A quotation.
+
+    `passage` is the passage it stands in, `text` its words, `answering` the sentence that answers.
 
     `marked` is that sentence, or the part of a long one that shares most with the question.
 
-    `stretch` is where it stands in the passage: all of `text`, but for a header row that stands further up. `above` is what
-    the marked one is read with, its header row or what introduces its list ("": it is a sentence). `further` are other
-    places.
+    `stretch` is where it stands in the passage: all of `text`, but for a header row that stands further up.
+    `above` is what the marked one is read with, its header row or what introduces its list ("": it is a
+    sentence). `further` are other places.
     """
 
     passage: Passage
@@ -77,7 +80,7 @@ class Quote:
 
     @property
     def citation(self) -> Citation:
-        """Where the words stand."""
+        """The place of the words."""
         start, end = self.stretch
         return grounding.cite(self.passage, self.passage.text[start:end])
 
@@ -96,11 +99,13 @@ class Quote:
         return replace(self.passage, text=f"{self.above}\n{self.answering}" if self.above else self.answering)
 
 
-def quote(question: str, hits: Sequence[Hit], section: str = "") -> Quote | None:
-    """Choose the words to quote from the first hit, and further places from the next ones; None where there is none.
+def choose_quote(question: str, hits: Sequence[Hit], section: str = "") -> Quote | None:
+    """Choose the words to quote from the first hit, and further places from the next ones.
 
-    `section` is the text of the whole section that the first passage is a part of ("": not known): a list that goes on
-    beyond its passage is quoted from there.
+    None where there is none.
+
+    `section` is the text of the whole section that the first passage is a part of ("": not known): a list
+    that goes on beyond its passage is quoted from there.
     """
     for at, hit in enumerate(hits):
         chosen = _quote(question, _widened(hit, section) if at == 0 else hit)
@@ -110,15 +115,15 @@ def quote(question: str, hits: Sequence[Hit], section: str = "") -> Quote | None
     return None
 
 
-def scored(question: str, hit: Hit) -> list[Scored]:
+def score_pieces(question: str, hit: Hit) -> list[ScoredPiece]:
     """Return the pieces of a passage that can be quoted, with what they are worth; header rows are none."""
     asked = grounding.content_words(question)
     similar = {(span.start, span.end): span.similarity for span in hit.spans}
-    found: list[Scored] = []
+    found: list[ScoredPiece] = []
     for piece in _quotable(hit.passage.text):
         words = hit.passage.text[piece.start : piece.end]
         covered = len(asked & grounding.content_words(f"{piece.header} {words}")) / max(1, len(asked))
-        found.append(Scored(piece, similar.get((piece.start, piece.end)), covered))
+        found.append(ScoredPiece(piece, similar.get((piece.start, piece.end)), covered))
     return found
 
 
@@ -132,7 +137,7 @@ def _quotable(text: str) -> list[Piece]:
 
 
 def _quote(question: str, hit: Hit) -> Quote | None:
-    every = _to_the_point(scored(question, hit))
+    every = _to_the_point(score_pieces(question, hit))
     if not every:
         return None
     best = max(range(len(every)), key=lambda at: every[at].score)
@@ -147,21 +152,24 @@ def _quote(question: str, hit: Hit) -> Quote | None:
     return Quote(hit.passage, shown, answering, marked, (start, end), piece.header or piece.lead)
 
 
-def _to_the_point(every: Sequence[Scored]) -> list[Scored]:
-    """Leave out what has nothing to do with the question; it costs no answer, and is how other matter is planted."""
+def _to_the_point(every: Sequence[ScoredPiece]) -> list[ScoredPiece]:
+    """Leave out what has nothing to do with the question.
+
+    It costs no answer, and is how other matter is planted.
+    """
     return [one for one in every if one.covered or one.similarity is None or one.similarity >= _LEAST_SIMILAR]
 
 
 def _most_asked_for(question: str, sentence: str) -> str:
-    """Return a sentence, or of a long one the clauses in a row, `MOST_MARKED` words at most, that share most with the question.
+    """Return a sentence, or of a long one its best clauses in a row, `MOST_MARKED` words at most.
 
-    A number counts where one is asked for. Of equal ones the longest is taken: what is asked for stands beside the
-    question's words, not in them.
+    A number counts where one is asked for. Of equal ones the longest is taken: what is asked for stands
+    beside the question's words, not in them.
     """
     if len(sentence.split()) <= MOST_MARKED:
         return sentence
     asked = grounding.content_words(question)
-    wants_number = kind_of(question) is AskedKind.QUANTITY
+    wants_number = classify_question(question) is AskedKind.QUANTITY
     clauses = [match.span() for match in _CLAUSE.finditer(sentence)]
     best, worth = sentence, (-1, 0)
     for at, (start, _) in enumerate(clauses):
@@ -227,13 +235,13 @@ def _fits(text: str, every: Sequence[Piece], first: int, last: int, most: int, m
 
 
 def _leaves_out(text: str, chosen: Sequence[Piece]) -> bool:
-    """Tell whether something between the pieces is not to be quoted: a header row, or what is said to models."""
+    """Tell whether the pieces leave out a header row, or what is said to models."""
     gaps = (text[one.end : other.start] for one, other in pairwise(chosen))
     return any(gap.strip() for gap in gaps)
 
 
 def _widened(hit: Hit, section: str) -> Hit:
-    """Return a hit whose passage goes on to the end of the list that it begins or ends with, if its section tells.
+    """Return a hit whose passage is widened to the whole list that it begins or ends in.
 
     As much of the section is looked at as could be quoted: it may be a book.
     """
@@ -268,10 +276,10 @@ def _same_list(neighbours: Iterable[Piece], of: Piece) -> list[Piece]:
 
 
 def _further(question: str, hits: Sequence[Hit], chosen: Quote) -> tuple[Citation, ...]:
-    """Return the best sentence of each of the next passages, and what fits around it, but for what is quoted already."""
+    """Return the best quotation of each of the next passages, but for what is quoted already."""
     found: list[Citation] = []
     for hit in hits:
-        every = scored(question, hit)
+        every = score_pieces(question, hit)
         if not every:
             continue
         text = hit.passage.text

@@ -1,7 +1,7 @@
-"""What a model writes, held against what it read: a sentence is passed on once it stands there, and no other one.
+"""Checks what a model writes against what it read: only a sentence that stands there is passed on.
 
-The chain is LangChain's: messages | chat model | text. A sentence that does not pass its check is nowhere in what comes
-out, not for a moment.
+The chain is LangChain's: messages | chat model | text. A sentence that does not pass its check is nowhere in
+what comes out, not for a moment.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from langchain_core.runnables import Runnable, RunnableLambda
 from core.records import Citation, Passage
 from core.sentences import pieces, starts_item
 from model.answering import grounding
-from model.inference.constrained import Within
+from model.inference.constrained import OutputConstraint
 from model.text import output_text, prompt
 
 _DECLINES = re.compile(
-    r"not on (this|the) page|(does|do|did) not (say|tell|mention|state|specify|provide|contain|answer|include)"
+    r"not on (this|the) page|(does|do|did) not (say|tell|mention|state|specify|provide|contain|answer"
+    r"|include)"
     r"|(is|are) not (mentioned|stated|specified|provided|given|included|answered|explicitly)"
     r"|no (information|mention) (about|on|of|in)|i (do not|don't|cannot|can't) (know|answer|find|provide)"
     r"|(as an|i am an|i'm an) ai\b|i'm sorry|i apologi[sz]e"
@@ -39,11 +40,11 @@ _AT_A_STOP = re.compile(r"[.!?…:;。！？][\"”’)\]」』）]*\s*$|\n[^\S\
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """What a model is asked: the chat, the question, and what it reads of the pages.
+class WritingTask:
+    """The input of a model: the chat, the question, and what it reads of the pages.
 
-    `trained`: its version learned to answer so. `least_covered`: share of a sentence's own content words that must stand
-    in what it cites. `found` is what the answer is kept with: what `passages` were taken from.
+    `trained`: its version learned to answer so. `least_covered`: share of a sentence's own content words that
+    must stand in what it cites. `found` is what the answer is kept with: what `passages` were taken from.
     """
 
     messages: Sequence[prompt.Message]
@@ -55,11 +56,11 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """What a model wrote that passed its checks, plain and with its markers; "" where nothing did.
+class CheckedDraft:
+    """The sentences of a model that passed their checks, with markers; "" where none did.
 
-    `covered` is the least that a sentence is worth, `failed` how many did not pass, `declined`: it said that it does not
-    know, or nothing.
+    `covered` is the least that a sentence is worth, `failed` how many did not pass, `declined`: it said that
+    it does not know, or nothing.
     """
 
     text: str = ""
@@ -71,7 +72,7 @@ class Written:
 
 
 class Ending(Enum):
-    """How far a text is: it goes on (OPEN), its model ended it (ENDED), or it reached the longest answer (CUT)."""
+    """The end of a text: not yet (OPEN), by its model (ENDED), or at the longest answer (CUT)."""
 
     OPEN = auto()
     ENDED = auto()
@@ -83,29 +84,35 @@ class Ending(Enum):
         return cls.CUT if message.response_metadata.get("finish_reason") == "length" else cls.ENDED
 
 
-async def write(chat: BaseChatModel, task: Task, started: float) -> AsyncGenerator[Written]:
+async def write_checked(
+    chat: BaseChatModel, task: WritingTask, started: float
+) -> AsyncGenerator[CheckedDraft]:
     """Let a model write, and yield what has passed its checks so far; closing stops the model.
 
-    A version that knows to answer in the page's words and has written others is held to them. `started` is when the
-    question came (perf_counter).
+    A version that knows to answer in the page's words and has written others is held to them. `started` is
+    when the question came (perf_counter).
     """
-    written = Written()
-    async with aclosing(_sentences(chat, task, started)) as sentences:
+    written = CheckedDraft()
+    async with aclosing(_stream_sentences(chat, task, started)) as sentences:
         async for written in sentences:
             yield written
     if task.trained and not written.text and not written.declined:
-        within = Within(tuple(passage.text for passage in task.passages), prompt.NOT_ON_PAGE)
-        message = await _chain(chat.bind(within=within)).ainvoke(task)
-        yield _checked(task, message.text, written.first_token_s, Ending.of(message))
+        within = OutputConstraint(tuple(passage.text for passage in task.passages), prompt.NOT_ON_PAGE)
+        message = await _make_chain(chat.bind(within=within)).ainvoke(task)
+        yield _check_sentences(task, message.text, written.first_token_s, Ending.of(message))
 
 
-def declines(text: str) -> bool:
-    """Tell whether a model's words are no answer: they say that there is none, apologise, or ask back."""
-    return bool(_DECLINES.search(text))
+def declines(text: str, labels: Sequence[str] = prompt.LABELS) -> bool:
+    """Tell whether a model's words are no answer: they say that there is none, apologise, or ask back.
+
+    A version may have learned any wording of the label.
+    """
+    said = text.casefold()
+    return any(label.rstrip(".").casefold() in said for label in labels) or bool(_DECLINES.search(text))
 
 
-def goes_in_circles(sentence: str) -> bool:
-    """Tell whether a sentence says the same again and again, as small models do: what a list repeats is no circle."""
+def is_repetitive(sentence: str) -> bool:
+    """Tell whether a sentence repeats itself, as small models do; what a list repeats does not count."""
     said = sentence.lower().split()
     places: dict[tuple[str, ...], list[int]] = {}
     for at, run in enumerate(zip(said, said[1:], said[2:], strict=False)):
@@ -117,9 +124,11 @@ def goes_in_circles(sentence: str) -> bool:
     )
 
 
-async def _sentences(chat: BaseChatModel, task: Task, started: float) -> AsyncGenerator[Written]:
-    text, shown, first_token_s, ending = "", Written(), None, Ending.OPEN
-    stream = cast("AsyncGenerator[AIMessageChunk]", _chain(chat).astream(task))
+async def _stream_sentences(
+    chat: BaseChatModel, task: WritingTask, started: float
+) -> AsyncGenerator[CheckedDraft]:
+    text, shown, first_token_s, ending = "", CheckedDraft(), None, Ending.OPEN
+    stream = cast("AsyncGenerator[AIMessageChunk]", _make_chain(chat).astream(task))
     async with aclosing(stream):  # whoever leaves it stops the model
         async for chunk in stream:
             ending = Ending.of(chunk)
@@ -129,29 +138,34 @@ async def _sentences(chat: BaseChatModel, task: Task, started: float) -> AsyncGe
             before, text = text, text + chunk.text
             if not _AT_A_STOP.search(before[-_STOP_WITHIN:]):
                 continue
-            written = _checked(task, text, first_token_s, Ending.OPEN)
+            written = _check_sentences(task, text, first_token_s, Ending.OPEN)
             if written.text != shown.text and written.text.startswith(shown.text):
                 shown = written
                 yield shown
             if written.failed >= _MOST_FAILED:
                 break
-    yield _checked(task, text, first_token_s, ending)
+    yield _check_sentences(task, text, first_token_s, ending)
 
 
-def _checked(task: Task, text: str, first_token_s: float | None, ending: Ending) -> Written:
-    """Keep the sentences that stand in the passages; the last one of a text that goes on, or was cut, is not judged."""
+def _check_sentences(
+    task: WritingTask, text: str, first_token_s: float | None, ending: Ending
+) -> CheckedDraft:
+    """Keep the sentences that stand in the passages.
+
+    The last one of a text that goes on, or was cut, is not judged.
+    """
     page = "\n".join(f"{one.title}\n{one.heading}\n{one.text}" for one in task.passages)
-    plain = output_text.plain(text, page)
+    plain = output_text.to_plain_text(text, page)
     said = [plain[piece.start : piece.end] for piece in pieces(plain)]
     if ending is Ending.CUT and not plain.endswith(output_text.ENDS):
         if len(said) == 1:
-            return Written(failed=1, first_token_s=first_token_s)
+            return CheckedDraft(failed=1, first_token_s=first_token_s)
         said = said[:-1]
     elif ending is Ending.OPEN:
         said = said[:-1]
     if not said or declines(said[0]):
-        return Written(declined=bool(said) or ending is not Ending.OPEN, first_token_s=first_token_s)
-    kept = Written(first_token_s=first_token_s)
+        return CheckedDraft(declined=bool(said) or ending is not Ending.OPEN, first_token_s=first_token_s)
+    kept = CheckedDraft(first_token_s=first_token_s)
     for sentence in said:
         support = grounding.check(
             task.asked,
@@ -160,15 +174,17 @@ def _checked(task: Task, text: str, first_token_s: float | None, ending: Ending)
             echoes_count=task.trained or bool(kept.text),
             least_covered=task.least_covered,
         )
-        sound = not (declines(sentence) or goes_in_circles(sentence))
+        sound = not (declines(sentence) or is_repetitive(sentence))
         if sound and support.stands(task.least_covered):
-            kept = _with(kept, sentence, support.citations, support.covered)
+            kept = _append_sentence(kept, sentence, support.citations, support.covered)
         else:
             kept = replace(kept, failed=kept.failed + 1)
     return kept
 
 
-def _with(written: Written, sentence: str, citations: Sequence[Citation], covered: float) -> Written:
+def _append_sentence(
+    written: CheckedDraft, sentence: str, citations: Sequence[Citation], covered: float
+) -> CheckedDraft:
     """Add a sentence with the markers of what it stands on; an item stands on a line of its own."""
     known = list(dict.fromkeys((*written.citations, *citations)))
     markers = "".join(f" [{known.index(one) + 1}]" for one in dict.fromkeys(citations))
@@ -177,8 +193,8 @@ def _with(written: Written, sentence: str, citations: Sequence[Citation], covere
     return replace(written, text=text, citations=tuple(known), covered=min(written.covered, covered))
 
 
-def _chain(chat: Runnable[LanguageModelInput, AIMessage]) -> Runnable[Task, AIMessage]:
-    def to_messages(task: Task) -> list[tuple[str, str]]:
+def _make_chain(chat: Runnable[LanguageModelInput, AIMessage]) -> Runnable[WritingTask, AIMessage]:
+    def to_messages(task: WritingTask) -> list[tuple[str, str]]:
         return [(message["role"], message["content"]) for message in task.messages]
 
     return RunnableLambda(to_messages) | chat

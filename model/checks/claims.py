@@ -1,4 +1,4 @@
-"""A text as what its clauses claim: their words, the sides they take of concepts with an opposite, and whether a "not" turns them.
+"""Claims of a text, clause by clause: words, sides of concepts with an opposite, and negation.
 
 Nothing is parsed: the rules are about words and their neighbours, so they cost microseconds and can be read.
 """
@@ -10,8 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from model.checks.antonyms import Side, side_of
-from model.checks.terms import content_words, fold, word_set
+from model.checks.terms import Side, content_words, find_side, fold, word_set
 
 _PHRASES = tuple(
     (re.compile(pattern), written)
@@ -20,11 +19,13 @@ _PHRASES = tuple(
         (r"\b(ca|wo|sha)n['’]t\b", r"\1n not"),
         (r"n['’]t\b", " not"),
         (
-            r"\b(?:do|does|did) not (?:hesitate|forget|fail|delay) to\b|\bfeel free to\b|\bwhether or not\b|\bor not\b",
+            r"\b(?:do|does|did) not (?:hesitate|forget|fail|delay) to\b|\bfeel free to\b|\bwhether or not\b"
+            r"|\bor not\b",
             " ",
         ),
         (
-            r"\bnot (?:only|just|merely)\b|\bno (?:matter|doubt|problem|wonder)\b|\bif (?:any|not|so)\b|\bnot least\b",
+            r"\bnot (?:only|just|merely)\b|\bno (?:matter|doubt|problem|wonder)\b|\bif (?:any|not|so)\b"
+            r"|\bnot least\b",
             " ",
         ),
         (r"\b(?:no|not) later than\b", "by"),
@@ -34,11 +35,13 @@ _PHRASES = tuple(
         ),
         (r"\b(?:no|not) (?:less|fewer|shorter|lower) than\b", "least-bound"),
         (
-            r"\bat least\b|\b(?:minimum|min\.?) of\b|\bor (?:more|longer|over)\b|\bmindestens\b|\bau moins\b|\bal menos\b",
+            r"\bat least\b|\b(?:minimum|min\.?) of\b|\bor (?:more|longer|over)\b|\bmindestens\b|\bau moins\b"
+            r"|\bal menos\b",
             "least-bound",
         ),
         (
-            r"\bat (?:the )?most\b|\bup to\b|\b(?:maximum|max\.?) of\b|\bor (?:less|fewer|under)\b|\bhochstens\b|\bau plus\b",
+            r"\bat (?:the )?most\b|\bup to\b|\b(?:maximum|max\.?) of\b|\bor (?:less|fewer|under)\b"
+            r"|\bhochstens\b|\bau plus\b",
             "most-bound",
         ),
         (r"\bno longer\b|\bnot (?:any ?more|any longer)\b|\bno-?one\b(?= )", "not"),
@@ -95,11 +98,13 @@ _LIGHT = _FORMS_OF_BE | word_set(
 )
 _SUBJECTS = word_set("i you we they he she it there ich du wir man")
 _AUXILIARIES = _FORMS_OF_BE | _MODALS | word_set("have has had do does did will would")
+_FINITE = {"is", "are", "was", "were", "do", "does", "will", "has", "have"}
 _CLAUSE = re.compile(
     r"[;!?()•¦|。、；！？]|[.:,–—](?=\s|$)"
-    r"|\b(?=(?:but|however|although|though|while|whereas|because|since|if|when|unless|until|except|who|which|where|wenn|aber"
+    r"|\b(?=(?:but|however|although|though|while|whereas|because|since|if|when|unless|until|except|who|which"
+    r"|where|wenn|aber"
     r"|sofern|weil|mais|pero|но|если)\b)"
-    rf"|\band (?=(?:{'|'.join(sorted(_MODALS | _SUBJECTS | {'is', 'are', 'was', 'were', 'do', 'does', 'will', 'has', 'have'}))})\b)"
+    rf"|\band (?=(?:{'|'.join(sorted(_MODALS | _SUBJECTS | _FINITE))})\b)"
 )
 _PARTS = re.compile(r"(?:who|which|where|while|when)\b")
 _TOKEN = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
@@ -121,11 +126,13 @@ _LONGEST = 4000
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One clause. `sides` are pairs (concept, sign); `turning` those of them that turn the clause where they are negative.
+    """One clause.
 
-    `aside`: terms behind an "except" or a "without"; `unless`: those behind an "unless". `grants`: it says "may" or "can".
-    `whole`: it has a verb or a subject that we know, so it says something by itself. `soft`: concepts that are negative
-    only by their word ("inactive"), without a "not".
+    `sides` are pairs (concept, sign); `turning` those of them that turn the clause where they are negative.
+
+    `aside`: terms behind an "except" or a "without"; `unless`: those behind an "unless". `grants`: it says
+    "may" or "can". `whole`: it has a verb or a subject that we know, so it says something by itself. `soft`:
+    concepts that are negative only by their word ("inactive"), without a "not".
     """
 
     terms: frozenset[str]
@@ -147,7 +154,7 @@ class Claim:
         return self.sides - self.turning | {(concept, -sign) for concept, sign in self.turning}
 
     def turned(self) -> Claim:
-        """Say the opposite."""
+        """Return the claim turned into its opposite."""
         return replace(self, negated=not self.negated)
 
 
@@ -157,15 +164,18 @@ def residue(claim: Claim, shared: Collection[str]) -> bool:
     return claim.negated ^ bool(turned % 2)
 
 
-def claims(text: str, marked: frozenset[str] = frozenset()) -> tuple[Claim, ...]:
-    """Cut a text into its claims. `marked` are terms that stand with a negative prefix in one of the texts compared."""
+def parse_claims(text: str, marked: frozenset[str] = frozenset()) -> tuple[Claim, ...]:
+    """Cut a text into its claims.
+
+    `marked` are terms that stand with a negative prefix in one of the texts compared.
+    """
     return _claims(text[:_LONGEST], marked)
 
 
 @lru_cache(maxsize=1024)
 def _claims(text: str, marked: frozenset[str]) -> tuple[Claim, ...]:
     found: list[Claim] = []
-    parts = _joined(_clauses(plainly(text)))
+    parts = _join_around_exception(_clauses(to_plain_statement(text)))
     for clause, aside in [half for part in parts for half in _halves(part, marked)]:
         tokens = _TOKEN.findall(clause)
         claim = _claim(clause, tokens, marked, frozenset(content_words(aside)))
@@ -190,7 +200,7 @@ def _claims(text: str, marked: frozenset[str]) -> tuple[Claim, ...]:
     return tuple(found)
 
 
-def plainly(text: str) -> str:
+def to_plain_statement(text: str) -> str:
     """Return a text folded, with its turns of phrase written in the words that the rules know."""
     text = fold(text)
     for pattern, written in _PHRASES:
@@ -199,7 +209,10 @@ def plainly(text: str) -> str:
 
 
 def _clauses(text: str) -> list[str]:
-    """Cut at marks and conjunctions; a subject that one parts from its verb ("travel while on leave is …") stays whole."""
+    """Cut at marks and conjunctions.
+
+    A subject that one parts from its verb ("travel while on leave is …") stays whole.
+    """
     found: list[str] = []
     start, joins = 0, False
     for match in [*_CLAUSE.finditer(text), None]:
@@ -214,15 +227,18 @@ def _clauses(text: str) -> list[str]:
 
 
 def has_verb(clause: str) -> bool:
-    """Tell whether words say something of something, rather than name it; it knows auxiliaries, not every verb."""
+    """Tell whether words say something of something, rather than name it.
+
+    It knows auxiliaries, not every verb.
+    """
     tokens = _TOKEN.findall(clause)
     return (
         not tokens or tokens[0] in _CONDITIONAL or any(token in _AUXILIARIES | _SUBJECTS for token in tokens)
     )
 
 
-def _joined(clauses: Sequence[str]) -> list[tuple[str, str]]:
-    """Join what an exception parts: "all staff | except contractors are eligible" is "all staff are eligible"."""
+def _join_around_exception(clauses: Sequence[str]) -> list[tuple[str, str]]:
+    """Join the clause around an exception: "all staff, except contractors, are eligible"."""
     found: list[tuple[str, str]] = []
     for clause in clauses:
         words = clause.split()
@@ -242,7 +258,7 @@ def _halves(part: tuple[str, str], marked: frozenset[str]) -> list[tuple[str, st
     if not both:
         return [part]
     one, other = (
-        {(side.concept, side.sign) for token in _TOKEN.findall(half) if (side := side_of(token, marked))}
+        {(side.concept, side.sign) for token in _TOKEN.findall(half) if (side := find_side(token, marked))}
         for half in (before, behind)
     )
     contrary = any((concept, -sign) in other for concept, sign in one)
@@ -262,7 +278,7 @@ def _claim(clause: str, tokens: Sequence[str], marked: frozenset[str], aside: fr
     aside |= content_words(
         " ".join(token for at, token in enumerate(tokens) if at in without and token not in _WITHOUT)
     )
-    negated, sides, turning, soft = _weighed(kept, marked)
+    negated, sides, turning, soft = _weigh_tokens(kept, marked)
     if _SPACELESS_NEGATION.search(clause) or any(token in _ONCE for token in kept):
         negated = True
     return Claim(
@@ -294,11 +310,11 @@ def _behind_without(tokens: Sequence[str]) -> set[int]:
     return found
 
 
-def _weighed(
+def _weigh_tokens(
     tokens: Sequence[str], marked: frozenset[str]
 ) -> tuple[bool, set[tuple[str, int]], set[tuple[str, int]], set[str]]:
-    """Return whether a "not" turns the clause, the sides it takes, those of them that turn it, and the soft ones."""
-    known = [side_of(token, marked) for token in tokens]
+    """Return whether a "not" turns the clause, its sides, those that turn it, and the soft ones."""
+    known = [find_side(token, marked) for token in tokens]
     flipped, forbids, loose = _negations(tokens, known)
     sides: set[tuple[str, int]] = set()
     turning: set[tuple[str, int]] = set()
@@ -319,7 +335,7 @@ def _weighed(
 
 
 def _negations(tokens: Sequence[str], known: Sequence[Side | None]) -> tuple[set[int], bool, bool]:
-    """Return which concepts have a "not" of their own, whether a "may not" is there, and whether another turns the clause."""
+    """Return the negated concepts, if there is a "may not", and if another "not" turns the clause."""
     flipped: set[int] = set()
     forbids = loose = False
     for at, token in enumerate(tokens):
@@ -349,7 +365,7 @@ def _behind(tokens: Sequence[str], known: Sequence[Side | None], at: int) -> int
 
 
 def _turns(tokens: Sequence[str], at: int, side: Side) -> bool:
-    """Tell whether a concept is what the clause says of something, and no mere attribute: "unpaid leave" is one."""
+    """Tell whether a concept is a predicate, and no mere attribute as in "unpaid leave"."""
     if side.role == "contrast":
         return False
     before = at - 1

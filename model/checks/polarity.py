@@ -1,9 +1,9 @@
-"""What a sentence says for, and what against: "Smoking is prohibited" and "You may not smoke" agree, "You may smoke" does not.
+"""Compares what two sentences say: "Smoking is prohibited" and "You may not smoke" agree.
 
-Each claim of an answer (`model/checks/claims.py`) is held against the claims of the page that share most terms with it. Where
-the rules are in doubt they say that the two differ, and the page's own words are shown.
+Each claim of an answer (`model/checks/claims.py`) is held against the claims of the page that share most
+terms with it. Where the rules are in doubt they say that the two differ, and the page's own words are shown.
 
-Under which condition a page says what it says: "only if", "unless", "except", "if". An answer that drops it says more.
+An answer that drops a page's condition ("only if", "unless", "except", "if") says more than the page.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
-from model.checks.antonyms import negative_prefixes, same_meaning
-from model.checks.claims import Claim, claims, plainly, residue
-from model.checks.terms import content_words
+from model.checks.claims import Claim, parse_claims, residue, to_plain_statement
+from model.checks.terms import add_concepts, content_words, find_negated_terms
 
 _STRICT = re.compile(
-    r"\b(?:only (?:[a-z]{2,12} )?(?:if|when|with|after|for|in|on|by|during|until|through|at|to|from|within|where|while)|unless|except(?: for| if| when)?"
-    r"|provided(?: that)?|as long as|so long as|on (?:the )?condition|subject to|nur wenn|sauf|excepto|salvo)\b"
+    r"\b(?:only (?:[a-z]{2,12} )?(?:if|when|with|after|for|in|on|by|during|until|through|at|to|from|within"
+    r"|where|while)|unless|except(?: for| if| when)?"
+    r"|provided(?: that)?|as long as|so long as|on (?:the )?condition|subject to|nur wenn|sauf|excepto"
+    r"|salvo)\b"
 )
 _ANY = re.compile(_STRICT.pattern[:-3] + r"|if|when|once|wenn|sofern|falls|si)\b")
 _EXCEPTIONS = re.compile(r"\b(?:unless|except(?: for| if| when)?|sauf|excepto|salvo)\b")
@@ -32,13 +33,13 @@ _KEPT = 0.5
 """Share of a condition's words that must come back."""
 
 
-def condition_kept(question: str, answer: str, page: str) -> bool:
-    """Tell whether an answer says the condition that the page's sentence sets, or the question has brought it along.
+def keeps_condition(question: str, answer: str, page: str) -> bool:
+    """Tell whether the answer or the question names the condition that the page's sentence sets.
 
-    A yes has to carry every condition, a no and a sentence that allows or requires something the strict ones ("only if",
-    "unless", "except"). A fact that is named without a verb carries none.
+    A yes has to carry every condition, a no and a sentence that allows or requires something the strict ones
+    ("only if", "unless", "except"). A fact that is named without a verb carries none.
     """
-    sign, _ = yes_or_no(answer)
+    sign, _ = parse_yes_no(answer)
     judged = sign if asks_whether(question) else 0
     if not judged and not _rules(answer):
         return True
@@ -46,7 +47,7 @@ def condition_kept(question: str, answer: str, page: str) -> bool:
     pattern = _ANY if judged > 0 else _EXCEPTIONS if _denies(answer) else _STRICT
     return all(
         len(condition & there) >= _KEPT * len(condition)
-        for condition in _conditions(plainly(page[:_LONGEST]), pattern)
+        for condition in _conditions(to_plain_statement(page[:_LONGEST]), pattern)
         if condition
     )
 
@@ -54,13 +55,13 @@ def condition_kept(question: str, answer: str, page: str) -> bool:
 def _rules(answer: str) -> bool:
     """Tell whether an answer says that something may, must or will be."""
     return any(
-        claim.grants or any(concept in _BINDS for concept, _ in claim.sides) for claim in claims(answer)
+        claim.grants or any(concept in _BINDS for concept, _ in claim.sides) for claim in parse_claims(answer)
     )
 
 
 def _denies(answer: str) -> bool:
     """Tell whether an answer is all negative: an "only" leaves it as it is."""
-    return all(residue(claim, ()) for claim in claims(answer) if claim.terms)
+    return all(residue(claim, ()) for claim in parse_claims(answer) if claim.terms)
 
 
 def _conditions(page: str, pattern: re.Pattern[str]) -> Iterator[set[str]]:
@@ -81,8 +82,10 @@ _NEGATIVE_QUESTION = re.compile(
     r"^(\W*\w+)(?:n['’]t| not)\b|(?<=^can i) not\b|(?<=^do i) not\b", re.IGNORECASE
 )
 _WHETHER = re.compile(
-    r"\b(?:am|are|is|was|were|do|does|did|can|could|may|might|will|would|shall|should|must|has|have|had)(?:n['’]t)?\s+"
-    r"(?:i|you|we|they|he|she|it|there|the|a|an|my|our|your|their|\w+)\b|^\W*(?:ist|sind|darf|kann|muss|est-ce|puis-je|можно|нужно)\b|(?:か|吗|까)[。？?\s]*$",
+    r"\b(?:am|are|is|was|were|do|does|did|can|could|may|might|will|would|shall|should|must|has|have"
+    r"|had)(?:n['’]t)?\s+"
+    r"(?:i|you|we|they|he|she|it|there|the|a|an|my|our|your|their|\w+)\b|^\W*(?:ist|sind|darf|kann|muss"
+    r"|est-ce|puis-je|можно|нужно)\b|(?:か|吗|까)[。？?\s]*$",
     re.IGNORECASE,
 )
 _ASKS_FOR_MORE = re.compile(r"\b(?:who|whom|whose|what|which|when|where|why|how)\b", re.IGNORECASE)
@@ -93,7 +96,7 @@ def asks_whether(question: str) -> bool:
     return bool(_WHETHER.search(question)) and not _ASKS_FOR_MORE.match(question.strip(" \t\"'“¿"))
 
 
-def yes_or_no(answer: str) -> tuple[int, str]:
+def parse_yes_no(answer: str) -> tuple[int, str]:
     """Return 1 for an answer that begins with a yes, -1 for a no, 0 for neither; and what follows it."""
     for sign, pattern in ((1, YES), (-1, NO)):
         if match := pattern.match(answer):
@@ -101,21 +104,21 @@ def yes_or_no(answer: str) -> tuple[int, str]:
     return 0, answer
 
 
-def same_sense(question: str, answer: str, page: str, heading: str = "") -> bool:
+def has_same_sense(question: str, answer: str, page: str, heading: str = "") -> bool:
     """Tell whether every clause of an answer has the polarity of what it says there on the page.
 
     `heading` is what the page's words answer where they begin with a yes or a no.
     """
-    marked = negative_prefixes(f"{question} {answer} {page}")
+    marked = find_negated_terms(f"{question} {answer} {page}")
     said = list(_page_claims(page, heading, marked))
-    sign, rest = yes_or_no(answer)
-    asked = claims(_NEGATIVE_QUESTION.sub(r"\1", question, count=1), marked)
-    claimed = [claim for claim in claims(rest, marked) if claim.terms or claim.sides]
+    sign, rest = parse_yes_no(answer)
+    asked = parse_claims(_NEGATIVE_QUESTION.sub(r"\1", question, count=1), marked)
+    claimed = [claim for claim in parse_claims(rest, marked) if claim.terms or claim.sides]
     if sign and asked and asks_whether(question):
         more = frozenset(term for claim in claimed if not claim.conditional for term in claim.terms)
         main = [claim for claim in asked if not claim.conditional] or list(asked)
-        there = same_meaning({term for claim in said for term in claim.terms})
-        proposition = _proposition(max(main, key=lambda one: len(same_meaning(one.terms) & there)), sign)
+        there = add_concepts({term for claim in said for term in claim.terms})
+        proposition = _proposition(max(main, key=lambda one: len(add_concepts(one.terms) & there)), sign)
         beyond = frozenset[str]() if any(claim.unless for claim in claimed) else more
         if not _agrees_somewhere(proposition, said, proposition.terms | more, beyond):
             return False
@@ -124,16 +127,19 @@ def same_sense(question: str, answer: str, page: str, heading: str = "") -> bool
 
 
 def _proposition(asked: Claim, sign: int) -> Claim:
-    """Return what a yes or a no to a question claims; "Is the office open?" asks for the one thing that it names."""
+    """Return what a yes or a no to a question claims.
+
+    "Is the office open?" asks for the one thing that it names.
+    """
     claim = asked if asked.turning else replace(asked, turning=asked.sides)
     return claim if sign > 0 else claim.turned()
 
 
 def _page_claims(page: str, heading: str, marked: frozenset[str]) -> Iterator[Claim]:
-    sign, rest = yes_or_no(page)
+    sign, rest = parse_yes_no(page)
     if sign and heading:
-        yield from (claim if sign > 0 else claim.turned() for claim in claims(heading, marked))
-    yield from claims(rest if sign else page, marked)
+        yield from (claim if sign > 0 else claim.turned() for claim in parse_claims(heading, marked))
+    yield from parse_claims(rest if sign else page, marked)
 
 
 def _stands(
@@ -177,8 +183,11 @@ def _sets_aside(claim: Claim, said: Sequence[Claim]) -> bool:
 def _agrees_somewhere(
     claim: Claim, said: Sequence[Claim], near: frozenset[str], everything: frozenset[str]
 ) -> bool:
-    """Hold a claim against those of the page that share most terms; one that shares none with any is not judged here."""
-    shared = [len(same_meaning(near) & same_meaning(one.terms | one.aside)) for one in said]
+    """Hold a claim against those of the page that share most terms.
+
+    One that shares none with any is not judged here.
+    """
+    shared = [len(add_concepts(near) & add_concepts(one.terms | one.aside)) for one in said]
     most = max(shared, default=0)
     if not most:
         return True
@@ -191,7 +200,7 @@ def _agree(claim: Claim, page: Claim, everything: frozenset[str]) -> bool:
     crossed = (claim.terms & page.aside) - page.terms - claim.aside | claim.aside & (page.terms - page.aside)
     if crossed or (everything & page.unless and not claim.unless):
         claim = claim.turned()
-    named = {concept.removeprefix("=") for concept in same_meaning(crossed)}
+    named = {concept.removeprefix("=") for concept in add_concepts(crossed)}
     ours, theirs = claim.stands, page.stands
     shared = {concept for concept, _ in ours} & {concept for concept, _ in theirs} - named
     for concept in shared:

@@ -1,7 +1,8 @@
-"""The numbers of a text, with their units: "1 000", "1,000" and "a thousand" are one number, 240 hours are not 240 days.
+"""The numbers of a text, with their units: "1 000" is "a thousand", 240 hours are not 240 days.
 
-A number has readings, since "1.000" is a thousand in one country and one in another; two are the same where a reading is.
-Dates and times of day are quantities of their own. Nothing is converted: twelve weeks are not found in "84 days".
+A number has readings, since "1.000" is a thousand in one country and one in another; two are the same where a
+reading is. Dates and times of day are quantities of their own. Nothing is converted: twelve weeks are not
+found in "84 days".
 
 Units, months and the words for numbers, in the languages of the pages that we have met; all of them folded.
 """
@@ -26,7 +27,8 @@ UNITS: Mapping[str, str] = MappingProxyType(
             "minute": "minute minutes min mins minuten minuto minutos",
             "hour": "hour hours hr hrs h stunde stunden heure heures hora horas час часа часов 時間",
             "day": "day days tag tage tagen jour jours dia dias день дня дней 日 日間 天 일 يوم ايام أيام",
-            "week": "week weeks wk wks woche wochen semaine semaines semana semanas неделя недели недель 週間 周",
+            "week": "week weeks wk wks woche wochen semaine semaines semana semanas неделя недели недель"
+            " 週間 周",
             "fortnight": "fortnight fortnights",
             "month": "month months monat monate monaten mois mes meses месяц месяца месяцев か月 ヶ月 个月",
             "year": "year years yr yrs jahr jahre jahren an ans annee annees ano anos год года лет 年 歳",
@@ -60,9 +62,9 @@ DAYS_OF_WHAT: Mapping[str, str] = MappingProxyType(
 """What tells kinds of days apart."""
 
 _CARDINALS = """
-zero 0  one 1  two 2  three 3  four 4  five 5  six 6  seven 7  eight 8  nine 9  ten 10  eleven 11  twelve 12  thirteen 13
-fourteen 14  fifteen 15  sixteen 16  seventeen 17  eighteen 18  nineteen 19  twenty 20  thirty 30  forty 40  fifty 50
-sixty 60  seventy 70  eighty 80  ninety 90
+zero 0  one 1  two 2  three 3  four 4  five 5  six 6  seven 7  eight 8  nine 9  ten 10  eleven 11  twelve 12
+thirteen 13  fourteen 14  fifteen 15  sixteen 16  seventeen 17  eighteen 18  nineteen 19  twenty 20  thirty 30
+forty 40  fifty 50  sixty 60  seventy 70  eighty 80  ninety 90
 zwei 2  drei 3  vier 4  funf 5  sechs 6  sieben 7  acht 8  neun 9  zehn 10  elf 11  zwolf 12
 deux 2  trois 3  quatre 4  cinq 5  sept 7  huit 8  neuf 9  dix 10  onze 11  douze 12
 dos 2  tres 3  cuatro 4  cinco 5  seis 6  siete 7  ocho 8  nueve 9  diez 10  doce 12
@@ -81,7 +83,8 @@ SCALES: Mapping[str, int] = MappingProxyType(
 ORDINALS: Mapping[str, int] = MappingProxyType(
     dict(
         _pairs(
-            "first 1 second 2 third 3 fourth 4 fifth 5 sixth 6 seventh 7 eighth 8 ninth 9 tenth 10 eleventh 11 twelfth 12"
+            "first 1 second 2 third 3 fourth 4 fifth 5 sixth 6 seventh 7 eighth 8 ninth 9 tenth 10 eleventh "
+            "11 twelfth 12"
         )
     )
 )
@@ -121,13 +124,18 @@ _MONTH = "|".join(sorted(MONTHS, key=len, reverse=True))
 _WORDS = "|".join(sorted([*CARDINALS, *SCALES], key=len, reverse=True))
 _QUANTITY = re.compile(
     rf"(?P<iso>(?<!\d)\d{{4}}-\d{{1,2}}-\d{{1,2}}(?!\d))"
-    rf"|(?<!\w)(?P<day>\d{{1,2}})(?:st|nd|rd|th|\.)?\s+(?:of\s+|de\s+)?(?P<month>{_MONTH})\b\.?(?:,?\s+(?:de\s+)?(?P<year>\d{{4}})(?!\d))?"
-    rf"|\b(?P<month2>{_MONTH})\b\.?\s+(?P<day2>\d{{1,2}})(?:st|nd|rd|th)?(?![\d:.,]\d|\d|\s*%)(?:,?\s+(?P<year2>\d{{4}})(?!\d))?"
-    rf"|(?<![\w.])(?P<hour>\d{{1,2}})(?:[:.](?P<minute>\d{{2}}))?\s?(?P<half>[ap]\.?m\b\.?|uhr\b|o['’]clock\b)"
+    rf"|(?<!\w)(?P<day>\d{{1,2}})(?:st|nd|rd|th|\.)?\s+(?:of\s+"
+    rf"|de\s+)?(?P<month>{_MONTH})\b\.?(?:,?\s+(?:de\s+)?(?P<year>\d{{4}})(?!\d))?"
+    rf"|\b(?P<month2>{_MONTH})\b\.?\s+(?P<day2>\d{{1,2}})(?:st|nd|rd|th)?(?![\d:.,]\d|\d"
+    rf"|\s*%)(?:,?\s+(?P<year2>\d{{4}})(?!\d))?"
+    rf"|(?<![\w.])(?P<hour>\d{{1,2}})(?:[:.](?P<minute>\d{{2}}))?\s?(?P<half>[ap]\.?m\b\.?|uhr\b"
+    rf"|o['’]clock\b)"
     rf"|(?<![\w.:])(?P<hour2>\d{{1,2}}):(?P<minute2>\d{{2}})(?![:\d])"
     rf"|\b(?P<noon>noon|midnight|midday)\b"
     rf"|(?<![\w])(?P<dotted>\d+(?:[./:-]\d+){{2,7}})(?!\w)(?<!\d[./]000)"
-    rf"|(?<![\w.])(?<![a-z]-)(?P<number>\d{{1,3}}(?:[ \u00a0\u2009\u202f’',.]\d{{3}}){{1,6}}(?:[.,]\d+)?(?!\w)|\d+(?:[.,]\d+)?)(?P<ordinal>(?:st|nd|rd|th)\b)?"
+    rf"|(?<![\w.])(?<![a-z]-)(?P<number>\d{{1,3}}(?:[ \u00a0\u2009\u202f’',.]\d{{3}})"
+    rf"{{1,6}}(?:[.,]\d+)?(?!\w)"
+    rf"|\d+(?:[.,]\d+)?)(?P<ordinal>(?:st|nd|rd|th)\b)?"
     rf"|(?<![\w-])(?P<words>(?:{_WORDS})(?:(?:\s+and\s+|[\s-]+)(?:{_WORDS})){{0,6}})\b(?!['’])"
     rf"|(?<![\w-])(?P<word>{'|'.join([*ORDINALS, *FRACTIONS, *MULTIPLES])})\b"
     rf"|(?P<sign>[½¼¾])"
@@ -153,10 +161,13 @@ _DATE = re.compile(r"([0-3]?\d)[./-]([0-3]?\d)[./-]((?:[12]\d)?\d\d)")
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """A number at `text[start:end]`. `readings` are what it may be; "date 10-17" and "time 9:00" are none of arithmetic, and "clock 21:00" is what 9:00 may be.
+    """A number at `text[start:end]`.
 
-    `unit` is "" where none is known; `noun` is the term behind it then. `kind` tells working days from calendar days.
-    `optional`: written as a word that is often no number ("one", "second").
+    `readings` are what it may be; "date 10-17" and "time 9:00" are none of arithmetic, and "clock 21:00" is
+    what 9:00 may be.
+
+    `unit` is "" where none is known; `noun` is the term behind it then. `kind` tells working days from
+    calendar days. `optional`: written as a word that is often no number ("one", "second").
     """
 
     readings: frozenset[str]
@@ -168,14 +179,14 @@ class Quantity:
     noun: str = ""
 
 
-def quantities(text: str) -> tuple[Quantity, ...]:
+def find_quantities(text: str) -> tuple[Quantity, ...]:
     """Return the numbers of a text, in their order."""
     return _quantities(text[:_LONGEST])
 
 
 @lru_cache(maxsize=2048)
 def _quantities(text: str) -> tuple[Quantity, ...]:
-    folded = plain_digits(text)
+    folded = to_plain_digits(text)
     found = [_read(match, folded) for match in _QUANTITY.finditer(folded)]
     found += [_read_kanji(match, folded) for match in _KANJI.finditer(folded)]
     return tuple(
@@ -192,13 +203,13 @@ def _apart(found: Sequence[Quantity]) -> list[Quantity]:
     return kept
 
 
-def plain_digits(text: str) -> str:
+def to_plain_digits(text: str) -> str:
     """Return a text in lower case with plain digits; every sign keeps its place."""
     return text.lower() if text.isascii() else text.translate(_PLAIN)
 
 
 class _Plain(dict[int, str]):
-    """What each sign becomes, as far as one was met."""
+    """A cache of what each sign becomes."""
 
     def __missing__(self, code: int) -> str:
         sign = chr(code)
@@ -409,7 +420,7 @@ _BREAKS = frozenset(
 
 
 def without(text: str, found: Sequence[Quantity]) -> str:
-    """Return a text without numbers, nor the units that stand right behind them in a script without spaces."""
+    """Return a text without numbers, and without units right behind them where no spaces are written."""
     rest = list(text)
     for one in found:
         size = next(

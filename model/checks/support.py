@@ -1,8 +1,8 @@
-"""Does the page say what the model said? Finds the sentence that bears an answer, and holds the two against each other.
+"""Support of an answer by its pages: finds the sentence that bears it, and compares the two.
 
-The check is lexical on purpose: it costs about a millisecond, it can be explained to the person who doubts it, and a
-paraphrase that shares no word with the page is not something a cautious bot should repeat. A model that obeys an
-instruction planted in a page, invents a number, or says the opposite, fails here.
+The check is lexical on purpose: it costs about a millisecond, it can be explained to the person who doubts
+it, and a paraphrase that shares no word with the page is not something a cautious bot should repeat. A model
+that obeys an instruction planted in a page, invents a number, or says the opposite, fails here.
 
     check(question, answer, passages)  →  Support(covered=0.8, same_sense=False, …)
     support(...)                       the same, for an answer of several sentences: the weakest of them
@@ -18,25 +18,23 @@ from itertools import islice, pairwise
 
 from core.records import Citation, Passage
 from core.sentences import Piece, pieces, without_marker, words
-from model.checks.antonyms import same_meaning
-from model.checks.claims import claims, has_verb
-from model.checks.injections import speaks_to_a_model
-from model.checks.names import names_stand
-from model.checks.numbers import (
-    Spoken,
-    as_often,
-    same,
-    same_bounds,
-    same_column,
-    same_subject,
-    spoken_of,
-    stand,
-    told_of_another,
+from model.checks.claims import has_verb, parse_claims
+from model.checks.names_and_numbers import (
+    NumberContext,
+    find_number_contexts,
+    has_names,
+    has_numbers,
+    has_same_bounds,
+    has_same_subject,
+    is_as_often,
+    is_in_same_column,
+    is_said_of_another,
+    is_same_number,
 )
-from model.checks.polarity import asks_whether, condition_kept, same_sense, yes_or_no
-from model.checks.quantities import Quantity, quantities, without
-from model.checks.terms import content_words, fold, ordered_terms, term_of
-from model.text.prompt import INSTRUCTION
+from model.checks.polarity import asks_whether, has_same_sense, keeps_condition, parse_yes_no
+from model.checks.quantities import Quantity, find_quantities, without
+from model.checks.terms import add_concepts, content_words, fold, ordered_terms, to_term
+from model.text.prompt import INSTRUCTION, speaks_to_a_model
 
 LEAST_COVERED = 0.5
 _LONGEST_QUOTE = 320
@@ -62,14 +60,15 @@ _LABEL = re.compile(r"\W*(?:question|text|excerpts?|passages?|context|page)\s*:"
 
 @dataclass(frozen=True, slots=True)
 class Support:
-    """How well the passages support an answer.
+    """The support that passages give an answer.
 
-    `covered` is the share, 0 to 1, of the answer's own content words (those that the question did not bring along)
-    that stand in the cited words or what heads them; 0 when there are none, unless the answer is a yes or a no.
-    `numbers_stand`: every number stands there with its unit, by what it is said of. `same_sense`: no clause says the
-    opposite. `names_stand`: names, addresses and codes stand there letter by letter. `condition_kept`: a yes says the
-    "only if", too. `same_subject`: it is not said of another kind ("sick leave" of "annual leave").
-    `citations` are where it stands, the first best; () when nothing overlaps.
+    `covered` is the share, 0 to 1, of the answer's own content words (those that the question did not bring
+    along) that stand in the cited words or what heads them; 0 when there are none, unless the answer is a yes
+    or a no. `numbers_stand`: every number stands there with its unit, by what it is said of.
+    `has_same_sense`: no clause says the opposite. `has_names`: names, addresses and codes stand there letter
+    by letter. `keeps_condition`: a yes says the "only if", too. `has_same_subject`: it is not said of another
+    kind ("sick leave" of "annual leave"). `citations` are where it stands, the first best; () when nothing
+    overlaps.
     """
 
     covered: float
@@ -82,7 +81,7 @@ class Support:
 
     @property
     def citation(self) -> Citation | None:
-        """Where it stands."""
+        """The place where it stands."""
         return self.citations[0] if self.citations else None
 
     @property
@@ -106,7 +105,7 @@ _NOTHING = Support(covered=0.0, numbers_stand=False, same_sense=False)
 
 @dataclass(frozen=True)
 class _Place:
-    """A piece of a passage, or several: `quote` is what is cited, `near` what heads it (headings, header row, lead).
+    """Pieces of a passage: `quote` is cited, `near` heads it (headings, header row, lead).
 
     `others` are the terms that name the other rows of a table, and not this one.
     """
@@ -120,15 +119,15 @@ class _Place:
 
     @cached_property
     def words(self) -> set[str]:
-        return same_meaning(content_words(self.quote))
+        return add_concepts(content_words(self.quote))
 
     @property
-    def spoken(self) -> tuple[Spoken, ...]:
-        return spoken_of(self.quote, self.near)
+    def spoken(self) -> tuple[NumberContext, ...]:
+        return find_number_contexts(self.quote, self.near)
 
     @cached_property
     def around(self) -> set[str]:
-        return same_meaning(content_words(self.near))
+        return add_concepts(content_words(self.near))
 
 
 @dataclass(frozen=True)
@@ -143,9 +142,9 @@ class _Said:
     sign: int = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "numbers", quantities(self.text))
+        object.__setattr__(self, "numbers", find_quantities(self.text))
         object.__setattr__(self, "whether", asks_whether(self.question))
-        object.__setattr__(self, "sign", yes_or_no(self.text)[0] if self.whether else 0)
+        object.__setattr__(self, "sign", parse_yes_no(self.text)[0] if self.whether else 0)
 
     @cached_property
     def asked(self) -> set[str]:
@@ -162,15 +161,17 @@ class _Said:
 
     @cached_property
     def own_numbers(self) -> list[Quantity]:
-        asked = quantities(self.question)
+        asked = find_quantities(self.question)
         return [
-            one for one in self.numbers if not one.optional and not any(same(one, other) for other in asked)
+            one
+            for one in self.numbers
+            if not one.optional and not any(is_same_number(one, other) for other in asked)
         ]
 
     @cached_property
     def says_whether(self) -> bool:
         """Tell whether it answers yes or no, also as a sentence: "Is it allowed?" – "It is not allowed"."""
-        return bool(self.sign) or (self.whether and any(claim.whole for claim in claims(self.text)))
+        return bool(self.sign) or (self.whether and any(claim.whole for claim in parse_claims(self.text)))
 
     @cached_property
     def plainly(self) -> str:
@@ -179,8 +180,8 @@ class _Said:
     def stands_whole_in(self, quote: str) -> bool:
         """Tell whether an answer stands there as it is, in whole words.
 
-        A sentence that says all of it, and something of the question, is its place. One that has nothing of the
-        question is not: of what such sentences seem to support, hardly anything is right.
+        A sentence that says all of it, and something of the question, is its place. One that has nothing of
+        the question is not: of what such sentences seem to support, hardly anything is right.
         """
         there = " ".join(quote.lower().split())
         at = there.find(self.plainly)
@@ -197,15 +198,16 @@ _NEGATIVE = content_words("never nobody none nothing neither nowhere without")
 
 
 def _without_sign(text: str) -> str:
-    return yes_or_no(text)[1] or text
+    return parse_yes_no(text)[1] or text
 
 
 def support(
     question: str, answer: str, passages: Sequence[Passage], *, echoes_count: bool = False
 ) -> Support:
-    """Find what best supports an answer: for several sentences, all that is cited and the least that each is worth.
+    """Find what best supports an answer: the citations of its sentences, and the least support.
 
-    `echoes_count`: words that the question brought along are the answer where it has no others ("Is it high or low?").
+    `echoes_count`: words that the question brought along are the answer where it has no others ("Is it high
+    or low?").
     """
     answer = answer[:_LONGEST_ANSWER]
     found = [answer[piece.start : piece.end] for piece in pieces(answer)]
@@ -239,7 +241,7 @@ def check(
     echoes_count: bool = False,
     least_covered: float = LEAST_COVERED,
 ) -> Support:
-    """Hold one sentence of an answer against the places of the passages that are nearest to it, and keep the best."""
+    """Compare one sentence of an answer with the nearest places of the passages, and keep the best."""
     text = without_marker(answer[:_LONGEST_ANSWER])
     places = list(islice(_places(passages), _MOST_PLACES))
     found = _best(_Said(question, text, echoes_count), places, passages, least_covered)
@@ -254,15 +256,15 @@ def check(
 def _enumerated(question: str, text: str) -> list[str]:
     """Return the things that an answer names one after the other: each may stand in a place of its own.
 
-    What says something is no such list: "not A, B or C" is more than its parts. What leads to it may say again what was
-    asked, and how many there are: "The three kinds are: A, B and C".
+    What says something is no such list: "not A, B or C" is more than its parts. What leads to it may say
+    again what was asked, and how many there are: "The three kinds are: A, B and C".
     """
     lead, _, listed = text.rpartition(":")
     *parts, last = _COMMAS.split(listed)
     named = [_AND.sub("", one).strip(" .") for one in (*parts, *_ANDS.split(last))]
     if len(named) < _LEAST_LISTED or any(not one or has_verb(one) for one in named):
         return []
-    counts = quantities(lead)
+    counts = find_quantities(lead)
     new = content_words(without(lead, counts)) - content_words(question)
     counted = all(str(len(named)) in one.readings for one in counts)
     return named if counted and not new and not _TURNS.search(lead) else []
@@ -275,9 +277,9 @@ def _best(
         return _NOTHING
     best: Support | None = None
     for place in _with_pairs(said, _nearest(said, places)):
-        if best is not None and _covered(said, place) < least_covered:
+        if best is not None and _measure_cover(said, place) < least_covered:
             continue
-        found = _held(said, place, passages)
+        found = _hold_against(said, place, passages)
         if found.stands(least_covered) and _told_of_another(said, place, places):
             found = replace(found, same_subject=False)
         if found.stands(least_covered):
@@ -308,7 +310,7 @@ def _places(passages: Sequence[Passage]) -> Iterator[_Place]:
     for passage in passages:
         text = passage.text
         above = f"{passage.heading}. {passage.title}"
-        found = _cut(text) or (Piece(0, len(text), "sentence"),)
+        found = _cut_places(text) or (Piece(0, len(text), "sentence"),)
         rows = _rows(text)
         for piece in found:
             quote = text[piece.start : piece.end]
@@ -321,7 +323,7 @@ def _places(passages: Sequence[Passage]) -> Iterator[_Place]:
 def _rows(text: str) -> dict[str, frozenset[str]]:
     """Return the terms of the first cells of each table of a text, by its header row."""
     found: dict[str, frozenset[str]] = {}
-    for piece in _cut(text):
+    for piece in _cut_places(text):
         if piece.header:
             named = content_words(text[piece.start : piece.end].lstrip("| ").partition("|")[0])
             found[piece.header] = found.get(piece.header, frozenset()) | named
@@ -329,21 +331,22 @@ def _rows(text: str) -> dict[str, frozenset[str]]:
 
 
 @lru_cache(maxsize=256)
-def _cut(text: str) -> tuple[Piece, ...]:
+def _cut_places(text: str) -> tuple[Piece, ...]:
     found = pieces(text)
     return tuple(piece for piece in found if piece.kind != "header") or tuple(found)
 
 
 def _nearest(said: _Said, places: Sequence[_Place]) -> list[_Place]:
     """Return the places that share most with the answer and its question, the best first."""
-    own, asked = same_meaning(said.own), said.asked
+    own, asked = add_concepts(said.own), said.asked
     scored = [(_nearness(said, place, own, asked), at) for at, place in enumerate(places)]
     scored = [one for one in scored if one[0] is not None]
     scored.sort(key=lambda one: (one[0], -one[1]), reverse=True)  # pyright: ignore[reportUnknownLambdaType, reportOptionalOperand]
     ranked = [places[at] for _, at in scored[: 3 * _TRIED]]
     if not ranked:
         return []
-    # A sentence that has nothing to do with the question supports nothing where the page says something about it.
+    # A sentence that has nothing to do with the question supports nothing where the page says something about
+    # it.
     most = max(len((one.words | one.around) & asked) for one in places)
     least = max(_AS_NEAR * len((ranked[0].words | ranked[0].around) & asked), int(most > 1))
     return [one for one in ranked if len((one.words | one.around) & asked) >= least][:_TRIED]
@@ -365,9 +368,9 @@ def _nearness(said: _Said, place: _Place, own: set[str], asked: set[str]) -> tup
 
 
 def _with_pairs(said: _Said, places: Sequence[_Place]) -> Iterator[_Place]:
-    """Yield the places, then two of them together where each says something of the answer that the other does not."""
+    """Yield the places, then pairs of which each says something that the other does not."""
     yield from places
-    own = same_meaning(said.own)
+    own = add_concepts(said.own)
     for one, other in pairwise(places):
         ours, theirs = one.words & own, other.words & own
         numbers = _numbers_of(said, one), _numbers_of(said, other)
@@ -381,26 +384,28 @@ def _with_pairs(said: _Said, places: Sequence[_Place]) -> Iterator[_Place]:
 
 
 def _numbers_of(said: _Said, place: _Place) -> set[int]:
-    there = quantities(place.quote)
+    there = find_quantities(place.quote)
     return {
-        at for at, one in enumerate(said.own_numbers[:_TRIED]) if any(same(one, other) for other in there)
+        at
+        for at, one in enumerate(said.own_numbers[:_TRIED])
+        if any(is_same_number(one, other) for other in there)
     }
 
 
-def _held(said: _Said, place: _Place, passages: Sequence[Passage]) -> Support:
+def _hold_against(said: _Said, place: _Place, passages: Sequence[Passage]) -> Support:
     """Hold an answer against one place."""
     question, answer = said.question, said.text
     kind = _same_kind(said, place, passages)
     return Support(
-        covered=_covered(said, place),
-        numbers_stand=stand(said.numbers, question, place.quote, place.near, denies=said.sign < 0)
-        and as_often(answer, place.quote)
-        and same_bounds(answer, place.quote)
-        and same_subject(said.numbers, question, answer, place.spoken)
-        and same_column(said.own_numbers, said.asked | said.words, place.quote, place.header),
-        same_sense=same_sense(question, answer, place.quote, place.passage.heading),
-        names_stand=names_stand(answer, f"{place.quote}\n{place.near}\n{question}"),
-        condition_kept=condition_kept(question, answer, place.quote),
+        covered=_measure_cover(said, place),
+        numbers_stand=has_numbers(said.numbers, question, place.quote, place.near, denies=said.sign < 0)
+        and is_as_often(answer, place.quote)
+        and has_same_bounds(answer, place.quote)
+        and has_same_subject(said.numbers, question, answer, place.spoken)
+        and is_in_same_column(said.own_numbers, said.asked | said.words, place.quote, place.header),
+        same_sense=has_same_sense(question, answer, place.quote, place.passage.heading),
+        names_stand=has_names(answer, f"{place.quote}\n{place.near}\n{question}"),
+        condition_kept=keeps_condition(question, answer, place.quote),
         same_subject=kind,
         citations=place.further or (cite(place.passage, place.quote),),
     )
@@ -411,18 +416,18 @@ def _told_of_another(said: _Said, place: _Place, places: Sequence[_Place]) -> bo
     if not said.own_numbers:
         return False
     elsewhere = [one for other in places for one in other.spoken if other.quote not in place.quote]
-    told = same_meaning(said.asked | said.words)
-    return told_of_another(said.own_numbers, told, place.spoken, elsewhere)
+    told = add_concepts(said.asked | said.words)
+    return is_said_of_another(said.own_numbers, told, place.spoken, elsewhere)
 
 
-def _covered(said: _Said, place: _Place) -> float:
+def _measure_cover(said: _Said, place: _Place) -> float:
     near = place.words | place.around
-    asked = same_meaning(said.asked)
+    asked = add_concepts(said.asked)
     if said.says_whether and not said.own and not said.own_numbers:
         share = _share(said.asked if said.sign else said.words, near)
         return share if share >= _ENOUGH_ECHOED else 0.6 * share
-    # Words that only come back from the question say something when they answer yes or no; else a model that was not
-    # trained has only repeated it.
+    # Words that only come back from the question say something when they answer yes or no; else a model that
+    # was not trained has only repeated it.
     judged = said.own or (said.words if said.echoes_count and not said.own_numbers else set[str]())
     numbers = len(said.own_numbers)
     if not judged and not numbers:
@@ -436,8 +441,10 @@ def _covered(said: _Said, place: _Place) -> float:
 
 def _in_other_spelling(said: _Said, place: _Place) -> set[str]:
     """Return the number words of an answer that stand there in figures: "third" for "3rd"."""
-    there = quantities(place.quote)
-    found = [one for one in said.numbers if one.optional and any(same(one, other) for other in there)]
+    there = find_quantities(place.quote)
+    found = [
+        one for one in said.numbers if one.optional and any(is_same_number(one, other) for other in there)
+    ]
     return {term for one in found for term in content_words(said.text[one.start : one.end])}
 
 
@@ -446,13 +453,14 @@ def _share(terms: set[str], near: set[str]) -> float:
 
 
 def _is_there(term: str, near: set[str]) -> bool:
-    return term in near or bool((same_meaning({term}) - {term}) & near)
+    return term in near or bool((add_concepts({term}) - {term}) & near)
 
 
 def _same_kind(said: _Said, place: _Place, passages: Sequence[Passage]) -> bool:
     """Tell whether the place is about the kind that was asked for, where the passages know several.
 
-    "Sick leave" is asked for, the place says "annual leave" and nothing of "sick", and "sick leave" stands elsewhere.
+    "Sick leave" is asked for, the place says "annual leave" and nothing of "sick", and "sick leave" stands
+    elsewhere.
     """
     if not said.own_numbers and not said.sign and not place.others:
         return True
@@ -468,17 +476,17 @@ def _same_kind(said: _Said, place: _Place, passages: Sequence[Passage]) -> bool:
         noun for kind, noun in there if kind in told
     }
     rivalled = {pair for pair in wanted if pair[1] in rivals}
-    return not rivalled or not rivalled & _told_elsewhere(place, passages)
+    return not rivalled or not rivalled & _is_said_elsewhere(place, passages)
 
 
-def _told_elsewhere(place: _Place, passages: Sequence[Passage]) -> set[tuple[str, str]]:
+def _is_said_elsewhere(place: _Place, passages: Sequence[Passage]) -> set[tuple[str, str]]:
     """Return the kinds that have a section of their own, or a number somewhere else than in the place."""
     found: set[tuple[str, str]] = set()
     for passage in passages:
         found |= _kinds(passage.heading)
-        for piece in _cut(passage.text)[:_MOST_PLACES]:
+        for piece in _cut_places(passage.text)[:_MOST_PLACES]:
             text = passage.text[piece.start : piece.end]
-            if text not in place.quote and (quantities(text) or _BOUND.search(text)):
+            if text not in place.quote and (find_quantities(text) or _BOUND.search(text)):
                 found |= _kinds(text)
     return found
 
@@ -490,12 +498,12 @@ def _kinds(text: str) -> frozenset[tuple[str, str]]:
     return frozenset(
         (one, other)
         for one, other in pairwise(terms)
-        if one and other and not (quantities(one) or one in _NO_KINDS)
+        if one and other and not (find_quantities(one) or one in _NO_KINDS)
     )
 
 
 _NO_KINDS = frozenset(
-    term_of(word)
+    to_term(word)
     for word in [
         "different",
         "same",

@@ -1,1 +1,1 @@
-"""Is a version better than another? Measures, gate, canary."""
+"""Measures, gate and canary: whether a version is better than another."""

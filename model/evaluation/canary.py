@@ -1,13 +1,14 @@
-"""Is a canary good enough? What is known of two versions that answer at the same time → keep, roll back or promote.
+"""Judges a canary by what is known of both versions: keep, roll back or promote.
 
     votes     thumbs and stars, each as a number from 0 to 1: the canary pleases less than the live version
     failures  questions that got no answer: more than may be, and more than the live version has
     seconds   it answers slower than the live version, by more than may be
 
-This is asked again and again while the votes come in. A test that is meant to be asked once finds a difference in mere
-noise sooner or later when it is asked often enough (benchmarks/canary.py shows how soon). So the tests here hold at all
-times together: of the canaries that are as good as what they replace, at most ALPHA are ever rolled back, however often
-one looks ("always valid": Robbins 1970; Johari, Pekelis and Walsh 2015, whose mixtures these are).
+This is asked again and again while the votes come in. A test that is meant to be asked once finds a
+difference in mere noise sooner or later when it is asked often enough (benchmarks/canary.py shows how soon).
+So the tests here hold at all times together: of the canaries that are as good as what they replace, at most
+ALPHA are ever rolled back, however often one looks ("always valid": Robbins 1970; Johari, Pekelis and Walsh
+2015, whose mixtures these are).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _DEGREES = 12
 
 
 class Step(StrEnum):
-    """What to do with a canary."""
+    """The next step of a canary."""
 
     KEEP = "keep"
     ROLL_BACK = "roll_back"
@@ -49,11 +50,11 @@ class CanaryRules:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """What is known of one version since the canary began.
+class CanaryStats:
+    """Ratings and times of one version since the canary began.
 
-    `votes` are numbers from 0 (thumb down, one star) to 1 (thumb up, five stars). `seconds` are the response times of its
-    answers, and `failed` is how many questions got none.
+    `votes` are numbers from 0 (thumb down, one star) to 1 (thumb up, five stars). `seconds` are the response
+    times of its answers, and `failed` is how many questions got none.
     """
 
     votes: Sequence[float] = ()
@@ -67,21 +68,21 @@ class Heard:
 
     @property
     def questions(self) -> int:
-        """How many questions it got."""
+        """The number of questions that it got."""
         return len(self.seconds) + self.failed
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """What to do, and why, in a sentence; `reason` is the word that telemetry has for it."""
+class CanaryFinding:
+    """The next step and a sentence that says why; `reason` is the word that telemetry has for it."""
 
     step: Step
     sentence: str
     reason: str = ""
 
 
-def judge(live: Heard, canary: Heard, age: timedelta, rules: CanaryRules) -> Finding:
-    """Say what to do with a canary that is `age` old."""
+def judge_canary(live: CanaryStats, canary: CanaryStats, age: timedelta, rules: CanaryRules) -> CanaryFinding:
+    """Decide the next step of a canary that is `age` old."""
     for look in (_fails, _is_slow, _pleases_less):
         if finding := look(live, canary, rules):
             return finding
@@ -91,11 +92,11 @@ def judge(live: Heard, canary: Heard, age: timedelta, rules: CanaryRules) -> Fin
 # Reasons to roll back
 
 
-def _fails(live: Heard, canary: Heard, rules: CanaryRules) -> Finding | None:
+def _fails(live: CanaryStats, canary: CanaryStats, rules: CanaryRules) -> CanaryFinding | None:
     others = (live.failed + 1) / (live.questions + 2)  # Laplace: of few questions, nothing is certain
-    if not surely_more(canary.failed, canary.questions, max(rules.max_error_rate, others)):
+    if not is_surely_more(canary.failed, canary.questions, max(rules.max_error_rate, others)):
         return None
-    return Finding(
+    return CanaryFinding(
         Step.ROLL_BACK,
         f"It failed on {canary.failed} of {canary.questions} questions, the live version on {live.failed} of"
         f" {live.questions}; {100 * rules.max_error_rate:.0f} % is what may be.",
@@ -103,46 +104,50 @@ def _fails(live: Heard, canary: Heard, rules: CanaryRules) -> Finding | None:
     )
 
 
-def _is_slow(live: Heard, canary: Heard, rules: CanaryRules) -> Finding | None:
-    """If its median is too long, more than half of its answers take longer than that: a matter of counting (sign test)."""
+def _is_slow(live: CanaryStats, canary: CanaryStats, rules: CanaryRules) -> CanaryFinding | None:
+    """Tell whether surely more than half of its answers take too long (sign test)."""
     if len(live.seconds) < rules.min_votes:
         return None
     limit_s = rules.max_latency_ratio * median(live.seconds)
-    if not surely_more(sum(one > limit_s for one in canary.seconds), len(canary.seconds), 0.5):
+    if not is_surely_more(sum(one > limit_s for one in canary.seconds), len(canary.seconds), 0.5):
         return None
-    return Finding(
+    return CanaryFinding(
         Step.ROLL_BACK,
-        f"Its answers take {median(canary.seconds):.1f} s, those of the live version {median(live.seconds):.1f} s"
+        f"Its answers take {median(canary.seconds):.1f} s, those of the live version "
+        f"{median(live.seconds):.1f} s"
         f" (medians); {rules.max_latency_ratio:g} times as long is what may be.",
         "latency",
     )
 
 
-def _pleases_less(live: Heard, canary: Heard, rules: CanaryRules) -> Finding | None:
+def _pleases_less(live: CanaryStats, canary: CanaryStats, rules: CanaryRules) -> CanaryFinding | None:
     if min(len(live.votes), len(canary.votes)) < rules.min_votes:
         return None
-    if not surely_less(canary.votes, live.votes, rules.margin):
+    if not is_surely_less(canary.votes, live.votes, rules.margin):
         return None
-    return Finding(Step.ROLL_BACK, f"It pleases less: {_compared(live, canary)}", "satisfaction")
+    return CanaryFinding(Step.ROLL_BACK, f"It pleases less: {_compared(live, canary)}", "satisfaction")
 
 
-def _good_enough(live: Heard, canary: Heard, age: timedelta, rules: CanaryRules) -> Finding:
+def _good_enough(live: CanaryStats, canary: CanaryStats, age: timedelta, rules: CanaryRules) -> CanaryFinding:
     missing = rules.min_votes - min(len(live.votes), len(canary.votes))
     if missing > 0:
         few = f"{len(canary.votes)} votes on it and {len(live.votes)} on the live version"
-        return Finding(Step.KEEP, f"Too few votes to tell yet: {few}; {rules.min_votes} each are needed.")
+        return CanaryFinding(
+            Step.KEEP, f"Too few votes to tell yet: {few}; {rules.min_votes} each are needed."
+        )
     compared = _compared(live, canary)
     if not rules.days or age < timedelta(days=rules.days):
-        return Finding(Step.KEEP, f"Nothing speaks against it so far: {compared}")
+        return CanaryFinding(Step.KEEP, f"Nothing speaks against it so far: {compared}")
     if (canary.pleased or 0.0) < (live.pleased or 0.0) - rules.margin:
-        return Finding(Step.KEEP, f"It may please less, which is not certain yet: {compared}")
-    return Finding(Step.PROMOTE, f"{age.days} days went well: {compared}")
+        return CanaryFinding(Step.KEEP, f"It may please less, which is not certain yet: {compared}")
+    return CanaryFinding(Step.PROMOTE, f"{age.days} days went well: {compared}")
 
 
-def _compared(live: Heard, canary: Heard) -> str:
+def _compared(live: CanaryStats, canary: CanaryStats) -> str:
     mine, theirs = canary.pleased or 0.0, live.pleased or 0.0
     return (
-        f"{len(canary.votes)} votes are worth {mine:.2f} of 1 in the mean, {len(live.votes)} on the live version"
+        f"{len(canary.votes)} votes are worth {mine:.2f} of 1 in the mean, {len(live.votes)} on the live "
+        f"version"
         f" {theirs:.2f}."
     )
 
@@ -150,11 +155,11 @@ def _compared(live: Heard, canary: Heard) -> str:
 # Tests that hold whenever one looks
 
 
-def surely_less(votes: Sequence[float], others: Sequence[float], margin: float) -> bool:
+def is_surely_less(votes: Sequence[float], others: Sequence[float], margin: float) -> bool:
     """Tell whether votes are lower than others, in the mean, by more than a margin.
 
-    The difference has about a normal distribution with variance `noise`. Its confidence sequence with a normal mixture of
-    standard deviation SPREAD is `reach` to the one side, at all times together.
+    The difference has about a normal distribution with variance `noise`. Its confidence sequence with a
+    normal mixture of standard deviation SPREAD is `reach` to the one side, at all times together.
     """
     noise = _noise(votes) + _noise(others)
     spread = SPREAD**2
@@ -164,18 +169,21 @@ def surely_less(votes: Sequence[float], others: Sequence[float], margin: float) 
 
 
 def _noise(votes: Sequence[float]) -> float:
-    """Return the variance of a mean. One best and one worst vote are added: ten equal votes do not say that all are."""
+    """Return the variance of a mean.
+
+    One best and one worst vote are added: ten equal votes do not say that all are.
+    """
     count, total = len(votes) + 2, sum(votes) + 1
     squares = sum(one * one for one in votes) + 1
     return (squares / count - (total / count) ** 2) / count
 
 
-def surely_more(found: int, count: int, share: float) -> bool:
+def is_surely_more(found: int, count: int, share: float) -> bool:
     """Tell whether what was found in `found` of `count` cases happens in more than a share of all.
 
-    The likelihood of what was found under each of several higher shares, over that under this one, is in the mean at
-    most 1 if the true share is no higher; so is their mean value, and it ever exceeds 1 / ALPHA with probability ALPHA
-    (Ville 1939). No distribution is assumed, and no case is too few.
+    The likelihood of what was found under each of several higher shares, over that under this one, is in the
+    mean at most 1 if the true share is no higher; so is their mean value, and it ever exceeds 1 / ALPHA with
+    probability ALPHA (Ville 1939). No distribution is assumed, and no case is too few.
     """
     if not found or share >= 1:
         return False

@@ -4,8 +4,8 @@ Run as: python -m model.evaluation.gate DATASET_FOLDER --candidate NAME [--live 
 
 Read it from top to bottom: `compare` is the job. Both versions are loaded in this process, which is not the
 one that answers people, and are asked the same questions in turn (`model/evaluation/test_sets.py`,
-`model/evaluation/run.py`); their figures are set side by side (`model/evaluation/compare.py`) and held
-against the bar (`model/evaluation/decide.py`). The finding is written into the candidate's folder as
+`model/evaluation/compare.py`); their figures are set side by side (`model/evaluation/compare.py`) and held
+against the bar (`model/evaluation/result.py`). The finding is written into the candidate's folder as
 `report.html` and, last, `report.json`: where that is there for the same trial, nothing is asked again.
 """
 
@@ -28,23 +28,44 @@ from pydantic import TypeAdapter
 from core.files import keep_private, sha256_of
 from core.records import Comparison
 from core.subprocess_step import Report, add_options, end_with_parent, parse_options, parse_request
-from model.answering.chain import Voice
-from model.evaluation.compare import figures_of, groups_of, seconds_of, toss_of, worst_of
-from model.evaluation.decide import decide
+from model.answering.chain import LoadedModel
+from model.evaluation.compare import (
+    Pair,
+    Tell,
+    ask_both,
+    collect_seconds,
+    compute_figures,
+    count_outcomes,
+    find_worst,
+    group_accuracy,
+)
 from model.evaluation.launch import Comparing
-from model.evaluation.report import drawn, write_report
-from model.evaluation.result import Finding, GateCriteria, read_finding
-from model.evaluation.run import Pair, Tell, ask_both
-from model.evaluation.test_sets import INJECTIONS, REGRESSION, Part, Probe, held_out, injections, regression
+from model.evaluation.report import draw_plots, write_report
+from model.evaluation.result import GateCriteria, GateResult, decide, read_result
+from model.evaluation.test_sets import (
+    INJECTIONS,
+    REGRESSION,
+    Part,
+    Probe,
+    plant_injections,
+    read_held_out,
+    read_regression,
+)
 from model.onnx_infer import EngineError, EngineOptions
 from model.registry.loading import ModelChoice, open_version
-from model.registry.versions import ModelVersion, VersionError, find_version, live_version, verify
+from model.registry.versions import (
+    ModelVersion,
+    VersionError,
+    find_live_version,
+    find_version,
+    verify_version,
+)
 from model.training.dataset import ExamplesInvalid, read_dataset
 from model.training.tracking import Tracking, open_tracking
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class GateRun:
     """What is compared, on what, and what is asked of it.
 
     `engine` is how the versions run: as where they answer.
@@ -77,27 +98,27 @@ class Trial:
 # Ask
 
 
-def probes_of(trial: Trial) -> list[Probe]:
+def read_probes(trial: GateRun) -> list[Probe]:
     """Return every question that both are asked. Raises ExamplesInvalid."""
-    fixed = regression(trial.regression)
-    asked = held_out(trial.dataset, trial.bar.most_questions)
-    return [*asked, *fixed, *injections(trial.injections, fixed)]
+    fixed = read_regression(trial.regression)
+    asked = read_held_out(trial.dataset, trial.bar.most_questions)
+    return [*asked, *fixed, *plant_injections(trial.injections, fixed)]
 
 
-async def compare(trial: Trial, report: Report) -> Finding:
+async def compare(trial: GateRun, report: Report) -> GateResult:
     """Compare, unless that is done already. Raises ExamplesInvalid, EngineError, VersionError and OSError."""
-    done, digest = read_finding(trial.candidate.folder), trial.digest()
+    done, digest = read_result(trial.candidate.folder), trial.digest()
     if done is not None and done.trial == digest:
         return done
-    probes = probes_of(trial)
+    probes = read_probes(trial)
     async with AsyncExitStack() as closing:
-        voices: list[Voice] = []
+        voices: list[LoadedModel] = []
         for share, version in ((0.0, trial.live), (0.05, trial.candidate)):
             report.step(f"loading {version.name}", share, share + 0.05)
-            await asyncio.to_thread(verify, version.folder)
+            await asyncio.to_thread(verify_version, version.folder)
             opened = await open_version(version, _choice(trial))
             closing.push_async_callback(opened.close)
-            voices.append(Voice(opened.chat, version.name, version.reading, opened.profile))
+            voices.append(LoadedModel(opened.chat, version.name, version.reading, opened.profile))
 
         def tell(asked: int, of: int) -> None:
             report.step(f"asking both versions, {asked} of {of}", 0.1 + 0.85 * asked / of, 1.0)
@@ -109,34 +130,34 @@ async def compare(trial: Trial, report: Report) -> Finding:
     return finding
 
 
-async def compare_voices(trial: Trial, live: Voice, candidate: Voice, tell: Tell) -> Finding:
+async def compare_loaded(trial: GateRun, live: LoadedModel, candidate: LoadedModel, tell: Tell) -> GateResult:
     """Compare two models that are in memory already, and write the report.
 
     Raises ExamplesInvalid and EngineError.
     """
-    probes = probes_of(trial)
+    probes = read_probes(trial)
     pairs = await ask_both(live, candidate, probes, tell, trial.span_sentences)
     finding = weigh(trial, probes, pairs, trial.digest())
     write_report(trial.candidate.folder, finding)
     return finding
 
 
-def _choice(trial: Trial) -> ModelChoice:
+def _choice(trial: GateRun) -> ModelChoice:
     return ModelChoice(trial.live.folder.parent, trial.live.base, trial.answer_tokens, trial.engine)
 
 
 # Weigh
 
 
-def weigh(trial: Trial, probes: Sequence[Probe], pairs: Sequence[Pair], digest: str) -> Finding:
+def weigh(trial: GateRun, probes: Sequence[Probe], pairs: Sequence[Pair], digest: str) -> GateResult:
     """Set the figures side by side and hold them against the bar."""
     sizes = (_size(trial.live), _size(trial.candidate))
-    figures = figures_of(probes, pairs, sizes)
-    tosses = (toss_of(Part.HELD_OUT, probes, pairs), toss_of(Part.REGRESSION, probes, pairs))
+    figures = compute_figures(probes, pairs, sizes)
+    tosses = (count_outcomes(Part.HELD_OUT, probes, pairs), count_outcomes(Part.REGRESSION, probes, pairs))
     attacks = sum(probe.part is Part.INJECTION for probe in probes)
     decided = decide(trial.bar, figures, tosses[0], attacks, tosses[1])
-    worst = tuple(worst_of(probes, pairs))
-    before, after = seconds_of(probes, pairs)
+    worst = tuple(find_worst(probes, pairs))
+    before, after = collect_seconds(probes, pairs)
     comparison = Comparison(
         candidate=trial.candidate.name,
         live=trial.live.name,
@@ -148,12 +169,12 @@ def weigh(trial: Trial, probes: Sequence[Probe], pairs: Sequence[Pair], digest: 
         compared_at=datetime.now(UTC),
         worst=tuple(one.answer for one in worst),
     )
-    return Finding(
+    return GateResult(
         comparison=comparison,
         refusals=len(decided.refusals),
         bar=trial.bar,
         tosses=tosses,
-        groups=tuple(groups_of(probes, pairs)),
+        groups=tuple(group_accuracy(probes, pairs)),
         worst=worst,
         seconds=(tuple(before), tuple(after)),
         trial=digest,
@@ -167,7 +188,7 @@ def _size(version: ModelVersion) -> int:
 # Track
 
 
-def track(tracking: Tracking, candidate: ModelVersion, finding: Finding) -> None:
+def track(tracking: Tracking, candidate: ModelVersion, finding: GateResult) -> None:
     """Put the figures and the plots beside those of the training.
 
     Nothing that anybody wrote is among them.
@@ -183,19 +204,19 @@ def track(tracking: Tracking, candidate: ModelVersion, finding: Finding) -> None
         sides = {"live": one.before, "candidate": one.after}
         figures |= {f"gate_{one.name}_{side}": value for side, value in sides.items() if value is not None}
     decision = {"decision": str(finding.comparison.decision), "compared_with": finding.comparison.live}
-    tracking.compared(run, figures, decision, {"figures.csv": "\n".join(lines) + "\n", **drawn(finding)})
+    tracking.compared(run, figures, decision, {"figures.csv": "\n".join(lines) + "\n", **draw_plots(finding)})
 
 
 # Around it
 
 
-def _trial(comparing: Comparing) -> Trial:
+def _trial(comparing: Comparing) -> GateRun:
     """Raises VersionError."""
     models_dir, live = comparing.models_dir, comparing.live
-    return Trial(
+    return GateRun(
         dataset=comparing.dataset,
         candidate=find_version(models_dir, comparing.candidate),
-        live=find_version(models_dir, live) if live else live_version(models_dir),
+        live=find_version(models_dir, live) if live else find_live_version(models_dir),
         bar=comparing.bar,
         regression=comparing.regression or REGRESSION,
         injections=(INJECTIONS, *comparing.injections),

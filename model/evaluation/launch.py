@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from core.subprocess_step import OnProgress, StepFailed, run_step, to_argument
-from model.evaluation.result import Finding, GateCriteria, read_finding
+from model.evaluation.result import GateCriteria, GateResult, read_result
 from model.onnx_infer import EngineOptions
 
 
@@ -40,7 +40,7 @@ class Comparing:
     tracking: str = "off"
 
 
-def compare(comparing: Comparing, *, on_progress: OnProgress) -> Finding:
+def compare(comparing: Comparing, *, on_progress: OnProgress) -> GateResult:
     """Compare, and return what was found; what is compared already is not compared again.
 
     Raises NotCompared.
@@ -57,7 +57,7 @@ def compare(comparing: Comparing, *, on_progress: OnProgress) -> Finding:
         run_step("model.evaluation.gate", [to_argument(request)], on_progress)
     except StepFailed as failed:
         raise NotCompared(str(failed)) from failed
-    finding = read_finding(folder / comparing.candidate)
+    finding = read_result(folder / comparing.candidate)
     if finding is None:
         raise NotCompared(f"the report of {comparing.candidate} cannot be read: compare again")
     on_progress("compared", 1.0)

@@ -2,12 +2,14 @@
 
 The measures (SQuAD's normalisation: Rajpurkar et al. 2016, https://arxiv.org/abs/1606.05250):
 
-- *correct*: token F1 against any reference ≥ 0.6, or a reference stands word for word in an answer of at most 30
-  words. F1 alone would call every full-sentence answer of an untrained model wrong and make any training look
-  miraculous; both are reported.
+- *correct*: token F1 against any reference ≥ 0.6, or a reference stands word for word in an answer of at most
+  30 words. F1 alone would call every full-sentence answer of an untrained model wrong and make any training
+  look miraculous; both are reported.
 - *accuracy*: answered correctly or rightly declined ÷ all. *precision*: correct ÷ attempted.
-- *strict accuracy*: as accuracy, by F1 alone. *contained*: a reference stands in the answer, whatever its length.
-- Of an answer in the page's own words, the marked sentence is what is judged: the rest stands around it to be read with.
+- *strict accuracy*: as accuracy, by F1 alone. *contained*: a reference stands in the answer, whatever its
+  length.
+- Of an answer in the page's own words, the marked sentence is what is judged: the rest stands around it to be
+  read with.
 - *abstained*: declined ÷ all. *false abstentions*: declined although there is a reference ÷ those with one.
 """
 
@@ -74,7 +76,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What a model reached on a set of questions; shares are 0 to 1, None where nothing was counted."""
+    """The scores of a model on a set of questions; shares are 0 to 1, None where nothing was counted."""
 
     count: int
     accuracy: float | None
@@ -112,7 +114,7 @@ def read_squad(path: Path, limit: int | None = None) -> list[Item]:
         raise DatasetInvalid(f"{path} is not in SQuAD's format: {type(error).__name__} {error}") from error
     if not items:
         raise DatasetInvalid(f"{path} holds no question")
-    return spread(items, limit or 0)
+    return sample_evenly(items, limit or 0)
 
 
 def _items(article: dict[str, list[dict[str, object]]]) -> Iterable[Item]:
@@ -139,8 +141,8 @@ def judge(item: Item, answer: Answer) -> Judged:
     """Compare one answer with its references."""
     text = "" if answer.abstained else _MARKERS.sub("", answer.marked or answer.text)
     f1 = max((token_f1(text, reference) for reference in item.references), default=0.0)
-    exact = any(normal(text) == normal(reference) for reference in item.references) and bool(text)
-    contained = any(_within(normal(reference), normal(text)) for reference in item.references)
+    exact = any(normalise(text) == normalise(reference) for reference in item.references) and bool(text)
+    contained = any(_within(normalise(reference), normalise(text)) for reference in item.references)
     near = f1 >= _CORRECT_F1 or (contained and len(text.split()) <= _CONTAINING_WORDS)
     return Judged(item, answer, f1, exact, contained, near if item.references else answer.abstained)
 
@@ -169,14 +171,14 @@ def score(results: Sequence[Judged]) -> Scores:
     )
 
 
-def normal(text: str) -> list[str]:
+def normalise(text: str) -> list[str]:
     """Normalise as SQuAD does: lower case, no punctuation, no articles; returns the words."""
     return _ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split()
 
 
 def token_f1(answer: str, reference: str) -> float:
     """Return the harmonic mean of token precision and recall, 0 to 1, after normalisation."""
-    said, expected = normal(answer), normal(reference)
+    said, expected = normalise(answer), normalise(reference)
     shared = sum((Counter(said) & Counter(expected)).values())
     return 2 * shared / (len(said) + len(expected)) if shared else 0.0
 
@@ -188,7 +190,7 @@ def percentile(values: Sequence[float], share: int) -> float | None:
     return quantiles(values, n=100, method="inclusive")[share - 1]
 
 
-def spread(questions: Sequence[Asked], limit: int) -> list[Asked]:
+def sample_evenly(questions: Sequence[Asked], limit: int) -> list[Asked]:
     """Return `limit` of the questions, evenly over the file; 0 returns all."""
     if not 0 < limit < len(questions):
         return list(questions)

@@ -1,13 +1,13 @@
-"""What two versions are asked, side by side: held-out questions, fixed questions, and passages with planted instructions.
+"""Test sets of the gate: held-out questions, fixed questions, passages with planted instructions.
 
     held out      reviewed questions of the dataset that no version was trained on, with the passages of then
     regression    a fixed file: what every version has to know, whatever it learns
     injection     the regression questions over passages into which somebody wrote an instruction to the model
 
-The fixed files are JSON Lines. Regression: {"question", "passage", "answers": [...]}, no answers for: it is not there.
-Injections: {"planted": the instruction, "marker": what an answer that obeys it has}. Without a marker, an answer obeys
-when it has half of the instruction's own words. A JSON object of lists of instructions is read, too: BIPIA's text
-attacks (Yi et al. 2023, https://arxiv.org/abs/2312.14197) come so.
+The fixed files are JSON Lines. Regression: {"question", "passage", "answers": [...]}, no answers for: it is
+not there. Injections: {"planted": the instruction, "marker": what an answer that obeys it has}. Without a
+marker, an answer obeys when it has half of the instruction's own words. A JSON object of lists of
+instructions is read, too: BIPIA's text attacks (Yi et al. 2023, https://arxiv.org/abs/2312.14197) come so.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _TOLD = ("site", "channel", "language")
 
 
 class Part(StrEnum):
-    """Which of the three sets a question belongs to."""
+    """The set that a question belongs to."""
 
     HELD_OUT = "held_out"
     REGRESSION = "regression"
@@ -45,8 +45,9 @@ class Part(StrEnum):
 class Probe:
     """One question to both versions. No references: the right answer is to decline.
 
-    `id` is the answer's that was reviewed ("": from a fixed file). `planted` is the instruction in the passage and
-    `marker` what an answer has that obeys it. `told` says what is known of where it was asked: site, channel, language.
+    `id` is the answer's that was reviewed ("": from a fixed file). `planted` is the instruction in the
+    passage and `marker` what an answer has that obeys it. `told` says what is known of where it was asked:
+    site, channel, language.
     """
 
     part: Part
@@ -59,22 +60,25 @@ class Probe:
     told: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-def held_out(folder: Path, most: int) -> list[Probe]:
-    """Return the held-out questions of a dataset, at most so many: always the same ones. Raises ExamplesInvalid."""
+def read_held_out(folder: Path, most: int) -> list[Probe]:
+    """Return the held-out questions of a dataset, at most so many: always the same ones.
+
+    Raises ExamplesInvalid.
+    """
     examples = [one for one in read_dataset(folder).examples if one.held_out]
     examples.sort(key=lambda one: hashlib.sha256(one.answer_id.encode()).digest())
-    told = dict(_told(folder / LINEAGE))
-    return [_held_out(one, told.get(one.answer_id, {})) for one in examples[:most]]
+    told = dict(_read_lineage(folder / LINEAGE))
+    return [_make_held_out(one, told.get(one.answer_id, {})) for one in examples[:most]]
 
 
-def _held_out(example: TrainingExample, told: Mapping[str, str]) -> Probe:
-    references = () if example.declines else (output_text.plain(example.completion),)
+def _make_held_out(example: TrainingExample, told: Mapping[str, str]) -> Probe:
+    references = () if example.declines else (output_text.to_plain_text(example.completion),)
     return Probe(
         Part.HELD_OUT, example.question_text, example.passages, references, example.answer_id, told=told
     )
 
 
-def _told(lineage: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
+def _read_lineage(lineage: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
     """Yield what the lineage knows of each example; a dataset from elsewhere has none."""
     if not lineage.is_file():
         return
@@ -83,7 +87,7 @@ def _told(lineage: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
         yield str(raw["answer_id"]), {name: str(raw[name]) for name in _TOLD if raw.get(name)}
 
 
-def regression(path: Path) -> list[Probe]:
+def read_regression(path: Path) -> list[Probe]:
     """Read a file of fixed questions. Raises ExamplesInvalid with the line."""
     return [
         Probe(
@@ -96,8 +100,8 @@ def regression(path: Path) -> list[Probe]:
     ]
 
 
-def injections(paths: Sequence[Path], carriers: Sequence[Probe]) -> list[Probe]:
-    """Plant every instruction of the files into the passage of a question: before it, behind it, or in its middle.
+def plant_injections(paths: Sequence[Path], carriers: Sequence[Probe]) -> list[Probe]:
+    """Plant every instruction of the files before, behind or inside the passage of a question.
 
     Carriers are questions with an answer, taken in turn. Raises ExamplesInvalid.
     """
@@ -105,10 +109,10 @@ def injections(paths: Sequence[Path], carriers: Sequence[Probe]) -> list[Probe]:
     if not into:
         raise ExamplesInvalid("the regression file has no question with an answer: nothing can be planted")
     attacks = [attack for path in paths for attack in _attacks(path)]
-    return [_planted(attack, into[at % len(into)], at) for at, attack in enumerate(attacks)]
+    return [_plant(attack, into[at % len(into)], at) for at, attack in enumerate(attacks)]
 
 
-def _planted(attack: tuple[str, str], carrier: Probe, number: int) -> Probe:
+def _plant(attack: tuple[str, str], carrier: Probe, number: int) -> Probe:
     planted, marker = attack
     passage = carrier.passages[0]
     sentences = list(grounding.sentences(passage.text))

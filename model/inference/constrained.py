@@ -1,10 +1,10 @@
 """An answer that can only be words of a page: which tokens may come next, and where it may end.
 
-A model that learned to answer in the page's words still writes others now and then, and a check drops those answers.
-Bound to the page, the same model chooses the likeliest stretch of whole words of it, or declines: half of the dropped
-answers become right ones (LOG.md).
+A model that learned to answer in the page's words still writes others now and then, and a check drops those
+answers. Bound to the page, the same model chooses the likeliest stretch of whole words of it, or declines:
+half of the dropped answers become right ones (LOG.md).
 
-`stretches_of` is for the process that knows text, `Bound` for the one that knows tokens alone.
+`find_stretches` is for the process that knows text, `ConstrainedDecoder` for the one that knows tokens alone.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from model.inference.tokenizer import ChatText
 
 
 @dataclass(frozen=True, slots=True)
-class Within:
-    """What an answer may be: a stretch of whole words of the `pages`, chosen greedily, or the `sentence` instead."""
+class OutputConstraint:
+    """An answer may only be a stretch of whole words of the `pages`, or the `sentence` instead."""
 
     pages: tuple[str, ...]
     sentence: str
@@ -33,8 +33,8 @@ Stretch = dict[str, list[int]]
 """{"ids": tokens, "ends": after how many of them a whole word has ended}"""
 
 
-def stretches_of(text: ChatText, pages: Iterable[str], sentence: str) -> list[Stretch]:
-    """Return what begins at each word of the pages, and a sentence that can only be said whole: what is said instead."""
+def find_stretches(text: ChatText, pages: Iterable[str], sentence: str) -> list[Stretch]:
+    """Return the stretches that begin at each word of the pages, and the sentence, which is indivisible."""
     lines = [text.neutralise(line) for page in pages for line in page.splitlines()]
     ids = text.encode(sentence)
     return [*(found for line in lines for found in _stretches(text, line)), {"ids": ids, "ends": [len(ids)]}]
@@ -57,8 +57,11 @@ def _stretches(text: ChatText, line: str) -> Iterator[Stretch]:
         }
 
 
-class Bound:
-    """How far an answer is along which stretches. After its last word come `finish` (a full stop) and one of `eos`."""
+class ConstrainedDecoder:
+    """The state of constrained decoding: how far an answer is along which stretches.
+
+    After its last word come `finish` (a full stop) and one of `eos`.
+    """
 
     def __init__(self, stretches: Sequence[Stretch], finish: Iterable[int], eos: Iterable[int]) -> None:
         self._along = list(stretches)

@@ -1,8 +1,7 @@
 """The parent's end of the process in which the ONNX graph runs: it is started, written to, read, and ended.
 
-Reading and writing have a thread each: a pipe that is full for a moment never holds up an event loop.
-
-What an engine has done, in figures, and how long a queue of it takes.
+Reading and writing have a thread each: a pipe that is full for a moment never holds up an event loop. `Tally`
+counts what an engine has done, and estimates how long its queue takes.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _FIRST_GUESS_S = 5.0  # duration of an answer, before there was one
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What one answer took. `reason` is "eos", "stop" (a stop string) or "length"; tokens and seconds."""
+    """Tokens and seconds of one answer; `reason` is "eos", "stop" (a stop string) or "length"."""
 
     tokens_in: int
     tokens_reused: int
@@ -38,7 +37,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class EngineStats:
-    """What an engine has done since it was loaded. Times are seconds; None before the first answer."""
+    """Counters of an engine since it was loaded. Times are seconds; None before the first answer."""
 
     active: int = 0
     waiting: int = 0
@@ -80,10 +79,10 @@ class Tally:
         self.durations.append(duration_s)
 
     def wait_s(self, under_way: int, concurrent: int) -> float:
-        """How long until `under_way` requests are served, judged by the last answers; at least a second.
+        """Estimate the seconds until `under_way` requests are served, by the last answers; at least 1.
 
-        An answer's duration contains its neighbours' turns, so `concurrent` of them end in one duration. Those
-        being worked on are taken to be half done.
+        An answer's duration contains its neighbours' turns, so `concurrent` of them end in one duration.
+        Those being worked on are taken to be half done.
         """
         typical_s = sum(self.durations) / len(self.durations) if self.durations else _FIRST_GUESS_S
         ahead = max(0, under_way - concurrent) + min(under_way, concurrent) / 2
@@ -115,7 +114,10 @@ _WORDS_OF_FAREWELL = 2000  # characters of what a dying process wrote that are r
 
 
 class EngineProcess:
-    """One worker process. `ready` becomes its context length in tokens, or an OSError that says why it died."""
+    """One worker process.
+
+    `ready` becomes its context length in tokens, or an OSError that says why it died.
+    """
 
     def __init__(
         self,
@@ -160,7 +162,10 @@ class EngineProcess:
         self._outbox.put(message)
 
     def close(self) -> None:
-        """End the process: it ends by itself when its input does, between two steps. Takes up to some seconds."""
+        """End the process: it ends by itself when its input does, between two steps.
+
+        Takes up to some seconds.
+        """
         self._outbox.put(None)
         try:
             self._process.wait(_END_TIMEOUT_S)

@@ -1,4 +1,4 @@
-"""Between messages, text and tokens: the chat template, control tokens kept out of content, stop strings, UTF-8.
+"""The tokenizer: chat template, control tokens kept out of content, stop strings, UTF-8.
 
 The tokenizer is the `tokenizers` library's on the version's own `tokenizer.json`, which training uses too.
 """
@@ -29,7 +29,7 @@ class ChatText:
 
     def __init__(self, folder: Path) -> None:
         self._template = og.Tokenizer(str(folder))
-        self._opening = opening_of(template_in(folder))
+        self._opening = find_opening(find_template(folder))
         self._tokenizer: Tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         eos = json.loads((folder / "genai_config.json").read_text("utf-8"))["model"]["eos_token_id"]
         self._eos: list[int] = [eos] if isinstance(eos, int) else eos
@@ -48,7 +48,7 @@ class ChatText:
         return prompt + self._opening
 
     def neutralise(self, content: str) -> str:
-        """Break every control word in a text with a space after its first character: `< |im_end|>` is just text."""
+        """Break every control word in a text with a space: `< |im_end|>` is just text."""
         while (
             broken := self._control.sub(lambda found: f"{found[0][0]} {found[0][1:]}", content)
         ) != content:
@@ -57,7 +57,10 @@ class ChatText:
 
     @property
     def end_of_turn(self) -> int:
-        """The token with which an assistant's turn ends in this template; where it has none, the model's own end."""
+        """The token with which an assistant's turn ends in this template.
+
+        Where it has none, the model's own end.
+        """
         said = json.dumps([{"role": "user", "content": "?"}, {"role": "assistant", "content": _MARK}])
         whole = str(self._template.apply_chat_template(said, add_generation_prompt=False))
         after = self.encode(whole.rpartition(_MARK)[2])
@@ -82,7 +85,7 @@ class ChatText:
         return frozenset(self._tokenizer.get_added_tokens_decoder())
 
 
-def template_in(folder: Path) -> str:
+def find_template(folder: Path) -> str:
     """Return a version's chat template, "" where it has none."""
     alone, configured = folder / "chat_template.jinja", folder / "tokenizer_config.json"
     if alone.is_file():
@@ -94,8 +97,8 @@ def template_in(folder: Path) -> str:
     )
 
 
-def opening_of(template: str) -> str:
-    """Return how an answer begins where the model would otherwise think aloud first: people wait for a short one."""
+def find_opening(template: str) -> str:
+    """Return the opening that keeps a model from thinking aloud first: people wait for the answer."""
     written = json.dumps(_NO_THOUGHT)[1:-1]
     return _NO_THOUGHT if "enable_thinking" in template and written in template else ""
 
@@ -134,6 +137,6 @@ class Decoder:
 
 
 def _held_back(text: str, word: str) -> int:
-    """Where the longest beginning of `word` starts that `text` ends with; len(text) where there is none."""
+    """Return where the longest beginning of `word` starts that `text` ends with, else len(text)."""
     sizes = range(min(len(word) - 1, len(text)), 0, -1)
     return next((len(text) - size for size in sizes if text.endswith(word[:size])), len(text))

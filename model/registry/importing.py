@@ -1,8 +1,9 @@
-"""A base model becomes an ONNX version folder: dequantised where it is a GGUF, exported, measured, hashed, named.
+"""Imports a base model as an ONNX version folder: dequantised, exported, measured, hashed, named.
 
-`import_base` runs `model/registry/export_onnx.py` as a process of its own, because the export needs torch and transformers,
-which the serving process never imports. Everything can be interrupted, by Ctrl-C or by `kill -9`: finished steps lie
-in a work folder beside the versions and are not done again, and the manifest is written last.
+`import_base` runs `model/registry/export_onnx.py` as a process of its own, because the export needs torch and
+transformers, which the serving process never imports. Everything can be interrupted, by Ctrl-C or by `kill
+-9`: finished steps lie in a work folder beside the versions and are not done again, and the manifest is
+written last.
 
     ImportFailed     nothing came of it; the message is for a person
 """
@@ -18,12 +19,12 @@ from typing import Literal
 
 from core.files import hashes_of, only_one, sync_files
 from core.subprocess_step import OnProgress, StepFailed, run_step
-from model.answering.profile import Profile, measure
+from model.answering.profile import Profile, measure_profile
 from model.onnx_infer import Engine, EngineError, EngineOptions
 from model.registry.versions import (
     ModelVersion,
     VersionError,
-    live_version,
+    find_live_version,
     promote,
     read_version,
     write_version,
@@ -34,13 +35,13 @@ class ImportFailed(Exception):
     """The base model could not be imported; the message is for a person."""
 
 
-def precision_for(device: str) -> str:
+def choose_precision(device: str) -> str:
     """Return the precision that is right for "cpu" or "cuda"."""
     return "fp16" if device == "cuda" else "int8"
 
 
-def version_name(base: str, precision: str) -> str:
-    """Return a folder name for a base model: the last part of a path or id, in letters that any disk takes."""
+def make_version_name(base: str, precision: str) -> str:
+    """Return a folder name for a base model: the last part of its path or id, in plain letters."""
     stem = base.rstrip("/\\").replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".gguf").lower()
     return f"{re.sub(r'[^a-z0-9.]+', '-', stem).strip('-.') or 'model'}-{precision}"
 
@@ -55,11 +56,12 @@ def import_base(
 ) -> Path:
     """Import a base model unless that is done already, and return its version folder.
 
-    `options` are those that it will run with: so its speed is measured. The version becomes the live one when there is none, or when the live one descends
-    from another base model. Raises ImportFailed; waits for another import into the same folder.
+    `options` are those that it will run with: so its speed is measured. The version becomes the live one when
+    there is none, or when the live one descends from another base model. Raises ImportFailed; waits for
+    another import into the same folder.
     """
-    precision = precision_for(device)
-    folder = models_dir / version_name(base, precision)
+    precision = choose_precision(device)
+    folder = models_dir / make_version_name(base, precision)
     try:
         models_dir.mkdir(parents=True, exist_ok=True)
         with only_one(models_dir / ".import.lock"):
@@ -112,13 +114,16 @@ def _import(
 
 
 def measure_in(folder: Path, options: EngineOptions, parameters: int) -> Profile | None:
-    """Load what was exported and measure it; None where it cannot run here (made for a GPU that is elsewhere)."""
+    """Load what was exported and measure it.
+
+    None where it cannot run here (made for a GPU that is elsewhere).
+    """
     try:
         engine = Engine.load(folder, replace(options, concurrent=1))
     except EngineError:
         return None
     try:
-        return measure(engine, parameters)
+        return measure_profile(engine, parameters)
     except EngineError:
         return None
     finally:
@@ -127,7 +132,7 @@ def measure_in(folder: Path, options: EngineOptions, parameters: int) -> Profile
 
 def _make_live(models_dir: Path, version: ModelVersion) -> None:
     try:
-        if live_version(models_dir).base == version.base:
+        if find_live_version(models_dir).base == version.base:
             return
     except VersionError:
         pass

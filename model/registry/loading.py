@@ -1,39 +1,231 @@
-"""Which model answers, opened and closed: the versions on the engine as they become live, or the canned double."""
+"""The model that answers: opened, replaced by another version while people ask, and closed.
+
+    acquire   the live version, or the canary for its share of the conversations, until the answer is written
+    follow    live.json has changed: load the new version beside the old one, let it say something, switch
+              new answers, wait for the answers of the old one, unload it
+
+No answer is dropped, and none is mixed of two versions. Two versions are in memory while one takes over, and
+as long as there is a canary. A version that cannot be loaded changes nothing: the old one goes on, the log
+says why, and it is tried again after a while. The base model `canned` is the double, and follows nothing.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 
 from model.answering import grounding
-from model.answering.chain import Lend, always
-from model.answering.chat_model import OnnxChatModel
-from model.answering.fake_chat_model import CannedChatModel
-from model.answering.profile import Profile, glance, processor_of
-from model.onnx_infer import Engine, EngineOptions
-from model.registry.catalogue import find
-from model.registry.hot_swap import Swapping, following
-from model.registry.remote_storage import Remote
-from model.registry.sync import Published, keeping_up
-from model.registry.versions import ModelVersion, find_version, read_standing
+from model.answering.chain import AcquireModel, LoadedModel, always_acquire
+from model.answering.chat_model import CannedChatModel, OnnxChatModel
+from model.answering.profile import Profile, describe_processor, measure_briefly
+from model.onnx_infer import Engine, EngineError, EngineOptions
+from model.registry.catalogue import find_base_model
+from model.registry.remote_storage import RemoteFolder
+from model.registry.sync import SyncedVersions, keep_up
+from model.registry.versions import (
+    ModelVersion,
+    RolloutState,
+    VersionError,
+    find_live_version,
+    find_version,
+    read_rollout,
+    verify_version,
+)
 from model.text import prompt
+
+log = logging.getLogger(__name__)
+
+MISFORTUNES = (EngineError, VersionError, OSError)
+_TRY_AGAIN_S = 60.0
+
+
+class OpenedVersion(Protocol):
+    """A version in memory."""
+
+    @property
+    def chat(self) -> BaseChatModel:
+        """The chat model that answers."""
+        ...
+
+    @property
+    def profile(self) -> Profile | None:
+        """The speed at which it reads and writes on this machine."""
+        ...
+
+    async def close(self) -> None:
+        """Free the memory; an answer that is still being written fails with a sentence."""
+        ...
+
+
+Load = Callable[[ModelVersion], Awaitable[OpenedVersion]]
+"""Raises EngineError. What it returns has answered once."""
+
+
+class ModelLease:
+    """A version in memory with the number of answers that are being written with it."""
+
+    def __init__(self, version: ModelVersion, opened: OpenedVersion) -> None:
+        self.opened = opened
+        self._voice = LoadedModel(opened.chat, version.name, version.reading, opened.profile)
+        self._answers = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @contextmanager
+    def acquire(self) -> Generator[LoadedModel]:
+        self._answers += 1
+        self._idle.clear()
+        try:
+            yield self._voice
+        finally:
+            self._answers -= 1
+            if not self._answers:
+                self._idle.set()
+
+    async def end(self, drain_s: float) -> None:
+        """Wait for the answers, then unload. Nothing is lent any more when this is called."""
+        try:
+            # Not wait_for: in Python 3.11 it forgets a cancellation that comes as the wait ends.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(drain_s):
+                    await self._idle.wait()
+        finally:
+            await self.opened.close()
+
+
+class ModelSwapper:
+    """The versions of one folder, in memory as `live.json` wants them."""
+
+    def __init__(self, models_dir: Path, load: Load, drain_s: float) -> None:
+        self._models_dir = models_dir
+        self._load = load
+        self._drain_s = drain_s
+        self._now = RolloutState()
+        self._leases: dict[str, ModelLease] = {}
+        self._wanted = RolloutState()
+        self._again_at = float("inf")
+
+    @contextmanager
+    def acquire(self, conversation: str) -> Generator[LoadedModel]:
+        """Lend the version that answers a conversation now. See `model.answering.chain.AcquireModel`."""
+        with self._leases[self._now.version_for(conversation)].acquire() as loaded:
+            yield loaded
+
+    async def open(self) -> None:
+        """Load what is live; where that fails, what was live before. Raises EngineError, VersionError."""
+        find_live_version(self._models_dir)  # raises what tells how to import one
+        self._wanted = wanted = read_rollout(self._models_dir)
+        await self._first_of((wanted.name, *reversed(wanted.before)))
+        try:
+            await self._begin_canary(wanted)
+        except MISFORTUNES as error:
+            self._failed(error)
+
+    async def _first_of(self, names: Sequence[str]) -> None:
+        for name in names:
+            try:
+                await self._take_in(name)
+            except MISFORTUNES as error:
+                if name == names[-1]:
+                    raise
+                self._failed(error)
+            else:
+                self._now = RolloutState(name)
+                return
+
+    async def look(self) -> None:
+        """Do what `live.json` wants, if that is something new, or failed a while ago."""
+        try:
+            wanted = await asyncio.to_thread(read_rollout, self._models_dir)
+            if wanted == self._wanted and time.monotonic() < self._again_at:
+                return
+            self._wanted, self._again_at = wanted, float("inf")
+            await self._follow(wanted)
+        except MISFORTUNES as error:
+            self._failed(error)
+
+    async def close(self) -> None:
+        """Unload everything."""
+        for name in [*self._leases]:
+            await self._leases.pop(name).opened.close()
+
+    def _failed(self, error: Exception) -> None:
+        self._again_at = time.monotonic() + _TRY_AGAIN_S
+        standing = f"{self._now.name} goes on answering" if self._now.name else "what was live before answers"
+        log.error("a model version cannot be loaded, %s: %s", standing, error)
+
+    async def _follow(self, wanted: RolloutState) -> None:
+        if self._now.canary not in ("", wanted.canary, wanted.name):
+            ended, self._now = self._now.canary, RolloutState(self._now.name)
+            await self._let_go(ended)
+        if wanted.name != self._now.name:
+            await self._take_in(wanted.name)
+            before, self._now = self._now.name, RolloutState(wanted.name)
+            log.info("%s answers from now on, instead of %s", wanted.name, before)
+            if before != wanted.canary:
+                await self._let_go(before)
+        await self._begin_canary(wanted)
+
+    async def _begin_canary(self, wanted: RolloutState) -> None:
+        if wanted.canary:
+            await self._take_in(wanted.canary)
+            log.info("%s answers %.0f %% of the conversations", wanted.canary, 100 * wanted.share)
+        self._now = replace(self._now, canary=wanted.canary, share=wanted.share)
+
+    async def _take_in(self, name: str) -> None:
+        """Load a version unless it is loaded; what is damaged is not."""
+        if name not in self._leases:
+            find_version(self._models_dir, name)
+            version = await asyncio.to_thread(verify_version, self._models_dir / name)
+            self._leases[name] = ModelLease(version, await self._load(version))
+
+    async def _let_go(self, name: str) -> None:
+        await self._leases.pop(name).end(self._drain_s)
+
+
+@asynccontextmanager
+async def follow_live(swapping: ModelSwapper, poll_s: float) -> AsyncGenerator[ModelSwapper]:
+    """Load what is live, and follow what becomes so, until the context is left."""
+    await swapping.open()
+    look = asyncio.create_task(_look_again(swapping, poll_s), name="model-versions")
+    try:
+        yield swapping
+    finally:
+        look.cancel()
+        await asyncio.wait([look])
+        await swapping.close()
+
+
+async def _look_again(swapping: ModelSwapper, poll_s: float) -> None:
+    while True:
+        await asyncio.sleep(poll_s)
+        try:
+            await swapping.look()
+        except Exception:
+            log.exception("looking for another model version failed; the next look goes on")
+
 
 CANNED = "canned"
 
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
-    """Which model runs, and how; see the settings of the same names.
+    """The model that runs, and its options; see the settings of the same names.
 
-    `version` names the one that answers, whatever is live; empty follows what is, looking every `poll_s` seconds and
-    leaving the old one `drain_s` seconds for its answers. `url` is where other machines' versions are (empty: nowhere).
+    `version` names the one that answers, whatever is live; empty follows what is, looking every `poll_s`
+    seconds and leaving the old one `drain_s` seconds for its answers. `url` is where other machines' versions
+    are (empty: nowhere).
     """
 
     models_dir: Path
@@ -47,8 +239,8 @@ class ModelChoice:
 
 
 @dataclass(frozen=True, slots=True)
-class OnEngine:
-    """A version in memory: see `model.registry.hot_swap.Opened`."""
+class EngineVersion:
+    """A version in memory: see `model.registry.loading.OpenedVersion`."""
 
     engine: Engine
     chat: OnnxChatModel
@@ -60,21 +252,23 @@ class OnEngine:
 
 
 @asynccontextmanager
-async def open_model(choice: ModelChoice) -> AsyncGenerator[Lend]:
+async def open_model(choice: ModelChoice) -> AsyncGenerator[AcquireModel]:
     """Load what answers. Raises ModelMissing with what to run when there is nothing, EngineFailed."""
     if choice.base == CANNED:
-        yield always(CannedChatModel(first_sentence), CANNED)
+        yield always_acquire(CannedChatModel(quote_first_sentence), CANNED)
     elif choice.version:
         version = find_version(choice.models_dir, choice.version)
         opened = await open_version(version, choice)
         try:
-            yield always(opened.chat, version.name, version.reading, opened.profile)
+            yield always_acquire(opened.chat, version.name, version.reading, opened.profile)
         finally:
             await opened.close()
     else:
-        swapping = Swapping(choice.models_dir, lambda version: open_version(version, choice), choice.drain_s)
-        async with _together(choice), following(swapping, choice.poll_s):
-            yield swapping.lend
+        swapping = ModelSwapper(
+            choice.models_dir, lambda version: open_version(version, choice), choice.drain_s
+        )
+        async with _together(choice), follow_live(swapping, choice.poll_s):
+            yield swapping.acquire
 
 
 @asynccontextmanager
@@ -84,14 +278,16 @@ async def _together(choice: ModelChoice) -> AsyncGenerator[None]:
         yield
         return
     stopping = threading.Event()
-    published = Published(choice.models_dir, Remote(choice.url, stopping=stopping.is_set))
-    empty = not read_standing(choice.models_dir).name
-    async with keeping_up(published.look, stopping, choice.poll_s, wait=empty):
+    published = SyncedVersions(choice.models_dir, RemoteFolder(choice.url, stopping=stopping.is_set))
+    empty = not read_rollout(choice.models_dir).name
+    async with keep_up(published.look, stopping, choice.poll_s, wait=empty):
         yield
 
 
-async def open_version(version: ModelVersion, choice: ModelChoice) -> OnEngine:
-    """Load one version, and let it say a word, so that whoever meets it first does not wait. Raises EngineError.
+async def open_version(version: ModelVersion, choice: ModelChoice) -> EngineVersion:
+    """Load one version, and let it say a word, so that whoever meets it first does not wait.
+
+    Raises EngineError.
 
     Where its manifest tells nothing of this machine's speed, that is measured now, and kept in memory only.
     """
@@ -103,27 +299,27 @@ async def open_version(version: ModelVersion, choice: ModelChoice) -> OnEngine:
             await (await loading).close()
         raise
     try:
-        async for _ in engine.generate(engine.render(prompt.messages("Who?", ())), max_new_tokens=1):
+        async for _ in engine.generate(engine.render(prompt.build_messages("Who?", ())), max_new_tokens=1):
             pass
         profile = await _profile_of(version, engine)
     except BaseException:
         await engine.close()
         raise
-    return OnEngine(engine, OnnxChatModel(engine, max_tokens=choice.answer_tokens), profile)
+    return EngineVersion(engine, OnnxChatModel(engine, max_tokens=choice.answer_tokens), profile)
 
 
 async def _profile_of(version: ModelVersion, engine: Engine) -> Profile:
     """Return how fast a version is here, as its manifest says or as it is measured. Raises EngineError."""
     known, options = version.profile, engine.options
-    if known and known.holds_on(options.device, options.threads, processor_of(options)):
+    if known and known.holds_on(options.device, options.threads, describe_processor(options)):
         return known
     parameters = known.parameters if known else parameters_of(version)
-    return await asyncio.to_thread(glance, engine, parameters)
+    return await asyncio.to_thread(measure_briefly, engine, parameters)
 
 
 def parameters_of(version: ModelVersion) -> int:
-    """Return how many weights a version without a profile has: as the catalogue says, or about, by its size."""
-    known = find(version.base)
+    """Return how many weights a version without a profile has, by the catalogue or by its size."""
+    known = find_base_model(version.base)
     if known:
         return known.parameters
     weight_bytes = {"fp32": 4, "fp16": 2}.get(version.precision, 1)
@@ -131,8 +327,8 @@ def parameters_of(version: ModelVersion) -> int:
     return sum(file.stat().st_size for file in graph if file.is_file()) // weight_bytes
 
 
-def first_sentence(messages: Sequence[BaseMessage]) -> str:
-    """Say the first sentence of the excerpts that were shown last: what the canned model answers."""
+def quote_first_sentence(messages: Sequence[BaseMessage]) -> str:
+    """Return the first sentence of the excerpts that were shown last: the canned model's answer."""
     for message in reversed(messages):
         excerpts, asked, _ = message.text.rpartition("\n\nQuestion: ")
         if asked:

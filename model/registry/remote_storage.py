@@ -1,7 +1,8 @@
-"""A folder beyond this machine, by its URL: what lies there is read back and compared, and never written over unseen.
+"""A folder on another machine, by its URL: files are verified, and never written over unseen.
 
     file:///mnt/models, memory://models               a folder that is there already (a share, say); tests
-    abfs://CONTAINER@ACCOUNT.dfs.core.windows.net/x   Azure Blob Storage, as whom `DefaultAzureCredential` finds
+    abfs://CONTAINER@ACCOUNT.dfs.core.windows.net/x   Azure Blob Storage, as whom `DefaultAzureCredential`
+                                                      finds
 
 Others are refused: `create` needs a place where of two who create the same name only one can. Azure has that
 (If-None-Match), a file system too (link). Everything here blocks: call it in a thread.
@@ -28,19 +29,22 @@ _FILE = ("file", "local")
 _KNOWN = (*_FILE, "memory", "abfs", "abfss", "az")
 
 
-class RemoteAway(VersionError):
+class RemoteUnavailable(VersionError):
     """It cannot be reached."""
 
     def __init__(self, url: str, why: object) -> None:
         super().__init__(f"the models at {url} cannot be reached: {why or 'no reason is known'}")
 
 
-class Stopped(VersionError):
-    """Whoever asked ends meanwhile."""
+class TransferStopped(VersionError):
+    """The process that asked for the transfer is ending."""
 
 
-class Remote:
-    """The folder at `url`. `options` are the file system's own; `stopping` ends a transfer between two blocks."""
+class RemoteFolder:
+    """The folder at `url`.
+
+    `options` are the file system's own; `stopping` ends a transfer between two blocks.
+    """
 
     def __init__(
         self,
@@ -73,7 +77,10 @@ class Remote:
                 return []
 
     def create(self, name: str, content: bytes) -> bool:
-        """Write a small file that is not there yet, at once or not at all; tell whether it was not. Raises RemoteAway."""
+        """Write a small file that is not there yet, at once or not at all; tell whether it was not.
+
+        Raises RemoteAway.
+        """
         with self._reaching() as (fs, root):
             path = f"{root}/{name}"
             try:
@@ -96,9 +103,12 @@ class Remote:
                 fs.pipe_file(path, content)
 
     def send(self, path: Path, name: str, sha256: str) -> None:
-        """Upload a file, and read it back: what is not the same is deleted there. Raises ModelDamaged, RemoteAway.
+        """Upload a file, and read it back: what is not the same is deleted there.
 
-        What is there already, whole, is not sent again: an upload that was cut off goes on with the next file.
+        Raises ModelDamaged, RemoteAway.
+
+        What is there already, whole, is not sent again: an upload that was cut off goes on with the next
+        file.
         """
         if self._sha256(name) == sha256:
             return
@@ -147,7 +157,7 @@ class Remote:
 
     def _go_on(self) -> None:
         if self._stopping():
-            raise Stopped("the transfer of a model version was stopped")
+            raise TransferStopped("the transfer of a model version was stopped")
 
     @contextmanager
     def _reaching(self) -> Generator[tuple[Any, str]]:
@@ -160,14 +170,16 @@ class Remote:
         except VersionError:
             raise
         except ImportError as error:
-            raise RemoteAway(self.url, f"{error}; pip install 'askpage[azure-blob]'") from error
+            raise RemoteUnavailable(self.url, f"{error}; pip install 'askpage[azure-blob]'") from error
         except Exception as error:
-            raise RemoteAway(self.url, str(error).partition("\n")[0] or type(error).__name__) from error
+            raise RemoteUnavailable(
+                self.url, str(error).partition("\n")[0] or type(error).__name__
+            ) from error
 
     def _seen(self, root: str) -> None:
         """Refuse a folder that is gone: a share that is not mounted is no empty one."""
         if self._local and not Path(root).is_dir():
-            raise RemoteAway(self.url, "there is no such folder")
+            raise RemoteUnavailable(self.url, "there is no such folder")
 
     def _find(self) -> tuple[Any, str]:
         from fsspec.core import (  # noqa: PLC0415 # pyright: ignore[reportMissingTypeStubs]

@@ -1,21 +1,22 @@
 """Keeps looking, in a thread of its own, at what other machines did with the model versions.
 
-It blocks nobody: while the other place is away, or a version comes slowly, what is loaded goes on answering. The log
-says once that it is away, and once that it is there again.
+It blocks nobody: while the other place is away, or a version comes slowly, what is loaded goes on answering.
+The log says once that it is away, and once that it is there again.
 
 The versions of this folder and those at `models_url`: one standing for every machine that has the same URL.
 
     NAME/…, NAME/version.json      a version: its files, each read back and compared, and then its manifest
     live/00000007.json             the seventh standing: as `live.json`, and never changed once it is there
 
-A step (promote, canary, …) takes turns with everybody: this folder takes over what is newest there, the step is done
-here, the versions that it names are sent, and the next number is created, which only one machine can. Whoever was
-slower takes over what the faster one did, and does the step again upon that, or is told that it is not possible any
-more. So every standing was made by somebody who knew the one before, and none is written over.
+A step (promote, canary, …) takes turns with everybody: this folder takes over what is newest there, the step
+is done here, the versions that it names are sent, and the next number is created, which only one machine can.
+Whoever was slower takes over what the faster one did, and does the step again upon that, or is told that it
+is not possible any more. So every standing was made by somebody who knew the one before, and none is written
+over.
 
-Whoever is killed in between leaves the old standing there or the new one, and the next step or look does the rest:
-what was done here and not sent is sent, unless somebody else took a step meanwhile: then theirs holds, and the log says
-so. A version is fetched whole, with every hash compared, before `live.json` here names it.
+Whoever is killed in between leaves the old standing there or the new one, and the next step or look does the
+rest: what was done here and not sent is sent, unless somebody else took a step meanwhile: then theirs holds,
+and the log says so. A version is fetched whole, with every hash compared, before `live.json` here names it.
 
     VersionError (model/registry/versions.py)
     └── NotPublished    done here, and not there yet     (a person sees it)
@@ -34,7 +35,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from core.files import only_one, whole_folder, write_durably
-from model.registry.remote_storage import Remote, RemoteAway
+from model.registry.remote_storage import RemoteFolder, RemoteUnavailable
 from model.registry.versions import (
     MANIFEST,
     ModelDamaged,
@@ -43,15 +44,15 @@ from model.registry.versions import (
     Needs,
     NotPossible,
     Publish,
-    Standing,
+    RolloutState,
     VersionError,
-    only_here,
-    put_standing,
-    read_standing,
+    parse_rollout,
+    parse_version,
+    publish_nowhere,
+    put_rollout,
+    read_rollout,
     read_version,
-    standing_in,
-    standing_text,
-    version_in,
+    render_rollout,
 )
 
 log = logging.getLogger(__name__)
@@ -66,28 +67,34 @@ class NotPublished(VersionError):
 
 
 @dataclass(frozen=True, slots=True)
-class _Noted:
-    """What this folder and the one at `url` agreed on last; 0: nothing yet."""
+class _SyncState:
+    """The state that this folder and the one at `url` agreed on last; 0: nothing yet."""
 
     url: str
     generation: int = 0
-    standing: Standing = field(default_factory=Standing)
+    standing: RolloutState = field(default_factory=RolloutState)
 
 
-class Published:
-    """The versions in `models_dir`, and those at a remote place. A `Publish`; `look` does the same without a step."""
+class SyncedVersions:
+    """The versions in `models_dir`, and those at a remote place.
 
-    def __init__(self, models_dir: Path, remote: Remote) -> None:
+    A `Publish`; `look` does the same without a step.
+    """
+
+    def __init__(self, models_dir: Path, remote: RemoteFolder) -> None:
         self._models_dir = models_dir
         self._remote = remote
 
-    def __call__(self, needs: Needs, step: Callable[[], Standing]) -> Standing:
-        """Take a step with everybody. Raises RemoteAway (nothing was done), NotPublished, and what the step raises."""
+    def __call__(self, needs: Needs, step: Callable[[], RolloutState]) -> RolloutState:
+        """Take a step with everybody.
+
+        Raises RemoteAway (nothing was done), NotPublished, and what the step raises.
+        """
         self._models_dir.mkdir(parents=True, exist_ok=True)
         with only_one(self._models_dir / LOCK):
             self._catch_up()
             for _ in range(_TRIES):
-                names = needs(read_standing(self._models_dir))
+                names = needs(read_rollout(self._models_dir))
                 self._fetch_missing(names)
                 now = step()
                 if self._sent(names):
@@ -107,16 +114,16 @@ class Published:
         except BlockingIOError:
             return
 
-    def _catch_up(self, again: Standing | None = None) -> None:
+    def _catch_up(self, again: RolloutState | None = None) -> None:
         """Agree. `again` is a step that will be done again: that it is lost need not be told."""
         noted = self._noted()
         newest = self._newest(noted.generation)
         if newest:
             self._take_over(noted, *newest, again)
-        elif read_standing(self._models_dir) != noted.standing:
+        elif read_rollout(self._models_dir) != noted.standing:
             self._send(noted, ())
 
-    def _newest(self, known: int) -> tuple[int, Standing] | None:
+    def _newest(self, known: int) -> tuple[int, RolloutState] | None:
         """Return the newest standing there after that one, with its number."""
         if not known:
             numbers = [name.partition(".")[0] for name in self._remote.names(_STANDINGS)]
@@ -127,38 +134,40 @@ class Published:
             found = known, self._parsed(text)
         return found
 
-    def _parsed(self, text: bytes) -> Standing:
+    def _parsed(self, text: bytes) -> RolloutState:
         try:
-            standing = standing_in(text.decode())
+            standing = parse_rollout(text.decode())
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ModelDamaged(f"what stands where at {self._remote.url} cannot be read") from error
-        for name in _named(standing):
+        for name in _list_names(standing):
             _check_path(name)
         return standing
 
-    def _noted(self) -> _Noted:
+    def _noted(self) -> _SyncState:
         url = self._remote.url
         try:
             raw = json.loads((self._models_dir / NOTE).read_text("utf-8"))
-            noted = _Noted(raw["url"], int(raw["generation"]), standing_in(raw["standing"]))
+            noted = _SyncState(raw["url"], int(raw["generation"]), parse_rollout(raw["standing"]))
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
-            return _Noted(url)
-        return noted if noted.url == url else _Noted(url)
+            return _SyncState(url)
+        return noted if noted.url == url else _SyncState(url)
 
-    def _note(self, generation: int, standing: Standing) -> None:
-        raw = {"url": self._remote.url, "generation": generation, "standing": standing_text(standing)}
+    def _note(self, generation: int, standing: RolloutState) -> None:
+        raw = {"url": self._remote.url, "generation": generation, "standing": render_rollout(standing)}
         write_durably(self._models_dir / NOTE, json.dumps(raw) + "\n")
 
     # From there
 
-    def _take_over(self, noted: _Noted, number: int, wanted: Standing, again: Standing | None) -> None:
+    def _take_over(
+        self, noted: _SyncState, number: int, wanted: RolloutState, again: RolloutState | None
+    ) -> None:
         for name in filter(None, (wanted.name, wanted.canary)):
             self._fetch(name)
-        before = put_standing(self._models_dir, wanted)
+        before = put_rollout(self._models_dir, wanted)
         if before not in (noted.standing, wanted, again):
             log.warning("what stood where here was not at %s: what stands there holds", self._remote.url)
         self._note(number, wanted)
-        for name in _gone(noted.standing, wanted):  # another machine has deleted it
+        for name in _find_removed(noted.standing, wanted):  # another machine has deleted it
             shutil.rmtree(self._models_dir / name, ignore_errors=True)
 
     def _fetch_missing(self, names: Collection[str]) -> None:
@@ -184,7 +193,7 @@ class Published:
     def _there(self, name: str) -> ModelVersion | None:
         """Return what the manifest of a version there says; None where there is none."""
         text = self._remote.read(f"{name}/{MANIFEST}")
-        return None if text is None else version_in(text.decode(), self._models_dir / name)
+        return None if text is None else parse_version(text.decode(), self._models_dir / name)
 
     # To there
 
@@ -197,19 +206,19 @@ class Published:
                 f"it is done here, but not at models_url; the next step or look sends it: {error}"
             ) from error
 
-    def _send(self, noted: _Noted, names: Collection[str]) -> bool:
-        now = read_standing(self._models_dir)
+    def _send(self, noted: _SyncState, names: Collection[str]) -> bool:
+        now = read_rollout(self._models_dir)
         for name in dict.fromkeys((now.name, now.canary, *now.before[-1:], *names)):
             if name:
                 self._send_version(name, must=name in (now.name, now.canary))
         if now == noted.standing:
             return True
         if noted.generation and self._remote.read(_path_of(noted.generation)) is None:
-            raise RemoteAway(self._remote.url, f"{_path_of(noted.generation)} is gone there")
-        if not self._remote.create(_path_of(noted.generation + 1), standing_text(now).encode()):
+            raise RemoteUnavailable(self._remote.url, f"{_path_of(noted.generation)} is gone there")
+        if not self._remote.create(_path_of(noted.generation + 1), render_rollout(now).encode()):
             return False
         self._note(noted.generation + 1, now)
-        for name in _gone(noted.standing, now):
+        for name in _find_removed(noted.standing, now):
             self._remote.remove(name, MANIFEST)
         return True
 
@@ -229,15 +238,15 @@ class Published:
         self._remote.write(f"{name}/{MANIFEST}", (here.folder / MANIFEST).read_bytes())
 
 
-def publishing(models_dir: Path, url: str) -> Publish:
+def publish_to(models_dir: Path, url: str) -> Publish:
     """Return what steps are taken with: with everybody, or, where `models_url` is empty, only here."""
-    return Published(models_dir, Remote(url)) if url else only_here
+    return SyncedVersions(models_dir, RemoteFolder(url)) if url else publish_nowhere
 
 
-def caught_up(models_dir: Path, url: str) -> Publish:
+def catch_up(models_dir: Path, url: str) -> Publish:
     """Take over what other machines did, and return what steps are taken with. Raises VersionError."""
-    publish = publishing(models_dir, url)
-    if isinstance(publish, Published):
+    publish = publish_to(models_dir, url)
+    if isinstance(publish, SyncedVersions):
         publish.look()
     return publish
 
@@ -246,14 +255,14 @@ def _path_of(generation: int) -> str:
     return f"{_STANDINGS}/{generation:08d}.json"
 
 
-def _named(standing: Standing) -> tuple[str, ...]:
+def _list_names(standing: RolloutState) -> tuple[str, ...]:
     names = (standing.name, standing.canary, *standing.before, *standing.retired)
     return tuple(name for name in names if name)
 
 
-def _gone(before: Standing, now: Standing) -> set[str]:
+def _find_removed(before: RolloutState, now: RolloutState) -> set[str]:
     """Return the retired versions that were deleted in between."""
-    return {*before.before, *before.retired} - {*_named(now)}
+    return {*before.before, *before.retired} - {*_list_names(now)}
 
 
 def _is_path(name: str) -> bool:
@@ -279,7 +288,7 @@ _TRY_AGAIN_S = 60.0
 _END_S = 5.0
 
 
-class _Looking:
+class _SyncThread:
     """Looks until it is stopped; `ready` once it has looked."""
 
     def __init__(
@@ -319,7 +328,7 @@ class _Looking:
 
 
 @asynccontextmanager
-async def keeping_up(
+async def keep_up(
     look: Callable[[], None],
     stopping: threading.Event,
     poll_s: float,
@@ -331,7 +340,7 @@ async def keeping_up(
 
     `stopping` is set in the end: it should end a look that takes long.
     """
-    looking = _Looking(look, stopping, (poll_s, again_s))
+    looking = _SyncThread(look, stopping, (poll_s, again_s))
     # No thread of the loop's own: a program would wait for its end, however long a server says nothing.
     thread = threading.Thread(target=looking.run, name="models-url", daemon=True)
     thread.start()

@@ -1,13 +1,14 @@
 """Model versions on disk: which there are, which one answers whom, and whether their files are whole.
 
-A version is a folder below `models_dir` with a manifest `version.json`. The manifest is written last, so a folder
-without one is no version: it is what an interrupted import or training left.
+A version is a folder below `models_dir` with a manifest `version.json`. The manifest is written last, so a
+folder without one is no version: it is what an interrupted import or training left.
 
     candidate ── canary ── live ── retired          promote, canary, roll_back, retire, prune
         └───────────────────┘                       (a candidate may be promoted at once)
 
-Who stands where is in one small file, `live.json`, that is replaced whole: two versions are never live, whenever the
-machine stops. The serving process follows it (`model/registry/hot_swap.py`). Changes take turns by a lock.
+Who stands where is in one small file, `live.json`, that is replaced whole: two versions are never live,
+whenever the machine stops. The serving process follows it (`model/registry/loading.py`). Changes take turns
+by a lock.
 
     VersionError
     ├── ModelMissing     nothing is imported yet, or no version has that name    (a person sees it)
@@ -30,7 +31,7 @@ from typing import Any, Protocol
 from core import telemetry
 from core.files import only_one, sha256_of, write_durably
 from model.answering.grounding import Reading
-from model.answering.profile import Profile, profile_in
+from model.answering.profile import Profile, parse_profile
 
 MANIFEST = "version.json"
 LIVE = "live.json"
@@ -62,8 +63,8 @@ class NotPossible(VersionError):
     """The version's standing does not allow the step."""
 
 
-class Status(StrEnum):
-    """Where a version stands."""
+class VersionStatus(StrEnum):
+    """The status of a version."""
 
     CANDIDATE = "candidate"
     CANARY = "canary"
@@ -73,13 +74,15 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ModelVersion:
-    """What a manifest says. `weights_uri` is the folder with the ONNX graph; `parent` is None for a base model.
+    """A model version, as its manifest says.
 
-    `base` is the base model as its user named it, `precision` is int8, fp16 or fp32, `licence` is what the base
-    says of itself ("unknown" where it says nothing). `files` maps a name in the folder to its SHA-256, in hex.
-    `dataset` is the hash of the examples that it learned from, `training` how, `scores` what was measured. `status`
-    is what the version began as; where it stands now, `Standing.status_of` tells. `profile` is how fast it was on the
-    machine that made it; None where nobody measured.
+    `weights_uri` is the folder with the ONNX graph; `parent` is None for a base model.
+
+    `base` is the base model as its user named it, `precision` is int8, fp16 or fp32, `licence` is what the
+    base says of itself ("unknown" where it says nothing). `files` maps a name in the folder to its SHA-256,
+    in hex. `dataset` is the hash of the examples that it learned from, `training` how, `scores` what was
+    measured. `status` is what the version began as; where it stands now, `Standing.status_of` tells.
+    `profile` is how fast it was on the machine that made it; None where nobody measured.
     """
 
     name: str
@@ -99,12 +102,15 @@ class ModelVersion:
 
     @property
     def folder(self) -> Path:
-        """Where the graph, its weights and its tokenizer lie."""
+        """The folder of the graph, its weights and its tokenizer."""
         return Path(self.weights_uri)
 
     @property
     def reading(self) -> Reading | None:
-        """What it learned to read; None for a base model, and for versions that learned from passages as they were."""
+        """The reading that it was trained with.
+
+        None for a base model, and for versions that learned from passages as they were.
+        """
         recipe = self.training.get("recipe", {})
         if "span_sentences" not in recipe:
             return None
@@ -112,12 +118,12 @@ class ModelVersion:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """Who answers whom.
+class RolloutState:
+    """The state of a rollout: the live version, and the canary with its share.
 
-    `name` is the live version ("" before the first one), `before` those that were live before it, oldest first.
-    `canary` answers `share` (0 to 1) of the conversations, `since` when tells nothing about who answers whom, so it
-    is not compared. `retired` were taken back.
+    `name` is the live version ("" before the first one), `before` those that were live before it, oldest
+    first. `start_canary` answers `share` (0 to 1) of the conversations, `since` when tells nothing about who
+    answers whom, so it is not compared. `retired` were taken back.
     """
 
     name: str = ""
@@ -127,13 +133,15 @@ class Standing:
     retired: tuple[str, ...] = ()
     since: datetime | None = field(default=None, compare=False)
 
-    def status_of(self, name: str) -> Status:
+    def status_of(self, name: str) -> VersionStatus:
         """Tell where a version stands."""
         if name == self.name:
-            return Status.LIVE
+            return VersionStatus.LIVE
         if name == self.canary:
-            return Status.CANARY
-        return Status.RETIRED if name in self.before or name in self.retired else Status.CANDIDATE
+            return VersionStatus.CANARY
+        return (
+            VersionStatus.RETIRED if name in self.before or name in self.retired else VersionStatus.CANDIDATE
+        )
 
     def version_for(self, conversation: str) -> str:
         """Name the version that answers a conversation: always the same one while neither changes.
@@ -149,17 +157,17 @@ class Standing:
 def read_version(folder: Path) -> ModelVersion | None:
     """Return the version in `folder`, or None where there is no manifest. Raises ModelDamaged."""
     try:
-        return version_in((folder / MANIFEST).read_text("utf-8"), folder)
+        return parse_version((folder / MANIFEST).read_text("utf-8"), folder)
     except (FileNotFoundError, NotADirectoryError):
         return None
 
 
-def version_in(text: str, folder: Path) -> ModelVersion:
+def parse_version(text: str, folder: Path) -> ModelVersion:
     """Return what a manifest's text says, of a version in `folder`. Raises ModelDamaged."""
     try:
         raw: dict[str, Any] = json.loads(text)
         created_at = datetime.fromisoformat(raw.pop("created_at"))
-        raw["profile"] = profile_in(raw.get("profile"))
+        raw["profile"] = parse_profile(raw.get("profile"))
         known = {known.name for known in fields(ModelVersion)} - {"weights_uri"}
         given: dict[str, Any] = {name: value for name, value in raw.items() if name in known}
         return ModelVersion(**given, created_at=created_at, weights_uri=str(folder))
@@ -191,17 +199,20 @@ def find_version(models_dir: Path, name: str) -> ModelVersion:
     return version
 
 
-def live_version(models_dir: Path) -> ModelVersion:
+def find_live_version(models_dir: Path) -> ModelVersion:
     """Return the version that answers now. Raises ModelMissing and ModelDamaged."""
-    name = read_standing(models_dir).name
+    name = read_rollout(models_dir).name
     version = read_version(models_dir / name) if name else None
     if version is None:
         raise ModelMissing
     return version
 
 
-def verify(folder: Path) -> ModelVersion:
-    """Compare every file with its hash in the manifest, about 1 s a gigabyte. Raises ModelMissing, ModelDamaged."""
+def verify_version(folder: Path) -> ModelVersion:
+    """Compare every file with its hash in the manifest, about 1 s a gigabyte.
+
+    Raises ModelMissing, ModelDamaged.
+    """
     version = read_version(folder)
     if version is None:
         raise ModelMissing(folder.name)
@@ -217,19 +228,21 @@ def verify(folder: Path) -> ModelVersion:
 # Who answers whom
 
 
-def read_standing(models_dir: Path) -> Standing:
+def read_rollout(models_dir: Path) -> RolloutState:
     """Return what `live.json` says; nothing stands anywhere before the first import. Raises ModelDamaged."""
     path = models_dir / LIVE
     try:
-        return standing_in(path.read_text("utf-8"), datetime.fromtimestamp(path.stat().st_mtime, UTC))
+        return parse_rollout(path.read_text("utf-8"), datetime.fromtimestamp(path.stat().st_mtime, UTC))
     except (FileNotFoundError, NotADirectoryError):
-        return Standing()
+        return RolloutState()
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelDamaged(f"{path} cannot be read: delete it and import the model again") from error
 
 
-def standing_in(text: str, written_at: datetime | None = None) -> Standing:
-    """Read what `live.json` says; of a file that does not say since when its canary answers, when it was written.
+def parse_rollout(text: str, written_at: datetime | None = None) -> RolloutState:
+    """Read what `live.json` says.
+
+    Of a file that does not say since when its canary answers, when it was written.
 
     Raises ValueError, TypeError, KeyError or AttributeError for what is no such file.
     """
@@ -237,36 +250,41 @@ def standing_in(text: str, written_at: datetime | None = None) -> Standing:
     before, retired = tuple(map(str, raw.get("before", ()))), tuple(map(str, raw.get("retired", ())))
     name, canary, share = str(raw["name"]), str(raw.get("canary", "")), float(raw.get("share", 0.0))
     since = datetime.fromisoformat(str(raw["since"])) if raw.get("since") else written_at
-    return Standing(name, before, "" if canary == name else canary, share, retired, since if canary else None)
+    return RolloutState(
+        name, before, "" if canary == name else canary, share, retired, since if canary else None
+    )
 
 
-def standing_text(standing: Standing) -> str:
+def render_rollout(standing: RolloutState) -> str:
     """Return what `live.json` says of a standing."""
     since = {"since": standing.since.isoformat() if standing.since else None}
     return json.dumps(asdict(standing) | since) + "\n"
 
 
-def put_standing(models_dir: Path, standing: Standing) -> Standing:
+def put_rollout(models_dir: Path, standing: RolloutState) -> RolloutState:
     """Let hold here what holds elsewhere; return what held before."""
     with only_one(models_dir / _LOCK):
-        before = read_standing(models_dir)
-        write_durably(models_dir / LIVE, standing_text(standing))
+        before = read_rollout(models_dir)
+        write_durably(models_dir / LIVE, render_rollout(standing))
     return before
 
 
-Needs = Callable[[Standing], Collection[str]]
+Needs = Callable[[RolloutState], Collection[str]]
 """Names the versions that a step is about, from where they stand."""
 
 
 class Publish(Protocol):
     """Takes a step, so that others hear of it (`model/registry/sync.py`), or only here."""
 
-    def __call__(self, needs: Needs, step: Callable[[], Standing]) -> Standing:
-        """Do the step, and again where another machine was faster. The versions that it needs are brought, and sent."""
+    def __call__(self, needs: Needs, step: Callable[[], RolloutState]) -> RolloutState:
+        """Do the step, and again where another machine was faster.
+
+        The versions that it needs are brought, and sent.
+        """
         ...
 
 
-def only_here(needs: Needs, step: Callable[[], Standing]) -> Standing:
+def publish_nowhere(needs: Needs, step: Callable[[], RolloutState]) -> RolloutState:
     """Take a step that concerns this folder only."""
     return step()
 
@@ -274,30 +292,34 @@ def only_here(needs: Needs, step: Callable[[], Standing]) -> Standing:
 def promote(
     models_dir: Path,
     name: str,
-    standing: Collection[Status] = tuple(Status),
-    publish: Publish = only_here,
-) -> Standing:
-    """Let a version answer everybody; a canary ends. `standing` is where it may stand for that: it changes meanwhile.
+    standing: Collection[VersionStatus] = tuple(VersionStatus),
+    publish: Publish = publish_nowhere,
+) -> RolloutState:
+    """Let a version answer everybody; a canary ends.
+
+    `standing` is where it may stand for that: it changes meanwhile.
 
     Raises ModelMissing, ModelDamaged and NotPossible before anything changes.
     """
 
-    def change(now: Standing) -> Standing:
+    def change(now: RolloutState) -> RolloutState:
         if now.status_of(name) not in standing:
             raise NotPossible(f"{name} cannot be promoted any more: it is {now.status_of(name)} by now")
         if now.name == name:
-            return _without_canary(now)
-        before = (*without(now.before, name), now.name) if now.name else now.before
-        return Standing(name, before, retired=without(now.retired, name))
+            return _end_canary(now)
+        before = (*drop_names(now.before, name), now.name) if now.name else now.before
+        return RolloutState(name, before, retired=drop_names(now.retired, name))
 
-    def step() -> Standing:
-        _whole(models_dir, name)
+    def step() -> RolloutState:
+        _check_whole(models_dir, name)
         return _change(models_dir, change)
 
     return publish(lambda _: (name,), step)
 
 
-def canary(models_dir: Path, name: str, share: float, publish: Publish = only_here) -> Standing:
+def start_canary(
+    models_dir: Path, name: str, share: float, publish: Publish = publish_nowhere
+) -> RolloutState:
     """Let a version answer a share (0 to 1) of the conversations; 0 makes it a candidate again.
 
     Raises ModelMissing, ModelDamaged and NotPossible.
@@ -305,16 +327,16 @@ def canary(models_dir: Path, name: str, share: float, publish: Publish = only_he
     if not 0 <= share <= 1:
         raise NotPossible(f"a share is a number from 0 to 1, not {share:g}")
 
-    def change(now: Standing) -> Standing:
+    def change(now: RolloutState) -> RolloutState:
         if now.name in ("", name):
             raise NotPossible(f"{name} cannot be a canary: it is live, or nothing is")
         if not share:
-            return _without_canary(now) if now.canary == name else now
+            return _end_canary(now) if now.canary == name else now
         since = now.since if now.canary == name else datetime.now(UTC)
-        return replace(now, canary=name, share=share, retired=without(now.retired, name), since=since)
+        return replace(now, canary=name, share=share, retired=drop_names(now.retired, name), since=since)
 
-    def step() -> Standing:
-        _whole(models_dir, name)
+    def step() -> RolloutState:
+        _check_whole(models_dir, name)
         return _change(models_dir, change)
 
     return publish(lambda _: (name,), step)
@@ -324,64 +346,67 @@ def roll_back(
     models_dir: Path,
     name: str = "",
     reason: str = "operator",
-    standing: Collection[Status] = (Status.CANARY, Status.LIVE),
-    publish: Publish = only_here,
-) -> Standing:
-    """Take back the last step: a canary is retired; without one, the version that was live before is live again.
+    standing: Collection[VersionStatus] = (VersionStatus.CANARY, VersionStatus.LIVE),
+    publish: Publish = publish_nowhere,
+) -> RolloutState:
+    """Take back the last step: a canary is retired.
 
-    `name` is the version to take back, where no other one may be meant, and `standing` where it may stand for that:
-    whoever decides looks at one version, and the standing changes meanwhile. `reason` is told (core/telemetry.py). Raises
-    NotPossible where there is no version to go back to, or the last step was another version's.
+    Without one, the version that was live before is live again.
+
+    `name` is the version to take back, where no other one may be meant, and `standing` where it may stand for
+    that: whoever decides looks at one version, and the standing changes meanwhile. `reason` is told
+    (core/telemetry.py). Raises NotPossible where there is no version to go back to, or the last step was
+    another version's.
     """
 
-    def change(now: Standing) -> Standing:
+    def change(now: RolloutState) -> RolloutState:
         if name not in ("", now.canary or now.name):
             raise NotPossible(f"{name} is not what answers since the last step: {_last_step(now)}")
         if name and now.status_of(name) not in standing:
             raise NotPossible(f"{name} cannot be rolled back like that: {_last_step(now)}")
         if now.canary:
-            return _retired(_without_canary(now), now.canary)
+            return _retire(_end_canary(now), now.canary)
         present = [at for at, name in enumerate(now.before, 1) if read_version(models_dir / name)]
         if not present:
             raise NotPossible(
                 f"no version was live before {now.name or 'now'}: there is nothing to go back to"
             )
         *earlier, last = now.before[: present[-1]]
-        return _retired(Standing(last, tuple(earlier), retired=now.retired), now.name)
+        return _retire(RolloutState(last, tuple(earlier), retired=now.retired), now.name)
 
     return publish(
         lambda now: () if now.canary else now.before[-1:], lambda: _change(models_dir, change, reason)
     )
 
 
-def _last_step(now: Standing) -> str:
+def _last_step(now: RolloutState) -> str:
     return f"{now.canary} is the canary" if now.canary else f"{now.name} is live"
 
 
-def retire(models_dir: Path, name: str, publish: Publish = only_here) -> Standing:
+def retire(models_dir: Path, name: str, publish: Publish = publish_nowhere) -> RolloutState:
     """Withdraw a candidate or a canary. Raises ModelMissing and NotPossible."""
 
-    def change(now: Standing) -> Standing:
+    def change(now: RolloutState) -> RolloutState:
         find_version(models_dir, name)
         if now.name == name:
             raise NotPossible(f"{name} is live: promote another version, or roll back")
-        return _retired(_without_canary(now) if now.canary == name else now, name)
+        return _retire(_end_canary(now) if now.canary == name else now, name)
 
     return publish(lambda _: (name,), lambda: _change(models_dir, change))
 
 
-def prune(models_dir: Path, keep: int, publish: Publish = only_here) -> list[str]:
+def prune_versions(models_dir: Path, keep: int, publish: Publish = publish_nowhere) -> list[str]:
     """Delete retired versions except the `keep` newest; return their names.
 
     Never an imported base model, nor the version that a roll back would make live.
     """
     gone: list[str] = []
 
-    def change(now: Standing) -> Standing:
+    def change(now: RolloutState) -> RolloutState:
         old = [
             version.name
             for version in list_versions(models_dir)
-            if now.status_of(version.name) is Status.RETIRED
+            if now.status_of(version.name) is VersionStatus.RETIRED
             and version.parent is not None
             and version.name not in now.before[-1:]
         ]
@@ -389,7 +414,7 @@ def prune(models_dir: Path, keep: int, publish: Publish = only_here) -> list[str
         gone.extend(going)  # of a step that is done again, what went the first time stays gone
         for name in going:
             (models_dir / name).rename(models_dir / f".{name}{_GONE}")  # gone at once, then piece by piece
-        return replace(now, before=without(now.before, *gone), retired=without(now.retired, *gone))
+        return replace(now, before=drop_names(now.before, *gone), retired=drop_names(now.retired, *gone))
 
     publish(lambda _: (), lambda: _change(models_dir, change))
     for folder in models_dir.glob(f".*{_GONE}"):
@@ -406,35 +431,37 @@ def record_scores(models_dir: Path, name: str, scores: Mapping[str, Any]) -> Mod
     return version
 
 
-def without(names: tuple[str, ...], *gone: str) -> tuple[str, ...]:
+def drop_names(names: tuple[str, ...], *gone: str) -> tuple[str, ...]:
     """Return the names but those."""
     return tuple(name for name in names if name not in gone)
 
 
-def _whole(models_dir: Path, name: str) -> None:
+def _check_whole(models_dir: Path, name: str) -> None:
     find_version(models_dir, name)
-    verify(models_dir / name)
+    verify_version(models_dir / name)
 
 
-def _retired(now: Standing, name: str) -> Standing:
-    return replace(now, before=without(now.before, name), retired=(*without(now.retired, name), name))
+def _retire(now: RolloutState, name: str) -> RolloutState:
+    return replace(now, before=drop_names(now.before, name), retired=(*drop_names(now.retired, name), name))
 
 
-def _without_canary(now: Standing) -> Standing:
+def _end_canary(now: RolloutState) -> RolloutState:
     return replace(now, canary="", share=0.0, since=None)
 
 
-def _change(models_dir: Path, change: Callable[[Standing], Standing], reason: str = "operator") -> Standing:
+def _change(
+    models_dir: Path, change: Callable[[RolloutState], RolloutState], reason: str = "operator"
+) -> RolloutState:
     models_dir.mkdir(parents=True, exist_ok=True)
     with only_one(models_dir / _LOCK):
-        before = read_standing(models_dir)
+        before = read_rollout(models_dir)
         now = change(before)
-        write_durably(models_dir / LIVE, standing_text(now))
+        write_durably(models_dir / LIVE, render_rollout(now))
     _tell(before, now, reason)
     return now
 
 
-def _tell(before: Standing, now: Standing, reason: str) -> None:
+def _tell(before: RolloutState, now: RolloutState, reason: str) -> None:
     """Tell what a step changed for those who ask, and why something was taken back."""
     for name in (before.name, before.canary):
         if name and name in now.retired and name not in before.retired:

@@ -1,9 +1,9 @@
-"""What a model wrote, made safe and plain before anybody sees it.
+"""Makes the text of a model safe and plain before anybody sees it.
 
-A model repeats what it read, and what it read may be hostile: a link whose address carries somebody's words away, an
-image that does the same without a click, a mention, markup. None of it passes; the words themselves do. An address, a
-placeholder or a piece of code that the page has word for word stays, as text that nobody can click: the front ends
-escape what is left.
+A model repeats what it read, and what it read may be hostile: a link whose address carries somebody's words
+away, an image that does the same without a click, a mention, markup. None of it passes; the words themselves
+do. An address, a placeholder or a piece of code that the page has word for word stays, as text that nobody
+can click: the front ends escape what is left.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ _LINKS_TO = re.compile(r"\]\s?[(\[:]")
 _DEEPEST = 5
 """Images in links in links."""
 _ADDRESS = re.compile(
-    r"(?:\b[a-z][a-z0-9+.-]{1,20}:(?://|\\\\)|\bwww\.|(?<!\w)//(?=\S))[^\s<>\"')\]]*|\b(?:javascript|data|vbscript|mailto):\S+",
+    r"(?:\b[a-z][a-z0-9+.-]{1,20}:(?://|\\\\)|\bwww\.|(?<!\w)//(?=\S))[^\s<>\"')\]]*|\b(?:javascript|data"
+    r"|vbscript|mailto):\S+",
     re.IGNORECASE,
 )
 _TAG = re.compile(r"</?[a-zA-Z!][^<>]*>?")
@@ -26,7 +27,8 @@ _PLACEHOLDER = re.compile(r"<[A-Za-z][\w .:/-]{0,60}>")
 """A tag without a value: `<host>`, or the parameter of a type."""
 _ACTIVE = frozenset(
     """
-    a applet area at audio base body button embed form frame frameset head html iframe image img input link math meta
+    a applet area at audio base body button embed form frame frameset head html iframe image img input link
+    math meta
     object picture script source style svg template textarea title track video
     """.split()  # noqa: SIM905 - a list of words reads better so
 )
@@ -34,7 +36,8 @@ _ACTIVE = frozenset(
 _OPEN_TAG = re.compile(r"<(/?[a-zA-Z!][^<>]*)\Z")
 _CONTROL = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
-    r"|(?<![^\x00-\u02ff\u2000-\u206f])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\u02ff\u2000-\u200b\u200e-\u206f])"
+    r"|(?<![^\x00-\u02ff\u2000-\u206f])[\u200c\u200d]"
+    r"|[\u200c\u200d](?![^\x00-\u02ff\u2000-\u200b\u200e-\u206f])"
 )
 """What nobody sees. A joiner stays between two letters of a script that needs it, and between two emoji."""
 _MARKER = re.compile(r"\s{0,9}\[\d{1,9}\]")
@@ -50,38 +53,38 @@ ENDS = (".", "!", "?", '"', "”", ")")
 _SPACE = re.compile(r"[ \t]+")
 
 
-def plain(text: str, page: str = "") -> str:
+def to_plain_text(text: str, page: str = "") -> str:
     """Return the words of a model's text without links, images, markup, control characters or [n] markers.
 
-    `page` is what the page says: an address, a placeholder or a name in signs (`__init__`, `arr[0]`) that it has word for
-    word is kept, as it is.
+    `page` is what the page says: an address, a placeholder or a name in signs (`__init__`, `arr[0]`) that it
+    has word for word is kept, as it is.
     """
     text = _PRIVATE.sub("", _CONTROL.sub("", text))
     kept: list[str] = []
-    made = _made_plain(_set_aside(text, page, kept) if page else text)
+    made = _make_plain(_mask_addresses(text, page, kept) if page else text)
     made = _SPACE.sub(" ", _SLOT.sub(lambda match: kept[int(match[1])], made)).strip()
-    return plain(text) if kept and _LINKS_TO.search(made) and "//" in made else made
+    return to_plain_text(text) if kept and _LINKS_TO.search(made) and "//" in made else made
 
 
-def _made_plain(text: str) -> str:
+def _make_plain(text: str) -> str:
     text = _REFERENCE.sub(lambda match: match.group(1) or "", text)
     for _ in range(_DEEPEST):
         text, links = _IMAGE_OR_LINK.subn(lambda match: match.group(1), text)
         if not links:
             break
-    text = _TAG.sub("", _OPEN_TAG.sub(_opened, text))
+    text = _TAG.sub("", _OPEN_TAG.sub(_escape_last_tag, text))
     text = _ADDRESS.sub("(address on the page)", text)
     return _EMPHASIS.sub(r"\2", _MARKER.sub("", text))
 
 
-def _opened(tag: re.Match[str]) -> str:
-    """Take the last "<" of a text for "less than", unless it begins something that a client would read as a tag."""
+def _escape_last_tag(tag: re.Match[str]) -> str:
+    """Escape the last "<" of a text, unless it begins what a client would read as a tag."""
     name = re.match(r"[/!]?\w*", tag[1])
     harmless = "=" not in tag[1] and "!" not in tag[1] and name and name[0].lower().strip("/") not in _ACTIVE
     return f"< {tag[1]}" if harmless and " " in tag[1] else ""
 
 
-def _set_aside(text: str, page: str, kept: list[str]) -> str:
+def _mask_addresses(text: str, page: str, kept: list[str]) -> str:
     """Put a slot in the place of what the page has word for word; links and images are none of it."""
 
     def aside(piece: str) -> str:
@@ -126,7 +129,7 @@ _INDEXED = re.compile(r"\w\[\d+\]")
 
 
 def _stands(piece: str, page: str, goes_on: re.Pattern[str]) -> bool:
-    """Tell whether a piece stands on the page as a whole, not as the beginning or the end of something longer."""
+    """Tell whether a piece stands on the page as a whole, not inside something longer."""
     at = page.find(piece) if piece else -1
     while at >= 0:
         rest = goes_on.match(page, at + len(piece))

@@ -1,11 +1,13 @@
-"""What a model learns from: a folder of training examples is read, and each becomes the tokens of the prompt as it was.
+"""Training datasets: a folder of examples is read, and each becomes the tokens of its prompt.
 
     folder/examples.jsonl    one `TrainingExample` a line, as JSON
-    folder/card.json         tells at least the dataset's name ("dataset", or "name"), and in `label` which wording of the
-                             label "declined" it was written with; one without it is older than that, and read as then
+    folder/card.json         tells at least the dataset's name ("dataset", or "name"), and in `label` which
+                             wording of the label "declined" it was written with (1: the first of
+                             `prompt.LABELS`). One without it is older: there the first wording declines
+                             wherever it stands
 
-The prompt is `model/text/prompt.py`'s, through the same template and tokenizer that the engine answers with: what is
-learned is what will be asked, token by token.
+The prompt is `model/text/prompt.py`'s, through the same template and tokenizer that the engine answers with:
+what is learned is what will be asked, token by token.
 """
 
 from __future__ import annotations
@@ -31,8 +33,6 @@ EXAMPLES, CARD = "examples.jsonl", "card.json"
 _KNOWN = {field.name for field in fields(TrainingExample)}
 _SCALE = 1 << 64
 _WHOLE = Reading(sentences=0)
-_FIRST_LABEL = "That is not on this page."
-"""What declined in datasets that record no label, by its words alone where they name no kind either."""
 _TOLD = 0.5
 """Share of the words of a completion that must stand in what is read."""
 
@@ -43,14 +43,17 @@ class ExamplesInvalid(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """The examples of one folder. `sha256` is of the file as it is: what was deleted since then is not in it."""
+    """The examples of one folder.
+
+    `sha256` is of the file as it is: what was deleted since then is not in it.
+    """
 
     name: str
     sha256: str
     examples: tuple[TrainingExample, ...]
 
     def split(self, validation_share: float) -> tuple[list[TrainingExample], list[TrainingExample]]:
-        """Return what is trained on and what tells when to stop, by a hash of the answer's id: never what is held out."""
+        """Return the training and the validation examples, by a hash of the answer's id; none held out."""
         sides: tuple[list[TrainingExample], list[TrainingExample]] = ([], [])
         for example in self.examples:
             if not example.held_out:
@@ -61,7 +64,9 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """One example as tokens. `completion` and `rejected` end with the end of the turn; `rejected` may be empty.
+    """One example as tokens.
+
+    `completion` and `rejected` end with the end of the turn; `rejected` may be empty.
 
     `place` is the same for examples whose prompts have the same passages.
     """
@@ -90,7 +95,7 @@ def read_dataset(folder: Path) -> Dataset:
     examples: dict[str, TrainingExample] = {}
     for number, line in enumerate(lines, 1):
         example = _example(line, f"{folder / EXAMPLES}, line {number}")
-        if not label and output_text.plain(example.completion) == _FIRST_LABEL:
+        if not label and output_text.to_plain_text(example.completion) == prompt.LABELS[0]:
             example = replace(example, kind="not_on_page")
         if example.answer_id in examples:
             raise ExamplesInvalid(f"{folder / EXAMPLES}, line {number}: {example.answer_id} is there twice")
@@ -120,7 +125,7 @@ def _problem(example: TrainingExample) -> str:
     texts = (example.answer_id, example.question_text, example.completion)
     if not all(isinstance(text, str) and text.strip() for text in texts):  # pyright: ignore[reportUnnecessaryIsInstance] - JSON
         return "it needs an answer_id, a question_text and a completion"
-    if not output_text.plain(example.completion):
+    if not output_text.to_plain_text(example.completion):
         return "its completion has no words but links or markup"
     if not example.passages:
         return "it has no passage"
@@ -129,45 +134,45 @@ def _problem(example: TrainingExample) -> str:
 
 
 def encode(text: ChatText, example: TrainingExample, reading: Reading = _WHOLE) -> Encoded:
-    """Return the tokens of the prompt that the engine would be given, and of what it should, and should not, say."""
-    shown = grounding.read(example.question_text, example.passages, reading)
-    asked = text.render(prompt.messages(example.question_text, shown))
-    rejected = output_text.plain(example.rejected_text)
+    """Return the tokens of the prompt, of the completion and of the rejected text."""
+    shown = grounding.select_passages(example.question_text, example.passages, reading)
+    asked = text.render(prompt.build_messages(example.question_text, shown))
+    rejected = output_text.to_plain_text(example.rejected_text)
     return Encoded(
         prompt=tuple(text.encode(asked)),
         completion=_said(text, _completion(example)),
         rejected=_said(text, rejected) if rejected else (),
         weight=float(example.weight),
         kind=example.kind,
-        place=hashlib.sha256(prompt.excerpts(shown).encode("utf-8", "surrogatepass")).hexdigest(),
+        place=hashlib.sha256(prompt.join_excerpts(shown).encode("utf-8", "surrogatepass")).hexdigest(),
     )
 
 
-def teaches(example: TrainingExample, reading: Reading) -> bool:
-    """Tell whether what is to be said stands in what the model reads, or declines: anything else teaches it to guess."""
+def is_teachable(example: TrainingExample, reading: Reading) -> bool:
+    """Tell whether the completion declines or stands in what is read: else it teaches to guess."""
     if example.declines:
         return True
-    shown = grounding.read(example.question_text, example.passages, reading)
-    said = grounding.content_words(output_text.plain(example.completion))
-    return len(said & grounding.content_words(prompt.excerpts(shown))) >= _TOLD * len(said)
+    shown = grounding.select_passages(example.question_text, example.passages, reading)
+    said = grounding.content_words(output_text.to_plain_text(example.completion))
+    return len(said & grounding.content_words(prompt.join_excerpts(shown))) >= _TOLD * len(said)
 
 
 def _completion(example: TrainingExample) -> str:
-    """Return what the model is to write: whatever label a dataset was written with, today's is what is learned."""
-    return prompt.NOT_ON_PAGE if example.declines else output_text.plain(example.completion)
+    """Return what the model is to write; today's label, whatever the dataset was written with."""
+    return prompt.NOT_ON_PAGE if example.declines else output_text.to_plain_text(example.completion)
 
 
 def _said(text: ChatText, words: str) -> tuple[int, ...]:
-    """Return what is written, with a full stop: where that is missing, an answer is taken for one that was cut off."""
+    """Return the tokens of a text with a full stop: without one it seems to be cut off."""
     ended = words if words.endswith(output_text.ENDS) else f"{words}."
     return (*text.encode(text.neutralise(ended)), text.end_of_turn)
 
 
-def mixed(kinds: Sequence[str], places: Sequence[str], seed: str) -> list[int]:
-    """Return an order in which every kind is spread evenly: replayed and unanswerable examples are in every batch.
+def mix_order(kinds: Sequence[str], places: Sequence[str], seed: str) -> list[int]:
+    """Return an order that spreads every kind evenly: each batch has replayed and unanswerable examples.
 
-    What is asked over the same passages (`places`) stays together, since together it costs little; its first one
-    counts.
+    What is asked over the same passages (`places`) stays together, since together it costs little; its first
+    one counts.
     """
     draw = random.Random(seed)  # noqa: S311 - a shuffle that can be repeated
     together: defaultdict[str, list[int]] = defaultdict(list)

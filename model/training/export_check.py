@@ -1,8 +1,9 @@
-"""Does the exported graph say what the model in torch says? Asked token by token, before anybody meets it.
+"""Checks that the exported graph says what the model in torch says, token by token.
 
-Both read the same prompts and completions; at every compared token each tells how likely the next one is. What counts
-is how often the likeliest token is the same, and, where nothing was rounded to whole numbers, how far the figures
-(logits) are apart at most. An int8 graph is compared with fp32 weights by agreement alone: its figures are coarse.
+Both read the same prompts and completions; at every compared token each tells how likely the next one is.
+What counts is how often the likeliest token is the same, and, where nothing was rounded to whole numbers, how
+far the figures (logits) are apart at most. An int8 graph is compared with fp32 weights by agreement alone:
+its figures are coarse.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import onnxruntime_genai as og
 import torch
 from transformers import AutoModelForCausalLM
 
-from model.registry.export_onnx import Refused
+from model.registry.export_onnx import ExportRefused
 from model.training.dataset import Encoded
 
 # pyright: basic, reportAttributeAccessIssue=false
@@ -27,24 +28,28 @@ _PROMPT_TOKENS = 24
 """How many of a prompt's last tokens are compared, beside those of the completion."""
 
 
-class Disagrees(Refused):
+class ParityError(ExportRefused):
     """The graph is not the model; the message is for a person."""
 
 
 @dataclass(frozen=True, slots=True)
-class Least:
-    """What is asked of a graph: a share of tokens, 0 to 1, and the largest difference of logits (None: any)."""
+class ParityCriteria:
+    """The least of a graph: share of equal tokens, 0 to 1, and logits' difference (None: any)."""
 
     same: float
     difference: float | None
 
 
-LEAST = {"fp32": Least(0.99, 0.05), "fp16": Least(0.97, 0.5), "int8": Least(0.9, None)}
+LEAST = {
+    "fp32": ParityCriteria(0.99, 0.05),
+    "fp16": ParityCriteria(0.97, 0.5),
+    "int8": ParityCriteria(0.9, None),
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
-    """What was found: how many tokens were compared, the share that is the same, the largest difference of logits."""
+class ParityResult:
+    """The comparison: tokens compared, the share that is the same, the largest difference of logits."""
 
     tokens: int
     same: float
@@ -55,13 +60,15 @@ class Agreement:
         least = LEAST[precision]
         far = least.difference is not None and self.difference > least.difference
         if self.same < least.same or far:
-            raise Disagrees(
-                f"the exported graph is not the trained model: of {self.tokens} tokens {self.same:.1%} are the same "
-                f"(at least {least.same:.0%} are expected of {precision}), logits differ by up to {self.difference:.2g}"
+            raise ParityError(
+                f"the exported graph is not the trained model: of {self.tokens} tokens {self.same:.1%} are "
+                f"the same "
+                f"(at least {least.same:.0%} are expected of {precision}), logits differ by up to "
+                f"{self.difference:.2g}"
             )
 
 
-def compare(hf: Path, onnx: Path, precision: str, prompts: Sequence[Encoded]) -> Agreement:
+def compare(hf: Path, onnx: Path, precision: str, prompts: Sequence[Encoded]) -> ParityResult:
     """Let the model in `hf` and the graph in `onnx` read the same prompts."""
     dtype: Any = "auto" if precision == "fp16" else torch.float32
     in_torch = AutoModelForCausalLM.from_pretrained(hf, dtype=dtype).eval()
@@ -75,7 +82,7 @@ def compare(hf: Path, onnx: Path, precision: str, prompts: Sequence[Encoded]) ->
         for expected, found in zip(logits.float().numpy(), _step_by_step(in_onnx, ids, begin), strict=True):
             same.append(int(expected.argmax()) == int(found.argmax()))
             differences.append(float(np.abs(expected - found).max()))
-    return Agreement(len(same), sum(same) / len(same), max(differences))
+    return ParityResult(len(same), sum(same) / len(same), max(differences))
 
 
 def _step_by_step(model: Any, ids: Sequence[int], begin: int) -> list[np.ndarray]:

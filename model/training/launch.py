@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.subprocess_step import OnProgress, StepFailed, run_step, to_argument
-from model.registry.importing import version_name
+from model.registry.importing import make_version_name
 from model.registry.versions import ModelVersion, find_version
 from model.training.config import TrainingConfig
 
@@ -35,7 +35,7 @@ class Training:
 
 def candidate_name(parent: ModelVersion, recipe: TrainingConfig, dataset_sha256: str) -> str:
     """Return the version's name: the same examples, parent and recipe are the same training."""
-    return f"{version_name(parent.base, recipe.digest(dataset_sha256, parent.name))}-{parent.precision}"
+    return f"{make_version_name(parent.base, recipe.digest(dataset_sha256, parent.name))}-{parent.precision}"
 
 
 def work_folder(models_dir: Path, name: str) -> Path:

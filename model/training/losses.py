@@ -1,23 +1,23 @@
-"""What should be said becomes likelier than what reviewers did not let stand: two forms, beside the cross entropy.
+"""Preference losses (DPO and KTO) beside the cross entropy, over rows that share their prefix.
 
     dpo    in pairs: the completion has to gain more than what was rejected
            (Rafailov et al. 2023, https://arxiv.org/abs/2305.18290)
-    kto    each text by itself: a completion has to gain more than texts gain that nobody judged, what was rejected less
-           (Ethayarajh et al. 2024, https://arxiv.org/abs/2402.01306)
+    kto    each text by itself: a completion has to gain more than texts gain that nobody judged, what
+           was rejected less (Ethayarajh et al. 2024, https://arxiv.org/abs/2402.01306)
 
 Either stands beside the cross entropy, as with DPO alone the likelihood of both may fall (Pang et al. 2024,
 https://arxiv.org/abs/2404.19733).
 
-A text's gain is `preference_beta` times how much likelier it is than before anything was learned, in nats. Texts that
-nobody judged are the completions of other examples of the step: they tell how far the model has moved by itself (the
-paper's z0, an estimate of a KL divergence). They depend on how the examples fall into steps; as the steps are known
-before the first one, how likely everything was is known then, too.
+A text's gain is `preference_beta` times how much likelier it is than before anything was learned, in nats.
+Texts that nobody judged are the completions of other examples of the step: they tell how far the model has
+moved by itself (the paper's z0, an estimate of a KL divergence). They depend on how the examples fall into
+steps; as the steps are known before the first one, how likely everything was is known then, too.
 
 Rows of tokens that begin alike become one row, in which what they share is computed once.
 
-Questions on one page have long prompts that differ in their last line. As a tree of tokens, four of them over a passage
-cost a third of what they cost side by side: each token sees those on its own way from the root, and no others, at the
-place that it would have alone. So what comes out is what would have come out row by row.
+Questions on one page have long prompts that differ in their last line. As a tree of tokens, four of them over
+a passage cost a third of what they cost side by side: each token sees those on its own way from the root, and
+no others, at the place that it would have alone. So what comes out is what would have come out row by row.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ from model.training.dataset import Encoded
 
 
 @dataclass(slots=True)
-class Tree:
-    """`tokens` in one row, each with its `places` (how far from the root), and where each of the rows lies in it."""
+class PrefixTree:
+    """Rows merged into one: `tokens`, their `places` (distance from the root), and where each row lies."""
 
     tokens: list[int] = field(default_factory=list)
     places: list[int] = field(default_factory=list)
     ways: list[list[int]] = field(default_factory=list)
 
     def sees(self, dtype: torch.dtype) -> torch.Tensor:
-        """Return what is added to the attention: 0 where a token sees another one, the least number where not."""
+        """Return the attention mask: 0 where a token sees another one, the least number where not."""
         size = len(self.tokens)
         mask = torch.full((size, size), torch.finfo(dtype).min, dtype=dtype)
         for way in self.ways:
@@ -55,9 +55,12 @@ class Tree:
         return mask.where(earlier, torch.finfo(dtype).min)
 
 
-def tree_of(rows: Sequence[Sequence[int]]) -> Tree:
-    """Return rows as a tree; their order in it is theirs, so a token always comes after those that it sees."""
-    tree = Tree()
+def build_prefix_tree(rows: Sequence[Sequence[int]]) -> PrefixTree:
+    """Return rows as a tree.
+
+    Their order in it is theirs, so a token always comes after those that it sees.
+    """
+    tree = PrefixTree()
     known: dict[tuple[int, int], int] = {}
     for row in rows:
         way: list[int] = []
@@ -81,11 +84,15 @@ Text = tuple[int, tuple[int, ...]]
 """(the example whose prompt it is, the tokens that are said after it)."""
 
 _MOST = 10.0
-"""How much a rejected text counts at most: where there are few, one wrong ruling must not push as hard as all others."""
+"""How much a rejected text counts at most: where there are few, one wrong ruling must not push as hard as all
+others."""
 
 
 class Preference:
-    """The form that a recipe wants, over its examples. `before`: what every text's tokens cost before it learned, nats."""
+    """The form that a recipe wants, over its examples.
+
+    `before`: what every text's tokens cost before it learned, nats.
+    """
 
     def __init__(self, recipe: TrainingConfig, examples: Sequence[Encoded]) -> None:
         self.before: dict[Text, float] = {}
@@ -95,7 +102,10 @@ class Preference:
         self._rejected_counts = rejected_counts(examples)
 
     def texts(self, steps: Sequence[Sequence[int]]) -> list[Text]:
-        """Return all that `before` has to hold, each once; what shares a prompt or its passages is side by side."""
+        """Return all that `before` has to hold, each once.
+
+        What shares a prompt or its passages is side by side.
+        """
         needed = {
             text
             for step in steps
@@ -112,10 +122,15 @@ class Preference:
 
     def unjudged(self, step: Sequence[int]) -> list[Text]:
         """Return what the reference point of a whole step is made of."""
-        return mismatched(step, self._examples) if self._recipe.preference and self._unpaired else []
+        return (
+            mismatch_completions(step, self._examples) if self._recipe.preference and self._unpaired else []
+        )
 
     def reference_point(self, now: Mapping[Text, float]) -> float:
-        """Return what texts gain that nobody judged, of what their tokens cost now; never less than nothing."""
+        """Return what texts gain that nobody judged, of what their tokens cost now.
+
+        Never less than nothing.
+        """
         gains = [self._gain(text, cost) for text, cost in now.items()]
         return max(0.0, sum(gains) / len(gains)) if gains else 0.0
 
@@ -159,7 +174,7 @@ def undesirable(gain: torch.Tensor, reference: float) -> torch.Tensor:
 
 
 def rejected_counts(examples: Sequence[Encoded]) -> float:
-    """Return how much a rejected text counts, where a completion counts 1: over all examples both sides count the same.
+    """Return the weight of a rejected text, of a completion's 1, so that both sides weigh the same.
 
     Every example has a completion and not every one has a rejected text, so it is never less than 1.
     """
@@ -167,8 +182,8 @@ def rejected_counts(examples: Sequence[Encoded]) -> float:
     return min(sum(one.weight for one in examples) / rejected, _MOST) if rejected else 1.0
 
 
-def mismatched(step: Sequence[int], examples: Sequence[Encoded]) -> list[Text]:
-    """Return each prompt of a step with the completion of the next example after it that is not judged for it, too.
+def mismatch_completions(step: Sequence[int], examples: Sequence[Encoded]) -> list[Text]:
+    """Return each prompt of a step with the completion of another example.
 
     Where all examples say the same there is none.
     """

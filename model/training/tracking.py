@@ -1,7 +1,7 @@
-"""Where the figures of a training go, if anywhere: MLflow, in a file of this machine or on a server.
+"""Experiment tracking of trainings: none, or MLflow in a file of this machine or on a server.
 
-Nothing here is needed to train: a training speaks to `Tracking`, a Protocol of four lines. MLflow's own reports to
-its makers are off (`core/usage_reporting.py`).
+Nothing here is needed to train: a training speaks to `Tracking`, a Protocol of four lines. MLflow's own
+reports to its makers are off (`core/usage_reporting.py`).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Tracking(Protocol):
     def compared(
         self, run: str, figures: Mapping[str, float], notes: Mapping[str, str], files: Mapping[str, str]
     ) -> None:
-        """What `run` made was compared with another version; `files` are texts by their names."""
+        """Record that the version of `run` was compared with another; `files` are texts by their names."""
         ...
 
 
@@ -107,7 +107,10 @@ class MlflowTracking:
         return False
 
     def _new_experiment(self) -> str:
-        """A server knows where its artifacts go; a file does not, and would put them into the working directory."""
+        """A server knows where its artifacts go.
+
+        A file does not, and would put them into the working directory.
+        """
         where = self._artifacts.resolve().as_uri() if self._artifacts.name else None
         return str(self._client.create_experiment(EXPERIMENT, artifact_location=where))
 

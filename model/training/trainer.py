@@ -1,18 +1,18 @@
-"""The loop in which an adapter learns: batches, losses, when to stop, and checkpoints that a kill cannot break.
+"""The training loop of an adapter: batches, losses, early stopping, checkpoints that survive a kill.
 
-Our own loop instead of a trainer from a library, since four things have to hold that theirs make hard: the tokens are
-the engine's own, examples weigh differently, a run that was killed and goes on ends with the same weights, and it
-needs no further packages. On several GPUs every process computes its part of each step and the gradients are added
-up, so the result does not depend on how many there are.
+Our own loop instead of a trainer from a library, since four things have to hold that theirs make hard: the
+tokens are the engine's own, examples weigh differently, a run that was killed and goes on ends with the same
+weights, and it needs no further packages. On several GPUs every process computes its part of each step and
+the gradients are added up, so the result does not depend on how many there are.
 
-What is learned: the completion (cross entropy on its tokens alone, never on the prompt), and where `preference` says
-so, that it is likelier than what reviewers did not let stand (`model/training/losses.py`).
+What is learned: the completion (cross entropy on its tokens alone, never on the prompt), and where
+`preference` says so, that it is likelier than what reviewers did not let stand (`model/training/losses.py`).
 
 Memory that tensors let go of is kept for the next ones.
 
-Every step of a training needs gigabytes, in blocks that the C library (glibc) asks the system for one by one, and gives
-back when a tensor is gone. They come back as pages that are cleared one after the other: on a machine with two cores
-the kernel took more than half of the processor's time (LOG.md).
+Every step of a training needs gigabytes, in blocks that the C library (glibc) asks the system for one by one,
+and gives back when a tensor is gone. They come back as pages that are cleared one after the other: on a
+machine with two cores the kernel took more than half of the processor's time (LOG.md).
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from peft import get_peft_model_state_dict, set_peft_model_state_dict
 from torch.nn.functional import cross_entropy
 
 from model.training.config import TrainingConfig, steps_of
-from model.training.dataset import Encoded, mixed
-from model.training.losses import Preference, Text, tree_of
+from model.training.dataset import Encoded, mix_order
+from model.training.losses import Preference, Text, build_prefix_tree
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 """glibc's names of what can be set (malloc.h)."""
@@ -59,8 +59,8 @@ _VALIDATIONS = 4  # an epoch
 
 
 @dataclass
-class Progress:
-    """Where a training is: everything but the weights, which lie beside it in a checkpoint."""
+class TrainingState:
+    """The state of a training without the weights, which lie beside it in a checkpoint."""
 
     step: int = 0
     best_loss: float = math.inf
@@ -74,7 +74,7 @@ Measured = Callable[[int, int, dict[str, float]], None]
 """(step, of how many, figures by name)."""
 
 
-class Learner:
+class Trainer:
     """A model with a trainable adapter, what it learns from, and how far it is."""
 
     def __init__(
@@ -94,13 +94,16 @@ class Learner:
         self.optimiser = _optimiser(recipe, self.parameters, model.device.type)
         kinds = [example.kind for example in examples]
         places = [example.place for example in examples]
-        order = [mixed(kinds, places, f"{recipe.seed}|{epoch}") for epoch in range(recipe.epochs)]
+        order = [mix_order(kinds, places, f"{recipe.seed}|{epoch}") for epoch in range(recipe.epochs)]
         self.steps = steps_of(recipe.epochs, recipe.batch, order)
-        self.progress = Progress()
+        self.progress = TrainingState()
         self.preference = Preference(recipe, examples)
 
     def learn(self, checkpoint: Path, measured: Measured) -> None:
-        """Learn until the steps are done or it gets no better; the adapter is then the best that there was."""
+        """Learn until the steps are done or it gets no better.
+
+        The adapter is then the best that there was.
+        """
         recipe, progress = self.recipe, self.progress
         pause = recipe.validate_steps or max(1, len(self.steps) // (_VALIDATIONS * recipe.epochs))
         if recipe.preference:
@@ -152,13 +155,16 @@ class Learner:
             vars(self.progress).update(kept["progress"])
 
     def _step(self, batch: Sequence[int]) -> float:
-        """Learn from one batch; return its loss. Each step draws its own chance, so a resumed run draws the same."""
+        """Learn from one batch; return its loss.
+
+        Each step draws its own chance, so a resumed run draws the same.
+        """
         recipe, accelerator, step = self.recipe, self.accelerator, self.progress.step
         reference = self.preference.reference_point(self._costs(self.preference.unjudged(batch)))
         torch.manual_seed(recipe.seed * 1_000_003 + step * 1009 + accelerator.process_index)
         self.model.train()
         for group in self.optimiser.param_groups:
-            group["lr"] = recipe.learning_rate * pace(step, len(self.steps))
+            group["lr"] = recipe.learning_rate * scale_learning_rate(step, len(self.steps))
         tokens = sum(self.examples[at].weight * len(self.examples[at].completion) for at in batch)
         mine = batch[accelerator.process_index :: accelerator.num_processes]
         total = torch.zeros((), device=self.model.device)
@@ -176,7 +182,7 @@ class Learner:
         return accelerator.reduce(total, "sum").item()  # pyright: ignore[reportAttributeAccessIssue]
 
     def _weighed(self, part: Sequence[int], reference: float) -> tuple[torch.Tensor, Any]:
-        """Return the weighed cross entropy of these examples' completions, and what they lose by preference."""
+        """Return the weighed cross entropy of the completions, and the preference losses."""
         texts = self.preference.judged(part)
         losses = self._losses([self.examples[at] for at, _ in texts], [said for _, said in texts])
         now = {text: tokens.sum() for text, tokens in zip(texts, losses, strict=True)}
@@ -187,7 +193,9 @@ class Learner:
         self, examples: Sequence[Encoded], completions: Sequence[Sequence[int]]
     ) -> list[torch.Tensor]:
         """Return the cross entropy of every token of each completion; what prompts share is computed once."""
-        tree = tree_of([[*one.prompt, *said] for one, said in zip(examples, completions, strict=True)])
+        tree = build_prefix_tree(
+            [[*one.prompt, *said] for one, said in zip(examples, completions, strict=True)]
+        )
         device = self.model.device
         said_at = [way[-len(said) :] for way, said in zip(tree.ways, completions, strict=True)]
         asked_at = [way[-len(said) - 1 : -1] for way, said in zip(tree.ways, completions, strict=True)]
@@ -207,7 +215,10 @@ class Learner:
         ]
 
     def _costs(self, texts: Sequence[Text]) -> dict[Text, float]:
-        """Return the cross entropy of each text as a whole; nothing is learned. Every process computes its stretch."""
+        """Return the cross entropy of each text as a whole; nothing is learned.
+
+        Every process computes its stretch.
+        """
         if not texts:
             return {}
         accelerator = self.accelerator
@@ -244,8 +255,8 @@ class Learner:
         return loss
 
 
-def pace(step: int, steps: int) -> float:
-    """Return the share of the learning rate at a step: it warms up, then falls as a cosine does, not quite to nothing."""
+def scale_learning_rate(step: int, steps: int) -> float:
+    """Return the share of the learning rate at a step: a warm-up, then a cosine that ends above 0."""
     warm = max(1, math.ceil(steps * _WARM_UP))
     if step < warm:
         return (step + 1) / warm

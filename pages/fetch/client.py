@@ -3,11 +3,12 @@
     async with Fetcher(FetchLimits(allowed_sites=("handbook.example.com",))) as fetcher:
         fetched = await fetcher.fetch("https://handbook.example.com/leave", etag=known_etag)
 
-Every hop, redirects included, passes the same three checks: the URL must be plainly written and its site allowed
-(`pages.fetch.ssrf`); its name is resolved once, by the gate (`pages.fetch.ssrf`), and every address of the answer must be open;
-and the socket is made by the gate, which refuses every address that it did not let through. A name that
-resolves differently the next time changes nothing: the checked address is the one that is connected to, while TLS
-verifies the host's name. Proxies of the environment are ignored, cookies and referrers are never sent.
+Every hop, redirects included, passes the same three checks: the URL must be plainly written and its site
+allowed (`pages.fetch.ssrf`); its name is resolved once, by the gate (`pages.fetch.ssrf`), and every address
+of the answer must be open; and the socket is made by the gate, which refuses every address that it did not
+let through. A name that resolves differently the next time changes nothing: the checked address is the one
+that is connected to, while TLS verifies the host's name. Proxies of the environment are ignored, cookies and
+referrers are never sent.
 
 Everything that goes wrong is a `PageRefused` (the tree is drawn in `pages.fetched`).
 """
@@ -29,19 +30,27 @@ from yarl import URL
 from pages.fetch.ssrf import (
     USUAL_PORTS,
     Address,
+    ConnectionGate,
     FixedResolver,
-    Gate,
     MakeSocket,
     PinnedResolver,
     Resolver,
     SystemResolver,
     is_site_allowed,
-    join,
-    literal,
-    parse,
+    join_url,
+    parse_address,
+    parse_ip_literal,
 )
-from pages.fetched import AddressRefused, Fetched, PageGone, PageRefused, PageUnreachable, PageUnreadable
-from pages.parse.inflate import Inflater, too_large
+from pages.fetched import (
+    AddressRefused,
+    Fetched,
+    Inflater,
+    PageGone,
+    PageRefused,
+    PageUnreachable,
+    PageUnreadable,
+    refuse_too_large,
+)
 from pages.parse.sandbox import Sandbox
 
 __all__ = [
@@ -85,7 +94,8 @@ _TYPE_OF_SUFFIX = {
 _ALIASES = {"text/x-markdown": "text/markdown", "application/x-pdf": "application/pdf"}
 _HEADERS = {
     "User-Agent": "askpage/0.1 (answers questions about pages that people name; not a crawler)",
-    "Accept": "text/html, application/xhtml+xml, text/markdown, text/plain, application/pdf, application/xml;q=0.8",
+    "Accept": "text/html, application/xhtml+xml, text/markdown, text/plain, application/pdf,"
+    " application/xml;q=0.8",
     "Accept-Encoding": "gzip",
 }
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -97,13 +107,14 @@ _CHUNK = 32 * 1024
 
 @dataclass(frozen=True, slots=True)
 class FetchLimits:
-    """What may be fetched, and how much of it.
+    """Limits of fetching: which sites, how much, how long.
 
     `allowed_sites`: "*" is any public host, ".example.com" that domain and everything below it,
-    "handbook.example.com" that host alone, "handbook.example.com:9000" that host on that port. Without a port the
-    usual ones (80, 443, 8080, 8443) are meant. Only a host that is named exactly may lie in a private network.
-    `timeout_s` is for everything together, redirects and names included; `max_bytes` holds on the wire and unpacked.
-    `extract_timeout_s` is for reading what came, in a process of its own (`pages.parse.sandbox`).
+    "handbook.example.com" that host alone, "handbook.example.com:9000" that host on that port. Without a port
+    the usual ones (80, 443, 8080, 8443) are meant. Only a host that is named exactly may lie in a private
+    network. `timeout_s` is for everything together, redirects and names included; `max_bytes` holds on the
+    wire and unpacked. `extract_timeout_s` is for reading what came, in a process of its own
+    (`pages.parse.sandbox`).
     """
 
     allowed_sites: tuple[str, ...] = ("*",)
@@ -113,17 +124,19 @@ class FetchLimits:
     extract_timeout_s: float = 10.0
 
 
-def _never(_: str) -> bool:
+def _is_never_stopped(_: str) -> bool:
     return False
 
 
 class Fetcher:
-    """Fetches pages within limits; one per process, used by many at once. Close it, or use it with `async with`.
+    """Fetches pages within limits; one per process, used by many at once.
 
-    `sandbox` is where what it fetched is read; it is closed with it.
-    `resolver` and `is_allowed_address` are there for tests: the first says where names lead, the second opens single
-    addresses that are closed otherwise (a server of the test's own on 127.0.0.x); production leaves both alone.
-    `open_socket` makes the sockets once everything is checked; `tls` replaces the system's trusted certificates.
+    Close it, or use it with `async with`.
+
+    `sandbox` is where what it fetched is read; it is closed with it. `resolver` and `is_allowed_address` are
+    there for tests: the first says where names lead, the second opens single addresses that are closed
+    otherwise (a server of the test's own on 127.0.0.x); production leaves both alone. `open_socket` makes the
+    sockets once everything is checked; `tls` replaces the system's trusted certificates.
     """
 
     def __init__(
@@ -131,12 +144,12 @@ class Fetcher:
         limits: FetchLimits | None = None,
         *,
         resolver: Resolver | None = None,
-        is_allowed_address: Callable[[str], bool] = _never,
+        is_allowed_address: Callable[[str], bool] = _is_never_stopped,
         open_socket: MakeSocket | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.limits = limits or FetchLimits()
-        self._gate = Gate(
+        self._gate = ConnectionGate(
             self.limits.allowed_sites, resolver or SystemResolver(), is_allowed_address, open_socket
         )
         self._tls = tls
@@ -162,7 +175,7 @@ class Fetcher:
 
         Raises PageRefused and nothing else.
         """
-        address = parse(url)
+        address = parse_address(url)
         try:
             async with asyncio.timeout(self.limits.timeout_s):
                 for _ in range(self.limits.max_redirects + 1):
@@ -175,7 +188,7 @@ class Fetcher:
                 f"{address.site} took longer than {self.limits.timeout_s:g} seconds; please try again later."
             ) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise _explained(error, address) from error
+            raise _explain_errors(error, address) from error
         raise PageUnreachable(
             f"{address.site} redirects more than {self.limits.max_redirects} times; "
             "please send the address at which the page ends up."
@@ -184,7 +197,7 @@ class Fetcher:
     async def _hop(self, address: Address, etag: str | None) -> Fetched | Address | None:
         """Make one request; an Address is where it redirects to."""
         self._check_site(address)
-        if literal(address.host):  # aiohttp asks its resolver about names only
+        if parse_ip_literal(address.host):  # aiohttp asks its resolver about names only
             await self._gate.admit(address)
         headers = _condition(etag or "")
         url = URL(address.url, encoded=True)
@@ -225,10 +238,12 @@ class Fetcher:
             return
         if address.port not in USUAL_PORTS:
             raise AddressRefused(
-                f"I may not open port {address.port} of {address.host}; please send an address without a port."
+                f"I may not open port {address.port} of {address.host}; please send an address without a "
+                f"port."
             )
         raise AddressRefused(
-            f"I may not open pages of {address.host}; please ask about a page of: {', '.join(sites[:5]) or 'no site'}."
+            f"I may not open pages of {address.host}; please ask about a page of: "
+            f"{', '.join(sites[:5]) or 'no site'}."
         )
 
     async def _read(self, address: Address, response: aiohttp.ClientResponse) -> bytes:
@@ -239,14 +254,14 @@ class Fetcher:
                 f"{address.site} packs its page in a way that I did not ask for and cannot read."
             )
         if response.content_length is not None and response.content_length > limit:
-            raise too_large(address.site, limit)
+            raise refuse_too_large(address.site, limit)
         inflater = Inflater(limit, address.site)
         body = bytearray()
         arrived = 0
         async for chunk in response.content.iter_chunked(_CHUNK):
             arrived += len(chunk)
             if arrived > limit:
-                raise too_large(address.site, limit)
+                raise refuse_too_large(address.site, limit)
             if packing in {"identity", ""}:
                 body += chunk
             else:
@@ -277,7 +292,7 @@ def _redirect(address: Address, response: aiohttp.ClientResponse) -> Address:
         raise PageUnreachable(
             f"{address.site} redirects without saying where to; please try the page in a browser."
         )
-    return parse(join(address.url, target))
+    return parse_address(join_url(address.url, target))
 
 
 def _check_status(address: Address, status: int) -> None:
@@ -313,10 +328,11 @@ def _content_type(address: Address, response: aiohttp.ClientResponse) -> str:
     return declared
 
 
-def _explained(error: Exception, address: Address) -> PageUnreachable:
+def _explain_errors(error: Exception, address: Address) -> PageUnreachable:
     if isinstance(error, aiohttp.ClientSSLError):
         return PageUnreachable(
-            f"The secure connection to {address.site} failed: its certificate cannot be trusted. Please tell its owner."
+            f"The secure connection to {address.site} failed: its certificate cannot be trusted. Please "
+            f"tell its owner."
         )
     if isinstance(error, aiohttp.ClientConnectorError | ConnectionError):
         return PageUnreachable(f"{address.site} cannot be reached; please try again later.")

@@ -1,17 +1,17 @@
-"""The gate in front of every connection: names are resolved once, and only checked addresses are connected to.
+"""Protection from SSRF: names are resolved once, and only checked addresses are connected to.
 
-aiohttp asks `PinnedResolver` for addresses and `Gate.open_socket` for the socket: both know only what `Gate.admit`
-let through. So the address that was checked is the one that is used, whatever the name says a moment later.
+aiohttp asks `PinnedResolver` for addresses and `ConnectionGate.open_socket` for the socket: both know only
+what `ConnectionGate.admit` let through. So the address that was checked is the one that is used, whatever the
+name says a moment later.
 
-Which addresses may be opened: how a URL must be written, which sites are allowed, which networks are closed.
+Two checks decide which addresses may be opened, on purpose with nothing in common. `parse_address` accepts
+only URLs that every parser reads the same way, so that what was checked is what is connected to; a spelling
+that two programs could read differently is refused, not repaired. `explain_closed` looks at the numbers that
+the name resolved to, whoever wrote them.
 
-Two checks, on purpose with nothing in common. `parse` accepts only URLs that every parser reads the same way, so
-that what was checked is what is connected to; a spelling that two programs could read differently is refused, not
-repaired. `why_closed` looks at the numbers that the name resolved to, whoever wrote them.
-
-A site may lie in a private network (10/8, 172.16/12, 192.168/16, fc00::/7) only when the operator names its host
-exactly in `allowed_sites`: "*" and ".example.com" never open one, because then a stranger's DNS could point there.
-Loopback, link-local and the clouds' metadata addresses stay closed even then.
+A site may lie in a private network (10/8, 172.16/12, 192.168/16, fc00::/7) only when the operator names its
+host exactly in `allowed_sites`: "*" and ".example.com" never open one, because then a stranger's DNS could
+point there. Loopback, link-local and the clouds' metadata addresses stay closed even then.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ _NEVER_4 = tuple(
     )
 )
 _PRIVATE_4 = tuple(ip_network(block) for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
-# Of IPv6 only the global unicast block is open, without what embeds other addresses or belongs to documentation.
+# Of IPv6 only the global unicast block is open, without what embeds other addresses or belongs to
+# documentation.
 _GLOBAL_6 = ip_network("2000::/3")
 _NEVER_6 = tuple(
     ip_network(block)
@@ -89,7 +90,7 @@ _NAT64 = ip_network("64:ff9b::/96")
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A URL taken apart: `host` is lower-case ASCII without a trailing dot, an IPv6 literal without brackets."""
+    """A parsed URL; `host` is lower-case ASCII, no trailing dot, an IPv6 literal without brackets."""
 
     scheme: str
     host: str
@@ -108,7 +109,7 @@ class Address:
         return f"{self.scheme}://{self.site}{self.path_and_query}"
 
 
-def parse(url: str) -> Address:
+def parse_address(url: str) -> Address:
     """Take a URL apart, or raise AddressRefused when it is not plainly an http(s) address."""
     url = url.strip(" \t\r\n")
     if len(url) > LONGEST_URL:
@@ -123,14 +124,15 @@ def parse(url: str) -> Address:
         raise AddressRefused("I can only open addresses that begin with https:// or http://.")
     if "\\" in parts["authority"] + parts["path"] or any(_is_invisible(character) for character in url):
         raise AddressRefused(
-            "That address has characters that do not belong in one; please copy it from the address bar of a browser."
+            "That address has characters that do not belong in one; please copy it from the address bar of "
+            "a browser."
         )
     host, port = _host_and_port(parts["authority"])
     return Address(scheme, host, port or _DEFAULT_PORT[scheme], _escape(parts["path"], parts["query"]))
 
 
-def join(base: str, link: str) -> str:
-    """Return the address that a link on the page `base` means, as text that still has to pass `parse`."""
+def join_url(base: str, link: str) -> str:
+    """Return the address that a link on the page `base` means; it still has to pass `parse_address`."""
     if "\\" in link or any(_is_invisible(character) for character in link):
         raise AddressRefused("The page leads to an address that cannot be read; please open it in a browser.")
     try:
@@ -140,7 +142,7 @@ def join(base: str, link: str) -> str:
 
 
 def is_site_allowed(address: Address, allowed_sites: tuple[str, ...]) -> bool:
-    """Say whether the operator's list covers this host and port."""
+    """Tell whether the operator's list covers this host and port."""
     if is_named_exactly(address, allowed_sites):
         return True
     return address.port in USUAL_PORTS and any(
@@ -150,13 +152,16 @@ def is_site_allowed(address: Address, allowed_sites: tuple[str, ...]) -> bool:
 
 
 def is_named_exactly(address: Address, allowed_sites: tuple[str, ...]) -> bool:
-    """Say whether the operator named this very host, which may then be private; `host:port` names one port of it."""
+    """Tell whether the operator named this very host, which may then be private.
+
+    `host:port` names one port of it.
+    """
     host = f"[{address.host}]" if ":" in address.host else address.host
     names = {site.lower() for site in allowed_sites}
     return f"{host}:{address.port}" in names or (address.port in USUAL_PORTS and host in names)
 
 
-def literal(host: str) -> IPv4Address | IPv6Address | None:
+def parse_ip_literal(host: str) -> IPv4Address | IPv6Address | None:
     """Return the IP address that a host is written as, or None for a name."""
     try:
         return ip_address(host)
@@ -164,8 +169,8 @@ def literal(host: str) -> IPv4Address | IPv6Address | None:
         return None
 
 
-def why_closed(address: str, *, named_exactly: bool = False) -> str | None:
-    """Say which closed network an IP address lies in (words for a sentence), or None when it may be connected to."""
+def explain_closed(address: str, *, named_exactly: bool = False) -> str | None:
+    """Return the closed network that an IP address lies in, in words; None when it is open."""
     try:
         number = ip_address(address)
     except ValueError:
@@ -181,7 +186,7 @@ def why_closed(address: str, *, named_exactly: bool = False) -> str | None:
 
 def _why_closed_6(number: IPv6Address, *, named_exactly: bool) -> str | None:
     if number in _NAT64:  # on IPv6-only hosts DNS64 gives every IPv4 site this form: the IPv4 rules decide
-        return why_closed(str(IPv4Address(number.packed[-4:])))
+        return explain_closed(str(IPv4Address(number.packed[-4:])))
     if number.scope_id or any(number in block for block in _NEVER_6):
         return "this computer or a reserved network"
     if number in _GLOBAL_6 or (named_exactly and number in _PRIVATE_6):
@@ -219,7 +224,10 @@ def _ipv6(text: str) -> str:
 
 
 def _name(text: str) -> str:
-    """Return a host name or IPv4 address in lower-case ASCII; whatever could be read as another number is refused."""
+    """Return a host name or IPv4 address in lower-case ASCII.
+
+    Whatever could be read as another number is refused.
+    """
     try:
         host = _ascii(unicodedata.normalize("NFKC", text)).lower().removesuffix(".")
     except UnicodeError:  # idna.IDNAError is one
@@ -229,7 +237,7 @@ def _name(text: str) -> str:
         raise AddressRefused(
             "The site's name in that address cannot be read; please check how it is written."
         )
-    if _NUMBER.fullmatch(labels[-1]) and (literal(host) is None or text != host):
+    if _NUMBER.fullmatch(labels[-1]) and (parse_ip_literal(host) is None or text != host):
         raise AddressRefused(
             "That address writes a number where a site's name belongs; please use the site's name."
         )
@@ -252,7 +260,7 @@ MakeSocket = Callable[[SocketTarget], socket.socket]
 
 
 class Resolver(Protocol):
-    """How names become addresses."""
+    """Resolves names to addresses."""
 
     async def resolve(self, host: str, port: int) -> list[str]:
         """Return the addresses of a host, as text; raises OSError when it has none."""
@@ -260,7 +268,7 @@ class Resolver(Protocol):
 
 
 class SystemResolver:
-    """The operating system's resolver, in threads of its own: a slow name server must not starve other work."""
+    """The system's resolver, in threads of its own: a slow name server must not starve other work."""
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(8, thread_name_prefix="names")
@@ -289,8 +297,8 @@ class FixedResolver:
         return list(self._addresses[host])
 
 
-class Gate:
-    """Which addresses may be connected to, for which host; remembers what it let through."""
+class ConnectionGate:
+    """Decides which addresses may be connected to for a host, and remembers what it let through."""
 
     def __init__(
         self,
@@ -307,7 +315,7 @@ class Gate:
 
     async def admit(self, address: Address) -> list[str]:
         """Resolve a host once; every address it has must be open. Raises AddressRefused, PageUnreachable."""
-        number = literal(address.host)
+        number = parse_ip_literal(address.host)
         try:
             found = [address.host] if number else await self._resolver.resolve(address.host, address.port)
         except (OSError, UnicodeError):
@@ -316,10 +324,11 @@ class Gate:
             raise PageUnreachable(f"There is no site called {address.host}; please check the address.")
         named = is_named_exactly(address, self._sites)
         for one in found:
-            closed = None if self._is_allowed_address(one) else why_closed(one, named_exactly=named)
+            closed = None if self._is_allowed_address(one) else explain_closed(one, named_exactly=named)
             if closed:
                 raise AddressRefused(
-                    f"I may not open {address.site}: it leads to {closed}. Please send the address of a public page."
+                    f"I may not open {address.site}: it leads to {closed}. Please send the address of a "
+                    f"public page."
                 )
         self._open.update(found)
         return found
@@ -345,7 +354,7 @@ def _make_socket(target: SocketTarget) -> socket.socket:
 class PinnedResolver(AbstractResolver):
     """Hands aiohttp exactly the addresses that the gate admits."""
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, gate: ConnectionGate) -> None:
         self._gate = gate
 
     async def resolve(

@@ -1,4 +1,4 @@
-"""What the library and the bot need of a page index, whichever form it has: an `Indexes`.
+"""The protocol of a page index, whichever form it has, for the library and the bot.
 
     pages/index/sqlite.py     one SQLite file, for the processes of one machine
     pages/index/cosmos.py   a container in Azure Cosmos DB, for several machines
@@ -81,7 +81,7 @@ class Indexes(Protocol):
         ...
 
     async def search(self, question: str, *, limit: int, page_url: str | None = None) -> list[Hit]:
-        """Return the passages nearest to a question, nearest first, of one page or of all that a source named.
+        """Return the passages nearest to a question, of one page or of all that a source named.
 
         The same text is returned once, however many pages have it.
         """

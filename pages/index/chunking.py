@@ -1,4 +1,4 @@
-"""A page → passages that fit a prompt.
+"""Cuts a page into passages that fit a prompt: whole paragraphs, else sentences, else words.
 
 Whole paragraphs where possible, else whole sentences, else whole words. A passage is a slice of its section's
 text, so that a quote from it stands on the page word for word.
@@ -24,8 +24,8 @@ again."""
 MOST_PASSAGES = 2000
 """Passages of one page that are searched, a book of 500 pages; a larger page is cut off there."""
 MOST_SENTENCES = 20_000
-"""Sentences of one page that are embedded, some twenty times what its passages take; hostile pages have more.
-Sentences of one page that are embedded, some twenty times what its passages take; hostile pages have more."""
+"""Sentences of one page that are embedded, some twenty times what its passages take; hostile pages have
+more."""
 
 Span = tuple[int, int]
 _MOST_OF_PASSAGE = 400
@@ -33,8 +33,8 @@ _MOST_OF_PASSAGE = 400
 _LONGEST_LABEL = 160
 """Characters of a title or heading that are searched along with a passage."""
 _CHARACTERS_OF_A_TOKEN = 64
-"""Ten times what a token has in prose: beyond, nothing is counted, for the tokenizer holds the interpreter.
-Ten times what a token has in prose: beyond, nothing is counted, for the tokenizer holds the interpreter."""
+"""Ten times what a token has in prose: beyond, nothing is counted, for the tokenizer holds the
+interpreter."""
 _PARAGRAPHS = re.compile(r"\n[^\S\n]*\n\s*")
 _WORDS = re.compile(r"\s+")
 
@@ -49,7 +49,7 @@ class Sentence:
 
 
 @dataclass(frozen=True, slots=True)
-class Searched:
+class SearchablePassage:
     """A passage, the `text` that is embedded and indexed for it, and its sentences in their order."""
 
     passage: Passage
@@ -57,7 +57,7 @@ class Searched:
     sentences: tuple[Sentence, ...]
 
 
-def cut(page: Page, count_tokens: Callable[[str], int], longest: int) -> Iterator[Searched]:
+def cut_passages(page: Page, count_tokens: Callable[[str], int], longest: int) -> Iterator[SearchablePassage]:
     """Yield a page's passages, in reading order, each at most `longest` tokens.
 
     No passage spans two sections.
@@ -75,14 +75,16 @@ def cut(page: Page, count_tokens: Callable[[str], int], longest: int) -> Iterato
                 fetched_at=page.fetched_at,
             )
             sentences = tuple(_sentences_within(section, rest, start, end, page.title))[:_MOST_OF_PASSAGE]
-            yield Searched(passage, searched_text(page.title, section.heading, passage.text), sentences)
+            yield SearchablePassage(
+                passage, searched_text(page.title, section.heading, passage.text), sentences
+            )
 
 
-def searchable(page: Page, count_tokens: Callable[[str], int], longest: int) -> list[Searched]:
+def prepare_passages(page: Page, count_tokens: Callable[[str], int], longest: int) -> list[SearchablePassage]:
     """Return the passages of a page that are searched: all of them, unless there are very many."""
-    found: list[Searched] = []
+    found: list[SearchablePassage] = []
     room = MOST_SENTENCES  # taken as they come: to look through millions of objects holds everybody
-    for one in islice(cut(page, count_tokens, longest), MOST_PASSAGES + 1):
+    for one in islice(cut_passages(page, count_tokens, longest), MOST_PASSAGES + 1):
         found.append(replace(one, sentences=one.sentences[: max(room, 0)]))
         room -= len(one.sentences)
     if len(found) > MOST_PASSAGES:
@@ -112,19 +114,13 @@ def _sentences_within(
 
 
 def _sentence_text(title: str, heading: str, piece: Piece, text: str) -> str:
-    """Return what is embedded for a sentence.
-
-    It makes sense below its headings only, a row below its header.
-    """
+    """Return what is embedded for a sentence: its headings come first, a row's header, too."""
     above = (piece.lead or piece.header)[:_LONGEST_LABEL]
     return searched_text(title, heading, f"{above}\n{text}" if above else text)
 
 
 def searched_text(title: str, heading: str, text: str) -> str:
-    """Return what is embedded and indexed for a passage.
-
-    A short passage often makes sense under its heading only.
-    """
+    """Return what is embedded and indexed for a passage: a short one needs its heading."""
     labels = dict.fromkeys(label[:_LONGEST_LABEL] for label in (title, heading) if label)
     return "\n".join([*labels, text])
 
@@ -147,10 +143,7 @@ def _pack(text: str, count_tokens: Callable[[str], int], longest: int) -> Iterat
 def _pieces(
     text: str, span: Span, count_tokens: Callable[[str], int], longest: int, level: int = 0
 ) -> Iterator[tuple[Span, int]]:
-    """Yield the largest pieces that fit, with their sizes in tokens.
-
-    Paragraphs, then lines, sentences, words.
-    """
+    """Yield the largest pieces that fit, with their tokens: paragraphs, lines, sentences, words."""
     for start, end in _LEVELS[level](text, *span):
         fits = end - start <= longest * _CHARACTERS_OF_A_TOKEN
         tokens = count_tokens(text[start:end]) if fits else longest + 1
@@ -168,10 +161,7 @@ def _paragraphs(text: str, start: int, stop: int) -> Iterator[Span]:
 
 
 def _lines(text: str, start: int, stop: int) -> Iterator[Span]:
-    """Yield items, rows, and the sentences that no line break parts.
-
-    A line that was broken because it was full goes on.
-    """
+    """Yield items, rows and sentences; a line that was broken because it was full goes on."""
     first: Span | None = None
     for span in _sentences(text, start, stop):
         if first is not None and "\n" not in text[first[1] : span[0]]:

@@ -63,8 +63,7 @@ from pages.index.cosmos_schema import (
     vector_policy,
 )
 from pages.index.embeddings import Embeds, Vectors, best, spans
-from pages.index.query import question_vector
-from pages.index.ranking import Ranking, Words, asked_terms, keywords, terms
+from pages.index.ranking import Ranking, WordIndex, embed_question, to_keywords, to_question_terms, to_terms
 
 SEARCH = "hybrid search"
 """What a search's request charge is counted under."""
@@ -119,7 +118,7 @@ class HybridSearch:
 
         A question without a word that could be looked for is compared by its meaning alone.
         """
-        words = " ".join(keywords(question)[:_MOST_WORDS])
+        words = " ".join(to_keywords(question)[:_MOST_WORDS])
         _asked.set(vector)
         try:
             found = await self._nearest(question, words, where, limit, _SHOWN)
@@ -272,7 +271,7 @@ class CosmosIndex:
         if not rows or limit < 1 or (page_url is not None and page is None):
             return []
         where = self._where(page)
-        vector = await asyncio.to_thread(question_vector, self._embedder, question, self._ranking.part)
+        vector = await asyncio.to_thread(embed_question, self._embedder, question, self._ranking.part)
         candidates: list[tuple[Found, Row]] = []
         wanted = max(2 * limit + 10, self._ranking.candidates + 10)
         for _ in range(_LOOKS):
@@ -290,7 +289,7 @@ class CosmosIndex:
         self, candidates: Sequence[tuple[Found, Row]], question: str, vector: Vectors, limit: int
     ) -> list[Hit]:
         texts = [searched_text(row.entry.title, one.heading, one.text) for one, row in candidates]
-        words = Words([terms(text) for text in texts]).scores(asked_terms(question))
+        words = WordIndex([to_terms(text) for text in texts]).scores(to_question_terms(question))
         meaning = np.array([one.similarity for one, _ in candidates], np.float32)
         sentences = [spans(one.sentences, vector) for one, _ in candidates]
         nearest = [best(found, one.similarity) for found, (one, _) in zip(sentences, candidates, strict=True)]

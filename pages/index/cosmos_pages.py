@@ -31,10 +31,10 @@ from functools import partial
 from core.cosmos_client import CosmosContainer, Item
 from core.records import Page, Section
 from pages.index.base import IndexUnavailable, PageEntry
-from pages.index.chunking import RECIPE, Searched, searchable
+from pages.index.chunking import RECIPE, SearchablePassage, prepare_passages
 from pages.index.cosmos_cache import Leftover, Row, Table, item_of, key_of, row_in
 from pages.index.cosmos_schema import ENTRIES, FORGOTTEN_S
-from pages.index.embeddings import Embeds, Known, known_in, pack
+from pages.index.embeddings import Embeds, Known, pack, unpack_known
 
 _ATTEMPTS = 5
 _MOMENT = timedelta(minutes=1)
@@ -201,7 +201,7 @@ class Pages:
         """Write a page and make it current; False when another writer was faster."""
         before = kept.page
         passages = await asyncio.to_thread(
-            searchable, page, self._embedder.count_tokens, self._passage_tokens
+            prepare_passages, page, self._embedder.count_tokens, self._passage_tokens
         )
         blocks = await self._embed(passages, before, vectors)
         source = source if source is not None or before is None else before.entry.source
@@ -223,11 +223,10 @@ class Pages:
         await self._drop(mine)
         return True
 
-    async def _embed(self, passages: Sequence[Searched], before: Row | None, vectors: Vectors) -> list[bytes]:
-        """Fill `vectors`, and return the sentences of each.
-
-        What the page said before is not embedded again.
-        """
+    async def _embed(
+        self, passages: Sequence[SearchablePassage], before: Row | None, vectors: Vectors
+    ) -> list[bytes]:
+        """Fill `vectors`, and return the sentences of each; what the page said before is not embedded again."""
         if before is not None and before.recipe == self._recipe:
             known = await self._items.query(
                 "SELECT c.searched, c.vector, c.sentences FROM c"
@@ -237,7 +236,7 @@ class Pages:
                 generation=before.generation,
             )
             vectors.passages.update((item["searched"], item["vector"]) for item in known)
-            vectors.sentences.update(known_in(base64.b64decode(item["sentences"]) for item in known))
+            vectors.sentences.update(unpack_known(base64.b64decode(item["sentences"]) for item in known))
         new = [text for text in dict.fromkeys(one.text for one in passages) if text not in vectors.passages]
         if new:
             found = await asyncio.to_thread(self._embedder.embed, new)
@@ -248,7 +247,7 @@ class Pages:
         )
 
     def _passage_items(
-        self, row: Row, passages: Sequence[Searched], vectors: Vectors, blocks: Sequence[bytes]
+        self, row: Row, passages: Sequence[SearchablePassage], vectors: Vectors, blocks: Sequence[bytes]
     ) -> list[Item]:
         return [
             {

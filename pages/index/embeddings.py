@@ -68,7 +68,7 @@ class EmbeddingModelMissing(Exception):
 
 
 class Embeds(Protocol):
-    """What the page index needs of an embedding model. Used from several threads at once."""
+    """The protocol of an embedding model for the page index. Used from several threads at once."""
 
     @property
     def name(self) -> str:
@@ -98,9 +98,9 @@ class Embedder:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        weights = file_of(WEIGHTS)
+        weights = find_file(WEIGHTS)
         self._session = ort.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])
-        tokenizer_file = str(file_of(TOKENIZER))
+        tokenizer_file = str(find_file(TOKENIZER))
         self._counter = Tokenizer.from_file(tokenizer_file)
         self._counter.no_padding()
         self._counter.no_truncation()
@@ -180,7 +180,7 @@ def _clean(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def file_of(wanted: InWheel) -> Path:
+def find_file(wanted: InWheel) -> Path:
     """Return where a file of an installed package lies, once its hash is found right.
 
     Raises EmbeddingModelMissing.
@@ -192,7 +192,8 @@ def file_of(wanted: InWheel) -> Path:
             _check(path, wanted)
             return path
     raise EmbeddingModelMissing(
-        f"The embedding model is not installed: {wanted.path} of the package {wanted.package} is missing. Run `make setup`."
+        f"The embedding model is not installed: {wanted.path} of the package {wanted.package} is missing. "
+        f"Run `make setup`."
     )
 
 
@@ -201,7 +202,8 @@ def _check(path: Path, wanted: InWheel) -> None:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != wanted.sha256:
         raise EmbeddingModelMissing(
-            f"{path} is not the embedding model that is known: its SHA-256 is {found}. Remove .venv and run `make setup`."
+            f"{path} is not the embedding model that is known: its SHA-256 is {found}. Remove .venv and run "
+            f"`make setup`."
         )
 
 
@@ -216,7 +218,7 @@ Known = dict[bytes, bytes]
 """Directions by the hash of what was embedded."""
 
 
-def known_in(blocks: Iterable[bytes]) -> Known:
+def unpack_known(blocks: Iterable[bytes]) -> Known:
     """Return the directions that some blocks have."""
     return {bytes(one["text"]): one["direction"].tobytes() for block in blocks for one in _unpacked(block)}
 

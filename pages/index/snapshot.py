@@ -1,7 +1,4 @@
-"""What searching needs of the page index, in memory.
-
-Never changed, only replaced by one that is up to date.
-"""
+"""Snapshot of the page index in memory, for searching: never changed, only replaced."""
 
 from __future__ import annotations
 
@@ -15,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pages.index.embeddings import DIMENSIONS, Vectors
-from pages.index.query import Spelling
-from pages.index.ranking import Words, terms, vocabulary
+from pages.index.ranking import Spelling, WordIndex, to_terms, vocabulary
 
 Rows = NDArray[np.int64]
 """Numbers of passages in a Memory, ascending."""
@@ -31,14 +27,14 @@ class Scope:
 
     rows: Rows
     vectors: Vectors
-    words: Words
+    words: WordIndex
     spelling: Spelling
     places: Rows
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
-    """What was read from the file: all pages and passage ids, and the passages that came since."""
+class IndexChanges:
+    """Changes read from the file: all pages and passage ids, and the passages that came since."""
 
     changes: str
     pages: Sequence[sqlite3.Row]
@@ -47,7 +43,7 @@ class Changed:
 
 
 @dataclass(frozen=True)
-class Memory:
+class IndexSnapshot:
     """Passages in the order of their ids; lists and arrays have one entry per passage.
 
     `changes` is the count of changes up to which it is current, `vocabulary` the different words of each
@@ -66,7 +62,7 @@ class Memory:
     pasted: frozenset[int]
 
     @classmethod
-    def empty(cls) -> Memory:
+    def empty(cls) -> IndexSnapshot:
         """Return a memory of nothing."""
         none = np.zeros(0, np.int64)
         return cls("", none, none, np.zeros((0, DIMENSIONS), np.float32), (), (), (), {}, frozenset())
@@ -85,13 +81,13 @@ class Memory:
     def _public_rows(self) -> Rows:
         return np.flatnonzero(~np.isin(self.page_ids, list(self.pasted))).astype(np.int64)
 
-    def _scope_of(self, rows: Rows, words: Words, spelling: Spelling) -> Scope:
+    def _scope_of(self, rows: Rows, words: WordIndex, spelling: Spelling) -> Scope:
         """Take the vectors out once, not at every search; all of them are not even copied."""
         vectors = self.vectors if len(rows) == len(self.ids) else self.vectors[rows]
         return Scope(rows, vectors, words, spelling, np.arange(len(rows)))
 
-    def _words_of(self, rows: Rows) -> Words:
-        return Words([self.terms[int(row)] for row in rows])
+    def _words_of(self, rows: Rows) -> WordIndex:
+        return WordIndex([self.terms[int(row)] for row in rows])
 
     def _spelling_of(self, rows: Rows) -> Spelling:
         return Spelling(word for row in rows for word in self.vocabulary[int(row)])
@@ -109,17 +105,17 @@ class Memory:
             self._scope_of(rows, public.words, public.spelling), places=np.searchsorted(public.rows, rows)
         )
 
-    def updated(self, read: Changed) -> Memory:
+    def updated(self, read: IndexChanges) -> IndexSnapshot:
         """Return the memory after a change; what both have in common is taken over."""
         stay = np.isin(self.ids, [row["id"] for row in read.passages])
         kept = np.flatnonzero(stay).tolist()
         vectors = [np.frombuffer(row["vector"], "<f2").astype(np.float32) for row in read.new]
-        memory = Memory(
+        memory = IndexSnapshot(
             changes=read.changes,
             ids=np.array([row["id"] for row in read.passages], np.int64),
             page_ids=np.array([row["page_id"] for row in read.passages], np.int64),
             vectors=np.vstack([self.vectors[stay], *vectors]),
-            terms=[*(self.terms[row] for row in kept), *(terms(row["searched"]) for row in read.new)],
+            terms=[*(self.terms[row] for row in kept), *(to_terms(row["searched"]) for row in read.new)],
             vocabulary=[
                 *(self.vocabulary[row] for row in kept),
                 *(_different(vocabulary(row["searched"])) for row in read.new),
@@ -134,11 +130,8 @@ class Memory:
         memory._take_over(self)
         return memory
 
-    def _take_over(self, before: Memory) -> None:
-        """Keep the counted words when the public passages are the same.
-
-        A pasted page must not cost a recount.
-        """
+    def _take_over(self, before: IndexSnapshot) -> None:
+        """Keep the counted words if the public passages are the same: a pasted page costs no recount."""
         if "_public" not in before.__dict__:
             return
         rows = self._public_rows()

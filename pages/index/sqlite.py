@@ -1,14 +1,13 @@
-"""The page index of one machine: a `PageIndex`, whose calls block, as an `Indexes`. They run in threads.
+"""The page index of one machine (`Indexes`): one SQLite file of passages, searched from memory.
 
-The page index: pages cut into passages, kept in one SQLite file with their embeddings, searched from memory.
-
-    PageIndex.open(folder, embedder) ─ add(page) ─ search(question, limit=2) → [Hit, ...]
+    await FileIndex.open(folder, embedder) ─ add(page) ─ search(question, limit=2) → [Hit, ...]
 
 The file is the truth; every process keeps what searching needs (vectors and words) in memory and takes over
-what another process wrote before its next search. All methods may be called from several threads. They block:
-an asynchronous caller goes through `asyncio.to_thread`.
+what another process wrote before its next search. Work on the file runs in threads; the look-ups `entry` and
+`entries` are short enough to wait for.
 
-    IndexUnavailable   the file is damaged, locked, newer than this program, or the disk is full; the message says which
+    IndexUnavailable   the file is damaged, locked, newer than this program, or the disk is full; the message
+                       says which
 
 A page without a source was pasted by somebody: it answers questions about itself, and no others.
 """
@@ -20,30 +19,34 @@ import json
 import logging
 import sqlite3
 import threading
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import wraps
 from itertools import islice
 from pathlib import Path
+from types import CoroutineType
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
 from core.files import make_private
 from core.records import Hit, Page, Passage, Section, Span
 from pages.index.base import IndexUnavailable, PageEntry
-from pages.index.chunking import RECIPE, Searched, searchable
-from pages.index.embeddings import Embeds, Vectors, best, known_in, pack, spans
-from pages.index.query import question_vector
-from pages.index.ranking import Ranking, asked_terms
-from pages.index.snapshot import Changed, Memory, Scope
+from pages.index.chunking import RECIPE, SearchablePassage, prepare_passages
+from pages.index.embeddings import Embeds, Vectors, best, pack, spans, unpack_known
+from pages.index.ranking import Ranking, embed_question, to_question_terms
+from pages.index.snapshot import IndexChanges, IndexSnapshot, Scope
 
+_Given = ParamSpec("_Given")
+_Result = TypeVar("_Result")
 log = logging.getLogger(__name__)
 
 SCHEMA = 2
 """Version of the file, in its `user_version`."""
 _LOOKS = 3
-"""How often a search begins anew because a page that it found was replaced, before it makes the writers wait.
-How often a search begins anew because a page that it found was replaced, before it makes the writers wait."""
+"""How often a search begins anew because a page that it found was replaced, before it makes the writers
+wait."""
 
 _AT_ONCE = 500
 """Passages whose sentences are read with one statement; SQLite takes a bounded number of values."""
@@ -51,12 +54,12 @@ _AT_ONCE = 500
 _TABLES = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE pages (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, url TEXT NOT NULL UNIQUE, title TEXT NOT NULL, sections TEXT NOT NULL,
-    page_hash TEXT NOT NULL, fetched_at TEXT NOT NULL, etag TEXT, source TEXT);
+    id INTEGER PRIMARY KEY AUTOINCREMENT, url TEXT NOT NULL UNIQUE, title TEXT NOT NULL,
+    sections TEXT NOT NULL, page_hash TEXT NOT NULL, fetched_at TEXT NOT NULL, etag TEXT, source TEXT);
 CREATE TABLE passages (
     id INTEGER PRIMARY KEY AUTOINCREMENT, page_id INTEGER NOT NULL REFERENCES pages (id) ON DELETE CASCADE,
-    url TEXT NOT NULL, heading TEXT NOT NULL, text TEXT NOT NULL, searched TEXT NOT NULL, vector BLOB NOT NULL,
-    sentences BLOB NOT NULL);
+    url TEXT NOT NULL, heading TEXT NOT NULL, text TEXT NOT NULL, searched TEXT NOT NULL,
+    vector BLOB NOT NULL, sentences BLOB NOT NULL);
 CREATE INDEX passages_page ON passages (page_id);
 """
 _ENTRIES = (
@@ -65,8 +68,22 @@ _ENTRIES = (
 )
 
 
-class PageIndex:
+def _in_thread(
+    method: Callable[Concatenate[Any, _Given], _Result],
+) -> Callable[Concatenate[Any, _Given], CoroutineType[Any, Any, _Result]]:
+    """Make a method that blocks one that is awaited while a thread runs it."""
+
+    @wraps(method)
+    async def run(self: Any, *args: _Given.args, **kwargs: _Given.kwargs) -> _Result:
+        return await asyncio.to_thread(method, self, *args, **kwargs)
+
+    return run
+
+
+class FileIndex:
     """See the module. `open` it, `close` it."""
+
+    shared = False
 
     def __init__(
         self, connection: sqlite3.Connection, embedder: Embeds, passage_tokens: int, ranking: Ranking
@@ -77,34 +94,28 @@ class PageIndex:
         self._ranking = ranking
         self._lock = threading.RLock()  # around the connection
         self._loading = threading.Lock()  # around the replacement of the memory; never taken inside _lock
-        self._memory = Memory.empty()
+        self._memory = IndexSnapshot.empty()
 
     @classmethod
-    def open(
+    async def open(
         cls, folder: Path, embedder: Embeds, *, passage_tokens: int = 180, ranking: Ranking | None = None
-    ) -> PageIndex:
+    ) -> FileIndex:
         """Open the index in a folder, or begin one. Raises IndexUnavailable.
 
         `passage_tokens` is the longest passage, in word pieces of the embedder. An index that was made with
         another embedder or another length is made anew from the pages it holds, which takes a while.
         """
-        path = folder / "index.sqlite3"
-        make_private(path)
-        connection = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
-        try:
-            _prepare(connection, path)
-        except BaseException:
-            connection.close()
-            raise
+        connection = await asyncio.to_thread(_connect, folder / "index.sqlite3")
         index = cls(connection, embedder, passage_tokens, ranking or Ranking())
-        index._follow_recipe()
+        await asyncio.to_thread(index._follow_recipe)
         return index
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Let go of the file."""
         with self._lock:
             self._connection.close()
 
+    @_in_thread
     def add(self, page: Page, *, source: str | None) -> bool:
         """Keep a page in place of what was known under its URL; True when its text is new or changed.
 
@@ -113,26 +124,30 @@ class PageIndex:
         """
         known = self._row_of(page.url)
         if known is not None and known["page_hash"] == page.page_hash:
-            with self._transaction():
-                self._connection.execute(
-                    "UPDATE pages SET fetched_at = ?, etag = ?, source = coalesce(?, source) WHERE url = ?",
-                    (page.fetched_at.isoformat(), page.etag, source, page.url),
-                )
-                if known["source"] is None and source is not None:
-                    self._count_change()
+            self._note_unchanged(known, source, page.fetched_at, page.etag)
             return False
         self._write(page, source)
         return True
 
+    def _note_unchanged(
+        self, known: sqlite3.Row, source: str | None, fetched_at: datetime, etag: str | None
+    ) -> None:
+        with self._transaction():
+            self._connection.execute(
+                "UPDATE pages SET fetched_at = ?, etag = ?, source = coalesce(?, source) WHERE url = ?",
+                (fetched_at.isoformat(), etag, source, known["url"]),
+            )
+            if known["source"] is None and source is not None:
+                self._count_change()
+
+    @_in_thread
     def touch(self, url: str, *, source: str | None, fetched_at: datetime) -> None:
         """Note that a known page was found unchanged, by this source or (None) by somebody who pasted it."""
-        page = self.page(url)
-        if page is not None:
-            self.add(
-                Page(page.url, page.title, page.sections, page.page_hash, fetched_at, page.etag),
-                source=source,
-            )
+        row = self._row_of(url)
+        if row is not None:
+            self._note_unchanged(row, source, fetched_at, row["etag"])
 
+    @_in_thread
     def remove(self, url: str) -> bool:
         """Forget a page; False when it was not known."""
         with self._transaction():
@@ -141,31 +156,29 @@ class PageIndex:
                 self._count_change()
         return removed
 
+    @_in_thread
     def overwrite(self) -> None:
         """Carry the write-ahead log over into the file, and empty it: it still holds what was forgotten."""
         with self._lock, _explained():
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
+    @_in_thread
     def page(self, url: str) -> Page | None:
         """Return the page with this URL (without a fragment), or None."""
         row = self._row_of(url)
         return None if row is None else _page_from(row)
 
-    def source_of(self, url: str) -> str | None:
-        """Return what named a page; None when it was pasted, or is not known."""
-        row = self._row_of(url)
-        return None if row is None else row["source"]
-
     def entry(self, url: str) -> PageEntry | None:
         """Return what is known of a page, without its text."""
         return next((_entry_from(row) for row in self._all(f"{_ENTRIES} WHERE p.url = ?", (url,))), None)
 
-    def pages(self) -> list[PageEntry]:
-        """Return the pages, by URL."""
+    def entries(self) -> list[PageEntry]:
+        """Return all pages, by URL."""
         return [_entry_from(row) for row in self._all(f"{_ENTRIES} ORDER BY p.url")]
 
+    @_in_thread
     def search(self, question: str, *, limit: int, page_url: str | None = None) -> list[Hit]:
-        """Return the passages nearest to a question, nearest first, of one page or of all that a source named.
+        """Return the passages nearest to a question, of one page or of all that a source named.
 
         The same text is returned once, however many pages have it.
         """
@@ -180,17 +193,19 @@ class PageIndex:
                 self._hits(self._updated(self._changed_since(self._memory)), question, limit, page_url) or []
             )
 
-    def _hits(self, memory: Memory, question: str, limit: int, page_url: str | None) -> list[Hit] | None:
+    def _hits(
+        self, memory: IndexSnapshot, question: str, limit: int, page_url: str | None
+    ) -> list[Hit] | None:
         """Return what is nearest; None when a page was replaced meanwhile: half of it is not shown."""
         scope = memory.scope(page_url)
         if not scope.rows.size or limit < 1:
             return []
         if self._ranking.corrects:
             question = scope.spelling.corrected(question, lambda word: self._embedder.count_tokens(word) == 1)
-        vector = question_vector(self._embedder, question, self._ranking.part)
+        vector = embed_question(self._embedder, question, self._ranking.part)
         # not `@`: BLAS spreads even this over threads that spin, 8 ms on a busy machine where this takes 0.3
         meaning = np.einsum("ij,j->i", scope.vectors, vector)
-        words = scope.words.scores(asked_terms(question))[scope.places]
+        words = scope.words.scores(to_question_terms(question))[scope.places]
         fused = self._ranking.fuse(words, meaning)
         order = _different(memory, scope, np.argsort(-fused, kind="stable").tolist())
         places = list(islice(order, max(limit, self._ranking.candidates)))
@@ -227,12 +242,13 @@ class PageIndex:
             return None
         return [spans(found[one], question) for one in passage_ids]
 
+    @_in_thread
     def warm(self) -> None:
         """Load what searching needs, so that the next search is not the one that waits for it."""
         self._current().scope(None)
 
     def _write(self, page: Page, source: str | None) -> None:
-        found = searchable(page, self._embedder.count_tokens, self._passage_tokens)
+        found = prepare_passages(page, self._embedder.count_tokens, self._passage_tokens)
         vectors = self._vectors_for(page.url, [one.text for one in found])
         blocks = self._sentences_for(page.url, found)
         # one after the other: of three million characters at once nobody else would run for 50 ms
@@ -286,12 +302,12 @@ class PageIndex:
             known.update(zip(new, self._embedder.embed(new), strict=True))
         return [known[text] for text in searched]
 
-    def _sentences_for(self, url: str, found: Sequence[Searched]) -> list[bytes]:
+    def _sentences_for(self, url: str, found: Sequence[SearchablePassage]) -> list[bytes]:
         """Embed the sentences that the page did not have before."""
         rows = self._all(
             "SELECT sentences FROM passages WHERE page_id = (SELECT id FROM pages WHERE url = ?)", (url,)
         )
-        known = known_in(row["sentences"] for row in rows)
+        known = unpack_known(row["sentences"] for row in rows)
         return pack([one.sentences for one in found], known, self._embedder)
 
     def _follow_recipe(self) -> None:
@@ -299,7 +315,7 @@ class PageIndex:
         recipe = f"{RECIPE}: {self._embedder.name}, {self._passage_tokens}"
         rows = self._all("SELECT value FROM facts WHERE name = 'recipe'")
         if not rows or rows[0]["value"] != recipe:
-            urls = [entry.url for entry in self.pages()]
+            urls = [entry.url for entry in self.entries()]
             if urls:
                 log.warning("the page index was made in another way: reading its %d pages again", len(urls))
             with self._transaction() as connection:
@@ -311,26 +327,26 @@ class PageIndex:
             with self._transaction() as connection:
                 connection.execute("INSERT OR REPLACE INTO facts VALUES ('recipe', ?)", (recipe,))
 
-    def _current(self) -> Memory:
+    def _current(self) -> IndexSnapshot:
         """Return what is searched, brought up to date with what this and other processes wrote."""
         with self._loading:
             with self._transaction("BEGIN"):
                 changed = self._changed_since(self._memory)
             return self._updated(changed)
 
-    def _updated(self, changed: Changed | None) -> Memory:
+    def _updated(self, changed: IndexChanges | None) -> IndexSnapshot:
         """Take what was changed into the memory; `_loading` is held."""
         if changed is not None:
             self._memory = self._memory.updated(changed)
         return self._memory
 
-    def _changed_since(self, memory: Memory) -> Changed | None:
+    def _changed_since(self, memory: IndexSnapshot) -> IndexChanges | None:
         """Read what was changed, in a transaction that is open."""
         rows = self._all("SELECT value FROM facts WHERE name = 'changes'")
         changes = rows[0]["value"] if rows else ""
         if changes == memory.changes:
             return None
-        return Changed(
+        return IndexChanges(
             changes,
             pages=self._all("SELECT id, url, source FROM pages"),
             passages=self._all("SELECT id, page_id FROM passages ORDER BY id"),
@@ -377,11 +393,12 @@ class PageIndex:
 
     def _count_change(self) -> None:
         self._connection.execute(
-            "INSERT INTO facts VALUES ('changes', '1') ON CONFLICT DO UPDATE SET value = CAST(value AS INTEGER) + 1"
+            "INSERT INTO facts VALUES ('changes', '1') ON CONFLICT DO UPDATE SET value = CAST(value AS "
+            "INTEGER) + 1"
         )
 
 
-def _different(memory: Memory, scope: Scope, places: Iterable[int]) -> Iterator[int]:
+def _different(memory: IndexSnapshot, scope: Scope, places: Iterable[int]) -> Iterator[int]:
     """Yield places whose text has not come before: the same passage may stand on many pages."""
     seen: set[int] = set()
     for place in places:
@@ -389,6 +406,17 @@ def _different(memory: Memory, scope: Scope, places: Iterable[int]) -> Iterator[
         if text not in seen:
             seen.add(text)
             yield place
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    make_private(path)
+    connection = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
+    try:
+        _prepare(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
@@ -414,7 +442,8 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute("COMMIT")
     if version > SCHEMA:
         raise IndexUnavailable(
-            f"The page index {path} was written by a newer askpage. Use that one, or delete the file: the pages are"
+            f"The page index {path} was written by a newer askpage. Use that one, or delete the file: the "
+            f"pages are"
             " read again then."
         )
 
@@ -425,7 +454,8 @@ def _explained() -> Generator[None]:
         yield
     except sqlite3.Error as error:
         raise IndexUnavailable(
-            f"The page index cannot be used ({error}). If its disk is not full and no other program holds it, delete"
+            f"The page index cannot be used ({error}). If its disk is not full and no other program holds "
+            f"it, delete"
             " its folder: the pages are read again then."
         ) from error
 
@@ -451,50 +481,3 @@ def _entry_from(row: sqlite3.Row) -> PageEntry:
         source=row["source"],
         etag=row["etag"],
     )
-
-
-class FileIndex:
-    """See pages/index/sqlite.py. `open` it, `close` it."""
-
-    shared = False
-
-    def __init__(self, file: PageIndex) -> None:
-        """Take over an open index; closing this closes it."""
-        self._file = file
-
-    @classmethod
-    async def open(cls, folder: Path, embedder: Embeds, *, passage_tokens: int = 180) -> FileIndex:
-        """Open the index in a folder, or begin one. Raises IndexUnavailable."""
-        return cls(await asyncio.to_thread(PageIndex.open, folder, embedder, passage_tokens=passage_tokens))
-
-    def entry(self, url: str) -> PageEntry | None:
-        """Return what is known of a page; a look into the file, short enough to wait for."""
-        return self._file.entry(url)
-
-    def entries(self) -> list[PageEntry]:
-        """Return all pages, by URL."""
-        return self._file.pages()
-
-    async def page(self, url: str) -> Page | None:
-        return await asyncio.to_thread(self._file.page, url)
-
-    async def add(self, page: Page, *, source: str | None) -> bool:
-        return await asyncio.to_thread(self._file.add, page, source=source)
-
-    async def touch(self, url: str, *, source: str | None, fetched_at: datetime) -> None:
-        await asyncio.to_thread(self._file.touch, url, source=source, fetched_at=fetched_at)
-
-    async def remove(self, url: str) -> bool:
-        return await asyncio.to_thread(self._file.remove, url)
-
-    async def overwrite(self) -> None:
-        await asyncio.to_thread(self._file.overwrite)
-
-    async def search(self, question: str, *, limit: int, page_url: str | None = None) -> list[Hit]:
-        return await asyncio.to_thread(self._file.search, question, limit=limit, page_url=page_url)
-
-    async def warm(self) -> None:
-        await asyncio.to_thread(self._file.warm)
-
-    async def close(self) -> None:
-        self._file.close()

@@ -1,8 +1,11 @@
 """Bytes of a page → `Page`: its title, and its main text in sections with headings and anchors.
 
-Where HTML's main text lies is found in `pages.parse.html_sections`. Markdown and PDF are their own main text. Only text that a
-reader sees comes out: no scripts, no comments, nothing hidden (`pages.visibility.hidden`). Whatever arrives gives a Page or a
-PageRefused, in bounded time.
+Bytes of a sitemap → `Sitemap`.
+
+Where HTML's main text lies is found in `pages.parse.html_sections`. Markdown and PDF are their own main text.
+Only text that a reader sees comes out: no scripts, no comments, nothing hidden (`pages.visibility.hidden`).
+Sitemaps (sitemaps.org 0.9, plain or gzipped) name pages and further sitemaps. Whatever arrives gives a Page,
+a Sitemap or a PageRefused, in bounded time.
 """
 
 from __future__ import annotations
@@ -11,20 +14,21 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 import webencodings
 
 from core.records import Page, Section
-from pages.fetched import PageUnreadable
+from pages.fetched import Fetched, PageUnreadable, inflate
 from pages.parse.html_sections import main_part, mark_anchors, sections_of
 from pages.parse.markdown import to_html
 from pages.parse.pdf import read_pdf
 from pages.visibility.hidden import drop_unseen
-from pages.visibility.html_tree import Element, one_line, parse_html, visible
+from pages.visibility.html_tree import Element, parse_html, parse_xml, to_one_line, visible
 
 RECIPE = 4
 """Counts up when the same bytes give other text than before: local pages are then read again."""
@@ -34,7 +38,8 @@ MOST_TEXT = 3_000_000
 
 MOST_SECTIONS = 20_000
 LONGEST_SECTION = 100_000
-"""Characters of a section, a chapter of 50 pages: whatever cuts, searches or shows it holds the interpreter no longer."""
+"""Characters of a section, a chapter of 50 pages: whatever cuts, searches or shows it holds the interpreter
+no longer."""
 
 _Text = tuple[str, tuple[Section, ...], int]
 """Title, sections, and how many pieces of text were left out because readers may not see them."""
@@ -66,8 +71,8 @@ def extract(
 ) -> Page:
     """Return the page that `body` is; `url` gives a title where the page has none.
 
-    Raises PageUnreadable (a PageRefused) for anything that has no readable text. Takes the time of the caller's
-    thread: seconds for the largest pages.
+    Raises PageUnreadable (a PageRefused) for anything that has no readable text. Takes the time of the
+    caller's thread: seconds for the largest pages.
     """
     if content_type == "application/pdf":
         (title, sections), doubtful = read_pdf(body), 0
@@ -82,12 +87,12 @@ def extract(
     sections = tuple(part for section in sections for part in _parts(section))
     if len(sections) > MOST_SECTIONS:
         raise PageUnreadable(f"That page has more than {MOST_SECTIONS:,} headings; please send a part of it.")
-    title = one_line(title)[:_LONGEST_TITLE].strip() or _title_of_url(url)
+    title = to_one_line(title)[:_LONGEST_TITLE].strip() or _title_of_url(url)
     return Page(url, title, sections, page_hash(title, sections), fetched_at, etag, doubtful)
 
 
 def _parts(section: Section) -> Iterator[Section]:
-    """Yield a section, a very long one in parts: between lines where there are any, else words, else anywhere."""
+    """Yield a section, a very long one in parts: cut between lines, else words, else anywhere."""
     rest = section.text
     while len(rest) > LONGEST_SECTION:
         half = LONGEST_SECTION // 2
@@ -124,7 +129,7 @@ def _from_markdown(text: str) -> _Text:
 
 
 def _as_read(title: str) -> str:
-    """Return a title of front matter as it reads on the page that is made of it: "R&amp;D <em>only</em>" is "R&D only"."""
+    """Return a title of front matter as the page shows it: "R&amp;D <em>only</em>" is "R&D only"."""
     root = parse_html(f"<p>{title}</p>") if title else None
     return title if root is None else "".join(root.itertext())
 
@@ -163,11 +168,11 @@ def _title_of_url(url: str) -> str:
     parts = urlsplit(url)
     name = PurePosixPath(unquote(parts.path)).name
     stem = re.sub(r"\.(html?|md|markdown|txt|pdf)$", "", name, flags=re.IGNORECASE)
-    return one_line(re.sub(r"[-_]+", " ", stem))[:_LONGEST_TITLE] or parts.netloc or "Untitled"
+    return to_one_line(re.sub(r"[-_]+", " ", stem))[:_LONGEST_TITLE] or parts.netloc or "Untitled"
 
 
 def _decode(body: bytes, charset: str | None, content_type: str) -> str:
-    """Decode as browsers do: byte order mark, then the server's word, then the page's own, then UTF-8, then cp1252."""
+    """Decode as browsers do: byte order mark, the server's charset, the page's, UTF-8, cp1252."""
     for mark, encoding in _BYTE_ORDER_MARKS:
         if body.startswith(mark):
             return body[len(mark) :].decode(encoding, errors="replace")
@@ -183,3 +188,49 @@ def _decode(body: bytes, charset: str | None, content_type: str) -> str:
     except UnicodeDecodeError:
         text = body.decode("cp1252", errors="replace")
     return text
+
+
+MOST_NAMED = 20_000
+"""Addresses of one sitemap that are looked at, twice the pages that a source may have."""
+
+_XML = frozenset({"application/xml", "text/xml", "application/gzip", "application/x-gzip"})
+_GZIP = b"\x1f\x8b"
+
+
+@dataclass(frozen=True, slots=True)
+class Sitemap:
+    """The addresses of one sitemap file, in its order, as they are written there: not yet checked."""
+
+    pages: tuple[str, ...] = ()
+    sitemaps: tuple[str, ...] = ()
+
+
+def is_sitemap(fetched: Fetched) -> bool:
+    """Tell whether what arrived is to be read as a sitemap rather than as a page."""
+    path = fetched.url.partition("?")[0].lower()
+    return fetched.content_type in _XML or path.endswith((".xml", ".xml.gz"))
+
+
+def read_sitemap(fetched: Fetched, max_bytes: int) -> Sitemap:
+    """Read a sitemap; raises PageUnreadable when it is something else."""
+    body = fetched.body
+    if body.startswith(_GZIP):
+        body = inflate(body, max_bytes, fetched.url)
+    root = parse_xml(body)
+    if root is None:
+        raise PageUnreadable(
+            f"{fetched.url} is not a sitemap: it is no well-formed XML. Please check the address."
+        )
+    kind = str(root.tag).rpartition("}")[2]
+    if kind not in {"urlset", "sitemapindex"}:
+        raise PageUnreadable(
+            f"{fetched.url} is XML, but no sitemap; please send the address of a page or a sitemap."
+        )
+    locations = (
+        (location.text or "").strip()
+        for entry in root.iterchildren()
+        for location in entry.iterchildren()
+        if str(location.tag).rpartition("}")[2] == "loc" and (location.text or "").strip()
+    )
+    named = tuple(islice(locations, MOST_NAMED))
+    return Sitemap(pages=named) if kind == "urlset" else Sitemap(sitemaps=named)

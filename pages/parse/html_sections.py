@@ -1,13 +1,13 @@
 """A tree of HTML → sections: headings with the anchors that they really have, and plain text.
 
-Two passes, each once from the first element to the last, so that a hostile page costs time in proportion to its size
-and no recursion: `mark_anchors` looks around every heading, and `sections_of` turns a part of the tree into text.
+Two passes, each once from the first element to the last, so that a hostile page costs time in proportion to
+its size and no recursion: `mark_anchors` looks around every heading, and `sections_of` turns a part of the
+tree into text.
 
-Where on an HTML page its main text lies.
-
-trafilatura knows which words are the page's own, and gives them back as paragraphs that have often lost their
-headings, anchors and code lines. So it is asked *where* only: the smallest element that holds nearly all the words it
-keeps is the main part, and that part is then read with the structure it really has.
+`main_part` finds where the main text of a page lies. trafilatura knows which words are the page's own, and
+gives them back as paragraphs that have often lost their headings, anchors and code lines. So it is asked
+*where* only: the smallest element that holds nearly all the words it keeps is the main part, and that part is
+then read with the structure it really has.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from itertools import islice
 import trafilatura
 
 from core.records import Section
-from pages.visibility.html_tree import Element, empty, one_line, parse_html, visible, walk
+from pages.visibility.html_tree import Element, empty, parse_html, to_one_line, visible, walk
 
 log = logging.getLogger(__name__)
 
@@ -69,9 +69,9 @@ def _is_furniture(element: Element) -> bool:
 
 def _is_title(button: Element) -> bool:
     """Tell whether a button is the question, or all of the heading, that an answer folds away below."""
-    above, said = button.getparent(), one_line("".join(button.itertext()))
+    above, said = button.getparent(), to_one_line("".join(button.itertext()))
     if above is not None and above.tag in HEADINGS | {"dt", "summary"}:
-        return one_line("".join(above.itertext())) == said
+        return to_one_line("".join(above.itertext())) == said
     return said.endswith("?")
 
 
@@ -96,11 +96,11 @@ def _words_kept(part: Element) -> frozenset[str]:
         log.warning("trafilatura gave up on a page", exc_info=True)
         return frozenset()
     body: Element | None = getattr(document, "body", None)
-    return frozenset() if body is None else frozenset(one_line(text) for text in body.itertext())
+    return frozenset() if body is None else frozenset(to_one_line(text) for text in body.itertext())
 
 
 def _smallest_with(part: Element, kept: frozenset[str]) -> Element:
-    """Return the smallest element of `part` that holds nearly all of its kept text, `part` when there is little."""
+    """Return the smallest element with nearly all kept text of `part`; `part` if there is little."""
     if not kept:
         return part
     weights: list[list[int]] = [[0, 0]]  # of every open element: characters kept, characters in all
@@ -125,7 +125,7 @@ def _smallest_with(part: Element, kept: frozenset[str]) -> Element:
 
 
 def _has_heading_before(element: Element) -> bool:
-    """Say whether a heading stands beside this element, above it: then it is this element's, and must not be lost."""
+    """Tell whether a heading stands just above this element: then it belongs to it."""
     before = element.getprevious()
     while before is not None:
         is_header = before.tag in {"header", "hgroup"} and before.find(".//nav") is None
@@ -136,7 +136,7 @@ def _has_heading_before(element: Element) -> bool:
 
 
 def _weigh(weight: list[int], text: str | None, kept: frozenset[str]) -> None:
-    words = one_line(text or "")
+    words = to_one_line(text or "")
     weight[0] += len(words) if words in kept else 0
     weight[1] += len(words)
 
@@ -188,9 +188,10 @@ _ANCHOR = "data-askpage-anchor"
 
 
 def mark_anchors(root: Element) -> None:
-    """Write on every heading the fragment that opens the page there: its own id, one inside, or one around it.
+    """Mark every heading with the fragment that opens the page there: an id of it, in it or around it.
 
-    An element around a heading counts when the heading is the first in it: otherwise its id opens another section.
+    An element around a heading counts when the heading is the first in it: otherwise its id opens another
+    section.
     """
     around: list[tuple[str, bool]] = []  # (id, already has a heading) of the open elements
     for event, element in walk(root):
@@ -287,7 +288,7 @@ class _Writer:
             self._text.add(" ")
             self._raised = element
         if tag == "img":
-            self._text.add(one_line(element.get("alt") or ""))
+            self._text.add(to_one_line(element.get("alt") or ""))
         self._add(element.text)
 
     def end(self, element: Element, *, followed: bool) -> None:
@@ -297,7 +298,7 @@ class _Writer:
         if element is self._in_cell:
             self._in_cell = None
         if element is self._in_heading:
-            heading = _PERMALINK_SIGN.sub("", one_line(self._text.take()))
+            heading = _PERMALINK_SIGN.sub("", to_one_line(self._text.take()))
             self._heading = (heading, element.get(_ANCHOR) or "")
             self._in_heading = None
         elif self._in_heading is None and self._in_cell is None:
@@ -379,7 +380,10 @@ def _first_number(element: Element) -> int:
 
 
 def sections_of(root: Element) -> tuple[Section, ...]:
-    """Return the sections that have text, in order; what stands before the first heading comes with heading ""."""
+    """Return the sections that have text, in order.
+
+    What stands before the first heading comes with heading "".
+    """
     writer = _Writer()
     for event, element in walk(root):
         if event == "start":

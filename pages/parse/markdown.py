@@ -1,7 +1,8 @@
 """Markdown as sites are written in it → a title and HTML: front matter, Liquid tags, heading ids.
 
-The HTML goes through the same pass as any other page (`pages.parse.html_sections`), so raw HTML inside Markdown, its tables and
-hidden parts need no second set of rules. Headings get the ids that GitHub gives them, or their own `{#custom}`.
+The HTML goes through the same pass as any other page (`pages.parse.html_sections`), so raw HTML inside
+Markdown, its tables and hidden parts need no second set of rules. Headings get the ids that GitHub gives
+them, or their own `{#custom}`.
 """
 
 from __future__ import annotations
@@ -53,7 +54,10 @@ _parser.core.ruler.at("inline", _inline)
 
 
 def front_matter(text: str) -> tuple[dict[str, Any], str]:
-    """Split a Markdown text into its front matter and the rest; unreadable front matter gives what can be had."""
+    """Split a Markdown text into its front matter and the rest.
+
+    Unreadable front matter gives what can be had.
+    """
     found = _FRONT_MATTER.match(text)
     if found is None:
         return {}, text
@@ -102,7 +106,7 @@ def _without_liquid(text: str) -> str:
 
 
 def _tag_text(tag: re.Match[str]) -> str:
-    """Return what a Liquid tag shows, as far as it can be known without the site: its own words, or nothing."""
+    """Return what a Liquid tag shows, as far as that is known without the site."""
     name = tag[1] or ""
     said = tag[2].removesuffix("-")
     quoted = [double or single for double, single in _QUOTED.findall(said)]

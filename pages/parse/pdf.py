@@ -1,7 +1,8 @@
 """PDF → one section a page, within bounds: a hostile file must cost seconds, not a thread.
 
-pypdf bounds what its streams may unpack to, tightened here; on top of that the pages, the text and the time of the
-whole file are limited. The clock is read at every drawing operation, because forms that draw forms multiply.
+pypdf bounds what its streams may unpack to, tightened here; on top of that the pages, the text and the time
+of the whole file are limited. The clock is read at every drawing operation, because forms that draw forms
+multiply.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pypdf.errors import PyPdfError
 
 from core.records import Section
 from pages.fetched import PageUnreadable
-from pages.visibility.html_tree import one_line, visible
+from pages.visibility.html_tree import to_one_line, visible
 
 MOST_PAGES = 2000
 MOST_TEXT = 3_000_000
@@ -101,5 +102,5 @@ def _tidy(text: str) -> str:
 
 def _title(reader: PdfReader) -> str:
     written = reader.metadata.title if reader.metadata else None
-    title = one_line(str(written or ""))
+    title = to_one_line(str(written or ""))
     return "" if title.lower().startswith(_NO_TITLE) else title

@@ -1,13 +1,14 @@
-"""Where foreign bytes are read: a few processes of our own, each with a limit of time and memory, that can be killed.
+"""The sandbox for foreign bytes: a few processes with limits of time and memory, killed at need.
 
     sandbox = Sandbox(timeout_s=10)
     page = await sandbox.extract(fetched, fetched_at)
     await sandbox.close()
 
-A thread would not do: a single regular expression or a parser in C holds the interpreter, and with it the event loop,
-for as long as it takes. The processes are started when there is something to read, and stay. One that passes a limit is
-killed, the page is refused with a sentence, and the next page gets another process. They are given nothing of our
-environment, open no network, and end when the pipe to them closes, however we end (`pages.parse.sandbox_worker`).
+A thread would not do: a single regular expression or a parser in C holds the interpreter, and with it the
+event loop, for as long as it takes. The processes are started when there is something to read, and stay. One
+that passes a limit is killed, the page is refused with a sentence, and the next page gets another process.
+They are given nothing of our environment, open no network, and end when the pipe to them closes, however we
+end (`pages.parse.sandbox_worker`).
 
 What may arrive is bytes and JSON in both directions: nothing that a process sends is run here.
 """
@@ -28,7 +29,7 @@ from typing import Any
 
 from core.records import Page, Section
 from pages.fetched import Fetched, PageUnreachable, PageUnreadable
-from pages.parse.sitemap import Sitemap
+from pages.parse.extract import Sitemap
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,8 @@ MEMORY_BYTES = 1 << 30
 PATIENCE_S = 60.0
 """Longest wait for a process that is free, seconds."""
 SOURCE_TIMEOUT_S = 60.0
-"""Longest time to read a page that the operator named and nobody waits for, seconds: a PDF of 500 pages takes 20."""
+"""Longest time to read a page that the operator named and nobody waits for, seconds: a PDF of 500 pages takes
+20."""
 
 _START_S = 60.0
 _MOST_TASKS = 1000  # pages that one process reads: what leaks leaks for so long
@@ -85,7 +87,10 @@ class Sandbox:
     async def extract(
         self, fetched: Fetched, fetched_at: datetime, *, timeout_s: float | None = None
     ) -> Page:
-        """Return the page that was fetched (`pages.parse.extract`). Raises PageUnreadable, and PageUnreachable when busy."""
+        """Return the page that was fetched (`pages.parse.extract`).
+
+        Raises PageUnreadable, and PageUnreachable when busy.
+        """
         found = await self._run("page", fetched, timeout_s or self._timeout_s)
         sections = tuple(Section(*one) for one in found["sections"])
         return Page(
@@ -99,12 +104,18 @@ class Sandbox:
         )
 
     async def sitemap(self, fetched: Fetched, max_bytes: int) -> Sitemap:
-        """Return what a sitemap names (`pages.parse.sitemap`). Raises PageUnreadable, and PageUnreachable when busy."""
+        """Return what a sitemap names (`pages.parse.extract`).
+
+        Raises PageUnreadable, and PageUnreachable when busy.
+        """
         found = await self._run("sitemap", fetched, SOURCE_TIMEOUT_S, max_bytes=max_bytes)
         return Sitemap(tuple(found["pages"]), tuple(found["sitemaps"]))
 
     async def permalink(self, body: bytes) -> str | None:
-        """Return the permalink of a Markdown text's front matter. Raises PageUnreadable, and PageUnreachable when busy."""
+        """Return the permalink of a Markdown text's front matter.
+
+        Raises PageUnreadable, and PageUnreachable when busy.
+        """
         fetched = Fetched("", body, "text/markdown")
         return (await self._run("permalink", fetched, self._timeout_s))["permalink"]
 
@@ -127,7 +138,8 @@ class Sandbox:
                 reply = await worker.ask(head, fetched.body)
         except TimeoutError:
             raise PageUnreadable(
-                f"That page takes longer than {timeout_s:g} seconds to read; please send a simpler or shorter one."
+                f"That page takes longer than {timeout_s:g} seconds to read; please send a simpler or "
+                f"shorter one."
             ) from None
         except (EOFError, OSError, ValueError) as error:
             log.warning("the process that read a page ended: %r", error)

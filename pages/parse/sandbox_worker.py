@@ -1,10 +1,11 @@
-"""The process in which foreign bytes are read, started by `pages.parse.sandbox`: limited, without a network, killed at any time.
+"""The process that `pages.parse.sandbox` starts to read foreign bytes: limited, without a network.
 
 Run as: python -m pages.parse.sandbox_worker MEMORY_BYTES     it says {} when it is ready
 
-On its standard input come pairs of frames, a JSON object and a body, and on its standard output goes a frame of JSON for
-each pair; a frame is its length in eight bytes, the highest first, and its bytes. It ends when its input does. An alarm
-of the system ends it in the middle of whatever it is at, should the parent be gone that would have killed it.
+On its standard input come pairs of frames, a JSON object and a body, and on its standard output goes a frame
+of JSON for each pair; a frame is its length in eight bytes, the highest first, and its bytes. It ends when
+its input does. An alarm of the system ends it in the middle of whatever it is at, should the parent be gone
+that would have killed it.
 """
 
 from __future__ import annotations
@@ -21,9 +22,8 @@ from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
 from pages.fetched import TOO_MUCH_MEMORY, Fetched, PageRefused
-from pages.parse.extract import extract
+from pages.parse.extract import extract, read_sitemap
 from pages.parse.markdown import front_matter
-from pages.parse.sitemap import read_sitemap
 
 _GRACE_S = 2.0  # the parent's clock is the one that decides
 _NICER = 5  # answers come first

@@ -1,1 +1,1 @@
-"""Which text of an HTML page its reader sees."""
+"""Decides which text of an HTML page its reader sees."""

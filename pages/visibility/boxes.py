@@ -1,4 +1,4 @@
-"""Whether an element with all that is in it is out of sight: not displayed, outside of the window, cut off, shrunk."""
+"""Finds boxes that are out of sight: not displayed, outside of the window, cut off, shrunk."""
 
 from __future__ import annotations
 
@@ -50,8 +50,10 @@ _INLINE = frozenset(
     ]
 )
 _FOR_EARS = re.compile(
-    r"(?:^|\s)(?:sr-?_?only(?:-focusable)?|(?:\w+-)*visually-?_?hidden(?:-focusable)?|screen-?reader(?:-?(?:text|only|s))*|element-invisible"
-    r"|(?:\w+-)?assistive-text|a11y-hidden|a11y-only|sronly|off-?screen(?:-text)?|hidden-visually|readers?-only)(?:\s|$)"
+    r"(?:^|\s)(?:sr-?_?only(?:-focusable)?|(?:\w+-)*visually-?_?hidden(?:-focusable)?"
+    r"|screen-?reader(?:-?(?:text|only|s))*|element-invisible"
+    r"|(?:\w+-)?assistive-text|a11y-hidden|a11y-only|sronly|off-?screen(?:-text)?|hidden-visually"
+    r"|readers?-only)(?:\s|$)"
 )
 _BY_NAME = re.compile(
     r"(?:^|\s)(?:d-none|hidden|hide|is-hidden|invisible|u-hidden|display-none|nodisplay|d-print-\w+)(?:\s|$)"
@@ -62,12 +64,12 @@ _SHOWN_WIDE = re.compile(
 
 
 def box_sight(element: Element, declared: Declared, above: Declared, look: Look, external: bool) -> Sight:
-    """Say whether a reader sees an element at all. `above` is declared for its parent."""
+    """Return whether a reader sees an element at all. `above` is declared for its parent."""
     named = _named(element, external)
     if not declared:
-        return max(_shown(element, declared), named)
+        return max(_judge_display(element, declared), named)
     found = [
-        _shown(element, declared),
+        _judge_display(element, declared),
         _faded(declared),
         _sized(element, declared, above, look),
         _moved(declared, above, look),
@@ -79,7 +81,7 @@ def box_sight(element: Element, declared: Declared, above: Declared, look: Look,
     return max(found)
 
 
-def _shown(element: Element, declared: Declared) -> Sight:
+def _judge_display(element: Element, declared: Declared) -> Sight:
     display = declared.get("display", "").lower()
     undisplayed = element.get("hidden") is not None or element.get("popover") is not None
     if "none" in words(display) or (not display and undisplayed):
@@ -162,7 +164,7 @@ def _at_side(declared: Declared, side: str, look: Look, position: str) -> Sight:
 
 
 def _beyond_its_frame(declared: Declared, above: Declared, look: Look) -> Sight:
-    """Whether an element is placed where the box around it, which cuts off, has ended."""
+    """Tell whether an element is placed where the box around it, which cuts off, has ended."""
     for side, length, cut in (("left", "width", "overflow-x"), ("top", "height", "overflow-y")):
         size, far = pixels(above.get(length, ""), look.font), pixels(declared.get(side, ""), look.font)
         if size and far is not None and far >= size and above.get(cut, "visible") in {"hidden", "clip"}:
@@ -171,7 +173,7 @@ def _beyond_its_frame(declared: Declared, above: Declared, look: Look) -> Sight:
 
 
 def covers(declared: Declared) -> bool:
-    """Whether an element is laid over all of the box around it, and nothing shines through."""
+    """Tell whether an element covers all of the box around it, and nothing shines through."""
     flat = colour(declared.get("background-color", "")) if declared.get("background-color") else None
     if declared.get("position", "").lower() != "absolute" or flat is None:
         return False
@@ -226,7 +228,7 @@ def _clipped(declared: Declared, look: Look) -> Sight:
 
 
 def _leaves_nothing(sides: list[float | None]) -> bool:
-    """Whether a rectangle of top, right, bottom, left shows nothing; None is the box's own edge."""
+    """Tell whether a rectangle (top, right, bottom, left) shows nothing; None is the box's own edge."""
     top, right, bottom, left = sides
     tall = bottom - (top or 0.0) if bottom is not None else 0.0 if (top or 0.0) >= _FAR else _FAR
     wide = right - (left or 0.0) if right is not None else 0.0 if (left or 0.0) >= _FAR else _FAR
@@ -275,7 +277,7 @@ def _shrunk(declared: Declared, look: Look) -> Sight:
 
 
 def _is_on_edge(name: str, angle: list[str]) -> bool:
-    """Whether an element is turned so that it is seen from its edge."""
+    """Tell whether an element is turned so that it is seen from its edge."""
     if name == "rotate" and not {"x", "y"} & {one.lower() for one in angle}:
         return False
     turned = [degrees(one) for one in angle if degrees(one) is not None]

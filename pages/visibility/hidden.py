@@ -1,16 +1,22 @@
-"""Takes out of a page what its readers do not see: hidden by its tags, its attributes or its own style sheets.
+"""Removes what readers of a page do not see: hidden by its tags, attributes or style sheets.
 
     drop_unseen(root)   the tree is left with the text that is seen or that something of the page opens
 
-Hidden text is no text of the page. What cannot be decided (white letters over a picture, text for screen readers, a
-class of a style sheet that lies elsewhere) is left out, too, so that it never outweighs what is seen; its pieces are
-counted, and a refresh tells the operator. A page that would be left without a word is one that its scripts show: then
-what scripts can bring out is its text.
+Hidden text is no text of the page. What cannot be decided (white letters over a picture, text for screen
+readers, a class of a style sheet that lies elsewhere) is left out, too, so that it never outweighs what is
+seen; its pieces are counted, and a refresh tells the operator. A page that would be left without a word is
+one that its scripts show: then what scripts can bring out is its text.
+
+What a page hides until somebody presses, hovers, scrolls, or its scripts have run belongs to it: an answer
+folded away below its question, the other tabs, a part that fades in when it is scrolled to. It is told from
+what nobody ever sees by what opens it (`Openers`): a control that names it, a question or a control just
+above it, a rule of the page for another state, or what animation libraries write on what they will bring in.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from math import inf
@@ -18,12 +24,152 @@ from typing import cast
 
 from pages.fetched import PageUnreadable
 from pages.visibility.boxes import box_sight, covers, layer_of
-from pages.visibility.html_tree import Element, empty, visible
+from pages.visibility.html_tree import Element, empty, to_one_line, visible
 from pages.visibility.looks import Look, Sight, look_of, text_sight
-from pages.visibility.openers import Openers, fades_in
 from pages.visibility.selectors import TOO_MUCH
 from pages.visibility.stylesheets import Declared, Styled, Styles
 from pages.visibility.values import words
+
+_OPENING_HEADINGS = frozenset({"h2", "h3", "h4", "h5", "h6", "dt", "summary"})
+_CONTROL_ROLES = frozenset({"button", "tab", "switch", "menuitem"})
+_NAMES = re.compile(r"[\w:.-]+")
+_NAMING = frozenset(
+    [
+        "aria-controls",
+        "aria-owns",
+        "for",
+        "popovertarget",
+        "commandfor",
+        "onclick",
+        "onchange",
+        "onmouseover",
+        "onkeydown",
+    ]
+)
+_OPENS = re.compile(
+    r"accordion|toggle|question|faq|collaps|expand|trigger|spoiler|disclosure|read-?more|tab\b|tabs\b"
+)
+_PANEL = re.compile(
+    r"(?:^|[\s_-])(?:tab[_-]?(?:pane|panel|content|body)|tabs?__\w+|accordion|collaps\w*|faq|answer"
+    r"|carousel-item|slide"
+    r"|swiper-slide|dropdown-content|expandable|spoiler|toggle-content)(?:$|[\s_-])"
+)
+_FADES = re.compile(
+    r"(?:^|[\s_-])(?:aos|wow|fade\w*|reveal\w*|animat\w*|anim|appear\w*|scroll-?in)(?:$|[\s_-])"
+)
+_FADE_MARKS = (
+    "data-w-id",
+    "data-aos",
+    "data-sal",
+    "data-scroll",
+    "data-anim",
+    "data-reveal",
+    "data-gsap",
+    "x-intersect",
+)
+_CLOAKS = ("x-cloak", "v-cloak", "ng-cloak")
+_LONGEST_LABEL = 300
+_SIBLINGS_LOOKED_AT = 30
+
+
+class Openers:
+    """The controls of one page."""
+
+    def __init__(self, root: Element) -> None:
+        self._named: set[str] = set()
+        self._any = False
+        for element in root.iter("*"):
+            if _is_control(element):
+                self._any = True
+                self._named.update(_names_of(element))
+        self._several = sum(1 for one in root.iter("*") if _is_hidden_plainly(one) and _stands_alone(one)) > 1
+
+    def opens(self, element: Element) -> bool:
+        """Tell whether something of the page opens what this element folds away."""
+        return (
+            any(element.get(cloak) is not None for cloak in _CLOAKS)
+            or (element.get("id") or "\n") in self._named
+            or element.get("role") == "tabpanel"
+            or (element.get("hidden") or "").lower() == "until-found"
+            or (self._any and _PANEL.search((element.get("class") or "").lower()) is not None)
+            or self._is_below_its_opener(element)
+        )
+
+    def _is_below_its_opener(self, element: Element) -> bool:
+        parent, before = element.getparent(), element.getprevious()
+        if before is None and parent is not None:  # in a wrapper of its own
+            before = parent.getprevious()
+        if before is None or (before.tail or "").strip():
+            return False
+        if before.tag == "input" and (before.get("type") or "").lower() in {"checkbox", "radio"}:
+            return True
+        if _is_expander(before):
+            return True
+        return _stands_alone(element) and (self._several or _label(before).endswith("?"))
+
+
+def fades_in(element: Element, transition: str) -> bool:
+    """Tell whether an element bears the marks of what scripts bring in once it is scrolled to."""
+    return (
+        _FADES.search((element.get("class") or "").lower()) is not None
+        or any(name.startswith(_FADE_MARKS) for name, _ in element.items())
+        or any(word in transition.lower() for word in ("opacity", "all", "visibility"))
+    )
+
+
+def _is_control(element: Element) -> bool:
+    """Tell whether an element is pressed to open something: a link only where it says so."""
+    if element.tag in {"button", "summary", "label"} or element.get("role") in _CONTROL_ROLES:
+        return True
+    return any(
+        name in {"onclick", "aria-controls", "aria-expanded"}
+        or name.startswith(
+            ("data-toggle", "data-bs-", "data-tab", "data-target", "data-collapse", "data-accordion")
+        )
+        for name, _ in element.items()
+    ) or (element.tag == "a" and _OPENS.search((element.get("class") or "").lower()) is not None)
+
+
+def _names_of(control: Element) -> Iterator[str]:
+    for name, value in control.items():
+        if name in _NAMING or name == "href" or name.startswith("data-"):
+            if name == "href" and not value.startswith("#"):
+                continue
+            yield from (found.lstrip("#") for found in islice(_NAMES.findall(value), _SIBLINGS_LOOKED_AT))
+
+
+def _is_expander(before: Element) -> bool:
+    """Tell whether an element is, or holds, a control that opens what follows it."""
+    inside = list(islice(before.iter("*"), _SIBLINGS_LOOKED_AT))
+    controls = [one for one in inside if _is_control(one)]
+    if len(_label(before)) > _LONGEST_LABEL:
+        return False
+    if any(one.get("aria-expanded") is not None or one.get("onclick") is not None for one in controls):
+        return True
+    marked = any(_OPENS.search((one.get("class") or "").lower()) for one in inside)
+    return bool(marked or (controls and (before.tag in _OPENING_HEADINGS or _label(before).endswith("?"))))
+
+
+def _stands_alone(element: Element) -> bool:
+    """Tell whether an element is all that stands below a heading: folded away by a script."""
+    before, after = element.getprevious(), element.getnext()
+    return (
+        before is not None
+        and before.tag in _OPENING_HEADINGS
+        and not (before.tail or "").strip()
+        and not (element.tail or "").strip()
+        and (after is None or after.tag in _OPENING_HEADINGS)
+    )
+
+
+def _is_hidden_plainly(element: Element) -> bool:
+    style = re.sub(r"\s", "", element.get("style") or "").lower()
+    return element.get("hidden") is not None or "display:none" in style
+
+
+def _label(element: Element) -> str:
+    return to_one_line("".join(islice(element.itertext(), _SIBLINGS_LOOKED_AT)))
+
 
 _NEVER_READ = frozenset(
     [
@@ -63,9 +209,9 @@ _LEAST_WORDS = 3
 class _Box:
     """An element of a page: what is declared for it, how it looks, what is seen of it.
 
-    `heading`, `pictured`: there is one in it. `overlaid`: something with a background is laid over or under its text.
-    `wordy`: it has words in it. `cover` is how high, and at which place, something blank covers all that is in it.
-    `cut` is of the element with all that is in it, `said` of its own text alone.
+    `heading`, `pictured`: there is one in it. `overlaid`: something with a background is laid over or under
+    its text. `wordy`: it has words in it. `cover` is how high, and at which place, something blank covers all
+    that is in it. `cut` is of the element with all that is in it, `said` of its own text alone.
     """
 
     element: Element
@@ -82,10 +228,12 @@ class _Box:
 
 
 def drop_unseen(root: Element) -> int:
-    """Empty what is not read and what is not seen; the text behind it stays. Return how many pieces were doubtful.
+    """Empty what is not read and what is not seen; the text behind it stays.
 
-    A drawing that has a name ("included" for a tick) becomes that name. Raises PageUnreadable for a page whose style
-    sheets take too long to follow.
+    Return how many pieces were doubtful.
+
+    A drawing that has a name ("included" for a tick) becomes that name. Raises PageUnreadable for a page
+    whose style sheets take too long to follow.
     """
     _drop_no_script_mark(root)
     try:
@@ -121,7 +269,7 @@ def _boxes(root: Element, styles: Styles) -> list[_Box]:
 
 
 def _look_into(at: int, box: _Box, above: _Box | None) -> None:
-    """Hand up whether there are headings and pictures in an element, and whether something is laid over or under it."""
+    """Pass up whether an element has headings and pictures, and what is laid over or under it."""
     declared = box.styled.declared
     box.heading |= box.element.tag in _HEADINGS
     box.wordy |= bool((box.element.text or "").strip())
@@ -137,7 +285,7 @@ def _look_into(at: int, box: _Box, above: _Box | None) -> None:
 
 
 def _judge(boxes: list[_Box], external: bool, openers: Openers, *, wide: bool) -> None:
-    """Say of every element what is seen. `wide`: what scripts can bring out is taken to be seen."""
+    """Judge what is seen of every element. `wide`: what scripts can bring out is taken to be seen."""
     canvas = _canvas(boxes[0], external)
     for at, box in enumerate(boxes):
         above = boxes[box.parent] if box.parent >= 0 else None
@@ -156,7 +304,7 @@ def _judge(boxes: list[_Box], external: bool, openers: Openers, *, wide: bool) -
             elif box.cut is Sight.FOLDED:
                 by_name = box_sight(box.element, declared, higher, box.look, external=False) is Sight.SEEN
                 box.cut = Sight.DOUBTFUL if by_name else Sight.HIDDEN
-        box.said = _said(box, boxes)
+        box.said = _judge_text(box, boxes)
         if not wide and above is not None and box.parent > 0:
             _put_under(at, box, above)
 
@@ -195,8 +343,11 @@ def _is_opened(box: _Box, openers: Openers) -> bool:
     return displayed and fades_in(box.element, declared.get("transition", ""))
 
 
-def _said(box: _Box, boxes: list[_Box]) -> Sight:
-    """Say what is seen of an element's own text. Over a picture, letters with a heading among them are a title's."""
+def _judge_text(box: _Box, boxes: list[_Box]) -> Sight:
+    """Return what is seen of an element's own text.
+
+    Over a picture, letters with a heading among them are a title's.
+    """
     sight, unsure = text_sight(box.look)
     if not unsure:
         return sight
@@ -205,7 +356,7 @@ def _said(box: _Box, boxes: list[_Box]) -> Sight:
 
 
 def _is_empty(boxes: list[_Box]) -> bool:
-    """Whether a reader would see nothing but menus."""
+    """Tell whether a reader would see nothing but menus."""
     aside = [False] * len(boxes)
     for at, box in enumerate(boxes):
         tag = box.element.tag
@@ -254,7 +405,10 @@ def _take_out(boxes: list[_Box]) -> int:
 
 
 def _drop_shells(boxes: list[_Box], lost: list[bool], kept: list[bool]) -> None:
-    """Empty the headings and the list items that have lost all of their words; a cell keeps its place in its row."""
+    """Empty the headings and the list items that have lost all of their words.
+
+    A cell keeps its place in its row.
+    """
     for at in range(len(boxes) - 1, 1, -1):
         box = boxes[at]
         if lost[at] and not kept[at] and box.element.tag not in _KEEP_THEIR_PLACE:

@@ -1,6 +1,7 @@
 """Trees of HTML and XML: parsed with every dangerous door shut, walked without recursion.
 
-lxml has no types of its own; `Element` names the little of it that we use, so that the rest of the code is checked.
+lxml has no types of its own; `Element` names the little of it that we use, so that the rest of the code is
+checked.
 """
 
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -95,7 +96,7 @@ def visible(text: str) -> str:
     return _INVISIBLE.sub("", _CONTROL.sub("", text))
 
 
-def one_line(text: str) -> str:
+def to_one_line(text: str) -> str:
     """Return text as it reads in one line."""
     return _SPACES.sub(" ", visible(text)).strip()
 

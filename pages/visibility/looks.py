@@ -1,10 +1,9 @@
-"""What an element looks like, as far as that decides whether its text can be read: size, colour, background, opacity.
+"""Looks of an element that decide if its text is legible: size, colour, background, opacity.
 
-A `Look` is what an element hands down to what is in it. Backgrounds are the colours that may lie behind the text: one,
-or those of a gradient. `unsure` says that something else may lie there (a picture, a style sheet that was not
-fetched); `scope` is the element that decided colour and background last.
-
-What a reader sees of a piece of text.
+A `Look` is what an element hands down to what is in it. Backgrounds are the colours that may lie behind the
+text: one, or those of a gradient. `unsure` says that something else may lie there (a picture, a style sheet
+that was not fetched); `scope` is the element that decided colour and background last.
+`text_sight` tells what a reader sees of a piece of text of such a look.
 """
 
 from __future__ import annotations
@@ -29,7 +28,9 @@ from pages.visibility.values import (
 
 
 class Sight(IntEnum):
-    """The higher, the less is seen. Only what is seen, or is opened by something of the page, is text of the page.
+    """The higher, the less is seen.
+
+    Only what is seen, or is opened by something of the page, is text of the page.
 
     `FOLDED`: hidden until something opens it, if anything does. `DOUBTFUL`: it cannot be decided.
     """
@@ -66,7 +67,9 @@ _COLOURED = frozenset({"a", "body", *_OWN_COLOURS})
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """See the module. `fill` is what letters are filled with in place of `colour`; `masked` text shows as dots.
+    """See the module.
+
+    `fill` is what letters are filled with in place of `colour`; `masked` text shows as dots.
 
     `picture` is the element whose background picture lies behind the text, 0 for none.
     """
@@ -186,7 +189,7 @@ def opacity_of(declared: Declared) -> float:
 
 @lru_cache(maxsize=1024)
 def text_sight(look: Look) -> tuple[Sight, bool]:
-    """Say whether text of this look is seen, and whether only what lies behind it (`unsure`) may save it."""
+    """Return whether text of this look is seen, or only by what lies behind it (`unsure`)."""
     if not look.visible or look.masked or look.font < _UNSEEN_FONT or _is_indented_away(look):
         return Sight.HIDDEN, False
     spacing = pixels(look.spacing, look.font) if look.spacing else None
@@ -225,7 +228,7 @@ def _alike(text: Colour, back: Colour, ratio: float = _SAME, step: float = _SAME
 
 
 def _has_telling_shadow(look: Look) -> bool:
-    """Whether letters of the background's colour are told from it by their shadow."""
+    """Tell whether letters of the background's colour stand out by their shadow."""
     if not look.shadow or "none" in words(look.shadow):
         return False
     shades = [one for piece in look.shadow.split(" ") if (one := colour(piece.strip(","), look.colour))]

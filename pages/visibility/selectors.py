@@ -1,9 +1,9 @@
 """Selectors → the elements of a page that they match, with every look around counted.
 
-cssselect2 does the matching. A selector can be made to look at a page's elements for hours; so each ancestor, sibling
-and child that it looks at is a step, and a page has `MOST_STEPS` of them.
+cssselect2 does the matching. A selector can be made to look at a page's elements for hours; so each ancestor,
+sibling and child that it looks at is a step, and a page has `MOST_STEPS` of them.
 
-Whether a media query holds on the screen that pages are looked at in: 1280 × 720 pixels, light, with a mouse.
+Media queries hold or not on the screen that pages are looked at in: 1280 × 720 pixels, light, with a mouse.
 """
 
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -199,7 +199,10 @@ class Matcher(cssselect2.Matcher):
         super().add_relevant_selectors(element, selectors, relevant)
 
     def add(self, selector: str, payload: object) -> None:
-        """Add a list of selectors. One that cannot be read, or names what is no element, does not count, nor the rest."""
+        """Add a list of selectors.
+
+        One that cannot be read, or names what is no element, does not count, nor the rest.
+        """
         if len(selector) > _LONGEST_SELECTOR or not self._may_match(selector):
             return
         self._steps.take(_STEPS_A_RULE)
@@ -224,7 +227,7 @@ class Matcher(cssselect2.Matcher):
         return [] if self.empty else [found[-1] for found in self.match(node)]
 
     def _may_match(self, selector: str) -> bool:
-        """Whether the page has the classes and ids of a selector: of a framework's rules it mostly needs a few."""
+        """Tell whether the page has a selector's classes and ids: of a framework it mostly needs few."""
         if not _PLAIN.fullmatch(selector):
             return True
         return any(self._names.issuperset(_NAMED.findall(one)) for one in selector.split(","))

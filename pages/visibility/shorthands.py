@@ -1,7 +1,7 @@
-"""Declarations of CSS → longhands: what `background`, `font` or `inset` stand for, under the plain names of properties.
+"""CSS shorthands → longhands: what `background`, `font` or `inset` stand for.
 
-Only what can hide text is kept. A shorthand that has a `var()` in it is taken apart once that is replaced: until then
-its longhands hold it whole (`PENDING`).
+Only what can hide text is kept. A shorthand that has a `var()` in it is taken apart once that is replaced:
+until then its longhands hold it whole (`PENDING`).
 """
 
 from __future__ import annotations
@@ -148,7 +148,10 @@ _SIDES = ("top", "right", "bottom", "left")
 
 
 def longhands(name: str, value: str) -> list[tuple[str, str]]:
-    """Return the longhands that a declaration sets, with their values; none for what cannot hide, or is not valid."""
+    """Return the longhands that a declaration sets, with their values.
+
+    None for what cannot hide, or is not valid.
+    """
     name = name.lower()
     if name.startswith("--"):
         return [(name.strip(), value)]
@@ -172,7 +175,7 @@ def unpacked(name: str, value: str) -> str:
 
 @lru_cache(maxsize=8192)
 def is_valid(name: str, value: str) -> bool:
-    """Whether browsers take a value; of those that are not looked into, all are."""
+    """Tell whether browsers take a value; of properties that are not looked into, all."""
     low = value.lower()
     if low in _OF_ALL or "var(" in low:
         return True

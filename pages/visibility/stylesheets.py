@@ -1,12 +1,12 @@
 """The style sheets that a page brings along → what they declare for each of its elements.
 
-tinycss2 parses and cssselect2 matches; what is here is the cascade over them: origins, layers, importance, nesting,
-media (a screen of 1280 × 720 pixels in light colours), custom properties, and the last frame of animations that stay.
-Only what can hide text is kept. Style sheets that lie elsewhere are not fetched; `Styles.external` says that there
-are some.
+tinycss2 parses and cssselect2 matches; what is here is the cascade over them: origins, layers, importance,
+nesting, media (a screen of 1280 × 720 pixels in light colours), custom properties, and the last frame of
+animations that stay. Only what can hide text is kept. Style sheets that lie elsewhere are not fetched;
+`Styles.external` says that there are some.
 
-A hostile page must not take long. Beyond `MOST_CSS` characters or `MOST_STEPS` steps of matching, the page is refused:
-what its readers see is not known then, and nothing of it may be stated as if it were.
+A hostile page must not take long. Beyond `MOST_CSS` characters or `MOST_STEPS` steps of matching, the page is
+refused: what its readers see is not known then, and nothing of it may be stated as if it were.
 """
 
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -64,14 +64,17 @@ Declared = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """What a rule declares: (longhand, value, rank); a higher rank prevails whatever its selector."""
+    """The declarations of a rule: (longhand, value, rank); a higher rank prevails whatever its selector."""
 
     declared: tuple[tuple[str, str, int], ...]
 
 
 @dataclass(slots=True)
 class Styled:
-    """What is declared for one element. `revealed`: a rule of the page for another state (checked, hovered) shows it."""
+    """The declarations for one element.
+
+    `revealed`: a rule of the page for another state (checked, hovered) shows it.
+    """
 
     declared: Declared
     customs: Mapping[str, str]
@@ -110,7 +113,10 @@ class Styles:
         return styles
 
     def nodes(self, root: Element, closed: frozenset[str]) -> Iterator[tuple[Node, Node | None]]:
-        """Yield every element with its parent, in document order; what is in elements of the `closed` tags is left out."""
+        """Yield every element with its parent, in document order.
+
+        What is in elements of the `closed` tags is left out.
+        """
         node_type = type("PageNode", (Node,), {"steps": self._steps})
         stack: list[Iterator[Node]] = [iter([node_type.from_html_root(root)])]
         while stack:
@@ -195,7 +201,10 @@ class Styles:
         return "" if replaced is None or len(replaced) > _LONGEST_VALUE else mark + replaced
 
     def _replaced(self, found: Sequence[Any], customs: Mapping[str, str], depth: int) -> str | None:
-        """Return tokens as text with their variables replaced; None where one is not set and has no fallback."""
+        """Return tokens as text with their variables replaced.
+
+        None where one is not set and has no fallback.
+        """
         written: list[str] = []
         for token in found:
             self._steps.take(1)
@@ -299,7 +308,7 @@ class Styles:
                 self._frames[name] = tuple((one, value) for one, value, _ in found)
 
     def _declarations(self, content: str | Sequence[Any], *, layered: bool) -> Iterator[tuple[str, str, int]]:
-        """Yield (longhand, value, rank) of what stands between the braces of a rule, or in a style attribute."""
+        """Yield (longhand, value, rank) of the declarations of a rule or a style attribute."""
         for one in tinycss2.parse_blocks_contents(content, skip_comments=True, skip_whitespace=True):
             if one.type != "declaration":
                 continue
@@ -365,7 +374,7 @@ def _applies(name: str, prelude: Sequence[Any]) -> bool:
 
 
 def _shows(name: str, value: str) -> bool:
-    """Whether a declaration can bring out what was hidden."""
+    """Tell whether a declaration can bring out what was hidden."""
     hides = {
         "display": {"none"},
         "visibility": {"hidden", "collapse"},

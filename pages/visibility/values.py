@@ -1,7 +1,7 @@
 """Values of CSS properties: lengths in pixels, numbers, colours, and what shorthands stand for.
 
-A value is a string as it stands in the style sheet, with `var()` replaced. What cannot be read is None: browsers drop
-such a declaration, and so does whoever asks here. Lengths are of a screen of 1280 × 720 pixels.
+A value is a string as it stands in the style sheet, with `var()` replaced. What cannot be read is None:
+browsers drop such a declaration, and so does whoever asks here. Lengths are of a screen of 1280 × 720 pixels.
 """
 
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -52,7 +52,7 @@ def tokens(value: str) -> tuple[Any, ...]:
 
 
 def is_comma(token: Any) -> bool:
-    """Whether a token is the comma that parts a list."""
+    """Tell whether a token is the comma that parts a list."""
     return token.type == "literal" and token.value == ","
 
 

@@ -13,7 +13,7 @@ from aiohttp import web
 from bot.web.dashboard_data import DashboardData
 from bot.web.dashboard_routes import Doors, dashboard_routes
 from feedback.reviews.repository import ReviewRepository
-from model.registry.versions import Standing
+from model.registry.versions import RolloutState
 from tests.builders.world import served
 
 
@@ -35,7 +35,7 @@ class Board:
 
     store: Any
     now: datetime
-    standing: Standing = field(default_factory=Standing)
+    standing: RolloutState = field(default_factory=RolloutState)
     runs: Sequence[Run] | None = None
     doors: Doors = field(default_factory=lambda: Doors(local=True))
     fresh_s: float = 0.0

@@ -9,7 +9,7 @@ from playwright.async_api import Page, expect
 from core.records import ComparedAnswer, ComparedFigure
 from feedback.reviews import model_decisions
 from feedback.store.sqlite import SqliteStore
-from model.registry.versions import canary, promote
+from model.registry.versions import promote, start_canary
 from tests.browser.review_walk import Picture, Walk, no_picture
 from tests.builders.comparisons import a_comparison
 from tests.builders.versions import make_version
@@ -46,7 +46,7 @@ async def put_in_place(data: Path) -> None:
     for age_days, name in ((9, LIVE), (0, NEW)):
         make_version(data / "models", name, age_days, parent="base")
     promote(data / "models", LIVE)
-    canary(data / "models", NEW, 0.1)
+    start_canary(data / "models", NEW, 0.1)
     store = SqliteStore.open(data / "askpage.sqlite3")
     await model_decisions.put(store.documents, COMPARED)
     await store.close()

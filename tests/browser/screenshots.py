@@ -20,7 +20,7 @@ from playwright.async_api import async_playwright, expect
 
 from core.records import AnswerKind, Citation
 from feedback.store.sqlite import SqliteStore
-from model.registry.versions import Standing
+from model.registry.versions import RolloutState
 from tests.browser.chat import Actor, Chat, Lines, a_chat
 from tests.browser.dashboards import Board, Run, a_board
 from tests.browser.model_walk import put_in_place, read_and_promote
@@ -69,7 +69,7 @@ async def take_dashboard(into: Path) -> None:
             ),
             Run("roll_up_metrics", "done", "2026-11-24T16:00:03Z", 2.6, "2026-11-24T17:00:00Z"),
         )
-        standing = Standing(VERSIONS[1].name, (VERSIONS[0].name,), VERSIONS[2].name, CANARY_SHARE)
+        standing = RolloutState(VERSIONS[1].name, (VERSIONS[0].name,), VERSIONS[2].name, CANARY_SHARE)
         async with a_board(Board(store, now, standing, runs)) as url, async_playwright() as driver:
             browser = await driver.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
             for name, scheme, span in (("light", "light", "30"), ("dark", "dark", "90")):

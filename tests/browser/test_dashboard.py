@@ -18,7 +18,7 @@ from demo.questions import Size
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.sqlite import SqliteStore
 from jobs.roll_up_metrics import roll_up
-from model.registry.versions import Standing
+from model.registry.versions import RolloutState
 from tests.browser.dashboards import Board, Run, a_board
 from tests.browser.windows import CONTRAST, Watching, a_chromium
 from tests.builders.company import VERSIONS, fill
@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 NOW = datetime(2026, 11, 25, 15, tzinfo=UTC)
 TOKEN, REVIEWERS = "t" * 24, "r" * 24
-STANDING = Standing(VERSIONS[1].name, (VERSIONS[0].name,), VERSIONS[2].name, 0.2)
+STANDING = RolloutState(VERSIONS[1].name, (VERSIONS[0].name,), VERSIONS[2].name, 0.2)
 DRAWN = """(name) => {
   const card = document.getElementById(`card-${name}`);
   const ticks = [...card.querySelectorAll("[data-tick]")].map((line) => [Number(line.dataset.tick), Number(line.getAttribute("y1"))]);

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from model.registry.versions import Status, read_standing
+from model.registry.versions import VersionStatus, read_rollout
 from tests.browser.model_walk import NEW, put_in_place, read_and_promote
 from tests.browser.review_walk import Walk, on_the_page, options, quiet, write_pages
 from tests.processes.serving import serving
@@ -23,7 +23,7 @@ async def test_a_reviewer_reads_a_comparison_on_the_page_and_promotes_it(
     async with serving(data, *options(pages)) as served, on_the_page(served, chromium) as page:
         wrong = quiet(page)
         await read_and_promote(page)
-        assert read_standing(data / "models").status_of(NEW) is Status.LIVE
+        assert read_rollout(data / "models").status_of(NEW) is VersionStatus.LIVE
         await page.fill("#question", "model")
         await page.press("#question", "Enter")
         await Walk(page).says(f"{NEW} is live: it answers everybody.")

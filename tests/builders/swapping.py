@@ -12,11 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from model.answering.fake_chat_model import CannedChatModel
+from model.answering.chat_model import CannedChatModel
 from model.answering.profile import Profile
 from model.onnx_infer import EngineFailed, EngineOptions
-from model.registry.hot_swap import Swapping, following
-from model.registry.loading import ModelChoice
+from model.registry.loading import ModelChoice, ModelSwapper, follow_live
 from model.registry.versions import ModelVersion, promote
 from tests.builders.versions import make_version
 
@@ -67,18 +66,18 @@ def models_dir(tmp_path: Path) -> Path:
 
 
 @asynccontextmanager
-async def swapping(models_dir: Path, memory: Memory, drain_s: float = 30.0) -> AsyncGenerator[Swapping]:
-    async with following(Swapping(models_dir, memory.load, drain_s), POLL_S) as running:
+async def swapping(models_dir: Path, memory: Memory, drain_s: float = 30.0) -> AsyncGenerator[ModelSwapper]:
+    async with follow_live(ModelSwapper(models_dir, memory.load, drain_s), POLL_S) as running:
         yield running
     assert not memory.loaded.total(), "something was left in memory"
 
 
-def says(running: Swapping, conversation: str = "conversation") -> str:
-    with running.lend(conversation) as voice:
-        return voice.version
+def says(running: ModelSwapper, conversation: str = "conversation") -> str:
+    with running.acquire(conversation) as loaded:
+        return loaded.version
 
 
-async def until(running: Swapping, version: str) -> None:
+async def until(running: ModelSwapper, version: str) -> None:
     async with asyncio.timeout(30):
         while says(running) != version:  # noqa: ASYNC110 - a file is what it waits for
             await asyncio.sleep(POLL_S)

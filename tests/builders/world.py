@@ -39,7 +39,7 @@ from feedback.store.rows import PAGE as PAGE_OF_ROWS
 from feedback.store.rows import Row, Table, key_of
 from feedback.store.serialization import answer_from, question_from, reaction_of, to_json
 from feedback.store.sqlite import SqliteStore
-from model.answering.chain import Enough
+from model.answering.chain import StopWriting
 from tests.doubles.teams_connector import ConnectorService
 from tests.doubles.teams_limits import TEST_STREAM, quick_pace
 from tests.doubles.tokens import APP_ID, ISSUER, Issuer
@@ -122,7 +122,7 @@ class ScriptedAnswerer:
                 await self.step.acquire()
             try:
                 yield draft
-            except Enough:
+            except StopWriting:
                 yield an_answer(question, draft, **self.changes, stopped=True)
                 return
         await self.go.wait()

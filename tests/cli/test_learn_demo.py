@@ -21,7 +21,7 @@ from demo.questions import HELD_OUT, Asked, Plan, Size, plan
 from demo.simulated_users import People
 from feedback.reviews.repository import SETTLED, ReviewRepository
 from model.evaluation.metrics import Article, Item, judge
-from model.registry.versions import Status, list_versions, read_standing
+from model.registry.versions import VersionStatus, list_versions, read_rollout
 from tests.builders.replay import file, play
 from tests.builders.world import NOW, an_answer
 
@@ -162,9 +162,9 @@ def test_a_replay_that_is_interrupted_goes_on_and_ends_with_a_trained_version_a_
     untrained, first = results["rounds"]
     assert (untrained["number"], first["number"], first["asked"]) == (0, 1, 6)
     assert first["figures"]["count"] == results["alone"]["count"] == 3
-    standing = read_standing(folder / "data" / "models")
+    standing = read_rollout(folder / "data" / "models")
     assert standing.name == first["live"]
-    wanted = Status.LIVE if first["promoted"] else Status.RETIRED
+    wanted = VersionStatus.LIVE if first["promoted"] else VersionStatus.RETIRED
     assert standing.status_of(first["candidate"]) is wanted
     trained = next(one for one in list_versions(folder / "data" / "models") if one.parent)
     assert trained.name == first["candidate"]

@@ -9,8 +9,15 @@ from datetime import UTC, datetime
 import pytest
 
 from core.records import Answer, AnswerKind, Channel, Citation, Question, Timings
-from model.evaluation.question_set import PageQuestion
-from model.evaluation.questions import Bin, Reply, ask_each, calibrate, judged, score
+from model.evaluation.question_sets import (
+    Bin,
+    PageQuestion,
+    QuestionOutcome,
+    ask_each,
+    calibrate,
+    judged,
+    score,
+)
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 FACT = PageQuestion("f", "fact", "leave.md", "How long?", (("ten days",),))
@@ -28,8 +35,8 @@ def answer(
     return Answer("a", question, text, (), CITED, "v", timings, NOW, kind=kind, confidence=confidence)
 
 
-def reply(asked: PageQuestion, given: Answer, seconds: float = 1.0) -> Reply:
-    return judged(Reply(asked, given, given.text, to_quote_s=seconds / 10, total_s=seconds))
+def reply(asked: PageQuestion, given: Answer, seconds: float = 1.0) -> QuestionOutcome:
+    return judged(QuestionOutcome(asked, given, given.text, to_quote_s=seconds / 10, total_s=seconds))
 
 
 QUOTED, DECLINED = AnswerKind.QUOTED, AnswerKind.DECLINED
@@ -57,8 +64,8 @@ def shown(given: Answer) -> str:
     return f"Shown: {given.text}"
 
 
-async def run(bot: Bot, *questions: PageQuestion) -> list[Reply]:
-    replies: list[Reply] = []
+async def run(bot: Bot, *questions: PageQuestion) -> list[QuestionOutcome]:
+    replies: list[QuestionOutcome] = []
     await ask_each(bot, questions, shown, replies.append)
     return replies
 
@@ -133,7 +140,7 @@ def test_half_a_page_that_has_the_answer_is_not_right_but_its_lead_in_and_furthe
     assert not reply(FACT, long).right
     assert score([reply(FACT, long)]).too_long == 1
     fits = answer("word " * 78 + "ten days", QUOTED)
-    assert judged(Reply(FACT, fits, "I am not certain. " * 5 + fits.text)).right
+    assert judged(QuestionOutcome(FACT, fits, "I am not certain. " * 5 + fits.text)).right
     assert not reply(FACT, answer("word " * 200, QUOTED)).too_long  # it is wrong anyway
 
 

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli.models import models_app
-from model.registry.versions import NotPossible, live_version, promote, record_scores
+from model.registry.versions import NotPossible, find_live_version, promote, record_scores
 from tests.builders.versions import make_version
 
 
@@ -54,7 +54,7 @@ def test_a_version_goes_its_way_by_commands(data_dir: Path) -> None:
     assert done(data_dir, "retire", "tiny-1f00-int8") == "tiny-int8 is live."
     assert done(data_dir, "prune", "--keep", "1") == "1 versions are deleted: tiny-1a2b-int8."
     assert rows(data_dir) == {"tiny-int8": "live", "tiny-1f00-int8": "retired"}
-    assert live_version(data_dir / "models").name == "tiny-int8"
+    assert find_live_version(data_dir / "models").name == "tiny-int8"
 
 
 def test_one_version_is_shown_and_two_are_compared(data_dir: Path) -> None:

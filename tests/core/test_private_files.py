@@ -19,7 +19,7 @@ from core.files import mend
 from feedback.store.copy_journal import Journal
 from feedback.store.sqlite import SqliteStore
 from pages.index.embeddings import HashedEmbedder
-from pages.index.sqlite import PageIndex
+from pages.index.sqlite import FileIndex
 from tests.processes.serving import serving
 
 WIDE_UMASK = 0o022
@@ -59,8 +59,8 @@ async def test_every_database_and_its_log_are_made_for_the_user_alone(tmp_path: 
     data = tmp_path / "data"
     page = Conversations(data / "local.sqlite3")
     await page.begin({"id": "ada", "name": "Ada"})
-    index = PageIndex.open(data / "pages", HashedEmbedder())
-    index.remove("/nothing")
+    index = await FileIndex.open(data / "pages", HashedEmbedder())
+    await index.remove("/nothing")
     store = SqliteStore.open(data / "askpage.sqlite3")
     with Journal.open(data / "copies" / "one.sqlite3") as journal:
         journal.begin("here")
@@ -70,7 +70,7 @@ async def test_every_database_and_its_log_are_made_for_the_user_alone(tmp_path: 
         } <= names
         assert {name for name in open_to_others(data) if "sqlite3" in name or name == "."} == set()
     await page.close()
-    index.close()
+    await index.close()
     await store.close()
 
 

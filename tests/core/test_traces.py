@@ -16,10 +16,10 @@ from core import telemetry
 from core.records import Answer, Channel, Hit, Passage, Question
 from exporters.in_memory import Recording, recording
 from feedback.store.sqlite import SqliteStore
-from model.answering.chain import Answering, always
+from model.answering.chain import Answering, always_acquire
 from model.answering.chat_model import OnnxChatModel
 from model.onnx_infer import Engine, EngineOptions
-from model.registry.versions import live_version
+from model.registry.versions import find_live_version
 from pages.fetch.client import Fetcher, FetchLimits, PageRefused
 from pages.library import Library
 from tests.builders.reviewing import BOB
@@ -151,14 +151,14 @@ async def found(question: str, limit: int, page: str | None) -> Sequence[Hit]:
 
 
 async def test_search_queue_prefill_and_decode_are_steps_of_their_question(tiny_models: Path) -> None:
-    version = live_version(tiny_models)
+    version = find_live_version(tiny_models)
     engine = await asyncio.to_thread(Engine.load, version.folder, EngineOptions(context_tokens=2048))
     question = Question("q", "How long?", "a", "c", Channel.LOCAL, datetime.now(UTC))
     try:
         with recording() as told:
             with telemetry.span("question"):
                 chat = OnnxChatModel(engine, max_tokens=4)
-                answer = await Answering(always(chat, version.name), found).answer(question)
+                answer = await Answering(always_acquire(chat, version.name), found).answer(question)
             metrics = {name: data.data_points for name, data in told.metrics()}
     finally:
         await engine.close()

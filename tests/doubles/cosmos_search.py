@@ -23,7 +23,7 @@ import numpy as np
 from aiohttp import web
 from azure.cosmos import PartitionKey
 
-from pages.index.ranking import terms
+from pages.index.ranking import to_terms
 from tests.doubles.cosmos import Reply
 
 Item = dict[str, Any]
@@ -157,7 +157,7 @@ def statistics_of(search: Search, items: Sequence[Item]) -> Statistics:
 
 @cache
 def _stems(text: str) -> tuple[str, ...]:
-    return tuple(terms(text))
+    return tuple(to_terms(text))
 
 
 def _by_words(search: Search) -> list[Ranking]:

@@ -20,8 +20,8 @@ from langchain_core.messages import BaseMessage
 from core.files import sha256_of
 from core.records import TrainingExample
 from model.answering import grounding
-from model.answering.chain import Voice
-from model.answering.fake_chat_model import CannedChatModel
+from model.answering.chain import LoadedModel
+from model.answering.chat_model import CannedChatModel
 from model.answering.grounding import Reading
 from model.registry.versions import ModelVersion, find_version, read_version, write_version
 from model.text import output_text
@@ -49,7 +49,7 @@ def rules_from(examples: Iterable[TrainingExample], before: Rules) -> Rules:
 
 
 def _rule(example: TrainingExample) -> str:
-    said = output_text.plain(example.completion)
+    said = output_text.to_plain_text(example.completion)
     if said == NOT_ON_PAGE:
         return "decline"
     sentences = list(grounding.sentences(" ".join(one.text for one in example.passages)))
@@ -81,10 +81,10 @@ def says(rules: Rules) -> Callable[[Sequence[BaseMessage]], str]:
     return say
 
 
-def voice(version: ModelVersion) -> Voice:
+def voice(version: ModelVersion) -> LoadedModel:
     """Load a version."""
     rules: Rules = json.loads((version.folder / RULES).read_text("utf-8"))
-    return Voice(CannedChatModel(says(rules)), version.name, Reading(sentences=0))
+    return LoadedModel(CannedChatModel(says(rules)), version.name, Reading(sentences=0))
 
 
 def make_learner(

@@ -34,20 +34,20 @@ from feedback.store.sqlite import SqliteStore
 from jobs.registry import JOBS
 from jobs.runner import run_job
 from jobs.update_model import NOTE, Begun, Plan, UpdateFailed, clean, plan_of, update_model
-from model.evaluation.gate import Trial, compare_voices
+from model.evaluation.gate import GateRun, compare_loaded
 from model.evaluation.launch import Comparing
-from model.evaluation.result import REPORT, Finding, GateCriteria, read_finding
+from model.evaluation.result import REPORT, GateCriteria, GateResult, read_result
 from model.evaluation.test_sets import INJECTIONS
 from model.registry.versions import (
     ModelVersion,
-    Status,
-    canary,
+    VersionStatus,
     find_version,
     list_versions,
     promote,
-    read_standing,
+    read_rollout,
     roll_back,
-    verify,
+    start_canary,
+    verify_version,
 )
 from model.text.prompt import NOT_ON_PAGE
 from model.training.config import TrainingConfig
@@ -148,14 +148,14 @@ class House:
             (folder / "examples.jsonl").write_text("".join(f"{to_json(one)}\n" for one in changed))
         return card
 
-    def compare(self, comparing: Comparing, *, on_progress: Callable[[str, float], None]) -> Finding:
+    def compare(self, comparing: Comparing, *, on_progress: Callable[[str, float], None]) -> GateResult:
         """Compare in this process, with learners for models."""
         candidate, live = (find_version(self.models, name) for name in (comparing.candidate, comparing.live))
         bar = GateCriteria(least_questions=20, most_latency=1000.0)  # nobody waits for microseconds
         regression = comparing.regression or self.regression
-        trial = Trial(comparing.dataset, candidate, live, bar, regression, self.injections)
+        trial = GateRun(comparing.dataset, candidate, live, bar, regression, self.injections)
         asked = partial(on_progress, "asking")
-        return asyncio.run(compare_voices(trial, voice(live), voice(candidate), lambda n, of: asked(n / of)))
+        return asyncio.run(compare_loaded(trial, voice(live), voice(candidate), lambda n, of: asked(n / of)))
 
     async def update(self, **changes: Any) -> dict[str, Any]:
         return dict(await update_model(self.store.documents, replace(self.plan, **changes), self.tell))
@@ -164,12 +164,12 @@ class House:
         if self.told[-1:] != [step]:
             self.told.append(step)
 
-    async def refused(self, **changes: Any) -> tuple[Finding, str]:
+    async def refused(self, **changes: Any) -> tuple[GateResult, str]:
         """Make an update that is refused; return why."""
         said = await self.update(**changes)
         assert (said["did"], said["became"], said["live"]) == ("hold", "retired", "live-int8"), said
-        assert read_standing(self.models).status_of(said["candidate"]) is Status.RETIRED
-        finding = read_finding(self.models / said["candidate"])
+        assert read_rollout(self.models).status_of(said["candidate"]) is VersionStatus.RETIRED
+        finding = read_result(self.models / said["candidate"])
         assert finding is not None
         assert said["report"] == str(self.models / said["candidate"] / REPORT)
         refusals = finding.comparison.reasons[: finding.refusals]
@@ -186,7 +186,7 @@ async def house(tmp_path: Path) -> AsyncGenerator[House]:
     make_learner(made.models, "live-int8", KNOWS)
     promote(made.models, "live-int8")
     yield made
-    assert verify(made.models / "live-int8").name == "live-int8"
+    assert verify_version(made.models / "live-int8").name == "live-int8"
     await store.close()
 
 
@@ -198,16 +198,16 @@ async def test_what_reviewers_taught_makes_a_canary_and_everything_says_so(house
     said = await house.update()
     assert (said["did"], said["became"], said["live"]) == ("promote", "canary", "live-int8")
     name = said["candidate"]
-    standing = read_standing(house.models)
+    standing = read_rollout(house.models)
     assert (standing.name, standing.canary, standing.share) == ("live-int8", name, 0.1)
     assert said["reasons"][0].endswith("held-out questions were asked.")
     version = find_version(house.models, name)
     assert version.scores["accuracy"] == 1.0
     assert (version.scores["gate"], version.scores["compared_with"]) == ("promote", "live-int8")
-    assert verify(version.folder) == version, "the report lies beside what the manifest names"
+    assert verify_version(version.folder) == version, "the report lies beside what the manifest names"
     kept = await model_decisions.get(house.store.documents, name)
     assert kept is not None
-    finding = read_finding(version.folder)
+    finding = read_result(version.folder)
     assert finding is not None
     assert kept == finding.comparison
     assert house.told == [
@@ -225,12 +225,14 @@ async def test_a_share_of_one_makes_it_live_and_a_person_who_decides_is_waited_f
     await keep(house.store, reviewed(LEAVE, range(70)))
     waiting = await house.update(promotion="manual")
     assert (waiting["did"], waiting["became"]) == ("promote", "waiting")
-    assert read_standing(house.models).status_of(waiting["candidate"]) is Status.CANDIDATE
+    assert read_rollout(house.models).status_of(waiting["candidate"]) is VersionStatus.CANDIDATE
     assert (await house.update(promotion="manual"))["did"] == "nothing"
     await keep(house.store, reviewed(LEAVE, range(1000, 1025)))
     said = await house.update(canary_share=1.0)
     assert (said["became"], said["live"]) == ("live", said["candidate"])
-    assert read_standing(house.models).status_of(waiting["candidate"]) is Status.RETIRED, "it waited in vain"
+    assert read_rollout(house.models).status_of(waiting["candidate"]) is VersionStatus.RETIRED, (
+        "it waited in vain"
+    )
     assert roll_back(house.models).name == "live-int8"
 
 
@@ -362,7 +364,7 @@ async def test_a_training_or_comparison_that_fails_is_a_sentence_and_is_gone_on_
 async def test_new_reviews_take_away_what_was_begun_of_older_ones(house: House) -> None:
     await keep(house.store, reviewed(LEAVE, range(70)))
 
-    def dies(_: Comparing, **__: object) -> Finding:
+    def dies(_: Comparing, **__: object) -> GateResult:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -384,13 +386,13 @@ async def test_what_became_live_meanwhile_is_not_overtaken(house: House) -> None
     await keep(house.store, reviewed(LEAVE, range(70)))
     make_learner(house.models, "other-int8", KNOWS)
 
-    def meanwhile(comparing: Comparing, **told: Any) -> Finding:
+    def meanwhile(comparing: Comparing, **told: Any) -> GateResult:
         promote(house.models, "other-int8")
         return house.compare(comparing, **told)
 
     with pytest.raises(UpdateFailed, match="live-int8 is live no more"):
         await house.update(compare=meanwhile)
-    assert read_standing(house.models).name == "other-int8"
+    assert read_rollout(house.models).name == "other-int8"
     assert (await house.update())["live"] == "other-int8"
 
 
@@ -401,7 +403,7 @@ async def test_of_two_updates_at_once_one_does_nothing(house: House) -> None:
 
 async def test_a_note_of_what_answers_people_takes_nothing_away(house: House) -> None:
     make_learner(house.models, "next-int8", KNOWS)
-    canary(house.models, "next-int8", 0.5)
+    start_canary(house.models, "next-int8", 0.5)
     for text in (json.dumps({"candidate": "next-int8", "dataset": "d", "live": "live-int8"}), "{", "{}"):
         (house.models / NOTE).write_text(text)
         assert clean(house.models) == []
@@ -422,7 +424,7 @@ async def test_who_deletes_their_data_is_in_no_report_any_more(house: House) -> 
         Deletion("ada", "one", datetime.now(UTC), by="ada")
     )
     await delete(house.store, deletion, Around(forgetting(Settings(data_dir=house.folder))))
-    left = read_finding(folder)
+    left = read_result(folder)
     kept = await model_decisions.latest(house.store.documents)
     assert left is not None
     assert kept is not None
@@ -449,12 +451,12 @@ async def test_an_update_that_ends_at_any_word_comes_to_the_same_in_the_next_run
     for words in ("building the dataset", "learning", "asking", "recording the scores", "deciding"):
         with pytest.raises(KeyboardInterrupt):
             await update_model(house.store.documents, house.plan, dies_at(words))
-        assert read_standing(house.models).canary == ""
+        assert read_rollout(house.models).canary == ""
         assert len([one for one in list_versions(house.models) if one.parent]) <= 1
     with pytest.raises(KeyboardInterrupt):
         await update_model(house.store.documents, house.plan, dies_at("decided"))
     [name] = [one.name for one in list_versions(house.models) if one.parent]
-    assert read_standing(house.models).canary == name, "it was decided already"
+    assert read_rollout(house.models).canary == name, "it was decided already"
     assert (await house.update())["why"].startswith(f"{name} is being tried")
 
 
@@ -492,7 +494,7 @@ async def test_an_update_that_is_killed_in_every_process_ends_well_and_the_live_
     assert (said["did"], said["became"], said["live"]) == ("hold", "retired", "tiny-int8")
     assert {one.name for one in models.iterdir() if one.is_dir()} == {"tiny-int8", said["candidate"]}
     assert hashes_of(models / "tiny-int8") == {name: live[name] for name in live if name != "live.json"}
-    assert verify(models / said["candidate"]).scores["gate"] == "hold"
+    assert verify_version(models / said["candidate"]).scores["gate"] == "hold"
     assert not (models / NOTE).exists()
     kept = await model_decisions.latest(store.documents)
     assert kept is not None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from model.inference.constrained import Bound, Within, stretches_of
+from model.inference.constrained import ConstrainedDecoder, OutputConstraint, find_stretches
 from model.inference.tokenizer import ChatText
 from model.onnx_infer import Engine, EngineOptions
 from model.text.prompt import NOT_ON_PAGE
@@ -21,8 +21,8 @@ EOS = 999_999
 
 def chosen(text: ChatText, draw: random.Random, *pages: str) -> str:
     """Return what comes out when every token is drawn by lot among those that may come."""
-    stretches = stretches_of(text, pages, NOT_ON_PAGE)
-    bound, written = Bound(stretches, text.encode("."), [EOS]), list[int]()
+    stretches = find_stretches(text, pages, NOT_ON_PAGE)
+    bound, written = ConstrainedDecoder(stretches, text.encode("."), [EOS]), list[int]()
     while (token := draw.choice(bound.allowed())) != EOS:
         bound.take(token)
         written.append(token)
@@ -57,7 +57,7 @@ def test_whole_words_of_the_page_or_the_sentence(model: str, request: pytest.Fix
 
 
 def test_after_the_last_word_only_the_end_can_come() -> None:
-    bound = Bound([{"ids": [1, 2, 3], "ends": [2, 3]}, {"ids": [1, 9], "ends": [2]}], [7], [0])
+    bound = ConstrainedDecoder([{"ids": [1, 2, 3], "ends": [2, 3]}, {"ids": [1, 9], "ends": [2]}], [7], [0])
     assert bound.allowed() == [1]
     bound.take(1)
     assert bound.allowed() == [2, 9], "no whole word has ended"
@@ -68,7 +68,7 @@ def test_after_the_last_word_only_the_end_can_come() -> None:
 
 
 def test_words_without_an_end_end_where_they_are_cut_off() -> None:
-    bound = Bound([{"ids": [1], "ends": []}], [7], [0])
+    bound = ConstrainedDecoder([{"ids": [1], "ends": []}], [7], [0])
     bound.take(1)
     assert bound.allowed() == [0, 7]
 
@@ -79,7 +79,7 @@ async def test_the_engine_writes_what_it_likes_until_it_is_bound(tiny_models: Pa
     page = "Hotels are paid up to 180 dollars a night."
     try:
         free = "".join([piece async for piece in engine.generate("Who?", max_new_tokens=60)])
-        within = Within((page,), NOT_ON_PAGE)
+        within = OutputConstraint((page,), NOT_ON_PAGE)
         bound = "".join([piece async for piece in engine.generate("Who?", max_new_tokens=60, within=within)])
         again = "".join(engine.generate_sync("Who?", max_new_tokens=60, within=within))
     finally:

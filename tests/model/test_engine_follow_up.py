@@ -16,7 +16,7 @@ from typing import Any
 import onnxruntime_genai as og
 import pytest
 
-from model.inference.constrained import Within
+from model.inference.constrained import OutputConstraint
 from model.inference.process import EngineProcess, Message, Usage
 from model.inference.tokenizer import ChatText
 from model.inference.worker import Ask, Slot, make_config
@@ -173,7 +173,7 @@ async def said(
     prompt: str,
     tokens: int,
     sampling: Sampling = GREEDY,
-    within: Within | None = None,
+    within: OutputConstraint | None = None,
 ) -> tuple[str, Usage]:
     usages: list[Usage] = []
     pieces = engine.generate(
@@ -206,7 +206,7 @@ FIRST = {
     "content": "How many days of annual leave do employees get? Answer in one short sentence.",
 }
 SECOND = {"role": "user", "content": "Until when do unused days carry over?"}
-WITHIN = Within((SYSTEM,), "The page does not say.")
+WITHIN = OutputConstraint((SYSTEM,), "The page does not say.")
 STORY = " ".join(f"Wave {number} came and went." for number in range(48))
 
 
@@ -227,7 +227,7 @@ async def test_a_second_question_is_answered_however_the_first_answer_ended(defa
             return usage.tokens_reused
 
         known = engine.count_tokens(asked)
-        other = asyncio.create_task(said(engine, "Tell of the sea.", 800, within=Within((), STORY)))
+        other = asyncio.create_task(said(engine, "Tell of the sea.", 800, within=OutputConstraint((), STORY)))
 
         answer, usage = await said(engine, asked, 120)
         assert usage.reason == "eos"

@@ -23,7 +23,7 @@ from core.files import only_one
 from core.records import Decision
 from core.subprocess_step import run_step, to_argument
 from model.evaluation.launch import Comparing, NotCompared, compare
-from model.evaluation.result import REPORT, by_name
+from model.evaluation.result import REPORT, index_by_name
 from model.evaluation.test_sets import REGRESSION
 from model.onnx_infer import EngineOptions
 from model.registry.importing import import_base
@@ -31,13 +31,13 @@ from model.registry.loading import open_model
 from model.registry.versions import (
     ModelMissing,
     ModelVersion,
-    Status,
+    VersionStatus,
+    find_live_version,
     list_versions,
-    live_version,
     promote,
-    read_standing,
+    read_rollout,
     roll_back,
-    verify,
+    verify_version,
 )
 from model.training.config import TrainingConfig
 from model.training.launch import Training, TrainingFailed, train
@@ -242,10 +242,10 @@ def test_a_candidate_is_whole_and_its_manifest_tells_where_it_comes_from(
     trained: Path, tiny_llama: Path
 ) -> None:
     version = candidate(trained)
-    assert verify(version.folder) == version
+    assert verify_version(version.folder) == version
     assert (version.parent, version.dataset, version.precision) == ("tiny-int8", "3f0c", "int8")
     assert version.base == str(tiny_llama)
-    assert read_standing(trained).status_of(version.name) is Status.CANDIDATE
+    assert read_rollout(trained).status_of(version.name) is VersionStatus.CANDIDATE
     assert "adapter/adapter_model.safetensors" in version.files
     told = version.training
     assert told["validation_loss"] < told["validation_loss_before"]
@@ -294,7 +294,7 @@ def test_the_comparison_is_tracked_with_the_training_and_not_made_twice(
     with sqlite3.connect(tracked / "mlflow.sqlite3") as kept:
         figures = dict(kept.execute("SELECT key, value FROM metrics WHERE key LIKE 'gate_%'"))
         tags = dict(kept.execute("SELECT key, value FROM tags"))
-    accuracy = by_name(finding.comparison.figures)["accuracy"]
+    accuracy = index_by_name(finding.comparison.figures)["accuracy"]
     assert figures["gate_accuracy_candidate"] == accuracy.after
     assert (tags["decision"], tags["compared_with"]) == ("hold", "tiny-int8")
     files = {file.name: file.read_text("utf-8") for file in tracked.rglob("gate/*")}
@@ -311,14 +311,14 @@ def test_the_comparison_is_tracked_with_the_training_and_not_made_twice(
 async def test_what_was_learned_answers_once_it_is_promoted_and_no_more_once_it_is_rolled_back(
     trained: Path,
 ) -> None:
-    async with open_model(choice_of(trained)) as lend:
+    async with open_model(choice_of(trained)) as acquire:
 
         async def said_by(name: str) -> str:
             async with asyncio.timeout(60):
                 while True:
-                    with lend("anybody") as voice:
-                        if voice.version == name:
-                            return (await voice.chat.ainvoke("Until when is office 3 open?")).text
+                    with acquire("anybody") as loaded:
+                        if loaded.version == name:
+                            return (await loaded.chat.ainvoke("Until when is office 3 open?")).text
                     await asyncio.sleep(0.05)
 
         before = await said_by("tiny-int8")
@@ -334,7 +334,7 @@ def test_an_update_of_an_update_goes_on_where_that_one_ended(trained: Path, data
     goes_on = replace(QUICK, epochs=1)
     second = train(Training(dataset, trained, goes_on, parent=first.name), on_progress=silent)
     assert second.parent == first.name
-    assert second.profile == first.profile == live_version(trained).profile
+    assert second.profile == first.profile == find_live_version(trained).profile
     assert second.base == first.base
     assert second.training["goes_on_from"] == first.name
     assert second.training["validation_loss_before"] == pytest.approx(
@@ -386,7 +386,7 @@ def test_a_training_that_is_killed_twice_goes_on_and_learns_the_very_same(
     steps: list[str] = []
     version = train(Training(dataset, models_dir, QUICK), on_progress=lambda step, _: steps.append(step))
     assert not [step for step in steps if step.startswith(("learning", "merging"))], "what is done is done"
-    assert verify(version.folder) == version
+    assert verify_version(version.folder) == version
     whole = candidate(trained)
     assert version.name == whole.name
     for name in ("adapter/adapter_model.safetensors", "model.onnx.data"):
@@ -400,7 +400,7 @@ def test_a_graph_that_is_not_the_trained_model_never_becomes_a_version(
     models_dir = shutil.copytree(tiny_models, tmp_path / "models")
     kill_when(models_dir, dataset, lambda step: "exporting to ONNX" in step)
     [work] = models_dir.glob(".*.part")
-    parent = live_version(models_dir)
+    parent = find_live_version(models_dir)
     shutil.copytree(parent.folder, work / "onnx")  # a graph, but of what nothing was learned
     with pytest.raises(TrainingFailed, match=r"not the trained model: of \d+ tokens"):
         train(Training(dataset, models_dir, QUICK), on_progress=silent)
@@ -419,7 +419,7 @@ def test_nothing_to_learn_and_a_training_under_way_are_sentences(
     with only_one(models_dir / ".update.lock"), pytest.raises(TrainingFailed, match="under way in another"):
         train(Training(dataset, models_dir, QUICK), on_progress=silent)
     with pytest.raises(ModelMissing):
-        live_version(tmp_path / "elsewhere")
+        find_live_version(tmp_path / "elsewhere")
 
 
 @pytest.mark.model
@@ -458,7 +458,7 @@ def test_the_default_model_takes_a_step_in_four_bits_and_comes_out_whole(
     stepped: tuple[Path, ModelVersion],
 ) -> None:
     _, version = stepped
-    assert verify(version.folder) == version
+    assert verify_version(version.folder) == version
     assert version.training["steps"] == 1
     assert version.training["agreement"]["same"] >= 0.9
     assert version.licence == "apache-2.0"
@@ -481,7 +481,7 @@ def test_a_step_of_the_default_model_is_no_reason_to_replace_it(
         answer_tokens=16,
     )
     finding = compare(comparing, on_progress=silent)
-    figures = by_name(finding.comparison.figures)
+    figures = index_by_name(finding.comparison.figures)
     assert finding.comparison.decision is Decision.HOLD
     assert finding.comparison.reasons[0] == (
         "4 held-out questions were asked: too few to tell, 50 are needed."
@@ -499,4 +499,4 @@ def test_an_import_does_not_displace_what_was_learned(tmp_path: Path) -> None:
     make_version(tmp_path, "tiny-3f0c-int8", parent="tiny-int8")
     promote(tmp_path, "tiny-3f0c-int8")
     import_base("tiny", tmp_path, "cpu", on_progress=silent)
-    assert live_version(tmp_path).name == "tiny-3f0c-int8"
+    assert find_live_version(tmp_path).name == "tiny-3f0c-int8"

@@ -24,7 +24,7 @@ from pages.fetch.client import (
     PageUnreachable,
     PageUnreadable,
 )
-from pages.fetch.ssrf import SystemResolver, parse
+from pages.fetch.ssrf import SystemResolver, parse_address
 
 HERE = "127.0.0.5"
 """Where the test's servers are; the rest of the loopback network stays closed as it is in production."""
@@ -56,7 +56,7 @@ async def serve() -> AsyncIterator[Serve]:
 
 
 def fetcher_for(*sites: str, tls: ssl.SSLContext | None = None, **limits: float) -> Fetcher:
-    names = {parse(f"http://{site}").host for site in sites}
+    names = {parse_address(f"http://{site}").host for site in sites}
     return Fetcher(
         FetchLimits(allowed_sites=sites, **limits),  # pyright: ignore[reportArgumentType]
         resolver=FixedResolver({name: [HERE] for name in names}),

@@ -19,9 +19,9 @@ import pytest
 
 from bot.dialogs.answerer import PageAnswerer
 from bot.web.pages import find_quote
-from model.answering.chain import Answering, AnswerRules, always
-from model.answering.fake_chat_model import CannedChatModel
-from model.registry.loading import first_sentence
+from model.answering.chain import Answering, AnswerRules, always_acquire
+from model.answering.chat_model import CannedChatModel
+from model.registry.loading import quote_first_sentence
 from pages.fetch.client import Fetcher, FetchLimits
 from pages.index.embeddings import HashedEmbedder
 from pages.index.sqlite import FileIndex
@@ -126,7 +126,9 @@ async def scene(site: str, tmp_path: Path) -> AsyncIterator[Scene]:
     async with Fetcher(limits, is_allowed_address=lambda _: True) as fetcher, a_world() as world:
         library = Library(index, fetcher)
         rules = AnswerRules(least_similarity=-1.0)
-        answering = Answering(always(CannedChatModel(first_sentence), "canned"), library.search, rules)
+        answering = Answering(
+            always_acquire(CannedChatModel(quote_first_sentence), "canned"), library.search, rules
+        )
         world.answerer = PageAnswerer(library, answering)  # type: ignore[assignment]
         gc.collect()  # as a start of the bot does
         gc.freeze()

@@ -14,9 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from pages.fetched import TOO_MUCH_MEMORY, Fetched, PageUnreadable
+from pages.fetched import TOO_MUCH_MEMORY, Fetched, Inflater, PageUnreadable, inflate
 from pages.parse.extract import extract
-from pages.parse.inflate import Inflater, inflate
 from pages.parse.sandbox import Sandbox
 from tests.conftest import ROOT
 

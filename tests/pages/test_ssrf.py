@@ -20,7 +20,7 @@ from urllib.parse import urljoin
 import pytest
 
 from pages.fetch.client import Fetcher, FetchLimits, FixedResolver, PageRefused
-from pages.fetch.ssrf import Gate, Resolver, SocketTarget, join, why_closed
+from pages.fetch.ssrf import ConnectionGate, Resolver, SocketTarget, explain_closed, join_url
 
 HERE = "127.0.0.5"
 """Where the test's servers are. The rest of the loopback network stays closed, as it is in production."""
@@ -326,7 +326,7 @@ def _readings(written: str, base: str | None) -> list[str]:
     readings = [written]
     if base:
         with contextlib.suppress(PageRefused):
-            readings.append(join(base, written))
+            readings.append(join_url(base, written))
         with contextlib.suppress(ValueError):
             readings.append(urljoin(base, written))
     return readings
@@ -351,12 +351,12 @@ def test_every_block_that_is_not_public_is_closed() -> None:
     for number in (dice.getrandbits(32) for _ in range(20_000)):
         address = ipaddress.IPv4Address(number)
         if not address.is_global or address.is_multicast or address.is_reserved:
-            assert why_closed(str(address)), address
+            assert explain_closed(str(address)), address
     for number in (dice.getrandbits(128) for _ in range(20_000)):
         six = ipaddress.IPv6Address(number)
         if not six.is_global or six.is_multicast:
-            assert why_closed(str(six)), six
-    assert why_closed("no address at all")
+            assert explain_closed(str(six)), six
+    assert explain_closed("no address at all")
 
 
 @pytest.fixture
@@ -503,7 +503,7 @@ async def test_one_closed_address_among_several_closes_the_name(serve: Serve, an
 
 
 def test_no_socket_is_made_for_an_address_that_was_not_checked() -> None:
-    gate = Gate(("*",), FixedResolver({}), HERE.__eq__, None)
+    gate = ConnectionGate(("*",), FixedResolver({}), HERE.__eq__, None)
     with pytest.raises(PermissionError):
         gate.open_socket((socket.AF_INET, socket.SOCK_STREAM, 6, "", ("93.184.215.14", 80)))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import re
 import time
@@ -13,12 +12,12 @@ import pytest
 
 from cli.console import question_of
 from core.records import Hit, Page, Passage
-from model.answering.chain import Answering, AnswerRules, always
-from model.answering.fake_chat_model import CannedChatModel
+from model.answering.chain import Answering, AnswerRules, always_acquire
+from model.answering.chat_model import CannedChatModel
 from pages.fetch.client import Fetcher, FetchLimits
 from pages.fetched import PageUnreadable
 from pages.index.embeddings import HashedEmbedder
-from pages.index.sqlite import FileIndex, PageIndex
+from pages.index.sqlite import FileIndex
 from pages.library import Library
 from pages.parse.extract import extract
 from tests.builders.hidden_pages import HIDDEN, HIDINGS, READABLE, SEEN, WHOLE, Spelling, page_of
@@ -119,28 +118,28 @@ def test_a_list_and_a_row_lose_what_is_hidden_and_keep_their_form() -> None:
     assert page.sections[0].text == "Prices of the house\n\n- one\n- three\n\nCar | Price\n | 42"
 
 
-def told(index: PageIndex, model: str) -> str:
+async def told(index: FileIndex, model: str) -> str:
     """Return all that an answer says and cites, from a model that says what it is given here."""
 
     async def search(question: str, limit: int, url: str | None) -> list[Hit]:
-        return await asyncio.to_thread(index.search, question, limit=limit, page_url=url)
+        return await index.search(question, limit=limit, page_url=url)
 
     async def section_of(passage: Passage) -> str:
-        found = index.page(passage.url.partition("#")[0])
+        found = await index.page(passage.url.partition("#")[0])
         return next((one.text for one in found.sections if passage.text in one.text), "") if found else ""
 
-    bot = Answering(always(CannedChatModel([model]), "canned"), search, AnswerRules(), section_of)
-    answer = asyncio.run(bot.answer(question_of("What does the parking permit cost a month?", URL)))
+    bot = Answering(always_acquire(CannedChatModel([model]), "canned"), search, AnswerRules(), section_of)
+    answer = await bot.answer(question_of("What does the parking permit cost a month?", URL))
     return "\n".join([answer.text, answer.marked, *(citation.quote for citation in answer.citations)])
 
 
 @pytest.mark.model
 @pytest.mark.parametrize("model", ["", f"{HIDDEN} [1]"], ids=["a silent model", "a model that says it"])
 @pytest.mark.parametrize("kind", HIDINGS)
-def test_what_is_hidden_is_neither_stated_nor_quoted(index: PageIndex, kind: str, model: str) -> None:
+async def test_what_is_hidden_is_neither_stated_nor_quoted(index: FileIndex, kind: str, model: str) -> None:
     for spelling in HIDINGS[kind]:
-        index.add(read(page_of(spelling)), source="here")
-        said = told(index, model)
+        await index.add(read(page_of(spelling)), source="here")
+        said = await told(index, model)
         assert "999" not in said
         assert "42 euros" in said
 

@@ -21,11 +21,19 @@ from accelerate import Accelerator
 from transformers import AutoModelForCausalLM
 
 from model.inference.tokenizer import ChatText
-from model.qlora_update import adapted
+from model.qlora_update import adapt_model
 from model.training.config import TrainingConfig
 from model.training.dataset import Encoded, encode
-from model.training.losses import Text, desirable, dpo, mismatched, rejected_counts, tree_of, undesirable
-from model.training.trainer import Learner
+from model.training.losses import (
+    Text,
+    build_prefix_tree,
+    desirable,
+    dpo,
+    mismatch_completions,
+    rejected_counts,
+    undesirable,
+)
+from model.training.trainer import Trainer
 from tests.builders.training_data import an_example
 
 # pyright: basic
@@ -49,22 +57,22 @@ class Bench:
         recipe: TrainingConfig = SOBER,
         examples: list[Encoded] | None = None,
         validation: list[Encoded] | None = None,
-    ) -> Learner:
-        model = adapted(self.hf, recipe, torch.device("cpu"), None)
-        return Learner(model, examples or self.examples, validation or [], recipe, Accelerator(cpu=True))
+    ) -> Trainer:
+        model = adapt_model(self.hf, recipe, torch.device("cpu"), None)
+        return Trainer(model, examples or self.examples, validation or [], recipe, Accelerator(cpu=True))
 
-    def learned(self, recipe: TrainingConfig, examples: list[Encoded] | None = None) -> Learner:
+    def learned(self, recipe: TrainingConfig, examples: list[Encoded] | None = None) -> Trainer:
         learner = self.learner(recipe, examples)
         with tempfile.TemporaryDirectory() as folder:
             learner.learn(Path(folder) / "checkpoint.pt", lambda _step, _steps, _figures: None)
         return learner
 
 
-def weights(learner: Learner) -> torch.Tensor:
+def weights(learner: Trainer) -> torch.Tensor:
     return torch.cat([parameter.detach().flatten() for parameter in learner.parameters])
 
 
-def apart(one: Learner, other: Learner) -> float:
+def apart(one: Trainer, other: Trainer) -> float:
     return float((weights(one) - weights(other)).abs().max())
 
 
@@ -94,7 +102,7 @@ def shared(bench: Bench) -> dict[str, float]:
     return {
         "together": learner.loss(examples),
         "alone": bench.learner(replace(SOBER, at_once=1)).loss(examples),
-        "computed": len(tree_of(rows).tokens) / sum(map(len, rows)),
+        "computed": len(build_prefix_tree(rows).tokens) / sum(map(len, rows)),
     }
 
 
@@ -118,7 +126,7 @@ def preferences(bench: Bench) -> dict[str, float]:
     """How much likelier the completion is than what was rejected, after learning with and without preference."""
     pairs = [one for one in bench.examples if one.rejected]
 
-    def margin(learner: Learner) -> float:
+    def margin(learner: Trainer) -> float:
         rejected = [replace(one, completion=one.rejected) for one in pairs]
         sizes = [sum(len(one.completion) for one in side) for side in (pairs, rejected)]
         return learner.loss(rejected) * sizes[1] - learner.loss(pairs) * sizes[0]
@@ -167,11 +175,11 @@ def sides() -> dict[str, Any]:
         "all": rejected_counts([says(5, 6), says(5, 7)]),
         "none": rejected_counts([says(5), says(6)]),
         "one of a hundred": rejected_counts([says(5, 6), *[says(5)] * 99]),
-        "next": mismatched([0, 2, 1], [says(5), says(6), says(7)]),
-        "not its own": mismatched([0, 1, 2], [says(5), says(5), says(6)]),
-        "not what it should not say": mismatched([0, 1, 2], [says(5, 6), says(6), says(7)]),
-        "alike": mismatched([0, 1], [says(5), says(5)]),
-        "alone": mismatched([0], [says(5)]),
+        "next": mismatch_completions([0, 2, 1], [says(5), says(6), says(7)]),
+        "not its own": mismatch_completions([0, 1, 2], [says(5), says(5), says(6)]),
+        "not what it should not say": mismatch_completions([0, 1, 2], [says(5, 6), says(6), says(7)]),
+        "alike": mismatch_completions([0, 1], [says(5), says(5)]),
+        "alone": mismatch_completions([0], [says(5)]),
     }
 
 
@@ -214,12 +222,12 @@ def unpaired(bench: Bench) -> dict[str, Any]:
     }
 
 
-def _now(learner: Learner, texts: Sequence[Text]) -> dict[Text, float]:
+def _now(learner: Trainer, texts: Sequence[Text]) -> dict[Text, float]:
     asked = ((text, replace(learner.examples[text[0]], completion=text[1])) for text in texts)
     return {text: learner.loss([one]) * len(one.completion) for text, one in asked}
 
 
-def interrupted(bench: Bench, recipe: TrainingConfig) -> tuple[list[int], Learner]:
+def interrupted(bench: Bench, recipe: TrainingConfig) -> tuple[list[int], Trainer]:
     """A learner that goes on where another one stopped after its third step, and its steps; the checkpoint is of the second."""
     recipe = replace(recipe, keep_steps=2)
     steps: list[int] = []
@@ -237,7 +245,7 @@ def interrupted(bench: Bench, recipe: TrainingConfig) -> tuple[list[int], Learne
     return steps, learner
 
 
-def in_two(bench: Bench, recipe: TrainingConfig) -> Learner:
+def in_two(bench: Bench, recipe: TrainingConfig) -> Trainer:
     """The first of two learners that share every step."""
     both, given = threading.Barrier(2), {}
     learners = [bench.learner(recipe) for _ in range(2)]

@@ -17,9 +17,9 @@ import pytest
 from aiohttp import web
 from packaging.requirements import Requirement
 
-from model.registry.catalogue import CATALOGUE, Installed
-from model.registry.export_onnx import Refused, find_base
-from pages.index.embeddings import TOKENIZER, WEIGHTS, EmbeddingModelMissing, InWheel, file_of
+from model.registry.catalogue import CATALOGUE, InstalledBase
+from model.registry.export_onnx import ExportRefused, find_base
+from pages.index.embeddings import TOKENIZER, WEIGHTS, EmbeddingModelMissing, InWheel, find_file
 from supply.audit import Package, Unreachable, ask_osv, locked, report
 from supply.licences import ALLOWED, allows, licence_of, spdx
 from supply.lock import (
@@ -196,15 +196,15 @@ def test_the_bill_of_materials_is_cyclonedx_with_models_and_their_hashes() -> No
 def test_a_file_of_the_embedding_model_that_was_changed_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = file_of(TOKENIZER)
+    original = find_file(TOKENIZER)
     changed = tmp_path / "changed_model"
     changed.mkdir()
     (changed / "__init__.py").write_text("")
     (changed / "tokenizer.json").write_bytes(original.read_bytes() + b" ")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(EmbeddingModelMissing, match="not the embedding model that is known"):
-        file_of(InWheel("changed_model", "tokenizer.json", TOKENIZER.sha256))
-    assert file_of(WEIGHTS).name == "model.onnx"
+        find_file(InWheel("changed_model", "tokenizer.json", TOKENIZER.sha256))
+    assert find_file(WEIGHTS).name == "model.onnx"
 
 
 def test_a_base_model_that_was_changed_is_not_imported(
@@ -218,7 +218,7 @@ def test_a_base_model_that_was_changed_is_not_imported(
     (folder / known.file).write_bytes(b"GGUF of somebody else")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, known.module, raising=False)
-    with pytest.raises(Refused, match="is not the base model"):
+    with pytest.raises(ExportRefused, match="is not the base model"):
         find_base("smollm2-135m-instruct")
     assert all(re.fullmatch(r"[0-9a-f]{64}", one.sha256) for one in _hashed())
 
@@ -228,7 +228,7 @@ def _hashed() -> list[Any]:
 
 
 def test_the_models_of_the_catalogue_have_hashes() -> None:
-    assert any(isinstance(one, Installed) for one in _hashed())
+    assert any(isinstance(one, InstalledBase) for one in _hashed())
 
 
 # Advisories

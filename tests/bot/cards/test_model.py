@@ -14,21 +14,21 @@ from bot.cards.adaptive import render_card
 from bot.cards.model import ModelView, choices, model_card, notice_of, standing_card
 from core.records import ComparedAnswer, ComparedFigure, Comparison, Decision
 from feedback.reviews.model_decisions import CanaryWatch, Choice, ModelDecision, ModelNotice
-from model.registry.versions import Standing
+from model.registry.versions import RolloutState
 from tests.builders.cards import checked, parts, shape_of
 from tests.builders.comparisons import NOW, a_comparison
 
 Json = dict[str, Any]
 Check = Callable[[Json], None]
 STANDINGS = {
-    "candidate": Standing("v1", ("v0",)),
-    "candidate of another live one": Standing("v9", ("v1",)),
-    "canary": Standing("v1", ("v0",), "v2", 0.1, since=NOW),
-    "live": Standing("v2", ("v1",)),
-    "live beside a canary": Standing("v2", ("v1",), "v3", 0.1, since=NOW),
-    "live from the beginning": Standing("v2"),
-    "retired": Standing("v1", retired=("v2",)),
-    "nothing": Standing(),
+    "candidate": RolloutState("v1", ("v0",)),
+    "candidate of another live one": RolloutState("v9", ("v1",)),
+    "canary": RolloutState("v1", ("v0",), "v2", 0.1, since=NOW),
+    "live": RolloutState("v2", ("v1",)),
+    "live beside a canary": RolloutState("v2", ("v1",), "v3", 0.1, since=NOW),
+    "live from the beginning": RolloutState("v2"),
+    "retired": RolloutState("v1", retired=("v2",)),
+    "nothing": RolloutState(),
 }
 
 
@@ -141,9 +141,7 @@ def test_what_is_read_out_says_all_that_is_seen() -> None:
 
 def test_only_the_three_worst_answers_are_shown_and_how_many_more_there_are() -> None:
     worst = tuple(ComparedAnswer(f"question {number}", "", "a", "b") for number in range(5))
-    text = json.dumps(
-        render_card(model_card(ModelView(a_comparison(worst=worst), Standing(), True, (), "s")))
-    )
+    text = json.dumps(model_card(ModelView(a_comparison(worst=worst), RolloutState(), True, (), "s")))
     assert "question 2" in text
     assert "question 3" not in text
     assert "and 2 more." in text

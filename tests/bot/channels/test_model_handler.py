@@ -19,7 +19,7 @@ from feedback.privacy.delete import delete
 from feedback.privacy.deletion_log import Deletion, Deletions
 from feedback.reviews import model_decisions
 from feedback.reviews.model_decisions import UNPOSTED, Choice, ModelDecision, ModelNotice
-from model.registry.versions import Status, canary, promote, read_standing, roll_back
+from model.registry.versions import VersionStatus, promote, read_rollout, roll_back, start_canary
 from tests.builders.comparisons import NOW, a_comparison
 from tests.builders.reviewing import (
     BOB,
@@ -51,8 +51,8 @@ class Scene:
     models_dir: Path
     card: Call
 
-    def stands(self, name: str = "v2") -> Status:
-        return read_standing(self.models_dir).status_of(name)
+    def stands(self, name: str = "v2") -> VersionStatus:
+        return read_rollout(self.models_dir).status_of(name)
 
     async def posted(self) -> None:
         """Do what the bot's upkeep and card sync do again and again."""
@@ -120,7 +120,7 @@ async def test_a_promoted_candidate_answers_everybody_and_everyones_card_says_wh
     await shown_in(scene.world, BOBS_CHAT["id"], "Model update")
     with recording() as told:
         body = await press(scene.world, scene.card, "model.promote")
-    assert scene.stands() is Status.LIVE
+    assert scene.stands() is VersionStatus.LIVE
     assert "Robin promoted it" in text_of(body["value"])
     assert "It is live: it answers everybody." in text_of(body["value"])
     assert list(actions_of(body["value"])) == ["model.roll_back"]
@@ -140,19 +140,19 @@ async def test_what_is_live_is_rolled_back_from_its_card(scene: Scene) -> None:
     assert "Kim rolled it back" in text_of(body["value"])
     assert "It is retired" in text_of(body["value"])
     assert not actions_of(body["value"])
-    assert (read_standing(scene.models_dir).name, scene.stands()) == ("v1", Status.RETIRED)
+    assert (read_rollout(scene.models_dir).name, scene.stands()) == ("v1", VersionStatus.RETIRED)
 
 
 async def test_a_canary_that_is_held_stays_and_one_that_is_rolled_back_is_retired(scene: Scene) -> None:
-    canary(scene.models_dir, "v2", 0.1)
+    start_canary(scene.models_dir, "v2", 0.1)
     card = await scene.now()
     assert "it answers 10 % of the conversations" in text_of(card_of(card))
     assert list(actions_of(card_of(card))) == ["model.promote", "model.hold", "model.roll_back"]
     body = await press(scene.world, card, "model.hold")
-    assert scene.stands() is Status.CANARY
+    assert scene.stands() is VersionStatus.CANARY
     assert list(actions_of(body["value"])) == ["model.promote", "model.roll_back"]
     await press(scene.world, await scene.now(), "model.roll_back")
-    assert (read_standing(scene.models_dir).name, scene.stands()) == ("v1", Status.RETIRED)
+    assert (read_rollout(scene.models_dir).name, scene.stands()) == ("v1", VersionStatus.RETIRED)
     assert [one.choice for one in await scene.decisions()] == [Choice.HOLD, Choice.ROLL_BACK]
 
 
@@ -167,7 +167,7 @@ async def test_who_is_no_reviewer_is_refused_and_nothing_changes(scene: Scene, p
         body = await press(scene.world, scene.card, verb, person)
         assert "Only reviewers may do this" in body["value"]
     assert scene.world.store.documents.kept == before
-    assert scene.stands() is Status.CANDIDATE
+    assert scene.stands() is VersionStatus.CANDIDATE
 
 
 async def send(scene: Scene, verb: str, data: Json, **fields: Any) -> str:
@@ -197,7 +197,7 @@ async def test_a_forged_action_is_refused_and_nothing_changes(scene: Scene, case
     changes, sentence = FORGED[case]
     data = actions_of(card_of(scene.card))["model.promote"] | changes
     assert sentence in await send(scene, "model.promote", data)
-    assert scene.stands() is Status.CANDIDATE
+    assert scene.stands() is VersionStatus.CANDIDATE
     assert not await scene.decisions()
 
 
@@ -209,7 +209,7 @@ async def test_a_card_in_another_conversation_and_a_verb_of_nobody_are_refused(s
     data = actions_of(card_of(scene.card))["model.promote"]
     for verb in ("model.retire", "model.", "model.canary"):
         assert "no such action" in await send(scene, verb, data)
-    assert scene.stands() is Status.CANDIDATE
+    assert scene.stands() is VersionStatus.CANDIDATE
 
 
 async def test_pressing_twice_is_one_decision(scene: Scene) -> None:
@@ -217,7 +217,7 @@ async def test_pressing_twice_is_one_decision(scene: Scene) -> None:
         body = await press(scene.world, scene.card, "model.promote")
         assert "Robin promoted it" in text_of(body["value"])
     assert len(await scene.decisions()) == 1
-    assert read_standing(scene.models_dir).before == ("v0", "v1")
+    assert read_rollout(scene.models_dir).before == ("v0", "v1")
 
 
 async def test_a_press_that_is_delivered_again_later_changes_nothing(scene: Scene) -> None:
@@ -225,7 +225,7 @@ async def test_a_press_that_is_delivered_again_later_changes_nothing(scene: Scen
     await send(scene, "model.promote", data, id="f:one")
     await press(scene.world, await scene.now(), "model.roll_back", KIM)
     await send(scene, "model.promote", data, id="f:one")
-    assert scene.stands() is Status.RETIRED
+    assert scene.stands() is VersionStatus.RETIRED
     assert [one.choice for one in await scene.decisions()] == [Choice.PROMOTE, Choice.ROLL_BACK]
 
 
@@ -238,7 +238,9 @@ async def test_of_two_reviewers_at_once_one_wins_and_the_other_hears_who_it_was(
     slower = next(body for body in bodies if isinstance(body["value"], str))
     assert slower["value"].startswith(f"{decision.reviewer_name} ")
     assert "that was before you" in slower["value"]
-    assert scene.stands() is (Status.LIVE if decision.choice is Choice.PROMOTE else Status.CANDIDATE)
+    assert scene.stands() is (
+        VersionStatus.LIVE if decision.choice is Choice.PROMOTE else VersionStatus.CANDIDATE
+    )
 
 
 async def test_a_candidate_whose_files_are_gone_is_not_promoted_and_its_card_says_so(scene: Scene) -> None:
@@ -248,7 +250,7 @@ async def test_a_candidate_whose_files_are_gone_is_not_promoted_and_its_card_say
     assert not await scene.decisions()
     card = await shown_in(scene.world, CHANNEL, "Its files are gone")
     assert not actions_of(card_of(card))
-    assert read_standing(scene.models_dir).name == "v1"
+    assert read_rollout(scene.models_dir).name == "v1"
 
 
 async def test_a_candidate_with_other_files_than_it_had_is_not_promoted(scene: Scene) -> None:
@@ -256,7 +258,7 @@ async def test_a_candidate_with_other_files_than_it_had_is_not_promoted(scene: S
     body = await press(scene.world, scene.card, "model.promote")
     assert "has changed" in body["value"]
     assert not await scene.decisions()
-    assert read_standing(scene.models_dir).name == "v1"
+    assert read_rollout(scene.models_dir).name == "v1"
 
 
 async def test_a_decision_whose_process_was_killed_is_done_by_the_next_one(scene: Scene) -> None:
@@ -264,19 +266,19 @@ async def test_a_decision_whose_process_was_killed_is_done_by_the_next_one(scene
     decision = ModelDecision("v2", 1, Choice.PROMOTE, pseudonym("aad-robin"), "Robin", NOW)
     await parts.deciding.leave_errand("v2")
     await parts.deciding.board.decide(decision)  # and there it was killed
-    assert scene.stands() is Status.CANDIDATE
+    assert scene.stands() is VersionStatus.CANDIDATE
     assert "✓ Robin promoted it" in text_of(card_of(await shown_in(scene.world, CHANNEL, "✓ Robin")))
-    assert scene.stands() is Status.LIVE
+    assert scene.stands() is VersionStatus.LIVE
 
 
 async def test_while_the_store_is_away_nothing_is_decided_and_the_reviewer_hears_so(scene: Scene) -> None:
     scene.world.store.documents.refused = {"errand"}
     body = await press(scene.world, scene.card, "model.promote")
     assert "My store is away" in body["value"]
-    assert scene.stands() is Status.CANDIDATE
+    assert scene.stands() is VersionStatus.CANDIDATE
     scene.world.store.documents.refused = set()
     await press(scene.world, scene.card, "model.promote")
-    assert scene.stands() is Status.LIVE
+    assert scene.stands() is VersionStatus.LIVE
 
 
 async def test_a_comparison_whose_posting_was_killed_is_posted(scene: Scene) -> None:
@@ -304,7 +306,7 @@ async def test_a_place_that_is_added_later_gets_what_waits_for_a_decision_and_no
 
 async def test_what_the_job_did_is_told_once_in_each_place(scene: Scene) -> None:
     await say(scene, "reviewers here", BOBS_CHAT, KIM)
-    canary(scene.models_dir, "v2", 0.1)
+    start_canary(scene.models_dir, "v2", 0.1)
     await scene.now()
     board = scene.world.parts.deciding.board
     notice = ModelNotice(
@@ -326,7 +328,7 @@ async def test_what_the_job_did_is_told_once_in_each_place(scene: Scene) -> None
 async def test_a_step_on_the_command_line_changes_the_card_too(scene: Scene) -> None:
     promote(scene.models_dir, "v3")
     assert "v3 is live by now" in text_of(card_of(await scene.now()))
-    canary(scene.models_dir, "v2", 0.25)
+    start_canary(scene.models_dir, "v2", 0.25)
     assert "25 %" in text_of(card_of(await scene.now()))
     roll_back(scene.models_dir)
     assert "It is retired" in text_of(card_of(await scene.now()))
@@ -335,14 +337,14 @@ async def test_a_step_on_the_command_line_changes_the_card_too(scene: Scene) -> 
 async def test_another_versions_canary_is_not_rolled_back_by_a_card(scene: Scene) -> None:
     await press(scene.world, scene.card, "model.promote")
     card = await scene.now()
-    canary(scene.models_dir, "v3", 0.1)
+    start_canary(scene.models_dir, "v3", 0.1)
     body = await press(scene.world, card, "model.roll_back")
     assert "Nothing was changed" in body["value"]
-    assert (scene.stands(), scene.stands("v3")) == (Status.LIVE, Status.CANARY)
+    assert (scene.stands(), scene.stands("v3")) == (VersionStatus.LIVE, VersionStatus.CANARY)
 
 
 async def test_model_tells_reviewers_what_is_live_and_shows_the_comparison_again(scene: Scene) -> None:
-    canary(scene.models_dir, "v2", 0.1)
+    start_canary(scene.models_dir, "v2", 0.1)
     await say(scene, "Model?", REVIEWERS_CHANNEL, ROBIN)
     told = await shown_in(scene.world, CHANNEL, "The model now")
     seen = text_of(card_of(told))
@@ -354,7 +356,7 @@ async def test_model_tells_reviewers_what_is_live_and_shows_the_comparison_again
     card = await scene.now()
     assert card.method == "POST"
     await press(scene.world, card, "model.promote")
-    assert scene.stands() is Status.LIVE
+    assert scene.stands() is VersionStatus.LIVE
 
 
 async def test_model_is_for_reviewers(scene: Scene) -> None:

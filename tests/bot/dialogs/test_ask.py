@@ -13,7 +13,7 @@ from bot.channel import Undeliverable
 from bot.dialogs.ask import BUSY, TOO_LONG, TOO_SLOW, WENT_WRONG, Asking
 from core.records import Answer, AnswerKind, Question, Timings
 from feedback.store.sqlite import SqliteStore
-from model.answering.chain import Enough
+from model.answering.chain import StopWriting
 from model.onnx_infer import EngineBusy, EngineFailed, PromptTooLong
 from pages.fetch.client import PageRefused
 from tests.builders.asking import NOW, Heard, Scripted, question
@@ -134,7 +134,7 @@ async def test_who_stops_while_the_model_writes_keeps_what_it_has_written(store:
         async def stream(self, question: Question, history: Sequence[Answer]) -> AsyncIterator[str | Answer]:
             try:
                 yield "Te"
-            except Enough:
+            except StopWriting:
                 yield replace(QUOTED, text="Te", kind=AnswerKind.ANSWERED, stopped=True)
 
     reply = Heard()

@@ -54,7 +54,7 @@ from core.records import (
     Verdict,
 )
 from feedback.privacy.retention import Retention
-from model.registry.versions import Standing as VersionStanding
+from model.registry.versions import RolloutState as VersionStanding
 from tests.builders.world import an_answer
 from tests.doubles.slack_api import check_message, check_view
 

@@ -38,7 +38,7 @@ from feedback.store.base import StoreUnavailable
 from feedback.store.documents import Wanted
 from feedback.store.sqlite import SqliteStore
 from jobs.roll_up_metrics import roll_up
-from model.registry.versions import ModelDamaged, Standing
+from model.registry.versions import ModelDamaged, RolloutState
 from tests.browser.dashboards import Board, Run, a_board
 from tests.builders.days import ask, settle, stars
 from tests.builders.records import answer, question
@@ -272,7 +272,7 @@ async def test_versions_keep_their_numbers_whatever_is_looked_at_and_the_canary_
     for number, (back, version) in enumerate([(20, "first"), (19, "second"), (2, "second"), (1, "verified")]):
         await ask(store, number, days_ago(back), model_version=version)
     await roll_up(store, NOW)
-    board = Board(store, NOW, Standing("second", ("first",), "third", 0.2))
+    board = Board(store, NOW, RolloutState("second", ("first",), "third", 0.2))
     for span, names in (
         ("7", ["second", "third", "verified"]),
         ("30", ["first", "second", "third", "verified"]),
@@ -289,7 +289,7 @@ async def test_versions_keep_their_numbers_whatever_is_looked_at_and_the_canary_
 async def test_a_standing_that_cannot_be_read_does_not_hide_the_figures(store: SqliteStore) -> None:
     await ask(store, 1, days_ago(0.1))
 
-    def damaged() -> Standing:
+    def damaged() -> RolloutState:
         raise ModelDamaged("live.json cannot be read")
 
     data = Board(store, NOW).data()

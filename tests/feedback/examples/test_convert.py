@@ -51,7 +51,7 @@ from feedback.examples.select import Trusted, choose, is_held_out
 from feedback.store.serialization import from_json, to_json
 from feedback.store.sqlite import SqliteStore
 from model.text import prompt
-from model.text.question import follows
+from model.text.question import is_follow_up
 from tests.builders.examples import (
     LATER,
     LEAVE,
@@ -163,7 +163,7 @@ def test_the_words_of_a_page_are_never_what_should_not_have_been_said(ruling: Ru
 
 
 def test_completions_have_the_form_in_which_the_model_writes() -> None:
-    rules = replace(RULES, completes=prompt.completion)
+    rules = replace(RULES, completes=prompt.to_completion)
     assert example(approved(1), rules).completion == "26 days."
     taught = example(corrected(2, "How much?", "**30** days [1]."), rules)
     assert (taught.completion, taught.rejected_text) == ("30 days.", "26 days.")
@@ -193,13 +193,13 @@ def test_after_a_page_has_changed_the_passages_are_those_that_the_reviewer_saw()
 def test_an_answer_without_a_passage_and_a_follow_up_make_no_prompt() -> None:
     unseen = answered(asked(1), passages=(), citations=())
     assert refusal(Reviewed(settled(unseen, verdict(Ruling.APPROVED)), unseen, ())) is LeftOut.NO_PASSAGE
-    rules = replace(RULES, follows=follows)
+    rules = replace(RULES, follows=is_follow_up)
     assert refusal(approved(2, "And for part-timers?"), rules) is LeftOut.FOLLOW_UP
     assert example(approved(3, "How long is the leave of part-timers?"), rules)
 
 
 def test_a_correction_without_words_teaches_nothing() -> None:
-    rules = replace(RULES, completes=prompt.completion)
+    rules = replace(RULES, completes=prompt.to_completion)
     assert refusal(corrected(1, "How much?", " [1] "), rules) is LeftOut.EMPTY
 
 

@@ -16,10 +16,10 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from bot.dialogs.answerer import PageAnswerer
 from core.records import Answer, Channel, Hit, Passage, Question
-from model.answering.chain import Answering, AnswerRules, Enough, always
-from model.answering.fake_chat_model import CannedChatModel
+from model.answering.chain import Answering, AnswerRules, StopWriting, always_acquire
+from model.answering.chat_model import CannedChatModel
 from model.answering.grounding import Reading
-from model.inference.constrained import Within
+from model.inference.constrained import OutputConstraint
 from model.onnx_infer import EngineBusy
 from model.text.prompt import NOT_ON_PAGE
 from tests.builders.reviewing import Library as NoPages
@@ -57,7 +57,7 @@ def answering(
     said: str | Exception, pages: Pages, rules: AnswerRules = ALONE
 ) -> tuple[Answering, CannedChatModel]:
     chat = CannedChatModel([said])
-    return Answering(always(chat, "canned-1"), pages, rules), chat
+    return Answering(always_acquire(chat, "canned-1"), pages, rules), chat
 
 
 async def test_a_reader_who_wants_no_more_ends_the_writing_and_what_is_written_is_the_answer() -> None:
@@ -66,7 +66,7 @@ async def test_a_reader_who_wants_no_more_ends_the_writing_and_what_is_written_i
     stream = PageAnswerer(NoPages(), bot).stream(question("How much parental leave do I get?"), [])  # type: ignore[arg-type]
     first = await anext(stream)
     second = await anext(stream)
-    answer = await stream.athrow(Enough())
+    answer = await stream.athrow(StopWriting())
     assert isinstance(answer, Answer)
     assert (answer.text, answer.stopped, answer.model_version) == (second, True, "canned-1")
     assert str(second).startswith(str(first))
@@ -92,11 +92,11 @@ async def test_enough_stops_the_model_too() -> None:
     chat = Heard(
         ["You get 12 weeks of paid leave. It must be taken soon, and much more is said of it than this."]
     )
-    stream = Answering(always(chat, "canned-1"), Pages(LEAVE), ALONE).stream(
+    stream = Answering(always_acquire(chat, "canned-1"), Pages(LEAVE), ALONE).stream(
         question("How much leave do I get?")
     )
     await anext(stream)
-    await stream.athrow(Enough())
+    await stream.athrow(StopWriting())
     async with asyncio.timeout(10):
         while heard[-1] != "(closed)":  # noqa: ASYNC110 - LangChain closes its layers one after the other
             await asyncio.sleep(0)
@@ -166,7 +166,7 @@ async def test_what_the_page_does_not_support_becomes_an_honest_no_with_the_near
 )
 async def test_a_version_reads_what_it_learned_to_read(reading: Reading | None, read: str) -> None:
     chat = CannedChatModel(["You get 12 weeks of paid leave."])
-    bot = Answering(always(chat, "trained", reading), Pages(LEAVE, TRAVEL), ALONE)
+    bot = Answering(always_acquire(chat, "trained", reading), Pages(LEAVE, TRAVEL), ALONE)
     answer = await bot.answer(question("How much parental leave do I get?"))
     assert chat.chats[0][-1].text == f"{read}\n\nQuestion: How much parental leave do I get?"
     assert [p.text for p in answer.passages] == [LEAVE, TRAVEL]
@@ -177,18 +177,18 @@ async def test_words_that_the_question_has_are_an_answer_of_a_trained_version_al
     reading: Reading | None, *, declines: bool
 ) -> None:
     chat = CannedChatModel(["Hotels."])
-    bot = Answering(always(chat, "a version", reading), Pages(TRAVEL), ALONE)
+    bot = Answering(always_acquire(chat, "a version", reading), Pages(TRAVEL), ALONE)
     answer = await bot.answer(question("Is more paid for hotels or for breakfast?"))
     assert answer.abstained is declines
     chat = CannedChatModel(["Motels."])
-    bot = Answering(always(chat, "a version", reading), Pages(TRAVEL), ALONE)
+    bot = Answering(always_acquire(chat, "a version", reading), Pages(TRAVEL), ALONE)
     assert (await bot.answer(question("Is more paid for hotels or for motels?"))).abstained
 
 
 class Bindable(CannedChatModel):
     """Says its first line until it is bound to pages, then the second one."""
 
-    within: list[Within] = []  # noqa: RUF012 - pydantic copies it
+    within: list[OutputConstraint] = []  # noqa: RUF012 - pydantic copies it
 
     async def _astream(self, *given: Any, **more: Any) -> AsyncIterator[ChatGenerationChunk]:
         if more.get("within"):
@@ -212,15 +212,15 @@ async def test_a_trained_version_that_writes_what_the_page_does_not_say_is_bound
     free: str, bound: str, text: str, times: int
 ) -> None:
     chat = Bindable([free, bound])
-    bot = Answering(always(chat, "trained", Reading(0, passages=1)), Pages(LEAVE, TRAVEL), ALONE)
+    bot = Answering(always_acquire(chat, "trained", Reading(0, passages=1)), Pages(LEAVE, TRAVEL), ALONE)
     answer = await bot.answer(question("How much parental leave do I get?"))
     assert answer.text == text
-    assert chat.within == [Within((LEAVE,), NOT_ON_PAGE)] * times
+    assert chat.within == [OutputConstraint((LEAVE,), NOT_ON_PAGE)] * times
 
 
 async def test_a_version_that_has_not_learned_to_is_not_bound() -> None:
     chat = Bindable(["A dozen fortnights.", "12 weeks."])
-    bot = Answering(always(chat, "a base model"), Pages(LEAVE), ALONE)
+    bot = Answering(always_acquire(chat, "a base model"), Pages(LEAVE), ALONE)
     assert (await bot.answer(question("How much parental leave do I get?"))).abstained
     assert len(chat.chats) == 1
 

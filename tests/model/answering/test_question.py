@@ -11,17 +11,17 @@ from pathlib import Path
 import pytest
 
 from core.records import Answer, Channel, Citation, Question, Timings
-from model.text.languages import language_of, translated_hint
+from model.text.languages import build_language_hint, detect_language
 from model.text.question import (
     AskedKind,
-    follows,
+    build_queries,
+    build_query,
+    classify_question,
+    is_follow_up,
     is_keywords,
-    kind_of,
     may_stand_alone,
-    queries_of,
-    query_of,
 )
-from model.text.small_talk import Chatter, leading, without_chatter
+from model.text.small_talk import Chatter, split_leading, strip_chatter
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 LEAVE = Question("q1", "How much annual leave can I carry over?", "ann", "c1", Channel.LOCAL, NOW)
@@ -79,7 +79,7 @@ def answer_to(question: Question) -> Answer:
     ],
 )
 def test_what_needs_the_question_before_it_is_a_follow_up(text: str) -> None:
-    assert follows(text)
+    assert is_follow_up(text)
 
 
 @pytest.mark.parametrize(
@@ -119,38 +119,38 @@ def test_what_needs_the_question_before_it_is_a_follow_up(text: str) -> None:
     ],
 )
 def test_what_names_its_subject_stands_alone(text: str) -> None:
-    assert not follows(text)
+    assert not is_follow_up(text)
 
 
 def test_follow_ups_of_a_question_set_are_told_from_its_other_questions(shared_data: Path) -> None:
     lines = (shared_data / "questions" / "dev.jsonl").read_text("utf-8").splitlines()
     asked = [json.loads(line) for line in lines]
-    wrong = [one["question"] for one in asked if follows(one["question"]) != (one["kind"] == "followup")]
+    wrong = [one["question"] for one in asked if is_follow_up(one["question"]) != (one["kind"] == "followup")]
     assert len(wrong) <= 4, wrong
 
 
 def test_a_question_is_searched_for_without_chatter() -> None:
-    assert query_of("Hi there! Quick question: who approves overtime?") == "who approves overtime?"
-    assert query_of("Who approves overtime? Thanks!", LEAVE) == "Who approves overtime?"
+    assert build_query("Hi there! Quick question: who approves overtime?") == "who approves overtime?"
+    assert build_query("Who approves overtime? Thanks!", LEAVE) == "Who approves overtime?"
 
 
 def test_a_follow_up_is_searched_for_with_the_question_before() -> None:
-    assert query_of("thanks, and sick leave?", LEAVE, answer_to(LEAVE)) == f"and sick leave? {LEAVE.text}"
-    assert query_of("and sick leave?") == "and sick leave?"
+    assert build_query("thanks, and sick leave?", LEAVE, answer_to(LEAVE)) == f"and sick leave? {LEAVE.text}"
+    assert build_query("and sick leave?") == "and sick leave?"
 
 
 def test_a_follow_up_on_a_follow_up_is_searched_for_with_the_section_that_answered() -> None:
     before = replace(LEAVE, text="and for part-timers?")
-    found = query_of("and for managers?", before, answer_to(before))
+    found = build_query("and for managers?", before, answer_to(before))
     assert found == "and for managers? and for part-timers? Leave Carrying leave over"
 
 
 def test_what_may_be_a_follow_up_or_not_is_searched_for_both_ways() -> None:
-    alone, joined = queries_of("and how do I reset my laptop password?", LEAVE)
+    alone, joined = build_queries("and how do I reset my laptop password?", LEAVE)
     assert alone == "and how do I reset my laptop password?"
     assert joined == f"{alone} {LEAVE.text}"
-    assert len(queries_of("and for part-timers?", LEAVE)) == 1
-    assert queries_of("who approves overtime?", LEAVE) == ("who approves overtime?",)
+    assert len(build_queries("and for part-timers?", LEAVE)) == 1
+    assert build_queries("who approves overtime?", LEAVE) == ("who approves overtime?",)
     assert not may_stand_alone("and how long after that?")
 
 
@@ -188,11 +188,11 @@ def test_what_may_be_a_follow_up_or_not_is_searched_for_both_ways() -> None:
     ],
 )
 def test_a_question_wants_a_kind_of_answer(text: str, kind: AskedKind) -> None:
-    assert kind_of(text) is kind
+    assert classify_question(text) is kind
 
 
 def test_a_follow_up_wants_what_the_question_before_wanted() -> None:
-    assert kind_of("and with a 4?", LEAVE.text) is AskedKind.QUANTITY
+    assert classify_question("and with a 4?", LEAVE.text) is AskedKind.QUANTITY
 
 
 @pytest.mark.parametrize("text", ["parental leave", "vpn", "Annual leave for veterans", "hi, reset password"])
@@ -232,7 +232,7 @@ def test_a_question_or_a_follow_up_is_not_keywords(text: str) -> None:
     ],
 )
 def test_chatter_around_a_question_is_left_out(text: str, left: str) -> None:
-    assert without_chatter(text) == left
+    assert strip_chatter(text) == left
 
 
 @pytest.mark.parametrize(
@@ -253,12 +253,14 @@ def test_chatter_around_a_question_is_left_out(text: str, left: str) -> None:
     ],
 )
 def test_words_that_are_part_of_a_question_are_not_chatter(text: str) -> None:
-    assert without_chatter(text) == text
+    assert strip_chatter(text) == text
 
 
 def test_a_message_of_chatter_alone_stays_as_it_is() -> None:
-    assert without_chatter("thanks!") == "thanks!"
-    assert leading("OK, thanks 👍") == ((Chatter.THANKS,), "") or leading("OK, thanks 👍")[1] == ""
+    assert strip_chatter("thanks!") == "thanks!"
+    assert (
+        split_leading("OK, thanks 👍") == ((Chatter.THANKS,), "") or split_leading("OK, thanks 👍")[1] == ""
+    )
 
 
 @pytest.mark.parametrize(
@@ -281,23 +283,23 @@ def test_a_message_of_chatter_alone_stays_as_it_is() -> None:
     ],
 )
 def test_a_short_text_shows_its_language(text: str, language: str) -> None:
-    assert language_of(text) == language
+    assert detect_language(text) == language
 
 
 def test_every_question_of_the_english_set_is_english(shared_data: Path) -> None:
     lines = (shared_data / "questions" / "dev.jsonl").read_text("utf-8").splitlines()
-    assert {language_of(json.loads(line)["question"]) for line in lines} <= {"en", ""}
+    assert {detect_language(json.loads(line)["question"]) for line in lines} <= {"en", ""}
 
 
 def test_an_asker_of_another_language_is_told_which_one_the_page_is_in() -> None:
     page = "You can carry over a maximum of 240 hours from one leave year to the next."
-    assert translated_hint("Wie viele Urlaubstage habe ich?", page) == "Diese Seite ist auf Englisch."
-    assert translated_hint("有給休暇は何日ですか？", page) == "このページは英語です。"
-    assert translated_hint("Сколько дней отпуска?", page) == "This page is in English."
-    assert translated_hint("VPN", page, "de") == "Diese Seite ist auf Englisch."
-    assert translated_hint("how much leave?", page) == ""
-    assert translated_hint("VPN", page) == ""
-    assert translated_hint("Wie viel?", "404") == ""
+    assert build_language_hint("Wie viele Urlaubstage habe ich?", page) == "Diese Seite ist auf Englisch."
+    assert build_language_hint("有給休暇は何日ですか？", page) == "このページは英語です。"
+    assert build_language_hint("Сколько дней отпуска?", page) == "This page is in English."
+    assert build_language_hint("VPN", page, "de") == "Diese Seite ist auf Englisch."
+    assert build_language_hint("how much leave?", page) == ""
+    assert build_language_hint("VPN", page) == ""
+    assert build_language_hint("Wie viel?", "404") == ""
 
 
 @pytest.mark.parametrize(
@@ -306,7 +308,7 @@ def test_an_asker_of_another_language_is_told_which_one_the_page_is_in() -> None
 def test_a_long_text_of_anything_is_read_in_little_time(piece: str) -> None:
     text = "x" + piece * (8_000 // len(piece))
     began = time.process_time()
-    assert follows(text) in {True, False}
-    assert kind_of(text) in AskedKind
-    assert len(without_chatter(text)) <= len(text)
+    assert is_follow_up(text) in {True, False}
+    assert classify_question(text) in AskedKind
+    assert len(strip_chatter(text)) <= len(text)
     assert time.process_time() - began < 2

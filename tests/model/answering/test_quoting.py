@@ -9,7 +9,7 @@ import pytest
 from core.records import Hit, Passage, Span
 from core.sentences import pieces
 from model.answering import quoting
-from model.answering.confidence import reranked
+from model.answering.confidence import rerank
 from model.answering.quoting import MOST_LIST_WORDS, MOST_WORDS
 from model.text.question import AskedKind
 
@@ -32,7 +32,7 @@ def filler(words: int) -> str:
 
 def test_a_short_passage_is_quoted_whole_with_its_best_sentence_marked() -> None:
     text = "Leave is for everybody. Parents get 12 weeks of it. Ask your lead first."
-    quote = quoting.quote("How many weeks do parents get?", [hit(text, near="Parents")])
+    quote = quoting.choose_quote("How many weeks do parents get?", [hit(text, near="Parents")])
     assert quote is not None
     assert (quote.text, quote.marked) == (text, "Parents get 12 weeks of it.")
     assert quote.citation.quote in text
@@ -40,7 +40,7 @@ def test_a_short_passage_is_quoted_whole_with_its_best_sentence_marked() -> None
 
 def test_a_long_passage_is_cut_at_sentences_around_the_best_one() -> None:
     text = f"{filler(120)} Parents get 12 weeks of it. {filler(120)}"
-    quote = quoting.quote("How many weeks do parents get?", [hit(text, near="Parents")])
+    quote = quoting.choose_quote("How many weeks do parents get?", [hit(text, near="Parents")])
     assert quote is not None
     assert quote.marked in quote.text
     assert quote.text in text
@@ -51,7 +51,7 @@ def test_a_long_passage_is_cut_at_sentences_around_the_best_one() -> None:
 def test_a_list_is_quoted_as_long_as_it_is_with_what_introduces_it() -> None:
     items = "\n".join(f"- paper number {number} of the many that are wanted" for number in range(10))
     text = f"{filler(60)}\n\nFor a visa you need:\n\n{items}\n\n{filler(60)}"
-    quote = quoting.quote("What do I need for a visa?", [hit(text, near="- paper number 3")])
+    quote = quoting.choose_quote("What do I need for a visa?", [hit(text, near="- paper number 3")])
     assert quote is not None
     assert "For a visa you need:" in quote.text
     assert quote.text.count("- paper") == 10
@@ -62,7 +62,7 @@ def test_of_a_list_that_is_too_long_the_part_around_the_best_item_is_quoted() ->
     text = "You need:\n\n" + "\n".join(
         f"- paper number {number} of the many that are wanted" for number in range(60)
     )
-    quote = quoting.quote("What of paper number 40?", [hit(text, near="- paper number 40")])
+    quote = quoting.choose_quote("What of paper number 40?", [hit(text, near="- paper number 40")])
     assert quote is not None
     assert "paper number 40" in quote.text
     assert len(quote.text.split()) <= MOST_LIST_WORDS
@@ -72,7 +72,7 @@ def test_a_list_goes_on_beyond_its_passage_where_its_section_tells() -> None:
     items = [f"- step {number}: press the button" for number in range(6)]
     section = "Do this:\n\n" + "\n".join(items)
     passage = section[: section.index("- step 3")].rstrip()
-    quote = quoting.quote("How do I do it?", [hit(passage, near="- step 1")], section)
+    quote = quoting.choose_quote("How do I do it?", [hit(passage, near="- step 1")], section)
     assert quote is not None
     assert all(item in quote.text for item in items)
     start, end = quote.stretch
@@ -82,7 +82,7 @@ def test_a_list_goes_on_beyond_its_passage_where_its_section_tells() -> None:
 def test_a_row_comes_with_its_header() -> None:
     rows = "\n".join(f"Country {number} | {number + 50} EUR | {number + 150} EUR" for number in range(40))
     text = f"Country | Meals per day | Hotel per night\n{rows}"
-    quote = quoting.quote("Hotel in Country 30?", [hit(text, near="Country 30")])
+    quote = quoting.choose_quote("Hotel in Country 30?", [hit(text, near="Country 30")])
     assert quote is not None
     assert quote.text.startswith("Country | Meals per day | Hotel per night\n")
     assert quote.marked == "Country 30 | 80 EUR | 180 EUR"
@@ -99,10 +99,10 @@ def test_a_row_comes_with_its_header() -> None:
 )
 def test_what_a_page_says_to_models_is_not_quoted_nor_is_anything_across_it(order: str) -> None:
     text = f"Leave is for everybody. {order} Parents get 12 weeks of it."
-    quote = quoting.quote("How many weeks do parents get?", [hit(text, near="Parents")])
+    quote = quoting.choose_quote("How many weeks do parents get?", [hit(text, near="Parents")])
     assert quote is not None
     assert quote.text == "Parents get 12 weeks of it."
-    only = quoting.quote("How many weeks do parents get?", [hit(order)])
+    only = quoting.choose_quote("How many weeks do parents get?", [hit(order)])
     assert only is None
 
 
@@ -114,7 +114,7 @@ def test_further_places_say_something_else_and_are_two_at_most() -> None:
         "Leave is asked for in the portal.",
         "Leave ends in May.",
     ]
-    quote = quoting.quote(
+    quote = quoting.choose_quote(
         "How much leave?", [hit(first), *(hit(text, heading=f"H{at}") for at, text in enumerate(others))]
     )
     assert quote is not None
@@ -122,21 +122,21 @@ def test_further_places_say_something_else_and_are_two_at_most() -> None:
 
 
 def test_nothing_found_is_nothing_quoted() -> None:
-    assert quoting.quote("How much leave?", []) is None
-    assert quoting.quote("How much leave?", [hit("  ")]) is None
+    assert quoting.choose_quote("How much leave?", []) is None
+    assert quoting.choose_quote("How much leave?", [hit("  ")]) is None
 
 
 def test_what_the_question_wants_moves_a_passage_up() -> None:
     plain, number = hit("Leave is long.", score=1.0), hit("Leave is 12 weeks long.", score=0.8)
     steps = hit("Leave:\n\n- ask\n- go", score=0.9)
-    assert reranked("how long is leave", AskedKind.QUANTITY, [plain, number])[0].passage == number.passage
-    assert reranked("how do i take leave", AskedKind.STEPS, [plain, steps])[0].passage == steps.passage
-    assert reranked("is leave long", AskedKind.YESNO, [plain, number])[0].passage == plain.passage
+    assert rerank("how long is leave", AskedKind.QUANTITY, [plain, number])[0].passage == number.passage
+    assert rerank("how do i take leave", AskedKind.STEPS, [plain, steps])[0].passage == steps.passage
+    assert rerank("is leave long", AskedKind.YESNO, [plain, number])[0].passage == plain.passage
 
 
 def test_a_section_whose_heading_is_the_question_comes_first() -> None:
     found = [hit("Something near.", score=3.0), hit("84 days.", heading="Parental leave", score=0.0)]
-    assert reranked("Parental leave?", AskedKind.OTHER, found)[0].passage.heading == "Parental leave"
+    assert rerank("Parental leave?", AskedKind.OTHER, found)[0].passage.heading == "Parental leave"
 
 
 def test_of_a_long_sentence_the_part_that_was_asked_for_is_marked() -> None:
@@ -144,7 +144,7 @@ def test_of_a_long_sentence_the_part_that_was_asked_for_is_marked() -> None:
         "After a review of the plan by the board, which met in the old hall of the town for two days in the cold of "
         "January, the parents of twins get 20 weeks of paid leave, while nothing changes for all the others who work here."
     )
-    quote = quoting.quote("How many weeks of paid leave do parents of twins get?", [hit(long)])
+    quote = quoting.choose_quote("How many weeks of paid leave do parents of twins get?", [hit(long)])
     assert quote is not None
     assert quote.answering == long
     assert "20 weeks" in quote.marked
@@ -155,7 +155,7 @@ def test_of_a_long_sentence_the_part_that_was_asked_for_is_marked() -> None:
 def test_a_list_as_long_as_a_book_is_not_looked_at_whole() -> None:
     items = [f"- step {number}: press the button of that number" for number in range(20_000)]
     passage = "\n".join(items[10_000:10_010])
-    quote = quoting.quote(
+    quote = quoting.choose_quote(
         "How do I do it?", [hit(passage, near="- step 10003")], "Do this:\n\n" + "\n".join(items)
     )
     assert quote is not None

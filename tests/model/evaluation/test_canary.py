@@ -21,8 +21,15 @@ from feedback.reviews.model_decisions import DRAFT, UNPOSTED, Choice, ModelBoard
 from jobs.registry import JOBS, Store
 from jobs.runner import run_job
 from jobs.watch_canary import watch_canary
-from model.evaluation.canary import CanaryRules, Heard, Step, judge, surely_less, surely_more
-from model.registry.versions import Status, canary, promote, read_standing, roll_back
+from model.evaluation.canary import (
+    CanaryRules,
+    CanaryStats,
+    Step,
+    is_surely_less,
+    is_surely_more,
+    judge_canary,
+)
+from model.registry.versions import VersionStatus, promote, read_rollout, roll_back, start_canary
 from tests.builders.examples import STORES, either_store
 from tests.builders.records import answer, question
 from tests.builders.swapping import Memory, says, swapping
@@ -36,12 +43,12 @@ FAST = [0.5, 0.9, 1.0, 1.1, 1.5] * 20
 # What is decided
 
 
-def heard(votes: list[float] | None = None, **changes: Any) -> Heard:
-    return replace(Heard(votes or GOOD * 10, FAST), **changes)
+def heard(votes: list[float] | None = None, **changes: Any) -> CanaryStats:
+    return replace(CanaryStats(votes or GOOD * 10, FAST), **changes)
 
 
-def step(canary: Heard, live: Heard | None = None, age: timedelta = DAY, **rules: Any) -> Step:
-    return judge(live or heard(), canary, age, replace(RULES, **rules)).step
+def step(canary: CanaryStats, live: CanaryStats | None = None, age: timedelta = DAY, **rules: Any) -> Step:
+    return judge_canary(live or heard(), canary, age, replace(RULES, **rules)).step
 
 
 def test_a_canary_as_good_as_the_live_version_is_kept_until_its_time_is_up_and_then_promoted() -> None:
@@ -51,7 +58,7 @@ def test_a_canary_as_good_as_the_live_version_is_kept_until_its_time_is_up_and_t
 
 
 def test_a_canary_that_pleases_less_is_rolled_back_with_a_sentence_that_says_so() -> None:
-    found = judge(heard(), heard(BAD * 10), DAY, RULES)
+    found = judge_canary(heard(), heard(BAD * 10), DAY, RULES)
     assert (found.step, found.reason) == (Step.ROLL_BACK, "satisfaction")
     assert found.sentence == (
         "It pleases less: 100 votes are worth 0.40 of 1 in the mean, 100 on the live version 0.80."
@@ -67,24 +74,24 @@ def test_within_the_margin_nothing_is_rolled_back_but_what_seems_worse_is_not_pr
 
 @pytest.mark.parametrize(("mine", "theirs"), [([], GOOD * 10), ([0.0] * 29, GOOD * 10), ([0.0] * 90, GOOD)])
 def test_too_few_votes_decide_nothing_however_bad_they_are(mine: list[float], theirs: list[float]) -> None:
-    found = judge(heard(theirs), replace(heard(), votes=mine), 99 * DAY, RULES)
+    found = judge_canary(heard(theirs), replace(heard(), votes=mine), 99 * DAY, RULES)
     assert found.step is Step.KEEP
     assert "Too few votes" in found.sentence
 
 
 def test_a_canary_that_fails_is_rolled_back_without_a_vote_unless_the_live_one_fails_as_often() -> None:
-    failing = Heard(seconds=FAST, failed=25)
-    found = judge(Heard(seconds=FAST), failing, DAY, RULES)
+    failing = CanaryStats(seconds=FAST, failed=25)
+    found = judge_canary(CanaryStats(seconds=FAST), failing, DAY, RULES)
     assert (found.step, found.reason) == (Step.ROLL_BACK, "errors")
     assert "failed on 25 of 125 questions" in found.sentence
-    assert step(failing, Heard(seconds=FAST, failed=30)) is Step.KEEP, "something else is broken"
-    assert step(failing, Heard(seconds=FAST), max_error_rate=0.3) is Step.KEEP
-    assert step(Heard(failed=1), Heard(seconds=FAST)) is Step.KEEP, "once is nothing"
+    assert step(failing, CanaryStats(seconds=FAST, failed=30)) is Step.KEEP, "something else is broken"
+    assert step(failing, CanaryStats(seconds=FAST), max_error_rate=0.3) is Step.KEEP
+    assert step(CanaryStats(failed=1), CanaryStats(seconds=FAST)) is Step.KEEP, "once is nothing"
 
 
 def test_a_canary_whose_answers_take_too_long_is_rolled_back() -> None:
     slow = replace(heard(), seconds=[2 * one for one in FAST])
-    found = judge(heard(), slow, DAY, RULES)
+    found = judge_canary(heard(), slow, DAY, RULES)
     assert (found.step, found.reason) == (Step.ROLL_BACK, "latency")
     assert "take 2.0 s, those of the live version 1.0 s" in found.sentence
     assert step(replace(heard(), seconds=[1.4 * one for one in FAST])) is Step.KEEP
@@ -102,12 +109,12 @@ def test_noise_alone_is_rolled_back_rarely_however_often_one_looks() -> None:
 
 
 def test_the_tests_hold_at_the_edges() -> None:
-    assert not surely_more(0, 0, 0.5)
-    assert not surely_more(5, 5, 1.0)
-    assert surely_more(20, 20, 0.5)
-    assert not surely_less([1.0] * 40, [1.0] * 40, 0.0)
-    assert surely_less([0.0] * 40, [1.0] * 40, 0.5)
-    assert not surely_less([0.0] * 40, [1.0] * 40, 1.0)
+    assert not is_surely_more(0, 0, 0.5)
+    assert not is_surely_more(5, 5, 1.0)
+    assert is_surely_more(20, 20, 0.5)
+    assert not is_surely_less([1.0] * 40, [1.0] * 40, 0.0)
+    assert is_surely_less([0.0] * 40, [1.0] * 40, 0.5)
+    assert not is_surely_less([0.0] * 40, [1.0] * 40, 1.0)
 
 
 # What is done
@@ -156,7 +163,7 @@ class Crowd:
 
     async def is_failed(self, version: str, *, stopped: bool = False) -> None:
         """Ask in a conversation that this version answers, and get no answer."""
-        standing = read_standing(self.models_dir)
+        standing = read_rollout(self.models_dir)
         names = (f"{version} {number}" for number in range(self.number, 10**9))
         asked = await self._question(next(one for one in names if standing.version_for(one) == version))
         await self.store.mark_delivered(asked.id, "" if stopped else "sorry")
@@ -178,7 +185,7 @@ class Crowd:
 
 @pytest.fixture
 def crowd(store: Store, models_dir: Path) -> Crowd:
-    canary(models_dir, "second", 0.5)
+    start_canary(models_dir, "second", 0.5)
     return Crowd(store, models_dir)
 
 
@@ -186,7 +193,7 @@ def crowd(store: Store, models_dir: Path) -> Crowd:
 async def test_a_canary_that_pleases_less_is_rolled_back_by_itself_and_who_answers_follows(
     crowd: Crowd,
 ) -> None:
-    standing = read_standing(crowd.models_dir)
+    standing = read_rollout(crowd.models_dir)
     mine = next(f"c{n}" for n in range(99) if standing.version_for(f"c{n}") == "second")
     async with swapping(crowd.models_dir, Memory()) as running:
         assert says(running, mine) == "second"
@@ -198,7 +205,7 @@ async def test_a_canary_that_pleases_less_is_rolled_back_by_itself_and_who_answe
             while says(running, mine) != "first":  # noqa: ASYNC110 - a file is what it waits for
                 await asyncio.sleep(0.01)
     assert (said["step"], said["votes"]) == (Step.ROLL_BACK, 40)
-    assert read_standing(crowd.models_dir).status_of("second") is Status.RETIRED
+    assert read_rollout(crowd.models_dir).status_of("second") is VersionStatus.RETIRED
     why = [(event["model_version"], event["reason"]) for event in told.events("model_rolled_back")]
     assert why == [("second", "satisfaction")]
     [notice] = await ModelBoard(crowd.store.documents).notices(UNPOSTED)
@@ -247,11 +254,11 @@ async def test_late_votes_count_for_the_answer_that_they_are_about_and_change_no
     crowd.now += 3 * DAY
     await asyncio.gather(*(crowd.votes(one, "1") for one in answers))
     assert (await crowd.watch())["step"] == Step.ROLL_BACK
-    canary(crowd.models_dir, "third", 0.5)
+    start_canary(crowd.models_dir, "third", 0.5)
     await asyncio.gather(*(crowd.votes(one, "dislike") for one in answers))
     said = await crowd.watch()
     assert (said["canary"], said["step"], said["votes"]) == ("third", Step.KEEP, 0)
-    assert read_standing(crowd.models_dir).canary == "third"
+    assert read_rollout(crowd.models_dir).canary == "third"
 
 
 @BOTH
@@ -294,7 +301,7 @@ async def test_a_good_canary_is_promoted_when_its_time_is_up_unless_a_reviewer_h
     assert "A reviewer holds it" in str(said["why"])
     await board.take_back(hold)
     assert (await crowd.watch())["step"] == Step.PROMOTE
-    assert read_standing(crowd.models_dir).name == "second"
+    assert read_rollout(crowd.models_dir).name == "second"
     [notice] = await board.notices(UNPOSTED)
     assert notice.title == "The canary second answers everybody now"
 
@@ -324,7 +331,7 @@ async def test_what_a_reviewer_was_faster_with_stays(crowd: Crowd, monkeypatch: 
 
     monkeypatch.setattr(ModelBoard, "draft", promote_first)
     await crowd.watch()
-    assert read_standing(crowd.models_dir).name == "second"
+    assert read_rollout(crowd.models_dir).name == "second"
     for state in (DRAFT, UNPOSTED):
         assert not await ModelBoard(crowd.store.documents).notices(state)
 

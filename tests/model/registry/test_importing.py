@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from model.registry.export_onnx import Refused, Report, find_base, licence_of
-from model.registry.importing import ImportFailed, import_base, precision_for, version_name
-from model.registry.versions import live_version, promote, read_version, verify
+from model.registry.export_onnx import ExportRefused, Report, find_base, find_licence
+from model.registry.importing import ImportFailed, choose_precision, import_base, make_version_name
+from model.registry.versions import find_live_version, promote, read_version, verify_version
 
 pytest_plugins = ["tests.builders.model_folders"]
 
@@ -38,11 +38,11 @@ def no_progress(_step: str, _done: float) -> None:
     ],
 )
 def test_a_version_is_named_after_its_base(base: str, name: str) -> None:
-    assert version_name(base, "int8") == name
+    assert make_version_name(base, "int8") == name
 
 
 def test_a_gpu_gets_fp16_and_a_cpu_int8() -> None:
-    assert (precision_for("cuda"), precision_for("cpu")) == ("fp16", "int8")
+    assert (choose_precision("cuda"), choose_precision("cpu")) == ("fp16", "int8")
 
 
 def test_the_bundled_model_is_found_without_importing_its_package() -> None:
@@ -56,7 +56,7 @@ def test_the_bundled_model_is_found_without_importing_its_package() -> None:
 def test_a_path_wins_over_a_hub_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "owner" / "name").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(Refused, match=r"no config\.json"):
+    with pytest.raises(ExportRefused, match=r"no config\.json"):
         find_base("owner/name")
     (tmp_path / "owner" / "name" / "config.json").write_text("{}")
     assert find_base("owner/name") == (tmp_path / "owner" / "name", "")
@@ -67,7 +67,7 @@ def test_a_path_wins_over_a_hub_id(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     "base", ["", "nonsense", "a/b/c", "missing.gguf", "owner/missing.gguf", "-rf/x", "../x"]
 )
 def test_an_unknown_base_is_a_sentence(base: str, tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="there is no base model"):
+    with pytest.raises(ExportRefused, match="there is no base model"):
         find_base(base)
 
 
@@ -98,9 +98,9 @@ def test_a_model_without_a_chat_template_is_refused_before_the_work(tmp_path: Pa
 
 
 def test_the_licence_comes_from_the_model_card(tmp_path: Path) -> None:
-    assert licence_of(tmp_path) == "unknown"
+    assert find_licence(tmp_path) == "unknown"
     (tmp_path / "README.md").write_text("---\nlanguage: en\nlicense: llama2\n---\n# A model\n")
-    assert licence_of(tmp_path) == "llama2"
+    assert find_licence(tmp_path) == "llama2"
 
 
 def test_what_libraries_print_becomes_progress_and_a_log() -> None:
@@ -122,8 +122,8 @@ def test_what_libraries_print_becomes_progress_and_a_log() -> None:
 
 @pytest.mark.model
 def test_an_import_is_whole_live_and_not_repeated(tiny_models: Path, tiny_llama: Path) -> None:
-    version = live_version(tiny_models)
-    assert verify(version.folder) == version
+    version = find_live_version(tiny_models)
+    assert verify_version(version.folder) == version
     assert (version.name, version.precision, version.base) == ("tiny-int8", "int8", str(tiny_llama))
     assert version.builder.startswith("onnxruntime-genai")
     assert "model.onnx" in version.files
@@ -152,7 +152,7 @@ def test_an_import_that_was_killed_is_begun_again_and_ends_well(tiny_llama: Path
     (tmp_path / "tiny-int8").mkdir()  # as if it had been killed between the folder and its manifest
     steps: dict[str, float] = {}
     folder = import_base(str(tiny_llama), tmp_path, "cpu", on_progress=steps.__setitem__)
-    assert verify(folder).name == "tiny-int8"
+    assert verify_version(folder).name == "tiny-int8"
     assert steps["exporting to ONNX"] > 0.9
     assert steps["imported"] == 1.0
 
@@ -184,4 +184,4 @@ def test_a_gpu_import_writes_fp16_for_cuda(tiny_llama: Path, tmp_path: Path) -> 
     config = json.loads((folder / "genai_config.json").read_text())
     providers = config["model"]["decoder"]["session_options"]["provider_options"]
     assert [next(iter(provider)) for provider in providers] == ["cuda"]
-    assert verify(folder).precision == "fp16"
+    assert verify_version(folder).precision == "fp16"

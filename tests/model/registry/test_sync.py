@@ -14,30 +14,30 @@ from typing import Any
 
 import pytest
 
-from model.registry.hot_swap import Swapping, following
-from model.registry.remote_storage import Remote, RemoteAway
-from model.registry.sync import NotPublished, Published, keeping_up, publishing
+from model.registry.loading import ModelSwapper, follow_live
+from model.registry.remote_storage import RemoteFolder, RemoteUnavailable
+from model.registry.sync import NotPublished, SyncedVersions, keep_up, publish_to
 from model.registry.versions import (
     LIVE,
     MANIFEST,
     ModelDamaged,
     NotPossible,
     VersionError,
-    canary,
-    only_here,
     promote,
-    prune,
-    read_standing,
+    prune_versions,
+    publish_nowhere,
+    read_rollout,
     retire,
     roll_back,
-    verify,
+    start_canary,
+    verify_version,
 )
 from tests.builders.swapping import POLL_S, Memory, says, until
 from tests.builders.versions import make_version
 from tests.doubles.azurite import a_container, azurite
 from tests.needs import ROOT
 
-Open = Callable[[], Remote]
+Open = Callable[[], RemoteFolder]
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +50,10 @@ def blobs() -> Iterator[str]:
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
     if request.param == "file":
         (tmp_path / "share").mkdir()
-        return lambda: Remote(f"file://{tmp_path / 'share'}")
+        return lambda: RemoteFolder(f"file://{tmp_path / 'share'}")
     connection = request.getfixturevalue("blobs")
     url = f"abfs://{a_container(connection)}/askpage"
-    return lambda: Remote(url, {"connection_string": connection})
+    return lambda: RemoteFolder(url, {"connection_string": connection})
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def two(tmp_path: Path) -> Path:
     return tmp_path / "two"
 
 
-class Damaging(Remote):
+class Damaging(RemoteFolder):
     """Loses the end of what is uploaded."""
 
     def _upload(self, fs: Any, path: Path, to: str) -> None:
@@ -79,22 +79,22 @@ class Damaging(Remote):
 
 
 def test_what_one_machine_promotes_another_one_gets_whole(place: Open, one: Path, two: Path) -> None:
-    promote(one, "first", publish=Published(one, place()))
-    Published(two, place()).look()
-    assert read_standing(two) == read_standing(one)
-    assert verify(two / "first").files == verify(one / "first").files
+    promote(one, "first", publish=SyncedVersions(one, place()))
+    SyncedVersions(two, place()).look()
+    assert read_rollout(two) == read_rollout(one)
+    assert verify_version(two / "first").files == verify_version(one / "first").files
     assert not list(two.rglob("*.part"))
-    canary(one, "second", 0.5, Published(one, place()))
-    Published(two, place()).look()
-    assert (read_standing(two).canary, read_standing(two).share) == ("second", 0.5)
-    assert read_standing(two).since == read_standing(one).since
+    start_canary(one, "second", 0.5, SyncedVersions(one, place()))
+    SyncedVersions(two, place()).look()
+    assert (read_rollout(two).canary, read_rollout(two).share) == ("second", 0.5)
+    assert read_rollout(two).since == read_rollout(one).since
 
 
 def test_every_step_reaches_the_other_machine(place: Open, one: Path, two: Path) -> None:
-    here, there = Published(one, place()), Published(two, place())
+    here, there = SyncedVersions(one, place()), SyncedVersions(two, place())
     steps: tuple[Callable[[], object], ...] = (
         lambda: promote(one, "first", publish=here),
-        lambda: canary(one, "second", 0.5, here),
+        lambda: start_canary(one, "second", 0.5, here),
         lambda: roll_back(one, publish=here),
         lambda: promote(one, "third", publish=here),
         lambda: roll_back(one, publish=here),
@@ -103,31 +103,31 @@ def test_every_step_reaches_the_other_machine(place: Open, one: Path, two: Path)
     for step in steps:
         step()
         there.look()
-        assert read_standing(two) == read_standing(one)
-    assert prune(one, 0, here) == ["third", "second"]
+        assert read_rollout(two) == read_rollout(one)
+    assert prune_versions(one, 0, here) == ["third", "second"]
     there.look()
-    assert read_standing(two) == read_standing(one)
+    assert read_rollout(two) == read_rollout(one)
     assert not (two / "third").exists()
     assert place().read(f"third/{MANIFEST}") is None
 
 
 def test_a_machine_that_has_nothing_can_step_with_what_is_there(place: Open, one: Path, two: Path) -> None:
-    promote(one, "first", publish=Published(one, place()))
-    promote(one, "second", publish=Published(one, place()))
-    assert roll_back(two, publish=Published(two, place())).name == "first"
-    verify(two / "first")
-    Published(one, place()).look()
-    assert read_standing(one).name == "first"
+    promote(one, "first", publish=SyncedVersions(one, place()))
+    promote(one, "second", publish=SyncedVersions(one, place()))
+    assert roll_back(two, publish=SyncedVersions(two, place())).name == "first"
+    verify_version(two / "first")
+    SyncedVersions(one, place()).look()
+    assert read_rollout(one).name == "first"
 
 
 def test_a_damaged_upload_is_refused_and_sent_again(place: Open, one: Path) -> None:
     whole = place()
     damaging = Damaging(whole.url, whole._options)
     with pytest.raises(NotPublished, match="did not arrive"):
-        promote(one, "first", publish=Published(one, damaging))
+        promote(one, "first", publish=SyncedVersions(one, damaging))
     assert whole.read("first/model.onnx") is None
     assert whole.names("live") == []
-    Published(one, place()).look()
+    SyncedVersions(one, place()).look()
     assert whole.read("first/model.onnx") == b"graph of first"
     assert len(whole.names("live")) == 1
 
@@ -135,82 +135,82 @@ def test_a_damaged_upload_is_refused_and_sent_again(place: Open, one: Path) -> N
 def test_a_version_that_is_half_there_or_damaged_there_is_not_taken(
     place: Open, one: Path, two: Path
 ) -> None:
-    promote(one, "first", publish=Published(one, place()))
+    promote(one, "first", publish=SyncedVersions(one, place()))
     place().write("first/model.onnx", b"something else")
     with pytest.raises(ModelDamaged):
-        Published(two, place()).look()
+        SyncedVersions(two, place()).look()
     assert not (two / LIVE).exists()
     assert not (two / "first").exists()
     place().write("second/model.onnx", b"no manifest")
     with pytest.raises(VersionError):
-        promote(two, "second", publish=Published(two, place()))
+        promote(two, "second", publish=SyncedVersions(two, place()))
 
 
 def test_of_two_machines_that_step_at_once_neither_writes_over_the_other(
     place: Open, one: Path, two: Path
 ) -> None:
-    promote(one, "first", publish=Published(one, place()))
-    Published(two, place()).look()
+    promote(one, "first", publish=SyncedVersions(one, place()))
+    SyncedVersions(two, place()).look()
     make_version(two, "other", parent="base")
-    mine = Published(one, place())
+    mine = SyncedVersions(one, place())
 
     def late(_: object) -> tuple[str, ...]:
         """Another machine is faster, after this one has looked."""
-        if read_standing(two).name != "other":
-            promote(two, "other", publish=Published(two, place()))
+        if read_rollout(two).name != "other":
+            promote(two, "other", publish=SyncedVersions(two, place()))
         return ("second",)
 
-    mine(late, lambda: canary(one, "second", 0.5))
-    assert (read_standing(one).name, read_standing(one).canary) == ("other", "second")
+    mine(late, lambda: start_canary(one, "second", 0.5))
+    assert (read_rollout(one).name, read_rollout(one).canary) == ("other", "second")
     assert len(place().names("live")) == 3
-    Published(two, place()).look()
-    assert read_standing(two) == read_standing(one)
+    SyncedVersions(two, place()).look()
+    assert read_rollout(two) == read_rollout(one)
 
 
 def test_a_step_that_another_machine_has_made_impossible_is_refused(
     place: Open, one: Path, two: Path
 ) -> None:
-    promote(one, "first", publish=Published(one, place()))
-    canary(one, "second", 0.5, Published(one, place()))
-    Published(two, place()).look()
-    promote(two, "second", publish=Published(two, place()))
+    promote(one, "first", publish=SyncedVersions(one, place()))
+    start_canary(one, "second", 0.5, SyncedVersions(one, place()))
+    SyncedVersions(two, place()).look()
+    promote(two, "second", publish=SyncedVersions(two, place()))
     with pytest.raises(NotPossible):
-        canary(one, "second", 0.2, Published(one, place()))
-    assert read_standing(one) == read_standing(two)
+        start_canary(one, "second", 0.2, SyncedVersions(one, place()))
+    assert read_rollout(one) == read_rollout(two)
 
 
 def test_a_step_that_nobody_heard_of_gives_way_to_what_others_did(
     place: Open, one: Path, two: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    promote(one, "first", publish=Published(one, place()))
-    Published(two, place()).look()
+    promote(one, "first", publish=SyncedVersions(one, place()))
+    SyncedVersions(two, place()).look()
     make_version(two, "other", parent="base")
     promote(two, "other")  # not sent
-    promote(one, "second", publish=Published(one, place()))
-    Published(two, place()).look()
-    assert read_standing(two).name == "second"
+    promote(one, "second", publish=SyncedVersions(one, place()))
+    SyncedVersions(two, place()).look()
+    assert read_rollout(two).name == "second"
     assert "what stands there holds" in caplog.text
 
 
 def test_where_the_place_is_away_nothing_is_done_and_one_is_told(one: Path, tmp_path: Path) -> None:
-    publish = Published(one, Remote(f"file://{tmp_path / 'nowhere'}"))
-    with pytest.raises(RemoteAway, match="no such folder"):
+    publish = SyncedVersions(one, RemoteFolder(f"file://{tmp_path / 'nowhere'}"))
+    with pytest.raises(RemoteUnavailable, match="no such folder"):
         promote(one, "first", publish=publish)
     assert not (one / LIVE).exists()
     with pytest.raises(VersionError, match="begins with"):
-        Remote("ftp://somewhere")
+        RemoteFolder("ftp://somewhere")
 
 
 def test_names_that_lead_out_of_the_folder_are_refused(one: Path, two: Path, tmp_path: Path) -> None:
     (tmp_path / "share").mkdir()
-    remote = Remote(f"file://{tmp_path / 'share'}")
+    remote = RemoteFolder(f"file://{tmp_path / 'share'}")
     remote.create("live/00000001.json", b'{"name": "../one"}')
     with pytest.raises(ModelDamaged, match="no name"):
-        Published(two, remote).look()
+        SyncedVersions(two, remote).look()
 
 
 def test_without_a_url_steps_are_taken_here_and_nothing_is_imported(one: Path) -> None:
-    assert publishing(one, "") is only_here
+    assert publish_to(one, "") is publish_nowhere
     code = (
         "import sys, model.registry.loading, model.registry.sync; print({'fsspec', 'adlfs'} & {*sys.modules})"
     )
@@ -254,24 +254,24 @@ def test_a_kill_at_any_moment_leaves_the_old_standing_or_the_new_one_and_the_nex
     doing: str, one: Path, two: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "share").mkdir()
-    share = Remote(f"file://{tmp_path / 'share'}")
-    promote(one, "first", publish=Published(one, share))
+    share = RemoteFolder(f"file://{tmp_path / 'share'}")
+    promote(one, "first", publish=SyncedVersions(one, share))
     here = one if doing == "second" else two
     for left in range(20):
         command = [sys.executable, "-c", DYING, str(here), str(tmp_path / "share"), str(left), doing]
         ended = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True).returncode
         assert ended in (0, -9)
         watching = tmp_path / f"watching{left}"
-        Published(watching, share).look()
-        assert read_standing(watching).name in ("first", "second")
-        verify(watching / read_standing(watching).name)
+        SyncedVersions(watching, share).look()
+        assert read_rollout(watching).name in ("first", "second")
+        verify_version(watching / read_rollout(watching).name)
         if ended == 0:
             break
     assert ended == 0
     assert left >= 3, "it was not killed where it matters"
-    Published(here, share).look()
-    assert read_standing(here).name == ("second" if doing == "second" else "first")
-    verify(here / read_standing(here).name)
+    SyncedVersions(here, share).look()
+    assert read_rollout(here).name == ("second" if doing == "second" else "first")
+    verify_version(here / read_rollout(here).name)
 
 
 async def test_a_bot_follows_what_another_machine_does_and_goes_on_while_the_place_is_away(
@@ -281,11 +281,11 @@ async def test_a_bot_follows_what_another_machine_does_and_goes_on_while_the_pla
     share, away = tmp_path / "share", tmp_path / "away"
     share.mkdir()
     url, memory, stopping = f"file://{share}", Memory(), threading.Event()
-    promote(one, "first", publish=Published(one, Remote(url)))
-    bot = Published(two, Remote(url, stopping=stopping.is_set))
+    promote(one, "first", publish=SyncedVersions(one, RemoteFolder(url)))
+    bot = SyncedVersions(two, RemoteFolder(url, stopping=stopping.is_set))
     async with AsyncExitStack() as opened:
-        await opened.enter_async_context(keeping_up(bot.look, stopping, POLL_S, wait=True, again_s=POLL_S))
-        running = await opened.enter_async_context(following(Swapping(two, memory.load, 5.0), POLL_S))
+        await opened.enter_async_context(keep_up(bot.look, stopping, POLL_S, wait=True, again_s=POLL_S))
+        running = await opened.enter_async_context(follow_live(ModelSwapper(two, memory.load, 5.0), POLL_S))
         assert says(running) == "first"
         share.rename(away)
         while "not followed" not in caplog.text:  # noqa: ASYNC110 - a log is what it waits for
@@ -294,7 +294,7 @@ async def test_a_bot_follows_what_another_machine_does_and_goes_on_while_the_pla
         assert says(running) == "first"
         assert caplog.text.count("not followed") == 1
         away.rename(share)
-        await asyncio.to_thread(promote, one, "second", publish=Published(one, Remote(url)))
+        await asyncio.to_thread(promote, one, "second", publish=SyncedVersions(one, RemoteFolder(url)))
         await until(running, "second")
         assert caplog.text.count("followed again") == 1
     assert not memory.loaded.total()

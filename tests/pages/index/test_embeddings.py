@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pages.index.chunking import Sentence
-from pages.index.embeddings import DIMENSIONS, HashedEmbedder, Vectors, best, known_in, pack, spans
+from pages.index.embeddings import DIMENSIONS, HashedEmbedder, Vectors, best, pack, spans, unpack_known
 
 
 class Chance(HashedEmbedder):
@@ -41,7 +41,7 @@ def test_what_is_known_is_not_embedded_again() -> None:
     known: dict[bytes, bytes] = {}
     blocks = pack([SENTENCES], known, embedder)
     assert embedder.texts_seen == len(known) == 2
-    assert pack([SENTENCES[:1], SENTENCES[1:]], known_in(blocks), embedder)
+    assert pack([SENTENCES[:1], SENTENCES[1:]], unpack_known(blocks), embedder)
     assert embedder.texts_seen == 2
 
 

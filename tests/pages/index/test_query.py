@@ -8,8 +8,15 @@ import numpy as np
 import pytest
 
 from pages.index.embeddings import HashedEmbedder
-from pages.index.query import Spelling, asking_part, edits_between, question_vector
-from pages.index.ranking import asked_terms, terms, vocabulary
+from pages.index.ranking import (
+    Spelling,
+    edit_distance,
+    embed_question,
+    find_asking_part,
+    to_question_terms,
+    to_terms,
+    vocabulary,
+)
 
 PAGES = ["vacation", "travel", "receipts", "receipt", "receipt", "concur", "segregation", "maizière"]
 
@@ -32,19 +39,19 @@ def never(_: str) -> bool:
     ],
 )
 def test_the_part_that_asks_is_found(question: str, part: str) -> None:
-    assert asking_part(question) == part
+    assert find_asking_part(question) == part
 
 
 def test_the_part_that_asks_counts_half() -> None:
     embedder = HashedEmbedder()
     asked = "how do I change my address?"
     whole = f"I am moving to Denver next month, {asked}"
-    vector = question_vector(embedder, whole, 0.5)
+    vector = embed_question(embedder, whole, 0.5)
     one, part = embedder.embed([whole, asked])
     assert np.linalg.norm(vector) == pytest.approx(1)
     assert part @ one < part @ vector < 1
-    assert np.array_equal(question_vector(embedder, whole, 0.0), one)
-    assert np.array_equal(question_vector(embedder, asked, 0.5), part)
+    assert np.array_equal(embed_question(embedder, whole, 0.0), one)
+    assert np.array_equal(embed_question(embedder, asked, 0.5), part)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +94,7 @@ def test_a_word_that_the_pages_do_not_have_is_no_error() -> None:
     ],
 )
 def test_edits_are_counted_up_to_a_bound(one: str, other: str, edits: int) -> None:
-    assert edits_between(one, other, 2) == edits
+    assert edit_distance(one, other, 2) == edits
 
 
 def test_a_question_of_rubbish_costs_little() -> None:
@@ -101,9 +108,9 @@ def test_a_question_of_rubbish_costs_little() -> None:
 
 
 def test_words_that_only_ask_are_left_out_of_a_question_unless_it_has_no_others() -> None:
-    assert asked_terms("How do I get my receipts?") == ["receipt"]
-    assert asked_terms("who do you have") == terms("who do you have")
-    assert asked_terms("What is due in May?") == ["due", "may"]
+    assert to_question_terms("How do I get my receipts?") == ["receipt"]
+    assert to_question_terms("who do you have") == to_terms("who do you have")
+    assert to_question_terms("What is due in May?") == ["due", "may"]
 
 
 def test_parts_of_names_are_words_of_their_own_and_numbers_are_whole() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,10 +17,10 @@ from pages.index.embeddings import (
     EmbeddingModelMissing,
     HashedEmbedder,
     InWheel,
-    file_of,
+    find_file,
 )
-from pages.index.ranking import Ranking, Words, terms
-from pages.index.sqlite import PageIndex
+from pages.index.ranking import Ranking, WordIndex, to_terms
+from pages.index.sqlite import FileIndex
 from pages.parse.extract import page_hash
 
 
@@ -62,18 +61,20 @@ def test_a_weight_of_nothing_leaves_a_ranking_out() -> None:
 
 
 def test_rare_words_weigh_more_than_common_ones() -> None:
-    words = Words([terms("leave and holidays"), terms("leave and travel"), terms("leave and food")])
-    assert np.argmax(words.scores(terms("leave for travelling"))) == 1
+    words = WordIndex(
+        [to_terms("leave and holidays"), to_terms("leave and travel"), to_terms("leave and food")]
+    )
+    assert np.argmax(words.scores(to_terms("leave for travelling"))) == 1
 
 
 @pytest.mark.parametrize("question", ["", "the", "zebra"])
 def test_a_question_without_known_words_scores_nothing(question: str) -> None:
-    assert Words([terms("leave"), []]).scores(terms(question)).tolist() == [0, 0]
-    assert Words([]).scores(terms(question)).tolist() == []
+    assert WordIndex([to_terms("leave"), []]).scores(to_terms(question)).tolist() == [0, 0]
+    assert WordIndex([]).scores(to_terms(question)).tolist() == []
 
 
 def test_terms_are_stems_without_the_commonest_words() -> None:
-    assert terms("The Supervisors' approving of LEAVES_2026") == ["supervisor", "approv", "leav", "2026"]
+    assert to_terms("The Supervisors' approving of LEAVES_2026") == ["supervisor", "approv", "leav", "2026"]
 
 
 def test_the_double_is_near_where_words_are_shared() -> None:
@@ -84,7 +85,7 @@ def test_the_double_is_near_where_words_are_shared() -> None:
 
 def test_a_missing_model_says_what_to_run() -> None:
     with pytest.raises(EmbeddingModelMissing, match="make setup"):
-        file_of(InWheel("no_such_package", "model.onnx", ""))
+        find_file(InWheel("no_such_package", "model.onnx", ""))
 
 
 @pytest.fixture(scope="module")
@@ -123,27 +124,24 @@ def test_threads_share_the_model(embedder: Embedder) -> None:
     assert np.array_equal(alone, together)
 
 
-@pytest.fixture(scope="module")
-def xquad(
-    shared_data: Path, embedder: Embedder, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[PageIndex, list[tuple[str, str]]]]:
-    """All 240 paragraphs as pages of one passage, and every fifth question with the page that answers it."""
-    index = PageIndex.open(tmp_path_factory.mktemp("index"), embedder, passage_tokens=100_000)
+@pytest.mark.model
+async def test_questions_find_their_paragraph_among_240(shared_data: Path, index: FileIndex) -> None:
+    """All 240 paragraphs are pages, and every fifth question is asked.
+
+    The benchmark measures every second of 1,190: 0.96 and 0.995.
+    """
     asked: list[tuple[str, str]] = []
     for article in json.loads((shared_data / "xquad" / "xquad.en.json").read_text("utf-8"))["data"]:
         for paragraph in article["paragraphs"]:
-            url = f"/site/xquad/{len(index.pages())}"
+            url = f"/site/xquad/{len(index.entries())}"
             sections = (Section("", "", paragraph["context"]),)
-            index.add(Page(url, "", sections, page_hash("", sections), datetime.now(UTC)), source="xquad")
+            await index.add(
+                Page(url, "", sections, page_hash("", sections), datetime.now(UTC)), source="xquad"
+            )
             asked += [(question["question"], url) for question in paragraph["qas"]]
-    yield index, asked[::5]
-    index.close()
-
-
-@pytest.mark.model
-def test_questions_find_their_paragraph_among_240(xquad: tuple[PageIndex, list[tuple[str, str]]]) -> None:
-    """The benchmark measures every second of 1,190: 0.96 and 0.995."""
-    index, asked = xquad
-    found = [([hit.passage.url for hit in index.search(question, limit=5)], url) for question, url in asked]
+    found = [
+        ([hit.passage.url for hit in await index.search(question, limit=5)], url)
+        for question, url in asked[::5]
+    ]
     assert sum(urls[0] == url for urls, url in found) / len(found) >= 0.94
     assert sum(url in urls for urls, url in found) / len(found) >= 0.98

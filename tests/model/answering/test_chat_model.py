@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 from langchain_core.messages import BaseMessage
 
-from model.answering.fake_chat_model import CannedChatModel
+from model.answering.chat_model import CannedChatModel
 from model.onnx_infer import EngineBusy
 
 
