@@ -2,15 +2,17 @@
 
 Run as: python -m benchmarks.calibration [FILE.jsonl FOLDER ...] [--version NAME] [--folds 5] [--write]
 
-Each FILE of questions is asked over all pages of the FOLDER behind it; without any, the public handbook's. What is found
-and quoted is judged as `askpage evaluate` does. Two regressions are fitted: that the quotation holds the answer (`page`), and
-that it or a further place does (`quote`). With --version that model writes, too, and one more is fitted over all that passes
-the checks: `written` over what small versions make of the answering sentence, `read` over what those write that read whole
-passages. Weights that nothing was asked for stay as they are.
+Each FILE of questions is asked over all pages of the FOLDER behind it; without any, the public handbook's.
+What is found and quoted is judged as `askpage evaluate` does. Two regressions are fitted: that the quotation
+holds the answer (`page`), and that it or a further place does (`quote`). With --version that model writes,
+too, and one more is fitted over all that passes the checks: `written` over what small versions make of the
+answering sentence, `read` over what those write that read whole passages. Weights that nothing was asked for
+stay as they are.
 
-Reported is what comes of questions that the weights were not fitted on: pages are dealt to folds, and each fold is judged
-by weights of the others. Brier score, area under the curve, a reliability table, and for some thresholds how much is
-stated rightly, stated wrongly, and invented. --write puts the weights of all questions into model/fixed/confidence.json.
+Reported is what comes of questions that the weights were not fitted on: pages are dealt to folds, and each
+fold is judged by weights of the others. Brier score, area under the curve, a reliability table, and for some
+thresholds how much is stated rightly, stated wrongly, and invented. --write puts the weights of all questions
+into model/fixed/confidence.json.
 """
 
 from __future__ import annotations
@@ -58,8 +60,8 @@ _THRESHOLDS = (0.6, 0.66, 0.72, 0.75, 0.78, 0.84)
 class Case:
     """A question, what the search knew of it, and whether the quotation alone, or with further places, was right.
 
-    `quoted` is that quotation. `written`, `read`: whether what a model wrote was right that read the answering sentence, or
-    whole passages; `agrees`: something that it cites stands in the quotation.
+    `quoted` is that quotation. `written`, `read`: whether what a model wrote was right that read the
+    answering sentence, or whole passages; `agrees`: something that it cites stands in the quotation.
     """
 
     asked: PageQuestion

@@ -2,11 +2,11 @@
 
 Run as: python -m benchmarks.canary [--canaries 1000] [--seed 1]
 
-Simulated people: 5,000 questions to each canary and its live version together, a fifth of them the canary's; a fifth of
-the answers get a thumb, 80 % of them up; 1 % of the questions fail; answers take 1 s (median, log-normal). After every 100
-questions it is asked what to do (`model/evaluation/canary.py`, with the rules as they are by default), as the job does; the first
-"roll back" counts. Beside it stands what an ordinary test at 95 % (two shares, normal distribution) does to the same
-votes when it is asked as often.
+Simulated people: 5,000 questions to each canary and its live version together, a fifth of them the canary's;
+a fifth of the answers get a thumb, 80 % of them up; 1 % of the questions fail; answers take 1 s (median,
+log-normal). After every 100 questions it is asked what to do (`model/evaluation/canary.py`, with the rules as
+they are by default), as the job does; the first "roll back" counts. Beside it stands what an ordinary test at
+95 % (two shares, normal distribution) does to the same votes when it is asked as often.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
 Run as: python -m benchmarks.copying [--records 100000]
 
-The records (questions, answers, words with their history, reviews, documents) are made in a file, copied by the real
-command into a server of Cosmos DB's protocol on this machine and back into another file, and both files are exported.
-Each copy is killed with signal 9 twice on its way. The server keeps everything in memory and looks at every record for
-every query: how long it takes says nothing about Azure.
+The records (questions, answers, words with their history, reviews, documents) are made in a file, copied by
+the real command into a server of Cosmos DB's protocol on this machine and back into another file, and both
+files are exported. Each copy is killed with signal 9 twice on its way. The server keeps everything in memory
+and looks at every record for every query: how long it takes says nothing about Azure.
 """
 
 from __future__ import annotations

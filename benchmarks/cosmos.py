@@ -2,12 +2,13 @@
 
 Run as: python -m benchmarks.cosmos
 
-The bot is the real one behind its Teams front end; only the model is scripted. The account is a server of Cosmos DB's
-protocol on this machine, whose request charges are made up (1 for whatever is asked): they are printed to show that
-they are counted. Beside them stands what Microsoft's rule of thumb says: reading an item by its id 1 RU for 1 KB and
-10 RU for 100 KB, writing one 5 RU for 1 KB and 50 RU for 100 KB. The rule leaves out two things, which are added as
-guesses of ours: 1 RU for each write, for our indexes (12 paths and 6 composite ones), and 3 RU for each query, before
-what it returns is counted as read. Only an account in Azure tells the truth.
+The bot is the real one behind its Teams front end; only the model is scripted. The account is a server of
+Cosmos DB's protocol on this machine, whose request charges are made up (1 for whatever is asked): they are
+printed to show that they are counted. Beside them stands what Microsoft's rule of thumb says: reading an item
+by its id 1 RU for 1 KB and 10 RU for 100 KB, writing one 5 RU for 1 KB and 50 RU for 100 KB. The rule leaves
+out two things, which are added as guesses of ours: 1 RU for each write, for our indexes (12 paths and 6
+composite ones), and 3 RU for each query, before what it returns is counted as read. Only an account in Azure
+tells the truth.
 """
 
 from __future__ import annotations

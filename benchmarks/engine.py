@@ -2,14 +2,15 @@
 
 Run as: python -m benchmarks.engine [--threads 2] [--rounds 3] [--models-dir data/models]
 
-Each contender is a process of its own that loads the default base model once: our engine (ONNX int8), transformers on
-torch (fp32, greedy by hand, logits of the last token only), and llama.cpp (xllamacpp, the GGUF itself). They take
-turns, so that whatever else the machine does meets all of them, and the best of the rounds counts. The prompt is
-about 900 tokens and begins differently each time, so that no cache helps; 64 tokens are made, greedily. The last row
-is our engine on a second question about the same page, which is what its prefix cache is for.
+Each contender is a process of its own that loads the default base model once: our engine (ONNX int8),
+transformers on torch (fp32, greedy by hand, logits of the last token only), and llama.cpp (xllamacpp, the
+GGUF itself). They take turns, so that whatever else the machine does meets all of them, and the best of the
+rounds counts. The prompt is about 900 tokens and begins differently each time, so that no cache helps; 64
+tokens are made, greedily. The last row is our engine on a second question about the same page, which is what
+its prefix cache is for.
 
-TTFT: from asking to the first token. Decode: tokens a second after it. Total: until the last asker has the last
-token. Memory: the peak of resident memory, of all the contender's processes.
+TTFT: from asking to the first token. Decode: tokens a second after it. Total: until the last asker has the
+last token. Memory: the peak of resident memory, of all the contender's processes.
 """
 
 from __future__ import annotations

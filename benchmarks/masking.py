@@ -2,10 +2,10 @@
 
 Run as: python -m benchmarks.masking [--half choosing] [--show]
 
-`personal_texts.txt` has texts with what is personal marked, and texts that only look like it. Half of them, by a hash,
-chose the rules; the other half is reported. A value is found when every letter and digit of it is masked, as whatever
-kind; a mask is right when it covers nothing else. The questions of `paraphrases.jsonl` name nobody: every mask in
-them is wrong.
+`personal_texts.txt` has texts with what is personal marked, and texts that only look like it. Half of them,
+by a hash, chose the rules; the other half is reported. A value is found when every letter and digit of it is
+masked, as whatever kind; a mask is right when it covers nothing else. The questions of `paraphrases.jsonl`
+name nobody: every mask in them is wrong.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
 Run as: python -m benchmarks.matching [--data DIR]
 
-`paraphrases.jsonl` has questions with others that ask the same and others that nearly do (one word changes the
-answer). A match is right where a person labelled the two as the same. Half of the groups, by a hash of their
-question, chose the thresholds; the other half is reported as it is. The questions of one XQuAD paragraph all ask
-something else: every match among them is wrong.
+`paraphrases.jsonl` has questions with others that ask the same and others that nearly do (one word changes
+the answer). A match is right where a person labelled the two as the same. Half of the groups, by a hash of
+their question, chose the thresholds; the other half is reported as it is. The questions of one XQuAD
+paragraph all ask something else: every match among them is wrong.
 """
 
 from __future__ import annotations

@@ -1,15 +1,16 @@
 """What the bot itself costs: messages through the real endpoint, with tokens checked, and a canned answer.
 
-The bot runs in a process of its own: aiohttp, JWT validation, the Teams front end, the dialog, the SQLite store with
-durable writes, replies over HTTP. This process is the channel: it signs the tokens, posts, and takes the replies, so
-both share the machine's cores. Every message comes from a group chat of its own (typing and the answer go back) and
-carries a token of its own, or one token for all as a channel really sends it.
+The bot runs in a process of its own: aiohttp, JWT validation, the Teams front end, the dialog, the SQLite
+store with durable writes, replies over HTTP. This process is the channel: it signs the tokens, posts, and
+takes the replies, so both share the machine's cores. Every message comes from a group chat of its own (typing
+and the answer go back) and carries a token of its own, or one token for all as a channel really sends it.
 
     most     clients that post again as soon as they hear from the bot: how much goes through
     steady   messages at a fixed rate, whether the bot keeps up or not: how long each waits
 
-With --telemetry, bots that tell what they do to an endpoint here, each in its own way, are measured side by side: in
-turns, so that what else the machine does falls on all of them, and in the processor time of the bot alone.
+With --telemetry, bots that tell what they do to an endpoint here, each in its own way, are measured side by
+side: in turns, so that what else the machine does falls on all of them, and in the processor time of the bot
+alone.
 
 Run as: python -m benchmarks.overhead [--messages 3000] [--rate 200] [--clients 16] [--telemetry [--rounds 5]]
 """

@@ -7,9 +7,9 @@
 | XQuAD | 240 paragraphs, each a page | the question's own paragraph | the same |
 | PolicyQA | one privacy policy | a paragraph that answers the question | the same |
 
-The evidence of the handbook is quoted with its Markdown marks and line breaks, which a passage does not have. So a passage
-of the right page has an evidence if it has at least 80 % of its words, links and marks apart. A follow-up is asked
-together with the question before it; what no page answers is left out.
+The evidence of the handbook is quoted with its Markdown marks and line breaks, which a passage does not have.
+So a passage of the right page has an evidence if it has at least 80 % of its words, links and marks apart. A
+follow-up is asked together with the question before it; what no page answers is left out.
 """
 
 from __future__ import annotations

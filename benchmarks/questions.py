@@ -1,14 +1,17 @@
 """How well the bot answers: employees' questions over a public handbook, newcomers' over our own docs, and XQuAD.
 
-Run as: python -m benchmarks.questions [SET ...] [--fold K/N [--rest]] [--limit N] [--version NAME] [--save FOLDER]
+Run as: python -m benchmarks.questions [SET ...] [--fold K/N [--rest]] [--limit N] [--version NAME] [--save
+FOLDER]
 
-SET is `handbook`, `newcomers` or `xquad`; all three without one. Handbook and newcomers are asked over all pages together
-and measured as `askpage evaluate NAME.jsonl` does (model/evaluation/question_sets.py says what each figure is); XQuAD's hundred
-questions are asked of their own article (model/evaluation/metrics.py). It prints tables in Markdown.
+SET is `handbook`, `newcomers` or `xquad`; all three without one. Handbook and newcomers are asked over all
+pages together and measured as `askpage evaluate NAME.jsonl` does (model/evaluation/question_sets.py says what
+each figure is); XQuAD's hundred questions are asked of their own article (model/evaluation/metrics.py). It
+prints tables in Markdown.
 
-To choose a constant by cross-validation: choose it on `--fold K/N --rest`, the questions of the pages outside of fold K,
-and look at `--fold K/N` once, for each K from 1 to N. Pages are dealt to folds by a hash of their names, so a page's
-questions are never on both sides. With --save each set's answers are in FOLDER/SET.jsonl, a line for each.
+To choose a constant by cross-validation: choose it on `--fold K/N --rest`, the questions of the pages outside
+of fold K, and look at `--fold K/N` once, for each K from 1 to N. Pages are dealt to folds by a hash of their
+names, so a page's questions are never on both sides. With --save each set's answers are in FOLDER/SET.jsonl,
+a line for each.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Run as: python -m benchmarks.ratings [--seconds 20] [--rate 100]
 
-Ratings arrive at random moments (a Poisson process), whether or not the earlier ones are done; each third is a thumb
-down, which also opens a review. The store is the embedded one, in a temporary folder.
+Ratings arrive at random moments (a Poisson process), whether or not the earlier ones are done; each third is
+a thumb down, which also opens a review. The store is the embedded one, in a temporary folder.
 """
 
 from __future__ import annotations

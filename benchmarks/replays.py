@@ -2,7 +2,8 @@
 
 Run as: python -m benchmarks.replays FOLDER... [--into docs/images/learning-curve.svg]
 
-Each folder is what `askpage learn-demo --folder FOLDER --seed N` has left, with the same number of rounds and questions.
+Each folder is what `askpage learn-demo --folder FOLDER --seed N` has left, with the same number of rounds and
+questions.
 """
 
 from __future__ import annotations

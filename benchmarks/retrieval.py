@@ -2,13 +2,15 @@
 
 Run as: python -m benchmarks.retrieval [--data DIR] [--json FILE] [--only NAME ...] [--cosmos]
 
-Each question of benchmarks/question_sets.py is searched in several ways: as it is served, and with one part left out or
-another constant. recall@k is the share of questions with their page among the first k hits; evidence@k is the share of a
-question's evidence that the first k hits have, on average. Then the handbook is read as `askpage serve` would read it.
+Each question of benchmarks/question_sets.py is searched in several ways: as it is served, and with one part
+left out or another constant. recall@k is the share of questions with their page among the first k hits;
+evidence@k is the share of a question's evidence that the first k hits have, on average. Then the handbook is
+read as `askpage serve` would read it.
 
-With --cosmos, every fifth question of XQuAD is asked of the shared index instead, and of the file for comparison. It lies
-in the protocol server of the tests, whose ranker is a stand-in (tests/doubles/cosmos_search.py): the figures tell what our queries,
-the SDK's fusion and our ranking of the candidates are worth with a plain BM25 and exact vectors, not what Azure finds.
+With --cosmos, every fifth question of XQuAD is asked of the shared index instead, and of the file for
+comparison. It lies in the protocol server of the tests, whose ranker is a stand-in
+(tests/doubles/cosmos_search.py): the figures tell what our queries, the SDK's fusion and our ranking of the
+candidates are worth with a plain BM25 and exact vectors, not what Azure finds.
 """
 
 from __future__ import annotations

@@ -1,21 +1,22 @@
 """What telling costs of a real answer, and whether anybody waits for an endpoint that is ill.
 
-Bots as they are served, each in a process of its own with the default model on one thread, tell what they do in each
-of the ways, and to endpoints that refuse (nobody listens), hang (they take a connection and say nothing) or throttle
-(429 with Retry-After). One message at a time: in each round every bot is asked the same question about the same page,
-in an order that is drawn anew, so that what else the machine does falls on all of them. A second bot that tells nobody
-says how far apart two bots are that do not differ.
+Bots as they are served, each in a process of its own with the default model on one thread, tell what they do
+in each of the ways, and to endpoints that refuse (nobody listens), hang (they take a connection and say
+nothing) or throttle (429 with Retry-After). One message at a time: in each round every bot is asked the same
+question about the same page, in an order that is drawn anew, so that what else the machine does falls on all
+of them. A second bot that tells nobody says how far apart two bots are that do not differ.
 
     time             from a message's POST to the arrival of its answer
     processor time   of the bot and its model, from one turn to the next: what is sent later counts, too. Whoever
                      else works on the machine makes messages slow, but hardly makes them use more of this
     bot's own        the same without the model's
 
-How long a model takes varies much more than telling could make it. With --paced a canned one writes a word every 25 ms
-instead, as fast as the default model does, so that the slowest answers of two bots can be told apart.
+How long a model takes varies much more than telling could make it. With --paced a canned one writes a word
+every 25 ms instead, as fast as the default model does, so that the slowest answers of two bots can be told
+apart.
 
-Ratios and differences are those of one round to the bot that tells nobody; intervals (95 %) come from a paired
-bootstrap over the rounds.
+Ratios and differences are those of one round to the bot that tells nobody; intervals (95 %) come from a
+paired bootstrap over the rounds.
 
 Run as: python -m benchmarks.telling [--paced] [--rounds 150] [--minutes 60] [--models-dir data/models]
 """

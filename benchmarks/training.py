@@ -2,9 +2,10 @@
 
 Run as: python -m benchmarks.training [--examples 200] [--questions 60] [--epochs 1] [--data ../shared/data]
 
-Needs the public test data (XQuAD). An example is the question with the very passage that the bot would show the model,
-and the reference answer where it stands there; a fifth are questions to pages that do not answer them. The last quarter
-of the articles is never learned from; a fifth of the questions asked about them have no answer there, either.
+Needs the public test data (XQuAD). An example is the question with the very passage that the bot would show
+the model, and the reference answer where it stands there; a fifth are questions to pages that do not answer
+them. The last quarter of the articles is never learned from; a fifth of the questions asked about them have
+no answer there, either.
 """
 
 from __future__ import annotations

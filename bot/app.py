@@ -4,8 +4,9 @@
     pages ─┼─ answering ─ dialogs.ask ┼─ bot/slack
     model ─┘                          └─ bot/web, the chat page
 
-Order at a start: ports, parts, application, then the questions that a crash left open. Order at a stop: no new requests,
-the answers under way, then the parts. Whatever is not done in time is answered at the next start.
+Order at a start: ports, parts, application, then the questions that a crash left open. Order at a stop: no
+new requests, the answers under way, then the parts. Whatever is not done in time is answered at the next
+start.
 """
 
 from __future__ import annotations
@@ -249,8 +250,8 @@ class BotBuilder:
     def _for_this_machine(self, app: web.Application, desk: ReviewRepository) -> web.Application | None:
         """Return where the chat page is served: in the one application, or on a port of its own, or nowhere.
 
-        Once people elsewhere are to reach the port, a request that comes from this machine may be anybody's: a proxy
-        beside the bot need not say whom it speaks for.
+        Once people elsewhere are to reach the port, a request that comes from this machine may be anybody's:
+        a proxy beside the bot need not say whom it speaks for.
         """
         where = local_page_of(self._settings)
         if where is not LocalPage.ON_ITS_OWN_PORT:

@@ -1,8 +1,8 @@
 """Seals on card actions: a card says which answer it is about, and only for the conversation that it was sent to.
 
-What comes back in a card action is written by a client. The sender is known (the channel's token vouches for it); the
-answer's id is not, so it carries an HMAC over itself, the conversation and its tenant. A seal is no permission: who may
-decide is asked at every action.
+What comes back in a card action is written by a client. The sender is known (the channel's token vouches for
+it); the answer's id is not, so it carries an HMAC over itself, the conversation and its tenant. A seal is no
+permission: who may decide is asked at every action.
 """
 
 from __future__ import annotations

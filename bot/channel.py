@@ -64,8 +64,8 @@ async def nothing_more(_: Answer) -> Sequence[tuple[str, str]]:
 class StreamPace:
     """The least time between two updates of a stream, and the longest time that one may last, in seconds.
 
-    `grace_s` is how long the first words may take until something else says that the bot is at work: whatever is sent
-    first keeps the second one waiting.
+    `grace_s` is how long the first words may take until something else says that the bot is at work: whatever
+    is sent first keeps the second one waiting.
     """
 
     interval_s: float = 1.0

@@ -1,16 +1,16 @@
 """Connections of clients that are slow, idle, or too many: each is closed after a bounded time, and their number is bounded.
 
-A request's head has to be there within `keepalive_s` of the connection's beginning or of the answer before (aiohttp's
-own timer, which bytes that trickle in do not move), its body within `body_s` (bot/http.py). Where more than `most`
-connections are open, those are closed that have waited longest for the rest of a request or for a new one: whoever sends
-a whole request is answered, however many others hold connections open. A response may take as long as it likes, such as
-the event stream of the chat page.
+A request's head has to be there within `keepalive_s` of the connection's beginning or of the answer before
+(aiohttp's own timer, which bytes that trickle in do not move), its body within `body_s` (bot/http.py). Where
+more than `most` connections are open, those are closed that have waited longest for the rest of a request or
+for a new one: whoever sends a whole request is answered, however many others hold connections open. A
+response may take as long as it likes, such as the event stream of the chat page.
 
 Bodies of requests, never more of them than they may have, and never later than they may come.
 
-What speaks to the bot (Teams, Slack, browsers) sends bodies as they are. A packed one is refused before it is read: a
-thousand bytes could be megabytes, and nobody has been authenticated yet. The server must not unpack either, so whoever
-runs it hands AUTO_DECOMPRESS on to `web.AppRunner` (bot/http.py).
+What speaks to the bot (Teams, Slack, browsers) sends bodies as they are. A packed one is refused before it is
+read: a thousand bytes could be megabytes, and nobody has been authenticated yet. The server must not unpack
+either, so whoever runs it hands AUTO_DECOMPRESS on to `web.AppRunner` (bot/http.py).
 
 Addresses that others have to reach.
 """
@@ -64,8 +64,8 @@ _LONGEST_S = 20.0
 async def read_body(request: web.Request, most_bytes: int) -> bytes | None:
     """Return the bytes of a request; None as soon as there are more, whatever its header says.
 
-    Raises HTTPUnsupportedMediaType for a packed one, and HTTPRequestTimeout where they do not arrive in time: the
-    connection is closed then.
+    Raises HTTPUnsupportedMediaType for a packed one, and HTTPRequestTimeout where they do not arrive in time:
+    the connection is closed then.
     """
     packing = request.headers.get(hdrs.CONTENT_ENCODING, "identity")
     if packing.strip().lower() not in {"identity", ""}:

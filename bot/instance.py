@@ -2,8 +2,8 @@
 
     with instance_in(data_dir) as instance: …
 
-A process takes the first folder that no other one has locked. What a process that never came back left in its folder
-is taken over by the next one that finds it unlocked.
+A process takes the first folder that no other one has locked. What a process that never came back left in its
+folder is taken over by the next one that finds it unlocked.
 """
 
 from __future__ import annotations

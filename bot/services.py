@@ -46,9 +46,10 @@ async def _known_to_nobody(_: str) -> None: ...
 class ServiceDependencies:
     """What feedback and review need from the rest: where pages and people are, and what people are promised.
 
-    `opens_url` as in `AnswerView`; `connector` as in `CardSyncHooks`. `later` is where something goes that the store cannot
-    take now. `forget_examples` as in `feedback/privacy/deletion_log.py`. `recognise` hears of everybody who shows up, and
-    `key_before` is the earlier key, both while the key of the pseudonyms changes (`feedback/privacy/keys.py`).
+    `opens_url` as in `AnswerView`; `connector` as in `CardSyncHooks`. `later` is where something goes that
+    the store cannot take now. `forget_examples` as in `feedback/privacy/deletion_log.py`. `recognise` hears
+    of everybody who shows up, and `key_before` is the earlier key, both while the key of the pseudonyms
+    changes (`feedback/privacy/keys.py`).
     """
 
     known: Known

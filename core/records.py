@@ -345,10 +345,11 @@ class Review:
 class VerifiedAnswer:
     """What the next asker of the same question gets, until a page that it stands on changes.
 
-    `answer_id` is the answer that was reviewed. `page_url` is the page that the question named, if it named one: it
-    serves only questions about that page then. `pages` are (address without fragment, hash) of what it stands on.
-    `abstained` says that the answer is not on the page: `text` is empty then, and ignored where an older version wrote
-    one. `trace` is that of the question that was reviewed, `written_on` as in `Answer`.
+    `answer_id` is the answer that was reviewed. `page_url` is the page that the question named, if it named
+    one: it serves only questions about that page then. `pages` are (address without fragment, hash) of what
+    it stands on. `abstained` says that the answer is not on the page: `text` is empty then, and ignored where
+    an older version wrote one. `trace` is that of the question that was reviewed, `written_on` as in
+    `Answer`.
     """
 
     answer_id: str

@@ -2,8 +2,9 @@
 
 Run as: python infra/workbook.py
 
-A query stands in the workbook as in its file, but for two things: it begins where the chosen time range begins, and
-one that is cut by model version keeps the chosen versions. A test makes the workbook again, takes both back, and compares.
+A query stands in the workbook as in its file, but for two things: it begins where the chosen time range
+begins, and one that is cut by model version keeps the chosen versions. A test makes the workbook again, takes
+both back, and compares.
 """
 
 from __future__ import annotations

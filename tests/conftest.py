@@ -42,7 +42,8 @@ def pytest_collection_finish() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files of few tests: those take longest, and the quick ones of the others fill what is left.
 
-    So no process is alone with a long file at the end (with `--no-loadscope-reorder`, which leaves the order to us).
+    So no process is alone with a long file at the end (with `--no-loadscope-reorder`, which leaves the order
+    to us).
     """
     tests = Counter(item.path for item in items)
     items.sort(key=lambda item: tests[item.path])

@@ -3,9 +3,10 @@
 Run as: python -m tools.affected tests [--since COMMIT] [OPTION OF PYTEST …]   (`make quick`)
         python -m tools.affected types [--since COMMIT] [OPTION OF PYRIGHT …]  (`make check`)
 
-What changed is what differs from COMMIT (where this branch left origin/main; without such a branch, the last commit), files
-that git does not know yet among it. Tests that are slow (their marker says so) run where their own file changed. Where
-nothing changed, or something that holds for every file (pyproject.toml), all types are checked; and always where CI=true.
+What changed is what differs from COMMIT (where this branch left origin/main; without such a branch, the last
+commit), files that git does not know yet among it. Tests that are slow (their marker says so) run where their
+own file changed. Where nothing changed, or something that holds for every file (pyproject.toml), all types
+are checked; and always where CI=true.
 """
 
 from __future__ import annotations

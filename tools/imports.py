@@ -1,7 +1,8 @@
 """Who uses whom in the project: an import, a module that a string names, a file that a string names.
 
-Strings count, for much is started or imported by its name: `import_module("bot.app")`, `-m tests.processes.tiny_llama` as a
-process of its own. Docstrings do not. Two kinds of edges are kept apart: a type checker follows imports alone.
+Strings count, for much is started or imported by its name: `import_module("bot.app")`, `-m
+tests.processes.tiny_llama` as a process of its own. Docstrings do not. Two kinds of edges are kept apart: a
+type checker follows imports alone.
 """
 
 from __future__ import annotations
@@ -110,7 +111,8 @@ def _fixtures(
 def all_uses(sources: Mapping[str, Source], shared: str) -> dict[str, set[str]]:
     """Return what each module uses by any kind of edge, and by the fixtures of `shared` (a conftest) that it asks for.
 
-    Every test uses that conftest; what the conftest imports is used by those alone who ask for the fixture that needs it.
+    Every test uses that conftest; what the conftest imports is used by those alone who ask for the fixture
+    that needs it.
     """
     fixtures = sources[shared].fixtures
     uses: dict[str, set[str]] = {}

@@ -1,7 +1,7 @@
 """Handles the activities of a channel, whichever it is: questions, commands, buttons, reactions, edits, deletions.
 
-It works on plain dicts and knows neither a channel's SDK nor HTTP: each channel authenticates what arrives, and hands it
-in as an activity of the Bot Framework.
+It works on plain dicts and knows neither a channel's SDK nor HTTP: each channel authenticates what arrives,
+and hands it in as an activity of the Bot Framework.
 """
 
 from __future__ import annotations
@@ -67,8 +67,9 @@ class ChannelConfig:
     """What channels differ in.
 
     `examples` are the questions of the help card, `offers` what can be asked after an answer
-    (`bot/dialogs/follow_ups.py`). `make_reply` is for a channel whose answers reach the asker in another way than by
-    messages that grow. `shows_reviewers_cards`: a reviewer who opens a chat gets the cards there, without asking.
+    (`bot/dialogs/follow_ups.py`). `make_reply` is for a channel whose answers reach the asker in another way
+    than by messages that grow. `shows_reviewers_cards`: a reviewer who opens a chat gets the cards there,
+    without asking.
     """
 
     channel: Channel = Channel.TEAMS

@@ -1,8 +1,8 @@
 """What arrives from a channel: an activity of the Bot Framework, read once into types.
 
-Whoever sends it is known, yet not trusted: a field that is missing or of another type than documented is read as empty.
-`parse_activity` raises `MalformedError` only where nobody could answer, and `Incoming.card_action` `BadAction` for what
-no card of ours sends.
+Whoever sends it is known, yet not trusted: a field that is missing or of another type than documented is read
+as empty. `parse_activity` raises `MalformedError` only where nobody could answer, and `Incoming.card_action`
+`BadAction` for what no card of ours sends.
 """
 
 from __future__ import annotations
@@ -142,8 +142,8 @@ class Thumb:
 class CardAction:
     """A button of one of our cards: what it means, which answer it is about, and what was filled in beside it.
 
-    `round` is -1 where the card has none; of a card about somebody's data it is when that was made, in milliseconds.
-    `inputs` is all that came, as it came: read it with `text_input`.
+    `round` is -1 where the card has none; of a card about somebody's data it is when that was made, in
+    milliseconds. `inputs` is all that came, as it came: read it with `text_input`.
     """
 
     verb: str
@@ -219,9 +219,9 @@ class Incoming:
     """One activity, read. `text` has lost the mention of the bot; `sender` is the directory's id where there is one.
 
     `directory_id` is that id alone, and "" where the channel vouches for none: permissions stand on it.
-    `conversation` is the channel's conversation account with `serviceUrl` and `channelId` beside it: all that a
-    connector needs to reach it. `reactions` are (reaction, whether it was taken back). `adds_bot`: the bot was added
-    to the conversation. `timestamp` is the channel's, ISO text; `language` is two letters or "".
+    `conversation` is the channel's conversation account with `serviceUrl` and `channelId` beside it: all that
+    a connector needs to reach it. `reactions` are (reaction, whether it was taken back). `adds_bot`: the bot
+    was added to the conversation. `timestamp` is the channel's, ISO text; `language` is two letters or "".
     """
 
     kind: str
@@ -290,8 +290,9 @@ class Incoming:
     def thumb(self) -> Thumb | None:
         """The value of `message/submitAction`; None where it is no thumb.
 
-        {"actionName": "feedback", "actionValue": {"reaction": "like" | "dislike", "feedback": ...}}, where `feedback`
-        is an object {"feedbackText": ..., "reasons": [...] or "a,b"}, the same object as JSON text, or plain text.
+        {"actionName": "feedback", "actionValue": {"reaction": "like" | "dislike", "feedback": ...}}, where
+        `feedback` is an object {"feedbackText": ..., "reasons": [...] or "a,b"}, the same object as JSON
+        text, or plain text.
         """
         action = to_object(self.value.get("actionValue"))
         reaction = to_text(action.get("reaction")).lower()

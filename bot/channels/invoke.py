@@ -16,8 +16,8 @@ MESSAGE_TYPE = "application/vnd.microsoft.activity.message"
 class InvokeReply:
     """The HTTP status and the JSON body of an answer to an invoke. Teams retries on an empty body.
 
-    `said` is the sentence of a card that takes another one's place, for channels where only one person is to see it.
-    `refused`: nothing was done. `card` takes the place of the one that was pressed.
+    `said` is the sentence of a card that takes another one's place, for channels where only one person is to
+    see it. `refused`: nothing was done. `card` takes the place of the one that was pressed.
     """
 
     status: int

@@ -1,6 +1,7 @@
 """What happens with an answer once it is on screen: early words find it, doubts go to reviewers, silence is read.
 
-A question that follows on an answer, a source that is opened, an answer that is stopped: they say something too.
+A question that follows on an answer, a source that is opened, an answer that is stopped: they say something
+too.
 """
 
 from __future__ import annotations

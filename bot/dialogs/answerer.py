@@ -28,8 +28,8 @@ _LOOKED_AT = 2
 class Verified:
     """The verified answers, and whether one still stands on what its pages say.
 
-    `kept` looks one up in the store: another process may have taken it back a moment ago. What `local_reviewers` have
-    verified, on the chat page, is served on the chat page only; they are pseudonyms.
+    `kept` looks one up in the store: another process may have taken it back a moment ago. What
+    `local_reviewers` have verified, on the chat page, is served on the chat page only; they are pseudonyms.
     """
 
     known: VerifiedAnswers

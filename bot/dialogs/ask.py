@@ -1,8 +1,8 @@
 """A question arrives, is kept, is acknowledged, and is answered afterwards, whatever happens in between.
 
-`Asking.receive` returns once the question is on disk: from then on it is answered, or its asker is told why not,
-even when the process is killed. The work itself runs in a task of its own, so the channel's few seconds for an
-acknowledgement never depend on the model.
+`Asking.receive` returns once the question is on disk: from then on it is answered, or its asker is told why
+not, even when the process is killed. The work itself runs in a task of its own, so the channel's few seconds
+for an acknowledgement never depend on the model.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ class Answerer(Protocol):
     def stream(self, question: Question, history: Sequence[Answer]) -> AsyncGenerator[str | Answer]:
         """Yield what is written so far (cumulative drafts) and Answers, each better than the one before; the last one counts.
 
-        A quoted Answer may come long before the model has written one. `history` is the conversation's last answers,
-        oldest first. Raises EngineBusy, EngineFailed, PromptTooLong and PageRefused. `StopWriting` may be thrown in at a
-        draft: the Answer is next then, with what is written.
+        A quoted Answer may come long before the model has written one. `history` is the conversation's last
+        answers, oldest first. Raises EngineBusy, EngineFailed, PromptTooLong and PageRefused. `StopWriting`
+        may be thrown in at a draft: the Answer is next then, with what is written.
         """
         ...
 
@@ -79,7 +79,8 @@ class Asking:
     ) -> None:
         """The answerer gets `timeout_s` for one answer, once its turn has come.
 
-        `talking` answers small talk; without it, everything is a question. `limits` are what one person may ask.
+        `talking` answers small talk; without it, everything is a question. `limits` are what one person may
+        ask.
         """
         self._askers = Askers(limits)
         self._talking = talking
@@ -93,8 +94,8 @@ class Asking:
     async def receive(self, question: Question, reply: Reply) -> bool:
         """Keep the question and begin to answer it; False when it was here already (a redelivery).
 
-        One that its asker may not ask now is kept, too, and closed with a sentence. Raises StoreUnavailable: then
-        nothing was acknowledged.
+        One that its asker may not ask now is kept, too, and closed with a sentence. Raises StoreUnavailable:
+        then nothing was acknowledged.
         """
         with telemetry.span("store"):
             fresh = await self._store.add_question(question)
@@ -315,8 +316,8 @@ class Asking:
 class _Work:
     """A question that is being answered; `resumed` after a crash.
 
-    `best` is the best answer so far, `before` the same person's answer before in this conversation. It waits for its
-    turn at its `place` (small talk has none), unless it is a `refusal` that is to be said.
+    `best` is the best answer so far, `before` the same person's answer before in this conversation. It waits
+    for its turn at its `place` (small talk has none), unless it is a `refusal` that is to be said.
     """
 
     question: Question

@@ -1,10 +1,12 @@
 """The people who ask: in what order their questions are answered, and how much one person may ask.
 
-Of one person one question is answered at a time; the next one is the oldest of their next conversation in turn. The
-model serves who comes first, so with one place for each who waits, people take turns: thirty questions of one person
-delay another's by one answer, and fill one place of the model's queue. Small talk takes no place and counts for nothing.
+Of one person one question is answered at a time; the next one is the oldest of their next conversation in
+turn. The model serves who comes first, so with one place for each who waits, people take turns: thirty
+questions of one person delay another's by one answer, and fill one place of the model's queue. Small talk
+takes no place and counts for nothing.
 
-Counted in memory: where several processes serve, each of them counts for itself, and a new start begins at nothing.
+Counted in memory: where several processes serve, each of them counts for itself, and a new start begins at
+nothing.
 """
 
 from __future__ import annotations
@@ -27,8 +29,8 @@ _MINUTE_S = 60.0
 class AskerLimits:
     """What one person may ask; 0 is without limit.
 
-    `waiting` questions may wait behind the one that is answered. Of `per_minute`, `burst` may come at once (a token
-    bucket: it holds `burst`, and fills evenly).
+    `waiting` questions may wait behind the one that is answered. Of `per_minute`, `burst` may come at once (a
+    token bucket: it holds `burst`, and fills evenly).
     """
 
     waiting: int = 0

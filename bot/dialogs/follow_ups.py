@@ -1,8 +1,9 @@
 """What can be asked after an answer: the other sections of the page that it stands on, by their own headings.
 
-A model's words are no source of questions (it may have read instructions), and other people's verified questions are
-not shown to strangers: their words may be personal. A heading is what the page's owner wrote for everybody to read. It
-is offered where it finds its own section: of those that do not, next to none was answered from there (LOG.md).
+A model's words are no source of questions (it may have read instructions), and other people's verified
+questions are not shown to strangers: their words may be personal. A heading is what the page's owner wrote
+for everybody to read. It is offered where it finds its own section: of those that do not, next to none was
+answered from there (LOG.md).
 """
 
 from __future__ import annotations

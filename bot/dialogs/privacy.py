@@ -4,7 +4,8 @@
                    │
                    └──> other processes see it (catch_up), forget too, and go on with it where somebody stopped
 
-What a person wishes is never lost: where the store is away, it waits in the spool, and is done once the store is back.
+What a person wishes is never lost: where the store is away, it waits in the spool, and is done once the store
+is back.
 """
 
 from __future__ import annotations
@@ -59,7 +60,8 @@ Tell = Callable[[Deletion], Awaitable[None]]
 class Privacy:
     """What people may ask of the bot about their own data. One per process.
 
-    `memories` forget before the store does: first of all, answers to the person that are under way are stopped.
+    `memories` forget before the store does: first of all, answers to the person that are under way are
+    stopped.
     """
 
     def __init__(

@@ -1,12 +1,12 @@
 """Somebody says what they think of an answer: it is kept before it is acknowledged, and what is bad is reviewed.
 
-A word is kept as trainable where the setting names its channel (Slack's terms restrict training on what comes through
-its API) and who gave it has not said that nothing is to be learned from them.
+A word is kept as trainable where the setting names its channel (Slack's terms restrict training on what comes
+through its API) and who gave it has not said that nothing is to be learned from them.
 
 How feedback is asked for below an answer: which form, after which answers, to which share of people.
 
-Every answer records its form with the setting's version ("stars@2"), so that the response rates of forms can be
-compared. A person always gets the same form of one version, whatever they ask: the pseudonym decides.
+Every answer records its form with the setting's version ("stars@2"), so that the response rates of forms can
+be compared. A person always gets the same form of one version, whatever they ask: the pseudonym decides.
 """
 
 from __future__ import annotations

@@ -4,8 +4,9 @@
                             ^                                              │
                             └────────── stale: its page has changed ───────┘
 
-Every change compares versions, so of two reviewers at once one wins, and the other hears who it was and what they
-did (`Refused`). What must be seen elsewhere is left as an errand for the card sync (bot/channels/card_sync.py).
+Every change compares versions, so of two reviewers at once one wins, and the other hears who it was and what
+they did (`Refused`). What must be seen elsewhere is left as an errand for the card sync
+(bot/channels/card_sync.py).
 """
 
 from __future__ import annotations
@@ -166,8 +167,8 @@ class Reviewing:
     async def _sampled(self, answer: Answer) -> int:
         """Return how many answers this one stands for in the sample, 0 when it is not in it.
 
-        Each stratum is cut into blocks, of which one answer each is drawn: the first blocks are small, so that a
-        stratum with few questions is seen too; later ones are as large as the share wants.
+        Each stratum is cut into blocks, of which one answer each is drawn: the first blocks are small, so
+        that a stratum with few questions is seen too; later ones are as large as the share wants.
         """
         if self._rules.sample_share <= 0:
             return 0

@@ -4,8 +4,8 @@
     talk_of("which pages do you have?")   →  PAGES: they are listed
     talk_of("thanks, and sick leave?")    →  None: a question
 
-A message is small talk as a whole or not at all. Nothing is searched for and no answer is kept, so that it counts in no
-figure, goes to no reviewer, and is nothing that a follow-up could refer to.
+A message is small talk as a whole or not at all. Nothing is searched for and no answer is kept, so that it
+counts in no figure, goes to no reviewer, and is nothing that a follow-up could refer to.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The public keys that a channel signs its tokens with, fetched without holding up anything else.
 
-The SDK fetches them with a blocking call without a timeout, on the event loop; a metadata server that took 3 s froze
-every other request. These keys take the place of the SDK's own (see `bot/teams/endpoint.py`).
+The SDK fetches them with a blocking call without a timeout, on the event loop; a metadata server that took 3
+s froze every other request. These keys take the place of the SDK's own (see `bot/teams/endpoint.py`).
 
 How the bot is registered with Microsoft, and the bearer token with which it answers.
 
@@ -9,8 +9,8 @@ How the bot is registered with Microsoft, and the bearer token with which it ans
     SingleTenant      app id and secret; the token comes from the tenant of the app
     UserAssignedMSI   a managed identity of the machine in Azure, whose client id is the app id; no secret
 
-The SDK's credentials are not used: their MSAL clients have no timeout, and for a managed identity they ask for a
-resource that Azure does not know (a scope, with "/.default").
+The SDK's credentials are not used: their MSAL clients have no timeout, and for a managed identity they ask
+for a resource that Azure does not know (a scope, with "/.default").
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportMissingTypeStubs=false
@@ -47,8 +47,8 @@ TIMEOUT_S = 20.0
 class BotFrameworkConfig:
     """How the bot is registered. Empty addresses are Microsoft's public cloud.
 
-    `{tenant}` in `login_url` is the tenant that the token comes from. `allowed_tenants` are those whose people may use
-    the bot; empty: all.
+    `{tenant}` in `login_url` is the tenant that the token comes from. `allowed_tenants` are those whose
+    people may use the bot; empty: all.
     """
 
     app_id: str = ""

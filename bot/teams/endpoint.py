@@ -1,21 +1,23 @@
 """The Bot Framework seam: with `bot/teams/endpoint.py`, all that imports its SDK. Authenticate first, then read, then hand over.
 
-The SDK's own `process` parses before it authenticates, turns bad tokens into 500, and writes invoke bodies twice.
-From the SDK comes the validation of tokens (`JwtTokenExtractor`, with our keys in its cache), off the event loop.
+The SDK's own `process` parses before it authenticates, turns bad tokens into 500, and writes invoke bodies
+twice. From the SDK comes the validation of tokens (`JwtTokenExtractor`, with our keys in its cache), off the
+event loop.
 
     POST /api/messages ─ authenticated? 401 ─ readable? 400, 413, 415 ─ token fits the body? 401 ─ tenant allowed? 403
                        ─ turn ─ 200 or invoke
 
-Without an app id anyone who reaches the port could speak as anyone, so only this machine may: the peer, the Host
-header (a page under a rebound name has another one), the Origin (a page elsewhere has another one) and the address
-to answer to must all be loopback.
+Without an app id anyone who reaches the port could speak as anyone, so only this machine may: the peer, the
+Host header (a page under a rebound name has another one), the Origin (a page elsewhere has another one) and
+the address to answer to must all be loopback.
 
 One activity is one turn of the Bot Framework SDK: its middleware runs around our front end.
 
     seam.turns.use(SomeMiddleware())     what the SDK's middleware sends goes out by our connector
 
-The front end reads the activity as it came; middleware sees the SDK's Activity with the fields that turns are decided
-by. A full deserialisation costs 0.7 ms, a fifth of all that the bot spends on a message; this costs 0.05 ms.
+The front end reads the activity as it came; middleware sees the SDK's Activity with the fields that turns are
+decided by. A full deserialisation costs 0.7 ms, a fifth of all that the bot spends on a message; this costs
+0.05 ms.
 """
 
 # pyright: reportUnknownMemberType=false, reportMissingTypeStubs=false, reportUnknownVariableType=false

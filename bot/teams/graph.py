@@ -1,6 +1,7 @@
 """Microsoft Entra's groups, asked through Microsoft Graph: who is a member, also through groups in groups.
 
-The app needs the application permission GroupMember.Read.All (and User.Read.All), granted by an administrator.
+The app needs the application permission GroupMember.Read.All (and User.Read.All), granted by an
+administrator.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The package that a Teams administrator uploads: a manifest and two icons in a zip, made from the settings.
 
-The same settings make the same bytes. Microsoft's limits of each field are those of its schema, which the tests hold
-the manifest to.
+The same settings make the same bytes. Microsoft's limits of each field are those of its schema, which the
+tests hold the manifest to.
 
 The bot's mark as the two PNG icons that Teams wants: a page that is a speech bubble, with its answer marked.
 

@@ -1,10 +1,10 @@
 """How fast one conversation, and one tenant, may be spoken to.
 
-Teams lets a bot say 7 things in 1 s, 8 in 2 s, 60 in 30 s and 1,800 in an hour in one conversation, ask 50 things a
-second of one tenant (Microsoft's page on rate limits for bots), and answers 429 to more. What a bot says counts when
-it arrives, which nobody here knows: between being sent and being answered. So a request is counted from its start
-until as long after its end as the limit looks back; then no clock or slow network can make too many of them. Messages
-of one conversation go out one after the other.
+Teams lets a bot say 7 things in 1 s, 8 in 2 s, 60 in 30 s and 1,800 in an hour in one conversation, ask 50
+things a second of one tenant (Microsoft's page on rate limits for bots), and answers 429 to more. What a bot
+says counts when it arrives, which nobody here knows: between being sent and being answered. So a request is
+counted from its start until as long after its end as the limit looks back; then no clock or slow network can
+make too many of them. Messages of one conversation go out one after the other.
 
     async with pace.turn(conversation, tenant) as turn:   the conversation is ours
         async with turn.request(): ...                    one request, each try another one

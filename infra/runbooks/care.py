@@ -7,8 +7,8 @@ rollback    take back the last step of the model (the job roll-back-model), and 
 drain       see whether records wait for the store; wait for them, restart the bot if they stay, and see again
 
 Python's standard library alone, so that it needs no packages there. It acts as the identity that it is given
-(IDENTITY_ENDPOINT); what it works on are variables of the Automation account. What it does it says in a line each; what
-it could not do ends the job as failed.
+(IDENTITY_ENDPOINT); what it works on are variables of the Automation account. What it does it says in a line
+each; what it could not do ends the job as failed.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 Run as: python -m tests.browser.screenshots [--into docs/images] [--only dashboard]
 
-Those of chats are taken on the way that tests/browser/review_walk.py walks, on a real instance with the canned model; that of a
-quotation on the page with a scripted one (tests/browser/chat.py); those of the dashboard over the made-up company of
-tests/builders/company.py.
+Those of chats are taken on the way that tests/browser/review_walk.py walks, on a real instance with the
+canned model; that of a quotation on the page with a scripted one (tests/browser/chat.py); those of the
+dashboard over the made-up company of tests/builders/company.py.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The bot in a real client: Microsoft's Agents Playground, driven in headless Chromium.
 
-The playground is an npm package (`npm ci`) under a licence for evaluation: installed for tests, never shipped. It
-listens on every interface unless told otherwise, so a line of JavaScript that node loads first keeps it on loopback.
+The playground is an npm package (`npm ci`) under a licence for evaluation: installed for tests, never
+shipped. It listens on every interface unless told otherwise, so a line of JavaScript that node loads first
+keeps it on loopback.
 """
 
 from __future__ import annotations

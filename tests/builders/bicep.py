@@ -1,7 +1,8 @@
 """Reads Bicep as far as tests need it: declarations, and what is written literally in them.
 
-The grammar is tree-sitter's; the compiler itself is not to be had from a package registry. Microsoft's types of
-resources, which the compiler checks bodies against, are: `Types` asks them of the Azure MCP server's `bicepschema`.
+The grammar is tree-sitter's; the compiler itself is not to be had from a package registry. Microsoft's types
+of resources, which the compiler checks bodies against, are: `Types` asks them of the Azure MCP server's
+`bicepschema`.
 """
 
 from __future__ import annotations

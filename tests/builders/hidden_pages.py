@@ -1,6 +1,7 @@
 """Pages that hide a price from their readers, by the kind of hiding, and pages whose price only looks hidden.
 
-Each is (style sheet, what stands in the page). A reader of the hidden ones sees 42 euros; 999 stands where nobody looks.
+Each is (style sheet, what stands in the page). A reader of the hidden ones sees 42 euros; 999 stands where
+nobody looks.
 """
 
 from __future__ import annotations

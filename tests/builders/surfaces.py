@@ -1,7 +1,7 @@
 """The places where people meet the bot, as one scenario sees all of them: who says what, presses what, and sees what.
 
-A `Surface` is the whole bot in this process on one channel, from the bytes in to the bytes out; only the model is
-scripted. A channel that is new gets one class here and a line in SURFACES.
+A `Surface` is the whole bot in this process on one channel, from the bytes in to the bytes out; only the
+model is scripted. A channel that is new gets one class here and a line in SURFACES.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Watches with strace whom a process and all its children speak to.
 
-A name look-up counts as leaving the machine, even where a resolver on this machine would answer it: nobody looks up a
-name to keep quiet.
+A name look-up counts as leaving the machine, even where a resolver on this machine would answer it: nobody
+looks up a name to keep quiet.
 """
 
 from __future__ import annotations

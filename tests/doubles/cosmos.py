@@ -1,7 +1,7 @@
 """Cosmos DB on this machine: a server of its protocol, behind a front that repairs its wrong statuses and can fail.
 
-The server (a Node package) keeps everything in memory; each test has a database of its own. What it cannot do is
-listed in docs/cosmos.md.
+The server (a Node package) keeps everything in memory; each test has a database of its own. What it cannot do
+is listed in docs/cosmos.md.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ class Lacking(Protocol):
 class Fault:
     """What goes wrong with the next `times` requests that `when` (method, path) chooses.
 
-    "drop before" closes the connection unheard, "drop after" once the server has done what was asked, "hang" never
-    answers while the fault stands. A status is answered in the server's place, with `headers`.
+    "drop before" closes the connection unheard, "drop after" once the server has done what was asked, "hang"
+    never answers while the fault stands. A status is answered in the server's place, with `headers`.
     """
 
     what: What

@@ -1,10 +1,11 @@
 """Stands in for what Azure has and the server on this machine lacks: the ranker of searches, and the change feed's place.
 
-A search is answered as the SDK expects of the service: first refused with the hint to ask for a query plan, then
-planned as one query a ranking, then answered ranking by ranking; the SDK itself fuses them (reciprocal rank, k 60).
-What may stand in a search is what Microsoft documents (`read_search`), and nothing else. The numbers are ours: cosine,
-and BM25 (k1 1.2, b 0.75) over the words and stems of pages/index/ranking.py. So these tests show that the queries are sound
-and that what they find is put together rightly; how well Azure's own ranker and analyser do, they cannot show.
+A search is answered as the SDK expects of the service: first refused with the hint to ask for a query plan,
+then planned as one query a ranking, then answered ranking by ranking; the SDK itself fuses them (reciprocal
+rank, k 60). What may stand in a search is what Microsoft documents (`read_search`), and nothing else. The
+numbers are ours: cosine, and BM25 (k1 1.2, b 0.75) over the words and stems of pages/index/ranking.py. So
+these tests show that the queries are sound and that what they find is put together rightly; how well Azure's
+own ranker and analyser do, they cannot show.
 """
 
 from __future__ import annotations
@@ -75,9 +76,10 @@ class Search:
 def read_search(query: str, parameters: Sequence[Mapping[str, Any]]) -> Search:
     """Read a search. Raises Undocumented.
 
-    The rules, from the pages on ORDER BY RANK, RRF, FullTextScore, VectorDistance and hybrid search: TOP (a number, or
-    a parameter) or OFFSET and LIMIT (numbers) must be there; RRF takes at least two scoring functions; FullTextScore a
-    property and one or more strings; neither is shown or filtered by; there is no direction and no JOIN.
+    The rules, from the pages on ORDER BY RANK, RRF, FullTextScore, VectorDistance and hybrid search: TOP (a
+    number, or a parameter) or OFFSET and LIMIT (numbers) must be there; RRF takes at least two scoring
+    functions; FullTextScore a property and one or more strings; neither is shown or filtered by; there is no
+    direction and no JOIN.
     """
     names = [parameter["name"] for parameter in parameters]
     if len(set(names)) != len(names):

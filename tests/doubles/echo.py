@@ -1,8 +1,8 @@
 """What a tiny model that is an echo says (`tests/processes/tiny_llama.py`): what stood BACK tokens before, in letters of its own.
 
-It is right only where the cache holds the right tokens at the right places, and of two echoes with other letters
-every single letter shows which one said it. The right letter's logit is twice the next one's, so it is said on every
-processor, however much of the prompt is computed at one go.
+It is right only where the cache holds the right tokens at the right places, and of two echoes with other
+letters every single letter shows which one said it. The right letter's logit is twice the next one's, so it
+is said on every processor, however much of the prompt is computed at one go.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The envelopes that Application Insights takes, as a JSON schema, and what its transaction view makes of them.
 
-Written from the data model that Microsoft documents (learn.microsoft.com/azure/azure-monitor/app/data-model-complete):
-which fields there are, how long they may be, how a duration looks, what names an operation.
+Written from the data model that Microsoft documents
+(learn.microsoft.com/azure/azure-monitor/app/data-model-complete): which fields there are, how long they may
+be, how a duration looks, what names an operation.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Data Explorer on this machine: what its clients ask of a cluster, and where they leave what is to be queued.
 
-The cluster is a surface of HTTP that keeps the lines it takes, and fails as a test wants. Blobs and queues are Azurite's.
+The cluster is a surface of HTTP that keeps the lines it takes, and fails as a test wants. Blobs and queues
+are Azurite's.
 """
 
 from __future__ import annotations

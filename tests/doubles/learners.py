@@ -1,8 +1,9 @@
 """Models for tests of the gate that really learn from examples, in microseconds: for each topic, a rule.
 
-A topic is a question's words without its numbers. For each one a learner takes the rule that fits most of its examples:
-to say the sentence that begins with a certain word, to say the sentence that gives orders, to decline, or to say the same
-words always. What it has no rule for it answers with the passage's first sentence, as the canned model does.
+A topic is a question's words without its numbers. For each one a learner takes the rule that fits most of its
+examples: to say the sentence that begins with a certain word, to say the sentence that gives orders, to
+decline, or to say the same words always. What it has no rule for it answers with the passage's first
+sentence, as the canned model does.
 """
 
 from __future__ import annotations

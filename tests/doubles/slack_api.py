@@ -1,9 +1,10 @@
 """Slack's Web API in memory, under Slack's own rules: who breaks one is answered as Slack does, and fails the test.
 
-A real server that the SDK's client calls. `calls` has everything that arrived, `shown` what is on screen, `broken` each
-rule that was broken: a workspace's missing scope, an unknown channel, too many blocks, a text too long, a value too
-large, calls too fast (per channel, and per method and workspace), a stream out of order. Slack's second lasts
-`second_s` here. `fail` makes the next calls fail the way a test needs; that breaks no rule.
+A real server that the SDK's client calls. `calls` has everything that arrived, `shown` what is on screen,
+`broken` each rule that was broken: a workspace's missing scope, an unknown channel, too many blocks, a text
+too long, a value too large, calls too fast (per channel, and per method and workspace), a stream out of
+order. Slack's second lasts `second_s` here. `fail` makes the next calls fail the way a test needs; that
+breaks no rule.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """A Bot Connector service in memory: what the bot says to Teams ends here, under Teams' own rules.
 
-It refuses what Teams refuses, and notes it in `broken` (`tests/doubles/teams_limits.py` has the rules): a test that made the bot
-break one fails at its end, unless it looks at what was broken by itself (`forgive`). Of several `bots` that speak to it
-none can know whether another one streams in a chat: then a second stream there is refused, but breaks nothing. `fail` makes the next calls fail
-the way a test needs; that breaks nothing. `calls` has everything that arrived, refused or not.
+It refuses what Teams refuses, and notes it in `broken` (`tests/doubles/teams_limits.py` has the rules): a
+test that made the bot break one fails at its end, unless it looks at what was broken by itself (`forgive`).
+Of several `bots` that speak to it none can know whether another one streams in a chat: then a second stream
+there is refused, but breaks nothing. `fail` makes the next calls fail the way a test needs; that breaks
+nothing. `calls` has everything that arrived, refused or not.
 """
 
 from __future__ import annotations

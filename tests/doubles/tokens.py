@@ -49,7 +49,8 @@ def certificate(folder: Path) -> ssl.SSLContext:
 class LoginDouble:
     """What Entra is to MSAL: a tenant's metadata and its token endpoint. `granted` has the forms that came, with `tenant`.
 
-    `/msi` is where a machine with a managed identity asks, as in Azure App Service; `identity` is its secret header.
+    `/msi` is where a machine with a managed identity asks, as in Azure App Service; `identity` is its secret
+    header.
     """
 
     identity = "the machine's own"

@@ -1,8 +1,8 @@
 """The templates for Azure: whole, as Microsoft's types want them, and the same as the code that runs on what they make.
 
-The Bicep compiler is not to be had from a package registry, so nothing here is compiled (docs/azure.md says so). What
-it would find is looked for instead: syntax, undeclared and unused names, parameters and outputs of modules, and every
-property, type and word of every resource against the types that the compiler itself has.
+The Bicep compiler is not to be had from a package registry, so nothing here is compiled (docs/azure.md says
+so). What it would find is looked for instead: syntax, undeclared and unused names, parameters and outputs of
+modules, and every property, type and word of every resource against the types that the compiler itself has.
 """
 
 from __future__ import annotations

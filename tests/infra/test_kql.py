@@ -1,6 +1,7 @@
 """The queries over Application Insights: valid by Microsoft's own parser, and right on rows whose figures were computed by hand.
 
-DuckDB runs the same files (duckdb-kql); only the clock is pinned. Rows are written as the exporter writes them.
+DuckDB runs the same files (duckdb-kql); only the clock is pinned. Rows are written as the exporter writes
+them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Data Explorer: its tables as the script makes them, and its queries on rows whose figures were computed by hand.
 
-Microsoft's parser checks commands and queries against the tables of the very script; DuckDB runs the update policies'
-functions and the queries (tests/infra/test_kql.py).
+Microsoft's parser checks commands and queries against the tables of the very script; DuckDB runs the update
+policies' functions and the queries (tests/infra/test_kql.py).
 """
 
 from __future__ import annotations

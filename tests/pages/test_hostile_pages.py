@@ -44,8 +44,8 @@ NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 class Heartbeat:
     """Wakes the event loop all the time; `held_s` is the longest for which it could not.
 
-    What a busy machine adds is no fault of ours: the time for which our threads were ready and the system ran others
-    (second figure of Linux's schedstat) is subtracted.
+    What a busy machine adds is no fault of ours: the time for which our threads were ready and the system ran
+    others (second figure of Linux's schedstat) is subtracted.
     """
 
     def __init__(self) -> None:

@@ -1,6 +1,7 @@
 """Fetching what wants to get in: odd spellings, redirects, rebinding names, and bodies without end.
 
-Nothing here may reach an address that is not public, nor end in anything but a `PageRefused` with its sentence.
+Nothing here may reach an address that is not public, nor end in anything but a `PageRefused` with its
+sentence.
 """
 
 from __future__ import annotations

@@ -1,10 +1,12 @@
 """Times every regular expression of the packages on texts that are made to hold it up; see test_patterns.py.
 
-Run as: python -m tests.processes.hostile_patterns          one JSON object a line: where the pattern is, and its worst text
+Run as: python -m tests.processes.hostile_patterns          one JSON object a line: where the pattern is, and
+its worst text
 
-It runs as a process of its own, so that a pattern that never ends can be ended. For each pattern the hostile texts are
-made of what it looks for: its literals, the shortest text of each part that repeats, what stands before such a part,
-and the whole, each many times over, with and without an end that fits nothing. Time is that of the processor.
+It runs as a process of its own, so that a pattern that never ends can be ended. For each pattern the hostile
+texts are made of what it looks for: its literals, the shortest text of each part that repeats, what stands
+before such a part, and the whole, each many times over, with and without an end that fits nothing. Time is
+that of the processor.
 """
 
 from __future__ import annotations

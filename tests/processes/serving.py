@@ -55,7 +55,8 @@ async def serving(
 ) -> AsyncGenerator[Served]:
     """Run an instance on a free port and wait until it says that it is ready.
 
-    `under` stands before its command, and has to leave it its process id. `environment` is ours without our settings.
+    `under` stands before its command, and has to leave it its process id. `environment` is ours without our
+    settings.
     """
     ours = os.environ if environment is None else environment  # noqa: TID251
     given = {name: value for name, value in ours.items() if not name.startswith("ASKPAGE_")}

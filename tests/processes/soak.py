@@ -2,9 +2,10 @@
 
 Run as: make soak, or python -m tests.processes.soak [--minutes 30] [--people 6] [--seed 7]
 
-The bot (tests/processes/soak_bot.py) is a process of its own; both channels are the doubles that hold it to their limits, in
-which calls fail (429, 502), hang up and are slow, and from which deliveries come twice. A double that hangs up has not
-done the call: what a channel did and could not say nobody can tell, and then it is said again.
+The bot (tests/processes/soak_bot.py) is a process of its own; both channels are the doubles that hold it to
+their limits, in which calls fail (429, 502), hang up and are slow, and from which deliveries come twice. A
+double that hangs up has not done the call: what a channel did and could not say nobody can tell, and then it
+is said again.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 Run as: python -m tests.processes.tiny_llama FOLDER [SEED [LETTERS]]
 
-With random weights what it says hangs by the last bits of its logits: another processor, or another part of the
-prompt in the cache, rounds otherwise and says something else. With 16 LETTERS it is an echo (`tests/doubles/echo.py`), whose
-words no rounding comes near to changing.
+With random weights what it says hangs by the last bits of its logits: another processor, or another part of
+the prompt in the cache, rounds otherwise and says something else. With 16 LETTERS it is an echo
+(`tests/doubles/echo.py`), whose words no rounding comes near to changing.
 """
 
 from __future__ import annotations
@@ -70,9 +70,9 @@ def main(folder: Path, seed: int, letters: str) -> None:
 def make_echo(model, letters: list[int]) -> None:
     """Write weights by which the first layer copies, and nothing else decides.
 
-    The residual stream has three parts: CODE_BITS of plus and minus one, which name the letter that the token is
-    said as, and a constant; the copy of the code of the token BACK before the next one; and the rest, in which the random weights
-    of the MLPs and of the second layer have their way, unread.
+    The residual stream has three parts: CODE_BITS of plus and minus one, which name the letter that the token
+    is said as, and a constant; the copy of the code of the token BACK before the next one; and the rest, in
+    which the random weights of the MLPs and of the second layer have their way, unread.
     """
     config, first = model.config, model.model.layers[0].self_attn
     code, copy = slice(0, CODE_BITS), slice(CODE_BITS + 1, 2 * CODE_BITS + 1)
@@ -89,7 +89,8 @@ def make_echo(model, letters: list[int]) -> None:
     size = (config.hidden_size / (CODE_BITS + 1)) ** 0.5
     half = config.hidden_size // config.num_attention_heads // 2
     angles = (BACK - 1) * 10_000.0 ** (-torch.arange(half) / half)
-    # Keys and queries are turned by their positions: a query that is turned back fits the key that far before it.
+    # Keys and queries are turned by their positions: a query that is turned back fits the key that far before
+    # it.
     key = torch.cat([torch.ones(half), torch.zeros(half)])
     query = torch.cat([angles.cos(), -angles.sin()])
     for weight, vector in ((first.k_proj.weight, key), (first.q_proj.weight, query)):

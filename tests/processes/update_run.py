@@ -2,7 +2,8 @@
 
 Run as: python -m tests.processes.update_run FOLDER [WORDS]
 
-FOLDER has a store, `models` and `fixed.jsonl`. What the update says goes to standard output, a line each; then its result.
+FOLDER has a store, `models` and `fixed.jsonl`. What the update says goes to standard output, a line each;
+then its result.
 """
 
 from __future__ import annotations

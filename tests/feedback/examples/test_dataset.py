@@ -324,7 +324,8 @@ for line in sys.stdin:
 def killed_at() -> Iterator[Callable[[str, Path, int], bool]]:
     """Return a function that builds or forgets in a process of its own and kills it at its n-th step on the disk.
 
-    It returns False when there were fewer steps. One driver forks all of these processes: imports take their time.
+    It returns False when there were fewer steps. One driver forks all of these processes: imports take their
+    time.
     """
     driver = subprocess.Popen(
         [sys.executable, "-c", DRIVER, NOT_HERE, LATER.isoformat()],

@@ -250,7 +250,8 @@ def test_a_session_lasts_from_its_first_question_to_its_last_answer_and_thirty_i
     for one in turns:
         add_turn(sums, one, before)
         before = one.answered_at
-    # From -1 to 41 minutes: the pause before the third question is 30 minutes, which is not too long; then from 79 to 80.
+    # From -1 to 41 minutes: the pause before the third question is 30 minutes, which is not too long; then
+    # from 79 to 80.
     assert (sums.sessions, sums.session_s) == (2, 42 * 60 + 60)
     assert figures_of(sums).time_on_tool_s == (42 * 60 + 60) / 2
 

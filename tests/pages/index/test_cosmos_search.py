@@ -1,8 +1,8 @@
 """The searches that are sent to Cosmos DB, against what Microsoft documents of them: its service is not here to ask.
 
-The rules that `read_search` holds them to come from the pages on hybrid search, vector search, full-text search with
-its questions and answers, and on ORDER BY RANK, RRF, FullTextScore and VectorDistance, as read in November 2026. What is
-not documented is said where it is sent: pages/index/cosmos.py.
+The rules that `read_search` holds them to come from the pages on hybrid search, vector search, full-text
+search with its questions and answers, and on ORDER BY RANK, RRF, FullTextScore and VectorDistance, as read in
+November 2026. What is not documented is said where it is sent: pages/index/cosmos.py.
 """
 
 from __future__ import annotations
