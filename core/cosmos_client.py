@@ -464,8 +464,8 @@ def translate_errors(errors: ErrorClasses, timeout_s: float) -> Generator[None]:
 
 
 _NO_IDENTITY = (
-    "No identity for Cosmos DB was found: run where a managed identity is, sign in with `az login`, or set the"
-    " key (cosmos_key)."
+    "No identity for Cosmos DB was found: run where a managed identity is, sign in with `az login`, or set"
+    " the key (cosmos_key)."
 )
 _REFUSED = (
     "Cosmos DB does not let this program in: give its identity the role “Cosmos DB Built-in Data"
