@@ -10,13 +10,14 @@ pages/index/cosmos_schema.py. The container is made by `askpage store init`, nev
 A search in the shared page index: one hybrid query of Cosmos DB, which LangChain's vector store writes and
 sends.
 
-    SELECT …, VectorDistance(…) FROM c WHERE … ORDER BY RANK RRF(FullTextScore(…), VectorDistance(…)) OFFSET 0 LIMIT n
+    SELECT …, VectorDistance(…) FROM c WHERE …
+    ORDER BY RANK RRF(FullTextScore(…), VectorDistance(…)) OFFSET 0 LIMIT n
 
 The store (`langchain-azure-cosmosdb`) is used for its query and for nothing else:
 
 - its own opening makes databases and containers, which an identity's data role does not allow;
-- it writes with new random ids or fails on known ones, in batches of 100 whatever their size, embeds everything again
-  and keeps what it was given in one property; replacing a page safely needs more (pages/index/cosmos.py);
+- it writes with new random ids or fails on known ones, in batches of 100 of any size, embeds all again and
+  keeps what it was given in one property; replacing a page safely needs more (pages/index/cosmos.py);
 - it waits without end: the caller bounds it;
 - it takes conditions as text, so only our own words and hexadecimal digits go into them.
 

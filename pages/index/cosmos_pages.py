@@ -226,7 +226,7 @@ class Pages:
     async def _embed(
         self, passages: Sequence[SearchablePassage], before: Row | None, vectors: Vectors
     ) -> list[bytes]:
-        """Fill `vectors`, and return the sentences of each; what the page said before is not embedded again."""
+        """Fill `vectors`, and return the sentences of each; embed only what the page did not say before."""
         if before is not None and before.recipe == self._recipe:
             known = await self._items.query(
                 "SELECT c.searched, c.vector, c.sentences FROM c"

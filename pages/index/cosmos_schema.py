@@ -4,7 +4,7 @@
 
 | kind | partition `pk` | `id` | what it is |
 |---|---|---|---|
-| entry | pages | the page's key | a page without its text, and which `generation` of its passages is current |
+| entry | pages | the page's key | a page without its text, and which `generation` of passages is current |
 | leftover | pages | key.generation.mark | passages that are deleted at `due`, unless they are current then |
 | passage | the page's key | generation.number | what is searched, its vector, and what is shown |
 | body | the page's key | generation.body.number | a part of the page's sections as JSON text |
@@ -96,8 +96,8 @@ def _policies(config: PagesConfig) -> ContainerPolicies:
     def refuse(found: Mapping[str, Any]) -> None:
         if not _has_our_vectors(found):
             raise IndexUnavailable(
-                f"The container {config.name} was made for other vectors, which Cosmos DB never changes: delete it, or"
-                " name another one with cosmos_pages_container. The pages are read again then."
+                f"The container {config.name} was made for other vectors, which Cosmos DB never changes:"
+                " delete it, or name another one with cosmos_pages_container. The pages are read again then."
             )
 
     wanted = {
