@@ -95,6 +95,9 @@ def _make(datasets_dir: Path, found: Built, work: Work) -> Card:
 
 def _nothing(reviews: int, left_out: Mapping[LeftOut, int]) -> str:
     if not reviews:
-        return "No answer is reviewed yet, so there is nothing to learn from: docs/reviewing.md tells how to review."
+        return (
+            "No answer is reviewed yet, so there is nothing to learn from: docs/reviewing.md tells how to"
+            " review."
+        )
     reasons = ", ".join(f"{count} {str(why).replace('_', ' ')}" for why, count in sorted(left_out.items()))
     return f"None of the {reviews} reviewed answers makes an example: {reasons}."

@@ -225,10 +225,10 @@ _ROUNDS = 25
 _LABEL_WORDS = 3
 _EMPTY_WORDS = frozenset(
     """
-    about after also anyone before being come could does doing done find from gets give have having here into just
-    know like long made make many more most much must need only other page please same should some such take tell
-    than that their them then there these they this those time used using very want were what when where which will
-    with within would your
+    about after also anyone before being come could does doing done find from gets give have having here into
+    just know like long made make many more most much must need only other page please same should some such
+    take tell than that their them then there these they this those time used using very want were what when
+    where which will with within would your
     """.split()  # noqa: SIM905 - a list of words reads better so
 )
 """English words that name no topic."""

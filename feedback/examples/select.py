@@ -150,7 +150,7 @@ def _masked(candidate: Candidate, mask: Mask | None, done: Callable[[], None]) -
 
 
 def _folded(candidates: Sequence[Candidate]) -> tuple[list[Candidate], int]:
-    """Return one example for each question over each choice of passages, and how many a newer ruling replaced."""
+    """Return one example for each question over each choice of passages, and how many newer rulings oust."""
     groups: defaultdict[object, list[Candidate]] = defaultdict(list)
     for candidate in candidates:
         groups[_asks(candidate.example)].append(candidate)

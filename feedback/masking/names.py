@@ -151,7 +151,7 @@ class Names:
     # The three ways
 
     def _by_model(self, words: Sequence[Word]) -> Iterator[Stretch]:
-        """What the model calls a person, where a part of it is a known name or all of it are unknown words."""
+        """Yield what the model calls a person, if a part is a known name or every word is unknown."""
         for first, last in _runs(words, [self._is_part_of_a_person(word) for word in words]):
             inside = [word for word in words[first : last + 1] if not word.seldom]
             if inside and (
@@ -169,7 +169,7 @@ class Names:
         return word.given > 0 or (word.surname and word.plain not in self._words)
 
     def _by_lists(self, words: Sequence[Word]) -> Iterator[Stretch]:
-        """Given name and surname, or a given name that is known in several countries and means nothing else."""
+        """Yield given names with a surname, and those known in several countries that mean nothing else."""
         for at, word in enumerate(words):
             after = _next_of_a_name(words, at)
             if after is not None and self._are_a_pair(word, words[after]):

@@ -76,10 +76,11 @@ _NUMBERED = re.compile(
     re.IGNORECASE,
 )
 _STATE_NUMBERED = re.compile(
-    r"\b(?:ssn|social security|nino|national insurance|nhs|(?:steuer|tax)[- ]?(?:id|identification|payer|nummer)\w*"
-    r"|t?in\b(?=\s?(?:no|number|:))|itin|passport|reisepass|driver'?s? licen[sc]e|driving licen[sc]e|identity card"
-    r"|national id|(?:sozial|renten|kranken)?versich\w+nummer|personalausweis|personalnummer|personnummer"
-    r"|dni|nif|nie|pesel|bsn|aadhaar|cpf|codice fiscale)\b"
+    r"\b(?:ssn|social security|nino|national insurance|nhs"
+    r"|(?:steuer|tax)[- ]?(?:id|identification|payer|nummer)\w*|t?in\b(?=\s?(?:no|number|:))|itin|passport"
+    r"|reisepass|driver'?s? licen[sc]e|driving licen[sc]e|identity card|national id"
+    r"|(?:sozial|renten|kranken)?versich\w+nummer|personalausweis|personalnummer|personnummer|dni|nif|nie"
+    r"|pesel|bsn|aadhaar|cpf|codice fiscale)\b"
     rf"{_FILLER}(?P<value>{_DIGITS})",
     re.IGNORECASE,
 )
@@ -103,7 +104,8 @@ _DATE = (
     rf"|\d{{1,4}}[./-]\d{{1,2}}[./-]\d{{2,4}})(?!\w)"
 )
 _BIRTH = re.compile(
-    r"\b(?:born|birthda(?:y|te)|birth date|date of birth|dob\b|d\.o\.b\.|geboren|geb\.|geburts(?:datum|tag)|née?\b|nacid[oa])"
+    r"\b(?:born|birthda(?:y|te)|birth date|date of birth|dob\b|d\.o\.b\.|geboren|geb\.|geburts(?:datum|tag)"
+    r"|née?\b|nacid[oa])"
     rf"[^\n.!?\d]{{0,60}}?\b(?P<value>{_DATE}|(?<=\bin )(?<=born in ){_YEAR}\b)",
     re.IGNORECASE,
 )
@@ -132,7 +134,8 @@ _STREETS = "|".join(
         rf"{_PART}(?:\s{_PART}){{0,5}}?,?\s{_HOUSE}",
         r"[A-ZÀ-Þ][\w\-]{1,30}?(?:stra(?:ß|ss)e|str\.|weg|allee|platz|gasse|ring|ufer|damm|straat|laan|plein|singel|kade"
         rf"|gatan|vägen|vej|gade|-Stra(?:ß|ss)e|-Weg|-Allee|-Platz|-Ring)\s{_HOUSE}",
-        rf"(?:[A-ZÄÖÜ][\w\-]+\s(?:Straße|Str\.|Weg|Allee|Platz|Gasse|Ring)|(?:Am|An der|Im|Zum|Zur|Auf dem|In der)\s{_CAPITAL})\s{_HOUSE}",
+        rf"(?:[A-ZÄÖÜ][\w\-]+\s(?:Straße|Str\.|Weg|Allee|Platz|Gasse|Ring)"
+        rf"|(?:Am|An der|Im|Zum|Zur|Auf dem|In der)\s{_CAPITAL})\s{_HOUSE}",
         r"P\.?O\.? Box \d{1,6}",
     )
 )
@@ -167,8 +170,8 @@ _ANNOUNCED_CARD = re.compile(
     r"\b(?P<value>\d{4}[ -]?\d{4}[ -]?\d{4,5}(?:[ -]?\d{1,4}){0,2}|\d{4}[ -]?\d{6}[ -]?\d{4,5})\b"
 )
 _ANNOUNCED_PHONE = re.compile(
-    r"(?i:\b(?:phone|mobile?|cell|tel|telephone|telefon|handy|fax|whatsapp)\b\.?(?: number| no\.?)?(?: is| at|:)?)\s"
-    r"(?P<value>[+(]?\d[\d ()./-]{5,18}\d)(?!\w)"
+    r"(?i:\b(?:phone|mobile?|cell|tel|telephone|telefon|handy|fax|whatsapp)\b\.?(?: number| no\.?)?(?: is| at"
+    r"|:)?)\s(?P<value>[+(]?\d[\d ()./-]{5,18}\d)(?!\w)"
 )
 _SMALL_IBAN = re.compile(
     r"\b(?P<value>[a-z]{2}\d\d ?[a-z\d]{4}(?: ?(?=[a-z]*\d)[a-z\d]{4}){2,6}(?: ?(?=[a-z]*\d)[a-z\d]{1,3})?)\b"
@@ -203,13 +206,13 @@ class PhoneRecognizer(known.PhoneRecognizer):
     """
 
     _ANNOUNCED = re.compile(
-        r"(?:\b(?:call|dial|ring|text|phone|mobile?|cell|tel|telephone|telefon|handy|fax|whatsapp|hotline|direct line"
-        r"|reach|(?:my|his|her|their|private|home|new) (?:\w{1,10} )?numbers?)\b)[^\n\d]{0,30}$",
+        r"(?:\b(?:call|dial|ring|text|phone|mobile?|cell|tel|telephone|telefon|handy|fax|whatsapp|hotline"
+        r"|direct line|reach|(?:my|his|her|their|private|home|new) (?:\w{1,10} )?numbers?)\b)[^\n\d]{0,30}$",
         re.IGNORECASE,
     )
     _OTHER_NUMBER = re.compile(
-        r"(?:\b(?:ticket|order|invoice|policy|project|account|serial|version|case|request|reference|cost cent(?:er|re)"
-        r"|purchase order|part|model|article|parcel|tracking|po|id|sku)\b)[^\n\d]{0,15}$",
+        r"(?:\b(?:ticket|order|invoice|policy|project|account|serial|version|case|request|reference"
+        r"|cost cent(?:er|re)|purchase order|part|model|article|parcel|tracking|po|id|sku)\b)[^\n\d]{0,15}$",
         re.IGNORECASE,
     )
 
@@ -254,7 +257,10 @@ def _email() -> PatternRecognizer:
     And knows no internal domains.
     """
     letters = r"\w!#$%&'*+/=?^`{|}~\-"
-    address = rf"(?<![{letters}.@])[\w+](?:[{letters}.]{{0,62}}[{letters}])?@[\w-]{{1,63}}(?:\.[\w-]{{1,63}}){{1,8}}(?![\w@]|:[\w/~])"
+    address = (
+        rf"(?<![{letters}.@])[\w+](?:[{letters}.]{{0,62}}[{letters}])?"
+        r"@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}(?![\w@]|:[\w/~])"
+    )
     return PatternRecognizer(EMAIL, patterns=[Pattern("address", address, 1.0)], name="Email")
 
 

@@ -89,11 +89,11 @@ PARTICLES = _words("al bin da das de del della den der di do dos du el ibn la le
 
 AFTER_A_THING = _words(
     """
-    account act app apps application award bank board bot box building center centre chart city class college committee
-    county day days desk devices diagram discount drive effect floor form foundation framework fund group hall
-    hospital hotel house inc index island job jobs law lease license llc ltd method model museum office page park plan
-    plaza point policy prize project report road room rule school server site square station street subscription suite
-    system team tool tower training university update version workshop
+    account act app apps application award bank board bot box building center centre chart city class college
+    committee county day days desk devices diagram discount drive effect floor form foundation framework fund
+    group hall hospital hotel house inc index island job jobs law lease license llc ltd method model museum
+    office page park plan plaza point policy prize project report road room rule school server site square
+    station street subscription suite system team tool tower training university update version workshop
     """
 )
 """What follows a name that names a thing: the Lincoln room, Victoria Day."""
@@ -123,8 +123,8 @@ def _cue(pattern: str, trust: str, then: str | None = None) -> Cue:
 
 
 _COLLEAGUE = (
-    r"(?:manager|boss|supervisor|team lead|colleague|coworker|buddy|mentor|deputy|assistant|report|chef(?:in)?"
-    r"|kolleg(?:e|in))"
+    r"(?:manager|boss|supervisor|team lead|colleague|coworker|buddy|mentor|deputy|assistant|report"
+    r"|chef(?:in)?|kolleg(?:e|in))"
 )
 CUES = (
     _cue(
@@ -133,7 +133,8 @@ CUES = (
     ),
     _cue(r"<at>", "sure"),
     _cue(
-        r"\b(?:(?:my|his|her|their|whose) (?:full )?name is|i am called|mein name ist|je m'appelle|me llamo) ",
+        r"\b(?:(?:my|his|her|their|whose) (?:full )?name is|i am called|mein name ist|je m'appelle"
+        r"|me llamo) ",
         "sure",
     ),
     _cue(r"(?:^|\n)(?:name|employee name|signed|signed by|contact|owner|approver): ", "likely"),
@@ -149,9 +150,10 @@ CUES = (
     ),
     _cue(rf"\b(?:my|our|the|his|her|their|meine?) {_COLLEAGUE},? (?:is |ist )?", "listed"),
     _cue(
-        r"\b(?:ask|asked|tell|told|contact|call|ping|email|mail|write to|talk to|talked to|speak to|speak with|spoke with"
-        r"|spoke to|reach out to|send (?:it|this|them) to|report to|work for|worked for|cover(?:ing)? for|thanks to|cc"
-        r"|according to|instead of|replaced|this is|i'm|i am|frag|fragt?e?|bitte|demande à) ",
+        r"\b(?:ask|asked|tell|told|contact|call|ping|email|mail|write to|talk to|talked to|speak to"
+        r"|speak with|spoke with|spoke to|reach out to|send (?:it|this|them) to|report to|work for|worked for"
+        r"|cover(?:ing)? for|thanks to|cc|according to|instead of|replaced|this is|i'm|i am|frag|fragt?e?"
+        r"|bitte|demande à) ",
         "listed",
     ),
     _cue(r"\b(?:approved|signed|written|given|reviewed|decided|confirmed|sent|told) by ", "listed"),

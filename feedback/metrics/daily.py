@@ -123,7 +123,7 @@ async def sum_up(
 async def known_between(
     store: Records, desk: ReviewRepository, begin: datetime, end: datetime
 ) -> AsyncIterator[tuple[Known, datetime | None]]:
-    """Yield what is known of the answers in a span of time, each with the time of its asker's answer before."""
+    """Yield what is known of the answers in a span, and the time of each asker's last answer before it."""
     last: dict[tuple[str, str], datetime] = {}
     async for answer in answers_between(store, begin - _LOOK_BACK, end):
         who = (answer.question.conversation, answer.question.asker)

@@ -23,29 +23,32 @@ from feedback.store.serialization import from_json, to_json
 Json = dict[str, Any]
 
 WHAT = (
-    "Everything that this installation of askpage has kept about one person, when this file was made. People stand in"
-    " it as pseudonyms, which nobody can turn back into a name without the key of the installation. All times are UTC."
+    "Everything that this installation of askpage has kept about one person, when this file was made. People"
+    " stand in it as pseudonyms, which nobody can turn back into a name without the key of the installation."
+    " All times are UTC."
 )
 MEANING: Mapping[str, str] = {
     "person": "your pseudonym",
     "learning.stopped": "whether you said that nothing is to be learned from you, and since when",
     "questions": "what you asked",
     "questions.record": "the question: text, conversation, channel, time, page that was named, language",
-    "questions.answer": "what was answered; passages is what the model read, citations is what it named as its source,"
-    " support the share of its words that stand there, timings how long it took in seconds, stopped that you pressed stop"
-    " while it was written",
+    "questions.answer": "what was answered; passages is what the model read, citations is what it named as"
+    " its source, support the share of its words that stand there, timings how long it took in seconds,"
+    " stopped that you pressed stop while it was written",
     "questions.said": "what you (by: you) and others said about the answer",
     "questions.review": "what reviewers decided about the answer; who they are is not told",
-    "words": "what you said about answers to you and to others, every change of it included: thumb, reaction, stars,"
-    " comment, the wish for an expert (expert), and implicit: that you asked on (follow_up) or pressed stop"
-    " (abandoned). trainable says whether it may be learned from",
-    "reviewed": "what you decided as a reviewer: rulings with your corrections and notes, and what you skipped",
-    "kept_about_you": "smaller records, by kind. contact: how to reach the chat with you. notice: you were told, or will"
-    " be, what became of an answer. declined: a question that no page answered. untied: something you said that belongs"
-    " to no answer that is known. place, shown: the review cards that come to you. reviewed, reviewer: that you have"
-    " reviewed. greeted: that you were told about privacy",
+    "words": "what you said about answers to you and to others, every change of it included: thumb, reaction,"
+    " stars, comment, the wish for an expert (expert), and implicit: that you asked on (follow_up) or pressed"
+    " stop (abandoned). trainable says whether it may be learned from",
+    "reviewed": "what you decided as a reviewer: rulings with your corrections and notes, and what you"
+    " skipped",
+    "kept_about_you": "smaller records, by kind. contact: how to reach the chat with you. notice: you were"
+    " told, or will be, what became of an answer. declined: a question that no page answered. untied:"
+    " something you said that belongs to no answer that is known. place, shown: the review cards that come to"
+    " you. reviewed, reviewer: that you have reviewed. greeted: that you were told about privacy",
     "deletions": "when you, or an operator for you, had your records deleted, and how many there were",
-    "audit": "who did what with your records. who is your pseudonym, a colleague (a reviewer), or an operator",
+    "audit": "who did what with your records. who is your pseudonym, a colleague (a reviewer), or an"
+    " operator",
 }
 _TOLD_ELSEWHERE = frozenset({"deletion", "opted_out", audit.KIND, "going"})
 

@@ -245,7 +245,8 @@ def load_key(path: Path) -> bytes:
     key = path.read_bytes().strip()
     if len(key) < _SHORTEST:
         raise ValueError(
-            f"{path} holds no usable key: restore it from a backup, or delete it, and everyone counts as a new person."
+            f"{path} holds no usable key: restore it from a backup, or delete it, and everyone counts as a"
+            " new person."
         )
     return key
 

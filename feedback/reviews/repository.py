@@ -183,7 +183,7 @@ class ReviewRepository:
         return await self._documents.remove("errand", answer_id, answer_id, version=version)
 
     async def mark_reviewer(self, answer_id: str, reviewer: str) -> None:
-        """Let the reviewer of an answer be found, who stands inside the review only (privacy/anonymise.py)."""
+        """Index the reviewer of an answer, whom only the review names, for privacy/anonymise.py."""
         now = moment(datetime.now(UTC))
         await self._documents.put(
             Document("reviewed", f"{answer_id}|{reviewer}", "", answer_id, reviewer, order=now)

@@ -117,7 +117,7 @@ class FeedbackStore(Protocol):
         ...
 
     async def answer_in_message(self, conversation: str, message_id: str) -> Answer | None:
-        """Return the answer that was delivered as this message of a conversation (or of a thread in it), or None."""
+        """Return the answer that was delivered as this message of a conversation or its thread, or None."""
         ...
 
     async def message_of(self, question_id: str) -> str | None:

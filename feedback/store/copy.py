@@ -181,9 +181,9 @@ class Copying:
         elif self._journal.source != source_name:
             if not self._into_existing:
                 raise CopyFailed(
-                    f"The target holds {sum(counts):,} records already and is no copy of this source that was begun"
-                    " here. Name an empty one, or add --into-existing: what it holds stays, and of what both have the"
-                    " source's counts."
+                    f"The target holds {sum(counts):,} records already and is no copy of this source that was"
+                    " begun here. Name an empty one, or add --into-existing: what it holds stays, and of"
+                    " what both have the source's counts."
                 )
             self._journal.begin(source_name)
 
@@ -266,14 +266,14 @@ class Copying:
                 self._copied.strange.sentence(
                     "The target has {n} records that are not from this copy, or were changed there since"
                 )
-                + " They are as they were; all else is carried over. If that is right, add --into-existing; then the"
-                " source's form counts where both have one."
+                + " They are as they were; all else is carried over. If that is right, add --into-existing;"
+                " then the source's form counts where both have one."
             )
         if not self._copied.same:
             raise CopyFailed(
                 (await self._differences()).sentence("After two rounds {n} records differed")
-                + " A bot that runs on either store changes it: stop it and run the command again, which carries over"
-                " the difference. An answer whose question has expired is not carried over;"
+                + " A bot that runs on either store changes it: stop it and run the command again, which"
+                " carries over the difference. An answer whose question has expired is not carried over;"
                 " `askpage store retain` removes it."
             )
 

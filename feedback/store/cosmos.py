@@ -102,7 +102,8 @@ class CosmosStore:
         """Return and hold the open questions that nobody else holds, oldest first, each with its answer."""
         self._must_be_open()
         found = await self._items.query(
-            f"SELECT TOP {_OPEN_AT_ONCE} * FROM c WHERE c.type = 'question' AND c.kind = 'question' AND c.state = 'open'"  # noqa: S608
+            f"SELECT TOP {_OPEN_AT_ONCE} * FROM c WHERE c.type = 'question' AND c.kind = 'question' AND"  # noqa: S608
+            " c.state = 'open'"
             " AND (c.holder = @holder OR c.held_until < @now) ORDER BY c.kind, c.state, c.at, c.name",
             holder=self._hold.holder,
             now=self._hold.now(),
@@ -226,7 +227,8 @@ class CosmosStore:
         if person is None:
             of_person, order = "", "c.type, c.key"
         found = await self._items.query(
-            f"SELECT TOP {max(limit, 0)} * FROM c WHERE c.type = @type{of_person} AND c.key > @key ORDER BY {order}",  # noqa: S608
+            f"SELECT TOP {max(limit, 0)} * FROM c WHERE c.type = @type{of_person} AND c.key > @key ORDER BY"  # noqa: S608
+            f" {order}",
             type=table,
             key=sort_key(after),
             **({"person": person} if person is not None else {}),

@@ -109,8 +109,8 @@ def _policies(config: CosmosConfig) -> ContainerPolicies:
         keys = found.get("partitionKey", {}).get("paths")
         if keys != [PARTITION]:
             raise StoreUnavailable(
-                f"The container {config.name} is partitioned by {keys}, not by {PARTITION}: it is not one of askpage."
-                " Name another one in cosmos_container."
+                f"The container {config.name} is partitioned by {keys}, not by {PARTITION}: it is not one of"
+                " askpage. Name another one in cosmos_container."
             )
 
     def is_current(found: Mapping[str, Any]) -> bool:

@@ -150,8 +150,8 @@ class SqliteDocuments:
         def put(connection: sqlite3.Connection) -> None:
             connection.execute(
                 "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, 1) ON CONFLICT (kind, id)"
-                " DO UPDATE SET body = excluded.body, answer_id = excluded.answer_id, person = excluded.person,"
-                " state = excluded.state, place = excluded.place, version = version + 1",
+                " DO UPDATE SET body = excluded.body, answer_id = excluded.answer_id, person ="
+                " excluded.person, state = excluded.state, place = excluded.place, version = version + 1",
                 _values(document),
             )
 
@@ -223,7 +223,8 @@ CREATE INDEX questions_open ON questions (asked_at) WHERE message_id IS NULL;
 CREATE INDEX questions_message ON questions (conversation, message_id);
 CREATE INDEX questions_asker ON questions (asker);
 CREATE TABLE answers (
-    id TEXT NOT NULL PRIMARY KEY, question_id TEXT NOT NULL, conversation TEXT NOT NULL, answered_at TEXT NOT NULL,
+    id TEXT NOT NULL PRIMARY KEY, question_id TEXT NOT NULL, conversation TEXT NOT NULL, \
+answered_at TEXT NOT NULL,
     record TEXT NOT NULL);
 CREATE INDEX answers_question ON answers (question_id, answered_at);
 CREATE INDEX answers_conversation ON answers (conversation, answered_at);
@@ -248,7 +249,8 @@ _NUMBERS = """
 CREATE TABLE words (
     number INTEGER NOT NULL, answer_id TEXT NOT NULL, giver TEXT NOT NULL, kind TEXT NOT NULL,
     reaction TEXT NOT NULL, given_at TEXT NOT NULL, changed_at TEXT NOT NULL, record TEXT NOT NULL,
-    source TEXT NOT NULL DEFAULT '', UNIQUE (answer_id, number), UNIQUE (answer_id, giver, kind, reaction, record));
+    source TEXT NOT NULL DEFAULT '', UNIQUE (answer_id, number), \
+UNIQUE (answer_id, giver, kind, reaction, record));
 INSERT INTO words
     SELECT number, answer_id, giver, kind, reaction, given_at, changed_at, record, source FROM feedback;
 DROP TABLE feedback;
@@ -455,9 +457,9 @@ class SqliteStore:
             ):
                 raise RecordInvalid(f"feedback on an unknown answer: {feedback.answer_id}")
             connection.execute(
-                "INSERT OR IGNORE INTO feedback (number, answer_id, giver, kind, reaction, given_at, changed_at,"
-                " record, source) VALUES ((SELECT coalesce(max(number), 0) + 1 FROM feedback WHERE answer_id = ?1),"
-                " ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT OR IGNORE INTO feedback (number, answer_id, giver, kind, reaction, given_at,"
+                " changed_at, record, source) VALUES ((SELECT coalesce(max(number), 0) + 1 FROM feedback"
+                " WHERE answer_id = ?1), ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
                 values,
             )
 

@@ -200,8 +200,8 @@ class SqliteFile:
         size = self._path.stat().st_size
         if size > REWRITTEN_UP_TO:
             log.warning(
-                "%s has %d MB, too much to be written anew beside the work: pieces of what was deleted may be left in it."
-                " Stop the bot and run: sqlite3 %s VACUUM",
+                "%s has %d MB, too much to be written anew beside the work: pieces of what was deleted may be"
+                " left in it. Stop the bot and run: sqlite3 %s VACUUM",
                 self._path,
                 size // 1_000_000,
                 self._path,
@@ -244,8 +244,8 @@ def _prepare(connection: sqlite3.Connection, path: Path, formats: Sequence[str])
     connection.execute("COMMIT")
     if version > len(formats):
         raise StoreUnavailable(
-            f"{path} was written by a newer askpage (its format is {version}, this program knows {len(formats)}):"
-            " please start the newer one."
+            f"{path} was written by a newer askpage (its format is {version}, this program knows"
+            f" {len(formats)}): please start the newer one."
         )
 
 
