@@ -1,4 +1,4 @@
-"""The bot as a program that listens: its parts are wired, its channels opened, its ports taken; it starts and stops in order.
+"""The bot as a listening program: wires its parts, opens its channels and ports, starts and stops in order.
 
     store ─┐                          ┌─ bot/teams
     pages ─┼─ answering ─ dialogs.ask ┼─ bot/slack
@@ -304,7 +304,7 @@ class BotBuilder:
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """The sockets that are listened on: everybody's, and that of what is for this machine only where it has its own."""
+    """The sockets to listen on: everybody's, and one for this machine only where it has its own port."""
 
     everybody: socket.socket
     local: socket.socket | None
@@ -340,7 +340,7 @@ def connection_limits_of(settings: Settings) -> ConnectionLimits:
 
 
 async def serve(parts: Parts, listeners: Listeners, ready: Callable[[], None]) -> int:
-    """Serve until SIGINT or SIGTERM; `ready` hears that it does. Return how many answers the next start owes."""
+    """Serve until SIGINT or SIGTERM, and call `ready`. Return how many answers the next start owes."""
     settings = parts.settings
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -357,7 +357,7 @@ async def serve(parts: Parts, listeners: Listeners, ready: Callable[[], None]) -
         with contextlib.suppress(StoreUnavailable):  # upkeep tries again
             await bot.upkeep.resume()
         gc.collect()
-        gc.freeze()  # to look through all that is imported holds everybody for a tenth of a second, again and again
+        gc.freeze()  # collecting all that is imported would stop everybody for 0.1 s, again and again
         ready()
         await stop.wait()
         for site in sites:

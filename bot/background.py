@@ -1,4 +1,4 @@
-"""What runs beside the answers: questions that nobody holds are answered, and what waited for the store is carried over."""
+"""Runs beside the answers: answers questions that nobody holds, and carries over what waits for the store."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Upkeep:
         await store.drain()
 
     async def ready(self, _: web.Request) -> web.Response:
-        """Answer /readyz: 200 while questions are taken, also without the store; 503 when nothing more can be kept."""
+        """Answer /readyz: 200 while the bot takes questions, also without the store; 503 once it is full."""
         if not isinstance(self._store, OfflineStore):
             return web.json_response({"status": "ready"})
         waiting = self._store.waiting

@@ -190,7 +190,7 @@ class ChannelModule(Protocol):
     async def open_connector(
         self, settings: Settings, store: Store, closing: AsyncExitStack, /
     ) -> Connector | None:
-        """Open the way out alone, for a process that hears nothing; None where there is none from elsewhere."""
+        """Open only the connector, for a process that hears nothing; None where none works from elsewhere."""
         ...
 
 
@@ -220,7 +220,7 @@ CHANNELS = (
     ChannelPlug(Channel.LOCAL, "bot.web.channel"),
     ChannelPlug(Channel.SLACK, "bot.slack.channel", is_on=_has_slack, is_public=_has_slack),
 )
-"""Every channel, one line each. An activity of a channel that is none of these comes through the Bot Framework."""
+"""Every channel, one line each. Activities of any other channel come through the Bot Framework."""
 
 
 def find_connector(

@@ -1,4 +1,4 @@
-"""Seals on card actions: a card says which answer it is about, and only for the conversation that it was sent to.
+"""Seals on card actions: a seal ties a card to its answer and to the conversation that it was sent to.
 
 What comes back in a card action is written by a client. The sender is known (the channel's token vouches for
 it); the answer's id is not, so it carries an HMAC over itself, the conversation and its tenant. A seal is no
@@ -29,7 +29,7 @@ class Seals:
         return _seal(self._key, purpose, answer_id, conversation)
 
     def fits(self, seal: str, purpose: str, answer_id: str, conversation: Mapping[str, Any]) -> bool:
-        """Tell whether a card with this seal was sent for this purpose, about this answer, to this conversation."""
+        """Tell whether this seal was made for this purpose, answer and conversation."""
         given = seal.encode("utf-8", "surrogatepass")
         made = [_seal(key, purpose, answer_id, conversation).encode() for key in self._keys]
         return any(hmac.compare_digest(one, given) for one in made)
@@ -46,5 +46,5 @@ def _key_from(key: bytes) -> bytes:
 
 
 def home_of(conversation: Mapping[str, Any]) -> str:
-    """Return the id of a conversation without the thread in it: an action in a channel names its message's thread."""
+    """Return a conversation's id without the thread: an action in a channel names its message's thread."""
     return str(conversation.get("id", "")).partition(";messageid=")[0]

@@ -44,7 +44,7 @@ STOPPED = "Stopped."
 
 @asynccontextmanager
 async def with_greeting(greets: Greets | None) -> AsyncGenerator[bool]:
-    """Tell whether the message that is sent meanwhile has to say it; where it does, it was said once that is sent."""
+    """Tell whether the message sent in this block has to greet; once it is sent, the greeting is done."""
     due = greets is not None and await greets.is_due()
     yield due
     if greets is not None and due:
@@ -78,7 +78,7 @@ class Undeliverable(Exception):
 
 
 class Stopped(Undeliverable):
-    """The asker does not want the answer any more, and pressed stop; `message_id` is what is on screen of it."""
+    """The asker pressed stop; `message_id` is what is on screen of the answer, "" for nothing."""
 
     def __init__(self, message: str, message_id: str = "") -> None:
         super().__init__(message)
@@ -103,7 +103,7 @@ class Reply(Protocol):
         ...
 
     async def preview(self, answer: Answer) -> None:
-        """Show an answer that a better one may replace, where the channel can replace it; never waits for it."""
+        """Show an answer that a better one may replace, if the channel can replace it; never wait for it."""
         ...
 
     async def answer(self, answer: Answer) -> str:
@@ -123,7 +123,7 @@ class CancellableReply(Reply, Protocol):
     """A reply that can be given up."""
 
     async def abandon(self) -> str:
-        """Leave no half message of a question that is gone; return the id of the one on screen, "" for none."""
+        """Finish the half message of a question that is gone; return its id, "" where none is on screen."""
         ...
 
 
@@ -145,7 +145,7 @@ class ChannelMisconfigured(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class PageGroup:
-    """Pages of one folder, (title, URL), "" where they are not grouped; `more` says how many are not shown, "" for none."""
+    """Pages of one folder as (title, URL), "" for no folder; `more` counts those not shown, "" for none."""
 
     name: str
     pages: tuple[tuple[str, str], ...]

@@ -1,4 +1,4 @@
-"""Connections of clients that are slow, idle, or too many: each is closed after a bounded time, and their number is bounded.
+"""Closes slow and idle connections after a bounded time, and bounds the number of connections.
 
 A request's head has to be there within `keepalive_s` of the connection's beginning or of the answer before
 (aiohttp's own timer, which bytes that trickle in do not move), its body within `body_s` (bot/http.py). Where
@@ -99,7 +99,7 @@ def is_https(address: str) -> bool:
 log = logging.getLogger(__name__)
 
 LINGER_S = 2.0
-"""How long the rest of a body is thrown away that nobody wanted, so that its sender sees the response; seconds."""
+"""How long the rest of an unwanted body is thrown away, so that its sender sees the response; seconds."""
 _TOLD_EVERY_S = 60.0
 
 

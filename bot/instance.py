@@ -1,4 +1,4 @@
-"""Which of the processes on one data folder this is: each has a folder of its own, and a name that a restart keeps.
+"""Processes on one data folder: each has a folder of its own, and a name that a restart keeps.
 
     with instance_in(data_dir) as instance: …
 
@@ -53,7 +53,7 @@ def instance_in(data_dir: Path) -> Generator[Instance]:
 
 @contextmanager
 def abandoned_in(data_dir: Path) -> Generator[list[Instance]]:
-    """Take the folders of processes that are gone, until the end of the block; call it while holding one's own."""
+    """Take the folders of processes that are gone, until the block ends; call it while holding one's own."""
     with contextlib.ExitStack() as held:
         found = sorted((data_dir / "instances").iterdir())
         yield [

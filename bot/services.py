@@ -159,7 +159,7 @@ class ChannelContext:
 
 
 class OpenChannel(Protocol):
-    """A channel of a bot that listens. `bot/bootstrap.py` lists the channels; each has a module `channel.py`."""
+    """A channel of a bot that listens. `bot/bootstrap.py` lists them; each has a module `channel.py`."""
 
     capabilities: ChannelCapabilities
     connector: Connector

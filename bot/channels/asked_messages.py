@@ -33,7 +33,7 @@ _DELETE_BEFORE = tuple(f"{DELETE} {channel}" for channel in Channel)
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A message was edited: the id of the question that it asks now, and the message to write its answer over."""
+    """An edit: the id of the question that the message asks now, and the message to write its answer over."""
 
     question_id: str
     replaces: str
@@ -109,7 +109,7 @@ class AskedMessages:
         await self._later.attempt(partial(self._forget_message, **entry), DELETE, entry)
 
     async def forget_person(self, deletion: Deletion) -> None:
-        """Stop answering whoever wants to be forgotten, and leave no half message; know no more how to reach them."""
+        """Stop answering a person, finish half messages, and forget how to reach them."""
         if self.asking is not None:
             for question_id in self.asking.under_way_of(deletion.person, deletion.begun_at):
                 reply = self._replies.pop(question_id, None)

@@ -52,7 +52,7 @@ class Spoken:
 
 
 class FeedbackHandler:
-    """Reads opinions out of activities and has them kept. Raises StoreUnavailable: then nothing was acknowledged."""
+    """Reads opinions out of activities and keeps them. Raises StoreUnavailable: then it acknowledged none."""
 
     def __init__(
         self,

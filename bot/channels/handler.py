@@ -1,4 +1,4 @@
-"""Handles the activities of a channel, whichever it is: questions, commands, buttons, reactions, edits, deletions.
+"""Handles the activities of any channel: questions, commands, buttons, reactions, edits, deletions.
 
 It works on plain dicts and knows neither a channel's SDK nor HTTP: each channel authenticates what arrives,
 and hands it in as an activity of the Bot Framework.
@@ -84,7 +84,7 @@ class CardActions(Protocol):
     """Does what a button of a card says; one for each kind of card."""
 
     async def handle_action(self, incoming: Incoming, action: CardAction, person: str) -> InvokeReply:
-        """Do it, and answer with a sentence or the card that takes the pressed one's place. Raises BadAction."""
+        """Do it, and return a sentence or the card that replaces the pressed one. Raises BadAction."""
         ...
 
 
@@ -126,7 +126,7 @@ class Handlers:
 
 
 class ActivityHandler:
-    """Handles the authenticated activities of one channel, of any type, one at a time. One per process and channel."""
+    """Handles the authenticated activities of one channel, one at a time. One per process and channel."""
 
     def __init__(self, handlers: Handlers, config: ChannelConfig | None = None) -> None:
         self._pseudonym = handlers.pseudonym
@@ -138,7 +138,7 @@ class ActivityHandler:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def receive(self, activity: Mapping[str, Any], connector: Connector) -> InvokeReply | None:
-        """Handle one activity; an invoke gets its reply. Raises Malformed, and StoreUnavailable for feedback."""
+        """Handle an activity; an invoke gets a reply. Raises Malformed, and StoreUnavailable for feedback."""
         incoming = parse_activity(activity)
         if incoming.user["role"] in {"bot", "skill"}:
             return None
@@ -170,7 +170,7 @@ class ActivityHandler:
         )
 
     def _reply(self, reference: Reference, connector: Connector, person: str) -> CancellableReply:
-        """Return the way back to a person, who is told with the first answer what is kept, where nobody else reads it."""
+        """Return the way back to a person; in a personal chat the first answer tells them what is kept."""
         greeting = Greeting(self._handlers.privacy.privacy, person) if reference.personal else None
         keep_part = partial(self._messages.keep_part, reference)
         extras = ReplyExtras(greeting, self._config.offers, keep_part, self._streaming)
@@ -273,7 +273,7 @@ class ActivityHandler:
             return saying(str(bad), refused=True)
 
     async def _submitted(self, incoming: Incoming, connector: Connector) -> None:
-        """Do what a button of an older client says, and answer with a sentence, since there is no card to change."""
+        """Do what a button of an older client says, and answer with a sentence, as there is no card."""
         try:
             action = incoming.submitted_action
             if action is None:

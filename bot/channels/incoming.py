@@ -32,7 +32,7 @@ _AT_TAG = re.compile(r"</?at\b[^>]*>", re.IGNORECASE)
 
 
 class MalformedError(ValueError):
-    """An activity that nobody could answer: no type, no channel or no conversation; `status` says it in HTTP's words."""
+    """An activity without type, channel or conversation, so nobody can answer it; `status` is HTTP's."""
 
     def __init__(self, sentence: str, status: int = 400) -> None:
         super().__init__(sentence)
@@ -77,7 +77,7 @@ class Part(BaseModel):
 
 
 class Account(Part):
-    """Somebody, or the bot; `directory_id` is the directory's id of a person, "" where the channel vouches for none."""
+    """A person or the bot; `directory_id` is a person's, "" where the channel vouches for none."""
 
     id: Text = ""
     name: Text = ""
@@ -131,7 +131,7 @@ class _Activity(Part):
 
 @dataclass(frozen=True, slots=True)
 class Thumb:
-    """A thumb of Teams' feedback loop: "like" or "dislike", what was written in its form, and the reasons ticked."""
+    """A thumb of Teams' feedback loop: "like" or "dislike", its form's comment, and the ticked reasons."""
 
     value: str
     comment: str = ""
@@ -140,7 +140,7 @@ class Thumb:
 
 @dataclass(frozen=True, slots=True)
 class CardAction:
-    """A button of one of our cards: what it means, which answer it is about, and what was filled in beside it.
+    """A button of one of our cards: its meaning, the answer that it is about, and the inputs beside it.
 
     `round` is -1 where the card has none; of a card about somebody's data it is when that was made, in
     milliseconds. `inputs` is all that came, as it came: read it with `text_input`.
@@ -153,7 +153,7 @@ class CardAction:
     inputs: Json
 
     def text_input(self, name: str, limit: int) -> str:
-        """Return a text that was filled in, "" where it was not. Raises BadAction for what is too long or no text."""
+        """Return a text input, "" if it is not filled in. Raises BadAction if it is too long or no text."""
         given = self.inputs.get(name, "")
         if not isinstance(given, str):
             raise BadAction(f"“{name}” has to be text.")
@@ -216,7 +216,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """One activity, read. `text` has lost the mention of the bot; `sender` is the directory's id where there is one.
+    """One activity, read. `text` lacks the bot's mention; `sender` is the directory's id where there is one.
 
     `directory_id` is that id alone, and "" where the channel vouches for none: permissions stand on it.
     `conversation` is the channel's conversation account with `serviceUrl` and `channelId` beside it: all that

@@ -43,15 +43,18 @@ SHOW, EXPORT, STOP, LEARN = "privacy.show", "privacy.export", "privacy.stop", "p
 DELETE, DELETE_NOW = "privacy.delete", "privacy.delete_now"
 VERBS = (SHOW, EXPORT, STOP, LEARN, DELETE, DELETE_NOW)
 
-NOT_YOURS = "This card is somebody else's, or was not sent to this conversation. Nothing was done: say “privacy” to get your own."
+NOT_YOURS = (
+    "This card is somebody else's, or was not sent to this conversation. Nothing was done: say “privacy” to"
+    " get your own."
+)
 TOO_OLD = "This card is too old, so nothing was done. Say “privacy” to get a new one."
 OLDER_CHOICE = (
     "You have chosen since this card was made, so nothing was done. Say “privacy” to get a new one."
 )
 ASK_ALONE = "Please ask me that in our personal chat: what I give you there, nobody else sees."
 NO_ADDRESS = (
-    "I cannot hand you a file here. Please ask the people who run me for a copy of your data: they get it with one"
-    " command (askpage privacy export) and your user id."
+    "I cannot hand you a file here. Please ask the people who run me for a copy of your data: they get it"
+    " with one command (askpage privacy export) and your user id."
 )
 KEPT_FOR_LATER = "I have noted that. It counts as soon as my records can be reached again."
 DELETED_BEFORE = "That was done already."
@@ -83,14 +86,14 @@ KeepsMessagesHere = Callable[[Mapping[str, Any]], bool]
 
 @dataclass(frozen=True, slots=True)
 class PrivacyTerms:
-    """What the settings say: how long records are kept, and where the bot is reached from outside ("": nowhere)."""
+    """The settings for privacy: how long records are kept, and the bot's address from outside ("": none)."""
 
     retention: Retention = field(default_factory=Retention)
     public_url: str = ""
 
     @property
     def reachable(self) -> bool:
-        """Whether a link that only its holder should read can lead to the bot: over HTTPS, or on this machine."""
+        """Whether a private link can lead to the bot: over HTTPS, or on this machine."""
         url = URL(self.public_url)
         return url.scheme == "https" or (url.scheme == "http" and names_loopback(url.host or ""))
 

@@ -115,7 +115,7 @@ class Stream:
             self._task = asyncio.create_task(self._run(), name="stream")
 
     async def close(self) -> bool:
-        """Send nothing more; return whether there is a message on screen that must be finished, and can be."""
+        """Send nothing more; return whether a message on screen must be finished, and can be."""
         self._closing.set()
         self._words.set()
         if self._task is not None:
@@ -195,7 +195,7 @@ class ReplyExtras:
 
 
 class StreamedReply:
-    """The way of one answer to the person who asked: a `bot.dialogs.ask.Reply`, made from `Question.reply_to` alone."""
+    """The way of one answer to its asker: a `bot.dialogs.ask.Reply`, made from `Question.reply_to` alone."""
 
     def __init__(
         self,
@@ -274,7 +274,7 @@ class StreamedReply:
             return await self._finish(talk_message(said, self._view.site_url, words))
 
     async def abandon(self) -> str:
-        """Leave no half message of a question that is gone; return the id of the one on screen, "" for none."""
+        """Finish the half message of a question that is gone; return its id, "" where none is on screen."""
         if self._stream is None:
             return ""
         is_shown = await self._stream.close()
@@ -284,7 +284,7 @@ class StreamedReply:
         return self._stream.id if is_shown else ""
 
     async def _finish(self, message: Message) -> str:
-        """Let a message take the place of what shows that the bot is at work; a further one comes below it."""
+        """Replace the sign that the bot is at work by a message; a further message comes below it."""
         if self._begun:
             return await self._send(message)
         if self._typing is not None:
@@ -334,7 +334,7 @@ class StreamedReply:
             raise Stopped(STOPPED_BY_ASKER, self._stream.id)
 
     def _no_longer_streams(self) -> None:
-        """Let the next question stream, unless this stream could not be ended: then when Teams has ended it."""
+        """Let the next question stream; if this stream could not be ended, only once Teams has ended it."""
         here, stream = str(self._reference.conversation["id"]), self._stream
         if stream and not stream.is_open and self._extras.streaming.get(here) is stream:
             del self._extras.streaming[here]

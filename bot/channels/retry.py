@@ -1,4 +1,4 @@
-"""How long to wait before a request is made again: what the other side asks for (Retry-After), else exponential back-off with jitter."""
+"""How long to wait before a retry: what Retry-After asks for, else exponential back-off with jitter."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 
 
 def retry_wait_s(attempt: int, retry_after: str | None) -> float:
-    """Return how long to wait before trying again: what the channel asked for, or 0.5 s doubled each time, with jitter.
+    """Return the wait before a retry: what the channel asks for, or 0.5 s doubled each time, with jitter.
 
     `attempt` counts from 0. `retry_after` is seconds or a date, as HTTP has it. Never more than MAX_WAIT_S.
     """

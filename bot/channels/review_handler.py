@@ -75,7 +75,7 @@ class Wish:
 
 
 class ReviewActions:
-    """Does what reviewers want who may do so, now or once the store is back. One per process, for all channels."""
+    """Does what permitted reviewers want, now or once the store is back. One per process, for any channel."""
 
     def __init__(
         self, store: FeedbackStore, reviewing: Reviewing, card_sync: CardSync, later: DeferredActions

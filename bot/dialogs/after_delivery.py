@@ -1,7 +1,6 @@
-"""What happens with an answer once it is on screen: early words find it, doubts go to reviewers, silence is read.
+"""Follows up an answer on screen: ties early words to it, shows doubts to reviewers, reads silence.
 
-A question that follows on an answer, a source that is opened, an answer that is stopped: they say something
-too.
+A follow-up question, an opened source and a stopped answer say something too.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ class Looking:
         later.on(STOPPED, lambda entry: self._stopped(**entry))
 
     async def delivered(self, question: Question, message_id: str) -> None:
-        """Tie what was said before the answer was known, note a follow-up, and let reviewers see what they should."""
+        """Tie words that came before the answer, note a follow-up, and let reviewers see what they should."""
         entry = {"question_id": question.id, "message_id": message_id}
         await self._later.attempt(partial(self._delivered, **entry), DELIVERED, entry)
 

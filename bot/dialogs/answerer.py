@@ -1,4 +1,4 @@
-"""Answers from the verified answers first, then from the pages: a page that the question names, or all known ones."""
+"""Answers from the verified answers first, then from the page that a question names, or all known ones."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class PageAnswerer:
 
 
 def is_fresh(verified: VerifiedAnswer, page_hash: Callable[[str], str | None]) -> bool:
-    """Tell whether no page that a verified answer stands on has changed. `page_hash` returns None for an unknown page.
+    """Tell whether every page behind a verified answer is unchanged. `page_hash` is None for an unknown page.
 
     A page that somebody pasted leaves the index after a while: unknown then, not changed.
     """

@@ -43,7 +43,7 @@ class Afterwards(Protocol):
     """What happens with an answer once its asker has it (`bot/dialogs/after_delivery.py`)."""
 
     async def delivered(self, question: Question, message_id: str) -> None:
-        """Take note that the answer to this question, or a sentence in its place, is on screen as this message."""
+        """Note that this message shows the answer to this question, or a sentence in its place."""
         ...
 
     async def stopped(self, question: Question) -> None:
@@ -52,10 +52,10 @@ class Afterwards(Protocol):
 
 
 class Answerer(Protocol):
-    """What turns a question into an answer (`model/answering/chain.py`, wired to the pages in `bot/app.py`)."""
+    """Turns a question into an answer (`model/answering/chain.py`, wired to the pages in `bot/app.py`)."""
 
     def stream(self, question: Question, history: Sequence[Answer]) -> AsyncGenerator[str | Answer]:
-        """Yield what is written so far (cumulative drafts) and Answers, each better than the one before; the last one counts.
+        """Yield cumulative drafts, and Answers that each improve on the one before; the last one counts.
 
         A quoted Answer may come long before the model has written one. `history` is the conversation's last
         answers, oldest first. Raises EngineBusy, EngineFailed, PromptTooLong and PageRefused. `StopWriting`
@@ -120,7 +120,7 @@ class Asking:
             await asyncio.wait([task])
 
     def under_way_of(self, asker: str, until: datetime) -> Sequence[str]:
-        """Return the questions of one person that are being answered, by their ids; none that came after a time."""
+        """Return the ids of one person's questions that are being answered and came no later than `until`."""
         return [
             question.id
             for question in self._questions.values()
@@ -142,7 +142,7 @@ class Asking:
         return resumed
 
     async def drain(self, timeout_s: float) -> int:
-        """Wait for the questions under way; leave what is not done in time to the next start, and count it."""
+        """Wait for the questions under way; leave unfinished ones to the next start, and count them."""
         if not self._tasks:
             return 0
         _, late = await asyncio.wait(self._tasks.values(), timeout=timeout_s)
@@ -192,7 +192,7 @@ class Asking:
         await self._note_delivered(question, message_id)
 
     async def _try_to_respond(self, work: _Work, answer: Answer | None) -> str | None:
-        """Return the message that the asker has, "" where there is none to have; None to try again at a next start."""
+        """Return the message that the asker has, "" where none is due; None to try again at a next start."""
         question = work.question
         try:
             if answer is None and await self._talk(work):
@@ -329,7 +329,7 @@ class _Work:
     before: Answer | None = None
 
     async def show(self, item: str | Answer) -> None:
-        """Show a draft or a quotation; whatever else is an answer is shown once it is the last. Raises Stopped."""
+        """Show a draft or a quotation; any other answer is shown once it is the last. Raises Stopped."""
         if isinstance(item, str):
             await self.reply.draft(item)
             return

@@ -40,7 +40,7 @@ class AskerLimits:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a question is not answered: `reason` for the figures, `sentence` for the asker, "" for one who was just told."""
+    """Why a question is not answered: `reason` for figures, `sentence` for the asker, "" if just told."""
 
     reason: str
     sentence: str
@@ -62,7 +62,7 @@ class Place:
 
 @dataclass(slots=True)
 class _Person:
-    """One who asks. `tokens` were in the bucket at `seen_at` (monotonic seconds); `asked` are times within a minute."""
+    """An asker. The bucket held `tokens` at `seen_at` (monotonic seconds); `asked` are times in a minute."""
 
     tokens: float
     seen_at: float

@@ -1,4 +1,4 @@
-"""Signed links to the file with a person's data, which work for a few minutes (`bot/web/data_download.py` serves it).
+"""Signed links to a person's data file, valid for a few minutes (`bot/web/data_download.py` serves it).
 
 The signature covers all that the link says, so a changed one opens nothing.
 """

@@ -1,4 +1,4 @@
-"""What is told of questions, answers, words and reviews (core/telemetry.py): records in, the properties of events out."""
+"""Telemetry events (core/telemetry.py) of questions, answers, words and reviews: properties from records."""
 
 from __future__ import annotations
 

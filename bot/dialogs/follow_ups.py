@@ -31,7 +31,7 @@ class FollowUps:
         self._most = most
 
     async def offers(self, answer: Answer) -> Sequence[tuple[str, str]]:
-        """Return (title, words) of each: the sections nearest to what was cited, and, where the bot declined, that one."""
+        """Return (title, words) of the sections nearest to the cited one, or with it if the bot declined."""
         cited = next(iter(answer.citations), None)
         if cited is None or not self._most:
             return ()
@@ -50,7 +50,7 @@ class FollowUps:
 
 
 def _candidates(page: Page, anchor: str, *, with_cited: bool) -> list[Section]:
-    """Return the sections whose headings can be shown, each heading once, by their distance from the cited one."""
+    """Return the sections with headings to show, each heading once, by distance from the cited section."""
     here = next((place for place, one in enumerate(page.sections) if one.anchor == anchor), 0)
     found: list[Section] = []
     known = {page.title.lower(), ""}

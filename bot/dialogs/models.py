@@ -1,6 +1,6 @@
 """Reviewers decide about model versions: promote, hold, roll back.
 
-    a Comparison waits ──> decide ──> kept ──> done (model/registry/versions.py) ──> its cards everywhere show it
+    a Comparison waits ─> decide ─> kept ─> done (model/registry/versions.py) ─> its cards everywhere show it
 
 A decision is kept before it is done. Whoever is killed in between leaves an errand behind, so that it is done
 later. Of two reviewers at once one wins, and the other hears who it was and what they did (`Refused`).
@@ -39,7 +39,7 @@ ERRAND = "model:"
 """Begins the names of the errands and cards of comparisons; those of answers are hexadecimal."""
 GONE = "This comparison is not here any more."
 PATIENCE_S = 4.0
-"""How long somebody who pressed a button waits: large files take longer to look at than a channel has patience."""
+"""How long a press of a button waits: looking at large files takes longer than a channel has patience."""
 _DEEDS: Mapping[Choice, Deed] = {
     Choice.PROMOTE: Deed.PROMOTED,
     Choice.HOLD: Deed.HELD,
@@ -144,7 +144,7 @@ class Deciding:
         return read_rollout(self._models_dir), present
 
     def _check(self, press: Press, view: ModelView) -> None:
-        """Refuse what others were faster with, what the standing does not allow, and versions whose files are gone."""
+        """Refuse what others did first, what the standing forbids, and versions whose files are gone."""
         if press.known != len(view.decisions):
             raise Refused(_faster(view.decisions))
         candidate = view.comparison.candidate
@@ -156,7 +156,7 @@ class Deciding:
             )
 
     async def _do(self, decision: ModelDecision) -> None:
-        """Do what was decided; doing it twice changes nothing. Raises Refused, and then it was not decided."""
+        """Carry a decision out; twice changes nothing. Raises Refused, which undoes the decision."""
         try:
             await asyncio.to_thread(_act, self._models_dir, decision)
         except VersionError as error:

@@ -1,8 +1,8 @@
 """A person's data is theirs: given out, deleted, or left out of what is learned, whenever they say so.
 
-    delete ──> kept durably ──> every memory of this process forgets ──> the store (feedback/privacy/delete.py) ──> they are told
+    delete ─> kept durably ─> this process forgets ─> the store (feedback/privacy/delete.py) ─> they are told
                    │
-                   └──> other processes see it (catch_up), forget too, and go on with it where somebody stopped
+                   └──> other processes see it (catch_up), forget too, and go on where somebody stopped
 
 What a person wishes is never lost: where the store is away, it waits in the spool, and is done once the store
 is back.
@@ -32,7 +32,7 @@ from feedback.store.rows import WholeStore
 
 
 async def forget_waiting(spool: OfflineQueue, deletion: Deletion) -> None:
-    """Forget what a person said that waits for the store; wishes for the own data stay, rulings lose their name."""
+    """Drop a person's words that wait for the store; wishes for their data stay, rulings lose their name."""
     kept: dict[str, Callable[[Entry], Entry]] = {DELETION: dict, CHOICE: dict, WISH: nameless}
     await spool.forget_person(deletion.person, deletion.begun_at, kept)
 
@@ -92,7 +92,7 @@ class Privacy:
     # Deleting
 
     async def delete(self, person: str, name: str, reply_to: str) -> Deletion:
-        """Begin to delete all that there is of a person now; return how it stands. The same `name` twice is one deletion.
+        """Begin to delete a person's data; return how it stands. The same `name` twice is one deletion.
 
         Raises StoreUnavailable: then nothing was kept, and the person has to ask again.
         """
@@ -109,7 +109,7 @@ class Privacy:
         return begun or wished
 
     async def was_deleted_since(self, person: str, moment_: datetime) -> bool:
-        """Tell whether all that there is of a person was to go after a moment, whoever wished it. Raises StoreError."""
+        """Tell whether a deletion of a person's data began at or after a moment. Raises StoreError."""
         return any(one.begun_at >= moment_ for one in await self._deletions.of(person))
 
     async def catch_up(self) -> None:
@@ -174,7 +174,7 @@ class Privacy:
         self._greeted.pop(deletion.person, None)
 
     async def _begin(self, entry: Entry) -> Deletion:
-        """Keep that a person's data goes, and begin with it; where it is known already, return how it stands."""
+        """Keep a deletion of a person's data and begin it; if it is known already, return how it stands."""
         person, begun_at = entry["person"], datetime.fromisoformat(entry["begun_at"])
         wished = Deletion(person, entry["name"], begun_at, by=person, reply_to=entry["reply_to"])
         known = await self._deletions.get(wished.id)
@@ -192,7 +192,7 @@ class Privacy:
         return await self._choices.choice(person)
 
     async def choose(self, person: str, *, out: bool, source: str) -> None:
-        """Keep whether something may be learned from a person. Raises StoreUnavailable: then it was not kept."""
+        """Keep whether the bot may learn from a person. Raises StoreUnavailable: then it was not kept."""
         entry = {"person": person, "out": out, "source": source}
         await self._later.attempt(partial(self._choose, entry), CHOICE, entry)
 
@@ -228,7 +228,7 @@ class Privacy:
             log.warning("somebody will be told once more what is kept: %s", error)
 
     async def _record(self, person: str, deed: Deed) -> None:
-        """Write into the audit trail what a person does with their own data; it is done, whether that works or not."""
+        """Write what a person does with their own data into the audit trail; a failure undoes nothing."""
         try:
             await self._audit.write(person, deed, person=person)
         except StoreError:

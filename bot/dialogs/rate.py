@@ -1,4 +1,4 @@
-"""Somebody says what they think of an answer: it is kept before it is acknowledged, and what is bad is reviewed.
+"""Feedback on answers: keeps a word before acknowledging it, and sends what is bad to review.
 
 A word is kept as trainable where the setting names its channel (Slack's terms restrict training on what comes
 through its API) and who gave it has not said that nothing is to be learned from them.
@@ -73,7 +73,7 @@ _CLOCKS_DIFFER, _LATEST = timedelta(days=1), timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class RatingRules:
-    """What counts as bad: reactions by their channel's names, and so many stars or fewer. Where may be learned from."""
+    """Which words are bad (reactions, `few_stars` or fewer), and which channels the bot may learn from."""
 
     reactions: Mapping[str, Direction] = field(
         default_factory=lambda: {"like": UP, "heart": UP, "laugh": UP, "sad": DOWN, "angry": DOWN}
@@ -93,7 +93,7 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What was said, before it is tied to an answer. `withdrawn` takes a word back, even one that comes later."""
+    """What was said, not yet tied to an answer. `withdrawn` takes a word back, even one that comes later."""
 
     kind: FeedbackKind
     value: str = ""
@@ -112,11 +112,11 @@ class Rating:
         self._choices = OptOuts(reviewing.desk.documents)
 
     async def give(self, answer: Answer, word: Word, said: Said) -> Feedback:
-        """Keep a word on an answer; it replaces the giver's earlier one of its kind, unless that was said later."""
+        """Keep a word on an answer; it replaces the giver's word of its kind, unless that was said later."""
         return await self.bind(answer, unbound(word, said))
 
     async def keep_untied(self, conversation: str, message_id: str, feedback: Feedback) -> None:
-        """Keep a word apart that belongs to no known answer; it is counted, and tied if its answer appears."""
+        """Keep a word that belongs to no known answer; it is counted, and tied if its answer appears."""
         name = feedback.source or f"{feedback.giver}|{feedback.given_at.isoformat()}"
         untied = UnmatchedFeedback(str(feedback.kind), conversation, message_id, feedback)
         await self._reviewing.desk.keep_untied(untied, f"{name}|{feedback.kind}|{feedback.value}")
@@ -186,7 +186,7 @@ def complains(feedback: Feedback, rules: RatingRules) -> bool:
 
 
 def spoken_at(timestamp: str) -> datetime:
-    """Return when something was said: the channel's time where that can be, so that a late arrival counts as late."""
+    """Return when something was said: the channel's time if plausible, so a late arrival counts as late."""
     now = datetime.now(UTC)
     try:
         told = datetime.fromisoformat(timestamp)

@@ -95,7 +95,7 @@ class ReviewRules:
 
 
 class Reviewing:
-    """Decides what becomes a review, and what becomes of it. `wake` is called when the card sync has something to do."""
+    """Decides what becomes a review, and how it ends. Calls `wake` when the card sync has something to do."""
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class Reviewing:
     # What goes to reviewers
 
     async def flag(self, answer: Answer, reason: ReviewReason) -> None:
-        """Let reviewers look at an answer. A settled review stays settled: whoever complains is told of its ruling."""
+        """Send an answer to reviewers. A settled review stays settled: complainers are told of its ruling."""
         now = datetime.now(UTC)
         await self.desk.leave_errand(answer.id, now)
         fresh = Review(answer.id, (reason,), now, stratum_of(answer))
@@ -128,7 +128,7 @@ class Reviewing:
         self.wake()
 
     async def consider(self, answer: Answer) -> None:
-        """Look at an answer that was just delivered: whether it is doubtful, often declined, or in the sample."""
+        """Check an answer just delivered: whether it is doubtful, often declined, or in the sample."""
         if doubt := self._doubt(answer):
             await self.flag(answer, doubt)
         if answer.abstained and answer.verified_by is None:
@@ -138,7 +138,7 @@ class Reviewing:
             await self._put_in_sample(answer, weight)
 
     def _doubt(self, answer: Answer) -> ReviewReason | None:
-        """Return why an answer is doubtful. A quotation stands on its page by itself, so its support says nothing."""
+        """Return why an answer is doubtful. A quotation stands on its page, so its support says nothing."""
         low = self._rules
         if answer.abstained:
             return None
@@ -209,7 +209,7 @@ class Reviewing:
         return await self._change(answer_id, take, (reviewer, Deed.CLAIMED))
 
     async def release(self, answer_id: str) -> Review:
-        """Let go of a claim that ran out, so that the card says so. Raises Refused when the review is gone."""
+        """Let go of a claim that ran out, so that the card says so. Raises Refused if the review is gone."""
         now = datetime.now(UTC)
         await self.desk.leave_errand(answer_id, now)
 
@@ -230,7 +230,7 @@ class Reviewing:
         return await self._change(answer_id, leave, (skip.reviewer, Deed.SKIPPED))
 
     async def rule(self, answer_id: str, round_: int, verdict: Verdict) -> Review:
-        """Decide. The same activity twice is one verdict. Raises Refused, with who was faster and what they did."""
+        """Decide. The same activity twice is one verdict. Raises Refused: who was first, and with what."""
         now = datetime.now(UTC)
 
         def decide(review: Review) -> Review:
@@ -260,7 +260,7 @@ class Reviewing:
         return replace(review, needed=needed, settled_at=settled_at)
 
     async def publish(self, review: Review) -> Answer | None:
-        """Let the ruling be served from now on; return the answer, if it is there. Doing it twice changes nothing."""
+        """Serve the ruling from now on; return the answer, if it is there. Doing it twice changes nothing."""
         answer, verdict = await self._store.answer(review.answer_id), review.ruling
         if answer is None or verdict is None:
             return None
@@ -278,7 +278,7 @@ class Reviewing:
         return answer
 
     async def catch_up(self) -> Sequence[VerifiedAnswer]:
-        """Serve what was verified in whichever process, and no more what was taken back; return all that is served."""
+        """Serve what any process verified, and drop what was taken back; return all that is served."""
         changes, self._seen = await self.desk.verified_since(self._seen)
         for answer_id, verified in changes:
             if verified is None:
@@ -288,7 +288,7 @@ class Reviewing:
         return self._known.all()
 
     async def stale(self, verified: VerifiedAnswer) -> None:
-        """A page that a verified answer stands on has changed: serve it no more, and let reviewers look again."""
+        """Stop serving a verified answer whose page has changed, and let reviewers look again."""
         now = datetime.now(UTC)
         passages: tuple[Passage, ...] = ()
         self._known.drop(verified.answer_id)
@@ -326,7 +326,7 @@ class Reviewing:
     async def _change(
         self, answer_id: str, change: Callable[[Review], Review], deed: tuple[str, Deed] | None = None
     ) -> Review:
-        """Change a review, however many others do. `deed` is which reviewer does what: those who see the card follow it."""
+        """Change a review, also against others. `deed`: who does what, for those who see the card."""
         for _ in range(TRIES):
             review = await self.desk.review(answer_id)
             if review is None:
@@ -404,7 +404,7 @@ def _vouched_for(answer: Answer) -> tuple[str, tuple[Citation, ...]]:
 
 
 def _written_on(answer: Answer, verdict: Verdict) -> str:
-    """Return the channel where the text that a ruling lets stand was written, "" where no reviewer wrote it."""
+    """Return the channel where a reviewer wrote the text that a ruling lets stand, "" if none did."""
     if verdict.ruling is Ruling.CORRECTED:
         return verdict.channel
     return answer.written_on if verdict.ruling is Ruling.APPROVED else ""

@@ -75,7 +75,7 @@ def talk_of(text: str) -> Talk | None:
 
 
 def language_of_talk(text: str) -> str:
-    """Return the language of small talk, which is told by a word or two; English where nothing shows another one."""
+    """Return the language of small talk, which a word or two tell; English where none shows."""
     said = _plain(text)
     marked = next((language for language, words in _MARKED if words.search(said)), "")
     language = marked or detect_language(text)
@@ -83,7 +83,7 @@ def language_of_talk(text: str) -> str:
 
 
 def listing(pages: Sequence[tuple[str, str]], language: str = ENGLISH) -> TalkReply:
-    """List pages by title, given as (URL, title): all of them, or, where there are many, some of each folder."""
+    """List pages, given as (URL, title), by title: all, or some of each folder where there are many."""
     if not pages:
         return TalkReply(NO_PAGES[language])
     text = SENTENCES[Talk.PAGES][language]
@@ -106,7 +106,7 @@ def _more(count: int, language: str) -> str:
 
 
 def _by_folder(titled: Sequence[tuple[str, str]]) -> dict[str, list[tuple[str, str]]]:
-    """Group pages by the first folder in which their addresses differ; pages beside the folders are under ""."""
+    """Group pages by the first folder in which their addresses differ; pages beside the folders are in ""."""
     paths = [_folders(url) for _, url in titled]
     same = 0
     while all(len(path) > same for path in paths) and len({path[same] for path in paths}) == 1:
@@ -169,80 +169,156 @@ _RANKED = (
 )
 _LAUGHS = re.compile("[😂🤣😆😹]")
 _GLAD = re.compile("[👍👌🙏👏🎉🙂😀😃😄😊❤💯✅✔😍🥳🤝💪🙌]")
-_YOU_HAVE = r"(?:do (?:you|u) )?(?:have|know|use|cover|read|search|answer from|offer|contain|know about|look at|see|have access to)"
-_THINGS = r"(?:pages?|topics?|subjects?|sources?|documents?|docs|articles?|things|areas|websites?|sites?|content|information|info)"
+_YOU_HAVE = (
+    r"(?:do (?:you|u) )?(?:have|know|use|cover|read|search|answer from|offer|contain|know about|look at|see"
+    r"|have access to)"
+)
+_THINGS = (
+    r"(?:pages?|topics?|subjects?|sources?|documents?|docs|articles?|things|areas|websites?|sites?|content"
+    r"|information|info)"
+)
 _MATTERS = r"(?: (?:now|here|today|exactly|please|for me|then|actually|bot|askpage))*"
 _WHOLE = tuple(
     (talk, re.compile(f"(?:{words}){_MATTERS}", re.IGNORECASE))
     for talk, words in (
         (
             Talk.PAGES,
-            rf"(?:so )?what (?:all )?(?:do you|d'you|can you) (?:know|cover|answer|tell me)(?: (?:about|of))?|do you know anything|(?:show|tell) me what you know|what(?:'s| is) in your (?:knowledge base|knowledge|index|brain|database)|what are you (?:about|able to answer)"
-            rf"|(?:which|what)(?: kinds? of| sorts? of| other)? {_THINGS} (?:{_YOU_HAVE}|can you (?:answer|cover|search|read)|are there|are known|is there)"
-            rf"|(?:please )?(?:list|show|show me|give me|tell me)(?: a list of| all| all of)?(?: your| the| of your| known| indexed| available)* {_THINGS}(?: you (?:have|know|cover))?"
-            rf"|what (?:else |topics |subjects |things )?(?:can|could|should|may|do) (?:i|we|one|people|you) ask(?: you| you about| about| here)?(?: about)?"
-            rf"|what (?:kinds?|sorts?|types?) of (?:questions|things|topics) (?:can|should|may|could|do) (?:i ask(?: you)?|you (?:answer|know|take|cover))(?: about)?"
+            rf"(?:so )?what (?:all )?(?:do you|d'you|can you) (?:know|cover|answer|tell me)(?: (?:about|of))?"
+            rf"|do you know anything|(?:show|tell) me what you know"
+            rf"|what(?:'s| is) in your (?:knowledge base|knowledge|index|brain|database)"
+            rf"|what are you (?:about|able to answer)"
+            rf"|(?:which|what)(?: kinds? of| sorts? of| other)? {_THINGS} (?:{_YOU_HAVE}"
+            rf"|can you (?:answer|cover|search|read)|are there|are known|is there)"
+            rf"|(?:please )?(?:list|show|show me|give me|tell me)(?: a list of| all| all of)?(?: your| the"
+            rf"| of your| known| indexed| available)* {_THINGS}(?: you (?:have|know|cover))?"
+            rf"|what (?:else |topics |subjects |things )?(?:can|could|should|may|do) (?:i|we|one|people|you)"
+            rf" ask(?: you| you about| about| here)?(?: about)?"
+            rf"|what (?:kinds?|sorts?|types?) of (?:questions|things|topics) (?:can|should|may|could|do) "
+            rf"(?:i ask(?: you)?|you (?:answer|know|take|cover))(?: about)?"
             rf"|(?:what|which) questions (?:can|could|should|may|do) (?:i ask(?: you)?|you answer)"
-            rf"|(?:what are|what're|whats|what's) (?:your|the) (?:{_THINGS}|knowledge)|where (?:do|did) you (?:get|have|take|find) (?:your|the|this|that) (?:information|info|answers|knowledge)(?: from)?"
-            rf"|(?:your )?(?:topics|sources|table of contents|all pages|list of (?:pages|topics))|how many pages do you (?:have|know)|anything you know"
-            rf"|welche (?:seiten|themen|quellen|dokumente) (?:kennst|hast|kennen|haben|liest|gibt)(?: du| sie| es)?(?: alle)?|was wei(?:ß|ss)t du(?: alles)?|was wissen sie(?: alles)?"
-            rf"|was kann ich (?:dich |sie )?(?:alles )?fragen|wor(?:ü|ue)ber wei(?:ß|ss)t du (?:etwas|bescheid|was)|(?:zeig|liste)(?: mir)? (?:alle |deine )*(?:seiten|themen)(?: auf)?"
-            rf"|quelles? (?:pages?|sujets?|sources) (?:connais|as|connaissez|avez|lisez|lis)[- ](?:tu|vous)|que (?:sais-tu|savez-vous)"
-            rf"|qu'est-ce que (?:tu sais|vous savez|je peux (?:te |vous )?demander)|que puis-je (?:te |vous )?demander|(?:liste|montre|montrez)(?:-moi)?(?: les| tes| vos)? (?:pages|sujets)"
-            rf"|qué (?:páginas|temas|fuentes|documentos) (?:conoces|tienes|conoce|tiene|cubres|hay)|(?:de )?qué sabes|qué (?:te )?puedo preguntar(?:te)?|(?:lista|muestra|muéstrame)(?: las| tus)? (?:páginas|temas)"
+            rf"|(?:what are|what're|whats|what's) (?:your|the) (?:{_THINGS}|knowledge)"
+            rf"|where (?:do|did) you (?:get|have|take|find) (?:your|the|this|that) (?:information|info"
+            rf"|answers|knowledge)(?: from)?"
+            rf"|(?:your )?(?:topics|sources|table of contents|all pages|list of (?:pages|topics))"
+            rf"|how many pages do you (?:have|know)|anything you know"
+            rf"|welche (?:seiten|themen|quellen|dokumente) (?:kennst|hast|kennen|haben|liest|gibt)(?: du| sie"
+            rf"| es)?(?: alle)?|was wei(?:ß|ss)t du(?: alles)?|was wissen sie(?: alles)?"
+            rf"|was kann ich (?:dich |sie )?(?:alles )?fragen"
+            rf"|wor(?:ü|ue)ber wei(?:ß|ss)t du (?:etwas|bescheid|was)"
+            rf"|(?:zeig|liste)(?: mir)? (?:alle |deine )*(?:seiten|themen)(?: auf)?"
+            rf"|quelles? (?:pages?|sujets?|sources) (?:connais|as|connaissez|avez|lisez|lis)[- ](?:tu|vous)"
+            rf"|que (?:sais-tu|savez-vous)"
+            rf"|qu'est-ce que (?:tu sais|vous savez|je peux (?:te |vous )?demander)"
+            rf"|que puis-je (?:te |vous )?demander"
+            rf"|(?:liste|montre|montrez)(?:-moi)?(?: les| tes| vos)? (?:pages|sujets)"
+            rf"|qué (?:páginas|temas|fuentes|documentos) (?:conoces|tienes|conoce|tiene|cubres|hay)"
+            rf"|(?:de )?qué sabes|qué (?:te )?puedo preguntar(?:te)?"
+            rf"|(?:lista|muestra|muéstrame)(?: las| tus)? (?:páginas|temas)"
             rf"|どんな(?:ページ|質問|こと|トピック).{{0,12}}(?:ありますか|知っていますか|できますか|聞けますか)|(?:何|なに)を知っていますか|(?:何|なに)(?:が|を)(?:聞けますか|質問できますか)|ページ一覧",
         ),
         (
             Talk.WHO,
-            r"who (?:are|r) (?:you|u)(?: (?:really|anyway))?|who is this|whos this|what are you|(?:who )?am i (?:talking|speaking|chatting|writing) (?:to|with)(?: (?:a |an )?(?:real )?(?:human|person|bot|robot|ai|machine))?|what(?:'s| is) your name"
-            r"|(?:are|r) (?:you|u) (?:a |an |really |the |just |some |even )*(?:robot|bot|chatbot|human|person|ai|real|machine|alive|chatgpt|gpt|copilot|llm|language model|real person|human being|computer|ai bot)(?: or (?:a |an )?(?:robot|bot|human|person|real person|machine))?"
-            r"|is this (?:a |an )?(?:robot|bot|chatbot|human|person|ai|real person)|who (?:made|built|created|runs|wrote|trained) you|what is askpage|introduce yourself|tell me about yourself|which (?:model|llm|ai) are you"
-            r"|wer bist du|wer sind sie|wer hat dich gemacht|was bist du|bist du (?:ein |eine |echt |wirklich )*(?:roboter|bot|mensch|ki|maschine|chatbot|echt|person)|wie hei(?:ß|ss)t du"
-            r"|qui (?:es-tu|êtes-vous|es tu)|(?:tu es qui|vous êtes qui)|(?:es-tu|êtes-vous|tu es|vous êtes) (?:un |une )?(?:robot|humain|bot|machine|ia|personne)|comment (?:tu t'appelles|t'appelles-tu|vous appelez-vous)"
-            r"|quién eres|quién es usted|qué eres|eres (?:un |una )?(?:robot|bot|humano|persona|máquina|ia)|cómo te llamas"
+            r"who (?:are|r) (?:you|u)(?: (?:really|anyway))?|who is this|whos this|what are you"
+            r"|(?:who )?am i (?:talking|speaking|chatting|writing) (?:to|with)"
+            r"(?: (?:a |an )?(?:real )?(?:human|person|bot|robot|ai|machine))?|what(?:'s| is) your name"
+            r"|(?:are|r) (?:you|u) (?:a |an |really |the |just |some |even )*(?:robot|bot|chatbot|human"
+            r"|person|ai|real|machine|alive|chatgpt|gpt|copilot|llm|language model|real person|human being"
+            r"|computer|ai bot)(?: or (?:a |an )?(?:robot|bot|human|person|real person|machine))?"
+            r"|is this (?:a |an )?(?:robot|bot|chatbot|human|person|ai|real person)"
+            r"|who (?:made|built|created|runs|wrote|trained) you|what is askpage|introduce yourself"
+            r"|tell me about yourself|which (?:model|llm|ai) are you"
+            r"|wer bist du|wer sind sie|wer hat dich gemacht|was bist du"
+            r"|bist du (?:ein |eine |echt |wirklich )*(?:roboter|bot|mensch|ki|maschine|chatbot|echt|person)"
+            r"|wie hei(?:ß|ss)t du"
+            r"|qui (?:es-tu|êtes-vous|es tu)|(?:tu es qui|vous êtes qui)"
+            r"|(?:es-tu|êtes-vous|tu es|vous êtes) (?:un |une )?(?:robot|humain|bot|machine|ia|personne)"
+            r"|comment (?:tu t'appelles|t'appelles-tu|vous appelez-vous)"
+            r"|quién eres|quién es usted|qué eres|eres (?:un |una )?(?:robot|bot|humano|persona|máquina|ia)"
+            r"|cómo te llamas"
             r"|あなたは(?:誰|だれ)(?:ですか)?|(?:誰|だれ)ですか|(?:あなたは)?(?:ロボット|ボット|人間|ai)ですか|(?:お)?名前は(?:何ですか)?",
         ),
         (
             Talk.PERSON,
-            r"(?:can|could|may) i (?:talk|speak|chat) (?:to|with) (?:a |an |some)?(?:real )?(?:human|person|one|body|agent|expert|people|somebody|someone)(?: (?:else|instead|please))?"
-            r"|(?:i (?:want|need|would like|'d like) to (?:talk|speak|chat) (?:to|with) )?(?:a |an )?(?:real )?(?:human|person|agent|operator|representative)"
-            r"|kann ich mit (?:einem menschen|jemandem) sprechen|puis-je parler à (?:un humain|une personne|quelqu'un)|puedo hablar con (?:una persona|alguien)|人と話せますか",
+            r"(?:can|could|may) i (?:talk|speak|chat) (?:to|with) (?:a |an |some)?(?:real )?(?:human|person"
+            r"|one|body|agent|expert|people|somebody|someone)(?: (?:else|instead|please))?"
+            r"|(?:i (?:want|need|would like|'d like) to (?:talk|speak|chat) (?:to|with) )?"
+            r"(?:a |an )?(?:real )?(?:human|person|agent|operator|representative)"
+            r"|kann ich mit (?:einem menschen|jemandem) sprechen"
+            r"|puis-je parler à (?:un humain|une personne|quelqu'un)|puedo hablar con (?:una persona|alguien)"
+            r"|人と話せますか",
         ),
         (
             Talk.HELP,
-            r"(?:please )?help(?: me| please| wanted| needed)?|i need (?:some )?help|can you help(?: me)?|could you help(?: me)?|/help|hilfe|help page|need help|/start|get started|getting started"
-            r"|what (?:all )?(?:can|could) (?:you|u|this bot|the bot|it|this) (?:do|help (?:me |us )?with)(?: for (?:me|us))?|what do (?:you|u) do|what does (?:this|the) bot do|what is this(?: bot| thing)?(?: for)?|what are you for|what(?:'s| is) (?:this|the|your) (?:bot|purpose|thing)(?: for)?|what (?:can|do) i use (?:you|this|it) for|what are your (?:features|skills|capabilities|commands)"
-            r"|how (?:do|can|should) i (?:use|talk to|ask|work with) (?:you|this|the bot|this bot|it)|how (?:does|do) (?:this|that|the bot|this bot|you|this thing|all this) work|how to use(?: this| you| this bot| it)?|how can you help(?: me)?|what is this bot"
-            r"|was kannst du(?: alles| tun| machen)?|was k(?:ö|oe)nnen sie(?: alles)?|wie funktioniert (?:das|dieser bot|der bot|du)|wie benutze ich (?:dich|das|den bot)|kannst du mir helfen|ich brauche hilfe|was machst du"
-            r"|(?:à l')?aide(?:-moi| moi)?|que (?:sais-tu|savez-vous|peux-tu|pouvez-vous|fais-tu|faites-vous) faire|que (?:peux-tu|pouvez-vous|fais-tu)|comment (?:ça marche|ca marche|ça fonctionne|cela fonctionne|t'utiliser)|pouvez-vous m'aider|peux-tu m'aider|qu'est-ce que tu (?:peux|sais) faire"
-            r"|ayuda|ayúdame|qué (?:puedes|sabes|haces|puede) hacer|qué haces|cómo (?:funciona|funcionas)(?: esto| este bot)?|(?:me )?puedes ayudar(?:me)?|necesito ayuda"
+            r"(?:please )?help(?: me| please| wanted| needed)?|i need (?:some )?help|can you help(?: me)?"
+            r"|could you help(?: me)?|/help|hilfe|help page|need help|/start|get started|getting started"
+            r"|what (?:all )?(?:can|could) (?:you|u|this bot|the bot|it|this)"
+            r" (?:do|help (?:me |us )?with)(?: for (?:me|us))?|what do (?:you|u) do"
+            r"|what does (?:this|the) bot do"
+            r"|what is this(?: bot| thing)?(?: for)?|what are you for"
+            r"|what(?:'s| is) (?:this|the|your) (?:bot|purpose|thing)(?: for)?"
+            r"|what (?:can|do) i use (?:you|this|it) for"
+            r"|what are your (?:features|skills|capabilities|commands)"
+            r"|how (?:do|can|should) i (?:use|talk to|ask|work with) (?:you|this|the bot|this bot|it)"
+            r"|how (?:does|do) (?:this|that|the bot|this bot|you|this thing|all this) work"
+            r"|how to use(?: this| you| this bot| it)?|how can you help(?: me)?|what is this bot"
+            r"|was kannst du(?: alles| tun| machen)?|was k(?:ö|oe)nnen sie(?: alles)?"
+            r"|wie funktioniert (?:das|dieser bot|der bot|du)|wie benutze ich (?:dich|das|den bot)"
+            r"|kannst du mir helfen|ich brauche hilfe|was machst du"
+            r"|(?:à l')?aide(?:-moi| moi)?"
+            r"|que (?:sais-tu|savez-vous|peux-tu|pouvez-vous|fais-tu|faites-vous) faire"
+            r"|que (?:peux-tu|pouvez-vous|fais-tu)"
+            r"|comment (?:ça marche|ca marche|ça fonctionne|cela fonctionne|t'utiliser)|pouvez-vous m'aider"
+            r"|peux-tu m'aider|qu'est-ce que tu (?:peux|sais) faire"
+            r"|ayuda|ayúdame|qué (?:puedes|sabes|haces|puede) hacer|qué haces"
+            r"|cómo (?:funciona|funcionas)(?: esto| este bot)?|(?:me )?puedes ayudar(?:me)?|necesito ayuda"
             r"|ヘルプ|使い方(?:は|を教えて(?:ください)?)?|助けて(?:ください)?|何(?:が|を)できますか|(?:これは)?どう(?:やって)?(?:使いますか|使うの(?:ですか)?)",
         ),
         (
             Talk.TEST,
-            r"(?:just |this is |only )*(?:a )?test(?:ing|s|e)?(?: (?:test(?:ing)?|message|1|123|1 2 3|one two three))*|(?:are you |anyone |anybody |is anyone |is anybody |you )(?:there|here|home|awake|online|working)|ping|do you work|does this work|is (?:this|it) working|can you (?:hear|read|see) me"
-            r"|funktioniert das|bist du da|ein test|ça marche|tu es là|es-tu là|un test|une?a? prueba|prueba|estás ahí|テスト(?:です)?",
+            r"(?:just |this is |only )*(?:a )?test(?:ing|s|e)?"
+            r"(?: (?:test(?:ing)?|message|1|123|1 2 3|one two three))*"
+            r"|(?:are you |anyone |anybody |is anyone |is anybody |you )(?:there|here|home|awake|online"
+            r"|working)|ping|do you work|does this work|is (?:this|it) working|can you (?:hear|read|see) me"
+            r"|funktioniert das|bist du da|ein test|ça marche|tu es là|es-tu là|un test|une?a? prueba|prueba"
+            r"|estás ahí|テスト(?:です)?",
         ),
         (
             Talk.COMPLAINT,
-            r"(?:no )?(?:that|this|that answer|it|your answer|the answer) ?(?:is|was|'s|seems|looks) (?:completely |totally |just |so |really |all )*(?:wrong|false|incorrect|not right|not true|not correct|useless|nonsense|not helpful|rubbish|bad|unhelpful|outdated|not what i (?:asked|meant|wanted)(?: for)?)"
-            r"|(?:that|this|it|the answer) (?:isn't|wasn't) (?:right|true|correct|helpful|what i (?:asked|meant|wanted)(?: for)?)"
-            r"|(?:you are|you're|ur) (?:wrong|useless|stupid|not helpful|no help|dumb|bad)|wrong(?: answer)?|not helpful|useless|(?:bad|stupid|dumb|useless) (?:bot|answer)|you suck|nonsense|that (?:did not|didn't|does not|doesn't) help(?: me)?|not what i (?:asked|meant|wanted)(?: for)?|i don't (?:believe|trust) (?:you|that)"
-            r"|das ist falsch|falsch|stimmt nicht|das stimmt nicht|c'est faux|faux|(?:eso )?(?:es falso|está mal)|違います|間違っています",
+            r"(?:no )?(?:that|this|that answer|it|your answer|the answer) ?(?:is|was|'s|seems|looks)"
+            r" (?:completely |totally |just |so |really |all )*(?:wrong|false|incorrect|not right"
+            r"|not true|not correct|useless|nonsense|not helpful|rubbish|bad|unhelpful|outdated"
+            r"|not what i (?:asked|meant|wanted)(?: for)?)"
+            r"|(?:that|this|it|the answer) (?:isn't|wasn't) (?:right|true|correct|helpful"
+            r"|what i (?:asked|meant|wanted)(?: for)?)"
+            r"|(?:you are|you're|ur) (?:wrong|useless|stupid|not helpful|no help|dumb|bad)|wrong(?: answer)?"
+            r"|not helpful|useless|(?:bad|stupid|dumb|useless) (?:bot|answer)|you suck|nonsense"
+            r"|that (?:did not|didn't|does not|doesn't) help(?: me)?"
+            r"|not what i (?:asked|meant|wanted)(?: for)?|i don't (?:believe|trust) (?:you|that)"
+            r"|das ist falsch|falsch|stimmt nicht|das stimmt nicht|c'est faux|faux"
+            r"|(?:eso )?(?:es falso|está mal)|違います|間違っています",
         ),
         (
             Talk.THANKS,
-            r"(?:that|this|it) (?:really )?(?:helped|helps|was helpful|is helpful|works|worked|is great|was great|answers my question|answered my question|was useful|is useful)(?: a lot| me| me a lot)?|(?:you are|you're|ur) (?:great|awesome|the best|amazing|helpful|very helpful|cool|wonderful|so helpful|a lifesaver)"
-            r"|(?:that's|that is) (?:what i (?:needed|wanted)|all i (?:needed|wanted)|exactly what i (?:needed|wanted))|i (?:like|love) (?:you|this|it|this bot)|das hat geholfen|ça m'a aidé|me ayudó",
+            r"(?:that|this|it) (?:really )?(?:helped|helps|was helpful|is helpful|works|worked|is great"
+            r"|was great|answers my question|answered my question|was useful|is useful)(?: a lot| me"
+            r"| me a lot)?|(?:you are|you're|ur) (?:great|awesome|the best|amazing|helpful|very helpful|cool"
+            r"|wonderful|so helpful|a lifesaver)"
+            r"|(?:that's|that is) (?:what i (?:needed|wanted)|all i (?:needed|wanted)"
+            r"|exactly what i (?:needed|wanted))|i (?:like|love) (?:you|this|it|this bot)|das hat geholfen"
+            r"|ça m'a aidé|me ayudó",
         ),
         (
             Talk.ASK_AWAY,
-            r"(?:can|could|may) i ask (?:you )?(?:something|a question|questions|you)|i want to ask (?:you )?(?:something|a question)"
-            r"|kann ich (?:dich |sie )?(?:etwas|was) fragen|je peux (?:te |vous )?poser une question|puedo preguntar(?:te)? algo",
+            r"(?:can|could|may) i ask (?:you )?(?:something|a question|questions|you)"
+            r"|i want to ask (?:you )?(?:something|a question)"
+            r"|kann ich (?:dich |sie )?(?:etwas|was) fragen|je peux (?:te |vous )?poser une question"
+            r"|puedo preguntar(?:te)? algo",
         ),
         (
             Talk.AGREED,
-            r"yes|yeah|yep|yup|ja|oui|sí|si|correct|exactly|true|indeed|no|nope|nah|nein|non|nothing|no thanks|not now|no thank you|nothing else|that was it|いいえ|(?:that's|that is|you are|you're) (?:right|correct|true)",
+            r"yes|yeah|yep|yup|ja|oui|sí|si|correct|exactly|true|indeed|no|nope|nah|nein|non|nothing"
+            r"|no thanks|not now|no thank you|nothing else|that was it|いいえ"
+            r"|(?:that's|that is|you are|you're) (?:right|correct|true)",
         ),
     )
 )
@@ -251,13 +327,15 @@ _MARKED = (
     (
         GERMAN,
         re.compile(
-            r"\b(?:hallo|danke\w*|dank|guten|moin|servus|grüß|tschüss?i?|hilfe|bist|kannst|kennst|prima|klasse|toll|gut|nein|ja|wiedersehen|verstanden|klar|frage|falsch|ich|das|wie geht)\b"
+            r"\b(?:hallo|danke\w*|dank|guten|moin|servus|grüß|tschüss?i?|hilfe|bist|kannst|kennst|prima"
+            r"|klasse|toll|gut|nein|ja|wiedersehen|verstanden|klar|frage|falsch|ich|das|wie geht)\b"
         ),
     ),
     (
         FRENCH,
         re.compile(
-            r"\b(?:merci|bonjour|bonsoir|salut|coucou|revoir|bientôt|aide|oui|non|parfait|génial|d'accord|compris|es-tu|tu|vous|faux|ça va|journée)\b"
+            r"\b(?:merci|bonjour|bonsoir|salut|coucou|revoir|bientôt|aide|oui|non|parfait|génial|d'accord"
+            r"|compris|es-tu|tu|vous|faux|ça va|journée)\b"
         ),
     ),
     (

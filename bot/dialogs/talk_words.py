@@ -78,44 +78,49 @@ SENTENCES: dict[Talk, dict[str, str]] = {
     Talk.COMPLAINT: {
         ENGLISH: "I am sorry. Press the thumb down below my answer: the people who look after me read that. "
         "Or ask again in other words.",
-        GERMAN: "Das tut mir leid. Drück den Daumen nach unten bei meiner Antwort: Die Leute, die sich um mich kümmern, "
-        "lesen das. Oder frag noch einmal mit anderen Worten.",
-        FRENCH: "Je suis désolé. Cliquez sur le pouce vers le bas sous ma réponse : les personnes qui s'occupent de moi "
-        "le lisent. Ou posez la question autrement.",
-        SPANISH: "Lo siento. Pulsa el pulgar hacia abajo bajo mi respuesta: las personas que me cuidan lo leen. "
-        "O pregunta con otras palabras.",
-        JAPANESE: "申し訳ありません。回答の下の「よくない」を押すと、担当者が読みます。別の言葉で質問することもできます。",
+        GERMAN: "Das tut mir leid. Drück den Daumen nach unten bei meiner Antwort: Die Leute, die sich um "
+        "mich kümmern, lesen das. Oder frag noch einmal mit anderen Worten.",
+        FRENCH: "Je suis désolé. Cliquez sur le pouce vers le bas sous ma réponse : les personnes qui "
+        "s'occupent de moi le lisent. Ou posez la question autrement.",
+        SPANISH: "Lo siento. Pulsa el pulgar hacia abajo bajo mi respuesta: las personas que me cuidan lo "
+        "leen. O pregunta con otras palabras.",
+        JAPANESE: "申し訳ありません。回答の下の「よくない」を押すと、担当者が読みます。"
+        "別の言葉で質問することもできます。",
     },
     Talk.WHO: {
-        ENGLISH: "I am a bot, not a person. I answer questions about your organisation's pages, show you the place, "
-        "and say so when the pages do not tell.",
-        GERMAN: "Ich bin ein Bot, kein Mensch. Ich beantworte Fragen zu den Seiten deiner Organisation, zeige dir die "
-        "Stelle und sage es, wenn die Seiten es nicht sagen.",
-        FRENCH: "Je suis un robot, pas une personne. Je réponds aux questions sur les pages de votre organisation, "
-        "je vous montre le passage et je le dis quand les pages ne le disent pas.",
-        SPANISH: "Soy un bot, no una persona. Respondo preguntas sobre las páginas de tu organización, te muestro "
-        "el lugar y te digo cuando las páginas no lo dicen.",
-        JAPANESE: "私は人ではなくボットです。組織のページについての質問に答え、その箇所を示します。ページに書かれていないときは、そう言います。",
+        ENGLISH: "I am a bot, not a person. I answer questions about your organisation's pages, show you the "
+        "place, and say so when the pages do not tell.",
+        GERMAN: "Ich bin ein Bot, kein Mensch. Ich beantworte Fragen zu den Seiten deiner Organisation, "
+        "zeige dir die Stelle und sage es, wenn die Seiten es nicht sagen.",
+        FRENCH: "Je suis un robot, pas une personne. Je réponds aux questions sur les pages de votre "
+        "organisation, je vous montre le passage et je le dis quand les pages ne le disent pas.",
+        SPANISH: "Soy un bot, no una persona. Respondo preguntas sobre las páginas de tu organización, te "
+        "muestro el lugar y te digo cuando las páginas no lo dicen.",
+        JAPANESE: "私は人ではなくボットです。組織のページについての質問に答え、その箇所を示します。"
+        "ページに書かれていないときは、そう言います。",
     },
     Talk.PERSON: {
-        ENGLISH: "I am a bot, not a person. Press “Ask an expert” below an answer, and a colleague who knows looks at it.",
-        GERMAN: "Ich bin ein Bot, kein Mensch. Drück „Ask an expert“ unter einer Antwort, dann sieht sie sich jemand an, "
-        "der es weiß.",
-        FRENCH: "Je suis un robot, pas une personne. Cliquez sur « Ask an expert » sous une réponse, et un collègue "
-        "qui connaît le sujet la regardera.",
-        SPANISH: "Soy un bot, no una persona. Pulsa «Ask an expert» bajo una respuesta y la mirará alguien que sabe.",
+        ENGLISH: "I am a bot, not a person. Press “Ask an expert” below an answer, and a colleague who knows "
+        "looks at it.",
+        GERMAN: "Ich bin ein Bot, kein Mensch. Drück „Ask an expert“ unter einer Antwort, dann sieht sie "
+        "sich jemand an, der es weiß.",
+        FRENCH: "Je suis un robot, pas une personne. Cliquez sur « Ask an expert » sous une réponse, et un "
+        "collègue qui connaît le sujet la regardera.",
+        SPANISH: "Soy un bot, no una persona. Pulsa «Ask an expert» bajo una respuesta y la mirará alguien "
+        "que sabe.",
         JAPANESE: "私は人ではなくボットです。回答の下の「Ask an expert」を押すと、詳しい担当者が確認します。",
     },
     Talk.HELP: {
         ENGLISH: "Ask me about your pages. I answer from what stands there, show you the place, "
         "and say so when the pages do not tell.",
-        GERMAN: "Frag mich etwas zu deinen Seiten. Ich antworte mit dem, was dort steht, zeige dir die Stelle und sage "
-        "es, wenn die Seiten es nicht sagen.",
-        FRENCH: "Posez-moi une question sur vos pages. Je réponds avec ce qui y est écrit, je vous montre le passage "
-        "et je le dis quand les pages ne le disent pas.",
-        SPANISH: "Pregúntame sobre tus páginas. Respondo con lo que dicen, te muestro el lugar y te digo cuando "
-        "las páginas no lo dicen.",
-        JAPANESE: "ページについて質問してください。書かれている内容から答え、その箇所を示します。ページに書かれていないときは、そう言います。",
+        GERMAN: "Frag mich etwas zu deinen Seiten. Ich antworte mit dem, was dort steht, zeige dir die "
+        "Stelle und sage es, wenn die Seiten es nicht sagen.",
+        FRENCH: "Posez-moi une question sur vos pages. Je réponds avec ce qui y est écrit, je vous montre le "
+        "passage et je le dis quand les pages ne le disent pas.",
+        SPANISH: "Pregúntame sobre tus páginas. Respondo con lo que dicen, te muestro el lugar y te digo "
+        "cuando las páginas no lo dicen.",
+        JAPANESE: "ページについて質問してください。書かれている内容から答え、その箇所を示します。"
+        "ページに書かれていないときは、そう言います。",
     },
     Talk.TEST: {
         ENGLISH: "I am here and I can read you. What would you like to know?",
@@ -134,8 +139,10 @@ SENTENCES: dict[Talk, dict[str, str]] = {
 }
 NO_PAGES = {
     ENGLISH: "I do not know any pages yet. Paste a web address into your question and I read that page.",
-    GERMAN: "Ich kenne noch keine Seiten. Füge eine Webadresse in deine Frage ein, dann lese ich diese Seite.",
-    FRENCH: "Je ne connais pas encore de pages. Collez une adresse web dans votre question et je lirai cette page.",
+    GERMAN: "Ich kenne noch keine Seiten. Füge eine Webadresse in deine Frage ein, dann lese ich diese "
+    "Seite.",
+    FRENCH: "Je ne connais pas encore de pages. Collez une adresse web dans votre question et je lirai cette "
+    "page.",
     SPANISH: "Todavía no conozco ninguna página. Pega una dirección web en tu pregunta y leeré esa página.",
     JAPANESE: "まだページがありません。質問にウェブアドレスを入れると、そのページを読みます。",
 }

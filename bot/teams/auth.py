@@ -155,7 +155,7 @@ class KeyTimes:
 
 
 class SigningKeys:
-    """The keys behind one OpenID metadata address. One fetch at a time; old keys serve while new ones fail to come."""
+    """The keys behind one OpenID metadata address. One fetch at a time; old keys serve while fetches fail."""
 
     def __init__(self, url: str, session: aiohttp.ClientSession, times: KeyTimes | None = None) -> None:
         self._url = url

@@ -72,8 +72,8 @@ def check_settings(settings: Settings) -> None:
         return
     if settings.app_type != "UserAssignedMSI" and not settings.app_password.get_secret_value():
         raise ChannelMisconfigured(
-            f"An app of type {settings.app_type} needs its client secret: set ASKPAGE_APP_PASSWORD. (A managed"
-            " identity has none: ASKPAGE_APP_TYPE=UserAssignedMSI.)"
+            f"An app of type {settings.app_type} needs its client secret: set ASKPAGE_APP_PASSWORD. (A"
+            " managed identity has none: ASKPAGE_APP_TYPE=UserAssignedMSI.)"
         )
     if settings.app_type == "SingleTenant" and not settings.app_tenant_id:
         raise ChannelMisconfigured(
@@ -94,7 +94,7 @@ async def open_connector(settings: Settings, _: WholeStore, closing: AsyncExitSt
 
 
 def to_config(settings: Settings, *, is_public: bool) -> BotFrameworkConfig:
-    """Return how the bot is registered. Only a bot that is not public takes unsigned requests of this machine."""
+    """Return the bot's registration. Only a bot that is not public takes unsigned local requests."""
     return BotFrameworkConfig(
         app_id=settings.app_id,
         app_password=settings.app_password.get_secret_value(),

@@ -33,7 +33,7 @@ TRY_AGAIN = frozenset({412, 429, 502, 504})
 GONE = frozenset({403, 404})
 ATTEMPTS = 4
 TIMEOUT = aiohttp.ClientTimeout(total=60.0, sock_connect=10.0, sock_read=15.0)
-"""Seconds. Waiting for a free connection counts in the total only: a burst must not look like a dead channel."""
+"""Seconds. Waiting for a free connection counts in the total only: a burst must not look like a dead peer."""
 
 
 class BotConnector:

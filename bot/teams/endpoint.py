@@ -1,11 +1,11 @@
-"""The Bot Framework seam: with `bot/teams/endpoint.py`, all that imports its SDK. Authenticate first, then read, then hand over.
+"""The Bot Framework endpoint, and all that imports its SDK: authenticates, then reads, then hands over.
 
 The SDK's own `process` parses before it authenticates, turns bad tokens into 500, and writes invoke bodies
 twice. From the SDK comes the validation of tokens (`JwtTokenExtractor`, with our keys in its cache), off the
 event loop.
 
-    POST /api/messages ─ authenticated? 401 ─ readable? 400, 413, 415 ─ token fits the body? 401 ─ tenant allowed? 403
-                       ─ turn ─ 200 or invoke
+    POST /api/messages ─ authenticated? 401 ─ readable? 400, 413, 415 ─ token fits the body? 401
+                       ─ tenant allowed? 403 ─ turn ─ 200 or invoke
 
 Without an app id anyone who reaches the port could speak as anyone, so only this machine may: the peer, the
 Host header (a page under a rebound name has another one), the Origin (a page elsewhere has another one) and
@@ -75,7 +75,7 @@ class Turns(BotAdapter):
         self._connector = connector
 
     async def run(self, activity: Mapping[str, Any]) -> InvokeReply | None:
-        """Run the turn of one authenticated activity; what the front end raises passes through the middleware."""
+        """Run the turn of one authenticated activity; the middleware sees what the front end raises."""
         replies: list[InvokeReply | None] = []
 
         async def turn(_: TurnContext) -> None:
@@ -145,7 +145,7 @@ REMEMBERED_TOKENS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class _Identity:
-    """What a good token says: until when, the address it speaks for, and the channels its key may speak for."""
+    """What a valid token says: its end, the address it speaks for, and the channels that its key endorses."""
 
     expires_at: float
     service_url: str
@@ -153,7 +153,7 @@ class _Identity:
 
 
 class TeamsEndpoint:
-    """The endpoint that channels post to, and the way back to them. Made inside a running event loop; close it."""
+    """The endpoint that channels post to, and the way back. Made inside a running event loop; close it."""
 
     def __init__(
         self,
@@ -328,7 +328,7 @@ async def _read_object(request: web.Request) -> dict[str, Any]:
 
 
 def _check_from_here(request: web.Request) -> None:
-    """Raise PermissionError unless a program on this machine sent the request, and no web page made it do so."""
+    """Raise PermissionError unless a program on this machine, and no web page, sent the request."""
     if not names_loopback(request.remote or ""):
         raise PermissionError("without an app id only this machine may speak")
     if any(name in request.headers for name in PROXIED):

@@ -25,7 +25,7 @@ _EARLY_S = 60.0
 
 
 class DirectoryUnavailable(OSError):
-    """The directory does not answer, or refuses to; the message says which setting or permission to look at."""
+    """The directory does not answer, or refuses; the message names the setting or permission to look at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Directory:
         self._getting = asyncio.Lock()
 
     async def is_member(self, person: str, groups: Sequence[str]) -> bool:
-        """Tell whether a person (object id) is in one of the groups (object ids). Raises DirectoryUnavailable."""
+        """Tell whether a person is in one of the groups (all object ids). Raises DirectoryUnavailable."""
         base = self._config.graph_url.rstrip("/") or GRAPH
         url = f"{base}/v1.0/users/{quote(person, safe='')}/checkMemberGroups"
         for first in range(0, len(groups), MOST_GROUPS):
@@ -65,8 +65,8 @@ class Directory:
                 return False
             if status != HTTPStatus.OK:
                 raise DirectoryUnavailable(
-                    f"Microsoft Graph answered {status} when asked for the reviewers' groups. The app needs the"
-                    " application permission GroupMember.Read.All, and reviewer_groups are object ids."
+                    f"Microsoft Graph answered {status} when asked for the reviewers' groups. The app needs"
+                    " the application permission GroupMember.Read.All, and reviewer_groups are object ids."
                 )
             if body.get("value"):
                 return True
@@ -97,7 +97,8 @@ class Directory:
                 status, body = await self._post(f"{base}/oauth2/v2.0/token", data=form)
                 if status != HTTPStatus.OK or not isinstance(body.get("access_token"), str):
                     raise DirectoryUnavailable(
-                        f"No token for Microsoft Graph ({status}): look at app_id, app_password and app_tenant_id."
+                        f"No token for Microsoft Graph ({status}): look at app_id, app_password and"
+                        " app_tenant_id."
                     )
                 self._token = body["access_token"]
                 self._token_until = time.monotonic() + float(body.get("expires_in", 0)) - _EARLY_S

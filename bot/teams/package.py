@@ -139,7 +139,7 @@ def _rounded(plane: _Plane, left: float, top: float, width: float, height: float
 
 
 def _polygon(plane: _Plane, corners: list[tuple[float, float]]) -> Field:
-    """Return the distance from a convex polygon whose corners go round clockwise on screen; sharp outside its corners."""
+    """Return the distance from a convex polygon, corners clockwise on screen; sharp outside its corners."""
     sides: list[Field] = []
     for (x, y), (next_x, next_y) in zip(corners, corners[1:] + corners[:1], strict=True):
         length = np.hypot(next_x - x, next_y - y)
@@ -220,10 +220,10 @@ def manifest_of(wanted: Package) -> Json:
         "name": {"short": wanted.name, "full": f"{wanted.name}: answers from your pages"},
         "description": {
             "short": "Answers your questions from your organisation’s pages, with the place to read.",
-            "full": "Ask in your own words. The answer comes from your organisation’s pages, quotes the place where it"
-            " stands and opens it there; where the pages do not tell, you are told so. Thumbs, reactions and comments go"
-            " to reviewers, and what they correct is what the next person gets, marked as verified. Your data is yours:"
-            " say “privacy” to see it, get it or have it deleted.",
+            "full": "Ask in your own words. The answer comes from your organisation’s pages, quotes the place"
+            " where it stands and opens it there; where the pages do not tell, you are told so. Thumbs,"
+            " reactions and comments go to reviewers, and what they correct is what the next person gets,"
+            " marked as verified. Your data is yours: say “privacy” to see it, get it or have it deleted.",
         },
         "icons": {"color": "color.png", "outline": "outline.png"},
         "accentColor": "#" + bytes(GREEN).hex(),
