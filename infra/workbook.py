@@ -1,4 +1,4 @@
-"""Makes infra/workbook.json of the queries in infra/kql: one tile a figure, a time range, and model versions to choose.
+"""Makes infra/workbook.json of the queries in infra/kql: a tile a figure, a time range, a choice of versions.
 
 Run as: python infra/workbook.py
 
@@ -24,7 +24,7 @@ INSIGHTS = "microsoft.insights/components"
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A figure: the file of its query, what it is called, how it is drawn, and its share of a row in percent."""
+    """A figure: its query's file, its title, how it is drawn, and its share of a row in percent."""
 
     query: str
     title: str
@@ -51,13 +51,16 @@ TILES = (
     Tile("requests", "What channels posted an hour", "table", "100", by_version=False),
 )
 VERSIONS = (
-    'customEvents | where name == "answer_sent" | distinct version = tostring(customDimensions["model_version"]) '
+    'customEvents | where name == "answer_sent" '
+    '| distinct version = tostring(customDimensions["model_version"]) '
     "| order by version desc"
 )
 ABOUT = """# askpage: right, liked and fast?
 
-What each figure means, and how it is computed, is in docs/figures.md. Accuracy and precision come from the answers that
-reviewers see at random, and carry the interval that covers the true value in 95 of 100 samples. Days are UTC."""
+What each figure means, and how it is computed, is in docs/figures.md. Accuracy and precision come from the \
+answers that
+reviewers see at random, and carry the interval that covers the true value in 95 of 100 samples. \
+Days are UTC."""
 
 
 def query_of(tile: Tile) -> str:

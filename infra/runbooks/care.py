@@ -45,7 +45,7 @@ class Unclear(CareFailed):
 
 @dataclass(frozen=True)
 class Place:
-    """What is cared for, and how patiently; `group` is subscriptions/…/resourceGroups/…, `watched` job=hours,…."""
+    """The bot, and the time limits; `group` is subscriptions/…/resourceGroups/…, `watched` is job=hours,…."""
 
     group: str
     app: str
@@ -72,7 +72,7 @@ class Arm:
         self._token = ""
 
     def ask(self, path: str, method: str = "GET") -> Any:
-        """Ask for a resource, or do something with it; return what is answered. Raises CareFailed, Unclear."""
+        """Get a resource, or act on it; return the answer. Raises CareFailed, Unclear."""
         url = (
             path
             if path.startswith(f"{self._place.arm}/")
@@ -151,7 +151,7 @@ def run(place: Place, job: str) -> None:
 
 
 def watch(place: Place) -> None:
-    """Start every watched job that is late. Raises CareFailed when one fails; the others are started all the same."""
+    """Start every watched job that is late. Raises CareFailed if one fails, after the others are started."""
     failed: list[str] = []
     arm = Arm(place)
     for job, _, hours in (entry.partition("=") for entry in place.watched.split(",") if entry):
@@ -255,7 +255,7 @@ def ready(place: Place) -> dict[str, Any]:
 
 
 def rollback(place: Place) -> None:
-    """Take back the last step of the model; the bot takes it over by itself, without a restart. Raises CareFailed."""
+    """Roll the model back by one step; the bot follows without a restart. Raises CareFailed."""
     run(place, ROLL_BACK)
     ready(place)
 
