@@ -23,8 +23,10 @@ PAGE = ROOT / "LICENCES.md"
 _MODEL_LICENCES = {"apache-2.0": "Apache-2.0", "mit": "MIT"}
 _HEAD = """# Licences
 
-What ships with the bot, and under which licence. The bot itself is not among it. `make sbom` writes this page and the same as
-CycloneDX (`build/sbom.cdx.json`). What is needed to build, test and measure does not ship. The libraries of CUDA come
+What ships with the bot, and under which licence. The bot itself is not among it. `make sbom` writes this \
+page and the same as
+CycloneDX (`build/sbom.cdx.json`). What is needed to build, test and measure does not ship. The libraries of \
+CUDA come
 with a GPU only. A model that you import from a hub has the licence that `askpage models catalogue` shows.
 """
 
