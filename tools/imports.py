@@ -23,7 +23,7 @@ Uses = Mapping[str, Collection[str]]
 
 @dataclass(frozen=True)
 class Source:
-    """What one file says. `fixtures` are its own ones, with the modules that each of them, and those it asks for, uses."""
+    """What one file says. `fixtures` maps its own to the modules that each uses, also through others."""
 
     imports: frozenset[str]
     named: frozenset[str]
@@ -33,7 +33,7 @@ class Source:
 
 
 def module_of(path: str) -> str:
-    """Return the module's name of a file below the root: `bot/app.py` is `bot.app`, `bot/__init__.py` is `bot`."""
+    """Return the module of a file below the root: `bot/app.py` is `bot.app`, `bot/__init__.py` is `bot`."""
     return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
@@ -109,7 +109,7 @@ def _fixtures(
 
 
 def all_uses(sources: Mapping[str, Source], shared: str) -> dict[str, set[str]]:
-    """Return what each module uses by any kind of edge, and by the fixtures of `shared` (a conftest) that it asks for.
+    """Return what each module uses: by any edge, and by the fixtures of `shared`, a conftest, it asks for.
 
     Every test uses that conftest; what the conftest imports is used by those alone who ask for the fixture
     that needs it.
@@ -133,7 +133,7 @@ def with_packages(uses: Uses) -> dict[str, set[str]]:
 
 
 def distances(changed: Iterable[str], uses: Uses) -> dict[str, int]:
-    """Return the modules that a change reaches, nearest first, and over how many edges; what changed is at 0."""
+    """Return the modules that a change reaches, nearest first, by the edges to each; 0 for a changed one."""
     users: dict[str, list[str]] = {}
     for module, used in uses.items():
         for one in used:
