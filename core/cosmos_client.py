@@ -286,10 +286,7 @@ class CosmosContainer:
         return True
 
     async def query(self, sql: str, pk: str | None = None, /, **values: Any) -> list[Item]:
-        """Return what a query finds; `values` are its parameters, without the @.
-
-        With `pk`: in that partition.
-        """
+        """Return what a query finds, in partition `pk` if given; `values` are parameters, without the @."""
         options: dict[str, Any] = {} if pk is None else {"partition_key": pk}
         parameters: list[dict[str, Any]] = [
             {"name": f"@{name}", "value": value} for name, value in values.items()
@@ -333,10 +330,7 @@ class CosmosContainer:
         return await self._search(operation, wait)
 
     async def _search(self, operation: str, call: Callable[[ContainerProxy, Hook], Awaitable[T]]) -> T:
-        """Make a call that is about no single item.
-
-        Each reply may take the whole timeout: there may be many.
-        """
+        """Make a call about no single item. Each of its replies may take the whole timeout."""
         try:
             return await self._call(operation, call)
         except CosmosHttpResponseError as error:
@@ -404,10 +398,7 @@ class CosmosContainer:
 async def _retry_conflicts(
     change: Callable[[ContainerProxy, Hook], Awaitable[T]], container: ContainerProxy, hook: Hook
 ) -> T:
-    """Change an item that others change in the same moment.
-
-    The service may ask to try that again, the SDK does not.
-    """
+    """Change an item that others change too; try again when the service asks, as the SDK does not."""
     while True:
         try:
             return await change(container, hook)

@@ -332,10 +332,7 @@ class Review:
 
     @property
     def proposal(self) -> Verdict | None:
-        """What waits for consent: a correction, for the second reviewer's.
-
-        An earlier ruling, on the changed page.
-        """
+        """What waits for consent: a correction for a second reviewer, or a ruling on a page since changed."""
         if self.settled_at is not None or self.blind:
             return None
         return self.verdicts[-1] if self.verdicts else self.earlier
