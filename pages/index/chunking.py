@@ -1,7 +1,6 @@
 """Cuts a page into passages that fit a prompt: whole paragraphs, else sentences, else words.
 
-Whole paragraphs where possible, else whole sentences, else whole words. A passage is a slice of its section's
-text, so that a quote from it stands on the page word for word.
+A passage is a slice of its section's text, so that a quote from it stands on the page word for word.
 """
 
 from __future__ import annotations

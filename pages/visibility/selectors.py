@@ -133,7 +133,7 @@ class Steps:
 
 
 class _Children(list[Any]):
-    """The children of an element. Whoever looks through them, or cuts them, is counted."""
+    """The children of an element. A look through them, or a cut, is counted."""
 
     def __init__(self, children: Iterable[Any], steps: Steps) -> None:
         super().__init__(children)
