@@ -246,10 +246,7 @@ class EventSource:
 
 
 async def _told(found: _Found) -> Sequence[Told]:
-    """Return the lines of a record; of one that cannot be told, that.
-
-    A line may have no text of anybody, a reason neither.
-    """
+    """Return a record's events, or its rejection; neither an event nor a reason has anybody's text."""
     try:
         return [Event(found.name, found.record, line) for line in await found.lines()]
     except telemetry.NotAllowed as error:

@@ -160,10 +160,7 @@ class Names:
                 yield first, last
 
     def _is_believed(self, word: Word, *, determined: bool) -> bool:
-        """Whether a single word is a person because the model says so.
-
-        A known name, and no article before it.
-        """
+        """Whether the model alone makes a word a person: a known name without an article before it."""
         if determined or (word.text[0].islower() and word.plain in self._sayings):
             return False
         return word.given > 0 or (word.surname and word.plain not in self._words)
@@ -255,10 +252,7 @@ class Names:
         return word.listed or (word.capital and word.plain not in self._words)
 
     def _may_be(self, word: Word) -> bool:
-        """Whether a word can belong to a name.
-
-        A listed one, or a capitalised one that is in no dictionary.
-        """
+        """Whether a word can belong to a name: a listed one, or a capitalised one in no dictionary."""
         if not word.capital:
             return word.listed and not word.seldom and word.plain not in self._words
         return (word.listed and not word.seldom) or not (word.plain in self._words or word.seldom)
@@ -358,10 +352,7 @@ def _opens_a_sentence(text: str, start: int) -> bool:
 
 
 def _adjoin(one: Word, other: Word) -> bool:
-    """Whether nothing but a space, or the dot of an initial, is between two words.
-
-    A possessive's ending is more.
-    """
+    """Whether only a space or an initial's dot parts two words; a possessive's ending is more."""
     return 1 <= other.start - one.end <= 1 + (len(one.text) == 1)
 
 

@@ -200,10 +200,7 @@ ANNOUNCED = (
 
 
 class PhoneRecognizer(known.PhoneRecognizer):
-    """Telephone numbers.
-
-    With a country code, announced by words, or a valid one written in a telephone's way.
-    """
+    """Telephone numbers with a country code, announced by words, or valid and written as one."""
 
     _ANNOUNCED = re.compile(
         r"(?:\b(?:call|dial|ring|text|phone|mobile?|cell|tel|telephone|telefon|handy|fax|whatsapp|hotline"
@@ -252,10 +249,7 @@ _CARDS = [
 
 
 def _email() -> PatternRecognizer:
-    """Presidio's own asks for a list of the world's domains, and fetches it.
-
-    And knows no internal domains.
-    """
+    """Return an e-mail recogniser; Presidio's fetches a list of public domains and knows no internal ones."""
     letters = r"\w!#$%&'*+/=?^`{|}~\-"
     address = (
         rf"(?<![{letters}.@])[\w+](?:[{letters}.]{{0,62}}[{letters}])?"

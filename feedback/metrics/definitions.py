@@ -36,7 +36,7 @@ class Sums:
 
     `closed` are those whose 30 minutes are over, `ignored` of them got nothing. `judged` are all that
     reviewers judged; `attempted` of them those in the model's or a reviewer's words, `quotes` those in the
-    words of a page. Whoever summed up days before there were quotations knew none.
+    words of a page. Sums made before there were quotations have none.
     """
 
     answers: int = 0

@@ -33,7 +33,7 @@ async def change_reviews(
 ) -> None:
     """Change all rounds of an answer's review, and its verified answer, where a reviewer stands in them.
 
-    Whoever sees the card of the review is shown it anew.
+    All who see the card of the review are shown it anew.
     """
     found = [
         document

@@ -26,10 +26,7 @@ SOMEBODY = "gone"
 
 
 class Deed(StrEnum):
-    """What is recorded.
-
-    The first four are about an answer, the last three about a model, the others about people.
-    """
+    """Audited deeds: the first four are about an answer, the last three a model, the others people."""
 
     OPENED = "opened a review"
     CLAIMED = "claimed a review"

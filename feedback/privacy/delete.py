@@ -52,10 +52,7 @@ async def _no_examples(_answers: object, _person: str) -> Sequence[ForgottenExam
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """Whom a deletion tells.
-
-    The data sets, this process's memory of an answer (by its id), and whoever watches.
-    """
+    """Whom a deletion tells: data sets, this process's memory of an answer (by its id), and who watches."""
 
     forget_examples: ForgetExamples = _no_examples
     forgotten: Callable[[str], None] = lambda _: None

@@ -203,10 +203,7 @@ class ReviewRepository:
         return from_json(VerifiedAnswer, document.body) if document and document.body else None
 
     async def drop_verified(self, answer_id: str) -> None:
-        """A new ruling took the verified answer back.
-
-        That it did stays on record: other processes must hear of it.
-        """
+        """Record that a new ruling took the verified answer back, so that other processes hear of it."""
         await self._put_verified(answer_id, "", DROPPED)
 
     async def verified_since(self, place: str) -> tuple[Sequence[tuple[str, VerifiedAnswer | None]], str]:

@@ -214,10 +214,7 @@ class NamedStore:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What names are short for.
-
-    The settings' file and account (None: there is none), the folder for journals.
-    """
+    """What names are short for: the settings' file and account (None: none), and the journals' folder."""
 
     file: Path
     cosmos: CosmosConfig | None

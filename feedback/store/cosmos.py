@@ -129,10 +129,7 @@ class CosmosStore:
         return await self._answer_to(asked) if asked and asked["answer_id"] != pk else None
 
     async def answer_in_message(self, conversation: str, message_id: str) -> Answer | None:
-        """Return the answer that was delivered as this message, or None.
-
-        A thread's without naming the thread.
-        """
+        """Return the answer delivered as this message, or None; `conversation` may lack its thread."""
         self._must_be_open()
         if not message_id:
             return None

@@ -164,10 +164,7 @@ class OfflineQueue:
         return done
 
     async def hand_over(self, far: WholeStore) -> int:
-        """Carry the questions over that are still open, for whoever looks next.
-
-        Of a process that answers no more.
-        """
+        """Carry over the open questions of a process that answers no more, for the next one to look."""
         left = await self.near.undelivered()
         for one in left:
             await far.add_question(one.question)
@@ -336,10 +333,7 @@ class OfflineStore:
         return await self._first(lambda store: store.message_of(question_id))
 
     async def recent_answers(self, conversation: str, limit: int) -> Sequence[Answer]:
-        """Return what is at hand.
-
-        A follow-up is answered without what came before, rather than not at all.
-        """
+        """Return the answers at hand: a follow-up is better answered without its history than not at all."""
         near = list(await self._near.recent_answers(conversation, limit)) if self.spool.records else []
         try:
             far = list(await self._far.recent_answers(conversation, limit))
