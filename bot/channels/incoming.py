@@ -1,6 +1,6 @@
 """What arrives from a channel: an activity of the Bot Framework, read once into types.
 
-Whoever sends it is known, yet not trusted: a field that is missing or of another type than documented is read
+The sender is known, yet not trusted: a field that is missing or of another type than documented is read
 as empty. `parse_activity` raises `MalformedError` only where nobody could answer, and `Incoming.card_action`
 `BadAction` for what no card of ours sends.
 """

@@ -2,7 +2,7 @@
 
     a Comparison waits ─> decide ─> kept ─> done (model/registry/versions.py) ─> its cards everywhere show it
 
-A decision is kept before it is done. Whoever is killed in between leaves an errand behind, so that it is done
+A decision is kept before it is done. A process killed in between leaves an errand behind, so that it is done
 later. Of two reviewers at once one wins, and the other hears who it was and what they did (`Refused`).
 """
 
