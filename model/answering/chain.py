@@ -301,10 +301,7 @@ def _read_as_trained(
 
 
 def _fit_passages(found: SearchOutcome, chat: BaseChatModel, budget: int) -> tuple[Passage, ...]:
-    """Return the passages that fit a budget of tokens, the quoted one first.
-
-    Of a long one, what is quoted of it.
-    """
+    """Return the passages that fit a budget of tokens, the quoted one (if long, its quote) first."""
     first, *others = grounding.select_passages("", found.passages, Reading(0))
     if found.quote is not None and chat.get_num_tokens(first.text) > _MOST_OF_ONE * budget:
         start, end = found.quote.stretch

@@ -209,10 +209,7 @@ def to_plain_statement(text: str) -> str:
 
 
 def _clauses(text: str) -> list[str]:
-    """Cut at marks and conjunctions.
-
-    A subject that one parts from its verb ("travel while on leave is …") stays whole.
-    """
+    """Cut at marks and conjunctions, but not inside a subject ("travel while on leave is …")."""
     found: list[str] = []
     start, joins = 0, False
     for match in [*_CLAUSE.finditer(text), None]:

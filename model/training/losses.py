@@ -56,10 +56,7 @@ class PrefixTree:
 
 
 def build_prefix_tree(rows: Sequence[Sequence[int]]) -> PrefixTree:
-    """Return rows as a tree.
-
-    Their order in it is theirs, so a token always comes after those that it sees.
-    """
+    """Return rows as a tree in their own order, so a token always comes after those that it sees."""
     tree = PrefixTree()
     known: dict[tuple[int, int], int] = {}
     for row in rows:
