@@ -26,7 +26,7 @@ from jobs.registry import JobContext, Result, Store
 
 PLACE = "sampled"
 GRACE = timedelta(minutes=10)
-"""Whoever delivered a younger answer may be looking at it."""
+"""The process that delivered a younger answer may still look at it itself."""
 GIVEN_UP = timedelta(days=7)
 """An answer that was not delivered for so long is waited for no more."""
 
