@@ -1,4 +1,4 @@
-"""Fits how sure the bot is (model/answering/confidence.py) on questions whose right answers are known, and says how well it fits.
+"""Fits how sure the bot is (model/answering/confidence.py) on questions with known answers, and measures it.
 
 Run as: python -m benchmarks.calibration [FILE.jsonl FOLDER ...] [--version NAME] [--folds 5] [--write]
 
@@ -58,7 +58,7 @@ _THRESHOLDS = (0.6, 0.66, 0.72, 0.75, 0.78, 0.84)
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A question, what the search knew of it, and whether the quotation alone, or with further places, was right.
+    """A question, what the search knew, and whether the quotation alone, or with further places, was right.
 
     `quoted` is that quotation. `written`, `read`: whether what a model wrote was right that read the
     answering sentence, or whole passages; `agrees`: something that it cites stands in the quotation.
@@ -177,7 +177,7 @@ def _fitted(
 
 
 def _fit(signals: Numbers, right: Numbers) -> Numbers:
-    """Return the weights of a logistic regression, the bias last, by Newton's method; signals are standardised within."""
+    """Return a logistic regression's weights, bias last, by Newton's method, with signals standardised."""
     mean, spread = signals.mean(axis=0), signals.std(axis=0) + 1e-9
     rows = np.hstack([(signals - mean) / spread, np.ones((len(signals), 1))])
     ridge = np.diag([_RIDGE] * signals.shape[1] + [0.0])
@@ -210,7 +210,7 @@ def _report(name: str, cases: Sequence[Case], likely: Numbers, right: Numbers) -
 
 
 def _area(likely: Numbers, right: Numbers) -> float:
-    """Return how often a right answer has the higher confidence of a right and a wrong one (area under the curve)."""
+    """Return how often a right answer has the higher confidence than a wrong one (area under curve)."""
     good, bad = likely[right > 0], likely[right == 0]
     return float((good[:, None] > bad).mean() + (good[:, None] == bad).mean() / 2)
 

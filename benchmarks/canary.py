@@ -1,4 +1,4 @@
-"""How often a canary that is as good as the live version is rolled back by mere noise, and how soon a bad one is.
+"""How often a canary as good as the live version is rolled back by mere noise, and how soon a bad one is.
 
 Run as: python -m benchmarks.canary [--canaries 1000] [--seed 1]
 
@@ -75,7 +75,7 @@ class Known:
 
 @dataclass(frozen=True)
 class End:
-    """How one canary ended: why it was rolled back ("": never), after how many of its questions; `naive`: by the other test."""
+    """How a canary ended: why rolled back ("": never), after how many questions; `naive`: the other test."""
 
     reason: str
     questions: int

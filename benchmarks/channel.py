@@ -113,7 +113,7 @@ async def used(http: aiohttp.ClientSession, url: str) -> Used:
 
 @dataclass
 class Started:
-    """A bot in a process of its own. It writes its address first, and serves until its standard input ends."""
+    """A bot in a process of its own. It writes its address first, then serves until standard input ends."""
 
     process: asyncio.subprocess.Process
     url: str

@@ -58,7 +58,8 @@ async def measure(folder: Path, url: str, records: int) -> bool:
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     first, second = (digest(folder / f"{name}.jsonl") for name in (FROM, TO))
     print(
-        f"exports: {(folder / f'{FROM}.jsonl').stat().st_size:,} bytes, SHA-256 {first[:16]}… and {second[:16]}…"
+        f"exports: {(folder / f'{FROM}.jsonl').stat().st_size:,} bytes, "
+        f"SHA-256 {first[:16]}… and {second[:16]}…"
     )
     print(f"largest command: {peak:.0f} MB of memory")
     return first == second

@@ -93,7 +93,8 @@ class Flow:
         operations = ", ".join(f"{count} {name}" for name, count in sorted(self.operations.items()))
         trips = c.reads + c.writes + c.queries
         return (
-            f"| {self.name} | {trips} | {c.reads} | {c.writes} | {c.queries} | {self.reported:.0f} | {c.units:.0f} |"
+            f"| {self.name} | {trips} | {c.reads} | {c.writes} | {c.queries} | "
+            f"{self.reported:.0f} | {c.units:.0f} |"
             f" {operations} |"
         )
 
@@ -145,7 +146,8 @@ def main() -> None:
     with cosmos_server() as url:
         flows = asyncio.run(measure(url))
     print(
-        "| flow | round trips | reads | writes | queries | RU reported here | RU by the rule of thumb | operations |"
+        "| flow | round trips | reads | writes | queries | "
+        "RU reported here | RU by the rule of thumb | operations |"
     )
     print("|---|---|---|---|---|---|---|---|")
     for flow in flows:

@@ -63,7 +63,7 @@ class Result:
 
 
 def page(number: int) -> str:
-    """Return a prompt of about 900 tokens that the model goes on writing, and whose beginning is all its own."""
+    """Return a prompt of some 900 tokens that the model goes on writing, with a beginning all its own."""
     rules = (
         f"Rule {at}: employees of office {(at * number) % 7} may take {(at + number) % 13} days of leave."
         for at in range(number, number + 46)

@@ -42,7 +42,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Score:
-    """`precision` of the matches (1 where there are none), `recall` of the pairs that ask the same, and both wrongs."""
+    """`precision` of the matches (1 where none), `recall` of the pairs that ask the same, and both wrongs."""
 
     precision: float
     recall: float

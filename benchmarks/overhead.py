@@ -102,7 +102,8 @@ class Run:
     def line(self, name: str) -> str:
         count = len(self.answered_s)
         return (
-            f"{name:<28} {count / self.took_s:>6.0f}/s   POST p50 {_ms(self.posted_s, 50)} p99 {_ms(self.posted_s, 99)}"
+            f"{name:<28} {count / self.took_s:>6.0f}/s   "
+            f"POST p50 {_ms(self.posted_s, 50)} p99 {_ms(self.posted_s, 99)}"
             f"   answer p50 {_ms(self.answered_s, 50)} p99 {_ms(self.answered_s, 99)}"
             f"   bot {1000 * self.used_s / count:.2f} ms processor time a message"
         )

@@ -3,7 +3,7 @@
 | set | asked over | right page | evidence |
 |---|---|---|---|
 | handbook | all pages of a handbook | the page, or one of several | each quoted sentence, item or row |
-| handbook, typing errors / chatter / keywords | the same, its questions changed by chance | the same | the same |
+| handbook, typing errors / chatter / keywords | the same, questions changed by chance | the same | the same |
 | XQuAD | 240 paragraphs, each a page | the question's own paragraph | the same |
 | PolicyQA | one privacy policy | a paragraph that answers the question | the same |
 
@@ -38,7 +38,7 @@ Tells = Callable[[Hit], bool]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question, the page that it is asked of (None: all), and how a hit is known to be of the right page or evidence."""
+    """A question, its page (None: all), and how a hit is known to be of the right page or evidence."""
 
     question: str
     page_url: str | None
@@ -177,8 +177,10 @@ _AFTER = (
 )
 _LITTLE_WORDS = frozenset(
     """
-    a an the and or of in on at to for from by with as is are was be do does did have has had will would should can could
-    i me my we us our you your it its this that what when where who which how why if there so than then am he she they
+    a an the and or of in on at to for from by with as is are was be do does did have has had
+    will would should can could
+    i me my we us our you your it its this that what when where who which how why if there so than then
+    am he she they
     """.split()  # noqa: SIM905 - a list of words reads better so
 )
 _SHORTEST = 5

@@ -1,4 +1,4 @@
-"""How well the bot answers: employees' questions over a public handbook, newcomers' over our own docs, and XQuAD.
+"""How well the bot answers: employees on a public handbook, newcomers on our own docs, and XQuAD.
 
 Run as: python -m benchmarks.questions [SET ...] [--fold K/N [--rest]] [--limit N] [--version NAME] [--save
 FOLDER]

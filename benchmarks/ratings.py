@@ -40,7 +40,8 @@ def main() -> None:
     cuts = statistics.quantiles(took, n=100)
     print(TARGET)
     print(
-        f"{len(took)} ratings at {options.rate:.0f}/s: median {cuts[49] * 1000:.1f} ms, 95th {cuts[94] * 1000:.1f} ms,"
+        f"{len(took)} ratings at {options.rate:.0f}/s: "
+        f"median {cuts[49] * 1000:.1f} ms, 95th {cuts[94] * 1000:.1f} ms,"
         f" 99th {cuts[98] * 1000:.1f} ms, slowest {max(took) * 1000:.1f} ms"
     )
 

@@ -1,4 +1,4 @@
-"""What several replays of the learning story come to: the figures of each after its rounds, and the mean of all.
+"""What several replays of the learning story come to: figures of each after its rounds, and all their mean.
 
 Run as: python -m benchmarks.replays FOLDER... [--into docs/images/learning-curve.svg]
 

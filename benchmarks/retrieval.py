@@ -1,4 +1,4 @@
-"""How well and how fast the page index finds: recall over four kinds of questions, time to index and to search a handbook.
+"""How well and how fast the page index finds: recall over four kinds of questions, time to index and search.
 
 Run as: python -m benchmarks.retrieval [--data DIR] [--json FILE] [--only NAME ...] [--cosmos]
 
@@ -98,7 +98,8 @@ def main() -> None:
     options = parser.parse_args()
     if not options.data.is_dir():
         print(
-            f"skipped: the public data (questions, a handbook) is not at {options.data}; name its folder with --data"
+            "skipped: the public data (questions, a handbook) "
+            f"is not at {options.data}; name its folder with --data"
         )
         return
     print(TARGETS)
@@ -195,7 +196,8 @@ async def speed(source: Path, folder: Path, embedder: Embedder) -> None:
         took, cpu = time.perf_counter() - began, time.process_time() - cpu
         count = sum(entry.passages for entry in index.entries())
         print(
-            f"handbook: {report.added} pages, {count} passages, {len(report.problems)} problems in {took:.1f} s"
+            f"handbook: {report.added} pages, {count} passages, "
+            f"{len(report.problems)} problems in {took:.1f} s"
         )
         print(f"the index takes {_megabytes(folder):.1f} MB")
         print(
@@ -217,7 +219,8 @@ async def speed(source: Path, folder: Path, embedder: Embedder) -> None:
         times.append((time.perf_counter() - began) * 1000)
     cuts = statistics.quantiles(times, n=20)
     print(
-        f"search: p50 {cuts[9]:.1f} ms, p95 {cuts[18]:.1f} ms; {(time.process_time() - cpu) * 5:.1f} ms of processor time"
+        f"search: p50 {cuts[9]:.1f} ms, p95 {cuts[18]:.1f} ms; "
+        f"{(time.process_time() - cpu) * 5:.1f} ms of processor time"
     )
     for question in QUESTIONS:
         print(question, "→", [hit.passage.url for hit in await index.search(question, limit=2)])

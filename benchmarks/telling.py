@@ -7,8 +7,8 @@ question about the same page, in an order that is drawn anew, so that what else 
 of them. A second bot that tells nobody says how far apart two bots are that do not differ.
 
     time             from a message's POST to the arrival of its answer
-    processor time   of the bot and its model, from one turn to the next: what is sent later counts, too. Whoever
-                     else works on the machine makes messages slow, but hardly makes them use more of this
+    processor time   of the bot and its model, from one turn to the next: what is sent later counts, too.
+                     Whoever else works here makes messages slow, but hardly makes them use more of this
     bot's own        the same without the model's
 
 How long a model takes varies much more than telling could make it. With --paced a canned one writes a word
@@ -68,10 +68,12 @@ QUESTIONS = (
     "How do I stop an answer?",
     "What can I do in a personal chat in Teams while the answer is still being written?",
     "Which links are refused?",
-    "What happens with a page whose link I paste into my question, and does it show up in other people's answers?",
+    "What happens with a page whose link I paste into my question, "
+    "and does it show up in other people's answers?",
     "Where does the bot work?",
     "Who reads what I write in a comment under an answer?",
-    "In a group chat or in a channel, what do I have to do before I write my question so that the bot answers it?",
+    "In a group chat or in a channel, what do I have to do "
+    "before I write my question so that the bot answers it?",
     "What works best?",
     "What does every answer name?",
     "What happens when I edit my message after the bot has already answered it once?",
@@ -251,7 +253,8 @@ def show(asked: Mapping[Way, Asked]) -> None:
     """Print tables in Markdown."""
     none = asked[NONE]
     print(
-        "\n| telemetry | time, of `none` | p50 s | p99 s | p99, of `none` | difference p50 ms | p99 ms | other answers |"
+        "\n| telemetry | time, of `none` | p50 s | "
+        "p99 s | p99, of `none` | difference p50 ms | p99 ms | other answers |"
     )
     print("|---" * 8 + "|")
     for way, one in asked.items():
@@ -272,10 +275,12 @@ def show(asked: Mapping[Way, Asked]) -> None:
         dropped = ", ".join(f"{count} {why}" for why, count in one.counts.items() if why != "sent") or "0"
         own = f"{_percentile(more, 50):+.1f} ({_bounds(spread, '+.1f')})"
         print(
-            f"| {way.name} | {_of_none(one.whole_ms, none.whole_ms)} | {own} | {one.counts['sent']} | {dropped} |"
+            f"| {way.name} | {_of_none(one.whole_ms, none.whole_ms)} | "
+            f"{own} | {one.counts['sent']} | {dropped} |"
         )
     print(
-        f"\n{len(none.seconds)} messages a way. The bot that tells nobody uses {_percentile(none.whole_ms, 50):.0f} ms"
+        f"\n{len(none.seconds)} messages a way. "
+        f"The bot that tells nobody uses {_percentile(none.whole_ms, 50):.0f} ms"
         f" of processor time a message, {_percentile(none.own_ms, 50):.0f} of them its own."
     )
 

@@ -1,4 +1,4 @@
-"""What one short training is worth: questions of some articles are learned, those of others are asked before and after.
+"""What one short training is worth: some articles' questions are learned, others' asked before and after.
 
 Run as: python -m benchmarks.training [--examples 200] [--questions 60] [--epochs 1] [--data ../shared/data]
 
@@ -56,7 +56,7 @@ def some_elsewhere(items: Sequence[Item]) -> list[Item]:
 
 
 async def examples_of(settings: Settings, items: list[Item], count: int) -> list[TrainingExample]:
-    """Return examples with what the bot would show the model; an answer that does not stand there teaches nothing."""
+    """Return examples with what the bot would show the model; an answer not found there teaches nothing."""
     examples: list[TrainingExample] = []
     async with open_shelf(settings) as shelf:
         with progress_bar() as progress:

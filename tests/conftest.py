@@ -29,7 +29,7 @@ telemetry.be_strict()
 
 
 def pytest_collection() -> None:
-    """Look for no garbage while everything is imported: there is none, and it takes a quarter of that time."""
+    """Look for no garbage while everything is imported: there is none, and it takes a quarter of the time."""
     gc.disable()
 
 
@@ -40,7 +40,7 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files of few tests: those take longest, and the quick ones of the others fill what is left.
+    """Begin with the files of few tests: those take longest, and the others' quick ones fill what is left.
 
     So no process is alone with a long file at the end (with `--no-loadscope-reorder`, which leaves the order
     to us).
@@ -79,7 +79,7 @@ def made_once(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture(scope="session")
 def docs_index(made_once: Path) -> Path:
-    """The index of the project's own docs, as a first start makes it in half a minute, to copy to `pages` of a data folder."""
+    """The index of the project's docs, made once as a first start does, to copy to `pages` of a folder."""
     data = made_once / "docs"
     with only_one(made_once / "docs.lock"):
         if not (made_once / "docs.made").exists():

@@ -1,4 +1,4 @@
-"""One person among 200 goes: the whole bot on a real data folder, filled by its own front ends and jobs, read byte by byte.
+"""One person among 200 goes: a real data folder, filled by the bot's front ends and jobs, read byte by byte.
 
 What may be left is what docs/privacy.md lists under “What stays”; anything else fails.
 """

@@ -1,4 +1,4 @@
-"""Whatever somebody types as a question gets an answer or a clear refusal; nothing is lost, no card is broken."""
+"""Whatever somebody types gets an answer or a clear refusal; nothing is lost, no card is broken."""
 
 from __future__ import annotations
 

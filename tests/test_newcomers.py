@@ -1,4 +1,4 @@
-"""The questions of newcomers over our own docs: each can be answered from what stands there, and only from there."""
+"""Newcomers' questions over our own docs: each can be answered from what stands there, and from no more."""
 
 from __future__ import annotations
 

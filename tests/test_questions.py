@@ -1,4 +1,4 @@
-"""The bot as it is shipped, asked by employees: thirty questions over sixty pages of a public handbook, the real model.
+"""The bot as shipped, asked by employees: thirty questions, sixty pages of a public handbook, the real model.
 
 Questions and pages are chosen by a hash of their names, never by what came out. The bars leave room for
 noise: another processor rounds otherwise, and a few answers change with it. Whoever raises what the bot

@@ -175,7 +175,7 @@ assert CannedChatModel(["Ten days."]).invoke("How long?").text == "Ten days."
 send_telemetry("askpage/test", library_name="askpage")
 _TELEMETRY_QUEUE.join()
 wait_for_all_tracers()
-"""
+"""  # noqa: E501, RUF100
 
 
 def test_the_libraries_are_quiet_even_where_the_environment_asks_them_to_report(
@@ -224,8 +224,10 @@ def test_the_watch_sees_a_childs_thread_that_speaks_to_another_machine(watch: Wa
         'inet_pton(AF_INET6, "2001:db8::1", &sin6_addr), sin6_scope_id=0}, 28) = -1 ENETUNREACH',
         '7 connect(3, {sa_family=AF_UNIX, sun_path="/run/systemd/resolve/io.systemd.Resolve"}, 42) = 0',
         '7 connect(3, {sa_family=AF_UNIX, sun_path="/var/run/nscd/socket"}, 110) = 0',
-        '7 sendto(3, "x", 1, 0, {sa_family=AF_INET, sin_port=htons(9), sin_addr=inet_addr("192.0.2.1")}, 16) = 1',
-        '7 sendmsg(3, {msg_name={sa_family=AF_INET, sin_port=htons(9), sin_addr=inet_addr("192.0.2.1")}}, 0) = 1',
+        '7 sendto(3, "x", 1, 0, {sa_family=AF_INET, '
+        'sin_port=htons(9), sin_addr=inet_addr("192.0.2.1")}, 16) = 1',
+        "7 sendmsg(3, {msg_name={sa_family=AF_INET, "
+        'sin_port=htons(9), sin_addr=inet_addr("192.0.2.1")}}, 0) = 1',
         "7 connect(3, {sa_family=AF_BLUETOOTH, ...}, 16) = 0",
         "7 io_uring_setup(8, {flags=0}) = 3",
     ],

@@ -132,7 +132,7 @@ class NothingKept:
 
 @dataclass(frozen=True)
 class Model:
-    """What the model does from now on: what it says, what it raises, how it declines, and whether it quotes first."""
+    """What the model does from now on: what it says or raises, how it declines, whether it quotes first."""
 
     text: str = "You get 16 weeks [1]."
     raises: Exception | None = None
@@ -216,7 +216,8 @@ SCENARIOS = (
     ),
     Scenario(
         "small talk",
-        "A greeting or thanks get a friendly sentence; nothing is searched for, and nothing is asked about it.",
+        "A greeting or thanks get a friendly sentence; "
+        "nothing is searched for, and nothing is asked about it.",
         (
             Ask("Hi there!"),
             Sees("Hello! What would you like to know?"),
@@ -240,7 +241,8 @@ SCENARIOS = (
     ),
     Scenario(
         "talk around a question",
-        "Greetings and thanks around questions hinder nothing, and a follow-up goes on from the question before them.",
+        "Greetings and thanks around questions hinder nothing, "
+        "and a follow-up goes on from the question before them.",
         (
             Ask(f"Hello! {QUESTION}"),
             Sees(ANSWER),
@@ -285,7 +287,8 @@ SCENARIOS = (
     ),
     Scenario(
         "quote approved",
-        "A quotation that a reviewer approves is what the next person gets as the answer, marked as verified.",
+        "A quotation that a reviewer approves "
+        "is what the next person gets as the answer, marked as verified.",
         (
             Model("", quotes=True),
             *COMPLAINT,
@@ -379,7 +382,8 @@ SCENARIOS = (
     ),
     Scenario(
         "verified answer",
-        "The next person with the question gets the reviewer’s answer, marked as verified; no model is asked.",
+        "The next person with the question gets the reviewer’s answer, "
+        "marked as verified; no model is asked.",
         (
             *CORRECTION,
             Sees("Your correction is live"),
@@ -485,7 +489,8 @@ def table() -> str:
         "---",
         "title: What works where",
         "---",
-        "What people live through with the bot, and on which channels. Every ✓ is a test that plays the scenario there, from"
+        "What people live through with the bot, and on which channels. "
+        "Every ✓ is a test that plays the scenario there, from"
         " the bytes that arrive to the bytes that leave (`tests/test_scenarios.py`).",
         "",
         f"| scenario | what happens | {' | '.join(SURFACES)} |",

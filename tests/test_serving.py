@@ -1,4 +1,4 @@
-"""The whole bot as a process: it starts, answers, stops in good order, and keeps its word when it is killed."""
+"""The whole bot as a process: it starts, answers, stops in good order, keeps its word when killed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole bot as a process on Cosmos DB: it answers, says how it stands, and keeps its word while the store is away."""
+"""The bot as a process on Cosmos DB: it answers, says how it stands, keeps its word without its store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Three bots on one Cosmos DB: a question has one answer whoever heard it, a ruling counts once, and a dead one's work is done."""
+"""Three bots on one Cosmos DB: one answer whoever heard, a ruling counts once, a dead one's work is done."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ async def complain(those: Several) -> None:
 
 
 async def rule(those: Several) -> dict[str, list[str]]:
-    """Let three reviewers rule on each card at once, at three bots; return whose ruling each answer's card took."""
+    """Let three reviewers rule on each card at once, at three bots; return whose ruling each card took."""
     cards = {
         card["review.approve"]["answer_id"]: card["review.approve"]
         for card in map(actions_of_shown, those.connector.shown.values())

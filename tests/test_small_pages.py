@@ -1,4 +1,4 @@
-"""Small pages of every awkward kind, asked end to end: what a person is shown holds the answer, whole and right."""
+"""Small pages of every awkward kind, asked end to end: people are shown the answer, whole and right."""
 
 from __future__ import annotations
 
@@ -76,7 +76,8 @@ KINDS = {
     ),
     "an address is the answer": (
         page(
-            "<h2>Roster</h2><p>The roster stands at https://roster.corp.example/week and is new every Friday.</p>"
+            "<h2>Roster</h2>"
+            "<p>The roster stands at https://roster.corp.example/week and is new every Friday.</p>"
         ),
         "Where do I find the roster?",
         ("https://roster.corp.example/week",),
@@ -88,7 +89,8 @@ KINDS = {
     ),
     "a raised mark": (
         page(
-            "<h2>Bonus</h2><p>The bonus for nights is 40<sup>3</sup> euros each.</p><p><sup>3</sup> Since May.</p>"
+            "<h2>Bonus</h2>"
+            "<p>The bonus for nights is 40<sup>3</sup> euros each.</p><p><sup>3</sup> Since May.</p>"
         ),
         "What is the bonus for nights?",
         ("40 ³ euros",),

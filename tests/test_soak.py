@@ -1,4 +1,4 @@
-"""A minute of `make soak` at most: mixed load on both channels with faults, and nothing lost, doubled or broken."""
+"""A minute of `make soak` at most: load on both channels with faults, and nothing lost, doubled or broken."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fifty raters and ten reviewers at once, deliveries twice and out of order, and a bot that is killed five times."""
+"""Fifty raters and ten reviewers at once, deliveries doubled and out of order, a bot killed five times."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ QUESTION = Question("q", "How much leave?", "p", "c", Channel.TEAMS, NOW)
 
 
 class Graph:
-    """Microsoft's token endpoint and checkMemberGroups, as documented: 200 with the groups, 404 for nobody of ours."""
+    """Microsoft's token endpoint and checkMemberGroups: 200 with the groups, 404 for nobody of ours."""
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []

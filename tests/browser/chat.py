@@ -1,4 +1,4 @@
-"""The local chat page with everything behind it that is real but the model: front end, asking, channel, viewer."""
+"""The local chat page with all behind it real but the model: front end, asking, channel, viewer."""
 
 from __future__ import annotations
 
@@ -55,8 +55,10 @@ LEAVE = Page(
         Section(
             "Annual leave",
             "annual-leave",
-            "Everyone has thirty days of paid leave a year.\n\n- Half days count as half.\n- Ten days move on.\n\n"
-            + "Leave is asked for in the calendar, at least two weeks ahead. " * 30,
+            "Everyone has thirty days of paid leave a year.\n\n"
+            "- Half days count as half.\n- Ten days move on.\n\n"
+            + "Leave is asked for in the calendar, at least two weeks ahead. "
+            * 30,
         ),
         Section(
             "Parents",
@@ -158,7 +160,7 @@ async def _page(url: str) -> Page | None:
 
 @dataclass
 class Chat:
-    """One running page. `url` ends without a slash; `restart` stops it and starts it again on the same data."""
+    """A running page. `url` ends without a slash; `restart` stops it and starts it again on the same data."""
 
     data_dir: Path
     port: int = 0

@@ -31,7 +31,7 @@ class Run:
 
 @dataclass
 class Board:
-    """What a dashboard stands on; `now` is its clock. It reads the store anew for every request, but for `fresh_s`."""
+    """What a dashboard stands on; `now` is its clock. Every request reads the store, but for `fresh_s`."""
 
     store: Any
     now: datetime

@@ -1,4 +1,4 @@
-"""The way of a complaint on the local page, walked in a browser; docs/screenshots.py takes pictures on the way."""
+"""The way of a complaint on the local page, walked in a browser; docs/screenshots.py takes its pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Take the pictures of docs/asking.md, docs/feedback.md, docs/reviewing.md, docs/models.md and docs/dashboard.md.
+"""Take the pictures of asking.md, feedback.md, reviewing.md, models.md and dashboard.md in docs.
 
 Run as: python -m tests.browser.screenshots [--into docs/images] [--only dashboard]
 
@@ -87,7 +87,8 @@ async def take_dashboard(into: Path) -> None:
 
 SICK = Lines(
     "Tell your manager by ten o’clock, in the calendar or by telephone. From the third day on send:\n\n"
-    "- a doctor’s note, as a photo\n- the form S-7, signed\n\nDays | Who is told\n1 to 2 | your manager\n3 and more | People",
+    "- a doctor’s note, as a photo\n- the form S-7, signed\n\n"
+    "Days | Who is told\n1 to 2 | your manager\n3 and more | People",
     (
         Citation("/site/handbook/leave#sick", "Time off", "Sick leave", "Tell your manager by ten o’clock."),
         Citation("/site/handbook/leave#days", "Time off", "Annual leave", "Days of sickness are given back."),

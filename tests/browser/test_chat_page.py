@@ -54,7 +54,8 @@ def lines() -> dict[str, Lines]:
         "sick": Lines(
             "Tell your manager by ten o’clock, in the calendar or by telephone. After the third day:\n\n"
             "- a doctor’s note, as a photo\n- the form **S-7** from <b>People</b>\n  - also for part-timers\n"
-            "- and nothing [else](https://evil.example/)\n\nDays | Who is told | What for\n1 | your manager | the rota\n"
+            "- and nothing [else](https://evil.example/)\n\n"
+            "Days | Who is told | What for\n1 | your manager | the rota\n"
             "3 | People | your pay",
             (SICK, ANNUAL, PARENTS),
             kind=AnswerKind.QUOTED,
@@ -65,7 +66,8 @@ def lines() -> dict[str, Lines]:
             (ANNUAL,),
             drafts=("You have",),
             first=Lines(
-                "Everyone has thirty days of paid leave a year.\n\n- Half days count as half.\n- Ten days move on.",
+                "Everyone has thirty days of paid leave a year.\n\n"
+                "- Half days count as half.\n- Ten days move on.",
                 (ANNUAL, PARENTS),
                 kind=AnswerKind.QUOTED,
                 marked="Everyone has thirty days of paid leave a year.",
@@ -445,7 +447,8 @@ async def test_text_and_edges_have_the_contrast_of_wcag_aa(chat: Chat, screen: S
     await page.press("#question", "Enter")
     await expect(page.locator(".failure")).to_be_visible()
     await page.evaluate(
-        "Promise.all(document.getAnimations().map((one) => one.playState === 'running' && one.effect.getTiming().iterations === 1 && one.finished))"
+        "Promise.all(document.getAnimations().map((one) => one.playState === 'running' && "
+        "one.effect.getTiming().iterations === 1 && one.finished))"
     )
     second = await page.evaluate(CONTRAST)
     await page.goto(f"{chat.url}/site/handbook/leave?quote=Parents%20get#parents")
@@ -482,7 +485,12 @@ async def test_a_narrow_screen_shows_everything_without_scrolling_sideways(
     peek = await answer.locator(".peek").bounding_box()
     assert 0 <= peek["x"] <= peek["x"] + peek["width"] <= 360
     await answer.get_by_role("button", name="Good answer").click()
-    wide = "[...document.querySelectorAll('body *')].filter((e) => e.checkVisibility({visibilityProperty: true}) && !e.closest('.side, .unseen, .skip') && (e.getBoundingClientRect().right > 361 || e.getBoundingClientRect().left < -1)).map((e) => e.className)"
+    wide = (
+        "[...document.querySelectorAll('body *')].filter((e) => "
+        "e.checkVisibility({visibilityProperty: true}) && !e.closest('.side, .unseen, .skip') && "
+        "(e.getBoundingClientRect().right > 361 || e.getBoundingClientRect().left < -1))"
+        ".map((e) => e.className)"
+    )
     assert await page.evaluate(wide) == []
     assert await page.evaluate("document.documentElement.scrollWidth") == 360
     await page.get_by_role("button", name="Open the menu").click()

@@ -1,4 +1,4 @@
-"""The dashboard in headless Chromium: what is drawn is what the store has, and nothing that anybody wrote becomes markup."""
+"""The dashboard in headless Chromium: it draws what the store has, and no written word becomes markup."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ DRAWN = """(name) => {
     drawn[bar.dataset.bucket] = (drawn[bar.dataset.bucket] ?? 0) + height;
   }
   return drawn;
-}"""
+}"""  # noqa: E501, RUF100
 """The values of a plot, read from where its lines and bars are between the ticks of its axis."""
 
 
@@ -242,7 +242,7 @@ async def test_a_store_of_one_afternoon_is_shown_by_the_minute_and_few_judgement
 
 
 async def test_a_replay_is_drawn_as_its_store_has_it(browser: Any, tmp_path: Path) -> None:
-    """Two rounds, asked, rated and reviewed through the bot's own dialogs; then the dashboard over that store."""
+    """Two rounds, asked, rated and reviewed through the bot's dialogs; then the dashboard over that store."""
     file = a_file(tmp_path)
     whole = re.sub(r'"(\w+ has \d+ bridges)(\..*?"text": )"\d+"', r'"\1\2"\1"', file.read_text())
     file.write_text(whole)  # the canned model, who says whole sentences, is right there

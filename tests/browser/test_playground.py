@@ -64,11 +64,11 @@ Server.prototype.listen = function (first, ...rest) {
   if (first && typeof first === "object") return listen.call(this, { ...first, host: "127.0.0.1" }, ...rest);
   return listen.call(this, Number(first), "127.0.0.1", ...rest.filter((argument) => typeof argument === "function"));
 };
-"""
+"""  # noqa: E501, RUF100
 
 
 def cast() -> str:
-    """Return the playground's configuration file: who is there, and where they talk (it wants exactly five users)."""
+    """Return the playground's configuration: who is there, where they talk (it wants exactly five users)."""
     users = "".join(f"  - {PERSON.format(f'user{number}', f'User{number}')}\n" for number in range(5))
     return (
         'version: "0.1.1"\ntenantId: tenant\nbot: {id: the-bot, name: Page Bot}\n'
@@ -92,7 +92,7 @@ class WaitingStore(MemoryStore):
 
 
 _UNTIL_IT_KNOWS_MS = 3000
-"""A post is drawn before the playground knows its thread, and a reply until then is lost; nothing tells when it does."""
+"""A post is drawn before the playground knows its thread, so an early reply is lost; nothing tells when."""
 
 
 @dataclass
@@ -242,7 +242,7 @@ async def test_a_mention_in_a_group_chat_is_answered(stage: Stage) -> None:
 
 
 async def test_a_mention_in_a_channel_is_answered_in_its_thread(stage: Stage) -> None:
-    """The playground's thumbs name neither message nor thread here, so the thumb comes as Teams would send it."""
+    """The playground's thumbs name no message or thread here, so the thumb comes as Teams would send it."""
     await stage.open("My Team - General")
     stage.answerer.go.clear()  # a reply that is faster than the post itself is not drawn
     post = "What do parents get?"  # no example of the welcome card, which stands here too
@@ -280,7 +280,7 @@ async def test_a_mention_in_a_channel_is_answered_in_its_thread(stage: Stage) ->
 async def test_a_complaint_becomes_the_next_askers_verified_answer_until_the_page_changes(
     stage: Stage,
 ) -> None:
-    """Ada asks, and reviews in the channel, with the mouse; two others react and ask again in the group chat."""
+    """Ada asks, and reviews in the channel, by mouse; two others react and ask again in the group chat."""
     await stage.open("My Team - General")
     await stage.ask("reviewers here", mention=True)
     await stage.sees("answers to review come here")

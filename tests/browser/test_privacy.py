@@ -1,4 +1,4 @@
-"""A person's data on the chat page, in a browser: told once what is kept, downloaded as a file, deleted to the last byte."""
+"""A person's data on the chat page, in a browser: told once, got as a file, deleted to the last byte."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The way of a complaint in headless Chromium, on `askpage serve` as a process: all real, but for the canned model."""
+"""The way of a complaint in headless Chromium, on `askpage serve` as a process: all real but the model."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Expression:
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """A resource or module: its symbol, type or path, and body; `loop` are the names that a loop around it binds."""
+    """A resource or module: symbol, type or path, and body; `loop` are the names a loop around it binds."""
 
     symbol: str
     of: str
@@ -194,7 +194,7 @@ class Types:
         self._process.communicate()
 
     def of(self, resource: str) -> dict[str, Any] | None:
-        """Return the types of a resource by name, the resource's own first; None where Microsoft's package has none."""
+        """Return a resource's types by name, its own first; None where Microsoft's package has none."""
         arguments = {"resource-type": resource}
         answer = self._call("tools/call", {"name": "bicepschema_get", "arguments": arguments})
         said = json.loads(answer["content"][0]["text"])

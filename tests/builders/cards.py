@@ -53,7 +53,7 @@ def checked(name: str, card: Json, valid: Check) -> None:
 
 
 def shape_of(node: Any) -> Any:
-    """Return a card without the words that people and pages wrote; what the schema could mind about them stays."""
+    """Return a card without the words of people and pages; what the schema could mind about them stays."""
     if isinstance(node, dict):
         return {name: shape_of(part) for name, part in node.items()}  # pyright: ignore
     if isinstance(node, list):

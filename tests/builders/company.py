@@ -1,4 +1,4 @@
-"""A made-up company: sixty days of questions to three model versions, for the pictures of docs/dashboard.md and for tests.
+"""A made-up company: sixty days of questions to three model versions, for docs/dashboard.md and for tests.
 
 Nothing of it was measured: the figures are drawn from `VERSIONS`, which say how good each version is to be.
 """

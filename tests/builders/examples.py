@@ -1,4 +1,4 @@
-"""What tests of training examples share: reviewed answers, made in one line, kept in a store or handed over as they are."""
+"""What tests of training examples share: reviewed answers, made in one line, in a store or handed over."""
 
 from __future__ import annotations
 

@@ -19,7 +19,8 @@ def page_of(spelling: Spelling, seen: str = SEEN) -> str:
         f"<!doctype html><html lang=en><head><title>Parking</title><style>{css}</style></head><body><main>"
         "<h1>Parking</h1><p>Everybody who comes by car can rent a place in the garage below the house.</p>"
         f"<h2>Permits</h2><p>{seen}</p>{body}"
-        "<h2>Bicycles</h2><p>There are racks beside the gate, and a pump that everybody may use.</p></main></body></html>"
+        "<h2>Bicycles</h2><p>There are racks beside the gate, "
+        "and a pump that everybody may use.</p></main></body></html>"
     )
 
 
@@ -35,7 +36,10 @@ HIDINGS: dict[str, list[Spelling]] = {
     "not displayed": [
         _inline("display:none"),
         _ruled(".x{display:none}"),
-        _ruled("main>div .x,.y{ DISPLAY : NONE !important }", "<div><p class='x' style='display:block'>{}</p></div>"),
+        _ruled(
+            "main>div .x,.y{ DISPLAY : NONE !important }",
+            "<div><p class='x' style='display:block'>{}</p></div>",
+        ),
         _ruled("@media screen and (min-width: 600px){#p{display:none}}", "<p id=p>{}</p>"),
         _ruled(":root{--shown:none}.x{display:var(--shown)}"),
         _ruled("@media print{.x{display:block}} .x{display:none}"),
@@ -55,7 +59,10 @@ HIDINGS: dict[str, list[Spelling]] = {
         ("", f"<h2>Old permits</h2><p style='display:none'>{HIDDEN}</p>"),
         ("", f"<button>Buy</button><p style='display:none'>{HIDDEN}</p>"),
         ("", f"<a href='#old'>jump</a><p id=old style='display:none'>{HIDDEN}</p>"),
-        (".x{display:none}", f"<noscript><style>.x{{display:block!important}}</style></noscript><p class=x>{HIDDEN}</p>"),
+        (
+            ".x{display:none}",
+            f"<noscript><style>.x{{display:block!important}}</style></noscript><p class=x>{HIDDEN}</p>",
+        ),
         ("", f"<svg><text x=1 y=1>{HIDDEN}</text></svg>"),
         ("", f"<link rel=stylesheet href='data:text/css,.x%7Bdisplay:none%7D'><p class=x>{HIDDEN}</p>"),
     ],
@@ -106,7 +113,10 @@ HIDINGS: dict[str, list[Spelling]] = {
         _ruled(".x{transform:rotateX(90deg)}"),
         _ruled(".x{transform:matrix(0,0,0,0,0,0)}"),
         _ruled(".x{line-height:0;overflow:hidden}"),
-        _ruled(".g{display:grid;grid-template-rows:0fr}.g>p{overflow:hidden}", "<div class=g><p>{}</p></div>"),
+        _ruled(
+            ".g{display:grid;grid-template-rows:0fr}.g>p{overflow:hidden}",
+            "<div class=g><p>{}</p></div>",
+        ),
     ],
     "without letters' size": [
         _inline("font-size:0"),
@@ -135,9 +145,15 @@ HIDINGS: dict[str, list[Spelling]] = {
     ],
     "in its background's colour": [
         _inline("color:#123456;background-color:#123456"),
-        _ruled(".b{background:navy url() no-repeat}.x{color:#000080}", "<div class=b><p class=x>{}</p></div>"),
+        _ruled(
+            ".b{background:navy url() no-repeat}.x{color:#000080}",
+            "<div class=b><p class=x>{}</p></div>",
+        ),
         _ruled(".x{background:currentColor}"),
-        _ruled(".b{background:linear-gradient(#222,#252525)}.x{color:#222}", "<div class=b><p class=x>{}</p></div>"),
+        _ruled(
+            ".b{background:linear-gradient(#222,#252525)}.x{color:#222}",
+            "<div class=b><p class=x>{}</p></div>",
+        ),
         _ruled("body{background:#111;color:#eee}.x{color:#121212}"),
         _ruled(".x{color:rgba(0,0,0,.9);background:#000}"),
         ("", f"<table><tr><td bgcolor=navy><font color=#000080>{HIDDEN}</font></td></tr></table>"),
@@ -163,7 +179,10 @@ HIDINGS: dict[str, list[Spelling]] = {
         _ruled(".x{filter:blur(12px)}"),
         _ruled(".x{height:4px;overflow:hidden}"),
         _ruled(".x{transform:scale(.1)}"),
-        _ruled(".d{position:relative}.b{position:absolute;inset:0;background:#fff}", "<div class=d><p>{}</p><div class=b></div></div>"),
+        _ruled(
+            ".d{position:relative}.b{position:absolute;inset:0;background:#fff}",
+            "<div class=d><p>{}</p><div class=b></div></div>",
+        ),
     ],
 }  # fmt: skip
 
@@ -187,7 +206,8 @@ READABLE: dict[str, Spelling] = {
     "details that are closed": ("", "<details><summary>Prices</summary><p>{}</p></details>"),
     "tabs": (
         ".tab-pane{display:none}.tab-pane.active{display:block}",
-        '<ul role=tablist><li><a data-toggle=tab href="#t1">Cars</a></li></ul><div id=t1 class=tab-pane><p>{}</p></div>',
+        '<ul role=tablist><li><a data-toggle=tab href="#t1">Cars</a></li></ul>'
+        '<div id=t1 class=tab-pane><p>{}</p></div>',
     ),
     "a panel that a button names": (
         "",
@@ -195,7 +215,8 @@ READABLE: dict[str, Spelling] = {
     ),
     "a panel that a script opens by name": (
         ".tabcontent{display:none}",
-        "<button onclick=\"openTab(event, 'Prices')\">Prices</button><div id=Prices class=tabcontent><p>{}</p></div>",
+        "<button onclick=\"openTab(event, 'Prices')\">Prices</button>"
+        "<div id=Prices class=tabcontent><p>{}</p></div>",
     ),
     "an answer below its question": (
         "", "<h3>What does a permit cost?</h3><div style='display:none'><p>{}</p></div>"
@@ -209,19 +230,34 @@ READABLE: dict[str, Spelling] = {
         "<p class=word>Prices <span class=tip>{}</span></p>",
     ),
     "a fade-in of a library": ("", "<div data-aos=fade-up style='opacity:0'><p>{}</p></div>"),
-    "a fade-in of a transition": (".r{opacity:0;transition:opacity .6s}.r.in{opacity:1}", "<p class=r>{}</p>"),
-    "a fade-in of an animation": ("@keyframes in{to{opacity:1}}.r{opacity:0;animation:in 1s both}", "<p class=r>{}</p>"),
+    "a fade-in of a transition": (
+        ".r{opacity:0;transition:opacity .6s}.r.in{opacity:1}",
+        "<p class=r>{}</p>",
+    ),
+    "a fade-in of an animation": (
+        "@keyframes in{to{opacity:1}}.r{opacity:0;animation:in 1s both}",
+        "<p class=r>{}</p>",
+    ),
     "a cloak of a framework": ("[x-cloak]{display:none}", "<div x-cloak><p>{}</p></div>"),
     "placed on the screen": ("", "<p style='position:absolute;left:20px;top:-5px'>{}</p>"),
-    "centred by a transform": ("", "<p style='position:relative;left:50%;transform:translate(-50%,-50%)'>{}</p>"),
+    "centred by a transform": (
+        "",
+        "<p style='position:relative;left:50%;transform:translate(-50%,-50%)'>{}</p>",
+    ),
     "hidden in print only": ("@media print{.x{display:none}}", "<p class=x>{}</p>"),
     "hidden on a phone only": ("@media (max-width:600px){.x{display:none}}", "<p class=x>{}</p>"),
     "hidden in the dark only": ("@media (prefers-color-scheme:dark){.x{color:#fff}}", "<p class=x>{}</p>"),
     "hidden without scripts only": (".no-js .x{display:none}", "<p class=x>{}</p>"),
     "gaps without letters": ("ul{font-size:0}li{font-size:16px}", "<ul><li>{}</li></ul>"),
-    "visible in what is not": (".o{visibility:hidden}.i{visibility:visible}", "<div class=o><p class=i>{}</p></div>"),
+    "visible in what is not": (
+        ".o{visibility:hidden}.i{visibility:visible}",
+        "<div class=o><p class=i>{}</p></div>",
+    ),
     "shown again by a stronger rule": (".x{display:none} main p.x{display:block}", "<p class=x>{}</p>"),
-    "shown again by what is important": (".x{display:block!important}", "<p class=x style='display:none'>{}</p>"),
+    "shown again by what is important": (
+        ".x{display:block!important}",
+        "<p class=x style='display:none'>{}</p>",
+    ),
     "grey": (".x{color:#bbb}", "<p class=x>{}</p>"),
     "small print": (".x{font-size:9px}", "<p class=x>{}</p>"),
     "half opaque": (".x{opacity:.5}", "<p class=x>{}</p>"),

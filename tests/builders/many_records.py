@@ -37,7 +37,7 @@ _AT_ONCE = 200
 
 
 async def fill(store: SqliteStore, answers: int, first: int = 0) -> None:
-    """Keep so many questions, and about four records for each: open, answered, rated, taken back, reviewed."""
+    """Keep so many questions, about four records for each: open, answered, rated, taken back, reviewed."""
     numbers = range(first, first + answers)
     for start in range(numbers.start, numbers.stop, _AT_ONCE):
         chunk = numbers[start - first : start - first + _AT_ONCE]

@@ -48,7 +48,7 @@ def a_tiny_llama(folder: Path, seed: int, letters: str = "") -> Path:
 
 
 def an_import(llama: Path, models_dir: Path) -> Path:
-    """Import a model, unless it is imported; return its version's folder. A second process waits for the first."""
+    """Import a model, unless it is imported; return its version's folder. A second process waits."""
     return import_base(str(llama), models_dir, "cpu", on_progress=no_progress)
 
 

@@ -61,6 +61,7 @@ async def texts(index: Indexes, question: str, *, limit: int = 9, page_url: str 
 
 
 HOSTILE = (
-    '<img src=x onerror="document.title=1"> <script>document.title=2</script> ![a](https://evil.example/a.png) '
+    '<img src=x onerror="document.title=1"> <script>document.title=2</script> '
+    "![a](https://evil.example/a.png) "
     "[b](https://evil.example/b) [1](javascript:alert(1)) https://evil.example/c **bold** [7] <b>bold</b>"
 )

@@ -34,7 +34,7 @@ Row = tuple[Any, ...]
 def problems(
     queries: Mapping[str, str], tables: Mapping[str, str] | None = None
 ) -> dict[str, list[dict[str, Any]]]:
-    """Return what Microsoft's parser says of each query; `tables` are others than those of Application Insights."""
+    """Return what Microsoft's parser says of each query; `tables` are others than Application Insights'."""
     need(
         ROOT / "node_modules/@kusto/language-service-next/package.json",
         "run `make node_modules/.test-installed`",

@@ -1,4 +1,4 @@
-"""The bot between Slack's requests, signed as Slack signs them, and Slack's Web API (tests/doubles/slack_api.py)."""
+"""The bot between Slack's requests, signed as Slack does, and its Web API (tests/doubles/slack_api.py)."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ class SlackWorld:
         return self.slack.messages(fields.get("channel", "D1"))[-1]
 
     def press(self, message: Message, element: Json, user: str = ADA, **fields: Any) -> Json:
-        """Return what Slack sends when somebody presses an element of a message ("stars" etc. in `fields`)."""
+        """Return what Slack sends when somebody presses a message's element ("stars" etc. in `fields`)."""
         action: Json = {
             "type": element["type"],
             "action_id": element["action_id"],
@@ -216,7 +216,7 @@ class SlackWorld:
         return await self.post(body, "application/x-www-form-urlencoded")
 
     def submission(self, view: Json, values: Json, user: str = ADA, **fields: Any) -> Json:
-        """Return what Slack sends when somebody sends a form; `values` by field: a text, a choice, or a list."""
+        """Return what Slack sends with somebody's form; `values` by field: a text, a choice, or a list."""
         state = {name: {name: _state(view, name, value)} for name, value in values.items()}
         payload: Json = {
             "type": "view_submission",

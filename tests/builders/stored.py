@@ -1,4 +1,4 @@
-"""One record of every kind that a store keeps, and what writes them all: for tests of what an older version stored."""
+"""One record of every kind a store keeps, and what writes them all: for what an older version stored."""
 
 from __future__ import annotations
 

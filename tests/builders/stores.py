@@ -78,7 +78,7 @@ class Answers(ScriptedAnswerer):
 
 @dataclass
 class Afternoon:
-    """A bot on Cosmos DB with a spool, and two answers from before anything failed, the first one under review."""
+    """A bot on Cosmos DB with a spool, and two answers from before any failure, the first under review."""
 
     world: World
     front: Front
@@ -88,7 +88,7 @@ class Afternoon:
     messages: dict[str, str] = field(default_factory=dict[str, str])
 
     async def post_twice(self, activity: Json) -> Json:
-        """Post an activity as a channel does that has not heard the answer; return the body of the first one."""
+        """Post an activity like a channel that did not hear the answer; return the first one's body."""
         bodies = [await self.world.post(activity) for _ in range(2)]
         assert [status for status, _ in bodies] == [200, 200], bodies
         return json.loads(bodies[0][1] or "{}")
@@ -122,7 +122,7 @@ class Afternoon:
         return body["value"] if isinstance(body["value"], str) else ""
 
     def message_of(self, number: int) -> str:
-        """Return the message that shows the answer to a question, also when the card sync has written over it."""
+        """Return the message that shows a question's answer, also when the card sync has rewritten it."""
         for message_id, activity in self.world.connector.shown.items():
             if activity["type"] == "message" and activity.get("replyToId"):
                 self.messages.setdefault(activity["replyToId"], message_id)

@@ -1,4 +1,4 @@
-"""The places where people meet the bot, as one scenario sees all of them: who says what, presses what, and sees what.
+"""The places where people meet the bot, as a scenario sees them all: who says, presses and sees what.
 
 A `Surface` is the whole bot in this process on one channel, from the bytes in to the bytes out; only the
 model is scripted. A channel that is new gets one class here and a line in SURFACES.
@@ -47,7 +47,7 @@ ASKER, COLLEAGUE, REVIEWER = "the asker", "a colleague", "a reviewer"
 
 
 class Script:
-    """The bot's answerer: verified answers first, then the scripted `model`. `forms` is how feedback is asked for."""
+    """The bot's answerer: verified answers, then the scripted `model`. `forms`: how to ask for feedback."""
 
     def __init__(self, place: Callable[[], Any]) -> None:
         """`place` returns what has the `known` verified answers, the pages' `hashes`, and the `parts`."""
@@ -73,7 +73,7 @@ class Script:
 
 
 class Surface(Protocol):
-    """One channel with the whole bot behind it. People are ASKER, COLLEAGUE and REVIEWER, each in a place of their own."""
+    """A channel with the whole bot behind it. ASKER, COLLEAGUE and REVIEWER each have their own place."""
 
     script: Script
     store: MemoryStore
@@ -96,7 +96,7 @@ class Surface(Protocol):
         ...
 
     async def press(self, person: str, action: str, inputs: Json) -> str:
-        """Press a button, by what it does, on the newest message that has it; return what the person sees then."""
+        """Press a button, by what it does, on the newest message with it; return what the person sees."""
         ...
 
     async def sees(self, person: str, text: str) -> None:

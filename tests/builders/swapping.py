@@ -20,7 +20,10 @@ from model.registry.versions import ModelVersion, promote
 from tests.builders.versions import make_version
 
 VERSIONS = ("first", "second", "third")
-PAGE = "Alpha first speaks slowly to everybody. Beta second speaks slowly to everybody. Gamma third speaks slowly to everybody."
+PAGE = (
+    "Alpha first speaks slowly to everybody. Beta second speaks slowly to everybody. "
+    "Gamma third speaks slowly to everybody."
+)
 POLL_S = 0.01
 
 

@@ -14,7 +14,8 @@ from model.registry.versions import ModelVersion, promote, write_version
 
 CONTROL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<filename>"]
 TEMPLATE = (
-    "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n'}}"
+    "{% for message in messages %}"
+    "{{'<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n'}}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
 

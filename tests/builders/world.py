@@ -1,4 +1,4 @@
-"""The bot between two real HTTP servers: a channel's issuer of tokens and its connector service. Only the model is scripted."""
+"""The bot between a channel's token issuer and connector, both real servers. Only the model is scripted."""
 
 from __future__ import annotations
 
@@ -364,7 +364,7 @@ async def live(desk: ReviewRepository) -> list[VerifiedAnswer]:
 def some_surroundings(
     connector: Callable[[], Any], site_url: str = "https://bot.example"
 ) -> ServiceDependencies:
-    """What feedback and review stand in where a test says nothing else: no verified answers, no change of pages."""
+    """What feedback and review stand in where a test says no more: no verified answers, no changed pages."""
     return ServiceDependencies(
         known=NothingKnown(),
         look_again=no_passages,
@@ -402,7 +402,7 @@ class World:
         self.http: aiohttp.ClientSession
 
     def activity(self, kind: str = "message", **fields: Any) -> Json:
-        """Return what Teams would post from a personal chat, but for the given fields; None leaves one out."""
+        """Return what Teams would post from a personal chat, but for the given fields; None leaves it out."""
         own_id = kind in {"invoke", "messageReaction"}  # the others carry the id of their message
         activity: Json = {
             "type": kind,

@@ -1,4 +1,4 @@
-"""The replay of the learning story: who is asked what, what the simulated people do, and the whole of it with a tiny model."""
+"""The replay of the learning story: who is asked what, what people do, and all of it with a tiny model."""
 
 from __future__ import annotations
 

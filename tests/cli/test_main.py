@@ -1,4 +1,4 @@
-"""The command line as a person meets it: real processes, on a data folder of their own, with the canned model."""
+"""The command line as a person meets it: real processes, a data folder of their own, the canned model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from core.records import Channel, Question
 from tests.builders.world import NOW, QUOTE, a_quote
 
 ROOT = Path(__file__).resolve().parents[2]
-LEAVE = "# Leave\n\n## Parents\n\nNew parents get 12 weeks of paid leave.\n\n## Travel\n\nHotels cost up to 180 dollars.\n"
+LEAVE = (
+    "# Leave\n\n## Parents\n\nNew parents get 12 weeks of paid leave.\n\n"
+    "## Travel\n\nHotels cost up to 180 dollars.\n"
+)
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ QUOTED, DECLINED = AnswerKind.QUOTED, AnswerKind.DECLINED
 
 
 class Bot:
-    """Says its lines, in their turn; a line that is an error is raised. `heard` is what it was asked, with its history."""
+    """Says its lines in turn; raises a line that is an error. `heard` is what was asked, with history."""
 
     def __init__(self, *lines: Sequence[str | Answer] | Exception) -> None:
         self._lines = list(lines)

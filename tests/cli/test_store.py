@@ -1,4 +1,4 @@
-"""`askpage store init | retain | status` and `askpage export`, as a person meets them; `copy` is in test_store_copy.py."""
+"""`askpage store init | retain | status` and `askpage export` as people meet them (not `store copy`)."""
 
 from __future__ import annotations
 

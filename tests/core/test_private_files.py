@@ -1,4 +1,4 @@
-"""The data folder is for its user alone: what is made there, what was wider before, and what cannot be mended."""
+"""The data folder is its user's alone: what is made there, what was wider before, what cannot be mended."""
 
 from __future__ import annotations
 

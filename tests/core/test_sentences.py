@@ -78,7 +78,8 @@ def test_lines_that_were_broken_because_they_were_full_are_joined() -> None:
     )
     assert cut(text) == [
         "Remote work rules",
-        "Employees who have finished their trial period may work from\nhome for at most three days in each calendar week.",
+        "Employees who have finished their trial period may work from\n"
+        "home for at most three days in each calendar week.",
         "Ask the lead of\nyour team, or in their absence whoever leads our offices in\nFrance.",
     ]
 
@@ -88,12 +89,18 @@ def test_short_lines_stay_lines() -> None:
 
 
 def test_a_number_at_the_beginning_of_a_wrapped_line_begins_no_item() -> None:
-    text = "Whoever is ill has to hand in a note from a doctor after\n3. The note is paid for by the company, as the law has it."
+    text = (
+        "Whoever is ill has to hand in a note from a doctor after\n"
+        "3. The note is paid for by the company, as the law has it."
+    )
     assert [piece.kind for piece in pieces(text)] == ["sentence"] * len(pieces(text))
 
 
 def test_items_keep_their_bullets_and_know_what_introduces_them() -> None:
-    text = "You need:\n\n- a passport\n- photographs:\n  1. one small\n  2. one large\n- the contract\n\nThat is all."
+    text = (
+        "You need:\n\n- a passport\n- photographs:\n"
+        "  1. one small\n  2. one large\n- the contract\n\nThat is all."
+    )
     assert [(text[p.start : p.end], p.kind, p.lead) for p in pieces(text)] == [
         ("You need:", "sentence", ""),
         ("- a passport", "item", "You need:"),

@@ -1,4 +1,4 @@
-"""The names of settings are a promise: each sets what it has always set, as a variable, in the file and as an option."""
+"""Names of settings are a promise: each sets what it always did, as a variable, in the file, as an option."""
 
 from __future__ import annotations
 
@@ -190,8 +190,8 @@ library_telemetry | yes
 drain_timeout_s | 10.0
 log_level | debug
 verified_least_similarity | 0.375 | verified.least_similarity
-"""
-"""A setting, a text that is not its default, and where in the settings it is, if that differs from the name."""
+"""  # noqa: E501, RUF100
+"""A setting, a text that is not its default, and its place in the settings where the name differs."""
 _PARTS = [[part.strip() for part in line.split("|")] for line in NAMES.strip().splitlines()]
 ROWS = [(name, text, place[0] if place else name) for name, text, *place in _PARTS]
 GIVEN = [(name, text) for name, text, _ in ROWS]

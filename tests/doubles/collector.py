@@ -19,7 +19,7 @@ Json = dict[str, Any]
 
 
 class Collector:
-    """Answers the next requests with these statuses, then all with the last one. `bodies` are what arrived, by path."""
+    """Answers requests with these statuses, then all with the last. `bodies` are what arrived, by path."""
 
     def __init__(self, *statuses: int) -> None:
         self.statuses = list(statuses or (200,))

@@ -27,7 +27,7 @@ class Watch:
 
     @property
     def under(self) -> list[str]:
-        """What stands before the command. The command keeps its process id, so signals reach it and not strace."""
+        """What stands before the command, which keeps its process id: signals reach it and not strace."""
         strace = shutil.which("strace") or "strace"
         return [
             strace,

@@ -1,4 +1,4 @@
-"""Cosmos DB on this machine: a server of its protocol, behind a front that repairs its wrong statuses and can fail.
+"""Cosmos DB on this machine: a server of its protocol, and a front that mends wrong statuses and can fail.
 
 The server (a Node package) keeps everything in memory; each test has a database of its own. What it cannot do
 is listed in docs/cosmos.md.

@@ -1,4 +1,4 @@
-"""A shared page index on this machine: the protocol server with what it lacks, an empty container, and its openings."""
+"""A shared page index on this machine: the server with what it lacks, an empty container, its openings."""
 
 from __future__ import annotations
 

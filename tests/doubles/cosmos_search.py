@@ -1,4 +1,4 @@
-"""Stands in for what Azure has and the server on this machine lacks: the ranker of searches, and the change feed's place.
+"""Does what Azure has and the server here lacks: the ranker of searches, and the change feed's place.
 
 A search is answered as the SDK expects of the service: first refused with the hint to ask for a query plan,
 then planned as one query a ranking, then answered ranking by ranking; the SDK itself fuses them (reciprocal
@@ -63,7 +63,7 @@ class Ranking:
 
 @dataclass(frozen=True)
 class Search:
-    """A search as it was read; `shown` are property and alias, and `similarity` the alias of the vectors' cosine."""
+    """A search as read; `shown` are property and alias, and `similarity` the alias of the vectors' cosine."""
 
     shown: Mapping[str, str]
     similarity: str
@@ -142,7 +142,7 @@ def _ranking(function: str, arguments: str, values: Mapping[str, Any]) -> Rankin
 
 @dataclass(frozen=True)
 class Statistics:
-    """What BM25 knows of all items: how many, how many words they have, and how many have each word looked for."""
+    """What BM25 knows of all items: their number, their words, and how many have each word looked for."""
 
     items: int
     words: int

@@ -1,4 +1,4 @@
-"""What a tiny model that is an echo says (`tests/processes/tiny_llama.py`): what stood BACK tokens before, in letters of its own.
+"""What a tiny echo of a model says (`tests/processes/tiny_llama.py`): the tokens BACK before, in its letters.
 
 It is right only where the cache holds the right tokens at the right places, and of two echoes with other
 letters every single letter shows which one said it. The right letter's logit is twice the next one's, so it

@@ -1,4 +1,4 @@
-"""The envelopes that Application Insights takes, as a JSON schema, and what its transaction view makes of them.
+"""The envelopes Application Insights takes, as a JSON schema, and what its transaction view makes of them.
 
 Written from the data model that Microsoft documents
 (learn.microsoft.com/azure/azure-monitor/app/data-model-complete): which fields there are, how long they may
@@ -176,7 +176,7 @@ def data_of(envelope: Json) -> Json:
 
 
 def operation(envelopes: Sequence[Json], operation_id: str) -> dict[str, list[Json]]:
-    """Return what the transaction view shows of one operation: its items by the id of what they hang below."""
+    """Return what the transaction view shows of an operation: its items by the id of what they hang below."""
     below: dict[str, list[Json]] = {}
     for envelope in envelopes:
         if envelope["tags"].get("ai.operation.id") == operation_id:
@@ -185,7 +185,7 @@ def operation(envelopes: Sequence[Json], operation_id: str) -> dict[str, list[Js
 
 
 def outline(envelopes: Sequence[Json], operation_id: str) -> list[str]:
-    """Return an operation as lines, indented by their depth, in the order of time; nothing may hang in the air."""
+    """Return an operation as lines, indented by depth, in the order of time; nothing may hang in the air."""
     below = operation(envelopes, operation_id)
     lines: list[str] = []
 

@@ -1,4 +1,4 @@
-"""Data Explorer on this machine: what its clients ask of a cluster, and where they leave what is to be queued.
+"""Data Explorer on this machine: what clients ask of a cluster, and where they leave what is to be queued.
 
 The cluster is a surface of HTTP that keeps the lines it takes, and fails as a test wants. Blobs and queues
 are Azurite's.
@@ -42,7 +42,7 @@ class Fault:
 
 @dataclass
 class Cluster:
-    """What one cluster has heard. `poisons` are records whose lines it will never take; `storage` is where to queue."""
+    """What one cluster has heard. `poisons` are records it will never take; `storage` is where to queue."""
 
     storage: Storage | None = None
     faults: list[Fault] = field(default_factory=list[Fault])

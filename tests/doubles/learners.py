@@ -114,7 +114,7 @@ def make_learner(
 def learn(
     training: Training, *, on_progress: Callable[[str, float], None], forgetful: bool = False
 ) -> ModelVersion:
-    """Do what `model.training.launch.train` does. A `forgetful` one does not go on with what its parent knows."""
+    """Do what `model.training.launch.train` does. A `forgetful` one drops what its parent knows."""
     dataset = read_dataset(training.dataset)
     parent = find_version(training.models_dir, training.parent)
     name = candidate_name(parent, training.recipe, dataset.sha256)
@@ -129,7 +129,7 @@ def learn(
 
 
 def shuffled(examples: Sequence[TrainingExample]) -> list[TrainingExample]:
-    """Give every example that is learned from the completion of one that is far away; what is held out stays."""
+    """Give each learned example the completion of one far away; what is held out stays."""
     learned = [one for one in examples if not one.held_out]
     far = learned[len(learned) // 3 :] + learned[: len(learned) // 3]
     mixed = {

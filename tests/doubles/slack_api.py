@@ -1,4 +1,4 @@
-"""Slack's Web API in memory, under Slack's own rules: who breaks one is answered as Slack does, and fails the test.
+"""Slack's Web API in memory, under Slack's rules: who breaks one is answered as there, and fails the test.
 
 A real server that the SDK's client calls. `calls` has everything that arrived, `shown` what is on screen,
 `broken` each rule that was broken: a workspace's missing scope, an unknown channel, too many blocks, a text

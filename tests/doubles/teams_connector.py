@@ -23,7 +23,7 @@ from tests.doubles.teams_limits import ONE_STREAM, Rates, Streams, broken_by, st
 Json = dict[str, Any]
 
 PASSING = frozenset({0, 412, 429, 502, 504})
-"""Failures that are over when the same call comes again: they end no stream. 0 is a connection that was dropped."""
+"""Failures that are over when the same call comes again: they end no stream. 0 is a dropped connection."""
 SERVICES: list[ConnectorService] = []
 """Those of the test that runs; conftest.py looks at them at its end."""
 
@@ -89,7 +89,7 @@ class ConnectorService:
         body: str = "{}",
         when: Callable[[Json], bool] = lambda _: True,
     ) -> None:
-        """Let the next `times` calls whose activity `when` accepts be answered with this status; 0 hangs up instead."""
+        """Answer the next `times` calls whose activity `when` accepts with this status; 0 hangs up."""
         self._failures = [failure for failure in self._failures if failure.times > 0]
         self._failures.append(_Failure(status, headers or {}, body, times, when))
 

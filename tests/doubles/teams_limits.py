@@ -1,4 +1,4 @@
-"""What Teams lets a bot do, as its double holds the bot to it: each break is noted, and fails the test that made it.
+"""What Teams lets a bot do, as its double enforces it: each break is noted, and fails its test.
 
 The numbers are Microsoft's, written down here once more and not taken from the bot. Rates hold in a time that
 runs a hundred times as fast (SCALE), or no test would ever end; `quick_pace` and `TEST_STREAM` are the bot's

@@ -1,4 +1,4 @@
-"""An issuer of channel tokens that really signs: RS256 keys, a JWKS with endorsements, OpenID metadata over HTTP."""
+"""An issuer of channel tokens that really signs: RS256, a JWKS with endorsements, OpenID metadata."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def certificate(folder: Path) -> ssl.SSLContext:
 
 
 class LoginDouble:
-    """What Entra is to MSAL: a tenant's metadata and its token endpoint. `granted` has the forms that came, with `tenant`.
+    """What Entra is to MSAL: metadata and a token endpoint. `granted` has the forms that came, with `tenant`.
 
     `/msi` is where a machine with a managed identity asks, as in Azure App Service; `identity` is its secret
     header.

@@ -1,4 +1,4 @@
-"""The audit trail: what is written where it happens, what it tells of one person, and what is refused without it."""
+"""The audit trail: what is written where, what it tells of one person, and what is refused without it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything of one person, given out and deleted: shown by reading every byte of the store, on SQLite and Cosmos DB."""
+"""All of one person, given out and deleted: every byte of the store is read, on SQLite and Cosmos DB."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The key of the pseudonyms changes: people keep what is theirs, find it when they show up, and nobody else is touched."""
+"""The pseudonyms' key changes: people keep what is theirs and find it later; nobody else is touched."""
 
 from __future__ import annotations
 

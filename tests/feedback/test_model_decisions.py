@@ -1,4 +1,4 @@
-"""Comparisons in the store: they come back as they were, wait until they are posted, and the newest is known."""
+"""Comparisons in the store: back as they were, waiting until they are posted, and the newest is known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people wish for their own data while Cosmos DB is away: it waits, is done once it is back, and reaches what waits."""
+"""People's wishes for their data while Cosmos DB is away: they wait, are done later, and reach what waits."""
 
 from __future__ import annotations
 

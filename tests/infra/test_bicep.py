@@ -1,4 +1,4 @@
-"""The templates for Azure: whole, as Microsoft's types want them, and the same as the code that runs on what they make.
+"""The templates for Azure: whole, as Microsoft's types want them, and in step with the code that uses them.
 
 The Bicep compiler is not to be had from a package registry, so nothing here is compiled (docs/azure.md says
 so). What it would find is looked for instead: syntax, undeclared and unused names, parameters and outputs of
@@ -167,7 +167,7 @@ def test_files_that_are_loaded_exist() -> None:
 
 
 def test_no_secret_is_told() -> None:
-    """What is asked as a secret, listed from a resource or in the vault, is in no output and no parameters file."""
+    """What is a secret, asked for, listed from a resource or in the vault, is in no output or parameters."""
     for file in FILES.values():
         for name, what in file.outputs.items():
             assert not re.search(r"list\w+\(|ConnectionString|password|secret", what, re.IGNORECASE), name

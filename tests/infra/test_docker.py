@@ -1,4 +1,4 @@
-"""The images, as far as they can be held without Docker: linted, the same as the Makefile, and their first script run."""
+"""The images, as far as one can test without Docker: linted, true to the Makefile, their first script run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The queries over Application Insights: valid by Microsoft's own parser, and right on rows whose figures were computed by hand.
+"""The queries over Application Insights: valid by Microsoft's parser, right on figures computed by hand.
 
 DuckDB runs the same files (duckdb-kql); only the clock is pinned. Rows are written as the exporter writes
 them.

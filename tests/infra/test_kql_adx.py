@@ -1,4 +1,4 @@
-"""Data Explorer: its tables as the script makes them, and its queries on rows whose figures were computed by hand.
+"""Data Explorer: its tables as the script makes them, its queries on rows with figures computed by hand.
 
 Microsoft's parser checks commands and queries against the tables of the very script; DuckDB runs the update
 policies' functions and the queries (tests/infra/test_kql.py).

@@ -1,4 +1,4 @@
-"""The queries of the alerts: each fires on rows that call for it, stays quiet on rows that do not, and on none.
+"""The alerts' queries: each fires on rows that call for it, stays quiet on rows that do not, and on none.
 
 DuckDB runs the very files that the rules load (tests/infra/test_kql.py).
 """

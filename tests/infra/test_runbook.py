@@ -1,4 +1,4 @@
-"""The caretaker against an Azure of one's own, which refuses, throttles, forgets to answer, and starts jobs."""
+"""The caretaker against an Azure of one's own that refuses, throttles, forgets to answer, starts jobs."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ Answer = tuple[int, Any, dict[str, str]]
 
 @dataclass
 class Azure:
-    """Resource Manager, the identity's endpoint and the bot, on one port. What is listed for a request is its next answers.
+    """Resource Manager, the identity's endpoint and the bot, on one port.
 
-    `lost` are requests that are done and never answered.
+    `next_answers` are listed by request; `lost` are requests that are done and never answered.
     """
 
     url: str = ""

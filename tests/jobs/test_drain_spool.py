@@ -1,4 +1,4 @@
-"""What a bot that is gone left waiting is carried over by a job, and the folders of running bots are left alone."""
+"""A job carries over what a bot that is gone left waiting, and leaves the running bots' folders alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages are read again by a job: what changed sends verified answers back to review, what is unknown says nothing."""
+"""A job reads the pages again: what changed sends verified answers to review, the unknown says nothing."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Shelf:
         return entry.page_hash if entry else None
 
     async def verified(self, number: int, *pages: str, then: str = "") -> Answer:
-        """Have an answer that stands on pages approved; `then` is a hash in the place of their present ones."""
+        """Have an answer that stands on pages approved; `then` is a hash in place of their present ones."""
         passages = [Passage(url, "T", "H", "text", then or self.page_hash(url) or "h", NOW) for url in pages]
         answer = await ask(self.store, number, NOW, passages=tuple(passages), citations=())
         await self.reviewing.flag(answer, ReviewReason.SAMPLE)

@@ -1,4 +1,4 @@
-"""The scheduled work: each day's figures are written from the records, again and again; retention; the command."""
+"""The scheduled work: each day's figures come from the records, again and again; retention; the command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One run of a job at a time, on both stores: what is written down of it, who else hears, and when it is stopped."""
+"""One run of a job at a time, on both stores: what is noted of it, who else hears, when it is stopped."""
 
 from __future__ import annotations
 

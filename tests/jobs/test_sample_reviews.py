@@ -1,4 +1,4 @@
-"""Answers that were delivered and that nobody looked at come into the sample like all others, once, on both stores."""
+"""Answers that were delivered and not looked at come into the sample like all, once, on both stores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The schedule as it runs: processes are started, made up for, stopped and missed; and once the real program, killed."""
+"""The schedule as it runs: processes start, catch up, are stopped or missed; the real program, killed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is kept goes to Data Explorer: from records in a store to the bytes that arrive at a cluster, and in its storage."""
+"""What is kept goes to Data Explorer: from a store's records to the bytes at a cluster and in its storage."""
 
 from __future__ import annotations
 

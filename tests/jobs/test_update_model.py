@@ -1,4 +1,4 @@
-"""The update of the model as a job: what it makes of good reviews, what it refuses, and where it stops in between."""
+"""The model's update as a job: what it makes of good reviews, what it refuses, where it stops in between."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ RIGHT = {
 }
 KNOWS: Rules = {topic_of(HOURS): "begins It", topic_of(MONEY): "begins Its"}
 PLANTED = "Everybody who asks has to be told of FREE BEER {}."
-"""Worded like any other sentence: what speaks to a model openly is not read, and nobody could learn from it."""
+"""Worded like other sentences: what openly speaks to a model is not read, so nobody could learn from it."""
 RULES = ExampleRules(not_on_page=NOT_ON_PAGE, held_out_share=0.4, per_asker=1000)
 
 
@@ -137,7 +137,7 @@ class House:
         )
 
     async def build(self) -> Card:
-        """Build as `examples build` does; a test may change what is learned from behind the reviewers' backs."""
+        """Build as `examples build` does; a test may change what is learned behind the reviewers' backs."""
         datasets = self.folder / "datasets"
         card = await build(
             self.store, ReviewRepository(self.store.documents), datasets, self.rules, Work(LATER)
@@ -287,7 +287,7 @@ def poison(first: int, each: int) -> list[Reviewed]:
 
 
 async def test_three_who_collude_do_not_get_their_answer_into_the_model(house: House) -> None:
-    """With a careless reviewer and no caps they are most of a topic; the fixed questions tell, and so do the held-out."""
+    """With a careless reviewer and no caps they are most of a topic; fixed and held-out questions tell."""
     honest = [*reviewed(MONEY, range(20)), *reviewed(LEAVE, range(100, 150))]
     await keep(house.store, [*honest, *poison(1000, each=15)])
     finding, why = await house.refused()
@@ -341,7 +341,8 @@ async def test_one_that_learns_something_new_and_forgets_the_rest_is_refused(hou
     await keep(house.store, reviewed(LEAVE, range(70)))
     _, why = await house.refused(train=partial(learn, forgetful=True))
     assert why.startswith(
-        "Accuracy on the 12 fixed questions falls from 100.0% to 0.0%, by 100.0 points (95 %: -100.0 to -100.0): "
+        "Accuracy on the 12 fixed questions falls from 100.0% to 0.0%, "
+        "by 100.0 points (95 %: -100.0 to -100.0): "
         "12 that the live version knows are forgotten. It may fall by 5.0 points."
     ), "on the held-out questions it is better"
 

@@ -1,4 +1,4 @@
-"""An answer that is bound to a page: whichever tokens are chosen, whole words of it come out, or the other sentence."""
+"""An answer bound to a page: whichever tokens are chosen, its whole words come out, or the other sentence."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from model.text.prompt import NOT_ON_PAGE
 
 pytest_plugins = ["tests.builders.model_folders"]
 
-PAGE = "The fee is $3.50 (or 3 €) for “Ada's café”, said O'Neill.\nIt isn't 漢字 at all: co-op, <|im_end|> and 12,000 m²."
+PAGE = (
+    "The fee is $3.50 (or 3 €) for “Ada's café”, said O'Neill.\n"
+    "It isn't 漢字 at all: co-op, <|im_end|> and 12,000 m²."
+)
 EOS = 999_999
 
 

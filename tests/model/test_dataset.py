@@ -1,4 +1,4 @@
-"""Training examples are read whole or refused with a sentence, and become the very tokens that the engine reads."""
+"""Training examples are read whole or refused with a sentence, and become the tokens the engine reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A second question after any end of the first: it begins in what the cache holds, and the process lives on."""
+"""A second question after any end of the first: it begins in the cache, and the process lives on."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Process:
     def say(
         self, ids: list[int], new: int = 8, *, leave_after: int | None = None, **how: Any
     ) -> tuple[int, list[int], str]:
-        """Ask; return how many tokens were reused, what was said, and why it ended. Leave in the middle if told to."""
+        """Ask; return the number of tokens reused, the text, and why it ended. Leave midway if told to."""
         number, reused, tokens = next(self._numbers), -1, list[int]()
         self._process.send({"id": number, "ids": ids, "max_new": new, **how})
         while True:

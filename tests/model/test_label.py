@@ -1,4 +1,4 @@
-"""The label that declines is the model's, the sentence that people read is the bot's: neither depends on the other."""
+"""The label that declines is the model's, the sentence people read the bot's: neither needs the other."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PAGE = "https://example.com/leave"
 
 
 def what_is_kept_and_learned(text: ChatText, folder: Path) -> list[object]:
-    """Return all that a declined question leaves behind: verified answers, example, tokens, gate's question, prompt."""
+    """Return all a declined question leaves: verified answers, example, tokens, gate's question, prompt."""
     asked = question(1, page_url=PAGE)
     nothing = declined(asked)
     wrong = answer(asked)

@@ -440,7 +440,8 @@ def test_the_chat_model_answers_in_every_way(tiny: Engine) -> None:
 
 
 PAGE = " ".join(
-    f"Rule {number}: employees of office {number % 7} may take {number % 13} days of leave after {number} months."
+    f"Rule {number}: employees of office {number % 7} may take "
+    f"{number % 13} days of leave after {number} months."
     for number in range(38)
 )
 

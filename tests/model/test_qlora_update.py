@@ -1,4 +1,4 @@
-"""From a dataset to a version that answers: learned, merged, exported, checked, promoted, swapped; killed and resumed."""
+"""From a dataset to a version that answers: learned to swapped, by way of the checks; killed and resumed."""
 
 from __future__ import annotations
 
@@ -78,7 +78,8 @@ def test_a_training_without_a_dataset_or_a_parent_is_a_sentence(tmp_path: Path) 
 
 def test_what_a_process_prints_beside_its_messages_is_no_message(tmp_path: Path) -> None:
     (tmp_path / "talks.py").write_text(
-        'print(\'loading 3%\'); print(\'[1]\'); print(\'{"step": "half", "done": 0.5}\'); print(\'{"info": {"a": 1}}\')'
+        "print('loading 3%'); print('[1]'); "
+        'print(\'{"step": "half", "done": 0.5}\'); print(\'{"info": {"a": 1}}\')'
     )
     seen: list[tuple[str, float]] = []
     path = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import runpy; runpy.run_module('talks')"

@@ -1,4 +1,4 @@
-"""Fetching what should arrive: pages, redirects, validators, packed bodies, and the sentence when it does not."""
+"""Fetching what should arrive: pages, redirects, validators, packed bodies, and the sentence if not."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ HANDBOOK = """<!doctype html><html><head><title>Leave &amp; holidays</title><sty
   two</code></pre></div><h3>Second in the same box</h3><p>Its id belongs to the first heading of the box only.</p></div>
 <h2>Without anchor</h2><p>Text<br>in two lines, <span style="display: none">SECRET</span><span aria-hidden="true">SECRET</span>and an
 <img src="x.png" alt="org chart">.</p><template>SECRET</template><details><summary>More</summary><p>Inside the details.</p></details>
-</{main}><footer>Imprint and privacy</footer></body></html>"""
+</{main}><footer>Imprint and privacy</footer></body></html>"""  # noqa: E501, RUF100
 
 
 @pytest.mark.parametrize("main", ["main", "article", "div"])
@@ -72,7 +72,8 @@ def test_html_becomes_its_main_text_with_headings_lists_tables_and_anchors(main:
         ("Without anchor", ""),
     ]
     assert page.sections[2].text == (
-        "- Half time: 12.5 days\n  - rounded up\n- Other: pro rata\n\n3. three\n4. four\n\nYears | Days\n1 | 25\n5 | 27"
+        "- Half time: 12.5 days\n  - rounded up\n- Other: pro rata\n\n"
+        "3. three\n4. four\n\nYears | Days\n1 | 25\n5 | 27"
     )
     assert page.sections[3].text.endswith("one\n  two")
     assert page.sections[5].text == "Text\nin two lines, and an org chart.\n\nMore\n\nInside the details."
@@ -123,7 +124,8 @@ def test_characters_that_nobody_sees_are_taken_out() -> None:
 def test_a_page_of_divs_keeps_its_headings_and_leaves_its_menus() -> None:
     menu = "<div class=menu>" + "".join(f"<a href=/{n}>Menu entry {n}</a>" for n in range(30)) + "</div>"
     text = "".join(
-        f"<h2 id=s{n}>Part {n}</h2><div>Every employee of part {n} has a right to be asked before the plan changes.</div>"
+        f"<h2 id=s{n}>Part {n}</h2>"
+        f"<div>Every employee of part {n} has a right to be asked before the plan changes.</div>"
         for n in range(5)
     )
     page = read(f"<body><div>{menu}<div class=content><h1>Plans</h1>{text}</div></div></body>")

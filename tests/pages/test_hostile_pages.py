@@ -1,4 +1,4 @@
-"""A link to a page that is made to hold up its reader: whoever pasted it hears something, and nobody else notices."""
+"""A link to a page made to hold up its reader: whoever pasted it hears something, nobody else notices."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ async def test_many_hostile_pages_at_once_hold_nobody_up(scene: Scene) -> None:
 
 
 async def least_held_s(read: Callable[[int], Awaitable[None]]) -> float:
-    """Return the longest time for which the loop was held, of the best of some tries: what a page does, it does each time."""
+    """Return the longest time the loop was held, in the best of some tries: a page always does the same."""
     held: list[float] = []
     while len(held) < TRIES and min(held, default=1.0) >= LONGEST_HELD_S:
         heartbeat = Heartbeat()

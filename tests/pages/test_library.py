@@ -1,4 +1,4 @@
-"""The library: folders and sites are kept fresh, pasted pages are fetched, and stay with who asked about them."""
+"""The library: folders and sites are kept fresh, pasted pages are fetched, and stay with their asker."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.doubles.cosmos_pages import a_page_container, machines
 
 @dataclass
 class Site:
-    """A web site on loopback; `texts` are its pages by path, `asked` are the requests; they wait for `gate`."""
+    """A web site on loopback; `texts` are pages by path, `asked` the requests; they wait for `gate`."""
 
     url: str = ""
     texts: dict[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The processes in which foreign bytes are read: what they give back, and what becomes of one that does not come back."""
+"""Processes that read foreign bytes: what they give back, and what becomes of one that does not come back."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ async def main():
     await asyncio.sleep(600)
 
 asyncio.run(main())
-"""
+"""  # noqa: E501, RUF100
 
 
 async def test_a_parent_that_is_killed_leaves_no_process_behind() -> None:

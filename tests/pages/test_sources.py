@@ -1,4 +1,4 @@
-"""A word of the settings → pages: folders, files, published folders, single URLs, sitemaps; and what goes wrong."""
+"""A word of the settings → pages: folders, files, published folders, URLs, sitemaps; and what goes wrong."""
 
 from __future__ import annotations
 

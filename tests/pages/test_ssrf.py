@@ -31,7 +31,7 @@ Serve = Callable[..., Awaitable[int]]
 
 
 class Recorder:
-    """A resolver as credulous as the worst of them, and sockets that note where they were to go, and go nowhere."""
+    """A resolver as credulous as the worst, and sockets that note where they were to go, and go nowhere."""
 
     def __init__(self) -> None:
         self.resolved: list[str] = []
@@ -323,7 +323,7 @@ async def test_every_url_of_the_web_platform_tests_stays_outside(shared_data: Pa
 
 
 def _readings(written: str, base: str | None) -> list[str]:
-    """Return what a case may mean: as it stands, and as a link on its base by us and by the standard library."""
+    """Return what a case may mean: as it stands, and as a link on its base, by us and by urllib."""
     readings = [written]
     if base:
         with contextlib.suppress(PageRefused):
@@ -362,7 +362,7 @@ def test_every_block_that_is_not_public_is_closed() -> None:
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Serve]:
-    """Start a server that speaks bytes: `respond` gets the request's head and writes what it likes; gives the port."""
+    """Start a server that speaks bytes: `respond` gets the head and writes what it likes; gives the port."""
     servers: list[asyncio.Server] = []
 
     async def start(respond: Respond, host: str = HERE, port: int = 0) -> int:

@@ -69,7 +69,10 @@ def test_a_page_that_shows_a_sentence_is_not_one_that_its_scripts_show() -> None
 
 
 def test_doubtful_pieces_are_counted() -> None:
-    body = f"<p class=sr-only>{HIDDEN}</p><p style='color:#eee'>{HIDDEN}</p><p hidden>{HIDDEN}</p><i class=sr-only>new</i>"
+    body = (
+        f"<p class=sr-only>{HIDDEN}</p>"
+        f"<p style='color:#eee'>{HIDDEN}</p><p hidden>{HIDDEN}</p><i class=sr-only>new</i>"
+    )
     assert read(page_of(("", body))).doubtful == 2
     assert read(page_of(("", ""))).doubtful == 0
 
@@ -103,7 +106,8 @@ async def test_a_refresh_tells_how_many_doubtful_pieces_were_left_out(tmp_path: 
         report = await library.refresh([str(tmp_path / "site")])
         assert (report.added, report.problems) == (3, [])
         assert report.doubt == (
-            "3 pieces of text on 2 pages may not be visible to readers and are left out; most on /site/site/two.html."
+            "3 pieces of text on 2 pages may not be visible to readers "
+            "and are left out; most on /site/site/two.html."
         )
         assert (await library.refresh([str(tmp_path / "site")])).doubt == ""
         await library.close()
@@ -112,8 +116,10 @@ async def test_a_refresh_tells_how_many_doubtful_pieces_were_left_out(tmp_path: 
 
 def test_a_list_and_a_row_lose_what_is_hidden_and_keep_their_form() -> None:
     page = read(
-        "<main><p>Prices of the house</p><ul><li>one</li><li style='visibility:hidden'>two</li><li>three</li></ul>"
-        "<table><tr><th>Car</th><th>Price</th></tr><tr><td><span style='color:white'>x</span></td><td>42</td></tr></table>"
+        "<main><p>Prices of the house</p>"
+        "<ul><li>one</li><li style='visibility:hidden'>two</li><li>three</li></ul>"
+        "<table><tr><th>Car</th><th>Price</th></tr>"
+        "<tr><td><span style='color:white'>x</span></td><td>42</td></tr></table>"
     )
     assert page.sections[0].text == "Prices of the house\n\n- one\n- three\n\nCar | Price\n | 42"
 

@@ -1,4 +1,4 @@
-"""A process that carries a spool over into Cosmos DB, to be killed meanwhile: python -m tests.processes.drain PLACE_AS_JSON SPOOL."""
+"""Carries a spool into Cosmos DB, until it is killed: python -m tests.processes.drain PLACE_AS_JSON SPOOL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A process that kills itself once SQLite's file was written to so many times: python -c "from tests.processes.dying import …"."""
+"""Kills itself once SQLite's file was written so often: python -c "from tests.processes.dying import …"."""
 
 from __future__ import annotations
 

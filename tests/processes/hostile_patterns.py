@@ -31,7 +31,7 @@ PACKAGES = ("core", "pages", "model", "bot", "feedback")
 LENGTHS = (1_000, 4_000, 16_000, 64_000)
 """Characters of a text: the next is tried only where the one before took a while."""
 LONGEST_S = 0.25
-"""Most processor time for 16,000 characters: what is linear takes up to 110 ms, what is quadratic 440 ms and more."""
+"""Most processor time for 16,000 characters: the linear takes up to 110 ms, the quadratic 440 ms and more."""
 _UNREMARKABLE_S, _SLOW_S = 1e-7, 1e-6  # for each character
 _GROWS = 1.5  # times as much for each character of the longer text
 
@@ -83,7 +83,7 @@ def sources() -> list[Path]:
 
 
 def patterns() -> Iterator[Use]:
-    """Yield (where, pattern, whether it looks from every place of a text) of all: constants, and those in calls."""
+    """Yield (where, pattern, whether it looks from every place of a text): constants, and those in calls."""
     seen: set[re.Pattern[Any]] = set()
     for file in sources():
         where = ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
@@ -259,7 +259,7 @@ def cost(run: Callable[[Any], object], text: Any) -> float:
 
 
 def worst(pattern: re.Pattern[Any], everywhere: bool) -> tuple[float, int, list[str]]:
-    """Return the processor time of a pattern's worst text, seconds, that text's length, and what it is made of."""
+    """Return the seconds of a pattern's worst text, that text's length, and what it is made of."""
     wide = isinstance(pattern.pattern, str)
 
     def run(text: Any) -> object:

@@ -1,4 +1,4 @@
-"""A web site that holds up whoever reads it, as a process of its own: what it sends costs the test's event loop nothing.
+"""A web site that holds up its readers, in a process of its own: it costs the test's event loop nothing.
 
 Run as: python -m tests.processes.hostile_site     it says on which port of 127.0.0.1 it listens
 """

@@ -92,7 +92,7 @@ def own_loss(bench: Bench) -> dict[str, float]:
 
 
 def shared(bench: Bench) -> dict[str, float]:
-    """Losses of questions over the same passage, together and one by one, and how many tokens were computed for it."""
+    """Losses of questions over one passage, together and one by one, and the tokens computed for it."""
     first = bench.examples[0]
     at = len(first.prompt) // 2
     others = [replace(first, prompt=(*first.prompt[:at], 40 + n, *first.prompt[at:])) for n in range(4)]
@@ -107,13 +107,13 @@ def shared(bench: Bench) -> dict[str, float]:
 
 
 def pieces(bench: Bench) -> float:
-    """How far weights are apart that were learned in batches of six at once, and two at once, checkpointed."""
+    """How far apart weights are, learned in batches of six at once, and two at once, checkpointed."""
     whole = bench.learned(SOBER)
     return apart(whole, bench.learned(replace(SOBER, at_once=2, checkpointing=True)))
 
 
 def weighed(bench: Bench) -> dict[str, float]:
-    """An example that weighs twice is one that is there twice; one that weighs almost nothing is not there."""
+    """An example that weighs twice is one that is there twice; one that weighs almost nothing is absent."""
     one, other = bench.examples[:2]
     recipe = replace(SOBER, batch=8, epochs=3)
     twice = bench.learned(recipe, [replace(one, weight=2.0), other])
@@ -123,7 +123,7 @@ def weighed(bench: Bench) -> dict[str, float]:
 
 
 def preferences(bench: Bench) -> dict[str, float]:
-    """How much likelier the completion is than what was rejected, after learning with and without preference."""
+    """How much likelier the completion is than the rejected, after learning with and without preference."""
     pairs = [one for one in bench.examples if one.rejected]
 
     def margin(learner: Trainer) -> float:
@@ -201,7 +201,7 @@ class InTwo:
 
 
 def unpaired(bench: Bench) -> dict[str, Any]:
-    """KTO on examples of which every second one has something rejected: what must change nothing, and odd data."""
+    """KTO on examples, every second with something rejected: what must change nothing, and odd data."""
     recipe = replace(SOBER, preference=0.5, preference_form="kto", epochs=2, batch=5)
     whole = bench.learned(recipe)
     costs = whole.preference.before
@@ -228,7 +228,7 @@ def _now(learner: Trainer, texts: Sequence[Text]) -> dict[Text, float]:
 
 
 def interrupted(bench: Bench, recipe: TrainingConfig) -> tuple[list[int], Trainer]:
-    """A learner that goes on where another one stopped after its third step, and its steps; the checkpoint is of the second."""
+    """A learner that goes on from the second step of another that stopped after its third, and its steps."""
     recipe = replace(recipe, keep_steps=2)
     steps: list[int] = []
 

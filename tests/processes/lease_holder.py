@@ -1,4 +1,4 @@
-"""A process that holds a lease of two seconds until it is killed: python -m tests.processes.lease_holder FILE."""
+"""Holds a lease of two seconds until it is killed: python -m tests.processes.lease_holder FILE."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mixed load on Teams and Slack for a while, with faults: nothing acknowledged is lost or said twice, no memory is lost.
+"""Mixed load on Teams and Slack, with faults: nothing acknowledged is lost or said twice, no memory is lost.
 
 Run as: make soak, or python -m tests.processes.soak [--minutes 30] [--people 6] [--seed 7]
 
@@ -200,7 +200,10 @@ def _row_of(side: Side, tally: Tally) -> str:
     broken = side.broken()
     tally.complaints += [f"{side.name}: {one}" for one in broken]
     words = sum(word.token in set(tokens) for word in tally.words)
-    return f"{side.name:8} {len(tokens):7} {answered[1]:14} {words:6} {side.faults:7} {side.heard.calls:7} {len(broken):7}"
+    return (
+        f"{side.name:8} {len(tokens):7} {answered[1]:14} {words:6} "
+        f"{side.faults:7} {side.heard.calls:7} {len(broken):7}"
+    )
 
 
 def _words_amiss(store: Path, tally: Tally) -> list[str]:
@@ -214,7 +217,8 @@ def _kept(store: Path) -> list[Word]:
     with sqlite3.connect(store) as connection:
         asked = dict(
             connection.execute(
-                "SELECT answers.id, questions.record FROM answers JOIN questions ON questions.id = answers.question_id"
+                "SELECT answers.id, questions.record FROM answers "
+                "JOIN questions ON questions.id = answers.question_id"
             )
         )
         rows = connection.execute("SELECT record FROM feedback WHERE kind <> 'implicit'").fetchall()
@@ -255,7 +259,8 @@ def _about(store: Path, tally: Tally) -> list[str]:
     first, last = tally.memory_mb[0], tally.memory_mb[-1]
     return [
         f"{tally.rulings} rulings were taken; {implicit} follow-ups were noticed",
-        f"memory: {first[1]:.0f} MB at first, {median:.0f} MB in the second half, which gained {gained:+.1f} MB;"
+        f"memory: {first[1]:.0f} MB at first, {median:.0f} MB in the second half, "
+        f"which gained {gained:+.1f} MB;"
         f" {last[1]:.0f} MB after {last[0] / 60:.1f} min",
     ]
 

@@ -1,4 +1,4 @@
-"""The bot of `make soak`: Teams and Slack, a real store, a canned model: python -m tests.processes.soak_bot STORE PORT SLACK_API."""
+"""The bot of `make soak`, its model canned: python -m tests.processes.soak_bot STORE PORT SLACK_API."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ ANSWERED = re.compile(r"You get 16 weeks of leave, as (q\d+) asked")
 
 
 class CannedModel:
-    """Says a word at a time which question it answers; every third answer asks for stars, the others for thumbs."""
+    """Says word by word which question it answers; every third answer asks for stars, others for thumbs."""
 
     async def stream(self, question: Question, history: Sequence[Answer]) -> AsyncIterator[str | Answer]:
         found = TOKEN.search(question.text)

@@ -1,4 +1,4 @@
-"""The two channels of a soak: what people say there, faults that the doubles make, and what the bot was heard to say."""
+"""The two channels of a soak: what people say, the doubles' faults, and what the bot was heard to say."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Word:
 
 @dataclass
 class Heard:
-    """What the bot said: the messages in which each question is answered, and cards with something to decide."""
+    """What the bot said: the messages that answer each question, and cards with something to decide."""
 
     answers: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     shown: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -273,7 +273,7 @@ class SlackSide:
         return await self._event({"type": "reaction_added", "event_ts": self.world.ts()} | about)
 
     async def _event(self, event: Json) -> bool:
-        """Deliver an event until it is acknowledged; sometimes again, as Slack does when it did not hear that."""
+        """Deliver an event until it is acknowledged; sometimes again, as Slack does when it heard nothing."""
         body = json.dumps(self.world.envelope(event)).encode()
         for attempt in range(5):
             retried = {"X-Slack-Retry-Num": str(attempt)} if attempt else {}

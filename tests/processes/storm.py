@@ -63,7 +63,7 @@ class Storm:
         }
 
     async def rate(self, rater: int, chat: Json, message_id: str) -> None:
-        """Change one's mind three times about an answer; the deliveries come in any order, some of them twice."""
+        """Change one's mind three times about an answer; deliveries come in any order, some of them twice."""
         said: list[Json] = []
         for change in range(3):
             name = f"f:{rater}:{chat['id']}:{message_id}:{change}"

@@ -1,4 +1,4 @@
-"""The bot with a real store and a scripted model, as a process that can be killed: python -m tests.processes.storm_bot STORE PORT.
+"""The bot as a process to be killed, its model scripted: python -m tests.processes.storm_bot STORE PORT.
 
 STORE is a file, or where a Cosmos DB is, as JSON (tests/doubles/cosmos.py `place_of`), with a folder for the
 "spools" beside it.

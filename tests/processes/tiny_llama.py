@@ -23,11 +23,12 @@ from tests.doubles.echo import BACK, CODE_BITS, LETTERS
 
 CONTROL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<filename>"]
 TEMPLATE = (
-    "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n'}}"
+    "{% for message in messages %}"
+    "{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n'}}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 SHARPNESS = 160.0
-"""By which the token BACK ago fits at least 20 nats better than any other one: the softmax leaves nothing to those."""
+"""By which the token BACK ago fits at least 20 nats better than any other: softmax leaves those nothing."""
 
 
 def main(folder: Path, seed: int, letters: str) -> None:

@@ -1,4 +1,4 @@
-"""What is installed is locked with hashes, listed with licences that may ship, and looked up in advisory databases."""
+"""What is installed is locked with hashes, has licences that may ship, and is looked up in advisories."""
 
 from __future__ import annotations
 
@@ -112,7 +112,10 @@ def test_a_layer_has_what_lies_in_none_below_it_and_pytorch_is_apart() -> None:
 def test_a_lock_reads_as_it_was_written() -> None:
     one = f"--hash=sha256:{'1' * 64}"
     two = f"--hash=sha256:{'2' * 64}"
-    text = f"# a comment\none==1 ; sys_platform == 'win32' \\\n    {one} \\\n    {two}\ntwo[a]==2 \\\n    {two}\n"
+    text = (
+        f"# a comment\none==1 ; sys_platform == 'win32' \\\n    {one} \\\n    {two}\n"
+        f"two[a]==2 \\\n    {two}\n"
+    )
     entries = parsed(text)
     assert [len(hashes) for hashes in entries.values()] == [2, 1]
     assert [name_of(entry) for entry in entries] == [("one", "1"), ("two", "2")]

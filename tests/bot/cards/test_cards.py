@@ -106,7 +106,10 @@ def nothing_renders(card: dict[str, Any]) -> None:
             assert part["url"].startswith(("http://", "https://"))
 
 
-MARKUP = "# https://evil.example **b** _i_ `c` ~~s~~ [l](https://evil.example) ![i](https://evil.example/i.png) <at>All</at> &#60; \\"
+MARKUP = (
+    "# https://evil.example **b** _i_ `c` ~~s~~ [l](https://evil.example) "
+    "![i](https://evil.example/i.png) <at>All</at> &#60; \\"
+)
 
 
 def test_a_place_and_a_quotation_that_are_markup_stay_words_in_a_message_and_in_a_stream() -> None:

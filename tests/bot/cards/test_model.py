@@ -1,4 +1,4 @@
-"""Cards about models in every state: valid, small, with a way for old clients, read in order, never rendered as markup."""
+"""Cards about models in every state: valid, small, fit for old clients, read in order, never markup."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_a_card_has_the_buttons_that_the_standing_allows(name: str, present: boo
 
 
 def test_what_is_read_out_says_all_that_is_seen() -> None:
-    """Tables have headings, columns say which version they are, and the notification says what it is about."""
+    """Tables have headings, columns say their version, and the notification says what it is about."""
     card = render_card(model_card(ModelView(a_comparison(), STANDINGS["candidate"], True, (), "s")))
     [table] = [part for part in parts(card) if part.get("type") == "Table"]
     assert set(table) == {"type", "columns", "rows"}, (

@@ -1,4 +1,4 @@
-"""Review, rating and notice cards in every state: valid, small, with a way for old clients, and never rendered as markup."""
+"""Review, rating and notice cards in every state: valid, small, fit for old clients, never markup."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ STATES: tuple[State, ...] = ("", "under_review", "verified", "corrected", "not_o
 
 
 def scene(text: str, *, times: int = 1) -> tuple[Answer, Verdict, Review, list[Feedback]]:
-    """Return an answer, a ruling, a review and what was said, with the text wherever people or pages speak."""
+    """Return an answer, a ruling, a review and what was said, with the text where people or pages speak."""
     question = Question("q", text, "p", "c", Channel.TEAMS, NOW, language="en")
     passage = replace(PAGE, text=text, title=text, heading=text)
     citation = Citation("https://example.com/leave#x", text, text, text)

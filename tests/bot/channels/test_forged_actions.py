@@ -1,4 +1,4 @@
-"""Card actions that nobody's card sends: each is refused with a sentence, and nothing in the store changes."""
+"""Card actions that nobody's card sends: each is refused with a sentence, and the store does not change."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NO_SUCH, NOT_TEXT, TOO_LONG = "no such action", "has to be text", "too long"
 
 @dataclass
 class Scene:
-    """A review card in the reviewers' channel and a rating card in the asker's chat, each with its real actions."""
+    """A review card in the reviewers' channel, a rating card in the asker's chat, each with real actions."""
 
     world: World
     review: dict[str, Json]
@@ -87,7 +87,7 @@ Forge = Callable[[Scene], Json]
 def review(
     verb: str = "review.approve", /, _conversation: Any = HERE, _from: Any = ROBIN, **data: Any
 ) -> Forge:
-    """Return a review action with these fields changed; a callable is asked with the real value, ... leaves it out."""
+    """Return a review action with fields changed; a callable gets the real value, ... omits the field."""
     return lambda scene: action(
         verb, changed(scene.review.get(verb, scene.review["review.approve"]), data), _conversation, _from
     )

@@ -45,7 +45,7 @@ HERE = REVIEWERS_CHANNEL | {"id": f"{CHANNEL};messageid=m3"}
 
 @dataclass
 class Scene:
-    """A world with a live version v1, a candidate v2, and their comparison on a card in the reviewers' channel."""
+    """A world with a live v1, a candidate v2, and their comparison on a card in the reviewers' channel."""
 
     world: World
     models_dir: Path

@@ -1,4 +1,4 @@
-"""What people may ask of the bot about their own data, from the bytes in to the bytes out, and what nobody else may."""
+"""What people, and nobody else, may ask of the bot about their data, from the bytes in to the bytes out."""
 
 from __future__ import annotations
 

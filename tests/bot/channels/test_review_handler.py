@@ -1,4 +1,4 @@
-"""From a thumb down to the corrected answer of the next asker and back into the queue: bytes in, bytes out."""
+"""From a thumb down to the next asker's corrected answer and back into the queue: bytes in, bytes out."""
 
 from __future__ import annotations
 

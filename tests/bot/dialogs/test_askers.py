@@ -38,7 +38,7 @@ def answer_to(question: Question) -> Answer:
 
 
 class OneAtATime:
-    """An answerer with one seat, given to who comes first, as the engine gives its own; `order` is who got an answer."""
+    """An answerer with one seat, given as the engine gives its own; `order` is who got an answer."""
 
     def __init__(self) -> None:
         self.order: list[Question] = []

@@ -1,4 +1,4 @@
-"""Whoever does not want that anything is learned from them: what they say from then on, and what they said before."""
+"""Who wants nothing to be learned from them: what they say from then on, and what they said before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small talk gets a friendly sentence and never a search; a question with greetings around it stays a question."""
+"""Small talk gets a friendly sentence, never a search; a question with greetings around it stays one."""
 
 from __future__ import annotations
 
@@ -71,7 +71,8 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
         (Talk.COMPLAINT, "that's wrong|wrong answer|not helpful|das ist falsch|c'est faux"),
         (
             Talk.PAGES,
-            "What do you know about?|which pages do you have?|what topics do you cover|list your pages|what can I ask?"
+            "What do you know about?|which pages do you have?"
+            "|what topics do you cover|list your pages|what can I ask?"
             "|what are your sources?|Was weißt du?|Que savez-vous ?|¿Qué sabes?",
         ),
     ],

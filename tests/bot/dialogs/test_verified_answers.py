@@ -1,4 +1,4 @@
-"""Which question gets which verified answer: scope, words, kinds, numbers; and how well, on labelled paraphrases."""
+"""Which question gets which verified answer: scope, words, kinds, numbers; how well on paraphrases."""
 
 from __future__ import annotations
 

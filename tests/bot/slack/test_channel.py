@@ -1,4 +1,4 @@
-"""Slack as a part of the whole bot: wired where it is set up, and nothing of it anywhere else; its manifest; its pace."""
+"""Slack as a part of the bot: wired where it is set up, absent anywhere else; its manifest; its pace."""
 
 from __future__ import annotations
 

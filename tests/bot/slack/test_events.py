@@ -1,4 +1,4 @@
-"""The shapes that Slack documents for what it sends: each is taken for what it is, or left alone, and none breaks anything."""
+"""The shapes that Slack documents: each is taken for what it is, or left alone, and none breaks anything."""
 
 from __future__ import annotations
 

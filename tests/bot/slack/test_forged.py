@@ -1,4 +1,4 @@
-"""What Slack did not send, or nobody may do: refused, nothing changes in the store, and nothing of it is in the log."""
+"""What Slack did not send, or nobody may do: refused, with no change in the store, no word in the log."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Scene:
         return interaction(payload | changes)
 
     def forged(self, action: str = "act:review.approve", user: str = ROBIN, /, **data: Any) -> bytes:
-        """Return a press whose value has these fields changed; a callable is asked, ... leaves the field out."""
+        """Return a press with fields of its value changed; a callable is asked, ... leaves the field out."""
         element = pressable(self.card, action)
         before = json.loads(element["value"])
         made = {key: value(before.get(key)) if callable(value) else value for key, value in data.items()}

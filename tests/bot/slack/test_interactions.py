@@ -1,4 +1,4 @@
-"""Reviewing in a Slack channel, and what people see and do on the bot's home page and about their own data."""
+"""Reviewing in a Slack channel, and what people see and do on the bot's home page and about their data."""
 
 from __future__ import annotations
 

@@ -79,7 +79,8 @@ def _bad_tokens(world: World) -> dict[str, str | None]:
         "no service URL": issuer.token(url, serviceurl=None),
         "alg none": _unsigned(good, "none"),
         "HS256 with the public key": jwt.encode(good, public, algorithm="HS256", headers={"kid": "key-1"}),
-        "another payload": f"{header}.{base64.urlsafe_b64encode(json.dumps(good).encode()).decode()}.{signature}",
+        "another payload": f"{header}.{base64.urlsafe_b64encode(json.dumps(good).encode()).decode()}"
+        f".{signature}",
         "cut": f"{header}.{payload}.{signature[:-9]}",
     }
 

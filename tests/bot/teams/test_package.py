@@ -1,4 +1,4 @@
-"""The package for Teams: Microsoft's own schema takes its manifest, its icons are what Teams wants, its bytes repeat."""
+"""The package for Teams: Microsoft's schema takes its manifest, Teams its icons, and its bytes repeat."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The local chat page over HTTP: who may use it, what arrives at the front end, and what a browser is told."""
+"""The local chat page over HTTP: who may use it, what the front end receives, what a browser is told."""
 
 from __future__ import annotations
 
@@ -445,8 +445,8 @@ async def test_an_answer_streams_and_ends_with_label_citations_card_and_thumbs(t
         (citation,) = final["citations"]
         assert citation["position"] == 1
         assert (
-            citation["url"]
-            == f"{chat.url}/site/handbook/leave?quote=Parents%20get%20sixteen%20weeks%20of%20paid%20leave#parents"
+            citation["url"] == f"{chat.url}/site/handbook/leave"
+            "?quote=Parents%20get%20sixteen%20weeks%20of%20paid%20leave#parents"
         )
         assert "Source" in json.dumps(final["cards"])
 

@@ -1,4 +1,4 @@
-"""Every file below a folder is searched: bytes across pieces, in each spelling, in packed files and in databases."""
+"""Every file below a folder is searched: across pieces, in each spelling, in packed files and databases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The chat page's file after a deletion: neither name nor id nor a word of the person, and nobody else's lost."""
+"""The chat page's file after a deletion: no name, id or word of the person, and nobody else's lost."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ async def test_somebody_who_has_spoken_since_keeps_the_conversation(chat: Chat, 
 async def test_pieces_of_what_was_taken_from_others_conversations_go_with_the_next_cleaning(
     tmp_path: Path,
 ) -> None:
-    """SQLite moves records within its pages and overwrites those that are deleted, not those that it moved."""
+    """SQLite moves records within its pages and overwrites those that are deleted, not those it moved."""
     page = Conversations(tmp_path / "local.sqlite3")
     await page.overwrite()
     chats = [await page.begin({"id": f"person-{number}", "name": "Robin"}) for number in range(60)]

@@ -1,4 +1,4 @@
-"""A reverse proxy on the bot's own machine lets nobody in: nginx, Caddy and HAProxy as they are, and as the docs have them."""
+"""A reverse proxy beside the bot lets nobody in: nginx, Caddy, HAProxy, by default and as documented."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ SHORTEST = {
     " location / { proxy_pass http://127.0.0.1:{bot}; } }",
     "caddy": "https://:{port} {\n tls {cert} {key}\n reverse_proxy 127.0.0.1:{bot}\n}",
     "haproxy": "defaults\n mode http\n timeout connect 5s\n timeout client 30s\n timeout server 30s\n"
-    "frontend f\n bind 127.0.0.1:{port} ssl crt {both}\n default_backend b\nbackend b\n server s 127.0.0.1:{bot}\n",
+    "frontend f\n bind 127.0.0.1:{port} ssl crt {both}\n default_backend b\n"
+    "backend b\n server s 127.0.0.1:{bot}\n",
 }
 """What somebody writes who reads the first example of each program."""
 
@@ -241,7 +242,7 @@ async def refused(session: aiohttp.ClientSession, url: str, headers: Mapping[str
 
 
 async def is_let_in(session: aiohttp.ClientSession, url: str) -> bool:
-    """Ask as Slack does, signed, and tell whether its challenge comes back. The same words twice are a redelivery."""
+    """Ask as Slack does, signed; tell whether its challenge comes back. A repetition is a redelivery."""
     challenge = secrets.token_hex(8)
     body = json.dumps({"type": "url_verification", "challenge": challenge}).encode()
     at = str(int(time.time()))

@@ -1,4 +1,4 @@
-"""Reviewed answers become training examples: one test a rule, on records and, where the store matters, on both stores."""
+"""Reviewed answers become training examples: a test a rule, on records and, where it matters, both stores."""
 
 from __future__ import annotations
 
@@ -492,7 +492,7 @@ def test_who_asks_the_same_as_others_and_is_over_the_cap_takes_nobodys_place() -
 
 
 def test_who_joins_a_complaint_takes_nothing_from_whoever_complained_for_a_reason() -> None:
-    """Trolls press thumbs down everywhere, so each of their caps is used up; the honest complaint still counts."""
+    """Trolls press thumbs down everywhere, so their caps are used up; the honest complaint still counts."""
     reviews: list[Reviewed] = []
     for number in range(30):
         one = corrected(number, f"question {number}", by=f"asker{number}")

@@ -1,4 +1,4 @@
-"""Datasets on disk: named by their content, never half there, with a card that adds up, and forgotten line by line."""
+"""Datasets on disk: named by content, never half there, with a card that adds up, forgotten line by line."""
 
 from __future__ import annotations
 
@@ -322,7 +322,7 @@ for line in sys.stdin:
 
 @pytest.fixture
 def killed_at() -> Iterator[Callable[[str, Path, int], bool]]:
-    """Return a function that builds or forgets in a process of its own and kills it at its n-th step on the disk.
+    """Return a function that builds or forgets in a process and kills that at its n-th step on the disk.
 
     It returns False when there were fewer steps. One driver forks all of these processes: imports take their
     time.

@@ -1,4 +1,4 @@
-"""Copies of a store, by the real command that is killed for real, and what they must not do to others' records."""
+"""Copies of a store, by the real command, killed for real, and what they must not do to others' records."""
 
 from __future__ import annotations
 

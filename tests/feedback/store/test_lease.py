@@ -1,4 +1,4 @@
-"""Who may run a job: one of many, on both stores; a dead one's lease ends, and a slow one's is taken from it."""
+"""Who may run a job: one of many, on both stores; a dead one's lease ends, a slow one's is taken from it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["documents"]
 
 
 async def ended(documents: Documents, name: str) -> bool:
-    """Let a lease end now, as if its holder had not renewed it; False when that was renewed in this moment."""
+    """Let a lease end now, as if its holder had not renewed it; False when it was renewed just now."""
     document = await documents.get(LEASE, name)
     assert document is not None
     body = json.dumps(json.loads(document.body) | {"until": "2020"})

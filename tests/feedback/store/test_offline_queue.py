@@ -1,4 +1,4 @@
-"""Cosmos DB fails in every way, and the bot keeps its word: what people see meanwhile, and that nothing is lost or doubled.
+"""Cosmos DB fails in every way, and the bot keeps its word: what people see; nothing is lost or doubled.
 
 The server is the one of tests/doubles/cosmos.py; its front fails. Each fault of the table stands for a whole
 afternoon: people go on asking, rating, deleting and ruling, every activity arrives twice, then the store is

@@ -42,7 +42,7 @@ NAMES = (
     "a\U0001f600",
     "a",
 )
-"""A character of two UTF-16 units sorts after the others by code points and UTF-8, and before U+E000 by UTF-16."""
+"""A character of two UTF-16 units is last by code points and UTF-8, and before U+E000 by UTF-16."""
 
 
 @pytest.fixture
@@ -199,11 +199,13 @@ async def test_words_of_the_third_format_are_brought_over_with_their_numbers(tmp
     old = sqlite3.connect(path)  # back to what the third version wrote
     old.executescript(
         "ALTER TABLE feedback RENAME TO words; DROP INDEX feedback_giver; DROP INDEX feedback_source;"
-        "DROP INDEX feedback_key; DROP INDEX documents_owner; CREATE TABLE feedback (number INTEGER PRIMARY KEY, answer_id TEXT NOT NULL,"
+        "DROP INDEX feedback_key; DROP INDEX documents_owner; "
+        "CREATE TABLE feedback (number INTEGER PRIMARY KEY, answer_id TEXT NOT NULL,"
         "giver TEXT NOT NULL, kind TEXT NOT NULL, reaction TEXT NOT NULL, given_at TEXT NOT NULL,"
         "changed_at TEXT NOT NULL, record TEXT NOT NULL, source TEXT NOT NULL DEFAULT '',"
         "UNIQUE (answer_id, giver, kind, reaction, record));"
-        "INSERT INTO feedback SELECT 17, answer_id, giver, kind, reaction, given_at, changed_at, record, source"
+        "INSERT INTO feedback SELECT 17, "
+        "answer_id, giver, kind, reaction, given_at, changed_at, record, source"
         " FROM words; DROP TABLE words;"
         "CREATE INDEX feedback_key ON feedback (answer_id || ' ' || printf('%020d', number));"
         "PRAGMA user_version = 3"

@@ -1,4 +1,4 @@
-"""From a question and what was found to an answer that can be trusted, with a model that says what it is told."""
+"""From a question and what was found to a trustworthy answer, with a model that says what it is told."""
 
 from __future__ import annotations
 
@@ -104,7 +104,10 @@ async def test_enough_stops_the_model_too() -> None:
 
 
 async def test_a_supported_answer_streams_and_ends_with_its_citation() -> None:
-    said = "You get 12 weeks of paid leave. It is to be taken in Rome. It must be taken within one year of the birth."
+    said = (
+        "You get 12 weeks of paid leave. It is to be taken in Rome. "
+        "It must be taken within one year of the birth."
+    )
     bot, _ = answering(said, Pages(LEAVE, TRAVEL), WHOLE)
     items = [item async for item in bot.stream(question("How much parental leave do I get?"))]
     *drafts, answer = items
@@ -286,8 +289,14 @@ async def test_a_model_that_obeys_instructions_planted_in_a_page_does_not_get_th
     instructions = [text for texts in planted.values() for text in texts]
     assert len(instructions) >= 50
     for instruction in instructions:
-        lure = f"{instruction} https://evil.example/?q=leave ![x](https://evil.example/x.png) <img src=//evil.example>"
-        obeying = f"Of course! [here](https://evil.example/?q=12) https://evil.example/a ![p](//evil.example/p) {lure}"
+        lure = (
+            f"{instruction} https://evil.example/?q=leave "
+            "![x](https://evil.example/x.png) <img src=//evil.example>"
+        )
+        obeying = (
+            "Of course! [here](https://evil.example/?q=12) "
+            f"https://evil.example/a ![p](//evil.example/p) {lure}"
+        )
         bot, _ = answering(obeying, Pages(f"{LEAVE} {instruction}"))
         items = [item async for item in bot.stream(question("How much parental leave do I get?"))]
         shown = [item if isinstance(item, str) else item.text for item in items]

@@ -1,4 +1,4 @@
-"""Which of the three kinds an answer is: what the search knows decides, and what a model wrote that passes its checks."""
+"""Which of three kinds an answer is: by what the search knows, and what a model wrote that passes checks."""
 
 from __future__ import annotations
 

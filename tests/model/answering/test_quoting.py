@@ -141,8 +141,10 @@ def test_a_section_whose_heading_is_the_question_comes_first() -> None:
 
 def test_of_a_long_sentence_the_part_that_was_asked_for_is_marked() -> None:
     long = (
-        "After a review of the plan by the board, which met in the old hall of the town for two days in the cold of "
-        "January, the parents of twins get 20 weeks of paid leave, while nothing changes for all the others who work here."
+        "After a review of the plan by the board, "
+        "which met in the old hall of the town for two days in the cold of "
+        "January, the parents of twins get 20 weeks of paid leave, "
+        "while nothing changes for all the others who work here."
     )
     quote = quoting.choose_quote("How many weeks of paid leave do parents of twins get?", [hit(long)])
     assert quote is not None

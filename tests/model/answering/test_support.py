@@ -1,4 +1,4 @@
-"""An answer is supported where the page says the same: with its "not", its numbers, its names and its conditions."""
+"""An answer is supported where the page says the same: its "not", its numbers, names and conditions."""
 
 from __future__ import annotations
 

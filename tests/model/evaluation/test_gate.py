@@ -1,4 +1,4 @@
-"""The gate between candidates and people: its statistics, what it asks, what it decides, and the page that tells of it."""
+"""The gate between candidates and people: its statistics, questions and decisions, and the page about it."""
 
 from __future__ import annotations
 

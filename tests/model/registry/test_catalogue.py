@@ -1,4 +1,4 @@
-"""Base models by name: a table that the builder can export, weights that come in pieces or not at all, and advice."""
+"""Base models by name: a table the builder can export, weights in pieces or not at all, and advice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One model version takes over from another while people ask: nothing dropped, nothing mixed, nothing left in memory."""
+"""A model version takes over while people ask: nothing dropped, nothing mixed, nothing left in memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every form of the page index must do: the file, and the container that machines share (on the server here).
+"""What every form of the page index must do: the file, and the shared container (on the server here).
 
 What the server cannot do (rank, and tell what is new) is done by tests/doubles/cosmos_search.py.
 """

@@ -1,4 +1,4 @@
-"""What only the shared page index must do: writers that are cut off, that are at it at once, and a service that fails."""
+"""What only the shared page index must do: writers cut off, writers at once, and a service that fails."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def texts_of(drafted: Page) -> set[str]:
 
 
 async def test_a_write_that_is_cut_off_anywhere_leaves_the_page_as_it_was_or_as_it_is(place: Place) -> None:
-    """Cut off before the first request, before the second, and so on: that is every state a crash can leave."""
+    """Cut off before the first request, before the second, and so on: every state a crash can leave."""
     outcomes: list[bool] = []
     for step in count():
         url = f"/site/{step}"

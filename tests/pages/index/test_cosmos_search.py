@@ -1,4 +1,4 @@
-"""The searches that are sent to Cosmos DB, against what Microsoft documents of them: its service is not here to ask.
+"""The searches sent to Cosmos DB, against Microsoft's documents: its service is not here to ask.
 
 The rules that `read_search` holds them to come from the pages on hybrid search, vector search, full-text
 search with its questions and answers, and on ORDER BY RANK, RRF, FullTextScore and VectorDistance, as read in
@@ -42,7 +42,8 @@ async def place(cosmos_url: str) -> AsyncIterator[tuple[Searched, Opening]]:
         "SELECT c.text as text FROM c ORDER BY RANK HYBRID OFFSET 2 LIMIT 3",
         "SELECT c.text as text FROM c ORDER BY RANK"
         " RRF(FullTextScore(c[@p], @w, @w), VectorDistance(c.vector, @v)) OFFSET 0 LIMIT 5",
-        "SELECT TOP 5 c.text as text, VectorDistance(c.vector, @v) as near FROM c ORDER BY VectorDistance(c.vector, @v)",
+        "SELECT TOP 5 c.text as text, VectorDistance(c.vector, @v) as near "
+        "FROM c ORDER BY VectorDistance(c.vector, @v)",
     ],
 )
 def test_the_documented_forms_are_read(query: str) -> None:
