@@ -31,8 +31,7 @@ from model.evaluation.metrics import Article, Item, read_squad
 from model.registry.importing import import_base
 from model.registry.versions import find_live_version
 from model.text.prompt import LABEL_VERSION, NOT_ON_PAGE
-from model.training.config import TrainingConfig
-from model.training.launch import Training, train
+from model.training.launch import Training, TrainingConfig, train
 
 UNANSWERABLE = 5  # every so many
 

@@ -41,10 +41,9 @@ from bot.bootstrap import (
 )
 from bot.channel import ChannelMisconfigured, Reply
 from bot.channels.message import Connector
-from bot.dialogs.answerer import PageAnswerer, Verified, is_fresh
+from bot.dialogs.answerer import FollowUps, PageAnswerer, Verified, is_fresh
 from bot.dialogs.ask import Asking
 from bot.dialogs.askers import AskerLimits
-from bot.dialogs.follow_ups import FollowUps
 from bot.dialogs.rate import Forms
 from bot.dialogs.talk import Talking
 from bot.dialogs.verified_answers import VerifiedAnswers

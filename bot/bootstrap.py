@@ -41,7 +41,7 @@ from model.evaluation.report import forget_answers
 from model.onnx_infer import EngineOptions
 from model.registry.loading import ModelChoice, open_model
 from model.registry.versions import list_versions
-from model.training.config import TrainingConfig
+from model.training.launch import TrainingConfig
 from pages.fetch.client import Fetcher, FetchLimits
 from pages.index.base import Indexes, IndexUnavailable
 from pages.index.embeddings import Embedder, Embeds

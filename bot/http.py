@@ -1,18 +1,15 @@
-"""Closes slow and idle connections after a bounded time, and bounds the number of connections.
+"""Bounded connections and request bodies, addresses of this machine, and waits before a retry.
 
-A request's head has to be there within `keepalive_s` of the connection's beginning or of the answer before
-(aiohttp's own timer, which bytes that trickle in do not move), its body within `body_s` (bot/http.py). Where
-more than `most` connections are open, those are closed that have waited longest for the rest of a request or
-for a new one: whoever sends a whole request is answered, however many others hold connections open. A
-response may take as long as it likes, such as the event stream of the chat page.
+Connections of clients that are slow, idle or too many are closed. A request's head has to be there within
+`keepalive_s` of the connection's beginning or of the answer before (aiohttp's own timer, which bytes that
+trickle in do not move), its body within `body_s`. Where more than `most` connections are open, those are
+closed that have waited longest for the rest of a request or for a new one: a client that sends a whole
+request is answered, however many others hold connections open. A response may take as long as it likes, such
+as the event stream of the chat page.
 
-Bodies of requests, never more of them than they may have, and never later than they may come.
-
-What speaks to the bot (Teams, Slack, browsers) sends bodies as they are. A packed one is refused before it is
-read: a thousand bytes could be megabytes, and nobody has been authenticated yet. The server must not unpack
-either, so whoever runs it hands AUTO_DECOMPRESS on to `web.AppRunner` (bot/http.py).
-
-Addresses that others have to reach.
+Teams, Slack and browsers send bodies as they are. A packed one is refused before it is read: a thousand bytes
+could be megabytes, and nobody has been authenticated yet. The server must not unpack either, so
+AUTO_DECOMPRESS goes to `web.AppRunner`.
 """
 
 from __future__ import annotations
@@ -20,14 +17,43 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import random
 import socket
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 from yarl import URL
+
+
+def retry_wait_s(attempt: int, retry_after: str | None) -> float:
+    """Return the wait before a retry: what the channel asks for, or 0.5 s doubled each time, with jitter.
+
+    `attempt` counts from 0. `retry_after` is seconds or a date, as HTTP has it. Never more than MAX_WAIT_S.
+    """
+    asked_s = _asked_s(retry_after or "")
+    wait_s = 0.5 * 2**attempt if asked_s is None else max(asked_s, 0.0)
+    jitter = 1 + random.random() / 4  # noqa: S311 - spreads retries, protects nothing
+    return min(wait_s * jitter, MAX_WAIT_S)
+
+
+def _asked_s(retry_after: str) -> float | None:
+    try:
+        return float(retry_after)
+    except ValueError:
+        pass
+    try:
+        date = parsedate_to_datetime(retry_after)
+    except ValueError:
+        return None
+    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - datetime.now(UTC).timestamp()
+
+
+MAX_WAIT_S = 30.0
 
 
 def is_loopback(address: str) -> bool:

@@ -20,13 +20,11 @@ from bot.channels.handler import Handlers, Recognise
 from bot.channels.message import Connector
 from bot.channels.model_handler import ModelCardSync, ModelHandler
 from bot.channels.privacy_handler import PrivacyHandler, PrivacyPlace, PrivacyTerms, teller
-from bot.channels.review_handler import ReviewActions, ReviewHandler
-from bot.channels.reviewers import Reviewers
+from bot.channels.review_handler import ReviewActions, Reviewers, ReviewHandler
 from bot.dialogs.after_delivery import Looking
 from bot.dialogs.ask import Asking
-from bot.dialogs.data_links import DataLinks
 from bot.dialogs.models import Deciding
-from bot.dialogs.privacy import Privacy, forget_waiting
+from bot.dialogs.privacy import DataLinks, Privacy, forget_waiting
 from bot.dialogs.rate import DOWN, UP, Direction, Rating, RatingRules
 from bot.dialogs.review import Known, LookAgain, Reviewing, ReviewRules
 from core.records import Question, VerifiedAnswer

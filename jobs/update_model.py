@@ -73,8 +73,7 @@ from model.registry.versions import (
 )
 from model.text import prompt
 from model.text.question import is_follow_up
-from model.training.config import TrainingConfig
-from model.training.launch import Training, TrainingFailed, candidate_name, train, work_folder
+from model.training.launch import Training, TrainingConfig, TrainingFailed, candidate_name, train, work_folder
 from pages.index.embeddings import Embedder
 
 NOTE, LOCK = ".updating.json", ".updating.lock"

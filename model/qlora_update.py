@@ -14,7 +14,7 @@ interrupted, by Ctrl-C or `kill -9`, goes on where it was when it is started aga
     merged/          base and adapter as one model
     onnx/            the graph, with the manifest written last; renamed to models_dir/NAME it is the version
 
-The same file trains the default model on a processor and Llama-2-7B on GPUs: `model/training/config.py` has
+The same file trains the default model on a processor and Llama-2-7B on GPUs: `model/training/launch.py` has
 what differs. What the libraries print goes to `models_dir/.update.log`.
 """
 
@@ -41,7 +41,13 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from core.files import hashes_of, keep_private, only_one, sync_files, whole_folder, write_durably
 from core.subprocess_step import Report, Shown, add_options, end_with_parent, parse_options, parse_request
 from model.inference.tokenizer import ChatText
-from model.registry.export_onnx import ExportRefused, build, find_weights, needs_no_hub, read_builder_version
+from model.registry.export_onnx import (
+    ExportRefused,
+    build,
+    find_weights,
+    needs_no_hub,
+    read_builder_version,
+)
 from model.registry.versions import (
     ModelVersion,
     VersionError,
@@ -50,9 +56,8 @@ from model.registry.versions import (
     read_version,
     write_version,
 )
-from model.training.config import TrainingConfig
 from model.training.dataset import Dataset, Encoded, ExamplesInvalid, encode, is_teachable, read_dataset
-from model.training.launch import Training, candidate_name, work_folder
+from model.training.launch import Training, TrainingConfig, candidate_name, work_folder
 from model.training.tracking import Tracking, open_tracking
 from model.training.trainer import keep_freed_memory
 

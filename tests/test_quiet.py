@@ -175,7 +175,7 @@ assert CannedChatModel(["Ten days."]).invoke("How long?").text == "Ten days."
 send_telemetry("askpage/test", library_name="askpage")
 _TELEMETRY_QUEUE.join()
 wait_for_all_tracers()
-"""  # noqa: E501, RUF100
+"""  # noqa: E501
 
 
 def test_the_libraries_are_quiet_even_where_the_environment_asks_them_to_report(

@@ -1,7 +1,7 @@
 """The card under an answer: its sources word for word, its review state, and the request for feedback.
 
-Below a quoted answer it begins with the quotation. Titles and quotes come from
-pages and are shown as they stand.
+Below a quoted answer it begins with the quotation. Titles and quotes come from pages and are shown as they
+stand. People are asked what they think by buttons, and by the form behind a thumb.
 """
 
 from __future__ import annotations
@@ -12,9 +12,75 @@ from datetime import datetime
 from typing import Literal
 
 from bot.cards.answer_text import NEAREST, SEE_ALSO, further, quotation_of
-from bot.cards.elements import Action, Card, Color, Element, day, line, name_place, source
+from bot.cards.elements import (
+    Action,
+    ActionButton,
+    Card,
+    ChoiceInput,
+    Color,
+    Element,
+    Form,
+    StarsInput,
+    TextInput,
+    day,
+    line,
+    name_place,
+    source,
+)
 from core.records import Answer, AnswerKind, Citation
 from core.text import clipped
+
+STARS = 5
+MAX_COMMENT = 4_000
+
+REASONS: Mapping[str, Sequence[tuple[str, str]]] = {
+    "like": (
+        ("clear", "Clear"),
+        ("complete", "Complete"),
+        ("good_source", "Good source"),
+        ("saved_time", "Saved me time"),
+    ),
+    "dislike": (
+        ("wrong", "Not correct"),
+        ("outdated", "Out of date"),
+        ("incomplete", "Incomplete"),
+        ("wrong_source", "Wrong source"),
+        ("hard_to_read", "Hard to understand"),
+        ("not_my_question", "Not what I asked"),
+    ),
+}
+"""What can be ticked behind a thumb: (what is kept, what is shown)."""
+_STARS = StarsInput(
+    "stars", "How good was the answer?", ("1 – wrong", "2 – poor", "3 – fair", "4 – good", "5 – just right")
+)
+
+
+def rating_actions(answer_id: str, seal: str, *, stars: bool, comment: bool) -> list[Action]:
+    """Return the buttons below an answer; asking an expert is always offered."""
+
+    def button(title: str, verb: str, *, inputs: bool = True) -> ActionButton:
+        return ActionButton(title, {"verb": verb, "answer_id": answer_id, "seal": seal}, inputs=inputs)
+
+    actions: list[Action] = []
+    if stars:
+        inputs = (_STARS, _comment("Comment (optional)"))
+        actions.append(Form("★ Rate", inputs, button("Send", "rate.stars")))
+    elif comment:
+        actions.append(Form("Comment", (_comment("What should we know?"),), button("Send", "rate.comment")))
+    return [*actions, button("Ask an expert", "rate.expert", inputs=False)]
+
+
+def feedback_form(reaction: str) -> Form:
+    """Return the form behind a thumb, "like" or "dislike"; its inputs are `reasons` and `feedbackText`."""
+    title = "What was good about it?" if reaction == "like" else "What went wrong?"
+    reasons = ChoiceInput("reasons", title, tuple(REASONS[reaction]), several=True)
+    text = TextInput("feedbackText", "In your words (optional)", MAX_COMMENT)
+    return Form(title, (reasons, text), ActionButton("Send feedback", {"verb": "rate.thumb"}, inputs=True))
+
+
+def _comment(label: str) -> TextInput:
+    return TextInput("comment", label, MAX_COMMENT)
+
 
 MAX_SOURCES = 6
 """More would push the answer off the screen; the citations of the message itself have them all."""
@@ -27,7 +93,7 @@ State = Literal["", "under_review", "verified", "corrected", "not_on_page", "clo
 class Standing:
     """How an answer stands with the reviewers, and what is asked below it.
 
-    `text` and `citation` are those of a correction, `actions` the buttons (bot/cards/rating.py), `thanks` a
+    `text` and `citation` are those of a correction, `actions` the buttons (bot/cards/answer.py), `thanks` a
     sentence to whoever has just rated. `opens_url` is where the Open buttons lead, with {answer} and {number}
     in it. `brief` is what is said once, to a new person.
     """

@@ -13,22 +13,14 @@ from dataclasses import replace
 from typing import Any
 
 from bot.card_tokens import RATE, Seals
-from bot.cards.answer import NOTHING_SAID, Standing, State, answer_card, state_sentence
+from bot.cards.answer import NOTHING_SAID, STARS, Standing, State, answer_card, rating_actions, state_sentence
 from bot.cards.answer_text import full_text, message_text, summarise
 from bot.cards.elements import Card
 from bot.cards.privacy import brief
-from bot.cards.rating import STARS, rating_actions
 from bot.channels.message import CitedSource, Message, ThumbsRequest
 from bot.dialogs.rate import name_of
 from core.records import Answer, AnswerKind, Channel, Feedback, FeedbackKind, Review, ReviewReason, Ruling
-from core.text import (
-    ABSTRACT_CHARACTERS,
-    NAME_CHARACTERS,
-    absolute,
-    calm,
-    clipped,
-    split,
-)
+from core.text import ABSTRACT_CHARACTERS, NAME_CHARACTERS, absolute, calm, clipped, split
 
 MAX_TEXT = 20_000
 MAX_SLACK_TEXT = 10_000

@@ -12,10 +12,10 @@ from dataclasses import dataclass, fields, replace
 from functools import partial
 
 from bot.card_tokens import RATE
-from bot.cards.rating import MAX_COMMENT, STARS
+from bot.cards.answer import MAX_COMMENT, STARS
 from bot.channels.answer_message import AnswerView, thanks_for
 from bot.channels.incoming import BadAction, CardAction, Incoming
-from bot.channels.invoke import InvokeReply, saying, showing
+from bot.channels.message import InvokeReply, saying, showing
 from bot.dialogs.rate import Rating, Said, Word, spoken_at, unbound
 from core.records import Answer, Feedback, FeedbackKind
 from feedback.reviews.repository import ReviewRepository

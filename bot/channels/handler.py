@@ -21,15 +21,19 @@ from bot.channel import CancellableReply, Offers, StreamPace, Undeliverable, not
 from bot.channels.answer_message import AnswerView
 from bot.channels.asked_messages import AskedMessages, remember_newest
 from bot.channels.feedback_handler import FeedbackHandler
-from bot.channels.incoming import (
-    BadAction,
-    CardAction,
-    Incoming,
-    Reference,
-    parse_activity,
+from bot.channels.incoming import BadAction, CardAction, Incoming, Reference, parse_activity
+from bot.channels.message import (
+    MESSAGE_TYPE,
+    NOT_IMPLEMENTED,
+    OK,
+    Connector,
+    InvokeReply,
+    bad_action,
+    card_message,
+    form_task,
+    plain_message,
+    saying,
 )
-from bot.channels.invoke import MESSAGE_TYPE, NOT_IMPLEMENTED, OK, InvokeReply, bad_action, form_task, saying
-from bot.channels.message import Connector, card_message, plain_message
 from bot.channels.model_handler import ModelHandler
 from bot.channels.privacy_handler import PrivacyHandler
 from bot.channels.reply import ReplyExtras, Stream, StreamedReply
@@ -67,7 +71,7 @@ class ChannelConfig:
     """What channels differ in.
 
     `examples` are the questions of the help card, `offers` what can be asked after an answer
-    (`bot/dialogs/follow_ups.py`). `make_reply` is for a channel whose answers reach the asker in another way
+    (`bot/dialogs/answerer.py`). `make_reply` is for a channel whose answers reach the asker in another way
     than by messages that grow. `shows_reviewers_cards`: a reviewer who opens a chat gets the cards there,
     without asking.
     """

@@ -16,7 +16,7 @@ from typing import Annotated, Any, cast
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from bot.card_tokens import home_of
-from bot.cards.rating import MAX_COMMENT
+from bot.cards.answer import MAX_COMMENT
 from core.text import Json, printable
 from feedback.reviews.repository import place_of_reviewer
 

@@ -25,9 +25,8 @@ from bot.cards.model import model_card, notice_of, standing_card
 from bot.channel import Undeliverable
 from bot.channels.card_sync import CardSync, Connect, find_way, post_card, run_all
 from bot.channels.incoming import BadAction, CardAction, Incoming, find_place
-from bot.channels.invoke import InvokeReply, saying, showing
-from bot.channels.message import Connector, card_message, plain_message
-from bot.channels.reviewers import Reviewers
+from bot.channels.message import Connector, InvokeReply, card_message, plain_message, saying, showing
+from bot.channels.review_handler import Reviewers
 from bot.dialogs.models import ERRAND, GONE, Deciding, Press
 from bot.dialogs.review import Refused
 from feedback.reviews import model_decisions

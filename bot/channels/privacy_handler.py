@@ -27,10 +27,8 @@ from bot.cards.elements import Card
 from bot.cards.privacy import Buttons, confirm_card, deleted_card, deleting_card, export_card, privacy_card
 from bot.channel import Undeliverable
 from bot.channels.incoming import BadAction, CardAction, Incoming, Reference
-from bot.channels.invoke import InvokeReply, saying, showing
-from bot.channels.message import Connector, card_message, plain_message
-from bot.dialogs.data_links import EVERYWHERE, HERE, DataLinks
-from bot.dialogs.privacy import Privacy, Tell
+from bot.channels.message import Connector, InvokeReply, card_message, plain_message, saying, showing
+from bot.dialogs.privacy import EVERYWHERE, HERE, DataLinks, Privacy, Tell
 from bot.http import names_loopback
 from feedback.privacy.deletion_log import Deletion
 from feedback.privacy.retention import Retention

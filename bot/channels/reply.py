@@ -40,7 +40,15 @@ from bot.channel import (
 )
 from bot.channels.answer_message import AnswerView
 from bot.channels.incoming import Reference
-from bot.channels.message import Connector, Message, Outgoing, StreamPart, Typing, plain_message, talk_message
+from bot.channels.message import (
+    Connector,
+    Message,
+    Outgoing,
+    StreamPart,
+    Typing,
+    plain_message,
+    talk_message,
+)
 from core.records import Answer
 from core.text import calm, clipped
 

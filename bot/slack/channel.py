@@ -17,7 +17,7 @@ from bot.card_tokens import home_of
 from bot.channel import CancellableReply, ChannelCapabilities, Undeliverable
 from bot.channels.handler import ActivityHandler, ChannelConfig, ReplyRequest
 from bot.channels.incoming import Reference
-from bot.channels.reviewers import Reviewers
+from bot.channels.review_handler import Reviewers
 from bot.dialogs.ask import Asking
 from bot.services import ChannelContext, Services
 from bot.slack.client import SlackApi, SlackPace, Workspace

@@ -37,7 +37,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.channel import ChannelError, Undeliverable
 from bot.channels.incoming import to_object, to_text
-from bot.channels.retry import retry_wait_s
+from bot.http import retry_wait_s
 from bot.slack.config import PaceRules
 
 SPOKEN = frozenset({"chat.postMessage", "chat.startStream"})

@@ -41,7 +41,7 @@ from slack_bolt.response import BoltResponse
 from bot.channel import Undeliverable
 from bot.channels.handler import ActivityHandler
 from bot.channels.incoming import MalformedError, to_object, to_objects, to_text
-from bot.channels.invoke import InvokeReply
+from bot.channels.message import InvokeReply
 from bot.channels.review_handler import ReviewHandler
 from bot.http import read_body
 from bot.slack.client import Workspace, sdk_log

@@ -11,22 +11,25 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import BeforeValidator
+
+from bot.cards.answer import feedback_form, rating_actions
 from bot.cards.elements import Card, Form
-from bot.cards.rating import feedback_form, rating_actions
 from bot.channel import Undeliverable
 from bot.channels.incoming import (
     BadAction,
+    Part,
     Reference,
+    Text,
     parse_action,
     parse_activity,
     to_object,
     to_objects,
     to_text,
 )
-from bot.channels.invoke import InvokeReply
-from bot.channels.message import card_message
+from bot.channels.message import InvokeReply, card_message
 from bot.channels.review_handler import ReviewHandler
 from bot.slack.blocks import ACT, CALLBACK, OPEN, SAY, STARS, THUMB, decode_stars, render_form
 from bot.slack.connector import SlackConnector
@@ -43,6 +46,62 @@ NOT_KEPT = "This could not be kept just now. Please try again in a minute."
 NO_FORM = "Slack did not open the form. Please press the button again."
 Receive = Callable[[Json], Awaitable[InvokeReply | None]]
 """Gives an activity to the front end."""
+
+
+SlackId = Annotated[str, BeforeValidator(an_id)]
+
+
+class _User(Part):
+    """Who pressed something."""
+
+    id: SlackId = ""
+    team_id: SlackId = ""
+    name: Text = ""
+    username: Text = ""
+
+
+class _Where(Part):
+    """Where it was: a channel, a message, or both."""
+
+    id: SlackId = ""
+    channel_id: SlackId = ""
+    message_ts: SlackId = ""
+    ts: SlackId = ""
+    thread_ts: SlackId = ""
+
+
+class _Option(Part):
+    value: Text = ""
+
+
+class _Element(Part):
+    """A button that was pressed, or a list from which something was chosen."""
+
+    action_id: Text = ""
+    action_ts: SlackId = ""
+    value: Text = ""
+    selected_option: _Option = _Option()
+
+
+class _View(Part):
+    """A form or the home page."""
+
+    id: SlackId = ""
+    type: Text = ""
+    callback_id: Text = ""
+    private_metadata: Text = ""
+
+
+class _Interaction(Part):
+    """What Slack sends of a press or a form (`block_actions`, `view_submission`)."""
+
+    user: _User = _User()
+    container: _Where = _Where()
+    channel: _Where = _Where()
+    message: _Where = _Where()
+    view: _View = _View()
+    trigger_id: Text = ""
+    actions: Annotated[tuple[_Element, ...], BeforeValidator(to_objects)] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +138,12 @@ class SlackActions:
 
     async def pressed(self, payload: Mapping[str, Any], by: Arrived) -> None:
         """Do what the buttons of a message or of the home page say."""
-        press = _press(payload, by, await self._home_chat(payload, by))
+        told = _Interaction.model_validate(dict(payload))
+        press = _press(told, by, await self._home_chat(told, by))
         if press is None:
             log.info("something was pressed, and nobody can tell where")
             return
-        for action in to_objects(payload.get("actions"))[:MAX_ACTIONS]:
+        for action in told.actions[:MAX_ACTIONS]:
             try:
                 await self._do(press, action)
             except BadAction as bad:
@@ -94,10 +154,10 @@ class SlackActions:
 
     async def submitted(self, payload: Mapping[str, Any], by: Arrived) -> Json:
         """Do what a form says; return what Slack is to do with the form: {} closes it."""
-        view = to_object(payload.get("view"))
-        about = _metadata(view)
-        press = _filled(payload, about, by)
-        if press is None or view.get("callback_id") != CALLBACK:
+        view, told = to_object(payload.get("view")), _Interaction.model_validate(dict(payload))
+        about = _parse_metadata(told.view.private_metadata)
+        press = _filled(told, about, by)
+        if press is None or told.view.callback_id != CALLBACK:
             log.info("a form that is none of ours")
             return {}
         try:
@@ -113,22 +173,21 @@ class SlackActions:
         await self._show(press, reply)
         return {}
 
-    async def _home_chat(self, payload: Mapping[str, Any], by: Arrived) -> str:
+    async def _home_chat(self, told: _Interaction, by: Arrived) -> str:
         """Return the chat with who pressed something on the bot's home page, "" where it was elsewhere."""
-        (_, user), _ = _user(payload, by)
-        if to_object(payload.get("view")).get("type") != "home" or not user:
+        if told.view.type != "home" or not told.user.id:
             return ""
         try:
-            opened = await self._connector.api.call("conversations.open", by.where, {"users": user})
+            opened = await self._connector.api.call("conversations.open", by.where, {"users": told.user.id})
         except (Undeliverable, OSError) as error:
             log.warning("a chat could not be opened: %s", error)
             return ""
         return an_id(to_object(opened.get("channel")).get("id"))
 
-    async def _do(self, press: Press, action: Mapping[str, Any]) -> None:
-        what = to_text(action.get("action_id")).partition(":")[0]
-        chosen = to_text(to_object(action.get("selected_option")).get("value"))
-        data = decode_stars(chosen) if what == STARS else _data(to_text(action.get("value")))
+    async def _do(self, press: Press, action: _Element) -> None:
+        what = action.action_id.partition(":")[0]
+        stars = action.selected_option.value
+        data = decode_stars(stars) if what == STARS else _parse_data(action.value)
         if what == SAY:
             await self._say(press, to_text(data.get("say")))
         elif what == OPEN:
@@ -206,43 +265,35 @@ class SlackActions:
         return form
 
 
-def _press(payload: Mapping[str, Any], by: Arrived, home: str) -> Press | None:
+def _press(told: _Interaction, by: Arrived, home: str) -> Press | None:
     """Read who pressed where; None where that is unknown. `home` is the chat that the home page speaks in."""
-    container, message = to_object(payload.get("container")), to_object(payload.get("message"))
-    channel = home or an_id(to_object(payload.get("channel")).get("id")) or an_id(container.get("channel_id"))
-    ts = an_id(container.get("message_ts")) or an_id(message.get("ts"))
-    user, name = _user(payload, by)
-    actions = to_objects(payload.get("actions"))
-    if not (channel and user[1] and actions):
+    channel = home or told.channel.id or told.container.channel_id
+    if not (channel and told.user.id and told.actions):
         return None
-    thread = an_id(message.get("thread_ts")) or an_id(container.get("thread_ts"))
+    ts = told.container.message_ts or told.message.ts
+    thread = told.message.thread_ts or told.container.thread_ts
     if not thread and not channel.startswith("D"):
         thread = ts
-    trigger = to_text(payload.get("trigger_id"))
-    return Press(
-        by, user, name, Place(by.where, channel, thread), ts, trigger, an_id(actions[0].get("action_ts"))
-    )
+    place = Place(by.where, channel, thread)
+    return _make_press(told, by, place, ts, told.actions[0].action_ts)
 
 
-def _filled(payload: Mapping[str, Any], about: Json, by: Arrived) -> Press | None:
+def _filled(told: _Interaction, about: Json, by: Arrived) -> Press | None:
     """Read who sent a form, and which message it belongs to."""
-    user, name = _user(payload, by)
     channel = an_id(about.get("channel"))
-    if not (channel and user[1]):
+    if not (channel and told.user.id):
         return None
     place = Place(by.where, channel, an_id(about.get("thread")))
-    view_id = an_id(to_object(payload.get("view")).get("id"))
-    return Press(by, user, name, place, an_id(about.get("ts")), "", view_id)
+    return _make_press(told, by, place, an_id(about.get("ts")), told.view.id)
 
 
-def _user(payload: Mapping[str, Any], by: Arrived) -> tuple[tuple[str, str], str]:
-    user = to_object(payload.get("user"))
-    team = an_id(user.get("team_id")) or by.where.team
-    name = to_text(user.get("name")) or to_text(user.get("username"))
-    return (team, an_id(user.get("id"))), name[:MAX_NAME]
+def _make_press(told: _Interaction, by: Arrived, place: Place, ts: str, id_: str) -> Press:
+    user = (told.user.team_id or by.where.team, told.user.id)
+    name = (told.user.name or told.user.username)[:MAX_NAME]
+    return Press(by, user, name, place, ts, told.trigger_id, id_)
 
 
-def _data(value: str) -> Json:
+def _parse_data(value: str) -> Json:
     """Read the value of a button. Raises BadAction."""
     try:
         data = to_object(json.loads(value))
@@ -253,9 +304,10 @@ def _data(value: str) -> Json:
     return data
 
 
-def _metadata(view: Mapping[str, Any]) -> Json:
+def _parse_metadata(text: str) -> Json:
+    """Read what a form carries about its button; {} for what is none of ours."""
     try:
-        return to_object(json.loads(to_text(view.get("private_metadata"))))
+        return to_object(json.loads(text))
     except (ValueError, RecursionError):
         return {}
 

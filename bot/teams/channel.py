@@ -13,7 +13,7 @@ from aiohttp import web
 from bot.channel import ChannelCapabilities, ChannelMisconfigured, Reply, StreamPace
 from bot.channels.handler import ActivityHandler, ChannelConfig
 from bot.channels.message import Connector
-from bot.channels.reviewers import Reviewers
+from bot.channels.review_handler import Reviewers
 from bot.services import ChannelContext
 from bot.teams.auth import BotFrameworkConfig, OwnToken
 from bot.teams.connector import BotConnector

@@ -22,7 +22,7 @@ from yarl import URL
 from bot.channel import ChannelError, Undeliverable
 from bot.channels.incoming import Reference, to_object, to_text
 from bot.channels.message import Message, Outgoing
-from bot.channels.retry import retry_wait_s
+from bot.http import retry_wait_s
 from bot.teams.rate_limit import Pace
 from bot.teams.render import render_activity
 from core.text import Json

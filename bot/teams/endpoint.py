@@ -56,7 +56,7 @@ from yarl import URL
 
 from bot.channels.handler import ActivityHandler
 from bot.channels.incoming import MalformedError, to_object, to_text
-from bot.channels.invoke import InvokeReply
+from bot.channels.message import InvokeReply
 from bot.http import PROXIED, names_loopback, read_body
 from bot.teams.auth import BotFrameworkConfig, KeysUnavailableError, KeyTimes, OwnToken, SigningKeys
 from bot.teams.connector import BotConnector

@@ -23,8 +23,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from bot.channels.incoming import to_object
 from bot.web.access import RefusedError
-from bot.web.conversations import Conversation
-from bot.web.render import Shown
+from bot.web.conversations import Conversation, Shown
 from core.records import Channel
 
 BOT = {"id": "28:askpage", "name": "askpage"}

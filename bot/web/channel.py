@@ -10,7 +10,7 @@ from aiohttp import web
 from bot.channel import ChannelCapabilities, Reply, StreamPace
 from bot.channels.handler import ActivityHandler, ChannelConfig
 from bot.channels.message import Connector
-from bot.channels.reviewers import Reviewers
+from bot.channels.review_handler import Reviewers
 from bot.services import ChannelContext
 from bot.web.activities import REVIEWER, directory_id
 from bot.web.chat_page import PEOPLE, ChatPage

@@ -18,8 +18,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bot.web.render import Shown
 from core.files import make_private
+
+Shown = dict[str, Any]
 
 CONVERSATIONS_LIMIT = 200
 MESSAGES_LIMIT = 500

@@ -1,4 +1,4 @@
-"""Serves the file with a person's data to whoever holds a link to it (`bot/dialogs/data_links.py`).
+"""Serves the file with a person's data to whoever holds a link to it (`bot/dialogs/privacy.py`).
 
 On the chat page a link opens only while the conversation that it was made for is there and is still that
 person's; elsewhere it leads to `public_url`. A link that was made before the person's data was deleted,
@@ -15,8 +15,7 @@ from typing import Any
 
 from aiohttp import web
 
-from bot.dialogs.data_links import EVERYWHERE, HERE, DataLinks, Link
-from bot.dialogs.privacy import Privacy
+from bot.dialogs.privacy import EVERYWHERE, HERE, DataLinks, Link, Privacy
 from bot.web.access import only_from_here
 from feedback.store.base import StoreError
 

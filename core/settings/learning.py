@@ -87,7 +87,7 @@ class ExampleSettings(Group, alias_generator=prefixed("examples_")):
 
 
 class TrainingSettings(Group, alias_generator=prefixed("training_")):
-    """How a model learns: `model.training.config.TrainingConfig`."""
+    """How a model learns: `model.training.launch.TrainingConfig`."""
 
     start: Literal["parent", "base"] = Field(
         "parent", description="Go on with what the live model has learned, or begin anew from the base model."

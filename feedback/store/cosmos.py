@@ -17,10 +17,16 @@ from typing import Any
 
 from core.cosmos_client import Charges, CosmosContainer, Item, translate_errors
 from core.records import Answer, Feedback, Question, answer_id_of
-from feedback.store import cosmos_records as as_item
-from feedback.store.base import ALONE, ProcessLease, RecordInvalid, StoreError, StoreUnavailable, Undelivered
-from feedback.store.cosmos_records import CosmosDocuments
-from feedback.store.cosmos_schema import ERRORS, CosmosConfig, sort_key
+from feedback.store import cosmos_schema as as_item
+from feedback.store.base import (
+    ALONE,
+    ProcessLease,
+    RecordInvalid,
+    StoreError,
+    StoreUnavailable,
+    Undelivered,
+)
+from feedback.store.cosmos_schema import ERRORS, CosmosConfig, CosmosDocuments, sort_key
 from feedback.store.rows import PAGE, Row, Table
 from feedback.store.serialization import answer_from, from_json, question_from
 

@@ -17,17 +17,33 @@ records that go with no answer are spread by a hash of their name.
 | `body` | all | the record as JSON text; never indexed |
 
 Cosmos DB is asked for what it holds by (`kind`, …, `at`, `name`), which the composite indexes serve in order.
+
+Records and rows become items with these properties here, and items records; `CosmosDocuments` keeps the small
+records that change (`feedback/store/documents.py`).
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.cosmos_client import PARTITION, ContainerConfig, ContainerPolicies, ErrorClasses, create_container
-from feedback.store.base import RecordInvalid, StoreUnavailable
+from core.cosmos_client import (
+    PARTITION,
+    ContainerConfig,
+    ContainerPolicies,
+    CosmosContainer,
+    ErrorClasses,
+    Item,
+    create_container,
+)
+from core.records import Answer, Feedback, Question, answer_id_of
+from feedback.store.base import ProcessLease, RecordInvalid, StoreUnavailable, moment
+from feedback.store.documents import TRIES, Document, Wanted
+from feedback.store.rows import Row, Table, key_of
+from feedback.store.serialization import reaction_of, to_json
 
 ERRORS = ErrorClasses(StoreUnavailable, RecordInvalid)
 _SEARCHED = (
@@ -130,3 +146,259 @@ def _indexes(policy: Mapping[str, Any]) -> set[str | tuple[tuple[str, str], ...]
         for index in policy.get("compositeIndexes") or ()
     }
     return {*single, *composite}
+
+
+QUESTION, ANSWER = "question", "answer"
+"""The ids of these items; there is one of each in a partition."""
+OPEN, CLOSED = "open", "closed"
+CHANGING = ("person", "conversation", "at", "body", "reply_to", "message_id", "state", "ttl")
+"""What a question's item takes over when its row is put again; one patch has ten operations at most."""
+
+_NAMES: Mapping[Table, Mapping[str, str]] = {
+    "question": {
+        "id": "name",
+        "conversation": "conversation",
+        "asker": "person",
+        "asked_at": "at",
+        "record": "body",
+        "reply_to": "reply_to",
+        "message_id": "message_id",
+    },
+    "answer": {
+        "id": "name",
+        "question_id": "question_id",
+        "conversation": "conversation",
+        "answered_at": "at",
+        "record": "body",
+        "question": "question",
+        "asker": "person",
+    },
+    "feedback": {
+        "number": "number",
+        "answer_id": "answer_id",
+        "giver": "person",
+        "kind": "word",
+        "reaction": "reaction",
+        "given_at": "at",
+        "changed_at": "changed_at",
+        "record": "body",
+        "source": "source",
+    },
+    "document": {
+        "kind": "kind",
+        "id": "name",
+        "body": "body",
+        "answer_id": "answer_id",
+        "person": "person",
+        "state": "state",
+        "place": "at",
+        "version": "version",
+    },
+}
+"""A row's fields and the items' properties that hold them."""
+
+
+def question_item(question: Question, hold: ProcessLease) -> Item:
+    """Return an open question as an item that this process holds."""
+    fields = {
+        "id": question.id,
+        "conversation": question.conversation,
+        "asker": question.asker,
+        "asked_at": moment(question.asked_at),
+        "record": to_json(question),
+        "reply_to": question.reply_to,
+        "message_id": None,
+    }
+    held = {"holder": hold.holder, "held_until": hold.until()}
+    return item_of(Row("question", question.id, fields)) | held
+
+
+def answer_item(answer: Answer) -> Item:
+    """Return an answer as an item; its question's record is in it."""
+    fields = {
+        "id": answer.id,
+        "question_id": answer.question.id,
+        "conversation": answer.question.conversation,
+        "answered_at": moment(answer.answered_at),
+        "record": to_json(answer),
+        "question": to_json(answer.question),
+        "asker": answer.question.asker,
+    }
+    return item_of(Row("answer", answer.id, fields))
+
+
+def feedback_item(feedback: Feedback, number: int) -> Item:
+    """Return a word as an item; of words that were said at the same time the higher `number` came later."""
+    fields = {
+        "number": number,
+        "answer_id": feedback.answer_id,
+        "giver": feedback.giver,
+        "kind": feedback.kind.value,
+        "reaction": reaction_of(feedback),
+        "given_at": moment(feedback.given_at),
+        "changed_at": moment(feedback.withdrawn_at or feedback.given_at),
+        "record": to_json(feedback),
+        "source": feedback.source,
+    }
+    return item_of(Row("feedback", key_of("feedback", fields), fields))
+
+
+def item_of(row: Row) -> Item:
+    """Return a row as an item."""
+    fields = row.fields
+    if row.table == "document":
+        named = {name: fields[name] for name in ("kind", "id", "body", "answer_id", "person", "state")}
+        document = Document(**named, order=fields["place"])
+        return document_item(document, version=fields["version"])
+    pk, id_ = _place_of(row.table, fields)
+    item = {name: fields[field] for field, name in _NAMES[row.table].items()}
+    item |= {"id": id_, "pk": pk, "type": row.table, "key": sort_key(row.key), "kind": row.table}
+    if row.table == "question":
+        closed = fields["message_id"] is not None
+        item |= {"state": CLOSED if closed else OPEN, "answer_id": pk, "holder": "", "held_until": ""}
+    return item
+
+
+def row_in(item: Item) -> Row:
+    """Return an item as a row."""
+    table: Table = item["type"]
+    fields = {field: item[name] for field, name in _NAMES[table].items()}
+    return Row(table, key_of(table, fields), fields)
+
+
+def _place_of(table: Table, fields: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the partition and the item id of what is no document."""
+    match table:
+        case "question":
+            return answer_id_of(fields["id"]), QUESTION
+        case "answer":
+            return fields["id"], ANSWER
+        case _:
+            told = fields["source"] or fields["record"]
+            name = " ".join((fields["giver"], fields["kind"], fields["reaction"], told))
+            return fields["answer_id"], f"word-{hashlib.sha256(name.encode()).hexdigest()[:32]}"
+
+
+class CosmosDocuments:
+    """The documents of one container."""
+
+    def __init__(self, items: CosmosContainer, aged: Callable[[Item], Item]) -> None:
+        """`aged` says how long an item is kept."""
+        self._items = items
+        self._aged = aged
+
+    async def add(self, document: Document) -> bool:
+        """Keep a new document; False when there is one of this kind and id already."""
+        return await self._items.create(self._aged(document_item(document, version=1)))
+
+    async def replace(self, document: Document) -> bool:
+        """Keep a changed document; False when its `version` is not the kept one's."""
+        where = f"c.version = {int(document.version)}"
+        changed = await self._items.patch(
+            *place_of(document.kind, document.id, document.answer_id),
+            _changes(document),
+            where=where,
+            add={"version": 1},
+        )
+        return changed is True
+
+    async def put(self, document: Document) -> None:
+        """Keep a document, whatever was there."""
+        place = place_of(document.kind, document.id, document.answer_id)
+        for _ in range(TRIES):
+            if await self._items.patch(*place, _changes(document), add={"version": 1}) or await self.add(
+                document
+            ):
+                return
+        raise StoreUnavailable(f"a document of kind {document.kind} changes too fast")
+
+    async def get(self, kind: str, id_: str, answer_id: str = "") -> Document | None:
+        """Return a document, or None."""
+        item = await self._items.read(*place_of(kind, id_, answer_id))
+        return _document_in(item) if item else None
+
+    async def listed(self, wanted: Wanted) -> Sequence[Document]:
+        """Return documents by (`order`, `id`), lowest first. Those of one answer lie in one partition."""
+        fields = {"person": wanted.person, "state": wanted.state, "answer_id": wanted.answer_id}
+        given = {name: value for name, value in fields.items() if value is not None}
+        order = ["kind", *(name for name in ("state", "person") if name in given)][:2]
+        also = "".join(f" AND c.{name} = @{name}" for name in given)
+        pk = wanted.answer_id or None
+        in_partition = " AND c.pk = @pk" if pk else ""
+        found = await self._items.query(
+            f"SELECT TOP {max(wanted.limit, 0)} * FROM c WHERE c.type = 'document' AND c.kind = @kind{also}"  # noqa: S608
+            f"{in_partition} AND (c.at > @at OR (c.at = @at AND c.name > @name))"
+            f" ORDER BY {', '.join(f'c.{name}' for name in (*order, 'at', 'name'))}",
+            pk,
+            kind=wanted.kind,
+            at=wanted.after[0],
+            name=wanted.after[1],
+            **given,
+            **({"pk": pk} if pk else {}),
+        )
+        return [_document_in(item) for item in found]
+
+    async def count(self, kind: str, id_: str) -> int:
+        """Count: return 1, then 2, …; the service adds one by itself."""
+        place = place_of(kind, id_, "")
+        for _ in range(TRIES):
+            number = await self._items.increment(*place, "version")
+            if number is not None:
+                return number
+            if await self.add(Document(kind, id_, "")):
+                return 1
+        raise StoreUnavailable(f"a document of kind {kind} comes and goes too fast")
+
+    async def remove(self, kind: str, id_: str, answer_id: str = "", *, version: int | None = None) -> bool:
+        """Forget a document; False when there was none of this version."""
+        place = place_of(kind, id_, answer_id)
+        if version is None:
+            return await self._items.delete(*place)
+        item = await self._items.read(*place)
+        if item is None or item["version"] != version:
+            return False
+        return await self._items.delete(*place, item["_etag"])
+
+
+def place_of(kind: str, id_: str, answer_id: str) -> tuple[str, str]:
+    """Return the partition and the item id of a document."""
+    name = hashlib.sha256(f"{kind} {id_}".encode()).hexdigest()[:32]
+    return answer_id or name, f"{kind}-{name}"
+
+
+def document_item(document: Document, *, version: int) -> Item:
+    """Return a document as an item."""
+    pk, id_ = place_of(document.kind, document.id, document.answer_id)
+    return {
+        "id": id_,
+        "pk": pk,
+        "type": "document",
+        "key": sort_key(f"{document.kind} {document.id}"),
+        "kind": document.kind,
+        "name": document.id,
+        **_changes(document),
+        "answer_id": document.answer_id,
+        "version": version,
+    }
+
+
+def _changes(document: Document) -> dict[str, str]:
+    return {
+        "body": document.body,
+        "person": document.person,
+        "state": document.state,
+        "at": document.order,
+    }
+
+
+def _document_in(item: Item) -> Document:
+    return Document(
+        kind=item["kind"],
+        id=item["name"],
+        body=item["body"],
+        answer_id=item["answer_id"],
+        person=item["person"],
+        state=item["state"],
+        order=item["at"],
+        version=item["version"],
+    )

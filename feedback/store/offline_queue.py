@@ -21,7 +21,15 @@ from typing import TypeVar
 
 from core import telemetry
 from core.records import Answer, Feedback, Question
-from feedback.store.base import Do, Entry, FeedbackStore, RecordInvalid, StoreUnavailable, Undelivered, moment
+from feedback.store.base import (
+    Do,
+    Entry,
+    FeedbackStore,
+    RecordInvalid,
+    StoreUnavailable,
+    Undelivered,
+    moment,
+)
 from feedback.store.documents import Document, Wanted, every_document
 from feedback.store.rows import PAGE, TABLES, Row, Table, WholeStore, every_page, every_row
 from feedback.store.serialization import question_from

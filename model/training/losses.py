@@ -29,8 +29,8 @@ from typing import Any
 import torch
 from torch.nn.functional import logsigmoid
 
-from model.training.config import TrainingConfig
 from model.training.dataset import Encoded
+from model.training.launch import TrainingConfig
 
 # pyright: basic
 # (torch is typed in parts only)

@@ -31,8 +31,8 @@ from accelerate import Accelerator
 from peft import get_peft_model_state_dict, set_peft_model_state_dict
 from torch.nn.functional import cross_entropy
 
-from model.training.config import TrainingConfig, steps_of
 from model.training.dataset import Encoded, mix_order
+from model.training.launch import TrainingConfig, steps_of
 from model.training.losses import Preference, Text, build_prefix_tree
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4

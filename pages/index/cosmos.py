@@ -3,7 +3,7 @@
     index = await CosmosIndex.open(PagesConfig("https://….documents.azure.com"), embedder)
 
 What one machine writes the others know within seconds: each follows the change feed of the entries, and keeps
-the list of pages in memory (pages/index/cosmos_cache.py). How pages are written is in
+the list of pages in memory (pages/index/cosmos_schema.py). How pages are written is in
 pages/index/cosmos_pages.py, how they are searched in pages/index/cosmos.py, what lies in the container in
 pages/index/cosmos_schema.py. The container is made by `askpage store init`, never by this.
 
@@ -53,14 +53,16 @@ from core.cosmos_client import PARTITION, Charges, Connected, CosmosContainer
 from core.records import Hit, Page, Passage
 from pages.index.base import IndexUnavailable, PageEntry
 from pages.index.chunking import searched_text
-from pages.index.cosmos_cache import Row, Table, key_of
 from pages.index.cosmos_pages import Pace, Pages
 from pages.index.cosmos_schema import (
     ENTRIES,
     ERRORS,
     PagesConfig,
+    Row,
+    Table,
     full_text_policy,
     indexing_policy,
+    key_of,
     vector_policy,
 )
 from pages.index.embeddings import Embeds, Vectors, best, spans

@@ -32,8 +32,7 @@ from core.cosmos_client import CosmosContainer, Item
 from core.records import Page, Section
 from pages.index.base import IndexUnavailable, PageEntry
 from pages.index.chunking import RECIPE, SearchablePassage, prepare_passages
-from pages.index.cosmos_cache import Leftover, Row, Table, item_of, key_of, row_in
-from pages.index.cosmos_schema import ENTRIES, FORGOTTEN_S
+from pages.index.cosmos_schema import ENTRIES, FORGOTTEN_S, Leftover, Row, Table, item_of, key_of, row_in
 from pages.index.embeddings import Embeds, Known, pack, unpack_known
 
 _ATTEMPTS = 5

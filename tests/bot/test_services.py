@@ -14,7 +14,7 @@ from aiohttp import web
 
 from bot.card_tokens import RATE, REVIEW, Seals
 from bot.channel import ChannelError, Stopped
-from bot.channels.reviewers import Reviewers
+from bot.channels.review_handler import Reviewers
 from bot.dialogs.answerer import is_fresh
 from bot.dialogs.rate import Forms, Rating, RatingRules, Said, Word, name_of, spoken_at
 from bot.dialogs.review import Reviewing

@@ -17,9 +17,8 @@ from aiohttp import web
 from bot.channel import StreamPace
 from bot.channels.handler import ActivityHandler, ChannelConfig
 from bot.channels.incoming import Reference
-from bot.channels.invoke import InvokeReply
-from bot.channels.message import Connector
-from bot.channels.reviewers import Reviewers
+from bot.channels.message import Connector, InvokeReply
+from bot.channels.review_handler import Reviewers
 from bot.dialogs.ask import Asking
 from bot.dialogs.rate import RatingRules
 from bot.dialogs.talk import Talking

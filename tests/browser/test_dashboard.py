@@ -51,7 +51,7 @@ DRAWN = """(name) => {
     drawn[bar.dataset.bucket] = (drawn[bar.dataset.bucket] ?? 0) + height;
   }
   return drawn;
-}"""  # noqa: E501, RUF100
+}"""  # noqa: E501
 """The values of a plot, read from where its lines and bars are between the ticks of its axis."""
 
 

@@ -21,7 +21,7 @@ from playwright.async_api import Page, async_playwright, expect
 
 from bot.channel import StreamPace
 from bot.channels.handler import ActivityHandler, ChannelConfig
-from bot.channels.reviewers import Reviewers
+from bot.channels.review_handler import Reviewers
 from bot.dialogs.answerer import PageAnswerer, Verified
 from bot.dialogs.ask import Asking
 from bot.dialogs.rate import RatingRules
@@ -64,7 +64,7 @@ Server.prototype.listen = function (first, ...rest) {
   if (first && typeof first === "object") return listen.call(this, { ...first, host: "127.0.0.1" }, ...rest);
   return listen.call(this, Number(first), "127.0.0.1", ...rest.filter((argument) => typeof argument === "function"));
 };
-"""  # noqa: E501, RUF100
+"""  # noqa: E501
 
 
 def cast() -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from bot.dialogs.data_links import HERE
+from bot.dialogs.privacy import HERE
 from bot.web.chat_page import ADAPTIVE_CARDS
 from feedback.privacy.deletion_log import Deletion, Deletions
 from tests.browser.chat import ANNUAL, Actor, Chat, Lines, a_browser, a_chat

@@ -39,7 +39,7 @@ CONTRAST = """() => {
       if (line < 3) bad.push(`edge ${edge.className} ${line.toFixed(2)}`); }
   }
   return { bad, seen };
-}"""  # noqa: E501, RUF100
+}"""  # noqa: E501
 """What has less contrast than WCAG's level AA wants, and how many texts were looked at."""
 
 

@@ -18,7 +18,7 @@ from aiohttp import web
 
 from bot.channels.handler import ActivityHandler, ChannelConfig
 from bot.channels.privacy_handler import PrivacyTerms
-from bot.channels.reviewers import Reviewers
+from bot.channels.review_handler import Reviewers
 from bot.dialogs.ask import Asking
 from bot.dialogs.askers import AskerLimits
 from bot.dialogs.rate import RatingRules

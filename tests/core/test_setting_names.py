@@ -190,7 +190,7 @@ library_telemetry | yes
 drain_timeout_s | 10.0
 log_level | debug
 verified_least_similarity | 0.375 | verified.least_similarity
-"""  # noqa: E501, RUF100
+"""  # noqa: E501
 """A setting, a text that is not its default, and its place in the settings where the name differs."""
 _PARTS = [[part.strip() for part in line.split("|")] for line in NAMES.strip().splitlines()]
 ROWS = [(name, text, place[0] if place else name) for name, text, *place in _PARTS]

@@ -19,7 +19,7 @@ from model.answering.chain import AnswerRules
 from model.evaluation.canary import CanaryRules
 from model.evaluation.result import GateCriteria
 from model.onnx_infer import EngineOptions
-from model.training.config import TrainingConfig
+from model.training.launch import TrainingConfig
 from pages.fetch.client import FetchLimits
 
 ROOT = Path(__file__).resolve().parents[2]

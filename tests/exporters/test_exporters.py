@@ -279,7 +279,7 @@ async def test_of_a_batch_that_is_taken_in_part_the_rest_is_sent_again_or_droppe
 
 
 @pytest.mark.parametrize("to", ["appinsights", "azuremonitor"])
-async def test_a_question_its_ruling_and_the_next_askers_verified_answer_are_transactions_that_lead_to_each_other(  # noqa: E501, RUF100
+async def test_a_question_its_ruling_and_the_next_askers_verified_answer_are_transactions_that_lead_to_each_other(  # noqa: E501
     to: To,
 ) -> None:
     with collecting() as collector, exporting(export_to(to, collector.url)) as sending:
@@ -433,7 +433,7 @@ for to in ("azuremonitor", "appinsights", "otlp"):
     with exporting(Export(to, string, "http://127.0.0.1:9", timeout_s=1, close_within_s=2)), telemetry.span("job"):
         telemetry.event("store_away")
         time.sleep(1)
-"""  # noqa: E501, RUF100
+"""  # noqa: E501
 
 
 def test_exporters_speak_to_their_endpoint_only(watch: Watch, tmp_path: Path) -> None:

@@ -19,7 +19,17 @@ import pytest
 from core.settings import FIELDS, Settings, environment_of
 from feedback.store.base import moment
 from feedback.store.documents import Documents
-from feedback.store.job_runs import DIED, DONE, RUNNING, JobRun, Lease, job_run, keep_run, lease_of, who_holds
+from feedback.store.job_runs import (
+    DIED,
+    DONE,
+    RUNNING,
+    JobRun,
+    Lease,
+    job_run,
+    keep_run,
+    lease_of,
+    who_holds,
+)
 from feedback.store.sqlite import SqliteStore
 from jobs import scheduler
 from jobs.schedule import Schedule

@@ -50,8 +50,7 @@ from model.registry.versions import (
     verify_version,
 )
 from model.text.prompt import NOT_ON_PAGE
-from model.training.config import TrainingConfig
-from model.training.launch import Training, TrainingFailed
+from model.training.launch import Training, TrainingConfig, TrainingFailed
 from tests.builders.examples import LATER, Store, corrected, either_store, keep, passage
 from tests.doubles.learners import Rules, learn, make_learner, shuffled, topic_of, voice
 from tests.needs import ROOT

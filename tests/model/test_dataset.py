@@ -22,9 +22,8 @@ from model.answering.grounding import Reading
 from model.inference.tokenizer import ChatText
 from model.qlora_update import parse_arguments
 from model.text.prompt import LABEL_VERSION, NOT_ON_PAGE
-from model.training.config import TrainingConfig, steps_of
 from model.training.dataset import ExamplesInvalid, encode, is_teachable, mix_order, read_dataset
-from model.training.launch import Training
+from model.training.launch import Training, TrainingConfig, steps_of
 from tests.builders.training_data import KINDS, NOW, an_example, write_dataset
 from tests.builders.versions import TEMPLATE
 from tests.builders.versions import text as text  # noqa: PLC0414 - a fixture

@@ -39,8 +39,7 @@ from model.registry.versions import (
     roll_back,
     verify_version,
 )
-from model.training.config import TrainingConfig
-from model.training.launch import Training, TrainingFailed, train
+from model.training.launch import Training, TrainingConfig, TrainingFailed, train
 from tests.builders.swapping import choice_of
 from tests.builders.training_data import an_example, write_dataset
 from tests.needs import ROOT

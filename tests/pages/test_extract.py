@@ -56,7 +56,7 @@ HANDBOOK = """<!doctype html><html><head><title>Leave &amp; holidays</title><sty
   two</code></pre></div><h3>Second in the same box</h3><p>Its id belongs to the first heading of the box only.</p></div>
 <h2>Without anchor</h2><p>Text<br>in two lines, <span style="display: none">SECRET</span><span aria-hidden="true">SECRET</span>and an
 <img src="x.png" alt="org chart">.</p><template>SECRET</template><details><summary>More</summary><p>Inside the details.</p></details>
-</{main}><footer>Imprint and privacy</footer></body></html>"""  # noqa: E501, RUF100
+</{main}><footer>Imprint and privacy</footer></body></html>"""  # noqa: E501
 
 
 @pytest.mark.parametrize("main", ["main", "article", "div"])

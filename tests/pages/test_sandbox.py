@@ -140,7 +140,7 @@ async def main():
     await asyncio.sleep(600)
 
 asyncio.run(main())
-"""  # noqa: E501, RUF100
+"""  # noqa: E501
 
 
 async def test_a_parent_that_is_killed_leaves_no_process_behind() -> None:

@@ -22,8 +22,8 @@ from transformers import AutoModelForCausalLM
 
 from model.inference.tokenizer import ChatText
 from model.qlora_update import adapt_model
-from model.training.config import TrainingConfig
 from model.training.dataset import Encoded, encode
+from model.training.launch import TrainingConfig
 from model.training.losses import (
     Text,
     build_prefix_tree,

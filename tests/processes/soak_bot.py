@@ -16,7 +16,7 @@ from bot.background import Upkeep
 from bot.bootstrap import find_connector
 from bot.channel import Reply
 from bot.channels.handler import ActivityHandler, ChannelConfig
-from bot.channels.reviewers import Reviewers
+from bot.channels.review_handler import Reviewers
 from bot.dialogs.ask import Asking
 from bot.services import Services
 from bot.slack.channel import SlackChannel

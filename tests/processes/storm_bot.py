@@ -16,7 +16,7 @@ from aiohttp import web
 
 from bot.background import Upkeep
 from bot.channels.handler import ActivityHandler
-from bot.channels.reviewers import Reviewers
+from bot.channels.review_handler import Reviewers
 from bot.dialogs.ask import Asking
 from bot.dialogs.rate import RatingRules
 from bot.services import Services

@@ -24,7 +24,7 @@ from jobs.update_model import Plan, update_model
 from model.evaluation.launch import Comparing
 from model.onnx_infer import EngineOptions
 from model.text.prompt import NOT_ON_PAGE
-from model.training.config import TrainingConfig
+from model.training.launch import TrainingConfig
 from tests.builders.examples import LATER
 
 QUICK = TrainingConfig(

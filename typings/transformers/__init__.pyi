@@ -1,4 +1,4 @@
-"""What the project uses of transformers: to bind its thousands of model classes takes a quarter of the whole check."""
+# The classes of transformers that this project uses: the package itself binds every model at an import.
 
 from os import PathLike
 from typing import Any

@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 
 from bot.cards.adaptive import render_card, render_form
-from bot.cards.answer import Standing, State, answer_card
+from bot.cards.answer import Standing, State, answer_card, feedback_form, rating_actions
 from bot.cards.elements import ActionButton
 from bot.cards.notice import changes_card, notice_card
-from bot.cards.rating import feedback_form, rating_actions
 from bot.cards.review import ReviewView, review_card, spans
 from core.records import (
     Answer,

@@ -16,8 +16,8 @@ import pytest
 
 from bot.channels import privacy_handler
 from bot.channels.privacy_handler import PrivacyTerms, words_of
-from bot.dialogs import data_links
-from bot.dialogs.data_links import EVERYWHERE, HERE
+from bot.dialogs import privacy as data_links
+from bot.dialogs.privacy import EVERYWHERE, HERE
 from bot.web import data_download
 from exporters.in_memory import recording
 from feedback.privacy.audit import Deed

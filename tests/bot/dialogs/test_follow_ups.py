@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.dialogs.follow_ups import FollowUps
+from bot.dialogs.answerer import FollowUps
 from core.records import AnswerKind, Channel, Hit, Page, Passage, Question, Section
 from tests.builders.world import CITED, NOW, an_answer
 

@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 
-from bot.cards.answer import Standing
+from bot.cards.answer import Standing, feedback_form, rating_actions
 from bot.cards.elements import Card, Form
 from bot.cards.help import help_card
 from bot.cards.model import ModelView, model_card
 from bot.cards.notice import changes_card, notice_card
 from bot.cards.privacy import Buttons, brief, confirm_card, privacy_card
-from bot.cards.rating import feedback_form, rating_actions
 from bot.cards.review import ReviewView, review_card
 from bot.channels.answer_message import compose_messages
 from bot.channels.message import Message, ThumbsRequest, card_message

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from bot.channel import ChannelError
-from bot.channels.retry import retry_wait_s
+from bot.http import retry_wait_s
 from bot.teams.connector import BotConnector
 from bot.teams.rate_limit import Pace
 from tests.builders.world import served

@@ -16,13 +16,12 @@ import pytest
 from bot.cards.answer_text import NOTHING_FOUND
 from bot.channel import Undeliverable
 from bot.channels.incoming import Reference
-from bot.channels.invoke import InvokeReply
-from bot.channels.message import CitedSource, Message, StreamPart, Typing
+from bot.channels.message import CitedSource, InvokeReply, Message, StreamPart, Typing
 from bot.channels.reply import READING
 from bot.http import is_loopback
 from bot.web.access import BODY_LIMIT, is_own_host
+from bot.web.chat_page import openable, render_shown, with_quote
 from bot.web.conversations import CHANGES_LIMIT, CONVERSATIONS_LIMIT, MESSAGES_LIMIT, Conversations
-from bot.web.render import openable, render_shown, with_quote
 from feedback.store.base import StoreUnavailable
 from tests.browser.chat import PARENTS, Actor, Browser, Chat, Lines, a_browser, a_chat
 from tests.builders.world import pseudonym

@@ -24,15 +24,7 @@ from core.records import (
     Verdict,
 )
 from feedback.metrics.daily import MOST_SITES, OTHER_SITES, Day, Group, select
-from feedback.metrics.definitions import (
-    Known,
-    Sums,
-    add_answer,
-    add_turn,
-    figures_of,
-    is_ignored,
-    is_right,
-)
+from feedback.metrics.definitions import Known, Sums, add_answer, add_turn, figures_of, is_ignored, is_right
 from feedback.metrics.statistics import ACCURACY, QuantileSketch, Share, Weighted, wilson
 from feedback.store.base import site_of
 from feedback.store.serialization import answer_from, to_json

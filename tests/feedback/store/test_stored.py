@@ -20,7 +20,7 @@ from feedback.privacy.opt_out import OptOuts
 from feedback.reviews import model_decisions
 from feedback.reviews.model_decisions import DRAFT, ModelBoard
 from feedback.reviews.repository import SETTLED, WAITING, ReviewRepository
-from feedback.store.cosmos_records import row_in
+from feedback.store.cosmos_schema import row_in
 from feedback.store.job_runs import job_runs
 from feedback.store.rows import TABLES, Row, key_of
 from feedback.store.sqlite import SqliteStore

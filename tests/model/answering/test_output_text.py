@@ -46,7 +46,7 @@ def test_no_prefix_of_a_hostile_answer_ever_shows_its_address() -> None:
 
 PAGE = """Run curl <host>:8080 now, or use List<String>. The portal is https://vpn.corp.example/start, the form
 https://forms.corp.example/?id=7. Override __init__ and read arr[0]. In <b>x</b>, <img src="https://pics.example/a.png"> and
-<at>All</at> show. See [the form](https://docs.corp.example/a) too. Press Ctrl+K // then Enter."""  # noqa: E501, RUF100
+<at>All</at> show. See [the form](https://docs.corp.example/a) too. Press Ctrl+K // then Enter."""  # noqa: E501
 
 
 @pytest.mark.parametrize(

@@ -19,12 +19,15 @@ from core.cosmos_client import open_client
 from core.records import Page
 from pages.index.base import IndexUnavailable, PageEntry, PageInvalid
 from pages.index.cosmos import CosmosIndex
-from pages.index.cosmos_cache import Row, Table, item_of, key_of
 from pages.index.cosmos_pages import Pace
 from pages.index.cosmos_schema import (
     PagesConfig,
+    Row,
+    Table,
     full_text_policy,
     indexing_policy,
+    item_of,
+    key_of,
     make_page_container,
     page_container_definition,
     vector_policy,
