@@ -503,8 +503,7 @@ from datetime import datetime
 from pathlib import Path
 from core import telemetry
 from exporters.data_explorer import DataExplorer, Target
-from feedback.store.cosmos import CosmosStore
-from feedback.analytics.batches import Outgoing
+from feedback.analytics.event_log import Outgoing
 from feedback.store.sqlite import SqliteStore
 from jobs.send_to_data_explorer import send_to_data_explorer
 

@@ -141,7 +141,9 @@ def test_what_is_read_out_says_all_that_is_seen() -> None:
 
 def test_only_the_three_worst_answers_are_shown_and_how_many_more_there_are() -> None:
     worst = tuple(ComparedAnswer(f"question {number}", "", "a", "b") for number in range(5))
-    text = json.dumps(model_card(ModelView(a_comparison(worst=worst), RolloutState(), True, (), "s")))
+    text = json.dumps(
+        render_card(model_card(ModelView(a_comparison(worst=worst), RolloutState(), True, (), "s")))
+    )
     assert "question 2" in text
     assert "question 3" not in text
     assert "and 2 more." in text

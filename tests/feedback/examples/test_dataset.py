@@ -594,7 +594,7 @@ async def test_what_was_forgotten_and_is_allowed_again_is_whole_again(tmp_path: 
 
 READER = """
 import json, sys
-import cli.main as cli
+from cli import main
 
 *commands, last = json.loads(sys.argv[1])
 for command in commands:

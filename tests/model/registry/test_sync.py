@@ -221,7 +221,7 @@ def test_without_a_url_steps_are_taken_here_and_nothing_is_imported(one: Path) -
 DYING = """
 import os, signal, sys
 from pathlib import Path
-from model.registry import remote_storage as remote, sync as published, versions
+from model.registry import remote_storage, sync, versions
 
 left = int(sys.argv[3])
 
@@ -236,12 +236,12 @@ def counted(of, name):
     setattr(of, name, doing)
 
 for name in ("create", "write", "_upload", "send", "fetch"):
-    counted(remote.Remote, name)
-counted(published, "write_durably")
+    counted(remote_storage.RemoteFolder, name)
+counted(sync, "write_durably")
 counted(versions, "write_durably")
-counted(published, "put_standing")
+counted(sync, "put_rollout")
 here = Path(sys.argv[1])
-kept = published.Published(here, remote.Remote("file://" + sys.argv[2]))
+kept = sync.SyncedVersions(here, remote_storage.RemoteFolder("file://" + sys.argv[2]))
 if sys.argv[4] == "look":
     kept.look()
 else:
