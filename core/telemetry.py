@@ -37,6 +37,8 @@ from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from core.records import Channel
+
 log = logging.getLogger(__name__)
 
 Value = str | int | float | bool
@@ -120,7 +122,7 @@ _LANGUAGES = frozenset(_CODES[at : at + 2] for at in range(0, len(_CODES), 2))
 PROPERTIES: Mapping[str, Property] = {
     "answer": Property("The answer, by a hash that is made for this alone.", _matching("[0-9a-f]{16}")),
     "reviewed": Property("The answer that a verified one came from, by its hash.", _matching("[0-9a-f]{16}")),
-    "channel": Property("Where it was asked.", _one_of("msteams slack local cli")),
+    "channel": Property("Where it was asked.", _one_of(" ".join(Channel))),
     "language": Property("Two letters (ISO 639-1); other, unknown.", _language),
     "site": Property(
         "Host of the page that the answer stands on, where it is a source; own pages, no page, other.", _site
