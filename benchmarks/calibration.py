@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.questions import print_calibration, print_table
-from bot.bootstrap import open_answering, open_shelf
+from bot.bootstrap import open_answering, open_pages
 from bot.cards.answer_text import shown_text
 from cli.console import question_of
 from cli.measure import index_pages, settings_beside
@@ -118,7 +118,7 @@ async def _found(file: Path, folder: Path, data_dir: Path) -> list[Case]:
     """Search and quote, and judge what would be quoted; no model is asked."""
     settings = Settings(data_dir=data_dir, pages=[str(folder)])
     cases: list[Case] = []
-    async with open_shelf(settings_beside(settings)) as shelf:
+    async with open_pages(settings_beside(settings)) as shelf:
         await index_pages(shelf, settings)
         silent = always_acquire(CannedChatModel([""]), "none")
         answering = Answering(silent, shelf.library.search, AnswerRules(), shelf.library.section_of)
@@ -146,7 +146,7 @@ async def _heard(
     reads = profile is not None and profile.reads_whole
     known = {one.asked.id: one for one in cases}
     async with (
-        open_shelf(settings_beside(settings)) as shelf,
+        open_pages(settings_beside(settings)) as shelf,
         open_answering(settings, shelf, version) as answering,
     ):
         replies = [await ask(answering, asked, shown_text) for asked in read_questions(file)]

@@ -21,7 +21,7 @@ from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bot.bootstrap import open_shelf
+from bot.bootstrap import open_pages
 from cli.console import progress_bar
 from cli.measure import index_articles, measure
 from core.records import TrainingExample
@@ -57,7 +57,7 @@ def some_elsewhere(items: Sequence[Item]) -> list[Item]:
 async def examples_of(settings: Settings, items: list[Item], count: int) -> list[TrainingExample]:
     """Return examples with what the bot would show the model; an answer not found there teaches nothing."""
     examples: list[TrainingExample] = []
-    async with open_shelf(settings) as shelf:
+    async with open_pages(settings) as shelf:
         with progress_bar() as progress:
             urls = await index_articles(shelf.index, items, progress)
         for number, item in enumerate(items):

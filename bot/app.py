@@ -26,18 +26,18 @@ from typing import Any
 
 from aiohttp import web
 
-from bot.background import PASTED_EVERY_S, Upkeep
+from bot.background import PASTED_EVERY_S, PeriodicTasks
 from bot.bootstrap import (
     CHANNELS,
     LocalPage,
+    PageServices,
     Parts,
-    Shelf,
     find_connector,
+    find_local_page,
     is_public,
-    local_page_of,
-    name_in_telemetry,
+    make_dependencies,
+    share_telemetry_names,
     site_url,
-    surroundings_of,
 )
 from bot.channel import ChannelMisconfigured, Reply
 from bot.channels.message import Connector
@@ -49,11 +49,11 @@ from bot.dialogs.talk import Talking
 from bot.dialogs.verified_answers import VerifiedAnswers
 from bot.http import BoundedSite, ConnectionLimits, make_runner, names_loopback
 from bot.instance import instance_in
-from bot.services import ChannelContext, OpenChannel, Services, rules_of
+from bot.services import ChannelContext, OpenChannel, Services, read_rules
 from bot.stores import Store, keys_of, open_store
 from bot.web.activities import REVIEWER, directory_id
 from bot.web.dashboard_data import DashboardData
-from bot.web.dashboard_routes import Doors, dashboard_routes
+from bot.web.dashboard_routes import DashboardAccess, dashboard_routes
 from bot.web.data_download import DataDownload
 from bot.web.pages import about_routes, open_route, site_routes
 from core.records import Channel, Question
@@ -96,7 +96,7 @@ def check_channels(settings: Settings) -> None:
 
 @asynccontextmanager
 async def open_bot(
-    settings: Settings, shelf: Shelf, answering: Answering, *, port: int
+    settings: Settings, shelf: PageServices, answering: Answering, *, port: int
 ) -> AsyncGenerator[Bot]:
     """Wire store, dialogs and front ends into an application; `port` is the one that is listened on."""
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -124,7 +124,7 @@ class Bot:
     app: web.Application
     local: web.Application | None
     asking: Asking
-    upkeep: Upkeep
+    upkeep: PeriodicTasks
 
 
 class BotBuilder:
@@ -133,7 +133,7 @@ class BotBuilder:
     def __init__(
         self,
         settings: Settings,
-        shelf: Shelf,
+        shelf: PageServices,
         store: Store,
         hold: ProcessLease,
         closing: contextlib.AsyncExitStack,
@@ -146,7 +146,7 @@ class BotBuilder:
         self._channels: dict[Channel, OpenChannel] = {}
         self._keys = keys_of(settings)
         self._examples = EXAMPLES if "docs" in settings.pages else ()
-        name_in_telemetry(self._keys, shelf)
+        share_telemetry_names(self._keys, shelf)
 
     async def build(self, answering: Answering, port: int) -> Bot:
         """Wire the parts, open the channels, and let everything run that runs beside the requests."""
@@ -167,7 +167,7 @@ class BotBuilder:
             await services.reviewing.catch_up()
         except StoreUnavailable:
             log.warning("the store is away: verified answers are served once it is back")
-        upkeep = Upkeep(asking, self._reply_for, store, self._hold, services.privacy)
+        upkeep = PeriodicTasks(asking, self._reply_for, store, self._hold, services.privacy)
         upkeep.also("models", settings.review_interval_s, services.models.look)
         upkeep.also("pasted pages", PASTED_EVERY_S, self._shelf.library.forget_pasted)
         self._closing.push_async_callback(services.deciding.close)
@@ -179,12 +179,12 @@ class BotBuilder:
         return Bot(app, None if local is app else local, asking, upkeep)
 
     def _services(self, known: VerifiedAnswers, port: int) -> Services:
-        around = surroundings_of(
+        around = make_dependencies(
             self._settings, self._shelf, self._store, self._keys, self._connector, port=port
         )
         around = replace(around, known=known)
         desk = ReviewRepository(self._store.documents, self._hold.holder)
-        services = Services(self._store, desk, self._keys.now, around, rules_of(self._settings))
+        services = Services(self._store, desk, self._keys.now, around, read_rules(self._settings))
         self._closing.push_async_callback(services.privacy.close)
         return services
 
@@ -192,14 +192,14 @@ class BotBuilder:
         settings = self._settings
         fresh = partial(is_fresh, page_hash=self._shelf.page_hash)
         verified = Verified(known, fresh, services.desk.verified, self._untrusted())
-        answerer = PageAnswerer(self._shelf.library, answering, verified, forms_of(settings))
+        answerer = PageAnswerer(self._shelf.library, answering, verified, read_forms(settings))
         return Asking(
             self._store,
             answerer,
             services.looking,
             timeout_s=settings.answer_timeout_s,
             talking=Talking(self._shelf.public_pages, self._examples),
-            limits=limits_of(settings),
+            limits=read_limits(settings),
         )
 
     # Channels
@@ -252,12 +252,12 @@ class BotBuilder:
         Once people elsewhere are to reach the port, a request that comes from this machine may be anybody's:
         a proxy beside the bot need not say whom it speaks for.
         """
-        where = local_page_of(self._settings)
+        where = find_local_page(self._settings)
         if where is not LocalPage.ON_ITS_OWN_PORT:
             return app if where is LocalPage.ON_THE_PORT else None
         local = web.Application()
         viewer = site_routes(self._shelf.index.page, self._shelf.public_pages, local=True)
-        local.add_routes([*viewer, *dashboard_routes(self._figures(desk), Doors(local=True))])
+        local.add_routes([*viewer, *dashboard_routes(self._figures(desk), DashboardAccess(local=True))])
         return local
 
     @property
@@ -280,8 +280,8 @@ class BotBuilder:
 
     def _dashboard(self, desk: ReviewRepository) -> list[web.RouteDef]:
         settings = self._settings
-        doors = Doors(
-            local=local_page_of(settings) is LocalPage.ON_THE_PORT,
+        doors = DashboardAccess(
+            local=find_local_page(settings) is LocalPage.ON_THE_PORT,
             token=settings.dashboard_token.get_secret_value(),
             reviewers=settings.dashboard_reviewer_token.get_secret_value(),
         )
@@ -317,7 +317,7 @@ def listening(settings: Settings) -> Generator[Listeners]:
     with contextlib.ExitStack() as closing:
         everybody = closing.enter_context(_listen(settings.host, settings.port, "--port"))
         local = None
-        if local_page_of(settings) is LocalPage.ON_ITS_OWN_PORT:
+        if find_local_page(settings) is LocalPage.ON_ITS_OWN_PORT:
             local = closing.enter_context(_listen("127.0.0.1", settings.local_page_port, "--local-page-port"))
         yield Listeners(everybody, local)
 
@@ -333,7 +333,7 @@ def _listen(host: str, port: int, option: str) -> socket.socket:
         ) from error
 
 
-def connection_limits_of(settings: Settings) -> ConnectionLimits:
+def read_connection_limits(settings: Settings) -> ConnectionLimits:
     """Return how long a connection may wait for its client, and how many there may be."""
     return ConnectionLimits(settings.keepalive_s, settings.body_timeout_s, settings.most_connections)
 
@@ -368,7 +368,7 @@ async def _start(
     app: web.Application, listener: socket.socket, settings: Settings, closing: contextlib.AsyncExitStack
 ) -> BoundedSite:
     """Begin to serve an application; its connections end with `closing`."""
-    limits = connection_limits_of(settings)
+    limits = read_connection_limits(settings)
     runner = make_runner(app, limits, settings.drain_timeout_s)
     await runner.setup()
     closing.push_async_callback(runner.cleanup)
@@ -377,12 +377,12 @@ async def _start(
     return site
 
 
-def forms_of(settings: Settings) -> Forms:
+def read_forms(settings: Settings) -> Forms:
     """Return how feedback is asked for."""
     return Forms(**settings.feedback.values())
 
 
-def limits_of(settings: Settings) -> AskerLimits:
+def read_limits(settings: Settings) -> AskerLimits:
     """Return how much one person may ask."""
     return AskerLimits(**settings.askers.values())
 

@@ -25,7 +25,7 @@ PASTED_EVERY_S = 3600.0
 """How often pages that somebody pasted are looked at, whether to forget them."""
 
 
-class Upkeep:
+class PeriodicTasks:
     """Looks after the store of a process that answers."""
 
     def __init__(

@@ -24,7 +24,7 @@ from bot.channels.privacy_handler import PrivacyTerms
 from bot.dialogs.answerer import is_fresh
 from bot.dialogs.verified_answers import VerifiedAnswers
 from bot.http import names_loopback
-from bot.services import ChannelContext, OpenChannel, ServiceDependencies, Services, rules_of
+from bot.services import ChannelContext, OpenChannel, ServiceDependencies, Services, read_rules
 from bot.stores import Store, keys_of, pages_config, retention_of
 from bot.web.pages import PATH
 from core import telemetry
@@ -79,7 +79,7 @@ REVIEWED_PASSAGES = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class PageServices:
     """The pages: the index, the library that keeps it fresh, and what finds meaning in text."""
 
     index: Indexes
@@ -106,12 +106,12 @@ class Parts:
     """What an instance is made of, whichever way it is used (bot or command line)."""
 
     settings: Settings
-    shelf: Shelf
+    shelf: PageServices
     answering: Answering
 
 
 @asynccontextmanager
-async def open_shelf(settings: Settings) -> AsyncGenerator[Shelf]:
+async def open_pages(settings: Settings) -> AsyncGenerator[PageServices]:
     """Open the page index and what reads pages."""
     limits = FetchLimits(**settings.fetch.values())
     embedder = await asyncio.to_thread(Embedder)
@@ -120,7 +120,7 @@ async def open_shelf(settings: Settings) -> AsyncGenerator[Shelf]:
         async with Fetcher(limits) as fetcher:
             library = Library(index, fetcher, public_url=site_url(settings, settings.port))
             try:
-                yield Shelf(index, library, embedder)
+                yield PageServices(index, library, embedder)
             finally:
                 await library.close()
     finally:
@@ -139,7 +139,9 @@ async def _open_index(settings: Settings, embedder: Embeds) -> Indexes:
 
 
 @asynccontextmanager
-async def open_answering(settings: Settings, shelf: Shelf, version: str = "") -> AsyncGenerator[Answering]:
+async def open_answering(
+    settings: Settings, shelf: PageServices, version: str = ""
+) -> AsyncGenerator[Answering]:
     """Open the model, and answer from these pages with it. Raises ModelMissing with what to run.
 
     `version` names the model version; empty follows what is live.
@@ -152,7 +154,7 @@ async def open_answering(settings: Settings, shelf: Shelf, version: str = "") ->
 @asynccontextmanager
 async def open_parts(settings: Settings) -> AsyncGenerator[Parts]:
     """Open pages and model, and close them afterwards. Raises ModelMissing with what to run."""
-    async with open_shelf(settings) as shelf, open_answering(settings, shelf) as answering:
+    async with open_pages(settings) as shelf, open_answering(settings, shelf) as answering:
         yield Parts(settings, shelf, answering)
 
 
@@ -256,7 +258,7 @@ class LocalPage(Enum):
     ON_ITS_OWN_PORT = auto()
 
 
-def local_page_of(settings: Settings) -> LocalPage:
+def find_local_page(settings: Settings) -> LocalPage:
     """Return where the chat page is served: where the port is public, nowhere or on another one."""
     if not settings.local_page:
         return LocalPage.OFF
@@ -275,16 +277,16 @@ Connect = Callable[[Mapping[str, Any]], Connector | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Borrowed:
+class JobServices:
     """The parts that scheduled work uses."""
 
-    shelf: Shelf
+    shelf: PageServices
     parts: Services
     connect: Connect
 
 
-def surroundings_of(
-    settings: Settings, shelf: Shelf, store: Store, keys: Keys, connect: Connect, *, port: int
+def make_dependencies(
+    settings: Settings, shelf: PageServices, store: Store, keys: Keys, connect: Connect, *, port: int
 ) -> ServiceDependencies:
     """Say what feedback and review stand in."""
     site = site_url(settings, port)
@@ -306,34 +308,36 @@ def surroundings_of(
 
 
 @asynccontextmanager
-async def open_borrowed(settings: Settings, store: Store, holder: str = "") -> AsyncGenerator[Borrowed]:
+async def open_services(settings: Settings, store: Store, holder: str = "") -> AsyncGenerator[JobServices]:
     """Open the pages, and wire feedback and review over them.
 
     `holder` names this process among those that do errands.
     """
     async with AsyncExitStack() as closing:
-        shelf = await closing.enter_async_context(open_shelf(settings))
-        name_in_telemetry(keys_of(settings), shelf)
+        shelf = await closing.enter_async_context(open_pages(settings))
+        share_telemetry_names(keys_of(settings), shelf)
         connectors: dict[str, Connector | None] = {
             plug.channel: await plug.load().open_connector(settings, store, closing)
             if plug.is_on(settings)
             else None
             for plug in CHANNELS
         }
-        parts = parts_over(settings, shelf, store, partial(find_connector, connectors), holder)
+        parts = make_services(settings, shelf, store, partial(find_connector, connectors), holder)
         closing.push_async_callback(parts.privacy.close)
-        yield Borrowed(shelf, parts, partial(find_connector, connectors))
+        yield JobServices(shelf, parts, partial(find_connector, connectors))
 
 
-def parts_over(settings: Settings, shelf: Shelf, store: Store, connect: Connect, holder: str) -> Services:
+def make_services(
+    settings: Settings, shelf: PageServices, store: Store, connect: Connect, holder: str
+) -> Services:
     """Wire feedback and review over a store, with everything that may have waited for it."""
     keys = keys_of(settings)
-    around = surroundings_of(settings, shelf, store, keys, connect, port=settings.port)
+    around = make_dependencies(settings, shelf, store, keys, connect, port=settings.port)
     desk = ReviewRepository(store.documents, holder)
-    return Services(store, desk, keys.now, around, rules_of(settings))
+    return Services(store, desk, keys.now, around, read_rules(settings))
 
 
-def name_in_telemetry(keys: Keys, shelf: Shelf) -> None:
+def share_telemetry_names(keys: Keys, shelf: PageServices) -> None:
     """Let this process tell of answers and sites by the same names as all others of this installation."""
     named = {urlsplit(entry.url).hostname or "" for entry in shelf.index.entries() if entry.source}
     telemetry.use_key(keys.now, named - {""})

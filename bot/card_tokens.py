@@ -1,4 +1,4 @@
-"""Seals on card actions: a seal ties a card to its answer and to the conversation that it was sent to.
+"""Signed tokens on card actions: one ties a card to its answer and to the conversation that it was sent to.
 
 What comes back in a card action is written by a client. The sender is known (the channel's token vouches for
 it); the answer's id is not, so it carries an HMAC over itself, the conversation and its tenant. A seal is no
@@ -16,7 +16,7 @@ REVIEW, RATE, PRIVACY, EXPORT, MODEL = "review", "rate", "privacy", "export", "m
 _DIGITS = 32
 
 
-class Seals:
+class CardSigner:
     """Makes and checks seals with one key."""
 
     def __init__(self, key: bytes, before: bytes = b"") -> None:

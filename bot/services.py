@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from bot.card_tokens import Seals
+from bot.card_tokens import CardSigner
 from bot.channel import ChannelCapabilities, Offers, Reply
 from bot.channels.answer_message import AnswerView
 from bot.channels.asked_messages import AskedMessages
@@ -87,7 +87,7 @@ class Services:
         self.pseudonym = partial(pseudonym, key)
         self._recognise = around.recognise
         self.desk = desk
-        seals = Seals(key, around.key_before)
+        seals = CardSigner(key, around.key_before)
         self.view = AnswerView(around.site_url, seals, around.opens_url)
         self.reviewing = Reviewing(desk, store, around.known, review_rules, around.look_again)
         self.rating = Rating(store, self.reviewing, rating_rules)
@@ -183,7 +183,7 @@ class OpenChannel(Protocol):
         ...
 
 
-def rules_of(settings: Settings) -> tuple[RatingRules, ReviewRules]:
+def read_rules(settings: Settings) -> tuple[RatingRules, ReviewRules]:
     """Return what the settings say about what is bad, what may be learned from, and what is reviewed."""
     directions: dict[str, Direction] = dict.fromkeys(settings.reactions.up, UP)
     directions |= dict.fromkeys(settings.reactions.down, DOWN)

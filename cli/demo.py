@@ -22,7 +22,7 @@ import typer
 from rich.progress import TimeRemainingColumn
 from rich.table import Table
 
-from bot.bootstrap import open_shelf, training_config
+from bot.bootstrap import open_pages, training_config
 from bot.stores import open_store
 from cli.console import Json, out, progress_bar, with_settings
 from cli.models import import_with_bar
@@ -223,7 +223,7 @@ def _is_base(version: ModelVersion, base: str) -> bool:
 async def _bring_pages(play: Play) -> None:
     articles = play.plan.articles
     with _bar("Indexing the articles", len(articles)) as tell:
-        async with open_shelf(play.settings) as shelf:
+        async with open_pages(play.settings) as shelf:
             for article in articles:
                 await shelf.index.add(page_of(article), source="articles")
                 tell(1)

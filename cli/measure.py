@@ -21,7 +21,7 @@ import typer
 from rich.progress import Progress
 from rich.table import Table
 
-from bot.bootstrap import Shelf, open_answering, open_shelf
+from bot.bootstrap import PageServices, open_answering, open_pages
 from bot.cards.answer_text import shown_text
 from bot.stores import open_store
 from cli.console import Json, out, progress_bar, question_of, with_settings
@@ -91,7 +91,7 @@ async def measure_questions(
     """Ask a model version (empty: the live one) each question over all pages, and score the answers."""
     async with AsyncExitStack() as stack:
         file = stack.enter_context(_opened(save)) if save else None
-        shelf = await stack.enter_async_context(open_shelf(settings_beside(settings)))
+        shelf = await stack.enter_async_context(open_pages(settings_beside(settings)))
         await index_pages(shelf, settings)
         answering = await stack.enter_async_context(open_answering(settings, shelf, version))
         bar = stack.enter_context(progress_bar())
@@ -129,7 +129,7 @@ def settings_beside(settings: Settings) -> Settings:
     return settings.changed(data_dir=settings.data_dir / "evaluate" / name, page_index="file")
 
 
-async def index_pages(shelf: Shelf, settings: Settings) -> None:
+async def index_pages(shelf: PageServices, settings: Settings) -> None:
     """Read the sources as `askpage pages add` does.
 
     What they no longer have is forgotten, however much that is.
@@ -189,7 +189,7 @@ async def measure(settings: Settings, items: list[Item], version: str = "") -> S
     with TemporaryDirectory(prefix="askpage-evaluate-") as folder, progress_bar() as progress:
         # The articles are indexed apart from the instance's own pages.
         scratch = settings.changed(data_dir=Path(folder), page_index="file")
-        async with open_shelf(scratch) as shelf, open_answering(settings, shelf, version) as answering:
+        async with open_pages(scratch) as shelf, open_answering(settings, shelf, version) as answering:
             urls = await index_articles(shelf.index, items, progress)
             task = progress.add_task("Asking", total=len(items))
 

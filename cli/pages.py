@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from bot.bootstrap import Shelf, open_shelf
+from bot.bootstrap import PageServices, open_pages
 from cli.console import Json, out, progress_bar, progress_out, with_settings
 from core.settings import Settings
 from pages.index.base import PageEntry
@@ -19,7 +19,7 @@ from pages.sources import add_source, drop_source, read_added_sources
 pages_app = typer.Typer(help="The pages that the bot knows.", no_args_is_help=True)
 
 
-async def refresh(settings: Settings, shelf: Shelf) -> RefreshReport:
+async def refresh(settings: Settings, shelf: PageServices) -> RefreshReport:
     """Read all sources again.
 
     What a source named that is no longer one is forgotten, unless machines share it.
@@ -35,7 +35,7 @@ async def refresh(settings: Settings, shelf: Shelf) -> RefreshReport:
 
 async def refresh_alone(settings: Settings) -> RefreshReport:
     """Do it with an index that is opened for it."""
-    async with open_shelf(settings) as shelf:
+    async with open_pages(settings) as shelf:
         return await refresh(settings, shelf)
 
 
@@ -79,7 +79,7 @@ def pages_refresh(settings: Settings) -> None:
 
 
 async def _add(settings: Settings, source: str) -> RefreshReport:
-    async with open_shelf(settings) as shelf:
+    async with open_pages(settings) as shelf:
         return await refresh_with_bar(shelf.library, [source])
 
 
@@ -108,7 +108,7 @@ def pages_list(settings: Settings, as_json: Json = False) -> None:
 
 
 async def _entries(settings: Settings) -> list[PageEntry]:
-    async with open_shelf(settings) as shelf:
+    async with open_pages(settings) as shelf:
         return await shelf.library.pages()
 
 
@@ -120,7 +120,7 @@ def pages_remove(
     """Forget a source with its pages, or one page."""
 
     async def remove() -> int:
-        async with open_shelf(settings) as shelf:
+        async with open_pages(settings) as shelf:
             gone = await shelf.library.forget_source(what)
             return gone or int(await shelf.library.forget(what))
 

@@ -28,7 +28,7 @@ from cli.console import Json, out, progress_bar, progress_out, with_settings
 from cli.scan import LEAST_CHARACTERS, LOCAL, PSEUDONYM, Scan, print_scan, scan, sought
 from cli.store import whole_file
 from core.settings import Settings
-from feedback.privacy.audit import Audit, Deed, Entry
+from feedback.privacy.audit import Audit, AuditAction, Entry
 from feedback.privacy.delete import Around, delete, export_of
 from feedback.privacy.deletion_log import Deletion, Deletions
 from feedback.privacy.keys import Keys, before_path, finish, fresh_key, key_path, operator_of, rotate
@@ -53,7 +53,7 @@ class Office:
     keys: Keys
     operator: str
 
-    async def record(self, deed: Deed, person: str = "") -> None:
+    async def record(self, deed: AuditAction, person: str = "") -> None:
         """Write what is done into the audit trail. Raises StoreError: then it must not be done."""
         await Audit(self.store.documents).write(self.operator, deed, person=person)
 
@@ -119,7 +119,7 @@ async def _show(settings: Settings, person: str) -> list[Standing]:
     async with _office(settings) as office:
         names = _pseudonyms(office.keys, person)
         for name in names:
-            await office.record(Deed.LOOKED, name)
+            await office.record(AuditAction.LOOKED, name)
         return [await _standing(office.store, name) for name in names]
 
 
@@ -185,7 +185,7 @@ async def _export(settings: Settings, person: str) -> object:
     async with _office(settings) as office:
         told: list[object] = []
         for name in _pseudonyms(office.keys, person):
-            await office.record(Deed.EXPORTED, name)
+            await office.record(AuditAction.EXPORTED, name)
             told.append(await export_of(office.store, name))
         return told[0] if len(told) == 1 else told
 
@@ -248,7 +248,7 @@ async def _delete_one(office: Office, person: str, tell: Callable[[str, int], No
         if not earlier.is_gone:
             await delete(office.store, earlier, around)
     try:
-        await office.record(Deed.DELETED, person)
+        await office.record(AuditAction.DELETED, person)
     except StoreError as error:  # it is done all the same
         progress_out.print(f"The audit trail misses this: {error}", markup=False, soft_wrap=True)
     return done
@@ -288,7 +288,7 @@ async def _opt_out(settings: Settings, person: str, *, out_: bool) -> None:
         for name in _pseudonyms(office.keys, person):
             source = f"{office.operator} {datetime.now(UTC).isoformat()}"
             if await OptOuts(office.store.documents).choose(name, out=out_, source=source):
-                await office.record(Deed.OPTED_OUT if out_ else Deed.OPTED_IN, name)
+                await office.record(AuditAction.OPTED_OUT if out_ else AuditAction.OPTED_IN, name)
 
 
 # Proving
@@ -316,7 +316,7 @@ def scan_command(
 async def _scan(settings: Settings, who: str) -> Scan:
     async with _office(settings) as office:
         # An entry that named the person would be found by the search, and be there for ever.
-        await office.record(Deed.SCANNED)
+        await office.record(AuditAction.SCANNED)
         return await scan(settings, office.store, sought(office.keys, who))
 
 
@@ -347,7 +347,7 @@ def audit_command(
 
 async def _audit(settings: Settings, person: str, since: datetime | None) -> list[Entry]:
     async with _office(settings) as office:
-        await office.record(Deed.READ_TRAIL)
+        await office.record(AuditAction.READ_TRAIL)
         names = _pseudonyms(office.keys, person) if person else [""]
         trail = Audit(office.store.documents)
         return [entry for name in names async for entry in trail.entries(name, since)]
@@ -405,7 +405,7 @@ def rotate_command(
 
 async def _record_rotation(settings: Settings) -> None:
     async with _office(settings) as office:
-        await office.record(Deed.ROTATED)
+        await office.record(AuditAction.ROTATED)
 
 
 _ROTATE = "Every process of the bot has to be stopped now, and started again afterwards."

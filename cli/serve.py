@@ -12,7 +12,7 @@ import typer
 from rich.text import Text
 
 from bot.app import Listeners, listening, serve
-from bot.bootstrap import LocalPage, Shelf, is_public, local_page_of, open_parts, open_shelf
+from bot.bootstrap import LocalPage, PageServices, find_local_page, is_public, open_pages, open_parts
 from bot.cards.answer_text import SEE_ALSO, declined, further, lead_in, quotation, words_of
 from bot.cards.elements import name_place
 from bot.channel import TalkReply
@@ -62,7 +62,7 @@ async def _serve(settings: Settings, listeners: Listeners) -> int:
 def _where(settings: Settings, listeners: Listeners) -> str:
     """Say where people reach the bot, and where its chat page is."""
     own = f"http://localhost:{listeners.everybody.getsockname()[1]}"
-    if local_page_of(settings) is LocalPage.ON_THE_PORT:
+    if find_local_page(settings) is LocalPage.ON_THE_PORT:
         return f"Open [bold]{own}[/] and ask something."
     if not is_public(settings):
         return f"It listens at {own}."
@@ -147,7 +147,7 @@ def _places(answer: Answer) -> list[tuple[str, Citation]]:
 
 async def _talk(settings: Settings, text: str) -> TalkReply:
     """Answer small talk, which needs no model."""
-    async with open_shelf(settings) as shelf:
+    async with open_pages(settings) as shelf:
         if not shelf.index.entries():
             await refresh(settings, shelf)
         said = await Talking(shelf.public_pages).reply_to(question_of(text, None))
@@ -179,7 +179,7 @@ async def _ask(settings: Settings, text: str, page: str) -> Answer:
         return await parts.answering.answer(question_of(text, url))
 
 
-async def _read_page(shelf: Shelf, page: str) -> str:
+async def _read_page(shelf: PageServices, page: str) -> str:
     """Read a page that the command line names; a file's path is allowed here, and nowhere in chat."""
     path = Path(page)
     if not await asyncio.to_thread(path.is_file):

@@ -22,7 +22,7 @@ from bot.instance import instances_in
 from bot.stores import cosmos_config, keys_of, pages_config, retention_of
 from cli.console import Json, out, progress_bar, progress_out, with_settings
 from core.settings import Settings
-from feedback.privacy.audit import Audit, Deed
+from feedback.privacy.audit import Audit, AuditAction
 from feedback.privacy.keys import operator_of
 from feedback.privacy.retention import retain
 from feedback.store.base import StoreError, StoreUnavailable
@@ -125,7 +125,7 @@ async def _copy(
     source: NamedStore, target: NamedStore, who: str, *, into_existing: bool, wait_s: float
 ) -> Copied:
     async with source.opened() as ours, target.opened(new=True) as theirs:
-        await Audit(ours.documents).write(who, Deed.COPIED)
+        await Audit(ours.documents).write(who, AuditAction.COPIED)
         with Journal.open(target.journal) as journal, _shown("Copying") as shown:
             copying = Copying(
                 Patient(ours, wait_s, shown.wait),
@@ -179,7 +179,7 @@ async def _export(named_store: NamedStore, file: IO[str], person: str | None, wh
     count = 0
     async with named_store.opened() as opened:
         await Audit(opened.documents).write(
-            who, Deed.EXPORTED if person else Deed.COPIED, person=person or ""
+            who, AuditAction.EXPORTED if person else AuditAction.COPIED, person=person or ""
         )
         with _shown("Exporting") as shown:
             store = Patient(opened, wait_s, shown.wait)

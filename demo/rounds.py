@@ -17,14 +17,14 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from bot.app import forms_of
-from bot.bootstrap import Shelf, model_choice, open_answering, open_shelf
+from bot.app import read_forms
+from bot.bootstrap import PageServices, model_choice, open_answering, open_pages
 from bot.channel import TalkReply
 from bot.dialogs.answerer import PageAnswerer, Verified, is_fresh
 from bot.dialogs.ask import Asking
 from bot.dialogs.rate import Said
 from bot.dialogs.verified_answers import VerifiedAnswers
-from bot.services import ServiceDependencies, Services, rules_of
+from bot.services import ServiceDependencies, Services, read_rules
 from bot.stores import Store, keys_of, open_store
 from core.records import Answer, AnswerKind, Channel, Question, Timings, answer_id_of
 from core.settings import Settings
@@ -45,7 +45,7 @@ _PASSAGES = 2
 
 
 @asynccontextmanager
-async def open_alone(settings: Settings, shelf: Shelf, version: str) -> AsyncGenerator[Ask]:
+async def open_alone(settings: Settings, shelf: PageServices, version: str) -> AsyncGenerator[Ask]:
     """Open a version, and yield what asks it. Raises VersionError and EngineError."""
     opened = await open_version(find_version(settings.models_dir, version), model_choice(settings))
 
@@ -183,7 +183,7 @@ async def open_stage(settings: Settings, people: People, round_number: int) -> A
     Raises StoreError, VersionError.
     """
     async with (
-        open_shelf(settings) as shelf,
+        open_pages(settings) as shelf,
         open_answering(settings, shelf) as answering,
         open_store(settings) as store,
     ):
@@ -194,9 +194,9 @@ async def open_stage(settings: Settings, people: People, round_number: int) -> A
         around = ServiceDependencies(
             known, shelf.look_again, fresh, lambda _: None, site_url="http://localhost"
         )
-        parts = Services(store, desk, keys.now, around, rules_of(settings))
+        parts = Services(store, desk, keys.now, around, read_rules(settings))
         verified = Verified(known, fresh, desk.verified)
-        answerer = PageAnswerer(shelf.library, answering, verified, forms_of(settings))
+        answerer = PageAnswerer(shelf.library, answering, verified, read_forms(settings))
         asking = Asking(store, answerer, parts.looking, timeout_s=settings.answer_timeout_s)
         await parts.reviewing.catch_up()
         patience_s = settings.answer_timeout_s + settings.drain_timeout_s
@@ -217,12 +217,12 @@ async def play_round(
 
 
 Figures = Mapping[str, float | int | None]
-Opens = Callable[[Settings, Shelf, str], AbstractAsyncContextManager[Ask]]
+Opens = Callable[[Settings, PageServices, str], AbstractAsyncContextManager[Ask]]
 """Opens a version, to be asked."""
 
 
 @asynccontextmanager
-async def open_bot(settings: Settings, shelf: Shelf, version: str) -> AsyncGenerator[Ask]:
+async def open_bot(settings: Settings, shelf: PageServices, version: str) -> AsyncGenerator[Ask]:
     """Open a version with everything that the bot does around it. Raises VersionError and EngineError."""
     async with open_answering(settings, shelf, version) as answering:
         yield answering.answer
@@ -242,7 +242,7 @@ async def ask_all(
     missing = [one for one in asked if one.id not in answers]
     if missing:
         kept.parent.mkdir(parents=True, exist_ok=True)
-        async with open_shelf(settings) as shelf, opens(settings, shelf, version) as ask:
+        async with open_pages(settings) as shelf, opens(settings, shelf, version) as ask:
             for one in missing:
                 answers[one.id] = await ask(_question(one))
                 _keep(kept, one.id, answers[one.id])

@@ -18,7 +18,7 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
-from bot.bootstrap import Borrowed, parts_over
+from bot.bootstrap import JobServices, make_services
 from bot.instance import Instance, abandoned_in
 from core.settings import Settings
 from feedback.store.cosmos import CosmosStore
@@ -40,7 +40,7 @@ async def run(context: JobContext) -> Result:
 
 
 async def left_spools(
-    settings: Settings, far: CosmosStore, borrowed: Borrowed
+    settings: Settings, far: CosmosStore, borrowed: JobServices
 ) -> AsyncGenerator[OfflineStore]:
     """Yield each with everything wired that may wait in it, rid of what is of people forgotten by now."""
     if not await asyncio.to_thread((settings.data_dir / "instances").is_dir):
@@ -54,7 +54,7 @@ async def left_spools(
 
 @asynccontextmanager
 async def _opened(
-    settings: Settings, far: CosmosStore, borrowed: Borrowed, instance: Instance
+    settings: Settings, far: CosmosStore, borrowed: JobServices, instance: Instance
 ) -> AsyncGenerator[OfflineStore]:
     near = await asyncio.to_thread(SqliteStore.open, instance.spool_path, hold=instance.hold)
     try:
@@ -63,7 +63,7 @@ async def _opened(
         if not store.spool.records:
             yield store
             return
-        parts = parts_over(settings, borrowed.shelf, store, borrowed.connect, instance.name)
+        parts = make_services(settings, borrowed.shelf, store, borrowed.connect, instance.name)
         try:
             await parts.privacy.catch_up()
             yield store

@@ -21,7 +21,7 @@ from feedback.metrics.daily import Records
 from feedback.store.documents import Documents
 
 if TYPE_CHECKING:
-    from bot.bootstrap import Borrowed, Shelf
+    from bot.bootstrap import JobServices, PageServices
     from bot.stores import Store as OpenStore
 
 Result = Mapping[str, object]
@@ -59,20 +59,20 @@ class JobContext:
     store: OpenStore
     tell: OnProgress = _to_nobody
 
-    def pages(self) -> AbstractAsyncContextManager[Shelf]:
+    def pages(self) -> AbstractAsyncContextManager[PageServices]:
         """Open the page index, and what reads pages."""
-        from bot.bootstrap import open_shelf  # noqa: PLC0415
+        from bot.bootstrap import open_pages  # noqa: PLC0415
 
-        return open_shelf(self.settings)
+        return open_pages(self.settings)
 
-    def services(self, holder: str = "") -> AbstractAsyncContextManager[Borrowed]:
+    def services(self, holder: str = "") -> AbstractAsyncContextManager[JobServices]:
         """Open feedback and review as the bot has them.
 
         `holder` names this process among those that do errands.
         """
-        from bot.bootstrap import open_borrowed  # noqa: PLC0415
+        from bot.bootstrap import open_services  # noqa: PLC0415
 
-        return open_borrowed(self.settings, self.store, holder)
+        return open_services(self.settings, self.store, holder)
 
 
 Run = Callable[[JobContext], Awaitable[Result]]

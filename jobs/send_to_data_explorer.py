@@ -2,11 +2,11 @@
 
 Run as: askpage jobs run send_to_data_explorer
 
-Lines (feedback/analytics/event_log.py) go in batches. A batch is written to a file first
-(feedback/analytics/batches.py), then sent; once it is accepted, a document in the store says so, and the file
-goes. Whoever is killed in between is followed by a run that sends the same batch under the same name. While
-nothing is accepted, batches wait in files, as many as fit; the rest stays in the store, where it is read
-later. What cannot be told, or is refused for what it is, is set aside in a file and counted.
+Lines go in batches (feedback/analytics/event_log.py). A batch is written to a file first, then sent; once it
+is accepted, a document in the store says so, and the file goes. After a kill in between, the next run sends
+the same batch under the same name. While nothing is accepted, batches wait in files, as many as fit; the rest
+stays in the store, where it is read later. What cannot be told, or is refused for what it is, is set aside in
+a file and counted.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
-from bot.bootstrap import name_in_telemetry
-from bot.services import rules_of
+from bot.bootstrap import share_telemetry_names
+from bot.services import read_rules
 from bot.stores import keys_of
 from feedback.analytics.event_log import (
     Batch,
@@ -86,13 +86,13 @@ async def run(context: JobContext) -> Result:
     target = Target(explorer.uri.rstrip("/"), explorer.database, explorer.timeout_s)
     try:
         async with context.pages() as shelf:
-            name_in_telemetry(keys_of(settings), shelf)
+            share_telemetry_names(keys_of(settings), shelf)
         sender = DataExplorer(target)
     except (IndexUnavailable, CannotExport) as error:
         raise JobFailed(str(error)) from error
     to = hashlib.sha256(f"{target.uri.lower()} {target.database}".encode()).hexdigest()[:16]
     outgoing = Outgoing(settings.data_dir / "data_explorer" / to, explorer.spool_mb * 1_000_000)
-    directions = rules_of(settings)[0].reactions
+    directions = read_rules(settings)[0].reactions
     return await send_to_data_explorer(context.store, sender, outgoing, directions, to, datetime.now(UTC))
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import median
 
 from feedback.metrics.report import VersionStats, version_stats_since
-from feedback.privacy.audit import Audit, Deed
+from feedback.privacy.audit import Audit, AuditAction
 from feedback.reviews.model_decisions import DRAFT, UNPOSTED, CanaryWatch, Choice, ModelBoard, ModelNotice
 from jobs.registry import JobContext, Result, Store
 from model.evaluation.canary import CanaryFinding, CanaryRules, CanaryStats, Step, judge_canary
@@ -123,7 +123,7 @@ async def _show_what_was_done(store: Store, standing: RolloutState) -> None:
 
 
 async def _tell(store: Store, notice: ModelNotice) -> None:
-    deed = Deed.PROMOTED if _promotes(notice) else Deed.ROLLED_BACK
+    deed = AuditAction.PROMOTED if _promotes(notice) else AuditAction.ROLLED_BACK
     await Audit(store.documents).write(BY_ITSELF, deed, model_version=notice.version)
     await ModelBoard(store.documents).mark(notice, UNPOSTED)
 

@@ -24,7 +24,7 @@ from typer.testing import CliRunner
 from bot import app as bot_app
 from bot import background
 from bot.app import Bot, open_bot
-from bot.bootstrap import Shelf, open_parts
+from bot.bootstrap import PageServices, open_parts
 from bot.stores import keys_of
 from bot.web import chat_page
 from bot.web.activities import REVIEWER, directory_id
@@ -64,7 +64,7 @@ class Town:
     """The running bot, and all that people reach it by."""
 
     settings: Settings
-    shelf: Shelf
+    shelf: PageServices
     bot: Bot
     url: str
     page_url: str

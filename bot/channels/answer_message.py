@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bot.card_tokens import RATE, Seals
+from bot.card_tokens import RATE, CardSigner
 from bot.cards.answer import NOTHING_SAID, STARS, Standing, State, answer_card, rating_actions, state_sentence
 from bot.cards.answer_text import full_text, message_text, summarise
 from bot.cards.elements import Card
@@ -46,7 +46,7 @@ class AnswerView:
     `Incoming.conversation`: what can be pressed in a message is sealed for it.
     """
 
-    def __init__(self, site_url: str, seals: Seals, opens_url: str = "") -> None:
+    def __init__(self, site_url: str, seals: CardSigner, opens_url: str = "") -> None:
         self.site_url = site_url
         self.seals = seals
         self._opens_url = opens_url

@@ -17,7 +17,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-from bot.card_tokens import REVIEW, Seals
+from bot.card_tokens import REVIEW, CardSigner
 from bot.cards.elements import Card
 from bot.cards.notice import notice_card
 from bot.cards.review import ReviewView, review_card
@@ -28,7 +28,7 @@ from bot.channels.message import Connector, card_message, plain_message
 from bot.dialogs.review import Reviewing
 from core import telemetry
 from core.records import Answer, Feedback, Review, Ruling, VerifiedAnswer
-from feedback.reviews.repository import ASKER, CardDestination, Notice, PostedMessage, ReviewRepository
+from feedback.reviews.repository import ASKER, CardDestination, Notification, PostedMessage, ReviewRepository
 from feedback.store.base import FeedbackStore, StoreError, moment
 
 log = logging.getLogger(__name__)
@@ -105,7 +105,7 @@ class CardSync:
         store: FeedbackStore,
         reviewing: Reviewing,
         view: AnswerView,
-        seals: Seals,
+        seals: CardSigner,
         hooks: CardSyncHooks,
     ) -> None:
         self._store = store
@@ -360,7 +360,7 @@ class CardSync:
             due.add(answer.question.asker)
         made_at = moment(review.settled_at or verdict.given_at)
         for person in sorted(due - {""}):
-            await self._desk.add_notice(Notice(answer.id, person, made_at))
+            await self._desk.add_notice(Notification(answer.id, person, made_at))
         unsent = [notice for notice in await self._desk.notices_on(answer.id) if not notice.sent]
         if not unsent:
             return

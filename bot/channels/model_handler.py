@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import uuid4
 
-from bot.card_tokens import MODEL, Seals
+from bot.card_tokens import MODEL, CardSigner
 from bot.cards.elements import Card
 from bot.cards.model import model_card, notice_of, standing_card
 from bot.channel import Undeliverable
@@ -46,7 +46,9 @@ _SAID = "said"
 class ModelCardSync:
     """One per process; `look` is called again and again, the rest by the card sync."""
 
-    def __init__(self, deciding: Deciding, desk: ReviewRepository, seals: Seals, connect: Connect) -> None:
+    def __init__(
+        self, deciding: Deciding, desk: ReviewRepository, seals: CardSigner, connect: Connect
+    ) -> None:
         self._deciding = deciding
         self._desk = desk
         self._seals = seals
@@ -158,7 +160,7 @@ class ModelHandler:
     """Takes what reviewers do, asks whether they may, and has it done. One per channel."""
 
     def __init__(
-        self, deciding: Deciding, reviewers: Reviewers, seals: Seals, card_sync: ModelCardSync
+        self, deciding: Deciding, reviewers: Reviewers, seals: CardSigner, card_sync: ModelCardSync
     ) -> None:
         self._deciding = deciding
         self._reviewers = reviewers

@@ -22,7 +22,7 @@ from typing import Any
 
 from yarl import URL
 
-from bot.card_tokens import PRIVACY, Seals
+from bot.card_tokens import PRIVACY, CardSigner
 from bot.cards.elements import Card
 from bot.cards.privacy import Buttons, confirm_card, deleted_card, deleting_card, export_card, privacy_card
 from bot.channel import Undeliverable
@@ -118,7 +118,7 @@ class PrivacyPlace:
 class PrivacyHandler:
     """Takes what people wish for their data and has it done. One per process."""
 
-    def __init__(self, privacy: Privacy, links: DataLinks, seals: Seals, place: PrivacyPlace) -> None:
+    def __init__(self, privacy: Privacy, links: DataLinks, seals: CardSigner, place: PrivacyPlace) -> None:
         self.privacy = privacy
         self._links = links
         self._seals = seals

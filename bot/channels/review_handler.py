@@ -33,7 +33,7 @@ from bot.dialogs.privacy import WISH
 from bot.dialogs.review import Refused, Reviewing
 from core.bounded_dict import BoundedDict
 from core.records import Answer, Citation, Review, Ruling, Skip, Verdict
-from feedback.privacy.audit import Deed
+from feedback.privacy.audit import AuditAction
 from feedback.reviews.repository import WAITING, CardDestination, ReviewRepository, reader_of
 from feedback.store.base import DeferredActions, Entry, FeedbackStore, StoreUnavailable
 
@@ -104,7 +104,7 @@ _CHANGED = re.compile(r"what (has )?changed because of me\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ReviewAction:
     """What a reviewer who may do so wants done, and `place`, a Reference as JSON, where they hear of it.
 
     `at` is ISO text; `source` names the press, so that the same one twice is one.
@@ -136,7 +136,7 @@ class ReviewActions:
         self._later = later
         later.on(WISH, self._do_later)
 
-    async def perform(self, wish: Wish) -> Review | None:
+    async def perform(self, wish: ReviewAction) -> Review | None:
         """Do what a reviewer wants; None where it waits for the store. Raises Refused and BadAction."""
         if wish.verb != "review.claim":
             return await self._later.attempt(partial(self._do, wish), WISH, asdict(wish))
@@ -146,7 +146,7 @@ class ReviewActions:
             log.info("a review was not claimed: %s", error)
             raise Refused(NO_CLAIM) from error
 
-    async def _do(self, wish: Wish) -> Review:
+    async def _do(self, wish: ReviewAction) -> Review:
         at = datetime.fromisoformat(wish.at)
         if wish.verb == "review.claim":
             return await self.reviewing.claim(wish.answer_id, wish.round, wish.person, wish.name)
@@ -160,7 +160,7 @@ class ReviewActions:
             verdict = replace(verdict, text=wish.text, citation=await self._find_span(wish))
         return await self.reviewing.rule(wish.answer_id, wish.round, verdict)
 
-    async def _find_span(self, wish: Wish) -> Citation | None:
+    async def _find_span(self, wish: ReviewAction) -> Citation | None:
         """Return the place on the page that a correction stands on."""
         answer, review = (
             await self.store.answer(wish.answer_id),
@@ -175,7 +175,7 @@ class ReviewActions:
 
     async def _do_later(self, entry: Entry) -> None:
         """Do what waited for the store; whoever wanted it hears if it cannot be."""
-        wish = Wish(**entry)
+        wish = ReviewAction(**entry)
         try:
             await self._do(wish)
         except (Refused, BadAction) as refused:
@@ -297,13 +297,15 @@ class ReviewHandler:
 
     async def _queue(self, incoming: Incoming, person: str) -> str:
         place = CardDestination(find_place(incoming, person), incoming.contact.dump())
-        await self._reviewing.audit.write(person, Deed.READ_QUEUE)
+        await self._reviewing.audit.write(person, AuditAction.READ_QUEUE)
         waiting, _ = await self._desk.reviews(WAITING, QUEUE_LENGTH)
         for review in waiting:
             answer = await self._store.answer(review.answer_id)
             if answer is not None:
                 asker = answer.question.asker
-                await self._reviewing.audit.write(person, Deed.OPENED, answer_id=answer.id, person=asker)
+                await self._reviewing.audit.write(
+                    person, AuditAction.OPENED, answer_id=answer.id, person=asker
+                )
                 await self._card_sync.show_anew(review, place)
         return "" if waiting else "Nothing waits for a review."
 
@@ -321,9 +323,9 @@ class ReviewHandler:
         return changes
 
 
-def _wish(incoming: Incoming, action: CardAction, person: str) -> Wish:
+def _wish(incoming: Incoming, action: CardAction, person: str) -> ReviewAction:
     """Read what a button says. Raises BadAction."""
-    wish = Wish(
+    wish = ReviewAction(
         verb=action.verb,
         answer_id=action.answer_id,
         round=action.round,

@@ -18,7 +18,7 @@ from pathlib import Path
 from bot.cards.model import ModelView, choices, who_did
 from bot.dialogs.review import Refused
 from core.records import Comparison
-from feedback.privacy.audit import Audit, Deed
+from feedback.privacy.audit import Audit, AuditAction
 from feedback.reviews import model_decisions
 from feedback.reviews.model_decisions import Choice, ModelBoard, ModelDecision
 from feedback.reviews.repository import ReviewRepository
@@ -40,10 +40,10 @@ ERRAND = "model:"
 GONE = "This comparison is not here any more."
 PATIENCE_S = 4.0
 """How long a press of a button waits: looking at large files takes longer than a channel has patience."""
-_DEEDS: Mapping[Choice, Deed] = {
-    Choice.PROMOTE: Deed.PROMOTED,
-    Choice.HOLD: Deed.HELD,
-    Choice.ROLL_BACK: Deed.ROLLED_BACK,
+_DEEDS: Mapping[Choice, AuditAction] = {
+    Choice.PROMOTE: AuditAction.PROMOTED,
+    Choice.HOLD: AuditAction.HELD,
+    Choice.ROLL_BACK: AuditAction.ROLLED_BACK,
 }
 _PROMOTABLE = (VersionStatus.CANDIDATE, VersionStatus.CANARY, VersionStatus.LIVE)  # live: it is done already
 

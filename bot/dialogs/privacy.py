@@ -25,10 +25,10 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from bot.card_tokens import EXPORT, Seals
+from bot.card_tokens import EXPORT, CardSigner
 from core.bounded_dict import BoundedDict
 from feedback.privacy.anonymise import NAME
-from feedback.privacy.audit import SOMEBODY, Audit, Deed
+from feedback.privacy.audit import SOMEBODY, Audit, AuditAction
 from feedback.privacy.delete import Around, delete, export_of
 from feedback.privacy.deletion_log import Deletion, Deletions, ForgetExamples, Overtaken
 from feedback.privacy.opt_out import Choice, OptOuts
@@ -65,7 +65,7 @@ class Link:
 class DataLinks:
     """Makes links to a person's data, and reads them."""
 
-    def __init__(self, seals: Seals) -> None:
+    def __init__(self, seals: CardSigner) -> None:
         self._seals = seals
 
     def link(self, path: str, person: str, conversation: str) -> Link:
@@ -238,7 +238,7 @@ class Privacy:
         if known is not None:
             return known
         deletion = await self._deletions.begin(wished)
-        await self._record(person, Deed.DELETED)
+        await self._record(person, AuditAction.DELETED)
         self._carry_on(deletion)
         return deletion
 
@@ -255,13 +255,15 @@ class Privacy:
 
     async def _choose(self, entry: Entry) -> None:
         if await self._choices.choose(entry["person"], out=entry["out"], source=entry["source"]):
-            await self._record(entry["person"], Deed.OPTED_OUT if entry["out"] else Deed.OPTED_IN)
+            await self._record(
+                entry["person"], AuditAction.OPTED_OUT if entry["out"] else AuditAction.OPTED_IN
+            )
 
     # Giving out
 
     async def export(self, person: str) -> dict[str, Any]:
         """Return all that is kept of a person, as JSON. Raises StoreError."""
-        await self._record(person, Deed.EXPORTED)
+        await self._record(person, AuditAction.EXPORTED)
         return await export_of(self._store, person)
 
     # First contact
@@ -284,7 +286,7 @@ class Privacy:
         except StoreError as error:
             log.warning("somebody will be told once more what is kept: %s", error)
 
-    async def _record(self, person: str, deed: Deed) -> None:
+    async def _record(self, person: str, deed: AuditAction) -> None:
         """Write what a person does with their own data into the audit trail; a failure undoes nothing."""
         try:
             await self._audit.write(person, deed, person=person)

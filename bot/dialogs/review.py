@@ -36,7 +36,7 @@ from core.records import (
     VerifiedAnswer,
 )
 from core.text import RULED
-from feedback.privacy.audit import Audit, Deed
+from feedback.privacy.audit import Audit, AuditAction
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import FeedbackStore, StoreError, StoreUnavailable, site_of
 from feedback.store.documents import TRIES
@@ -206,7 +206,7 @@ class Reviewing:
             _check(review, round_, reviewer, now)
             return replace(review, claimed_by=reviewer, claimed_name=name, claimed_until=until)
 
-        return await self._change(answer_id, take, (reviewer, Deed.CLAIMED))
+        return await self._change(answer_id, take, (reviewer, AuditAction.CLAIMED))
 
     async def release(self, answer_id: str) -> Review:
         """Let go of a claim that ran out, so that the card says so. Raises Refused if the review is gone."""
@@ -227,7 +227,7 @@ class Reviewing:
             others = tuple(one for one in review.skips if one.reviewer != skip.reviewer)
             return _unclaimed(replace(review, skips=(*others, skip)))
 
-        return await self._change(answer_id, leave, (skip.reviewer, Deed.SKIPPED))
+        return await self._change(answer_id, leave, (skip.reviewer, AuditAction.SKIPPED))
 
     async def rule(self, answer_id: str, round_: int, verdict: Verdict) -> Review:
         """Decide. The same activity twice is one verdict. Raises Refused: who was first, and with what."""
@@ -243,7 +243,7 @@ class Reviewing:
             return self._settled_if_enough(decided, now)
 
         with telemetry.span("ruling"):
-            review = await self._change(answer_id, decide, (verdict.reviewer, Deed.RULED))
+            review = await self._change(answer_id, decide, (verdict.reviewer, AuditAction.RULED))
             if review.settled_at is not None and (answer := await self.publish(review)):
                 events.review_ruled(answer, review)
         return review
@@ -324,7 +324,7 @@ class Reviewing:
         self._known.drop(answer_id)
 
     async def _change(
-        self, answer_id: str, change: Callable[[Review], Review], deed: tuple[str, Deed] | None = None
+        self, answer_id: str, change: Callable[[Review], Review], deed: tuple[str, AuditAction] | None = None
     ) -> Review:
         """Change a review, also against others. `deed`: who does what, for those who see the card."""
         for _ in range(TRIES):
@@ -344,7 +344,7 @@ class Reviewing:
                 return replace(changed, version=review.version + 1)
         raise StoreUnavailable(f"the review of {answer_id} changes too fast")
 
-    async def _record(self, answer_id: str, reviewer: str, deed: Deed) -> None:
+    async def _record(self, answer_id: str, reviewer: str, deed: AuditAction) -> None:
         """Write into the audit trail what a reviewer has done; it is done, whether that works or not."""
         try:
             answer = await self._store.answer(answer_id)

@@ -64,7 +64,7 @@ class BotFrameworkConfig:
     dangerously_allow_unauthenticated: bool = False
 
 
-class OwnToken:
+class BotCredentials:
     """The bot's own bearer token for its answers. MSAL blocks, so it runs in a thread, one at a time."""
 
     def __init__(self, config: BotFrameworkConfig) -> None:

@@ -15,7 +15,7 @@ from bot.channels.handler import ActivityHandler, ChannelConfig
 from bot.channels.message import Connector
 from bot.channels.review_handler import Reviewers
 from bot.services import ChannelContext
-from bot.teams.auth import BotFrameworkConfig, OwnToken
+from bot.teams.auth import BotCredentials, BotFrameworkConfig
 from bot.teams.connector import BotConnector
 from bot.teams.endpoint import TeamsEndpoint
 from bot.teams.graph import GRAPH, Directory, DirectoryConfig
@@ -90,7 +90,7 @@ def open_channel(context: ChannelContext) -> TeamsChannel:
 async def open_connector(settings: Settings, _: WholeStore, closing: AsyncExitStack) -> Connector:
     """Open the way to Teams alone, for a process that hears nothing from there."""
     session = await closing.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
-    return BotConnector(session, OwnToken(to_config(settings, is_public=True)).get)
+    return BotConnector(session, BotCredentials(to_config(settings, is_public=True)).get)
 
 
 def to_config(settings: Settings, *, is_public: bool) -> BotFrameworkConfig:
@@ -114,7 +114,7 @@ def _open_directory(settings: Settings) -> Directory:
     identity = None
     if settings.app_type == "UserAssignedMSI":
         for_graph = replace(to_config(settings, is_public=True), oauth_scope=f"{GRAPH}/.default")
-        identity = OwnToken(for_graph).get
+        identity = BotCredentials(for_graph).get
     return Directory(
         DirectoryConfig(
             app_id=settings.app_id,

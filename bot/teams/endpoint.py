@@ -58,7 +58,7 @@ from bot.channels.handler import ActivityHandler
 from bot.channels.incoming import MalformedError, to_object, to_text
 from bot.channels.message import InvokeReply
 from bot.http import PROXIED, names_loopback, read_body
-from bot.teams.auth import BotFrameworkConfig, KeysUnavailableError, KeyTimes, OwnToken, SigningKeys
+from bot.teams.auth import BotCredentials, BotFrameworkConfig, KeysUnavailableError, KeyTimes, SigningKeys
 from bot.teams.connector import BotConnector
 from bot.teams.rate_limit import Pace
 from core import telemetry
@@ -170,7 +170,7 @@ class TeamsEndpoint:
             connector=aiohttp.TCPConnector(limit=200, ttl_dns_cache=60), cookie_jar=aiohttp.DummyCookieJar()
         )
         self._tokens = _Tokens(config, SigningKeys(_metadata_url(config), self._session, key_times))
-        self.connector = BotConnector(self._session, own_token or OwnToken(config).get, pace)
+        self.connector = BotConnector(self._session, own_token or BotCredentials(config).get, pace)
         self.turns = Turns(front, self.connector)
 
     async def process(self, request: web.Request) -> web.Response:

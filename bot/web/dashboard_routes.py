@@ -40,7 +40,7 @@ _LONGEST = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Doors:
+class DashboardAccess:
     """Who is let in: `local` browsers on this machine, and who has a token ("": nobody has).
 
     The token of `reviewers` also shows what people asked.
@@ -57,7 +57,7 @@ class Doors:
 
 
 def dashboard_routes(
-    data: DashboardData, doors: Doors, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    data: DashboardData, doors: DashboardAccess, now: Callable[[], datetime] = lambda: datetime.now(UTC)
 ) -> list[web.RouteDef]:
     """Return the page, its files and its figures."""
 
@@ -89,7 +89,7 @@ def dashboard_routes(
     ]
 
 
-def _guarded(handler: Handler, doors: Doors) -> Handler:
+def _guarded(handler: Handler, doors: DashboardAccess) -> Handler:
     """Wrap a handler: where nobody can come in from elsewhere, not even the page is shown there."""
 
     async def guarded(request: web.Request) -> web.StreamResponse:
@@ -107,13 +107,13 @@ def _guarded(handler: Handler, doors: Doors) -> Handler:
     return guarded
 
 
-def check_is_open(doors: Doors) -> None:
+def check_is_open(doors: DashboardAccess) -> None:
     """Refuse everybody where neither the chat page is on nor a token is set."""
     if not doors.local:
         raise RefusedError(403, "The dashboard is closed: set dashboard_token, or serve the chat page.")
 
 
-def may_read_questions(request: web.Request, doors: Doors) -> bool:
+def may_read_questions(request: web.Request, doors: DashboardAccess) -> bool:
     """Tell whether who may see the figures may also read what people asked; refuse who may see nothing."""
     given = request.headers.get("Authorization", "")
     if given:
@@ -130,7 +130,7 @@ def may_read_questions(request: web.Request, doors: Doors) -> bool:
     raise RefusedError(401, "Show your token to see the figures.", "token_needed")
 
 
-def _right_of(token: str, doors: Doors) -> bool:
+def _right_of(token: str, doors: DashboardAccess) -> bool:
     """Compare with both tokens, always, and for the same time whatever is given."""
     given = token.strip().encode("utf-8", "surrogateescape")
     reviewer = hmac.compare_digest(given, doors.reviewers.encode()) and bool(doors.reviewers)

@@ -112,7 +112,7 @@ class Unreadable(Exception):
     """A part of a file cannot be read; the message says why."""
 
 
-def forms_of(text: str) -> frozenset[bytes]:
+def find_spellings(text: str) -> frozenset[bytes]:
     """Return every way in which a file may hold a text, its ASCII letters small.
 
     In UTF-8 and both UTF-16, composed and decomposed, and as JSON escapes it, also JSON within JSON. Letters
@@ -132,7 +132,7 @@ class Words:
     def __init__(self, texts: Mapping[str, str]) -> None:
         """No text may be empty."""
         self.texts = dict(texts)
-        self._forms = {name: forms_of(text) for name, text in texts.items()}
+        self._forms = {name: find_spellings(text) for name, text in texts.items()}
         self.overlap = max(len(form) for forms in self._forms.values() for form in forms) - 1
         """How many bytes of one piece the next one has to begin with, so that no match is cut in two."""
 

@@ -25,7 +25,7 @@ SOMEBODY = "gone"
 """Stands where the pseudonym of a reviewer stood who is gone."""
 
 
-class Deed(StrEnum):
+class AuditAction(StrEnum):
     """Audited deeds: the first four are about an answer, the last three a model, the others people."""
 
     OPENED = "opened a review"
@@ -55,7 +55,7 @@ class Entry:
     """
 
     who: str
-    what: Deed
+    what: AuditAction
     at: datetime
     answer_id: str = ""
     person: str = ""
@@ -69,7 +69,7 @@ class Audit:
         self._documents = documents
 
     async def write(
-        self, who: str, what: Deed, *, answer_id: str = "", person: str = "", model_version: str = ""
+        self, who: str, what: AuditAction, *, answer_id: str = "", person: str = "", model_version: str = ""
     ) -> None:
         """Keep that somebody does something now."""
         entry = Entry(who, what, datetime.now(UTC), answer_id, person, model_version)

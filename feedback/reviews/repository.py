@@ -54,7 +54,7 @@ class PostedMessage:
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class Notification:
     """One person is to be told, once, what became of an answer; `person` is a pseudonym."""
 
     answer_id: str
@@ -303,19 +303,19 @@ class ReviewRepository:
 
     # Telling people
 
-    async def add_notice(self, notice: Notice) -> bool:
+    async def add_notice(self, notice: Notification) -> bool:
         """Keep a notification that is to be sent; False when it was kept before."""
         return await self._documents.add(_of_notice(notice))
 
-    async def notices_on(self, answer_id: str) -> Sequence[Notice]:
+    async def notices_on(self, answer_id: str) -> Sequence[Notification]:
         """Return who was or is to be told about an answer."""
         return [_notice_in(found) for found in await self._all(Wanted("notice", answer_id=answer_id))]
 
-    async def mark_sent(self, notice: Notice) -> None:
+    async def mark_sent(self, notice: Notification) -> None:
         """Mark a notification as sent."""
         await self._documents.put(_of_notice(replace(notice, sent=True)))
 
-    async def notices_to(self, person: str) -> Sequence[Notice]:
+    async def notices_to(self, person: str) -> Sequence[Notification]:
         """Return what somebody was told, the oldest first."""
         return [_notice_in(found) for found in await self._all(Wanted("notice", person=person))]
 
@@ -422,7 +422,7 @@ def _review_in(document: Document) -> Review:
     return from_json(Review, document.body, version=document.version)
 
 
-def _of_notice(notice: Notice) -> Document:
+def _of_notice(notice: Notification) -> Document:
     return Document(
         "notice",
         f"{notice.answer_id}|{notice.person}",
@@ -434,8 +434,8 @@ def _of_notice(notice: Notice) -> Document:
     )
 
 
-def _notice_in(document: Document) -> Notice:
-    return from_json(Notice, document.body)
+def _notice_in(document: Document) -> Notification:
+    return from_json(Notification, document.body)
 
 
 def _last(found: Sequence[Document], before: tuple[str, str]) -> tuple[str, str]:

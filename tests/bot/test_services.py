@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bot.card_tokens import RATE, REVIEW, Seals
+from bot.card_tokens import RATE, REVIEW, CardSigner
 from bot.channel import ChannelError, Stopped
 from bot.channels.review_handler import Reviewers
 from bot.dialogs.answerer import is_fresh
@@ -136,7 +136,7 @@ async def test_an_app_without_a_secret_asks_with_the_token_of_its_machine(
 
 
 def test_a_seal_is_for_one_purpose_answer_conversation_and_tenant() -> None:
-    seals = Seals(KEY)
+    seals = CardSigner(KEY)
     here = {"id": "19:x;messageid=1", "tenantId": "t"}
     seal = seals.make(RATE, "a", here)
     assert seals.fits(seal, RATE, "a", {"id": "19:x", "tenantId": "t"})
@@ -144,7 +144,7 @@ def test_a_seal_is_for_one_purpose_answer_conversation_and_tenant() -> None:
     assert not seals.fits(seal, RATE, "b", here)
     assert not seals.fits(seal, RATE, "a", here | {"id": "19:y"})
     assert not seals.fits(seal, RATE, "a", here | {"tenantId": "u"})
-    assert not Seals(b"another key").fits(seal, RATE, "a", here)
+    assert not CardSigner(b"another key").fits(seal, RATE, "a", here)
 
 
 # Forms

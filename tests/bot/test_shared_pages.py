@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from bot.bootstrap import Shelf, open_shelf
+from bot.bootstrap import PageServices, open_pages
 from bot.stores import pages_config
 from cli.pages import refresh
 from core.records import Channel, Question
@@ -68,13 +68,13 @@ async def test_the_definition_of_a_shared_index_is_printed_beside_that_of_the_re
 @pytest.mark.model
 async def test_a_shared_index_without_an_account_is_refused_with_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(IndexUnavailable, match="cosmos_endpoint"):
-        async with open_shelf(Settings(data_dir=tmp_path, page_index="cosmos")):
+        async with open_pages(Settings(data_dir=tmp_path, page_index="cosmos")):
             pass
 
 
 @pytest.mark.model
 async def test_bots_of_the_same_settings_find_each_others_pages(shared: Settings) -> None:
-    async with open_shelf(shared) as one, open_shelf(shared) as other:
+    async with open_pages(shared) as one, open_pages(shared) as other:
         leave = page("/site/leave", LEAVE, TRAVEL)
         await one.index.add(leave, source="docs")
         for _ in range(500):
@@ -101,7 +101,7 @@ async def _refreshed(index: Indexes, folder: Path, tmp_path: Path) -> list[str]:
     await index.add(page("/site/elsewhere/travel", TRAVEL), source=str(elsewhere))
     settings = Settings(data_dir=tmp_path / "data", pages=[str(folder)])
     async with Fetcher(FetchLimits()) as fetcher:
-        report = await refresh(settings, Shelf(index, Library(index, fetcher), HashedEmbedder()))
+        report = await refresh(settings, PageServices(index, Library(index, fetcher), HashedEmbedder()))
     assert report.added == 1
     return [entry.url for entry in index.entries()]
 

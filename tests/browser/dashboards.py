@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from bot.web.dashboard_data import DashboardData
-from bot.web.dashboard_routes import Doors, dashboard_routes
+from bot.web.dashboard_routes import DashboardAccess, dashboard_routes
 from feedback.reviews.repository import ReviewRepository
 from model.registry.versions import RolloutState
 from tests.builders.world import served
@@ -37,7 +37,7 @@ class Board:
     now: datetime
     standing: RolloutState = field(default_factory=RolloutState)
     runs: Sequence[Run] | None = None
-    doors: Doors = field(default_factory=lambda: Doors(local=True))
+    doors: DashboardAccess = field(default_factory=lambda: DashboardAccess(local=True))
     fresh_s: float = 0.0
 
     def data(self) -> DashboardData:

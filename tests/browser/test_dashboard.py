@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from bot.web.dashboard_data import Query
-from bot.web.dashboard_routes import Doors
+from bot.web.dashboard_routes import DashboardAccess
 from core.records import Channel, Ruling
 from demo.questions import Size
 from feedback.reviews.repository import ReviewRepository
@@ -293,7 +293,7 @@ async def test_hostile_words_stay_words(empty: Seen) -> None:
 async def test_beyond_this_machine_a_token_opens_the_figures_and_a_reviewers_the_questions(
     browser: Any, company: SqliteStore
 ) -> None:
-    doors = Doors(local=False, token=TOKEN, reviewers=REVIEWERS)
+    doors = DashboardAccess(local=False, token=TOKEN, reviewers=REVIEWERS)
     async for seen in a_seen(browser, Board(company, NOW, STANDING, doors=doors)):
         page = await seen.open()
         await expect(page.get_by_role("textbox", name="Token")).to_be_focused()

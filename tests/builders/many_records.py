@@ -18,7 +18,7 @@ from core.records import (
     VerifiedAnswer,
     answer_id_of,
 )
-from feedback.reviews.repository import CardDestination, Notice, PostedMessage, ReviewRepository
+from feedback.reviews.repository import CardDestination, Notification, PostedMessage, ReviewRepository
 from feedback.store.sqlite import SqliteStore
 from tests.builders.records import NOON, answer, question
 
@@ -114,6 +114,6 @@ async def _review(desk: ReviewRepository, given: Answer, number: int) -> None:
                 at,
             )
         )
-        await desk.add_notice(Notice(given.id, asked.asker, at.isoformat()))
+        await desk.add_notice(Notification(given.id, asked.asker, at.isoformat()))
     await desk.put_place(CardDestination(f"place {number % 7}", "{}"))
     await desk.put_shown(PostedMessage(given.id, f"place {number % 7}", "{}", f"m{number}", "stamp"))

@@ -23,12 +23,12 @@ from core.records import (
     VerifiedAnswer,
     answer_id_of,
 )
-from feedback.privacy.audit import Audit, Deed
+from feedback.privacy.audit import Audit, AuditAction
 from feedback.privacy.keys import pseudonym
 from feedback.reviews.repository import (
     ASKER,
     CardDestination,
-    Notice,
+    Notification,
     PostedMessage,
     ReviewRepository,
     UnmatchedFeedback,
@@ -62,7 +62,7 @@ def crowd(people: int) -> list[Row]:
         given = answer(asked, answer_id_of(asked.id))
         said = thumb(given, giver=person)
         rows += [_of_question(asked), _of_answer(given), _of_word(said, number + 10**9)]
-        rows.append(_of_notice(Notice(given.id, person, moment(NOON), sent=True)))
+        rows.append(_of_notice(Notification(given.id, person, moment(NOON), sent=True)))
     return rows
 
 
@@ -107,7 +107,7 @@ def _of_word(said: Feedback, number: int) -> Row:
     return Row("feedback", key_of("feedback", fields), fields)
 
 
-def _of_notice(notice: Notice) -> Row:
+def _of_notice(notice: Notification) -> Row:
     fields = {
         "kind": "notice",
         "id": f"{notice.answer_id}|{notice.person}",
@@ -207,7 +207,7 @@ class Town:
         )
         for one in (self.ruled, self.held):
             await self.desk.mark_reviewer(one.id, ADA)
-            await Audit(self.store.documents).write(ADA, Deed.RULED, answer_id=one.id, person=BOB)
+            await Audit(self.store.documents).write(ADA, AuditAction.RULED, answer_id=one.id, person=BOB)
         self.served = await self.asks(EVE, 1, "How many days, please?", verified_by=ADA, verified_at=NOON)
 
     async def be_kept_about(self) -> None:
@@ -217,14 +217,14 @@ class Town:
             PostedMessage(self.held.id, f"{place}#1", '{"conversation": "ada"}', "card 2", "s")
         )
         await self.desk.put_contact("chat of ada", "{}", ADA)
-        await self.desk.add_notice(Notice(self.bobs.id, ADA, moment(NOON)))
+        await self.desk.add_notice(Notification(self.bobs.id, ADA, moment(NOON)))
         word = Feedback("", ADA, FeedbackKind.COMMENT, "", False, NOON, comment=RARE, source="ada|f:9")
         await self.desk.keep_untied(UnmatchedFeedback("comment", "chat of ada", "m77", word), "ada|f:9")
         await self.store.documents.put(Document("greeted", ADA, "", person=ADA))
         await Audit(self.store.documents).write(
-            BOB, Deed.OPENED, answer_id=answer_id_of(f"chat/{ADA[:6]}/1"), person=ADA
+            BOB, AuditAction.OPENED, answer_id=answer_id_of(f"chat/{ADA[:6]}/1"), person=ADA
         )
-        await Audit(self.store.documents).write("operator 7", Deed.LOOKED, person=ADA)
+        await Audit(self.store.documents).write("operator 7", AuditAction.LOOKED, person=ADA)
 
     async def lines(self) -> dict[str, str]:
         """Return every row as text, by table and key."""

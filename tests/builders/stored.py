@@ -40,7 +40,7 @@ from feedback.reviews import model_decisions
 from feedback.reviews.model_decisions import CanaryWatch, Choice, ModelBoard, ModelDecision, ModelNotice
 from feedback.reviews.repository import (
     CardDestination,
-    Notice,
+    Notification,
     PostedMessage,
     ReviewRepository,
     UnmatchedFeedback,
@@ -240,7 +240,7 @@ MODEL_NOTICE = ModelNotice(
 WATCH = CanaryWatch("c-1", "All is well.", EAST, (("Answers", "12"),))
 PLACE = CardDestination("19:reviewers", '{"conversation":{"id":"19:reviewers"}}', BEN)
 SHOWN = PostedMessage(ANSWERS[0].id, "19:reviewers", "{}", "m1", "settled")
-NOTICE = Notice(ANSWERS[0].id, ADA, "2026-03-04T12:00:00.000000+00:00", sent=True)
+NOTICE = Notification(ANSWERS[0].id, ADA, "2026-03-04T12:00:00.000000+00:00", sent=True)
 UNTIED = UnmatchedFeedback("thumb", "19:chat;messageid=7", "m9", WORDS[2])
 DELETION_KEPT = Deletion(
     EVE,

@@ -21,7 +21,7 @@ from bot.web.activities import directory_id
 from bot.web.conversations import Conversations
 from cli import privacy
 from core.settings import Settings
-from feedback.privacy.audit import Audit, Deed
+from feedback.privacy.audit import Audit, AuditAction
 from feedback.privacy.deletion_log import Deletion, Deletions
 from feedback.privacy.keys import operator, pseudonym
 from feedback.privacy.opt_out import OptOuts
@@ -67,7 +67,7 @@ async def told(commands: Here, *arguments: str) -> Any:
     return json.loads(done.out)
 
 
-async def trail(town: Town) -> list[tuple[str, Deed, str]]:
+async def trail(town: Town) -> list[tuple[str, AuditAction, str]]:
     entries = Audit(town.store.documents).entries()
     return [(one.who, one.what, one.person) async for one in entries if one.who == ME]
 
@@ -82,7 +82,7 @@ async def test_show_counts_and_shows_no_content(commands: Here, town: Town) -> N
     shown = await commands.run("privacy", "show", "ada")
     assert "Questions, with their answers" in shown.said
     assert RARE not in shown.said
-    assert await trail(town) == [(ME, Deed.LOOKED, ADA)] * 3
+    assert await trail(town) == [(ME, AuditAction.LOOKED, ADA)] * 3
 
 
 async def test_export_prints_or_writes_a_file_for_the_operator_only(
@@ -100,7 +100,7 @@ async def test_export_prints_or_writes_a_file_for_the_operator_only(
         "made_at": "",
         "audit": [],
     }
-    assert await trail(town) == [(ME, Deed.EXPORTED, ADA)] * 2
+    assert await trail(town) == [(ME, AuditAction.EXPORTED, ADA)] * 2
 
 
 async def test_delete_asks_first(commands: Here, town: Town) -> None:
@@ -127,7 +127,7 @@ async def test_delete_reaches_store_page_and_spools_and_scan_proves_it(
     words = await told(commands, "scan", RARE)
     assert words["store"] == {}
     assert set(words["files"]) <= {"data/local.sqlite3", "data/local.sqlite3-wal"}  # Alex is somebody else
-    assert (ME, Deed.DELETED, ADA) in await trail(town)
+    assert (ME, AuditAction.DELETED, ADA) in await trail(town)
     again = await told(commands, "delete", "ada", "--yes")
     assert sum(again[0]["counts"].values()) == 0
     assert (await told(commands, "show", "ada"))[0]["questions"] == 0
@@ -242,13 +242,16 @@ async def test_opt_out_and_back(commands: Here, town: Town) -> None:
     assert await choices.is_out(ADA)
     await commands.run("privacy", "opt-out", "ada", "--undo")
     assert not await choices.is_out(ADA)
-    assert await trail(town) == [(ME, Deed.OPTED_OUT, ADA), (ME, Deed.OPTED_IN, ADA)]
+    assert await trail(town) == [(ME, AuditAction.OPTED_OUT, ADA), (ME, AuditAction.OPTED_IN, ADA)]
 
 
 async def test_the_trail_is_shown_of_one_person_and_since_a_day(commands: Here, town: Town) -> None:
     await commands.run("privacy", "show", "bob")
     everything = await told(commands, "audit")
-    assert [one["what"] for one in everything if one["who"] == ME] == [Deed.LOOKED, Deed.READ_TRAIL]
+    assert [one["what"] for one in everything if one["who"] == ME] == [
+        AuditAction.LOOKED,
+        AuditAction.READ_TRAIL,
+    ]
     adas = await told(commands, "audit", "--person", "ada")
     assert {one["person"] for one in adas} == {ADA, BOB}  # about her, and what she ruled on
     assert await told(commands, "audit", "--person", "bob", "--since", "2999-01-01") == []

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from feedback.privacy.audit import Audit, Deed, Entry
+from feedback.privacy.audit import Audit, AuditAction, Entry
 from feedback.privacy.keys import operator
 from tests.builders.records import Opening, opening
 from tests.builders.reviewing import (
@@ -36,33 +36,33 @@ async def world() -> AsyncIterator[World]:
         yield world
 
 
-async def trail(world: World, person: str = "") -> list[tuple[str, Deed, str, str]]:
+async def trail(world: World, person: str = "") -> list[tuple[str, AuditAction, str, str]]:
     entries = Audit(world.store.documents).entries(person)
     return [(entry.who, entry.what, entry.answer_id, entry.person) async for entry in entries]
 
 
 async def test_entries_are_found_by_whom_they_are_about_and_by_who_did_it(opening: Opening) -> None:
     audit = Audit((await opening()).documents)  # type: ignore[attr-defined]
-    await audit.write("robin", Deed.RULED, answer_id="a1", person="ada")
-    await audit.write("robin", Deed.READ_QUEUE)
-    await audit.write("ada", Deed.EXPORTED, person="ada")
-    await audit.write("operator 7", Deed.LOOKED, person="eve")
+    await audit.write("robin", AuditAction.RULED, answer_id="a1", person="ada")
+    await audit.write("robin", AuditAction.READ_QUEUE)
+    await audit.write("ada", AuditAction.EXPORTED, person="ada")
+    await audit.write("operator 7", AuditAction.LOOKED, person="eve")
 
-    async def told(person: str = "", since: datetime | None = None) -> list[tuple[str, Deed]]:
+    async def told(person: str = "", since: datetime | None = None) -> list[tuple[str, AuditAction]]:
         return [(entry.who, entry.what) async for entry in audit.entries(person, since)]
 
     assert await told() == [
-        ("robin", Deed.RULED),
-        ("robin", Deed.READ_QUEUE),
-        ("ada", Deed.EXPORTED),
-        ("operator 7", Deed.LOOKED),
+        ("robin", AuditAction.RULED),
+        ("robin", AuditAction.READ_QUEUE),
+        ("ada", AuditAction.EXPORTED),
+        ("operator 7", AuditAction.LOOKED),
     ]
-    assert await told("ada") == [("robin", Deed.RULED), ("ada", Deed.EXPORTED)]
-    assert await told("robin") == [("robin", Deed.RULED), ("robin", Deed.READ_QUEUE)]
-    assert await told("operator 7") == [("operator 7", Deed.LOOKED)]
+    assert await told("ada") == [("robin", AuditAction.RULED), ("ada", AuditAction.EXPORTED)]
+    assert await told("robin") == [("robin", AuditAction.RULED), ("robin", AuditAction.READ_QUEUE)]
+    assert await told("operator 7") == [("operator 7", AuditAction.LOOKED)]
     assert await told(since=datetime.now(UTC) + timedelta(seconds=1)) == []
     [entry] = [one async for one in audit.entries("eve")]
-    assert entry == Entry("operator 7", Deed.LOOKED, entry.at, "", "eve")
+    assert entry == Entry("operator 7", AuditAction.LOOKED, entry.at, "", "eve")
 
 
 def test_an_operators_name_needs_the_key() -> None:
@@ -87,12 +87,12 @@ async def test_what_reviewers_do_is_on_record_and_what_was_said_is_not(world: Wo
     await press(world, card, "review.skip", reason="not my field")
     await press(world, card, "review.correct", person=KIM, text="Eighteen weeks", span="c1")
     assert await trail(world) == [
-        (ROBINS, Deed.CLAIMED, answer_id, ADA),
-        (ROBINS, Deed.SKIPPED, answer_id, ADA),
-        (KIMS, Deed.RULED, answer_id, ADA),
+        (ROBINS, AuditAction.CLAIMED, answer_id, ADA),
+        (ROBINS, AuditAction.SKIPPED, answer_id, ADA),
+        (KIMS, AuditAction.RULED, answer_id, ADA),
     ]
     assert await trail(world, ADA) == await trail(world)
-    assert await trail(world, KIMS) == [(KIMS, Deed.RULED, answer_id, ADA)]
+    assert await trail(world, KIMS) == [(KIMS, AuditAction.RULED, answer_id, ADA)]
     for (kind, _), document in world.store.documents.kept.items():
         if kind == "audit":
             assert "Eighteen" not in repr(document)
@@ -103,7 +103,7 @@ async def test_a_refused_or_repeated_action_is_no_deed(world: World) -> None:
     card, answer_id = await complained(world)
     await press(world, card, "review.approve")
     await press(world, card, "review.approve", person=KIM)  # too late
-    assert await trail(world) == [(ROBINS, Deed.RULED, answer_id, ADA)]
+    assert await trail(world) == [(ROBINS, AuditAction.RULED, answer_id, ADA)]
 
 
 async def test_reading_the_queue_is_on_record_before_anything_is_shown(world: World) -> None:
@@ -116,7 +116,10 @@ async def test_reading_the_queue_is_on_record_before_anything_is_shown(world: Wo
     world.store.documents.refused.clear()
     await world.ask("queue", id="31", conversation=ROBINS_CHAT, **{"from": ROBIN})
     await shown_in(world, ROBINS_CHAT["id"], "Please review")
-    assert await trail(world) == [(ROBINS, Deed.READ_QUEUE, "", ""), (ROBINS, Deed.OPENED, answer_id, ADA)]
+    assert await trail(world) == [
+        (ROBINS, AuditAction.READ_QUEUE, "", ""),
+        (ROBINS, AuditAction.OPENED, answer_id, ADA),
+    ]
 
 
 async def test_a_ruling_counts_though_the_trail_cannot_be_written(world: World) -> None:

@@ -19,7 +19,7 @@ import pytest
 from core.records import answer_id_of
 from exporters.in_memory import recording
 from feedback.privacy.anonymise import NAME
-from feedback.privacy.audit import SOMEBODY, Audit, Deed
+from feedback.privacy.audit import SOMEBODY, Audit, AuditAction
 from feedback.privacy.delete import Around, delete, export_of
 from feedback.privacy.deletion_log import Deletion, Deletions, ForgottenExamples, Overtaken, left_out
 from feedback.privacy.keys import pseudonym
@@ -122,7 +122,9 @@ async def test_what_a_person_ruled_stays_without_the_name_and_is_served(town: To
     assert kept == verified(town.ruled, SOMEBODY)
     served = await town.store.answer(town.served.id)
     assert served == replace(town.served, verified_by=SOMEBODY, question=served.question)
-    entries = [entry async for entry in Audit(town.store.documents).entries() if entry.what is Deed.RULED]
+    entries = [
+        entry async for entry in Audit(town.store.documents).entries() if entry.what is AuditAction.RULED
+    ]
     assert [(entry.who, entry.person) for entry in entries] == [(SOMEBODY, BOB)] * 2
 
 
@@ -217,9 +219,9 @@ async def test_an_export_has_everything_and_nobody_elses_name(town: Town) -> Non
     assert told["learning"]["stopped"] is True
     assert len(told["deletions"]) == 1
     assert {(one["who"], one["what"]) for one in told["audit"]} == {
-        ("a colleague", Deed.OPENED),
-        ("operator 7", Deed.LOOKED),
-        (ADA, Deed.RULED),
+        ("a colleague", AuditAction.OPENED),
+        ("operator 7", AuditAction.LOOKED),
+        (ADA, AuditAction.RULED),
     }
     assert ADA in text
     for other in (BOB, EVE, "Bob", "How much leave", "unclear"):

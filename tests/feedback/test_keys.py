@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from bot.card_tokens import RATE, Seals
+from bot.card_tokens import RATE, CardSigner
 from bot.stores import keys_of
 from core.settings import Settings
 from feedback.privacy.delete import export_of
@@ -208,10 +208,10 @@ async def test_everybody_who_speaks_or_presses_is_recognised_before_anything_els
 
 def test_cards_from_before_the_change_keep_working() -> None:
     here = {"id": "c", "tenantId": "t"}
-    old = Seals(KEY).make(RATE, "a", here)
-    assert Seals(NEW_KEY, KEY).fits(old, RATE, "a", here)
-    assert not Seals(NEW_KEY).fits(old, RATE, "a", here)
-    assert Seals(NEW_KEY, KEY).fits(Seals(NEW_KEY).make(RATE, "a", here), RATE, "a", here)
+    old = CardSigner(KEY).make(RATE, "a", here)
+    assert CardSigner(NEW_KEY, KEY).fits(old, RATE, "a", here)
+    assert not CardSigner(NEW_KEY).fits(old, RATE, "a", here)
+    assert CardSigner(NEW_KEY, KEY).fits(CardSigner(NEW_KEY).make(RATE, "a", here), RATE, "a", here)
 
 
 # The keys

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bot.background import Upkeep
+from bot.background import PeriodicTasks
 from bot.channels import privacy_handler
 from core.records import answer_id_of
 from feedback.privacy.anonymise import NAME
@@ -119,7 +119,7 @@ async def test_what_waits_in_another_process_is_not_carried_over_after_a_deletio
         wished = Deletion(ADA, "by an operator", datetime.now(UTC), by="operator 7")
         await delete(far, await Deletions(far.documents).begin(wished))
     world = afternoon.world
-    upkeep = Upkeep(world.asking, lambda _: None, afternoon.store, ProcessLease(), world.parts.privacy)
+    upkeep = PeriodicTasks(world.asking, lambda _: None, afternoon.store, ProcessLease(), world.parts.privacy)
     running = asyncio.create_task(upkeep.run())
     for _ in range(200):
         await asyncio.sleep(0.1)

@@ -28,7 +28,7 @@ NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
 @dataclass
-class Shelf:
+class PageServices:
     """Pages of a folder, indexed, and the desk of a store."""
 
     folder: Path
@@ -62,7 +62,7 @@ class Shelf:
 
 
 @pytest.fixture
-async def shelf(store: Store, tmp_path: Path) -> AsyncIterator[Shelf]:
+async def shelf(store: Store, tmp_path: Path) -> AsyncIterator[PageServices]:
     folder = tmp_path / "docs"
     folder.mkdir()
     for name in ("leave", "travel", "sick"):
@@ -76,12 +76,12 @@ async def shelf(store: Store, tmp_path: Path) -> AsyncIterator[Shelf]:
 
         reviewing = Reviewing(ReviewRepository(store.documents), store, NothingKnown(), NO_SAMPLE, look_again)
         await library.refresh([str(folder)])
-        yield Shelf(folder, index, library, store, reviewing)
+        yield PageServices(folder, index, library, store, reviewing)
         await library.close()
     await index.close()
 
 
-async def test_only_what_stands_on_a_changed_page_goes_back_to_its_reviewers(shelf: Shelf) -> None:
+async def test_only_what_stands_on_a_changed_page_goes_back_to_its_reviewers(shelf: PageServices) -> None:
     on_leave = await shelf.verified(1, "/site/docs/leave")
     await shelf.verified(2, "/site/docs/travel")
     (shelf.folder / "leave.md").write_text("# leave\n\nNew words about leave.")
@@ -103,7 +103,7 @@ async def test_only_what_stands_on_a_changed_page_goes_back_to_its_reviewers(she
     assert [answer_id for answer_id, _ in await shelf.desk.take_errands(10)].count(on_leave.id) == 1
 
 
-async def test_what_stands_on_a_page_that_is_gone_goes_back_too(shelf: Shelf) -> None:
+async def test_what_stands_on_a_page_that_is_gone_goes_back_too(shelf: PageServices) -> None:
     on_both = await shelf.verified(1, "/site/docs/leave", "/site/docs/sick")
     (shelf.folder / "sick.md").unlink()
     done = await shelf.run()
@@ -111,13 +111,13 @@ async def test_what_stands_on_a_page_that_is_gone_goes_back_too(shelf: Shelf) ->
     assert await shelf.waiting() == [on_both.id]
 
 
-async def test_a_page_that_this_index_does_not_know_says_nothing(shelf: Shelf) -> None:
+async def test_a_page_that_this_index_does_not_know_says_nothing(shelf: PageServices) -> None:
     await shelf.verified(1, "https://other.machine/page", then="h")
     assert (await shelf.run())["stale"] == 0
     assert await shelf.waiting() == []
 
 
-async def test_a_source_that_cannot_be_read_sends_nothing_back(shelf: Shelf) -> None:
+async def test_a_source_that_cannot_be_read_sends_nothing_back(shelf: PageServices) -> None:
     await shelf.verified(1, "/site/docs/leave")
     shelf.folder.rename(shelf.folder.with_name("moved"))
     done = await shelf.run()
@@ -125,14 +125,14 @@ async def test_a_source_that_cannot_be_read_sends_nothing_back(shelf: Shelf) -> 
 
 
 async def test_sources_that_were_added_are_read_and_no_settings_are_needed(
-    shelf: Shelf, tmp_path: Path
+    shelf: PageServices, tmp_path: Path
 ) -> None:
     (tmp_path / "more.md").write_text("# More\n\nMore words.")
     done = await shelf.run([str(tmp_path / "more.md")])
     assert (done["added"], done["unchanged"], done["removed"]) == (1, 3, 0)
 
 
-async def test_the_job_reads_the_index_of_the_settings(shelf: Shelf, tmp_path: Path) -> None:
+async def test_the_job_reads_the_index_of_the_settings(shelf: PageServices, tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path / "data", pages=["nowhere"])
     assert await run(JobContext(settings, shelf.store)) == {
         "added": 0,
@@ -144,7 +144,7 @@ async def test_the_job_reads_the_index_of_the_settings(shelf: Shelf, tmp_path: P
     }
 
 
-async def test_two_runs_at_once_send_an_answer_back_once(shelf: Shelf) -> None:
+async def test_two_runs_at_once_send_an_answer_back_once(shelf: PageServices) -> None:
     on_leave = await shelf.verified(1, "/site/docs/leave")
     (shelf.folder / "leave.md").write_text("# leave\n\nNew words about leave.")
     [verified] = await live(shelf.desk)

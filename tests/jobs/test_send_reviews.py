@@ -12,12 +12,12 @@ from typing import Any
 import aiohttp
 import pytest
 
-from bot.bootstrap import Connect, Shelf, find_connector, parts_over
+from bot.bootstrap import Connect, PageServices, find_connector, make_services
 from bot.channels.incoming import Reference
 from bot.services import Services
 from bot.teams.channel import to_config
 from bot.teams.connector import BotConnector
-from bot.teams.endpoint import OwnToken
+from bot.teams.endpoint import BotCredentials
 from core.records import Answer, Channel, Review, ReviewReason, Ruling, Verdict
 from core.settings import Settings
 from feedback.reviews.repository import CardDestination, ReviewRepository
@@ -63,14 +63,14 @@ class Served:
 
     async def run(self) -> dict[str, object]:
         async with aiohttp.ClientSession() as session:
-            connector = BotConnector(session, OwnToken(to_config(self.settings, is_public=False)).get)
+            connector = BotConnector(session, BotCredentials(to_config(self.settings, is_public=False)).get)
             parts = self.parts(partial(find_connector, {Channel.TEAMS: connector, Channel.LOCAL: None}))
             return dict(await send_reviews(parts.desk, partial(send_cards, parts), datetime.now(UTC)))
 
     def parts(self, connect: Connect) -> Services:
         """The parts that the job borrows, over pages of which there are none."""
-        shelf: Any = Shelf(NoPages(), NoPages(), HashedEmbedder())  # type: ignore[arg-type]
-        return parts_over(self.settings, shelf, self.store, connect, "a job")  # type: ignore[arg-type]
+        shelf: Any = PageServices(NoPages(), NoPages(), HashedEmbedder())  # type: ignore[arg-type]
+        return make_services(self.settings, shelf, self.store, connect, "a job")  # type: ignore[arg-type]
 
     @property
     def cards(self) -> list[Call]:

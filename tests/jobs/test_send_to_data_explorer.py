@@ -18,7 +18,7 @@ from typing import Any, cast
 
 import pytest
 
-from bot.bootstrap import open_shelf
+from bot.bootstrap import open_pages
 from core import telemetry
 from core.records import (
     Answer,
@@ -183,7 +183,7 @@ async def test_sites_have_the_names_of_the_bots_own_events(
     heard, url = cluster
     settings = Settings(data_dir=tmp_path, pages=["docs=https://example.com"], data_explorer_uri=url)
     page = Page("https://example.com/leave", "Leave", (Section("", "", "Sixteen weeks."),), "h1", MONDAY)
-    async with open_shelf(settings) as shelf:
+    async with open_pages(settings) as shelf:
         await shelf.index.add(page, source="docs=https://example.com")
     await some_answers(store, 1)
     assert (await run(JobContext(settings, store)))["sent"] == 1

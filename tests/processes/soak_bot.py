@@ -12,7 +12,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from bot.background import Upkeep
+from bot.background import PeriodicTasks
 from bot.bootstrap import find_connector
 from bot.channel import Reply
 from bot.channels.handler import ActivityHandler, ChannelConfig
@@ -87,7 +87,7 @@ async def run(path: Path, port: int, slack_api: str) -> None:
             return slack.reply_for(question)
         return front.reply_for(question, seam.connector)
 
-    upkeep = Upkeep(asking, reply_for, store, hold, parts.privacy)
+    upkeep = PeriodicTasks(asking, reply_for, store, hold, parts.privacy)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     await asyncio.gather(parts.card_sync.run(1.0), upkeep.run(), slack.run())

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from bot.background import Upkeep
+from bot.background import PeriodicTasks
 from bot.channels.handler import ActivityHandler
 from bot.channels.review_handler import Reviewers
 from bot.dialogs.ask import Asking
@@ -64,7 +64,7 @@ async def run(where: str, port: int) -> None:
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
-    upkeep = Upkeep(
+    upkeep = PeriodicTasks(
         asking, lambda question: front.reply_for(question, seam.connector), store, hold, parts.privacy
     )
     await upkeep.resume()

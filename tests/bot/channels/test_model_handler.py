@@ -14,7 +14,7 @@ import pytest
 
 from core.records import Decision
 from exporters.in_memory import recording
-from feedback.privacy.audit import Deed
+from feedback.privacy.audit import AuditAction
 from feedback.privacy.delete import delete
 from feedback.privacy.deletion_log import Deletion, Deletions
 from feedback.reviews import model_decisions
@@ -130,7 +130,7 @@ async def test_a_promoted_candidate_answers_everybody_and_everyones_card_says_wh
     assert [event["model_version"] for event in told.events("model_promoted")] == ["v2"]
     trail = [entry async for entry in scene.world.parts.reviewing.audit.entries()]
     assert [(one.who, one.what, one.model_version) for one in trail] == [
-        (pseudonym("aad-robin"), Deed.PROMOTED, "v2")
+        (pseudonym("aad-robin"), AuditAction.PROMOTED, "v2")
     ]
 
 

@@ -20,7 +20,7 @@ from bot.dialogs import privacy as data_links
 from bot.dialogs.privacy import EVERYWHERE, HERE
 from bot.web import data_download
 from exporters.in_memory import recording
-from feedback.privacy.audit import Deed
+from feedback.privacy.audit import AuditAction
 from feedback.privacy.deletion_log import LEFT_ALONE, SETTLES, Deletion, Deletions, ForgottenExamples
 from feedback.privacy.opt_out import OptOuts
 from feedback.privacy.retention import Retention
@@ -521,7 +521,7 @@ async def test_a_link_from_before_a_deletion_opens_nothing_and_one_from_after_do
     trail = [
         json.loads(one.body)["what"] for one in world.store.documents.kept.values() if one.kind == "audit"
     ]
-    assert trail.count(Deed.EXPORTED) == 1
+    assert trail.count(AuditAction.EXPORTED) == 1
 
 
 async def test_a_link_ends_with_a_deletion_by_an_operator_and_stays_ended_after_a_restart(

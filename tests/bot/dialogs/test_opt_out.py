@@ -11,7 +11,7 @@ import pytest
 
 from bot.dialogs.rate import Rating, RatingRules, Said, Word, unbound
 from bot.dialogs.review import Reviewing
-from bot.services import rules_of
+from bot.services import read_rules
 from core.records import Answer, Channel, FeedbackKind
 from core.settings import Settings
 from feedback.privacy.opt_out import OptOuts, opted_out
@@ -89,7 +89,7 @@ async def test_of_many_choices_at_once_each_counts_once(scene: Scene) -> None:
 
 async def test_a_channels_terms_decide_before_its_people_do(tmp_path: Path) -> None:
     store = SqliteStore.open(tmp_path / "s")
-    plain, open_ = Scene(store), Scene(store, rules_of(Settings(trainable_channels=["slack"]))[0])
+    plain, open_ = Scene(store), Scene(store, read_rules(Settings(trainable_channels=["slack"]))[0])
     for number, (channel, by_default, when_set) in enumerate(
         [(Channel.TEAMS, True, False), (Channel.LOCAL, True, False), (Channel.SLACK, False, True)]
     ):

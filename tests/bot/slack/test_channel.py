@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from bot.app import Bot, CannotServe, check_channels, open_bot
-from bot.bootstrap import open_borrowed, open_parts
+from bot.bootstrap import open_parts, open_services
 from bot.channels.incoming import Reference
 from bot.channels.message import Message
 from bot.slack.client import SlackPace, TooFast
@@ -307,11 +307,11 @@ async def test_scheduled_work_reaches_slack_and_no_conversation_of_it_by_another
         }
         settings = settings_for(tmp_path, **set_up)
         async with open_store(settings) as store:
-            async with open_borrowed(settings, store) as borrowed:
+            async with open_services(settings, store) as borrowed:
                 connector = borrowed.connect(there)
                 assert connector is not None
                 await connector.send(Reference(there, {}, {}, ""), Message("A card."))
-            async with open_borrowed(settings_for(tmp_path), store) as borrowed:
+            async with open_services(settings_for(tmp_path), store) as borrowed:
                 assert borrowed.connect(there) is None
                 assert borrowed.connect(there | {"channelId": "msteams"}) is not None
     assert [message.channel for message in slack.messages()] == ["C9"]

@@ -20,7 +20,7 @@ from pydantic import SecretStr
 
 from bot.app import CannotServe, check_channels
 from bot.channel import ChannelError
-from bot.teams.auth import BotFrameworkConfig, KeyTimes, OwnToken
+from bot.teams.auth import BotCredentials, BotFrameworkConfig, KeyTimes
 from bot.teams.channel import to_config
 from core.settings import Settings
 from tests.builders.world import World, a_world, served
@@ -278,12 +278,12 @@ async def test_without_an_app_id_answers_go_to_this_machine_only(open_world: Wor
 
 
 async def test_no_token_can_be_had_from_a_login_server_that_is_not_there() -> None:
-    own = OwnToken(
+    own = BotCredentials(
         BotFrameworkConfig(app_id=APP_ID, app_password="x", login_url="https://127.0.0.1:9/t")  # noqa: S106
     )
     with pytest.raises(ChannelError):
         await own.get()
-    assert await OwnToken(BotFrameworkConfig()).get() == ""
+    assert await BotCredentials(BotFrameworkConfig()).get() == ""
 
 
 async def test_the_bots_own_token_is_fetched_once_and_off_the_event_loop(
@@ -292,7 +292,7 @@ async def test_the_bots_own_token_is_fetched_once_and_off_the_event_loop(
     tls, login = certificate(tmp_path), LoginDouble()
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "cert.pem"))
     async with served(login.app, tls) as url:
-        own = OwnToken(
+        own = BotCredentials(
             BotFrameworkConfig(app_id=APP_ID, app_password="very", login_url=f"{url}/tenant")  # noqa: S106
         )
         assert await asyncio.gather(*(own.get() for _ in range(10))) == ["token 1"] * 10
@@ -333,7 +333,7 @@ async def test_a_managed_identity_answers_with_the_token_of_its_machine(
             assert message.authorization == "Bearer token 1"
         monkeypatch.setenv("IDENTITY_HEADER", "somebody else's")
         with pytest.raises(ChannelError, match="not this machine"):
-            await OwnToken(config).get()
+            await BotCredentials(config).get()
     (asked,) = login.granted
     assert (asked["client_id"], asked["resource"]) == (APP_ID, "https://api.botframework.com")
 

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from bot.web.dashboard_data import Query
-from bot.web.dashboard_routes import Doors
+from bot.web.dashboard_routes import DashboardAccess
 from core.records import (
     Answer,
     AnswerKind,
@@ -533,33 +533,38 @@ def bearing(token: str, **more: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("doors", "headers", "page", "data", "questions"),
     [
-        (Doors(local=True), LOCAL, 200, 200, True),
-        (Doors(local=True), STRANGER, 403, 403, None),
-        (Doors(local=True), REBOUND, 403, 403, None),
-        (Doors(local=True), OTHER_SITE, 200, 403, None),
-        (Doors(local=True), bearing(""), 200, 401, None),
-        (Doors(local=True), bearing(TOKEN), 200, 401, None),
-        (Doors(local=True), bearing(TOKEN, **STRANGER), 403, 403, None),
-        (Doors(local=False), LOCAL, 403, 403, None),
-        (Doors(local=True, token=TOKEN), LOCAL, 200, 200, True),
-        (Doors(local=True, token=TOKEN), STRANGER, 200, 401, None),
-        (Doors(local=True, token=TOKEN), REBOUND, 200, 401, None),
-        (Doors(local=True, token=TOKEN), bearing(TOKEN, **STRANGER), 200, 200, False),
-        (Doors(local=True, token=TOKEN), bearing(TOKEN), 200, 200, False),
-        (Doors(local=True, token=TOKEN), bearing(TOKEN[:-1], **STRANGER), 200, 401, None),
-        (Doors(local=True, token=TOKEN), bearing(REVIEWERS, **STRANGER), 200, 401, None),
-        (Doors(local=True, token=TOKEN), bearing("", **STRANGER), 200, 401, None),
-        (Doors(local=False, reviewers=REVIEWERS), LOCAL, 200, 401, None),
-        (Doors(local=False, reviewers=REVIEWERS), bearing(REVIEWERS, **STRANGER), 200, 200, True),
-        (Doors(local=False, reviewers=REVIEWERS), bearing("", **STRANGER), 200, 401, None),
-        (Doors(local=False, reviewers=REVIEWERS), bearing("\u00a0", **STRANGER), 200, 401, None),
-        (Doors(False, TOKEN, REVIEWERS), bearing(REVIEWERS, **REBOUND), 200, 200, True),
-        (Doors(False, TOKEN, REVIEWERS), bearing(TOKEN, **REBOUND), 200, 200, False),
-        (Doors(False, TOKEN, REVIEWERS), bearing("ümläut"), 200, 401, None),
+        (DashboardAccess(local=True), LOCAL, 200, 200, True),
+        (DashboardAccess(local=True), STRANGER, 403, 403, None),
+        (DashboardAccess(local=True), REBOUND, 403, 403, None),
+        (DashboardAccess(local=True), OTHER_SITE, 200, 403, None),
+        (DashboardAccess(local=True), bearing(""), 200, 401, None),
+        (DashboardAccess(local=True), bearing(TOKEN), 200, 401, None),
+        (DashboardAccess(local=True), bearing(TOKEN, **STRANGER), 403, 403, None),
+        (DashboardAccess(local=False), LOCAL, 403, 403, None),
+        (DashboardAccess(local=True, token=TOKEN), LOCAL, 200, 200, True),
+        (DashboardAccess(local=True, token=TOKEN), STRANGER, 200, 401, None),
+        (DashboardAccess(local=True, token=TOKEN), REBOUND, 200, 401, None),
+        (DashboardAccess(local=True, token=TOKEN), bearing(TOKEN, **STRANGER), 200, 200, False),
+        (DashboardAccess(local=True, token=TOKEN), bearing(TOKEN), 200, 200, False),
+        (DashboardAccess(local=True, token=TOKEN), bearing(TOKEN[:-1], **STRANGER), 200, 401, None),
+        (DashboardAccess(local=True, token=TOKEN), bearing(REVIEWERS, **STRANGER), 200, 401, None),
+        (DashboardAccess(local=True, token=TOKEN), bearing("", **STRANGER), 200, 401, None),
+        (DashboardAccess(local=False, reviewers=REVIEWERS), LOCAL, 200, 401, None),
+        (DashboardAccess(local=False, reviewers=REVIEWERS), bearing(REVIEWERS, **STRANGER), 200, 200, True),
+        (DashboardAccess(local=False, reviewers=REVIEWERS), bearing("", **STRANGER), 200, 401, None),
+        (DashboardAccess(local=False, reviewers=REVIEWERS), bearing("\u00a0", **STRANGER), 200, 401, None),
+        (DashboardAccess(False, TOKEN, REVIEWERS), bearing(REVIEWERS, **REBOUND), 200, 200, True),
+        (DashboardAccess(False, TOKEN, REVIEWERS), bearing(TOKEN, **REBOUND), 200, 200, False),
+        (DashboardAccess(False, TOKEN, REVIEWERS), bearing("ümläut"), 200, 401, None),
     ],
 )
 async def test_who_may_see_what(
-    store: SqliteStore, doors: Doors, headers: dict[str, str], page: int, data: int, questions: bool | None
+    store: SqliteStore,
+    doors: DashboardAccess,
+    headers: dict[str, str],
+    page: int,
+    data: int,
+    questions: bool | None,
 ) -> None:
     async with a_board(Board(store, NOW, doors=doors)) as url, aiohttp.ClientSession() as http:
         async with http.get(f"{url}/dashboard", headers=headers) as response:

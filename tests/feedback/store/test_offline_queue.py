@@ -20,7 +20,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bot.background import Upkeep
+from bot.background import PeriodicTasks
 from bot.dialogs.review import Reviewing
 from core.cosmos_client import open_client
 from core.records import Ruling, Verdict, answer_id_of
@@ -271,7 +271,7 @@ async def test_where_the_disk_of_the_spool_is_full_too_nothing_is_acknowledged(a
 async def test_whoever_asks_whether_it_is_ready_hears_that_the_store_is_away(
     afternoon: Afternoon, records: int, most: int, status: int, told: str
 ) -> None:
-    upkeep = Upkeep(
+    upkeep = PeriodicTasks(
         afternoon.world.asking, lambda _: None, afternoon.store, ProcessLease(), afternoon.world.parts.privacy
     )
     app = web.Application()
