@@ -32,7 +32,8 @@ from tests.conftest import ROOT
 from tests.doubles.teams_connector import stream_info
 from tests.processes.hostile_site import PAGES
 
-LONGEST_HELD_S = 0.1
+LONGEST_HELD_S = 0.25
+"""Shared machines hold an idle loop for a tenth of a second; the pages held it for 8 to 38 s before."""
 TRIES = 3
 PATIENCE_S = 60.0
 """For an answer, however busy the machine is: that nobody waits for a page is what the heartbeat shows."""
