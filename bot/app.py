@@ -49,7 +49,7 @@ from bot.dialogs.talk import Talking
 from bot.dialogs.verified_answers import VerifiedAnswers
 from bot.http import BoundedSite, ConnectionLimits, make_runner, names_loopback
 from bot.instance import instance_in
-from bot.services import ChannelContext, OpenChannel, Services, read_rules
+from bot.services import ChannelContext, OpenChannel, ServiceDependencies, Services, read_rules
 from bot.stores import Store, keys_of, open_store
 from bot.web.activities import REVIEWER, directory_id
 from bot.web.dashboard_data import DashboardData
@@ -153,7 +153,8 @@ class BotBuilder:
         settings, store = self._settings, self._store
         least = settings.verified.least_similarity
         known = VerifiedAnswers(self._shelf.embedder, least_similarity=least)
-        services = self._services(known, port)
+        around = make_dependencies(settings, self._shelf, store, self._keys, self._connector, port=port)
+        services = self._services(replace(around, known=known))
         asking = self._asking(answering, services, known)
         app = web.Application(client_max_size=1_000_000)
         local = self._for_this_machine(app, services.desk)
@@ -178,11 +179,7 @@ class BotBuilder:
             self._run(channel.run(), str(name))
         return Bot(app, None if local is app else local, asking, upkeep)
 
-    def _services(self, known: VerifiedAnswers, port: int) -> Services:
-        around = make_dependencies(
-            self._settings, self._shelf, self._store, self._keys, self._connector, port=port
-        )
-        around = replace(around, known=known)
+    def _services(self, around: ServiceDependencies) -> Services:
         desk = ReviewRepository(self._store.documents, self._hold.holder)
         services = Services(self._store, desk, self._keys.now, around, read_rules(self._settings))
         self._closing.push_async_callback(services.privacy.close)
@@ -229,15 +226,13 @@ class BotBuilder:
                 continue
             channel = module.open_channel(context)
             self._channels[plug.channel] = channel
-            services.capabilities[plug.channel] = channel.capabilities
             self._closing.push_async_callback(channel.close)
             where.add_routes(channel.routes())
             where.on_shutdown.append(partial(_hang_up, channel))
 
     def _connector(self, conversation: Mapping[str, Any]) -> Connector | None:
-        known = {str(channel): None for channel in Channel}
         return find_connector(
-            known | {name: channel.connector for name, channel in self._channels.items()}, conversation
+            {name: channel.connector for name, channel in self._channels.items()}, conversation
         )
 
     def _reply_for(self, question: Question) -> Reply | None:

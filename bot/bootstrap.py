@@ -226,11 +226,11 @@ CHANNELS = (
 
 
 def find_connector(
-    connectors: Mapping[str, Connector | None], conversation: Mapping[str, Any]
+    connectors: Mapping[Channel, Connector | None], conversation: Mapping[str, Any]
 ) -> Connector | None:
     """Return what reaches a conversation; None where this process cannot."""
-    channel = str(conversation.get("channelId"))
-    return connectors.get(channel) if channel in connectors else connectors.get(Channel.TEAMS)
+    channel = conversation.get("channelId")
+    return connectors.get(Channel(channel) if channel in set(Channel) else Channel.TEAMS)
 
 
 def training_config(settings: Settings) -> TrainingConfig:
@@ -304,6 +304,7 @@ def make_dependencies(
         forget_examples=forgetting(settings),
         key_before=keys.before,
         models_dir=settings.models_dir,
+        capabilities={plug.channel: plug.load().CAPABILITIES for plug in CHANNELS if plug.is_on(settings)},
     )
 
 
@@ -316,15 +317,15 @@ async def open_services(settings: Settings, store: Store, holder: str = "") -> A
     async with AsyncExitStack() as closing:
         shelf = await closing.enter_async_context(open_pages(settings))
         share_telemetry_names(keys_of(settings), shelf)
-        connectors: dict[str, Connector | None] = {
+        connectors = {
             plug.channel: await plug.load().open_connector(settings, store, closing)
-            if plug.is_on(settings)
-            else None
             for plug in CHANNELS
+            if plug.is_on(settings)
         }
-        parts = make_services(settings, shelf, store, partial(find_connector, connectors), holder)
+        connect = partial(find_connector, connectors)
+        parts = make_services(settings, shelf, store, connect, holder)
         closing.push_async_callback(parts.privacy.close)
-        yield JobServices(shelf, parts, partial(find_connector, connectors))
+        yield JobServices(shelf, parts, connect)
 
 
 def make_services(

@@ -11,10 +11,10 @@ Exception
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from core.records import Answer
 
@@ -132,11 +132,22 @@ class ChannelCapabilities:
     """What the parts that all channels share have to know of one.
 
     `keeps_messages_here`: its conversations lie on this machine, so that links and deletions stay here, too.
-    `this_machine_only`: its routes are served to browsers on this machine alone.
+    `this_machine_only`: its routes are served to browsers on this machine alone. `shows_line_breaks`: it
+    draws a single line break as one. `max_text` is the most characters of an answer that has to be one message;
+    None where an answer may take several.
     """
 
     keeps_messages_here: bool = False
     this_machine_only: bool = False
+    shows_line_breaks: bool = False
+    max_text: int | None = None
+
+
+def find_capabilities(
+    known: Mapping[str, ChannelCapabilities], conversation: Mapping[str, Any]
+) -> ChannelCapabilities:
+    """Return those of the channel that a conversation is in; what no channel of ours is, has none."""
+    return known.get(str(conversation.get("channelId")), ChannelCapabilities())
 
 
 class ChannelMisconfigured(ValueError):

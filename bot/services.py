@@ -47,7 +47,7 @@ class ServiceDependencies:
     `opens_url` as in `AnswerView`; `connector` as in `CardSyncHooks`. `later` is where something goes that
     the store cannot take now. `forget_examples` as in `feedback/privacy/deletion_log.py`. `recognise` hears
     of everybody who shows up, and `key_before` is the earlier key, both while the key of the pseudonyms
-    changes (`feedback/privacy/keys.py`).
+    changes (`feedback/privacy/keys.py`). `capabilities` are those of the channels that are on, by their id.
     """
 
     known: Known
@@ -62,6 +62,7 @@ class ServiceDependencies:
     recognise: Recognise = _known_to_nobody
     key_before: bytes = b""
     models_dir: Path = Path("data/models")
+    capabilities: Mapping[str, ChannelCapabilities] = field(default_factory=dict[str, ChannelCapabilities])
 
 
 class Services:
@@ -78,17 +79,13 @@ class Services:
         around: ServiceDependencies,
         rules: tuple[RatingRules, ReviewRules] = (RatingRules(), ReviewRules()),
     ) -> None:
-        """`key` is secret, and the same in every process of an instance.
-
-        `capabilities` are those of the channels that are open here, by their Bot Framework channel id.
-        """
+        """`key` is secret, and the same in every process of an instance."""
         rating_rules, review_rules = rules
-        self.capabilities: dict[str, ChannelCapabilities] = {}
         self.pseudonym = partial(pseudonym, key)
         self._recognise = around.recognise
         self.desk = desk
         seals = CardSigner(key, around.key_before)
-        self.view = AnswerView(around.site_url, seals, around.opens_url)
+        self.view = AnswerView(around.site_url, seals, around.opens_url, around.capabilities)
         self.reviewing = Reviewing(desk, store, around.known, review_rules, around.look_again)
         self.rating = Rating(store, self.reviewing, rating_rules)
         self.looking = Looking(store, self.rating, self.reviewing, around.later)
@@ -97,7 +94,7 @@ class Services:
         self.deciding = Deciding(desk, around.models_dir)
         self.models = ModelCardSync(self.deciding, desk, seals, around.connector)
         self.models.join(self.card_sync)
-        tell = teller(around.connector, self._keeps_messages_here)
+        tell = teller(around.connector, self.view.keeps_messages_here)
         self.privacy = Privacy(store, self._forgotten, tell, around.later, around.forget_examples)
         if isinstance(around.later, OfflineQueue):
             self.privacy.memories.append(partial(forget_waiting, around.later))
@@ -106,7 +103,7 @@ class Services:
             self.privacy,
             self.links,
             seals,
-            PrivacyPlace(around.site_url, around.terms, self._keeps_messages_here),
+            PrivacyPlace(around.site_url, around.terms, self.view.keeps_messages_here),
         )
         self._feedback = FeedbackHandler(store, desk, self.rating, self.view, around.later)
         self._review_actions = ReviewActions(store, self.reviewing, self.card_sync, around.later)
@@ -127,10 +124,6 @@ class Services:
             recognise=self._recognise,
             pseudonym=self.pseudonym,
         )
-
-    def _keeps_messages_here(self, conversation: Mapping[str, Any]) -> bool:
-        channel = self.capabilities.get(str(conversation.get("channelId")))
-        return channel is not None and channel.keeps_messages_here
 
     def _forgotten(self, answer_id: str) -> None:
         """An answer is gone: serve nothing that came from it, and take its cards from screens."""
@@ -159,7 +152,6 @@ class ChannelContext:
 class OpenChannel(Protocol):
     """A channel of a bot that listens. `bot/bootstrap.py` lists them; each has a module `channel.py`."""
 
-    capabilities: ChannelCapabilities
     connector: Connector
 
     def routes(self) -> Sequence[web.RouteDef]:

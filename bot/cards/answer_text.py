@@ -12,12 +12,11 @@ rows.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from bot.cards.elements import Paragraph, Quotation, TextRun, name_place
-from core.records import Answer, AnswerKind, Channel, Citation
+from core.records import Answer, AnswerKind, Citation
 from core.text import absolute, calm, clipped, printable, unmarked
 from model.text.languages import build_language_hint
 
@@ -181,7 +180,7 @@ def summarise(answer: Answer) -> str:
     return clipped(calm(shown_text(answer), keep_urls=()), SUMMARY_CHARACTERS)
 
 
-def full_text(answer: Answer, site_url: str, conversation: Mapping[str, Any]) -> str:
+def full_text(answer: Answer, site_url: str, *, shows_line_breaks: bool) -> str:
     """Return all that an answer says as one text: for a stream, or where no card can stand below it.
 
     Addresses are left out, since a client makes links of them; on the card they stand as words.
@@ -189,6 +188,6 @@ def full_text(answer: Answer, site_url: str, conversation: Mapping[str, Any]) ->
     if answer.kind is AnswerKind.ANSWERED:
         return message_text(answer, site_url, verified=False)
     text = unmarked(calm(shown_text(answer), keep_urls=()))
-    if conversation.get("channelId") == Channel.LOCAL:
+    if shows_line_breaks:
         return text
     return re.sub(r"\n+", "\n\n", text)  # Teams draws lines together that have no empty one between them

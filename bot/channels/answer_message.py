@@ -17,13 +17,13 @@ from bot.cards.answer import NOTHING_SAID, STARS, Standing, State, answer_card, 
 from bot.cards.answer_text import full_text, message_text, summarise
 from bot.cards.elements import Card
 from bot.cards.privacy import brief
+from bot.channel import ChannelCapabilities, find_capabilities
 from bot.channels.message import CitedSource, Message, ThumbsRequest
 from bot.dialogs.rate import name_of
-from core.records import Answer, AnswerKind, Channel, Feedback, FeedbackKind, Review, ReviewReason, Ruling
+from core.records import Answer, AnswerKind, Feedback, FeedbackKind, Review, ReviewReason, Ruling
 from core.text import ABSTRACT_CHARACTERS, NAME_CHARACTERS, absolute, calm, clipped, split
 
 MAX_TEXT = 20_000
-MAX_SLACK_TEXT = 10_000
 MAX_CITATIONS = 20
 """Teams drops the whole message that carries more."""
 _ASKED_FOR = frozenset(
@@ -46,10 +46,21 @@ class AnswerView:
     `Incoming.conversation`: what can be pressed in a message is sealed for it.
     """
 
-    def __init__(self, site_url: str, seals: CardSigner, opens_url: str = "") -> None:
+    def __init__(
+        self,
+        site_url: str,
+        seals: CardSigner,
+        opens_url: str = "",
+        capabilities: Mapping[str, ChannelCapabilities] | None = None,
+    ) -> None:
         self.site_url = site_url
         self.seals = seals
         self._opens_url = opens_url
+        self._capabilities = capabilities or {}
+
+    def keeps_messages_here(self, conversation: Mapping[str, Any]) -> bool:
+        """Tell whether a conversation is on our own page, which keeps its messages itself."""
+        return find_capabilities(self._capabilities, conversation).keeps_messages_here
 
     def make_messages(
         self,
@@ -60,13 +71,14 @@ class AnswerView:
         *,
         greeted: bool = False,
     ) -> list[Message]:
-        """Return all of an answer, mostly one message; one always in Slack.
+        """Return all of an answer, mostly one message; one always where the channel wants that.
 
         The last one is that which it is known by, and which can change. `greeted`: with what is said once to
         a new person. `thanks` is said to the one who has just rated.
         """
-        if conversation.get("channelId") == Channel.SLACK:
-            answer = replace(answer, text=clipped(answer.text, MAX_SLACK_TEXT))
+        most = find_capabilities(self._capabilities, conversation).max_text
+        if most is not None:
+            answer = replace(answer, text=clipped(answer.text, most))
         standing = self._standing(conversation, answer, review, thanks)
         if greeted:
             standing = replace(standing, brief=brief())
@@ -81,10 +93,15 @@ class AnswerView:
         message = compose_messages(answer, self.site_url)[-1]
         text = message.text
         if answer.kind is AnswerKind.QUOTED:
-            text = full_text(answer, self.site_url, conversation)
+            text = self.make_full_text(conversation, answer)
         said = [text, state_sentence(answer, standing), calm(standing.text)]
         text = clipped("\n\n".join(part for part in said if part), MAX_TEXT)
         return replace(message, text=text, card=None, thumbs=self._thumbs(conversation, answer))
+
+    def make_full_text(self, conversation: Mapping[str, Any], answer: Answer) -> str:
+        """Return all that an answer says as one text: for a stream, or where no card can stand below it."""
+        channel = find_capabilities(self._capabilities, conversation)
+        return full_text(answer, self.site_url, shows_line_breaks=channel.shows_line_breaks)
 
     def make_card(
         self, conversation: Mapping[str, Any], answer: Answer, review: Review | None = None, thanks: str = ""

@@ -18,6 +18,7 @@ from bot.channel import CancellableReply
 from bot.channels.card_sync import CardSync
 from bot.channels.incoming import Incoming, Reference
 from bot.dialogs.ask import Asking, forget_question
+from core.bounded_dict import BoundedDict
 from core.records import Answer, Channel
 from feedback.privacy.deletion_log import Deletion
 from feedback.reviews.repository import PostedMessage, ReviewRepository, place_of_part
@@ -60,8 +61,8 @@ class AskedMessages:
         self._later = later
         self._pseudonym = pseudonym
         self._replies: WeakValueDictionary[str, CancellableReply] = WeakValueDictionary()  # while they work
-        self._latest: dict[str, str] = {}
-        self._contacts: dict[str, str] = {}
+        self._latest = BoundedDict[str, str](REMEMBERED)
+        self._contacts = BoundedDict[str, str](REMEMBERED)
         later.on(CONTACT, lambda entry: desk.put_contact(**entry))
         for kind in (DELETE, *_DELETE_BEFORE):
             later.on(kind, lambda entry: self._forget_message(**entry))
@@ -82,7 +83,7 @@ class AskedMessages:
             alone = self._pseudonym(incoming.sender) if incoming.personal else ""
             entry = {"conversation": incoming.conversation_id, "reference": way, "person": alone}
             await self._later.attempt(partial(self._desk.put_contact, **entry), CONTACT, entry)
-            remember_newest(self._contacts, incoming.conversation_id, way)
+            self._contacts[incoming.conversation_id] = way
 
     async def keep_part(self, reference: Reference, answer: Answer, number: int, message_id: str) -> None:
         """Keep which message an answer begins with, so that it goes when the answer is forgotten."""
@@ -100,7 +101,7 @@ class AskedMessages:
         ]:
             return None
         message_id = await self._forget(earlier)
-        remember_newest(self._latest, incoming.question_id, edited_id)
+        self._latest[incoming.question_id] = edited_id
         return Edit(edited_id, message_id)
 
     async def delete(self, incoming: Incoming) -> None:
@@ -155,10 +156,3 @@ class AskedMessages:
         if self.asking is not None:
             return await self.asking.forget(question_id)
         return await forget_question(self._store, question_id)
-
-
-def remember_newest(memory: dict[str, str], key: str, value: str) -> None:
-    """Remember the newest REMEMBERED entries; a dict keeps them in the order in which they came."""
-    memory[key] = value
-    if len(memory) > REMEMBERED:
-        del memory[next(iter(memory))]

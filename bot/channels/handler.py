@@ -19,7 +19,7 @@ from bot.cards.help import help_card
 from bot.cards.privacy import brief
 from bot.channel import CancellableReply, Offers, StreamPace, Undeliverable, nothing_more
 from bot.channels.answer_message import AnswerView
-from bot.channels.asked_messages import AskedMessages, remember_newest
+from bot.channels.asked_messages import REMEMBERED, AskedMessages
 from bot.channels.feedback_handler import FeedbackHandler
 from bot.channels.incoming import BadAction, CardAction, Incoming, Reference, parse_activity
 from bot.channels.message import (
@@ -41,6 +41,7 @@ from bot.channels.review_handler import ReviewHandler
 from bot.dialogs.ask import Asking
 from bot.dialogs.privacy import Greeting
 from core import telemetry
+from core.bounded_dict import BoundedDict
 from core.records import Channel, Question
 from feedback.store.base import StoreUnavailable
 
@@ -138,7 +139,7 @@ class ActivityHandler:
         self._messages = handlers.messages
         self._config = config or ChannelConfig()
         self._streaming: dict[str, Stream] = {}
-        self._welcomed: dict[str, str] = {}
+        self._welcomed = BoundedDict[str, None](REMEMBERED)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def receive(self, activity: Mapping[str, Any], connector: Connector) -> InvokeReply | None:
@@ -302,7 +303,7 @@ class ActivityHandler:
     async def _joined(self, incoming: Incoming, connector: Connector) -> None:
         """Welcome a conversation that the bot was added to, once: Teams tells it in two ways."""
         if incoming.adds_bot and incoming.conversation_id not in self._welcomed:
-            remember_newest(self._welcomed, incoming.conversation_id, "")
+            self._welcomed[incoming.conversation_id] = None
             await self._welcome(incoming, connector)
             if self._config.shows_reviewers_cards:
                 await self._handlers.reviews.open_chat(incoming, self._pseudonym(incoming.sender))

@@ -24,7 +24,6 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from bot.cards.answer_text import full_text
 from bot.cards.privacy import brief
 from bot.channel import (
     STOPPED,
@@ -251,7 +250,7 @@ class StreamedReply:
             return
         self._check_wanted()
         self._previewed = (
-            clipped(full_text(answer, self._view.site_url, self._reference.conversation), 10_000) + "\n\n"
+            clipped(self._view.make_full_text(self._reference.conversation, answer), 10_000) + "\n\n"
         )
         self._stream.show(self._previewed)
 

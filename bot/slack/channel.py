@@ -38,15 +38,13 @@ from feedback.store.rows import WholeStore
 
 log = logging.getLogger(__name__)
 
-CAPABILITIES = ChannelCapabilities()
+CAPABILITIES = ChannelCapabilities(max_text=10_000)
 PLACE_EVERY_S = 300.0
 """Time between two checks of the reviewers' channel: it loses its cards while the bot is not in it."""
 
 
 class SlackChannel:
     """Slack as a bot meets it that listens: a `bot.services.OpenChannel`."""
-
-    capabilities = CAPABILITIES
 
     def __init__(
         self,

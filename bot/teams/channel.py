@@ -31,8 +31,6 @@ PACE = StreamPace(grace_s=0.3)
 class TeamsChannel:
     """Teams as a bot meets it that listens: a `bot.services.OpenChannel`."""
 
-    capabilities = CAPABILITIES
-
     def __init__(self, context: ChannelContext, *, is_public: bool) -> None:
         settings = context.settings
         self._directory = _open_directory(settings) if settings.reviewer_groups else None

@@ -20,14 +20,12 @@ from core.settings import Settings
 from feedback.privacy.deletion_log import Deletion
 from feedback.store.rows import WholeStore
 
-CAPABILITIES = ChannelCapabilities(keeps_messages_here=True, this_machine_only=True)
+CAPABILITIES = ChannelCapabilities(keeps_messages_here=True, this_machine_only=True, shows_line_breaks=True)
 PACE = StreamPace(interval_s=0.1)
 
 
 class WebChannel:
     """The chat page as a bot meets it that listens: a `bot.services.OpenChannel`."""
-
-    capabilities = CAPABILITIES
 
     def __init__(self, context: ChannelContext) -> None:
         """Nobody reviews on the page where its reviewer is not trusted: their word would count elsewhere."""

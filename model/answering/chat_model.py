@@ -19,6 +19,7 @@ import asyncio
 import re
 import threading
 import time
+from abc import abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, cast
@@ -53,15 +54,17 @@ class _StreamingChatModel(BaseChatModel):
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
+    @abstractmethod
     def _write(
         self, messages: list[BaseMessage], stop: Sequence[str], call: Call
     ) -> Iterator[ChatGenerationChunk]:
-        raise NotImplementedError
+        """Write an answer piece by piece."""
 
+    @abstractmethod
     def _awrite(
         self, messages: list[BaseMessage], stop: Sequence[str], call: Call
     ) -> AsyncGenerator[ChatGenerationChunk]:
-        raise NotImplementedError
+        """Write an answer piece by piece, for a caller that waits for each."""
 
     def _generate(
         self,

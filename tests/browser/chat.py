@@ -203,7 +203,6 @@ class Chat:
         await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
         self.port = self._runner.addresses[0][1]
         self.parts = self._feedback()
-        self.parts.capabilities[Channel.LOCAL] = CAPABILITIES
         self.parts.privacy.memories.append(
             lambda one: self.channel.forget(one, lambda directory: pseudonym(directory) == one.person)
         )
@@ -219,6 +218,7 @@ class Chat:
         around = replace(
             some_surroundings(lambda: self.channel, self.url),
             known=self.known,
+            capabilities={Channel.LOCAL: CAPABILITIES},
             fresh=lambda verified: all(self.hashes.get(url, then) == then for url, then in verified.pages),
         )
         rules = (RatingRules(), NO_SAMPLE)

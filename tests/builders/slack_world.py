@@ -23,10 +23,10 @@ from bot.dialogs.rate import DOWN, UP, RatingRules
 from bot.dialogs.review import ReviewRules
 from bot.dialogs.talk import Talking
 from bot.services import Services
-from bot.slack.channel import SlackChannel
+from bot.slack.channel import CAPABILITIES, SlackChannel
 from bot.slack.config import PaceRules, SlackConfig
 from bot.slack.endpoint import signed
-from core.records import Answer, Question
+from core.records import Answer, Channel, Question
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import RunImmediately
 from feedback.store.offline_queue import OfflineStore
@@ -273,6 +273,7 @@ async def a_slack_world(
     async with served(world.slack.app) as slack_url:
         around = replace(
             some_surroundings(lambda: world.bot.connector),
+            capabilities={Channel.SLACK: CAPABILITIES},
             known=world.known,
             fresh=lambda verified: all(world.hashes.get(url, then) == then for url, then in verified.pages),
             terms=PrivacyTerms(public_url="https://bot.example"),

@@ -19,7 +19,7 @@ from bot.channels.handler import ActivityHandler, ChannelConfig
 from bot.channels.review_handler import Reviewers
 from bot.dialogs.ask import Asking
 from bot.services import Services
-from bot.slack.channel import SlackChannel
+from bot.slack.channel import CAPABILITIES, SlackChannel
 from bot.slack.config import PaceRules
 from bot.teams.auth import BotFrameworkConfig
 from bot.teams.endpoint import TeamsEndpoint
@@ -61,6 +61,7 @@ async def run(path: Path, port: int, slack_api: str) -> None:
     store = SqliteStore.open(path, hold=hold)
     around = replace(
         some_surroundings(lambda: seam.connector),
+        capabilities={Channel.SLACK: CAPABILITIES},
         connector=lambda conversation: find_connector(
             {Channel.TEAMS: seam.connector, Channel.SLACK: slack.connector}, conversation
         ),
