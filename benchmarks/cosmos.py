@@ -94,8 +94,7 @@ class Flow:
         trips = c.reads + c.writes + c.queries
         return (
             f"| {self.name} | {trips} | {c.reads} | {c.writes} | {c.queries} | "
-            f"{self.reported:.0f} | {c.units:.0f} |"
-            f" {operations} |"
+            f"{self.reported:.0f} | {c.units:.0f} | {operations} |"
         )
 
 

@@ -133,8 +133,8 @@ class ChannelCapabilities:
 
     `keeps_messages_here`: its conversations lie on this machine, so that links and deletions stay here, too.
     `this_machine_only`: its routes are served to browsers on this machine alone. `shows_line_breaks`: it
-    draws a single line break as one. `max_text` is the most characters of an answer that has to be one message;
-    None where an answer may take several.
+    draws a single line break as one. `max_text` is the most characters of an answer that has to be one
+    message; None where an answer may take several.
     """
 
     keeps_messages_here: bool = False

@@ -67,8 +67,7 @@ def _print_card(card: Card) -> None:
     gone = f", {card.erased} of them erased since" if card.erased else ""
     out.print(
         f"Dataset {card.name}, made {card.made_at}: {card.examples} examples from {card.reviews} "
-        f"reviews{gone}; "
-        f"{here} are here, {card.held_out} were held out. {card.waiting} reviews wait.",
+        f"reviews{gone}; {here} are here, {card.held_out} were held out. {card.waiting} reviews wait.",
         markup=False,
         highlight=False,
     )

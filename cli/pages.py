@@ -86,8 +86,7 @@ async def _add(settings: Settings, source: str) -> RefreshReport:
 def _print_report(report: RefreshReport) -> None:
     out.print(
         f"{report.added} added, {report.changed} changed, {report.unchanged} unchanged, {report.removed} "
-        "removed, "
-        f"{len(report.problems)} not readable."
+        f"removed, {len(report.problems)} not readable."
     )
     if report.problems and not (report.added or report.changed or report.unchanged):
         raise typer.Exit(2)

@@ -422,8 +422,7 @@ _IN_SETTINGS = (
     "The key is a setting, so it is changed where settings are kept. Set pseudonym_key_before to the present "
     "key and"
     " pseudonym_key to a new one, for example {key}, for all processes at once; then start them again. When "
-    "as many days"
-    " have passed as records are kept (keep_questions_days), empty pseudonym_key_before."
+    "as many days have passed as records are kept (keep_questions_days), empty pseudonym_key_before."
 )
 _IN_SETTINGS_END = (
     "The key is a setting: empty pseudonym_key_before where settings are kept, and start the bot again."

@@ -77,8 +77,7 @@ def init_command(
     if config is None:
         out.print(
             "No Cosmos DB account is named (setting cosmos_endpoint), so records are kept in "
-            f"{settings.store_path}."
-            " That file needs no preparation: the bot makes it when it starts.",
+            f"{settings.store_path}. That file needs no preparation: the bot makes it when it starts.",
             soft_wrap=True,
             markup=False,
         )

@@ -398,8 +398,7 @@ _SINGLE = (  # scripts without spaces: Han, Hiragana, Thai, Lao, Burmese, Khmer
     "\u0e01-\u0e30\u0e32\u0e33\u0e40-\u0e46\u0e81-\u0eb0\u0eb2\u0eb3\u0ebd-\u0ec6\u1000-\u102a\u103f\u1050-\u1055\u1780-\u17b3"
 )
 _WORD = re.compile(
-    f"[{_SINGLE}][{_JOINED}]*"
-    f"|(?:(?![{_SINGLE}])[\\w{_JOINED}])+"
+    f"[{_SINGLE}][{_JOINED}]*|(?:(?![{_SINGLE}])[\\w{_JOINED}])+"
     f"(?:(?:(?<=\\d)[.,:'\u2019\u066b\u066c](?=\\d)|(?<=[^\\W\\d_])[.'\u2019\u00b7](?=[^\\W\\d_]))(?:(?![{_SINGLE}])[\\w{_JOINED}])+)*"
 )
 

@@ -233,8 +233,7 @@ EVENTS: Mapping[str, Event] = {
     "day_summed": _event(
         "A day is over: figures of its answers with one version, channel and site (only to Data Explorer).",
         "channel site model_version answers quoted declined closed ignored stars starred likes dislikes "
-        "sessions "
-        "session_seconds judged weights rights p50_seconds p95_seconds",
+        "sessions session_seconds judged weights rights p50_seconds p95_seconds",
     ),
     "person_deleted": _event("What is kept of a person was deleted.", "count"),
     "telemetry_dropped": _event("Some of what was told did not arrive.", "reason count"),

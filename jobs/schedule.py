@@ -91,8 +91,7 @@ def _trigger(name: str, expression: str, zone: ZoneInfo) -> CronTrigger:
     except ValueError as error:
         raise ScheduleInvalid(
             f"{PREFIX}{name}: “{expression}” is no cron expression ({error}); write five fields such as “30 "
-            "2 * * *”"
-            " for half past two every night, or nothing to switch it off."
+            "2 * * *” for half past two every night, or nothing to switch it off."
         ) from error
     if trigger.get_next_fire_time(None, datetime.now(UTC)) is None:
         raise ScheduleInvalid(f"{PREFIX}{name}: “{expression}” names a time that never comes.")

@@ -65,8 +65,7 @@ class RefreshReport:
         most = max(self.doubtful, key=lambda url: self.doubtful[url])
         return (
             f"{pieces} piece{'s' * (pieces > 1)} of text on {pages} page{'s' * (pages > 1)} may not be "
-            f"visible to readers"
-            f" and {'are' if pieces > 1 else 'is'} left out; most on {most}."
+            f"visible to readers and {'are' if pieces > 1 else 'is'} left out; most on {most}."
         )
 
 

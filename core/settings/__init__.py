@@ -83,8 +83,7 @@ class Settings(BaseSettings):
         75.0,
         gt=0,
         description="How long a connection may wait for the head of a request, at its beginning and after an "
-        "answer, seconds; "
-        "longer than a proxy before the bot keeps one open.",
+        "answer, seconds; longer than a proxy before the bot keeps one open.",
     )
     body_timeout_s: float = Field(
         20.0, gt=0, description="Longest time for the body of a request to arrive, seconds."
@@ -118,8 +117,7 @@ class Settings(BaseSettings):
     base_model: str = Field(
         "smollm2-135m-instruct",
         description="A name of `askpage models catalogue`, a Hugging Face directory or hub id, or a .gguf "
-        "file; "
-        "canned answers without a model, for tests.",
+        "file; canned answers without a model, for tests.",
     )
     engine: EngineSettings
     cuda: CudaSettings
@@ -129,8 +127,7 @@ class Settings(BaseSettings):
     models_url: str = Field(
         "",
         description="Where several machines have their model versions together, as "
-        "abfs://CONTAINER@ACCOUNT.dfs.core."
-        "windows.net/FOLDER or file:///FOLDER. Empty: in data_dir only.",
+        "abfs://CONTAINER@ACCOUNT.dfs.core.windows.net/FOLDER or file:///FOLDER. Empty: in data_dir only.",
     )
 
     # Learning
@@ -195,8 +192,7 @@ class Settings(BaseSettings):
     dangerously_serve_local_page: bool = Field(
         False,
         description="Serve the chat page, the dashboard and the pages beside Teams or Slack, too, at "
-        "local_page_port: "
-        "whoever reaches that port needs no token.",
+        "local_page_port: whoever reaches that port needs no token.",
     )
     local_page_port: int = Field(
         3979,
@@ -216,8 +212,7 @@ class Settings(BaseSettings):
     dashboard_token: Token = Field(
         SecretStr(""),
         description="Who shows it may see the figures of /dashboard from other machines, but not what people "
-        "asked; "
-        "24 characters or more. Empty: nobody.",
+        "asked; 24 characters or more. Empty: nobody.",
     )
     dashboard_reviewer_token: Token = Field(
         SecretStr(""),
@@ -234,8 +229,7 @@ class Settings(BaseSettings):
     trainable_channels: Words = Field(
         default=["msteams", "local"],
         description="Channels whose feedback may be learned from, comma-separated; not Slack (slack), whose "
-        "API terms "
-        "restrict training.",
+        "API terms restrict training.",
     )
     reviewers: Words = Field(
         default=[],
@@ -284,8 +278,7 @@ class Settings(BaseSettings):
     pseudonym_key_before: SecretStr = Field(
         SecretStr(""),
         description="The key before that one, while people are moved over. Empty: what `askpage privacy "
-        "rotate-key` left in "
-        "data_dir.",
+        "rotate-key` left in data_dir.",
     )
     drain_timeout_s: float = Field(20.0, ge=0, description="Time for answers under way at a stop, seconds.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")

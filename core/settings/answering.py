@@ -42,8 +42,7 @@ class AnsweringSettings(Group):
         1,
         ge=0,
         description="Sentences around the nearest one that a version without training reads where two "
-        "versions are "
-        "compared; 0 reads the passages whole.",
+        "versions are compared; 0 reads the passages whole.",
     )
     least_similarity: float = Field(
         0.32,
@@ -69,8 +68,7 @@ class AnsweringSettings(Group):
         1.0,
         gt=0,
         description="Time within which an answer should begin: a model reads as much as it was measured to "
-        "read by then, "
-        "seconds.",
+        "read by then, seconds.",
         alias="first_token_budget_s",
     )
 

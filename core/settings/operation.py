@@ -39,8 +39,7 @@ class SlackSettings(Group, alias_generator=prefixed("slack_")):
     teams: Words = Field(
         default=[],
         description="Workspaces whose people may use the bot, by id (T…), comma-separated; an organisation's "
-        "id (E…) too, "
-        "where the app is installed for all of it.",
+        "id (E…) too, where the app is installed for all of it.",
     )
     bot_token: SecretStr = Field(
         SecretStr(""), description="Bot token (xoxb-…) of the one workspace; empty: it is installed there."
@@ -141,8 +140,7 @@ class ScheduleSettings(Group, alias_generator=prefixed("schedule_")):
     sample_reviews: str = Field(
         "5 * * * *",
         description="When answers that nobody looked at are looked at: minute, hour, day, month, weekday "
-        "(cron); "
-        "empty: never.",
+        "(cron); empty: never.",
     )
     send_reviews: str = Field(
         "10,40 * * * *", description="When cards of waiting reviews that nobody sees are sent; cron."
@@ -173,8 +171,7 @@ class DataExplorerSettings(Group, alias_generator=prefixed("data_explorer_")):
     uri: str = Field(
         "",
         description="Cluster of Azure Data Explorer to send answers, words, rulings and each day's figures "
-        "to, https://…; "
-        "empty: nothing is sent.",
+        "to, https://…; empty: nothing is sent.",
     )
     database: str = Field("askpage", description="Database in that cluster.")
     timeout_s: float = Field(
@@ -193,8 +190,7 @@ class TelemetrySettings(Group, alias_generator=prefixed("telemetry_")):
     to: Literal["none", "console", "otlp", "appinsights", "azuremonitor"] = Field(
         "none",
         description="Where telemetry goes: nowhere; the terminal; a collector (OTLP over HTTP); Application "
-        "Insights, by "
-        "its own package or by Azure Monitor's exporter.",
+        "Insights, by its own package or by Azure Monitor's exporter.",
         alias="telemetry",
     )
     connection_string: SecretStr = Field(

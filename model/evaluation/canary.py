@@ -114,8 +114,7 @@ def _is_slow(live: CanaryStats, canary: CanaryStats, rules: CanaryRules) -> Cana
     return CanaryFinding(
         Step.ROLL_BACK,
         f"Its answers take {median(canary.seconds):.1f} s, those of the live version "
-        f"{median(live.seconds):.1f} s"
-        f" (medians); {rules.max_latency_ratio:g} times as long is what may be.",
+        f"{median(live.seconds):.1f} s (medians); {rules.max_latency_ratio:g} times as long is what may be.",
         "latency",
     )
 
@@ -147,8 +146,7 @@ def _compared(live: CanaryStats, canary: CanaryStats) -> str:
     mine, theirs = canary.pleased or 0.0, live.pleased or 0.0
     return (
         f"{len(canary.votes)} votes are worth {mine:.2f} of 1 in the mean, {len(live.votes)} on the live "
-        f"version"
-        f" {theirs:.2f}."
+        f"version {theirs:.2f}."
     )
 
 

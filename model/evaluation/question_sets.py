@@ -279,10 +279,7 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """The calibration of the confidences of answers of one kind.
-
-    Bins without an answer are left out.
-    """
+    """The calibration of the confidences of answers of one kind. Bins without an answer are left out."""
 
     count: int
     brier: float

@@ -199,8 +199,7 @@ def _measured(main: Element, finding: GateResult) -> None:
         f"that are held out of the dataset {finding.comparison.dataset}, {fixed.questions} fixed ones, and "
         f"the rest with "
         "an instruction planted in the passage. The intervals come from a paired bootstrap over the "
-        "questions, the "
-        "p-value from McNemar's exact test.",
+        "questions, the p-value from McNemar's exact test.",
         "soft",
     )
     bar = finding.bar

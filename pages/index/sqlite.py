@@ -443,8 +443,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     if version > SCHEMA:
         raise IndexUnavailable(
             f"The page index {path} was written by a newer askpage. Use that one, or delete the file: the "
-            f"pages are"
-            " read again then."
+            f"pages are read again then."
         )
 
 
@@ -455,8 +454,7 @@ def _explained() -> Generator[None]:
     except sqlite3.Error as error:
         raise IndexUnavailable(
             f"The page index cannot be used ({error}). If its disk is not full and no other program holds "
-            f"it, delete"
-            " its folder: the pages are read again then."
+            f"it, delete its folder: the pages are read again then."
         ) from error
 
 
