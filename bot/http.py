@@ -29,6 +29,12 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 from yarl import URL
 
+log = logging.getLogger(__name__)
+
+LINGER_S = 2.0
+"""How long the rest of an unwanted body is thrown away, so that its sender sees the response; seconds."""
+_TOLD_EVERY_S = 60.0
+
 
 def retry_wait_s(attempt: int, retry_after: str | None) -> float:
     """Return the wait before a retry: what the channel asks for, or 0.5 s doubled each time, with jitter.
@@ -120,13 +126,6 @@ def is_https(address: str) -> bool:
     except ValueError:
         return False
     return url.scheme == "https" and bool(url.host)
-
-
-log = logging.getLogger(__name__)
-
-LINGER_S = 2.0
-"""How long the rest of an unwanted body is thrown away, so that its sender sees the response; seconds."""
-_TOLD_EVERY_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from rich.table import Table as ScreenTable
 from bot.instance import instances_in
 from bot.stores import cosmos_config, keys_of, pages_config, retention_of
 from cli.console import Json, out, progress_bar, progress_out, with_settings
+from core.files import sync_folder
 from core.settings import Settings
 from feedback.privacy.audit import Audit, AuditAction
 from feedback.privacy.keys import operator_of
@@ -209,9 +210,7 @@ def whole_file(path: Path) -> Generator[IO[str]]:
             except BaseException:
                 Path(file.name).unlink(missing_ok=True)
                 raise
-        folder = os.open(path.parent, os.O_RDONLY)
-        os.fsync(folder)
-        os.close(folder)
+        sync_folder(path.parent)
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error.strerror or error}.") from error
 

@@ -373,9 +373,8 @@ class CosmosContainer:
 
     async def _call(self, operation: str, call: Callable[[ContainerProxy, Hook], Awaitable[T]]) -> T:
         now = asyncio.get_running_loop().time
-        if (
-            now() < self._paused_until
-        ):  # a person who waits for an answer shall not wait for what has just failed
+        # a person who waits for an answer shall not wait for what has just failed
+        if now() < self._paused_until:
             raise self._errors.unavailable(
                 "Cosmos DB could not be reached a moment ago; it is asked again soon."
             )

@@ -1,12 +1,13 @@
-"""The data folder and all that is in it are for their user alone: made so, and mended where they are wider.
+"""Files that survive a crash whole, locks that it lets go of, and folders that are for their user alone.
 
-    keep_private()          whatever this process makes from here on: folders 0700, files 0600
-    make_private(path)      a file that a library is to open, SQLite for one: its log takes the file's mode
-    mend(folder)            what is there already, from an earlier version or another program
+    write_durably(path, text)   a small file; whole_folder(folder) for many at once
+    only_one(path)              a lock between processes
+    keep_private()              whatever this process makes from here on: folders 0700, files 0600
+    make_private(path)          a file for a library to open, SQLite for one: its log takes the file's mode
+    mend(folder)                what is there already, from an earlier version or another program
 
-Links are not followed: what they lead to is somebody else's to decide about.
-
-Files that survive a crash whole, and locks that it lets go of.
+The data folder is private from when it is made, and mended where it is wider. Links are not followed: what
+they lead to is somebody else's to decide about.
 """
 
 from __future__ import annotations
@@ -22,6 +23,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+log = logging.getLogger(__name__)
+
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
+"""The bits that let anybody else in."""
+_OURS = ("askpage.sqlite3", "local.sqlite3", "pseudonym.key", "instances", "pages/index.sqlite3")
+"""By any of these a folder shows that it is a bot's."""
 _READ_BYTES = 1 << 20
 
 
@@ -41,9 +48,10 @@ def hashes_of(folder: Path) -> dict[str, str]:
 
 
 def write_durably(path: Path, text: str) -> None:
-    """Write a small file so that a crash leaves the old one or the new one, never half of it."""
+    """Write a small file, for this user only: a crash leaves the old one or the new one, never half of it."""
     part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8") as file:
+    made = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(made, "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
@@ -90,14 +98,6 @@ def only_one(path: Path, *, wait: bool = True) -> Generator[None]:
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
-
-
-log = logging.getLogger(__name__)
-
-OTHERS = stat.S_IRWXG | stat.S_IRWXO
-"""The bits that let anybody else in."""
-_OURS = ("askpage.sqlite3", "local.sqlite3", "pseudonym.key", "instances", "pages/index.sqlite3")
-"""By any of these a folder shows that it is a bot's."""
 
 
 def keep_private() -> None:

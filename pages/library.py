@@ -88,9 +88,8 @@ class Library:
         self._max_age = timedelta(seconds=max_age_s)
         self._now = now
         self._fetching: dict[str, asyncio.Task[Page]] = {}
-        self._moved: BoundedDict[str, str] = BoundedDict(
-            _MOST_MOVED
-        )  # where redirects ended, by the address that was asked for
+        # where redirects ended, by the address that was asked for
+        self._moved: BoundedDict[str, str] = BoundedDict(_MOST_MOVED)
         self._refreshing = asyncio.Lock()
 
     async def search(self, question: str, limit: int, page_url: str | None = None) -> list[Hit]:

@@ -35,6 +35,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
+from core.files import write_durably
 from core.records import Page
 from pages.fetch.client import Fetcher
 from pages.fetch.ssrf import join_url, parse_address
@@ -164,12 +165,7 @@ def drop_source(folder: Path, source: str) -> bool:
 
 def _write(folder: Path, sources: Sequence[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    fresh = folder / f"{FILE}.new"
-    with fresh.open("w", encoding="utf-8") as file:
-        json.dump(list(sources), file, ensure_ascii=False, indent=2)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(folder / FILE)
+    write_durably(folder / FILE, json.dumps(list(sources), ensure_ascii=False, indent=2))
 
 
 AT_ONCE = 4

@@ -37,6 +37,16 @@ from feedback.store.documents import Document
 from feedback.store.offline_queue import OfflineQueue
 from feedback.store.rows import WholeStore
 
+log = logging.getLogger(__name__)
+
+DELETION, CHOICE, GREETED = "deletion", "choice", "greeted"
+REMEMBERED = 10_000
+
+Forget = Callable[[Deletion], Awaitable[None]]
+"""Makes one memory of this process forget what it has of a person from before the deletion's `begun_at`."""
+Tell = Callable[[Deletion], Awaitable[None]]
+"""Says in the conversation of `reply_to` what was deleted. Raises OSError where it may be tried again."""
+
 VALID_S = 600
 HERE, EVERYWHERE = "/local/export/", "/privacy/export/"
 MAX_TOKEN_CHARACTERS = 2_000
@@ -101,17 +111,6 @@ WISH = "reviewer's wish"
 def nameless(wish: Entry) -> Entry:
     """Return a wish that waits (as JSON) of a reviewer who is gone."""
     return wish | {"person": SOMEBODY, "name": NAME, "place": "", "source": uuid4().hex}
-
-
-log = logging.getLogger(__name__)
-
-DELETION, CHOICE, GREETED = "deletion", "choice", "greeted"
-REMEMBERED = 10_000
-
-Forget = Callable[[Deletion], Awaitable[None]]
-"""Makes one memory of this process forget what it has of a person from before the deletion's `begun_at`."""
-Tell = Callable[[Deletion], Awaitable[None]]
-"""Says in the conversation of `reply_to` what was deleted. Raises OSError where it may be tried again."""
 
 
 class Privacy:

@@ -40,6 +40,41 @@ from bot.channels.incoming import to_object, to_text
 from bot.http import retry_wait_s
 from bot.slack.config import PaceRules
 
+log = logging.getLogger(__name__)
+sdk_log = logging.getLogger("slack_sdk.quiet")
+sdk_log.setLevel(logging.ERROR)
+
+ATTEMPTS = 4
+MOST_WAIT_S = 60.0
+HURRIED_WAIT_S = 0.0
+TIMEOUT_S = 15
+TRY_AGAIN = frozenset(
+    {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
+)
+GONE = frozenset(
+    {
+        "account_inactive",
+        "cannot_dm_bot",
+        "cant_delete_message",
+        "cant_update_message",
+        "channel_not_found",
+        "edit_window_closed",
+        "invalid_auth",
+        "is_archived",
+        "message_not_found",
+        "not_authed",
+        "not_in_channel",
+        "org_login_required",
+        "restricted_action",
+        "thread_not_found",
+        "token_expired",
+        "token_revoked",
+        "user_not_found",
+    }
+)
+
+Json = dict[str, Any]
+
 SPOKEN = frozenset({"chat.postMessage", "chat.startStream"})
 """What puts a new message into a channel."""
 LONGEST_S = 3_600.0
@@ -137,42 +172,6 @@ class SlackPace:
             oldest = next(iter(self._channels))
             if not self._channels[oldest][0].locked():
                 del self._channels[oldest]
-
-
-log = logging.getLogger(__name__)
-sdk_log = logging.getLogger("slack_sdk.quiet")
-sdk_log.setLevel(logging.ERROR)
-
-ATTEMPTS = 4
-MOST_WAIT_S = 60.0
-HURRIED_WAIT_S = 0.0
-TIMEOUT_S = 15
-TRY_AGAIN = frozenset(
-    {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
-)
-GONE = frozenset(
-    {
-        "account_inactive",
-        "cannot_dm_bot",
-        "cant_delete_message",
-        "cant_update_message",
-        "channel_not_found",
-        "edit_window_closed",
-        "invalid_auth",
-        "is_archived",
-        "message_not_found",
-        "not_authed",
-        "not_in_channel",
-        "org_login_required",
-        "restricted_action",
-        "thread_not_found",
-        "token_expired",
-        "token_revoked",
-        "user_not_found",
-    }
-)
-
-Json = dict[str, Any]
 
 
 class SlackRefused(ChannelError):

@@ -54,6 +54,20 @@ from core.bounded_dict import BoundedDict
 from core.text import Json
 from feedback.store.base import StoreUnavailable
 
+log = logging.getLogger(__name__)
+
+PATH = "/slack/events"
+MAX_BODY_BYTES = 1_000_000
+ACK_S, FORM_S = 0.9, 2.5
+"""Slack wants an answer in 3 seconds; a form stays open until it has one."""
+REMEMBERED = 10_000
+MORE_PROMPT = {"title": "What can you do?", "message": "help"}
+MOST_PROMPTS = 4
+NAMELESS = frozenset({"reaction_added", "reaction_removed"})
+"""Events that do not say which workspace somebody is of."""
+REMOVALS = frozenset({"app_uninstalled", "tokens_revoked"})
+_ANYTHING = re.compile(r"[\s\S]*")
+
 WINDOW_S = 300
 VERSION = "v0"
 _MOST_DIGITS = 12
@@ -103,21 +117,6 @@ def _one(headers: Headers, name: str) -> str:
     if len(found) != 1:
         raise Unsigned(f"it has {len(found)} headers {name}")
     return found[0]
-
-
-log = logging.getLogger(__name__)
-
-PATH = "/slack/events"
-MAX_BODY_BYTES = 1_000_000
-ACK_S, FORM_S = 0.9, 2.5
-"""Slack wants an answer in 3 seconds; a form stays open until it has one."""
-REMEMBERED = 10_000
-MORE_PROMPT = {"title": "What can you do?", "message": "help"}
-MOST_PROMPTS = 4
-NAMELESS = frozenset({"reaction_added", "reaction_removed"})
-"""Events that do not say which workspace somebody is of."""
-REMOVALS = frozenset({"app_uninstalled", "tokens_revoked"})
-_ANYTHING = re.compile(r"[\s\S]*")
 
 
 @dataclass(frozen=True, slots=True)

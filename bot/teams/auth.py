@@ -35,6 +35,8 @@ from jwt.exceptions import PyJWTError
 
 from bot.channel import ChannelError
 
+log = logging.getLogger(__name__)
+
 BOT_FRAMEWORK_SCOPE = "https://api.botframework.com/.default"
 BOT_FRAMEWORK_TENANT = "botframework.com"
 LOGIN_URL = "https://login.microsoftonline.com/{tenant}"
@@ -82,9 +84,7 @@ class BotCredentials:
             if not self._is_good():
                 try:
                     self._token = await asyncio.wait_for(asyncio.to_thread(self._fetch), TIMEOUT_S)
-                except (
-                    Exception
-                ) as error:  # MSAL and requests raise of many families; none of them may be lost
+                except Exception as error:  # MSAL and requests raise of many families; none may be lost
                     raise ChannelError(
                         f"no token for the channel: {type(error).__name__}: {error}"
                     ) from error
@@ -127,9 +127,6 @@ class _Session(requests.Session):
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         options["timeout"] = options.get("timeout") or TIMEOUT_S / 2
         return super().send(request, **options)
-
-
-log = logging.getLogger(__name__)
 
 
 class KeysUnavailableError(Exception):

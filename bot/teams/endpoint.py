@@ -65,6 +65,12 @@ from core import telemetry
 from core.bounded_dict import BoundedDict
 from feedback.store.base import StoreUnavailable
 
+log = logging.getLogger(__name__)
+
+MAX_BODY_BYTES = 1_000_000
+CLOCK_TOLERANCE_S = 300
+REMEMBERED_TOKENS = 1_000
+
 
 class Turns(BotAdapter):
     """The SDK's adapter over our front end and connector."""
@@ -134,13 +140,6 @@ def _conversation(context: TurnContext) -> dict[str, Any]:
         "serviceUrl": activity.service_url,
         "channelId": activity.channel_id,
     }
-
-
-log = logging.getLogger(__name__)
-
-MAX_BODY_BYTES = 1_000_000
-CLOCK_TOLERANCE_S = 300
-REMEMBERED_TOKENS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,9 +263,7 @@ class _Tokens:
             endorsements = (await self._keys.get(key_id)).endorsements
         except KeysUnavailableError:
             raise
-        except (
-            Exception
-        ) as error:  # the SDK and PyJWT raise a dozen kinds for a bad token, bare Exception too
+        except Exception as error:  # the SDK and PyJWT raise a dozen kinds, bare Exception too
             raise PermissionError(f"bad token: {type(error).__name__}: {error}") from error
         if not (identity and identity.is_authenticated):
             raise PermissionError("bad token: another issuer")

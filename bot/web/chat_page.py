@@ -58,6 +58,20 @@ from core import telemetry
 from feedback.privacy.deletion_log import Deletion
 from feedback.store.base import StoreUnavailable
 
+log = logging.getLogger(__name__)
+
+STATIC = Path(__file__).resolve().parent.parent / "static"
+ADAPTIVE_CARDS = Path("node_modules/adaptivecards/dist/adaptivecards.min.js")
+PEOPLE = (
+    {"id": "alex", "name": "Alex"},
+    {"id": "sam", "name": "Sam"},
+    {"id": REVIEWER, "name": "Robin (reviewer)"},
+)
+HEARTBEAT_S = 15.0
+LOADING_BEAT_S = 0.5
+OVERWRITE_EVERY_S = 60.0
+_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+
 QUOTE_LIMIT = 400
 """Longest quote that goes into a link to one of our pages, characters."""
 
@@ -109,21 +123,6 @@ def with_quote(url: str, words: str) -> str:
     if not here or not parts.path.startswith("/site/") or parts.query or not words:
         return url
     return urlunsplit(parts._replace(query="quote=" + quote(words[:QUOTE_LIMIT], safe="")))
-
-
-log = logging.getLogger(__name__)
-
-STATIC = Path(__file__).resolve().parent.parent / "static"
-ADAPTIVE_CARDS = Path("node_modules/adaptivecards/dist/adaptivecards.min.js")
-PEOPLE = (
-    {"id": "alex", "name": "Alex"},
-    {"id": "sam", "name": "Sam"},
-    {"id": REVIEWER, "name": "Robin (reviewer)"},
-)
-HEARTBEAT_S = 15.0
-LOADING_BEAT_S = 0.5
-OVERWRITE_EVERY_S = 60.0
-_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
 
 class InvokeResult(Protocol):

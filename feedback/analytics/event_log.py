@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from core import telemetry
+from core.files import sync_folder
 from core.records import Answer, Feedback, Review
 from feedback.analytics import events
 from feedback.metrics import daily
@@ -152,9 +153,8 @@ class EventSource:
             async for found in self._all[number](place):
                 place.after = found.place
                 key = _short(f"{found.record} {found.changed_at} {found.day}")
-                new = (
-                    key not in place.seen and key not in place.again
-                )  # a review may have moved to the past ones
+                # a review may have moved to the past ones
+                new = key not in place.seen and key not in place.again
                 if found.changed_at >= overlap and found.day is None:
                     place.again.add(key)
                 if found.day:
@@ -355,7 +355,7 @@ class Outgoing:
             file.flush()
             os.fsync(file.fileno())
         new.replace(path)
-        self._sync()
+        sync_folder(self._folder)
         return True
 
     def drop(self, batch: Batch) -> None:
@@ -376,10 +376,3 @@ class Outgoing:
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number:09}.json"
-
-    def _sync(self) -> None:
-        folder = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)

@@ -41,6 +41,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from core.files import sync_folder
 from core.records import TrainingExample
 from feedback.examples.convert import Candidate, Lineage
 from feedback.examples.dataset_card import Built, Card, card_of
@@ -83,7 +84,7 @@ def write_dataset(datasets_dir: Path, built: Built, now: datetime) -> Card:
     sha256 = digest.hexdigest()
     card = card_of(built, sha256[:_NAME_DIGITS], sha256, now)
     _write_card(folder, card)
-    _sync_folder(folder)
+    sync_folder(folder)
     _put_in_place(folder, datasets_dir / card.name)
     return card
 
@@ -100,9 +101,9 @@ def _put_in_place(folder: Path, place: Path) -> None:
     else:  # the lineage first: there is never an example without its line there
         for name in (LINEAGE, EXAMPLES, CARD):
             (folder / name).replace(place / name)
-        _sync_folder(place)
+        sync_folder(place)
         folder.rmdir()
-    _sync_folder(place.parent)
+    sync_folder(place.parent)
 
 
 # Reading
@@ -244,7 +245,7 @@ def _erase(folder: Path, ids: frozenset[str], people: frozenset[str]) -> int:
     changed = replace(card, erased=card.examples - len(kept), set_aside=set_aside)
     if changed != card:
         _write_card(folder, changed)
-        _sync_folder(folder)
+        sync_folder(folder)
     return len(lines) - len(kept)
 
 
@@ -340,11 +341,3 @@ def _line(record: TrainingExample | Lineage) -> bytes:
 
 def _hash_of(line: bytes) -> str:
     return hashlib.sha256(line).hexdigest()
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

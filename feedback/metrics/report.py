@@ -162,9 +162,8 @@ async def version_stats_since(
         one.seconds.append((answer.answered_at - answer.question.asked_at).total_seconds())
         one.votes += parse_votes(await store.feedback_on(answer.id))
     async for row in every_row(store, "question"):
-        done = (
-            row.fields["asked_at"] >= moment(since) and row.fields["message_id"]
-        )  # "": stopped by its asker
+        # a `message_id` of "" tells that its asker stopped it
+        done = row.fields["asked_at"] >= moment(since) and row.fields["message_id"]
         if done and row.fields["id"] not in answered:
             said.setdefault(drawn(row.fields["conversation"]), VersionStats()).failed += 1
     return said

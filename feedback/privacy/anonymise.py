@@ -78,9 +78,8 @@ async def _change(store: WholeStore, document: Document, change: Change) -> None
     def changed(kept: Document | None) -> Document | None:
         if kept is None:
             return None
-        now = moment(
-            datetime.now(UTC)
-        )  # other processes read verified answers that changed since they last looked
+        # other processes read verified answers that changed since they last looked
+        now = moment(datetime.now(UTC))
         return replace(kept, body=change(kept.body), order=now if kept.kind == "verified" else kept.order)
 
     await change_document(store.documents, document, changed)

@@ -24,11 +24,18 @@ from pathlib import Path
 from typing import Any
 
 from core.bounded_dict import BoundedDict
+from core.files import sync_folder, write_durably
 from feedback.privacy import audit
 from feedback.privacy.anonymise import change_answers, change_reviews, put_answers
 from feedback.store.base import StoreError
 from feedback.store.documents import Document
 from feedback.store.rows import Row, Table, WholeStore, every_page, every_row, key_of
+
+log = logging.getLogger(__name__)
+
+REMEMBERED = 10_000
+_SHORTEST = 16
+"""Bytes of a key that are too few to keep anyone from trying all of them."""
 
 Change = Callable[[str], str]
 _TABLES: tuple[Table, ...] = ("question", "feedback", "document")
@@ -96,11 +103,6 @@ def _renamed(row: Row, change: Change) -> Row:
         name: change(value) if isinstance(value, str) else value for name, value in row.fields.items()
     }
     return Row(row.table, key_of(row.table, fields), fields)
-
-
-log = logging.getLogger(__name__)
-
-REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +187,8 @@ def rotate(data_dir: Path) -> None:
     key = load_or_make_key(path)
     if before.exists() and load_key(before) != key:
         raise FileExistsError(str(before))
-    _put(before, key.decode())
-    _put(path, fresh_key())
+    write_durably(before, f"{key.decode()}\n")
+    write_durably(path, f"{fresh_key()}\n")
 
 
 def finish(data_dir: Path) -> bool:
@@ -194,33 +196,10 @@ def finish(data_dir: Path) -> bool:
     before = before_path(data_dir)
     if not before.exists():
         return False
-    _put(before, "0" * before.stat().st_size)  # on most disks nothing is left of it then
+    write_durably(before, "0" * before.stat().st_size)  # on most disks nothing is left of it then
     before.unlink()
-    _sync(before.parent)
+    sync_folder(before.parent)
     return True
-
-
-def _put(path: Path, text: str) -> None:
-    """Write a file that is whole or not there, readable to this user only."""
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text.strip() + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
-
-
-_SHORTEST = 16
-"""Bytes of a key that are too few to keep anyone from trying all of them."""
 
 
 def pseudonym(key: bytes, user_id: str) -> str:
@@ -270,11 +249,7 @@ def _make(path: Path) -> None:
             return
     finally:
         unfinished.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)
 
 
 def operator(key: bytes, user: str) -> str:

@@ -136,9 +136,8 @@ class ReviewRepository:
 
         def leave(held: Document | None) -> Document:
             taken = held is not None and held.order > moment(datetime.now(UTC))
-            return (
-                held if held and taken else free
-            )  # a new version tells who is at it that there is more to do
+            # a new version tells who is at it that there is more to do
+            return held if held and taken else free
 
         free = Document("errand", answer_id, "", answer_id, order=moment(at))
         await change_document(self._documents, free, leave)

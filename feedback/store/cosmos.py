@@ -203,9 +203,8 @@ class CosmosStore:
         answer_id = feedback.answer_id
         item = self._aged(as_item.feedback_item(feedback, number=self._next_number()))
         await self._items.create(item)
-        if (
-            await self._items.read(answer_id, as_item.ANSWER) is None
-        ):  # last, so that none is left by a forgetting
+        # looked at last, so that none is left by a forgetting
+        if await self._items.read(answer_id, as_item.ANSWER) is None:
             await self._items.delete(answer_id, item["id"])
             raise RecordInvalid(f"feedback on an unknown answer: {answer_id}")
 

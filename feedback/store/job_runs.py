@@ -29,6 +29,13 @@ from feedback.store.base import StoreUnavailable, moment
 from feedback.store.documents import TRIES, Document, Documents, Wanted
 from feedback.store.serialization import from_json, to_json
 
+log = logging.getLogger(__name__)
+
+LEASE = "lease"
+HOLD_S = 90.0
+_A_HOLD = 6
+"""How often a lease is renewed in the time for which it holds."""
+
 KIND = "job"
 RUNNING, DONE, FAILED, STOPPED, DIED = "running", "done", "failed", "stopped", "died"
 """How a run stands. A stopped or dead one came to no end, and is made up for."""
@@ -108,14 +115,6 @@ def _document(run: JobRun) -> Document:
 
 def _read(document: Document) -> JobRun:
     return from_json(JobRun, document.body)
-
-
-log = logging.getLogger(__name__)
-
-LEASE = "lease"
-HOLD_S = 90.0
-_A_HOLD = 6
-"""How often a lease is renewed in the time for which it holds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,10 @@ from typing import Any, TypeVar
 from core.files import make_private
 from feedback.store.base import RecordInvalid, StoreUnavailable
 
+log = logging.getLogger(__name__)
+
+REWRITTEN_UP_TO = 500_000_000
+
 T = TypeVar("T")
 _MOST_TOGETHER = 256
 
@@ -123,11 +127,6 @@ def _attempt(write: _Write, connection: sqlite3.Connection) -> tuple[Any, Except
         raise
     except Exception as refusal:  # noqa: BLE001 - handed to whoever asked for the write
         return None, refusal
-
-
-log = logging.getLogger(__name__)
-
-REWRITTEN_UP_TO = 500_000_000
 
 
 class SqliteFile:

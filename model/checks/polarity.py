@@ -150,9 +150,8 @@ def _stands(
         return True
     if _sets_aside(claim, said):
         return False
-    if claim.conditional and not residue(
-        claim, ()
-    ):  # a reason or a condition: no "not" of the page is its own
+    # a reason or a condition: no "not" of the page is its own
+    if claim.conditional and not residue(claim, ()):
         said = [replace(one, turning=frozenset(), negated=False) for one in said]
     if claim.whole or claim.conditional or answered or not asked:
         return _agrees_somewhere(claim, said, claim.terms, everything)

@@ -68,6 +68,11 @@ from pages.index.cosmos_schema import (
 from pages.index.embeddings import Embeds, Vectors, best, spans
 from pages.index.ranking import Ranking, WordIndex, embed_question, to_keywords, to_question_terms, to_terms
 
+log = logging.getLogger(__name__)
+
+_LOOKS = 3
+"""How often a search asks for more where much of what it found is not to be shown."""
+
 SEARCH = "hybrid search"
 """What a search's request charge is counted under."""
 _MOST_WORDS = 30
@@ -125,9 +130,7 @@ class HybridSearch:
         _asked.set(vector)
         try:
             found = await self._nearest(question, words, where, limit, _SHOWN)
-        except (
-            KeyError
-        ):  # the store takes no items that lack something: some were kept before there were sentences
+        except KeyError:  # the store takes no items that lack something: some are older than sentences
             found = await self._nearest(question, words, where, limit, _ALWAYS_THERE)
         return [_found(document.page_content, document.metadata, score) for document, score in found]
 
@@ -171,12 +174,6 @@ def _found(text: str, shown: dict[str, Any], similarity: float) -> Found:
         base64.b64decode(shown.get("sentences", "")),
         similarity=float(similarity),
     )
-
-
-log = logging.getLogger(__name__)
-
-_LOOKS = 3
-"""How often a search asks for more where much of what it found is not to be shown."""
 
 
 class CosmosIndex:

@@ -423,9 +423,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.row_factory = sqlite3.Row
     with _explained():
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(
-            "PRAGMA synchronous = NORMAL"
-        )  # a power cut may cost the last pages, never the file
+        connection.execute("PRAGMA synchronous = NORMAL")  # a power cut may cost pages, never the file
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA secure_delete = ON")  # a page that somebody pasted goes for good
         connection.execute("BEGIN IMMEDIATE")

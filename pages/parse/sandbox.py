@@ -73,9 +73,8 @@ class Sandbox:
         self._timeout_s = timeout_s
         self._memory_bytes = memory_bytes
         self._slots = asyncio.Semaphore(workers)
-        self._starting = (
-            asyncio.Lock()
-        )  # one after the other: at each, the system holds us until the process is there
+        # one after the other: at each, the system holds us until the process is there
+        self._starting = asyncio.Lock()
         self._idle: list[_Worker] = []
         self._all: set[_Worker] = set()
 
