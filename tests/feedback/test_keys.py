@@ -235,6 +235,15 @@ def test_the_key_file_is_changed_and_the_earlier_one_kept_until_the_end(tmp_path
     assert keys_of(settings) == Keys(second.now)
 
 
+def test_an_earlier_key_is_overwritten_where_it_stands(tmp_path: Path) -> None:
+    keys_of(Settings(data_dir=tmp_path))
+    rotate(tmp_path)
+    key = before_path(tmp_path).read_bytes()
+    with before_path(tmp_path).open("rb") as still_open:  # what reads the same place on the disk
+        assert finish(tmp_path)
+        assert still_open.read() == b"0" * len(key)
+
+
 def test_a_change_that_was_cut_off_goes_on(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
     first = keys_of(settings)
