@@ -27,6 +27,7 @@ from pages.index.embeddings import HashedEmbedder
 from pages.index.sqlite import FileIndex
 from pages.library import Library
 from pages.parse.extract import extract
+from tests.builders.timing import least_seconds
 from tests.builders.world import World, a_world
 from tests.conftest import ROOT
 from tests.doubles.teams_connector import stream_info
@@ -195,9 +196,7 @@ async def many_at_once(scene: Scene, attempt: int) -> None:
     [("a " * 1_000_000, "a " * 999 + "b"), ("a\n" * 1_000_000, "a " * 1000 + "…"), (" " * 2_000_000, "a b")],
 )
 def test_a_quote_is_found_or_not_in_two_megabytes_at_once(text: str, quote: str) -> None:
-    before = time.thread_time()
-    find_quote(text, quote)
-    assert time.thread_time() - before < 1.0
+    assert least_seconds(lambda: find_quote(text, quote)) < 1.0
 
 
 @pytest.mark.parametrize(
@@ -210,6 +209,6 @@ def test_a_quote_is_found_or_not_in_two_megabytes_at_once(text: str, quote: str)
     ],
 )
 def test_markdown_that_nearly_has_marks_is_read_at_once(body: bytes) -> None:
-    before = time.thread_time()
-    extract(body, url="https://example.com/a", content_type="text/markdown", fetched_at=NOW)
-    assert time.thread_time() - before < 1.0
+    address = "https://example.com/a"
+    took = least_seconds(lambda: extract(body, url=address, content_type="text/markdown", fetched_at=NOW))
+    assert took < 1.0

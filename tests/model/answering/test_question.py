@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +21,7 @@ from model.text.question import (
     may_stand_alone,
 )
 from model.text.small_talk import Chatter, split_leading, strip_chatter
+from tests.builders.timing import least_seconds
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 LEAVE = Question("q1", "How much annual leave can I carry over?", "ann", "c1", Channel.LOCAL, NOW)
@@ -307,8 +307,6 @@ def test_an_asker_of_another_language_is_told_which_one_the_page_is_in() -> None
 )
 def test_a_long_text_of_anything_is_read_in_little_time(piece: str) -> None:
     text = "x" + piece * (8_000 // len(piece))
-    began = time.process_time()
-    assert is_follow_up(text) in {True, False}
     assert classify_question(text) in AskedKind
     assert len(strip_chatter(text)) <= len(text)
-    assert time.process_time() - began < 2
+    assert least_seconds(lambda: (is_follow_up(text), classify_question(text), strip_chatter(text))) < 2

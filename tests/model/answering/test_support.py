@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from core.records import Passage
 from model.checks.support import Support, check, support
 from model.text.prompt import INSTRUCTION
+from tests.builders.timing import least_seconds
 
 
 def passage(text: str, heading: str = "", title: str = "Handbook") -> Passage:
@@ -1094,11 +1094,13 @@ def test_a_check_over_three_passages_takes_milliseconds() -> None:
     )
     pages = [passage(f"{text} Part {part}.", f"Team leave {part}") for part in range(3)]
     answers = [f"Staff of team {at} may take {at} days of special leave." for at in range(2, 12)]
-    started = time.thread_time()
-    assert all(
-        held("How much special leave may my team take?", answer, *pages).stands() for answer in answers
-    )
-    assert (time.thread_time() - started) / len(answers) < 0.05  # 5 ms on a quiet machine
+
+    def all_stand() -> None:
+        assert all(
+            held("How much special leave may my team take?", answer, *pages).stands() for answer in answers
+        )
+
+    assert least_seconds(all_stand) / len(answers) < 0.05  # 5 ms on a quiet machine
 
 
 def test_what_is_cited_stands_in_the_passage() -> None:
@@ -1124,9 +1126,7 @@ def test_what_is_cited_stands_in_the_passage() -> None:
     ],
 )
 def test_hostile_texts_take_no_long(hostile: str) -> None:
-    started = time.thread_time()
-    support(hostile, hostile, [passage(hostile)])
-    assert time.thread_time() - started < 2
+    assert least_seconds(lambda: support(hostile, hostile, [passage(hostile)])) < 2
 
 
 def test_the_public_questions_own_answers_pass_and_foreign_ones_do_not(shared_data: Path) -> None:
