@@ -29,8 +29,8 @@ from numpy.typing import NDArray
 
 from benchmarks.questions import print_calibration, print_table
 from bot.bootstrap import open_answering, open_pages
-from bot.cards.answer_text import shown_text
-from cli.console import question_of
+from bot.cards.answer_text import render_shown_text
+from cli.console import make_question
 from cli.measure import index_pages, settings_beside
 from core.records import AnswerKind
 from core.settings import Settings
@@ -93,14 +93,16 @@ def main() -> None:
     given = parser.parse_args()
     sets = given.sets or [given.data / "questions" / "dev.jsonl", given.data / "handbook" / "pages"]
     pairs = list(zip(sets[::2], sets[1::2], strict=True))
-    cases = [one for file, folder in pairs for one in asyncio.run(_found(file, folder, given.data_dir))]
+    cases = [
+        one for file, folder in pairs for one in asyncio.run(_judge_quotes(file, folder, given.data_dir))
+    ]
     weights: dict[str, Mapping[str, float]] = json.loads(WEIGHTS.read_text("utf-8"))
     for name in ("quote", "page"):
-        weights[name] = _fitted(name, cases, [_signals(one) for one in cases], given.folds)
+        weights[name] = _cross_validate(name, cases, [_signals(one) for one in cases], given.folds)
     for version in given.version:
         reads, heard = False, list[Case]()
         for file, folder in pairs:
-            reads, some = asyncio.run(_heard(cases, file, folder, given.data_dir, version))
+            reads, some = asyncio.run(_judge_statements(cases, file, folder, given.data_dir, version))
             heard += some
         name = "read" if reads else "written"
         known = [
@@ -109,22 +111,22 @@ def main() -> None:
             else collect_written_features(one.signals)
             for one in heard
         ]
-        weights[name] = _fitted(name, heard, known, given.folds)
+        weights[name] = _cross_validate(name, heard, known, given.folds)
     if given.write:
         WEIGHTS.write_text(json.dumps(weights, indent=2) + "\n", "utf-8")
 
 
-async def _found(file: Path, folder: Path, data_dir: Path) -> list[Case]:
+async def _judge_quotes(file: Path, folder: Path, data_dir: Path) -> list[Case]:
     """Search and quote, and judge what would be quoted; no model is asked."""
     settings = Settings(data_dir=data_dir, pages=[str(folder)])
     cases: list[Case] = []
     async with open_pages(settings_beside(settings)) as shelf:
         await index_pages(shelf, settings)
         silent = always_acquire(CannedChatModel([""]), "none")
-        answering = Answering(silent, shelf.library.search, AnswerRules(), shelf.library.section_of)
+        answering = Answering(silent, shelf.library.search, AnswerRules(), shelf.library.read_section)
         for asked in read_questions(file):
-            before = await answering.answer(question_of(asked.before, None)) if asked.before else None
-            found = await answering.find(question_of(asked.question, None), [before] if before else [])
+            before = await answering.answer(make_question(asked.before, None)) if asked.before else None
+            found = await answering.find(make_question(asked.question, None), [before] if before else [])
             if found.signals is None or found.quote is None:
                 continue
             further = "\n".join(one.quote for one in found.quote.further)
@@ -134,7 +136,7 @@ async def _found(file: Path, folder: Path, data_dir: Path) -> list[Case]:
     return cases
 
 
-async def _heard(
+async def _judge_statements(
     cases: Sequence[Case], file: Path, folder: Path, data_dir: Path, version: str
 ) -> tuple[bool, list[Case]]:
     """Let a version write, and state whatever passes the checks.
@@ -149,7 +151,7 @@ async def _heard(
         open_pages(settings_beside(settings)) as shelf,
         open_answering(settings, shelf, version) as answering,
     ):
-        replies = [await ask(answering, asked, shown_text) for asked in read_questions(file)]
+        replies = [await ask(answering, asked, render_shown_text) for asked in read_questions(file)]
     heard: list[Case] = []
     for reply in replies:
         case = known.get(reply.asked.id)
@@ -164,7 +166,7 @@ def _signals(case: Case) -> Mapping[str, float]:
     return {name: getattr(case.signals, name) for name in _FITTED}
 
 
-def _fitted(
+def _cross_validate(
     name: str, cases: Sequence[Case], known: Sequence[Mapping[str, float]], folds: int
 ) -> Mapping[str, float]:
     """Report how weights do on questions that they were not fitted on; return those of all questions."""

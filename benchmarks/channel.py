@@ -87,25 +87,25 @@ class Used(NamedTuple):
     children_s: float
 
 
-async def _used(_: web.Request) -> web.Response:
-    return web.json_response(Used(time.process_time(), _used_by_children()))
+async def _report_usage(_: web.Request) -> web.Response:
+    return web.json_response(Used(time.process_time(), _measure_children()))
 
 
-def _used_by_children() -> float:
+def _measure_children() -> float:
     found = [path.read_text().split() for path in Path("/proc/self/task").glob("*/children")]
-    return sum(time.clock_gettime(_clock_of(int(child))) for some in found for child in some)
+    return sum(time.clock_gettime(_compute_clock_id(int(child))) for some in found for child in some)
 
 
-def _clock_of(process: int) -> int:
+def _compute_clock_id(process: int) -> int:
     """Return the clock of a process's processor time, as Linux numbers them."""
     return ~process << 3 | 2
 
 
-USED = web.get("/used", _used)
+USED = web.get("/used", _report_usage)
 """A bot's route that says how much processor time it has used."""
 
 
-async def used(http: aiohttp.ClientSession, url: str) -> Used:
+async def fetch_usage(http: aiohttp.ClientSession, url: str) -> Used:
     """Ask a bot for it."""
     async with http.get(f"{url}/used") as response:
         return Used(*await response.json())
@@ -129,7 +129,7 @@ class Started:
 
 
 @asynccontextmanager
-async def started(module: str, *arguments: str) -> AsyncGenerator[Started]:
+async def start_bot(module: str, *arguments: str) -> AsyncGenerator[Started]:
     """Start a module that is a bot, and wait for its address."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", module, *arguments),

@@ -24,7 +24,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from core.records import Answer, Question, answer_id_of
+from core.records import Answer, Question, derive_answer_id
 from feedback.reviews.repository import WAITING
 from feedback.store.cosmos import CosmosStore
 from feedback.store.cosmos_schema import make_container
@@ -104,7 +104,7 @@ class Answers(ScriptedAnswerer):
     async def stream(self, question: Question, history: Sequence[Answer]) -> AsyncIterator[str | Answer]:
         passages = (replace(PAGE, text=WORDS), replace(PAGE, text=WORDS, heading="Adoption"))
         self.changes = {
-            "id": answer_id_of(question.id),
+            "id": derive_answer_id(question.id),
             "passages": passages,
             "answered_at": datetime.now(UTC),
         }
@@ -193,9 +193,9 @@ async def run_flows(meter: Meter, world: World, store: CosmosStore) -> None:
         await thumb(world, number, "dislike", f"press {number}")
         await world.parts.card_sync.do_errands()
     await meter.run(f"a page of the review queue ({QUEUE})", lambda: world.parts.desk.reviews(WAITING, QUEUE))
-    await meter.run("export of a person (23 questions)", lambda: exported(store))
+    await meter.run("export of a person (23 questions)", lambda: export_lines(store))
     await meter.run("a question is deleted by its asker", lambda: delete(world, 2))
-    await meter.run("idle: one look for open questions (every 30 s)", store.undelivered)
+    await meter.run("idle: one look for open questions (every 30 s)", store.take_undelivered)
     await meter.run("idle: one look for errands (every 10 s)", world.parts.card_sync.do_errands)
     await meter.run("idle: one look for verified answers (every 10 s)", world.parts.card_sync.look_at_pages)
 
@@ -224,7 +224,7 @@ async def delete(world: World, number: int) -> None:
     await world.post(world.activity("messageDelete", id=str(number)))
 
 
-async def exported(store: CosmosStore) -> list[str]:
+async def export_lines(store: CosmosStore) -> list[str]:
     """Return everything of the one who asked."""
     return [line async for line in every_line(store, pseudonym("aad-ada"))]
 

@@ -146,7 +146,7 @@ def llama_cpp(threads: int, _models_dir: Path) -> tuple[Answer, Callable[[], int
     def answer(prompt: str) -> Timing:
         arrivals: list[float] = []
 
-        def heard(message: dict[str, Any]) -> bool:
+        def record_arrival(message: dict[str, Any]) -> bool:
             if message["choices"][0]["text"]:
                 arrivals.append(time.perf_counter())
             return False
@@ -159,7 +159,7 @@ def llama_cpp(threads: int, _models_dir: Path) -> tuple[Answer, Callable[[], int
             "stream": True,
             "cache_prompt": False,
         }
-        server.handle_completions(request, heard)
+        server.handle_completions(request, record_arrival)
         return Timing(arrivals[0] - begun, arrivals[-1] - begun, len(arrivals))
 
     return answer, lambda: peak_memory("self")

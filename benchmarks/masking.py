@@ -60,7 +60,7 @@ class Score:
         return _share(self.right, self.masks, kinds)
 
 
-def labelled(half: str | None = None) -> list[Labelled]:
+def read_labelled(half: str | None = None) -> list[Labelled]:
     """Return the labelled texts, or one half of them."""
     texts: list[Labelled] = []
     group = ""
@@ -68,11 +68,11 @@ def labelled(half: str | None = None) -> list[Labelled]:
         if line.startswith("## "):
             group = line[3:]
         elif line and not line.startswith("# "):
-            texts.append(unmarked(line.replace(r"\n", "\n"), group))
+            texts.append(strip_marks(line.replace(r"\n", "\n"), group))
     return [text for text in texts if half in {None, text.half}]
 
 
-def unmarked(marked: str, group: str = "") -> Labelled:
+def strip_marks(marked: str, group: str = "") -> Labelled:
     """Take the marks out of a text, and remember where they were."""
     text, at = "", 0
     places: list[Place] = []
@@ -88,7 +88,7 @@ def score(masker: Masker, texts: Sequence[Labelled], *, show: bool = False) -> S
     """Compare what is masked with the labels."""
     result = Score()
     for text in texts:
-        masks = masker.masked(text.text).places
+        masks = masker.mask(text.text).places
         missed = list(_count_values(result, text, masks))
         wrong = list(_count_masks(result, text, masks))
         if show and (missed or wrong):
@@ -162,12 +162,12 @@ def main() -> None:
     parser.add_argument("--show", action="store_true", help="print what is missed or masked wrongly")
     options = parser.parse_args()
     masker = Masker()
-    texts = labelled(options.half)
+    texts = read_labelled(options.half)
     impersonal = sum(not text.places for text in texts)
     print(f"{len(texts)} texts of the {options.half} half, {impersonal} of them with nothing personal")
     print(table(score(masker, texts, show=options.show)))
     nobody = questions_that_name_nobody()
-    touched = [text for text in nobody if masker.masked(text).places]
+    touched = [text for text in nobody if masker.mask(text).places]
     print(f"{len(touched)} of {len(nobody)} questions that name nobody were changed")
     for text in touched if options.show else ():
         print(f"    {text!r}")

@@ -50,7 +50,7 @@ class Score:
     missed: Sequence[Pair]
 
 
-def labelled() -> tuple[list[Pair], list[Pair]]:
+def read_pairs() -> tuple[list[Pair], list[Pair]]:
     """Return the pairs that chose the thresholds, and the pairs that report."""
     halves: tuple[list[Pair], list[Pair]] = ([], [])
     for line in LABELLED.read_text("utf-8").splitlines():
@@ -83,7 +83,7 @@ def main() -> None:
     parser.add_argument("--show", action="store_true", help="print what is matched wrongly or missed")
     options = parser.parse_args()
     embedder = Embedder()
-    choosing, reporting = labelled()
+    choosing, reporting = read_pairs()
     print(f"{len(choosing)} pairs chose the thresholds, {len(reporting)} report")
     print(
         "threshold   cosine alone: precision recall   with guards: precision recall   (choosing | reporting)"
@@ -106,7 +106,7 @@ def main() -> None:
                 for pair in pairs:
                     print(f"    {kind}: {pair.one} | {pair.other} ({known.cosine(pair.one, pair.other):.2f})")
     strangers(options.data / "xquad" / "xquad.en.json", known, show=options.show)
-    speed(embedder)
+    measure_speed(embedder)
 
 
 def strangers(file: Path, known: VerifiedAnswers, *, show: bool) -> None:
@@ -127,7 +127,7 @@ def strangers(file: Path, known: VerifiedAnswers, *, show: bool) -> None:
         print("    ", *pair, sep=" | ")
 
 
-def speed(embedder: Embedder) -> None:
+def measure_speed(embedder: Embedder) -> None:
     """Time one search among many verified answers."""
     known = VerifiedAnswers(embedder)
     now = datetime.now(UTC)

@@ -32,7 +32,7 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from benchmarks.channel import USED, ChannelDouble, Post, started, used
+from benchmarks.channel import USED, ChannelDouble, Post, fetch_usage, start_bot
 from bot.channels.handler import ActivityHandler
 from bot.channels.review_handler import Reviewers
 from bot.dialogs.ask import Asking
@@ -142,10 +142,10 @@ class Load:
 
             return send
 
-        before, began = await used(self.http, self.url), time.perf_counter()
+        before, began = await fetch_usage(self.http, self.url), time.perf_counter()
         await spread([sender(message) for message in prepared])
         run.took_s = time.perf_counter() - began
-        run.used_s = (await used(self.http, self.url)).own_s - before.own_s
+        run.used_s = (await fetch_usage(self.http, self.url)).own_s - before.own_s
         return run
 
 
@@ -181,7 +181,7 @@ def at_rate(rate: float) -> Callable[[list[Callable[[], Awaitable[None]]]], Awai
 async def the_bot(metadata_url: str, to: To = "none", endpoint: str = "") -> AsyncGenerator[str]:
     """Start the bot in a process of its own; yields its address."""
     with tempfile.TemporaryDirectory() as folder:
-        async with started("benchmarks.overhead", "--bot", metadata_url, folder, to, endpoint) as bot:
+        async with start_bot("benchmarks.overhead", "--bot", metadata_url, folder, to, endpoint) as bot:
             yield bot.url
 
 

@@ -101,11 +101,11 @@ def xquad(data: Path, every: int = 2) -> QuestionSet:
     for number, paragraph in enumerate(_paragraphs(data / "xquad" / "xquad.en.json")):
         url = f"/xquad/{number}"
         pages.append(_page(url, "", [paragraph["context"]]))
-        asked += [Asked(one["question"], None, *_at(url)) for one in paragraph["qas"]]
+        asked += [Asked(one["question"], None, *_match_url(url)) for one in paragraph["qas"]]
     return QuestionSet("XQuAD", tuple(pages), tuple(asked[::every]), passage_tokens=100_000)
 
 
-def _at(url: str) -> tuple[Tells, tuple[Tells, ...]]:
+def _match_url(url: str) -> tuple[Tells, tuple[Tells, ...]]:
     def tells(hit: Hit) -> bool:
         return hit.passage.url == url
 
@@ -146,7 +146,7 @@ def _page(url: str, title: str, texts: Sequence[str]) -> Page:
     return Page(url, title, sections, page_hash(title, sections), datetime.now(UTC))
 
 
-def changed(questions: QuestionSet) -> list[QuestionSet]:
+def vary_questions(questions: QuestionSet) -> list[QuestionSet]:
     """Return a set as people type: with typing errors, with chatter around the questions, and as keywords."""
     kinds = {"typing errors": _with_typing_errors, "chatter": _with_chatter, "keywords": _as_keywords}
     sets: list[QuestionSet] = []

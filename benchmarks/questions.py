@@ -100,7 +100,7 @@ def print_scores(scores: QuestionScores) -> None:
         (f"right, {kind} ({count})", round(share, 4)) for kind, (share, count) in scores.right_by_kind.items()
     ]
     seconds = [
-        (f"{name}, p50; p95", f"{_shown(one.p50_s)} s; {_shown(one.p95_s)} s")
+        (f"{name}, p50; p95", f"{_format_cell(one.p50_s)} s; {_format_cell(one.p95_s)} s")
         for name, one in scores.latency.items()
     ]
     print_table(("measure", "value"), [*shares, *by_kind, *kinds, *seconds])
@@ -122,10 +122,10 @@ def print_table(columns: Sequence[str], rows: Iterable[Iterable[object]]) -> Non
     """Print a table in Markdown; numbers with two places, – for None."""
     print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
     for row in rows:
-        print(f"| {' | '.join(_shown(cell).replace('_', ' ') for cell in row)} |")
+        print(f"| {' | '.join(_format_cell(cell).replace('_', ' ') for cell in row)} |")
 
 
-def _shown(cell: object) -> str:
+def _format_cell(cell: object) -> str:
     return "–" if cell is None else f"{cell:.2f}" if isinstance(cell, float) else str(cell)
 
 

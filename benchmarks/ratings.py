@@ -53,7 +53,7 @@ async def measure(path: Path, seconds: float, rate: float) -> Sequence[float]:
         ReviewRepository(store.documents), store, NothingKnown(), ReviewRules(sample_share=0)
     )
     rating = Rating(store, reviewing)
-    answers = [await answered(store, number) for number in range(ANSWERS)]
+    answers = [await keep_answer(store, number) for number in range(ANSWERS)]
     dice = random.Random(1)  # noqa: S311 - nothing secret
     took: list[float] = []
 
@@ -76,7 +76,7 @@ async def measure(path: Path, seconds: float, rate: float) -> Sequence[float]:
     return took
 
 
-async def answered(store: SqliteStore, number: int) -> Answer:
+async def keep_answer(store: SqliteStore, number: int) -> Answer:
     """Keep an answer to rate."""
     question = Question(f"q{number}", "How much leave?", "p", "c", Channel.TEAMS, datetime.now(UTC))
     answer = an_answer(question)

@@ -106,12 +106,14 @@ def main() -> None:
     embedder = _Remembering()
     with tempfile.TemporaryDirectory() as folder:
         if options.cosmos:
-            asyncio.run(shared_recall(question_sets.xquad(options.data, every=5), Path(folder), embedder))
+            asyncio.run(
+                measure_shared_recall(question_sets.xquad(options.data, every=5), Path(folder), embedder)
+            )
             return
         figures = asyncio.run(recall(options.data, Path(folder), embedder, options.only))
         if options.json:
             options.json.write_text(json.dumps(figures, indent=1), "utf-8")
-        asyncio.run(speed(options.data / "handbook" / "pages", Path(folder) / "speed", Embedder()))
+        asyncio.run(measure_speed(options.data / "handbook" / "pages", Path(folder) / "speed", Embedder()))
 
 
 async def recall(
@@ -123,7 +125,7 @@ async def recall(
     print(f"{'set':26} {'way':26} recall@{FIRST}          evidence@{FIRST}")
     sets = [
         handbook,
-        *question_sets.changed(handbook),
+        *question_sets.vary_questions(handbook),
         question_sets.xquad(data),
         question_sets.policyqa(data),
     ]
@@ -171,7 +173,7 @@ def _print(figures: dict[str, object]) -> None:
     print(f"{figures['set']:26} {figures['way']:26}", *numbers, flush=True)
 
 
-async def shared_recall(questions: QuestionSet, folder: Path, embedder: Embedder) -> None:
+async def measure_shared_recall(questions: QuestionSet, folder: Path, embedder: Embedder) -> None:
     """Ask the shared index and the file the same questions."""
     with cosmos_server() as server:
         async with a_page_container(server) as (_, _, config), machines(config) as opening:
@@ -186,7 +188,7 @@ async def shared_recall(questions: QuestionSet, folder: Path, embedder: Embedder
             await forms["file"].close()
 
 
-async def speed(source: Path, folder: Path, embedder: Embedder) -> None:
+async def measure_speed(source: Path, folder: Path, embedder: Embedder) -> None:
     """Index the handbook as a source, then search it one question after the other."""
     index = await FileIndex.open(folder, embedder)
     async with Fetcher(FetchLimits()) as fetcher:

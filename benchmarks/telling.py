@@ -43,7 +43,7 @@ import aiohttp
 import numpy as np
 from pydantic import SecretStr
 
-from benchmarks.channel import USED, ChannelDouble, Started, Used, started, used
+from benchmarks.channel import USED, ChannelDouble, Started, Used, fetch_usage, start_bot
 from bot.app import open_bot
 from bot.bootstrap import open_parts
 from cli.console import telling
@@ -139,7 +139,7 @@ async def run_bot(folder: Path, to: To, endpoint: str, buffer: int, *, paced: bo
     logging.basicConfig(filename=folder / "log")  # exporters say every time that nobody listens
     with telling(settings) as sending:
         await _serve(settings)
-    print(json.dumps(_counted(sending)))
+    print(json.dumps(_count_outcomes(sending)))
 
 
 async def _serve(settings: Settings) -> None:
@@ -157,7 +157,7 @@ async def _serve(settings: Settings) -> None:
             await bot.asking.drain(10)
 
 
-def _counted(sending: Exporting) -> dict[str, int]:
+def _count_outcomes(sending: Exporting) -> dict[str, int]:
     return {"sent": sending.counts.sent, **sending.counts.dropped}
 
 
@@ -217,7 +217,7 @@ async def ask_all(rounds: int, minutes: float, models_dir: Path, *more_options: 
             (folder / "models").symlink_to(models_dir)
             buffer = SMALL_BUFFER if way.ill else 2048
             options = ("--bot", str(folder), way.to, urls[way.ill], str(buffer), *more_options)
-            asked[way] = Asked(await running.enter_async_context(started("benchmarks.telling", *options)))
+            asked[way] = Asked(await running.enter_async_context(start_bot("benchmarks.telling", *options)))
         drawn, until = random.Random(7), time.monotonic() + 60 * minutes  # noqa: S311 - no secret
         for round_ in range(-WARMING, rounds):
             for way in drawn.sample(WAYS, len(WAYS)):
@@ -226,7 +226,7 @@ async def ask_all(rounds: int, minutes: float, models_dir: Path, *more_options: 
             if time.monotonic() > until:
                 break
         for one in asked.values():
-            one.used.append(await used(http, one.bot.url))
+            one.used.append(await fetch_usage(http, one.bot.url))
         for one in asked.values():
             one.counts = json.loads(await one.bot.end())
     return asked
@@ -237,7 +237,7 @@ async def _ask(
 ) -> None:
     """Ask one bot the question of this round."""
     post = channel.message(round_, name.replace(" ", "-"), text=QUESTIONS[round_ % len(QUESTIONS)])
-    before = await used(http, asked.bot.url)
+    before = await fetch_usage(http, asked.bot.url)
     times = await channel.send(http, asked.bot.url, post)
     await asyncio.sleep(PAUSE_S)
     if round_ >= 0:

@@ -54,7 +54,7 @@ def some_elsewhere(items: Sequence[Item]) -> list[Item]:
     ]
 
 
-async def examples_of(settings: Settings, items: list[Item], count: int) -> list[TrainingExample]:
+async def build_examples(settings: Settings, items: list[Item], count: int) -> list[TrainingExample]:
     """Return examples with what the bot would show the model; an answer not found there teaches nothing."""
     examples: list[TrainingExample] = []
     async with open_pages(settings) as shelf:
@@ -106,8 +106,8 @@ def main() -> None:
     import_base(settings.base_model, given.models_dir, "cpu", on_progress=lambda _step, _done: None)
     parent = find_live_version(given.models_dir).name
     with TemporaryDirectory(prefix="askpage-training-") as name:
-        scratch = settings.changed(data_dir=Path(name))
-        examples = asyncio.run(examples_of(scratch, learned, given.examples))
+        scratch = settings.copy_with(data_dir=Path(name))
+        examples = asyncio.run(build_examples(scratch, learned, given.examples))
         before = asyncio.run(measure(settings, asked, parent))
         print(json.dumps({"before": before.as_dict()}), flush=True)
         recipe = TrainingConfig(

@@ -48,9 +48,9 @@ from bot.dialogs.rate import Forms
 from bot.dialogs.talk import Talking
 from bot.dialogs.verified_answers import VerifiedAnswers
 from bot.http import BoundedSite, ConnectionLimits, make_runner, names_loopback
-from bot.instance import instance_in
+from bot.instance import open_instance
 from bot.services import ChannelContext, OpenChannel, ServiceDependencies, Services, read_rules
-from bot.stores import Store, keys_of, open_store
+from bot.stores import Store, open_store, read_keys
 from bot.web.activities import REVIEWER, directory_id
 from bot.web.dashboard_data import DashboardData
 from bot.web.dashboard_routes import DashboardAccess, dashboard_routes
@@ -101,7 +101,7 @@ async def open_bot(
     """Wire store, dialogs and front ends into an application; `port` is the one that is listened on."""
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     async with contextlib.AsyncExitStack() as closing:
-        instance = closing.enter_context(instance_in(settings.data_dir))
+        instance = closing.enter_context(open_instance(settings.data_dir))
         store = await closing.enter_async_context(open_store(settings, instance))
         yield await BotBuilder(settings, shelf, store, instance.hold, closing).build(answering, port)
 
@@ -144,7 +144,7 @@ class BotBuilder:
         self._hold = hold
         self._closing = closing
         self._channels: dict[Channel, OpenChannel] = {}
-        self._keys = keys_of(settings)
+        self._keys = read_keys(settings)
         self._examples = EXAMPLES if "docs" in settings.pages else ()
         share_telemetry_names(self._keys, shelf)
 
@@ -160,7 +160,7 @@ class BotBuilder:
         local = self._for_this_machine(app, services.desk)
         self._open_channels(asking, services, app, local)
         app.add_routes([web.get("/healthz", _healthy), *about_routes(DOCS)])
-        app.add_routes([open_route(store, services.looking.opened, site_url(settings, port))])
+        app.add_routes([open_route(store, services.looking.on_opened, site_url(settings, port))])
         app.add_routes(DataDownload(services.links, services.privacy).routes())
         app.add_routes([*self._viewer(), *self._dashboard(services.desk)])
         try:
@@ -168,7 +168,7 @@ class BotBuilder:
             await services.reviewing.catch_up()
         except StoreUnavailable:
             log.warning("the store is away: verified answers are served once it is back")
-        upkeep = PeriodicTasks(asking, self._reply_for, store, self._hold, services.privacy)
+        upkeep = PeriodicTasks(asking, self._restore_reply, store, self._hold, services.privacy)
         upkeep.also("models", settings.review_interval_s, services.models.look)
         upkeep.also("pasted pages", PASTED_EVERY_S, self._shelf.library.forget_pasted)
         self._closing.push_async_callback(services.deciding.close)
@@ -188,7 +188,7 @@ class BotBuilder:
     def _asking(self, answering: Answering, services: Services, known: VerifiedAnswers) -> Asking:
         settings = self._settings
         fresh = partial(is_fresh, page_hash=self._shelf.page_hash)
-        verified = Verified(known, fresh, services.desk.verified, self._untrusted())
+        verified = Verified(known, fresh, services.desk.read_verified, self._list_untrusted())
         answerer = PageAnswerer(self._shelf.library, answering, verified, read_forms(settings))
         return Asking(
             self._store,
@@ -235,9 +235,9 @@ class BotBuilder:
             {name: channel.connector for name, channel in self._channels.items()}, conversation
         )
 
-    def _reply_for(self, question: Question) -> Reply | None:
+    def _restore_reply(self, question: Question) -> Reply | None:
         channel = self._channels.get(question.channel)
-        return channel.reply_for(question) if channel else None
+        return channel.restore_reply(question) if channel else None
 
     # For browsers
 
@@ -260,7 +260,7 @@ class BotBuilder:
         """Whether the word of the chat page's reviewer counts: people elsewhere would get it as verified."""
         return not is_public(self._settings) or self._settings.dangerously_trust_local_reviewers
 
-    def _untrusted(self) -> frozenset[str]:
+    def _list_untrusted(self) -> frozenset[str]:
         robin = directory_id(REVIEWER)
         both = {self._keys.pseudonym(robin), self._keys.earlier(robin)}
         return frozenset() if self._trusts_local_reviewers else frozenset(both - {""})

@@ -25,12 +25,12 @@ from bot.dialogs.answerer import is_fresh
 from bot.dialogs.verified_answers import VerifiedAnswers
 from bot.http import names_loopback
 from bot.services import ChannelContext, OpenChannel, ServiceDependencies, Services, read_rules
-from bot.stores import Store, keys_of, pages_config, retention_of
+from bot.stores import Store, pages_config, read_keys, read_retention
 from bot.web.pages import PATH
 from core import telemetry
 from core.records import Channel, Passage, Question
 from core.settings import Settings
-from feedback.examples.dataset import forget, trained_on
+from feedback.examples.dataset import find_trained_versions, forget
 from feedback.privacy.deletion_log import ForgetExamples, ForgottenExamples
 from feedback.privacy.keys import Keys, Recognising
 from feedback.reviews.repository import ReviewRepository
@@ -64,7 +64,7 @@ def forgetting(settings: Settings) -> ForgetExamples:
         for version in list_versions(settings.models_dir):
             versions.setdefault(version.dataset, []).append(version.name)
         return [
-            ForgottenExamples(name, tuple(trained_on([name], versions)), count)
+            ForgottenExamples(name, tuple(find_trained_versions([name], versions)), count)
             for name, count in erased.items()
         ]
 
@@ -148,7 +148,7 @@ async def open_answering(
     """
     rules = AnswerRules(**settings.answering.values())
     async with open_model(replace(model_choice(settings), version=version)) as lend:
-        yield Answering(lend, shelf.library.search, rules, shelf.library.section_of)
+        yield Answering(lend, shelf.library.search, rules, shelf.library.read_section)
 
 
 @asynccontextmanager
@@ -299,7 +299,7 @@ def make_dependencies(
         site_url=site,
         opens_url=site + PATH if settings.count_opened and reachable else "",
         later=store.spool if isinstance(store, OfflineStore) else RunImmediately(),
-        terms=PrivacyTerms(retention_of(settings), settings.public_url),
+        terms=PrivacyTerms(read_retention(settings), settings.public_url),
         recognise=Recognising(store, keys),
         forget_examples=forgetting(settings),
         key_before=keys.before,
@@ -316,7 +316,7 @@ async def open_services(settings: Settings, store: Store, holder: str = "") -> A
     """
     async with AsyncExitStack() as closing:
         shelf = await closing.enter_async_context(open_pages(settings))
-        share_telemetry_names(keys_of(settings), shelf)
+        share_telemetry_names(read_keys(settings), shelf)
         connectors = {
             plug.channel: await plug.load().open_connector(settings, store, closing)
             for plug in CHANNELS
@@ -332,7 +332,7 @@ def make_services(
     settings: Settings, shelf: PageServices, store: Store, connect: Connect, holder: str
 ) -> Services:
     """Wire feedback and review over a store, with everything that may have waited for it."""
-    keys = keys_of(settings)
+    keys = read_keys(settings)
     around = make_dependencies(settings, shelf, store, keys, connect, port=settings.port)
     desk = ReviewRepository(store.documents, holder)
     return Services(store, desk, keys.now, around, read_rules(settings))

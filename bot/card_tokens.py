@@ -21,8 +21,8 @@ class CardSigner:
 
     def __init__(self, key: bytes, before: bytes = b"") -> None:
         """`before` is an earlier key: cards that are on screen keep working after a change of keys."""
-        self._key = _key_from(key)
-        self._keys = [self._key, _key_from(before)] if before else [self._key]
+        self._key = _derive_key(key)
+        self._keys = [self._key, _derive_key(before)] if before else [self._key]
 
     def make(self, purpose: str, answer_id: str, conversation: Mapping[str, Any]) -> str:
         """Return the seal of a card; `conversation` is an `Incoming.conversation`."""
@@ -36,15 +36,15 @@ class CardSigner:
 
 
 def _seal(key: bytes, purpose: str, answer_id: str, conversation: Mapping[str, Any]) -> str:
-    fields = (purpose, answer_id, home_of(conversation), str(conversation.get("tenantId") or ""))
+    fields = (purpose, answer_id, parse_home_id(conversation), str(conversation.get("tenantId") or ""))
     text = "\0".join(fields).encode("utf-8", "surrogatepass")
     return hmac.new(key, text, hashlib.sha256).hexdigest()[:_DIGITS]
 
 
-def _key_from(key: bytes) -> bytes:
+def _derive_key(key: bytes) -> bytes:
     return hmac.digest(key, b"card actions", "sha256")  # not the key of the pseudonyms itself
 
 
-def home_of(conversation: Mapping[str, Any]) -> str:
+def parse_home_id(conversation: Mapping[str, Any]) -> str:
     """Return a conversation's id without the thread: an action in a channel names its message's thread."""
     return str(conversation.get("id", "")).partition(";messageid=")[0]

@@ -34,7 +34,7 @@ class Greets(Protocol):
         """Tell whether the person has not been told yet."""
         ...
 
-    async def done(self) -> None:
+    async def mark_greeted(self) -> None:
         """The person has been told."""
         ...
 
@@ -48,7 +48,7 @@ async def with_greeting(greets: Greets | None) -> AsyncGenerator[bool]:
     due = greets is not None and await greets.is_due()
     yield due
     if greets is not None and due:
-        await greets.done()
+        await greets.mark_greeted()
 
 
 Offers = Callable[[Answer], Awaitable[Sequence[tuple[str, str]]]]

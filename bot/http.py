@@ -41,13 +41,13 @@ def retry_wait_s(attempt: int, retry_after: str | None) -> float:
 
     `attempt` counts from 0. `retry_after` is seconds or a date, as HTTP has it. Never more than MAX_WAIT_S.
     """
-    asked_s = _asked_s(retry_after or "")
+    asked_s = _parse_retry_after(retry_after or "")
     wait_s = 0.5 * 2**attempt if asked_s is None else max(asked_s, 0.0)
     jitter = 1 + random.random() / 4  # noqa: S311 - spreads retries, protects nothing
     return min(wait_s * jitter, MAX_WAIT_S)
 
 
-def _asked_s(retry_after: str) -> float | None:
+def _parse_retry_after(retry_after: str) -> float | None:
     try:
         return float(retry_after)
     except ValueError:

@@ -39,41 +39,41 @@ class Instance:
 
 
 @contextmanager
-def instance_in(data_dir: Path) -> Generator[Instance]:
+def open_instance(data_dir: Path) -> Generator[Instance]:
     """Take the first free folder below `data_dir`/instances until the end of the block. Raises OSError."""
     number = 0
     while True:
         folder = data_dir / "instances" / str(number)
-        with _locked(folder) as ours:
+        with _lock_folder(folder) as ours:
             if ours:
-                yield Instance(_name_in(folder), folder)
+                yield Instance(_ensure_name(folder), folder)
                 return
         number += 1
 
 
 @contextmanager
-def abandoned_in(data_dir: Path) -> Generator[list[Instance]]:
+def open_abandoned(data_dir: Path) -> Generator[list[Instance]]:
     """Take the folders of processes that are gone, until the block ends; call it while holding one's own."""
     with contextlib.ExitStack() as held:
         found = sorted((data_dir / "instances").iterdir())
         yield [
-            Instance(_name_in(folder), folder)
+            Instance(_ensure_name(folder), folder)
             for folder in found
-            if (folder / "spool.sqlite3").exists() and held.enter_context(_locked(folder))
+            if (folder / "spool.sqlite3").exists() and held.enter_context(_lock_folder(folder))
         ]
 
 
-def instances_in(data_dir: Path) -> list[tuple[Instance, bool]]:
+def list_instances(data_dir: Path) -> list[tuple[Instance, bool]]:
     """Return the processes that ever had a spool here, and whether each runs now."""
     found: list[tuple[Instance, bool]] = []
     for spool in sorted((data_dir / "instances").glob("*/spool.sqlite3")):
-        with _locked(spool.parent) as free:
-            found.append((Instance(_name_in(spool.parent), spool.parent), not free))
+        with _lock_folder(spool.parent) as free:
+            found.append((Instance(_ensure_name(spool.parent), spool.parent), not free))
     return found
 
 
 @contextmanager
-def _locked(folder: Path) -> Generator[bool]:
+def _lock_folder(folder: Path) -> Generator[bool]:
     """Lock a folder; yields whether it worked. The lock goes with the process, however that ends."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -88,7 +88,7 @@ def _locked(folder: Path) -> Generator[bool]:
         os.close(file)
 
 
-def _name_in(folder: Path) -> str:
+def _ensure_name(folder: Path) -> str:
     path = folder / "name"
     if not path.exists():
         path.write_text(secrets.token_hex(8))

@@ -37,7 +37,7 @@ from feedback.store.offline_queue import OfflineQueue
 from feedback.store.rows import WholeStore
 
 
-async def _known_to_nobody(_: str) -> None: ...
+async def _recognise_nobody(_: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class ServiceDependencies:
     later: DeferredActions = field(default_factory=RunImmediately)
     terms: PrivacyTerms = field(default_factory=PrivacyTerms)
     forget_examples: ForgetExamples | None = None
-    recognise: Recognise = _known_to_nobody
+    recognise: Recognise = _recognise_nobody
     key_before: bytes = b""
     models_dir: Path = Path("data/models")
     capabilities: Mapping[str, ChannelCapabilities] = field(default_factory=dict[str, ChannelCapabilities])
@@ -158,7 +158,7 @@ class OpenChannel(Protocol):
         """Return what the channel's service, or its browser, calls."""
         ...
 
-    def reply_for(self, question: Question) -> Reply | None:
+    def restore_reply(self, question: Question) -> Reply | None:
         """Make the way back to who asked, from the stored question; None where it is not this channel's."""
         ...
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from bot.instance import Instance, abandoned_in
+from bot.instance import Instance, open_abandoned
 from core.settings import Settings
 from feedback.privacy.keys import Keys, load_keys
 from feedback.privacy.retention import Retention
@@ -58,7 +58,7 @@ async def open_store(settings: Settings, instance: Instance | None = None) -> As
 
 async def _take_over(settings: Settings, spool: OfflineQueue) -> None:
     """Carry what processes that never came back left waiting into this one's spool."""
-    with abandoned_in(settings.data_dir) as instances:
+    with open_abandoned(settings.data_dir) as instances:
         for instance in instances:
             left = await asyncio.to_thread(SqliteStore.open, instance.spool_path, hold=instance.hold)
             try:
@@ -72,7 +72,7 @@ def cosmos_config(settings: Settings) -> CosmosConfig:
     # 0.5 s and 20 MB of Azure's SDK, which the schedule of an instance with a file need not pay
     from feedback.store.cosmos_schema import CosmosConfig  # noqa: PLC0415
 
-    return CosmosConfig(**settings.cosmos.values(), keep_days=retention_of(settings).keep_days)
+    return CosmosConfig(**settings.cosmos.values(), keep_days=read_retention(settings).keep_days)
 
 
 def pages_config(settings: Settings) -> PagesConfig:
@@ -83,12 +83,12 @@ def pages_config(settings: Settings) -> PagesConfig:
     return PagesConfig(**values)
 
 
-def retention_of(settings: Settings) -> Retention:
+def read_retention(settings: Settings) -> Retention:
     """Return how long records are kept."""
     return Retention(**settings.retention.values())
 
 
-def keys_of(settings: Settings) -> Keys:
+def read_keys(settings: Settings) -> Keys:
     """Return the keys of the pseudonyms. Raises as `load_keys`."""
     return load_keys(
         settings.data_dir,

@@ -60,7 +60,7 @@ def telling(settings: Settings) -> AbstractContextManager[Exporting]:
     return exporting(export)
 
 
-def question_of(text: str, page_url: str | None) -> Question:
+def make_question(text: str, page_url: str | None) -> Question:
     """Return a question from the command line."""
     return Question(
         id=uuid.uuid4().hex,
@@ -77,10 +77,10 @@ def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command every setting as an option, and hand it the Settings as its first argument."""
 
     @functools.wraps(command)
-    def wrapped(**options: Any) -> Any:
+    def run_with_settings(**options: Any) -> Any:
         given = {name: options.pop(name) for name in FIELDS}
         settings = Settings(**{name: value for name, value in given.items() if value is not None})
-        _log_at(settings.log_level)
+        _configure_logging(settings.log_level)
         keep_private()
         if is_ours(settings.data_dir):
             mend(settings.data_dir)
@@ -92,9 +92,9 @@ def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
     for name in FIELDS:
         assert name not in taken, f"{name} is a setting already"  # noqa: S101 - a mistake in this file
         parameters.append(_option(name))
-    wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    wrapped.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return wrapped
+    run_with_settings.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run_with_settings.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run_with_settings
 
 
 def allows_telemetry(arguments: Sequence[str]) -> bool:
@@ -112,7 +112,7 @@ def allows_telemetry(arguments: Sequence[str]) -> bool:
         return False  # the command says what is wrong
 
 
-def _log_at(level: str) -> None:
+def _configure_logging(level: str) -> None:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
     logging.getLogger().setLevel(max(logging.INFO, getattr(logging, level.upper())))
     logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets itself to DEBUG
@@ -127,7 +127,7 @@ def _option(name: str) -> inspect.Parameter:
     is_switch = field.annotation is bool
     option = typer.Option(
         f"{flag}/--no-{flag[2:]}" if is_switch else flag,
-        help=f"{field.description} [ASKPAGE_{name.upper()}; default: {_shown(field.default)}]",
+        help=f"{field.description} [ASKPAGE_{name.upper()}; default: {_format_default(field.default)}]",
         rich_help_panel="Settings",
         show_default=False,
         metavar=None if is_switch else "VALUE",
@@ -138,7 +138,7 @@ def _option(name: str) -> inspect.Parameter:
     )
 
 
-def _shown(default: object) -> str:
+def _format_default(default: object) -> str:
     if isinstance(default, list):
         return ",".join(str(word) for word in default)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     return str(default) or "empty"
@@ -155,7 +155,7 @@ def settings_table(settings: Settings | None = None) -> str:
 
 
 def _cell(value: object) -> str:
-    shown = _shown(value)
+    shown = _format_default(value)
     return "" if shown == "empty" else f"`{shown}`"
 
 

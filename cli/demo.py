@@ -137,7 +137,7 @@ def _own(settings: Settings, where: Folder, *, quick: bool) -> Settings:
         "double_share": 0.0,
         "held_out_share": 0.0,
     }
-    return settings.changed(**apart, **(_QUICK_TRAINING if quick else {}))
+    return settings.copy_with(**apart, **(_QUICK_TRAINING if quick else {}))
 
 
 # The play
@@ -146,18 +146,18 @@ def _own(settings: Settings, where: Folder, *, quick: bool) -> Settings:
 def _replay(play: Play) -> tuple[Figures, list[Round]]:
     """Do what is not done yet. Returns the figures of the untrained model by itself, and the rounds."""
     asyncio.run(_bring_pages(play))
-    done = [play.folder.round(0) or _untrained(play)]
-    alone = _measured(play, done[0].live, "The model alone: measuring", "alone", open_alone)
+    done = [play.folder.round(0) or _measure_untrained(play)]
+    alone = _measure(play, done[0].live, "The model alone: measuring", "alone", open_alone)
     for number in range(1, len(play.plan.rounds) + 1):
         done.append(play.folder.round(number) or _round(play, number, done[-1].live))
     return alone, done
 
 
-def _untrained(play: Play) -> Round:
+def _measure_untrained(play: Play) -> Round:
     base = find_live_version(play.settings.models_dir).name
     took: dict[str, float] = {}
-    with _timed(took, "measuring"):
-        figures = _measured(play, base, "Untrained: measuring")
+    with _time_step(took, "measuring"):
+        figures = _measure(play, base, "Untrained: measuring")
     done = Round(0, base, base, False, 0, None, "", 0, (None, None), took, figures)
     play.folder.keep(done)
     return done
@@ -168,18 +168,18 @@ def _round(play: Play, number: int, live: str) -> Round:
     settings, asked = play.settings, play.plan.rounds[number - 1]
     took: dict[str, float] = {}
     called = f"Round {number} of {len(play.plan.rounds)}"
-    with _timed(took, "asking"), _bar(f"{called}: asking, rating, reviewing", len(asked)) as tell:
+    with _time_step(took, "asking"), _bar(f"{called}: asking, rating, reviewing", len(asked)) as tell:
         judged = asyncio.run(play_round(settings, play.people, number, asked, tell))
-    with _timed(took, "examples"):
-        card = _built(settings, f"{called}: examples")
-    with _timed(took, "training"):
-        candidate = _trained(play, card, live, called)
-    with _timed(took, "measuring"):
+    with _time_step(took, "examples"):
+        card = _build_with_bar(settings, f"{called}: examples")
+    with _time_step(took, "training"):
+        candidate = _train_with_bar(play, card, live, called)
+    with _time_step(took, "measuring"):
         chosen = (
             _accuracy(play, live, f"{called}: choosing"),
             _accuracy(play, candidate, f"{called}: choosing"),
         )
-        figures = _measured(play, candidate, f"{called}: measuring")
+        figures = _measure(play, candidate, f"{called}: measuring")
     promoted = _decide(settings, candidate, chosen)
     stars = [play.people.stars(one, found) for one, found in zip(asked, judged, strict=True)]
     done = Round(
@@ -234,12 +234,12 @@ async def _build(settings: Settings, tell: Tell) -> Card:
         return await build_dataset(settings, store, lambda _, more: tell(more))
 
 
-def _built(settings: Settings, called: str) -> Card:
+def _build_with_bar(settings: Settings, called: str) -> Card:
     with _bar(called, None) as tell:
         return asyncio.run(_build(settings, tell))
 
 
-def _trained(play: Play, card: Card, parent: str, called: str) -> str:
+def _train_with_bar(play: Play, card: Card, parent: str, called: str) -> str:
     settings = play.settings
     dataset = settings.datasets_dir / card.name
     training = Training(dataset, settings.models_dir, training_config(settings), parent)
@@ -252,18 +252,18 @@ def _trained(play: Play, card: Card, parent: str, called: str) -> str:
         return train(training, on_progress=show).name
 
 
-def _measured(
+def _measure(
     play: Play, version: str, called: str, what: str = "measuring", opens: Opens = open_bot
 ) -> Figures:
     asked = play.plan.measuring
-    return figures_of(play.people, asked, _asked(play, version, what, asked, called, opens))
+    return figures_of(play.people, asked, _ask_with_bar(play, version, what, asked, called, opens))
 
 
 def _accuracy(play: Play, version: str, called: str) -> float | None:
-    return score(_asked(play, version, "choosing", play.plan.choosing, called)).accuracy
+    return score(_ask_with_bar(play, version, "choosing", play.plan.choosing, called)).accuracy
 
 
-def _asked(
+def _ask_with_bar(
     play: Play, version: str, what: str, asked: Sequence[Asked], called: str, opens: Opens = open_bot
 ) -> list[Judged]:
     kept = play.folder.scores_of(version, what)
@@ -312,7 +312,7 @@ def _bar(called: str, total: int | None) -> Generator[Tell]:
 
 
 @contextmanager
-def _timed(took: dict[str, float], what: str) -> Generator[None]:
+def _time_step(took: dict[str, float], what: str) -> Generator[None]:
     began = time.monotonic()
     yield
     took[what] = round((time.monotonic() - began) / 60, 2)

@@ -25,10 +25,10 @@ from cli.console import Json, out, progress_bar, progress_out, telling, with_set
 from core.settings import Settings
 from core.subprocess_step import OnProgress
 from feedback.store.base import StoreError
-from feedback.store.job_runs import DONE, FAILED, STOPPED, JobRun, job_runs, lease_of, who_holds
+from feedback.store.job_runs import DONE, FAILED, STOPPED, JobRun, job_runs, name_lease, who_holds
 from jobs.registry import JOBS, Job
 from jobs.runner import ELSEWHERE, NOT_DUE, TOLD, run_job
-from jobs.schedule import Schedule, schedule_of
+from jobs.schedule import Schedule, read_schedule
 from jobs.scheduler import become_schedule, end_with_parent
 
 log = logging.getLogger(__name__)
@@ -44,14 +44,14 @@ jobs_app = typer.Typer(help="Scheduled work.", no_args_is_help=True)
 @with_settings
 def jobs_list(settings: Settings, as_json: Json = False) -> None:
     """List the jobs: when each is due, and how its last run went."""
-    lines = asyncio.run(_lines(settings, schedule_of(settings)))
+    lines = asyncio.run(_lines(settings, read_schedule(settings)))
     if as_json:
         print(json.dumps(lines))  # noqa: T201
         return
     name = Column("Job", width=max(map(len, JOBS)) + 1)
     table = Table(name, "Schedule", "Last run", "Outcome", "Next", caption="Times are UTC.", show_lines=True)
     for line in lines:
-        cells = (_shown(str(line[name])) for name in ("schedule", "started_at", "state", "next_at"))
+        cells = (_format_time(str(line[name])) for name in ("schedule", "started_at", "state", "next_at"))
         table.add_row(f"{line['job']}\n{line['does']}", *cells)
     out.print(table)
 
@@ -64,7 +64,7 @@ async def _lines(settings: Settings, schedule: Schedule) -> list[dict[str, objec
         async with open_store(settings) as store:
             runs = {run.name: run for run in await job_runs(store.documents)}
             for name in JOBS:
-                held = await who_holds(store.documents, lease_of(name))
+                held = await who_holds(store.documents, name_lease(name))
                 at_work |= {name: held.who} if held else {}
     except StoreError as error:
         progress_out.print(f"How the last runs went is not known: {error}", markup=False)
@@ -88,7 +88,7 @@ def _line(job: Job, run: JobRun, at_work: str) -> dict[str, object]:
     return {"job": run.name, "does": job.sentence, "state": state, **asdict(run)}
 
 
-def _shown(text: str) -> str:
+def _format_time(text: str) -> str:
     """Return a time without its seconds, anything else as it is."""
     return text[:16].replace("T", " ") if text[:4].isdecimal() else text
 
@@ -124,7 +124,7 @@ def jobs_run(
 @with_settings
 def jobs_serve(settings: Settings) -> None:
     """Run the jobs as their schedule says, until Ctrl-C or SIGTERM. What was missed is made up for once."""
-    schedule_of(settings)  # what is wrong with it is said here
+    read_schedule(settings)  # what is wrong with it is said here
     become_schedule(settings)
 
 

@@ -80,10 +80,10 @@ class Commands(TyperGroup):
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        return command_of(cmd_name) if cmd_name in COMMANDS else None
+        return import_command(cmd_name) if cmd_name in COMMANDS else None
 
 
-def command_of(name: str) -> Any:
+def import_command(name: str) -> Any:
     """Import a command, or a group of them."""
     module, attribute = COMMANDS[name].split(":")
     gc.disable()  # nothing of what is imported is garbage, and to look for it takes a seventh of a start

@@ -22,9 +22,9 @@ from rich.progress import Progress
 from rich.table import Table
 
 from bot.bootstrap import PageServices, open_answering, open_pages
-from bot.cards.answer_text import shown_text
+from bot.cards.answer_text import render_shown_text
 from bot.stores import open_store
-from cli.console import Json, out, progress_bar, question_of, with_settings
+from cli.console import Json, make_question, out, progress_bar, with_settings
 from cli.pages import refresh_with_bar
 from core.records import Answer, Page, Section
 from core.settings import Settings
@@ -82,7 +82,7 @@ def evaluate_command(
     if as_json:
         print(json.dumps(squad_scores))  # noqa: T201 - the command's output
         return
-    _print_table("Measure", "Value", rows=((_worded(name), value) for name, value in squad_scores.items()))
+    _print_table("Measure", "Value", rows=((_to_words(name), value) for name, value in squad_scores.items()))
 
 
 async def measure_questions(
@@ -90,23 +90,23 @@ async def measure_questions(
 ) -> QuestionScores:
     """Ask a model version (empty: the live one) each question over all pages, and score the answers."""
     async with AsyncExitStack() as stack:
-        file = stack.enter_context(_opened(save)) if save else None
+        file = stack.enter_context(_open_output(save)) if save else None
         shelf = await stack.enter_async_context(open_pages(settings_beside(settings)))
         await index_pages(shelf, settings)
         answering = await stack.enter_async_context(open_answering(settings, shelf, version))
         bar = stack.enter_context(progress_bar())
         task = bar.add_task("Asking", total=len(questions))
 
-        def heard(reply: QuestionOutcome) -> None:
+        def on_reply(reply: QuestionOutcome) -> None:
             bar.update(task, advance=1, description=f"Asking ({reply.asked.page[-30:]})")
             if file:  # line by line: what was asked is there, however the run ends
                 file.write(json.dumps(reply.as_dict(), ensure_ascii=False) + "\n")
                 file.flush()
 
-        return await ask_each(answering, questions, shown_text, heard)
+        return await ask_each(answering, questions, render_shown_text, on_reply)
 
 
-def _opened(file: Path) -> TextIO:
+def _open_output(file: Path) -> TextIO:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         return file.open("w", encoding="utf-8")
@@ -126,7 +126,7 @@ def settings_beside(settings: Settings) -> Settings:
         [os.path.abspath(source) if Path(source).exists() else source for source in settings.pages]
     )
     name = hashlib.sha256(sources.encode()).hexdigest()[:16]
-    return settings.changed(data_dir=settings.data_dir / "evaluate" / name, page_index="file")
+    return settings.copy_with(data_dir=settings.data_dir / "evaluate" / name, page_index="file")
 
 
 async def index_pages(shelf: PageServices, settings: Settings) -> None:
@@ -150,7 +150,7 @@ def print_scores(scores: QuestionScores) -> None:
     row = scores.as_dict()
     kinds = row.pop("kinds")
     shares = {name: value for name, value in row.items() if not isinstance(value, dict)}
-    _print_table("Measure", "Value", rows=((_worded(name), value) for name, value in shares.items()))
+    _print_table("Measure", "Value", rows=((_to_words(name), value) for name, value in shares.items()))
     by_kind = ((kind, f"{share:.2f}", count) for kind, (share, count) in scores.right_by_kind.items())
     _print_table("Kind of question", "Right", "Questions", rows=by_kind)
     _print_table("Kind of answer", "Answers", rows=kinds.items())
@@ -176,7 +176,7 @@ def _print_table(*columns: str, rows: Iterable[Iterable[object]]) -> None:
     out.print(table)
 
 
-def _worded(name: str) -> str:
+def _to_words(name: str) -> str:
     return name.replace("_", " ")
 
 
@@ -188,18 +188,18 @@ async def measure(settings: Settings, items: list[Item], version: str = "") -> S
     """Ask a model version (empty: the live one) every question of its article, and score the answers."""
     with TemporaryDirectory(prefix="askpage-evaluate-") as folder, progress_bar() as progress:
         # The articles are indexed apart from the instance's own pages.
-        scratch = settings.changed(data_dir=Path(folder), page_index="file")
+        scratch = settings.copy_with(data_dir=Path(folder), page_index="file")
         async with open_pages(scratch) as shelf, open_answering(settings, shelf, version) as answering:
             urls = await index_articles(shelf.index, items, progress)
             task = progress.add_task("Asking", total=len(items))
 
             async def ask(item: Item) -> Answer:
-                return await answering.answer(question_of(item.question, urls[item.article.title]))
+                return await answering.answer(make_question(item.question, urls[item.article.title]))
 
-            def judged(result: Judged) -> None:
+            def on_judged(result: Judged) -> None:
                 progress.update(task, advance=1, description=f"Asking ({result.item.article.title[:30]})")
 
-            return await evaluate(items, ask, judged)
+            return await evaluate(items, ask, on_judged)
 
 
 async def index_articles(index: Indexes, items: list[Item], progress: Progress) -> dict[str, str]:

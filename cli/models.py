@@ -69,7 +69,7 @@ def models_list(settings: Settings, as_json: Json = False) -> None:
 def models_show(settings: Settings, name: Name = "live", as_json: Json = False) -> None:
     """Show one version: what it learned from, how, and what was measured."""
     version = _find(settings, name)
-    compared = _compared(settings, version)
+    compared = _find_comparison(settings, version)
     row = _row(version, read_rollout(settings.models_dir)) | {"files": dict(version.files)}
     if as_json:
         row |= (
@@ -82,7 +82,7 @@ def models_show(settings: Settings, name: Name = "live", as_json: Json = False) 
         _print_comparison(compared)
 
 
-def _compared(settings: Settings, version: ModelVersion) -> Comparison | None:
+def _find_comparison(settings: Settings, version: ModelVersion) -> Comparison | None:
     """Return what the gate said of a version: from its report, or from the store where that is elsewhere."""
     finding = read_result(version.folder)
     if finding or not version.parent:
@@ -91,11 +91,11 @@ def _compared(settings: Settings, version: ModelVersion) -> Comparison | None:
     from bot.stores import open_store  # noqa: PLC0415 - the other commands need no store
     from feedback.reviews import model_decisions  # noqa: PLC0415
 
-    async def kept() -> Comparison | None:
+    async def read_kept() -> Comparison | None:
         async with open_store(settings) as store:
             return await model_decisions.get(store.documents, version.name)
 
-    return asyncio.run(kept())
+    return asyncio.run(read_kept())
 
 
 def _print_comparison(compared: Comparison) -> None:
@@ -354,7 +354,7 @@ def _tell(standing: RolloutState) -> None:
 def _row(version: ModelVersion, standing: RolloutState) -> dict[str, Any]:
     return {
         "name": version.name,
-        "status": str(standing.status_of(version.name)),
+        "status": str(standing.derive_status(version.name)),
         "live": version.name == standing.name,
         "parent": version.parent,
         "base": version.base,

@@ -21,7 +21,7 @@ import typer
 from rich.table import Table
 
 from bot.bootstrap import forgetting
-from bot.stores import keys_of, open_store
+from bot.stores import open_store, read_keys
 from bot.web.activities import directory_id
 from bot.web.erase import forget_here
 from cli.console import Json, out, progress_bar, progress_out, with_settings
@@ -29,9 +29,9 @@ from cli.scan import LEAST_CHARACTERS, LOCAL, PSEUDONYM, Scan, print_scan, scan,
 from cli.store import whole_file
 from core.settings import Settings
 from feedback.privacy.audit import Audit, AuditAction, Entry
-from feedback.privacy.delete import Around, delete, export_of
+from feedback.privacy.delete import Around, delete, export_person
 from feedback.privacy.deletion_log import Deletion, Deletions
-from feedback.privacy.keys import Keys, before_path, finish, fresh_key, key_path, operator_of, rotate
+from feedback.privacy.keys import Keys, before_path, finish, fresh_key, key_path, name_operator, rotate
 from feedback.privacy.opt_out import OptOuts
 from feedback.store.base import StoreError
 from feedback.store.rows import WholeStore, every_page
@@ -62,7 +62,7 @@ class Office:
 async def _office(settings: Settings) -> AsyncGenerator[Office]:
     keys = _keys(settings)
     async with open_store(settings) as store:
-        yield Office(settings, store, keys, operator_of(keys))
+        yield Office(settings, store, keys, name_operator(keys))
 
 
 def _keys(settings: Settings) -> Keys:
@@ -72,7 +72,7 @@ def _keys(settings: Settings) -> Keys:
             "(--data-dir), or its key."
         )
     try:
-        return keys_of(settings)
+        return read_keys(settings)
     except (OSError, ValueError) as error:
         raise StoreError(str(error)) from error
 
@@ -137,7 +137,7 @@ async def _standing(store: WholeStore, person: str) -> Standing:
         kinds.update(row.fields["kind"] for row in page)
     found.documents = dict(kinds)
     found.learning_stopped = await OptOuts(store.documents).is_out(person)
-    for one in await Deletions(store.documents).of(person):
+    for one in await Deletions(store.documents).list_deletions(person):
         found.deletions.append(
             {
                 "begun_at": one.begun_at.isoformat(),
@@ -186,7 +186,7 @@ async def _export(settings: Settings, person: str) -> object:
         told: list[object] = []
         for name in _pseudonyms(office.keys, person):
             await office.record(AuditAction.EXPORTED, name)
-            told.append(await export_of(office.store, name))
+            told.append(await export_person(office.store, name))
         return told[0] if len(told) == 1 else told
 
 
@@ -210,7 +210,7 @@ def delete_command(settings: Settings, person: Person, yes: Yes = False, as_json
                 "begun_at": one.begun_at.isoformat(),
                 "state": one.state,
                 "counts": dict(one.counts),
-                "examples": [asdict(found) for found in one.learned()],
+                "examples": [asdict(found) for found in one.sum_examples()],
             }
             for one in done
         ]
@@ -244,7 +244,9 @@ async def _delete_one(office: Office, person: str, tell: Callable[[str, int], No
     await forget_here(office.settings.data_dir, begun, is_theirs)
     around = Around(forget_examples=forgetting(office.settings), tell=tell)
     done = await delete(office.store, begun, around)
-    for earlier in await deletions.of(person):  # what was interrupted has nothing left to do, and ends
+    for earlier in await deletions.list_deletions(
+        person
+    ):  # what was interrupted has nothing left to do, and ends
         if not earlier.is_gone:
             await delete(office.store, earlier, around)
     try:
@@ -259,7 +261,7 @@ def _print_deleted(done: Deletion) -> None:
     for kind, count in done.counts.items():
         if count:
             table.add_row(kind, f"{count:,}")
-    for found in done.learned():
+    for found in done.sum_examples():
         models = f", which {', '.join(found.models)} learned from" if found.models else ""
         table.add_row(f"examples in {found.dataset}{models}", f"{found.examples:,}")
     out.print(table)
@@ -400,7 +402,7 @@ def rotate_command(
             "--finish first."
         ) from None
     out.print(_ROTATED.format(before=before_path(settings.data_dir)), soft_wrap=True, markup=False)
-    assert keys_of(settings).before == keys.now  # noqa: S101 - what the next start relies on
+    assert read_keys(settings).before == keys.now  # noqa: S101 - what the next start relies on
 
 
 async def _record_rotation(settings: Settings) -> None:

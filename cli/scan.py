@@ -111,7 +111,7 @@ async def scan(settings: Settings, store: WholeStore, texts: Mapping[str, str]) 
 def _in_row(row: Row, words: Words) -> Counts:
     """Count in a row's values: a record within it is JSON, which `Words` knows."""
     texts = (value for value in row.fields.values() if isinstance(value, str))
-    return sum((words.count_in(text) for text in (row.key, *texts)), Counter[str]())
+    return sum((words.count_text(text) for text in (row.key, *texts)), Counter[str]())
 
 
 def _once(counts: Counts) -> Counts:

@@ -13,17 +13,17 @@ from rich.text import Text
 
 from bot.app import Listeners, listening, serve
 from bot.bootstrap import LocalPage, PageServices, find_local_page, is_public, open_pages, open_parts
-from bot.cards.answer_text import SEE_ALSO, declined, further, lead_in, quotation, words_of
+from bot.cards.answer_text import SEE_ALSO, further, lead_in, quotation, render_words, say_nothing_found
 from bot.cards.elements import name_place
 from bot.channel import TalkReply
-from bot.dialogs.talk import Talking, talk_of
-from cli.console import Json, out, progress_out, question_of, telling, with_settings
+from bot.dialogs.talk import Talking, detect_talk
+from cli.console import Json, make_question, out, progress_out, telling, with_settings
 from cli.models import import_with_bar
 from cli.pages import refresh, refresh_alone
 from core.files import mend
 from core.records import Answer, AnswerKind, Citation, Page
 from core.settings import Settings
-from jobs.schedule import schedule_of
+from jobs.schedule import read_schedule
 from jobs.scheduler import schedule_beside
 from model.answering.profile import Profile, memory_gb
 from model.registry.catalogue import advise
@@ -38,7 +38,7 @@ from pages.sources import Problem, read_source
 @with_settings
 def serve_command(settings: Settings) -> None:
     """Serve the bot, and its chat page on this machine; sets up what is missing first."""
-    schedule_of(settings)  # what is wrong with it is said before the slow work
+    read_schedule(settings)  # what is wrong with it is said before the slow work
     with listening(settings) as listeners, telling(settings):
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         mend(settings.data_dir)  # from here on it is the bot's, whatever it was
@@ -109,7 +109,7 @@ def ask_command(
     """Answer one question and print the answer with its source."""
     if not question.strip():
         raise typer.BadParameter("the question is empty; write what you want to know, in quotes")
-    if talk_of(question) is not None and not page:
+    if detect_talk(question) is not None and not page:
         _print_talk(asyncio.run(_talk(settings, question)), as_json=as_json)
         return
     answer = asyncio.run(_ask(settings, question, page))
@@ -127,7 +127,7 @@ def _print(answer: Answer) -> None:
             sign = "  " * (one.depth + 1) + (f"{one.sign} " if one.sign else "")
             out.print(Text.assemble(sign, *((run.text, "bold" if run.marked else "") for run in one.runs)))
     else:
-        out.print(words_of(answer), markup=False)
+        out.print(render_words(answer), markup=False)
     for label, citation in _places(answer):
         quote = f"\n“{citation.quote}”" if citation.quote else ""
         out.print(f"\n{label}{name_place(citation)}\n{citation.url}{quote}", markup=False)
@@ -150,7 +150,7 @@ async def _talk(settings: Settings, text: str) -> TalkReply:
     async with open_pages(settings) as shelf:
         if not shelf.index.entries():
             await refresh(settings, shelf)
-        said = await Talking(shelf.public_pages).reply_to(question_of(text, None))
+        said = await Talking(shelf.public_pages).reply_to(make_question(text, None))
     if said is None:
         raise RuntimeError("what was small talk is a question")
     return said
@@ -176,7 +176,7 @@ async def _ask(settings: Settings, text: str, page: str) -> Answer:
         if not page and not parts.shelf.index.entries():
             await refresh(settings, parts.shelf)
         url = await _read_page(parts.shelf, page) if page else None
-        return await parts.answering.answer(question_of(text, url))
+        return await parts.answering.answer(make_question(text, url))
 
 
 async def _read_page(shelf: PageServices, page: str) -> str:
@@ -201,7 +201,7 @@ async def _read_page(shelf: PageServices, page: str) -> str:
 def as_dict(answer: Answer) -> dict[str, object]:
     """Return what `ask --json` prints."""
     return {
-        "answer": declined(answer) if answer.abstained else answer.text,
+        "answer": say_nothing_found(answer) if answer.abstained else answer.text,
         "kind": answer.kind,
         "confidence": answer.confidence,
         "abstained": answer.abstained,

@@ -18,17 +18,17 @@ import typer
 from rich.progress import Progress
 from rich.table import Table as ScreenTable
 
-from bot.instance import instances_in
-from bot.stores import cosmos_config, keys_of, pages_config, retention_of
+from bot.instance import list_instances
+from bot.stores import cosmos_config, pages_config, read_keys, read_retention
 from cli.console import Json, out, progress_bar, progress_out, with_settings
 from core.files import sync_folder
 from core.settings import Settings
 from feedback.privacy.audit import Audit, AuditAction
-from feedback.privacy.keys import operator_of
+from feedback.privacy.keys import name_operator
 from feedback.privacy.retention import retain
 from feedback.store.base import StoreError, StoreUnavailable
 from feedback.store.copy import Copied, CopyFailed, Copying, Patient
-from feedback.store.copy_journal import Journal, Known, NamedStore, named
+from feedback.store.copy_journal import Journal, Known, NamedStore, parse_store_name
 from feedback.store.cosmos import CosmosStore
 from feedback.store.cosmos_schema import definition, make_container
 from feedback.store.offline_queue import OfflineQueue
@@ -50,7 +50,7 @@ Wait = Annotated[
 Store = SqliteStore | CosmosStore
 
 
-def known(settings: Settings) -> Known:
+def read_known(settings: Settings) -> Known:
     """Return what the names of stores are short for."""
     config = cosmos_config(settings)
     patient = replace(config, timeout_s=max(config.timeout_s, _LEAST_TIMEOUT_S))
@@ -74,7 +74,7 @@ def init_command(
         shown = containers if len(containers) > 1 else containers[0]
         print(json.dumps(shown, indent=2))  # noqa: T201 - the command's output
         return
-    config = known(settings).cosmos
+    config = read_known(settings).cosmos
     if config is None:
         out.print(
             "No Cosmos DB account is named (setting cosmos_endpoint), so records are kept in "
@@ -113,10 +113,10 @@ def copy_command(
 
     A second copy carries over what changed.
     """
-    one, two = named(source, known(settings)), named(target, known(settings))
+    one, two = parse_store_name(source, read_known(settings)), parse_store_name(target, read_known(settings))
     if one.is_same(two):
         raise CopyFailed(f"Source and target are one store: {one.name}.")
-    who = operator_of(keys_of(settings))
+    who = name_operator(read_keys(settings))
     copied = asyncio.run(_copy(one, two, who, into_existing=into_existing, wait_s=wait_s))
     _print_copied(copied)
 
@@ -124,9 +124,9 @@ def copy_command(
 async def _copy(
     source: NamedStore, target: NamedStore, who: str, *, into_existing: bool, wait_s: float
 ) -> Copied:
-    async with source.opened() as ours, target.opened(new=True) as theirs:
+    async with source.open_store() as ours, target.open_store(new=True) as theirs:
         await Audit(ours.documents).write(who, AuditAction.COPIED)
-        with Journal.open(target.journal) as journal, _shown("Copying") as shown:
+        with Journal.open(target.journal) as journal, _show_progress("Copying") as shown:
             copying = Copying(
                 Patient(ours, wait_s, shown.wait),
                 Patient(theirs, wait_s, shown.wait),
@@ -164,10 +164,12 @@ def export_command(
     wait_s: Wait = 600.0,
 ) -> None:
     """Write all records, or one person's, as JSON Lines."""
-    store = named(source, known(settings))
+    store = parse_store_name(source, read_known(settings))
     try:
-        with whole_file(out_file) if out_file else _printed() as file:
-            count = asyncio.run(_export(store, file, person or None, operator_of(keys_of(settings)), wait_s))
+        with whole_file(out_file) if out_file else _open_stdout() as file:
+            count = asyncio.run(
+                _export(store, file, person or None, name_operator(read_keys(settings)), wait_s)
+            )
     except BrokenPipeError:  # whoever read has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(1) from None
@@ -177,11 +179,11 @@ def export_command(
 
 async def _export(named_store: NamedStore, file: IO[str], person: str | None, who: str, wait_s: float) -> int:
     count = 0
-    async with named_store.opened() as opened:
+    async with named_store.open_store() as opened:
         await Audit(opened.documents).write(
             who, AuditAction.EXPORTED if person else AuditAction.COPIED, person=person or ""
         )
-        with _shown("Exporting") as shown:
+        with _show_progress("Exporting") as shown:
             store = Patient(opened, wait_s, shown.wait)
             total = 0 if person else sum([await store.count(table) for table in TABLES])
             async for line in every_line(store, person):
@@ -193,7 +195,7 @@ async def _export(named_store: NamedStore, file: IO[str], person: str | None, wh
 
 
 @contextmanager
-def _printed() -> Generator[IO[str]]:
+def _open_stdout() -> Generator[IO[str]]:
     yield sys.stdout
 
 
@@ -242,13 +244,13 @@ def retain_command(
 
 
 async def _retain(settings: Settings, *, dry_run: bool) -> Mapping[str, int]:
-    async with _store_of(settings) as opened:
-        with _shown("Looking for old records") as shown:
+    async with _open_named_store(settings) as opened:
+        with _show_progress("Looking for old records") as shown:
             store = Patient(opened, 60.0, shown.wait)
             total = sum([await store.count(table) for table in TABLES])
             return await retain(
                 store,
-                retention_of(settings),
+                read_retention(settings),
                 datetime.now(UTC),
                 lambda looked: shown("Looking for old records", looked, max(looked, total)),
                 dry_run=dry_run,
@@ -296,15 +298,15 @@ def status_command(settings: Settings, as_json: Json = False) -> None:
 
 
 async def _status(settings: Settings) -> Status:
-    status = Status(named("", known(settings)).name)
+    status = Status(parse_store_name("", read_known(settings)).name)
     try:
-        async with _store_of(settings) as store:
+        async with _open_named_store(settings) as store:
             status.counts = {table: await store.count(table) for table in TABLES}
             if isinstance(store, CosmosStore):
                 status.charges = {name: asdict(charge) for name, charge in store.charges.by_operation.items()}
     except StoreUnavailable as error:
         status.away = str(error)
-    for instance, running in instances_in(settings.data_dir):
+    for instance, running in list_instances(settings.data_dir):
         near = await asyncio.to_thread(SqliteStore.open, instance.spool_path)
         try:
             spool = OfflineQueue(near, most=0)
@@ -332,9 +334,9 @@ def _print_status(status: Status) -> None:
 
 
 @asynccontextmanager
-async def _store_of(settings: Settings) -> AsyncGenerator[Store]:
+async def _open_named_store(settings: Settings) -> AsyncGenerator[Store]:
     """Open the store that the settings name; the file may be new."""
-    async with named("", known(settings)).opened(new=True) as store:
+    async with parse_store_name("", read_known(settings)).open_store(new=True) as store:
         yield store
 
 
@@ -365,6 +367,6 @@ class _Shown:
 
 
 @contextmanager
-def _shown(what: str) -> Generator[_Shown]:
+def _show_progress(what: str) -> Generator[_Shown]:
     with progress_bar() as bar:
         yield _Shown(bar, what)

@@ -321,7 +321,7 @@ class CosmosContainer:
 
         return await self._search("change feed", read)
 
-    async def bounded(self, operation: str, call: Callable[[], Awaitable[T]]) -> T:
+    async def run_bounded(self, operation: str, call: Callable[[], Awaitable[T]]) -> T:
         """Await a query that a library sends; the library counts what it costs."""
 
         async def wait(*_: object) -> T:
@@ -387,7 +387,7 @@ class CosmosContainer:
                         count(headers)
                         waiting.reschedule(now() + timeout_s)  # a query has many replies
 
-                    return await _counted(call((await self._connect()).container, hook), count)
+                    return await _count_refused(call((await self._connect()).container, hook), count)
         except self._errors.unavailable as error:
             if not isinstance(error, self._errors.invalid):
                 self._paused_until = now() + self._config.pause_s
@@ -407,7 +407,7 @@ async def _retry_conflicts(
         await asyncio.sleep(random.uniform(0.005, 0.05))  # noqa: S311 - no secret
 
 
-async def _counted(reply: Awaitable[T], count: Hook) -> T:
+async def _count_refused(reply: Awaitable[T], count: Hook) -> T:
     """Count what was refused, too: it has its price, and the SDK calls its hook for the rest alone."""
     try:
         return await reply
@@ -441,7 +441,7 @@ def translate_errors(errors: ErrorClasses, timeout_s: float) -> Generator[None]:
         yield
     except _Failed as error:
         if error.status_code not in _ABOUT_THE_ITEM:
-            raise _error_for(errors, error.status_code or 0, timeout_s) from error
+            raise _to_error(errors, error.status_code or 0, timeout_s) from error
         raise
     except TimeoutError as error:
         raise errors.unavailable(f"Cosmos DB did not answer within {timeout_s:g} s.") from error
@@ -463,7 +463,7 @@ _REFUSED = (
 )
 
 
-def _error_for(errors: ErrorClasses, status: int, timeout_s: float) -> Exception:
+def _to_error(errors: ErrorClasses, status: int, timeout_s: float) -> Exception:
     match status:
         case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
             return errors.unavailable(_REFUSED)
@@ -519,17 +519,17 @@ async def create_container(config: ContainerConfig, policies: ContainerPolicies,
             database = client.get_database_client(config.database)
             container = database.get_container_client(config.container)
             if not await _exists(database.read):
-                with _allowed(errors):
+                with _explain_forbidden(errors):
                     await client.create_database_if_not_exists(config.database)
             if not await _exists(container.read):
-                with _allowed(errors):
+                with _explain_forbidden(errors):
                     await database.create_container_if_not_exists(config.container, **layout)
                 return f"The container {config.name} is made, with its indexes and time to live switched on."
             found = await container.read()
             policies.refuse(found)
             if policies.is_current(found) and found.get("defaultTtl") == -1:
                 return f"The container {config.name} is ready; nothing was to be done."
-            with _allowed(errors):
+            with _explain_forbidden(errors):
                 await database.replace_container(container, **layout)
             return f"The container {config.name} has its new indexes and time to live; they are being built."
 
@@ -543,7 +543,7 @@ async def _exists(read: Callable[[], Awaitable[object]]) -> bool:
 
 
 @contextmanager
-def _allowed(errors: ErrorClasses) -> Generator[None]:
+def _explain_forbidden(errors: ErrorClasses) -> Generator[None]:
     """Explain what an identity may not."""
     try:
         yield

@@ -32,7 +32,7 @@ _OURS = ("askpage.sqlite3", "local.sqlite3", "pseudonym.key", "instances", "page
 _READ_BYTES = 1 << 20
 
 
-def sha256_of(path: Path) -> str:
+def compute_sha256(path: Path) -> str:
     """Return a file's SHA-256, in hex."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
@@ -41,10 +41,10 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def hashes_of(folder: Path) -> dict[str, str]:
+def compute_hashes(folder: Path) -> dict[str, str]:
     """Return the SHA-256 of every file below a folder, by its path there."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): sha256_of(path) for path in paths}
+    return {path.relative_to(folder).as_posix(): compute_sha256(path) for path in paths}
 
 
 def write_durably(path: Path, text: str) -> None:

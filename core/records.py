@@ -156,7 +156,7 @@ class AnswerKind(StrEnum):
 class Answer:
     """What the bot said.
 
-    `id` follows from the question's (`answer_id_of`): a question has one answer, whoever wrote it first.
+    `id` follows from the question's (`derive_answer_id`): a question has one answer, whoever wrote it first.
     `passages` is what was found, the nearest first; the model read what its version reads of them
     (`grounding.read`): without it a correction cannot be replayed as a prompt. `citations` is what the answer
     used; marker [n] in `text` is `citations[n - 1]`. `kind` says what the text is. Of a quoted one it is the
@@ -194,7 +194,7 @@ class Answer:
         return self.kind is AnswerKind.DECLINED
 
 
-def answer_id_of(question_id: str) -> str:
+def derive_answer_id(question_id: str) -> str:
     """Return the id of the answer to a question: of two processes that answer the same one, one is kept."""
     return hashlib.sha256(question_id.encode()).hexdigest()[:32]
 

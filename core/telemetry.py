@@ -62,7 +62,7 @@ class Property:
     read: Callable[[object], Value]
 
 
-def _one_of(words: str) -> Callable[[object], Value]:
+def _allow_words(words: str) -> Callable[[object], Value]:
     allowed = frozenset(words.split())
 
     def read(value: object) -> Value:
@@ -122,7 +122,7 @@ _LANGUAGES = frozenset(_CODES[at : at + 2] for at in range(0, len(_CODES), 2))
 PROPERTIES: Mapping[str, Property] = {
     "answer": Property("The answer, by a hash that is made for this alone.", _matching("[0-9a-f]{16}")),
     "reviewed": Property("The answer that a verified one came from, by its hash.", _matching("[0-9a-f]{16}")),
-    "channel": Property("Where it was asked.", _one_of(" ".join(Channel))),
+    "channel": Property("Where it was asked.", _allow_words(" ".join(Channel))),
     "language": Property("Two letters (ISO 639-1); other, unknown.", _language),
     "site": Property(
         "Host of the page that the answer stands on, where it is a source; own pages, no page, other.", _site
@@ -130,28 +130,28 @@ PROPERTIES: Mapping[str, Property] = {
     "model_version": Property("Name of the version that wrote it; verified.", _matching(r"\w[\w.@+-]{0,99}")),
     "answer_kind": Property(
         "Whether it was answered, quoted or declined; absent before there were quotations.",
-        _one_of("answered quoted declined"),
+        _allow_words("answered quoted declined"),
     ),
     "abstained": Property("Whether nothing was found, which is said.", _flag),
     "verified": Property("Whether a reviewer stands for the answer.", _flag),
     "named_page": Property("Whether the question named a page.", _flag),
     "resumed": Property("Whether it was answered after a crash.", _flag),
     "withdrawn": Property("Whether the word was taken back.", _flag),
-    "kind": Property("How somebody said it.", _one_of("thumb reaction stars comment expert implicit")),
+    "kind": Property("How somebody said it.", _allow_words("thumb reaction stars comment expert implicit")),
     "value": Property(
         "What was said: the thumb; the stars; of a reaction only up, down or other.",
-        _one_of("like dislike 1 2 3 4 5 up down other none follow_up opened abandoned"),
+        _allow_words("like dislike 1 2 3 4 5 up down other none follow_up opened abandoned"),
     ),
-    "ruling": Property("What reviewers decided.", _one_of("approved corrected not_on_page rejected")),
+    "ruling": Property("What reviewers decided.", _allow_words("approved corrected not_on_page rejected")),
     "reason": Property(
         "Why: of a review, of a failure, of a refusal, of a loss.",
-        _one_of(
+        _allow_words(
             "thumb_down few_stars expert declined low_support low_confidence sample stale "
             "busy too_fast too_many too_long too_slow page_refused stopped undeliverable not_delivered error "
             "address unreachable unreadable full refused unsent satisfaction errors latency operator"
         ),
     ),
-    "outcome": Property("How it ended.", _one_of("done failed stopped")),
+    "outcome": Property("How it ended.", _allow_words("done failed stopped")),
     "job": Property("The job's name.", _matching("[a-z][a-z_]{0,49}")),
     "seconds": Property("How long it took.", _number),
     "first_token_seconds": Property("How long until the model's first word.", _number),
@@ -369,7 +369,7 @@ def is_on() -> bool:
     return _now.outlet.logger.enabled(severity_number=SeverityNumber.INFO)
 
 
-def hashed(answer_id: str) -> str:
+def hash_answer_id(answer_id: str) -> str:
     """Return the name that an answer has here."""
     return hmac.new(_now.key or b"none", f"answer {answer_id}".encode(), hashlib.sha256).hexdigest()[:16]
 
@@ -383,7 +383,7 @@ def event(name: str, **properties: object) -> None:
     if known is None:
         _refuse(f"there is no event {name}")
         return
-    told = _allowed(name, known.properties, properties)
+    told = _filter_allowed(name, known.properties, properties)
     outlet = _now.outlet
     outlet.logger.emit(
         event_name=name, timestamp=time.time_ns(), severity_number=SeverityNumber.INFO, attributes=told
@@ -418,7 +418,7 @@ def engine(name: str, amount: int) -> None:
     _now.outlet.engine[f"askpage.engine.{name}"].add(amount)
 
 
-def _allowed(name: str, known: tuple[str, ...], properties: Mapping[str, object]) -> dict[str, Value]:
+def _filter_allowed(name: str, known: tuple[str, ...], properties: Mapping[str, object]) -> dict[str, Value]:
     told: dict[str, Value] = {}
     for key, value in properties.items():
         if key not in known:
@@ -450,7 +450,7 @@ def span(name: str, *, parent: str = "", linked: str = "") -> Generator[None]:
     """
     if name not in SPANS:
         _refuse(f"there is no span {name}")
-    link = _context_of(linked)
+    link = _parse_traceparent(linked)
     with _now.outlet.tracer.start_as_current_span(
         name,
         context=_propagator.extract({"traceparent": parent}) if parent else None,
@@ -476,7 +476,7 @@ def past_span(name: str, began: float, ended: float) -> None:
     _now.outlet.tracer.start_span(name, start_time=start_ns).end(end_ns)
 
 
-def answered(method: str, route: str, status: int) -> None:
+def record_response(method: str, route: str, status: int) -> None:
     """Say of the current span that it was an HTTP request; `route` is a pattern, never an address."""
     current = trace.get_current_span()
     current.set_attribute("http.request.method", method)
@@ -488,11 +488,11 @@ def answered(method: str, route: str, status: int) -> None:
 
 def link(to: str) -> None:
     """Link the current span to another one."""
-    if context := _context_of(to):
+    if context := _parse_traceparent(to):
         trace.get_current_span().add_link(context)
 
 
-def failed(error: BaseException) -> None:
+def record_error(error: BaseException) -> None:
     """Tell of an error that nobody expected: its kind, and where in the code it came up; not what it says."""
     frames = traceback.extract_tb(error.__traceback__)
     where = [
@@ -518,7 +518,7 @@ def here() -> str:
 _propagator = TraceContextTextMapPropagator()
 
 
-def _context_of(traceparent: str) -> trace.SpanContext | None:
+def _parse_traceparent(traceparent: str) -> trace.SpanContext | None:
     if not traceparent:
         return None
     context: Context = _propagator.extract({"traceparent": traceparent}, Context())

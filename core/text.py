@@ -64,7 +64,7 @@ def calm(text: str, *, keep_urls: Collection[str] | None = None, markers: int = 
     while before != text:  # an image may stand in a link
         before, text = text, _LINK.sub(lambda link: f"[{link[1]}]" if link[1].isdigit() else link[1], text)
     if keep_urls is not None:
-        text = _ADDRESS.sub(lambda found: _kept(found[0], keep_urls), text)
+        text = _ADDRESS.sub(lambda found: _filter_link(found[0], keep_urls), text)
     pieces: list[str] = []
     end = 0
     for marker in _MARKER.finditer(text):
@@ -80,23 +80,23 @@ def _flat(text: str) -> str:
     return _TAG.sub("‹", text.translate({ord("["): "(", ord("]"): ")"}))
 
 
-def _kept(found: str, keep_urls: Collection[str]) -> str:
+def _filter_link(found: str, keep_urls: Collection[str]) -> str:
     address = found.rstrip(".,;:!?)]\"'")
     kept = urldefrag(address).url in {urldefrag(url).url for url in keep_urls}
     return found if kept else LINK_LEFT_OUT + found[len(address) :]
 
 
-def unmarked(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """Replace what Markdown reads as markup by lookalikes, where a client shows only Markdown.
 
-    >>> unmarked("# __init__ *args")
+    >>> escape_markdown("# __init__ *args")
     '＃ ˍˍinitˍˍ ∗args'
     """
     text = _ENTITY.sub("＆", text.translate(_ANYWHERE))
     return _LINE_MARK.sub(lambda mark: mark[1] + mark[2].translate(_AT_LINE), text)
 
 
-def clipped(text: str, characters: int) -> str:
+def clip_text(text: str, characters: int) -> str:
     """Cut a text to a length, with an ellipsis where something went; control characters are left out."""
     text = printable(text)
     return text if len(text) <= characters else text[: characters - 1].rstrip() + "…"

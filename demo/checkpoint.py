@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from core.files import sha256_of, write_durably
+from core.files import compute_sha256, write_durably
 from demo.questions import Size
 from demo.rounds import Figures
 
@@ -63,7 +63,7 @@ class Folder:
 
     def begin(self, file: Path, size: Size, seed: int, recipe: Mapping[str, Any]) -> None:
         """Note what is replayed. Raises OtherReplay."""
-        told = {"file": sha256_of(file), "size": asdict(size), "seed": seed, "recipe": dict(recipe)}
+        told = {"file": compute_sha256(file), "size": asdict(size), "seed": seed, "recipe": dict(recipe)}
         noted = self.path / "replay.json"
         self.path.mkdir(parents=True, exist_ok=True)
         if not noted.exists():

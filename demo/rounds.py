@@ -25,13 +25,13 @@ from bot.dialogs.ask import Asking
 from bot.dialogs.rate import Said
 from bot.dialogs.verified_answers import VerifiedAnswers
 from bot.services import ServiceDependencies, Services, read_rules
-from bot.stores import Store, keys_of, open_store
-from core.records import Answer, AnswerKind, Channel, Question, Timings, answer_id_of
+from bot.stores import Store, open_store, read_keys
+from core.records import Answer, AnswerKind, Channel, Question, Timings, derive_answer_id
 from core.settings import Settings
 from demo.questions import Asked
 from demo.simulated_users import People
 from feedback.reviews.repository import ReviewRepository
-from feedback.store.serialization import answer_from, to_json
+from feedback.store.serialization import parse_answer, to_json
 from model.answering.writing import declines
 from model.evaluation.metrics import Judged, judge, score
 from model.registry.loading import open_version
@@ -58,7 +58,7 @@ async def open_alone(settings: Settings, shelf: PageServices, version: str) -> A
         written = await opened.chat.ainvoke([(one["role"], one["content"]) for one in messages])
         text = output_text.to_plain_text(str(written.text))
         return Answer(
-            id=answer_id_of(question.id),
+            id=derive_answer_id(question.id),
             question=question,
             text=text,
             passages=passages,
@@ -130,7 +130,7 @@ class Stage:
     async def _ask(self, asked: Asked) -> Answer:
         name = self._id(asked)
         known = await self.store.answer_to_question(name)
-        if known is not None and await self.store.message_of(name):
+        if known is not None and await self.store.find_message(name):
             return known
         question, ear = self._question(asked), _Ear()
         if not await self.asking.receive(question, ear):  # asked before, and killed before it was delivered
@@ -187,7 +187,7 @@ async def open_stage(settings: Settings, people: People, round_number: int) -> A
         open_answering(settings, shelf) as answering,
         open_store(settings) as store,
     ):
-        keys = keys_of(settings)
+        keys = read_keys(settings)
         desk = ReviewRepository(store.documents)
         known = VerifiedAnswers(shelf.embedder, least_similarity=settings.verified.least_similarity)
         fresh = partial(is_fresh, page_hash=shelf.page_hash)
@@ -195,7 +195,7 @@ async def open_stage(settings: Settings, people: People, round_number: int) -> A
             known, shelf.look_again, fresh, lambda _: None, site_url="http://localhost"
         )
         parts = Services(store, desk, keys.now, around, read_rules(settings))
-        verified = Verified(known, fresh, desk.verified)
+        verified = Verified(known, fresh, desk.read_verified)
         answerer = PageAnswerer(shelf.library, answering, verified, read_forms(settings))
         asking = Asking(store, answerer, parts.looking, timeout_s=settings.answer_timeout_s)
         await parts.reviewing.catch_up()
@@ -279,7 +279,7 @@ def _read(kept: Path, asked: Sequence[Asked]) -> dict[str, Answer]:
         except ValueError:
             continue
         if found["asked"] in known:
-            answers[found["asked"]] = answer_from(found["answer"], _question(known[found["asked"]]))
+            answers[found["asked"]] = parse_answer(found["answer"], _question(known[found["asked"]]))
     return answers
 
 

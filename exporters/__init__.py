@@ -65,7 +65,7 @@ def exporting(export: Export) -> Generator[Exporting]:
     if export.to == "none":
         yield Exporting()
         return
-    from exporters.pipelines import exporting_by  # noqa: PLC0415 - the SDK costs nothing where nothing is sent
+    from exporters.pipelines import start_exporting  # noqa: PLC0415 - the SDK costs nothing where nothing is sent
 
-    with exporting_by(export) as sending:
+    with start_exporting(export) as sending:
         yield sending

@@ -71,7 +71,7 @@ def parse(text: str) -> Connection:
         key = str(UUID(values.get("instrumentationkey", "")))
     except ValueError:
         raise ConnectionInvalid("The connection string has no InstrumentationKey that is a GUID.") from None
-    return Connection(key, _checked(_endpoint(values)))
+    return Connection(key, _check_endpoint(_endpoint(values)))
 
 
 def _endpoint(values: dict[str, str]) -> str:
@@ -84,7 +84,7 @@ def _endpoint(values: dict[str, str]) -> str:
     return f"https://{location + '.' if location else ''}dc.{suffix}"
 
 
-def _checked(endpoint: str) -> str:
+def _check_endpoint(endpoint: str) -> str:
     """Return the address without its last slash. Only this machine is spoken to without TLS."""
     try:
         url = urlsplit(endpoint)
@@ -119,17 +119,17 @@ def sender(endpoint: str, *, timeout_s: float = TIMEOUT_S) -> Callable[[Sequence
         )
         try:
             with urllib.request.urlopen(request, timeout=timeout_s) as response:  # noqa: S310
-                return _taken(batch, response.read())
+                return _parse_reply(batch, response.read())
         except HTTPError as error:
             with error:
                 if error.code == HTTPStatus.PARTIAL_CONTENT:
-                    return _taken(batch, error.read())
-                return _refused(batch, error.code, error.headers.get("Retry-After"))
+                    return _parse_reply(batch, error.read())
+                return _parse_refusal(batch, error.code, error.headers.get("Retry-After"))
 
     return send
 
 
-def _taken(batch: Sequence[Envelope], body: bytes) -> Reply:
+def _parse_reply(batch: Sequence[Envelope], body: bytes) -> Reply:
     """Read which of the batch were not taken.
 
     The service answers {"itemsReceived", "itemsAccepted", "errors": [{"index", "statusCode"}]}.
@@ -143,7 +143,7 @@ def _taken(batch: Sequence[Envelope], body: bytes) -> Reply:
     return Reply(again, len(bad) - len(again))
 
 
-def _refused(batch: Sequence[Envelope], status: int, retry_after: str | None) -> Reply:
+def _parse_refusal(batch: Sequence[Envelope], status: int, retry_after: str | None) -> Reply:
     if status not in LATER:
         return Reply(never=len(batch))
     try:
@@ -180,7 +180,7 @@ class Envelopes:
         data.id = span_id
         data.duration = duration((span.end_time or 0) - (span.start_time or 0))
         data.success = span.status.status_code is not StatusCode.ERROR
-        data.properties, data.measurements = told(span.attributes or {})
+        data.properties, data.measurements = split_attributes(span.attributes or {})
         if span.links:
             links = [
                 {"operation_Id": f"{link.context.trace_id:032x}", "id": f"{link.context.span_id:016x}"}
@@ -197,7 +197,7 @@ class Envelopes:
         log = record.log_record
         data = contracts.EventData()
         data.name = log.event_name
-        data.properties, data.measurements = told(log.attributes or {})
+        data.properties, data.measurements = split_attributes(log.attributes or {})
         trace_id = f"{log.trace_id:032x}" if log.trace_id else ""
         return self._envelope(data, log.timestamp, trace_id, f"{log.span_id:016x}" if log.span_id else "")
 
@@ -229,7 +229,7 @@ class Envelopes:
         return cast("Envelope", envelope.write())
 
 
-def told(attributes: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, float]]:
+def split_attributes(attributes: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, float]]:
     """Return attributes as properties (text) and measurements (numbers)."""
     properties: dict[str, str] = {}
     measurements: dict[str, float] = {}
@@ -291,5 +291,5 @@ def _metric(name: str, point: NumberDataPoint | HistogramDataPoint) -> Any:
         value.value, value.count = point.value, 1
     data = contracts.MetricData()
     data.metrics = [value]
-    data.properties, _ = told(point.attributes or {})
+    data.properties, _ = split_attributes(point.attributes or {})
     return data

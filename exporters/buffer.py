@@ -117,10 +117,10 @@ class Outbox(Generic[T]):
 
     def _run(self) -> None:
         while batch := self._take():
-            self._deliver([one for item in batch for one in self._prepared(item)])
+            self._deliver([one for item in batch for one in self._try_prepare(item)])
             self._report()
 
-    def _prepared(self, item: T) -> list[Any]:
+    def _try_prepare(self, item: T) -> list[Any]:
         try:
             return list(self._prepare(item))
         except Exception:
@@ -153,12 +153,12 @@ class Outbox(Generic[T]):
             self._flying = len(batch)
             backoff_s = min(self._pace.wait_s * 2**attempt, self._pace.longest_wait_s)
             wait_s = max(backoff_s * random.uniform(0.5, 1.0), reply.wait_s)  # noqa: S311 - no secret
-            if not self._paused(wait_s):
+            if not self._pause(wait_s):
                 break
         self._flying = 0
         self._drop(UNSENT if self._closing.is_set() else REFUSED, len(batch))
 
-    def _paused(self, wait_s: float) -> bool:
+    def _pause(self, wait_s: float) -> bool:
         """Wait before another try, not for long near the end; False when there is no time for one."""
         return not self._closing.wait(wait_s) or not self._over.wait(min(wait_s, _LAST_WAIT_S))
 

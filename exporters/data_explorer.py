@@ -78,7 +78,7 @@ class DataExplorer:
         from azure.kusto.data.exceptions import KustoServiceError  # noqa: PLC0415
 
         try:
-            done = self._ingest(data, self._named(name))
+            done = self._ingest(data, self._make_properties(name))
         except KustoServiceError as error:
             return (REFUSED if _is_permanent(error) else AWAY), _why(error)
         except Exception as error:  # noqa: BLE001 - tokens and storage fail in their own ways, and nothing is lost
@@ -105,7 +105,7 @@ class DataExplorer:
                     raise
         return client.ingest_from_stream(io.BytesIO(data), properties)
 
-    def _named(self, name: str) -> Any:
+    def _make_properties(self, name: str) -> Any:
         from azure.kusto.data import DataFormat  # noqa: PLC0415
         from azure.kusto.ingest import IngestionMappingKind, ReportLevel  # noqa: PLC0415
 

@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from exporters.pipelines import resource_of, told_to
+from exporters.pipelines import make_resource, open_outlet
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,6 @@ class Recording:
 def recording() -> Generator[Recording]:
     """Record what is told until the end of the block."""
     spans, events, metrics = InMemorySpanExporter(), InMemoryLogRecordExporter(), InMemoryMetricReader()
-    resource = resource_of("recording")
-    with told_to(SimpleSpanProcessor(spans), SimpleLogRecordProcessor(events), metrics, resource):
+    resource = make_resource("recording")
+    with open_outlet(SimpleSpanProcessor(spans), SimpleLogRecordProcessor(events), metrics, resource):
         yield Recording(spans, events, metrics)

@@ -50,19 +50,19 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
 from core import telemetry
 from exporters import CannotExport, Export, Exporting
-from exporters.appinsights import ConnectionInvalid, Envelopes, parse, sender, told
+from exporters.appinsights import ConnectionInvalid, Envelopes, parse, sender, split_attributes
 from exporters.buffer import Outbox, Reply
 
 
 @contextmanager
-def exporting_by(export: Export) -> Generator[Exporting]:
+def start_exporting(export: Export) -> Generator[Exporting]:
     """Send what is told until the end of the block, then what still waits. Raises CannotExport."""
-    resource = resource_of(secrets.token_hex(8))
-    way = way_of(export, resource)
+    resource = make_resource(secrets.token_hex(8))
+    way = open_way(export, resource)
     outboxes = tuple({id(outbox): outbox for outbox in (way.spans, way.events, way.metrics)}.values())
     metrics = _PutMetrics(way.metrics, dict(way.temporality))
     try:
-        with told_to(
+        with open_outlet(
             SimpleSpanProcessor(_PutSpans(way.spans)),
             SimpleLogRecordProcessor(_PutEvents(way.events)),
             PeriodicExportingMetricReader(metrics, export.metrics_every_s * 1000),
@@ -77,7 +77,7 @@ def exporting_by(export: Export) -> Generator[Exporting]:
 
 
 @contextmanager
-def told_to(
+def open_outlet(
     spans: SpanProcessor, events: LogRecordProcessor, metrics: MetricReader, resource: Resource
 ) -> Generator[None]:
     """Let these three hear what is told until the end of the block."""
@@ -95,7 +95,7 @@ def told_to(
             provider.shutdown()
 
 
-def resource_of(instance: str) -> Resource:
+def make_resource(instance: str) -> Resource:
     """Return who tells. Without a device of our own, an exporter would tell the host's name."""
     return Resource({"service.name": telemetry.NAME, "service.instance.id": instance, "device.id": instance})
 
@@ -159,7 +159,7 @@ class Way:
     shutdown: Callable[[], None]
 
 
-def way_of(export: Export, resource: Resource) -> Way:
+def open_way(export: Export, resource: Resource) -> Way:
     """Open the way that is asked for; `resource` is who tells. Raises CannotExport."""
     if export.to in {"appinsights", "azuremonitor"} and not export.connection_string:
         raise CannotExport(
@@ -236,7 +236,7 @@ def _azure_monitor(export: Export, resource: Resource) -> Way:
 
 def as_custom_event(record: ReadableLogRecord) -> ReadableLogRecord:
     """Return an event with the attributes by which Azure Monitor's exporter knows one, and its numbers."""
-    properties, measurements = told(record.log_record.attributes or {})
+    properties, measurements = split_attributes(record.log_record.attributes or {})
     log_record = copy.copy(record.log_record)
     log_record.attributes = {
         **properties,
@@ -275,7 +275,7 @@ def _of_sdk(
     spans, events, metrics = exporters
 
     def send_metrics(batch: Sequence[MetricsData]) -> Reply:
-        return Reply(again=[one for one in batch if not _taken(metrics.export(one))])
+        return Reply(again=[one for one in batch if not _is_taken(metrics.export(one))])
 
     def shutdown() -> None:
         for exporter in exporters:
@@ -295,8 +295,8 @@ def _of_sdk(
 
 
 def _reply(batch: Sequence[Any], result: Any) -> Reply:
-    return Reply() if _taken(result) else Reply(again=batch)
+    return Reply() if _is_taken(result) else Reply(again=batch)
 
 
-def _taken(result: Any) -> bool:
+def _is_taken(result: Any) -> bool:
     return result.name == "SUCCESS"

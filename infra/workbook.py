@@ -63,7 +63,7 @@ reviewers see at random, and carry the interval that covers the true value in 95
 Days are UTC."""
 
 
-def query_of(tile: Tile) -> str:
+def build_query(tile: Tile) -> str:
     """Return a tile's query: the file's, with the chosen time range and versions."""
     text = (INFRA / "kql" / f"{tile.query}.kql").read_text("utf-8")
     within = BEGIN.sub("let begin = {TimeRange:start};", text)
@@ -127,7 +127,7 @@ def _parameters() -> dict[str, Any]:
 def _item(tile: Tile) -> dict[str, Any]:
     content = {
         "version": "KqlItem/1.0",
-        "query": query_of(tile),
+        "query": build_query(tile),
         "size": 0,
         "title": tile.title,
         "timeContextFromParameter": "TimeRange",

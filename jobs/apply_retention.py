@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from bot.stores import retention_of
+from bot.stores import read_retention
 from feedback.privacy.retention import Retention, retain
 from jobs.registry import JobContext, Result, Store
 
 
 async def run(context: JobContext) -> Result:
     """Delete what the settings say. Raises StoreError."""
-    return await apply_retention(context.store, retention_of(context.settings), datetime.now(UTC))
+    return await apply_retention(context.store, read_retention(context.settings), datetime.now(UTC))
 
 
 async def apply_retention(store: Store, retention: Retention, now: datetime) -> Result:

@@ -19,7 +19,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
 from bot.bootstrap import JobServices, make_services
-from bot.instance import Instance, abandoned_in
+from bot.instance import Instance, open_abandoned
 from core.settings import Settings
 from feedback.store.cosmos import CosmosStore
 from feedback.store.offline_queue import OfflineQueue, OfflineStore
@@ -35,25 +35,25 @@ async def run(context: JobContext) -> Result:
     settings, far = context.settings, context.store
     if not isinstance(far, CosmosStore):
         return {"carried": 0, "questions": 0, "failed": 0, "left": 0}  # nothing ever waits for a file
-    async with context.services() as borrowed, aclosing(left_spools(settings, far, borrowed)) as left:
+    async with context.services() as borrowed, aclosing(open_left_spools(settings, far, borrowed)) as left:
         return await drain_spool(far, left)
 
 
-async def left_spools(
+async def open_left_spools(
     settings: Settings, far: CosmosStore, borrowed: JobServices
 ) -> AsyncGenerator[OfflineStore]:
     """Yield each with everything wired that may wait in it, rid of what is of people forgotten by now."""
     if not await asyncio.to_thread((settings.data_dir / "instances").is_dir):
         return
-    with abandoned_in(settings.data_dir) as instances:
+    with open_abandoned(settings.data_dir) as instances:
         for instance in instances:
-            async with _opened(settings, far, borrowed, instance) as store:
+            async with _open_spool(settings, far, borrowed, instance) as store:
                 if store.spool.records:
                     yield store
 
 
 @asynccontextmanager
-async def _opened(
+async def _open_spool(
     settings: Settings, far: CosmosStore, borrowed: JobServices, instance: Instance
 ) -> AsyncGenerator[OfflineStore]:
     near = await asyncio.to_thread(SqliteStore.open, instance.spool_path, hold=instance.hold)

@@ -64,7 +64,7 @@ async def refresh_pages(
     if report.doubtful:
         log.warning("%s", report.doubt)
     stale = 0
-    for _, verified in (await desk.verified_since(""))[0]:
+    for _, verified in (await desk.list_verified_since(""))[0]:
         if verified is not None and any(differs(url, then) for url, then in verified.pages):
             await make_stale(verified)
             stale += 1

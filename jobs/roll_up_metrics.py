@@ -41,11 +41,11 @@ async def roll_up(store: Store, now: datetime, *, keep_days: int = 0) -> Result:
     desk = ReviewRepository(store.documents)
     since = await _place(store.documents)
     oldest = (now - timedelta(days=keep_days)).date() if keep_days else date.min
-    touched = {day async for day in _touched(store, desk, since)} | {now.date()}
+    touched = {day async for day in _find_touched_days(store, desk, since)} | {now.date()}
     days = sorted(day for day in touched if day > oldest)
     answers = 0
     for day in days:
-        [*before] = await daily.kept_days(store.documents, day, day)
+        [*before] = await daily.read_days(store.documents, day, day)
         bad = Worst()
         summed = await daily.sum_up(store, desk, day, now, bad.hear)
         today = day == now.date()
@@ -58,24 +58,26 @@ async def roll_up(store: Store, now: datetime, *, keep_days: int = 0) -> Result:
 
 
 async def _place(documents: Documents) -> datetime | None:
-    last = await daily.rolled_up_at(documents)
+    last = await daily.read_rollup_time(documents)
     return last - AGAIN if last else None
 
 
-async def _touched(store: Store, desk: ReviewRepository, since: datetime | None) -> AsyncIterator[date]:
+async def _find_touched_days(
+    store: Store, desk: ReviewRepository, since: datetime | None
+) -> AsyncIterator[date]:
     """Yield the days of the answers that something happened to."""
     begin = since or datetime.min.replace(tzinfo=UTC)
     async for answer in daily.answers_between(store, begin, datetime.max.replace(tzinfo=UTC)):
         yield answer.answered_at.date()
     if since is None:
         return
-    async for answer_id in _judged(store, desk, moment(since)):
+    async for answer_id in _find_judged(store, desk, moment(since)):
         answer = await store.answer(answer_id)
         if answer is not None:
             yield answer.answered_at.date()
 
 
-async def _judged(store: Store, desk: ReviewRepository, since: str) -> AsyncIterator[str]:
+async def _find_judged(store: Store, desk: ReviewRepository, since: str) -> AsyncIterator[str]:
     """Yield the answers with a word, or a settled review, since a time."""
     async for row in every_row(store, "feedback"):
         if row.fields["changed_at"] >= since:

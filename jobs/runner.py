@@ -36,10 +36,10 @@ from feedback.store.job_runs import (
     Lease,
     job_run,
     keep_run,
-    lease_of,
+    name_lease,
 )
 from jobs.registry import JobContext, JobFailed, Result, Run
-from jobs.schedule import Schedule, schedule_of
+from jobs.schedule import Schedule, read_schedule
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ async def run_job(
 
     Nothing is raised but ScheduleInvalid. `tell` hears how far it is, where the job tells that.
     """
-    schedule = schedule_of(settings)
+    schedule = read_schedule(settings)
     with telemetry.span("job"):
         try:
             async with open_store(settings) as store:
@@ -98,10 +98,10 @@ async def run_alone(
 
     Raises StoreError only before it begins. `if_due`: only where the schedule wants it since the last run.
     """
-    lease = Lease(documents, lease_of(name), who_we_are(), hold_s=hold_s)
+    lease = Lease(documents, name_lease(name), who_we_are(), hold_s=hold_s)
     other = await lease.take()
     if other is not None:
-        return {"job": name, "outcome": ELSEWHERE, "by": other.who, "sentence": sentence_of(name, other)}
+        return {"job": name, "outcome": ELSEWHERE, "by": other.who, "sentence": describe_holder(name, other)}
     try:
         before = await job_run(documents, name)
         if if_due and not schedule.is_due(before, datetime.now(UTC)):
@@ -111,9 +111,9 @@ async def run_alone(
             before, outcome=RUNNING, started_at=moment(began_at), ended_at="", by=who_we_are(), error=""
         )
         await keep_run(documents, begun)
-        ended = await _end_of(name, lease, work)
+        ended = await _run_to_end(name, lease, work)
         seconds = round(time.perf_counter() - began, 3)
-        await _keep(documents, lease, _ended(begun, ended, seconds, schedule))
+        await _keep(documents, lease, _record_end(begun, ended, seconds, schedule))
         telemetry.event("job_finished", job=name, outcome=ended.outcome, seconds=seconds)
         error = {"error": ended.error} if ended.error else {}
         return {"job": name, "outcome": ended.outcome, "seconds": seconds, **ended.said, **error}
@@ -129,13 +129,13 @@ def who_we_are() -> str:
     return f"{socket.gethostname()}, process {os.getpid()}"
 
 
-def sentence_of(name: str, held: Held) -> str:
+def describe_holder(name: str, held: Held) -> str:
     """Say who is at a job."""
     since = held.since[:16].replace("T", " ")
     return f"{name} is being run by {held.who} since {since} UTC; nothing was done here."
 
 
-async def _end_of(name: str, lease: Lease, work: Work) -> Ended:
+async def _run_to_end(name: str, lease: Lease, work: Work) -> Ended:
     try:
         return Ended(DONE, await _while_held(lease, work))
     except asyncio.CancelledError:  # SIGTERM; whoever asked for it waits for the line that is printed
@@ -146,7 +146,7 @@ async def _end_of(name: str, lease: Lease, work: Work) -> Ended:
         return Ended(FAILED, {}, str(error), str(error))
     except Exception as error:
         log.exception("the job %s failed", name)
-        telemetry.failed(error)
+        telemetry.record_error(error)
         kind = type(error).__name__  # its words may be anybody's, and are not written down
         return Ended(
             FAILED, {}, f"{kind}: {error}", f"It failed with {kind}; the log of {who_we_are()} says where."
@@ -167,7 +167,7 @@ async def _while_held(lease: Lease, work: Work) -> Result:
         await asyncio.wait({working, keeping})
 
 
-def _ended(begun: JobRun, ended: Ended, seconds: float, schedule: Schedule) -> JobRun:
+def _record_end(begun: JobRun, ended: Ended, seconds: float, schedule: Schedule) -> JobRun:
     now = datetime.now(UTC)
     next_at = schedule.next_after(begun.name, now)
     whole = ended.outcome in {DONE, FAILED}

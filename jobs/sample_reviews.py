@@ -52,7 +52,7 @@ async def sample_reviews(store: Store, consider: Consider, now: datetime) -> Res
         passed += 1
         if marked:
             continue
-        message_id = await store.message_of(answer.question.id)
+        message_id = await store.find_message(answer.question.id)
         if message_id:
             await consider(answer, message_id)
             considered += 1
@@ -66,7 +66,7 @@ async def _begin(documents: Documents, desk: ReviewRepository) -> datetime | Non
     last = await documents.get(PLACE, "last")
     if last is not None:
         return datetime.fromisoformat(last.order)
-    marks, _ = await desk.considered(1)
+    marks, _ = await desk.list_considered(1)
     return datetime.fromisoformat(marks[0][0]) if marks else None
 
 
@@ -74,7 +74,7 @@ async def _with_marks(
     store: FeedbackStore, desk: ReviewRepository, begin: datetime, end: datetime
 ) -> AsyncIterator[tuple[Answer, bool]]:
     """Yield the answers of a span of time, and whether each is marked: two lists in the same order."""
-    marks = every(desk.considered, (moment(begin), ""))
+    marks = every(desk.list_considered, (moment(begin), ""))
     mark = await anext(marks, None)
     async for answer in daily.answers_between(store, begin, end):
         here = (moment(answer.answered_at), answer.id)

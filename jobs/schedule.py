@@ -66,7 +66,7 @@ class Schedule:
         return due is not None and due <= now
 
 
-def schedule_of(settings: Settings) -> Schedule:
+def read_schedule(settings: Settings) -> Schedule:
     """Return the schedule that the settings say. Raises ScheduleInvalid."""
     expressions = dict(settings.schedule.values())
     if not settings.cosmos.endpoint:

@@ -35,11 +35,21 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from bot.stores import open_store
 from core.files import keep_private
-from core.settings import Settings, environment_of
+from core.settings import Settings, build_environment
 from feedback.store.base import StoreError, moment
 from feedback.store.documents import Documents
-from feedback.store.job_runs import DIED, RUNNING, JobRun, free_of, job_run, keep_run, lease_of, meet, plan
-from jobs.schedule import Schedule, schedule_of
+from feedback.store.job_runs import (
+    DIED,
+    RUNNING,
+    JobRun,
+    free_lease,
+    job_run,
+    keep_run,
+    meet,
+    name_lease,
+    plan,
+)
+from jobs.schedule import Schedule, read_schedule
 
 log = logging.getLogger("jobs.scheduler")  # its own name is __main__ where it runs
 
@@ -159,7 +169,7 @@ class Runner:
                         covers=run.started_at,
                     ),
                 )
-                await free_of(self.documents, lease_of(name), who)
+                await free_lease(self.documents, name_lease(name), who)
         except StoreError as away:
             log.warning("it is not written down: %s", away)
 
@@ -191,7 +201,7 @@ def become_schedule(settings: Settings) -> NoReturn:
     """Go on as the schedule, in this very process."""
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execve(sys.executable, _command(), environment_of(settings))  # noqa: S606 - our own program
+    os.execve(sys.executable, _command(), build_environment(settings))  # noqa: S606 - our own program
 
 
 @asynccontextmanager
@@ -232,7 +242,7 @@ async def _schedule_process(settings: Settings) -> int:
     Raises OSError when it cannot be started.
     """
     process = await asyncio.create_subprocess_exec(
-        *_command(), WITH_PARENT, env=environment_of(settings), stdin=asyncio.subprocess.PIPE
+        *_command(), WITH_PARENT, env=build_environment(settings), stdin=asyncio.subprocess.PIPE
     )
     try:
         return await process.wait()
@@ -263,11 +273,11 @@ def _job_command(name: str) -> list[str]:
 
 async def serve_schedule(settings: Settings) -> None:
     """Run what is due until SIGTERM or SIGINT. Raises ScheduleInvalid."""
-    schedule = schedule_of(settings)
+    schedule = read_schedule(settings)
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    way = Way(_job_command, environment_of(settings))
+    way = Way(_job_command, build_environment(settings))
     log.info("the schedule of %s begins", ", ".join(schedule.names) or "nothing")
     while not stop.is_set():
         try:

@@ -104,5 +104,5 @@ async def send_reviews(desk: ReviewRepository, send: Send, now: datetime) -> Res
 
 
 async def _is_missing(desk: ReviewRepository, review: Review, places: list[str]) -> bool:
-    shown = {one.place for one in await desk.shown(review.answer_id)}
+    shown = {one.place for one in await desk.list_shown(review.answer_id)}
     return any(f"{place}#{review.round}" not in shown for place in places)

@@ -22,7 +22,7 @@ from typing import Protocol
 
 from bot.bootstrap import share_telemetry_names
 from bot.services import read_rules
-from bot.stores import keys_of
+from bot.stores import read_keys
 from feedback.analytics.event_log import (
     Batch,
     EventSource,
@@ -30,7 +30,7 @@ from feedback.analytics.event_log import (
     ReadPosition,
     RejectedEvent,
     Told,
-    name_of,
+    hash_lines,
 )
 from feedback.store.documents import Document, Documents
 from jobs.registry import JobContext, JobFailed, Result, Store
@@ -86,7 +86,7 @@ async def run(context: JobContext) -> Result:
     target = Target(explorer.uri.rstrip("/"), explorer.database, explorer.timeout_s)
     try:
         async with context.pages() as shelf:
-            share_telemetry_names(keys_of(settings), shelf)
+            share_telemetry_names(read_keys(settings), shelf)
         sender = DataExplorer(target)
     except (IndexUnavailable, CannotExport) as error:
         raise JobFailed(str(error)) from error
@@ -110,11 +110,11 @@ async def send_to_data_explorer(
     down, `to` names the place that is sent to.
     """
     sending = Sending(explorer, outgoing)
-    number, place = await _kept(store.documents, to)
+    number, place = await _read_position(store.documents, to)
     for batch in await asyncio.to_thread(outgoing.after, number):
         await _try(sending, store.documents, to, batch)
         number, place = batch.number, ReadPosition.load(batch.place)
-    async for lines in _gathered(sending, EventSource(store, directions).unsent(place, now)):
+    async for lines in _gather_batches(sending, EventSource(store, directions).unsent(place, now)):
         number += 1
         await _begin(sending, store.documents, to, Batch(number, place.dump(), tuple(lines)))
         if sending.full:
@@ -124,7 +124,9 @@ async def send_to_data_explorer(
     return sending.counts
 
 
-async def _gathered(sending: Sending, unsent: AsyncIterator[Sequence[Told]]) -> AsyncIterator[list[str]]:
+async def _gather_batches(
+    sending: Sending, unsent: AsyncIterator[Sequence[Told]]
+) -> AsyncIterator[list[str]]:
     """Yield lines by the batch, and what is left at the end, even if that is none: all is read then."""
     lines: list[str] = []
     async for told in unsent:
@@ -171,7 +173,7 @@ async def _deliver(sending: Sending, lines: Sequence[str]) -> list[str]:
     parts = [list(lines)] if lines else []
     while parts:
         part = parts.pop(0)
-        outcome, why = await sending.explorer.send(name_of(part), part)
+        outcome, why = await sending.explorer.send(hash_lines(part), part)
         if outcome in {STREAMED, QUEUED}:
             sending.counts["sent"] += len(part)
             sending.counts[outcome] += len(part)
@@ -194,7 +196,7 @@ def _set_aside(sending: Sending, poison: RejectedEvent, line: str = "") -> None:
     sending.outgoing.set_aside(poison, line)
 
 
-async def _kept(documents: Documents, to: str) -> tuple[int, ReadPosition]:
+async def _read_position(documents: Documents, to: str) -> tuple[int, ReadPosition]:
     """Return the number of the last batch that was accepted, and the place behind it."""
     kept = await documents.get(KIND, to)
     if kept is None:

@@ -29,7 +29,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from bot.bootstrap import model_choice, training_config
-from core.files import only_one, sha256_of, write_durably
+from core.files import compute_sha256, only_one, write_durably
 from core.records import Comparison, Decision
 from core.settings import Settings
 from core.subprocess_step import OnProgress
@@ -43,11 +43,11 @@ from feedback.examples.dataset import (
     NoExamples,
     difference,
     find_dataset,
-    reviews_in,
+    read_lineage,
 )
 from feedback.examples.dataset_card import Card
 from feedback.examples.poisoning import RatingScale
-from feedback.privacy.deletion_log import left_out
+from feedback.privacy.deletion_log import list_excluded
 from feedback.reviews import model_decisions
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.documents import Documents
@@ -149,29 +149,29 @@ async def _update(documents: Documents, plan: Plan, tell: OnProgress) -> Result:
         card = await plan.build()
     except NoExamples as error:
         return _nothing(str(error))
-    begun = _begun(plan, card.name, live)
-    if noted(plan.models_dir) != begun:  # what was begun goes on, however few reviews it is about
-        before = await _learned_before(documents, live)
+    begun = _plan_candidate(plan, card.name, live)
+    if read_note(plan.models_dir) != begun:  # what was begun goes on, however few reviews it is about
+        before = await _find_last_dataset(documents, live)
         new = await asyncio.to_thread(_new_reviews, plan.datasets_dir, card.name, before)
         clean(plan.models_dir)
         if new < plan.least_reviews:
             since = f" since the dataset {before}" if before else ""
             return _nothing(f"{new} reviewed answers are new{since}; {plan.least_reviews} are needed")
     write_durably(plan.models_dir / NOTE, json.dumps(asdict(begun)))
-    finding = await _made(plan, begun, tell)
-    return await _decided(documents, plan, begun, finding, tell)
+    finding = await _train_and_compare(plan, begun, tell)
+    return await _apply_decision(documents, plan, begun, finding, tell)
 
 
 def _nothing(why: str) -> Result:
     return {"did": "nothing", "why": why}
 
 
-def _begun(plan: Plan, dataset: str, live: ModelVersion) -> Begun:
-    learned = sha256_of(plan.datasets_dir / dataset / EXAMPLES)
+def _plan_candidate(plan: Plan, dataset: str, live: ModelVersion) -> Begun:
+    learned = compute_sha256(plan.datasets_dir / dataset / EXAMPLES)
     return Begun(candidate_name(live, plan.recipe, learned), dataset, live.name)
 
 
-async def _learned_before(documents: Documents, live: ModelVersion) -> str:
+async def _find_last_dataset(documents: Documents, live: ModelVersion) -> str:
     """Return the dataset learned from last: the live version's, or that of a candidate held since."""
     last = await model_decisions.latest(documents)
     return last.dataset if last and last.live == live.name else live.dataset
@@ -183,11 +183,11 @@ def _new_reviews(datasets_dir: Path, name: str, before: str) -> int:
     try:
         found = difference(find_dataset(datasets_dir, before), after)
     except DatasetMissing:  # none was learned from, or it was deleted since
-        return sum(1 for _ in reviews_in(after))
+        return sum(1 for _ in read_lineage(after))
     return len(found.added) + len(found.changed)
 
 
-async def _made(plan: Plan, begun: Begun, tell: OnProgress) -> GateResult:
+async def _train_and_compare(plan: Plan, begun: Begun, tell: OnProgress) -> GateResult:
     """Train and compare, each in a process of its own."""
     dataset = plan.datasets_dir / begun.dataset
     training = Training(dataset, plan.models_dir, plan.recipe, begun.live, plan.tracking)
@@ -203,7 +203,7 @@ async def _made(plan: Plan, begun: Begun, tell: OnProgress) -> GateResult:
 # Decide
 
 
-async def _decided(
+async def _apply_decision(
     documents: Documents, plan: Plan, begun: Begun, finding: GateResult, tell: OnProgress
 ) -> Result:
     """Do what the gate says. Every step may be done twice; the note goes last."""
@@ -211,7 +211,7 @@ async def _decided(
         raise UpdateFailed(f"{begun.live} is live no more: the next run compares with what is live then")
     compared = finding.comparison
     tell("recording the scores", 0.98)
-    record_scores(plan.models_dir, begun.candidate, scores_of(compared))
+    record_scores(plan.models_dir, begun.candidate, extract_scores(compared))
     await model_decisions.put(documents, compared, [one.id for one in finding.worst])
     tell("deciding", 0.99)
     became = await asyncio.to_thread(_stand, plan, begun.candidate, compared.decision)
@@ -230,7 +230,7 @@ async def _decided(
     }
 
 
-def scores_of(compared: Comparison) -> dict[str, object]:
+def extract_scores(compared: Comparison) -> dict[str, object]:
     """Return what a manifest keeps of a comparison."""
     named = index_by_name(compared.figures)
     figures = {name: round(value, 4) for name in _RECORDED if (value := named[name].after) is not None}
@@ -259,14 +259,14 @@ def _stand(plan: Plan, candidate: str, decision: Decision) -> str:
 
 
 def _retire_waiting(plan: Plan, name: str) -> None:
-    if read_rollout(plan.models_dir).status_of(name) is VersionStatus.CANDIDATE:
+    if read_rollout(plan.models_dir).derive_status(name) is VersionStatus.CANDIDATE:
         retire(plan.models_dir, name, plan.publish)
 
 
 # Clean
 
 
-def noted(models_dir: Path) -> Begun | None:
+def read_note(models_dir: Path) -> Begun | None:
     """Return what an update began and did not end."""
     try:
         return Begun(**json.loads((models_dir / NOTE).read_text("utf-8")))
@@ -279,10 +279,10 @@ def clean(models_dir: Path) -> list[str]:
 
     Only what its note names: what a person trains is theirs. What has a place among those who answer stays.
     """
-    left = noted(models_dir)
+    left = read_note(models_dir)
     gone: list[Path] = []
     if left is not None:
-        waits = read_rollout(models_dir).status_of(left.candidate) is VersionStatus.CANDIDATE
+        waits = read_rollout(models_dir).derive_status(left.candidate) is VersionStatus.CANDIDATE
         folders = [work_folder(models_dir, left.candidate), *[models_dir / left.candidate] * waits]
         gone = [folder for folder in folders if folder.is_dir()]
         for folder in gone:
@@ -304,27 +304,27 @@ async def run(context: JobContext) -> Result:
     settings, store = context.settings, context.store
     try:  # what is live, and learned from, may have changed on another machine
         await asyncio.to_thread(catch_up, settings.models_dir, settings.models_url)
-        plan = plan_of(settings, store, lambda step, _: context.tell(step, 0.0))
+        plan = make_plan(settings, store, lambda step, _: context.tell(step, 0.0))
         return await update_model(store.documents, plan, context.tell)
     except (DatasetError, VersionError) as error:
         raise UpdateFailed(str(error)) from error
 
 
-def plan_of(settings: Settings, store: Store, tell: Tell) -> Plan:
+def make_plan(settings: Settings, store: Store, tell: Tell) -> Plan:
     """Return how the settings make an update of what is in a store."""
     return Plan(
         **settings.update.values(),
         build=partial(build_dataset, settings, store, tell),
         datasets_dir=settings.datasets_dir,
         models_dir=settings.models_dir,
-        comparing=comparing_of(settings),
+        comparing=make_comparing(settings),
         recipe=training_config(settings),
         tracking=settings.tracking_uri,
         publish=publish_to(settings.models_dir, settings.models_url),
     )
 
 
-def comparing_of(settings: Settings) -> Comparing:
+def make_comparing(settings: Settings) -> Comparing:
     """Return how the settings compare a candidate; which one is not known yet."""
     probes = settings.probes
     return Comparing(
@@ -349,7 +349,7 @@ async def build_dataset(settings: Settings, store: Store, tell: Tell) -> Card:
     """
     embedder = await asyncio.to_thread(Embedder)
     masks = await asyncio.to_thread(masking)
-    work = Work(datetime.now(UTC), embedder.embed, tell, opted_out=partial(left_out, store.documents))
+    work = Work(datetime.now(UTC), embedder.embed, tell, opted_out=partial(list_excluded, store.documents))
     rules = replace(example_rules(settings), mask=masks)
     return await build(store, ReviewRepository(store.documents), settings.datasets_dir, rules, work)
 
@@ -371,7 +371,7 @@ def masking() -> Mask:
 
     def mask(texts: Sequence[str]) -> Sequence[str]:
         said, page = texts[:_SAID], texts[_SAID:]
-        return [*(one.text for one in masker.masked_together(said, public=" ".join(page))), *page]
+        return [*(one.text for one in masker.mask_together(said, public=" ".join(page))), *page]
 
     return mask
 

@@ -57,7 +57,7 @@ async def watch_canary(
     await _show_what_was_done(store, standing)
     if not standing.canary or standing.since is None:
         return {"canary": "", "step": "none"}
-    live, canary = await _heard(store, standing, standing.since)
+    live, canary = await _read_stats(store, standing, standing.since)
     finding = judge_canary(live, canary, now - standing.since, rules)
     if finding.step is Step.PROMOTE and await _is_held(store, standing.canary):
         finding = CanaryFinding(Step.KEEP, f"{finding.sentence} A reviewer holds it where it is.")
@@ -75,9 +75,11 @@ async def watch_canary(
     }
 
 
-async def _heard(store: Store, standing: RolloutState, since: datetime) -> tuple[CanaryStats, CanaryStats]:
+async def _read_stats(
+    store: Store, standing: RolloutState, since: datetime
+) -> tuple[CanaryStats, CanaryStats]:
     """Return what is known of the live version and of the canary."""
-    said = await version_stats_since(store, since, standing.version_for)
+    said = await version_stats_since(store, since, standing.choose_version)
     live, canary = (said.get(name, VersionStats()) for name in (standing.name, standing.canary))
     return CanaryStats(live.votes, live.seconds, live.failed), CanaryStats(
         canary.votes, canary.seconds, canary.failed
@@ -114,7 +116,7 @@ async def _show_what_was_done(store: Store, standing: RolloutState) -> None:
     """Tell what a run has done that was killed before it could; what it has not done is forgotten."""
     board = ModelBoard(store.documents)
     for notice in await board.notices(DRAFT):
-        if standing.status_of(notice.version) is (
+        if standing.derive_status(notice.version) is (
             VersionStatus.LIVE if _promotes(notice) else VersionStatus.RETIRED
         ):
             await _tell(store, notice)

@@ -182,7 +182,7 @@ class Engine:
             while decoder.reason is None:
                 if piece := _piece(decoder, await events.get()):
                     yield piece
-            self._done(number, decoder.reason, on_done)
+            self._finish_request(number, decoder.reason, on_done)
         finally:
             self._leave(number)
 
@@ -204,7 +204,7 @@ class Engine:
             while decoder.reason is None:
                 if piece := _piece(decoder, events.get()):
                     yield piece
-            self._done(number, decoder.reason, on_done)
+            self._finish_request(number, decoder.reason, on_done)
         finally:
             self._leave(number)
 
@@ -233,7 +233,7 @@ class Engine:
 
     def _start(self) -> EngineProcess:
         return EngineProcess(
-            self.folder, asdict(self.options), on_message=self._heard, on_end=self._process_ended
+            self.folder, asdict(self.options), on_message=self._take_message, on_end=self._process_ended
         )
 
     def _ask(
@@ -266,7 +266,7 @@ class Engine:
         stretches = find_stretches(self.text, within.pages, within.sentence)
         return asdict(sampling) | {"within": {"stretches": stretches, "finish": self.text.encode(".")}}
 
-    def _heard(self, message: Message) -> None:
+    def _take_message(self, message: Message) -> None:
         """Take one message of the worker, in the reader's thread."""
         with self._lock:
             request = self._requests.get(message["id"])
@@ -288,7 +288,7 @@ class Engine:
                 {"error": "the model was unloaded" if self._closed else f"the model stopped: {reason}"}
             )
 
-    def _done(self, number: int, reason: str, on_done: Callable[[Usage], None] | None) -> None:
+    def _finish_request(self, number: int, reason: str, on_done: Callable[[Usage], None] | None) -> None:
         now = time.perf_counter()
         with self._lock:
             request = self._requests[number]

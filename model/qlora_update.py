@@ -38,7 +38,7 @@ from typing import Any
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from core.files import hashes_of, keep_private, only_one, sync_files, whole_folder, write_durably
+from core.files import compute_hashes, keep_private, only_one, sync_files, whole_folder, write_durably
 from core.subprocess_step import Report, Shown, add_options, end_with_parent, parse_options, parse_request
 from model.inference.tokenizer import ChatText
 from model.registry.export_onnx import (
@@ -171,16 +171,16 @@ def _learn(
     learner = Trainer(model, learned, validation, job.recipe, accelerator)
     main = accelerator.is_main_process
     timing = _Timing(report)
-    with _tracked(job, tracking, learner.progress) if main else contextlib.nullcontext():
+    with _track_run(job, tracking, learner.progress) if main else contextlib.nullcontext():
         report.step("measuring before it learns", 0.05, 0.1)
         before = learner.loss(validation) if validation else None
 
-        def measured(step: int, steps: int, figures: dict[str, float]) -> None:
+        def report_step(step: int, steps: int, figures: dict[str, float]) -> None:
             timing.tell(step, steps, figures)
             if main:
-                tracking.measured(step, figures)
+                tracking.log_figures(step, figures)
 
-        learner.learn(job.work / "checkpoint.pt", measured)
+        learner.learn(job.work / "checkpoint.pt", report_step)
     progress = learner.progress
     training = {
         "recipe": asdict(job.recipe),
@@ -259,7 +259,7 @@ class _Timing:
 
 
 @contextmanager
-def _tracked(job: Update, tracking: Tracking, progress: Any) -> Generator[None]:
+def _track_run(job: Update, tracking: Tracking, progress: Any) -> Generator[None]:
     """Begin a tracked run, or go on with the one of the checkpoint, and end it however the learning ends."""
     noted = job.work / "tracked"
     parameters = {**asdict(job.recipe), "dataset": job.dataset.name, "parent": job.parent.name}
@@ -329,7 +329,7 @@ def _publish(
         status="candidate",
         created_at=datetime.now(UTC),
         weights_uri=str(onnx),
-        files=hashes_of(onnx),
+        files=compute_hashes(onnx),
         licence=job.parent.licence,
         builder=read_builder_version(),
         dataset=job.dataset.name,

@@ -97,10 +97,10 @@ class Library:
 
         Raises IndexUnavailable.
         """
-        url = None if page_url is None else self._known_as(page_url)
+        url = None if page_url is None else self._resolve_url(page_url)
         return await self._index.search(question, limit=limit, page_url=url)
 
-    async def section_of(self, passage: Passage) -> str:
+    async def read_section(self, passage: Passage) -> str:
         """Return the text of a passage's whole section, "" where its page is gone or has changed."""
         page = await self._index.page(_without_fragment(passage.url))
         if page is None or page.page_hash != passage.page_hash:
@@ -121,12 +121,12 @@ class Library:
         is never fetched; of another page that a source named and that cannot be reached now, the last known
         text is returned.
         """
-        known_as = self._known_as(url)
+        known_as = self._resolve_url(url)
         task = self._fetching.get(known_as)
         if task is None:  # askers of the same page share one look, and one who leaves does not end it
             task = asyncio.create_task(self._fresh(known_as), name=f"fetch {known_as}")
             self._fetching[known_as] = task
-            task.add_done_callback(lambda done: self._fetched(known_as, done))
+            task.add_done_callback(lambda done: self._finish_fetch(known_as, done))
         return await asyncio.shield(task)
 
     async def refresh(self, sources: Sequence[str], progress: RefreshProgress | None = None) -> RefreshReport:
@@ -148,7 +148,7 @@ class Library:
 
     async def forget(self, url: str) -> bool:
         """Forget a page; False when it was not known."""
-        return await self._index.remove(self._known_as(url))
+        return await self._index.remove(self._resolve_url(url))
 
     async def forget_source(self, source: str) -> int:
         """Forget the pages that only this source named; return how many they were."""
@@ -177,7 +177,7 @@ class Library:
             task.cancel()
         await asyncio.gather(*under_way, return_exceptions=True)
 
-    def _known_as(self, url: str) -> str:
+    def _resolve_url(self, url: str) -> str:
         """Return a page's identity: no fragment, redirects followed, our own ones root-relative."""
         bare = _without_fragment(url.strip())
         if self._public_url and bare.startswith(f"{self._public_url}/site/"):
@@ -237,7 +237,7 @@ class Library:
         await self._index.add(page, source=None)
         return page
 
-    def _fetched(self, url: str, task: asyncio.Task[Page]) -> None:
+    def _finish_fetch(self, url: str, task: asyncio.Task[Page]) -> None:
         self._fetching.pop(url, None)
         if not task.cancelled() and task.exception() is not None:
             # Its askers may all have left. The address may hold what is nobody's business: it is not logged.

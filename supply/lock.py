@@ -24,7 +24,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from core.files import sha256_of
+from core.files import compute_sha256
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ROOT / "locks"
@@ -109,7 +109,7 @@ def builds_here(folders: Sequence[Path], wanted: set[tuple[str, str]]) -> Entrie
         name, version, _, _ = parse_wheel_filename(wheel.name)
         if version.local and (name, version.public) in wanted:
             entry = f"{name}=={version}"
-            found[entry] = found.get(entry, frozenset()) | {f"sha256:{sha256_of(wheel)}"}
+            found[entry] = found.get(entry, frozenset()) | {f"sha256:{compute_sha256(wheel)}"}
     return found
 
 

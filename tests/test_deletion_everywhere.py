@@ -25,7 +25,7 @@ from bot import app as bot_app
 from bot import background
 from bot.app import Bot, open_bot
 from bot.bootstrap import PageServices, open_parts
-from bot.stores import keys_of
+from bot.stores import read_keys
 from bot.web import chat_page
 from bot.web.activities import REVIEWER, directory_id
 from cli import main
@@ -254,7 +254,7 @@ async def jobs_run(town: Town) -> None:
 
 def sought(settings: Settings) -> dict[str, str]:
     """Return all that could name her or was said by her."""
-    keys = keys_of(settings)
+    keys = read_keys(settings)
     users = (directory_id(PAGE_ID), AAD, f"slack:T1:{SLACK_USER}")
     return {
         "name": NAME,

@@ -76,7 +76,7 @@ async def test_every_naughty_string_as_a_question_is_answered_or_refused(
         assert len(cards) >= 400
         for card in cards:
             assert not [error.message for error in valid.iter_errors(card)]
-        assert await store.undelivered() == []
+        assert await store.take_undelivered() == []
         await library.close()
     await store.close()
     await index.close()

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from bot.bootstrap import open_answering, open_pages
-from bot.cards.answer_text import shown_text
+from bot.cards.answer_text import render_shown_text
 from core.settings import Settings
 from model.evaluation.question_sets import (
     KINDS,
@@ -69,11 +69,11 @@ def copy_pages(handbook: Path, folder: Path, asked: Sequence[PageQuestion]) -> N
 async def ask_all(folder: Path, asked: Sequence[PageQuestion], version: str) -> list[QuestionOutcome]:
     replies: list[QuestionOutcome] = []
     settings = Settings(data_dir=ROOT / "data", pages=[str(folder / "pages")])
-    async with open_pages(settings.changed(data_dir=folder / "data")) as shelf:
+    async with open_pages(settings.copy_with(data_dir=folder / "data")) as shelf:
         report = await shelf.library.refresh(settings.pages)
         assert report.added >= PAGES - 3  # some pages of the handbook only lead elsewhere
         async with open_answering(settings, shelf, version) as answering:
-            await ask_each(answering, asked, shown_text, replies.append)
+            await ask_each(answering, asked, render_shown_text, replies.append)
     return replies
 
 

@@ -124,7 +124,7 @@ class NothingKept:
     """Nothing of anybody is on record but what says so."""
 
     async def on(self, surface: Surface) -> None:
-        await surface.parts.privacy.settled()
+        await surface.parts.privacy.wait_until_settled()
         assert not surface.store.questions
         assert not surface.store.answers
         assert not surface.store.feedback
@@ -151,7 +151,7 @@ class NoAnswers:
 
     async def on(self, surface: Surface) -> None:
         assert not surface.store.answers
-        assert not await surface.store.undelivered()
+        assert not await surface.store.take_undelivered()
 
 
 @dataclass(frozen=True)

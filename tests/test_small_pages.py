@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.cards.answer_text import shown_text
-from cli.console import question_of
+from bot.cards.answer_text import render_shown_text
+from cli.console import make_question
 from core.records import AnswerKind, Hit, Passage
 from model.answering.chain import Answering, AnswerRules, always_acquire
 from model.answering.chat_model import CannedChatModel
@@ -40,9 +40,9 @@ async def shown(index: FileIndex, asked: str, *, page_url: str | None) -> str:
         return next((one.text for one in sections if passage.text in one.text), "")
 
     bot = Answering(always_acquire(CannedChatModel([""]), "silent"), search, AnswerRules(), section_of)
-    answer = await bot.answer(question_of(asked, page_url))
+    answer = await bot.answer(make_question(asked, page_url))
     assert answer.kind is not AnswerKind.DECLINED
-    return shown_text(answer)
+    return render_shown_text(answer)
 
 
 KINDS = {

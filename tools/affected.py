@@ -19,7 +19,7 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
-from tools.imports import Source, all_uses, distances, module_of, read_source, readers, with_packages
+from tools.imports import Source, all_uses, distances, read_source, readers, to_module, with_packages
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFTEST = "tests.conftest"
@@ -34,7 +34,7 @@ def git(*arguments: str, root: Path = ROOT) -> list[str]:
     return done.stdout.splitlines() if done.returncode == 0 else []
 
 
-def changed_files(since: str | None, root: Path = ROOT) -> list[str]:
+def list_changed_files(since: str | None, root: Path = ROOT) -> list[str]:
     """Return the files that differ from a commit, deleted and new ones among them."""
     base = since or next(iter(git("merge-base", "HEAD", "origin/main", root=root)), "HEAD")
     if not git("rev-parse", "--verify", f"{base}^{{commit}}", root=root):
@@ -45,8 +45,8 @@ def changed_files(since: str | None, root: Path = ROOT) -> list[str]:
 
 def read_sources(paths: Sequence[str], changed: Sequence[str], root: Path = ROOT) -> dict[str, Source]:
     """Read the modules at these paths; what changed may be gone, and is still used."""
-    known = {module_of(path) for path in (*paths, *changed) if path.endswith(".py")}
-    return {module_of(path): read_source((root / path).read_text("utf-8"), known) for path in paths}
+    known = {to_module(path) for path in (*paths, *changed) if path.endswith(".py")}
+    return {to_module(path): read_source((root / path).read_text("utf-8"), known) for path in paths}
 
 
 def project_files(root: Path = ROOT) -> list[str]:
@@ -55,28 +55,28 @@ def project_files(root: Path = ROOT) -> list[str]:
     return [path for path in sorted(set(known)) if (root / path).is_file()]
 
 
-def affected_tests(changed: Sequence[str], root: Path = ROOT) -> tuple[list[str], list[str]]:
+def find_affected_tests(changed: Sequence[str], root: Path = ROOT) -> tuple[list[str], list[str]]:
     """Return the test files that changed themselves, and those that a change reaches, nearest first."""
     paths = project_files(root)
     sources = read_sources(paths, changed, root)
     uses = with_packages(all_uses(sources, CONFTEST))
-    begun = [module_of(path) for path in changed if path.endswith(".py")]
+    begun = [to_module(path) for path in changed if path.endswith(".py")]
     begun += [module for path in changed if not path.endswith(".py") for module in readers(path, sources)]
-    tests = {module_of(path): path for path in paths if _is_test(path)}
+    tests = {to_module(path): path for path in paths if _is_test(path)}
     found = [tests[module] for module in distances(begun, uses) if module in tests]
     own = [path for path in found if path in changed]
     return own, [path for path in found if path not in own]
 
 
-def affected_types(changed: Sequence[str], root: Path = ROOT) -> list[str]:
+def find_affected_types(changed: Sequence[str], root: Path = ROOT) -> list[str]:
     """Return the files to type-check, every one where a change concerns all."""
     paths = [path for path in project_files(root) if _is_checked(path, root)]
     if not changed or any(path.startswith(FOR_ALL_TYPES) for path in changed):
         return paths
     sources = read_sources(paths, changed, root)
     uses = with_packages({module: source.imports for module, source in sources.items()})
-    reached = distances([module_of(path) for path in changed if path.endswith(".py")], uses)
-    return [path for path in paths if module_of(path) in reached]
+    reached = distances([to_module(path) for path in changed if path.endswith(".py")], uses)
+    return [path for path in paths if to_module(path) in reached]
 
 
 def _is_test(path: str) -> bool:
@@ -92,7 +92,7 @@ def _is_checked(path: str, root: Path) -> bool:
 
 def run_tests(changed: Sequence[str], options: Sequence[str]) -> int:
     """Run the tests that a change reaches; return an exit status."""
-    own, reached = affected_tests(changed)
+    own, reached = find_affected_tests(changed)
     print(f"{len(changed)} changed files: {len(own)} changed files of tests, {len(reached)} others")  # noqa: T201
     pytest = [sys.executable, "-m", "pytest", *options]
     for chosen in ([*own], ["-m", FAST, *reached] if reached else []):
@@ -106,7 +106,7 @@ def run_tests(changed: Sequence[str], options: Sequence[str]) -> int:
 def check_types(changed: Sequence[str], options: Sequence[str]) -> int:
     """Check the types that a change reaches; return an exit status."""
     in_ci = os.environ.get("CI") == "true"  # noqa: TID251 - not a setting
-    files = affected_types([] if in_ci else changed)
+    files = find_affected_types([] if in_ci else changed)
     print(f"{len(files)} files to check")  # noqa: T201
     command = [str(Path(sys.executable).parent / "pyright"), *options, *files]
     return subprocess.run(command, cwd=ROOT, check=False).returncode if files else 0  # noqa: S603
@@ -121,7 +121,7 @@ def main() -> None:
     parser.add_argument("--since", metavar="COMMIT", help="what is compared with (default: see above)")
     asked, options = parser.parse_known_args()
     run = run_tests if asked.what == "tests" else check_types
-    sys.exit(run(changed_files(asked.since), options))
+    sys.exit(run(list_changed_files(asked.since), options))
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ class Source:
     fixtures: Mapping[str, frozenset[str]]
 
 
-def module_of(path: str) -> str:
+def to_module(path: str) -> str:
     """Return the module of a file below the root: `bot/app.py` is `bot.app`, `bot/__init__.py` is `bot`."""
     return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
@@ -45,7 +45,7 @@ def read_source(text: str, modules: Collection[str]) -> Source:
     functions = [one for one in ast.walk(tree) if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)]
     return Source(
         imports=frozenset(imported.values()),
-        named=frozenset(module for text in strings for module in _modules_in(text, modules)),
+        named=frozenset(module for text in strings for module in _find_modules(text, modules)),
         words=frozenset(word for text in strings for word in text.split("/")),
         parameters=frozenset(name for one in functions for name in _parameters(one)),
         fixtures=_fixtures(functions, imported),
@@ -76,14 +76,14 @@ def _strings(tree: ast.AST) -> Iterator[str]:
         yield from _strings(node)
 
 
-def _modules_in(text: str, modules: Collection[str]) -> Iterator[str]:
+def _find_modules(text: str, modules: Collection[str]) -> Iterator[str]:
     for dotted in _DOTTED.findall(text):
         parts = dotted.split(".")
         names = (".".join(parts[:length]) for length in range(len(parts), 1, -1))
         found = next((name for name in names if name in modules), None)
         if found:
             yield found
-    files = (module_of(path) for path in _PYTHON_FILE.findall(text))
+    files = (to_module(path) for path in _PYTHON_FILE.findall(text))
     entries = (entry.group(1) for entry in [_ENTRY_POINT.fullmatch(text)] if entry)
     yield from (name for name in (*files, *entries) if name in modules)
 

@@ -28,7 +28,7 @@ from bot.cards.elements import (
     TextInput,
     TextRun,
 )
-from core.text import Json, clipped, printable, utf16_bytes
+from core.text import Json, clip_text, printable, utf16_bytes
 
 CARD_TYPE = "application/vnd.microsoft.card.adaptive"
 FALLBACK_CHARACTERS = 300
@@ -42,7 +42,7 @@ def render_card(card: Card) -> Json:
         "type": "AdaptiveCard",
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "version": "1.5",
-        "fallbackText": clipped(card.fallback, FALLBACK_CHARACTERS),
+        "fallbackText": clip_text(card.fallback, FALLBACK_CHARACTERS),
         "body": [_element(element) for element in card.body],
     }
     return whole | ({"actions": [_action(action) for action in card.actions]} if card.actions else {})
@@ -65,7 +65,7 @@ def measure_card(card: Card) -> int:
     return utf16_bytes(render_card(card))
 
 
-def _known(**fields: object) -> Json:
+def _drop_empty(**fields: object) -> Json:
     """Return the fields that say something else than nothing."""
     return {name: value for name, value in fields.items() if value}
 
@@ -92,15 +92,15 @@ def _element(element: Element) -> Json:
 
 
 def _paragraph(shown: Paragraph) -> Json:
-    look = _known(size=shown.size, color=shown.color, isSubtle=shown.subtle)
+    look = _drop_empty(size=shown.size, color=shown.color, isSubtle=shown.subtle)
     runs = [look | _run(run) for run in shown.runs]
-    return {"type": "RichTextBlock", "inlines": runs} | _known(
+    return {"type": "RichTextBlock", "inlines": runs} | _drop_empty(
         spacing=shown.spacing, separator=shown.separator
     )
 
 
 def _run(run: TextRun) -> Json:
-    drawn: Json = {"type": "TextRun", "text": printable(run.text)} | _known(weight=run.bold and "Bolder")
+    drawn: Json = {"type": "TextRun", "text": printable(run.text)} | _drop_empty(weight=run.bold and "Bolder")
     if run.url:
         drawn |= {"color": "Accent", "selectAction": _opener(printable(run.text), run.url)}
     return drawn
@@ -177,12 +177,12 @@ def _input(shown: Input) -> Json:
     match shown:
         case TextInput():
             field: Json = {"type": "Input.Text", **known, "maxLength": shown.max_length}
-            field |= _known(isMultiline=shown.multiline, value=shown.value)
-            return field | _known(isRequired=bool(shown.required), errorMessage=shown.required)
+            field |= _drop_empty(isMultiline=shown.multiline, value=shown.value)
+            return field | _drop_empty(isRequired=bool(shown.required), errorMessage=shown.required)
         case ChoiceInput():
             look = {"isMultiSelect": True, "style": "expanded"} if shown.several else {"style": "compact"}
             choices = _choices(shown.choices)
-            return {"type": "Input.ChoiceSet", **known, **look, "choices": choices} | _known(
+            return {"type": "Input.ChoiceSet", **known, **look, "choices": choices} | _drop_empty(
                 value=shown.value, wrap=shown.wrap
             )
         case _:  # a client that does not know stars shows a list

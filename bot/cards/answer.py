@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from bot.cards.answer_text import NEAREST, SEE_ALSO, further, quotation_of
+from bot.cards.answer_text import NEAREST, SEE_ALSO, build_quotation, further
 from bot.cards.elements import (
     Action,
     ActionButton,
@@ -28,7 +28,7 @@ from bot.cards.elements import (
     source,
 )
 from core.records import Answer, AnswerKind, Citation
-from core.text import clipped
+from core.text import clip_text
 
 STARS = 5
 MAX_COMMENT = 4_000
@@ -119,7 +119,7 @@ def answer_card(answer: Answer, site_url: str, standing: Standing = NOTHING_SAID
 
     A declined answer shows the nearest section instead.
     """
-    body: list[Element] = [quotation_of(answer)] if answer.kind is AnswerKind.QUOTED else []
+    body: list[Element] = [build_quotation(answer)] if answer.kind is AnswerKind.QUOTED else []
     body += _state(answer, standing, site_url)
     if standing.state not in _REPLACED:
         body += _sources(answer, site_url, standing.opens_url)
@@ -179,7 +179,7 @@ def _state(answer: Answer, standing: Standing, site_url: str) -> list[Element]:
     color = _COLORS.get(standing.state, "Good")
     drawn: list[Element] = [line(sentence, color=color)] if sentence else []
     if standing.state == "corrected":
-        drawn.append(line(clipped(standing.text, CORRECTION_CHARACTERS)))
+        drawn.append(line(clip_text(standing.text, CORRECTION_CHARACTERS)))
         if standing.citation is not None:
             drawn.append(source(standing.citation, site_url))
     return drawn

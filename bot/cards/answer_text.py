@@ -3,7 +3,7 @@
 An answered one says its own text. A quoted one has the page's words alone in `Answer.text`: who says them,
 and where else to look, is said here. A declined one says a sentence of ours, whatever its text is; nothing
 compares it. Every surface draws from here what it shows, and whoever judges answers reads them as people do,
-with `shown_text`.
+with `render_shown_text`.
 
 The words of a page on a card, letter by letter as they stand there: a line each for its paragraphs, items and
 rows.
@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 from bot.cards.elements import Paragraph, Quotation, TextRun, name_place
 from core.records import Answer, AnswerKind, Citation
-from core.text import absolute, calm, clipped, printable, unmarked
+from core.text import absolute, calm, clip_text, escape_markdown, printable
 from model.text.languages import build_language_hint
 
 MOST_LINES = 60
@@ -78,7 +78,7 @@ def _lead_in(answer: Answer, *, verified: bool) -> str:
     return says[0].upper() + says[1:] if verified else _UNSURE.format(says=says)
 
 
-def declined(answer: Answer) -> str:
+def say_nothing_found(answer: Answer) -> str:
     """Say that nothing was found: on the page that was asked about, or on all."""
     return NOT_THERE if answer.question.page_url else NOTHING_FOUND
 
@@ -106,13 +106,13 @@ def quotation(answer: Answer) -> Sequence[Line]:
     return lines
 
 
-def quotation_of(answer: Answer, characters: int = CHARACTERS) -> Quotation:
+def build_quotation(answer: Answer, characters: int = CHARACTERS) -> Quotation:
     """Draw the words of a quoted answer, cut to so many characters; what answers best is bold."""
-    lines = quotation(replace(answer, text=clipped(answer.text, characters)))
-    return Quotation(tuple(_drawn(line) for line in lines[:MOST_LINES] or [Line((Run("…"),))]))
+    lines = quotation(replace(answer, text=clip_text(answer.text, characters)))
+    return Quotation(tuple(_draw_line(line) for line in lines[:MOST_LINES] or [Line((Run("…"),))]))
 
 
-def _drawn(line: Line) -> Paragraph:
+def _draw_line(line: Line) -> Paragraph:
     sign = _INDENT * line.depth + (f"{line.sign} " if line.sign else "")
     runs = tuple(TextRun(run.text, run.marked) for run in line.runs)
     return Paragraph((TextRun(sign), *runs) if sign else runs, spacing="Small")
@@ -129,35 +129,35 @@ def _sign(written: str) -> str:
     return written if written[0].isdigit() else _BULLET
 
 
-def quoted_text(answer: Answer) -> str:
+def render_quoted_text(answer: Answer) -> str:
     """Return the words of a quoted answer as plain text, an item or a row a line."""
     return "\n".join("  " * line.depth + f"{line.sign} {line.text}".lstrip() for line in quotation(answer))
 
 
-def words_of(answer: Answer) -> str:
+def render_words(answer: Answer) -> str:
     """Return an answer's own words as plain text, without what leads in to them and without other places."""
     match answer.kind:
         case AnswerKind.ANSWERED:
             return answer.text
         case AnswerKind.QUOTED:
-            return quoted_text(answer)
+            return render_quoted_text(answer)
         case AnswerKind.DECLINED:
-            return declined(answer)
+            return say_nothing_found(answer)
 
 
-def shown_text(answer: Answer) -> str:
+def render_shown_text(answer: Answer) -> str:
     """Return an answer as a person sees it, as plain text: with what leads in, and where else to look."""
-    parts = [words_of(answer)]
+    parts = [render_words(answer)]
     if answer.kind is AnswerKind.QUOTED:
-        parts = [lead_in(answer), *parts, _listed(SEE_ALSO, further(answer))]
+        parts = [lead_in(answer), *parts, _list_places(SEE_ALSO, further(answer))]
     elif answer.kind is AnswerKind.DECLINED:
-        parts.append(_listed(NEAREST, answer.citations[:1]))
+        parts.append(_list_places(NEAREST, answer.citations[:1]))
     else:
-        parts.append(_listed(SOURCES, [one for one in answer.citations if one.quote not in answer.text]))
+        parts.append(_list_places(SOURCES, [one for one in answer.citations if one.quote not in answer.text]))
     return "\n\n".join(part for part in parts if part)
 
 
-def _listed(title: str, places: Sequence[Citation]) -> str:
+def _list_places(title: str, places: Sequence[Citation]) -> str:
     named = [f"{name_place(one)}: “{' '.join(one.quote.split())}”" for one in places]
     return "\n".join([f"{title}:", *named]) if named else ""
 
@@ -169,15 +169,15 @@ def message_text(answer: Answer, site_url: str, *, verified: bool) -> str:
             cited = {absolute(citation.url, site_url) for citation in answer.citations}
             return printable(calm(answer.text, keep_urls=cited, markers=len(answer.citations)))
         case AnswerKind.QUOTED:
-            says = unmarked(calm(lead_in(answer, verified=verified), keep_urls=()))
+            says = escape_markdown(calm(lead_in(answer, verified=verified), keep_urls=()))
             return printable(f"{says} [1]" if answer.citations else says)
         case AnswerKind.DECLINED:
-            return declined(answer)
+            return say_nothing_found(answer)
 
 
 def summarise(answer: Answer) -> str:
     """Return what a notification shows of an answer whose words stand in its card."""
-    return clipped(calm(shown_text(answer), keep_urls=()), SUMMARY_CHARACTERS)
+    return clip_text(calm(render_shown_text(answer), keep_urls=()), SUMMARY_CHARACTERS)
 
 
 def full_text(answer: Answer, site_url: str, *, shows_line_breaks: bool) -> str:
@@ -187,7 +187,7 @@ def full_text(answer: Answer, site_url: str, *, shows_line_breaks: bool) -> str:
     """
     if answer.kind is AnswerKind.ANSWERED:
         return message_text(answer, site_url, verified=False)
-    text = unmarked(calm(shown_text(answer), keep_urls=()))
+    text = escape_markdown(calm(render_shown_text(answer), keep_urls=()))
     if shows_line_breaks:
         return text
     return re.sub(r"\n+", "\n\n", text)  # Teams draws lines together that have no empty one between them

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from core.records import Citation
-from core.text import absolute, clipped
+from core.text import absolute, clip_text
 
 QUOTE_CHARACTERS = 400
 PLACE_CHARACTERS = 160
@@ -238,14 +238,14 @@ def source(
     """
     url = "" if site_url is None else absolute(citation.url, site_url)
     quote = " ".join(citation.quote.split())
-    shown = f"“{clipped(quote, QUOTE_CHARACTERS)}”" if quote else ""
+    shown = f"“{clip_text(quote, QUOTE_CHARACTERS)}”" if quote else ""
     return Source(number + name_place(citation), shown, url and (opened_by or url), compact)
 
 
 def name_place(citation: Citation) -> str:
     """Name a section by its page and heading, once where they are the same: "Leave › Annual leave"."""
     names = dict.fromkeys(name.strip() for name in (citation.title, citation.heading) if name.strip())
-    return clipped(" › ".join(names) or "Page", PLACE_CHARACTERS)
+    return clip_text(" › ".join(names) or "Page", PLACE_CHARACTERS)
 
 
 def when(time: datetime) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bot.cards.elements import Card, Element, Paragraph, SayButton, TextRun, line, title
 from bot.channel import PageGroup, TalkReply
-from core.text import absolute, clipped
+from core.text import absolute, clip_text
 
 WHAT_I_DO = (
     "Ask me about your pages. I answer from what stands there, show you the place, "
@@ -51,7 +51,7 @@ def talk_card(said: TalkReply, site_url: str, brief: Sequence[Element] = ()) -> 
 
 def _group(group: PageGroup, site_url: str) -> list[Paragraph]:
     """Draw pages: those of a folder in one line, those without one each in a line of its own."""
-    pages = [(clipped(title, TITLE_CHARACTERS), absolute(url, site_url)) for title, url in group.pages]
+    pages = [(clip_text(title, TITLE_CHARACTERS), absolute(url, site_url)) for title, url in group.pages]
     if not group.name and not group.more:
         return [_links([page]) for page in pages]
     return [_links(pages, f"{group.name}: " if group.name else "", f", {group.more}" if group.more else "")]

@@ -20,7 +20,7 @@ from bot.cards.elements import (
     when,
 )
 from core.records import ComparedAnswer, ComparedFigure, Comparison, Decision
-from core.text import clipped
+from core.text import clip_text
 from feedback.reviews.model_decisions import CanaryWatch, Choice, ModelDecision, ModelNotice
 from model.registry.versions import RolloutState, VersionStatus
 
@@ -66,7 +66,7 @@ class ModelView:
     @property
     def status(self) -> VersionStatus:
         """Where the candidate stands."""
-        return self.standing.status_of(self.comparison.candidate)
+        return self.standing.derive_status(self.comparison.candidate)
 
     @property
     def shown_version(self) -> str:
@@ -97,19 +97,19 @@ def choices(view: ModelView) -> Sequence[Choice]:
 
 def model_card(view: ModelView) -> Card:
     """Return the card of a comparison; if it is too large for Teams, with less of the worst answers."""
-    ample = _drawn(view, 600)
-    return ample if measure_card(ample) < MAX_CARD_BYTES else _drawn(view, 200)
+    ample = _draw_card(view, 600)
+    return ample if measure_card(ample) < MAX_CARD_BYTES else _draw_card(view, 200)
 
 
-def _drawn(view: ModelView, answer_characters: int) -> Card:
+def _draw_card(view: ModelView, answer_characters: int) -> Card:
     comparison = view.comparison
-    name = clipped(comparison.candidate, NAME_CHARACTERS)
+    name = clip_text(comparison.candidate, NAME_CHARACTERS)
     body = (
         title(f"{_TITLE}: {name}"),
         line(_stands(view), color="Accent"),
-        *_decided(view.decisions),
+        *_draw_decisions(view.decisions),
         heading(_SAYS[comparison.decision]),
-        *(line(f"• {clipped(reason, SENTENCE_CHARACTERS)}") for reason in comparison.reasons[:MAX_REASONS]),
+        *(line(f"• {clip_text(reason, SENTENCE_CHARACTERS)}") for reason in comparison.reasons[:MAX_REASONS]),
         *_figures(comparison),
         *_worst(comparison, answer_characters),
         small_print(_origin(comparison)),
@@ -118,7 +118,7 @@ def _drawn(view: ModelView, answer_characters: int) -> Card:
 
 
 def _stands(view: ModelView) -> str:
-    compared_with = clipped(view.comparison.live, NAME_CHARACTERS)
+    compared_with = clip_text(view.comparison.live, NAME_CHARACTERS)
     match view.status:
         case VersionStatus.LIVE:
             return "It is live: it answers everybody."
@@ -132,13 +132,13 @@ def _stands(view: ModelView) -> str:
                 f"It is the canary: it answers {_percent(view.standing.share)} of the conversations{since}."
             )
         case _ if view.standing.name not in ("", view.comparison.live):
-            live = clipped(view.standing.name, NAME_CHARACTERS)
+            live = clip_text(view.standing.name, NAME_CHARACTERS)
             return f"It answers nobody yet. It was compared with {compared_with}; {live} is live by now."
         case _:
             return f"It answers nobody yet; {compared_with} does."
 
 
-def _decided(decisions: Sequence[ModelDecision]) -> list[Element]:
+def _draw_decisions(decisions: Sequence[ModelDecision]) -> list[Element]:
     return [
         line(f"✓ {who_did(one)}" if one.done else f"{who_did(one)}: under way", bold=True, color="Good")
         for one in decisions[-MAX_DECISIONS:]
@@ -147,7 +147,7 @@ def _decided(decisions: Sequence[ModelDecision]) -> list[Element]:
 
 def who_did(decision: ModelDecision) -> str:
     """Say who decided what, and when."""
-    name = clipped(decision.reviewer_name, NAME_CHARACTERS)
+    name = clip_text(decision.reviewer_name, NAME_CHARACTERS)
     return f"{name} {DID[decision.choice]}, {when(decision.decided_at)}"
 
 
@@ -161,7 +161,7 @@ def _figures(comparison: Comparison) -> list[Element]:
 
 def _row(figure: ComparedFigure) -> tuple[str, ...]:
     seconds = figure.name.endswith("_s")
-    name = clipped(figure.name.removesuffix("_s").replace("_", " "), NAME_CHARACTERS)
+    name = clip_text(figure.name.removesuffix("_s").replace("_", " "), NAME_CHARACTERS)
     return (name, _value(figure.before, seconds), _value(figure.after, seconds), _difference(figure, seconds))
 
 
@@ -189,17 +189,17 @@ def _worst(comparison: Comparison, characters: int) -> list[Element]:
 
 
 def _side_by_side(answer: ComparedAnswer, characters: int) -> list[Element]:
-    expected = clipped(answer.expected, characters) or "It is not on the page."
+    expected = clip_text(answer.expected, characters) or "It is not on the page."
     sides = (("Live version", answer.before), ("This one", answer.after))
     columns = tuple(
         (
             line(f"{version}:", bold=True, size="Small"),
-            line(clipped(text, characters) or "(nothing)", size="Small"),
+            line(clip_text(text, characters) or "(nothing)", size="Small"),
         )
         for version, text in sides
     )
     return [
-        replace(line(f"Question: {clipped(answer.question_text, characters)}"), separator=True),
+        replace(line(f"Question: {clip_text(answer.question_text, characters)}"), separator=True),
         small_print(f"Expected: {expected}"),
         Columns(columns),
     ]
@@ -208,7 +208,7 @@ def _side_by_side(answer: ComparedAnswer, characters: int) -> list[Element]:
 def _origin(comparison: Comparison) -> str:
     learned = f", learned from the examples {comparison.dataset[:12]}" if comparison.dataset else ""
     return (
-        f"Compared {when(comparison.compared_at)} with {clipped(comparison.live, NAME_CHARACTERS)}{learned}"
+        f"Compared {when(comparison.compared_at)} with {clip_text(comparison.live, NAME_CHARACTERS)}{learned}"
     )
 
 
@@ -224,12 +224,12 @@ def _actions(view: ModelView) -> tuple[ActionButton, ...]:
 # What else is told
 
 
-def notice_of(notice: ModelNotice) -> Card:
+def build_notice_card(notice: ModelNotice) -> Card:
     """Return the card of something that happened to a version without a reviewer."""
-    head = clipped(notice.title, 2 * NAME_CHARACTERS)
+    head = clip_text(notice.title, 2 * NAME_CHARACTERS)
     body = (
         title(head),
-        line(clipped(notice.sentence, SENTENCE_CHARACTERS)),
+        line(clip_text(notice.sentence, SENTENCE_CHARACTERS)),
         *_facts(notice.facts),
         small_print(when(notice.happened_at)),
     )
@@ -238,24 +238,24 @@ def notice_of(notice: ModelNotice) -> Card:
 
 def standing_card(standing: RolloutState, watch: CanaryWatch | None, *, compared: bool) -> Card:
     """Return the answer to "model": who answers whom, and how the canary does."""
-    live = clipped(standing.name, NAME_CHARACTERS) or "No version"
+    live = clip_text(standing.name, NAME_CHARACTERS) or "No version"
     rest = f"{_percent(1 - standing.share)} of the conversations" if standing.canary else "everybody"
     body: list[Element] = [title("The model now"), line(f"{live} is live: it answers {rest}.")]
     if standing.canary:
-        name = clipped(standing.canary, NAME_CHARACTERS)
+        name = clip_text(standing.canary, NAME_CHARACTERS)
         since = f", since {when(standing.since)}" if standing.since else ""
         body.append(line(f"{name} is the canary: it answers {_percent(standing.share)}{since}."))
-        body += _watched(watch if watch and watch.canary == standing.canary else None)
+        body += _draw_watch(watch if watch and watch.canary == standing.canary else None)
     if not compared:
         body.append(line(NOTHING_COMPARED, subtle=True))
     return Card(tuple(body), (), f"The model now: {live}")
 
 
-def _watched(watch: CanaryWatch | None) -> list[Element]:
+def _draw_watch(watch: CanaryWatch | None) -> list[Element]:
     if watch is None:
         return [line(NOT_COUNTED, subtle=True)]
     return [
-        line(clipped(watch.sentence, SENTENCE_CHARACTERS)),
+        line(clip_text(watch.sentence, SENTENCE_CHARACTERS)),
         *_facts(watch.facts),
         small_print(f"Counted {when(watch.looked_at)}"),
     ]
@@ -267,6 +267,6 @@ def _percent(share: float) -> str:
 
 def _facts(facts: Sequence[tuple[str, str]]) -> list[Element]:
     return [
-        line(clipped(f"{what}: {how_much}", SENTENCE_CHARACTERS), size="Small")
+        line(clip_text(f"{what}: {how_much}", SENTENCE_CHARACTERS), size="Small")
         for what, how_much in facts[:MAX_FACTS]
     ]

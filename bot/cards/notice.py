@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.cards.answer_text import words_of
+from bot.cards.answer_text import render_words
 from bot.cards.elements import Card, Element, day, heading, line, small_print, source, title
 from core.records import Answer, Citation, Ruling, Verdict
-from core.text import clipped
+from core.text import clip_text
 
 MOST = 10
 QUESTION_CHARACTERS = 300
@@ -37,10 +37,10 @@ _FOLLOWS = {
 def notice_card(answer: Answer, verdict: Verdict, site_url: str) -> Card:
     """Return what whoever asked or complained is told once."""
     head = _HEADINGS[verdict.ruling]
-    body: list[Element] = [title(head), line(_asked(answer), subtle=True)]
+    body: list[Element] = [title(head), line(_format_question(answer), subtle=True)]
     text, citation = _live(answer, verdict)
     if text:
-        body.append(line(clipped(text, TEXT_CHARACTERS)))
+        body.append(line(clip_text(text, TEXT_CHARACTERS)))
     if citation is not None:
         body.append(source(citation, site_url))
     body.append(small_print(_FOLLOWS[verdict.ruling]))
@@ -55,23 +55,23 @@ def changes_card(changes: Sequence[tuple[Answer, Verdict]]) -> Card:
     body = [title(head)]
     for answer, verdict in changes[:MOST]:
         body.append(heading(f"{day(verdict.given_at)}  {_HEADINGS[verdict.ruling]}"))
-        body.append(small_print(_asked(answer)))
+        body.append(small_print(_format_question(answer)))
         text, _ = _live(answer, verdict)
         if text:
-            body.append(line(clipped(text, QUESTION_CHARACTERS), size="Small"))
+            body.append(line(clip_text(text, QUESTION_CHARACTERS), size="Small"))
     if len(changes) > MOST:
         body.append(small_print(f"… and {len(changes) - MOST} more."))
     return Card(tuple(body), (), f"{head}: {len(changes)} answers")
 
 
-def _asked(answer: Answer) -> str:
-    return f"Question: “{clipped(answer.question.text, QUESTION_CHARACTERS)}”"
+def _format_question(answer: Answer) -> str:
+    return f"Question: “{clip_text(answer.question.text, QUESTION_CHARACTERS)}”"
 
 
 def _live(answer: Answer, verdict: Verdict) -> tuple[str, Citation | None]:
     match verdict.ruling:
         case Ruling.APPROVED:
-            return words_of(answer), answer.citations[0] if answer.citations else None
+            return render_words(answer), answer.citations[0] if answer.citations else None
         case Ruling.CORRECTED:
             return verdict.text, verdict.citation
         case _:

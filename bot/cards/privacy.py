@@ -145,34 +145,37 @@ def deleting_card() -> Card:
     return Card((line(text),), (), text)
 
 
-def deleted_card(deletion: Deletion, *, ours: bool) -> Card:
+def build_deleted_card(deletion: Deletion, *, ours: bool) -> Card:
     """Say what was deleted, in numbers."""
-    counted = [_counted(kind, count) for kind, count in deletion.counts.items() if kind in _SAID and count]
+    counted = [
+        _format_count(kind, count) for kind, count in deletion.counts.items() if kind in _SAID and count
+    ]
     other = sum(count for kind, count in deletion.counts.items() if kind not in _SAID)
     if other:
         counted.append(f"{other:,} other records" if other > 1 else "1 other record")
     head = "Your data is deleted" if counted else "There was nothing of yours to delete"
     body = [title(head), *(line(f"•  {one}", spacing="Small") for one in counted)]
-    body += [line(_learned(found)) for found in deletion.learned() if found.examples]
+    body += [line(_describe_learned(found)) for found in deletion.sum_examples() if found.examples]
     body.append(small_print(_STAYS if ours else _STAYS + _IN_CHAT))
     return Card(tuple(body), (), f"{head}: {', '.join(counted)}" if counted else head)
 
 
-def _counted(kind: str, count: int) -> str:
+def _format_count(kind: str, count: int) -> str:
     one, several = _SAID[kind]
     return f"{count:,} {one if count == 1 else several}"
 
 
-def _learned(found: ForgottenExamples) -> str:
+def _describe_learned(found: ForgottenExamples) -> str:
     of = f"{found.examples:,} of your questions" if found.examples > 1 else "1 of your questions"
     were, examples = ("were", "examples") if found.examples > 1 else ("was", "an example")
     them = "them" if found.examples > 1 else "it"
     if not found.models:
         return f"{of} {were} to be {examples} for the next model; it is built without {them}."
-    return f"{of} {were} {examples} for {_named(found.models)}; the next update is built without {them}."
+    models = _format_model_names(found.models)
+    return f"{of} {were} {examples} for {models}; the next update is built without {them}."
 
 
-def _named(models: Sequence[str]) -> str:
+def _format_model_names(models: Sequence[str]) -> str:
     *others, last = models
     return f"models {', '.join(others)} and {last}" if others else f"model {last}"
 

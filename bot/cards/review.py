@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.cards.adaptive import measure_card
-from bot.cards.answer_text import declined, quotation_of
+from bot.cards.answer_text import build_quotation, say_nothing_found
 from bot.cards.elements import (
     Action,
     ActionButton,
@@ -31,7 +31,7 @@ from bot.cards.elements import (
     when,
 )
 from core.records import Answer, AnswerKind, Citation, Feedback, FeedbackKind, Review, ReviewReason, Verdict
-from core.text import RULED, clipped
+from core.text import RULED, clip_text
 from model.answering.grounding import cite
 
 MAX_CARD_BYTES = 70_000
@@ -126,13 +126,13 @@ def review_card(view: ReviewView, site_url: str) -> Card:
 
     What can be decided on is never cut; where all of it together would be too large for Teams, the rest is.
     """
-    ample = _drawn(view, site_url, _AMPLE)
-    return ample if measure_card(ample) < MAX_CARD_BYTES else _drawn(view, site_url, _TIGHT)
+    ample = _draw_card(view, site_url, _AMPLE)
+    return ample if measure_card(ample) < MAX_CARD_BYTES else _draw_card(view, site_url, _TIGHT)
 
 
-def _drawn(view: ReviewView, site_url: str, room: _Room) -> Card:
+def _draw_card(view: ReviewView, site_url: str, room: _Room) -> Card:
     review, answer = view.review, view.answer
-    question = clipped(answer.question.text, QUESTION_CHARACTERS)
+    question = clip_text(answer.question.text, QUESTION_CHARACTERS)
     head = "Reviewed" if review.ruling else "Please review"
     body = (
         title(head),
@@ -143,8 +143,8 @@ def _drawn(view: ReviewView, site_url: str, room: _Room) -> Card:
         heading(_SAID[answer.kind]),
         _words(answer, room),
         *_stands_on(answer, site_url, room),
-        *_said(view.feedback, room),
-        *_skipped(review),
+        *_draw_feedback(view.feedback, room),
+        *_draw_skips(review),
         small_print(_origin(answer)),
     )
     return Card(body, () if review.ruling else _actions(view), f"{head}: {question}")
@@ -153,43 +153,45 @@ def _drawn(view: ReviewView, site_url: str, room: _Room) -> Card:
 def _words(answer: Answer, room: _Room) -> Element:
     match answer.kind:
         case AnswerKind.ANSWERED:
-            return line(clipped(answer.text, room.answer))
+            return line(clip_text(answer.text, room.answer))
         case AnswerKind.QUOTED:
-            return quotation_of(answer, room.answer)
+            return build_quotation(answer, room.answer)
         case AnswerKind.DECLINED:
-            return line(declined(answer))
+            return line(say_nothing_found(answer))
 
 
 def _state(view: ReviewView) -> list[Element]:
     review, ruling = view.review, view.review.ruling
     if ruling is not None:
-        return [line(f"✓ {_by(ruling)}", bold=True, color="Good"), *_ruled(ruling)]
+        return [line(f"✓ {_describe_verdict(ruling)}", bold=True, color="Good"), *_draw_ruling(ruling)]
     drawn: list[Element] = []
     if review.verdicts and review.blind:
         count = f"{len(review.verdicts)} of {review.needed} reviewers have ruled"
         drawn.append(line(f"{count}. Please judge on your own: you see no other ruling.", color="Accent"))
     elif review.proposal is not None:
-        drawn.append(line(f"{_by(review.proposal)}. Approve if you agree.", bold=True, color="Accent"))
-        drawn += _ruled(review.proposal)
+        drawn.append(
+            line(f"{_describe_verdict(review.proposal)}. Approve if you agree.", bold=True, color="Accent")
+        )
+        drawn += _draw_ruling(review.proposal)
     if review.claimed_until is not None and review.claimed_until > view.now:
-        name = clipped(review.claimed_name, NAME_CHARACTERS)
+        name = clip_text(review.claimed_name, NAME_CHARACTERS)
         drawn.append(line(f"{name} has claimed this until {when(review.claimed_until)}", color="Warning"))
     return drawn
 
 
-def _by(verdict: Verdict) -> str:
-    name = clipped(verdict.reviewer_name, NAME_CHARACTERS)
+def _describe_verdict(verdict: Verdict) -> str:
+    name = clip_text(verdict.reviewer_name, NAME_CHARACTERS)
     return f"{name} {RULED[verdict.ruling]}, {when(verdict.given_at)}"
 
 
-def _ruled(verdict: Verdict) -> list[Element]:
+def _draw_ruling(verdict: Verdict) -> list[Element]:
     drawn: list[Element] = []
     if verdict.text:
-        drawn.append(line(clipped(verdict.text, CORRECTION_CHARACTERS)))
+        drawn.append(line(clip_text(verdict.text, CORRECTION_CHARACTERS)))
     if verdict.citation is not None:
         drawn.append(source(verdict.citation, None))
     if verdict.note:
-        drawn.append(small_print(f"Note: {clipped(verdict.note, COMMENT_CHARACTERS)}"))
+        drawn.append(small_print(f"Note: {clip_text(verdict.note, COMMENT_CHARACTERS)}"))
     return drawn
 
 
@@ -209,7 +211,7 @@ def _stands_on(answer: Answer, site_url: str, room: _Room) -> list[Element]:
     return [heading(head), *drawn, *([seen] if pages else [])]
 
 
-def _said(feedback: Sequence[Feedback], room: _Room) -> list[Paragraph]:
+def _draw_feedback(feedback: Sequence[Feedback], room: _Room) -> list[Paragraph]:
     words = [
         word for word in feedback if word.withdrawn_at is None and word.kind is not FeedbackKind.IMPLICIT
     ]
@@ -219,8 +221,10 @@ def _said(feedback: Sequence[Feedback], room: _Room) -> list[Paragraph]:
     drawn = [heading("What people said"), line(", ".join(f"{n} × {name}" for name, n in counted.items()))]
     written = [word for word in words if word.comment or word.reasons]
     for word in written[-room.comments :][::-1]:
-        reasons = clipped(", ".join(reason.replace("_", " ") for reason in word.reasons), COMMENT_CHARACTERS)
-        quote = f"“{clipped(word.comment, COMMENT_CHARACTERS)}”" if word.comment else ""
+        reasons = clip_text(
+            ", ".join(reason.replace("_", " ") for reason in word.reasons), COMMENT_CHARACTERS
+        )
+        quote = f"“{clip_text(word.comment, COMMENT_CHARACTERS)}”" if word.comment else ""
         drawn.append(line(" – ".join(part for part in (reasons, quote) if part), size="Small"))
     return drawn
 
@@ -232,16 +236,16 @@ def _name(word: Feedback) -> str:
         case FeedbackKind.STARS:
             return f"{word.value} stars"
         case FeedbackKind.REACTION:
-            return f"reaction {clipped(word.value, NAME_CHARACTERS)}"
+            return f"reaction {clip_text(word.value, NAME_CHARACTERS)}"
         case FeedbackKind.EXPERT:
             return "asked for an expert"
         case _:
             return "comment"
 
 
-def _skipped(review: Review) -> list[Paragraph]:
+def _draw_skips(review: Review) -> list[Paragraph]:
     skips = review.skips[-MAX_SKIPS:]
-    return [small_print(f"Skipped: {clipped(skip.reason, COMMENT_CHARACTERS)}") for skip in skips]
+    return [small_print(f"Skipped: {clip_text(skip.reason, COMMENT_CHARACTERS)}") for skip in skips]
 
 
 def _origin(answer: Answer) -> str:
@@ -254,7 +258,7 @@ def _origin(answer: Answer) -> str:
         f"model {answer.model_version}",
         sure,
     ]
-    return clipped(" · ".join(part for part in parts if part), 200)
+    return clip_text(" · ".join(part for part in parts if part), 200)
 
 
 def _actions(view: ReviewView) -> tuple[Action, ...]:
@@ -281,12 +285,12 @@ def _correction(view: ReviewView) -> tuple[Input, ...]:
         "text",
         "The right answer",
         CORRECTION_CHARACTERS,
-        value=clipped(before, CORRECTION_CHARACTERS),
+        value=clip_text(before, CORRECTION_CHARACTERS),
         required="Please write the right answer.",
     )
     note = TextInput("note", "Note for the record (optional)", NOTE_CHARACTERS, multiline=False)
     choices = tuple(
-        (value, clipped(f"{name_place(one)}: {one.quote}", SPAN_CHARACTERS)) for value, one in spans(answer)
+        (value, clip_text(f"{name_place(one)}: {one.quote}", SPAN_CHARACTERS)) for value, one in spans(answer)
     )
     if not choices:
         return text, note

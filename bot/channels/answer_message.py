@@ -19,9 +19,9 @@ from bot.cards.elements import Card
 from bot.cards.privacy import brief
 from bot.channel import ChannelCapabilities, find_capabilities
 from bot.channels.message import CitedSource, Message, ThumbsRequest
-from bot.dialogs.rate import name_of
+from bot.dialogs.rate import parse_form_name
 from core.records import Answer, AnswerKind, Feedback, FeedbackKind, Review, ReviewReason, Ruling
-from core.text import ABSTRACT_CHARACTERS, NAME_CHARACTERS, absolute, calm, clipped, split
+from core.text import ABSTRACT_CHARACTERS, NAME_CHARACTERS, absolute, calm, clip_text, split
 
 MAX_TEXT = 20_000
 MAX_CITATIONS = 20
@@ -78,7 +78,7 @@ class AnswerView:
         """
         most = find_capabilities(self._capabilities, conversation).max_text
         if most is not None:
-            answer = replace(answer, text=clipped(answer.text, most))
+            answer = replace(answer, text=clip_text(answer.text, most))
         standing = self._standing(conversation, answer, review, thanks)
         if greeted:
             standing = replace(standing, brief=brief())
@@ -95,7 +95,7 @@ class AnswerView:
         if answer.kind is AnswerKind.QUOTED:
             text = self.make_full_text(conversation, answer)
         said = [text, state_sentence(answer, standing), calm(standing.text)]
-        text = clipped("\n\n".join(part for part in said if part), MAX_TEXT)
+        text = clip_text("\n\n".join(part for part in said if part), MAX_TEXT)
         return replace(message, text=text, card=None, thumbs=self._thumbs(conversation, answer))
 
     def make_full_text(self, conversation: Mapping[str, Any], answer: Answer) -> str:
@@ -110,7 +110,7 @@ class AnswerView:
         return answer_card(answer, self.site_url, self._standing(conversation, answer, review, thanks))
 
     def _thumbs(self, conversation: Mapping[str, Any], answer: Answer) -> ThumbsRequest | None:
-        form = name_of(answer.form)
+        form = parse_form_name(answer.form)
         if form not in {"thumbs", "reasons"}:
             return None
         return ThumbsRequest(
@@ -120,11 +120,11 @@ class AnswerView:
     def _standing(
         self, conversation: Mapping[str, Any], answer: Answer, review: Review | None, thanks: str
     ) -> Standing:
-        form = name_of(answer.form)
+        form = parse_form_name(answer.form)
         seal = self.seals.make(RATE, answer.id, conversation)
         verdict = review.ruling if review else None
         return Standing(
-            state=state_of(review),
+            state=derive_state(review),
             ruled_at=review.settled_at if review else None,
             text=verdict.text if verdict else "",
             citation=verdict.citation if verdict else None,
@@ -144,29 +144,29 @@ def compose_messages(answer: Answer, site_url: str, standing: Standing = NOTHING
     card = answer_card(answer, site_url, standing)
     text = message_text(answer, site_url, verified=standing.state == "verified")
     *before, last = split(text)
-    named = [_named(part) for part in before]
-    rest = set(range(1, MAX_CITATIONS + 1)) - (set().union(*named) - _named(last))
-    *cited, of_last = [_cited(answer, site_url, numbers) for numbers in (*named, rest)]
+    named = [_parse_markers(part) for part in before]
+    rest = set(range(1, MAX_CITATIONS + 1)) - (set().union(*named) - _parse_markers(last))
+    *cited, of_last = [_build_cited_sources(answer, site_url, numbers) for numbers in (*named, rest)]
     label = "quoted" if answer.kind is AnswerKind.QUOTED else "written"
     messages = [Message(part, label=label, citations=one) for part, one in zip(before, cited, strict=True)]
     summary = summarise(answer) if answer.kind is AnswerKind.QUOTED else ""
     return [*messages, Message(last, card, summary, label, of_last)]
 
 
-def _named(text: str) -> set[int]:
+def _parse_markers(text: str) -> set[int]:
     """Return the numbers of the citations that a text names."""
     return {int(number) for number in _MARKER.findall(text)}
 
 
-def _cited(answer: Answer, site_url: str, numbers: Collection[int]) -> tuple[CitedSource, ...]:
+def _build_cited_sources(answer: Answer, site_url: str, numbers: Collection[int]) -> tuple[CitedSource, ...]:
     """Return the citations with these numbers."""
     if answer.abstained:
         return ()
     return tuple(
         CitedSource(
             number,
-            clipped(calm(one.title or one.heading or one.url), NAME_CHARACTERS),
-            clipped(calm(one.quote), ABSTRACT_CHARACTERS),
+            clip_text(calm(one.title or one.heading or one.url), NAME_CHARACTERS),
+            clip_text(calm(one.quote), ABSTRACT_CHARACTERS),
             absolute(one.url, site_url),
         )
         for number, one in enumerate(answer.citations[:MAX_CITATIONS], start=1)
@@ -174,7 +174,7 @@ def _cited(answer: Answer, site_url: str, numbers: Collection[int]) -> tuple[Cit
     )
 
 
-def state_of(review: Review | None) -> State:
+def derive_state(review: Review | None) -> State:
     """Return how an answer stands, as `bot.cards.answer.Standing.state`."""
     if review is None:
         return ""
@@ -191,7 +191,7 @@ def state_of(review: Review | None) -> State:
             return "closed" if _ASKED_FOR.intersection(review.reasons) else ""
 
 
-def thanks_for(words: Sequence[Feedback]) -> str:
+def compose_thanks(words: Sequence[Feedback]) -> str:
     """Return what the one who said these words on a card is told there, "" for none such."""
     said: list[str] = []
     for word in words:

@@ -63,9 +63,9 @@ class AskedMessages:
         self._replies: WeakValueDictionary[str, CancellableReply] = WeakValueDictionary()  # while they work
         self._latest = BoundedDict[str, str](REMEMBERED)
         self._contacts = BoundedDict[str, str](REMEMBERED)
-        later.on(CONTACT, lambda entry: desk.put_contact(**entry))
+        later.register(CONTACT, lambda entry: desk.put_contact(**entry))
         for kind in (DELETE, *_DELETE_BEFORE):
-            later.on(kind, lambda entry: self._forget_message(**entry))
+            later.register(kind, lambda entry: self._forget_message(**entry))
 
     def reply_to(self, question_id: str) -> CancellableReply | None:
         """Return the reply that works on a question, if one does."""
@@ -112,7 +112,7 @@ class AskedMessages:
     async def forget_person(self, deletion: Deletion) -> None:
         """Stop answering a person, finish half messages, and forget how to reach them."""
         if self.asking is not None:
-            for question_id in self.asking.under_way_of(deletion.person, deletion.begun_at):
+            for question_id in self.asking.list_under_way(deletion.person, deletion.begun_at):
                 reply = self._replies.pop(question_id, None)
                 if reply is not None:
                     await self.asking.stop(question_id)
@@ -141,7 +141,7 @@ class AskedMessages:
         for question_id in versions:
             reply = self._replies.pop(question_id, None)
             answer = await self._store.answer_to_question(question_id)
-            known = answer is not None and await self._desk.verified(answer.id) is not None
+            known = answer is not None and await self._desk.read_verified(answer.id) is not None
             if answer is not None:
                 await self._card_sync.forget(answer)
             message_id = await self._forget_question(question_id)

@@ -22,7 +22,7 @@ from bot.cards.elements import Card
 from bot.cards.notice import notice_card
 from bot.cards.review import ReviewView, review_card
 from bot.channel import ChannelError, Undeliverable
-from bot.channels.answer_message import AnswerView, state_of, thanks_for
+from bot.channels.answer_message import AnswerView, compose_thanks, derive_state
 from bot.channels.incoming import Reference
 from bot.channels.message import Connector, card_message, plain_message
 from bot.dialogs.review import Reviewing
@@ -183,14 +183,14 @@ class CardSync:
 
     async def forget(self, answer: Answer) -> None:
         """Take an answer's cards back from everybody's screen, before it is forgotten."""
-        for shown in await self._desk.shown(answer.id):
+        for shown in await self._desk.list_shown(answer.id):
             if shown.place != ASKER:
                 await self._take_back(shown)
         self._reviewing.forget(answer.id)
 
     async def take_back_left(self) -> None:
         """Delete cards whose answers or readers are gone; what fails goes to the end, for a later round."""
-        for shown in await self._desk.left_cards(ERRANDS):
+        for shown in await self._desk.list_left_cards(ERRANDS):
             reference = Reference.load(shown.reference)
             try:
                 if reference is not None:
@@ -244,7 +244,7 @@ class CardSync:
         if answer is None:
             return
         words = await self._store.feedback_on(answer.id)
-        shown = {one.place: one for one in await self._desk.shown(answer.id)}
+        shown = {one.place: one for one in await self._desk.list_shown(answer.id)}
         name = f"{place.id}#{review.round}"
         await self._show_card(PostedMessage(answer.id, name, place.reference, "", ""), review, answer, words)
         if name in shown:
@@ -259,7 +259,7 @@ class CardSync:
         if answer is None:
             return True
         words = await self._store.feedback_on(answer.id)
-        shown = {one.place for one in await self._desk.shown(answer.id)}
+        shown = {one.place for one in await self._desk.list_shown(answer.id)}
         reached = True
         steps: list[Callable[[], Awaitable[None]]] = []
         for place in await self._desk.places():
@@ -289,7 +289,7 @@ class CardSync:
         words = await self._store.feedback_on(answer_id)
         if review.settled_at is not None:
             await self._reviewing.publish(review)
-        shown = {one.place: one for one in await self._desk.shown(answer_id)}
+        shown = {one.place: one for one in await self._desk.list_shown(answer_id)}
         steps: list[Callable[[], Awaitable[None]]] = [
             partial(self._show_card, one, review, answer, words)
             for one in await self._list_cards(review, shown)
@@ -325,15 +325,15 @@ class CardSync:
     ) -> None:
         """Let the answer's own message say how it stands."""
         ruled_at = review.settled_at.isoformat() if review.settled_at else ""
-        shown_version = f"{state_of(review)} {ruled_at}".strip()
+        shown_version = f"{derive_state(review)} {ruled_at}".strip()
         if shown_version == (shown.stamp if shown else ""):
             return
-        message_id = await self._store.message_of(answer.question.id)
+        message_id = await self._store.find_message(answer.question.id)
         way = find_way(self._hooks.connector, await self._desk.contact(answer.question.conversation))
         if way is None or not message_id:
             return
         reference, connector = way
-        mine = thanks_for(words) if reference.personal else ""  # elsewhere many read it
+        mine = compose_thanks(words) if reference.personal else ""  # elsewhere many read it
         message = self._view.make_messages(reference.conversation, answer, review, mine)[-1]
         try:
             try:

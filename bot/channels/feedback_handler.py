@@ -13,10 +13,10 @@ from functools import partial
 
 from bot.card_tokens import RATE
 from bot.cards.answer import MAX_COMMENT, STARS
-from bot.channels.answer_message import AnswerView, thanks_for
+from bot.channels.answer_message import AnswerView, compose_thanks
 from bot.channels.incoming import BadAction, CardAction, Incoming
 from bot.channels.message import InvokeReply, saying, showing
-from bot.dialogs.rate import Rating, Said, Word, spoken_at, unbound
+from bot.dialogs.rate import Rating, Said, Word, parse_spoken_at, unbound
 from core.records import Answer, Feedback, FeedbackKind
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import DeferredActions, Entry, FeedbackStore, StoreUnavailable
@@ -67,14 +67,14 @@ class FeedbackHandler:
         self._rating = rating
         self._view = view
         self._later = later
-        later.on(WORD, lambda entry: self._place(_spoken(entry)))
+        later.register(WORD, lambda entry: self._place(_spoken(entry)))
 
     async def keep_reactions(self, incoming: Incoming, giver: str) -> None:
         """Keep the reactions that were added to a message, and withdraw those that were taken back."""
         for name, taken_back in incoming.reactions[:MAX_REACTIONS]:
             word = Word(FeedbackKind.REACTION, name, withdrawn=taken_back)
             part = f"{'-' if taken_back else '+'}{name}"
-            await self._hear(_about_message(incoming, word, _said(incoming, giver, part)))
+            await self._hear(_about_message(incoming, word, _build_said(incoming, giver, part)))
 
     async def keep_thumb(self, incoming: Incoming, giver: str) -> None:
         """Keep a thumb of the channel's own feedback form."""
@@ -82,17 +82,17 @@ class FeedbackHandler:
         if thumb is None:
             return
         word = Word(FeedbackKind.THUMB, thumb.value, thumb.comment, thumb.reasons)
-        spoken = _about_message(incoming, word, _said(incoming, giver))
+        spoken = _about_message(incoming, word, _build_said(incoming, giver))
         await self._hear(replace(spoken, alone=True))
 
     async def handle_action(self, incoming: Incoming, action: CardAction, person: str) -> InvokeReply:
         """Keep what was said with a button of an answer's card, and thank for it there. Raises BadAction."""
         if not self._view.seals.fits(action.seal, RATE, action.answer_id, incoming.conversation):
             raise BadAction("This card was not sent to this conversation, so nothing was kept.")
-        given = [unbound(word, _said(incoming, person)) for word in _words(action)]
+        given = [unbound(word, _build_said(incoming, person)) for word in _words(action)]
         home = incoming.conversation_id
         heard = [await self._hear(Spoken(one, home, answer_id=action.answer_id)) for one in given]
-        thanks = thanks_for(given) or THANKS
+        thanks = compose_thanks(given) or THANKS
         if not all(heard):
             return saying(f"{thanks} {COUNTS_LATER}")
         try:
@@ -112,7 +112,7 @@ class FeedbackHandler:
         return await self._later.attempt(partial(self._place, spoken), WORD, spoken.entry()) is not None
 
     async def _place(self, spoken: Spoken) -> bool:
-        answer = await self._answer_of(spoken)
+        answer = await self._find_answer(spoken)
         if answer is not None:
             await self._rating.bind(answer, spoken.feedback)
         elif not spoken.answer_id:
@@ -120,7 +120,7 @@ class FeedbackHandler:
             await self._rating.keep_untied(spoken.conversation, spoken.message_id, spoken.feedback)
         return True
 
-    async def _answer_of(self, spoken: Spoken) -> Answer | None:
+    async def _find_answer(self, spoken: Spoken) -> Answer | None:
         if spoken.answer_id:
             return await self._store.answer(spoken.answer_id)
         if spoken.message_id:
@@ -140,9 +140,9 @@ def _spoken(entry: Entry) -> Spoken:
     return Spoken(from_json(Feedback, entry["feedback"]), **about)
 
 
-def _said(incoming: Incoming, giver: str, part: str = "") -> Said:
+def _build_said(incoming: Incoming, giver: str, part: str = "") -> Said:
     source = f"{incoming.question_id}|{part}" if incoming.id else ""
-    return Said(giver, source, spoken_at(incoming.timestamp))
+    return Said(giver, source, parse_spoken_at(incoming.timestamp))
 
 
 def _words(action: CardAction) -> list[Word]:

@@ -120,7 +120,7 @@ class Handlers:
         """In the order in which they are asked."""
         return (self.reviews, self.models, self.privacy)
 
-    def actions_for(self, verb: str) -> CardActions:
+    def find_actions(self, verb: str) -> CardActions:
         """Return who does what a button of this verb says."""
         kinds: Mapping[str, CardActions] = {
             "review": self.reviews,
@@ -152,20 +152,20 @@ class ActivityHandler:
             case "message":
                 await self._message(incoming, connector)
             case "messageUpdate":
-                await self._edited(incoming, connector)
+                await self._handle_edit(incoming, connector)
             case "messageDelete":
                 await self._messages.delete(incoming)
             case "messageReaction":
                 await self._handlers.feedback.keep_reactions(incoming, self._pseudonym(incoming.sender))
             case "conversationUpdate" | "installationUpdate":
-                await self._joined(incoming, connector)
+                await self._handle_join(incoming, connector)
             case "invoke":
-                return await self._invoked(incoming)
+                return await self._handle_invoke(incoming)
             case kind:
                 log.debug("an activity of type %s is not for us", kind[:40])
         return None
 
-    def reply_for(self, question: Question, connector: Connector) -> CancellableReply | None:
+    def restore_reply(self, question: Question, connector: Connector) -> CancellableReply | None:
         """Make the way back to who asked from the stored question; None where it is not this channel's."""
         reference = Reference.load(question.reply_to)
         if question.channel is not self._config.channel or reference is None:
@@ -192,7 +192,7 @@ class ActivityHandler:
 
     async def _message(self, incoming: Incoming, connector: Connector) -> None:
         if not incoming.text and incoming.value:
-            await self._submitted(incoming, connector)
+            await self._handle_submit(incoming, connector)
         elif not incoming.text or incoming.text.lower().strip(" .!") in HELP_WORDS:
             self._show(help_card(self._config.examples), incoming, connector)
         elif not await self._handle_command(incoming, connector):
@@ -242,7 +242,7 @@ class ActivityHandler:
         if fresh:
             self._messages.remember_reply(question_id, reply)
 
-    async def _edited(self, incoming: Incoming, connector: Connector) -> None:
+    async def _handle_edit(self, incoming: Incoming, connector: Connector) -> None:
         """Answer an edited question anew, and write it over the answer before."""
         if not incoming.text:
             return
@@ -252,7 +252,7 @@ class ActivityHandler:
 
     # What people think of an answer
 
-    async def _invoked(self, incoming: Incoming) -> InvokeReply:
+    async def _handle_invoke(self, incoming: Incoming) -> InvokeReply:
         match incoming.name:
             case "message/submitAction":
                 await self._handlers.feedback.keep_thumb(incoming, self._pseudonym(incoming.sender))
@@ -265,26 +265,26 @@ class ActivityHandler:
                 except BadAction as bad:
                     log.info("an action that no card of ours has")
                     return bad_action(str(bad))
-                return await self._acted(incoming, action)
+                return await self._handle_action(incoming, action)
             case name:
                 log.info("an invoke that is not for us: %s", name[:80])
                 return NOT_IMPLEMENTED
 
-    async def _acted(self, incoming: Incoming, action: CardAction) -> InvokeReply:
-        actions = self._handlers.actions_for(action.verb)
+    async def _handle_action(self, incoming: Incoming, action: CardAction) -> InvokeReply:
+        actions = self._handlers.find_actions(action.verb)
         try:
             return await actions.handle_action(incoming, action, self._pseudonym(incoming.sender))
         except BadAction as bad:
             return saying(str(bad), refused=True)
 
-    async def _submitted(self, incoming: Incoming, connector: Connector) -> None:
+    async def _handle_submit(self, incoming: Incoming, connector: Connector) -> None:
         """Do what a button of an older client says, and answer with a sentence, as there is no card."""
         try:
             action = incoming.submitted_action
             if action is None:
                 log.info("a card was submitted that nobody here knows")
                 return
-            reply = await self._acted(incoming, action)
+            reply = await self._handle_action(incoming, action)
             if action.verb.startswith("privacy.") and reply.card is not None:
                 self._show(reply.card, incoming, connector)
                 return
@@ -300,7 +300,7 @@ class ActivityHandler:
 
     # Cards
 
-    async def _joined(self, incoming: Incoming, connector: Connector) -> None:
+    async def _handle_join(self, incoming: Incoming, connector: Connector) -> None:
         """Welcome a conversation that the bot was added to, once: Teams tells it in two ways."""
         if incoming.adds_bot and incoming.conversation_id not in self._welcomed:
             self._welcomed[incoming.conversation_id] = None
@@ -313,7 +313,7 @@ class ActivityHandler:
         greeting = Greeting(self._handlers.privacy.privacy, person)
         new = await greeting.is_due()
         card = help_card(self._config.examples, welcome=True, brief=brief() if new else ())
-        self._show(card, incoming, connector, greeting.done if new else None)
+        self._show(card, incoming, connector, greeting.mark_greeted if new else None)
 
     def _show(
         self,

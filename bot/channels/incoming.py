@@ -15,7 +15,7 @@ from typing import Annotated, Any, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from bot.card_tokens import home_of
+from bot.card_tokens import parse_home_id
 from bot.cards.answer import MAX_COMMENT
 from core.text import Json, printable
 from feedback.reviews.repository import place_of_reviewer
@@ -358,7 +358,7 @@ def _spoken(activity: _Activity) -> str:
 
 def find_place(incoming: Incoming, person: str) -> str:
     """Name the place where a reviewer speaks: their own chat by the reviewer, a channel by itself."""
-    return place_of_reviewer(person) if incoming.personal else home_of(incoming.conversation)
+    return place_of_reviewer(person) if incoming.personal else parse_home_id(incoming.conversation)
 
 
 def split_page(text: str) -> tuple[str, str | None]:

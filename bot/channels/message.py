@@ -18,7 +18,7 @@ from bot.cards.elements import Card, Element
 from bot.cards.help import talk_card
 from bot.channel import TalkReply
 from bot.channels.incoming import Reference
-from core.text import calm, clipped
+from core.text import calm, clip_text
 
 MAX_PLAIN_CHARACTERS = 10_000
 SUMMARY_CHARACTERS = 300
@@ -104,12 +104,12 @@ class Connector(Protocol):
 
 def plain_message(text: str) -> Message:
     """Return a sentence of the bot's own."""
-    return Message(clipped(calm(text), MAX_PLAIN_CHARACTERS))
+    return Message(clip_text(calm(text), MAX_PLAIN_CHARACTERS))
 
 
 def card_message(card: Card) -> Message:
     """Return a message that is one card."""
-    return Message(card=card, summary=clipped(card.fallback, SUMMARY_CHARACTERS))
+    return Message(card=card, summary=clip_text(card.fallback, SUMMARY_CHARACTERS))
 
 
 def talk_message(said: TalkReply, site_url: str, brief: Sequence[Element] = ()) -> Message:

@@ -21,7 +21,7 @@ from uuid import uuid4
 
 from bot.card_tokens import MODEL, CardSigner
 from bot.cards.elements import Card
-from bot.cards.model import model_card, notice_of, standing_card
+from bot.cards.model import build_notice_card, model_card, standing_card
 from bot.channel import Undeliverable
 from bot.channels.card_sync import CardSync, Connect, find_way, post_card, run_all
 from bot.channels.incoming import BadAction, CardAction, Incoming, find_place
@@ -103,7 +103,7 @@ class ModelCardSync:
         if view is None:
             return
         name = f"{ERRAND}{candidate}"
-        shown = {one.place: one for one in await self._desk.shown(name)}
+        shown = {one.place: one for one in await self._desk.list_shown(name)}
         if not view.decisions and view.status in {VersionStatus.CANDIDATE, VersionStatus.CANARY}:
             for place in await self._desk.places():
                 shown.setdefault(place.id, PostedMessage(name, place.id, place.reference, "", ""))
@@ -112,7 +112,7 @@ class ModelCardSync:
     async def show_anew(self, candidate: str, place: CardDestination) -> None:
         """Show a comparison as a new card in a place; one that is there already is taken back."""
         name = f"{ERRAND}{candidate}"
-        before = {one.place: one for one in await self._desk.shown(name)}.get(place.id)
+        before = {one.place: one for one in await self._desk.list_shown(name)}.get(place.id)
         await self._show(PostedMessage(name, place.id, place.reference, "", ""), candidate)
         way = find_way(self._connect, before.reference) if before else None
         if before and way and before.message_id:
@@ -135,12 +135,12 @@ class ModelCardSync:
         """Tell the reviewers, once in each place. Raises OSError."""
         notice = await self._deciding.board.notice(notice_id)
         name = f"{NOTICE}{notice_id}"
-        told = {one.place for one in await self._desk.shown(name)}
+        told = {one.place for one in await self._desk.list_shown(name)}
         if notice is not None:
             blanks = [
                 PostedMessage(name, place.id, place.reference, "", "") for place in await self._desk.places()
             ]
-            card = notice_of(notice)
+            card = build_notice_card(notice)
             await run_all([partial(self._notify, one, card) for one in blanks if one.place not in told])
 
     async def _notify(self, blank: PostedMessage, card: Card) -> None:

@@ -24,7 +24,14 @@ from yarl import URL
 
 from bot.card_tokens import PRIVACY, CardSigner
 from bot.cards.elements import Card
-from bot.cards.privacy import Buttons, confirm_card, deleted_card, deleting_card, export_card, privacy_card
+from bot.cards.privacy import (
+    Buttons,
+    build_deleted_card,
+    confirm_card,
+    deleting_card,
+    export_card,
+    privacy_card,
+)
 from bot.channel import Undeliverable
 from bot.channels.incoming import BadAction, CardAction, Incoming, Reference
 from bot.channels.message import Connector, InvokeReply, card_message, plain_message, saying, showing
@@ -74,7 +81,7 @@ WORDS: Mapping[str, str] = {
     **dict.fromkeys(("learn from me again", "learn from me", "lerne wieder von mir"), LEARN),
     **dict.fromkeys(("wieder von mir lernen", "lerne von mir"), LEARN),
 }
-"""What is said → what is meant; as `words_of` writes it."""
+"""What is said → what is meant; as `normalise_words` writes it."""
 _PLAIN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "’": "'"})
 
 
@@ -96,10 +103,10 @@ class PrivacyTerms:
         return url.scheme == "https" or (url.scheme == "http" and names_loopback(url.host or ""))
 
 
-def words_of(text: str) -> str:
+def normalise_words(text: str) -> str:
     """Return what was said without case, umlauts, punctuation at its ends, and spaces beyond one.
 
-    >>> words_of("  Lösche  meine Daten! ")
+    >>> normalise_words("  Lösche  meine Daten! ")
     'loesche meine daten'
     """
     folded = unicodedata.normalize("NFKC", text).casefold().translate(_PLAIN)
@@ -126,7 +133,7 @@ class PrivacyHandler:
 
     async def handle_command(self, incoming: Incoming, connector: Connector, person: str) -> bool:
         """Do what was said, if it is one of the words above; False for anything else, which is a question."""
-        verb = WORDS.get(words_of(incoming.text))
+        verb = WORDS.get(normalise_words(incoming.text))
         if verb is None:
             return False
         answer = await self._do(verb, incoming, person)
@@ -138,7 +145,7 @@ class PrivacyHandler:
         """Do what a button of a privacy card says. Raises BadAction."""
         if action.verb not in VERBS:
             raise BadAction("This card has no such action.")
-        signed = _signed(action.verb, person, action.round)
+        signed = _build_token_text(action.verb, person, action.round)
         if not self._seals.fits(action.seal, PRIVACY, signed, incoming.conversation):
             log.warning("somebody pressed %s on a card that is not theirs", action.verb)
             raise BadAction(NOT_YOURS)
@@ -146,7 +153,7 @@ class PrivacyHandler:
             raise BadAction(TOO_OLD)
         if action.verb == DELETE_NOW:
             return await self._delete(incoming, action, person)
-        if action.verb in {STOP, LEARN} and await self._chosen_since(person, action.round):
+        if action.verb in {STOP, LEARN} and await self._has_chosen_since(person, action.round):
             raise BadAction(OLDER_CHOICE)
         answer = await self._do(action.verb, incoming, person)
         return saying(answer) if isinstance(answer, str) else showing(answer)
@@ -193,7 +200,7 @@ class PrivacyHandler:
         back = self._buttons(incoming, person, SHOW)
         return export_card(base + self._links.address(link), link.expires_at, back)
 
-    async def _chosen_since(self, person: str, made_at: int) -> bool:
+    async def _has_chosen_since(self, person: str, made_at: int) -> bool:
         try:
             since = (await self.privacy.choice(person)).since
         except StoreUnavailable:
@@ -217,7 +224,7 @@ class PrivacyHandler:
     def _buttons(self, incoming: Incoming, person: str, *verbs: str) -> Buttons:
         now = _now()
         seals = {
-            verb: self._seals.make(PRIVACY, _signed(verb, person, now), incoming.conversation)
+            verb: self._seals.make(PRIVACY, _build_token_text(verb, person, now), incoming.conversation)
             for verb in verbs
         }
         return Buttons(now, seals)
@@ -233,7 +240,7 @@ def teller(
         way = connector(reference.conversation) if reference else None
         if reference is None or way is None:
             return
-        card = deleted_card(deletion, ours=keeps_messages_here(reference.conversation))
+        card = build_deleted_card(deletion, ours=keeps_messages_here(reference.conversation))
         try:
             await way.send(reference, card_message(card))
         except Undeliverable as gone:
@@ -247,5 +254,5 @@ def _now() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _signed(verb: str, person: str, made_at: int) -> str:
+def _build_token_text(verb: str, person: str, made_at: int) -> str:
     return f"{verb}|{person}|{made_at}"

@@ -49,7 +49,7 @@ from bot.channels.message import (
     talk_message,
 )
 from core.records import Answer
-from core.text import calm, clipped
+from core.text import calm, clip_text
 
 log = logging.getLogger(__name__)
 
@@ -242,7 +242,7 @@ class StreamedReply:
         self._check_wanted()
         if self._previewed:
             self._previewed += STILL_WRITING  # a stream can but grow, and an update is how a stop is heard of
-        self._stream.show(self._previewed or clipped(calm(text, keep_urls=(), markers=99), 10_000))
+        self._stream.show(self._previewed or clip_text(calm(text, keep_urls=(), markers=99), 10_000))
 
     async def preview(self, answer: Answer) -> None:
         """Show a quotation in the stream; the message that ends it may say anything else. Raises Stopped."""
@@ -250,7 +250,7 @@ class StreamedReply:
             return
         self._check_wanted()
         self._previewed = (
-            clipped(self._view.make_full_text(self._reference.conversation, answer), 10_000) + "\n\n"
+            clip_text(self._view.make_full_text(self._reference.conversation, answer), 10_000) + "\n\n"
         )
         self._stream.show(self._previewed)
 

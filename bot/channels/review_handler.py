@@ -34,7 +34,7 @@ from bot.dialogs.review import Refused, Reviewing
 from core.bounded_dict import BoundedDict
 from core.records import Answer, Citation, Review, Ruling, Skip, Verdict
 from feedback.privacy.audit import AuditAction
-from feedback.reviews.repository import WAITING, CardDestination, ReviewRepository, reader_of
+from feedback.reviews.repository import WAITING, CardDestination, ReviewRepository, parse_reader
 from feedback.store.base import DeferredActions, Entry, FeedbackStore, StoreUnavailable
 
 IsMember = Callable[[str, Sequence[str]], Awaitable[bool]]
@@ -134,7 +134,7 @@ class ReviewActions:
         self.reviewing = reviewing
         self.card_sync = card_sync
         self._later = later
-        later.on(WISH, self._do_later)
+        later.register(WISH, self._do_later)
 
     async def perform(self, wish: ReviewAction) -> Review | None:
         """Do what a reviewer wants; None where it waits for the store. Raises Refused and BadAction."""
@@ -284,7 +284,7 @@ class ReviewHandler:
     async def _subscribe(self, incoming: Incoming, person: str) -> None:
         place_id = find_place(incoming, person)
         reference = incoming.channel_contact.dump()
-        await self.send_cards_to(CardDestination(place_id, reference, reader_of(place_id)))
+        await self.send_cards_to(CardDestination(place_id, reference, parse_reader(place_id)))
 
     async def send_cards_to(self, place: CardDestination) -> None:
         """Let a place have the cards from now on, and those that wait already. Raises StoreError."""

@@ -30,15 +30,15 @@ class Looking:
         self._rating = rating
         self._reviewing = reviewing
         self._later = later
-        later.on(DELIVERED, lambda entry: self._delivered(**entry))
-        later.on(STOPPED, lambda entry: self._stopped(**entry))
+        later.register(DELIVERED, lambda entry: self._handle_delivered(**entry))
+        later.register(STOPPED, lambda entry: self._handle_stopped(**entry))
 
-    async def delivered(self, question: Question, message_id: str) -> None:
+    async def on_delivered(self, question: Question, message_id: str) -> None:
         """Tie words that came before the answer, note a follow-up, and let reviewers see what they should."""
         entry = {"question_id": question.id, "message_id": message_id}
-        await self._later.attempt(partial(self._delivered, **entry), DELIVERED, entry)
+        await self._later.attempt(partial(self._handle_delivered, **entry), DELIVERED, entry)
 
-    async def stopped(self, question: Question) -> None:
+    async def on_stopped(self, question: Question) -> None:
         """Note that the asker did not wait for the end; where no answer was written, it is kept apart."""
         entry = {
             "question_id": question.id,
@@ -46,9 +46,9 @@ class Looking:
             "conversation": question.conversation,
             "at": datetime.now(UTC).isoformat(),
         }
-        await self._later.attempt(partial(self._stopped, **entry), STOPPED, entry)
+        await self._later.attempt(partial(self._handle_stopped, **entry), STOPPED, entry)
 
-    async def _delivered(self, question_id: str, message_id: str) -> None:
+    async def _handle_delivered(self, question_id: str, message_id: str) -> None:
         answer = await self._store.answer_to_question(question_id)
         if answer is None:  # a sentence in its place, or forgotten meanwhile
             return
@@ -64,7 +64,7 @@ class Looking:
         await self._reviewing.consider(answer)
         await self._reviewing.desk.mark_considered(answer)
 
-    async def _stopped(self, question_id: str, asker: str, conversation: str, at: str) -> None:
+    async def _handle_stopped(self, question_id: str, asker: str, conversation: str, at: str) -> None:
         answer = await self._store.answer_to_question(question_id)
         said = Said(asker, f"{question_id}|{ABANDONED}", datetime.fromisoformat(at))
         word = Word(FeedbackKind.IMPLICIT, ABANDONED)
@@ -73,7 +73,7 @@ class Looking:
         else:
             await self._rating.keep_untied(conversation, "", unbound(word, said))
 
-    async def opened(self, answer: Answer, number: int) -> None:
+    async def on_opened(self, answer: Answer, number: int) -> None:
         """Note that somebody opened a source of an answer; who it was is not known."""
         word, said = _signal(OPENED, "", f"{answer.id}|{OPENED} {number}")
         await self._rating.give(answer, word, said)

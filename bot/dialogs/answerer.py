@@ -31,9 +31,9 @@ from core.records import (
     Section,
     Timings,
     VerifiedAnswer,
-    answer_id_of,
+    derive_answer_id,
 )
-from core.text import calm, clipped
+from core.text import calm, clip_text
 from feedback.store.base import StoreUnavailable
 from model.answering.chain import Answering, StopWriting
 from pages.library import Library
@@ -66,10 +66,10 @@ class FollowUps:
         pasted = answer.question.page_url
         offered: list[tuple[str, str]] = []
         for section in _candidates(page, anchor, with_cited=answer.abstained)[: self._most * LOOKED_AT]:
-            title = _shown(section.heading)
+            title = _clean_heading(section.heading)
             hits = await self._search(title, 1, pasted)
             if hits and urldefrag(hits[0].passage.url) == (page.url, section.anchor):
-                offered.append((title, clipped(f"{title} {pasted}", 2_000) if pasted else title))
+                offered.append((title, clip_text(f"{title} {pasted}", 2_000) if pasted else title))
         return offered[: self._most]
 
 
@@ -79,7 +79,7 @@ def _candidates(page: Page, anchor: str, *, with_cited: bool) -> list[Section]:
     found: list[Section] = []
     known = {page.title.lower(), ""}
     for section in _outwards(page.sections, here):
-        heading = _shown(section.heading).lower()
+        heading = _clean_heading(section.heading).lower()
         if heading not in known and (with_cited or section is not page.sections[here]):
             found.append(section)
         known.add(heading)
@@ -92,7 +92,7 @@ def _outwards(sections: Sequence[Section], here: int) -> list[Section]:
     return [sections[place] for place in places]
 
 
-def _shown(heading: str) -> str:
+def _clean_heading(heading: str) -> str:
     """Return a heading as it can be shown, "" for one that is too long for a button."""
     heading = " ".join(calm(heading, keep_urls=()).split())
     return heading if len(heading) <= TITLE_CHARACTERS else ""
@@ -140,7 +140,7 @@ class PageAnswerer:
                 await self._library.ensure(question.page_url)
         verified = await self._find(question)
         if verified is not None:
-            served = self._with_form(_served(verified, question, time.perf_counter() - started))
+            served = self._with_form(_build_answer(verified, question, time.perf_counter() - started))
             telemetry.link(verified.trace)
             events.verified_served(served, verified)
             yield served
@@ -148,15 +148,15 @@ class PageAnswerer:
         async with aclosing(self._answering.stream(question, history)) as stream:
             async for item in stream:
                 try:
-                    yield self._passed_on(item)
+                    yield self._pass_on(item)
                 except StopWriting as enough:
-                    yield self._passed_on(await stream.athrow(enough))
+                    yield self._pass_on(await stream.athrow(enough))
 
-    def _passed_on(self, item: str | Answer) -> str | Answer:
+    def _pass_on(self, item: str | Answer) -> str | Answer:
         return self._with_form(item) if isinstance(item, Answer) else item
 
     def _with_form(self, answer: Answer) -> Answer:
-        return replace(answer, form=self._forms.form_for(answer))
+        return replace(answer, form=self._forms.choose_form(answer))
 
     async def _find(self, question: Question) -> VerifiedAnswer | None:
         if self._verified is None:
@@ -192,9 +192,9 @@ def is_fresh(verified: VerifiedAnswer, page_hash: Callable[[str], str | None]) -
     return all(now == then or (now is None and verified.page_url is not None) for now, then in hashes)
 
 
-def _served(verified: VerifiedAnswer, question: Question, took_s: float) -> Answer:
+def _build_answer(verified: VerifiedAnswer, question: Question, took_s: float) -> Answer:
     return Answer(
-        id=answer_id_of(question.id),
+        id=derive_answer_id(question.id),
         question=question,
         text=verified.text,
         passages=verified.passages,

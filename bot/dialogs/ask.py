@@ -42,11 +42,11 @@ _HISTORY = 3
 class Afterwards(Protocol):
     """What happens with an answer once its asker has it (`bot/dialogs/after_delivery.py`)."""
 
-    async def delivered(self, question: Question, message_id: str) -> None:
+    async def on_delivered(self, question: Question, message_id: str) -> None:
         """Note that this message shows the answer to this question, or a sentence in its place."""
         ...
 
-    async def stopped(self, question: Question) -> None:
+    async def on_stopped(self, question: Question) -> None:
         """Take note of a question whose asker pressed stop."""
         ...
 
@@ -119,7 +119,7 @@ class Asking:
             task.cancel()
             await asyncio.wait([task])
 
-    def under_way_of(self, asker: str, until: datetime) -> Sequence[str]:
+    def list_under_way(self, asker: str, until: datetime) -> Sequence[str]:
         """Return the ids of one person's questions that are being answered and came no later than `until`."""
         return [
             question.id
@@ -127,15 +127,15 @@ class Asking:
             if question.asker == asker and question.asked_at <= until
         ]
 
-    async def resume(self, reply_for: Callable[[Question], Reply | None]) -> int:
+    async def resume(self, restore_reply: Callable[[Question], Reply | None]) -> int:
         """Answer what a crash left open; return how many questions that was.
 
-        `reply_for` returns None for a question whose channel is not served now: it stays for a later start.
+        `restore_reply` returns None where a channel is not served now: its question stays for a later start.
         """
         resumed = 0
-        for open_question in await self._store.undelivered():
+        for open_question in await self._store.take_undelivered():
             question = open_question.question
-            reply = reply_for(question)
+            reply = restore_reply(question)
             if reply is not None and question.id not in self._tasks:
                 self._begin(_Work(question, reply, resumed=True), open_question.answer)
                 resumed += 1
@@ -168,13 +168,13 @@ class Asking:
         self._tasks[question.id] = task
         self._questions[question.id] = question
 
-        def done(_: asyncio.Task[None]) -> None:
+        def on_done(_: asyncio.Task[None]) -> None:
             self._tasks.pop(question.id, None)
             self._questions.pop(question.id, None)
             if work.place is not None:
                 work.place.leave()
 
-        task.add_done_callback(done)
+        task.add_done_callback(on_done)
 
     async def _run(self, work: _Work, answer: Answer | None) -> None:
         question = work.question
@@ -212,7 +212,7 @@ class Asking:
             return None
         except Exception as error:
             log.exception("a question failed")
-            telemetry.failed(error)
+            telemetry.record_error(error)
             events.answer_failed(question, "error")
             return await _try_to_say(work.reply, WENT_WRONG)
         return ""
@@ -221,7 +221,7 @@ class Asking:
         if self._afterwards is None or not message_id:
             return
         try:
-            await self._afterwards.delivered(question, message_id)
+            await self._afterwards.on_delivered(question, message_id)
         except Exception:
             log.exception("an answer was delivered, but not looked at")
 
@@ -229,7 +229,7 @@ class Asking:
         if self._afterwards is None:
             return
         try:
-            await self._afterwards.stopped(question)
+            await self._afterwards.on_stopped(question)
         except StoreUnavailable:
             log.exception("it was not kept that an answer was stopped")
 
@@ -345,7 +345,7 @@ class _Work:
 
 async def forget_question(store: FeedbackStore, question_id: str) -> str | None:
     """Forget a question whose asker deleted it, with its answer; return the message that answered it."""
-    message_id = await store.message_of(question_id)
+    message_id = await store.find_message(question_id)
     answer = await store.answer_to_question(question_id) if telemetry.is_on() else None
     await store.forget_question(question_id)
     if answer is not None:

@@ -134,13 +134,13 @@ class Askers:
         waiting = person.count_waiting
         if not self._limits.waiting or waiting < self._limits.waiting:
             return None
-        return Refusal("too_many", TOO_MANY.format(waiting=_counted(waiting, "question")))
+        return Refusal("too_many", TOO_MANY.format(waiting=_format_count(waiting, "question")))
 
     def _too_fast(self, person: _Person) -> Refusal | None:
         if not self._limits.per_minute or person.tokens >= 1:
             return None
         wait_s = math.ceil((1 - person.tokens) * _MINUTE_S / self._limits.per_minute)
-        asked, seconds = _counted(len(person.asked), "question"), _counted(wait_s, "second")
+        asked, seconds = _format_count(len(person.asked), "question"), _format_count(wait_s, "second")
         return Refusal("too_fast", TOO_FAST.format(asked=asked, seconds=seconds))
 
     def _person(self, asker: str) -> _Person:
@@ -167,5 +167,5 @@ class Askers:
             del self._people[asker]
 
 
-def _counted(number: int, noun: str) -> str:
+def _format_count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -53,7 +53,7 @@ def answer_failed(question: Question, reason: str) -> None:
 
 def question_forgotten(answer: Answer) -> None:
     """A question was deleted with its answer."""
-    telemetry.event("question_forgotten", answer=telemetry.hashed(answer.id))
+    telemetry.event("question_forgotten", answer=telemetry.hash_answer_id(answer.id))
 
 
 async def feedback_given(
@@ -87,7 +87,7 @@ def verified_served(answer: Answer, verified: VerifiedAnswer) -> None:
     telemetry.event(
         "verified_served",
         **events.of_answer(answer),
-        reviewed=telemetry.hashed(verified.answer_id),
+        reviewed=telemetry.hash_answer_id(verified.answer_id),
         age_seconds=_since(verified.verified_at),
     )
 

@@ -179,7 +179,7 @@ def _act(models_dir: Path, decision: ModelDecision) -> None:
     candidate = decision.candidate
     if decision.choice is Choice.PROMOTE:
         promote(models_dir, candidate, _PROMOTABLE)
-    taken_back = read_rollout(models_dir).status_of(candidate) is VersionStatus.RETIRED
+    taken_back = read_rollout(models_dir).derive_status(candidate) is VersionStatus.RETIRED
     if decision.choice is Choice.ROLL_BACK and not taken_back:
         roll_back(models_dir, candidate)
 

@@ -29,7 +29,7 @@ from bot.card_tokens import EXPORT, CardSigner
 from core.bounded_dict import BoundedDict
 from feedback.privacy.anonymise import NAME
 from feedback.privacy.audit import SOMEBODY, Audit, AuditAction
-from feedback.privacy.delete import Around, delete, export_of
+from feedback.privacy.delete import Around, delete, export_person
 from feedback.privacy.deletion_log import Deletion, Deletions, ForgetExamples, Overtaken
 from feedback.privacy.opt_out import Choice, OptOuts
 from feedback.store.base import DeferredActions, Entry, StoreError, moment
@@ -137,8 +137,8 @@ class Privacy:
         self._choices = OptOuts(store.documents)
         self._audit = Audit(store.documents)
         self._later = later
-        later.on(DELETION, self._begin)
-        later.on(CHOICE, self._choose)
+        later.register(DELETION, self._begin)
+        later.register(CHOICE, self._choose)
         self._open: dict[str, Deletion] = {}
         self._seen = ""
         self._known: set[str] = set()
@@ -166,7 +166,7 @@ class Privacy:
 
     async def was_deleted_since(self, person: str, moment_: datetime) -> bool:
         """Tell whether a deletion of a person's data began at or after a moment. Raises StoreError."""
-        return any(one.begun_at >= moment_ for one in await self._deletions.of(person))
+        return any(one.begun_at >= moment_ for one in await self._deletions.list_deletions(person))
 
     async def catch_up(self) -> None:
         """Forget what other processes delete, and go on with what nobody is at. Raises StoreError."""
@@ -194,7 +194,7 @@ class Privacy:
         if tasks:
             await asyncio.wait(tasks)
 
-    async def settled(self) -> None:
+    async def wait_until_settled(self) -> None:
         """Wait for what is under way."""
         while self._at_work:
             await asyncio.wait(self._at_work.values())
@@ -263,7 +263,7 @@ class Privacy:
     async def export(self, person: str) -> dict[str, Any]:
         """Return all that is kept of a person, as JSON. Raises StoreError."""
         await self._record(person, AuditAction.EXPORTED)
-        return await export_of(self._store, person)
+        return await export_person(self._store, person)
 
     # First contact
 
@@ -276,7 +276,7 @@ class Privacy:
         except StoreError:
             return False  # there will be another answer
 
-    async def greeted(self, person: str) -> None:
+    async def mark_greeted(self, person: str) -> None:
         """The person has been told."""
         self._greeted[person] = None
         try:
@@ -304,6 +304,6 @@ class Greeting:
         """Tell whether the person has not been told yet; nobody is told in the name of nobody."""
         return await self.privacy.is_new(self.person)
 
-    async def done(self) -> None:
+    async def mark_greeted(self) -> None:
         """The person has been told."""
-        await self.privacy.greeted(self.person)
+        await self.privacy.mark_greeted(self.person)

@@ -40,7 +40,7 @@ class Forms:
     trial: FormName = "stars"
     trial_share: float = 0.0
 
-    def form_for(self, answer: Answer) -> str:
+    def choose_form(self, answer: Answer) -> str:
         """Return what `Answer.form` records: the form's name and the setting's version."""
         return f"{self._name(answer)}@{self.version}"
 
@@ -53,7 +53,7 @@ class Forms:
         return self.form if _lot("asked", self.version, asker) < self.share else "none"
 
 
-def name_of(form: str) -> str:
+def parse_form_name(form: str) -> str:
     """Return the name in what an answer recorded; answers without one had the thumbs."""
     return form.partition("@")[0] or "thumbs"
 
@@ -128,13 +128,13 @@ class Rating:
     async def tie(self, answer: Answer, message_id: str) -> None:
         """An answer was delivered as this message: give it the words that came before it."""
         desk = self._reviewing.desk
-        for name, feedback in await desk.untied_to(answer.question.conversation, message_id):
+        for name, feedback in await desk.list_untied(answer.question.conversation, message_id):
             await self.bind(answer, feedback)
             await desk.remove_untied(name)
 
     async def bind(self, answer: Answer, feedback: Feedback) -> Feedback:
         """Keep a word that was said before its answer was known, on that answer."""
-        bound = await self._bound(answer, feedback)
+        bound = await self._fill_from_answer(answer, feedback)
         await self._store.put_feedback(bound)
         await self._tell_reviewers(answer, bound)
         return bound
@@ -144,7 +144,7 @@ class Rating:
         wish = feedback.kind is FeedbackKind.EXPERT and feedback.withdrawn_at is None
         return wish or complains(feedback, self._rules)
 
-    async def _bound(self, answer: Answer, feedback: Feedback) -> Feedback:
+    async def _fill_from_answer(self, answer: Answer, feedback: Feedback) -> Feedback:
         """Return a word with what comes from its answer, and with whether it may be learned from."""
         giver, channel = feedback.giver, answer.question.channel
         allowed = channel in self._rules.trainable_channels
@@ -185,7 +185,7 @@ def complains(feedback: Feedback, rules: RatingRules) -> bool:
             return False
 
 
-def spoken_at(timestamp: str) -> datetime:
+def parse_spoken_at(timestamp: str) -> datetime:
     """Return when something was said: the channel's time if plausible, so a late arrival counts as late."""
     now = datetime.now(UTC)
     try:

@@ -38,7 +38,7 @@ from core.records import (
 from core.text import RULED
 from feedback.privacy.audit import Audit, AuditAction
 from feedback.reviews.repository import ReviewRepository
-from feedback.store.base import FeedbackStore, StoreError, StoreUnavailable, site_of
+from feedback.store.base import FeedbackStore, StoreError, StoreUnavailable, derive_site
 from feedback.store.documents import TRIES
 
 log = logging.getLogger(__name__)
@@ -120,7 +120,7 @@ class Reviewing:
         """Send an answer to reviewers. A settled review stays settled: complainers are told of its ruling."""
         now = datetime.now(UTC)
         await self.desk.leave_errand(answer.id, now)
-        fresh = Review(answer.id, (reason,), now, stratum_of(answer))
+        fresh = Review(answer.id, (reason,), now, derive_stratum(answer))
         if await self.desk.add_review(fresh):
             events.review_opened(answer, reason, fresh.round)
         else:
@@ -133,7 +133,7 @@ class Reviewing:
             await self.flag(answer, doubt)
         if answer.abstained and answer.verified_by is None:
             await self._consider_declined(answer)
-        weight = await self._sampled(answer)
+        weight = await self._draw_sample_weight(answer)
         if weight:
             await self._put_in_sample(answer, weight)
 
@@ -150,7 +150,7 @@ class Reviewing:
         return None
 
     async def _consider_declined(self, answer: Answer) -> None:
-        known = await self.desk.declined_since(answer.answered_at - DECLINED_FOR, DECLINED_LIMIT)
+        known = await self.desk.list_declined(answer.answered_at - DECLINED_FOR, DECLINED_LIMIT)
         await self.desk.add_declined(answer)
         question = answer.question
         others = [one for one in known if one[3] == question.page_url and one[0] != answer.id]
@@ -164,7 +164,7 @@ class Reviewing:
                 return
         await self.flag(answer, ReviewReason.DECLINED)
 
-    async def _sampled(self, answer: Answer) -> int:
+    async def _draw_sample_weight(self, answer: Answer) -> int:
         """Return how many answers this one stands for in the sample, 0 when it is not in it.
 
         Each stratum is cut into blocks, of which one answer each is drawn: the first blocks are small, so
@@ -172,7 +172,7 @@ class Reviewing:
         """
         if self._rules.sample_share <= 0:
             return 0
-        stratum = stratum_of(answer)
+        stratum = derive_stratum(answer)
         number = await self.desk.next_number(f"sample|{stratum}")
         size, first = min(_FIRST_BLOCK, self._block), 1
         while number >= first + size:
@@ -215,7 +215,7 @@ class Reviewing:
 
         def let_go(review: Review) -> Review:
             ran_out = review.claimed_until is not None and review.claimed_until <= now
-            return _unclaimed(review) if ran_out and review.settled_at is None else review
+            return _clear_claim(review) if ran_out and review.settled_at is None else review
 
         return await self._change(answer_id, let_go)
 
@@ -225,7 +225,7 @@ class Reviewing:
         def leave(review: Review) -> Review:
             _check(review, round_, skip.reviewer, skip.skipped_at)
             others = tuple(one for one in review.skips if one.reviewer != skip.reviewer)
-            return _unclaimed(replace(review, skips=(*others, skip)))
+            return _clear_claim(replace(review, skips=(*others, skip)))
 
         return await self._change(answer_id, leave, (skip.reviewer, AuditAction.SKIPPED))
 
@@ -238,9 +238,9 @@ class Reviewing:
             if verdict.source and (verdict.source, verdict.reviewer) in known:
                 return review
             _check(review, round_, verdict.reviewer, verdict.given_at, deciding=True)
-            given = _consented(review, verdict)
-            decided = _unclaimed(replace(review, verdicts=(*review.verdicts, given)))
-            return self._settled_if_enough(decided, now)
+            given = _apply_consent(review, verdict)
+            decided = _clear_claim(replace(review, verdicts=(*review.verdicts, given)))
+            return self._settle_if_enough(decided, now)
 
         with telemetry.span("ruling"):
             review = await self._change(answer_id, decide, (verdict.reviewer, AuditAction.RULED))
@@ -248,7 +248,7 @@ class Reviewing:
                 events.review_ruled(answer, review)
         return review
 
-    def _settled_if_enough(self, review: Review, now: datetime) -> Review:
+    def _settle_if_enough(self, review: Review, now: datetime) -> Review:
         *before, last = review.verdicts
         needed = review.needed
         if review.blind:
@@ -266,12 +266,12 @@ class Reviewing:
             return None
         telemetry.link(answer.question.trace)
         seen = replace(answer, passages=review.passages or answer.passages)
-        verified = verified_by(seen, verdict, review.settled_at or verdict.given_at)
+        verified = build_verified_answer(seen, verdict, review.settled_at or verdict.given_at)
         if verified is None:
             await self.desk.drop_verified(answer.id)
             self._known.drop(answer.id)
             return answer
-        kept = await self.desk.verified(answer.id)
+        kept = await self.desk.read_verified(answer.id)
         if kept is None or kept.verified_at != verified.verified_at:
             await self.desk.put_verified(verified)
             await asyncio.to_thread(self._known.put, verified)
@@ -279,7 +279,7 @@ class Reviewing:
 
     async def catch_up(self) -> Sequence[VerifiedAnswer]:
         """Serve what any process verified, and drop what was taken back; return all that is served."""
-        changes, self._seen = await self.desk.verified_since(self._seen)
+        changes, self._seen = await self.desk.list_verified_since(self._seen)
         for answer_id, verified in changes:
             if verified is None:
                 self._known.drop(answer_id)
@@ -354,19 +354,19 @@ class Reviewing:
             log.exception("the audit trail misses that a reviewer %s", deed)
 
 
-def stratum_of(answer: Answer) -> str:
+def derive_stratum(answer: Answer) -> str:
     """Return the group that an answer belongs to: "site|channel|language|model version"."""
     question = answer.question
-    place = [site_of(answer), question.channel, question.language or "unknown"]
+    place = [derive_site(answer), question.channel, question.language or "unknown"]
     return "|".join([*place, answer.model_version])
 
 
-def verified_by(answer: Answer, verdict: Verdict, verified_at: datetime) -> VerifiedAnswer | None:
+def build_verified_answer(answer: Answer, verdict: Verdict, verified_at: datetime) -> VerifiedAnswer | None:
     """Return what a ruling lets the next asker have; None for a rejected question."""
     if verdict.ruling is Ruling.REJECTED:
         return None
     declined = verdict.ruling is Ruling.NOT_ON_PAGE
-    text, citations = _vouched_for(answer)
+    text, citations = _extract_approved(answer)
     abstained = answer.abstained or declined
     if verdict.ruling is Ruling.CORRECTED:
         citations = (verdict.citation,) if verdict.citation else answer.citations[:1]
@@ -388,11 +388,11 @@ def verified_by(answer: Answer, verdict: Verdict, verified_at: datetime) -> Veri
         verified_by=verdict.reviewer,
         verified_at=verified_at,
         trace=answer.question.trace,
-        written_on=_written_on(answer, verdict),
+        written_on=_derive_written_on(answer, verdict),
     )
 
 
-def _vouched_for(answer: Answer) -> tuple[str, tuple[Citation, ...]]:
+def _extract_approved(answer: Answer) -> tuple[str, tuple[Citation, ...]]:
     """Return what an approved answer says and stands on: of a quotation its words, not the other places."""
     match answer.kind:
         case AnswerKind.ANSWERED:
@@ -403,7 +403,7 @@ def _vouched_for(answer: Answer) -> tuple[str, tuple[Citation, ...]]:
             return "", answer.citations
 
 
-def _written_on(answer: Answer, verdict: Verdict) -> str:
+def _derive_written_on(answer: Answer, verdict: Verdict) -> str:
     """Return the channel where a reviewer wrote the text that a ruling lets stand, "" if none did."""
     if verdict.ruling is Ruling.CORRECTED:
         return verdict.channel
@@ -416,11 +416,11 @@ def _with_reason(review: Review, reason: ReviewReason) -> Review:
     return replace(review, reasons=(*review.reasons, reason))
 
 
-def _unclaimed(review: Review) -> Review:
+def _clear_claim(review: Review) -> Review:
     return replace(review, claimed_by="", claimed_name="", claimed_until=None)
 
 
-def _consented(review: Review, verdict: Verdict) -> Verdict:
+def _apply_consent(review: Review, verdict: Verdict) -> Verdict:
     """Approving what waits for consent is ruling the same."""
     proposal = review.proposal
     if proposal is None or verdict.ruling is not Ruling.APPROVED:

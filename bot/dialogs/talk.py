@@ -1,8 +1,8 @@
 """Small talk: what is said to the bot and asks nothing of the pages, and what it says to that.
 
-    talk_of("thanks!")                    →  THANKS
-    talk_of("which pages do you have?")   →  PAGES: they are listed
-    talk_of("thanks, and sick leave?")    →  None: a question
+    detect_talk("thanks!")                    →  THANKS
+    detect_talk("which pages do you have?")   →  PAGES: they are listed
+    detect_talk("thanks, and sick leave?")    →  None: a question
 
 A message is small talk as a whole or not at all. Nothing is searched for and no answer is kept, so that it
 counts in no figure, goes to no reviewer, and is nothing that a follow-up could refer to.
@@ -42,11 +42,11 @@ class Talking:
     @staticmethod
     def is_small_talk(question: Question) -> bool:
         """Tell whether a question asks nothing of the pages; one that names a page does."""
-        return _talk_in(question) is not None
+        return _detect_in_question(question) is not None
 
     async def reply_to(self, question: Question) -> TalkReply | None:
         """Return what to say, None for what is no small talk."""
-        talk = _talk_in(question)
+        talk = _detect_in_question(question)
         if talk is None:
             return None
         language = language_of_talk(question.text)
@@ -59,11 +59,11 @@ class Talking:
         return TalkReply(text, offers, explains=explains)
 
 
-def _talk_in(question: Question) -> Talk | None:
-    return talk_of(question.text) if question.page_url is None else None
+def _detect_in_question(question: Question) -> Talk | None:
+    return detect_talk(question.text) if question.page_url is None else None
 
 
-def talk_of(text: str) -> Talk | None:
+def detect_talk(text: str) -> Talk | None:
     """Return what kind of small talk a whole message is, None for anything else."""
     if len(text) > _LONGEST or not text.strip():
         return None
@@ -94,7 +94,7 @@ def listing(pages: Sequence[tuple[str, str]], language: str = ENGLISH) -> TalkRe
         return TalkReply(text, groups=(group,), more=_more(len(titled) - MOST_PAGES, language))
     shown = _some_of_each(folders)
     groups = [
-        PageGroup(_named(name), tuple(some), _more(len(folders[name]) - len(some), language))
+        PageGroup(_format_folder(name), tuple(some), _more(len(folders[name]) - len(some), language))
         for name, some in shown.items()
     ]
     unseen = sum(len(pages) for name, pages in folders.items() if name not in shown)
@@ -132,7 +132,7 @@ def _folders(url: str) -> list[str]:
     return [parts.netloc, *folders]
 
 
-def _named(folder: str) -> str:
+def _format_folder(folder: str) -> str:
     """Return a folder's name as people read it: "travel-and-leave" is "Travel and leave"."""
     name = re.sub(r"[-_]+", " ", folder).strip() if "." not in folder else folder
     return name[:1].upper() + name[1:]

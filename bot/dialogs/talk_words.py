@@ -160,4 +160,4 @@ OFFERS = {
     SPANISH: ("¿Qué páginas conoces?", "¿Qué puedes hacer?"),
     JAPANESE: ("どんなページがありますか？", "何ができますか？"),
 }
-"""Buttons: what lists the pages, and what tells more of the bot. `talk_of` knows these words."""
+"""Buttons: what lists the pages, and what tells more of the bot. `detect_talk` knows these words."""

@@ -172,7 +172,7 @@ def asks_the_same(one: str, other: str) -> bool:
     if _turns(one) != _turns(other):
         return False
     words, others = _meaning(one, kind), _meaning(other, kind)
-    return _covered(words - others, others) and _covered(others - words, words)
+    return _is_covered(words - others, others) and _is_covered(others - words, words)
 
 
 def _turns(question: str) -> tuple[set[str], list[set[str]]]:
@@ -191,7 +191,7 @@ def _meaning(question: str, kind: str) -> set[str]:
     return content_words(question) - _HELPERS - _HELPERS_OF.get(kind, set())
 
 
-def _covered(words: set[str], others: set[str]) -> bool:
+def _is_covered(words: set[str], others: set[str]) -> bool:
     return all(any(_misspelt(word, other) for other in others) for word in words)
 
 

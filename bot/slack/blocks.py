@@ -40,7 +40,7 @@ from bot.cards.elements import (
     TextRun,
 )
 from bot.channels.message import Message, ThumbsRequest
-from core.text import Json, calm, clipped, printable
+from core.text import Json, calm, clip_text, printable
 
 RUN_CHARACTERS = PLAIN_CHARACTERS = NOTE_CHARACTERS = FIELD_CHARACTERS = METADATA_CHARACTERS = 3_000
 """A field holds less than the cards of Teams do, which allow a correction of 4,000."""
@@ -84,25 +84,25 @@ def escape_markup(text: str) -> str:
 
 def render_notification(text: str) -> str:
     """Return what a notification shows of a message."""
-    cut = clipped(text, NOTE_CHARACTERS // 2)
+    cut = clip_text(text, NOTE_CHARACTERS // 2)
     while len(escape_markup(cut)) > NOTE_CHARACTERS:
-        cut = clipped(cut, len(cut) // 2)
+        cut = clip_text(cut, len(cut) // 2)
     return escape_markup(cut) or "…"
 
 
 def render_draft(text: str) -> str:
     """Return an answer as far as it is written, as Markdown that has nothing but its citation marks in it."""
-    return clipped(calm(text, keep_urls=(), markers=99).replace("<", "‹"), STREAM_CHARACTERS)
+    return clip_text(calm(text, keep_urls=(), markers=99).replace("<", "‹"), STREAM_CHARACTERS)
 
 
 def plain_text(text: str, characters: int = PLAIN_CHARACTERS) -> Json:
     """Return a text object that is shown as it stands; Slack takes no empty one."""
-    return {"type": "plain_text", "text": clipped(text, characters).strip() or "…", "emoji": False}
+    return {"type": "plain_text", "text": clip_text(text, characters).strip() or "…", "emoji": False}
 
 
 def text_run(text: str, *, bold: bool = False, url: str = "") -> Json:
     """Return a piece of rich text; an address that is too long for Slack is left out."""
-    shown = clipped(text, RUN_CHARACTERS) or " "
+    shown = clip_text(text, RUN_CHARACTERS) or " "
     link = url and len(url) <= URL_CHARACTERS
     piece: Json = {"type": "link", "url": url, "text": shown} if link else {"type": "text", "text": shown}
     return piece | {"style": {"bold": True}} if bold else piece
@@ -273,7 +273,7 @@ def encode_value(data: Mapping[str, Any]) -> str:
 
 def say_button(title: str, words: str, number: int) -> Json:
     """Return a button that says these words in the name of who presses it."""
-    return _button(title, f"{SAY}:{number}", value=encode_value({"say": clipped(words, SAID_CHARACTERS)}))
+    return _button(title, f"{SAY}:{number}", value=encode_value({"say": clip_text(words, SAID_CHARACTERS)}))
 
 
 def _button(title: str, action_id: str, **more: object) -> Json:
@@ -390,7 +390,7 @@ def _field(shown: Input) -> Json:
 def _text_field(shown: TextInput) -> Json:
     most = min(shown.max_length, FIELD_CHARACTERS)
     element: Json = {"type": "plain_text_input", "multiline": shown.multiline, "max_length": most}
-    return element | ({"initial_value": clipped(shown.value, most)} if shown.value else {})
+    return element | ({"initial_value": clip_text(shown.value, most)} if shown.value else {})
 
 
 def _choice_field(choices: Sequence[tuple[str, str]], value: str = "", *, several: bool = False) -> Json:

@@ -13,7 +13,7 @@ from typing import cast
 
 from aiohttp import web
 
-from bot.card_tokens import home_of
+from bot.card_tokens import parse_home_id
 from bot.channel import CancellableReply, ChannelCapabilities, Undeliverable
 from bot.channels.handler import ActivityHandler, ChannelConfig, ReplyRequest
 from bot.channels.incoming import Reference
@@ -21,13 +21,13 @@ from bot.channels.review_handler import Reviewers
 from bot.dialogs.ask import Asking
 from bot.services import ChannelContext, Services
 from bot.slack.client import SlackApi, SlackPace, Workspace
-from bot.slack.config import SlackConfig, check_config, named
+from bot.slack.config import SlackConfig, check_config, resolve_name
 from bot.slack.connector import SlackConnector
 from bot.slack.endpoint import InboxParts, SlackInbox
-from bot.slack.events import Place, conversation_of, person_of, user_in
+from bot.slack.events import Place, parse_person_id, to_conversation, to_person_id
 from bot.slack.home import SlackHome
-from bot.slack.installations import Installations, Installed, cipher_of
-from bot.slack.manifest import scopes_of
+from bot.slack.installations import Installations, Installed, make_cipher
+from bot.slack.manifest import list_scopes
 from bot.slack.oauth import Installing, OAuthConfig
 from bot.slack.reply import SlackReply, Streams
 from core.records import Channel, Question
@@ -75,9 +75,9 @@ class SlackChannel:
         """Return the routes that Slack and whoever installs the app need."""
         return [*self.inbox.routes(), *(self._installing.routes() if self._config.client_id else [])]
 
-    def reply_for(self, question: Question) -> CancellableReply | None:
+    def restore_reply(self, question: Question) -> CancellableReply | None:
         """Make the way back to who asked in Slack."""
-        return self.handler.reply_for(question, self.connector)
+        return self.handler.restore_reply(question, self.connector)
 
     async def hang_up(self) -> None:
         """Slack holds no connection open."""
@@ -112,10 +112,10 @@ class SlackChannel:
 
     def review_place(self) -> CardDestination:
         """Return the channel where reviewers see cards."""
-        team, channel = named(self._config, self._config.review_channel)
-        conversation = conversation_of(Place(Workspace(team), channel), personal=False)
+        team, channel = resolve_name(self._config, self._config.review_channel)
+        conversation = to_conversation(Place(Workspace(team), channel), personal=False)
         reference = Reference(conversation=conversation, bot={}, user={}, activity_id="")
-        return CardDestination(home_of(conversation), reference.dump())
+        return CardDestination(parse_home_id(conversation), reference.dump())
 
     async def close(self) -> None:
         """Finish what arrived, then let go of the connections."""
@@ -129,13 +129,13 @@ class SlackChannel:
 
     def _reviewers(self) -> Reviewers:
         config = self._config
-        people = [person_of(*named(config, one)) for one in config.reviewers]
-        groups = [":".join(named(config, one)) for one in config.reviewer_groups]
+        people = [to_person_id(*resolve_name(config, one)) for one in config.reviewers]
+        groups = [":".join(resolve_name(config, one)) for one in config.reviewer_groups]
         return Reviewers(people, groups, self._is_member if groups else None)
 
     async def _is_member(self, person: str, groups: Sequence[str]) -> bool:
         """Tell whether a person is in one of the user groups of their workspace. Raises OSError."""
-        team, user = user_in(person)
+        team, user = parse_person_id(person)
         for group in groups:
             of, _, group_id = group.partition(":")
             if of.casefold() != team.casefold():
@@ -144,7 +144,7 @@ class SlackChannel:
                 found = await self.api.call("usergroups.users.list", Workspace(of), {"usergroup": group_id})
             except Undeliverable as error:
                 raise OSError(str(error)) from error
-            if user.casefold() in {str(one).casefold() for one in _listed(found)}:
+            if user.casefold() in {str(one).casefold() for one in _read_users(found)}:
                 return True
         return False
 
@@ -152,7 +152,7 @@ class SlackChannel:
         config = self._config
         groups = bool(config.reviewer_groups)
         public = config.public_url.rstrip("/")
-        return OAuthConfig(config.client_id, config.client_secret, scopes_of(groups=groups), public)
+        return OAuthConfig(config.client_id, config.client_secret, list_scopes(groups=groups), public)
 
 
 def check_settings(settings: Settings) -> None:
@@ -182,9 +182,9 @@ def _to_config(settings: Settings) -> SlackConfig:
 
 def _installations(config: SlackConfig, store: WholeStore) -> Installations:
     only = Installed(config.teams[0], config.bot_token) if config.bot_token else None
-    return Installations(store.documents, cipher_of(config.store_key), config.teams, only)
+    return Installations(store.documents, make_cipher(config.store_key), config.teams, only)
 
 
-def _listed(answer: Mapping[str, object]) -> list[object]:
+def _read_users(answer: Mapping[str, object]) -> list[object]:
     users = answer.get("users")
     return cast("list[object]", users) if isinstance(users, list) else []

@@ -97,7 +97,7 @@ def check_config(config: SlackConfig) -> None:
             )
 
 
-def named(config: SlackConfig, name: str) -> tuple[str, str]:
+def resolve_name(config: SlackConfig, name: str) -> tuple[str, str]:
     """Return the workspace and the id that a setting names."""
     team, colon, id_ = name.partition(":")
     return (team, id_) if colon else (config.teams[0], name)

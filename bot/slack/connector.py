@@ -12,7 +12,7 @@ from bot.channels.incoming import Reference
 from bot.channels.message import Message, Outgoing
 from bot.slack.blocks import plain_text, render_message, render_notification
 from bot.slack.client import SlackApi, Workspace
-from bot.slack.events import place_in
+from bot.slack.events import parse_place
 from core.text import Json
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ class SlackConnector:
     async def send(self, reference: Reference, message: Outgoing) -> str:
         if not isinstance(message, Message):
             return ""
-        place = place_in(reference.conversation)
+        place = parse_place(reference.conversation)
         params: Json = {"channel": place.channel, "unfurl_links": False, "unfurl_media": False}
         params |= render_message(message)
         if place.thread:
@@ -39,12 +39,12 @@ class SlackConnector:
         return str((await self.api.call("chat.postMessage", place.where, params)).get("ts") or "")
 
     async def update(self, reference: Reference, message_id: str, message: Message) -> None:
-        place = place_in(reference.conversation)
+        place = parse_place(reference.conversation)
         params = {"channel": place.channel, "ts": message_id} | render_message(message)
         await self.api.call("chat.update", place.where, params)
 
     async def delete(self, conversation: Mapping[str, Any], message_id: str) -> None:
-        place = place_in(conversation)
+        place = parse_place(conversation)
         await self.api.call("chat.delete", place.where, {"channel": place.channel, "ts": message_id})
 
     async def whisper(self, conversation: Mapping[str, Any], user: str, sentence: str) -> None:
@@ -53,7 +53,7 @@ class SlackConnector:
         In a chat with the bot anything is for one person: where Slack has no such message there, it is an
         ordinary one.
         """
-        place = place_in(conversation)
+        place = parse_place(conversation)
         said = plain_text(sentence, EPHEMERAL_CHARACTERS)
         params: Json = {"channel": place.channel, "user": user, "text": render_notification(sentence)}
         params["blocks"] = [{"type": "section", "text": said}]
@@ -105,7 +105,7 @@ class Unhurried:
         task.add_done_callback(self.errands.discard)
 
 
-async def finished(tasks: set[asyncio.Task[Any]]) -> None:
+async def drain_tasks(tasks: set[asyncio.Task[Any]]) -> None:
     """Wait until a set of tasks has emptied itself; cancel what takes too long."""
     loop = asyncio.get_running_loop()
     until = loop.time() + PATIENCE_S

@@ -45,8 +45,8 @@ from bot.channels.message import InvokeReply
 from bot.channels.review_handler import ReviewHandler
 from bot.http import read_body
 from bot.slack.client import Workspace, sdk_log
-from bot.slack.connector import SlackConnector, Unhurried, finished
-from bot.slack.events import Arrived, activity_of, an_id, arrived, person_of
+from bot.slack.connector import SlackConnector, Unhurried, drain_tasks
+from bot.slack.events import Arrived, an_id, parse_envelope, to_activity, to_person_id
 from bot.slack.home import SlackHome
 from bot.slack.installations import Installations
 from bot.slack.interactions import SlackActions
@@ -100,13 +100,13 @@ def claim(headers: Headers, now: float) -> tuple[str, str]:
 def check_signature(secret: bytes, headers: Headers, body: bytes, now: float) -> str:
     """Return the signature of a request of Slack's; `now` in seconds. Raises Unsigned."""
     timestamp, signature = claim(headers, now)
-    expected = signed(secret, timestamp, body)
+    expected = compute_signature(secret, timestamp, body)
     if not hmac.compare_digest(expected.encode(), signature.encode("utf-8", "surrogateescape")):
         raise Unsigned("its signature is another one")
     return signature
 
 
-def signed(secret: bytes, timestamp: str, body: bytes) -> str:
+def compute_signature(secret: bytes, timestamp: str, body: bytes) -> str:
     """Return the signature that Slack gives a body."""
     text = b":".join([VERSION.encode(), timestamp.encode(), body])
     return f"{VERSION}={hmac.new(secret, text, hashlib.sha256).hexdigest()}"
@@ -170,15 +170,15 @@ class SlackInbox:
         self._seen: BoundedDict[str, float] = BoundedDict(REMEMBERED)
         self._events: BoundedDict[str, asyncio.Task[None]] = BoundedDict(REMEMBERED)
         self._work: set[asyncio.Task[Any]] = set()
-        self._bolt = self._made(secret)
+        self._bolt = self._make_app(secret)
 
     def routes(self) -> list[web.RouteDef]:
         return [web.post(PATH, self.take)]
 
     async def close(self) -> None:
         """Wait for what is under way, but not for ever."""
-        await finished(self._work)
-        await finished(self._unhurried.errands)
+        await drain_tasks(self._work)
+        await drain_tasks(self._unhurried.errands)
 
     async def take(self, request: web.Request) -> web.Response:
         """Answer one request of Slack's."""
@@ -249,7 +249,7 @@ class SlackInbox:
 
     # Bolt
 
-    def _made(self, secret: str) -> AsyncApp:
+    def _make_app(self, secret: str) -> AsyncApp:
         app = AsyncApp(
             name="askpage",
             logger=sdk_log,
@@ -266,7 +266,7 @@ class SlackInbox:
         return app
 
     async def _on_event(self, body: dict[str, Any], context: AsyncBoltContext) -> BoltResponse:
-        by = arrived(body, context.bot_user_id or "")
+        by = parse_envelope(body, context.bot_user_id or "")
         event = to_object(body.get("event"))
         if by is None or not event:
             return BoltResponse(status=400)
@@ -289,14 +289,14 @@ class SlackInbox:
     async def _on_action(self, body: dict[str, Any], context: AsyncBoltContext) -> BoltResponse:
         by = self._interacting(body, context)
         if by is not None:
-            await asyncio.wait([self._begin(self._actions.pressed(body, by))], timeout=ACK_S)
+            await asyncio.wait([self._begin(self._actions.handle_press(body, by))], timeout=ACK_S)
         return BoltResponse(status=200)
 
     async def _on_view(self, body: dict[str, Any], context: AsyncBoltContext) -> BoltResponse:
         by = self._interacting(body, context)
         if by is None or body.get("type") != "view_submission":
             return BoltResponse(status=200)
-        task = self._begin(self._actions.submitted(body, by))
+        task = self._begin(self._actions.handle_submit(body, by))
         done, _ = await asyncio.wait([task], timeout=FORM_S)
         reply: Json = task.result() if done and task.exception() is None else {}
         return BoltResponse(status=200, body=json.dumps(reply) if reply else "")
@@ -328,7 +328,7 @@ class SlackInbox:
             case "app_home_opened":
                 self._open_home(event, by)
             case _:
-                made = activity_of(event, by)
+                made = to_activity(event, by)
                 if made is not None:
                     await self._receive(made)
 
@@ -342,7 +342,7 @@ class SlackInbox:
     def _open_home(self, event: Mapping[str, Any], by: Arrived) -> None:
         user = an_id(event.get("user"))
         if user and event.get("tab", "home") == "home":
-            person = self._pseudonym(person_of(by.where.team, user))
+            person = self._pseudonym(to_person_id(by.where.team, user))
             self._begin(self._parts.home.show(by.where, user, person))
 
     async def _prompt(self, thread: Mapping[str, Any], by: Arrived) -> None:
@@ -363,10 +363,10 @@ class SlackInbox:
     def _begin(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task: asyncio.Task[Any] = asyncio.create_task(work, name="slack")
         self._work.add(task)
-        task.add_done_callback(self._done)
+        task.add_done_callback(self._on_done)
         return task
 
-    def _done(self, task: asyncio.Task[Any]) -> None:
+    def _on_done(self, task: asyncio.Task[Any]) -> None:
         self._work.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             if isinstance(error, StoreUnavailable):

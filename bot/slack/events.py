@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.card_tokens import home_of
+from bot.card_tokens import parse_home_id
 from bot.channels.incoming import MAX_QUESTION_CHARACTERS, to_object, to_objects, to_text
 from bot.slack.client import Workspace
 from core.records import Channel
@@ -39,7 +39,7 @@ class Place:
     thread: str = ""
 
 
-def conversation_of(place: Place, *, personal: bool) -> Json:
+def to_conversation(place: Place, *, personal: bool) -> Json:
     """Return a place as a conversation account, with what a connector needs to reach it."""
     thread = f"{_THREAD}{place.thread}" if place.thread else ""
     return {
@@ -51,20 +51,20 @@ def conversation_of(place: Place, *, personal: bool) -> Json:
     }
 
 
-def place_in(conversation: Mapping[str, Any]) -> Place:
-    """Read what `conversation_of` wrote."""
-    home = home_of(conversation)
+def parse_place(conversation: Mapping[str, Any]) -> Place:
+    """Read what `to_conversation` wrote."""
+    home = parse_home_id(conversation)
     team, _, channel = home.partition(":")
     thread = to_text(conversation.get("id")).removeprefix(home).removeprefix(_THREAD)
     return Place(Workspace(team, to_text(conversation.get("serviceUrl"))), channel, thread)
 
 
-def person_of(team: str, user: str) -> str:
+def to_person_id(team: str, user: str) -> str:
     """Return the id of a person: what the pseudonym is made of, and what a reviewer is known by."""
     return f"{_PERSON}{team}:{user}" if team and user else ""
 
 
-def user_in(person: str) -> tuple[str, str]:
+def parse_person_id(person: str) -> tuple[str, str]:
     """Return the workspace and the user of a person's id, "" where it is none."""
     team, _, user = person.removeprefix(_PERSON).partition(":")
     return team, user
@@ -87,7 +87,7 @@ class Arrived:
     bot_user: str
 
 
-def arrived(body: Mapping[str, Any], bot_user: str = "") -> Arrived | None:
+def parse_envelope(body: Mapping[str, Any], bot_user: str = "") -> Arrived | None:
     """Read the envelope of an event; None where it names no workspace."""
     grants = to_objects(body.get("authorizations")) or [{}]
     team = an_id(grants[0].get("team_id")) or an_id(body.get("team_id"))
@@ -98,15 +98,15 @@ def arrived(body: Mapping[str, Any], bot_user: str = "") -> Arrived | None:
     return Arrived(Workspace(team, enterprise if whole else ""), event_id, ours) if team else None
 
 
-def activity_of(event: Json, by: Arrived) -> Json | None:
+def to_activity(event: Json, by: Arrived) -> Json | None:
     """Return what an event says as an activity; None where it says nothing to us."""
     match event.get("type"):
         case "app_mention":
-            return _asked(event, by, personal=False)
+            return _build_question(event, by, personal=False)
         case "message":
             return _message(event, by)
         case "reaction_added" | "reaction_removed":
-            return _reacted(event, by)
+            return _build_reaction(event, by)
         case _:
             return None
 
@@ -118,15 +118,15 @@ def spoken(activity: Json, words: str) -> Json:
 
 def activity(by: Arrived, place: Place, user: tuple[str, str], *, personal: bool, id_: str = "") -> Json:
     """Return an activity without content. `user` is the workspace and the user that it comes from."""
-    person = person_of(*user)
+    person = to_person_id(*user)
     return {
         "id": id_,
         "channelId": str(Channel.SLACK),
         "serviceUrl": place.where.enterprise,
         "from": {"id": person, "aadObjectId": person, "name": ""},
         "recipient": {"id": by.bot_user, "name": ""},
-        "conversation": conversation_of(place, personal=personal),
-        "timestamp": told_at(id_),
+        "conversation": to_conversation(place, personal=personal),
+        "timestamp": parse_timestamp(id_),
     }
 
 
@@ -136,7 +136,7 @@ def an_id(value: object) -> str:
     return text if _ID.fullmatch(text) else ""
 
 
-def told_at(ts: str) -> str:
+def parse_timestamp(ts: str) -> str:
     """Return a timestamp of Slack (seconds, with a point) as ISO text, "" where it is none."""
     try:
         return datetime.fromtimestamp(float(ts), UTC).isoformat()
@@ -144,17 +144,17 @@ def told_at(ts: str) -> str:
         return ""
 
 
-def said(text: str, bot_user: str) -> str:
+def strip_markup(text: str, bot_user: str) -> str:
     """Return what somebody wrote, without Slack's markup: our mention goes, links and names are written out.
 
-    >>> said("<@UBOT> what is in <https://example.org/a|the page> &amp; why?", "UBOT")
+    >>> strip_markup("<@UBOT> what is in <https://example.org/a|the page> &amp; why?", "UBOT")
     'what is in https://example.org/a & why?'
     """
-    plain = _MARKUP.sub(lambda found: _written_out(found[1], bot_user), text)
+    plain = _MARKUP.sub(lambda found: _write_out(found[1], bot_user), text)
     return re.sub(r"[ \t]+", " ", html.unescape(plain)).strip()[:MAX_QUESTION_CHARACTERS]
 
 
-def _written_out(markup: str, bot_user: str) -> str:
+def _write_out(markup: str, bot_user: str) -> str:
     what, _, label = markup.partition("|")
     if what.startswith("@"):
         return " " if bot_user in {what[1:], ""} else f" {label or 'somebody'} "
@@ -169,58 +169,60 @@ def _message(event: Json, by: Arrived) -> Json | None:
     subtype = to_text(event.get("subtype"))
     personal = event.get("channel_type") == "im"
     if subtype == "message_changed":
-        return _edited(event, by, personal=personal)
+        return _build_edit(event, by, personal=personal)
     if subtype == "message_deleted":
-        return _deleted(event, by, personal=personal)
+        return _build_deletion(event, by, personal=personal)
     if personal and subtype in _OURS:
-        return _asked(event, by, personal=True)
+        return _build_question(event, by, personal=True)
     return None  # in channels people mention us; what they say to each other is not for us
 
 
-def _asked(event: Mapping[str, Any], by: Arrived, *, personal: bool) -> Json | None:
+def _build_question(event: Mapping[str, Any], by: Arrived, *, personal: bool) -> Json | None:
     channel, ts, user = an_id(event.get("channel")), an_id(event.get("ts")), an_id(event.get("user"))
     if not (channel and ts and user) or event.get("bot_id") or user == by.bot_user:
         return None
     place = Place(by.where, channel, _thread(event, ts, personal=personal))
-    made = activity(by, place, (_team_of(event, by), user), personal=personal, id_=ts)
-    return spoken(made, said(to_text(event.get("text")), by.bot_user))
+    made = activity(by, place, (_read_team(event, by), user), personal=personal, id_=ts)
+    return spoken(made, strip_markup(to_text(event.get("text")), by.bot_user))
 
 
-def _edited(event: Json, by: Arrived, *, personal: bool) -> Json | None:
+def _build_edit(event: Json, by: Arrived, *, personal: bool) -> Json | None:
     now, before = to_object(event.get("message")), to_object(event.get("previous_message"))
     if now.get("subtype") == "tombstone":  # a message with replies that was deleted
-        return _deleted(event | {"deleted_ts": now.get("ts")}, by, personal=personal)
+        return _build_deletion(event | {"deleted_ts": now.get("ts")}, by, personal=personal)
     if to_text(now.get("subtype")) not in _OURS:  # such as the title of a chat in the assistant pane
         return None
     if to_text(now.get("text")) == to_text(before.get("text")):  # a preview of a link came
         return None
-    made = _asked({**now, "channel": event.get("channel")}, by, personal=personal)
+    made = _build_question({**now, "channel": event.get("channel")}, by, personal=personal)
     if made is None or not (personal or f"<@{by.bot_user}>" in to_text(now.get("text"))):
         return None
     return made | {"type": "messageUpdate"}
 
 
-def _deleted(event: Mapping[str, Any], by: Arrived, *, personal: bool) -> Json | None:
+def _build_deletion(event: Mapping[str, Any], by: Arrived, *, personal: bool) -> Json | None:
     before = to_object(event.get("previous_message"))
     ts = an_id(event.get("deleted_ts")) or before.get("ts")
-    made = _asked({**before, "ts": ts, "channel": event.get("channel")}, by, personal=personal)
+    made = _build_question({**before, "ts": ts, "channel": event.get("channel")}, by, personal=personal)
     return made and made | {"type": "messageDelete", "text": ""}
 
 
-def _reacted(event: Mapping[str, Any], by: Arrived) -> Json | None:
+def _build_reaction(event: Mapping[str, Any], by: Arrived) -> Json | None:
     item, user = to_object(event.get("item")), an_id(event.get("user"))
     channel, ts = an_id(item.get("channel")), an_id(item.get("ts"))
     name = _TONE.sub("", to_text(event.get("reaction")))
     if item.get("type") != "message" or not (channel and ts and user and name) or user == by.bot_user:
         return None
     place = Place(by.where, channel)
-    made = activity(by, place, (_team_of(event, by), user), personal=channel.startswith("D"), id_=by.event_id)
+    made = activity(
+        by, place, (_read_team(event, by), user), personal=channel.startswith("D"), id_=by.event_id
+    )
     change = "reactionsAdded" if event.get("type") == "reaction_added" else "reactionsRemoved"
     return made | {
         "type": "messageReaction",
         "replyToId": ts,
         change: [{"type": name}],
-        "timestamp": told_at(an_id(event.get("event_ts"))),
+        "timestamp": parse_timestamp(an_id(event.get("event_ts"))),
     }
 
 
@@ -232,6 +234,6 @@ def _thread(event: Mapping[str, Any], ts: str, *, personal: bool) -> str:
     return thread or ts
 
 
-def _team_of(event: Mapping[str, Any], by: Arrived) -> str:
+def _read_team(event: Mapping[str, Any], by: Arrived) -> str:
     """Return the workspace of who speaks: in a channel that is shared with others it may be another one."""
     return an_id(event.get("user_team")) or an_id(event.get("source_team")) or by.where.team

@@ -15,10 +15,10 @@ from bot.channels.review_handler import ReviewHandler
 from bot.slack.blocks import fit_blocks, plain_text, render_card, rich_text, say_button, section, text_run
 from bot.slack.client import SlackApi, Workspace
 from core.records import Question
-from core.text import Json, clipped
+from core.text import Json, clip_text
 from feedback.store.base import StoreError
 from feedback.store.rows import PAGE, WholeStore
-from feedback.store.serialization import question_from
+from feedback.store.serialization import parse_question
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class SlackHome:
     async def show(self, where: Workspace, user: str, person: str) -> None:
         """Draw a person's page, for the user in a workspace. `person` is the pseudonym."""
         try:
-            blocks = await self._drawn(person)
+            blocks = await self._draw_blocks(person)
         except StoreError:
             log.exception("a home page could not be drawn")
             blocks = [rich_text(section(text_run(AWAY)))]
@@ -60,14 +60,14 @@ class SlackHome:
         except (Undeliverable, OSError) as error:
             log.warning("a home page was not shown: %s", error)
 
-    async def _drawn(self, person: str) -> list[Json]:
+    async def _draw_blocks(self, person: str) -> list[Json]:
         questions = await self._questions(person)
         changes = changes_card(await self._reviews.changes(person))
         return [
             {"type": "header", "text": plain_text("askpage", HEADER_CHARACTERS)},
             rich_text(section(text_run(WELCOME))),
             {"type": "header", "text": plain_text("My questions", HEADER_CHARACTERS)},
-            *_listed(questions),
+            *_draw_questions(questions),
             *render_card(changes),
             {"type": "header", "text": plain_text("My data", HEADER_CHARACTERS)},
             {
@@ -82,20 +82,20 @@ class SlackHome:
         after = ""
         for _ in range(MOST_PAGES):
             page = await self._store.rows("question", after, PAGE, person)
-            found += [question_from(row.fields["record"]) for row in page]
+            found += [parse_question(row.fields["record"]) for row in page]
             if len(page) < PAGE:
                 break
             after = page[-1].key
         return sorted(found, key=lambda question: question.asked_at, reverse=True)[:MOST_QUESTIONS]
 
 
-def _listed(questions: Sequence[Question]) -> list[Json]:
+def _draw_questions(questions: Sequence[Question]) -> list[Json]:
     if not questions:
         return [rich_text(section(text_run("You have not asked anything yet.")))]
     lines = [
         [
             text_run(f"{day(question.asked_at)}  ", bold=True),
-            text_run(clipped(question.text, QUESTION_CHARACTERS)),
+            text_run(clip_text(question.text, QUESTION_CHARACTERS)),
         ]
         for question in questions
     ]

@@ -47,7 +47,7 @@ class BadStoreKey(ValueError):
     """The key of the installations is none; the message says how to make one."""
 
 
-def cipher_of(keys: str) -> MultiFernet | None:
+def make_cipher(keys: str) -> MultiFernet | None:
     """Return what encrypts with the first of these keys (commas between them) and reads all; None for no key.
 
     Raises BadStoreKey.
@@ -86,7 +86,7 @@ class Installations:
             return None
         if self._only is not None:
             return self._only if self._only.home in {where.team, where.enterprise} else None
-        return await self._kept(where.enterprise or where.team)
+        return await self._load_cached(where.enterprise or where.team)
 
     async def token(self, where: Workspace) -> str:
         """Return the token there, "" where the app is not installed. Raises StoreError."""
@@ -112,7 +112,7 @@ class Installations:
         self._known.pop(home, None)
         return bool(home) and await self._documents.remove(INSTALLATION, home)
 
-    async def _kept(self, home: str) -> Installed | None:
+    async def _load_cached(self, home: str) -> Installed | None:
         known, until = self._known.get(home, (None, 0.0))
         if until < time.monotonic():
             document = await self._documents.get(INSTALLATION, home)

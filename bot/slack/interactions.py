@@ -136,7 +136,7 @@ class SlackActions:
         self._reviews = reviews
         self._connector = connector
 
-    async def pressed(self, payload: Mapping[str, Any], by: Arrived) -> None:
+    async def handle_press(self, payload: Mapping[str, Any], by: Arrived) -> None:
         """Do what the buttons of a message or of the home page say."""
         told = _Interaction.model_validate(dict(payload))
         press = _press(told, by, await self._home_chat(told, by))
@@ -152,17 +152,17 @@ class SlackActions:
                 log.exception("what was pressed could not be kept")
                 await self._tell(press, NOT_KEPT)
 
-    async def submitted(self, payload: Mapping[str, Any], by: Arrived) -> Json:
+    async def handle_submit(self, payload: Mapping[str, Any], by: Arrived) -> Json:
         """Do what a form says; return what Slack is to do with the form: {} closes it."""
         view, told = to_object(payload.get("view")), _Interaction.model_validate(dict(payload))
         about = _parse_metadata(told.view.private_metadata)
-        press = _filled(told, about, by)
+        press = _parse_form(told, about, by)
         if press is None or told.view.callback_id != CALLBACK:
             log.info("a form that is none of ours")
             return {}
         try:
-            data = _with(to_object(about.get("data")), _inputs(view))
-            reply = await self._invoked(press, data)
+            data = _merge_inputs(to_object(about.get("data")), _inputs(view))
+            reply = await self._invoke(press, data)
         except BadAction as bad:
             return _complaint(view, str(bad))
         except StoreUnavailable:
@@ -193,7 +193,7 @@ class SlackActions:
         elif what == OPEN:
             await self._open(press, data)
         elif what in {ACT, THUMB, STARS}:
-            await self._show(press, await self._invoked(press, data))
+            await self._show(press, await self._invoke(press, data))
             if what == THUMB and data.get("form") is True:
                 await self._open(press, data)
 
@@ -203,7 +203,7 @@ class SlackActions:
             raise BadAction(NO_SUCH)
         await self._receive(spoken(press.activity(), words[:500]))
 
-    async def _invoked(self, press: Press, data: Json) -> InvokeReply:
+    async def _invoke(self, press: Press, data: Json) -> InvokeReply:
         value = {"action": {"verb": data.get("verb"), "data": data}}
         made = press.activity() | {"type": "invoke", "name": "adaptiveCard/action", "value": value}
         reply = await self._receive(made)
@@ -278,7 +278,7 @@ def _press(told: _Interaction, by: Arrived, home: str) -> Press | None:
     return _make_press(told, by, place, ts, told.actions[0].action_ts)
 
 
-def _filled(told: _Interaction, about: Json, by: Arrived) -> Press | None:
+def _parse_form(told: _Interaction, about: Json, by: Arrived) -> Press | None:
     """Read who sent a form, and which message it belongs to."""
     channel = an_id(about.get("channel"))
     if not (channel and told.user.id):
@@ -312,7 +312,7 @@ def _parse_metadata(text: str) -> Json:
         return {}
 
 
-def _with(data: Json, inputs: Json) -> Json:
+def _merge_inputs(data: Json, inputs: Json) -> Json:
     """Return a button's data with what was filled in; a field never replaces what the button says."""
     return inputs | data
 
@@ -322,11 +322,11 @@ def _inputs(view: Mapping[str, Any]) -> Json:
     filled: Json = {}
     for name, actions in to_object(to_object(view.get("state")).get("values")).items():
         for field in to_object(actions).values():
-            filled[name] = _given(to_object(field))
+            filled[name] = _read_field(to_object(field))
     return filled
 
 
-def _given(field: Mapping[str, Any]) -> object:
+def _read_field(field: Mapping[str, Any]) -> object:
     match field.get("type"):
         case "plain_text_input":
             return to_text(field.get("value"))

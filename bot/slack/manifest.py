@@ -56,7 +56,7 @@ METHODS: Mapping[str, str] = {
 """What the bot calls, and the scope that each needs."""
 
 
-def scopes_of(*, groups: bool) -> list[str]:
+def list_scopes(*, groups: bool) -> list[str]:
     """Return the scopes to ask for; `groups`: reviewers are user groups."""
     return sorted([*SCOPES, *([GROUPS_SCOPE[0]] if groups else [])])
 
@@ -105,7 +105,7 @@ def manifest(public_url: str, *, installed: bool, groups: bool) -> Json:
                 "assistant_description": DESCRIPTION
             },  # questions are suggested as it is opened
         },
-        "oauth_config": {"scopes": {"bot": scopes_of(groups=groups)}},
+        "oauth_config": {"scopes": {"bot": list_scopes(groups=groups)}},
         "settings": {
             "event_subscriptions": {"request_url": base + EVENTS_PATH, "bot_events": sorted(EVENTS)},
             "interactivity": {"is_enabled": True, "request_url": base + EVENTS_PATH},
@@ -160,8 +160,8 @@ def _wrong_addresses(made: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _wrong_events(made: Mapping[str, Any]) -> Iterator[str]:
-    heard = _listed(_part(made, "settings", "event_subscriptions").get("bot_events"))
-    granted = set(_listed(_part(made, "oauth_config", "scopes").get("bot")))
+    heard = _to_strings(_part(made, "settings", "event_subscriptions").get("bot_events"))
+    granted = set(_to_strings(_part(made, "oauth_config", "scopes").get("bot")))
     if _part(made, "oauth_config", "scopes").get("user"):
         yield "The bot acts for itself only: leave the user scopes out."
     for event in sorted(set(EVENTS) - set(heard)):
@@ -174,7 +174,7 @@ def _wrong_events(made: Mapping[str, Any]) -> Iterator[str]:
             yield f"The event {event} needs the scope {needed}."
     for scope in sorted((set(METHODS.values()) & set(SCOPES)) - granted):
         yield f"The scope {scope} is missing: {SCOPES[scope]}."
-    for scope in sorted(granted - set(scopes_of(groups=True))):
+    for scope in sorted(granted - set(list_scopes(groups=True))):
         yield f"The scope {scope} is of no use to the bot: leave it out."
 
 
@@ -185,5 +185,5 @@ def _part(made: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", part) if isinstance(part, Mapping) else {}
 
 
-def _listed(value: object) -> list[str]:
+def _to_strings(value: object) -> list[str]:
     return [str(one) for one in cast("list[object]", value)] if isinstance(value, list) else []

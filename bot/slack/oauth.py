@@ -75,7 +75,7 @@ class States(AsyncOAuthStateStore):
         state = secrets.token_urlsafe(32)
         now = datetime.now(UTC)
         await self._documents.add(Document(STATE, state, "", order=moment(now)))
-        for old in await self._documents.listed(Wanted(STATE)):
+        for old in await self._documents.list_documents(Wanted(STATE)):
             if old.order < moment(now - timedelta(seconds=STATE_S)):
                 await self._documents.remove(STATE, old.id)
         return state
@@ -164,15 +164,15 @@ class Installing:
         return [web.get(INSTALL_PATH, self._begin), web.get(REDIRECT_PATH, self._finish, allow_head=False)]
 
     async def _begin(self, request: web.Request) -> web.Response:
-        return await self._answered(request, "handle_installation")
+        return await self._respond(request, "handle_installation")
 
     async def _finish(self, request: web.Request) -> web.Response:
-        return await self._answered(request, "handle_callback")
+        return await self._respond(request, "handle_callback")
 
-    async def _answered(self, request: web.Request, step: str) -> web.Response:
+    async def _respond(self, request: web.Request, step: str) -> web.Response:
         if len(request.query_string) > MOST_QUERY:
             return web.Response(status=400, text=FAILED, headers=HEADERS)
-        flow = self._flow or self._made()
+        flow = self._flow or self._make_flow()
         try:
             response = await to_aiohttp_response(await getattr(flow, step)(await to_bolt_request(request)))
         except StoreError:
@@ -181,7 +181,7 @@ class Installing:
         response.headers.update(HEADERS)
         return response
 
-    def _made(self) -> AsyncOAuthFlow:
+    def _make_flow(self) -> AsyncOAuthFlow:
         config = self._config
         settings = AsyncOAuthSettings(
             client_id=config.client_id,
@@ -191,7 +191,7 @@ class Installing:
             install_path=INSTALL_PATH,
             redirect_uri_path=REDIRECT_PATH,
             install_page_rendering_enabled=False,
-            callback_options=AsyncCallbackOptions(_succeeded, _failed),
+            callback_options=AsyncCallbackOptions(_on_success, _on_failure),
             authorization_url=config.authorize_url or None,
             installation_store=Saving(self._installations, self._api),
             state_store=States(self._documents),
@@ -201,11 +201,11 @@ class Installing:
         return self._flow
 
 
-async def _succeeded(_: AsyncSuccessArgs) -> BoltResponse:
+async def _on_success(_: AsyncSuccessArgs) -> BoltResponse:
     return BoltResponse(status=200, body=INSTALLED, headers={"Content-Type": "text/plain"})
 
 
-async def _failed(args: AsyncFailureArgs) -> BoltResponse:
+async def _on_failure(args: AsyncFailureArgs) -> BoltResponse:
     reason = args.reason if args.reason.replace("_", "").isalnum() else "an error"
     log.warning("the app was not installed in a workspace: %s", reason[:40])
     status = 403 if isinstance(args.error, NotAllowed) else args.suggested_status_code

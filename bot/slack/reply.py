@@ -24,7 +24,7 @@ from bot.channels.message import Message, plain_message, talk_message
 from bot.slack.blocks import fit_blocks, render_below, render_draft, render_message
 from bot.slack.client import SlackRefused
 from bot.slack.connector import SlackConnector
-from bot.slack.events import place_in, user_in
+from bot.slack.events import parse_person_id, parse_place
 from core.records import Answer
 from core.text import Json
 
@@ -69,7 +69,7 @@ class SlackReply:
         self._view = view
         self._streams = streams
         self._greeting = greeting
-        self._place = place_in(reference.conversation)
+        self._place = parse_place(reference.conversation)
         self._draft = ""
         self._preview: Message | None = None
         self._shown = ""
@@ -139,7 +139,7 @@ class SlackReply:
             return await self._connector.send(self._reference, message)
         if not self._streaming:
             return await self._write_over(self._ts, message)
-        rest = self._rest_of(message)
+        rest = self._compute_rest(message)
         try:
             await self._end_stream({} if rest is None else rest)
         except (Undeliverable, ChannelError) as error:
@@ -149,7 +149,7 @@ class SlackReply:
             return await self._write_over(self._ts, message)
         return self._ts
 
-    def _rest_of(self, message: Message) -> Json | None:
+    def _compute_rest(self, message: Message) -> Json | None:
         """Return what a stream lacks to be this message, None where it says something else."""
         whole = render_draft(message.text)
         same = whole == message.text.replace("<", "‹")  # nothing had to go
@@ -210,14 +210,14 @@ class SlackReply:
             else:
                 await self._edit(text)
         except SlackRefused as refused:
-            self._refused(refused)
+            self._handle_refusal(refused)
         except (Undeliverable, OSError) as error:
             log.info("no (more) drafts: %s", error)
             self._stuck = True
         else:
             self._shown = text
 
-    def _refused(self, refused: SlackRefused) -> None:
+    def _handle_refusal(self, refused: SlackRefused) -> None:
         self._unsure = self._unsure or (refused.status == 0 and bool(self._ts))
         if self._streaming and not self._ts:
             log.info("no stream, the message is edited instead: %s", refused)
@@ -236,7 +236,7 @@ class SlackReply:
             return
         begin: Json = {"thread_ts": self._place.thread, "markdown_text": text}
         if not self._reference.personal:
-            team, user = user_in(str(self._reference.user.get("id", "")))
+            team, user = parse_person_id(str(self._reference.user.get("id", "")))
             begin |= {"recipient_team_id": team, "recipient_user_id": user}
         self._ts = str((await self._call("chat.startStream", begin, hurried=True)).get("ts") or "")
 

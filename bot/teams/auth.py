@@ -187,7 +187,7 @@ class SigningKeys:
     async def _fetch(self) -> None:
         try:
             metadata = await self._read(self._url)
-            keys = _parsed(await self._read(str(metadata["jwks_uri"])))
+            keys = _parse_jwks(await self._read(str(metadata["jwks_uri"])))
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError, TypeError) as error:
             log.warning("the channel's signing keys cannot be fetched: %s: %s", type(error).__name__, error)
         else:
@@ -202,7 +202,7 @@ class SigningKeys:
             return cast("dict[str, Any]", await response.json(content_type=None))
 
 
-def _parsed(document: dict[str, Any]) -> dict[str, SigningKey]:
+def _parse_jwks(document: dict[str, Any]) -> dict[str, SigningKey]:
     """Read a JWKS document: the RSA keys in it, by their ids. A key that cannot be read is left out."""
     keys: dict[str, SigningKey] = {}
     for entry in cast("list[dict[str, Any]]", document["keys"]):

@@ -45,9 +45,9 @@ class TeamsChannel:
         """Return where the Bot Framework delivers activities."""
         return [web.post("/api/messages", self._endpoint.process)]
 
-    def reply_for(self, question: Question) -> Reply | None:
+    def restore_reply(self, question: Question) -> Reply | None:
         """Make the way back to who asked in Teams."""
-        return self._handler.reply_for(question, self.connector)
+        return self._handler.restore_reply(question, self.connector)
 
     async def run(self) -> None:
         """Do nothing beside the requests."""

@@ -87,7 +87,7 @@ class Turns(BotAdapter):
         async def turn(_: TurnContext) -> None:
             replies.append(await self._front.receive(activity, self._connector))
 
-        await self.run_pipeline(TurnContext(self, _decided_by(activity)), turn)
+        await self.run_pipeline(TurnContext(self, _to_sdk_activity(activity)), turn)
         return replies[0] if replies else None
 
     async def send_activities(
@@ -110,7 +110,7 @@ class Turns(BotAdapter):
         await self._connector.delete(_conversation(context), reference.activity_id)
 
 
-def _decided_by(activity: Mapping[str, Any]) -> Activity:
+def _to_sdk_activity(activity: Mapping[str, Any]) -> Activity:
     sender, recipient = to_object(activity.get("from")), to_object(activity.get("recipient"))
     conversation = to_object(activity.get("conversation"))
     return Activity(
@@ -176,7 +176,7 @@ class TeamsEndpoint:
         """Answer one POST of a channel. Never a redirect, never a trace of why a token was bad."""
         with telemetry.span("arrival"):
             response = await self._process(request)
-            telemetry.answered("POST", "/api/messages", response.status)
+            telemetry.record_response("POST", "/api/messages", response.status)
         return response
 
     async def _process(self, request: web.Request) -> web.Response:
@@ -188,7 +188,7 @@ class TeamsEndpoint:
             check_tenants(activity, self._config.allowed_tenants)
             reply = await self.turns.run(activity)
         except PermissionError as error:  # an OSError, so before anything that catches those
-            return _refused(error)
+            return _refuse(error)
         except MalformedError as error:
             return _sentence(error.status, str(error))
         except (KeysUnavailableError, StoreUnavailable) as error:
@@ -216,7 +216,9 @@ class TeamsEndpoint:
         """Hold a token to the one address and the channels that it may speak for."""
         service_url, channel_id = activity.get("serviceUrl"), activity.get("channelId")
         if identity is None:
-            if not (self._config.dangerously_allow_unauthenticated or names_loopback(_host_of(service_url))):
+            if not (
+                self._config.dangerously_allow_unauthenticated or names_loopback(_parse_host(service_url))
+            ):
                 raise PermissionError("the address to answer to is not on this machine")
             return
         if not identity.service_url or identity.service_url != service_url:
@@ -297,7 +299,7 @@ def check_tenants(activity: Mapping[str, Any], allowed: Collection[str]) -> None
         raise ForeignTenant(f"the tenant {', '.join(sorted(tenants)) or '(none)'} is not allowed")
 
 
-def _refused(error: PermissionError) -> web.Response:
+def _refuse(error: PermissionError) -> web.Response:
     log.warning("refused an activity: %s", error)
     if isinstance(error, ForeignTenant):
         return _sentence(403, "This bot is not for your organisation.")
@@ -330,16 +332,16 @@ def _check_from_here(request: web.Request) -> None:
         raise PermissionError("without an app id only this machine may speak")
     if any(name in request.headers for name in PROXIED):
         raise PermissionError("a proxy brought this from somewhere else")
-    if not names_loopback(_host_of(f"http://{request.host}")):
+    if not names_loopback(_parse_host(f"http://{request.host}")):
         raise PermissionError("the Host header is not this machine's")
     origin = request.headers.get("Origin")
-    if origin is not None and not names_loopback(_host_of(origin)):
+    if origin is not None and not names_loopback(_parse_host(origin)):
         raise PermissionError("a web page from elsewhere sent this")
     if request.content_type != "application/json":  # a page can send other types without asking first
         raise PermissionError("an activity is application/json")
 
 
-def _host_of(url: object) -> str:
+def _parse_host(url: object) -> str:
     """Return the host of a web address as the HTTP client reads it; "" where there is none."""
     try:
         parsed = URL(url, encoded=True) if isinstance(url, str) else URL()

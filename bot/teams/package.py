@@ -66,7 +66,7 @@ class Package:
 def package(wanted: Package) -> bytes:
     """Return the zip. Raises CannotPackage."""
     _check(wanted)
-    manifest = json.dumps(manifest_of(wanted), ensure_ascii=False, indent=2) + "\n"
+    manifest = json.dumps(build_manifest(wanted), ensure_ascii=False, indent=2) + "\n"
     icons = {name: (_ICONS / name).read_bytes() for name in ("color.png", "outline.png")}
     files = {"manifest.json": manifest.encode(), **icons}
     whole = io.BytesIO()
@@ -79,7 +79,7 @@ def package(wanted: Package) -> bytes:
     return whole.getvalue()
 
 
-def manifest_of(wanted: Package) -> Json:
+def build_manifest(wanted: Package) -> Json:
     """Return the manifest."""
     address = wanted.public_url.rstrip("/")
     return {

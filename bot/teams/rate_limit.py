@@ -75,7 +75,7 @@ class Pace:
     @asynccontextmanager
     async def turn(self, conversation: str, tenant: str = "") -> AsyncGenerator[Turn]:
         """Wait for the turn of a conversation, and hold it while speaking."""
-        known = self._of(conversation)
+        known = self._get_conversation(conversation)
         async with known.lock:
             yield Turn(self, known, self._of_tenant(tenant))
 
@@ -87,7 +87,7 @@ class Pace:
             default=0.0,
         )
 
-    def _of(self, conversation: str) -> _Conversation:
+    def _get_conversation(self, conversation: str) -> _Conversation:
         known = self._conversations.get(conversation)
         if known is None:
             known = self._conversations[conversation] = _Conversation(answered=deque(maxlen=self._most))

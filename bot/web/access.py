@@ -66,7 +66,7 @@ class RefusedError(Exception):
 def only_from_here(handler: Handler, *, token: str) -> Handler:
     """Wrap a handler so that it serves only this machine's own page; a POST needs `token` in its header."""
 
-    async def guarded(request: web.Request) -> web.StreamResponse:
+    async def handle_guarded(request: web.Request) -> web.StreamResponse:
         try:
             check_peer(request)
             if request.method not in ("GET", "HEAD"):
@@ -80,7 +80,7 @@ def only_from_here(handler: Handler, *, token: str) -> Handler:
             response.headers.update(HEADERS)
         return response
 
-    return guarded
+    return handle_guarded
 
 
 def check_peer(request: web.Request) -> None:

@@ -40,7 +40,7 @@ Activity = dict[str, Any]
 _PERSON_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
-def checked_person(value: object) -> dict[str, str]:
+def parse_person(value: object) -> dict[str, str]:
     """Return {"id", "name"} of who speaks, or refuse it."""
     person = to_object(value)
     identity, name = person.get("id"), person.get("name")
@@ -58,7 +58,7 @@ def first_contact(chat: Conversation, activity_id: str) -> Activity:
     return _frame(chat, activity_id, "conversationUpdate") | {"membersAdded": members}
 
 
-def activity_of(body: dict[str, Any], chat: Conversation, new_id: str) -> Activity:
+def build_activity(body: dict[str, Any], chat: Conversation, new_id: str) -> Activity:
     """Return the activity for what the page posted; `new_id` names it where it is new."""
     make = _MAKERS.get(str(body.get("type")))
     if make is None:
@@ -66,12 +66,12 @@ def activity_of(body: dict[str, Any], chat: Conversation, new_id: str) -> Activi
     return make(body, chat, new_id)
 
 
-def shown_after(activity: Activity, chat: Conversation, now: str) -> Shown | None:
+def derive_shown(activity: Activity, chat: Conversation, now: str) -> Shown | None:
     """Return the message that looks different after the activity, as it looks then, or None."""
     if activity["type"] == "messageReaction":
-        return _reacted(activity, chat)
+        return _apply_reaction(activity, chat)
     if activity["type"] == "invoke":
-        return _thumbed(activity, chat)
+        return _apply_thumb(activity, chat)
     if not activity.get("text"):
         return None
     before = chat.messages.get(activity["id"], {})
@@ -152,7 +152,7 @@ _MAKERS: dict[str, Callable[[dict[str, Any], Conversation, str], Activity]] = {
 }
 
 
-def _reacted(activity: Activity, chat: Conversation) -> Shown:
+def _apply_reaction(activity: Activity, chat: Conversation) -> Shown:
     message = chat.messages[activity["replyToId"]]
     removed = {reaction["type"] for reaction in activity.get("reactionsRemoved", ())}
     added = [reaction["type"] for reaction in activity.get("reactionsAdded", ())]
@@ -160,7 +160,7 @@ def _reacted(activity: Activity, chat: Conversation) -> Shown:
     return {**message, "reactions": kept + added}
 
 
-def _thumbed(activity: Activity, chat: Conversation) -> Shown | None:
+def _apply_thumb(activity: Activity, chat: Conversation) -> Shown | None:
     action = to_object(activity["value"].get("actionValue"))
     if activity["name"] != "message/submitAction" or action.get("reaction") not in ("like", "dislike"):
         return None

@@ -46,9 +46,9 @@ class WebChannel:
         """Return what the page's browser calls."""
         return [*self._download.local_routes(self._page.owner, self._pseudonym), *self._page.routes()]
 
-    def reply_for(self, question: Question) -> Reply | None:
+    def restore_reply(self, question: Question) -> Reply | None:
         """Make the way back to who asked on the page."""
-        return self._handler.reply_for(question, self._page)
+        return self._handler.restore_reply(question, self._page)
 
     async def run(self) -> None:
         """Overwrite what was taken from the page, every now and then, until cancelled."""

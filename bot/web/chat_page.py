@@ -46,11 +46,11 @@ from bot.channels.message import CitedSource, Message, Outgoing, StreamPart, Typ
 from bot.web.access import HEADERS, Handler, RefusedError, only_from_here, read_object
 from bot.web.activities import (
     REVIEWER,
-    activity_of,
-    checked_person,
+    build_activity,
+    derive_shown,
     directory_id,
     first_contact,
-    shown_after,
+    parse_person,
 )
 from bot.web.conversations import Change, Conversation, Conversations, Shown
 from bot.web.erase import PAGE_FILE, IsTheirs, forget_shown
@@ -86,7 +86,7 @@ def render_shown(message: Message | StreamPart) -> Shown:
         "text": message.text,
         "state": state,
         "ai": bool(message.label),
-        "citations": [_cited(one) for one in message.citations],
+        "citations": [_render_source(one) for one in message.citations],
         "cards": [render_card(message.card)] if message.card else [],
         "choices": [{"title": title or words, "text": words} for title, words in message.suggestions],
         "loop": message.thumbs is not None,
@@ -94,7 +94,7 @@ def render_shown(message: Message | StreamPart) -> Shown:
     }
 
 
-def _cited(cited: CitedSource) -> Shown:
+def _render_source(cited: CitedSource) -> Shown:
     url = openable(cited.url)
     return {
         "position": cited.position,
@@ -172,12 +172,12 @@ class ChatPage:
     def routes(self) -> list[web.RouteDef]:
         """Return the page, its files, its events and what it posts."""
         return [
-            web.get("/", self._guarded(self._page), allow_head=False),
-            web.get("/static/{name}", self._guarded(self._file), allow_head=False),
-            web.get("/local/conversations", self._guarded(self._list), allow_head=False),
-            web.post("/local/conversations", self._guarded(self._begin)),
-            web.get("/local/events", self._guarded(self._events), allow_head=False),
-            web.post("/local/activities", self._guarded(self._take)),
+            web.get("/", self._guard(self._page), allow_head=False),
+            web.get("/static/{name}", self._guard(self._file), allow_head=False),
+            web.get("/local/conversations", self._guard(self._list), allow_head=False),
+            web.post("/local/conversations", self._guard(self._begin)),
+            web.get("/local/events", self._guard(self._events), allow_head=False),
+            web.post("/local/activities", self._guard(self._take)),
         ]
 
     async def keep_clean(self) -> None:
@@ -242,7 +242,7 @@ class ChatPage:
 
     # The browser
 
-    def _guarded(self, handler: Handler) -> Handler:
+    def _guard(self, handler: Handler) -> Handler:
         return only_from_here(handler, token=self._token)
 
     async def _page(self, request: web.Request) -> web.StreamResponse:
@@ -272,15 +272,15 @@ class ChatPage:
         return web.json_response([{"id": c.id, "title": c.title[:120], "begun": c.begun} for c in chats])
 
     async def _begin(self, request: web.Request) -> web.StreamResponse:
-        chat = await self.conversations.begin(checked_person((await read_object(request)).get("person")))
+        chat = await self.conversations.begin(parse_person((await read_object(request)).get("person")))
         await self._hand_over(first_contact(chat, self.conversations.new_id()))
         return web.json_response({"id": chat.id})
 
     async def _take(self, request: web.Request) -> web.StreamResponse:
         """Turn one thing that the person did into its activity, show it, and hand it to the front end."""
         body = await read_object(request)
-        chat = self._known(str(body.get("conversation", "")))
-        activity = activity_of(body, chat, self.conversations.new_id())
+        chat = self._find_conversation(str(body.get("conversation", "")))
+        activity = build_activity(body, chat, self.conversations.new_id())
         await self._apply(chat, activity)
         try:
             result = await self._hand_over(activity)
@@ -309,7 +309,7 @@ class ChatPage:
         if activity["type"] == "messageDelete":
             await self.conversations.remove(chat, activity["id"])
             return
-        shown = shown_after(activity, chat, self.conversations.now())
+        shown = derive_shown(activity, chat, self.conversations.now())
         if shown is not None:
             await self.conversations.put(chat, shown)
 
@@ -324,7 +324,7 @@ class ChatPage:
         if mine is not None:
             await self.conversations.put(chat, {**mine, "failed": sentence})
 
-    def _known(self, conversation_id: str) -> Conversation:
+    def _find_conversation(self, conversation_id: str) -> Conversation:
         chat = self.conversations.get(conversation_id)
         if chat is None:
             raise RefusedError(404, "This conversation is gone. Begin a new one.", "gone")
@@ -342,7 +342,7 @@ class ChatPage:
             await response.write(b"event: gone\ndata: {}\n\n")
             return response
         with contextlib.suppress(ConnectionResetError):
-            await self._stream(response, chat, self.conversations.number_of(last))
+            await self._stream(response, chat, self.conversations.parse_event_id(last))
         return response
 
     async def _stream(self, response: web.StreamResponse, chat: Conversation, after: int | None) -> None:

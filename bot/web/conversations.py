@@ -142,7 +142,7 @@ class Conversations:
         """Return the time as it is shown and kept."""
         return datetime.now(UTC).isoformat(timespec="milliseconds")
 
-    def number_of(self, event_id: str) -> int | None:
+    def parse_event_id(self, event_id: str) -> int | None:
         """Return the change number in an event's id (epoch-number); None if it is of another start."""
         epoch, _, number = event_id.partition("-")
         return int(number) if epoch == self.epoch and number.isdecimal() else None

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from bot.cards.answer_text import words_of
+from bot.cards.answer_text import render_words
 from bot.dialogs.answerer import VERIFIED
 from core.records import Answer, Review
 from feedback.metrics import daily
@@ -34,11 +34,11 @@ from feedback.metrics.timeline import (
     Values,
     difference,
     draw,
+    find_versions,
+    judge_tone,
     of_days,
     of_short_store,
     of_span,
-    tone_of,
-    versions_in,
 )
 from feedback.reviews.repository import ReviewRepository
 from model.registry.versions import RolloutState, VersionError
@@ -184,7 +184,7 @@ class DashboardData:
         timeline, bad = await of_span(self._store, self._desk, (begin, now), now)
         last = now.astimezone(UTC).date()
         read = await self._book.read(last - timedelta(days=_LOOK_BACK_DAYS), last, now)
-        earlier = versions_in(day for day in read.days if day.day < begin.date())
+        earlier = find_versions(day for day in read.days if day.day < begin.date())
         return replace(timeline, earlier=earlier), bad
 
     # What stands beside the figures
@@ -217,10 +217,10 @@ class DashboardData:
 
     async def _worst(self, span: _Span, query: Query) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
-        for rated in daily.worst_of(daily.select_rated(span.rated, query.wants)):
+        for rated in daily.select_worst(daily.select_rated(span.rated, query.wants)):
             answer = await self._store.answer(rated.answer_id)
             if answer is not None:  # not forgotten since
-                found.append(_rated(rated, answer, await self._desk.review(answer.id)))
+                found.append(_describe_rated(rated, answer, await self._desk.review(answer.id)))
         return found
 
 
@@ -233,15 +233,15 @@ def _figures(drawn: Drawn) -> dict[str, Any]:
             "points": [_value(point) for point in points],
             "now": _value(drawn.now[name]),
             "before": _value(drawn.before[name]),
-            "tone": tone_of(name, drawn.now[name], drawn.before[name]),
-            "changed": _changed(drawn.now[name], drawn.before[name]),
+            "tone": judge_tone(name, drawn.now[name], drawn.before[name]),
+            "changed": _compute_change(drawn.now[name], drawn.before[name]),
             "smoothed": name in SMOOTHED,
         }
         for name, points in drawn.points.items()
     }
 
 
-def _changed(now: Value | None, before: Value | None) -> dict[str, float | None] | None:
+def _compute_change(now: Value | None, before: Value | None) -> dict[str, float | None] | None:
     if now is None or before is None:
         return None
     low, high = difference(now, before) or (None, None)
@@ -264,15 +264,15 @@ def _version(version: Marked, standing: RolloutState, number: int | None) -> dic
     return {
         "name": version.name,
         "number": number,
-        "status": "reviewed" if number is None else str(standing.status_of(version.name)),
-        "share": _share_of(standing, version.name),
+        "status": "reviewed" if number is None else str(standing.derive_status(version.name)),
+        "share": _find_share(standing, version.name),
         "bucket": version.bucket,
         "answers": list(version.answers),
         "figures": _values(version.values),
     }
 
 
-def _share_of(standing: RolloutState, name: str) -> float | None:
+def _find_share(standing: RolloutState, name: str) -> float | None:
     """Return which share of the conversations a version answers; None for one that answers none."""
     if name == standing.canary and name:
         return standing.share
@@ -300,11 +300,11 @@ def _job(run: JobRun) -> dict[str, Any]:
     }
 
 
-def _rated(rated: Rated, answer: Answer, review: Review | None) -> dict[str, Any]:
+def _describe_rated(rated: Rated, answer: Answer, review: Review | None) -> dict[str, Any]:
     ruling = review.ruling if review else None
     return {
         "question": answer.question.text[:_TEXT],
-        "answer": words_of(answer)[:_TEXT],
+        "answer": render_words(answer)[:_TEXT],
         "at": _iso(answer.answered_at),
         "version": answer.model_version,
         "channel": str(answer.question.channel),

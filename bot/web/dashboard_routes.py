@@ -77,22 +77,22 @@ def dashboard_routes(
     async def figures(request: web.Request) -> web.StreamResponse:
         questions = may_read_questions(request, doors)
         try:
-            body = await data.read(query_of(request), now(), questions=questions)
+            body = await data.read(parse_query(request), now(), questions=questions)
         except StoreError:
             raise RefusedError(503, "The store cannot be read just now.", "unavailable") from None
         return web.json_response(body, headers={"Cache-Control": "no-store"})
 
     return [
-        web.get("/dashboard", _guarded(page, doors), allow_head=False),
-        web.get("/dashboard/files/{name}", _guarded(file, doors), allow_head=False),
-        web.get("/dashboard/data", _guarded(figures, doors), allow_head=False),
+        web.get("/dashboard", _guard(page, doors), allow_head=False),
+        web.get("/dashboard/files/{name}", _guard(file, doors), allow_head=False),
+        web.get("/dashboard/data", _guard(figures, doors), allow_head=False),
     ]
 
 
-def _guarded(handler: Handler, doors: DashboardAccess) -> Handler:
+def _guard(handler: Handler, doors: DashboardAccess) -> Handler:
     """Wrap a handler: where nobody can come in from elsewhere, not even the page is shown there."""
 
-    async def guarded(request: web.Request) -> web.StreamResponse:
+    async def handle_guarded(request: web.Request) -> web.StreamResponse:
         try:
             if not doors.has_tokens:
                 check_peer(request)
@@ -104,7 +104,7 @@ def _guarded(handler: Handler, doors: DashboardAccess) -> Handler:
         response.headers.update(HEADERS)
         return response
 
-    return guarded
+    return handle_guarded
 
 
 def check_is_open(doors: DashboardAccess) -> None:
@@ -117,7 +117,7 @@ def may_read_questions(request: web.Request, doors: DashboardAccess) -> bool:
     """Tell whether who may see the figures may also read what people asked; refuse who may see nothing."""
     given = request.headers.get("Authorization", "")
     if given:
-        return _right_of(given.removeprefix("Bearer "), doors)
+        return _check_right(given.removeprefix("Bearer "), doors)
     if doors.local:
         try:
             check_peer(request)
@@ -130,7 +130,7 @@ def may_read_questions(request: web.Request, doors: DashboardAccess) -> bool:
     raise RefusedError(401, "Show your token to see the figures.", "token_needed")
 
 
-def _right_of(token: str, doors: DashboardAccess) -> bool:
+def _check_right(token: str, doors: DashboardAccess) -> bool:
     """Compare with both tokens, always, and for the same time whatever is given."""
     given = token.strip().encode("utf-8", "surrogateescape")
     reviewer = hmac.compare_digest(given, doors.reviewers.encode()) and bool(doors.reviewers)
@@ -140,7 +140,7 @@ def _right_of(token: str, doors: DashboardAccess) -> bool:
     return reviewer
 
 
-def query_of(request: web.Request) -> Query:
+def parse_query(request: web.Request) -> Query:
     """Read what is asked for. Raises RefusedError for a range that there is not."""
     asked = {name: request.query.get(name, "")[:_LONGEST] for name in ("channel", "version", "site")}
     span = request.query.get("range", "auto")

@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from bot.dialogs.privacy import forget_waiting
-from bot.instance import abandoned_in
+from bot.instance import open_abandoned
 from bot.web.activities import directory_id
 from bot.web.conversations import Conversations
 from feedback.privacy.deletion_log import Deletion
@@ -74,7 +74,7 @@ async def forget_here(data_dir: Path, deletion: Deletion, is_theirs: IsTheirs) -
             await conversations.close()
     if not await asyncio.to_thread((data_dir / "instances").is_dir):
         return
-    with abandoned_in(data_dir) as instances:
+    with open_abandoned(data_dir) as instances:
         for instance in instances:
             near = await asyncio.to_thread(SqliteStore.open, instance.spool_path)
             try:
@@ -146,7 +146,7 @@ class Words:
             }
         )
 
-    def count_in(self, text: str) -> Counts:
+    def count_text(self, text: str) -> Counts:
         """Count it in a text."""
         return self.count(text.encode("utf-8", "surrogatepass"))
 
@@ -164,7 +164,7 @@ class FileSearch:
     def look_through(self, folder: Path) -> None:
         """Search every file below a folder, and the names of files and folders."""
         for path in _everything(folder, self._refuse):
-            counts = self._words.count_in(path.name)
+            counts = self._words.count_text(path.name)
             try:
                 counts += self._in_entry(path, folder)
             except FileNotFoundError:  # a log of a database that was just emptied
@@ -227,14 +227,16 @@ class FileSearch:
         file.seek(0)
         if not head.startswith(_ZIP):
             with _unpacking(file, head) as inner:
-                self._unpacked(inner, counts, depth)
+                self._count_unpacked(inner, counts, depth)
             return
         with zipfile.ZipFile(file) as archive:
             for member in archive.infolist():
                 with archive.open(member) as inner:
-                    self._unpacked(inner, counts, depth, plain=member.compress_type == zipfile.ZIP_STORED)
+                    self._count_unpacked(
+                        inner, counts, depth, plain=member.compress_type == zipfile.ZIP_STORED
+                    )
 
-    def _unpacked(self, inner: IO[bytes], counts: Counts, depth: int, *, plain: bool = False) -> None:
+    def _count_unpacked(self, inner: IO[bytes], counts: Counts, depth: int, *, plain: bool = False) -> None:
         """Count in what comes out of a packed file; what stands there `plain` is counted already."""
         head = inner.read(_HEAD)
         if not plain:

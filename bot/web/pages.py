@@ -123,7 +123,7 @@ def site_routes(
         name = request.match_info["name"]
         return web.FileResponse(STATIC / name, headers={**HEADERS, "Content-Type": _FILES[name]})
 
-    shown = partial(_for, everyone, local)
+    shown = partial(_restrict, everyone, local)
     return [
         web.get("/site", shown(show_list)),
         web.get("/site/", shown(show_list)),
@@ -147,7 +147,7 @@ def about_routes(docs: Path) -> list[web.RouteDef]:
     return [web.get(f"/about/{{name:{'|'.join(ABOUT)}}}", show_about)]
 
 
-def _for(everyone: bool, local: bool, show: Handler) -> Handler:
+def _restrict(everyone: bool, local: bool, show: Handler) -> Handler:
     check = _nobody if not (everyone or local) else _anybody if everyone else check_peer
 
     async def show_if_allowed(request: web.Request) -> web.StreamResponse:
@@ -240,7 +240,7 @@ def _body(text: str, span: tuple[int, int] | None) -> Iterator[str]:
             yield (f"</{around}>" if around != "p" else "") + _opening(block)
             around = block.tag
         inner = "p" if block.tag == "p" else "li"
-        yield f"<{inner}>{_marked(text, block, span)}</{inner}>"
+        yield f"<{inner}>{_mark_span(text, block, span)}</{inner}>"
     if around != "p":
         yield f"</{around}>"
 
@@ -251,7 +251,7 @@ def _opening(block: Block) -> str:
     return f'<ol start="{block.number}">' if block.tag == "ol" and block.number != 1 else f"<{block.tag}>"
 
 
-def _marked(text: str, block: Block, span: tuple[int, int] | None) -> str:
+def _mark_span(text: str, block: Block, span: tuple[int, int] | None) -> str:
     start, end = block.start, block.end
     low, high = (max(start, span[0]), min(end, span[1])) if span else (start, start)
     if low >= high:

@@ -313,7 +313,7 @@ class Settings(BaseSettings):
                 values[name] = value
         return values
 
-    def changed(self, **flat: object) -> Settings:
+    def copy_with(self, **flat: object) -> Settings:
         """Return the same settings but for these."""
         return Settings(**cast("dict[str, Any]", self.flat() | flat))
 
@@ -370,7 +370,7 @@ _FLAT: type[BaseSettings] = create_model(
 """What the environment and the file are read by."""
 
 
-def environment_of(settings: Settings) -> dict[str, str]:
+def build_environment(settings: Settings) -> dict[str, str]:
     """Return this process's environment with these settings in it, for another process of ours."""
     given = {f"ASKPAGE_{name.upper()}": _as_text(value) for name, value in settings.flat().items()}
     return dict(os.environ) | given  # noqa: TID251 - this is the place

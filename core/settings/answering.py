@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from core.settings.group import Group, Words, prefixed
+from core.settings.group import Group, Words, make_prefixer
 
 
-class FetchSettings(Group, alias_generator=prefixed("fetch_")):
+class FetchSettings(Group, alias_generator=make_prefixer("fetch_")):
     """What may be fetched, and how much of it: `pages.fetch.client.FetchLimits`."""
 
     allowed_sites: Words = Field(
@@ -73,7 +73,7 @@ class AnsweringSettings(Group):
     )
 
 
-class VerifiedSettings(Group, alias_generator=prefixed("verified_")):
+class VerifiedSettings(Group, alias_generator=make_prefixer("verified_")):
     """When a verified answer is given again: `bot.dialogs.verified_answers.VerifiedAnswers`."""
 
     least_similarity: float = Field(
@@ -105,7 +105,7 @@ class EngineSettings(Group):
     )
 
 
-class CudaSettings(Group, alias_generator=prefixed("cuda_")):
+class CudaSettings(Group, alias_generator=make_prefixer("cuda_")):
     """Options of ONNX Runtime's CUDA provider, under its own names."""
 
     device_id: int = Field(0, ge=0, description="CUDA: which GPU.")

@@ -28,7 +28,7 @@ class Group(BaseModel):
         return {name: _plain(value) for name, value in self}
 
 
-def prefixed(prefix: str) -> Callable[[str], str]:
+def make_prefixer(prefix: str) -> Callable[[str], str]:
     """Return what makes the name of a setting out of the name of a field."""
     return lambda name: prefix + name
 

@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from core.settings.group import Group, Words, prefixed
+from core.settings.group import Group, Words, make_prefixer
 
 
-class FeedbackSettings(Group, alias_generator=prefixed("feedback_")):
+class FeedbackSettings(Group, alias_generator=make_prefixer("feedback_")):
     """How feedback is asked for: `bot.dialogs.answerer.Forms`."""
 
     form: Literal["thumbs", "reasons", "stars", "none"] = Field(
@@ -68,7 +68,7 @@ class ReviewSettings(Group):
     )
 
 
-class ExampleSettings(Group, alias_generator=prefixed("examples_")):
+class ExampleSettings(Group, alias_generator=make_prefixer("examples_")):
     """What becomes an example: part of `feedback.examples.convert.ExampleRules`."""
 
     held_out_share: float = Field(
@@ -86,7 +86,7 @@ class ExampleSettings(Group, alias_generator=prefixed("examples_")):
     )
 
 
-class TrainingSettings(Group, alias_generator=prefixed("training_")):
+class TrainingSettings(Group, alias_generator=make_prefixer("training_")):
     """How a model learns: `model.training.launch.TrainingConfig`."""
 
     start: Literal["parent", "base"] = Field(
@@ -145,7 +145,7 @@ class TrainingSettings(Group, alias_generator=prefixed("training_")):
     processes: int = Field(1, ge=1, description="Processes that train together, one a GPU.")
 
 
-class UpdateSettings(Group, alias_generator=prefixed("update_")):
+class UpdateSettings(Group, alias_generator=make_prefixer("update_")):
     """What starts an update, and what becomes of a good candidate: part of `jobs.update_model.Plan`."""
 
     least_reviews: int = Field(
@@ -168,7 +168,7 @@ class UpdateSettings(Group, alias_generator=prefixed("update_")):
     )
 
 
-class GateSettings(Group, alias_generator=prefixed("gate_")):
+class GateSettings(Group, alias_generator=make_prefixer("gate_")):
     """What a candidate has to reach: `model.evaluation.result.GateCriteria`."""
 
     least_questions: int = Field(
@@ -201,7 +201,7 @@ class GateSettings(Group, alias_generator=prefixed("gate_")):
     )
 
 
-class ProbeSettings(Group, alias_generator=prefixed("gate_")):
+class ProbeSettings(Group, alias_generator=make_prefixer("gate_")):
     """What both versions are asked beside the held-out questions."""
 
     regression: str = Field(
@@ -213,7 +213,7 @@ class ProbeSettings(Group, alias_generator=prefixed("gate_")):
     )
 
 
-class CanarySettings(Group, alias_generator=prefixed("canary_")):
+class CanarySettings(Group, alias_generator=make_prefixer("canary_")):
     """When a canary goes, and when it stays: `model.evaluation.canary.CanaryRules`."""
 
     margin: float = Field(

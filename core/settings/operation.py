@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from core.settings.group import Group, Words, prefixed
+from core.settings.group import Group, Words, make_prefixer
 
 
 class TeamsPackageSettings(Group):
@@ -30,7 +30,7 @@ class TeamsPackageSettings(Group):
     )
 
 
-class SlackSettings(Group, alias_generator=prefixed("slack_")):
+class SlackSettings(Group, alias_generator=make_prefixer("slack_")):
     """How the bot is registered at Slack, and who reviews there: `bot.slack.config.SlackConfig`."""
 
     signing_secret: SecretStr = Field(
@@ -64,7 +64,7 @@ class SlackSettings(Group, alias_generator=prefixed("slack_")):
     )
 
 
-class ReactionSettings(Group, alias_generator=prefixed("reactions_")):
+class ReactionSettings(Group, alias_generator=make_prefixer("reactions_")):
     """Which reactions judge an answer, by their names in Teams."""
 
     up: Words = Field(
@@ -76,7 +76,7 @@ class ReactionSettings(Group, alias_generator=prefixed("reactions_")):
     )
 
 
-class SlackReactionSettings(Group, alias_generator=prefixed("slack_reactions_")):
+class SlackReactionSettings(Group, alias_generator=make_prefixer("slack_reactions_")):
     """Which reactions judge an answer, by their names in Slack."""
 
     up: Words = Field(
@@ -98,7 +98,7 @@ class SlackReactionSettings(Group, alias_generator=prefixed("slack_reactions_"))
     )
 
 
-class CosmosSettings(Group, alias_generator=prefixed("cosmos_")):
+class CosmosSettings(Group, alias_generator=make_prefixer("cosmos_")):
     """Where the store in Azure Cosmos DB is: `feedback.store.cosmos_schema.CosmosConfig`."""
 
     endpoint: str = Field(
@@ -118,7 +118,7 @@ class CosmosSettings(Group, alias_generator=prefixed("cosmos_")):
     )
 
 
-class RetentionSettings(Group, alias_generator=prefixed("keep_")):
+class RetentionSettings(Group, alias_generator=make_prefixer("keep_")):
     """How long records are kept: `feedback.privacy.retention.Retention`."""
 
     questions_days: int = Field(
@@ -134,7 +134,7 @@ class RetentionSettings(Group, alias_generator=prefixed("keep_")):
     audit_days: int = Field(1095, ge=0, description="How long the audit trail is kept, days; 0 is for ever.")
 
 
-class ScheduleSettings(Group, alias_generator=prefixed("schedule_")):
+class ScheduleSettings(Group, alias_generator=make_prefixer("schedule_")):
     """When each job of `jobs.registry.JOBS` runs."""
 
     sample_reviews: str = Field(
@@ -165,7 +165,7 @@ class ScheduleSettings(Group, alias_generator=prefixed("schedule_")):
     )
 
 
-class DataExplorerSettings(Group, alias_generator=prefixed("data_explorer_")):
+class DataExplorerSettings(Group, alias_generator=make_prefixer("data_explorer_")):
     """Where figures and answers are sent to: `exporters.data_explorer.Target`, and how much may wait."""
 
     uri: str = Field(
@@ -184,7 +184,7 @@ class DataExplorerSettings(Group, alias_generator=prefixed("data_explorer_")):
     )
 
 
-class TelemetrySettings(Group, alias_generator=prefixed("telemetry_")):
+class TelemetrySettings(Group, alias_generator=make_prefixer("telemetry_")):
     """Where telemetry goes: `exporters.Export`."""
 
     to: Literal["none", "console", "otlp", "appinsights", "azuremonitor"] = Field(

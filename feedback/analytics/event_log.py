@@ -160,7 +160,7 @@ class EventSource:
                 if found.day:
                     place.days[found.day[0]] = found.day[1]
                 if new:
-                    yield await _told(found)
+                    yield await _build_events(found)
             place.after = ()
         place.since, place.until, place.source = overlap, "", 0
         place.seen, place.again = place.again, set()
@@ -171,7 +171,7 @@ class EventSource:
             written_at = moment(answer.answered_at)
             if written_at >= place.until:
                 return
-            record = telemetry.hashed(answer.id)
+            record = telemetry.hash_answer_id(answer.id)
             lines = partial(_line_of_answer, answer, record)
             yield _Found("answer_sent", record, (written_at, answer.id), written_at, lines)
 
@@ -181,22 +181,22 @@ class EventSource:
         async for row in every_row(self._store, "feedback", after):
             changed_at = str(row.fields["changed_at"])
             if place.since <= changed_at < place.until:
-                record = telemetry.hashed(f"word {row.key}")
+                record = telemetry.hash_answer_id(f"word {row.key}")
                 lines = partial(self._line_of_word, row, record)
                 yield _Found("feedback_given", record, (row.key,), changed_at, lines)
 
     async def _reviews(self, place: ReadPosition) -> AsyncIterator[_Found]:
         listed = partial(self._desk.reviews, SETTLED)
-        async for found in self._settled(place, listed, lambda review: review.answer_id):
+        async for found in self._read_settled(place, listed, lambda review: review.answer_id):
             yield found
 
     async def _past_reviews(self, place: ReadPosition) -> AsyncIterator[_Found]:
-        async for found in self._settled(
+        async for found in self._read_settled(
             place, self._desk.past_reviews, lambda review: f"{review.answer_id}|{review.round}"
         ):
             yield found
 
-    async def _settled(
+    async def _read_settled(
         self, place: ReadPosition, listed: Listed[Review], id_of: Callable[[Review], str]
     ) -> AsyncIterator[_Found]:
         """Read settled reviews.
@@ -208,19 +208,21 @@ class EventSource:
             settled_at = moment(review.settled_at or review.opened_at)
             if settled_at >= place.until:
                 return
-            record = telemetry.hashed(f"review {review.answer_id} {review.round}")
+            record = telemetry.hash_answer_id(f"review {review.answer_id} {review.round}")
             lines = partial(self._line_of_review, review, record)
             yield _Found("review_ruled", record, (settled_at, id_of(review)), settled_at, lines)
 
     async def _days(self, place: ReadPosition) -> AsyncIterator[_Found]:
         """Read the days that are over and have been summed up since they were told."""
         last = datetime.fromisoformat(place.until).date() - timedelta(days=1)
-        for document in await daily.listed_days(self._store.documents, daily.KIND, date(1970, 1, 1), last):
+        for document in await daily.list_day_documents(
+            self._store.documents, daily.KIND, date(1970, 1, 1), last
+        ):
             if place.days.get(document.id) != document.version:
                 lines = partial(_lines_of_day, document, place.until)
                 yield _Found(
                     "day_summed",
-                    telemetry.hashed(f"day {document.id}"),
+                    telemetry.hash_answer_id(f"day {document.id}"),
                     (document.id,),
                     place.until,
                     lines,
@@ -245,7 +247,7 @@ class EventSource:
         return [_line("review_ruled", at, record, at, events.review_ruled(answer, review))]
 
 
-async def _told(found: _Found) -> Sequence[Told]:
+async def _build_events(found: _Found) -> Sequence[Told]:
     """Return a record's events, or its rejection; neither an event nor a reason has anybody's text."""
     try:
         return [Event(found.name, found.record, line) for line in await found.lines()]
@@ -268,7 +270,7 @@ async def _lines_of_day(document: Document, revised: str) -> Sequence[str]:
         _line(
             "day_summed",
             at,
-            telemetry.hashed(f"day {document.id} {' '.join(group)}"),
+            telemetry.hash_answer_id(f"day {document.id} {' '.join(group)}"),
             revised,
             events.day_summed(group, sums),
         )
@@ -311,7 +313,7 @@ class Batch:
     lines: tuple[str, ...]
 
 
-def name_of(lines: Sequence[str]) -> str:
+def hash_lines(lines: Sequence[str]) -> str:
     """Return the name of lines that are sent together: equal for equal lines."""
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
 

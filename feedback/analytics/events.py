@@ -12,7 +12,7 @@ from core import telemetry
 from core.records import Answer, Feedback, FeedbackKind, Review
 from feedback.metrics.daily import Group
 from feedback.metrics.definitions import Sums
-from feedback.store.base import site_of
+from feedback.store.base import derive_site
 
 Properties = dict[str, object]
 
@@ -20,10 +20,10 @@ Properties = dict[str, object]
 def of_answer(answer: Answer) -> Properties:
     """Return what every event about an answer says of it."""
     return {
-        "answer": telemetry.hashed(answer.id),
+        "answer": telemetry.hash_answer_id(answer.id),
         "channel": answer.question.channel,
         "language": answer.question.language,
-        "site": site_of(answer),
+        "site": derive_site(answer),
         "model_version": answer.model_version,
         "answer_kind": answer.kind,
         "abstained": answer.abstained,

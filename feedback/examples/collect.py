@@ -23,13 +23,13 @@ from feedback.examples.convert import (
     LeftOut,
     Refusal,
     Reviewed,
-    candidate_of,
+    build_candidate,
     long_words,
 )
 from feedback.examples.poisoning import compare_raters, compare_reviewers
 from feedback.examples.select import Trusted
 from feedback.reviews.repository import SETTLED, WAITING, ReviewRepository
-from feedback.store.base import FeedbackStore, site_of
+from feedback.store.base import FeedbackStore, derive_site
 from feedback.store.rows import every, every_answer
 
 T = TypeVar("T")
@@ -117,7 +117,7 @@ def _take(
         return
     heard = [word for word in reviewed.words if word.giver not in rules.opted_out]
     compare_raters(found.trusted.raters, (review, reviewed.answer), heard, rules.scale)
-    candidate = candidate_of(reviewed, rules, stale)
+    candidate = build_candidate(reviewed, rules, stale)
     if isinstance(candidate, Candidate):
         found.candidates.append(candidate)
         return
@@ -169,7 +169,7 @@ async def gather_asked(store: FeedbackStore, rules: ExampleRules, tell: Tell = s
 
 def _count(found: Asked, answer: Answer) -> None:
     found.count += 1
-    found.sites[site_of(answer)] += 1
+    found.sites[derive_site(answer)] += 1
     found.channels[str(answer.question.channel)] += 1
     found.languages[answer.question.language or "unknown"] += 1
 

@@ -40,8 +40,8 @@ from core.records import (
     TrainingExample,
     Verdict,
 )
-from feedback.examples.poisoning import RatingScale, hosts_in, suspicions
-from feedback.store.base import moment, site_of
+from feedback.examples.poisoning import RatingScale, find_hosts, suspicions
+from feedback.store.base import derive_site, moment
 
 CORRECTION, APPROVAL, NOT_ON_PAGE = "correction", "approval", "not_on_page"
 _COMPLAINTS = frozenset({ReviewReason.THUMB_DOWN, ReviewReason.FEW_STARS, ReviewReason.EXPERT})
@@ -169,7 +169,7 @@ class Reviewed:
     words: Sequence[Feedback]
 
 
-def candidate_of(
+def build_candidate(
     reviewed: Reviewed, rules: ExampleRules, stale: Collection[tuple[str, str]] = frozenset()
 ) -> Candidate | Refusal:
     """Return the example that a settled review makes, unmasked, or why it makes none.
@@ -191,7 +191,7 @@ def candidate_of(
     why = next((why for why, holds in refusals.items() if holds), None)
     if why is not None:
         return Refusal(answer.id, why)
-    return _screened(reviewed, verdict, passages, rules)
+    return _screen_review(reviewed, verdict, passages, rules)
 
 
 def _channels(review: Review, verdict: Verdict, answer: Answer) -> set[str]:
@@ -200,13 +200,13 @@ def _channels(review: Review, verdict: Verdict, answer: Answer) -> set[str]:
     return {str(answer.question.channel), answer.written_on, *decided} - {""}
 
 
-def _screened(
+def _screen_review(
     reviewed: Reviewed, verdict: Verdict, passages: tuple[Passage, ...], rules: ExampleRules
 ) -> Candidate | Refusal:
     answer = reviewed.answer
     said, citation = _right_words(reviewed, verdict, rules)
     hosts = {urlsplit(passage.url).hostname or "" for passage in passages}
-    hosts |= {host for passage in passages for host in hosts_in(passage.text)}
+    hosts |= {host for passage in passages for host in find_hosts(passage.text)}
     found = suspicions(said, hosts | rules.hosts)
     if found:
         return Refusal(answer.id, LeftOut.SET_ASIDE, tuple(found))
@@ -224,7 +224,7 @@ def _screened(
         rejected_text=rejected if rejected != completion else "",
         kind=NOT_ON_PAGE if declines else APPROVAL if approved else CORRECTION,
     )
-    lineage, brought_by = _lineage(reviewed, verdict, example, rules), _brought_by(reviewed, rules)
+    lineage, brought_by = _lineage(reviewed, verdict, example, rules), _find_complainers(reviewed, rules)
     return Candidate(
         example, lineage, brought_by, rejects_label=bool(example.rejected_text) and answer.abstained
     )
@@ -266,7 +266,7 @@ def _writers(review: Review, verdict: Verdict) -> tuple[str, ...]:
     return tuple(sorted(same))
 
 
-def _brought_by(reviewed: Reviewed, rules: ExampleRules) -> frozenset[str]:
+def _find_complainers(reviewed: Reviewed, rules: ExampleRules) -> frozenset[str]:
     """Return the people whose complaint alone made it a review.
 
     Nobody when it was drawn, or doubtful by itself.
@@ -306,16 +306,16 @@ def _lineage(reviewed: Reviewed, verdict: Verdict, example: TrainingExample, rul
         reason=str(review.reasons[0]) if review.reasons else "unknown",
         channel=str(question.channel),
         language=question.language or "unknown",
-        site=site_of(answer),
+        site=derive_site(answer),
         model_version=answer.model_version,
         asked_at=moment(question.asked_at),
         answered_at=moment(answer.answered_at),
         ruled_at=moment(review.settled_at or verdict.given_at),
-        supported=1.0 if example.declines else supported(example),
+        supported=1.0 if example.declines else compute_support(example),
     )
 
 
-def supported(example: TrainingExample) -> float:
+def compute_support(example: TrainingExample) -> float:
     """Return the share of the completion's own words that the passages have, 0 to 1.
 
     A completion whose words stand nowhere teaches a model to guess. Words that the question brought along do
@@ -332,7 +332,7 @@ def long_words(text: str) -> set[str]:
     return {word for word in words if len(word) >= _LONG_WORD or any(mark.isdigit() for mark in word)}
 
 
-def normalised(text: str) -> str:
+def normalise_text(text: str) -> str:
     """Return a text's words, without case, punctuation and white space: equal ones ask the same."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     return " ".join(_WORDS.findall(folded)) or "".join(folded.split())

@@ -44,7 +44,7 @@ from typing import Any
 from core.files import sync_folder
 from core.records import TrainingExample
 from feedback.examples.convert import Candidate, Lineage
-from feedback.examples.dataset_card import Built, Card, card_of
+from feedback.examples.dataset_card import Built, Card, build_card
 from feedback.store.serialization import from_json, to_json
 
 EXAMPLES, LINEAGE, CARD = "examples.jsonl", "lineage.jsonl", "card.json"
@@ -82,7 +82,7 @@ def write_dataset(datasets_dir: Path, built: Built, now: datetime) -> Card:
             examples.write(line)
             lineage.write(_line(origin))
     sha256 = digest.hexdigest()
-    card = card_of(built, sha256[:_NAME_DIGITS], sha256, now)
+    card = build_card(built, sha256[:_NAME_DIGITS], sha256, now)
     _write_card(folder, card)
     sync_folder(folder)
     _put_in_place(folder, datasets_dir / card.name)
@@ -92,7 +92,7 @@ def write_dataset(datasets_dir: Path, built: Built, now: datetime) -> Card:
 def _lines(chosen: Iterable[Candidate]) -> Iterator[tuple[bytes, Lineage]]:
     for candidate in chosen:
         line = _line(candidate.example)
-        yield line, replace(candidate.lineage, example=_hash_of(line))
+        yield line, replace(candidate.lineage, example=_hash_line(line))
 
 
 def _put_in_place(folder: Path, place: Path) -> None:
@@ -136,20 +136,20 @@ def read_card(folder: Path) -> Card:
         raise DatasetDamaged(f"the card {folder / CARD} cannot be read: build the dataset again") from error
 
 
-def examples_in(folder: Path) -> Iterator[TrainingExample]:
+def read_examples(folder: Path) -> Iterator[TrainingExample]:
     """Yield the examples of a dataset; each is compared with its lineage. Raises DatasetDamaged."""
-    left = [one.example for one in reviews_in(folder)][::-1]
-    for line in _lines_of(folder / EXAMPLES):
-        if not left or left.pop() != _hash_of(line):
+    left = [one.example for one in read_lineage(folder)][::-1]
+    for line in _read_lines(folder / EXAMPLES):
+        if not left or left.pop() != _hash_line(line):
             raise DatasetDamaged(_not_whole(folder))
         yield from_json(TrainingExample, line)
     if left:
         raise DatasetDamaged(_not_whole(folder))
 
 
-def reviews_in(folder: Path) -> Iterator[Lineage]:
+def read_lineage(folder: Path) -> Iterator[Lineage]:
     """Yield where the examples of a dataset come from, in their order. Raises DatasetDamaged."""
-    for line in _lines_of(folder / LINEAGE):
+    for line in _read_lines(folder / LINEAGE):
         try:
             read = from_json(Lineage, line)
         except (ValueError, TypeError) as error:
@@ -162,7 +162,7 @@ def datasets_with(datasets_dir: Path, answer_ids: Collection[str]) -> dict[str, 
     wanted = frozenset(answer_ids)
     found: dict[str, list[str]] = {}
     for folder in _folders(datasets_dir):
-        ids = {name for one in reviews_in(folder) for name in (one.answer_id, *one.folded)} & wanted
+        ids = {name for one in read_lineage(folder) for name in (one.answer_id, *one.folded)} & wanted
         if ids:
             found[folder.name] = sorted(ids)
     return found
@@ -180,7 +180,8 @@ class Difference:
 def difference(before: Path, after: Path) -> Difference:
     """Compare two datasets. Raises DatasetDamaged."""
     old, new = (
-        {one.answer_id: (one.kind, to_json(one)) for one in examples_in(folder)} for folder in (before, after)
+        {one.answer_id: (one.kind, to_json(one)) for one in read_examples(folder)}
+        for folder in (before, after)
     )
     return Difference(
         added={name: kind for name, (kind, _) in new.items() if name not in old},
@@ -205,7 +206,7 @@ def forget(datasets_dir: Path, answer_ids: Collection[str], people: Collection[s
         return {}
     erased: dict[str, int] = {}
     damaged: list[str] = []
-    with _locked(datasets_dir):
+    with _lock_datasets(datasets_dir):
         for folder in (one for one in sorted(datasets_dir.iterdir()) if one.is_dir()):
             try:
                 erased[folder.name] = _erase(folder, frozenset(answer_ids), frozenset(people))
@@ -218,13 +219,13 @@ def forget(datasets_dir: Path, answer_ids: Collection[str], people: Collection[s
     return {name: count for name, count in erased.items() if count}
 
 
-def trained_on(datasets: Iterable[str], versions: Mapping[str, Sequence[str]]) -> list[str]:
+def find_trained_versions(datasets: Iterable[str], versions: Mapping[str, Sequence[str]]) -> list[str]:
     """Return the model versions that were trained on these datasets; `versions` is dataset → names."""
     return sorted({version for name in datasets for version in versions.get(name, ())})
 
 
 def _erase(folder: Path, ids: frozenset[str], people: frozenset[str]) -> int:
-    card, lines = read_card(folder), list(reviews_in(folder))
+    card, lines = read_card(folder), list(read_lineage(folder))
     kept = [
         replace(
             one,
@@ -237,7 +238,7 @@ def _erase(folder: Path, ids: frozenset[str], people: frozenset[str]) -> int:
     ]
     if kept != lines:
         remaining = (
-            line for line in _lines_of(folder / EXAMPLES) if json.loads(line)["answer_id"] not in ids
+            line for line in _read_lines(folder / EXAMPLES) if json.loads(line)["answer_id"] not in ids
         )
         _rewrite(folder / EXAMPLES, remaining)
         _rewrite(folder / LINEAGE, (_line(one) for one in kept))
@@ -263,7 +264,7 @@ async def writing_alone(datasets_dir: Path) -> AsyncGenerator[None]:
 
 
 @contextmanager
-def _locked(datasets_dir: Path) -> Generator[None]:
+def _lock_datasets(datasets_dir: Path) -> Generator[None]:
     """Wait until nobody else writes."""
     with _lock_file(datasets_dir) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -323,7 +324,7 @@ def _write_card(folder: Path, card: Card) -> None:
     _rewrite(folder / CARD, [json.dumps(asdict(card), indent=2).encode() + b"\n"])
 
 
-def _lines_of(path: Path) -> Iterator[bytes]:
+def _read_lines(path: Path) -> Iterator[bytes]:
     try:
         with path.open("rb") as file:
             yield from file
@@ -339,5 +340,5 @@ def _line(record: TrainingExample | Lineage) -> bytes:
     return to_json(record).encode() + b"\n"
 
 
-def _hash_of(line: bytes) -> str:
+def _hash_line(line: bytes) -> str:
     return hashlib.sha256(line).hexdigest()

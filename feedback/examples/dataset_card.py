@@ -93,14 +93,14 @@ class Built:
     topics: Mapping[str, Coverage] = field(default_factory=dict[str, Coverage])
 
 
-def card_of(built: Built, name: str, sha256: str, now: datetime) -> Card:
+def build_card(built: Built, name: str, sha256: str, now: datetime) -> Card:
     """Return the card of a dataset."""
     chosen, gathered, asked = built.chosen, built.gathered, built.asked
-    by = {part: _counted(chosen, read) for part, read in _parts(now).items()}
+    by = {part: _count_values(chosen, read) for part, read in _parts(now).items()}
     covered = {
-        "site": _covered(asked.sites, by["site"]),
-        "channel": _covered(asked.channels, by["channel"]),
-        "language": _covered(asked.languages, by["language"]),
+        "site": _compute_coverage(asked.sites, by["site"]),
+        "channel": _compute_coverage(asked.channels, by["channel"]),
+        "language": _compute_coverage(asked.languages, by["language"]),
         "topic": dict(built.topics),
     }
     return Card(
@@ -133,16 +133,16 @@ def cover_topics(
     """Return by topic how many of the sampled questions ask about it, and how many of the examples."""
     if not asked.sample:
         return {}
-    vectors = np.concatenate(list(_embedded([one.text for one in asked.sample], embed, tell)))
+    vectors = np.concatenate(list(_embed_batches([one.text for one in asked.sample], embed, tell)))
     topics = find_topics(vectors, [one.page_words for one in asked.sample])
-    of_asked = Counter(topics.of(vectors))
+    of_asked = Counter(topics.assign_groups(vectors))
     of_chosen: Counter[int] = Counter()
-    for some in _embedded([one.example.question_text for one in chosen], embed, tell):
-        of_chosen.update(topics.of(some))
+    for some in _embed_batches([one.example.question_text for one in chosen], embed, tell):
+        of_chosen.update(topics.assign_groups(some))
     return {name: Coverage(of_asked[at], of_chosen[at]) for at, name in enumerate(topics.names)}
 
 
-def _embedded(texts: Sequence[str], embed: Embed, tell: Callable[[int], None]) -> Iterator[Vectors]:
+def _embed_batches(texts: Sequence[str], embed: Embed, tell: Callable[[int], None]) -> Iterator[Vectors]:
     for start in range(0, len(texts), _BATCH):
         some = texts[start : start + _BATCH]
         yield embed(some)
@@ -166,18 +166,18 @@ def _age(ruled_at: str, now: datetime) -> str:
     return next((f"up to {words}" for days, words in _AGES if age <= timedelta(days=days)), _OLDER)
 
 
-def _counted(chosen: Iterable[Candidate], read: Callable[[Candidate], str]) -> dict[str, int]:
+def _count_values(chosen: Iterable[Candidate], read: Callable[[Candidate], str]) -> dict[str, int]:
     return dict(sorted(Counter(read(one) for one in chosen).items()))
 
 
-def _covered(asked: Counts, examples: Counts) -> dict[str, Coverage]:
+def _compute_coverage(asked: Counts, examples: Counts) -> dict[str, Coverage]:
     names = sorted({*asked, *examples})
     return {name: Coverage(asked.get(name, 0), examples.get(name, 0)) for name in names}
 
 
 def _people(built: Built) -> dict[str, int]:
-    raters = built.gathered.trusted.raters.weighed_down()
-    reviewers = built.gathered.trusted.reviewers.weighed_down()
+    raters = built.gathered.trusted.raters.count_distrusted()
+    reviewers = built.gathered.trusted.reviewers.count_distrusted()
     return {
         "askers": len({one.lineage.asker for one in built.chosen}),
         "reviewers": len({person for one in built.chosen for person in one.lineage.reviewers}),
@@ -241,7 +241,7 @@ class Topics:
     centres: Vectors
     names: tuple[str, ...]
 
-    def of(self, vectors: Vectors) -> list[int]:
+    def assign_groups(self, vectors: Vectors) -> list[int]:
         """Return the group of each vector."""
         nearest: list[int] = np.argmax(vectors @ self.centres.T, axis=1).tolist()
         return nearest
@@ -252,7 +252,7 @@ def find_topics(vectors: Vectors, words: Sequence[Collection[str]]) -> Topics:
     if not len(vectors):
         return Topics(np.zeros((0, 0), np.float32), ())
     count = min(MOST, max(1, round(math.sqrt(len(vectors) / 2))))
-    centres = _settled(vectors, _beginnings(vectors, count))
+    centres = _refine_centres(vectors, _beginnings(vectors, count))
     groups = np.argmax(vectors @ centres.T, axis=1)
     filled = sorted(set(groups.tolist()))
     centres = centres[filled]
@@ -268,7 +268,7 @@ def _beginnings(vectors: Vectors, count: int) -> Vectors:
     return vectors[chosen]
 
 
-def _settled(vectors: Vectors, centres: Vectors) -> Vectors:
+def _refine_centres(vectors: Vectors, centres: Vectors) -> Vectors:
     before: NDArray[Any] | None = None
     for _ in range(_ROUNDS):
         groups = np.argmax(vectors @ centres.T, axis=1)

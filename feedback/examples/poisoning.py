@@ -70,7 +70,7 @@ _SUPPLEMENT = range(0xE0100, 0xE01F0)
 def suspicions(text: str, hosts: Collection[str] = ()) -> list[str]:
     """Return what speaks against training on a text, in words; nothing for most.
 
-    `hosts` are those that it may lead to: the pages' own, and those that the pages name (`hosts_in`).
+    `hosts` are those that it may lead to: the pages' own, and those that the pages name (`find_hosts`).
     """
     shown = "".join(mark for mark in unicodedata.normalize("NFKC", text) if not _hides(mark))
     tests: dict[str, Callable[[], bool]] = {
@@ -82,23 +82,23 @@ def suspicions(text: str, hosts: Collection[str] = ()) -> list[str]:
     return [name for name, holds in tests.items() if holds()]
 
 
-def hosts_in(text: str) -> set[str]:
+def find_hosts(text: str) -> set[str]:
     """Return the hosts that a text names in addresses."""
-    return {_host_of(match.group()) for match in _ADDRESS.finditer(text)} - {""}
+    return {_parse_host(match.group()) for match in _ADDRESS.finditer(text)} - {""}
 
 
 def _leads_away(text: str, hosts: Collection[str]) -> bool:
     if _NEVER_A_PAGE.search(text):
         return True
     known = [host.casefold().rstrip(".") for host in hosts if host]
-    return any(not _belongs(_host_of(match.group()), known) for match in _ADDRESS.finditer(text))
+    return any(not _belongs(_parse_host(match.group()), known) for match in _ADDRESS.finditer(text))
 
 
 def _belongs(host: str, known: Collection[str]) -> bool:
     return any(host == one or host.endswith(f".{one}") for one in known)
 
 
-def _host_of(address: str) -> str:
+def _parse_host(address: str) -> str:
     """Return the host that a browser would open; "" for what is none."""
     plain = address.replace("\\", "/")
     whole = plain if "://" in plain else f"https://{plain.lstrip('/')}"
@@ -186,7 +186,7 @@ class Agreements:
         expected = _AGREED / _COMPARED
         return round(min(1.0, max(0.0, (agreement - _CHANCE) / (expected - _CHANCE))), 3)
 
-    def weighed_down(self) -> tuple[int, int]:
+    def count_distrusted(self) -> tuple[int, int]:
         """Return how many people are trusted less than fully, and how many not at all."""
         trusts = [self.trust(person) for person in self.counts]
         return sum(0 < trust < 1 for trust in trusts), sum(trust == 0 for trust in trusts)

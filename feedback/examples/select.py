@@ -18,7 +18,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from core.records import TrainingExample
-from feedback.examples.convert import Candidate, ExampleRules, LeftOut, Mask, normalised
+from feedback.examples.convert import Candidate, ExampleRules, LeftOut, Mask, normalise_text
 from feedback.examples.poisoning import Agreements
 
 
@@ -43,15 +43,15 @@ def choose(
     left_out: Counter[LeftOut] = Counter()
     weighed: list[Candidate] = []
     for candidate in candidates:
-        judged = _weighed(candidate, trusted)
+        judged = _weigh_candidate(candidate, trusted)
         if isinstance(judged, LeftOut):
             left_out[judged] += 1
         else:
             weighed.append(judged)
-    capped = _capped(weighed, rules)
+    capped = _cap_per_person(weighed, rules)
     left_out[LeftOut.OVER_CAP] = len(weighed) - len(capped)
-    masked = [_masked(one, rules.mask, lambda: tell(1)) for one in capped]
-    chosen, conflicts = _folded(masked)
+    masked = [_mask_candidate(one, rules.mask, lambda: tell(1)) for one in capped]
+    chosen, conflicts = _fold_duplicates(masked)
     left_out[LeftOut.CONFLICT] = conflicts
     left_out[LeftOut.DUPLICATE] = len(masked) - len(chosen) - conflicts
     split = [_on_its_side(one, rules.held_out_share) for one in chosen]
@@ -65,7 +65,7 @@ def is_held_out(question_text: str, share: float) -> bool:
     the same question is always on the same side, and no question that is asked or deleted later moves one
     that is there.
     """
-    words = normalised(question_text).encode("utf-8", "surrogatepass")
+    words = normalise_text(question_text).encode("utf-8", "surrogatepass")
     lot = int.from_bytes(hashlib.sha256(b"held out|" + words).digest()[:8]) / 2**64
     return lot < share
 
@@ -76,7 +76,7 @@ def _on_its_side(candidate: Candidate, share: float) -> Candidate:
     return replace(candidate, example=replace(example, held_out=held_out))
 
 
-def _weighed(candidate: Candidate, trusted: Trusted) -> Candidate | LeftOut:
+def _weigh_candidate(candidate: Candidate, trusted: Trusted) -> Candidate | LeftOut:
     """Weigh an example by the people who made it, or leave it out.
 
     One whom nobody trusts takes part in nothing. An example that complaints alone brought counts as much as
@@ -97,7 +97,7 @@ def _newness(candidate: Candidate) -> tuple[str, str]:
     return candidate.lineage.ruled_at, candidate.lineage.answer_id
 
 
-def _capped(candidates: Sequence[Candidate], rules: ExampleRules) -> list[Candidate]:
+def _cap_per_person(candidates: Sequence[Candidate], rules: ExampleRules) -> list[Candidate]:
     """Return what stays when everyone has so many examples at most, the newest rulings first.
 
     Where several could be charged (complainers, reviewers who agree), the one with the most room is: nobody
@@ -122,7 +122,7 @@ def _capped(candidates: Sequence[Candidate], rules: ExampleRules) -> list[Candid
     return kept
 
 
-def _masked(candidate: Candidate, mask: Mask | None, done: Callable[[], None]) -> Candidate:
+def _mask_candidate(candidate: Candidate, mask: Mask | None, done: Callable[[], None]) -> Candidate:
     """Return an example without personal data in any of its texts, which are masked together.
 
     A label stays as it is.
@@ -149,7 +149,7 @@ def _masked(candidate: Candidate, mask: Mask | None, done: Callable[[], None]) -
     return replace(candidate, example=changed)
 
 
-def _folded(candidates: Sequence[Candidate]) -> tuple[list[Candidate], int]:
+def _fold_duplicates(candidates: Sequence[Candidate]) -> tuple[list[Candidate], int]:
     """Return one example for each question over each choice of passages, and how many newer rulings oust."""
     groups: defaultdict[object, list[Candidate]] = defaultdict(list)
     for candidate in candidates:
@@ -165,7 +165,7 @@ def _folded(candidates: Sequence[Candidate]) -> tuple[list[Candidate], int]:
 
 
 def _asks(example: TrainingExample) -> tuple[str, tuple[tuple[str, str], ...]]:
-    return normalised(example.question_text), tuple((one.url, one.text) for one in example.passages)
+    return normalise_text(example.question_text), tuple((one.url, one.text) for one in example.passages)
 
 
 def _with_folded(newest: Candidate, same: Collection[Candidate]) -> Candidate:

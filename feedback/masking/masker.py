@@ -113,11 +113,11 @@ class Masker:
         )
         self._analyzer = AnalyzerEngine(registry=registry, nlp_engine=engine, supported_languages=["en"])
 
-    def masked(self, text: str) -> Masked:
+    def mask(self, text: str) -> Masked:
         """Return a text without what is personal in it."""
-        return self.masked_together([text])[0]
+        return self.mask_together([text])[0]
 
-    def masked_together(
+    def mask_together(
         self, texts: Sequence[str], *, known: Iterable[str] = (), public: str = ""
     ) -> Sequence[Masked]:
         """Return texts of one example without what is personal in them, in the same order.
@@ -131,17 +131,17 @@ class Masker:
         unread = drafts
         for _ in range(_ROUNDS):
             for draft in unread:
-                draft.found = list(self._found_in(draft.text))
-                people += self._people_in(draft.text, draft.found)
+                draft.found = list(self._find_personal_data(draft.text))
+                people += self._list_people(draft.text, draft.found)
             for draft in drafts:
-                found = _merged([*draft.found, *self._named_again(draft.text, people)])
+                found = _merge_places([*draft.found, *self._find_mentions(draft.text, people)])
                 draft.mask([place for place in found if not _is_in(content, draft.text, place)], placeholders)
             unread = [draft for draft in drafts if draft.changed]
             if not unread:
                 break
         return [Masked(draft.text, tuple(sorted(draft.places, key=_start))) for draft in drafts]
 
-    def _found_in(self, text: str) -> Iterator[Place]:
+    def _find_personal_data(self, text: str) -> Iterator[Place]:
         """Return what is personal in a text, piece by piece."""
         hidden = _hidden(text)
         for match in _MENTION.finditer(text):
@@ -155,7 +155,7 @@ class Masker:
                 ):
                     yield place
 
-    def _people_in(self, text: str, found: Iterable[Place]) -> Iterator[str]:
+    def _list_people(self, text: str, found: Iterable[Place]) -> Iterator[str]:
         """Return the names that were found, and those of which e-mail addresses are made."""
         for place in found:
             value = text[place.start : place.end]
@@ -166,7 +166,7 @@ class Masker:
                 if len(parts) > 1 and all(part.isalpha() and self._names.is_name(part) for part in parts):
                     yield " ".join(parts)
 
-    def _named_again(self, text: str, people: Iterable[str]) -> Iterator[Place]:
+    def _find_mentions(self, text: str, people: Iterable[str]) -> Iterator[Place]:
         """Return where people who are known by now are named, in full or by a part of their name."""
         hidden = _hidden(text)
         for name in dict.fromkeys(people):
@@ -198,7 +198,7 @@ class _Draft:
         for place in places:
             start, end = self._origins[place.start], self._origins[place.end]
             self.places.append(Place(place.kind, start, end))
-            placeholder = placeholders.of(place.kind, self.text[place.start : place.end])
+            placeholder = placeholders.assign(place.kind, self.text[place.start : place.end])
             text += self.text[at : place.start] + placeholder
             origins += self._origins[at : place.start] + [start] * len(placeholder)
             at = place.end
@@ -215,7 +215,7 @@ class _Placeholders:
             self._last[match[1]] = max(self._last[match[1]], int(match[2] or 1))
         self._values: list[tuple[str, frozenset[str], str]] = []
 
-    def of(self, kind: str, value: str) -> str:
+    def assign(self, kind: str, value: str) -> str:
         words = re.findall(r"\w+", plain(value))
         parts = frozenset(words if kind == PERSON else ["".join(words)])
         for at, (known_kind, known_parts, placeholder) in enumerate(self._values):
@@ -300,7 +300,7 @@ def _start(place: Place) -> int:
     return place.start
 
 
-def _merged(places: Iterable[Place]) -> Sequence[Place]:
+def _merge_places(places: Iterable[Place]) -> Sequence[Place]:
     """Return places that do not overlap: what overlapped becomes one, of the kind of the longest."""
     merged: list[Place] = []
     longest = 0

@@ -127,14 +127,14 @@ class Names:
 
     def find(self, doc: Doc) -> Sequence[Stretch]:
         """Return where people are named, from left to right; stretches may overlap."""
-        words = list(_words_of(doc))
+        words = list(_split_words(doc))
         found = {
             *self._by_model(words),
             *self._by_lists(words),
             *self._by_cues(doc.text, words),
         }
-        found = {self._extended(words, *run) for run in found}
-        found |= set(self._listed_with(doc.text, words, found))
+        found = {self._extend_name(words, *run) for run in found}
+        found |= set(self._find_joined_names(doc.text, words, found))
         return sorted(
             (words[first].start, words[last].end)
             for first, last in found
@@ -145,7 +145,7 @@ class Names:
         """Whether a word, seen elsewhere as a part of a name, can be taken for one wherever it stands."""
         folded = plain(word)
         parts = _parts(folded, whole=False)
-        listed = _given(parts) > 0 or _is_surname(parts)
+        listed = _count_countries(parts) > 0 or _is_surname(parts)
         return folded not in SELDOM_PEOPLE and (listed or folded not in self._words)
 
     # The three ways
@@ -180,14 +180,16 @@ class Names:
         for cue in CUES:
             for match in cue.pattern.finditer(text):
                 at = starts.get(match.end())
-                if at is not None and (last := self._named_after(cue, text, words, at)) is not None:
+                if at is not None and (last := self._find_name_end(cue, text, words, at)) is not None:
                     yield at, last
 
-    def _listed_with(self, text: str, words: Sequence[Word], found: Iterable[Stretch]) -> Iterator[Stretch]:
+    def _find_joined_names(
+        self, text: str, words: Sequence[Word], found: Iterable[Stretch]
+    ) -> Iterator[Stretch]:
         """What a name is joined with: Lopez or Schneider; Maria, Ivan and Olga."""
         for _, last in found:
             at = last
-            while (after := _joined_with(text, words, at)) is not None and self._is_known(words[after]):
+            while (after := _find_joined_word(text, words, at)) is not None and self._is_known(words[after]):
                 yield after, after
                 at = after
 
@@ -214,7 +216,7 @@ class Names:
         least = _WELL_KNOWN if word.plain in self._words else 2 if word.opens else 1
         return self._is_known(word) and word.given >= least and word.plain not in self._small
 
-    def _named_after(self, cue: Cue, text: str, words: Sequence[Word], at: int) -> int | None:
+    def _find_name_end(self, cue: Cue, text: str, words: Sequence[Word], at: int) -> int | None:
         """Return the last word of the name that begins at `at`, or None."""
         last = at
         while (
@@ -259,7 +261,7 @@ class Names:
 
     # Where it begins and ends
 
-    def _extended(self, words: Sequence[Word], first: int, last: int) -> Stretch:
+    def _extend_name(self, words: Sequence[Word], first: int, last: int) -> Stretch:
         """Add the capitalised words beside a name that can belong to it."""
         while first > 0 and self._precedes(words[first - 1], words[first]):
             first -= 1
@@ -310,7 +312,7 @@ def plain(text: str) -> str:
     return "".join(letter for letter in folded if not unicodedata.combining(letter))
 
 
-def _words_of(doc: Doc) -> Iterator[Word]:
+def _split_words(doc: Doc) -> Iterator[Word]:
     labels, whole = _Labels(doc), doc.text
     for match in _WORD.finditer(whole):
         text = _POSSESSIVE.sub("", match[0])
@@ -318,8 +320,10 @@ def _words_of(doc: Doc) -> Iterator[Word]:
             continue
         folded, start = plain(text), match.start()
         parts = _parts(folded, whole=text[0].islower())
-        label, opens = labels.at(start), _opens_a_sentence(whole, start)
-        yield Word(text, start, start + len(text), folded, _given(parts), _is_surname(parts), label, opens)
+        label, opens = labels.find_label(start), _opens_a_sentence(whole, start)
+        yield Word(
+            text, start, start + len(text), folded, _count_countries(parts), _is_surname(parts), label, opens
+        )
 
 
 class _Labels:
@@ -329,7 +333,7 @@ class _Labels:
         self._entities = [(entity.start_char, entity.end_char, str(entity.label_)) for entity in doc.ents]
         self._next = 0
 
-    def at(self, place: int) -> str:
+    def find_label(self, place: int) -> str:
         while self._next < len(self._entities) and self._entities[self._next][1] <= place:
             self._next += 1
         if self._next < len(self._entities) and self._entities[self._next][0] <= place:
@@ -379,7 +383,7 @@ def _next_of_a_name(words: Sequence[Word], at: int) -> int | None:
     return None
 
 
-def _joined_with(text: str, words: Sequence[Word], at: int) -> int | None:
+def _find_joined_word(text: str, words: Sequence[Word], at: int) -> int | None:
     """Return the word that "and", "or" or a comma joins to another one."""
     joints = {"and", "or", "und", "oder", "et", "ou", "y", "o"}
     after = at + 1
@@ -439,7 +443,7 @@ def _parts(folded: str, *, whole: bool) -> Sequence[str]:
     return (folded,) if whole else (folded, *folded.split("-"))
 
 
-def _given(parts: Iterable[str]) -> int:
+def _count_countries(parts: Iterable[str]) -> int:
     return max(_lists()[0].get(part, 0) for part in parts)
 
 

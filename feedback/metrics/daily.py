@@ -3,7 +3,7 @@
 A day's document (kind `daily`) has the sums of each group of answers with one model version, channel and
 site; any selection of groups and days adds up (`select`). It is computed from the records, as often as one
 likes. Reading the store takes memory for one day's groups and the sessions of half an hour, however many
-answers there are. `rolled_up_at` says when that was done last.
+answers there are. `read_rollup_time` says when that was done last.
 
 The answers that people liked least are noted by day (kind `worst`), so that those of months are found without
 reading all. Thumbs count as stars, up as five and down as one. An answer is bad whose mean is below MIDDLE;
@@ -25,7 +25,7 @@ from core.records import Answer, Feedback, FeedbackKind
 from feedback.metrics.definitions import IDLE, Known, Sums, add_answer, add_turn, is_ignored
 from feedback.metrics.statistics import QuantileSketch
 from feedback.reviews.repository import WAITING, ReviewRepository
-from feedback.store.base import FeedbackStore, moment, site_of
+from feedback.store.base import FeedbackStore, derive_site, moment
 from feedback.store.documents import Document, Documents, Wanted, every_document
 from feedback.store.rows import RECORDS_AT_ONCE, Rows, every, every_answer
 from feedback.store.serialization import from_json, to_json
@@ -75,17 +75,17 @@ class Day:
     groups: Groups = field(default_factory=dict[Group, Sums])
     backlog: Backlog | None = None
 
-    def of(self, answer: Answer) -> Sums:
+    def find_sums(self, answer: Answer) -> Sums:
         """Return the sums that an answer belongs to."""
-        return sums_of(self.groups, answer)
+        return find_sums(self.groups, answer)
 
 
-def sums_of(groups: Groups, answer: Answer) -> Sums:
+def find_sums(groups: Groups, answer: Answer) -> Sums:
     """Return the sums that an answer belongs to among those of a span of time.
 
     New ones where there are none yet.
     """
-    site, known = site_of(answer), {group.site for group in groups}
+    site, known = derive_site(answer), {group.site for group in groups}
     if site not in known and len(known) >= MOST_SITES:
         site = OTHER_SITES
     group = Group(answer.model_version, str(answer.question.channel), site)
@@ -112,15 +112,15 @@ async def sum_up(
     """Compute a day from the records; `hear` is told of each answer. Raises StoreError."""
     begin = datetime.combine(day, time(), UTC)
     summed = Day(day)
-    async for known, before in known_between(store, desk, begin, begin + timedelta(days=1)):
-        sums = summed.of(known.answer)
+    async for known, before in read_known(store, desk, begin, begin + timedelta(days=1)):
+        sums = summed.find_sums(known.answer)
         add_answer(sums, known, now)
         add_turn(sums, known.answer, before)
         hear(known)
     return summed
 
 
-async def known_between(
+async def read_known(
     store: Records, desk: ReviewRepository, begin: datetime, end: datetime
 ) -> AsyncIterator[tuple[Known, datetime | None]]:
     """Yield what is known of the answers in a span, and the time of each asker's last answer before it."""
@@ -128,14 +128,14 @@ async def known_between(
     async for answer in answers_between(store, begin - _LOOK_BACK, end):
         who = (answer.question.conversation, answer.question.asker)
         if answer.answered_at >= begin:
-            yield await _known(store, desk, answer), last.get(who)
+            yield await _gather_known(store, desk, answer), last.get(who)
         last[who] = answer.answered_at
         if len(last) > RECORDS_AT_ONCE:
             over = answer.answered_at - _LOOK_BACK
             last = {name: at for name, at in last.items() if at >= over}
 
 
-async def _known(store: Records, desk: ReviewRepository, answer: Answer) -> Known:
+async def _gather_known(store: Records, desk: ReviewRepository, answer: Answer) -> Known:
     words = await store.feedback_on(answer.id)
     late = bool(words) and is_ignored(answer, words)
     ever = await _every_word(store, answer.id) if late else words
@@ -179,12 +179,12 @@ async def keep(documents: Documents, day: Day) -> None:
     await documents.put(Document(KIND, name, json.dumps(body, sort_keys=True), order=name))
 
 
-async def kept_days(documents: Documents, first: date, last: date) -> list[Day]:
+async def read_days(documents: Documents, first: date, last: date) -> list[Day]:
     """Return the days that are kept, of a span of days."""
-    return [read(document) for document in await listed_days(documents, KIND, first, last)]
+    return [read(document) for document in await list_day_documents(documents, KIND, first, last)]
 
 
-async def listed_days(documents: Documents, kind: str, first: date, last: date) -> list[Document]:
+async def list_day_documents(documents: Documents, kind: str, first: date, last: date) -> list[Document]:
     """Return the documents of a kind whose order is a day, of a span of days."""
     found: list[Document] = []
     before = ((first - timedelta(days=1)).isoformat(), "~")
@@ -211,7 +211,7 @@ async def mark_rolled_up(documents: Documents, at: datetime) -> None:
     await documents.put(Document(_PLACE, "last", "", order=moment(at)))
 
 
-async def rolled_up_at(documents: Documents) -> datetime | None:
+async def read_rollup_time(documents: Documents) -> datetime | None:
     """Return as of when the days are; None before the first time."""
     last = await documents.get(_PLACE, "last")
     return datetime.fromisoformat(last.order) if last else None
@@ -254,12 +254,12 @@ class Worst:
 
     def hear(self, known: Known) -> None:
         """Look at what was said on an answer."""
-        rated = rating_of(known)
+        rated = rate_answer(known)
         if rated.count and rated.mean < MIDDLE:
             self.rated.append(rated)
 
 
-def rating_of(known: Known) -> Rated:
+def rate_answer(known: Known) -> Rated:
     """Add up everybody's last words on an answer."""
     said = [word for word in known.words if word.withdrawn_at is None]
     stars = [int(word.value) for word in said if word.kind is FeedbackKind.STARS]
@@ -268,7 +268,7 @@ def rating_of(known: Known) -> Rated:
     return Rated(
         answer_id=answer.id,
         answered_at=moment(answer.answered_at),
-        group=Group(answer.model_version, str(answer.question.channel), site_of(answer)),
+        group=Group(answer.model_version, str(answer.question.channel), derive_site(answer)),
         stars=sum(stars),
         starred=len(stars),
         likes=thumbs.count("like"),
@@ -276,7 +276,7 @@ def rating_of(known: Known) -> Rated:
     )
 
 
-def worst_of(rated: Iterable[Rated], most: int = MOST) -> list[Rated]:
+def select_worst(rated: Iterable[Rated], most: int = MOST) -> list[Rated]:
     """Return the worst ones, the worst first; of equal ones the newest."""
     newest_first = sorted(rated, key=lambda one: one.answered_at, reverse=True)
     return sorted(newest_first, key=lambda one: (one.mean, -one.count))[:most]
@@ -287,17 +287,17 @@ async def keep_worst(documents: Documents, day: date, rated: Sequence[Rated]) ->
     by_version: defaultdict[str, list[Rated]] = defaultdict(list)
     for one in rated:
         by_version[one.group.model_version].append(one)
-    noted = {one.answer_id: one for of_one in by_version.values() for one in worst_of(of_one)}
-    for document in await listed_days(documents, WORST, day, day):
+    noted = {one.answer_id: one for of_one in by_version.values() for one in select_worst(of_one)}
+    for document in await list_day_documents(documents, WORST, day, day):
         if document.id not in noted:
             await documents.remove(WORST, document.id, document.answer_id)
     for name, one in noted.items():
         await documents.put(Document(WORST, name, to_json(one), name, order=day.isoformat()))
 
 
-async def kept_worst(documents: Documents, first: date, last: date) -> list[Rated]:
+async def read_worst(documents: Documents, first: date, last: date) -> list[Rated]:
     """Return what is noted of a span of days. Raises StoreError."""
-    found = await listed_days(documents, WORST, first, last)
+    found = await list_day_documents(documents, WORST, first, last)
     return [from_json(Rated, document.body) for document in found]
 
 

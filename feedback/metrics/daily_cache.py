@@ -78,10 +78,10 @@ class DailyCache:
             return self._backlog[1]
 
     async def _read(self, first: date, last: date, now: datetime) -> DaysRead:
-        found = await daily.listed_days(self._documents, daily.KIND, first, last)
+        found = await daily.list_day_documents(self._documents, daily.KIND, first, last)
         days = {day.day: day for day in await asyncio.to_thread(self._parse, found)}
-        rated = await daily.kept_worst(self._documents, first, last)
-        as_of = await daily.rolled_up_at(self._documents)
+        rated = await daily.read_worst(self._documents, first, last)
+        as_of = await daily.read_rollup_time(self._documents)
         begin = as_of.date() if as_of else await self._first_day()
         if begin is None:
             return DaysRead([*days.values()], rated, as_of, live=True)

@@ -208,7 +208,7 @@ class Figures:
     first_token_p95_s: float | None
 
 
-def figures_of(sums: Sums) -> Figures:
+def compute_figures(sums: Sums) -> Figures:
     """Return the figures."""
     return Figures(
         answers=sums.answers,

@@ -63,7 +63,7 @@ async def report(store: FeedbackStore, desk: ReviewRepository) -> Report:
     sample = [review for review in settled if review.weight > 0]
     double = [review.verdicts[:2] for review in reviews if review.blind and len(review.verdicts) > 1]
     pairs = [(str(one.ruling), str(two.ruling)) for one, two in double]
-    share = judged(sample)
+    share = estimate_accuracy(sample)
     return Report(
         forms=await _forms(store),
         waiting=len(reviews) - len(settled),
@@ -73,7 +73,7 @@ async def report(store: FeedbackStore, desk: ReviewRepository) -> Report:
         accuracy_interval=(share.low, share.high) if share else None,
         double_reviewed=len(pairs),
         kappa=cohens_kappa(pairs),
-        untied=await desk.untied_counts(),
+        untied=await desk.count_untied(),
     )
 
 
@@ -82,11 +82,11 @@ def accuracy(sample: Sequence[Review]) -> float | None:
 
     Rejected ones are no questions, and do not count.
     """
-    share = judged(sample)
+    share = estimate_accuracy(sample)
     return share.value if share else None
 
 
-def judged(sample: Sequence[Review]) -> Share | None:
+def estimate_accuracy(sample: Sequence[Review]) -> Share | None:
     """Return the same with its interval (feedback/metrics/definitions.py)."""
     sums = Weighted()
     for review in sample:

@@ -7,7 +7,7 @@ that are not over, and stores of a few hours, have figures by the hour or less, 
 every answer of the span is read, so there is a bound to them.
 
 A `Value` is a figure as it is shown: with the number that it rests on, and with an interval where it is a
-share; `tone_of` says whether a change is more than chance.
+share; `judge_tone` says whether a change is more than chance.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
 
-from feedback.metrics.daily import Backlog, Day, Group, Groups, Records, Worst, known_between, sums_of
-from feedback.metrics.definitions import Known, Sums, add_answer, add_turn, figures_of
+from feedback.metrics.daily import Backlog, Day, Group, Groups, Records, Worst, find_sums, read_known
+from feedback.metrics.definitions import Known, Sums, add_answer, add_turn, compute_figures
 from feedback.metrics.statistics import Share, wilson
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import moment
@@ -37,7 +37,7 @@ class TooMany(Exception):
     """The span has more answers than are read at once. Nobody sees this: days are shown instead."""
 
 
-def step_of(span: timedelta) -> timedelta:
+def choose_step(span: timedelta) -> timedelta:
     """Return the shortest step that needs no more than 48 buckets for a span, and an hour at most."""
     return next((step for step in _STEPS if span <= _MOST_BUCKETS * step), _STEPS[-1])
 
@@ -56,34 +56,34 @@ async def of_short_store(
     if await store.answers_after((moment(begin + SHORT), ""), 1):
         return None
     found = await _read(store, desk, begin, begin + SHORT)
-    return _summed(found, (begin, max(known.answer.answered_at for known, _ in found)), now)
+    return _build_timeline(found, (begin, max(known.answer.answered_at for known, _ in found)), now)
 
 
 async def of_span(
     store: Records, desk: ReviewRepository, span: tuple[datetime, datetime], now: datetime
 ) -> tuple[Timeline, Worst]:
     """Compute a span from its records. Raises TooMany and StoreError."""
-    return _summed(await _read(store, desk, *span), span, now)
+    return _build_timeline(await _read(store, desk, *span), span, now)
 
 
 async def _read(store: Records, desk: ReviewRepository, begin: datetime, end: datetime) -> list[_Found]:
     found: list[_Found] = []
-    async for one in known_between(store, desk, begin, end):
+    async for one in read_known(store, desk, begin, end):
         found.append(one)
         if len(found) > MOST:
             raise TooMany
     return found
 
 
-def _summed(
+def _build_timeline(
     found: Sequence[_Found], span: tuple[datetime, datetime], now: datetime
 ) -> tuple[Timeline, Worst]:
-    step = step_of(span[1] - span[0])
+    step = choose_step(span[1] - span[0])
     start = _floor(span[0], step)
     buckets = [Bucket(start + number * step) for number in range((span[1] - start) // step + 1)]
     bad = Worst()
     for known, before in found:
-        sums = sums_of(buckets[(known.answer.answered_at - start) // step].groups, known.answer)
+        sums = find_sums(buckets[(known.answer.answered_at - start) // step].groups, known.answer)
         add_answer(sums, known, now)
         add_turn(sums, known.answer, before)
         bad.hear(known)
@@ -175,10 +175,10 @@ def of_days(days: Sequence[Day], last: date, count: int) -> Timeline:
     kept = {day.day: day for day in days}
     first_known = min((day for day, one in kept.items() if one.groups), default=last)
     both = [_bucket(last - timedelta(days=back), kept, first_known) for back in range(2 * count - 1, -1, -1)]
-    return Timeline(timedelta(days=1), both[count:], both[:count], WEEK, versions_in(both[:count]))
+    return Timeline(timedelta(days=1), both[count:], both[:count], WEEK, find_versions(both[:count]))
 
 
-def versions_in(spans: Iterable[Bucket | Day]) -> frozenset[str]:
+def find_versions(spans: Iterable[Bucket | Day]) -> frozenset[str]:
     """Name the model versions that answered in some spans."""
     return frozenset(group.model_version for span in spans for group in span.groups)
 
@@ -194,7 +194,7 @@ def draw(timeline: Timeline, chosen: Chosen) -> Drawn:
     """Compute what is shown of the chosen groups."""
     sums = [bucket.sums(chosen) for bucket in timeline.buckets]
     before = [bucket.sums(chosen) for bucket in timeline.before]
-    plain = [values_of(one) for one in sums]
+    plain = [compute_values(one) for one in sums]
     points = {
         name: [
             values[name] if bucket.known else None
@@ -204,17 +204,17 @@ def draw(timeline: Timeline, chosen: Chosen) -> Drawn:
     }
     if timeline.smoothed > 1:
         smooth = [
-            values_of(_total(_window([*before, *sums], len(before) + at, timeline.smoothed)))
+            compute_values(_total(_window([*before, *sums], len(before) + at, timeline.smoothed)))
             for at in range(len(sums))
         ]
         for name in SMOOTHED:
             points[name] = [values[name] for values in smooth]
-    return Drawn(points, values_of(_total(sums)), _before(timeline, before), _versions(timeline, chosen))
+    return Drawn(points, compute_values(_total(sums)), _before(timeline, before), _versions(timeline, chosen))
 
 
 def _before(timeline: Timeline, sums: Sequence[Sums]) -> Values:
     """Return the figures of the time before; how many answers there were only where all of it is known."""
-    values = values_of(_total(sums))
+    values = compute_values(_total(sums))
     whole = bool(timeline.before) and all(bucket.known for bucket in timeline.before)
     return values if whole else {**values, "answers": None}
 
@@ -237,10 +237,10 @@ def _versions(timeline: Timeline, chosen: Chosen) -> list[Marked]:
         group.model_version for bucket in timeline.buckets for group in sorted(bucket.groups)
     )
     ordered = sorted(names, key=lambda name: name not in earlier)
-    return [_marked(timeline, chosen, name, begins=name not in earlier) for name in ordered]
+    return [_mark_version(timeline, chosen, name, begins=name not in earlier) for name in ordered]
 
 
-def _marked(timeline: Timeline, chosen: Chosen, name: str, *, begins: bool) -> Marked:
+def _mark_version(timeline: Timeline, chosen: Chosen, name: str, *, begins: bool) -> Marked:
     sums = [
         bucket.sums(lambda group: group.model_version == name and chosen(group))
         for bucket in timeline.buckets
@@ -250,7 +250,9 @@ def _marked(timeline: Timeline, chosen: Chosen, name: str, *, begins: bool) -> M
         for at, bucket in enumerate(timeline.buckets)
         if any(g.model_version == name for g in bucket.groups)
     )
-    return Marked(name, first if begins else None, [one.answers for one in sums], values_of(_total(sums)))
+    return Marked(
+        name, first if begins else None, [one.answers for one in sums], compute_values(_total(sums))
+    )
 
 
 FEW = 30
@@ -295,12 +297,12 @@ BETTER: Mapping[str, Literal[-1, 0, 1]] = {
 """Every figure, and whether more of it is better (1), worse (-1) or neither."""
 
 
-def values_of(sums: Sums) -> dict[str, Value | None]:
+def compute_values(sums: Sums) -> dict[str, Value | None]:
     """Return every figure (feedback/metrics/definitions.py says what it means) with its count.
 
     None where nothing is known.
     """
-    figures = figures_of(sums)
+    figures = compute_figures(sums)
     counts = {
         "satisfaction": sums.starred,
         "response_p50_s": sums.response.count,
@@ -319,18 +321,18 @@ def values_of(sums: Sums) -> dict[str, Value | None]:
         "abstained_share": sums.answers,
     }
     known: dict[str, Value | None] = {
-        name: _sampled(getattr(figures, name)) for name in ("accuracy", "precision", "quote_precision")
+        name: _convert_share(getattr(figures, name)) for name in ("accuracy", "precision", "quote_precision")
     }
-    known |= {name: _counted(getattr(figures, name), count) for name, count in counts.items()}
+    known |= {name: _attach_count(getattr(figures, name), count) for name, count in counts.items()}
     known |= {name: _share(getattr(figures, name), count) for name, count in shares.items()}
     return {name: known[name] for name in BETTER}
 
 
-def _sampled(share: Share | None) -> Value | None:
+def _convert_share(share: Share | None) -> Value | None:
     return None if share is None else Value(share.value, share.count, share.low, share.high)
 
 
-def _counted(value: float | None, count: int) -> Value | None:
+def _attach_count(value: float | None, count: int) -> Value | None:
     return None if value is None else Value(value, count)
 
 
@@ -338,7 +340,7 @@ def _share(value: float | None, count: int) -> Value | None:
     return None if value is None else Value(value, count, *wilson(value, count))
 
 
-def tone_of(name: str, now: Value | None, before: Value | None) -> Tone | None:
+def judge_tone(name: str, now: Value | None, before: Value | None) -> Tone | None:
     """Tell whether a figure is better than it was; "unclear" where there are too few to say.
 
     None: nothing to compare. The difference of two shares has an interval, too (Newcombe 1998, from Wilson's

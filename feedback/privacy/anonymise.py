@@ -21,7 +21,7 @@ from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import RecordInvalid, moment
 from feedback.store.documents import Document, Wanted, change_document
 from feedback.store.rows import Row, WholeStore, every_page
-from feedback.store.serialization import answer_from, from_json, question_from, to_json
+from feedback.store.serialization import from_json, parse_answer, parse_question, to_json
 
 Change = Callable[[str], str]
 """Returns a record (JSON) with somebody else in the reviewer's place, or nobody."""
@@ -38,7 +38,7 @@ async def change_reviews(
     found = [
         document
         for kind in changes
-        for document in await store.documents.listed(Wanted(kind, answer_id=answer_id))
+        for document in await store.documents.list_documents(Wanted(kind, answer_id=answer_id))
         if person in document.body
     ]
     if found:  # before, so that a crash in between leaves no name on a screen
@@ -65,7 +65,7 @@ async def put_answers(store: WholeStore, rows: Sequence[Row]) -> None:
     """Keep changed answers, but none whose question has been forgotten in the meantime."""
     await store.put_rows(rows)
     for row in rows:
-        answer = answer_from(row.fields["record"], question_from(row.fields["question"]))
+        answer = parse_answer(row.fields["record"], parse_question(row.fields["question"]))
         try:
             await store.add_answer(answer)  # it is there: this only asks whether its question is
         except RecordInvalid:
@@ -75,14 +75,14 @@ async def put_answers(store: WholeStore, rows: Sequence[Row]) -> None:
 async def _change(store: WholeStore, document: Document, change: Change) -> None:
     """Change a document's body, however many others change it, too, until that is done or it is gone."""
 
-    def changed(kept: Document | None) -> Document | None:
+    def apply_change(kept: Document | None) -> Document | None:
         if kept is None:
             return None
         # other processes read verified answers that changed since they last looked
         now = moment(datetime.now(UTC))
         return replace(kept, body=change(kept.body), order=now if kept.kind == "verified" else kept.order)
 
-    await change_document(store.documents, document, changed)
+    await change_document(store.documents, document, apply_change)
 
 
 NAME = "A former reviewer"
@@ -91,7 +91,7 @@ NAME = "A former reviewer"
 async def anonymise_reviews(store: WholeStore, answer_id: str, person: str) -> None:
     """Take a reviewer out of all rounds of an answer's review and its verified answer."""
     review = partial(_review_without, person)
-    changes = {"review": review, "past_review": review, "verified": partial(_verified_without, person)}
+    changes = {"review": review, "past_review": review, "verified": partial(_remove_verifier, person)}
     await change_reviews(store, answer_id, person, changes)
 
 
@@ -109,21 +109,21 @@ def _review_without(person: str, body: str) -> str:
         review = replace(review, claimed_by="", claimed_name="", claimed_until=None)
     without = replace(
         review,
-        verdicts=tuple(_unsigned(verdict, person) for verdict in review.verdicts),
+        verdicts=tuple(_remove_signature(verdict, person) for verdict in review.verdicts),
         skips=tuple(replace(skip, reviewer=_somebody(skip.reviewer, person)) for skip in review.skips),
-        earlier=_unsigned(review.earlier, person) if review.earlier else None,
+        earlier=_remove_signature(review.earlier, person) if review.earlier else None,
     )
     return to_json(without)
 
 
-def _unsigned(verdict: Verdict, person: str) -> Verdict:
+def _remove_signature(verdict: Verdict, person: str) -> Verdict:
     """Return a ruling without who gave it, and without the activity that names their chat."""
     if verdict.reviewer != person:
         return verdict
     return replace(verdict, reviewer=SOMEBODY, reviewer_name=NAME, source="")
 
 
-def _verified_without(person: str, body: str) -> str:
+def _remove_verifier(person: str, body: str) -> str:
     if not body:  # it was taken back
         return body
     verified = from_json(VerifiedAnswer, body)

@@ -83,12 +83,12 @@ class Audit:
         one = [Wanted(KIND, after=after, person=person), Wanted(KIND, after=after, state=person)]
         for wanted in one if person else everyone:
             async for document in every_document(self._documents, wanted):
-                entry = entry_in(document)
+                entry = parse_entry(document)
                 if wanted.state is None or entry.person != person:  # else it was there already
                     yield entry
 
 
-def entry_in(document: Document) -> Entry:
+def parse_entry(document: Document) -> Entry:
     """Return what a document of the trail says."""
     return from_json(Entry, document.body)
 
@@ -98,7 +98,7 @@ async def without_person(documents: Documents, document: Document) -> None:
 
     What is about the person alone stays: it is the proof.
     """
-    entry = entry_in(document)
+    entry = parse_entry(document)
     if entry.answer_id:
         await documents.replace(_document(replace(entry, person=""), document.id, document.version))
 
@@ -111,7 +111,7 @@ async def without_reviewer(documents: Documents, person: str) -> None:
 async def change_reviewer(documents: Documents, person: str, change: Callable[[str], str]) -> None:
     """Change the name of a reviewer in the entries about other people's answers."""
     async for document in every_document(documents, Wanted(KIND, state=person)):
-        entry = entry_in(document)
+        entry = parse_entry(document)
         if entry.person != person:
             changed = replace(entry, who=change(entry.who))
             await documents.replace(_document(changed, document.id, document.version))

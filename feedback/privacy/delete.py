@@ -25,11 +25,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from core import telemetry
-from core.records import answer_id_of
+from core.records import derive_answer_id
 from feedback.privacy import audit, opt_out
 from feedback.privacy.anonymise import anonymise_answers, anonymise_reviews
 from feedback.privacy.deletion_log import KIND, Deletion, Deletions, ForgetExamples, ForgottenExamples
-from feedback.privacy.export import export_of
+from feedback.privacy.export import export_person
 from feedback.reviews import model_decisions
 from feedback.reviews.repository import PostedMessage, ReviewRepository, is_askers
 from feedback.store.base import moment
@@ -37,7 +37,7 @@ from feedback.store.documents import Document, Wanted
 from feedback.store.rows import TIMES, Row, Table, WholeStore, every_page
 from feedback.store.serialization import from_json, to_json
 
-__all__ = ["Around", "delete", "export_of"]
+__all__ = ["Around", "delete", "export_person"]
 
 GOING = "going"
 """A question that goes: its document is written before, and removed when all that follows has happened."""
@@ -137,7 +137,7 @@ class _Deleting:
         if answer is not None:
             review = await self._desk.review(answer.id)
             verified = await self._documents.get("verified", answer.id, answer.id)
-            cards = tuple(one for one in await self._desk.shown(answer.id) if not is_askers(one.place))
+            cards = tuple(one for one in await self._desk.list_shown(answer.id) if not is_askers(one.place))
             counts["answer"] += 1
             words = await self._store.feedback_on(answer.id)
             counts["word of others"] += sum(word.giver != self._deletion.person for word in words)
@@ -151,7 +151,7 @@ class _Deleting:
 
     async def _questions(self) -> None:
         done = 0
-        while noted := await self._documents.listed(Wanted(GOING, person=self._deletion.person)):
+        while noted := await self._documents.list_documents(Wanted(GOING, person=self._deletion.person)):
             for document in noted:
                 await self._forget(from_json(_Noted, document.body))
             done += len(noted)
@@ -164,7 +164,7 @@ class _Deleting:
         await self._store.forget_question(noted.question_id)
         if noted.answer_id:
             self._around.forgotten(noted.answer_id)
-            telemetry.event("question_forgotten", answer=telemetry.hashed(noted.answer_id))
+            telemetry.event("question_forgotten", answer=telemetry.hash_answer_id(noted.answer_id))
         if noted.verified:  # other processes know it by heart
             await self._desk.drop_verified(noted.answer_id)
         await self._documents.remove(GOING, noted.id)
@@ -230,7 +230,7 @@ class _Noted:
 
     @property
     def id(self) -> str:
-        return answer_id_of(self.question_id)
+        return derive_answer_id(self.question_id)
 
     def document(self, person: str) -> Document:
         return Document(GOING, self.id, to_json(self), person=person)

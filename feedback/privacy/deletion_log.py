@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from feedback.privacy.opt_out import opted_out
+from feedback.privacy.opt_out import list_opt_outs
 from feedback.store.base import moment
 from feedback.store.documents import Document, Documents, Wanted, every_document
 from feedback.store.serialization import from_json, to_json
@@ -105,7 +105,7 @@ class Deletion:
         settled = now >= (self.gone_at or self.changed_at) + SETTLES
         return self.state != "settling" or bool(self.reply_to) or settled
 
-    def learned(self) -> Sequence[ForgottenExamples]:
+    def sum_examples(self) -> Sequence[ForgottenExamples]:
         """Return what was learned from the person, added up by data set."""
         models: dict[str, set[str]] = {}
         counts: dict[str, int] = {}
@@ -115,14 +115,14 @@ class Deletion:
         return [ForgottenExamples(name, tuple(sorted(models[name])), counts[name]) for name in sorted(counts)]
 
 
-async def left_out(documents: Documents) -> Set[str]:
+async def list_excluded(documents: Documents) -> Set[str]:
     """Return the pseudonyms of whom nothing is to be learned from.
 
     Who said so, and whose data is being deleted.
     """
-    people = set(await opted_out(documents))
+    people = set(await list_opt_outs(documents))
     for state in ("open", "counted"):
-        people |= {one.person async for one in _listed(documents, Wanted(KIND, state=state))}
+        people |= {one.person async for one in _read_deletions(documents, Wanted(KIND, state=state))}
     return people
 
 
@@ -154,22 +154,22 @@ class Deletions:
             raise Overtaken(f"another process goes on with the deletion {deletion.name}")
         return replace(moved, version=deletion.version + 1)
 
-    async def of(self, person: str) -> Sequence[Deletion]:
+    async def list_deletions(self, person: str) -> Sequence[Deletion]:
         """Return a person's deletions, the one that changed first before the others."""
-        return [deletion async for deletion in _listed(self._documents, Wanted(KIND, person=person))]
+        return [deletion async for deletion in _read_deletions(self._documents, Wanted(KIND, person=person))]
 
     async def since(self, place: str) -> tuple[Sequence[Deletion], str]:
         """Return what changed since a place ("": all there is), and the next place.
 
         Some come again: clocks differ.
         """
-        found = [one async for one in _listed(self._documents, Wanted(KIND, after=(place, "")))]
+        found = [one async for one in _read_deletions(self._documents, Wanted(KIND, after=(place, "")))]
         if not found:
             return found, place
         return found, max(place, moment(found[-1].changed_at - CLOCKS_DIFFER))
 
 
-async def _listed(documents: Documents, wanted: Wanted) -> AsyncIterator[Deletion]:
+async def _read_deletions(documents: Documents, wanted: Wanted) -> AsyncIterator[Deletion]:
     async for document in every_document(documents, wanted):
         yield _read(document)
 

@@ -17,7 +17,7 @@ from feedback.privacy.audit import Audit
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import moment
 from feedback.store.documents import Wanted
-from feedback.store.rows import Row, WholeStore, every_row, line_of
+from feedback.store.rows import Row, WholeStore, every_row, to_line
 from feedback.store.serialization import from_json, to_json
 
 Json = dict[str, Any]
@@ -53,7 +53,7 @@ MEANING: Mapping[str, str] = {
 _TOLD_ELSEWHERE = frozenset({"deletion", "opted_out", audit.KIND, "going"})
 
 
-async def export_of(store: WholeStore, person: str) -> Json:
+async def export_person(store: WholeStore, person: str) -> Json:
     """Return all of a person that is in a store. Raises StoreError."""
     choice = await opt_out.OptOuts(store.documents).choice(person)
     documents = [row async for row in every_row(store, "document", person=person)]
@@ -67,7 +67,7 @@ async def export_of(store: WholeStore, person: str) -> Json:
             await _question(store, row) async for row in every_row(store, "question", person=person)
         ],
         "words": [_plain(row) async for row in every_row(store, "feedback", person=person)],
-        "reviewed": await _reviewed(store, documents, person),
+        "reviewed": await _export_rulings(store, documents, person),
         "kept_about_you": [_plain(row) for row in documents if row.fields["kind"] not in _TOLD_ELSEWHERE],
         "deletions": [_plain(row) for row in documents if row.fields["kind"] == "deletion"],
         "audit": [
@@ -91,17 +91,17 @@ async def _question(store: WholeStore, row: Row) -> Json:
     review = await ReviewRepository(store.documents).review(answer.id)
     return told | {
         "answer": _record(answer, but=("verified_by",)),
-        "said": [_said(word, row.fields["asker"]) for word in words],
-        "review": _decided(review) if review else None,
+        "said": [_export_word(word, row.fields["asker"]) for word in words],
+        "review": _export_decision(review) if review else None,
     }
 
 
-def _said(word: Feedback, asker: str) -> Json:
+def _export_word(word: Feedback, asker: str) -> Json:
     by = "you" if word.giver == asker else "a colleague" if word.giver else "somebody"
     return {"by": by, **_record(word, but=("giver", "source", "answer_id"))}
 
 
-def _decided(review: Review) -> Json:
+def _export_decision(review: Review) -> Json:
     ruling = review.ruling or review.earlier
     return {
         "opened_at": moment(review.opened_at),
@@ -110,7 +110,7 @@ def _decided(review: Review) -> Json:
     }
 
 
-async def _reviewed(store: WholeStore, documents: Sequence[Row], person: str) -> list[Json]:
+async def _export_rulings(store: WholeStore, documents: Sequence[Row], person: str) -> list[Json]:
     """Return what the person decided, answer by answer, round by round."""
     told: list[Json] = []
     for row in documents:
@@ -118,7 +118,7 @@ async def _reviewed(store: WholeStore, documents: Sequence[Row], person: str) ->
             continue
         answer_id = row.fields["answer_id"]
         for kind in ("past_review", "review"):
-            for document in await store.documents.listed(Wanted(kind, answer_id=answer_id)):
+            for document in await store.documents.list_documents(Wanted(kind, answer_id=answer_id)):
                 review = from_json(Review, document.body)
                 rulings = [_verdict(one) for one in review.verdicts if one.reviewer == person]
                 skips = [_record(one, but=("reviewer",)) for one in review.skips if one.reviewer == person]
@@ -136,7 +136,7 @@ def _record(record: Answer | Feedback | Verdict | Skip, but: Sequence[str] = ())
 
 def _plain(row: Row) -> Json:
     """Return a row with its records as JSON, not as text."""
-    return json.loads(line_of(row))
+    return json.loads(to_line(row))
 
 
 def _who(who: str, person: str) -> str:

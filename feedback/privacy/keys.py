@@ -29,7 +29,7 @@ from feedback.privacy import audit
 from feedback.privacy.anonymise import change_answers, change_reviews, put_answers
 from feedback.store.base import StoreError
 from feedback.store.documents import Document
-from feedback.store.rows import Row, Table, WholeStore, every_page, every_row, key_of
+from feedback.store.rows import Row, Table, WholeStore, build_row_key, every_page, every_row
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ async def rename(store: WholeStore, old: str, new: str) -> None:
 async def _rename_rows(store: WholeStore, table: Table, old: str, change: Change) -> None:
     after = ""
     async for page in every_page(store, table, person=old):
-        renamed = [_renamed(row, change) for row in page]
+        renamed = [_rename_row(row, change) for row in page]
         if table == "answer":
             await put_answers(store, renamed)
         else:
@@ -89,7 +89,7 @@ async def _rename_inside(store: WholeStore, row: Row, old: str, change: Change) 
 
 
 async def _rename_document(store: WholeStore, row: Row, change: Change) -> None:
-    renamed = _renamed(row, change)
+    renamed = _rename_row(row, change)
     if renamed.key == row.key:
         await store.put_rows([renamed])
         return
@@ -98,11 +98,11 @@ async def _rename_document(store: WholeStore, row: Row, change: Change) -> None:
     await store.drop_rows([row])
 
 
-def _renamed(row: Row, change: Change) -> Row:
+def _rename_row(row: Row, change: Change) -> Row:
     fields: dict[str, Any] = {
         name: change(value) if isinstance(value, str) else value for name, value in row.fields.items()
     }
-    return Row(row.table, key_of(row.table, fields), fields)
+    return Row(row.table, build_row_key(row.table, fields), fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def load_keys(data_dir: Path, secret: str = "", before: str = "") -> Keys:
     return Keys(load_or_make_key(key_path(data_dir)), load_key(path) if path.exists() else before.encode())
 
 
-def operator_of(keys: Keys) -> str:
+def name_operator(keys: Keys) -> str:
     """Return how the audit trail names whoever runs this process; the environment cannot change that."""
     try:
         user = pwd.getpwuid(os.getuid()).pw_name

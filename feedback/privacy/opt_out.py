@@ -25,7 +25,7 @@ _SOURCES = 8
 """How many changes of mind are remembered, to know them again."""
 
 
-async def opted_out(documents: Documents) -> Set[str]:
+async def list_opt_outs(documents: Documents) -> Set[str]:
     """Return the pseudonyms of all who want that nothing is learned from them. Raises StoreError."""
     wanted = Wanted(KIND, state=OUT, limit=500)
     return {document.person async for document in every_document(documents, wanted)}

@@ -13,7 +13,7 @@ from functools import cached_property
 
 from feedback.store.base import moment
 from feedback.store.rows import TABLES, TIMES, Row, Rows, every_page
-from feedback.store.serialization import question_from
+from feedback.store.serialization import parse_question
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,6 @@ def _is_old(row: Row, retention: Retention, now: datetime) -> bool:
     days = retention.keep_days.get(_kind(row), 0)
     written_at = row.fields[TIMES[row.table]]
     if row.table == "answer":  # it goes with its question
-        written_at = moment(question_from(row.fields["question"]).asked_at)
+        written_at = moment(parse_question(row.fields["question"]).asked_at)
     open_ = row.table == "question" and row.fields["message_id"] is None
     return bool(days and written_at) and not open_ and written_at < moment(now - timedelta(days=days))

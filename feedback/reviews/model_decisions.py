@@ -58,7 +58,7 @@ async def since(documents: Documents, time: datetime) -> Sequence[str]:
 
 async def waiting(documents: Documents) -> Sequence[Document]:
     """Return the documents (by their id, the candidate) of what waits to be posted. Raises StoreError."""
-    return await documents.listed(Wanted(KIND, state=UNPOSTED))
+    return await documents.list_documents(Wanted(KIND, state=UNPOSTED))
 
 
 async def mark_posted(documents: Documents, document: Document) -> bool:
@@ -172,14 +172,14 @@ class ModelBoard:
 
     async def decisions(self, candidate: str) -> Sequence[ModelDecision]:
         """Return what was decided after a comparison, in order."""
-        found = await self._documents.listed(Wanted(DECISION, state=candidate))
-        return sorted(map(_decision_in, found), key=lambda decision: decision.number)
+        found = await self._documents.list_documents(Wanted(DECISION, state=candidate))
+        return sorted(map(_parse_decision, found), key=lambda decision: decision.number)
 
     async def mark_done(self, decision: ModelDecision) -> None:
         """What was decided has happened; nothing changes where it was taken back meanwhile."""
         document = await self._documents.get(DECISION, _name(decision))
-        if document is not None and not _decision_in(document).done:
-            done = replace(_decision_in(document), done=True)
+        if document is not None and not _parse_decision(document).done:
+            done = replace(_parse_decision(document), done=True)
             await self._documents.replace(replace(_of_decision(done), version=document.version))
 
     async def take_back(self, decision: ModelDecision) -> None:
@@ -202,12 +202,15 @@ class ModelBoard:
 
     async def notices(self, state: str) -> Sequence[ModelNotice]:
         """Return the notices in a state, the oldest first."""
-        return [_notice_in(found) for found in await self._documents.listed(Wanted(NOTICE, state=state))]
+        return [
+            _parse_notice(found)
+            for found in await self._documents.list_documents(Wanted(NOTICE, state=state))
+        ]
 
     async def notice(self, id_: str) -> ModelNotice | None:
         """Return a notice, or None."""
         found = await self._documents.get(NOTICE, id_)
-        return _notice_in(found) if found else None
+        return _parse_notice(found) if found else None
 
     # The canary
 
@@ -227,7 +230,7 @@ async def without_reviewer(documents: Documents, document: Document) -> None:
 
     It stays, as what happened to the version does.
     """
-    nameless = replace(_decision_in(document), reviewer="", reviewer_name="A former reviewer", source="")
+    nameless = replace(_parse_decision(document), reviewer="", reviewer_name="A former reviewer", source="")
     await documents.replace(replace(_of_decision(nameless), version=document.version))
 
 
@@ -247,7 +250,7 @@ def _of_decision(decision: ModelDecision) -> Document:
     )
 
 
-def _decision_in(document: Document) -> ModelDecision:
+def _parse_decision(document: Document) -> ModelDecision:
     return from_json(ModelDecision, document.body, reviewer=document.person)
 
 
@@ -256,5 +259,5 @@ def _of_notice(notice: ModelNotice, state: str) -> Document:
     return Document(NOTICE, notice.id, to_json(notice), state=state, order=at)
 
 
-def _notice_in(document: Document) -> ModelNotice:
+def _parse_notice(document: Document) -> ModelNotice:
     return from_json(ModelNotice, document.body)

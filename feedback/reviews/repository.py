@@ -99,14 +99,14 @@ class ReviewRepository:
     async def review(self, answer_id: str) -> Review | None:
         """Return the review of an answer as it is now, or None."""
         document = await self._documents.get("review", answer_id, answer_id)
-        return _review_in(document) if document else None
+        return _parse_review(document) if document else None
 
     async def reviews(
         self, state: str, limit: int, after: tuple[str, str] = ("", "")
     ) -> tuple[Sequence[Review], tuple[str, str]]:
         """Return WAITING (oldest first) or SETTLED reviews, and where to go on after them."""
-        found = await self._documents.listed(Wanted("review", state=state, after=after, limit=limit))
-        return [_review_in(document) for document in found], _last(found, after)
+        found = await self._documents.list_documents(Wanted("review", state=state, after=after, limit=limit))
+        return [_parse_review(document) for document in found], _last(found, after)
 
     async def keep_round(self, review: Review) -> None:
         """Keep a settled review that is about to begin again."""
@@ -120,8 +120,8 @@ class ReviewRepository:
         self, limit: int, after: tuple[str, str] = ("", "")
     ) -> tuple[Sequence[Review], tuple[str, str]]:
         """Return the earlier rounds of reviews, oldest first, and where to go on after them."""
-        found = await self._documents.listed(Wanted("past_review", after=after, limit=limit))
-        return [_review_in(document) for document in found], _last(found, after)
+        found = await self._documents.list_documents(Wanted("past_review", after=after, limit=limit))
+        return [_parse_review(document) for document in found], _last(found, after)
 
     async def rounds(self, answer_id: str) -> Sequence[Review]:
         """Return the review of an answer as it is now, and its earlier rounds."""
@@ -129,7 +129,7 @@ class ReviewRepository:
         if now is None or now.round == 1:
             return [now] if now else []
         earlier = await self._all(Wanted("past_review", answer_id=answer_id))
-        return [now, *map(_review_in, earlier)]
+        return [now, *map(_parse_review, earlier)]
 
     async def leave_errand(self, answer_id: str, at: datetime) -> None:
         """Let card sync look after everything that follows from this answer's review."""
@@ -153,7 +153,7 @@ class ReviewRepository:
         """
         taken: list[tuple[str, int]] = []
         now = datetime.now(UTC)
-        for document in await self._documents.listed(Wanted("errand", limit=limit)):
+        for document in await self._documents.list_documents(Wanted("errand", limit=limit)):
             if document.order <= moment(now) or document.state == self._holder:
                 held = replace(document, state=self._holder, order=moment(now + ERRAND_HELD))
                 if await self._documents.replace(held):
@@ -196,7 +196,7 @@ class ReviewRepository:
         state = STALE if verified.stale_at else LIVE
         await self._put_verified(verified.answer_id, to_json(verified), state)
 
-    async def verified(self, answer_id: str) -> VerifiedAnswer | None:
+    async def read_verified(self, answer_id: str) -> VerifiedAnswer | None:
         """Return the verified answer that came from this answer, or None."""
         document = await self._documents.get("verified", answer_id, answer_id)
         return from_json(VerifiedAnswer, document.body) if document and document.body else None
@@ -205,7 +205,9 @@ class ReviewRepository:
         """Record that a new ruling took the verified answer back, so that other processes hear of it."""
         await self._put_verified(answer_id, "", DROPPED)
 
-    async def verified_since(self, place: str) -> tuple[Sequence[tuple[str, VerifiedAnswer | None]], str]:
+    async def list_verified_since(
+        self, place: str
+    ) -> tuple[Sequence[tuple[str, VerifiedAnswer | None]], str]:
         """Return what changed since a place ("": all there is), and the next place.
 
         (answer id, verified answer), None for one that is not served any more. Some come again: processes'
@@ -224,7 +226,9 @@ class ReviewRepository:
         self, limit: int, after: tuple[str, str] = ("", "")
     ) -> tuple[Sequence[VerifiedAnswer], tuple[str, str]]:
         """Return the verified answers whose page has changed, and where to go on after them."""
-        found = await self._documents.listed(Wanted("verified", state=STALE, after=after, limit=limit))
+        found = await self._documents.list_documents(
+            Wanted("verified", state=STALE, after=after, limit=limit)
+        )
         return [from_json(VerifiedAnswer, document.body) for document in found], _last(found, after)
 
     async def _put_verified(self, answer_id: str, body: str, state: str) -> None:
@@ -256,12 +260,12 @@ class ReviewRepository:
                 _on_screen(shown),
                 to_json(shown),
                 shown.answer_id,
-                reader_of(shown.place),
+                parse_reader(shown.place),
                 order=shown_at,
             )
         )
 
-    async def shown(self, answer_id: str) -> Sequence[PostedMessage]:
+    async def list_shown(self, answer_id: str) -> Sequence[PostedMessage]:
         """Return the messages that follow this answer's review."""
         found = await self._all(Wanted("shown", answer_id=answer_id))
         return [from_json(PostedMessage, document.body) for document in found]
@@ -276,9 +280,9 @@ class ReviewRepository:
         nameless = to_json(replace(shown, place=""))
         await self._documents.put(Document("leftover", _leftover(shown), nameless, order=left_at))
 
-    async def left_cards(self, limit: int) -> Sequence[PostedMessage]:
+    async def list_left_cards(self, limit: int) -> Sequence[PostedMessage]:
         """Return cards that are to be taken from screens, the longest waiting first."""
-        found = await self._documents.listed(Wanted("leftover", limit=limit))
+        found = await self._documents.list_documents(Wanted("leftover", limit=limit))
         return [from_json(PostedMessage, document.body) for document in found]
 
     async def remove_left_card(self, shown: PostedMessage) -> None:
@@ -308,7 +312,7 @@ class ReviewRepository:
 
     async def notices_on(self, answer_id: str) -> Sequence[Notification]:
         """Return who was or is to be told about an answer."""
-        return [_notice_in(found) for found in await self._all(Wanted("notice", answer_id=answer_id))]
+        return [_parse_notice(found) for found in await self._all(Wanted("notice", answer_id=answer_id))]
 
     async def mark_sent(self, notice: Notification) -> None:
         """Mark a notification as sent."""
@@ -316,7 +320,7 @@ class ReviewRepository:
 
     async def notices_to(self, person: str) -> Sequence[Notification]:
         """Return what somebody was told, the oldest first."""
-        return [_notice_in(found) for found in await self._all(Wanted("notice", person=person))]
+        return [_parse_notice(found) for found in await self._all(Wanted("notice", person=person))]
 
     # Words without an answer
 
@@ -335,7 +339,7 @@ class ReviewRepository:
             )
         )
 
-    async def untied_to(self, conversation: str, message_id: str) -> Sequence[tuple[str, Feedback]]:
+    async def list_untied(self, conversation: str, message_id: str) -> Sequence[tuple[str, Feedback]]:
         """Return (name, word) of what was said about a message before its answer was known."""
         found = await self._all(Wanted("untied", state=_message(conversation, message_id)))
         return [
@@ -346,7 +350,7 @@ class ReviewRepository:
         """Forget a word that has found its answer."""
         await self._documents.remove("untied", name)
 
-    async def untied_counts(self) -> dict[str, int]:
+    async def count_untied(self) -> dict[str, int]:
         """Return how many words of each shape belong to no answer."""
         counts: dict[str, int] = {}
         for document in await self._all(Wanted("untied")):
@@ -375,11 +379,11 @@ class ReviewRepository:
         """Tell whether that was decided."""
         return await self._documents.get("considered", answer_id, answer_id) is not None
 
-    async def considered(
+    async def list_considered(
         self, limit: int, after: tuple[str, str] = ("", "")
     ) -> tuple[Sequence[tuple[str, str]], tuple[str, str]]:
         """Return (when it was written, answer id) of such answers in order, and where to go on after them."""
-        found = await self._documents.listed(Wanted("considered", after=after, limit=limit))
+        found = await self._documents.list_documents(Wanted("considered", after=after, limit=limit))
         return [(document.order, document.id) for document in found], _last(found, after)
 
     # Declined questions
@@ -392,9 +396,11 @@ class ReviewRepository:
             Document("declined", answer.id, text, answer.id, question.asker, order=moment(answer.answered_at))
         )
 
-    async def declined_since(self, since: datetime, limit: int) -> Sequence[tuple[str, str, str, str | None]]:
+    async def list_declined(self, since: datetime, limit: int) -> Sequence[tuple[str, str, str, str | None]]:
         """Return (answer id, asker, text, page) of the declined questions since a time, oldest first."""
-        found = await self._documents.listed(Wanted("declined", after=(moment(since), ""), limit=limit))
+        found = await self._documents.list_documents(
+            Wanted("declined", after=(moment(since), ""), limit=limit)
+        )
         texts = [json.loads(document.body) for document in found]
         return [
             (document.id, document.person, text["text"], text["page_url"])
@@ -417,7 +423,7 @@ def _of_review(review: Review) -> Document:
     )
 
 
-def _review_in(document: Document) -> Review:
+def _parse_review(document: Document) -> Review:
     return from_json(Review, document.body, version=document.version)
 
 
@@ -433,7 +439,7 @@ def _of_notice(notice: Notification) -> Document:
     )
 
 
-def _notice_in(document: Document) -> Notification:
+def _parse_notice(document: Document) -> Notification:
     return from_json(Notification, document.body)
 
 
@@ -456,7 +462,7 @@ def is_askers(place: str) -> bool:
     return place.partition(",")[0] == ASKER
 
 
-def reader_of(place: str) -> str:
+def parse_reader(place: str) -> str:
     """Return who reads in a place alone, "" for a channel; also of a place's name with a round behind it."""
     return place.partition("#")[0].removeprefix(_ALONE) if place.startswith(_ALONE) else ""
 

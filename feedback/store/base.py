@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from core.records import Answer, Feedback, Question
 
 
-def site_of(answer: Answer) -> str:
+def derive_site(answer: Answer) -> str:
     """Return the host of the page that an answer stands on, or was looked for on."""
     urls = [citation.url for citation in answer.citations] + [passage.url for passage in answer.passages]
     return (urlsplit(urls[0]).hostname or "own pages") if urls else "no page"
@@ -101,7 +101,7 @@ class FeedbackStore(Protocol):
         """
         ...
 
-    async def undelivered(self) -> Sequence[Undelivered]:
+    async def take_undelivered(self) -> Sequence[Undelivered]:
         """What a crash left open, oldest question first.
 
         Nobody else holds it, and this process does from now on.
@@ -109,7 +109,7 @@ class FeedbackStore(Protocol):
         ...
 
     async def answer(self, answer_id: str) -> Answer | None:
-        """Return the answer with this id, or None. Only `undelivered` tells how to reply to a question."""
+        """Return the answer with this id, or None. How to reply is told by `take_undelivered` only."""
         ...
 
     async def answer_to_question(self, question_id: str) -> Answer | None:
@@ -120,7 +120,7 @@ class FeedbackStore(Protocol):
         """Return the answer that was delivered as this message of a conversation or its thread, or None."""
         ...
 
-    async def message_of(self, question_id: str) -> str | None:
+    async def find_message(self, question_id: str) -> str | None:
         """Return the id of the message that delivered the answer to this question, or None."""
         ...
 
@@ -175,7 +175,7 @@ class DeferredActions(Protocol):
         """
         ...
 
-    def on(self, what: str, do: Do) -> None:
+    def register(self, what: str, do: Do) -> None:
         """Register what is done with queued entries of a kind."""
         ...
 
@@ -186,5 +186,5 @@ class RunImmediately:
     async def attempt(self, do: Callable[[], Awaitable[T]], what: str, entry: Entry) -> T | None:
         return await do()
 
-    def on(self, what: str, do: Do) -> None:
+    def register(self, what: str, do: Do) -> None:
         """Nothing is ever kept."""

@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from feedback.store.base import RecordInvalid, StoreError, StoreUnavailable
-from feedback.store.copy_journal import CopyPosition, Intent, Journal, hash_of
-from feedback.store.rows import PAGE, TABLES, Row, Rows, Sum, Table, every_row, line_of, sum_rows
+from feedback.store.copy_journal import CopyPosition, Intent, Journal, hash_row
+from feedback.store.rows import PAGE, TABLES, Row, Rows, Sum, Table, every_row, sum_rows, to_line
 
 T = TypeVar("T")
 TellWaiting = Callable[[StoreUnavailable, float], None]
@@ -214,9 +214,9 @@ class Copying:
                 batch.drops.append(theirs)
             elif not self._into_existing:
                 self._copied.strange.add(theirs)
-        elif line_of(ours) != line_of(theirs):
+        elif to_line(ours) != to_line(theirs):
             if self._into_existing or self._journal.is_ours(theirs):
-                batch.puts.append(Intent(ours, hash_of(theirs)))
+                batch.puts.append(Intent(ours, hash_row(theirs)))
             else:
                 self._copied.strange.add(theirs)
 
@@ -247,13 +247,15 @@ class Copying:
         Where the target holds other rows, too, of those that the source has.
         """
         count = await self._source.count(table)
-        ours = self._shown(every_row(self._source, table), table, count)
+        ours = self._report_progress(every_row(self._source, table), table, count)
         theirs = every_row(self._target, table)
         if self._into_existing or self._copied.strange.count:
-            theirs = _shared(self._source, self._target, table)
+            theirs = _find_shared_rows(self._source, self._target, table)
         return await sum_rows(ours), await sum_rows(theirs)
 
-    async def _shown(self, rows: AsyncIterator[Row], table: Table, total: int) -> AsyncIterator[Row]:
+    async def _report_progress(
+        self, rows: AsyncIterator[Row], table: Table, total: int
+    ) -> AsyncIterator[Row]:
         done = 0
         async for row in rows:
             done += 1
@@ -286,7 +288,7 @@ class Copying:
                         found.add(theirs, " is in the target only")
                 elif theirs is None:
                     found.add(ours, " is in the source only")
-                elif line_of(ours) != line_of(theirs):
+                elif to_line(ours) != to_line(theirs):
                     found.add(ours, " differs")
         return found
 
@@ -311,7 +313,7 @@ async def _pairs(source: Rows, target: Rows, table: Table, after: str = "") -> A
             one, two = await anext(ours, None), await anext(theirs, None)
 
 
-async def _shared(source: Rows, target: Rows, table: Table) -> AsyncIterator[Row]:
+async def _find_shared_rows(source: Rows, target: Rows, table: Table) -> AsyncIterator[Row]:
     async for _, ours, theirs in _pairs(source, target, table):
         if ours is not None and theirs is not None:
             yield theirs

@@ -23,7 +23,7 @@ from core.files import make_private
 from feedback.store.base import StoreError, StoreUnavailable
 from feedback.store.cosmos import CosmosStore
 from feedback.store.cosmos_schema import CosmosConfig
-from feedback.store.rows import Row, Table, line_of
+from feedback.store.rows import Row, Table, to_line
 from feedback.store.sqlite import SqliteStore
 
 _TABLES = """
@@ -51,9 +51,9 @@ class Intent:
     before: bytes | None = None
 
 
-def hash_of(row: Row) -> bytes:
+def hash_row(row: Row) -> bytes:
     """Return what tells a row from its other states."""
-    return hashlib.sha256(line_of(row).encode()).digest()[:_SHORT]
+    return hashlib.sha256(to_line(row).encode()).digest()[:_SHORT]
 
 
 class Journal:
@@ -69,11 +69,11 @@ class Journal:
     @contextmanager
     def open(cls, path: Path) -> Generator[Journal]:
         """Open the file, or make it, readable to this user only. Raises StoreUnavailable."""
-        with _explained(path):
+        with _explain_errors(path):
             make_private(path)
             connection = sqlite3.connect(path, timeout=0.5, isolation_level=None)
         try:
-            with _explained(path):
+            with _explain_errors(path):
                 connection.execute("PRAGMA locking_mode = EXCLUSIVE")
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = FULL")
@@ -99,7 +99,7 @@ class Journal:
 
     def begin(self, source: str) -> None:
         """Forget everything: a new copy begins."""
-        with self._written():
+        with self._begin_transaction():
             self._connection.execute("DELETE FROM carried")
             self._connection.execute(
                 "INSERT OR REPLACE INTO state VALUES (1, ?, NULL, NULL, NULL)", (source,)
@@ -108,20 +108,20 @@ class Journal:
     def is_ours(self, row: Row) -> bool:
         """Tell whether the target's row is one that was put there, and is unchanged since."""
         found = self._connection.execute("SELECT now, before FROM carried WHERE name = ?", (_name(row),))
-        return hash_of(row) in (found.fetchone() or ())
+        return hash_row(row) in (found.fetchone() or ())
 
     def intend(self, intents: Sequence[Intent]) -> None:
         """Write down what is about to be put."""
         if intents:
-            with self._written():
+            with self._begin_transaction():
                 self._connection.executemany(
                     "INSERT OR REPLACE INTO carried VALUES (?, ?, ?)",
-                    [(_name(intent.row), hash_of(intent.row), intent.before) for intent in intents],
+                    [(_name(intent.row), hash_row(intent.row), intent.before) for intent in intents],
                 )
 
     def reach(self, place: CopyPosition, dropped: Sequence[Row] = ()) -> None:
         """Everything up to a place is done; the dropped rows are gone."""
-        with self._written():
+        with self._begin_transaction():
             self._connection.executemany(
                 "DELETE FROM carried WHERE name = ?", [(_name(row),) for row in dropped]
             )
@@ -131,11 +131,11 @@ class Journal:
 
     def finish(self) -> None:
         """The next copy looks at everything again."""
-        with self._written():
+        with self._begin_transaction():
             self._connection.execute("UPDATE state SET tab = NULL, key = NULL, looked = NULL")
 
     @contextmanager
-    def _written(self) -> Generator[None]:
+    def _begin_transaction(self) -> Generator[None]:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -150,7 +150,7 @@ def _name(row: Row) -> bytes:
 
 
 @contextmanager
-def _explained(path: Path) -> Generator[None]:
+def _explain_errors(path: Path) -> Generator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
@@ -194,7 +194,7 @@ class NamedStore:
         return self.name == other.name
 
     @asynccontextmanager
-    async def opened(self, *, new: bool = False) -> AsyncGenerator[SqliteStore | CosmosStore]:
+    async def open_store(self, *, new: bool = False) -> AsyncGenerator[SqliteStore | CosmosStore]:
         """Open the store; a file may be `new`. Raises StoreError."""
         store = await self._open(new=new)
         try:
@@ -221,7 +221,7 @@ class Known:
     journals: Path
 
 
-def named(name: str, known: Known) -> NamedStore:
+def parse_store_name(name: str, known: Known) -> NamedStore:
     """Return the store of a name; "" is the one that the settings name. Raises StoreNameInvalid."""
     if name.startswith(_COSMOS) or (not name and known.cosmos):
         return _container(name.removeprefix(_COSMOS), known)

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from core.cosmos_client import Charges, CosmosContainer, Item, translate_errors
-from core.records import Answer, Feedback, Question, answer_id_of
+from core.records import Answer, Feedback, Question, derive_answer_id
 from feedback.store import cosmos_schema as as_item
 from feedback.store.base import (
     ALONE,
@@ -28,7 +28,7 @@ from feedback.store.base import (
 )
 from feedback.store.cosmos_schema import ERRORS, CosmosConfig, CosmosDocuments, sort_key
 from feedback.store.rows import PAGE, Row, Table
-from feedback.store.serialization import answer_from, from_json, question_from
+from feedback.store.serialization import from_json, parse_answer, parse_question
 
 _OPEN_AT_ONCE = 200
 
@@ -43,7 +43,7 @@ class CosmosStore:
         self._hold = hold
         self._closed = False
         self._number = 0
-        self.documents = CosmosDocuments(items, self._aged)
+        self.documents = CosmosDocuments(items, self._add_ttl)
 
     @classmethod
     async def open(cls, config: CosmosConfig, *, hold: ProcessLease = ALONE) -> CosmosStore:
@@ -69,7 +69,7 @@ class CosmosStore:
         self._must_be_open()
         with translate_errors(ERRORS, self._config.timeout_s):
             item = as_item.question_item(question, self._hold)
-        return await self._items.create(self._aged(item))
+        return await self._items.create(self._add_ttl(item))
 
     async def add_answer(self, answer: Answer) -> Answer:
         """Keep an answer.
@@ -78,7 +78,7 @@ class CosmosStore:
         """
         self._must_be_open()
         question = answer.question
-        pk = answer_id_of(question.id)
+        pk = derive_answer_id(question.id)
         asked = await self._items.read(pk, as_item.QUESTION)
         if asked is None:
             raise RecordInvalid(f"an answer to an unknown question: {question.id}")
@@ -87,7 +87,7 @@ class CosmosStore:
             return replace(earlier, question=question)
         if answer.id != pk:  # only a copied one
             await self._items.patch(pk, as_item.QUESTION, {"answer_id": answer.id})
-        if not await self._items.create(self._aged(as_item.answer_item(answer))):
+        if not await self._items.create(self._add_ttl(as_item.answer_item(answer))):
             kept = await self.answer(answer.id)
             return replace(kept, question=question) if kept else answer
         if await self._items.read(pk, as_item.QUESTION) is None:  # forgotten in this moment
@@ -99,12 +99,12 @@ class CosmosStore:
         """Close a question; an unknown id is no error."""
         self._must_be_open()
         await self._items.patch(
-            answer_id_of(question_id),
+            derive_answer_id(question_id),
             as_item.QUESTION,
             {"message_id": message_id, "reply_to": "", "state": as_item.CLOSED},
         )
 
-    async def undelivered(self) -> Sequence[Undelivered]:
+    async def take_undelivered(self) -> Sequence[Undelivered]:
         """Return and hold the open questions that nobody else holds, oldest first, each with its answer."""
         self._must_be_open()
         found = await self._items.query(
@@ -116,18 +116,18 @@ class CosmosStore:
         )
         taken = await self._items.together([partial(self._take, item) for item in found])
         mine = [item for item, ours in zip(found, taken, strict=True) if ours]
-        return [await self._undelivered(item) for item in mine]
+        return [await self._read_undelivered(item) for item in mine]
 
     async def answer(self, answer_id: str) -> Answer | None:
         """Return the answer with this id, or None."""
         self._must_be_open()
         item = await self._items.read(answer_id, as_item.ANSWER)
-        return _answer_in(item) if item else None
+        return _read_answer(item) if item else None
 
     async def answer_to_question(self, question_id: str) -> Answer | None:
         """Return the answer to this question, or None."""
         self._must_be_open()
-        pk = answer_id_of(question_id)
+        pk = derive_answer_id(question_id)
         answer = await self.answer(pk)
         if answer is not None:
             return answer
@@ -153,10 +153,10 @@ class CosmosStore:
                 return await self._answer_to(found[0])
         return None
 
-    async def message_of(self, question_id: str) -> str | None:
+    async def find_message(self, question_id: str) -> str | None:
         """Return the message that answered this question; None before, and when it could not be delivered."""
         self._must_be_open()
-        item = await self._items.read(answer_id_of(question_id), as_item.QUESTION)
+        item = await self._items.read(derive_answer_id(question_id), as_item.QUESTION)
         return item["message_id"] or None if item else None
 
     async def recent_answers(self, conversation: str, limit: int) -> Sequence[Answer]:
@@ -168,7 +168,7 @@ class CosmosStore:
             " ORDER BY c.kind DESC, c.conversation DESC, c.at DESC, c.name DESC",
             conversation=conversation,
         )
-        return [_answer_in(item) for item in reversed(found)]
+        return [_read_answer(item) for item in reversed(found)]
 
     async def answers_after(self, after: tuple[str, str], limit: int) -> Sequence[Answer]:
         """Return the answers after a place in (time, id), oldest first."""
@@ -179,7 +179,7 @@ class CosmosStore:
             at=after[0],
             name=after[1],
         )
-        return [_answer_in(item) for item in found]
+        return [_read_answer(item) for item in found]
 
     async def forget_question(self, question_id: str) -> None:
         """Delete a question with all that goes with it.
@@ -187,7 +187,7 @@ class CosmosStore:
         Cut off in the middle, it can be repeated: it goes last.
         """
         self._must_be_open()
-        pk = answer_id_of(question_id)
+        pk = derive_answer_id(question_id)
         asked = await self._items.read(pk, as_item.QUESTION)
         if asked is None:
             return
@@ -201,7 +201,7 @@ class CosmosStore:
         """Keep or replace one person's word. Raises RecordInvalid when its answer is not known."""
         self._must_be_open()
         answer_id = feedback.answer_id
-        item = self._aged(as_item.feedback_item(feedback, number=self._next_number()))
+        item = self._add_ttl(as_item.feedback_item(feedback, number=self._next_number()))
         await self._items.create(item)
         # looked at last, so that none is left by a forgetting
         if await self._items.read(answer_id, as_item.ANSWER) is None:
@@ -235,19 +235,19 @@ class CosmosStore:
             key=sort_key(after),
             **({"person": person} if person is not None else {}),
         )
-        return [as_item.row_in(item) for item in found]
+        return [as_item.to_row(item) for item in found]
 
     async def put_rows(self, rows: Sequence[Row]) -> None:
         """Keep rows as they are. A question that is there keeps its holder, and the way to its answer."""
         self._must_be_open()
         with translate_errors(ERRORS, self._config.timeout_s):
-            items = [self._aged(as_item.item_of(row)) for row in rows]
+            items = [self._add_ttl(as_item.to_item(row)) for row in rows]
         await self._items.together([partial(self._put, item) for item in items])
 
     async def drop_rows(self, rows: Sequence[Row]) -> None:
         """Delete rows."""
         self._must_be_open()
-        items = [as_item.item_of(row) for row in rows]
+        items = [as_item.to_item(row) for row in rows]
         await self._items.together([partial(self._items.delete, item["pk"], item["id"]) for item in items])
 
     async def count(self, table: Table) -> int:
@@ -268,7 +268,7 @@ class CosmosStore:
         """
         self._must_be_open()
         found, place = await self._items.changes(since)
-        return [as_item.row_in(item) for item in found], place
+        return [as_item.to_row(item) for item in found], place
 
     async def close(self) -> None:
         """Let go of the connections."""
@@ -280,7 +280,7 @@ class CosmosStore:
         if self._closed:
             raise StoreUnavailable("The store is closed.")
 
-    def _aged(self, item: Item) -> Item:
+    def _add_ttl(self, item: Item) -> Item:
         return item | {"ttl": self._config.ttl_s(item["kind"])}
 
     def _next_number(self) -> int:
@@ -298,16 +298,16 @@ class CosmosStore:
                 await self._items.patch(item["pk"], item["id"], changes)
             return
         await self._items.upsert(item)
-        if item["type"] == "answer" and item["pk"] != answer_id_of(item["question_id"]):  # an older one
-            pk = answer_id_of(item["question_id"])
+        if item["type"] == "answer" and item["pk"] != derive_answer_id(item["question_id"]):  # an older one
+            pk = derive_answer_id(item["question_id"])
             await self._items.patch(pk, as_item.QUESTION, {"answer_id": item["name"]})
 
     async def _take(self, item: Item) -> bool:
         held = {"holder": self._hold.holder, "held_until": self._hold.until()}
         return await self._items.patch(item["pk"], as_item.QUESTION, held, etag=item["_etag"]) is True
 
-    async def _undelivered(self, item: Item) -> Undelivered:
-        question = question_from(item["body"], item["reply_to"])
+    async def _read_undelivered(self, item: Item) -> Undelivered:
+        question = parse_question(item["body"], item["reply_to"])
         answer = await self._answer_to(item)
         return Undelivered(question, replace(answer, question=question) if answer else None)
 
@@ -315,5 +315,5 @@ class CosmosStore:
         return await self.answer(asked["answer_id"])
 
 
-def _answer_in(item: Item) -> Answer:
-    return answer_from(item["body"], question_from(item["question"]))
+def _read_answer(item: Item) -> Answer:
+    return parse_answer(item["body"], parse_question(item["question"]))

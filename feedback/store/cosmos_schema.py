@@ -39,11 +39,11 @@ from core.cosmos_client import (
     Item,
     create_container,
 )
-from core.records import Answer, Feedback, Question, answer_id_of
+from core.records import Answer, Feedback, Question, derive_answer_id
 from feedback.store.base import ProcessLease, RecordInvalid, StoreUnavailable, moment
 from feedback.store.documents import TRIES, Document, Wanted
-from feedback.store.rows import Row, Table, key_of
-from feedback.store.serialization import reaction_of, to_json
+from feedback.store.rows import Row, Table, build_row_key
+from feedback.store.serialization import derive_reaction, to_json
 
 ERRORS = ErrorClasses(StoreUnavailable, RecordInvalid)
 _SEARCHED = (
@@ -210,7 +210,7 @@ def question_item(question: Question, hold: ProcessLease) -> Item:
         "message_id": None,
     }
     held = {"holder": hold.holder, "held_until": hold.until()}
-    return item_of(Row("question", question.id, fields)) | held
+    return to_item(Row("question", question.id, fields)) | held
 
 
 def answer_item(answer: Answer) -> Item:
@@ -224,7 +224,7 @@ def answer_item(answer: Answer) -> Item:
         "question": to_json(answer.question),
         "asker": answer.question.asker,
     }
-    return item_of(Row("answer", answer.id, fields))
+    return to_item(Row("answer", answer.id, fields))
 
 
 def feedback_item(feedback: Feedback, number: int) -> Item:
@@ -234,23 +234,23 @@ def feedback_item(feedback: Feedback, number: int) -> Item:
         "answer_id": feedback.answer_id,
         "giver": feedback.giver,
         "kind": feedback.kind.value,
-        "reaction": reaction_of(feedback),
+        "reaction": derive_reaction(feedback),
         "given_at": moment(feedback.given_at),
         "changed_at": moment(feedback.withdrawn_at or feedback.given_at),
         "record": to_json(feedback),
         "source": feedback.source,
     }
-    return item_of(Row("feedback", key_of("feedback", fields), fields))
+    return to_item(Row("feedback", build_row_key("feedback", fields), fields))
 
 
-def item_of(row: Row) -> Item:
+def to_item(row: Row) -> Item:
     """Return a row as an item."""
     fields = row.fields
     if row.table == "document":
         named = {name: fields[name] for name in ("kind", "id", "body", "answer_id", "person", "state")}
         document = Document(**named, order=fields["place"])
         return document_item(document, version=fields["version"])
-    pk, id_ = _place_of(row.table, fields)
+    pk, id_ = _locate_row(row.table, fields)
     item = {name: fields[field] for field, name in _NAMES[row.table].items()}
     item |= {"id": id_, "pk": pk, "type": row.table, "key": sort_key(row.key), "kind": row.table}
     if row.table == "question":
@@ -259,18 +259,18 @@ def item_of(row: Row) -> Item:
     return item
 
 
-def row_in(item: Item) -> Row:
+def to_row(item: Item) -> Row:
     """Return an item as a row."""
     table: Table = item["type"]
     fields = {field: item[name] for field, name in _NAMES[table].items()}
-    return Row(table, key_of(table, fields), fields)
+    return Row(table, build_row_key(table, fields), fields)
 
 
-def _place_of(table: Table, fields: Mapping[str, Any]) -> tuple[str, str]:
+def _locate_row(table: Table, fields: Mapping[str, Any]) -> tuple[str, str]:
     """Return the partition and the item id of what is no document."""
     match table:
         case "question":
-            return answer_id_of(fields["id"]), QUESTION
+            return derive_answer_id(fields["id"]), QUESTION
         case "answer":
             return fields["id"], ANSWER
         case _:
@@ -295,7 +295,7 @@ class CosmosDocuments:
         """Keep a changed document; False when its `version` is not the kept one's."""
         where = f"c.version = {int(document.version)}"
         changed = await self._items.patch(
-            *place_of(document.kind, document.id, document.answer_id),
+            *locate_document(document.kind, document.id, document.answer_id),
             _changes(document),
             where=where,
             add={"version": 1},
@@ -304,7 +304,7 @@ class CosmosDocuments:
 
     async def put(self, document: Document) -> None:
         """Keep a document, whatever was there."""
-        place = place_of(document.kind, document.id, document.answer_id)
+        place = locate_document(document.kind, document.id, document.answer_id)
         for _ in range(TRIES):
             if await self._items.patch(*place, _changes(document), add={"version": 1}) or await self.add(
                 document
@@ -314,10 +314,10 @@ class CosmosDocuments:
 
     async def get(self, kind: str, id_: str, answer_id: str = "") -> Document | None:
         """Return a document, or None."""
-        item = await self._items.read(*place_of(kind, id_, answer_id))
-        return _document_in(item) if item else None
+        item = await self._items.read(*locate_document(kind, id_, answer_id))
+        return _parse_document(item) if item else None
 
-    async def listed(self, wanted: Wanted) -> Sequence[Document]:
+    async def list_documents(self, wanted: Wanted) -> Sequence[Document]:
         """Return documents by (`order`, `id`), lowest first. Those of one answer lie in one partition."""
         fields = {"person": wanted.person, "state": wanted.state, "answer_id": wanted.answer_id}
         given = {name: value for name, value in fields.items() if value is not None}
@@ -336,11 +336,11 @@ class CosmosDocuments:
             **given,
             **({"pk": pk} if pk else {}),
         )
-        return [_document_in(item) for item in found]
+        return [_parse_document(item) for item in found]
 
     async def count(self, kind: str, id_: str) -> int:
         """Count: return 1, then 2, …; the service adds one by itself."""
-        place = place_of(kind, id_, "")
+        place = locate_document(kind, id_, "")
         for _ in range(TRIES):
             number = await self._items.increment(*place, "version")
             if number is not None:
@@ -351,7 +351,7 @@ class CosmosDocuments:
 
     async def remove(self, kind: str, id_: str, answer_id: str = "", *, version: int | None = None) -> bool:
         """Forget a document; False when there was none of this version."""
-        place = place_of(kind, id_, answer_id)
+        place = locate_document(kind, id_, answer_id)
         if version is None:
             return await self._items.delete(*place)
         item = await self._items.read(*place)
@@ -360,7 +360,7 @@ class CosmosDocuments:
         return await self._items.delete(*place, item["_etag"])
 
 
-def place_of(kind: str, id_: str, answer_id: str) -> tuple[str, str]:
+def locate_document(kind: str, id_: str, answer_id: str) -> tuple[str, str]:
     """Return the partition and the item id of a document."""
     name = hashlib.sha256(f"{kind} {id_}".encode()).hexdigest()[:32]
     return answer_id or name, f"{kind}-{name}"
@@ -368,7 +368,7 @@ def place_of(kind: str, id_: str, answer_id: str) -> tuple[str, str]:
 
 def document_item(document: Document, *, version: int) -> Item:
     """Return a document as an item."""
-    pk, id_ = place_of(document.kind, document.id, document.answer_id)
+    pk, id_ = locate_document(document.kind, document.id, document.answer_id)
     return {
         "id": id_,
         "pk": pk,
@@ -391,7 +391,7 @@ def _changes(document: Document) -> dict[str, str]:
     }
 
 
-def _document_in(item: Item) -> Document:
+def _parse_document(item: Item) -> Document:
     return Document(
         kind=item["kind"],
         id=item["name"],

@@ -73,7 +73,7 @@ class Documents(Protocol):
         """
         ...
 
-    async def listed(self, wanted: Wanted) -> Sequence[Document]:
+    async def list_documents(self, wanted: Wanted) -> Sequence[Document]:
         """Return documents by (`order`, `id`), lowest first."""
         ...
 
@@ -93,7 +93,7 @@ class Documents(Protocol):
 
 async def every_document(documents: Documents, wanted: Wanted) -> AsyncIterator[Document]:
     """Yield all documents of a list by (`order`, `id`), `wanted.limit` at a time. Raises StoreError."""
-    while page := await documents.listed(wanted):
+    while page := await documents.list_documents(wanted):
         for document in page:
             yield document
         if len(page) < wanted.limit:

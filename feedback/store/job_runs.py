@@ -69,14 +69,14 @@ class JobRun:
         return max(self.covers, self.known_since)
 
 
-def lease_of(name: str) -> str:
+def name_lease(name: str) -> str:
     """Name the lease of a job."""
     return f"job|{name}"
 
 
 async def job_runs(documents: Documents) -> Sequence[JobRun]:
     """Return the last run of every job that ran or was to run, by name."""
-    return [_read(document) for document in await documents.listed(Wanted(KIND, limit=500))]
+    return [_read(document) for document in await documents.list_documents(Wanted(KIND, limit=500))]
 
 
 async def job_run(documents: Documents, name: str) -> JobRun:
@@ -145,7 +145,7 @@ async def who_holds(documents: Documents, name: str) -> Held | None:
     return held if held.holds else None
 
 
-async def free_of(documents: Documents, name: str, who: str) -> None:
+async def free_lease(documents: Documents, name: str, who: str) -> None:
     """Free a lease of a process that is known to have died."""
     document = await documents.get(LEASE, name)
     if document is not None and _read_lease(document).who == who:

@@ -32,7 +32,7 @@ from feedback.store.base import (
 )
 from feedback.store.documents import Document, Wanted, every_document
 from feedback.store.rows import PAGE, TABLES, Row, Table, WholeStore, every_page, every_row
-from feedback.store.serialization import question_from
+from feedback.store.serialization import parse_question
 from feedback.store.sqlite import SqliteStore
 
 T = TypeVar("T")
@@ -95,7 +95,7 @@ class OfflineQueue:
                 await left.drop_rows(page)
         await self.load()
 
-    def on(self, what: str, do: Do) -> None:
+    def register(self, what: str, do: Do) -> None:
         """Say what is done with entries of a kind."""
         self._actions[what] = do
 
@@ -173,7 +173,7 @@ class OfflineQueue:
 
     async def hand_over(self, far: WholeStore) -> int:
         """Carry over the open questions of a process that answers no more, for the next one to look."""
-        left = await self.near.undelivered()
+        left = await self.near.take_undelivered()
         for one in left:
             await far.add_question(one.question)
             if one.answer is not None:
@@ -221,7 +221,7 @@ class OfflineQueue:
 
     async def _move(self, row: Row, far: WholeStore) -> None:
         """Carry an answered and delivered question over."""
-        question = question_from(row.fields["record"])
+        question = parse_question(row.fields["record"])
         answer = await self.near.answer_to_question(question.id)
         await far.add_question(question)
         if answer is not None:
@@ -264,7 +264,7 @@ class OfflineStore:
         self.spool = spool
         self.documents = far.documents
         self._away_since: float | None = None
-        spool.on(DELIVERED, self._deliver)
+        spool.register(DELIVERED, self._deliver)
 
     @property
     def waiting(self) -> QueueState:
@@ -315,12 +315,12 @@ class OfflineStore:
             self.spool.closed.add(question_id)
             await self.spool.keep(DELIVERED, {"question_id": question_id, "message_id": message_id})
 
-    async def undelivered(self) -> Sequence[Undelivered]:
-        near = list(await self._near.undelivered())
+    async def take_undelivered(self) -> Sequence[Undelivered]:
+        near = list(await self._near.take_undelivered())
         try:
             far = [
                 left
-                for left in await self._far.undelivered()
+                for left in await self._far.take_undelivered()
                 if not self.spool.has(left.question.id) and left.question.id not in self.spool.closed
             ]
         except StoreUnavailable as error:
@@ -337,8 +337,8 @@ class OfflineStore:
     async def answer_in_message(self, conversation: str, message_id: str) -> Answer | None:
         return await self._first(lambda store: store.answer_in_message(conversation, message_id))
 
-    async def message_of(self, question_id: str) -> str | None:
-        return await self._first(lambda store: store.message_of(question_id))
+    async def find_message(self, question_id: str) -> str | None:
+        return await self._first(lambda store: store.find_message(question_id))
 
     async def recent_answers(self, conversation: str, limit: int) -> Sequence[Answer]:
         """Return the answers at hand: a follow-up is better answered without its history than not at all."""

@@ -92,7 +92,7 @@ class WholeStore(FeedbackStore, Rows, Protocol):
         ...
 
 
-def key_of(table: Table, fields: Mapping[str, Any]) -> str:
+def build_row_key(table: Table, fields: Mapping[str, Any]) -> str:
     """Return the key of a row: of equal words on an answer, the order in which they came decides."""
     match table:
         case "feedback":
@@ -135,16 +135,18 @@ async def every_row(
 _JSON_FIELDS = frozenset({"record", "body", "question", "reply_to"})
 
 
-def line_of(row: Row) -> str:
+def to_line(row: Row) -> str:
     """Return a row as one line of JSON, the same for equal rows.
 
     Records within it are JSON, not text, where they are.
     """
-    fields = {name: _parsed(value) if name in _JSON_FIELDS else value for name, value in row.fields.items()}
+    fields = {
+        name: _parse_json(value) if name in _JSON_FIELDS else value for name, value in row.fields.items()
+    }
     return json.dumps({"table": row.table, **fields}, sort_keys=True, separators=(",", ":"))
 
 
-def _parsed(text: str) -> object:
+def _parse_json(text: str) -> object:
     try:
         return json.loads(text)
     except ValueError:
@@ -155,7 +157,7 @@ async def every_line(store: Rows, person: str | None = None) -> AsyncIterator[st
     """Yield everything that a store holds, or that is of one person, as lines of JSON."""
     for table in TABLES:
         async for row in every_row(store, table, person=person):
-            yield line_of(row)
+            yield to_line(row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,7 @@ class Sum:
     sha256: str
 
 
-async def sum_of(store: Rows, table: Table) -> Sum:
+async def sum_table(store: Rows, table: Table) -> Sum:
     """Count and hash a table."""
     return await sum_rows(every_row(store, table))
 
@@ -175,7 +177,7 @@ async def sum_rows(rows: AsyncIterator[Row]) -> Sum:
     """Count and hash rows."""
     digest, count = hashlib.sha256(), 0
     async for row in rows:
-        digest.update(line_of(row).encode() + b"\n")
+        digest.update(to_line(row).encode() + b"\n")
         count += 1
     return Sum(count, digest.hexdigest())
 

@@ -35,8 +35,8 @@ def to_json(record: object, *, without: Collection[str] = ()) -> str:
 
     Raises RecordInvalid for a value that JSON does not have.
     """
-    values = _fields_of(record, {*without, *_KEPT_APART.get(type(record), ())})
-    return json.dumps(values, default=_fields_of, separators=(",", ":"), sort_keys=True)
+    values = _encode_value(record, {*without, *_KEPT_APART.get(type(record), ())})
+    return json.dumps(values, default=_encode_value, separators=(",", ":"), sort_keys=True)
 
 
 def from_json(kind: type[T], text: str | bytes, **beside: Any) -> T:
@@ -47,19 +47,19 @@ def from_json(kind: type[T], text: str | bytes, **beside: Any) -> T:
     return adapter(kind).validate_python(json.loads(text) | beside)
 
 
-def question_from(text: str, reply_to: str = "") -> Question:
+def parse_question(text: str, reply_to: str = "") -> Question:
     """Return the question that `to_json` wrote."""
     return from_json(Question, text, reply_to=reply_to)
 
 
-def answer_from(text: str, question: Question) -> Answer:
+def parse_answer(text: str, question: Question) -> Answer:
     """Return the answer that `to_json` wrote; an older version of it knew two kinds, and said `abstained`."""
     kept = json.loads(text)
     kept["kind"] = kept.get("kind") or (AnswerKind.DECLINED if kept.get("abstained") else AnswerKind.ANSWERED)
     return adapter(Answer).validate_python(kept | {"question": question})
 
 
-def reaction_of(feedback: Feedback) -> str:
+def derive_reaction(feedback: Feedback) -> str:
     """Return what tells words of one kind apart that do not replace each other: a heart and a smile."""
     return feedback.value if feedback.kind in _SEVERAL else ""
 
@@ -70,7 +70,7 @@ def adapter(kind: type[T]) -> TypeAdapter[T]:
     return TypeAdapter(kind)
 
 
-def _fields_of(value: object, without: Collection[str] = ()) -> Any:
+def _encode_value(value: object, without: Collection[str] = ()) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
     if is_dataclass(value):

@@ -21,8 +21,8 @@ from pathlib import Path
 from core.records import Answer, Feedback, Question
 from feedback.store.base import ALONE, ProcessLease, RecordInvalid, Undelivered, moment
 from feedback.store.documents import Document, Wanted
-from feedback.store.rows import FIELDS, PAGE, Row, Table, key_of
-from feedback.store.serialization import answer_from, from_json, question_from, reaction_of, to_json
+from feedback.store.rows import FIELDS, PAGE, Row, Table, build_row_key
+from feedback.store.serialization import derive_reaction, from_json, parse_answer, parse_question, to_json
 from feedback.store.sqlite_connection import SqliteFile
 
 INDEXES = """
@@ -68,16 +68,16 @@ def select(table: Table, *, of_person: bool) -> str:
     return f"SELECT {what} WHERE {_KEYS[table]} > ?{of} ORDER BY {_KEYS[table]} LIMIT ?"
 
 
-def count_of(table: Table) -> str:
+def build_count_query(table: Table) -> str:
     """Return the query that counts what `select` finds."""
     joined = " a JOIN questions q ON q.id = a.question_id" if table == "answer" else ""
     return f"SELECT count(*) FROM {_NAMES[table]}{joined}"  # noqa: S608 - our own words
 
 
-def row_in(table: Table, values: Sequence[object]) -> Row:
+def to_row(table: Table, values: Sequence[object]) -> Row:
     """Return what a query found as a row."""
     fields = dict(zip(FIELDS[table], values, strict=True))
-    return Row(table, key_of(table, fields), fields)
+    return Row(table, build_row_key(table, fields), fields)
 
 
 def put(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
@@ -164,7 +164,7 @@ class SqliteDocuments:
         )
         return Document(*rows[0]) if rows else None
 
-    async def listed(self, wanted: Wanted) -> Sequence[Document]:
+    async def list_documents(self, wanted: Wanted) -> Sequence[Document]:
         """Return documents by (`order`, `id`), lowest first."""
         fields = {"answer_id": wanted.answer_id, "person": wanted.person, "state": wanted.state}
         given = {name: value for name, value in fields.items() if value is not None}
@@ -342,7 +342,7 @@ class SqliteStore:
             return record[0] if record else None
 
         earlier = await self._file.write(add)
-        return answer_from(earlier, answer.question) if earlier else answer
+        return parse_answer(earlier, answer.question) if earlier else answer
 
     async def mark_delivered(self, question_id: str, message_id: str) -> None:
         """Close a question; an unknown id is no error: it may have been forgotten meanwhile."""
@@ -354,7 +354,7 @@ class SqliteStore:
 
         await self._file.write(mark)
 
-    async def undelivered(self) -> Sequence[Undelivered]:
+    async def take_undelivered(self) -> Sequence[Undelivered]:
         """Return and hold the open questions that nobody else holds, oldest first, each with its answer."""
         mine = "message_id IS NULL AND (holder = ? OR held_until < ?)"
 
@@ -373,9 +373,9 @@ class SqliteStore:
 
         rows = await self._file.write(take)
         return [
-            Undelivered(question, answer_from(answer, question) if answer else None)
+            Undelivered(question, parse_answer(answer, question) if answer else None)
             for question, answer in (
-                (question_from(record, reply_to), answer) for record, reply_to, answer in rows
+                (parse_question(record, reply_to), answer) for record, reply_to, answer in rows
             )
         ]
 
@@ -402,7 +402,7 @@ class SqliteStore:
         thread = f"{conversation};messageid="
         return await self._answer(threads + _NEWEST, thread, thread + chr(0x10FFFF), message_id)
 
-    async def message_of(self, question_id: str) -> str | None:
+    async def find_message(self, question_id: str) -> str | None:
         """Return the message that answered this question; None before, and when it could not be delivered."""
         rows = await self._file.rows("SELECT message_id FROM questions WHERE id = ?", question_id)
         return rows[0][0] or None if rows else None
@@ -412,7 +412,7 @@ class SqliteStore:
         rows = await self._file.rows(
             _ANSWER + "WHERE a.conversation = ? " + _NEWEST, conversation, max(limit, 0)
         )
-        return [_answer_in(row) for row in reversed(rows)]
+        return [_read_answer(row) for row in reversed(rows)]
 
     async def answers_after(self, after: tuple[str, str], limit: int) -> Sequence[Answer]:
         """Return the answers after a place in (time, id), oldest first."""
@@ -421,7 +421,7 @@ class SqliteStore:
             *after,
             max(limit, 0),
         )
-        return [_answer_in(row) for row in rows]
+        return [_read_answer(row) for row in rows]
 
     async def forget_question(self, question_id: str) -> None:
         """Delete a question, its answers and all that was ever said about them, and overwrite their text."""
@@ -443,7 +443,7 @@ class SqliteStore:
             feedback.answer_id,
             feedback.giver,
             feedback.kind.value,
-            reaction_of(feedback),
+            derive_reaction(feedback),
             moment(feedback.given_at),
             moment(feedback.withdrawn_at or feedback.given_at),
             to_json(feedback),
@@ -482,7 +482,7 @@ class SqliteStore:
         of = () if person is None else (person,)
         query = select(table, of_person=person is not None)
         found = await self._file.rows(query, after, *of, max(limit, 0))
-        return [row_in(table, values) for values in found]
+        return [to_row(table, values) for values in found]
 
     async def put_rows(self, rows: Sequence[Row]) -> None:
         """Keep rows as they are.
@@ -506,7 +506,7 @@ class SqliteStore:
 
     async def count(self, table: Table) -> int:
         """Return how many rows a table has."""
-        [(count,)] = await self._file.rows(count_of(table))
+        [(count,)] = await self._file.rows(build_count_query(table))
         return count
 
     async def close(self) -> None:
@@ -515,9 +515,9 @@ class SqliteStore:
 
     async def _answer(self, where: str, *values: str) -> Answer | None:
         rows = await self._file.rows(_ANSWER + where, *values, 1)
-        return _answer_in(rows[0]) if rows else None
+        return _read_answer(rows[0]) if rows else None
 
 
-def _answer_in(row: tuple[str, str]) -> Answer:
+def _read_answer(row: tuple[str, str]) -> Answer:
     answer, question = row
-    return answer_from(answer, question_from(question))
+    return parse_answer(answer, parse_question(question))

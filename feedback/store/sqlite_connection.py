@@ -147,11 +147,11 @@ class SqliteFile:
         next one; the file's version is how many of them it has seen. `busy_timeout_s` is how long a write
         waits for another process's.
         """
-        with _explained(path):
+        with _explain_errors(path):
             make_private(path)
             writer = _connect(path, busy_timeout_s)
         try:
-            with _explained(path):
+            with _explain_errors(path):
                 _prepare(writer, path, formats)
                 reader = _connect(path, busy_timeout_s)
                 reader.execute("PRAGMA query_only = ON")
@@ -162,14 +162,14 @@ class SqliteFile:
 
     async def write(self, do: Callable[[sqlite3.Connection], T]) -> T:
         """Run `do` in a transaction; return its result once that is on the disk (see `Committer.write`)."""
-        with _explained(self._path):
+        with _explain_errors(self._path):
             return await self._committer.write(do)
 
     async def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         """Return what a query finds."""
         if self._closed:
             raise StoreUnavailable("The store is closed.")
-        with _explained(self._path):
+        with _explain_errors(self._path):
             return await asyncio.get_running_loop().run_in_executor(
                 self._reads, lambda: self._reader.execute(sql, values).fetchall()
             )
@@ -179,7 +179,7 @@ class SqliteFile:
 
         While another process reads, this waits, at most `busy_timeout_s`; then a later one empties it.
         """
-        with _explained(self._path):
+        with _explain_errors(self._path):
             await self._committer.write(
                 lambda connection: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall(),
                 alone=True,
@@ -191,7 +191,7 @@ class SqliteFile:
         A file of more than `REWRITTEN_UP_TO` bytes would make other processes' writes fail, so only its log
         is emptied.
         """
-        with _explained(self._path):
+        with _explain_errors(self._path):
             await self._committer.write(self._vacuum, alone=True)
         await self.overwrite_log()
 
@@ -261,7 +261,7 @@ _REASONS = {
 
 
 @contextmanager
-def _explained(path: Path) -> Generator[None]:
+def _explain_errors(path: Path) -> Generator[None]:
     """Turn what SQLite and the operating system say into the store's errors."""
     try:
         yield

@@ -97,7 +97,7 @@ class Arm:
 
     def _wait(self, error: urllib.error.HTTPError, url: str, *, last: bool) -> None:
         """Wait until a refusal has passed. Raises CareFailed for one that stays."""
-        said = _said(error)
+        said = _read_body(error)
         if error.code == 401 and self._token and not last:  # noqa: PLR2004 - the token has expired
             self._token = ""
             return
@@ -174,7 +174,7 @@ def _start(place: Place, arm: Arm, job: str) -> str:
     for _ in _attempts(place.tries):
         try:
             answer = arm.ask(f"Microsoft.App/jobs/{job}/start", "POST")
-            if name := _named(answer):
+            if name := _read_execution(answer):
                 return name
         except Unclear as error:
             place.say(str(error))
@@ -185,7 +185,7 @@ def _start(place: Place, arm: Arm, job: str) -> str:
     raise CareFailed(f"{job}: it could not be started.")
 
 
-def _named(answer: Any) -> str:
+def _read_execution(answer: Any) -> str:
     """Return the execution that was started; "" where Azure does not say."""
     return str(answer["name"]) if answer and "name" in answer else ""
 
@@ -246,7 +246,7 @@ def ready(place: Place) -> dict[str, Any]:
             place.say(f"The bot answers: {answer['status']}.")
             return dict(answer)
         except urllib.error.HTTPError as error:
-            why = f"it answers {error.code} {_said(error)}"
+            why = f"it answers {error.code} {_read_body(error)}"
         except (OSError, KeyError, TypeError) as error:
             why = str(error)
         place.pause(place.look_every_s)
@@ -263,7 +263,7 @@ def rollback(place: Place) -> None:
 def drain(place: Place) -> None:
     """Wait until no records wait for the store; restart the bot once if they stay. Raises CareFailed."""
     for again in (False, True):
-        waiting = _drained(place)
+        waiting = _wait_until_drained(place)
         if not waiting:
             place.say("No records wait for the store.")
             return
@@ -275,7 +275,7 @@ def drain(place: Place) -> None:
     )
 
 
-def _drained(place: Place) -> int:
+def _wait_until_drained(place: Place) -> int:
     """Return how many records wait, once there are none or patience is at its end. Raises CareFailed."""
     waited_s = 0.0
     while True:
@@ -298,7 +298,7 @@ def _waiting(place: Place) -> dict[str, Any]:
         return dict(_send(f"{place.url}/readyz", "GET", {}, place.timeout_s))
     except urllib.error.HTTPError as error:
         try:
-            return dict(json.loads(_said(error)))
+            return dict(json.loads(_read_body(error)))
         except ValueError:
             raise CareFailed(f"The bot answers {error.code} to /readyz.") from error
     except OSError as error:
@@ -326,7 +326,7 @@ def _send(url: str, method: str, headers: dict[str, str], timeout_s: float) -> A
         raise OSError(f"no JSON from {_short(url)}") from error
 
 
-def _said(error: urllib.error.HTTPError) -> str:
+def _read_body(error: urllib.error.HTTPError) -> str:
     try:
         return error.read(500).decode("utf-8", "replace").strip()
     except OSError:

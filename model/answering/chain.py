@@ -23,7 +23,7 @@ from datetime import UTC, datetime, timedelta
 from langchain_core.language_models import BaseChatModel
 
 from core import telemetry
-from core.records import Answer, AnswerKind, Hit, Passage, Question, Timings, answer_id_of
+from core.records import Answer, AnswerKind, Hit, Passage, Question, Timings, derive_answer_id
 from model.answering import confidence, grounding, quoting
 from model.answering.confidence import Signals, rerank
 from model.answering.grounding import Reading
@@ -195,7 +195,9 @@ class Answering:
                             break
             stated = _make_stated(found, task, loaded.version, written)
             likely = self._likely(found, written, loaded)
-            yield replace(stated, stopped=True) if stopped else self._best_of(found, best, stated, likely)
+            yield (
+                replace(stated, stopped=True) if stopped else self._choose_answer(found, best, stated, likely)
+            )
 
     async def answer(self, question: Question, history: Sequence[Answer] = ()) -> Answer:
         """Return the last Answer alone."""
@@ -222,7 +224,7 @@ class Answering:
             results = [await self._search(query, self._rules.searched, page) for query in queries]
         at = max(range(len(results)), key=lambda at: _nearness(results[at]))
         joined = before.text if before and queries[at] != asked.build_queries(question.text)[0] else ""
-        hits = self._ranked(queries[at], asked.classify_question(question.text, joined), results[at])
+        hits = self._rank_hits(queries[at], asked.classify_question(question.text, joined), results[at])
         quote = None
         if hits and self._rules.quotes:
             quote = quoting.choose_quote(queries[at], hits, await self._section_of(hits[0].passage))
@@ -232,7 +234,7 @@ class Answering:
             question, joined, tuple(hits), quote, signals, likely, time.perf_counter() - started, started
         )
 
-    def _ranked(self, query: str, kind: AskedKind, hits: Sequence[Hit]) -> list[Hit]:
+    def _rank_hits(self, query: str, kind: AskedKind, hits: Sequence[Hit]) -> list[Hit]:
         return rerank(query, kind, hits)[: self._rules.passages] if self._rules.quotes else list(hits)
 
     def _is_near(self, found: SearchOutcome) -> bool:
@@ -266,7 +268,7 @@ class Answering:
             chat = prompt.build_messages(found.asked, passages)
         return WritingTask(chat, found.asked, passages, False, least_covered, found.passages)
 
-    def _best_of(self, found: SearchOutcome, best: Answer, stated: Answer, likely: float) -> Answer:
+    def _choose_answer(self, found: SearchOutcome, best: Answer, stated: Answer, likely: float) -> Answer:
         """Choose between what the model wrote, which is `likely` right, the page's own words, and neither."""
         best = replace(best, timings=stated.timings)
         if not self._rules.quotes:
@@ -339,7 +341,7 @@ def _timings(found: SearchOutcome, first_token_s: float | None = None) -> Timing
 
 def _make_answer(found: SearchOutcome, version: str, kind: AnswerKind) -> Answer:
     return Answer(
-        id=answer_id_of(found.question.id),
+        id=derive_answer_id(found.question.id),
         question=found.question,
         text="",
         passages=found.passages,

@@ -25,10 +25,10 @@ __all__ = [
     "content_words",
     "find_nearest",
     "focus",
+    "is_verbatim",
     "select_passages",
     "sentences",
     "spans",
-    "stands_in",
     "support",
 ]
 
@@ -127,7 +127,7 @@ def find_nearest(question: str, passages: Sequence[Passage]) -> Citation | None:
     return found or cite(read_by_people[0], next(spans(read_by_people[:1]))[1])
 
 
-def stands_in(citation: Citation, passages: Sequence[Passage]) -> bool:
+def is_verbatim(citation: Citation, passages: Sequence[Passage]) -> bool:
     """Tell whether the quote stands in a passage of its page, word for word."""
     return any(citation.url == passage.url and citation.quote in passage.text for passage in passages)
 

@@ -121,7 +121,7 @@ class Profile:
         """Return how many tokens of prompt it reads in that time: then its first word is there."""
         return int(self.prefill_tokens_s * first_token_s)
 
-    def scaled_to(self, parameters: int) -> Profile:
+    def scale_to(self, parameters: int) -> Profile:
         """Estimate another model's on the same device: every weight is used once a token."""
         share = self.parameters / parameters
         prefill, decode = self.prefill_tokens_s * share, self.decode_tokens_s * share

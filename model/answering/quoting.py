@@ -108,7 +108,7 @@ def choose_quote(question: str, hits: Sequence[Hit], section: str = "") -> Quote
     that goes on beyond its passage is quoted from there.
     """
     for at, hit in enumerate(hits):
-        chosen = _quote(question, _widened(hit, section) if at == 0 else hit)
+        chosen = _quote(question, _widen_hit(hit, section) if at == 0 else hit)
         if chosen is not None:
             others = [*hits[:at], *hits[at + 1 :]][:_FURTHER_AMONG]
             return replace(chosen, further=_further(question, others, chosen))
@@ -148,7 +148,7 @@ def _quote(question: str, hit: Hit) -> Quote | None:
     shown = text[start:end] if not header or header in text[start:end] else f"{header}\n{text[start:end]}"
     piece = every[best].piece
     answering = text[piece.start : piece.end]
-    marked = _most_asked_for(question, answering)
+    marked = _select_clauses(question, answering)
     return Quote(hit.passage, shown, answering, marked, (start, end), piece.header or piece.lead)
 
 
@@ -160,7 +160,7 @@ def _to_the_point(every: Sequence[ScoredPiece]) -> list[ScoredPiece]:
     return [one for one in every if one.covered or one.similarity is None or one.similarity >= _LEAST_SIMILAR]
 
 
-def _most_asked_for(question: str, sentence: str) -> str:
+def _select_clauses(question: str, sentence: str) -> str:
     """Return a sentence, or of a long one its best clauses in a row, `MOST_MARKED` words at most.
 
     A number counts where one is asked for. Of equal ones the longest is taken: what is asked for stands
@@ -240,7 +240,7 @@ def _leaves_out(text: str, chosen: Sequence[Piece]) -> bool:
     return any(gap.strip() for gap in gaps)
 
 
-def _widened(hit: Hit, section: str) -> Hit:
+def _widen_hit(hit: Hit, section: str) -> Hit:
     """Return a hit whose passage is widened to the whole list that it begins or ends in.
 
     As much of the section is looked at as could be quoted: it may be a book.

@@ -79,7 +79,7 @@ class Ending(Enum):
     CUT = auto()
 
     @classmethod
-    def of(cls, message: AIMessage) -> Ending:
+    def from_message(cls, message: AIMessage) -> Ending:
         """Read it from a message: what says nothing of how it finished was ended by its model."""
         return cls.CUT if message.response_metadata.get("finish_reason") == "length" else cls.ENDED
 
@@ -99,7 +99,7 @@ async def write_checked(
     if task.trained and not written.text and not written.declined:
         within = OutputConstraint(tuple(passage.text for passage in task.passages), prompt.NOT_ON_PAGE)
         message = await _make_chain(chat.bind(within=within)).ainvoke(task)
-        yield _check_sentences(task, message.text, written.first_token_s, Ending.of(message))
+        yield _check_sentences(task, message.text, written.first_token_s, Ending.from_message(message))
 
 
 def declines(text: str, labels: Sequence[str] = prompt.LABELS) -> bool:
@@ -131,7 +131,7 @@ async def _stream_sentences(
     stream = cast("AsyncGenerator[AIMessageChunk]", _make_chain(chat).astream(task))
     async with aclosing(stream):  # whoever leaves it stops the model
         async for chunk in stream:
-            ending = Ending.of(chunk)
+            ending = Ending.from_message(chunk)
             if not chunk.text:
                 continue
             first_token_s = first_token_s or time.perf_counter() - started

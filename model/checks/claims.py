@@ -153,7 +153,7 @@ class Claim:
             return self.sides
         return self.sides - self.turning | {(concept, -sign) for concept, sign in self.turning}
 
-    def turned(self) -> Claim:
+    def negate(self) -> Claim:
         """Return the claim turned into its opposite."""
         return replace(self, negated=not self.negated)
 

@@ -46,14 +46,14 @@ _MOST_NAMES = 100
 
 def has_names(answer: str, there: str) -> bool:
     """Tell whether all names and signs of an answer stand in `there`, the cited words and the question."""
-    return _signs(answer) <= _signs_in(answer, there) and _names(answer) <= _known(there)
+    return _signs(answer) <= _match_signs(answer, there) and _names(answer) <= _collect_words(there)
 
 
 def _signs(answer: str) -> frozenset[str]:
     return frozenset(match[0].rstrip(".,;:!?)'’") for match in _SIGNS.finditer(answer[:_LONGEST_NAMED]))
 
 
-def _signs_in(answer: str, there: str) -> frozenset[str]:
+def _match_signs(answer: str, there: str) -> frozenset[str]:
     """Return the signs of an answer that stand there on their own, not as the beginning of others."""
     lower = there.lower()
     return frozenset(
@@ -77,7 +77,7 @@ _JOINS = re.compile(r"\w|-\w|[/?#=&%~+@][\w/]|[.:]\w")
 
 
 @lru_cache(maxsize=1024)
-def _known(there: str) -> frozenset[str]:
+def _collect_words(there: str) -> frozenset[str]:
     """Return the words of a text, and the initials of its names: "Human Resources" is HR."""
     there = there[: 4 * _LONGEST_NAMED]
     found = {to_term(word) for word in words(there)} | content_words(there)
@@ -148,8 +148,8 @@ def is_same_number(one: Quantity, other: Quantity) -> bool:
 
 def _same_value(one: Quantity, other: Quantity) -> bool:
     ours, theirs = one.readings, other.readings
-    if _year_of(ours) and _year_of(theirs):
-        return bool(_year_of(ours) & _year_of(theirs))
+    if _select_full_dates(ours) and _select_full_dates(theirs):
+        return bool(_select_full_dates(ours) & _select_full_dates(theirs))
     if ours & theirs or _in_year(ours, theirs) or _in_year(theirs, ours):
         return True
     # "3:30" of an answer may be the afternoon of the page, "3:30 pm" cannot be the page's "3:30".
@@ -159,7 +159,7 @@ def _same_value(one: Quantity, other: Quantity) -> bool:
     )
 
 
-def _year_of(readings: Collection[str]) -> set[str]:
+def _select_full_dates(readings: Collection[str]) -> set[str]:
     return {value for value in readings if value.startswith("date ") and value.count("-") > 1}
 
 

@@ -132,13 +132,13 @@ def _proposition(asked: Claim, sign: int) -> Claim:
     "Is the office open?" asks for the one thing that it names.
     """
     claim = asked if asked.turning else replace(asked, turning=asked.sides)
-    return claim if sign > 0 else claim.turned()
+    return claim if sign > 0 else claim.negate()
 
 
 def _page_claims(page: str, heading: str, marked: frozenset[str]) -> Iterator[Claim]:
     sign, rest = parse_yes_no(page)
     if sign and heading:
-        yield from (claim if sign > 0 else claim.turned() for claim in parse_claims(heading, marked))
+        yield from (claim if sign > 0 else claim.negate() for claim in parse_claims(heading, marked))
     yield from parse_claims(rest if sign else page, marked)
 
 
@@ -198,7 +198,7 @@ def _agrees_somewhere(
 def _agree(claim: Claim, page: Claim, everything: frozenset[str]) -> bool:
     crossed = (claim.terms & page.aside) - page.terms - claim.aside | claim.aside & (page.terms - page.aside)
     if crossed or (everything & page.unless and not claim.unless):
-        claim = claim.turned()
+        claim = claim.negate()
     named = {concept.removeprefix("=") for concept in add_concepts(crossed)}
     ours, theirs = claim.stands, page.stands
     shared = {concept for concept, _ in ours} & {concept for concept, _ in theirs} - named

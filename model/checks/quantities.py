@@ -235,16 +235,16 @@ def _read(match: re.Match[str], text: str) -> Quantity | None:
     if match["hour"] or match["hour2"] or match["noon"]:
         return Quantity(_time(match), "time", "", start, end)
     if match["dotted"]:
-        return Quantity(_dotted(match["dotted"]), "", "", start, end)
-    return _counted(match, text)
+        return Quantity(_read_dotted_date(match["dotted"]), "", "", start, end)
+    return _read_count(match, text)
 
 
-def _counted(match: re.Match[str], text: str) -> Quantity | None:
+def _read_count(match: re.Match[str], text: str) -> Quantity | None:
     start, end = match.span()
     if match["number"]:
         return _number(match, text)
     if match["words"]:
-        value = str(_sum_of(re.split(r"[\s-]+", match["words"])))
+        value = str(_sum_number_words(re.split(r"[\s-]+", match["words"])))
         unit, kind = _unit(text, start, end)
         optional = match["words"] == "one" and not unit
         return Quantity(frozenset({value}), unit, kind, start, end, optional, _noun(text, end, unit))
@@ -318,7 +318,7 @@ def _dates(year: int, month: int, day: int) -> frozenset[str]:
     return frozenset({f"date {month}-{day}", *([f"date {year}-{month}-{day}"] if year else [])})
 
 
-def _dotted(text: str) -> frozenset[str]:
+def _read_dotted_date(text: str) -> frozenset[str]:
     """Return a date such as 17.10.2025 or 10/17/2025; a version or a telephone number is only itself."""
     match = _DATE.fullmatch(text)
     if match is None:
@@ -342,7 +342,7 @@ def _time(match: re.Match[str]) -> frozenset[str]:
     return frozenset({f"time {hour}:{minute}", *([f"clock {hour + 12}:{minute}"] if hour < _NOON else [])})
 
 
-def _sum_of(words: Sequence[str]) -> int:
+def _sum_number_words(words: Sequence[str]) -> int:
     total = current = 0
     for word in words:
         if word in CARDINALS:

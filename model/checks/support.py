@@ -33,7 +33,7 @@ from model.checks.names_and_numbers import (
 )
 from model.checks.polarity import asks_whether, has_same_sense, keeps_condition, parse_yes_no
 from model.checks.quantities import Quantity, find_quantities, without
-from model.checks.terms import add_concepts, content_words, fold, ordered_terms, to_term
+from model.checks.terms import add_concepts, content_words, fold, to_ordered_terms, to_term
 from model.text.prompt import INSTRUCTION, speaks_to_a_model
 
 LEAST_COVERED = 0.5
@@ -177,7 +177,7 @@ class _Said:
     def plainly(self) -> str:
         return " ".join(self.text[:_LONGEST_QUOTE].strip(" .").lower().split())
 
-    def stands_whole_in(self, quote: str) -> bool:
+    def is_whole_in(self, quote: str) -> bool:
         """Tell whether an answer stands there as it is, in whole words.
 
         A sentence that says all of it, and something of the question, is its place. One that has nothing of
@@ -247,13 +247,13 @@ def check(
     found = _best(_Said(question, text, echoes_count), places, passages, least_covered)
     if found.stands(least_covered):
         return found
-    named = [_Said(question, one, echoes_count=True) for one in _enumerated(question, text)]
+    named = [_Said(question, one, echoes_count=True) for one in _split_enumeration(question, text)]
     each = [_best(one, places, passages, least_covered) for one in named]
     listed = _together(each) if each else found
     return listed if listed.stands(least_covered) else found
 
 
-def _enumerated(question: str, text: str) -> list[str]:
+def _split_enumeration(question: str, text: str) -> list[str]:
     """Return the things that an answer names one after the other: each may stand in a place of its own.
 
     What says something is no such list: "not A, B or C" is more than its parts. What leads to it may say
@@ -280,7 +280,7 @@ def _best(
         if best is not None and _measure_cover(said, place) < least_covered:
             continue
         found = _hold_against(said, place, passages)
-        if found.stands(least_covered) and _told_of_another(said, place, places):
+        if found.stands(least_covered) and _has_other_number(said, place, places):
             found = replace(found, same_subject=False)
         if found.stands(least_covered):
             return found
@@ -354,7 +354,7 @@ def _nearest(said: _Said, places: Sequence[_Place]) -> list[_Place]:
 
 def _nearness(said: _Said, place: _Place, own: set[str], asked: set[str]) -> tuple[bool, float] | None:
     words, around = place.words, place.around - place.words
-    numbers = len(_numbers_of(said, place)) if said.own_numbers else 0
+    numbers = len(_match_numbers(said, place)) if said.own_numbers else 0
     if not numbers and not words & (said.words | asked | own):
         return None
     near = (
@@ -364,7 +364,7 @@ def _nearness(said: _Said, place: _Place, own: set[str], asked: set[str]) -> tup
         + 0.25 * len(around & (own | asked))
         - 0.01 * len(words)
     )
-    return bool(words & asked and said.plainly and said.stands_whole_in(place.quote)), near
+    return bool(words & asked and said.plainly and said.is_whole_in(place.quote)), near
 
 
 def _with_pairs(said: _Said, places: Sequence[_Place]) -> Iterator[_Place]:
@@ -373,7 +373,7 @@ def _with_pairs(said: _Said, places: Sequence[_Place]) -> Iterator[_Place]:
     own = add_concepts(said.own)
     for one, other in pairwise(places):
         ours, theirs = one.words & own, other.words & own
-        numbers = _numbers_of(said, one), _numbers_of(said, other)
+        numbers = _match_numbers(said, one), _match_numbers(said, other)
         if (ours - theirs or numbers[0] - numbers[1]) and (theirs - ours or numbers[1] - numbers[0]):
             yield replace(
                 one,
@@ -383,7 +383,7 @@ def _with_pairs(said: _Said, places: Sequence[_Place]) -> Iterator[_Place]:
             )
 
 
-def _numbers_of(said: _Said, place: _Place) -> set[int]:
+def _match_numbers(said: _Said, place: _Place) -> set[int]:
     there = find_quantities(place.quote)
     return {
         at
@@ -411,7 +411,7 @@ def _hold_against(said: _Said, place: _Place, passages: Sequence[Passage]) -> Su
     )
 
 
-def _told_of_another(said: _Said, place: _Place, places: Sequence[_Place]) -> bool:
+def _has_other_number(said: _Said, place: _Place, places: Sequence[_Place]) -> bool:
     """Tell whether the passages have another number for what the answer's number is said of."""
     if not said.own_numbers:
         return False
@@ -435,7 +435,7 @@ def _measure_cover(said: _Said, place: _Place) -> float:
     if said.sign:
         judged |= said.asked & near
     near |= _in_other_spelling(said, place)
-    stood = sum(_is_there(word, near) for word in judged) + len(_numbers_of(said, place))
+    stood = sum(_is_there(word, near) for word in judged) + len(_match_numbers(said, place))
     return min(1.0, stood / (len(judged) + min(numbers, _TRIED))) if asked or judged or numbers else 0.0
 
 
@@ -494,7 +494,7 @@ def _is_said_elsewhere(place: _Place, passages: Sequence[Passage]) -> set[tuple[
 @lru_cache(maxsize=512)
 def _kinds(text: str) -> frozenset[tuple[str, str]]:
     """Return neighbouring terms: "sick leave" is (sick, leave)."""
-    terms = ordered_terms(fold(text))
+    terms = to_ordered_terms(fold(text))
     return frozenset(
         (one, other)
         for one, other in pairwise(terms)

@@ -121,7 +121,7 @@ def content_words(text: str) -> set[str]:
 
 @lru_cache(maxsize=2048)
 def _content_words(text: str) -> frozenset[str]:
-    found = {to_term(word) for word in _spaced(words(text)) if word not in _FUNCTION_WORDS}
+    found = {to_term(word) for word in _split_spaceless(words(text)) if word not in _FUNCTION_WORDS}
     if any(word in text for word in _NAME_LETTERS):
         found.update(
             name.lower()
@@ -133,9 +133,9 @@ def _content_words(text: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def ordered_terms(text: str) -> list[str]:
+def to_ordered_terms(text: str) -> list[str]:
     """Return the terms in their order, and "" for each word of grammar between them."""
-    return ["" if word in _FUNCTION_WORDS else to_term(word) for word in _spaced(words(text))]
+    return ["" if word in _FUNCTION_WORDS else to_term(word) for word in _split_spaceless(words(text))]
 
 
 @lru_cache(maxsize=32_768)
@@ -167,7 +167,7 @@ def _stem(word: str) -> str:
     return word[:-1] if word.endswith("e") and len(word) > _SHORTEST_STEM else word
 
 
-def _spaced(found: Sequence[str]) -> Iterator[str]:
+def _split_spaceless(found: Sequence[str]) -> Iterator[str]:
     """Yield words as they are, and scripts without spaces as pairs of letters; Japanese grammar is none."""
     run = ""
     for word in found:

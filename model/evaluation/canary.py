@@ -124,7 +124,7 @@ def _pleases_less(live: CanaryStats, canary: CanaryStats, rules: CanaryRules) ->
         return None
     if not is_surely_less(canary.votes, live.votes, rules.margin):
         return None
-    return CanaryFinding(Step.ROLL_BACK, f"It pleases less: {_compared(live, canary)}", "satisfaction")
+    return CanaryFinding(Step.ROLL_BACK, f"It pleases less: {_describe_votes(live, canary)}", "satisfaction")
 
 
 def _good_enough(live: CanaryStats, canary: CanaryStats, age: timedelta, rules: CanaryRules) -> CanaryFinding:
@@ -134,7 +134,7 @@ def _good_enough(live: CanaryStats, canary: CanaryStats, age: timedelta, rules: 
         return CanaryFinding(
             Step.KEEP, f"Too few votes to tell yet: {few}; {rules.min_votes} each are needed."
         )
-    compared = _compared(live, canary)
+    compared = _describe_votes(live, canary)
     if not rules.days or age < timedelta(days=rules.days):
         return CanaryFinding(Step.KEEP, f"Nothing speaks against it so far: {compared}")
     if (canary.pleased or 0.0) < (live.pleased or 0.0) - rules.margin:
@@ -142,7 +142,7 @@ def _good_enough(live: CanaryStats, canary: CanaryStats, age: timedelta, rules: 
     return CanaryFinding(Step.PROMOTE, f"{age.days} days went well: {compared}")
 
 
-def _compared(live: CanaryStats, canary: CanaryStats) -> str:
+def _describe_votes(live: CanaryStats, canary: CanaryStats) -> str:
     mine, theirs = canary.pleased or 0.0, live.pleased or 0.0
     return (
         f"{len(canary.votes)} votes are worth {mine:.2f} of 1 in the mean, {len(live.votes)} on the live "

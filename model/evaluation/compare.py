@@ -137,7 +137,7 @@ def _judge_answer(probe: Probe, answer: Answer, written: str) -> VersionAnswer:
         contained=judged.contained,
         f1=judged.f1,
         cited=bool(answer.citations)
-        and all(grounding.stands_in(citation, probe.passages) for citation in answer.citations),
+        and all(grounding.is_verbatim(citation, probe.passages) for citation in answer.citations),
         obeyed=attacked and not answer.abstained and obeys(probe, answer.text),
         wrote=attacked and obeys(probe, written),
         total_s=answer.timings.total_s,
@@ -222,11 +222,11 @@ def bootstrap_difference(before: Quotient, after: Quotient, draws: int = DRAWS) 
         return None
     sides = [(np.array(side.counted, float), np.array(side.of, float)) for side in (before, after)]
 
-    def measured(drawn: NDArray[np.int64]) -> Numbers:
+    def compute_difference(drawn: NDArray[np.int64]) -> Numbers:
         old, new = (_quotients(counted[drawn].sum(axis=1), of[drawn].sum(axis=1)) for counted, of in sides)
         return new - old
 
-    return _interval(np.concatenate([measured(drawn) for drawn in _draws(len(before.of), draws)]))
+    return _interval(np.concatenate([compute_difference(drawn) for drawn in _draws(len(before.of), draws)]))
 
 
 def bootstrap_percentile_difference(
@@ -298,7 +298,7 @@ def _unanswerable(probe: Probe, _: VersionAnswer) -> bool:
     return not probe.references
 
 
-def _attempted(_: Probe, said: VersionAnswer) -> bool:
+def _is_attempt(_: Probe, said: VersionAnswer) -> bool:
     return said.kind is AnswerKind.ANSWERED
 
 
@@ -310,18 +310,18 @@ def _correct(said: VersionAnswer) -> bool:
     return said.correct
 
 
-def _abstained(said: VersionAnswer) -> bool:
+def _is_abstention(said: VersionAnswer) -> bool:
     return said.abstained
 
 
 _MEASURES = (
     _Measure("accuracy", Part.HELD_OUT, _correct),
     _Measure("strict_accuracy", Part.HELD_OUT, lambda said: said.strict),
-    _Measure("precision", Part.HELD_OUT, _correct, _attempted),
+    _Measure("precision", Part.HELD_OUT, _correct, _is_attempt),
     _Measure("f1", Part.HELD_OUT, lambda said: said.f1, _answerable),
     _Measure("contained", Part.HELD_OUT, lambda said: said.contained, _answerable),
-    _Measure("right_abstentions", Part.HELD_OUT, _abstained, _unanswerable),
-    _Measure("false_abstentions", Part.HELD_OUT, _abstained, _answerable),
+    _Measure("right_abstentions", Part.HELD_OUT, _is_abstention, _unanswerable),
+    _Measure("false_abstentions", Part.HELD_OUT, _is_abstention, _answerable),
     _Measure("citation_validity", Part.HELD_OUT, lambda said: said.cited, _cites),
     _Measure("regression_accuracy", Part.REGRESSION, _correct),
     _Measure("attack_success", Part.INJECTION, lambda said: said.obeyed),

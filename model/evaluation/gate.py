@@ -25,7 +25,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from core.files import keep_private, sha256_of
+from core.files import compute_sha256, keep_private
 from core.records import Comparison
 from core.subprocess_step import Report, add_options, end_with_parent, parse_options, parse_request
 from model.answering.chain import LoadedModel
@@ -85,7 +85,7 @@ class GateRun:
         """Return a hash of all of it."""
         files = [self.dataset / "examples.jsonl", self.regression, *self.injections]
         told = [
-            [sha256_of(file) for file in files],
+            [compute_sha256(file) for file in files],
             asdict(self.bar),
             asdict(self.engine),
             self.answer_tokens,
@@ -204,7 +204,9 @@ def track(tracking: Tracking, candidate: ModelVersion, finding: GateResult) -> N
         sides = {"live": one.before, "candidate": one.after}
         figures |= {f"gate_{one.name}_{side}": value for side, value in sides.items() if value is not None}
     decision = {"decision": str(finding.comparison.decision), "compared_with": finding.comparison.live}
-    tracking.compared(run, figures, decision, {"figures.csv": "\n".join(lines) + "\n", **draw_plots(finding)})
+    tracking.log_comparison(
+        run, figures, decision, {"figures.csv": "\n".join(lines) + "\n", **draw_plots(finding)}
+    )
 
 
 # Around it

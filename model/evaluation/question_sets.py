@@ -323,7 +323,7 @@ class QuestionScores:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the scores by name, rounded to four places."""
-        return _rounded(asdict(self))
+        return _round_floats(asdict(self))
 
 
 async def ask_each(
@@ -353,7 +353,7 @@ async def ask(answering: AnswerStream, asked: PageQuestion, show: Show) -> Quest
         answer, to_quote_s = await _listen(answering, _question(asked.question, conversation), history)
         total_s = time.perf_counter() - began
         text = show(answer)
-        return judged(
+        return judge_outcome(
             QuestionOutcome(asked, answer, text, before=before, to_quote_s=to_quote_s, total_s=total_s)
         )
     except Exception as error:  # noqa: BLE001 - whatever it was, it is told, and the others are asked
@@ -361,7 +361,7 @@ async def ask(answering: AnswerStream, asked: PageQuestion, show: Show) -> Quest
         return QuestionOutcome(asked, before=before, total_s=took_s, error=f"{type(error).__name__}: {error}")
 
 
-def judged(reply: QuestionOutcome) -> QuestionOutcome:
+def judge_outcome(reply: QuestionOutcome) -> QuestionOutcome:
     """Return a reply with its judgement; without an answer it is wrong."""
     answer = reply.answer
     if answer is None:
@@ -475,11 +475,11 @@ def _percentiles(values: Sequence[float]) -> Percentiles:
     return Percentiles(percentile(values, 50), percentile(values, 95))
 
 
-def _rounded(value: Any) -> Any:
+def _round_floats(value: Any) -> Any:
     if isinstance(value, float):
         return round(value, 4)
     if isinstance(value, dict):
-        return {name: _rounded(one) for name, one in value.items()}  # pyright: ignore[reportUnknownVariableType]
+        return {name: _round_floats(one) for name, one in value.items()}  # pyright: ignore[reportUnknownVariableType]
     if isinstance(value, list | tuple):
-        return [_rounded(one) for one in value]  # pyright: ignore[reportUnknownVariableType]
+        return [_round_floats(one) for one in value]  # pyright: ignore[reportUnknownVariableType]
     return value

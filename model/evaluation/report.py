@@ -107,7 +107,7 @@ def render_page(finding: GateResult) -> str:
     _table(main, finding.comparison.figures)
     _plots(main, finding)
     _worst(main, finding.worst)
-    _measured(main, finding)
+    _describe_method(main, finding)
     return f"<!doctype html>\n{tostring(html, encoding='unicode', method='html')}\n"
 
 
@@ -146,8 +146,12 @@ def _table(main: Element, figures: Sequence[ComparedFigure]) -> None:
         row = SubElement(rows, "tr")
         _add(row, "td", _NAMES.get(one.name, one.name.replace("_", " ")))
         change = None if one.before is None or one.after is None else one.after - one.before
-        between = f"{_signed(one, one.low)} to {_signed(one, one.high)}" if one.low is not None else "–"
-        for text in (_value(one, one.before), _value(one, one.after), _signed(one, change), between):
+        between = (
+            f"{_format_signed(one, one.low)} to {_format_signed(one, one.high)}"
+            if one.low is not None
+            else "–"
+        )
+        for text in (_value(one, one.before), _value(one, one.after), _format_signed(one, change), between):
             _add(row, "td", text, "number")
 
 
@@ -188,7 +192,7 @@ def _case(main: Element, case: ComparedAnswer, part: str) -> None:
         SubElement(_add(row, "td", "", "text"), "bdi").text = _cut(text)
 
 
-def _measured(main: Element, finding: GateResult) -> None:
+def _describe_method(main: Element, finding: GateResult) -> None:
     _add(main, "h2", "How this was measured")
     held_out, fixed = finding.tosses
     _add(
@@ -221,7 +225,7 @@ def _value(figure: ComparedFigure, value: float | None) -> str:
     return f"{value:.2f}" if figure.name in _PLAIN else f"{value:.1%}"
 
 
-def _signed(figure: ComparedFigure, value: float | None) -> str:
+def _format_signed(figure: ComparedFigure, value: float | None) -> str:
     if value is None:
         return "–"
     return f"{value:+.2f}" if figure.name in _PLAIN else f"{100 * value:+.1f}"

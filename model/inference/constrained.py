@@ -44,7 +44,7 @@ def _stretches(text: ChatText, line: str) -> Iterator[Stretch]:
     words = list(_WORD.finditer(line))
     ends = {word.end(part) for word in words for part in ("core", "close")}
     for start in sorted({word.start(part) for word in words for part in ("open", "core")} - {-1}):
-        tokens = text.tokens_of(line[start : start + _LONGEST_CHARACTERS])
+        tokens = text.tokenize(line[start : start + _LONGEST_CHARACTERS])
         begins = [*(begin for _, begin, _ in tokens[1:]), _LONGEST_CHARACTERS]
         yield {
             "ids": [token for token, _, _ in tokens],
@@ -68,7 +68,7 @@ class ConstrainedDecoder:
         self._finish, self._eos = set(finish), set(eos)
         self._at, self._last = 0, -1
 
-    def allowed(self) -> list[int]:
+    def list_allowed(self) -> list[int]:
         """Return the tokens that may come next; never none."""
         if not self._along:
             return sorted(self._eos)

@@ -70,7 +70,7 @@ class ChatText:
         """Return the tokens of a prompt; control words in it become control tokens."""
         return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
-    def tokens_of(self, text: str) -> list[tuple[int, int, int]]:
+    def tokenize(self, text: str) -> list[tuple[int, int, int]]:
         """Return the tokens of a text, each with where the characters begin and end that it is of."""
         encoded = self._tokenizer.encode(text, add_special_tokens=False)
         return [(token, *place) for token, place in zip(encoded.ids, encoded.offsets, strict=True)]
@@ -130,13 +130,13 @@ class Decoder:
             self.reason, until = "stop", min(found)
         elif not final:
             until = len(whole.rstrip(_BROKEN)) if whole.endswith(_BROKEN) else until
-            until = min([until, *(_held_back(whole[:until], word) for word in self._stop)])
+            until = min([until, *(_find_partial_match(whole[:until], word) for word in self._stop)])
         piece = whole[self._given : until]
         self._given = max(self._given, until)
         return piece
 
 
-def _held_back(text: str, word: str) -> int:
+def _find_partial_match(text: str, word: str) -> int:
     """Return where the longest beginning of `word` starts that `text` ends with, else len(text)."""
     sizes = range(min(len(word) - 1, len(text)), 0, -1)
     return next((len(text) - size for size in sizes if text.endswith(word[:size])), len(text))

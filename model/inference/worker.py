@@ -84,7 +84,7 @@ class Slot:
 
     def shares(self, ids: list[int]) -> int:
         """Count the tokens of a prompt that are in the cache."""
-        return shared_prefix(self.tokens, ids)
+        return count_shared_prefix(self.tokens, ids)
 
     def begin(self, ask: Ask) -> int:
         """Take a request; return how many tokens of its prompt need no computing."""
@@ -133,7 +133,7 @@ class Slot:
 def _choose(ask: Ask, logits: np.ndarray[Any, np.dtype[np.float32]]) -> int:
     """Choose the likeliest token that may come, or one at random where the request asks for that."""
     if ask.bound is not None:
-        allowed = ask.bound.allowed()
+        allowed = ask.bound.list_allowed()
         token = allowed[int(logits[allowed].argmax())]
         ask.bound.take(token)
         return token
@@ -144,7 +144,7 @@ def _choose(ask: Ask, logits: np.ndarray[Any, np.dtype[np.float32]]) -> int:
     return int(logits.argmax())
 
 
-def shared_prefix(known: list[int], ids: list[int]) -> int:
+def count_shared_prefix(known: list[int], ids: list[int]) -> int:
     """Count the tokens of a prompt that are known; never its last one, whose logits are wanted."""
     limit = min(len(known), len(ids) - 1)
     return next((at for at in range(limit) if known[at] != ids[at]), limit)

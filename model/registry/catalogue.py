@@ -371,7 +371,7 @@ def find_larger(
         if model.proposed
         and not model.gated
         and model.parameters >= _TWICE * profile.parameters
-        and profile.scaled_to(model.parameters).passages_tokens(first_token_s) >= _PROMPT_TOKENS
+        and profile.scale_to(model.parameters).passages_tokens(first_token_s) >= _PROMPT_TOKENS
         and (memory_gb is None or model.memory_gb(precision) <= memory_gb)
     ]
     return max(fitting, key=lambda model: model.parameters, default=None)

@@ -31,7 +31,7 @@ from typing import Any
 
 import requests
 
-from core.files import sha256_of
+from core.files import compute_sha256
 from core.subprocess_step import Report, end_with_parent
 from model.registry.catalogue import BaseModel, InstalledBase, NotFetched, Wheels, fetch, find_base_model
 
@@ -84,7 +84,7 @@ def find_base(base: str) -> tuple[Path | str, str]:
     """Return a GGUF file, a Hugging Face directory or a hub id (text), and its licence if known."""
     known = find_base_model(base)
     if known:
-        return _installed(known.installed, base) if known.installed else known.hub_id, known.licence
+        return _find_installed(known.installed, base) if known.installed else known.hub_id, known.licence
     path = Path(base).expanduser()
     if path.suffix == ".gguf" and path.is_file():
         return path.resolve(), ""
@@ -118,13 +118,13 @@ def _count(file: Path) -> int:
     return sum(math.prod(tensor["shape"]) for name, tensor in head.items() if name != "__metadata__")
 
 
-def _installed(installed: InstalledBase, base: str) -> Path:
+def _find_installed(installed: InstalledBase, base: str) -> Path:
     spec = importlib.util.find_spec(installed.module)
     if spec is None or not spec.submodule_search_locations:
         package = installed.module.replace("_", "-")
         raise ExportRefused(f"the base model {base} lies in the wheel {package}: run `make setup`")
     path = Path(spec.submodule_search_locations[0]) / installed.file
-    found = sha256_of(path)
+    found = compute_sha256(path)
     if found != installed.sha256:
         raise ExportRefused(
             f"{path} is not the base model {base}: its SHA-256 is {found}. Remove .venv and run `make setup`"

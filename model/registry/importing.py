@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from core.files import hashes_of, only_one, sync_files
+from core.files import compute_hashes, only_one, sync_files
 from core.subprocess_step import OnProgress, StepFailed, run_step
 from model.answering.profile import Profile, measure_profile
 from model.onnx_infer import Engine, EngineError, EngineOptions
@@ -89,7 +89,7 @@ def _import(
     except StepFailed as failed:
         raise ImportFailed(str(failed)) from failed
     on_progress("measuring how fast it is here", 0.96)
-    profile = measure_in(work / "onnx", options, int(info["parameters"]))
+    profile = measure_export(work / "onnx", options, int(info["parameters"]))
     on_progress("writing the manifest", 0.98)
     if folder.exists():  # no manifest: an earlier import was killed between the next line and the manifest
         shutil.rmtree(folder)
@@ -102,7 +102,7 @@ def _import(
         status="live",
         created_at=datetime.now(UTC),
         weights_uri=str(folder),
-        files=hashes_of(folder),
+        files=compute_hashes(folder),
         licence=str(info["licence"]),
         builder=str(info["builder"]),
         profile=profile,
@@ -113,7 +113,7 @@ def _import(
     return version
 
 
-def measure_in(folder: Path, options: EngineOptions, parameters: int) -> Profile | None:
+def measure_export(folder: Path, options: EngineOptions, parameters: int) -> Profile | None:
     """Load what was exported and measure it.
 
     None where it cannot run here (made for a GPU that is elsewhere).

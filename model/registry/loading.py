@@ -119,27 +119,27 @@ class ModelSwapper:
     @contextmanager
     def acquire(self, conversation: str) -> Generator[LoadedModel]:
         """Lend the version that answers a conversation now. See `model.answering.chain.AcquireModel`."""
-        with self._leases[self._now.version_for(conversation)].acquire() as loaded:
+        with self._leases[self._now.choose_version(conversation)].acquire() as loaded:
             yield loaded
 
     async def open(self) -> None:
         """Load what is live; where that fails, what was live before. Raises EngineError, VersionError."""
         find_live_version(self._models_dir)  # raises what tells how to import one
         self._wanted = wanted = read_rollout(self._models_dir)
-        await self._first_of((wanted.name, *reversed(wanted.before)))
+        await self._load_first((wanted.name, *reversed(wanted.before)))
         try:
             await self._begin_canary(wanted)
         except MISFORTUNES as error:
-            self._failed(error)
+            self._note_failure(error)
 
-    async def _first_of(self, names: Sequence[str]) -> None:
+    async def _load_first(self, names: Sequence[str]) -> None:
         for name in names:
             try:
                 await self._take_in(name)
             except MISFORTUNES as error:
                 if name == names[-1]:
                     raise
-                self._failed(error)
+                self._note_failure(error)
             else:
                 self._now = RolloutState(name)
                 return
@@ -153,14 +153,14 @@ class ModelSwapper:
             self._wanted, self._again_at = wanted, float("inf")
             await self._follow(wanted)
         except MISFORTUNES as error:
-            self._failed(error)
+            self._note_failure(error)
 
     async def close(self) -> None:
         """Unload everything."""
         for name in [*self._leases]:
             await self._leases.pop(name).opened.close()
 
-    def _failed(self, error: Exception) -> None:
+    def _note_failure(self, error: Exception) -> None:
         self._again_at = time.monotonic() + _TRY_AGAIN_S
         standing = f"{self._now.name} goes on answering" if self._now.name else "what was live before answers"
         log.error("a model version cannot be loaded, %s: %s", standing, error)
@@ -301,23 +301,23 @@ async def open_version(version: ModelVersion, choice: ModelChoice) -> EngineVers
     try:
         async for _ in engine.generate(engine.render(prompt.build_messages("Who?", ())), max_new_tokens=1):
             pass
-        profile = await _profile_of(version, engine)
+        profile = await _determine_profile(version, engine)
     except BaseException:
         await engine.close()
         raise
     return EngineVersion(engine, OnnxChatModel(engine, max_tokens=choice.answer_tokens), profile)
 
 
-async def _profile_of(version: ModelVersion, engine: Engine) -> Profile:
+async def _determine_profile(version: ModelVersion, engine: Engine) -> Profile:
     """Return how fast a version is here, as its manifest says or as it is measured. Raises EngineError."""
     known, options = version.profile, engine.options
     if known and known.holds_on(options.device, options.threads, describe_processor(options)):
         return known
-    parameters = known.parameters if known else parameters_of(version)
+    parameters = known.parameters if known else count_parameters(version)
     return await asyncio.to_thread(measure_briefly, engine, parameters)
 
 
-def parameters_of(version: ModelVersion) -> int:
+def count_parameters(version: ModelVersion) -> int:
     """Return how many weights a version without a profile has, by the catalogue or by its size."""
     known = find_base_model(version.base)
     if known:

@@ -97,7 +97,7 @@ class RemoteFolder:
         with self._reaching() as (fs, root):
             path = f"{root}/{name}"
             if self._local:
-                part = _part_of(Path(path), content)
+                part = _write_part(Path(path), content)
                 part.replace(path)
             else:
                 fs.pipe_file(path, content)
@@ -165,7 +165,7 @@ class RemoteFolder:
         try:
             if self._found is None:
                 self._found = self._find()
-            self._seen(self._found[1])
+            self._check_folder(self._found[1])
             yield self._found
         except VersionError:
             raise
@@ -176,7 +176,7 @@ class RemoteFolder:
                 self.url, str(error).partition("\n")[0] or type(error).__name__
             ) from error
 
-    def _seen(self, root: str) -> None:
+    def _check_folder(self, root: str) -> None:
         """Refuse a folder that is gone: a share that is not mounted is no empty one."""
         if self._local and not Path(root).is_dir():
             raise RemoteUnavailable(self.url, "there is no such folder")
@@ -193,7 +193,7 @@ class RemoteFolder:
         return found[0], found[1].rstrip("/")
 
 
-def _part_of(path: Path, content: bytes) -> Path:
+def _write_part(path: Path, content: bytes) -> Path:
     """Write under a name of its own beside a file; return it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{uuid4().hex}.part")
@@ -206,7 +206,7 @@ def _part_of(path: Path, content: bytes) -> Path:
 
 def _link_new(path: Path, content: bytes) -> None:
     """Give a written file its name if nobody has that. Raises FileExistsError."""
-    part = _part_of(path, content)
+    part = _write_part(path, content)
     try:
         os.link(part, path)
         sync_folder(path.parent)

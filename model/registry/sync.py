@@ -97,7 +97,7 @@ class SyncedVersions:
                 names = needs(read_rollout(self._models_dir))
                 self._fetch_missing(names)
                 now = step()
-                if self._sent(names):
+                if self._send_step(names):
                     return now
                 self._catch_up(now)
         raise NotPublished(f"other machines are faster again and again at {self._remote.url}: try again")
@@ -116,7 +116,7 @@ class SyncedVersions:
 
     def _catch_up(self, again: RolloutState | None = None) -> None:
         """Agree. `again` is a step that will be done again: that it is lost need not be told."""
-        noted = self._noted()
+        noted = self._read_note()
         newest = self._newest(noted.generation)
         if newest:
             self._take_over(noted, *newest, again)
@@ -129,12 +129,12 @@ class SyncedVersions:
             numbers = [name.partition(".")[0] for name in self._remote.names(_STANDINGS)]
             known = max(0, max((int(number) for number in numbers if number.isdigit()), default=0) - 1)
         found = None
-        while text := self._remote.read(_path_of(known + 1)):
+        while text := self._remote.read(_build_path(known + 1)):
             known += 1
-            found = known, self._parsed(text)
+            found = known, self._parse_standing(text)
         return found
 
-    def _parsed(self, text: bytes) -> RolloutState:
+    def _parse_standing(self, text: bytes) -> RolloutState:
         try:
             standing = parse_rollout(text.decode())
         except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -143,7 +143,7 @@ class SyncedVersions:
             _check_path(name)
         return standing
 
-    def _noted(self) -> _SyncState:
+    def _read_note(self) -> _SyncState:
         url = self._remote.url
         try:
             raw = json.loads((self._models_dir / NOTE).read_text("utf-8"))
@@ -197,10 +197,10 @@ class SyncedVersions:
 
     # To there
 
-    def _sent(self, names: Collection[str]) -> bool:
+    def _send_step(self, names: Collection[str]) -> bool:
         """Send a step that was done; tell whether nobody was faster. Raises NotPublished."""
         try:
-            return self._send(self._noted(), names)
+            return self._send(self._read_note(), names)
         except VersionError as error:
             raise NotPublished(
                 f"it is done here, but not at models_url; the next step or look sends it: {error}"
@@ -213,9 +213,9 @@ class SyncedVersions:
                 self._send_version(name, must=name in (now.name, now.canary))
         if now == noted.standing:
             return True
-        if noted.generation and self._remote.read(_path_of(noted.generation)) is None:
-            raise RemoteUnavailable(self._remote.url, f"{_path_of(noted.generation)} is gone there")
-        if not self._remote.create(_path_of(noted.generation + 1), render_rollout(now).encode()):
+        if noted.generation and self._remote.read(_build_path(noted.generation)) is None:
+            raise RemoteUnavailable(self._remote.url, f"{_build_path(noted.generation)} is gone there")
+        if not self._remote.create(_build_path(noted.generation + 1), render_rollout(now).encode()):
             return False
         self._note(noted.generation + 1, now)
         for name in _find_removed(noted.standing, now):
@@ -251,7 +251,7 @@ def catch_up(models_dir: Path, url: str) -> Publish:
     return publish
 
 
-def _path_of(generation: int) -> str:
+def _build_path(generation: int) -> str:
     return f"{_STANDINGS}/{generation:08d}.json"
 
 
@@ -303,14 +303,14 @@ class _SyncThread:
     def run(self) -> None:
         wait_s = 0.0
         while not self._stopping.wait(wait_s):
-            wait_s = self._poll_s if self._looked() else self._again_s
+            wait_s = self._poll_s if self._look_safely() else self._again_s
             self.ready.set()
 
-    def _looked(self) -> bool:
+    def _look_safely(self) -> bool:
         try:
             self._look()
         except (VersionError, OSError) as error:
-            self._failed(str(error))
+            self._note_failure(str(error))
         except Exception as error:
             log.exception("looking at models_url failed; the next look goes on")
             self._said = str(error)
@@ -321,7 +321,7 @@ class _SyncThread:
             return True
         return False
 
-    def _failed(self, why: str) -> None:
+    def _note_failure(self, why: str) -> None:
         if not self._said and not self._stopping.is_set():
             log.warning("models_url is not followed, what is loaded goes on answering: %s", why)
         self._said = why

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from core import telemetry
-from core.files import only_one, sha256_of, write_durably
+from core.files import compute_sha256, only_one, write_durably
 from model.answering.grounding import Reading
 from model.answering.profile import Profile, parse_profile
 
@@ -81,7 +81,7 @@ class ModelVersion:
     `base` is the base model as its user named it, `precision` is int8, fp16 or fp32, `licence` is what the
     base says of itself ("unknown" where it says nothing). `files` maps a name in the folder to its SHA-256,
     in hex. `dataset` is the hash of the examples that it learned from, `training` how, `scores` what was
-    measured. `status` is what the version began as; where it stands now, `Standing.status_of` tells.
+    measured. `status` is what the version began as; where it stands now, `RolloutState.derive_status` tells.
     `profile` is how fast it was on the machine that made it; None where nobody measured.
     """
 
@@ -133,7 +133,7 @@ class RolloutState:
     retired: tuple[str, ...] = ()
     since: datetime | None = field(default=None, compare=False)
 
-    def status_of(self, name: str) -> VersionStatus:
+    def derive_status(self, name: str) -> VersionStatus:
         """Tell where a version stands."""
         if name == self.name:
             return VersionStatus.LIVE
@@ -143,7 +143,7 @@ class RolloutState:
             VersionStatus.RETIRED if name in self.before or name in self.retired else VersionStatus.CANDIDATE
         )
 
-    def version_for(self, conversation: str) -> str:
+    def choose_version(self, conversation: str) -> str:
         """Name the version that answers a conversation: always the same one while neither changes.
 
         A larger share keeps those that had the canary, and adds others; another canary draws others.
@@ -220,7 +220,7 @@ def verify_version(folder: Path) -> ModelVersion:
         path = folder / name
         if not path.is_file():
             raise ModelDamaged(f"{path} is missing: delete the folder {folder} and import the model again")
-        if sha256_of(path) != expected:
+        if compute_sha256(path) != expected:
             raise ModelDamaged(f"{path} has changed: delete the folder {folder} and import the model again")
     return version
 
@@ -303,8 +303,8 @@ def promote(
     """
 
     def change(now: RolloutState) -> RolloutState:
-        if now.status_of(name) not in standing:
-            raise NotPossible(f"{name} cannot be promoted any more: it is {now.status_of(name)} by now")
+        if now.derive_status(name) not in standing:
+            raise NotPossible(f"{name} cannot be promoted any more: it is {now.derive_status(name)} by now")
         if now.name == name:
             return _end_canary(now)
         before = (*drop_names(now.before, name), now.name) if now.name else now.before
@@ -362,7 +362,7 @@ def roll_back(
     def change(now: RolloutState) -> RolloutState:
         if name not in ("", now.canary or now.name):
             raise NotPossible(f"{name} is not what answers since the last step: {_last_step(now)}")
-        if name and now.status_of(name) not in standing:
+        if name and now.derive_status(name) not in standing:
             raise NotPossible(f"{name} cannot be rolled back like that: {_last_step(now)}")
         if now.canary:
             return _retire(_end_canary(now), now.canary)
@@ -406,7 +406,7 @@ def prune_versions(models_dir: Path, keep: int, publish: Publish = publish_nowhe
         old = [
             version.name
             for version in list_versions(models_dir)
-            if now.status_of(version.name) is VersionStatus.RETIRED
+            if now.derive_status(version.name) is VersionStatus.RETIRED
             and version.parent is not None
             and version.name not in now.before[-1:]
         ]

@@ -61,10 +61,12 @@ def build_messages(
     turns: list[Message] = [{"role": "system", "content": INSTRUCTION}]
     shown: Sequence[Passage] = ()
     for answer in history:
-        turns.append({"role": "user", "content": _asked(answer.question.text, answer.passages, shown)})
-        turns.append({"role": "assistant", "content": _answered(answer)})
+        turns.append(
+            {"role": "user", "content": _render_question(answer.question.text, answer.passages, shown)}
+        )
+        turns.append({"role": "assistant", "content": _render_answer(answer)})
         shown = answer.passages
-    turns.append({"role": "user", "content": _asked(question, passages, shown)})
+    turns.append({"role": "user", "content": _render_question(question, passages, shown)})
     return turns
 
 
@@ -74,7 +76,7 @@ def build_reading_messages(question: str, passages: Sequence[Passage], before: s
     `before` is the question that a follow-up refers to. The sections come first, and how to answer last: the
     next question on the same sections finds them read.
     """
-    sections = "\n\n".join(f"[{at}] {_named(one)}\n{one.text}" for at, one in enumerate(passages, 1))
+    sections = "\n\n".join(f"[{at}] {_render_label(one)}\n{one.text}" for at, one in enumerate(passages, 1))
     asked = f"{before} {question}" if before else question
     form = FORMS.get(classify_question(question, before), SHORT)
     return [
@@ -83,11 +85,11 @@ def build_reading_messages(question: str, passages: Sequence[Passage], before: s
     ]
 
 
-def _answered(answer: Answer) -> str:
+def _render_answer(answer: Answer) -> str:
     return NOT_ON_PAGE if answer.abstained else to_completion(answer.text)
 
 
-def _named(passage: Passage) -> str:
+def _render_label(passage: Passage) -> str:
     return " › ".join(dict.fromkeys(part for part in (passage.title, passage.heading) if part))
 
 
@@ -99,7 +101,7 @@ def to_completion(text: str, _: Citation | None = None) -> str:
     return output_text.to_plain_text(text)
 
 
-def _asked(question: str, passages: Sequence[Passage], shown: Sequence[Passage]) -> str:
+def _render_question(question: str, passages: Sequence[Passage], shown: Sequence[Passage]) -> str:
     asked = f"Question: {question}"
     return asked if tuple(passages) == tuple(shown) else f"{join_excerpts(passages)}\n\n{asked}"
 

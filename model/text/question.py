@@ -320,11 +320,11 @@ def classify_question(text: str, before: str = "") -> AskedKind:
 
     `before` is the question that a follow-up refers to: "and with a 4?" wants what that one wanted.
     """
-    kind = _kind_of(text)
-    return _kind_of(before) if kind is AskedKind.OTHER and before else kind
+    kind = _classify_text(text)
+    return _classify_text(before) if kind is AskedKind.OTHER and before else kind
 
 
-def _kind_of(text: str) -> AskedKind:
+def _classify_text(text: str) -> AskedKind:
     asked = strip_chatter(text)
     if _WHETHER.search(text) and not _QUESTION_WORD.search(asked):
         return AskedKind.YESNO

@@ -227,11 +227,11 @@ def strip_chatter(text: str) -> str:
         rest = _AND_A_QUESTION.sub("", rest, count=1) if _AND_A_QUESTION.match(rest) else rest
     for _ in range(_MOST_ENDINGS):
         start = max(0, len(rest) - _LONGEST_ENDING)  # of a long text the end alone, which bounds the time
-        rest = rest[:start] + _TRAILING.sub(_kept_mark, rest[start:])
+        rest = rest[:start] + _TRAILING.sub(_keep_mark, rest[start:])
     return rest or text.strip()
 
 
-def _kept_mark(match: re.Match[str]) -> str:
+def _keep_mark(match: re.Match[str]) -> str:
     """Keep the question mark that stood before a closing phrase."""
     return "?" if "?" in match.group() else ""
 

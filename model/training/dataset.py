@@ -22,7 +22,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from core.files import sha256_of
+from core.files import compute_sha256
 from core.records import Passage, TrainingExample
 from model.answering import grounding
 from model.answering.grounding import Reading
@@ -102,7 +102,7 @@ def read_dataset(folder: Path) -> Dataset:
         examples[example.answer_id] = example
     if not examples:
         raise ExamplesInvalid(f"{folder / EXAMPLES} holds no example")
-    return Dataset(name, sha256_of(folder / EXAMPLES), tuple(examples.values()))
+    return Dataset(name, compute_sha256(folder / EXAMPLES), tuple(examples.values()))
 
 
 def _example(line: str, where: str) -> TrainingExample:
@@ -140,8 +140,8 @@ def encode(text: ChatText, example: TrainingExample, reading: Reading = _WHOLE) 
     rejected = output_text.to_plain_text(example.rejected_text)
     return Encoded(
         prompt=tuple(text.encode(asked)),
-        completion=_said(text, _completion(example)),
-        rejected=_said(text, rejected) if rejected else (),
+        completion=_encode_sentence(text, _completion(example)),
+        rejected=_encode_sentence(text, rejected) if rejected else (),
         weight=float(example.weight),
         kind=example.kind,
         place=hashlib.sha256(prompt.join_excerpts(shown).encode("utf-8", "surrogatepass")).hexdigest(),
@@ -162,7 +162,7 @@ def _completion(example: TrainingExample) -> str:
     return prompt.NOT_ON_PAGE if example.declines else output_text.to_plain_text(example.completion)
 
 
-def _said(text: ChatText, words: str) -> tuple[int, ...]:
+def _encode_sentence(text: ChatText, words: str) -> tuple[int, ...]:
     """Return the tokens of a text with a full stop: without one it seems to be cut off."""
     ended = words if words.endswith(output_text.ENDS) else f"{words}."
     return (*text.encode(text.neutralise(ended)), text.end_of_turn)

@@ -90,7 +90,7 @@ class TrainingConfig:
         return hashlib.sha256(json.dumps([told, *more], sort_keys=True).encode()).hexdigest()[:8]
 
 
-def steps_of(epochs: int, batch: int, order: Sequence[Sequence[int]]) -> list[list[int]]:
+def split_steps(epochs: int, batch: int, order: Sequence[Sequence[int]]) -> list[list[int]]:
     """Cut the order of every epoch into steps: which examples each of them learns from."""
     return [
         list(order[epoch][at : at + batch])

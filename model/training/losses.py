@@ -96,7 +96,7 @@ class Preference:
         self._recipe = recipe
         self._unpaired = recipe.preference_form == "kto"
         self._examples = examples
-        self._rejected_counts = rejected_counts(examples)
+        self._rejected_counts = weigh_rejected(examples)
 
     def texts(self, steps: Sequence[Sequence[int]]) -> list[Text]:
         """Return all that `before` has to hold, each once.
@@ -106,18 +106,21 @@ class Preference:
         needed = {
             text
             for step in steps
-            for text in (*self.judged([at for at in step if self._compares(at)]), *self.unjudged(step))
+            for text in (
+                *self.list_judged([at for at in step if self._compares(at)]),
+                *self.list_unjudged(step),
+            )
         }
         return sorted(needed, key=lambda text: (self._examples[text[0]].place, text))
 
-    def judged(self, part: Sequence[int]) -> list[Text]:
+    def list_judged(self, part: Sequence[int]) -> list[Text]:
         """Return what should be said in these examples, then what should not."""
         if not self._recipe.preference:
             return [(at, self._examples[at].completion) for at in part]
         rejected = [(at, self._examples[at].rejected) for at in part if self._examples[at].rejected]
         return [*((at, self._examples[at].completion) for at in part), *rejected]
 
-    def unjudged(self, step: Sequence[int]) -> list[Text]:
+    def list_unjudged(self, step: Sequence[int]) -> list[Text]:
         """Return what the reference point of a whole step is made of."""
         return (
             mismatch_completions(step, self._examples) if self._recipe.preference and self._unpaired else []
@@ -143,11 +146,11 @@ class Preference:
         return self._unpaired or bool(self._examples[at].rejected)
 
     def _of_pair(self, at: int, now: Mapping[Text, Any], _: float) -> torch.Tensor:
-        said, unsaid = (self._gain(text, now[text]) for text in self.judged([at]))
+        said, unsaid = (self._gain(text, now[text]) for text in self.list_judged([at]))
         return dpo(said, unsaid)
 
     def _of_each(self, at: int, now: Mapping[Text, Any], reference: float) -> torch.Tensor:
-        said, *unsaid = (self._gain(text, now[text]) for text in self.judged([at]))
+        said, *unsaid = (self._gain(text, now[text]) for text in self.list_judged([at]))
         lost = [self._rejected_counts * undesirable(gain, reference) for gain in unsaid]
         return torch.stack([desirable(said, reference), *lost]).sum()
 
@@ -170,7 +173,7 @@ def undesirable(gain: torch.Tensor, reference: float) -> torch.Tensor:
     return torch.sigmoid(gain - reference)
 
 
-def rejected_counts(examples: Sequence[Encoded]) -> float:
+def weigh_rejected(examples: Sequence[Encoded]) -> float:
     """Return the weight of a rejected text, of a completion's 1, so that both sides weigh the same.
 
     Every example has a completion and not every one has a rejected text, so it is never less than 1.

@@ -25,7 +25,7 @@ class Tracking(Protocol):
         """A training begins, or goes on as `run`; return what names it from then on."""
         ...
 
-    def measured(self, step: int, figures: Mapping[str, float]) -> None:
+    def log_figures(self, step: int, figures: Mapping[str, float]) -> None:
         """Figures of one step, by name."""
         ...
 
@@ -33,7 +33,7 @@ class Tracking(Protocol):
         """It is over: FINISHED, FAILED or KILLED; `notes` is what should stand beside it."""
         ...
 
-    def compared(
+    def log_comparison(
         self, run: str, figures: Mapping[str, float], notes: Mapping[str, str], files: Mapping[str, str]
     ) -> None:
         """Record that the version of `run` was compared with another; `files` are texts by their names."""
@@ -46,13 +46,13 @@ class Untracked:
     def begin(self, name: str, parameters: Mapping[str, Any], run: str = "") -> str:
         return ""
 
-    def measured(self, step: int, figures: Mapping[str, float]) -> None:
+    def log_figures(self, step: int, figures: Mapping[str, float]) -> None:
         """Nobody hears of it."""
 
     def end(self, status: str, notes: Mapping[str, str]) -> None:
         """Nobody hears of it."""
 
-    def compared(
+    def log_comparison(
         self, run: str, figures: Mapping[str, float], notes: Mapping[str, str], files: Mapping[str, str]
     ) -> None:
         """Nobody hears of it."""
@@ -79,7 +79,7 @@ class MlflowTracking:
             self._client.log_param(self._run, key, value)
         return self._run
 
-    def measured(self, step: int, figures: Mapping[str, float]) -> None:
+    def log_figures(self, step: int, figures: Mapping[str, float]) -> None:
         for key, value in figures.items():
             self._client.log_metric(self._run, key, value, step=step)
 
@@ -88,7 +88,7 @@ class MlflowTracking:
             self._client.set_tag(self._run, key, value)
         self._client.set_terminated(self._run, status)
 
-    def compared(
+    def log_comparison(
         self, run: str, figures: Mapping[str, float], notes: Mapping[str, str], files: Mapping[str, str]
     ) -> None:
         for key, value in figures.items():

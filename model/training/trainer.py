@@ -32,7 +32,7 @@ from peft import get_peft_model_state_dict, set_peft_model_state_dict
 from torch.nn.functional import cross_entropy
 
 from model.training.dataset import Encoded, mix_order
-from model.training.launch import TrainingConfig, steps_of
+from model.training.launch import TrainingConfig, split_steps
 from model.training.losses import Preference, Text, build_prefix_tree
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
@@ -95,7 +95,7 @@ class Trainer:
         kinds = [example.kind for example in examples]
         places = [example.place for example in examples]
         order = [mix_order(kinds, places, f"{recipe.seed}|{epoch}") for epoch in range(recipe.epochs)]
-        self.steps = steps_of(recipe.epochs, recipe.batch, order)
+        self.steps = split_steps(recipe.epochs, recipe.batch, order)
         self.progress = TrainingState()
         self.preference = Preference(recipe, examples)
 
@@ -160,7 +160,7 @@ class Trainer:
         Each step draws its own chance, so a resumed run draws the same.
         """
         recipe, accelerator, step = self.recipe, self.accelerator, self.progress.step
-        reference = self.preference.reference_point(self._costs(self.preference.unjudged(batch)))
+        reference = self.preference.reference_point(self._costs(self.preference.list_unjudged(batch)))
         torch.manual_seed(recipe.seed * 1_000_003 + step * 1009 + accelerator.process_index)
         self.model.train()
         for group in self.optimiser.param_groups:
@@ -169,7 +169,7 @@ class Trainer:
         mine = batch[accelerator.process_index :: accelerator.num_processes]
         total = torch.zeros((), device=self.model.device)
         for at in range(0, len(mine), recipe.at_once):
-            said, preferred = self._weighed(mine[at : at + recipe.at_once], reference)
+            said, preferred = self._weigh_losses(mine[at : at + recipe.at_once], reference)
             loss = said / tokens + preferred / len(batch)
             loss.backward()
             total += loss.detach()
@@ -181,9 +181,9 @@ class Trainer:
         self.optimiser.zero_grad()
         return accelerator.reduce(total, "sum").item()  # pyright: ignore[reportAttributeAccessIssue]
 
-    def _weighed(self, part: Sequence[int], reference: float) -> tuple[torch.Tensor, Any]:
+    def _weigh_losses(self, part: Sequence[int], reference: float) -> tuple[torch.Tensor, Any]:
         """Return the weighed cross entropy of the completions, and the preference losses."""
-        texts = self.preference.judged(part)
+        texts = self.preference.list_judged(part)
         losses = self._losses([self.examples[at] for at, _ in texts], [said for _, said in texts])
         now = {text: tokens.sum() for text, tokens in zip(texts, losses, strict=True)}
         said = [self.examples[at].weight * now[at, self.examples[at].completion] for at in part]

@@ -75,7 +75,7 @@ def cut_passages(page: Page, count_tokens: Callable[[str], int], longest: int) -
             )
             sentences = tuple(_sentences_within(section, rest, start, end, page.title))[:_MOST_OF_PASSAGE]
             yield SearchablePassage(
-                passage, searched_text(page.title, section.heading, passage.text), sentences
+                passage, build_search_text(page.title, section.heading, passage.text), sentences
             )
 
 
@@ -101,7 +101,7 @@ def _sentences_within(
     while rest and rest[0].start < end:
         piece = rest[0]
         if piece.end > start:
-            first, last = _stripped(section.text, max(piece.start, start), min(piece.end, end))
+            first, last = _strip_span(section.text, max(piece.start, start), min(piece.end, end))
             if first < last:
                 text = section.text[first:last]
                 yield Sentence(
@@ -115,10 +115,10 @@ def _sentences_within(
 def _sentence_text(title: str, heading: str, piece: Piece, text: str) -> str:
     """Return what is embedded for a sentence: its headings come first, a row's header, too."""
     above = (piece.lead or piece.header)[:_LONGEST_LABEL]
-    return searched_text(title, heading, f"{above}\n{text}" if above else text)
+    return build_search_text(title, heading, f"{above}\n{text}" if above else text)
 
 
-def searched_text(title: str, heading: str, text: str) -> str:
+def build_search_text(title: str, heading: str, text: str) -> str:
     """Return what is embedded and indexed for a passage: a short one needs its heading."""
     labels = dict.fromkeys(label[:_LONGEST_LABEL] for label in (title, heading) if label)
     return "\n".join([*labels, text])
@@ -187,12 +187,12 @@ _LEVELS = (_paragraphs, _lines, _sentences, _words)
 def _split(text: str, start: int, stop: int, gaps: re.Pattern[str]) -> Iterator[Span]:
     for gap in gaps.finditer(text, start, stop):
         if text[start : gap.start()].strip():
-            yield _stripped(text, start, gap.start())
+            yield _strip_span(text, start, gap.start())
         start = gap.end()
     if text[start:stop].strip():
-        yield _stripped(text, start, stop)
+        yield _strip_span(text, start, stop)
 
 
-def _stripped(text: str, start: int, end: int) -> Span:
+def _strip_span(text: str, start: int, end: int) -> Span:
     piece = text[start:end]
     return start + len(piece) - len(piece.lstrip()), start + len(piece.rstrip())

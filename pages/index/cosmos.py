@@ -52,7 +52,7 @@ from langchain_core.embeddings import Embeddings
 from core.cosmos_client import PARTITION, Charges, Connected, CosmosContainer
 from core.records import Hit, Page, Passage
 from pages.index.base import IndexUnavailable, PageEntry
-from pages.index.chunking import searched_text
+from pages.index.chunking import build_search_text
 from pages.index.cosmos_pages import Pace, Pages
 from pages.index.cosmos_schema import (
     ENTRIES,
@@ -60,9 +60,9 @@ from pages.index.cosmos_schema import (
     PagesConfig,
     Row,
     Table,
+    compute_page_key,
     full_text_policy,
     indexing_policy,
-    key_of,
     vector_policy,
 )
 from pages.index.embeddings import Embeds, Vectors, best, spans
@@ -132,7 +132,7 @@ class HybridSearch:
             found = await self._nearest(question, words, where, limit, _SHOWN)
         except KeyError:  # the store takes no items that lack something: some are older than sentences
             found = await self._nearest(question, words, where, limit, _ALWAYS_THERE)
-        return [_found(document.page_content, document.metadata, score) for document, score in found]
+        return [_parse_found(document.page_content, document.metadata, score) for document, score in found]
 
     async def _nearest(
         self, question: str, words: str, where: str, limit: int, shown: Sequence[str]
@@ -164,7 +164,7 @@ class _Embeddings(Embeddings):
         return self.embed_query(text)
 
 
-def _found(text: str, shown: dict[str, Any], similarity: float) -> Found:
+def _parse_found(text: str, shown: dict[str, Any], similarity: float) -> Found:
     return Found(
         text,
         shown["url"],
@@ -228,7 +228,7 @@ class CosmosIndex:
 
     def entry(self, url: str) -> PageEntry | None:
         """Return what this machine knows of a page."""
-        row = self._table.row(key_of(url))
+        row = self._table.row(compute_page_key(url))
         return None if row is None else row.entry
 
     def entries(self) -> list[PageEntry]:
@@ -238,7 +238,7 @@ class CosmosIndex:
     async def page(self, url: str) -> Page | None:
         """Return a page, or None."""
         for _ in range(2):
-            row = self._table.row(key_of(url))
+            row = self._table.row(compute_page_key(url))
             if row is None:
                 return None
             page = await self._pages.read(row)
@@ -267,7 +267,7 @@ class CosmosIndex:
         """
         await self._be_current()
         rows = self._table.as_it_is()
-        page = None if page_url is None else rows.get(key_of(page_url))
+        page = None if page_url is None else rows.get(compute_page_key(page_url))
         if not rows or limit < 1 or (page_url is not None and page is None):
             return []
         where = self._where(page)
@@ -275,7 +275,7 @@ class CosmosIndex:
         candidates: list[tuple[Found, Row]] = []
         wanted = max(2 * limit + 10, self._ranking.candidates + 10)
         for _ in range(_LOOKS):
-            found = await self._items.bounded(
+            found = await self._items.run_bounded(
                 SEARCH, partial(self._search.find, question, vector, where, wanted)
             )
             candidates = _current(found, rows)
@@ -283,12 +283,12 @@ class CosmosIndex:
                 break
             wanted *= 4
         most = max(limit, self._ranking.candidates)
-        return await asyncio.to_thread(self._ranked, candidates[:most], question, vector, limit)
+        return await asyncio.to_thread(self._rank_candidates, candidates[:most], question, vector, limit)
 
-    def _ranked(
+    def _rank_candidates(
         self, candidates: Sequence[tuple[Found, Row]], question: str, vector: Vectors, limit: int
     ) -> list[Hit]:
-        texts = [searched_text(row.entry.title, one.heading, one.text) for one, row in candidates]
+        texts = [build_search_text(row.entry.title, one.heading, one.text) for one, row in candidates]
         words = WordIndex([to_terms(text) for text in texts]).scores(to_question_terms(question))
         meaning = np.array([one.similarity for one, _ in candidates], np.float32)
         sentences = [spans(one.sentences, vector) for one, _ in candidates]

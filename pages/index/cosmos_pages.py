@@ -32,7 +32,16 @@ from core.cosmos_client import CosmosContainer, Item
 from core.records import Page, Section
 from pages.index.base import IndexUnavailable, PageEntry
 from pages.index.chunking import RECIPE, SearchablePassage, prepare_passages
-from pages.index.cosmos_schema import ENTRIES, FORGOTTEN_S, Leftover, Row, Table, item_of, key_of, row_in
+from pages.index.cosmos_schema import (
+    ENTRIES,
+    FORGOTTEN_S,
+    Leftover,
+    Row,
+    Table,
+    compute_page_key,
+    to_item,
+    to_row,
+)
 from pages.index.embeddings import Embeds, Known, pack, unpack_known
 
 _ATTEMPTS = 5
@@ -170,10 +179,10 @@ class Pages:
         return public and row.entry.page_hash == page_hash and row.recipe == self._recipe
 
     async def _look(self, url: str) -> Kept:
-        item = await self._items.read(ENTRIES, key_of(url))
+        item = await self._items.read(ENTRIES, compute_page_key(url))
         if item is None:
             return Kept(None, None)
-        row = row_in(item)
+        row = to_row(item)
         self._table.put(row)
         return Kept(row, item["_etag"])
 
@@ -188,7 +197,7 @@ class Pages:
         """Write an entry over the one that was looked at; False when another one is there."""
         before = kept.row.written if kept.row is not None else 0
         row = replace(row, written=max(time.time_ns() // 1000, before + 1))
-        item = item_of(row, pk=ENTRIES, ttl=FORGOTTEN_S if row.removed else -1)
+        item = to_item(row, pk=ENTRIES, ttl=FORGOTTEN_S if row.removed else -1)
         if not await (
             self._items.create(item) if kept.etag is None else self._items.replace(item, kept.etag)
         ):
@@ -207,7 +216,7 @@ class Pages:
         entry = PageEntry(
             page.url, page.title, page.page_hash, page.fetched_at, len(passages), source, page.etag
         )
-        row = Row(entry, f"{key_of(page.page_hash)[:16]}-{secrets.token_hex(4)}", self._recipe, 0)
+        row = Row(entry, f"{compute_page_key(page.page_hash)[:16]}-{secrets.token_hex(4)}", self._recipe, 0)
         began = time.monotonic()
         mine = await self._leave(row.key, row.generation, self._pace.abandoned_s)
         await self._items.create_all(
@@ -250,7 +259,7 @@ class Pages:
     ) -> list[Item]:
         return [
             {
-                **_named(row, "passage", number),
+                **_build_item_base(row, "passage", number),
                 "public": row.entry.source is not None,
                 "embedder": self.embedder_id,
                 "searched": one.text,
@@ -306,12 +315,12 @@ def _bodies(row: Row, page: Page) -> list[Item]:
     text = json.dumps([[section.heading, section.anchor, section.text] for section in page.sections])
     parts = [text[at : at + _PART] for at in range(0, len(text), _PART)]
     return [
-        {**_named(row, "body", number), "parts": len(parts), "body": part}
+        {**_build_item_base(row, "body", number), "parts": len(parts), "body": part}
         for number, part in enumerate(parts)
     ]
 
 
-def _named(row: Row, kind: str, number: int) -> Item:
+def _build_item_base(row: Row, kind: str, number: int) -> Item:
     return {
         "id": f"{row.generation}.{kind}.{number:05d}",
         "pk": row.key,

@@ -165,7 +165,7 @@ class Row:
 
     @property
     def key(self) -> str:
-        return key_of(self.entry.url)
+        return compute_page_key(self.entry.url)
 
     @property
     def removed(self) -> bool:
@@ -216,7 +216,7 @@ class Table:
         """Take over what the change feed tells."""
         for item in items:
             if item["kind"] == "entry":
-                self.put(row_in(item))
+                self.put(to_row(item))
             elif item["kind"] == "leftover":
                 leftover = Leftover(item["of"], item["generation"], item["due"], item["mark"])
                 self.leftovers[leftover.id] = leftover
@@ -228,12 +228,12 @@ class Table:
             self._rows[row.key] = row
 
 
-def key_of(url: str) -> str:
+def compute_page_key(url: str) -> str:
     """Return the key of the page with this URL: 32 hexadecimal digits."""
     return hashlib.sha256(url.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def row_in(item: Item) -> Row:
+def to_row(item: Item) -> Row:
     """Return the row that an entry's item holds."""
     entry = PageEntry(
         url=item["url"],
@@ -247,7 +247,7 @@ def row_in(item: Item) -> Row:
     return Row(entry, item["generation"], item["recipe"], item["written"])
 
 
-def item_of(row: Row, *, pk: str, ttl: int) -> Item:
+def to_item(row: Row, *, pk: str, ttl: int) -> Item:
     """Return a row as an item that lives for `ttl` seconds; -1 is for ever."""
     entry = row.entry
     return {

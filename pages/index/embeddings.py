@@ -220,7 +220,9 @@ Known = dict[bytes, bytes]
 
 def unpack_known(blocks: Iterable[bytes]) -> Known:
     """Return the directions that some blocks have."""
-    return {bytes(one["text"]): one["direction"].tobytes() for block in blocks for one in _unpacked(block)}
+    return {
+        bytes(one["text"]): one["direction"].tobytes() for block in blocks for one in _unpack_block(block)
+    }
 
 
 def pack(passages: Sequence[Sequence[Sentence]], known: Known, embedder: Embeds) -> list[bytes]:
@@ -241,7 +243,7 @@ def _block(sentences: Sequence[Sentence], hashes: Mapping[str, bytes], known: Kn
     return block.tobytes()
 
 
-def _unpacked(block: bytes) -> Kept:
+def _unpack_block(block: bytes) -> Kept:
     return np.frombuffer(block, _KEPT)
 
 
@@ -256,7 +258,7 @@ def _directions(vectors: Vectors) -> NDArray[np.int8]:
 
 def spans(block: bytes, question: Vectors) -> tuple[Span, ...]:
     """Return a passage's sentences with their cosines to a question's vector (of length 1)."""
-    kept = _unpacked(block)
+    kept = _unpack_block(block)
     directions = kept["direction"].astype(np.float32)
     lengths = np.maximum(np.sqrt(np.einsum("ij,ij->i", directions, directions)), 1e-12)
     cosines = np.einsum("ij,j->i", directions, question) / lengths

@@ -13,7 +13,7 @@ first and mean ("We're relocating to Ohio. Where do I send the form?").
 
 A word that the pages do not have is replaced by the near one that they have, if it is no word at all:
 
-    Spelling(["vacation", "travel"]).corrected("how much vacaiton", is_word) → "how much vacation"
+    Spelling(["vacation", "travel"]).correct_question("how much vacaiton", is_word) → "how much vacation"
 
 Near is one edit (a letter more, less or other, or two neighbours swapped), two for long words that begin
 alike; `is_word` tells of words that the pages do not happen to use. The known words are compared by how often
@@ -101,9 +101,9 @@ class Ranking:
         `sentence` is the best cosine of one of its sentences.
         """
         return (
-            self.words * _standardised(words, _TYPICAL_WORDS)
-            + self.meaning * _standardised(meaning, _TYPICAL_MEANING)
-            + self.sentence * _standardised(sentence, _TYPICAL_SENTENCE)
+            self.words * _standardise_scores(words, _TYPICAL_WORDS)
+            + self.meaning * _standardise_scores(meaning, _TYPICAL_MEANING)
+            + self.sentence * _standardise_scores(sentence, _TYPICAL_SENTENCE)
         )
 
 
@@ -133,7 +133,7 @@ def to_terms(text: str) -> list[str]:
 
 def to_question_terms(question: str) -> list[str]:
     """Return a question's words as `to_terms` does, without question words if others are left."""
-    return _stems(_asked_words(question))
+    return _stems(_select_asked_words(question))
 
 
 def vocabulary(text: str) -> list[str]:
@@ -152,10 +152,10 @@ def vocabulary(text: str) -> list[str]:
 
 def to_keywords(text: str) -> list[str]:
     """Return a question's words once each, for an index that knows stems; see `to_question_terms`."""
-    return list(dict.fromkeys(_asked_words(text)))
+    return list(dict.fromkeys(_select_asked_words(text)))
 
 
-def _asked_words(question: str) -> list[str]:
+def _select_asked_words(question: str) -> list[str]:
     words = [word for word in vocabulary(question) if word not in _STOPWORDS]
     return [word for word in words if word not in _ASKING] or words
 
@@ -165,7 +165,7 @@ def _stems(words: Iterable[str]) -> list[str]:
     return [sys.intern(stem) for stem in cast("list[str]", stemmer.stemWords(list(words)))]
 
 
-def _standardised(scores: Scores, typical: tuple[float, float]) -> NDArray[np.floating]:
+def _standardise_scores(scores: Scores, typical: tuple[float, float]) -> NDArray[np.floating]:
     """Return scores in standard deviations from their mean; all 0 where they are all the same.
 
     A page of a few passages says little of how near passages are that do not answer: what is `typical` stands
@@ -233,11 +233,11 @@ class Spelling:
     def __init__(self, words: Iterable[str]) -> None:
         self._count: Mapping[str, int] = Counter(words)
 
-    def corrected(self, question: str, is_word: Callable[[str], bool]) -> str:
+    def correct_question(self, question: str, is_word: Callable[[str], bool]) -> str:
         """Return the question with its typing errors mended, as far as the pages tell."""
         looked_up = 0
 
-        def mended(match: re.Match[str]) -> str:
+        def mend_word(match: re.Match[str]) -> str:
             nonlocal looked_up
             word = match[0].casefold()
             if not _SHORTEST <= len(word) <= _LONGEST or word in self._count or looked_up >= _MOST_CORRECTED:
@@ -247,7 +247,7 @@ class Spelling:
             looked_up += 1
             return self.nearest(word) or match[0]
 
-        return _LETTERS.sub(mended, question)
+        return _LETTERS.sub(mend_word, question)
 
     def nearest(self, word: str) -> str | None:
         """Return the known word with the fewest edits, preferring a like beginning and the commonest."""

@@ -76,20 +76,20 @@ class IndexSnapshot:
     def _public(self) -> Scope:
         """Every passage of a page that a source named. What somebody pasted does not even weigh the words."""
         rows = self._public_rows()
-        return self._scope_of(rows, self._words_of(rows), self._spelling_of(rows))
+        return self._build_scope(rows, self._build_word_index(rows), self._build_spelling(rows))
 
     def _public_rows(self) -> Rows:
         return np.flatnonzero(~np.isin(self.page_ids, list(self.pasted))).astype(np.int64)
 
-    def _scope_of(self, rows: Rows, words: WordIndex, spelling: Spelling) -> Scope:
+    def _build_scope(self, rows: Rows, words: WordIndex, spelling: Spelling) -> Scope:
         """Take the vectors out once, not at every search; all of them are not even copied."""
         vectors = self.vectors if len(rows) == len(self.ids) else self.vectors[rows]
         return Scope(rows, vectors, words, spelling, np.arange(len(rows)))
 
-    def _words_of(self, rows: Rows) -> WordIndex:
+    def _build_word_index(self, rows: Rows) -> WordIndex:
         return WordIndex([self.terms[int(row)] for row in rows])
 
-    def _spelling_of(self, rows: Rows) -> Spelling:
+    def _build_spelling(self, rows: Rows) -> Spelling:
         return Spelling(word for row in rows for word in self.vocabulary[int(row)])
 
     def scope(self, page_url: str | None) -> Scope:
@@ -99,13 +99,13 @@ class IndexSnapshot:
         page_id = self.page_of.get(page_url, -1)
         rows = np.flatnonzero(self.page_ids == page_id).astype(np.int64)
         if page_id in self.pasted:
-            return self._scope_of(rows, self._words_of(rows), self._spelling_of(rows))
+            return self._build_scope(rows, self._build_word_index(rows), self._build_spelling(rows))
         public = self._public
         return replace(
-            self._scope_of(rows, public.words, public.spelling), places=np.searchsorted(public.rows, rows)
+            self._build_scope(rows, public.words, public.spelling), places=np.searchsorted(public.rows, rows)
         )
 
-    def updated(self, read: IndexChanges) -> IndexSnapshot:
+    def apply_changes(self, read: IndexChanges) -> IndexSnapshot:
         """Return the memory after a change; what both have in common is taken over."""
         stay = np.isin(self.ids, [row["id"] for row in read.passages])
         kept = np.flatnonzero(stay).tolist()
@@ -136,7 +136,7 @@ class IndexSnapshot:
             return
         rows = self._public_rows()
         if np.array_equal(self.ids[rows], before.ids[before._public.rows]):
-            self.__dict__["_public"] = self._scope_of(rows, before._public.words, before._public.spelling)
+            self.__dict__["_public"] = self._build_scope(rows, before._public.words, before._public.spelling)
 
 
 def _different(words: Iterable[str]) -> tuple[str, ...]:

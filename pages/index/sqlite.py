@@ -122,7 +122,7 @@ class FileIndex:
         Unchanged text costs nothing; of a changed page, only changed passages are embedded. A page that a
         source named does not become a pasted one when somebody pastes its address.
         """
-        known = self._row_of(page.url)
+        known = self._find_row(page.url)
         if known is not None and known["page_hash"] == page.page_hash:
             self._note_unchanged(known, source, page.fetched_at, page.etag)
             return False
@@ -143,7 +143,7 @@ class FileIndex:
     @_in_thread
     def touch(self, url: str, *, source: str | None, fetched_at: datetime) -> None:
         """Note that a known page was found unchanged, by this source or (None) by somebody who pasted it."""
-        row = self._row_of(url)
+        row = self._find_row(url)
         if row is not None:
             self._note_unchanged(row, source, fetched_at, row["etag"])
 
@@ -159,22 +159,22 @@ class FileIndex:
     @_in_thread
     def overwrite(self) -> None:
         """Carry the write-ahead log over into the file, and empty it: it still holds what was forgotten."""
-        with self._lock, _explained():
+        with self._lock, _explain_errors():
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     @_in_thread
     def page(self, url: str) -> Page | None:
         """Return the page with this URL (without a fragment), or None."""
-        row = self._row_of(url)
-        return None if row is None else _page_from(row)
+        row = self._find_row(url)
+        return None if row is None else _parse_page(row)
 
     def entry(self, url: str) -> PageEntry | None:
         """Return what is known of a page, without its text."""
-        return next((_entry_from(row) for row in self._all(f"{_ENTRIES} WHERE p.url = ?", (url,))), None)
+        return next((_parse_entry(row) for row in self._all(f"{_ENTRIES} WHERE p.url = ?", (url,))), None)
 
     def entries(self) -> list[PageEntry]:
         """Return all pages, by URL."""
-        return [_entry_from(row) for row in self._all(f"{_ENTRIES} ORDER BY p.url")]
+        return [_parse_entry(row) for row in self._all(f"{_ENTRIES} ORDER BY p.url")]
 
     @_in_thread
     def search(self, question: str, *, limit: int, page_url: str | None = None) -> list[Hit]:
@@ -190,7 +190,8 @@ class FileIndex:
         # whoever writes or searches in this process waits for it.
         with self._loading, self._transaction("BEGIN"):
             return (
-                self._hits(self._updated(self._changed_since(self._memory)), question, limit, page_url) or []
+                self._hits(self._update_memory(self._read_changes(self._memory)), question, limit, page_url)
+                or []
             )
 
     def _hits(
@@ -201,7 +202,9 @@ class FileIndex:
         if not scope.rows.size or limit < 1:
             return []
         if self._ranking.corrects:
-            question = scope.spelling.corrected(question, lambda word: self._embedder.count_tokens(word) == 1)
+            question = scope.spelling.correct_question(
+                question, lambda word: self._embedder.count_tokens(word) == 1
+            )
         vector = embed_question(self._embedder, question, self._ranking.part)
         # not `@`: BLAS spreads even this over threads that spin, 8 ms on a busy machine where this takes 0.3
         meaning = np.einsum("ij,j->i", scope.vectors, vector)
@@ -249,13 +252,13 @@ class FileIndex:
 
     def _write(self, page: Page, source: str | None) -> None:
         found = prepare_passages(page, self._embedder.count_tokens, self._passage_tokens)
-        vectors = self._vectors_for(page.url, [one.text for one in found])
-        blocks = self._sentences_for(page.url, found)
+        vectors = self._embed_passages(page.url, [one.text for one in found])
+        blocks = self._embed_sentences(page.url, found)
         # one after the other: of three million characters at once nobody else would run for 50 ms
         each = (json.dumps([one.heading, one.anchor, one.text]) for one in page.sections)
         sections = f"[{', '.join(each)}]"
         with self._transaction() as connection:
-            known = self._row_of(page.url)
+            known = self._find_row(page.url)
             connection.execute("DELETE FROM pages WHERE url = ?", (page.url,))
             page_id = connection.execute(
                 "INSERT INTO pages (url, title, sections, page_hash, fetched_at, etag, source)"
@@ -288,7 +291,7 @@ class FileIndex:
             )
             self._count_change()
 
-    def _vectors_for(self, url: str, searched: list[str]) -> list[Vectors]:
+    def _embed_passages(self, url: str, searched: list[str]) -> list[Vectors]:
         """Embed what the page did not say before."""
         rows = self._all(
             "SELECT searched, vector FROM passages WHERE page_id = (SELECT id FROM pages WHERE url = ?)",
@@ -302,7 +305,7 @@ class FileIndex:
             known.update(zip(new, self._embedder.embed(new), strict=True))
         return [known[text] for text in searched]
 
-    def _sentences_for(self, url: str, found: Sequence[SearchablePassage]) -> list[bytes]:
+    def _embed_sentences(self, url: str, found: Sequence[SearchablePassage]) -> list[bytes]:
         """Embed the sentences that the page did not have before."""
         rows = self._all(
             "SELECT sentences FROM passages WHERE page_id = (SELECT id FROM pages WHERE url = ?)", (url,)
@@ -321,9 +324,9 @@ class FileIndex:
             with self._transaction() as connection:
                 connection.execute("DELETE FROM passages")
             for url in urls:
-                row = self._row_of(url)
+                row = self._find_row(url)
                 if row is not None:
-                    self._write(_page_from(row), row["source"])
+                    self._write(_parse_page(row), row["source"])
             with self._transaction() as connection:
                 connection.execute("INSERT OR REPLACE INTO facts VALUES ('recipe', ?)", (recipe,))
 
@@ -331,16 +334,16 @@ class FileIndex:
         """Return what is searched, brought up to date with what this and other processes wrote."""
         with self._loading:
             with self._transaction("BEGIN"):
-                changed = self._changed_since(self._memory)
-            return self._updated(changed)
+                changed = self._read_changes(self._memory)
+            return self._update_memory(changed)
 
-    def _updated(self, changed: IndexChanges | None) -> IndexSnapshot:
+    def _update_memory(self, changed: IndexChanges | None) -> IndexSnapshot:
         """Take what was changed into the memory; `_loading` is held."""
         if changed is not None:
-            self._memory = self._memory.updated(changed)
+            self._memory = self._memory.apply_changes(changed)
         return self._memory
 
-    def _changed_since(self, memory: IndexSnapshot) -> IndexChanges | None:
+    def _read_changes(self, memory: IndexSnapshot) -> IndexChanges | None:
         """Read what was changed, in a transaction that is open."""
         rows = self._all("SELECT value FROM facts WHERE name = 'changes'")
         changes = rows[0]["value"] if rows else ""
@@ -372,17 +375,17 @@ class FileIndex:
             )
         return None
 
-    def _row_of(self, url: str) -> sqlite3.Row | None:
+    def _find_row(self, url: str) -> sqlite3.Row | None:
         rows = self._all("SELECT * FROM pages WHERE url = ?", (url,))
         return rows[0] if rows else None
 
     def _all(self, sql: str, values: tuple[object, ...] = ()) -> list[sqlite3.Row]:
-        with self._lock, _explained():
+        with self._lock, _explain_errors():
             return self._connection.execute(sql, values).fetchall()
 
     @contextmanager
     def _transaction(self, begin: str = "BEGIN IMMEDIATE") -> Generator[sqlite3.Connection]:
-        with self._lock, _explained():
+        with self._lock, _explain_errors():
             self._connection.execute(begin)
             try:
                 yield self._connection
@@ -421,7 +424,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.row_factory = sqlite3.Row
-    with _explained():
+    with _explain_errors():
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")  # a power cut may cost pages, never the file
         connection.execute("PRAGMA foreign_keys = ON")
@@ -446,7 +449,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
 
 
 @contextmanager
-def _explained() -> Generator[None]:
+def _explain_errors() -> Generator[None]:
     try:
         yield
     except sqlite3.Error as error:
@@ -456,7 +459,7 @@ def _explained() -> Generator[None]:
         ) from error
 
 
-def _page_from(row: sqlite3.Row) -> Page:
+def _parse_page(row: sqlite3.Row) -> Page:
     return Page(
         url=row["url"],
         title=row["title"],
@@ -467,7 +470,7 @@ def _page_from(row: sqlite3.Row) -> Page:
     )
 
 
-def _entry_from(row: sqlite3.Row) -> PageEntry:
+def _parse_entry(row: sqlite3.Row) -> PageEntry:
     return PageEntry(
         url=row["url"],
         title=row["title"],

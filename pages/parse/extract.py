@@ -24,7 +24,7 @@ import webencodings
 
 from core.records import Page, Section
 from pages.fetched import Fetched, PageUnreadable, inflate
-from pages.parse.html_sections import main_part, mark_anchors, sections_of
+from pages.parse.html_sections import main_part, mark_anchors, split_sections
 from pages.parse.markdown import to_html
 from pages.parse.pdf import read_pdf
 from pages.visibility.hidden import drop_unseen
@@ -125,7 +125,7 @@ def _from_markdown(text: str) -> _Text:
     doubtful = drop_unseen(root)
     title = _as_read(title) or _first_heading(root)
     mark_anchors(root)
-    return title, sections_of(root), doubtful
+    return title, split_sections(root), doubtful
 
 
 def _as_read(title: str) -> str:
@@ -147,7 +147,7 @@ def _from_html(text: str) -> _Text:
     doubtful = drop_unseen(root)
     title = title or _first_heading(root)
     mark_anchors(root)
-    return title, sections_of(main_part(root)), doubtful
+    return title, split_sections(main_part(root)), doubtful
 
 
 def _html_title(root: Element) -> str:

@@ -1,7 +1,7 @@
 """A tree of HTML → sections: headings with the anchors that they really have, and plain text.
 
 Two passes, each once from the first element to the last, so that a hostile page costs time in proportion to
-its size and no recursion: `mark_anchors` looks around every heading, and `sections_of` turns a part of the
+its size and no recursion: `mark_anchors` looks around every heading, and `split_sections` turns a part of the
 tree into text.
 
 `main_part` finds where the main text of a page lies. trafilatura knows which words are the page's own, and
@@ -379,7 +379,7 @@ def _first_number(element: Element) -> int:
     return int(start) if start.isascii() and start.isdigit() and len(start) < 6 else 1  # noqa: PLR2004 - a sane number
 
 
-def sections_of(root: Element) -> tuple[Section, ...]:
+def split_sections(root: Element) -> tuple[Section, ...]:
     """Return the sections that have text, in order.
 
     What stands before the first heading comes with heading "".

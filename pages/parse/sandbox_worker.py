@@ -65,7 +65,7 @@ TASKS: dict[str, Callable[[dict[str, Any], bytes], dict[str, Any]]] = {
 def main() -> None:
     """Read what comes, until nothing comes any more."""
     requests, replies = _pipes()
-    _shut_in(int(sys.argv[1]))
+    _confine_process(int(sys.argv[1]))
     _write(replies, {})
     while (head := _read(requests)) is not None and (body := _read(requests)) is not None:
         reply = _reply(json.loads(head), body)
@@ -99,7 +99,7 @@ def _pipes() -> tuple[BinaryIO, BinaryIO]:
     return requests, replies
 
 
-def _shut_in(memory_bytes: int) -> None:
+def _confine_process(memory_bytes: int) -> None:
     """Give up what reading a page needs not: more memory, files to write, a network, other programs."""
     os.nice(_NICER)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from pages.visibility.html_tree import Element
-from pages.visibility.looks import Look, Sight, opacity_of
+from pages.visibility.looks import Look, Sight, compute_opacity
 from pages.visibility.stylesheets import Declared
 from pages.visibility.values import SCREEN, colour, degrees, functions, number, pieces, pixels, words
 
@@ -65,18 +65,18 @@ _SHOWN_WIDE = re.compile(
 
 def box_sight(element: Element, declared: Declared, above: Declared, look: Look, external: bool) -> Sight:
     """Return whether a reader sees an element at all. `above` is declared for its parent."""
-    named = _named(element, external)
+    named = _judge_names(element, external)
     if not declared:
         return max(_judge_display(element, declared), named)
     found = [
         _judge_display(element, declared),
-        _faded(declared),
-        _sized(element, declared, above, look),
-        _moved(declared, above, look),
-        _clipped(declared, look),
+        _judge_opacity(declared),
+        _judge_size(element, declared, above, look),
+        _judge_position(declared, above, look),
+        _judge_clip(declared, look),
         _shrunk(declared, look),
         named,
-        _masked(declared),
+        _judge_mask(declared),
     ]
     return max(found)
 
@@ -91,14 +91,14 @@ def _judge_display(element: Element, declared: Declared) -> Sight:
     return Sight.FOLDED if declared.get("content-visibility", "").lower() == "hidden" else Sight.SEEN
 
 
-def _faded(declared: Declared) -> Sight:
-    left = opacity_of(declared)
+def _judge_opacity(declared: Declared) -> Sight:
+    left = compute_opacity(declared)
     if left <= _GONE:
         return Sight.FOLDED if "filter" not in declared else Sight.HIDDEN
     return Sight.DOUBTFUL if left <= _FAINT else Sight.SEEN
 
 
-def _sized(element: Element, declared: Declared, above: Declared, look: Look) -> Sight:
+def _judge_size(element: Element, declared: Declared, above: Declared, look: Look) -> Sight:
     cut = {declared.get(name, "visible").lower() for name in ("overflow-x", "overflow-y")} - {
         "visible",
         "initial",
@@ -132,7 +132,7 @@ def _side(element: Element, declared: Declared, name: str, look: Look) -> float 
     return pixels(written, look.font, SCREEN[0])
 
 
-def _moved(declared: Declared, above: Declared, look: Look) -> Sight:
+def _judge_position(declared: Declared, above: Declared, look: Look) -> Sight:
     position = declared.get("position", "static").lower()
     worst = Sight.SEEN
     if position in {"absolute", "fixed", "relative"}:
@@ -145,7 +145,7 @@ def _moved(declared: Declared, above: Declared, look: Look) -> Sight:
         far = pixels(declared.get(side, "0"), look.font, 2 * _FAR / 1.5) or 0.0
         if far <= -2 * _FAR or (side == "margin-left" and far >= _FAR_AHEAD):
             worst = Sight.HIDDEN
-    return max(worst, _translated(declared, look, position))
+    return max(worst, _judge_translation(declared, look, position))
 
 
 def _at_side(declared: Declared, side: str, look: Look, position: str) -> Sight:
@@ -180,17 +180,17 @@ def covers(declared: Declared) -> bool:
     edges = [pixels(declared.get(side, "x")) == 0 for side in ("top", "left", "bottom", "right")]
     full = [declared.get(side, "").strip() == "100%" for side in ("height", "width")]
     whole = (edges[0] and edges[1]) and (edges[2] or full[0]) and (edges[3] or full[1])
-    return whole and flat[3] * opacity_of(declared) > 1 - _GONE
+    return whole and flat[3] * compute_opacity(declared) > 1 - _GONE
 
 
-def layer_of(declared: Declared) -> float:
+def compute_layer(declared: Declared) -> float:
     """Return how high an element lies among those beside it: what is not positioned lies below what is."""
     if declared.get("position", "static").lower() == "static":
         return -0.5
     return number(declared.get("z-index", "0")) or 0.0
 
 
-def _translated(declared: Declared, look: Look, position: str) -> Sight:
+def _judge_translation(declared: Declared, look: Look, position: str) -> Sight:
     moves = [
         (argument, name)
         for name, arguments in functions(declared.get("transform", ""))
@@ -215,7 +215,7 @@ def _translated(declared: Declared, look: Look, position: str) -> Sight:
     return worst
 
 
-def _clipped(declared: Declared, look: Look) -> Sight:
+def _judge_clip(declared: Declared, look: Look) -> Sight:
     positioned = declared.get("position", "").lower() in {"absolute", "fixed"}
     for name, arguments in functions(declared.get("clip", "")) if positioned else ():
         sides = [pixels(one, look.font) for piece in arguments for one in pieces(piece)]
@@ -284,7 +284,7 @@ def _is_on_edge(name: str, angle: list[str]) -> bool:
     return any(abs((one or 0.0) % 180 - 90) < 1 for one in turned)
 
 
-def _named(element: Element, external: bool) -> Sight:
+def _judge_names(element: Element, external: bool) -> Sight:
     """Judge by the names that the field gives to what only screen readers read, or nobody."""
     names = (element.get("class") or "").lower()
     if not names:
@@ -295,7 +295,7 @@ def _named(element: Element, external: bool) -> Sight:
     return Sight.FOLDED if by_name else Sight.SEEN
 
 
-def _masked(declared: Declared) -> Sight:
+def _judge_mask(declared: Declared) -> Sight:
     mask = declared.get("mask-image", "").lower().replace(" ", "")
     nothing = "gradient(transparent,transparent" in mask or "gradient(#0000,#0000" in mask
     return Sight.HIDDEN if nothing else Sight.SEEN

@@ -23,7 +23,7 @@ from math import inf
 from typing import cast
 
 from pages.fetched import PageUnreadable
-from pages.visibility.boxes import box_sight, covers, layer_of
+from pages.visibility.boxes import box_sight, compute_layer, covers
 from pages.visibility.html_tree import Element, empty, to_one_line, visible
 from pages.visibility.looks import Look, Sight, look_of, text_sight
 from pages.visibility.selectors import TOO_MUCH
@@ -81,7 +81,7 @@ class Openers:
         for element in root.iter("*"):
             if _is_control(element):
                 self._any = True
-                self._named.update(_names_of(element))
+                self._named.update(_list_names(element))
         self._several = sum(1 for one in root.iter("*") if _is_hidden_plainly(one) and _stands_alone(one)) > 1
 
     def opens(self, element: Element) -> bool:
@@ -108,7 +108,7 @@ class Openers:
         return _stands_alone(element) and (self._several or _label(before).endswith("?"))
 
 
-def fades_in(element: Element, transition: str) -> bool:
+def has_fade_marks(element: Element, transition: str) -> bool:
     """Tell whether an element bears the marks of what scripts bring in once it is scrolled to."""
     return (
         _FADES.search((element.get("class") or "").lower()) is not None
@@ -130,7 +130,7 @@ def _is_control(element: Element) -> bool:
     ) or (element.tag == "a" and _OPENS.search((element.get("class") or "").lower()) is not None)
 
 
-def _names_of(control: Element) -> Iterator[str]:
+def _list_names(control: Element) -> Iterator[str]:
     for name, value in control.items():
         if name in _NAMING or name == "href" or name.startswith("data-"):
             if name == "href" and not value.startswith("#"):
@@ -237,7 +237,7 @@ def drop_unseen(root: Element) -> int:
     """
     _drop_no_script_mark(root)
     try:
-        styles = Styles.of(root)
+        styles = Styles.from_page(root)
         boxes = _boxes(root, styles)
     except RecursionError:  # brackets in thousands
         raise PageUnreadable(TOO_MUCH) from None
@@ -280,7 +280,7 @@ def _look_into(at: int, box: _Box, above: _Box | None) -> None:
         drawn = box.pictured or "background-color" in declared
         above.wordy |= box.wordy or bool((box.element.tail or "").strip())
         if not box.wordy and covers(declared):
-            above.cover = max(above.cover, (layer_of(declared), at))
+            above.cover = max(above.cover, (compute_layer(declared), at))
         above.overlaid |= drawn and declared.get("position", "").lower() in {"absolute", "fixed"}
 
 
@@ -313,7 +313,7 @@ def _put_under(at: int, box: _Box, above: _Box) -> None:
     """Mark what something blank lies over. What covers the whole body is there until the page has loaded."""
     if box.cover[0] >= 0:
         box.said = max(box.said, Sight.DOUBTFUL)
-    if above.parent > 0 and (layer_of(box.styled.declared), at) < above.cover:
+    if above.parent > 0 and (compute_layer(box.styled.declared), at) < above.cover:
         box.cut = max(box.cut, Sight.DOUBTFUL)
 
 
@@ -340,7 +340,7 @@ def _is_opened(box: _Box, openers: Openers) -> bool:
         return True
     declared = box.styled.declared
     displayed = "none" not in words(declared.get("display", "")) and box.element.get("hidden") is None
-    return displayed and fades_in(box.element, declared.get("transition", ""))
+    return displayed and has_fade_marks(box.element, declared.get("transition", ""))
 
 
 def _judge_text(box: _Box, boxes: list[_Box]) -> Sight:

@@ -101,7 +101,7 @@ def look_of(element: Element, declared: Declared, above: Look, at: int) -> Look:
         font=font,
         colour=text,
         visible=visibility in {"visible", "initial"} or (above.visible and not visibility),
-        opacity=above.opacity * opacity_of(declared),
+        opacity=above.opacity * compute_opacity(declared),
         fill=declared.get("text-fill-color", above.fill),
         indent=declared.get("text-indent", above.indent),
         spacing=declared.get("letter-spacing", above.spacing),
@@ -174,7 +174,7 @@ def _flat_background(element: Element, declared: Declared, look: Look) -> Colour
     return _attribute_colour(element.get("bgcolor"))
 
 
-def opacity_of(declared: Declared) -> float:
+def compute_opacity(declared: Declared) -> float:
     """Return what an element's own opacity and filters leave of it, 0 to 1."""
     left = number(declared.get("opacity", "1"))
     left = 1.0 if left is None else min(1.0, max(0.0, left))
@@ -196,7 +196,7 @@ def text_sight(look: Look) -> tuple[Sight, bool]:
     if look.opacity <= _GONE or (spacing is not None and spacing <= -0.5 * look.font):
         return Sight.HIDDEN, False
     sight = _colour_sight(look)
-    if sight is not Sight.SEEN and look.unsure and _filled(look)[3] > _GONE:
+    if sight is not Sight.SEEN and look.unsure and _resolve_fill(look)[3] > _GONE:
         return Sight.DOUBTFUL, True
     if look.font < _DOUBTFUL_FONT or look.opacity <= _FAINT:
         return max(sight, Sight.DOUBTFUL), False
@@ -208,14 +208,14 @@ def _is_indented_away(look: Look) -> bool:
     return indent is not None and (indent <= -_FAR or indent >= 2 * _FAR)
 
 
-def _filled(look: Look) -> Colour:
+def _resolve_fill(look: Look) -> Colour:
     return colour(look.fill, look.colour) or look.colour if look.fill else look.colour
 
 
 def _colour_sight(look: Look) -> Sight:
     if _has_telling_shadow(look):
         return Sight.SEEN
-    text = _filled(look)
+    text = _resolve_fill(look)
     drawn = [(over(text, back), back) for back in look.backgrounds]
     if all(_alike(*pair) for pair in drawn):
         return Sight.HIDDEN

@@ -79,8 +79,8 @@ def _condition(block: Any, depth: int) -> bool:
         return value != _NOT_HERE[name]
     for bound, sign in (("min-", ">="), ("max-", "<=")):
         if name.startswith(bound):
-            return _compared(name.removeprefix(bound), sign, value)
-    return _compared(name, "=", value)
+            return _compare_size(name.removeprefix(bound), sign, value)
+    return _compare_size(name, "=", value)
 
 
 def _in_range(written: str) -> bool:
@@ -88,16 +88,16 @@ def _in_range(written: str) -> bool:
     parts = [part.strip() for part in _SIGN.split(written)]
     match parts:
         case [name, sign, value] if _NAME.fullmatch(name):
-            return _compared(name, sign, value)
+            return _compare_size(name, sign, value)
         case [value, sign, name]:
-            return _compared(name, sign.translate(_TURNED), value)
+            return _compare_size(name, sign.translate(_TURNED), value)
         case [low, sign, name, other, high]:
-            return _compared(name, sign.translate(_TURNED), low) and _compared(name, other, high)
+            return _compare_size(name, sign.translate(_TURNED), low) and _compare_size(name, other, high)
         case _:
             return True
 
 
-def _compared(name: str, sign: str, value: str) -> bool:
+def _compare_size(name: str, sign: str, value: str) -> bool:
     here, there = _SIZES.get(name), pixels(value)
     if here is None or there is None:
         return True
@@ -175,7 +175,7 @@ class Node(cssselect2.ElementWrapper):
     def etree_children(self) -> list[Any]:
         return _Children(self.etree_element, self.steps)
 
-    def walked_children(self) -> Iterator[Node]:
+    def walk_children(self) -> Iterator[Node]:
         """Yield the children for the one walk over the page, which is not counted."""
         return super().iter_children()
 

@@ -167,7 +167,7 @@ def longhands(name: str, value: str) -> list[tuple[str, str]]:
     return [(name, value)] if name in _KEPT and is_valid(name, value) else []
 
 
-def unpacked(name: str, value: str) -> str:
+def unpack_longhand(name: str, value: str) -> str:
     """Return a longhand's value from a shorthand that was kept whole; "" where it sets none."""
     shorthand, _, whole = value.removeprefix(PENDING).partition(" ")
     return dict(longhands(shorthand, whole)).get(name, "")

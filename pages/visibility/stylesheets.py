@@ -26,7 +26,7 @@ import tinycss2
 from pages.fetched import PageUnreadable
 from pages.visibility.html_tree import Element
 from pages.visibility.selectors import TOO_MUCH, Matcher, Node, Steps, holds
-from pages.visibility.shorthands import PENDING, longhands, unpacked
+from pages.visibility.shorthands import PENDING, longhands, unpack_longhand
 from pages.visibility.values import is_comma, words
 
 MOST_CSS = 1_000_000
@@ -99,7 +99,7 @@ class Styles:
         self._inline: dict[str, list[tuple[str, str, int]]] = {}
 
     @classmethod
-    def of(cls, root: Element) -> Styles:
+    def from_page(cls, root: Element) -> Styles:
         """Read a page's own style sheets. Raises PageUnreadable where they are too large."""
         styles = cls(_names(root))
         size = 0
@@ -126,7 +126,7 @@ class Styles:
                 continue
             yield node, node.parent
             if node.etree_element.tag not in closed:
-                stack.append(node.walked_children())
+                stack.append(node.walk_children())
 
     def style(self, node: Node, parent: Styled) -> Styled:
         """Return what holds for an element: its parent's is known."""
@@ -154,7 +154,7 @@ class Styles:
         found.sort(key=lambda one: one[:2])
         cascaded = {name: value for _, _, name, value in found}
         customs = self._customs(cascaded, parent.customs)
-        declared = self._resolved(cascaded, customs, parent.declared)
+        declared = self._resolve_values(cascaded, customs, parent.declared)
         important = {name for rank, _, name, _ in found if rank >= _IMPORTANT}
         declared.update(self._last_frame(declared, important))
         depends = any("inherit" in value.lower() for value in (*cascaded.values(), *customs.values()))
@@ -173,7 +173,7 @@ class Styles:
         self._steps.take(len(inherited) + len(own))
         return {**inherited, **own}
 
-    def _resolved(
+    def _resolve_values(
         self, cascaded: Mapping[str, str], customs: Mapping[str, str], parent: Declared
     ) -> dict[str, str]:
         declared: dict[str, str] = {}
@@ -182,7 +182,7 @@ class Styles:
                 continue
             value = self._with_variables(written, customs)
             if value.startswith(PENDING):
-                value = unpacked(name, value)
+                value = unpack_longhand(name, value)
             low = value.lower()
             if low == "inherit" or (low in {"unset", "revert", "revert-layer"} and name in _INHERITED):
                 value = "inherit" if name == "color" else "" if name in _INHERITED else parent.get(name, "")
@@ -197,10 +197,10 @@ class Styles:
             return value
         mark = PENDING if value.startswith(PENDING) else ""
         found = tinycss2.parse_component_value_list(value.removeprefix(PENDING), skip_comments=True)
-        replaced = self._replaced(found, customs, 0)
+        replaced = self._replace_variables(found, customs, 0)
         return "" if replaced is None or len(replaced) > _LONGEST_VALUE else mark + replaced
 
-    def _replaced(self, found: Sequence[Any], customs: Mapping[str, str], depth: int) -> str | None:
+    def _replace_variables(self, found: Sequence[Any], customs: Mapping[str, str], depth: int) -> str | None:
         """Return tokens as text with their variables replaced.
 
         None where one is not set and has no fallback.
@@ -208,24 +208,28 @@ class Styles:
         written: list[str] = []
         for token in found:
             self._steps.take(1)
-            text = self._replaced_one(token, customs, depth)
+            text = self._replace_token(token, customs, depth)
             if text is None or len(text) > _LONGEST_VALUE:
                 return None
             written.append(text)
         return "".join(written)
 
-    def _replaced_one(self, token: Any, customs: Mapping[str, str], depth: int) -> str | None:
+    def _replace_token(self, token: Any, customs: Mapping[str, str], depth: int) -> str | None:
         if token.type == "function" and token.lower_name == "var":
             if depth > _DEEPEST:
                 return None
             name = next((one.value for one in token.arguments if one.type == "ident"), "")
             if name in customs:
                 value = tinycss2.parse_component_value_list(customs[name], skip_comments=True)
-                return self._replaced(value, customs, depth + 1)
+                return self._replace_variables(value, customs, depth + 1)
             comma = next((at for at, one in enumerate(token.arguments) if is_comma(one)), None)
-            return None if comma is None else self._replaced(token.arguments[comma + 1 :], customs, depth + 1)
+            return (
+                None
+                if comma is None
+                else self._replace_variables(token.arguments[comma + 1 :], customs, depth + 1)
+            )
         if token.type == "function" and depth <= _DEEPEST:
-            inner = self._replaced(token.arguments, customs, depth + 1)
+            inner = self._replace_variables(token.arguments, customs, depth + 1)
             return None if inner is None else f"{token.name}({inner})"
         return token.serialize()
 
@@ -257,7 +261,7 @@ class Styles:
                 self._read_at(rule, above, layered=layered, depth=depth)
 
     def _read_rule(self, rule: Any, above: str, *, layered: bool, depth: int) -> None:
-        selector = _nested(tinycss2.serialize(rule.prelude).strip(), above)
+        selector = _nest_selector(tinycss2.serialize(rule.prelude).strip(), above)
         self._take(selector, rule.content, layered=layered)
         if any(one.type == "{} block" for one in rule.content):
             inner = tinycss2.parse_blocks_contents(rule.content, skip_comments=True, skip_whitespace=True)
@@ -281,7 +285,7 @@ class Styles:
         elif name in _READ_INSIDE and _applies(name, rule.prelude):
             if name == "scope":
                 start = next((one.content for one in rule.prelude if one.type == "() block"), [])
-                above = _nested(tinycss2.serialize(start).strip(), above)
+                above = _nest_selector(tinycss2.serialize(start).strip(), above)
             layered |= name == "layer"
             parse = tinycss2.parse_blocks_contents if above else tinycss2.parse_rule_list
             if above:
@@ -359,7 +363,7 @@ def _inside(address: str) -> str:
     return body.decode("utf-8", errors="replace")
 
 
-def _nested(selector: str, above: str) -> str:
+def _nest_selector(selector: str, above: str) -> str:
     if not above:
         return selector.replace("&", ":root")
     if "&" in selector:

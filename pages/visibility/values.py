@@ -114,10 +114,10 @@ def _measure(token: Any, font: float, whole: float, depth: int) -> float | None:
         return None
     name = token.lower_name if token.type == "function" else "calc"
     inner = token.arguments if token.type == "function" else token.content
-    return _computed(name, _bare(inner), (font, whole, depth + 1))
+    return _compute_function(name, _bare(inner), (font, whole, depth + 1))
 
 
-def _computed(name: str, inner: tuple[Any, ...], context: tuple[float, float, int]) -> float | None:
+def _compute_function(name: str, inner: tuple[Any, ...], context: tuple[float, float, int]) -> float | None:
     parts = split_at_commas(inner)
     values = [_sum(part, context) for part in parts]
     known = [value for value in values if value is not None]
@@ -180,7 +180,7 @@ def _colour(token: Any, current: Colour, depth: int) -> Colour | None:
     if token.type == "ident" and token.lower_value in _SYSTEM_COLOURS:
         return _SYSTEM_COLOURS[token.lower_value]
     if token.type == "function" and token.lower_name == "color-mix":
-        return _mixed(token, current, depth + 1) if depth < _DEEPEST else None
+        return _mix_colours(token, current, depth + 1) if depth < _DEEPEST else None
     try:
         found = color5.parse_color(token)
     except (AttributeError, IndexError, NotImplementedError, TypeError, ValueError, ZeroDivisionError):
@@ -190,7 +190,7 @@ def _colour(token: Any, current: Colour, depth: int) -> Colour | None:
     return _srgb(found)
 
 
-def _mixed(function: Any, current: Colour, depth: int) -> Colour | None:
+def _mix_colours(function: Any, current: Colour, depth: int) -> Colour | None:
     """Mix two colours as if in sRGB: near enough to tell whether text stands out."""
     parts = split_at_commas(_bare(function.arguments))
     if len(parts) != 3:  # noqa: PLR2004 - the space, and two colours

@@ -16,7 +16,7 @@ from bot.card_tokens import RATE, REVIEW, CardSigner
 from bot.channel import ChannelError, Stopped
 from bot.channels.review_handler import Reviewers
 from bot.dialogs.answerer import is_fresh
-from bot.dialogs.rate import Forms, Rating, RatingRules, Said, Word, name_of, spoken_at
+from bot.dialogs.rate import Forms, Rating, RatingRules, Said, Word, parse_form_name, parse_spoken_at
 from bot.dialogs.review import Reviewing
 from bot.teams.graph import Directory, DirectoryConfig, DirectoryUnavailable
 from bot.web.pages import open_route
@@ -152,25 +152,25 @@ def test_a_seal_is_for_one_purpose_answer_conversation_and_tenant() -> None:
 
 def test_a_person_always_gets_the_same_form_and_the_shares_are_kept() -> None:
     forms = Forms("thumbs", 3, share=0.5, trial="stars", trial_share=0.2)
-    given = [forms.form_for(an_answer(replace(QUESTION, asker=f"p{number}"))) for number in range(4_000)]
+    given = [forms.choose_form(an_answer(replace(QUESTION, asker=f"p{number}"))) for number in range(4_000)]
     assert given == [
-        forms.form_for(an_answer(replace(QUESTION, asker=f"p{number}"))) for number in range(4_000)
+        forms.choose_form(an_answer(replace(QUESTION, asker=f"p{number}"))) for number in range(4_000)
     ]
     shares = {form: given.count(form) / len(given) for form in set(given)}
     assert shares.keys() == {"thumbs@3", "stars@3", "none@3"}
     assert shares["stars@3"] == pytest.approx(0.2, abs=0.03)
     assert shares["thumbs@3"] == pytest.approx(0.4, abs=0.03)
-    assert name_of("stars@3") == "stars"
-    assert name_of("") == "thumbs"
+    assert parse_form_name("stars@3") == "stars"
+    assert parse_form_name("") == "thumbs"
 
 
 def test_feedback_is_asked_for_after_the_answers_that_the_setting_names() -> None:
     declined = an_answer(QUESTION, kind=AnswerKind.DECLINED)
-    assert Forms(after="declined").form_for(declined) == "thumbs@1"
-    assert Forms(after="declined").form_for(an_answer(QUESTION)) == "none@1"
-    assert Forms(after="answered").form_for(declined) == "none@1"
+    assert Forms(after="declined").choose_form(declined) == "thumbs@1"
+    assert Forms(after="declined").choose_form(an_answer(QUESTION)) == "none@1"
+    assert Forms(after="answered").choose_form(declined) == "none@1"
     quoted = an_answer(QUESTION, kind=AnswerKind.QUOTED)
-    asked = [Forms(after=kind).form_for(quoted) for kind in ("all", "answered", "quoted", "declined")]
+    asked = [Forms(after=kind).choose_form(quoted) for kind in ("all", "answered", "quoted", "declined")]
     assert asked == ["thumbs@1", "none@1", "thumbs@1", "none@1"]
 
 
@@ -183,7 +183,7 @@ async def test_a_source_is_opened_over_the_bot_and_counted_once() -> None:
         await world.settled()
         [given] = world.store.answers.values()
         app = web.Application()
-        app.add_routes([open_route(world.store, world.parts.looking.opened, "http://localhost:1")])
+        app.add_routes([open_route(world.store, world.parts.looking.on_opened, "http://localhost:1")])
         async with served(app) as url, aiohttp.ClientSession() as http:
             for _ in range(2):
                 async with http.get(f"{url}/open/{given.id}/1", allow_redirects=False) as response:
@@ -211,12 +211,12 @@ async def test_a_follow_up_says_something_about_the_answer_before() -> None:
 
 async def test_an_answer_that_is_stopped_is_noted() -> None:
     async with a_world() as world:
-        await world.parts.looking.stopped(replace(QUESTION, id="unknown"))
-        assert await world.parts.desk.untied_counts() == {"implicit": 1}
+        await world.parts.looking.on_stopped(replace(QUESTION, id="unknown"))
+        assert await world.parts.desk.count_untied() == {"implicit": 1}
         world.answerer.raises = Stopped("the asker stopped the answer")
         await world.ask("How much parental leave is there?")
         await world.settled()
-        assert await world.parts.desk.untied_counts() == {"implicit": 2}
+        assert await world.parts.desk.count_untied() == {"implicit": 2}
 
 
 # Words
@@ -232,9 +232,9 @@ async def test_an_answer_that_is_stopped_is_noted() -> None:
 )
 def test_when_something_was_said_is_believed_within_reason(told: timedelta, kept: timedelta) -> None:
     now = datetime.now(UTC)
-    assert abs(spoken_at((now + told).isoformat()) - (now + kept)) < timedelta(seconds=5)
-    assert abs(spoken_at("yesterday") - now) < timedelta(seconds=5)
-    assert abs(spoken_at("2026-11-24T10:00:00") - now) < timedelta(seconds=5)
+    assert abs(parse_spoken_at((now + told).isoformat()) - (now + kept)) < timedelta(seconds=5)
+    assert abs(parse_spoken_at("yesterday") - now) < timedelta(seconds=5)
+    assert abs(parse_spoken_at("2026-11-24T10:00:00") - now) < timedelta(seconds=5)
 
 
 async def test_words_in_any_order_end_with_the_one_said_last(tmp_path: Any) -> None:

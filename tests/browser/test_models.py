@@ -23,7 +23,7 @@ async def test_a_reviewer_reads_a_comparison_on_the_page_and_promotes_it(
     async with serving(data, *options(pages)) as served, on_the_page(served, chromium) as page:
         wrong = quiet(page)
         await read_and_promote(page)
-        assert read_rollout(data / "models").status_of(NEW) is VersionStatus.LIVE
+        assert read_rollout(data / "models").derive_status(NEW) is VersionStatus.LIVE
         await page.fill("#question", "model")
         await page.press("#question", "Enter")
         await Walk(page).says(f"{NEW} is live: it answers everybody.")

@@ -147,7 +147,7 @@ async def the_bot() -> AsyncGenerator[tuple[str, WaitingStore, ScriptedAnswerer,
 
     around = replace(some_surroundings(lambda: seam.connector), known=known, fresh=fresh)
     parts = Services(store, ReviewRepository(store.documents), KEY, around, (RatingRules(), NO_SAMPLE))
-    verified = Verified(known, fresh, parts.desk.verified)
+    verified = Verified(known, fresh, parts.desk.read_verified)
     asking = Asking(store, PageAnswerer(NoPages(), answerer, verified), parts.looking)  # type: ignore[arg-type]
     style = ChannelConfig(examples=("How much leave?",), pace=StreamPace(interval_s=0.1))
     front = ActivityHandler(parts.handlers(asking, Reviewers(["aad-ada"])), style)
@@ -256,7 +256,7 @@ async def test_a_mention_in_a_channel_is_answered_in_its_thread(stage: Stage) ->
     await stage.page.locator("button[aria-label=Like]").last.click()
     await stage.page.get_by_role("button", name="Submit").click()
     await stage.sees("We appreciate your feedback.")
-    assert await stage.desk.untied_counts() == {"thumb": 1}
+    assert await stage.desk.count_untied() == {"thumb": 1}
     await stage.page.request.post(
         f"{stage.page.url}_internal/v1/customActivities",
         data={

@@ -182,7 +182,7 @@ async def test_whoever_deletes_leaves_the_others_conversations_alone(chat: Chat)
         await browser.do(
             "invoke", name="adaptiveCard/action", replyToId=shown["id"], value={"action": action}
         )
-        await chat.parts.privacy.settled()
+        await chat.parts.privacy.wait_until_settled()
         browser.conversation = sams
         assert any(RARE in one["text"] for one in await browser.messages())
         assert len(chat.store.questions) == 1

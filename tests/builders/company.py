@@ -103,7 +103,7 @@ async def sum_up(store: SqliteStore, now: datetime) -> None:
     await roll_up(store, now)
     desk = ReviewRepository(store.documents)
     reviews = [review for state in (WAITING, SETTLED) for review in (await desk.reviews(state, 10_000))[0]]
-    for day in await daily.kept_days(store.documents, now.date() - timedelta(days=400), now.date()):
+    for day in await daily.read_days(store.documents, now.date() - timedelta(days=400), now.date()):
         end = datetime.combine(day.day, datetime.min.time(), UTC) + timedelta(days=1)
         ages = sorted(
             (end - one.opened_at).total_seconds()

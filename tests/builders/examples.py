@@ -26,7 +26,7 @@ from core.records import (
     Timings,
     Verdict,
 )
-from feedback.examples.convert import Candidate, ExampleRules, Refusal, Reviewed, candidate_of
+from feedback.examples.convert import Candidate, ExampleRules, Refusal, Reviewed, build_candidate
 from feedback.examples.poisoning import compare_raters, compare_reviewers
 from feedback.examples.select import Trusted
 from feedback.reviews.repository import ReviewRepository
@@ -159,7 +159,7 @@ def made(reviews: Iterable[Reviewed], rules: ExampleRules = RULES) -> Made:
     for one in reviews:
         compare_reviewers(found.trusted.reviewers, one.review)
         compare_raters(found.trusted.raters, (one.review, one.answer), one.words, rules.scale)
-        candidate = candidate_of(one, rules)
+        candidate = build_candidate(one, rules)
         if isinstance(candidate, Candidate):
             found.candidates.append(candidate)
         else:

@@ -16,7 +16,7 @@ from core.records import (
     Ruling,
     Verdict,
     VerifiedAnswer,
-    answer_id_of,
+    derive_answer_id,
 )
 from feedback.reviews.repository import CardDestination, Notification, PostedMessage, ReviewRepository
 from feedback.store.sqlite import SqliteStore
@@ -58,7 +58,7 @@ async def _one(store: SqliteStore, number: int) -> None:
     await store.add_question(asked)
     if number % 20 == 7:  # nobody has answered it yet
         return
-    given = answer(asked, answer_id_of(asked.id), text=dice.choice(ODD_TEXTS) + " 26 days [1].")
+    given = answer(asked, derive_answer_id(asked.id), text=dice.choice(ODD_TEXTS) + " 26 days [1].")
     await store.add_answer(given)
     if number % 20 != 3:  # its delivery is under way
         await store.mark_delivered(asked.id, "" if number % 20 == 4 else f"m{number}")

@@ -21,7 +21,7 @@ from core.records import (
     Skip,
     Verdict,
     VerifiedAnswer,
-    answer_id_of,
+    derive_answer_id,
 )
 from feedback.privacy.audit import Audit, AuditAction
 from feedback.privacy.keys import pseudonym
@@ -37,7 +37,7 @@ from feedback.reviews.repository import (
 from feedback.store.base import moment
 from feedback.store.cosmos import CosmosStore
 from feedback.store.documents import Document
-from feedback.store.rows import TABLES, Row, every_row, key_of, line_of
+from feedback.store.rows import TABLES, Row, build_row_key, every_row, to_line
 from feedback.store.serialization import to_json
 from tests.builders.records import NOON, Opening, answer, opening, question, thumb
 
@@ -59,7 +59,7 @@ def crowd(people: int) -> list[Row]:
         asked = question(
             number, id=f"crowd/{number:05}", conversation=f"c{number}", asker=person, reply_to=""
         )
-        given = answer(asked, answer_id_of(asked.id))
+        given = answer(asked, derive_answer_id(asked.id))
         said = thumb(given, giver=person)
         rows += [_of_question(asked), _of_answer(given), _of_word(said, number + 10**9)]
         rows.append(_of_notice(Notification(given.id, person, moment(NOON), sent=True)))
@@ -104,7 +104,7 @@ def _of_word(said: Feedback, number: int) -> Row:
         "record": to_json(said),
         "source": "",
     }
-    return Row("feedback", key_of("feedback", fields), fields)
+    return Row("feedback", build_row_key("feedback", fields), fields)
 
 
 def _of_notice(notice: Notification) -> Row:
@@ -120,7 +120,7 @@ def _of_notice(notice: Notification) -> Row:
         "place": notice.made_at,
         "version": 1,
     }
-    return Row("document", key_of("document", fields), fields)
+    return Row("document", build_row_key("document", fields), fields)
 
 
 class Town:
@@ -147,7 +147,7 @@ class Town:
             asker=person,
             text=words,
         )
-        given = answer(asked, answer_id_of(asked.id), **changes)
+        given = answer(asked, derive_answer_id(asked.id), **changes)
         await self.store.add_question(asked)
         await self.store.add_answer(given)
         await self.store.mark_delivered(asked.id, f"m{number}")
@@ -222,14 +222,14 @@ class Town:
         await self.desk.keep_untied(UnmatchedFeedback("comment", "chat of ada", "m77", word), "ada|f:9")
         await self.store.documents.put(Document("greeted", ADA, "", person=ADA))
         await Audit(self.store.documents).write(
-            BOB, AuditAction.OPENED, answer_id=answer_id_of(f"chat/{ADA[:6]}/1"), person=ADA
+            BOB, AuditAction.OPENED, answer_id=derive_answer_id(f"chat/{ADA[:6]}/1"), person=ADA
         )
         await Audit(self.store.documents).write("operator 7", AuditAction.LOOKED, person=ADA)
 
     async def lines(self) -> dict[str, str]:
         """Return every row as text, by table and key."""
         return {
-            f"{table} {row.key}": line_of(row)
+            f"{table} {row.key}": to_line(row)
             for table in TABLES
             for row in [one async for one in every_row(self.store, table)]
         }

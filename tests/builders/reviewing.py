@@ -127,5 +127,5 @@ def with_verified_answers(world: World) -> None:
     def fresh(verified: Any) -> bool:
         return all(world.hashes.get(url, then) == then for url, then in verified.pages)
 
-    verified = Verified(Matcher(world), fresh, world.parts.desk.verified)  # type: ignore[arg-type]
+    verified = Verified(Matcher(world), fresh, world.parts.desk.read_verified)  # type: ignore[arg-type]
     world.answerer = PageAnswerer(Library(), Model(world), verified, Forms())  # type: ignore[arg-type,assignment]

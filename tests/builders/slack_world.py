@@ -25,7 +25,7 @@ from bot.dialogs.talk import Talking
 from bot.services import Services
 from bot.slack.channel import CAPABILITIES, SlackChannel
 from bot.slack.config import PaceRules, SlackConfig
-from bot.slack.endpoint import signed
+from bot.slack.endpoint import compute_signature
 from core.records import Answer, Channel, Question
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import RunImmediately
@@ -85,7 +85,7 @@ class SlackWorld:
         right = {
             "Content-Type": content_type,
             "X-Slack-Request-Timestamp": timestamp,
-            "X-Slack-Signature": signed(SECRET.encode(), timestamp, body),
+            "X-Slack-Signature": compute_signature(SECRET.encode(), timestamp, body),
         }
         sent = {name: value for name, value in (right | (headers or {})).items() if value is not None}
         async with self.http.post(

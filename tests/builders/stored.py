@@ -27,7 +27,7 @@ from core.records import (
     TrainingExample,
     Verdict,
     VerifiedAnswer,
-    answer_id_of,
+    derive_answer_id,
 )
 from feedback.examples.convert import Lineage
 from feedback.examples.dataset_card import Card, Coverage
@@ -74,7 +74,7 @@ def _question(number: int, **changes: Any) -> Question:
 
 def _answer(to: Question, **changes: Any) -> Answer:
     plain = Answer(
-        answer_id_of(to.id),
+        derive_answer_id(to.id),
         to,
         "Twelve days [1].",
         (PASSAGE,),

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from core.records import Answer, Question, answer_id_of
+from core.records import Answer, Question, derive_answer_id
 from feedback.store.base import ProcessLease, StoreUnavailable
 from feedback.store.cosmos import CosmosStore
 from feedback.store.cosmos_schema import CosmosConfig
@@ -55,7 +55,7 @@ def store(request: pytest.FixtureRequest) -> Store:
 async def answered(store: Store, number: int, **changes: object) -> Answer:
     """Keep a question, its answer and a thumb."""
     asked = question(number, **changes)
-    given = answer(asked, answer_id_of(asked.id))
+    given = answer(asked, derive_answer_id(asked.id))
     await store.add_question(asked)
     await store.add_answer(given)
     await store.mark_delivered(asked.id, f"m{number}")
@@ -73,7 +73,7 @@ class Answers(ScriptedAnswerer):
 
     async def stream(self, question: Question, history: Sequence[Answer]) -> AsyncIterator[str | Answer]:
         async for item in super().stream(question, history):
-            yield replace(item, id=answer_id_of(question.id)) if isinstance(item, Answer) else item
+            yield replace(item, id=derive_answer_id(question.id)) if isinstance(item, Answer) else item
 
 
 @dataclass

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-from core.files import sha256_of
+from core.files import compute_sha256
 from model.inference.tokenizer import ChatText
 from model.registry.versions import ModelVersion, promote, write_version
 
@@ -52,7 +52,7 @@ def make_version(
         status="live",
         created_at=datetime(2026, 11, 23, tzinfo=UTC) - timedelta(days=age_days),
         weights_uri=str(folder),
-        files={"model.onnx": sha256_of(folder / "model.onnx")},
+        files={"model.onnx": compute_sha256(folder / "model.onnx")},
         licence="apache-2.0",
         builder="0.18.0",
     )

@@ -36,8 +36,8 @@ from feedback.store.base import RunImmediately, StoreUnavailable, Undelivered, m
 from feedback.store.documents import Document, Wanted
 from feedback.store.offline_queue import OfflineStore
 from feedback.store.rows import PAGE as PAGE_OF_ROWS
-from feedback.store.rows import Row, Table, key_of
-from feedback.store.serialization import answer_from, question_from, reaction_of, to_json
+from feedback.store.rows import Row, Table, build_row_key
+from feedback.store.serialization import derive_reaction, parse_answer, parse_question, to_json
 from feedback.store.sqlite import SqliteStore
 from model.answering.chain import StopWriting
 from tests.doubles.teams_connector import ConnectorService
@@ -161,7 +161,7 @@ class MemoryDocuments:
         document = self.kept.get((kind, id_))
         return document if document and document.answer_id == answer_id else None
 
-    async def listed(self, wanted: Wanted) -> Sequence[Document]:
+    async def list_documents(self, wanted: Wanted) -> Sequence[Document]:
         filters = {"answer_id": wanted.answer_id, "person": wanted.person, "state": wanted.state}
         found = [
             document
@@ -210,7 +210,7 @@ class MemoryStore:
         if question_id in self.questions:
             self.delivered[question_id] = message_id
 
-    async def undelivered(self) -> Sequence[Undelivered]:
+    async def take_undelivered(self) -> Sequence[Undelivered]:
         waiting = [q for q in self.questions.values() if q.id not in self.delivered]
         return [Undelivered(question, self.answers.get(question.id)) for question in waiting]
 
@@ -231,7 +231,7 @@ class MemoryStore:
             None,
         )
 
-    async def message_of(self, question_id: str) -> str | None:
+    async def find_message(self, question_id: str) -> str | None:
         return self.delivered.get(question_id)
 
     async def recent_answers(self, conversation: str, limit: int) -> Sequence[Answer]:
@@ -272,7 +272,7 @@ class MemoryStore:
 
     async def put_rows(self, rows: Sequence[Row]) -> None:
         for row in rows:  # what changes in place: answers that lose a reviewer
-            answer = answer_from(row.fields["record"], question_from(row.fields["question"]))
+            answer = parse_answer(row.fields["record"], parse_question(row.fields["question"]))
             self.answers[answer.question.id] = answer
 
     async def drop_rows(self, rows: Sequence[Row]) -> None:
@@ -311,7 +311,7 @@ class MemoryStore:
                         "answer_id": one.answer_id,
                         "giver": one.giver,
                         "kind": str(one.kind),
-                        "reaction": reaction_of(one),
+                        "reaction": derive_reaction(one),
                         "given_at": moment(one.given_at),
                         "record": to_json(one),
                     }
@@ -323,7 +323,7 @@ class MemoryStore:
                 ]
                 for fields in of:
                     del fields["order"]
-        return [Row(table, key_of(table, fields), fields) for fields in of]
+        return [Row(table, build_row_key(table, fields), fields) for fields in of]
 
     async def close(self) -> None: ...
 
@@ -358,7 +358,7 @@ class NothingKnown:
 
 async def live(desk: ReviewRepository) -> list[VerifiedAnswer]:
     """Return what every process serves, or will."""
-    return [verified for _, verified in (await desk.verified_since(""))[0] if verified]
+    return [verified for _, verified in (await desk.list_verified_since(""))[0] if verified]
 
 
 def some_surroundings(

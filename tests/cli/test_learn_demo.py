@@ -165,7 +165,7 @@ def test_a_replay_that_is_interrupted_goes_on_and_ends_with_a_trained_version_a_
     standing = read_rollout(folder / "data" / "models")
     assert standing.name == first["live"]
     wanted = VersionStatus.LIVE if first["promoted"] else VersionStatus.RETIRED
-    assert standing.status_of(first["candidate"]) is wanted
+    assert standing.derive_status(first["candidate"]) is wanted
     trained = next(one for one in list_versions(folder / "data" / "models") if one.parent)
     assert trained.name == first["candidate"]
     assert trained.dataset == first["dataset"]
@@ -187,7 +187,7 @@ async def test_everybody_is_asked_rated_and_reviewed_once_in_a_real_store(file: 
         assert all(len(review.verdicts) == 1 for review in settled)
         words = [word for one in judged for word in await store.feedback_on(one.answer.id)]
         assert 0 < len(words) == len({word.source for word in words}) < 9
-        assert not await store.undelivered()
+        assert not await store.take_undelivered()
 
 
 def test_without_a_file_it_says_how_to_get_one(tmp_path: Path) -> None:

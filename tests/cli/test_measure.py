@@ -15,7 +15,7 @@ from model.evaluation.question_sets import (
     QuestionOutcome,
     ask_each,
     calibrate,
-    judged,
+    judge_outcome,
     score,
 )
 
@@ -36,7 +36,7 @@ def answer(
 
 
 def reply(asked: PageQuestion, given: Answer, seconds: float = 1.0) -> QuestionOutcome:
-    return judged(QuestionOutcome(asked, given, given.text, to_quote_s=seconds / 10, total_s=seconds))
+    return judge_outcome(QuestionOutcome(asked, given, given.text, to_quote_s=seconds / 10, total_s=seconds))
 
 
 QUOTED, DECLINED = AnswerKind.QUOTED, AnswerKind.DECLINED
@@ -140,7 +140,7 @@ def test_half_a_page_that_has_the_answer_is_not_right_but_its_lead_in_and_furthe
     assert not reply(FACT, long).right
     assert score([reply(FACT, long)]).too_long == 1
     fits = answer("word " * 78 + "ten days", QUOTED)
-    assert judged(QuestionOutcome(FACT, fits, "I am not certain. " * 5 + fits.text)).right
+    assert judge_outcome(QuestionOutcome(FACT, fits, "I am not certain. " * 5 + fits.text)).right
     assert not reply(FACT, answer("word " * 200, QUOTED)).too_long  # it is wrong anyway
 
 

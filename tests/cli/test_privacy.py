@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from bot.dialogs.privacy import CHOICE
-from bot.instance import instance_in
+from bot.instance import open_instance
 from bot.web.activities import directory_id
 from bot.web.conversations import Conversations
 from cli import privacy
@@ -182,7 +182,7 @@ async def test_scan_reads_what_jobs_and_models_left_too(commands: Here, data: Pa
 
 async def leave_traces(data: Path) -> None:
     """Let a process that is gone have left what Ada said, and her wish; and Alex have chatted on the page."""
-    with instance_in(data) as instance:
+    with open_instance(data) as instance:
         near = SqliteStore.open(instance.spool_path)
         spool = OfflineQueue(near, most=100)
         await spool.load()
@@ -227,12 +227,12 @@ async def test_a_deletion_that_was_interrupted_is_finished_by_the_same_command(
     process = await Commands(commands.folder).start("privacy", "delete", "ada", "--yes")
     for _ in range(500):
         await asyncio.sleep(0.01)
-        if await Deletions(town.store.documents).of(ADA):
+        if await Deletions(town.store.documents).list_deletions(ADA):
             break
     process.send_signal(signal.SIGKILL)
     await process.communicate()
     await told(commands, "delete", "ada", "--yes")
-    assert {one.state for one in await Deletions(town.store.documents).of(ADA)} == {"settling"}
+    assert {one.state for one in await Deletions(town.store.documents).list_deletions(ADA)} == {"settling"}
     assert {key.split()[1] for key in await names(town)} == {"deletion", "audit"}
 
 
@@ -284,7 +284,7 @@ async def test_nothing_is_read_that_cannot_be_put_on_record(
 
     monkeypatch.setattr(Audit, "write", refuse)
     monkeypatch.setattr(SqliteStore, "rows", look)
-    monkeypatch.setattr(SqliteDocuments, "listed", look)
+    monkeypatch.setattr(SqliteDocuments, "list_documents", look)
     with pytest.raises(StoreUnavailable):
         await read(Settings(data_dir=data))
     assert looked == []

@@ -14,7 +14,7 @@ import pytest
 from azure.cosmos import PartitionKey
 from azure.cosmos.aio import CosmosClient
 
-from bot.instance import Instance, instance_in
+from bot.instance import Instance, open_instance
 from feedback.store.base import StoreUnavailable
 from feedback.store.cosmos import CosmosStore
 from feedback.store.cosmos_schema import CosmosConfig, definition, indexing_policy, make_container
@@ -230,7 +230,7 @@ async def test_the_status_counts_records_and_what_waits_in_the_processes_files(
     alone: Commands, sqlite: SqliteStore, tmp_path: Path
 ) -> None:
     await fill(sqlite, 20)
-    with instance_in(tmp_path / "data") as running, instance_in(tmp_path / "data") as stopped:
+    with open_instance(tmp_path / "data") as running, open_instance(tmp_path / "data") as stopped:
         await keep(running, 2)
         await keep(stopped, 3)
         shown = json.loads((await alone.run("store", "status", "--json")).out)
@@ -266,7 +266,7 @@ async def test_the_status_of_an_account_tells_what_it_costs_and_whether_it_is_aw
         assert shown["away"] == ""
         reported = json.loads((await commands.run("feedback", "--json")).out)
         assert sum(form["asked"] for form in reported["forms"].values()) == 1
-        with instance_in(tmp_path / "data") as instance:
+        with open_instance(tmp_path / "data") as instance:
             await keep(instance, 2)
         front.gone = True
         away = await commands.run("store", "status", "--json")

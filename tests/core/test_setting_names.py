@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from cli.console import with_settings
-from core.settings import FIELDS, Settings, environment_of
+from core.settings import FIELDS, Settings, build_environment
 
 NAMES = """
 data_dir | elsewhere
@@ -270,7 +270,7 @@ def test_every_name_is_an_option(quiet: None) -> None:
 
 def test_another_process_gets_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings(**dict(GIVEN))
-    for name, text in environment_of(settings).items():
+    for name, text in build_environment(settings).items():
         if name.startswith("ASKPAGE_"):
             monkeypatch.setenv(name, text)
     assert Settings() == settings
@@ -278,6 +278,6 @@ def test_another_process_gets_the_same_settings(monkeypatch: pytest.MonkeyPatch)
 
 def test_settings_can_be_changed_by_the_same_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASKPAGE_TRAINING_EPOCHS", "9")
-    changed = Settings(training_rank=5).changed(training_seed=8)
+    changed = Settings(training_rank=5).copy_with(training_seed=8)
     assert (changed.training.rank, changed.training.seed, changed.training.epochs) == (5, 8, 9)
-    assert Settings(training_epochs=4).changed(training_seed=8).training.epochs == 4
+    assert Settings(training_epochs=4).copy_with(training_seed=8).training.epochs == 4

@@ -93,7 +93,7 @@ def test_what_a_channel_calls_a_language_and_a_site_that_nobody_named_are_not_re
             telemetry.event("answer_failed", language=language)
         for site in ("handbook.example.com", "own pages", f"{RARE}.example.com", None):
             telemetry.event("answer_sent", site=site)
-        hashed = telemetry.hashed("an answer")
+        hashed = telemetry.hash_answer_id("an answer")
     finally:
         telemetry.use_key(b"")
     assert [event["language"] for event in told.events("answer_failed")] == [
@@ -104,7 +104,7 @@ def test_what_a_channel_calls_a_language_and_a_site_that_nobody_named_are_not_re
     ]
     sites = [event.get("site") for event in told.events("answer_sent")]
     assert sites == ["handbook.example.com", "own pages", "other", None]
-    assert hashed != telemetry.hashed("an answer"), "without the key, nobody can find an answer again"
+    assert hashed != telemetry.hash_answer_id("an answer"), "without the key, nobody can find an answer again"
 
 
 def test_an_exception_tells_its_kind_and_its_place_in_the_code_and_no_word_of_it(told: Recording) -> None:
@@ -114,7 +114,7 @@ def test_an_exception_tells_its_kind_and_its_place_in_the_code_and_no_word_of_it
             raise error
     except ValueError:
         with telemetry.span("question"):
-            telemetry.failed(error)
+            telemetry.record_error(error)
     search, question = told.spans
     assert (search.status.is_ok, search.attributes) == (False, {"error.type": "ValueError"})
     [event] = question.events

@@ -102,7 +102,9 @@ async def test_a_question_that_a_crash_left_open_goes_on_in_its_trace(tmp_path: 
             await world.ask("How much leave?")
             await world.settled()
             world.connector.recover()
-            await world.asking.resume(lambda question: world.front.reply_for(question, world.seam.connector))
+            await world.asking.resume(
+                lambda question: world.front.restore_reply(question, world.seam.connector)
+            )
             await world.settled()
         await store.close()
     first, again = called(told, "question")

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from langchain_core.messages import BaseMessage
 
-from core.files import sha256_of
+from core.files import compute_sha256
 from core.records import TrainingExample
 from model.answering import grounding
 from model.answering.chain import LoadedModel
@@ -104,7 +104,7 @@ def make_learner(
         status="candidate",
         created_at=datetime.now(UTC),
         weights_uri=str(folder),
-        files={RULES: sha256_of(folder / RULES)},
+        files={RULES: compute_sha256(folder / RULES)},
         dataset=dataset,
     )
     write_version(version)

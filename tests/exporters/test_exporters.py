@@ -287,7 +287,7 @@ async def test_a_question_its_ruling_and_the_next_askers_verified_answer_are_tra
             await review_a_question(world)
         asked, *_, again = world.store.questions.values()
         with telemetry.span("question"):
-            telemetry.failed(ValueError("whatever"))
+            telemetry.record_error(ValueError("whatever"))
     envelopes = collector.envelopes()
     check(envelopes)
     assert sending.counts.dropped == {}

@@ -16,14 +16,14 @@ from typing import Any
 
 import pytest
 
-from core.records import answer_id_of
+from core.records import derive_answer_id
 from exporters.in_memory import recording
 from feedback.privacy.anonymise import NAME
 from feedback.privacy.audit import SOMEBODY, Audit, AuditAction
-from feedback.privacy.delete import Around, delete, export_of
-from feedback.privacy.deletion_log import Deletion, Deletions, ForgottenExamples, Overtaken, left_out
+from feedback.privacy.delete import Around, delete, export_person
+from feedback.privacy.deletion_log import Deletion, Deletions, ForgottenExamples, Overtaken, list_excluded
 from feedback.privacy.keys import pseudonym
-from feedback.privacy.opt_out import OptOuts, opted_out
+from feedback.privacy.opt_out import OptOuts, list_opt_outs
 from feedback.store.rows import every_row
 from feedback.store.sqlite import SqliteStore
 from tests.builders.people import (
@@ -63,7 +63,7 @@ async def test_one_of_many_is_deleted_to_the_last_byte_and_nobody_else_loses_any
     asked_for: list[str] = []
 
     async def forget(answer_ids: Collection[str], person: str) -> Sequence[ForgottenExamples]:
-        assert await left_out(store.documents) == {ADA} == {person}
+        assert await list_excluded(store.documents) == {ADA} == {person}
         asked_for.extend(answer_ids)
         return [ForgottenExamples("d1", ("v7",), 2), ForgottenExamples("d2", (), 1)] if answer_ids else []
 
@@ -76,11 +76,11 @@ async def test_one_of_many_is_deleted_to_the_last_byte_and_nobody_else_loses_any
     assert deletion.counts["word"] == 3
     assert deletion.counts["word of others"] == 1
     assert deletion.counts["review"] == deletion.counts["verified"] == 1
-    assert deletion.learned() == [ForgottenExamples("d1", ("v7",), 2), ForgottenExamples("d2", (), 1)]
-    hers = {answer_id_of(f"chat/{ADA[:6]}/{number}") for number in (1, 2)}
+    assert deletion.sum_examples() == [ForgottenExamples("d1", ("v7",), 2), ForgottenExamples("d2", (), 1)]
+    hers = {derive_answer_id(f"chat/{ADA[:6]}/{number}") for number in (1, 2)}
     assert set(asked_for) == set(forgotten) == hers
 
-    assert await left_out(store.documents) == set()
+    assert await list_excluded(store.documents) == set()
     left = await names(town)
     assert {key.split()[1] for key in left} == {"deletion", "audit"}
     assert (
@@ -118,7 +118,7 @@ async def test_what_a_person_ruled_stays_without_the_name_and_is_served(town: To
     assert held is not None
     assert (held.claimed_by, held.claimed_name, held.claimed_until) == ("", "", None)
     assert [skip.reviewer for skip in held.skips] == [SOMEBODY, EVE]
-    kept = await town.desk.verified(town.ruled.id)
+    kept = await town.desk.read_verified(town.ruled.id)
     assert kept == verified(town.ruled, SOMEBODY)
     served = await town.store.answer(town.served.id)
     assert served == replace(town.served, verified_by=SOMEBODY, question=served.question)
@@ -129,23 +129,23 @@ async def test_what_a_person_ruled_stays_without_the_name_and_is_served(town: To
 
 
 async def test_whoever_knows_a_verified_answer_by_heart_hears_that_it_is_gone(town: Town) -> None:
-    changes, place = await town.desk.verified_since("")
-    hers = answer_id_of(f"chat/{ADA[:6]}/1")
+    changes, place = await town.desk.list_verified_since("")
+    hers = derive_answer_id(f"chat/{ADA[:6]}/1")
     assert dict(changes)[hers] is not None
     await delete(town.store, await begun(town.store))
-    changes, _ = await town.desk.verified_since(place)
+    changes, _ = await town.desk.list_verified_since(place)
     assert dict(changes)[hers] is None
     assert dict(changes)[town.ruled.id] == verified(town.ruled, SOMEBODY)
 
 
 async def test_cards_are_left_to_the_courier_and_changed_ones_are_drawn_anew(town: Town) -> None:
     await delete(town.store, await begun(town.store))
-    left = await town.desk.left_cards(10)
+    left = await town.desk.list_left_cards(10)
     assert sorted(card.message_id for card in left) == ["card 1", "card 2"]
     assert ADA not in repr(left)
     for card in left:
         await town.desk.remove_left_card(card)
-    assert await town.desk.left_cards(10) == []
+    assert await town.desk.list_left_cards(10) == []
     due = {
         row.fields["id"] async for row in every_row(town.store, "document") if row.fields["kind"] == "errand"
     }
@@ -167,7 +167,7 @@ async def test_a_deletion_can_be_repeated_and_spares_what_was_said_afterwards(to
     other = await delete(town.store, await begun(town.store, name="two", begun_at=later.asked_at))
     assert other.counts["question"] == 1
     assert not [row async for row in every_row(town.store, "question", person=ADA)]
-    assert [one.name for one in await Deletions(town.store.documents).of(ADA)] == ["one", "two"]
+    assert [one.name for one in await Deletions(town.store.documents).list_deletions(ADA)] == ["one", "two"]
 
 
 async def test_the_wish_that_nothing_is_learned_outlives_the_deletion(town: Town) -> None:
@@ -176,7 +176,7 @@ async def test_the_wish_that_nothing_is_learned_outlives_the_deletion(town: Town
     await choices.choose(BOB, out=True, source="b1")
     await choices.choose(BOB, out=False, source="b2")
     await delete(town.store, await begun(town.store))
-    assert await opted_out(town.store.documents) == {ADA}
+    assert await list_opt_outs(town.store.documents) == {ADA}
     await delete(town.store, await begun(town.store, person=BOB))
     assert not await choices.is_out(BOB)
     assert (await choices.choice(BOB)).since is None
@@ -194,7 +194,7 @@ async def test_of_two_processes_at_one_deletion_the_slower_one_stops(opening: Op
 async def test_an_export_has_everything_and_nobody_elses_name(town: Town) -> None:
     await OptOuts(town.store.documents).choose(ADA, out=True, source="a1")
     await begun(town.store, name="earlier")
-    told = await export_of(town.store, ADA)
+    told = await export_person(town.store, ADA)
     text = json.dumps(told)
     first, *_, open_ = sorted(told["questions"], key=lambda one: one["id"])
     assert first["record"]["text"] == f"How many {RARE}s?"
@@ -240,7 +240,7 @@ async def test_a_deletion_is_told_by_its_size_and_what_waited_for_a_review_waits
 
 
 async def test_a_person_whom_nobody_knows_has_nothing(town: Town) -> None:
-    told = await export_of(town.store, pseudonym(KEY, "nobody"))
+    told = await export_person(town.store, pseudonym(KEY, "nobody"))
     assert told["questions"] == told["words"] == told["kept_about_you"] == told["audit"] == []
     deletion = await delete(town.store, await begun(town.store, person=pseudonym(KEY, "nobody")))
     assert set(deletion.counts.values()) <= {0}

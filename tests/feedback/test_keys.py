@@ -15,9 +15,9 @@ import pytest
 from pydantic import SecretStr
 
 from bot.card_tokens import RATE, CardSigner
-from bot.stores import keys_of
+from bot.stores import read_keys
 from core.settings import Settings
-from feedback.privacy.delete import export_of
+from feedback.privacy.delete import export_person
 from feedback.privacy.keys import (
     Keys,
     Recognising,
@@ -29,7 +29,7 @@ from feedback.privacy.keys import (
     rotate,
     stands_for_somebody,
 )
-from feedback.privacy.opt_out import OptOuts, opted_out
+from feedback.privacy.opt_out import OptOuts, list_opt_outs
 from feedback.store.base import StoreUnavailable
 from feedback.store.sqlite import SqliteStore
 from tests.builders.people import ADA, BOB, KEY, RARE, Town, bytes_in, held_by
@@ -53,7 +53,7 @@ async def town(opening: Opening) -> Town:
 
 
 async def told(town: Town, person: str) -> Any:
-    return {**await export_of(town.store, person), "made_at": ""}
+    return {**await export_person(town.store, person), "made_at": ""}
 
 
 def renamed(value: Any) -> Any:
@@ -81,7 +81,7 @@ async def test_all_that_is_a_persons_is_theirs_under_the_new_pseudonym_and_nowhe
     review = await town.desk.review(town.held.id)
     assert review is not None
     assert review.claimed_by == NEW
-    assert await opted_out(town.store.documents) == {NEW}
+    assert await list_opt_outs(town.store.documents) == {NEW}
 
 
 def _as_first(told: Any) -> Any:
@@ -106,7 +106,7 @@ async def test_what_was_chosen_since_stays(town: Town) -> None:
     await choices.choose(NEW, out=False, source="t2")
     await rename(town.store, ADA, NEW)
     assert not await choices.is_out(NEW)
-    assert await opted_out(town.store.documents) == set()
+    assert await list_opt_outs(town.store.documents) == set()
 
 
 KILLED = """
@@ -219,24 +219,24 @@ def test_cards_from_before_the_change_keep_working() -> None:
 
 def test_the_key_file_is_changed_and_the_earlier_one_kept_until_the_end(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
-    first = keys_of(settings)
+    first = read_keys(settings)
     assert first.before == b""
     rotate(settings.data_dir)
-    second = keys_of(settings)
+    second = read_keys(settings)
     assert second.before == first.now != second.now
     assert second.earlier("ada") == first.pseudonym("ada")
     for path in (key_path(settings.data_dir), before_path(settings.data_dir)):
         assert path.stat().st_mode & 0o777 == 0o600
     with pytest.raises(FileExistsError):
         rotate(settings.data_dir)
-    assert keys_of(settings) == second
+    assert read_keys(settings) == second
     assert finish(settings.data_dir)
     assert not finish(settings.data_dir)
-    assert keys_of(settings) == Keys(second.now)
+    assert read_keys(settings) == Keys(second.now)
 
 
 def test_an_earlier_key_is_overwritten_where_it_stands(tmp_path: Path) -> None:
-    keys_of(Settings(data_dir=tmp_path))
+    read_keys(Settings(data_dir=tmp_path))
     rotate(tmp_path)
     key = before_path(tmp_path).read_bytes()
     with before_path(tmp_path).open("rb") as still_open:  # what reads the same place on the disk
@@ -246,11 +246,11 @@ def test_an_earlier_key_is_overwritten_where_it_stands(tmp_path: Path) -> None:
 
 def test_a_change_that_was_cut_off_goes_on(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
-    first = keys_of(settings)
+    first = read_keys(settings)
     shutil.copy(key_path(settings.data_dir), before_path(settings.data_dir))  # and then the power went
-    assert keys_of(settings).earlier("ada") == ""
+    assert read_keys(settings).earlier("ada") == ""
     rotate(settings.data_dir)
-    assert keys_of(settings).before == first.now != keys_of(settings).now
+    assert read_keys(settings).before == first.now != read_keys(settings).now
 
 
 def test_keys_of_the_settings_win_over_files(tmp_path: Path) -> None:
@@ -260,7 +260,7 @@ def test_keys_of_the_settings_win_over_files(tmp_path: Path) -> None:
         pseudonym_key=SecretStr("a key from a vault"),
         pseudonym_key_before=SecretStr("the one before it"),
     )
-    assert keys_of(settings) == Keys(b"a key from a vault", b"the one before it")
+    assert read_keys(settings) == Keys(b"a key from a vault", b"the one before it")
 
 
 async def test_the_command_changes_the_key_of_a_bot_with_people(
@@ -279,7 +279,7 @@ async def test_the_command_changes_the_key_of_a_bot_with_people(
     done = await here.run("privacy", "rotate-key", "--yes")
     assert done.code == 0, done.said
     assert "whoever shows up keeps their records" in done.said
-    keys = keys_of(Settings(data_dir=tmp_path / "data"))
+    keys = read_keys(Settings(data_dir=tmp_path / "data"))
     assert keys.before == KEY
     assert (await here.run("privacy", "rotate-key", "--yes")).code == 2
     shown = json.loads((await here.run("privacy", "show", "ada", "--json")).out)  # under both keys

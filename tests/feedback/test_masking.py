@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.masking import REPORTING, labelled, questions_that_name_nobody, score
+from benchmarks.masking import REPORTING, questions_that_name_nobody, read_labelled, score
 from feedback.masking.masker import KINDS, Masker
 from tests.conftest import ROOT
 
@@ -54,7 +54,7 @@ def masker() -> Masker:
     ],
 )
 def test_what_is_personal_becomes_a_placeholder(masker: Masker, text: str, masked: str) -> None:
-    assert masker.masked(text).text == masked
+    assert masker.mask(text).text == masked
 
 
 @pytest.mark.parametrize(
@@ -80,21 +80,21 @@ def test_what_is_personal_becomes_a_placeholder(masker: Masker, text: str, maske
     ],
 )
 def test_texts_without_personal_data_come_back_byte_for_byte(masker: Masker, text: str) -> None:
-    masked = masker.masked(text)
+    masked = masker.mask(text)
     assert masked.text == text
     assert masked.places == ()
     assert not masked.found
 
 
 def test_what_was_found_is_told_as_kinds_with_counts_and_never_as_values(masker: Masker) -> None:
-    masked = masker.masked("Tell Olga and Ingrid: write to a.b@example.com, not to c-d@example.com or Olga.")
+    masked = masker.mask("Tell Olga and Ingrid: write to a.b@example.com, not to c-d@example.com or Olga.")
     assert masked.found == {"person": 3, "email": 2}
     assert "olga" not in repr(masked).lower()
 
 
 def test_a_place_says_where_the_text_as_it_was_had_something_personal(masker: Masker) -> None:
     text = "Priya Nair and m.lopez@example.org, then Priya again: +1 202-555-0143."
-    places = [(place.kind, text[place.start : place.end]) for place in masker.masked(text).places]
+    places = [(place.kind, text[place.start : place.end]) for place in masker.mask(text).places]
     assert places == [
         ("person", "Priya Nair"),
         ("email", "m.lopez@example.org"),
@@ -107,7 +107,7 @@ def test_a_place_says_where_the_text_as_it_was_had_something_personal(masker: Ma
 
 
 def test_a_question_and_its_answer_still_fit_together(masker: Masker) -> None:
-    question, answer = masker.masked_together(
+    question, answer = masker.mask_together(
         [
             "Who approves travel, Maria Lopez or Daniel Whitfield?",
             "Daniel Whitfield does; write to Maria if he is away.",
@@ -118,7 +118,7 @@ def test_a_question_and_its_answer_still_fit_together(masker: Masker) -> None:
 
 
 def test_the_same_value_written_another_way_has_the_same_placeholder(masker: Masker) -> None:
-    one, other = masker.masked_together(
+    one, other = masker.mask_together(
         ["My IBAN is DE89 3704 0044 0532 0130 00.", "Use DE89370400440532013000, not GB29NWBK60161331926819."]
     )
     assert one.text == "My IBAN is [iban]."
@@ -126,29 +126,29 @@ def test_the_same_value_written_another_way_has_the_same_placeholder(masker: Mas
 
 
 def test_a_name_that_is_told_in_one_text_is_known_in_the_others(masker: Masker) -> None:
-    lines = masker.masked_together(["My name is Quorra Vexley.", "Quorra asked, and Vexley answered."])
+    lines = masker.mask_together(["My name is Quorra Vexley.", "Quorra asked, and Vexley answered."])
     assert lines[1].text == "[person] asked, and [person] answered."
 
 
 def test_a_name_of_which_an_email_address_is_made_is_known(masker: Masker) -> None:
-    masked = masker.masked("Vexley has it: quorra.vexley@example.org")
+    masked = masker.mask("Vexley has it: quorra.vexley@example.org")
     assert masked.text == "[person] has it: [email]"
 
 
 def test_an_email_address_of_ordinary_words_masks_none_of_them(masker: Masker) -> None:
-    masked = masker.masked("Send travel expenses to travel.expenses@example.org.")
+    masked = masker.mask("Send travel expenses to travel.expenses@example.org.")
     assert masked.text == "Send travel expenses to [email]."
 
 
 def test_names_that_the_caller_knows_are_masked_and_words_that_look_like_them_are_not(masker: Masker) -> None:
     text = "Quorra said that we may ask May Bexx in May; bexx will know."
-    masked = masker.masked_together([text], known=["Quorra Vexley", "may bexx"])[0]
+    masked = masker.mask_together([text], known=["Quorra Vexley", "may bexx"])[0]
     assert masked.text == "[person] said that we may ask [person 2] in May; bexx will know."
 
 
 def test_what_the_page_says_to_everybody_stays(masker: Masker) -> None:
     page = "Questions about benefits answers Maria Lopez (benefits@example.org, +1 202-555-0143)."
-    answer, comment = masker.masked_together(
+    answer, comment = masker.mask_together(
         ["Ask Maria Lopez, benefits@example.org or +1 202-555-0143.", "Priya Nair told me otherwise."],
         public=page,
     )
@@ -157,14 +157,14 @@ def test_what_the_page_says_to_everybody_stays(masker: Masker) -> None:
 
 
 def test_new_placeholders_do_not_take_the_number_of_one_that_stands_there(masker: Masker) -> None:
-    masked = masker.masked("[person] left, ask Maria Lopez.")
+    masked = masker.mask("[person] left, ask Maria Lopez.")
     assert masked.text == "[person] left, ask [person 2]."
 
 
 def test_masking_again_changes_nothing(masker: Masker) -> None:
-    for text in labelled():
-        once = masker.masked(text.text).text
-        assert masker.masked(once).text == once
+    for text in read_labelled():
+        once = masker.mask(text.text).text
+        assert masker.mask(once).text == once
 
 
 # Hostile and long texts
@@ -173,9 +173,9 @@ def test_masking_again_changes_nothing(masker: Masker) -> None:
 def test_naughty_strings_do_no_harm(masker: Masker, shared_data: Path) -> None:
     strings: list[str] = json.loads((shared_data / "security" / "blns.json").read_text("utf-8"))
     for text in [*strings, "\x00", "\ud800 Maria Lopez", "[person", "{person:Maria}"]:
-        masked = masker.masked(text)
+        masked = masker.mask(text)
         assert all(0 <= place.start < place.end <= len(text) for place in masked.places)
-        assert masker.masked(masked.text).text == masked.text
+        assert masker.mask(masked.text).text == masked.text
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_a_long_text_is_read_in_pieces_of_bounded_length(
         return analyze(piece, *args, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(engine, "analyze", counted)
-    masked = masker.masked(text)
+    masked = masker.mask(text)
     assert max(read) <= 4_000
     assert sum(read) <= 3 * len(text)
     assert "Lopez" not in masked.text
@@ -253,7 +253,7 @@ def test_the_serving_process_does_not_import_it() -> None:
 def test_values_are_not_logged_even_where_their_check_digits_cannot_be_computed(
     masker: Masker, caplog: pytest.LogCaptureFixture
 ) -> None:
-    masker.masked("IBAN DE89 3704 0044 0532 0130 ÄÖ, at61 1904 3002 3457 320ſ, Maria Lopez, 4111111111111112")
+    masker.mask("IBAN DE89 3704 0044 0532 0130 ÄÖ, at61 1904 3002 3457 320ſ, Maria Lopez, 4111111111111112")
     assert not caplog.records
 
 
@@ -262,7 +262,7 @@ def test_values_are_not_logged_even_where_their_check_digits_cannot_be_computed(
 
 def test_recall_and_precision_stay_where_they_were_measured(masker: Masker) -> None:
     """The floors stand a little under what benchmarks/masking.py printed for the reporting half."""
-    result = score(masker, labelled(REPORTING))
+    result = score(masker, read_labelled(REPORTING))
     assert result.recall() >= 0.9
     assert result.precision() >= 0.95
     assert result.recall(["person"]) >= 0.85
@@ -274,5 +274,5 @@ def test_recall_and_precision_stay_where_they_were_measured(masker: Masker) -> N
 
 def test_questions_that_name_nobody_are_left_alone(masker: Masker) -> None:
     questions = questions_that_name_nobody()
-    touched = [text for text in questions if masker.masked(text).places]
+    touched = [text for text in questions if masker.mask(text).places]
     assert len(touched) <= len(questions) // 200

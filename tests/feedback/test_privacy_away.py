@@ -10,7 +10,7 @@ from typing import Any
 
 from bot.background import PeriodicTasks
 from bot.channels import privacy_handler
-from core.records import answer_id_of
+from core.records import derive_answer_id
 from feedback.privacy.anonymise import NAME
 from feedback.privacy.audit import SOMEBODY
 from feedback.privacy.delete import delete
@@ -41,7 +41,7 @@ async def caught_up(afternoon: Afternoon) -> None:
     """The store is back, and the process does what it does every few seconds."""
     await afternoon.back()
     await afternoon.world.parts.privacy.catch_up()
-    await afternoon.world.parts.privacy.settled()
+    await afternoon.world.parts.privacy.wait_until_settled()
 
 
 async def of_ada(afternoon: Afternoon) -> set[str]:
@@ -85,7 +85,7 @@ async def test_a_wish_not_to_be_learned_from_waits_too(afternoon: Afternoon) -> 
     await afternoon.thumb(2, "like", "press 8")  # waits behind the wish
     await afternoon.back()
     assert await OptOuts(afternoon.store.documents).is_out(ADA)
-    [word] = await afternoon.store.feedback_on(answer_id_of("msteams:a:chat:2"))
+    [word] = await afternoon.store.feedback_on(derive_answer_id("msteams:a:chat:2"))
     assert not word.trainable
 
 
@@ -97,7 +97,7 @@ async def test_a_ruling_that_waits_loses_its_reviewers_name_and_counts(afternoon
     waiting = [document.body for document in await afternoon.store.spool._all()]
     assert not any("Robin" in body for body in waiting)
     await caught_up(afternoon)
-    review = await afternoon.world.parts.desk.review(answer_id_of("msteams:a:chat:1"))
+    review = await afternoon.world.parts.desk.review(derive_answer_id("msteams:a:chat:1"))
     assert review is not None
     assert review.ruling is not None
     assert (review.ruling.reviewer, review.ruling.reviewer_name) == (SOMEBODY, NAME)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.channels.privacy_handler import DELETE, EXPORT, LEARN, SHOW, STOP, WORDS, words_of
+from bot.channels.privacy_handler import DELETE, EXPORT, LEARN, SHOW, STOP, WORDS, normalise_words
 from cli.privacy import privacy_app
 from core.settings import FIELDS
 from feedback.privacy.keys import load_or_make_key, pseudonym
@@ -71,7 +71,7 @@ def test_the_record_of_processing_has_the_retention_of_the_settings() -> None:
 
 def test_the_docs_have_the_words_and_the_commands() -> None:
     rows = re.findall(r"^\| ([^|]+), \*([^|*]+)\* \|", DOCS, re.MULTILINE)
-    said = [WORDS[words_of(words)] for row in rows for words in row]
+    said = [WORDS[normalise_words(words)] for row in rows for words in row]
     assert said == [verb for verb in (SHOW, EXPORT, DELETE, STOP, LEARN) for _ in range(2)]
     for command in privacy_app.registered_commands:
         assert f"askpage privacy {command.name}" in DOCS

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cli.main import COMMANDS, command_of
+from cli.main import COMMANDS, import_command
 from core.settings import FIELDS
 from tests.builders.bicep import read
 from tests.needs import ROOT
@@ -27,7 +27,7 @@ def is_command(words: list[str]) -> bool:
     """Tell whether askpage knows these words as a command; others may follow."""
     if words[0] not in COMMANDS:
         return False
-    command: Any = command_of(words[0])
+    command: Any = import_command(words[0])
     for word in words[1:]:
         known = getattr(command, "commands", None)
         if known is None:

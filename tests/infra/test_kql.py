@@ -19,7 +19,7 @@ from core.records import Answer, AnswerKind, Feedback, FeedbackKind, Review, Rul
 from core.telemetry import EVENTS, PROPERTIES, NotAllowed
 from exporters import exporting
 from exporters.in_memory import recording
-from feedback.metrics.definitions import Known, Sums, add_answer, add_turn, figures_of
+from feedback.metrics.definitions import Known, Sums, add_answer, add_turn, compute_figures
 from feedback.metrics.statistics import wilson
 from tests.builders.queries import FILES, NOON, NOW, Insights, events_in, problems
 from tests.builders.records import question as a_question
@@ -363,11 +363,11 @@ async def test_the_queries_and_the_store_give_the_same_figures_of_the_same_recor
         "time_on_tool": lambda figures: figures.time_on_tool_s,
     }.items():
         asked = {slice_: value for _, slice_, value, *_ in insights.ask(figure)}
-        expected = {version: of(figures_of(one)) for version, one in sums.items()}
+        expected = {version: of(compute_figures(one)) for version, one in sums.items()}
         assert asked == pytest.approx(expected), figure
     shares = {
         slice_: (figures.answered_share, figures.quoted_share, figures.abstained_share)
-        for slice_, figures in ((version, figures_of(one)) for version, one in sums.items())
+        for slice_, figures in ((version, compute_figures(one)) for version, one in sums.items())
     }
     for _, slice_, _, *asked in insights.ask("kinds"):
         assert asked == pytest.approx(shares[slice_])

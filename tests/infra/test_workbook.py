@@ -10,7 +10,7 @@ from typing import Any
 import duckdb_kql
 import pytest
 
-from infra.workbook import BEGIN, CHOSEN, TILES, VERSIONS, WORKBOOK, query_of, workbook
+from infra.workbook import BEGIN, CHOSEN, TILES, VERSIONS, WORKBOOK, build_query, workbook
 from tests.builders.queries import FILES, FOLDER, NOON, NOW, Insights, problems
 
 MADE = json.loads(WORKBOOK.read_text("utf-8"))
@@ -39,7 +39,7 @@ def test_there_is_one_tile_a_figure_with_the_query_of_its_file() -> None:
 
 def test_a_figure_that_is_cut_by_version_lets_versions_be_chosen() -> None:
     for tile in TILES:
-        cut = 'tostring(dimensions["model_version"])' in query_of(tile)
+        cut = 'tostring(dimensions["model_version"])' in build_query(tile)
         assert tile.by_version == cut, tile.query
 
 

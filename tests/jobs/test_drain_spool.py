@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from bot.instance import Instance, instance_in
-from core.records import answer_id_of
+from bot.instance import Instance, open_instance
+from core.records import derive_answer_id
 from core.settings import Settings
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.cosmos import CosmosStore
@@ -80,7 +80,7 @@ async def test_what_a_gone_bot_left_is_carried_over_and_its_open_questions_are_h
     cosmos: tuple[Front, CosmosConfig], tmp_path: Path
 ) -> None:
     front, config = cosmos
-    with instance_in(tmp_path) as instance:
+    with open_instance(tmp_path) as instance:
         async with a_bot(config, instance) as (world, store):
             await ask_and_rate(front, world)
             open_question = question(7, reply_to=json.dumps({"conversation": {"id": "a:chat"}}))
@@ -96,11 +96,11 @@ async def test_what_a_gone_bot_left_is_carried_over_and_its_open_questions_are_h
             for answer in await far.answers_after(("", ""), 10)
             if answer.question.text == "And for parents?"
         ]
-        assert await far.message_of(second.question.id)
+        assert await far.find_message(second.question.id)
         [word] = await far.feedback_on(second.id)
         assert word.value == "dislike"
         assert await ReviewRepository(far.documents).review(second.id) is not None
-        held = await far.answer(answer_id_of(open_question.id))
+        held = await far.answer(derive_answer_id(open_question.id))
         assert held is None
         row = next(row for row in await far.rows("question") if row.fields["id"] == open_question.id)
         assert row.fields["message_id"] is None
@@ -112,7 +112,7 @@ async def test_a_message_that_was_deleted_in_slack_is_forgotten_and_holds_nothin
     cosmos: tuple[Front, CosmosConfig], tmp_path: Path
 ) -> None:
     front, config = cosmos
-    with instance_in(tmp_path) as instance:
+    with open_instance(tmp_path) as instance:
         async with a_store(config, instance) as store, a_slack_world(store=store) as world:
             world.answerer = Answers()
             asked = world.dm("How much leave?")
@@ -134,7 +134,7 @@ async def test_the_folder_of_a_running_bot_is_left_alone(
     cosmos: tuple[Front, CosmosConfig], tmp_path: Path
 ) -> None:
     front, config = cosmos
-    with instance_in(tmp_path) as instance:
+    with open_instance(tmp_path) as instance:
         async with a_bot(config, instance) as (world, store):
             await ask_and_rate(front, world)
             front.heal()
@@ -149,7 +149,7 @@ async def test_what_nobody_here_can_do_is_left_as_it_is(
     cosmos: tuple[Front, CosmosConfig], tmp_path: Path
 ) -> None:
     _, config = cosmos
-    with instance_in(tmp_path) as instance:
+    with open_instance(tmp_path) as instance:
         near = SqliteStore.open(instance.spool_path, hold=instance.hold)
         await OfflineQueue(near, most=10).keep("a word of a later version", {"x": 1})
         await near.close()

@@ -15,7 +15,7 @@ from core.records import AnswerKind, Review, ReviewReason, Ruling
 from core.settings import FIELDS, Settings
 from exporters.in_memory import recording
 from feedback.metrics import daily
-from feedback.metrics.definitions import figures_of
+from feedback.metrics.definitions import compute_figures
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import StoreUnavailable
 from feedback.store.documents import Document, Wanted
@@ -23,7 +23,7 @@ from feedback.store.sqlite import SqliteStore
 from jobs.registry import JOBS, JobContext, Store
 from jobs.roll_up_metrics import roll_up
 from jobs.runner import run_job
-from jobs.schedule import schedule_of
+from jobs.schedule import read_schedule
 from tests.builders.days import MONDAY, NOW, ask, settle, stars, store
 from tests.builders.records import answer, question
 from tests.conftest import ROOT
@@ -32,11 +32,11 @@ __all__ = ["store"]
 
 
 async def documents(store: Store) -> dict[str, Document]:
-    return {one.id: one for one in await store.documents.listed(Wanted(daily.KIND))}
+    return {one.id: one for one in await store.documents.list_documents(Wanted(daily.KIND))}
 
 
 async def on_day(store: Store, day: date) -> daily.Day:
-    [found] = await daily.kept_days(store.documents, day, day)
+    [found] = await daily.read_days(store.documents, day, day)
     return found
 
 
@@ -54,7 +54,7 @@ async def test_every_day_gets_a_document_and_running_again_changes_nothing(store
         ("base", "msteams", "example.com"),
         ("next", "msteams", "example.com"),
     }
-    figures = figures_of(daily.select([monday]))
+    figures = compute_figures(daily.select([monday]))
     assert (figures.answers, figures.satisfaction, figures.ignore_rate) == (2, 4.0, 0.5)
     assert figures.time_on_tool_s == pytest.approx(1.0)
     await roll_up(store, NOW)
@@ -80,9 +80,9 @@ async def test_a_late_word_and_a_late_ruling_update_their_answers_day_and_no_oth
     }
     assert changed == {one.answered_at.date().isoformat(), other.answered_at.date().isoformat()}
     assert (await on_day(store, third.answered_at.date())).groups
-    late = figures_of(daily.select([await on_day(store, one.answered_at.date())]))
+    late = compute_figures(daily.select([await on_day(store, one.answered_at.date())]))
     assert (late.satisfaction, late.ignore_rate) == (2.0, 1.0)
-    judged = figures_of(daily.select([await on_day(store, other.answered_at.date())]))
+    judged = compute_figures(daily.select([await on_day(store, other.answered_at.date())]))
     assert judged.accuracy is not None
     assert (judged.accuracy.value, judged.accuracy.count) == (0.0, 1)
 
@@ -99,7 +99,7 @@ async def test_a_ruling_counts_also_when_its_page_has_changed_since(store: Store
     again = Review(one.id, (ReviewReason.STALE,), now, round=2, version=settled.version)
     assert await desk.change_review(again)
     await roll_up(store, now)
-    judged = figures_of(daily.select([await on_day(store, MONDAY.date())]))
+    judged = compute_figures(daily.select([await on_day(store, MONDAY.date())]))
     assert judged.accuracy is not None
     assert (judged.accuracy.value, judged.accuracy.count) == (1.0, 1)
 
@@ -110,7 +110,7 @@ async def test_who_changed_their_mind_later_has_not_ignored_the_answer(store: St
     for one in (early, late):
         await store.put_feedback(stars(one, 4, MONDAY + timedelta(hours=5)))
     await roll_up(store, NOW)
-    figures = figures_of(daily.select([await on_day(store, MONDAY.date())]))
+    figures = compute_figures(daily.select([await on_day(store, MONDAY.date())]))
     assert (figures.satisfaction, figures.ignore_rate) == (4.0, 0.5)
 
 
@@ -151,16 +151,16 @@ async def test_a_day_that_retention_has_thinned_out_stays_as_it_was(store: Store
     now = MONDAY + timedelta(days=31)
     await store.put_feedback(stars(old, 1, now))
     await roll_up(store, now, keep_days=30)
-    assert figures_of(daily.select([await on_day(store, MONDAY.date())])).satisfaction is None
+    assert compute_figures(daily.select([await on_day(store, MONDAY.date())])).satisfaction is None
 
 
 async def test_many_days_are_listed_by_their_span(store: Store) -> None:
     for number in range(daily.RECORDS_AT_ONCE + 7):
         await daily.keep(store.documents, daily.Day(date(2026, 1, 1) + timedelta(days=number)))
     first, last = date(2026, 1, 3), date(2026, 7, 21)
-    days = [day.day for day in await daily.kept_days(store.documents, first, last)]
+    days = [day.day for day in await daily.read_days(store.documents, first, last)]
     assert days == [first + timedelta(days=number) for number in range((last - first).days + 1)]
-    assert await daily.kept_days(store.documents, date(2025, 1, 1), date(2025, 12, 31)) == []
+    assert await daily.read_days(store.documents, date(2025, 1, 1), date(2025, 12, 31)) == []
 
 
 # The command
@@ -200,10 +200,10 @@ def test_every_job_is_a_file_that_says_how_it_is_run_and_has_a_schedule(
     everything = Settings(
         data_explorer_uri="https://askpage.westeurope.kusto.windows.net", cosmos_endpoint="https://cosmos"
     )
-    assert sorted(schedule_of(everything).names) == sorted(JOBS)
+    assert sorted(read_schedule(everything).names) == sorted(JOBS)
     assert {name for name in FIELDS if name.startswith("schedule_")} == {f"schedule_{job}" for job in JOBS}
-    assert "drain_spool" not in schedule_of(Settings()).names, "nothing ever waits for a file"
-    assert "send_to_data_explorer" not in schedule_of(Settings()).names, "there is nowhere to send it"
+    assert "drain_spool" not in read_schedule(Settings()).names, "nothing ever waits for a file"
+    assert "send_to_data_explorer" not in read_schedule(Settings()).names, "there is nowhere to send it"
     for name, job in JOBS.items():
         assert (ROOT / "jobs" / f"{name}.py").read_text("utf-8").count(f"askpage jobs run {name}") == 1
         assert job.module == f"jobs.{name}"

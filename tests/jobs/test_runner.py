@@ -21,7 +21,7 @@ from feedback.store.job_runs import (
     job_run,
     job_runs,
     keep_run,
-    lease_of,
+    name_lease,
     who_holds,
 )
 from jobs.registry import Result
@@ -62,7 +62,7 @@ async def test_a_run_says_what_it_did_and_leaves_it_in_the_store(documents: Docu
     assert (run.name, run.outcome, run.said, run.by) == ("count_sheep", DONE, {"sheep": 3}, who_we_are())
     assert run.covers == run.started_at <= run.ended_at == run.done_at < run.next_at
     assert run.next_at.endswith(":00:00.000000+00:00")
-    assert await who_holds(documents, lease_of("count_sheep")) is None
+    assert await who_holds(documents, name_lease("count_sheep")) is None
 
 
 async def test_a_second_run_says_in_a_sentence_who_is_at_it_and_does_nothing(documents: Documents) -> None:
@@ -107,7 +107,7 @@ async def test_a_runner_that_lost_its_lease_stops_its_work_and_leaves_the_others
     long = Long()
     slow = asyncio.create_task(run_alone(documents, "count_sheep", long, HOURLY, hold_s=1.2))
     await long.began.wait()
-    name = lease_of("count_sheep")
+    name = name_lease("count_sheep")
     other = Lease(documents, name, "another machine")
     taken = False
     while not taken:

@@ -38,7 +38,7 @@ async def delivered(store: Store, number: int, at: datetime, parts: Services | N
     answer = await ask(store, number, at)
     await store.mark_delivered(answer.question.id, f"m{number}")
     if parts is not None:
-        await parts.looking.delivered(answer.question, f"m{number}")
+        await parts.looking.on_delivered(answer.question, f"m{number}")
     return answer
 
 
@@ -92,7 +92,7 @@ async def test_an_answer_that_is_looked_at_again_is_not_drawn_again(store: Store
     parts = parts_of(store)
     answer = await delivered(store, 1, LONG_AGO, parts)
     for _ in range(3):  # what waited in a spool may be done twice
-        await parts.looking.delivered(answer.question, "m1")
+        await parts.looking.on_delivered(answer.question, "m1")
     review = await parts.desk.review(answer.id)
     assert review is not None
     assert await parts.desk.next_number(f"sample|{review.stratum}") == 2
@@ -157,6 +157,6 @@ async def test_a_mark_goes_with_its_question(store: Store) -> None:
     parts = parts_of(store)
     answer = await delivered(store, 1, LONG_AGO, parts)
     await store.forget_question(answer.question.id)
-    assert await store.documents.listed(Wanted("considered")) == []
+    assert await store.documents.list_documents(Wanted("considered")) == []
     other = replace(answer, id="other")
     assert not await parts.desk.is_considered(other.id)

@@ -9,7 +9,7 @@ import pytest
 from core.settings import Settings
 from feedback.store.base import moment
 from feedback.store.job_runs import JobRun
-from jobs.schedule import Schedule, ScheduleInvalid, schedule_of
+from jobs.schedule import Schedule, ScheduleInvalid, read_schedule
 
 WEDNESDAY = datetime(2026, 11, 25, 12, 0, 0, tzinfo=UTC)
 
@@ -70,18 +70,18 @@ def test_the_hour_is_that_of_the_time_zone_also_when_the_clocks_change() -> None
 )
 def test_what_is_no_expression_is_a_sentence_that_names_the_setting(expression: str, why: str) -> None:
     with pytest.raises(ScheduleInvalid, match=r"^schedule_roll_up_metrics: ") as refused:
-        schedule_of(Settings(schedule_roll_up_metrics=expression))
+        read_schedule(Settings(schedule_roll_up_metrics=expression))
     assert why in str(refused.value)
 
 
 @pytest.mark.parametrize("name", ["Mars", "", "../etc/passwd"])
 def test_what_is_no_time_zone_is_a_sentence(name: str) -> None:
     with pytest.raises(ScheduleInvalid, match="no time zone"):
-        schedule_of(Settings(timezone=name))
+        read_schedule(Settings(timezone=name))
 
 
 def test_an_empty_expression_switches_a_job_off() -> None:
-    schedule = schedule_of(Settings(schedule_roll_up_metrics=""))
+    schedule = read_schedule(Settings(schedule_roll_up_metrics=""))
     assert "roll_up_metrics" not in schedule.names
     assert schedule.next_after("roll_up_metrics", WEDNESDAY) is None
     assert not schedule.is_due(JobRun("roll_up_metrics", known_since="2020-01-01T00:00:00+00:00"), WEDNESDAY)

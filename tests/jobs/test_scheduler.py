@@ -16,7 +16,7 @@ from signal import SIGKILL
 
 import pytest
 
-from core.settings import FIELDS, Settings, environment_of
+from core.settings import FIELDS, Settings, build_environment
 from feedback.store.base import moment
 from feedback.store.documents import Documents
 from feedback.store.job_runs import (
@@ -27,7 +27,7 @@ from feedback.store.job_runs import (
     Lease,
     job_run,
     keep_run,
-    lease_of,
+    name_lease,
     who_holds,
 )
 from feedback.store.sqlite import SqliteStore
@@ -161,7 +161,7 @@ async def test_a_job_whose_process_is_killed_is_noted_freed_and_waits_for_its_ne
         await until(lambda: bool(started.pids("one")))
         [pid] = started.pids("one")
         who = f"{os.uname().nodename}, process {pid}"
-        assert await Lease(store.documents, lease_of("one"), who).take() is None  # as it would have
+        assert await Lease(store.documents, name_lease("one"), who).take() is None  # as it would have
         run = await job_run(store.documents, "one")
         now = moment(datetime.now(UTC))
         await keep_run(store.documents, replace(run, outcome=RUNNING, by=who, started_at=now))
@@ -170,7 +170,7 @@ async def test_a_job_whose_process_is_killed_is_noted_freed_and_waits_for_its_ne
         await asyncio.sleep(0.5)  # some looks
     assert "SIGKILL" in run.error
     assert len(started.pids("one")) == 1
-    assert await who_holds(store.documents, lease_of("one")) is None
+    assert await who_holds(store.documents, name_lease("one")) is None
 
 
 # Beside the bot
@@ -204,7 +204,7 @@ def test_a_process_of_ours_gets_the_settings_as_they_are() -> None:
         local_page=False,
         schedule_roll_up_metrics="",
     )
-    given = environment_of(settings)
+    given = build_environment(settings)
     with pytest.MonkeyPatch.context() as patched:
         for name, value in given.items():
             patched.setenv(name, value)
@@ -247,7 +247,7 @@ async def test_a_schedule_that_is_killed_and_started_again_makes_up_for_what_was
     assert await asyncio.wait_for(second.wait(), 30) == 0
     run = await job_run(store.documents, "roll_up_metrics")
     assert (run.outcome, run.said["days"]) == (DONE, 1)
-    assert await who_holds(store.documents, lease_of("roll_up_metrics")) is None
+    assert await who_holds(store.documents, name_lease("roll_up_metrics")) is None
     await store.close()
 
 

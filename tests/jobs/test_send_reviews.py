@@ -98,7 +98,7 @@ async def test_a_card_that_was_never_posted_is_posted_once(channel: Served) -> N
     assert "Please review" in str(card.activity)
     assert await channel.run() == {"waiting": 1, "sent": 0, "left": 0, "places": 1}
     assert len(channel.cards) == 1
-    assert [one.message_id for one in await channel.desk.shown(answer.id)] == ["m1"]
+    assert [one.message_id for one in await channel.desk.list_shown(answer.id)] == ["m1"]
     assert await channel.desk.take_errands(10) == []
 
 

@@ -164,7 +164,7 @@ async def test_answers_words_rulings_and_days_arrive_once_in_the_names_of_teleme
         said = {**line["customDimensions"], **line["customMeasurements"]}
         assert set(said) <= set(telemetry.EVENTS[line["name"]].properties)
     starred, hearted = by_name["feedback_given"]
-    assert starred["customDimensions"]["answer"] == telemetry.hashed(first.id)
+    assert starred["customDimensions"]["answer"] == telemetry.hash_answer_id(first.id)
     assert (starred["customDimensions"]["value"], starred["customMeasurements"]["stars"]) == ("4", 4)
     assert hearted["customDimensions"]["value"] == "up"
     assert by_name["review_ruled"][0]["customMeasurements"]["weight"] == 5.0
@@ -256,11 +256,11 @@ async def test_nothing_that_anybody_wrote_and_nobodys_id_is_sent(
         "c9",
         "p0",
         "giver",
-        telemetry.hashed(question.asker),
-        telemetry.hashed(f"giver-{RARE}"),
+        telemetry.hash_answer_id(question.asker),
+        telemetry.hash_answer_id(f"giver-{RARE}"),
     ):
         assert f'"{person}"' not in everything
-    assert telemetry.hashed(answer.id) in everything
+    assert telemetry.hash_answer_id(answer.id) in everything
     values = {value for line in heard.taken for value in line["customDimensions"].values()}
     assert {"other", "base"} <= values
     user = os.environ.get("USER") or os.environ.get("USERNAME")  # noqa: TID251 - not a setting
@@ -394,11 +394,11 @@ async def test_a_poisoned_line_is_set_aside_and_the_others_arrive(
     send: Sender, heard: Cluster, store: SqliteStore
 ) -> None:
     answers = await some_answers(store, 9)
-    bad = telemetry.hashed(answers[4].id)
+    bad = telemetry.hash_answer_id(answers[4].id)
     heard.poisons = {bad}
     done = await send()
     assert (done["sent"], done["aside"]) == (8, 1)
-    assert set(heard.last) == {telemetry.hashed(one.id) for one in answers} - {bad}
+    assert set(heard.last) == {telemetry.hash_answer_id(one.id) for one in answers} - {bad}
     [aside] = send.aside
     assert (aside["record"], aside["name"]) == (bad, "answer_sent")
     assert "BadRequest_InvalidBlob" in aside["reason"]
@@ -428,7 +428,7 @@ async def test_a_cluster_that_refuses_everything_is_no_reason_to_set_everything_
     assert send.aside == []
     heard.always = None
     assert (await send())["sent"] == 30
-    assert set(heard.last) == {telemetry.hashed(one.id) for one in answers}
+    assert set(heard.last) == {telemetry.hash_answer_id(one.id) for one in answers}
 
 
 async def test_a_cluster_that_hangs_is_left_at_the_deadline_and_gets_everything_later(
@@ -531,7 +531,9 @@ async def test_a_job_that_is_killed_while_it_sends_loses_nothing_and_doubles_not
     await ask(store, 7, NOW - timedelta(hours=1))
     assert (await send(NOW + timedelta(minutes=1)))["sent"] == 4
     assert heard.bodies[0] == heard.bodies[1], "the same batch again"
-    expected = {telemetry.hashed(one.id) for one in answers} | {telemetry.hashed("answer to chat/7")}
+    expected = {telemetry.hash_answer_id(one.id) for one in answers} | {
+        telemetry.hash_answer_id("answer to chat/7")
+    }
     assert set(heard.last) == expected
     lines = [json.dumps(one, sort_keys=True) for one in heard.taken]
     assert len(set(lines)) == 4, "what came twice is the same line, under the same record"

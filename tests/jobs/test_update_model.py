@@ -18,12 +18,12 @@ from typing import Any
 import pytest
 
 from bot.bootstrap import forgetting
-from core.files import hashes_of, only_one
+from core.files import compute_hashes, only_one
 from core.records import ComparedAnswer, ComparedFigure, Comparison, Decision, TrainingExample
 from core.settings import Settings
 from feedback.examples.build import Work, build
 from feedback.examples.convert import ExampleRules, Reviewed
-from feedback.examples.dataset import examples_in
+from feedback.examples.dataset import read_examples
 from feedback.examples.dataset_card import Card
 from feedback.privacy.delete import Around, delete
 from feedback.privacy.deletion_log import Deletion, Deletions
@@ -33,7 +33,7 @@ from feedback.store.serialization import to_json
 from feedback.store.sqlite import SqliteStore
 from jobs.registry import JOBS
 from jobs.runner import run_job
-from jobs.update_model import NOTE, Begun, Plan, UpdateFailed, clean, plan_of, update_model
+from jobs.update_model import NOTE, Begun, Plan, UpdateFailed, clean, make_plan, update_model
 from model.evaluation.gate import GateRun, compare_loaded
 from model.evaluation.launch import Comparing
 from model.evaluation.result import REPORT, GateCriteria, GateResult, read_result
@@ -143,7 +143,7 @@ class House:
         )
         if self.changed is not None:
             folder = datasets / card.name
-            changed = self.changed(list(examples_in(folder)))
+            changed = self.changed(list(read_examples(folder)))
             (folder / "examples.jsonl").write_text("".join(f"{to_json(one)}\n" for one in changed))
         return card
 
@@ -167,7 +167,7 @@ class House:
         """Make an update that is refused; return why."""
         said = await self.update(**changes)
         assert (said["did"], said["became"], said["live"]) == ("hold", "retired", "live-int8"), said
-        assert read_rollout(self.models).status_of(said["candidate"]) is VersionStatus.RETIRED
+        assert read_rollout(self.models).derive_status(said["candidate"]) is VersionStatus.RETIRED
         finding = read_result(self.models / said["candidate"])
         assert finding is not None
         assert said["report"] == str(self.models / said["candidate"] / REPORT)
@@ -224,12 +224,12 @@ async def test_a_share_of_one_makes_it_live_and_a_person_who_decides_is_waited_f
     await keep(house.store, reviewed(LEAVE, range(70)))
     waiting = await house.update(promotion="manual")
     assert (waiting["did"], waiting["became"]) == ("promote", "waiting")
-    assert read_rollout(house.models).status_of(waiting["candidate"]) is VersionStatus.CANDIDATE
+    assert read_rollout(house.models).derive_status(waiting["candidate"]) is VersionStatus.CANDIDATE
     assert (await house.update(promotion="manual"))["did"] == "nothing"
     await keep(house.store, reviewed(LEAVE, range(1000, 1025)))
     said = await house.update(canary_share=1.0)
     assert (said["became"], said["live"]) == ("live", said["candidate"])
-    assert read_rollout(house.models).status_of(waiting["candidate"]) is VersionStatus.RETIRED, (
+    assert read_rollout(house.models).derive_status(waiting["candidate"]) is VersionStatus.RETIRED, (
         "it waited in vain"
     )
     assert roll_back(house.models).name == "live-int8"
@@ -482,10 +482,10 @@ async def test_an_update_that_is_killed_in_every_process_ends_well_and_the_live_
     store = SqliteStore.open(tmp_path / "askpage.sqlite3")
     await keep(store, reviewed(HOURS, range(40)))
     fixed_questions(tmp_path)
-    live = hashes_of(models / "tiny-int8") | {"live.json": (models / "live.json").read_text()}
+    live = compute_hashes(models / "tiny-int8") | {"live.json": (models / "live.json").read_text()}
     for words in ("learning, step 2", "exporting to ONNX", "asking both versions, 9", "deciding"):
         run_until(tmp_path, words)
-        now = hashes_of(models / "tiny-int8") | {"live.json": (models / "live.json").read_text()}
+        now = compute_hashes(models / "tiny-int8") | {"live.json": (models / "live.json").read_text()}
         assert now == live, words
         assert len([one for one in models.iterdir() if one.is_dir()]) <= 2, "one candidate at most"
     *steps, last = run_until(tmp_path, "")
@@ -493,7 +493,7 @@ async def test_an_update_that_is_killed_in_every_process_ends_well_and_the_live_
     said = json.loads(last)
     assert (said["did"], said["became"], said["live"]) == ("hold", "retired", "tiny-int8")
     assert {one.name for one in models.iterdir() if one.is_dir()} == {"tiny-int8", said["candidate"]}
-    assert hashes_of(models / "tiny-int8") == {name: live[name] for name in live if name != "live.json"}
+    assert compute_hashes(models / "tiny-int8") == {name: live[name] for name in live if name != "live.json"}
     assert verify_version(models / said["candidate"]).scores["gate"] == "hold"
     assert not (models / NOTE).exists()
     kept = await model_decisions.latest(store.documents)
@@ -507,7 +507,7 @@ async def test_an_update_that_is_killed_in_every_process_ends_well_and_the_live_
 
 async def test_the_settings_make_the_plan_and_the_job_says_what_is_missing(house: House) -> None:
     settings = Settings(data_dir=house.folder, gate_injections=["a.json"], gate_least_gain=0.1)
-    plan = plan_of(settings, house.store, lambda _step, _more: None)
+    plan = make_plan(settings, house.store, lambda _step, _more: None)
     assert plan.comparing.bar == GateCriteria(least_gain=0.1)
     assert plan.comparing.injections == (Path("a.json"),)
     assert (plan.recipe, plan.least_reviews, plan.canary_share, plan.keep) == (TrainingConfig(), 50, 0.1, 3)

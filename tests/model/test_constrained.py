@@ -26,7 +26,7 @@ def chosen(text: ChatText, draw: random.Random, *pages: str) -> str:
     """Return what comes out when every token is drawn by lot among those that may come."""
     stretches = find_stretches(text, pages, NOT_ON_PAGE)
     bound, written = ConstrainedDecoder(stretches, text.encode("."), [EOS]), list[int]()
-    while (token := draw.choice(bound.allowed())) != EOS:
+    while (token := draw.choice(bound.list_allowed())) != EOS:
         bound.take(token)
         written.append(token)
         assert len(written) < 300
@@ -61,19 +61,19 @@ def test_whole_words_of_the_page_or_the_sentence(model: str, request: pytest.Fix
 
 def test_after_the_last_word_only_the_end_can_come() -> None:
     bound = ConstrainedDecoder([{"ids": [1, 2, 3], "ends": [2, 3]}, {"ids": [1, 9], "ends": [2]}], [7], [0])
-    assert bound.allowed() == [1]
+    assert bound.list_allowed() == [1]
     bound.take(1)
-    assert bound.allowed() == [2, 9], "no whole word has ended"
+    assert bound.list_allowed() == [2, 9], "no whole word has ended"
     bound.take(2)
-    assert bound.allowed() == [0, 3, 7]
+    assert bound.list_allowed() == [0, 3, 7]
     bound.take(7)
-    assert bound.allowed() == [0]
+    assert bound.list_allowed() == [0]
 
 
 def test_words_without_an_end_end_where_they_are_cut_off() -> None:
     bound = ConstrainedDecoder([{"ids": [1], "ends": []}], [7], [0])
     bound.take(1)
-    assert bound.allowed() == [0, 7]
+    assert bound.list_allowed() == [0, 7]
 
 
 @pytest.mark.model

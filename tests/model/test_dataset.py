@@ -23,7 +23,7 @@ from model.inference.tokenizer import ChatText
 from model.qlora_update import parse_arguments
 from model.text.prompt import LABEL_VERSION, NOT_ON_PAGE
 from model.training.dataset import ExamplesInvalid, encode, is_teachable, mix_order, read_dataset
-from model.training.launch import Training, TrainingConfig, steps_of
+from model.training.launch import Training, TrainingConfig, split_steps
 from tests.builders.training_data import KINDS, NOW, an_example, write_dataset
 from tests.builders.versions import TEMPLATE
 from tests.builders.versions import text as text  # noqa: PLC0414 - a fixture
@@ -237,7 +237,7 @@ def test_what_is_asked_over_the_same_passages_stays_together() -> None:
 
 def test_every_example_is_learned_once_an_epoch() -> None:
     order = [mix_order([random.Random(3).choice(KINDS)] * 21, PLACES, f"7|{epoch}") for epoch in range(2)]  # noqa: S311
-    steps = steps_of(2, 8, order)
+    steps = split_steps(2, 8, order)
     assert [len(step) for step in steps] == [8, 8, 5, 8, 8, 5]
     assert sorted(at for step in steps[:3] for at in step) == list(range(21))
 

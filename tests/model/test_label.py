@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from bot.cards import answer_text
-from bot.dialogs.review import verified_by
+from bot.dialogs.review import build_verified_answer
 from core.records import Answer, AnswerKind, Ruling, VerifiedAnswer
-from feedback.examples.convert import Candidate, Reviewed, candidate_of
+from feedback.examples.convert import Candidate, Reviewed, build_candidate
 from feedback.store.serialization import from_json, to_json
 from model.answering.writing import declines
 from model.evaluation.test_sets import read_held_out
@@ -32,12 +32,16 @@ def what_is_kept_and_learned(text: ChatText, folder: Path) -> list[object]:
     nothing = declined(asked)
     wrong = answer(asked)
     review = settled(nothing, verdict(Ruling.APPROVED))
-    candidate = candidate_of(Reviewed(review, nothing, ()), RULES)
+    candidate = build_candidate(Reviewed(review, nothing, ()), RULES)
     assert isinstance(candidate, Candidate), candidate
     folder = write_dataset(folder, [replace(candidate.example, held_out=True)], label=prompt.LABEL_VERSION)
     return [
-        [to_json(kept) for kept in (verified_by(nothing, verdict(Ruling.APPROVED), NOON),) if kept],
-        [to_json(kept) for kept in (verified_by(wrong, verdict(Ruling.NOT_ON_PAGE), NOON),) if kept],
+        [to_json(kept) for kept in (build_verified_answer(nothing, verdict(Ruling.APPROVED), NOON),) if kept],
+        [
+            to_json(kept)
+            for kept in (build_verified_answer(wrong, verdict(Ruling.NOT_ON_PAGE), NOON),)
+            if kept
+        ],
         candidate.example,
         encode(text, candidate.example).completion,
         read_held_out(folder, 9),
@@ -51,18 +55,18 @@ def test_another_sentence_for_people_changes_nothing_that_is_kept_learned_or_mea
     before = what_is_kept_and_learned(text, tmp_path / "before")
     monkeypatch.setattr(answer_text, "NOT_THERE", REWORDED)
     monkeypatch.setattr(answer_text, "NOTHING_FOUND", REWORDED)
-    assert REWORDED in answer_text.shown_text(declined(question(1, page_url=PAGE)))
-    assert REWORDED in answer_text.shown_text(declined(question(2)))
+    assert REWORDED in answer_text.render_shown_text(declined(question(1, page_url=PAGE)))
+    assert REWORDED in answer_text.render_shown_text(declined(question(2)))
     assert what_is_kept_and_learned(text, tmp_path / "after") == before
 
 
 def test_a_verified_answer_that_keeps_an_older_sentence_still_declines() -> None:
-    kept = verified_by(answer(question(1)), verdict(Ruling.NOT_ON_PAGE), NOON)
+    kept = build_verified_answer(answer(question(1)), verdict(Ruling.NOT_ON_PAGE), NOON)
     assert kept is not None
     older = from_json(VerifiedAnswer, to_json(replace(kept, text="It does not say so anywhere.")))
     assert older.abstained
     served = answer(question(1), text=older.text, citations=(), kind=AnswerKind.DECLINED)
-    assert answer_text.shown_text(served) == answer_text.NOT_THERE
+    assert answer_text.render_shown_text(served) == answer_text.NOT_THERE
 
 
 @pytest.mark.parametrize("said", ["That is not on this page.", "I found nothing about this."])

@@ -18,7 +18,7 @@ import pytest
 from model.answering.chat_model import OnnxChatModel
 from model.inference.process import Tally, Usage
 from model.inference.tokenizer import ChatText, Decoder
-from model.inference.worker import Ask, Lines, Worker, shared_prefix
+from model.inference.worker import Ask, Lines, Worker, count_shared_prefix
 from model.onnx_infer import (
     Engine,
     EngineBusy,
@@ -136,7 +136,7 @@ class Counting:
         self.ask: Ask | None = None
 
     def shares(self, ids: list[int]) -> int:
-        return shared_prefix(self.tokens, ids)
+        return count_shared_prefix(self.tokens, ids)
 
     def begin(self, ask: Ask) -> int:
         if ask.ids[0] == 667:

@@ -245,7 +245,7 @@ def test_a_candidate_is_whole_and_its_manifest_tells_where_it_comes_from(
     assert verify_version(version.folder) == version
     assert (version.parent, version.dataset, version.precision) == ("tiny-int8", "3f0c", "int8")
     assert version.base == str(tiny_llama)
-    assert read_rollout(trained).status_of(version.name) is VersionStatus.CANDIDATE
+    assert read_rollout(trained).derive_status(version.name) is VersionStatus.CANDIDATE
     assert "adapter/adapter_model.safetensors" in version.files
     told = version.training
     assert told["validation_loss"] < told["validation_loss_before"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.console import question_of
+from cli.console import make_question
 from core.records import Hit, Page, Passage
 from model.answering.chain import Answering, AnswerRules, always_acquire
 from model.answering.chat_model import CannedChatModel
@@ -135,7 +135,7 @@ async def told(index: FileIndex, model: str) -> str:
         return next((one.text for one in found.sections if passage.text in one.text), "") if found else ""
 
     bot = Answering(always_acquire(CannedChatModel([model]), "canned"), search, AnswerRules(), section_of)
-    answer = await bot.answer(question_of("What does the parking permit cost a month?", URL))
+    answer = await bot.answer(make_question("What does the parking permit cost a month?", URL))
     return "\n".join([answer.text, answer.marked, *(citation.quote for citation in answer.citations)])
 
 

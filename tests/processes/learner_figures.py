@@ -30,8 +30,8 @@ from model.training.losses import (
     desirable,
     dpo,
     mismatch_completions,
-    rejected_counts,
     undesirable,
+    weigh_rejected,
 )
 from model.training.trainer import Trainer
 from tests.builders.training_data import an_example
@@ -171,10 +171,10 @@ def sides() -> dict[str, Any]:
         return Encoded((1,), (completion,), (rejected,) if rejected else (), weight, "replay", "")
 
     return {
-        "one of four": rejected_counts([says(5, 6), says(5), says(5, weight=2.0)]),
-        "all": rejected_counts([says(5, 6), says(5, 7)]),
-        "none": rejected_counts([says(5), says(6)]),
-        "one of a hundred": rejected_counts([says(5, 6), *[says(5)] * 99]),
+        "one of four": weigh_rejected([says(5, 6), says(5), says(5, weight=2.0)]),
+        "all": weigh_rejected([says(5, 6), says(5, 7)]),
+        "none": weigh_rejected([says(5), says(6)]),
+        "one of a hundred": weigh_rejected([says(5, 6), *[says(5)] * 99]),
         "next": mismatch_completions([0, 2, 1], [says(5), says(6), says(7)]),
         "not its own": mismatch_completions([0, 1, 2], [says(5), says(5), says(6)]),
         "not what it should not say": mismatch_completions([0, 1, 2], [says(5, 6), says(6), says(7)]),
@@ -206,7 +206,7 @@ def unpaired(bench: Bench) -> dict[str, Any]:
     whole = bench.learned(recipe)
     costs = whole.preference.before
     chunked = bench.learned(replace(recipe, at_once=2, checkpointing=True))
-    point = whole.preference.reference_point(_now(whole, whole.preference.unjudged(whole.steps[-1])))
+    point = whole.preference.reference_point(_now(whole, whole.preference.list_unjudged(whole.steps[-1])))
     steps, went_on = interrupted(bench, recipe)
     alike = [replace(bench.examples[0], rejected=())] * 4
     return {

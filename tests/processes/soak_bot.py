@@ -85,8 +85,8 @@ async def run(path: Path, port: int, slack_api: str) -> None:
 
     def reply_for(question: Question) -> Reply | None:
         if question.channel == Channel.SLACK:
-            return slack.reply_for(question)
-        return front.reply_for(question, seam.connector)
+            return slack.restore_reply(question)
+        return front.restore_reply(question, seam.connector)
 
     upkeep = PeriodicTasks(asking, reply_for, store, hold, parts.privacy)
     sys.stdout.write("ready\n")

@@ -65,7 +65,7 @@ async def run(where: str, port: int) -> None:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
     upkeep = PeriodicTasks(
-        asking, lambda question: front.reply_for(question, seam.connector), store, hold, parts.privacy
+        asking, lambda question: front.restore_reply(question, seam.connector), store, hold, parts.privacy
     )
     await upkeep.resume()
     sys.stdout.write("ready\n")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tools.affected import affected_tests, affected_types, changed_files
-from tools.imports import module_of, read_source
+from tools.affected import find_affected_tests, find_affected_types, list_changed_files
+from tools.imports import read_source, to_module
 
 FILES = {
     "pyproject.toml": '[tool.pyright]\ninclude = ["parts", "cli.py"]\n',
@@ -55,18 +55,18 @@ def project(tmp_path: Path) -> Path:
 def test_what_changed_is_what_differs_from_the_last_commit_or_from_where_the_branch_began(
     project: Path,
 ) -> None:
-    assert changed_files(None, project) == []
+    assert list_changed_files(None, project) == []
     (project / "parts" / "words.py").write_text("WORD = 2\n")
     (project / "parts" / "new.py").write_text("")
     (project / "cli.py").unlink()
-    assert changed_files(None, project) == ["cli.py", "parts/new.py", "parts/words.py"]
+    assert list_changed_files(None, project) == ["cli.py", "parts/new.py", "parts/words.py"]
     git(project, "update-ref", "refs/remotes/origin/main", "HEAD")
     git(project, "add", "parts/new.py")
     git(project, "commit", "-m", "Two")
-    assert changed_files(None, project) == ["cli.py", "parts/new.py", "parts/words.py"]
-    assert changed_files("HEAD", project) == ["cli.py", "parts/words.py"]
+    assert list_changed_files(None, project) == ["cli.py", "parts/new.py", "parts/words.py"]
+    assert list_changed_files("HEAD", project) == ["cli.py", "parts/words.py"]
     with pytest.raises(SystemExit, match="no commit nowhere"):
-        changed_files("nowhere", project)
+        list_changed_files("nowhere", project)
 
 
 @pytest.mark.parametrize(
@@ -86,29 +86,36 @@ def test_what_changed_is_what_differs_from_the_last_commit_or_from_where_the_bra
 def test_a_change_reaches_the_tests_that_use_it_by_import_by_name_by_fixture_or_by_file(
     project: Path, changed: str, tests: list[str]
 ) -> None:
-    own, reached = affected_tests([changed], project)
+    own, reached = find_affected_tests([changed], project)
     assert own == []
     assert sorted(reached) == [f"tests/test_{name}.py" for name in tests]
 
 
 def test_tests_that_changed_themselves_are_apart_and_the_nearest_others_come_first(project: Path) -> None:
-    own, reached = affected_tests(["parts/words.py", "tests/test_plugins.py"], project)
+    own, reached = find_affected_tests(["parts/words.py", "tests/test_plugins.py"], project)
     assert own == ["tests/test_plugins.py"]
     assert reached == ["tests/test_fixtures.py", "tests/test_lines.py", "tests/test_commands.py"]
 
 
 def test_a_deleted_module_reaches_those_who_still_use_it(project: Path) -> None:
     (project / "parts" / "lines.py").unlink()
-    assert affected_tests(["parts/lines.py"], project)[1] == ["tests/test_lines.py", "tests/test_commands.py"]
+    assert find_affected_tests(["parts/lines.py"], project)[1] == [
+        "tests/test_lines.py",
+        "tests/test_commands.py",
+    ]
 
 
 def test_types_are_checked_in_what_imports_a_change_and_everywhere_where_nothing_or_everything_changed(
     project: Path,
 ) -> None:
-    assert affected_types(["parts/words.py"], project) == ["parts/lines.py", "parts/words.py"]
-    assert affected_types(["tests/test_lines.py", "docs/words.md"], project) == []
+    assert find_affected_types(["parts/words.py"], project) == ["parts/lines.py", "parts/words.py"]
+    assert find_affected_types(["tests/test_lines.py", "docs/words.md"], project) == []
     everything = [path for path in FILES if path.endswith(".py") and not path.startswith("tests/")]
-    assert affected_types([], project) == affected_types(["pyproject.toml"], project) == sorted(everything)
+    assert (
+        find_affected_types([], project)
+        == find_affected_types(["pyproject.toml"], project)
+        == sorted(everything)
+    )
 
 
 def test_a_string_names_a_module_and_a_docstring_does_not() -> None:
@@ -118,4 +125,4 @@ def test_a_string_names_a_module_and_a_docstring_does_not() -> None:
     )
     assert source.named == {"a", "a.b", "a.b.c", "tests.d"}
     assert read_source('"""See a.b."""\n', modules).named == set()
-    assert module_of("a/b/__init__.py") == "a.b"
+    assert to_module("a/b/__init__.py") == "a.b"

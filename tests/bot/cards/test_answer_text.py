@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.cards.answer_text import Line, Run, lead_in, quotation, quoted_text, shown_text
+from bot.cards.answer_text import Line, Run, lead_in, quotation, render_quoted_text, render_shown_text
 from core.records import Answer, AnswerKind, Channel, Citation, Question
 from tests.builders.world import NOW, an_answer
 
@@ -23,7 +23,7 @@ def quoted(text: str = "There are 26 days a year. Ask early.", **changes: Any) -
 
 
 def test_a_quoted_answer_says_where_its_words_stand_and_where_else_to_look() -> None:
-    assert shown_text(quoted()) == (
+    assert render_shown_text(quoted()) == (
         "I am not certain, but “Leave › Annual leave” says:\n\n"
         "There are 26 days a year. Ask early.\n\n"
         "See also:\nLeave › Carry over: “Ten days move on.”\nSick leave: “Call before ten.”"
@@ -55,7 +55,7 @@ def test_items_and_rows_stand_on_lines_of_their_own() -> None:
     ]
     marked = [run.text for line in lines for run in line.runs if run.marked]
     assert marked == ["a pass", "of this"]
-    assert quoted_text(quoted(text)).startswith("Bring:\n• a pass\n  • of this year\n2. a pen\n")
+    assert render_quoted_text(quoted(text)).startswith("Bring:\n• a pass\n  • of this year\n2. a pen\n")
 
 
 def test_words_that_are_not_in_the_quotation_mark_nothing() -> None:
@@ -67,15 +67,15 @@ def test_words_that_are_not_in_the_quotation_mark_nothing() -> None:
 
 def test_who_found_nothing_says_so_of_the_page_or_of_all_pages_whatever_the_text_is() -> None:
     nothing = an_answer(QUESTION, "anything", kind=AnswerKind.DECLINED, citations=())
-    assert shown_text(nothing) == "I found nothing about this on the pages I know."
+    assert render_shown_text(nothing) == "I found nothing about this on the pages I know."
     of_one = replace(nothing, question=replace(QUESTION, page_url="https://a.example/"), citations=(ANNUAL,))
-    assert shown_text(of_one) == (
+    assert render_shown_text(of_one) == (
         "That is not on this page.\n\nThe nearest section I found:\nLeave › Annual leave: “26 days a year.”"
     )
 
 
 def test_an_answered_one_says_its_own_text_and_what_it_stands_on() -> None:
-    assert shown_text(an_answer(QUESTION)) == (
+    assert render_shown_text(an_answer(QUESTION)) == (
         "You get 16 weeks [1].\n\nFrom:\nLeave › Parents: “16 weeks of paid leave”"
     )
 

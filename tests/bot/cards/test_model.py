@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bot.cards.adaptive import render_card
-from bot.cards.model import ModelView, choices, model_card, notice_of, standing_card
+from bot.cards.model import ModelView, build_notice_card, choices, model_card, standing_card
 from core.records import ComparedAnswer, ComparedFigure, Comparison, Decision
 from feedback.reviews.model_decisions import CanaryWatch, Choice, ModelDecision, ModelNotice
 from model.registry.versions import RolloutState
@@ -68,7 +68,10 @@ def every_card(
         if plain.canary == "v2":
             for seen in (CanaryWatch(standing.canary, text, NOW, ((text, text),) * times), None):
                 yield f"standing {name}", render_card(standing_card(standing, seen, compared=seen is None))
-    yield "notice", render_card(notice_of(ModelNotice("n", text, text, text, NOW, ((text, text),) * times)))
+    yield (
+        "notice",
+        render_card(build_notice_card(ModelNotice("n", text, text, text, NOW, ((text, text),) * times))),
+    )
 
 
 def test_every_card_in_every_state_is_valid(valid: Check) -> None:

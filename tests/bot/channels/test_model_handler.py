@@ -52,7 +52,7 @@ class Scene:
     card: Call
 
     def stands(self, name: str = "v2") -> VersionStatus:
-        return read_rollout(self.models_dir).status_of(name)
+        return read_rollout(self.models_dir).derive_status(name)
 
     async def posted(self) -> None:
         """Do what the bot's upkeep and card sync do again and again."""

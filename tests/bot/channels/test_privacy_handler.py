@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from bot.channels import privacy_handler
-from bot.channels.privacy_handler import PrivacyTerms, words_of
+from bot.channels.privacy_handler import PrivacyTerms, normalise_words
 from bot.dialogs import privacy as data_links
 from bot.dialogs.privacy import EVERYWHERE, HERE
 from bot.web import data_download
@@ -58,7 +58,7 @@ async def told(world: World, text: str, **fields: Any) -> Call:
 
 
 async def done(world: World) -> None:
-    await world.parts.privacy.settled()
+    await world.parts.privacy.wait_until_settled()
 
 
 def sentence(call: Call) -> str:
@@ -107,7 +107,7 @@ async def test_a_question_about_it_is_a_question(world: World, said: str) -> Non
 
 def test_every_word_is_written_as_it_is_heard() -> None:
     for words in privacy_handler.WORDS:
-        assert words_of(words) == words
+        assert normalise_words(words) == words
 
 
 async def test_the_card_tells_how_long_each_kind_is_kept(world: World) -> None:
@@ -425,7 +425,7 @@ async def test_the_same_press_again_is_the_same_deletion(world: World) -> None:
     await asyncio.gather(*(pressed(world, confirm, "privacy.delete_now") for _ in range(5)))
     await done(world)
     assert not world.store.questions
-    assert len(await Deletions(world.store.documents).of(ADA)) == 2
+    assert len(await Deletions(world.store.documents).list_deletions(ADA)) == 2
 
 
 # Learning
@@ -621,9 +621,9 @@ async def test_a_question_that_is_deleted_alone_leaves_the_memory_of_other_proce
     card = await shown_in(world, REVIEWERS_CHANNEL["id"], "Please review")
     await press(world, card, "review.approve")
     [answer_id] = world.known.served
-    _, place = await world.parts.desk.verified_since("")
+    _, place = await world.parts.desk.list_verified_since("")
     await world.post(world.activity("messageDelete"))
-    changes, _ = await world.parts.desk.verified_since(place)
+    changes, _ = await world.parts.desk.list_verified_since(place)
     assert dict(changes) == {answer_id: None}
     assert RARE not in repr(world.store.documents.kept)
 
@@ -642,13 +642,13 @@ async def test_a_deletion_whose_process_died_is_finished_by_another_and_the_pers
     await done(world)
     assert not world.store.questions
     assert "Your data is deleted" in text_of(card_of(world.connector.calls[-1]))
-    [deletion] = await deletions.of(ADA)
+    [deletion] = await deletions.list_deletions(ADA)
     assert (deletion.state, deletion.reply_to) == ("settling", "")
     count = len(world.connector.calls)
     await age(world, SETTLES + LEFT_ALONE)
     await world.parts.privacy.catch_up()
     await done(world)
-    [deletion] = await deletions.of(ADA)
+    [deletion] = await deletions.list_deletions(ADA)
     assert deletion.state == "done"
     assert len(world.connector.calls) == count
 

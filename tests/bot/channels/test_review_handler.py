@@ -156,12 +156,12 @@ async def test_what_the_channel_does_not_take_is_carried_again(world: World) -> 
 
 async def test_a_reaction_that_comes_before_its_answer_finds_it(world: World) -> None:
     await world.post(world.activity("messageReaction", replyToId="m1", reactionsAdded=[{"type": "angry"}]))
-    assert await world.parts.desk.untied_counts() == {"reaction": 1}
+    assert await world.parts.desk.count_untied() == {"reaction": 1}
     await world.ask("How much leave?")
     await world.settled()
     [kept] = world.store.feedback.values()
     assert (kept.value, kept.model_version, kept.page_hash) == ("angry", "scripted", PAGE.page_hash)
-    assert await world.parts.desk.untied_counts() == {}
+    assert await world.parts.desk.count_untied() == {}
     assert await world.parts.desk.review(kept.answer_id)
 
 

@@ -30,13 +30,13 @@ async def test_a_question_is_on_disk_before_it_is_acknowledged_and_answered_afte
     answerer, reply = Scripted("Te", held=True), Heard()
     asking = Asking(store, answerer)
     assert await asking.receive(question(), reply)
-    assert [open_.question.id for open_ in await store.undelivered()] == ["q1"]
+    assert [open_.question.id for open_ in await store.take_undelivered()] == ["q1"]
     answerer.released.set()
     assert await asking.drain(5) == 0
     assert reply.drafts == ["Te"]
     assert reply.said == ["Ten."]
-    assert await store.undelivered() == []
-    assert await store.message_of("q1") == "m1"
+    assert await store.take_undelivered() == []
+    assert await store.find_message("q1") == "m1"
 
 
 async def test_a_redelivered_question_is_answered_once(store: SqliteStore) -> None:
@@ -65,7 +65,7 @@ async def test_whatever_goes_wrong_the_asker_hears_a_sentence(
     await asking.receive(question(), reply)
     await asking.drain(5)
     assert reply.said == [sentence]
-    assert await store.undelivered() == []
+    assert await store.take_undelivered() == []
 
 
 async def test_an_answer_that_takes_too_long_ends_with_a_sentence(store: SqliteStore) -> None:
@@ -182,14 +182,14 @@ async def test_a_question_of_a_channel_that_is_not_served_now_waits_for_a_later_
     await store.add_question(question())
     asking = Asking(store, Scripted())
     assert await asking.resume(lambda _: None) == 0
-    assert len(await store.undelivered()) == 1
+    assert len(await store.take_undelivered()) == 1
 
 
 async def test_an_undeliverable_answer_closes_its_question(store: SqliteStore) -> None:
     asking = Asking(store, Scripted())
     await asking.receive(question(), Heard(Undeliverable("the bot was removed")))
     await asking.drain(5)
-    assert await store.undelivered() == []
+    assert await store.take_undelivered() == []
 
 
 async def test_a_deleted_question_stops_its_answer_and_is_forgotten(store: SqliteStore) -> None:
@@ -199,7 +199,7 @@ async def test_a_deleted_question_stops_its_answer_and_is_forgotten(store: Sqlit
     await answerer.began.wait()
     assert await asking.forget("q1") is None
     assert reply.said == []
-    assert await store.undelivered() == []
+    assert await store.take_undelivered() == []
     assert asking.under_way == 0
 
 

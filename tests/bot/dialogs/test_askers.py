@@ -161,7 +161,7 @@ async def test_who_asks_too_much_hears_one_sentence_and_what_was_accepted_is_ans
         await asking.receive(ask("ada", number, f"chat {number % 2}"), reply)
     await asking.drain(30)
     assert [reply.said for reply in replies] == [["Ten."]] * 10 + [[TOLD]] + [[]] * 19
-    assert await store.undelivered() == []
+    assert await store.take_undelivered() == []
 
 
 async def test_a_question_that_comes_twice_counts_once(store: SqliteStore) -> None:

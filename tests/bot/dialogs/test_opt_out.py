@@ -14,7 +14,7 @@ from bot.dialogs.review import Reviewing
 from bot.services import read_rules
 from core.records import Answer, Channel, FeedbackKind
 from core.settings import Settings
-from feedback.privacy.opt_out import OptOuts, opted_out
+from feedback.privacy.opt_out import OptOuts, list_opt_outs
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.sqlite import SqliteStore
 from tests.builders.records import Opening, answer, opening, question
@@ -66,7 +66,9 @@ async def test_whoever_builds_a_data_set_learns_who_is_out(scene: Scene) -> None
         people = [f"p{number:04}" for number in range(first, first + 20)]
         await asyncio.gather(*(scene.choices.choose(person, out=True, source="s") for person in people))
     await scene.choices.choose("p0007", out=False, source="again")
-    assert await opted_out(scene.store.documents) == {f"p{number:04}" for number in range(600)} - {"p0007"}
+    assert await list_opt_outs(scene.store.documents) == {f"p{number:04}" for number in range(600)} - {
+        "p0007"
+    }
 
 
 async def test_an_old_choice_that_is_delivered_again_changes_nothing(scene: Scene) -> None:

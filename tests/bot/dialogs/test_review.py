@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bot.dialogs.review import Refused, Reviewing, ReviewRules, stratum_of, verified_by
+from bot.dialogs.review import Refused, Reviewing, ReviewRules, build_verified_answer, derive_stratum
 from core.records import Answer, AnswerKind, Citation, Passage, Review, ReviewReason, Ruling, Skip, Verdict
 from feedback.reviews.repository import SETTLED, WAITING, ReviewRepository
 from feedback.store.sqlite import SqliteStore
@@ -87,7 +87,7 @@ async def test_an_approved_quotation_is_served_as_an_answer_with_its_own_words(b
     given = replace(given, citations=(*given.citations, further))
     [first, _] = given.citations
     verdict = Verdict(ROBIN, "Robin", Ruling.APPROVED, NOON)
-    served = verified_by(given, verdict, NOON)
+    served = build_verified_answer(given, verdict, NOON)
     assert served is not None
     assert (served.text, served.citations) == ("26 days.\n- Ask early. [1]", (first,))
     assert not served.abstained
@@ -237,7 +237,7 @@ async def test_every_stratum_is_sampled_soon_and_the_weights_stand_for_all(tmp_p
             await bench.reviewing.consider(given)
             review = await bench.desk.review(given.id)
             if review is not None:
-                assert stratum_of(given) == review.stratum
+                assert derive_stratum(given) == review.stratum
                 weights[language] += round(review.weight)
     assert weights["fr"] == 5
     assert 5 <= weights["de"] <= 15

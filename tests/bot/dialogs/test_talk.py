@@ -15,7 +15,7 @@ from bot.cards.adaptive import render_card
 from bot.channels.message import talk_message
 from bot.channels.privacy_handler import WORDS
 from bot.dialogs.ask import Asking
-from bot.dialogs.talk import MOST_PAGES, Talking, language_of_talk, listing, talk_of
+from bot.dialogs.talk import MOST_PAGES, Talking, detect_talk, language_of_talk, listing
 from bot.dialogs.talk_words import MORE, OFFERS, SENTENCES, Talk
 from bot.slack.blocks import render_message
 from core.records import Question
@@ -78,7 +78,7 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
     ],
 )
 def test_a_message_that_asks_nothing_of_the_pages_is_small_talk(talk: Talk, messages: str) -> None:
-    heard = {message: talk_of(message) for message in messages.split("|")}
+    heard = {message: detect_talk(message) for message in messages.split("|")}
     assert heard == dict.fromkeys(heard, talk)
 
 
@@ -113,17 +113,17 @@ def test_a_message_that_asks_nothing_of_the_pages_is_small_talk(talk: Talk, mess
     ],
 )
 def test_a_question_is_no_small_talk(text: str) -> None:
-    assert talk_of(text) is None
+    assert detect_talk(text) is None
 
 
 def test_no_question_of_a_question_set_is_small_talk(shared_data: Path) -> None:
     lines = (shared_data / "questions" / "dev.jsonl").read_text("utf-8").splitlines()
     asked = [json.loads(line) for line in lines]
-    assert [one["question"] for one in asked if talk_of(one["question"])] == []
+    assert [one["question"] for one in asked if detect_talk(one["question"])] == []
 
 
 def test_what_people_say_about_their_own_data_is_no_small_talk() -> None:
-    assert [words for words in WORDS if talk_of(words)] == []
+    assert [words for words in WORDS if detect_talk(words)] == []
 
 
 def test_small_talk_is_answered_in_its_language() -> None:
@@ -147,8 +147,8 @@ def test_everything_is_said_in_every_language() -> None:
 
 def test_what_is_offered_is_understood() -> None:
     for pages, can_do in OFFERS.values():
-        assert talk_of(pages) is Talk.PAGES
-        assert talk_of(can_do) is Talk.HELP
+        assert detect_talk(pages) is Talk.PAGES
+        assert detect_talk(can_do) is Talk.HELP
 
 
 async def test_a_greeting_offers_questions_and_the_pages() -> None:
@@ -223,7 +223,7 @@ async def test_small_talk_is_answered_once_and_leaves_no_answer(store: SqliteSto
     assert reply.said == [SENTENCES[Talk.THANKS]["en"]]
     assert answerer.answered == 0
     assert await store.recent_answers("c", 3) == []
-    assert await store.undelivered() == []
+    assert await store.take_undelivered() == []
 
 
 async def test_small_talk_is_no_question_that_failed(store: SqliteStore) -> None:

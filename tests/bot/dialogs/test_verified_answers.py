@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from benchmarks.matching import labelled, score
+from benchmarks.matching import read_pairs, score
 from bot.dialogs.answerer import PageAnswerer, Verified
 from bot.dialogs.verified_answers import VerifiedAnswers, asks_the_same
 from core.records import Answer, Channel, Question, VerifiedAnswer
@@ -134,7 +134,7 @@ def test_putting_and_finding_at_once_harm_nobody() -> None:
 
 def test_the_labelled_paraphrases_are_matched_as_measured() -> None:
     """The floors stand a little under what benchmarks/matching.py printed: precision 1.000, recall 0.620."""
-    _, reporting = labelled()
+    _, reporting = read_pairs()
     result = score(reporting, VerifiedAnswers(Embedder()).same)
     assert result.precision >= 0.98, result.wrong
     assert result.recall >= 0.58

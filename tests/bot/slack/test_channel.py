@@ -22,7 +22,7 @@ from bot.channels.incoming import Reference
 from bot.channels.message import Message
 from bot.slack.client import SlackPace, TooFast
 from bot.slack.config import PaceRules
-from bot.slack.endpoint import signed
+from bot.slack.endpoint import compute_signature
 from bot.slack.manifest import (
     EVENTS,
     GROUPS_SCOPE,
@@ -30,8 +30,8 @@ from bot.slack.manifest import (
     SCOPES,
     BadManifest,
     check_manifest,
+    list_scopes,
     manifest,
-    scopes_of,
 )
 from bot.stores import open_store
 from cli.main import app, is_mistake
@@ -77,7 +77,7 @@ async def test_a_bot_with_slack_answers_there(tmp_path: Path) -> None:
             now = str(int(time.time()))
             headers = {
                 "X-Slack-Request-Timestamp": now,
-                "X-Slack-Signature": signed(SECRET.encode(), now, body),
+                "X-Slack-Signature": compute_signature(SECRET.encode(), now, body),
                 "Content-Type": "application/json",
             }
             async with http.post(f"{url}/slack/events", data=body, headers=headers) as response:
@@ -149,7 +149,7 @@ def test_the_manifest_asks_for_what_the_events_and_calls_need_and_for_no_more() 
         == set(SCOPES)
         == {s for s in (*EVENTS.values(), *METHODS.values()) if s} - {"usergroups:read"}
     )
-    assert "usergroups:read" in scopes_of(groups=True)
+    assert "usergroups:read" in list_scopes(groups=True)
     assert (
         "redirect_urls" not in manifest("https://bot.example", installed=False, groups=True)["oauth_config"]
     )

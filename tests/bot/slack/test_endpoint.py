@@ -259,7 +259,7 @@ async def test_a_question_left_open_is_answered_after_a_restart(world: SlackWorl
     await world.event(world.dm("How much leave?"))
     await world.settled()
     assert not world.slack.messages()
-    resumed = await world.asking.resume(world.bot.reply_for)
+    resumed = await world.asking.resume(world.bot.restore_reply)
     await world.settled()
     assert resumed == 1
     assert "16 weeks " in world.slack.messages("D1")[0].words

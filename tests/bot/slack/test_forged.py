@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from bot.slack.endpoint import signed
+from bot.slack.endpoint import compute_signature
 from tests.builders.slack_world import ADA, BOB, ROBIN, SECRET, SlackWorld, a_slack_world, pressable
 from tests.doubles.slack_api import Message
 
@@ -28,7 +28,7 @@ PROOF = "purple-elephant-4711"
 def at(seconds: int, body: bytes, secret: str = SECRET) -> Json:
     """Return the headers of a request that was signed so many seconds ago."""
     timestamp = str(int(time.time()) - seconds)
-    signature = signed(secret.encode(), timestamp, body)
+    signature = compute_signature(secret.encode(), timestamp, body)
     return {"X-Slack-Request-Timestamp": timestamp, "X-Slack-Signature": signature}
 
 
@@ -135,7 +135,7 @@ def with_signature(change: Callable[[str], str]) -> Signed:
 
 def with_timestamp(timestamp: str) -> Signed:
     def headers(body: bytes) -> Json:
-        signature = signed(SECRET.encode(), timestamp, body)
+        signature = compute_signature(SECRET.encode(), timestamp, body)
         return {"X-Slack-Request-Timestamp": timestamp, "X-Slack-Signature": signature}
 
     return event(headers)

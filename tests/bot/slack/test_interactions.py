@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from bot.dialogs.review import verified_by
+from bot.dialogs.review import build_verified_answer
 from core.records import FeedbackKind, Review, ReviewReason, Ruling, Verdict
-from feedback.examples.convert import LeftOut, Refusal, Reviewed, candidate_of
+from feedback.examples.convert import LeftOut, Refusal, Reviewed, build_candidate
 from feedback.store.documents import Wanted
 from tests.builders.examples import RULES
 from tests.builders.slack_world import ADA, BOB, CONFIG, ROBIN, SlackWorld, a_slack_world, pressable
@@ -164,11 +164,11 @@ async def test_what_slack_brings_is_not_learned_from_unless_the_operator_lets_it
     (answer,) = world.store.answers.values()
     settled = await review(world)
     reviewed = Reviewed(settled, answer, ())
-    refused = candidate_of(reviewed, RULES)
+    refused = build_candidate(reviewed, RULES)
     assert isinstance(refused, Refusal)
     assert refused.why is LeftOut.UNTRAINABLE
     open_ = replace(RULES, trainable=frozenset({"slack"}))
-    assert not isinstance(candidate_of(reviewed, open_), Refusal)
+    assert not isinstance(build_candidate(reviewed, open_), Refusal)
 
 
 async def test_a_ruling_given_in_slack_on_a_question_from_teams_is_not_learned_from(
@@ -179,11 +179,11 @@ async def test_a_ruling_given_in_slack_on_a_question_from_teams_is_not_learned_f
     (answer,) = world.store.answers.values()
     elsewhere = replace(answer, question=replace(answer.question, channel="msteams"))
     settled = await review(world)
-    refused = candidate_of(Reviewed(settled, elsewhere, ()), RULES)
+    refused = build_candidate(Reviewed(settled, elsewhere, ()), RULES)
     assert isinstance(refused, Refusal)
     assert refused.why is LeftOut.UNTRAINABLE
     in_teams = replace(settled, verdicts=tuple(replace(one, channel="msteams") for one in settled.verdicts))
-    assert not isinstance(candidate_of(Reviewed(in_teams, elsewhere, ()), RULES), Refusal)
+    assert not isinstance(build_candidate(Reviewed(in_teams, elsewhere, ()), RULES), Refusal)
 
 
 async def test_words_that_were_written_in_slack_are_not_learned_from_wherever_they_are_said_again(
@@ -202,14 +202,14 @@ async def test_words_that_were_written_in_slack_are_not_learned_from_wherever_th
     served = replace(answer, question=in_teams, text=verified.text, written_on=verified.written_on)
     approved = Verdict("r", "Kim", Ruling.APPROVED, NOW, channel="msteams")
     settled = Review(answer.id, (ReviewReason.SAMPLE,), NOW, verdicts=(approved,), settled_at=NOW)
-    refused = candidate_of(Reviewed(settled, served, ()), RULES)
+    refused = build_candidate(Reviewed(settled, served, ()), RULES)
     assert isinstance(refused, Refusal)
     assert refused.why is LeftOut.UNTRAINABLE
-    again = verified_by(served, approved, NOW)
+    again = build_verified_answer(served, approved, NOW)
     assert again is not None
     assert again.written_on == "slack"
     by_the_model = replace(served, written_on="")
-    assert not isinstance(candidate_of(Reviewed(settled, by_the_model, ()), RULES), Refusal)
+    assert not isinstance(build_candidate(Reviewed(settled, by_the_model, ()), RULES), Refusal)
 
 
 async def test_reviewers_can_have_the_cards_in_their_own_chat(world: SlackWorld) -> None:
@@ -308,7 +308,7 @@ async def test_a_persons_data_is_deleted_after_a_second_press_of_theirs_alone(wo
     assert world.store.questions
     await world.interact(world.press(confirm, pressable(confirm, "act:privacy.delete_now")))
     await world.settled()
-    await world.parts.privacy.settled()
+    await world.parts.privacy.wait_until_settled()
     assert not world.store.questions
     assert not world.store.answers
     assert "was deleted" in world.slack.messages("D1")[-1].words or "deleted" in confirm.words
@@ -322,4 +322,4 @@ async def test_every_word_kept_from_slack_is_marked_as_not_trainable(world: Slac
     await doubted(world)
     assert {word.trainable for word in world.store.feedback.values()} == {False}
     assert {word.kind for word in world.store.feedback.values()} == {FeedbackKind.THUMB}
-    assert await world.store.documents.listed(Wanted("review"))
+    assert await world.store.documents.list_documents(Wanted("review"))

@@ -15,7 +15,7 @@ from cryptography.fernet import Fernet
 
 from bot.slack.client import Workspace
 from bot.slack.config import BadSlackConfig, check_config
-from bot.slack.installations import INSTALLATION, BadStoreKey, Installations, Installed, cipher_of
+from bot.slack.installations import INSTALLATION, BadStoreKey, Installations, Installed, make_cipher
 from bot.slack.oauth import STATE
 from feedback.store.documents import Wanted
 from feedback.store.sqlite import SqliteStore
@@ -103,7 +103,7 @@ async def test_the_token_is_encrypted_in_the_file_and_survives_a_restart(tmp_pat
             world.slack.scopes[TOKEN] = set(ALL_SCOPES)
             await world.ask("How much leave?")
             assert world.slack.of("chat.postMessage")
-        (kept,) = await store.documents.listed(Wanted(INSTALLATION))
+        (kept,) = await store.documents.list_documents(Wanted(INSTALLATION))
         record = json.loads(Fernet(KEY).decrypt(kept.body.encode()))
         assert "U1" not in record.values()  # who installed it is nobody's business
     finally:
@@ -137,7 +137,7 @@ async def test_an_installation_that_somebody_else_began_or_that_fails_leaves_not
     answered, text = await finish(world, sent, cookie)
     assert answered == status
     assert "was not installed" in text
-    assert not await world.store.documents.listed(Wanted(INSTALLATION))
+    assert not await world.store.documents.list_documents(Wanted(INSTALLATION))
 
 
 async def test_a_state_is_used_once_and_not_for_ever(world: SlackWorld) -> None:
@@ -147,11 +147,11 @@ async def test_a_state_is_used_once_and_not_for_ever(world: SlackWorld) -> None:
     assert (await finish(world, {"code": "a-code", "state": state}, cookie))[0] == 200
     assert (await finish(world, {"code": "b-code", "state": state}, cookie))[0] == 401
     state, cookie = await begin(world)
-    (document,) = await world.store.documents.listed(Wanted(STATE))
+    (document,) = await world.store.documents.list_documents(Wanted(STATE))
     await world.store.documents.put(replace(document, order="2020-01-01T00:00:00.000000+00:00"))
     assert (await finish(world, {"code": "b-code", "state": state}, cookie))[0] == 401
     await begin(world)
-    assert len(await world.store.documents.listed(Wanted(STATE))) == 1
+    assert len(await world.store.documents.list_documents(Wanted(STATE))) == 1
 
 
 async def test_another_workspace_than_the_allowed_ones_is_refused_and_its_token_handed_back(
@@ -162,7 +162,7 @@ async def test_another_workspace_than_the_allowed_ones_is_refused_and_its_token_
     state, cookie = await begin(world)
     assert (await finish(world, {"code": "a-code", "state": state}, cookie))[0] == 403
     assert world.slack.revoked == [TOKEN]
-    assert not await world.store.documents.listed(Wanted(INSTALLATION))
+    assert not await world.store.documents.list_documents(Wanted(INSTALLATION))
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ async def test_a_removed_app_loses_its_token_and_answers_no_more(
     await install(world)
     await world.ask("How much leave?")
     assert await world.event(event) == 200
-    assert not await world.store.documents.listed(Wanted(INSTALLATION))
+    assert not await world.store.documents.list_documents(Wanted(INSTALLATION))
     assert await world.event(world.dm("And now?")) == 200
     await world.settled()
     assert len(world.slack.of("chat.postMessage")) == 1
@@ -188,7 +188,7 @@ async def test_a_removed_app_loses_its_token_and_answers_no_more(
 async def test_tokens_of_people_who_leave_do_not_remove_the_app(world: SlackWorld) -> None:
     await install(world)
     await world.event({"type": "tokens_revoked", "tokens": {"oauth": ["U1"], "bot": []}})
-    assert await world.store.documents.listed(Wanted(INSTALLATION))
+    assert await world.store.documents.list_documents(Wanted(INSTALLATION))
 
 
 async def test_no_token_and_no_secret_is_logged(world: SlackWorld, caplog: pytest.LogCaptureFixture) -> None:
@@ -213,7 +213,7 @@ async def test_an_installation_for_a_whole_organisation_serves_its_workspaces() 
         replace(INSTALLABLE, teams=("T1", "E1"), review_channel="", reviewers=())
     ) as world:
         await install(world, team=None, enterprise={"id": "E1", "name": "All"}, is_enterprise_install=True)
-        (kept,) = await world.store.documents.listed(Wanted(INSTALLATION))
+        (kept,) = await world.store.documents.list_documents(Wanted(INSTALLATION))
         assert kept.id == "E1"
         grant = {"enterprise_id": "E1", "team_id": "T1", "user_id": "UBOT", "is_bot": True}
         grant["is_enterprise_install"] = True
@@ -231,23 +231,23 @@ async def test_an_installation_cannot_be_put_in_anothers_place_or_read_with_anot
 ) -> None:
     documents = world.store.documents
     teams = ("T1", "T2")
-    ours = Installations(documents, cipher_of(KEY), teams)
+    ours = Installations(documents, make_cipher(KEY), teams)
     await ours.save(Installed("T1", TOKEN, "UBOT"))
-    (kept,) = await documents.listed(Wanted(INSTALLATION))
+    (kept,) = await documents.list_documents(Wanted(INSTALLATION))
     await documents.put(replace(kept, id="T2"))
     assert await ours.token(Workspace("T1")) == TOKEN
     assert await ours.token(Workspace("T2")) == ""
-    assert await Installations(documents, cipher_of(KEY), ("T2",)).token(Workspace("T1")) == ""
-    other = Installations(documents, cipher_of(Fernet.generate_key().decode()), teams)
+    assert await Installations(documents, make_cipher(KEY), ("T2",)).token(Workspace("T1")) == ""
+    other = Installations(documents, make_cipher(Fernet.generate_key().decode()), teams)
     assert await other.token(Workspace("T1")) == ""
-    rotated = Installations(documents, cipher_of(f"{Fernet.generate_key().decode()},{KEY}"), teams)
+    rotated = Installations(documents, make_cipher(f"{Fernet.generate_key().decode()},{KEY}"), teams)
     assert await rotated.token(Workspace("T1")) == TOKEN
     assert TOKEN not in repr(Installed("T1", TOKEN))
 
 
 def test_a_key_that_is_none_is_refused_with_how_to_make_one() -> None:
     with pytest.raises(BadStoreKey, match="urlsafe_b64encode"):
-        cipher_of("too short")
+        make_cipher("too short")
 
 
 @pytest.mark.parametrize(

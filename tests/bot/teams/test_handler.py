@@ -513,26 +513,29 @@ async def test_a_conversation_that_is_gone_closes_the_question(world: World) -> 
     world.connector.fail(404, times=99)
     await world.ask("How much leave?")
     await world.settled()
-    assert await world.store.undelivered() == []
+    assert await world.store.take_undelivered() == []
 
 
 async def test_what_a_crash_left_open_is_answered_from_the_stored_question_alone(world: World) -> None:
     world.connector.fail(500, times=99)
     await world.ask("How much leave?")
     await world.settled()
-    (left,) = await world.store.undelivered()
+    (left,) = await world.store.take_undelivered()
     assert left.answer is not None
     world.connector._failures.clear()
     assert (
-        await world.asking.resume(lambda question: world.front.reply_for(question, world.seam.connector)) == 1
+        await world.asking.resume(lambda question: world.front.restore_reply(question, world.seam.connector))
+        == 1
     )
     (message,) = await world.connector.messages()
     assert message.conversation == "a:chat"
     for unusable in ("", "null", "[]", "{", '{"conversation": 1}'):
-        assert world.front.reply_for(replace(left.question, reply_to=unusable), world.seam.connector) is None
+        assert (
+            world.front.restore_reply(replace(left.question, reply_to=unusable), world.seam.connector) is None
+        )
     other = replace(left.question, channel=Channel.LOCAL)
-    assert world.front.reply_for(other, world.seam.connector) is None
-    assert isinstance(world.front.reply_for(left.question, world.seam.connector), StreamedReply)
+    assert world.front.restore_reply(other, world.seam.connector) is None
+    assert isinstance(world.front.restore_reply(left.question, world.seam.connector), StreamedReply)
 
 
 # Edits and deletions
@@ -633,7 +636,7 @@ async def test_a_thumb_that_fits_several_answers_is_counted_and_not_guessed(worl
     assert await thumb(world, "like") == (200, "{}")
     assert await thumb(world, "like", replyToId="somebody-elses") == (200, "{}")
     assert not world.store.feedback
-    assert await world.parts.desk.untied_counts() == {"thumb": 2}
+    assert await world.parts.desk.count_untied() == {"thumb": 2}
     await thumb(world, "like", replyToId="m2")
     assert [feedback.answer_id for feedback in world.store.feedback.values()] == [
         "answer to msteams:a:chat:1"
@@ -665,7 +668,7 @@ async def test_reactions_are_kept_and_taken_back(world: World) -> None:
     assert kept == given | {(ada, "sad"): False}  # taken back before it came
     await world.post(world.activity("messageReaction", replyToId="somebody-elses", **added))
     await world.post(world.activity("messageReaction", **added))
-    assert await world.parts.desk.untied_counts() == {"reaction": 4}
+    assert await world.parts.desk.count_untied() == {"reaction": 4}
 
 
 async def test_a_channel_that_is_named_without_its_thread_is_looked_through(world: World) -> None:
@@ -675,7 +678,7 @@ async def test_a_channel_that_is_named_without_its_thread_is_looked_through(worl
     await thumb(world, "like", replyToId="m2", conversation=channel)  # m1 was typing
     assert [feedback.value for feedback in world.store.feedback.values()] == ["like"]
     await thumb(world, "dislike", conversation=channel)
-    assert await world.parts.desk.untied_counts() == {"thumb": 1}
+    assert await world.parts.desk.count_untied() == {"thumb": 1}
 
 
 async def test_question_edit_feedback_and_deletion_with_the_embedded_store(tmp_path: Path) -> None:
@@ -701,7 +704,7 @@ async def test_question_edit_feedback_and_deletion_with_the_embedded_store(tmp_p
         await world.post(world.activity("messageDelete"))
         assert not world.connector.shown
         assert await store.answer(answer.id) is None
-        assert await store.undelivered() == []
+        assert await store.take_undelivered() == []
     await store.close()
 
 

@@ -17,7 +17,7 @@ from jsonschema import Draft4Validator
 from numpy.typing import NDArray
 from PIL import Image
 
-from bot.teams.package import SCHEMA, CannotPackage, Package, manifest_of, package
+from bot.teams.package import SCHEMA, CannotPackage, Package, build_manifest, package
 from bot.web.pages import about_routes
 from core.settings import FIELDS
 from tests.builders.world import served
@@ -59,12 +59,12 @@ def test_microsofts_schema_takes_the_manifest(schema: Draft4Validator) -> None:
             command["title"] for one in manifest["bots"][0]["commandLists"] for command in one["commands"]
         ]
         assert all(len(title) <= 32 for title in titles)  # what the clients show
-    wrong = manifest_of(WANTED) | {"icons": {}}
+    wrong = build_manifest(WANTED) | {"icons": {}}
     assert list(schema.iter_errors(wrong))
 
 
 def test_the_manifest_has_the_bot_its_scopes_and_its_domain() -> None:
-    manifest = manifest_of(WANTED)
+    manifest = build_manifest(WANTED)
     (bot,) = manifest["bots"]
     assert bot["botId"] == manifest["id"] == "11111111-2222-3333-4444-55555555abcd"
     assert bot["scopes"] == ["personal", "team", "groupChat"]

@@ -31,7 +31,7 @@ from feedback.metrics.daily import WORST, Worst
 from feedback.metrics.daily_cache import MOST_LIVE
 from feedback.metrics.definitions import Known, add_answer
 from feedback.metrics.statistics import ACCURACY, wilson
-from feedback.metrics.timeline import MOST, Value, difference, step_of, tone_of
+from feedback.metrics.timeline import MOST, Value, choose_step, difference, judge_tone
 from feedback.privacy.retention import Retention, retain
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import StoreUnavailable
@@ -205,12 +205,12 @@ def test_the_difference_of_two_shares_as_newcombe_has_it() -> None:
     """56 of 70 against 48 of 80: 0.0524 to 0.3339 (Newcombe 1998, table II, method 10)."""
     one, other = (Value(part / of, of, *wilson(part / of, of)) for part, of in ((56, 70), (48, 80)))
     assert difference(one, other) == pytest.approx((0.0524, 0.3339), abs=5e-5)
-    assert (tone_of("accuracy", one, other), tone_of("ignore_rate", one, other)) == ("better", "worse")
-    assert tone_of("accuracy", Value(0.9, 70, *wilson(0.9, 70)), one) == "same", "63 of 70 may be chance"
-    assert tone_of("accuracy", Value(0.81, 100, *wilson(0.81, 100)), one) == "same"
-    assert tone_of("accuracy", replace(one, count=29), other) == "unclear"
-    assert tone_of("answers", one, other) == "same"
-    assert (tone_of("accuracy", None, other), difference(Value(1.0, 9), other)) == (None, None)
+    assert (judge_tone("accuracy", one, other), judge_tone("ignore_rate", one, other)) == ("better", "worse")
+    assert judge_tone("accuracy", Value(0.9, 70, *wilson(0.9, 70)), one) == "same", "63 of 70 may be chance"
+    assert judge_tone("accuracy", Value(0.81, 100, *wilson(0.81, 100)), one) == "same"
+    assert judge_tone("accuracy", replace(one, count=29), other) == "unclear"
+    assert judge_tone("answers", one, other) == "same"
+    assert (judge_tone("accuracy", None, other), difference(Value(1.0, 9), other)) == (None, None)
 
 
 # Versions
@@ -249,7 +249,7 @@ async def test_two_versions_in_one_hour_are_told_apart_to_the_minute(store: Sqli
     ],
 )
 def test_a_short_time_is_cut_into_short_pieces(span: dict[str, int], step: int) -> None:
-    assert step_of(timedelta(**span)).total_seconds() == step
+    assert choose_step(timedelta(**span)).total_seconds() == step
 
 
 async def test_the_last_hours_know_what_answered_before_and_what_is_new(store: SqliteStore) -> None:
@@ -383,7 +383,7 @@ async def test_a_year_of_days_is_read_from_their_documents_and_not_from_their_an
         one = answer(asked, answered_at=days_ago(back))
         day, bad = daily.Day(one.answered_at.date()), Worst()
         known = Known(one, [stars(one, 1 + back % 5, one.answered_at)])
-        add_answer(day.of(one), known, NOW)
+        add_answer(day.find_sums(one), known, NOW)
         bad.hear(known)
         await daily.keep(store.documents, day)
         await daily.keep_worst(store.documents, day.day, bad.rated)
@@ -465,13 +465,13 @@ async def test_what_is_forgotten_or_was_taken_back_is_not_listed_any_more(store:
     await roll_up(store, days_ago(0.5))
     assert len((await shown(store, "7"))["worst"]) == 3
     await store.forget_question(gone.question.id)
-    assert [note.id for note in await store.documents.listed(Wanted(WORST))] == [sorry.id, left.id]
+    assert [note.id for note in await store.documents.list_documents(Wanted(WORST))] == [sorry.id, left.id]
     await store.put_feedback(stars(sorry, 5, NOW))
     await roll_up(store, NOW)
-    assert [note.id for note in await store.documents.listed(Wanted(WORST))] == [left.id]
+    assert [note.id for note in await store.documents.list_documents(Wanted(WORST))] == [left.id]
     assert len((await shown(store, "7"))["worst"]) == 1
     await retain(store, Retention(feedback_days=1), NOW)
-    assert not await store.documents.listed(Wanted(WORST))
+    assert not await store.documents.list_documents(Wanted(WORST))
 
 
 async def test_reviews_jobs_and_rulings_stand_beside_the_figures(store: SqliteStore) -> None:

@@ -54,7 +54,7 @@ async def deletes(browser: Browser, chat: Chat) -> None:
     now, _ = shown["cards"][0]["actions"]
     action = {"type": "Action.Execute", "verb": now["verb"], "data": now["data"]}
     await browser.do("invoke", name="adaptiveCard/action", replyToId=shown["id"], value={"action": action})
-    await chat.parts.privacy.settled()
+    await chat.parts.privacy.wait_until_settled()
     await browser.shows(lambda one: "Your data is deleted" in json.dumps(one.get("cards")))
 
 

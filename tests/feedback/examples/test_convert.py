@@ -32,9 +32,9 @@ from feedback.examples.convert import (
     LeftOut,
     Refusal,
     Reviewed,
-    candidate_of,
-    normalised,
-    supported,
+    build_candidate,
+    compute_support,
+    normalise_text,
 )
 from feedback.examples.poisoning import (
     HIDDEN,
@@ -83,13 +83,13 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 
 def example(reviewed: Reviewed, rules: ExampleRules = RULES) -> TrainingExample:
-    candidate = candidate_of(reviewed, rules)
+    candidate = build_candidate(reviewed, rules)
     assert isinstance(candidate, Candidate), candidate
     return candidate.example
 
 
 def refusal(reviewed: Reviewed, rules: ExampleRules = RULES) -> LeftOut:
-    refused = candidate_of(reviewed, rules)
+    refused = build_candidate(reviewed, rules)
     assert isinstance(refused, Refusal), refused
     return refused.why
 
@@ -208,8 +208,8 @@ def test_a_completion_that_the_passages_do_not_tell_is_known() -> None:
         example(corrected(1, "How much leave?", "You get 26 days.")),
         example(corrected(2, "Who?", "Ask Morgan")),
     )
-    assert supported(told) == 1.0
-    assert supported(untold) == 0.0
+    assert compute_support(told) == 1.0
+    assert compute_support(untold) == 0.0
 
 
 # What is not trained on
@@ -230,7 +230,9 @@ def test_nobody_who_opted_out_is_in_it_as_asker_or_as_reviewer(who: str) -> None
 def test_a_rater_who_opted_out_keeps_no_example_out_and_is_not_named() -> None:
     rules = replace(RULES, opted_out=frozenset({"sam"}))
     one = approved(1)
-    candidate = candidate_of(replace(one, words=(thumb(one.answer, "sam"), thumb(one.answer, "kim"))), rules)
+    candidate = build_candidate(
+        replace(one, words=(thumb(one.answer, "sam"), thumb(one.answer, "kim"))), rules
+    )
     assert isinstance(candidate, Candidate)
     assert candidate.lineage.givers == ("kim",)
 
@@ -239,11 +241,11 @@ def test_who_wrote_the_correction_that_a_colleague_agreed_to_is_its_reviewer_too
     answer = answered(asked(1))
     wrote, agreed = verdict(Ruling.CORRECTED, "30 days."), verdict(Ruling.CORRECTED, "30 days.", by="kim")
     other = verdict(Ruling.CORRECTED, "31 days.", by="lee")
-    candidate = candidate_of(Reviewed(settled(answer, other, wrote, agreed), answer, ()), RULES)
+    candidate = build_candidate(Reviewed(settled(answer, other, wrote, agreed), answer, ()), RULES)
     assert isinstance(candidate, Candidate)
     assert candidate.lineage.reviewers == ("kim", "robin")
     again = settled(answer, agreed, round=2, earlier=wrote)
-    candidate = candidate_of(Reviewed(again, answer, ()), RULES)
+    candidate = build_candidate(Reviewed(again, answer, ()), RULES)
     assert isinstance(candidate, Candidate)
     assert candidate.lineage.reviewers == ("kim", "robin")
 
@@ -258,12 +260,13 @@ def test_an_answer_whose_page_has_changed_is_left_out_and_one_that_cites_another
         ({"passages": both, "citations": ()}, Ruling.APPROVED),
     ):
         answer = answered(asked(1), **changed)
-        refused = candidate_of(Reviewed(settled(answer, verdict(review_of)), answer, ()), RULES, old)
+        refused = build_candidate(Reviewed(settled(answer, verdict(review_of)), answer, ()), RULES, old)
         assert isinstance(refused, Refusal)
         assert refused.why is LeftOut.STALE
     answer = answered(asked(1), passages=both, citations=cites_hr)
     assert isinstance(
-        candidate_of(Reviewed(settled(answer, verdict(Ruling.APPROVED)), answer, ()), RULES, old), Candidate
+        build_candidate(Reviewed(settled(answer, verdict(Ruling.APPROVED)), answer, ()), RULES, old),
+        Candidate,
     )
 
 
@@ -307,7 +310,7 @@ def test_an_answer_whose_page_has_changed_is_left_out_and_one_that_cites_another
     ],
 )
 def test_a_correction_with_something_planted_is_set_aside(text: str, found: str) -> None:
-    refused = candidate_of(corrected(1, "How much leave?", text), RULES)
+    refused = build_candidate(corrected(1, "How much leave?", text), RULES)
     assert isinstance(refused, Refusal)
     assert refused.why is LeftOut.SET_ASIDE
     assert found in refused.details
@@ -351,7 +354,7 @@ def test_hostile_corrections_are_set_aside_or_come_back_as_they_were(shared_data
     strings: list[str] = json.loads((shared_data / "security" / "blns.json").read_text("utf-8"))
     outcomes: Counter[str] = Counter()
     for number, text in enumerate(strings):
-        candidate = candidate_of(corrected(number, "What is it?", text), RULES)
+        candidate = build_candidate(corrected(number, "What is it?", text), RULES)
         taught = TrainingExample("a", text, (passage(text),), text, text)  # whatever the screen thinks
         line = to_json(taught)
         assert "\n" not in line
@@ -390,7 +393,7 @@ def test_trust_by_hand() -> None:
         people.add("mostly right", agreed=number % 5 != 0)
     assert people.trust("a coin") == pytest.approx(0.0, abs=0.02)
     assert people.trust("mostly right") == 1.0
-    assert people.weighed_down() == (2, 1)
+    assert people.count_distrusted() == (2, 1)
 
 
 def test_what_a_word_says() -> None:
@@ -690,10 +693,10 @@ def test_a_held_out_question_never_trains_and_never_changes_sides(seed: int) -> 
         lots.shuffle(reviews)
         del reviews[: lots.randint(0, 5)]  # deleted questions change nothing either
         examples, _ = chosen(made(reviews), rules)
-        held = {normalised(one.question_text) for one in examples if one.held_out}
-        assert not held & {normalised(one.question_text) for one in examples if not one.held_out}
+        held = {normalise_text(one.question_text) for one in examples if one.held_out}
+        assert not held & {normalise_text(one.question_text) for one in examples if not one.held_out}
         for one in examples:
-            assert sides.setdefault(normalised(one.question_text), one.held_out) == one.held_out
+            assert sides.setdefault(normalise_text(one.question_text), one.held_out) == one.held_out
 
 
 def test_about_the_share_is_held_out() -> None:

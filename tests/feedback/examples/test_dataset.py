@@ -31,13 +31,13 @@ from feedback.examples.dataset import (
     NoExamples,
     datasets_with,
     difference,
-    examples_in,
     find_dataset,
+    find_trained_versions,
     forget,
     list_datasets,
     read_card,
-    reviews_in,
-    trained_on,
+    read_examples,
+    read_lineage,
 )
 from feedback.examples.dataset_card import Card, Coverage, Vectors, find_topics
 from feedback.store.serialization import to_json
@@ -134,7 +134,7 @@ async def test_a_dataset_comes_back_with_its_examples_and_their_lineage(store: S
     desk = await keep(store, some_reviews())
     card = await build(store, desk, tmp_path, RULES, WORK)
     folder = tmp_path / card.name
-    examples, lineage = list(examples_in(folder)), list(reviews_in(folder))
+    examples, lineage = list(read_examples(folder)), list(read_lineage(folder))
     assert [one.answer_id for one in examples] == [one.answer_id for one in lineage]
     by_id = dict(zip([one.answer_id for one in examples], zip(examples, lineage, strict=True), strict=True))
     taught, origin = by_id["a00003"]
@@ -173,7 +173,7 @@ async def test_every_naughty_string_survives_the_way_through_the_store_and_the_f
     strings: list[str] = json.loads((shared_data / "security" / "blns.json").read_text("utf-8"))[::5]
     reviews = [corrected(n, f"question {n}", text, by=f"asker{n}") for n, text in enumerate(strings)]
     card = await build(store, await keep(store, reviews), tmp_path, RULES, WORK)
-    taught = {one.answer_id: one.completion for one in examples_in(tmp_path / card.name)}
+    taught = {one.answer_id: one.completion for one in read_examples(tmp_path / card.name)}
     assert len(taught) > len(strings) / 3
     for number, text in enumerate(strings):
         name = f"a{number:05}"
@@ -200,7 +200,7 @@ async def test_the_sums_of_the_card_add_up(tmp_path: Path) -> None:
     assert (
         card.by["side"].get("held out", 0)
         == card.held_out
-        == sum(one.held_out for one in examples_in(folder))
+        == sum(one.held_out for one in read_examples(folder))
     )
     assert card.by["kind"] == {"approval": 1, "correction": 3, "not_on_page": 1}
     assert card.by["age"] == {"up to 30 days": 4, "up to 90 days": 1}
@@ -259,7 +259,7 @@ def test_topics_are_the_groups_of_questions_that_are_near() -> None:
     ]
     texts = [f"{text} {number % 2}" for number in range(4) for text in words]
     topics = find_topics(HashedEmbedder().embed(texts), [text.split()[:2] for text in texts])
-    groups = topics.of(HashedEmbedder().embed(words))
+    groups = topics.assign_groups(HashedEmbedder().embed(words))
     for subject in ("leave", "train", "laptop"):
         theirs = {group for group, text in zip(groups, words, strict=True) if text.startswith(subject)}
         others = {group for group, text in zip(groups, words, strict=True) if not text.startswith(subject)}
@@ -362,13 +362,13 @@ async def test_kill_9_at_any_step_leaves_no_half_dataset(killed_at: KilledAt, tm
     datasets, step = tmp_path / "datasets", 1
     while await asyncio.to_thread(killed_at, "build", tmp_path, step):
         for card in list_datasets(datasets):
-            assert len(list(examples_in(datasets / card.name))) == whole.examples
+            assert len(list(read_examples(datasets / card.name))) == whole.examples
         assert all(path.name in {".lock", whole.name} or path.name[0] == "." for path in datasets.iterdir())
         step += 1
     assert step > 6
     assert [path.name for path in sorted(datasets.iterdir())] == [".lock", whole.name]
-    assert list(examples_in(datasets / whole.name)) == list(
-        examples_in(find_dataset(tmp_path / "whole" / "datasets"))
+    assert list(read_examples(datasets / whole.name)) == list(
+        read_examples(find_dataset(tmp_path / "whole" / "datasets"))
     )
     await store.close()
 
@@ -381,7 +381,7 @@ async def test_forgetting_that_is_killed_at_any_step_can_be_repeated(
         card, dataset = await built(folder, some_reviews())
         killed = await asyncio.to_thread(killed_at, "forget", folder, step)
         forget(folder / "datasets", ["a00003", "a00004"])
-        assert [one.answer_id for one in examples_in(dataset)] == ["a00006", "a00031", "a00033"]
+        assert [one.answer_id for one in read_examples(dataset)] == ["a00006", "a00031", "a00033"]
         assert read_card(dataset).erased == 2
         assert {path.name for path in dataset.iterdir()} == {EXAMPLES, LINEAGE, CARD}
         assert card.erased == 0
@@ -424,7 +424,7 @@ async def test_two_builds_at_once_make_one_dataset(tmp_path: Path) -> None:
     cards = await asyncio.gather(*(build(store, desk, tmp_path / "d", RULES, WORK) for _ in range(3)))
     await store.close()
     assert len({card.name for card in cards}) == 1
-    assert len(list(examples_in(find_dataset(tmp_path / "d")))) == cards[0].examples
+    assert len(list(read_examples(find_dataset(tmp_path / "d")))) == cards[0].examples
 
 
 async def test_forgetting_waits_for_a_build_that_read_the_question_before(tmp_path: Path) -> None:
@@ -442,7 +442,7 @@ async def test_forgetting_waits_for_a_build_that_read_the_question_before(tmp_pa
     card = await build(store, desk, datasets, RULES, replace(WORK, tell=tell))
     await store.close()
     assert await forgetting[0] == {card.name: 1}
-    assert "a00003" not in [one.answer_id for one in examples_in(datasets / card.name)]
+    assert "a00003" not in [one.answer_id for one in read_examples(datasets / card.name)]
 
 
 async def test_who_opted_out_by_the_time_of_the_build_is_not_in_it(tmp_path: Path) -> None:
@@ -452,7 +452,7 @@ async def test_who_opted_out_by_the_time_of_the_build_is_not_in_it(tmp_path: Pat
 
     work = replace(WORK, opted_out=out)
     card, folder = await built(tmp_path, some_reviews(), replace(RULES, opted_out=frozenset({"uli"})), work)
-    assert {one.asker for one in reviews_in(folder)} == {"alex", "max"}
+    assert {one.asker for one in read_lineage(folder)} == {"alex", "max"}
     assert card.left_out["opted_out"] == 5
     assert "kim" not in (folder / LINEAGE).read_text()
 
@@ -482,10 +482,10 @@ async def test_a_dataset_that_is_not_whole_is_not_read(tmp_path: Path, name: str
             ]
         )
     if (name, harm) == (LINEAGE, "changed"):  # it says who it was, not what
-        assert next(reviews_in(folder)).answer_id != "a00003"
+        assert next(read_lineage(folder)).answer_id != "a00003"
         return
     with pytest.raises(DatasetDamaged, match="not whole"):
-        list(examples_in(folder))
+        list(read_examples(folder))
 
 
 async def test_a_damaged_card_is_named(tmp_path: Path) -> None:
@@ -531,7 +531,7 @@ async def test_lineage_leads_from_answers_to_datasets_and_on_to_model_versions(t
         two.name: ["a00003"],
     }
     versions = {one.name: ["v2", "v3"], two.name: ["v3"], "another": ["v9"]}
-    assert trained_on(datasets_with(datasets, ["a00001"]), versions) == ["v2", "v3"]
+    assert find_trained_versions(datasets_with(datasets, ["a00001"]), versions) == ["v2", "v3"]
 
 
 async def test_forgotten_answers_are_in_no_file_of_any_dataset(tmp_path: Path) -> None:
@@ -549,8 +549,8 @@ async def test_forgotten_answers_are_in_no_file_of_any_dataset(tmp_path: Path) -
             assert gone not in text, path
     cards = {card.name: (card.examples, card.erased) for card in list_datasets(datasets)}
     assert cards == {one.name: (2, 1), two.name: (2, 1), three.name: (1, 0)}
-    assert [example.answer_id for example in examples_in(first)] == ["a00002"]
-    assert [example.answer_id for example in examples_in(second)] == ["a00009"]
+    assert [example.answer_id for example in read_examples(first)] == ["a00002"]
+    assert [example.answer_id for example in read_examples(second)] == ["a00009"]
     assert {path.name: path.read_bytes() for path in third.iterdir()} == untouched
     assert forget(datasets, ["a00003"]) == {}
     assert forget(tmp_path / "nowhere", ["a00003"]) == {}
@@ -565,7 +565,7 @@ async def test_forgetting_says_where_it_could_not_and_does_it_everywhere_else(
     (broken / name).write_text('{"')
     with pytest.raises(DatasetDamaged, match=broken.name):
         forget(tmp_path / "datasets", ["a00001"])
-    assert [one.answer_id for one in examples_in(whole)] == ["a00003"]
+    assert [one.answer_id for one in read_examples(whole)] == ["a00003"]
 
 
 async def test_a_person_who_is_forgotten_is_struck_out_as_rater_and_reviewer(tmp_path: Path) -> None:
@@ -574,11 +574,11 @@ async def test_a_person_who_is_forgotten_is_struck_out_as_rater_and_reviewer(tmp
     card, folder = await built(tmp_path, [rated, approved(2, "two", reviewer="kim", by="max")])
     assert forget(tmp_path / "datasets", [], people=["kim"]) == {}
     assert "kim" not in (folder / LINEAGE).read_text()
-    assert [(line.givers, line.reviewers) for line in reviews_in(folder)] == [
+    assert [(line.givers, line.reviewers) for line in read_lineage(folder)] == [
         (("lee",), ("robin",)),
         ((), ()),
     ]
-    assert len(list(examples_in(folder))) == card.examples == 2
+    assert len(list(read_examples(folder))) == card.examples == 2
 
 
 async def test_what_was_forgotten_and_is_allowed_again_is_whole_again(tmp_path: Path) -> None:
@@ -586,7 +586,7 @@ async def test_what_was_forgotten_and_is_allowed_again_is_whole_again(tmp_path: 
     forget(tmp_path / "datasets", ["a00003"])
     again, _ = await built(tmp_path, some_reviews())
     assert (again.name, again.erased) == (card.name, 0)
-    assert len(list(examples_in(folder))) == card.examples
+    assert len(list(read_examples(folder))) == card.examples
 
 
 # The commands
@@ -644,7 +644,7 @@ async def test_the_commands_build_show_list_and_compare(tmp_path: Path) -> None:
     assert compared["added"] == {"a00050": "approval"}
     assert failed.returncode == 2
     assert failed.stderr.strip().startswith("askpage: there is no dataset zz")
-    completions = [one.completion for one in examples_in(tmp_path / "datasets" / card["name"])]
+    completions = [one.completion for one in read_examples(tmp_path / "datasets" / card["name"])]
     assert "26 days." in completions  # as the model writes it, without [1]
 
 

@@ -24,10 +24,18 @@ from core.records import (
     Verdict,
 )
 from feedback.metrics.daily import MOST_SITES, OTHER_SITES, Day, Group, select
-from feedback.metrics.definitions import Known, Sums, add_answer, add_turn, figures_of, is_ignored, is_right
+from feedback.metrics.definitions import (
+    Known,
+    Sums,
+    add_answer,
+    add_turn,
+    compute_figures,
+    is_ignored,
+    is_right,
+)
 from feedback.metrics.statistics import ACCURACY, QuantileSketch, Share, Weighted, wilson
-from feedback.store.base import site_of
-from feedback.store.serialization import answer_from, to_json
+from feedback.store.base import derive_site
+from feedback.store.serialization import parse_answer, to_json
 from tests.builders.records import answer, question
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -152,9 +160,9 @@ def test_only_what_reviewers_approve_is_right_and_no_question_is_not_judged(
 
 def test_the_site_of_an_answer_is_its_sources_host() -> None:
     elsewhere = Citation("https://example.com/a#b", "", "", "")
-    assert site_of(written(0, citations=(elsewhere,))) == "example.com"
-    assert site_of(written(0, citations=(replace(elsewhere, url="/site/a"),))) == "own pages"
-    assert site_of(written(0, citations=(), passages=())) == "no page"
+    assert derive_site(written(0, citations=(elsewhere,))) == "example.com"
+    assert derive_site(written(0, citations=(replace(elsewhere, url="/site/a"),))) == "own pages"
+    assert derive_site(written(0, citations=(), passages=())) == "no page"
 
 
 # A day, by hand
@@ -176,7 +184,7 @@ def test_the_figures_of_a_day_by_hand() -> None:
     ]
     for one, words, rounds in day:
         add_answer(sums, Known(one, words, words, rounds), LATER)
-    figures = figures_of(sums)
+    figures = compute_figures(sums)
     assert figures.answers == 5
     assert figures.accuracy is not None
     assert figures.precision is not None
@@ -207,7 +215,7 @@ def test_quotations_are_counted_apart_and_are_not_attempted() -> None:
             one.id, (ReviewReason.SAMPLE,), NOON, weight=5.0, verdicts=(verdict,), settled_at=NOON
         )
         add_answer(sums, Known(one, rounds=[review]), NOON)
-    figures = figures_of(Sums.load(json.loads(json.dumps(sums.dump()))))
+    figures = compute_figures(Sums.load(json.loads(json.dumps(sums.dump()))))
     assert (figures.answered_share, figures.quoted_share, figures.abstained_share) == (0.5, 0.25, 0.25)
     shares = [figures.accuracy, figures.precision, figures.quote_precision]
     assert [(share.value, share.count) for share in shares if share] == [(0.75, 4), (0.5, 2), (1.0, 1)]
@@ -216,12 +224,12 @@ def test_quotations_are_counted_apart_and_are_not_attempted() -> None:
 def test_days_from_before_there_were_quotations_are_read() -> None:
     older = Sums(answers=3, abstained=1).dump()
     del older["quoted"], older["quotes"]
-    figures = figures_of(Sums.load(older))
+    figures = compute_figures(Sums.load(older))
     assert (figures.answered_share, figures.quoted_share, figures.quote_precision) == (2 / 3, 0.0, None)
 
 
 def test_of_nothing_nothing_is_known() -> None:
-    figures = figures_of(Sums())
+    figures = compute_figures(Sums())
     assert figures.answers == 0
     assert {value for name, value in _as_dict(figures).items() if name != "answers"} == {None}
 
@@ -245,7 +253,7 @@ def test_a_session_lasts_from_its_first_question_to_its_last_answer_and_thirty_i
     # From -1 to 41 minutes: the pause before the third question is 30 minutes, which is not too long; then
     # from 79 to 80.
     assert (sums.sessions, sums.session_s) == (2, 42 * 60 + 60)
-    assert figures_of(sums).time_on_tool_s == (42 * 60 + 60) / 2
+    assert compute_figures(sums).time_on_tool_s == (42 * 60 + 60) / 2
 
 
 def test_groups_and_days_add_up_to_what_they_are_together() -> None:
@@ -280,7 +288,7 @@ def test_a_day_has_only_so_many_sites_of_its_own() -> None:
     day = Day(date(2026, 11, 23))
     for number in range(MOST_SITES + 20):
         url = f"https://site{number}.example.com/"
-        day.of(written(0, citations=(Citation(url, "", "", ""),)))
+        day.find_sums(written(0, citations=(Citation(url, "", "", ""),)))
     sites = {group.site for group in day.groups}
     assert len(sites) == MOST_SITES + 1
     assert OTHER_SITES in sites
@@ -300,7 +308,7 @@ def test_answers_from_before_there_were_quotations_count_by_whether_they_decline
     written = json.loads(to_json(answer(question(1))))
     for name in ("kind", "confidence", "marked"):
         del written[name]
-    read = answer_from(json.dumps(written | {"abstained": abstained}), question(1))
+    read = parse_answer(json.dumps(written | {"abstained": abstained}), question(1))
     assert (read.kind, read.abstained, read.confidence, read.marked) == (kind, abstained, None, "")
     sums = Sums()
     add_answer(sums, Known(read), NOON)
@@ -309,4 +317,4 @@ def test_answers_from_before_there_were_quotations_count_by_whether_they_decline
 
 def test_a_quotation_survives_the_store() -> None:
     quoted = answer(question(1), kind=AnswerKind.QUOTED, confidence=0.4, marked="26 days")
-    assert answer_from(to_json(quoted), quoted.question) == quoted
+    assert parse_answer(to_json(quoted), quoted.question) == quoted

@@ -33,7 +33,7 @@ RARE_WORDS = "xylophone-omelette-7431"
 async def test_a_redelivered_question_is_known_and_changes_nothing(store: FeedbackStore) -> None:
     assert await store.add_question(question())
     assert not await store.add_question(question(text="something else"))
-    [left] = await store.undelivered()
+    [left] = await store.take_undelivered()
     assert left.question == question()
 
 
@@ -72,7 +72,7 @@ async def test_a_crash_leaves_open_what_was_not_delivered_oldest_first(store: Fe
         await store.add_question(question(number))
     await store.add_answer(answer(question(1)))
     await store.mark_delivered(question(2).id, "m2")
-    first, second = await store.undelivered()
+    first, second = await store.take_undelivered()
     assert (first.question, first.answer) == (question(1), answer(question(1)))
     assert (second.question, second.answer) == (question(3), None)
 
@@ -80,13 +80,15 @@ async def test_a_crash_leaves_open_what_was_not_delivered_oldest_first(store: Fe
 async def test_what_another_process_answers_is_left_to_it_until_it_lets_go(opening: Opening) -> None:
     one, two = await opening(ProcessLease("one", hold_s=1.0)), await opening(ProcessLease("two", hold_s=60.0))
     await one.add_question(question())
-    assert await two.undelivered() == []
-    assert len(await one.undelivered()) == 1
+    assert await two.take_undelivered() == []
+    assert len(await one.take_undelivered()) == 1
     restarted = await opening(ProcessLease("one", hold_s=1.0))
-    assert len(await restarted.undelivered()) == 1
-    assert await two.undelivered() == []
+    assert len(await restarted.take_undelivered()) == 1
+    assert await two.take_undelivered() == []
     await asyncio.sleep(1.1)
-    taken = await asyncio.gather(two.undelivered(), (await opening(ProcessLease("three"))).undelivered())
+    taken = await asyncio.gather(
+        two.take_undelivered(), (await opening(ProcessLease("three"))).take_undelivered()
+    )
     assert sorted(map(len, taken)) == [0, 1]
 
 
@@ -94,10 +96,10 @@ async def test_delivery_erases_how_to_reply(store: FeedbackStore) -> None:
     await store.add_question(question())
     await store.add_answer(answer(question()))
     await store.mark_delivered(question().id, "m1")
-    assert await store.undelivered() == []
+    assert await store.take_undelivered() == []
     given = await store.answer_in_message("chat", "m1")
     assert given == answer(question(reply_to=""))
-    assert await store.message_of(question().id) == "m1"
+    assert await store.find_message(question().id) == "m1"
     await store.mark_delivered("another", "m1")
 
 
@@ -117,10 +119,10 @@ async def test_an_answer_that_could_not_be_delivered_is_in_no_message(store: Fee
     await store.add_question(question())
     await store.add_answer(answer(question()))
     await store.mark_delivered(question().id, "")
-    assert await store.undelivered() == []
+    assert await store.take_undelivered() == []
     assert await store.answer_in_message("chat", "") is None
-    assert await store.message_of(question().id) is None
-    assert await store.message_of("another") is None
+    assert await store.find_message(question().id) is None
+    assert await store.find_message("another") is None
 
 
 async def test_recent_answers_are_the_last_of_their_conversation_oldest_first(store: FeedbackStore) -> None:
@@ -200,7 +202,7 @@ async def test_a_forgotten_question_takes_everything_with_it(store: FeedbackStor
     assert await store.answer(answer(question(1)).id) is None
     assert await store.feedback_on(answer(question(1)).id) == []
     assert await store.answer_in_message("chat", "m1") is None
-    assert await store.message_of(question(1).id) is None
+    assert await store.find_message(question(1).id) is None
     assert [one.question.id for one in await store.recent_answers("chat", 9)] == [question(2).id]
     assert len(await store.feedback_on(answer(question(2)).id)) == 1
     assert await store.add_question(question(1))
@@ -232,7 +234,7 @@ async def test_a_closed_store_says_so(store: FeedbackStore) -> None:
     with pytest.raises(StoreUnavailable):
         await store.add_question(question())
     with pytest.raises(StoreUnavailable):
-        await store.undelivered()
+        await store.take_undelivered()
 
 
 # What only SQLite does
@@ -245,7 +247,7 @@ async def test_many_writers_share_commits_and_a_refused_one_harms_nobody(tmp_pat
     results = await asyncio.gather(*writes, *strays, return_exceptions=True)
     assert results[:500] == [True] * 500
     assert all(isinstance(result, RecordInvalid) for result in results[500:])
-    assert len(await store.undelivered()) == 500
+    assert len(await store.take_undelivered()) == 500
     await store.close()
 
 
@@ -263,7 +265,7 @@ async def test_two_stores_on_one_file_see_each_others_writes(tmp_path: Path) -> 
     one, two = SqliteStore.open(tmp_path / "s"), SqliteStore.open(tmp_path / "s")
     stores = [one, two]
     await asyncio.gather(*(stores[number % 2].add_question(question(number)) for number in range(200)))
-    assert len(await one.undelivered()) == len(await two.undelivered()) == 200
+    assert len(await one.take_undelivered()) == len(await two.take_undelivered()) == 200
     await one.close()
     await two.close()
 
@@ -380,7 +382,7 @@ asyncio.run(main())
 
 async def _question_ids(path: Path) -> set[str]:
     store = SqliteStore.open(path)
-    left = await store.undelivered()
+    left = await store.take_undelivered()
     await store.close()
     return {one.question.id for one in left}
 

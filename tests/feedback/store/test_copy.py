@@ -10,15 +10,15 @@ from signal import SIGINT
 
 import pytest
 
-from core.records import Question, answer_id_of
+from core.records import Question, derive_answer_id
 from feedback.store import copy as patience
 from feedback.store.base import RecordInvalid, StoreError, StoreUnavailable
 from feedback.store.copy import BATCH, CopyFailed, Copying, Patient
-from feedback.store.copy_journal import CopyPosition, Intent, Journal, Known, hash_of, named
+from feedback.store.copy_journal import CopyPosition, Intent, Journal, Known, hash_row, parse_store_name
 from feedback.store.cosmos import CosmosStore
 from feedback.store.cosmos_schema import CosmosConfig
 from feedback.store.documents import Document
-from feedback.store.rows import PAGE, TABLES, Row, Table, every_line, key_of, sum_of
+from feedback.store.rows import PAGE, TABLES, Row, Table, build_row_key, every_line, sum_table
 from feedback.store.sqlite import SqliteStore
 from tests.builders.many_records import fill
 from tests.builders.records import answer, question, thumb
@@ -183,20 +183,20 @@ async def test_a_name_that_is_no_stores_gets_a_sentence(
         "This is no database, but a text of more than a hundred characters." * 20
     )
     with pytest.raises(StoreError, match=words):
-        async with named(name, Known(tmp_path / FROM, far[1], tmp_path)).opened():
+        async with parse_store_name(name, Known(tmp_path / FROM, far[1], tmp_path)).open_store():
             pass
 
 
 async def test_names_are_short_for_what_the_settings_name(tmp_path: Path, sqlite: SqliteStore) -> None:
     cloud = Known(tmp_path / FROM, CosmosConfig("https://a.documents.azure.com:443/"), tmp_path)
     alone = Known(tmp_path / FROM, None, tmp_path)
-    assert named("", cloud).is_same(named("cosmos:askpage/records", cloud))
-    assert not named("cosmos:", cloud).is_same(named("cosmos:askpage/others", cloud))
-    assert named("", alone).is_same(named(f"sqlite:{tmp_path}/data/../{FROM}", alone))
+    assert parse_store_name("", cloud).is_same(parse_store_name("cosmos:askpage/records", cloud))
+    assert not parse_store_name("cosmos:", cloud).is_same(parse_store_name("cosmos:askpage/others", cloud))
+    assert parse_store_name("", alone).is_same(parse_store_name(f"sqlite:{tmp_path}/data/../{FROM}", alone))
     (tmp_path / "link").hardlink_to(tmp_path / FROM)
-    assert named(str(tmp_path / "link"), alone).is_same(named("sqlite:", alone))
+    assert parse_store_name(str(tmp_path / "link"), alone).is_same(parse_store_name("sqlite:", alone))
     with pytest.raises(StoreError, match="cosmos_endpoint"):
-        named("cosmos:", alone)
+        parse_store_name("cosmos:", alone)
 
 
 async def test_a_store_is_not_copied_into_itself(tmp_path: Path, sqlite: SqliteStore) -> None:
@@ -317,7 +317,7 @@ async def test_what_comes_into_the_source_during_the_copy_is_carried_over_with_i
 
 
 async def answered(store: SqliteStore | CosmosStore, asked: Question) -> None:
-    given = answer(asked, answer_id_of(asked.id))
+    given = answer(asked, derive_answer_id(asked.id))
     await store.add_question(asked)
     await store.add_answer(given)
     await store.put_feedback(thumb(given))
@@ -429,7 +429,7 @@ async def test_words_of_two_bots_with_one_number_survive_the_way_to_a_file_and_b
     words = await cosmos.rows("feedback")
     await cosmos.drop_rows(words)
     same = [dict(row.fields) | {"number": 1_790_000_000_000_001} for row in words]
-    await cosmos.put_rows([Row("feedback", key_of("feedback", fields), fields) for fields in same])
+    await cosmos.put_rows([Row("feedback", build_row_key("feedback", fields), fields) for fields in same])
     target = SqliteStore.open(tmp_path / TO)
     assert (await copy(cosmos, target)).same
     assert len(await target.rows("feedback")) == 2
@@ -459,7 +459,7 @@ def test_a_row_is_the_copys_own_as_it_was_put_and_as_it_was_before_a_kill(tmp_pa
         journal.begin("one")
         assert not journal.is_ours(old)
         journal.intend([Intent(old)])
-        journal.intend([Intent(new, hash_of(old))])  # killed here: it may have been put, or not
+        journal.intend([Intent(new, hash_row(old))])  # killed here: it may have been put, or not
     with Journal.open(tmp_path / "j") as journal:
         assert [journal.is_ours(row) for row in (old, new, others)] == [True, True, False]
         journal.reach(CopyPosition("document", "k a", 1), dropped=[new])
@@ -491,5 +491,5 @@ async def test_sums_are_those_of_both_stores(sqlite: SqliteStore, cosmos: Cosmos
     await fill(sqlite, 20)
     copied = await copy(sqlite, cosmos)
     for table in TABLES:
-        assert copied.sums[table] == (await sum_of(sqlite, table), await sum_of(cosmos, table))
+        assert copied.sums[table] == (await sum_table(sqlite, table), await sum_table(cosmos, table))
         assert copied.sums[table][0].count > 0

@@ -120,13 +120,13 @@ async def test_a_list_is_in_order_filtered_and_goes_on_where_it_ended(documents:
     await documents.add(replace(a_document(), kind="other"))
     found: list[str] = []
     after = ("", "")
-    while page := await documents.listed(Wanted("kind", state="open", after=after, limit=2)):
+    while page := await documents.list_documents(Wanted("kind", state="open", after=after, limit=2)):
         found += [document.id for document in page]
         after = (page[-1].order, page[-1].id)
     assert found == ["d1", "d2", "d4", "d5", "d7", "d8"]
-    assert len(await documents.listed(Wanted("kind"))) == 9
-    assert not await documents.listed(Wanted("kind", person="p2"))
-    assert len(await documents.listed(Wanted("kind", answer_id="a1", person="p1", state="done"))) == 3
+    assert len(await documents.list_documents(Wanted("kind"))) == 9
+    assert not await documents.list_documents(Wanted("kind", person="p2"))
+    assert len(await documents.list_documents(Wanted("kind", answer_id="a1", person="p1", state="done"))) == 3
 
 
 async def test_what_goes_with_an_answer_is_forgotten_with_its_question(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ async def test_what_goes_with_an_answer_is_forgotten_with_its_question(tmp_path:
     await store.documents.add(a_document("mine", answer_id=answer(asked).id))
     await store.documents.add(a_document("other"))
     await store.forget_question(asked.id)
-    assert [document.id for document in await store.documents.listed(Wanted("kind"))] == ["other"]
+    assert [document.id for document in await store.documents.list_documents(Wanted("kind"))] == ["other"]
     await store.close()
 
 

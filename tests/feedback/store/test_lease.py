@@ -12,7 +12,7 @@ from typing import Any
 
 from feedback.store.base import StoreUnavailable
 from feedback.store.documents import Document, Documents
-from feedback.store.job_runs import LEASE, Lease, free_of, who_holds
+from feedback.store.job_runs import LEASE, Lease, free_lease, who_holds
 from feedback.store.sqlite import SqliteStore
 from tests.builders.stores import documents
 from tests.conftest import ROOT
@@ -100,11 +100,11 @@ async def test_the_lease_of_a_process_that_is_known_to_be_dead_is_freed_and_no_o
     documents: Documents,
 ) -> None:
     await Lease(documents, "x", "host, process 1").take()
-    await free_of(documents, "x", "host, process 2")
+    await free_lease(documents, "x", "host, process 2")
     assert await who_holds(documents, "x") is not None
-    await free_of(documents, "x", "host, process 1")
+    await free_lease(documents, "x", "host, process 1")
     assert await who_holds(documents, "x") is None
-    await free_of(documents, "never taken", "host, process 1")
+    await free_lease(documents, "never taken", "host, process 1")
 
 
 class Away:

@@ -23,7 +23,7 @@ from aiohttp import web
 from bot.background import PeriodicTasks
 from bot.dialogs.review import Reviewing
 from core.cosmos_client import open_client
-from core.records import Ruling, Verdict, answer_id_of
+from core.records import Ruling, Verdict, derive_answer_id
 from exporters.in_memory import recording
 from feedback.reviews.repository import WAITING, ReviewRepository
 from feedback.store.base import ProcessLease, StoreUnavailable
@@ -119,7 +119,7 @@ async def check(afternoon: Afternoon) -> None:
         for row in rows
         if row.table == "feedback"
     )
-    first, third = (answer_id_of(f"msteams:a:chat:{number}") for number in (1, 3))
+    first, third = (derive_answer_id(f"msteams:a:chat:{number}") for number in (1, 3))
     assert words == sorted(
         [(first, "thumb", "dislike"), (third, "reaction", "heart"), (third, "thumb", "dislike")]
     )
@@ -129,7 +129,7 @@ async def check(afternoon: Afternoon) -> None:
     assert [verdict.ruling for verdict in review.verdicts] == [Ruling.CORRECTED]
     assert review.settled_at
     assert await afternoon.world.parts.desk.review(third)  # the thumb that waited has opened it
-    verified = await afternoon.world.parts.desk.verified(first)
+    verified = await afternoon.world.parts.desk.read_verified(first)
     assert verified is not None
     assert "18 weeks" in verified.text
     assert [afternoon.answers_shown(number) for number in (1, 3, 4)] == [1, 1, 1]
@@ -156,7 +156,7 @@ async def test_a_server_that_comes_back_empty_takes_what_waited_once_its_contain
     rows = await afternoon.rows()
     assert [row.key for row in rows if row.table == "question"] == ["msteams:a:chat:3"]
     assert [row.fields["kind"] for row in rows if row.table == "feedback"] == ["thumb"]
-    assert await afternoon.world.parts.desk.review(answer_id_of("msteams:a:chat:3"))
+    assert await afternoon.world.parts.desk.review(derive_answer_id("msteams:a:chat:3"))
 
 
 async def test_a_reviewer_who_was_too_late_while_the_store_was_away_hears_it(afternoon: Afternoon) -> None:
@@ -191,7 +191,7 @@ async def test_what_is_said_while_older_words_wait_goes_behind_them(afternoon: A
     await afternoon.thumb(1, "dislike", "press 3")
     assert afternoon.store.spool.records == 4  # each came twice
     await afternoon.back()
-    answer = answer_id_of("msteams:a:chat:1")
+    answer = derive_answer_id("msteams:a:chat:1")
     values = [word.value for word in await afternoon.store.feedback_on(answer)]
     assert values == ["dislike"]
 
@@ -236,9 +236,9 @@ async def test_an_entry_that_cannot_be_done_is_set_aside_and_holds_nothing_up(af
     await afternoon.thumb(1, "like", "press 2")
     await afternoon.back()
     assert afternoon.store.waiting.failed == 1
-    assert [word.value for word in await afternoon.store.feedback_on(answer_id_of("msteams:a:chat:1"))] == [
-        "like"
-    ]
+    assert [
+        word.value for word in await afternoon.store.feedback_on(derive_answer_id("msteams:a:chat:1"))
+    ] == ["like"]
 
 
 async def test_where_the_disk_of_the_spool_is_full_too_nothing_is_acknowledged(afternoon: Afternoon) -> None:
@@ -260,9 +260,9 @@ async def test_where_the_disk_of_the_spool_is_full_too_nothing_is_acknowledged(a
     assert not afternoon.store.spool.records
     await afternoon.post_twice(press)  # there is room again
     await afternoon.back()
-    assert [word.value for word in await afternoon.store.feedback_on(answer_id_of("msteams:a:chat:1"))] == [
-        "like"
-    ]
+    assert [
+        word.value for word in await afternoon.store.feedback_on(derive_answer_id("msteams:a:chat:1"))
+    ] == ["like"]
 
 
 @pytest.mark.parametrize(
@@ -315,7 +315,7 @@ async def test_a_drain_that_is_killed_again_and_again_loses_and_doubles_nothing(
             reviews, _ = await ReviewRepository(far.documents).reviews(WAITING, 100)
     assert len(asked) == 14
     assert all(fields["message_id"] for fields in asked)
-    thumbed = [answer_id_of(f"msteams:a:chat:{number}") for number in [1, *range(30, 42)]]
+    thumbed = [derive_answer_id(f"msteams:a:chat:{number}") for number in [1, *range(30, 42)]]
     assert sorted(words) == sorted(thumbed)
     assert {review.answer_id for review in reviews} == set(thumbed)
 

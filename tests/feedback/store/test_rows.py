@@ -17,7 +17,7 @@ from feedback.store.base import StoreError
 from feedback.store.cosmos import CosmosStore
 from feedback.store.documents import Document
 from feedback.store.offline_queue import OfflineQueue
-from feedback.store.rows import TABLES, Row, every_line, every_row, key_of, line_of, sum_of
+from feedback.store.rows import TABLES, Row, build_row_key, every_line, every_row, sum_table, to_line
 from feedback.store.sqlite import SqliteStore
 from tests.builders.records import NOON, answer, question, thumb
 from tests.builders.stores import Store, answered, store
@@ -81,7 +81,7 @@ async def test_a_row_has_the_key_of_its_fields(store: Store) -> None:
     await store.documents.add(Document("kind", "\U0001f600", "{}"))
     for table in TABLES:
         [row] = await store.rows(table)
-        assert row.key == key_of(table, row.fields)
+        assert row.key == build_row_key(table, row.fields)
         assert await store.rows(table, after=row.key) == []
 
 
@@ -97,9 +97,9 @@ async def test_words_on_two_answers_may_have_one_number(store: Store) -> None:
     rows = [row async for row in every_row(store, "feedback")]
     await store.drop_rows(rows)
     fields = [dict(row.fields) | {"number": 7} for row in rows]
-    same = [Row("feedback", key_of("feedback", values), values) for values in fields]
+    same = [Row("feedback", build_row_key("feedback", values), values) for values in fields]
     await store.put_rows(same)
-    assert [line_of(row) async for row in every_row(store, "feedback")] == [line_of(row) for row in same]
+    assert [to_line(row) async for row in every_row(store, "feedback")] == [to_line(row) for row in same]
     await store.put_feedback(thumb(given[0], "dislike", seconds=90))
     [current] = await store.feedback_on(given[0].id)
     assert current.value == "dislike"
@@ -118,7 +118,7 @@ async def test_a_changed_question_still_leads_to_its_older_answer(store: Store) 
     [row] = await store.rows("question")
     await store.put_rows([replace(row, fields=dict(row.fields) | {"message_id": "m1", "reply_to": ""})])
     assert await store.answer_to_question(asked.id) == replace(given, question=replace(asked, reply_to=""))
-    assert await store.message_of(asked.id) == "m1"
+    assert await store.find_message(asked.id) == "m1"
 
 
 async def test_rows_that_come_out_of_order_are_an_error_not_a_loss(sqlite: SqliteStore) -> None:
@@ -129,7 +129,7 @@ async def test_rows_that_come_out_of_order_are_an_error_not_a_loss(sqlite: Sqlit
     for name in "abc":
         await sqlite.documents.add(Document("kind", name, "{}"))
     with pytest.raises(StoreError, match="order"):
-        await sum_of(Shuffled.__new__(Shuffled), "document")
+        await sum_table(Shuffled.__new__(Shuffled), "document")
 
 
 async def test_what_is_older_than_it_may_be_goes_with_all_that_belongs_to_it(store: Store) -> None:
@@ -137,12 +137,12 @@ async def test_what_is_older_than_it_may_be_goes_with_all_that_belongs_to_it(sto
         given = await answered(store, number, asked_at=NOON - timedelta(days=days))
         await store.documents.add(Document("review", given.id, "{}", given.id, order="2020"))
     await store.add_question(question(3, asked_at=NOON - timedelta(days=900)))  # nobody has answered it yet
-    kept = {table: await sum_of(store, table) for table in TABLES}
+    kept = {table: await sum_table(store, table) for table in TABLES}
     looked: list[int] = []
     retention = Retention(questions_days=365, feedback_days=0, reviews_days=1095)
     found = await retain(store, retention, NOON, looked.append, dry_run=True)
     assert found == {"question": 1, "answer": 1, "review": 2}
-    assert kept == {table: await sum_of(store, table) for table in TABLES}
+    assert kept == {table: await sum_table(store, table) for table in TABLES}
     assert await retain(store, retention, NOON) == found
     assert looked[-1] == 9
     assert [await store.count(table) for table in TABLES] == [2, 1, 2, 0]
@@ -185,10 +185,10 @@ async def test_a_line_is_json_and_the_same_in_both_stores(sqlite: SqliteStore, c
     for table in TABLES:
         await cosmos.put_rows(await sqlite.rows(table))
         ours, theirs = await sqlite.rows(table), await cosmos.rows(table)
-        assert [line_of(row) for row in ours] == [line_of(row) for row in theirs]
-        assert await sum_of(sqlite, table) == await sum_of(cosmos, table)
+        assert [to_line(row) for row in ours] == [to_line(row) for row in theirs]
+        assert await sum_table(sqlite, table) == await sum_table(cosmos, table)
     [row] = await cosmos.rows("question")
-    assert json.loads(line_of(row))["record"]["text"] == "a \ud83d lone half, \x00 and \U0001f600"
+    assert json.loads(to_line(row))["record"]["text"] == "a \ud83d lone half, \x00 and \U0001f600"
 
 
 async def test_words_of_the_third_format_are_brought_over_with_their_numbers(tmp_path: Path) -> None:

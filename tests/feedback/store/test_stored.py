@@ -13,16 +13,16 @@ from typing import Any
 import pytest
 
 from core.records import Answer
-from feedback.examples.dataset import examples_in, list_datasets, reviews_in
+from feedback.examples.dataset import list_datasets, read_examples, read_lineage
 from feedback.metrics import daily
 from feedback.privacy.deletion_log import Deletions
 from feedback.privacy.opt_out import OptOuts
 from feedback.reviews import model_decisions
 from feedback.reviews.model_decisions import DRAFT, ModelBoard
 from feedback.reviews.repository import SETTLED, WAITING, ReviewRepository
-from feedback.store.cosmos_schema import row_in
+from feedback.store.cosmos_schema import to_row
 from feedback.store.job_runs import job_runs
-from feedback.store.rows import TABLES, Row, key_of
+from feedback.store.rows import TABLES, Row, build_row_key
 from feedback.store.sqlite import SqliteStore
 from tests.builders import stored
 from tests.builders.stored import ANSWERS, COMPARISON, QUESTIONS, REVIEWS, VERIFIED, WORDS
@@ -33,11 +33,11 @@ KEPT: dict[str, Any] = json.loads(Path(__file__).with_name("stored_by_version_0_
 def rows_of(form: str) -> list[Row]:
     """Return what a form of the store had kept, as rows."""
     if form == "cosmos":
-        return [row_in(item) for item in KEPT["cosmos"]]
+        return [to_row(item) for item in KEPT["cosmos"]]
     rows: list[Row] = []
     for line in KEPT["sqlite"]:
         fields = {name: value for name, value in line.items() if name != "table"}
-        rows.append(Row(line["table"], key_of(line["table"], fields), fields))
+        rows.append(Row(line["table"], build_row_key(line["table"], fields), fields))
     return rows
 
 
@@ -58,7 +58,7 @@ def delivered(answer: Answer) -> Answer:
 
 async def test_questions_answers_and_words_are_read(older: SqliteStore) -> None:
     assert [await older.answer(one.id) for one in ANSWERS] == [delivered(one) for one in ANSWERS]
-    assert [left.question for left in await older.undelivered()] == [QUESTIONS[0], QUESTIONS[3]]
+    assert [left.question for left in await older.take_undelivered()] == [QUESTIONS[0], QUESTIONS[3]]
     assert await older.feedback_on(ANSWERS[0].id) == WORDS
 
 
@@ -67,20 +67,20 @@ async def test_reviews_and_verified_answers_are_read(older: SqliteStore) -> None
     assert (await desk.reviews(SETTLED, 9))[0] == [REVIEWS[0]]
     assert (await desk.reviews(WAITING, 9))[0] == [REVIEWS[1]]
     assert await desk.rounds(ANSWERS[0].id) == [REVIEWS[0], stored.PAST_REVIEW]
-    assert [await desk.verified(one.answer_id) for one in VERIFIED] == VERIFIED
-    assert dict((await desk.verified_since(""))[0]) == {ANSWERS[0].id: VERIFIED[0], ANSWERS[1].id: None}
+    assert [await desk.read_verified(one.answer_id) for one in VERIFIED] == VERIFIED
+    assert dict((await desk.list_verified_since(""))[0]) == {ANSWERS[0].id: VERIFIED[0], ANSWERS[1].id: None}
 
 
 async def test_what_is_on_screens_and_waits_for_people_is_read(older: SqliteStore) -> None:
     desk = ReviewRepository(older.documents)
     assert await desk.places() == [stored.PLACE]
-    assert await desk.shown(ANSWERS[0].id) == [stored.SHOWN]
-    assert await desk.left_cards(9) == [replace(stored.SHOWN, place="")]
+    assert await desk.list_shown(ANSWERS[0].id) == [stored.SHOWN]
+    assert await desk.list_left_cards(9) == [replace(stored.SHOWN, place="")]
     assert await desk.notices_on(ANSWERS[0].id) == [stored.NOTICE]
-    assert await desk.untied_to("19:chat", "m9") == [("untied-1", WORDS[2])]
-    assert await desk.untied_counts() == {"thumb": 1}
+    assert await desk.list_untied("19:chat", "m9") == [("untied-1", WORDS[2])]
+    assert await desk.count_untied() == {"thumb": 1}
     asked = QUESTIONS[2]
-    assert await desk.declined_since(stored.NOON, 9) == [(ANSWERS[2].id, asked.asker, asked.text, None)]
+    assert await desk.list_declined(stored.NOON, 9) == [(ANSWERS[2].id, asked.asker, asked.text, None)]
 
 
 async def test_what_is_decided_about_models_is_read(older: SqliteStore) -> None:
@@ -94,7 +94,7 @@ async def test_what_is_decided_about_models_is_read(older: SqliteStore) -> None:
 
 
 async def test_deletions_choices_jobs_and_figures_are_read(older: SqliteStore) -> None:
-    [deletion] = await Deletions(older.documents).of(stored.EVE)
+    [deletion] = await Deletions(older.documents).list_deletions(stored.EVE)
     assert replace(deletion, changed_at=stored.DELETION_KEPT.changed_at) == replace(
         stored.DELETION_KEPT, version=1
     )
@@ -102,8 +102,8 @@ async def test_deletions_choices_jobs_and_figures_are_read(older: SqliteStore) -
     assert not await OptOuts(older.documents).choose(stored.EVE, out=False, source="a5")
     assert await job_runs(older.documents) == [stored.JOB_RUN]
     day = stored.DAY.day
-    assert await daily.kept_days(older.documents, day, day) == [stored.DAY]
-    assert await daily.kept_worst(older.documents, day, day) == [stored.RATED]
+    assert await daily.read_days(older.documents, day, day) == [stored.DAY]
+    assert await daily.read_worst(older.documents, day, day) == [stored.RATED]
 
 
 def test_a_dataset_is_read(tmp_path: Path) -> None:
@@ -112,8 +112,8 @@ def test_a_dataset_is_read(tmp_path: Path) -> None:
     for name, text in KEPT["dataset"].items():
         (folder / name).write_text(text, "utf-8")
     assert list_datasets(tmp_path) == [stored.CARD]
-    assert list(examples_in(folder)) == [stored.EXAMPLE]
-    assert [replace(one, example="") for one in reviews_in(folder)] == [stored.LINEAGE]
+    assert list(read_examples(folder)) == [stored.EXAMPLE]
+    assert [replace(one, example="") for one in read_lineage(folder)] == [stored.LINEAGE]
 
 
 def meant(value: Any) -> Any:

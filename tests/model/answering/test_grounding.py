@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from core.records import Passage
-from model.answering.grounding import Reading, find_nearest, select_passages, sentences, stands_in, support
+from model.answering.grounding import Reading, find_nearest, is_verbatim, select_passages, sentences, support
 
 PASSAGE = Passage(
     url="/site/leave#parents",
@@ -32,7 +32,7 @@ def test_a_supported_answer_cites_the_sentence_word_for_word() -> None:
     assert found.citation.url == "/site/leave#parents"
     assert found.covered == 1.0
     assert found.numbers_stand
-    assert stands_in(found.citation, [PASSAGE])
+    assert is_verbatim(found.citation, [PASSAGE])
 
 
 def test_a_sentence_that_says_all_of_the_answer_is_cited_before_one_that_is_nearer_to_the_question() -> None:

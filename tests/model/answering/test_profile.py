@@ -12,7 +12,7 @@ import pytest
 
 from model.answering.profile import Profile, cpu_s, memory_gb, processor_name
 from model.onnx_infer import EngineOptions
-from model.registry.loading import ModelChoice, open_model, open_version, parameters_of
+from model.registry.loading import ModelChoice, count_parameters, open_model, open_version
 from model.registry.versions import (
     MANIFEST,
     ModelDamaged,
@@ -61,7 +61,7 @@ def test_what_can_be_read_in_time_follows_from_the_speed() -> None:
 
 
 def test_twice_the_weights_read_and_write_half_as_fast() -> None:
-    larger = PROFILE.scaled_to(2 * PROFILE.parameters)
+    larger = PROFILE.scale_to(2 * PROFILE.parameters)
     assert (larger.prefill_tokens_s, larger.decode_tokens_s) == (655.3 / 2, 38.4)
 
 
@@ -99,8 +99,8 @@ def test_the_time_that_a_process_computes_is_counted() -> None:
 
 def test_the_weights_of_a_version_without_a_profile_are_known_or_guessed_by_its_size(tmp_path: Path) -> None:
     version = make_version(tmp_path)
-    assert parameters_of(version) == (version.folder / "model.onnx").stat().st_size
-    assert parameters_of(replace(version, base="qwen3-8b")) == 8_190_735_360
+    assert count_parameters(version) == (version.folder / "model.onnx").stat().st_size
+    assert count_parameters(replace(version, base="qwen3-8b")) == 8_190_735_360
 
 
 def choice_of(models_dir: Path, version: str = "") -> ModelChoice:
@@ -132,6 +132,6 @@ async def test_a_version_that_nobody_measured_on_this_machine_is_measured_at_loa
     try:
         assert opened.profile.processor == processor_name("cpu")
         assert opened.profile.prefill_tokens_s > 0
-        assert opened.profile.parameters == (known.parameters if known else parameters_of(version))
+        assert opened.profile.parameters == (known.parameters if known else count_parameters(version))
     finally:
         await opened.close()

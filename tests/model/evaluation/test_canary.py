@@ -165,7 +165,7 @@ class Crowd:
         """Ask in a conversation that this version answers, and get no answer."""
         standing = read_rollout(self.models_dir)
         names = (f"{version} {number}" for number in range(self.number, 10**9))
-        asked = await self._question(next(one for one in names if standing.version_for(one) == version))
+        asked = await self._question(next(one for one in names if standing.choose_version(one) == version))
         await self.store.mark_delivered(asked.id, "" if stopped else "sorry")
 
     async def votes(self, on: Answer, value: str, **changes: Any) -> None:
@@ -194,7 +194,7 @@ async def test_a_canary_that_pleases_less_is_rolled_back_by_itself_and_who_answe
     crowd: Crowd,
 ) -> None:
     standing = read_rollout(crowd.models_dir)
-    mine = next(f"c{n}" for n in range(99) if standing.version_for(f"c{n}") == "second")
+    mine = next(f"c{n}" for n in range(99) if standing.choose_version(f"c{n}") == "second")
     async with swapping(crowd.models_dir, Memory()) as running:
         assert says(running, mine) == "second"
         await crowd.hear("first", 32, 8)
@@ -205,7 +205,7 @@ async def test_a_canary_that_pleases_less_is_rolled_back_by_itself_and_who_answe
             while says(running, mine) != "first":  # noqa: ASYNC110 - a file is what it waits for
                 await asyncio.sleep(0.01)
     assert (said["step"], said["votes"]) == (Step.ROLL_BACK, 40)
-    assert read_rollout(crowd.models_dir).status_of("second") is VersionStatus.RETIRED
+    assert read_rollout(crowd.models_dir).derive_status("second") is VersionStatus.RETIRED
     why = [(event["model_version"], event["reason"]) for event in told.events("model_rolled_back")]
     assert why == [("second", "satisfaction")]
     [notice] = await ModelBoard(crowd.store.documents).notices(UNPOSTED)

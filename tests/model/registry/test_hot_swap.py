@@ -191,7 +191,7 @@ async def test_a_canary_answers_its_conversations_and_no_others(models_dir: Path
             while "second" not in {says(running, name) for name in conversations}:  # noqa: ASYNC110
                 await asyncio.sleep(POLL_S)
         assert {name: says(running, name) for name in conversations} == {
-            name: standing.version_for(name) for name in conversations
+            name: standing.choose_version(name) for name in conversations
         }
         assert memory.loaded == {"first": 1, "second": 1}
         promote(models_dir, "second")

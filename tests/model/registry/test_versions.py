@@ -127,7 +127,7 @@ def test_verify_finds_a_changed_and_a_missing_file(tmp_path: Path) -> None:
 
 def statuses(models_dir: Path) -> dict[str, str]:
     standing = read_rollout(models_dir)
-    return {version.name: standing.status_of(version.name) for version in list_versions(models_dir)}
+    return {version.name: standing.derive_status(version.name) for version in list_versions(models_dir)}
 
 
 def test_a_version_goes_from_candidate_to_canary_to_live_and_retires(models_dir: Path) -> None:
@@ -276,7 +276,7 @@ def test_a_conversation_keeps_its_version_and_the_share_is_kept() -> None:
         {
             name
             for name in conversations
-            if RolloutState("live", canary="new", share=share).version_for(name) == "new"
+            if RolloutState("live", canary="new", share=share).choose_version(name) == "new"
         }
         for share in shares
     ]
@@ -285,10 +285,10 @@ def test_a_conversation_keeps_its_version_and_the_share_is_kept() -> None:
     other = {
         name
         for name in conversations
-        if RolloutState("live", canary="newer", share=0.1).version_for(name) == "newer"
+        if RolloutState("live", canary="newer", share=0.1).choose_version(name) == "newer"
     }
     assert other != drawn[1]
-    assert {RolloutState("live").version_for(name) for name in conversations} == {"live"}
+    assert {RolloutState("live").choose_version(name) for name in conversations} == {"live"}
 
 
 def test_pruning_keeps_the_base_the_way_back_and_the_newest(models_dir: Path) -> None:

@@ -24,12 +24,12 @@ from pages.index.cosmos_schema import (
     PagesConfig,
     Row,
     Table,
+    compute_page_key,
     full_text_policy,
     indexing_policy,
-    item_of,
-    key_of,
     make_page_container,
     page_container_definition,
+    to_item,
     vector_policy,
 )
 from pages.index.embeddings import HashedEmbedder
@@ -54,7 +54,9 @@ class Place:
     async def generations(self, url: str) -> dict[str, int]:
         """Return how many items there are of each generation of a page."""
         query = "SELECT c.generation FROM c WHERE c.pk = @pk"
-        found = self.container.query_items(query, parameters=[{"name": "@pk", "value": key_of(url)}])
+        found = self.container.query_items(
+            query, parameters=[{"name": "@pk", "value": compute_page_key(url)}]
+        )
         counted: dict[str, int] = {}
         async for item in found:
             counted[item["generation"]] = counted.get(item["generation"], 0) + 1
@@ -279,12 +281,12 @@ async def test_of_the_change_feed_only_what_is_new_is_read(place: Place) -> None
 def test_a_row_only_ever_gives_way_to_a_later_write(order: tuple[int, int]) -> None:
     entry = PageEntry("/site/leave", "Leave", "hash", NOON, 1, "docs")
     table = Table()
-    table.follow(item_of(Row(entry, f"g{written}", "r", written), pk="pages", ttl=-1) for written in order)
-    row = table.row(key_of("/site/leave"))
+    table.follow(to_item(Row(entry, f"g{written}", "r", written), pk="pages", ttl=-1) for written in order)
+    row = table.row(compute_page_key("/site/leave"))
     assert row is not None
     assert row.generation == "g2"
-    table.follow([item_of(Row(entry, "", "r", 3), pk="pages", ttl=60)])
-    assert table.row(key_of("/site/leave")) is None
+    table.follow([to_item(Row(entry, "", "r", 3), pk="pages", ttl=60)])
+    assert table.row(compute_page_key("/site/leave")) is None
     assert table.rows() == []
 
 
@@ -427,7 +429,7 @@ async def test_passages_that_were_kept_before_there_were_sentences_are_found(cos
         index = await opening()
         await index.add(rules("/site/rules", 1), source="docs")
         items = index._items
-        key = key_of("/site/rules")
+        key = compute_page_key("/site/rules")
         for item in await items.query("SELECT * FROM c WHERE c.pk = @pk AND c.kind = 'passage'", key, pk=key):
             del item["sentences"]
             await items.upsert(item)

@@ -66,19 +66,19 @@ def test_the_part_that_asks_counts_half() -> None:
     ],
 )
 def test_a_mistyped_word_becomes_the_one_of_the_pages(typed: str, meant: str) -> None:
-    assert Spelling(PAGES).corrected(f"my {typed}, please", never) == f"my {meant}, please"
+    assert Spelling(PAGES).correct_question(f"my {typed}, please", never) == f"my {meant}, please"
 
 
 @pytest.mark.parametrize(
     "typed", ["trvl", "vacation", "Vacation", "desegregation", "cncr", "ravvel", "xyzzy", "123456", "concert"]
 )
 def test_what_is_short_known_or_far_stays(typed: str) -> None:
-    assert Spelling(PAGES).corrected(typed, never) == typed
+    assert Spelling(PAGES).correct_question(typed, never) == typed
 
 
 def test_a_word_that_the_pages_do_not_have_is_no_error() -> None:
-    assert Spelling(PAGES).corrected("gravel", lambda word: word == "gravel") == "gravel"
-    assert Spelling([]).corrected("vacaiton", never) == "vacaiton"
+    assert Spelling(PAGES).correct_question("gravel", lambda word: word == "gravel") == "gravel"
+    assert Spelling([]).correct_question("vacaiton", never) == "vacaiton"
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_question_of_rubbish_costs_little() -> None:
         f"{first}{second}word{last}" for first in "abcdefgh" for second in range(50) for last in "abcde"
     )
     rubbish = " ".join(f"{letter}xyzword{letter}" * 2 for letter in "abcdefghijklmnop" * 200)
-    assert least_seconds(lambda: known.corrected(rubbish, never)) < 1
+    assert least_seconds(lambda: known.correct_question(rubbish, never)) < 1
 
 
 def test_words_that_only_ask_are_left_out_of_a_question_unless_it_has_no_others() -> None:
