@@ -44,6 +44,7 @@ from bot.channels.message import Connector
 from bot.dialogs.answerer import FollowUps, PageAnswerer, Verified, is_fresh
 from bot.dialogs.ask import Asking
 from bot.dialogs.askers import AskerLimits
+from bot.dialogs.paraphrases import CATCH_UP_S
 from bot.dialogs.rate import Forms
 from bot.dialogs.talk import Talking
 from bot.dialogs.verified_answers import VerifiedAnswers
@@ -166,9 +167,11 @@ class BotBuilder:
         try:
             await services.privacy.catch_up()
             await services.reviewing.catch_up()
+            await services.paraphrases.catch_up()
         except StoreUnavailable:
             log.warning("the store is away: verified answers are served once it is back")
         upkeep = PeriodicTasks(asking, self._restore_reply, store, self._hold, services.privacy)
+        upkeep.also("paraphrases", CATCH_UP_S, services.paraphrases.catch_up)
         upkeep.also("models", settings.review_interval_s, services.models.look)
         upkeep.also("pasted pages", PASTED_EVERY_S, self._shelf.library.forget_pasted)
         self._closing.push_async_callback(services.deciding.close)
@@ -188,7 +191,8 @@ class BotBuilder:
     def _asking(self, answering: Answering, services: Services, known: VerifiedAnswers) -> Asking:
         settings = self._settings
         fresh = partial(is_fresh, page_hash=self._shelf.page_hash)
-        verified = Verified(known, fresh, services.desk.read_verified, self._list_untrusted())
+        kept, offers = services.desk.read_verified, settings.verified.offer_similar
+        verified = Verified(known, fresh, kept, self._list_untrusted(), offers)
         answerer = PageAnswerer(self._shelf.library, answering, verified, read_forms(settings))
         return Asking(
             self._store,

@@ -1,6 +1,6 @@
 """Processes on one data folder: each has a folder of its own, and a name that a restart keeps.
 
-    with instance_in(data_dir) as instance: …
+    with open_instance(data_dir) as instance: …
 
 A process takes the first folder that no other one has locked. What a process that never came back left in its
 folder is taken over by the next one that finds it unlocked.

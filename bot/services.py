@@ -24,6 +24,7 @@ from bot.channels.review_handler import ReviewActions, Reviewers, ReviewHandler
 from bot.dialogs.after_delivery import Looking
 from bot.dialogs.ask import Asking
 from bot.dialogs.models import Deciding
+from bot.dialogs.paraphrases import LearnsParaphrases
 from bot.dialogs.privacy import DataLinks, Privacy, forget_waiting
 from bot.dialogs.rate import DOWN, UP, Direction, Rating, RatingRules
 from bot.dialogs.review import Known, LookAgain, Reviewing, ReviewRules
@@ -85,9 +86,13 @@ class Services:
         self._recognise = around.recognise
         self.desk = desk
         seals = CardSigner(key, around.key_before)
-        self.view = AnswerView(around.site_url, seals, around.opens_url, around.capabilities)
-        self.reviewing = Reviewing(desk, store, around.known, review_rules, around.look_again)
-        self.rating = Rating(store, self.reviewing, rating_rules)
+        known = around.known
+        self.view = AnswerView(
+            around.site_url, seals, around.opens_url, around.capabilities, known.get_public
+        )
+        self.reviewing = Reviewing(desk, store, known, review_rules, around.look_again)
+        self.paraphrases = LearnsParaphrases(store, desk.documents, known)
+        self.rating = Rating(store, self.reviewing, rating_rules, self.paraphrases.learn)
         self.looking = Looking(store, self.rating, self.reviewing, around.later)
         hooks = CardSyncHooks(around.connector, around.fresh, self.rating.waits)
         self.card_sync = CardSync(store, self.reviewing, self.view, seals, hooks)
@@ -109,6 +114,7 @@ class Services:
         self._review_actions = ReviewActions(store, self.reviewing, self.card_sync, around.later)
         self.messages = AskedMessages(store, desk, self.card_sync, around.later, self.pseudonym)
         self.privacy.memories.insert(0, self.messages.forget_person)
+        self.privacy.memories.append(self.paraphrases.forget_person)
 
     def handlers(self, asking: Asking, reviewers: Reviewers) -> Handlers:
         """Return what the activities of a channel are passed on to, where these people review."""

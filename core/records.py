@@ -167,7 +167,8 @@ class Answer:
     words that stand in its citation, 0 to 1 (None: nothing was compared). `form` names how feedback was asked
     for below it. `verified_by` and `verified_at` say which reviewer (a pseudonym) stands for it since when,
     `written_on` is the channel where a reviewer wrote its text ("": the model wrote it). `stopped`: the asker
-    pressed stop, and `text` is what was written until then.
+    pressed stop, and `text` is what was written until then. `similar` are the answers whose verified forms
+    are offered below it, the likeliest first: a reviewer answered a similar question.
     """
 
     id: str
@@ -187,6 +188,7 @@ class Answer:
     stopped: bool = False
     confidence: float | None = None
     marked: str = ""
+    similar: tuple[str, ...] = ()
 
     @property
     def abstained(self) -> bool:
@@ -208,18 +210,21 @@ class FeedbackKind(StrEnum):
     COMMENT = "comment"
     EXPERT = "expert"
     IMPLICIT = "implicit"
+    SIMILAR = "similar"
 
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
     """One person's word on one answer.
 
-    (`answer_id`, `giver`, `kind`, `value` of a reaction or an implicit signal) is one record: giving it again
-    replaces, taking it back sets `withdrawn_at`, the newest counts. `value` is "like" or "dislike" for a
-    thumb, the reaction's name, "1" to "5" for stars, "" for a comment (its text is `comment`) and for the
-    wish for an expert; "follow_up", "opened" or "abandoned" for an implicit signal. `trainable` says whether
-    the channel's terms and the giver allow learning from it. `source` is the id of the activity that brought
-    it: the same one twice is one record. `page_hash` is that of the page the answer stands on.
+    (`answer_id`, `giver`, `kind`, `value` of a reaction, an implicit signal or a similar question) is one
+    record: giving it again replaces, taking it back sets `withdrawn_at`, the newest counts. `value` is "like"
+    or "dislike" for a thumb, the reaction's name, "1" to "5" for stars, "" for a comment (its text is
+    `comment`) and for the wish for an expert; "follow_up", "opened" or "abandoned" for an implicit signal;
+    "same ID" or "other ID" for whether the verified answer with that id, which was offered, answers the
+    question. `trainable` says whether the channel's terms and the giver allow learning from it. `source` is
+    the id of the activity that brought it: the same one twice is one record. `page_hash` is that of the page
+    the answer stands on.
     """
 
     answer_id: str

@@ -15,6 +15,7 @@ from bot.cards.answer_text import NEAREST, SEE_ALSO, build_quotation, further
 from bot.cards.elements import (
     Action,
     ActionButton,
+    ButtonRow,
     Card,
     ChoiceInput,
     Color,
@@ -85,8 +86,23 @@ def _comment(label: str) -> TextInput:
 MAX_SOURCES = 6
 """More would push the answer off the screen; the citations of the message itself have them all."""
 CORRECTION_CHARACTERS = 4_000
+QUESTION_CHARACTERS = 200
+"""Of another question that is shown."""
 
 State = Literal["", "under_review", "verified", "corrected", "not_on_page", "closed"]
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarAnswer:
+    """A verified answer of a similar question; `question` is "" where its words are not for everybody.
+
+    `data` is what its buttons send, but for the verb: "similar" is the id of the answer that was verified.
+    """
+
+    question: str
+    text: str
+    citation: Citation | None
+    data: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +111,8 @@ class Standing:
 
     `text` and `citation` are those of a correction, `actions` the buttons (bot/cards/answer.py), `thanks` a
     sentence to whoever has just rated. `opens_url` is where the Open buttons lead, with {answer} and {number}
-    in it. `brief` is what is said once, to a new person.
+    in it. `brief` is what is said once, to a new person. `similar` are the verified answers that are offered,
+    `taken` the one of them that somebody took.
     """
 
     state: State = ""
@@ -106,6 +123,8 @@ class Standing:
     thanks: str = ""
     opens_url: str = ""
     brief: Sequence[Element] = ()
+    similar: Sequence[SimilarAnswer] = ()
+    taken: SimilarAnswer | None = None
 
 
 NOTHING_SAID = Standing()
@@ -125,6 +144,7 @@ def answer_card(answer: Answer, site_url: str, standing: Standing = NOTHING_SAID
         body += _sources(answer, site_url, standing.opens_url)
     if standing.thanks:
         body.append(line(standing.thanks, color="Good"))
+    body += _draw_similar(standing, site_url)
     body += standing.brief
     if not body and not standing.actions:
         return None
@@ -155,6 +175,38 @@ def _sources(answer: Answer, site_url: str, opens_url: str) -> list[Element]:
         compact = answer.kind is AnswerKind.QUOTED
         drawn.append(source(citation, site_url, sign, compact=compact, opened_by=opened_by))
     return drawn
+
+
+def _draw_similar(standing: Standing, site_url: str) -> list[Element]:
+    """Offer the verified answers of similar questions, or show the one that was taken."""
+    taken = standing.taken
+    if taken is not None:
+        drawn: list[Element] = [line("A reviewer answered this:", bold=True, color="Good", spacing="Medium")]
+        drawn.append(line(clip_text(taken.text, CORRECTION_CHARACTERS)))
+        return [*drawn, source(taken.citation, site_url)] if taken.citation else drawn
+    if not standing.similar or standing.state in _REPLACED:
+        return []
+    several = len(standing.similar) > 1
+    title = "A reviewer answered similar questions:" if several else "A reviewer answered a similar question:"
+    drawn = [line(title, bold=True, spacing="Medium")]
+    drawn += [
+        line(_name_similar(one, number if several else 0)) for number, one in enumerate(standing.similar, 1)
+    ]
+    buttons = [
+        ActionButton(f"It's {number}" if several else "That's it", {"verb": "rate.same", **one.data})
+        for number, one in enumerate(standing.similar, 1)
+    ]
+    all_of_them = ",".join(one.data["similar"] for one in standing.similar)
+    refused = {**standing.similar[0].data, "similar": all_of_them}
+    none = ActionButton("Neither" if several else "No", {"verb": "rate.other", **refused})
+    return [*drawn, ButtonRow((*buttons, none))]
+
+
+def _name_similar(one: SimilarAnswer, number: int) -> str:
+    sign = f"{number}. " if number else ""
+    if one.question:
+        return f"{sign}“{clip_text(one.question, QUESTION_CHARACTERS)}”"
+    return f"{sign}about {name_place(one.citation)}" if one.citation else f"{sign}about the same page"
 
 
 def state_sentence(answer: Answer, standing: Standing) -> str:

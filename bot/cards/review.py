@@ -239,6 +239,9 @@ def _name(word: Feedback) -> str:
             return f"reaction {clip_text(word.value, NAME_CHARACTERS)}"
         case FeedbackKind.EXPERT:
             return "asked for an expert"
+        case FeedbackKind.SIMILAR:
+            same = word.value.startswith("same ")
+            return "took a verified answer" if same else "refused a verified answer"
         case _:
             return "comment"
 

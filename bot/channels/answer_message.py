@@ -8,20 +8,39 @@ its card is acknowledged with it.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from bot.card_tokens import RATE, CardSigner
-from bot.cards.answer import NOTHING_SAID, STARS, Standing, State, answer_card, rating_actions, state_sentence
+from bot.cards.answer import (
+    NOTHING_SAID,
+    STARS,
+    SimilarAnswer,
+    Standing,
+    State,
+    answer_card,
+    rating_actions,
+    state_sentence,
+)
 from bot.cards.answer_text import full_text, message_text, summarise
 from bot.cards.elements import Card
 from bot.cards.privacy import brief
 from bot.channel import ChannelCapabilities, find_capabilities
 from bot.channels.message import CitedSource, Message, ThumbsRequest
 from bot.dialogs.rate import parse_form_name
-from core.records import Answer, AnswerKind, Feedback, FeedbackKind, Review, ReviewReason, Ruling
+from core.records import (
+    Answer,
+    AnswerKind,
+    Feedback,
+    FeedbackKind,
+    Review,
+    ReviewReason,
+    Ruling,
+    VerifiedAnswer,
+)
 from core.text import ABSTRACT_CHARACTERS, NAME_CHARACTERS, absolute, calm, clip_text, split
+from feedback.reviews.paraphrases import count_opinions
 
 MAX_TEXT = 20_000
 MAX_CITATIONS = 20
@@ -39,6 +58,14 @@ _ASKED_FOR = frozenset(
 _MARKER = re.compile(r"\[(\d{1,3})\]")
 
 
+FindVerified = Callable[[str], VerifiedAnswer | None]
+"""An answer's id → what was verified of it, with a question that others may read; None where nothing is."""
+
+
+def _find_nothing(_: str) -> VerifiedAnswer | None:
+    return None
+
+
 class AnswerView:
     """Makes the messages of answers. Open buttons lead to `opens_url`, with "{answer}" and "{number}" in it.
 
@@ -52,11 +79,13 @@ class AnswerView:
         seals: CardSigner,
         opens_url: str = "",
         capabilities: Mapping[str, ChannelCapabilities] | None = None,
+        find_verified: FindVerified = _find_nothing,
     ) -> None:
         self.site_url = site_url
         self.seals = seals
         self._opens_url = opens_url
         self._capabilities = capabilities or {}
+        self._find_verified = find_verified
 
     def keeps_messages_here(self, conversation: Mapping[str, Any]) -> bool:
         """Tell whether a conversation is on our own page, which keeps its messages itself."""
@@ -70,16 +99,18 @@ class AnswerView:
         thanks: str = "",
         *,
         greeted: bool = False,
+        words: Sequence[Feedback] = (),
     ) -> list[Message]:
         """Return all of an answer, mostly one message; one always where the channel wants that.
 
         The last one is that which it is known by, and which can change. `greeted`: with what is said once to
-        a new person. `thanks` is said to the one who has just rated.
+        a new person. `thanks` is said to the one who has just rated; `words` tell which verified answers were
+        taken or refused.
         """
         most = find_capabilities(self._capabilities, conversation).max_text
         if most is not None:
             answer = replace(answer, text=clip_text(answer.text, most))
-        standing = self._standing(conversation, answer, review, thanks)
+        standing = self._standing(conversation, answer, review, thanks, words)
         if greeted:
             standing = replace(standing, brief=brief())
         *before, last = compose_messages(answer, self.site_url, standing)
@@ -104,10 +135,15 @@ class AnswerView:
         return full_text(answer, self.site_url, shows_line_breaks=channel.shows_line_breaks)
 
     def make_card(
-        self, conversation: Mapping[str, Any], answer: Answer, review: Review | None = None, thanks: str = ""
+        self,
+        conversation: Mapping[str, Any],
+        answer: Answer,
+        review: Review | None = None,
+        thanks: str = "",
+        words: Sequence[Feedback] = (),
     ) -> Card | None:
         """Return the card alone."""
-        return answer_card(answer, self.site_url, self._standing(conversation, answer, review, thanks))
+        return answer_card(answer, self.site_url, self._standing(conversation, answer, review, thanks, words))
 
     def _thumbs(self, conversation: Mapping[str, Any], answer: Answer) -> ThumbsRequest | None:
         form = parse_form_name(answer.form)
@@ -118,11 +154,22 @@ class AnswerView:
         )
 
     def _standing(
-        self, conversation: Mapping[str, Any], answer: Answer, review: Review | None, thanks: str
+        self,
+        conversation: Mapping[str, Any],
+        answer: Answer,
+        review: Review | None,
+        thanks: str,
+        words: Sequence[Feedback] = (),
     ) -> Standing:
         form = parse_form_name(answer.form)
         seal = self.seals.make(RATE, answer.id, conversation)
         verdict = review.ruling if review else None
+        opinions = {one.verified_id: one.same - one.other for one in count_opinions(answer, words)}
+        similar = {
+            name: self._describe_similar(found, answer, seal)
+            for name in answer.similar
+            if opinions.get(name, 0) >= 0 and (found := self._find_verified(name)) is not None
+        }
         return Standing(
             state=derive_state(review),
             ruled_at=review.settled_at if review else None,
@@ -131,7 +178,15 @@ class AnswerView:
             actions=rating_actions(answer.id, seal, stars=form == "stars", comment=form != "none"),
             thanks=thanks,
             opens_url=self._opens_url,
+            similar=tuple(similar.values()),
+            taken=next((one for name, one in similar.items() if opinions.get(name, 0) > 0), None),
         )
+
+    @staticmethod
+    def _describe_similar(verified: VerifiedAnswer, answer: Answer, seal: str) -> SimilarAnswer:
+        data = {"answer_id": answer.id, "seal": seal, "similar": verified.answer_id}
+        citation = next(iter(verified.citations), None)
+        return SimilarAnswer(verified.question_text, verified.text, citation, data)
 
 
 def compose_messages(answer: Answer, site_url: str, standing: Standing = NOTHING_SAID) -> list[Message]:

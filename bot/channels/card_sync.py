@@ -334,7 +334,7 @@ class CardSync:
             return
         reference, connector = way
         mine = compose_thanks(words) if reference.personal else ""  # elsewhere many read it
-        message = self._view.make_messages(reference.conversation, answer, review, mine)[-1]
+        message = self._view.make_messages(reference.conversation, answer, review, mine, words=words)[-1]
         try:
             try:
                 await connector.update(reference, message_id, message)

@@ -18,6 +18,7 @@ from bot.channels.incoming import BadAction, CardAction, Incoming
 from bot.channels.message import InvokeReply, saying, showing
 from bot.dialogs.rate import Rating, Said, Word, parse_spoken_at, unbound
 from core.records import Answer, Feedback, FeedbackKind
+from feedback.reviews.paraphrases import Opinion, write_opinion
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import DeferredActions, Entry, FeedbackStore, StoreUnavailable
 from feedback.store.serialization import from_json, to_json
@@ -25,6 +26,8 @@ from feedback.store.serialization import from_json, to_json
 log = logging.getLogger(__name__)
 
 MAX_REACTIONS = 20
+MAX_OFFERED = 200
+"""Characters of the ids of the verified answers that were offered below one answer."""
 WORD = "word"
 """What waits while the store is away."""
 THANKS = "Thank you, it is kept."
@@ -89,7 +92,7 @@ class FeedbackHandler:
         """Keep what was said with a button of an answer's card, and thank for it there. Raises BadAction."""
         if not self._view.seals.fits(action.seal, RATE, action.answer_id, incoming.conversation):
             raise BadAction("This card was not sent to this conversation, so nothing was kept.")
-        given = [unbound(word, _build_said(incoming, person)) for word in _words(action)]
+        given = [unbound(word, _build_said(incoming, person, _part(word))) for word in _words(action)]
         home = incoming.conversation_id
         heard = [await self._hear(Spoken(one, home, answer_id=action.answer_id)) for one in given]
         thanks = compose_thanks(given) or THANKS
@@ -104,7 +107,7 @@ class FeedbackHandler:
             return saying(thanks)
         if answer is None:
             return saying("This answer is not here any more: its question was deleted.")
-        card = self._view.make_card(incoming.conversation, answer, review, thanks)
+        card = self._view.make_card(incoming.conversation, answer, review, thanks, given)
         return showing(card, thanks) if card else saying(thanks)
 
     async def _hear(self, spoken: Spoken) -> bool:
@@ -113,7 +116,9 @@ class FeedbackHandler:
 
     async def _place(self, spoken: Spoken) -> bool:
         answer = await self._find_answer(spoken)
-        if answer is not None:
+        if answer is not None and not _is_about(answer, spoken.feedback):
+            log.warning("somebody took a verified answer that was not offered below this answer")
+        elif answer is not None:
             await self._rating.bind(answer, spoken.feedback)
         elif not spoken.answer_id:
             log.info("a %s that belongs to no answer of ours", spoken.feedback.kind)
@@ -145,6 +150,11 @@ def _build_said(incoming: Incoming, giver: str, part: str = "") -> Said:
     return Said(giver, source, parse_spoken_at(incoming.timestamp))
 
 
+def _part(word: Word) -> str:
+    """Tell the words of one press apart: of those of one kind, only several opinions come at once."""
+    return word.value if word.kind is FeedbackKind.SIMILAR else ""
+
+
 def _words(action: CardAction) -> list[Word]:
     """Return what a button says. Raises BadAction."""
     match action.verb:
@@ -159,12 +169,21 @@ def _words(action: CardAction) -> list[Word]:
             if not comment:
                 raise BadAction("Please write something first.")
             return [Word(FeedbackKind.COMMENT, comment=comment)]
+        case "rate.same" | "rate.other":
+            opinion: Opinion = "same" if action.verb == "rate.same" else "other"
+            offered = action.text_input("similar", MAX_OFFERED).split(",")
+            return [Word(FeedbackKind.SIMILAR, write_opinion(opinion, one)) for one in offered if one]
         case "rate.expert":
             return [Word(FeedbackKind.EXPERT)]
         case "rate.thumb" if (thumb := action.thumb_input()) is not None:
             return [Word(FeedbackKind.THUMB, thumb.value, thumb.comment, thumb.reasons)]
         case _:
             raise BadAction("This card has no such action.")
+
+
+def _is_about(answer: Answer, feedback: Feedback) -> bool:
+    """Tell whether a word is about this answer: which verified answer it takes is written by a client."""
+    return feedback.kind is not FeedbackKind.SIMILAR or feedback.value.partition(" ")[2] in answer.similar
 
 
 def _stars(given: object) -> int:

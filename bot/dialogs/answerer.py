@@ -109,12 +109,14 @@ class Verified:
 
     `kept` looks one up in the store: another process may have taken it back a moment ago. What
     `local_reviewers` have verified, on the chat page, is served on the chat page only; they are pseudonyms.
+    `offers_similar`: verified answers of similar questions are offered below an answer.
     """
 
     known: VerifiedAnswers
     fresh: Callable[[VerifiedAnswer], bool]
     kept: Callable[[str], Awaitable[VerifiedAnswer | None]]
     local_reviewers: frozenset[str] = frozenset()
+    offers_similar: bool = True
 
 
 class PageAnswerer:
@@ -148,12 +150,26 @@ class PageAnswerer:
         async with aclosing(self._answering.stream(question, history)) as stream:
             async for item in stream:
                 try:
-                    yield self._pass_on(item)
+                    yield await self._pass_on(item)
                 except StopWriting as enough:
-                    yield self._pass_on(await stream.athrow(enough))
+                    yield await self._pass_on(await stream.athrow(enough))
 
-    def _pass_on(self, item: str | Answer) -> str | Answer:
-        return self._with_form(item) if isinstance(item, Answer) else item
+    async def _pass_on(self, item: str | Answer) -> str | Answer:
+        if not isinstance(item, Answer):
+            return item
+        return replace(self._with_form(item), similar=await self._find_similar(item))
+
+    async def _find_similar(self, answer: Answer) -> tuple[str, ...]:
+        """Return the answers whose verified forms are offered below this one."""
+        if self._verified is None or not self._verified.offers_similar or answer.stopped:
+            return ()
+        untrusted = self._list_untrusted(answer.question)
+        offered = await asyncio.to_thread(self._verified.known.find_similar, answer, untrusted)
+        return tuple(one.answer_id for one in offered if self._verified.fresh(one))
+
+    def _list_untrusted(self, question: Question) -> frozenset[str]:
+        assert self._verified is not None  # noqa: S101
+        return frozenset() if question.channel is Channel.LOCAL else self._verified.local_reviewers
 
     def _with_form(self, answer: Answer) -> Answer:
         return replace(answer, form=self._forms.choose_form(answer))
@@ -162,7 +178,7 @@ class PageAnswerer:
         if self._verified is None:
             return None
         with telemetry.span("verified"):
-            untrusted = () if question.channel is Channel.LOCAL else self._verified.local_reviewers
+            untrusted = self._list_untrusted(question)
             found = await asyncio.to_thread(self._verified.known.find, question, untrusted)
             if found is None or not self._verified.fresh(found) or not await self._is_kept(found):
                 return None

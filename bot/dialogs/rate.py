@@ -12,7 +12,7 @@ be compared. A person always gets the same form of one version, whatever they as
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
@@ -102,11 +102,22 @@ class Word:
     withdrawn: bool = False
 
 
+async def _learn_nothing(_: str) -> None: ...
+
+
 class Rating:
     """Keeps what people say about answers."""
 
-    def __init__(self, store: FeedbackStore, reviewing: Reviewing, rules: RatingRules | None = None) -> None:
+    def __init__(
+        self,
+        store: FeedbackStore,
+        reviewing: Reviewing,
+        rules: RatingRules | None = None,
+        learn_paraphrase: Callable[[str], Awaitable[None]] = _learn_nothing,
+    ) -> None:
+        """`learn_paraphrase` hears the id of an answer below which a verified one was taken or refused."""
         self._store = store
+        self._learn_paraphrase = learn_paraphrase
         self._reviewing = reviewing
         self._rules = rules or RatingRules()
         self._choices = OptOuts(reviewing.desk.documents)
@@ -136,6 +147,8 @@ class Rating:
         """Keep a word that was said before its answer was known, on that answer."""
         bound = await self._fill_from_answer(answer, feedback)
         await self._store.put_feedback(bound)
+        if bound.kind is FeedbackKind.SIMILAR:
+            await self._learn_paraphrase(answer.id)
         await self._tell_reviewers(answer, bound)
         return bound
 

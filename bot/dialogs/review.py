@@ -21,6 +21,7 @@ from typing import Protocol
 from urllib.parse import urldefrag
 
 from bot.dialogs import events
+from bot.dialogs.paraphrases import KnowsParaphrases
 from core import telemetry
 from core.records import (
     Answer,
@@ -53,7 +54,7 @@ class Refused(Exception):
     """What a reviewer asked for cannot be done now; the message is a sentence for them."""
 
 
-class Known(Protocol):
+class Known(KnowsParaphrases, Protocol):
     """The verified answers that are served (`bot/dialogs/verified_answers.py`)."""
 
     def put(self, verified: VerifiedAnswer) -> None:
@@ -66,6 +67,10 @@ class Known(Protocol):
 
     def all(self) -> Sequence[VerifiedAnswer]:
         """Return what is served."""
+        ...
+
+    def get_public(self, answer_id: str, /) -> VerifiedAnswer | None:
+        """Return what was verified of an answer; its question is "" where its words may be personal."""
         ...
 
     def alike(self, text: str, others: Sequence[str]) -> list[bool]:

@@ -1,5 +1,8 @@
 """The verified answers in memory, found by question: by the same words, or by nearly the same meaning.
 
+A paraphrase is found, too, once two people, or the one who asks, have said that the verified answer fits it
+(`feedback/reviews/paraphrases.py`); one that was refused so is neither served nor offered.
+
 A wrong match is worse than none, and the cosine of two questions cannot tell 10 days from 30, mothers from
 fathers or open from closed: such words are neighbours in meaning. So a near question must also ask for the
 same kind of thing and have the same words that carry meaning, but for spelling and for words that only help
@@ -11,13 +14,15 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
-from core.records import Question, VerifiedAnswer
+from bot.dialogs.similar_questions import rank_similar
+from core.records import Answer, Question, VerifiedAnswer
+from feedback.reviews.paraphrases import Paraphrase
 from model.answering.grounding import content_words
 from model.text.question import is_follow_up
 from pages.index.embeddings import Embeds, Vectors
@@ -25,6 +30,8 @@ from pages.index.embeddings import Embeds, Vectors
 LEAST_SIMILARITY = 0.75
 """Least cosine of two questions that ask the same."""
 _CACHED = 4_000
+_AGREE = 2
+"""So many people must say that two questions are the same before that counts for everybody."""
 _LEAST_MISSPELT = 5
 """Shorter words that differ by a letter are other words."""
 
@@ -76,7 +83,10 @@ _HELPERS_OF = {
 
 @dataclass(frozen=True, slots=True)
 class _Known:
+    """A verified answer and a question that it answers: the one that it was given to, or a paraphrase."""
+
     verified: VerifiedAnswer
+    text: str
     plain: str
     vector: Vectors
 
@@ -88,6 +98,8 @@ class VerifiedAnswers:
         self._embedder = embedder
         self._least_similarity = least_similarity
         self._known: dict[str, _Known] = {}
+        self._paraphrases: dict[tuple[str, str], Paraphrase] = {}
+        self._page_words: set[str] = set()
         self._changing = threading.Lock()
         self._vector = lru_cache(_CACHED)(self._embed)
 
@@ -103,15 +115,47 @@ class VerifiedAnswers:
         if before is not None and before.verified == verified:
             return
         text = verified.question_text
-        known = _Known(verified, plain(text), self._vector(text))
+        known = _Known(verified, text, plain(text), self._vector(text))
         with self._changing:
             others = {name: one for name, one in self._known.items() if name != verified.answer_id}
             self._known = others | {verified.answer_id: known}
+            self._page_words |= _list_page_words(verified)
 
     def drop(self, answer_id: str) -> None:
         """Serve it no more."""
         with self._changing:
             self._known = {name: one for name, one in self._known.items() if name != answer_id}
+            self._paraphrases = {
+                name: one for name, one in self._paraphrases.items() if answer_id not in name
+            }
+
+    def get_public(self, answer_id: str) -> VerifiedAnswer | None:
+        """Return the verified answer that came from an answer, None for one that is not served.
+
+        Its question is "" where its words may be personal: where not each of them stands on the pages behind
+        some verified answer, or only helps to ask.
+        """
+        known = self._known.get(answer_id)
+        if known is None:
+            return None
+        said = content_words(known.text) - _HELPERS.union(*_HELPERS_OF.values())
+        return known.verified if said <= self._page_words else replace(known.verified, question_text="")
+
+    def put_paraphrases(self, paraphrases: Iterable[Paraphrase]) -> None:
+        """Learn what people said of these questions, in the place of what was known of them."""
+        with self._changing:
+            learned = {(one.answer_id, one.verified_id): one for one in paraphrases}
+            self._paraphrases = self._paraphrases | learned
+
+    def replace_paraphrases(self, paraphrases: Iterable[Paraphrase]) -> None:
+        """Know these paraphrases, and no others."""
+        with self._changing:
+            self._paraphrases = {(one.answer_id, one.verified_id): one for one in paraphrases}
+
+    def forget_asker(self, asker: str) -> None:
+        """Forget the paraphrases in the words of one person."""
+        with self._changing:
+            self._paraphrases = {name: one for name, one in self._paraphrases.items() if one.asker != asker}
 
     def all(self) -> Sequence[VerifiedAnswer]:
         """Return what is served."""
@@ -125,9 +169,8 @@ class VerifiedAnswers:
         """
         if is_follow_up(question.text):
             return None
-        trusted = [one for one in self._known.values() if one.verified.verified_by not in untrusted]
-        known = [one for one in trusted if _in_scope(one.verified, question)]
         words = plain(question.text)
+        known = self._candidates(question, words, untrusted)
         same = [one for one in known if one.plain == words]
         if same:
             return max(same, key=lambda one: one.verified.verified_at).verified
@@ -135,8 +178,39 @@ class VerifiedAnswers:
             return None
         cosines = np.stack([one.vector for one in known]) @ self._vector(question.text)
         nearest: list[int] = np.argsort(-cosines).tolist()
-        near = (known[place].verified for place in nearest if cosines[place] >= self._least_similarity)
-        return next((one for one in near if asks_the_same(question.text, one.question_text)), None)
+        near = (known[place] for place in nearest if cosines[place] >= self._least_similarity)
+        return next((one.verified for one in near if asks_the_same(question.text, one.text)), None)
+
+    def find_similar(self, answer: Answer, untrusted: Collection[str] = ()) -> list[VerifiedAnswer]:
+        """Return the verified answers to offer below an answer, the likeliest first; see `rank_similar`."""
+        question = answer.question
+        if is_follow_up(question.text):
+            return []
+        known = self._candidates(question, plain(question.text), untrusted)
+        cosines: dict[str, float] = {}
+        for one in known:
+            near = float(one.vector @ self._vector(question.text))
+            cosines[one.verified.answer_id] = max(near, cosines.get(one.verified.answer_id, -1.0))
+        offered = {one.verified.answer_id: one.verified for one in known if not one.verified.abstained}
+        return rank_similar(answer, [(one, cosines[name]) for name, one in offered.items()])
+
+    def _candidates(self, question: Question, words: str, untrusted: Collection[str]) -> list[_Known]:
+        """Return what may answer a question, as it was asked before and in accepted paraphrases."""
+        known = {
+            name: one
+            for name, one in self._known.items()
+            if one.verified.verified_by not in untrusted and _in_scope(one.verified, question)
+        }
+        paraphrases = [one for one in self._paraphrases.values() if one.verified_id in known]
+        for one in paraphrases:
+            if plain(one.text) == words and _is_decided(one.other - one.same, one.asker, question.asker):
+                known.pop(one.verified_id, None)
+        accepted = [
+            _Known(known[one.verified_id].verified, one.text, plain(one.text), self._vector(one.text))
+            for one in paraphrases
+            if one.verified_id in known and _is_decided(one.same - one.other, one.asker, question.asker)
+        ]
+        return [*known.values(), *accepted]
 
     def alike(self, text: str, others: Sequence[str]) -> list[bool]:
         """Tell which texts ask the same."""
@@ -154,6 +228,14 @@ class VerifiedAnswers:
 
     def _embed(self, text: str) -> Vectors:
         return self._embedder.embed([text])[0]
+
+
+def _list_page_words(verified: VerifiedAnswer) -> set[str]:
+    """Return the words of what a verified answer stands on, none for a page that somebody pasted."""
+    if verified.page_url is not None:
+        return set()
+    texts = [f"{one.title} {one.heading} {one.text}" for one in verified.passages]
+    return content_words(" ".join([*texts, *(one.quote for one in verified.citations)]))
 
 
 def plain(text: str) -> str:
@@ -205,6 +287,11 @@ def _misspelt(one: str, other: str) -> bool:
     if len(short) < _LEAST_MISSPELT or len(long) != len(short) + 1:
         return False
     return any(long[:place] + long[place + 1 :] == short for place in range(1, len(long) - 1))
+
+
+def _is_decided(majority: int, asker: str, reader: str) -> bool:
+    """Tell whether enough people say one thing: one for the person whose question it was, two for others."""
+    return majority >= (1 if asker == reader else _AGREE)
 
 
 def _in_scope(verified: VerifiedAnswer, question: Question) -> bool:

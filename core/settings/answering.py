@@ -83,6 +83,11 @@ class VerifiedSettings(Group, alias_generator=make_prefixer("verified_")):
         description="Nearness (cosine) of two questions from which the verified answer to one may answer the "
         "other.",
     )
+    offer_similar: bool = Field(
+        True,
+        description="Offer verified answers of similar questions below an answer.",
+        alias="offer_similar",
+    )
 
 
 class EngineSettings(Group):

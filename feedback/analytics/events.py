@@ -60,6 +60,8 @@ def feedback_given(
     value = feedback.value or "none"
     if feedback.kind is FeedbackKind.REACTION:  # channels let people name their own
         value = directions.get(feedback.value, telemetry.OTHER)
+    if feedback.kind is FeedbackKind.SIMILAR:
+        value = feedback.value.partition(" ")[0]
     return {
         **of_answer(answer),
         "kind": feedback.kind,

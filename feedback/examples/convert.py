@@ -45,6 +45,7 @@ from feedback.store.base import derive_site, moment
 
 CORRECTION, APPROVAL, NOT_ON_PAGE = "correction", "approval", "not_on_page"
 _COMPLAINTS = frozenset({ReviewReason.THUMB_DOWN, ReviewReason.FEW_STARS, ReviewReason.EXPERT})
+_NOT_ABOUT_THE_ANSWER = frozenset({FeedbackKind.IMPLICIT, FeedbackKind.SIMILAR})
 _WORDS = re.compile(r"\w+(?:['’.,:]\w+)*")
 _LONG_WORD = 4
 """Shorter words stand on every page."""
@@ -295,7 +296,7 @@ def _lineage(reviewed: Reviewed, verdict: Verdict, example: TrainingExample, rul
     gave = {
         word.giver
         for word in reviewed.words
-        if word.kind is not FeedbackKind.IMPLICIT and word.trainable and word.withdrawn_at is None
+        if word.kind not in _NOT_ABOUT_THE_ANSWER and word.trainable and word.withdrawn_at is None
     }
     return Lineage(
         answer_id=answer.id,

@@ -109,6 +109,10 @@ def cohens_kappa(pairs: Sequence[tuple[str, str]]) -> float | None:
     return (observed - expected) / (1 - expected) if expected < 1 else None
 
 
+_NOT_ASKED_FOR = frozenset({FeedbackKind.IMPLICIT, FeedbackKind.SIMILAR})
+"""Kinds of words that no form of feedback asks for."""
+
+
 async def _forms(store: FeedbackStore) -> dict[str, FormRate]:
     asked: Counter[str] = Counter()
     said: Counter[str] = Counter()
@@ -116,7 +120,7 @@ async def _forms(store: FeedbackStore) -> dict[str, FormRate]:
         form = answer.form or "unknown"
         words = await store.feedback_on(answer.id)
         asked[form] += 1
-        said[form] += any(word.kind is not FeedbackKind.IMPLICIT and not word.withdrawn_at for word in words)
+        said[form] += any(word.kind not in _NOT_ASKED_FOR and not word.withdrawn_at for word in words)
     return {form: FormRate(asked[form], said[form]) for form in sorted(asked)}
 
 

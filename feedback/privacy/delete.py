@@ -25,12 +25,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from core import telemetry
-from core.records import derive_answer_id
+from core.records import FeedbackKind, derive_answer_id
 from feedback.privacy import audit, opt_out
 from feedback.privacy.anonymise import anonymise_answers, anonymise_reviews
 from feedback.privacy.deletion_log import KIND, Deletion, Deletions, ForgetExamples, ForgottenExamples
 from feedback.privacy.export import export_person
 from feedback.reviews import model_decisions
+from feedback.reviews.paraphrases import Paraphrases
 from feedback.reviews.repository import PostedMessage, ReviewRepository, is_askers
 from feedback.store.base import moment
 from feedback.store.documents import Document, Wanted
@@ -78,6 +79,7 @@ class _Deleting:
         self._documents = store.documents
         self._desk = ReviewRepository(store.documents)
         self._deletions = Deletions(store.documents)
+        self._paraphrases = Paraphrases(store.documents)
         self._deletion = deletion
         self._around = around
 
@@ -176,6 +178,10 @@ class _Deleting:
             for answer_id in {row.fields["answer_id"] for row in page}:
                 await self._desk.leave_errand(answer_id, later)
             await self._store.drop_rows(page)
+            similar = {row.fields["answer_id"] for row in page if row.fields["kind"] == FeedbackKind.SIMILAR}
+            opted_out = await opt_out.list_opt_outs(self._documents) if similar else frozenset[str]()
+            for answer_id in similar:
+                await self._paraphrases.recount(self._store, answer_id, opted_out)
             self._around.tell("words", len(page))
             await self._move_on()
 

@@ -38,14 +38,16 @@ MEANING: Mapping[str, str] = {
     "questions.said": "what you (by: you) and others said about the answer",
     "questions.review": "what reviewers decided about the answer; who they are is not told",
     "words": "what you said about answers to you and to others, every change of it included: thumb, reaction,"
-    " stars, comment, the wish for an expert (expert), and implicit: that you asked on (follow_up) or pressed"
-    " stop (abandoned). trainable says whether it may be learned from",
+    " stars, comment, the wish for an expert (expert), whether an offered answer of a reviewer fits your"
+    " question (similar), and implicit: that you asked on (follow_up) or pressed stop (abandoned)."
+    " trainable says whether it may be learned from",
     "reviewed": "what you decided as a reviewer: rulings with your corrections and notes, and what you"
     " skipped",
     "kept_about_you": "smaller records, by kind. contact: how to reach the chat with you. notice: you were"
     " told, or will be, what became of an answer. declined: a question that no page answered. untied:"
     " something you said that belongs to no answer that is known. place, shown: the review cards that come to"
-    " you. reviewed, reviewer: that you have reviewed. greeted: that you were told about privacy",
+    " you. paraphrase: a question of yours below which a reviewer's answer was taken or refused, and how"
+    " often. reviewed, reviewer: that you have reviewed. greeted: that you were told about privacy",
     "deletions": "when you, or an operator for you, had your records deleted, and how many there were",
     "audit": "who did what with your records. who is your pseudonym, a colleague (a reviewer), or an"
     " operator",

@@ -2,7 +2,7 @@
 
 One document a person, which a deletion leaves in place.
 
-    out = await opted_out(store.documents)      a data set leaves out what these people asked and said
+    out = await list_opt_outs(store.documents)      a data set leaves out what these people asked and said
     await OptOuts(store.documents).is_out(p)    for whoever keeps what one person says now
 
 A change of mind carries the id of the activity that brought it: an old one that is delivered again changes

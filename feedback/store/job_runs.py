@@ -3,7 +3,7 @@
 A job has a document (kind `job`) for the schedule, `askpage jobs list` and dashboards. The process that runs
 it holds its lease, and writes the document when it begins and when it ends.
 
-    lease = Lease(documents, lease_of("roll_up_metrics"), "host, process 123")
+    lease = Lease(documents, name_lease("roll_up_metrics"), "host, process 123")
     if (other := await lease.take()) is None: … it is ours, while `keep` renews it; `give_back` at the end
 
 A lease is a document with an owner and an end. Every change compares versions, so of two processes that take

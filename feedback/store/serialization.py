@@ -24,7 +24,7 @@ from core.records import Answer, AnswerKind, Feedback, FeedbackKind, Question
 from feedback.store.base import RecordInvalid
 
 T = TypeVar("T")
-_SEVERAL = frozenset({FeedbackKind.REACTION, FeedbackKind.IMPLICIT})
+_SEVERAL = frozenset({FeedbackKind.REACTION, FeedbackKind.IMPLICIT, FeedbackKind.SIMILAR})
 _KEPT_APART: Mapping[type[Any], Collection[str]] = {Question: ("reply_to",), Answer: ("question",)}
 """What is kept beside a record: a question once, however many answers it has; `reply_to` until it is erased.
 What is kept beside a record: a question once, however many answers it has; `reply_to` until it is erased."""

@@ -24,6 +24,6 @@ class AllNear:
         return len(text.split())
 
 
-def verified(text: str, answer_id: str = "a", **changes: Any) -> VerifiedAnswer:
+def verified(question: str, answer_id: str = "a", /, **changes: Any) -> VerifiedAnswer:
     pages = (("https://example.com/leave", "h1"),)
-    return replace(VerifiedAnswer(answer_id, text, None, "", (), (), pages, False, "r", NOW), **changes)
+    return replace(VerifiedAnswer(answer_id, question, None, "", (), (), pages, False, "r", NOW), **changes)

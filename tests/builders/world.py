@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import itertools
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -31,6 +31,7 @@ from bot.teams.endpoint import TeamsEndpoint
 from bot.web.data_download import DataDownload
 from core.records import Answer, AnswerKind, Citation, Feedback, Passage, Question, Timings, VerifiedAnswer
 from feedback.privacy import keys
+from feedback.reviews.paraphrases import Paraphrase
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import RunImmediately, StoreUnavailable, Undelivered, moment
 from feedback.store.documents import Document, Wanted
@@ -252,8 +253,7 @@ class MemoryStore:
     async def put_feedback(self, feedback: Feedback) -> None:
         if self.down:
             raise StoreUnavailable("the disk is full")
-        several = feedback.value if feedback.kind in {"reaction", "implicit"} else ""
-        name = (feedback.answer_id, feedback.giver, feedback.kind, several)
+        name = (feedback.answer_id, feedback.giver, feedback.kind, derive_reaction(feedback))
         before = self.feedback.get(name)
         if before is None or _changed(before) <= _changed(feedback):
             self.feedback[name] = feedback
@@ -342,6 +342,7 @@ class NothingKnown:
 
     def __init__(self) -> None:
         self.served: dict[str, VerifiedAnswer] = {}
+        self.paraphrases: dict[tuple[str, str], Paraphrase] = {}
 
     def put(self, verified: VerifiedAnswer) -> None:
         self.served[verified.answer_id] = verified
@@ -354,6 +355,18 @@ class NothingKnown:
 
     def alike(self, text: str, others: Sequence[str]) -> list[bool]:
         return [text == other for other in others]
+
+    def get_public(self, answer_id: str) -> VerifiedAnswer | None:
+        return self.served.get(answer_id)
+
+    def put_paraphrases(self, paraphrases: Iterable[Paraphrase]) -> None:
+        self.paraphrases |= {(one.answer_id, one.verified_id): one for one in paraphrases}
+
+    def replace_paraphrases(self, paraphrases: Iterable[Paraphrase]) -> None:
+        self.paraphrases = {(one.answer_id, one.verified_id): one for one in paraphrases}
+
+    def forget_asker(self, asker: str) -> None:
+        self.paraphrases = {name: one for name, one in self.paraphrases.items() if one.asker != asker}
 
 
 async def live(desk: ReviewRepository) -> list[VerifiedAnswer]:

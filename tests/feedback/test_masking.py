@@ -221,7 +221,7 @@ for name in ("getaddrinfo", "gethostbyname", "create_connection"):
 
 from feedback.masking.masker import Masker
 
-assert Masker().masked("Ask Maria Lopez at m.lopez@corp.internal or +1 202-555-0143.").text == (
+assert Masker().mask("Ask Maria Lopez at m.lopez@corp.internal or +1 202-555-0143.").text == (
     "Ask [person] at [email] or [phone]."
 )
 print("masked", sorted(os.listdir(os.environ["HOME"])))

@@ -171,8 +171,8 @@ async def test_a_process_has_none_of_our_secrets_and_leaves_our_terminal_alone(
 
 SHUT_IN = """
 import os, socket, subprocess, sys
-from pages.parse.sandbox_worker import _shut_in
-_shut_in(1 << 30)
+from pages.parse.sandbox_worker import _confine_process
+_confine_process(1 << 30)
 for attempt in (
     lambda: socket.create_connection(("127.0.0.1", 9)),
     lambda: socket.getaddrinfo("example.com", 80),

@@ -338,7 +338,7 @@ async def main():
             sentence = str(error)
     resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert await store.add_question(question(99))
-    print(kept + 1, refused, len(await store.undelivered()), sentence, sep="|")
+    print(kept + 1, refused, len(await store.take_undelivered()), sentence, sep="|")
     await store.close()
 
 asyncio.run(main())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -116,6 +116,18 @@ def test_a_dataset_is_read(tmp_path: Path) -> None:
     assert [replace(one, example="") for one in read_lineage(folder)] == [stored.LINEAGE]
 
 
+NEW_FIELDS = ('"similar":[],',)
+"""What later versions write in addition where there is nothing to say."""
+
+
+def without_new_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row as version 0.1 would have written it."""
+    known = dict(fields)
+    for new in NEW_FIELDS:
+        known = {name: one.replace(new, "") if isinstance(one, str) else one for name, one in known.items()}
+    return known
+
+
 def meant(value: Any) -> Any:
     """Return what stored text means to a reader: JSON within it, and times, however they are written."""
     if isinstance(value, dict):
@@ -133,7 +145,7 @@ async def test_what_is_written_now_is_what_version_0_1_wrote(tmp_path: Path) -> 
     store = SqliteStore.open(tmp_path / "now.sqlite3")
     await stored.fill(store)
     for table in TABLES:
-        written = {row.key: row.fields for row in await store.rows(table)}
+        written = {row.key: without_new_fields(row.fields) for row in await store.rows(table)}
         kept = {row.key: row.fields for row in rows_of("sqlite") if row.table == table}
         assert written.keys() == kept.keys()
         for key, fields in kept.items():
