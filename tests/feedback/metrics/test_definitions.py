@@ -270,7 +270,7 @@ def test_groups_and_days_add_up_to_what_they_are_together() -> None:
         words = [word(FeedbackKind.STARS, str(draw.randint(1, 5)), draw.uniform(0, 1000))]
         rounds = [ruled(draw.choice(list(Ruling)), draw.choice([0.0, 5.0, 20.0]))]
         day = parts.setdefault(number % 3, Day(date(2026, 11, 23)))
-        for sums in (whole, day.of(one)):
+        for sums in (whole, day.find_sums(one)):
             add_answer(sums, Known(one, words, words, rounds), LATER)
             add_turn(sums, one, None)
     together = select([*parts.values()])
