@@ -24,6 +24,7 @@ from bot.channels.review_handler import ReviewActions, Reviewers, ReviewHandler
 from bot.dialogs.after_delivery import Looking
 from bot.dialogs.ask import Asking
 from bot.dialogs.models import Deciding
+from bot.dialogs.previews import RulingPreviews
 from bot.dialogs.privacy import DataLinks, Privacy, forget_waiting
 from bot.dialogs.rate import DOWN, UP, Direction, Rating, RatingRules
 from bot.dialogs.review import Known, LookAgain, Reviewing, ReviewRules
@@ -89,9 +90,12 @@ class Services:
         self.reviewing = Reviewing(desk, store, around.known, review_rules, around.look_again)
         self.rating = Rating(store, self.reviewing, rating_rules)
         self.looking = Looking(store, self.rating, self.reviewing, around.later)
-        hooks = CardSyncHooks(around.connector, around.fresh, self.rating.waits)
+        self.previews = RulingPreviews(store, desk, around.known)
+        hooks = CardSyncHooks(around.connector, around.fresh, self.rating.waits, self.previews.peek)
         self.card_sync = CardSync(store, self.reviewing, self.view, seals, hooks)
         self.deciding = Deciding(desk, around.models_dir)
+        self.previews.wake = self.card_sync.wake
+        self.reviewing.on_forget.append(self.previews.forget)
         self.models = ModelCardSync(self.deciding, desk, seals, around.connector)
         self.models.join(self.card_sync)
         tell = teller(around.connector, self.view.keeps_messages_here)

@@ -25,7 +25,7 @@ from uuid import uuid4
 from bot.card_tokens import REVIEW
 from bot.cards.elements import Card
 from bot.cards.notice import changes_card
-from bot.cards.review import CORRECTION_CHARACTERS, ReviewView, review_card, spans
+from bot.cards.review import CORRECTION_CHARACTERS, review_card, spans
 from bot.channels.card_sync import CardSync
 from bot.channels.incoming import BadAction, CardAction, Incoming, find_place
 from bot.channels.message import Connector, InvokeReply, card_message, plain_message, saying, showing
@@ -263,9 +263,7 @@ class ReviewHandler:
         if answer is None:
             raise BadAction(DELETED)
         words = await self._store.feedback_on(answer.id)
-        view = ReviewView(
-            review, self._card_sync.to_reviewed(answer, review), words, action.seal, datetime.now(UTC)
-        )
+        view = self._card_sync.view_review(review, answer, words, action.seal)
         return review_card(view, self._card_sync.site_url)
 
     async def _refusal(self, incoming: Incoming) -> str:

@@ -107,6 +107,7 @@ class Reviewing:
     ) -> None:
         self.desk = desk
         self.wake: Callable[[], None] = lambda: None
+        self.on_forget: list[Callable[[str], None]] = []
         self.audit = Audit(desk.documents)
         self._store = store
         self._known = known
@@ -322,6 +323,8 @@ class Reviewing:
     def forget(self, answer_id: str) -> None:
         """Serve no more what came from this answer: its question was deleted."""
         self._known.drop(answer_id)
+        for forget in self.on_forget:
+            forget(answer_id)
 
     async def _change(
         self, answer_id: str, change: Callable[[Review], Review], deed: tuple[str, AuditAction] | None = None
