@@ -28,6 +28,7 @@ from bot.dialogs.previews import RulingPreviews
 from bot.dialogs.privacy import DataLinks, Privacy, forget_waiting
 from bot.dialogs.rate import DOWN, UP, Direction, Rating, RatingRules
 from bot.dialogs.review import Known, LookAgain, Reviewing, ReviewRules
+from bot.dialogs.review_queue import ReviewQueue
 from core.records import Question, VerifiedAnswer
 from core.settings import Settings
 from feedback.privacy.deletion_log import ForgetExamples
@@ -110,7 +111,8 @@ class Services:
             PrivacyPlace(around.site_url, around.terms, self.view.keeps_messages_here),
         )
         self._feedback = FeedbackHandler(store, desk, self.rating, self.view, around.later)
-        self._review_actions = ReviewActions(store, self.reviewing, self.card_sync, around.later)
+        queue = ReviewQueue(store, desk, self.previews.peek, review_rules.order)
+        self._review_actions = ReviewActions(store, self.reviewing, self.card_sync, around.later, queue)
         self.messages = AskedMessages(store, desk, self.card_sync, around.later, self.pseudonym)
         self.privacy.memories.insert(0, self.messages.forget_person)
 

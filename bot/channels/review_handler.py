@@ -31,10 +31,11 @@ from bot.channels.incoming import BadAction, CardAction, Incoming, find_place
 from bot.channels.message import Connector, InvokeReply, card_message, plain_message, saying, showing
 from bot.dialogs.privacy import WISH
 from bot.dialogs.review import Refused, Reviewing
+from bot.dialogs.review_queue import ReviewQueue
 from core.bounded_dict import BoundedDict
 from core.records import Answer, Citation, Review, Ruling, Skip, Verdict
 from feedback.privacy.audit import AuditAction
-from feedback.reviews.repository import WAITING, CardDestination, ReviewRepository, parse_reader
+from feedback.reviews.repository import CardDestination, ReviewRepository, parse_reader
 from feedback.store.base import DeferredActions, Entry, FeedbackStore, StoreUnavailable
 
 IsMember = Callable[[str, Sequence[str]], Awaitable[bool]]
@@ -128,9 +129,15 @@ class ReviewActions:
     """Does what permitted reviewers want, now or once the store is back. One per process, for any channel."""
 
     def __init__(
-        self, store: FeedbackStore, reviewing: Reviewing, card_sync: CardSync, later: DeferredActions
+        self,
+        store: FeedbackStore,
+        reviewing: Reviewing,
+        card_sync: CardSync,
+        later: DeferredActions,
+        queue: ReviewQueue,
     ) -> None:
         self.store = store
+        self.queue = queue
         self.reviewing = reviewing
         self.card_sync = card_sync
         self._later = later
@@ -287,7 +294,7 @@ class ReviewHandler:
     async def send_cards_to(self, place: CardDestination) -> None:
         """Let a place have the cards from now on, and those that wait already. Raises StoreError."""
         await self._desk.put_place(place)
-        waiting, _ = await self._desk.reviews(WAITING, QUEUE_LENGTH)
+        waiting = await self._actions.queue.list_next(QUEUE_LENGTH)
         for review in waiting:
             await self._desk.leave_errand(review.answer_id, datetime.now(UTC))
         await self._card_sync.fill_destination()
@@ -296,7 +303,7 @@ class ReviewHandler:
     async def _queue(self, incoming: Incoming, person: str) -> str:
         place = CardDestination(find_place(incoming, person), incoming.contact.dump())
         await self._reviewing.audit.write(person, AuditAction.READ_QUEUE)
-        waiting, _ = await self._desk.reviews(WAITING, QUEUE_LENGTH)
+        waiting = await self._actions.queue.list_next(QUEUE_LENGTH)
         for review in waiting:
             answer = await self._store.answer(review.answer_id)
             if answer is not None:

@@ -21,6 +21,7 @@ from typing import Protocol
 from urllib.parse import urldefrag
 
 from bot.dialogs import events
+from bot.dialogs.review_queue import ReviewOrder
 from core import telemetry
 from core.records import (
     Answer,
@@ -92,6 +93,7 @@ class ReviewRules:
     low_support: float = 0.6
     low_confidence: float = 0.4
     declined_by: int = 3
+    order: ReviewOrder = "oldest"
 
 
 class Reviewing:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from bot.dialogs.rate import RatingRules
+from core.records import ReviewReason
 from tests.builders.reviewing import (
     BOB,
     BOBS_CHAT,
@@ -20,7 +24,7 @@ from tests.builders.reviewing import (
     with_verified_answers,
     world,
 )
-from tests.builders.world import PAGE, World, live
+from tests.builders.world import NO_SAMPLE, PAGE, World, a_world, live
 
 __all__ = ["world"]
 
@@ -197,3 +201,22 @@ async def test_an_older_client_submits_the_same_button_as_a_message(world: World
         )
         await shown_in(world, REVIEWERS_CHANNEL["id"], said)
     assert len(await live(world.parts.desk)) == 1
+
+
+async def test_the_queue_offers_what_teaches_most_where_it_is_set() -> None:
+    rules = replace(NO_SAMPLE, order="teaches_most")
+    async with a_world(rules=(RatingRules(), rules)) as world:
+        for number, text in enumerate(("How much leave?", "Who pays?", "Who pays?", "Who pays?")):
+            await world.ask(text, id=str(number))
+            await world.settled()
+        first, second, *_ = [answer.id for answer in world.store.answers.values()]
+        for answer_id in (first, second):
+            answer = await world.store.answer(answer_id)
+            assert answer is not None
+            await world.parts.reviewing.flag(answer, ReviewReason.EXPERT)
+            await world.parts.previews.compute(answer_id)
+        chat = {"id": "a:robins", "conversationType": "personal", "tenantId": "t1"}
+        await world.ask("queue", conversation=chat, **{"from": ROBIN}, id="9")
+        await shown_in(world, "a:robins", "How much leave?")
+        shown = [text_of(card_of(call)) for call in world.connector.calls if call.conversation == "a:robins"]
+        assert ["Who pays?" in card for card in shown if "Please review" in card] == [True, False]
