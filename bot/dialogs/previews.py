@@ -132,7 +132,7 @@ class RulingPreviews:
         before = self._made.get(answer_id)
         preview, complete = await self._look(answer)
         self._made[answer_id] = _Made(preview, time.monotonic() + (KEPT_S if complete else FRESH_S))
-        if before is None and preview.count:
+        if preview.count > (before.preview.count if before else 0):
             await self._desk.leave_errand(answer_id, datetime.now(UTC))
             self.wake()
 
