@@ -177,6 +177,7 @@ class BotBuilder:
         self._closing.push_async_callback(services.deciding.close)
         app.add_routes([web.get("/readyz", upkeep.ready)])
         self._run(services.card_sync.run(settings.review_interval_s), "card_sync")
+        self._run(services.previews.run(), "previews")
         self._run(upkeep.run(), "upkeep")
         for name, channel in self._channels.items():
             self._run(channel.run(), str(name))

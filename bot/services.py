@@ -25,9 +25,11 @@ from bot.dialogs.after_delivery import Looking
 from bot.dialogs.ask import Asking
 from bot.dialogs.models import Deciding
 from bot.dialogs.paraphrases import LearnsParaphrases
+from bot.dialogs.previews import RulingPreviews
 from bot.dialogs.privacy import DataLinks, Privacy, forget_waiting
 from bot.dialogs.rate import DOWN, UP, Direction, Rating, RatingRules
 from bot.dialogs.review import Known, LookAgain, Reviewing, ReviewRules
+from bot.dialogs.review_queue import ReviewQueue
 from core.records import Question, VerifiedAnswer
 from core.settings import Settings
 from feedback.privacy.deletion_log import ForgetExamples
@@ -94,9 +96,12 @@ class Services:
         self.paraphrases = LearnsParaphrases(store, desk.documents, known)
         self.rating = Rating(store, self.reviewing, rating_rules, self.paraphrases.learn)
         self.looking = Looking(store, self.rating, self.reviewing, around.later)
-        hooks = CardSyncHooks(around.connector, around.fresh, self.rating.waits)
+        self.previews = RulingPreviews(store, desk, around.known)
+        hooks = CardSyncHooks(around.connector, around.fresh, self.rating.waits, self.previews.peek)
         self.card_sync = CardSync(store, self.reviewing, self.view, seals, hooks)
         self.deciding = Deciding(desk, around.models_dir)
+        self.previews.wake = self.card_sync.wake
+        self.reviewing.on_forget.append(self.previews.forget)
         self.models = ModelCardSync(self.deciding, desk, seals, around.connector)
         self.models.join(self.card_sync)
         tell = teller(around.connector, self.view.keeps_messages_here)
@@ -111,7 +116,8 @@ class Services:
             PrivacyPlace(around.site_url, around.terms, self.view.keeps_messages_here),
         )
         self._feedback = FeedbackHandler(store, desk, self.rating, self.view, around.later)
-        self._review_actions = ReviewActions(store, self.reviewing, self.card_sync, around.later)
+        queue = ReviewQueue(store, desk, self.previews.peek, review_rules.order)
+        self._review_actions = ReviewActions(store, self.reviewing, self.card_sync, around.later, queue)
         self.messages = AskedMessages(store, desk, self.card_sync, around.later, self.pseudonym)
         self.privacy.memories.insert(0, self.messages.forget_person)
         self.privacy.memories.append(self.paraphrases.forget_person)

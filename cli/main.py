@@ -38,6 +38,7 @@ COMMANDS = {
     "evaluate": "cli.measure:evaluate_command",
     "learn-demo": "cli.demo:learn_demo_command",
     "feedback": "cli.measure:feedback_command",
+    "learning": "cli.learning:learning_command",
     "store": "cli.store:store_app",
     "export": "cli.store:export_command",
     "privacy": "cli.privacy:privacy_app",

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Collection, Mapping
 from typing import Any
 from urllib.parse import quote, urldefrag, urljoin, urlsplit
@@ -43,6 +44,7 @@ LINK_LEFT_OUT = "(link left out)"
 
 _LINK = re.compile(r"!?\[([^\[\]\n]{0,500})\]\([^()\s]*(?:\([^()\s]*\)[^()\s]*)*(?:\s[^()\n]*)?\)")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f]+")
+_WORDS = re.compile(r"\w+(?:['’.,:]\w+)*")
 _MARKER = re.compile(r"\[(\d{1,3})\]")
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _ANYWHERE = str.maketrans("*_`~\\", "∗ˍˋ∼＼")
@@ -184,3 +186,9 @@ def _pause_before(text: str, room: int) -> int:
             return ends[-1]
     inside = next((one for one in _WHOLE.finditer(text) if one.start() < room < one.end()), None)
     return inside.start() if inside and inside.start() else room
+
+
+def normalise_text(text: str) -> str:
+    """Return a text's words, without case, punctuation and white space: equal ones ask the same."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return " ".join(_WORDS.findall(folded)) or "".join(folded.split())

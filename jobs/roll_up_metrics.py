@@ -5,8 +5,9 @@ Each day's worst-rated answers are noted, too (feedback/metrics/daily.py).
 Run as: askpage jobs run roll_up_metrics
 
 What is new since the last run decides which days are computed: new answers, words that came late, reviews
-that were settled since. A day is always computed from all its records, so running twice gives the same. Days
-whose records are no longer kept stay as they are.
+that were settled since; all days, where an older version of the program summed them up and knew less. A day
+is always computed from all its records, so running twice gives the same. Days whose records are no longer
+kept stay as they are.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ async def roll_up(store: Store, now: datetime, *, keep_days: int = 0) -> Result:
 
 
 async def _place(documents: Documents) -> datetime | None:
-    last = await daily.read_rollup_time(documents)
+    last = await daily.read_complete_time(documents)
     return last - AGAIN if last else None
 
 

@@ -173,6 +173,15 @@ class Reviews:
 
 
 @dataclass(frozen=True)
+class PreviewsMade:
+    """The bot has counted what a ruling on each answer would serve."""
+
+    async def on(self, surface: Surface) -> None:
+        for answer in surface.store.answers.values():
+            await surface.parts.previews.compute(answer.id)
+
+
+@dataclass(frozen=True)
 class PageChanges:
     """The page says something else now, and the bot has noticed."""
 
@@ -349,6 +358,16 @@ SCENARIOS = (
             Press("rate.expert", "you will hear from me"),
             Kept("expert"),
             Sees("somebody asked for an expert", REVIEWER),
+        ),
+    ),
+    Scenario(
+        "preview",
+        "A reviewer’s card says how many recent questions a correction would answer.",
+        (
+            Ask(who=COLLEAGUE),
+            *COMPLAINT,
+            PreviewsMade(),
+            Sees("A correction answers 1 other question of the last 90 days", REVIEWER),
         ),
     ),
     Scenario(

@@ -86,14 +86,31 @@ _REASON = ChoiceInput(
 
 
 @dataclass(frozen=True, slots=True)
+class RulingPreview:
+    """What a ruling would serve: `count` of the `looked_at` other questions of the last `days` days.
+
+    They ask the same. `right` of their answers were rated right, and would change with a correction.
+    """
+
+    count: int
+    right: int
+    looked_at: int
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
 class ReviewView:
-    """One review as it is now. `answer` has the passages that reviewers see. `seal` is for the buttons."""
+    """One review as it is now. `answer` has the passages that reviewers see. `seal` is for the buttons.
+
+    `preview` is None while it is not known.
+    """
 
     review: Review
     answer: Answer
     feedback: Sequence[Feedback]
     seal: str
     now: datetime
+    preview: RulingPreview | None = None
 
 
 def spans(answer: Answer) -> Sequence[tuple[str, Citation]]:
@@ -140,6 +157,7 @@ def _draw_card(view: ReviewView, site_url: str, room: _Room) -> Card:
         *_state(view),
         heading("Question"),
         line(question),
+        *_draw_preview(view),
         heading(_SAID[answer.kind]),
         _words(answer, room),
         *_stands_on(answer, site_url, room),
@@ -148,6 +166,25 @@ def _draw_card(view: ReviewView, site_url: str, room: _Room) -> Card:
         small_print(_origin(answer)),
     )
     return Card(body, () if review.ruling else _actions(view), f"{head}: {question}")
+
+
+def _draw_preview(view: ReviewView) -> list[Paragraph]:
+    """Draw whom a correction would serve: counts alone, nobody's words."""
+    preview = view.preview
+    if preview is None or not preview.looked_at or view.review.ruling:
+        return []
+    time = "day" if preview.days == 1 else f"{preview.days} days"
+    words = "in these or nearly these words"
+    if not preview.count:
+        return [
+            small_print(f"None of the {preview.looked_at:,} other questions of the last {time} is {words}.")
+        ]
+    questions = "question" if preview.count == 1 else "questions"
+    served = f"A correction answers {preview.count:,} other {questions} of the last {time} {words}"
+    if not preview.right:
+        return [small_print(f"{served}; none was rated right.")]
+    were = "was" if preview.right == 1 else "were"
+    return [small_print(f"{served}; {preview.right:,} {were} rated right and would change.")]
 
 
 def _words(answer: Answer, room: _Room) -> Element:

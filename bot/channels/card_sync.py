@@ -20,7 +20,7 @@ from typing import Any
 from bot.card_tokens import REVIEW, CardSigner
 from bot.cards.elements import Card
 from bot.cards.notice import notice_card
-from bot.cards.review import ReviewView, review_card
+from bot.cards.review import ReviewView, RulingPreview, review_card
 from bot.channel import ChannelError, Undeliverable
 from bot.channels.answer_message import AnswerView, compose_thanks, derive_state
 from bot.channels.incoming import Reference
@@ -89,12 +89,25 @@ class CardSyncHooks:
     """What the card sync asks of the rest of the bot.
 
     `fresh` tells whether the page of a verified answer is unchanged. `waits` tells whether the giver of a
-    feedback is to hear from a reviewer.
+    feedback is to hear from a reviewer. `preview` is what a ruling on an answer would serve, None where that
+    is not known (yet).
     """
 
     connector: Connect
     fresh: Callable[[VerifiedAnswer], bool]
     waits: Callable[[Feedback], bool]
+    preview: Callable[[str], RulingPreview | None] = lambda _: None
+
+
+_WITH_PREVIEW = "+"
+
+
+def derive_shown_version(view: ReviewView) -> str:
+    """Name the state that a card shows; what a process need not know stands at the end, behind a mark."""
+    state = f"{view.review.version}/{len(view.feedback)}"
+    if view.preview is None or not view.preview.count:
+        return state
+    return f"{state}{_WITH_PREVIEW}{view.preview.count}/{view.preview.right}"
 
 
 class CardSync:
@@ -229,6 +242,12 @@ class CardSync:
             return answer
         return replace(answer, passages=review.passages, citations=())
 
+    def view_review(self, review: Review, answer: Answer, words: Sequence[Feedback], seal: str) -> ReviewView:
+        """Return what a reviewer's card shows of a review now."""
+        preview = None if review.ruling else self._hooks.preview(answer.id)
+        seen = self.to_reviewed(answer, review)
+        return ReviewView(review, seen, words, seal, datetime.now(UTC), preview)
+
     async def say(self, stored: str, sentence: str) -> None:
         """Say something unasked where a stored Reference leads; where it cannot be said, it is logged."""
         if way := find_way(self._hooks.connector, stored):
@@ -312,12 +331,16 @@ class CardSync:
     async def _show_card(
         self, shown: PostedMessage, review: Review, answer: Answer, words: Sequence[Feedback]
     ) -> None:
-        shown_version = f"{review.version}/{len(words)}"
         way = find_way(self._hooks.connector, shown.reference)
-        if way is None or shown.stamp == shown_version:
+        if way is None:
             return
         seal = self.seals.make(REVIEW, answer.id, way[0].conversation)
-        view = ReviewView(review, self.to_reviewed(answer, review), words, seal, datetime.now(UTC))
+        view = self.view_review(review, answer, words, seal)
+        shown_version = derive_shown_version(view)
+        if shown.stamp == shown_version or (
+            view.preview is None and shown.stamp.startswith(f"{shown_version}{_WITH_PREVIEW}")
+        ):
+            return
         await post_card(self._desk, shown, way, review_card(view, self.site_url), shown_version)
 
     async def _show_asker(

@@ -25,16 +25,17 @@ from uuid import uuid4
 from bot.card_tokens import REVIEW
 from bot.cards.elements import Card
 from bot.cards.notice import changes_card
-from bot.cards.review import CORRECTION_CHARACTERS, ReviewView, review_card, spans
+from bot.cards.review import CORRECTION_CHARACTERS, review_card, spans
 from bot.channels.card_sync import CardSync
 from bot.channels.incoming import BadAction, CardAction, Incoming, find_place
 from bot.channels.message import Connector, InvokeReply, card_message, plain_message, saying, showing
 from bot.dialogs.privacy import WISH
 from bot.dialogs.review import Refused, Reviewing
+from bot.dialogs.review_queue import ReviewQueue
 from core.bounded_dict import BoundedDict
 from core.records import Answer, Citation, Review, Ruling, Skip, Verdict
 from feedback.privacy.audit import AuditAction
-from feedback.reviews.repository import WAITING, CardDestination, ReviewRepository, parse_reader
+from feedback.reviews.repository import CardDestination, ReviewRepository, parse_reader
 from feedback.store.base import DeferredActions, Entry, FeedbackStore, StoreUnavailable
 
 IsMember = Callable[[str, Sequence[str]], Awaitable[bool]]
@@ -128,9 +129,15 @@ class ReviewActions:
     """Does what permitted reviewers want, now or once the store is back. One per process, for any channel."""
 
     def __init__(
-        self, store: FeedbackStore, reviewing: Reviewing, card_sync: CardSync, later: DeferredActions
+        self,
+        store: FeedbackStore,
+        reviewing: Reviewing,
+        card_sync: CardSync,
+        later: DeferredActions,
+        queue: ReviewQueue,
     ) -> None:
         self.store = store
+        self.queue = queue
         self.reviewing = reviewing
         self.card_sync = card_sync
         self._later = later
@@ -263,9 +270,7 @@ class ReviewHandler:
         if answer is None:
             raise BadAction(DELETED)
         words = await self._store.feedback_on(answer.id)
-        view = ReviewView(
-            review, self._card_sync.to_reviewed(answer, review), words, action.seal, datetime.now(UTC)
-        )
+        view = self._card_sync.view_review(review, answer, words, action.seal)
         return review_card(view, self._card_sync.site_url)
 
     async def _refusal(self, incoming: Incoming) -> str:
@@ -289,7 +294,7 @@ class ReviewHandler:
     async def send_cards_to(self, place: CardDestination) -> None:
         """Let a place have the cards from now on, and those that wait already. Raises StoreError."""
         await self._desk.put_place(place)
-        waiting, _ = await self._desk.reviews(WAITING, QUEUE_LENGTH)
+        waiting = await self._actions.queue.list_next(QUEUE_LENGTH)
         for review in waiting:
             await self._desk.leave_errand(review.answer_id, datetime.now(UTC))
         await self._card_sync.fill_destination()
@@ -298,7 +303,7 @@ class ReviewHandler:
     async def _queue(self, incoming: Incoming, person: str) -> str:
         place = CardDestination(find_place(incoming, person), incoming.contact.dump())
         await self._reviewing.audit.write(person, AuditAction.READ_QUEUE)
-        waiting, _ = await self._desk.reviews(WAITING, QUEUE_LENGTH)
+        waiting = await self._actions.queue.list_next(QUEUE_LENGTH)
         for review in waiting:
             answer = await self._store.answer(review.answer_id)
             if answer is not None:

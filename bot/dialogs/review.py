@@ -22,6 +22,7 @@ from urllib.parse import urldefrag
 
 from bot.dialogs import events
 from bot.dialogs.paraphrases import KnowsParaphrases
+from bot.dialogs.review_queue import ReviewOrder
 from core import telemetry
 from core.records import (
     Answer,
@@ -97,6 +98,7 @@ class ReviewRules:
     low_support: float = 0.6
     low_confidence: float = 0.4
     declined_by: int = 3
+    order: ReviewOrder = "oldest"
 
 
 class Reviewing:
@@ -112,6 +114,7 @@ class Reviewing:
     ) -> None:
         self.desk = desk
         self.wake: Callable[[], None] = lambda: None
+        self.on_forget: list[Callable[[str], None]] = []
         self.audit = Audit(desk.documents)
         self._store = store
         self._known = known
@@ -327,6 +330,8 @@ class Reviewing:
     def forget(self, answer_id: str) -> None:
         """Serve no more what came from this answer: its question was deleted."""
         self._known.drop(answer_id)
+        for forget in self.on_forget:
+            forget(answer_id)
 
     async def _change(
         self, answer_id: str, change: Callable[[Review], Review], deed: tuple[str, AuditAction] | None = None

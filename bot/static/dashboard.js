@@ -2,6 +2,7 @@
 
 import { element } from "./element.js";
 import { CARDS, Card, UNITS, duration } from "./figures.js";
+import { showLearning } from "./learning.js";
 import { Plot } from "./plot.js";
 
 const $ = (id) => document.getElementById(id);
@@ -154,6 +155,7 @@ function show(body) {
   $("cards").hidden = answered === 0;
   showFresh(body);
   showNow(data);
+  showLearning(data, CHANNELS);
   showVersions(data);
   showWorst(body);
   showReviews(body, times(body));

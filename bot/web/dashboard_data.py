@@ -1,4 +1,4 @@
-"""The dashboard's data as JSON: figures over time, versions, reviews, jobs, and the worst rated answers.
+"""The dashboard's data as JSON: figures over time, learning, versions, reviews, jobs, worst rated answers.
 
     days' documents (feedback/metrics/daily_cache.py) ─┐
     records of some hours (feedback/metrics/timeline.py) ─┴─> Timeline ─> draw ─> JSON
@@ -18,10 +18,12 @@ from typing import Any, Protocol
 
 from bot.cards.answer_text import render_words
 from bot.dialogs.answerer import VERIFIED
+from bot.web.dashboard_learning import describe_learning
 from core.records import Answer, Review
 from feedback.metrics import daily
 from feedback.metrics.daily import Group, Rated, Records, Worst
 from feedback.metrics.daily_cache import FRESH_S, DailyCache
+from feedback.metrics.learning import Learning, measure
 from feedback.metrics.timeline import (
     FEW,
     SHORT,
@@ -48,6 +50,8 @@ STALE = timedelta(hours=26)
 """Days that were summed up longer ago than a day and a bit: the job does not run."""
 _LOOK_BACK_DAYS = 30
 """So far back a version is looked for that may have answered before the hours that are shown."""
+_LEARNING_FRESH = 15
+"""What all reviews of a span are read for is kept so many times as long as the rest: five minutes."""
 _TEXT = 400
 """Longest text of a question or an answer, characters."""
 
@@ -120,6 +124,7 @@ class DashboardData:
         self._fresh_s = fresh_s
         self._book = DailyCache(store, desk, fresh_s)
         self._spans: dict[str, tuple[float, _Span | None]] = {}
+        self._learned: dict[str, tuple[float, Learning]] = {}
         self._turn = asyncio.Lock()
 
     async def read(self, query: Query, now: datetime, *, questions: bool) -> dict[str, Any]:
@@ -142,6 +147,7 @@ class DashboardData:
             "choices": _choices(span.timeline),
             "at": [_iso(bucket.begin) for bucket in span.timeline.buckets],
             "figures": _figures(drawn),
+            "learning": describe_learning(await self._learning(span, now), questions=questions),
             "versions": self._versions(drawn, await self._standing_now()),
             "backlog": await self._backlog(span, now),
             "jobs": None if self._jobs is None else [_job(run) for run in await self._jobs()],
@@ -188,6 +194,14 @@ class DashboardData:
         return replace(timeline, earlier=earlier), bad
 
     # What stands beside the figures
+
+    async def _learning(self, span: _Span, now: datetime) -> Learning:
+        async with self._turn:
+            until, learned = self._learned.get(span.range, (0.0, None))
+            if learned is None or until <= time.monotonic():
+                learned = await measure(self._store, self._desk, span.timeline, now)
+                self._learned[span.range] = (time.monotonic() + self._fresh_s * _LEARNING_FRESH, learned)
+            return learned
 
     async def _standing_now(self) -> RolloutState:
         try:

@@ -32,6 +32,7 @@ FILES = {
     "dashboard.js": "text/javascript",
     "plot.js": "text/javascript",
     "figures.js": "text/javascript",
+    "learning.js": "text/javascript",
     "element.js": "text/javascript",
     "logo.svg": "image/svg+xml",
 }

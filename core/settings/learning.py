@@ -66,6 +66,11 @@ class ReviewSettings(Group):
     lease_s: float = Field(
         900.0, gt=0, description="How long a claimed review is held, seconds.", alias="review_lease_s"
     )
+    order: Literal["oldest", "teaches_most"] = Field(
+        "oldest",
+        description="Which reviews come first: the oldest, or those that teach most, beside the sample.",
+        alias="review_order",
+    )
 
 
 class ExampleSettings(Group, alias_generator=make_prefixer("examples_")):

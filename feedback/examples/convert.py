@@ -331,9 +331,3 @@ def long_words(text: str) -> set[str]:
     """Return the words that can tell texts apart: long ones and numbers, without case."""
     words = _WORDS.findall(unicodedata.normalize("NFKC", text).casefold())
     return {word for word in words if len(word) >= _LONG_WORD or any(mark.isdigit() for mark in word)}
-
-
-def normalise_text(text: str) -> str:
-    """Return a text's words, without case, punctuation and white space: equal ones ask the same."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return " ".join(_WORDS.findall(folded)) or "".join(folded.split())

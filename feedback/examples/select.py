@@ -18,7 +18,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from core.records import TrainingExample
-from feedback.examples.convert import Candidate, ExampleRules, LeftOut, Mask, normalise_text
+from core.text import normalise_text
+from feedback.examples.convert import Candidate, ExampleRules, LeftOut, Mask
 from feedback.examples.poisoning import Agreements
 
 

@@ -21,6 +21,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
+from core.bounded_dict import BoundedDict
 from core.records import Answer, Feedback, FeedbackKind
 from feedback.metrics.definitions import IDLE, Known, Sums, add_answer, add_turn, is_ignored
 from feedback.metrics.statistics import QuantileSketch
@@ -32,9 +33,13 @@ from feedback.store.serialization import from_json, to_json
 
 KIND = "daily"
 _PLACE = "rolled_up"
+_FORM = "2"
+"""What the days' documents have, by number; 2: the reach of rulings, too."""
 MOST_SITES = 100
 """So many sites of one day have figures of their own; pasted links may name any number of them."""
 OTHER_SITES = "other"
+RULINGS_AT_HAND = 2_000
+"""The questions of so many rulings are remembered while days are summed up."""
 _LOOK_BACK = IDLE + timedelta(minutes=10)
 """Earlier answers may be what a session of this day goes on from."""
 
@@ -125,21 +130,56 @@ async def read_known(
 ) -> AsyncIterator[tuple[Known, datetime | None]]:
     """Yield what is known of the answers in a span, and the time of each asker's last answer before it."""
     last: dict[tuple[str, str], datetime] = {}
+    rulings = _Rulings(store, desk)
     async for answer in answers_between(store, begin - _LOOK_BACK, end):
         who = (answer.question.conversation, answer.question.asker)
         if answer.answered_at >= begin:
-            yield await _gather_known(store, desk, answer), last.get(who)
+            yield await _gather_known(store, desk, rulings, answer), last.get(who)
         last[who] = answer.answered_at
         if len(last) > RECORDS_AT_ONCE:
             over = answer.answered_at - _LOOK_BACK
             last = {name: at for name, at in last.items() if at >= over}
 
 
-async def _gather_known(store: Records, desk: ReviewRepository, answer: Answer) -> Known:
+class _Rulings:
+    """Finds the questions whose rulings were served, each once."""
+
+    def __init__(self, store: FeedbackStore, desk: ReviewRepository) -> None:
+        self._store = store
+        self._desk = desk
+        self._texts: BoundedDict[datetime, str | None] = BoundedDict(RULINGS_AT_HAND)
+
+    async def find_text(self, ruled_at: datetime | None) -> str | None:
+        """Return the question that was ruled on at a moment, None where it is not kept any more."""
+        if ruled_at is None:
+            return None
+        if ruled_at not in self._texts:
+            self._texts[ruled_at] = await find_reviewed_text(self._store, self._desk, ruled_at)
+        return self._texts[ruled_at]
+
+
+async def find_reviewed_text(store: FeedbackStore, desk: ReviewRepository, ruled_at: datetime) -> str | None:
+    """Return the question that was ruled on at a moment, None where it is not kept any more.
+
+    A verified answer may be kept longer than the question that it came from, and has its words, too.
+    """
+    review = await desk.find_settled(ruled_at)
+    if review is None:
+        return None
+    answer = await store.answer(review.answer_id)
+    if answer is not None:
+        return answer.question.text
+    verified = await desk.read_verified(review.answer_id)
+    return verified.question_text if verified else None
+
+
+async def _gather_known(store: Records, desk: ReviewRepository, rulings: _Rulings, answer: Answer) -> Known:
     words = await store.feedback_on(answer.id)
     late = bool(words) and is_ignored(answer, words)
     ever = await _every_word(store, answer.id) if late else words
-    return Known(answer, words, ever, await desk.rounds(answer.id))
+    return Known(
+        answer, words, ever, await desk.rounds(answer.id), await rulings.find_text(answer.verified_at)
+    )
 
 
 async def _every_word(store: Records, answer_id: str) -> list[Feedback]:
@@ -208,7 +248,13 @@ def read(document: Document) -> Day:
 
 async def mark_rolled_up(documents: Documents, at: datetime) -> None:
     """All days are as they were at this time. Written last: all is done."""
-    await documents.put(Document(_PLACE, "last", "", order=moment(at)))
+    await documents.put(Document(_PLACE, "last", _FORM, order=moment(at)))
+
+
+async def read_complete_time(documents: Documents) -> datetime | None:
+    """Return as of when the days have all that they have now; None where an older version summed them up."""
+    last = await documents.get(_PLACE, "last")
+    return datetime.fromisoformat(last.order) if last and last.body == _FORM else None
 
 
 async def read_rollup_time(documents: Documents) -> datetime | None:

@@ -14,7 +14,9 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, PlainSerializer
 
 from core.records import Answer, AnswerKind, Feedback, FeedbackKind, Review, Ruling
+from feedback.metrics.reach import Reach, count_served
 from feedback.metrics.statistics import QuantileSketch, Share, Weighted
+from feedback.store.base import moment
 from feedback.store.serialization import adapter
 
 IDLE = timedelta(minutes=30)
@@ -36,7 +38,8 @@ class Sums:
 
     `closed` are those whose 30 minutes are over, `ignored` of them got nothing. `judged` are all that
     reviewers judged; `attempted` of them those in the model's or a reviewer's words, `quotes` those in the
-    words of a page. Sums made before there were quotations have none.
+    words of a page. Sums made before there were quotations have none. `reach` is what was served from each
+    ruling; older sums have none.
     """
 
     answers: int = 0
@@ -56,19 +59,23 @@ class Sums:
     quotes: Weighted = field(default_factory=Weighted)
     response: _Sketch = field(default_factory=QuantileSketch)
     first_token: _Sketch = field(default_factory=QuantileSketch)
+    reach: Reach = field(default_factory=Reach)
 
     def merge(self, other: Sums) -> None:
         """Add another group."""
         for one in fields(self):
             mine, theirs = getattr(self, one.name), getattr(other, one.name)
-            if isinstance(mine, Weighted | QuantileSketch):
+            if isinstance(mine, Weighted | QuantileSketch | Reach):
                 mine.merge(theirs)
             else:
                 setattr(self, one.name, mine + theirs)
 
     def dump(self) -> dict[str, Any]:
-        """Return them as JSON has them."""
-        return adapter(Sums).dump_python(self, mode="json")
+        """Return them as JSON has them; the reach of no ruling is left out, as in sums that had none."""
+        kept = adapter(Sums).dump_python(self, mode="json")
+        if not self.reach.rulings:
+            del kept["reach"]
+        return kept
 
     @classmethod
     def load(cls, kept: Mapping[str, Any]) -> Sums:
@@ -80,13 +87,15 @@ class Sums:
 class Known:
     """What is known of an answer.
 
-    Everyone's last words on it, all words that ever were, and the rounds of its review.
+    Everyone's last words on it, all words that ever were, and the rounds of its review. `reviewed_text` is
+    the question whose ruling it was served from, None where there is none, or it is not kept any more.
     """
 
     answer: Answer
     words: Sequence[Feedback] = ()
     ever: Sequence[Feedback] = ()
     rounds: Sequence[Review] = ()
+    reviewed_text: str | None = None
 
 
 def add_answer(sums: Sums, known: Known, now: datetime) -> None:
@@ -99,6 +108,10 @@ def add_answer(sums: Sums, known: Known, now: datetime) -> None:
     if not answer.stopped:
         _add_times(sums, answer)
     _add_words(sums, known.words)
+    if answer.verified_at is not None:
+        wrong = any(is_right(review) is False for review in known.rounds)
+        served = count_served(answer, known.reviewed_text, known.words, wrong=wrong)
+        sums.reach.add(moment(answer.verified_at), served)
     if now - answer.answered_at >= IDLE:
         sums.closed += 1
         sums.ignored += is_ignored(answer, known.ever)

@@ -131,6 +131,18 @@ class ReviewRepository:
         earlier = await self._all(Wanted("past_review", answer_id=answer_id))
         return [now, *map(_parse_review, earlier)]
 
+    async def find_settled(self, at: datetime) -> Review | None:
+        """Return the round of a review that was settled at this very moment, or None.
+
+        The moment names it: a verified answer and all that was served from it carry it (`verified_at`).
+        """
+        for wanted in (Wanted("review", state=SETTLED), Wanted("past_review")):
+            just = replace(wanted, after=(moment(at), ""), limit=1)
+            for document in await self._documents.list_documents(just):
+                if document.order == moment(at):
+                    return _parse_review(document)
+        return None
+
     async def leave_errand(self, answer_id: str, at: datetime) -> None:
         """Let card sync look after everything that follows from this answer's review."""
 
@@ -221,6 +233,17 @@ class ReviewRepository:
         if not found:
             return changes, place
         return changes, max(place, moment(datetime.fromisoformat(found[-1].order) - CLOCKS_DIFFER))
+
+    async def list_kept_verified(
+        self, limit: int, after: tuple[str, str] = ("", "")
+    ) -> tuple[Sequence[tuple[str, VerifiedAnswer]], tuple[str, str]]:
+        """Return (when it was kept, verified answer) of what is served, and where to go on after them.
+
+        Of one that was written again, nothing tells when it was kept first: "".
+        """
+        found = await self._documents.list_documents(Wanted("verified", state=LIVE, after=after, limit=limit))
+        kept = [(one.order if one.version == 1 else "", one.body) for one in found]
+        return [(kept_at, from_json(VerifiedAnswer, body)) for kept_at, body in kept], _last(found, after)
 
     async def stale(
         self, limit: int, after: tuple[str, str] = ("", "")

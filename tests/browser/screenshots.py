@@ -81,6 +81,9 @@ async def take_dashboard(into: Path) -> None:
                 await page.wait_for_timeout(400)  # what moves has come to rest
                 await page.screenshot(path=into / f"dashboard-{name}.png")
                 make_small(into / f"dashboard-{name}.png")
+                if span == "30":
+                    await page.locator("#learning").screenshot(path=into / "learning.png")
+                    make_small(into / "learning.png")
             await browser.close()
         await store.close()
 

@@ -180,6 +180,33 @@ async def test_versions_are_marked_where_they_begin_and_compared_in_a_table(seen
     await expect(page.locator("#jobs .said")).to_have_text("StoreUnavailable: <b>away</b>")
 
 
+async def test_what_corrections_do_is_shown_with_what_it_rests_on(seen: Seen) -> None:
+    page = await seen.open("?range=30")
+    learning = (await told(seen))["learning"]
+    panel = page.get_by_role("region", name="Learning", exact=True)
+    reach = panel.get_by_role("article", name="Reach")
+    await expect(reach.locator(".value")).to_have_text(f"{learning['answers']}answers")
+    shares = [learning[name] for name in ("same", "other", "down", "wrong")]
+    await expect(reach.locator("dd")).to_have_text(
+        [
+            f"{one['value']:.0%} ({one['low']:.0%}–{one['high']:.0%})".replace("%", " %").replace(" %–", "–")
+            for one in shares
+        ]
+    )
+    lag = panel.get_by_role("article", name="Correction lag")
+    counted = f"{learning['unserved']} of {learning['rulings']} reached nobody yet, and have no lag"
+    await expect(lag).to_contain_text(counted)
+    rows = lag.get_by_role("table", name="Correction lag by where it was read first").locator("tbody tr")
+    await expect(rows).to_have_count(len(learning["lags"]))
+    await expect(panel.get_by_role("article", name="Points per 100 reviews")).to_contain_text("judged")
+    most = page.get_by_text("Verified answers that served most")
+    await most.focus()
+    await page.keyboard.press("Enter")
+    table = page.get_by_role("region", name="Verified answers that served most")
+    await expect(table.locator("tbody tr")).to_have_count(len(learning["top"]))
+    await expect(table.locator("tbody tr").first).to_contain_text(learning["top"][0]["question"])
+
+
 async def test_filters_are_kept_in_the_address_and_change_what_is_drawn(seen: Seen) -> None:
     page = await seen.open("?range=30")
     await page.get_by_label("Channel").select_option("slack")
@@ -305,6 +332,8 @@ async def test_beyond_this_machine_a_token_opens_the_figures_and_a_reviewers_the
         await page.keyboard.press("Enter")
         await expect(page.locator("#card-accuracy .value")).to_contain_text("%")
         await expect(page.locator("#worst")).to_be_hidden()
+        await expect(page.locator("#learning")).to_be_visible()
+        await expect(page.locator("#learning summary")).to_have_count(0)
         await page.evaluate("sessionStorage.clear()")
         await page.reload()
         await page.get_by_role("textbox", name="Token").fill(REVIEWERS)
@@ -335,7 +364,7 @@ async def test_texts_have_the_contrast_of_wcag_aa_and_nothing_is_wider_than_a_ph
     page = await seen.open("?range=90", scheme=scheme)
     await page.get_by_role("slider", name="Accuracy over time").focus()
     await page.keyboard.press("End")
-    for summary in await page.locator(".card summary").all():
+    for summary in await page.locator(".card summary, #learning summary").all():
         await summary.click()
     contrast = await page.evaluate(CONTRAST)
     assert contrast["bad"] == []

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -88,14 +88,35 @@ async def fill(store: SqliteStore, now: datetime, *, days: int = 60, busy: float
     """Keep what happened in the days until `now`; a `busy` of one is some fifty questions on a weekday."""
     desk = ReviewRepository(store.documents)
     begin = datetime.combine(now.date(), datetime.min.time(), UTC) - timedelta(days=days - 1)
+    rulings: list[_Ruled] = []
     for number in range(days):
         dice = random.Random(number)  # noqa: S311 - nothing secret
         told = [
-            one
-            for one in _day(dice, begin + timedelta(days=number), number, busy)
-            if one[0].answered_at < now
+            (_serve(answer, rulings), version)
+            for answer, version in _day(dice, begin + timedelta(days=number), number, busy)
+            if answer.answered_at < now
         ]
-        await asyncio.gather(*(_keep(store, desk, answer, version, now) for answer, version in told))
+        kept = await asyncio.gather(*(_keep(store, desk, answer, version, now) for answer, version in told))
+        rulings += [ruled for ruled in kept if ruled is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ruled:
+    """A question that a reviewer ruled on, and when that was settled."""
+
+    text: str
+    settled_at: datetime
+
+
+def _serve(answer: Answer, rulings: Sequence[_Ruled]) -> Answer:
+    """Let an answer that a reviewer stands for name the last ruling before it, mostly on its own words."""
+    if answer.verified_by is None:
+        return answer
+    before = [one for one in rulings if one.settled_at < answer.question.asked_at]
+    other_words = random.Random(f"words {answer.id}").random() < 0.2  # noqa: S311 - nothing secret
+    same = [one for one in before if (one.text == answer.question.text) is not other_words]
+    found = max(same or before, key=lambda one: one.settled_at, default=None)
+    return replace(answer, verified_at=found.settled_at if found else None)
 
 
 async def sum_up(store: SqliteStore, now: datetime) -> None:
@@ -175,7 +196,7 @@ def _kind(turn: _Turn, *, reviewed: bool) -> AnswerKind:
 
 async def _keep(
     store: SqliteStore, desk: ReviewRepository, answer: Answer, version: MadeUp, now: datetime
-) -> None:
+) -> _Ruled | None:
     dice = random.Random(answer.id)  # noqa: S311 - nothing secret
     await store.add_question(answer.question)
     await store.add_answer(answer)
@@ -185,7 +206,8 @@ async def _keep(
     for word in words:
         if word.given_at < now:
             await store.put_feedback(word)
-    await _review(dice, desk, answer, right, any(word.value in ("1", "2", "dislike") for word in words), now)
+    bad = any(word.value in ("1", "2", "dislike") for word in words)
+    return await _review(dice, desk, answer, right, bad, now)
 
 
 def _words(dice: random.Random, answer: Answer, version: MadeUp, right: bool) -> Iterator[Feedback]:
@@ -214,22 +236,22 @@ def _words(dice: random.Random, answer: Answer, version: MadeUp, right: bool) ->
 
 async def _review(
     dice: random.Random, desk: ReviewRepository, answer: Answer, right: bool, bad: bool, now: datetime
-) -> None:
+) -> _Ruled | None:
     sampled = dice.random() < SAMPLE_SHARE
     if not sampled and not bad:
-        return
+        return None
     opened_at = answer.answered_at + timedelta(minutes=1)
     if opened_at >= now:
-        return
+        return None
     reason = ReviewReason.SAMPLE if sampled else ReviewReason.FEW_STARS
     review = Review(answer.id, (reason,), opened_at, weight=1 / SAMPLE_SHARE if sampled else 0.0)
     await desk.add_review(review)
     settled_at = opened_at + timedelta(hours=dice.expovariate(1 / 14))
-    if settled_at < now:
-        ruling = (
-            Ruling.APPROVED
-            if right
-            else dice.choice((Ruling.CORRECTED, Ruling.CORRECTED, Ruling.NOT_ON_PAGE))
-        )
-        verdict = Verdict("robin", "Robin", ruling, settled_at)
-        await desk.change_review(replace(review, verdicts=(verdict,), settled_at=settled_at, version=1))
+    if settled_at >= now:
+        return None
+    ruling = (
+        Ruling.APPROVED if right else dice.choice((Ruling.CORRECTED, Ruling.CORRECTED, Ruling.NOT_ON_PAGE))
+    )
+    verdict = Verdict("robin", "Robin", ruling, settled_at)
+    await desk.change_review(replace(review, verdicts=(verdict,), settled_at=settled_at, version=1))
+    return _Ruled(answer.question.text, settled_at)

@@ -14,7 +14,7 @@ from bot.cards.adaptive import render_card, render_form
 from bot.cards.answer import Standing, State, answer_card, feedback_form, rating_actions
 from bot.cards.elements import ActionButton
 from bot.cards.notice import changes_card, notice_card
-from bot.cards.review import ReviewView, review_card, spans
+from bot.cards.review import ReviewView, RulingPreview, review_card, spans
 from core.records import (
     Answer,
     AnswerKind,
@@ -91,7 +91,8 @@ def every_card(text: str, *, times: int = 1) -> Iterator[tuple[str, Json]]:
     quoted = replace(answer, kind=AnswerKind.QUOTED, marked=text[:20], confidence=0.3)
     for name, one in reviews(review, verdict).items():
         for said in (answer, declined, quoted, replace(answer, citations=())):
-            card = review_card(ReviewView(one, said, words, "s" * 32, NOW), SITE)
+            preview = RulingPreview(2_000, 1_999, 2_000, 90)
+            card = review_card(ReviewView(one, said, words, "s" * 32, NOW, preview), SITE)
             yield f"review {name}", render_card(card)
     for state in STATES:
         actions = rating_actions(answer.id, "s" * 32, stars=state != "closed", comment=True)
@@ -179,6 +180,42 @@ def test_a_quotation_is_reviewed_as_one() -> None:
     assert offered == QUOTE
     bold = [part["text"] for part in parts(card["body"]) if part.get("weight") == "Bolder"]
     assert "Parents get 16 weeks of paid leave." in bold
+
+
+@pytest.mark.parametrize(
+    ("preview", "said"),
+    [
+        (
+            RulingPreview(3, 2, 1_412, 90),
+            "A correction answers 3 other questions of the last 90 days in these or nearly these words;"
+            " 2 were rated right and would change.",
+        ),
+        (
+            RulingPreview(1, 1, 9, 1),
+            "A correction answers 1 other question of the last day in these or nearly these words;"
+            " 1 was rated right and would change.",
+        ),
+        (
+            RulingPreview(1, 0, 9, 12),
+            "A correction answers 1 other question of the last 12 days in these or nearly these words;"
+            " none was rated right.",
+        ),
+        (
+            RulingPreview(0, 0, 1_412, 90),
+            "None of the 1,412 other questions of the last 90 days is in these or nearly these words.",
+        ),
+        (RulingPreview(0, 0, 0, 90), ""),
+        (None, ""),
+    ],
+)
+def test_a_reviewer_sees_whom_a_correction_would_serve(preview: RulingPreview | None, said: str) -> None:
+    answer, verdict, review, words = scene("How much leave?")
+    view = ReviewView(review, answer, words, "s", NOW, preview)
+    shown = json.dumps(render_card(review_card(view, SITE)), ensure_ascii=False)
+    assert said in shown
+    assert ("nearly these words" in shown) is bool(said)
+    settled = replace(view, review=replace(review, verdicts=(verdict,), settled_at=NOW))
+    assert "nearly these words" not in json.dumps(render_card(review_card(settled, SITE)))
 
 
 def test_a_blind_second_reviewer_sees_nothing_of_the_first() -> None:

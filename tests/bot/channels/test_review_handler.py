@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
 import pytest
 
+from bot.dialogs.rate import RatingRules
+from core.records import ReviewReason, Ruling
+from feedback.metrics.learning import measure_days
+from feedback.store.sqlite import SqliteStore
 from tests.builders.reviewing import (
     BOB,
     BOBS_CHAT,
@@ -20,7 +28,7 @@ from tests.builders.reviewing import (
     with_verified_answers,
     world,
 )
-from tests.builders.world import PAGE, World, live
+from tests.builders.world import NO_SAMPLE, PAGE, World, a_world, live
 
 __all__ = ["world"]
 
@@ -197,3 +205,48 @@ async def test_an_older_client_submits_the_same_button_as_a_message(world: World
         )
         await shown_in(world, REVIEWERS_CHANNEL["id"], said)
     assert len(await live(world.parts.desk)) == 1
+
+
+async def test_the_queue_offers_what_teaches_most_where_it_is_set() -> None:
+    rules = replace(NO_SAMPLE, order="teaches_most")
+    async with a_world(rules=(RatingRules(), rules)) as world:
+        for number, text in enumerate(("How much leave?", "Who pays?", "Who pays?", "Who pays?")):
+            await world.ask(text, id=str(number))
+            await world.settled()
+        first, second, *_ = [answer.id for answer in world.store.answers.values()]
+        for answer_id in (first, second):
+            answer = await world.store.answer(answer_id)
+            assert answer is not None
+            await world.parts.reviewing.flag(answer, ReviewReason.EXPERT)
+            await world.parts.previews.compute(answer_id)
+        chat = {"id": "a:robins", "conversationType": "personal", "tenantId": "t1"}
+        await world.ask("queue", conversation=chat, **{"from": ROBIN}, id="9")
+        await shown_in(world, "a:robins", "How much leave?")
+        shown = [text_of(card_of(call)) for call in world.connector.calls if call.conversation == "a:robins"]
+        assert ["Who pays?" in card for card in shown if "Please review" in card] == [True, False]
+
+
+async def test_what_a_correction_does_is_measured_from_what_the_bot_kept(tmp_path: Path) -> None:
+    store = SqliteStore.open(tmp_path / "askpage.sqlite3")
+    async with a_world(store=store, rules=(RatingRules(), NO_SAMPLE)) as world:
+        with_verified_answers(world)
+        await subscribe(world)
+        await world.ask("Parents: how long is the leave?")
+        await world.settled()
+        await thumb_down(world)
+        asked = await shown_in(world, REVIEWERS_CHANNEL["id"], "Please review")
+        await press(world, asked, "review.correct", text="Parents get 18 weeks.", span="c1")
+        await world.ask("Parents get how much?", conversation=BOBS_CHAT, **{"from": BOB}, id="9")
+        await world.settled()
+        found = await measure_days(store, world.parts.desk, 2, datetime.now(UTC))
+    await store.close()
+    assert (found.reviews, found.rulings, found.unserved, found.answers) == (1, 1, 0, 1)
+    assert (found.lag.count, found.kept.count, list(found.lags)) == (1, 1, ["msteams"])
+    assert found.lag.p50_s is not None
+    assert found.kept.p50_s is not None
+    assert 0 < found.kept.p50_s < found.lag.p50_s < 60
+    assert found.other is not None
+    assert found.other.value == 1.0
+    assert [(one.text, one.ruling) for one in found.top] == [
+        ("Parents: how long is the leave?", Ruling.CORRECTED)
+    ]

@@ -15,7 +15,7 @@ from bot.cards.help import help_card
 from bot.cards.model import ModelView, model_card
 from bot.cards.notice import changes_card, notice_card
 from bot.cards.privacy import Buttons, brief, confirm_card, privacy_card
-from bot.cards.review import ReviewView, review_card
+from bot.cards.review import ReviewView, RulingPreview, review_card
 from bot.channels.answer_message import compose_messages
 from bot.channels.message import Message, ThumbsRequest, card_message
 from bot.slack.blocks import (
@@ -117,7 +117,9 @@ def every_card(text: str) -> dict[str, Message]:
     )
     return {
         "answer": replace(compose_messages(answer, SITE, standing)[0], thumbs=THUMBS),
-        "review": card_message(review_card(ReviewView(waiting, answer, words, SEAL, NOW), SITE)),
+        "review": card_message(
+            review_card(ReviewView(waiting, answer, words, SEAL, NOW, RulingPreview(3, 2, 9, 90)), SITE)
+        ),
         "reviewed": card_message(review_card(ReviewView(settled, answer, words, SEAL, NOW), SITE)),
         "notice": card_message(notice_card(answer, verdict, SITE)),
         "changes": card_message(changes_card([(answer, verdict)] * 30)),

@@ -146,6 +146,32 @@ async def test_days_without_questions_are_gaps_and_count_as_none(store: SqliteSt
     assert body["figures"]["satisfaction"]["now"] == {"value": 3.5, "n": 2}
 
 
+async def test_what_corrections_do_is_told_and_what_people_asked_only_to_reviewers(
+    store: SqliteStore,
+) -> None:
+    await long_ago(store)
+    first = await ask(store, 1, days_ago(5))
+    ruled_at = days_ago(4)
+    await settle(store, first, Ruling.CORRECTED, ruled_at)
+    unasked = await ask(store, 2, days_ago(5))
+    await settle(store, unasked, Ruling.NOT_ON_PAGE, days_ago(3))
+    changes = {"model_version": "verified", "verified_by": "r", "verified_at": ruled_at}
+    await ask(store, 3, ruled_at + timedelta(hours=2), **changes)
+    await roll_up(store, NOW)
+    learning = (await shown(store, "30"))["learning"]
+    assert learning["lag"] == learning["lags"]["msteams"] == {"n": 1, "p50_s": 7200.0, "p95_s": 7200.0}
+    assert (learning["reviews"], learning["unserved"], learning["idle_count"]) == (2, 1, 1)
+    assert learning["other"]["n"] == learning["answers"] == 1
+    assert learning["points"]["unknown"] == "few_judged"
+    assert [(one["question"], one["served"]) for one in learning["top"]] == [(first.question.text, 1)]
+    assert [one["question"] for one in learning["idle"]] == [unasked.question.text]
+    hidden = await Board(store, NOW).data().read(Query("30"), NOW, questions=False)
+    assert hidden["learning"] == learning | {"top": None, "idle": None}
+    assert first.question.text not in str(hidden)
+    today = (await shown(store, "hours"))["learning"]
+    assert (today["rulings"], today["answers"]) == (0, 0)
+
+
 async def test_accuracy_comes_from_the_sample_alone_each_for_as_many_as_it_stands_for(
     store: SqliteStore,
 ) -> None:

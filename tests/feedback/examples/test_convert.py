@@ -25,6 +25,7 @@ from core.records import (
     TrainingExample,
     VerifiedAnswer,
 )
+from core.text import normalise_text
 from feedback.examples.collect import SAMPLED, gather, gather_asked
 from feedback.examples.convert import (
     Candidate,
@@ -34,7 +35,6 @@ from feedback.examples.convert import (
     Reviewed,
     build_candidate,
     compute_support,
-    normalise_text,
 )
 from feedback.examples.poisoning import (
     HIDDEN,

@@ -1,0 +1,76 @@
+"""The dashboard's section on learning, as JSON: how soon and whom corrections reach, and what reviews bring.
+
+What the figures mean is in feedback/metrics/learning.py. They are of all channels, versions and sites,
+whatever is chosen. What people asked is told with `questions` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC
+from typing import Any
+
+from feedback.metrics.learning import Lag, Learning, Points, RulingReach
+from feedback.metrics.timeline import Value
+
+_TEXT = 400
+"""Longest text of a question, characters."""
+
+
+def describe_learning(found: Learning, *, questions: bool) -> dict[str, Any]:
+    """Return the figures; a share is {"value", "n", "low", "high"} or null, a lag has its count as "n"."""
+    return {
+        "reviews": found.reviews,
+        "rulings": found.rulings,
+        "reached": _describe_share(found.reached),
+        "unserved": found.unserved,
+        "lag": _describe_lag(found.lag),
+        "lags": {channel: _describe_lag(lag) for channel, lag in found.lags.items()},
+        "kept": _describe_lag(found.kept),
+        "answers": found.answers,
+        "same": _describe_share(found.same),
+        "other": _describe_share(found.other),
+        "down": _describe_share(found.down),
+        "wrong": _describe_share(found.wrong),
+        "points": _describe_points(found.points),
+        "idle_count": found.idle_count,
+        "top": _describe_rulings(found.top) if questions else None,
+        "idle": _describe_rulings(found.idle) if questions else None,
+    }
+
+
+def _describe_share(share: Value | None) -> dict[str, Any] | None:
+    if share is None:
+        return None
+    return {"value": share.value, "n": share.count, "low": share.low, "high": share.high}
+
+
+def _describe_lag(lag: Lag) -> dict[str, Any]:
+    return {"n": lag.count, "p50_s": lag.p50_s, "p95_s": lag.p95_s}
+
+
+def _describe_points(points: Points) -> dict[str, Any]:
+    return {
+        "value": points.value,
+        "low": points.low,
+        "high": points.high,
+        "n": points.judged,
+        "reviews": points.reviews,
+        "unknown": points.unknown,
+    }
+
+
+def _describe_rulings(rulings: Sequence[RulingReach]) -> list[dict[str, Any]]:
+    return [
+        {
+            "question": one.text[:_TEXT],
+            "ruling": str(one.ruling),
+            "at": one.settled_at.astimezone(UTC).isoformat(timespec="seconds"),
+            "served": one.served.answers if one.served else 0,
+            "same": one.served.same if one.served else 0,
+            "other": one.served.other if one.served else 0,
+            "down": one.served.down if one.served else 0,
+            "wrong": one.served.wrong if one.served else 0,
+        }
+        for one in rulings
+    ]
