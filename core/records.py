@@ -255,6 +255,7 @@ class ReviewReason(StrEnum):
     LOW_CONFIDENCE = "low_confidence"
     SAMPLE = "sample"
     STALE = "stale"
+    CONFLICT = "conflict"
 
 
 class Ruling(StrEnum):

@@ -137,16 +137,18 @@ PROPERTIES: Mapping[str, Property] = {
     "named_page": Property("Whether the question named a page.", _flag),
     "resumed": Property("Whether it was answered after a crash.", _flag),
     "withdrawn": Property("Whether the word was taken back.", _flag),
-    "kind": Property("How somebody said it.", _allow_words("thumb reaction stars comment expert implicit")),
+    "kind": Property(
+        "How somebody said it.", _allow_words("thumb reaction stars comment expert implicit similar")
+    ),
     "value": Property(
-        "What was said: the thumb; the stars; of a reaction only up, down or other.",
-        _allow_words("like dislike 1 2 3 4 5 up down other none follow_up opened abandoned"),
+        "What was said: the thumb; the stars; of a reaction only up, down or other; same or other of an offered answer.",
+        _allow_words("like dislike 1 2 3 4 5 up down other none same follow_up opened abandoned"),
     ),
     "ruling": Property("What reviewers decided.", _allow_words("approved corrected not_on_page rejected")),
     "reason": Property(
         "Why: of a review, of a failure, of a refusal, of a loss.",
         _allow_words(
-            "thumb_down few_stars expert declined low_support low_confidence sample stale "
+            "thumb_down few_stars expert declined low_support low_confidence sample stale conflict "
             "busy too_fast too_many too_long too_slow page_refused stopped undeliverable not_delivered error "
             "address unreachable unreadable full refused unsent satisfaction errors latency operator"
         ),

@@ -32,7 +32,7 @@ async def run(context: JobContext) -> Result:
     async with context.services() as borrowed:
         shelf, parts = borrowed.shelf, borrowed.parts
         added = read_added_sources(context.settings.index_dir)
-        return await refresh_pages(shelf.library, added, parts.desk, shelf.page_hash, parts.reviewing.stale)
+        return await refresh_pages(shelf.library, added, parts.desk, shelf.page_hash, parts.reviewing.reopen)
 
 
 async def refresh_pages(

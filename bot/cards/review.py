@@ -56,6 +56,7 @@ _WHY = {
     ReviewReason.LOW_CONFIDENCE: "the bot was hardly sure of it",
     ReviewReason.SAMPLE: "drawn at random",
     ReviewReason.STALE: "the page has changed since it was verified",
+    ReviewReason.CONFLICT: "the same question was answered otherwise since",
 }
 _SAID = {
     AnswerKind.ANSWERED: "The bot’s answer",

@@ -52,6 +52,7 @@ _ASKED_FOR = frozenset(
         ReviewReason.EXPERT,
         ReviewReason.DECLINED,
         ReviewReason.STALE,
+        ReviewReason.CONFLICT,
     }
 )
 """Reasons that people see as «under review»; a sample would only unsettle them."""

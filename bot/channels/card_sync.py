@@ -192,7 +192,7 @@ class CardSync:
         for verified in await self._reviewing.catch_up():
             if not self._hooks.fresh(verified):
                 log.info("the page of a verified answer has changed; it goes back to review")
-                await self._reviewing.stale(verified)
+                await self._reviewing.reopen(verified)
 
     async def forget(self, answer: Answer) -> None:
         """Take an answer's cards back from everybody's screen, before it is forgotten."""

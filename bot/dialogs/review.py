@@ -70,6 +70,10 @@ class Known(KnowsParaphrases, Protocol):
         """Return what is served."""
         ...
 
+    def find_conflicts(self, verified: VerifiedAnswer, /) -> Sequence[VerifiedAnswer]:
+        """Return the older answers to the same question that say something else."""
+        ...
+
     def get_public(self, answer_id: str, /) -> VerifiedAnswer | None:
         """Return what was verified of an answer; its question is "" where its words may be personal."""
         ...
@@ -283,6 +287,8 @@ class Reviewing:
         if kept is None or kept.verified_at != verified.verified_at:
             await self.desk.put_verified(verified)
             await asyncio.to_thread(self._known.put, verified)
+            for other in await asyncio.to_thread(self._known.find_conflicts, verified):
+                await self.reopen(other, ReviewReason.CONFLICT)
         return answer
 
     async def catch_up(self) -> Sequence[VerifiedAnswer]:
@@ -295,19 +301,19 @@ class Reviewing:
                 await asyncio.to_thread(self._known.put, verified)
         return self._known.all()
 
-    async def stale(self, verified: VerifiedAnswer) -> None:
-        """Stop serving a verified answer whose page has changed, and let reviewers look again."""
+    async def reopen(self, verified: VerifiedAnswer, reason: ReviewReason = ReviewReason.STALE) -> None:
+        """Stop serving a verified answer, since its page has changed, and let reviewers look again."""
         now = datetime.now(UTC)
         passages: tuple[Passage, ...] = ()
         self._known.drop(verified.answer_id)
         await self.desk.leave_errand(verified.answer_id, now)
 
-        def reopen(review: Review) -> Review:
+        def begin_again(review: Review) -> Review:
             if review.settled_at is None or (review.settled_at != verified.verified_at):
                 return review  # somebody reopened it, or ruled anew
             return Review(
                 review.answer_id,
-                (ReviewReason.STALE,),
+                (reason,),
                 now,
                 review.stratum,
                 round=review.round + 1,
@@ -321,9 +327,9 @@ class Reviewing:
         if answer is not None and before is not None and before.settled_at == verified.verified_at:
             passages = tuple(await self._look_again(answer.question))
             await self.desk.keep_round(before)
-            reopened = await self._change(verified.answer_id, reopen)
+            reopened = await self._change(verified.answer_id, begin_again)
             if reopened.settled_at is None:
-                events.review_opened(answer, ReviewReason.STALE, reopened.round)
+                events.review_opened(answer, reason, reopened.round)
         await self.desk.put_verified(replace(verified, stale_at=now))
         self.wake()
 
@@ -445,7 +451,9 @@ def _check(review: Review, round_: int, reviewer: str, now: datetime, *, decidin
         who = "You have" if ruling.reviewer == reviewer else f"{ruling.reviewer_name} has"
         raise Refused(f"{who} already {RULED[ruling.ruling]}, {_clock(ruling.given_at)}.")
     if review.round != round_:
-        raise Refused("The page has changed since this card was made: please use the new card.")
+        conflict = ReviewReason.CONFLICT in review.reasons
+        what = "The same question was answered otherwise" if conflict else "The page has changed"
+        raise Refused(f"{what} since this card was made: please use the new card.")
     if reviewer in [verdict.reviewer for verdict in review.verdicts]:
         raise Refused("You have ruled on this already; now a second reviewer is asked.")
     held = review.claimed_until is not None and review.claimed_until > now

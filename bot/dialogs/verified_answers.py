@@ -36,6 +36,7 @@ _LEAST_MISSPELT = 5
 """Shorter words that differ by a letter are other words."""
 
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
+_MARKER = re.compile(r"\[\d+\]")
 _NEGATION = re.compile(r"\b(?:not|no|never|without|cannot)\b|n['’]t\b", re.IGNORECASE)
 _TURNS = re.compile(r"\b(?:over|under|between|only|all|most|more|into|off|out)\b")
 _WAY = re.compile(r"(?>.*?\bfrom\b)(.+?)\bto\b(.+)", re.IGNORECASE | re.DOTALL)
@@ -141,6 +142,17 @@ class VerifiedAnswers:
         said = content_words(known.text) - _HELPERS.union(*_HELPERS_OF.values())
         return known.verified if said <= self._page_words else replace(known.verified, question_text="")
 
+    def find_conflicts(self, verified: VerifiedAnswer) -> list[VerifiedAnswer]:
+        """Return the older answers to the same question about the same page that say something else."""
+        return [
+            one.verified
+            for one in list(self._known.values())
+            if one.verified.page_url == verified.page_url
+            and one.verified.verified_at < verified.verified_at
+            and contradicts(one.verified, verified)
+            and self.same(one.text, verified.question_text)
+        ]
+
     def put_paraphrases(self, paraphrases: Iterable[Paraphrase]) -> None:
         """Learn what people said of these questions, in the place of what was known of them."""
         with self._changing:
@@ -228,6 +240,18 @@ class VerifiedAnswers:
 
     def _embed(self, text: str) -> Vectors:
         return self._embedder.embed([text])[0]
+
+
+def contradicts(one: VerifiedAnswer, other: VerifiedAnswer) -> bool:
+    """Tell whether two answers to one question cannot both be right: other numbers, or only one of them a no.
+
+    Other words for the same are none, and whoever reads both knows better: so they go to reviewers.
+    """
+    if one.answer_id == other.answer_id or one.abstained or other.abstained:
+        return one.answer_id != other.answer_id and one.abstained != other.abstained
+    said, says = (set(_NUMBER.findall(_MARKER.sub("", each.text))) for each in (one, other))
+    denied, denies = (bool(_NEGATION.search(each.text)) for each in (one, other))
+    return bool(said and says and said.isdisjoint(says)) or denied != denies
 
 
 def _list_page_words(verified: VerifiedAnswer) -> set[str]:

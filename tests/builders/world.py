@@ -342,6 +342,7 @@ class NothingKnown:
 
     def __init__(self) -> None:
         self.served: dict[str, VerifiedAnswer] = {}
+        self.conflicting: set[str] = set()
         self.paraphrases: dict[tuple[str, str], Paraphrase] = {}
 
     def put(self, verified: VerifiedAnswer) -> None:
@@ -355,6 +356,9 @@ class NothingKnown:
 
     def alike(self, text: str, others: Sequence[str]) -> list[bool]:
         return [text == other for other in others]
+
+    def find_conflicts(self, verified: VerifiedAnswer) -> Sequence[VerifiedAnswer]:
+        return [self.served[name] for name in self.conflicting - {verified.answer_id}]
 
     def get_public(self, answer_id: str) -> VerifiedAnswer | None:
         return self.served.get(answer_id)

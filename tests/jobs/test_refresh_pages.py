@@ -149,7 +149,7 @@ async def test_two_runs_at_once_send_an_answer_back_once(shelf: PageServices) ->
     (shelf.folder / "leave.md").write_text("# leave\n\nNew words about leave.")
     [verified] = await live(shelf.desk)
     await shelf.run()
-    await shelf.reviewing.stale(replace(verified))  # a bot that saw it in the same moment
+    await shelf.reviewing.reopen(replace(verified))  # a bot that saw it in the same moment
     review = await shelf.desk.review(on_leave.id)
     assert review is not None
     assert review.round == 2

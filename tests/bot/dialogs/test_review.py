@@ -175,8 +175,8 @@ async def test_a_changed_page_sends_the_answer_back_with_the_page_as_it_is_now(b
     [served] = await live(bench.desk)
     new = replace(given.passages[0], text="You get 31 days.", page_hash="new")
     bench.now_on_the_page = [new]
-    await bench.reviewing.stale(served)
-    await bench.reviewing.stale(served)
+    await bench.reviewing.reopen(served)
+    await bench.reviewing.reopen(served)
     assert not bench.known.served
     assert not await live(bench.desk)
     [review], _ = await bench.desk.reviews(WAITING, 10)
@@ -187,6 +187,18 @@ async def test_a_changed_page_sends_the_answer_back_with_the_page_as_it_is_now(b
     await bench.rule(given, reviewer=KIM, source="act-2", round=2)  # agreeing to what was corrected before
     [again] = await live(bench.desk)
     assert (again.text, again.pages) == ("30 days. [1]", (("https://example.com/leave", "new"),))
+
+
+async def test_an_answer_that_a_newer_one_contradicts_goes_back_and_is_served_no_more(bench: Bench) -> None:
+    older, newer = await bench.flagged(), await bench.flagged(2)
+    await bench.rule(older, Ruling.CORRECTED, text="30 days.")
+    bench.known.conflicting.add(older.id)
+    await bench.rule(newer, Ruling.CORRECTED, text="20 days.", source="act-2")
+    assert [one.answer_id for one in await live(bench.desk)] == [newer.id]
+    [review], _ = await bench.desk.reviews(WAITING, 10)
+    assert (review.answer_id, review.round, review.reasons) == (older.id, 2, (ReviewReason.CONFLICT,))
+    with pytest.raises(Refused, match="answered otherwise since"):
+        await bench.rule(older, reviewer=KIM)
 
 
 async def test_a_second_reviewer_agrees_to_a_correction(tmp_path: Path) -> None:

@@ -100,6 +100,31 @@ def test_of_the_same_words_the_latest_ruling_wins_and_a_stale_one_is_gone() -> N
     assert list(known.all()) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "conflicts"),
+    [
+        ("You may carry over 12 days.", True),
+        ("You cannot carry leave over.", True),
+        ("26 days at most. [1]", False),
+        ("You may carry it over.", False),
+    ],
+)
+def test_two_answers_that_cannot_both_be_right_are_a_conflict(text: str, conflicts: bool) -> None:
+    older = verified("How much leave can I carry over?", text="At most 26 days. [1]")
+    newer = verified("How much leave may I carry over?", "b", text=text, verified_at=NOW + timedelta(days=1))
+    known = knowing(older, newer)
+    assert known.find_conflicts(newer) == ([older] if conflicts else [])
+    assert known.find_conflicts(older) == []
+
+
+def test_a_no_against_an_answer_is_a_conflict_and_another_page_is_none() -> None:
+    older = verified("How much leave is there?", text="26 days.")
+    newer = verified("How much leave is there?", "b", abstained=True, verified_at=NOW + timedelta(days=1))
+    assert knowing(older, newer).find_conflicts(newer) == [older]
+    elsewhere = replace(newer, page_url="https://example.com/other")
+    assert knowing(older, elsewhere).find_conflicts(elsewhere) == []
+
+
 async def test_what_the_chat_pages_reviewer_verified_is_served_on_the_chat_page_only() -> None:
     text = "How much annual leave is there?"
     trusted = verified(text, "theirs", verified_by="somebody", verified_at=NOW - timedelta(days=1))
