@@ -44,6 +44,7 @@ from bot.channels.message import Connector
 from bot.dialogs.answerer import FollowUps, PageAnswerer, Verified, is_fresh
 from bot.dialogs.ask import Asking
 from bot.dialogs.askers import AskerLimits
+from bot.dialogs.learned_search import LearnedSearch
 from bot.dialogs.rate import Forms
 from bot.dialogs.talk import Talking
 from bot.dialogs.verified_answers import VerifiedAnswers
@@ -155,6 +156,8 @@ class BotBuilder:
         known = VerifiedAnswers(self._shelf.embedder, least_similarity=least)
         around = make_dependencies(settings, self._shelf, store, self._keys, self._connector, port=port)
         services = self._services(replace(around, known=known))
+        learned = LearnedSearch(known, store, self._shelf.public_page_hash, self._list_untrusted())
+        answering.recall, services.reviewing.learn = learned.recall, learned.catch_up
         asking = self._asking(answering, services, known)
         app = web.Application(client_max_size=1_000_000)
         local = self._for_this_machine(app, services.desk)

@@ -91,6 +91,11 @@ class PageServices:
         entry = self.index.entry(url)
         return entry.page_hash if entry else None
 
+    def public_page_hash(self, url: str) -> str | None:
+        """Return the hash of a page that a source named; None for one that somebody pasted, too."""
+        entry = self.index.entry(url)
+        return entry.page_hash if entry and entry.source else None
+
     def public_pages(self) -> list[tuple[str, str]]:
         """Return (URL, title) of the pages that a source named: what somebody pasted is nobody else's."""
         return [(entry.url, entry.title) for entry in self.index.entries() if entry.source]

@@ -81,6 +81,9 @@ async def _nowhere(_: Question) -> Sequence[Passage]:
     return ()
 
 
+async def _learn_nothing() -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class ReviewRules:
     """What goes to reviewers, and how they work; see the settings of the same names."""
@@ -95,7 +98,10 @@ class ReviewRules:
 
 
 class Reviewing:
-    """Decides what becomes a review, and how it ends. Calls `wake` when the card sync has something to do."""
+    """Decides what becomes a review, and how it ends.
+
+    Calls `wake` when the card sync has something to do, and `learn` when what is served may have changed.
+    """
 
     def __init__(
         self,
@@ -107,6 +113,7 @@ class Reviewing:
     ) -> None:
         self.desk = desk
         self.wake: Callable[[], None] = lambda: None
+        self.learn: Callable[[], Awaitable[None]] = _learn_nothing
         self.audit = Audit(desk.documents)
         self._store = store
         self._known = known
@@ -275,6 +282,7 @@ class Reviewing:
         if kept is None or kept.verified_at != verified.verified_at:
             await self.desk.put_verified(verified)
             await asyncio.to_thread(self._known.put, verified)
+        await self.learn()
         return answer
 
     async def catch_up(self) -> Sequence[VerifiedAnswer]:
@@ -285,6 +293,7 @@ class Reviewing:
                 self._known.drop(answer_id)
             else:
                 await asyncio.to_thread(self._known.put, verified)
+        await self.learn()
         return self._known.all()
 
     async def stale(self, verified: VerifiedAnswer) -> None:

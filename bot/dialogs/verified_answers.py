@@ -89,7 +89,7 @@ class VerifiedAnswers:
         self._least_similarity = least_similarity
         self._known: dict[str, _Known] = {}
         self._changing = threading.Lock()
-        self._vector = lru_cache(_CACHED)(self._embed)
+        self.vector = lru_cache(_CACHED)(self._embed)
 
     def put(self, verified: VerifiedAnswer) -> None:
         """Serve it from now on, in the place of an older one from the same answer.
@@ -103,7 +103,7 @@ class VerifiedAnswers:
         if before is not None and before.verified == verified:
             return
         text = verified.question_text
-        known = _Known(verified, plain(text), self._vector(text))
+        known = _Known(verified, plain(text), self.vector(text))
         with self._changing:
             others = {name: one for name, one in self._known.items() if name != verified.answer_id}
             self._known = others | {verified.answer_id: known}
@@ -116,6 +116,14 @@ class VerifiedAnswers:
     def all(self) -> Sequence[VerifiedAnswer]:
         """Return what is served."""
         return [one.verified for one in self._known.values()]
+
+    def has(self, answer_id: str) -> bool:
+        """Tell whether one from this answer is served."""
+        return answer_id in self._known
+
+    def list_with_vectors(self) -> Sequence[tuple[VerifiedAnswer, Vectors]]:
+        """Return what is served, each with the vector of its question."""
+        return [(one.verified, one.vector) for one in self._known.values()]
 
     def find(self, question: Question, untrusted: Collection[str] = ()) -> VerifiedAnswer | None:
         """Return the verified answer to a question; None for one that needs the question before it.
@@ -133,7 +141,7 @@ class VerifiedAnswers:
             return max(same, key=lambda one: one.verified.verified_at).verified
         if not known:
             return None
-        cosines = np.stack([one.vector for one in known]) @ self._vector(question.text)
+        cosines = np.stack([one.vector for one in known]) @ self.vector(question.text)
         nearest: list[int] = np.argsort(-cosines).tolist()
         near = (known[place].verified for place in nearest if cosines[place] >= self._least_similarity)
         return next((one for one in near if asks_the_same(question.text, one.question_text)), None)
@@ -150,7 +158,7 @@ class VerifiedAnswers:
 
     def cosine(self, one: str, other: str) -> float:
         """Return how near two texts are, -1 to 1."""
-        return float(self._vector(one) @ self._vector(other))
+        return float(self.vector(one) @ self.vector(other))
 
     def _embed(self, text: str) -> Vectors:
         return self._embedder.embed([text])[0]

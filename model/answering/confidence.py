@@ -87,17 +87,24 @@ class Signals:
 def compute_signals(question: str, hits: Sequence[Hit], quote: Quote, before: str = "") -> Signals:
     """Return the signals; `before` is the question that a follow-up refers to.
 
-    The hits are the nearest first.
+    The hits are the nearest first. What reviewers' rulings on other questions add to the first one does not
+    make it surer, since those may ask for something else; what they take from it makes it less sure.
     """
+    score = hits[0].score - max(0.0, hits[0].learned)
     quantity = classify_question(question, before) is AskedKind.QUANTITY
     number = bool(_DIGIT.search(quote.answering))
     return Signals(
-        score=hits[0].score,
-        margin=hits[0].score - hits[1].score if len(hits) > 1 else 0.0,
+        score=score,
+        margin=_margin(score, hits[1]) if len(hits) > 1 else 0.0,
         terms=float(max(1, len(grounding.content_words(f"{before} {question}")))),
         told=float(quantity and number),
         untold=float(quantity and not number),
     )
+
+
+def _margin(score: float, second: Hit) -> float:
+    behind = score - (second.score - second.learned)
+    return max(0.0, behind) if second.learned else behind
 
 
 def rate_quote(signals: Signals) -> float:
