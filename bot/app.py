@@ -63,6 +63,7 @@ from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import ProcessLease, StoreUnavailable
 from feedback.store.job_runs import job_runs
 from model.answering.chain import Answering
+from model.registry.search_heads import read_live_head
 from model.registry.versions import read_rollout
 
 log = logging.getLogger(__name__)
@@ -173,6 +174,7 @@ class BotBuilder:
             log.warning("the store is away: verified answers are served once it is back")
         upkeep = PeriodicTasks(asking, self._restore_reply, store, self._hold, services.privacy)
         upkeep.also("models", settings.review_interval_s, services.models.look)
+        upkeep.also("search head", settings.review_interval_s, partial(self._follow_head, answering))
         upkeep.also("pasted pages", PASTED_EVERY_S, self._shelf.library.forget_pasted)
         self._closing.push_async_callback(services.deciding.close)
         app.add_routes([web.get("/readyz", upkeep.ready)])
@@ -181,6 +183,10 @@ class BotBuilder:
         for name, channel in self._channels.items():
             self._run(channel.run(), str(name))
         return Bot(app, None if local is app else local, asking, upkeep)
+
+    async def _follow_head(self, answering: Answering) -> None:
+        """Take over the search head that counts now."""
+        answering.head = await asyncio.to_thread(read_live_head, self._settings.search_dir)
 
     def _services(self, around: ServiceDependencies) -> Services:
         desk = ReviewRepository(self._store.documents, self._hold.holder)

@@ -25,11 +25,12 @@ from langchain_core.language_models import BaseChatModel
 from core import telemetry
 from core.records import Answer, AnswerKind, Hit, Passage, Question, Timings, derive_answer_id
 from model.answering import confidence, grounding, learned_places, quoting
-from model.answering.confidence import Signals, rerank
+from model.answering.confidence import Signals
 from model.answering.grounding import Reading
 from model.answering.learned_places import Recalled
 from model.answering.profile import Profile
 from model.answering.quoting import Quote
+from model.answering.search_head import SHIPPED_HEAD, rank_hits
 from model.answering.writing import CheckedDraft, WritingTask, write_checked
 from model.text import prompt
 from model.text import question as asked
@@ -160,7 +161,7 @@ class Answering:
     """Answers questions.
 
     One loaded model serves an answer from its beginning to its end: none is mixed of two. `recall` is what
-    reviewers taught the search.
+    reviewers taught the search at once, `head` what was fitted to their rulings.
     """
 
     def __init__(
@@ -175,6 +176,7 @@ class Answering:
         self._rules = rules or AnswerRules()
         self._section_of = section_of
         self.recall: Recall = recall_nothing
+        self.head = SHIPPED_HEAD
 
     async def stream(
         self, question: Question, history: Sequence[Answer] = ()
@@ -243,7 +245,7 @@ class Answering:
         if hits and self._rules.quotes:
             quote = quoting.choose_quote(queries[at], hits, await self._section_of(hits[0].passage))
         signals = confidence.compute_signals(question.text, hits, quote, joined) if quote else None
-        likely = confidence.rate_quote(signals) if signals else 0.0
+        likely = confidence.rate_quote(signals, self.head.confidence) if signals else 0.0
         return SearchOutcome(
             question, joined, tuple(hits), quote, signals, likely, time.perf_counter() - started, started
         )
@@ -268,7 +270,9 @@ class Answering:
         return learned_places.raise_hits(query, [*hits, *added], recalled)
 
     def _rank_hits(self, query: str, kind: AskedKind, hits: Sequence[Hit]) -> list[Hit]:
-        return rerank(query, kind, hits)[: self._rules.passages] if self._rules.quotes else list(hits)
+        if not self._rules.quotes:
+            return list(hits)
+        return rank_hits(query, kind, hits, self.head)[: self._rules.passages]
 
     def _is_near(self, found: SearchOutcome) -> bool:
         least = self._rules.least_similarity
@@ -309,7 +313,7 @@ class Answering:
         if stated.text and likely >= self._rules.state_from:
             stated = replace(stated, confidence=likely)
             return stated if found.quote is None else _widen_citation(stated, found.quote)
-        sure = confidence.rate_page(found.signals) if found.signals else 0.0
+        sure = confidence.rate_page(found.signals, self.head.confidence) if found.signals else 0.0
         if best.kind is AnswerKind.QUOTED and sure >= self._rules.state_from:
             return _state_quotation(best, sure)
         return best

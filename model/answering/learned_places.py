@@ -133,9 +133,11 @@ def find_place(hits: Sequence[Hit], place: Place) -> Hit | None:
 
 def holds(hit: Hit, place: Place) -> bool:
     """Tell whether a passage has most of what is quoted, or is a part of it."""
-    text = hit.passage.text
-    if _get_page(hit.passage.url) != place.page:
-        return False
+    return _get_page(hit.passage.url) == place.page and is_in_text(place, hit.passage.text)
+
+
+def is_in_text(place: Place, text: str) -> bool:
+    """Tell whether what was quoted to somebody has most of what a place quotes, or is a part of it."""
     return text in place.quote or _share_of(place.quote, text) >= _SHARE
 
 
@@ -191,8 +193,7 @@ def _read_place(citation: Citation) -> Place:
 
 
 def _is_in(place: Place, shown: Place) -> bool:
-    same_page = place.page == shown.page
-    return same_page and (shown.quote in place.quote or _share_of(place.quote, shown.quote) >= _SHARE)
+    return place.page == shown.page and is_in_text(place, shown.quote)
 
 
 def _share_of(quote: str, text: str) -> float:

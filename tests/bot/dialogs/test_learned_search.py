@@ -69,11 +69,12 @@ class Bench:
         await self.rule(given, ruling)
         return given
 
-    async def rule(self, on: Answer, ruling: Ruling, round_: int = 1) -> None:
+    async def rule(self, on: Answer, ruling: Ruling) -> None:
         cited = Citation(LEAVE.url, LEAVE.title, LEAVE.heading, LEAVE.text)
-        place = {"text": "12 weeks.", "citation": cited} if ruling is Ruling.CORRECTED else {}
-        verdict = Verdict(ROBIN, "Robin", ruling, datetime.now(UTC), source=on.id, **place)
-        await self.here.reviewing.rule(on.id, round_, verdict)
+        verdict = Verdict(ROBIN, "Robin", ruling, datetime.now(UTC), source=on.id)
+        if ruling is Ruling.CORRECTED:
+            verdict = replace(verdict, text="12 weeks.", citation=cited)
+        await self.here.reviewing.rule(on.id, 1, verdict)
 
 
 @pytest.fixture

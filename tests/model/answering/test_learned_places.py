@@ -173,6 +173,7 @@ def test_a_thousand_lessons_cost_a_question_less_than_five_milliseconds() -> Non
     places = LearnedPlaces((lesson,) * 1_000, vectors)
     hits = [hit(LEAVE), hit(TRAVEL)] * 10
     took: list[float] = []
+    near: list[Recalled] = []
     for _ in range(5):
         began = time.perf_counter()
         near = places.recall(vectors[0])
