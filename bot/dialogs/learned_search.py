@@ -18,10 +18,11 @@ from collections.abc import Callable, Collection, Sequence, Set
 import numpy as np
 
 from bot.dialogs.verified_answers import VerifiedAnswers
-from core.records import Channel, Question, derive_answer_id
+from core.records import Channel, Question, VerifiedAnswer, derive_answer_id
 from feedback.privacy.deletion_log import list_excluded
 from feedback.store.rows import WholeStore, every_page
 from model.answering.learned_places import LearnedPlaces, Lesson, Recalled, read_lesson
+from pages.index.embeddings import Vectors
 
 
 class LearnedSearch:
@@ -42,21 +43,23 @@ class LearnedSearch:
         self._page_hash = page_hash
         self._untrusted = frozenset(untrusted)
         self._places = LearnedPlaces()
+        self._looked_at: tuple[Sequence[VerifiedAnswer], Set[str]] = ((), frozenset())
 
     async def catch_up(self) -> None:
         """Learn what is served now, from those who want it. Raises StoreError."""
         served = self._known.list_with_vectors()
-        excluded = await list_excluded(self._store.documents) if served else frozenset[str]()
+        excluded = frozenset(await list_excluded(self._store.documents) if served else ())
+        looked_at = ([one for one, _ in served], excluded)
+        if looked_at == self._looked_at:
+            return
         answers = await self._list_answers(excluded)
         wanted = [
-            (lesson, vector)
+            (one, vector)
             for one, vector in served
-            if one.answer_id not in answers
-            and one.verified_by not in excluded
-            and (lesson := read_lesson(one))
+            if one.answer_id not in answers and one.verified_by not in excluded
         ]
-        vectors = np.stack([vector for _, vector in wanted]) if wanted else None
-        self._places = LearnedPlaces(tuple(lesson for lesson, _ in wanted), vectors)
+        self._places = await asyncio.to_thread(_build_places, wanted)
+        self._looked_at = looked_at
 
     async def recall(self, query: str, question: Question) -> Sequence[Recalled]:
         """Return what was taught about questions like this one (`model.answering.chain.Recall`)."""
@@ -83,3 +86,9 @@ class LearnedSearch:
             async for page in every_page(self._store, "question", person=person)
             for row in page
         }
+
+
+def _build_places(wanted: Sequence[tuple[VerifiedAnswer, Vectors]]) -> LearnedPlaces:
+    taught = [(lesson, vector) for one, vector in wanted if (lesson := read_lesson(one))]
+    vectors = np.stack([vector for _, vector in taught]) if taught else None
+    return LearnedPlaces(tuple(lesson for lesson, _ in taught), vectors)

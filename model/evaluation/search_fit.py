@@ -225,18 +225,18 @@ def fit_confidence(questions: Sequence[ReviewedQuestion], name: str) -> Mapping[
     signals = np.array([_list_signals(one) for one in questions])
     right = np.array([float(getattr(one, name)) for one in questions])
     weight = np.array([one.weight for one in questions])
-    weight *= len(weight) / weight.sum()
+    weight = weight * (len(weight) / float(weight.sum()))
     mean, spread = signals.mean(axis=0), signals.std(axis=0) + 1e-9
-    rows = np.hstack([(signals - mean) / spread, np.ones((len(signals), 1))])
+    rows: Numbers = np.hstack([(signals - mean) / spread, np.ones((len(signals), 1))])
     offset = signals @ np.array([shipped[one] for one in _FITTED]) + shipped["bias"]
-    moved: Numbers = np.zeros(rows.shape[1])
+    moved: Numbers = np.zeros(len(_FITTED) + 1)
     ridge = _CONFIDENCE_RIDGE * np.eye(len(moved))
     for _ in range(_STEPS):
         likely = _logistic(offset + rows @ moved)
-        slope = rows.T @ (weight * (likely - right)) + ridge @ moved
-        curve = (rows * (weight * likely * (1 - likely))[:, None]).T @ rows + ridge
-        moved -= np.linalg.solve(curve, slope)
-    own = moved[:-1] / spread
+        slope: Numbers = rows.T @ (weight * (likely - right)) + ridge @ moved
+        curve: Numbers = (rows * (weight * likely * (1 - likely))[:, None]).T @ rows + ridge
+        moved = moved - np.asarray(np.linalg.solve(curve, slope), np.float64)
+    own: Numbers = moved[:-1] / spread
     fitted = {one: round(shipped[one] + float(own[at]), 4) for at, one in enumerate(_FITTED)}
     return fitted | {"bias": round(shipped["bias"] + float(moved[-1] - own @ mean), 4)}
 
