@@ -23,7 +23,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from urllib.parse import urldefrag
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,14 +141,18 @@ def is_in_text(place: Place, text: str) -> bool:
 
 
 def _raise_hit(asked: Set[str], hit: Hit, recalled: Sequence[Recalled]) -> Hit:
+    about = [(one, place) for one in recalled for place in one.lesson.places if holds(hit, place)]
+    if not about:
+        return hit
+    passage = hit.passage
+    words = content_words(f"{passage.title} {passage.heading} {passage.text}")
     by_teacher: dict[str, float] = {}
     quotes: dict[str, float] = {}
-    for one in recalled:
-        for place in one.lesson.places:
-            if holds(hit, place) and _speaks(asked - one.lesson.words, hit, place):
-                _keep_strongest(by_teacher, one.lesson.teacher, one.counts * place.right)
-                if place.right > 0:
-                    _keep_strongest(quotes, place.quote, one.counts * place.right)
+    for one, place in about:
+        if _speaks(asked - one.lesson.words, words, place):
+            _keep_strongest(by_teacher, one.lesson.teacher, one.counts * place.right)
+            if place.right > 0:
+                _keep_strongest(quotes, place.quote, one.counts * place.right)
     worth = max(-1.0, min(1.0, sum(by_teacher.values())))
     if not worth:
         return hit
@@ -157,12 +160,11 @@ def _raise_hit(asked: Set[str], hit: Hit, recalled: Sequence[Recalled]) -> Hit:
     return _raise_spans(raised, quotes if worth > 0 else {})
 
 
-def _speaks(own: Set[str], hit: Hit, place: Place) -> bool:
-    """Tell whether a lesson speaks about a hit, by the words that the learned question does not have."""
+def _speaks(own: Set[str], words: Set[str], place: Place) -> bool:
+    """Tell whether a lesson speaks about a passage, by what the learned question does not say."""
     if not own:
         return True
-    passage = hit.passage
-    has_some = bool(own & content_words(f"{passage.title} {passage.heading} {passage.text}"))
+    has_some = bool(own & words)
     return has_some if place.right > 0 else not has_some
 
 
@@ -204,4 +206,4 @@ def _share_of(quote: str, text: str) -> float:
 
 
 def _get_page(url: str) -> str:
-    return urldefrag(url).url
+    return url.partition("#")[0]
