@@ -61,14 +61,14 @@ def compute_signals(question: str, hits: Sequence[Hit], quote: Quote, before: st
     number = bool(_DIGIT.search(quote.answering))
     return Signals(
         score=score,
-        margin=_margin(score, hits[1]) if len(hits) > 1 else 0.0,
+        margin=_compute_margin(score, hits[1]) if len(hits) > 1 else 0.0,
         terms=float(max(1, len(grounding.content_words(f"{before} {question}")))),
         told=float(quantity and number),
         untold=float(quantity and not number),
     )
 
 
-def _margin(score: float, second: Hit) -> float:
+def _compute_margin(score: float, second: Hit) -> float:
     return max(0.0, score - (second.score - second.learned))
 
 

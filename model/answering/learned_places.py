@@ -137,7 +137,7 @@ def holds(hit: Hit, place: Place) -> bool:
 
 def is_in_text(place: Place, text: str) -> bool:
     """Tell whether what was quoted to somebody has most of what a place quotes, or is a part of it."""
-    return text in place.quote or _share_of(place.quote, text) >= _SHARE
+    return text in place.quote or _compute_share(place.quote, text) >= _SHARE
 
 
 def _raise_hit(asked: Set[str], hit: Hit, recalled: Sequence[Recalled]) -> Hit:
@@ -174,14 +174,14 @@ def _raise_spans(hit: Hit, quotes: Mapping[str, float]) -> Hit:
     spans = tuple(
         replace(
             span,
-            similarity=min(1.0, span.similarity + SPAN * _gain(text[span.start : span.end], quotes)),
+            similarity=min(1.0, span.similarity + SPAN * _find_gain(text[span.start : span.end], quotes)),
         )
         for span in hit.spans
     )
     return replace(hit, spans=spans)
 
 
-def _gain(sentence: str, quotes: Mapping[str, float]) -> float:
+def _find_gain(sentence: str, quotes: Mapping[str, float]) -> float:
     return max((counts for quote, counts in quotes.items() if sentence in quote), default=0.0)
 
 
@@ -198,7 +198,7 @@ def _is_in(place: Place, shown: Place) -> bool:
     return place.page == shown.page and is_in_text(place, shown.quote)
 
 
-def _share_of(quote: str, text: str) -> float:
+def _compute_share(quote: str, text: str) -> float:
     """Return the share of a quotation's lines, by their length, that stand in a text."""
     lines = [line.strip() for line in quote.splitlines() if line.strip()]
     whole = sum(map(len, lines))

@@ -250,8 +250,8 @@ def _judge_confidence(
 ) -> str:
     """Return why fitted weights do not count, "" where they do."""
     right = np.array([float(getattr(one, name)) for one in held])
-    likely = {"before": _rate(held, load_weights()[name]), "after": _rate(held, fitted)}
-    losses = {when: _log_loss(one, right) for when, one in likely.items()}
+    likely = {"before": _rate_all(held, load_weights()[name]), "after": _rate_all(held, fitted)}
+    losses = {when: _compute_log_loss(one, right) for when, one in likely.items()}
     precision: dict[str, float] = {}
     for when, one in likely.items():
         stated = one >= state_from
@@ -279,7 +279,7 @@ def _tells(likely: Numbers, right: Numbers) -> bool:
     return area - 0.5 > _ONE_SIDED_Z * error
 
 
-def _rate(questions: Sequence[ReviewedQuestion], weights: Mapping[str, float]) -> Numbers:
+def _rate_all(questions: Sequence[ReviewedQuestion], weights: Mapping[str, float]) -> Numbers:
     signals = np.array([_list_signals(one) for one in questions])
     return _logistic(signals @ np.array([weights[one] for one in _FITTED]) + weights["bias"])
 
@@ -293,6 +293,6 @@ def _logistic(total: Numbers) -> Numbers:
     return 1 / (1 + np.exp(-np.clip(total, -30, 30)))
 
 
-def _log_loss(likely: Numbers, right: Numbers) -> Numbers:
+def _compute_log_loss(likely: Numbers, right: Numbers) -> Numbers:
     sure = np.clip(np.where(right > 0, likely, 1 - likely), 1e-9, 1.0)
     return -np.log(sure)
