@@ -12,8 +12,8 @@ where the answer is on no page, what was shown loses little, since it may answer
 
 A cosine does not tell "lost" from "forgotten", or one airport from another. So the words of a question that
 the learned one does not have decide, too: a place that has none of them gains nothing, and one that has some
-loses nothing. That costs a third of what is gained for questions in other words, and spares two thirds of
-those that ask for something else (LOG.md).
+loses nothing. That costs two fifths of what is gained for questions in other words, and leaves half of those
+alone that ask for something else (LOG.md).
 
 What stands in a lesson is never shown, and never read by a model. A place is an address and a quotation; its
 text is the index's own, as it is now.
