@@ -58,21 +58,24 @@ class QuestionSet:
 
 def handbook(data: Path) -> QuestionSet:
     """Return the employees' questions and the pages of their handbook."""
-    root = data / "handbook" / "pages"
+    return over_pages("handbook", data / "questions" / "dev.jsonl", data / "handbook" / "pages")
+
+
+def over_pages(name: str, file: Path, root: Path) -> QuestionSet:
+    """Return the questions of a file and the pages of the folder that they are about."""
     pages: list[Page] = []
-    for file in sorted(root.rglob("*.md")):
-        name = file.relative_to(root).as_posix()
+    for page in sorted(root.rglob("*.md")):
+        url = page.relative_to(root).as_posix()
         try:
             pages.append(
                 extract(
-                    file.read_bytes(), url=name, content_type="text/markdown", fetched_at=datetime.now(UTC)
+                    page.read_bytes(), url=url, content_type="text/markdown", fetched_at=datetime.now(UTC)
                 )
             )
         except PageRefused:  # it only leads elsewhere
             continue
-    questions = read_questions(data / "questions" / "dev.jsonl")
-    asked = [_of_handbook(question) for question in questions if not question.is_absent]
-    return QuestionSet("handbook", tuple(pages), tuple(asked))
+    asked = [_of_handbook(question) for question in read_questions(file) if not question.is_absent]
+    return QuestionSet(name, tuple(pages), tuple(asked))
 
 
 def _of_handbook(asked: PageQuestion) -> Asked:

@@ -44,6 +44,7 @@ from bot.channels.message import Connector
 from bot.dialogs.answerer import FollowUps, PageAnswerer, Verified, is_fresh
 from bot.dialogs.ask import Asking
 from bot.dialogs.askers import AskerLimits
+from bot.dialogs.learned_search import LearnedSearch
 from bot.dialogs.paraphrases import CATCH_UP_S
 from bot.dialogs.rate import Forms
 from bot.dialogs.talk import Talking
@@ -63,6 +64,7 @@ from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import ProcessLease, StoreUnavailable
 from feedback.store.job_runs import job_runs
 from model.answering.chain import Answering
+from model.registry.search_heads import read_live_head
 from model.registry.versions import read_rollout
 
 log = logging.getLogger(__name__)
@@ -156,6 +158,8 @@ class BotBuilder:
         known = VerifiedAnswers(self._shelf.embedder, least_similarity=least)
         around = make_dependencies(settings, self._shelf, store, self._keys, self._connector, port=port)
         services = self._services(replace(around, known=known))
+        learned = LearnedSearch(known, store, self._shelf.public_page_hash, self._list_untrusted())
+        answering.recall, services.reviewing.learn = learned.recall, learned.catch_up
         asking = self._asking(answering, services, known)
         app = web.Application(client_max_size=1_000_000)
         local = self._for_this_machine(app, services.desk)
@@ -173,6 +177,7 @@ class BotBuilder:
         upkeep = PeriodicTasks(asking, self._restore_reply, store, self._hold, services.privacy)
         upkeep.also("paraphrases", CATCH_UP_S, services.paraphrases.catch_up)
         upkeep.also("models", settings.review_interval_s, services.models.look)
+        upkeep.also("search head", settings.review_interval_s, partial(self._follow_head, answering))
         upkeep.also("pasted pages", PASTED_EVERY_S, self._shelf.library.forget_pasted)
         self._closing.push_async_callback(services.deciding.close)
         app.add_routes([web.get("/readyz", upkeep.ready)])
@@ -182,6 +187,10 @@ class BotBuilder:
         for name, channel in self._channels.items():
             self._run(channel.run(), str(name))
         return Bot(app, None if local is app else local, asking, upkeep)
+
+    async def _follow_head(self, answering: Answering) -> None:
+        """Take over the search head that counts now."""
+        answering.head = await asyncio.to_thread(read_live_head, self._settings.search_dir)
 
     def _services(self, around: ServiceDependencies) -> Services:
         desk = ReviewRepository(self._store.documents, self._hold.holder)

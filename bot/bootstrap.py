@@ -40,6 +40,7 @@ from model.answering.chain import Answering, AnswerRules
 from model.evaluation.report import forget_answers
 from model.onnx_infer import EngineOptions
 from model.registry.loading import ModelChoice, open_model
+from model.registry.search_heads import forget_head_answers, read_live_head
 from model.registry.versions import list_versions
 from model.training.launch import TrainingConfig
 from pages.fetch.client import Fetcher, FetchLimits
@@ -57,6 +58,7 @@ def forgetting(settings: Settings) -> ForgetExamples:
 
     def forget_now(answer_ids: Collection[str], person: str) -> Sequence[ForgottenExamples]:
         forget_answers(settings.models_dir, answer_ids)
+        forget_head_answers(settings.search_dir, answer_ids)
         erased = forget(settings.datasets_dir, answer_ids, [person])
         if not erased:
             return []
@@ -90,6 +92,11 @@ class PageServices:
         """Return the hash of a page as it is now, None where it is not known."""
         entry = self.index.entry(url)
         return entry.page_hash if entry else None
+
+    def public_page_hash(self, url: str) -> str | None:
+        """Return the hash of a page that a source named; None for one that somebody pasted, too."""
+        entry = self.index.entry(url)
+        return entry.page_hash if entry and entry.source else None
 
     def public_pages(self) -> list[tuple[str, str]]:
         """Return (URL, title) of the pages that a source named: what somebody pasted is nobody else's."""
@@ -148,7 +155,9 @@ async def open_answering(
     """
     rules = AnswerRules(**settings.answering.values())
     async with open_model(replace(model_choice(settings), version=version)) as lend:
-        yield Answering(lend, shelf.library.search, rules, shelf.library.read_section)
+        answering = Answering(lend, shelf.library.search, rules, shelf.library.read_section)
+        answering.head = await asyncio.to_thread(read_live_head, settings.search_dir)
+        yield answering
 
 
 @asynccontextmanager

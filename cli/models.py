@@ -20,6 +20,7 @@ from model.evaluation.result import REPORT, read_result
 from model.onnx_infer import EngineOptions, resolve
 from model.registry.catalogue import CATALOGUE, BaseModel
 from model.registry.importing import choose_precision, import_base
+from model.registry.search_heads import read_live_head, roll_back_head
 from model.registry.sync import publish_to
 from model.registry.versions import (
     ModelMissing,
@@ -302,6 +303,36 @@ def models_rollback(settings: Settings) -> None:
     """Take back the last step: end the canary; without one, let the version answer that was live before."""
     with telling(settings):
         _tell(roll_back(settings.models_dir, publish=_publish(settings)))
+
+
+@models_app.command("search-head")
+@with_settings
+def models_search_head(
+    settings: Settings,
+    rollback: Annotated[
+        bool, typer.Option("--rollback", help="Let the weights before count; these do not come back.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Show what the search weighs since it was fitted to reviews, or take that back.
+
+    A bot that runs follows within seconds.
+    """
+    if rollback:
+        roll_back_head(settings.search_dir)
+    head = read_live_head(settings.search_dir)
+    shown = {
+        "head": head.name,
+        "made_at": head.made_at,
+        "reviews": len(head.answers),
+        "ranking": dict(head.ranking),
+        "confidence": {name: dict(weights) for name, weights in head.confidence.items()},
+        "figures": dict(head.figures),
+    }
+    if as_json:
+        print(json.dumps(shown))  # noqa: T201 - the command's output
+        return
+    _print_rows(_flat(shown | {"head": head.name or "as shipped"}))
 
 
 @models_app.command("retire")

@@ -112,7 +112,8 @@ class Hit:
     """A passage that a search found; `score` is what it was ranked by (higher is nearer, not a probability).
 
     `similarity` is the cosine of the question's and the passage's embeddings, -1 to 1; `words` its BM25 score
-    (0: it has none of the question's words); `spans` its sentences in their order.
+    (0: it has none of the question's words); `spans` its sentences in their order. `learned` is the part of
+    `score` that comes from what reviewers ruled on questions like this one.
     """
 
     passage: Passage
@@ -120,6 +121,7 @@ class Hit:
     similarity: float
     words: float = 0.0
     spans: tuple[Span, ...] = ()
+    learned: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,7 +141,8 @@ PROPERTIES: Mapping[str, Property] = {
         "How somebody said it.", _allow_words("thumb reaction stars comment expert implicit similar")
     ),
     "value": Property(
-        "What was said: the thumb; the stars; of a reaction only up, down or other; same or other of an offered answer.",
+        "What was said: the thumb; the stars; of a reaction only up, down or other; of an offered answer "
+        "same or other.",
         _allow_words("like dislike 1 2 3 4 5 up down other none same follow_up opened abandoned"),
     ),
     "ruling": Property("What reviewers decided.", _allow_words("approved corrected not_on_page rejected")),

@@ -109,6 +109,9 @@ JOBS = {
     "send_to_data_explorer": Job(
         "Send what is kept to Data Explorer, without texts and people.", "jobs.send_to_data_explorer"
     ),
+    "fit_search": Job(
+        "Fit the search to what is reviewed; let it answer if it is better.", "jobs.fit_search"
+    ),
     "update_model": Job(
         "Train on what is reviewed; let the candidate answer if it is better.", "jobs.update_model"
     ),

@@ -91,6 +91,9 @@ async def _nowhere(_: Question) -> Sequence[Passage]:
     return ()
 
 
+async def _learn_nothing() -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class ReviewRules:
     """What goes to reviewers, and how they work; see the settings of the same names."""
@@ -106,7 +109,10 @@ class ReviewRules:
 
 
 class Reviewing:
-    """Decides what becomes a review, and how it ends. Calls `wake` when the card sync has something to do."""
+    """Decides what becomes a review, and how it ends.
+
+    Calls `wake` when the card sync has something to do, and `learn` when what is served may have changed.
+    """
 
     def __init__(
         self,
@@ -119,6 +125,7 @@ class Reviewing:
         self.desk = desk
         self.wake: Callable[[], None] = lambda: None
         self.on_forget: list[Callable[[str], None]] = []
+        self.learn: Callable[[], Awaitable[None]] = _learn_nothing
         self.audit = Audit(desk.documents)
         self._store = store
         self._known = known
@@ -289,6 +296,7 @@ class Reviewing:
             await asyncio.to_thread(self._known.put, verified)
             for other in await asyncio.to_thread(self._known.find_conflicts, verified):
                 await self.reopen(other, ReviewReason.CONFLICT)
+        await self.learn()
         return answer
 
     async def catch_up(self) -> Sequence[VerifiedAnswer]:
@@ -299,6 +307,7 @@ class Reviewing:
                 self._known.drop(answer_id)
             else:
                 await asyncio.to_thread(self._known.put, verified)
+        await self.learn()
         return self._known.all()
 
     async def reopen(self, verified: VerifiedAnswer, reason: ReviewReason = ReviewReason.STALE) -> None:

@@ -102,7 +102,7 @@ class VerifiedAnswers:
         self._paraphrases: dict[tuple[str, str], Paraphrase] = {}
         self._page_words: set[str] = set()
         self._changing = threading.Lock()
-        self._vector = lru_cache(_CACHED)(self._embed)
+        self.vector = lru_cache(_CACHED)(self._embed)
 
     def put(self, verified: VerifiedAnswer) -> None:
         """Serve it from now on, in the place of an older one from the same answer.
@@ -116,7 +116,7 @@ class VerifiedAnswers:
         if before is not None and before.verified == verified:
             return
         text = verified.question_text
-        known = _Known(verified, text, plain(text), self._vector(text))
+        known = _Known(verified, text, plain(text), self.vector(text))
         with self._changing:
             others = {name: one for name, one in self._known.items() if name != verified.answer_id}
             self._known = others | {verified.answer_id: known}
@@ -173,6 +173,14 @@ class VerifiedAnswers:
         """Return what is served."""
         return [one.verified for one in self._known.values()]
 
+    def has(self, answer_id: str) -> bool:
+        """Tell whether one from this answer is served."""
+        return answer_id in self._known
+
+    def list_with_vectors(self) -> Sequence[tuple[VerifiedAnswer, Vectors]]:
+        """Return what is served, each with the vector of its question."""
+        return [(one.verified, one.vector) for one in self._known.values()]
+
     def find(self, question: Question, untrusted: Collection[str] = ()) -> VerifiedAnswer | None:
         """Return the verified answer to a question; None for one that needs the question before it.
 
@@ -188,7 +196,7 @@ class VerifiedAnswers:
             return max(same, key=lambda one: one.verified.verified_at).verified
         if not known:
             return None
-        cosines = np.stack([one.vector for one in known]) @ self._vector(question.text)
+        cosines = np.stack([one.vector for one in known]) @ self.vector(question.text)
         nearest: list[int] = np.argsort(-cosines).tolist()
         near = (known[place] for place in nearest if cosines[place] >= self._least_similarity)
         return next((one.verified for one in near if asks_the_same(question.text, one.text)), None)
@@ -201,7 +209,7 @@ class VerifiedAnswers:
         known = self._candidates(question, plain(question.text), untrusted)
         cosines: dict[str, float] = {}
         for one in known:
-            near = float(one.vector @ self._vector(question.text))
+            near = float(one.vector @ self.vector(question.text))
             cosines[one.verified.answer_id] = max(near, cosines.get(one.verified.answer_id, -1.0))
         offered = {one.verified.answer_id: one.verified for one in known if not one.verified.abstained}
         return rank_similar(answer, [(one, cosines[name]) for name, one in offered.items()])
@@ -218,7 +226,7 @@ class VerifiedAnswers:
             if plain(one.text) == words and _is_decided(one.other - one.same, one.asker, question.asker):
                 known.pop(one.verified_id, None)
         accepted = [
-            _Known(known[one.verified_id].verified, one.text, plain(one.text), self._vector(one.text))
+            _Known(known[one.verified_id].verified, one.text, plain(one.text), self.vector(one.text))
             for one in paraphrases
             if one.verified_id in known and _is_decided(one.same - one.other, one.asker, question.asker)
         ]
@@ -236,7 +244,7 @@ class VerifiedAnswers:
 
     def cosine(self, one: str, other: str) -> float:
         """Return how near two texts are, -1 to 1."""
-        return float(self._vector(one) @ self._vector(other))
+        return float(self.vector(one) @ self.vector(other))
 
     def _embed(self, text: str) -> Vectors:
         return self._embedder.embed([text])[0]

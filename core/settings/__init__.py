@@ -328,6 +328,11 @@ class Settings(BaseSettings):
         return self.data_dir / "pages"
 
     @property
+    def search_dir(self) -> Path:
+        """Where the search heads lie."""
+        return self.data_dir / "search"
+
+    @property
     def store_path(self) -> Path:
         """The SQLite file with questions, answers and feedback."""
         return self.data_dir / "askpage.sqlite3"

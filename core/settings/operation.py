@@ -156,6 +156,9 @@ class ScheduleSettings(Group, alias_generator=make_prefixer("schedule_")):
     watch_canary: str = Field(
         "3-59/15 * * * *", description="When it is looked how people like the canary; cron."
     )
+    fit_search: str = Field(
+        "10 1 * * *", description="When the search is fitted to what is reviewed, and compared; cron."
+    )
     update_model: str = Field(
         "30 1 * * *", description="When a model version is trained on what is reviewed, and compared; cron."
     )

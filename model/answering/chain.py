@@ -24,11 +24,13 @@ from langchain_core.language_models import BaseChatModel
 
 from core import telemetry
 from core.records import Answer, AnswerKind, Hit, Passage, Question, Timings, derive_answer_id
-from model.answering import confidence, grounding, quoting
-from model.answering.confidence import Signals, rerank
+from model.answering import confidence, grounding, learned_places, quoting
+from model.answering.confidence import Signals
 from model.answering.grounding import Reading
+from model.answering.learned_places import Recalled
 from model.answering.profile import Profile
 from model.answering.quoting import Quote
+from model.answering.search_head import SHIPPED_HEAD, rank_hits
 from model.answering.writing import CheckedDraft, WritingTask, write_checked
 from model.text import prompt
 from model.text import question as asked
@@ -36,6 +38,9 @@ from model.text.question import AskedKind
 
 Search = Callable[[str, int, str | None], Awaitable[Sequence[Hit]]]
 """(question, how many, page URL or None for all pages) → hits, best first."""
+
+Recall = Callable[[str, Question], Awaitable[Sequence[Recalled]]]
+"""(what is searched for, the question that was asked) → what reviewers taught about questions like it."""
 
 SectionOf = Callable[[Passage], Awaitable[str]]
 """A passage → the text of the whole section that it is a part of, "" where that is not known."""
@@ -64,6 +69,8 @@ AcquireModel = Callable[[str], AbstractContextManager[LoadedModel]]
 """A conversation's id → the model that answers it, which stays loaded until the context is left."""
 
 _CONVERSATION_LASTS = timedelta(minutes=30)
+_MOST_ADDED = 2
+"""Learned places that are looked up because the search did not bring them."""
 _MOST_OF_ONE = 0.6
 """Share of what a model reads that one section may take: an answer stands in the second or third in every
 fifth case."""
@@ -145,10 +152,16 @@ async def find_no_section(_: Passage) -> str:
     return ""
 
 
+async def recall_nothing(_: str, __: Question) -> Sequence[Recalled]:
+    """Know nothing of earlier questions."""
+    return ()
+
+
 class Answering:
     """Answers questions.
 
-    One loaded model serves an answer from its beginning to its end: none is mixed of two.
+    One loaded model serves an answer from its beginning to its end: none is mixed of two. `recall` is what
+    reviewers taught the search at once, `head` what was fitted to their rulings.
     """
 
     def __init__(
@@ -162,6 +175,8 @@ class Answering:
         self._search = search
         self._rules = rules or AnswerRules()
         self._section_of = section_of
+        self.recall: Recall = recall_nothing
+        self.head = SHIPPED_HEAD
 
     async def stream(
         self, question: Question, history: Sequence[Answer] = ()
@@ -224,18 +239,40 @@ class Answering:
             results = [await self._search(query, self._rules.searched, page) for query in queries]
         at = max(range(len(results)), key=lambda at: _nearness(results[at]))
         joined = before.text if before and queries[at] != asked.build_queries(question.text)[0] else ""
-        hits = self._rank_hits(queries[at], asked.classify_question(question.text, joined), results[at])
+        learned = await self._apply_lessons(queries[at], question, page, results[at])
+        hits = self._rank_hits(queries[at], asked.classify_question(question.text, joined), learned)
         quote = None
         if hits and self._rules.quotes:
             quote = quoting.choose_quote(queries[at], hits, await self._section_of(hits[0].passage))
         signals = confidence.compute_signals(question.text, hits, quote, joined) if quote else None
-        likely = confidence.rate_quote(signals) if signals else 0.0
+        likely = confidence.rate_quote(signals, self.head.confidence) if signals else 0.0
         return SearchOutcome(
             question, joined, tuple(hits), quote, signals, likely, time.perf_counter() - started, started
         )
 
+    async def _apply_lessons(
+        self, query: str, question: Question, page: str | None, hits: Sequence[Hit]
+    ) -> Sequence[Hit]:
+        """Raise the places that reviewers named for questions like this one, and add those not found.
+
+        What is added is looked up on its page: it has the page's text of today, or is not there any more.
+        """
+        recalled = await self.recall(query, question) if self._rules.quotes else ()
+        if not recalled:
+            return hits
+        added: list[Hit] = []
+        for place in learned_places.list_missing(hits, recalled)[:_MOST_ADDED]:
+            if page is None or any(place.page == hit.passage.url.partition("#")[0] for hit in hits):
+                there = await self._search(query, self._rules.searched, place.page)
+                found = learned_places.find_place(there, place)
+                lowest = min((hit.score for hit in hits), default=0.0)
+                added += [replace(found, score=lowest)] if found else []
+        return learned_places.raise_hits(query, [*hits, *added], recalled)
+
     def _rank_hits(self, query: str, kind: AskedKind, hits: Sequence[Hit]) -> list[Hit]:
-        return rerank(query, kind, hits)[: self._rules.passages] if self._rules.quotes else list(hits)
+        if not self._rules.quotes:
+            return list(hits)
+        return rank_hits(query, kind, hits, self.head)[: self._rules.passages]
 
     def _is_near(self, found: SearchOutcome) -> bool:
         least = self._rules.least_similarity
@@ -276,7 +313,7 @@ class Answering:
         if stated.text and likely >= self._rules.state_from:
             stated = replace(stated, confidence=likely)
             return stated if found.quote is None else _widen_citation(stated, found.quote)
-        sure = confidence.rate_page(found.signals) if found.signals else 0.0
+        sure = confidence.rate_page(found.signals, self.head.confidence) if found.signals else 0.0
         if best.kind is AnswerKind.QUOTED and sure >= self._rules.state_from:
             return _state_quotation(best, sure)
         return best

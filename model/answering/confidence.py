@@ -10,10 +10,6 @@ Four logistic regressions over a few signals, none of them standardised: their w
 `model/fixed/confidence.json`, fitted by `python -m benchmarks.calibration --write` on questions whose right
 answers are known, and reported there with their reliability. What a model thinks of its own answer is not
 among the signals: small models are as sure of what they invent as of what they read.
-
-`rerank` orders the hits by what the question wants: a number, steps or a list, the page that it names. A
-search knows words and meaning; it does not know that "how long" wants a number. The bonuses are on the scale
-of the search's standardised scores, and were chosen over several sets of questions (LOG.md).
 """
 
 from __future__ import annotations
@@ -22,50 +18,20 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
 from core.records import Citation, Hit
-from core.sentences import pieces
 from model.answering import grounding
 from model.answering.quoting import Quote
 from model.text.question import AskedKind, classify_question
 
-NUMBER = 0.8
-"""For a passage with a number, where a quantity is asked for."""
-LIST = 0.6
-"""For a passage with a list, where steps or several things are asked for."""
-TITLE = 0.8
-"""For a passage all of whose page's title stands in the question; a part of it earns that share."""
-HEADING = 6.0
-"""For a section whose heading is the question, word for word."""
 _DIGIT = re.compile(r"\d")
-_LISTS = frozenset({AskedKind.STEPS, AskedKind.LIST})
-
-
-def rerank(query: str, kind: AskedKind, hits: Sequence[Hit]) -> list[Hit]:
-    """Return the hits with their bonuses, the best first."""
-    asked = grounding.content_words(query)
-    raised = [replace(hit, score=hit.score + _bonus(asked, kind, hit)) for hit in hits]
-    return sorted(raised, key=lambda hit: -hit.score)
-
-
-def _bonus(asked: set[str], kind: AskedKind, hit: Hit) -> float:
-    title = grounding.content_words(hit.passage.title)
-    heading = grounding.content_words(hit.passage.heading)
-    bonus = TITLE * len(title & asked) / len(title) if title else 0.0
-    if heading and heading == asked:
-        bonus += HEADING
-    if kind is AskedKind.QUANTITY and _DIGIT.search(hit.passage.text):
-        bonus += NUMBER
-    if kind in _LISTS and any(piece.kind == "item" for piece in pieces(hit.passage.text)):
-        bonus += LIST
-    return bonus
-
-
 WEIGHTS = Path(__file__).parent.parent / "fixed" / "confidence.json"
 _SURE = 0.03
+ConfidenceWeights = Mapping[str, Mapping[str, float]]
+"""Weights by signal, "bias" among them, of each regression by its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,32 +53,38 @@ class Signals:
 def compute_signals(question: str, hits: Sequence[Hit], quote: Quote, before: str = "") -> Signals:
     """Return the signals; `before` is the question that a follow-up refers to.
 
-    The hits are the nearest first.
+    The hits are the nearest first. What reviewers' rulings on other questions add to the first one does not
+    make it surer, since those may ask for something else; what they take from it makes it less sure.
     """
+    score = hits[0].score - max(0.0, hits[0].learned)
     quantity = classify_question(question, before) is AskedKind.QUANTITY
     number = bool(_DIGIT.search(quote.answering))
     return Signals(
-        score=hits[0].score,
-        margin=hits[0].score - hits[1].score if len(hits) > 1 else 0.0,
+        score=score,
+        margin=_compute_margin(score, hits[1]) if len(hits) > 1 else 0.0,
         terms=float(max(1, len(grounding.content_words(f"{before} {question}")))),
         told=float(quantity and number),
         untold=float(quantity and not number),
     )
 
 
-def rate_quote(signals: Signals) -> float:
+def _compute_margin(score: float, second: Hit) -> float:
+    return max(0.0, score - (second.score - second.learned))
+
+
+def rate_quote(signals: Signals, weights: ConfidenceWeights | None = None) -> float:
     """Return how likely a quotation with its further places holds a right answer."""
-    return _logistic(_weights()["quote"], asdict(signals))
+    return _logistic((weights or {}).get("quote") or load_weights()["quote"], asdict(signals))
 
 
-def rate_page(signals: Signals) -> float:
+def rate_page(signals: Signals, weights: ConfidenceWeights | None = None) -> float:
     """Return how likely the quoted words alone are a right answer."""
-    return _logistic(_weights()["page"], asdict(signals))
+    return _logistic((weights or {}).get("page") or load_weights()["page"], asdict(signals))
 
 
 def rate_written(signals: Signals) -> float:
     """Return how likely a checked answer from the answering sentence is right, 0 to 1."""
-    return _logistic(_weights()["written"], collect_written_features(signals))
+    return _logistic(load_weights()["written"], collect_written_features(signals))
 
 
 def rate_read(signals: Signals, *, agrees: bool) -> float:
@@ -120,7 +92,7 @@ def rate_read(signals: Signals, *, agrees: bool) -> float:
 
     `agrees`: as `cites_quote` tells.
     """
-    return _logistic(_weights()["read"], collect_read_features(signals, agrees=agrees))
+    return _logistic(load_weights()["read"], collect_read_features(signals, agrees=agrees))
 
 
 def cites_quote(cited: Sequence[Citation], quoted: str) -> bool:
@@ -140,7 +112,8 @@ def collect_read_features(signals: Signals, *, agrees: bool) -> Mapping[str, flo
 
 
 @cache
-def _weights() -> Mapping[str, Mapping[str, float]]:
+def load_weights() -> ConfidenceWeights:
+    """Return the shipped weights."""
     return json.loads(WEIGHTS.read_text("utf-8"))
 
 

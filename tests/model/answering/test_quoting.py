@@ -9,8 +9,8 @@ import pytest
 from core.records import Hit, Passage, Span
 from core.sentences import pieces
 from model.answering import quoting
-from model.answering.confidence import rerank
 from model.answering.quoting import MOST_LIST_WORDS, MOST_WORDS
+from model.answering.search_head import rank_hits
 from model.text.question import AskedKind
 
 NOW = datetime(2026, 11, 1, 9, tzinfo=UTC)
@@ -129,14 +129,14 @@ def test_nothing_found_is_nothing_quoted() -> None:
 def test_what_the_question_wants_moves_a_passage_up() -> None:
     plain, number = hit("Leave is long.", score=1.0), hit("Leave is 12 weeks long.", score=0.8)
     steps = hit("Leave:\n\n- ask\n- go", score=0.9)
-    assert rerank("how long is leave", AskedKind.QUANTITY, [plain, number])[0].passage == number.passage
-    assert rerank("how do i take leave", AskedKind.STEPS, [plain, steps])[0].passage == steps.passage
-    assert rerank("is leave long", AskedKind.YESNO, [plain, number])[0].passage == plain.passage
+    assert rank_hits("how long is leave", AskedKind.QUANTITY, [plain, number])[0].passage == number.passage
+    assert rank_hits("how do i take leave", AskedKind.STEPS, [plain, steps])[0].passage == steps.passage
+    assert rank_hits("is leave long", AskedKind.YESNO, [plain, number])[0].passage == plain.passage
 
 
 def test_a_section_whose_heading_is_the_question_comes_first() -> None:
     found = [hit("Something near.", score=3.0), hit("84 days.", heading="Parental leave", score=0.0)]
-    assert rerank("Parental leave?", AskedKind.OTHER, found)[0].passage.heading == "Parental leave"
+    assert rank_hits("Parental leave?", AskedKind.OTHER, found)[0].passage.heading == "Parental leave"
 
 
 def test_of_a_long_sentence_the_part_that_was_asked_for_is_marked() -> None:
