@@ -118,13 +118,15 @@ EXAMPLES = (
 class Bot:
     """The application with what its start and stop need.
 
-    `local` has what is for this machine only, where that is on a port of its own.
+    `local` has what is for this machine only, where that is on a port of its own. `services` are feedback and
+    review as they are wired here.
     """
 
     app: web.Application
     local: web.Application | None
     asking: Asking
     upkeep: PeriodicTasks
+    services: Services
 
 
 class BotBuilder:
@@ -177,7 +179,7 @@ class BotBuilder:
         self._run(upkeep.run(), "upkeep")
         for name, channel in self._channels.items():
             self._run(channel.run(), str(name))
-        return Bot(app, None if local is app else local, asking, upkeep)
+        return Bot(app, None if local is app else local, asking, upkeep, services)
 
     def _services(self, around: ServiceDependencies) -> Services:
         desk = ReviewRepository(self._store.documents, self._hold.holder)

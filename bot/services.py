@@ -106,7 +106,7 @@ class Services:
             PrivacyPlace(around.site_url, around.terms, self.view.keeps_messages_here),
         )
         self._feedback = FeedbackHandler(store, desk, self.rating, self.view, around.later)
-        self._review_actions = ReviewActions(store, self.reviewing, self.card_sync, around.later)
+        self.review_actions = ReviewActions(store, self.reviewing, self.card_sync, around.later)
         self.messages = AskedMessages(store, desk, self.card_sync, around.later, self.pseudonym)
         self.privacy.memories.insert(0, self.messages.forget_person)
 
@@ -118,7 +118,7 @@ class Services:
             messages=self.messages,
             view=self.view,
             feedback=self._feedback,
-            reviews=ReviewHandler(self._review_actions, reviewers),
+            reviews=ReviewHandler(self.review_actions, reviewers),
             privacy=self._privacy_handler,
             models=ModelHandler(self.deciding, reviewers, self.card_sync.seals, self.models),
             recognise=self._recognise,
