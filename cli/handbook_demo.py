@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -47,6 +47,7 @@ from demo.handbook_results import (
 )
 from demo.handbook_rounds import HandbookStage, open_handbook_stage, play_handbook_round, read_lags
 from demo.questions import Size
+from demo.references import References
 from demo.simulated_users import People
 from jobs.registry import JOBS
 from jobs.runner import run_job
@@ -119,10 +120,11 @@ def replay_handbook(
     size, the seed, and whether the model is updated. Raises DatasetInvalid.
     """
     size, seed, trains = dealt
-    apart = read_questions(NEWCOMERS) if NEWCOMERS.is_file() and not files.quick else []
     try:
         paraphrases = read_paraphrases(files.paraphrases) if files.paraphrases else []
-        plan = deal(read_questions(files.questions), paraphrases, apart, size, seed)
+        questions = read_questions(files.questions)
+        apart = _read_apart({one.question for one in questions}) if not files.quick else []
+        plan = deal(questions, paraphrases, apart, size, seed)
     except DatasetInvalid:
         raise
     except ValueError as error:
@@ -132,7 +134,7 @@ def replay_handbook(
     bring_model(installed, own)
     if not own.index_dir.exists():
         pages = copy_some_pages(installed.pages, plan, folder.path) if files.quick else installed.pages
-        _bring_index(installed.copy_with(pages=[*pages, *([str(DOCS)] if apart else [])]), own)
+        _bring_index(installed.copy_with(pages=[*pages, *([str(DOCS)] if apart else [])]), own, plan)
     play = HandbookPlay(own, folder, plan, People(seed), trains)
     rounds: list[HandbookRound] = []
     for number in range(size.rounds + 1):
@@ -140,6 +142,12 @@ def replay_handbook(
         rounds.append(done)
     finish(folder.path, rounds, f"Learning on {Path(installed.pages[0]).name}, seed {seed}")
     return rounds
+
+
+def _read_apart(others: Collection[str]) -> list[PageQuestion]:
+    """Return the questions on the project's own docs, where they are here, without those that are asked."""
+    found = read_questions(NEWCOMERS) if NEWCOMERS.is_file() else []
+    return [one for one in found if one.question not in others]
 
 
 def copy_some_pages(sources: Sequence[str], plan: HandbookPlan, folder: Path) -> list[str]:
@@ -164,18 +172,26 @@ def copy_some_pages(sources: Sequence[str], plan: HandbookPlan, folder: Path) ->
     return found
 
 
-def _bring_index(sources: Settings, own: Settings) -> None:
+def _bring_index(sources: Settings, own: Settings, plan: HandbookPlan) -> None:
     """Copy the index of the pages, which is kept beside the instance's own and made where there is none."""
     apart = sources.copy_with(page_index="file")
-    asyncio.run(_index(apart))
+    asyncio.run(_index(apart, plan))
     own.data_dir.mkdir(parents=True, exist_ok=True)
     with whole_folder(own.index_dir) as part:
         shutil.copytree(settings_beside(apart).index_dir, part, dirs_exist_ok=True)
 
 
-async def _index(sources: Settings) -> None:
+async def _index(sources: Settings, plan: HandbookPlan) -> None:
+    """Index the pages. Raises DatasetInvalid where the questions are about none of them."""
     async with open_pages(settings_beside(sources)) as shelf:
         await index_pages(shelf, sources)
+        references = References(shelf.index, shelf.embedder)
+        named = {one.page for one in (*plan.other, *plan.again)}
+        if not any(map(references.find_url, named)):
+            raise DatasetInvalid(
+                f"the questions name pages as {min(named)}, and {', '.join(sources.pages)} has none of them: "
+                "name their folder with --pages"
+            )
 
 
 # The play

@@ -20,6 +20,8 @@ from pages.index.embeddings import Embeds
 
 _LEAST_COVER = 0.5
 """Share of the evidence's words that a sentence of the page must have to stand for it."""
+_WHOLE = 0.8
+"""Share of the evidence's words from which a sentence of the page is all of it."""
 _SPOKEN = ("yes", "no")
 
 
@@ -52,10 +54,7 @@ class References:
             return Correction(place.quote if place else asked.page, place)
         pages = [page, *[await self._read(other) for other in asked.known.also]]
         places = [_find_best([one for one in pages if one], text) for text in asked.known.evidence]
-        said = [
-            place.quote if place else strip_markup(text)
-            for place, text in zip(places, asked.known.evidence, strict=True)
-        ]
+        said = [_word(place, text) for place, text in zip(places, asked.known.evidence, strict=True)]
         words = [without_marker(one).strip() for one in dict.fromkeys(said)]
         text = words[0] if len(words) == 1 else "\n".join(f"- {one}" for one in words)
         return Correction(_say_yes_or_no(asked.known) + text, next(filter(None, places), None))
@@ -78,6 +77,12 @@ def _find_best(pages: list[Page], evidence: str) -> Citation | None:
     places = [place for page in pages for place in _list_places(page)]
     best = max(places, key=lambda one: (measure_cover(evidence, one.quote), -len(one.quote)), default=None)
     return best if best and measure_cover(evidence, best.quote) >= _LEAST_COVER else None
+
+
+def _word(place: Citation | None, evidence: str) -> str:
+    """Return an evidence as the page has it; one of several sentences as the file of questions has it."""
+    whole = place is not None and measure_cover(evidence, place.quote) >= _WHOLE
+    return place.quote if place and whole else strip_markup(evidence)
 
 
 def _list_places(page: Page) -> list[Citation]:

@@ -277,6 +277,24 @@ def test_a_replay_that_is_interrupted_goes_on_and_ends_with_figures_a_table_and_
     assert "another folder" in str(other.exception)
 
 
+def test_questions_about_other_pages_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handbook_demo, "NEWCOMERS", tmp_path / "none.jsonl")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "other.md").write_text("# Other\n\nNothing of it.")
+    done = replay(tmp_path, "--pages", str(tmp_path / "empty"))
+    assert done.exit_code != 0
+    assert "name their folder with --pages" in str(done.exception)
+
+
+def test_options_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
+    options = ["learn-demo", "--train", "--data-dir", str(tmp_path / "data")]
+    squad = CliRunner().invoke(app, options, env={"COLUMNS": "200"})
+    assert squad.exit_code == 2
+    assert "give --questions, too" in squad.output
+    both = replay(tmp_path, "towns.json")
+    assert both.exit_code == 2
+
+
 async def check_store(data_dir: Path, asked: set[str]) -> None:
     """Every question of the rounds has one ruling, and what measures is not kept."""
     async with open_store(Settings(data_dir=data_dir)) as store:  # pyright: ignore
