@@ -280,11 +280,17 @@ def _name_round(number: int) -> str:
 
 def print_handbook(folder: Folder, rounds: Sequence[HandbookRound]) -> None:
     """Print the figures of all rounds, a line for each."""
-    table = Table("after round", *(str(one.number or "before") for one in rounds), "95 %", box=None)
+    table = Table(
+        "after round",
+        *(str(one.number or "before") for one in rounds),
+        "95 %",
+        box=None,
+        padding=(0, 1, 0, 0),
+    )
     for row in list_rows(rounds):
         table.add_row(row.name, *row.values, row.interval)
     out.print(table)
-    out.print("95 %: where the true share after the last round lies in 95 of 100 samples.")
+    out.print("95 %: where the true share after the last round lies in 95 of 100 samples (of so many).")
     for change in list_changes(rounds):
         out.print(change, highlight=False)
     for name in ("results.json", "curve.svg", "report.html"):

@@ -153,14 +153,15 @@ def _draw_report(rounds: Sequence[HandbookRound], curves: Sequence[str], title: 
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
         f"<style>{_STYLE}</style><h1>{escape(title)}</h1>{''.join(curves)}"
         f"<table><tr><th>after round</th>{heads}<th>95 %</th></tr>{body}</table>"
-        f"<p>95 %: where the true share after the last round lies in 95 of 100 samples.</p>{changes}</html>\n"
+        "<p>95 %: where the true share after the last round lies in 95 of 100 samples (of so many).</p>"
+        f"{changes}</html>\n"
     )
 
 
 def _make_row(name: str, figures: Sequence[Figure | None]) -> Row:
     last = figures[-1]
     known = last is not None and last["value"] is not None
-    interval = f"{last['low']:.2f}–{last['high']:.2f} of {last['count']}" if last and known else ""
+    interval = f"{last['low']:.2f}–{last['high']:.2f} ({last['count']})" if last and known else ""
     return Row(name, [_format_number(_read_value(one)) for one in figures], interval)
 
 

@@ -17,10 +17,12 @@ FIRST = (1, 3, 5)
 _SHARE = 0.8
 _NOT_WORDS = re.compile(r"\]\([^()]*\)|\{[%{][^{}]*[%}]\}|https?://[^\s<>()]+|<[^<>]*>|[*_`#\[\]|]")
 
+_BEFORE_STOP = re.compile(r" (?=[.,;:!?)])")
+
 
 def strip_markup(evidence: str) -> str:
     """Return an evidence without Markdown's marks and the addresses of links, in one line."""
-    return " ".join(_NOT_WORDS.sub(" ", evidence).split())
+    return _BEFORE_STOP.sub("", " ".join(_NOT_WORDS.sub(" ", evidence).split()))
 
 
 def measure_cover(evidence: str, text: str) -> float:

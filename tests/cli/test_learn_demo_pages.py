@@ -136,6 +136,13 @@ async def test_several_pieces_of_evidence_become_a_list(references: References) 
     assert found.text == "- a badge\n- a booking in Seatly"
 
 
+async def test_evidence_of_several_sentences_is_written_whole(references: References) -> None:
+    asked = question("lost", evidence=["The porter hands out keys.\nA lost key costs **40 euros**."])
+    found = await references.write_correction(asked)
+    assert found.text == "The porter hands out keys. A lost key costs 40 euros."
+    assert found.place is not None
+
+
 async def test_who_asks_whether_gets_yes_or_no_first(references: References) -> None:
     asked = question("lost", kind="yesno", must=[["Yes"], ["40"]])
     assert (await references.write_correction(asked)).text == "Yes. A lost key costs 40 euros."
@@ -144,7 +151,7 @@ async def test_who_asks_whether_gets_yes_or_no_first(references: References) -> 
 async def test_evidence_that_no_page_has_is_written_all_the_same(references: References) -> None:
     asked = question("lost", evidence=["Lost **keys** are replaced by the [warden](https://example.org)."])
     found = await references.write_correction(asked)
-    assert found.text == "Lost keys are replaced by the warden ."
+    assert found.text == "Lost keys are replaced by the warden."
     assert found.place is None
 
 
