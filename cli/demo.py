@@ -42,7 +42,8 @@ from model.training.launch import Training, train
 
 DATA = Path("../shared/data/xquad/xquad.en.json")
 QUICK = Size(rounds=1, limit=12, measured=8)
-QUICK_TAKES = QUICK_TAKES_PAGES = "This takes about two minutes on two cores."
+QUICK_TAKES = "This takes about three minutes on two cores that nobody else uses, two of them to train."
+QUICK_TAKES_PAGES = "This takes one to two minutes on two cores that nobody else uses."
 _QUICK_TRAINING = {"training_rank": 4, "training_epochs": 1, "training_validation_share": 0.0}
 _COLUMNS = {
     "accuracy": "accuracy",
