@@ -7,8 +7,7 @@
 | XQuAD | 240 paragraphs, each a page | the question's own paragraph | the same |
 | PolicyQA | one privacy policy | a paragraph that answers the question | the same |
 
-The evidence of the handbook is quoted with its Markdown marks and line breaks, which a passage does not have.
-So a passage of the right page has an evidence if it has at least 80 % of its words, links and marks apart. A
+When a passage of the right page has an evidence of the handbook, model/evaluation/evidence.py says. A
 follow-up is asked together with the question before it; what no page answers is left out.
 """
 
@@ -25,13 +24,10 @@ from pathlib import Path
 from typing import Any
 
 from core.records import Hit, Page, Section
-from core.sentences import words
+from model.evaluation.evidence import is_told
 from model.evaluation.question_sets import PageQuestion, read_questions
 from pages.fetched import PageRefused
 from pages.parse.extract import extract, page_hash
-
-_SHARE = 0.8
-_NOT_WORDS = re.compile(r"\]\([^()]*\)|\{[%{][^{}]*[%}]\}|https?://[^\s<>()]+|<[^<>]*>|[*_`#\[\]|]")
 
 Tells = Callable[[Hit], bool]
 
@@ -85,11 +81,8 @@ def _of_handbook(asked: PageQuestion) -> Asked:
         return hit.passage.url.partition("#")[0] in urls
 
     def evidence(text: str) -> Tells:
-        looked_for = words(_NOT_WORDS.sub(" ", text))
-
         def tells(hit: Hit) -> bool:
-            there = set(words(f"{hit.passage.title}\n{hit.passage.heading}\n{hit.passage.text}"))
-            return is_page(hit) and sum(word in there for word in looked_for) >= _SHARE * len(looked_for)
+            return is_page(hit) and is_told(text, hit.passage)
 
         return tells
 

@@ -45,8 +45,8 @@ from bot.dialogs.answerer import FollowUps, PageAnswerer, Verified, is_fresh
 from bot.dialogs.ask import Asking
 from bot.dialogs.askers import AskerLimits
 from bot.dialogs.learned_search import LearnedSearch
-from bot.dialogs.paraphrases import CATCH_UP_S
 from bot.dialogs.rate import Forms
+from bot.dialogs.similar_questions import CATCH_UP_S
 from bot.dialogs.talk import Talking
 from bot.dialogs.verified_answers import VerifiedAnswers
 from bot.http import BoundedSite, ConnectionLimits, make_runner, names_loopback
@@ -121,13 +121,15 @@ EXAMPLES = (
 class Bot:
     """The application with what its start and stop need.
 
-    `local` has what is for this machine only, where that is on a port of its own.
+    `local` has what is for this machine only, where that is on a port of its own. `services` are feedback and
+    review as they are wired here.
     """
 
     app: web.Application
     local: web.Application | None
     asking: Asking
     upkeep: PeriodicTasks
+    services: Services
 
 
 class BotBuilder:
@@ -186,7 +188,7 @@ class BotBuilder:
         self._run(upkeep.run(), "upkeep")
         for name, channel in self._channels.items():
             self._run(channel.run(), str(name))
-        return Bot(app, None if local is app else local, asking, upkeep)
+        return Bot(app, None if local is app else local, asking, upkeep, services)
 
     async def _follow_head(self, answering: Answering) -> None:
         """Take over the search head that counts now."""

@@ -24,12 +24,12 @@ from bot.channels.review_handler import ReviewActions, Reviewers, ReviewHandler
 from bot.dialogs.after_delivery import Looking
 from bot.dialogs.ask import Asking
 from bot.dialogs.models import Deciding
-from bot.dialogs.paraphrases import LearnsParaphrases
 from bot.dialogs.previews import RulingPreviews
 from bot.dialogs.privacy import DataLinks, Privacy, forget_waiting
 from bot.dialogs.rate import DOWN, UP, Direction, Rating, RatingRules
 from bot.dialogs.review import Known, LookAgain, Reviewing, ReviewRules
 from bot.dialogs.review_queue import ReviewQueue
+from bot.dialogs.similar_questions import LearnsParaphrases
 from core.records import Question, VerifiedAnswer
 from core.settings import Settings
 from feedback.privacy.deletion_log import ForgetExamples
@@ -117,7 +117,7 @@ class Services:
         )
         self._feedback = FeedbackHandler(store, desk, self.rating, self.view, around.later)
         queue = ReviewQueue(store, desk, self.previews.peek, review_rules.order)
-        self._review_actions = ReviewActions(store, self.reviewing, self.card_sync, around.later, queue)
+        self.review_actions = ReviewActions(store, self.reviewing, self.card_sync, around.later, queue)
         self.messages = AskedMessages(store, desk, self.card_sync, around.later, self.pseudonym)
         self.privacy.memories.insert(0, self.messages.forget_person)
         self.privacy.memories.append(self.paraphrases.forget_person)
@@ -130,7 +130,7 @@ class Services:
             messages=self.messages,
             view=self.view,
             feedback=self._feedback,
-            reviews=ReviewHandler(self._review_actions, reviewers),
+            reviews=ReviewHandler(self.review_actions, reviewers),
             privacy=self._privacy_handler,
             models=ModelHandler(self.deciding, reviewers, self.card_sync.seals, self.models),
             recognise=self._recognise,

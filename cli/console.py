@@ -9,9 +9,10 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
+import time
 import uuid
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -26,6 +27,7 @@ from rich.progress import (
     SpinnerColumn,
     TextColumn,
     TimeElapsedColumn,
+    TimeRemainingColumn,
 )
 
 from core.files import is_ours, keep_private, mend
@@ -50,6 +52,26 @@ def progress_bar(*more: ProgressColumn) -> Progress:
         *more,
         console=progress_out,
     )
+
+
+Tell = Callable[[int], None]
+"""Hears how many more are done."""
+
+
+@contextmanager
+def show_step(called: str, total: int | None) -> Generator[Tell]:
+    """Show how far a step is, and how long it takes yet."""
+    with progress_bar(TimeRemainingColumn()) as bar:
+        task = bar.add_task(called, total=total)
+        yield lambda more: bar.advance(task, more)
+
+
+@contextmanager
+def time_step(took: dict[str, float], what: str) -> Generator[None]:
+    """Note the minutes that a step took."""
+    began = time.monotonic()
+    yield
+    took[what] = round((time.monotonic() - began) / 60, 2)
 
 
 def telling(settings: Settings) -> AbstractContextManager[Exporting]:

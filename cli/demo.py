@@ -9,24 +9,22 @@ it answer where it is no worse. Everything is done in a folder of its own, and n
 from __future__ import annotations
 
 import asyncio
-import shutil
-import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Annotated, Any
 
 import typer
-from rich.progress import TimeRemainingColumn
 from rich.table import Table
 
 from bot.bootstrap import open_pages, training_config
 from bot.stores import open_store
-from cli.console import Json, out, progress_bar, with_settings
-from cli.models import import_with_bar
-from core.files import whole_folder
+from cli.console import Json, Tell, out, progress_bar, progress_out, show_step, time_step, with_settings
+from cli.handbook_demo import QUICK as QUICK_HANDBOOK
+from cli.handbook_demo import HandbookFiles, print_handbook, replay_handbook
+from cli.models import bring_model
 from core.settings import Settings
 from demo.checkpoint import ALONE, Folder, Round
 from demo.questions import Asked, Plan, Size, page_of, plan
@@ -36,17 +34,16 @@ from feedback.examples.dataset_card import Card
 from jobs.update_model import build_dataset
 from model.evaluation.metrics import DatasetInvalid, Judged, read_squad, score
 from model.registry.versions import (
-    ModelVersion,
     find_live_version,
-    list_versions,
     promote,
-    read_rollout,
     retire,
 )
 from model.training.launch import Training, train
 
 DATA = Path("../shared/data/xquad/xquad.en.json")
 QUICK = Size(rounds=1, limit=12, measured=8)
+QUICK_TAKES = "This takes about three minutes on two cores that nobody else uses, two of them to train."
+QUICK_TAKES_PAGES = "This takes one to two minutes on two cores that nobody else uses."
 _QUICK_TRAINING = {"training_rank": 4, "training_epochs": 1, "training_validation_share": 0.0}
 _COLUMNS = {
     "accuracy": "accuracy",
@@ -59,7 +56,6 @@ _COLUMNS = {
     "p50 s": "latency_p50_s",
 }
 """What stands over a column → the measure in it."""
-Tell = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,31 +80,72 @@ def learn_demo_command(  # noqa: PLR0913, PLR0917 - options
         int, typer.Option("--measured", min=0, help="Held-out questions that measure; 0 takes all.")
     ] = 0,
     seed: Annotated[int, typer.Option("--seed", help="Who asks what, and in which mood.")] = 7,
+    questions: Annotated[
+        Path | None,
+        typer.Option(
+            "--questions",
+            help="Replay on the sources of --pages instead, with these questions over them, NAME.jsonl.",
+        ),
+    ] = None,
+    paraphrases: Annotated[
+        Path | None,
+        typer.Option("--paraphrases", help="Other words for questions on those pages, NAME.jsonl."),
+    ] = None,
+    trains: Annotated[
+        bool, typer.Option("--train", help="On pages: update the model after each round, too; hours.")
+    ] = False,
     quick: Annotated[
-        bool, typer.Option("--quick", help="A minute instead of hours: it shows that it runs.")
+        bool,
+        typer.Option("--quick", help="Minutes, not hours, and it says how many."),
     ] = False,
     folder: Annotated[
         Path | None, typer.Option("--folder", help="Where it happens; learn-demo in the data folder.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Replay how the bot learns, on public questions with simulated people: ask, rate, review, train."""
-    path = _questions_file(file)
-    size = QUICK if quick else Size(rounds, limit, measured)
+    """Replay how the bot learns, on public questions with simulated people: ask, rate, review, train.
+
+    Give --questions to replay it on a folder of pages.
+    """
+    size = Size(rounds, limit, measured)
     where = Folder(folder or settings.data_dir / "learn-demo")
     own = _own(settings, where, quick=quick)
+    if quick:
+        progress_out.print(QUICK_TAKES_PAGES if questions else QUICK_TAKES)
+    if questions:
+        if file:
+            raise typer.BadParameter("--questions is for pages: name no file in SQuAD's format beside it")
+        # no article measures here: the job that updates the model keeps questions apart, as it always does
+        own = own.copy_with(held_out_share=settings.examples.held_out_share, canary_share=1.0)
+        dealt = (QUICK_HANDBOOK if quick else size, seed, trains)
+        files = HandbookFiles(questions, paraphrases, quick)
+        show = partial(print_handbook, where, replay_handbook(settings, own, where, files, dealt))
+    elif paraphrases or trains:
+        raise typer.BadParameter("--paraphrases and --train are for pages: give --questions, too")
+    else:
+        told = (file, QUICK if quick else size, seed)
+        show = partial(_print, *_replay_articles(settings, own, where, told))
+    if as_json:
+        print((where.path / "results.json").read_text("utf-8"))  # noqa: T201 - the command's output
+        return
+    show()
+
+
+def _replay_articles(
+    settings: Settings, own: Settings, where: Folder, told: tuple[Path | None, Size, int]
+) -> tuple[Figures, list[Round], Folder]:
+    """Replay on the articles of a file, of a size and with a seed. Raises DatasetInvalid."""
+    file, size, seed = told
+    path = _questions_file(file)
     try:
         dealt = plan(read_squad(path), size, seed)
     except ValueError as error:
         raise DatasetInvalid(f"{path} cannot be replayed: {error}") from error
-    where.begin(path, size, seed, asdict(training_config(own)))
-    _bring_model(settings, own)
+    where.begin([path], size, seed, asdict(training_config(own)))
+    bring_model(settings, own)
     alone, done = _replay(Play(own, where, dealt, People(seed)))
     where.finish(alone, done, f"Learning from reviews, seed {seed}")
-    if as_json:
-        print((where.path / "results.json").read_text("utf-8"))  # noqa: T201 - the command's output
-        return
-    _print(alone, done, where)
+    return alone, done, where
 
 
 def _questions_file(file: Path | None) -> Path:
@@ -132,6 +169,12 @@ def _own(settings: Settings, where: Folder, *, quick: bool) -> Settings:
         "pages": [],
         "page_index": "file",
         "cosmos_endpoint": "",
+        "models_url": "",
+        "app_id": "",
+        "slack_signing_secret": "",
+        "public_url": "",
+        "questions_per_minute_per_person": 0,
+        "questions_waiting_per_person": 0,
         "tracking_uri": "off",
         "sample_share": 1.0,
         "double_share": 0.0,
@@ -156,7 +199,7 @@ def _replay(play: Play) -> tuple[Figures, list[Round]]:
 def _measure_untrained(play: Play) -> Round:
     base = find_live_version(play.settings.models_dir).name
     took: dict[str, float] = {}
-    with _time_step(took, "measuring"):
+    with time_step(took, "measuring"):
         figures = _measure(play, base, "Untrained: measuring")
     done = Round(0, base, base, False, 0, None, "", 0, (None, None), took, figures)
     play.folder.keep(done)
@@ -168,13 +211,13 @@ def _round(play: Play, number: int, live: str) -> Round:
     settings, asked = play.settings, play.plan.rounds[number - 1]
     took: dict[str, float] = {}
     called = f"Round {number} of {len(play.plan.rounds)}"
-    with _time_step(took, "asking"), _bar(f"{called}: asking, rating, reviewing", len(asked)) as tell:
+    with time_step(took, "asking"), show_step(f"{called}: asking, rating, reviewing", len(asked)) as tell:
         judged = asyncio.run(play_round(settings, play.people, number, asked, tell))
-    with _time_step(took, "examples"):
+    with time_step(took, "examples"):
         card = _build_with_bar(settings, f"{called}: examples")
-    with _time_step(took, "training"):
+    with time_step(took, "training"):
         candidate = _train_with_bar(play, card, live, called)
-    with _time_step(took, "measuring"):
+    with time_step(took, "measuring"):
         chosen = (
             _accuracy(play, live, f"{called}: choosing"),
             _accuracy(play, candidate, f"{called}: choosing"),
@@ -202,27 +245,9 @@ def _round(play: Play, number: int, live: str) -> Round:
 # Its steps
 
 
-def _bring_model(installed: Settings, own: Settings) -> None:
-    """Take the base model that is imported here, or import it."""
-    if read_rollout(own.models_dir).name:
-        return
-    found = [one for one in list_versions(installed.models_dir) if _is_base(one, own.base_model)]
-    if not found:
-        import_with_bar(own, own.base_model)
-        return
-    own.models_dir.mkdir(parents=True, exist_ok=True)
-    with whole_folder(own.models_dir / found[0].name) as part:
-        shutil.copytree(found[0].folder, part, dirs_exist_ok=True)
-    promote(own.models_dir, found[0].name)
-
-
-def _is_base(version: ModelVersion, base: str) -> bool:
-    return version.parent is None and version.base == base
-
-
 async def _bring_pages(play: Play) -> None:
     articles = play.plan.articles
-    with _bar("Indexing the articles", len(articles)) as tell:
+    with show_step("Indexing the articles", len(articles)) as tell:
         async with open_pages(play.settings) as shelf:
             for article in articles:
                 await shelf.index.add(page_of(article), source="articles")
@@ -235,7 +260,7 @@ async def _build(settings: Settings, tell: Tell) -> Card:
 
 
 def _build_with_bar(settings: Settings, called: str) -> Card:
-    with _bar(called, None) as tell:
+    with show_step(called, None) as tell:
         return asyncio.run(_build(settings, tell))
 
 
@@ -267,7 +292,7 @@ def _ask_with_bar(
     play: Play, version: str, what: str, asked: Sequence[Asked], called: str, opens: Opens = open_bot
 ) -> list[Judged]:
     kept = play.folder.scores_of(version, what)
-    with _bar(called, len(asked)) as tell:
+    with show_step(called, len(asked)) as tell:
         return asyncio.run(ask_all(play.settings, version, opens, asked, kept, tell))
 
 
@@ -301,18 +326,3 @@ def _print(alone: Figures, done: Sequence[Round], where: Folder) -> None:
 def _cells(figures: Figures) -> list[str]:
     found = [figures.get(name) for name in _COLUMNS.values()]
     return ["–" if value is None else f"{value:.2f}" for value in found]
-
-
-@contextmanager
-def _bar(called: str, total: int | None) -> Generator[Tell]:
-    """Show how far a step is, and how long it takes yet."""
-    with progress_bar(TimeRemainingColumn()) as bar:
-        task = bar.add_task(called, total=total)
-        yield lambda more: bar.advance(task, more)
-
-
-@contextmanager
-def _time_step(took: dict[str, float], what: str) -> Generator[None]:
-    began = time.monotonic()
-    yield
-    took[what] = round((time.monotonic() - began) / 60, 2)

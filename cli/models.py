@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -14,12 +15,14 @@ from rich.table import Column, Table
 
 from bot.bootstrap import model_choice, training_config
 from cli.console import Json, out, progress_bar, telling, with_settings
+from core.files import whole_folder
 from core.records import Comparison
 from core.settings import Settings
 from model.evaluation.result import REPORT, read_result
 from model.onnx_infer import EngineOptions, resolve
 from model.registry.catalogue import CATALOGUE, BaseModel
 from model.registry.importing import choose_precision, import_base
+from model.registry.loading import CANNED
 from model.registry.search_heads import read_live_head, roll_back_head
 from model.registry.sync import publish_to
 from model.registry.versions import (
@@ -243,6 +246,24 @@ def import_with_bar(settings: Settings, base: str) -> Path:
         options = model_choice(settings).options
         device = "cuda" if resolve(options).device == "cuda" else "cpu"
         return import_base(base, settings.models_dir, device, on_progress=show, options=options)
+
+
+def bring_model(installed: Settings, own: Settings) -> None:
+    """Bring the base model into the data folder of a replay: a copy of the one that is imported, or anew."""
+    if own.base_model == CANNED or read_rollout(own.models_dir).name:
+        return
+    found = [one for one in list_versions(installed.models_dir) if _is_base(one, own.base_model)]
+    if not found:
+        import_with_bar(own, own.base_model)
+        return
+    own.models_dir.mkdir(parents=True, exist_ok=True)
+    with whole_folder(own.models_dir / found[0].name) as part:
+        shutil.copytree(found[0].folder, part, dirs_exist_ok=True)
+    promote(own.models_dir, found[0].name)
+
+
+def _is_base(version: ModelVersion, base: str) -> bool:
+    return version.parent is None and version.base == base
 
 
 @models_app.command("train")

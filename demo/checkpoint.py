@@ -61,9 +61,10 @@ class Folder:
         """The bot's data folder."""
         return self.path / "data"
 
-    def begin(self, file: Path, size: Size, seed: int, recipe: Mapping[str, Any]) -> None:
+    def begin(self, files: Sequence[Path], size: Size, seed: int, recipe: Mapping[str, Any]) -> None:
         """Note what is replayed. Raises OtherReplay."""
-        told = {"file": compute_sha256(file), "size": asdict(size), "seed": seed, "recipe": dict(recipe)}
+        hashes = "+".join(compute_sha256(file) for file in files)
+        told = {"file": hashes, "size": asdict(size), "seed": seed, "recipe": dict(recipe)}
         noted = self.path / "replay.json"
         self.path.mkdir(parents=True, exist_ok=True)
         if not noted.exists():
@@ -122,8 +123,10 @@ _TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _APART = 16
 
 
-def curve(title: str, names: Sequence[str], lines: Mapping[str, Sequence[float | None]]) -> str:
-    """Draw shares (0 to 1), one of each line over each name; None is a gap."""
+def curve(
+    title: str, names: Sequence[str], lines: Mapping[str, Sequence[float | None]], top: float = 1.0
+) -> str:
+    """Draw values from 0 to `top`, one of each line over each name; None is a gap."""
     svg = Element(
         "svg",
         {"xmlns": "http://www.w3.org/2000/svg", "viewBox": f"0 0 {_WIDTH} {_HEIGHT}", "role": "img"},
@@ -133,11 +136,12 @@ def curve(title: str, names: Sequence[str], lines: Mapping[str, Sequence[float |
     _words(svg, (_LEFT, 22), title, style="font-size: 15px")
     for share in _TICKS:
         _line(svg, [(_LEFT, _y(share)), (_WIDTH - _RIGHT, _y(share))], {"class": "grid"})
-        _words(svg, (_LEFT - 42, _y(share) + 4), f"{share:.2f}")
+        _words(svg, (_LEFT - 42, _y(share) + 4), f"{share * top:.2f}")
     for number, name in enumerate(names):
         _words(svg, (_x(number, len(names)), _HEIGHT - 20), name, style="text-anchor: middle")
-    labels = _label_places({name: values[-1] for name, values in lines.items() if values})
-    for at, (name, values) in enumerate(lines.items()):
+    drawn = {name: [None if one is None else one / top for one in values] for name, values in lines.items()}
+    labels = _label_places({name: values[-1] for name, values in drawn.items() if values})
+    for at, (name, values) in enumerate(drawn.items()):
         colour = _COLOURS[at % len(_COLOURS)]
         points = [
             (_x(number, len(names)), _y(value)) for number, value in enumerate(values) if value is not None
@@ -146,7 +150,7 @@ def curve(title: str, names: Sequence[str], lines: Mapping[str, Sequence[float |
         for x, y in points:
             SubElement(svg, "circle", {"cx": f"{x:.1f}", "cy": f"{y:.1f}", "r": "3.5", "fill": colour})
         if name in labels:
-            _words(svg, (_WIDTH - _RIGHT + 12, labels[name] + 4), f"{name} {values[-1]:.2f}")
+            _words(svg, (_WIDTH - _RIGHT + 12, labels[name] + 4), f"{name} {lines[name][-1]:.2f}")
             _line(
                 svg,
                 [(_WIDTH - _RIGHT + 2, _y(values[-1] or 0.0)), (_WIDTH - _RIGHT + 9, labels[name])],

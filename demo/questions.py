@@ -42,7 +42,10 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All questions: of each round, those that choose between two versions, those that measure each."""
+    """All questions: of each round, those that choose between two versions, those that measure each.
+
+    `articles` are those that they are asked of: each is asked of its own, so others need not be indexed.
+    """
 
     rounds: tuple[tuple[Asked, ...], ...]
     choosing: tuple[Asked, ...]
@@ -77,7 +80,10 @@ def plan(items: Sequence[Item], size: Size, seed: int) -> Plan:
     rounds = tuple(tuple(asked[at * each : (at + 1) * each]) for at in range(size.rounds))
     if not measuring or not all(rounds):
         raise ValueError("there are too few questions on too few articles for so many rounds")
-    return Plan(rounds, tuple(choosing), tuple(_spread(measuring, size.measured)), tuple(articles))
+    measuring = _spread(measuring, size.measured)
+    named = {one.item.article.title for part in (*rounds, choosing, measuring) for one in part}
+    needed = tuple(article for article in articles if article.title in named)
+    return Plan(rounds, tuple(choosing), tuple(measuring), needed)
 
 
 def url_of(article: Article) -> str:

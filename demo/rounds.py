@@ -7,8 +7,6 @@ FOLDER/VERSION.jsonl     {"asked": id, "answer": the answer as JSON} a line; a k
 
 from __future__ import annotations
 
-import json
-import os
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -28,9 +26,11 @@ from bot.services import ServiceDependencies, Services, read_rules
 from bot.stores import Store, open_store, read_keys
 from core.records import Answer, AnswerKind, Channel, Question, Timings, derive_answer_id
 from core.settings import Settings
+from demo.lines import add_line, read_lines
 from demo.questions import Asked
 from demo.simulated_users import People
 from feedback.reviews.repository import ReviewRepository
+from feedback.store.base import FeedbackStore
 from feedback.store.serialization import parse_answer, to_json
 from model.answering.writing import declines
 from model.evaluation.metrics import Judged, judge, score
@@ -79,7 +79,7 @@ class Unanswered(Exception):
     """The bot said a sentence in place of an answer; the message is that sentence."""
 
 
-class _Ear:
+class Ear:
     """The front end of one question (`bot.channel.Reply`): it hears the answer, or the sentence instead."""
 
     def __init__(self) -> None:
@@ -102,6 +102,21 @@ class _Ear:
 
     async def talk(self, said: TalkReply) -> str:
         return await self.say(said.text)
+
+
+async def ask_once(store: FeedbackStore, asking: Asking, question: Question, patience_s: float) -> Answer:
+    """Ask through the bot's dialogs; what was answered before is not asked again. Raises Unanswered."""
+    known = await store.answer_to_question(question.id)
+    if known is not None and await store.find_message(question.id):
+        return known
+    ear = Ear()
+    if not await asking.receive(question, ear):  # asked before, and killed before it was delivered
+        await asking.resume(lambda open_question: ear if open_question.id == question.id else None)
+    await asking.drain(patience_s)
+    answer = ear.answer_heard or await store.answer_to_question(question.id)
+    if answer is None:
+        raise Unanswered(ear.sentence or "a question had no answer in time: run it again to go on")
+    return answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,18 +143,7 @@ class Stage:
         return judged
 
     async def _ask(self, asked: Asked) -> Answer:
-        name = self._id(asked)
-        known = await self.store.answer_to_question(name)
-        if known is not None and await self.store.find_message(name):
-            return known
-        question, ear = self._question(asked), _Ear()
-        if not await self.asking.receive(question, ear):  # asked before, and killed before it was delivered
-            await self.asking.resume(lambda open_question: ear if open_question.id == name else None)
-        await self.asking.drain(self.patience_s)
-        answer = ear.answer_heard or await self.store.answer_to_question(name)
-        if answer is None:
-            raise Unanswered(ear.sentence or "a question had no answer in time: run it again to go on")
-        return answer
+        return await ask_once(self.store, self.asking, self._question(asked), self.patience_s)
 
     async def _rate(self, asked: Asked, judged: Judged) -> None:
         word = self.people.word(asked, judged)
@@ -241,11 +245,10 @@ async def ask_all(
     tell(len(answers))
     missing = [one for one in asked if one.id not in answers]
     if missing:
-        kept.parent.mkdir(parents=True, exist_ok=True)
         async with open_pages(settings) as shelf, opens(settings, shelf, version) as ask:
             for one in missing:
                 answers[one.id] = await ask(_question(one))
-                _keep(kept, one.id, answers[one.id])
+                add_line(kept, {"asked": one.id, "answer": to_json(answers[one.id])})
                 tell(1)
     return [judge(one.item, answers[one.id]) for one in asked]
 
@@ -270,21 +273,10 @@ def _question(asked: Asked) -> Question:
 
 
 def _read(kept: Path, asked: Sequence[Asked]) -> dict[str, Answer]:
-    """Return the answers that are kept; a last line that a kill cut in two is not there."""
+    """Return the answers that are kept."""
     known = {one.id: one for one in asked}
     answers: dict[str, Answer] = {}
-    for line in kept.read_text("utf-8").splitlines() if kept.exists() else ():
-        try:
-            found = json.loads(line)
-        except ValueError:
-            continue
+    for found in read_lines(kept):
         if found["asked"] in known:
             answers[found["asked"]] = parse_answer(found["answer"], _question(known[found["asked"]]))
     return answers
-
-
-def _keep(kept: Path, name: str, answer: Answer) -> None:
-    with kept.open("a", encoding="utf-8") as file:
-        file.write(f"\n{json.dumps({'asked': name, 'answer': to_json(answer)})}\n")
-        file.flush()
-        os.fsync(file.fileno())

@@ -153,6 +153,11 @@ class Asking:
         return len(late)
 
     @property
+    def answerer(self) -> Answerer:
+        """What answers: whoever asks it leaves no trace of a question."""
+        return self._answerer
+
+    @property
     def under_way(self) -> int:
         """How many questions are being answered now."""
         return len(self._tasks)

@@ -21,8 +21,8 @@ from typing import Protocol
 from urllib.parse import urldefrag
 
 from bot.dialogs import events
-from bot.dialogs.paraphrases import KnowsParaphrases
 from bot.dialogs.review_queue import ReviewOrder
+from bot.dialogs.similar_questions import KnowsParaphrases
 from core import telemetry
 from core.records import (
     Answer,

@@ -64,6 +64,13 @@ def test_no_question_is_asked_twice_and_another_seed_deals_others_but_measures_t
     assert dealt == plan(items(), Size(rounds=3, limit=50), seed=7)
 
 
+def test_only_articles_that_a_question_is_asked_of_are_indexed() -> None:
+    dealt = plan(items(), Size(rounds=1, limit=3, measured=2), seed=7)
+    asked = {one.item.article.title for one in everybody(dealt)}
+    assert {article.title for article in dealt.articles} == asked
+    assert len(asked) < 12
+
+
 def test_a_fifth_has_no_answer_on_the_page_that_it_is_asked_of() -> None:
     asked = everybody(plan(items(questions=25), Size(rounds=2), seed=7))
     unanswerable = [one for one in asked if not one.item.references]

@@ -54,7 +54,7 @@ class PageServices:
         return answer
 
     async def run(self, added: Sequence[str] = ()) -> Result:
-        return await refresh_pages(self.library, added, self.desk, self.page_hash, self.reviewing.stale)
+        return await refresh_pages(self.library, added, self.desk, self.page_hash, self.reviewing.reopen)
 
     async def waiting(self) -> list[str]:
         reviews, _ = await self.desk.reviews(WAITING, 10)
