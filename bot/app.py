@@ -44,6 +44,7 @@ from bot.channels.message import Connector
 from bot.dialogs.answerer import FollowUps, PageAnswerer, Verified, is_fresh
 from bot.dialogs.ask import Asking
 from bot.dialogs.askers import AskerLimits
+from bot.dialogs.neighbours import NeighbourFinder, People
 from bot.dialogs.rate import Forms
 from bot.dialogs.talk import Talking
 from bot.dialogs.verified_answers import VerifiedAnswers
@@ -58,6 +59,7 @@ from bot.web.data_download import DataDownload
 from bot.web.pages import about_routes, open_route, site_routes
 from core.records import Channel, Question
 from core.settings import Settings
+from feedback.privacy.opt_out import OptOuts
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import ProcessLease, StoreUnavailable
 from feedback.store.job_runs import job_runs
@@ -189,6 +191,8 @@ class BotBuilder:
         settings = self._settings
         fresh = partial(is_fresh, page_hash=self._shelf.page_hash)
         verified = Verified(known, fresh, services.desk.read_verified, self._list_untrusted())
+        people = People(self._store.answer, OptOuts(self._store.documents).is_out)
+        answering = answering.with_neighbours(NeighbourFinder(verified, people).find)
         answerer = PageAnswerer(self._shelf.library, answering, verified, read_forms(settings))
         return Asking(
             self._store,

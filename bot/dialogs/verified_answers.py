@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from urllib.parse import urldefrag
 
 import numpy as np
 
@@ -137,6 +138,28 @@ class VerifiedAnswers:
         nearest: list[int] = np.argsort(-cosines).tolist()
         near = (known[place].verified for place in nearest if cosines[place] >= self._least_similarity)
         return next((one for one in near if asks_the_same(question.text, one.question_text)), None)
+
+    def neighbours(
+        self, question: Question, urls: Sequence[str], limit: int, untrusted: Collection[str] = ()
+    ) -> Sequence[VerifiedAnswer]:
+        """Return the verified answers that stand on a page of these passages, whose addresses `urls` are.
+
+        Those that cite one of the passages' sections come first, then the nearest questions. Left out are
+        questions that need the one before them, and those about a page that `question` does not name.
+        """
+        pages = {urldefrag(url).url for url in urls}
+        near: list[tuple[bool, float, VerifiedAnswer]] = []
+        asked = self._vector(question.text)
+        for one in self._known.values():
+            verified = one.verified
+            cited = {citation.url for citation in verified.citations}
+            usable = not verified.abstained and verified.page_url in {None, question.page_url}
+            if not usable or verified.verified_by in untrusted or is_follow_up(verified.question_text):
+                continue
+            if pages & {urldefrag(url).url for url in cited}:
+                near.append((bool(cited & set(urls)), float(one.vector @ asked), verified))
+        near.sort(key=lambda one: one[:2], reverse=True)
+        return [verified for _, _, verified in near[:limit]]
 
     def alike(self, text: str, others: Sequence[str]) -> list[bool]:
         """Tell which texts ask the same."""
