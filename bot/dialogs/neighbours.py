@@ -13,7 +13,7 @@ An answer waits for none of this: what the store does not tell soon is no neighb
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -24,7 +24,7 @@ from feedback.store.base import StoreError
 from model.text.languages import FUNCTION_WORDS
 from model.text.prompt import Neighbour, to_completion
 
-_LOOKED_AT = 3
+_LOOKED_AT = 2
 """So many verified answers are looked up for each one that may be used."""
 _PATIENCE_S = 0.5
 
@@ -50,19 +50,18 @@ class NeighbourFinder:
 
     async def find(self, question: Question, urls: Sequence[str], limit: int) -> Sequence[Neighbour]:
         """See `model.answering.reading.FindNeighbours`."""
-        untrusted: Collection[str] = ()
-        if question.channel is not Channel.LOCAL:
-            untrusted = self.verified.local_reviewers
-        known = await asyncio.to_thread(
-            self.verified.known.neighbours, question, urls, limit * _LOOKED_AT, untrusted
-        )
-        candidates = [one for one in known if not self._may_be_personal(one)]
+        candidates = await asyncio.to_thread(self._list_candidates, question, urls, limit * _LOOKED_AT)
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 found = await asyncio.gather(*map(self._look_up, candidates))
         except (StoreError, TimeoutError):
             return ()
         return [one for one in found if one is not None][:limit]
+
+    def _list_candidates(self, question: Question, urls: Sequence[str], limit: int) -> list[VerifiedAnswer]:
+        untrusted = () if question.channel is Channel.LOCAL else self.verified.local_reviewers
+        known = self.verified.known.neighbours(question, urls, limit, untrusted)
+        return [one for one in known if not self._may_be_personal(one)]
 
     def _may_be_personal(self, verified: VerifiedAnswer) -> bool:
         texts = (text for one in verified.passages for text in (one.title, one.heading, one.text))

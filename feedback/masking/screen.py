@@ -15,8 +15,9 @@ from collections.abc import Iterable
 from feedback.masking.vocabulary import CUES
 
 _HAS_FORM = re.compile(
-    r"[@#\\\[]|://|\bwww\.|(?:\d[\s./-]?){5}|\b(?:born|birthday|birth date|date of birth|dob|geboren)\b.*\d",
-    re.IGNORECASE | re.DOTALL,
+    r"[@#\\\[]|://|\bwww\.|(?:\d[\s./-]?){5}"
+    r"|\b(?:born|birthday|birth date|date of birth|dob|geboren)\b\D{0,60}\d",
+    re.IGNORECASE,
 )
 """Addresses, mentions, placeholders, five digits in a row, whatever parts them, and dates of birth."""
 _WORD = re.compile(r"[^\W\d_][\w'’-]*")
