@@ -45,6 +45,7 @@ from bot.dialogs.answerer import FollowUps, PageAnswerer, Verified, is_fresh
 from bot.dialogs.ask import Asking
 from bot.dialogs.askers import AskerLimits
 from bot.dialogs.learned_search import LearnedSearch
+from bot.dialogs.neighbours import NeighbourFinder, People
 from bot.dialogs.rate import Forms
 from bot.dialogs.similar_questions import CATCH_UP_S
 from bot.dialogs.talk import Talking
@@ -60,6 +61,7 @@ from bot.web.data_download import DataDownload
 from bot.web.pages import about_routes, open_route, site_routes
 from core.records import Channel, Question
 from core.settings import Settings
+from feedback.privacy.opt_out import OptOuts
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import ProcessLease, StoreUnavailable
 from feedback.store.job_runs import job_runs
@@ -205,6 +207,8 @@ class BotBuilder:
         fresh = partial(is_fresh, page_hash=self._shelf.page_hash)
         kept, offers = services.desk.read_verified, settings.verified.offer_similar
         verified = Verified(known, fresh, kept, self._list_untrusted(), offers)
+        people = People(self._store.answer, OptOuts(self._store.documents).is_out)
+        answering.neighbours = NeighbourFinder(verified, people).find
         answerer = PageAnswerer(self._shelf.library, answering, verified, read_forms(settings))
         return Asking(
             self._store,

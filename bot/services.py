@@ -19,12 +19,12 @@ from bot.channels.feedback_handler import FeedbackHandler
 from bot.channels.handler import Handlers, Recognise
 from bot.channels.message import Connector
 from bot.channels.model_handler import ModelCardSync, ModelHandler
+from bot.channels.previews import RulingPreviews
 from bot.channels.privacy_handler import PrivacyHandler, PrivacyPlace, PrivacyTerms, teller
 from bot.channels.review_handler import ReviewActions, Reviewers, ReviewHandler
 from bot.dialogs.after_delivery import Looking
 from bot.dialogs.ask import Asking
 from bot.dialogs.models import Deciding
-from bot.dialogs.previews import RulingPreviews
 from bot.dialogs.privacy import DataLinks, Privacy, forget_waiting
 from bot.dialogs.rate import DOWN, UP, Direction, Rating, RatingRules
 from bot.dialogs.review import Known, LookAgain, Reviewing, ReviewRules

@@ -1,7 +1,7 @@
 """The order in which waiting reviews are offered: the oldest first, or the ones that teach most.
 
 What a ruling teaches is how many people would get it, times how much it can change: the questions of the
-last days that ask the same (`bot/dialogs/previews.py`, this one among them), times how unsure the bot was.
+last days that ask the same (`bot/channels/previews.py`, this one among them), times how unsure the bot was.
 That is uncertainty sampling weighted by density (Settles and Craven 2008, "An analysis of active learning
 strategies for sequence labeling tasks", information density): a doubtful answer that nobody asks for again
 is worth little, and so is a sure one that many ask for.

@@ -17,6 +17,7 @@ import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from urllib.parse import urldefrag
 
 import numpy as np
 
@@ -231,6 +232,28 @@ class VerifiedAnswers:
             if one.verified_id in known and _is_decided(one.same - one.other, one.asker, question.asker)
         ]
         return [*known.values(), *accepted]
+
+    def neighbours(
+        self, question: Question, urls: Sequence[str], limit: int, untrusted: Collection[str] = ()
+    ) -> Sequence[VerifiedAnswer]:
+        """Return the verified answers that stand on a page of these passages, whose addresses `urls` are.
+
+        Those that cite one of the passages' sections come first, then the nearest questions. Left out are
+        questions that need the one before them, and those about a page that `question` does not name.
+        """
+        pages = {urldefrag(url).url for url in urls}
+        near: list[tuple[bool, float, VerifiedAnswer]] = []
+        asked = self.vector(question.text)
+        for one in self._known.values():
+            verified = one.verified
+            cited = {citation.url for citation in verified.citations}
+            usable = not verified.abstained and verified.page_url in {None, question.page_url}
+            if not usable or verified.verified_by in untrusted or is_follow_up(verified.question_text):
+                continue
+            if pages & {urldefrag(url).url for url in cited}:
+                near.append((bool(cited & set(urls)), float(one.vector @ asked), verified))
+        near.sort(key=lambda one: one[:2], reverse=True)
+        return [verified for _, _, verified in near[:limit]]
 
     def alike(self, text: str, others: Sequence[str]) -> list[bool]:
         """Tell which texts ask the same."""

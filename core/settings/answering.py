@@ -71,6 +71,13 @@ class AnsweringSettings(Group):
         "read by then, seconds.",
         alias="first_token_budget_s",
     )
+    neighbours: int = Field(
+        3,
+        ge=0,
+        le=3,
+        description="Reviewed answers to other questions on the same pages that a model reads which reads "
+        "whole passages; 0: none.",
+    )
 
 
 class VerifiedSettings(Group, alias_generator=make_prefixer("verified_")):

@@ -30,10 +30,18 @@ from model.answering.grounding import Reading
 from model.answering.learned_places import Recalled
 from model.answering.profile import Profile
 from model.answering.quoting import Quote
+from model.answering.reading import (
+    FindNeighbours,
+    count_neighbours,
+    find_no_neighbours,
+    fit_neighbours,
+    fit_passages,
+)
 from model.answering.search_head import SHIPPED_HEAD, rank_hits
 from model.answering.writing import CheckedDraft, WritingTask, write_checked
 from model.text import prompt
 from model.text import question as asked
+from model.text.prompt import Neighbour
 from model.text.question import AskedKind
 
 Search = Callable[[str, int, str | None], Awaitable[Sequence[Hit]]]
@@ -71,9 +79,6 @@ AcquireModel = Callable[[str], AbstractContextManager[LoadedModel]]
 _CONVERSATION_LASTS = timedelta(minutes=30)
 _MOST_ADDED = 2
 """Learned places that are looked up because the search did not bring them."""
-_MOST_OF_ONE = 0.6
-"""Share of what a model reads that one section may take: an answer stands in the second or third in every
-fifth case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +90,10 @@ class AnswerRules:
     either. `least_similarity`: cosine of the question and the best sentence (half of it where somebody named
     a page) below which nothing near was found at all. `least_covered`: share of the answer's own content
     words that must stand in what it cites. `first_token_s`: how long a model may read before its first word;
-    it reads `least_tokens` whatever that takes. `quotes` off leaves a model alone with its passages, as the
-    gate compares them: what passes its checks is the answer, and `span_sentences` is what a version reads
-    then that has not learned to read anything (0: all).
+    it reads `least_tokens` whatever that takes. `neighbours`: so many reviewed answers to other questions on
+    the same pages it reads, too, where it may read more than the least. `quotes` off leaves a model alone
+    with its passages, as the gate compares them: what passes its checks is the answer, and `span_sentences`
+    is what a version reads then that has not learned to read anything (0: all).
     """
 
     searched: int = 20
@@ -98,6 +104,7 @@ class AnswerRules:
     least_covered: float = 0.5
     first_token_s: float = 1.0
     least_tokens: int = 700
+    neighbours: int = 3
     quotes: bool = True
     span_sentences: int = 1
 
@@ -177,6 +184,7 @@ class Answering:
         self._section_of = section_of
         self.recall: Recall = recall_nothing
         self.head = SHIPPED_HEAD
+        self.neighbours: FindNeighbours = find_no_neighbours
 
     async def stream(
         self, question: Question, history: Sequence[Answer] = ()
@@ -197,7 +205,8 @@ class Answering:
                 except StopWriting:
                     yield replace(best, stopped=True)
                     return
-            written, stopped, task = CheckedDraft(), False, self._task(loaded, found, recent)
+            neighbours = await self._find_neighbours(loaded, found)
+            written, stopped, task = CheckedDraft(), False, self._task(loaded, found, recent, neighbours)
             if self._is_near(found) and task.passages:
                 async with aclosing(write_checked(loaded.chat, task, started)) as drafts:
                     async for written in drafts:
@@ -283,7 +292,28 @@ class Answering:
         near = found.quote is not None and self._is_near(found) and found.likely >= self._rules.decline_below
         return _make_quoted(found, version) if near else _make_declined(found, version)
 
-    def _task(self, loaded: LoadedModel, found: SearchOutcome, recent: Sequence[Answer]) -> WritingTask:
+    def _budget(self, profile: Profile) -> int:
+        """Return how many tokens a model may read before its first word."""
+        return max(self._rules.least_tokens, profile.passages_tokens(self._rules.first_token_s))
+
+    async def _find_neighbours(self, loaded: LoadedModel, found: SearchOutcome) -> Sequence[Neighbour]:
+        """Find reviewed answers on the same pages, for a model that has room for them beside its passages."""
+        most, profile = self._rules.neighbours, loaded.profile
+        untaught = loaded.reading is None and loaded.reads_whole and self._rules.quotes
+        if not most or profile is None or not untaught or not found.hits or not self._is_near(found):
+            return ()
+        if self._budget(profile) <= self._rules.least_tokens:
+            return ()
+        urls = list(dict.fromkeys(passage.url for passage in found.passages))
+        return await self.neighbours(replace(found.question, text=found.asked), urls, most)
+
+    def _task(
+        self,
+        loaded: LoadedModel,
+        found: SearchOutcome,
+        recent: Sequence[Answer],
+        neighbours: Sequence[Neighbour],
+    ) -> WritingTask:
         """Choose what a version reads: passages if it is able to, else the answering sentence."""
         least_covered = self._rules.least_covered
         if loaded.reading is not None or not self._rules.quotes:
@@ -297,9 +327,11 @@ class Answering:
             trained = loaded.reading is not None
             return WritingTask(chat, found.question.text, passages, trained, least_covered, kept)
         if loaded.profile is not None and loaded.profile.reads_whole:
-            budget = max(self._rules.least_tokens, loaded.profile.passages_tokens(self._rules.first_token_s))
-            passages = _fit_passages(found, loaded.chat, budget)
-            chat = prompt.build_reading_messages(found.question.text, passages, found.before)
+            budget, count = self._budget(loaded.profile), loaded.chat.get_num_tokens
+            shown = fit_neighbours(neighbours, count, budget)
+            left = budget - count_neighbours(shown, count)
+            passages = fit_passages(found.passages, found.quote, count, left)
+            chat = prompt.build_reading_messages(found.question.text, passages, found.before, shown)
         else:
             passages = (found.quote.sentence,) if found.quote else ()
             chat = prompt.build_messages(found.asked, passages)
@@ -337,22 +369,6 @@ def _read_as_trained(
     last = recent[-1]
     earlier = replace(last, passages=grounding.select_passages(last.question.text, last.passages, reading))
     return passages, (earlier,) if any(passages[0].url == one.url for one in earlier.passages) else ()
-
-
-def _fit_passages(found: SearchOutcome, chat: BaseChatModel, budget: int) -> tuple[Passage, ...]:
-    """Return the passages that fit a budget of tokens, the quoted one (if long, its quote) first."""
-    first, *others = grounding.select_passages("", found.passages, Reading(0))
-    if found.quote is not None and chat.get_num_tokens(first.text) > _MOST_OF_ONE * budget:
-        start, end = found.quote.stretch
-        first = replace(found.quote.passage, text=found.quote.passage.text[start:end])
-    chosen = [first]
-    left = budget - chat.get_num_tokens(first.text)
-    for passage in others:
-        size = chat.get_num_tokens(passage.text)
-        if size <= left:
-            chosen.append(passage)
-            left -= size
-    return tuple(chosen)
 
 
 def _nearness(hits: Sequence[Hit]) -> float:

@@ -1,6 +1,7 @@
 """The prompts: one for answering and training alike, so that what is learned is what is asked.
 
-A version that learned nothing here reads whole sections (`build_reading_messages`). A follow-up's prompt
+A version that learned nothing here reads whole sections, and what reviewers said of other questions on them
+(`build_reading_messages`). A follow-up's prompt
 begins with what the prompt before it began with, so that the engine reads only what is new. Page text is
 data: the engine takes care that none of it becomes a control token, and a sentence that speaks to the model
 instead of to the page's readers is not read (`speaks_to_a_model`), so it can be neither obeyed nor cited.
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from core.records import Answer, Citation, Passage
 from model.text import output_text
@@ -48,7 +50,28 @@ FORMS: Mapping[AskedKind, str] = {
 of 1.5B begins nearly every answer with one of them."""
 SHORT = "Answer in one short sentence that stands for itself."
 
+NEIGHBOURS = (
+    "Earlier questions, with the answers that reviewers let stand. They show how the sections are meant. "
+    "Answer from the sections alone:"
+)
+"""What stands above the neighbours of a question. They come after the sections, which keep their numbers."""
+EARLIER, RIGHT, NOT = "Earlier question:", "Right:", "Not:"
+NEIGHBOUR_LABELS = (EARLIER, RIGHT, NOT, "Question:")
+"""Labels that no text of a neighbour may have: it would look like another one, or like what is asked."""
+
 Message = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A worked example: an earlier question on the same pages, and the answer that reviewers let stand.
+
+    `rejected` is what was said before and did not stand ("": it did, or nothing was said).
+    """
+
+    question: str
+    answer: str
+    rejected: str = ""
 
 
 def build_messages(
@@ -70,19 +93,32 @@ def build_messages(
     return turns
 
 
-def build_reading_messages(question: str, passages: Sequence[Passage], before: str = "") -> list[Message]:
+def build_reading_messages(
+    question: str, passages: Sequence[Passage], before: str = "", neighbours: Sequence[Neighbour] = ()
+) -> list[Message]:
     """Return the chat for one question over whole sections, each with its number, its title and its heading.
 
     `before` is the question that a follow-up refers to. The sections come first, and how to answer last: the
-    next question on the same sections finds them read.
+    next question on the same sections finds them read. `neighbours` have no number: they are no source.
     """
     sections = "\n\n".join(f"[{at}] {_render_label(one)}\n{one.text}" for at, one in enumerate(passages, 1))
     asked = f"{before} {question}" if before else question
     form = FORMS.get(classify_question(question, before), SHORT)
+    shown = "\n\n".join([sections, *_render_neighbours(neighbours)])
     return [
         {"role": "system", "content": READING.strip()},
-        {"role": "user", "content": f"{sections}\n\nQuestion: {asked}\n{form}"},
+        {"role": "user", "content": f"{shown}\n\nQuestion: {asked}\n{form}"},
     ]
+
+
+def render_neighbour(one: Neighbour) -> str:
+    """Return a neighbour as the model reads it, each text on a line of its own."""
+    wrong = f"\n{NOT} {one.rejected}" if one.rejected else ""
+    return f"{EARLIER} {one.question}\n{RIGHT} {one.answer}{wrong}"
+
+
+def _render_neighbours(neighbours: Sequence[Neighbour]) -> list[str]:
+    return [NEIGHBOURS, *map(render_neighbour, neighbours)] if neighbours else []
 
 
 def _render_answer(answer: Answer) -> str:

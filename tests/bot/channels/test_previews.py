@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bot.cards.review import RulingPreview
-from bot.dialogs.previews import BATCH, DAYS, MOST_ANSWERS, RulingPreviews, read_recent
+from bot.channels.previews import BATCH, DAYS, MOST_ANSWERS, RulingPreviews, read_recent
 from bot.dialogs.verified_answers import VerifiedAnswers
 from core.records import Answer, Feedback, FeedbackKind, Ruling
 from feedback.reviews.repository import ReviewRepository
@@ -124,7 +124,7 @@ async def test_equal_words_are_looked_at_once_and_of_many_questions_only_the_new
 async def test_no_more_than_the_newest_answers_are_read(
     store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.dialogs.previews.MOST_ANSWERS", 3)
+    monkeypatch.setattr("bot.channels.previews.MOST_ANSWERS", 3)
     for days in (40, 10, 2, 1):
         await ask_for(store, days, f"Who pays bill {days}?", at=NOW - timedelta(days=days, minutes=-5))
     asked, whole = await read_recent(store, NOW)
