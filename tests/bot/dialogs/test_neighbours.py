@@ -134,7 +134,7 @@ async def test_a_stale_one_is_no_example_whoever_has_noticed(desk: Desk) -> None
     assert await desk.find() == [], "the page has changed: this process has seen it"
     desk.page_hash = "ab12"
     [verified] = desk.known.all()
-    await desk.reviewing.stale(verified)
+    await desk.reviewing.reopen(verified)
     desk.known.put(verified)
     assert await desk.find() == [], "another process has seen it"
 
