@@ -152,7 +152,7 @@ async def _compare(
             if loaded.profile is None or not loaded.reads_whole:
                 raise SystemExit(f"{loaded.version} reads no whole passages: it gets no neighbours")
             first_token_s = given.tokens / loaded.profile.prefill_tokens_s
-        rules = AnswerRules(first_token_s=first_token_s)
+        rules = AnswerRules(first_token_s=first_token_s, neighbours=3)
         shown: list[int] = []
         finder = await _verify(shelf, verified)
         find = _count_fitting(finder.find, shown, loaded.chat.get_num_tokens, given.tokens)

@@ -72,7 +72,7 @@ class AnsweringSettings(Group):
         alias="first_token_budget_s",
     )
     neighbours: int = Field(
-        3,
+        0,
         ge=0,
         le=3,
         description="Reviewed answers to other questions on the same pages that a model reads which reads "

@@ -104,7 +104,7 @@ class AnswerRules:
     least_covered: float = 0.5
     first_token_s: float = 1.0
     least_tokens: int = 700
-    neighbours: int = 3
+    neighbours: int = 0
     quotes: bool = True
     span_sentences: int = 1
 

@@ -24,6 +24,7 @@ ASKED = "How many weeks of paid leave do new parents get?"
 CAPABLE = Profile(5000.0, 80.0, "cuda", 1, 8_000_000_000)
 LEAST = Profile(700.0, 80.0, "cuda", 1, 8_000_000_000)
 SMALL = replace(CAPABLE, parameters=135_000_000)
+READS = AnswerRules(neighbours=3)
 WHO = Neighbour("Who gets leave?", "Leave is for everybody.", "Leave is for parents.")
 
 
@@ -65,7 +66,7 @@ async def ask(
         return hits[:limit]
 
     chat = CannedChatModel([said])
-    bot = Answering(always_acquire(chat, "canned", reading, profile), search, rules)
+    bot = Answering(always_acquire(chat, "canned", reading, profile), search, rules or READS)
     question = Question("q", ASKED, "someone", "conversation", Channel.LOCAL, datetime.now(UTC))
     bot.neighbours = reviewed
     answer = await bot.answer(question)
@@ -110,11 +111,11 @@ async def test_a_model_that_reads_whole_passages_reads_the_neighbours_of_the_fou
 @pytest.mark.parametrize(
     ("profile", "reading", "rules"),
     [
-        (SMALL, None, AnswerRules()),
-        (LEAST, None, AnswerRules()),
-        (CAPABLE, Reading(0, passages=1), AnswerRules()),
-        (CAPABLE, None, AnswerRules(neighbours=0)),
-        (CAPABLE, None, AnswerRules(quotes=False)),
+        (SMALL, None, AnswerRules(neighbours=3)),
+        (LEAST, None, AnswerRules(neighbours=3)),
+        (CAPABLE, Reading(0, passages=1), AnswerRules(neighbours=3)),
+        (CAPABLE, None, AnswerRules()),
+        (CAPABLE, None, AnswerRules(quotes=False, neighbours=3)),
     ],
     ids=["small", "least budget", "trained", "switched off", "gate"],
 )
@@ -212,7 +213,8 @@ def test_of_a_long_neighbour_what_was_wrong_goes_before_the_end_of_what_is_right
 
 async def test_passages_keep_the_rest() -> None:
     long = Neighbour("Who gets leave?", "Leave is for everybody. " * 100)
-    _, prompt = await ask("12 weeks.", Reviewed(long), rules=AnswerRules(first_token_s=0.02, least_tokens=99))
+    rules = AnswerRules(first_token_s=0.02, least_tokens=99, neighbours=3)
+    _, prompt = await ask("12 weeks.", Reviewed(long), rules=rules)
     sections, _, rest = prompt.partition(NEIGHBOURS)
     neighbours = rest.partition("\n\nQuestion:")[0]
     assert count(NEIGHBOURS + neighbours) <= 100 / 3
