@@ -31,6 +31,7 @@ from model.registry.versions import (
     NotPossible,
     Publish,
     RolloutState,
+    VersionError,
     VersionStatus,
     find_version,
     list_versions,
@@ -271,7 +272,9 @@ def _is_base(version: ModelVersion, base: str) -> bool:
 def models_train(
     settings: Settings,
     dataset: Annotated[Path, typer.Argument(help="A folder of training examples.")],
-    parent: Annotated[str, typer.Option("--parent", help="Descend from this version.")] = "live",
+    parent: Annotated[
+        str, typer.Option("--parent", help="Descend from this version; empty: the live one of --base-model.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Train a candidate on a dataset; run again in the same words, it goes on where it was interrupted."""
@@ -279,7 +282,7 @@ def models_train(
         dataset=dataset,
         models_dir=settings.models_dir,
         recipe=training_config(settings),
-        parent=_find(settings, parent).name,
+        parent=_find_parent(settings, parent).name,
         tracking=settings.tracking_uri,
     )
     with progress_bar() as bar:
@@ -396,6 +399,25 @@ def _find(settings: Settings, name: str) -> ModelVersion:
     names = [version.name for version in list_versions(settings.models_dir)]
     begun = [known for known in names if known.startswith(name)]
     return find_version(settings.models_dir, begun[0] if name not in names and len(begun) == 1 else name)
+
+
+def _find_parent(settings: Settings, name: str) -> ModelVersion:
+    """Return the version to train: the named one, else the live one, or the base model where that is another.
+
+    Raises VersionError.
+    """
+    live = read_rollout(settings.models_dir).name
+    if name:
+        return _find(settings, name)
+    versions = list_versions(settings.models_dir)
+    of_base = [one for one in versions if one.base == settings.base_model]
+    if not of_base and settings.base_model != Settings.model_fields["base_model"].default:
+        raise VersionError(
+            f"{settings.base_model} is not here: `askpage models import {settings.base_model}` brings it, "
+            "or name a version with --parent"
+        )
+    ours = [one for one in of_base if one.name == live] or [one for one in of_base if one.parent is None]
+    return ours[0] if ours else _find(settings, "live")
 
 
 def _tell(standing: RolloutState) -> None:

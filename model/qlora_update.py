@@ -184,6 +184,8 @@ def _learn(
     progress = learner.progress
     training = {
         "recipe": asdict(job.recipe),
+        "weights": job.recipe.choose_weights(accelerator.device.type),
+        "device": accelerator.device.type,
         "examples": len(learned),
         "kinds": {
             kind: sum(one.kind == kind for one in learned) for kind in sorted({one.kind for one in learned})
@@ -210,7 +212,7 @@ def adapt_model(hf: Path, recipe: TrainingConfig, device: Any, going_on: Path | 
     from peft import LoraConfig, PeftModel, get_peft_model  # noqa: PLC0415
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig  # noqa: PLC0415
 
-    weights = recipe.weights if recipe.weights != "auto" else "nf4" if device.type == "cuda" else "fp32"
+    weights = recipe.choose_weights(device.type)
     lies: dict[str, Any] = {"dtype": torch.float32 if weights == "fp32" else torch.bfloat16}
     if weights == "nf4":
         lies["quantization_config"] = BitsAndBytesConfig(

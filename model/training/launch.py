@@ -10,15 +10,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from core.files import write_durably
 from core.subprocess_step import OnProgress, StepFailed, run_step, to_argument
 from model.answering.grounding import Reading
 from model.registry.importing import make_version_name
 from model.registry.versions import ModelVersion, find_version
+
+_NOTED_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,12 @@ class TrainingConfig:
         """What the model learns to read."""
         return Reading(self.span_sentences, self.passages)
 
+    def choose_weights(self, device: str) -> str:
+        """Return how the frozen base lies in memory on a device ("cuda", "cpu"): what "auto" means there."""
+        if self.weights != "auto":
+            return self.weights
+        return "nf4" if device == "cuda" else "fp32"
+
     def digest(self, *more: str) -> str:
         """Return 8 hex digits: the same recipe for the same things is the same training."""
         told = asdict(self)
@@ -123,6 +134,27 @@ def candidate_name(parent: ModelVersion, recipe: TrainingConfig, dataset_sha256:
     return f"{make_version_name(parent.base, recipe.digest(dataset_sha256, parent.name))}-{parent.precision}"
 
 
+def progress_path(models_dir: Path) -> Path:
+    """Return the file that says how far the newest training is: {"step", "done" (0 to 1), "at" (ISO)}."""
+    return models_dir / "training-progress.json"
+
+
+def _note_progress(path: Path, on_progress: OnProgress) -> OnProgress:
+    """Pass progress on, and write it to a file: each new step, and a step's share once in `_NOTED_S`."""
+    noted, noted_at = "", 0.0
+
+    def note(step: str, share: float) -> None:
+        nonlocal noted, noted_at
+        if step != noted or time.monotonic() - noted_at >= _NOTED_S:
+            noted, noted_at = step, time.monotonic()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            said = {"step": step, "done": round(share, 3), "at": datetime.now(UTC).isoformat()}
+            write_durably(path, json.dumps(said))
+        on_progress(step, share)
+
+    return note
+
+
 def work_folder(models_dir: Path, name: str) -> Path:
     """Return where what is finished of a version lies until everything is."""
     return models_dir / f".{name}.part"
@@ -131,8 +163,10 @@ def work_folder(models_dir: Path, name: str) -> Path:
 def train(training: Training, *, on_progress: OnProgress) -> ModelVersion:
     """Train, merge, export and check, and return the candidate; what is finished already is not done again.
 
-    Takes minutes to hours. Raises TrainingFailed and VersionError.
+    Takes minutes to hours; how far it is stands in `progress_path`, too. Raises TrainingFailed and
+    VersionError.
     """
+    on_progress = _note_progress(progress_path(training.models_dir), on_progress)
     recipe = training.recipe
     launcher = ["-m", "torch.distributed.run", "--standalone", "--local-addr=127.0.0.1"]
     launcher += [f"--nproc-per-node={recipe.processes}"]

@@ -39,7 +39,11 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> ChatText:
 
 
 def make_version(
-    models_dir: Path, name: str = "tiny-int8", age_days: int = 0, parent: str | None = None
+    models_dir: Path,
+    name: str = "tiny-int8",
+    age_days: int = 0,
+    parent: str | None = None,
+    base: str = "tiny",
 ) -> ModelVersion:
     folder = models_dir / name
     folder.mkdir(parents=True)
@@ -47,7 +51,7 @@ def make_version(
     version = ModelVersion(
         name=name,
         parent=parent,
-        base="tiny",
+        base=base,
         precision="int8",
         status="live",
         created_at=datetime(2026, 11, 23, tzinfo=UTC) - timedelta(days=age_days),

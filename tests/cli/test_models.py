@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from cli.models import models_app
-from model.registry.versions import NotPossible, find_live_version, promote, record_scores
+from cli.models import _find_parent, models_app  # pyright: ignore[reportPrivateUsage]
+from core.settings import Settings
+from model.registry.versions import NotPossible, VersionError, find_live_version, promote, record_scores
 from tests.builders.versions import make_version
 
 
@@ -55,6 +56,19 @@ def test_a_version_goes_its_way_by_commands(data_dir: Path) -> None:
     assert done(data_dir, "prune", "--keep", "1") == "1 versions are deleted: tiny-1a2b-int8."
     assert rows(data_dir) == {"tiny-int8": "live", "tiny-1f00-int8": "retired"}
     assert find_live_version(data_dir / "models").name == "tiny-int8"
+
+
+def test_the_base_model_says_what_is_trained_unless_a_version_is_named(data_dir: Path) -> None:
+    settings = Settings(data_dir=data_dir)
+    live = find_live_version(data_dir / "models")
+    assert _find_parent(settings, "") == live, "the setting is as it was installed"
+    assert _find_parent(settings, "tiny-1a").name == "tiny-1a2b-int8"
+    promote(data_dir / "models", "tiny-1a2b-int8")
+    assert _find_parent(settings.copy_with(base_model=live.base), "").name == "tiny-1a2b-int8"
+    make_version(data_dir / "models", "other-int8", base="other")
+    assert _find_parent(settings.copy_with(base_model="other"), "").name == "other-int8"
+    with pytest.raises(VersionError, match="`askpage models import missing` brings it"):
+        _find_parent(settings.copy_with(base_model="missing"), "")
 
 
 def test_one_version_is_shown_and_two_are_compared(data_dir: Path) -> None:

@@ -39,7 +39,7 @@ from model.registry.versions import (
     roll_back,
     verify_version,
 )
-from model.training.launch import Training, TrainingConfig, TrainingFailed, train
+from model.training.launch import Training, TrainingConfig, TrainingFailed, progress_path, train
 from tests.builders.swapping import choice_of
 from tests.builders.training_data import an_example, write_dataset
 from tests.needs import ROOT
@@ -248,6 +248,9 @@ def test_a_candidate_is_whole_and_its_manifest_tells_where_it_comes_from(
     assert read_rollout(trained).derive_status(version.name) is VersionStatus.CANDIDATE
     assert "adapter/adapter_model.safetensors" in version.files
     told = version.training
+    assert (told["recipe"]["weights"], told["weights"], told["device"]) == ("auto", "fp32", "cpu")
+    said = json.loads(progress_path(trained).read_text("utf-8"))
+    assert (said["step"], said["done"]) == ("trained", 1.0)
     assert told["validation_loss"] < told["validation_loss_before"]
     assert sum(told["kinds"].values()) == told["examples"]
     assert told["examples"] + told["validation_examples"] == 30 - 5
