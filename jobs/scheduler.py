@@ -286,7 +286,8 @@ async def serve_schedule(settings: Settings) -> None:
         except StoreError as error:
             log.warning("the schedule waits for the store: %s", error)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), AWAY_S)
+                async with asyncio.timeout(AWAY_S):
+                    await stop.wait()
 
 
 def main() -> None:

@@ -164,8 +164,10 @@ class CardSync:
                 log.warning("reviews wait: %s", error)
             except Exception:
                 log.exception("a round of the card sync failed; the next one goes on")
+            # asyncio.wait_for would swallow a cancellation that comes in the moment of the news
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), max(0.0, next_look - loop.time()))
+                async with asyncio.timeout(max(0.0, next_look - loop.time())):
+                    await self._news.wait()
 
     async def do_errands(self) -> None:
         """Sync the answers whose reviews have changed; what fails goes to the end, for a later round."""

@@ -144,7 +144,8 @@ class Stream:
             event, wait_s = self._words, self._pace.grace_s
         if wait_s > 0:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(event.wait(), wait_s)
+                async with asyncio.timeout(wait_s):
+                    await event.wait()
 
     async def _send_part(self, text: str, *, informative: bool) -> None:
         now = time.monotonic()

@@ -190,7 +190,8 @@ class SlackReply:
                 await self._show(whole_words)
             every = APPEND_EVERY if self._streaming else UPDATE_EVERY
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._closing.wait(), every * self._connector.api.pace.second_s)
+                async with asyncio.timeout(every * self._connector.api.pace.second_s):
+                    await self._closing.wait()
 
     async def _post(self, message: Message) -> None:
         if self._closing.is_set():  # the answer is here already

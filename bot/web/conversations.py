@@ -230,7 +230,8 @@ class Conversations:
                 yield missed
                 news.clear()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(news.wait(), beat_s())
+                    async with asyncio.timeout(beat_s()):
+                        await news.wait()
         finally:
             conversation.followers.discard(news)
 
