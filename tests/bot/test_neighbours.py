@@ -14,7 +14,7 @@ from bot.stores import open_store
 from core.records import Channel, Citation, Ruling, Verdict
 from core.settings import Settings
 from feedback.reviews.repository import ReviewRepository
-from model.answering.chain import Answering, always_acquire
+from model.answering.chain import Answering, AnswerRules, always_acquire
 from model.answering.chat_model import CannedChatModel
 from model.answering.profile import Profile
 from tests.browser.chat import a_browser
@@ -46,7 +46,9 @@ async def test_what_was_verified_stands_in_the_prompt_of_the_next_question(tmp_p
             verified = build_verified_answer(given, ruled, ruled.given_at)
             assert verified is not None
             await ReviewRepository(store.documents).put_verified(verified)
-        answering = Answering(always_acquire(chat, "canned", None, CAPABLE), shelf.library.search)
+        answering = Answering(
+            always_acquire(chat, "canned", None, CAPABLE), shelf.library.search, AnswerRules(neighbours=3)
+        )
         async with open_bot(settings, shelf, answering, port=1) as bot, served(bot.app) as url:
             async with a_browser(cast("Any", type("Reached", (), {"url": url}))) as browser:
                 await browser.begin()
