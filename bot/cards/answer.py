@@ -206,7 +206,8 @@ def _name_similar(one: SimilarAnswer, number: int) -> str:
     sign = f"{number}. " if number else ""
     if one.question:
         return f"{sign}“{clip_text(one.question, QUESTION_CHARACTERS)}”"
-    return f"{sign}about {name_place(one.citation)}" if one.citation else f"{sign}about the same page"
+    answered = " ".join(one.text.split())  # whoever asked reads what was answered, and not another's words
+    return f"{sign}{clip_text(answered, QUESTION_CHARACTERS)}"
 
 
 def state_sentence(answer: Answer, standing: Standing) -> str:

@@ -57,6 +57,8 @@ _ASKED_FOR = frozenset(
 )
 """Reasons that people see as «under review»; a sample would only unsettle them."""
 _MARKER = re.compile(r"\[(\d{1,3})\]")
+_MARKED = re.compile(r"\s*\[\d{1,3}\]")
+"""A marker with the white space before it."""
 
 
 FindVerified = Callable[[str], VerifiedAnswer | None]
@@ -187,7 +189,7 @@ class AnswerView:
     def _describe_similar(verified: VerifiedAnswer, answer: Answer, seal: str) -> SimilarAnswer:
         data = {"answer_id": answer.id, "seal": seal, "similar": verified.answer_id}
         citation = next(iter(verified.citations), None)
-        return SimilarAnswer(verified.question_text, verified.text, citation, data)
+        return SimilarAnswer(verified.question_text, _MARKED.sub("", verified.text), citation, data)
 
 
 def compose_messages(answer: Answer, site_url: str, standing: Standing = NOTHING_SAID) -> list[Message]:
