@@ -34,7 +34,7 @@ from core.records import (
 )
 from core.settings import Settings
 from model.answering.chain import AnswerRules
-from model.answering.confidence import rerank
+from model.answering.search_head import rank_hits
 from model.text.question import classify_question
 
 QUESTIONS = Path(__file__).with_name("handbook_paraphrases.jsonl")
@@ -97,7 +97,7 @@ class Asker:
 
     async def _find(self, text: str) -> list[Passage]:
         hits = await self._shelf.library.search(text, RULES.searched, None)
-        return [hit.passage for hit in rerank(text, classify_question(text), hits)]
+        return [hit.passage for hit in rank_hits(text, classify_question(text), hits)]
 
 
 async def measure(pages: Path, data_dir: Path) -> None:
