@@ -46,6 +46,8 @@ _LINK = re.compile(r"!?\[([^\[\]\n]{0,500})\]\([^()\s]*(?:\([^()\s]*\)[^()\s]*)*
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f]+")
 _WORDS = re.compile(r"\w+(?:['’.,:]\w+)*")
 _MARKER = re.compile(r"\[(\d{1,3})\]")
+_MARKED = re.compile(r"\s{0,9}\[\d{1,9}\]")
+"""A marker with the white space before it."""
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _ANYWHERE = str.maketrans("*_`~\\", "∗ˍˋ∼＼")
 _ENTITY = re.compile(r"&(?=#?\w+;)")
@@ -86,6 +88,11 @@ def _filter_link(found: str, keep_urls: Collection[str]) -> str:
     address = found.rstrip(".,;:!?)]\"'")
     kept = urldefrag(address).url in {urldefrag(url).url for url in keep_urls}
     return found if kept else LINK_LEFT_OUT + found[len(address) :]
+
+
+def strip_markers(text: str) -> str:
+    """Return a text without the [n] of its citations."""
+    return _MARKED.sub("", text)
 
 
 def escape_markdown(text: str) -> str:

@@ -39,7 +39,15 @@ from core.records import (
     Ruling,
     VerifiedAnswer,
 )
-from core.text import ABSTRACT_CHARACTERS, NAME_CHARACTERS, absolute, calm, clip_text, split
+from core.text import (
+    ABSTRACT_CHARACTERS,
+    NAME_CHARACTERS,
+    absolute,
+    calm,
+    clip_text,
+    split,
+    strip_markers,
+)
 from feedback.reviews.paraphrases import count_opinions
 
 MAX_TEXT = 20_000
@@ -57,8 +65,6 @@ _ASKED_FOR = frozenset(
 )
 """Reasons that people see as «under review»; a sample would only unsettle them."""
 _MARKER = re.compile(r"\[(\d{1,3})\]")
-_MARKED = re.compile(r"\s*\[\d{1,3}\]")
-"""A marker with the white space before it."""
 
 
 FindVerified = Callable[[str], VerifiedAnswer | None]
@@ -189,7 +195,7 @@ class AnswerView:
     def _describe_similar(verified: VerifiedAnswer, answer: Answer, seal: str) -> SimilarAnswer:
         data = {"answer_id": answer.id, "seal": seal, "similar": verified.answer_id}
         citation = next(iter(verified.citations), None)
-        return SimilarAnswer(verified.question_text, _MARKED.sub("", verified.text), citation, data)
+        return SimilarAnswer(verified.question_text, strip_markers(verified.text), citation, data)
 
 
 def compose_messages(answer: Answer, site_url: str, standing: Standing = NOTHING_SAID) -> list[Message]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 
+from core.text import strip_markers
+
 _IMAGE_OR_LINK = re.compile(r"!?\[([^\[\]\n]{0,500})\]\([^)\n]*\)?")
 _REFERENCE = re.compile(
     r"!?\[([^\[\]\n]{0,500})\]\[[^\[\]\n]{0,500}\]|^[ \t]{0,9}\[[^\[\]\n]{1,500}\]:[ \t]*\S+.*$", re.MULTILINE
@@ -40,7 +42,6 @@ _CONTROL = re.compile(
     r"|[\u200c\u200d](?![^\x00-\u02ff\u2000-\u200b\u200e-\u206f])"
 )
 """What nobody sees. A joiner stays between two letters of a script that needs it, and between two emoji."""
-_MARKER = re.compile(r"\s{0,9}\[\d{1,9}\]")
 _EMPHASIS = re.compile(r"(\*\*|__|(?<!`)`++)(?=\S)(.{1,500}?)(?<=\S)\1")
 _TRAILING = ".,;:!?*`"
 _KEPT = "\ue000{}\ue001"
@@ -74,7 +75,7 @@ def _make_plain(text: str) -> str:
             break
     text = _TAG.sub("", _OPEN_TAG.sub(_escape_last_tag, text))
     text = _ADDRESS.sub("(address on the page)", text)
-    return _EMPHASIS.sub(r"\2", _MARKER.sub("", text))
+    return _EMPHASIS.sub(r"\2", strip_markers(text))
 
 
 def _escape_last_tag(tag: re.Match[str]) -> str:
