@@ -37,6 +37,7 @@ from feedback.reviews.repository import ReviewRepository
 from jobs.registry import JobContext, Result, Store
 from jobs.update_model import example_rules
 from model.answering import confidence, quoting
+from model.answering.chain import AnswerRules
 from model.answering.learned_places import (
     LearnedPlaces,
     Lesson,
@@ -60,7 +61,8 @@ MOST_OF_A_PAGE = 0.1
 _FEW_OF_A_PAGE = 5
 _MOST_WEIGHT = 20.0
 """How many answers one of the sample stands for at most."""
-_SEARCHED, _PASSAGES = 20, 6
+_RULES = AnswerRules()
+"""How many passages the bot looks for, and goes on with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,7 @@ async def ask_again(ruled: Sequence[Ruled], shelf: PageServices, tell: OnProgres
             for near in places.recall(vectors[at])
             if near.lesson.answer_id != one.lesson.answer_id and near.lesson.words != one.lesson.words
         ]
-        hits = await shelf.library.search(query, _SEARCHED)
+        hits = await shelf.library.search(query, _RULES.searched)
         questions.append(await _judge(one, query, raise_hits(query, hits, others), shelf))
     return questions
 
@@ -180,7 +182,7 @@ async def _judge(one: Ruled, query: str, hits: Sequence[Hit], shelf: PageService
     if hits and one.right:
         scores = np.array([hit.score for hit in hits])
         ranking = RankingCase(scores, compute_features(query, kind, hits), right)
-    best = rank_hits(query, kind, hits)[:_PASSAGES]
+    best = rank_hits(query, kind, hits)[: _RULES.passages]
     section = await shelf.library.read_section(best[0].passage) if best else ""
     quote = quoting.choose_quote(query, best, section)
     quoted = [quote.text, *(further.quote for further in quote.further)] if quote else []

@@ -19,12 +19,11 @@ from urllib.parse import urldefrag
 
 from bot.dialogs import events
 from bot.dialogs.rate import Forms
-from bot.dialogs.verified_answers import VerifiedAnswers
+from bot.dialogs.verified_answers import VerifiedAnswers, select_untrusted
 from core import telemetry
 from core.records import (
     Answer,
     AnswerKind,
-    Channel,
     Hit,
     Page,
     Question,
@@ -163,13 +162,9 @@ class PageAnswerer:
         """Return the answers whose verified forms are offered below this one."""
         if self._verified is None or not self._verified.offers_similar or answer.stopped:
             return ()
-        untrusted = self._list_untrusted(answer.question)
+        untrusted = select_untrusted(answer.question, self._verified.local_reviewers)
         offered = await asyncio.to_thread(self._verified.known.find_similar, answer, untrusted)
         return tuple(one.answer_id for one in offered if self._verified.fresh(one))
-
-    def _list_untrusted(self, question: Question) -> frozenset[str]:
-        assert self._verified is not None  # noqa: S101
-        return frozenset() if question.channel is Channel.LOCAL else self._verified.local_reviewers
 
     def _with_form(self, answer: Answer) -> Answer:
         return replace(answer, form=self._forms.choose_form(answer))
@@ -178,7 +173,7 @@ class PageAnswerer:
         if self._verified is None:
             return None
         with telemetry.span("verified"):
-            untrusted = self._list_untrusted(question)
+            untrusted = select_untrusted(question, self._verified.local_reviewers)
             found = await asyncio.to_thread(self._verified.known.find, question, untrusted)
             if found is None or not self._verified.fresh(found) or not await self._is_kept(found):
                 return None

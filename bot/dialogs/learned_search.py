@@ -17,8 +17,8 @@ from collections.abc import Callable, Collection, Sequence, Set
 
 import numpy as np
 
-from bot.dialogs.verified_answers import VerifiedAnswers
-from core.records import Channel, Question, VerifiedAnswer, derive_answer_id
+from bot.dialogs.verified_answers import VerifiedAnswers, select_untrusted
+from core.records import Question, VerifiedAnswer, derive_answer_id
 from feedback.privacy.deletion_log import list_excluded
 from feedback.store.rows import WholeStore, every_page
 from model.answering.learned_places import LearnedPlaces, Lesson, Recalled, read_lesson
@@ -70,7 +70,7 @@ class LearnedSearch:
         return [one for one in places.recall(vector) if self._counts(one.lesson, question)]
 
     def _counts(self, lesson: Lesson, question: Question) -> bool:
-        trusted = question.channel is Channel.LOCAL or lesson.teacher not in self._untrusted
+        trusted = lesson.teacher not in select_untrusted(question, self._untrusted)
         in_scope = lesson.page_url in (None, question.page_url)
         return trusted and in_scope and self._known.has(lesson.answer_id) and self._is_fresh(lesson)
 

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from itertools import chain
 
 from bot.dialogs.answerer import Verified
-from core.records import Answer, AnswerKind, Channel, Question, VerifiedAnswer
+from bot.dialogs.verified_answers import select_untrusted
+from core.records import Answer, AnswerKind, Question, VerifiedAnswer
 from feedback.masking.screen import PersonalScreen
 from feedback.store.base import StoreError
 from model.text.languages import FUNCTION_WORDS
@@ -59,7 +60,7 @@ class NeighbourFinder:
         return [one for one in found if one is not None][:limit]
 
     def _list_candidates(self, question: Question, urls: Sequence[str], limit: int) -> list[VerifiedAnswer]:
-        untrusted = () if question.channel is Channel.LOCAL else self.verified.local_reviewers
+        untrusted = select_untrusted(question, self.verified.local_reviewers)
         known = self.verified.known.neighbours(question, urls, limit, untrusted)
         return [one for one in known if not self._may_be_personal(one)]
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 from urllib.parse import urldefrag
 
-from core.records import Answer, AnswerKind, Passage, VerifiedAnswer
+from core.records import Answer, AnswerKind, VerifiedAnswer
 from feedback.privacy.deletion_log import Deletion
 from feedback.privacy.opt_out import list_opt_outs
 from feedback.reviews.paraphrases import Paraphrase, Paraphrases
@@ -37,8 +37,9 @@ def rank_similar(answer: Answer, known: Sequence[tuple[VerifiedAnswer, float]]) 
     `known` are verified answers, each with the cosine of its question and this one. What the answer says
     already is not offered.
     """
+    found = [(urldefrag(one.url).url, one.text) for one in answer.passages]
     scored = [
-        (score_similar(cosine, verified, answer.passages), verified)
+        (score_similar(cosine, verified, found), verified)
         for verified, cosine in known
         if not _says_already(answer, verified)
     ]
@@ -48,24 +49,19 @@ def rank_similar(answer: Answer, known: Sequence[tuple[VerifiedAnswer, float]]) 
     return [verified for score, verified in scored[:MOST_OFFERED] if score >= least]
 
 
-def score_similar(cosine: float, verified: VerifiedAnswer, found: Sequence[Passage]) -> float:
-    """Return how much speaks for the same question; `found` are the nearest passages, in order."""
-    place = next((at for at, one in enumerate(found, 1) if _stands_in(verified, one)), 0)
-    pages = {urldefrag(one.url).url for one in verified.citations}
-    page = next((at for at, one in enumerate(found, 1) if urldefrag(one.url).url in pages), 0)
-    score = _NEAR * cosine
-    if place:
-        score += _PLACE / place + _PLACE_FOUND
-    return score + (_PAGE / page if page else 0.0)
+def score_similar(cosine: float, verified: VerifiedAnswer, found: Sequence[tuple[str, str]]) -> float:
+    """Return how much speaks for the same question; `found` has (page, text), the nearest first."""
+    cited = [(urldefrag(one.url).url, one.quote) for one in verified.citations]
+    ranks = [at for at, (page, _) in enumerate(found, 1) if any(page == there for there, _ in cited)]
+    places = (at for at in ranks if _stands_in(cited, *found[at - 1]))
+    score = _NEAR * cosine + (_PAGE / ranks[0] if ranks else 0.0)
+    place = next(places, 0)
+    return score + (_PLACE / place + _PLACE_FOUND if place else 0.0)
 
 
-def _stands_in(verified: VerifiedAnswer, passage: Passage) -> bool:
-    """Tell whether a verified answer stands on a passage."""
-    page = urldefrag(passage.url).url
-    return any(
-        urldefrag(one.url).url == page and (one.quote in passage.text or passage.text in one.quote)
-        for one in verified.citations
-    )
+def _stands_in(cited: Sequence[tuple[str, str]], page: str, text: str) -> bool:
+    """Tell whether something that is cited stands in a text of a page, or holds it."""
+    return any(page == there and (quote in text or text in quote) for there, quote in cited)
 
 
 def _says_already(answer: Answer, verified: VerifiedAnswer) -> bool:

@@ -22,7 +22,8 @@ from urllib.parse import urldefrag
 import numpy as np
 
 from bot.dialogs.similar_questions import rank_similar
-from core.records import Answer, Question, VerifiedAnswer
+from core.records import Answer, Channel, Question, VerifiedAnswer
+from core.text import strip_markers
 from feedback.reviews.paraphrases import Paraphrase
 from model.answering.grounding import content_words
 from model.text.question import is_follow_up
@@ -37,7 +38,6 @@ _LEAST_MISSPELT = 5
 """Shorter words that differ by a letter are other words."""
 
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
-_MARKER = re.compile(r"\[\d+\]")
 _NEGATION = re.compile(r"\b(?:not|no|never|without|cannot)\b|n['’]t\b", re.IGNORECASE)
 _TURNS = re.compile(r"\b(?:over|under|between|only|all|most|more|into|off|out)\b")
 _WAY = re.compile(r"(?>.*?\bfrom\b)(.+?)\bto\b(.+)", re.IGNORECASE | re.DOTALL)
@@ -81,6 +81,7 @@ _HELPERS_OF = {
     "when": content_words("day date time"),
     "where": content_words("located place"),
 }
+_ALL_HELPERS = _HELPERS.union(*_HELPERS_OF.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,7 @@ class VerifiedAnswers:
         known = self._known.get(answer_id)
         if known is None:
             return None
-        said = content_words(known.text) - _HELPERS.union(*_HELPERS_OF.values())
+        said = content_words(known.text) - _ALL_HELPERS
         return known.verified if said <= self._page_words else replace(known.verified, question_text="")
 
     def find_conflicts(self, verified: VerifiedAnswer) -> list[VerifiedAnswer]:
@@ -208,12 +209,15 @@ class VerifiedAnswers:
         if is_follow_up(question.text):
             return []
         known = self._candidates(question, plain(question.text), untrusted)
-        cosines: dict[str, float] = {}
-        for one in known:
-            near = float(one.vector @ self.vector(question.text))
-            cosines[one.verified.answer_id] = max(near, cosines.get(one.verified.answer_id, -1.0))
-        offered = {one.verified.answer_id: one.verified for one in known if not one.verified.abstained}
-        return rank_similar(answer, [(one, cosines[name]) for name, one in offered.items()])
+        if not known:
+            return []
+        nearest: dict[str, tuple[VerifiedAnswer, float]] = {}
+        cosines: list[float] = (np.stack([one.vector for one in known]) @ self.vector(question.text)).tolist()
+        for one, cosine in zip(known, cosines, strict=True):
+            before = nearest.get(one.verified.answer_id)
+            if not one.verified.abstained and (before is None or before[1] < cosine):
+                nearest[one.verified.answer_id] = (one.verified, cosine)
+        return rank_similar(answer, list(nearest.values()))
 
     def _candidates(self, question: Question, words: str, untrusted: Collection[str]) -> list[_Known]:
         """Return what may answer a question, as it was asked before and in accepted paraphrases."""
@@ -273,6 +277,11 @@ class VerifiedAnswers:
         return self._embedder.embed([text])[0]
 
 
+def select_untrusted(question: Question, local_reviewers: Collection[str]) -> Collection[str]:
+    """Return whose word does not count for a question: the chat page's reviewers' counts only there."""
+    return () if question.channel is Channel.LOCAL else local_reviewers
+
+
 def contradicts(one: VerifiedAnswer, other: VerifiedAnswer) -> bool:
     """Tell whether two answers to one question cannot both be right: other numbers, or only one of them a no.
 
@@ -280,7 +289,7 @@ def contradicts(one: VerifiedAnswer, other: VerifiedAnswer) -> bool:
     """
     if one.answer_id == other.answer_id or one.abstained or other.abstained:
         return one.answer_id != other.answer_id and one.abstained != other.abstained
-    said, says = (set(_NUMBER.findall(_MARKER.sub("", each.text))) for each in (one, other))
+    said, says = (set(_NUMBER.findall(strip_markers(each.text))) for each in (one, other))
     denied, denies = (bool(_NEGATION.search(each.text)) for each in (one, other))
     return bool(said and says and said.isdisjoint(says)) or denied != denies
 
@@ -293,6 +302,7 @@ def _list_page_words(verified: VerifiedAnswer) -> set[str]:
     return content_words(" ".join([*texts, *(one.quote for one in verified.citations)]))
 
 
+@lru_cache(_CACHED)
 def plain(text: str) -> str:
     """Return a question's words, without case, punctuation and white space between them."""
     folded = unicodedata.normalize("NFKC", text).casefold()

@@ -22,8 +22,17 @@ from typing import Literal
 from core.records import Review, Ruling
 from feedback.metrics.daily import Records, find_reviewed_text, sum_up
 from feedback.metrics.reach import Reach, Served
-from feedback.metrics.statistics import Weighted, wilson
-from feedback.metrics.timeline import FEW, Bucket, Timeline, Value, difference, of_days
+from feedback.metrics.statistics import Weighted
+from feedback.metrics.timeline import (
+    FEW,
+    Bucket,
+    Timeline,
+    Value,
+    convert_share,
+    difference,
+    of_days,
+    rate_share,
+)
 from feedback.reviews.repository import SETTLED, ReviewRepository
 from feedback.store.base import moment
 from feedback.store.rows import every
@@ -240,7 +249,7 @@ def summarise(lags: Sequence[float]) -> Lag:
 
 def compute_share(part: int, whole: int) -> Value | None:
     """Return a share with Wilson's interval; None of nothing."""
-    return Value(part / whole, whole, *wilson(part / whole, whole)) if whole else None
+    return rate_share(part / whole, whole) if whole else None
 
 
 async def _list_top(store: Records, desk: ReviewRepository, reach: Reach) -> list[RulingReach]:
@@ -314,7 +323,7 @@ def compute_points(buckets: Sequence[Bucket], settled: Sequence[datetime]) -> Po
     between = late.middle - early.middle
     if between < LEAST_REVIEWS:
         return Points(judged, between, unknown="few_reviews")
-    now, before = _convert(late.judged), _convert(early.judged)
+    now, before = convert_share(late.judged.share()), convert_share(early.judged.share())
     bounds = difference(now, before) if now and before else None
     if now is None or before is None or bounds is None:
         return Points(judged, between, unknown="few_judged")
@@ -337,8 +346,3 @@ def _cut_in_two(buckets: Sequence[Bucket], settled: Sequence[datetime]) -> tuple
         part.add(one, (before + until) / 2)
         before, seen = until, seen + one.count
     return early, late
-
-
-def _convert(judged: Weighted) -> Value | None:
-    share = judged.share()
-    return None if share is None else Value(share.value, share.count, share.low, share.high)

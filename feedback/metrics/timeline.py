@@ -321,14 +321,15 @@ def compute_values(sums: Sums) -> dict[str, Value | None]:
         "abstained_share": sums.answers,
     }
     known: dict[str, Value | None] = {
-        name: _convert_share(getattr(figures, name)) for name in ("accuracy", "precision", "quote_precision")
+        name: convert_share(getattr(figures, name)) for name in ("accuracy", "precision", "quote_precision")
     }
     known |= {name: _attach_count(getattr(figures, name), count) for name, count in counts.items()}
-    known |= {name: _share(getattr(figures, name), count) for name, count in shares.items()}
+    known |= {name: rate_share(getattr(figures, name), count) for name, count in shares.items()}
     return {name: known[name] for name in BETTER}
 
 
-def _convert_share(share: Share | None) -> Value | None:
+def convert_share(share: Share | None) -> Value | None:
+    """Return a share with its interval as a value."""
     return None if share is None else Value(share.value, share.count, share.low, share.high)
 
 
@@ -336,7 +337,8 @@ def _attach_count(value: float | None, count: int) -> Value | None:
     return None if value is None else Value(value, count)
 
 
-def _share(value: float | None, count: int) -> Value | None:
+def rate_share(value: float | None, count: int) -> Value | None:
+    """Return a share of so many with Wilson's interval; None of none."""
     return None if value is None else Value(value, count, *wilson(value, count))
 
 

@@ -26,8 +26,7 @@ from feedback.store.base import RecordInvalid
 T = TypeVar("T")
 _SEVERAL = frozenset({FeedbackKind.REACTION, FeedbackKind.IMPLICIT, FeedbackKind.SIMILAR})
 _KEPT_APART: Mapping[type[Any], Collection[str]] = {Question: ("reply_to",), Answer: ("question",)}
-"""What is kept beside a record: a question once, however many answers it has; `reply_to` until it is erased.
-What is kept beside a record: a question once, however many answers it has; `reply_to` until it is erased."""
+"""What is kept beside a record: a question once for all its answers, `reply_to` until it is erased."""
 
 
 def to_json(record: object, *, without: Collection[str] = ()) -> str:
