@@ -211,9 +211,9 @@ def _report(name: str, cases: Sequence[Case], likely: Numbers, right: Numbers) -
     shares: list[tuple[float, ...]] = []
     for threshold in _THRESHOLDS:
         stated = likely >= threshold
-        of_answerable = (stated[~absent], right[~absent] > 0)
-        rightly, wrongly = (np.mean(of_answerable[0] & (of_answerable[1] == was)) for was in (True, False))
-        shares.append((threshold, rightly, wrongly, np.mean(stated[absent]) if absent.any() else 0.0))
+        here, rightly = stated[~absent], right[~absent] > 0
+        invented = float(np.mean(stated[absent])) if absent.any() else 0.0
+        shares.append((threshold, float(np.mean(here & rightly)), float(np.mean(here & ~rightly)), invented))
     print()
     print_table(("stated from", "stated rightly", "stated wrongly", "invented"), shares)
 

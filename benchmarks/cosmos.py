@@ -74,7 +74,8 @@ class Measured(Front):
         asked = await request.read()
         response = await super().handle(request)
         if "/docs" in request.path and isinstance(response, web.Response):
-            self.counted.add(request, asked, bytes(response.body or b""))
+            body = response.body
+            self.counted.add(request, asked, body if isinstance(body, bytes) else b"")
         return response
 
 
@@ -85,7 +86,7 @@ class Flow:
     name: str
     counted: Counted
     reported: float
-    operations: dict[str, int] = field(default_factory=dict)
+    operations: dict[str, int] = field(default_factory=dict[str, int])
 
     def row(self) -> str:
         """Return a row of a table."""

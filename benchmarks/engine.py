@@ -129,7 +129,7 @@ def torch_fp32(threads: int, _models_dir: Path) -> tuple[Answer, Callable[[], in
 
 def llama_cpp(threads: int, _models_dir: Path) -> tuple[Answer, Callable[[], int]]:
     """Load the GGUF into llama.cpp's server, called without HTTP."""
-    import xllamacpp
+    import xllamacpp  # pyright: ignore[reportMissingImports] - only `make bench` installs it
 
     from model.registry.export_onnx import find_base
 

@@ -226,9 +226,8 @@ def print_comparison(before: Sequence[Outcome], after: Sequence[Outcome]) -> Non
     rows: list[tuple[object, ...]] = []
     for name, counts in FIGURES.items():
         old, new = ([counts(one) for one in side] for side in (before, after))
-        found = bootstrap_difference(
-            *(Quotient([*map(float, side)], [1.0] * len(side)) for side in (old, new))
-        )
+        before_and_after = [Quotient([*map(float, side)], [1.0] * len(side)) for side in (old, new)]
+        found = bootstrap_difference(before_and_after[0], before_and_after[1])
         gained, lost, p = compute_mcnemar(old, new)
         between = f"{found.low:+.2f} to {found.high:+.2f}" if found else None
         rows.append((name, sum(old), sum(new), between, f"+{gained} -{lost}", f"{p:.2f}"))

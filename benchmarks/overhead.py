@@ -24,10 +24,11 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 from aiohttp import web
@@ -54,7 +55,7 @@ KEY_OF_NOBODY = "00000000-0000-0000-0000-000000000000"
 class CannedAnswerer:
     """Answers at once."""
 
-    async def stream(self, question: Question, history: Sequence[Answer]) -> AsyncIterator[str | Answer]:
+    async def stream(self, question: Question, history: Sequence[Answer]) -> AsyncGenerator[str | Answer]:
         yield "You get"
         yield an_answer(question)
 
@@ -94,8 +95,8 @@ async def _own_token() -> str:
 class Run:
     """Seconds of every message: until its POST was answered, and until its answer arrived."""
 
-    posted_s: list[float] = field(default_factory=list)
-    answered_s: list[float] = field(default_factory=list)
+    posted_s: list[float] = field(default_factory=list[float])
+    answered_s: list[float] = field(default_factory=list[float])
     took_s: float = 0.0
     used_s: float = 0.0
 
@@ -125,7 +126,7 @@ class Load:
     async def run(
         self,
         name: str,
-        spread: Callable[[list[Callable[[], Awaitable[None]]]], Awaitable[None]],
+        spread: Callable[[list[Callable[[], Coroutine[Any, Any, None]]]], Awaitable[None]],
         *,
         own_tokens: bool,
     ) -> Run:
@@ -134,7 +135,7 @@ class Load:
         prepared = [self.channel.message(number, name, token) for number in range(self.messages)]
         run = Run()
 
-        def sender(post: Post) -> Callable[[], Awaitable[None]]:
+        def sender(post: Post) -> Callable[[], Coroutine[Any, Any, None]]:
             async def send() -> None:
                 times = await self.channel.send(self.http, self.url, post)
                 run.posted_s.append(times.posted_s)
@@ -149,10 +150,10 @@ class Load:
         return run
 
 
-def by_clients(clients: int) -> Callable[[list[Callable[[], Awaitable[None]]]], Awaitable[None]]:
+def by_clients(clients: int) -> Callable[[list[Callable[[], Coroutine[Any, Any, None]]]], Awaitable[None]]:
     """Send with this many clients, each of which waits for its answer."""
 
-    async def spread(senders: list[Callable[[], Awaitable[None]]]) -> None:
+    async def spread(senders: list[Callable[[], Coroutine[Any, Any, None]]]) -> None:
         waiting = iter(senders)
 
         async def client() -> None:
@@ -164,10 +165,10 @@ def by_clients(clients: int) -> Callable[[list[Callable[[], Awaitable[None]]]], 
     return spread
 
 
-def at_rate(rate: float) -> Callable[[list[Callable[[], Awaitable[None]]]], Awaitable[None]]:
+def at_rate(rate: float) -> Callable[[list[Callable[[], Coroutine[Any, Any, None]]]], Awaitable[None]]:
     """Send so many a second, whatever becomes of the earlier ones."""
 
-    async def spread(senders: list[Callable[[], Awaitable[None]]]) -> None:
+    async def spread(senders: list[Callable[[], Coroutine[Any, Any, None]]]) -> None:
         began = time.perf_counter()
         async with asyncio.TaskGroup() as group:
             for number, send in enumerate(senders):

@@ -122,7 +122,7 @@ WAYS = (
 
 async def run_bot(folder: Path, to: To, endpoint: str, buffer: int, *, paced: bool) -> None:
     """Serve until the standard input ends; write the address first, and last what became of what was told."""
-    settings = Settings(  # pyright: ignore[reportCallIssue] - everything has a default
+    settings = Settings(
         data_dir=folder,
         base_model=CANNED if paced else DEFAULT_MODEL,
         pages=[str(PAGE)],
@@ -188,10 +188,10 @@ class Asked:
     """A bot with what it was asked: seconds and texts of its answers, and what it had used at each turn."""
 
     bot: Started
-    seconds: list[float] = field(default_factory=list)
-    texts: list[str] = field(default_factory=list)
-    used: list[Used] = field(default_factory=list)
-    counts: dict[str, int] = field(default_factory=dict)
+    seconds: list[float] = field(default_factory=list[float])
+    texts: list[str] = field(default_factory=list[str])
+    used: list[Used] = field(default_factory=list[Used])
+    counts: dict[str, int] = field(default_factory=dict[str, int])
 
     @property
     def own_ms(self) -> list[float]:

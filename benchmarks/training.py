@@ -102,7 +102,7 @@ def main() -> None:
     asked = some_elsewhere(
         spread([item for item in items if item.article.title not in known], given.questions)
     )
-    settings = Settings(data_dir=given.models_dir.parent)  # pyright: ignore[reportCallIssue] - everything has a default
+    settings = Settings(data_dir=given.models_dir.parent)
     import_base(settings.base_model, given.models_dir, "cpu", on_progress=lambda _step, _done: None)
     parent = find_live_version(given.models_dir).name
     with TemporaryDirectory(prefix="askpage-training-") as name:

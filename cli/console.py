@@ -129,7 +129,7 @@ def allows_telemetry(arguments: Sequence[str]) -> bool:
     if "--library-telemetry" in arguments:
         return True
     try:
-        return Settings().library_telemetry  # pyright: ignore[reportCallIssue] - everything has a default
+        return Settings().library_telemetry
     except ValidationError:
         return False  # the command says what is wrong
 

@@ -293,7 +293,7 @@ async def serve_schedule(settings: Settings) -> None:
 def main() -> None:
     """Run it with the settings of the environment."""
     keep_private()
-    settings = Settings()  # pyright: ignore[reportCallIssue] - everything has a default
+    settings = Settings()
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("jobs").setLevel(settings.log_level.upper())
     if WITH_PARENT in sys.argv[1:]:

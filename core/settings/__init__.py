@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, create_model, model_validator
 from pydantic.fields import FieldInfo
@@ -71,6 +71,10 @@ class Settings(BaseSettings):
     """
 
     model_config = _CONFIG
+
+    if TYPE_CHECKING:  # the groups are filled from flat names, which a type checker cannot know
+
+        def __init__(self, **flat: Any) -> None: ...
 
     # Where things are
     data_dir: Path = Field(Path("data"), description="Folder for all state: models, page index, store, keys.")
@@ -315,7 +319,7 @@ class Settings(BaseSettings):
 
     def copy_with(self, **flat: object) -> Settings:
         """Return the same settings but for these."""
-        return Settings(**cast("dict[str, Any]", self.flat() | flat))
+        return Settings(**self.flat() | flat)
 
     @property
     def models_dir(self) -> Path:

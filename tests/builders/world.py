@@ -34,6 +34,7 @@ from feedback.privacy import keys
 from feedback.reviews.paraphrases import Paraphrase
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import RunImmediately, StoreUnavailable, Undelivered, moment
+from feedback.store.cosmos import CosmosStore
 from feedback.store.documents import Document, Wanted
 from feedback.store.offline_queue import OfflineStore
 from feedback.store.rows import PAGE as PAGE_OF_ROWS
@@ -462,7 +463,7 @@ async def a_world(
     config: BotFrameworkConfig | None = None,
     *,
     key_times: KeyTimes | None = None,
-    store: SqliteStore | OfflineStore | None = None,
+    store: SqliteStore | CosmosStore | OfflineStore | None = None,
     rules: tuple[RatingRules, ReviewRules] = (RatingRules(), NO_SAMPLE),
     models_dir: Path = Path("no models"),
     own_token: bool = True,

@@ -56,7 +56,7 @@ def test_names_are_unique_and_sizes_rise() -> None:
 
 
 def test_the_default_model_is_in_the_catalogue_and_needs_no_hub() -> None:
-    name = Settings().base_model  # pyright: ignore[reportCallIssue] - everything has a default
+    name = Settings().base_model
     assert name == "smollm2-135m-instruct"
     assert needs_no_hub(name)
     assert not needs_no_hub("qwen2.5-coder-1.5b-instruct")
