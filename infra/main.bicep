@@ -15,8 +15,11 @@ param environmentName string
 @description('Region of everything but the bot registration, which is global. Training needs one with GPUs in Container Apps.')
 param location string
 
-@description('Image of the bot; azd sets it after its first deployment. Empty: a placeholder that answers nobody.')
+@description('Image of the bot; azd sets it after its first deployment. Empty: the one that it runs, else a placeholder.')
 param botImage string = ''
+
+@description('Whether the bot was deployed before; azd sets it.')
+param botExists bool = false
 
 @description('Image for training, made of infra/docker/Dockerfile.cuda. Empty: no training job and no GPU.')
 param trainingImage string = ''
@@ -83,7 +86,10 @@ param schedulesFrom string = dateTimeAdd(utcNow('yyyy-MM-ddT00:00:00Z'), 'P1D')
 
 var token = take(toLower(uniqueString(subscription().id, environmentName, location)), 8)
 var tags = { 'azd-env-name': environmentName }
-var placeholder = 'mcr.microsoft.com/k8se/quickstart:latest'
+// Microsoft's sample of ASP.NET Core: it answers /healthz, and listens where ASPNETCORE_HTTP_PORTS says. So ingress and
+// probes are the bot's own from the beginning.
+var placeholder = 'mcr.microsoft.com/dotnet/samples:aspnetapp'
+var image = !empty(botImage) ? botImage : !empty(deployed.outputs.image) ? deployed.outputs.image : placeholder
 
 resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
   name: 'rg-${environmentName}'
@@ -200,6 +206,12 @@ module environment 'modules/environment.bicep' = {
   }
 }
 
+module deployed 'modules/deployed.bicep' = {
+  name: 'deployed'
+  scope: group
+  params: { exists: botExists }
+}
+
 module app 'modules/app.bicep' = {
   name: 'app'
   scope: group
@@ -208,7 +220,8 @@ module app 'modules/app.bicep' = {
     tags: tags
     environmentId: environment.outputs.id
     domain: environment.outputs.domain
-    image: empty(botImage) ? placeholder : botImage
+    image: image
+    isPlaceholder: image == placeholder
     registryServer: registry.outputs.server
     identity: identities.outputs.bot
     appType: appType
@@ -230,7 +243,7 @@ module jobs 'modules/jobs.bicep' = {
     location: location
     tags: tags
     environmentId: environment.outputs.id
-    image: empty(botImage) ? placeholder : botImage
+    image: image
     trainingImage: trainingImage
     registryServer: registry.outputs.server
     identity: identities.outputs.jobs

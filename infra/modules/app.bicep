@@ -6,6 +6,9 @@ param environmentId string
 @description('Domain of the environment, of which the address of the bot is made.')
 param domain string
 param image string
+
+@description('Whether that image is the placeholder of a first deployment. Where it should listen it reads from its environment.')
+param isPlaceholder bool
 param registryServer string
 
 @description('Identity of the bot: { id, clientId, principalId }.')
@@ -92,9 +95,10 @@ resource app 'Microsoft.App/containerApps@2025-01-01' = {
           probes: [
             { type: 'Startup', httpGet: { path: '/healthz', port: 3978 }, periodSeconds: 60, failureThreshold: 10 }
             { type: 'Liveness', httpGet: { path: '/healthz', port: 3978 }, periodSeconds: 20, failureThreshold: 3 }
-            { type: 'Readiness', httpGet: { path: '/readyz', port: 3978 }, periodSeconds: 10, failureThreshold: 3 }
+            { type: 'Readiness', httpGet: { path: isPlaceholder ? '/healthz' : '/readyz', port: 3978 }, periodSeconds: 10, failureThreshold: 3 }
           ]
           env: concat(passwordSetting, slackSettings, [
+            { name: 'ASPNETCORE_HTTP_PORTS', value: '3978' } // read by the placeholder alone
             { name: 'ASKPAGE_DATA_DIR', value: '/data' }
             { name: 'ASKPAGE_HOST', value: '0.0.0.0' }
             { name: 'ASKPAGE_PORT', value: '3978' }

@@ -79,13 +79,26 @@ resource publishes 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
+// `runbookType: 'Python3'` alone would be Python 3.8.
+resource runtime 'Microsoft.Automation/automationAccounts/runtimeEnvironments@2024-10-23' = {
+  parent: account
+  name: 'askpage-python'
+  location: location
+  tags: tags
+  properties: {
+    runtime: { language: 'Python', version: '3.10' }
+    description: 'Python for the runbook askpage-care, which needs no packages.'
+  }
+}
+
 resource runbook 'Microsoft.Automation/automationAccounts/runbooks@2024-10-23' = {
   parent: account
   name: 'askpage-care'
   location: location
   tags: tags
   properties: {
-    runbookType: 'Python3'
+    runbookType: 'Python'
+    runtimeEnvironment: runtime.name
     description: 'run JOB | watch | restart | rollback | drain; see docs/azure.md.'
     logProgress: false
     logVerbose: false
@@ -104,15 +117,17 @@ resource published 'Microsoft.Resources/deploymentScripts@2023-08-01' = {
     azCliVersion: '2.63.0'
     retentionInterval: 'PT1H'
     cleanupPreference: 'OnSuccess'
-    timeout: 'PT15M'
-    forceUpdateTag: uniqueString(loadTextContent('../runbooks/care.py'))
+    timeout: 'PT20M'
+    forceUpdateTag: uniqueString(loadTextContent('../runbooks/care.py'), loadTextContent('../scripts/publish.sh'), links)
     environmentVariables: [
+      { name: 'ACCOUNT', value: '${az.environment().resourceManager}${substring(account.id, 1)}' }
       { name: 'RUNBOOK', value: '${az.environment().resourceManager}${substring(runbook.id, 1)}' }
+      { name: 'LINKS', value: links }
       { name: 'TEXT', value: loadFileAsBase64('../runbooks/care.py') }
     ]
     scriptContent: loadTextContent('../scripts/publish.sh')
   }
-  dependsOn: [publishes]
+  dependsOn: [publishes, times]
 }
 
 resource settings 'Microsoft.Automation/automationAccounts/variables@2024-10-23' = [for one in items({
@@ -128,13 +143,15 @@ resource settings 'Microsoft.Automation/automationAccounts/variables@2024-10-23'
 }]
 
 var always = [
-  { name: 'watch-jobs', action: ['watch'], frequency: 'Hour', interval: 1, does: 'Starts jobs that are late.' }
-  { name: 'drain-spool', action: ['drain'], frequency: 'Hour', interval: 1, does: 'Sees whether records still wait.' }
+  { name: 'watch-jobs', words: 'watch', frequency: 'Hour', interval: 1, does: 'Starts jobs that are late.' }
+  { name: 'drain-spool', words: 'drain', frequency: 'Hour', interval: 1, does: 'Sees whether records still wait.' }
 ]
 var nightly = [
-  { name: 'update-model', action: ['run', 'update-model'], frequency: 'Day', interval: 1, does: 'Updates the model.' }
+  { name: 'update-model', words: 'run update-model', frequency: 'Day', interval: 1, does: 'Updates the model.' }
 ]
 var schedules = withTraining ? concat(always, nightly) : always
+// Not resources of their own: a template with a link that is there already fails, so the script makes them anew.
+var links = join(map(schedules, one => '${one.name} ${one.words}'), '\n')
 
 resource times 'Microsoft.Automation/automationAccounts/schedules@2024-10-23' = [for one in schedules: {
   parent: account
@@ -146,20 +163,6 @@ resource times 'Microsoft.Automation/automationAccounts/schedules@2024-10-23' = 
     interval: one.interval
     timeZone: 'Etc/UTC'
   }
-}]
-
-resource links 'Microsoft.Automation/automationAccounts/jobSchedules@2024-10-23' = [for (one, index) in schedules: {
-  parent: account
-  name: guid(account.id, one.name)
-  properties: {
-    runbook: { name: runbook.name }
-    schedule: { name: one.name }
-    parameters: length(one.action) == 1 ? { '[PARAMETER 1]': one.action[0] } : {
-      '[PARAMETER 1]': one.action[0]
-      '[PARAMETER 2]': one.action[1]
-    }
-  }
-  dependsOn: [times[index], published]
 }]
 
 resource told 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {

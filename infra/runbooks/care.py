@@ -6,9 +6,9 @@ restart     restart the bot's revision, and wait until it answers
 rollback    take back the last step of the model (the job roll-back-model), and wait until the bot answers
 drain       see whether records wait for the store; wait for them, restart the bot if they stay, and see again
 
-Python's standard library alone, so that it needs no packages there. It acts as the identity that it is given
-(IDENTITY_ENDPOINT); what it works on are variables of the Automation account. What it does it says in a line
-each; what it could not do ends the job as failed.
+Python's standard library alone, as Python 3.8 has it, the oldest that Automation may run it with. It acts as
+the identity that it is given (IDENTITY_ENDPOINT); what it works on are variables of the Automation account.
+What it does it says in a line each; what it could not do ends the job as failed.
 """
 
 from __future__ import annotations
@@ -386,13 +386,12 @@ def care(place: Place, words: list[str]) -> int:
 
 
 def _do(place: Place, words: list[str]) -> None:
-    match words:
-        case ["run", job]:
-            run(place, job)
-        case [action] if action in ACTIONS:
-            ACTIONS[action](place)
-        case _:
-            raise CareFailed(f"Say one of: run JOB, {', '.join(ACTIONS)}; not «{' '.join(words)}».")
+    if len(words) == 2 and words[0] == "run":  # noqa: PLR2004
+        run(place, words[1])
+    elif len(words) == 1 and words[0] in ACTIONS:
+        ACTIONS[words[0]](place)
+    else:
+        raise CareFailed(f"Say one of: run JOB, {', '.join(ACTIONS)}; not «{' '.join(words)}».")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,50 @@
 #!/bin/sh
-# Puts the text of the runbook into the Automation account and publishes it. Run by infra/modules/automation.bicep, as
-# the identity that may do that and nothing else. RUNBOOK is the runbook's address, TEXT its text in Base64.
+# Puts the text of the runbook into the Automation account, publishes it, and links it with its schedules. Run by
+# infra/modules/automation.bicep, as the identity that may do that and nothing else; it may run again at any time.
+# ACCOUNT and RUNBOOK are addresses, TEXT is the runbook's text in Base64, LINKS a line for each schedule: its name and
+# the runbook's words.
 set -eu
+version=api-version=2024-10-23
+tries=0
+
+# Azure says that it has accepted something, not that it is done; and a new role takes minutes to count.
+wait_again() {
+  tries=$((tries + 1))
+  if [ "$tries" -ge 40 ]; then
+    echo "$1" >&2
+    exit 1
+  fi
+  sleep "${WAIT_S:-15}"
+}
+
+ask() {
+  until said=$(az rest "$@" 2>&1); do wait_again "$said"; done
+  printf '%s' "$said"
+}
+
+# Whether the text that stands in Azure is ours, whatever its ends of lines are.
+holds() {
+  az rest --method get --url "$RUNBOOK/$1?$version" --output-file there >/dev/null 2>&1 \
+    && [ "$(tr -d '\r' < there)" = "$(cat care.py)" ]
+}
+
 printf '%s' "$TEXT" | base64 -d > care.py
-az rest --method put --url "$RUNBOOK/draft/content?api-version=2023-11-01" \
-  --headers Content-Type=text/powershell --body @care.py --output none
-az rest --method post --url "$RUNBOOK/publish?api-version=2023-11-01" --output none
+ask --method put --url "$RUNBOOK/draft/content?$version" --headers Content-Type=text/powershell --body @care.py \
+  --output none
+until holds draft/content; do wait_again "The draft of the runbook does not get its text."; done
+ask --method post --url "$RUNBOOK/publish?$version" --output none
+until holds content; do wait_again "The runbook is not published."; done
+
+# A link cannot be changed or made twice, not even as the same: those of before go first.
+name=${RUNBOOK##*/}
+before=$(ask --method get --url "$ACCOUNT/jobSchedules?$version" --output tsv \
+  --query "value[?properties.runbook.name=='$name'].properties.jobScheduleId")
+for id in $before; do
+  ask --method delete --url "$ACCOUNT/jobSchedules/$id?$version" --output none
+done
+printf '%s\n' "$LINKS" | while read -r schedule first second; do
+  words="\"[PARAMETER 1]\": \"$first\"${second:+, \"[PARAMETER 2]\": \"$second\"}"
+  ask --method put --url "$ACCOUNT/jobSchedules/$(cat /proc/sys/kernel/random/uuid)?$version" --output none --body \
+    "{\"properties\": {\"runbook\": {\"name\": \"$name\"}, \"schedule\": {\"name\": \"$schedule\"}, \"parameters\": {$words}}}"
+done
 echo '{"published": true}' > "$AZ_SCRIPTS_OUTPUT_PATH"

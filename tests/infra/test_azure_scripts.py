@@ -7,8 +7,10 @@ import json
 import os
 import re
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -115,23 +117,73 @@ def test_a_key_that_cannot_be_stored_fails(tmp_path: Path) -> None:
 # The runbook
 
 
-def test_the_runbook_is_put_into_the_account_and_published(tmp_path: Path) -> None:
-    text = (ROOT / "infra" / "runbooks" / "care.py").read_bytes()
-    encoded = base64.b64encode(text).decode()
-    url = "https://management.example/runbooks/askpage-care"
-    done = run(tmp_path, "publish.sh", ["ok", "ok"], RUNBOOK=url, TEXT=encoded)
-    assert (done.status, done.output) == (0, {"published": True})
-    assert done.stored.encode() == text
-    put, post = done.asked
-    assert f"--method put --url {url}/draft/content?" in put
-    assert f"--method post --url {url}/publish?" in post
-    assert len(encoded) < 100_000, "an environment variable holds 128 KiB"
+CARE = (ROOT / "infra" / "runbooks" / "care.py").read_text("utf-8")
+WANTED = {"watch-jobs": ["watch"], "update-model": ["run", "update-model"]}
+LINKS = "watch-jobs watch\nupdate-model run update-model"
+ACCOUNT = "https://management.example/subscriptions/s/providers/Microsoft.Automation/automationAccounts/aa"
 
 
-def test_a_runbook_that_is_not_taken_is_not_published(tmp_path: Path) -> None:
-    done = run(tmp_path, "publish.sh", ["ERROR: no", "ok"], RUNBOOK="https://a", TEXT="eA==")
-    assert done.status != 0
-    assert len(done.asked) == 1
+def publish(
+    folder: Path, text: str = CARE, links: str = LINKS, **state: Any
+) -> tuple[int, str, dict[str, Any]]:
+    """Publish against an account in a state; return the exit status, what was said, and the state then."""
+    tool = folder / "bin" / "az"
+    tool.parent.mkdir(exist_ok=True)
+    tool.write_text(f'#!/bin/sh\nexec {sys.executable} {ROOT / "tests/doubles/automation_az.py"} "$@"\n')
+    tool.chmod(0o755)
+    account = folder / "account.json"
+    before = (
+        json.loads(account.read_text()) if account.exists() else {"schedules": ["watch-jobs", "update-model"]}
+    )
+    account.write_text(json.dumps(before | {"asked": []} | state))
+    environment = {
+        "PATH": f"{tool.parent}:{os.environ['PATH']}",  # noqa: TID251 - not a setting
+        "AZ_SCRIPTS_OUTPUT_PATH": str(folder / "output"),
+        "WAIT_S": "0",
+        "ACCOUNT": ACCOUNT,
+        "RUNBOOK": f"{ACCOUNT}/runbooks/askpage-care",
+        "TEXT": base64.b64encode(text.encode()).decode(),
+        "LINKS": links,
+    }
+    script = ["/bin/sh", str(SCRIPTS / "publish.sh")]
+    done = subprocess.run(script, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr, json.loads(account.read_text())
+
+
+def words_of(state: dict[str, Any]) -> dict[str, list[str]]:
+    """Return what each schedule tells the runbook."""
+    return {one["schedule"]["name"]: [*one["parameters"].values()] for one in state["links"].values()}
+
+
+def test_a_runbook_is_published_with_its_schedules_once_its_text_has_arrived(tmp_path: Path) -> None:
+    status, said, state = publish(tmp_path, forbidden=2, late=2)
+    assert (status, said.strip()) == (0, "")
+    assert state["published"] == CARE
+    assert words_of(state) == WANTED
+    assert len(base64.b64encode(CARE.encode())) < 100_000, "an environment variable holds 128 KiB"
+
+
+def test_a_second_deployment_takes_the_new_text_and_the_new_schedules(tmp_path: Path) -> None:
+    publish(tmp_path)
+    status, said, state = publish(tmp_path, "print(2)\n", "watch-jobs restart", late=1)
+    assert (status, said.strip()) == (0, "")
+    assert (state["published"], words_of(state)) == ("print(2)\n", {"watch-jobs": ["restart"]})
+
+
+def test_a_deployment_that_was_cut_off_is_done_by_the_next(tmp_path: Path) -> None:
+    status, said, state = publish(tmp_path, schedules=["watch-jobs"])
+    assert status != 0
+    assert "NotFound: schedule update-model" in said
+    assert words_of(state) == {"watch-jobs": ["watch"]}
+    status, _, state = publish(tmp_path, schedules=["watch-jobs", "update-model"])
+    assert (status, words_of(state)) == (0, WANTED)
+
+
+def test_a_text_that_never_arrives_is_not_published(tmp_path: Path) -> None:
+    status, said, state = publish(tmp_path, late=1000)
+    assert (status, state["published"], state["links"]) == (1, "", {})
+    assert "does not get its text" in said
+    assert not (tmp_path / "output").exists()
 
 
 @pytest.mark.parametrize(("stem", "symbol"), [("vault", "pseudonym"), ("automation", "published")])
@@ -140,4 +192,4 @@ def test_the_templates_give_the_scripts_what_they_read(stem: str, symbol: str) -
     [name] = re.findall(r"scripts/(\w+\.sh)", body["scriptContent"].text)
     text = (SCRIPTS / name).read_text("utf-8")
     given = {one["name"] for one in body["environmentVariables"]}
-    assert given == set(re.findall(r'"\$([A-Z]+)[/"]', text)) - {"AZ_SCRIPTS_OUTPUT_PATH"}
+    assert given == set(re.findall(r"\$\{?([A-Z_]{4,})\b", text)) - {"AZ_SCRIPTS_OUTPUT_PATH", "WAIT_S"}

@@ -231,7 +231,8 @@ def environment_of(body: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("stem", ["app", "jobs"])
 def test_containers_get_settings_that_exist_with_values_that_are_valid(stem: str, tmp_path: Path) -> None:
     given = environment_of(FILES[stem].path.read_text("utf-8"))
-    given.pop("AZURE_CLIENT_ID")
+    for foreign in ("AZURE_CLIENT_ID", "ASPNETCORE_HTTP_PORTS"):
+        given.pop(foreign, None)
     names = {name.removeprefix("ASKPAGE_").lower() for name in given}
     assert names <= set(FIELDS)
     literal = {
@@ -293,8 +294,9 @@ def test_the_probes_ask_where_the_bot_answers() -> None:
     [bot] = app["template"]["containers"]
     probes = {one["type"]: one["httpGet"] for one in bot["probes"]}
     assert probes["Liveness"] == {"path": "/healthz", "port": 3978}
-    assert probes["Readiness"] == {"path": "/readyz", "port": 3978}
+    assert probes["Readiness"] == {"path": Expression("isPlaceholder ? '/healthz' : '/readyz'"), "port": 3978}
     assert app["configuration"]["ingress"]["targetPort"] == FIELDS["port"].default
+    assert environment_of(FILES["app"].path.read_text("utf-8"))["ASPNETCORE_HTTP_PORTS"] == "'3978'"
     assert app["template"]["terminationGracePeriodSeconds"] > FIELDS["drain_timeout_s"].default
 
 

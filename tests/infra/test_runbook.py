@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
@@ -408,6 +410,13 @@ def test_it_needs_nothing_but_pythons_standard_library() -> None:
     assert not roots - set(sys.stdlib_module_names)
 
 
+def test_it_runs_with_the_oldest_python_that_automation_may_take() -> None:
+    vermin = Path(sys.executable).parent / "vermin"
+    asked = [str(vermin), "--target=3.8-", "--no-tips", "--violations", str(ROOT / "infra/runbooks/care.py")]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
 def test_the_account_has_the_variables_and_schedules_that_it_understands() -> None:
     file = read(ROOT / "infra" / "modules" / "automation.bicep")
     text = (ROOT / "infra" / "runbooks" / "care.py").read_text("utf-8")
@@ -419,9 +428,8 @@ def test_the_account_has_the_variables_and_schedules_that_it_understands() -> No
         "update-model"
     }
     for one in [*file.variables["always"], *file.variables["nightly"]]:
-        assert one["action"][0] in {"watch", "drain"} or (
-            one["action"][0] == "run" and one["action"][1] in known
-        )
+        action, *job = one["words"].split()
+        assert (action in {"watch", "drain"} and not job) or (action == "run" and job[0] in known)
     assert "roll-back-model" in known
     assert jobs.resource("asked").body["properties"]["configuration"]["replicaRetryLimit"] == 0
     assert jobs.outputs["watched"] == "join(map(scheduled, job => '${job.name}=${job.lateHours}'), ',')"
