@@ -82,7 +82,7 @@ async def _lines(settings: Settings, schedule: Schedule) -> list[dict[str, objec
 def _line(job: Job, run: JobRun, at_work: str) -> dict[str, object]:
     state = f"running: {at_work}" if at_work else run.outcome
     if run.outcome == "running" and not at_work:
-        state = "its process is gone"
+        state = "ended without a word"
     elif run.outcome and not at_work:
         state = f"{run.outcome} in {run.seconds:g} s" + (f": {run.error}" if run.error else "")
     return {"job": run.name, "does": job.sentence, "state": state, **asdict(run)}

@@ -7,8 +7,9 @@ it holds its lease, and writes the document when it begins and when it ends.
     if (other := await lease.take()) is None: … it is ours, while `keep` renews it; `give_back` at the end
 
 A lease is a document with an owner and an end. Every change compares versions, so of two processes that take
-a free lease at once one gets it. One that is not renewed ends by itself, and the next process takes it over;
-a process that lost it so must stop what it allowed. The document stays when the lease is given back: its
+a free lease at once one gets it. One that is not renewed ends by itself, and at once for those on the same
+machine where its process has ended; the next process takes it over. A process that lost it so must stop what
+it allowed. The document stays when the lease is given back: its
 version must never begin anew, or a slow process could renew what is another's by now.
 
 Ends are told by each machine's own clock. They may differ by HOLD_S less the time between two renewals.
@@ -25,6 +26,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from core.processes import is_gone, name_process
 from feedback.store.base import StoreUnavailable, moment
 from feedback.store.documents import TRIES, Document, Documents, Wanted
 from feedback.store.serialization import from_json, to_json
@@ -121,18 +123,20 @@ def _read(document: Document) -> JobRun:
 class Held:
     """Who has a lease.
 
-    `who` is for people, `owner` names the one process; since when, and until (ISO text).
+    `who` is for people, `owner` names the holder; since when, and until (ISO text). `process` is its process,
+    as core.processes names it.
     """
 
     owner: str
     who: str
     since: str
     until: str
+    process: str = ""
 
     @property
     def holds(self) -> bool:
-        """Whether it has not ended."""
-        return bool(self.owner) and self.until > moment(datetime.now(UTC))
+        """Whether it has not ended, nor its process as far as can be seen from here."""
+        return bool(self.owner) and self.until > moment(datetime.now(UTC)) and not is_gone(self.process)
 
 
 NOBODY = Held("", "", "", "")
@@ -223,7 +227,7 @@ class Lease:
 
     def _document(self) -> Document:
         until = datetime.now(UTC) + timedelta(seconds=self._hold_s)
-        held = Held(self._owner, self._who, self._since, moment(until))
+        held = Held(self._owner, self._who, self._since, moment(until), name_process())
         return Document(LEASE, self._name, to_json(held), version=self._version)
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from core.processes import name_process
 from feedback.store.base import StoreUnavailable
 from feedback.store.documents import Document, Documents
 from feedback.store.job_runs import LEASE, Lease, free_lease, who_holds
@@ -152,3 +153,17 @@ async def test_the_lease_of_a_killed_process_is_taken_over_once_it_ends(tmp_path
             await asyncio.sleep(0.1)
     assert await lease.renew()
     await store.close()
+
+
+async def test_the_lease_of_a_process_that_was_killed_here_is_free_at_once(documents: Documents) -> None:
+    held = Lease(documents, "x", "host, process 1")
+    assert await held.take() is None
+    document = await documents.get(LEASE, "x")
+    assert document
+    machine, _, started = name_process().split()
+    body = json.loads(document.body) | {"process": f"{machine} 4194305 {started}"}  # above what Linux gives
+    assert await documents.replace(replace(document, body=json.dumps(body)))
+    assert await who_holds(documents, "x") is None
+    next_one = Lease(documents, "x", "host, process 2")
+    assert await next_one.take() is None
+    assert not await held.renew()
