@@ -33,7 +33,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, cast
 from urllib.error import HTTPError
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 from uuid import UUID
 
 from applicationinsights.channel import contracts
@@ -104,29 +104,63 @@ TIMEOUT_S = 10.0
 LATER = frozenset({408, 429, 439, 500, 502, 503, 504})
 """Statuses, of a request or of one item, that pass."""
 _MOST_WAIT_S = 300.0
+_MOST_MOVES = 5
 
 Envelope = dict[str, Any]
 
 
 def sender(endpoint: str, *, timeout_s: float = TIMEOUT_S) -> Callable[[Sequence[Envelope]], Reply]:
-    """Return what posts envelopes to an endpoint. It raises OSError where nobody answers."""
+    """Return what posts envelopes to an endpoint. It raises OSError where nobody answers.
+
+    The service may send a client on, to where its resource is (307 or 308): that address is kept as long as
+    it answers.
+    """
+    first = f"{endpoint}{PATH}"
+    current = first
 
     def send(batch: Sequence[Envelope]) -> Reply:
-        request = urllib.request.Request(  # noqa: S310 - the connection string was checked: https, or this machine
-            f"{endpoint}{PATH}",
-            json.dumps(batch).encode(),
-            {"Content-Type": "application/json; charset=utf-8", "Accept": "application/json"},
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=timeout_s) as response:  # noqa: S310
-                return _parse_reply(batch, response.read())
-        except HTTPError as error:
-            with error:
-                if error.code == HTTPStatus.PARTIAL_CONTENT:
-                    return _parse_reply(batch, error.read())
-                return _parse_refusal(batch, error.code, error.headers.get("Retry-After"))
+        nonlocal current
+        body = json.dumps(batch).encode()
+        for _ in range(_MOST_MOVES):
+            try:
+                return _parse_reply(batch, _post(current, body, timeout_s))
+            except HTTPError as error:
+                with error:
+                    moved = _find_new_address(current, error)
+                    if moved is None:
+                        return _refuse(batch, error)
+                    current = moved
+            except OSError:
+                current = first
+                raise
+        current = first
+        return Reply(again=batch)
 
     return send
+
+
+def _post(address: str, body: bytes, timeout_s: float) -> bytes:
+    headers = {"Content-Type": "application/json; charset=utf-8", "Accept": "application/json"}
+    request = urllib.request.Request(address, body, headers)  # noqa: S310 - checked: https, or this machine
+    with urllib.request.urlopen(request, timeout=timeout_s) as response:  # noqa: S310
+        return bytes(response.read())
+
+
+def _find_new_address(address: str, error: HTTPError) -> str | None:
+    """Return where a reply sends the client; None where it does not, or to where we do not speak."""
+    if error.code not in {HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT}:
+        return None
+    try:
+        moved = _check_endpoint(urljoin(address, error.headers.get("Location", "")))
+    except ConnectionInvalid:
+        return None
+    return moved if moved.startswith("https:") or address.startswith("http:") else None
+
+
+def _refuse(batch: Sequence[Envelope], error: HTTPError) -> Reply:
+    if error.code == HTTPStatus.PARTIAL_CONTENT:
+        return _parse_reply(batch, error.read())
+    return _parse_refusal(batch, error.code, error.headers.get("Retry-After"))
 
 
 def _parse_reply(batch: Sequence[Envelope], body: bytes) -> Reply:

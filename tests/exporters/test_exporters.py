@@ -17,7 +17,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from core import telemetry
 from exporters import CannotExport, Export, To, exporting
-from exporters.appinsights import Connection, ConnectionInvalid, duration, parse
+from exporters.appinsights import Connection, ConnectionInvalid, duration, parse, sender
 from exporters.buffer import FULL, REFUSED, UNSENT, Outbox, Pace, Reply
 from exporters.in_memory import recording
 from tests.browser.chat import a_browser
@@ -237,6 +237,25 @@ async def test_an_endpoint_that_takes_nothing_costs_what_is_told_and_no_answer(t
     assert sending.counts.sent == 0
     assert sending.counts.dropped.total() > 0
     assert collector.bodies
+
+
+@pytest.mark.parametrize("status", [307, 308])
+def test_a_resource_that_is_elsewhere_is_asked_there_from_then_on(status: int) -> None:
+    with collecting() as there, collecting(status) as front:
+        front.headers = {"Location": f"{there.url}/v2/track"}
+        send = sender(front.url)
+        replies = [send([{"name": name}]) for name in "ab"]
+        assert not any(reply.again or reply.never for reply in replies)
+        assert (len(front.bodies), len(there.taken)) == (1, 2)
+
+
+@pytest.mark.parametrize("place", ["", "ftp://127.0.0.1/", "http://telemetry.example/", "/v2/track"])
+def test_who_is_sent_nowhere_or_round_in_circles_stops(place: str) -> None:
+    with collecting(308) as front:
+        front.headers = {"Location": place}
+        reply = sender(front.url)([{"name": "a"}])
+        assert (reply.never or len(reply.again)) == 1
+        assert len(front.bodies) <= 5
 
 
 @pytest.mark.parametrize("to", SENDERS)
