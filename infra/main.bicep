@@ -81,6 +81,9 @@ param slack object = {}
 @description('Client secret, signing secret and verification token of the Slack app.')
 param slackSecrets object = {}
 
+@description('Whether the vault was deleted with an installation of this name, and is to be taken back.')
+param recoverVault bool = false
+
 @description('When schedules begin: tomorrow, by default.')
 param schedulesFrom string = dateTimeAdd(utcNow('yyyy-MM-ddT00:00:00Z'), 'P1D')
 
@@ -129,6 +132,7 @@ module vault 'modules/vault.bicep' = {
       { name: 'jobs', principalId: identities.outputs.jobs.principalId }
     ]
     publisher: identities.outputs.publisher
+    recover: recoverVault
     appPassword: appPassword
     withSlack: !empty(slackTeams)
     slackSigningSecret: slackSigningSecret

@@ -11,6 +11,9 @@ param readers array
 @description('Identity that makes the key of the pseudonyms while a deployment runs: { id, principalId }.')
 param publisher object
 
+@description('Take back the vault of this name that was deleted, with its secrets; see docs/azure.md.')
+param recover bool = false
+
 @secure()
 param appPassword string
 param withSlack bool
@@ -34,6 +37,7 @@ resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
   tags: tags
   properties: {
     tenantId: tenant().tenantId
+    createMode: recover ? 'recover' : 'default'
     sku: { family: 'A', name: 'standard' }
     enableRbacAuthorization: true
     enableSoftDelete: true
