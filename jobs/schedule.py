@@ -5,8 +5,9 @@
     minute  hour  day of the month  month  day of the week
 
 Weekdays are as in cron: 0 and 7 are Sunday, or names (mon-fri). A day of the month and a day of the week must
-both hold, which differs from cron. When the clocks change, what falls into the hour that is left out runs an
-hour later, and what falls into the hour that comes twice runs twice.
+both hold, which differs from cron. When the clocks change, every day keeps its run: what falls into the hour
+that is left out runs an hour later, and what falls into the hour that comes twice runs the first time only,
+but for an expression of every hour ("*"), which goes on in the second, too.
 
     ScheduleInvalid   a setting that is no such expression; the message is a sentence
 """
@@ -16,8 +17,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 
 from core.settings import Settings
@@ -26,11 +29,46 @@ from feedback.store.job_runs import JobRun
 PREFIX = "schedule_"
 _FIELDS = ("minute", "hour", "day", "month", "weekday")
 _NAMES = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_TICK = timedelta(microseconds=1)
+_LONGEST_CHANGE = timedelta(hours=3)
+"""No clocks were put forward or back by more, days that an island skipped apart."""
 _DAYS = re.compile(r"(?P<first>\*|\w+)(-(?P<last>\w+))?(/(?P<step>[1-9]\d*))?")
 
 
 class ScheduleInvalid(Exception):
     """A schedule of the settings says nothing that can be followed."""
+
+
+class WallClock(BaseTrigger):
+    """A cron expression, read on a clock on the wall of a time zone.
+
+    APScheduler's own trigger counts in the zone itself, and leaves a day out where its midnight does not
+    exist or the clocks change behind it.
+    """
+
+    def __init__(self, hands: CronTrigger, zone: ZoneInfo, *, is_hourly: bool) -> None:
+        """`hands` count on a clock that never changes (UTC)."""
+        self._hands = hands
+        self._zone = zone
+        self._is_hourly = is_hourly
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
+        """Return the first moment after the previous one, or from `now` on where there was none."""
+        after = previous_fire_time or now - _TICK
+        wall = after.astimezone(self._zone).replace(tzinfo=UTC) - _LONGEST_CHANGE
+        found: datetime | None = None
+        while shown := self._hands.get_next_fire_time(None, wall + _TICK):
+            wall = cast("datetime", shown)
+            if found and wall.replace(tzinfo=self._zone) > found.astimezone(self._zone) + _LONGEST_CHANGE:
+                break
+            found = min((one for one in (found, *self._moments(wall)) if one and one > after), default=None)
+        return found
+
+    def _moments(self, wall: datetime) -> list[datetime]:
+        """Return when the clock shows this; in an hour that is left out, when it would have."""
+        first = wall.replace(tzinfo=self._zone).astimezone(UTC)
+        second = wall.replace(tzinfo=self._zone, fold=1).astimezone(UTC)
+        return [first, second] if self._is_hourly and second > first else [first]
 
 
 class Schedule:
@@ -52,7 +90,7 @@ class Schedule:
         """Return when a job is due after a time; None for never."""
         if name not in self.triggers:
             return None
-        due = self.triggers[name].get_next_fire_time(None, time + timedelta(microseconds=1))
+        due = self.triggers[name].get_next_fire_time(None, time + _TICK)
         return due.astimezone(UTC) if due else None
 
     def is_due(self, run: JobRun, now: datetime) -> bool:
@@ -85,7 +123,7 @@ def _zone(name: str) -> ZoneInfo:
         ) from error
 
 
-def _trigger(name: str, expression: str, zone: ZoneInfo) -> CronTrigger:
+def _trigger(name: str, expression: str, zone: ZoneInfo) -> WallClock:
     try:
         trigger = _read(expression.lower().split(), zone)
     except ValueError as error:
@@ -98,13 +136,14 @@ def _trigger(name: str, expression: str, zone: ZoneInfo) -> CronTrigger:
     return trigger
 
 
-def _read(fields: list[str], zone: ZoneInfo) -> CronTrigger:
+def _read(fields: list[str], zone: ZoneInfo) -> WallClock:
     if len(fields) != len(_FIELDS):
         raise ValueError(f"it has {len(fields)} fields")
     minute, hour, day, month, weekday = fields
-    return CronTrigger(
-        minute=minute, hour=hour, day=day, month=month, day_of_week=_weekdays(weekday), timezone=zone
+    hands = CronTrigger(
+        minute=minute, hour=hour, day=day, month=month, day_of_week=_weekdays(weekday), timezone=UTC
     )
+    return WallClock(hands, zone, is_hourly=hour.startswith("*"))
 
 
 def _weekdays(field: str) -> str:

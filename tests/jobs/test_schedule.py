@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -50,9 +52,58 @@ def test_the_hour_is_that_of_the_time_zone_also_when_the_clocks_change() -> None
     assert due("30 2 * * *", spring, "Europe/Berlin") == "Sun 2027-03-28 01:30"
     autumn = datetime(2026, 10, 24, 12, tzinfo=UTC)  # the next night has two
     assert due("30 2 * * *", autumn, "Europe/Berlin") == "Sun 2026-10-25 00:30"
-    assert (
-        due("30 2 * * *", autumn + timedelta(hours=12, minutes=30), "Europe/Berlin") == "Sun 2026-10-25 01:30"
-    )
+    assert due("30 2 * * *", autumn + timedelta(hours=12.5), "Europe/Berlin") == "Mon 2026-10-26 01:30"
+    assert due("30 * * * *", autumn + timedelta(hours=12.5), "Europe/Berlin") == "Sun 2026-10-25 01:30"
+
+
+# Clocks that change at midnight, at one, at two, at three, by half an hour, in the other half of the year.
+ZONES = [
+    "Africa/Cairo",
+    "America/Havana",
+    "America/New_York",
+    "America/Santiago",
+    "Asia/Beirut",
+    "Atlantic/Azores",
+    "Australia/Lord_Howe",
+    "Europe/Berlin",
+]
+
+
+def list_changes(zone: ZoneInfo, year: int = 2026) -> list[date]:
+    """Return the days on which the clocks change."""
+    noons = [datetime(year, 1, 1, 12, tzinfo=zone) + timedelta(days=day) for day in range(365)]
+    return [noon.date() for before, noon in pairwise(noons) if before.utcoffset() != noon.utcoffset()]
+
+
+def list_runs(expression: str, zone: ZoneInfo, first: date, last: date) -> list[datetime]:
+    """Return all moments from the beginning of a day to the end of another one."""
+    schedule = Schedule({"job": expression}, zone.key)
+    time = datetime.combine(first, datetime.min.time(), zone).astimezone(UTC) - timedelta(seconds=1)
+    runs: list[datetime] = []
+    while (time := schedule.next_after("job", time) or time).astimezone(zone).date() <= last:
+        runs.append(time)
+    return runs
+
+
+@pytest.mark.parametrize("expression", ["0 0 * * *", "30 0 * * *", "0 1 * * *", "15 2 * * *", "59 23 * * *"])
+@pytest.mark.parametrize("name", ZONES)
+def test_every_day_has_its_run_also_when_the_clocks_change(expression: str, name: str) -> None:
+    zone = ZoneInfo(name)
+    changes = list_changes(zone)
+    assert changes
+    for change in changes:
+        first = change - timedelta(days=2)
+        runs = list_runs(expression, zone, first, change + timedelta(days=2))
+        assert [run.astimezone(zone).date() for run in runs] == [first + timedelta(days=n) for n in range(5)]
+
+
+@pytest.mark.parametrize("name", ZONES)
+def test_what_is_due_every_hour_goes_on_when_the_clocks_change(name: str) -> None:
+    zone = ZoneInfo(name)
+    for change in list_changes(zone):
+        runs = list_runs("0 * * * *", zone, change - timedelta(days=1), change + timedelta(days=1))
+        assert max(later - run for run, later in pairwise(runs)) <= timedelta(hours=1.5)  # at Lord Howe
+        assert len(runs) >= 71
 
 
 @pytest.mark.parametrize(

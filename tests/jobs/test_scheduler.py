@@ -15,6 +15,7 @@ from pathlib import Path
 from signal import SIGKILL
 
 import pytest
+from apscheduler.triggers.cron import CronTrigger
 
 from core.settings import FIELDS, Settings, build_environment
 from feedback.store.base import moment
@@ -111,8 +112,7 @@ async def test_a_schedule_that_is_new_here_runs_nothing_at_once_and_says_what_is
 async def test_a_job_runs_when_its_moment_comes(store: SqliteStore, tmp_path: Path) -> None:
     started = Started(tmp_path)
     schedule = Schedule({"one": "* * * * *"})
-    trigger = schedule.triggers["one"]
-    schedule.triggers["one"] = type(trigger)(second="*", timezone=trigger.timezone)
+    schedule.triggers["one"] = CronTrigger(second="*", timezone="UTC")
     async with running(store.documents, schedule, a_way(started, look_every_s=600)):
         await until(lambda: bool(started.pids("one")))
 
