@@ -52,7 +52,9 @@ class WallClock(BaseTrigger):
         self._zone = zone
         self._is_hourly = is_hourly
 
-    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
+    def get_next_fire_time(  # pyright: ignore[reportIncompatibleMethodOverride] - untyped there
+        self, previous_fire_time: datetime | None, now: datetime
+    ) -> datetime | None:
         """Return the first moment after the previous one, or from `now` on where there was none."""
         after = previous_fire_time or now - _TICK
         wall = after.astimezone(self._zone).replace(tzinfo=UTC) - _LONGEST_CHANGE
