@@ -41,7 +41,7 @@ def test_the_patterns_are_found_where_they_stand(timed: list[dict[str, Any]]) ->
         "pages.parse.markdown._TAG",
         "core.sentences._STOP",
         "feedback.examples.poisoning._MARKUP",
-        "bot.channels.incoming._URL",
+        "bot.channels.links._URL",
     }
     assert any(name.startswith("bot.channels.incoming:") for name in found), "those in calls, too"
 

@@ -49,6 +49,7 @@ log = logging.getLogger(__name__)
 
 HELP_WORDS = frozenset({"help", "/help", "?", "hilfe"})
 NOT_KEPT = "This could not be kept just now. Please try again in a minute."
+FILES_UNREAD = "I cannot read files sent here. Please paste a link to the page, or ask without the file."
 STORE_DOWN = "I cannot keep your question right now, so I did not start on it. Please ask again in a minute."
 
 
@@ -193,6 +194,9 @@ class ActivityHandler:
     async def _message(self, incoming: Incoming, connector: Connector) -> None:
         if not incoming.text and incoming.value:
             await self._handle_submit(incoming, connector)
+        elif incoming.has_files and incoming.question[1] is None:
+            # An answer from another page would be taken for one from the file.
+            await _say(FILES_UNREAD, incoming, connector)
         elif not incoming.text or incoming.text.lower().strip(" .!") in HELP_WORDS:
             self._show(help_card(self._config.examples), incoming, connector)
         elif not await self._handle_command(incoming, connector):

@@ -7,6 +7,7 @@ as empty. `parse_activity` raises `MalformedError` only where nobody could answe
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from bot.card_tokens import parse_home_id
 from bot.cards.answer import MAX_COMMENT
+from bot.channels.links import split_page
 from core.text import Json, printable
 from feedback.reviews.repository import place_of_reviewer
 
@@ -25,9 +27,7 @@ MAX_ID_CHARACTERS = 200
 MAX_REASON_CHARACTERS = 40
 MAX_REASONS = 10
 MAX_REACTION_CHARACTERS = 80
-ABOUT_THE_PAGE = "What is this page about?"
 
-_URL = re.compile(r"https?://[^\s<>\"'`|\\^{}]+", re.IGNORECASE)
 _AT_TAG = re.compile(r"</?at\b[^>]*>", re.IGNORECASE)
 
 
@@ -99,6 +99,17 @@ class Reaction(Part):
     type: Text = ""
 
 
+class Attachment(Part):
+    """What hangs on a message: a file has a name, or is a picture; cards and the message as HTML are none."""
+
+    name: Text = ""
+    content_type: Text = Field("", alias="contentType")
+
+    @property
+    def is_file(self) -> bool:
+        return bool(self.name) or self.content_type.startswith("image/")
+
+
 class _Activity(Part):
     """An activity, with the fields of the Bot Framework that the bot reads."""
 
@@ -117,6 +128,9 @@ class _Activity(Part):
     conversation: Object = Field(default_factory=dict[str, Any])
     channel_data: Object = Field(default_factory=dict[str, Any], alias="channelData")
     value: Object = Field(default_factory=dict[str, Any])
+    attachments: Annotated[list[Attachment], BeforeValidator(to_objects)] = Field(
+        default_factory=list[Attachment]
+    )
     entities: Annotated[list[Mention], BeforeValidator(to_objects)] = Field(default_factory=list[Mention])
     added: Annotated[list[Reaction], BeforeValidator(to_objects)] = Field(
         default_factory=list[Reaction], alias="reactionsAdded"
@@ -222,6 +236,7 @@ class Incoming:
     `conversation` is the channel's conversation account with `serviceUrl` and `channelId` beside it: all that
     a connector needs to reach it. `reactions` are (reaction, whether it was taken back). `adds_bot`: the bot
     was added to the conversation. `timestamp` is the channel's, ISO text; `language` is two letters or "".
+    `has_files`: files or pictures came along.
     """
 
     kind: str
@@ -239,6 +254,7 @@ class Incoming:
     adds_bot: bool = False
     timestamp: str = ""
     language: str = ""
+    has_files: bool = False
 
     @property
     def conversation_id(self) -> str:
@@ -340,6 +356,7 @@ def parse_activity(raw: Mapping[str, Any]) -> Incoming:
         adds_bot=installed or any(member.id == bot.id for member in activity.members),
         timestamp=activity.timestamp,
         language=activity.locale.partition("-")[0].lower()[:8],
+        has_files=any(one.is_file for one in activity.attachments),
     )
 
 
@@ -349,33 +366,24 @@ def _spoken(activity: _Activity) -> str:
     for entity in activity.entities:
         if entity.type == "mention" and entity.text:
             person = entity.mentioned
-            text = text.replace(
-                entity.text, " " if person.id == activity.recipient.id else f" {person.name} "
-            )
+            name = "" if person.id == activity.recipient.id else person.name
+            text = _replace_mention(text, entity.text, name)
     text = _AT_TAG.sub(" ", text).replace("&nbsp;", " ").replace("\xa0", " ")
     return re.sub(r"[ \t]+", " ", text).strip()[:MAX_QUESTION_CHARACTERS]
+
+
+def _replace_mention(text: str, mention: str, name: str) -> str:
+    """Put a name in the place of one mention, which may be escaped otherwise than the text, and be a word."""
+    for spelled in dict.fromkeys((mention, html.unescape(mention))):
+        found = re.search(rf"(?<!\w){re.escape(spelled)}(?!\w)", text)
+        if found:
+            return f"{text[: found.start()]} {name} {text[found.end() :]}"
+    return text
 
 
 def find_place(incoming: Incoming, person: str) -> str:
     """Name the place where a reviewer speaks: their own chat by the reviewer, a channel by itself."""
     return place_of_reviewer(person) if incoming.personal else parse_home_id(incoming.conversation)
-
-
-def split_page(text: str) -> tuple[str, str | None]:
-    """Cut the first web address out of a question; an address alone asks what its page is about.
-
-    >>> split_page("How long is parental leave in https://example.org/leave?")
-    ('How long is parental leave in?', 'https://example.org/leave')
-    """
-    found = _URL.search(text)
-    if found is None:
-        return text, None
-    url = found.group().rstrip(".,;:!?*_~]")
-    while url.endswith(")") and url.count("(") < url.count(")"):
-        url = url[:-1].rstrip(".,;:!?")
-    rest = " ".join((text[: found.start()] + " " + text[found.start() + len(url) :]).split())
-    rest = re.sub(r" (?=[?!.,;:)])", "", rest)
-    return (rest if re.search(r"\w", rest) else ABOUT_THE_PAGE), url
 
 
 def parse_action(verb: object, data: Json) -> CardAction:

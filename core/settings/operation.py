@@ -65,14 +65,15 @@ class SlackSettings(Group, alias_generator=make_prefixer("slack_")):
 
 
 class ReactionSettings(Group, alias_generator=make_prefixer("reactions_")):
-    """Which reactions judge an answer, by their names in Teams."""
+    """Which reactions judge an answer: Teams' first six by their names, the others as emoji."""
 
     up: Words = Field(
-        default=["like", "heart", "laugh"],
+        default=["like", "heart", "laugh", "👍", "👏", "🙌", "💯", "✅", "🎉"],
         description="Reactions that say the answer is good, comma-separated.",
     )
     down: Words = Field(
-        default=["sad", "angry"], description="Reactions that say the answer is bad, comma-separated."
+        default=["sad", "angry", "👎", "❌", "🚫", "😕", "😞"],
+        description="Reactions that say the answer is bad, comma-separated.",
     )
 
 

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from bot.slack.rich_text import read_blocks
 from tests.builders.slack_world import SlackWorld, a_slack_world
 
 Json = dict[str, Any]
@@ -85,14 +86,12 @@ ASKED: dict[str, Json] = {
         "event_ts": "1700000100.000400",
         "channel_type": "im",
     },
-    "a message with a file": {
+    "a message of blocks alone": {
         "user": "U0123456789",
         "type": "message",
-        "subtype": "file_share",
         "ts": "1700000100.000500",
-        "text": QUESTION,
-        "files": [{"id": "F1", "name": "leave.pdf", "mimetype": "application/pdf", "size": 10}],
-        "upload": False,
+        "text": "",
+        "blocks": written(QUESTION),
         "channel": "D1",
         "event_ts": "1700000100.000500",
         "channel_type": "im",
@@ -240,6 +239,41 @@ async def test_a_question_is_taken_whichever_way_it_comes(world: SlackWorld, wha
     (message,) = world.slack.messages(event["channel"])
     thread = event.get("thread_ts") or ("" if event["channel"] == "D1" else event["ts"])
     assert message.thread == thread
+
+
+async def test_of_a_file_it_is_said_that_nobody_reads_it(world: SlackWorld) -> None:
+    file = {"id": "F1", "name": "leave.pdf", "mimetype": "application/pdf", "size": 10}
+    asked = ASKED["a message in a personal chat"] | {"subtype": "file_share", "files": [file]}
+    assert await world.event(asked) == 200
+    await world.settled()
+    assert not world.answerer.asked
+    assert "cannot read files" in str(world.slack.messages("D1")[-1])
+
+
+@pytest.mark.parametrize(
+    ("blocks", "text"),
+    [
+        (written("a < b & c?"), "a &lt; b &amp; c?"),
+        (written("how long?", mentions=True), "<@UBOT>how long?"),
+        ([{"type": "section", "text": {"type": "mrkdwn", "text": "How *long*?"}}], "How *long*?"),
+        ([{"type": "rich_text", "elements": [{"type": "rich_text_list", "elements": [
+            {"type": "rich_text_section", "elements": [{"type": "text", "text": "one"}]},
+            {"type": "rich_text_section", "elements": [{"type": "link", "url": "https://example.org"}]},
+        ]}]}], "one\n<https://example.org>"),
+        ([{"type": "image", "alt_text": "x"}, {"type": "rich_text", "elements": "no"}, 7, None], ""),
+        ("no blocks", ""),
+        (None, ""),
+    ],
+)  # fmt: skip
+def test_blocks_are_read_as_slack_would_write_them(blocks: Any, text: str) -> None:
+    assert read_blocks(blocks) == text
+
+
+def test_blocks_in_blocks_are_read_to_a_depth_that_slack_never_reaches() -> None:
+    block: Json = {"type": "text", "text": "deep"}
+    for _ in range(5000):
+        block = {"type": "rich_text_section", "elements": [block]}
+    assert read_blocks([block]) == ""
 
 
 @pytest.mark.parametrize("what", LEFT_ALONE)

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from bot.channel import StreamPace
-from bot.channels.incoming import ABOUT_THE_PAGE, split_page
+from bot.channels.handler import FILES_UNREAD
+from bot.channels.links import ABOUT_THE_PAGE, split_page
 from bot.channels.reply import StreamedReply
 from bot.dialogs.ask import WENT_WRONG
 from core.records import Answer, AnswerKind, Channel, FeedbackKind
@@ -125,7 +126,7 @@ async def test_a_redelivered_message_is_answered_once(world: World) -> None:
     [
         ("What is on https://example.org/a?b=1#c?", "What is on?", "https://example.org/a?b=1#c"),
         ("(see https://example.org/x_(y)) leave?", "(see) leave?", "https://example.org/x_(y)"),
-        ("[it](https://example.org/z) leave?", "[it]() leave?", "https://example.org/z"),
+        ("[it](https://example.org/z) leave?", "leave?", "https://example.org/z"),
         ("https://example.org", ABOUT_THE_PAGE, "https://example.org"),
         ("<https://example.org/> ?", ABOUT_THE_PAGE, "https://example.org/"),
         ("HTTPS://EXAMPLE.org/x, leave", ", leave", "HTTPS://EXAMPLE.org/x"),
@@ -144,6 +145,32 @@ async def test_help_and_an_empty_message_get_the_help_card(world: World) -> None
         await world.front.close()
         assert "Ask me about your pages" in json.dumps(card(world.connector.calls[-1]))
     assert not world.answerer.asked
+
+
+FILE = {
+    "contentType": "application/vnd.microsoft.teams.file.download.info",
+    "contentUrl": "https://contoso.sharepoint.com/personal/leave.pdf",
+    "name": "leave.pdf",
+    "content": {"downloadUrl": "https://download.example/leave.pdf", "uniqueId": "1", "fileType": "pdf"},
+}
+PICTURE = {"contentType": "image/*", "contentUrl": "https://smba.example/v3/attachments/1/views/original"}
+
+
+@pytest.mark.parametrize("attached", [FILE, PICTURE])
+@pytest.mark.parametrize("text", ["What does it say?", ""])
+async def test_of_a_file_it_is_said_that_nobody_reads_it(world: World, text: str, attached: Any) -> None:
+    await world.ask(text, attachments=[attached])
+    await world.settled()
+    assert not world.answerer.asked
+    assert FILES_UNREAD in json.dumps(world.connector.calls[-1].activity)
+
+
+async def test_a_file_beside_the_address_of_a_page_is_no_hindrance(world: World) -> None:
+    html_part = {"contentType": "text/html", "content": "<p>How long is leave?</p>"}
+    await world.ask("How long is leave? https://example.org/a", attachments=[FILE, html_part])
+    await world.ask("How long is leave?", attachments=[html_part], id="2")
+    await world.settled()
+    assert len(world.answerer.asked) == 2
 
 
 async def test_an_example_of_the_help_card_asks_in_clients_that_only_submit(world: World) -> None:

@@ -1,0 +1,138 @@
+"""Web addresses in what people write: which page a question is about, and what a wrapped link leads to."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+
+ABOUT_THE_PAGE = "What is this page about?"
+
+_NOT_IN_ADDRESSES = r"\s<>\"'`|\\^{}“”„‟‘«»‹›「」『』【】《》〈〉（）。、，；：！？…"
+"""What ends an address in a text; an apostrophe does where no letter follows."""
+_ADDRESS = rf"(?:[^{_NOT_IN_ADDRESSES}’]|’(?=\w))+"
+_URL = re.compile(rf"https?://{_ADDRESS}|(?<![\w@/.-])www\.[\w-]+\.{_ADDRESS}", re.IGNORECASE)
+_TITLE = re.compile(r"\[([^][]{0,300})\]\($")
+_WORDS = re.compile(r"\w")
+_MOST_WRAPPERS = 4
+
+
+def split_page(text: str) -> tuple[str, str | None]:
+    """Cut the first web address out of a question; an address alone asks what its page is about.
+
+    Of a link in Markdown the title stays where it is part of a sentence. A link that a mail or chat program
+    wrapped is returned as it was before (`unwrap_link`).
+
+    >>> split_page("How long is parental leave in https://example.org/leave?")
+    ('How long is parental leave in?', 'https://example.org/leave')
+    """
+    found = find_address(text)
+    if found is None:
+        return text, None
+    begin, end = found
+    url = text[begin:end]
+    before, after = text[:begin], text[end:]
+    title = _TITLE.search(before)
+    if title and after.startswith(")"):
+        before, after = _keep_title(before[: title.start()], title[1], after[1:])
+    rest = re.sub(r" (?=[?!.,;:)])", "", " ".join(f"{before} {after}".split()))
+    return (rest if _WORDS.search(rest) else ABOUT_THE_PAGE), unwrap_link(url)
+
+
+def find_address(text: str) -> tuple[int, int] | None:
+    """Return where the first web address in a text begins and ends, without the stops behind it."""
+    found = _URL.search(text)
+    if found is None:
+        return None
+    url = found.group().rstrip(".,;:!?*_~]")
+    while url.endswith(")") and url.count("(") < url.count(")"):
+        url = url[:-1].rstrip(".,;:!?")
+    return found.start(), found.start() + len(url)
+
+
+def _keep_title(before: str, title: str, after: str) -> tuple[str, str]:
+    """Return what stands around a link, with its title where the sentence goes on through it."""
+    inside = _WORDS.search(before) and before.rstrip()[-1] not in ".?!:"
+    return (f"{before}{title}", after) if inside else (before, after)
+
+
+def unwrap_link(url: str) -> str:
+    """Return the address that a mail or chat program wrapped into one of its own, without asking anybody.
+
+    The wrapped one tells the wrapper's servers who reads it. Known are Microsoft's Safe Links, Proofpoint's
+    URL Defense, Barracuda, Cisco, Sophos, Trend Micro, Google, Facebook and Slack; those that hide the
+    address (Mimecast) stay as they are.
+    """
+    if not url.lower().startswith("http"):
+        url = f"https://{url}"
+    for _ in range(_MOST_WRAPPERS):
+        inner = _unwrap_once(url)
+        if inner is None:
+            return url
+        url = inner
+    return url
+
+
+def _unwrap_once(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+        place = f"{(parts.hostname or '').lower()}{parts.path}"
+    except ValueError:
+        return None
+    for places, read in _WRAPPERS:
+        if places.match(place):
+            inner = read(parts)
+            return inner if inner and re.match(r"https?://[^/\s]", inner, re.IGNORECASE) else None
+    return None
+
+
+def _parameter(*names: str) -> Callable[[SplitResult], str | None]:
+    """Return what reads an address from the first of these parameters that is there."""
+
+    def read(parts: SplitResult) -> str | None:
+        given = parse_qs(parts.query)
+        return next((given[name][0] for name in names if name in given), None)
+
+    return read
+
+
+def _read_url_defense(parts: SplitResult) -> str | None:
+    """Read Proofpoint's: v1 has the address as it is, v2 with its own escapes, v3 between underscores."""
+    if parts.path.startswith("/v3/__"):
+        return parts.path.removeprefix("/v3/__").partition("__;")[0]
+    given = parse_qs(parts.query).get("u", [""])[0]
+    return unquote(given.translate(str.maketrans("-_", "%/"))) if parts.path.startswith("/v2/") else given
+
+
+def _read_last_of_path(parts: SplitResult) -> str | None:
+    """Read an escaped address at the end of the path (Cisco)."""
+    at = parts.path.lower().find("/http")
+    return unquote(parts.path[at + 1 :]) if at >= 0 else None
+
+
+def _read_sophos(parts: SplitResult) -> str | None:
+    """Read an address in Base64."""
+    given = parse_qs(parts.query).get("u", [""])[0]
+    try:
+        return base64.b64decode(given + "=" * (-len(given) % 4), validate=True).decode()
+    except ValueError:
+        return None
+
+
+_WRAPPERS: tuple[tuple[re.Pattern[str], Callable[[SplitResult], str | None]], ...] = tuple(
+    (re.compile(place), read)
+    for place, read in (
+        (r"(\w{1,20}\.)?safelinks\.protection\.(outlook\.com|office365\.us|outlook\.cn)/", _parameter("url")),
+        (r"statics\.teams\.(cdn\.office\.net|microsoft\.com)/.*safelinks", _parameter("url")),
+        (r"urldefense(\.proofpoint)?\.com/v\d/", _read_url_defense),
+        (r"linkprotect\.cudasvc\.com/url", _parameter("a")),
+        (r"secure-web\.cisco\.com/", _read_last_of_path),
+        (r"[\w-]{1,40}\.protection\.sophos\.com/", _read_sophos),
+        (r"([\w-]{1,40}\.){1,4}trendmicro\.com/wis/clicktime/", _parameter("url")),
+        (r"(www\.)?google\.[a-z.]{2,6}/url", _parameter("q", "url")),
+        (r"lm?\.facebook\.com/l\.php", _parameter("u")),
+        (r"slack-redir\.net/link", _parameter("url")),
+    )
+)
+"""Whose links are unwrapped, by the beginning of host and path, and how."""

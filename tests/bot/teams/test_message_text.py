@@ -1,0 +1,115 @@
+"""What somebody wrote in Teams: characters, links with a title, mentions, reactions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bot.channels.incoming import Incoming, parse_activity
+from bot.teams.message_text import name_reaction, read_as_written
+from core.settings import Settings
+
+
+def arrive(**activity: Any) -> Incoming:
+    base = {"type": "message", "id": "1", "channelId": "msteams", "serviceUrl": "https://smba.example/"}
+    people = {"conversation": {"id": "a:1"}, "from": {"id": "29:ann"}, "recipient": {"id": "28:bot"}}
+    return parse_activity(read_as_written(base | people | activity))
+
+
+def mention(id_: str, name: str, text: str) -> dict[str, Any]:
+    return {"type": "mention", "mentioned": {"id": id_, "name": name}, "text": text}
+
+
+def test_characters_are_those_that_the_person_sees() -> None:
+    said = arrive(text="Is R&amp;D&#39;s limit &lt;5 &quot;days&quot;? https://example.com/a?x=1&amp;y=2")
+    assert said.question == ('Is R&D\'s limit <5 "days"?', "https://example.com/a?x=1&y=2")
+    assert arrive(text="What does &amp;lt; mean?").text == "What does &lt; mean?"
+
+
+@pytest.mark.parametrize(
+    ("text", "entities", "heard"),
+    [
+        ("<at>R&D bot</at> how long?", [mention("28:bot", "R&D bot", "<at>R&amp;D bot</at>")], "how long?"),
+        (
+            "<at>R&amp;D bot</at> how long?",
+            [mention("28:bot", "R&D bot", "<at>R&amp;D bot</at>")],
+            "how long?",
+        ),
+        ("How a tall man?", [mention("28:bot", "a", "a")], "How tall man?"),
+        (
+            "Ask <at>Al</at> about Al's leave",
+            [mention("29:al", "Al", "<at>Al</at>")],
+            "Ask Al about Al's leave",
+        ),
+        ("Bot, when is bottling day?", [mention("28:bot", "Bot", "Bot")], ", when is bottling day?"),
+        ("<at>A</at> and <at>A</at>?", [mention("29:a", "Ann", "<at>A</at>")] * 2, "Ann and Ann ?"),
+    ],
+)
+def test_one_mention_goes_and_nothing_else(text: str, entities: list[Any], heard: str) -> None:
+    assert arrive(text=text, entities=entities).text == heard
+
+
+def html_part(content: str) -> list[dict[str, str]]:
+    return [{"contentType": "text/html", "content": content}]
+
+
+def test_a_link_that_shows_its_title_only_is_the_page() -> None:
+    content = '<p>How long is leave in <a href="https://example.com/leave?a=1&amp;b=2">Leave policy</a>?</p>'
+    said = arrive(text="How long is leave in Leave policy?", attachments=html_part(content))
+    assert said.question == ("How long is leave in Leave policy?", "https://example.com/leave?a=1&b=2")
+
+
+def test_an_address_in_the_text_wins_over_the_attachment() -> None:
+    content = '<a href="https://other.example/">x</a>'
+    assert arrive(text="How long? https://example.com/a", attachments=html_part(content)).question[1] == (
+        "https://example.com/a"
+    )
+
+
+@pytest.mark.parametrize(
+    "attachments",
+    [
+        None,
+        "x",
+        [None, 3],
+        [{"contentType": "text/html", "content": 7}],
+        html_part('<a href="javascript:alert(1)">x</a><a>y</a><a href="mailto:a@example.com">z</a>'),
+        html_part(
+            '<span itemtype="http://schema.skype.com/Mention">Bot</span><img src="https://example.com/a">'
+        ),
+        [{"contentType": "application/vnd.microsoft.card.adaptive", "content": {}}],
+    ],
+)
+def test_what_is_no_link_of_a_page_adds_nothing(attachments: Any) -> None:
+    assert arrive(text="How long?", attachments=attachments).question == ("How long?", None)
+
+
+@pytest.mark.parametrize(
+    ("name", "direction"),
+    [
+        ("like", "up"),
+        ("1f44d_thumbsup", "up"),
+        ("1f44d_thumbsup-tone4", "up"),
+        ("1f44d-1f3fd_yes", "up"),
+        ("2705_whiteheavycheckmark", "up"),
+        ("1f389_partypopper", "up"),
+        ("angry", "down"),
+        ("1f44e_thumbsdown", "down"),
+        ("274c_crossmark", "down"),
+        ("1f440_eyes", ""),
+        ("launch", ""),
+        ("surprised", ""),
+    ],
+)
+def test_reactions_count_as_what_they_show(name: str, direction: str) -> None:
+    arrived = arrive(type="messageReaction", reactionsAdded=[{"type": name}])
+    [(shown, taken_back)] = arrived.reactions
+    known = Settings().reactions
+    assert ("up" if shown in known.up else "down" if shown in known.down else "") == direction
+    assert not taken_back
+
+
+@pytest.mark.parametrize("name", ["", "_", "zz_x", "1f44d", "face_book", "1f44d1f44d1f44d_x"])
+def test_a_name_without_an_emoji_stays(name: str) -> None:
+    assert name_reaction(name) == name
