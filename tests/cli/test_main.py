@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cli import serve
+from cli.main import COMMANDS, import_command, read_help
 from core.records import Channel, Question
 from tests.builders.world import NOW, QUOTE, a_quote
 
@@ -41,11 +42,24 @@ def askpage(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_help_names_every_command(folder: Path) -> None:
-    shown = askpage(folder, "--help")
+def test_the_help_names_every_command_and_imports_none() -> None:
+    script = (
+        "import sys, cli.main; sys.argv = ['askpage', '--help']\n"
+        "try: cli.main.main()\n"
+        "finally: print(*[name for name in sys.modules if name.split('.')[0] in ('bot', 'langchain_core')])"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert shown.returncode == 0
     for command in ("serve", "ask", "pages", "evaluate", "store", "export", "models", "setup", "settings"):
-        assert command in shown.stdout
+        assert f"│ {command} " in shown.stdout
+    assert shown.stdout.splitlines()[-1] == ""
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_has_a_commands_own_words(name: str) -> None:
+    assert read_help(name) == import_command(name).help
 
 
 def test_small_talk_is_answered_without_a_search(folder: Path) -> None:
