@@ -13,6 +13,7 @@ from cli import serve
 from cli.main import COMMANDS, import_command, read_help
 from core.records import Channel, Question
 from tests.builders.world import NOW, QUOTE, a_quote
+from tests.processes.forked import run_askpage
 
 ROOT = Path(__file__).resolve().parents[2]
 LEAVE = (
@@ -30,16 +31,8 @@ def folder(tmp_path: Path) -> Path:
 
 def askpage(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command in a folder, with state and pages there and the canned model."""
-    command = [sys.executable, "-m", "cli.main", *arguments]
-    options = ["--data-dir", "data", "--base-model", "canned", "--pages", "handbook"]
-    return subprocess.run(
-        command if "--help" in arguments else [*command, *options],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    options = ("--data-dir", "data", "--base-model", "canned", "--pages", "handbook")
+    return run_askpage(*arguments, *options, folder=folder)
 
 
 def test_the_help_names_every_command_and_imports_none() -> None:
