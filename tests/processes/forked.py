@@ -17,12 +17,17 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 _FORK = multiprocessing.get_context("forkserver")
 _FORK.set_forkserver_preload(
-    ["bot.app", "bot.bootstrap", "typer.rich_utils", "rich.progress", "jobs.registry"]
+    ["bot.app", "bot.bootstrap", "typer.rich_utils", "rich.progress", "jobs.registry", "azure.cosmos.aio"]
 )
+
+
+Outputs = list[asyncio.StreamReader]
+Transports = list[asyncio.ReadTransport]
 
 
 def run_askpage(
@@ -46,13 +51,14 @@ class ForkedAskpage:
     """A command that runs, with what tests use of `asyncio.subprocess.Process`."""
 
     def __init__(
-        self, process: multiprocessing.Process, stdout: asyncio.StreamReader, stderr: asyncio.StreamReader
+        self, process: BaseProcess, outputs: Outputs, transports: list[asyncio.ReadTransport]
     ) -> None:
         assert process.pid is not None
         self._process = process
         self._ended = asyncio.Event()
         self.pid = process.pid
-        self.stdout, self.stderr = stdout, stderr
+        self.stdout, self.stderr = outputs
+        self._transports = transports
         asyncio.get_running_loop().add_reader(process.sentinel, self._end)
 
     def _end(self) -> None:
@@ -82,6 +88,11 @@ class ForkedAskpage:
         if not self._ended.is_set():
             os.kill(self.pid, one)
 
+    def close(self) -> None:
+        """Read no more of its outputs, which a process of its own may hold open."""
+        for transport in self._transports:
+            transport.close()
+
     def terminate(self) -> None:
         """Ask it to stop."""
         self.send_signal(signal.SIGTERM)
@@ -98,14 +109,16 @@ async def start_askpage(
     pipes = os.pipe(), os.pipe()
     process = _fork(arguments, folder, environment, (pipes[0][1], pipes[1][1]))
     readers: list[asyncio.StreamReader] = []
+    transports: Transports = []
     for read_end, write_end in pipes:
         os.close(write_end)
         reader = asyncio.StreamReader()
-        await asyncio.get_running_loop().connect_read_pipe(
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
             lambda reader=reader: asyncio.StreamReaderProtocol(reader), os.fdopen(read_end, "rb")
         )
+        transports.append(transport)
         readers.append(reader)
-    return ForkedAskpage(process, *readers)
+    return ForkedAskpage(process, readers, transports)
 
 
 def _fork(
@@ -113,7 +126,7 @@ def _fork(
     folder: Path,
     environment: Mapping[str, str] | None,
     outputs: tuple[int, int],
-) -> multiprocessing.process.BaseProcess:
+) -> BaseProcess:
     given = dict(os.environ if environment is None else environment)  # noqa: TID251
     ends = [Connection(os.dup(output), readable=False) for output in outputs]
     process = _FORK.Process(target=_run_command_line, args=(arguments, folder, given, *ends), daemon=True)
