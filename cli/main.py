@@ -3,16 +3,22 @@
 Every command takes every setting of `core/settings` as an option. What a person can mend is one sentence on
 standard error and exit status 2; `--json` prints one JSON object on standard output and nothing else.
 
-A command's module is imported when it is the one that runs: all of them together take seconds.
+A command's module is imported when it is the one that runs: all of them together take seconds. The list of
+commands is drawn from what their modules say in their text, without importing them.
 """
 
 from __future__ import annotations
 
+import ast
 import gc
 import sys
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
+from pathlib import Path
 from typing import Any
+
+gc.disable()  # nothing of what is imported is garbage, and to look for it takes a seventh of a start
 
 from cli.console import allows_telemetry
 from core.usage_reporting import keep_quiet
@@ -21,11 +27,13 @@ keep_quiet(allowed=allows_telemetry(sys.argv[1:]))  # first: what is imported be
 
 import typer
 from pydantic import ValidationError
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from cli.console import progress_out
 from core.settings import FIELDS
+
+gc.enable()
 
 COMMANDS = {
     "serve": "cli.serve:serve_command",
@@ -81,13 +89,40 @@ class Commands(TyperGroup):
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        return import_command(cmd_name) if cmd_name in COMMANDS else None
+        """Return a command to list."""
+        return TyperCommand(cmd_name, help=read_help(cmd_name)) if cmd_name in COMMANDS else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command to run, with the arguments that are its own."""
+        name, found, rest = super().resolve_command(ctx, args)
+        return name, import_command(name) if name and found else found, rest
+
+
+def read_help(name: str) -> str:
+    """Return what a command says of itself: a function's docstring, a group's `help`."""
+    module, attribute = COMMANDS[name].split(":")
+    for node in _parse(module).body:
+        match node:
+            case ast.FunctionDef() if node.name == attribute:
+                return ast.get_docstring(node) or ""
+            case ast.Assign([ast.Name(id=assigned)], ast.Call(keywords=given)) if assigned == attribute:
+                told = (one.value for one in given if one.arg == "help")
+                return "".join(str(text.value) for text in told if isinstance(text, ast.Constant))
+            case _:
+                continue
+    return ""
+
+
+@cache
+def _parse(module: str) -> ast.Module:
+    path = Path(__file__).resolve().parents[1].joinpath(*module.split(".")).with_suffix(".py")
+    return ast.parse(path.read_bytes())
 
 
 def import_command(name: str) -> Any:
     """Import a command, or a group of them."""
     module, attribute = COMMANDS[name].split(":")
-    gc.disable()  # nothing of what is imported is garbage, and to look for it takes a seventh of a start
+    gc.disable()
     try:
         found: typer.Typer | Callable[..., object] = getattr(import_module(module), attribute)
     finally:

@@ -10,20 +10,23 @@ import sys
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from jsonschema import Draft7Validator
 
 from core import telemetry
 from core.files import only_one
-from pages.index.embeddings import Embedder
-from pages.index.sqlite import FileIndex
-from tests.doubles.cosmos import cosmos_server
-from tests.doubles.teams_connector import SERVICES
 from tests.needs import ROOT, need
 
+if TYPE_CHECKING:
+    from pages.index.embeddings import Embedder
+    from pages.index.sqlite import FileIndex
+
 __all__ = ["ROOT", "need"]
+
+# This module is imported by the process that hands out tests, too, and by a run of one test: what takes long
+# to import is imported where it is needed.
+# ruff: noqa: PLC0415
 
 telemetry.be_strict()
 
@@ -52,11 +55,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def _teams_limits() -> Iterator[None]:  # pyright: ignore[reportUnusedFunction]
     """Fail a test in which the bot broke a limit of Teams."""
-    SERVICES.clear()
+    _take_broken()
     yield
-    broken = [one for service in SERVICES for one in service.broken]
-    SERVICES.clear()
+    broken = _take_broken()
     assert not broken, "Teams would not have taken this: " + "; ".join(dict.fromkeys(broken))
+
+
+def _take_broken() -> list[str]:
+    """Return the limits that were broken, once. What no test imported has none."""
+    doubles = sys.modules.get("tests.doubles.teams_connector")
+    services = doubles.SERVICES if doubles else []
+    broken = [one for service in services for one in service.broken]
+    services.clear()
+    return broken
 
 
 @pytest.fixture(scope="session")
@@ -92,12 +103,16 @@ def docs_index(made_once: Path) -> Path:
 @pytest.fixture(scope="session")
 def embedder() -> Embedder:
     """The real embedding model."""
+    from pages.index.embeddings import Embedder
+
     return Embedder()
 
 
 @pytest.fixture
 async def index(tmp_path: Path, embedder: Embedder) -> AsyncGenerator[FileIndex]:
     """A page index with the real embedding model, empty."""
+    from pages.index.sqlite import FileIndex
+
     opened = await FileIndex.open(tmp_path, embedder)
     yield opened
     await opened.close()
@@ -114,6 +129,8 @@ def chromium() -> str:
 @pytest.fixture(scope="session")
 def cosmos_url() -> Iterator[str]:
     """Where a server of Cosmos DB's protocol is."""
+    from tests.doubles.cosmos import cosmos_server
+
     with cosmos_server() as url:
         yield url
 
@@ -141,6 +158,8 @@ def valid(shared_data: Path) -> Callable[[dict[str, Any]], None]:
 
     The schema looks at shapes and not at words, and takes a tenth of a second: each shape is checked once.
     """
+    from jsonschema import Draft7Validator
+
     schema = json.loads((shared_data / "adaptive-card-1.6.0.schema.json").read_text("utf-8-sig"))
     validator = Draft7Validator(schema)
     checked: set[str] = set()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-from jsonschema import Draft7Validator
 
 from bot.dialogs.answerer import PageAnswerer
 from feedback.store.sqlite import SqliteStore
@@ -19,6 +18,7 @@ from pages.index.embeddings import HashedEmbedder
 from pages.index.sqlite import FileIndex
 from pages.library import Library
 from pages.parse.extract import extract
+from tests.builders.cards import Check
 from tests.builders.world import a_world
 from tests.conftest import ROOT
 from tests.doubles.teams_connector import stream_info
@@ -38,12 +38,10 @@ def said(sent: list[Any], conversation: str) -> list[dict[str, Any]]:
 
 
 async def test_every_naughty_string_as_a_question_is_answered_or_refused(
-    shared_data: Path, tmp_path: Path
+    shared_data: Path, tmp_path: Path, valid: Check
 ) -> None:
     strings = json.loads((shared_data / "security" / "blns.json").read_text("utf-8"))
     assert len(strings) >= 500
-    schema = json.loads((shared_data / "adaptive-card-1.6.0.schema.json").read_text("utf-8-sig"))
-    valid = Draft7Validator(schema)
     index = await FileIndex.open(tmp_path / "pages", HashedEmbedder())
     page = (ROOT / "docs" / "asking.md").read_bytes()
     url = "/site/docs/asking"
@@ -62,6 +60,9 @@ async def test_every_naughty_string_as_a_question_is_answered_or_refused(
             await world.ask(
                 text, id=f"n{number}", conversation={"id": f"a:{number}", "conversationType": "personal"}
             )
+        async with asyncio.timeout(200):
+            while world.asking.under_way:  # noqa: ASYNC110 - 500 questions take longer than a stop waits
+                await asyncio.sleep(0.05)
         await world.settled()
         silent = [
             text for number, text in enumerate(strings) if not said(world.connector.calls, f"a:{number}")
@@ -75,7 +76,7 @@ async def test_every_naughty_string_as_a_question_is_answered_or_refused(
         ]
         assert len(cards) >= 400
         for card in cards:
-            assert not [error.message for error in valid.iter_errors(card)]
+            valid(card)
         assert await store.take_undelivered() == []
         await library.close()
     await store.close()

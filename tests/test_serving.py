@@ -33,7 +33,7 @@ async def test_it_serves_the_page_and_its_health_and_stops_in_good_order(
     tmp_path: Path, docs_index: Path
 ) -> None:
     shutil.copytree(docs_index, tmp_path / "pages")
-    async with serving(tmp_path, *CANNED) as served, aiohttp.ClientSession() as http:
+    async with serving(tmp_path, *CANNED, under=["env"]) as served, aiohttp.ClientSession() as http:
         async with http.get(f"{served.url}/healthz") as health:
             assert await health.json() == {"status": "ok"}
         async with http.get(f"{served.url}/site/docs/asking") as page:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,8 @@ from feedback.store.cosmos_schema import CosmosConfig
 from feedback.store.rows import every_row
 from tests.browser.chat import a_browser
 from tests.doubles.cosmos import Fault, Front, a_cosmos
+from tests.needs import ROOT
+from tests.processes.forked import start_askpage
 from tests.processes.serving import CANNED, QUESTION, Served, ask, serving
 
 
@@ -86,11 +87,7 @@ async def test_what_is_asked_while_the_store_is_away_is_answered_and_carried_ove
 async def test_a_wrong_key_is_said_in_a_sentence(tmp_path: Path, cosmos: tuple[Front, CosmosConfig]) -> None:
     front, config = cosmos
     front.faults.append(Fault("status", 1_000, 401, when=lambda *_: True))
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "cli.main", "feedback", "--data-dir", str(tmp_path), *options(config)),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
+    process = await start_askpage("feedback", "--data-dir", str(tmp_path), *options(config), folder=ROOT)
     out, err = await asyncio.wait_for(process.communicate(), 60)
     assert (process.returncode, out) == (2, b"")
     assert "Cosmos DB does not let this program in" in err.decode()

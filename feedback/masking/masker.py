@@ -21,17 +21,22 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from runpy import run_path
 from typing import Any
 
-import spacy
-from presidio_analyzer import AnalyzerEngine, LocalRecognizer, RecognizerRegistry, RecognizerResult
-from presidio_analyzer.nlp_engine import NlpArtifacts, SpacyNlpEngine
-from spacy.lookups import Lookups
-
+from feedback.masking.language import (
+    AnalyzerEngine,
+    LocalRecognizer,
+    Lookups,
+    NlpArtifacts,
+    RecognizerRegistry,
+    RecognizerResult,
+    SpacyNlpEngine,
+    spacy,
+)
 from feedback.masking.names import Dictionary, Names, plain
 from feedback.masking.patterns import (
     ADDRESS,
@@ -267,9 +272,14 @@ class _Reading(SpacyNlpEngine):
 
 
 def _small_words() -> frozenset[str]:
+    """Return the words that no name begins with.
+
+    Only spaCy's lists of them are run: the package around the French one takes two seconds to import.
+    """
     words = set(_TITLES.split())
     for tongue in _TONGUES:
-        words |= {plain(word) for word in import_module(f"spacy.lang.{tongue}.stop_words").STOP_WORDS}
+        listed = Path(spacy.__file__).with_name("lang") / tongue / "stop_words.py"
+        words |= {plain(word) for word in run_path(str(listed))["STOP_WORDS"]}
     return frozenset(words)
 
 

@@ -25,8 +25,8 @@ from pkgutil import iter_modules
 from typing import Any
 
 import faker.providers.person
-from spacy.tokens import Doc
 
+from feedback.masking.language import Doc
 from feedback.masking.vocabulary import (
     AFTER_A_THING,
     BEFORE_A_PLACE,

@@ -14,9 +14,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import phonenumbers
-from presidio_analyzer import EntityRecognizer, LocalRecognizer, Pattern, PatternRecognizer, RecognizerResult
-from presidio_analyzer import predefined_recognizers as known
-from presidio_analyzer.nlp_engine import NlpArtifacts
+
+from feedback.masking.language import (
+    EntityRecognizer,
+    LocalRecognizer,
+    NlpArtifacts,
+    Pattern,
+    PatternRecognizer,
+    RecognizerResult,
+)
+from feedback.masking.language import predefined_recognizers as known
 
 PERSON, EMAIL, PHONE, IBAN, CARD = "person", "email", "phone", "iban", "card"
 ID, ADDRESS, BORN = "id", "address", "date of birth"

@@ -7,17 +7,10 @@ the gradients are added up, so the result does not depend on how many there are.
 
 What is learned: the completion (cross entropy on its tokens alone, never on the prompt), and where
 `preference` says so, that it is likelier than what reviewers did not let stand (`model/training/losses.py`).
-
-Memory that tensors let go of is kept for the next ones.
-
-Every step of a training needs gigabytes, in blocks that the C library (glibc) asks the system for one by one,
-and gives back when a tensor is gone. They come back as pages that are cleared one after the other: on a
-machine with two cores the kernel took more than half of the processor's time (LOG.md).
 """
 
 from __future__ import annotations
 
-import ctypes
 import math
 import os
 import time
@@ -34,21 +27,6 @@ from torch.nn.functional import cross_entropy
 from model.training.dataset import Encoded, mix_order
 from model.training.launch import TrainingConfig, split_steps
 from model.training.losses import Preference, Text, build_prefix_tree
-
-_TRIM_THRESHOLD, _MMAP_MAX = -1, -4
-"""glibc's names of what can be set (malloc.h)."""
-_NEVER = -1
-
-
-def keep_freed_memory() -> None:
-    """From now on, keep in this process what is freed; with another C library, change nothing."""
-    try:
-        set_to = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):
-        return
-    set_to(_MMAP_MAX, 0)
-    set_to(_TRIM_THRESHOLD, _NEVER)
-
 
 # pyright: basic
 # (torch, peft and accelerate are typed in parts only)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +13,7 @@ from playwright.async_api import Locator, Page, async_playwright, expect
 from bot.web.chat_page import ADAPTIVE_CARDS
 from tests.browser.windows import FLAGS
 from tests.conftest import ROOT, need
+from tests.processes.forked import start_askpage
 from tests.processes.serving import Served
 
 
@@ -39,14 +38,9 @@ def options(pages: Path, *more: str) -> tuple[str, ...]:
 async def change(data: Path, pages: Path) -> None:
     """Change the page and read it into the index, as an operator does while the bot runs."""
     write_pages(pages, "twenty")
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "cli.main", "pages", "refresh", "--data-dir", str(data), "--pages", str(pages)),
-        cwd=ROOT,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    said, _ = await process.communicate()
+    refresh = ("pages", "refresh", "--data-dir", str(data), "--pages", str(pages))
+    process = await start_askpage(*refresh, folder=ROOT)
+    _, said = await process.communicate()
     assert process.returncode == 0, said.decode()
 
 

@@ -209,7 +209,7 @@ def test_a_long_text_is_read_in_pieces_of_bounded_length(
 
 
 OFFLINE = """
-import builtins, os, socket
+import os, socket, sys
 
 def refused(*args, **options):
     raise AssertionError(f"the network was wanted: {args}")
@@ -224,11 +224,13 @@ from feedback.masking.masker import Masker
 assert Masker().mask("Ask Maria Lopez at m.lopez@corp.internal or +1 202-555-0143.").text == (
     "Ask [person] at [email] or [phone]."
 )
-print("masked", sorted(os.listdir(os.environ["HOME"])))
+print("masked", sorted(os.listdir(os.environ["HOME"])), {"torch", "transformers"} & set(sys.modules))
 """
 
 
-def test_nothing_is_looked_up_or_downloaded_and_nothing_kept_in_a_cache(tmp_path: Path) -> None:
+def test_nothing_is_looked_up_downloaded_or_cached_and_the_training_stack_stays_out(
+    tmp_path: Path,
+) -> None:
     done = subprocess.run(
         [sys.executable, "-c", OFFLINE],
         cwd=ROOT,
@@ -238,7 +240,7 @@ def test_nothing_is_looked_up_or_downloaded_and_nothing_kept_in_a_cache(tmp_path
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "masked []\n"
+    assert done.stdout == "masked [] set()\n"
 
 
 def test_the_serving_process_does_not_import_it() -> None:

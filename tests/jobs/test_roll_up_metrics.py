@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -27,6 +25,7 @@ from jobs.schedule import read_schedule
 from tests.builders.days import MONDAY, NOW, ask, settle, stars, store
 from tests.builders.records import answer, question
 from tests.conftest import ROOT
+from tests.processes.forked import start_askpage
 
 __all__ = ["store"]
 
@@ -167,9 +166,7 @@ async def test_many_days_are_listed_by_their_span(store: Store) -> None:
 
 
 async def askpage(*options: str) -> tuple[int | None, bytes]:
-    done = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "cli.main", *options), stdout=asyncio.subprocess.PIPE, cwd=ROOT
-    )
+    done = await start_askpage(*options, folder=ROOT)
     said, _ = await done.communicate()
     return done.returncode, said
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from signal import SIGKILL, Signals
 
 from feedback.store.cosmos_schema import CosmosConfig
 from tests.doubles.cosmos import Fault, Front
+from tests.processes.forked import ForkedAskpage, start_askpage
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Commands:
     config: CosmosConfig | None = None
     limit_s: float = 240.0
 
-    async def start(self, *arguments: str) -> asyncio.subprocess.Process:
+    async def start(self, *arguments: str) -> ForkedAskpage:
         """Start a command."""
         options = ["--data-dir", "data"]
         if self.config:
@@ -48,16 +48,11 @@ class Commands:
                 self.config.container,
             ]
         plain = {name: value for name, value in os.environ.items() if not name.startswith("ASKPAGE_")}  # noqa: TID251
-        return await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "cli.main",
+        return await start_askpage(
             *arguments,
             *options,
-            cwd=self.folder,
-            env=plain | {"NO_COLOR": "1", "COLUMNS": "250"},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+            folder=self.folder,
+            environment=plain | {"NO_COLOR": "1", "COLUMNS": "250"},
         )
 
     async def run(self, *arguments: str) -> Done:
@@ -82,7 +77,7 @@ class Commands:
         return done
 
 
-async def ended(process: asyncio.subprocess.Process, limit_s: float = 240.0) -> Done:
+async def ended(process: ForkedAskpage, limit_s: float = 240.0) -> Done:
     """Wait for the end of a command."""
     async with asyncio.timeout(limit_s):
         out, err = await process.communicate()

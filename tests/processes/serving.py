@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tests.browser.chat import Browser
 from tests.conftest import ROOT
+from tests.processes.forked import ForkedAskpage, start_askpage
 
 CANNED = ("--base-model", "canned")
 QUESTION = "For how many minutes does the bot use the conversation?"
@@ -31,7 +32,7 @@ _READY = re.compile(r"http://localhost:(\d+)")
 class Served:
     """A running instance; `url` is where its page is."""
 
-    process: asyncio.subprocess.Process
+    process: asyncio.subprocess.Process | ForkedAskpage
     port: int
 
     @property
@@ -55,21 +56,22 @@ async def serving(
 ) -> AsyncGenerator[Served]:
     """Run an instance on a free port and wait until it says that it is ready.
 
-    `under` stands before its command, and has to leave it its process id. `environment` is ours without our
-    settings.
+    `under` stands before its command, which is a cold start then, and has to leave it its process id.
+    `environment` is ours without our settings.
     """
     ours = os.environ if environment is None else environment  # noqa: TID251
     given = {name: value for name, value in ours.items() if not name.startswith("ASKPAGE_")}
-    process = await asyncio.create_subprocess_exec(
-        *under,
-        sys.executable,
-        "-m",
-        "cli.main",
-        *("serve", "--data-dir", str(data_dir), "--port", "0", "--no-run-jobs-here", *options),
-        cwd=ROOT,
-        env=given | {"NO_COLOR": "1", "COLUMNS": "200"},
-        stderr=asyncio.subprocess.PIPE,
-    )
+    arguments = ("serve", "--data-dir", str(data_dir), "--port", "0", "--no-run-jobs-here", *options)
+    given |= {"NO_COLOR": "1", "COLUMNS": "200"}
+    if under:
+        process = await asyncio.create_subprocess_exec(
+            *(*under, sys.executable, "-m", "cli.main", *arguments),
+            cwd=ROOT,
+            env=given,
+            stderr=asyncio.subprocess.PIPE,
+        )
+    else:
+        process = await start_askpage(*arguments, folder=ROOT, environment=given)
     assert process.stderr is not None
     said: list[str] = []
     try:
@@ -77,10 +79,13 @@ async def serving(
             line = await asyncio.wait_for(process.stderr.readline(), 180)
             assert line, "it ended: " + "".join(said)
             said.append(line.decode())
-        drain = asyncio.create_task(process.stderr.read())
+        drains = [asyncio.create_task(one.read()) for one in (process.stdout, process.stderr) if one]
         yield Served(process, int(ready.group(1)))
-        drain.cancel()
+        for drain in drains:
+            drain.cancel()
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
+        if isinstance(process, ForkedAskpage):
+            process.close()

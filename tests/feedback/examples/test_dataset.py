@@ -65,6 +65,7 @@ from tests.builders.examples import (
     verdict,
 )
 from tests.conftest import ROOT
+from tests.processes.forked import run_askpage
 
 WORK = Work(LATER)
 
@@ -605,13 +606,7 @@ main.main()
 
 
 def askpage(data_dir: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "cli.main", "examples", *words, "--data-dir", str(data_dir)],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        check=False,
-    )
+    return run_askpage("examples", *words, "--data-dir", str(data_dir), folder=ROOT)
 
 
 async def test_the_commands_build_show_list_and_compare(tmp_path: Path) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,6 +34,7 @@ from jobs.roll_up_metrics import roll_up
 from tests.builders.days import MONDAY, NOW, ask, settle, store
 from tests.builders.records import answer, question
 from tests.conftest import ROOT
+from tests.processes.forked import run_askpage
 
 __all__ = ["store"]
 
@@ -113,14 +112,9 @@ async def test_the_command_says_it_in_sentences_and_as_json(tmp_path: Path) -> N
     await store.close()
     shown = []
     for options in ([], ["--json", "--days", "2"]):
-        done = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "cli.main", "learning", "--data-dir", str(tmp_path), *options),
-            stdout=asyncio.subprocess.PIPE,
-            cwd=ROOT,
-        )
-        said, _ = await done.communicate()
+        done = run_askpage("learning", "--data-dir", str(tmp_path), *options, folder=ROOT)
         assert done.returncode == 0
-        shown.append(said.decode())
+        shown.append(done.stdout)
     text, found = shown[0], json.loads(shown[1])
     assert "The last 30 days: 2 reviews settled, 2 of them let an answer stand." in text
     assert "first answer that has it: median 4 min (240 s), p95 4 min (240 s), from 1." in text

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from feedback.reviews.repository import ReviewRepository
 from feedback.store.sqlite import SqliteStore
 from tests.builders.records import NOON, answer, question, thumb
 from tests.conftest import ROOT
+from tests.processes.forked import run_askpage
 
 
 def test_kappa_by_hand() -> None:
@@ -62,12 +61,8 @@ async def test_the_report_of_a_store_and_its_command(tmp_path: Path) -> None:
     assert (found.sampled, found.accuracy, found.double_reviewed, found.kappa) == (6, 1.0, 6, None)
     await store.close()
     for options in ([], ["--json"]):
-        done = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "cli.main", "feedback", "--data-dir", str(tmp_path), *options),
-            stdout=asyncio.subprocess.PIPE,
-            cwd=ROOT,
-        )
-        said, _ = await done.communicate()
+        done = run_askpage("feedback", "--data-dir", str(tmp_path), *options, folder=ROOT)
         assert done.returncode == 0
-        assert b"approved" in said
+        assert "approved" in done.stdout
+        said = done.stdout
     assert json.loads(said)["rulings"] == {"approved": 6}
