@@ -12,7 +12,15 @@ import typer
 from rich.text import Text
 
 from bot.app import Listeners, listening, serve
-from bot.bootstrap import LocalPage, PageServices, find_local_page, is_public, open_pages, open_parts
+from bot.bootstrap import (
+    LocalPage,
+    PageServices,
+    find_local_page,
+    is_public,
+    model_choice,
+    open_pages,
+    open_parts,
+)
 from bot.cards.answer_text import SEE_ALSO, further, lead_in, quotation, render_words, say_nothing_found
 from bot.cards.elements import name_place
 from bot.channel import TalkReply
@@ -26,6 +34,7 @@ from core.settings import Settings
 from jobs.schedule import read_schedule
 from jobs.scheduler import schedule_beside
 from model.answering.profile import Profile, memory_gb
+from model.onnx_infer import find_unused_gpu
 from model.registry.catalogue import advise
 from model.registry.loading import CANNED
 from model.registry.versions import list_versions, read_version
@@ -83,6 +92,8 @@ def setup_command(settings: Settings) -> None:
 def _ensure_model(settings: Settings) -> None:
     if settings.base_model == CANNED:
         return
+    if sentence := find_unused_gpu(model_choice(settings).options):
+        progress_out.print(sentence, markup=False, highlight=False, soft_wrap=True)
     known = {version.name for version in list_versions(settings.models_dir)}
     version = read_version(import_with_bar(settings, settings.base_model))
     if version and version.profile and version.name not in known:
