@@ -31,6 +31,7 @@ from cli.pages import refresh, refresh_alone
 from core.files import mend
 from core.records import Answer, AnswerKind, Citation, Page
 from core.settings import Settings
+from core.settings.names import describe_unread_names, find_unread_names
 from jobs.schedule import read_schedule
 from jobs.scheduler import schedule_beside
 from model.answering.profile import Profile, memory_gb
@@ -48,6 +49,8 @@ from pages.sources import Problem, read_source
 def serve_command(settings: Settings) -> None:
     """Serve the bot, and its chat page on this machine; sets up what is missing first."""
     read_schedule(settings)  # what is wrong with it is said before the slow work
+    if unread := find_unread_names():
+        progress_out.print(describe_unread_names(unread), markup=False, highlight=False, soft_wrap=True)
     with listening(settings) as listeners, telling(settings):
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         mend(settings.data_dir)  # from here on it is the bot's, whatever it was
