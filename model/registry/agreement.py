@@ -31,7 +31,6 @@ from model.inference.worker import make_config
 # (torch, transformers and onnxruntime_genai are typed in parts only, and heavy)
 
 GIBBERISH = 0.5
-NEW_TOKENS = 32
 _ROOM = 0.7
 """Of the free memory, what the reference may take."""
 PASSAGES = (
@@ -95,7 +94,17 @@ def make_prompts(text: ChatText, count: int, longest: int) -> list[list[int]]:
     ]
 
 
-def compare_tokens(hf: Path, onnx: Path, device: str, parameters: int, prompts: int = 8) -> Agreement:
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """How much is compared: after how many prompts the graph writes how many tokens each."""
+
+    prompts: int = 8
+    new_tokens: int = 32
+
+
+def compare_tokens(
+    hf: Path, onnx: Path, device: str, parameters: int, sample: Sample | None = None
+) -> Agreement:
     """Let the graph in `onnx` write on `device`, and the model in `hf` judge it."""
     if device == "cuda" and not has_device():
         return Agreement(why_not="there is no GPU here, which the graph is made for")
@@ -104,7 +113,7 @@ def compare_tokens(hf: Path, onnx: Path, device: str, parameters: int, prompts: 
         return Agreement(why_not=why_not)
     text = ChatText(onnx)
     try:
-        written = write_tokens(onnx, device, text, prompts)
+        written = write_tokens(onnx, device, text, sample or Sample())
     except RuntimeError as error:
         return Agreement(why_not=f"the graph cannot run here: {str(error).splitlines()[0][:200]}")
     gc.collect()  # of two models one is in memory
@@ -117,23 +126,23 @@ Written = tuple[list[int], list[int]]
 """A prompt, and what the graph wrote after it."""
 
 
-def write_tokens(onnx: Path, device: str, text: ChatText, prompts: int) -> list[Written]:
-    """Let a graph write `NEW_TOKENS` tokens after each prompt, greedily. Raises RuntimeError."""
+def write_tokens(onnx: Path, device: str, text: ChatText, sample: Sample) -> list[Written]:
+    """Let a graph write on after each prompt, greedily. Raises RuntimeError."""
     import onnxruntime_genai as og
 
     if device == "cuda":
         load_cuda_libraries()
     threads = len(os.sched_getaffinity(0))
     model = og.Model(make_config(str(onnx), {"threads": threads, "spin_us": 0, "device": device, "cuda": {}}))
-    longest = _read_context(onnx) - NEW_TOKENS - 1
+    longest = _read_context(onnx) - sample.new_tokens - 1
     written: list[Written] = []
-    for ids in make_prompts(text, prompts, longest):
+    for ids in make_prompts(text, sample.prompts, longest):
         params = og.GeneratorParams(model)
-        params.set_search_options(max_length=len(ids) + NEW_TOKENS + 1, do_sample=False, early_stopping=False)
+        params.set_search_options(max_length=len(ids) + sample.new_tokens + 1, do_sample=False)
         generator = og.Generator(model, params)
         generator.append_tokens(ids)
         new = [_choose(generator)]
-        while len(new) < NEW_TOKENS and new[-1] not in text.end_tokens:
+        while len(new) < sample.new_tokens and new[-1] not in text.end_tokens:
             generator.append_tokens(new[-1:])
             new.append(_choose(generator))
         written.append((ids, new))
