@@ -39,6 +39,7 @@ COMMANDS = {
     "serve": "cli.serve:serve_command",
     "setup": "cli.serve:setup_command",
     "ask": "cli.serve:ask_command",
+    "doctor": "cli.doctor.command:doctor_command",
     "pages": "cli.pages:pages_app",
     "models": "cli.models:models_app",
     "examples": "cli.examples:examples_app",

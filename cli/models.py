@@ -230,13 +230,41 @@ def models_import(
         str,
         typer.Argument(help="A name of the catalogue, or as the setting base_model; empty imports that one."),
     ] = "",
+    precision: Annotated[
+        str,
+        typer.Option(
+            "--precision",
+            help="int8, int4 or fp32 on a processor; fp16, bf16, int8, int4 or fp32 on a GPU. Empty: the "
+            "first of these.",
+        ),
+    ] = "",
 ) -> None:
     """Import a base model: make an ONNX version of it that this machine can serve."""
-    folder = import_with_bar(settings, base or settings.base_model)
-    out.print(f"Imported: {folder}", markup=False)
+    folder = import_with_bar(settings, base or settings.base_model, precision)
+    out.print(f"Imported: {folder}", markup=False, soft_wrap=True)
+    live = read_rollout(settings.models_dir).name
+    version = find_version(settings.models_dir, folder.name)
+    for sentence in describe_import(version, live):
+        out.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 
-def import_with_bar(settings: Settings, base: str) -> Path:
+def describe_import(version: ModelVersion, live: str) -> list[str]:
+    """Say how far an imported graph is the model that it was made of, and whether it answers now."""
+    agreement, said = version.agreement, list[str]()
+    if "why_not" in agreement:
+        said.append(f"How far it agrees with the model in torch was not measured: {agreement['why_not']}.")
+    elif agreement:
+        same, tokens = agreement["same"], agreement["tokens"]
+        said.append(f"Of {tokens} tokens that it wrote {same:.1%} are those of the model in torch.")
+    if live != version.name:
+        said.append(
+            f"{live} stays live. `askpage models promote {version.name}` lets this one answer instead; it "
+            "has learned nothing from reviews."
+        )
+    return said
+
+
+def import_with_bar(settings: Settings, base: str, precision: str = "") -> Path:
     """Import a base model unless that is done, and show how far it is. Raises ImportFailed."""
     with progress_bar() as bar:
         task = bar.add_task("Importing the model", total=1.0)
@@ -246,7 +274,9 @@ def import_with_bar(settings: Settings, base: str) -> Path:
 
         options = model_choice(settings).options
         device = "cuda" if resolve(options).device == "cuda" else "cpu"
-        return import_base(base, settings.models_dir, device, on_progress=show, options=options)
+        return import_base(
+            base, settings.models_dir, device, on_progress=show, options=options, precision=precision
+        )
 
 
 def bring_model(installed: Settings, own: Settings) -> None:
@@ -433,12 +463,14 @@ def _row(version: ModelVersion, standing: RolloutState) -> dict[str, Any]:
         "parent": version.parent,
         "base": version.base,
         "precision": version.precision,
+        "device": version.device,
         "created_at": version.created_at.isoformat(timespec="seconds"),
         "licence": version.licence,
         "builder": version.builder,
         "dataset": version.dataset,
         "scores": dict(version.scores),
         "training": dict(version.training),
+        "agreement": dict(version.agreement),
         "profile": asdict(version.profile) if version.profile else None,
     }
 

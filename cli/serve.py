@@ -12,7 +12,15 @@ import typer
 from rich.text import Text
 
 from bot.app import Listeners, listening, serve
-from bot.bootstrap import LocalPage, PageServices, find_local_page, is_public, open_pages, open_parts
+from bot.bootstrap import (
+    LocalPage,
+    PageServices,
+    find_local_page,
+    is_public,
+    model_choice,
+    open_pages,
+    open_parts,
+)
 from bot.cards.answer_text import SEE_ALSO, further, lead_in, quotation, render_words, say_nothing_found
 from bot.cards.elements import name_place
 from bot.channel import TalkReply
@@ -23,9 +31,11 @@ from cli.pages import refresh, refresh_alone
 from core.files import mend
 from core.records import Answer, AnswerKind, Citation, Page
 from core.settings import Settings
+from core.settings.names import describe_unread_names, find_unread_names
 from jobs.schedule import read_schedule
 from jobs.scheduler import schedule_beside
 from model.answering.profile import Profile, memory_gb
+from model.onnx_infer import find_unused_gpu
 from model.registry.catalogue import advise
 from model.registry.loading import CANNED
 from model.registry.versions import list_versions, read_version
@@ -39,6 +49,8 @@ from pages.sources import Problem, read_source
 def serve_command(settings: Settings) -> None:
     """Serve the bot, and its chat page on this machine; sets up what is missing first."""
     read_schedule(settings)  # what is wrong with it is said before the slow work
+    if unread := find_unread_names():
+        progress_out.print(describe_unread_names(unread), markup=False, highlight=False, soft_wrap=True)
     with listening(settings) as listeners, telling(settings):
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         mend(settings.data_dir)  # from here on it is the bot's, whatever it was
@@ -83,6 +95,8 @@ def setup_command(settings: Settings) -> None:
 def _ensure_model(settings: Settings) -> None:
     if settings.base_model == CANNED:
         return
+    if sentence := find_unused_gpu(model_choice(settings).options):
+        progress_out.print(sentence, markup=False, highlight=False, soft_wrap=True)
     known = {version.name for version in list_versions(settings.models_dir)}
     version = read_version(import_with_bar(settings, settings.base_model))
     if version and version.profile and version.name not in known:

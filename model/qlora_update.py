@@ -48,6 +48,7 @@ from model.registry.export_onnx import (
     needs_no_hub,
     read_builder_version,
 )
+from model.registry.precision import Target
 from model.registry.versions import (
     ModelVersion,
     VersionError,
@@ -312,7 +313,7 @@ def _publish(
     """Export the merged model, compare it with torch, and only then make it a version."""
     onnx, precision = job.work / "onnx", job.parent.precision
     if not onnx.exists():
-        build(merged, onnx, precision, report)
+        build(merged, onnx, Target(precision, job.parent.device), report)
     report.step("comparing the graph with the model", 0.95, 0.99)
     from model.training.export_check import compare  # noqa: PLC0415
 
@@ -328,6 +329,7 @@ def _publish(
         parent=job.parent.name,
         base=job.parent.base,
         precision=precision,
+        device=job.parent.device,
         status="candidate",
         created_at=datetime.now(UTC),
         weights_uri=str(onnx),

@@ -6,6 +6,9 @@ Run as: make lock  (python -m supply.lock)
 What comes of it lies in locks/, in layers: a layer has what its extras need beyond the layers below it, so
 that an install names the layers that it is made of and pip (`--require-hashes --no-deps`) takes nothing else.
 
+`gpu` has the libraries of CUDA that ONNX Runtime needs, so that a machine can serve on a GPU without PyTorch;
+constraints.txt holds them to the versions that PyTorch asks for, since both are in one environment as a rule.
+
 PyTorch is apart: `torch` is the registry's build, for CUDA on Linux and with its libraries; `torch-cpu` is
 the build for processors, a tenth of that, where pip is told of a folder or an index that has it. Its wheels
 in such folders (`find-links`) are locked under their own version ("2.13.0+cpu"), and stay locked as long as
@@ -97,6 +100,9 @@ def layered(resolved: dict[str, Entries], below: dict[str, Entries]) -> dict[str
     layers: dict[str, Entries] = {"torch": {}}
     for name, entries in resolved.items():
         left = {one: hashes for one, hashes in entries.items() if one not in below.get(name, {})}
+        if name == "gpu":
+            layers[name] = left
+            continue
         layers["torch"] |= {one: hashes for one, hashes in left.items() if OF_TORCH.match(one)}
         layers[name] = {one: hashes for one, hashes in left.items() if not OF_TORCH.match(one)}
     return layers

@@ -121,7 +121,12 @@ class CudaSettings(Group, alias_generator=make_prefixer("cuda_")):
     """Options of ONNX Runtime's CUDA provider, under its own names."""
 
     device_id: int = Field(0, ge=0, description="CUDA: which GPU.")
-    gpu_mem_limit: int = Field(0, ge=0, description="CUDA: memory for the arena, bytes; 0 is no limit.")
+    gpu_mem_limit: int = Field(
+        0,
+        ge=0,
+        description="CUDA: memory for the arena, bytes; 0 is no limit. Weights and caches lie in it: seven "
+        "billion weights in fp16 need 13.5 GB, and cannot load with 2 GB.",
+    )
     arena_extend_strategy: Literal["kNextPowerOfTwo", "kSameAsRequested"] = Field(
         "kNextPowerOfTwo", description="CUDA: how the memory arena grows."
     )

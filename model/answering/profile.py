@@ -14,15 +14,14 @@ import contextlib
 import os
 import platform
 import re
-import shutil
-import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from model.inference.gpu import Gpu, find_gpus
 
 if TYPE_CHECKING:
     from model.inference.process import Usage
@@ -31,14 +30,12 @@ if TYPE_CHECKING:
 
 _CPUINFO = Path("/proc/cpuinfo")
 _CGROUP = Path("/sys/fs/cgroup/memory.max")
-_TIMEOUT_S = 10.0
-_MIB = 1 << 20
 
 
 def processor_name(device: str, gpu: int = 0) -> str:
     """Return the name of what computes on "cpu" or "cuda"; "" where nothing tells it."""
     if device == "cuda":
-        return _gpu(gpu)[0]
+        return _find_gpu(gpu).name
     with contextlib.suppress(OSError):
         if named := re.search(r"^model name\s*: *(.+)$", _CPUINFO.read_text("utf-8"), re.MULTILINE):
             return named[1].strip()
@@ -51,7 +48,7 @@ def memory_gb(device: str, gpu: int = 0) -> float | None:
     None where nothing tells it.
     """
     if device == "cuda":
-        return _gpu(gpu)[1]
+        return _find_gpu(gpu).memory_gb
     total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     with contextlib.suppress(OSError, ValueError):  # "max": no limit
         total = min(total, int(_CGROUP.read_text("utf-8")))
@@ -67,19 +64,10 @@ def cpu_s(pid: int) -> float:
     return (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
 
 
-@cache
-def _gpu(number: int) -> tuple[str, float | None]:
-    """Return a GPU's name and memory, as the driver's own tool tells them."""
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return "", None
-    query = [tool, f"--id={number}", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]
-    try:
-        told = subprocess.run(query, capture_output=True, text=True, timeout=_TIMEOUT_S, check=True)  # noqa: S603
-        name, _, mib = told.stdout.strip().rpartition(",")
-        return name.strip(), int(mib) * _MIB / 1e9
-    except (OSError, ValueError, subprocess.SubprocessError):
-        return "", None
+def _find_gpu(number: int) -> Gpu:
+    """Return the GPU of that number as its driver counts; one of which nothing is known where it has none."""
+    gpus = find_gpus()
+    return gpus[number] if number < len(gpus) else Gpu()
 
 
 _PROMPT_TOKENS, _NEW_TOKENS = 256, 32

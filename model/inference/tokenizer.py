@@ -56,6 +56,11 @@ class ChatText:
         return content
 
     @property
+    def end_tokens(self) -> frozenset[int]:
+        """The tokens with which the model ends what it writes."""
+        return frozenset(self._eos)
+
+    @property
     def end_of_turn(self) -> int:
         """The token with which an assistant's turn ends in this template.
 

@@ -35,6 +35,7 @@ import onnxruntime_genai as og
 
 from core.usage_reporting import is_allowed
 from model.inference.constrained import ConstrainedDecoder
+from model.inference.gpu import load_cuda_libraries
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportAttributeAccessIssue=false, reportUnknownParameterType=false, reportMissingTypeStubs=false
@@ -289,6 +290,8 @@ def main() -> None:
     written = json.loads((Path(folder) / "genai_config.json").read_text("utf-8"))["model"]
     eos = written["eos_token_id"]
     context = min(options["context_tokens"], written["context_length"])
+    if options["device"] == "cuda":
+        load_cuda_libraries()
     model = og.Model(make_config(folder, options))
     slots = [Slot(model, context) for _ in range(options["concurrent"])]
     worker = Worker(slots, frozenset([eos] if isinstance(eos, int) else eos), options["piece"], out)

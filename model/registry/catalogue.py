@@ -138,8 +138,8 @@ def _append(source: IO[bytes], out: IO[bytes], also: Callable[[bytes], None]) ->
 
 _AROUND_GB = 0.3
 """What the process and the caches of two answers take beside the weights, GB."""
-_INT8 = 1.13
-"""Bytes of a weight in int8: one, and a scale for every block of 32."""
+_WEIGHT_BYTES = {"fp32": 4.0, "fp16": 2.0, "bf16": 2.0, "int8": 1.13, "int4": 0.63}
+"""Bytes of a weight; in int8 and int4 with a scale for every block of 32."""
 _PROMPT_TOKENS = 500
 """A model is worth its size where it reads two passages whole, with the question and what it is told to
 do."""
@@ -216,11 +216,10 @@ class BaseModel:
         return 0.0 if self.installed else self.parameters * 2 / 1e9
 
     def memory_gb(self, precision: str) -> float:
-        """Estimate the gigabytes of memory that it takes while it answers; "int8" or "fp16"."""
-        if precision == "fp16":
-            return self.parameters * 2 / 1e9 + _AROUND_GB
-        # the table of tokens stays in fp32, and once more in int8 where it writes the tokens, too
-        return (self.parameters * _INT8 + self.embedding * 4) / 1e9 + _AROUND_GB
+        """Estimate the gigabytes of memory that it takes while it answers, in one of `_WEIGHT_BYTES`."""
+        # where weights are rounded, the table of tokens stays in fp32, and is there once more to write them
+        table = self.embedding * 4 if precision in ("int8", "int4") else 0
+        return (self.parameters * _WEIGHT_BYTES[precision] + table) / 1e9 + _AROUND_GB
 
 
 CATALOGUE = (

@@ -21,6 +21,7 @@ from core.files import compute_hashes, only_one, sync_files
 from core.subprocess_step import OnProgress, StepFailed, run_step
 from model.answering.profile import Profile, measure_profile
 from model.onnx_infer import Engine, EngineError, EngineOptions
+from model.registry.precision import PRECISIONS, Target
 from model.registry.versions import (
     ModelVersion,
     VersionError,
@@ -37,13 +38,17 @@ class ImportFailed(Exception):
 
 def choose_precision(device: str) -> str:
     """Return the precision that is right for "cpu" or "cuda"."""
-    return "fp16" if device == "cuda" else "int8"
+    return PRECISIONS[device][0]
 
 
-def make_version_name(base: str, precision: str) -> str:
-    """Return a folder name for a base model: the last part of its path or id, in plain letters."""
+def make_version_name(base: str, precision: str, device: str = "") -> str:
+    """Return a folder name for a base model: the last part of its path or id, in plain letters.
+
+    The device stands in it where its precision is another device's usual one, or the one of either.
+    """
     stem = base.rstrip("/\\").replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".gguf").lower()
-    return f"{re.sub(r'[^a-z0-9.]+', '-', stem).strip('-.') or 'model'}-{precision}"
+    ending = f"-{device}" if device and precision != choose_precision(device) else ""
+    return f"{re.sub(r'[^a-z0-9.]+', '-', stem).strip('-.') or 'model'}-{precision}{ending}"
 
 
 def import_base(
@@ -53,25 +58,30 @@ def import_base(
     *,
     on_progress: OnProgress,
     options: EngineOptions | None = None,
+    precision: str = "",
 ) -> Path:
     """Import a base model unless that is done already, and return its version folder.
 
-    `options` are those that it will run with: so its speed is measured. The version becomes the live one when
-    there is none, or when the live one descends from another base model. Raises ImportFailed; waits for
-    another import into the same folder.
+    `options` are those that it will run with: so its speed is measured. `precision` is the one that somebody
+    asks for, "" the device's usual one. The version becomes the live one as `is_to_be_live` says. Raises
+    ImportFailed; waits for another import into the same folder.
     """
-    precision = choose_precision(device)
-    folder = models_dir / make_version_name(base, precision)
+    if precision and precision not in PRECISIONS[device]:
+        raise ImportFailed(
+            f"ONNX Runtime does not compute {precision} on {device}: choose {', '.join(PRECISIONS[device])}"
+        )
+    target = Target(precision or choose_precision(device), device)
+    folder = models_dir / make_version_name(base, target.precision, device)
     try:
         models_dir.mkdir(parents=True, exist_ok=True)
         with only_one(models_dir / ".import.lock"):
             version = read_version(folder)
             if version is None:
                 running = replace(options or EngineOptions(), device=device)
-                version = _import(base, folder, precision, running, on_progress)
+                version = _import(base, folder, target, running, on_progress)
             elif version.base != base:
                 raise ImportFailed(f"{folder} holds another model, {version.base}: move one of the two")
-            _make_live(models_dir, version)
+            _make_live(models_dir, version, asked=bool(precision))
     except (OSError, VersionError) as error:
         raise ImportFailed(f"the model cannot be kept in {models_dir}: {error}") from error
     on_progress("imported", 1.0)
@@ -79,11 +89,12 @@ def import_base(
 
 
 def _import(
-    base: str, folder: Path, precision: str, options: EngineOptions, on_progress: OnProgress
+    base: str, folder: Path, target: Target, options: EngineOptions, on_progress: OnProgress
 ) -> ModelVersion:
     work = folder.parent / f".{folder.name}.part"
     work.mkdir(exist_ok=True)
-    arguments = ["--base", _absolute(base), "--work", str(work), "--precision", precision]
+    wanted = ["--precision", target.precision, "--device", target.device]
+    arguments = ["--base", _absolute(base), "--work", str(work), *wanted]
     try:
         info = run_step("model.registry.export_onnx", arguments, on_progress)
     except StepFailed as failed:
@@ -98,13 +109,15 @@ def _import(
         name=folder.name,
         parent=None,
         base=base,
-        precision=precision,
+        precision=target.precision,
+        device=target.device,
         status="live",
         created_at=datetime.now(UTC),
         weights_uri=str(folder),
         files=compute_hashes(folder),
         licence=str(info["licence"]),
         builder=str(info["builder"]),
+        agreement=info["agreement"],
         profile=profile,
     )
     sync_files(folder)
@@ -130,13 +143,25 @@ def measure_export(folder: Path, options: EngineOptions, parameters: int) -> Pro
         engine.close_sync()
 
 
-def _make_live(models_dir: Path, version: ModelVersion) -> None:
+def is_to_be_live(version: ModelVersion, live: ModelVersion, *, asked: bool) -> bool:
+    """Tell whether an imported version takes the place of the live one.
+
+    Always where that descends from another base model. Of the same one: where the live one is made for
+    another device, or where somebody `asked` for this precision by name; but never instead of a version that
+    has learned, which would be forgotten.
+    """
+    if live.base != version.base:
+        return True
+    return live.parent is None and (asked or live.device != version.device)
+
+
+def _make_live(models_dir: Path, version: ModelVersion, *, asked: bool) -> None:
     try:
-        if find_live_version(models_dir).base == version.base:
-            return
+        live = find_live_version(models_dir)
     except VersionError:
-        pass
-    promote(models_dir, version.name)
+        live = None
+    if live is None or (live.name != version.name and is_to_be_live(version, live, asked=asked)):
+        promote(models_dir, version.name)
 
 
 def _absolute(base: str) -> str:

@@ -322,9 +322,9 @@ def count_parameters(version: ModelVersion) -> int:
     known = find_base_model(version.base)
     if known:
         return known.parameters
-    weight_bytes = {"fp32": 4, "fp16": 2}.get(version.precision, 1)
+    weight_bytes = {"fp32": 4, "fp16": 2, "bf16": 2, "int4": 0.5}.get(version.precision, 1)
     graph = [version.folder / name for name in version.files if name.startswith("model.onnx")]
-    return sum(file.stat().st_size for file in graph if file.is_file()) // weight_bytes
+    return int(sum(file.stat().st_size for file in graph if file.is_file()) / weight_bytes)
 
 
 def quote_first_sentence(messages: Sequence[BaseMessage]) -> str:

@@ -78,8 +78,10 @@ class ModelVersion:
 
     `weights_uri` is the folder with the ONNX graph; `parent` is None for a base model.
 
-    `base` is the base model as its user named it, `precision` is int8, fp16 or fp32, `licence` is what the
-    base says of itself ("unknown" where it says nothing). `files` maps a name in the folder to its SHA-256,
+    `base` is the base model as its user named it, `precision` is int8, int4, fp16, bf16 or fp32, `device` is
+    what the graph is made for (cpu or cuda), `licence` is what the base says of itself ("unknown" where it
+    says nothing). `agreement` is how often an imported graph chooses torch's token
+    (`model/registry/agreement.py`), or why nobody knows. `files` maps a name in the folder to its SHA-256,
     in hex. `dataset` is the hash of the examples that it learned from, `training` how, `scores` what was
     measured. `status` is what the version began as; where it stands now, `RolloutState.derive_status` tells.
     `profile` is how fast it was on the machine that made it; None where nobody measured.
@@ -99,6 +101,12 @@ class ModelVersion:
     scores: Mapping[str, Any] = field(default_factory=dict[str, Any])
     training: Mapping[str, Any] = field(default_factory=dict[str, Any])
     profile: Profile | None = None
+    device: str = ""
+    agreement: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    def __post_init__(self) -> None:
+        if not self.device:  # an older manifest: fp16 was exported for GPUs alone
+            object.__setattr__(self, "device", "cuda" if self.precision == "fp16" else "cpu")
 
     @property
     def folder(self) -> Path:

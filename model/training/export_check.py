@@ -18,6 +18,7 @@ import onnxruntime_genai as og
 import torch
 from transformers import AutoModelForCausalLM
 
+from model.inference.gpu import has_device, load_cuda_libraries
 from model.registry.export_onnx import ExportRefused
 from model.training.dataset import Encoded
 
@@ -43,7 +44,9 @@ class ParityCriteria:
 LEAST = {
     "fp32": ParityCriteria(0.99, 0.05),
     "fp16": ParityCriteria(0.97, 0.5),
+    "bf16": ParityCriteria(0.9, None),
     "int8": ParityCriteria(0.9, None),
+    "int4": ParityCriteria(0.6, None),
 }
 
 
@@ -69,8 +72,10 @@ class ParityResult:
 
 def compare(hf: Path, onnx: Path, precision: str, prompts: Sequence[Encoded]) -> ParityResult:
     """Let the model in `hf` and the graph in `onnx` read the same prompts."""
-    dtype: Any = "auto" if precision == "fp16" else torch.float32
+    dtype: Any = "auto" if precision in ("fp16", "bf16") else torch.float32
     in_torch = AutoModelForCausalLM.from_pretrained(hf, dtype=dtype).eval()
+    if has_device():
+        load_cuda_libraries()
     in_onnx = og.Model(str(onnx))
     same, differences = [], []
     for one in prompts:

@@ -109,6 +109,16 @@ def test_a_layer_has_what_lies_in_none_below_it_and_pytorch_is_apart() -> None:
     assert layers == {"base": {"one==1": a}, "import": {"two==2": b}, "torch": {"nvidia-x==3": gpu}}
 
 
+def test_serving_on_a_gpu_has_its_libraries_without_pytorch_and_pytorch_has_the_same() -> None:
+    cublas = {"nvidia-cublas==13.1.1.3": frozenset({"sha256:a"})}
+    layers = layered({"gpu": cublas, "import": cublas}, {})
+    assert layers == {"gpu": cublas, "import": {}, "torch": cublas}
+    constrained = parsed((ROOT / "constraints.txt").read_text("utf-8"))
+    ours = {name_of(one) for one in constrained if one.startswith("nvidia-")}
+    assert ours == {name_of(one) for one in read_layer("torch")} & ours
+    assert len(ours) == 7
+
+
 def test_a_lock_reads_as_it_was_written() -> None:
     one = f"--hash=sha256:{'1' * 64}"
     two = f"--hash=sha256:{'2' * 64}"

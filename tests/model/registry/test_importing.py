@@ -10,13 +10,22 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from cli.models import describe_import
 from model.registry.export_onnx import ExportRefused, Report, find_base, find_licence
-from model.registry.importing import ImportFailed, choose_precision, import_base, make_version_name
+from model.registry.importing import (
+    ImportFailed,
+    choose_precision,
+    import_base,
+    is_to_be_live,
+    make_version_name,
+)
 from model.registry.versions import find_live_version, promote, read_version, verify_version
+from tests.builders.versions import make_version
 
 pytest_plugins = ["tests.builders.model_folders"]
 
@@ -43,6 +52,55 @@ def test_a_version_is_named_after_its_base(base: str, name: str) -> None:
 
 def test_a_gpu_gets_fp16_and_a_cpu_int8() -> None:
     assert (choose_precision("cuda"), choose_precision("cpu")) == ("fp16", "int8")
+
+
+@pytest.mark.parametrize(
+    ("precision", "device", "name"),
+    [
+        ("int8", "cpu", "tiny-int8"),
+        ("fp16", "cuda", "tiny-fp16"),
+        ("int8", "cuda", "tiny-int8-cuda"),
+        ("int4", "cpu", "tiny-int4-cpu"),
+        ("int4", "cuda", "tiny-int4-cuda"),
+    ],
+)
+def test_versions_of_one_base_for_two_devices_have_two_names(precision: str, device: str, name: str) -> None:
+    assert make_version_name("tiny", precision, device) == name
+
+
+@pytest.mark.parametrize(
+    ("change", "asked", "takes_over"),
+    [
+        ({"base": "another"}, False, True),
+        ({"base": "another", "parent": "x"}, False, True),
+        ({"device": "cuda"}, False, True),
+        ({"device": "cuda", "parent": "x"}, False, False),
+        ({"precision": "int4"}, False, False),
+        ({"precision": "int4"}, True, True),
+        ({"precision": "int4", "parent": "x"}, True, False),
+    ],
+)
+def test_an_import_takes_over_from_another_model_and_another_device_and_never_from_what_has_learned(
+    change: dict[str, str], asked: bool, takes_over: bool, tmp_path: Path
+) -> None:
+    version = make_version(tmp_path)
+    assert is_to_be_live(version, replace(version, name="live", **change), asked=asked) is takes_over  # type: ignore[arg-type]
+
+
+def test_a_precision_that_a_device_does_not_compute_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ImportFailed, match="does not compute bf16 on cpu: choose int8, int4, fp32"):
+        import_base("tiny", tmp_path, "cpu", on_progress=no_progress, precision="bf16")
+
+
+def test_an_older_manifest_does_not_say_for_which_device_it_is(tmp_path: Path) -> None:
+    version = make_version(tmp_path)
+    for precision, device in (("int8", "cpu"), ("fp16", "cuda"), ("fp32", "cpu")):
+        raw = json.loads((version.folder / "version.json").read_text()) | {"precision": precision}
+        raw = {name: value for name, value in raw.items() if name not in ("device", "agreement")}
+        (version.folder / "version.json").write_text(json.dumps(raw))
+        found = read_version(version.folder)
+        assert found
+        assert (found.device, found.agreement) == (device, {})
 
 
 def test_the_bundled_model_is_found_without_importing_its_package() -> None:
@@ -126,6 +184,8 @@ def test_an_import_is_whole_live_and_not_repeated(tiny_models: Path, tiny_llama:
     assert verify_version(version.folder) == version
     assert (version.name, version.precision, version.base) == ("tiny-int8", "int8", str(tiny_llama))
     assert version.builder.startswith("onnxruntime-genai")
+    assert version.agreement["same"] > 0.8
+    assert (version.agreement["tokens"], version.agreement["device"]) == (256, "cpu")
     assert "model.onnx" in version.files
     assert not list(tiny_models.glob(".*.part"))
     seen: list[tuple[str, float]] = []
@@ -179,9 +239,19 @@ def test_an_architecture_that_cannot_be_exported_is_a_sentence(tiny_llama: Path,
 
 
 @pytest.mark.model
-def test_a_gpu_import_writes_fp16_for_cuda(tiny_llama: Path, tmp_path: Path) -> None:
-    folder = import_base(str(tiny_llama), tmp_path, "cuda", on_progress=no_progress)
+def test_a_gpu_import_writes_fp16_for_cuda_and_takes_over_from_the_processors_version(
+    tiny_llama: Path, tiny_models: Path, tmp_path: Path
+) -> None:
+    models_dir = shutil.copytree(tiny_models, tmp_path / "models")
+    folder = import_base(str(tiny_llama), models_dir, "cuda", on_progress=no_progress)
+    assert find_live_version(models_dir).name == "tiny-fp16"
     config = json.loads((folder / "genai_config.json").read_text())
     providers = config["model"]["decoder"]["session_options"]["provider_options"]
     assert [next(iter(provider)) for provider in providers] == ["cuda"]
-    assert verify_version(folder).precision == "fp16"
+    version = verify_version(folder)
+    assert (version.precision, version.device) == ("fp16", "cuda")
+    assert version.agreement.keys() in ({"why_not"}, {"prompts", "tokens", "same", "against", "device"})
+    said = describe_import(version, "tiny-fp16")
+    assert len(said) == 1
+    assert "not measured: there is no GPU here" in said[0] or "are those of the model in torch" in said[0]
+    assert "tiny-a1-int8 stays live" in describe_import(version, "tiny-a1-int8")[1]
