@@ -45,37 +45,37 @@ class _Page:
     prose: int
 
 
-def drop_boilerplate(root: Element) -> None:
-    """Empty what stands around the text of a page."""
+def drop_boilerplate(root: Element, measures: Measures) -> Measures:
+    """Empty what stands around the text of a page; return the measures of what is left."""
     found = root.find(".//body")
     body = root if found is None else found
-    measures = measure(root)
     page = _Page(measures, measures[body].characters, measures[body].prose)
     doomed = _outermost([*_find_named(body, page), *_find_labelled(body, page), *_find_lines(body, page)], body)
     lost = sum(measures[one].characters for one in doomed)
-    if page.whole - lost < _LEAST_LEFT < lost:
-        return
+    if not doomed or page.whole - lost < _LEAST_LEFT < lost:
+        return measures
     for element in doomed:
         empty(element)
+    return measure(root)
 
 
-def drop_edges(part: Element) -> None:
+def drop_edges(part: Element, measures: Measures) -> None:
     """Empty the lists of links before the first and behind the last prose of a long page."""
-    measures = measure(part)
-    prose = measures[part].prose
-    if prose < _LONG_PAGE:
+    whole = measures[part]
+    if whole.prose < _LONG_PAGE:
         return
     found = [
         element
         for element in part.iter("ul", "ol", "div", "section", "aside")
-        if element is not part and _is_list_of_links(measures[element], prose) and not _is_introduced(element)
+        if element is not part and _is_list_of_links(measures[element], whole) and not _is_introduced(element)
     ]
     for element in _outermost(found, part):
         empty(element)
 
 
-def _is_list_of_links(one: Measure, prose: int) -> bool:
-    at_an_end = not one.before or one.before + one.prose >= prose
+def _is_list_of_links(one: Measure, whole: Measure) -> bool:
+    before = one.before - whole.before
+    at_an_end = before <= 0 or before + one.prose >= whole.prose
     return at_an_end and not one.prose and one.links >= _FEW_LINKS and one.link_share >= _LINKED
 
 

@@ -31,7 +31,7 @@ from pages.parse.markdown import to_html
 from pages.parse.pdf import read_pdf
 from pages.parse.plain_elements import write_plain_elements
 from pages.parse.plain_text import looks_like_markdown, read_plain
-from pages.parse.shells import is_shell, open_noscript, read_json_ld, refuse_frames
+from pages.parse.shells import has_more, is_shell, open_noscript, read_json_ld, refuse_frames
 from pages.visibility.hidden import drop_unseen
 from pages.visibility.html_tree import Element, parse_html, parse_xml, to_one_line, visible
 
@@ -145,7 +145,7 @@ def _as_read(title: str) -> str:
 def _from_html(text: str, url: str) -> _Text:
     """Read a page of HTML; one that has hardly a word is read once more, as readers without scripts see it."""
     title, sections, doubtful = _read_html(text, url, shell=False)
-    if is_shell(sections):
+    if has_more(text) and is_shell(sections):
         other = _read_html(text, url, shell=True)
         if other[1]:
             return other

@@ -23,6 +23,7 @@ _FURNITURE = frozenset({"nav", "footer", "button", "input", "dialog", "menu"})
 _FURNITURE_ROLES = frozenset({"navigation", "banner", "contentinfo", "search", "dialog", "alertdialog"})
 _MOST_ELEMENTS = 30_000
 """Beyond this trafilatura's heuristics take longer than anybody waits."""
+_DEEPEST = 250
 _CONTAINERS = frozenset(
     {"article", "body", "center", "div", "form", "main", "section", "table", "tbody", "td", "tr"}
 )
@@ -36,22 +37,21 @@ _FIRST_AMONG = 0.6
 
 def main_part(root: Element) -> Element:
     """Return the element with the main text, freed of what stands around it. Changes the tree."""
-    drop_boilerplate(root)
-    part = _own_word(root)
+    measures = drop_boilerplate(root, measure(root))
+    part = _own_word(root, measures)
     kept = _words_kept(part)
     part = _smallest_with(part, kept)
     for element in list(part.iter("*")):
         if element is not part and _is_furniture(element):
             empty(element)
-    drop_edges(part)
+    drop_edges(part, measures)
     return part
 
 
-def _own_word(root: Element) -> Element:
+def _own_word(root: Element, measures: Measures) -> Element:
     """Return what the page itself marks as its main part, unless that is a teaser; else its body."""
     found = root.find(".//body")
     body = root if found is None else found
-    measures = measure(root)
     for path in (".//main", ".//*[@role='main']", ".//article"):
         marked = root.findall(path)
         if marked:
@@ -98,11 +98,14 @@ def _is_title(button: Element) -> bool:
 def _words_kept(part: Element) -> frozenset[str]:
     """Return the pieces of text that trafilatura finds worth keeping; none where it gives up."""
     page = parse_html("<html><body></body></html>")
-    if page is None or sum(1 for _ in part.iter()) > _MOST_ELEMENTS:
+    if page is None or _is_too_much(part):
         return frozenset()
     inner = copy.deepcopy(part)
     inner.tag, inner.tail = ("div" if part.tag in {"body", "html"} else "article"), None
     next(page.iter("body")).append(inner)
+    for cell in inner.iter("td", "th"):  # trafilatura fills up what a cell claims to span
+        if cell.get("colspan"):
+            cell.set("colspan", "1")
     try:
         document = trafilatura.bare_extraction(
             page,  # pyright: ignore[reportArgumentType] # it is lxml's, behind our protocol
@@ -117,6 +120,17 @@ def _words_kept(part: Element) -> frozenset[str]:
         return frozenset()
     body: Element | None = getattr(document, "body", None)
     return frozenset() if body is None else frozenset(to_one_line(text) for text in body.itertext())
+
+
+def _is_too_much(part: Element) -> bool:
+    """Tell whether a part has more elements, or more of them in one another, than trafilatura copes with."""
+    depth = elements = 0
+    for event, _ in walk(part):
+        depth += 1 if event == "start" else -1
+        elements += event == "start"
+        if depth > _DEEPEST or elements > _MOST_ELEMENTS:
+            return True
+    return False
 
 
 def _smallest_with(part: Element, kept: frozenset[str]) -> Element:

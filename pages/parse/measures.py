@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pages.visibility.html_tree import Element, to_one_line, walk
+from pages.visibility.html_tree import Element, walk
 
 PROSE = 40
 """Characters of one piece of text, no link, from which it is prose."""
@@ -57,7 +57,7 @@ def measure(root: Element) -> Measures:
             _add(open_ones[-1], one)
             text = element.tail if element is not root else None
         if text and not skipped:
-            length = len(to_one_line(text))
+            length = len(" ".join(text.split()))
             into = open_ones[-1]
             into.characters += length
             into.linked += length if links else 0

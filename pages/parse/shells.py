@@ -22,12 +22,18 @@ from pages.visibility.html_tree import Element, parse_html, to_one_line
 SHELL_WORDS = 30
 """Words up to which a page is a shell."""
 _ASKS_FOR_SCRIPTS = re.compile(r"java\s?script|\bscripts?\b|cookies", re.IGNORECASE)
+_MORE = re.compile(r"<noscript\b|\bld\+json\b", re.IGNORECASE)
 _LONGEST_JSON = 2_000_000
 _MOST_NODES = 20_000
 _MOST_FRAMES = 4
 _BLOCK_ENDS = re.compile(r"<(?:br|/p|/li|/div|/h\d|/tr)\b[^>]{0,100}>", re.IGNORECASE)
 _BREAK_BEFORE = r"\n\g<0>"
 _HAS_TAGS = re.compile(r"<[a-z/][^>]{0,300}>|&[a-z#0-9]{2,8};", re.IGNORECASE)
+
+
+def has_more(text: str) -> bool:
+    """Tell whether a page has anything that is only read of shells."""
+    return _MORE.search(text) is not None
 
 
 def is_shell(sections: Iterable[Section]) -> bool:

@@ -107,8 +107,8 @@ class Grid:
         """Put a cell behind the last one."""
         if not self.rows:
             self.begin_row()
-        self._cells += 1
         wide, tall = (_read_span(cell, name) for name in ("colspan", "rowspan"))
+        self._cells += wide * tall
         if self._cells > _MOST_CELLS:
             wide = tall = 1
         self.rows[-1].append(_Cell(text, wide, tall, cell.tag == "th"))
