@@ -1,24 +1,22 @@
 """Bytes of a page → characters, as browsers do it (https://encoding.spec.whatwg.org).
 
-The first of these decides: a byte order mark, the server's charset, a <meta> or an XML declaration of the page,
-and else what the bytes look like. A label means what it means on the web: iso-8859-1 is windows-1252, gb2312 is
-gbk. A byte that is wrong costs one character, and not the page.
+The first of these decides: a byte order mark, the server's charset, a <meta> or an XML declaration of the
+page, and else what the bytes look like. A label means what it means on the web: iso-8859-1 is windows-1252,
+gb2312 is gbk. A byte that is wrong costs one character, and not the page.
 """
 
 from __future__ import annotations
 
 import re
 
-import chardetng_py
+import chardetng_py  # pyright: ignore[reportMissingTypeStubs] # types of its core only
 import webencodings
 
 _MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 _LOOKED_AT = 128 * 1024
 """Bytes in which a page may say how it is written: browsers find a late <meta>, too."""
 _COMMENT_BEGINS, _COMMENT_ENDS = b"<!--", b"-->"
-_META = re.compile(
-    rb"<meta[\s/][^>]{0,400}?charset\s*+=\s*+[\"']?\s*+([A-Za-z0-9_:.-]{1,40})", re.IGNORECASE
-)
+_META = re.compile(rb"<meta[\s/][^>]{0,400}?charset\s*+=\s*+[\"']?\s*+([A-Za-z0-9_:.-]{1,40})", re.IGNORECASE)
 _XML = re.compile(
     rb"\s{0,20}<\?xml\s[^>]{0,200}?encoding\s*+=\s*+[\"']\s*+([A-Za-z0-9_:.-]{1,40})", re.IGNORECASE
 )

@@ -2,10 +2,10 @@
 
 Bytes of a sitemap → `Sitemap`.
 
-Where HTML's main text lies is found in `pages.parse.main_part`. Markdown and PDF are their own main text.
-Only text that a reader sees comes out: no scripts, no comments, nothing hidden (`pages.visibility.hidden`).
-Sitemaps (sitemaps.org 0.9, plain or gzipped) name pages and further sitemaps. Whatever arrives gives a Page,
-a Sitemap or a PageRefused, in bounded time.
+Where HTML's main text lies is found in `pages.parse.main_text.main_part`. Markdown and PDF are their own
+main text. Only text that a reader sees comes out: no scripts, no comments, nothing hidden
+(`pages.visibility.hidden`). Sitemaps (sitemaps.org 0.9, plain or gzipped) name pages and further sitemaps.
+Whatever arrives gives a Page, a Sitemap or a PageRefused, in bounded time.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from urllib.parse import unquote, urlsplit
 
 from core.records import Page, Section
 from pages.fetched import Fetched, PageUnreadable, inflate
-from pages.parse.anchors import mark_anchors
-from pages.parse.code_blocks import prepare_code
 from pages.parse.decoding import decode
+from pages.parse.elements.anchors import mark_anchors
+from pages.parse.elements.code_blocks import prepare_code
+from pages.parse.elements.plain_elements import write_plain_elements
 from pages.parse.html_sections import split_sections
-from pages.parse.main_part import main_part
+from pages.parse.main_text.main_part import main_part
 from pages.parse.markdown import to_html
 from pages.parse.pdf import read_pdf
-from pages.parse.plain_elements import write_plain_elements
 from pages.parse.plain_text import looks_like_markdown, read_plain
 from pages.parse.shells import has_more, is_shell, open_noscript, read_json_ld, refuse_frames
 from pages.visibility.hidden import drop_unseen
@@ -143,23 +143,23 @@ def _as_read(title: str) -> str:
 
 
 def _from_html(text: str, url: str) -> _Text:
-    """Read a page of HTML; one that has hardly a word is read once more, as readers without scripts see it."""
-    title, sections, doubtful = _read_html(text, url, shell=False)
+    """Read a page of HTML; one with hardly a word once more, as readers without scripts see it."""
+    title, sections, doubtful = _read_html(text, url, bare=False)
     if has_more(text) and is_shell(sections):
-        other = _read_html(text, url, shell=True)
+        other = _read_html(text, url, bare=True)
         if other[1]:
             return other
     return title, sections, doubtful
 
 
-def _read_html(text: str, url: str, *, shell: bool) -> _Text:
+def _read_html(text: str, url: str, *, bare: bool) -> _Text:
     root = parse_html(text)
     if root is None:
         return "", (), 0
     refuse_frames(root, url)
     title = _html_title(root)
     told: tuple[Section, ...] = ()
-    if shell:
+    if bare:
         told = read_json_ld(root)
         open_noscript(root)
     write_plain_elements(root)

@@ -1,7 +1,7 @@
 """A tree of HTML → sections: headings with the anchors that they really have, and plain text.
 
-One pass from the first element to the last, so that a hostile page costs time in proportion to its size and no
-recursion. Where a text needs more than its words, its module says how it is written: `tables`, `inline`,
+One pass from the first element to the last, so that a hostile page costs time in proportion to its size and
+no recursion. Where a text needs more than its words, its module says how it is written: `tables`, `inline`,
 `code_blocks`.
 """
 
@@ -11,20 +11,21 @@ import re
 from dataclasses import dataclass
 
 from core.records import Section
-from pages.parse.abbreviations import Abbreviations
-from pages.parse.anchors import ANCHOR, HEADINGS
-from pages.parse.code_blocks import is_code_line
-from pages.parse.inline import is_raised, is_short, write_lowered, write_raised
-from pages.parse.tables import Grid, find_data_tables
-from pages.parse.text_buffer import TextBuffer
+from pages.parse.elements.abbreviations import Abbreviations
+from pages.parse.elements.anchors import ANCHOR, HEADINGS
+from pages.parse.elements.code_blocks import is_code_line
+from pages.parse.elements.inline import is_raised, is_short, is_way_back, write_lowered, write_raised
+from pages.parse.elements.tables import Grid, find_data_tables
+from pages.parse.elements.text_buffer import TextBuffer
 from pages.visibility.html_tree import Element, to_one_line, visible, walk
 
 _PARAGRAPHS = frozenset(
     """
-    address article aside blockquote body caption center dd details div dl dt fieldset figcaption figure footer
-    form header hr main nav ol p pre section summary table ul
+    address article aside blockquote body caption center dd details div dl dt fieldset figcaption figure
+    footer form header hr main nav ol p pre section summary table ul
     """.split()  # noqa: SIM905 - a list of words reads better so
 )
+_TABLE_PARTS = frozenset({"td", "th", "tr", "thead"})
 _LISTS = frozenset({"ul", "ol"})
 _CODE_LINES = frozenset({"div", "li", "p", "tr", "ol", "ul", "table", "tbody"})
 _PERMALINK_SIGN = re.compile(r"(?:(?<!\s)\s+)?[¶#§🔗]\s*$")
@@ -119,6 +120,8 @@ class _Writer:
             self._text.add(to_one_line(element.get("alt") or ""))
         elif tag == "abbr":
             self._abbreviations.note(element)
+        elif is_way_back(element):
+            self._written = element
         elif not self._pre and is_raised(element):
             self._text.add(write_raised(element, self._text.ends_with(_CONTEXT)))
             self._written = element
@@ -135,39 +138,38 @@ class _Writer:
         if self._pre and tag in _CODE_LINES:
             self._text.break_line(1)
             return
-        if tag == "table" and element in self._data_tables:
-            self._tables.append(_Table(element, Grid(), self._text))
-        if tag == "dd" and self._term:
-            self._open_meaning()
-        elif tag in _PARAGRAPHS:
-            close = self._lists or tag == "dd" or (tag == "dt" and self._term)
-            self._text.break_line(1 if close else 2)
-            self._pre += tag == "pre"
+        if tag in _PARAGRAPHS:
+            self._open_paragraph(element, tag)
         if tag in _LISTS:
             self._lists.append(_first_number(element))
         elif tag == "li":
             self._text.bullet("  " * (len(self._lists) - 1) + self._bullet())
-        elif tag == "tr":
-            self._open_row()
-        elif tag in {"td", "th"}:
-            self._open_cell(element)
-        elif tag == "thead" and self._tables:
-            self._tables[-1].grid.in_head = True
         elif tag == "br":
             self._text.break_by_br(1 if self._lists or self._pre else 2)
+        elif tag in _TABLE_PARTS:
+            self._open_in_table(element, tag)
 
-    def _open_row(self) -> None:
-        if self._tables:
-            self._tables[-1].grid.begin_row()
+    def _open_paragraph(self, element: Element, tag: str) -> None:
+        if tag == "dd" and self._term:
+            self._open_meaning()
+            return
+        close = self._lists or tag == "dd" or (tag == "dt" and self._term)
+        self._text.break_line(1 if close else 2)
+        self._pre += tag == "pre"
+        if element in self._data_tables:
+            self._tables.append(_Table(element, Grid(), self._text))
+
+    def _open_in_table(self, element: Element, tag: str) -> None:
+        table = self._tables[-1] if self._tables else None
+        if table is None:  # it lays out a page
+            self._text.break_line(1 if tag == "tr" else 2)
+        elif tag == "tr":
+            table.grid.begin_row()
+        elif tag == "thead":
+            table.grid.in_head = True
         else:
-            self._text.break_line(1)
-
-    def _open_cell(self, element: Element) -> None:
-        if self._tables:
-            self._tables[-1].cell = element
+            table.cell = element
             self._text = TextBuffer()
-        else:  # of a table that lays out a page
-            self._text.break_line(2)
 
     def _open_meaning(self) -> None:
         """Put what a term means behind it."""

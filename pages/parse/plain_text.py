@@ -1,6 +1,6 @@
-"""Plain text → one section: lines that were broken because they were full are joined, as a reader reads them.
+r"""Plain text → one section: lines that were broken because they were full are joined.
 
-    join_wrapped_lines("Lorries that arrive after eight in the\\nevening wait.")  →  one line
+    join_wrapped_lines("Lorries that arrive after eight in the\nevening wait.")  →  one line
 
 Lists, tables, code, addresses and verses keep their lines. `looks_like_markdown` tells Markdown that a server
 sends as plain text.

@@ -1,8 +1,8 @@
 """Pages that are empty until their scripts have run, and old ones of frames: what they say without.
 
-A page with hardly a word of its own is a shell. What it has for readers without scripts (<noscript>), and what it
-tells search engines of its questions and articles (JSON-LD of schema.org), is its text then. On any other page
-neither is read: readers see something else, and nobody would see what is planted there.
+A page with hardly a word of its own is a shell. What it has for readers without scripts (<noscript>), and
+what it tells search engines of its questions and articles (JSON-LD of schema.org), is its text then. On any
+other page neither is read: readers see something else, and nobody would see what is planted there.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ def refuse_frames(root: Element, url: str) -> None:
     named = (urljoin(url, frame.get("src") or "") for frame in root.iter("frame") if frame.get("src"))
     inside = ", ".join(one[:200] for one in islice(dict.fromkeys(named), _MOST_FRAMES))
     raise PageUnreadable(
-        f"That page is made of frames, each a page of its own; please ask about one of them: {inside or 'none is named'}."
+        "That page is made of frames, each a page of its own; please ask about one of them: "
+        f"{inside or 'their addresses are not given'}."
     )
 
 

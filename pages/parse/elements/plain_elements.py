@@ -5,7 +5,7 @@ Formulas become one line; a text box that nobody can write into is the text in i
 
 from __future__ import annotations
 
-from pages.parse.mathml import write_formula
+from pages.parse.elements.mathml import write_formula
 from pages.visibility.html_tree import Element, empty
 
 _LONGEST_TEX = 400

@@ -2,10 +2,10 @@
 
     Grid.write()  →  ["Country | Meals | Hotel", "--- | --- | ---", "France | 55 | 150", "Norway | 72 | 190"]
 
-A row is one line, its cells apart by " | ", whatever stands in them; a cell that spans rows or columns stands in
-each of them, so that every value has its column's name and its row's. Rows of headers are joined to one. Readers
-of the text (`core.sentences`) guess from its rows whether the first is a header; where a guess would be wrong and
-the page says it, a line of dashes says it, too: below a header, or above a table that has none.
+A row is one line, its cells apart by " | ", whatever stands in them; a cell that spans rows or columns stands
+in each of them, so that every value has its column's name and its row's. Rows of headers are joined to one.
+Readers of the text (`core.sentences`) guess from its rows whether the first is a header; where the page says
+it and a guess would be wrong, a line of dashes says it, too: below a header, or above a table without one.
 """
 
 from __future__ import annotations
@@ -51,16 +51,18 @@ def find_data_tables(root: Element) -> frozenset[Element]:
             tables[-1].long += length > _LONGEST_CELL
             if lengths:
                 lengths[-1] += length
-        elif tag == "table" and tables:
-            done = tables.pop()
-            laid_out = done.laid_out or 2 * done.long > done.cells
-            if laid_out and tables and done.cells > 1:
-                tables[-1].laid_out = True
-            elif not laid_out and done.cells:
-                data.add(element)
+        elif tag == "table" and tables and _is_data(tables.pop(), tables):
+            data.add(element)
         if event == "end" and lengths:
             lengths[-1] += len(element.tail or "")
     return frozenset(data)
+
+
+def _is_data(done: _Measure, around: list[_Measure]) -> bool:
+    laid_out = done.laid_out or 2 * done.long > done.cells
+    if laid_out and around and done.cells > 1:
+        around[-1].laid_out = True
+    return not laid_out and done.cells > 0
 
 
 def _enter(element: Element, tables: list[_Measure], lengths: list[int]) -> None:

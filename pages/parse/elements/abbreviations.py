@@ -1,4 +1,7 @@
-"""Abbreviations whose meaning a page shows when one points at them: <abbr title="full-time equivalent">FTE</abbr>."""
+"""Abbreviations whose meaning a page shows when one points at them.
+
+<abbr title="full-time equivalent">FTE</abbr>  →  "FTE: full-time equivalent" below the section
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ class Abbreviations:
     _new: list[str] = field(default_factory=list[str])
 
     def note(self, element: Element) -> None:
-        """Note an <abbr> whose title is what its letters stand for, and nothing else that somebody put there."""
+        """Note an <abbr> whose title is what its letters stand for, and nothing else."""
         short = to_one_line("".join(element.itertext()))
         title = to_one_line(element.get("title") or "")
         if short in self._known or not _stands_for(short, title):

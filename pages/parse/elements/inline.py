@@ -1,4 +1,4 @@
-"""Raised and lowered text as plain text: marks apart from the number before them, powers, ordinals, fractions.
+"""Raised and lowered text as plain text: marks apart from the number before them, powers, fractions.
 
 Glued to "25", a footnote's 1 would make 251 of it.
 """
@@ -13,7 +13,10 @@ from pages.visibility.html_tree import Element, to_one_line
 _LOOKED_AT = 20
 """Texts in raised text that are looked at."""
 _LONGEST_MARK = 40
-_SUPERSCRIPT = str.maketrans("0123456789+-\u2212\u2013()", "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207a\u207b\u207b\u207b\u207d\u207e")
+_SUPERSCRIPT = str.maketrans(
+    "0123456789+-\u2212\u2013()",
+    "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207a\u207b\u207b\u207b\u207d\u207e",
+)
 _DIGITS_UP = str.maketrans("0123456789", "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
 _DIGITS_DOWN = str.maketrans("0123456789", "\u2080\u2081\u2082\u2083\u2084\u2085\u2086\u2087\u2088\u2089")
 _MARK = re.compile(r"[\d\[\](),;*\u2020\u2021\u00a7\u00b6# ]+")
@@ -29,6 +32,7 @@ _VARIABLE = re.compile(r"(?:\d|\b[^\W\d_]|\))$")
 _RAISED_CLASS = re.compile(r"(?:^|\s)(?:superscript|sup|footnote-?ref(?:erence)?|fn-?ref|note-?ref)(?:\s|$)")
 _RAISED_STYLE = re.compile(r"vertical-align\s*+:\s*+(?:super|text-top)")
 _TO_NOTE = re.compile(r"#_?(?:fn|ftn|footnote|note|cite[_-]note|endnote|sdfootnote)", re.IGNORECASE)
+_BACK = re.compile(r"backref|footnote-?back|reversefootnote|back-?link")
 _BRACKETED = re.compile(r"[\[(]?\d{1,3}[\])]?|[*\u2020\u2021]{1,3}")
 _SLASH = ("/", "\u2044", "\u2215")
 
@@ -48,6 +52,13 @@ def is_raised(element: Element) -> bool:
     return noted and _BRACKETED.fullmatch(_text_in(element)) is not None
 
 
+def is_way_back(element: Element) -> bool:
+    """Tell whether a link leads from a footnote back to its mark."""
+    return element.tag == "a" and (
+        element.get("role") == "doc-backlink" or _BACK.search(element.get("class") or "") is not None
+    )
+
+
 def is_short(element: Element) -> bool:
     """Tell whether an element is short enough for a mark: nobody forgot to close it."""
     texts = list(islice(element.itertext(), _LOOKED_AT))
@@ -64,7 +75,8 @@ def write_raised(element: Element, before: str) -> str:
     if len(said) == 2 and said.isdigit() and not linked and _PRICE.search(before):  # noqa: PLR2004 - cents
         return said if before.endswith((".", ",")) else f".{said}"
     if not linked and (
-        (_POWER.fullmatch(said) and _UNIT.search(before)) or (_SIGNS.fullmatch(said) and before[-1:].isalnum())
+        (_POWER.fullmatch(said) and _UNIT.search(before))
+        or (_SIGNS.fullmatch(said) and before[-1:].isalnum())
     ):
         return said.translate(_SUPERSCRIPT)
     if _MARK.fullmatch(said):

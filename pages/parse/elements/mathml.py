@@ -14,9 +14,16 @@ _MOST_ELEMENTS = 2000
 _SILENT = frozenset({"annotation", "annotation-xml", "mphantom", "mspace", "script", "style"})
 _LEAVES = frozenset({"mi", "mn", "mo", "mtext", "ms"})
 _ATOM = re.compile(r"[\w.,%\u00b0]+")
-_BETWEEN = {
-    "mfrac": "/", "msup": "^", "msub": "_", "mover": "^", "munder": "_",
-}  # fmt: skip
+_FORMS = {
+    ("mfrac", 2): "{0}/{1}",
+    ("msup", 2): "{0}^{1}",
+    ("msub", 2): "{0}_{1}",
+    ("mover", 2): "{0}^{1}",
+    ("munder", 2): "{0}_{1}",
+    ("msubsup", 3): "{0}_{1}^{2}",
+    ("munderover", 3): "{0}_{1}^{2}",
+    ("mroot", 2): "{1}\u221a{0}",
+}
 _SPACED = re.compile(r"[=<>+\u2212\u00d7\u00b7\u2264\u2265\u2260\u2248\u00f7\u2212\u2192\u2208*/-]|[a-z]{2,}")
 _INVISIBLE = str.maketrans("", "", "\u2061\u2062\u2063\u2064")
 
@@ -29,30 +36,26 @@ def write_formula(math: Element) -> str:
 
 
 def _write(element: Element, depth: int) -> str:
-    tag = str(element.tag).rpartition("}")[2].rpartition(":")[2].lower()
+    tag = _name_of(element)
     if tag in _SILENT or depth > _DEEPEST:
         return ""
     if tag in _LEAVES:
         return _write_leaf(tag, "".join(element.itertext()).translate(_INVISIBLE).strip())
     inner = [_write(child, depth + 1) for child in element.iterchildren()]
-    if tag in _BETWEEN and len(inner) == 2:  # noqa: PLR2004
-        return f"{_group(inner[0])}{_BETWEEN[tag]}{_group(inner[1])}"
-    if tag in {"msubsup", "munderover"} and len(inner) == 3:  # noqa: PLR2004
-        return f"{_group(inner[0])}_{_group(inner[1])}^{_group(inner[2])}"
-    if tag == "mroot" and len(inner) == 2:  # noqa: PLR2004
-        return f"{_group(inner[1])}\u221a({inner[0].strip()})"
+    form = _FORMS.get((tag, len(inner)))
+    if form is not None:
+        return form.format(*map(_group, inner))
+    if tag == "mfenced":
+        listed = ", ".join(one.strip() for one in inner)
+        return f"{element.get('open') or '('}{listed}{element.get('close') or ')'}"
+    if tag in {"mtr", "mlabeledtr"}:
+        return f"{', '.join(one.strip() for one in inner)}; "
     whole = (element.text or "").strip() + _join(inner)
-    match tag:
-        case "msqrt":
-            return f"\u221a({whole.strip()})"
-        case "mfenced":
-            return f"{element.get('open') or '('}{', '.join(one.strip() for one in inner)}{element.get('close') or ')'}"
-        case "mtr" | "mlabeledtr":
-            return f"{', '.join(one.strip() for one in inner)}; "
-        case "mtable":
-            return whole.strip("; ")
-        case _:
-            return whole
+    return f"\u221a({whole.strip()})" if tag == "msqrt" else whole.strip("; ") if tag == "mtable" else whole
+
+
+def _name_of(element: Element) -> str:
+    return str(element.tag).rpartition("}")[2].rpartition(":")[2].lower()
 
 
 def _write_leaf(tag: str, said: str) -> str:

@@ -45,9 +45,7 @@ def measure(root: Element) -> Measures:
             links += tag == "a"
             aside += tag in _FURNITURE
             skipped += tag in _SKIPPED
-            open_ones.append(
-                Measure(before=prose, links=int(tag == "a"), controls=int(tag in _CONTROLS))
-            )
+            open_ones.append(Measure(before=prose, links=int(tag == "a"), controls=int(tag in _CONTROLS)))
             text = element.text
         else:
             links -= tag == "a"

@@ -1,8 +1,8 @@
-"""What stands around a page's text and is none of it: comments, related articles, boxes that ask for something.
+"""Drops what stands around a page's text and is none of it: comments, related articles, boxes that ask.
 
-Told by the names that sites give to it and by the words above it (`boilerplate_words`), and by what it is made of:
-links, forms. Each kind has bounds, so that a page *about* comments or cookies keeps its text. What would leave
-nothing is not dropped at all.
+Told by the names that sites give to it and by the words above it (`boilerplate_words`), and by what it is
+made of: links, forms. Each kind has bounds, so that a page *about* comments or cookies keeps its text. What
+would leave nothing is not dropped at all.
 """
 
 from __future__ import annotations
@@ -12,9 +12,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from pages.parse.anchors import HEADINGS
-from pages.parse.boilerplate_words import ABOVE, ALONE, BYLINE, LEADS_AWAY, LONGEST_LABEL, NAMES, Bounds
-from pages.parse.measures import Measure, Measures, measure
+from pages.parse.elements.anchors import HEADINGS
+from pages.parse.main_text.boilerplate_words import (
+    ABOVE,
+    ALONE,
+    BYLINE,
+    LEADS_AWAY,
+    LONGEST_LABEL,
+    NAMES,
+    Bounds,
+)
+from pages.parse.main_text.measures import Measure, Measures, measure
 from pages.visibility.html_tree import Element, empty, to_one_line, walk
 
 _BLOCKS = frozenset(
@@ -28,7 +36,7 @@ _IN_TEXT = frozenset({"pre", "code", "td", "th", "dd", "blockquote"})
 _LEAST_LEFT = 120
 """Characters of a page that are left at least where something is dropped by its name or label."""
 _LONG_PAGE = 600
-"""Characters of prose from which lists of links at its ends are menus, if no heading in the text names them."""
+"""Characters of prose from which lists of links at its ends are menus, if no heading names them."""
 _LINKED, _FEW_LINKS = 0.66, 3
 _TEXTS = 12
 _LONGEST_LINE = 160
@@ -50,7 +58,9 @@ def drop_boilerplate(root: Element, measures: Measures) -> Measures:
     found = root.find(".//body")
     body = root if found is None else found
     page = _Page(measures, measures[body].characters, measures[body].prose)
-    doomed = _outermost([*_find_named(body, page), *_find_labelled(body, page), *_find_lines(body, page)], body)
+    doomed = _outermost(
+        [*_find_named(body, page), *_find_labelled(body, page), *_find_lines(body, page)], body
+    )
     lost = sum(measures[one].characters for one in doomed)
     if not doomed or page.whole - lost < _LEAST_LEFT < lost:
         return measures
@@ -137,7 +147,7 @@ def _find_labelled(body: Element, page: _Page) -> Iterator[Element]:
 
 
 def _below(label: Element, bounds: Bounds, page: _Page) -> list[Element]:
-    """Return what a label stands above: the box that begins with it, else its siblings up to the next heading."""
+    """Return what a label stands above: the box that begins with it, else what follows up to a heading."""
     box = label
     while (above := box.getparent()) is not None and above.tag not in {"body", "main", "html"}:
         if _text_before(box) or not _fits(above, bounds, page, size_only=True):
@@ -184,7 +194,9 @@ def _fit_together(elements: list[Element], bounds: Bounds, page: _Page) -> bool:
         total.prose += one.prose
         total.controls += one.controls
     repeated = total.controls > 0 or _has_repeats(elements)
-    return _is_within(total, bounds, page) and (repeated or not bounds.repeated) and not _holds_title(elements)
+    return (
+        _is_within(total, bounds, page) and (repeated or not bounds.repeated) and not _holds_title(elements)
+    )
 
 
 def _fits(element: Element, bounds: Bounds, page: _Page, *, size_only: bool = False) -> bool:
@@ -193,7 +205,9 @@ def _fits(element: Element, bounds: Bounds, page: _Page, *, size_only: bool = Fa
         return False
     if size_only:
         return one.characters <= min(bounds.most, bounds.share * page.whole) and not _holds_title([element])
-    repeated = not bounds.repeated or one.controls > 0 or _has_repeats(list(islice(element.iterchildren(), 40)))
+    repeated = (
+        not bounds.repeated or one.controls > 0 or _has_repeats(list(islice(element.iterchildren(), 40)))
+    )
     return _is_within(one, bounds, page) and repeated and not _holds_title([element])
 
 
@@ -225,7 +239,9 @@ def _holds_title(elements: Iterable[Element]) -> bool:
 def _has_repeats(elements: list[Element]) -> bool:
     """Tell whether parts are alike: items with the same tag and class, at any of two levels."""
     for group in (elements, *(list(islice(one.iterchildren(), 40)) for one in elements[:10])):
-        kinds = [(one.tag, one.get("class")) for one in group if one.tag in {"li", "article", "div", "section"}]
+        kinds = [
+            (one.tag, one.get("class")) for one in group if one.tag in {"li", "article", "div", "section"}
+        ]
         if len(kinds) > 1 and any(kinds.count(kind) > 1 for kind in kinds[:4]):
             return True
     return False
@@ -241,9 +257,8 @@ def _find_lines(body: Element, page: _Page) -> Iterator[Element]:
             continue
         said = to_one_line("".join(islice(element.itertext(), _TEXTS)))
         at_an_end = not one.before or one.before + one.prose >= page.prose
-        if ALONE.fullmatch(said) or (at_an_end and _stands_alone(element) and BYLINE.fullmatch(said)):
-            yield element
-        elif one.links and element.tag in {"p", "div", "li"} and _only_leads_away(said, one):
+        byline = at_an_end and _stands_alone(element) and BYLINE.fullmatch(said)
+        if byline or ALONE.fullmatch(said) or _only_leads_away(element, said, one):
             yield element
 
 
@@ -255,7 +270,9 @@ def _stands_alone(element: Element) -> bool:
     return not (above.text or "").strip() and not (element.tail or "").strip(" |·•–-,\n\t")
 
 
-def _only_leads_away(said: str, one: Measure) -> bool:
+def _only_leads_away(element: Element, said: str, one: Measure) -> bool:
+    if not one.links or element.tag not in {"p", "div", "li"}:
+        return False
     lead = LEADS_AWAY.match(said)
     return lead is not None and lead.end() > 0 and one.linked >= 0.9 * (one.characters - lead.end()) > 0
 

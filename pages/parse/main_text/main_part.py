@@ -12,9 +12,9 @@ import logging
 
 import trafilatura
 
-from pages.parse.anchors import HEADINGS
-from pages.parse.boilerplate import drop_boilerplate, drop_edges
-from pages.parse.measures import Measures, measure
+from pages.parse.elements.anchors import HEADINGS
+from pages.parse.main_text.boilerplate import drop_boilerplate, drop_edges
+from pages.parse.main_text.measures import Measures, measure
 from pages.visibility.html_tree import Element, empty, parse_html, to_one_line, walk
 
 log = logging.getLogger(__name__)
