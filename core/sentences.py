@@ -3,9 +3,10 @@ r"""A text of a page → its sentences, list items and table rows; and its words
     pieces("You need:\n\n- a badge\n- a laptop")  →  "You need:" (sentence), "- a badge", "- a laptop" (items)
 
 The text is what `pages` extracts: paragraphs stand apart by an empty line, items begin with "- " or "1. "
-(two spaces deeper for each level), a row's cells stand apart by " | ". Nothing in it says which row is a
-header or whether a line was broken because it was full, so both are guessed from the lines around. Everything
-takes time in proportion to the text: each pattern looks at a bounded stretch, whatever somebody wrote.
+(two spaces deeper for each level), a row's cells stand apart by " | ". A line of dashes below a table's first
+row says that this is its header, one above it that there is none; else that is guessed from the lines around,
+as whether a line was broken because it was full. Everything takes time in proportion to the text: each
+pattern looks at a bounded stretch, whatever somebody wrote.
 
 Words follow Unicode's annex 29 (https://unicode.org/reports/tr29/) without dictionaries: a language that puts
 no spaces between words is read character by character.
@@ -171,6 +172,17 @@ def pieces(text: str) -> list[Piece]:
     return found
 
 
+def unwrapped_spans(text: str) -> list[tuple[int, int]]:
+    """Return the stretches of a text, each of lines that were broken only because they were full."""
+    spans: list[tuple[int, int]] = []
+    for block in _blocks(text, _lines(text)):
+        if block[0].kind == "row":
+            spans += [(line.start, line.end) for line in block]
+        else:
+            spans += _spans_of_lines(text, block)
+    return spans
+
+
 def _lines(text: str) -> Iterator[_Line]:
     gap, last = True, 0
     above: _Line | None = None
@@ -220,17 +232,26 @@ def _begins_block(text: str, above: _Line, line: _Line, block: Sequence[_Line]) 
 
 def _table(text: str, rows: Sequence[_Line]) -> Iterator[Piece]:
     header = ""
-    if len(rows) > 1 and _is_header(text[rows[0].start : rows[0].end], text[rows[1].start : rows[1].end]):
+    ruled = next((at for at, row in enumerate(rows[:2]) if _is_rule(text[row.start : row.end])), None)
+    if ruled is None and len(rows) > 1:
+        named = names_columns(text[rows[0].start : rows[0].end], text[rows[1].start : rows[1].end])
+    else:
+        named = ruled == 1
+    if named:
         header = text[rows[0].start : rows[0].end]
         yield Piece(rows[0].start, rows[0].end, "header")
     for row in rows[bool(header) :]:
-        if not text[row.start : row.end].strip("|-:= \t"):  # the line below a header, as Markdown draws it
-            continue
-        yield Piece(row.start, row.end, "row", header=header)
+        if not _is_rule(text[row.start : row.end]):
+            yield Piece(row.start, row.end, "row", header=header)
 
 
-def _is_header(first: str, second: str) -> bool:
-    """Guess whether a table's first row names its columns.
+def _is_rule(row: str) -> bool:
+    """Tell whether a row is the line of dashes below a header, or above a table without one."""
+    return not row.strip("|-:= \t")
+
+
+def names_columns(first: str, second: str) -> bool:
+    """Guess whether a table's first row names its columns, where no line of dashes says it.
 
     Its cells are short then, with fewer numbers than the row below.
     """

@@ -2,10 +2,10 @@
 
 Bytes of a sitemap → `Sitemap`.
 
-Where HTML's main text lies is found in `pages.parse.html_sections`. Markdown and PDF are their own main text.
-Only text that a reader sees comes out: no scripts, no comments, nothing hidden (`pages.visibility.hidden`).
-Sitemaps (sitemaps.org 0.9, plain or gzipped) name pages and further sitemaps. Whatever arrives gives a Page,
-a Sitemap or a PageRefused, in bounded time.
+Where HTML's main text lies is found in `pages.parse.main_text.main_part`. Markdown and PDF are their own
+main text. Only text that a reader sees comes out: no scripts, no comments, nothing hidden
+(`pages.visibility.hidden`). Sitemaps (sitemaps.org 0.9, plain or gzipped) name pages and further sitemaps.
+Whatever arrives gives a Page, a Sitemap or a PageRefused, in bounded time.
 """
 
 from __future__ import annotations
@@ -20,17 +20,22 @@ from itertools import islice
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-import webencodings
-
 from core.records import Page, Section
 from pages.fetched import Fetched, PageUnreadable, inflate
-from pages.parse.html_sections import main_part, mark_anchors, split_sections
+from pages.parse.decoding import decode
+from pages.parse.elements.anchors import mark_anchors
+from pages.parse.elements.code_blocks import prepare_code
+from pages.parse.elements.plain_elements import write_plain_elements
+from pages.parse.html_sections import split_sections
+from pages.parse.main_text.main_part import main_part
 from pages.parse.markdown import to_html
 from pages.parse.pdf import read_pdf
+from pages.parse.plain_text import looks_like_markdown, read_plain
+from pages.parse.shells import has_more, is_shell, open_noscript, read_json_ld, refuse_frames
 from pages.visibility.hidden import drop_unseen
 from pages.visibility.html_tree import Element, parse_html, parse_xml, to_one_line, visible
 
-RECIPE = 4
+RECIPE = 5
 """Counts up when the same bytes give other text than before: local pages are then read again."""
 
 MOST_TEXT = 3_000_000
@@ -47,10 +52,6 @@ _Text = tuple[str, tuple[Section, ...], int]
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
 _MARKDOWN = frozenset({"text/markdown", "text/x-markdown"})
 _LONGEST_TITLE = 300
-_CHARSET_IN_HTML = re.compile(
-    rb"<meta[^>]{0,200}?charset\s*+=\s*+[\"']?\s*+([A-Za-z0-9_:.-]{1,40})", re.IGNORECASE
-)
-_BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 _NO_TEXT = "There is no text on that page that I could read; it may be drawn by a program in the browser."
 
 
@@ -77,7 +78,9 @@ def extract(
     if content_type == "application/pdf":
         (title, sections), doubtful = read_pdf(body), 0
     else:
-        title, sections, doubtful = _extract_text(visible(_decode(body, charset, content_type)), content_type)
+        title, sections, doubtful = _extract_text(
+            visible(decode(body, charset, declares=content_type in _HTML)), content_type, url
+        )
     if not sections:
         raise PageUnreadable(_NO_TEXT)
     if sum(len(section.text) for section in sections) > MOST_TEXT:
@@ -105,13 +108,13 @@ def _parts(section: Section) -> Iterator[Section]:
         yield replace(section, text=rest)
 
 
-def _extract_text(text: str, content_type: str) -> _Text:
+def _extract_text(text: str, content_type: str, url: str) -> _Text:
     if content_type in _HTML:
-        return _from_html(text)
-    if content_type in _MARKDOWN:
+        return _from_html(text, url)
+    if content_type in _MARKDOWN or (content_type == "text/plain" and _is_markdown(url, text)):
         return _from_markdown(text)
     if content_type == "text/plain":
-        return *_from_plain(text), 0
+        return "", read_plain(text), 0
     raise PageUnreadable(
         f"I cannot read pages of the kind {content_type}; I can read HTML, Markdown, text and PDF."
     )
@@ -122,10 +125,15 @@ def _from_markdown(text: str) -> _Text:
     root = parse_html(f"<html><body>{html}</body></html>")
     if root is None:
         return title, (), 0
+    write_plain_elements(root)
     doubtful = drop_unseen(root)
     title = _as_read(title) or _first_heading(root)
     mark_anchors(root)
     return title, split_sections(root), doubtful
+
+
+def _is_markdown(url: str, text: str) -> bool:
+    return looks_like_markdown(unquote(urlsplit(url).path), text)
 
 
 def _as_read(title: str) -> str:
@@ -134,20 +142,32 @@ def _as_read(title: str) -> str:
     return title if root is None else "".join(root.itertext())
 
 
-def _from_plain(text: str) -> tuple[str, tuple[Section, ...]]:
-    text = "\n".join(line.rstrip() for line in text.splitlines()).strip()
-    return "", (Section("", "", text),) if text else ()
+def _from_html(text: str, url: str) -> _Text:
+    """Read a page of HTML; one with hardly a word once more, as readers without scripts see it."""
+    title, sections, doubtful = _read_html(text, url, bare=False)
+    if has_more(text) and is_shell(sections):
+        other = _read_html(text, url, bare=True)
+        if other[1]:
+            return other
+    return title, sections, doubtful
 
 
-def _from_html(text: str) -> _Text:
+def _read_html(text: str, url: str, *, bare: bool) -> _Text:
     root = parse_html(text)
     if root is None:
         return "", (), 0
+    refuse_frames(root, url)
     title = _html_title(root)
+    told: tuple[Section, ...] = ()
+    if bare:
+        told = read_json_ld(root)
+        open_noscript(root)
+    write_plain_elements(root)
     doubtful = drop_unseen(root)
     title = title or _first_heading(root)
+    prepare_code(root)
     mark_anchors(root)
-    return title, split_sections(main_part(root)), doubtful
+    return title, (*split_sections(main_part(root)), *told), doubtful
 
 
 def _html_title(root: Element) -> str:
@@ -169,25 +189,6 @@ def _title_of_url(url: str) -> str:
     name = PurePosixPath(unquote(parts.path)).name
     stem = re.sub(r"\.(html?|md|markdown|txt|pdf)$", "", name, flags=re.IGNORECASE)
     return to_one_line(re.sub(r"[-_]+", " ", stem))[:_LONGEST_TITLE] or parts.netloc or "Untitled"
-
-
-def _decode(body: bytes, charset: str | None, content_type: str) -> str:
-    """Decode as browsers do: byte order mark, the server's charset, the page's, UTF-8, cp1252."""
-    for mark, encoding in _BYTE_ORDER_MARKS:
-        if body.startswith(mark):
-            return body[len(mark) :].decode(encoding, errors="replace")
-    declared = charset or ""
-    if not declared and content_type in _HTML:
-        found = _CHARSET_IN_HTML.search(body[:4096])
-        declared = found[1].decode("ascii") if found else ""
-    encoding = webencodings.lookup(declared)  # by the names that the web knows: iso-8859-1 is windows-1252
-    if encoding is not None and not (encoding.name.startswith("utf") and charset is None):
-        return encoding.codec_info.decode(body, "replace")[0]
-    try:
-        text = body.decode("utf-8")
-    except UnicodeDecodeError:
-        text = body.decode("cp1252", errors="replace")
-    return text
 
 
 MOST_NAMED = 20_000

@@ -1,4 +1,4 @@
-"""Markdown as sites are written in it → a title and HTML: front matter, Liquid tags, heading ids.
+"""Markdown as sites are written in it → a title and HTML: front matter, dialects, Liquid tags, heading ids.
 
 The HTML goes through the same pass as any other page (`pages.parse.html_sections`), so raw HTML inside
 Markdown, its tables and hidden parts need no second set of rules. Headings get the ids that GitHub gives
@@ -15,8 +15,14 @@ from lxml.html import defs  # pyright: ignore[reportMissingTypeStubs]
 from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
+from mdit_py_plugins.admon import admon_plugin
+from mdit_py_plugins.deflist import deflist_plugin
+from mdit_py_plugins.footnote import footnote_plugin
+from mdit_py_plugins.subscript import sub_plugin
+from mdit_py_plugins.superscript import superscript_plugin
 
 from pages.fetched import PageUnreadable
+from pages.parse.markdown_dialects import explain, rewrite_dialects, rewrite_words
 
 LONGEST = 400_000
 """Longest Markdown text, characters; hostile text takes the parser up to 0.1 ms for each."""
@@ -50,6 +56,7 @@ def _inline(state: StateCore) -> None:
 
 
 _parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+_parser.use(footnote_plugin).use(deflist_plugin).use(admon_plugin).use(superscript_plugin).use(sub_plugin)
 _parser.core.ruler.at("inline", _inline)
 
 
@@ -80,9 +87,11 @@ def to_html(text: str) -> tuple[str, str]:
         raise PageUnreadable(
             f"That page only leads to {values['redirect_to'][:200]}; please ask about that one."
         )
-    tokens = _parser.parse(_without_liquid(rest))
-    _finish(tokens)
-    rendered: str = _parser.renderer.render(tokens, _parser.options, {})
+    plain, abbreviations = rewrite_dialects(rest)
+    environment: dict[str, Any] = {}
+    tokens = _parser.parse(_without_liquid(plain), environment)
+    _finish(tokens, abbreviations)
+    rendered: str = _parser.renderer.render(tokens, _parser.options, environment)
     return (str(title) if isinstance(title, str | int | float) else ""), rendered
 
 
@@ -127,7 +136,7 @@ def _output_text(output: re.Match[str]) -> str:
     return (literal[1] or literal[2] or "") if literal else ""
 
 
-def _finish(tokens: list[Token]) -> None:
+def _finish(tokens: list[Token], abbreviations: dict[str, str]) -> None:
     """Give headings their ids, and turn what only looks like HTML (`<your name>`) back into words."""
     seen: dict[str, int] = {}
     for number, token in enumerate(tokens):
@@ -135,6 +144,8 @@ def _finish(tokens: list[Token]) -> None:
         if token.type == "inline" and number and tokens[number - 1].type == "heading_open":
             tokens[number - 1].attrSet("id", _take_custom_id(children) or _slug(children, seen))
         _clean_inline(children)
+        if abbreviations and token.children:
+            token.children = explain(children, abbreviations)
 
 
 def _clean_inline(children: list[Token]) -> None:
@@ -144,7 +155,7 @@ def _clean_inline(children: list[Token]) -> None:
             if name and name[1].lower() not in defs.tags:
                 child.type = "text"
         elif child.type == "text":
-            child.content = _ATTRIBUTES.sub("", child.content)
+            child.content = rewrite_words(_ATTRIBUTES.sub("", child.content))
 
 
 def _take_custom_id(children: list[Token]) -> str:

@@ -81,6 +81,12 @@ def box_sight(element: Element, declared: Declared, above: Declared, look: Look,
     return max(found)
 
 
+def is_struck(element: Element, declared: Declared) -> bool:
+    """Tell whether a line is drawn through an element's text: it held once, and does not any more."""
+    line = declared.get("text-decoration-line", "").lower()
+    return "line-through" in line or (element.tag in {"s", "strike", "del"} and "none" not in line)
+
+
 def _judge_display(element: Element, declared: Declared) -> Sight:
     display = declared.get("display", "").lower()
     undisplayed = element.get("hidden") is not None or element.get("popover") is not None

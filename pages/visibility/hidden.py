@@ -2,10 +2,11 @@
 
     drop_unseen(root)   the tree is left with the text that is seen or that something of the page opens
 
-Hidden text is no text of the page. What cannot be decided (white letters over a picture, text for screen
-readers, a class of a style sheet that lies elsewhere) is left out, too, so that it never outweighs what is
-seen; its pieces are counted, and a refresh tells the operator. A page that would be left without a word is
-one that its scripts show: then what scripts can bring out is its text.
+Struck text is seen, and does not hold any more: it goes, too. Hidden text is no text of the page. What
+cannot be decided (white letters over a picture, text for screen readers, a class of a style sheet that lies
+elsewhere) is left out, too, so that it never outweighs what is seen; its pieces are counted, and a refresh
+tells the operator. A page that would be left without a word is one that its scripts show: then what scripts
+can bring out is its text.
 
 What a page hides until somebody presses, hovers, scrolls, or its scripts have run belongs to it: an answer
 folded away below its question, the other tabs, a part that fades in when it is scrolled to. It is told from
@@ -23,7 +24,7 @@ from math import inf
 from typing import cast
 
 from pages.fetched import PageUnreadable
-from pages.visibility.boxes import box_sight, compute_layer, covers
+from pages.visibility.boxes import box_sight, compute_layer, covers, is_struck
 from pages.visibility.html_tree import Element, empty, to_one_line, visible
 from pages.visibility.looks import Look, Sight, look_of, text_sight
 from pages.visibility.selectors import TOO_MUCH
@@ -184,6 +185,9 @@ _NEVER_READ = frozenset(
         "noscript",
         "object",
         "progress",
+        "rp",
+        "rt",
+        "rtc",
         "script",
         "select",
         "style",
@@ -296,7 +300,8 @@ def _judge(boxes: list[_Box], external: bool, openers: Openers, *, wide: bool) -
         declared = box.styled.declared
         box.look = _over_pictures(box, above, look_of(box.element, declared, outer, at), external)
         higher: Declared = above.styled.declared if above is not None else {}
-        box.cut = box_sight(box.element, declared, higher, box.look, external)
+        struck = is_struck(box.element, declared)
+        box.cut = Sight.HIDDEN if struck else box_sight(box.element, declared, higher, box.look, external)
         if box.cut is Sight.FOLDED or (outer.visible and not box.look.visible) or box.parent <= 0:
             if wide or box.parent <= 0 or _is_opened(box, openers):
                 box.look = replace(box.look, visible=True, opacity=outer.opacity)

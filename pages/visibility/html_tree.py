@@ -55,8 +55,8 @@ def parse_html(text: str) -> Element | None:
     Raises PageUnreadable for trees that would take minutes to walk.
     """
     parser = html.HTMLParser(
-        encoding="utf-8", no_network=True, huge_tree=False, remove_comments=True, remove_pis=True
-    )
+        encoding="utf-8", no_network=True, huge_tree=True, remove_comments=True, remove_pis=True
+    )  # a huge tree is 2,048 levels deep, another one 256: what lies deeper is lost
     try:
         root = cast("Element", html.document_fromstring(visible(text).encode(), parser=parser))
     except (etree.ParserError, ValueError):

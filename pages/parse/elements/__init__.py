@@ -1,0 +1,1 @@
+"""Turns single kinds of elements into plain text: tables, formulas, marks, code."""
