@@ -2,7 +2,8 @@
 
 Bytes of a sitemap → `Sitemap`.
 
-Where HTML's main text lies is found in `pages.parse.html_sections`. Markdown and PDF are their own main text.
+Where the main text of HTML lies is found in `pages.parse.html_sections`; Markdown, PDF and Office files are
+own.
 Only text that a reader sees comes out: no scripts, no comments, nothing hidden (`pages.visibility.hidden`).
 Sitemaps (sitemaps.org 0.9, plain or gzipped) name pages and further sitemaps. Whatever arrives gives a Page,
 a Sitemap or a PageRefused, in bounded time.
@@ -23,14 +24,18 @@ from urllib.parse import unquote, urlsplit
 import webencodings
 
 from core.records import Page, Section
+from pages import kinds
 from pages.fetched import Fetched, PageUnreadable, inflate
+from pages.parse.documents import is_document, read_document
+from pages.parse.extracted import Extracted
 from pages.parse.html_sections import main_part, mark_anchors, split_sections
 from pages.parse.markdown import to_html
-from pages.parse.pdf import read_pdf
+from pages.parse.office.mail import read_mail
+from pages.parse.office.sheets import read_csv
 from pages.visibility.hidden import drop_unseen
 from pages.visibility.html_tree import Element, parse_html, parse_xml, to_one_line, visible
 
-RECIPE = 4
+RECIPE = 5
 """Counts up when the same bytes give other text than before: local pages are then read again."""
 
 MOST_TEXT = 3_000_000
@@ -74,10 +79,15 @@ def extract(
     Raises PageUnreadable (a PageRefused) for anything that has no readable text. Takes the time of the
     caller's thread: seconds for the largest pages.
     """
-    if content_type == "application/pdf":
-        (title, sections), doubtful = read_pdf(body), 0
+    if is_document(content_type):
+        found = read_document(body, content_type)
+    elif content_type == kinds.MAIL:
+        found = _from_mail(body)
+    elif content_type == kinds.CSV:
+        found = read_csv(visible(_decode(body, charset, content_type)))
     else:
-        title, sections, doubtful = _extract_text(visible(_decode(body, charset, content_type)), content_type)
+        found = Extracted(*_extract_text(visible(_decode(body, charset, content_type)), content_type))
+    title, sections = found.title, found.sections
     if not sections:
         raise PageUnreadable(_NO_TEXT)
     if sum(len(section.text) for section in sections) > MOST_TEXT:
@@ -88,7 +98,16 @@ def extract(
     if len(sections) > MOST_SECTIONS:
         raise PageUnreadable(f"That page has more than {MOST_SECTIONS:,} headings; please send a part of it.")
     title = to_one_line(title)[:_LONGEST_TITLE].strip() or _title_of_url(url)
-    return Page(url, title, sections, page_hash(title, sections), fetched_at, etag, doubtful)
+    return Page(
+        url,
+        title,
+        sections,
+        page_hash(title, sections),
+        fetched_at,
+        etag,
+        doubtful=found.doubtful,
+        left_out=found.left_out,
+    )
 
 
 def _parts(section: Section) -> Iterator[Section]:
@@ -112,9 +131,17 @@ def _extract_text(text: str, content_type: str) -> _Text:
         return _from_markdown(text)
     if content_type == "text/plain":
         return *_from_plain(text), 0
-    raise PageUnreadable(
-        f"I cannot read pages of the kind {content_type}; I can read HTML, Markdown, text and PDF."
-    )
+    raise PageUnreadable(f"I cannot read pages of the kind {content_type}; I can read {kinds.READABLE}.")
+
+
+def _from_mail(body: bytes) -> Extracted:
+    mail = read_mail(body)
+    if mail.is_html:
+        title, sections, doubtful = _from_html(mail.body)
+    else:
+        title, sections, doubtful = *_from_plain(visible(mail.body)), 0
+    head = _from_html(mail.head)[1] if mail.head else ()
+    return Extracted(mail.subject or title, (*head, *sections), doubtful, mail.left_out)
 
 
 def _from_markdown(text: str) -> _Text:
@@ -167,7 +194,9 @@ def _first_heading(root: Element) -> str:
 def _title_of_url(url: str) -> str:
     parts = urlsplit(url)
     name = PurePosixPath(unquote(parts.path)).name
-    stem = re.sub(r"\.(html?|md|markdown|txt|pdf)$", "", name, flags=re.IGNORECASE)
+    stem = re.sub(
+        r"\.(html?|md|markdown|txt|pdf|docx|pptx|xlsx|od[tsp]|rtf|[ct]sv|eml)$", "", name, flags=re.IGNORECASE
+    )
     return to_one_line(re.sub(r"[-_]+", " ", stem))[:_LONGEST_TITLE] or parts.netloc or "Untitled"
 
 
