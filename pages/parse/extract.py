@@ -107,6 +107,7 @@ def extract(
         etag,
         doubtful=found.doubtful,
         left_out=found.left_out,
+        unread=found.unread,
     )
 
 

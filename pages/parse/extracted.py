@@ -11,11 +11,12 @@ from core.records import Section
 class Extracted:
     """A title ("" for none) and sections; what was left out of them.
 
-    `doubtful` are pieces of text that readers may not see, `left_out` is what else was left out and why, in
-    sentences.
+    `doubtful` are pieces of text that readers may not see, `left_out` is what else was left out and why,
+    `unread` what readers see and could not be read, such as scanned pages; both in sentences.
     """
 
     title: str
     sections: tuple[Section, ...]
     doubtful: int = 0
     left_out: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()

@@ -101,6 +101,7 @@ class Sandbox:
             etag=fetched.etag,
             doubtful=found["doubtful"],
             left_out=tuple(found["left_out"]),
+            unread=tuple(found["unread"]),
         )
 
     async def sitemap(self, fetched: Fetched, max_bytes: int) -> Sitemap:

@@ -46,6 +46,7 @@ def read_page(head: dict[str, Any], body: bytes) -> dict[str, Any]:
         "hash": page.page_hash,
         "doubtful": page.doubtful,
         "left_out": page.left_out,
+        "unread": page.unread,
     }
 
 

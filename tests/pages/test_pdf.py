@@ -209,7 +209,7 @@ def test_what_a_reader_sees_comes_out(pages: list[str | Draw], expected: str) ->
 def test_hidden_text_is_counted_and_a_scanned_page_is_said_to_be_one() -> None:
     page = read(make_pdf("You get 84 days.", unpainted("No."), picture(600, 850)))
     assert page.doubtful == 1
-    assert page.left_out == ("Page 3 is only a picture, such as a scan: its text was not read.",)
+    assert page.unread == ("Page 3 is only a picture, such as a scan: its text was not read.",)
     with pytest.raises(PageUnreadable, match="was scanned"):
         read(make_pdf(picture(600, 850)))
 

@@ -112,7 +112,9 @@ def _read(document: Any, check_clock: Callable[[], None]) -> Extracted:
             if reader.pictures
             else "That PDF has no text in it; please send one whose text can be selected."
         )
-    return Extracted(_own_title(document) or title, sections, reader.unseen, reader.left_out())
+    return Extracted(
+        _own_title(document) or title, sections, reader.unseen, reader.left_out(), tuple(reader.unread())
+    )
 
 
 class _PageReader:
@@ -174,16 +176,14 @@ class _PageReader:
 
     def left_out(self) -> tuple[str, ...]:
         """Return what was left out and why, in sentences."""
-        said: list[str] = []
+        return (f"{self._dropped:,} running heads, running feet and page numbers.",) if self._dropped else ()
+
+    def unread(self) -> Iterator[str]:
+        """Yield what could not be read, in sentences."""
         if self.pictures:
-            said.append(
-                f"{_name_pages(self.pictures)} only a picture, such as a scan: its text was not read."
-            )
+            yield f"{_name_pages(self.pictures)} only a picture, such as a scan: its text was not read."
         if self.damaged:
-            said.append(f"{_name_pages(self.damaged)} damaged and was not read.")
-        if self._dropped:
-            said.append(f"{self._dropped:,} running heads, running feet and page numbers.")
-        return tuple(said)
+            yield f"{_name_pages(self.damaged)} damaged and was not read."
 
 
 def _name_pages(numbers: Sequence[int]) -> str:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
-_LAST = re.compile(r"[^\W\d_]+$")
+_LAST = re.compile(r"[^\W\d_]{1,60}$")
 _FIRST = re.compile(r"[^\W\d_]+")
 _HYPHENS = "-\u2010\u2011"
 _AND = frozenset("and or und oder bis bzw et ou y o e ed to en och og".split())  # noqa: SIM905
@@ -34,6 +34,7 @@ _JOINED_HALVES = (
 )
 """Words that are the first half of others that are written as one: "with-/out"."""
 _SHORTEST = 3
+_LONGEST_WORD = 60
 
 
 class Hyphens:
@@ -53,7 +54,7 @@ class Hyphens:
         """Join two lines of a paragraph."""
         if not above.endswith(tuple(_HYPHENS)):
             return above + ("" if _has_no_spaces(above[-1:], below[:1]) else " ") + below
-        first, second = _LAST.search(above[:-1]), _FIRST.match(below)
+        first, second = _LAST.search(above[-_LONGEST_WORD:-1]), _FIRST.match(below)
         if first is None or second is None or not second[0][0].islower():
             return above + below
         if second[0] in _AND:

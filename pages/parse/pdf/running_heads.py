@@ -51,10 +51,10 @@ def drop_running_heads(pages: Sequence[PageText]) -> int:
     least = 2 if len(pages) <= _FEW_PAGES else 3
     dropped = 0
     for page, lines in zip(pages, found, strict=True):
-        for (words, _), band in _repeated(lines, seen, least):
+        for band in _repeated(lines, seen, least):
             gone = set(map(id, band))
             kept = [one for one in page.fragments if id(one) not in gone]
-            if kept or _PAGE_NUMBER.fullmatch(words):
+            if kept or _PAGE_NUMBER.fullmatch(_words(band)):
                 page.fragments = kept
                 dropped += 1
     return dropped
@@ -62,11 +62,12 @@ def drop_running_heads(pages: Sequence[PageText]) -> int:
 
 def _repeated(
     lines: Sequence[tuple[_Key, Sequence[Fragment]]], seen: Counter[_Key], least: int
-) -> list[tuple[_Key, Sequence[Fragment]]]:
+) -> list[Sequence[Fragment]]:
     def count(key: _Key) -> int:  # a height on the border of two steps is counted in both
-        return max(seen[(key[0], key[1] + step)] + (seen[key] if step else 0) for step in (-1, 0, 1))
+        beside = max(seen[(key[0], key[1] - 1)], seen[(key[0], key[1] + 1)])
+        return seen[key] + beside
 
-    return [(key, band) for key, band in lines if count(key) >= least or _PAGE_NUMBER.fullmatch(_words(band))]
+    return [band for key, band in lines if count(key) >= least or _PAGE_NUMBER.fullmatch(_words(band))]
 
 
 def _edge_lines(page: PageText, largest: float) -> list[tuple[_Key, Sequence[Fragment]]]:
