@@ -38,7 +38,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -150,7 +150,7 @@ def summarise(timings: Sequence[Timing], memory_gb: float) -> Result:
 class Job:
     """What a process of a step is told."""
 
-    device: str
+    device: Literal["cpu", "cuda"]
     size: str
     rounds: int
     prompts: int
@@ -253,7 +253,7 @@ def time_answers(answer: Callable[[list[int]], Timing], rounds: int, shape: Shap
 def build_model(shape: Shape, device: str, precision: str) -> Any:
     """Return a Llama with random weights, made on the device."""
     import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers import LlamaConfig, LlamaForCausalLM  # pyright: ignore[reportAttributeAccessIssue] - untyped there
 
     dtype = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[precision]
     torch.manual_seed(7)
@@ -283,7 +283,7 @@ def build_model(shape: Shape, device: str, precision: str) -> Any:
 def save_model(shape: Shape, device: str, hf: Path) -> None:
     """Write a Hugging Face directory: 16 bits of a GPU's model, fp32 of a processor's, bytes as tokens."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerFast  # pyright: ignore[reportAttributeAccessIssue] - untyped there
 
     control = ["<unk>", "<s>", "</s>", "<pad>"]
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())

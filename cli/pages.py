@@ -1,4 +1,4 @@
-"""The commands about the pages that the bot knows: `askpage pages add | refresh | list | remove`."""
+"""The commands about the pages that the bot knows: `askpage pages add | refresh | list | text | remove`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from rich.table import Table
 
 from bot.bootstrap import PageServices, open_pages
 from cli.console import Json, out, progress_bar, progress_out, with_settings
+from cli.page_text import page_text_command
 from core.settings import Settings
 from pages.index.base import PageEntry
 from pages.library import Library, RefreshReport
 from pages.sources import add_source, drop_source, read_added_sources
 
 pages_app = typer.Typer(help="The pages that the bot knows.", no_args_is_help=True)
+pages_app.command("text")(page_text_command)
 
 
 async def refresh(settings: Settings, shelf: PageServices) -> RefreshReport:
@@ -54,8 +56,8 @@ async def refresh_with_bar(library: Library, sources: list[str]) -> RefreshRepor
         progress_out.print(
             f"{problem.url}: {problem.sentence}", style="yellow", highlight=False, markup=False
         )
-    if report.doubtful:
-        progress_out.print(report.doubt, style="yellow", highlight=False, markup=False)
+    for remark in report.remarks():
+        progress_out.print(remark, style="yellow", highlight=False, markup=False)
     return report
 
 

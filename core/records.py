@@ -68,7 +68,9 @@ class Page:
 
     `url` carries no fragment. `page_hash` is the SHA-256 of the title and the sections, in hex: equal hashes
     mean equal text. `etag` is the server's validator, if it sent one. `doubtful`: so many pieces of text were
-    left out when the page was read, because its readers may not see them; an index does not keep that.
+    left out when the page was read, because its readers may not see them; `left_out` says in sentences what
+    else was left out and why, `unread` what its readers see and could not be read, such as scanned pages. An
+    index keeps none of these.
     """
 
     url: str
@@ -78,6 +80,8 @@ class Page:
     fetched_at: datetime
     etag: str | None = None
     doubtful: int = 0
+    left_out: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

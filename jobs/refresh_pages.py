@@ -61,8 +61,8 @@ async def refresh_pages(
     report = await library.refresh(sorted(named | set(added)), note)
     for problem in report.problems[:SHOWN_PROBLEMS]:
         log.warning("%s: %s", problem.url, problem.sentence)
-    if report.doubtful:
-        log.warning("%s", report.doubt)
+    for remark in report.remarks():
+        log.warning("%s", remark)
     stale = 0
     for _, verified in (await desk.list_verified_since(""))[0]:
         if verified is not None and any(differs(url, then) for url, then in verified.pages):

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -47,7 +47,7 @@ class RefreshProgress(Protocol):
 
 @dataclass(slots=True)
 class RefreshReport:
-    """The result of a refresh: counts of pages, problems, and pages with text left out as doubtful."""
+    """The result of a refresh: counts of pages, problems, and what was left out or not read of pages."""
 
     added: int = 0
     changed: int = 0
@@ -55,6 +55,7 @@ class RefreshReport:
     removed: int = 0
     problems: list[Problem] = field(default_factory=list[Problem])
     doubtful: dict[str, int] = field(default_factory=dict[str, int])
+    unread: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     @property
     def doubt(self) -> str:
@@ -67,6 +68,20 @@ class RefreshReport:
             f"{pieces} piece{'s' * (pieces > 1)} of text on {pages} page{'s' * (pages > 1)} may not be "
             f"visible to readers and {'are' if pieces > 1 else 'is'} left out; most on {most}."
         )
+
+    def note(self, item: Page | Unchanged) -> None:
+        """Note what was left out of a page, and what could not be read of it."""
+        if isinstance(item, Page) and item.doubtful:
+            self.doubtful[item.url] = item.doubtful
+        if isinstance(item, Page) and item.unread:
+            self.unread[item.url] = item.unread
+
+    def remarks(self) -> Iterator[str]:
+        """Yield what an operator may want to look at, in sentences."""
+        if self.doubtful:
+            yield self.doubt
+        for url, sentences in self.unread.items():
+            yield f"{url}: {' '.join(sentences)}"
 
 
 class Library:
@@ -261,8 +276,7 @@ class Library:
                     tell(item.url, "problems")
                     continue
                 seen.add(item.url)
-                if isinstance(item, Page) and item.doubtful:
-                    report.doubtful[item.url] = item.doubtful
+                report.note(item)
                 outcome = await self._take(item, source)
                 setattr(report, outcome, getattr(report, outcome) + 1)
                 tell(item.url, outcome)

@@ -1,9 +1,9 @@
 """A source word of the settings → the pages that it names, one after the other.
 
-    docs                            a folder of .md, .html, .txt and .pdf files, with its folders
+    docs                            a folder of pages (`pages.kinds`), with its folders
     docs=https://example.com/help   the same, published below that URL
     handbook/leave.md               one file
-    https://example.com/leave       one page, HTML, Markdown, text or PDF
+    https://example.com/leave       one page, of any of these kinds
     https://example.com/sitemap.xml every page that the sitemap names on that host
 
 One bad page is a `Problem` and never stops the others. When a part of the source itself cannot be read (no
@@ -41,17 +41,10 @@ from pages.fetch.client import Fetcher
 from pages.fetch.ssrf import join_url, parse_address
 from pages.fetched import Fetched, PageGone, PageRefused, PageUnreadable
 from pages.index.base import PageEntry
+from pages.kinds import TYPE_OF_SUFFIX
 from pages.parse.extract import RECIPE, Sitemap, is_sitemap
 from pages.parse.sandbox import SOURCE_TIMEOUT_S
 
-CONTENT_TYPES = {
-    ".md": "text/markdown",
-    ".markdown": "text/markdown",
-    ".html": "text/html",
-    ".htm": "text/html",
-    ".txt": "text/plain",
-    ".pdf": "application/pdf",
-}
 _MARKDOWN = frozenset({".md", ".markdown"})
 _NOT_PAGES = frozenset({"node_modules", "bower_components", "__pycache__", "venv", "site-packages"})
 _PERMALINK = re.compile(r"/?(?:[^/:{}?#\\\s][^:{}?#\\\s]*)?")
@@ -96,7 +89,7 @@ def find_files(root: Path) -> Iterator[Path]:
     for here, folders, files in os.walk(root, onerror=failures.append):
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _NOT_PAGES)
         for name in sorted(files):
-            if not name.startswith(".") and Path(name).suffix.lower() in CONTENT_TYPES:
+            if not name.startswith(".") and Path(name).suffix.lower() in TYPE_OF_SUFFIX:
                 yield Path(here, name)
     if failures:
         raise failures[0]
@@ -122,7 +115,7 @@ def to_fetched(file: Path, url: str, body: bytes) -> Fetched:
     The validator of a local page is the digest of its bytes together with the recipe that made text of them.
     """
     etag = f'"{RECIPE}-{hashlib.sha256(body).hexdigest()}"'
-    return Fetched(url, body, CONTENT_TYPES[file.suffix.lower()], etag=etag)
+    return Fetched(url, body, TYPE_OF_SUFFIX[file.suffix.lower()], etag=etag)
 
 
 def _read(file: Path, max_bytes: int) -> bytes:
@@ -222,8 +215,8 @@ async def _read_folder(
 ) -> AsyncGenerator[Item, None]:
     path = Path(await asyncio.to_thread(os.path.abspath, path))
     if await asyncio.to_thread(path.is_file):
-        if path.suffix.lower() not in CONTENT_TYPES:
-            raise PageUnreadable(f"{path} is of no kind that I can read: {', '.join(CONTENT_TYPES)}.")
+        if path.suffix.lower() not in TYPE_OF_SUFFIX:
+            raise PageUnreadable(f"{path} is of no kind that I can read: {', '.join(TYPE_OF_SUFFIX)}.")
         folder = PageFolder(path.parent, base)
         yield await _read_local(folder, path, base or folder.address(path), fetcher, known)
         return

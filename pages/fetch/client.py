@@ -51,6 +51,7 @@ from pages.fetched import (
     PageUnreadable,
     refuse_too_large,
 )
+from pages.kinds import DOCUMENTS, READABLE, refine_type
 from pages.parse.sandbox import Sandbox
 
 __all__ = [
@@ -66,36 +67,23 @@ __all__ = [
     "SystemResolver",
 ]
 
-CONTENT_TYPES = frozenset(
-    {
-        "text/html",
-        "application/xhtml+xml",
-        "text/plain",
-        "text/markdown",
-        "application/pdf",
-        "application/xml",
-        "text/xml",
-        "application/gzip",
-        "application/x-gzip",
-    }
-)
+CONTENT_TYPES = DOCUMENTS | {
+    "text/html",
+    "application/xhtml+xml",
+    "text/plain",
+    "text/markdown",
+    "application/xml",
+    "text/xml",
+    "application/gzip",
+    "application/x-gzip",
+}
 """What may arrive. XML and gzip are for sitemaps; as pages, `pages.parse.extract` refuses them."""
 
-_TYPE_OF_SUFFIX = {
-    ".html": "text/html",
-    ".htm": "text/html",
-    ".md": "text/markdown",
-    ".markdown": "text/markdown",
-    ".txt": "text/plain",
-    ".pdf": "application/pdf",
-    ".xml": "application/xml",
-    ".gz": "application/gzip",
-}
-_ALIASES = {"text/x-markdown": "text/markdown", "application/x-pdf": "application/pdf"}
+_TYPE_OF_SUFFIX = {".xml": "application/xml", ".gz": "application/gzip"}
 _HEADERS = {
     "User-Agent": "askpage/0.1 (answers questions about pages that people name; not a crawler)",
     "Accept": "text/html, application/xhtml+xml, text/markdown, text/plain, application/pdf,"
-    " application/xml;q=0.8",
+    " application/xml;q=0.8, */*;q=0.5",
     "Accept-Encoding": "gzip",
 }
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -316,15 +304,13 @@ def _content_type(address: Address, response: aiohttp.ClientResponse) -> str:
     declared = (
         response.content_type.lower() if "Content-Type" in response.headers else "application/octet-stream"
     )
+    path = address.path_and_query.partition("?")[0]
     if declared in {"application/octet-stream", "binary/octet-stream"}:
-        path = PurePosixPath(address.path_and_query.partition("?")[0])
-        declared = _TYPE_OF_SUFFIX.get(path.suffix.lower(), declared)
-    declared = _ALIASES.get(declared, declared)
+        declared = _TYPE_OF_SUFFIX.get(PurePosixPath(path).suffix.lower(), declared)
+    declared = refine_type(declared, path)
     if declared not in CONTENT_TYPES:
         shown = declared if _PLAIN_TYPE.fullmatch(declared) else "something unknown"
-        raise PageUnreadable(
-            f"What lies there is not a page but {shown}; I can read HTML, Markdown, plain text and PDF."
-        )
+        raise PageUnreadable(f"What lies there is not a page but {shown}; I can read {READABLE}.")
     return declared
 
 

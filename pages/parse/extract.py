@@ -2,8 +2,8 @@
 
 Bytes of a sitemap → `Sitemap`.
 
-Where HTML's main text lies is found in `pages.parse.main_text.main_part`. Markdown and PDF are their own
-main text. Only text that a reader sees comes out: no scripts, no comments, nothing hidden
+Where HTML's main text lies is found in `pages.parse.main_text.main_part`; Markdown, PDF and Office files are
+their own main text. Only text that a reader sees comes out: no scripts, no comments, nothing hidden
 (`pages.visibility.hidden`). Sitemaps (sitemaps.org 0.9, plain or gzipped) name pages and further sitemaps.
 Whatever arrives gives a Page, a Sitemap or a PageRefused, in bounded time.
 """
@@ -21,15 +21,19 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from core.records import Page, Section
+from pages import kinds
 from pages.fetched import Fetched, PageUnreadable, inflate
 from pages.parse.decoding import decode
+from pages.parse.documents import is_document, read_document
 from pages.parse.elements.anchors import mark_anchors
 from pages.parse.elements.code_blocks import prepare_code
 from pages.parse.elements.plain_elements import write_plain_elements
+from pages.parse.extracted import Extracted
 from pages.parse.html_sections import split_sections
 from pages.parse.main_text.main_part import main_part
 from pages.parse.markdown import to_html
-from pages.parse.pdf import read_pdf
+from pages.parse.office.mail import read_mail
+from pages.parse.office.sheets import read_csv
 from pages.parse.plain_text import looks_like_markdown, read_plain
 from pages.parse.shells import has_more, is_shell, open_noscript, read_json_ld, refuse_frames
 from pages.visibility.hidden import drop_unseen
@@ -75,12 +79,16 @@ def extract(
     Raises PageUnreadable (a PageRefused) for anything that has no readable text. Takes the time of the
     caller's thread: seconds for the largest pages.
     """
-    if content_type == "application/pdf":
-        (title, sections), doubtful = read_pdf(body), 0
+    if is_document(content_type):
+        found = read_document(body, content_type)
+    elif content_type == kinds.MAIL:
+        found = _from_mail(body, url)
+    elif content_type == kinds.CSV:
+        found = read_csv(visible(decode(body, charset, declares=False)))
     else:
-        title, sections, doubtful = _extract_text(
-            visible(decode(body, charset, declares=content_type in _HTML)), content_type, url
-        )
+        text = visible(decode(body, charset, declares=content_type in _HTML))
+        found = Extracted(*_extract_text(text, content_type, url))
+    title, sections = found.title, found.sections
     if not sections:
         raise PageUnreadable(_NO_TEXT)
     if sum(len(section.text) for section in sections) > MOST_TEXT:
@@ -91,7 +99,17 @@ def extract(
     if len(sections) > MOST_SECTIONS:
         raise PageUnreadable(f"That page has more than {MOST_SECTIONS:,} headings; please send a part of it.")
     title = to_one_line(title)[:_LONGEST_TITLE].strip() or _title_of_url(url)
-    return Page(url, title, sections, page_hash(title, sections), fetched_at, etag, doubtful)
+    return Page(
+        url,
+        title,
+        sections,
+        page_hash(title, sections),
+        fetched_at,
+        etag,
+        doubtful=found.doubtful,
+        left_out=found.left_out,
+        unread=found.unread,
+    )
 
 
 def _parts(section: Section) -> Iterator[Section]:
@@ -115,9 +133,17 @@ def _extract_text(text: str, content_type: str, url: str) -> _Text:
         return _from_markdown(text)
     if content_type == "text/plain":
         return "", read_plain(text), 0
-    raise PageUnreadable(
-        f"I cannot read pages of the kind {content_type}; I can read HTML, Markdown, text and PDF."
-    )
+    raise PageUnreadable(f"I cannot read pages of the kind {content_type}; I can read {kinds.READABLE}.")
+
+
+def _from_mail(body: bytes, url: str) -> Extracted:
+    mail = read_mail(body)
+    if mail.is_html:
+        title, sections, doubtful = _from_html(mail.body, url)
+    else:
+        title, sections, doubtful = "", read_plain(visible(mail.body)), 0
+    head = _from_html(mail.head, url)[1] if mail.head else ()
+    return Extracted(mail.subject or title, (*head, *sections), doubtful, mail.left_out)
 
 
 def _from_markdown(text: str) -> _Text:
@@ -187,7 +213,9 @@ def _first_heading(root: Element) -> str:
 def _title_of_url(url: str) -> str:
     parts = urlsplit(url)
     name = PurePosixPath(unquote(parts.path)).name
-    stem = re.sub(r"\.(html?|md|markdown|txt|pdf)$", "", name, flags=re.IGNORECASE)
+    stem = re.sub(
+        r"\.(html?|md|markdown|txt|pdf|docx|pptx|xlsx|od[tsp]|rtf|[ct]sv|eml)$", "", name, flags=re.IGNORECASE
+    )
     return to_one_line(re.sub(r"[-_]+", " ", stem))[:_LONGEST_TITLE] or parts.netloc or "Untitled"
 
 

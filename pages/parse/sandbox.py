@@ -100,6 +100,8 @@ class Sandbox:
             fetched_at=fetched_at,
             etag=fetched.etag,
             doubtful=found["doubtful"],
+            left_out=tuple(found["left_out"]),
+            unread=tuple(found["unread"]),
         )
 
     async def sitemap(self, fetched: Fetched, max_bytes: int) -> Sitemap:

@@ -40,7 +40,14 @@ def read_page(head: dict[str, Any], body: bytes) -> dict[str, Any]:
         fetched_at=datetime.now(UTC),
     )
     sections = [[one.heading, one.anchor, one.text] for one in page.sections]
-    return {"title": page.title, "sections": sections, "hash": page.page_hash, "doubtful": page.doubtful}
+    return {
+        "title": page.title,
+        "sections": sections,
+        "hash": page.page_hash,
+        "doubtful": page.doubtful,
+        "left_out": page.left_out,
+        "unread": page.unread,
+    }
 
 
 def read_links(head: dict[str, Any], body: bytes) -> dict[str, Any]:

@@ -157,9 +157,9 @@ async def test_a_source_that_is_nothing_is_refused(
 
 
 async def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "x.docx").write_text("x")
+    (tmp_path / "x.exe").write_text("x")
     with pytest.raises(PageRefused, match="no kind"):
-        await read(tmp_path / "x.docx")
+        await read(tmp_path / "x.exe")
 
 
 class Site:

@@ -1,0 +1,22 @@
+"""What a reader of one kind of file gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.records import Section
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """A title ("" for none) and sections; what was left out of them.
+
+    `doubtful` are pieces of text that readers may not see, `left_out` is what else was left out and why,
+    `unread` what readers see and could not be read, such as scanned pages; both in sentences.
+    """
+
+    title: str
+    sections: tuple[Section, ...]
+    doubtful: int = 0
+    left_out: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""Office files → sections: documents, slides, sheets, mail."""

@@ -1,0 +1,1 @@
+"""PDF → sections: what a page draws, where it stands, what belongs together."""
