@@ -11,6 +11,7 @@ here is bound to one event loop, and nothing is global: two engines side by side
     EngineError
     ├── EngineBusy       the queue is full; says when to try again     (a person sees it)
     ├── PromptTooLong    the prompt and the answer exceed the context  (a person sees it)
+    ├── RequestRefused   a JSON schema cannot be used                  (a program sees it)
     └── EngineFailed     the model's process could not load or died    (a person sees it)
 """
 
@@ -64,6 +65,10 @@ class PromptTooLong(EngineError):
         self.prompt, self.new, self.context = prompt, new, context
 
 
+class RequestRefused(EngineError):
+    """What was asked for cannot be done by any model here, such as a JSON schema that is none."""
+
+
 class EngineFailed(EngineError):
     """The model's process could not load, or it died."""
 
@@ -92,10 +97,16 @@ class EngineOptions:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """The choice of tokens: at temperature 0 always the likeliest; `seed` repeats a random choice."""
+    """The choice of tokens: at temperature 0 always the likeliest; `seed` repeats a random choice.
+
+    `top_p` leaves the likeliest that together have so much of the odds. `schema` is a JSON schema that the
+    answer must have ("": none).
+    """
 
     temperature: float = 0.0
     seed: int | None = None
+    top_p: float = 1.0
+    schema: str = ""
 
 
 GREEDY = Sampling()
@@ -167,7 +178,7 @@ class Engine:
 
         `stop` strings end the answer and are not part of it. `within` binds it to pages. `on_done` gets the
         figures of an answer that came to its end. Raises EngineBusy at once when the queue is full,
-        PromptTooLong, EngineFailed.
+        PromptTooLong, RequestRefused, EngineFailed.
         """
         loop = asyncio.get_running_loop()
         events: asyncio.Queue[Message] = asyncio.Queue()
@@ -352,4 +363,6 @@ def _tell(request: _Request, usage: Usage, now: float) -> None:
 def _piece(decoder: Decoder, event: Message) -> str:
     if "error" in event:
         raise EngineFailed(str(event["error"]))
+    if "refused" in event:
+        raise RequestRefused(str(event["refused"]))
     return decoder.feed(event["token"]) if "token" in event else decoder.end(event["done"])

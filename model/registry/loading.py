@@ -76,7 +76,7 @@ class ModelLease:
     """A version in memory with the number of answers that are being written with it."""
 
     def __init__(self, version: ModelVersion, opened: OpenedVersion) -> None:
-        self.opened = opened
+        self.version, self.opened = version, opened
         self._voice = LoadedModel(opened.chat, version.name, version.reading, opened.profile)
         self._answers = 0
         self._idle = asyncio.Event()
@@ -105,22 +105,32 @@ class ModelLease:
 
 
 class ModelSwapper:
-    """The versions of one folder, in memory as `live.json` wants them."""
+    """The versions of one folder, in memory as `live.json` wants them.
 
-    def __init__(self, models_dir: Path, load: Load, drain_s: float) -> None:
+    `leases` are those in memory. One that is no longer wanted stays there for `linger_s` seconds yet, for
+    whoever asks for it by its name and has not heard.
+    """
+
+    def __init__(self, models_dir: Path, load: Load, drain_s: float, linger_s: float = 0.0) -> None:
         self._models_dir = models_dir
         self._load = load
         self._drain_s = drain_s
+        self._linger_s = linger_s
         self._now = RolloutState()
-        self._leases: dict[str, ModelLease] = {}
+        self.leases: dict[str, ModelLease] = {}
         self._wanted = RolloutState()
         self._again_at = float("inf")
 
     @contextmanager
     def acquire(self, conversation: str) -> Generator[LoadedModel]:
         """Lend the version that answers a conversation now. See `model.answering.chain.AcquireModel`."""
-        with self._leases[self._now.choose_version(conversation)].acquire() as loaded:
+        with self.leases[self._now.choose_version(conversation)].acquire() as loaded:
             yield loaded
+
+    @property
+    def rollout(self) -> RolloutState:
+        """Who answers whom at present; its names are in memory."""
+        return self._now
 
     async def open(self) -> None:
         """Load what is live; where that fails, what was live before. Raises EngineError, VersionError."""
@@ -157,8 +167,8 @@ class ModelSwapper:
 
     async def close(self) -> None:
         """Unload everything."""
-        for name in [*self._leases]:
-            await self._leases.pop(name).opened.close()
+        for name in [*self.leases]:
+            await self.leases.pop(name).opened.close()
 
     def _note_failure(self, error: Exception) -> None:
         self._again_at = time.monotonic() + _TRY_AGAIN_S
@@ -185,13 +195,14 @@ class ModelSwapper:
 
     async def _take_in(self, name: str) -> None:
         """Load a version unless it is loaded; what is damaged is not."""
-        if name not in self._leases:
+        if name not in self.leases:
             find_version(self._models_dir, name)
             version = await asyncio.to_thread(verify_version, self._models_dir / name)
-            self._leases[name] = ModelLease(version, await self._load(version))
+            self.leases[name] = ModelLease(version, await self._load(version))
 
     async def _let_go(self, name: str) -> None:
-        await self._leases.pop(name).end(self._drain_s)
+        await asyncio.sleep(self._linger_s)
+        await self.leases.pop(name).end(self._drain_s)
 
 
 @asynccontextmanager
@@ -264,11 +275,18 @@ async def open_model(choice: ModelChoice) -> AsyncGenerator[AcquireModel]:
         finally:
             await opened.close()
     else:
-        swapping = ModelSwapper(
-            choice.models_dir, lambda version: open_version(version, choice), choice.drain_s
-        )
-        async with _together(choice), follow_live(swapping, choice.poll_s):
+        async with open_swapping(choice) as swapping:
             yield swapping.acquire
+
+
+@asynccontextmanager
+async def open_swapping(choice: ModelChoice, linger_s: float = 0.0) -> AsyncGenerator[ModelSwapper]:
+    """Load what is live, and follow it. Raises ModelMissing with what to run, EngineFailed."""
+    swapping = ModelSwapper(
+        choice.models_dir, lambda version: open_version(version, choice), choice.drain_s, linger_s
+    )
+    async with _together(choice), follow_live(swapping, choice.poll_s):
+        yield swapping
 
 
 @asynccontextmanager

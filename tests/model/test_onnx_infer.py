@@ -9,7 +9,7 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import langsmith.utils
 import numpy as np
@@ -18,7 +18,7 @@ import pytest
 from model.answering.chat_model import OnnxChatModel
 from model.inference.process import Tally, Usage
 from model.inference.tokenizer import ChatText, Decoder
-from model.inference.worker import Ask, Lines, Worker, count_shared_prefix
+from model.inference.worker import Ask, Lines, Worker, choose_slot, choose_token, count_shared_prefix
 from model.onnx_infer import (
     Engine,
     EngineBusy,
@@ -141,9 +141,14 @@ class Counting:
     def begin(self, ask: Ask) -> int:
         if ask.ids[0] == 667:
             raise RuntimeError("no memory for a beginning")
+        if ask.schema == "none":
+            raise RuntimeError("no such grammar")
         ask.at = self.shares(ask.ids)
         self.tokens, self.ask = ask.ids[: ask.at], ask
         return ask.at
+
+    def end(self) -> None:
+        self.ask = None
 
     def begin_anew(self) -> None:
         self.tokens, self.ask = [], None
@@ -182,7 +187,7 @@ class Desk:
         wanted = sum("ids" in message for message in messages)
         lines: list[dict[str, Any]] = []
         with os.fdopen(self.here[0]) as pipe:
-            while sum("done" in line or "error" in line for line in lines) < wanted:
+            while sum(bool({"done", "error", "refused"} & set(line)) for line in lines) < wanted:
                 lines.append(json.loads(pipe.readline()))
             os.close(self.there[1])
             serving.join()
@@ -254,6 +259,23 @@ def test_a_random_choice_is_repeated_by_its_seed() -> None:
     first, second, other = (Ask(1, [1], 1, 0.7, seed).random.random() for seed in (3, 3, 4))
     assert first == second != other
     assert isinstance(np.random.default_rng(3), type(Ask(1, [1], 1).random))
+
+
+@pytest.mark.parametrize(("top_p", "said"), [(1.0, {0, 1, 2}), (0.6, {1, 2}), (0.5, {1}), (0.001, {1})])
+def test_at_random_only_the_likeliest_that_make_up_top_p_are_said(top_p: float, said: set[int]) -> None:
+    logits = np.log(np.array([0.2, 0.5, 0.3], dtype=np.float32))
+    asked = Ask(1, [1], 1, 1.0, 3, top_p)
+    assert {choose_token(asked, logits) for _ in range(200)} == said
+
+
+def test_a_schema_begins_in_the_emptiest_slot_and_one_that_cannot_be_used_is_refused() -> None:
+    knowing, empty = slots = [Counting("a", []), Counting("b", [])]
+    knowing.tokens = [1, 2, 3]
+    chosen: Any = [choose_slot(cast("Any", slots), Ask(1, [1, 2, 3], 1, schema=one)) for one in ("", "{}")]
+    assert chosen == [knowing, empty]
+    lines = Desk().run(ask(1, [1], 1) | {"schema": "none"}, ask(2, [2], 1) | {"schema": "{}"})
+    assert [line["id"] for line in lines if "refused" in line] == [1]
+    assert [line["id"] for line in lines if "done" in line] == [2]
 
 
 # Figures and options
