@@ -31,6 +31,7 @@ from model.answering.chat_model import CannedChatModel, OnnxChatModel
 from model.answering.profile import Profile, describe_processor, measure_briefly
 from model.onnx_infer import Engine, EngineError, EngineOptions
 from model.registry.catalogue import find_base_model
+from model.registry.remote_models import ServerChoice, open_remote
 from model.registry.remote_storage import RemoteFolder
 from model.registry.sync import SyncedVersions, keep_up
 from model.registry.versions import (
@@ -236,7 +237,7 @@ class ModelChoice:
 
     `version` names the one that answers, whatever is live; empty follows what is, looking every `poll_s`
     seconds and leaving the old one `drain_s` seconds for its answers. `url` is where other machines' versions
-    are (empty: nowhere).
+    are (empty: nowhere). `server` is asked instead of a model in memory, unless a version is named.
     """
 
     models_dir: Path
@@ -247,6 +248,7 @@ class ModelChoice:
     drain_s: float = 60.0
     version: str = ""
     url: str = ""
+    server: ServerChoice | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +267,10 @@ class EngineVersion:
 @asynccontextmanager
 async def open_model(choice: ModelChoice) -> AsyncGenerator[AcquireModel]:
     """Load what answers. Raises ModelMissing with what to run when there is nothing, EngineFailed."""
-    if choice.base == CANNED:
+    if choice.server is not None and not choice.version:
+        async with open_remote(choice.server, choice.answer_tokens, choice.poll_s) as acquire:
+            yield acquire
+    elif choice.base == CANNED:
         yield always_acquire(CannedChatModel(quote_first_sentence), CANNED)
     elif choice.version:
         version = find_version(choice.models_dir, choice.version)
