@@ -21,6 +21,7 @@ import argparse
 import os
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -101,16 +102,7 @@ def measure(work: Callable[[], Any]) -> tuple[tuple[float, float], Any]:
 
 
 def compare(model: Any, text: ChatText, threads: int, rounds: int, console: Console) -> None:
-    """Print the table of both ways."""
-    table = Table(
-        "prompt + answer",
-        "askers",
-        "in turns, answers/s",
-        "batch, answers/s",
-        "gain",
-        "gain, wall",
-        "same tokens",
-    )
+    """Print a line for each kind and number of askers."""
     for kind, (tokens, new) in KINDS.items():
         for askers in (1, 2, 4, 8):
             best = {"turns": (9e9, 9e9), "batch": (9e9, 9e9)}
@@ -124,16 +116,10 @@ def compare(model: Any, text: ChatText, threads: int, rounds: int, console: Cons
                 same += sum(one == other for one, other in zip(said["turns"], said["batch"], strict=True))
             turns, batch = (askers * threads / best[name][0] for name in ("turns", "batch"))
             wall = best["turns"][1] / best["batch"][1]
-            table.add_row(
-                f"{kind}, {tokens} + {new}",
-                str(askers),
-                f"{turns:.2f}",
-                f"{batch:.2f}",
-                f"{batch / turns:.2f}",
-                f"{wall:.2f}",
-                f"{same} of {askers * rounds}",
+            console.print(
+                f"{kind} ({tokens} + {new}), {askers} askers: in turns {turns:.2f} a second, batch {batch:.2f}, "
+                f"gain {batch / turns:.2f}; by the clock {wall:.2f}; same tokens {same} of {askers * rounds}"
             )
-    console.print(table)
 
 
 def first_token(slot: Slot, ids: list[int]) -> tuple[float, int]:
@@ -160,7 +146,7 @@ def time_cache(model: Any, text: ChatText, threads: int, rounds: int, console: C
             "Leave",
             "".join(WORDS.format(n, k, k + 1, k + 2) for k in range(12)),
             "h",
-            None,
+            datetime.now(UTC),
         )
         for n in range(3 * rounds)
     ]
@@ -194,7 +180,7 @@ def main() -> None:
     threads = len(os.sched_getaffinity(0))
     options = {"threads": threads, "spin_us": 30, "device": "cpu", "cuda": {}}
     model, text = og.Model(make_config(str(given.folder), options)), ChatText(given.folder)
-    console = Console(width=120)
+    console = Console(width=160)
     time_cache(model, text, threads, given.rounds, console)
     compare(model, text, threads, given.rounds, console)
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from operator import itemgetter
 from typing import Any
 
-from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.language_models import LanguageModelInput
 from langchain_core.output_parsers import JsonOutputParser, PydanticOutputParser
 from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
 from pydantic import BaseModel
@@ -43,7 +43,7 @@ def _read_schema(wanted: Mapping[str, Any]) -> str:
 
 
 def build_structured(
-    model: BaseChatModel, schema: dict[str, Any] | type, *, include_raw: bool
+    model: Runnable[LanguageModelInput, Any], schema: dict[str, Any] | type, *, include_raw: bool
 ) -> Runnable[LanguageModelInput, Any]:
     """Return a model whose answer is JSON of a schema, parsed: a dictionary, or an object of the class."""
     parser: Runnable[Any, Any]

@@ -254,11 +254,12 @@ async def test_what_langchain_binds_reaches_the_model(ours: tuple[RunningServer,
     chat = ServerChatModel(client, model="live", ours=True)
     await chat.bind(temperature=0.7, seed=3, top_p=0.5, max_tokens=1).ainvoke("?")
     assert engine.asked[0]["sampling"] == Sampling(0.7, 3, 0.5)
-    structured = chat.with_structured_output(Leave, include_raw=True)
+    structured = chat.with_structured_output(Leave, include_raw=True, method="json_schema", temperature=0.2)
     failed, right = await structured.ainvoke("?"), await structured.ainvoke("?")
     assert (failed["parsed"], failed["raw"].text) == (None, "not JSON")
     assert "not JSON" in str(failed["parsing_error"])
     assert (right["parsed"], right["parsing_error"]) == (Leave(days=10), None)
+    assert engine.asked[-1]["sampling"].temperature == 0.2  # pyright: ignore
     shape = json.loads(engine.asked[-1]["sampling"].schema)  # pyright: ignore
     assert shape == Leave.model_json_schema()
     await chat.ainvoke("?")
