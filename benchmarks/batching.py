@@ -117,7 +117,7 @@ def compare(model: Any, text: ChatText, threads: int, rounds: int, console: Cons
             turns, batch = (askers * threads / best[name][0] for name in ("turns", "batch"))
             wall = best["turns"][1] / best["batch"][1]
             console.print(
-                f"{kind} ({tokens} + {new}), {askers} askers: in turns {turns:.2f} a second, batch {batch:.2f}, "
+                f"{kind} ({tokens} + {new}), {askers} at once: turns {turns:.2f}/s, batch {batch:.2f}/s, "
                 f"gain {batch / turns:.2f}; by the clock {wall:.2f}; same tokens {same} of {askers * rounds}"
             )
 

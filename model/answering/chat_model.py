@@ -76,8 +76,8 @@ class StreamingChatModel(BaseChatModel):
         """Return a model that answers with JSON of a schema, or an object of a pydantic class.
 
         It is held to that token by token: nothing has to be asked twice. `include_raw` gives {"raw",
-        "parsed", "parsing_error"}. What a call may have (`temperature`, `seed`, …) can be given, too; what was
-        bound before is lost, as with LangChain's other models. Their `method` and `strict` mean nothing here.
+        "parsed", "parsing_error"}. What a call may have (`temperature`, `seed`, …) can be given, too; what
+        was bound before is lost, as with LangChain's other models. Their `method` and `strict` mean nothing.
         """
         call = {name: value for name, value in kwargs.items() if name not in ("method", "strict")}
         return build_structured(self.bind(**call), schema, include_raw=include_raw)

@@ -5,7 +5,7 @@
 
 A client that hangs up stops its answer within a step: the server cancels the handler then
 (`handler_cancellation` of whoever runs this), and the engine's generator is closed. A stream begins once its
-first piece is there, so an error before that is an ordinary error with its status.
+first piece is there or some seconds are over, so an error before that is an ordinary one with its status.
 
 Without a key the server speaks to this machine alone, and not to web sites that are open in a browser on it:
 a request must name the machine by a loopback name, bring JSON by its type (a browser asks before it sends
@@ -14,6 +14,7 @@ that elsewhere), and must not come over a proxy.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
@@ -38,13 +39,15 @@ ReadBody = Callable[[web.Request, int], Awaitable[bytes | None]]
 """(request, most bytes) → the body, None where it is larger; in time, and never unpacked."""
 _OPEN = ("/healthz", "/readyz")
 _GOING_DOWN_S = 2.0
+_STILL_HERE = b": still here\n\n"
 
 
 @dataclass(frozen=True, slots=True)
 class ServerRules:
     """Who is served, and how much: `key` ("": this machine alone), bytes of a body, messages, tokens.
 
-    `answer_tokens` is how long an answer may be whose request does not say. `loopback_names` and `proxied`
+    `answer_tokens` is how long an answer may be whose request does not say, `silence_s` how long a stream may
+    say nothing before its first piece. `loopback_names` and `proxied`
     are what a Host header may say without a key, and which headers tell of a proxy.
     """
 
@@ -52,6 +55,7 @@ class ServerRules:
     most_bytes: int = 1_000_000
     most_messages: int = 100
     answer_tokens: int = 96
+    silence_s: float = 5.0
     loopback_names: frozenset[str] = frozenset({"localhost", "127.0.0.1", "[::1]"})
     proxied: tuple[str, ...] = ()
 
@@ -149,7 +153,7 @@ class ModelApi:
         try:
             async with aclosing(writing.pieces()) as pieces:
                 if asked.stream:
-                    response = await _stream(request, asked, writing, pieces)
+                    response = await _stream(request, asked, writing, pieces, self._rules.silence_s)
                 else:
                     response = await _send_whole(writing, pieces)
             outcome = "ok" if writing.done else "500"
@@ -223,6 +227,12 @@ class Writing:
             on_done=self.done.append,
         )
 
+    def end(self, *, with_usage: bool) -> bytes:
+        """Return the last events of a stream: why it ended, its tokens where they are wanted, the end."""
+        usage = self.done[0]
+        last = self.completion.last(usage) if with_usage else b""
+        return self.completion.piece({}, reason_of(usage)) + last + DONE
+
 
 async def _send_whole(writing: Writing, pieces: AsyncGenerator[str]) -> web.Response:
     text = "".join([piece async for piece in pieces])
@@ -230,30 +240,51 @@ async def _send_whole(writing: Writing, pieces: AsyncGenerator[str]) -> web.Resp
 
 
 async def _stream(
-    request: web.Request, asked: ChatRequest, writing: Writing, pieces: AsyncGenerator[str]
+    request: web.Request, asked: ChatRequest, writing: Writing, pieces: AsyncGenerator[str], silence_s: float
 ) -> web.StreamResponse:
-    """Send an answer piece by piece; an error in its midst is an event, and the stream has no end mark."""
-    first = await anext(pieces, "")
+    """Send an answer piece by piece; an error in its midst is an event, and the stream has no end mark.
+
+    It begins with its first piece, or before, when that takes longer than `silence_s`: then comments tell the
+    client, and whatever is in between, that it is still worked on.
+    """
     response = web.StreamResponse(
         headers={hdrs.CONTENT_TYPE: "text/event-stream; charset=utf-8", hdrs.CACHE_CONTROL: "no-cache"}
     )
     response.headers["X-Accel-Buffering"] = "no"
-    await response.prepare(request)
-    completion = writing.completion
-    await response.write(completion.piece({"role": "assistant", "content": first}))
+    completion, delta = writing.completion, {"role": "assistant"}
     try:
+        async with aclosing(_wait_for_first(pieces, silence_s)) as waited:
+            async for first in waited:
+                if not response.prepared:
+                    await response.prepare(request)
+                if first is None:
+                    await response.write(_STILL_HERE)
+                else:
+                    await response.write(completion.piece(delta | {"content": first}))
         async for piece in pieces:
             await response.write(completion.piece({"content": piece}))
     except EngineError as error:
+        if not response.prepared:
+            raise
         log.exception("a model failed while it was writing")
         await response.write(make_event(from_engine(error).body))
     else:
-        await response.write(completion.piece({}, reason_of(writing.done[0])))
-        if asked.stream_options and asked.stream_options.include_usage:
-            await response.write(completion.last(writing.done[0]))
-        await response.write(DONE)
+        await response.write(writing.end(with_usage=asked.wants_usage))
     await response.write_eof()
     return response
+
+
+async def _wait_for_first(pieces: AsyncGenerator[str], silence_s: float) -> AsyncGenerator[str | None]:
+    """Yield None each time that it takes longer, and then the first piece ("" of an empty answer)."""
+    first = asyncio.ensure_future(anext(pieces, ""))
+    try:
+        while not (await asyncio.wait([first], timeout=silence_s))[0]:
+            yield None
+        yield first.result()
+    finally:
+        if not first.done():
+            first.cancel()
+            await asyncio.wait([first])
 
 
 def describe_version(version: ServedVersion) -> Mapping[str, Any]:

@@ -153,6 +153,11 @@ class ChatRequest(BaseModel):
         return json.dumps(shape or {"type": "object"})
 
     @property
+    def wants_usage(self) -> bool:
+        """Whether a stream ends with its tokens."""
+        return self.stream_options is not None and self.stream_options.include_usage
+
+    @property
     def bound(self) -> OutputConstraint | None:
         """The pages that the answer is held to."""
         return OutputConstraint(tuple(self.within.pages), self.within.sentence) if self.within else None

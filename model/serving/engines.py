@@ -171,7 +171,8 @@ class CannedEngine:
     """Says its lines, a word (which is its token) at a time; a line that is an error is raised.
 
     `most` requests at once are taken, one more hears that it is busy. `cancelled` counts those that were left
-    before their end. A prompt that begins like one before has its words "cached".
+    before their end; `fails_late` is raised in the midst of an answer. A prompt that
+    begins like one before has its words "cached".
     """
 
     def __init__(
@@ -180,6 +181,7 @@ class CannedEngine:
         self.context_tokens = context_tokens
         self.cancelled = 0
         self.asked: list[dict[str, object]] = []
+        self.fails_late: EngineError | None = None
         self._lines, self._delay_s, self._most = lines, delay_s, most
         self._said = self._answered = self._under_way = 0
         self._before: list[str] = []
@@ -221,6 +223,8 @@ class CannedEngine:
         try:
             for word in words[:max_new_tokens]:
                 await asyncio.sleep(self._delay_s)
+                if self.fails_late is not None:
+                    raise self.fails_late
                 yield word
             ended = True
         finally:

@@ -33,11 +33,9 @@ class RunningServer:
 
 @asynccontextmanager
 async def running_server(
-    models: ServedModels, *, key: str = KEY, port: int = 0, drain_s: float = 5.0, most_bytes: int = 20_000
+    models: ServedModels, *, key: str = KEY, port: int = 0, drain_s: float = 5.0, silence_s: float = 5.0
 ) -> AsyncGenerator[RunningServer]:
-    rules = ServerRules(
-        key, most_bytes, most_messages=5, answer_tokens=20, loopback_names=LOOPBACK_NAMES, proxied=PROXIED
-    )
+    rules = ServerRules(key, 20_000, 5, 20, silence_s, LOOPBACK_NAMES, PROXIED)
     api = ModelApi(models, rules, read_body)
     limits = ConnectionLimits()
     runner = make_runner(api.build(), limits, drain_s, cancels=True)

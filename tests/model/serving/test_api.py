@@ -13,6 +13,8 @@ import pytest
 
 from cli.model_server import check_model_server
 from core.settings import Settings
+from model.answering.server_chat import ServerChatModel
+from model.answering.server_client import ServerClient
 from model.inference.constrained import OutputConstraint
 from model.onnx_infer import EngineFailed, RequestRefused, Sampling
 from model.registry.versions import promote, start_canary
@@ -261,6 +263,27 @@ async def test_a_client_that_hangs_up_stops_its_answer(stream: bool) -> None:
             while not engine.cancelled:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         assert engine.stats().active == 0
+
+
+async def test_a_stream_that_waits_says_that_it_is_there_and_then_brings_its_answer_or_its_error() -> None:
+    slow = CannedEngine([LINE], delay_s=0.05)
+    async with running_server(one(slow), silence_s=0.01) as server, aiohttp.ClientSession() as session:
+        headers, body = {"Authorization": f"Bearer {KEY}"}, {"messages": ASKED, "stream": True}
+        async with session.post(f"{server.url}/chat/completions", json=body, headers=headers) as answered:
+            text = await answered.text()
+        assert text.startswith(": still here\n\n")
+        assert text.endswith("data: [DONE]\n\n")
+        said = [piece.choices[0].delta.content async for piece in await create(server, stream=True)]
+        assert "".join(word or "" for word in said) == LINE
+        client = ServerClient(server.url, KEY)
+        assert (await ServerChatModel(client, model="live").ainvoke("?")).text == LINE
+        slow.fails_late = EngineFailed("died")
+        with pytest.raises(openai.APIError, match="The model failed"):
+            async for _ in await create(server, stream=True):
+                pass
+        with pytest.raises(EngineFailed, match="The model failed"):
+            await ServerChatModel(client, model="live").ainvoke("?")
+        await client.close()
 
 
 async def test_a_stop_finishes_what_is_under_way_and_takes_nothing_new() -> None:
