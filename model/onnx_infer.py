@@ -78,17 +78,19 @@ class EngineOptions:
     """The device, threads and limits of an engine.
 
     `threads` is of one forward pass, 0 for the cores there are. `concurrent` requests are worked on in turn,
-    and `queue_limit` more may wait. `context_tokens` bounds prompt and answer together: a slot's KV cache is
-    allocated whole (46 KB a token for the default model). `piece` is how many prompt tokens are computed at
-    one go: the longest that somebody else's answer stands still. `spin_us` is how long a thread waits busily
-    for the next piece of work, microseconds: unbounded spinning halves the speed beside another busy process,
-    none costs a tenth on a quiet machine. `cuda` holds provider options of ONNX Runtime, as text.
+    and `queue_limit` more may wait. The tokens of `remembered` earlier ones are kept beside those.
+    `context_tokens` bounds prompt and answer together: a slot's KV cache is allocated whole (46 KB a token
+    for the default model). `piece` is how many prompt tokens are computed at one go: the longest that
+    somebody else's answer stands still. `spin_us` is how long a thread waits busily for the next piece of
+    work, microseconds: unbounded spinning halves the speed beside another busy process, none costs a tenth on
+    a quiet machine. `cuda` holds provider options of ONNX Runtime, as text.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = 0
     concurrent: int = 2
     queue_limit: int = 16
+    remembered: int = 0
     context_tokens: int = 2048
     piece: int = 128
     spin_us: int = 30

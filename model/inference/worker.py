@@ -8,10 +8,12 @@ prompt of 900 tokens would stop the event loop for seconds, and every token for 
 One thread serves every request, a step at a time and in turn: a step is one token, or one piece of a prompt.
 So all cores work on one step, nobody's answer stands still behind a long prompt for more than a piece of it,
 and a cancelled request stops within a step. A slot is a generator that keeps its last request's tokens (and
-so its KV cache): a request takes the free slot that shares the longest prefix with it, and computes the rest
-only. What goes wrong with a request is an error of that request: its slot begins anew, and the process serves
-on. An answer that has to be JSON of a schema is held to it by genai's guidance, which belongs to a generator
-from its beginning: it gets one of its own in the emptiest slot, and leaves that one empty.
+so its KV cache): a request takes the free slot that shares a longer prefix with it than any other, and
+computes the rest only. Where none shares a quarter of its prompt, it takes the one that was used longest ago:
+what people ask about now stays known. There can be more slots than requests that are worked on. What goes
+wrong with a request is an error of that request: its slot begins anew, and the process serves on. An answer
+that has to be JSON of a schema is held to it by genai's guidance, which belongs to a generator from its
+beginning: it gets one of its own in the slot that is missed least, and leaves that one empty.
 
 Lines of JSON on standard input: {"id", "ids", "max_new", "temperature", "seed", "top_p", "schema", "within"}
 asks, {"cancel": id} stops one, the end of the input ends the process. On standard output: {"ready",
@@ -44,6 +46,9 @@ from model.inference.constrained import ConstrainedDecoder
 
 _READ_BYTES = 1 << 16
 _SEEDS = 1 << 31
+_WORTH = 4
+"""A slot is of use to a prompt that shares one part in so many with it: the fixed part alone is a tenth of a
+prompt with passages, and every slot has it."""
 _Odds = np.ndarray[Any, np.dtype[np.float64]]
 
 
@@ -77,17 +82,19 @@ class Ask:
 class Slot:
     """A generator with a KV cache of `context` tokens, and the request that it serves now.
 
-    `tokens` are what the cache holds, each of them because it was appended here. The generator's own choosing
-    (generate_next_token) is not used: it counts the last token before it is computed, and an end token never,
-    so nobody could say how far to rewind.
+    `tokens` are what the cache holds, each of them because it was appended here. Its memory is taken when the
+    first request begins. `used` is the number of the request that it served last. The generator's own way to
+    choose (generate_next_token) is left to answers with a schema, which nothing goes on from: it counts the
+    last token before it is computed, and an end token never, so nobody could say how far to rewind.
     """
 
     def __init__(self, model: Any, context: int) -> None:
         self._model = model
         self._context = context
-        self._generator: Any = self._make_generator()
+        self._generator: Any = None
         self.tokens: list[int] = []
         self.ask: Ask | None = None
+        self.used = 0
 
     def shares(self, ids: list[int]) -> int:
         """Count the tokens of a prompt that are in the cache."""
@@ -189,9 +196,17 @@ def count_shared_prefix(known: list[int], ids: list[int]) -> int:
 
 
 class Worker:
-    """The slots, the requests that wait for one, and whose turn it is."""
+    """The slots, the requests that wait for one, and whose turn it is.
 
-    def __init__(self, slots: list[Slot], eos: frozenset[int], piece: int, out: int) -> None:
+    So many as `concurrent` are worked on (None: as there are slots); what else the slots hold is kept for
+    whoever asks about it again.
+    """
+
+    def __init__(
+        self, slots: list[Slot], eos: frozenset[int], piece: int, out: int, concurrent: int | None = None
+    ) -> None:
+        self._concurrent = concurrent or len(slots)
+        self._begun = 0
         self._slots = slots
         self._eos = eos
         self._piece = piece
@@ -238,10 +253,12 @@ class Worker:
             self._waiting.append(ask)
 
     def _seat(self) -> None:
-        """Give the first in line the free slot that knows most of its prompt (of equals, the emptiest)."""
-        while self._waiting and (free := [slot for slot in self._slots if slot.ask is None]):
+        """Give the first in line a free slot."""
+        while self._waiting and sum(slot.ask is not None for slot in self._slots) < self._concurrent:
             ask = self._waiting.popleft()
-            slot = choose_slot(free, ask)
+            slot = choose_slot([slot for slot in self._slots if slot.ask is None], ask)
+            self._begun += 1
+            slot.used = self._begun
             try:
                 begun = slot.begin(ask)
             except Exception as error:  # noqa: BLE001 - as in a step
@@ -278,8 +295,14 @@ class Worker:
 
 
 def choose_slot(free: list[Slot], ask: Ask) -> Slot:
-    """Choose the slot that knows most of a prompt, of equals the emptiest; a schema begins with nothing."""
-    return max(free, key=lambda slot: (0 if ask.schema else slot.shares(ask.ids), -len(slot.tokens)))
+    """Choose the slot that knows most of a prompt; where none knows a quarter, one that is missed least.
+
+    That is an empty one, or the one that was used longest ago. A schema begins with nothing: it takes that.
+    """
+    knowing = max(free, key=lambda slot: (slot.shares(ask.ids), -slot.used))
+    if not ask.schema and knowing.shares(ask.ids) * _WORTH >= len(ask.ids):
+        return knowing
+    return min(free, key=lambda slot: (bool(slot.tokens), slot.used))
 
 
 class Lines:
@@ -333,8 +356,10 @@ def main() -> None:
     eos = written["eos_token_id"]
     context = min(options["context_tokens"], written["context_length"])
     model = og.Model(make_config(folder, options))
-    slots = [Slot(model, context) for _ in range(options["concurrent"])]
-    worker = Worker(slots, frozenset([eos] if isinstance(eos, int) else eos), options["piece"], out)
+    concurrent = options["concurrent"]
+    slots = [Slot(model, context) for _ in range(concurrent + options["remembered"])]
+    ends = frozenset([eos] if isinstance(eos, int) else eos)
+    worker = Worker(slots, ends, options["piece"], out, concurrent)
     worker.send({"ready": True, "context": context})
     worker.serve(Lines(0))
 

@@ -95,16 +95,16 @@ class RemoteModels:
                 self._models.setdefault(self._choice.name, self._assume(self._choice.name))
             now = self._rollout
             canary = f", and {now.canary} {now.share:.0%} of the conversations" if now.canary else ""
-            self._say(f"{now.name} at {self._client.url} answers{canary}", logging.INFO)
+            self._say(f"the model {now.name} at {self._client.url} answers{canary}", logging.INFO)
         elif name := self._choice.name or next((one["id"] for one in listed), ""):
             self._rollout = RolloutState(name)
             self._models = {name: self._assume(name)}
             self._say(
-                f"{name} at {self._client.url} answers. The server is not askpage's: it cannot hold an "
-                "answer to the words of a page, and there is no canary. What it writes is checked as always."
+                f"the model {name} at {self._client.url} answers. That server is not askpage's: it cannot "
+                "hold an answer to the words of a page, and has no canary. Everything is checked as always."
             )
         else:
-            self._say(f"{self._client.url} lists no model. Name the one that shall answer: model_url_name")
+            self._say(f"{self._client.url} lists no model. Name one that shall answer: model_url_name")
 
     def _say(self, sentence: str, level: int = logging.WARNING) -> None:
         """Log what is new, once."""

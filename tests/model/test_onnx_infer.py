@@ -134,6 +134,7 @@ class Counting:
         self.name, self.diary = name, diary
         self.tokens: list[int] = []
         self.ask: Ask | None = None
+        self.used = 0
 
     def shares(self, ids: list[int]) -> int:
         return count_shared_prefix(self.tokens, ids)
@@ -173,11 +174,11 @@ class Counting:
 class Desk:
     """A worker with two counting slots, and both ends of its pipes."""
 
-    def __init__(self) -> None:
+    def __init__(self, slots: int = 2, concurrent: int = 2) -> None:
         self.diary: list[str] = []
         self.there, self.here = os.pipe(), os.pipe()
-        slots: Any = [Counting("a", self.diary), Counting("b", self.diary)]
-        self.worker = Worker(slots, frozenset({15}), 4, self.here[1])
+        made: Any = [Counting(name, self.diary) for name in "abc"[:slots]]
+        self.worker = Worker(made, frozenset({15}), 4, self.here[1], concurrent)
 
     def run(self, *messages: dict[str, Any]) -> list[dict[str, Any]]:
         """Give messages, close the input, and return what came out, once the work is done."""
@@ -276,6 +277,20 @@ def test_a_schema_begins_in_the_emptiest_slot_and_one_that_cannot_be_used_is_ref
     lines = Desk().run(ask(1, [1], 1) | {"schema": "none"}, ask(2, [2], 1) | {"schema": "{}"})
     assert [line["id"] for line in lines if "refused" in line] == [1]
     assert [line["id"] for line in lines if "done" in line] == [2]
+
+
+def test_what_was_asked_about_lately_stays_known_beside_what_is_answered() -> None:
+    desk = Desk(slots=3, concurrent=1)
+    pages = {
+        name: list(range(first, first + 20))
+        for name, first in (("A", 100), ("B", 200), ("C", 300), ("D", 400))
+    }
+    asked = ["A", "B", "A", "C", "B", "D", "A", "B"]  # D takes the place of A, A that of C
+    lines = desk.run(*(ask(number, [*pages[page], number], 1) for number, page in enumerate(asked)))
+    begun = [line["begun"] for line in lines if "begun" in line]
+    assert begun == [0, 0, 20, 0, 20, 0, 0, 20]
+    busy = [line["id"] for line in lines if "begun" in line or "done" in line]
+    assert busy == [number for number in range(len(asked)) for _ in range(2)], "one at a time"
 
 
 # Figures and options
