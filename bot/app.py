@@ -330,14 +330,15 @@ def listening(settings: Settings) -> Generator[Listeners]:
     check_channels(settings)
     check_address(settings)
     with contextlib.ExitStack() as closing:
-        everybody = closing.enter_context(_listen(settings.host, settings.port, "--port"))
+        everybody = closing.enter_context(listen(settings.host, settings.port, "--port"))
         local = None
         if find_local_page(settings) is LocalPage.ON_ITS_OWN_PORT:
-            local = closing.enter_context(_listen("127.0.0.1", settings.local_page_port, "--local-page-port"))
+            local = closing.enter_context(listen("127.0.0.1", settings.local_page_port, "--local-page-port"))
         yield Listeners(everybody, local)
 
 
-def _listen(host: str, port: int, option: str) -> socket.socket:
+def listen(host: str, port: int, option: str) -> socket.socket:
+    """Take a port. Raises CannotServe with the option that names another."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=128)

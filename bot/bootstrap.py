@@ -40,6 +40,7 @@ from model.answering.chain import Answering, AnswerRules
 from model.evaluation.report import forget_answers
 from model.onnx_infer import EngineOptions
 from model.registry.loading import ModelChoice, open_model
+from model.registry.remote_models import ServerChoice
 from model.registry.search_heads import forget_head_answers, read_live_head
 from model.registry.versions import list_versions
 from model.training.launch import TrainingConfig
@@ -182,6 +183,7 @@ def model_choice(settings: Settings) -> ModelChoice:
         poll_s=settings.model_poll_s,
         drain_s=settings.answer_timeout_s,
         url=settings.models_url,
+        server=ServerChoice(**settings.model_url.values()) if settings.model_url.url else None,
     )
 
 

@@ -142,8 +142,13 @@ _REQUESTS: web.AppKey[Requests] = web.AppKey("requests", dict)
 """What is being answered, by connection."""
 
 
-def make_runner(app: web.Application, limits: ConnectionLimits, shutdown_timeout_s: float) -> web.AppRunner:
-    """Return what runs an application whose clients have to be in time. Serve it at a `BoundedSite`."""
+def make_runner(
+    app: web.Application, limits: ConnectionLimits, shutdown_timeout_s: float, *, cancels: bool = False
+) -> web.AppRunner:
+    """Return what runs an application whose clients have to be in time. Serve it at a `BoundedSite`.
+
+    `cancels`: the handler of a client that hangs up is cancelled.
+    """
     app[BODY_S] = limits.body_s
     app[_REQUESTS] = {}
     app.middlewares.append(_note_request)
@@ -154,6 +159,7 @@ def make_runner(app: web.Application, limits: ConnectionLimits, shutdown_timeout
         shutdown_timeout=shutdown_timeout_s,
         keepalive_timeout=limits.keepalive_s,
         lingering_time=LINGER_S,
+        handler_cancellation=cancels,
     )
 
 

@@ -42,6 +42,7 @@ COMMANDS = {
     "doctor": "cli.doctor.command:doctor_command",
     "pages": "cli.pages:pages_app",
     "models": "cli.models:models_app",
+    "model": "cli.model_server:model_app",
     "examples": "cli.examples:examples_app",
     "jobs": "cli.jobs:jobs_app",
     "evaluate": "cli.measure:evaluate_command",

@@ -15,6 +15,7 @@ from bot.app import Listeners, listening, serve
 from bot.bootstrap import (
     LocalPage,
     PageServices,
+    Parts,
     find_local_page,
     is_public,
     model_choice,
@@ -29,13 +30,13 @@ from cli.console import Json, make_question, out, progress_out, telling, with_se
 from cli.models import import_with_bar
 from cli.pages import refresh, refresh_alone
 from core.files import mend
-from core.records import Answer, AnswerKind, Citation, Page
+from core.records import Answer, AnswerKind, Citation, Page, Question
 from core.settings import Settings
 from core.settings.names import describe_unread_names, find_unread_names
 from jobs.schedule import read_schedule
 from jobs.scheduler import schedule_beside
 from model.answering.profile import Profile, memory_gb
-from model.onnx_infer import find_unused_gpu
+from model.onnx_infer import EngineFailed, find_unused_gpu
 from model.registry.catalogue import advise
 from model.registry.loading import CANNED
 from model.registry.versions import list_versions, read_version
@@ -93,7 +94,7 @@ def setup_command(settings: Settings) -> None:
 
 
 def _ensure_model(settings: Settings) -> None:
-    if settings.base_model == CANNED:
+    if settings.base_model == CANNED or settings.model_url.url:
         return
     if sentence := find_unused_gpu(model_choice(settings).options):
         progress_out.print(sentence, markup=False, highlight=False, soft_wrap=True)
@@ -190,7 +191,22 @@ async def _ask(settings: Settings, text: str, page: str) -> Answer:
         if not page and not parts.shelf.index.entries():
             await refresh(settings, parts.shelf)
         url = await _read_page(parts.shelf, page) if page else None
-        return await parts.answering.answer(make_question(text, url))
+        return await _answer(parts, make_question(text, url))
+
+
+async def _answer(parts: Parts, question: Question) -> Answer:
+    """Answer a question; where the model fails, what was quoted before is the answer, as in a chat."""
+    best: Answer | None = None
+    try:
+        async for item in parts.answering.stream(question):
+            best = item if isinstance(item, Answer) else best
+    except EngineFailed as error:
+        if best is None:
+            raise
+        progress_out.print(f"askpage: {error}", markup=False, highlight=False, soft_wrap=True)
+    if best is None:
+        raise RuntimeError("the chain ended without an answer")
+    return best
 
 
 async def _read_page(shelf: PageServices, page: str) -> str:

@@ -11,6 +11,7 @@ here is bound to one event loop, and nothing is global: two engines side by side
     EngineError
     ├── EngineBusy       the queue is full; says when to try again     (a person sees it)
     ├── PromptTooLong    the prompt and the answer exceed the context  (a person sees it)
+    ├── RequestRefused   a JSON schema cannot be used                  (a program sees it)
     └── EngineFailed     the model's process could not load or died    (a person sees it)
 """
 
@@ -63,6 +64,10 @@ class PromptTooLong(EngineError):
         self.prompt, self.new, self.context = prompt, new, context
 
 
+class RequestRefused(EngineError):
+    """What was asked for cannot be done by any model here, such as a JSON schema that is none."""
+
+
 class EngineFailed(EngineError):
     """The model's process could not load, or it died."""
 
@@ -72,17 +77,19 @@ class EngineOptions:
     """The device, threads and limits of an engine.
 
     `threads` is of one forward pass, 0 for the cores there are. `concurrent` requests are worked on in turn,
-    and `queue_limit` more may wait. `context_tokens` bounds prompt and answer together: a slot's KV cache is
-    allocated whole (46 KB a token for the default model). `piece` is how many prompt tokens are computed at
-    one go: the longest that somebody else's answer stands still. `spin_us` is how long a thread waits busily
-    for the next piece of work, microseconds: unbounded spinning halves the speed beside another busy process,
-    none costs a tenth on a quiet machine. `cuda` holds provider options of ONNX Runtime, as text.
+    and `queue_limit` more may wait. The tokens of `remembered` earlier ones are kept beside those.
+    `context_tokens` bounds prompt and answer together: a slot's KV cache is allocated whole (46 KB a token
+    for the default model). `piece` is how many prompt tokens are computed at one go: the longest that
+    somebody else's answer stands still. `spin_us` is how long a thread waits busily for the next piece of
+    work, microseconds: unbounded spinning halves the speed beside another busy process, none costs a tenth on
+    a quiet machine. `cuda` holds provider options of ONNX Runtime, as text.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = 0
     concurrent: int = 2
     queue_limit: int = 16
+    remembered: int = 0
     context_tokens: int = 2048
     piece: int = 128
     spin_us: int = 30
@@ -91,10 +98,16 @@ class EngineOptions:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """The choice of tokens: at temperature 0 always the likeliest; `seed` repeats a random choice."""
+    """The choice of tokens: at temperature 0 always the likeliest; `seed` repeats a random choice.
+
+    `top_p` leaves the likeliest that together have so much of the odds. `schema` is a JSON schema that the
+    answer must have ("": none).
+    """
 
     temperature: float = 0.0
     seed: int | None = None
+    top_p: float = 1.0
+    schema: str = ""
 
 
 GREEDY = Sampling()
@@ -167,7 +180,7 @@ class Engine:
 
         `stop` strings end the answer and are not part of it. `within` binds it to pages. `on_done` gets the
         figures of an answer that came to its end. Raises EngineBusy at once when the queue is full,
-        PromptTooLong, EngineFailed.
+        PromptTooLong, RequestRefused, EngineFailed.
         """
         loop = asyncio.get_running_loop()
         events: asyncio.Queue[Message] = asyncio.Queue()
@@ -378,4 +391,6 @@ def _tell(request: _Request, usage: Usage, now: float) -> None:
 def _piece(decoder: Decoder, event: Message) -> str:
     if "error" in event:
         raise EngineFailed(str(event["error"]))
+    if "refused" in event:
+        raise RequestRefused(str(event["refused"]))
     return decoder.feed(event["token"]) if "token" in event else decoder.end(event["done"])

@@ -47,6 +47,7 @@ from core.settings.learning import (
     TrainingSettings,
     UpdateSettings,
 )
+from core.settings.model_server import ModelServerSettings, ModelUrlSettings
 from core.settings.operation import (
     CosmosSettings,
     DataExplorerSettings,
@@ -133,6 +134,8 @@ class Settings(BaseSettings):
         description="Where several machines have their model versions together, as "
         "abfs://CONTAINER@ACCOUNT.dfs.core.windows.net/FOLDER or file:///FOLDER. Empty: in data_dir only.",
     )
+    model_url: ModelUrlSettings
+    model_server: ModelServerSettings
 
     # Learning
     examples: ExampleSettings

@@ -115,6 +115,13 @@ class EngineSettings(Group):
         ge=0,
         description="People who may wait for the model, each with one question; one more hears «busy».",
     )
+    remembered: int = Field(
+        0,
+        ge=0,
+        description="Prompts that the model keeps in memory beside those that are being answered, so that it "
+        "need not read a page again that was asked about lately.",
+        alias="remembered_prompts",
+    )
 
 
 class CudaSettings(Group, alias_generator=make_prefixer("cuda_")):

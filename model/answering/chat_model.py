@@ -9,6 +9,9 @@
     CannedChatModel([EngineBusy(7.0), "No."])       a line that is an error is raised
 
 The canned one is for tests and for `base_model=canned`.
+Both take what LangChain's programs give with a call or bind to a model: `temperature`, `top_p`, `seed`,
+`max_tokens`, `stop`, `response_format`; and `with_structured_output` with a JSON schema or a pydantic class.
+
 LangChain can send every prompt to LangSmith when an environment variable says so. Here it never does:
 importing this module switches its tracing off for the process.
 """
@@ -26,27 +29,28 @@ from typing import Any, cast
 
 import langsmith
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.language_models.chat_models import agenerate_from_stream, generate_from_stream
 from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable
 from pydantic import ConfigDict, PrivateAttr
 
+from model.answering.call_options import Call, build_structured, read_longest, read_sampling
 from model.onnx_infer import GREEDY, Engine, Sampling, Usage
 
 langsmith.configure(enabled=False)
 
 Line = str | Exception
 Lines = Sequence[Line] | Callable[[Sequence[BaseMessage]], Line]
-Call = Mapping[str, Any]
 
 _ROLES: Mapping[str, str] = {"human": "user", "ai": "assistant"}
 _KEPT = 1000  # chats
 _WORD = re.compile(r"\S+\s*|\s+")
 
 
-class _StreamingChatModel(BaseChatModel):
+class StreamingChatModel(BaseChatModel):
     """A chat model that writes piece by piece; a whole answer is its pieces put together.
 
     A subclass yields what it writes, and last what LangChain keeps of the run (`last_chunk`).
@@ -65,6 +69,18 @@ class _StreamingChatModel(BaseChatModel):
         self, messages: list[BaseMessage], stop: Sequence[str], call: Call
     ) -> AsyncGenerator[ChatGenerationChunk]:
         """Write an answer piece by piece, for a caller that waits for each."""
+
+    def with_structured_output(
+        self, schema: dict[str, Any] | type, *, include_raw: bool = False, **kwargs: Any
+    ) -> Runnable[LanguageModelInput, Any]:
+        """Return a model that answers with JSON of a schema, or an object of a pydantic class.
+
+        It is held to that token by token: nothing has to be asked twice. `include_raw` gives {"raw",
+        "parsed", "parsing_error"}. What a call may have (`temperature`, `seed`, …) can be given, too; what
+        was bound before is lost, as with LangChain's other models. Their `method` and `strict` mean nothing.
+        """
+        call = {name: value for name, value in kwargs.items() if name not in ("method", "strict")}
+        return build_structured(self.bind(**call), schema, include_raw=include_raw)
 
     def _generate(
         self,
@@ -110,7 +126,7 @@ class _StreamingChatModel(BaseChatModel):
                 yield chunk
 
 
-class OnnxChatModel(_StreamingChatModel):
+class OnnxChatModel(StreamingChatModel):
     """An engine as LangChain's chat model.
 
     `max_tokens` and `sampling` can be given with a call, too, and `within`.
@@ -140,7 +156,7 @@ class OnnxChatModel(_StreamingChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         usage: list[Usage] = []
         yield from map(
-            _chunk, self.engine.generate_sync(**self._request(messages, stop, call), on_done=usage.append)
+            make_chunk, self.engine.generate_sync(**self._request(messages, stop, call), on_done=usage.append)
         )
         yield self._last_chunk(usage[0])
 
@@ -151,20 +167,20 @@ class OnnxChatModel(_StreamingChatModel):
         request = self._request(messages, stop, call)
         async with aclosing(self.engine.generate(**request, on_done=usage.append)) as pieces:
             async for piece in pieces:
-                yield _chunk(piece)
+                yield make_chunk(piece)
         yield self._last_chunk(usage[0])
 
     def _request(self, messages: Sequence[BaseMessage], stop: Sequence[str], call: Call) -> dict[str, Any]:
         return {
-            "prompt": self.engine.render([_to_turn(message) for message in messages]),
-            "max_new_tokens": call.get("max_tokens", self.max_tokens),
+            "prompt": self.engine.render([to_turn(message) for message in messages]),
+            "max_new_tokens": read_longest(call, self.max_tokens),
             "stop": stop,
-            "sampling": call.get("sampling", self.sampling),
+            "sampling": read_sampling(call, self.sampling),
             "within": call.get("within"),
         }
 
     def _last_chunk(self, usage: Usage) -> ChatGenerationChunk:
-        return _last_chunk(
+        return make_last_chunk(
             (usage.tokens_in, usage.tokens_out, usage.tokens_reused),
             finish_reason=usage.reason,
             model_name=self.engine.folder.name,
@@ -172,7 +188,7 @@ class OnnxChatModel(_StreamingChatModel):
         )
 
 
-class CannedChatModel(_StreamingChatModel):
+class CannedChatModel(StreamingChatModel):
     """Says its lines, a word at a time.
 
     `chats` are the last chats that it was given, for tests to look at.
@@ -203,7 +219,7 @@ class CannedChatModel(_StreamingChatModel):
         for word in words:
             if self.delay_s:
                 time.sleep(self.delay_s)
-            yield _chunk(word)
+            yield make_chunk(word)
         yield self._last_chunk(messages, words)
 
     async def _awrite(
@@ -212,7 +228,7 @@ class CannedChatModel(_StreamingChatModel):
         words = self._next_words(messages, stop)
         for word in words:
             await asyncio.sleep(self.delay_s)
-            yield _chunk(word)
+            yield make_chunk(word)
         yield self._last_chunk(messages, words)
 
     def _next_words(self, messages: list[BaseMessage], stop: Sequence[str]) -> list[str]:
@@ -230,18 +246,20 @@ class CannedChatModel(_StreamingChatModel):
     def _last_chunk(self, messages: list[BaseMessage], words: list[str]) -> ChatGenerationChunk:
         asked = sum(self.get_num_tokens(str(message.text)) for message in messages)
         reason = "length" if len(words) == self.max_words else "eos"
-        return _last_chunk((asked, len(words), 0), finish_reason=reason, model_name="canned")
+        return make_last_chunk((asked, len(words), 0), finish_reason=reason, model_name="canned")
 
 
-def _to_turn(message: BaseMessage) -> dict[str, str]:
+def to_turn(message: BaseMessage) -> dict[str, str]:
+    """Return a message as engines take it."""
     return {"role": _ROLES.get(message.type, message.type), "content": str(message.text)}
 
 
-def _chunk(piece: str) -> ChatGenerationChunk:
+def make_chunk(piece: str) -> ChatGenerationChunk:
+    """Return a piece of an answer."""
     return ChatGenerationChunk(message=AIMessageChunk(content=piece))
 
 
-def _last_chunk(tokens: tuple[int, int, int], **run: Any) -> ChatGenerationChunk:
+def make_last_chunk(tokens: tuple[int, int, int], **run: Any) -> ChatGenerationChunk:
     """Return the empty piece that ends a run: its tokens (read, written, and read before) and facts of it."""
     tokens_in, tokens_out, reused = tokens
     usage = UsageMetadata(

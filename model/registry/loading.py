@@ -31,6 +31,7 @@ from model.answering.chat_model import CannedChatModel, OnnxChatModel
 from model.answering.profile import Profile, describe_processor, measure_briefly
 from model.onnx_infer import Engine, EngineError, EngineOptions
 from model.registry.catalogue import find_base_model
+from model.registry.remote_models import ServerChoice, open_remote
 from model.registry.remote_storage import RemoteFolder
 from model.registry.sync import SyncedVersions, keep_up
 from model.registry.versions import (
@@ -76,7 +77,7 @@ class ModelLease:
     """A version in memory with the number of answers that are being written with it."""
 
     def __init__(self, version: ModelVersion, opened: OpenedVersion) -> None:
-        self.opened = opened
+        self.version, self.opened = version, opened
         self._voice = LoadedModel(opened.chat, version.name, version.reading, opened.profile)
         self._answers = 0
         self._idle = asyncio.Event()
@@ -105,22 +106,32 @@ class ModelLease:
 
 
 class ModelSwapper:
-    """The versions of one folder, in memory as `live.json` wants them."""
+    """The versions of one folder, in memory as `live.json` wants them.
 
-    def __init__(self, models_dir: Path, load: Load, drain_s: float) -> None:
+    `leases` are those in memory. One that is no longer wanted stays there for `linger_s` seconds yet, for
+    whoever asks for it by its name and has not heard.
+    """
+
+    def __init__(self, models_dir: Path, load: Load, drain_s: float, linger_s: float = 0.0) -> None:
         self._models_dir = models_dir
         self._load = load
         self._drain_s = drain_s
+        self._linger_s = linger_s
         self._now = RolloutState()
-        self._leases: dict[str, ModelLease] = {}
+        self.leases: dict[str, ModelLease] = {}
         self._wanted = RolloutState()
         self._again_at = float("inf")
 
     @contextmanager
     def acquire(self, conversation: str) -> Generator[LoadedModel]:
         """Lend the version that answers a conversation now. See `model.answering.chain.AcquireModel`."""
-        with self._leases[self._now.choose_version(conversation)].acquire() as loaded:
+        with self.leases[self._now.choose_version(conversation)].acquire() as loaded:
             yield loaded
+
+    @property
+    def rollout(self) -> RolloutState:
+        """Who answers whom at present; its names are in memory."""
+        return self._now
 
     async def open(self) -> None:
         """Load what is live; where that fails, what was live before. Raises EngineError, VersionError."""
@@ -157,8 +168,8 @@ class ModelSwapper:
 
     async def close(self) -> None:
         """Unload everything."""
-        for name in [*self._leases]:
-            await self._leases.pop(name).opened.close()
+        for name in [*self.leases]:
+            await self.leases.pop(name).opened.close()
 
     def _note_failure(self, error: Exception) -> None:
         self._again_at = time.monotonic() + _TRY_AGAIN_S
@@ -185,13 +196,14 @@ class ModelSwapper:
 
     async def _take_in(self, name: str) -> None:
         """Load a version unless it is loaded; what is damaged is not."""
-        if name not in self._leases:
+        if name not in self.leases:
             find_version(self._models_dir, name)
             version = await asyncio.to_thread(verify_version, self._models_dir / name)
-            self._leases[name] = ModelLease(version, await self._load(version))
+            self.leases[name] = ModelLease(version, await self._load(version))
 
     async def _let_go(self, name: str) -> None:
-        await self._leases.pop(name).end(self._drain_s)
+        await asyncio.sleep(self._linger_s)
+        await self.leases.pop(name).end(self._drain_s)
 
 
 @asynccontextmanager
@@ -225,7 +237,7 @@ class ModelChoice:
 
     `version` names the one that answers, whatever is live; empty follows what is, looking every `poll_s`
     seconds and leaving the old one `drain_s` seconds for its answers. `url` is where other machines' versions
-    are (empty: nowhere).
+    are (empty: nowhere). `server` is asked instead of a model in memory, unless a version is named.
     """
 
     models_dir: Path
@@ -236,6 +248,7 @@ class ModelChoice:
     drain_s: float = 60.0
     version: str = ""
     url: str = ""
+    server: ServerChoice | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +267,10 @@ class EngineVersion:
 @asynccontextmanager
 async def open_model(choice: ModelChoice) -> AsyncGenerator[AcquireModel]:
     """Load what answers. Raises ModelMissing with what to run when there is nothing, EngineFailed."""
-    if choice.base == CANNED:
+    if choice.server is not None and not choice.version:
+        async with open_remote(choice.server, choice.answer_tokens, choice.poll_s) as acquire:
+            yield acquire
+    elif choice.base == CANNED:
         yield always_acquire(CannedChatModel(quote_first_sentence), CANNED)
     elif choice.version:
         version = find_version(choice.models_dir, choice.version)
@@ -264,11 +280,18 @@ async def open_model(choice: ModelChoice) -> AsyncGenerator[AcquireModel]:
         finally:
             await opened.close()
     else:
-        swapping = ModelSwapper(
-            choice.models_dir, lambda version: open_version(version, choice), choice.drain_s
-        )
-        async with _together(choice), follow_live(swapping, choice.poll_s):
+        async with open_swapping(choice) as swapping:
             yield swapping.acquire
+
+
+@asynccontextmanager
+async def open_swapping(choice: ModelChoice, linger_s: float = 0.0) -> AsyncGenerator[ModelSwapper]:
+    """Load what is live, and follow it. Raises ModelMissing with what to run, EngineFailed."""
+    swapping = ModelSwapper(
+        choice.models_dir, lambda version: open_version(version, choice), choice.drain_s, linger_s
+    )
+    async with _together(choice), follow_live(swapping, choice.poll_s):
+        yield swapping
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ from model.answering.profile import Profile
 from model.onnx_infer import EngineFailed, EngineOptions
 from model.registry.loading import ModelChoice, ModelSwapper, follow_live
 from model.registry.versions import ModelVersion, promote
+from model.serving.engines import CannedEngine
 from tests.builders.versions import make_version
 
 VERSIONS = ("first", "second", "third")
@@ -34,6 +35,7 @@ class Canned:
     chat: CannedChatModel
     memory: Memory
     name: str
+    engine: CannedEngine
     profile: Profile | None = None
 
     async def close(self) -> None:
@@ -57,7 +59,8 @@ class Memory:
         self.loaded[version.name] += 1
         self.most = max(self.most, self.loaded.total())
         said = next(line for line in PAGE.split(". ") if version.name in line).removesuffix(".")
-        return Canned(CannedChatModel([f"{said}."], delay_s=0.01), self, version.name)
+        chat = CannedChatModel([f"{said}."], delay_s=0.01)
+        return Canned(chat, self, version.name, CannedEngine([f"{said}."], delay_s=0.01))
 
 
 @pytest.fixture
@@ -69,8 +72,10 @@ def models_dir(tmp_path: Path) -> Path:
 
 
 @asynccontextmanager
-async def swapping(models_dir: Path, memory: Memory, drain_s: float = 30.0) -> AsyncGenerator[ModelSwapper]:
-    async with follow_live(ModelSwapper(models_dir, memory.load, drain_s), POLL_S) as running:
+async def swapping(
+    models_dir: Path, memory: Memory, drain_s: float = 30.0, linger_s: float = 0.0
+) -> AsyncGenerator[ModelSwapper]:
+    async with follow_live(ModelSwapper(models_dir, memory.load, drain_s, linger_s), POLL_S) as running:
         yield running
     assert not memory.loaded.total(), "something was left in memory"
 

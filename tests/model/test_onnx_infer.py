@@ -9,7 +9,7 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import langsmith.utils
 import numpy as np
@@ -18,7 +18,7 @@ import pytest
 from model.answering.chat_model import OnnxChatModel
 from model.inference.process import Tally, Usage
 from model.inference.tokenizer import ChatText, Decoder
-from model.inference.worker import Ask, Lines, Worker, count_shared_prefix
+from model.inference.worker import Ask, Lines, Worker, choose_slot, choose_token, count_shared_prefix
 from model.onnx_infer import (
     Engine,
     EngineBusy,
@@ -134,6 +134,7 @@ class Counting:
         self.name, self.diary = name, diary
         self.tokens: list[int] = []
         self.ask: Ask | None = None
+        self.used = 0
 
     def shares(self, ids: list[int]) -> int:
         return count_shared_prefix(self.tokens, ids)
@@ -141,9 +142,14 @@ class Counting:
     def begin(self, ask: Ask) -> int:
         if ask.ids[0] == 667:
             raise RuntimeError("no memory for a beginning")
+        if ask.schema == "none":
+            raise RuntimeError("no such grammar")
         ask.at = self.shares(ask.ids)
         self.tokens, self.ask = ask.ids[: ask.at], ask
         return ask.at
+
+    def end(self) -> None:
+        self.ask = None
 
     def begin_anew(self) -> None:
         self.tokens, self.ask = [], None
@@ -168,11 +174,11 @@ class Counting:
 class Desk:
     """A worker with two counting slots, and both ends of its pipes."""
 
-    def __init__(self) -> None:
+    def __init__(self, slots: int = 2, concurrent: int = 2) -> None:
         self.diary: list[str] = []
         self.there, self.here = os.pipe(), os.pipe()
-        slots: Any = [Counting("a", self.diary), Counting("b", self.diary)]
-        self.worker = Worker(slots, frozenset({15}), 4, self.here[1])
+        made: Any = [Counting(name, self.diary) for name in "abc"[:slots]]
+        self.worker = Worker(made, frozenset({15}), 4, self.here[1], concurrent)
 
     def run(self, *messages: dict[str, Any]) -> list[dict[str, Any]]:
         """Give messages, close the input, and return what came out, once the work is done."""
@@ -182,7 +188,7 @@ class Desk:
         wanted = sum("ids" in message for message in messages)
         lines: list[dict[str, Any]] = []
         with os.fdopen(self.here[0]) as pipe:
-            while sum("done" in line or "error" in line for line in lines) < wanted:
+            while sum(bool({"done", "error", "refused"} & set(line)) for line in lines) < wanted:
                 lines.append(json.loads(pipe.readline()))
             os.close(self.there[1])
             serving.join()
@@ -254,6 +260,37 @@ def test_a_random_choice_is_repeated_by_its_seed() -> None:
     first, second, other = (Ask(1, [1], 1, 0.7, seed).random.random() for seed in (3, 3, 4))
     assert first == second != other
     assert isinstance(np.random.default_rng(3), type(Ask(1, [1], 1).random))
+
+
+@pytest.mark.parametrize(("top_p", "said"), [(1.0, {0, 1, 2}), (0.6, {1, 2}), (0.5, {1}), (0.001, {1})])
+def test_at_random_only_the_likeliest_that_make_up_top_p_are_said(top_p: float, said: set[int]) -> None:
+    logits = np.log(np.array([0.2, 0.5, 0.3], dtype=np.float32))
+    asked = Ask(1, [1], 1, 1.0, 3, top_p)
+    assert {choose_token(asked, logits) for _ in range(200)} == said
+
+
+def test_a_schema_begins_in_the_emptiest_slot_and_one_that_cannot_be_used_is_refused() -> None:
+    knowing, empty = slots = [Counting("a", []), Counting("b", [])]
+    knowing.tokens = [1, 2, 3]
+    chosen: Any = [choose_slot(cast("Any", slots), Ask(1, [1, 2, 3], 1, schema=one)) for one in ("", "{}")]
+    assert chosen == [knowing, empty]
+    lines = Desk().run(ask(1, [1], 1) | {"schema": "none"}, ask(2, [2], 1) | {"schema": "{}"})
+    assert [line["id"] for line in lines if "refused" in line] == [1]
+    assert [line["id"] for line in lines if "done" in line] == [2]
+
+
+def test_what_was_asked_about_lately_stays_known_beside_what_is_answered() -> None:
+    desk = Desk(slots=3, concurrent=1)
+    pages = {
+        name: list(range(first, first + 20))
+        for name, first in (("A", 100), ("B", 200), ("C", 300), ("D", 400))
+    }
+    asked = ["A", "B", "A", "C", "B", "D", "A", "B"]  # D takes the place of A, A that of C
+    lines = desk.run(*(ask(number, [*pages[page], number], 1) for number, page in enumerate(asked)))
+    begun = [line["begun"] for line in lines if "begun" in line]
+    assert begun == [0, 0, 20, 0, 20, 0, 0, 20]
+    busy = [line["id"] for line in lines if "begun" in line or "done" in line]
+    assert busy == [number for number in range(len(asked)) for _ in range(2)], "one at a time"
 
 
 # Figures and options

@@ -1,0 +1,1 @@
+"""The model server: model versions behind OpenAI's chat API, for bots and other programs."""

@@ -1,0 +1,305 @@
+"""The model server's application: OpenAI's `/v1/chat/completions` and `/v1/models`, health, and figures.
+
+    request ─ key ─ bounded body ─ checked ─ version lent ─ engine ─ pieces ─ figures
+              401   413            400       404            503, 400
+
+A client that hangs up stops its answer within a step: the server cancels the handler then
+(`handler_cancellation` of whoever runs this), and the engine's generator is closed. A stream begins once its
+first piece is there or some seconds are over, so an error before that is an ordinary one with its status.
+
+Without a key the server speaks to this machine alone, and not to web sites that are open in a browser on it:
+a request must name the machine by a loopback name, bring JSON by its type (a browser asks before it sends
+that elsewhere), and must not come over a proxy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+
+from model.inference.process import Usage
+from model.onnx_infer import EngineError
+from model.serving.chat_request import ChatRequest, parse_chat_request
+from model.serving.completion import DONE, Completion, make_event, reason_of
+from model.serving.engines import ServedModels, ServedVersion, UnknownModel
+from model.serving.errors import UNKNOWN_MODEL, ApiError, from_engine, make_busy, refuse
+from model.serving.metrics import CONTENT_TYPE, ServerMetrics
+
+log = logging.getLogger(__name__)
+
+ReadBody = Callable[[web.Request, int], Awaitable[bytes | None]]
+"""(request, most bytes) → the body, None where it is larger; in time, and never unpacked."""
+_OPEN = ("/healthz", "/readyz")
+_GOING_DOWN_S = 2.0
+_STILL_HERE = b": still here\n\n"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerRules:
+    """Who is served, and how much: `key` ("": this machine alone), bytes of a body, messages, tokens.
+
+    `answer_tokens` is how long an answer may be whose request does not say, `silence_s` how long a stream may
+    say nothing before its first piece. `loopback_names` and `proxied`
+    are what a Host header may say without a key, and which headers tell of a proxy.
+    """
+
+    key: str = ""
+    most_bytes: int = 1_000_000
+    most_messages: int = 100
+    answer_tokens: int = 96
+    silence_s: float = 5.0
+    loopback_names: frozenset[str] = frozenset({"localhost", "127.0.0.1", "[::1]"})
+    proxied: tuple[str, ...] = ()
+
+
+class ModelApi:
+    """The handlers. `going_down` is set at a stop: what is under way is finished, nothing new is begun."""
+
+    def __init__(self, models: ServedModels, rules: ServerRules, read_body: ReadBody) -> None:
+        self._models = models
+        self._rules = rules
+        self._read_body = read_body
+        self._metrics = ServerMetrics()
+        self.going_down = False
+
+    def build(self) -> web.Application:
+        """Return the application."""
+        app = web.Application(middlewares=[self._answer_errors, self._let_in])
+        app.add_routes(
+            [
+                web.post("/v1/chat/completions", self._complete),
+                web.get("/v1/models", self._list),
+                web.get("/v1/models/{name}", self._show),
+                web.get("/healthz", self._healthy),
+                web.get("/readyz", self._ready),
+                web.get("/metrics", self._figures),
+            ]
+        )
+        return app
+
+    # Who is let in, and what goes wrong
+
+    @web.middleware
+    async def _answer_errors(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except ApiError as error:
+            failed = error
+        except web.HTTPException as error:
+            failed = ApiError(error.status, error.text or error.reason)
+            if hdrs.CONNECTION in error.headers or error.status == 408:  # noqa: PLR2004 - its body is unread
+                failed.headers[hdrs.CONNECTION] = "close"
+        except Exception:
+            log.exception("a request failed")
+            failed = ApiError(500, "Something went wrong; the server's log says what.")
+        self._metrics.count(failed.model, str(failed.status))
+        return web.json_response(failed.body, status=failed.status, headers=failed.headers)
+
+    @web.middleware
+    async def _let_in(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Look who asks, before anything of the body is read."""
+        if request.path not in _OPEN:
+            if self._rules.key:
+                self._check_key(request)
+            else:
+                self._check_neighbour(request)
+        return await handler(request)
+
+    def _check_key(self, request: web.Request) -> None:
+        kind, _, shown = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+        shown = shown.strip() if kind.lower() == "bearer" else request.headers.get("api-key", "")
+        if not hmac.compare_digest(shown.encode(errors="replace"), self._rules.key.encode()):
+            raise ApiError(401, "Send this server's key: Authorization: Bearer KEY.", code="invalid_api_key")
+
+    def _check_neighbour(self, request: web.Request) -> None:
+        host = request.host.rpartition(":")[0] if ":" in request.host.rpartition("]")[2] else request.host
+        proxied = any(name in request.headers for name in self._rules.proxied)
+        if proxied or host.lower() not in self._rules.loopback_names:
+            raise ApiError(401, "Without a key this server speaks to this machine alone.", code="no_key")
+        if request.method == hdrs.METH_POST and request.content_type != "application/json":
+            raise ApiError(415, "Send JSON, as Content-Type: application/json.")
+
+    # Chat
+
+    async def _complete(self, request: web.Request) -> web.StreamResponse:
+        if self.going_down:
+            raise make_busy("This server is going down.", _GOING_DOWN_S)
+        body = await self._read_body(request, self._rules.most_bytes)
+        if body is None:
+            raise ApiError(413, f"A request has at most {self._rules.most_bytes} bytes here.")
+        asked = parse_chat_request(body, self._rules.most_messages)
+        try:
+            with self._models.lend(asked.model, asked.user) as version:
+                return await self._answer(request, asked, version)
+        except UnknownModel:
+            names = ", ".join(one.name for one in self._models.list_versions())
+            raise ApiError(
+                404, f"There is no such model here; there are: {names}.", code=UNKNOWN_MODEL, param="model"
+            ) from None
+
+    async def _answer(
+        self, request: web.Request, asked: ChatRequest, version: ServedVersion
+    ) -> web.StreamResponse:
+        writing = Writing(version, asked, self._rules.answer_tokens)
+        outcome = "cancelled"
+        try:
+            async with aclosing(writing.pieces()) as pieces:
+                if asked.stream:
+                    response = await _stream(request, asked, writing, pieces, self._rules.silence_s)
+                else:
+                    response = await _send_whole(writing, pieces)
+            outcome = "ok" if writing.done else "500"
+        except ConnectionError:  # it hung up while a piece was being sent
+            return web.Response()
+        except (ApiError, EngineError) as error:
+            outcome = ""
+            failed = error if isinstance(error, ApiError) else from_engine(error)
+            failed.model = version.name
+            if failed.status == 500:  # noqa: PLR2004
+                log.exception("the model %s failed", version.name)
+            raise failed from error
+        finally:
+            if outcome:
+                self._metrics.count(version.name, outcome)
+        for usage in writing.done:
+            self._metrics.add(version.name, usage)
+        return response
+
+    # What there is
+
+    async def _list(self, _: web.Request) -> web.Response:
+        shown = [describe_version(one) for one in self._models.list_versions()]
+        return web.json_response({"object": "list", "data": shown})
+
+    async def _show(self, request: web.Request) -> web.Response:
+        try:
+            with self._models.lend(request.match_info["name"], "") as version:
+                return web.json_response(describe_version(version))
+        except UnknownModel:
+            raise ApiError(404, "There is no such model here.", code=UNKNOWN_MODEL) from None
+
+    async def _healthy(self, _: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def _ready(self, _: web.Request) -> web.Response:
+        if self.going_down:
+            return web.json_response({"status": "going down"}, status=503)
+        return web.json_response(
+            {"status": "ok", "models": [one.name for one in self._models.list_versions()]}
+        )
+
+    async def _figures(self, _: web.Request) -> web.Response:
+        text = self._metrics.render(self._models.list_versions())
+        return web.Response(body=text.encode(), headers={hdrs.CONTENT_TYPE: CONTENT_TYPE})
+
+
+class Writing:
+    """One answer: what the engine is asked, and its figures once it is done."""
+
+    def __init__(self, version: ServedVersion, asked: ChatRequest, answer_tokens: int) -> None:
+        self.completion = Completion(version.name)
+        self.done: list[Usage] = []
+        self._version, self._asked, self._answer_tokens = version, asked, answer_tokens
+
+    def pieces(self) -> AsyncGenerator[str]:
+        """Ask the engine. Raises EngineError, and ApiError where the chat does not fit its template."""
+        asked, engine = self._asked, self._version.engine
+        try:
+            prompt = engine.render(asked.chat)
+        except RuntimeError as error:  # what a template says of roles that it does not take
+            raise refuse(
+                f"This model's chat template does not take these messages: {error}", "messages"
+            ) from error
+        return engine.generate(
+            prompt,
+            max_new_tokens=asked.longest or self._answer_tokens,
+            stop=asked.stop,
+            sampling=asked.sampling,
+            within=asked.bound,
+            on_done=self.done.append,
+        )
+
+    def end(self, *, with_usage: bool) -> bytes:
+        """Return the last events of a stream: why it ended, its tokens where they are wanted, the end."""
+        usage = self.done[0]
+        last = self.completion.last(usage) if with_usage else b""
+        return self.completion.piece({}, reason_of(usage)) + last + DONE
+
+
+async def _send_whole(writing: Writing, pieces: AsyncGenerator[str]) -> web.Response:
+    text = "".join([piece async for piece in pieces])
+    return web.json_response(writing.completion.whole(text, writing.done[0]))
+
+
+async def _stream(
+    request: web.Request, asked: ChatRequest, writing: Writing, pieces: AsyncGenerator[str], silence_s: float
+) -> web.StreamResponse:
+    """Send an answer piece by piece; an error in its midst is an event, and the stream has no end mark.
+
+    It begins with its first piece, or before, when that takes longer than `silence_s`: then comments tell the
+    client, and whatever is in between, that it is still worked on.
+    """
+    response = web.StreamResponse(
+        headers={hdrs.CONTENT_TYPE: "text/event-stream; charset=utf-8", hdrs.CACHE_CONTROL: "no-cache"}
+    )
+    response.headers["X-Accel-Buffering"] = "no"
+    completion, delta = writing.completion, {"role": "assistant"}
+    try:
+        async with aclosing(_wait_for_first(pieces, silence_s)) as waited:
+            async for first in waited:
+                if not response.prepared:
+                    await response.prepare(request)
+                if first is None:
+                    await response.write(_STILL_HERE)
+                else:
+                    await response.write(completion.piece(delta | {"content": first}))
+        async for piece in pieces:
+            await response.write(completion.piece({"content": piece}))
+    except EngineError as error:
+        if not response.prepared:
+            raise
+        log.exception("a model failed while it was writing")
+        await response.write(make_event(from_engine(error).body))
+    else:
+        await response.write(writing.end(with_usage=asked.wants_usage))
+    await response.write_eof()
+    return response
+
+
+async def _wait_for_first(pieces: AsyncGenerator[str], silence_s: float) -> AsyncGenerator[str | None]:
+    """Yield None each time that it takes longer, and then the first piece ("" of an empty answer)."""
+    first = asyncio.ensure_future(anext(pieces, ""))
+    try:
+        while not (await asyncio.wait([first], timeout=silence_s))[0]:
+            yield None
+        yield first.result()
+    finally:
+        if not first.done():
+            first.cancel()
+            await asyncio.wait([first])
+
+
+def describe_version(version: ServedVersion) -> Mapping[str, Any]:
+    """Return a version as the API lists models; `askpage` is what our own bots read of it."""
+    return {
+        "id": version.name,
+        "object": "model",
+        "created": version.created,
+        "owned_by": "askpage",
+        "max_model_len": version.engine.context_tokens,
+        "askpage": {
+            "status": version.status,
+            "share": version.share,
+            "reading": asdict(version.reading) if version.reading else None,
+            "profile": asdict(version.profile) if version.profile else None,
+            "within": True,
+        },
+    }
