@@ -16,6 +16,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 from core import telemetry
@@ -25,7 +26,8 @@ from pages.fetch import ssrf
 from pages.fetch.client import Fetcher
 from pages.fetched import AddressRefused, PageGone, PageRefused, PageUnreachable, PageUnreadable
 from pages.index.base import Indexes, PageEntry
-from pages.sources import Problem, Unchanged, read_source
+from pages.index.priority import step_aside
+from pages.sources import Problem, Unchanged, count_pages, read_source
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +45,10 @@ class RefreshProgress(Protocol):
     """Told of every page that a refresh has dealt with; `outcome` is a field of RefreshReport."""
 
     def __call__(self, url: str, outcome: str) -> None: ...
+
+
+Expect = Callable[[str, int], None]
+"""Told how many pages a source has: of folders before anything is read, of sites when their list is read."""
 
 
 @dataclass(slots=True)
@@ -129,22 +135,39 @@ class Library:
             task.add_done_callback(lambda done: self._finish_fetch(known_as, done))
         return await asyncio.shield(task)
 
-    async def refresh(self, sources: Sequence[str], progress: RefreshProgress | None = None) -> RefreshReport:
+    async def refresh(
+        self,
+        sources: Sequence[str],
+        progress: RefreshProgress | None = None,
+        expect: Expect | None = None,
+    ) -> RefreshReport:
         """Read the sources, one after the other.
 
         Pages that a source no longer has, or names in vain, are forgotten.
 
         A source that fails as a whole leaves its pages as they were; so does one most of whose pages are gone
-        at once. Raises IndexUnavailable.
+        at once. What is read is found at once, and stays when the process ends before the rest is read. Steps
+        aside as `pages.index.priority` says. Raises IndexUnavailable.
         """
         tell = progress or _nobody
         report = RefreshReport()
         async with self._refreshing:
-            for source in sources:
-                await self._refresh_one(source, report, tell)
+            if expect is not None:
+                for source in sources:
+                    expect(source, await asyncio.to_thread(count_pages, source))
+            with self._index.writing_many():
+                for source in sources:
+                    await self._refresh_one(source, report, tell, expect)
+                await self._finish_pages()
             await self.forget_pasted()
             await self._index.warm()
         return report
+
+    async def _finish_pages(self) -> None:
+        """Make the passages of the pages that have none: the index was opened in a hurry, or they are new."""
+        for url in await asyncio.to_thread(self._index.unfinished):
+            await asyncio.to_thread(step_aside)
+            await self._index.finish(url)
 
     async def forget(self, url: str) -> bool:
         """Forget a page; False when it was not known."""
@@ -249,12 +272,18 @@ class Library:
     def _remember_move(self, url: str, moved_to: str) -> None:
         self._moved[url] = moved_to
 
-    async def _refresh_one(self, source: str, report: RefreshReport, tell: RefreshProgress) -> None:
+    async def _refresh_one(
+        self, source: str, report: RefreshReport, tell: RefreshProgress, expect: Expect | None
+    ) -> None:
         seen: set[str] = set()
         failed: set[str] = set()
         gone: set[str] = set()
         try:
-            async for item in read_source(source, fetcher=self._fetcher, known=self._index.entry):
+            told = partial(expect, source) if expect is not None else None
+            async for item in read_source(
+                source, fetcher=self._fetcher, known=self._index.entry, expect=told
+            ):
+                await asyncio.to_thread(step_aside)
                 if isinstance(item, Problem):
                     report.problems.append(item)
                     (gone if item.gone else failed).add(item.url)

@@ -198,23 +198,43 @@ class Problem:
 
 
 Item = Page | Unchanged | Problem
+Expect = Callable[[int], None]
+"""Told how many pages a source has, as soon as that is known."""
 Known = Callable[[str], PageEntry | None]
 """What is known of the page under a URL. Called in threads."""
 
 
-async def read_source(source: str, *, fetcher: Fetcher, known: Known) -> AsyncGenerator[Item, None]:
+def count_pages(source: str) -> int:
+    """Return how many pages a folder or file has, 0 for an address: its pages are known once it is read.
+
+    Waits for the disk.
+    """
+    path, _ = _split_local(source)
+    if path is None:
+        return 0
+    return 1 if path.is_file() else min(len(_list_files(path.absolute())[0]), MOST_PAGES)
+
+
+async def read_source(
+    source: str, *, fetcher: Fetcher, known: Known, expect: Expect | None = None
+) -> AsyncGenerator[Item, None]:
     """Yield what a source names. Raises PageRefused for the source itself; see above."""
-    published = None if _URL.match(source) else _PUBLISHED.fullmatch(source)
-    if _URL.match(source):
-        items = _read_url(source, fetcher, known)
-    elif published:
-        base = parse_address(published["base"]).url
-        items = _read_folder(Path(published["folder"]), base, fetcher, known)
+    path, base = _split_local(source)
+    if path is None:
+        items = _read_url(source, fetcher, known, expect)
     else:
-        items = _read_folder(Path(source), None, fetcher, known)
+        items = _read_folder(path, parse_address(base).url if base else None, fetcher, known)
     async with aclosing(items):
         async for item in items:
             yield item
+
+
+def _split_local(source: str) -> tuple[Path | None, str | None]:
+    """Return the folder or file of a source, None for an address, and where it is published."""
+    if _URL.match(source):
+        return None, None
+    published = _PUBLISHED.fullmatch(source)
+    return (Path(published["folder"]), published["base"]) if published else (Path(source), None)
 
 
 async def _read_folder(
@@ -274,13 +294,17 @@ def _about(name: str, refused: PageRefused) -> str:
     return str(refused) if name in str(refused) else f"{name}: {refused}"
 
 
-async def _read_url(source: str, fetcher: Fetcher, known: Known) -> AsyncGenerator[Item, None]:
+async def _read_url(
+    source: str, fetcher: Fetcher, known: Known, expect: Expect | None
+) -> AsyncGenerator[Item, None]:
     url = parse_address(source).url
     fetched = await _fetch(url, fetcher, known)
     if fetched is None or not is_sitemap(fetched):
         yield Unchanged(url) if fetched is None else await _take(url, fetched, fetcher, known)
         return
     named = await _read_sitemaps(fetched, fetcher)
+    if expect is not None:
+        expect(len(named.pages))
     for problem in named.problems:
         yield problem
     async with aclosing(_several(named.pages, lambda page: _read_page(page, fetcher, known))) as items:
