@@ -24,7 +24,8 @@ from core.bounded_dict import BoundedDict
 from core.records import Hit, Page, Passage
 from pages.fetch import ssrf
 from pages.fetch.client import Fetcher
-from pages.fetched import AddressRefused, PageGone, PageRefused, PageUnreachable, PageUnreadable
+from pages.fetch.page_reader import read_page, refuse_route
+from pages.fetched import AddressRefused, NotModified, PageGone, PageRefused, PageUnreachable, PageUnreadable
 from pages.index.base import Indexes, PageEntry
 from pages.index.priority import step_aside
 from pages.sources import Problem, Unchanged, count_pages, read_source
@@ -127,6 +128,7 @@ class Library:
         is never fetched; of another page that a source named and that cannot be reached now, the last known
         text is returned.
         """
+        refuse_route(url)
         known_as = self._resolve_url(url)
         task = self._fetching.get(known_as)
         if task is None:  # askers of the same page share one look, and one who leaves does not end it
@@ -238,19 +240,19 @@ class Library:
                 f"I have no page {url}. Please send the full address of a page, with https://."
             )
         try:
-            fetched = await self._fetcher.fetch(url, etag=known.etag if known else None)
+            found = await read_page(self._fetcher, url, self._index.entry, self._now())
         except PageUnreachable:
             if known is not None and await self._has_source(known.url):
                 log.warning("%s cannot be reached; its last known text is used", url)
                 return known
             raise
-        if fetched is None:
-            if known is None:
+        if isinstance(found, NotModified):
+            same = await self._index.page(found.url)
+            if same is None:
                 raise PageUnreachable(f"{url} sent no page. Please try again later.")
-            page = replace(known, fetched_at=self._now())
+            page = replace(same, fetched_at=self._now())
         else:
-            bare = replace(fetched, url=_without_fragment(fetched.url))
-            page = await self._fetcher.sandbox.extract(bare, self._now())
+            page = found
         if page.doubtful:  # a pasted address may hold what is nobody's business: it is not logged
             log.info(
                 "%d pieces of text that readers may not see were left out of a fetched page", page.doubtful
@@ -279,9 +281,12 @@ class Library:
         failed: set[str] = set()
         gone: set[str] = set()
         try:
-            told = partial(expect, source) if expect is not None else None
             async for item in read_source(
-                source, fetcher=self._fetcher, known=self._index.entry, expect=told
+                source,
+                fetcher=self._fetcher,
+                known=self._index.entry,
+                listed=partial(self._urls_of, source),
+                expect=partial(expect or _expect_nothing, source),
             ):
                 await asyncio.to_thread(step_aside)
                 if isinstance(item, Problem):
@@ -309,6 +314,9 @@ class Library:
             report.removed += await self._remove(
                 [entry for entry in entries if entry.url not in seen | failed], tell
             )
+
+    def _urls_of(self, source: str) -> list[str]:
+        return [entry.url for entry in self._index.entries() if entry.source == source]
 
     async def _alone(self, source: str) -> list[PageEntry]:
         """Return the page of a source that is one page."""
@@ -338,6 +346,10 @@ def _is_local(source: str | None) -> bool:
 
 def _without_fragment(url: str) -> str:
     return url.partition("#")[0]
+
+
+def _expect_nothing(source: str, pages: int) -> None:
+    """Tell nobody."""
 
 
 def _nobody(url: str, outcome: str) -> None:
