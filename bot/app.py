@@ -4,7 +4,8 @@
     pages ─┼─ answering ─ dialogs.ask ┼─ bot/slack
     model ─┘                          └─ bot/web, the chat page
 
-Order at a start: ports, parts, application, then the questions that a crash left open. Order at a stop: no
+Order at a start: ports, parts, application, then the questions that a crash left open, then the pages that
+are not read yet, beside the answers. Order at a stop: no
 new requests, the answers under way, then the parts. Whatever is not done in time is answered at the next
 start.
 """
@@ -52,6 +53,7 @@ from bot.dialogs.talk import Talking
 from bot.dialogs.verified_answers import VerifiedAnswers
 from bot.http import BoundedSite, ConnectionLimits, make_runner, names_loopback
 from bot.instance import open_instance
+from bot.page_reading import PageReading
 from bot.services import ChannelContext, OpenChannel, ServiceDependencies, Services, read_rules
 from bot.stores import Store, open_store, read_keys
 from bot.web.activities import REVIEWER, directory_id
@@ -59,7 +61,7 @@ from bot.web.dashboard_data import DashboardData
 from bot.web.dashboard_routes import DashboardAccess, dashboard_routes
 from bot.web.data_download import DataDownload
 from bot.web.pages import about_routes, open_route, site_routes
-from core.records import Channel, Question
+from core.records import Channel, Question, VerifiedAnswer
 from core.settings import Settings
 from feedback.privacy.opt_out import OptOuts
 from feedback.reviews.repository import ReviewRepository
@@ -101,14 +103,23 @@ def check_channels(settings: Settings) -> None:
 
 @asynccontextmanager
 async def open_bot(
-    settings: Settings, shelf: PageServices, answering: Answering, *, port: int
+    settings: Settings,
+    shelf: PageServices,
+    answering: Answering,
+    *,
+    port: int,
+    reading: PageReading | None = None,
 ) -> AsyncGenerator[Bot]:
-    """Wire store, dialogs and front ends into an application; `port` is the one that is listened on."""
+    """Wire store, dialogs and front ends into an application; `port` is the one that is listened on.
+
+    `reading` is what reads the pages beside it, and is its caller's to run.
+    """
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     async with contextlib.AsyncExitStack() as closing:
         instance = closing.enter_context(open_instance(settings.data_dir))
         store = await closing.enter_async_context(open_store(settings, instance))
-        yield await BotBuilder(settings, shelf, store, instance.hold, closing).build(answering, port)
+        builder = BotBuilder(settings, shelf, store, instance.hold, closing)
+        yield await builder.build(answering, port, reading or PageReading.of_nothing(shelf))
 
 
 EXAMPLES = (
@@ -155,19 +166,20 @@ class BotBuilder:
         self._examples = EXAMPLES if "docs" in settings.pages else ()
         share_telemetry_names(self._keys, shelf)
 
-    async def build(self, answering: Answering, port: int) -> Bot:
+    async def build(self, answering: Answering, port: int, reading: PageReading) -> Bot:
         """Wire the parts, open the channels, and let everything run that runs beside the requests."""
         settings, store = self._settings, self._store
         least = settings.verified.least_similarity
         known = VerifiedAnswers(self._shelf.embedder, least_similarity=least)
         around = make_dependencies(settings, self._shelf, store, self._keys, self._connector, port=port)
-        services = self._services(replace(around, known=known))
+        not_changed = partial(self._may_be_unchanged, reading=reading)
+        services = self._services(replace(around, known=known, fresh=not_changed))
         learned = LearnedSearch(known, store, self._shelf.public_page_hash, self._list_untrusted())
         answering.recall, services.reviewing.learn = learned.recall, learned.catch_up
-        asking = self._asking(answering, services, known)
+        asking = self._asking(answering, services, known, reading)
         app = web.Application(client_max_size=1_000_000)
         local = self._for_this_machine(app, services.desk)
-        self._open_channels(asking, services, app, local)
+        self._open_channels(self._channel_context(asking, services, reading), app, local)
         app.add_routes([web.get("/healthz", _healthy), *about_routes(DOCS)])
         app.add_routes([open_route(store, services.looking.on_opened, site_url(settings, port))])
         app.add_routes(DataDownload(services.links, services.privacy).routes())
@@ -184,6 +196,7 @@ class BotBuilder:
         upkeep.also("search head", settings.review_interval_s, partial(self._follow_head, answering))
         upkeep.also("pasted pages", PASTED_EVERY_S, self._shelf.library.forget_pasted)
         self._closing.push_async_callback(services.deciding.close)
+        upkeep.pages = lambda: reading.progress
         app.add_routes([web.get("/readyz", upkeep.ready)])
         self._run(services.card_sync.run(settings.review_interval_s), "card_sync")
         self._run(services.previews.run(), "previews")
@@ -191,6 +204,10 @@ class BotBuilder:
         for name, channel in self._channels.items():
             self._run(channel.run(), str(name))
         return Bot(app, None if local is app else local, asking, upkeep, services)
+
+    def _may_be_unchanged(self, verified: VerifiedAnswer, *, reading: PageReading) -> bool:
+        """Tell whether a verified answer's pages are as they were, or not read yet: then nobody can tell."""
+        return reading.is_partial or is_fresh(verified, self._shelf.page_hash)
 
     async def _follow_head(self, answering: Answering) -> None:
         """Take over the search head that counts now."""
@@ -202,15 +219,18 @@ class BotBuilder:
         self._closing.push_async_callback(services.privacy.close)
         return services
 
-    def _asking(self, answering: Answering, services: Services, known: VerifiedAnswers) -> Asking:
+    def _asking(
+        self, answering: Answering, services: Services, known: VerifiedAnswers, reading: PageReading
+    ) -> Asking:
         settings = self._settings
         fresh = partial(is_fresh, page_hash=self._shelf.page_hash)
         kept, offers = services.desk.read_verified, settings.verified.offer_similar
         verified = Verified(known, fresh, kept, self._list_untrusted(), offers)
         people = People(self._store.answer, OptOuts(self._store.documents).is_out)
         answering.neighbours = NeighbourFinder(verified, people).find
-        answerer = PageAnswerer(self._shelf.library, answering, verified, read_forms(settings))
-        return Asking(
+        forms = read_forms(settings)
+        answerer = PageAnswerer(self._shelf.library, answering, verified, forms, reading.describe)
+        asking = Asking(
             self._store,
             answerer,
             services.looking,
@@ -218,16 +238,17 @@ class BotBuilder:
             talking=Talking(self._shelf.public_pages, self._examples),
             limits=read_limits(settings),
         )
+        reading.yield_to(lambda: asking.under_way > 0)
+        reading.on_done.append(lambda _: share_telemetry_names(self._keys, self._shelf))
+        return asking
 
     # Channels
 
-    def _open_channels(
-        self, asking: Asking, services: Services, app: web.Application, local: web.Application | None
-    ) -> None:
-        """Open every channel that is on. Raises ChannelMisconfigured."""
+    def _channel_context(self, asking: Asking, services: Services, reading: PageReading) -> ChannelContext:
+        """Return what every channel is opened with."""
         settings = self._settings
         follow_ups = FollowUps(self._shelf.index.page, self._shelf.library.search, settings.follow_ups)
-        context = ChannelContext(
+        return ChannelContext(
             settings=settings,
             asking=asking,
             store=self._store,
@@ -236,9 +257,15 @@ class BotBuilder:
             offers=follow_ups.offers,
             is_public=is_public(settings),
             trusts_local_reviewers=self._trusts_local_reviewers,
+            reading=reading.describe,
         )
+
+    def _open_channels(
+        self, context: ChannelContext, app: web.Application, local: web.Application | None
+    ) -> None:
+        """Open every channel that is on. Raises ChannelMisconfigured."""
         for plug in CHANNELS:
-            if not plug.is_on(settings):
+            if not plug.is_on(context.settings):
                 continue
             module = plug.load()
             where = local if module.CAPABILITIES.this_machine_only else app
@@ -309,11 +336,7 @@ class BotBuilder:
     def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:
         running = asyncio.create_task(work, name=name)
 
-        async def stop() -> None:
-            running.cancel()
-            await asyncio.wait([running])
-
-        self._closing.push_async_callback(stop)
+        self._closing.push_async_callback(_stop, running)
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,8 +377,13 @@ def read_connection_limits(settings: Settings) -> ConnectionLimits:
     return ConnectionLimits(settings.keepalive_s, settings.body_timeout_s, settings.most_connections)
 
 
-async def serve(parts: Parts, listeners: Listeners, ready: Callable[[], None]) -> int:
-    """Serve until SIGINT or SIGTERM, and call `ready`. Return how many answers the next start owes."""
+async def serve(
+    parts: Parts, listeners: Listeners, ready: Callable[[], None], reading: PageReading | None = None
+) -> int:
+    """Serve until SIGINT or SIGTERM, and call `ready`. Return how many answers the next start owes.
+
+    `reading` begins once the bot listens: nobody waits for it.
+    """
     settings = parts.settings
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -363,7 +391,7 @@ async def serve(parts: Parts, listeners: Listeners, ready: Callable[[], None]) -
         loop.add_signal_handler(name, stop.set)
     port: int = listeners.everybody.getsockname()[1]
     async with (
-        open_bot(settings, parts.shelf, parts.answering, port=port) as bot,
+        open_bot(settings, parts.shelf, parts.answering, port=port, reading=reading) as bot,
         contextlib.AsyncExitStack() as closing,
     ):
         sites = [await _start(bot.app, listeners.everybody, settings, closing)]
@@ -374,10 +402,17 @@ async def serve(parts: Parts, listeners: Listeners, ready: Callable[[], None]) -
         gc.collect()
         gc.freeze()  # collecting all that is imported would stop everybody for 0.1 s, again and again
         ready()
+        if reading is not None:
+            closing.push_async_callback(_stop, asyncio.create_task(reading.run(), name="read the pages"))
         await stop.wait()
         for site in sites:
             await site.stop()
         return await bot.asking.drain(settings.drain_timeout_s)
+
+
+async def _stop(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
 
 
 async def _start(

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Any
 
 from aiohttp import web
 
@@ -41,6 +42,7 @@ class PeriodicTasks:
         self._store = store
         self._hold = hold
         self._privacy = privacy
+        self.pages: Callable[[], tuple[int, int] | None] = lambda: None
         self._others: list[tuple[str, float, Callable[[], Awaitable[object]]]] = []
 
     def also(self, name: str, every_s: float, do: Callable[[], Awaitable[object]]) -> None:
@@ -70,16 +72,24 @@ class PeriodicTasks:
         await store.drain()
 
     async def ready(self, _: web.Request) -> web.Response:
-        """Answer /readyz: 200 while the bot takes questions, also without the store; 503 once it is full."""
+        """Answer /readyz: 200 while the bot takes questions, also without the store; 503 once it is full.
+
+        While pages are missing that are still being read, the status is "reading", with how many of how many.
+        """
+        body: dict[str, Any] = {"status": "ready"}
+        reading = self.pages()
+        if reading is not None:
+            body = {"status": "reading", "pages": {"read": reading[0], "of": reading[1]}}
         if not isinstance(self._store, OfflineStore):
-            return web.json_response({"status": "ready"})
+            return web.json_response(body)
         waiting = self._store.waiting
         away = waiting.away_since_s is not None
-        state = "full" if waiting.full and away else "spooling" if away else "ready"
-        body = {"status": state, "waiting": waiting.records, "failed": waiting.failed}
+        if away:
+            body["status"] = "full" if waiting.full else "spooling"
+        body |= {"waiting": waiting.records, "failed": waiting.failed}
         if waiting.away_since_s is not None:
             body["away_s"] = round(waiting.away_since_s)
-        return web.json_response(body, status=503 if state == "full" else 200)
+        return web.json_response(body, status=503 if body["status"] == "full" else 200)
 
 
 async def _again(every_s: float, do: Callable[[], Awaitable[object]]) -> None:

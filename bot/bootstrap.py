@@ -49,6 +49,7 @@ from pages.index.base import Indexes, IndexUnavailable
 from pages.index.embeddings import Embedder, Embeds
 from pages.index.sqlite import FileIndex
 from pages.library import Library
+from pages.sources import read_added_sources
 
 
 def forgetting(settings: Settings) -> ForgetExamples:
@@ -119,11 +120,11 @@ class Parts:
 
 
 @asynccontextmanager
-async def open_pages(settings: Settings) -> AsyncGenerator[PageServices]:
-    """Open the page index and what reads pages."""
+async def open_pages(settings: Settings, *, finished: bool = True) -> AsyncGenerator[PageServices]:
+    """Open the page index and what reads pages; see `FileIndex.open` for what is to be `finished`."""
     limits = FetchLimits(**settings.fetch.values())
     embedder = await asyncio.to_thread(Embedder)
-    index = await _open_index(settings, embedder)
+    index = await _open_index(settings, embedder, finished=finished)
     try:
         async with Fetcher(limits) as fetcher:
             library = Library(index, fetcher, public_url=site_url(settings, settings.port))
@@ -135,9 +136,11 @@ async def open_pages(settings: Settings) -> AsyncGenerator[PageServices]:
         await index.close()
 
 
-async def _open_index(settings: Settings, embedder: Embeds) -> Indexes:
+async def _open_index(settings: Settings, embedder: Embeds, *, finished: bool) -> Indexes:
     if settings.page_index == "file":
-        return await FileIndex.open(settings.index_dir, embedder, passage_tokens=settings.passage_tokens)
+        return await FileIndex.open(
+            settings.index_dir, embedder, passage_tokens=settings.passage_tokens, finished=finished
+        )
     if not settings.cosmos.endpoint:
         raise IndexUnavailable("The page index is to be in Cosmos DB: set cosmos_endpoint, too.")
     # 2 s and 50 MB that a bot with a file need not pay
@@ -162,9 +165,9 @@ async def open_answering(
 
 
 @asynccontextmanager
-async def open_parts(settings: Settings) -> AsyncGenerator[Parts]:
+async def open_parts(settings: Settings, *, finished: bool = True) -> AsyncGenerator[Parts]:
     """Open pages and model, and close them afterwards. Raises ModelMissing with what to run."""
-    async with open_pages(settings) as shelf, open_answering(settings, shelf) as answering:
+    async with open_pages(settings, finished=finished) as shelf, open_answering(settings, shelf) as answering:
         yield Parts(settings, shelf, answering)
 
 
@@ -294,6 +297,16 @@ class JobServices:
     shelf: PageServices
     parts: Services
     connect: Connect
+
+
+def find_sources(settings: Settings, shelf: PageServices) -> tuple[list[str], list[str]]:
+    """Return what to read: the sources of the settings and the added ones, and what is a source no more.
+
+    Where machines share the index, what is no source here is another machine's, or was added there.
+    """
+    sources = list(dict.fromkeys([*settings.pages, *read_added_sources(settings.index_dir)]))
+    others = sorted(filter(None, {entry.source for entry in shelf.index.entries()} - set(sources)))
+    return ([*sources, *others], []) if shelf.index.shared else (sources, others)
 
 
 def make_dependencies(

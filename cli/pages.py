@@ -9,30 +9,65 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from bot.bootstrap import PageServices, open_pages
+from bot.bootstrap import PageServices, find_sources, open_pages
+from bot.page_reading import PageReading, log_problems
 from cli.console import Json, out, progress_bar, progress_out, with_settings
 from cli.page_text import page_text_command
 from core.settings import Settings
 from pages.index.base import PageEntry
 from pages.library import Library, RefreshReport
-from pages.sources import add_source, drop_source, read_added_sources
+from pages.sources import add_source, drop_source
 
 pages_app = typer.Typer(help="The pages that the bot knows.", no_args_is_help=True)
 pages_app.command("text")(page_text_command)
 
 
 async def refresh(settings: Settings, shelf: PageServices) -> RefreshReport:
-    """Read all sources again.
+    """Read all sources again, and forget what a source named that is no longer one."""
+    return await refresh_with_bar(shelf.library, await drop_old_sources(settings, shelf))
 
-    What a source named that is no longer one is forgotten, unless machines share it.
-    """
-    sources = list(dict.fromkeys([*settings.pages, *read_added_sources(settings.index_dir)]))
-    for other in sorted(filter(None, {entry.source for entry in shelf.index.entries()} - set(sources))):
-        if shelf.index.shared:  # another machine's, or one that was added there
-            sources.append(other)
-        else:
-            await shelf.library.forget_source(other)
-    return await refresh_with_bar(shelf.library, sources)
+
+async def drop_old_sources(settings: Settings, shelf: PageServices) -> list[str]:
+    """Forget what a source named that is no longer one; return those that are."""
+    sources, gone = await asyncio.to_thread(find_sources, settings, shelf)
+    for source in gone:
+        await shelf.library.forget_source(source)
+    return sources
+
+
+async def plan_reading(settings: Settings, shelf: PageServices) -> PageReading:
+    """Return what reads the sources beside the answers: with a bar on a terminal, else in the log."""
+    reading = await PageReading.plan(shelf, await drop_old_sources(settings, shelf))
+    if not progress_out.is_terminal:
+        reading.on_done.append(log_problems)
+        return reading
+    bar = ReadingBar()
+    reading.watchers.append(lambda url, outcome: bar.show(url, outcome, reading.progress))
+    reading.on_done.append(bar.finish)
+    return reading
+
+
+class ReadingBar:
+    """A bar on standard error for sources that are read beside something else."""
+
+    def __init__(self) -> None:
+        self._bar = progress_bar()
+        self._task = self._bar.add_task("Indexing the pages", total=None)
+
+    def show(self, url: str, outcome: str, progress: tuple[int, int] | None = None) -> None:
+        """Show how far it is, and with which page."""
+        self._bar.start()
+        done, total = progress or (self._bar.tasks[0].completed + 1, None)
+        self._bar.update(
+            self._task, completed=done, total=total, description=f"Indexing {url[-50:]} ({outcome})"
+        )
+
+    def finish(self, report: RefreshReport) -> None:
+        """Show that it is done, and what could not be read."""
+        done = max(1, report.added + report.changed + report.unchanged)
+        self._bar.update(self._task, description="Pages indexed", total=done, completed=done)
+        self._bar.stop()
+        _print_problems(report)
 
 
 async def refresh_alone(settings: Settings) -> RefreshReport:
@@ -52,13 +87,17 @@ async def refresh_with_bar(library: Library, sources: list[str]) -> RefreshRepor
         report = await library.refresh(sources, show)
         done = report.added + report.changed + report.unchanged
         bar.update(task, description="Pages indexed", total=max(1, done), completed=max(1, done))
+    _print_problems(report)
+    return report
+
+
+def _print_problems(report: RefreshReport) -> None:
     for problem in report.problems:
         progress_out.print(
             f"{problem.url}: {problem.sentence}", style="yellow", highlight=False, markup=False
         )
     for remark in report.remarks():
         progress_out.print(remark, style="yellow", highlight=False, markup=False)
-    return report
 
 
 @pages_app.command("add")

@@ -28,7 +28,7 @@ from bot.channel import TalkReply
 from bot.dialogs.talk import Talking, detect_talk
 from cli.console import Json, make_question, out, progress_out, telling, with_settings
 from cli.models import import_with_bar
-from cli.pages import refresh, refresh_alone
+from cli.pages import plan_reading, refresh, refresh_alone
 from core.files import mend
 from core.records import Answer, AnswerKind, Citation, Page, Question
 from core.settings import Settings
@@ -66,10 +66,10 @@ async def _serve(settings: Settings, listeners: Listeners) -> int:
         progress_out.print(f"\n[bold green]askpage is ready.[/] {_where(settings, listeners)}")
         progress_out.print("Ctrl-C stops it; what is being answered is finished first.")
 
-    async with open_parts(settings) as parts:
-        await refresh(settings, parts.shelf)
+    async with open_parts(settings, finished=False) as parts:
+        reading = await plan_reading(settings, parts.shelf)
         async with schedule_beside(settings):
-            return await serve(parts, listeners, ready)
+            return await serve(parts, listeners, ready, reading)
 
 
 def _where(settings: Settings, listeners: Listeners) -> str:

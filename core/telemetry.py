@@ -150,8 +150,9 @@ PROPERTIES: Mapping[str, Property] = {
         "Why: of a review, of a failure, of a refusal, of a loss.",
         _allow_words(
             "thumb_down few_stars expert declined low_support low_confidence sample stale conflict "
-            "busy too_fast too_many too_long too_slow page_refused stopped undeliverable not_delivered error "
-            "address unreachable unreadable full refused unsent satisfaction errors latency operator"
+            "busy too_fast too_many too_long too_slow page_refused reading stopped undeliverable "
+            "not_delivered error address unreachable unreadable full refused unsent satisfaction errors "
+            "latency operator"
         ),
     ),
     "outcome": Property("How it ended.", _allow_words("done failed stopped")),

@@ -5,8 +5,9 @@ The message of every refusal is a sentence for the person who asked; it says wha
     PageRefused
     ├── AddressRefused    the address itself: misspelt, a site or a network that this bot may not open
     ├── PageUnreachable   the site did not give the page: no such name, no answer, too slow, an error; may
-                          pass
-    │   └── PageGone      it says that there is none
+    │   │                 pass
+    │   ├── PageGone      it says that there is none
+    │   └── SignInNeeded  it shows the page only to people who sign in
     └── PageUnreadable    the page arrived, and cannot be read: too large, too slow, of another kind, broken,
                           without text
 
@@ -40,6 +41,10 @@ class PageGone(PageUnreachable):
     """The site says that there is no such page (any more)."""
 
 
+class SignInNeeded(PageUnreachable):
+    """The site shows the page only to people who sign in."""
+
+
 class PageUnreadable(PageRefused):
     """The page arrived, but it is nothing that can be answered from."""
 
@@ -60,6 +65,13 @@ class Fetched:
     etag: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class NotModified:
+    """The page at `url` is as it was when it was read before."""
+
+    url: str
+
+
 STEP = 8 * 1024
 """Packed bytes that are unpacked in one go: of a body of tiny members what is left is copied at each of
 them."""
@@ -78,6 +90,7 @@ class Inflater:
         self._member = _member()
         self._between = True  # two members, or before the first
         self._members = 0
+        self._ended = False  # other bytes stand behind the last member
 
     def feed(self, packed: bytes) -> None:
         """Unpack what came; takes some milliseconds for 64 KiB, whatever they are. Raises PageUnreadable."""
@@ -93,15 +106,20 @@ class Inflater:
         return bytes(self.body)
 
     def _step(self, packed: bytes) -> None:
-        while packed:
+        while packed and not self._ended:
             if self._between and self._members:  # zeros may stand behind a member, up to the end of a block
                 packed = packed.lstrip(b"\0")
-                if not packed:
+                if not packed.startswith(b"\x1f"):  # what is no further member is nothing of the page
+                    self._ended = self._ended or bool(packed)
                     return
             self._between = False
+            began = len(self.body)
             try:
                 self.body += self._member.decompress(packed, self._limit + 1 - len(self.body))
             except zlib.error:
+                if self._members and len(self.body) == began:
+                    self._between = self._ended = True
+                    return
                 raise PageUnreadable(
                     f"What {self._name} sent is packed, and the packing is broken."
                 ) from None

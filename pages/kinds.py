@@ -73,7 +73,7 @@ _SAYS_NOTHING = frozenset(
     }
 )
 _MAY_BE_TEXT = frozenset({"text/plain"})
-_TEXT_FILES = frozenset({CSV, RICH_TEXT, MAIL})
+_TEXT_FILES = frozenset({CSV, RICH_TEXT, MAIL, "text/markdown"})
 
 
 def refine_type(declared: str, path: str) -> str:

@@ -16,6 +16,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 from core import telemetry
@@ -23,9 +24,11 @@ from core.bounded_dict import BoundedDict
 from core.records import Hit, Page, Passage
 from pages.fetch import ssrf
 from pages.fetch.client import Fetcher
-from pages.fetched import AddressRefused, PageGone, PageRefused, PageUnreachable, PageUnreadable
+from pages.fetch.page_reader import read_page, refuse_route
+from pages.fetched import AddressRefused, NotModified, PageGone, PageRefused, PageUnreachable, PageUnreadable
 from pages.index.base import Indexes, PageEntry
-from pages.sources import Problem, Unchanged, read_source
+from pages.index.priority import step_aside
+from pages.sources import Problem, Unchanged, count_pages, read_source
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +46,10 @@ class RefreshProgress(Protocol):
     """Told of every page that a refresh has dealt with; `outcome` is a field of RefreshReport."""
 
     def __call__(self, url: str, outcome: str) -> None: ...
+
+
+Expect = Callable[[str, int], None]
+"""Told how many pages a source has: of folders before anything is read, of sites when their list is read."""
 
 
 @dataclass(slots=True)
@@ -136,6 +143,7 @@ class Library:
         is never fetched; of another page that a source named and that cannot be reached now, the last known
         text is returned.
         """
+        refuse_route(url)
         known_as = self._resolve_url(url)
         task = self._fetching.get(known_as)
         if task is None:  # askers of the same page share one look, and one who leaves does not end it
@@ -144,22 +152,39 @@ class Library:
             task.add_done_callback(lambda done: self._finish_fetch(known_as, done))
         return await asyncio.shield(task)
 
-    async def refresh(self, sources: Sequence[str], progress: RefreshProgress | None = None) -> RefreshReport:
+    async def refresh(
+        self,
+        sources: Sequence[str],
+        progress: RefreshProgress | None = None,
+        expect: Expect | None = None,
+    ) -> RefreshReport:
         """Read the sources, one after the other.
 
         Pages that a source no longer has, or names in vain, are forgotten.
 
         A source that fails as a whole leaves its pages as they were; so does one most of whose pages are gone
-        at once. Raises IndexUnavailable.
+        at once. What is read is found at once, and stays when the process ends before the rest is read. Steps
+        aside as `pages.index.priority` says. Raises IndexUnavailable.
         """
         tell = progress or _nobody
         report = RefreshReport()
         async with self._refreshing:
-            for source in sources:
-                await self._refresh_one(source, report, tell)
+            if expect is not None:
+                for source in sources:
+                    expect(source, await asyncio.to_thread(count_pages, source))
+            with self._index.writing_many():
+                for source in sources:
+                    await self._refresh_one(source, report, tell, expect)
+                await self._finish_pages()
             await self.forget_pasted()
             await self._index.warm()
         return report
+
+    async def _finish_pages(self) -> None:
+        """Make the passages of the pages that have none: the index was opened in a hurry, or they are new."""
+        for url in await asyncio.to_thread(self._index.unfinished):
+            await asyncio.to_thread(step_aside)
+            await self._index.finish(url)
 
     async def forget(self, url: str) -> bool:
         """Forget a page; False when it was not known."""
@@ -230,19 +255,19 @@ class Library:
                 f"I have no page {url}. Please send the full address of a page, with https://."
             )
         try:
-            fetched = await self._fetcher.fetch(url, etag=known.etag if known else None)
+            found = await read_page(self._fetcher, url, self._index.entry, self._now())
         except PageUnreachable:
             if known is not None and await self._has_source(known.url):
                 log.warning("%s cannot be reached; its last known text is used", url)
                 return known
             raise
-        if fetched is None:
-            if known is None:
+        if isinstance(found, NotModified):
+            same = await self._index.page(found.url)
+            if same is None:
                 raise PageUnreachable(f"{url} sent no page. Please try again later.")
-            page = replace(known, fetched_at=self._now())
+            page = replace(same, fetched_at=self._now())
         else:
-            bare = replace(fetched, url=_without_fragment(fetched.url))
-            page = await self._fetcher.sandbox.extract(bare, self._now())
+            page = found
         if page.doubtful:  # a pasted address may hold what is nobody's business: it is not logged
             log.info(
                 "%d pieces of text that readers may not see were left out of a fetched page", page.doubtful
@@ -264,12 +289,21 @@ class Library:
     def _remember_move(self, url: str, moved_to: str) -> None:
         self._moved[url] = moved_to
 
-    async def _refresh_one(self, source: str, report: RefreshReport, tell: RefreshProgress) -> None:
+    async def _refresh_one(
+        self, source: str, report: RefreshReport, tell: RefreshProgress, expect: Expect | None
+    ) -> None:
         seen: set[str] = set()
         failed: set[str] = set()
         gone: set[str] = set()
         try:
-            async for item in read_source(source, fetcher=self._fetcher, known=self._index.entry):
+            async for item in read_source(
+                source,
+                fetcher=self._fetcher,
+                known=self._index.entry,
+                listed=partial(self._urls_of, source),
+                expect=partial(expect or _expect_nothing, source),
+            ):
+                await asyncio.to_thread(step_aside)
                 if isinstance(item, Problem):
                     report.problems.append(item)
                     (gone if item.gone else failed).add(item.url)
@@ -294,6 +328,9 @@ class Library:
             report.removed += await self._remove(
                 [entry for entry in entries if entry.url not in seen | failed], tell
             )
+
+    def _urls_of(self, source: str) -> list[str]:
+        return [entry.url for entry in self._index.entries() if entry.source == source]
 
     async def _alone(self, source: str) -> list[PageEntry]:
         """Return the page of a source that is one page."""
@@ -323,6 +360,10 @@ def _is_local(source: str | None) -> bool:
 
 def _without_fragment(url: str) -> str:
     return url.partition("#")[0]
+
+
+def _expect_nothing(source: str, pages: int) -> None:
+    """Tell nobody."""
 
 
 def _nobody(url: str, outcome: str) -> None:

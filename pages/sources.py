@@ -5,6 +5,7 @@
     handbook/leave.md               one file
     https://example.com/leave       one page, of any of these kinds
     https://example.com/sitemap.xml every page that the sitemap names on that host
+    https://example.com/feed.atom   every page that the feed (RSS, Atom) names there, now and before
 
 One bad page is a `Problem` and never stops the others. When a part of the source itself cannot be read (no
 such folder, a sitemap that is gone), the rest is still given, and then PageRefused is raised: what did not
@@ -38,12 +39,14 @@ from urllib.parse import quote
 from core.files import write_durably
 from core.records import Page
 from pages.fetch.client import Fetcher
+from pages.fetch.page_reader import Known, fetch_new, read_page, refuse_route
+from pages.fetch.robots import ask_robots, say_closed
 from pages.fetch.ssrf import join_url, parse_address
-from pages.fetched import Fetched, PageGone, PageRefused, PageUnreadable
-from pages.index.base import PageEntry
+from pages.fetched import Fetched, NotModified, PageGone, PageRefused, PageUnreadable
 from pages.kinds import TYPE_OF_SUFFIX
-from pages.parse.extract import RECIPE, Sitemap, is_sitemap
+from pages.parse.extract import RECIPE
 from pages.parse.sandbox import SOURCE_TIMEOUT_S
+from pages.parse.sitemaps import Sitemap, is_sitemap
 
 _MARKDOWN = frozenset({".md", ".markdown"})
 _NOT_PAGES = frozenset({"node_modules", "bower_components", "__pycache__", "venv", "site-packages"})
@@ -191,23 +194,49 @@ class Problem:
 
 
 Item = Page | Unchanged | Problem
-Known = Callable[[str], PageEntry | None]
-"""What is known of the page under a URL. Called in threads."""
+Expect = Callable[[int], None]
+"""Told how many pages a source has, as soon as that is known."""
 
 
-async def read_source(source: str, *, fetcher: Fetcher, known: Known) -> AsyncGenerator[Item, None]:
-    """Yield what a source names. Raises PageRefused for the source itself; see above."""
-    published = None if _URL.match(source) else _PUBLISHED.fullmatch(source)
-    if _URL.match(source):
-        items = _read_url(source, fetcher, known)
-    elif published:
-        base = parse_address(published["base"]).url
-        items = _read_folder(Path(published["folder"]), base, fetcher, known)
+def count_pages(source: str) -> int:
+    """Return how many pages a folder or file has, 0 for an address: its pages are known once it is read.
+
+    Waits for the disk.
+    """
+    path, _ = _split_local(source)
+    if path is None:
+        return 0
+    return 1 if path.is_file() else min(len(_list_files(path.absolute())[0]), MOST_PAGES)
+
+
+async def read_source(
+    source: str,
+    *,
+    fetcher: Fetcher,
+    known: Known,
+    listed: Callable[[], Sequence[str]] = tuple,
+    expect: Expect = lambda _: None,
+) -> AsyncGenerator[Item, None]:
+    """Yield what a source names. Raises PageRefused for the source itself; see above.
+
+    `listed` gives the pages that the source has named before, in a thread.
+    """
+    path, base = _split_local(source)
+    if path is None:
+        items = _read_url(source, _Site(fetcher, known, listed, expect))
     else:
-        items = _read_folder(Path(source), None, fetcher, known)
+        items = _read_folder(path, parse_address(base).url if base else None, fetcher, known)
     async with aclosing(items):
         async for item in items:
             yield item
+
+
+def _split_local(source: str) -> tuple[Path | None, str | None]:
+    """Return the folder or file of a source, None for an address, and where it is published."""
+    if _URL.match(source):
+        return None, None
+    published = _PUBLISHED.fullmatch(source)
+    return (Path(published["folder"]), published["base"]) if published else (Path(source), None)
 
 
 async def _read_folder(
@@ -267,52 +296,77 @@ def _about(name: str, refused: PageRefused) -> str:
     return str(refused) if name in str(refused) else f"{name}: {refused}"
 
 
-async def _read_url(source: str, fetcher: Fetcher, known: Known) -> AsyncGenerator[Item, None]:
+@dataclass(frozen=True, slots=True)
+class _Site:
+    """How the pages of a site are read: `listed` are those that its source has named before."""
+
+    fetcher: Fetcher
+    known: Known
+    listed: Callable[[], Sequence[str]]
+    expect: Expect
+
+    async def read(self, url: str) -> Item:
+        """Read a page."""
+        return await self.take(url, url)
+
+    async def take(self, url: str, start: str | Fetched) -> Item:
+        """Read a page from its address, or from what was fetched there."""
+        now = datetime.now(UTC)
+        try:
+            page = await read_page(self.fetcher, start, self.known, now, timeout_s=SOURCE_TIMEOUT_S)
+        except PageRefused as refused:
+            return Problem(url, str(refused), gone=isinstance(refused, PageGone))
+        if isinstance(page, NotModified):
+            return Unchanged(page.url)
+        before = await asyncio.to_thread(self.known, page.url)
+        same = before is not None and (before.page_hash, before.etag) == (page.page_hash, page.etag)
+        return Unchanged(page.url) if same else page
+
+
+async def _read_url(source: str, site: _Site) -> AsyncGenerator[Item, None]:
+    refuse_route(source)
     url = parse_address(source).url
-    fetched = await _fetch(url, fetcher, known)
-    if fetched is None or not is_sitemap(fetched):
-        yield Unchanged(url) if fetched is None else await _take(url, fetched, fetcher, known)
+    fetched = await fetch_new(site.fetcher, url, site.known)
+    if isinstance(fetched, NotModified):
+        yield Unchanged(fetched.url)
         return
-    named = await _read_sitemaps(fetched, fetcher)
+    if not is_sitemap(fetched):
+        yield await site.take(url, fetched)
+        return
+    named = await _read_sitemaps(fetched, site.fetcher)
+    if named.is_feed:  # it names the newest only
+        named.pages.update(dict.fromkeys(await asyncio.to_thread(site.listed)))
+    site.expect(len(named.pages))
     for problem in named.problems:
         yield problem
-    async with aclosing(_several(named.pages, lambda page: _read_page(page, fetcher, known))) as items:
-        async for item in items:
-            yield item
+    if named.pages:
+        async with aclosing(_crawl(fetched.url, list(named.pages), site)) as items:
+            async for item in items:
+                yield item
     if named.failure is not None:
         raise named.failure
 
 
-async def _fetch(url: str, fetcher: Fetcher, known: Known) -> Fetched | None:
-    before = await asyncio.to_thread(known, url)
-    return await fetcher.fetch(url, etag=before.etag if before else None)
-
-
-async def _read_page(url: str, fetcher: Fetcher, known: Known) -> Item:
-    try:
-        fetched = await _fetch(url, fetcher, known)
-    except PageRefused as refused:
-        return Problem(url, str(refused), gone=isinstance(refused, PageGone))
-    return Unchanged(url) if fetched is None else await _take(url, fetched, fetcher, known)
-
-
-async def _take(url: str, fetched: Fetched, fetcher: Fetcher, known: Known) -> Item:
-    try:
-        page = await fetcher.sandbox.extract(fetched, datetime.now(UTC), timeout_s=SOURCE_TIMEOUT_S)
-    except PageRefused as refused:
-        return Problem(url, str(refused))
-    before = await asyncio.to_thread(known, page.url)
-    same = before is not None and (before.page_hash, before.etag) == (page.page_hash, page.etag)
-    return Unchanged(page.url) if same else page
+async def _crawl(start: str, urls: Sequence[str], site: _Site) -> AsyncGenerator[Item, None]:
+    """Read the pages of a site as its robots.txt wants it."""
+    robots = await ask_robots(site.fetcher, start, urls)
+    for url in urls:
+        if url in robots.closed:
+            yield Problem(url, say_closed(url))
+    open_urls = [url for url in urls if url not in robots.closed]
+    async with aclosing(_several(open_urls, site.read, robots.delay_s)) as items:
+        async for item in items:
+            yield item
 
 
 @dataclass(slots=True)
 class _Named:
-    """Addresses of a sitemap and those below it: pages in order, refused ones, unread ones."""
+    """Addresses of a sitemap or feed and those below it: pages in order, refused ones, unread ones."""
 
     pages: dict[str, None] = field(default_factory=dict[str, None])
     problems: list[Problem] = field(default_factory=list[Problem])
     failure: PageRefused | None = None
+    is_feed: bool = False
 
 
 async def _read_sitemaps(first: Fetched, fetcher: Fetcher) -> _Named:
@@ -321,7 +375,7 @@ async def _read_sitemaps(first: Fetched, fetcher: Fetcher) -> _Named:
     Pages on other hosts are left out: a sitemap speaks for its own host.
     """
     named = _Named()
-    host = parse_address(first.url).host
+    host = parse_address(first.url).host.removeprefix("www.")
     waiting: deque[str | Fetched] = deque([first])
     asked = {first.url}
     while waiting:
@@ -333,6 +387,9 @@ async def _read_sitemaps(first: Fetched, fetcher: Fetcher) -> _Named:
             named.failure = refused
             continue
         base = fetched.url if fetched else first.url
+        named.is_feed |= sitemap.is_feed
+        if sitemap.is_cut:
+            named.failure = PageUnreadable(f"{base} is cut off; what it names before the cut is read.")
         for url in await asyncio.to_thread(_on_host, host, base, sitemap.sitemaps, named.problems):
             if url not in asked and len(asked) < MOST_SITEMAPS:
                 asked.add(url)
@@ -361,7 +418,7 @@ def _on_host(host: str, base: str, links: Iterable[str], problems: list[Problem]
         except PageRefused as refused:
             problems.append(Problem(link, str(refused)))
             continue
-        if address.host == host:
+        if address.host.removeprefix("www.") == host:
             here.append(address.url)
         else:
             elsewhere.append(address.url)
@@ -376,14 +433,24 @@ def _on_host(host: str, base: str, links: Iterable[str], problems: list[Problem]
     return here
 
 
-async def _several(urls: Iterable[str], read: Callable[[str], Awaitable[Item]]) -> AsyncGenerator[Item, None]:
-    """Read pages, a few at a time, and yield them as they come."""
+async def pause(delay_s: float) -> None:
+    """Wait as long as a site wants between two requests."""
+    await asyncio.sleep(delay_s)
+
+
+async def _several(
+    urls: Iterable[str], read: Callable[[str], Awaitable[Item]], delay_s: float
+) -> AsyncGenerator[Item, None]:
+    """Read pages, a few at a time or with a pause between them, and yield them as they come."""
     waiting = iter(urls)
-    under_way = {asyncio.ensure_future(read(url)) for url in islice(waiting, AT_ONCE)}
+    under_way = {asyncio.ensure_future(read(url)) for url in islice(waiting, 1 if delay_s else AT_ONCE)}
     try:
         while under_way:
             done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
-            under_way |= {asyncio.ensure_future(read(url)) for url in islice(waiting, len(done))}
+            more = list(islice(waiting, len(done)))
+            if more and delay_s:
+                await pause(delay_s)
+            under_way |= {asyncio.ensure_future(read(url)) for url in more}
             for task in done:
                 yield task.result()
     finally:

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from urllib.parse import urldefrag
 
 from bot.dialogs import events
+from bot.dialogs.ask import StillReading
 from bot.dialogs.rate import Forms
 from bot.dialogs.verified_answers import VerifiedAnswers, select_untrusted
 from core import telemetry
@@ -97,6 +98,9 @@ def _clean_heading(heading: str) -> str:
     return heading if len(heading) <= TITLE_CHARACTERS else ""
 
 
+NOTHING_YET = (
+    "I found nothing about this in the pages that I have read. {reading} Please ask again in a few minutes."
+)
 VERIFIED = "verified"
 """The model version of an answer that no model wrote."""
 _LOOKED_AT = 2
@@ -127,14 +131,20 @@ class PageAnswerer:
         answering: Answering,
         verified: Verified | None = None,
         forms: Forms | None = None,
+        reading: Callable[[], str | None] = lambda: None,
     ) -> None:
+        """`reading` says how far the pages are read, None where none are missing."""
+        self._reading = reading
         self._library = library
         self._answering = answering
         self._verified = verified
         self._forms = forms or Forms()
 
     async def stream(self, question: Question, history: Sequence[Answer]) -> AsyncGenerator[str | Answer]:
-        """See `bot.dialogs.ask.Answerer`; raises PageRefused when the named page cannot be read."""
+        """See `bot.dialogs.ask.Answerer`; raises PageRefused when the named page cannot be read.
+
+        Raises StillReading when nothing is found while pages are missing.
+        """
         started = time.perf_counter()
         if question.page_url:
             with telemetry.span("fetch"):
@@ -156,6 +166,9 @@ class PageAnswerer:
     async def _pass_on(self, item: str | Answer) -> str | Answer:
         if not isinstance(item, Answer):
             return item
+        reading = self._reading()
+        if item.abstained and reading is not None and item.question.page_url is None:
+            raise StillReading(NOTHING_YET.format(reading=reading))
         return replace(self._with_form(item), similar=await self._find_similar(item))
 
     async def _find_similar(self, answer: Answer) -> tuple[str, ...]:

@@ -39,6 +39,10 @@ _HISTORY = 3
 """How many answers of the conversation are shown to the answerer."""
 
 
+class StillReading(Exception):
+    """Nothing was found in the pages that are read so far; the message says so, and how far that is."""
+
+
 class Afterwards(Protocol):
     """What happens with an answer once its asker has it (`bot/dialogs/after_delivery.py`)."""
 
@@ -58,8 +62,9 @@ class Answerer(Protocol):
         """Yield cumulative drafts, and Answers that each improve on the one before; the last one counts.
 
         A quoted Answer may come long before the model has written one. `history` is the conversation's last
-        answers, oldest first. Raises EngineBusy, EngineFailed, PromptTooLong and PageRefused. `StopWriting`
-        may be thrown in at a draft: the Answer is next then, with what is written.
+        answers, oldest first. Raises EngineBusy, EngineFailed, PromptTooLong, PageRefused and
+        StillReading. `StopWriting` may be thrown in at a draft: the Answer is next then, with what is
+        written.
         """
         ...
 
@@ -280,6 +285,9 @@ class Asking:
             return "too_slow", TOO_SLOW
         except PageRefused as refused:
             return "page_refused", str(refused)
+        except StillReading as reading:
+            work.best = None
+            return "reading", str(reading)
         except EngineFailed:
             if work.best is None:
                 raise

@@ -35,7 +35,11 @@ class WebChannel:
         self._handler = ActivityHandler(services.handlers(context.asking, reviewers), config)
         people = [person for person in PEOPLE if trusted or person["id"] != REVIEWER]
         self._page = ChatPage(
-            self._handler, context.settings.data_dir, people=people, suggestions=context.examples
+            self._handler,
+            context.settings.data_dir,
+            people=people,
+            suggestions=context.examples,
+            loading=context.reading,
         )
         self.connector: Connector = self._page
         self._pseudonym = services.pseudonym

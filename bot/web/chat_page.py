@@ -146,8 +146,8 @@ class ChatPage:
     """The page, its conversations, and the connector that the front end answers through. One per process.
 
     `people` are those who can be spoken as, `suggestions` are first questions that the page offers. `loading`
-    returns a sentence while the model is not ready (shown as a banner), else None. `root` is the folder that
-    holds node_modules.
+    returns a sentence while pages are missing, or the model is (shown as a banner), else None. `root` is the
+    folder that holds node_modules.
     """
 
     def __init__(

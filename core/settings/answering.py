@@ -18,6 +18,12 @@ class FetchSettings(Group, alias_generator=make_prefixer("fetch_")):
         "public.",
         alias="allowed_sites",
     )
+    own_sites: Words = Field(
+        default=[],
+        description="Hosts of your own, comma-separated, whose robots.txt is not asked when their sitemap or "
+        "feed is read.",
+        alias="own_sites",
+    )
     timeout_s: float = Field(10.0, gt=0, description="Longest time for one page to arrive, seconds.")
     extract_timeout_s: float = Field(
         10.0,

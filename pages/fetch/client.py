@@ -27,6 +27,8 @@ from typing import Self
 import aiohttp
 from yarl import URL
 
+from pages.fetch.packing import unpack
+from pages.fetch.sign_in import is_sign_in
 from pages.fetch.ssrf import (
     USUAL_PORTS,
     Address,
@@ -44,11 +46,12 @@ from pages.fetch.ssrf import (
 from pages.fetched import (
     AddressRefused,
     Fetched,
-    Inflater,
+    NotModified,
     PageGone,
     PageRefused,
     PageUnreachable,
     PageUnreadable,
+    SignInNeeded,
     refuse_too_large,
 )
 from pages.kinds import DOCUMENTS, READABLE, refine_type
@@ -76,8 +79,11 @@ CONTENT_TYPES = DOCUMENTS | {
     "text/xml",
     "application/gzip",
     "application/x-gzip",
+    "application/rss+xml",
+    "application/atom+xml",
+    "application/rdf+xml",
 }
-"""What may arrive. XML and gzip are for sitemaps; as pages, `pages.parse.extract` refuses them."""
+"""What may arrive. XML and gzip are for sitemaps and feeds; as pages, `pages.parse.extract` refuses them."""
 
 _TYPE_OF_SUFFIX = {".xml": "application/xml", ".gz": "application/gzip"}
 _HEADERS = {
@@ -91,6 +97,8 @@ _DATE = re.compile(r"[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} 
 _ETAG = re.compile(r'(W/)?"[\x21\x23-\x7e]{0,200}"')
 _PLAIN_TYPE = re.compile(r"[a-z0-9.+-]{1,30}/[a-z0-9.+-]{1,60}")
 _CHUNK = 32 * 1024
+_PACKED = frozenset({"application/gzip", "application/x-gzip", "application/pdf"})
+"""Kinds whose bytes are not text: they stay as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +108,22 @@ class FetchLimits:
     `allowed_sites`: "*" is any public host, ".example.com" that domain and everything below it,
     "handbook.example.com" that host alone, "handbook.example.com:9000" that host on that port. Without a port
     the usual ones (80, 443, 8080, 8443) are meant. Only a host that is named exactly may lie in a private
-    network. `timeout_s` is for everything together, redirects and names included; `max_bytes` holds on the
-    wire and unpacked. `extract_timeout_s` is for reading what came, in a process of its own
+    network. `own_sites`, written in the same way, are crawled without asking their robots.txt. `timeout_s` is
+    for everything together, redirects and names included; `max_bytes` holds on the wire and unpacked.
+    `extract_timeout_s` is for reading what came, in a process of its own
     (`pages.parse.sandbox`).
     """
 
     allowed_sites: tuple[str, ...] = ("*",)
+    own_sites: tuple[str, ...] = ()
     timeout_s: float = 10.0
     max_bytes: int = 5_000_000
     max_redirects: int = 5
     extract_timeout_s: float = 10.0
+
+
+Validator = Callable[[str], str | None]
+"""An address → the validator that its server sent with what is known of it, None for an unknown one."""
 
 
 def _is_never_stopped(_: str) -> bool:
@@ -163,13 +177,25 @@ class Fetcher:
 
         Raises PageRefused and nothing else.
         """
-        address = parse_address(url)
+        found = await self.follow(url, lambda _: etag)
+        return found if isinstance(found, Fetched) else None
+
+    async def follow(self, url: str, validator: Validator) -> Fetched | NotModified:
+        """Return what lies at `url`, or at the end of its redirects, if it is new there.
+
+        `validator` gives what is known of an address (called in a thread). Raises PageRefused and nothing
+        else.
+        """
+        address = asked = parse_address(url)
+        been: set[str] = set()
         try:
             async with asyncio.timeout(self.limits.timeout_s):
                 for _ in range(self.limits.max_redirects + 1):
-                    found = await self._hop(address, etag)
+                    found = await self._hop(address, await asyncio.to_thread(validator, address.url))
                     if not isinstance(found, Address):
                         return found
+                    been.add(address.url)
+                    refuse_sign_in(asked, found)
                     address = found
         except TimeoutError:
             raise PageUnreachable(
@@ -177,12 +203,13 @@ class Fetcher:
             ) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _explain_errors(error, address) from error
+        circle = ", in a circle, as sites do that want cookies kept" if address.url in been else ""
         raise PageUnreachable(
-            f"{address.site} redirects more than {self.limits.max_redirects} times; "
+            f"{address.site} redirects more than {self.limits.max_redirects} times{circle}; "
             "please send the address at which the page ends up."
         )
 
-    async def _hop(self, address: Address, etag: str | None) -> Fetched | Address | None:
+    async def _hop(self, address: Address, etag: str | None) -> Fetched | Address | NotModified:
         """Make one request; an Address is where it redirects to."""
         self._check_site(address)
         if parse_ip_literal(address.host):  # aiohttp asks its resolver about names only
@@ -193,10 +220,10 @@ class Fetcher:
             if response.status in _REDIRECTS:
                 return _redirect(address, response)
             if response.status == 304 and headers:  # noqa: PLR2004 - Not Modified
-                return None
+                return NotModified(address.url)
             _check_status(address, response.status)
             content_type = _content_type(address, response)
-            body = await self._read(address, response)
+            body = await self._read(address, response, content_type)
             return Fetched(address.url, body, content_type, response.charset, _validator(response))
 
     def _open_session(self) -> aiohttp.ClientSession:
@@ -234,28 +261,30 @@ class Fetcher:
             f"{', '.join(sites[:5]) or 'no site'}."
         )
 
-    async def _read(self, address: Address, response: aiohttp.ClientResponse) -> bytes:
+    async def _read(self, address: Address, response: aiohttp.ClientResponse, content_type: str) -> bytes:
         limit = self.limits.max_bytes
-        packing = response.headers.get("Content-Encoding", "identity").strip().lower()
-        if packing not in {"identity", "gzip", "x-gzip", ""}:
-            raise PageUnreadable(
-                f"{address.site} packs its page in a way that I did not ask for and cannot read."
-            )
         if response.content_length is not None and response.content_length > limit:
             raise refuse_too_large(address.site, limit)
-        inflater = Inflater(limit, address.site)
         body = bytearray()
-        arrived = 0
         async for chunk in response.content.iter_chunked(_CHUNK):
-            arrived += len(chunk)
-            if arrived > limit:
+            body += chunk
+            if len(body) > limit:
                 raise refuse_too_large(address.site, limit)
-            if packing in {"identity", ""}:
-                body += chunk
-            else:
-                inflater.feed(chunk)
             await asyncio.sleep(0)  # what has arrived already is given without a pause
-        return bytes(body) if packing in {"identity", ""} else inflater.finish()
+        packing = response.headers.get("Content-Encoding", "")
+        is_text = content_type not in _PACKED
+        return await asyncio.to_thread(unpack, bytes(body), packing, limit, address.site, is_text=is_text)
+
+
+def refuse_sign_in(asked: Address, found: Address) -> None:
+    """Raise SignInNeeded where a page sends its reader to sign in, before anything is asked there."""
+    if is_sign_in(asked, found):
+        raise refuse_as_private(asked)
+
+
+def refuse_as_private(address: Address) -> SignInNeeded:
+    """Return the refusal of a page that its site shows only to people who sign in."""
+    return SignInNeeded(f"{address.site} shows that page only to people who sign in, so I cannot read it.")
 
 
 def _condition(validator: str) -> dict[str, str]:
@@ -289,9 +318,7 @@ def _check_status(address: Address, status: int) -> None:
     if status in {404, 410}:
         raise PageGone(f"There is no such page at {address.site}; please check the address.")
     if status in {401, 403, 407}:
-        raise PageUnreachable(
-            f"{address.site} shows that page only to people who sign in, so I cannot read it."
-        )
+        raise refuse_as_private(address)
     if status in {429, 502, 503, 504}:
         raise PageUnreachable(f"{address.site} is busy right now; please try again in a few minutes.")
     raise PageUnreachable(

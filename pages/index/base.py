@@ -12,6 +12,7 @@ seconds old. All else may wait for a disk or a network.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -85,6 +86,21 @@ class Indexes(Protocol):
 
         The same text is returned once, however many pages have it.
         """
+        ...
+
+    def writing_many(self) -> AbstractContextManager[None]:
+        """Let searches of all pages see what is written in the block some seconds late.
+
+        Otherwise every search after a written page would take all pages into account anew.
+        """
+        ...
+
+    def unfinished(self) -> list[str]:
+        """Return the pages that are kept and not found yet; may wait for a disk."""
+        ...
+
+    async def finish(self, url: str) -> None:
+        """Make the passages of a page that is kept without them."""
         ...
 
     async def warm(self) -> None:

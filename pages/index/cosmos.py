@@ -36,7 +36,7 @@ import base64
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
@@ -308,6 +308,17 @@ class CosmosIndex:
 
     async def overwrite(self) -> None:
         """Nothing is left over here: the service overwrites by itself."""
+
+    def writing_many(self) -> AbstractContextManager[None]:
+        """The server's index follows by itself."""
+        return nullcontext()
+
+    def unfinished(self) -> list[str]:
+        """Return none: pages are found as they are until their source is read again."""
+        return []
+
+    async def finish(self, url: str) -> None:
+        """No page is kept without its passages."""
 
     async def warm(self) -> None:
         """Learn what has changed."""

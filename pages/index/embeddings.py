@@ -34,6 +34,7 @@ from tokenizers import Encoding, Tokenizer
 
 from core.records import Span
 from pages.index.chunking import Sentence
+from pages.index.priority import step_aside
 
 DIMENSIONS = 384
 LONGEST = 256
@@ -113,6 +114,7 @@ class Embedder:
         encodings = self._tokenizer.encode_batch([_clean(text) for text in texts])
         vectors = np.zeros((len(texts), DIMENSIONS), np.float32)
         for rows in _batches(encodings):
+            step_aside()
             vectors[rows] = self._forward([encodings[row] for row in rows])
         return vectors
 

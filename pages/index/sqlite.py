@@ -19,6 +19,7 @@ import json
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -47,6 +48,10 @@ SCHEMA = 2
 _LOOKS = 3
 """How often a search begins anew because a page that it found was replaced, before it makes the writers
 wait."""
+
+_LATE_S = 2.0
+"""While many pages are written, the memory of all pages is built anew this often, seconds; at least ten times
+what it takes, beside the writing. Searches meanwhile take one up to four times as old."""
 
 _AT_ONCE = 500
 """Passages whose sentences are read with one statement; SQLite takes a bounded number of values."""
@@ -95,19 +100,31 @@ class FileIndex:
         self._lock = threading.RLock()  # around the connection
         self._loading = threading.Lock()  # around the replacement of the memory; never taken inside _lock
         self._memory = IndexSnapshot.empty()
+        self._built_at, self._took_s = float("-inf"), 0.0
+        self._writing_many = 0
 
     @classmethod
     async def open(
-        cls, folder: Path, embedder: Embeds, *, passage_tokens: int = 180, ranking: Ranking | None = None
+        cls,
+        folder: Path,
+        embedder: Embeds,
+        *,
+        passage_tokens: int = 180,
+        ranking: Ranking | None = None,
+        finished: bool = True,
     ) -> FileIndex:
         """Open the index in a folder, or begin one. Raises IndexUnavailable.
 
         `passage_tokens` is the longest passage, in word pieces of the embedder. An index that was made with
-        another embedder or another length is made anew from the pages it holds, which takes a while.
+        another embedder or another length is made anew from the pages it holds, which takes a while; unless
+        it is to be `finished`, whoever opens it does that later, page by page.
         """
         connection = await asyncio.to_thread(_connect, folder / "index.sqlite3")
         index = cls(connection, embedder, passage_tokens, ranking or Ranking())
         await asyncio.to_thread(index._follow_recipe)
+        if finished:
+            for url in await asyncio.to_thread(index.unfinished):
+                await index.finish(url)
         return index
 
     async def close(self) -> None:
@@ -182,8 +199,9 @@ class FileIndex:
 
         The same text is returned once, however many pages have it.
         """
-        for _ in range(_LOOKS):
-            hits = self._hits(self._current(), question, limit, page_url)
+        for look in range(_LOOKS):
+            memory = self._current() if look or page_url else self._recent() or self._current()
+            hits = self._hits(memory, question, limit, page_url)
             if hits is not None:
                 return hits
         # Others write faster than we look. In one transaction nothing changes under us; it comes last, since
@@ -245,6 +263,15 @@ class FileIndex:
             return None
         return [spans(found[one], question) for one in passage_ids]
 
+    @contextmanager
+    def writing_many(self) -> Generator[None]:
+        """Let searches of all pages see what is written in the block some seconds late."""
+        self._writing_many += 1
+        try:
+            yield
+        finally:
+            self._writing_many -= 1
+
     @_in_thread
     def warm(self) -> None:
         """Load what searching needs, so that the next search is not the one that waits for it."""
@@ -290,6 +317,8 @@ class FileIndex:
                 ],
             )
             self._count_change()
+        if self._writing_many and self._recent(1) is None:
+            self._current()
 
     def _embed_passages(self, url: str, searched: list[str]) -> list[Vectors]:
         """Embed what the page did not say before."""
@@ -314,21 +343,29 @@ class FileIndex:
         return pack([one.sentences for one in found], known, self._embedder)
 
     def _follow_recipe(self) -> None:
-        """Cut and embed everything again when the file was made in another way."""
+        """Drop all passages when they were made in another way; their pages are unfinished then."""
         recipe = f"{RECIPE}: {self._embedder.name}, {self._passage_tokens}"
         rows = self._all("SELECT value FROM facts WHERE name = 'recipe'")
-        if not rows or rows[0]["value"] != recipe:
-            urls = [entry.url for entry in self.entries()]
-            if urls:
-                log.warning("the page index was made in another way: reading its %d pages again", len(urls))
-            with self._transaction() as connection:
-                connection.execute("DELETE FROM passages")
-            for url in urls:
-                row = self._find_row(url)
-                if row is not None:
-                    self._write(_parse_page(row), row["source"])
-            with self._transaction() as connection:
-                connection.execute("INSERT OR REPLACE INTO facts VALUES ('recipe', ?)", (recipe,))
+        if rows and rows[0]["value"] == recipe:
+            return
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM passages")
+            connection.execute("INSERT OR REPLACE INTO facts VALUES ('recipe', ?)", (recipe,))
+            self._count_change()
+        if pages := len(self.unfinished()):
+            log.warning("the page index was made in another way: reading its %d pages again", pages)
+
+    def unfinished(self) -> list[str]:
+        """Return the pages without passages, by URL."""
+        without = "NOT EXISTS (SELECT 1 FROM passages WHERE page_id = pages.id)"
+        return [row["url"] for row in self._all(f"SELECT url FROM pages WHERE {without} ORDER BY url")]  # noqa: S608 - ours
+
+    @_in_thread
+    def finish(self, url: str) -> None:
+        """Cut and embed a page again."""
+        row = self._find_row(url)
+        if row is not None:
+            self._write(_parse_page(row), row["source"])
 
     def _current(self) -> IndexSnapshot:
         """Return what is searched, brought up to date with what this and other processes wrote."""
@@ -337,10 +374,21 @@ class FileIndex:
                 changed = self._read_changes(self._memory)
             return self._update_memory(changed)
 
+    def _recent(self, times: int = 4) -> IndexSnapshot | None:
+        """Return the memory as it is while many pages are written, None for one that is too old."""
+        age_s = time.monotonic() - self._built_at
+        late_s = times * max(_LATE_S, 10 * self._took_s)
+        return self._memory if self._writing_many and self._memory.ids.size and age_s < late_s else None
+
     def _update_memory(self, changed: IndexChanges | None) -> IndexSnapshot:
         """Take what was changed into the memory; `_loading` is held."""
+        began = time.monotonic()
         if changed is not None:
-            self._memory = self._memory.apply_changes(changed)
+            memory = self._memory.apply_changes(changed)
+            if self._writing_many:  # before anybody searches it
+                memory.scope(None)
+            self._memory, self._took_s = memory, time.monotonic() - began
+        self._built_at = time.monotonic()
         return self._memory
 
     def _read_changes(self, memory: IndexSnapshot) -> IndexChanges | None:

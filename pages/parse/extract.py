@@ -1,11 +1,8 @@
 """Bytes of a page → `Page`: its title, and its main text in sections with headings and anchors.
 
-Bytes of a sitemap → `Sitemap`.
-
 Where HTML's main text lies is found in `pages.parse.main_text.main_part`; Markdown, PDF and Office files are
 their own main text. Only text that a reader sees comes out: no scripts, no comments, nothing hidden
-(`pages.visibility.hidden`). Sitemaps (sitemaps.org 0.9, plain or gzipped) name pages and further sitemaps.
-Whatever arrives gives a Page, a Sitemap or a PageRefused, in bounded time.
+(`pages.visibility.hidden`). Whatever arrives gives a Page or a PageRefused, in bounded time.
 """
 
 from __future__ import annotations
@@ -14,15 +11,14 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from itertools import islice
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from core.records import Page, Section
 from pages import kinds
-from pages.fetched import Fetched, PageUnreadable, inflate
+from pages.fetched import PageUnreadable
 from pages.parse.decoding import decode
 from pages.parse.documents import is_document, read_document
 from pages.parse.elements.anchors import mark_anchors
@@ -37,7 +33,7 @@ from pages.parse.office.sheets import read_csv
 from pages.parse.plain_text import looks_like_markdown, read_plain
 from pages.parse.shells import has_more, is_shell, open_noscript, read_json_ld, refuse_frames
 from pages.visibility.hidden import drop_unseen
-from pages.visibility.html_tree import Element, parse_html, parse_xml, to_one_line, visible
+from pages.visibility.html_tree import Element, parse_html, to_one_line, visible
 
 RECIPE = 5
 """Counts up when the same bytes give other text than before: local pages are then read again."""
@@ -217,49 +213,3 @@ def _title_of_url(url: str) -> str:
         r"\.(html?|md|markdown|txt|pdf|docx|pptx|xlsx|od[tsp]|rtf|[ct]sv|eml)$", "", name, flags=re.IGNORECASE
     )
     return to_one_line(re.sub(r"[-_]+", " ", stem))[:_LONGEST_TITLE] or parts.netloc or "Untitled"
-
-
-MOST_NAMED = 20_000
-"""Addresses of one sitemap that are looked at, twice the pages that a source may have."""
-
-_XML = frozenset({"application/xml", "text/xml", "application/gzip", "application/x-gzip"})
-_GZIP = b"\x1f\x8b"
-
-
-@dataclass(frozen=True, slots=True)
-class Sitemap:
-    """The addresses of one sitemap file, in its order, as they are written there: not yet checked."""
-
-    pages: tuple[str, ...] = ()
-    sitemaps: tuple[str, ...] = ()
-
-
-def is_sitemap(fetched: Fetched) -> bool:
-    """Tell whether what arrived is to be read as a sitemap rather than as a page."""
-    path = fetched.url.partition("?")[0].lower()
-    return fetched.content_type in _XML or path.endswith((".xml", ".xml.gz"))
-
-
-def read_sitemap(fetched: Fetched, max_bytes: int) -> Sitemap:
-    """Read a sitemap; raises PageUnreadable when it is something else."""
-    body = fetched.body
-    if body.startswith(_GZIP):
-        body = inflate(body, max_bytes, fetched.url)
-    root = parse_xml(body)
-    if root is None:
-        raise PageUnreadable(
-            f"{fetched.url} is not a sitemap: it is no well-formed XML. Please check the address."
-        )
-    kind = str(root.tag).rpartition("}")[2]
-    if kind not in {"urlset", "sitemapindex"}:
-        raise PageUnreadable(
-            f"{fetched.url} is XML, but no sitemap; please send the address of a page or a sitemap."
-        )
-    locations = (
-        (location.text or "").strip()
-        for entry in root.iterchildren()
-        for location in entry.iterchildren()
-        if str(location.tag).rpartition("}")[2] == "loc" and (location.text or "").strip()
-    )
-    named = tuple(islice(locations, MOST_NAMED))
-    return Sitemap(pages=named) if kind == "urlset" else Sitemap(sitemaps=named)

@@ -21,7 +21,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -29,7 +29,8 @@ from typing import Any
 
 from core.records import Page, Section
 from pages.fetched import Fetched, PageUnreachable, PageUnreadable
-from pages.parse.extract import Sitemap
+from pages.parse.landing import PageSigns
+from pages.parse.sitemaps import Sitemap
 
 log = logging.getLogger(__name__)
 
@@ -91,18 +92,26 @@ class Sandbox:
         Raises PageUnreadable, and PageUnreachable when busy.
         """
         found = await self._run("page", fetched, timeout_s or self._timeout_s)
-        sections = tuple(Section(*one) for one in found["sections"])
-        return Page(
-            url=fetched.url,
-            title=found["title"],
-            sections=sections,
-            page_hash=found["hash"],
-            fetched_at=fetched_at,
-            etag=fetched.etag,
-            doubtful=found["doubtful"],
-            left_out=tuple(found["left_out"]),
-            unread=tuple(found["unread"]),
-        )
+        return _build_page(found, fetched, fetched_at)
+
+    async def land(
+        self, fetched: Fetched, fetched_at: datetime, *, timeout_s: float | None = None
+    ) -> tuple[PageSigns, Page | None]:
+        """Return what a page of HTML says about itself (`pages.parse.landing`), and the page if it is one.
+
+        Raises PageUnreadable, and PageUnreachable when busy.
+        """
+        found = await self._run("landing", fetched, timeout_s or self._timeout_s)
+        page = _build_page(found, fetched, fetched_at) if "sections" in found else None
+        return PageSigns(**found["signs"]), page
+
+    async def robots(self, fetched: Fetched, agent: str, urls: Sequence[str]) -> tuple[frozenset[str], float]:
+        """Return which addresses a robots.txt keeps `agent` from, and the seconds between two requests.
+
+        Raises PageUnreadable, and PageUnreachable when busy.
+        """
+        found = await self._run("robots", fetched, SOURCE_TIMEOUT_S, agent=agent, urls=list(urls))
+        return frozenset(found["closed"]), found["delay_s"]
 
     async def sitemap(self, fetched: Fetched, max_bytes: int) -> Sitemap:
         """Return what a sitemap names (`pages.parse.extract`).
@@ -110,7 +119,8 @@ class Sandbox:
         Raises PageUnreadable, and PageUnreachable when busy.
         """
         found = await self._run("sitemap", fetched, SOURCE_TIMEOUT_S, max_bytes=max_bytes)
-        return Sitemap(tuple(found["pages"]), tuple(found["sitemaps"]))
+        pages, sitemaps = tuple(found["pages"]), tuple(found["sitemaps"])
+        return Sitemap(pages, sitemaps, is_feed=found["is_feed"], is_cut=found["is_cut"])
 
     async def permalink(self, body: bytes) -> str | None:
         """Return the permalink of a Markdown text's front matter.
@@ -197,6 +207,20 @@ class Sandbox:
         if worker in self._idle:
             self._idle.remove(worker)
         await worker.end()
+
+
+def _build_page(found: dict[str, Any], fetched: Fetched, fetched_at: datetime) -> Page:
+    return Page(
+        url=fetched.url,
+        title=found["title"],
+        sections=tuple(Section(*one) for one in found["sections"]),
+        page_hash=found["hash"],
+        fetched_at=fetched_at,
+        etag=fetched.etag,
+        doubtful=found["doubtful"],
+        left_out=tuple(found["left_out"]),
+        unread=tuple(found["unread"]),
+    )
 
 
 class _Worker:

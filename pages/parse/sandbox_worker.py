@@ -18,12 +18,18 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
+from urllib.parse import urldefrag, urljoin
+
+from protego import Protego
 
 from pages.fetched import TOO_MUCH_MEMORY, Fetched, PageRefused
-from pages.parse.extract import extract, read_sitemap
+from pages.parse.extract import extract
+from pages.parse.landing import FEW_WORDS, read_signs
 from pages.parse.markdown import front_matter
+from pages.parse.sitemaps import read_sitemap
 
 _GRACE_S = 2.0  # the parent's clock is the one that decides
 _NICER = 5  # answers come first
@@ -50,10 +56,35 @@ def read_page(head: dict[str, Any], body: bytes) -> dict[str, Any]:
     }
 
 
+def read_landing(head: dict[str, Any], body: bytes) -> dict[str, Any]:
+    """Return what a page says about itself, and the page where it is one."""
+    signs = read_signs(body, head["charset"])
+    if urldefrag(urljoin(head["url"], signs.refresh)).url == head["url"]:  # it looks for news of itself
+        signs = replace(signs, refresh="")
+    found: dict[str, Any] = {"signs": asdict(signs)}
+    if signs.is_no_page:
+        return found
+    try:
+        page = read_page(head, body)
+    except PageRefused:
+        if signs.by_script:
+            return found
+        raise
+    words = sum(len(text.split()) for _, _, text in page["sections"])
+    return found if signs.by_script and words < FEW_WORDS else found | page
+
+
+def check_robots(head: dict[str, Any], body: bytes) -> dict[str, Any]:
+    """Return which addresses a robots.txt keeps us from, and the seconds between two requests."""
+    rules = Protego.parse(body.decode("utf-8", "replace").removeprefix("\ufeff"))
+    closed = [url for url in head["urls"] if not rules.can_fetch(url, head["agent"])]
+    return {"closed": closed, "delay_s": float(rules.crawl_delay(head["agent"]) or 0.0)}
+
+
 def read_links(head: dict[str, Any], body: bytes) -> dict[str, Any]:
     """Return what a sitemap names."""
     sitemap = read_sitemap(Fetched(head["url"], body, head["content_type"]), head["max_bytes"])
-    return {"pages": sitemap.pages, "sitemaps": sitemap.sitemaps}
+    return asdict(sitemap)
 
 
 def read_permalink(_: dict[str, Any], body: bytes) -> dict[str, Any]:
@@ -64,6 +95,8 @@ def read_permalink(_: dict[str, Any], body: bytes) -> dict[str, Any]:
 
 TASKS: dict[str, Callable[[dict[str, Any], bytes], dict[str, Any]]] = {
     "page": read_page,
+    "landing": read_landing,
+    "robots": check_robots,
     "sitemap": read_links,
     "permalink": read_permalink,
 }

@@ -70,7 +70,17 @@ def parse_html(text: str) -> Element | None:
 
 def parse_xml(body: bytes) -> Element | None:
     """Parse XML without entities, network or DTD; None when it is not well-formed."""
+    return _parse_xml(body, recover=False)
+
+
+def parse_cut_xml(body: bytes) -> Element | None:
+    """Return what can be read of XML that is not well-formed, such as a file that is cut off."""
+    return _parse_xml(body, recover=True)
+
+
+def _parse_xml(body: bytes, *, recover: bool) -> Element | None:
     parser = etree.XMLParser(
+        recover=recover,
         resolve_entities=False,
         no_network=True,
         load_dtd=False,

@@ -277,7 +277,7 @@ async def test_tls_verifies_the_name_although_the_checked_address_is_connected_t
 
 
 async def test_a_page_that_is_no_page_is_refused(serve: Serve) -> None:
-    port = await serve(p=page(content_type="image/png"), q=page(headers={"Content-Encoding": "br"}))
+    port = await serve(p=page(content_type="image/png"), q=page(headers={"Content-Encoding": "zstd"}))
     async with fetcher_for(f"site.test:{port}") as fetcher:
         with pytest.raises(PageUnreadable, match="image/png"):
             await fetcher.fetch(f"http://site.test:{port}/p")

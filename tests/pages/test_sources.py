@@ -214,7 +214,8 @@ class Site:
         return self.sitemap(*paths, kind="sitemapindex", entry="sitemap")
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        self.asked.append(request.path)
+        if request.path != "/robots.txt":
+            self.asked.append(request.path)
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)
         try:

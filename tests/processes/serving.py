@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import aiohttp
+
 from tests.browser.chat import Browser
 from tests.conftest import ROOT
 from tests.processes.forked import ForkedAskpage, start_askpage
@@ -39,6 +41,15 @@ class Served:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    async def read_pages(self) -> None:
+        """Wait until no page is missing any more."""
+        async with aiohttp.ClientSession() as http, asyncio.timeout(180):
+            while True:
+                async with http.get(f"{self.url}/readyz") as reply:
+                    if (await reply.json())["status"] != "reading":
+                        return
+                await asyncio.sleep(0.1)
+
     async def kill(self) -> None:
         """End it as a power cut would."""
         self.process.kill()
@@ -54,7 +65,7 @@ class Served:
 async def serving(
     data_dir: Path, *options: str, under: Sequence[str] = (), environment: Mapping[str, str] | None = None
 ) -> AsyncGenerator[Served]:
-    """Run an instance on a free port and wait until it says that it is ready.
+    """Run an instance on a free port, and wait until it says that it is ready and has read its pages.
 
     `under` stands before its command, which is a cold start then, and has to leave it its process id.
     `environment` is ours without our settings.
@@ -80,7 +91,9 @@ async def serving(
             assert line, "it ended: " + "".join(said)
             said.append(line.decode())
         drains = [asyncio.create_task(one.read()) for one in (process.stdout, process.stderr) if one]
-        yield Served(process, int(ready.group(1)))
+        served = Served(process, int(ready.group(1)))
+        await served.read_pages()
+        yield served
         for drain in drains:
             drain.cancel()
     finally:

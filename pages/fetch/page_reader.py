@@ -1,0 +1,143 @@
+"""An address → the page that people find there: fetched, read, and taken at its word about itself.
+
+    found = await read_page(fetcher, url, known, now)      a Page, or NotModified
+
+- A meta refresh is followed like a redirect: every hop passes all checks of `pages.fetch.client`.
+- A form to sign in, an error page sent with status 200 and a page that a script puts together are refused
+  with a sentence that says which.
+- The address that a page calls its own becomes its address, so that two addresses are one page: on the same
+  site only, never the home page for another one, and only while what is known there is the same text.
+- What did not change is not read again: the server says so by the validator that it sent, else the bytes do.
+  What an older version of `pages.parse` read is read again; its number stands before the validator.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from core.records import Page
+from pages.fetch.client import Fetcher, refuse_as_private, refuse_sign_in
+from pages.fetch.ssrf import Address, join_url, parse_address
+from pages.fetched import Fetched, NotModified, PageGone, PageRefused, PageUnreachable, PageUnreadable
+from pages.index.base import PageEntry
+from pages.parse.extract import RECIPE
+from pages.parse.landing import PageSigns
+
+Known = Callable[[str], PageEntry | None]
+"""What is known of the page under a URL. Called in threads."""
+
+_HTML = frozenset({"text/html", "application/xhtml+xml"})
+_INDEX = ("index.html", "index.htm", "index.php", "default.aspx", "default.htm")
+BY_SCRIPT = (
+    "The text of that page is put together by a program in the browser, so that I find none of it. Please "
+    "send another address of it, such as one for printing, or the text as a file."
+)
+ROUTE = (
+    "What stands behind the # of that address is a place in a program that runs in the browser, so that I "
+    "cannot read it. Please send an address that opens the page by itself."
+)
+
+
+async def read_page(
+    fetcher: Fetcher, start: str | Fetched, known: Known, now: datetime, *, timeout_s: float | None = None
+) -> Page | NotModified:
+    """Return the page at an address, or of what was fetched there. Raises PageRefused.
+
+    `timeout_s` is for reading it, once it is there.
+    """
+    refuse_route(start if isinstance(start, str) else start.url)
+    been: list[str] = []
+    while True:
+        found = await fetch_new(fetcher, start, known) if isinstance(start, str) else start
+        if isinstance(found, NotModified):
+            return found
+        kept = replace(found, etag=await asyncio.to_thread(_name_version, found))
+        if found.etag is None and await _is_as_before(kept, known):
+            return NotModified(found.url)
+        if found.content_type not in _HTML:
+            return await fetcher.sandbox.extract(kept, now, timeout_s=timeout_s)
+        signs, page = await fetcher.sandbox.land(kept, now, timeout_s=timeout_s)
+        if not signs.refresh:
+            return await _judge(parse_address(found.url), signs, page, known)
+        been.append(found.url)
+        start = _go_on(been, signs.refresh, fetcher.limits.max_redirects)
+
+
+def _go_on(been: Sequence[str], refresh: str, most: int) -> str:
+    """Return where a page sends its readers. Raises PageRefused where that leads to no page."""
+    here, target = parse_address(been[-1]), parse_address(join_url(been[-1], refresh))
+    refuse_sign_in(here, target)
+    if target.url in been or len(been) > most:
+        raise PageUnreachable(
+            f"{here.site} sends its readers on and on; please send the address at which the page ends up."
+        )
+    return target.url
+
+
+async def _judge(address: Address, signs: PageSigns, page: Page | None, known: Known) -> Page:
+    """Return the page under its own address, or refuse what is none."""
+    if signs.sign_in:
+        raise refuse_as_private(address)
+    if signs.not_found:
+        raise PageGone(f"There is no such page at {address.site}: it says so. Please check the address.")
+    if page is None:
+        raise PageUnreadable(BY_SCRIPT)
+    own = _find_own_address(address, signs.canonical)
+    if own is None:
+        return page
+    entry = await asyncio.to_thread(known, own)
+    return page if entry is not None and entry.page_hash != page.page_hash else replace(page, url=own)
+
+
+def refuse_route(url: str) -> None:
+    """Raise PageUnreadable for an address whose fragment names a place in a program: `#/route`, `#!route`."""
+    if url.partition("#")[2].startswith(("/", "!")):
+        raise PageUnreadable(ROUTE)
+
+
+async def fetch_new(fetcher: Fetcher, url: str, known: Known) -> Fetched | NotModified:
+    """Fetch what is new at an address, or where its redirects end. Raises PageRefused."""
+    return await fetcher.follow(url, lambda at: _validator(known(at)))
+
+
+def _validator(entry: PageEntry | None) -> str | None:
+    """Return what to ask the server with, if what is known was read as pages are read now."""
+    recipe, _, validator = (entry.etag or "" if entry else "").partition(" ")
+    return validator if recipe == str(RECIPE) else None
+
+
+def _name_version(found: Fetched) -> str:
+    """Return what is kept of a page's version: the server's validator, else the digest of its bytes."""
+    return f"{RECIPE} {found.etag or hashlib.sha256(found.body).hexdigest()}"
+
+
+async def _is_as_before(found: Fetched, known: Known) -> bool:
+    """Tell whether a page has the bytes that it had."""
+    entry = await asyncio.to_thread(known, found.url)
+    return entry is not None and entry.etag == found.etag
+
+
+def _find_own_address(here: Address, canonical: str) -> str | None:
+    """Return the address that a page calls its own where it may: on its site, and not the home page's."""
+    if not canonical:
+        return None
+    try:
+        own = parse_address(join_url(here.url, canonical))
+    except PageRefused:
+        return None
+    if own.url == here.url or _bare_host(own.host) != _bare_host(here.host) or own.port != here.port:
+        return None
+    return own.url if _is_home(here.path_and_query) or not _is_home(own.path_and_query) else None
+
+
+def _bare_host(host: str) -> str:
+    return host.removeprefix("www.")
+
+
+def _is_home(path_and_query: str) -> bool:
+    path = path_and_query.partition("?")[0]
+    return path == "/" or path.lower().removeprefix("/") in _INDEX
