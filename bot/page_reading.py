@@ -76,17 +76,19 @@ class PageReading:
         return f"I am still reading the pages: {read:,} of {expected:,} so far."
 
     async def run(self) -> RefreshReport:
-        """Read the sources; where the index is away, try again until it is back."""
+        """Read the sources; where that fails, such as while the index is away, try again and again."""
         with yielding_to(self._somebody_waits):
             while True:
                 try:
                     report = await self._shelf.library.refresh(self._sources, self._note, self._expect)
                 except IndexUnavailable as error:
                     log.warning("the pages are not read, and tried again in %.0f s: %s", TRY_AGAIN_S, error)
-                    self._read = 0
-                    await asyncio.sleep(TRY_AGAIN_S)
+                except Exception:
+                    log.exception("reading the pages failed; it is tried again in %.0f s", TRY_AGAIN_S)
                 else:
                     break
+                self._read = 0
+                await asyncio.sleep(TRY_AGAIN_S)
         self.is_partial = False
         log.info(
             "the pages are read: %d added, %d changed, %d unchanged, %d removed, %d not readable",

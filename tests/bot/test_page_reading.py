@@ -107,10 +107,14 @@ async def test_a_source_that_lost_pages_halfway_counts_as_partly_read(
     assert seen == [True] * 5
 
 
-async def test_an_index_that_is_away_is_tried_again(
-    shelf: PageServices, folder: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("failure", [IndexUnavailable("the disk is full"), ValueError("a bug")])
+async def test_a_reading_that_fails_is_tried_again(
+    failure: Exception,
+    shelf: PageServices,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    refresh, failures = shelf.library.refresh, [IndexUnavailable("the disk is full")]
+    refresh, failures = shelf.library.refresh, [failure]
 
     async def fail_once(*given: Any) -> RefreshReport:
         if failures:
