@@ -317,11 +317,9 @@ class ReviewHandler:
     async def changes(self, person: str) -> list[tuple[Answer, Verdict]]:
         """Return what changed because of somebody, the newest change first. Raises StoreError."""
         changes: list[tuple[Answer, Verdict]] = []
-        for notice in reversed(await self._desk.notices_to(person)):
-            answer, review = (
-                await self._store.answer(notice.answer_id),
-                await self._desk.review(notice.answer_id),
-            )
+        told = dict.fromkeys(notice.answer_id for notice in reversed(await self._desk.notices_to(person)))
+        for answer_id in told:
+            answer, review = await self._store.answer(answer_id), await self._desk.review(answer_id)
             verdict = (review.ruling or review.earlier) if review else None
             if answer is not None and verdict is not None:
                 changes.append((answer, verdict))

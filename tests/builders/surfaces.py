@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,6 +22,7 @@ from bot.dialogs.rate import Forms
 from bot.services import Services
 from bot.web.activities import REVIEWER as ROBIN_OF_THE_PAGE
 from core.records import Answer, Question
+from feedback.reviews.ruling_changes import read_standing
 from tests.browser.chat import Browser, Chat, a_browser, a_chat
 from tests.builders.reviewing import (
     BOB,
@@ -58,7 +60,7 @@ class Script:
     async def stream(self, question: Question, history: Sequence[Answer]) -> AsyncIterator[str | Answer]:
         place = self._place()
         self.model.changes["answered_at"] = datetime.now(UTC)
-        verified = Verified(Matcher(place), self._is_fresh, place.parts.desk.read_verified)
+        verified = Verified(Matcher(place), self._is_fresh, partial(read_standing, place.parts.desk))
         answerer = PageAnswerer(Library(), self.model, verified, self.forms)  # type: ignore[arg-type]
         async for item in answerer.stream(question, history):
             yield item
