@@ -19,7 +19,8 @@ from typing import Any
 
 from bot.card_tokens import REVIEW, CardSigner
 from bot.cards.elements import Card
-from bot.cards.review import ReviewView, RulingPreview, review_card
+from bot.cards.review import review_card
+from bot.cards.review_actions import ReviewView, RulingPreview
 from bot.channel import ChannelError, Undeliverable
 from bot.channels.answer_message import AnswerView, compose_thanks, derive_state
 from bot.channels.incoming import Reference
@@ -28,7 +29,7 @@ from bot.channels.notices import SendNews, tell_people
 from bot.dialogs.review import Reviewing
 from core import telemetry
 from core.records import Answer, Feedback, Review, VerifiedAnswer
-from feedback.reviews.repository import ASKER, CardDestination, PostedMessage, ReviewRepository
+from feedback.reviews.repository import ASKER, CardDestination, PostedMessage, ReviewRepository, parse_reader
 from feedback.store.base import FeedbackStore, StoreError
 
 log = logging.getLogger(__name__)
@@ -369,6 +370,7 @@ class CardSync:
             return
         seal = self.seals.make(REVIEW, answer.id, way[0].conversation)
         view = self.view_review(review, answer, words, seal)
+        view = replace(view, reader=parse_reader(shown.place))
         shown_version = derive_shown_version(view)
         if shown.stamp == shown_version or (
             view.preview is None and shown.stamp.startswith(f"{shown_version}{_WITH_PREVIEW}")

@@ -194,7 +194,8 @@ class ActivityHandler:
         if not incoming.text and incoming.value:
             await self._handle_submit(incoming, connector)
         elif not incoming.text or incoming.text.lower().strip(" .!") in HELP_WORDS:
-            self._show(help_card(self._config.examples), incoming, connector)
+            reviews = await self._handlers.reviews.may_review(incoming)
+            self._show(help_card(self._config.examples, reviews=reviews), incoming, connector)
         elif not await self._handle_command(incoming, connector):
             await self._ask(incoming, connector, incoming.question_id, replaces="")
 
@@ -285,7 +286,7 @@ class ActivityHandler:
                 log.info("a card was submitted that nobody here knows")
                 return
             reply = await self._handle_action(incoming, action)
-            if action.verb.startswith("privacy.") and reply.card is not None:
+            if reply.card is not None and (action.verb.startswith("privacy.") or reply.refused):
                 self._show(reply.card, incoming, connector)
                 return
             said = (

@@ -36,13 +36,13 @@ class TakingBack:
     def __init__(
         self, reviewing: Reviewing, store: FeedbackStore, *, second_for_corrections: bool = False
     ) -> None:
-        self._reviewing = reviewing
+        self.reviewing = reviewing
         self._store = store
         self._second = second_for_corrections
 
     @property
     def _desk(self) -> ReviewRepository:
-        return self._reviewing.desk
+        return self.reviewing.desk
 
     async def take_back(self, answer_id: str, round_: int, change: RulingChange) -> Review:
         """Take back the ruling of a round, anybody's, or one's own that waits for a second reviewer.
@@ -59,7 +59,7 @@ class TakingBack:
             return withdraw(review, change)
 
         review = await self._end_round(answer_id, round_, change, begin_again, AuditAction.TOOK_BACK)
-        await self._reviewing.unpublish(review)
+        await self.reviewing.unpublish(review)
         return review
 
     async def edit(self, answer_id: str, round_: int, change: RulingChange, verdict: Verdict) -> Review:
@@ -76,8 +76,8 @@ class TakingBack:
 
         review = await self._end_round(answer_id, round_, change, correct, AuditAction.EDITED)
         if review.settled_at is None:
-            await self._reviewing.unpublish(review)
-        elif answer := await self._reviewing.publish(review):
+            await self.reviewing.unpublish(review)
+        elif answer := await self.reviewing.publish(review):
             events.review_ruled(answer, review)
         return review
 
@@ -89,7 +89,7 @@ class TakingBack:
         ends = before.settled_at is not None and before.round == round_
         if ends:
             await keep_past_round(self._desk, before, change.kind)
-        review = await self._reviewing.change(answer_id, apply, (change.reviewer, deed))
+        review = await self.reviewing.change(answer_id, apply, (change.reviewer, deed))
         if ends and review.round == round_ + 1 and _is_mine(review, change):
             await write_past_round(self._desk, before, change.kind)
             events.review_opened(answer, review.reasons[0], review.round)

@@ -14,7 +14,8 @@ from bot.cards.adaptive import render_card, render_form
 from bot.cards.answer import Standing, State, answer_card, feedback_form, rating_actions
 from bot.cards.elements import ActionButton
 from bot.cards.notice import changes_card, notice_card
-from bot.cards.review import ReviewView, RulingPreview, review_card, spans
+from bot.cards.review import review_card
+from bot.cards.review_actions import ReviewView, RulingPreview, spans
 from core.records import (
     Answer,
     AnswerKind,
