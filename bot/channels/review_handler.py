@@ -185,7 +185,9 @@ class ReviewHandler:
         await self._reviewing.audit.write(
             person, AuditAction.OPENED, answer_id=action.answer_id, person=asker
         )
-        card = await self._verified.draw_one(answer, incoming) if answer else None
+        review = await self._desk.review(action.answer_id)
+        seen = self._card_sync.to_reviewed(answer, review) if answer else None
+        card = await self._verified.draw_one(seen, incoming) if seen else None
         return showing(card) if card else saying(NO_MORE, refused=True)
 
     async def _list_verified(self, query: VerifiedQuery, incoming: Incoming, person: str) -> Card:
@@ -208,7 +210,8 @@ class ReviewHandler:
         answer, review = await self._store.answer(action.answer_id), await self._desk.review(action.answer_id)
         if answer is None or review is None:
             raise BadAction(GONE)
-        if action.verb in _OF_VERIFIED and (card := await self._verified.draw_one(answer, incoming)):
+        seen = self._card_sync.to_reviewed(answer, review)
+        if action.verb in _OF_VERIFIED and (card := await self._verified.draw_one(seen, incoming)):
             return card
         words = await self._store.feedback_on(answer.id)
         view = self._card_sync.view_review(review, answer, words, action.seal)
