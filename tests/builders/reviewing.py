@@ -48,7 +48,12 @@ def text_of(card: Json) -> str:
 
 async def press(world: World, call: Call, verb: str, person: Json = ROBIN, **inputs: Any) -> Json:
     """Press a button of a card that the bot showed; return the body that it is answered with."""
-    data = actions_of(card_of(call))[verb] | inputs
+    return await press_data(world, call, actions_of(card_of(call))[verb] | inputs, person)
+
+
+async def press_data(world: World, call: Call, data: Json, person: Json = ROBIN) -> Json:
+    """Press a button with this data on a message, as its client shows or makes it up."""
+    verb = data["verb"]
     conversation = call.activity["conversation"] | {"id": f"{call.conversation};messageid=m1"}
     if call.conversation.startswith("a:"):
         conversation = call.activity["conversation"]

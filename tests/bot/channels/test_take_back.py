@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from tests.builders.reviewing import (
     actions_of,
     card_of,
     press,
+    press_data,
     shown_in,
     subscribe,
     text_of,
@@ -97,21 +97,6 @@ async def test_a_ruling_that_is_undone_before_anybody_was_told_tells_nobody(worl
     assert "took the ruling back" in text_of(body["value"])
     assert await told(world, "Your correction is live") == 0
     assert await told(world, TAKEN_BACK) == 0
-
-
-async def press_data(world: World, call: Call, data: Any, person: Any = ROBIN) -> Any:
-    """Press a button with data that a client has put together."""
-    activity = world.activity(
-        "invoke",
-        name="adaptiveCard/action",
-        value={"action": {"type": "Action.Execute", "verb": data["verb"], "data": data}},
-        conversation=call.activity["conversation"] | {"id": call.conversation},
-        replyToId=call.message_id,
-        **{"from": person},
-    )
-    status, body = await world.post(activity)
-    assert status == 200
-    return json.loads(body)
 
 
 @pytest.mark.parametrize("verb", ["review.undo", "review.withdraw", "review.edit", "review.verified"])
