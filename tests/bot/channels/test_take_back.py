@@ -11,6 +11,7 @@ from core.records import AnswerKind, ReviewReason, Ruling, Verdict
 from feedback.privacy.audit import Audit, AuditAction
 from tests.builders.reviewing import (
     BOB,
+    BOBS_CHAT,
     KIM,
     REVIEWERS_CHANNEL,
     ROBIN,
@@ -25,6 +26,7 @@ from tests.builders.reviewing import (
     with_verified_answers,
     world,
 )
+from tests.builders.rulings import Desk
 from tests.builders.world import CITED, NOW, World, live, pseudonym
 from tests.doubles.teams_connector import Call
 
@@ -83,6 +85,23 @@ async def test_an_undone_ruling_leaves_every_screen_and_the_asker_is_told_once(w
     assert [one.text for one in await live(world.parts.desk)] == ["Parents get 18 weeks. [1]"]
     deeds = [entry.what async for entry in Audit(world.parts.desk.documents).entries()]
     assert deeds.count(AuditAction.TOOK_BACK) == 1
+
+
+async def test_what_another_process_edits_or_withdraws_is_served_so_at_once(world: World) -> None:
+    with_verified_answers(world)
+    asked = await a_complaint(world)
+    await press(world, asked, "review.correct", text="Parents get 18 weeks.", span="c1")
+    [answer] = world.store.answers.values()
+    other = Desk(world.store, world.store.documents)
+    await other.edit(answer, "Parents get 20 weeks.")
+    assert [one.text for one in world.known.all()] == ["Parents get 18 weeks. [1]"], "known by heart"
+    await world.ask("Parents get how much?", conversation=BOBS_CHAT, **{"from": BOB}, id="9")
+    await world.settled()
+    await shown_in(world, BOBS_CHAT["id"], "Parents get 20 weeks.")
+    await other.undo(answer, 2)
+    await world.ask("Parents get how many?", conversation=BOBS_CHAT, **{"from": BOB}, id="10")
+    await world.settled()
+    assert world.answerer_asked == ["Parents: how long is the leave?", "Parents get how many?"]  # type: ignore[attr-defined]
 
 
 async def test_a_ruling_that_is_undone_before_anybody_was_told_tells_nobody(world: World) -> None:
