@@ -65,6 +65,7 @@ from core.records import Channel, Question, VerifiedAnswer
 from core.settings import Settings
 from feedback.privacy.opt_out import OptOuts
 from feedback.reviews.repository import ReviewRepository
+from feedback.reviews.ruling_changes import read_standing
 from feedback.store.base import ProcessLease, StoreUnavailable
 from feedback.store.job_runs import job_runs
 from model.answering.chain import Answering
@@ -224,7 +225,7 @@ class BotBuilder:
     ) -> Asking:
         settings = self._settings
         fresh = partial(is_fresh, page_hash=self._shelf.page_hash)
-        kept, offers = services.desk.read_verified, settings.verified.offer_similar
+        kept, offers = partial(read_standing, services.desk), settings.verified.offer_similar
         verified = Verified(known, fresh, kept, self._list_untrusted(), offers)
         people = People(self._store.answer, OptOuts(self._store.documents).is_out)
         answering.neighbours = NeighbourFinder(verified, people).find

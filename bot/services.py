@@ -29,6 +29,7 @@ from bot.dialogs.privacy import DataLinks, Privacy, forget_waiting
 from bot.dialogs.rate import DOWN, UP, Direction, Rating, RatingRules
 from bot.dialogs.review import Known, LookAgain, Reviewing, ReviewRules
 from bot.dialogs.review_queue import ReviewQueue
+from bot.dialogs.rulings.take_back import TakingBack
 from bot.dialogs.similar_questions import LearnsParaphrases
 from core.records import Question, VerifiedAnswer
 from core.settings import Settings
@@ -117,7 +118,10 @@ class Services:
         )
         self._feedback = FeedbackHandler(store, desk, self.rating, self.view, around.later)
         queue = ReviewQueue(store, desk, self.previews.peek, review_rules.order)
-        self.review_actions = ReviewActions(store, self.reviewing, self.card_sync, around.later, queue)
+        taking_back = TakingBack(
+            self.reviewing, store, second_for_corrections=review_rules.second_for_corrections
+        )
+        self.review_actions = ReviewActions(store, taking_back, self.card_sync, around.later, queue)
         self.messages = AskedMessages(store, desk, self.card_sync, around.later, self.pseudonym)
         self.privacy.memories.insert(0, self.messages.forget_person)
         self.privacy.memories.append(self.paraphrases.forget_person)

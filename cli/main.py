@@ -49,6 +49,7 @@ COMMANDS = {
     "learn-demo": "cli.demo:learn_demo_command",
     "feedback": "cli.measure:feedback_command",
     "learning": "cli.learning:learning_command",
+    "verified": "cli.verified:verified_app",
     "store": "cli.store:store_app",
     "export": "cli.store:export_command",
     "privacy": "cli.privacy:privacy_app",

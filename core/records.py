@@ -295,6 +295,30 @@ class Verdict:
     channel: str = ""
 
 
+class ChangeKind(StrEnum):
+    """How a ruling ends that had been in force."""
+
+    WITHDRAWN = "withdrawn"
+    EDITED = "edited"
+
+
+@dataclass(frozen=True, slots=True)
+class RulingChange:
+    """A reviewer took a ruling back, or put another one in its place: who, when, what had been, and why.
+
+    `before` is the ruling that ended; what came after it is the ruling of the round that the change began.
+    `source` is the activity that brought it, so that the same press twice is one.
+    """
+
+    kind: ChangeKind
+    reviewer: str
+    reviewer_name: str
+    changed_at: datetime
+    reason: str = ""
+    before: Verdict | None = None
+    source: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Skip:
     """A reviewer would rather not decide, and why."""
@@ -306,13 +330,14 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """An answer before its reviewers. One per answer; a stale one begins a new `round`.
+    """An answer before its reviewers. One per answer; a stale or changed ruling begins a new `round`.
 
     It waits until `needed` verdicts of different people are there; then `settled_at` is set, and the last
     verdict is the ruling. `claimed_by` holds it until `claimed_until`. `weight` is how many answers a sampled
     one stands for (0: not sampled); `stratum` is "site|channel|language|model version". `passages` is what a
     later round looks at: the pages as they are then (empty: what the model saw), and `earlier` the ruling
-    before. `version` grows with every change.
+    before, where reviewers may agree to it again. `change` tells of a ruling that was taken back or edited,
+    and so began this round. `version` grows with every change.
     """
 
     answer_id: str
@@ -330,6 +355,7 @@ class Review:
     settled_at: datetime | None = None
     passages: tuple[Passage, ...] = ()
     earlier: Verdict | None = None
+    change: RulingChange | None = None
     version: int = 0
 
     @property

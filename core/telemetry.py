@@ -175,7 +175,9 @@ PROPERTIES: Mapping[str, Property] = {
     "likes": Property("How many people like this answer now.", _number),
     "dislikes": Property("How many people do not.", _number),
     "weight": Property("How many answers a sampled one stands for; 0 is not sampled.", _number),
-    "round": Property("Which review of this answer it is; a changed page begins another one.", _number),
+    "round": Property(
+        "Which review of this answer it is; a changed page or ruling begins another one.", _number
+    ),
     "verdicts": Property("How many reviewers ruled.", _number),
     "answers": Property("How many answers a group of a day has.", _number),
     "quoted": Property("How many of them quote a page.", _number),

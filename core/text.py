@@ -20,7 +20,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 from urllib.parse import quote, urldefrag, urljoin, urlsplit
 
-from core.records import Ruling
+from core.records import ChangeKind, Ruling
 
 Json = dict[str, Any]
 
@@ -40,6 +40,11 @@ RULED: Mapping[Ruling, str] = {
     Ruling.REJECTED: "rejected it as no real question",
 }
 """What somebody has done who ruled."""
+CHANGED: Mapping[ChangeKind, str] = {
+    ChangeKind.WITHDRAWN: "took the ruling back",
+    ChangeKind.EDITED: "edited the ruling",
+}
+"""What somebody has done who changed a ruling."""
 LINK_LEFT_OUT = "(link left out)"
 
 _LINK = re.compile(r"!?\[([^\[\]\n]{0,500})\]\([^()\s]*(?:\([^()\s]*\)[^()\s]*)*(?:\s[^()\n]*)?\)")

@@ -23,8 +23,8 @@ from uuid import uuid4
 from bot.app import Bot, open_bot
 from bot.bootstrap import PageServices, open_answering, open_pages
 from bot.cards.answer_text import render_shown_text
-from bot.cards.review import spans
-from bot.channels.review_handler import ReviewAction
+from bot.cards.review_actions import spans
+from bot.channels.review_actions import ReviewAction
 from bot.dialogs.ask import Answerer
 from bot.dialogs.rate import Said
 from core.records import Answer, AnswerKind, Channel, Question, Review, Ruling, Verdict, derive_answer_id

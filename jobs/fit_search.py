@@ -34,6 +34,7 @@ from feedback.examples.collect import Gathered, gather
 from feedback.examples.convert import ExampleRules
 from feedback.privacy.deletion_log import list_excluded
 from feedback.reviews.repository import ReviewRepository
+from feedback.reviews.ruling_changes import read_standing
 from jobs.registry import JobContext, Result, Store
 from jobs.update_model import example_rules
 from model.answering import confidence, quoting
@@ -113,7 +114,10 @@ async def fit_search(store: Store, pages: OpenPages, plan: SearchPlan, tell: OnP
         name = promote_head(plan.folder, head, datetime.now(UTC))
         if await _is_changed(store, head.answers, excluded):
             forget_head_answers(plan.folder, head.answers)
-            name, reasons = "", ["Somebody's data was deleted meanwhile: the next run fits without it."]
+            gone = (
+                "Somebody's data was deleted, or a ruling taken back meanwhile: the next run fits without it."
+            )
+            name, reasons = "", [gone]
     return {"head": name, "questions": len(questions), "reasons": reasons}
 
 
@@ -199,11 +203,13 @@ async def _judge(one: Ruled, query: str, hits: Sequence[Hit], shelf: PageService
 
 
 async def _is_changed(store: Store, answers: Sequence[str], excluded: Set[str]) -> bool:
-    """Tell whether somebody was deleted, or opted out, while the head was fitted."""
+    """Tell whether somebody was deleted or opted out, or a ruling ended, while the head was fitted."""
     if await list_excluded(store.documents) - excluded:
         return True
+    desk = ReviewRepository(store.documents)
     for answer_id in answers:
-        if await store.answer(answer_id) is None:
+        standing = await read_standing(desk, answer_id)
+        if standing is None or standing.stale_at or await store.answer(answer_id) is None:
             return True
     return False
 

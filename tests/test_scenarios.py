@@ -391,6 +391,37 @@ SCENARIOS = (
         (*CORRECTION, Sees("Corrected by a reviewer"), Sees("Your correction is live"), Sees(RIGHT)),
     ),
     Scenario(
+        "undo",
+        "A reviewer takes a ruling back: nobody gets it any more, and whoever was told hears so once.",
+        (
+            *CORRECTION,
+            Sees("Your correction is live"),
+            Press("review.undo", "took the ruling back", REVIEWER),
+            Sees("A reviewer took back what I told you"),
+            Sees("Under review"),
+            Ask(AGAIN, COLLEAGUE),
+            Sees(ANSWER, COLLEAGUE),
+            ModelAsked(2),
+        ),
+    ),
+    Scenario(
+        "verified answers",
+        "A reviewer finds a verified answer by its words, edits it, and withdraws it.",
+        (
+            *CORRECTION,
+            Sees("Your correction is live"),
+            Ask("verified answers about 18 weeks", REVIEWER),
+            Press("review.verified", "What people get", REVIEWER),
+            Press("review.edit", "edited the ruling", REVIEWER, {"text": "Now 19.", "span": "c1"}),
+            Sees("This takes the place of what I told you before."),
+            Ask(AGAIN, COLLEAGUE),
+            Sees("Now 19.", COLLEAGUE),
+            Press("review.withdraw", "Please review", REVIEWER, {"reason": "too early"}),
+            Ask(f"{AGAIN} Please.", COLLEAGUE),
+            ModelAsked(2),
+        ),
+    ),
+    Scenario(
         "reject",
         "What is no real question is closed.",
         (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.cards.elements import Card, Element, Paragraph, SayButton, TextRun, line, title
+from bot.cards.elements import Card, Element, Paragraph, SayButton, TextRun, heading, line, title
 from bot.channel import PageGroup, TalkReply
 from core.text import absolute, clip_text
 
@@ -23,18 +23,32 @@ HOW = (
 )
 
 
-def help_lines() -> list[Element]:
+FOR_REVIEWERS = (
+    "“queue” shows what waits for a review.",
+    "“verified answers” lists what is served, to edit or withdraw it; add “about WORDS” to search.",
+    "“reviewers here” brings the cards to this chat or channel, “reviewers stop” ends that.",
+)
+
+
+def help_lines(lines: Sequence[str] = HOW) -> list[Element]:
     """Return what the bot can do, line by line."""
-    return [line(f"• {one}", spacing="Small") for one in HOW]
+    return [line(f"• {one}", spacing="Small") for one in lines]
 
 
-def help_card(examples: Sequence[str] = (), *, welcome: bool = False, brief: Sequence[Element] = ()) -> Card:
+def help_card(
+    examples: Sequence[str] = (),
+    *,
+    welcome: bool = False,
+    brief: Sequence[Element] = (),
+    reviews: bool = False,
+) -> Card:
     """Return what the bot can do; `examples` become buttons that ask them (at most five).
 
-    `brief` is what is said once, to a new person: what is kept and why.
+    `brief` is what is said once, to a new person: what is kept and why. `reviews`: a reviewer reads it.
     """
     head = "Hello, I answer questions about your pages" if welcome else "What I can do"
-    body = (title(head), line(WHAT_I_DO), *help_lines(), *brief)
+    more = [heading("You review answers"), *help_lines(FOR_REVIEWERS)] if reviews else []
+    body = (title(head), line(WHAT_I_DO), *help_lines(), *more, *brief)
     return Card(body, tuple(SayButton(one, one) for one in examples[:MOST_EXAMPLES]), f"{head}. {WHAT_I_DO}")
 
 

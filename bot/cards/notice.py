@@ -34,8 +34,21 @@ _FOLLOWS = {
 }
 
 
-def notice_card(answer: Answer, verdict: Verdict, site_url: str) -> Card:
-    """Return what whoever asked or complained is told once."""
+TAKEN_BACK = "A reviewer took back what I told you"
+LOOKED_AT_AGAIN = (
+    "It does not hold any more. A colleague looks at your question again, and you will hear from me."
+)
+TAKES_THE_PLACE = "This takes the place of what I told you before."
+
+
+def taken_back_card(answer: Answer) -> Card:
+    """Return what those are told who know of a ruling that holds no more."""
+    body = (title(TAKEN_BACK), line(_format_question(answer), subtle=True), line(LOOKED_AT_AGAIN))
+    return Card(body, (), f"{TAKEN_BACK}: {answer.question.text}")
+
+
+def notice_card(answer: Answer, verdict: Verdict, site_url: str, *, anew: bool = False) -> Card:
+    """Return what whoever asked or complained is told once; `anew`: it is not the first that they hear."""
     head = _HEADINGS[verdict.ruling]
     body: list[Element] = [title(head), line(_format_question(answer), subtle=True)]
     text, citation = _live(answer, verdict)
@@ -44,6 +57,8 @@ def notice_card(answer: Answer, verdict: Verdict, site_url: str) -> Card:
     if citation is not None:
         body.append(source(citation, site_url))
     body.append(small_print(_FOLLOWS[verdict.ruling]))
+    if anew:
+        body.append(line(TAKES_THE_PLACE))
     return Card(tuple(body), (), f"{head}: {answer.question.text}")
 
 

@@ -2,51 +2,46 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from bot.cards.adaptive import measure_card
 from bot.cards.answer_text import build_quotation, say_nothing_found
 from bot.cards.elements import (
-    Action,
-    ActionButton,
+    ButtonRow,
     Card,
-    ChoiceInput,
     Element,
-    Form,
-    Input,
     Paragraph,
-    Style,
-    TextInput,
+    SayButton,
     day,
     heading,
     line,
-    name_place,
     small_print,
     source,
     title,
     when,
 )
-from core.records import Answer, AnswerKind, Citation, Feedback, FeedbackKind, Review, ReviewReason, Verdict
-from core.text import RULED, clip_text
-from model.answering.grounding import cite
+from bot.cards.review_actions import (
+    CORRECTION_CHARACTERS,
+    QUESTION_CHARACTERS,
+    ReviewView,
+    list_actions,
+    make_take_back,
+    spans,
+)
+from core.records import Answer, AnswerKind, Feedback, FeedbackKind, Review, ReviewReason, Verdict
+from core.text import CHANGED, RULED, clip_text
 
 MAX_CARD_BYTES = 70_000
 """As Teams counts them; the message around the card needs some, too."""
 MAX_SPANS = 12
 MAX_CITED = 6
 MAX_SKIPS = 3
+MAX_PAGES = 2
+DETAIL_CHARACTERS = 300
 NAME_CHARACTERS = 80
 COMMENT_CHARACTERS = 200
-NOTE_CHARACTERS = 500
-QUESTION_CHARACTERS = 1_000
-CORRECTION_CHARACTERS = 4_000
-"""The longest correction. It is shown and offered again whole: who agrees to it loses nothing."""
-SPAN_CHARACTERS = 120
-
 _WHY = {
     ReviewReason.THUMB_DOWN: "somebody disliked it",
     ReviewReason.FEW_STARS: "it got few stars",
@@ -68,63 +63,6 @@ _STANDS_ON = {
     AnswerKind.QUOTED: "Where it stands, and where else to look",
     AnswerKind.DECLINED: "Nearest section",
 }
-_AGREE = {
-    AnswerKind.ANSWERED: "Approve",
-    AnswerKind.QUOTED: "Use this quote",
-    AnswerKind.DECLINED: "Right, it is not on the page",
-}
-_REASON = ChoiceInput(
-    "reason",
-    "Why do you skip it?",
-    (
-        ("not my field", "Not my field"),
-        ("the question is unclear", "The question is unclear"),
-        ("the page does not settle it", "The page does not settle it"),
-        ("another reason", "Another reason"),
-    ),
-    value="not my field",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class RulingPreview:
-    """What a ruling would serve: `count` of the `looked_at` other questions of the last `days` days.
-
-    They ask the same. `right` of their answers were rated right, and would change with a correction.
-    """
-
-    count: int
-    right: int
-    looked_at: int
-    days: int
-
-
-@dataclass(frozen=True, slots=True)
-class ReviewView:
-    """One review as it is now. `answer` has the passages that reviewers see. `seal` is for the buttons.
-
-    `preview` is None while it is not known.
-    """
-
-    review: Review
-    answer: Answer
-    feedback: Sequence[Feedback]
-    seal: str
-    now: datetime
-    preview: RulingPreview | None = None
-
-
-def spans(answer: Answer) -> Sequence[tuple[str, Citation]]:
-    """Return what a correction can stand on, by its choice's value: citations first, then passages."""
-    found = [
-        (f"c{number}", citation) for number, citation in enumerate(answer.citations[:MAX_CITED], start=1)
-    ]
-    quoted = {citation.quote for _, citation in found}
-    for number, passage in enumerate(answer.passages, start=1):
-        citation = cite(passage, passage.text)
-        if citation.quote not in quoted:
-            found.append((f"p{number}", citation))
-    return found[:MAX_SPANS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +86,16 @@ def review_card(view: ReviewView, site_url: str) -> Card:
     return ample if measure_card(ample) < MAX_CARD_BYTES else _draw_card(view, site_url, _TIGHT)
 
 
+def queue_card(first: int, shown: int, waiting: int, page: int) -> Card:
+    """Return what stands below the cards of a page of the queue: how many wait, and the next ones."""
+    last = first + shown - 1
+    said = f"{waiting:,} wait for a review; these are {first} to {last}." if waiting > 1 else "One waits."
+    turns = [SayButton("Next", f"queue {page + 1}")] if last < waiting else []
+    if page > 1:
+        turns.append(SayButton("From the beginning", "queue"))
+    return Card((line(said),), tuple(turns), said)
+
+
 def _draw_card(view: ReviewView, site_url: str, room: _Room) -> Card:
     review, answer = view.review, view.answer
     question = clip_text(answer.question.text, QUESTION_CHARACTERS)
@@ -164,9 +112,9 @@ def _draw_card(view: ReviewView, site_url: str, room: _Room) -> Card:
         *_stands_on(answer, site_url, room),
         *_draw_feedback(view.feedback, room),
         *_draw_skips(review),
-        small_print(_origin(answer)),
+        small_print(_describe_details(view)),
     )
-    return Card(body, () if review.ruling else _actions(view), f"{head}: {question}")
+    return Card(body, list_actions(view), f"{head}: {question}")
 
 
 def _draw_preview(view: ReviewView) -> list[Paragraph]:
@@ -203,7 +151,9 @@ def _state(view: ReviewView) -> list[Element]:
     if ruling is not None:
         return [line(f"✓ {_describe_verdict(ruling)}", bold=True, color="Good"), *_draw_ruling(ruling)]
     drawn: list[Element] = []
-    if review.verdicts and review.blind:
+    if view.has_ruled:
+        drawn.append(line("You have ruled. A second reviewer is asked now.", bold=True, color="Accent"))
+    elif review.verdicts and review.blind:
         count = f"{len(review.verdicts)} of {review.needed} reviewers have ruled"
         drawn.append(line(f"{count}. Please judge on your own: you see no other ruling.", color="Accent"))
     elif review.proposal is not None:
@@ -211,15 +161,39 @@ def _state(view: ReviewView) -> list[Element]:
             line(f"{_describe_verdict(review.proposal)}. Approve if you agree.", bold=True, color="Accent")
         )
         drawn += _draw_ruling(review.proposal)
-    if review.claimed_until is not None and review.claimed_until > view.now:
+    if _is_held(view):
         name = clip_text(review.claimed_name, NAME_CHARACTERS)
-        drawn.append(line(f"{name} has claimed this until {when(review.claimed_until)}", color="Warning"))
+        drawn.append(line(f"{name} has claimed this for now", color="Warning"))
+    if review.verdicts and not view.has_ruled:
+        drawn.append(ButtonRow((make_take_back(view),)))
+    return [*drawn, *_draw_change(view), *_draw_doubt(view)]
+
+
+def _draw_change(view: ReviewView) -> list[Element]:
+    """Draw that a ruling was taken back, and why; of a sample not which one, so that it is judged anew."""
+    change = view.review.change
+    if change is None or view.review.verdicts:
+        return []
+    name = clip_text(change.reviewer_name, NAME_CHARACTERS)
+    drawn: list[Element] = [line(f"{name} {CHANGED[change.kind]}", bold=True, color="Warning")]
+    if change.before is not None and not view.review.blind:
+        drawn.append(small_print(f"Before: {_describe_verdict(change.before)}"))
+    if change.reason:
+        drawn.append(small_print(f"Why: {clip_text(change.reason, COMMENT_CHARACTERS)}"))
     return drawn
+
+
+def _draw_doubt(view: ReviewView) -> list[Element]:
+    """Draw the sentence that speaks against "not on the page", for who has pressed that."""
+    if view.doubt is None:
+        return []
+    ask = "Nothing is decided yet: this stands on the page. Does it answer the question?"
+    return [line(ask, bold=True, color="Warning"), source(view.doubt, None)]
 
 
 def _describe_verdict(verdict: Verdict) -> str:
     name = clip_text(verdict.reviewer_name, NAME_CHARACTERS)
-    return f"{name} {RULED[verdict.ruling]}, {when(verdict.given_at)}"
+    return f"{name} {RULED[verdict.ruling]}, {day(verdict.given_at)}"
 
 
 def _draw_ruling(verdict: Verdict) -> list[Element]:
@@ -243,10 +217,7 @@ def _stands_on(answer: Answer, site_url: str, room: _Room) -> list[Element]:
     if not cited:
         return []
     drawn = [source(citation, site_url, number) for number, citation in cited[: room.sources]]
-    versions = {passage.page_hash[:8]: passage for passage in answer.passages}
-    pages = [f"{page_hash}, read {day(passage.fetched_at)}" for page_hash, passage in versions.items()]
-    seen = small_print("Page at version " + "; ".join(pages[: room.sources]))
-    return [heading(head), *drawn, *([seen] if pages else [])]
+    return [heading(head), *drawn]
 
 
 def _draw_feedback(feedback: Sequence[Feedback], room: _Room) -> list[Paragraph]:
@@ -289,61 +260,28 @@ def _draw_skips(review: Review) -> list[Paragraph]:
     return [small_print(f"Skipped: {clip_text(skip.reason, COMMENT_CHARACTERS)}") for skip in skips]
 
 
-def _origin(answer: Answer) -> str:
+def _describe_details(view: ReviewView) -> str:
+    """Return what only whoever looks for a fault needs: times, the model, the versions of the pages."""
+    answer, review = view.answer, view.review
     question = answer.question
     sure = "" if answer.confidence is None else f"confidence {answer.confidence:.0%}"
+    versions = {passage.page_hash[:8]: passage for passage in answer.passages}
+    pages = [f"{page_hash} of {day(one.fetched_at)}" for page_hash, one in versions.items()]
+    ruled = f"ruled {when(review.ruling.given_at)}" if review.ruling else ""
+    held = f"claimed until {when(review.claimed_until)}" if _is_held(view) and review.claimed_until else ""
     parts = [
-        when(answer.answered_at),
+        f"answered {when(answer.answered_at)}",
+        ruled,
+        held,
         question.channel,
         question.language,
         f"model {answer.model_version}",
         sure,
+        f"page {', '.join(pages[:MAX_PAGES])}" if pages else "",
     ]
-    return clip_text(" · ".join(part for part in parts if part), 200)
+    return clip_text("Details: " + " · ".join(part for part in parts if part), DETAIL_CHARACTERS)
 
 
-def _actions(view: ReviewView) -> tuple[Action, ...]:
-    review, answer = view.review, view.answer
-    known = {"answer_id": review.answer_id, "round": review.round, "seal": view.seal}
-
-    def button(title: str, verb: str, *, style: Style = "default", inputs: bool = False) -> ActionButton:
-        return ActionButton(title, {"verb": f"review.{verb}", **known}, style, inputs)
-
-    agree = "Agree" if review.proposal else _AGREE[answer.kind]
-    correct = button("Send correction", "correct", style="positive", inputs=True)
-    actions = [button(agree, "approve", style="positive"), Form("Correct…", _correction(view), correct)]
-    if not answer.abstained or review.proposal:
-        actions.append(button("Not on the page", "not_on_page"))
-    actions.append(button("Claim", "claim"))  # also while it is held: the holder may want it longer
-    actions.append(button("Not a real question", "reject"))
-    return (*actions, Form("Skip…", (_REASON,), button("Skip", "skip", inputs=True)))
-
-
-def _correction(view: ReviewView) -> tuple[Input, ...]:
-    answer, proposal = view.answer, view.review.proposal
-    before = proposal.text if proposal and proposal.text else _begin_with(answer)
-    text = TextInput(
-        "text",
-        "The right answer",
-        CORRECTION_CHARACTERS,
-        value=clip_text(before, CORRECTION_CHARACTERS),
-        required="Please write the right answer.",
-    )
-    note = TextInput("note", "Note for the record (optional)", NOTE_CHARACTERS, multiline=False)
-    choices = tuple(
-        (value, clip_text(f"{name_place(one)}: {one.quote}", SPAN_CHARACTERS)) for value, one in spans(answer)
-    )
-    if not choices:
-        return text, note
-    return text, ChoiceInput("span", "Where it stands", choices, choices[0][0], wrap=True), note
-
-
-def _begin_with(answer: Answer) -> str:
-    """Return what a correction begins with: the answer without our marks, or the quotation."""
-    match answer.kind:
-        case AnswerKind.ANSWERED:
-            return re.sub(r"(?:(?<!\s)\s+)?\[\d+\]", "", answer.text)
-        case AnswerKind.QUOTED:
-            return answer.text
-        case AnswerKind.DECLINED:
-            return ""
+def _is_held(view: ReviewView) -> bool:
+    until = view.review.claimed_until
+    return until is not None and until > view.now

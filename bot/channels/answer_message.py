@@ -243,7 +243,8 @@ def derive_state(review: Review | None) -> State:
     if review is None:
         return ""
     if review.ruling is None:
-        return "under_review" if _ASKED_FOR.intersection(review.reasons) else ""
+        is_open_again = review.change is not None  # and somebody may have been told of what held before
+        return "under_review" if is_open_again or _ASKED_FOR.intersection(review.reasons) else ""
     match review.ruling.ruling:
         case Ruling.APPROVED:
             return "verified"

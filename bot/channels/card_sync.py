@@ -12,28 +12,31 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 from bot.card_tokens import REVIEW, CardSigner
 from bot.cards.elements import Card
-from bot.cards.notice import notice_card
-from bot.cards.review import ReviewView, RulingPreview, review_card
+from bot.cards.review import review_card
+from bot.cards.review_actions import ReviewView, RulingPreview
 from bot.channel import ChannelError, Undeliverable
 from bot.channels.answer_message import AnswerView, compose_thanks, derive_state
 from bot.channels.incoming import Reference
 from bot.channels.message import Connector, card_message, plain_message
+from bot.channels.notices import SendNews, tell_people
 from bot.dialogs.review import Reviewing
 from core import telemetry
-from core.records import Answer, Feedback, Review, Ruling, VerifiedAnswer
-from feedback.reviews.repository import ASKER, CardDestination, Notification, PostedMessage, ReviewRepository
-from feedback.store.base import FeedbackStore, StoreError, moment
+from core.records import Answer, Feedback, Review, VerifiedAnswer
+from feedback.reviews.repository import ASKER, CardDestination, PostedMessage, ReviewRepository, parse_reader
+from feedback.store.base import FeedbackStore, StoreError
 
 log = logging.getLogger(__name__)
 
 ERRANDS = 50
+STAYS = timedelta(days=1)
+"""So long after a ruling its card is where people still look, and shows in its own place what changes."""
 Connect = Callable[[Mapping[str, Any]], Connector | None]
 """Reaches a conversation; None where this process has no way to its channel."""
 
@@ -108,6 +111,13 @@ def derive_shown_version(view: ReviewView) -> str:
     if view.preview is None or not view.preview.count:
         return state
     return f"{state}{_WITH_PREVIEW}{view.preview.count}/{view.preview.right}"
+
+
+def _is_long_ago(review: Review) -> bool:
+    """Tell whether the ruling that a change ended was given long before."""
+    change = review.change
+    ended = change.before if change else None
+    return change is not None and ended is not None and change.changed_at - ended.given_at > STAYS
 
 
 class CardSync:
@@ -308,27 +318,49 @@ class CardSync:
             return
         telemetry.link(answer.question.trace)
         words = await self._store.feedback_on(answer_id)
-        if review.settled_at is not None:
-            await self._reviewing.publish(review)
+        await self._reviewing.follow(review)
         shown = {one.place: one for one in await self._desk.list_shown(answer_id)}
         steps: list[Callable[[], Awaitable[None]]] = [
             partial(self._show_card, one, review, answer, words)
             for one in await self._list_cards(review, shown)
         ]
         steps.append(partial(self._show_asker, shown.get(ASKER), review, answer, words))
-        if review.settled_at is not None:
-            steps.append(partial(self._notify, review, answer, words))
+        steps.append(partial(self._tell, review, answer, words))
         await run_all(steps)
 
     async def _list_cards(self, review: Review, shown: Mapping[str, PostedMessage]) -> list[PostedMessage]:
         """Return the cards of this round: those on screen, and blanks for where one is missing."""
         this_round = f"#{review.round}"
+        if review.change is not None:
+            shown = await self._carry_over(review, shown)
         wanted = {place: one for place, one in shown.items() if place.endswith(this_round)}
         if review.settled_at is None:
             for place in await self._desk.places():
                 name = place.id + this_round
                 wanted.setdefault(name, PostedMessage(review.answer_id, name, place.reference, "", ""))
         return list(wanted.values())
+
+    async def _carry_over(
+        self, review: Review, shown: Mapping[str, PostedMessage]
+    ) -> Mapping[str, PostedMessage]:
+        """Let the cards of a ruling that was changed show what follows: nobody presses an old one then.
+
+        A card that has long scrolled away is taken back, and a review that is open again gets a new one.
+        """
+        before, now = f"#{review.round - 1}", f"#{review.round}"
+        followed = dict(shown)
+        for place, one in shown.items():
+            name = place.removesuffix(before) + now
+            if not place.endswith(before):
+                continue
+            await self._desk.remove_shown(one)
+            del followed[place]
+            if name in shown or (review.settled_at is None and _is_long_ago(review)):
+                await self._take_back(one)
+            else:
+                followed[name] = replace(one, place=name, stamp="")
+                await self._desk.put_shown(followed[name])
+        return followed
 
     async def _show_card(
         self, shown: PostedMessage, review: Review, answer: Answer, words: Sequence[Feedback]
@@ -338,6 +370,7 @@ class CardSync:
             return
         seal = self.seals.make(REVIEW, answer.id, way[0].conversation)
         view = self.view_review(review, answer, words, seal)
+        view = replace(view, reader=parse_reader(shown.place))
         shown_version = derive_shown_version(view)
         if shown.stamp == shown_version or (
             view.preview is None and shown.stamp.startswith(f"{shown_version}{_WITH_PREVIEW}")
@@ -375,26 +408,13 @@ class CardSync:
             PostedMessage(answer.id, ASKER, reference.dump(), message_id, shown_version)
         )
 
-    async def _notify(self, review: Review, answer: Answer, words: Sequence[Feedback]) -> None:
-        """Notify the asker and all who complained of the ruling: once each, in one message of the chat."""
-        verdict = review.ruling
-        if verdict is None:
-            return
-        due = {word.giver for word in words if self._hooks.waits(word)}
-        if verdict.ruling in {Ruling.CORRECTED, Ruling.NOT_ON_PAGE}:
-            due.add(answer.question.asker)
-        made_at = moment(review.settled_at or verdict.given_at)
-        for person in sorted(due - {""}):
-            await self._desk.add_notice(Notification(answer.id, person, made_at))
-        unsent = [notice for notice in await self._desk.notices_on(answer.id) if not notice.sent]
-        if not unsent:
-            return
-        way = find_way(self._hooks.connector, await self._desk.contact(answer.question.conversation))
-        if way is not None:
+    async def _tell(self, review: Review, answer: Answer, words: Sequence[Feedback]) -> None:
+        waiting = {word.giver for word in words if self._hooks.waits(word)}
+        news = SendNews(self._send_card, self.site_url)
+        await tell_people(self._desk, review, answer, waiting, news)
+
+    async def _send_card(self, stored: str, card: Card) -> None:
+        """Send a card where a stored Reference leads; nowhere, where this process has no way."""
+        if way := find_way(self._hooks.connector, stored):
             reference, connector = way
-            try:
-                await connector.send(reference, card_message(notice_card(answer, verdict, self.site_url)))
-            except Undeliverable as gone:
-                log.warning("somebody could not be told of a ruling: %s", gone)
-        for notice in unsent:
-            await self._desk.mark_sent(notice)
+            await connector.send(reference, card_message(card))

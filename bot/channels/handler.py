@@ -198,7 +198,8 @@ class ActivityHandler:
             # An answer from another page would be taken for one from the file.
             await _say(FILES_UNREAD, incoming, connector)
         elif not incoming.text or incoming.text.lower().strip(" .!") in HELP_WORDS:
-            self._show(help_card(self._config.examples), incoming, connector)
+            reviews = await self._handlers.reviews.may_review(incoming)
+            self._show(help_card(self._config.examples, reviews=reviews), incoming, connector)
         elif not await self._handle_command(incoming, connector):
             await self._ask(incoming, connector, incoming.question_id, replaces="")
 
@@ -289,7 +290,7 @@ class ActivityHandler:
                 log.info("a card was submitted that nobody here knows")
                 return
             reply = await self._handle_action(incoming, action)
-            if action.verb.startswith("privacy.") and reply.card is not None:
+            if reply.card is not None and (action.verb.startswith("privacy.") or reply.refused):
                 self._show(reply.card, incoming, connector)
                 return
             said = (

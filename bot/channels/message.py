@@ -151,6 +151,11 @@ def showing(card: Card, said: str = "") -> InvokeReply:
     return InvokeReply(200, body, said, card=card)
 
 
+def asking(card: Card) -> InvokeReply:
+    """Answer a card action with a card that asks once more: nothing was done yet."""
+    return replace(showing(card), refused=True)
+
+
 def bad_action(sentence: str) -> InvokeReply:
     """Refuse what is no action of ours."""
     error = {"code": "BadRequest", "message": sentence}

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from bot.cards.review import RulingPreview
+from bot.cards.review_actions import RulingPreview
 from core.bounded_dict import BoundedDict
 from core.records import Answer, Ruling
 from core.text import normalise_text

@@ -2,7 +2,8 @@
 
     reviewers here     in a channel or chat: the cards come here from now on
     reviewers stop     they do not any more
-    queue              the next cards, here and now
+    queue              the next cards, here and now; "queue 2" those after them
+    verified answers   what is served, to edit or withdraw it (bot/channels/verified_pages.py)
 
 and what everyone may ask: "what changed because of me?". Only reviewers may act; each action is authorised
 anew.
@@ -17,26 +18,25 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from uuid import uuid4
 
 from bot.card_tokens import REVIEW
 from bot.cards.elements import Card
 from bot.cards.notice import changes_card
-from bot.cards.review import CORRECTION_CHARACTERS, review_card, spans
-from bot.channels.card_sync import CardSync
+from bot.cards.review import queue_card, review_card
+from bot.cards.verified import NO_MORE
 from bot.channels.incoming import BadAction, CardAction, Incoming, find_place
-from bot.channels.message import Connector, InvokeReply, card_message, plain_message, saying, showing
-from bot.dialogs.privacy import WISH
-from bot.dialogs.review import Refused, Reviewing
-from bot.dialogs.review_queue import ReviewQueue
+from bot.channels.message import Connector, InvokeReply, asking, card_message, plain_message, saying, showing
+from bot.channels.review_actions import ReviewActions, read_press
+from bot.channels.verified_pages import VerifiedPages, VerifiedQuery, parse_query
+from bot.dialogs.review import GONE, Refused
 from core.bounded_dict import BoundedDict
-from core.records import Answer, Citation, Review, Ruling, Skip, Verdict
+from core.records import Answer, Citation, Verdict
 from feedback.privacy.audit import AuditAction
 from feedback.reviews.repository import CardDestination, ReviewRepository, parse_reader
-from feedback.store.base import DeferredActions, Entry, FeedbackStore, StoreUnavailable
+from feedback.store.base import StoreUnavailable
 
 IsMember = Callable[[str, Sequence[str]], Awaitable[bool]]
 """(directory id, group ids) → whether the person is in one of the groups. Raises OSError."""
@@ -88,107 +88,14 @@ class Reviewers:
 
 
 QUEUE_LENGTH = 5
-MAX_NOTE = 500
-MAX_NAME = 80
 COUNTS_LATER = "Your decision is kept here, and goes live as soon as my store is back."
-NO_CLAIM = "This cannot be claimed right now. You can decide at once all the same, or try again in a minute."
-DELETED = "This is not here any more: its question was deleted."
-MAX_QUOTED = 200
-
-_RULINGS = {
-    "review.approve": Ruling.APPROVED,
-    "review.correct": Ruling.CORRECTED,
-    "review.not_on_page": Ruling.NOT_ON_PAGE,
-    "review.reject": Ruling.REJECTED,
-}
+_OF_VERIFIED = frozenset({"review.verified", "review.edit", "review.withdraw"})
+"""Buttons of the card of a verified answer."""
+_QUEUE = re.compile(r"(?:review )?queue(?: (\d{1,4}))?")
 _CHANGED = re.compile(r"what (has )?changed because of me\b", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class ReviewAction:
-    """What a reviewer who may do so wants done, and `place`, a Reference as JSON, where they hear of it.
-
-    `at` is ISO text; `source` names the press, so that the same one twice is one.
-    """
-
-    verb: str
-    answer_id: str
-    round: int
-    person: str
-    name: str
-    at: str
-    source: str
-    place: str
-    text: str = ""
-    span: str = ""
-    note: str = ""
-    channel: str = ""
-
-
-class ReviewActions:
-    """Does what permitted reviewers want, now or once the store is back. One per process, for any channel."""
-
-    def __init__(
-        self,
-        store: FeedbackStore,
-        reviewing: Reviewing,
-        card_sync: CardSync,
-        later: DeferredActions,
-        queue: ReviewQueue,
-    ) -> None:
-        self.store = store
-        self.queue = queue
-        self.reviewing = reviewing
-        self.card_sync = card_sync
-        self._later = later
-        later.register(WISH, self._do_later)
-
-    async def perform(self, wish: ReviewAction) -> Review | None:
-        """Do what a reviewer wants; None where it waits for the store. Raises Refused and BadAction."""
-        if wish.verb != "review.claim":
-            return await self._later.attempt(partial(self._do, wish), WISH, asdict(wish))
-        try:
-            return await self._do(wish)
-        except StoreUnavailable as error:
-            log.info("a review was not claimed: %s", error)
-            raise Refused(NO_CLAIM) from error
-
-    async def _do(self, wish: ReviewAction) -> Review:
-        at = datetime.fromisoformat(wish.at)
-        if wish.verb == "review.claim":
-            return await self.reviewing.claim(wish.answer_id, wish.round, wish.person, wish.name)
-        if wish.verb == "review.skip":
-            return await self.reviewing.skip(wish.answer_id, wish.round, Skip(wish.person, wish.note, at))
-        ruling = _RULINGS[wish.verb]
-        verdict = Verdict(
-            wish.person, wish.name, ruling, at, note=wish.note, source=wish.source, channel=wish.channel
-        )
-        if ruling is Ruling.CORRECTED:
-            verdict = replace(verdict, text=wish.text, citation=await self._find_span(wish))
-        return await self.reviewing.rule(wish.answer_id, wish.round, verdict)
-
-    async def _find_span(self, wish: ReviewAction) -> Citation | None:
-        """Return the place on the page that a correction stands on."""
-        answer, review = (
-            await self.store.answer(wish.answer_id),
-            await self.reviewing.desk.review(wish.answer_id),
-        )
-        if answer is None:
-            raise Refused(DELETED)
-        known = dict(spans(self.card_sync.to_reviewed(answer, review)))
-        if wish.span and wish.span not in known:
-            raise BadAction("Please choose one of the places that the card offers.")
-        return known.get(wish.span)
-
-    async def _do_later(self, entry: Entry) -> None:
-        """Do what waited for the store; whoever wanted it hears if it cannot be."""
-        wish = ReviewAction(**entry)
-        try:
-            await self._do(wish)
-        except (Refused, BadAction) as refused:
-            question = await self.store.answer(wish.answer_id)
-            about = f" on “{question.question.text[:MAX_QUOTED]}”" if question else ""
-            await self.card_sync.say(wish.place, f"What you decided{about} could not be taken up: {refused}")
+_Command = Callable[[Incoming, str], Awaitable[str | Card]]
 
 
 class ReviewHandler:
@@ -201,6 +108,7 @@ class ReviewHandler:
         self._card_sync = actions.card_sync
         self._seals = actions.card_sync.seals
         self._reviewers = reviewers
+        self._verified = VerifiedPages(self._store, self._desk, self._seals, actions.card_sync.site_url)
 
     @property
     def _desk(self) -> ReviewRepository:
@@ -213,20 +121,30 @@ class ReviewHandler:
             changes = changes_card(await self.changes(person))
             await connector.send(incoming.reference, card_message(changes))
             return True
-        commands: Mapping[str, Callable[[Incoming, str], Awaitable[str]]] = {
-            "reviewers here": self._cards_here,
-            "reviewers stop": self._no_cards_here,
-            "queue": self._queue,
-            "review queue": self._queue,
-        }
-        command = commands.get(words)
+        command = self._find_command(words, incoming.text)
         if command is None:
             return False
         refusal = await self._refusal(incoming)
-        sentence = refusal or await command(incoming, person)
-        if sentence:
-            await connector.send(incoming.reference, plain_message(sentence))
+        said = refusal or await command(incoming, person)
+        message = plain_message(said) if isinstance(said, str) else card_message(said)
+        await connector.send(incoming.reference, message)
         return True
+
+    def _find_command(self, words: str, text: str) -> _Command | None:
+        """Return what these words ask for; `text` is what was said, with its capital letters."""
+        if query := parse_query(text):
+            return partial(self._list_verified, query)
+        if queue := _QUEUE.fullmatch(words):
+            return partial(self._queue, max(1, int(queue.group(1) or 1)))
+        commands: Mapping[str, _Command] = {
+            "reviewers here": self._cards_here,
+            "reviewers stop": self._no_cards_here,
+        }
+        return commands.get(words)
+
+    async def may_review(self, incoming: Incoming) -> bool:
+        """Tell whether somebody reviews; also where the directory does not answer, they do not."""
+        return not await self._refusal(incoming)
 
     async def open_chat(self, incoming: Incoming, person: str) -> None:
         """Somebody opened a chat of the local page: a reviewer's is where the cards go."""
@@ -240,18 +158,41 @@ class ReviewHandler:
             return saying(refusal, refused=True)
         if not self._seals.fits(action.seal, REVIEW, action.answer_id, incoming.conversation):
             raise BadAction("This card was not sent to this conversation. Nothing was changed.")
-        wish = _wish(incoming, action, person)
+        if action.verb == "review.verified":
+            return await self._open_verified(incoming, action, person)
+        wish = read_press(incoming, action, person)
         try:
+            doubt = None if action.inputs.get("sure") is True else await self._actions.find_doubt(wish)
+            if doubt is not None:
+                return asking(await self._draw(incoming, action, person, doubt))
             review = await self._actions.perform(wish)
         except Refused as refused:
             self._reviewing.wake()  # the card that was pressed may be an old one
             return saying(str(refused), refused=True)
-        if review is None:
-            return saying(COUNTS_LATER)
+        return await self._answer_press(incoming, action, person) if review else saying(COUNTS_LATER)
+
+    async def _answer_press(self, incoming: Incoming, action: CardAction, person: str) -> InvokeReply:
+        """Show what a press has led to."""
         try:
-            return showing(await self._card(review, action))
+            return showing(await self._draw(incoming, action, person))
         except StoreUnavailable:  # it was there a moment ago, when this was done
             return saying("It is done.")
+
+    async def _open_verified(self, incoming: Incoming, action: CardAction, person: str) -> InvokeReply:
+        """Show one verified answer in the place of the list."""
+        answer = await self._store.answer(action.answer_id)
+        asker = answer.question.asker if answer else ""
+        await self._reviewing.audit.write(
+            person, AuditAction.OPENED, answer_id=action.answer_id, person=asker
+        )
+        review = await self._desk.review(action.answer_id)
+        seen = self._card_sync.to_reviewed(answer, review) if answer else None
+        card = await self._verified.draw_one(seen, incoming) if seen else None
+        return showing(card) if card else saying(NO_MORE, refused=True)
+
+    async def _list_verified(self, query: VerifiedQuery, incoming: Incoming, person: str) -> Card:
+        await self._reviewing.audit.write(person, AuditAction.READ_VERIFIED)
+        return await self._verified.draw_list(query, incoming, person)
 
     async def draw_card(self, incoming: Incoming, action: CardAction) -> Card:
         """Return the card of a review as it is now, for a form of it. Raises BadAction."""
@@ -260,17 +201,21 @@ class ReviewHandler:
             raise BadAction(refusal)
         if not self._seals.fits(action.seal, REVIEW, action.answer_id, incoming.conversation):
             raise BadAction("This card was not sent to this conversation. Nothing was changed.")
-        review = await self._desk.review(action.answer_id)
-        if review is None:
-            raise BadAction(DELETED)
-        return await self._card(review, action)
+        return await self._draw(incoming, action, "")
 
-    async def _card(self, review: Review, action: CardAction) -> Card:
-        answer = await self._store.answer(review.answer_id)
-        if answer is None:
-            raise BadAction(DELETED)
+    async def _draw(
+        self, incoming: Incoming, action: CardAction, person: str, doubt: Citation | None = None
+    ) -> Card:
+        """Return the card that a press leads to, as things are now. Raises BadAction."""
+        answer, review = await self._store.answer(action.answer_id), await self._desk.review(action.answer_id)
+        if answer is None or review is None:
+            raise BadAction(GONE)
+        seen = self._card_sync.to_reviewed(answer, review)
+        if action.verb in _OF_VERIFIED and (card := await self._verified.draw_one(seen, incoming)):
+            return card
         words = await self._store.feedback_on(answer.id)
         view = self._card_sync.view_review(review, answer, words, action.seal)
+        view = replace(view, reader=person if incoming.personal else "", doubt=doubt)
         return review_card(view, self._card_sync.site_url)
 
     async def _refusal(self, incoming: Incoming) -> str:
@@ -294,17 +239,20 @@ class ReviewHandler:
     async def send_cards_to(self, place: CardDestination) -> None:
         """Let a place have the cards from now on, and those that wait already. Raises StoreError."""
         await self._desk.put_place(place)
-        waiting = await self._actions.queue.list_next(QUEUE_LENGTH)
-        for review in waiting:
+        waiting = await self._actions.queue.list_waiting(place.reviewer)
+        for review in waiting[:QUEUE_LENGTH]:
             await self._desk.leave_errand(review.answer_id, datetime.now(UTC))
         await self._card_sync.fill_destination()
         self._reviewing.wake()
 
-    async def _queue(self, incoming: Incoming, person: str) -> str:
+    async def _queue(self, page: int, incoming: Incoming, person: str) -> str | Card:
         place = CardDestination(find_place(incoming, person), incoming.contact.dump())
         await self._reviewing.audit.write(person, AuditAction.READ_QUEUE)
-        waiting = await self._actions.queue.list_next(QUEUE_LENGTH)
-        for review in waiting:
+        waiting = await self._actions.queue.list_waiting(person)
+        page = min(page, max(1, -(-len(waiting) // QUEUE_LENGTH)))
+        first = (page - 1) * QUEUE_LENGTH
+        some = waiting[first : first + QUEUE_LENGTH]
+        for review in some:
             answer = await self._store.answer(review.answer_id)
             if answer is not None:
                 asker = answer.question.asker
@@ -312,47 +260,17 @@ class ReviewHandler:
                     person, AuditAction.OPENED, answer_id=answer.id, person=asker
                 )
                 await self._card_sync.show_anew(review, place)
-        return "" if waiting else "Nothing waits for a review."
+        if not waiting:
+            return "Nothing waits for a review."
+        return queue_card(first + 1, len(some), len(waiting), page)
 
     async def changes(self, person: str) -> list[tuple[Answer, Verdict]]:
         """Return what changed because of somebody, the newest change first. Raises StoreError."""
         changes: list[tuple[Answer, Verdict]] = []
-        for notice in reversed(await self._desk.notices_to(person)):
-            answer, review = (
-                await self._store.answer(notice.answer_id),
-                await self._desk.review(notice.answer_id),
-            )
+        told = dict.fromkeys(notice.answer_id for notice in reversed(await self._desk.notices_to(person)))
+        for answer_id in told:
+            answer, review = await self._store.answer(answer_id), await self._desk.review(answer_id)
             verdict = (review.ruling or review.earlier) if review else None
             if answer is not None and verdict is not None:
                 changes.append((answer, verdict))
         return changes
-
-
-def _wish(incoming: Incoming, action: CardAction, person: str) -> ReviewAction:
-    """Read what a button says. Raises BadAction."""
-    wish = ReviewAction(
-        verb=action.verb,
-        answer_id=action.answer_id,
-        round=action.round,
-        person=person,
-        name=incoming.user["name"][:MAX_NAME] or "A reviewer",
-        at=datetime.now(UTC).isoformat(),
-        source=incoming.question_id if incoming.id else uuid4().hex,
-        place=incoming.contact.dump(),
-        channel=str(incoming.conversation["channelId"]),
-    )
-    if action.verb == "review.claim":
-        return wish
-    if action.verb == "review.skip":
-        reason = action.text_input("reason", MAX_NOTE)
-        if not reason:
-            raise BadAction("Please say why you skip it.")
-        return replace(wish, note=reason)
-    if action.verb not in _RULINGS:
-        raise BadAction("This card has no such action.")
-    text, span = action.text_input("text", CORRECTION_CHARACTERS), action.text_input("span", MAX_NOTE)
-    corrects = _RULINGS[action.verb] is Ruling.CORRECTED
-    if corrects and not text:
-        raise BadAction("Please write the right answer first.")
-    wish = replace(wish, note=action.text_input("note", MAX_NOTE))
-    return replace(wish, text=text, span=span) if corrects else wish

@@ -110,7 +110,7 @@ _LOOKED_AT = 2
 class Verified:
     """The verified answers, and whether one still stands on what its pages say.
 
-    `kept` looks one up in the store: another process may have taken it back a moment ago. What
+    `kept` looks up what holds in the store: another process may have changed it a moment ago. What
     `local_reviewers` have verified, on the chat page, is served on the chat page only; they are pseudonyms.
     `offers_similar`: verified answers of similar questions are offered below an answer.
     """
@@ -177,7 +177,8 @@ class PageAnswerer:
             return ()
         untrusted = select_untrusted(answer.question, self._verified.local_reviewers)
         offered = await asyncio.to_thread(self._verified.known.find_similar, answer, untrusted)
-        return tuple(one.answer_id for one in offered if self._verified.fresh(one))
+        standing = await asyncio.gather(*(self._look_up(one) for one in offered if self._verified.fresh(one)))
+        return tuple(one.answer_id for one in standing if one is not None)
 
     def _with_form(self, answer: Answer) -> Answer:
         return replace(answer, form=self._forms.choose_form(answer))
@@ -188,17 +189,19 @@ class PageAnswerer:
         with telemetry.span("verified"):
             untrusted = select_untrusted(question, self._verified.local_reviewers)
             found = await asyncio.to_thread(self._verified.known.find, question, untrusted)
-            if found is None or not self._verified.fresh(found) or not await self._is_kept(found):
+            found = await self._look_up(found) if found is not None else None
+            if found is None or not self._verified.fresh(found):
                 return None
             return found if not found.abstained or await self._still_nowhere(question, found) else None
 
-    async def _is_kept(self, found: VerifiedAnswer) -> bool:
+    async def _look_up(self, found: VerifiedAnswer) -> VerifiedAnswer | None:
+        """Return a verified answer as it stands in the store, None where it is not served any more."""
         assert self._verified is not None  # noqa: S101
         try:
             kept = await self._verified.kept(found.answer_id)
         except StoreUnavailable:  # better what was verified a moment ago than nothing
-            return True
-        return kept is not None and kept.stale_at is None
+            return found
+        return kept if kept is not None and kept.stale_at is None else None
 
     async def _still_nowhere(self, question: Question, found: VerifiedAnswer) -> bool:
         """Tell whether «not on the page» can still be so: a page that is new since then may tell."""

@@ -148,6 +148,7 @@ class Rating:
         bound = await self._fill_from_answer(answer, feedback)
         await self._store.put_feedback(bound)
         if bound.kind is FeedbackKind.SIMILAR:
+            await self._reviewing.refresh(bound.value.partition(" ")[2])  # it is about to be shown
             await self._learn_paraphrase(answer.id)
         await self._tell_reviewers(answer, bound)
         return bound

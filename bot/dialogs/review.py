@@ -37,9 +37,10 @@ from core.records import (
     Verdict,
     VerifiedAnswer,
 )
-from core.text import RULED
+from core.text import CHANGED, RULED
 from feedback.privacy.audit import Audit, AuditAction
 from feedback.reviews.repository import ReviewRepository
+from feedback.reviews.ruling_changes import LATER, drop_overruled, forget_past_round, read_standing
 from feedback.store.base import FeedbackStore, StoreError, StoreUnavailable, derive_site
 from feedback.store.documents import TRIES
 
@@ -49,6 +50,7 @@ DECLINED_FOR = timedelta(days=30)
 DECLINED_LIMIT = 500
 """How many declined questions a new one is compared with."""
 _FIRST_BLOCK = 5
+GONE = "This is not here any more: its question was deleted."
 
 
 class Refused(Exception):
@@ -143,7 +145,7 @@ class Reviewing:
         if await self.desk.add_review(fresh):
             events.review_opened(answer, reason, fresh.round)
         else:
-            await self._change(answer.id, lambda review: _with_reason(review, reason))
+            await self.change(answer.id, lambda review: _with_reason(review, reason))
         self.wake()
 
     async def consider(self, answer: Answer) -> None:
@@ -207,7 +209,7 @@ class Reviewing:
         await self.flag(answer, ReviewReason.SAMPLE)
         lot = int.from_bytes(hashlib.sha256(answer.id.encode()).digest()[:8]) / 2**64
         needed = 2 if lot < self._rules.double_share else 1
-        await self._change(
+        await self.change(
             answer.id,
             lambda review: (
                 replace(review, weight=float(weight), needed=needed) if not review.weight else review
@@ -225,7 +227,7 @@ class Reviewing:
             _check(review, round_, reviewer, now)
             return replace(review, claimed_by=reviewer, claimed_name=name, claimed_until=until)
 
-        return await self._change(answer_id, take, (reviewer, AuditAction.CLAIMED))
+        return await self.change(answer_id, take, (reviewer, AuditAction.CLAIMED))
 
     async def release(self, answer_id: str) -> Review:
         """Let go of a claim that ran out, so that the card says so. Raises Refused if the review is gone."""
@@ -236,7 +238,7 @@ class Reviewing:
             ran_out = review.claimed_until is not None and review.claimed_until <= now
             return _clear_claim(review) if ran_out and review.settled_at is None else review
 
-        return await self._change(answer_id, let_go)
+        return await self.change(answer_id, let_go)
 
     async def skip(self, answer_id: str, round_: int, skip: Skip) -> Review:
         """Leave a review to others, and say why."""
@@ -246,7 +248,7 @@ class Reviewing:
             others = tuple(one for one in review.skips if one.reviewer != skip.reviewer)
             return _clear_claim(replace(review, skips=(*others, skip)))
 
-        return await self._change(answer_id, leave, (skip.reviewer, AuditAction.SKIPPED))
+        return await self.change(answer_id, leave, (skip.reviewer, AuditAction.SKIPPED))
 
     async def rule(self, answer_id: str, round_: int, verdict: Verdict) -> Review:
         """Decide. The same activity twice is one verdict. Raises Refused: who was first, and with what."""
@@ -262,7 +264,7 @@ class Reviewing:
             return self._settle_if_enough(decided, now)
 
         with telemetry.span("ruling"):
-            review = await self._change(answer_id, decide, (verdict.reviewer, AuditAction.RULED))
+            review = await self.change(answer_id, decide, (verdict.reviewer, AuditAction.RULED))
             if review.settled_at is not None and (answer := await self.publish(review)):
                 events.review_ruled(answer, review)
         return review
@@ -275,7 +277,8 @@ class Reviewing:
             needed = 3 if disagree else needed  # somebody has to decide between the two
         elif self._rules.second_for_corrections and last.ruling is Ruling.CORRECTED:
             needed = 2
-        settled_at = now if len(review.verdicts) >= needed else None
+        # after all that was before, also by another machine's clock
+        settled_at = max(now, review.opened_at + LATER) if len(review.verdicts) >= needed else None
         return replace(review, needed=needed, settled_at=settled_at)
 
     async def publish(self, review: Review) -> Answer | None:
@@ -286,9 +289,9 @@ class Reviewing:
         telemetry.link(answer.question.trace)
         seen = replace(answer, passages=review.passages or answer.passages)
         verified = build_verified_answer(seen, verdict, review.settled_at or verdict.given_at)
+        await forget_past_round(self.desk, review)
         if verified is None:
-            await self.desk.drop_verified(answer.id)
-            self._known.drop(answer.id)
+            await self.unpublish(review)
             return answer
         kept = await self.desk.read_verified(answer.id)
         if kept is None or kept.verified_at != verified.verified_at:
@@ -296,8 +299,36 @@ class Reviewing:
             await asyncio.to_thread(self._known.put, verified)
             for other in await asyncio.to_thread(self._known.find_conflicts, verified):
                 await self.reopen(other, ReviewReason.CONFLICT)
+            await self._follow_change(review)
         await self.learn()
         return answer
+
+    async def _follow_change(self, review: Review) -> None:
+        """Serve what holds where a ruling was taken back or edited while it was about to be served."""
+        now = await self.desk.review(review.answer_id)
+        if now is not None and now.round != review.round:
+            await self.follow(now)
+
+    async def follow(self, review: Review) -> None:
+        """Serve what a review says now, and nothing that it does not say any more."""
+        if review.settled_at is not None:
+            await self.publish(review)
+        elif review.change is not None:
+            await self.unpublish(review)
+
+    async def unpublish(self, review: Review) -> None:
+        """Serve no earlier ruling on an answer any more. Doing it twice changes nothing."""
+        await drop_overruled(self.desk, review)
+        await self.refresh(review.answer_id)
+        await self.learn()
+
+    async def refresh(self, answer_id: str) -> None:
+        """Know by heart what holds of an answer: another process may have changed it a moment ago."""
+        standing = await read_standing(self.desk, answer_id)
+        if standing is None:
+            self._known.drop(answer_id)
+        else:
+            await asyncio.to_thread(self._known.put, standing)
 
     async def catch_up(self) -> Sequence[VerifiedAnswer]:
         """Serve what any process verified, and drop what was taken back; return all that is served."""
@@ -336,8 +367,9 @@ class Reviewing:
         if answer is not None and before is not None and before.settled_at == verified.verified_at:
             passages = tuple(await self._look_again(answer.question))
             await self.desk.keep_round(before)
-            reopened = await self._change(verified.answer_id, begin_again)
+            reopened = await self.change(verified.answer_id, begin_again)
             if reopened.settled_at is None:
+                await self.desk.keep_round(before, anew=True)  # `forget_past_round` may have come between
                 events.review_opened(answer, reason, reopened.round)
         await self.desk.put_verified(replace(verified, stale_at=now))
         self.wake()
@@ -348,14 +380,14 @@ class Reviewing:
         for forget in self.on_forget:
             forget(answer_id)
 
-    async def _change(
+    async def change(
         self, answer_id: str, change: Callable[[Review], Review], deed: tuple[str, AuditAction] | None = None
     ) -> Review:
         """Change a review, also against others. `deed`: who does what, for those who see the card."""
         for _ in range(TRIES):
             review = await self.desk.review(answer_id)
             if review is None:
-                raise Refused("This is not here any more: its question was deleted.")
+                raise Refused(GONE)
             changed = change(review)
             if changed == review:
                 return review
@@ -458,22 +490,29 @@ def _check(review: Review, round_: int, reviewer: str, now: datetime, *, decidin
     ruling = review.ruling
     if ruling is not None:
         who = "You have" if ruling.reviewer == reviewer else f"{ruling.reviewer_name} has"
-        raise Refused(f"{who} already {RULED[ruling.ruling]}, {_clock(ruling.given_at)}.")
+        raise Refused(f"{who} already {RULED[ruling.ruling]}, {format_clock(ruling.given_at)}.")
     if review.round != round_:
-        conflict = ReviewReason.CONFLICT in review.reasons
-        what = "The same question was answered otherwise" if conflict else "The page has changed"
-        raise Refused(f"{what} since this card was made: please use the new card.")
+        raise Refused(f"{_say_what_changed(review)} since this card was made: please use the new card.")
     if reviewer in [verdict.reviewer for verdict in review.verdicts]:
         raise Refused("You have ruled on this already; now a second reviewer is asked.")
     held = review.claimed_until is not None and review.claimed_until > now
     if held and review.claimed_by != reviewer:
-        raise Refused(f"{review.claimed_name} has claimed this until {_clock(review.claimed_until or now)}.")
+        until = format_clock(review.claimed_until or now)
+        raise Refused(f"{review.claimed_name} has claimed this until {until}.")
     if deciding and review.claimed_by == reviewer and not held:
         raise Refused(
-            f"Your claim ran out at {_clock(review.claimed_until or now)}. Claim it again, then decide:"
+            f"Your claim ran out at {format_clock(review.claimed_until or now)}. Claim it again, then decide:"
             " a colleague may be at it."
         )
 
 
-def _clock(time: datetime) -> str:
+def _say_what_changed(review: Review) -> str:
+    if review.change is not None:
+        return f"{review.change.reviewer_name} {CHANGED[review.change.kind]}"
+    conflict = ReviewReason.CONFLICT in review.reasons
+    return "The same question was answered otherwise" if conflict else "The page has changed"
+
+
+def format_clock(time: datetime) -> str:
+    """Return a moment of today as a sentence has it."""
     return f"{time:%H:%M} UTC"

@@ -1,4 +1,4 @@
-"""The order in which waiting reviews are offered: the oldest first, or the ones that teach most.
+"""The order in which waiting reviews are offered: wishes for an expert, then the oldest or what teaches most.
 
 What a ruling teaches is how many people would get it, times how much it can change: the questions of the
 last days that ask the same (`bot/channels/previews.py`, this one among them), times how unsure the bot was.
@@ -19,14 +19,14 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Literal
 
-from bot.cards.review import RulingPreview
-from core.records import Answer, Review
+from bot.cards.review_actions import RulingPreview
+from core.records import Answer, Review, ReviewReason
 from feedback.reviews.repository import WAITING, ReviewRepository
 from feedback.store.base import FeedbackStore
 
 ReviewOrder = Literal["oldest", "teaches_most"]
-MOST_WAITING = 200
-"""So many of the oldest waiting reviews are put in order."""
+MOST_WAITING = 1_000
+"""So many of the oldest waiting reviews are counted and put in order."""
 _AT_ONCE = 20
 _UNKNOWN = 0.5
 """How unsure an answer was that nothing judged: verified answers, and older records."""
@@ -53,13 +53,24 @@ class ReviewQueue:
         self._preview = preview
         self._order = order
 
-    async def list_next(self, count: int) -> Sequence[Review]:
-        """Return the reviews that are to be offered next. Raises StoreError."""
-        if self._order == "oldest":
-            return (await self._desk.reviews(WAITING, count))[0]
+    async def list_waiting(self, reader: str = "") -> Sequence[Review]:
+        """Return the reviews that are to be offered, in their order. Raises StoreError.
+
+        Whoever asked for an expert waits for an answer, so those come first. Left out is what `reader` (a
+        pseudonym) has ruled on already, where a second reviewer is asked.
+        """
         waiting, _ = await self._desk.reviews(WAITING, MOST_WAITING)
-        sample = [review for review in waiting if review.weight > 0]
-        return interleave(sample, await self._sort([one for one in waiting if one.weight <= 0]))[:count]
+        open_ = [one for one in waiting if reader not in {given.reviewer for given in one.verdicts}]
+        experts = [one for one in open_ if ReviewReason.EXPERT in one.reasons]
+        others = [one for one in open_ if ReviewReason.EXPERT not in one.reasons]
+        return [*await self._put_in_order(experts), *await self._put_in_order(others)]
+
+    async def _put_in_order(self, reviews: Sequence[Review]) -> Sequence[Review]:
+        if self._order == "oldest":
+            return reviews
+        sample = [review for review in reviews if review.weight > 0]
+        others = await self._sort([one for one in reviews if one.weight <= 0])
+        return interleave(sample, others)
 
     async def _sort(self, reviews: Sequence[Review]) -> list[Review]:
         """Return reviews by what they teach, the most first; of equal ones the oldest."""

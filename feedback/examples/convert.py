@@ -30,6 +30,7 @@ from urllib.parse import urldefrag, urlsplit
 from core.records import (
     Answer,
     AnswerKind,
+    ChangeKind,
     Citation,
     Feedback,
     FeedbackKind,
@@ -197,7 +198,9 @@ def build_candidate(
 
 def _channels(review: Review, verdict: Verdict, answer: Answer) -> set[str]:
     """Return the channels where the question was asked, and where rulings and feedback on it were written."""
-    decided = [one.channel for one in (*review.verdicts, verdict, review.earlier) if one]
+    edited = review.change if review.change and review.change.kind is ChangeKind.EDITED else None
+    before = (review.earlier, edited.before if edited else None)
+    decided = [one.channel for one in (*review.verdicts, verdict, *before) if one]
     return {str(answer.question.channel), answer.written_on, *decided} - {""}
 
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from core.records import Review, Verdict, VerifiedAnswer
+from core.records import Review, RulingChange, Verdict, VerifiedAnswer
 from feedback.privacy.audit import SOMEBODY
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import RecordInvalid, moment
@@ -112,8 +112,17 @@ def _review_without(person: str, body: str) -> str:
         verdicts=tuple(_remove_signature(verdict, person) for verdict in review.verdicts),
         skips=tuple(replace(skip, reviewer=_somebody(skip.reviewer, person)) for skip in review.skips),
         earlier=_remove_signature(review.earlier, person) if review.earlier else None,
+        change=_remove_changer(review.change, person) if review.change else None,
     )
     return to_json(without)
+
+
+def _remove_changer(change: RulingChange, person: str) -> RulingChange:
+    """Return a change of a ruling without who made it, and without whose ruling it ended."""
+    before = _remove_signature(change.before, person) if change.before else None
+    if change.reviewer != person:
+        return replace(change, before=before)
+    return replace(change, reviewer=SOMEBODY, reviewer_name=NAME, source="", before=before)
 
 
 def _remove_signature(verdict: Verdict, person: str) -> Verdict:

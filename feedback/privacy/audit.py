@@ -26,12 +26,15 @@ SOMEBODY = "gone"
 
 
 class AuditAction(StrEnum):
-    """Audited deeds: the first four are about an answer, the last three a model, the others people."""
+    """Audited deeds: the first six are about an answer, the last three a model, the others people."""
 
     OPENED = "opened a review"
     CLAIMED = "claimed a review"
     SKIPPED = "skipped a review"
     RULED = "ruled"
+    TOOK_BACK = "took a ruling back"
+    EDITED = "edited a verified answer"
+    READ_VERIFIED = "read the verified answers"
     READ_QUEUE = "read the review queue"
     LOOKED = "looked at a person's records"
     EXPORTED = "exported a person's records"

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from core.records import Answer, Feedback, Review, Skip, Verdict
+from core.records import Answer, Feedback, Review, RulingChange, Skip, Verdict
 from feedback.privacy import audit, opt_out
 from feedback.privacy.audit import Audit
 from feedback.reviews.repository import ReviewRepository
@@ -36,13 +36,14 @@ MEANING: Mapping[str, str] = {
     " its source, support the share of its words that stand there, timings how long it took in seconds,"
     " stopped that you pressed stop while it was written",
     "questions.said": "what you (by: you) and others said about the answer",
-    "questions.review": "what reviewers decided about the answer; who they are is not told",
+    "questions.review": "what reviewers decided about the answer; who they are is not told. changed: a ruling"
+    " that was taken back or edited, when and why",
     "words": "what you said about answers to you and to others, every change of it included: thumb, reaction,"
     " stars, comment, the wish for an expert (expert), whether an offered answer of a reviewer fits your"
     " question (similar), and implicit: that you asked on (follow_up) or pressed stop (abandoned)."
     " trainable says whether it may be learned from",
-    "reviewed": "what you decided as a reviewer: rulings with your corrections and notes, and what you"
-    " skipped",
+    "reviewed": "what you decided as a reviewer: rulings with your corrections and notes, what you skipped,"
+    " and which rulings you took back or edited (changed)",
     "kept_about_you": "smaller records, by kind. contact: how to reach the chat with you. notice: you were"
     " told, or will be, what became of an answer. declined: a question that no page answered. untied:"
     " something you said that belongs to no answer that is known. place, shown: the review cards that come to"
@@ -109,6 +110,7 @@ def _export_decision(review: Review) -> Json:
         "opened_at": moment(review.opened_at),
         "reasons": [str(reason) for reason in review.reasons],
         "ruling": _verdict(ruling) if ruling else None,
+        "changed": _export_change(review.change) if review.change else None,
     }
 
 
@@ -125,7 +127,19 @@ async def _export_rulings(store: WholeStore, documents: Sequence[Row], person: s
                 rulings = [_verdict(one) for one in review.verdicts if one.reviewer == person]
                 skips = [_record(one, but=("reviewer",)) for one in review.skips if one.reviewer == person]
                 told.append({"answer": answer_id, "round": review.round, "rulings": rulings, "skips": skips})
+                if review.change is not None and review.change.reviewer == person:
+                    told[-1]["changed"] = _export_change(review.change)
     return told
+
+
+def _export_change(change: RulingChange) -> Json:
+    """Return how a ruling was taken back or edited, without whoever did it and whose ruling it was."""
+    return {
+        "what": str(change.kind),
+        "at": moment(change.changed_at),
+        "reason": change.reason,
+        "before": _verdict(change.before) if change.before else None,
+    }
 
 
 def _verdict(verdict: Verdict) -> Json:

@@ -55,12 +55,16 @@ class PostedMessage:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """One person is to be told, once, what became of an answer; `person` is a pseudonym."""
+    """One person is to be told, once, what became of an answer; `person` is a pseudonym.
+
+    `about` names what they are told, where a ruling of which somebody was told has changed; "" is the first.
+    """
 
     answer_id: str
     person: str
     made_at: str
     sent: bool = False
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +112,12 @@ class ReviewRepository:
         found = await self._documents.list_documents(Wanted("review", state=state, after=after, limit=limit))
         return [_parse_review(document) for document in found], _last(found, after)
 
-    async def keep_round(self, review: Review) -> None:
-        """Keep a settled review that is about to begin again."""
+    async def keep_round(self, review: Review, *, anew: bool = False) -> None:
+        """Keep a settled review that is about to begin again; `anew` in the place of what is kept of it."""
         name = f"{review.answer_id}|{review.round}"
         settled_at = moment(review.settled_at or review.opened_at)
-        await self._documents.add(
-            Document("past_review", name, to_json(review), review.answer_id, order=settled_at)
-        )
+        kept = Document("past_review", name, to_json(review), review.answer_id, order=settled_at)
+        await (self._documents.put(kept) if anew else self._documents.add(kept))
 
     async def past_reviews(
         self, limit: int, after: tuple[str, str] = ("", "")
@@ -453,7 +456,7 @@ def _parse_review(document: Document) -> Review:
 def _of_notice(notice: Notification) -> Document:
     return Document(
         "notice",
-        f"{notice.answer_id}|{notice.person}",
+        "|".join(part for part in (notice.answer_id, notice.person, notice.about) if part),
         to_json(notice),
         notice.answer_id,
         notice.person,

@@ -12,12 +12,14 @@ import pytest
 
 from core.records import (
     Answer,
+    ChangeKind,
     Feedback,
     FeedbackKind,
     Question,
     Review,
     ReviewReason,
     Ruling,
+    RulingChange,
     Skip,
     Verdict,
     VerifiedAnswer,
@@ -187,8 +189,15 @@ class Town:
             ADA, "Ada Lovelace", Ruling.CORRECTED, NOON, text="26", note="as of May", source="ada|f:2"
         )
         self.ruled = await self.asks(BOB, 2, "How many days?")
+        edited = RulingChange(ChangeKind.EDITED, ADA, "Ada Lovelace", NOON, "a slip", ruled, "ada|f:3")
         review = Review(
-            self.ruled.id, (ReviewReason.SAMPLE,), NOON, verdicts=(ruled,), settled_at=NOON, earlier=ruled
+            self.ruled.id,
+            (ReviewReason.SAMPLE,),
+            NOON,
+            verdicts=(ruled,),
+            settled_at=NOON,
+            earlier=ruled,
+            change=edited,
         )
         await self.desk.add_review(review)
         await self.desk.keep_round(review)

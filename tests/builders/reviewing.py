@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Collection
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from bot.dialogs.answerer import PageAnswerer, Verified
 from bot.dialogs.rate import Forms, RatingRules
 from core.records import Answer, Question
+from feedback.reviews.ruling_changes import read_standing
 from tests.builders.world import NO_SAMPLE, World, a_world, an_answer
 from tests.doubles.teams_connector import Call
 from tests.doubles.teams_limits import nodes_of
@@ -46,7 +48,12 @@ def text_of(card: Json) -> str:
 
 async def press(world: World, call: Call, verb: str, person: Json = ROBIN, **inputs: Any) -> Json:
     """Press a button of a card that the bot showed; return the body that it is answered with."""
-    data = actions_of(card_of(call))[verb] | inputs
+    return await press_data(world, call, actions_of(card_of(call))[verb] | inputs, person)
+
+
+async def press_data(world: World, call: Call, data: Json, person: Json = ROBIN) -> Json:
+    """Press a button with this data on a message, as its client shows or makes it up."""
+    verb = data["verb"]
     conversation = call.activity["conversation"] | {"id": f"{call.conversation};messageid=m1"}
     if call.conversation.startswith("a:"):
         conversation = call.activity["conversation"]
@@ -130,5 +137,5 @@ def with_verified_answers(world: World) -> None:
     def fresh(verified: Any) -> bool:
         return all(world.hashes.get(url, then) == then for url, then in verified.pages)
 
-    verified = Verified(Matcher(world), fresh, world.parts.desk.read_verified)  # type: ignore[arg-type]
+    verified = Verified(Matcher(world), fresh, partial(read_standing, world.parts.desk))  # type: ignore[arg-type]
     world.answerer = PageAnswerer(Library(), Model(world), verified, Forms())  # type: ignore[arg-type,assignment]

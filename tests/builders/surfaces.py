@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,6 +22,7 @@ from bot.dialogs.rate import Forms
 from bot.services import Services
 from bot.web.activities import REVIEWER as ROBIN_OF_THE_PAGE
 from core.records import Answer, Question
+from feedback.reviews.ruling_changes import read_standing
 from tests.browser.chat import Browser, Chat, a_browser, a_chat
 from tests.builders.reviewing import (
     BOB,
@@ -30,7 +32,7 @@ from tests.builders.reviewing import (
     Library,
     Matcher,
     actions_of,
-    press,
+    press_data,
     shown_in,
     subscribe,
     text_of,
@@ -40,6 +42,7 @@ from tests.builders.slack_world import BOB as BOB_OF_SLACK
 from tests.builders.slack_world import ROBIN as ROBIN_OF_SLACK
 from tests.builders.world import PAGE, MemoryStore, ScriptedAnswerer, World, a_world
 from tests.doubles.slack_api import Message, elements_in
+from tests.doubles.teams_connector import Call
 
 Json = dict[str, Any]
 
@@ -58,7 +61,7 @@ class Script:
     async def stream(self, question: Question, history: Sequence[Answer]) -> AsyncIterator[str | Answer]:
         place = self._place()
         self.model.changes["answered_at"] = datetime.now(UTC)
-        verified = Verified(Matcher(place), self._is_fresh, place.parts.desk.read_verified)
+        verified = Verified(Matcher(place), self._is_fresh, partial(read_standing, place.parts.desk))
         answerer = PageAnswerer(Library(), self.model, verified, self.forms)  # type: ignore[arg-type]
         async for item in answerer.stream(question, history):
             yield item
@@ -130,6 +133,7 @@ class TeamsSurface:
         self._world = world
         self._ids = itertools.count(1)
         self._asked: dict[str, str] = {}
+        self._replaced: list[tuple[Call, Json]] = []
         self._fields: dict[str, Json] = {
             ASKER: {},
             COLLEAGUE: {"from": BOB, "conversation": BOBS_CHAT},
@@ -156,8 +160,18 @@ class TeamsSurface:
         for call in reversed(self._world.connector.calls):
             card = next((one["content"] for one in call.activity.get("attachments", ())), {})
             if call.conversation == self._home(person) and action in actions_of(card):
-                return text_of(await press(self._world, call, action, who, **inputs))
+                return await self._press(call, actions_of(card)[action] | inputs, who)
+        for call, card in reversed(self._replaced):
+            if call.conversation == self._home(person) and action in actions_of(card):
+                return await self._press(call, actions_of(card)[action] | inputs, who)
         raise AssertionError(f"{person} has no button that does {action}")
+
+    async def _press(self, call: Call, data: Json, who: Json) -> str:
+        """Press a button; the card that comes back takes the place of the one that was pressed."""
+        body = await press_data(self._world, call, data, who)
+        if isinstance(body.get("value"), dict):
+            self._replaced.append((call, body["value"]))
+        return text_of(body)
 
     async def sees(self, person: str, text: str) -> None:
         await shown_in(self._world, self._home(person), text)

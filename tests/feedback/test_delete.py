@@ -112,6 +112,9 @@ async def test_what_a_person_ruled_stays_without_the_name_and_is_served(town: To
         review.ruling, reviewer=SOMEBODY, reviewer_name=NAME, source="", text="26", note="as of May"
     )
     assert review.earlier == review.ruling
+    assert review.change is not None
+    assert (review.change.reviewer, review.change.reviewer_name, review.change.source) == (SOMEBODY, NAME, "")
+    assert (review.change.reason, review.change.before) == ("a slip", review.ruling)
     [past] = (await town.desk.past_reviews(10))[0]
     assert past.verdicts == review.verdicts
     held = await town.desk.review(town.held.id)
@@ -212,6 +215,7 @@ async def test_an_export_has_everything_and_nobody_elses_name(town: Town) -> Non
     ][:1]
     assert ruling["text"] == "26"
     assert [skip["reason"] for round_ in told["reviewed"] for skip in round_["skips"]] == ["not my field"]
+    assert {one["changed"]["reason"] for one in told["reviewed"] if "changed" in one} == {"a slip"}
     kinds = {one["kind"] for one in told["kept_about_you"]}
     assert kinds == {
         *("contact", "declined", "greeted", "notice", "place", "reviewed", "reviewer", "shown", "untied")

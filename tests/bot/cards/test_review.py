@@ -13,11 +13,15 @@ import pytest
 from bot.cards.adaptive import render_card, render_form
 from bot.cards.answer import Standing, State, answer_card, feedback_form, rating_actions
 from bot.cards.elements import ActionButton
-from bot.cards.notice import changes_card, notice_card
-from bot.cards.review import ReviewView, RulingPreview, review_card, spans
+from bot.cards.notice import changes_card, notice_card, taken_back_card
+from bot.cards.review import review_card
+from bot.cards.review_actions import ReviewView, RulingPreview, spans
+from bot.cards.verified import VerifiedPage, VerifiedView, verified_card, verified_list_card
+from bot.dialogs.review import build_verified_answer
 from core.records import (
     Answer,
     AnswerKind,
+    ChangeKind,
     Channel,
     Citation,
     Feedback,
@@ -26,10 +30,12 @@ from core.records import (
     Review,
     ReviewReason,
     Ruling,
+    RulingChange,
     Skip,
     Verdict,
 )
 from core.text import utf16_bytes
+from feedback.reviews.ruling_changes import PastRuling
 from tests.builders.cards import MAX_BYTES, SITE, Check, Json, checked, parts, shape_of
 from tests.builders.world import NOW, PAGE, QUOTE, a_quote, an_answer
 
@@ -105,6 +111,7 @@ def every_card(text: str, *, times: int = 1, turn: int | None = None) -> Iterato
             preview = RulingPreview(2_000, 1_999, 2_000, 90)
             card = review_card(ReviewView(one, said, words, "s" * 32, NOW, preview), SITE)
             yield f"review {name} {number}", render_card(card)
+    yield from changed_cards(answer, verdict, review)
     for place, state in enumerate(STATES):
         actions = rating_actions(answer.id, "s" * 32, stars=state != "closed", comment=True)
         standing = Standing(state, NOW, text, verdict.citation, actions, "Thank you.")
@@ -118,6 +125,57 @@ def every_card(text: str, *, times: int = 1, turn: int | None = None) -> Iterato
     yield "no changes", render_card(changes_card([]))
     for reaction in ("like", "dislike"):
         yield f"form {reaction}", render_form(feedback_form(reaction), "What do you think?")
+
+
+def changed_cards(answer: Answer, verdict: Verdict, review: Review) -> Iterator[tuple[str, Json]]:
+    """Yield the cards around rulings that are changed, each once."""
+    text = answer.question.text
+    change = RulingChange(ChangeKind.WITHDRAWN, "r", text, NOW, text, verdict)
+    waiting = ReviewView(review, answer, (), "s" * 32, NOW)
+    first = replace(review, needed=2, verdicts=(verdict,))
+    citation = answer.citations[0] if answer.citations else None
+    for name, view in (
+        ("taken back", replace(waiting, review=replace(review, round=2, change=change))),
+        ("in doubt", replace(waiting, doubt=citation)),
+        ("ruled by its reader", replace(waiting, review=first, reader="r")),
+    ):
+        yield f"review {name}", render_card(review_card(view, SITE))
+    verified = build_verified_answer(answer, verdict, NOW)
+    assert verified is not None
+    views = [VerifiedView(verified, text, 1, "s" * 32, 3)] * 4
+    yield "verified answers", render_card(verified_list_card(VerifiedPage(views, 2, 99, text[:200])))
+    past = PastRuling(1, verdict, NOW, replace(change, kind=ChangeKind.EDITED))
+    history = [past, replace(past, round=2, ended=None, holds=True)]
+    yield "verified answer", render_card(verified_card(views[0], answer, history, SITE))
+    yield "taken back", render_card(taken_back_card(answer))
+
+
+def test_a_settled_card_can_be_undone_and_its_details_stand_in_one_line() -> None:
+    answer, verdict, review, words = scene("How much leave?")
+    settled = replace(review, verdicts=(verdict,), settled_at=NOW)
+    for one in (settled, review):
+        card = render_card(review_card(ReviewView(one, answer, words, "s", NOW), SITE))
+        *others, last = [part["text"] for part in parts(card["body"]) if part.get("type") == "TextRun"]
+        assert last.startswith("Details: answered 23 Nov 2026, 00:00 UTC")
+        assert f"model {answer.model_version}" in last
+        assert not [text for text in others if "UTC" in text or answer.model_version in text or "h1" in text]
+    [undo] = render_card(review_card(ReviewView(settled, answer, words, "s", NOW), SITE))["actions"]
+    assert (undo["title"], undo["verb"]) == ("Undo", "review.undo")
+
+
+@pytest.mark.parametrize("kind", AnswerKind)
+def test_the_first_button_never_takes_an_answer_from_people(kind: AnswerKind) -> None:
+    answer, _, review, _ = scene("How many weeks of paid leave do parents get?")
+    there = replace(PAGE, text="Parents get 16 weeks of paid leave. Ask early.")
+    for passages, sentence in (((there,), "Parents get 16 weeks of paid leave."), ((), "")):
+        said = replace(answer, kind=kind, passages=passages, citations=())
+        card = render_card(review_card(ReviewView(review, said, (), "s", NOW), SITE))
+        first = card["actions"][0]
+        harmless = {"Approve", "Use this quote", "Use this quote…" if sentence else "Correct…"}
+        assert first["title"] in harmless
+        if kind is AnswerKind.DECLINED:
+            offered = [part.get("value", "") for part in parts(first) if part.get("id") == "text"]
+            assert offered == [sentence]
 
 
 def test_every_card_in_every_state_is_valid(valid: Check) -> None:

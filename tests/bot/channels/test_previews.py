@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bot.cards.review import RulingPreview
+from bot.cards.review_actions import RulingPreview
 from bot.channels.previews import BATCH, DAYS, MOST_ANSWERS, RulingPreviews, read_recent
 from bot.dialogs.verified_answers import VerifiedAnswers
 from core.records import Answer, Feedback, FeedbackKind, Ruling

@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bot.cards.review import RulingPreview
+from bot.cards.review_actions import RulingPreview
 from bot.dialogs.review_queue import ReviewOrder, ReviewQueue, compute_worth, interleave
-from core.records import Review, ReviewReason
+from core.records import Review, ReviewReason, Ruling, Verdict
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.sqlite import SqliteStore
 from tests.builders.records import NOON, answer, question
@@ -25,7 +26,7 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
 
 
 async def open_review(
-    store: SqliteStore, number: int, *, confidence: float | None = None, weight: float = 0.0
+    store: SqliteStore, number: int, *, confidence: float | None = None, weight: float = 0.0, **changes: Any
 ) -> str:
     """Let an answer wait for its reviewer since minute `number`."""
     asked = question(number)
@@ -33,7 +34,7 @@ async def open_review(
     given = await store.add_answer(answer(asked, f"a{number}", confidence=confidence))
     opened_at = NOON + timedelta(minutes=number)
     review = Review(given.id, (ReviewReason.THUMB_DOWN,), opened_at, weight=weight)
-    await ReviewRepository(store.documents).add_review(review)
+    await ReviewRepository(store.documents).add_review(replace(review, **changes))
     return given.id
 
 
@@ -46,7 +47,7 @@ async def offered(
         return RulingPreview(counts[answer_id], 0, 100, 90) if answer_id in counts else None
 
     queue = ReviewQueue(store, ReviewRepository(store.documents), preview, order)
-    return [review.answer_id for review in await queue.list_next(count)]
+    return [review.answer_id for review in await queue.list_waiting()][:count]
 
 
 async def test_the_oldest_comes_first_where_nothing_else_is_set(store: SqliteStore) -> None:
@@ -73,6 +74,27 @@ async def test_every_second_card_at_least_is_from_the_sample_in_the_order_of_the
         await open_review(store, number, confidence=0.99, weight=20.0)
     assert await offered(store, a5=9, a4=5, a7=99) == ["a6", "a5", "a7", "a4", "a1", "a2", "a3"]
     assert await offered(store, "teaches_most", 1) == ["a6"], "who takes one at a time gets the sample, too"
+
+
+@pytest.mark.parametrize("order", ["oldest", "teaches_most"])
+async def test_who_asked_for_an_expert_comes_before_the_sample(
+    store: SqliteStore, order: ReviewOrder
+) -> None:
+    await open_review(store, 1, confidence=0.1, weight=20.0, reasons=(ReviewReason.SAMPLE,))
+    await open_review(store, 2, confidence=0.1)
+    await open_review(store, 3, confidence=0.9, reasons=(ReviewReason.THUMB_DOWN, ReviewReason.EXPERT))
+    assert await offered(store, order) == ["a3", "a1", "a2"]
+
+
+async def test_what_waits_for_a_second_reviewer_has_left_the_queue_of_the_first(store: SqliteStore) -> None:
+    given = Verdict("p-robin", "Robin", Ruling.CORRECTED, NOON, "30")
+    await open_review(store, 1, needed=2, verdicts=(given,))
+    await open_review(store, 2)
+    queue = ReviewQueue(store, ReviewRepository(store.documents), lambda _: None)
+    waiting = {
+        name: [one.answer_id for one in await queue.list_waiting(name)] for name in ("p-robin", "p-kim")
+    }
+    assert waiting == {"p-robin": ["a2"], "p-kim": ["a1", "a2"]}
 
 
 async def test_a_review_whose_question_is_gone_is_not_offered(store: SqliteStore) -> None:

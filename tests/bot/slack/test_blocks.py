@@ -15,7 +15,8 @@ from bot.cards.help import help_card
 from bot.cards.model import ModelView, model_card
 from bot.cards.notice import changes_card, notice_card
 from bot.cards.privacy import Buttons, brief, confirm_card, privacy_card
-from bot.cards.review import ReviewView, RulingPreview, review_card
+from bot.cards.review import review_card
+from bot.cards.review_actions import ReviewView, RulingPreview
 from bot.channels.answer_message import compose_messages
 from bot.channels.message import Message, ThumbsRequest, card_message
 from bot.slack.blocks import (

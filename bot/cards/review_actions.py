@@ -1,0 +1,208 @@
+"""What can be decided on the card of a review, in the order in which it does the least harm.
+
+The first button is never one that takes an answer from people: below a declined answer it uses what stands
+nearest on the page, with the text ready. Whoever says that the page does not tell while such a sentence is
+there is asked once more (`ReviewView.doubt`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.cards.elements import (
+    Action,
+    ActionButton,
+    ChoiceInput,
+    Form,
+    Input,
+    Style,
+    TextInput,
+    name_place,
+)
+from bot.cards.near_quote import find_near_quote
+from core.records import Answer, AnswerKind, Citation, Feedback, Review
+from core.text import clip_text
+from model.answering.grounding import cite
+
+MAX_SPANS = 12
+MAX_CITED = 6
+NOTE_CHARACTERS = 500
+QUESTION_CHARACTERS = 1_000
+CORRECTION_CHARACTERS = 4_000
+"""The longest correction. It is shown and offered again whole: who agrees to it loses nothing."""
+SPAN_CHARACTERS = 120
+
+_AGREE = {
+    AnswerKind.ANSWERED: "Approve",
+    AnswerKind.QUOTED: "Use this quote",
+    AnswerKind.DECLINED: "Right, it is not on the page",
+}
+_NEAR = "near"
+"""The choice of the nearest sentence as what a correction stands on."""
+_REASON = ChoiceInput(
+    "reason",
+    "Why do you skip it?",
+    (
+        ("not my field", "Not my field"),
+        ("the question is unclear", "The question is unclear"),
+        ("the page does not settle it", "The page does not settle it"),
+        ("another reason", "Another reason"),
+    ),
+    value="not my field",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RulingPreview:
+    """What a ruling would serve: `count` of the `looked_at` other questions of the last `days` days.
+
+    They ask the same. `right` of their answers were rated right, and would change with a correction.
+    """
+
+    count: int
+    right: int
+    looked_at: int
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewView:
+    """One review as it is now. `answer` has the passages that reviewers see. `seal` is for the buttons.
+
+    `preview` is None while it is not known. `reader` is the pseudonym of who reads the card alone, "" where
+    several do. `doubt` is a sentence of the page that speaks against "not on the page", which was pressed.
+    """
+
+    review: Review
+    answer: Answer
+    feedback: Sequence[Feedback]
+    seal: str
+    now: datetime
+    preview: RulingPreview | None = None
+    reader: str = ""
+    doubt: Citation | None = None
+
+    @property
+    def has_ruled(self) -> bool:
+        """Whether a second reviewer is asked, and who reads this alone was the first."""
+        given = [verdict.reviewer for verdict in self.review.verdicts]
+        return self.review.settled_at is None and self.reader != "" and self.reader in given
+
+
+def spans(answer: Answer) -> Sequence[tuple[str, Citation]]:
+    """Return what a correction can stand on, by its choice's value: citations first, then passages."""
+    found = [
+        (f"c{number}", citation) for number, citation in enumerate(answer.citations[:MAX_CITED], start=1)
+    ]
+    quoted = {citation.quote for _, citation in found}
+    for number, passage in enumerate(answer.passages, start=1):
+        citation = cite(passage, passage.text)
+        if citation.quote not in quoted:
+            found.append((f"p{number}", citation))
+    near = find_near_quote(answer)
+    if near is None or near.quote in {one.quote for _, one in found}:
+        return found[:MAX_SPANS]
+    return [*found[: MAX_SPANS - 1], (_NEAR, near)]
+
+
+def list_actions(view: ReviewView) -> tuple[Action, ...]:
+    """Return the buttons of a card: what can be decided, or that a ruling can be taken back."""
+    if view.review.ruling is not None:
+        return (_button(view, "Undo", "undo"),)
+    if view.has_ruled:
+        return (make_take_back(view),)
+    claim = _button(view, "Claim", "claim")  # also while it is held: the holder may want it longer
+    reject = _button(view, "Not a real question", "reject")
+    skip = Form("Skip…", (_REASON,), _button(view, "Skip", "skip", inputs=True))
+    return (*_list_rulings(view), claim, reject, skip)
+
+
+def make_take_back(view: ReviewView) -> ActionButton:
+    """Return the button for whoever has ruled, while a second reviewer is waited for."""
+    return _button(view, "Take back my ruling", "undo")
+
+
+def _list_rulings(view: ReviewView) -> list[Action]:
+    """Return the rulings, the least harmful first."""
+    answer, proposal = view.answer, view.review.proposal
+    near = _find_quote(view)
+    use = Form("Use this quote…" if near else "Correct…", _correction(view, near), _send(view, near))
+    if proposal is not None:
+        agree = _button(view, "Agree", "approve", style="positive")
+        return [agree, use, _button(view, "Not on the page", "not_on_page")]
+    if view.doubt is not None:
+        return [use, _button(view, "It is not on the page all the same", "not_on_page", sure=True)]
+    if answer.abstained:
+        return [use, _button(view, _AGREE[answer.kind], "approve")]
+    agree = _button(view, _AGREE[answer.kind], "approve", style="positive")
+    return [agree, use, _button(view, "Not on the page", "not_on_page")]
+
+
+def _button(
+    view: ReviewView,
+    title: str,
+    verb: str,
+    *,
+    style: Style = "default",
+    inputs: bool = False,
+    sure: bool = False,
+) -> ActionButton:
+    review = view.review
+    data = {"verb": f"review.{verb}", "answer_id": review.answer_id, "round": review.round}
+    return ActionButton(title, {**data, "seal": view.seal, **({"sure": True} if sure else {})}, style, inputs)
+
+
+def _send(view: ReviewView, near: Citation | None) -> ActionButton:
+    title = "Use this quote" if near else "Send correction"
+    return _button(view, title, "correct", style="positive", inputs=True)
+
+
+def _find_quote(view: ReviewView) -> Citation | None:
+    """Return the sentence that a correction begins with in the place of the bot's own words."""
+    if view.doubt is not None:
+        return view.doubt
+    if view.review.proposal is not None or not view.answer.abstained:
+        return None
+    return find_near_quote(view.answer)
+
+
+def _correction(view: ReviewView, near: Citation | None) -> tuple[Input, ...]:
+    answer, proposal = view.answer, view.review.proposal
+    before = proposal.text if proposal and proposal.text else near.quote if near else _begin_with(view)
+    text = TextInput(
+        "text",
+        "The right answer",
+        CORRECTION_CHARACTERS,
+        value=clip_text(before, CORRECTION_CHARACTERS),
+        required="Please write the right answer.",
+    )
+    note = TextInput("note", "Note for the record (optional)", NOTE_CHARACTERS, multiline=False)
+    choices = list_places(answer)
+    if not choices:
+        return text, note
+    chosen = next((value for value, one in spans(answer) if near and one.quote == near.quote), choices[0][0])
+    return text, ChoiceInput("span", "Where it stands", choices, chosen, wrap=True), note
+
+
+def list_places(answer: Answer) -> tuple[tuple[str, str], ...]:
+    """Return what a correction can stand on, as a choice shows it."""
+    return tuple(
+        (value, clip_text(f"{name_place(one)}: {one.quote}", SPAN_CHARACTERS)) for value, one in spans(answer)
+    )
+
+
+def _begin_with(view: ReviewView) -> str:
+    """Return what a correction begins with: one taken back, or the answer without our marks."""
+    answer, change = view.answer, view.review.change
+    if change is not None and change.before is not None and change.before.text and not view.review.blind:
+        return change.before.text
+    match answer.kind:
+        case AnswerKind.ANSWERED:
+            return re.sub(r"(?:(?<!\s)\s+)?\[\d+\]", "", answer.text)
+        case AnswerKind.QUOTED:
+            return answer.text
+        case AnswerKind.DECLINED:
+            return ""

@@ -1,0 +1,100 @@
+"""What people are told of rulings: whoever asked or complained, once of each, in one message of their chat.
+
+Where a ruling of which somebody was told is taken back or edited, they are told once what changed. A notice
+is kept before it is sent, and marked afterwards: a kill in between sends it again, since no channel lets us
+ask.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.cards.elements import Card
+from bot.cards.notice import notice_card, taken_back_card
+from bot.channel import Undeliverable
+from core.records import Answer, Review, Ruling
+from feedback.reviews.repository import Notification, ReviewRepository
+from feedback.store.base import moment
+
+log = logging.getLogger(__name__)
+
+SendCard = Callable[[str, Card], Awaitable[None]]
+"""(where, a Reference as JSON; what) → sent. Raises Undeliverable and OSError."""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What people are to be told of a review: since when it is so, and how their notices name it."""
+
+    about: str
+    since: datetime
+    is_taken_back: bool = False
+
+
+def find_news(review: Review) -> News | None:
+    """Return what a review says that is worth telling, None while it waits for its first ruling."""
+    if review.ruling is not None:
+        about = f"round {review.round}" if review.change else ""
+        return News(about, review.settled_at or review.ruling.given_at)
+    if review.change is not None and not review.verdicts:
+        return News(f"taken back {review.round}", review.opened_at, is_taken_back=True)
+    return None
+
+
+def list_due(review: Review, asker: str, waiting: Collection[str], told: Collection[str]) -> set[str]:
+    """Return who is to be told of it: `waiting` people complained, `told` people know of an earlier ruling.
+
+    Who was told nothing yet has nothing to unlearn.
+    """
+    if review.ruling is None:
+        return set(told) - {""}
+    due = {*waiting, *(told if review.change else ())}
+    if review.ruling.ruling in {Ruling.CORRECTED, Ruling.NOT_ON_PAGE}:
+        due.add(asker)
+    return due - {""}
+
+
+async def tell_people(
+    desk: ReviewRepository, review: Review, answer: Answer, waiting: Collection[str], card: SendNews
+) -> None:
+    """Tell whom it concerns, once, how a review ended, or that its ruling was taken back. Raises OSError."""
+    news = find_news(review)
+    if news is None:
+        return
+    told = {one.person for one in await desk.notices_on(answer.id) if one.sent and one.about != news.about}
+    for person in sorted(list_due(review, answer.question.asker, waiting, told)):
+        await desk.add_notice(Notification(answer.id, person, moment(news.since), about=news.about))
+    unsent = _select_unsent(await desk.notices_on(answer.id), news)
+    if not unsent:
+        return
+    stored = await desk.contact(answer.question.conversation)
+    try:
+        await card.send(stored, draw_notice(review, answer, card.site_url, anew=bool(told)))
+    except Undeliverable as gone:
+        log.warning("somebody could not be told of a ruling: %s", gone)
+    for notice in unsent:
+        await desk.mark_sent(notice)
+
+
+@dataclass(frozen=True, slots=True)
+class SendNews:
+    """How a card of news leaves, and the address of the pages that it names."""
+
+    send: SendCard
+    site_url: str
+
+
+def _select_unsent(kept: Sequence[Notification], news: News) -> list[Notification]:
+    """Return the notices that a message settles: a ruling also those that it has overtaken unsent."""
+    unsent = [one for one in kept if not one.sent]
+    return [one for one in unsent if one.about == news.about] if news.is_taken_back else unsent
+
+
+def draw_notice(review: Review, answer: Answer, site_url: str, *, anew: bool) -> Card:
+    """Return what people are told; `anew`: some of them were told of an earlier ruling."""
+    if review.ruling is None:
+        return taken_back_card(answer)
+    return notice_card(answer, review.ruling, site_url, anew=anew)

@@ -1,0 +1,189 @@
+"""What reviewers do with the buttons of review cards: read from a press, done now or when the store is back.
+
+A press that cannot be done yet is kept on disk (`DeferredActions`), and whoever pressed hears if it cannot be
+done then.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from uuid import uuid4
+
+from bot.cards.near_quote import find_near_quote
+from bot.cards.review_actions import CORRECTION_CHARACTERS, spans
+from bot.channels.card_sync import CardSync
+from bot.channels.incoming import BadAction, CardAction, Incoming
+from bot.dialogs.privacy import WISH
+from bot.dialogs.review import GONE, Refused
+from bot.dialogs.review_queue import ReviewQueue
+from bot.dialogs.rulings.take_back import TakingBack, build_correction
+from core.records import ChangeKind, Citation, Review, Ruling, RulingChange, Skip, Verdict
+from feedback.store.base import DeferredActions, Entry, FeedbackStore, StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+MAX_NOTE = 500
+MAX_NAME = 80
+NO_CLAIM = "This cannot be claimed right now. You can decide at once all the same, or try again in a minute."
+MAX_QUOTED = 200
+
+_RULINGS = {
+    "review.approve": Ruling.APPROVED,
+    "review.correct": Ruling.CORRECTED,
+    "review.not_on_page": Ruling.NOT_ON_PAGE,
+    "review.reject": Ruling.REJECTED,
+}
+_CHANGES = {
+    "review.undo": ChangeKind.WITHDRAWN,
+    "review.withdraw": ChangeKind.WITHDRAWN,
+    "review.edit": ChangeKind.EDITED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewAction:
+    """What a reviewer who may do so wants done, and `place`, a Reference as JSON, where they hear of it.
+
+    `at` is ISO text; `source` names the press, so that the same one twice is one.
+    """
+
+    verb: str
+    answer_id: str
+    round: int
+    person: str
+    name: str
+    at: str
+    source: str
+    place: str
+    text: str = ""
+    span: str = ""
+    note: str = ""
+    channel: str = ""
+
+
+class ReviewActions:
+    """Does what permitted reviewers want, now or once the store is back. One per process, for any channel."""
+
+    def __init__(
+        self,
+        store: FeedbackStore,
+        taking_back: TakingBack,
+        card_sync: CardSync,
+        later: DeferredActions,
+        queue: ReviewQueue,
+    ) -> None:
+        self.store = store
+        self.queue = queue
+        self.reviewing = taking_back.reviewing
+        self._taking_back = taking_back
+        self.card_sync = card_sync
+        self._later = later
+        later.register(WISH, self._do_later)
+
+    async def perform(self, wish: ReviewAction) -> Review | None:
+        """Do what a reviewer wants; None where it waits for the store. Raises Refused and BadAction."""
+        if wish.verb != "review.claim":
+            return await self._later.attempt(partial(self._do, wish), WISH, asdict(wish))
+        try:
+            return await self._do(wish)
+        except StoreUnavailable as error:
+            log.info("a review was not claimed: %s", error)
+            raise Refused(NO_CLAIM) from error
+
+    async def _do(self, wish: ReviewAction) -> Review:
+        at = datetime.fromisoformat(wish.at)
+        if wish.verb == "review.claim":
+            return await self.reviewing.claim(wish.answer_id, wish.round, wish.person, wish.name)
+        if wish.verb == "review.skip":
+            return await self.reviewing.skip(wish.answer_id, wish.round, Skip(wish.person, wish.note, at))
+        if wish.verb in _CHANGES:
+            return await self._change(wish, at)
+        ruling = _RULINGS[wish.verb]
+        verdict = Verdict(
+            wish.person, wish.name, ruling, at, note=wish.note, source=wish.source, channel=wish.channel
+        )
+        if ruling is Ruling.CORRECTED:
+            verdict = replace(verdict, text=wish.text, citation=await self._find_span(wish))
+        return await self.reviewing.rule(wish.answer_id, wish.round, verdict)
+
+    async def _change(self, wish: ReviewAction, at: datetime) -> Review:
+        kind = _CHANGES[wish.verb]
+        change = RulingChange(kind, wish.person, wish.name, at, wish.note, source=wish.source)
+        if kind is ChangeKind.WITHDRAWN:
+            return await self._taking_back.take_back(wish.answer_id, wish.round, change)
+        verdict = replace(
+            build_correction(change, wish.text, wish.channel), citation=await self._find_span(wish)
+        )
+        return await self._taking_back.edit(wish.answer_id, wish.round, change, verdict)
+
+    async def find_doubt(self, wish: ReviewAction) -> Citation | None:
+        """Return the sentence that speaks against a ruling that the page does not tell; None for another."""
+        if wish.verb not in {"review.not_on_page", "review.approve"}:
+            return None
+        answer, review = (
+            await self.store.answer(wish.answer_id),
+            await self.reviewing.desk.review(wish.answer_id),
+        )
+        if answer is None or review is None or review.settled_at is not None or review.round != wish.round:
+            return None  # the ruling says what is wrong with it
+        if wish.verb == "review.approve" and (review.proposal is not None or not answer.abstained):
+            return None
+        return find_near_quote(self.card_sync.to_reviewed(answer, review))
+
+    async def _find_span(self, wish: ReviewAction) -> Citation | None:
+        """Return the place on the page that a correction stands on."""
+        answer, review = (
+            await self.store.answer(wish.answer_id),
+            await self.reviewing.desk.review(wish.answer_id),
+        )
+        if answer is None:
+            raise Refused(GONE)
+        known = dict(spans(self.card_sync.to_reviewed(answer, review)))
+        if wish.span and wish.span not in known:
+            raise BadAction("Please choose one of the places that the card offers.")
+        return known.get(wish.span)
+
+    async def _do_later(self, entry: Entry) -> None:
+        """Do what waited for the store; whoever wanted it hears if it cannot be."""
+        wish = ReviewAction(**entry)
+        try:
+            await self._do(wish)
+        except (Refused, BadAction) as refused:
+            question = await self.store.answer(wish.answer_id)
+            about = f" on “{question.question.text[:MAX_QUOTED]}”" if question else ""
+            await self.card_sync.say(wish.place, f"What you decided{about} could not be taken up: {refused}")
+
+
+def read_press(incoming: Incoming, action: CardAction, person: str) -> ReviewAction:
+    """Read what a button says. Raises BadAction."""
+    wish = ReviewAction(
+        verb=action.verb,
+        answer_id=action.answer_id,
+        round=action.round,
+        person=person,
+        name=incoming.user["name"][:MAX_NAME] or "A reviewer",
+        at=datetime.now(UTC).isoformat(),
+        source=incoming.question_id if incoming.id else uuid4().hex,
+        place=incoming.contact.dump(),
+        channel=str(incoming.conversation["channelId"]),
+    )
+    if action.verb == "review.claim":
+        return wish
+    if action.verb == "review.skip":
+        reason = action.text_input("reason", MAX_NOTE)
+        if not reason:
+            raise BadAction("Please say why you skip it.")
+        return replace(wish, note=reason)
+    if action.verb in {"review.undo", "review.withdraw"}:
+        return replace(wish, note=action.text_input("reason", MAX_NOTE))
+    if action.verb not in {*_RULINGS, "review.edit"}:
+        raise BadAction("This card has no such action.")
+    text, span = action.text_input("text", CORRECTION_CHARACTERS), action.text_input("span", MAX_NOTE)
+    corrects = action.verb in {"review.correct", "review.edit"}
+    if corrects and not text:
+        raise BadAction("Please write the right answer first.")
+    wish = replace(wish, note=action.text_input("note", MAX_NOTE))
+    return replace(wish, text=text, span=span) if corrects else wish

@@ -1,0 +1,152 @@
+"""Taking rulings back, and editing them: undo on a card, and withdraw and edit of a verified answer.
+
+Of two people who change a ruling at once one wins, and the other hears who it was (`Refused`). From then on
+nothing is served of the ruling that ended; cards, the asker's message and notices follow by the errand that
+is left before (bot/channels/card_sync.py), whoever is killed in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from bot.dialogs import events
+from bot.dialogs.review import GONE, Refused, Reviewing, format_clock
+from core.records import Answer, Review, Ruling, RulingChange, Verdict
+from core.text import CHANGED
+from feedback.privacy.audit import AuditAction
+from feedback.reviews.repository import ReviewRepository
+from feedback.reviews.ruling_changes import (
+    edit,
+    keep_past_round,
+    take_back_own,
+    withdraw,
+    write_past_round,
+)
+from feedback.store.base import FeedbackStore
+
+NOT_RULED = "Nobody has ruled on this, so there is nothing to take back."
+SAME_TEXT = "That is what the answer says already. Nothing was changed."
+Change = Callable[[Review], Review]
+
+
+class TakingBack:
+    """Changes rulings. `second_for_corrections` is the setting `second_reviewer`: an edit waits, too."""
+
+    def __init__(
+        self, reviewing: Reviewing, store: FeedbackStore, *, second_for_corrections: bool = False
+    ) -> None:
+        self.reviewing = reviewing
+        self._store = store
+        self._second = second_for_corrections
+
+    @property
+    def _desk(self) -> ReviewRepository:
+        return self.reviewing.desk
+
+    async def take_back(self, answer_id: str, round_: int, change: RulingChange) -> Review:
+        """Take back the ruling of a round, anybody's, or one's own that waits for a second reviewer.
+
+        The same press twice is one. Raises Refused and StoreError.
+        """
+
+        def begin_again(review: Review) -> Review:
+            if _is_same_press(review, change):
+                return review
+            if review.round == round_ and _waits_with_own(review, change.reviewer):
+                return take_back_own(review, change)
+            _check_in_force(review, round_, change.reviewer)
+            return withdraw(review, change)
+
+        review = await self._end_round(answer_id, round_, change, begin_again, AuditAction.TOOK_BACK)
+        await self.reviewing.unpublish(review)
+        return review
+
+    async def edit(self, answer_id: str, round_: int, change: RulingChange, verdict: Verdict) -> Review:
+        """Put a correction in the place of the ruling of a round. Raises Refused and StoreError."""
+
+        def correct(review: Review) -> Review:
+            if _is_same_press(review, change):
+                return review
+            _check_in_force(review, round_, change.reviewer)
+            ruling = review.ruling
+            if ruling and (ruling.ruling, ruling.text, ruling.citation) == _compare(verdict):
+                raise Refused(SAME_TEXT)
+            return edit(review, change, verdict, needed=2 if self._second and not review.blind else 1)
+
+        review = await self._end_round(answer_id, round_, change, correct, AuditAction.EDITED)
+        if review.settled_at is None:
+            await self.reviewing.unpublish(review)
+        elif answer := await self.reviewing.publish(review):
+            events.review_ruled(answer, review)
+        return review
+
+    async def _end_round(
+        self, answer_id: str, round_: int, change: RulingChange, apply: Change, deed: AuditAction
+    ) -> Review:
+        """Change a review, and keep the round that ends with it: before, so that a crash loses nothing."""
+        before, answer = await self._read(answer_id)
+        ends = before.settled_at is not None and before.round == round_
+        if ends:
+            await keep_past_round(self._desk, before, change.kind)
+        review = await self.reviewing.change(answer_id, apply, (change.reviewer, deed))
+        if ends and review.round == round_ + 1 and _is_mine(review, change):
+            await write_past_round(self._desk, before, change.kind)
+            events.review_opened(answer, review.reasons[0], review.round)
+        return review
+
+    async def _read(self, answer_id: str) -> tuple[Review, Answer]:
+        review, answer = await self._desk.review(answer_id), await self._store.answer(answer_id)
+        if review is None or answer is None:
+            raise Refused(GONE)
+        return review, answer
+
+
+def build_correction(change: RulingChange, text: str, channel: str = "") -> Verdict:
+    """Return the ruling that an edit gives; its place on the page is added by whoever knows it."""
+    return Verdict(
+        change.reviewer,
+        change.reviewer_name,
+        Ruling.CORRECTED,
+        change.changed_at,
+        text,
+        note=change.reason,
+        source=change.source,
+        channel=channel,
+    )
+
+
+def _compare(verdict: Verdict) -> tuple[object, ...]:
+    return verdict.ruling, verdict.text, verdict.citation
+
+
+def _is_mine(review: Review, change: RulingChange) -> bool:
+    """Tell whether it was this change that began the round: its ruling and kind are filled in by then."""
+    known = review.change
+    return known is not None and replace(known, kind=change.kind, before=change.before) == change
+
+
+def _is_same_press(review: Review, change: RulingChange) -> bool:
+    known = review.change
+    return known is not None and bool(change.source) and (known.source, known.reviewer) == _press(change)
+
+
+def _press(change: RulingChange) -> tuple[str, str]:
+    return change.source, change.reviewer
+
+
+def _waits_with_own(review: Review, reviewer: str) -> bool:
+    return review.settled_at is None and any(one.reviewer == reviewer for one in review.verdicts)
+
+
+def _check_in_force(review: Review, round_: int, reviewer: str) -> None:
+    """Raise Refused where the ruling of this round is not in force any more, or never was."""
+    change = review.change
+    if review.round > round_ and change is not None:
+        who = "You have" if change.reviewer == reviewer else f"{change.reviewer_name} has"
+        done = CHANGED[change.kind].replace("took", "taken")
+        raise Refused(f"{who} already {done}, {format_clock(change.changed_at)}. Please use the newest card.")
+    if review.round != round_:
+        raise Refused("This has been looked at again since this card was made: please use the newest card.")
+    if review.settled_at is None:
+        raise Refused(NOT_RULED)

@@ -1,0 +1,109 @@
+"""`askpage verified …` as an operator meets it: found, shown, edited, withdrawn and on record."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from cli import main
+from core.records import Answer
+from feedback.privacy.audit import Audit, AuditAction
+from feedback.store.sqlite import SqliteStore
+from tests.builders.records import answer, question
+from tests.builders.rulings import Desk
+from tests.builders.world import live
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    (tmp_path / "pseudonym.key").write_text("a key of the tests, long enough\n")
+
+    def invoke(*words: str) -> Any:
+        return CliRunner().invoke(main.app, ["verified", *words, "--data-dir", str(tmp_path)])
+
+    return invoke
+
+
+async def kept(folder: Path, look: Callable[[Desk], Any]) -> Any:
+    """Do something with what is in the store, as a bot would that runs beside the command."""
+    store = SqliteStore.open(folder / "askpage.sqlite3")
+    try:
+        return await look(Desk(store, store.documents))
+    finally:
+        await store.close()
+
+
+async def fill(desk: Desk) -> list[Answer]:
+    answers = [await desk.flagged(number) for number in (1, 2)]
+    for given, text in zip(answers, ("30 days.", "A dog may come."), strict=True):
+        await desk.rule(given, text)
+    [first, _] = [await desk.desk.read_verified(one.id) for one in answers]
+    assert first is not None
+    asked = question(3, asked_at=datetime.now(UTC))
+    await desk.store.add_question(asked)
+    await desk.store.add_answer(
+        answer(asked, verified_at=first.verified_at, answered_at=datetime.now(UTC), verified_by="p-robin")
+    )
+    return answers
+
+
+async def test_an_operator_lists_shows_edits_and_withdraws(tmp_path: Path, run: Run) -> None:
+    def call(*words: str) -> Any:
+        return asyncio.to_thread(run, *words)
+
+    [first, dog] = await kept(tmp_path, fill)
+    listed = json.loads((await call("list", "--json")).stdout)["verified"]
+    assert [(one["answer"], one["served"], one["reviewer"]) for one in listed] == [
+        (dog.id, 0, "Robin"),
+        (first.id, 1, "Robin"),
+    ]
+    for words, wanted in (
+        (("--about", "dog"), [dog.id]),
+        (("--unused",), [dog.id]),
+        (("--served-least", "1"), [first.id]),
+        (("--page", "EXAMPLE.com/leave", "--newer-than", "1"), [dog.id, first.id]),
+        (("--older-than", "1"), []),
+        (("--reviewer", "kim"), []),
+    ):
+        found = json.loads((await call("list", "--json", *words)).stdout)["verified"]
+        assert [one["answer"] for one in found] == wanted, words
+    edited = await call("edit", dog.id, "--text", "No dogs.", "--place", "p2", "--reason", "a new rule")
+    assert (edited.exit_code, edited.output) == (0, "It is served from now on.\n")
+    shown = json.loads((await call("show", dog.id, "--json")).stdout)
+    assert (shown["text"], shown["places"][0]["quote"]) == ("No dogs.", "Ask your supervisor.")
+    assert [(step["by"], step["text"], step["holds"]) for step in shown["history"]] == [
+        ("Robin", "A dog may come.", False),
+        ("An operator", "No dogs.", True),
+    ]
+    assert shown["history"][0]["ended"]["reason"] == "a new rule"
+    in_words = (await call("show", dog.id)).output
+    assert "An operator edited the ruling (a new rule)" in in_words
+    gone = await call("withdraw", dog.id, "--reason", "never")
+    assert gone.exit_code == 0
+
+    async def look(desk: Desk) -> None:
+        assert [one.answer_id for one in await live(desk.desk)] == [first.id]
+        deeds = {entry.what: entry.who async for entry in Audit(desk.desk.documents).entries()}
+        assert deeds[AuditAction.TOOK_BACK].startswith("operator ")
+        assert {AuditAction.EDITED, AuditAction.READ_VERIFIED, AuditAction.OPENED} <= deeds.keys()
+        assert dog.id in {name for name, _ in await desk.desk.take_errands(9)}, "bots show what follows"
+
+    await kept(tmp_path, look)
+    assert (await call("edit", first.id, "--text", "31 days.")).exit_code == 0
+    for words, said in (
+        (("withdraw", dog.id), "No verified answer begins with"),
+        (("show", "an"), "give more of the id"),
+        (("edit", first.id, "--text", "31 days."), "says already"),
+        (("edit", first.id, "--text", "31", "--place", "p9"), "There is no place 'p9'"),
+    ):
+        refused = await call(*words)
+        assert said in str(refused.exception), words
