@@ -174,15 +174,16 @@ class HandbookStage:
         kept = await self.bot.services.desk.read_verified(answer_id)
         return first is not None and kept is not None and is_from(first, kept.text, kept.verified_at)
 
-    async def ask_first(self, text: str) -> Answer | None:
-        """Return the first Answer that comes; None where a model writes first.
+    async def ask_first(self, text: str, *, waits: bool = False) -> Answer | None:
+        """Return the first Answer that comes; None where a model writes first, unless it `waits` for that.
 
         What a model adds is not awaited.
         """
         stream = self.answerer.stream(make_measuring_question(text), ())
         async with aclosing(stream):
             async for item in stream:
-                return item if isinstance(item, Answer) else None
+                if isinstance(item, Answer) or not waits:
+                    return item if isinstance(item, Answer) else None
         return None
 
 

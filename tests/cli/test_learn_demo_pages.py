@@ -199,12 +199,19 @@ def test_a_change_is_told_with_its_bounds() -> None:
 
 def test_reach_counts_who_got_whose_ruling() -> None:
     rows = [
-        {"kind": "", "own": True, "other": False},
-        {"kind": "", "own": False, "other": True},
-        {"kind": "number", "own": False, "other": False},
+        {"kind": "", "own": True, "offered": False, "other": False},
+        {"kind": "", "own": False, "offered": True, "other": True},
+        {"kind": "", "own": False, "offered": False, "other": False},
+        {"kind": "number", "own": False, "offered": True, "other": False},
     ]
     values = {name: figure["value"] for name, figure in compute_reach(rows).items()}
-    assert values == {"reach": 0.5, "wrong reach": 0.0, "stray": 0.3333}
+    assert values == {
+        "reach": 0.3333,
+        "reach or offer": 0.6667,
+        "wrong reach": 0.0,
+        "wrong offer": 1.0,
+        "stray": 0.25,
+    }
 
 
 def test_what_was_never_served_is_counted_and_not_timed() -> None:
