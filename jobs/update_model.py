@@ -74,6 +74,7 @@ from model.registry.versions import (
 from model.text import prompt
 from model.text.question import is_follow_up
 from model.training.launch import Training, TrainingConfig, TrainingFailed, candidate_name, train, work_folder
+from model.training.made_examples import make_examples
 from pages.index.embeddings import Embedder
 
 NOTE, LOCK = ".updating.json", ".updating.lock"
@@ -183,7 +184,7 @@ def _new_reviews(datasets_dir: Path, name: str, before: str) -> int:
     try:
         found = difference(find_dataset(datasets_dir, before), after)
     except DatasetMissing:  # none was learned from, or it was deleted since
-        return sum(1 for _ in read_lineage(after))
+        return sum(not one.made_from for one in read_lineage(after))
     return len(found.added) + len(found.changed)
 
 
@@ -388,5 +389,6 @@ def example_rules(settings: Settings) -> ExampleRules:
         scale=RatingScale(
             frozenset(settings.reactions.up), frozenset(settings.reactions.down), settings.few_stars
         ),
+        make=partial(make_examples, most=settings.examples.made_per_review, label=prompt.NOT_ON_PAGE),
         **settings.examples.values(),
     )
