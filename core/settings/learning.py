@@ -96,6 +96,9 @@ class ExampleSettings(Group, alias_generator=make_prefixer("examples_")):
         description="Most examples that are made from each reviewed one: other words, other questions; 0 "
         "makes none.",
     )
+    made_by_model: bool = Field(
+        False, description="Let the live model word some of them, too: seconds for each reviewed answer."
+    )
 
 
 class TrainingSettings(Group, alias_generator=make_prefixer("training_")):

@@ -98,7 +98,7 @@ class ExampleRules:
     question needs the one before it. `mask` of None trains on personal data. `hosts` are our own, beside
     those of the pages; `trainable` are channels, `opted_out` pseudonyms. A person is in at most so many
     examples as asker or complainer, and in so many as reviewer. `make` makes up to `made_per_review` more
-    from each example (feedback/examples/made.py).
+    from each example (feedback/examples/made.py); `made_by_model`: a model words some of them.
     """
 
     not_on_page: str
@@ -114,6 +114,7 @@ class ExampleRules:
     per_asker: int = 50
     per_reviewer: int = 2000
     made_per_review: int = 0
+    made_by_model: bool = False
     make: Make | None = None
 
 

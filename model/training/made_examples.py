@@ -33,8 +33,13 @@ from model.training.rephrasing import keeps_facts, rephrase_question
 WEIGHT = 0.25
 """How much a made example counts, of the one that it is made from."""
 _IN_FOUR = 4
-_KEPT = 0.5
-"""Share of the words of meaning that a model's rephrasing keeps."""
+_HELPERS = content_words(
+    "get give given receive take have need require required allow allowed able possible find entitled"
+    " available offer provide know tell please many much number amount long often exactly currently would"
+    " like could there what which whether"
+)
+"""Words that only help to ask: a model may add and leave out these. Any other word may be another question,
+another kind, or a condition."""
 _SHORT = 5
 """Words of a review's own answer up to which what is asked of the page has a short answer, too."""
 _MISSING = 2
@@ -57,12 +62,8 @@ _NUMBERED = re.compile(
     re.IGNORECASE,
 )
 
-Rewrite = Callable[[str], Sequence[str]]
-"""A question → how a model would ask it; nothing where it cannot."""
-
-
-def _rewrite_nothing(_: str) -> Sequence[str]:
-    return ()
+Rewrite = Callable[[TrainingExample], Sequence[str]]
+"""An example → how a model would ask its question (model/training/model_rephrasing.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class _Made:
 
 
 def make_examples(
-    examples: Sequence[TrainingExample], most: int, label: str, rewrite: Rewrite = _rewrite_nothing
+    examples: Sequence[TrainingExample], most: int, label: str, rewrite: Rewrite | None = None
 ) -> list[TrainingExample]:
     """Return up to `most` made examples for each of the given ones, by their ids.
 
@@ -118,7 +119,7 @@ def _build_example(example: TrainingExample, one: _Made, number: int, label: str
 
 
 def _interleave(
-    example: TrainingExample, pools: dict[str, list[PageQuestion]], rewrite: Rewrite
+    example: TrainingExample, pools: dict[str, list[PageQuestion]], rewrite: Rewrite | None
 ) -> Iterator[_Made]:
     """Yield a rephrasing, a question to the page, a rephrasing, one that declines, and so on."""
     same = _rephrase(example, rewrite)
@@ -131,25 +132,19 @@ def _interleave(
             yield one
 
 
-def _rephrase(example: TrainingExample, rewrite: Rewrite) -> Iterator[_Made]:
+def _rephrase(example: TrainingExample, rewrite: Rewrite | None) -> Iterator[_Made]:
     answer = "" if example.declines else example.completion
-    for one in rephrase_question(example.question_text):
-        yield _Made(one.text, one.rule, example.passages, answer)
-    for text in rewrite(example.question_text):
+    for text in rewrite(example) if rewrite else ():
         if is_rewritten(example.question_text, text):
             yield _Made(text, "model", example.passages, answer)
+    for one in rephrase_question(example.question_text):
+        yield _Made(one.text, one.rule, example.passages, answer)
 
 
 def is_rewritten(question: str, text: str) -> bool:
-    """Tell whether a model asks the same: numbers, names, negations, the kind, and half of the words."""
+    """Tell whether a model asks the same: numbers, names, negations, the kind, and every word of meaning."""
     asked, said = content_words(question), content_words(text)
-    return (
-        bool(asked)
-        and keeps_facts(question, text)
-        and not is_follow_up(text)
-        and len(asked & said) >= _KEPT * len(asked)
-        and len(said - asked) <= len(asked)
-    )
+    return keeps_facts(question, text) and not is_follow_up(text) and asked ^ said <= _HELPERS
 
 
 def _ask_passages(example: TrainingExample) -> list[PageQuestion]:

@@ -9,9 +9,11 @@ from datetime import UTC, datetime
 import pytest
 
 from core.records import Passage, TrainingExample
+from model.answering.chat_model import CannedChatModel
 from model.text.prompt import NOT_ON_PAGE
 from model.training.dataset import Dataset
 from model.training.made_examples import WEIGHT, is_rewritten, make_examples
+from model.training.model_rephrasing import ModelRephrasing, finds_evidence, list_questions, write_with
 from model.training.page_questions import ask_of_passage
 from model.training.rephrasing import asks_the_same, rephrase_question
 
@@ -91,17 +93,18 @@ def test_what_no_rule_fits_has_no_other_form(question: str) -> None:
 )
 def test_another_number_name_negation_kind_or_word_is_another_question(question: str, text: str) -> None:
     assert not asks_the_same(question, text)
-    assert not is_rewritten(question, text) or "sick" in question
+    assert not is_rewritten(question, text)
 
 
 def test_keywords_never_lose_a_negation() -> None:
     assert "keywords" not in {one.rule for one in rephrase_question("Which rooms can I not book in Oslo?")}
 
 
-def test_a_model_may_use_other_words_for_a_question_but_few() -> None:
+def test_a_model_may_use_other_words_of_form_and_no_other_ones() -> None:
     asked = "How many days of leave do I get after 3 years?"
     assert is_rewritten(asked, "After 3 years, how many leave days am I entitled to?")
     assert not is_rewritten(asked, "How many people work here since 3 years?")
+    assert not is_rewritten(asked, "After 3 years, how many unpaid leave days do I get?")
 
 
 # What a page is asked
@@ -223,3 +226,39 @@ def test_what_is_made_never_validates_nor_trains_from_what_does() -> None:
     assert all(not one.made_from for one in validation)
     assert all(not validating & set(one.made_from) for one in training)
     assert any(one.made_from for one in training)
+
+
+# By a model
+
+SAID = """1. What number of annual leave days am I entitled to?
+- After joining, how many days of annual leave do I get?
+- How many days of annual leave do I get in 2030?
+2) How many days of annual leave do I get?
+You get 26 days of annual leave.
+How many days of sick leave do contractors get?
+"""
+
+
+def test_of_what_a_model_writes_its_questions_are_read() -> None:
+    assert list_questions(SAID)[0] == "What number of annual leave days am I entitled to?"
+    assert len(list_questions(SAID)) == 5
+    assert list_questions("") == list_questions("x" * 900 + "?") == []
+
+
+def test_a_models_words_are_kept_where_facts_hold_and_the_evidence_is_found_again() -> None:
+    rewrite = ModelRephrasing(write_with(CannedChatModel([SAID])), lambda _: REVIEWED.passages)
+    found = make_examples([REVIEWED], 12, NOT_ON_PAGE, rewrite)
+    [kept] = [one for one in found if one.made_by == "model"]
+    assert kept.question_text == "What number of annual leave days am I entitled to?"
+    assert kept.completion == REVIEWED.completion
+    lost = ModelRephrasing(write_with(CannedChatModel([SAID])), lambda _: OTHER.passages)
+    assert not [one for one in make_examples([REVIEWED], 12, NOT_ON_PAGE, lost) if one.made_by == "model"]
+
+
+def test_evidence_is_the_passage_with_the_answer_among_the_first_three() -> None:
+    away = passage("Nothing of it.", page="other")
+    asked = replace(REVIEWED, passages=(away, passage(LEAVE)))
+    assert finds_evidence(asked, [away, away, passage(LEAVE)])
+    assert finds_evidence(asked, [passage(LEAVE[:40])]), "a piece of it"
+    assert not finds_evidence(asked, [away, away, away, passage(LEAVE)])
+    assert not finds_evidence(asked, [])
