@@ -145,9 +145,11 @@ def _leave_blank(said: str) -> tuple[str, str] | None:
     """Ask for the only number of its kind in a sentence, in its place; return the question and the number."""
     if len(said.split()) > _MOST_WORDS or _POINTS_ELSEWHERE.search(" ".join(said.split()[:2])):
         return None
+    if _INTERRUPTED.search(said):
+        return None
     for pattern, asks in _BLANKS:
         found = list(pattern.finditer(said))
-        if len(found) == 1 and not re.search(r"\w[?]|[“”\"]", said):
+        if len(found) == 1 and not _DEFINITE.search(said[: found[0].start()]):
             match = found[0]
             wanted = match.expand(asks)
             wanted = f"{wanted[0].upper()}{wanted[1:]}" if match.start() == 0 else wanted
@@ -155,6 +157,13 @@ def _leave_blank(said: str) -> tuple[str, str] | None:
     return None
 
 
+_INTERRUPTED = re.compile(r"[()\[\]“”\":;?–—]|\w[?]")
+"""Signs of a sentence that is more than one: it cannot be asked as one."""
+_DEFINITE = re.compile(
+    r"\b(?:the|all|these|those|this|that|other|another|last|first|next|past|every|each|no|x|our|your|its|their) $",
+    re.IGNORECASE,
+)
+"""Words before which no "how many" can stand."""
 _BLANKS = (
     (re.compile(r"\b[Ii]n (?P<short>(?:1\d|20)\d\d)\b(?![-–/]|,? (?:and |or |to )?\d)"), r"in which year"),
     (re.compile(r"(?<![\w.,])(?P<short>[$€£]\d[\d.,]*\d(?: [mb]illion)?)(?![\w-])"), r"how much money"),
@@ -199,9 +208,11 @@ def _take_subject(subject: str, page: str) -> str:
     if long or any(look.search(subject) for look in (_VERB_INSIDE, _YOU, _POINTS_ELSEWHERE)):
         return ""
     first, space, rest = subject.partition(" ")
-    named = not first[1:].replace("-", "").isalpha() or re.search(rf"[a-z,] {re.escape(first)}\b", page)
-    named = named or not first[1:].islower() or first in _DAYS
-    small = first in _ARTICLES or (not named and (rest[:1].islower() or (not rest and first.endswith("s"))))
+    written = first[1:].replace("-", "")
+    named = not written.isalpha() or not first[1:].islower() or first in _DAYS
+    named = named or bool(re.search(rf"[a-z,] {re.escape(first)}\b", page))
+    follows = rest[:1].islower() if rest else first.endswith("s")
+    small = first in _ARTICLES or (follows and not named)
     return f"{first.lower()}{space}{rest}" if small else subject
 
 

@@ -148,6 +148,19 @@ def test_a_number_is_asked_for_in_its_place_and_answered_by_itself() -> None:
     assert (found.answer, found.short) == (said, "300 engines")
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Ada sent in all 12 forms before noon on the day.",
+        "Ada earned 104 points (26 games, 4 points each) in the end.",
+        "The ferry leaves Oslo in 1886, 1887 and 1890 or so.",
+        "It carries 300 tons of coal to the north.",
+    ],
+)
+def test_a_number_that_no_question_can_stand_for_is_not_asked_for(said: str) -> None:
+    assert not [one for one in ask_of_passage(passage(said)) if one.rule == "in its place"]
+
+
 # What is made
 
 
