@@ -160,7 +160,8 @@ def _leave_blank(said: str) -> tuple[str, str] | None:
 _INTERRUPTED = re.compile(r"[()\[\]“”\":;?–—]|\w[?]")
 """Signs of a sentence that is more than one: it cannot be asked as one."""
 _DEFINITE = re.compile(
-    r"\b(?:the|all|these|those|this|that|other|another|last|first|next|past|every|each|no|x|our|your|its|their) $",
+    r"\b(?:the|all|these|those|this|that|other|another|last|first|next|past|every|each|no|x|our|your|its"
+    r"|their) $",
     re.IGNORECASE,
 )
 """Words before which no "how many" can stand."""
