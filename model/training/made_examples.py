@@ -9,9 +9,9 @@
     other page      what a page behind another reviewed answer is asked: nothing here answers it
 
 Every answer stands in the passages word for word, or declines. Each made example names the reviewed ones that
-its words are from (`made_from`), and the rule (`made_by`); it counts a quarter of the first of them. One in
-four at most declines, unless what it is made from does: of few real examples, many that decline teach a model
-to decline everything.
+its words are from (`made_from`), and the rule (`made_by`); it counts a quarter of the first of them at most,
+and all that is made of one counts no more than that. One in four at most declines, unless what it is made
+from does: of few real examples, many that decline teach a model to decline everything.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urldefrag
 
 from core.records import Passage, TrainingExample
@@ -31,7 +31,7 @@ from model.training.page_questions import PageQuestion, ask_of_passage
 from model.training.rephrasing import keeps_facts, rephrase_question
 
 WEIGHT = 0.25
-"""How much a made example counts, of the one that it is made from."""
+"""How much a made example counts at most, of the one that it is made from."""
 _IN_FOUR = 4
 _HELPERS = content_words(
     "get give given receive take have need require required allow allowed able possible find entitled"
@@ -100,7 +100,11 @@ def make_examples(
             if _plain(one.text) not in taken and not full:
                 taken.add(_plain(one.text))
                 chosen.append(one)
-        made += [_build_example(example, one, at, label) for at, one in enumerate(chosen, 1)]
+        share = min(WEIGHT, 1 / most) if most else 0.0
+        made += [
+            replace(_build_example(example, one, at, label), weight=round(example.weight * share, 4))
+            for at, one in enumerate(chosen, 1)
+        ]
     return made
 
 
@@ -112,7 +116,6 @@ def _build_example(example: TrainingExample, one: _Made, number: int, label: str
         passages=one.passages,
         completion=one.answer or label,
         kind="not_on_page" if declines else "made",
-        weight=round(example.weight * WEIGHT, 4),
         made_from=(example.answer_id, *one.also_from),
         made_by=one.rule,
     )

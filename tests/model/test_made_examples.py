@@ -185,6 +185,14 @@ def test_what_is_made_names_its_reviews_and_rule_is_lighter_and_measures_nothing
             assert len(one.made_from) == 2, "the page's words are another review's"
 
 
+def test_all_that_is_made_of_a_review_counts_no_more_than_it() -> None:
+    weights = Counter[str]()
+    for one in made(REVIEWED, OTHER, most=12):
+        weights[one.made_from[0]] += one.weight
+    assert weights
+    assert all(total <= 1 for total in weights.values())
+
+
 def test_every_answer_stands_in_the_passages_or_declines() -> None:
     for one in made(REVIEWED, OTHER):
         there = " ".join(f"{passage.text}" for passage in one.passages)
