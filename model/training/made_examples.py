@@ -3,7 +3,8 @@
     rephrased       the same question by rules (model/training/rephrasing.py), or by the model where that
                     passes the checks: the same answer is right
     asked of page   what another sentence or heading of the same page answers
-                    (model/training/page_questions.py)
+                    (model/training/page_questions.py); nothing near to what reviewers ruled on there, since
+                    they may know better than the page
     another kind    the same question about a kind, a person or a number that the passages do not have:
                     nothing there answers it
     other page      what a page behind another reviewed answer is asked: nothing here answers it
@@ -18,7 +19,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urldefrag
 
@@ -40,6 +42,8 @@ _HELPERS = content_words(
 )
 """Words that only help to ask: a model may add and leave out these. Any other word may be another question,
 another kind, or a condition."""
+_NEAR = 0.5
+"""Share of the words of a question to a page from which on it is near to a reviewed one."""
 _SHORT = 5
 """Words of a review's own answer up to which what is asked of the page has a short answer, too."""
 _MISSING = 2
@@ -86,7 +90,7 @@ def make_examples(
     does.
     """
     ordered = sorted(examples, key=lambda one: one.answer_id)
-    pools = {one.answer_id: _ask_passages(one) for one in ordered}
+    pools = _ask_pages(ordered)
     made: list[TrainingExample] = []
     taken = {_plain(one.question_text) for one in ordered}
     most_absent = max(1, most // _IN_FOUR)
@@ -122,7 +126,7 @@ def _build_example(example: TrainingExample, one: _Made, number: int, label: str
 
 
 def _interleave(
-    example: TrainingExample, pools: dict[str, list[PageQuestion]], rewrite: Rewrite | None
+    example: TrainingExample, pools: Mapping[str, list[PageQuestion]], rewrite: Rewrite | None
 ) -> Iterator[_Made]:
     """Yield a rephrasing, a question to the page, a rephrasing, one that declines, and so on."""
     same = _rephrase(example, rewrite)
@@ -150,27 +154,44 @@ def is_rewritten(question: str, text: str) -> bool:
     return keeps_facts(question, text) and not is_follow_up(text) and asked ^ said <= _HELPERS
 
 
-def _ask_passages(example: TrainingExample) -> list[PageQuestion]:
-    """Return what the pages of the first passage are asked, in an order by chance that is always the same."""
+def _ask_pages(examples: Sequence[TrainingExample]) -> dict[str, list[PageQuestion]]:
+    """Return what the page of each example's first passage is asked, by the example's id."""
+    ruled: defaultdict[str, list[set[str]]] = defaultdict(list)
+    for example in examples:
+        for page in {_get_page(one) for one in example.passages}:
+            ruled[page].append(content_words(example.question_text))
+    return {one.answer_id: _ask_passages(one, ruled) for one in examples}
+
+
+def _ask_passages(example: TrainingExample, ruled: Mapping[str, Sequence[set[str]]]) -> list[PageQuestion]:
+    """Return what is far from all that was ruled on there, in an order by chance, always the same."""
     if not example.passages:
         return []
-    page = urldefrag(example.passages[0].url).url
-    near = [one for one in example.passages if urldefrag(one.url).url == page]
-    found = [question for passage in near for question in ask_of_passage(passage)]
-    return sorted(found, key=lambda one: hashlib.sha256(one.text.encode()).digest())
+    page = _get_page(example.passages[0])
+    there = [one for one in example.passages if _get_page(one) == page]
+    found = [question for passage in there for question in ask_of_passage(passage)]
+    far = [one for one in found if not _is_near(content_words(one.text), ruled[page])]
+    return sorted(far, key=lambda one: hashlib.sha256(one.text.encode()).digest())
+
+
+def _is_near(said: set[str], ruled: Sequence[set[str]]) -> bool:
+    return any(len(said & asked) >= _NEAR * len(said) for asked in ruled)
+
+
+def _get_page(passage: Passage) -> str:
+    return urldefrag(passage.url).url
 
 
 def _ask_page(example: TrainingExample, pool: Sequence[PageQuestion]) -> Iterator[_Made]:
     """Ask for what other sentences of the page say; that passage is the nearest one then."""
-    own = content_words(example.question_text)
     for one in pool:
-        if one.answer not in example.completion and content_words(one.text) != own:
+        if one.answer not in example.completion:
             rest = tuple(passage for passage in example.passages if passage != one.passage)
             brief = one.short if len(example.completion.split()) <= _SHORT else ""
             yield _Made(one.text, f"page: {one.rule}", (one.passage, *rest), brief or one.answer)
 
 
-def _decline(example: TrainingExample, pools: dict[str, list[PageQuestion]]) -> Iterator[_Made]:
+def _decline(example: TrainingExample, pools: Mapping[str, list[PageQuestion]]) -> Iterator[_Made]:
     yield from _ask_for_another(example)
     there = " ".join(f"{one.title} {one.heading} {one.text}" for one in example.passages)
     known = content_words(there)

@@ -218,6 +218,14 @@ def test_one_of_four_declines_at_most_and_what_declined_is_only_asked_in_other_w
     }
 
 
+def test_a_page_is_not_asked_for_what_reviewers_ruled_on_since_they_may_know_better() -> None:
+    better = example("c3", "What does a lost key cost?", "50 euros since May.", passage(LEAVE))
+    asked = [one.question_text for one in made(REVIEWED, better, most=12)]
+    assert "Must contractors wear a badge?" in asked
+    assert "How much does a lost key cost?" not in asked
+    assert "How much does a lost key cost?" in [one.question_text for one in made(REVIEWED, most=12)]
+
+
 def test_another_kind_is_asked_for_only_where_the_page_knows_it_not() -> None:
     [found] = [one for one in made(REVIEWED) if one.made_by == "another kind"]
     assert found.declines
