@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -186,7 +186,7 @@ def test_what_is_made_names_its_reviews_and_rule_is_lighter_and_measures_nothing
 
 
 def test_all_that_is_made_of_a_review_counts_no_more_than_it() -> None:
-    weights = Counter[str]()
+    weights: defaultdict[str, float] = defaultdict(float)
     for one in made(REVIEWED, OTHER, most=12):
         weights[one.made_from[0]] += one.weight
     assert weights
