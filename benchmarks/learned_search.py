@@ -6,7 +6,8 @@ The handbook's pages are dealt to two halves by a hash of their names. Reviewers
 the questions about one half get, and correct the rest with the reference evidence. Then all are asked again:
 a *miss* is a question whose first hit has none of its evidence. Then the nightly fit (jobs/fit_search.py)
 gets the same rulings, once as they are and once with places dealt out by chance, which its gate has to
-refuse; what the fit would do without its gate is measured on the other half.
+refuse; what the fit would do without its gate is measured on the other half, and what it would do with the
+reviewed questions in other words beside them (model/training/rephrasing.py).
 
 A line of a file of paraphrases has a `page`, a `question`, and texts that ask the `same`, and something
 `different`: the question is corrected with the best passage of its page, and the others are asked. --index
@@ -47,6 +48,8 @@ from model.answering.search_head import SHIPPED, SearchHead, compute_features, l
 from model.evaluation.question_sets import PageQuestion, assign_fold, is_right, read_questions
 from model.evaluation.search_fit import ReviewedQuestion, fit_confidence, fit_head, fit_ranking
 from model.text import question as asking
+from model.training.made_examples import WEIGHT
+from model.training.rephrasing import rephrase_question
 from pages.fetch.client import Fetcher, FetchLimits
 from pages.index.embeddings import Embedder
 from pages.index.sqlite import FileIndex
@@ -55,6 +58,7 @@ from pages.library import Library
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 _SHARE = 0.7
 _SEARCHED = 20
+_REPHRASED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +179,17 @@ async def _measure_half(bot: Bot, before: Sequence[Case], half: int) -> None:
     print_table(("", *rows[0]), [("", *row.values()) for row in rows])
     ruled = [Ruled(one, lesson, 1.0) for one in taught if (lesson := read_lesson(one))]
     fitted = await ask_again(ruled, bot.shelf, lambda _step, _share: None)
-    await _measure_fit(bot, fitted, [one for one in before if one.half != half])
+    made = await ask_again(_rephrase(ruled), bot.shelf, lambda _step, _share: None)
+    await _measure_fit(bot, (fitted, made), [one for one in before if one.half != half])
+
+
+def _rephrase(ruled: Sequence[Ruled]) -> list[Ruled]:
+    """Return rulings on other ways to ask what was ruled on; each weighs less than a reviewer's."""
+    return [
+        Ruled(replace(one.verified, question_text=other.text), one.lesson, WEIGHT)
+        for one in ruled
+        for other in rephrase_question(one.verified.question_text)[:_REPHRASED]
+    ]
 
 
 def _count(name: str, pairs: Sequence[tuple[Case, Case]]) -> Mapping[str, object]:
@@ -191,20 +205,25 @@ def _count(name: str, pairs: Sequence[tuple[Case, Case]]) -> Mapping[str, object
     }
 
 
-async def _measure_fit(bot: Bot, fitted: Sequence[ReviewedQuestion], others: Sequence[Case]) -> None:
-    """Print what the gate says, also of chance, and what the fit does without it."""
+async def _measure_fit(
+    bot: Bot, learned: tuple[Sequence[ReviewedQuestion], Sequence[ReviewedQuestion]], others: Sequence[Case]
+) -> None:
+    """Print what the gate says, also of chance, and what the fit does without it.
+
+    Learned from are the reviewed questions, and the same in other words.
+    """
     fixed, state_from = read_fixed(FIXED), AnswerRules().state_from
+    fitted, made = learned
     for name, questions in (("as ruled", fitted), ("by chance", _shuffle(fitted))):
         _, reasons = fit_head(questions, fixed, state_from)
         print(f"\nThe gate, {name}: {' '.join(reasons)}")
-    ranked = [one.ranking for one in fitted if one.ranking and any(one.ranking.right)]
-    quoted = [one for one in fitted if one.signals]
-    weights = dict(zip(SHIPPED, fit_ranking(ranked).tolist(), strict=True))
-    heads = {
-        "shipped": SearchHead(),
-        "order fitted": SearchHead(weights),
-        "confidence fitted": SearchHead(confidence={"page": fit_confidence(quoted, "page")}),
-    }
+    heads = {"shipped": SearchHead()}
+    for name, known in (("", fitted), (", with other words", [*fitted, *made])):
+        ranked = [one.ranking for one in known if one.ranking and any(one.ranking.right)]
+        weights = dict(zip(SHIPPED, fit_ranking(ranked).tolist(), strict=True))
+        confidence = {"page": fit_confidence([one for one in known if one.signals], "page")}
+        heads[f"order fitted{name}"] = SearchHead(weights)
+        heads[f"confidence fitted{name}"] = SearchHead(confidence=confidence)
     rows: list[tuple[object, ...]] = []
     for name, head in heads.items():
         bot.answering.head = head

@@ -73,6 +73,8 @@ def _print_card(card: Card) -> None:
     )
     for part, counts in card.by.items():
         out.print(f"by {part}: {_counts(counts)}", markup=False, highlight=False)
+    if card.made:
+        out.print(f"made from them: {_counts(card.made)}", markup=False, highlight=False)
     out.print(f"left out: {_counts(card.left_out) or 'nothing'}", markup=False, highlight=False)
     out.print(f"people: {_counts(card.people)}", markup=False, highlight=False)
     if card.unsupported:

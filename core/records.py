@@ -408,9 +408,11 @@ class TrainingExample:
 
     `passages` is what the prompt has, in its order. `rejected_text` is what the reviewers did not let stand
     ("": nothing to prefer the completion to). `kind` is "correction", "approval", "not_on_page" (to say is
-    that it is not there: the completion is the label of `model/text/prompt.py` as it was then) or "replay"
-    (an older example, against forgetting). `weight` is how much it counts, 0 to 1. `held_out` ones measure a
-    model and are never trained on.
+    that it is not there: the completion is the label of `model/text/prompt.py` as it was then), "made" (no
+    reviewer's, and it does not decline) or "replay" (an older example, against forgetting). `weight` is how
+    much it counts, 0 to 1. `held_out` ones measure a model and are never trained on. `made_from` are the
+    answers whose reviews it was made from, its own first, by the rule `made_by`; empty for a review's own
+    example.
     """
 
     answer_id: str
@@ -421,6 +423,8 @@ class TrainingExample:
     kind: str = "correction"
     weight: float = 1.0
     held_out: bool = False
+    made_from: tuple[str, ...] = ()
+    made_by: str = ""
 
     @property
     def declines(self) -> bool:

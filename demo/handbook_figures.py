@@ -5,12 +5,14 @@ FOLDER/scores/N.WHAT.jsonl   a line for each question of one set after round N; 
 Asked is the answerer without its dialog, so nothing is kept of these questions, and nothing learns from them.
 The shares are those of model/evaluation/question_sets.py, and beside them:
 
-- *answered*: not declined ÷ answerable. *verified*: given as a reviewer's word ÷ all.
+- *answered*: not declined ÷ answerable. *verified*: given as a reviewer's word ÷ all. *offered*: with at
+  least one ruling on a similar question below the answer ÷ all.
 - *recall@k*: the share of a question's evidence that is in the first k passages that the answer goes on with,
   on average over the answerable questions.
-- *reach*: other ways to ask a question that get what was ruled on it ÷ all of them. *wrong reach*: questions
-  that nearly ask it and get it all the same ÷ all of those. *stray*: of both, those that get what was ruled
-  on another question. Only questions that were ruled on are counted.
+- *reach*: other ways to ask a question that get what was ruled on it ÷ all of them. *reach or offer*: those
+  that get it or are offered it. *wrong reach* and *wrong offer*: questions that nearly ask it and get it, or
+  are offered it, all the same ÷ all of those. *stray*: of both, those that get what was ruled on another
+  question. Only questions that were ruled on are counted.
 - *lag*: seconds from a correction to the first answer that has it; of those that no answer had after some
   looks, only the number is told.
 
@@ -43,7 +45,10 @@ Tell = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What came of one question. `found` is its recall after 1, 3 and 5 passages, none where it is absent."""
+    """What came of one question. `found` is its recall after 1, 3 and 5 passages, none where it is absent.
+
+    `offered`: rulings on similar questions stand below the answer.
+    """
 
     id: str
     absent: bool
@@ -53,6 +58,7 @@ class Measured:
     seconds: float
     found: tuple[float, ...]
     error: str = ""
+    offered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +107,7 @@ async def _sum_up(stage: HandbookStage, outcome: QuestionOutcome) -> Measured:
         round(outcome.total_s, 3),
         found,
         outcome.error,
+        answer is not None and bool(answer.similar),
     )
 
 
@@ -133,10 +140,17 @@ async def _measure_line(
         name = f"{one.id}/{at}"
         row = known.get(name)
         if row is None:
-            first = await stage.ask_first(near.text)
+            first = await stage.ask_first(near.text, waits=True)
             own = first is not None and is_from(first, verified.text, verified.verified_at)
             served = first is not None and first.verified_by is not None
-            row = {"id": name, "kind": near.kind, "own": own, "other": served and not own}
+            offered = first is not None and verified.answer_id in first.similar
+            row = {
+                "id": name,
+                "kind": near.kind,
+                "own": own,
+                "offered": offered,
+                "other": served and not own,
+            }
             add_line(kept, row)
         rows.append(row)
     return rows
@@ -167,6 +181,7 @@ def compute_figures(measured: Sequence[Measured]) -> dict[str, Figure]:
         "invented": make_figure(one.kind == AnswerKind.ANSWERED for one in absent),
         "rightly declined": make_figure(one.right for one in absent),
         "verified": make_figure(one.verified for one in measured),
+        "offered": make_figure(one.offered for one in measured),
         **{f"recall@{first}": make_figure(one.found[at] for one in told) for at, first in enumerate(FIRST)},
     }
 
@@ -175,7 +190,11 @@ def compute_reach(rows: Sequence[Mapping[str, Any]]) -> dict[str, Figure]:
     """Return how far rulings reach beyond the words that they were given on."""
     return {
         "reach": make_figure(row["own"] for row in rows if not row["kind"]),
+        "reach or offer": make_figure(
+            row["own"] or row.get("offered", False) for row in rows if not row["kind"]
+        ),
         "wrong reach": make_figure(row["own"] for row in rows if row["kind"]),
+        "wrong offer": make_figure(row.get("offered", False) for row in rows if row["kind"]),
         "stray": make_figure(row["other"] for row in rows),
     }
 

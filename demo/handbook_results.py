@@ -34,9 +34,12 @@ _CURVES = {
     ),
     "again": ("answered", "right", "stated wrongly", "declined wrongly", "verified"),
     "apart": ("answered", "right", "stated wrongly", "declined wrongly"),
-    "reach": ("reach", "wrong reach", "stray"),
+    "reach": ("reach", "reach or offer", "wrong reach", "wrong offer", "stray"),
 }
-_MORE = {"other": ("recall@3", "quoted rightly", "invented")}
+_MORE = {
+    "other": ("recall@3", "stated rightly", "quoted rightly", "quoted wrongly", "invented", "offered"),
+    "again": ("stated rightly", "offered"),
+}
 """Figures that the table has beside those of the curves."""
 _NONE = "–"
 _STYLE = (

@@ -143,7 +143,7 @@ class HandbookStage:
         self, question: HandbookQuestion, answer: Answer
     ) -> tuple[Ruling, Correction | None]:
         known = question.known
-        if known is not None and judge_shown(question, answer):
+        if known is not None and judge_kept(question, answer):
             return Ruling.APPROVED, None
         if known is not None and known.is_absent:
             return Ruling.NOT_ON_PAGE, None
@@ -174,15 +174,16 @@ class HandbookStage:
         kept = await self.bot.services.desk.read_verified(answer_id)
         return first is not None and kept is not None and is_from(first, kept.text, kept.verified_at)
 
-    async def ask_first(self, text: str) -> Answer | None:
-        """Return the first Answer that comes; None where a model writes first.
+    async def ask_first(self, text: str, *, waits: bool = False) -> Answer | None:
+        """Return the first Answer that comes; None where a model writes first, unless it `waits` for that.
 
         What a model adds is not awaited.
         """
         stream = self.answerer.stream(make_measuring_question(text), ())
         async with aclosing(stream):
             async for item in stream:
-                return item if isinstance(item, Answer) else None
+                if isinstance(item, Answer) or not waits:
+                    return item if isinstance(item, Answer) else None
         return None
 
 
@@ -242,6 +243,12 @@ def judge_shown(question: HandbookQuestion, answer: Answer) -> bool:
         return False
     shown = strip_markers(render_shown_text(answer), answer)
     return is_right(question.known, shown, declined=answer.kind is AnswerKind.DECLINED)
+
+
+def judge_kept(question: HandbookQuestion, answer: Answer) -> bool:
+    """Judge what an approval lets stand: of a quotation its own words, without the other places below it."""
+    kept = replace(answer, citations=answer.citations[:1]) if answer.kind is AnswerKind.QUOTED else answer
+    return judge_shown(question, kept)
 
 
 def make_measuring_question(text: str) -> Question:

@@ -20,7 +20,8 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -28,14 +29,14 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from bot.bootstrap import model_choice, training_config
+from bot.bootstrap import model_choice, open_pages, training_config
 from core.files import compute_sha256, only_one, write_durably
-from core.records import Comparison, Decision
+from core.records import Comparison, Decision, Passage
 from core.settings import Settings
 from core.subprocess_step import OnProgress
 from feedback.examples.build import Work, build
 from feedback.examples.collect import Tell
-from feedback.examples.convert import ExampleRules, Mask
+from feedback.examples.convert import ExampleRules, Make, Mask
 from feedback.examples.dataset import (
     EXAMPLES,
     DatasetError,
@@ -54,6 +55,7 @@ from feedback.store.documents import Documents
 from jobs.registry import JobContext, JobFailed, Result, Store
 from model.evaluation.launch import Comparing, NotCompared, compare
 from model.evaluation.result import REPORT, GateCriteria, GateResult, index_by_name
+from model.registry.loading import open_model
 from model.registry.sync import catch_up, publish_to
 from model.registry.versions import (
     ModelVersion,
@@ -74,6 +76,8 @@ from model.registry.versions import (
 from model.text import prompt
 from model.text.question import is_follow_up
 from model.training.launch import Training, TrainingConfig, TrainingFailed, candidate_name, train, work_folder
+from model.training.made_examples import Rewrite, make_examples
+from model.training.model_rephrasing import FIRST, ModelRephrasing, write_with
 from pages.index.embeddings import Embedder
 
 NOTE, LOCK = ".updating.json", ".updating.lock"
@@ -183,7 +187,7 @@ def _new_reviews(datasets_dir: Path, name: str, before: str) -> int:
     try:
         found = difference(find_dataset(datasets_dir, before), after)
     except DatasetMissing:  # none was learned from, or it was deleted since
-        return sum(1 for _ in read_lineage(after))
+        return sum(not one.made_from for one in read_lineage(after))
     return len(found.added) + len(found.changed)
 
 
@@ -351,7 +355,34 @@ async def build_dataset(settings: Settings, store: Store, tell: Tell) -> Card:
     masks = await asyncio.to_thread(masking)
     work = Work(datetime.now(UTC), embedder.embed, tell, opted_out=partial(list_excluded, store.documents))
     rules = replace(example_rules(settings), mask=masks)
-    return await build(store, ReviewRepository(store.documents), settings.datasets_dir, rules, work)
+    async with open_rewriting(settings, rules) as rules:
+        return await build(store, ReviewRepository(store.documents), settings.datasets_dir, rules, work)
+
+
+@asynccontextmanager
+async def open_rewriting(settings: Settings, rules: ExampleRules) -> AsyncGenerator[ExampleRules]:
+    """Open the live model for what is made from examples, where the settings let it word that.
+
+    Raises VersionError, and ModelMissing where there is none.
+    """
+    if not (rules.made_by_model and rules.made_per_review):
+        yield rules
+        return
+    loop = asyncio.get_running_loop()
+    async with open_pages(settings) as shelf, open_model(model_choice(settings)) as lend:
+
+        def find(question: str) -> list[Passage]:
+            hits = asyncio.run_coroutine_threadsafe(shelf.library.search(question, FIRST), loop).result()
+            return [hit.passage for hit in hits]
+
+        with lend("made examples") as model:
+            rewrite = ModelRephrasing(write_with(model.chat), find)
+            yield replace(rules, make=make_by(rules.made_per_review, rewrite))
+
+
+def make_by(most: int, rewrite: Rewrite | None = None) -> Make:
+    """Return what makes examples from others, by rules, and by a model where there is one."""
+    return partial(make_examples, most=most, label=prompt.NOT_ON_PAGE, rewrite=rewrite)
 
 
 def masking() -> Mask:
@@ -388,5 +419,6 @@ def example_rules(settings: Settings) -> ExampleRules:
         scale=RatingScale(
             frozenset(settings.reactions.up), frozenset(settings.reactions.down), settings.few_stars
         ),
+        make=make_by(settings.examples.made_per_review),
         **settings.examples.values(),
     )

@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlencode
@@ -36,6 +37,7 @@ from feedback.examples.convert import ExampleRules
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.sqlite import SqliteStore
 from model.text.prompt import NOT_ON_PAGE
+from model.training.made_examples import make_examples
 from pages.library import MOST_PASTED, PASTED_FOR
 from tests.browser.chat import Browser, a_browser
 from tests.builders.reviewing import actions_of, text_of
@@ -203,7 +205,7 @@ async def zoe_lives(town: Town) -> tuple[Browser, str]:
     reviewer = Browser(town.http, town.page.chat)
     reviewer.token = town.page.token
     await reviewer.begin(REVIEWER)
-    asked = f"I am {NAME}. {PARENTS} for a {WORDS[0]}?"
+    asked = f"{PARENTS} for a {WORDS[0]} of {NAME}?"
     lived = await ask_on_page(town, {"id": PAGE_ID, "name": NAME}, asked, "dislike", f"No {WORDS[1]} in it")
     browser: Browser = lived["browser"]
     await browser.do("messageReaction", replyToId=lived["shown"]["id"], reactionsAdded=[{"type": "heart"}])
@@ -245,7 +247,12 @@ async def _waits(browser: Browser, words: str) -> bool:
 async def jobs_run(town: Town) -> None:
     """Let a dataset be built of what is reviewed."""
     store = SqliteStore.open(town.settings.store_path)
-    rules = ExampleRules(not_on_page=NOT_ON_PAGE, held_out_share=0.0)
+    rules = ExampleRules(
+        not_on_page=NOT_ON_PAGE,
+        held_out_share=0.0,
+        made_per_review=6,
+        make=partial(make_examples, most=6, label=NOT_ON_PAGE),
+    )
     await build(
         store, ReviewRepository(store.documents), town.settings.datasets_dir, rules, Work(datetime.now(UTC))
     )
@@ -331,6 +338,8 @@ async def test_one_person_among_200_leaves_nothing_but_what_the_docs_list(
         unwritten = set(sought(town.settings)) - set(before)
         assert unwritten <= {"directory id of the page", "directory id", "id in Teams"}, unwritten
         assert any(path.startswith("datasets/") for path in before["words 0"])
+        lines = "".join(one.read_text("utf-8") for one in town.settings.datasets_dir.rglob("examples.jsonl"))
+        assert any("/made/" in line and WORDS[0] in line for line in lines.splitlines()), "made of her words"
         await deletes_herself(town, browser)
         async with town.http.get(link) as response:
             assert response.status == 410

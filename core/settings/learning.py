@@ -89,6 +89,16 @@ class ExampleSettings(Group, alias_generator=make_prefixer("examples_")):
     per_reviewer: int = Field(
         2000, ge=1, description="Most training examples that one reviewer's rulings may make."
     )
+    made_per_review: int = Field(
+        0,
+        ge=0,
+        le=12,
+        description="Most examples that are made from each reviewed one: other words, other questions; 0 "
+        "makes none.",
+    )
+    made_by_model: bool = Field(
+        False, description="Let the live model word some of them, too: seconds for each reviewed answer."
+    )
 
 
 class TrainingSettings(Group, alias_generator=make_prefixer("training_")):

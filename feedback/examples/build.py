@@ -20,6 +20,7 @@ from feedback.examples.collect import Tell, gather, gather_asked, silence
 from feedback.examples.convert import ExampleRules, LeftOut
 from feedback.examples.dataset import NoExamples, write_dataset, writing_alone
 from feedback.examples.dataset_card import Built, Card, Coverage, Embed, cover_topics
+from feedback.examples.made import add_made
 from feedback.examples.select import choose
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import FeedbackStore
@@ -89,7 +90,9 @@ def _make(datasets_dir: Path, found: Built, work: Work) -> Card:
     topics: Mapping[str, Coverage] = {}
     if work.embed is not None:
         topics = cover_topics(found.asked, chosen, work.embed, partial(work.tell, "Finding topics"))
-    built = replace(found, chosen=chosen, left_out=left_out, topics=topics)
+    made = add_made(chosen, found.rules)
+    work.tell("Making examples", len(made))
+    built = replace(found, chosen=chosen, made=made, left_out=left_out, topics=topics)
     return write_dataset(datasets_dir, built, work.now)
 
 

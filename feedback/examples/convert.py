@@ -60,6 +60,9 @@ Mask = Callable[[Sequence[str]], Sequence[str]]
 They are the question, the completion, what was rejected, then title, heading and text of every passage.
 """
 
+Make = Callable[[Sequence[TrainingExample]], Sequence[TrainingExample]]
+"""Reviewed examples that train → what is made from them, each with `made_from` and `made_by`."""
+
 
 class LeftOut(StrEnum):
     """Why a settled review is no example of a dataset."""
@@ -95,7 +98,8 @@ class ExampleRules:
     `not_on_page` is the label that declines, and `label_version` its wording. `follows` tells whether a
     question needs the one before it. `mask` of None trains on personal data. `hosts` are our own, beside
     those of the pages; `trainable` are channels, `opted_out` pseudonyms. A person is in at most so many
-    examples as asker or complainer, and in so many as reviewer.
+    examples as asker or complainer, and in so many as reviewer. `make` makes up to `made_per_review` more
+    from each example (feedback/examples/made.py); `made_by_model`: a model words some of them.
     """
 
     not_on_page: str
@@ -110,6 +114,9 @@ class ExampleRules:
     held_out_share: float = 0.15
     per_asker: int = 50
     per_reviewer: int = 2000
+    made_per_review: int = 0
+    made_by_model: bool = False
+    make: Make | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +126,7 @@ class Lineage:
     `reviewers` wrote or approved its completion, `givers` rated the answer. `reason` is why it was reviewed
     first. `supported` is the share, 0 to 1, of the completion's own words that stand in the passages.
     `folded` are the answers to the same question that say the same. `example` is the SHA-256 of the example's
-    line, in hex.
+    line, in hex. `made_from` and `made_by` are as in `TrainingExample`.
     """
 
     answer_id: str
@@ -138,6 +145,13 @@ class Lineage:
     supported: float
     folded: tuple[str, ...] = ()
     example: str = ""
+    made_from: tuple[str, ...] = ()
+    made_by: str = ""
+
+    @property
+    def answers(self) -> frozenset[str]:
+        """The answers that it comes from: without one of them, it goes."""
+        return frozenset(self.made_from or (self.answer_id,))
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ def write_dataset(datasets_dir: Path, built: Built, now: datetime) -> Card:
     folder.mkdir(mode=0o700)
     digest = hashlib.sha256()
     with _new_file(folder / EXAMPLES) as examples, _new_file(folder / LINEAGE) as lineage:
-        for line, origin in _lines(built.chosen):
+        for line, origin in _lines([*built.chosen, *built.made]):
             digest.update(line)
             examples.write(line)
             lineage.write(_line(origin))
@@ -162,7 +162,7 @@ def datasets_with(datasets_dir: Path, answer_ids: Collection[str]) -> dict[str, 
     wanted = frozenset(answer_ids)
     found: dict[str, list[str]] = {}
     for folder in _folders(datasets_dir):
-        ids = {name for one in read_lineage(folder) for name in (one.answer_id, *one.folded)} & wanted
+        ids = {name for one in read_lineage(folder) for name in (*one.answers, *one.folded)} & wanted
         if ids:
             found[folder.name] = sorted(ids)
     return found
@@ -170,7 +170,10 @@ def datasets_with(datasets_dir: Path, answer_ids: Collection[str]) -> dict[str, 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What one dataset has that another has not, as answer id → kind; `changed` have both, in other words."""
+    """What one dataset has that another has not, as answer id → kind; `changed` have both, in other words.
+
+    Reviews' own examples alone: what is made from them is no news.
+    """
 
     added: Mapping[str, str]
     removed: Mapping[str, str]
@@ -180,7 +183,7 @@ class Difference:
 def difference(before: Path, after: Path) -> Difference:
     """Compare two datasets. Raises DatasetDamaged."""
     old, new = (
-        {one.answer_id: (one.kind, to_json(one)) for one in read_examples(folder)}
+        {one.answer_id: (one.kind, to_json(one)) for one in read_examples(folder) if not one.made_from}
         for folder in (before, after)
     )
     return Difference(
@@ -234,16 +237,18 @@ def _erase(folder: Path, ids: frozenset[str], people: frozenset[str]) -> int:
             reviewers=tuple(person for person in one.reviewers if person not in people),
         )
         for one in lines
-        if one.answer_id not in ids
+        if not one.answers & ids
     ]
     if kept != lines:
+        staying = {one.answer_id for one in kept}
         remaining = (
-            line for line in _read_lines(folder / EXAMPLES) if json.loads(line)["answer_id"] not in ids
+            line for line in _read_lines(folder / EXAMPLES) if json.loads(line)["answer_id"] in staying
         )
         _rewrite(folder / EXAMPLES, remaining)
         _rewrite(folder / LINEAGE, (_line(one) for one in kept))
     set_aside = {name: found for name, found in card.set_aside.items() if name not in ids}
-    changed = replace(card, erased=card.examples - len(kept), set_aside=set_aside)
+    own = sum(not one.made_from for one in kept)
+    changed = replace(card, erased=card.examples - own, set_aside=set_aside)
     if changed != card:
         _write_card(folder, changed)
         sync_folder(folder)

@@ -5,7 +5,8 @@ but what somebody has to know before they train on it. No word of a question sta
 that pages have, too.
 
 The figures add up: `reviews` = `examples` + all that `left_out` counts; each part of `by` sums to `examples`;
-so do the examples of the topics. (They are what was built: `erased` of them may be gone since.)
+so do the examples of the topics. (They are what was built: `erased` of them may be gone since.) What is made
+from them (feedback/examples/made.py) is in none of these figures: `made` counts it by the rule that made it.
 
 Topics are questions in groups by meaning, each named by its most telling words. They are found by spherical
 k-means (Dhillon & Modha 2001, Machine Learning 42): vectors of length 1, nearness by cosine, a group's centre
@@ -79,6 +80,7 @@ class Card:
     missing: Sequence[str] = ()
     erased: int = 0
     label: int = 0
+    made: Counts = field(default_factory=dict[str, int])
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ class Built:
     asked: Asked
     rules: ExampleRules
     topics: Mapping[str, Coverage] = field(default_factory=dict[str, Coverage])
+    made: Sequence[Candidate] = ()
 
 
 def build_card(built: Built, name: str, sha256: str, now: datetime) -> Card:
@@ -123,6 +126,7 @@ def build_card(built: Built, name: str, sha256: str, now: datetime) -> Card:
         covered=covered,
         unsupported=sum(one.lineage.supported < _LEAST_SUPPORTED for one in chosen),
         label=built.rules.label_version,
+        made=_count_values(built.made, lambda one: one.lineage.made_by),
         missing=[*_gaps(covered, built.rules), *_warnings(built, by["kind"])],
     )
 

@@ -53,13 +53,23 @@ class Dataset:
     examples: tuple[TrainingExample, ...]
 
     def split(self, validation_share: float) -> tuple[list[TrainingExample], list[TrainingExample]]:
-        """Return the training and the validation examples, by a hash of the answer's id; none held out."""
+        """Return the training and the validation examples, by a hash of the answer's id; none held out.
+
+        What is made from an example never validates, and trains only where all that it is made from does.
+        """
         sides: tuple[list[TrainingExample], list[TrainingExample]] = ([], [])
         for example in self.examples:
             if not example.held_out:
-                drawn = hashlib.sha256(f"validation|{example.answer_id}".encode()).digest()[:8]
-                sides[int.from_bytes(drawn) < validation_share * _SCALE].append(example)
+                origins = example.made_from or (example.answer_id,)
+                validates = any(_is_drawn(name, validation_share) for name in origins)
+                if not validates or not example.made_from:
+                    sides[validates].append(example)
         return sides
+
+
+def _is_drawn(answer_id: str, share: float) -> bool:
+    drawn = hashlib.sha256(f"validation|{answer_id}".encode()).digest()[:8]
+    return int.from_bytes(drawn) < share * _SCALE
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +122,11 @@ def _example(line: str, where: str) -> TrainingExample:
             Passage(**passage | {"fetched_at": datetime.fromisoformat(passage["fetched_at"])})
             for passage in raw["passages"]
         )
-        given: dict[str, Any] = {name: raw[name] for name in raw if name in _KNOWN - {"passages"}}
-        example = TrainingExample(**given, passages=passages)
+        given: dict[str, Any] = {
+            name: raw[name] for name in raw if name in _KNOWN - {"passages", "made_from"}
+        }
+        made_from = tuple(map(str, raw.get("made_from", ())))
+        example = TrainingExample(**given, passages=passages, made_from=made_from)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ExamplesInvalid(f"{where} is no training example: {type(error).__name__} {error}") from error
     if problem := _problem(example):

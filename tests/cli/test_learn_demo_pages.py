@@ -15,9 +15,10 @@ from typer.testing import CliRunner
 from bot.bootstrap import open_pages
 from bot.stores import open_store
 from cli import handbook_demo
+from cli.console import make_question
 from cli.handbook_demo import HOUSEKEEPING, UPDATE, copy_some_pages
 from cli.main import app
-from core.records import Citation, Passage, Ruling
+from core.records import Answer, AnswerKind, Citation, Passage, Ruling, Timings
 from core.settings import Settings
 from demo import handbook_rounds
 from demo.handbook import HandbookPlan, HandbookQuestion, deal, is_asked, read_paraphrases
@@ -155,6 +156,22 @@ async def test_evidence_that_no_page_has_is_written_all_the_same(references: Ref
     assert found.place is None
 
 
+def test_a_quotation_is_approved_for_its_own_words_and_not_for_other_places() -> None:
+    places = tuple(
+        Citation("/p#x", "P", "X", quote) for quote in ("Keys are round.", "A key costs 40 euros.")
+    )
+    found = Passage("/p#x", "P", "X", "Keys are round. A key costs 40 euros.", "h", NOW)
+    asked = make_question("What does a lost key cost?", None)
+    answer = Answer(
+        "a", asked, "Keys are round.", (found,), places, "", Timings(), NOW, kind=AnswerKind.QUOTED
+    )
+    assert handbook_rounds.judge_shown(question("lost"), answer)
+    assert not handbook_rounds.judge_kept(question("lost"), answer)
+    assert handbook_rounds.judge_kept(
+        question("lost"), replace(answer, citations=places[::-1], text=places[1].quote)
+    )
+
+
 async def test_where_only_the_page_is_known_its_nearest_sentence_is_the_correction(
     references: References,
 ) -> None:
@@ -199,12 +216,19 @@ def test_a_change_is_told_with_its_bounds() -> None:
 
 def test_reach_counts_who_got_whose_ruling() -> None:
     rows = [
-        {"kind": "", "own": True, "other": False},
-        {"kind": "", "own": False, "other": True},
-        {"kind": "number", "own": False, "other": False},
+        {"kind": "", "own": True, "offered": False, "other": False},
+        {"kind": "", "own": False, "offered": True, "other": True},
+        {"kind": "", "own": False, "offered": False, "other": False},
+        {"kind": "number", "own": False, "offered": True, "other": False},
     ]
     values = {name: figure["value"] for name, figure in compute_reach(rows).items()}
-    assert values == {"reach": 0.5, "wrong reach": 0.0, "stray": 0.3333}
+    assert values == {
+        "reach": 0.3333,
+        "reach or offer": 0.6667,
+        "wrong reach": 0.0,
+        "wrong offer": 1.0,
+        "stray": 0.25,
+    }
 
 
 def test_what_was_never_served_is_counted_and_not_timed() -> None:

@@ -147,6 +147,8 @@ review_interval_s | 5.0
 held_out_share | 0.075 | examples.held_out_share
 examples_per_asker | 51 | examples.per_asker
 examples_per_reviewer | 2001 | examples.per_reviewer
+examples_made_per_review | 1 | examples.made_per_review
+examples_made_by_model | yes | examples.made_by_model
 canary_margin | 0.01 | canary.margin
 canary_min_votes | 31 | canary.min_votes
 canary_max_error_rate | 0.025 | canary.max_error_rate
