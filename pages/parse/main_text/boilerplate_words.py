@@ -237,7 +237,8 @@ ALONE = _said(
 """A whole line that is none of the text."""
 
 BYLINE = re.compile(
-    r"(?:by|von|par|por|di|door|da|av)\s+[^\W\d_a-z][\w.'’-]{0,30}(?:\s+(?:[^\W\d_a-z][\w.'’-]{0,30}|"
+    r"(?:by|von|par|por|di|door|da|av)\s+(?-i:[^\W\d_a-z])[\w.'’-]{0,30}"
+    r"(?:\s+(?:(?-i:[^\W\d_a-z])[\w.'’-]{0,30}|"
     r"van|von|de|der|den|del|la|le|al|and|und|et|y|&)){1,6}(?:\s*[,|•·–-]\s*[\w ,.:/|•·–-]{0,80})?"
     r"|(?:posted|published|written|veröffentlicht|publié|publicado|pubblicato|erstellt)(?: (?:on|by|at|"
     r"am|von|le|par|el|il|in))?\b[\w ,.:/|•·–-]{0,80}"
