@@ -38,7 +38,7 @@ _LEAST_LEFT = 120
 _LONG_PAGE = 600
 """Characters of prose from which lists of links at its ends are menus, if no heading names them."""
 _LINKED, _FEW_LINKS = 0.66, 3
-_UNKEPT_LINKED = 0.4
+_UNKEPT_LINKED = 0.8
 """Share of links from which what trafilatura does not keep is none of the text."""
 _TEXTS = 12
 _LONGEST_LINE = 160
@@ -78,7 +78,7 @@ def drop_links(part: Element, measures: Measures, kept: set[Element]) -> None:
         return
     found = [
         element
-        for element in part.iter("ul", "ol", "div", "section", "aside", "article", "p")
+        for element in part.iter("ul", "ol", "div", "section", "aside", "article")
         if element is not part
         and _is_list_of_links(measures[element], whole, unkept=bool(kept) and element not in kept)
         and not _is_introduced(element)
