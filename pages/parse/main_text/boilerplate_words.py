@@ -156,7 +156,7 @@ ABOVE: tuple[tuple[re.Pattern[str], Bounds], ...] = (
             r"|related|recommended(?: for you| reading)?|trending(?: now)?|(?:most|top|"
             r"popular) (?:read|popular|viewed|stories|posts|articles|shared|this week)"
             r"|you (?:may|might|could) (?:also )?(?:like|be interested in|enjoy).{0,40}|"
-            r"(?:what to )?read (?:next|more|also|this next)|up next|see also|don['’]t miss|"
+            r"(?:what to )?read (?:next|more|also|this next)|up next|don['’]t miss|"
             r"keep reading|explore more|more for you|editors?['’]?s? picks?"
             r"|(?:ähnliche|verwandte|weitere|passende|mehr) (?:artikel|beiträge|themen|meldungen|"
             r"nachrichten|inhalte)|das könnte (?:sie|dich|euch) auch interessieren|mehr (?:zum thema|"
