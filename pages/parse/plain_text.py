@@ -16,7 +16,6 @@ from core.sentences import unwrapped_spans
 _LEAST_PROSE = 0.9
 """Share of letters and spaces from which a text is prose, and not code."""
 _COLUMNS = re.compile(r"\S(?: {3,}|\t)\S|[{};\\]\s*$", re.MULTILINE)
-_BREAK = re.compile(r"[^\S\n]*\n\s*")
 _MARKDOWN_NAME = re.compile(r"\.(?:md|markdown|mdown|mkd|mdx|qmd|rmd)$", re.IGNORECASE)
 _TITLE = re.compile(r"\s{0,50}(?:---\n[a-z_]{1,30}: |# {1,4}[^\s#!])")
 _MARKDOWN_SIGNS = (
@@ -49,9 +48,13 @@ def join_wrapped_lines(text: str) -> str:
     last = 0
     for start, end in unwrapped_spans(text):
         stretch = text[start:end]
-        joined += [text[last:start], _BREAK.sub(" ", stretch) if is_prose(stretch) else stretch]
+        joined += [text[last:start], _join_lines(stretch) if is_prose(stretch) else stretch]
         last = end
     return "".join([*joined, text[last:]])
+
+
+def _join_lines(text: str) -> str:
+    return " ".join(line.strip() for line in text.split("\n"))
 
 
 def is_prose(text: str) -> bool:

@@ -38,6 +38,8 @@ _LEAST_LEFT = 120
 _LONG_PAGE = 600
 """Characters of prose from which lists of links at its ends are menus, if no heading names them."""
 _LINKED, _FEW_LINKS = 0.66, 3
+_UNKEPT_LINKED = 0.8
+"""Share of links from which what trafilatura does not keep is none of the text."""
 _TEXTS = 12
 _LONGEST_LINE = 160
 _MOST_SIBLINGS = 300
@@ -69,24 +71,30 @@ def drop_boilerplate(root: Element, measures: Measures) -> Measures:
     return measure(root)
 
 
-def drop_edges(part: Element, measures: Measures) -> None:
-    """Empty the lists of links before the first and behind the last prose of a long page."""
+def drop_links(part: Element, measures: Measures, kept: set[Element]) -> None:
+    """Empty the lists of links around the prose of a long page, and those in it that are not kept."""
     whole = measures[part]
     if whole.prose < _LONG_PAGE:
         return
     found = [
         element
-        for element in part.iter("ul", "ol", "div", "section", "aside")
-        if element is not part and _is_list_of_links(measures[element], whole) and not _is_introduced(element)
+        for element in part.iter("ul", "ol", "div", "section", "aside", "article")
+        if element is not part
+        and _is_list_of_links(measures[element], whole, unkept=bool(kept) and element not in kept)
+        and not _is_introduced(element)
     ]
     for element in _outermost(found, part):
         empty(element)
 
 
-def _is_list_of_links(one: Measure, whole: Measure) -> bool:
+def _is_list_of_links(one: Measure, whole: Measure, *, unkept: bool) -> bool:
+    if one.prose or not one.links:
+        return False
+    if unkept and (one.link_share >= _UNKEPT_LINKED or one.controls):
+        return True
     before = one.before - whole.before
     at_an_end = before <= 0 or before + one.prose >= whole.prose
-    return at_an_end and not one.prose and one.links >= _FEW_LINKS and one.link_share >= _LINKED
+    return at_an_end and one.links >= _FEW_LINKS and one.link_share >= _LINKED
 
 
 def _is_introduced(element: Element) -> bool:

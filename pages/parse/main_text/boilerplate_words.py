@@ -156,7 +156,7 @@ ABOVE: tuple[tuple[re.Pattern[str], Bounds], ...] = (
             r"|related|recommended(?: for you| reading)?|trending(?: now)?|(?:most|top|"
             r"popular) (?:read|popular|viewed|stories|posts|articles|shared|this week)"
             r"|you (?:may|might|could) (?:also )?(?:like|be interested in|enjoy).{0,40}|"
-            r"(?:what to )?read (?:next|more|also|this next)|up next|see also|don['’]t miss|"
+            r"(?:what to )?read (?:next|more|also|this next)|up next|don['’]t miss|"
             r"keep reading|explore more|more for you|editors?['’]?s? picks?"
             r"|(?:ähnliche|verwandte|weitere|passende|mehr) (?:artikel|beiträge|themen|meldungen|"
             r"nachrichten|inhalte)|das könnte (?:sie|dich|euch) auch interessieren|mehr (?:zum thema|"
@@ -237,7 +237,8 @@ ALONE = _said(
 """A whole line that is none of the text."""
 
 BYLINE = re.compile(
-    r"(?:by|von|par|por|di|door|da|av)\s+[^\W\d_a-z][\w.'’-]{0,30}(?:\s+(?:[^\W\d_a-z][\w.'’-]{0,30}|"
+    r"(?:by|von|par|por|di|door|da|av)\s+(?-i:[^\W\d_a-z])[\w.'’-]{0,30}"
+    r"(?:\s+(?:(?-i:[^\W\d_a-z])[\w.'’-]{0,30}|"
     r"van|von|de|der|den|del|la|le|al|and|und|et|y|&)){1,6}(?:\s*[,|•·–-]\s*[\w ,.:/|•·–-]{0,80})?"
     r"|(?:posted|published|written|veröffentlicht|publié|publicado|pubblicato|erstellt)(?: (?:on|by|at|"
     r"am|von|le|par|el|il|in))?\b[\w ,.:/|•·–-]{0,80}"

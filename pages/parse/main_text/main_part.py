@@ -13,7 +13,7 @@ import logging
 import trafilatura
 
 from pages.parse.elements.anchors import HEADINGS
-from pages.parse.main_text.boilerplate import drop_boilerplate, drop_edges
+from pages.parse.main_text.boilerplate import drop_boilerplate, drop_links
 from pages.parse.main_text.measures import Measures, measure
 from pages.visibility.html_tree import Element, empty, parse_html, to_one_line, walk
 
@@ -24,6 +24,7 @@ _FURNITURE_ROLES = frozenset({"navigation", "banner", "contentinfo", "search", "
 _MOST_ELEMENTS = 30_000
 """Beyond this trafilatura's heuristics take longer than anybody waits."""
 _DEEPEST = 250
+_Weights = dict[Element, list[int]]
 _CONTAINERS = frozenset(
     {"article", "body", "center", "div", "form", "main", "section", "table", "tbody", "td", "tr"}
 )
@@ -40,11 +41,12 @@ def main_part(root: Element) -> Element:
     measures = drop_boilerplate(root, measure(root))
     part = _own_word(root, measures)
     kept = _words_kept(part)
-    part = _smallest_with(part, kept)
+    weights = _weigh_all(part, kept)
+    part = _smallest_with(part, weights)
     for element in list(part.iter("*")):
         if element is not part and _is_furniture(element):
             empty(element)
-    drop_edges(part, measures)
+    drop_links(part, measures, {element for element, weight in weights.items() if weight[0]})
     return part
 
 
@@ -133,13 +135,11 @@ def _is_too_much(part: Element) -> bool:
     return False
 
 
-def _smallest_with(part: Element, kept: frozenset[str]) -> Element:
-    """Return the smallest element with nearly all kept text of `part`; `part` if there is little."""
-    if not kept:
-        return part
-    weights: list[list[int]] = [[0, 0]]  # of every open element: characters kept, characters in all
-    done: dict[Element, list[int]] = {}
-    for event, element in walk(part):
+def _weigh_all(part: Element, kept: frozenset[str]) -> _Weights:
+    """Return of every element the characters that are kept, and all of them; nothing where none are kept."""
+    weights: list[list[int]] = [[0, 0]]  # of every open element
+    done: _Weights = {}
+    for event, element in walk(part) if kept else ():
         if event == "start":
             weights.append([0, 0])
             _weigh(weights[-1], element.text, kept)
@@ -148,7 +148,12 @@ def _smallest_with(part: Element, kept: frozenset[str]) -> Element:
             weights[-1][0] += done[element][0]
             weights[-1][1] += done[element][1]
             _weigh(weights[-1], element.tail if element is not part else None, kept)
-    whole, everything = done[part]
+    return done
+
+
+def _smallest_with(part: Element, done: _Weights) -> Element:
+    """Return the smallest element with nearly all kept text of `part`; `part` if there is little."""
+    whole, everything = done.get(part, (0, 0))
     if whole < _TOO_LITTLE * everything or not whole:
         return part
     while True:
