@@ -27,6 +27,7 @@ _TALL = 0.6
 _GLUED = 0.12
 _BOLD = 600
 _BOLD_NAMES = (b"bold", b"black", b"heavy", b"demi")
+_FIXED_NAMES = (b"courier", b"mono", b"consol", b"menlo", b"typewriter", b"cmtt")
 _LONGEST_NAME = 128
 _TINY = 1.5  # points
 _LARGE = 14.0  # points
@@ -58,6 +59,8 @@ class Fragment:
     base: float
     size: float
     bold: bool
+    fixed: bool = False
+    """Whether all letters are of one width, as in code."""
 
     @property
     def low(self) -> float:
@@ -82,6 +85,7 @@ class _Style:
 
     size: float
     bold: bool
+    fixed: bool
     turn: float
     seen: bool
 
@@ -178,13 +182,16 @@ class _Reader:
         seen = size >= _TINY and is_seen(self._drawing, item, box, page=self._box, large=large)
         self.unseen += not seen
         turn = math.atan2(matrix.b, matrix.a)
-        return _Style(size, self._is_bold(at), turn, seen)
+        return _Style(size, *self._read_font(at), turn, seen)
 
-    def _is_bold(self, at: int) -> bool:
+    def _read_font(self, at: int) -> tuple[bool, bool]:
+        """Return whether a letter is bold, and whether it is as wide as all others."""
         name, flags = ctypes.create_string_buffer(_LONGEST_NAME), ctypes.c_int()
         pdfium.FPDFText_GetFontInfo(self._page, at, name, _LONGEST_NAME, ctypes.byref(flags))
         named = any(word in name.value.lower() for word in _BOLD_NAMES)
-        return named or pdfium.FPDFText_GetFontWeight(self._page, at) >= _BOLD
+        is_bold = named or pdfium.FPDFText_GetFontWeight(self._page, at) >= _BOLD
+        fixed = bool(flags.value & 1) or any(word in name.value.lower() for word in _FIXED_NAMES)
+        return is_bold, fixed
 
     def _letter_box(self, at: int) -> Box:
         box = pdfium.FS_RECTF()
@@ -199,7 +206,7 @@ class _Reader:
             return  # "DRAFT" across the page
         first, last = self._letter_box(start), self._letter_box(end - 1)
         left, right, base = _upright(first, last, (x.value, y.value), quarter % 4)
-        yield Fragment(text, left, max(left, right), base, style.size, style.bold)
+        yield Fragment(text, left, max(left, right), base, style.size, style.bold, style.fixed)
 
 
 def _upright(first: Box, last: Box, origin: tuple[float, float], quarter: int) -> tuple[float, float, float]:
@@ -230,7 +237,7 @@ def _join_words(words: list[Fragment]) -> list[Fragment]:
 def _follows(last: Fragment, word: Fragment) -> bool:
     size = max(last.size, word.size)
     return (
-        last.bold == word.bold
+        (last.bold, last.fixed) == (word.bold, word.fixed)
         and abs(last.size - word.size) < _GLUED * size
         and abs(last.base - word.base) < _GLUED * size
         and -_SAME_LINE * size < word.left - last.right < _WIDE * size

@@ -31,11 +31,12 @@ _SMALLER = 0.8
 _PROSE_WORDS = 4
 _PROSE_WIDTH = 0.55
 _PROSE_LINES = 3
+_PROSE_LETTERS = 0.6
 _ALIGNED = 0.35
 _MOSTLY = 0.7
 _TIGHT = 0.85
 
-_MARKER = re.compile(r"[-*+•‣◦⁃∙▪●○·–—]|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)]")
+_MARKER = re.compile(r"[-*+•‣◦⁃∙▪●○·–—]|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)]|\d{1,2}(?:\.\d{1,2}){0,4}")
 _MARKS = re.compile(r"[\d,*†‡§\[\]() ]{1,12}")
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
@@ -53,6 +54,7 @@ class Line:
     base: float
     size: float
     bold: bool
+    fixed: bool = False
     column: tuple[float, float] = (0.0, 0.0)
     cells: tuple[str, ...] = ()
     """Its pieces, where gutters part it: all that is left on this page of a table, perhaps."""
@@ -184,6 +186,8 @@ def _read_stretch(bands: Sequence[list[Item]], depth: int) -> tuple[int, list[Bl
         return _read_stretch(bands[:-1], depth)
     if is_table:
         return len(bands), [_make_table(bands, cells)]
+    if max(map(len, columns)) < _PROSE_LINES:
+        return 1, []
     return len(bands), [block for column in columns for block in arrange(column, depth + 1)]
 
 
@@ -245,6 +249,7 @@ def _is_prose(column: Sequence[Item], width: float) -> bool:
     lines = [
         isinstance(item, Fragment)
         and item.text.count(" ") + 1 >= _PROSE_WORDS
+        and sum(map(str.isalpha, item.text)) >= _PROSE_LETTERS * len(item.text)
         and item.right - item.left >= _PROSE_WIDTH * width
         for item in column
     ]
@@ -336,6 +341,7 @@ def build_line(fragments: Sequence[Fragment]) -> Line:
         main.base,
         main.size,
         all(one.bold for one in fragments),
+        all(one.fixed for one in fragments),
     )
 
 
