@@ -21,6 +21,7 @@ _GUTTER = 0.9
 """Narrowest gutter, in sizes of the letters beside it."""
 _CROSSED = 0.15
 """Share of bands that may cross a gutter: a heading over two columns of a table."""
+_ENOUGH = 4  # bands, of which one may
 _FAR = 3.5
 """Distance of two bands, in sizes, beyond which they are not of one table."""
 _DEEPEST = 6
@@ -35,6 +36,7 @@ _PROSE_LETTERS = 0.6
 _ALIGNED = 0.35
 _MOSTLY = 0.7
 _TIGHT = 0.85
+_NEVER = 1e6
 
 _MARKER = re.compile(r"[-*+•‣◦⁃∙▪●○·–—]|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)]|\d{1,2}(?:\.\d{1,2}){0,4}")
 _MARKS = re.compile(r"[\d,*†‡§\[\]() ]{1,12}")
@@ -202,7 +204,7 @@ def _column_edges(bands: Sequence[list[Item]]) -> list[tuple[float, float]]:
     for band in bands:
         for left, right in _intervals(band):
             events += [(left, 1), (right, -1)]
-    allowed = int(_CROSSED * len(bands))
+    allowed = max(int(_CROSSED * len(bands)), int(len(bands) >= _ENOUGH))
     least = _GUTTER * median(_size(band) for band in bands)
     columns: list[tuple[float, float]] = []
     depth, start = 0, 0.0
@@ -269,16 +271,18 @@ def _make_table(bands: Sequence[list[Item]], cells: Sequence[Sequence[Sequence[I
     begins = [height for height, row in zip(heights, cells, strict=True) if row[0]]
     pitch = median([one - other for one, other in pairwise(begins)] or [0.0])
     rows: list[list[list[Fragment]]] = []
+    waits = False  # the last row is the beginning of one whose first cell stands lower
     for number, row in enumerate(cells):
         here = [[item for item in cell if isinstance(item, Fragment)] for cell in row]
         step = heights[number - 1] - heights[number] if number else 0.0
-        filled = sum(map(bool, row))
-        goes_on = not row[0] and (step < _TIGHT * pitch or 2 * filled <= len(row))
-        below_header = len(rows) == 1 and not rows[0][0] and step < _TIGHT * pitch
-        if rows and (goes_on or below_header):
+        next_step = heights[number] - heights[number + 1] if number + 1 < len(heights) else _NEVER
+        is_part = not row[0] and (step < _TIGHT * pitch or 2 * sum(map(bool, row)) <= len(row))
+        if rows and (waits or (is_part and step <= next_step + 1)):
             rows[-1] = [[*cell, *more] for cell, more in zip(rows[-1], here, strict=True)]
+            waits = False
         else:
             rows.append(here)
+            waits = is_part and next_step < max(step, _TIGHT * pitch)
     items = [item for band in bands for item in band]
     return Table(
         [[cell_text(cell) for cell in row] for row in rows],

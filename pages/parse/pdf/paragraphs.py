@@ -156,12 +156,17 @@ def _read_group(group: Sequence[Line], page: int, hyphens: Hyphens, *, is_headin
             text = _BULLET.sub("- ", text, count=1)
             elements.append(Element(kind, page, text, size=line.size, ends_on=page, cells=line.cells))
             first = line
-        elif not last.fixed and (_goes_on(last, line) or (_is_full(last, line) and "…" not in text)):
+        elif _is_prose(last) and (_goes_on(last, line) or _is_full(last, line)):
             elements[-1].text = hyphens.join(elements[-1].text, text)
         else:
             elements[-1].text += f"\n{text}"
         last = line
     return elements
+
+
+def _is_prose(line: Line) -> bool:
+    """Tell whether the next line may go on with this one: it is no code, no form, no table of contents."""
+    return not (line.fixed or line.cells or "…" in without_leaders(line.text))
 
 
 def _begins(first: Line, last: Line, line: Line, element: Element) -> bool:
