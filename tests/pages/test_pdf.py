@@ -117,6 +117,22 @@ def in_courier(*lines: str) -> Draw:
     return draw
 
 
+def stretched(text: str) -> Draw:
+    """Draw lines with the words of all but the last one spread over the same width."""
+
+    def draw(canvas: Canvas) -> None:
+        for at, line in enumerate(text.splitlines()):
+            words = line.split()
+            width = sum(canvas.stringWidth(word, "Helvetica", 12) for word in words)
+            gap = (420 - width) / (len(words) - 1) if at + 1 < len(text.splitlines()) else 3.3
+            x = 72.0
+            for word in words:
+                canvas.drawString(x, 700 - 14 * at, word)
+                x += canvas.stringWidth(word, "Helvetica", 12) + gap
+
+    return draw
+
+
 def turned(*cells: str) -> Draw:
     def draw(canvas: Canvas) -> None:
         canvas.setPageRotation(90)
@@ -206,6 +222,7 @@ SEEN: dict[str, tuple[list[str | Draw], str]] = {
         ],
         "Zone | Fee | Note\nNorth | 72 | Only in winter, and never in the summer\nSouth | 81 | Always",
     ),
+    "lines that are stretched to their column": ([stretched(PROSE)], PROSE.replace("\n", " ")),
     "a page that is turned": ([turned("Country", "Rate", "Gabon", "55")], "Country | Rate\nGabon | 55"),
     "lines of a form": (
         ["Name: Ada                Room: 17\nDate: 2026-11-30"],

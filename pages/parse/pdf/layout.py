@@ -35,6 +35,7 @@ _PROSE_LINES = 3
 _PROSE_LETTERS = 0.6
 _ALIGNED = 0.35
 _MOSTLY = 0.7
+_LOOSE = 0.5
 _TIGHT = 0.85
 _NEVER = 1e6
 
@@ -58,6 +59,8 @@ class Line:
     bold: bool
     fixed: bool = False
     column: tuple[float, float] = (0.0, 0.0)
+    widest: float = 0.0
+    """Its widest gap, in sizes of its letters; a line stretched to its column has some of two."""
     cells: tuple[str, ...] = ()
     """Its pieces, where gutters part it: all that is left on this page of a table, perhaps."""
 
@@ -180,7 +183,8 @@ def _read_stretch(bands: Sequence[list[Item]], depth: int) -> tuple[int, list[Bl
         return 1, []
     cells = [_split_band(band, edges) for band in bands]
     columns = [[item for row in cells for item in row[number]] for number in range(len(edges))]
-    if len(edges) == 2 and _are_markers(columns[0]):  # noqa: PLR2004
+    by_chance = len(bands) < _ENOUGH and _is_stretched(cells)
+    if (len(edges) == 2 and _are_markers(columns[0])) or by_chance:  # noqa: PLR2004
         return 1, []
     is_table = _is_table(cells, columns, edges)
     alone = bands[-1][0] if len(bands[-1]) == 1 else None
@@ -247,6 +251,20 @@ def _is_table(
     return aligned >= _MOSTLY * len(rows)
 
 
+def _is_stretched(cells: Sequence[Sequence[Sequence[Item]]]) -> bool:
+    """Tell whether these are lines stretched to their column: many gaps within cells are wide as gutters."""
+    lines = [
+        [cell for cell in row if cell] for row in cells if _is_line([one for cell in row for one in cell])
+    ]
+    filled = [cell for line in lines for cell in line]
+    loose = sum(len(_gaps(cell)) for cell in filled if len(cell) > 1)
+    return 2 * len(lines) > len(cells) and loose > _LOOSE * len(filled)
+
+
+def _is_line(band: Sequence[Item]) -> bool:
+    return max(item.low for item in band) - min(item.low for item in band) < _ALIGNED * _size(band)
+
+
 def _is_prose(column: Sequence[Item], width: float) -> bool:
     lines = [
         isinstance(item, Fragment)
@@ -307,8 +325,10 @@ def _read_band(band: Sequence[Item]) -> list[Block]:
             lines.append([fragment])
     lines.sort(key=lambda line: -line[0].base)
     blocks: list[Block] = [[build_line(line) for line in lines]] if lines else []
-    if len(lines) == 1 and _gaps(band):
-        blocks = [[replace(build_line(band_line), cells=_cells(band)) for band_line in lines]]
+    gaps = _gaps(band)
+    if len(lines) == 1 and gaps:
+        widest = max(right - left for left, right in gaps) / _size(band)
+        blocks = [[replace(build_line(lines[0]), cells=_cells(band), widest=widest)]]
     return [*blocks, *(item for item in band if isinstance(item, Table))]
 
 

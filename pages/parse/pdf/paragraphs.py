@@ -27,6 +27,7 @@ _USUAL = 1.3
 _INDENT = 0.8
 _SLACK = 0.6
 """Sizes of a letter by which a line may be shorter than its column and still be full."""
+_STRETCHED = 1.8
 _WIDTH = 0.5
 """Width of a letter, in sizes."""
 
@@ -166,7 +167,9 @@ def _read_group(group: Sequence[Line], page: int, hyphens: Hyphens, *, is_headin
 
 def _is_prose(line: Line) -> bool:
     """Tell whether the next line may go on with this one: it is no code, no form, no table of contents."""
-    return not (line.fixed or line.cells or "…" in without_leaders(line.text))
+    words = line.text.count(" ") + 1
+    is_form = line.widest > _STRETCHED and 2 * len(line.cells) <= words + 2
+    return not (line.fixed or is_form or "…" in without_leaders(line.text))
 
 
 def _begins(first: Line, last: Line, line: Line, element: Element) -> bool:
