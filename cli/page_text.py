@@ -21,6 +21,7 @@ from core.sentences import pieces
 from core.settings import Settings
 from pages.fetch.client import Fetcher, FetchLimits
 from pages.fetched import PageUnreadable
+from pages.parse.extracted import count_of
 from pages.sources import Problem, read_source
 
 _ADDRESSES = ("http://", "https://", "/site/")
@@ -111,17 +112,18 @@ def _describe_section(section: Section) -> dict[str, Any]:
 
 def _left_out(page: Page) -> Iterator[str]:
     if page.doubtful:
-        yield f"{page.doubtful:,} pieces of text that readers do not see, or may not see."
+        yield f"{count_of(page.doubtful, 'piece')} of text that readers do not see, or may not see."
     yield from page.left_out
 
 
 def _lines(page: Page, *, is_known: bool) -> Iterator[str]:
     characters = sum(len(section.text) for section in page.sections)
     yield page.title
-    yield f"{page.url} · {len(page.sections):,} sections · {characters:,} characters"
+    yield f"{page.url} · {count_of(len(page.sections), 'section')} · {count_of(characters, 'character')}"
     for section in page.sections:
         yield ""
-        yield f"## {section.heading}" + (f"  #{section.anchor}" if section.anchor else "")
+        if section.heading or section.anchor:
+            yield f"## {section.heading}" + (f"  #{section.anchor}" if section.anchor else "")
         yield section.text
     if is_known:
         yield ""

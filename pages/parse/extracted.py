@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from core.records import Section
 
 
+def count_of(number: int, what: str) -> str:
+    """Return a number of things: "1 hidden sheet", "2 hidden sheets"."""
+    return f"{number:,} {what}" + "s" * (number != 1)
+
+
 @dataclass(frozen=True, slots=True)
 class Extracted:
     """A title ("" for none) and sections; what was left out of them.

@@ -44,8 +44,8 @@ async def test_a_file_is_read_as_an_index_would(tmp_path: Path) -> None:
     assert section["tables"] == [{"header": "Country | Per day", "rows": ["Peru | 48"]}]
     assert [one["text"] for one in rules["sections"]] == ["You get 84 days."]
     assert rules["left_out"] == [
-        "1 pieces of text that readers do not see, or may not see.",
-        "1 running heads, running feet and page numbers.",
+        "1 piece of text that readers do not see, or may not see.",
+        "1 line of running heads, running feet and page numbers.",
     ]
 
 

@@ -229,11 +229,11 @@ def test_what_a_reader_sees_comes_out(body: bytes, kind: str, title: str, parts:
 @pytest.mark.parametrize(
     ("name", "doubtful", "said"),
     [
-        ("word", 4, ["deleted with tracked changes", "1 comments"]),
-        ("slides", 2, ["1 hidden slides"]),
-        ("sheets", 0, ["1 hidden sheets", "2 hidden rows and columns"]),
-        ("open text", 1, ["deletions"]),
-        ("open slides", 0, ["speaker's notes"]),
+        ("word", 4, ["deleted with tracked changes", "1 comment."]),
+        ("slides", 2, ["1 hidden slide."]),
+        ("sheets", 0, ["1 hidden sheet.", "2 hidden rows"]),
+        ("open text", 1, ["1 deletion."]),
+        ("open slides", 0, ["1 speaker's note."]),
         ("rich text", 1, ["deleted"]),
         ("mail", 0, ["attachments: plan.pdf"]),
     ],

@@ -49,7 +49,7 @@ def read(body: bytes) -> Page:
 
 
 def text(*pages: str | Draw) -> str:
-    return "\n\n".join(section.text for section in read(make_pdf(*pages)).sections)
+    return "\n\n".join(section.text.strip() for section in read(make_pdf(*pages)).sections)
 
 
 def picture(width: float, height: float) -> Draw:
@@ -108,6 +108,41 @@ def raised(before: str, mark: str, after: str) -> Draw:
     return draw
 
 
+def in_courier(*lines: str) -> Draw:
+    def draw(canvas: Canvas) -> None:
+        canvas.setFont("Courier", 10)
+        for at, line in enumerate(lines):
+            canvas.drawString(72, 700 - 12 * at, line)
+
+    return draw
+
+
+def stretched(text: str) -> Draw:
+    """Draw lines with the words of all but the last one spread over the same width."""
+
+    def draw(canvas: Canvas) -> None:
+        for at, line in enumerate(text.splitlines()):
+            words = line.split()
+            width = sum(canvas.stringWidth(word, "Helvetica", 12) for word in words)
+            gap = (420 - width) / (len(words) - 1) if at + 1 < len(text.splitlines()) else 3.3
+            x = 72.0
+            for word in words:
+                canvas.drawString(x, 700 - 14 * at, word)
+                x += canvas.stringWidth(word, "Helvetica", 12) + gap
+
+    return draw
+
+
+def turned(*cells: str) -> Draw:
+    def draw(canvas: Canvas) -> None:
+        canvas.setPageRotation(90)
+        canvas.rotate(90)
+        for at, cell in enumerate(cells):
+            canvas.drawString(72 + 130 * (at % 2), -200 - 20 * (at // 2), cell)
+
+    return draw
+
+
 SEEN: dict[str, tuple[list[str | Draw], str]] = {
     "lines are joined to a paragraph": ([PROSE], PROSE.replace("\n", " ")),
     "a hyphen at a line's end is mended": (
@@ -151,6 +186,47 @@ SEEN: dict[str, tuple[list[str | Draw], str]] = {
             )
         ],
         READ_RATES,
+    ),
+    "a table of spaces in letters of one width": (
+        [in_courier("Country     Per day   Hotel", "Gabon       55        150", "Nauru       72        190")],
+        "Country | Per day | Hotel\nGabon | 55 | 150\nNauru | 72 | 190",
+    ),
+    "code keeps its lines": (
+        [in_courier("limit = 42", "for one in all:", "print(one)")],
+        "limit = 42\nfor one in all:\nprint(one)",
+    ),
+    "a header over two columns": (
+        [
+            draw_table(
+                (
+                    ("", "Fee", "", "Since"),
+                    ("Zone", "Low", "High", ""),
+                    ("A", "4", "9", "2024"),
+                    ("B", "5", "7", "2025"),
+                ),
+                style=[("SPAN", (1, 0), (2, 0))],
+            )
+        ],
+        "| Fee | | Since\nZone | Low | High |\nA | 4 | 9 | 2024\nB | 5 | 7 | 2025",
+    ),
+    "a cell that stands above and below its row": (
+        [
+            draw_table(
+                (
+                    ("Zone", "Fee", "Note"),
+                    ("North", "72", "Only in winter, and\nnever in the summer"),
+                    ("South", "81", "Always"),
+                ),
+                style=[("VALIGN", (0, 0), (-1, -1), "MIDDLE")],
+            )
+        ],
+        "Zone | Fee | Note\nNorth | 72 | Only in winter, and never in the summer\nSouth | 81 | Always",
+    ),
+    "lines that are stretched to their column": ([stretched(PROSE)], PROSE.replace("\n", " ")),
+    "a page that is turned": ([turned("Country", "Rate", "Gabon", "55")], "Country | Rate\nGabon | 55"),
+    "lines of a form": (
+        ["Name: Ada                Room: 17\nDate: 2026-11-30"],
+        "Name: Ada Room: 17\nDate: 2026-11-30",
     ),
     "two columns": (
         [draw_all(write_lines(PROSE, size=9), write_lines(MORE_PROSE, x=340, size=9))],

@@ -11,7 +11,7 @@ from html import escape
 from urllib.parse import quote
 
 from pages.fetched import PageUnreadable
-from pages.parse.extracted import Extracted
+from pages.parse.extracted import Extracted, count_of
 from pages.parse.office.archive import read_parts, read_title, read_xml
 from pages.parse.office.markup import read_markup, write_heading
 from pages.visibility.html_tree import Element, walk
@@ -32,9 +32,9 @@ _PLAIN = {
     f"{_TABLE}covered-table-cell": "td",
 }
 _LEFT_OUT = {
-    f"{_TEXT}tracked-changes": "deletions",
-    f"{_OFFICE}annotation": "comments",
-    f"{_SHOWN}notes": "speaker's notes",
+    f"{_TEXT}tracked-changes": "deletion",
+    f"{_OFFICE}annotation": "comment",
+    f"{_SHOWN}notes": "speaker's note",
     f"{_TEXT}hidden-text": "",
     f"{_TEXT}hidden-paragraph": "",
     f"{_TEXT}note-citation": None,
@@ -121,7 +121,7 @@ class _Writer:
             self._add_text(element.tail)
 
     def left_out(self) -> list[str]:
-        return [f"{count:,} pieces: {name}." for name, count in self._counts.items()]
+        return [f"{count_of(count, name)}." for name, count in self._counts.items()]
 
     def _is_left_out(self, element: Element) -> bool:
         tag = str(element.tag)

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, replace
 
 from pages.fetched import PageUnreadable
-from pages.parse.extracted import Extracted
+from pages.parse.extracted import Extracted, count_of
 from pages.parse.office.markup import read_markup, write_heading, write_paragraph, write_table
 
 _TOKEN = re.compile(
@@ -76,7 +76,7 @@ def read_rich_text(body: bytes) -> Extracted:
     for token in _TOKEN.finditer(text):
         reader.take(token)
     html = reader.finish()
-    said = (f"{reader.deleted:,} pieces that are deleted with tracked changes.",) if reader.deleted else ()
+    said = (f"{count_of(reader.deleted, 'piece')} deleted with tracked changes.",) if reader.deleted else ()
     return Extracted(reader.first_heading, read_markup(html), reader.unseen, said)
 
 

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from core.records import Section
 from pages.fetched import PageUnreadable
-from pages.parse.extracted import Extracted
+from pages.parse.extracted import Extracted, count_of
 from pages.parse.office.archive import is_xml, read_parts, read_relations, read_title, read_xml
 from pages.parse.office.markup import read_markup, write_heading, write_rows
 from pages.parse.office.numbers import NumberFormats
@@ -51,9 +51,9 @@ def read_sheets(body: bytes) -> Extracted:
         elif part in parts:
             name = sheet.get("name") or "Sheet"
             sections += write_sheet(name, reader.rows(read_xml(parts, part)))
-    said = [f"{hidden:,} hidden sheets."] if hidden else []
+    said = [f"{count_of(hidden, 'hidden sheet')}."] if hidden else []
     if reader.hidden:
-        said.append(f"{reader.hidden:,} hidden rows and columns.")
+        said.append(f"{count_of(reader.hidden, 'hidden row')}, columns included.")
     return Extracted(read_title(parts), tuple(sections), left_out=tuple(said))
 
 

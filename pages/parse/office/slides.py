@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pages.fetched import PageUnreadable
-from pages.parse.extracted import Extracted
+from pages.parse.extracted import Extracted, count_of
 from pages.parse.office.archive import is_xml, read_parts, read_relations, read_title, read_xml
 from pages.parse.office.markup import read_markup, write_heading, write_paragraph, write_table
 from pages.visibility.html_tree import Element
@@ -99,9 +99,9 @@ class _Reader:
 
     def left_out(self, notes: int) -> Iterator[str]:
         if self._hidden_slides:
-            yield f"{self._hidden_slides:,} hidden slides."
+            yield f"{count_of(self._hidden_slides, 'hidden slide')}."
         if notes:
-            yield f"The speaker's notes of {notes:,} slides."
+            yield f"The speaker's notes of {count_of(notes, 'slide')}."
 
 
 def _number(element: Element | None, name: str, otherwise: int) -> int:

@@ -15,7 +15,7 @@ import mammoth
 from lxml import etree
 
 from pages.fetched import PageUnreadable
-from pages.parse.extracted import Extracted
+from pages.parse.extracted import Extracted, count_of
 from pages.parse.office.archive import is_xml, pack, read_parts, read_relations, read_title, read_xml
 from pages.parse.office.markup import read_markup
 from pages.visibility.html_tree import Element
@@ -129,8 +129,8 @@ def _first_heading(html: str) -> str:
 
 def _left_out(parts: dict[str, bytes], deleted: int) -> Iterator[str]:
     if deleted:
-        yield f"{deleted:,} passages that are deleted with tracked changes."
+        yield f"{count_of(deleted, 'passage')} deleted with tracked changes."
     if "word/comments.xml" in parts:
         comments = sum(1 for _ in read_xml(parts, "word/comments.xml").iter(f"{_W}comment"))
         if comments:
-            yield f"{comments:,} comments."
+            yield f"{count_of(comments, 'comment')}."

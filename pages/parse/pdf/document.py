@@ -22,7 +22,7 @@ import pypdfium2.raw as pdfium
 
 from core.records import Section
 from pages.fetched import PageUnreadable
-from pages.parse.extracted import Extracted
+from pages.parse.extracted import Extracted, count_of
 from pages.parse.pdf.drawing import Box, read_drawing
 from pages.parse.pdf.form_fields import align_fields, open_page
 from pages.parse.pdf.glyphs import read_letters
@@ -176,7 +176,11 @@ class _PageReader:
 
     def left_out(self) -> tuple[str, ...]:
         """Return what was left out and why, in sentences."""
-        return (f"{self._dropped:,} running heads, running feet and page numbers.",) if self._dropped else ()
+        return (
+            (f"{count_of(self._dropped, 'line')} of running heads, running feet and page numbers.",)
+            if self._dropped
+            else ()
+        )
 
     def unread(self) -> Iterator[str]:
         """Yield what could not be read, in sentences."""

@@ -13,7 +13,7 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import pypdfium2.raw as pdfium
 
@@ -27,6 +27,7 @@ _TALL = 0.6
 _GLUED = 0.12
 _BOLD = 600
 _BOLD_NAMES = (b"bold", b"black", b"heavy", b"demi")
+_FIXED_NAMES = (b"courier", b"mono", b"consol", b"menlo", b"typewriter", b"cmtt")
 _LONGEST_NAME = 128
 _TINY = 1.5  # points
 _LARGE = 14.0  # points
@@ -38,14 +39,12 @@ _SURROGATES = range(0xD800, 0xE000)
 _CHECK_EVERY = 500
 
 
-def _with_plain_numbers(function: Any, kind: Any) -> Callable[[int, int], int | None]:
-    """Return a function of PDFium that takes and gives numbers for pointers: called for every letter."""
-    prototype = ctypes.CFUNCTYPE(kind, ctypes.c_void_p, ctypes.c_int)
-    return cast("Callable[[int, int], int | None]", prototype(address(function)))
-
-
-_text_object_at = _with_plain_numbers(pdfium.FPDFText_GetTextObject, ctypes.c_void_p)
-_is_generated = _with_plain_numbers(pdfium.FPDFText_IsGenerated, ctypes.c_int)
+_Number = ctypes.c_void_p
+"""Pointers as numbers: these are called for every word."""
+_text_object_at = ctypes.CFUNCTYPE(_Number, _Number, ctypes.c_int)(address(pdfium.FPDFText_GetTextObject))
+_box_of = ctypes.CFUNCTYPE(ctypes.c_int, _Number, ctypes.c_int, _Number)(
+    address(pdfium.FPDFText_GetLooseCharBox)
+)
 
 
 @dataclass(slots=True)
@@ -58,6 +57,8 @@ class Fragment:
     base: float
     size: float
     bold: bool
+    fixed: bool = False
+    """Whether all letters are of one width, as in code."""
 
     @property
     def low(self) -> float:
@@ -82,6 +83,7 @@ class _Style:
 
     size: float
     bold: bool
+    fixed: bool
     turn: float
     seen: bool
 
@@ -105,6 +107,8 @@ class _Reader:
     def __init__(self, text_page: Any, box: Box, drawing: Drawing) -> None:
         self._page, self._box, self._drawing = text_page, box, drawing
         self._handle = address(text_page)
+        self._rect = pdfium.FS_RECTF()
+        self._box_at = ctypes.addressof(self._rect)
         self._styles: dict[int, _Style] = {}
         self.unseen = 0
 
@@ -120,23 +124,29 @@ class _Reader:
                         yield from self._word(text[first:last], first, last, style)
 
     def _at_gaps(self, text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-        """Cut a line into what is one text object without drawn gaps, else into words.
+        """Cut a line into what is one text object without wide gaps, else into words.
 
-        A space that PDFium put in is a gap of any width; one that the file has is a space.
+        PDFium gives one space for a gap of any width, whether it was drawn as one, as many, or as none.
         """
         first, last = _text_object_at(self._handle, start), _text_object_at(self._handle, end - 1)
-        if first is not None and first == last:
-            gaps = [
-                at for at in range(start + 1, end) if text[at] == " " and _is_generated(self._handle, at) == 1
-            ]
-        else:
-            gaps = [at for at in range(start + 1, end) if text[at] == " "]
-        for at in gaps:
-            if start < at:
-                yield start, at
-            start = at + 1
+        style = self._style(start, None) if first is not None and first == last else None
+        wide = _WIDE * style.size if style is not None else 0.0
+        for at in range(start + 1, end):
+            if text[at] == " " and (style is None or self._is_wide(at, wide)):
+                if start < at:
+                    yield start, at
+                start = at + 1
         if start < end:
             yield start, end
+
+    def _is_wide(self, at: int, wide: float) -> bool:
+        """Tell whether the letters beside a space stand far from each other, in whatever direction."""
+        _box_of(self._handle, at - 1, self._box_at)
+        left, bottom, right, top = self._rect.left, self._rect.bottom, self._rect.right, self._rect.top
+        _box_of(self._handle, at + 1, self._box_at)
+        rect = self._rect
+        across = max(rect.left - right, left - rect.right)
+        return max(across, rect.bottom - top, bottom - rect.top) > wide
 
     def _text(self) -> str:
         """Return the letters, one for each of PDFium's numbers."""
@@ -178,13 +188,16 @@ class _Reader:
         seen = size >= _TINY and is_seen(self._drawing, item, box, page=self._box, large=large)
         self.unseen += not seen
         turn = math.atan2(matrix.b, matrix.a)
-        return _Style(size, self._is_bold(at), turn, seen)
+        return _Style(size, *self._read_font(at), turn, seen)
 
-    def _is_bold(self, at: int) -> bool:
+    def _read_font(self, at: int) -> tuple[bool, bool]:
+        """Return whether a letter is bold, and whether it is as wide as all others."""
         name, flags = ctypes.create_string_buffer(_LONGEST_NAME), ctypes.c_int()
         pdfium.FPDFText_GetFontInfo(self._page, at, name, _LONGEST_NAME, ctypes.byref(flags))
         named = any(word in name.value.lower() for word in _BOLD_NAMES)
-        return named or pdfium.FPDFText_GetFontWeight(self._page, at) >= _BOLD
+        is_bold = named or pdfium.FPDFText_GetFontWeight(self._page, at) >= _BOLD
+        fixed = bool(flags.value & 1) or any(word in name.value.lower() for word in _FIXED_NAMES)
+        return is_bold, fixed
 
     def _letter_box(self, at: int) -> Box:
         box = pdfium.FS_RECTF()
@@ -199,7 +212,7 @@ class _Reader:
             return  # "DRAFT" across the page
         first, last = self._letter_box(start), self._letter_box(end - 1)
         left, right, base = _upright(first, last, (x.value, y.value), quarter % 4)
-        yield Fragment(text, left, max(left, right), base, style.size, style.bold)
+        yield Fragment(text, left, max(left, right), base, style.size, style.bold, style.fixed)
 
 
 def _upright(first: Box, last: Box, origin: tuple[float, float], quarter: int) -> tuple[float, float, float]:
@@ -230,7 +243,7 @@ def _join_words(words: list[Fragment]) -> list[Fragment]:
 def _follows(last: Fragment, word: Fragment) -> bool:
     size = max(last.size, word.size)
     return (
-        last.bold == word.bold
+        (last.bold, last.fixed) == (word.bold, word.fixed)
         and abs(last.size - word.size) < _GLUED * size
         and abs(last.base - word.base) < _GLUED * size
         and -_SAME_LINE * size < word.left - last.right < _WIDE * size

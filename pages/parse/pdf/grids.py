@@ -7,6 +7,7 @@ columns once.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ _NEAR = 2.5
 """Points between two rules that are meant to be one, or to touch."""
 _MOST_SLOTS = 20_000
 _SMALLEST = 2  # rows, and columns
+_LEADERS = re.compile(r"(?:\s?\.){4,}\s?")
 
 
 @dataclass(slots=True)
@@ -171,6 +173,12 @@ def cell_text(fragments: Sequence[Fragment]) -> str:
     for fragment in sorted(fragments, key=lambda one: (-one.base, one.left)):
         base = next((one for one in lines if abs(one - fragment.base) < fragment.high - fragment.low), None)
         lines.setdefault(fragment.base if base is None else base, []).append(fragment)
-    return " ".join(
+    text = " ".join(
         " ".join(one.text for one in sorted(line, key=lambda one: one.left)) for line in lines.values()
     )
+    return without_leaders(text)
+
+
+def without_leaders(text: str) -> str:
+    """Return text with a single sign for the dots that lead from a title to its page number."""
+    return _LEADERS.sub(" … ", text)

@@ -21,6 +21,7 @@ _GUTTER = 0.9
 """Narrowest gutter, in sizes of the letters beside it."""
 _CROSSED = 0.15
 """Share of bands that may cross a gutter: a heading over two columns of a table."""
+_ENOUGH = 4  # bands, of which one may
 _FAR = 3.5
 """Distance of two bands, in sizes, beyond which they are not of one table."""
 _DEEPEST = 6
@@ -31,11 +32,14 @@ _SMALLER = 0.8
 _PROSE_WORDS = 4
 _PROSE_WIDTH = 0.55
 _PROSE_LINES = 3
+_PROSE_LETTERS = 0.6
 _ALIGNED = 0.35
 _MOSTLY = 0.7
+_LOOSE = 0.5
 _TIGHT = 0.85
+_NEVER = 1e6
 
-_MARKER = re.compile(r"[-*+•‣◦⁃∙▪●○·–—]|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)]")
+_MARKER = re.compile(r"[-*+•‣◦⁃∙▪●○·–—]|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)]|\d{1,2}(?:\.\d{1,2}){0,4}")
 _MARKS = re.compile(r"[\d,*†‡§\[\]() ]{1,12}")
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
@@ -53,7 +57,10 @@ class Line:
     base: float
     size: float
     bold: bool
+    fixed: bool = False
     column: tuple[float, float] = (0.0, 0.0)
+    widest: float = 0.0
+    """Its widest gap, in sizes of its letters; a line stretched to its column has some of two."""
     cells: tuple[str, ...] = ()
     """Its pieces, where gutters part it: all that is left on this page of a table, perhaps."""
 
@@ -176,7 +183,8 @@ def _read_stretch(bands: Sequence[list[Item]], depth: int) -> tuple[int, list[Bl
         return 1, []
     cells = [_split_band(band, edges) for band in bands]
     columns = [[item for row in cells for item in row[number]] for number in range(len(edges))]
-    if len(edges) == 2 and _are_markers(columns[0]):  # noqa: PLR2004
+    by_chance = len(bands) < _ENOUGH and _is_stretched(cells)
+    if (len(edges) == 2 and _are_markers(columns[0])) or by_chance:  # noqa: PLR2004
         return 1, []
     is_table = _is_table(cells, columns, edges)
     alone = bands[-1][0] if len(bands[-1]) == 1 else None
@@ -184,6 +192,8 @@ def _read_stretch(bands: Sequence[list[Item]], depth: int) -> tuple[int, list[Bl
         return _read_stretch(bands[:-1], depth)
     if is_table:
         return len(bands), [_make_table(bands, cells)]
+    if max(map(len, columns)) < _PROSE_LINES:
+        return 1, []
     return len(bands), [block for column in columns for block in arrange(column, depth + 1)]
 
 
@@ -198,7 +208,7 @@ def _column_edges(bands: Sequence[list[Item]]) -> list[tuple[float, float]]:
     for band in bands:
         for left, right in _intervals(band):
             events += [(left, 1), (right, -1)]
-    allowed = int(_CROSSED * len(bands))
+    allowed = max(int(_CROSSED * len(bands)), int(len(bands) >= _ENOUGH))
     least = _GUTTER * median(_size(band) for band in bands)
     columns: list[tuple[float, float]] = []
     depth, start = 0, 0.0
@@ -241,10 +251,25 @@ def _is_table(
     return aligned >= _MOSTLY * len(rows)
 
 
+def _is_stretched(cells: Sequence[Sequence[Sequence[Item]]]) -> bool:
+    """Tell whether these are lines stretched to their column: many gaps within cells are wide as gutters."""
+    lines = [
+        [cell for cell in row if cell] for row in cells if _is_line([one for cell in row for one in cell])
+    ]
+    filled = [cell for line in lines for cell in line]
+    loose = sum(len(_gaps(cell)) for cell in filled if len(cell) > 1)
+    return 2 * len(lines) > len(cells) and loose > _LOOSE * len(filled)
+
+
+def _is_line(band: Sequence[Item]) -> bool:
+    return max(item.low for item in band) - min(item.low for item in band) < _ALIGNED * _size(band)
+
+
 def _is_prose(column: Sequence[Item], width: float) -> bool:
     lines = [
         isinstance(item, Fragment)
         and item.text.count(" ") + 1 >= _PROSE_WORDS
+        and sum(map(str.isalpha, item.text)) >= _PROSE_LETTERS * len(item.text)
         and item.right - item.left >= _PROSE_WIDTH * width
         for item in column
     ]
@@ -264,16 +289,18 @@ def _make_table(bands: Sequence[list[Item]], cells: Sequence[Sequence[Sequence[I
     begins = [height for height, row in zip(heights, cells, strict=True) if row[0]]
     pitch = median([one - other for one, other in pairwise(begins)] or [0.0])
     rows: list[list[list[Fragment]]] = []
+    waits = False  # the last row is the beginning of one whose first cell stands lower
     for number, row in enumerate(cells):
         here = [[item for item in cell if isinstance(item, Fragment)] for cell in row]
         step = heights[number - 1] - heights[number] if number else 0.0
-        filled = sum(map(bool, row))
-        goes_on = not row[0] and (step < _TIGHT * pitch or 2 * filled <= len(row))
-        below_header = len(rows) == 1 and not rows[0][0] and step < _TIGHT * pitch
-        if rows and (goes_on or below_header):
+        next_step = heights[number] - heights[number + 1] if number + 1 < len(heights) else _NEVER
+        is_part = not row[0] and (step < _TIGHT * pitch or 2 * sum(map(bool, row)) <= len(row))
+        if rows and (waits or (is_part and step <= next_step + 1)):
             rows[-1] = [[*cell, *more] for cell, more in zip(rows[-1], here, strict=True)]
+            waits = False
         else:
             rows.append(here)
+            waits = is_part and next_step < max(step, _TIGHT * pitch)
     items = [item for band in bands for item in band]
     return Table(
         [[cell_text(cell) for cell in row] for row in rows],
@@ -298,8 +325,10 @@ def _read_band(band: Sequence[Item]) -> list[Block]:
             lines.append([fragment])
     lines.sort(key=lambda line: -line[0].base)
     blocks: list[Block] = [[build_line(line) for line in lines]] if lines else []
-    if len(lines) == 1 and _gaps(band):
-        blocks = [[replace(build_line(band_line), cells=_cells(band)) for band_line in lines]]
+    gaps = _gaps(band)
+    if len(lines) == 1 and gaps:
+        widest = max(right - left for left, right in gaps) / _size(band)
+        blocks = [[replace(build_line(lines[0]), cells=_cells(band), widest=widest)]]
     return [*blocks, *(item for item in band if isinstance(item, Table))]
 
 
@@ -336,6 +365,7 @@ def build_line(fragments: Sequence[Fragment]) -> Line:
         main.base,
         main.size,
         all(one.bold for one in fragments),
+        all(one.fixed for one in fragments),
     )
 
 

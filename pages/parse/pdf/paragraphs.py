@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal
 
-from pages.parse.pdf.grids import Table
+from pages.parse.pdf.grids import Table, without_leaders
 from pages.parse.pdf.hyphens import Hyphens
 from pages.parse.pdf.layout import Block, Line
 
@@ -27,12 +27,12 @@ _USUAL = 1.3
 _INDENT = 0.8
 _SLACK = 0.6
 """Sizes of a letter by which a line may be shorter than its column and still be full."""
+_STRETCHED = 1.8
 _WIDTH = 0.5
 """Width of a letter, in sizes."""
 
 _ITEM = re.compile(r"(?:[-*•‣◦⁃∙▪●○·–—]|\(?(?:\d{1,3}|[a-z])[.)])\s+(?=\S)")
-_BULLET = re.compile(r"[*•‣◦⁃∙▪●○·–—]\s+")
-_LEADERS = re.compile(r"(?:\s?\.){4,}\s?")
+_BULLET = re.compile(r"\A[*•‣◦⁃∙▪●○·–—]\s+")
 _ENDS = (".", "!", "?", ":", ";", "。")
 _MARKS_AFTER = "\"'”’»)]"
 
@@ -124,7 +124,7 @@ def _is_near(one: Line, other: Line, usual: float) -> bool:
 
 def _is_heading(group: Sequence[Line], style: Style, *, followed: bool, following: Line | None) -> bool:
     text = " ".join(line.text for line in group)
-    if not any(map(str.isalpha, text)) or _ITEM.fullmatch(f"{text} x"):
+    if not any(map(str.isalpha, text)) or _ITEM.fullmatch(f"{text} x") or "…" in without_leaders(text):
         return False
     if group[0].size >= _LARGER * style.size and len(text) <= _LONGEST_HEADING:
         return True
@@ -150,19 +150,26 @@ def _read_group(group: Sequence[Line], page: int, hyphens: Hyphens, *, is_headin
     last: Line | None = None
     first = group[0]
     for line in group:
-        text = _LEADERS.sub(" … ", line.text)
+        text = without_leaders(line.text)
         is_item = _ITEM.match(text) is not None
         if last is None or is_item or _begins(first, last, line, elements[-1]):
             kind = "item" if is_item else "paragraph"
             text = _BULLET.sub("- ", text, count=1)
             elements.append(Element(kind, page, text, size=line.size, ends_on=page, cells=line.cells))
             first = line
-        elif _goes_on(last, line) or (_is_full(last, line) and not _LEADERS.search(last.text)):
+        elif _is_prose(last) and (_goes_on(last, line) or _is_full(last, line)):
             elements[-1].text = hyphens.join(elements[-1].text, text)
         else:
             elements[-1].text += f"\n{text}"
         last = line
     return elements
+
+
+def _is_prose(line: Line) -> bool:
+    """Tell whether the next line may go on with this one: it is no code, no form, no table of contents."""
+    words = line.text.count(" ") + 1
+    is_form = line.widest > _STRETCHED and 2 * len(line.cells) <= words + 2
+    return not (line.fixed or is_form or "…" in without_leaders(line.text))
 
 
 def _begins(first: Line, last: Line, line: Line, element: Element) -> bool:

@@ -23,6 +23,8 @@ _BANDS = 2
 _STEP = 4.0  # points that their height may differ from page to page
 _LARGE = 1.3
 _FEW_PAGES = 5
+_MANY = 0.3
+"""Share of pages with a running head at one height: whatever stands there on others is one, too."""
 _DIGITS = re.compile(r"\d+")
 _PAGE_NUMBER = re.compile(
     r"\W{0,3}(?:(?:page|seite|página|pagina|p\.|s\.)\s?\d{1,4}(?:\s?(?:of|von|de|di|sur|/)\s?\d{1,4})?"
@@ -49,25 +51,24 @@ def drop_running_heads(pages: Sequence[PageText]) -> int:
     found = [_edge_lines(page, largest) for page in pages]
     seen = Counter(key for lines in found for key in {key for key, _ in lines})
     least = 2 if len(pages) <= _FEW_PAGES else 3
+    gone = [[band for key, band in lines if _is_repeated(key, band, seen, least)] for lines in found]
+    slots = Counter(slot for bands in gone for slot in {round(band[0].base) for band in bands})
+    usual = {slot for slot, count in slots.items() if count >= max(least, _MANY * len(pages))}
     dropped = 0
-    for page, lines in zip(pages, found, strict=True):
-        for band in _repeated(lines, seen, least):
-            gone = set(map(id, band))
-            kept = [one for one in page.fragments if id(one) not in gone]
+    for page, lines, repeated in zip(pages, found, gone, strict=True):
+        alone = [band for _, band in lines if round(band[0].base) in usual and band not in repeated]
+        for band in (*repeated, *alone):
+            ids = set(map(id, band))
+            kept = [one for one in page.fragments if id(one) not in ids]
             if kept or _PAGE_NUMBER.fullmatch(_words(band)):
                 page.fragments = kept
                 dropped += 1
     return dropped
 
 
-def _repeated(
-    lines: Sequence[tuple[_Key, Sequence[Fragment]]], seen: Counter[_Key], least: int
-) -> list[Sequence[Fragment]]:
-    def count(key: _Key) -> int:  # a height on the border of two steps is counted in both
-        beside = max(seen[(key[0], key[1] - 1)], seen[(key[0], key[1] + 1)])
-        return seen[key] + beside
-
-    return [band for key, band in lines if count(key) >= least or _PAGE_NUMBER.fullmatch(_words(band))]
+def _is_repeated(key: _Key, band: Sequence[Fragment], seen: Counter[_Key], least: int) -> bool:
+    beside = max(seen[(key[0], key[1] - 1)], seen[(key[0], key[1] + 1)])
+    return seen[key] + beside >= least or _PAGE_NUMBER.fullmatch(_words(band)) is not None
 
 
 def _edge_lines(page: PageText, largest: float) -> list[tuple[_Key, Sequence[Fragment]]]:
