@@ -32,6 +32,8 @@ __all__ = ["ROOT", "need"]
 # ruff: noqa: PLC0415
 
 telemetry.be_strict()
+# OpenMP's threads that wait for each other shall not spin: other tests need the core (torch, in processes).
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # noqa: TID251 - not a setting
 
 
 def pytest_collection() -> None:
@@ -129,7 +131,7 @@ def embedder() -> Embedder:
     """The real embedding model."""
     from pages.index.embeddings import Embedder
 
-    return Embedder()
+    return Embedder(threads=1)  # a second one costs an eighth more
 
 
 @pytest.fixture
