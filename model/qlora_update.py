@@ -105,6 +105,9 @@ def update(job: Update, report: Report, tracking: Tracking) -> ModelVersion | No
 
     keep_freed_memory()
     accelerator = Accelerator(cpu=job.recipe.device == "cpu")
+    if job.recipe.choose_weights(accelerator.device.type) != "nf4":
+        # peft imports it where it is installed, and with it torch's compiler: seconds, for nothing
+        sys.modules.setdefault("bitsandbytes", None)  # type: ignore[arg-type]
     with _alone(job.models_dir) if accelerator.is_main_process else contextlib.nullcontext():
         accelerator.wait_for_everyone()
         done = read_version(job.models_dir / job.name)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import gc
 import json
 import os
+import shutil
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +32,8 @@ __all__ = ["ROOT", "need"]
 # ruff: noqa: PLC0415
 
 telemetry.be_strict()
+# OpenMP's threads that wait for each other shall not spin: other tests need the core (torch, in processes).
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # noqa: TID251 - not a setting
 
 
 def pytest_collection() -> None:
@@ -90,14 +95,35 @@ def made_once(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture(scope="session")
 def docs_index(made_once: Path) -> Path:
-    """The index of the project's docs, made once as a first start does, to copy to `pages` of a folder."""
+    """The index of the project's docs, made once as a first start does, to copy to `pages` of a folder.
+
+    What `make setup` left is read again, so that only what changed is embedded: all of it takes 40 s of a
+    processor.
+    """
     data = made_once / "docs"
     with only_one(made_once / "docs.lock"):
         if not (made_once / "docs.made").exists():
+            _copy_index(ROOT / "data" / "pages", data / "pages")
             command = [sys.executable, "-m", "cli.main", "pages", "refresh", "--data-dir", str(data)]
             subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
             (made_once / "docs.made").touch()
     return data / "pages"
+
+
+def _copy_index(source: Path, target: Path) -> None:
+    """Copy a page index that a bot may be using. One with other pages than the docs is left alone."""
+    file = source / "index.sqlite3"
+    if not file.is_file():
+        return
+    target.mkdir(parents=True)
+    with (
+        closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as ours,
+        closing(sqlite3.connect(target / file.name)) as copied,
+    ):
+        ours.backup(copied)
+        foreign = copied.execute("SELECT count(*) FROM pages WHERE url NOT LIKE '/site/docs/%'").fetchone()
+    if foreign != (0,):
+        shutil.rmtree(target)
 
 
 @pytest.fixture(scope="session")
@@ -105,7 +131,7 @@ def embedder() -> Embedder:
     """The real embedding model."""
     from pages.index.embeddings import Embedder
 
-    return Embedder()
+    return Embedder(threads=1)  # a second one costs an eighth more
 
 
 @pytest.fixture

@@ -450,7 +450,7 @@ def stepped(default_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tu
         folder / "data", [an_example(number, held_out=number >= 4) for number in range(8)]
     )
     recipe = TrainingConfig(
-        weights="nf4", epochs=1, batch=4, validation_share=0.0, checkpointing=True, device="cpu"
+        weights="nf4", epochs=1, batch=4, validation_share=0.0, checkpointing=True, threads=1, device="cpu"
     )
     return dataset, train(Training(dataset, folder / "models", recipe), on_progress=silent)
 
@@ -482,6 +482,7 @@ def test_a_step_of_the_default_model_is_no_reason_to_replace_it(
         default_model.name,
         regression=tmp_path / "fixed.jsonl",
         answer_tokens=16,
+        engine=EngineOptions(device="cpu", threads=1),
     )
     finding = compare(comparing, on_progress=silent)
     figures = index_by_name(finding.comparison.figures)

@@ -90,7 +90,7 @@ def test_a_missing_model_says_what_to_run() -> None:
 
 @pytest.fixture(scope="module")
 def embedder() -> Embedder:
-    return Embedder(threads=2)
+    return Embedder(threads=1)
 
 
 @pytest.mark.model
