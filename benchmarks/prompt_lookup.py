@@ -219,9 +219,8 @@ def main() -> None:
     print(f"  {plain.computed_s:.1f} s, {1000 * each:.0f} ms a pass")
     for margin, found in contest.looked_up.items():
         faster = plain.computed_s / plain.tokens / (found.computed_s / found.tokens)
-        print(
-            f"  margin {margin:.1f}: {faster:.2f} times as fast, {found.tokens / found.passes:.2f} tokens a pass"
-        )
+        a_pass = found.tokens / found.passes
+        print(f"  margin {margin:.1f}: {faster:.2f} times as fast, {a_pass:.2f} tokens a pass")
         print(f"    the same tokens after {found.same} of {given.questions} prompts")
 
 
