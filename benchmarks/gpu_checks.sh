@@ -88,7 +88,7 @@ doctor|15|$ask doctor $model --json | tee $out/doctor.json; test -s $out/doctor.
 import|75|$ask models import $model && $ask models show $model --json > $out/import.json
 tokens|5|$bin/python -c "import json, sys; sys.exit(json.load(open('$out/import.json'))['agreement'].get('same', 0) < 0.9)"
 whole|15|$ask doctor $model --json > $out/doctor-after.json
-answer|25|$ask setup $model --pages docs && $ask ask "How do I install it on a machine with a GPU?" $model --pages docs --json > $out/answer.json
+answer|25|$ask setup $model --pages docs/install.md && $ask ask "How do I install it on a machine with a GPU?" $model --pages docs/install.md --json > $out/answer.json
 ladder|215|$bin/python -m benchmarks.seed_speedup --device $device --rounds $rounds --prompts $prompts$timed --out $out/ladder.json
 precisions|60|$precisions
 EOF
