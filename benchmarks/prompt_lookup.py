@@ -43,6 +43,7 @@ from model.registry.precision import Target
 from model.text import prompt
 
 # pyright: basic, reportAttributeAccessIssue=false, reportPrivateImportUsage=false
+# pyright: reportOptionalSubscript=false, reportArgumentType=false
 # ruff: noqa: PLC0415
 # (the libraries that change a graph are imported where that is done)
 
