@@ -117,9 +117,9 @@ def test_without_agreement_nothing_is_timed_and_no_figure_is_printed(
 def test_a_step_that_did_not_end_is_named_and_the_others_have_their_figures() -> None:
     def run_step(step: Step, _: Job) -> Mapping[str, Any]:
         if step.shape == "13B":
-            return {"problem": "not done within 300 s"}
+            return {"problem": "not done within 600 s"}
         return result(1.0) | {"agreement": AGREED}
 
     whole, text = shown(climb(JOB, run_step, lambda _: None))
     assert not whole
-    assert "not done within 300 s" in text
+    assert "not done within 600 s" in text

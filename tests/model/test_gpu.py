@@ -10,8 +10,7 @@ from model.inference.gpu import Gpu, find_cuda_libraries, find_gpus, has_card, h
 from model.inference.tokenizer import ChatText
 from model.onnx_infer import EngineOptions, explain_unused_gpu, find_unused_gpu
 from model.registry.agreement import Agreement, choose_dtype, make_prompts
-
-pytest_plugins = ["tests.builders.versions"]
+from tests.builders.versions import text as text  # noqa: PLC0414 - a fixture
 
 H200 = Gpu("NVIDIA H200", 143_771 * (1 << 20) / 1e9, 143_000 * (1 << 20) / 1e9, "580.65.06", 9.0)
 
