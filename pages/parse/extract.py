@@ -30,8 +30,6 @@ from pages.parse.documents import is_document, read_document
 from pages.parse.extracted import Extracted
 from pages.parse.html_sections import main_part, mark_anchors, split_sections
 from pages.parse.markdown import to_html
-from pages.parse.office.mail import read_mail
-from pages.parse.office.sheets import read_csv
 from pages.visibility.hidden import drop_unseen
 from pages.visibility.html_tree import Element, parse_html, parse_xml, to_one_line, visible
 
@@ -84,7 +82,7 @@ def extract(
     elif content_type == kinds.MAIL:
         found = _from_mail(body)
     elif content_type == kinds.CSV:
-        found = read_csv(visible(_decode(body, charset, content_type)))
+        found = _from_csv(visible(_decode(body, charset, content_type)))
     else:
         found = Extracted(*_extract_text(visible(_decode(body, charset, content_type)), content_type))
     title, sections = found.title, found.sections
@@ -135,7 +133,15 @@ def _extract_text(text: str, content_type: str) -> _Text:
     raise PageUnreadable(f"I cannot read pages of the kind {content_type}; I can read {kinds.READABLE}.")
 
 
+def _from_csv(text: str) -> Extracted:
+    from pages.parse.office.sheets import read_csv  # noqa: PLC0415 - memory that other pages need not pay
+
+    return read_csv(text)
+
+
 def _from_mail(body: bytes) -> Extracted:
+    from pages.parse.office.mail import read_mail  # noqa: PLC0415 - memory that other pages need not pay
+
     mail = read_mail(body)
     if mail.is_html:
         title, sections, doubtful = _from_html(mail.body)
