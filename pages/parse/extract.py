@@ -28,8 +28,6 @@ from pages.parse.extracted import Extracted
 from pages.parse.html_sections import split_sections
 from pages.parse.main_text.main_part import main_part
 from pages.parse.markdown import to_html
-from pages.parse.office.mail import read_mail
-from pages.parse.office.sheets import read_csv
 from pages.parse.plain_text import looks_like_markdown, read_plain
 from pages.parse.shells import has_more, is_shell, open_noscript, read_json_ld, refuse_frames
 from pages.visibility.hidden import drop_unseen
@@ -80,7 +78,7 @@ def extract(
     elif content_type == kinds.MAIL:
         found = _from_mail(body, url)
     elif content_type == kinds.CSV:
-        found = read_csv(visible(decode(body, charset, declares=False)))
+        found = _from_csv(visible(decode(body, charset, declares=False)))
     else:
         text = visible(decode(body, charset, declares=content_type in _HTML))
         found = Extracted(*_extract_text(text, content_type, url))
@@ -132,7 +130,15 @@ def _extract_text(text: str, content_type: str, url: str) -> _Text:
     raise PageUnreadable(f"I cannot read pages of the kind {content_type}; I can read {kinds.READABLE}.")
 
 
+def _from_csv(text: str) -> Extracted:
+    from pages.parse.office.sheets import read_csv  # noqa: PLC0415 - memory that other pages need not pay
+
+    return read_csv(text)
+
+
 def _from_mail(body: bytes, url: str) -> Extracted:
+    from pages.parse.office.mail import read_mail  # noqa: PLC0415 - memory that other pages need not pay
+
     mail = read_mail(body)
     if mail.is_html:
         title, sections, doubtful = _from_html(mail.body, url)
