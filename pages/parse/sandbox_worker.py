@@ -32,6 +32,8 @@ from pages.parse.markdown import front_matter
 from pages.parse.sitemaps import read_sitemap
 
 _GRACE_S = 2.0  # the parent's clock is the one that decides
+_LITTLE = 4_000_000
+"""Bytes that a process has left that did not fail for want of memory."""
 _NICER = 5  # answers come first
 _CLOSED = ("socket.", "subprocess.", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.system", "pty.")
 
@@ -107,26 +109,36 @@ def main() -> None:
     requests, replies = _pipes()
     _confine_process(int(sys.argv[1]))
     _write(replies, {})
+    too_much = _build_frame({"refused": TOO_MUCH_MEMORY, "ends": True})
     while (head := _read(requests)) is not None and (body := _read(requests)) is not None:
-        reply = _reply(json.loads(head), body)
+        try:
+            reply = _reply(json.loads(head), body)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the parent tells of it; its text is the page's
+            os.write(replies.fileno(), _describe_end(error, too_much))
+            os._exit(0)  # what was read is not freed: without a byte to spare that may take minutes
         _write(replies, reply)
-        if "ends" in reply:
-            return
 
 
 def _reply(head: dict[str, Any], body: bytes) -> dict[str, Any]:
-    """Return what is told of a body; "ends" where this process is not good for another one."""
+    """Return what is told of a body. Raises any Exception, after which this process is of no use."""
     signal.setitimer(signal.ITIMER_REAL, head["timeout_s"] + _GRACE_S)
     try:
         return TASKS[head["task"]](head, body)
     except PageRefused as refused:
         return {"refused": str(refused)}
-    except MemoryError:
-        return {"refused": TOO_MUCH_MEMORY, "ends": True}
-    except Exception as error:  # noqa: BLE001 - whatever it is, the parent tells of it; its text is the page's
-        return {"failed": type(error).__name__, "ends": True}
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _describe_end(error: Exception, too_much: bytes) -> bytes:
+    """Return the last frame: libraries have errors of their own for memory that ends."""
+    if isinstance(error, MemoryError):
+        return too_much
+    try:
+        bytearray(_LITTLE)
+        return _build_frame({"failed": type(error).__name__, "ends": True})
+    except MemoryError:
+        return too_much
 
 
 def _pipes() -> tuple[BinaryIO, BinaryIO]:
@@ -166,10 +178,13 @@ def _read(pipe: BinaryIO) -> bytes | None:
 
 
 def _write(pipe: BinaryIO, reply: dict[str, Any]) -> None:
-    frame = json.dumps(reply, ensure_ascii=False).encode(errors="replace")
-    pipe.write(len(frame).to_bytes(8, "big"))
-    pipe.write(frame)
+    pipe.write(_build_frame(reply))
     pipe.flush()
+
+
+def _build_frame(reply: dict[str, Any]) -> bytes:
+    frame = json.dumps(reply, ensure_ascii=False).encode(errors="replace")
+    return len(frame).to_bytes(8, "big") + frame
 
 
 if __name__ == "__main__":
