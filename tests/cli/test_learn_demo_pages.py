@@ -16,8 +16,8 @@ from bot.bootstrap import open_pages
 from bot.stores import open_store
 from cli import handbook_demo
 from cli.console import make_question
-from cli.handbook_demo import HOUSEKEEPING, UPDATE, copy_some_pages
 from cli.main import app
+from cli.replay.handbook import HOUSEKEEPING, UPDATE, copy_some_pages
 from core.records import Answer, AnswerKind, Citation, Passage, Ruling, Timings
 from core.settings import Settings
 from demo import handbook_rounds

@@ -22,7 +22,7 @@ from bot.cards.review_actions import spans
 from bot.dialogs.review import Refused
 from bot.dialogs.rulings.take_back import build_correction
 from cli.console import Json, out, with_settings
-from cli.verified_desk import open_desk
+from cli.reviews.desk import open_desk
 from core.records import Answer, ChangeKind, Citation, Review, RulingChange
 from core.settings import Settings
 from core.text import CHANGED, RULED, clip_text, strip_markers

@@ -1,0 +1,1 @@
+"""What reviewers do from the command line, as reviewers do it in chat."""
