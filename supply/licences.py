@@ -50,6 +50,8 @@ _WITH_A_GPU = {
     "triton": "MIT",
 }
 """What their metadata says; they are not installed where this runs on a processor."""
+_IN_THEIR_FILES = {"chardetng-py": "MIT", "pypdfium2": "BSD-3-Clause AND Apache-2.0"}
+"""What stands in their licence files, where the metadata names none or in words of its own."""
 _TERM = re.compile(r"[\w.-]+(?: WITH [\w.-]+)?")
 
 
@@ -59,6 +61,8 @@ def licence_of(name: str) -> str:
         said: Message = cast("Message", metadata(name))
     except PackageNotFoundError:
         return "LicenseRef-NVIDIA-Proprietary" if _OF_CUDA.match(name) else _WITH_A_GPU.get(name, "")
+    if name in _IN_THEIR_FILES:
+        return _IN_THEIR_FILES[name]
     classifiers = [str(one) for one in said.get_all("Classifier") or [] if "License ::" in str(one)]
     last = [one.rpartition(" :: ")[2] for one in classifiers]
     return spdx(str(said.get("License-Expression", "")), str(said.get("License", "")), last)

@@ -123,10 +123,13 @@ class ReviewActions:
         """Return the sentence that speaks against a ruling that the page does not tell; None for another."""
         if wish.verb not in {"review.not_on_page", "review.approve"}:
             return None
-        answer, review = (
-            await self.store.answer(wish.answer_id),
-            await self.reviewing.desk.review(wish.answer_id),
-        )
+        try:
+            answer, review = (
+                await self.store.answer(wish.answer_id),
+                await self.reviewing.desk.review(wish.answer_id),
+            )
+        except StoreUnavailable:
+            return None  # the ruling is kept, and nobody is asked to wait
         if answer is None or review is None or review.settled_at is not None or review.round != wish.round:
             return None  # the ruling says what is wrong with it
         if wish.verb == "review.approve" and (review.proposal is not None or not answer.abstained):

@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 
 from bot.channel import ChannelError, ChannelMisconfigured, Undeliverable
-from bot.slack.channel import check_settings as check_slack_settings
-from bot.slack.client import SlackApi, Workspace
 from bot.teams.auth import BotCredentials
 from bot.teams.channel import check_settings as check_teams_settings
 from bot.teams.channel import to_config
@@ -56,8 +54,11 @@ async def check_slack(settings: Settings) -> list[Finding]:
     """Ask Slack whose token it is."""
     if not settings.slack.signing_secret.get_secret_value():
         return [ok("slack", "off: slack_signing_secret is empty")]
+    from bot.slack.channel import check_settings  # noqa: PLC0415 - Slack's SDK is for those who use it
+    from bot.slack.client import SlackApi, Workspace  # noqa: PLC0415
+
     try:
-        check_slack_settings(settings)
+        check_settings(settings)
     except ChannelMisconfigured as wrong:
         return [fault("slack", str(wrong))]
     token = settings.slack.bot_token.get_secret_value()

@@ -115,11 +115,11 @@ class Walk:
     async def correct(self) -> None:
         """Find the complaint as its reviewer, claim it, and write the right answer."""
         await self.says("Please review")
-        for words in (QUESTION, COMPLAINT, "Page at version"):
+        for words in (QUESTION, COMPLAINT, "Details: "):
             await self.says(words)
         await self.picture("review")
         await self.page.get_by_role("button", name="Claim", exact=True).last.click()
-        await self.says("has claimed this until")
+        await self.says("has claimed this for now")
         await self.page.get_by_role("button", name="Correct…").last.click()
         await self.page.get_by_label("The right answer").last.fill(CORRECTION)
         await self.page.get_by_label("The right answer").last.scroll_into_view_if_needed()

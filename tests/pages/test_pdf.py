@@ -207,7 +207,7 @@ SEEN: dict[str, tuple[list[str | Draw], str]] = {
                 style=[("SPAN", (1, 0), (2, 0))],
             )
         ],
-        "| Fee | | Since\nZone | Low | High |\nA | 4 | 9 | 2024\nB | 5 | 7 | 2025",
+        "| Fee |  | Since\nZone | Low | High |\nA | 4 | 9 | 2024\nB | 5 | 7 | 2025",
     ),
     "a cell that stands above and below its row": (
         [

@@ -34,8 +34,9 @@ SECOND = verified("Is parental leave paid?", "second", text="Yes.", citations=(P
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
     async with a_world(rules=(RatingRules(), NO_SAMPLE)) as world:
-        world.known.put(SIMILAR)
-        world.known.put(SECOND)
+        for one in (SIMILAR, SECOND):
+            world.known.put(one)
+            await world.parts.desk.put_verified(one)
         yield world
 
 

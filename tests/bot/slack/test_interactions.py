@@ -77,13 +77,16 @@ async def test_one_press_decides_and_the_card_and_the_answer_show_it(
 ) -> None:
     answer, card = await doubted(world)
     assert await press(world, card, action) == ""
+    if ruling is Ruling.NOT_ON_PAGE:  # a sentence of the page speaks against it: they are asked once more
+        assert "all the same" in card.words
+        assert await press(world, card, action) == ""
     verdict = (await review(world)).ruling
     assert (verdict.ruling, verdict.channel) == (ruling, "slack")
     assert verdict.reviewer == pseudonym(f"slack:T1:{ROBIN}")
     assert verdict.reviewer_name == f"name of {ROBIN}"
     await world.card_sync()
     assert "Reviewed" in card.words
-    assert not list(elements_in(card.blocks))
+    assert [one["action_id"] for one in elements_in(card.blocks)] == ["act:review.undo"]
     assert "eviewer" in answer.words  # verified, corrected or looked at
     assert "reviewer" in world.slack.messages("D1")[-1].words.lower()  # who complained is told
 
@@ -115,7 +118,7 @@ async def test_a_claim_is_shown_and_a_colleague_hears_of_it() -> None:
     async with a_slack_world(replace(CONFIG, reviewers=(ROBIN, BOB))) as world:
         _, card = await doubted(world)
         await press(world, card, "act:review.claim")
-        assert f"name of {ROBIN} has claimed this until" in card.words
+        assert f"name of {ROBIN} has claimed this for now" in card.words
         assert "has claimed this" in await press(world, card, "act:review.approve", BOB)
         assert (await review(world)).ruling is None
 
@@ -264,6 +267,7 @@ async def test_the_home_page_has_my_questions_and_what_changed_because_of_me(wor
     _, card = await doubted(world)
     await world.ask("Somebody else's question?", channel="D2", user=BOB)
     await press(world, card, "act:review.not_on_page")
+    await press(world, card, "act:review.not_on_page")  # asked once more
     await world.card_sync()
     shown = json.dumps(await home(world))
     assert "How much leave?" in shown

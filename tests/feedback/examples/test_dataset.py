@@ -664,7 +664,8 @@ def test_the_settings_say_what_becomes_an_example() -> None:
 def test_where_personal_data_cannot_be_masked_nothing_becomes_an_example(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.delitem(sys.modules, "feedback.masking.masker", raising=False)
+    for module in ("masker", "language"):
+        monkeypatch.delitem(sys.modules, f"feedback.masking.{module}", raising=False)
     monkeypatch.setitem(sys.modules, "presidio_analyzer", None)  # as where it is not installed
     with pytest.raises(DatasetError, match="cannot be masked here, so no example is made"):
         masking()
