@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 
 from bot.bootstrap import open_pages
 from bot.stores import open_store
-from cli import handbook_demo
 from cli.console import make_question
 from cli.main import app
+from cli.replay import handbook
 from cli.replay.handbook import HOUSEKEEPING, UPDATE, copy_some_pages
 from core.records import Answer, AnswerKind, Citation, Passage, Ruling, Timings
 from core.settings import Settings
@@ -91,7 +91,7 @@ def test_a_quick_replay_indexes_the_pages_that_its_questions_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = dealt(tmp_path, rounds=1, limit=1, measured=1)
-    monkeypatch.setattr(handbook_demo, "QUICK_PAGES", 3)
+    monkeypatch.setattr(handbook, "QUICK_PAGES", 3)
     [copy] = copy_some_pages([str(tmp_path / "handbook")], plan, tmp_path / "replay")
     copied = {path.relative_to(copy).as_posix() for path in Path(copy).rglob("*.md")}
     assert plan.list_pages() <= copied
@@ -261,7 +261,7 @@ def replay(folder: Path, *more: str) -> Any:
 def test_a_replay_that_is_interrupted_goes_on_and_ends_with_figures_a_table_and_curves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handbook_demo, "NEWCOMERS", tmp_path / "none.jsonl")
+    monkeypatch.setattr(handbook, "NEWCOMERS", tmp_path / "none.jsonl")
     folder = tmp_path / "data" / "learn-demo"
     ruled: list[str] = []
     judge = handbook_rounds.judge_shown
@@ -309,7 +309,7 @@ def test_a_replay_that_is_interrupted_goes_on_and_ends_with_figures_a_table_and_
 
 
 def test_questions_about_other_pages_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handbook_demo, "NEWCOMERS", tmp_path / "none.jsonl")
+    monkeypatch.setattr(handbook, "NEWCOMERS", tmp_path / "none.jsonl")
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "other.md").write_text("# Other\n\nNothing of it.")
     done = replay(tmp_path, "--pages", str(tmp_path / "empty"))
