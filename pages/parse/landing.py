@@ -4,7 +4,7 @@
     canonical   the address that it calls its own
     sign_in     it is a form to sign in with, in place of the page
     not_found   it says that there is no such page, though the server said 200
-    by_script   its text is put together by a program in the browser
+    by_script   its text is put together by a program in the browser, and stands nowhere else in it
 
 Judged by what a page has besides navigation: one with many words is a page, whatever else stands on it. Words
 for "sign in" and "not found" are those of the title or the first heading, in a dozen languages.
@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from itertools import islice
 
 from pages.parse.decoding import decode
+from pages.parse.shells import SHELL_WORDS, tells_without_scripts
 from pages.visibility.html_tree import Element, parse_html, to_one_line, visible
 
 FEW_WORDS = 80
 """Words beside navigation: no page is a form to sign in, or an error, that tells more."""
-_HARDLY_ANY = 30
 _COUNTED = 400
 _LONGEST_WAIT_S = 5
 _LONGEST_ADDRESS = 4000
@@ -98,7 +98,7 @@ def read_signs(body: bytes, charset: str | None = None) -> PageSigns:
         canonical=_canonical(root),
         sign_in=words < FEW_WORDS and _asks_to_sign_in(root, called, words),
         not_found=any(_NOT_FOUND.match(name) for name in called),
-        by_script=words < _HARDLY_ANY and _is_put_together(root),
+        by_script=words < SHELL_WORDS and _is_put_together(root) and not tells_without_scripts(root),
     )
 
 
@@ -176,7 +176,7 @@ def _asks_to_sign_in(root: Element, called: list[str], words: int) -> bool:
     if not any(_SIGN_IN.match(name) for name in called):
         return False
     asks_name = {"email", "text", "submit"} & set(inputs) or next(root.iter("form"), None) is not None
-    return bool(asks_name) or _is_sign_in_program(root) or (words < _HARDLY_ANY and _has_script(root))
+    return bool(asks_name) or _is_sign_in_program(root) or (words < SHELL_WORDS and _has_script(root))
 
 
 def _is_sign_in_program(root: Element) -> bool:

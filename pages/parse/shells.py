@@ -54,6 +54,11 @@ def refuse_frames(root: Element, url: str) -> None:
     )
 
 
+def tells_without_scripts(root: Element) -> bool:
+    """Tell whether a shell has text for readers without scripts, or for search engines. Changes the tree."""
+    return bool(read_json_ld(root)) or open_noscript(root)
+
+
 def open_noscript(root: Element) -> bool:
     """Make text of what is there for readers without scripts, but not of the request to allow them."""
     opened = False

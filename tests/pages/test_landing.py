@@ -7,6 +7,7 @@ import pytest
 from pages.parse.landing import FEW_WORDS, PageSigns, count_words, read_signs
 from pages.visibility.html_tree import parse_html
 
+TOLD = '{"@type": "Question", "name": "How long is leave?", "acceptedAnswer": {"text": "It is 84 days."}}'
 TEXT = "<p>" + "Everyone gets 26 days of leave. " * 20
 
 
@@ -88,6 +89,9 @@ def test_a_page_that_says_that_there_is_none_is_known_whatever_its_status(html: 
         (page("Hours", "<p>We are open from 9 to 17.<script src=count.js></script>"), False),
         (page("Leave", f"<div id=root>{TEXT}</div><script src=a.js></script>"), False),
         (page("Empty", "<div id=root></div>"), False),
+        (page("App", f"<div id=root></div><noscript><p>{TEXT}</noscript><script>go()</script>"), False),
+        (page("App", "<div id=root></div><script type='application/ld+json'>" + TOLD + "</script>"), False),
+        (page("App", "<div id=root></div><script type='application/ld+json'>{}</script>"), True),
     ],
 )
 def test_a_page_that_a_script_puts_together_is_known(html: str, made: bool) -> None:
