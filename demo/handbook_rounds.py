@@ -23,7 +23,7 @@ from uuid import uuid4
 from bot.app import Bot, open_bot
 from bot.bootstrap import PageServices, open_answering, open_pages
 from bot.cards.answer_text import render_shown_text
-from bot.cards.review_actions import spans
+from bot.cards.review_actions import spans, to_reviewed
 from bot.channels.review_actions import ReviewAction
 from bot.dialogs.ask import Answerer
 from bot.dialogs.rate import Said
@@ -153,7 +153,7 @@ class HandbookStage:
     def _find_span(self, answer: Answer, review: Review, correction: Correction | None) -> str:
         """Return which place that the card offers holds the correction's, "" for none."""
         place = correction.place if correction else None
-        offered = spans(self.bot.services.card_sync.to_reviewed(answer, review)) if place else ()
+        offered = spans(to_reviewed(answer, review)) if place else ()
         return next(
             (value for value, one in offered if place and place.url == one.url and place.quote in one.quote),
             "",

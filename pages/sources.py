@@ -375,7 +375,7 @@ async def _read_sitemaps(first: Fetched, fetcher: Fetcher) -> _Named:
     Pages on other hosts are left out: a sitemap speaks for its own host.
     """
     named = _Named()
-    host = parse_address(first.url).host.removeprefix("www.")
+    host = parse_address(first.url).bare_host
     waiting: deque[str | Fetched] = deque([first])
     asked = {first.url}
     while waiting:
@@ -418,7 +418,7 @@ def _on_host(host: str, base: str, links: Iterable[str], problems: list[Problem]
         except PageRefused as refused:
             problems.append(Problem(link, str(refused)))
             continue
-        if address.host.removeprefix("www.") == host:
+        if address.bare_host == host:
             here.append(address.url)
         else:
             elsewhere.append(address.url)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.cards.elements import (
@@ -90,6 +90,13 @@ class ReviewView:
         """Whether a second reviewer is asked, and who reads this alone was the first."""
         given = [verdict.reviewer for verdict in self.review.verdicts]
         return self.review.settled_at is None and self.reader != "" and self.reader in given
+
+
+def to_reviewed(answer: Answer, review: Review | None) -> Answer:
+    """Return the answer with the passages that its reviewers look at."""
+    if review is None or not review.passages:
+        return answer
+    return replace(answer, passages=review.passages, citations=())
 
 
 def spans(answer: Answer) -> Sequence[tuple[str, Citation]]:

@@ -20,7 +20,7 @@ from typing import Any
 from bot.card_tokens import REVIEW, CardSigner
 from bot.cards.elements import Card
 from bot.cards.review import review_card
-from bot.cards.review_actions import ReviewView, RulingPreview
+from bot.cards.review_actions import ReviewView, RulingPreview, to_reviewed
 from bot.channel import ChannelError, Undeliverable
 from bot.channels.answer_message import AnswerView, compose_thanks, derive_state
 from bot.channels.incoming import Reference
@@ -248,16 +248,10 @@ class CardSync:
         except Undeliverable as gone:
             log.info("a message that should go is on screen no more: %s", gone)
 
-    def to_reviewed(self, answer: Answer, review: Review | None) -> Answer:
-        """Return the answer with the passages that its reviewers look at."""
-        if review is None or not review.passages:
-            return answer
-        return replace(answer, passages=review.passages, citations=())
-
     def view_review(self, review: Review, answer: Answer, words: Sequence[Feedback], seal: str) -> ReviewView:
         """Return what a reviewer's card shows of a review now."""
         preview = None if review.ruling else self._hooks.preview(answer.id)
-        seen = self.to_reviewed(answer, review)
+        seen = to_reviewed(answer, review)
         return ReviewView(review, seen, words, seal, datetime.now(UTC), preview)
 
     async def say(self, stored: str, sentence: str) -> None:

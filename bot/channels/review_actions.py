@@ -13,14 +13,14 @@ from functools import partial
 from uuid import uuid4
 
 from bot.cards.near_quote import find_near_quote
-from bot.cards.review_actions import CORRECTION_CHARACTERS, spans
+from bot.cards.review_actions import CORRECTION_CHARACTERS, spans, to_reviewed
 from bot.channels.card_sync import CardSync
 from bot.channels.incoming import BadAction, CardAction, Incoming
 from bot.dialogs.privacy import WISH
 from bot.dialogs.review import GONE, Refused
 from bot.dialogs.review_queue import ReviewQueue
 from bot.dialogs.rulings.take_back import TakingBack, build_correction
-from core.records import ChangeKind, Citation, Review, Ruling, RulingChange, Skip, Verdict
+from core.records import Answer, ChangeKind, Citation, Review, Ruling, RulingChange, Skip, Verdict
 from feedback.store.base import DeferredActions, Entry, FeedbackStore, StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -124,30 +124,29 @@ class ReviewActions:
         if wish.verb not in {"review.not_on_page", "review.approve"}:
             return None
         try:
-            answer, review = (
-                await self.store.answer(wish.answer_id),
-                await self.reviewing.desk.review(wish.answer_id),
-            )
+            answer, review = await self._read(wish)
         except StoreUnavailable:
             return None  # the ruling is kept, and nobody is asked to wait
         if answer is None or review is None or review.settled_at is not None or review.round != wish.round:
             return None  # the ruling says what is wrong with it
         if wish.verb == "review.approve" and (review.proposal is not None or not answer.abstained):
             return None
-        return find_near_quote(self.card_sync.to_reviewed(answer, review))
+        return find_near_quote(to_reviewed(answer, review))
 
     async def _find_span(self, wish: ReviewAction) -> Citation | None:
         """Return the place on the page that a correction stands on."""
-        answer, review = (
-            await self.store.answer(wish.answer_id),
-            await self.reviewing.desk.review(wish.answer_id),
-        )
+        answer, review = await self._read(wish)
         if answer is None:
             raise Refused(GONE)
-        known = dict(spans(self.card_sync.to_reviewed(answer, review)))
+        known = dict(spans(to_reviewed(answer, review)))
         if wish.span and wish.span not in known:
             raise BadAction("Please choose one of the places that the card offers.")
         return known.get(wish.span)
+
+    async def _read(self, wish: ReviewAction) -> tuple[Answer | None, Review | None]:
+        """Return what the wish is about. Raises StoreUnavailable."""
+        answer = await self.store.answer(wish.answer_id)
+        return answer, await self.reviewing.desk.review(wish.answer_id)
 
     async def _do_later(self, entry: Entry) -> None:
         """Do what waited for the store; whoever wanted it hears if it cannot be."""

@@ -26,6 +26,7 @@ from bot.card_tokens import REVIEW
 from bot.cards.elements import Card
 from bot.cards.notice import changes_card
 from bot.cards.review import queue_card, review_card
+from bot.cards.review_actions import to_reviewed
 from bot.cards.verified import NO_MORE
 from bot.channels.incoming import BadAction, CardAction, Incoming, find_place
 from bot.channels.message import Connector, InvokeReply, asking, card_message, plain_message, saying, showing
@@ -186,7 +187,7 @@ class ReviewHandler:
             person, AuditAction.OPENED, answer_id=action.answer_id, person=asker
         )
         review = await self._desk.review(action.answer_id)
-        seen = self._card_sync.to_reviewed(answer, review) if answer else None
+        seen = to_reviewed(answer, review) if answer else None
         card = await self._verified.draw_one(seen, incoming) if seen else None
         return showing(card) if card else saying(NO_MORE, refused=True)
 
@@ -210,7 +211,7 @@ class ReviewHandler:
         answer, review = await self._store.answer(action.answer_id), await self._desk.review(action.answer_id)
         if answer is None or review is None:
             raise BadAction(GONE)
-        seen = self._card_sync.to_reviewed(answer, review)
+        seen = to_reviewed(answer, review)
         if action.verb in _OF_VERIFIED and (card := await self._verified.draw_one(seen, incoming)):
             return card
         words = await self._store.feedback_on(answer.id)

@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Sequence
 from html.parser import HTMLParser
 
-from bot.channels.incoming import MAX_QUESTION_CHARACTERS, to_object, to_objects, to_text
+from bot.channels.incoming import MAX_QUESTION_CHARACTERS, to_objects, to_text
 from bot.channels.links import find_address
 from core.text import Json
 
@@ -73,7 +73,7 @@ class _LinkReader(HTMLParser):
         self.links: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        address = to_text(to_object(dict(attrs)).get("href")).strip()
+        address = (dict(attrs).get("href") or "").strip()
         found = find_address(address)
         if tag == "a" and found and found[0] == 0:
             self.links.append(address)

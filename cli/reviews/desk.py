@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from bot.cards.review_actions import to_reviewed
 from bot.dialogs.rulings.from_outside import open_taking_back
 from bot.dialogs.rulings.take_back import TakingBack
 from bot.stores import open_store, read_keys
@@ -52,7 +53,7 @@ class VerifiedDesk:
         answer = await self.store.answer(review.answer_id)
         if answer is None:
             raise StoreError("The question that this answers was deleted.")
-        return replace(answer, passages=review.passages, citations=()) if review.passages else answer
+        return to_reviewed(answer, review)
 
 
 @asynccontextmanager

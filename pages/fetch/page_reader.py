@@ -129,13 +129,9 @@ def _find_own_address(here: Address, canonical: str) -> str | None:
         own = parse_address(join_url(here.url, canonical))
     except PageRefused:
         return None
-    if own.url == here.url or _bare_host(own.host) != _bare_host(here.host) or own.port != here.port:
+    if own.url == here.url or own.bare_host != here.bare_host or own.port != here.port:
         return None
     return own.url if _is_home(here.path_and_query) or not _is_home(own.path_and_query) else None
-
-
-def _bare_host(host: str) -> str:
-    return host.removeprefix("www.")
 
 
 def _is_home(path_and_query: str) -> bool:

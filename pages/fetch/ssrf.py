@@ -104,6 +104,11 @@ class Address:
         return host if self.port == _DEFAULT_PORT[self.scheme] else f"{host}:{self.port}"
 
     @property
+    def bare_host(self) -> str:
+        """The host without `www.`: a site mostly answers under both names."""
+        return self.host.removeprefix("www.")
+
+    @property
     def url(self) -> str:
         """The whole URL, without a fragment."""
         return f"{self.scheme}://{self.site}{self.path_and_query}"
