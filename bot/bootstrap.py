@@ -151,23 +151,30 @@ async def _open_index(settings: Settings, embedder: Embeds, *, finished: bool) -
 
 @asynccontextmanager
 async def open_answering(
-    settings: Settings, shelf: PageServices, version: str = ""
+    settings: Settings, shelf: PageServices, version: str = "", *, may_wait: bool = False
 ) -> AsyncGenerator[Answering]:
     """Open the model, and answer from these pages with it. Raises ModelMissing with what to run.
 
-    `version` names the model version; empty follows what is live.
+    `version` names the model version; empty follows what is live. `may_wait`: quote the pages where nothing
+    is live yet, until something is.
     """
     rules = AnswerRules(**settings.answering.values())
-    async with open_model(replace(model_choice(settings), version=version)) as lend:
+    async with open_model(replace(model_choice(settings), version=version, may_wait=may_wait)) as lend:
         answering = Answering(lend, shelf.library.search, rules, shelf.library.read_section)
         answering.head = await asyncio.to_thread(read_live_head, settings.search_dir)
         yield answering
 
 
 @asynccontextmanager
-async def open_parts(settings: Settings, *, finished: bool = True) -> AsyncGenerator[Parts]:
-    """Open pages and model, and close them afterwards. Raises ModelMissing with what to run."""
-    async with open_pages(settings, finished=finished) as shelf, open_answering(settings, shelf) as answering:
+async def open_parts(settings: Settings, *, serving: bool = False) -> AsyncGenerator[Parts]:
+    """Open pages and model, and close them afterwards. Raises ModelMissing with what to run.
+
+    `serving`: neither the pages nor the model need to be there at the beginning; they come.
+    """
+    async with (
+        open_pages(settings, finished=not serving) as shelf,
+        open_answering(settings, shelf, may_wait=serving) as answering,
+    ):
         yield Parts(settings, shelf, answering)
 
 

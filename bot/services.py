@@ -152,8 +152,8 @@ class ChannelContext:
     """What a channel is opened with, in a bot that listens.
 
     `offers` are what can be asked after an answer. `is_public`: people elsewhere are meant to reach the port.
-    `trusts_local_reviewers`: what the chat page's reviewer rules counts in the other channels, too. `reading`
-    says how far the pages are read, None where none are missing.
+    `trusts_local_reviewers`: what the chat page's reviewer rules counts in the other channels, too.
+    `preparing` says what is not there yet, pages or the model; None where all is.
     """
 
     settings: Settings
@@ -164,7 +164,7 @@ class ChannelContext:
     offers: Offers
     is_public: bool
     trusts_local_reviewers: bool
-    reading: Callable[[], str | None] = lambda: None
+    preparing: Callable[[], str | None] = lambda: None
 
 
 class OpenChannel(Protocol):

@@ -14,13 +14,14 @@ import typer
 from rich.table import Column, Table
 
 from bot.bootstrap import model_choice, training_config
-from cli.console import Json, out, progress_bar, telling, with_settings
+from cli.console import Json, out, progress_bar, progress_out, telling, with_settings
 from core.files import whole_folder
 from core.records import Comparison
 from core.settings import Settings
+from model.answering.profile import memory_gb
 from model.evaluation.result import REPORT, read_result
 from model.onnx_infer import EngineOptions, resolve
-from model.registry.catalogue import CATALOGUE, BaseModel
+from model.registry.catalogue import CATALOGUE, BaseModel, advise
 from model.registry.importing import choose_precision, import_base
 from model.registry.loading import CANNED
 from model.registry.search_heads import read_live_head, roll_back_head
@@ -38,6 +39,7 @@ from model.registry.versions import (
     promote,
     prune_versions,
     read_rollout,
+    read_version,
     retire,
     roll_back,
     start_canary,
@@ -265,7 +267,11 @@ def describe_import(version: ModelVersion, live: str) -> list[str]:
 
 
 def import_with_bar(settings: Settings, base: str, precision: str = "") -> Path:
-    """Import a base model unless that is done, and show how far it is. Raises ImportFailed."""
+    """Import a base model unless that is done; show how far it is. Raises ImportFailed.
+
+    After an import it is said, once, which better model this machine could serve.
+    """
+    known = {version.name for version in list_versions(settings.models_dir)}
     with progress_bar() as bar:
         task = bar.add_task("Importing the model", total=1.0)
 
@@ -274,9 +280,15 @@ def import_with_bar(settings: Settings, base: str, precision: str = "") -> Path:
 
         options = model_choice(settings).options
         device = "cuda" if resolve(options).device == "cuda" else "cpu"
-        return import_base(
+        folder = import_base(
             base, settings.models_dir, device, on_progress=show, options=options, precision=precision
         )
+    version = read_version(folder)
+    if version and version.profile and version.name not in known:
+        memory = memory_gb(version.profile.device, settings.cuda.device_id)
+        if sentence := advise(version.profile, memory, settings.answering.first_token_s):
+            progress_out.print(sentence, markup=False, highlight=False, soft_wrap=True)
+    return folder
 
 
 def bring_model(installed: Settings, own: Settings) -> None:

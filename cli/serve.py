@@ -18,7 +18,6 @@ from bot.bootstrap import (
     Parts,
     find_local_page,
     is_public,
-    model_choice,
     open_pages,
     open_parts,
 )
@@ -27,7 +26,7 @@ from bot.cards.elements import name_place
 from bot.channel import TalkReply
 from bot.dialogs.talk import Talking, detect_talk
 from cli.console import Json, make_question, out, progress_out, telling, with_settings
-from cli.models import import_with_bar
+from cli.model_import import bring_model, ensure_model
 from cli.pages import plan_reading, refresh, refresh_alone
 from core.files import mend
 from core.records import Answer, AnswerKind, Citation, Page, Question
@@ -35,11 +34,7 @@ from core.settings import Settings
 from core.settings.names import describe_unread_names, find_unread_names
 from jobs.schedule import read_schedule
 from jobs.scheduler import schedule_beside
-from model.answering.profile import Profile, memory_gb
-from model.onnx_infer import EngineFailed, find_unused_gpu
-from model.registry.catalogue import advise
-from model.registry.loading import CANNED
-from model.registry.versions import list_versions, read_version
+from model.onnx_infer import EngineFailed
 from pages.fetch.client import Fetcher, FetchLimits, PageRefused
 from pages.sources import Problem, read_source
 
@@ -55,7 +50,6 @@ def serve_command(settings: Settings) -> None:
     with listening(settings) as listeners, telling(settings):
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         mend(settings.data_dir)  # from here on it is the bot's, whatever it was
-        _ensure_model(settings)
         late = asyncio.run(_serve(settings, listeners))
     if late:
         progress_out.print(f"{late} questions are kept and will be answered at the next start.")
@@ -66,10 +60,10 @@ async def _serve(settings: Settings, listeners: Listeners) -> int:
         progress_out.print(f"\n[bold green]askpage is ready.[/] {_where(settings, listeners)}")
         progress_out.print("Ctrl-C stops it; what is being answered is finished first.")
 
-    async with open_parts(settings, finished=False) as parts:
+    async with bring_model(settings) as preparing, open_parts(settings, serving=True) as parts:
         reading = await plan_reading(settings, parts.shelf)
         async with schedule_beside(settings):
-            return await serve(parts, listeners, ready, reading)
+            return await serve(parts, listeners, ready, reading, preparing)
 
 
 def _where(settings: Settings, listeners: Listeners) -> str:
@@ -89,26 +83,8 @@ def _where(settings: Settings, listeners: Listeners) -> str:
 @with_settings
 def setup_command(settings: Settings) -> None:
     """Import the model and index the pages, without serving. Done steps are skipped."""
-    _ensure_model(settings)
+    ensure_model(settings)
     asyncio.run(refresh_alone(settings))
-
-
-def _ensure_model(settings: Settings) -> None:
-    if settings.base_model == CANNED or settings.model_url.url:
-        return
-    if sentence := find_unused_gpu(model_choice(settings).options):
-        progress_out.print(sentence, markup=False, highlight=False, soft_wrap=True)
-    known = {version.name for version in list_versions(settings.models_dir)}
-    version = read_version(import_with_bar(settings, settings.base_model))
-    if version and version.profile and version.name not in known:
-        _advise(settings, version.profile)
-
-
-def _advise(settings: Settings, profile: Profile) -> None:
-    """Say once, after an import, which better model this machine could serve."""
-    memory = memory_gb(profile.device, settings.cuda.device_id)
-    if sentence := advise(profile, memory, settings.answering.first_token_s):
-        progress_out.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 
 # Asking

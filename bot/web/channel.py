@@ -39,7 +39,7 @@ class WebChannel:
             context.settings.data_dir,
             people=people,
             suggestions=context.examples,
-            loading=context.reading,
+            loading=context.preparing,
         )
         self.connector: Connector = self._page
         self._pseudonym = services.pseudonym

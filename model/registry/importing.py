@@ -88,6 +88,11 @@ def import_base(
     return folder
 
 
+def is_imported(base: str, models_dir: Path, device: Literal["cpu", "cuda"]) -> bool:
+    """Tell whether a base model is there for a device, in its usual precision."""
+    return read_version(models_dir / make_version_name(base, choose_precision(device), device)) is not None
+
+
 def _import(
     base: str, folder: Path, target: Target, options: EngineOptions, on_progress: OnProgress
 ) -> ModelVersion:

@@ -4,6 +4,9 @@
     follow    live.json has changed: load the new version beside the old one, let it say something, switch
               new answers, wait for the answers of the old one, unload it
 
+    quote     nothing was ever live: where the bot may begin so, the pages' own words are all that is said
+              until a version is
+
 No answer is dropped, and none is mixed of two versions. Two versions are in memory while one takes over, and
 as long as there is a canary. A version that cannot be loaded changes nothing: the old one goes on, the log
 says why, and it is tried again after a while. The base model `canned` is the double, and follows nothing.
@@ -19,6 +22,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -73,6 +77,20 @@ Load = Callable[[ModelVersion], Awaitable[OpenedVersion]]
 """Raises EngineError. What it returns has answered once."""
 
 
+class NoModel:
+    """Says nothing, so that the pages' own words are the answer."""
+
+    chat = CannedChatModel([""])
+    profile: Profile | None = None
+
+    async def close(self) -> None:
+        """Hold nothing."""
+
+
+NO_MODEL = ModelVersion("no-model", None, "", "", "live", datetime.min.replace(tzinfo=UTC), "", {})
+"""What answers are said to come from that no model had a part in."""
+
+
 class ModelLease:
     """A version in memory with the number of answers that are being written with it."""
 
@@ -109,14 +127,18 @@ class ModelSwapper:
     """The versions of one folder, in memory as `live.json` wants them.
 
     `leases` are those in memory. One that is no longer wanted stays there for `linger_s` seconds yet, for
-    whoever asks for it by its name and has not heard.
+    whoever asks for it by its name and has not heard. `may_wait`: where nothing is live at a start, quote the
+    pages until something is.
     """
 
-    def __init__(self, models_dir: Path, load: Load, drain_s: float, linger_s: float = 0.0) -> None:
+    def __init__(
+        self, models_dir: Path, load: Load, drain_s: float, linger_s: float = 0.0, *, may_wait: bool = False
+    ) -> None:
         self._models_dir = models_dir
         self._load = load
         self._drain_s = drain_s
         self._linger_s = linger_s
+        self._may_wait = may_wait
         self._now = RolloutState()
         self.leases: dict[str, ModelLease] = {}
         self._wanted = RolloutState()
@@ -135,8 +157,12 @@ class ModelSwapper:
 
     async def open(self) -> None:
         """Load what is live; where that fails, what was live before. Raises EngineError, VersionError."""
-        find_live_version(self._models_dir)  # raises what tells how to import one
         self._wanted = wanted = read_rollout(self._models_dir)
+        if self._may_wait and not wanted.name:
+            self.leases[NO_MODEL.name] = ModelLease(NO_MODEL, NoModel())
+            self._now = RolloutState(NO_MODEL.name)
+            return
+        find_live_version(self._models_dir)  # raises what tells how to import one
         await self._load_first((wanted.name, *reversed(wanted.before)))
         try:
             await self._begin_canary(wanted)
@@ -237,7 +263,8 @@ class ModelChoice:
 
     `version` names the one that answers, whatever is live; empty follows what is, looking every `poll_s`
     seconds and leaving the old one `drain_s` seconds for its answers. `url` is where other machines' versions
-    are (empty: nowhere). `server` is asked instead of a model in memory, unless a version is named.
+    are (empty: nowhere). `may_wait`: quote the pages where nothing is live yet, until something is. `server`
+    is asked instead of a model in memory, unless a version is named.
     """
 
     models_dir: Path
@@ -248,6 +275,7 @@ class ModelChoice:
     drain_s: float = 60.0
     version: str = ""
     url: str = ""
+    may_wait: bool = False
     server: ServerChoice | None = None
 
 
@@ -288,7 +316,11 @@ async def open_model(choice: ModelChoice) -> AsyncGenerator[AcquireModel]:
 async def open_swapping(choice: ModelChoice, linger_s: float = 0.0) -> AsyncGenerator[ModelSwapper]:
     """Load what is live, and follow it. Raises ModelMissing with what to run, EngineFailed."""
     swapping = ModelSwapper(
-        choice.models_dir, lambda version: open_version(version, choice), choice.drain_s, linger_s
+        choice.models_dir,
+        lambda version: open_version(version, choice),
+        choice.drain_s,
+        linger_s,
+        may_wait=choice.may_wait,
     )
     async with _together(choice), follow_live(swapping, choice.poll_s):
         yield swapping

@@ -73,9 +73,15 @@ def models_dir(tmp_path: Path) -> Path:
 
 @asynccontextmanager
 async def swapping(
-    models_dir: Path, memory: Memory, drain_s: float = 30.0, linger_s: float = 0.0
+    models_dir: Path,
+    memory: Memory,
+    drain_s: float = 30.0,
+    linger_s: float = 0.0,
+    *,
+    may_wait: bool = False,
 ) -> AsyncGenerator[ModelSwapper]:
-    async with follow_live(ModelSwapper(models_dir, memory.load, drain_s, linger_s), POLL_S) as running:
+    swapper = ModelSwapper(models_dir, memory.load, drain_s, linger_s, may_wait=may_wait)
+    async with follow_live(swapper, POLL_S) as running:
         yield running
     assert not memory.loaded.total(), "something was left in memory"
 

@@ -18,7 +18,7 @@ from core.records import Answer, Channel, Hit, Passage, Question
 from model.answering.chain import Answering, AnswerRules
 from model.inference.tokenizer import ChatText
 from model.onnx_infer import EngineFailed
-from model.registry.loading import open_model, open_version
+from model.registry.loading import NO_MODEL, open_model, open_version
 from model.registry.versions import (
     ModelMissing,
     find_live_version,
@@ -40,6 +40,7 @@ from tests.builders.swapping import (
     swapping,
     until,
 )
+from tests.builders.versions import make_version
 from tests.doubles.echo import LOWER, UPPER, echo
 
 __all__ = ["models_dir"]
@@ -180,6 +181,18 @@ async def test_a_start_without_any_version_says_what_to_run(tmp_path: Path) -> N
     with pytest.raises(ModelMissing, match="make setup"):
         async with swapping(tmp_path, Memory()):
             pass
+
+
+async def test_who_may_wait_says_nothing_until_the_first_version_is_live(tmp_path: Path) -> None:
+    memory = Memory()
+    async with swapping(tmp_path, memory, may_wait=True) as running:
+        with running.acquire("conversation") as loaded:
+            assert (loaded.version, loaded.chat.invoke("Who?").content) == (NO_MODEL.name, "")
+            make_version(tmp_path, "first", 0)
+            promote(tmp_path, "first")
+            await until(running, "first")
+            assert loaded.chat.invoke("Who?").content == ""
+    assert memory.closed == ["first"]
 
 
 async def test_a_canary_answers_its_conversations_and_no_others(models_dir: Path) -> None:
