@@ -22,6 +22,8 @@ SAID = [
 
 
 class Terminal(io.StringIO):
+    """Says that it is a terminal."""
+
     def isatty(self) -> bool:
         return True
 
