@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOG = ROOT / "build" / "install.log"
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--no-input")
 LOCKED = ("--require-hashes", "--only-binary", ":all:", "--no-deps")
-PROJECT = ("--no-deps", "--no-build-isolation", "--editable", ".")
+OWN = ("--no-deps", "--no-build-isolation", "--editable", ".")
 SHOWN = 12
 """So many last lines of pip's are shown when it fails."""
 INTERRUPTED = 130
@@ -41,7 +41,7 @@ class ProgressLine:
 
     def __init__(self, out: TextIO, total: int) -> None:
         self._out, self._total = out, total
-        self._quarter = 0
+        self._shown = ("", 0)
         self._began = time.monotonic()
 
     def show(self, what: str, done: int) -> None:
@@ -50,8 +50,8 @@ class ProgressLine:
         if self._out.isatty():
             took = time.monotonic() - self._began
             self._out.write(f"{_ANEW}{what}: {done} of {self._total}, {took:.0f} s")
-        elif self._total and (quarter := 4 * done // self._total) != self._quarter:
-            self._quarter = quarter
+        elif self._total and (quarter := 4 * done // self._total) and (what, quarter) != self._shown:
+            self._shown = (what, quarter)
             self._out.write(f"{what}: {done} of {self._total}\n")
         self._out.flush()
 
@@ -136,7 +136,7 @@ def main(words: Sequence[str]) -> int:
         if not went_well and given.otherwise:
             went_well = install_layers(given.otherwise, log, sys.stdout)
         if went_well and given.project:
-            went_well = run_pip(PROJECT, log, ProgressLine(sys.stdout, 0)) == 0
+            went_well = run_pip(OWN, log, ProgressLine(sys.stdout, 0)) == 0
     if not went_well:
         show_end(LOG, sys.stderr)
     return 0 if went_well else 1
