@@ -31,6 +31,9 @@ from tests.builders.asking import Heard, Scripted, question
 from tests.builders.records import answer
 from tests.builders.world import served
 
+pytest_plugins = ["tests.builders.warm"]
+pytestmark = pytest.mark.usefixtures("warm_reading")
+
 NAMES = ("keys", "leave", "taxis", "trains")
 
 

@@ -26,6 +26,9 @@ from tests.doubles.cosmos import KEY, config_of, cosmos_front
 from tests.doubles.cosmos_pages import a_page_container, machines
 from tests.processes.commands import Commands
 
+pytest_plugins = ["tests.builders.warm"]
+pytestmark = pytest.mark.usefixtures("warm_reading")
+
 
 @pytest.fixture
 async def shared(cosmos_url: str, tmp_path: Path) -> AsyncIterator[Settings]:

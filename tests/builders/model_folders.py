@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,17 @@ from model.registry.importing import import_base
 from model.registry.versions import promote
 from tests.doubles.echo import LOWER, UPPER
 
+pytest_plugins = ["tests.builders.warm"]
+
 ROOT = Path(__file__).resolve().parents[2]
+
+
+@contextmanager
+def start_with(python: str) -> Iterator[None]:
+    """Start processes with this Python meanwhile."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "executable", python)
+        yield
 
 
 def no_progress(_step: str, _done: float) -> None:
@@ -22,9 +34,10 @@ def no_progress(_step: str, _done: float) -> None:
 
 
 @pytest.fixture(scope="session")
-def tiny_llama(made_once: Path) -> Path:
+def tiny_llama(made_once: Path, warm_trainer: str) -> Path:
     """A Hugging Face directory with a Llama of random weights, whose tokens are bytes."""
-    return a_tiny_llama(made_once / "llama" / "tiny", 7)
+    with start_with(warm_trainer):
+        return a_tiny_llama(made_once / "llama" / "tiny", 7)
 
 
 def a_tiny_llama(folder: Path, seed: int, letters: str = "") -> Path:
@@ -53,25 +66,33 @@ def an_import(llama: Path, models_dir: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_models(tiny_llama: Path, made_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_models(
+    tiny_llama: Path, made_once: Path, warm_trainer: str, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A models folder with the tiny Llama, imported."""
-    made = an_import(tiny_llama, made_once / "models").parent
+    with start_with(warm_trainer):
+        made = an_import(tiny_llama, made_once / "models").parent
     return shutil.copytree(made, tmp_path_factory.mktemp("models") / "models")
 
 
 @pytest.fixture(scope="session")
-def an_echo(made_once: Path) -> Path:
+def an_echo(made_once: Path, warm_trainer: str) -> Path:
     """The version folder of an echo in lower-case letters (`tests/doubles/echo.py`)."""
-    llama = a_tiny_llama(made_once / "llama" / "lower", 7, LOWER)
-    return an_import(llama, made_once / "echo")
+    with start_with(warm_trainer):
+        llama = a_tiny_llama(made_once / "llama" / "lower", 7, LOWER)
+        return an_import(llama, made_once / "echo")
 
 
 @pytest.fixture(scope="session")
-def echoes(an_echo: Path, made_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def echoes(
+    an_echo: Path, made_once: Path, warm_trainer: str, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A models folder with two echoes, lower-int8, which is live, and upper-int8."""
     models_dir = shutil.copytree(an_echo.parent, tmp_path_factory.mktemp("echoes") / "models")
-    llama = a_tiny_llama(made_once / "llama" / "upper", 8, UPPER)
-    shutil.copytree(an_import(llama, made_once / "upper"), models_dir / "upper-int8")
+    with start_with(warm_trainer):
+        llama = a_tiny_llama(made_once / "llama" / "upper", 8, UPPER)
+        upper = an_import(llama, made_once / "upper")
+    shutil.copytree(upper, models_dir / "upper-int8")
     promote(models_dir, an_echo.name)
     return models_dir
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import ipaddress
+import json
 import ssl
 import time
 from datetime import UTC, datetime, timedelta
@@ -29,9 +31,15 @@ def new_key() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
+@functools.cache
+def first_key() -> rsa.RSAPrivateKey:
+    """Return the key of every issuer at first, made once a process: that takes 40 ms of a processor."""
+    return new_key()
+
+
 def certificate(folder: Path) -> ssl.SSLContext:
     """Make a certificate for 127.0.0.1 in `folder`/cert.pem, and the server's side of it."""
-    key, name = new_key(), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    key, name = first_key(), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.now(UTC)
     builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
     builder = (
@@ -88,11 +96,19 @@ class LoginDouble:
         return web.json_response(body, headers={"Connection": "close"})
 
 
+@functools.lru_cache(maxsize=64)
+def _sign(payload: str, key: rsa.RSAPrivateKey, key_id: str) -> str:
+    """Return a token; the same one is signed once, which takes a millisecond."""
+    return jwt.encode(json.loads(payload), key, algorithm="RS256", headers={"kid": key_id})
+
+
 class Issuer:
     """Serve `app`, then point the bot at `/metadata`. `gate` holds answers back, `fetches` counts them."""
 
     def __init__(self, endorsements: tuple[str, ...] = ("msteams",)) -> None:
-        self.keys: dict[str, tuple[rsa.RSAPrivateKey, tuple[str, ...]]] = {KEY_ID: (new_key(), endorsements)}
+        self.keys: dict[str, tuple[rsa.RSAPrivateKey, tuple[str, ...]]] = {
+            KEY_ID: (first_key(), endorsements)
+        }
         self.fetches = 0
         self.asked = asyncio.Event()
         self.gate = asyncio.Event()
@@ -113,7 +129,7 @@ class Issuer:
             "exp": now + 3600,
         }
         payload = {name: value for name, value in (payload | claims).items() if value is not None}
-        return jwt.encode(payload, key or self.keys[key_id][0], algorithm="RS256", headers={"kid": key_id})
+        return _sign(json.dumps(payload), key or self.keys[key_id][0], key_id)
 
     async def _metadata(self, request: web.Request) -> web.Response:
         self.fetches += 1

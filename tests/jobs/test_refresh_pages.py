@@ -22,6 +22,9 @@ from pages.library import Library
 from tests.builders.days import ask, store
 from tests.builders.world import NO_SAMPLE, NothingKnown, live
 
+pytest_plugins = ["tests.builders.warm"]
+pytestmark = pytest.mark.usefixtures("warm_reading")
+
 __all__ = ["store"]
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)

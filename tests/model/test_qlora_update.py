@@ -13,6 +13,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,8 @@ from tests.builders.swapping import choice_of
 from tests.builders.training_data import an_example, write_dataset
 from tests.needs import ROOT
 
-pytest_plugins = ["tests.builders.model_folders"]
+pytest_plugins = ["tests.builders.warm", "tests.builders.model_folders"]
+pytestmark = pytest.mark.usefixtures("warm_training")
 
 QUICK = TrainingConfig(
     rank=4,
@@ -372,6 +374,7 @@ def kill_when(models_dir: Path, dataset: Path, wanted: Callable[[str], object]) 
             if wanted(said[-1]):
                 os.kill(training.pid, signal.SIGKILL)
                 break
+        training.stdout.read()  # ends when it has ended
     assert wanted(said[-1]), said
     assert not [version for version in list_versions(models_dir) if version.parent]
     return said
@@ -441,7 +444,11 @@ def test_two_processes_learn_what_one_does(
 
 
 @pytest.fixture(scope="module")
-def stepped(default_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ModelVersion]:
+def stepped(
+    default_model: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    cold_starts: Callable[[], AbstractContextManager[None]],
+) -> tuple[Path, ModelVersion]:
     """A dataset, and what the default model became that learned a step from it."""
     folder = tmp_path_factory.mktemp("stepped")
     shutil.copytree(default_model, folder / "models" / default_model.name, copy_function=os.link)
@@ -452,7 +459,8 @@ def stepped(default_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tu
     recipe = TrainingConfig(
         weights="nf4", epochs=1, batch=4, validation_share=0.0, checkpointing=True, threads=1, device="cpu"
     )
-    return dataset, train(Training(dataset, folder / "models", recipe), on_progress=silent)
+    with cold_starts():
+        return dataset, train(Training(dataset, folder / "models", recipe), on_progress=silent)
 
 
 @pytest.mark.model

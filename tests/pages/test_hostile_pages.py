@@ -33,8 +33,13 @@ from tests.conftest import ROOT
 from tests.doubles.teams_connector import stream_info
 from tests.processes.hostile_site import PAGES
 
+pytest_plugins = ["tests.builders.warm"]
+pytestmark = pytest.mark.usefixtures("warm_reading")
+
 LONGEST_HELD_S = 0.25
 """Shared machines hold an idle loop for a tenth of a second; the pages held it for 8 to 38 s before."""
+BEAT_S = 0.02
+OTHERS_EVERY_S = 0.25
 TRIES = 3
 PATIENCE_S = 60.0
 """For an answer, however busy the machine is: that nobody waits for a page is what the heartbeat shows."""
@@ -56,7 +61,7 @@ class Heartbeat:
     async def run(self) -> None:
         before, waited = time.monotonic(), _waited_s()
         while True:
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(BEAT_S)
             now = time.monotonic()
             if now - before > self.held_s:
                 self.held_s = max(self.held_s, now - before - max(0.0, _waited_s() - waited))
@@ -117,8 +122,15 @@ def site() -> Iterator[str]:
         process.stdin.close()
 
 
+@pytest.fixture(scope="module")
+def frozen() -> None:
+    """Look for garbage once, and leave alone what stays, as a start of the bot does."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture
-async def scene(site: str, tmp_path: Path) -> AsyncIterator[Scene]:
+async def scene(site: str, frozen: None, tmp_path: Path) -> AsyncIterator[Scene]:
     index = await FileIndex.open(tmp_path / "pages", HashedEmbedder())
     page = extract(
         b"# Leave\n\nEveryone gets 26 days.", url=URL, content_type="text/markdown", fetched_at=NOW
@@ -132,10 +144,7 @@ async def scene(site: str, tmp_path: Path) -> AsyncIterator[Scene]:
             always_acquire(CannedChatModel(quote_first_sentence), "canned"), library.search, rules
         )
         world.answerer = PageAnswerer(library, answering)  # type: ignore[assignment]
-        gc.collect()  # as a start of the bot does
-        gc.freeze()
         yield Scene(world, library, f"http://{site}")
-        gc.unfreeze()
         await library.close()
     await index.close()
 
@@ -176,7 +185,7 @@ async def one_beside_others(scene: Scene, name: str, attempt: int) -> None:
         other = f"a:{attempt}-{others}"
         await scene.ask("How many days of leave does everyone get?", other)
         assert "26 days" in await scene.heard(other, PATIENCE_S)
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(OTHERS_EVERY_S)
 
 
 async def many_at_once(scene: Scene, attempt: int) -> None:

@@ -20,6 +20,9 @@ from pages.index.sqlite import FileIndex
 from pages.library import Library
 from tests.doubles.cosmos_pages import a_page_container, machines
 
+pytest_plugins = ["tests.builders.warm"]
+pytestmark = pytest.mark.usefixtures("warm_reading")
+
 
 @dataclass
 class Site:

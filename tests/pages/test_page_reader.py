@@ -22,6 +22,9 @@ from pages.library import Library
 from pages.parse.extract import RECIPE
 from pages.sources import Item, Problem, read_source
 
+pytest_plugins = ["tests.builders.warm"]
+pytestmark = pytest.mark.usefixtures("warm_reading")
+
 HERE = "127.0.0.5"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 TEXT = "<p>" + "Everyone gets 26 days of leave. " * 20

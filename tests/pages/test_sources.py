@@ -15,6 +15,9 @@ from core.records import Page
 from pages.fetch.client import Fetcher, FetchLimits, FixedResolver, PageRefused
 from pages.sources import AT_ONCE, Item, Problem, Unchanged, read_source
 
+pytest_plugins = ["tests.builders.warm"]
+pytestmark = pytest.mark.usefixtures("warm_reading")
+
 HERE = "127.0.0.5"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

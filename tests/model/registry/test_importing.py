@@ -27,7 +27,8 @@ from model.registry.importing import (
 from model.registry.versions import find_live_version, promote, read_version, verify_version
 from tests.builders.versions import make_version
 
-pytest_plugins = ["tests.builders.model_folders"]
+pytest_plugins = ["tests.builders.warm", "tests.builders.model_folders"]
+pytestmark = pytest.mark.usefixtures("warm_training")
 
 ROOT = Path(__file__).resolve().parents[3]
 
