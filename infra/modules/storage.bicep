@@ -102,7 +102,7 @@ resource ageing 'Microsoft.Storage/storageAccounts/managementPolicies@2025-01-01
 }
 
 resource writes 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(backups.id, 'jobs', blobContributor)
+  name: guid(backups.id, jobsPrincipalId, blobContributor)
   scope: backups
   properties: {
     principalId: jobsPrincipalId
