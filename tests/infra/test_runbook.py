@@ -150,7 +150,7 @@ def serving(azure: Azure) -> Iterator[None]:
 RUNBOOK = ROOT / "infra" / "runbooks" / "care.py"
 OURS = f"{sys.version_info.major}.{sys.version_info.minor}"
 PYTHONS = ["3.8", "3.10", OURS]
-"""What Automation may take: the type Python3 alone, and what the account's environment says. Ours is here for sure."""
+"""What Automation may take: the type Python3 alone, and the account's environment. Ours is here for sure."""
 
 
 def find_pythons(version: str) -> Iterator[Path]:

@@ -2,8 +2,9 @@
 
 Run as: python3.10 tests/processes/caretaker.py infra/runbooks/care.py
 
-An order has `place`, the fields of Place, and `words`; or `account`, the variables of an Automation account, with
-`words`, and then the file is run as Automation runs it. It is written for the oldest Python that there may be.
+An order has `place`, the fields of Place, and `words`; or `account`, the variables of an Automation account,
+with `words`, and then the file is run as Automation runs it. It is written for the oldest Python that there
+may be.
 """
 
 import importlib.util
