@@ -25,6 +25,7 @@ resource account 'Microsoft.DocumentDB/databaseAccounts@2025-10-15' = {
     ]
     consistencyPolicy: { defaultConsistencyLevel: 'Session' }
     disableLocalAuth: true
+    disableKeyBasedMetadataWriteAccess: true // containers and indexes are these templates' alone
     minimalTlsVersion: 'Tls12'
     backupPolicy: { type: 'Continuous', continuousModeProperties: { tier: 'Continuous7Days' } }
   }

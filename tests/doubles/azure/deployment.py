@@ -7,6 +7,7 @@ everything else is done, and the deployment fails in the end with all refusals.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -141,6 +142,7 @@ class Deployment:
             self.azure.get(handle.id)
             return handle
         body = {key: evaluate(node, scope) for key, node in pairs.items() if key not in AROUND}
+        self.azure.wanted.append((part.of, {"name": name, **copy.deepcopy(body)}))
         self.azure.put(handle.id, of, body, self._rule(of))
         return handle
 

@@ -58,6 +58,8 @@ class Fault:
 class Azure:
     """A subscription: resources by id, deleted vaults by name, images by address, secrets by vault.
 
+    `wanted` are the bodies that templates asked for, by type and version, as nobody has completed them.
+
     A role counts within ten minutes, says Microsoft; so never earlier here.
     """
 
@@ -70,6 +72,7 @@ class Azure:
     images: dict[str, str] = field(default_factory=dict[str, str])
     births: dict[str, int] = field(default_factory=dict[str, int])
     steps: list[str] = field(default_factory=list[str])
+    wanted: list[tuple[str, Body]] = field(default_factory=list[tuple[str, Body]])
     fault: Fault | None = None
 
     @contextmanager
