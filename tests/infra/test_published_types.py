@@ -1,7 +1,7 @@
 """What holds deployed bodies to Microsoft's published types finds what these do not allow.
 
-The types themselves are too large to be installed: `python -m tests.doubles.azure.published_types CLONE` is run
-by hand (docs/azure.md has when it last was). Here are some of the same form.
+The types themselves are too large to be installed: `python -m tests.doubles.azure.published_types CLONE` is
+run by hand (docs/azure.md has when it last was). Here are some of the same form.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,30 +89,42 @@ def mistakes(body: Any, kind: dict[str, Any], types: Published, at: str) -> Iter
 
 
 def _plain_mistakes(body: Any, kind: dict[str, Any], at: str) -> Iterator[str]:
-    match kind["$type"]:
-        case "StringLiteralType":
-            if body != kind["value"]:
-                yield f"{at}: {kind['value']!r} is wanted"
-        case "StringType":
-            if not isinstance(body, str):
-                yield f"{at}: a string is wanted"
-            elif not re.search(kind.get("pattern") or "", body) or not _fits(len(body), kind, "Length"):
-                yield f"{at}: {body!r} is not of the form {kind.get('pattern')}"
-        case "IntegerType":
-            # Bicep has no fractions: processors are given as json('0.25'), which the compiler takes for anything.
-            if type(body) not in (int, float) or not _fits(body, kind, "Value"):
-                yield f"{at}: {body!r} is no number within its bounds"
-        case "BooleanType":
-            if not isinstance(body, bool):
-                yield f"{at}: true or false is wanted"
-        case "AnyType" | "NullType":
-            pass
-        case _:
-            yield f"{at}: {kind['$type']} is not known here"
+    """Yield what is wrong with what has no parts; of what is not known here, nothing is right."""
+    said = {
+        "StringLiteralType": f"{kind.get('value')!r} is wanted",
+        "StringType": f"{body!r} is not of the form {kind.get('pattern')}",
+        "IntegerType": f"{body!r} is no number within its bounds",
+        "BooleanType": "true or false is wanted",
+    }
+    if not PLAIN.get(kind["$type"], lambda *_: False)(body, kind):
+        yield f"{at}: {said.get(kind['$type'], kind['$type'] + ' is not known here')}"
 
 
 def _fits(value: float, kind: dict[str, Any], what: str) -> bool:
     return kind.get(f"min{what}", value) <= value <= kind.get(f"max{what}", value)
+
+
+def _is_text(body: Any, kind: dict[str, Any]) -> bool:
+    return (
+        isinstance(body, str)
+        and re.search(kind.get("pattern") or "", body) is not None
+        and _fits(len(body), kind, "Length")
+    )
+
+
+def _is_number(body: Any, kind: dict[str, Any]) -> bool:
+    """Tell whether it is a number; Bicep has no fractions, so `json('0.25')` passes its compiler, too."""
+    return type(body) in (int, float) and _fits(body, kind, "Value")
+
+
+PLAIN: dict[str, Callable[[Any, dict[str, Any]], bool]] = {
+    "StringLiteralType": lambda body, kind: body == kind["value"],
+    "StringType": _is_text,
+    "IntegerType": _is_number,
+    "BooleanType": lambda body, _: isinstance(body, bool),
+    "AnyType": lambda *_: True,
+    "NullType": lambda *_: True,
+}
 
 
 def _object_mistakes(body: Any, kind: dict[str, Any], types: Published, at: str) -> Iterator[str]:
