@@ -61,6 +61,7 @@ from bot.web.dashboard_data import DashboardData
 from bot.web.dashboard_routes import DashboardAccess, dashboard_routes
 from bot.web.data_download import DataDownload
 from bot.web.pages import about_routes, open_route, site_routes
+from core import telemetry
 from core.records import Channel, Question, VerifiedAnswer
 from core.settings import Settings
 from feedback.privacy.opt_out import OptOuts
@@ -217,6 +218,7 @@ class BotBuilder:
     async def _follow_head(self, answering: Answering) -> None:
         """Take over the search head that counts now."""
         answering.head = await asyncio.to_thread(read_live_head, self._settings.search_dir)
+        telemetry.use_search(answering.head.name)
 
     def _services(self, around: ServiceDependencies) -> Services:
         desk = ReviewRepository(self._store.documents, self._hold.holder)

@@ -162,6 +162,7 @@ async def open_answering(
     async with open_model(replace(model_choice(settings), version=version, may_wait=may_wait)) as lend:
         answering = Answering(lend, shelf.library.search, rules, shelf.library.read_section)
         answering.head = await asyncio.to_thread(read_live_head, settings.search_dir)
+        telemetry.use_search(answering.head.name)
         yield answering
 
 

@@ -107,6 +107,7 @@ def _site(value: object) -> Value:
 
 
 _OWN_SITES = ("own pages", "no page")
+_SHIPPED = "shipped"
 _CODES = (
     "aaabaeafakamanarasavayazbabebgbibmbnbobrbscacechcocrcscucvcydadedvdzeeeleneoeseteufafffifjfofrfygagd"
     "glgngugvhahehihohrhthuhyhziaidieigiiikioisitiujajvkakgkikjkkklkmknkokrkskukvkwkylalblglilnloltlulvmg"
@@ -169,6 +170,9 @@ PROPERTIES: Mapping[str, Property] = {
     "confidence": Property(
         "How likely the answer is right, 0 to 1; absent where nothing judged it.", _number
     ),
+    "search_version": Property(
+        "Which head orders the search: shipped, or its name.", _matching("shipped|head-[0-9a-f]{12}")
+    ),
     "share": Property("Share of the conversations.", _number),
     "stars": Property("Sum of the stars that this answer has now.", _number),
     "starred": Property("How many people gave it stars.", _number),
@@ -213,7 +217,7 @@ EVENTS: Mapping[str, Event] = {
     "question_asked": _event("A question was kept; small talk is none.", "channel language named_page"),
     "answer_sent": _event(
         "An answer is on its asker's screen.",
-        "seconds first_token_seconds search_seconds pause_seconds support confidence resumed",
+        "seconds first_token_seconds search_seconds pause_seconds support confidence resumed search_version",
         answer=True,
     ),
     "answer_failed": _event("Somebody got no answer.", "channel language reason seconds"),
@@ -231,6 +235,7 @@ EVENTS: Mapping[str, Event] = {
     "model_promoted": _event("Another version answers everybody.", "model_version"),
     "model_rolled_back": _event("A version was taken back.", "model_version reason"),
     "canary_started": _event("A new version answers a share of the conversations.", "model_version share"),
+    "search_changed": _event("Another head orders the search.", "search_version"),
     "job_finished": _event("A job ended.", "job outcome seconds count"),
     "fetch_refused": _event("A page that somebody pasted was not read.", "reason"),
     "store_away": _event("The store cannot be reached; what is said waits on disk."),
@@ -342,13 +347,15 @@ class Outlet:
 class _Now:
     """The state of this process.
 
-    `strict` is on in tests; `key` is secret, and the same in every process of a bot.
+    `strict` is on in tests; `key` is secret, and the same in every process of a bot; `search_version` is the
+    head that orders its searches now.
     """
 
     outlet: Outlet
     strict: bool = False
     key: bytes = b""
     sites: frozenset[str] = frozenset(_OWN_SITES)
+    search_version: str = _SHIPPED
 
 
 _now = _Now(Outlet())
@@ -368,6 +375,18 @@ def be_strict(*, strict: bool = True) -> None:
 def use_key(key: bytes, sites: Iterable[str] = ()) -> None:
     """Hash ids with this key; `sites` are the hosts that may be told."""
     _now.key, _now.sites = key, frozenset((*_OWN_SITES, *sites))
+
+
+def use_search(head: str) -> None:
+    """Say which head orders the search from now on ("": the shipped one), and tell where it is another."""
+    before, _now.search_version = _now.search_version, head or _SHIPPED
+    if before != _now.search_version:
+        event("search_changed", search_version=_now.search_version)
+
+
+def read_search_version() -> str:
+    """Return which head orders the search of this process."""
+    return _now.search_version
 
 
 def is_on() -> bool:

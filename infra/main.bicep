@@ -15,7 +15,7 @@ param environmentName string
 @description('Region of everything but the bot registration, which is global. Training needs one with GPUs in Container Apps.')
 param location string
 
-@description('Image of the bot; azd sets it after its first deployment. Empty: the one that it runs, else a placeholder.')
+@description('Image of the bot, for deployments without azd. Empty: the one that it runs, else a placeholder.')
 param botImage string = ''
 
 @description('Whether the bot was deployed before; azd sets it.')
@@ -81,16 +81,14 @@ param slack object = {}
 @description('Client secret, signing secret and verification token of the Slack app.')
 param slackSecrets object = {}
 
-@description('Whether the vault was deleted with an installation of this name, and is to be taken back.')
-param recoverVault bool = false
-
 @description('When schedules begin: tomorrow, by default.')
 param schedulesFrom string = dateTimeAdd(utcNow('yyyy-MM-ddT00:00:00Z'), 'P1D')
 
 var token = take(toLower(uniqueString(subscription().id, environmentName, location)), 8)
 var tags = { 'azd-env-name': environmentName }
 // Microsoft's sample of ASP.NET Core: it answers /healthz, and listens where ASPNETCORE_HTTP_PORTS says. So ingress and
-// probes are the bot's own from the beginning.
+// probes are the bot's own from the beginning. azd's name of the last image that it built is not asked: it outlives the
+// registry, and another machine's is older than what runs.
 var placeholder = 'mcr.microsoft.com/dotnet/samples:aspnetapp'
 var image = !empty(botImage) ? botImage : !empty(deployed.outputs.image) ? deployed.outputs.image : placeholder
 
@@ -128,11 +126,10 @@ module vault 'modules/vault.bicep' = {
     workspaceId: insights.outputs.workspaceId
     insightsName: insights.outputs.componentName
     readers: [
-      { name: 'bot', principalId: identities.outputs.bot.principalId }
-      { name: 'jobs', principalId: identities.outputs.jobs.principalId }
+      identities.outputs.bot.principalId
+      identities.outputs.jobs.principalId
     ]
     publisher: identities.outputs.publisher
-    recover: recoverVault
     appPassword: appPassword
     withSlack: !empty(slackTeams)
     slackSigningSecret: slackSigningSecret
@@ -149,8 +146,8 @@ module registry 'modules/registry.bicep' = {
     token: token
     workspaceId: insights.outputs.workspaceId
     pullers: [
-      { name: 'bot', principalId: identities.outputs.bot.principalId }
-      { name: 'jobs', principalId: identities.outputs.jobs.principalId }
+      identities.outputs.bot.principalId
+      identities.outputs.jobs.principalId
     ]
   }
 }
@@ -177,8 +174,8 @@ module cosmos 'modules/cosmos.bicep' = {
     token: token
     workspaceId: insights.outputs.workspaceId
     writers: [
-      { name: 'bot', principalId: identities.outputs.bot.principalId }
-      { name: 'jobs', principalId: identities.outputs.jobs.principalId }
+      identities.outputs.bot.principalId
+      identities.outputs.jobs.principalId
     ]
   }
 }
@@ -311,7 +308,6 @@ module workbook 'modules/workbook.bicep' = {
   params: { location: location, tags: tags, insightsId: insights.outputs.componentId }
 }
 
-output AZURE_LOCATION string = location
 output AZURE_RESOURCE_GROUP string = group.name
 output AZURE_CONTAINER_REGISTRY_ENDPOINT string = registry.outputs.server
 output AZURE_KEY_VAULT_NAME string = vault.outputs.name

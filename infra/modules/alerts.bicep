@@ -63,6 +63,22 @@ var rules = [
     window: 'P2D'
   }
   {
+    name: 'confidence'
+    says: 'The bot is surer than it is right.'
+    query: loadTextContent('../kql/alerts/confidence.kql')
+    severity: 3
+    every: 'PT6H'
+    window: 'P2D'
+  }
+  {
+    name: 'declined'
+    says: 'The bot finds nothing for most questions.'
+    query: loadTextContent('../kql/alerts/declined.kql')
+    severity: 2
+    every: 'PT1H'
+    window: 'PT6H'
+  }
+  {
     name: 'errors'
     says: 'Too many questions get no answer.'
     query: loadTextContent('../kql/alerts/errors.kql')

@@ -59,7 +59,7 @@ resource careRole 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
 }
 
 resource cares 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(groupId, 'caretaker', careRole.id)
+  name: guid(groupId, caretaker.principalId, careRole.id)
   properties: {
     principalId: caretaker.principalId
     principalType: 'ServicePrincipal'
@@ -69,7 +69,7 @@ resource cares 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 }
 
 resource publishes 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(account.id, 'publisher', automationContributor)
+  name: guid(account.id, publisher.principalId, automationContributor)
   scope: account
   properties: {
     principalId: publisher.principalId
@@ -117,7 +117,7 @@ resource published 'Microsoft.Resources/deploymentScripts@2023-08-01' = {
     azCliVersion: '2.63.0'
     retentionInterval: 'PT1H'
     cleanupPreference: 'OnSuccess'
-    timeout: 'PT20M'
+    timeout: 'PT1H'
     forceUpdateTag: uniqueString(loadTextContent('../runbooks/care.py'), loadTextContent('../scripts/publish.sh'), links)
     environmentVariables: [
       { name: 'ACCOUNT', value: '${az.environment().resourceManager}${substring(account.id, 1)}' }

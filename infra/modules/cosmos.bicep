@@ -5,7 +5,7 @@ param tags object
 param token string
 param workspaceId string
 
-@description('Who reads and writes records: [{ name, principalId }].')
+@description('Who reads and writes records: principal ids.')
 param writers array
 
 var contributor = '00000000-0000-0000-0000-000000000002' // Cosmos DB Built-in Data Contributor
@@ -25,6 +25,7 @@ resource account 'Microsoft.DocumentDB/databaseAccounts@2025-10-15' = {
     ]
     consistencyPolicy: { defaultConsistencyLevel: 'Session' }
     disableLocalAuth: true
+    disableKeyBasedMetadataWriteAccess: true // containers and indexes are these templates' alone
     minimalTlsVersion: 'Tls12'
     backupPolicy: { type: 'Continuous', continuousModeProperties: { tier: 'Continuous7Days' } }
   }
@@ -140,9 +141,9 @@ resource pages 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers@20
 // Data alone, and of this database alone: neither identity makes or changes a container.
 resource writes 'Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments@2025-10-15' = [for writer in writers: {
   parent: account
-  name: guid(account.id, writer.name, contributor)
+  name: guid(account.id, writer, contributor)
   properties: {
-    principalId: writer.principalId
+    principalId: writer
     roleDefinitionId: '${account.id}/sqlRoleDefinitions/${contributor}'
     scope: '${account.id}/dbs/${database.name}'
   }

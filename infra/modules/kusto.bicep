@@ -49,7 +49,7 @@ resource tables 'Microsoft.Kusto/clusters/databases/scripts@2024-04-13' = {
 // A job puts events in; it neither reads them nor changes tables.
 resource ingests 'Microsoft.Kusto/clusters/databases/principalAssignments@2024-04-13' = {
   parent: database
-  name: 'jobs-ingest'
+  name: 'jobs-${uniqueString(jobsClientId)}'
   properties: {
     principalId: jobsClientId
     principalType: 'App'

@@ -4,7 +4,7 @@ param tags object
 param token string
 param workspaceId string
 
-@description('Who pulls images: [{ name, principalId }].')
+@description('Who pulls images: principal ids.')
 param pullers array
 
 var acrPull = '7f951dda-4ed3-4680-a7ca-43fe172d538d' // AcrPull
@@ -18,10 +18,10 @@ resource registry 'Microsoft.ContainerRegistry/registries@2025-04-01' = {
 }
 
 resource pulls 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for puller in pullers: {
-  name: guid(registry.id, puller.name, acrPull)
+  name: guid(registry.id, puller, acrPull)
   scope: registry
   properties: {
-    principalId: puller.principalId
+    principalId: puller
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', acrPull)
     description: 'Its containers are started from images of this registry.'

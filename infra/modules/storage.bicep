@@ -4,7 +4,7 @@ param tags object
 param token string
 param workspaceId string
 
-@description('The only subnet that reaches the share.')
+@description('The only subnet that reaches the share and the backups.')
 param subnetId string
 param jobsPrincipalId string
 
@@ -62,6 +62,11 @@ resource blobs 'Microsoft.Storage/storageAccounts@2025-01-01' = {
     allowSharedKeyAccess: false
     allowBlobPublicAccess: false
     accessTier: 'Cool'
+    networkAcls: { // jobs write from the subnet; who fetches a backup lets their own address in, for as long
+      defaultAction: 'Deny'
+      bypass: 'None'
+      virtualNetworkRules: [{ id: subnetId, action: 'Allow' }]
+    }
   }
 }
 
@@ -102,7 +107,7 @@ resource ageing 'Microsoft.Storage/storageAccounts/managementPolicies@2025-01-01
 }
 
 resource writes 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(backups.id, 'jobs', blobContributor)
+  name: guid(backups.id, jobsPrincipalId, blobContributor)
   scope: backups
   properties: {
     principalId: jobsPrincipalId

@@ -1,18 +1,16 @@
-// What must stay secret: the key of the pseudonyms, the bot's password where it has one, the connection string.
+// What must stay secret: the key of the pseudonyms, the bot's password where it has one, the connection string. Roles are
+// named after whom they are given to: an identity that was made anew is somebody else, and a role cannot be handed on.
 param location string
 param tags object
 param token string
 param workspaceId string
 param insightsName string
 
-@description('Who reads secrets: [{ name, principalId }].')
+@description('Who reads secrets: principal ids.')
 param readers array
 
 @description('Identity that makes the key of the pseudonyms while a deployment runs: { id, principalId }.')
 param publisher object
-
-@description('Take back the vault of this name that was deleted, with its secrets; see docs/azure.md.')
-param recover bool = false
 
 @secure()
 param appPassword string
@@ -37,7 +35,6 @@ resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
   tags: tags
   properties: {
     tenantId: tenant().tenantId
-    createMode: recover ? 'recover' : 'default'
     sku: { family: 'A', name: 'standard' }
     enableRbacAuthorization: true
     enableSoftDelete: true
@@ -74,10 +71,10 @@ resource connection 'Microsoft.KeyVault/vaults/secrets@2024-11-01' = {
 }
 
 resource reads 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for reader in readers: {
-  name: guid(vault.id, reader.name, secretsUser)
+  name: guid(vault.id, reader, secretsUser)
   scope: vault
   properties: {
-    principalId: reader.principalId
+    principalId: reader
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', secretsUser)
     description: 'Its container is given its secrets from here.'
@@ -85,7 +82,7 @@ resource reads 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for reade
 }]
 
 resource writes 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(vault.id, 'publisher', secretsOfficer)
+  name: guid(vault.id, publisher.principalId, secretsOfficer)
   scope: vault
   properties: {
     principalId: publisher.principalId
@@ -95,7 +92,8 @@ resource writes 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-// No parameter and no person brings this key: it is made here, and a later deployment leaves it as it is.
+// No parameter and no person brings this key: it is made here, and a later deployment leaves it as it is. Its patience
+// until its role counts is that of the containers, too, which read secrets next.
 resource pseudonym 'Microsoft.Resources/deploymentScripts@2023-08-01' = {
   name: 'make-pseudonym-key'
   location: location
@@ -111,7 +109,7 @@ resource pseudonym 'Microsoft.Resources/deploymentScripts@2023-08-01' = {
     environmentVariables: [{ name: 'VAULT', value: vault.name }]
     scriptContent: loadTextContent('../scripts/make_key.sh')
   }
-  dependsOn: [writes]
+  dependsOn: [reads, writes]
 }
 
 resource told 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {

@@ -17,7 +17,7 @@ until said=$(az keyvault secret show --vault-name "$VAULT" --name pseudonym-key 
       ;;
   esac
   tries=$((tries + 1))
-  if [ "$tries" -ge 20 ]; then
+  if [ "$tries" -ge 40 ]; then
     echo "$said" >&2
     exit 1
   fi

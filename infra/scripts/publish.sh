@@ -5,21 +5,22 @@
 # the runbook's words.
 set -eu
 version=api-version=2024-10-23
-tries=0
 
-# Azure says that it has accepted something, not that it is done; and a new role takes minutes to count.
+# Azure says that it has accepted something, not that it is done; and a new role takes ten minutes to count. So each
+# wait has patience of its own, a quarter of an hour.
 wait_again() {
   tries=$((tries + 1))
-  if [ "$tries" -ge 40 ]; then
+  if [ "$tries" -ge 60 ]; then
     echo "$1" >&2
     exit 1
   fi
   sleep "${WAIT_S:-15}"
 }
 
+# Asks until it is done. Where an answer got lost, the second time is refused, since it is done: `or` says how to see that.
 ask() {
-  until said=$(az rest "$@" 2>&1); do wait_again "$said"; done
-  printf '%s' "$said"
+  tries=0
+  until az rest "$@" > answer 2> refusal || $or; do wait_again "$(cat refusal)"; done
 }
 
 # Whether the text that stands in Azure is ours, whatever its ends of lines are.
@@ -28,23 +29,40 @@ holds() {
     && [ "$(tr -d '\r' < there)" = "$(cat care.py)" ]
 }
 
+is_linked() {
+  az rest --method get --url "$1" --output none >/dev/null 2>&1
+}
+
+is_gone() {
+  ! is_linked "$1"
+}
+
 printf '%s' "$TEXT" | base64 -d > care.py
+or=false
 ask --method put --url "$RUNBOOK/draft/content?$version" --headers Content-Type=text/powershell --body @care.py \
   --output none
+tries=0
 until holds draft/content; do wait_again "The draft of the runbook does not get its text."; done
+or="holds content"
 ask --method post --url "$RUNBOOK/publish?$version" --output none
+tries=0
 until holds content; do wait_again "The runbook is not published."; done
 
 # A link cannot be changed or made twice, not even as the same: those of before go first.
 name=${RUNBOOK##*/}
-before=$(ask --method get --url "$ACCOUNT/jobSchedules?$version" --output tsv \
-  --query "value[?properties.runbook.name=='$name'].properties.jobScheduleId")
-for id in $before; do
-  ask --method delete --url "$ACCOUNT/jobSchedules/$id?$version" --output none
+or=false
+ask --method get --url "$ACCOUNT/jobSchedules?$version" --output tsv \
+  --query "value[?properties.runbook.name=='$name'].properties.jobScheduleId"
+for id in $(cat answer); do
+  link="$ACCOUNT/jobSchedules/$id?$version"
+  or="is_gone $link"
+  ask --method delete --url "$link" --output none
 done
 printf '%s\n' "$LINKS" | while read -r schedule first second; do
   words="\"[PARAMETER 1]\": \"$first\"${second:+, \"[PARAMETER 2]\": \"$second\"}"
-  ask --method put --url "$ACCOUNT/jobSchedules/$(cat /proc/sys/kernel/random/uuid)?$version" --output none --body \
+  link="$ACCOUNT/jobSchedules/$(cat /proc/sys/kernel/random/uuid)?$version"
+  or="is_linked $link"
+  ask --method put --url "$link" --output none --body \
     "{\"properties\": {\"runbook\": {\"name\": \"$name\"}, \"schedule\": {\"name\": \"$schedule\"}, \"parameters\": {$words}}}"
 done
 echo '{"published": true}' > "$AZ_SCRIPTS_OUTPUT_PATH"

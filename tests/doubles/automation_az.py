@@ -56,17 +56,28 @@ def answer(state: dict[str, Any], method: str, path: str, options: dict[str, str
             if not state["draft"]:
                 raise Refused("ERROR: Conflict: the draft of the runbook is empty")
             accept(state, "published", state["draft"])
+            state["draft"] = ""
         case "get", ["runbooks", _, *draft, "content"]:
             text = read(state, "draft" if draft else "published")
             Path(options["output-file"]).write_text(text.replace("\n", "\r\n"))
-        case "get", ["jobSchedules"]:
-            return "\n".join(state["links"])
-        case "delete", ["jobSchedules", link]:
-            del state["links"][link]
-        case "put", ["jobSchedules", link]:
-            add_link(state, link, json.loads(options["body"])["properties"])
+        case _, ["jobSchedules", *link]:
+            return answer_links(state, method, "".join(link), options)
         case _:
             raise Refused(f"ERROR: NotFound: {method} {path}")
+    return ""
+
+
+def answer_links(state: dict[str, Any], method: str, link: str, options: dict[str, str]) -> str:
+    """Return what the account says of links between runbook and schedules. Raises Refused."""
+    if method == "put":
+        add_link(state, link, json.loads(options["body"])["properties"])
+        return ""
+    if not link:
+        return "\n".join(state["links"])
+    if link not in state["links"]:
+        raise Refused(f"ERROR: NotFound: {method} {link}")
+    if method == "delete":
+        del state["links"][link]
     return ""
 
 

@@ -102,7 +102,7 @@ def test_a_role_that_does_not_count_yet_is_waited_for(tmp_path: Path) -> None:
 
 def test_a_vault_that_stays_closed_fails_and_gets_no_key(tmp_path: Path) -> None:
     """A key must never be made because an existing one could not be read."""
-    done = run(tmp_path, "make_key.sh", ["ERROR: (Forbidden) no"] * 30, VAULT="kv-1")
+    done = run(tmp_path, "make_key.sh", ["ERROR: (Forbidden) no"] * 50, VAULT="kv-1")
     assert (done.status, done.output, done.stored) == (1, None, "")
     assert "Forbidden" in done.said
     assert not any(" set " in line for line in done.asked)

@@ -244,6 +244,61 @@ def test_what_was_quoted_is_not_attempted_and_has_a_precision_of_its_own(insight
     assert [row[2:4] for row in insights.ask("accuracy")] == [(0.75, 4)]
 
 
+def test_confidence_is_compared_with_what_reviewers_found_by_how_sure_it_was(insights: Insights) -> None:
+    for answer, confidence, ruling, weight in (
+        ("a", 0.9, "approved", 5.0),
+        ("b", 0.8, "corrected", 15.0),
+        ("top", 1.0, "approved", 20.0),
+        ("low", 0.1, "corrected", 10.0),
+        ("none", 0.1, "rejected", 10.0),
+        ("flagged", 0.1, "corrected", 0.0),
+    ):
+        insights.sent(answer, NOON, confidence=confidence)
+        judged(insights, answer, ruling, weight)
+    insights.sent("not judged by itself", NOON)
+    judged(insights, "not judged by itself", "approved", 9.0)
+    [low, high] = insights.ask("confidence")
+    assert low == (0.0, "v1", 1, pytest.approx(0.1), 0.0, pytest.approx(0.1))
+    sure = (5 * 0.9 + 15 * 0.8 + 20 * 1.0) / 40
+    assert high == (0.8, "v1", 3, pytest.approx(sure), 25 / 40, pytest.approx(sure - 25 / 40))
+
+
+def served(insights: Insights, answer: str, reviewed: str, hours: float, age_hours: float) -> None:
+    at = NOON + timedelta(hours=hours)
+    insights.event("verified_served", at, answer=answer, reviewed=reviewed, age_seconds=age_hours * 3600)
+
+
+def test_the_lag_is_until_the_first_who_got_a_ruling_and_the_reach_how_many_did(insights: Insights) -> None:
+    for answer, ruling in (("a", "corrected"), ("b", "approved"), ("c", "approved"), ("d", "rejected")):
+        judged(insights, answer, ruling, 0.0, late=-2)
+    served(insights, "a1", "a", 0, 2)
+    served(insights, "a1", "a", 0.1, 2)  # told twice
+    served(insights, "a2", "a", 3, 5)
+    served(insights, "a3", "a", 15, 17)
+    served(insights, "b1", "b", 4, 6)
+    served(insights, "before", "b", -5, 90)  # from the ruling before this one
+    served(insights, "of another month", "old", 1, 24 * 40)
+    assert insights.ask("lag") == [(DAY, 3, 2, 2.0, 6.0)]
+    [first, next_day] = insights.ask("reach")
+    assert first[:5] == (DAY, 5, 3, 5 / 3, 2)
+    assert next_day == (DAY + timedelta(days=1), 1, 1, 1.0, 1, pytest.approx(17 / 24))
+
+
+def test_search_heads_are_told_apart_though_they_answer_on_one_day(insights: Insights) -> None:
+    head = "head-0123456789ab"
+    for number, sort in enumerate(["quoted", "quoted", "declined", "answered"]):
+        insights.sent(f"old{number}", NOON, answer_kind=sort, search_version="shipped", search_seconds=0.25)
+        better = "answered" if number else "quoted"
+        insights.sent(f"new{number}", NOON, answer_kind=better, search_version=head, confidence=0.5)
+    insights.sent("verified", NOON, answer_kind="answered", verified=True, search_version=head)
+    insights.sent("before", NOON - timedelta(days=3), answer_kind="answered")
+    assert insights.ask("search") == [
+        (DAY - timedelta(days=3), "", 1, 1.0, 0.0, 0.0, None, None),
+        (DAY, head, 4, 0.75, 0.25, 0.0, 0.5, None),
+        (DAY, "shipped", 4, 0.25, 0.5, 0.25, None, 0.25),
+    ]
+
+
 def test_the_verified_share_by_hand(insights: Insights) -> None:
     insights.sent("a", NOON)
     insights.sent("b", NOON, verified=True, model_version="verified")

@@ -46,7 +46,7 @@ def test_the_script_is_commands_that_microsofts_parser_knows() -> None:
 
 def test_queries_and_functions_are_valid_on_the_scripts_tables() -> None:
     texts = {path.name: path.read_text("utf-8") for path in QUERIES} | FUNCTIONS
-    assert len(texts) == 5 + 5
+    assert len(texts) == 7 + 5
     found = problems({**texts, "wrong": "Answers | where secnds > 1"}, TABLES)
     assert found.pop("wrong")
     assert found == {name: [] for name in texts}
@@ -115,6 +115,8 @@ def test_one_answer_is_nothing_unusual(path: Any, explorer: Explorer) -> None:
     rows = explorer.ask(path.stem)
     if path.stem == "months":
         assert [row for row in rows if row[2]] == [(datetime(2026, 11, 1), "v1", 1, 1.0, 1.0, 0, None)]  # noqa: DTZ001
+    elif path.stem == "kind_months":
+        assert [row[1:7] for row in rows] == [("v1", 1, 1.0, 0.0, 0.0, None)]
     elif path.stem == "busy_days":
         assert [(row[0], row[1], row[2]) for row in rows] == [(TODAY - DAY, 1.0, 0.0)], (
             "one where there were none"
@@ -223,3 +225,42 @@ def test_two_versions_are_compared_in_the_hours_that_they_share(explorer: Explor
     assert (version, other, hours) == ("v1", "v2", 2)
     assert slower == pytest.approx((2 * 3.0 + 1 * 0.0) / 3)
     assert declines == quotes == pytest.approx((2 * 0.5 + 0.0) / 3)
+
+
+def test_months_of_kinds_with_how_sure_and_how_right_each_was(explorer: Explorer) -> None:
+    month = datetime(2026, 9, 1)  # noqa: DTZ001
+    kinds = [("answered", 0.9), ("answered", 0.7), ("quoted", 0.4), ("declined", None)]
+    for number, (kind, confidence) in enumerate(kinds):
+        known = {"answer_kind": kind, "confidence": confidence, "abstained": kind == "declined"}
+        explorer.answer(f"a{number}", month + 3 * DAY, **known)
+        explorer.answer(f"a{number}", month + 33 * DAY, **known)  # told again
+    explorer.answer("before there were quotations", month, version="v0")
+    explorer.answer("declined before", month, version="v0", abstained=True, answer_kind="")
+    explorer.answer("a reviewer's", month, version="v1", verified=True)
+    late = month + 60 * DAY
+    for answer, ruling, weight in (
+        ("a0", "approved", 20.0),
+        ("a1", "corrected", 5.0),
+        ("a2", "approved", 5.0),
+    ):
+        explorer.put("Rulings", timestamp=late, answer=answer, ruling=ruling, weight=weight)
+    [old, new] = explorer.ask("kind_months")
+    assert old == (month, "v0", 2, 0.5, 0.0, 0.5, None, None, None)
+    assert new == (month, "v1", 4, 0.5, 0.25, 0.25, pytest.approx(2 / 3), 0.8, 1.0)
+
+
+def test_a_day_on_which_most_was_declined_stands_out_among_months(explorer: Explorer) -> None:
+    """Each day has 20 answers, of which 2 or 3 are declined and 5 quoted; on one a page was gone."""
+    gone = TODAY - 12 * DAY
+    for ago in range(1, 61):
+        day = TODAY - ago * DAY
+        declined = 15 if day == gone else 2 + ago % 2
+        for number in range(20):
+            kind = "declined" if number < declined else "quoted" if number >= 15 else "answered"
+            known = {"answer_kind": kind, "abstained": kind == "declined"}
+            explorer.answer(f"{ago}-{number}", day + number * timedelta(minutes=20), **known)
+    explorer.answer("alone", TODAY - 70 * DAY, abstained=True, answer_kind="declined")
+    [(day, kind, share, middle, score, answers)] = explorer.ask("odd_kinds")
+    assert (day, kind, share, answers) == (gone, "declined", 0.75, 20)
+    assert middle in {0.1, 0.15}
+    assert score > 3.5

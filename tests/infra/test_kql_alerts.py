@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from core.telemetry import EVENTS
+from feedback.metrics.statistics import wilson
 from tests.builders.bicep import read
 from tests.builders.queries import FOLDER, NOW, Insights, events_in, problems
 from tests.needs import ROOT
@@ -38,7 +39,7 @@ def fires(insights: Insights, alert: str) -> list[Any]:
 def test_every_alert_is_valid() -> None:
     found = problems({path.name: path.read_text("utf-8") for path in FILES})
     assert found == {path.name: [] for path in FILES}
-    assert len(FILES) == 7
+    assert len(FILES) == 9
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -245,3 +246,40 @@ def test_silence_ends_with_one_event_of_a_job(insights: Insights) -> None:
     assert fires(insights, "silence") == [(0,)]
     insights.event("job_finished", NOW - 2 * HOUR, job="roll_up_metrics", outcome="done", seconds=1.0)
     assert fires(insights, "silence") == []
+
+
+def sampled(insights: Insights, answer: str, ruling: str, confidence: float, **more: Any) -> None:
+    version = more.get("model_version", "v1")
+    insights.sent(answer, NOW - 3 * HOUR, confidence=confidence, model_version=version)
+    ruled(insights, answer, ruling, **more)
+
+
+def test_confidence_fires_when_the_bot_is_surely_surer_than_right(insights: Insights) -> None:
+    for number in range(9):
+        sampled(insights, f"a{number}", "approved" if number < 3 else "corrected", 0.9)
+        sampled(insights, f"fair{number}", "approved" if number < 4 else "corrected", 0.5, model_version="v2")
+    assert fires(insights, "confidence") == [], "nine tell too little"
+    sampled(insights, "a9", "approved", 0.8)
+    sampled(insights, "fair9", "approved", 0.5, model_version="v2")
+    [(version, confidence, right, high, judged)] = fires(insights, "confidence")
+    assert (version, judged) == ("v1", 10)
+    assert (confidence, right) == (pytest.approx(0.89), pytest.approx(0.4))
+    assert high == pytest.approx(wilson(0.4, 10)[1], abs=1e-4)
+
+
+def test_confidence_leaves_out_what_was_not_sampled_not_judged_or_sent_before(insights: Insights) -> None:
+    for number in range(20):
+        sampled(insights, f"flagged{number}", "corrected", 0.9, weight=0.0)
+        sampled(insights, f"none{number}", "rejected", 0.9)
+        ruled(insights, f"old{number}", "corrected")
+    assert fires(insights, "confidence") == []
+
+
+def test_declined_fires_when_most_find_nothing(insights: Insights) -> None:
+    for number in range(20):
+        insights.sent(f"a{number}", NOW - 5 * HOUR, abstained=number < 12)
+        insights.sent(f"v{number}", NOW - 5 * HOUR, verified=True)
+        insights.sent(f"old{number}", NOW - 7 * HOUR, abstained=True)
+    assert fires(insights, "declined") == [], "twelve of twenty: at the share, not above it"
+    insights.sent("a12", NOW - 4 * HOUR, abstained=True)  # told again
+    assert fires(insights, "declined") == [(0.65, 20)]

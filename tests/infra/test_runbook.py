@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 import json
+import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,7 +19,6 @@ from urllib.parse import SplitResult, parse_qs, urlsplit
 
 import pytest
 
-from infra.runbooks.care import Place, care
 from tests.builders.bicep import Expression, read
 from tests.needs import ROOT
 
@@ -35,6 +35,7 @@ class Azure:
     `next_answers` are listed by request; `lost` are requests that are done and never answered.
     """
 
+    caretaker: Caretaker
     url: str = ""
     jobs: dict[str, list[dict[str, Any]]] = field(default_factory=dict[str, list[dict[str, Any]]])
     ends_as: dict[str, str] = field(default_factory=dict[str, str])
@@ -146,9 +147,68 @@ def serving(azure: Azure) -> Iterator[None]:
         server.server_close()
 
 
+RUNBOOK = ROOT / "infra" / "runbooks" / "care.py"
+OURS = f"{sys.version_info.major}.{sys.version_info.minor}"
+PYTHONS = ["3.8", "3.10", OURS]
+"""What Automation may take: the type Python3 alone, and the account's environment. Ours is here for sure."""
+
+
+def find_pythons(version: str) -> Iterator[Path]:
+    """Yield where a Python of a version may lie: on the path, or as pyenv and uv keep them."""
+    if version == OURS:
+        yield Path(sys.executable)
+    if found := shutil.which(f"python{version}"):
+        yield Path(found)
+    yield from Path.home().glob(f".pyenv/versions/{version}.*/bin/python{version}")
+    yield from Path.home().glob(f".local/share/uv/python/cpython-{version}.*/bin/python{version}")
+
+
+class Caretaker:
+    """A Python of a version that waits for orders (tests/processes/caretaker.py)."""
+
+    def __init__(self, version: str) -> None:
+        for path in find_pythons(version):
+            self._process = subprocess.Popen(
+                [str(path), str(ROOT / "tests/processes/caretaker.py"), str(RUNBOOK)],
+                env={"IDENTITY_ENDPOINT": "http://127.0.0.1:9", "IDENTITY_HEADER": "secret"},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            assert self._process.stdout
+            if self._process.stdout.readline().strip() == json.dumps([*map(int, version.split("."))]):
+                return
+            self.close()  # another version's stand-in
+        pytest.skip(f"there is no Python {version} here; `uv python install {version}` brings one")
+
+    def ask(self, **order: Any) -> tuple[int, list[str], list[float]]:
+        """Give an order; return the exit status, what was said, and how long it wanted to wait."""
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        status, lines, pauses = json.loads(self._process.stdout.readline())
+        return status, lines, pauses
+
+    def close(self) -> None:
+        """End it."""
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.close()
+        self._process.wait(10)
+        self._process.stdout.close()
+
+
+@pytest.fixture(scope="module", params=PYTHONS)
+def caretaker(request: pytest.FixtureRequest) -> Iterator[Caretaker]:
+    found = Caretaker(request.param)
+    yield found
+    found.close()
+
+
 @pytest.fixture
-def azure() -> Iterator[Azure]:
-    found = Azure(jobs={"roll-up-metrics": [], "roll-back-model": [], "apply-retention": []})
+def azure(caretaker: Caretaker) -> Iterator[Azure]:
+    found = Azure(caretaker, jobs={"roll-up-metrics": [], "roll-back-model": [], "apply-retention": []})
     with serving(found):
         yield found
 
@@ -157,8 +217,8 @@ def azure() -> Iterator[Azure]:
 class Heard:
     """What the caretaker said, and how long it wanted to wait."""
 
-    lines: list[str] = field(default_factory=list[str])
-    pauses: list[float] = field(default_factory=list[float])
+    lines: list[str]
+    pauses: list[float]
 
     @property
     def text(self) -> str:
@@ -166,21 +226,19 @@ class Heard:
 
 
 def cared(azure: Azure, *words: str, **more: Any) -> tuple[int, Heard]:
-    heard = Heard()
-    place = Place(
-        group=GROUP,
-        app="askpage",
-        url=azure.url,
-        watched="roll-up-metrics=3,apply-retention=26",
-        client_id="caretaker",
-        identity_endpoint=f"{azure.url}/identity",
-        identity_header="secret",
-        arm=azure.url,
-        timeout_s=5.0,
-        pause=heard.pauses.append,
-        say=heard.lines.append,
-    )
-    return care(replace(place, **more), [*words]), heard
+    place = {
+        "group": GROUP,
+        "app": "askpage",
+        "url": azure.url,
+        "watched": "roll-up-metrics=3,apply-retention=26",
+        "client_id": "caretaker",
+        "identity_endpoint": f"{azure.url}/identity",
+        "identity_header": "secret",
+        "arm": azure.url,
+        "timeout_s": 5.0,
+    }
+    status, lines, pauses = azure.caretaker.ask(place={**place, **more}, words=words)
+    return status, Heard(lines, pauses)
 
 
 # Jobs
@@ -400,6 +458,22 @@ def test_what_it_cannot_do_it_says(azure: Azure, words: tuple[str, ...]) -> None
     assert status == 1
     assert heard.lines[-1].startswith("FAILED. Say one of: run JOB, watch, restart, rollback, drain")
     assert azure.asked == []
+
+
+def test_automation_runs_it_with_the_accounts_variables_and_the_words_of_its_schedule(azure: Azure) -> None:
+    names = ("resource_group", "app", "watched", "identity")
+    account = {f"askpage_{name}": "x" for name in names} | {"askpage_url": f"{azure.url}/"}
+    status, lines, _ = azure.caretaker.ask(account=account, words=["drain"])
+    assert (status, lines) == (0, ["No records wait for the store.", "Done."])
+    status, lines, _ = azure.caretaker.ask(account=account, words=[])
+    assert status == 1
+    assert lines[0].startswith("FAILED. Say one of")
+
+
+def test_the_accounts_environment_is_one_that_the_tests_run_it_in() -> None:
+    runtime = read(ROOT / "infra/modules/automation.bicep").resource("runtime").body["properties"]["runtime"]
+    assert runtime["language"] == "Python"
+    assert runtime["version"] in PYTHONS
 
 
 def test_it_needs_nothing_but_pythons_standard_library() -> None:
