@@ -19,6 +19,7 @@ from core.files import mend
 from core.settings import Settings
 from model.answering import grounding
 from model.registry.loading import CANNED, open_swapping
+from model.serving.aiohttp_app import build_aiohttp
 from model.serving.api import ModelApi, ServerRules
 from model.serving.engines import CannedEngine, LiveModels, OneModel, ServedModels, ServedVersion
 
@@ -63,9 +64,9 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     async with open_served(settings) as models:
-        api = ModelApi(models, read_server_rules(settings), read_body)
+        api = ModelApi(models, read_server_rules(settings))
         limits = read_connection_limits(settings)
-        runner = make_runner(api.build(), limits, settings.drain_timeout_s, cancels=True)
+        runner = make_runner(build_aiohttp(api, read_body), limits, settings.drain_timeout_s, cancels=True)
         await runner.setup()
         try:
             site = BoundedSite(runner, listener, limits.most)
