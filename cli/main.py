@@ -74,6 +74,7 @@ MISTAKES = {
     "model.onnx_infer": "EngineError",
     "model.training.launch": "TrainingFailed",
     "model.registry.versions": "VersionError",
+    "model.serving.ray_serve": "RayMissing",
     "pages.index.embeddings": "EmbeddingModelMissing",
     "pages.fetch.client": "PageRefused",
     "pages.index.base": "IndexUnavailable",

@@ -27,6 +27,19 @@ class ModelServerSettings(Group, alias_generator=make_prefixer("model_server_"))
         description="How long the model server keeps a version by its name after another one took over, for "
         "bots that have not heard, seconds.",
     )
+    replicas: int = Field(
+        2, ge=1, description="Replicas of the model server on Ray: so many there are at least."
+    )
+    most_replicas: int = Field(
+        2,
+        ge=1,
+        description="Replicas that there are at most on Ray, while more than concurrent_answers chats a "
+        "replica are under way.",
+    )
+    replica_cpus: float = Field(
+        1.0, ge=0, description="Processors that a replica on Ray has to itself, as Ray counts them."
+    )
+    replica_gpus: float = Field(0.0, ge=0, description="GPUs that a replica on Ray has to itself.")
 
 
 class ModelUrlSettings(Group, alias_generator=make_prefixer("model_url_")):

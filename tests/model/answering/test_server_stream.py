@@ -33,7 +33,8 @@ class Replicas:
     async def chat(self, request: web.Request) -> web.StreamResponse:
         at = len(self.asked)
         self.asked.append(await request.json())
-        turn, model = (them[min(at, len(them) - 1)] for them in (self._turns, self._models))
+        turn = self._turns[min(at, len(self._turns) - 1)]
+        model = self._models[min(at, len(self._models) - 1)]
         if isinstance(turn, int):
             return web.Response(status=turn, text="Internal Server Error")
         response = web.StreamResponse()
