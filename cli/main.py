@@ -73,6 +73,7 @@ MISTAKES = {
     "model.registry.importing": "ImportFailed",
     "model.onnx_infer": "EngineError",
     "model.training.launch": "TrainingFailed",
+    "model.registry.ray_cluster": "RayMissing",
     "model.registry.versions": "VersionError",
     "pages.index.embeddings": "EmbeddingModelMissing",
     "pages.fetch.client": "PageRefused",

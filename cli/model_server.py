@@ -6,8 +6,11 @@ import asyncio
 import gc
 import signal
 import socket
+import threading
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import Annotated, Any
 
 import typer
 
@@ -19,8 +22,11 @@ from core.files import mend
 from core.settings import Settings
 from model.answering import grounding
 from model.registry.loading import CANNED, open_swapping
+from model.serving.aiohttp_app import build_aiohttp
 from model.serving.api import ModelApi, ServerRules
+from model.serving.asgi import OpenModels
 from model.serving.engines import CannedEngine, LiveModels, OneModel, ServedModels, ServedVersion
+from model.serving.ray_serve import ReplicaPlan, build_application, serving_here
 
 model_app = typer.Typer(
     help="A model for bots on other machines, and for other programs.", no_args_is_help=True
@@ -34,13 +40,22 @@ def _group() -> None:  # pyright: ignore[reportUnusedFunction] - typer would dro
 
 @model_app.command("serve")
 @with_settings
-def model_serve(settings: Settings) -> None:
+def model_serve(
+    settings: Settings,
+    ray: Annotated[
+        bool, typer.Option("--ray", help="Serve several replicas, on a Ray of its own on this machine.")
+    ] = False,
+) -> None:
     """Serve the live model version, and the canary, by OpenAI's chat API (/v1/chat/completions).
 
     A version that is promoted takes over without a dropped request. Bots ask this server with --model-url.
     """
     check_model_server(settings)
     ours = settings.model_server
+    if ray:
+        with telling(settings):
+            serve_on_ray(settings, partial(open_served, settings))
+        return
     with listen(ours.host, ours.port, "--model-server-port") as listener, telling(settings):
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         mend(settings.data_dir)
@@ -63,9 +78,9 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     async with open_served(settings) as models:
-        api = ModelApi(models, read_server_rules(settings), read_body)
+        api = ModelApi(models, read_server_rules(settings))
         limits = read_connection_limits(settings)
-        runner = make_runner(api.build(), limits, settings.drain_timeout_s, cancels=True)
+        runner = make_runner(build_aiohttp(api, read_body), limits, settings.drain_timeout_s, cancels=True)
         await runner.setup()
         try:
             site = BoundedSite(runner, listener, limits.most)
@@ -80,6 +95,46 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
             await site.stop()
         finally:
             await runner.cleanup()
+
+
+def serve_on_ray(settings: Settings, opened: OpenModels) -> None:
+    """Serve replicas on this machine until SIGINT or SIGTERM; then finish what is under way."""
+    ours = settings.model_server
+    with listen(ours.host, ours.port, "--model-server-port") as taken:
+        port = taken.getsockname()[1]
+    stop = threading.Event()
+
+    def end(_signal: int, _frame: object) -> None:
+        stop.set()
+
+    rules, plan = read_server_rules(settings), read_replica_plan(settings)
+    with serving_here(opened, rules, plan, ours.host, port):
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, end)
+        progress_out.print(
+            f"[bold green]{ours.replicas} replicas[/] at http://localhost:{port}/v1", soft_wrap=True
+        )
+        stop.wait()
+
+
+def build_on_ray(settings: Settings) -> Any:
+    """Return the application for Ray Serve. Raises RayMissing."""
+    opened = partial(open_served, settings)
+    return build_application(opened, read_server_rules(settings), read_replica_plan(settings))
+
+
+def read_replica_plan(settings: Settings) -> ReplicaPlan:
+    """Return how many replicas there are on Ray."""
+    ours, engine = settings.model_server, settings.engine
+    return ReplicaPlan(
+        least=ours.replicas,
+        most=ours.most_replicas,
+        at_once=engine.concurrent,
+        waiting=engine.queue_limit,
+        cpus=ours.replica_cpus,
+        gpus=ours.replica_gpus,
+        drain_s=settings.drain_timeout_s,
+    )
 
 
 @asynccontextmanager

@@ -24,6 +24,7 @@ from model.onnx_infer import EngineOptions, resolve
 from model.registry.catalogue import CATALOGUE, BaseModel, advise
 from model.registry.importing import choose_precision, import_base
 from model.registry.loading import CANNED
+from model.registry.ray_cluster import RayPlan
 from model.registry.search_heads import read_live_head, roll_back_head
 from model.registry.sync import publish_to
 from model.registry.versions import (
@@ -45,6 +46,7 @@ from model.registry.versions import (
     start_canary,
 )
 from model.training.launch import Training, train
+from model.training.ray_training import train_on_ray
 
 models_app = typer.Typer(help="The model versions.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="A version's name, or the beginning of it; live is the live one.")]
@@ -317,6 +319,9 @@ def models_train(
     parent: Annotated[
         str, typer.Option("--parent", help="Descend from this version; empty: the live one of --base-model.")
     ] = "",
+    ray: Annotated[
+        bool, typer.Option("--ray", help="Train as a task of Ray: on this machine, or where ray_address is.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Train a candidate on a dataset; run again in the same words, it goes on where it was interrupted."""
@@ -333,7 +338,11 @@ def models_train(
         def show(step: str, share: float) -> None:
             bar.update(task, description=step, completed=share)
 
-        version = train(training, on_progress=show)
+        if ray:
+            plan = RayPlan(**settings.ray.values())
+            version = train_on_ray(training, plan, settings.models_url, show)
+        else:
+            version = train(training, on_progress=show)
     if as_json:
         print(json.dumps(_row(version, read_rollout(settings.models_dir))))  # noqa: T201 - the command's output
         return

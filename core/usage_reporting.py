@@ -84,6 +84,12 @@ SWITCHES = (
         "Reports which of its functions are called.",
     ),
     Switch(
+        "RAY_USAGE_STATS_ENABLED",
+        "0",
+        "Ray",
+        "Reports each hour to its makers what a cluster is, and which of its libraries it uses.",
+    ),
+    Switch(
         "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL",
         "true",
         "Azure Monitor's OpenTelemetry exporter",

@@ -56,11 +56,24 @@ LAYERS = {
     "azure-blob": Layer(("azure-blob",)),
     "kusto": Layer(("kusto",)),
     "telemetry": Layer(("telemetry",)),
+    "ray": Layer(("ray",)),
     "dev": Layer(("dev",), _ALL),
     "bench": Layer(("bench",), (*_ALL, "dev")),
     "lock": Layer(("lock",)),
 }
-SHIPS = ("base", "cpu", "gpu", "import", "training", "azure-blob", "kusto", "telemetry", "torch", "models")
+SHIPS = (
+    "base",
+    "cpu",
+    "gpu",
+    "import",
+    "training",
+    "azure-blob",
+    "kusto",
+    "telemetry",
+    "ray",
+    "torch",
+    "models",
+)
 """Layers that run where people are answered; the others build, test and measure."""
 
 Entries = dict[str, frozenset[str]]

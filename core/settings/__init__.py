@@ -47,7 +47,7 @@ from core.settings.learning import (
     TrainingSettings,
     UpdateSettings,
 )
-from core.settings.model_server import ModelServerSettings, ModelUrlSettings
+from core.settings.model_server import ModelServerSettings, ModelUrlSettings, RaySettings
 from core.settings.operation import (
     CosmosSettings,
     DataExplorerSettings,
@@ -135,6 +135,7 @@ class Settings(BaseSettings):
         "abfs://CONTAINER@ACCOUNT.dfs.core.windows.net/FOLDER or file:///FOLDER. Empty: in data_dir only.",
     )
     model_url: ModelUrlSettings
+    ray: RaySettings
     model_server: ModelServerSettings
 
     # Learning

@@ -1,4 +1,4 @@
-"""A model on another machine: the server of ours, and what a bot that asks one needs. Groups of settings."""
+"""Models on other machines: the server of ours, what a bot that asks one needs, Ray. Groups of settings."""
 
 from __future__ import annotations
 
@@ -26,6 +26,34 @@ class ModelServerSettings(Group, alias_generator=make_prefixer("model_server_"))
         ge=0,
         description="How long the model server keeps a version by its name after another one took over, for "
         "bots that have not heard, seconds.",
+    )
+    replicas: int = Field(
+        2, ge=1, description="Replicas of the model server on Ray: so many there are at least."
+    )
+    most_replicas: int = Field(
+        2,
+        ge=1,
+        description="Replicas that there are at most on Ray, while more than concurrent_answers chats a "
+        "replica are under way.",
+    )
+    replica_cpus: float = Field(
+        1.0, ge=0, description="Processors that a replica on Ray has to itself, as Ray counts them."
+    )
+    replica_gpus: float = Field(0.0, ge=0, description="GPUs that a replica on Ray has to itself.")
+
+
+class RaySettings(Group, alias_generator=make_prefixer("ray_")):
+    """Where `askpage models train --ray` has a model learn: `model.registry.ray_cluster.RayPlan`."""
+
+    address: str = Field(
+        "",
+        description="The Ray cluster where models learn, as Ray has it; auto: the one that this machine "
+        "belongs to. Empty: a Ray of this machine's own.",
+    )
+    cpus: float = Field(1.0, gt=0, description="Processors that a training on Ray has to itself.")
+    gpus: float = Field(0.0, ge=0, description="GPUs that a training on Ray has to itself.")
+    retries: int = Field(
+        3, ge=0, description="How often a training that was lost with its machine is tried again."
     )
 
 

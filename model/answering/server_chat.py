@@ -21,8 +21,9 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from model.answering.call_options import Call, read_longest, read_sampling
 from model.answering.chat_model import StreamingChatModel, make_chunk, make_last_chunk, to_turn
-from model.answering.server_client import Event, ServerClient
-from model.onnx_infer import GREEDY, EngineFailed, Sampling
+from model.answering.server_client import ServerClient
+from model.answering.server_stream import read_piece, stream_to_the_end
+from model.onnx_infer import GREEDY, Sampling
 
 _BYTES_A_TOKEN = 3.5
 """Of English text about four, of other languages less: what is read is rather too little than too much."""
@@ -72,16 +73,15 @@ class ServerChatModel(StreamingChatModel):
     ) -> AsyncGenerator[ChatGenerationChunk]:
         began = time.perf_counter()
         first_s, reason, usage, model = 0.0, "", dict[str, Any](), self.model
-        async with aclosing(self.client.stream_chat(self._request(messages, stop, call))) as events:
+        request = self._request(messages, stop, call)
+        async with aclosing(stream_to_the_end(self.client, request)) as events:
             async for event in events:
                 usage, model = event.get("usage") or usage, event.get("model") or model
-                text, ended = _read_piece(event)
+                text, ended = read_piece(event)
                 reason = ended or reason
                 if text:
                     first_s = first_s or time.perf_counter() - began
                     yield make_chunk(text)
-        if not reason:
-            raise EngineFailed("the model server broke off in the midst of an answer")
         yield make_last_chunk(
             _count(usage),
             finish_reason="length" if reason == "length" else "eos",
@@ -112,13 +112,6 @@ class ServerChatModel(StreamingChatModel):
 
 async def _next(stream: AsyncGenerator[ChatGenerationChunk]) -> ChatGenerationChunk | None:
     return await anext(stream, None)
-
-
-def _read_piece(event: Event) -> tuple[str, str]:
-    """Return the text of an event, and why there is no more ("": there is)."""
-    choices: list[Event] = event.get("choices") or [{}]
-    delta: Mapping[str, Any] = choices[0].get("delta") or {}
-    return str(delta.get("content") or ""), str(choices[0].get("finish_reason") or "")
 
 
 def _count(usage: Mapping[str, Any]) -> tuple[int, int, int]:

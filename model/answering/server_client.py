@@ -2,7 +2,7 @@
 
     EngineBusy      it is busy (429, 503), with when to try again
     PromptTooLong   the chat does not fit the model
-    EngineFailed    it cannot be reached, refuses the key, knows no such model, or broke off
+    EngineFailed    it cannot be reached, refuses the key, knows no such model, or broke off (ServerLost)
 
 Closing a stream closes its connection, and a server that looks stops writing. The address is the operator's:
 it is not checked as pages' addresses are, and redirects are not followed, since the key goes with them.
@@ -24,6 +24,8 @@ Event = dict[str, Any]
 _CONNECT_S = 5.0
 _BUSY_S = 5.0
 _NOT_NOW = (429, 503)
+_LOST = (500, 502, 504)
+"""What proxies answer for a server that they cannot reach, or that died; a server of ours gives its code."""
 _QUOTED_CHARACTERS = 300
 _UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
 _PREFIX = b"data:"
@@ -40,6 +42,10 @@ class ServerTooShort(PromptTooLong):
 
 class ServerAway(EngineFailed):
     """The server cannot be reached, or does not answer in time."""
+
+
+class ServerLost(EngineFailed):
+    """The connection broke, or what stands before the server has lost it: asked again, it may answer."""
 
 
 class ServerClient:
@@ -108,8 +114,10 @@ class ServerClient:
                     if data == b"[DONE]":
                         return
                     yield _read_event(data)
-            except _UNREACHABLE as error:
+            except TimeoutError as error:
                 raise EngineFailed(f"the model server broke off: {_describe(error)}") from error
+            except _UNREACHABLE as error:
+                raise ServerLost(f"the model server broke off: {_describe(error)}") from error
 
     @asynccontextmanager
     async def _ask(
@@ -197,7 +205,9 @@ async def _read_error(response: aiohttp.ClientResponse, asked: Mapping[str, Any]
             return ServerTooShort(_message(body))
         if code.startswith("unsupported_") and name in asked and name in (*_LEFT_OUT, "max_tokens"):
             return _Unsupported(name)
-    return EngineFailed(f"the model server answered {status}: {_message(body) or response.reason}")
+    lost = status in _LOST and "code" not in told
+    kind = ServerLost if lost else EngineFailed
+    return kind(f"the model server answered {status}: {_message(body) or response.reason}")
 
 
 def _read_wait(response: aiohttp.ClientResponse) -> float:

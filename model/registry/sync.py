@@ -114,6 +114,17 @@ class SyncedVersions:
         except BlockingIOError:
             return
 
+    def bring(self, name: str) -> None:
+        """Fetch a version that is not here, if it is there. Raises VersionError."""
+        self._models_dir.mkdir(parents=True, exist_ok=True)
+        with only_one(self._models_dir / LOCK):
+            self._fetch_missing((name,))
+
+    def send(self, name: str) -> None:
+        """Send a version that is here and not there. Raises VersionError."""
+        with only_one(self._models_dir / LOCK):
+            self._send_version(name, must=True)
+
     def _catch_up(self, again: RolloutState | None = None) -> None:
         """Agree. `again` is a step that will be done again: that it is lost need not be told."""
         noted = self._read_note()

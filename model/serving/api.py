@@ -1,11 +1,12 @@
-"""The model server's application: OpenAI's `/v1/chat/completions` and `/v1/models`, health, and figures.
+"""The model server's handlers: OpenAI's `/v1/chat/completions` and `/v1/models`, health, and figures.
 
     request ─ key ─ bounded body ─ checked ─ version lent ─ engine ─ pieces ─ figures
               401   413            400       404            503, 400
 
-A client that hangs up stops its answer within a step: the server cancels the handler then
-(`handler_cancellation` of whoever runs this), and the engine's generator is closed. A stream begins once its
-first piece is there or some seconds are over, so an error before that is an ordinary one with its status.
+They know no HTTP server (`model/serving/exchange.py`): aiohttp runs them on one machine, ASGI on many. A
+client that hangs up stops its answer within a step: whoever runs this cancels `answer` then, and the engine's
+generator is closed. A stream begins once its first piece is there or some seconds are over, so an error
+before that is an ordinary one with its status.
 
 Without a key the server speaks to this machine alone, and not to web sites that are open in a browser on it:
 a request must name the machine by a loopback name, bring JSON by its type (a browser asks before it sends
@@ -22,24 +23,27 @@ from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from aiohttp import hdrs, web
-from aiohttp.typedefs import Handler
-
 from model.inference.process import Usage
 from model.onnx_infer import EngineError
 from model.serving.chat_request import ChatRequest, parse_chat_request
 from model.serving.completion import DONE, Completion, make_event, reason_of
 from model.serving.engines import ServedModels, ServedVersion, UnknownModel
 from model.serving.errors import UNKNOWN_MODEL, ApiError, from_engine, make_busy, refuse
+from model.serving.exchange import HttpExchange, HungUp, send_json, send_whole
 from model.serving.metrics import CONTENT_TYPE, ServerMetrics
 
 log = logging.getLogger(__name__)
 
-ReadBody = Callable[[web.Request, int], Awaitable[bytes | None]]
-"""(request, most bytes) → the body, None where it is larger; in time, and never unpacked."""
 _OPEN = ("/healthz", "/readyz")
+_MODELS = "/v1/models"
+_ONE_MODEL = "/v1/models/{name}"
 _GOING_DOWN_S = 2.0
 _STILL_HERE = b": still here\n\n"
+_STREAM_HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-cache",
+    "X-Accel-Buffering": "no",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,102 +67,107 @@ class ServerRules:
 class ModelApi:
     """The handlers. `going_down` is set at a stop: what is under way is finished, nothing new is begun."""
 
-    def __init__(self, models: ServedModels, rules: ServerRules, read_body: ReadBody) -> None:
+    def __init__(self, models: ServedModels, rules: ServerRules) -> None:
         self._models = models
         self._rules = rules
-        self._read_body = read_body
         self._metrics = ServerMetrics()
         self.going_down = False
 
-    def build(self) -> web.Application:
-        """Return the application."""
-        app = web.Application(middlewares=[self._answer_errors, self._let_in])
-        app.add_routes(
-            [
-                web.post("/v1/chat/completions", self._complete),
-                web.get("/v1/models", self._list),
-                web.get("/v1/models/{name}", self._show),
-                web.get("/healthz", self._healthy),
-                web.get("/readyz", self._ready),
-                web.get("/metrics", self._figures),
-            ]
-        )
-        return app
-
-    # Who is let in, and what goes wrong
-
-    @web.middleware
-    async def _answer_errors(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def answer(self, exchange: HttpExchange) -> None:
+        """Answer one request. Whoever runs this cancels it where the client hangs up."""
         try:
-            return await handler(request)
+            self._let_in(exchange)
+            await self._find_handler(exchange)(exchange)
+        except HungUp:
+            return
         except ApiError as error:
             failed = error
-        except web.HTTPException as error:
-            failed = ApiError(error.status, error.text or error.reason)
-            if hdrs.CONNECTION in error.headers or error.status == 408:  # noqa: PLR2004 - its body is unread
-                failed.headers[hdrs.CONNECTION] = "close"
         except Exception:
             log.exception("a request failed")
+            if exchange.begun:
+                raise
             failed = ApiError(500, "Something went wrong; the server's log says what.")
+        else:
+            return
         self._metrics.count(failed.model, str(failed.status))
-        return web.json_response(failed.body, status=failed.status, headers=failed.headers)
+        await send_json(exchange, failed.body, failed.status, failed.headers)
 
-    @web.middleware
-    async def _let_in(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    # Who is let in, and where to
+
+    def _find_handler(self, exchange: HttpExchange) -> Callable[[HttpExchange], Awaitable[None]]:
+        path = _ONE_MODEL if exchange.path.startswith(f"{_MODELS}/") else exchange.path
+        handlers = {
+            ("POST", "/v1/chat/completions"): self._complete,
+            ("GET", _MODELS): self._list,
+            ("GET", _ONE_MODEL): self._show,
+            ("GET", "/healthz"): self._healthy,
+            ("GET", "/readyz"): self._ready,
+            ("GET", "/metrics"): self._figures,
+        }
+        method = "GET" if exchange.method == "HEAD" else exchange.method
+        if handler := handlers.get((method, path)):
+            return handler
+        allowed = [known for known, of in handlers if of == path]
+        if not allowed:
+            raise ApiError(404, "There is nothing at this address.")
+        refused = ApiError(405, f"This address takes {allowed[0]}.")
+        refused.headers["Allow"] = allowed[0]
+        raise refused
+
+    def _let_in(self, exchange: HttpExchange) -> None:
         """Look who asks, before anything of the body is read."""
-        if request.path not in _OPEN:
+        if exchange.path not in _OPEN:
             if self._rules.key:
-                self._check_key(request)
+                self._check_key(exchange.headers)
             else:
-                self._check_neighbour(request)
-        return await handler(request)
+                self._check_neighbour(exchange)
 
-    def _check_key(self, request: web.Request) -> None:
-        kind, _, shown = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-        shown = shown.strip() if kind.lower() == "bearer" else request.headers.get("api-key", "")
+    def _check_key(self, headers: Mapping[str, str]) -> None:
+        kind, _, shown = headers.get("Authorization", "").partition(" ")
+        shown = shown.strip() if kind.lower() == "bearer" else headers.get("api-key", "")
         if not hmac.compare_digest(shown.encode(errors="replace"), self._rules.key.encode()):
             raise ApiError(401, "Send this server's key: Authorization: Bearer KEY.", code="invalid_api_key")
 
-    def _check_neighbour(self, request: web.Request) -> None:
-        host = request.host.rpartition(":")[0] if ":" in request.host.rpartition("]")[2] else request.host
-        proxied = any(name in request.headers for name in self._rules.proxied)
+    def _check_neighbour(self, exchange: HttpExchange) -> None:
+        named = exchange.headers.get("Host", "")
+        host = named.rpartition(":")[0] if ":" in named.rpartition("]")[2] else named
+        proxied = any(name in exchange.headers for name in self._rules.proxied)
         if proxied or host.lower() not in self._rules.loopback_names:
             raise ApiError(401, "Without a key this server speaks to this machine alone.", code="no_key")
-        if request.method == hdrs.METH_POST and request.content_type != "application/json":
+        kind = exchange.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if exchange.method == "POST" and kind != "application/json":
             raise ApiError(415, "Send JSON, as Content-Type: application/json.")
 
     # Chat
 
-    async def _complete(self, request: web.Request) -> web.StreamResponse:
+    async def _complete(self, exchange: HttpExchange) -> None:
         if self.going_down:
             raise make_busy("This server is going down.", _GOING_DOWN_S)
-        body = await self._read_body(request, self._rules.most_bytes)
+        body = await exchange.read_body(self._rules.most_bytes)
         if body is None:
             raise ApiError(413, f"A request has at most {self._rules.most_bytes} bytes here.")
         asked = parse_chat_request(body, self._rules.most_messages)
         try:
             with self._models.lend(asked.model, asked.user) as version:
-                return await self._answer(request, asked, version)
+                await self._write(exchange, asked, version)
         except UnknownModel:
             names = ", ".join(one.name for one in self._models.list_versions())
             raise ApiError(
                 404, f"There is no such model here; there are: {names}.", code=UNKNOWN_MODEL, param="model"
             ) from None
 
-    async def _answer(
-        self, request: web.Request, asked: ChatRequest, version: ServedVersion
-    ) -> web.StreamResponse:
+    async def _write(self, exchange: HttpExchange, asked: ChatRequest, version: ServedVersion) -> None:
         writing = Writing(version, asked, self._rules.answer_tokens)
         outcome = "cancelled"
         try:
             async with aclosing(writing.pieces()) as pieces:
                 if asked.stream:
-                    response = await _stream(request, asked, writing, pieces, self._rules.silence_s)
+                    await _stream(exchange, asked, writing, pieces, self._rules.silence_s)
                 else:
-                    response = await _send_whole(writing, pieces)
+                    await _send_whole(exchange, writing, pieces)
             outcome = "ok" if writing.done else "500"
         except ConnectionError:  # it hung up while a piece was being sent
-            return web.Response()
+            return
         except (ApiError, EngineError) as error:
             outcome = ""
             failed = error if isinstance(error, ApiError) else from_engine(error)
@@ -171,34 +180,33 @@ class ModelApi:
                 self._metrics.count(version.name, outcome)
         for usage in writing.done:
             self._metrics.add(version.name, usage)
-        return response
 
     # What there is
 
-    async def _list(self, _: web.Request) -> web.Response:
+    async def _list(self, exchange: HttpExchange) -> None:
         shown = [describe_version(one) for one in self._models.list_versions()]
-        return web.json_response({"object": "list", "data": shown})
+        await send_json(exchange, {"object": "list", "data": shown})
 
-    async def _show(self, request: web.Request) -> web.Response:
+    async def _show(self, exchange: HttpExchange) -> None:
         try:
-            with self._models.lend(request.match_info["name"], "") as version:
-                return web.json_response(describe_version(version))
+            with self._models.lend(exchange.path.removeprefix(f"{_MODELS}/"), "") as version:
+                await send_json(exchange, describe_version(version))
         except UnknownModel:
             raise ApiError(404, "There is no such model here.", code=UNKNOWN_MODEL) from None
 
-    async def _healthy(self, _: web.Request) -> web.Response:
-        return web.json_response({"status": "ok"})
+    async def _healthy(self, exchange: HttpExchange) -> None:
+        await send_json(exchange, {"status": "ok"})
 
-    async def _ready(self, _: web.Request) -> web.Response:
+    async def _ready(self, exchange: HttpExchange) -> None:
         if self.going_down:
-            return web.json_response({"status": "going down"}, status=503)
-        return web.json_response(
-            {"status": "ok", "models": [one.name for one in self._models.list_versions()]}
-        )
+            await send_json(exchange, {"status": "going down"}, 503)
+            return
+        names = [one.name for one in self._models.list_versions()]
+        await send_json(exchange, {"status": "ok", "models": names})
 
-    async def _figures(self, _: web.Request) -> web.Response:
+    async def _figures(self, exchange: HttpExchange) -> None:
         text = self._metrics.render(self._models.list_versions())
-        return web.Response(body=text.encode(), headers={hdrs.CONTENT_TYPE: CONTENT_TYPE})
+        await send_whole(exchange, text.encode(), CONTENT_TYPE, 200, {})
 
 
 class Writing:
@@ -234,44 +242,43 @@ class Writing:
         return self.completion.piece({}, reason_of(usage)) + last + DONE
 
 
-async def _send_whole(writing: Writing, pieces: AsyncGenerator[str]) -> web.Response:
+async def _send_whole(exchange: HttpExchange, writing: Writing, pieces: AsyncGenerator[str]) -> None:
     text = "".join([piece async for piece in pieces])
-    return web.json_response(writing.completion.whole(text, writing.done[0]))
+    await send_json(exchange, writing.completion.whole(text, writing.done[0]))
 
 
 async def _stream(
-    request: web.Request, asked: ChatRequest, writing: Writing, pieces: AsyncGenerator[str], silence_s: float
-) -> web.StreamResponse:
+    exchange: HttpExchange,
+    asked: ChatRequest,
+    writing: Writing,
+    pieces: AsyncGenerator[str],
+    silence_s: float,
+) -> None:
     """Send an answer piece by piece; an error in its midst is an event, and the stream has no end mark.
 
     It begins with its first piece, or before, when that takes longer than `silence_s`: then comments tell the
     client, and whatever is in between, that it is still worked on.
     """
-    response = web.StreamResponse(
-        headers={hdrs.CONTENT_TYPE: "text/event-stream; charset=utf-8", hdrs.CACHE_CONTROL: "no-cache"}
-    )
-    response.headers["X-Accel-Buffering"] = "no"
     completion, delta = writing.completion, {"role": "assistant"}
     try:
         async with aclosing(_wait_for_first(pieces, silence_s)) as waited:
             async for first in waited:
-                if not response.prepared:
-                    await response.prepare(request)
+                if not exchange.begun:
+                    await exchange.begin(200, _STREAM_HEADERS)
                 if first is None:
-                    await response.write(_STILL_HERE)
+                    await exchange.write(_STILL_HERE)
                 else:
-                    await response.write(completion.piece(delta | {"content": first}))
+                    await exchange.write(completion.piece(delta | {"content": first}))
         async for piece in pieces:
-            await response.write(completion.piece({"content": piece}))
+            await exchange.write(completion.piece({"content": piece}))
     except EngineError as error:
-        if not response.prepared:
+        if not exchange.begun:
             raise
         log.exception("a model failed while it was writing")
-        await response.write(make_event(from_engine(error).body))
+        await exchange.write(make_event(from_engine(error).body))
     else:
-        await response.write(writing.end(with_usage=asked.wants_usage))
-    await response.write_eof()
-    return response
+        await exchange.write(writing.end(with_usage=asked.wants_usage))
+    await exchange.end()
 
 
 async def _wait_for_first(pieces: AsyncGenerator[str], silence_s: float) -> AsyncGenerator[str | None]:

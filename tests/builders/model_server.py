@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import openai
 
 from bot.http import LOOPBACK_NAMES, PROXIED, BoundedSite, ConnectionLimits, make_runner, read_body
+from model.serving.aiohttp_app import build_aiohttp
 from model.serving.api import ModelApi, ServerRules
 from model.serving.engines import ServedModels
 
@@ -36,9 +37,9 @@ async def running_server(
     models: ServedModels, *, key: str = KEY, port: int = 0, drain_s: float = 5.0, silence_s: float = 5.0
 ) -> AsyncGenerator[RunningServer]:
     rules = ServerRules(key, 20_000, 5, 20, silence_s, LOOPBACK_NAMES, PROXIED)
-    api = ModelApi(models, rules, read_body)
+    api = ModelApi(models, rules)
     limits = ConnectionLimits()
-    runner = make_runner(api.build(), limits, drain_s, cancels=True)
+    runner = make_runner(build_aiohttp(api, read_body), limits, drain_s, cancels=True)
     await runner.setup()
     listener = socket.create_server(("127.0.0.1", port))
     site = BoundedSite(runner, listener, limits.most)
