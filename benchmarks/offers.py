@@ -76,7 +76,18 @@ class Asker:
         cited = (Citation(passage.url, passage.title, passage.heading, passage.text),)
         now = datetime.now(UTC)
         self._known.put(
-            VerifiedAnswer(id_, question, None, f"answer {id_}", cited, (passage,), (), False, "r", now)
+            VerifiedAnswer(
+                id_,
+                question,
+                None,
+                f"answer {id_}",
+                cited,
+                tuple(found[: RULES.passages]),
+                (),
+                False,
+                "r",
+                now,
+            )
         )
 
     async def ask(self, text: str, right: str, reach: Reach) -> None:

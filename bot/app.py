@@ -45,7 +45,7 @@ from bot.channels.message import Connector
 from bot.dialogs.answerer import FollowUps, PageAnswerer, Verified, is_fresh
 from bot.dialogs.ask import Asking
 from bot.dialogs.askers import AskerLimits
-from bot.dialogs.learned_search import LearnedSearch
+from bot.dialogs.learned_search import RATINGS_EVERY_S, LearnedRatings, LearnedSearch, join_recalls
 from bot.dialogs.neighbours import NeighbourFinder, People
 from bot.dialogs.rate import Forms
 from bot.dialogs.similar_questions import CATCH_UP_S
@@ -65,6 +65,7 @@ from core import telemetry
 from core.records import Channel, Question, VerifiedAnswer
 from core.settings import Settings
 from feedback.privacy.opt_out import OptOuts
+from feedback.reviews.ratings import Scale
 from feedback.reviews.repository import ReviewRepository
 from feedback.reviews.ruling_changes import read_standing
 from feedback.store.base import ProcessLease, StoreUnavailable
@@ -182,6 +183,7 @@ class BotBuilder:
         services = self._services(replace(around, known=known, fresh=not_changed))
         learned = LearnedSearch(known, store, self._shelf.public_page_hash, self._list_untrusted())
         answering.recall, services.reviewing.learn = learned.recall, learned.catch_up
+        ratings = self._learn_ratings(answering, services, known)
         asking = self._asking(answering, services, known, reading)
         app = web.Application(client_max_size=1_000_000)
         local = self._for_this_machine(app, services.desk)
@@ -198,6 +200,8 @@ class BotBuilder:
             log.warning("the store is away: verified answers are served once it is back")
         upkeep = PeriodicTasks(asking, self._restore_reply, store, self._hold, services.privacy)
         upkeep.also("paraphrases", CATCH_UP_S, services.paraphrases.catch_up)
+        if ratings is not None:
+            upkeep.also("ratings", RATINGS_EVERY_S, ratings.catch_up)
         upkeep.also("models", settings.review_interval_s, services.models.look)
         upkeep.also("search head", settings.review_interval_s, partial(self._follow_head, answering))
         upkeep.also("pasted pages", PASTED_EVERY_S, self._shelf.library.forget_pasted)
@@ -214,6 +218,21 @@ class BotBuilder:
     def _may_be_unchanged(self, verified: VerifiedAnswer, *, reading: PageReading) -> bool:
         """Tell whether a verified answer's pages are as they were, or not read yet: then nobody can tell."""
         return reading.is_partial or is_fresh(verified, self._shelf.page_hash)
+
+    def _learn_ratings(
+        self, answering: Answering, services: Services, known: VerifiedAnswers
+    ) -> LearnedRatings | None:
+        """Let the search learn from what people think of answers, where that is wished."""
+        if not self._settings.verified.learn_from_ratings:
+            return None
+        rules, _ = read_rules(self._settings)
+        scale = Scale(rules.reactions, rules.few_stars)
+        ratings = LearnedRatings(known, self._store, self._shelf.public_page_hash, scale)
+        answering.recall = join_recalls([answering.recall, ratings.recall])
+        services.rating.learn_rating = ratings.learn
+        services.reviewing.on_forget.append(ratings.forget)
+        services.privacy.memories.append(ratings.forget_person)
+        return ratings
 
     async def _follow_head(self, answering: Answering) -> None:
         """Take over the search head that counts now."""

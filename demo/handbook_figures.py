@@ -10,9 +10,10 @@ The shares are those of model/evaluation/question_sets.py, and beside them:
 - *recall@k*: the share of a question's evidence that is in the first k passages that the answer goes on with,
   on average over the answerable questions.
 - *reach*: other ways to ask a question that get what was ruled on it ÷ all of them. *reach or offer*: those
-  that get it or are offered it. *wrong reach* and *wrong offer*: questions that nearly ask it and get it, or
-  are offered it, all the same ÷ all of those. *stray*: of both, those that get what was ruled on another
-  question. Only questions that were ruled on are counted.
+  that get it or are offered it, or another ruling with the same words from the same page. *wrong reach* and
+  *wrong offer*: questions that nearly ask it and get it, or are offered it, all the same ÷ all of those.
+  *stray*: of both, those that get what was ruled on another question. Only questions that were ruled on are
+  counted.
 - *lag*: seconds from a correction to the first answer that has it; of those that no answer had after some
   looks, only the number is told.
 
@@ -30,6 +31,7 @@ from typing import Any
 
 from bot.cards.answer_text import render_shown_text
 from bot.dialogs.ask import Answerer
+from bot.dialogs.similar_questions import say_the_same
 from core.records import Answer, AnswerKind, Question, VerifiedAnswer
 from demo.handbook import HandbookPlan, Paraphrases
 from demo.handbook_rounds import HandbookStage, is_from, make_measuring_question, name_answer
@@ -143,7 +145,7 @@ async def _measure_line(
             first = await stage.ask_first(near.text, waits=True)
             own = first is not None and is_from(first, verified.text, verified.verified_at)
             served = first is not None and first.verified_by is not None
-            offered = first is not None and verified.answer_id in first.similar
+            offered = first is not None and await _is_offered(stage, verified, first.similar)
             row = {
                 "id": name,
                 "kind": near.kind,
@@ -154,6 +156,12 @@ async def _measure_line(
             add_line(kept, row)
         rows.append(row)
     return rows
+
+
+async def _is_offered(stage: HandbookStage, verified: VerifiedAnswer, similar: Sequence[str]) -> bool:
+    """Tell whether what was ruled is offered, by this ruling or by one that says the same."""
+    others = [await stage.bot.services.desk.read_verified(name) for name in similar]
+    return verified.answer_id in similar or any(say_the_same(verified, one) for one in others if one)
 
 
 # Figures

@@ -198,7 +198,8 @@ def _draw_similar(standing: Standing, site_url: str) -> list[Element]:
     ]
     all_of_them = ",".join(one.data["similar"] for one in standing.similar)
     refused = {**standing.similar[0].data, "similar": all_of_them}
-    none = ActionButton("Neither" if several else "No", {"verb": "rate.other", **refused})
+    says = ("No", "Neither", "None of these")[min(len(standing.similar), 3) - 1]
+    none = ActionButton(says, {"verb": "rate.other", **refused})
     return [*drawn, ButtonRow((*buttons, none))]
 
 

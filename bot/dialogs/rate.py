@@ -21,6 +21,7 @@ from bot.dialogs import events
 from bot.dialogs.review import Reviewing
 from core.records import Answer, Channel, Feedback, FeedbackKind, ReviewReason
 from feedback.privacy.opt_out import OptOuts
+from feedback.reviews.ratings import RATINGS, RatedAnswers
 from feedback.reviews.repository import UnmatchedFeedback
 from feedback.store.base import FeedbackStore
 
@@ -115,7 +116,11 @@ class Rating:
         rules: RatingRules | None = None,
         learn_paraphrase: Callable[[str], Awaitable[None]] = _learn_nothing,
     ) -> None:
-        """`learn_paraphrase` hears the id of an answer below which a verified one was taken or refused."""
+        """`learn_paraphrase` hears the id of an answer below which a verified one was taken or refused.
+
+        `learn_rating` hears of every answer that was rated, and of every rating that was taken back.
+        """
+        self.learn_rating = RatedAnswers(reviewing.desk.documents).mark
         self._store = store
         self._learn_paraphrase = learn_paraphrase
         self._reviewing = reviewing
@@ -150,6 +155,8 @@ class Rating:
         if bound.kind is FeedbackKind.SIMILAR:
             await self._reviewing.refresh(bound.value.partition(" ")[2])  # it is about to be shown
             await self._learn_paraphrase(answer.id)
+        if bound.kind in RATINGS:
+            await self.learn_rating(answer)
         await self._tell_reviewers(answer, bound)
         return bound
 

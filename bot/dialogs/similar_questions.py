@@ -1,10 +1,12 @@
 """Ranks the verified answers of similar questions, to be offered below an answer: "Is it this one?".
 
 People who ask the same in other words rarely use words so near that an answer may be served without asking
-(`bot/dialogs/verified_answers.py`). But their questions lead the search to the same place. So a verified
-answer is offered by how near its question is, and by how soon the search comes to the place, and the page,
-that it stands on. The weights were fitted on the paraphrases of one half of a handbook's pages, and reported
-on the other (`python -m benchmarks.matching`, LOG.md).
+(`bot/dialogs/verified_answers.py`). But their questions lead the search to the same places. So a verified
+answer is offered by how near its question is, by whether the search comes to the place and the page that it
+stands on, and by how far both questions' passages are the same. The weights were fitted on the paraphrases of
+one half of a handbook's pages, and reported on the other (`python -m benchmarks.offers`, LOG.md).
+
+Of verified answers that say the same only the likeliest is offered, so that another one has its place.
 
 Questions that need another answer look just as similar, so what is offered is never said to be the answer.
 What people say of it is learned from at once (`feedback/reviews/paraphrases.py`).
@@ -16,19 +18,24 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 from urllib.parse import urldefrag
 
-from core.records import Answer, AnswerKind, VerifiedAnswer
+from core.records import Answer, AnswerKind, Passage, VerifiedAnswer
+from core.sentences import words as to_words
+from core.text import strip_markers
 from feedback.privacy.deletion_log import Deletion
 from feedback.privacy.opt_out import list_opt_outs
 from feedback.reviews.paraphrases import Paraphrase, Paraphrases
 from feedback.store.base import FeedbackStore
 from feedback.store.documents import Documents
 
-MOST_OFFERED = 2
-LEAST_SCORE = 6.0
-_GAP = 3.0
-"""A second one is offered where it scores at most this much less than the first."""
-_NEAR, _PLACE, _PLACE_FOUND, _PAGE = 11.0, 2.3, 1.6, 2.7
-"""Weights: cosine of the questions; 1 / rank of the place; whether it was found; 1 / rank of the page."""
+MOST_OFFERED = 3
+LEAST_SCORE = 4.5
+_LEAST_SAID = 5
+"""Words of an answer without which it is not told to be the same as another one."""
+_GAP = 3.5
+"""Another one is offered where it scores at most this much less than the first."""
+_NEAR, _PAGE, _PLACE_FOUND, _AGREES = 7.9, 2.2, 1.3, 3.0
+"""Weights: cosine of the questions; 1 / rank of the page; whether the place was found; `_compute_agreement`.
+"""
 
 
 def rank_similar(answer: Answer, known: Sequence[tuple[VerifiedAnswer, float]]) -> list[VerifiedAnswer]:
@@ -37,26 +44,58 @@ def rank_similar(answer: Answer, known: Sequence[tuple[VerifiedAnswer, float]]) 
     `known` are verified answers, each with the cosine of its question and this one. What the answer says
     already is not offered.
     """
-    found = [(urldefrag(one.url).url, one.text) for one in answer.passages]
     scored = [
-        (score_similar(cosine, verified, found), verified)
+        (score_similar(cosine, verified, answer.passages), verified)
         for verified, cosine in known
         if not _says_already(answer, verified)
     ]
     scored.sort(key=lambda one: -one[0])
-    best = scored[0][0] if scored else 0.0
-    least = max(LEAST_SCORE, best - _GAP)
-    return [verified for score, verified in scored[:MOST_OFFERED] if score >= least]
+    least = max(LEAST_SCORE, scored[0][0] - _GAP) if scored else 0.0
+    offered: list[VerifiedAnswer] = []
+    for score, verified in scored:
+        if score < least or len(offered) == MOST_OFFERED:
+            break
+        if not any(say_the_same(verified, other) for other in offered):
+            offered.append(verified)
+    return offered
 
 
-def score_similar(cosine: float, verified: VerifiedAnswer, found: Sequence[tuple[str, str]]) -> float:
-    """Return how much speaks for the same question; `found` has (page, text), the nearest first."""
+def score_similar(cosine: float, verified: VerifiedAnswer, passages: Sequence[Passage]) -> float:
+    """Return how much speaks for the same question; `passages` were found for it, the nearest first."""
+    found = [(urldefrag(one.url).url, one.text) for one in passages]
     cited = [(urldefrag(one.url).url, one.quote) for one in verified.citations]
     ranks = [at for at, (page, _) in enumerate(found, 1) if any(page == there for there, _ in cited)]
-    places = (at for at in ranks if _stands_in(cited, *found[at - 1]))
-    score = _NEAR * cosine + (_PAGE / ranks[0] if ranks else 0.0)
-    place = next(places, 0)
-    return score + (_PLACE / place + _PLACE_FOUND if place else 0.0)
+    place_found = any(_stands_in(cited, *found[at - 1]) for at in ranks)
+    return (
+        _NEAR * cosine
+        + (_PAGE / ranks[0] if ranks else 0.0)
+        + _PLACE_FOUND * place_found
+        + _AGREES * _compute_agreement(passages, verified.passages)
+    )
+
+
+def say_the_same(one: VerifiedAnswer, other: VerifiedAnswer) -> bool:
+    """Tell whether two answers stand on the same page, and the words of one hold those of the other.
+
+    A few words ("Yes", "four hours") are the same by chance.
+    """
+    pages, others = ({urldefrag(cited.url).url for cited in each.citations} for each in (one, other))
+    short, long = sorted((to_words(strip_markers(each.text)) for each in (one, other)), key=len)
+    held = f" {' '.join(short)} " in f" {' '.join(long)} "
+    return held and len(short) >= _LEAST_SAID and not pages.isdisjoint(others)
+
+
+def _compute_agreement(found: Sequence[Passage], others: Sequence[Passage]) -> float:
+    """Return how far two questions lead to the same passages: the sum of 1 / (rank × rank) of each.
+
+    What is quoted is kept as it was quoted, which may be more than was found.
+    """
+    return sum(
+        1 / (at * there)
+        for there, other in enumerate(others, 1)
+        for at, one in enumerate(found, 1)
+        if one.url == other.url and (one.text in other.text or other.text in one.text)
+    )
 
 
 def _stands_in(cited: Sequence[tuple[str, str]], page: str, text: str) -> bool:

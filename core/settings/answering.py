@@ -101,6 +101,11 @@ class VerifiedSettings(Group, alias_generator=make_prefixer("verified_")):
         description="Offer verified answers of similar questions below an answer.",
         alias="offer_similar",
     )
+    learn_from_ratings: bool = Field(
+        True,
+        description="Let thumbs, stars and reactions move the search a little, until a reviewer has ruled.",
+        alias="learn_from_ratings",
+    )
 
 
 class EngineSettings(Group):

@@ -32,6 +32,7 @@ from feedback.privacy.deletion_log import KIND, Deletion, Deletions, ForgetExamp
 from feedback.privacy.export import export_person
 from feedback.reviews import model_decisions
 from feedback.reviews.paraphrases import Paraphrases
+from feedback.reviews.ratings import RATINGS, RatedAnswers
 from feedback.reviews.repository import PostedMessage, ReviewRepository, is_askers
 from feedback.store.base import moment
 from feedback.store.documents import Document, Wanted
@@ -80,6 +81,7 @@ class _Deleting:
         self._desk = ReviewRepository(store.documents)
         self._deletions = Deletions(store.documents)
         self._paraphrases = Paraphrases(store.documents)
+        self._rated = RatedAnswers(store.documents)
         self._deletion = deletion
         self._around = around
 
@@ -182,6 +184,8 @@ class _Deleting:
             opted_out = await opt_out.list_opt_outs(self._documents) if similar else frozenset[str]()
             for answer_id in similar:
                 await self._paraphrases.recount(self._store, answer_id, opted_out)
+            for answer_id in {row.fields["answer_id"] for row in page if row.fields["kind"] in RATINGS}:
+                await self._rated.mark_again(answer_id)
             self._around.tell("words", len(page))
             await self._move_on()
 

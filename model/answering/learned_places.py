@@ -1,6 +1,7 @@
 """Learned places: where reviewers found the answer to a question, for the questions that are like it.
 
     lesson = read_lesson(verified)                   what one ruling teaches: the right place, and wrong ones
+    lesson = read_opinion(answer, giver, good)       what a thumb, stars or a reaction do
     places = LearnedPlaces(lessons, vectors)         a frozen snapshot, one row of length 1 for each lesson
     raise_hits(question, hits, places.recall(vector))   the hits with what was learned, in their order
 
@@ -15,6 +16,9 @@ the learned one does not have decide, too: a place that has none of them gains n
 loses nothing. That costs two fifths of what is gained for questions in other words, and leaves half of those
 alone that ask for something else (LOG.md).
 
+What people think of an answer who are no reviewers (a thumb, stars, a reaction) is a *weak* lesson: each
+counts `WEAK`, all of them together `MOST_WEAK`, half of a ruling, and no place is looked up for it.
+
 What stands in a lesson is never shown, and never read by a model. A place is an address and a quotation; its
 text is the index's own, as it is now.
 """
@@ -27,7 +31,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from core.records import Citation, Hit, VerifiedAnswer
+from core.records import Answer, Citation, Hit, VerifiedAnswer
 from model.checks.terms import content_words
 from model.text.question import is_follow_up
 
@@ -39,6 +43,8 @@ SPAN = 0.3
 """What its sentences gain, as a cosine: that decides which of a passage's sentences is quoted."""
 NOWHERE = 0.25
 """Share of a loss for what was shown where the answer is on no page."""
+WEAK, MOST_WEAK = 0.25, 0.5
+"""What one person's opinion counts, beside a ruling's 1, and all opinions about one place together."""
 _MOST = 8
 """Lessons that one question recalls."""
 _SHOWN = 3
@@ -61,7 +67,8 @@ class Lesson:
     """What a ruling teaches about a question.
 
     `words` are those of the question that carry meaning. `teacher` is the reviewer (a pseudonym), `page_url`
-    the page that the question named, `pages` what the ruling stands on, as in `VerifiedAnswer`.
+    the page that the question named, `pages` what the ruling stands on, as in `VerifiedAnswer`. `is_weak`: no
+    reviewer said it.
     """
 
     answer_id: str
@@ -70,6 +77,7 @@ class Lesson:
     page_url: str | None
     pages: tuple[tuple[str, str], ...]
     places: tuple[Place, ...]
+    is_weak: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +121,25 @@ def read_lesson(verified: VerifiedAnswer) -> Lesson | None:
     return Lesson(verified.answer_id, words, verified.verified_by, verified.page_url, verified.pages, places)
 
 
+def read_opinion(answer: Answer, giver: str, good: int) -> Lesson | None:
+    """Return what somebody's opinion of an answer teaches, 1 for good, -1 for bad; None for nothing.
+
+    It is about the place that the answer cites first. What declined cites none, and what a reviewer verified
+    is known better.
+    """
+    question, cited = answer.question, answer.citations[:1]
+    if answer.abstained or answer.verified_by or not cited or is_follow_up(question.text):
+        return None
+    page = _get_page(cited[0].url)
+    hashes = {_get_page(one.url): one.page_hash for one in answer.passages}
+    if page not in hashes:
+        return None
+    place = replace(_read_place(cited[0]), right=WEAK * good)
+    words = frozenset(content_words(question.text))
+    pages = ((page, hashes[page]),)
+    return Lesson(answer.id, words, giver, question.page_url, pages, (place,), is_weak=True)
+
+
 def raise_hits(question: str, hits: Sequence[Hit], recalled: Sequence[Recalled]) -> list[Hit]:
     """Return the hits with what was learned about their places, in their order."""
     asked = content_words(question)
@@ -121,7 +148,8 @@ def raise_hits(question: str, hits: Sequence[Hit], recalled: Sequence[Recalled])
 
 def list_missing(hits: Sequence[Hit], recalled: Sequence[Recalled]) -> list[Place]:
     """Return the right places that the search did not bring, each once, the surest first."""
-    right = [place for one in recalled for place in one.lesson.places if place.right > 0]
+    sure = [one.lesson for one in recalled if not one.lesson.is_weak]
+    right = [place for lesson in sure for place in lesson.places if place.right > 0]
     return [place for place in dict.fromkeys(right) if find_place(hits, place) is None]
 
 
@@ -147,13 +175,16 @@ def _raise_hit(asked: Set[str], hit: Hit, recalled: Sequence[Recalled]) -> Hit:
     passage = hit.passage
     words = content_words(f"{passage.title} {passage.heading} {passage.text}")
     by_teacher: dict[str, float] = {}
+    by_rater: dict[str, float] = {}
     quotes: dict[str, float] = {}
     for one, place in about:
         if _speaks(asked - one.lesson.words, words, place):
-            _keep_strongest(by_teacher, one.lesson.teacher, one.counts * place.right)
+            said = by_rater if one.lesson.is_weak else by_teacher
+            _keep_strongest(said, one.lesson.teacher, one.counts * place.right)
             if place.right > 0:
                 _keep_strongest(quotes, place.quote, one.counts * place.right)
-    worth = max(-1.0, min(1.0, sum(by_teacher.values())))
+    weak = max(-MOST_WEAK, min(MOST_WEAK, sum(by_rater.values())))
+    worth = max(-1.0, min(1.0, sum(by_teacher.values()) + weak))
     if not worth:
         return hit
     raised = replace(hit, score=hit.score + STRENGTH * worth, learned=STRENGTH * worth)

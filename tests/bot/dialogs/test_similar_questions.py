@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.dialogs.similar_questions import rank_similar
+from bot.dialogs.similar_questions import rank_similar, say_the_same
 from bot.dialogs.verified_answers import VerifiedAnswers
 from core.records import AnswerKind, Citation, Feedback, FeedbackKind, Passage, VerifiedAnswer
 from feedback.reviews.paraphrases import Paraphrase, count_opinions, write_opinion
@@ -49,9 +49,34 @@ def answer(**changes: Any) -> Any:
 
 
 def test_what_stands_where_the_search_came_first_is_offered_first() -> None:
-    offered = rank_similar(answer(), [(BESIDE, 0.4), (ELSEWHERE, 0.45), (RIGHT, 0.4)])
+    beside, right = replace(BESIDE, passages=FOUND[1:]), replace(RIGHT, passages=FOUND)
+    offered = rank_similar(answer(), [(beside, 0.4), (ELSEWHERE, 0.45), (right, 0.4)])
     assert [one.answer_id for one in offered] == ["right", "beside"]
     assert rank_similar(answer(), [(ELSEWHERE, 0.45)]) == []
+
+
+def test_a_question_that_led_to_the_same_passages_is_offered_before_one_that_did_not() -> None:
+    alike = replace(ELSEWHERE, answer_id="alike", passages=FOUND)
+    assert [one.answer_id for one in rank_similar(answer(), [(ELSEWHERE, 0.5), (alike, 0.5)])] == ["alike"]
+
+
+@pytest.mark.parametrize(
+    ("text", "page", "same"),
+    [
+        ("You can carry over at most 240 hours. [1]", PAGE, True),
+        ("Yes. You can carry over at most 240 hours, and no more.", PAGE, True),
+        ("You can carry over at most 30 hours.", PAGE, False),
+        ("You can carry over at most 240 hours.", "https://example.com/t", False),
+        ("At most 240 hours.", PAGE, False),
+    ],
+    ids=["same words", "within others", "another number", "another page", "a few words"],
+)
+def test_of_two_answers_that_say_the_same_one_is_offered(text: str, page: str, same: bool) -> None:
+    one = replace(RIGHT, text="You can carry over at most 240 hours.")
+    other = replace(RIGHT, answer_id="other", text=text, citations=(on("It rolls over.", page),))
+    assert say_the_same(one, other) is same
+    offered = rank_similar(answer(), [(one, 0.9), (other, 0.895 if page == PAGE else 0.99)])
+    assert [each.answer_id for each in offered] == (["right"] if same else ["right", "other"])
 
 
 def test_what_an_answer_says_already_is_not_offered() -> None:

@@ -11,17 +11,31 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.records import Channel, Citation, Hit, Passage, Question, Span, VerifiedAnswer
+from core.records import (
+    Answer,
+    AnswerKind,
+    Channel,
+    Citation,
+    Hit,
+    Passage,
+    Question,
+    Span,
+    Timings,
+    VerifiedAnswer,
+)
 from model.answering.chain import Answering, AnswerRules, always_acquire
 from model.answering.chat_model import CannedChatModel
 from model.answering.learned_places import (
+    MOST_WEAK,
     NOWHERE,
     STRENGTH,
+    WEAK,
     LearnedPlaces,
     Recalled,
     list_missing,
     raise_hits,
     read_lesson,
+    read_opinion,
 )
 
 NOW = datetime(2026, 11, 1, 9, tzinfo=UTC)
@@ -68,6 +82,39 @@ def test_an_approved_place_takes_nothing_from_others() -> None:
 
 def test_what_was_shown_where_the_answer_is_on_no_page_loses_little() -> None:
     assert gains(ruling(None, TRAVEL)) == {"Leave": 0.0, "Travel": -NOWHERE * STRENGTH}
+
+
+@pytest.mark.parametrize(
+    ("people", "gained"), [(1, WEAK), (2, 2 * WEAK), (9, MOST_WEAK)], ids=["one", "two", "a crowd"]
+)
+def test_people_who_are_no_reviewers_move_a_place_a_little_and_together_no_further_than_a_bound(
+    people: int, gained: float
+) -> None:
+    def rate(good: int) -> list[Recalled]:
+        question = Question("q", QUESTION, "ada", "c", Channel.TEAMS, NOW)
+        answer = Answer("a", question, "", (TRAVEL,), (cite(TRAVEL, TRAVEL.text),), "", Timings(), NOW)
+        lessons = (read_opinion(answer, f"p{at}", good) for at in range(people))
+        return [Recalled(one, 1.0) for one in lessons if one]
+
+    for good in (1, -1):
+        (raised,) = raise_hits(QUESTION, [hit(TRAVEL)], rate(good))
+        assert raised.learned == good * STRENGTH * gained
+    ruled = recalled(ruling(LEAVE, TRAVEL))
+    (overruled,) = raise_hits(QUESTION, [hit(TRAVEL)], [*rate(1), *ruled])
+    assert overruled.learned <= STRENGTH * (MOST_WEAK - 1)
+    assert list_missing([], rate(1)) == []
+
+
+def test_what_declined_was_verified_or_needs_another_question_is_taught_by_nobodys_opinion() -> None:
+    question = Question("q", QUESTION, "ada", "c", Channel.TEAMS, NOW)
+    answer = Answer("a", question, "", (TRAVEL,), (cite(TRAVEL, TRAVEL.text),), "", Timings(), NOW)
+    others = (
+        replace(answer, kind=AnswerKind.DECLINED),
+        replace(answer, verified_by="robin"),
+        replace(answer, citations=()),
+        replace(answer, question=replace(question, text="And for part-timers?")),
+    )
+    assert [read_opinion(one, "p", 1) for one in others] == [None] * len(others)
 
 
 def test_a_place_gains_less_the_farther_the_question_is() -> None:
