@@ -1,0 +1,152 @@
+"""Reads a source behind a sign-in: what its service lists, compared with the index, document by document.
+
+A page's validator in the index is its document's version: the recipe of `pages.parse`, the document's mark, and
+its readers. What has the same is left alone, what only other people may read now is told so without fetching it,
+everything else is fetched. Where fetching fails, new readers still count.
+
+The list is kept before the first document is fetched. Whoever is killed meanwhile begins with that list the next
+time, and finds in the index which documents are read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from core.records import Page
+from pages.fetched import PageRefused, PageUnreadable
+from pages.index.base import PageEntry
+from pages.parse.extract import RECIPE
+from pages.parse.sandbox import SOURCE_TIMEOUT_S
+from pages.readers import Readers
+from pages.sources.items import Item, NewReaders, Problem, Remark, Removed, Unchanged, read_several
+from pages.sources.ledger import Ledger, open_ledger
+from pages.sources.plug import Document, Listing, Source, Surroundings
+from pages.sources.registry import SourcePlug
+from pages.sources.words import parse_word, show_source
+
+MOST_DOCUMENTS = 10_000
+"""Most documents of one source that are read."""
+
+
+async def read_plugged(source: str, plug: SourcePlug, around: Surroundings) -> AsyncGenerator[Item, None]:
+    """Yield what a service has. Raises PageRefused at the end where it did not tell all of it."""
+    word = parse_word(source, plug.options)
+    access = around.access
+    if access is None:
+        raise PageUnreadable(
+            f"{show_source(source)} is a source behind a sign-in; `askpage pages add` and the setting pages "
+            f"take it."
+        )
+    ledger = await asyncio.to_thread(open_ledger, access.folder, source, around.expect)
+    async with plug.load()(word, access, around.fetcher) as service:
+        listing = _check_listing(await service.list_documents(ledger), show_source(source), word.readers)
+        await ledger.keep()
+        around.expect(len(listing.documents))
+        for remark in listing.remarks:
+            yield Remark(show_source(source), remark)
+        for problem in listing.problems:
+            yield problem
+        reader = _DocumentReader(service, ledger, around)
+        try:
+            async with aclosing(read_several(listing.documents, reader.read)) as found:
+                async for items in found:
+                    for item in items:
+                        yield item
+        finally:
+            await ledger.keep()
+    if listing.failure is not None:
+        raise listing.failure
+    urls = {document.url for document in listing.documents}
+    for url in await asyncio.to_thread(around.listed):
+        if url not in urls:
+            yield Removed(url)
+
+
+def _check_listing(listing: Listing, source: str, readers: Readers | None) -> Listing:
+    """Return a list of documents with addresses of their own, not too many, with the operator's readers."""
+    checked = Listing([], list(listing.problems), list(listing.remarks), listing.failure)
+    seen: dict[str, str] = {}
+    for document in listing.documents:
+        if document.url in seen:
+            if seen[document.url] != document.id:
+                sentence = f"Two documents have this address; {document.title} is left out. Please rename it."
+                checked.problems.append(Problem(document.url, sentence))
+            continue
+        seen[document.url] = document.id
+        checked.documents.append(document if readers is None else replace(document, readers=readers))
+    if len(checked.documents) > MOST_DOCUMENTS:
+        del checked.documents[MOST_DOCUMENTS:]
+        checked.failure = PageUnreadable(
+            f"{source} has more than {MOST_DOCUMENTS:,} documents; the others are left out. Please name a part of it."
+        )
+    return checked
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """What is kept of a page's version: of its text, and of its readers."""
+
+    text: str
+    readers: str
+
+    @property
+    def etag(self) -> str:
+        return f"{self.text} {self.readers}"
+
+
+def _version(document: Document) -> _Version:
+    text = hashlib.sha256(json.dumps([document.mark, document.media_type, document.title]).encode()).hexdigest()
+    principals = document.readers.principals
+    names = "" if principals is None else json.dumps(sorted(principals))
+    return _Version(f"{RECIPE}-{text[:32]}", hashlib.sha256(names.encode()).hexdigest()[:16])
+
+
+def _version_before(entry: PageEntry | None) -> _Version:
+    text, _, readers = ((entry.etag if entry else None) or "").partition(" ")
+    return _Version(text, readers)
+
+
+@dataclass(frozen=True, slots=True)
+class _DocumentReader:
+    """Reads the documents of a service that are not in the index as they are now."""
+
+    service: Source
+    ledger: Ledger
+    around: Surroundings
+
+    async def read(self, document: Document) -> tuple[Item, ...]:
+        """Return what is new of a document."""
+        entry = await asyncio.to_thread(self.around.known, document.url)
+        before, now = _version_before(entry), _version(document)
+        if entry is not None and before == now:
+            return (Unchanged(document.url),)
+        if entry is not None and before.text == now.text:
+            return (NewReaders(document.url, document.readers, now.etag),)
+        try:
+            return (await self._read_page(document, now),)
+        except PageRefused as refused:
+            if isinstance(refused, PageUnreadable):
+                self.ledger.refused[document.url] = [now.text, str(refused)]
+            problem = Problem(document.url, str(refused))
+        if entry is None or before.readers == now.readers:
+            return (problem,)
+        etag = _Version(before.text, now.readers).etag
+        return (problem, NewReaders(document.url, document.readers, etag))
+
+    async def _read_page(self, document: Document, version: _Version) -> Page:
+        known, sentence = self.ledger.refused.get(document.url, ["", ""])
+        if known == version.text:
+            raise PageUnreadable(sentence)
+        limit = self.around.fetcher.limits.max_bytes
+        if document.size is not None and document.size > limit:
+            raise PageUnreadable(f"{document.title} is larger than {limit / 1_000_000:g} MB; please split it.")
+        fetched = replace(await self.service.read_document(document), url=document.url, etag=version.etag)
+        page = await self.around.fetcher.sandbox.extract(fetched, datetime.now(UTC), timeout_s=SOURCE_TIMEOUT_S)
+        self.ledger.refused.pop(document.url, None)
+        return replace(page, readers=document.readers)
