@@ -34,7 +34,7 @@ MOST_BYTES = 1_000_000_000
 MOST_FILES = 200_000
 """Most files of the folder that are looked at."""
 _HEAD = "refs/askpage/head"
-_BLOCK = 512 if os.uname().sysname == "Darwin" else 1024
+_BLOCK = 512  # bytes that `ulimit -f` counts in (POSIX)
 _BROKEN = re.compile(
     r"\.lock'|bad object|corrupt|not a git repository: '|loose object|invalid object|missing (?:blob|tree|commit)"
     r"|did not send all necessary objects|object file|packfile|unable to read|shallow file has changed"
@@ -166,6 +166,7 @@ class GitRepository:
         wanted = [one for one in dict.fromkeys(object_ids) if one in lacking]
         if wanted:
             await self._run(
+                *("-c", "fetch.negotiationAlgorithm=noop"),  # as git itself fetches what a partial clone lacks
                 *("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head"),
                 *("--no-auto-maintenance", "--filter=blob:none", "--stdin", "origin"),
                 given="\n".join(wanted).encode() + b"\n",
