@@ -21,7 +21,8 @@ class SourceSettings(Group):
         "comma-separated.",
     )
     git_ssh_key: str = Field(
-        "", description="File with the private key for sources git+ssh://…; empty: the keys of the bot's user."
+        "",
+        description="File with the private key for sources git+ssh://…; empty: the keys of the bot's user.",
     )
     git_known_hosts: str = Field(
         "", description="File with the keys of ssh's hosts; empty: known_hosts of the bot's user."

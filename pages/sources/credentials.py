@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 
 from pages.fetched import AddressRefused
 
-_PAIR = re.compile(r"\s*(?P<host>[A-Za-z0-9._-]{1,253}(?::[0-9]{1,5})?)\s*=\s*(?:(?P<user>[^:\s]*):)?(?P<token>\S+)\s*")
+_PAIR = re.compile(
+    r"\s*(?P<host>[A-Za-z0-9._-]{1,253}(?::[0-9]{1,5})?)\s*=\s*(?:(?P<user>[^:\s]*):)?(?P<token>\S+)\s*"
+)
 
 
 @dataclass(frozen=True, slots=True)

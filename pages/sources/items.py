@@ -1,11 +1,11 @@
 """What a source yields while it is read, one thing after the other, and how several are read at once.
 
-    Page          a page as it is now
-    Unchanged     a page that is known, and is still as it was
-    NewReaders    a page whose text may be as it was, and that other people may read now
-    Removed       a page that its source says is gone: it is forgotten at once
-    Problem       a page that could not be read
-    Remark        something that an operator should know of the source
+Page          a page as it is now
+Unchanged     a page that is known, and is still as it was
+NewReaders    a page whose text may be as it was, and that other people may read now
+Removed       a page that its source says is gone: it is forgotten at once
+Problem       a page that could not be read
+Remark        something that an operator should know of the source
 """
 
 from __future__ import annotations

@@ -76,5 +76,3 @@ def drop_ledger(folder: Path, source: str) -> None:
 
 def _name_file(folder: Path, source: str) -> Path:
     return folder / FOLDER / f"{hashlib.sha256(source.encode()).hexdigest()[:32]}.json"
-
-

@@ -101,7 +101,9 @@ class _Version:
 
 
 def _version(document: Document) -> _Version:
-    text = hashlib.sha256(json.dumps([document.mark, document.media_type, document.title]).encode()).hexdigest()
+    text = hashlib.sha256(
+        json.dumps([document.mark, document.media_type, document.title]).encode()
+    ).hexdigest()
     principals = document.readers.principals
     names = "" if principals is None else json.dumps(sorted(principals))
     return _Version(f"{RECIPE}-{text[:32]}", hashlib.sha256(names.encode()).hexdigest()[:16])
@@ -145,8 +147,12 @@ class _DocumentReader:
             raise PageUnreadable(sentence)
         limit = self.around.fetcher.limits.max_bytes
         if document.size is not None and document.size > limit:
-            raise PageUnreadable(f"{document.title} is larger than {limit / 1_000_000:g} MB; please split it.")
+            raise PageUnreadable(
+                f"{document.title} is larger than {limit / 1_000_000:g} MB; please split it."
+            )
         fetched = replace(await self.service.read_document(document), url=document.url, etag=version.etag)
-        page = await self.around.fetcher.sandbox.extract(fetched, datetime.now(UTC), timeout_s=SOURCE_TIMEOUT_S)
+        page = await self.around.fetcher.sandbox.extract(
+            fetched, datetime.now(UTC), timeout_s=SOURCE_TIMEOUT_S
+        )
         self.ledger.refused.pop(document.url, None)
         return replace(page, readers=document.readers)

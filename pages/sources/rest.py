@@ -66,8 +66,9 @@ class RestClient:
 
     def resolve(self, link: str) -> str:
         """Return the address that a path or a link means. Raises PageUnreachable where it leaves the host."""
-        if link.startswith("/"):
-            link = self._base.url.rstrip("/") + link
+        context = self._base.path_and_query.rstrip("/")
+        if link.startswith("/") and not (context and link.startswith(f"{context}/")):
+            link = context + link
         found = parse_address(join_url(self._base.url, link))
         if (found.scheme, found.host, found.port) != (self._base.scheme, self._base.host, self._base.port):
             raise PageUnreachable(
@@ -143,7 +144,9 @@ class RestClient:
         if reply.status < 400:  # noqa: PLR2004 - where HTTP's errors begin
             return reply
         code = read_error_code(reply.body)
-        raise ApiRefused(self._explain(reply.status, code), reply.status, code, reply.headers.get("location", ""))
+        raise ApiRefused(
+            self._explain(reply.status, code), reply.status, code, reply.headers.get("location", "")
+        )
 
     async def _parse(self, reply: ApiReply) -> Any:
         if reply.status != 200:  # noqa: PLR2004 - a redirect, mostly to a page to sign in

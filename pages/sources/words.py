@@ -19,7 +19,9 @@ from core.readers import is_principal
 from pages.fetched import AddressRefused, PageUnreadable
 from pages.readers import EVERYONE, Readers
 
-_WORD = re.compile(r"(?P<kind>[a-z]{2,20})\+(?P<address>[a-z]{2,20}://[^#\s]{1,3000})(?:#(?P<options>[^#\s]*))?")
+_WORD = re.compile(
+    r"(?P<kind>[a-z]{2,20})\+(?P<address>[a-z]{2,20}://[^#\s]{1,3000})(?:#(?P<options>[^#\s]*))?"
+)
 _USER_AND_SECRET = re.compile(r"//[^/@]*:[^/@]*@")
 _MOST_OPTIONS = 50
 
@@ -76,7 +78,10 @@ def parse_word(source: str, known_options: Collection[str]) -> SourceWord:
 def _parse_options(text: str) -> dict[str, list[str]]:
     try:
         return parse_qs(
-            text.replace("+", "%2B"), keep_blank_values=True, strict_parsing=bool(text), max_num_fields=_MOST_OPTIONS
+            text.replace("+", "%2B"),
+            keep_blank_values=True,
+            strict_parsing=bool(text),
+            max_num_fields=_MOST_OPTIONS,
         )
     except ValueError:
         raise AddressRefused(

@@ -48,7 +48,9 @@ class Repository:
         """Make a commit of these files alone; (mode, content) is a link or a submodule. Paths are taken as given."""
         tree = self._write_tree({path: self._write_file(one) for path, one in files.items()})
         parents = self.run("for-each-ref", "--format=%(objectname)", f"refs/heads/{branch}").split()
-        made = self.run("commit-tree", tree, "-m", "Pages", *(word for one in parents for word in ("-p", one)))
+        made = self.run(
+            "commit-tree", tree, "-m", "Pages", *(word for one in parents for word in ("-p", one))
+        )
         self.run("update-ref", f"refs/heads/{branch}", made)
         return made
 

@@ -67,7 +67,9 @@ class SourceReader:
         """Read it once; with `most`, it is left after so many items, as a process that is killed leaves it."""
         shelf = self.shelf
         shelf.problems, shelf.remarks, shelf.unchanged, shelf.fetched, shelf.failure = [], [], 0, 0, ""
-        fetcher = Fetcher(self.limits, resolver=FixedResolver(self.names), is_allowed_address=lambda ip: ip == HERE)
+        fetcher = Fetcher(
+            self.limits, resolver=FixedResolver(self.names), is_allowed_address=lambda ip: ip == HERE
+        )
         async with fetcher:
             items = read_source(
                 self.source,

@@ -19,7 +19,9 @@ from pages.fetch.ssrf import Address, parse_address
 from pages.fetched import AddressRefused
 from pages.sources.named import PageFolder
 
-_ADDRESS = re.compile(r"(?P<scheme>https|ssh|file)://(?P<authority>[^/]*)(?P<path>/[^?#@]*)(?:@(?P<ref>[^?#@]*))?")
+_ADDRESS = re.compile(
+    r"(?P<scheme>https|ssh|file)://(?P<authority>[^/]*)(?P<path>/[^?#@]*)(?:@(?P<ref>[^?#@]*))?"
+)
 _REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]{0,200}")
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,60}")
 _PATH = re.compile(r"/[^\s\x00-\x1f\\]{0,1000}")
@@ -88,7 +90,9 @@ def parse_git_address(address: str, folders: tuple[str, ...]) -> GitAddress:
         return _parse_local(parts["authority"], parts["path"], ref, folders)
     user, _, authority = parts["authority"].rpartition("@")
     if user and not _USER.fullmatch(user):
-        raise AddressRefused("The user's name in that Git address cannot be read; please check how it is written.")
+        raise AddressRefused(
+            "The user's name in that Git address cannot be read; please check how it is written."
+        )
     if authority.startswith("-"):
         raise AddressRefused(NOT_WRITTEN)
     if parts["scheme"] == "https":

@@ -41,13 +41,17 @@ _BROKEN = re.compile(
 )
 _REASONS = (
     (
-        re.compile(r"could not read Username|Authentication failed|error: 40[13]|Permission denied|publickey"),
+        re.compile(
+            r"could not read Username|Authentication failed|error: 40[13]|Permission denied|publickey"
+        ),
         SignInNeeded,
         "{site} does not let me read that repository: the token in git_tokens (or the ssh key) is missing, has "
         "expired, or has no right to read it (contents: read).",
     ),
     (
-        re.compile(r"[Rr]epository not found|repository '.*' not found|does not appear to be a git repo|error: 404"),
+        re.compile(
+            r"[Rr]epository not found|repository '.*' not found|does not appear to be a git repo|error: 404"
+        ),
         PageUnreachable,
         "{site} has no such repository, or hides it from a token that may not read it; please check both.",
     ),
@@ -147,7 +151,9 @@ class GitRepository:
             tree = await self._run("rev-parse", "--verify", "--end-of-options", f"{commit}:{folder}")
             said = await self._run("ls-tree", "-r", "-z", "--full-tree", tree.decode().strip())
         except (_Broken, PageUnreadable, PageUnreachable):
-            raise PageUnreadable(f"That repository has no folder {folder}; please check the source.") from None
+            raise PageUnreadable(
+                f"That repository has no folder {folder}; please check the source."
+            ) from None
         entries = [entry for entry in said.split(b"\0") if entry]
         if len(entries) > MOST_FILES:
             raise PageUnreadable(
@@ -166,7 +172,10 @@ class GitRepository:
         wanted = [one for one in dict.fromkeys(object_ids) if one in lacking]
         if wanted:
             await self._run(
-                *("-c", "fetch.negotiationAlgorithm=noop"),  # as git itself fetches what a partial clone lacks
+                *(
+                    "-c",
+                    "fetch.negotiationAlgorithm=noop",
+                ),  # as git itself fetches what a partial clone lacks
                 *("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head"),
                 *("--no-auto-maintenance", "--filter=blob:none", "--stdin", "origin"),
                 given="\n".join(wanted).encode() + b"\n",

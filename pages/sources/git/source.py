@@ -59,10 +59,14 @@ class GitSource:
         files = [one for one in await self._repository.list_files(commit, self._folder) if _is_page(one.path)]
         listing = Listing()
         regular = [one for one in files if one.mode in _FILES and _is_plain(one.path)]
-        sizes = await self._repository.fetch_contents(commit, self._folder, [one.object_id for one in regular])
+        sizes = await self._repository.fetch_contents(
+            commit, self._folder, [one.object_id for one in regular]
+        )
         listing.documents = [self._describe(one, sizes.get(one.object_id)) for one in regular]
         listing.problems = [
-            Problem(self._address.file_url("", ""), f"{one.path!a} is no plain name of a file; please rename it.")
+            Problem(
+                self._address.file_url("", ""), f"{one.path!a} is no plain name of a file; please rename it."
+            )
             for one in files
             if one.mode in _FILES and not _is_plain(one.path)
         ]
@@ -113,9 +117,13 @@ async def _open_remote(address: GitAddress, access: SourceAccess, fetcher: Fetch
     if address.host is None:
         return Remote(address.url, address.name, "file")
     if address.scheme == "ssh":
-        checked = await fetcher.check_address(replace(address.host, port=443))  # the rules name ports of the web
+        checked = await fetcher.check_address(
+            replace(address.host, port=443)
+        )  # the rules name ports of the web
         command = _build_ssh_command(address.host.host, checked[0], access)
-        return Remote(address.url, address.host.host, "ssh", {"GIT_SSH_COMMAND": command, "HOME": _find_home()})
+        return Remote(
+            address.url, address.host.host, "ssh", {"GIT_SSH_COMMAND": command, "HOME": _find_home()}
+        )
     checked = [f"[{one}]" if ":" in one else one for one in await fetcher.check_address(address.host)]
     credential = find_credential("git_tokens", access.git_tokens, address.host.site)
     config = [("http.curloptResolve", f"{address.host.host}:{address.host.port}:{','.join(checked)}")]

@@ -34,7 +34,9 @@ def reader(tmp_path: Path, repository: Repository) -> SourceReader:
 async def test_a_folder_is_read_and_only_what_a_commit_changed_is_read_again(
     repository: Repository, reader: SourceReader
 ) -> None:
-    repository.commit({"docs/leave.md": LEAVE, "docs/guide/travel.md": TRAVEL, "src/main.py": "pass", "x.md": "X"})
+    repository.commit(
+        {"docs/leave.md": LEAVE, "docs/guide/travel.md": TRAVEL, "src/main.py": "pass", "x.md": "X"}
+    )
     shelf = await reader.read()
     assert sorted(shelf.pages) == ["/site/handbook/docs/guide/travel", "/site/handbook/docs/leave"]
     assert (shelf.fetched, shelf.expected) == (2, 2)
